@@ -1,0 +1,94 @@
+package checks
+
+import "fmt"
+
+// A Code names what is wrong. People script against codes: they never change.
+type Code string
+
+// Every code there is.
+const (
+	BalancerDown          Code = "balancer_down"
+	BalancerError         Code = "balancer_error"
+	NodeDown              Code = "node_down"
+	NodePaused            Code = "node_paused"
+	DependencyDown        Code = "dependency_down"
+	DependencyDisputed    Code = "dependency_disputed"
+	PageFailing           Code = "page_failing"
+	SessionDrift          Code = "session_drift"
+	SessionLost           Code = "session_lost"
+	SessionRollback       Code = "session_rollback"
+	SessionNotShared      Code = "session_not_shared"
+	CookieRejected        Code = "cookie_rejected"
+	HandshakeBroken       Code = "handshake_broken"
+	UpgradeRefused        Code = "upgrade_refused"
+	NodeFailingInRotation Code = "node_failing_in_rotation"
+	NodeEjected           Code = "node_ejected"
+	BalancerSplit         Code = "balancer_split"
+	DuplicateNodeID       Code = "duplicate_node_id"
+	NodeMisidentified     Code = "node_misidentified"
+	UnknownNode           Code = "unknown_node"
+	VersionSkew           Code = "version_skew"
+	SettingsSkew          Code = "settings_skew"
+	ClockSkew             Code = "clock_skew"
+	StartOrder            Code = "start_order"
+	NodeRestarted         Code = "node_restarted"
+	Slow                  Code = "slow"
+	CertificateExpiring   Code = "certificate_expiring"
+	BlindSpot             Code = "blind_spot"
+)
+
+// A Severity says how soon somebody must look.
+type Severity string
+
+// The severities, and their order.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+// AtLeast reports whether s is as severe as other.
+func (s Severity) AtLeast(other Severity) bool { return s.rank() >= other.rank() }
+
+func (s Severity) rank() int {
+	switch s {
+	case Critical:
+		return 2
+	case Warning:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// A Finding is what observations mean, with what was seen and what to do.
+type Finding struct {
+	Code       Code
+	Severity   Severity
+	Node       string   // the node it is about; "" when it is about none, or about several
+	Nodes      []string // every node it is about, in configuration order
+	Dependency string
+	Target     string // what else it is about: a balancer URL, a page; tells findings of one code apart
+	Summary    string // one sentence
+	Remedy     string // one or two sentences
+	Evidence   []string
+	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
+	ExplainedBy string
+}
+
+// Key names a finding from one round to the next: code and subject.
+func (f Finding) Key() string {
+	subject := f.Node
+	switch {
+	case f.Dependency != "":
+		subject = f.Dependency
+	case f.Node != "" && f.Target != "":
+		subject = f.Node + " " + f.Target
+	case f.Target != "":
+		subject = f.Target
+	}
+	if subject == "" {
+		return string(f.Code)
+	}
+	return fmt.Sprintf("%s/%s", f.Code, subject)
+}

@@ -1,0 +1,25 @@
+package checks
+
+import (
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Round is everything seen of a cluster in one go. Judging it needs nothing
+// else: no clock, no network.
+type Round struct {
+	Cluster  *probes.Cluster
+	Started  time.Time
+	Duration time.Duration
+
+	Confidence    float64 // asked for, such as 0.999
+	ExpectVersion string  // every node must run it; "": any
+
+	Balancers    []probes.BalancerObservation
+	Nodes        []probes.NodeObservation // as Cluster.Nodes
+	Walks        []probes.Walk            // canaries and fresh clients alike: a fresh client is a walk of one step
+	Crossings    []probes.Crossing
+	Handshakes   []probes.HandshakeObservation
+	Dependencies []probes.DependencyObservation
+}

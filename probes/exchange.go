@@ -1,0 +1,71 @@
+package probes
+
+import (
+	"net/netip"
+	"time"
+)
+
+// An Exchange is one request and what came back, or why nothing did. It is the
+// atom of every observation. Nothing in it is longer than its bounds, and no
+// session id is in it: only fingerprints.
+type Exchange struct {
+	At      time.Time      // when it began
+	Path    string         // what was asked
+	Address netip.AddrPort // who was dialled; zero when no name resolved
+	Own     netip.Addr     // this prober's end of the connection; zero when none came about
+
+	Status  int     // HTTP status; 0: no HTTP answer
+	Failure Failure // "": the answer came in whole
+	Error   string  // one clean line for people; "" without Failure
+	Timing  Timing
+
+	Label    string      // what the answer says about the node that gave it; "": it does not tell
+	Session  Fingerprint // of the session id without its route; "": it does not tell
+	NewID    bool        // the answer set a new session cookie
+	Value    string      // the stored value the answer shows; "": none
+	Version  string      // what the answer says of the application's version
+	Rejected []RejectedCookie
+
+	Date        time.Time // the Date header; zero: none
+	Certificate time.Time // when the peer's certificate expires; zero: no TLS
+	Redirect    string    // where an unfollowed redirect pointed, cleaned
+}
+
+// Answered reports whether an HTTP answer came, whatever it said.
+func (e Exchange) Answered() bool { return e.Status != 0 }
+
+// OK reports whether an answer came in whole, with a status below 500.
+func (e Exchange) OK() bool { return e.Failure == "" && e.Status != 0 && e.Status < 500 }
+
+// Timing splits an exchange in phases, each from the end of the one before.
+// A phase that did not take place is 0.
+type Timing struct {
+	DNS       time.Duration
+	Connect   time.Duration
+	TLS       time.Duration
+	FirstByte time.Duration // from the request written to the first byte of the answer
+	Total     time.Duration // all of it, body included
+}
+
+// A Failure is the class of what went wrong; Exchange.Error has the words.
+type Failure string
+
+// The classes.
+const (
+	FailureDNS         Failure = "dns"
+	FailureRefused     Failure = "refused"
+	FailureUnreachable Failure = "unreachable"
+	FailureReset       Failure = "reset"     // closed before or in the middle of an answer
+	FailureTimeout     Failure = "timeout"   // includes endless answers
+	FailureTLS         Failure = "tls"       // handshake or certificate
+	FailureMalformed   Failure = "malformed" // speaks no HTTP, or broken HTTP
+	FailureRedirect    Failure = "redirect"  // in circles, or too many
+	FailureCancelled   Failure = "cancelled" // stickwatch itself stopped
+	FailureOther       Failure = "other"
+)
+
+// A RejectedCookie is a cookie that was set and would not come back.
+type RejectedCookie struct {
+	Name string
+	Why  string // such as "Path=/app does not cover /cluster/test"
+}
