@@ -18,8 +18,9 @@ type Target struct {
 	TLS     *tls.Config
 	Timeout time.Duration // of a whole exchange
 
-	ClientIPHeader string // header that carries the client address to present
-	ClientIP       string // its value; "": none is sent
+	// KeyHeader carries Key, the client address or key by which the balancer
+	// chooses a node; "": this client comes as itself.
+	KeyHeader, Key string
 }
 
 // A Client asks one Target. Every request takes a connection of its own, as a
@@ -101,8 +102,8 @@ func (c *Client) NewRequest(ctx context.Context, method, path string) (*http.Req
 func (c *Client) Introduce(h http.Header) {
 	h.Set("User-Agent", "stickwatch")
 	h.Set("Cache-Control", "no-cache")
-	if c.target.ClientIPHeader != "" && c.target.ClientIP != "" {
-		h.Set(c.target.ClientIPHeader, c.target.ClientIP)
+	if c.target.KeyHeader != "" && c.target.Key != "" {
+		h.Set(c.target.KeyHeader, c.target.Key)
 	}
 }
 

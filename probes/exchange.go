@@ -26,9 +26,9 @@ type Exchange struct {
 	Version  string      // what the answer says of the application's version
 	Rejected []RejectedCookie
 
-	Date        time.Time // the Date header; zero: none
-	Certificate time.Time // when the peer's certificate expires; zero: no TLS
-	Redirect    string    // where an unfollowed redirect pointed, cleaned
+	Clock       ClockOffset // from the Date header; no samples: none
+	Certificate time.Time   // when the peer's certificate expires; zero: no TLS
+	Redirect    string      // where an unfollowed redirect pointed, cleaned
 }
 
 // Answered reports whether an HTTP answer came, whatever it said.
@@ -37,13 +37,13 @@ func (e Exchange) Answered() bool { return e.Status != 0 }
 // OK reports whether an answer came in whole, with a status below 500.
 func (e Exchange) OK() bool { return e.Failure == "" && e.Status != 0 && e.Status < 500 }
 
-// Timing splits an exchange in phases, each from the end of the one before.
-// A phase that did not take place is 0.
+// Timing splits an exchange in phases, each from the end of the one before;
+// after redirects, the last hop's. A phase that did not take place is 0.
 type Timing struct {
 	DNS       time.Duration
 	Connect   time.Duration
 	TLS       time.Duration
-	FirstByte time.Duration // from the request written to the first byte of the answer
+	FirstByte time.Duration // writing the request and waiting for the first byte of the answer
 	Total     time.Duration // all of it, body included
 }
 

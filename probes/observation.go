@@ -50,6 +50,7 @@ type Walk struct {
 	Balancer netip.AddrPort // the address dialled
 	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
 	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
+	Base     int            // its counter starts after it, so that no two walks hold one value
 	Steps    []Step
 }
 

@@ -1,0 +1,117 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A service is a dependency as seen from both sides.
+type service struct {
+	name     string
+	probed   bool
+	up       bool
+	error    string
+	reported []string // nodes that say it is unavailable
+	silent   []string // nodes that tell their state and do not complain of it
+}
+
+// services joins what was probed with what the nodes' reasons name.
+func (v *view) services() []service {
+	var list []service
+	for _, d := range v.Dependencies {
+		list = append(list, service{name: d.Name, probed: true, up: d.Up, error: d.Error})
+	}
+	for _, o := range v.Nodes {
+		for _, name := range o.Status.Unavailable() {
+			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
+			if at < 0 {
+				list, at = append(list, service{name: name}), len(list)
+			}
+			list[at].reported = append(list[at].reported, o.Node)
+		}
+	}
+	for i := range list {
+		for _, o := range v.Nodes {
+			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
+				list[i].silent = append(list[i].silent, o.Node)
+			}
+		}
+	}
+	return list
+}
+
+// down: it fails when probed, or nodes report it.
+func (s service) down() bool { return (s.probed && !s.up) || len(s.reported) > 0 }
+
+// disputed: the probe and the nodes contradict each other.
+func (s service) disputed() bool {
+	if !s.probed {
+		return false
+	}
+	return s.up && len(s.reported) > 0 || !s.up && len(s.reported) == 0 && len(s.silent) > 0
+}
+
+// dependencies finds services that are down: one finding a service, however
+// many nodes suffer from it.
+func dependencies(v *view) []Finding {
+	var list []Finding
+	for _, s := range v.services() {
+		if s.down() {
+			list = append(list, s.downFinding())
+		}
+		if s.disputed() {
+			list = append(list, s.disputedFinding())
+		}
+	}
+	return list
+}
+
+func (s service) downFinding() Finding {
+	f := aboutAll(DependencyDown, Critical, s.reported)
+	f.Dependency = s.name
+	f.Summary = s.name + " is down"
+	if len(s.reported) > 0 {
+		f.Summary = fmt.Sprintf("%s is unavailable to %s", s.name, join(s.reported))
+		f.Evidence = append(f.Evidence, join(s.reported)+" report it unavailable in /status")
+	}
+	switch {
+	case s.probed && !s.up:
+		f.Evidence = append(f.Evidence, "asked by stickwatch: "+s.error)
+	case s.probed:
+		f.Evidence = append(f.Evidence, "asked by stickwatch: it answers")
+	}
+	f.Remedy = fmt.Sprintf("Bring %s back; nodes that were paused for it resume by themselves.", s.name)
+	return f
+}
+
+func (s service) disputedFinding() Finding {
+	f := aboutAll(DependencyDisputed, Warning, s.reported)
+	f.Dependency = s.name
+	if s.up {
+		f.Summary = fmt.Sprintf("%s say that %s is unavailable, and it answers stickwatch", join(s.reported), s.name)
+		f.Evidence = []string{join(s.reported) + " report it unavailable", "asked by stickwatch: it answers"}
+		f.Remedy = "Look at the way from those nodes to " + s.name + ": address, credentials, firewall; or their state is stale."
+		return f
+	}
+	f.Nodes = s.silent
+	f.Summary = fmt.Sprintf("%s does not answer stickwatch, and no node complains of it", s.name)
+	f.Evidence = []string{"asked by stickwatch: " + s.error, join(s.silent) + " report nothing"}
+	f.Remedy = "Check the address and the credentials that stickwatch uses for " + s.name + ", and whether the nodes use the same."
+	return f
+}
+
+func (v *view) dependencyReports() []DependencyReport {
+	var reports []DependencyReport
+	for _, s := range v.services() {
+		r := DependencyReport{Name: s.name, Up: Unknown, ReportedBy: s.reported, Error: s.error}
+		switch {
+		case s.probed && s.up:
+			r.Up = Yes
+		case s.probed || len(s.reported) > 0:
+			r.Up = No
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}

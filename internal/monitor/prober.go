@@ -1,0 +1,169 @@
+package monitor
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A Prober takes rounds. Its zero value probes with a confidence of 0.999 and
+// knows neither dependencies that need a driver nor handshakes.
+type Prober struct {
+	Confidence    float64 // by which chance must be excluded; 0: DefaultConfidence
+	ExpectVersion string  // every node must run it; "": any
+
+	Pingers   map[string]probes.Pinger // by URL scheme, beside tcp and http
+	Handshake probes.Handshaker        // nil: handshakes are not probed
+
+	// Progress is told as a round goes on; nil: nobody is. It may be called from
+	// several goroutines at once and must return quickly.
+	Progress func(Progress)
+}
+
+// DefaultConfidence lets chance explain a claim once in a thousand rounds.
+const DefaultConfidence = 0.999
+
+// Progress says how far a round has come.
+type Progress struct {
+	Cluster string
+	Stage   string // nodes, clients, follow-ups, failover readiness
+	Done    int
+	Total   int
+}
+
+// Round asks a cluster everything once. It ends early when ctx does, with what
+// it has seen by then.
+func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
+	r := checks.Round{Cluster: c, Started: time.Now(), Confidence: p.confidence(), ExpectVersion: p.ExpectVersion}
+	direct := make(chan struct{}) // closed when r.Nodes is whole
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		r.Nodes = p.askNodes(ctx, c)
+		close(direct)
+	})
+	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
+	wg.Go(func() {
+		entrances := probes.Resolve(ctx, c)
+		r.Balancers = make([]probes.BalancerObservation, len(entrances))
+		walks := make([]walked, len(entrances))
+		shakes := make([][]probes.HandshakeObservation, len(entrances))
+		var inner sync.WaitGroup
+		for i, e := range entrances {
+			inner.Go(func() { r.Balancers[i] = probes.Through(ctx, c, e) })
+			if !e.Address.IsValid() {
+				continue
+			}
+			inner.Go(func() { shakes[i] = p.shakeHands(ctx, c, e) })
+			inner.Go(func() {
+				w := p.newWalker(c, e)
+				walks[i] = w.walk(ctx, func() []probes.NodeObservation {
+					<-direct
+					return r.Nodes
+				})
+			})
+		}
+		inner.Wait()
+		for i := range entrances {
+			r.Walks = append(r.Walks, walks[i].walks...)
+			r.Crossings = append(r.Crossings, walks[i].crossings...)
+			r.Handshakes = append(r.Handshakes, shakes[i]...)
+		}
+	})
+	wg.Wait()
+	r.Duration = time.Since(r.Started)
+	return r
+}
+
+func (p *Prober) confidence() float64 {
+	if p.Confidence <= 0 {
+		return DefaultConfidence
+	}
+	return p.Confidence
+}
+
+func (p *Prober) askNodes(ctx context.Context, c *probes.Cluster) []probes.NodeObservation {
+	seen := make([]probes.NodeObservation, len(c.Nodes))
+	done := p.counter(c, "nodes", len(c.Nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.Nodes {
+		wg.Go(func() {
+			seen[i] = probes.Direct(ctx, c, n)
+			done()
+		})
+	}
+	wg.Wait()
+	return seen
+}
+
+func (p *Prober) askDependencies(ctx context.Context, c *probes.Cluster) []probes.DependencyObservation {
+	seen := make([]probes.DependencyObservation, len(c.Dependencies))
+	var wg sync.WaitGroup
+	for i, d := range c.Dependencies {
+		wg.Go(func() { seen[i] = d.Ask(ctx, p.pinger(d.URL.Scheme), c.Limits.Timeout) })
+	}
+	wg.Wait()
+	return seen
+}
+
+// pinger finds the client for a scheme. Configurations name known schemes only.
+func (p *Prober) pinger(scheme string) probes.Pinger {
+	switch scheme {
+	case "http", "https":
+		return probes.PingHTTP
+	default:
+		if ping, ok := p.Pingers[scheme]; ok {
+			return ping
+		}
+		return probes.PingTCP
+	}
+}
+
+// shakes is how many Engine.IO clients try a handshake at one address. Behind a
+// balancer that sends each request elsewhere, one passes all four requests of a
+// handshake by luck once in n³.
+const shakes = 3
+
+func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Entrance) []probes.HandshakeObservation {
+	if c.Handshake == nil || p.Handshake == nil {
+		return nil
+	}
+	clients := aim(c)
+	rand.Shuffle(len(clients), func(i, j int) { clients[i], clients[j] = clients[j], clients[i] })
+	for len(clients) < shakes {
+		clients = append(clients, clients[0])
+	}
+	seen := make([]probes.HandshakeObservation, shakes)
+	var wg sync.WaitGroup
+	for i, client := range clients[:shakes] {
+		wg.Go(func() {
+			dialled := probes.NewClient(e.Target(c, client.key))
+			obs := p.Handshake(ctx, dialled, probes.HandshakeRequest{
+				Path: c.Handshake.Path, Client: client.key, Expected: client.expected,
+			})
+			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.expected
+			seen[i] = obs
+		})
+	}
+	wg.Wait()
+	return seen
+}
+
+// counter returns a function that reports one more of total done.
+func (p *Prober) counter(c *probes.Cluster, stage string, total int) func() {
+	if p.Progress == nil || total == 0 {
+		return func() {}
+	}
+	var mu sync.Mutex
+	done := 0
+	return func() {
+		mu.Lock()
+		done++
+		now := done
+		mu.Unlock()
+		p.Progress(Progress{Cluster: c.Name, Stage: stage, Done: now, Total: total})
+	}
+}

@@ -1,0 +1,229 @@
+package monitor
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A walker sends clients through one address of a balancer until it is known
+// whom that address gives clients to, and whether they stay.
+type walker struct {
+	*Prober
+	cluster  *probes.Cluster
+	entrance probes.Entrance
+	slots    chan struct{} // bounds the connections open at once
+
+	mu       sync.Mutex
+	canaries []*probes.Canary
+}
+
+// walked is what a walker brings home.
+type walked struct {
+	walks     []probes.Walk
+	crossings []probes.Crossing
+}
+
+const (
+	// maxConnections bounds what one round opens at one address at a time.
+	maxConnections = 32
+	// maxFollowUps bounds what a canary is asked for; a confidence that needs
+	// more cannot be had, and the report says so.
+	maxFollowUps = 60
+	// maxCrossings bounds to how many nodes one session is presented directly.
+	maxCrossings = 3
+)
+
+func (p *Prober) newWalker(c *probes.Cluster, e probes.Entrance) *walker {
+	return &walker{Prober: p, cluster: c, entrance: e, slots: make(chan struct{}, maxConnections)}
+}
+
+// walk opens clients, waits for what the nodes said directly, opens as many
+// more as are needed, and follows one canary a node.
+func (w *walker) walk(ctx context.Context, direct func() []probes.NodeObservation) walked {
+	w.open(ctx, w.first())
+	nodes := direct()
+	who := checks.Identify(w.cluster, nodes)
+	serving := checks.Serving(w.cluster, nodes)
+	if w.cluster.Session != nil {
+		w.openMore(ctx, who, serving)
+		canaries := w.choose(who)
+		w.write(ctx, canaries)
+		w.follow(ctx, canaries, checks.Luck(serving, w.met(who)))
+		crossings := w.cross(ctx, canaries, who, serving)
+		return walked{walks: w.walks(), crossings: crossings}
+	}
+	return walked{walks: w.walks()}
+}
+
+// first is who comes before anything is known of the nodes.
+func (w *walker) first() []client {
+	if sourceHashed(w.cluster) || w.cluster.Session == nil {
+		return aim(w.cluster)
+	}
+	return make([]client, len(checks.Serving(w.cluster, nil)))
+}
+
+// openMore closes what gaps the first clients left. Under a hash, a second
+// client is aimed at each node that did not answer its first; else new clients
+// come until every serving node was met or chance is excluded.
+func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []probes.Node) {
+	if sourceHashed(w.cluster) {
+		met := w.met(who)
+		w.open(ctx, slices.DeleteFunc(aimNth(w.cluster, 1), func(c client) bool { return met[c.expected] }))
+		return
+	}
+	for {
+		met := w.met(who)
+		missing := slices.DeleteFunc(slices.Clone(serving), func(n probes.Node) bool { return met[n.ID] })
+		more := w.bound(missing, serving, len(met)) - len(w.canaries)
+		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil {
+			return
+		}
+		w.open(ctx, make([]client, min(more, len(serving))))
+	}
+}
+
+// bound is how many new clients exclude chance for the rarest missing node:
+// two samples of the size one test needs, so that a wrong ejection is a matter
+// of one in a million; one where no conclusion could be drawn anyway.
+func (w *walker) bound(missing, serving []probes.Node, met int) int {
+	need := 0
+	for _, n := range missing {
+		need = max(need, checks.FreshClients(checks.Share(n, serving), w.confidence()))
+	}
+	inconclusive := w.cluster.Balancer.Method == probes.MethodLeastConn ||
+		(w.cluster.Balancer.Method == probes.MethodUnknown && met == 1)
+	if !inconclusive {
+		need *= 2
+	}
+	return min(need, checks.MaxFreshClients)
+}
+
+// open lets clients in side by side.
+func (w *walker) open(ctx context.Context, clients []client) {
+	done := w.counter(w.cluster, "clients", len(clients))
+	w.sideBySide(len(clients), func(i int) {
+		w.mu.Lock()
+		base := 1000 * (len(w.canaries) + 1)
+		canary := probes.NewCanary(w.cluster, w.entrance, clients[i].key, clients[i].expected, base)
+		w.canaries = append(w.canaries, canary)
+		w.mu.Unlock()
+		canary.Open(ctx)
+		done()
+	})
+}
+
+// met is the nodes that answered new clients so far.
+func (w *walker) met(who checks.Identity) map[string]bool {
+	met := make(map[string]bool)
+	for _, c := range w.canaries {
+		if first := c.Walk().First(); first.OK() {
+			if id := who.Who(first.Label); id != "" {
+				met[id] = true
+			}
+		}
+	}
+	return met
+}
+
+// choose picks the clients that become canaries: those the oracle aimed, and
+// otherwise the first that met each node. Where answers do not tell their node,
+// a few have to do: whether sessions survive can still be seen.
+func (w *walker) choose(who checks.Identity) []*probes.Canary {
+	const untold = 3
+	taken := make(map[string]int)
+	var chosen []*probes.Canary
+	for _, c := range w.canaries {
+		walk := c.Walk()
+		if !walk.First().OK() {
+			continue
+		}
+		home := who.Who(walk.First().Label)
+		limit := 1
+		if home == "" {
+			limit = untold
+		}
+		if walk.Expected != "" || taken[home] < limit {
+			taken[home]++
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+// write stores the counter twice, so that a stale copy of the session can be
+// told from a lost one.
+func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
+	if w.cluster.Session.Write == "" {
+		return
+	}
+	w.sideBySide(len(canaries), func(i int) {
+		canaries[i].Write(ctx)
+		canaries[i].Write(ctx)
+	})
+}
+
+// follow lets every canary come back as often as excludes luck. The order is
+// shuffled over all canaries: in step with each other, they could make a round
+// robin look sticky.
+func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, luck float64) {
+	each := min(checks.FollowUps(luck, w.confidence()), maxFollowUps)
+	visits := make([]*probes.Canary, 0, each*len(canaries))
+	for _, c := range canaries {
+		visits = append(visits, slices.Repeat([]*probes.Canary{c}, each)...)
+	}
+	rand.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
+	done := w.counter(w.cluster, "follow-ups", len(visits))
+	w.sideBySide(len(visits), func(i int) {
+		visits[i].Follow(ctx)
+		done()
+	})
+}
+
+// cross presents each canary's session to the nodes after its own, where the
+// policy promises that they know it.
+func (w *walker) cross(ctx context.Context, canaries []*probes.Canary, who checks.Identity, serving []probes.Node) []probes.Crossing {
+	policy := w.cluster.Session.Policy
+	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
+		return nil
+	}
+	crossings := make([][]probes.Crossing, len(canaries))
+	done := w.counter(w.cluster, "failover readiness", len(canaries))
+	w.sideBySide(len(canaries), func(i int) {
+		defer done()
+		home := who.Who(canaries[i].Walk().First().Label)
+		at := slices.IndexFunc(serving, func(n probes.Node) bool { return n.ID == home })
+		if at < 0 || len(serving) < 2 {
+			return
+		}
+		others := slices.Concat(serving[at+1:], serving[:at])
+		crossings[i] = canaries[i].Cross(ctx, serving[at], others[:min(len(others), maxCrossings)])
+	})
+	return slices.Concat(crossings...)
+}
+
+func (w *walker) walks() []probes.Walk {
+	walks := make([]probes.Walk, len(w.canaries))
+	for i, c := range w.canaries {
+		walks[i] = c.Walk()
+	}
+	return walks
+}
+
+// sideBySide runs n pieces at once, as far as there are slots.
+func (w *walker) sideBySide(n int, piece func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		w.slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-w.slots }()
+			piece(i)
+		})
+	}
+	wg.Wait()
+}

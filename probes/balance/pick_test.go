@@ -1,0 +1,162 @@
+package balance
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pickTest is a pick beside the recorded ones. Node -1: nobody can tell.
+type pickTest struct {
+	name    string
+	picker  Picker
+	key     string
+	without []int
+	want    int
+}
+
+func TestPick(t *testing.T) {
+	three := named(3)
+	lone := named(1)
+	lone[0].Down = true
+	twins := named(3)
+	twins[1].Name = twins[0].Name
+	heavy := named(2)
+	heavy[0].Weight = 40
+
+	for _, test := range []pickTest{
+		{"no servers", IPHash(nil), "192.0.2.1", nil, nobody},
+		{"no servers", Hash(nil), "key", nil, nobody},
+		{"no servers", Consistent(nil), "key", nil, nobody},
+		{"the only server is never ejected", Hash(named(1)), "key", []int{0}, 0},
+		{"the only server is down", Consistent(lone), "key", nil, nobody},
+
+		{"not an address", IPHash(three), "app.example", nil, nobody},
+		{"address and port", IPHash(three), "192.0.2.1:80", nil, nobody},
+		{"not an address, one server", IPHash(named(1)), "", nil, nobody},
+		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as nginx 1.22 did
+		{"unix socket, as three zero octets", IPHash(named(5)), "0.0.0.9", []int{1, 3}, 0},
+		{"a zone is not part of the address", IPHash(three), "fe80::1%eth0", nil, pick(t, IPHash(three), "fe80::1")},
+
+		{"empty key", Hash(three), "", nil, nobody},
+		{"empty key", Consistent(three), "", nil, nobody},
+		{"empty key, one server left", Hash(three), "", []int{0, 2}, 1},
+		{"everybody ejected", Hash(three), "key", []int{0, 1, 2}, nobody},
+		{"ejected by an index that is no server", Hash(three), "key", []int{-1, 3}, pick(t, Hash(three), "key")},
+		{"hashing gives up, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
+
+		{"twins take turns", Consistent(twins), "key-1", []int{2}, nobody},
+		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},
+		{"the other twin left", Consistent(twins), "key-1", []int{2, 1}, 0},
+		{"beside the twins", Consistent(twins), "key-1", []int{0, 1}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, ok := test.picker.Pick(test.key, test.without...)
+			if got != test.want || ok != (test.want != nobody) {
+				t.Errorf("Pick(%q, %v) = %d, %t, want %d", test.key, test.without, got, ok, test.want)
+			}
+		})
+	}
+}
+
+// A /24 is one client, and consecutive ones take the servers in turn.
+func TestIPHashCountsNetworks(t *testing.T) {
+	p := IPHash(named(3))
+	for _, test := range []struct {
+		clients [3]string
+		want    [3]int // as nginx 1.22 did
+	}{
+		{[3]string{"203.113.62.1", "203.113.62.77", "203.113.62.255"}, [3]int{2, 2, 2}},
+		{[3]string{"203.113.62.1", "203.113.63.1", "203.113.64.1"}, [3]int{2, 0, 1}},
+	} {
+		var got [3]int
+		for i, client := range test.clients {
+			got[i] = pick(t, p, client)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", test.clients, diff)
+		}
+	}
+}
+
+func TestHostPort(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"10.0.0.1:8080":       {"10.0.0.1", "8080"},
+		"10.0.0.1":            {"10.0.0.1", ""},
+		"app.example:":        {"app.example", ""},
+		"app.example:http":    {"app.example:http", ""},
+		"[2001:db8::1]:8080":  {"[2001:db8::1]", "8080"},
+		"[2001:db8::1]":       {"[2001:db8::1]", ""},
+		"8080":                {"8080", ""},
+		"unix:/run/app.sock":  {"/run/app.sock", ""},
+		"UNIX:/run/app:1":     {"/run/app:1", ""},
+		"unixes.example:8080": {"unixes.example", "8080"},
+		"":                    {"", ""},
+	} {
+		host, port := hostPort(name)
+		if got := [2]string{host, port}; got != want {
+			t.Errorf("hostPort(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestPickDoesNotAllocate(t *testing.T) {
+	without := []int{1}
+	for _, test := range []struct {
+		picker Picker
+		key    string
+	}{
+		{IPHash(named(5)), "203.0.113.62"},
+		{IPHash(named(5)), "2001:db8:ccdd:c7:68c6:7b87:bd33:9f2e"},
+		{Hash(named(5)), "sess-17a2cb3ef1d4-0123456789abcdef-0123456789abcdef"},
+		{Consistent(named(5)), "sess-17a2cb3ef1d4-0123456789abcdef-0123456789abcdef"},
+	} {
+		if n := testing.AllocsPerRun(100, func() { test.picker.Pick(test.key, without...) }); n != 0 {
+			t.Errorf("%T.Pick(%q) allocates %v times", test.picker, test.key, n)
+		}
+	}
+}
+
+// named returns n equal servers.
+func named(n int) []Server {
+	servers := make([]Server, n)
+	for i := range servers {
+		servers[i].Name = fmt.Sprintf("10.0.0.%d:8080", i+1)
+	}
+	return servers
+}
+
+// pick returns where a key goes, which has to be certain.
+func pick(t *testing.T, p Picker, key string, without ...int) int {
+	t.Helper()
+	line, ok := p.Pick(key, without...)
+	if !ok {
+		t.Fatalf("Pick(%q, %v) is not ok", key, without)
+	}
+	return line
+}
+
+func BenchmarkIPHash(b *testing.B) {
+	benchmark(b, IPHash(named(5)), "203.0.113.62")
+	benchmark(b, IPHash(named(5)), "2001:db8:ccdd:c7:68c6:7b87:bd33:9f2e")
+}
+
+func BenchmarkHash(b *testing.B) {
+	benchmark(b, Hash(named(5)), "A5C17B8E02D94F6C8E1B3A7F90D2C4E6")
+}
+
+func BenchmarkConsistent(b *testing.B) {
+	benchmark(b, Consistent(named(5)), "A5C17B8E02D94F6C8E1B3A7F90D2C4E6")
+}
+
+func benchmark(b *testing.B, p Picker, key string) {
+	for _, without := range [][]int{nil, {0, 1, 2}} {
+		b.Run(fmt.Sprintf("%s without %d", key, len(without)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Pick(key, without...)
+			}
+		})
+	}
+}

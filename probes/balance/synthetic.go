@@ -1,0 +1,73 @@
+package balance
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+)
+
+// ClientFor returns the nth client address, from 0, that p sends to a server
+// line. Each is of a /24 of its own, since ip_hash sees no more of it, and the
+// answer is always the same, so that a canary keeps its address over a restart.
+//
+// The addresses are of 198.18.0.0/15, which RFC 2544 sets aside for benchmarks
+// and which no user can have; once that is used up, of 10.0.0.0/8. It is not ok
+// when there is no such client: the server is down, a backup, or its share too
+// small.
+func ClientFor(p Picker, server, n int) (client netip.Addr, ok bool) {
+	text, ok := nth(p, server, n, syntheticClients())
+	if !ok {
+		return netip.Addr{}, false
+	}
+	return netip.MustParseAddr(text), true
+}
+
+// KeyFor is ClientFor for keys: it returns the nth, from 0, of "stickwatch-0",
+// "stickwatch-1", ... that p sends to a server line.
+func KeyFor(p Picker, server, n int) (key string, ok bool) {
+	return nth(p, server, n, syntheticKeys())
+}
+
+// nth returns the nth candidate that p sends to a server line.
+func nth(p Picker, server, n int, candidates iter.Seq[string]) (string, bool) {
+	for key := range candidates {
+		if line, ok := p.Pick(key); !ok || line != server {
+			continue
+		}
+		if n == 0 {
+			return key, true
+		}
+		n--
+	}
+	return "", false
+}
+
+// syntheticClients yields an address of each /24 of the two blocks: 66,048.
+func syntheticClients() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, block := range [...]netip.Prefix{
+			netip.MustParsePrefix("198.18.0.0/15"),
+			netip.MustParsePrefix("10.0.0.0/8"),
+		} {
+			octets := block.Addr().As4()
+			for i := range 1 << (24 - block.Bits()) {
+				client := netip.AddrFrom4([4]byte{octets[0], octets[1] + byte(i>>8), byte(i), 1})
+				if !yield(client.String()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// syntheticKeys yields 65,536 keys, of which a share of 1 in 5,000 has 13 on
+// average; whoever has less than that is hardly worth a canary.
+func syntheticKeys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range 1 << 16 {
+			if !yield(fmt.Sprintf("stickwatch-%d", i)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package balance
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestClientFor(t *testing.T) {
+	p := IPHash(named(3))
+	var got []string
+	for _, n := range []int{0, 1, 2, 200} {
+		client, ok := ClientFor(p, 1, n)
+		if !ok {
+			t.Fatalf("ClientFor(1, %d) is not ok", n)
+		}
+		got = append(got, client.String())
+	}
+	want := []string{"198.18.1.1", "198.18.4.1", "198.18.7.1", "10.0.91.1"} // nginx agrees
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("clients (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientsCoverTheirNetworks(t *testing.T) {
+	counts := make(map[string]int) // /24s by block
+	seen := make(map[netip.Prefix]bool)
+	for text := range syntheticClients() {
+		client := netip.MustParseAddr(text)
+		network := netip.PrefixFrom(client, 24).Masked()
+		if seen[network] {
+			t.Fatalf("%v is of a /24 seen before", client)
+		}
+		seen[network] = true
+		for _, block := range []string{"198.18.0.0/15", "10.0.0.0/8"} {
+			if netip.MustParsePrefix(block).Contains(client) {
+				counts[block]++
+			}
+		}
+	}
+	want := map[string]int{"198.18.0.0/15": 512, "10.0.0.0/8": 65536}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Errorf("/24s by block (-want +got):\n%s", diff)
+	}
+	if len(seen) != 512+65536 {
+		t.Errorf("%d clients, want %d: some are of neither block", len(seen), 512+65536)
+	}
+}
+
+func TestKeyFor(t *testing.T) {
+	p := Hash(named(3))
+	got := make([][]string, 3)
+	for line := range got {
+		for n := range 3 {
+			key, ok := KeyFor(p, line, n)
+			if !ok {
+				t.Fatalf("KeyFor(%d, %d) is not ok", line, n)
+			}
+			got[line] = append(got[line], key)
+		}
+	}
+	want := [][]string{
+		{"stickwatch-4", "stickwatch-21", "stickwatch-23"},
+		{"stickwatch-7", "stickwatch-8", "stickwatch-9"},
+		{"stickwatch-0", "stickwatch-1", "stickwatch-2"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+}
+
+func TestNobodyLandsThere(t *testing.T) {
+	servers := named(4)
+	servers[1].Down = true
+	servers[2].Backup = true
+	p := IPHash(servers)
+	for _, test := range []struct{ server, n int }{
+		{1, 0},         // down
+		{2, 0},         // backup
+		{4, 0},         // no such line
+		{0, -1},        // no such client
+		{0, 1_000_000}, // more than there are
+	} {
+		if client, ok := ClientFor(p, test.server, test.n); ok {
+			t.Errorf("ClientFor(%d, %d) = %v", test.server, test.n, client)
+		}
+	}
+	if key, ok := KeyFor(Hash(servers), 1, 0); ok {
+		t.Errorf("KeyFor(1, 0) = %q for a server that is down", key)
+	}
+}

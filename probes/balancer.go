@@ -1,0 +1,91 @@
+package probes
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// An Entrance is one address of a balancer. Every address that a name resolves
+// to is a machine of its own, with a view of its own of which nodes are well.
+type Entrance struct {
+	URL     *url.URL
+	Address netip.AddrPort // zero: the name did not resolve
+	Lookup  Exchange       // the failed look-up; zero when it succeeded
+}
+
+// maxAddresses bounds how many addresses of one name are probed.
+const maxAddresses = 8
+
+// Resolve finds every entrance of c's balancer.
+func Resolve(ctx context.Context, c *Cluster) []Entrance {
+	found := make([][]Entrance, len(c.Balancer.URLs))
+	var wg sync.WaitGroup
+	for i, u := range c.Balancer.URLs {
+		wg.Go(func() { found[i] = resolve(ctx, u, c.Limits.Timeout) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+func resolve(ctx context.Context, u *url.URL, timeout time.Duration) []Entrance {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	began := time.Now()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		ex := Exchange{At: began, Timing: Timing{DNS: time.Since(began), Total: time.Since(began)}}
+		ex.Failure, ex.Error = classify(err, "looking up "+u.Hostname(), timeout)
+		return []Entrance{{URL: u, Lookup: ex}}
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	addrs = slices.Compact(addrs)
+	var list []Entrance
+	for _, addr := range addrs[:min(len(addrs), maxAddresses)] {
+		list = append(list, Entrance{URL: u, Address: netip.AddrPortFrom(addr, port(u))})
+	}
+	return list
+}
+
+func port(u *url.URL) uint16 {
+	if p, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		return uint16(p)
+	}
+	if u.Scheme == "https" {
+		return 443
+	}
+	return 80
+}
+
+// Target is e as a client that presents key dials it; key "" comes as itself.
+func (e Entrance) Target(c *Cluster, key string) Target {
+	return Target{
+		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout,
+		KeyHeader: c.Balancer.KeyHeader(), Key: key,
+	}
+}
+
+// Through asks e as a plain client would: the primary path, and every page.
+func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
+	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup}
+	if !e.Address.IsValid() {
+		return obs
+	}
+	client := NewClient(e.Target(c, ""))
+	obs.Pages = make([]Exchange, len(c.Pages))
+	var wg sync.WaitGroup
+	wg.Go(func() { obs.Primary, _ = client.ask(ctx, question{path: c.PrimaryPath()}) })
+	for i, page := range c.Pages {
+		wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path}) })
+	}
+	wg.Wait()
+	return obs
+}

@@ -1,0 +1,52 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Ask puts ping to a dependency and tells what it said.
+func (d Dependency) Ask(ctx context.Context, ping Pinger, timeout time.Duration) DependencyObservation {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	began := time.Now()
+	err := ping(ctx, d.URL)
+	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
+	if err != nil {
+		_, obs.Error = classify(err, "asking "+d.URL.Host, timeout)
+	}
+	return obs
+}
+
+// PingTCP succeeds when a connection is accepted.
+func PingTCP(ctx context.Context, u *url.URL) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// PingHTTP succeeds for any answer below 500.
+func PingHTTP(ctx context.Context, u *url.URL) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	client := NewClient(Target{URL: u})
+	client.Introduce(req.Header)
+	resp, err := client.HTTP().Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 500 {
+		return fmt.Errorf("got HTTP status %d, want one below 500", resp.StatusCode)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package probes
+
+import (
+	"context"
+	"sync"
+)
+
+// NodeTarget is n as it is asked directly.
+func (c *Cluster) NodeTarget(n Node) Target {
+	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout}
+}
+
+// PrimaryPath is the path whose answer tells whether a node is up: the most
+// specific one there is.
+func (c *Cluster) PrimaryPath() string {
+	switch {
+	case c.Status != nil:
+		return c.Status.Path
+	case c.Session != nil:
+		return c.Session.Path
+	case len(c.Pages) > 0:
+		return c.Pages[0].Path
+	default:
+		return "/"
+	}
+}
+
+// Direct asks one node everything, side by side.
+func Direct(ctx context.Context, c *Cluster, n Node) NodeObservation {
+	client := NewClient(c.NodeTarget(n))
+	obs := NodeObservation{Node: n.ID, Pages: make([]Exchange, len(c.Pages))}
+	var session Exchange
+	var primary Document
+	var wg sync.WaitGroup
+
+	primaryPath := c.PrimaryPath()
+	primaryIsSession := c.Session != nil && c.Session.Path == primaryPath
+	wg.Go(func() {
+		q := question{path: primaryPath, version: c.Version}
+		if primaryIsSession {
+			q.session, q.follow = c.Session, true
+		}
+		obs.Primary, primary = client.ask(ctx, q)
+	})
+	if c.Session != nil && !primaryIsSession {
+		wg.Go(func() {
+			session, _ = client.ask(ctx, question{path: c.Session.Path, session: c.Session, follow: true, version: c.Version})
+		})
+	}
+	for i, page := range c.Pages {
+		if page.Path != primaryPath {
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path, version: c.Version}) })
+		}
+	}
+	wg.Wait()
+
+	for i, page := range c.Pages {
+		if page.Path == primaryPath {
+			obs.Pages[i] = obs.Primary
+		}
+	}
+	if c.Session != nil {
+		if primaryIsSession {
+			session = obs.Primary
+		}
+		obs.Session = &session
+		obs.Label = session.Label
+	}
+	obs.conclude(c, primary)
+	return obs
+}
+
+// conclude reads what several exchanges tell together.
+func (o *NodeObservation) conclude(c *Cluster, primary Document) {
+	if c.Status != nil {
+		o.Status = parseStatus(primary.Body, c.Status.Settings)
+	}
+	o.Clock = o.Primary.Clock
+	o.Version = o.Primary.Version
+	others := o.Pages
+	if o.Session != nil {
+		others = append([]Exchange{*o.Session}, others...)
+	}
+	for _, ex := range others {
+		if ex.At != o.Primary.At {
+			o.Clock = o.Clock.Meet(ex.Clock)
+		}
+		if o.Version == "" {
+			o.Version = ex.Version
+		}
+	}
+	if o.Version == "" && o.Status != nil {
+		o.Version = o.Status.Version
+	}
+}

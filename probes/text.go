@@ -1,0 +1,39 @@
+package probes
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxError bounds Exchange.Error and every other text taken from a target, in
+// bytes.
+const MaxError = 240
+
+// Clean makes one harmless line of a text that a target may have written: no
+// control characters, no terminal escapes, no invisible reordering of what
+// stands around it, valid UTF-8, at most limit bytes.
+func Clean(text string, limit int) string {
+	if len(text) > 4*limit {
+		text = text[:4*limit]
+	}
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError:
+			return -1
+		default:
+			return r
+		}
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= limit {
+		return text
+	}
+	cut := limit - len("…")
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
