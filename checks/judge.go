@@ -26,6 +26,7 @@ func Judge(r Round) Report {
 	for _, f := range families {
 		findings = append(findings, f(v)...)
 	}
+	findings = slices.DeleteFunc(findings, func(f Finding) bool { return slices.Contains(r.Ignore, f.Code) })
 	findings = explain(findings)
 	report := Report{
 		Cluster:      r.Cluster.Name,

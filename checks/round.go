@@ -15,6 +15,7 @@ type Round struct {
 
 	Confidence    float64 // asked for, such as 0.999
 	ExpectVersion string  // every node must run it; "": any
+	Ignore        []Code  // findings of these codes are not made
 
 	Balancers    []probes.BalancerObservation
 	Nodes        []probes.NodeObservation // as Cluster.Nodes

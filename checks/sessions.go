@@ -146,6 +146,10 @@ func (v *view) canaries() []Canary {
 		}
 		list = append(list, c)
 	}
+	order := func(c Canary) int {
+		return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == c.Pinned })
+	}
+	slices.SortStableFunc(list, func(a, b Canary) int { return order(a) - order(b) })
 	return list
 }
 

@@ -28,6 +28,11 @@ func classify(err error, stage string, timeout time.Duration) (Failure, string) 
 		return class, "connection closed without a whole answer (" + stage + ")"
 	case FailureCancelled:
 		return class, "stickwatch was interrupted"
+	case FailureRefused, FailureUnreachable:
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+			return class, fmt.Sprintf("%s: %s", op.Addr, rootOf(op.Err))
+		}
+		return class, Clean(err.Error(), MaxError)
 	default:
 		return class, Clean(err.Error(), MaxError)
 	}
@@ -83,4 +88,16 @@ func isMalformed(err error) bool {
 		}
 	}
 	return false
+}
+
+// rootOf is the error at the bottom: "connection refused", without the calls
+// that led there.
+func rootOf(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }

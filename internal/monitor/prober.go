@@ -15,6 +15,7 @@ import (
 type Prober struct {
 	Confidence    float64 // by which chance must be excluded; 0: DefaultConfidence
 	ExpectVersion string  // every node must run it; "": any
+	Ignore        []checks.Code
 
 	Pingers   map[string]probes.Pinger // by URL scheme, beside tcp and http
 	Handshake probes.Handshaker        // nil: handshakes are not probed
@@ -38,7 +39,10 @@ type Progress struct {
 // Round asks a cluster everything once. It ends early when ctx does, with what
 // it has seen by then.
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
-	r := checks.Round{Cluster: c, Started: time.Now(), Confidence: p.confidence(), ExpectVersion: p.ExpectVersion}
+	r := checks.Round{
+		Cluster: c, Started: time.Now(),
+		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore,
+	}
 	direct := make(chan struct{}) // closed when r.Nodes is whole
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -128,7 +132,7 @@ func (p *Prober) pinger(scheme string) probes.Pinger {
 const shakes = 3
 
 func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Entrance) []probes.HandshakeObservation {
-	if c.Handshake == nil || p.Handshake == nil {
+	if c.Handshake == nil || p.Handshake == nil || !e.Address.IsValid() {
 		return nil
 	}
 	clients := aim(c)

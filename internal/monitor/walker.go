@@ -51,6 +51,8 @@ func (w *walker) walk(ctx context.Context, direct func() []probes.NodeObservatio
 	serving := checks.Serving(w.cluster, nodes)
 	if w.cluster.Session != nil {
 		w.openMore(ctx, who, serving)
+	}
+	if w.cluster.Session != nil && w.cluster.Session.Policy != probes.PolicyNone {
 		canaries := w.choose(who)
 		w.write(ctx, canaries)
 		w.follow(ctx, canaries, checks.Luck(serving, w.met(who)))
@@ -69,12 +71,15 @@ func (w *walker) first() []client {
 }
 
 // openMore closes what gaps the first clients left. Under a hash, a second
-// client is aimed at each node that did not answer its first; else new clients
-// come until every serving node was met or chance is excluded.
+// client is aimed at each node that is well and did not answer its first; else
+// new clients come until every serving node was met or chance is excluded.
 func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []probes.Node) {
 	if sourceHashed(w.cluster) {
 		met := w.met(who)
-		w.open(ctx, slices.DeleteFunc(aimNth(w.cluster, 1), func(c client) bool { return met[c.expected] }))
+		w.open(ctx, slices.DeleteFunc(aimNth(w.cluster, 1), func(c client) bool {
+			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.expected })
+			return met[c.expected] || !well || len(met) == 0
+		}))
 		return
 	}
 	for {

@@ -1,0 +1,51 @@
+package checks
+
+// An Entry of the catalogue tells people what a code means.
+type Entry struct {
+	Code     Code
+	Severity string // as a rule; some findings say another for a reason
+	Holds    string // when the finding holds
+	Remedy   string // what to do, as a rule
+}
+
+// Catalogue lists every code, in the order in which an operator would ask.
+var Catalogue = []Entry{
+	{BalancerDown, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
+	{BalancerError, "critical", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
+	{NodeDown, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx", "start the application there"},
+	{NodePaused, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
+	{DependencyDown, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
+	{DependencyDisputed, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},
+	{PageFailing, "warning on a node, critical through the balancer", "a page does not answer as configured", "look in the application's log"},
+	{SessionDrift, "critical", "the same client with the same cookie is answered by another node while its own is well", "give the balancer a sticky method, or share the sessions"},
+	{SessionLost, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
+	{SessionRollback, "critical", "a session came back with older contents", "look at asynchronous or failing replication"},
+	{SessionNotShared, "warning", "under shared or replicated, another node does not know the session", "repair replication before a failover needs it"},
+	{CookieRejected, "warning", "a browser would not send the session cookie back (Path, Domain, Secure)", "correct the cookie's attributes"},
+	{HandshakeBroken, "critical", "the Engine.IO handshake breaks: a fresh sid is unknown", "make the balancer sticky on this path"},
+	{UpgradeRefused, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
+	{NodeFailingInRotation, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
+	{NodeEjected, "warning", "a node is well when asked directly, and the balancer sends it nothing", "wait fail_timeout, then look at the way from balancer to node"},
+	{BalancerSplit, "warning", "at one moment the same client gets different nodes, by worker or by balancer address", "add a zone to nginx's upstream"},
+	{DuplicateNodeID, "warning", "two nodes claim one id", "give each an id of its own"},
+	{NodeMisidentified, "warning", "a node's address answers as another node", "correct addresses or ids"},
+	{UnknownNode, "warning", "an unlisted node answers", "list it, or take it out of the balancer"},
+	{VersionSkew, "warning; critical with --expect-version", "nodes run different versions", "finish the deployment"},
+	{SettingsSkew, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
+	{ClockSkew, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
+	{StartOrder, "warning", "the primary was started after another node", "restart the others"},
+	{NodeRestarted, "info", "process id, start time or counters show a restart", "nothing, if it was meant"},
+	{Slow, "warning", "an answer took longer than the limit", "look at load and at what the node waits for"},
+	{CertificateExpiring, "warning", "a certificate expires soon", "renew it"},
+	{BlindSpot, "info", "something that this set-up cannot see", "follow its remedy to open it"},
+}
+
+// Known reports whether there is such a code.
+func Known(code Code) bool {
+	for _, e := range Catalogue {
+		if e.Code == code {
+			return true
+		}
+	}
+	return false
+}

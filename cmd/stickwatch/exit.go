@@ -1,0 +1,48 @@
+package main
+
+import (
+	"slices"
+
+	"stickwatch/checks"
+)
+
+// The exit statuses of probe. People's pipelines branch on them.
+const (
+	exitOK           = 0 // nothing at or above --fail-on
+	exitFinding      = 1 // a finding at or above it
+	exitUsage        = 2 // wrong usage or configuration
+	exitInconclusive = 3 // the picture could not be taken, or the evidence asked for cannot be had
+)
+
+// exitStatus is what probe exits with. A finding at hand outweighs a doubt: a
+// gate that is told "inconclusive" tries again, and here that would not help.
+func exitStatus(reports []checks.Report, failOn checks.Severity) int {
+	fails := func(f checks.Finding) bool { return f.Severity.AtLeast(failOn) }
+	switch {
+	case slices.ContainsFunc(reports, func(r checks.Report) bool { return slices.ContainsFunc(r.Findings, fails) }):
+		return exitFinding
+	case slices.ContainsFunc(reports, func(r checks.Report) bool { return r.Verdict == checks.Inconclusive }):
+		return exitInconclusive
+	default:
+		return exitOK
+	}
+}
+
+// byGravity lists the verdicts, the worst last. Inconclusive stands above
+// degraded, because it may hide a failure.
+var byGravity = []checks.Verdict{checks.Healthy, checks.Degraded, checks.Inconclusive, checks.Failing}
+
+// worst is the verdict of several clusters in one word; inconclusive when
+// there is none, because nothing was seen.
+func worst(reports []checks.Report) checks.Verdict {
+	if len(reports) == 0 {
+		return checks.Inconclusive
+	}
+	verdict := checks.Healthy
+	for _, r := range reports {
+		if slices.Index(byGravity, r.Verdict) > slices.Index(byGravity, verdict) {
+			verdict = r.Verdict
+		}
+	}
+	return verdict
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"unicode"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Columns that texts of reports may take. Much of what a report says was said
+// by a target, and none of it may flood a screen or a log.
+const (
+	maxCell  = 24   // a state, a version: one cell of many
+	maxName  = 48   // an id
+	maxWords = 320  // a summary, a line of evidence
+	maxField = 4096 // a value for machines
+)
+
+// clean returns s as one line of at most limit columns that only prints:
+// without control characters (ESC would command the terminal), without
+// invisible and bidirectional ones (they would show another text than is
+// there), white space as single blanks.
+func clean(s string, limit int) string {
+	// Zero-width marks pile up without taking a column: bound the runes too.
+	left := 4 * limit
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		if left--; left < 0 {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		}
+	}
+	return cut(strings.Join(strings.Fields(b.String()), " "), limit)
+}
+
+// cut shortens s to limit columns, with an ellipsis where something is gone.
+func cut(s string, limit int) string { return ansi.Truncate(s, limit, "…") }
+
+// cell is clean for what a target says of itself in a word.
+func cell(s string) string { return clean(s, maxCell) }
+
+// name is clean for an id.
+func name(s string) string { return clean(s, maxName) }
+
+// prose is clean for a sentence.
+func prose(s string) string { return clean(s, maxWords) }
+
+// names joins ids.
+func names(ids []string) string {
+	clean := make([]string, len(ids))
+	for i, id := range ids {
+		clean[i] = name(id)
+	}
+	return cut(strings.Join(clean, ", "), maxWords)
+}
+
+// pad fills s with blanks to a width in columns: Chinese takes two a character.
+func pad(s string, width int) string {
+	if missing := width - lipgloss.Width(s); missing > 0 {
+		return s + strings.Repeat(" ", missing)
+	}
+	return s
+}

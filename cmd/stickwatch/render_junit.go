@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jstemmer/go-junit-report/v2/junit"
+
+	"stickwatch/checks"
+)
+
+// renderJUnit writes r as test results: a suite a cluster, a test a promise.
+// The names of tests stay the same from run to run, so that a CI server can
+// tell since when one fails.
+func renderJUnit(w io.Writer, r results, opts renderOptions) error {
+	suites := junit.Testsuites{Name: "stickwatch", Time: seconds(r.Duration)}
+	for i, report := range r.Clusters {
+		suites.AddSuite(suite(i, report, opts))
+	}
+	if _, err := io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"); err != nil {
+		return err
+	}
+	return suites.WriteXML(w)
+}
+
+func suite(id int, r checks.Report, opts renderOptions) junit.Testsuite {
+	s := junit.Testsuite{ID: id, Name: name(r.Cluster), Time: seconds(r.Duration)}
+	s.SetTimestamp(r.Started.UTC())
+	s.AddProperty("verdict", string(r.Verdict))
+	s.AddProperty("policy", string(r.Session.Policy))
+	s.AddTestcase(pictureTest(r))
+
+	left := slices.Clone(r.Findings)
+	for _, p := range promises(r, opts.cluster(r.Cluster)) {
+		var broken []checks.Finding
+		broken, left = p.take(left)
+		if p.applies || len(broken) > 0 {
+			s.AddTestcase(test(r.Cluster, p, broken, opts.failOn()))
+		}
+	}
+	// A finding is never lost, even one that no promise has foreseen.
+	for _, f := range left {
+		p := promise{family: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
+		s.AddTestcase(test(r.Cluster, p, []checks.Finding{f}, opts.failOn()))
+	}
+	return s
+}
+
+// pictureTest is in error, not failed, when there was nothing to judge by.
+func pictureTest(r checks.Report) junit.Testcase {
+	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
+	var lines []string
+	for _, d := range r.Doubts {
+		lines = append(lines, prose(d))
+	}
+	text := strings.Join(lines, "\n")
+	switch {
+	case r.Verdict == checks.Inconclusive:
+		message := "inconclusive"
+		if len(lines) > 0 {
+			message = lines[0]
+		}
+		t.Error = &junit.Result{Message: message, Type: string(checks.Inconclusive), Data: text}
+	case text != "":
+		t.SystemOut = &junit.Output{Data: text}
+	}
+	return t
+}
+
+func test(cluster string, p promise, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
+	t := junit.Testcase{Classname: classname(cluster, p.family), Name: p.name, Time: seconds(p.took)}
+	var failures, others []checks.Finding
+	for _, f := range broken {
+		if f.Severity.AtLeast(failOn) {
+			failures = append(failures, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	if len(failures) > 0 {
+		message := prose(failures[0].Summary)
+		if more := len(failures) - 1; more > 0 {
+			message += fmt.Sprintf(" (and %d more)", more)
+		}
+		t.Failure = &junit.Result{Message: message, Type: string(failures[0].Code), Data: account(failures)}
+	}
+	if len(others) > 0 {
+		t.SystemOut = &junit.Output{Data: account(others)}
+	}
+	if p.unknown != "" && len(broken) == 0 {
+		t.Skipped = &junit.Result{Message: prose(p.unknown)}
+	}
+	return t
+}
+
+// account is findings as lines of text.
+func account(findings []checks.Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), prose(f.Summary))
+		lines, more := evidence(f, maxEvidence)
+		for _, line := range lines {
+			fmt.Fprintf(&b, "- %s\n", line)
+		}
+		if more > 0 {
+			fmt.Fprintf(&b, "- … %d more\n", more)
+		}
+		if f.ExplainedBy != "" {
+			fmt.Fprintf(&b, "explained by %s\n", prose(f.ExplainedBy))
+		}
+		if f.Remedy != "" {
+			fmt.Fprintf(&b, "-> %s\n", prose(f.Remedy))
+		}
+	}
+	return b.String()
+}
+
+// classname is how CI servers group tests: by cluster, then by family. A dot
+// would begin another group.
+func classname(cluster, family string) string {
+	return strings.ReplaceAll(name(cluster), ".", "_") + "." + family
+}
+
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A page is Markdown in the making, fit for a comment on a pull request or the
+// summary of a CI job (GitHub's dialect, which GitLab reads too).
+type page struct{ strings.Builder }
+
+// renderMarkdown writes r for a pull request.
+func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
+	var p page
+	p.block("## %s stickwatch: %s", emoji(markOfVerdict(r.Verdict)), r.Verdict)
+	p.block("%s, %s", totals(r), wireTime(r.Started))
+	for _, report := range r.Clusters {
+		p.cluster(report, opts.cluster(report.Cluster))
+		if watch, ok := r.Watches[report.Cluster]; ok {
+			p.watch(watch)
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
+	return err
+}
+
+// block writes a paragraph of its own.
+func (p *page) block(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", args...) }
+
+// item writes an item of a list, so many levels deep.
+func (p *page) item(level int, format string, args ...any) {
+	fmt.Fprintf(p, strings.Repeat("  ", level)+"- "+format+"\n", args...)
+}
+
+func (p *page) cluster(r checks.Report, c *probes.Cluster) {
+	p.block("### %s %s: %s", emoji(markOfVerdict(r.Verdict)), escape(name(r.Cluster)), r.Verdict)
+	if len(r.Nodes) > 0 {
+		p.matrix(matrix(r, c))
+	}
+	for _, b := range r.Balancers {
+		line := balancerLine(b, c)
+		p.item(0, "balancer %s%s", code(line[0].text), escape(join(line[1:])))
+	}
+	for _, line := range dependencyLines(r.Dependencies) {
+		p.item(0, "dependency %s", escape(join(line)))
+	}
+	for _, canary := range r.Session.Canaries {
+		if !steady(canary) {
+			p.item(0, "canary %s: %s", escape(whose(canary)), escape(join(way(canary))))
+		}
+	}
+	for _, answer := range sessionAnswers(r.Session) {
+		p.item(0, "session %s", escape(answer.text))
+	}
+	for _, d := range r.Doubts {
+		p.item(0, "doubt %s %s", emoji(doubt), escape(prose(d)))
+	}
+	p.WriteString("\n")
+	if len(r.Findings) > 0 {
+		p.block("#### Findings")
+		for _, b := range tree(r.Findings) {
+			p.branch(b, 0)
+		}
+		p.WriteString("\n")
+	}
+}
+
+func (p *page) matrix(rows [][]span) {
+	for i, row := range rows {
+		for _, c := range row {
+			text := escape(c.text)
+			if i == 0 {
+				text = escape(capitalized(c.text))
+			}
+			p.WriteString("| " + text + " ")
+		}
+		p.WriteString("|\n")
+		if i == 0 {
+			p.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	p.WriteString("\n")
+}
+
+func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
+
+// branch writes a finding, and one level deeper what it explains.
+func (p *page) branch(b branch, level int) {
+	p.item(level, "%s **%s** `%s` %s",
+		emoji(markOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
+	lines, more := evidence(b.Finding, maxEvidence)
+	for _, line := range lines {
+		p.item(level+1, "%s", code(line))
+	}
+	if more > 0 {
+		p.item(level+1, "… %d more", more)
+	}
+	if remedy := prose(b.Remedy); remedy != "" && level == 0 {
+		p.item(level+1, "**Remedy:** %s", escape(remedy))
+	}
+	if len(b.explains) > 0 {
+		p.item(level+1, "explains")
+	}
+	for _, e := range b.explains {
+		p.branch(e, level+2)
+	}
+}
+
+func (p *page) watch(w watchResult) {
+	p.block("#### Watch")
+	p.block("%s", escape(watchSentence(w)))
+	for i, m := range w.Moves {
+		if i == maxStays {
+			p.item(0, "%d more", len(w.Moves)-i)
+			break
+		}
+		p.item(0, "%s", escape(join(moveSpans(m))))
+	}
+	p.WriteString("\n")
+}
+
+func emoji(m mark) string {
+	switch m {
+	case good:
+		return "✅"
+	case bad:
+		return "❌"
+	case warn:
+		return "⚠️"
+	case note:
+		return "ℹ️"
+	default:
+		return "❔"
+	}
+}
+
+// unmarked takes the meaning from whatever Markdown or HTML would give one to.
+// "@" and "#" are not syntax but would notify people and link issues: an
+// invisible space behind them ends the word. So does one behind a scheme, lest
+// a target's URL becomes a link to it.
+var unmarked = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;",
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "|", `\|`, "~", `\~`, "[", `\[`, "]", `\]`, "!", `\!`, "$", `\$`,
+	"@", "@&#8203;", "#", "#&#8203;", "://", ":&#8203;//", "www.", "www&#8203;.",
+)
+
+// escape is clean text as Markdown that shows just that.
+func escape(s string) string { return unmarked.Replace(s) }
+
+// code is clean text as a code span, fenced by more backticks than it has in a
+// row.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}

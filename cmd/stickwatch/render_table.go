@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// renderTable writes r for people: what to know first comes first, and what to
+// do last, where the eye is when a command has ended.
+func renderTable(w io.Writer, r results, opts renderOptions) error {
+	s := newSheet(opts)
+	for i, report := range r.Clusters {
+		if i > 0 {
+			s.blank()
+		}
+		s.cluster(report, opts.cluster(report.Cluster))
+		if watch, ok := r.Watches[report.Cluster]; ok {
+			s.watch(watch)
+		}
+		s.doubts(report.Doubts)
+		s.findings(report.Findings)
+	}
+	if len(r.Clusters) != 1 {
+		s.total(r)
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+func (s *sheet) cluster(r checks.Report, c *probes.Cluster) {
+	s.paragraph("", "  ", headline(r, c)...)
+	if len(r.Nodes) > 0 {
+		s.blank()
+		s.matrix(matrix(r, c))
+	}
+	s.blank()
+	for _, b := range r.Balancers {
+		s.labelled("balancer", balancerLine(b, c)...)
+	}
+	for _, line := range dependencyLines(r.Dependencies) {
+		s.labelled("dependency", line...)
+	}
+	s.canaries(r.Session.Canaries)
+	for _, answer := range sessionAnswers(r.Session) {
+		s.labelled("session", answer)
+	}
+}
+
+// headline is a cluster in one line: its name, its state, its size.
+func headline(r checks.Report, c *probes.Cluster) []span {
+	m := markOfVerdict(r.Verdict)
+	facts := nodeCount(r.Nodes)
+	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
+		facts += ", " + string(method)
+	}
+	return []span{
+		marked(m, name(r.Cluster)), {plain, "  "},
+		{m, strings.ToUpper(string(r.Verdict))}, {plain, "  "},
+		{faint, facts + ", " + took(r.Duration)},
+	}
+}
+
+func nodeCount(nodes []checks.NodeReport) string {
+	up := 0
+	for _, n := range nodes {
+		if n.Up {
+			up++
+		}
+	}
+	all := count(len(nodes), "node", "nodes")
+	if up == len(nodes) {
+		return all
+	}
+	return fmt.Sprintf("%d of %s up", up, all)
+}
+
+// maxSteady bounds how many canaries are told that just stayed where they were.
+const maxSteady = 8
+
+func (s *sheet) canaries(canaries []checks.Canary) {
+	width, still := 0, 0
+	through := map[string]bool{}
+	for _, c := range canaries {
+		width = max(width, lipgloss.Width(whose(c)))
+		through[c.Balancer] = true
+	}
+	for _, c := range canaries {
+		if steady(c) {
+			if still++; still > maxSteady {
+				continue
+			}
+		}
+		spans := append([]span{{plain, pad(whose(c), width) + "  "}}, way(c)...)
+		if len(through) > 1 {
+			spans = append(spans, span{faint, "  through " + name(c.Balancer)})
+		}
+		s.labelled("canary", spans...)
+	}
+	if still > maxSteady {
+		s.labelled("canary", span{faint, fmt.Sprintf("%d more that stayed on their nodes", still-maxSteady)})
+	}
+}
+
+func (s *sheet) watch(w watchResult) {
+	s.labelled("watch", span{plain, watchSentence(w)})
+	for i, m := range w.Moves {
+		if i == maxStays {
+			s.labelled("move", span{faint, fmt.Sprintf("%d more", len(w.Moves)-i)})
+			return
+		}
+		s.labelled("move", moveSpans(m)...)
+	}
+}
+
+func watchSentence(w watchResult) string {
+	return fmt.Sprintf("%s: %s, %d failed; %s, %d lost; longest outage %s", spell(w.Duration),
+		count(w.Requests, "request", "requests"), w.Failed, count(len(w.Moves), "move", "moves"), w.Lost, spell(w.LongestOutage))
+}
+
+func moveSpans(m watchMove) []span {
+	kept := marked(good, "kept")
+	if !m.Kept {
+		kept = marked(bad, "lost")
+	}
+	return []span{
+		{faint, m.At.UTC().Format(time.TimeOnly) + "Z  "},
+		{plain, name(m.From)}, {warn, " → "}, {warn, name(m.To)}, {plain, "  "}, kept,
+	}
+}
+
+func (s *sheet) doubts(doubts []string) {
+	for _, d := range doubts {
+		s.labelled("doubt", marked(doubt, prose(d)))
+	}
+}
+
+// total is the last line of several clusters, and the only one of none.
+func (s *sheet) total(r results) {
+	if len(r.Clusters) > 0 {
+		s.blank()
+	}
+	m := markOfVerdict(r.Verdict)
+	s.paragraph("", "  ", marked(m, strings.ToUpper(string(r.Verdict))), span{plain, "  " + totals(r)})
+}
+
+// totals counts clusters by verdict, the worst first.
+func totals(r results) string {
+	by := map[checks.Verdict]int{}
+	for _, c := range r.Clusters {
+		by[c.Verdict]++
+	}
+	var parts []string
+	for _, v := range slices.Backward(byGravity) {
+		if by[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", by[v], v))
+		}
+	}
+	all := count(len(r.Clusters), "cluster", "clusters")
+	if len(r.Clusters) > 1 {
+		all += " (" + strings.Join(parts, ", ") + ")"
+	}
+	return all + ", " + took(r.Duration)
+}

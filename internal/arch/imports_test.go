@@ -1,0 +1,165 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "stickwatch"
+
+// A pkg is what `go list` tells of a package; tests are not held to the rules.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+// graph returns the packages of the module by their path within it.
+func graph(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Standard", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	packages := make(map[string]pkg)
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("decoding the list of packages: %v", err)
+		}
+		packages[within(p.ImportPath)] = p
+	}
+	if len(packages) < 10 {
+		t.Fatalf("got %d packages, want the whole module", len(packages))
+	}
+	return packages
+}
+
+func within(path string) string { return strings.TrimPrefix(path, module+"/") }
+
+// ours reports whether path is of this module.
+func ours(path string) bool { return strings.HasPrefix(path, module+"/") }
+
+// standard reports whether path is of the standard library: its first element
+// has no dot.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !ours(path) && !strings.Contains(first, ".")
+}
+
+// TestCoreImports: probes <- checks <- alerting, on the standard library alone;
+// drivers live in folders below probes.
+func TestCoreImports(t *testing.T) {
+	allowed := map[string][]string{
+		"probes":         {},
+		"probes/balance": {},
+		"checks":         {"probes", "probes/balance"},
+		"alerting":       {"probes", "probes/balance", "checks"},
+	}
+	packages := graph(t)
+	for name, others := range allowed {
+		for _, path := range packages[name].Imports {
+			if !standard(path) && !slices.Contains(others, within(path)) {
+				t.Errorf("%s imports %s: core packages import the standard library and %q", name, path, others)
+			}
+		}
+	}
+	for name, p := range packages {
+		if !strings.HasPrefix(name, "probes/") {
+			continue
+		}
+		for _, path := range p.Imports {
+			if ours(path) && !strings.HasPrefix(within(path), "probes") {
+				t.Errorf("%s imports %s: drivers import probes and nothing else of ours", name, path)
+			}
+		}
+	}
+}
+
+// TestAdaptersDoNotKnowEachOther: history, metrics and web import core packages
+// only.
+func TestAdaptersDoNotKnowEachOther(t *testing.T) {
+	packages := graph(t)
+	for _, name := range []string{"internal/history", "internal/metrics", "internal/web"} {
+		for _, path := range packages[name].Imports {
+			if ours(path) && strings.HasPrefix(within(path), "internal/") {
+				t.Errorf("%s imports %s: it may import core packages only", name, path)
+			}
+		}
+	}
+}
+
+// TestNobodyImports: commands are imported by nobody, the demo by its command,
+// the lab by tests alone, and the monitor knows no adapter.
+func TestNobodyImports(t *testing.T) {
+	for name, p := range graph(t) {
+		for _, path := range p.Imports {
+			switch to := within(path); {
+			case !ours(path):
+			case strings.HasPrefix(to, "cmd/"):
+				t.Errorf("%s imports %s: commands are imported by nobody", name, path)
+			case to == "internal/demo" && name != "cmd/stickwatch" && name != "internal/lab":
+				t.Errorf("%s imports %s: the demo is for its command and for tests", name, path)
+			case to == "internal/lab":
+				t.Errorf("%s imports %s: the lab is for tests", name, path)
+			case name == "internal/monitor" && strings.HasPrefix(to, "internal/"):
+				t.Errorf("%s imports %s: the monitor declares the interfaces it needs", name, path)
+			}
+		}
+	}
+}
+
+// homes are the packages that may import each third-party module. A module has
+// one home, so that replacing it is a change in one place.
+var homes = map[string][]string{
+	"charm.land/lipgloss/v2":                {"cmd/stickwatch"},
+	"github.com/charmbracelet/colorprofile": {"cmd/stickwatch"},
+	"github.com/charmbracelet/x/ansi":       {"cmd/stickwatch"},
+	"github.com/jstemmer/go-junit-report":   {"cmd/stickwatch"},
+	"github.com/spf13/cobra":                {"cmd/stickwatch"},
+	"golang.org/x/term":                     {"cmd/stickwatch"},
+	"go.yaml.in/yaml/v4":                    {"internal/config"},
+	"github.com/invopop/jsonschema":         {"internal/config"},
+	"github.com/prometheus":                 {"internal/metrics"},
+	"github.com/PuerkitoBio/goquery":        {"probes/extract"},
+	"github.com/andybalholm/cascadia":       {"probes/extract"},
+	"github.com/antchfx/":                   {"probes/extract"},
+	"github.com/ohler55/ojg":                {"probes/extract"},
+	"golang.org/x/net/html":                 {"probes/extract"},
+	"golang.org/x/text":                     {"probes/extract", "internal/demo"}, // the demo speaks GBK, too
+	"github.com/coder/websocket":            {"probes/engineio"},
+	"github.com/redis/go-redis":             {"probes/redis"},
+	"github.com/go-sql-driver/mysql":        {"probes/mysql"},
+	"github.com/jackc/pgx":                  {"probes/postgres"},
+	"github.com/bradfitz/gomemcache":        {"probes/memcached"},
+}
+
+func TestEveryModuleHasOneHome(t *testing.T) {
+	for name, p := range graph(t) {
+		for _, path := range p.Imports {
+			if ours(path) || standard(path) {
+				continue
+			}
+			if !slices.Contains(homeOf(path), name) {
+				t.Errorf("%s imports %s, whose home is %q", name, path, homeOf(path))
+			}
+		}
+	}
+}
+
+func homeOf(path string) []string {
+	for prefix, home := range homes {
+		if strings.HasPrefix(path, prefix) {
+			return home
+		}
+	}
+	return nil
+}

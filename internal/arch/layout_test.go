@@ -1,0 +1,32 @@
+package arch
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// topLevel is what may stand at the top of the repository, and nothing else.
+var topLevel = []string{
+	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
+	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",
+	"README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
+	".ci", ".gitignore", ".golangci.yml", ".dockerignore",
+}
+
+func TestTopLevel(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "git", "ls-files", ":/")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skipf("git does not answer, so this is no checkout: %v", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		first, _, _ := strings.Cut(strings.TrimSpace(strings.TrimLeft(file, "./")), "/")
+		file = strings.TrimPrefix(strings.TrimSpace(file), "../../")
+		first, _, _ = strings.Cut(file, "/")
+		if !slices.Contains(topLevel, first) && strings.TrimSpace(file) != "" {
+			t.Errorf("%s stands at the top level: want one of %q", file, topLevel)
+		}
+	}
+}

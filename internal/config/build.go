@@ -1,0 +1,192 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A builder makes a Config of wire structs. What it cannot make it reports,
+// and goes on, so that nothing is told only after something else was repaired.
+type builder struct {
+	*document
+	dir string // where relative paths of files start
+}
+
+func (b *builder) config(w wireFile) *Config {
+	c := &Config{
+		Listen:           b.listen("listen", w.Listen),
+		History:          b.history("history", w.History),
+		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
+		ClusterIntervals: map[string]Intervals{},
+		Evidence:         map[string]Evidence{},
+	}
+	if len(w.Clusters) == 0 {
+		b.problem("clusters", "expected at least one cluster")
+	}
+	names := b.unique("cluster name")
+	for i, wire := range w.Clusters {
+		at := place("clusters").item(i)
+		names(at.key("name"), wire.Name)
+		cluster := b.cluster(wire.withProfile(), at)
+		c.Clusters = append(c.Clusters, cluster)
+		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
+		b.room(at, wire, cluster.Limits.Timeout, intervals)
+		c.ClusterIntervals[wire.Name] = intervals
+		c.Evidence[wire.Name] = b.evidence(at.key("balancer").key("evidence"), wire.Balancer.Evidence)
+	}
+	c.Alerting = b.alerting(w.Alerting, c)
+	c.Maintenance = b.maintenance(w.Maintenance, c)
+	return c
+}
+
+func (b *builder) listen(at place, text string) string {
+	text = cmp.Or(text, "127.0.0.1:9748")
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		err = validPort(port)
+	}
+	if err != nil {
+		b.problem(at, "expected host:port such as 127.0.0.1:9748, got %s", b.said(at, text))
+	}
+	return text
+}
+
+func (b *builder) history(at place, w wireHistory) History {
+	h := History{Retention: orDefault(w.Retention, 400*day)}
+	path, ok := strings.CutPrefix(cmp.Or(w.URL, "sqlite:stickwatch.db"), "sqlite:")
+	if h.Path = strings.TrimPrefix(path, "//"); !ok || h.Path == "" {
+		b.problem(at.key("url"), "expected sqlite: and the path of a file, got %s", b.said(at.key("url"), w.URL))
+	}
+	if h.Retention < time.Hour {
+		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(h.Retention))
+	}
+	return h
+}
+
+func (b *builder) intervals(at place, w wireIntervals, base Intervals) Intervals {
+	every := func(key string, d *duration, base time.Duration) time.Duration {
+		got := orDefault(d, base)
+		if got < time.Second {
+			b.problem(at.key(key), "expected at least 1s, got %s: sessions cost a node memory", FormatDuration(got))
+		}
+		return got
+	}
+	return Intervals{
+		Canary:       every("canary", w.Canary, base.Canary),
+		Status:       every("status", w.Status, base.Status),
+		Pages:        every("pages", w.Pages, base.Pages),
+		Dependencies: every("dependencies", w.Dependencies, base.Dependencies),
+	}
+}
+
+// room reports a time-out so long that a probe may still wait for its answer
+// when the next is due. Canaries wait for each other, and may.
+func (b *builder) room(at place, w wireCluster, timeout time.Duration, intervals Intervals) {
+	for _, i := range []struct {
+		key   string
+		own   bool
+		every time.Duration
+	}{
+		{"status", w.Intervals.Status != nil, intervals.Status},
+		{"pages", w.Intervals.Pages != nil, intervals.Pages},
+		{"dependencies", w.Intervals.Dependencies != nil, intervals.Dependencies},
+	} {
+		if timeout <= i.every {
+			continue
+		}
+		where := at.key("timeout")
+		switch {
+		case i.own:
+			where = at.key("intervals").key(i.key)
+		case w.Timeout == nil:
+			where = place("intervals").key(i.key)
+		}
+		b.problem(where, "the time-out of %s is longer than the %s interval of %s: probes would overlap",
+			FormatDuration(timeout), i.key, FormatDuration(i.every))
+		return
+	}
+}
+
+func (b *builder) evidence(at place, w wireEvidence) Evidence {
+	page := func(key, text string) *url.URL { return b.url(at.key(key), text, web) }
+	return Evidence{
+		NginxErrorLog:         w.NginxErrorLog,
+		HAProxyStats:          page("haproxy_stats", w.HAProxyStats),
+		ApacheStatus:          page("apache_status", w.ApacheStatus),
+		ApacheBalancerManager: page("apache_balancer_manager", w.ApacheBalancerManager),
+		CaddyAdmin:            page("caddy_admin", w.CaddyAdmin),
+	}
+}
+
+// unique returns a function that reports the second of two equal names. Names
+// that are not there have been told already.
+func (b *builder) unique(what string) func(at place, name string) {
+	seen := map[string]place{}
+	return func(at place, name string) {
+		first, ok := seen[name]
+		switch {
+		case name == "":
+			return
+		case !ok:
+			seen[name] = at
+		case b.flags == nil:
+			b.problem(at, "the %s %s is on line %d already", what, b.said(at, name), b.nearest(first).Line)
+		default:
+			b.problem(at, "the %s %s is given twice", what, quote(name))
+		}
+	}
+}
+
+// name reports text that cannot name anything on a screen.
+func (b *builder) name(at place, text string) string {
+	const most = 100
+	if text != strings.Map(printable, strings.TrimSpace(text)) || len(text) > most {
+		b.problem(at, "expected up to %d bytes in one line without blanks around, got %s", most, b.said(at, text))
+	}
+	return text
+}
+
+func orDefault(d *duration, base time.Duration) time.Duration {
+	if d == nil {
+		return base
+	}
+	return time.Duration(*d)
+}
+
+func validPort(port string) error {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("port %s is not a number up to 65535", quote(port))
+	}
+	return nil
+}
+
+// limits of a cluster.
+func (b *builder) limits(w wireCluster, at place) probes.Limits {
+	l := probes.Limits{
+		Timeout:           orDefault(w.Timeout, probes.DefaultLimits.Timeout),
+		Slow:              orDefault(w.Slow, probes.DefaultLimits.Slow),
+		ClockSkew:         orDefault(w.ClockSkew, probes.DefaultLimits.ClockSkew),
+		CertificateExpiry: orDefault(w.CertificateExpiry, probes.DefaultLimits.CertificateExpiry),
+	}
+	const least = 100 * time.Millisecond
+	switch {
+	case l.Timeout < least:
+		b.problem(at.key("timeout"), "expected at least %s, got %s", FormatDuration(least), FormatDuration(l.Timeout))
+	case w.Slow == nil: // a short time-out alone says that nothing slow is waited for
+		l.Slow = min(l.Slow, l.Timeout)
+	case l.Slow >= l.Timeout:
+		b.problem(at.key("slow"), "expected less than the time-out of %s, got %s: no answer could be slow",
+			FormatDuration(l.Timeout), FormatDuration(l.Slow))
+	}
+	if l.ClockSkew <= 0 {
+		b.problem(at.key("clock_skew"), "expected more than 0s: no two clocks are equal")
+	}
+	return l
+}

@@ -1,0 +1,168 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+)
+
+func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
+	const at = place("alerting")
+	out := Alerting{
+		Language:    cmp.Or(w.Language, "en"),
+		ExternalURL: b.url(at.key("external_url"), w.ExternalURL, web),
+		For: map[checks.Severity]time.Duration{
+			checks.Critical: orDefault(w.For.Critical, 0),
+			checks.Warning:  orDefault(w.For.Warning, 30*time.Second),
+		},
+		ResolveAfter: orDefault(w.ResolveAfter, 30*time.Second),
+		Repeat:       orDefault(w.Repeat, 4*time.Hour),
+	}
+	if out.Repeat != 0 && out.Repeat < time.Minute {
+		b.problem(at.key("repeat"), "expected at least 1m, or 0s for never, got %s", FormatDuration(out.Repeat))
+	}
+	names := b.unique("receiver name")
+	for i, r := range w.Receivers {
+		where := at.key("receivers").item(i)
+		names(where.key("name"), r.Name)
+		out.Receivers = append(out.Receivers, b.receiver(r, where))
+	}
+	out.Routes = b.routes(w, c, at.key("routes"))
+	return out
+}
+
+func (b *builder) routes(w wireAlerting, c *Config, at place) []Route {
+	var names []string
+	for _, r := range w.Receivers {
+		names = append(names, r.Name)
+	}
+	var out []Route
+	if w.Routes == nil {
+		for _, name := range names {
+			out = append(out, Route{Receiver: name, Severity: checks.Warning, Continue: true})
+		}
+	}
+	for i, r := range w.Routes {
+		where := at.item(i)
+		b.known(where.key("receiver"), "receiver", r.Receiver, names)
+		b.known(where.key("cluster"), "cluster", r.Cluster, c.names())
+		out = append(out, Route{
+			Receiver: r.Receiver,
+			Severity: checks.Severity(cmp.Or(r.Severity, string(checks.Warning))),
+			Cluster:  r.Cluster,
+			Code:     checks.Code(r.Code),
+			Continue: r.Continue,
+		})
+	}
+	return out
+}
+
+// known reports a name that nothing has. "" is no name; among names it is one
+// that could not be read, and might be this one.
+func (b *builder) known(at place, what, name string, names []string) {
+	switch {
+	case name == "" || slices.Contains(names, name) || slices.Contains(names, ""):
+	case len(names) == 0:
+		b.problem(at, "unknown %s %s: there is none", what, b.said(at, name))
+	default:
+		b.problem(at, "%s", unknown(what, b.written(b.nearest(at), name), slices.Compact(slices.Sorted(slices.Values(names)))))
+	}
+}
+
+func (b *builder) receiver(w wireReceiver, at place) Receiver {
+	out := Receiver{Name: b.name(at.key("name"), w.Name)}
+	var kinds []string
+	if w.Slack != nil {
+		kinds, out.Slack = append(kinds, "slack"), b.slack(*w.Slack, at.key("slack"))
+	}
+	if w.Alertmanager != nil {
+		kinds = append(kinds, "alertmanager")
+		out.Alertmanager = &Alertmanager{URL: b.url(at.key("alertmanager").key("url"), w.Alertmanager.URL, web)}
+	}
+	if w.Webhook != nil {
+		kinds, out.Webhook = append(kinds, "webhook"), b.webhook(*w.Webhook, at.key("webhook"))
+	}
+	switch len(kinds) {
+	case 0:
+		b.problem(at, "expected one of slack, alertmanager, webhook")
+	case 1:
+	default:
+		b.problem(at, "expected a single kind of receiver, got %s", strings.Join(kinds, " and "))
+	}
+	return out
+}
+
+func (b *builder) slack(w wireSlack, at place) *Slack {
+	token, _ := b.either(at, "token", w.Token.Reveal(), w.TokenFile)
+	hook, hookAt := b.either(at, "webhook_url", w.WebhookURL.Reveal(), w.WebhookURLFile)
+	byToken, byHook := token != "" || w.TokenFile != "", hook != "" || w.WebhookURLFile != ""
+	switch {
+	case byToken && byHook:
+		b.problem(at, "expected a token or a webhook_url, got both")
+	case byToken && w.Channel == "":
+		b.problem(at.key("channel"), `is missing: a token needs a channel such as "#ops"`)
+	case !byToken && !byHook:
+		b.problem(at, "expected one of token, token_file, webhook_url, webhook_url_file")
+	}
+	if hook != "" {
+		if _, err := parseURL(hook, web); err != nil {
+			b.problem(hookAt, "expected an address that begins with https://")
+		}
+	}
+	api := b.url(at.key("api_url"), cmp.Or(w.APIURL, "https://slack.com/api/"), web)
+	out := &Slack{Token: NewSecret(token), WebhookURL: NewSecret(hook), Channel: w.Channel}
+	if api != nil {
+		out.APIURL = strings.TrimSuffix(api.String(), "/") + "/"
+	}
+	return out
+}
+
+func (b *builder) webhook(w wireWebhook, at place) *Webhook {
+	secret, _ := b.either(at, "secret", w.Secret.Reveal(), w.SecretFile)
+	return &Webhook{URL: b.url(at.key("url"), w.URL, web), Secret: NewSecret(secret)}
+}
+
+func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
+	var out []Maintenance
+	for i, w := range ws {
+		at := place("maintenance").item(i)
+		b.known(at.key("cluster"), "cluster", w.Cluster, c.names())
+		switch cluster := c.Cluster(w.Cluster); {
+		case w.Node != "" && w.Cluster == "":
+			b.problem(at.key("node"), "needs the cluster that the node is of")
+		case cluster != nil:
+			var ids []string
+			for _, n := range cluster.Nodes {
+				ids = append(ids, n.ID)
+			}
+			b.known(at.key("node"), "node", w.Node, ids)
+		}
+		out = append(out, Maintenance{Cluster: w.Cluster, Node: w.Node, Code: checks.Code(w.Code), Weekly: b.weekly(w, at)})
+	}
+	return out
+}
+
+func (b *builder) weekly(w wireMaintenance, at place) Weekly {
+	zone, err := time.LoadLocation(cmp.Or(w.Timezone, "UTC"))
+	if err != nil || w.Timezone == "Local" {
+		b.problem(at.key("timezone"), "expected a time zone such as Asia/Shanghai, got %s", b.said(at.key("timezone"), w.Timezone))
+		zone = time.UTC
+	}
+	weekly, err := ParseWeekly(w.Weekly, zone)
+	if err != nil && w.Weekly != "" {
+		b.problem(at.key("weekly"), "%s, got %s", err, b.said(at.key("weekly"), w.Weekly))
+	}
+	return weekly
+}
+
+// names of the clusters.
+func (c *Config) names() []string {
+	names := make([]string, len(c.Clusters))
+	for i, cluster := range c.Clusters {
+		names[i] = cluster.Name
+	}
+	return names
+}

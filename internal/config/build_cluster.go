@@ -1,0 +1,205 @@
+package config
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// cluster builds what a wire struct says, its profile included.
+func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
+	c := &probes.Cluster{
+		Name:     b.name(at.key("name"), w.Name),
+		Profile:  w.Profile,
+		Balancer: b.balancer(w.Balancer, at.key("balancer")),
+		Session:  b.session(w.Session, at.key("session")),
+		Version:  b.extractor(w.Version, "", at.key("version")),
+		TLS:      b.tls(w.TLS, at.key("tls")),
+		Limits:   b.limits(w, at),
+	}
+	c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"))
+	if path := deref(w.Status.Path); path != "" {
+		c.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: w.Status.Settings}
+	}
+	if path := deref(w.Handshake.Path); path != "" {
+		c.Handshake = &probes.Handshake{Path: b.path(at.key("handshake").key("path"), path)}
+	}
+	c.Pages = b.pages(w.Pages, at.key("pages"))
+	c.Dependencies = b.dependencies(w.Dependencies, at.key("dependencies"))
+	return c
+}
+
+func (b *builder) balancer(w wireBalancer, at place) probes.Balancer {
+	out := probes.Balancer{
+		Method:         probes.Method(cmp.Or(w.Method, string(probes.MethodUnknown))),
+		HashKey:        w.HashKey,
+		Consistent:     w.Consistent,
+		MaxFails:       1,
+		FailTimeout:    orDefault(w.FailTimeout, 10*time.Second),
+		ClientIPHeader: w.ClientIPHeader,
+	}
+	if w.MaxFails != nil {
+		out.MaxFails = *w.MaxFails
+	}
+	addresses := b.unique("address")
+	for i, text := range w.URL {
+		where := at.key("url")
+		if len(w.URL) > 1 {
+			where = where.item(i)
+		}
+		addresses(where, text)
+		if u := b.server(where, text); u != nil {
+			out.URLs = append(out.URLs, u)
+		}
+	}
+	if len(w.URL) == 0 {
+		b.problem(at.key("url"), "expected the balancer's address")
+	}
+	if out.FailTimeout < time.Second || out.FailTimeout%time.Second != 0 {
+		b.problem(at.key("fail_timeout"), "expected whole seconds, at least 1s, got %s", FormatDuration(out.FailTimeout))
+	}
+	b.hash(out, at)
+	if w.ClientIPHeader != "" && !headerName.MatchString(w.ClientIPHeader) {
+		b.problem(at.key("client_ip_header"), "expected the name of a header, got %s",
+			b.said(at.key("client_ip_header"), w.ClientIPHeader))
+	}
+	return out
+}
+
+var (
+	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	hashKey    = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
+)
+
+// hash reports what `hash` has no use for.
+func (b *builder) hash(w probes.Balancer, at place) {
+	if w.Method != probes.MethodHash {
+		if w.HashKey != "" {
+			b.problem(at.key("hash_key"), "goes with the method hash only, and this is %s", w.Method)
+		}
+		if w.Consistent {
+			b.problem(at.key("consistent"), "goes with the method hash only, and this is %s", w.Method)
+		}
+		return
+	}
+	if w.HashKey != "" && !hashKey.MatchString(w.HashKey) {
+		b.problem(at.key("hash_key"), "expected $remote_addr, $http_NAME or $cookie_NAME, got %s: leave it out for another key",
+			b.said(at.key("hash_key"), w.HashKey))
+	}
+}
+
+func (b *builder) nodeList(ws []wireNode, method probes.Method, at place) []probes.Node {
+	if len(ws) == 0 {
+		b.problem(at, "expected at least one node")
+		return nil
+	}
+	ids, primaries := b.unique("node id"), b.unique("primary node")
+	addresses := b.unique("address")
+	out := make([]probes.Node, len(ws))
+	for i, w := range ws {
+		out[i] = b.node(w, method, at.item(i))
+		ids(at.item(i).key("id"), w.ID)
+		if w.Host == "" {
+			addresses(at.item(i).key("url"), w.URL)
+		}
+		if w.Primary {
+			primaries(at.item(i).key("primary"), "true")
+		}
+	}
+	if !slices.ContainsFunc(ws, func(w wireNode) bool { return !w.Down && !w.Backup }) {
+		b.problem(at, "every node is down or backup: expected at least one that gets clients")
+	}
+	return out
+}
+
+// noBackup is the methods with which nginx refuses a backup server.
+var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
+
+func (b *builder) node(w wireNode, method probes.Method, at place) probes.Node {
+	if strings.ContainsAny(w.ID, " \t\n\r") {
+		b.problem(at.key("id"), "expected an id without spaces, got %s", b.said(at.key("id"), w.ID))
+	}
+	if w.Backup && slices.Contains(noBackup, method) {
+		b.problem(at.key("backup"), "a balancer with the method %s takes no backup nodes", method)
+	}
+	if w.Host != "" && !validHost(w.Host) {
+		b.problem(at.key("host"), "expected a host name, with a port if need be, got %s", b.said(at.key("host"), w.Host))
+	}
+	return probes.Node{
+		ID:      b.name(at.key("id"), w.ID),
+		URL:     b.server(at.key("url"), w.URL),
+		Host:    w.Host,
+		Label:   w.Label,
+		Server:  w.Server,
+		Weight:  max(w.Weight, 1),
+		Down:    w.Down,
+		Backup:  w.Backup,
+		Primary: w.Primary,
+	}
+}
+
+func validHost(host string) bool {
+	u, err := url.Parse("http://" + host)
+	return err == nil && u.Host == host && u.Hostname() != ""
+}
+
+func (b *builder) pages(ws []wirePage, at place) []probes.Page {
+	var out []probes.Page
+	paths := b.unique("page")
+	for i, w := range ws {
+		where := at.item(i).key("path")
+		paths(where, w.Path)
+		page := probes.Page{Path: b.path(where, w.Path), Want: probes.StatusRange{From: 200, To: 399}}
+		if w.Status != nil {
+			page.Want = probes.StatusRange(*w.Status)
+		}
+		out = append(out, page)
+	}
+	return out
+}
+
+func (b *builder) dependencies(ws []wireDependency, at place) []probes.Dependency {
+	var out []probes.Dependency
+	names := b.unique("dependency")
+	for i, w := range ws {
+		where := at.item(i)
+		names(where.key("name"), w.Name)
+		text, from := b.either(where, "url", w.URL, w.URLFile)
+		if text == "" && from == where.key("url") {
+			b.problem(from, "is missing")
+		}
+		out = append(out, probes.Dependency{Name: b.name(where.key("name"), w.Name), URL: b.url(from, text, services)})
+	}
+	return out
+}
+
+func (b *builder) tls(w wireTLS, at place) *tls.Config {
+	if w == (wireTLS{}) {
+		return nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: w.SkipVerify} //nolint:gosec // asked for by name
+	if w.CAFile == "" {
+		return config
+	}
+	if pem, ok := b.file(at.key("ca_file"), w.CAFile); ok {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			b.problem(at.key("ca_file"), "%s has no certificate in PEM", b.said(at.key("ca_file"), w.CAFile))
+		}
+	}
+	return config
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The schemes that addresses may have.
+var (
+	web      = []string{"http", "https"}
+	services = []string{"redis", "rediss", "mysql", "postgres", "memcached", "tcp", "http", "https"}
+)
+
+// url is an address with one of the schemes; nil, and reported, if text is
+// none; nil for "".
+func (b *builder) url(at place, text string, schemes []string) *url.URL {
+	if text == "" {
+		return nil
+	}
+	u, err := parseURL(text, schemes)
+	if err != nil {
+		b.problem(at, "%s %s", b.said(at, text), err)
+		return nil
+	}
+	return u
+}
+
+// server is an address of the balancer or a node: nothing in it but where to
+// connect and a path that comes before all others. Credentials in it would get
+// into every report.
+func (b *builder) server(at place, text string) *url.URL {
+	u := b.url(at, text, web)
+	switch {
+	case u == nil:
+		return nil
+	case u.User != nil:
+		b.problem(at, "%s has a user name or password, which this address cannot have", b.said(at, text))
+	case u.RawQuery != "" || u.ForceQuery:
+		b.problem(at, "%s has a query, which this address cannot have", b.said(at, text))
+	default:
+		return u
+	}
+	return nil
+}
+
+// parseURL is url.Parse for addresses of servers. Its errors go on where the
+// quoted text ends, and hold no part of it: it may have a password.
+func parseURL(text string, schemes []string) (*url.URL, error) {
+	scheme, _, ok := strings.Cut(text, "://")
+	if !ok {
+		return nil, errors.New("has no scheme: expected " + list(endWith(schemes, "://")))
+	}
+	if !slices.Contains(schemes, scheme) {
+		return nil, errors.New("has an " + unknown("scheme", scheme, schemes))
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not a URL: expected " + scheme + "://HOST:PORT")
+	case u.Hostname() == "":
+		return nil, errors.New("has no host: expected " + scheme + "://HOST:PORT")
+	case u.Port() != "" && validPort(u.Port()) != nil:
+		return nil, validPort(u.Port())
+	case scheme == "tcp" && u.Port() == "":
+		return nil, errors.New("has no port: expected tcp://HOST:PORT")
+	case strings.Contains(text, "#"):
+		return nil, errors.New("has a #fragment, which no server gets to see")
+	}
+	return u, nil
+}
+
+func endWith(words []string, end string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = w + end
+	}
+	return out
+}
+
+// path reports text that is not a path, with a query if need be, on a server.
+func (b *builder) path(at place, text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return ""
+	case !strings.HasPrefix(text, "/"):
+		b.problem(at, "expected a path that begins with /, got %s", b.said(at, text))
+	case err != nil || u.Host != "" || u.Fragment != "":
+		b.problem(at, "expected a path on the server, got %s", b.said(at, text))
+	}
+	return text
+}

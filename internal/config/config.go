@@ -1,0 +1,63 @@
+package config
+
+import (
+	"net/url"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Config is a valid configuration with every default filled in.
+type Config struct {
+	Listen      string // host:port on which serve answers
+	History     History
+	Clusters    []*probes.Cluster // at least one, in the order of the file
+	Alerting    Alerting
+	Maintenance []Maintenance
+
+	Intervals        Intervals            // of a cluster that does not say otherwise
+	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
+	Evidence         map[string]Evidence  // by cluster name, one for every cluster
+}
+
+// Cluster returns the cluster of that name; nil when there is none.
+func (c *Config) Cluster(name string) *probes.Cluster {
+	for _, cluster := range c.Clusters {
+		if cluster.Name == name {
+			return cluster
+		}
+	}
+	return nil
+}
+
+// History tells where the past is kept, and for how long.
+type History struct {
+	Path      string // of the SQLite file, as it was given
+	Retention time.Duration
+}
+
+// Intervals tell how often serve probes.
+type Intervals struct {
+	Canary       time.Duration // each canary's next request
+	Status       time.Duration // nodes and balancer addresses
+	Pages        time.Duration
+	Dependencies time.Duration
+}
+
+// DefaultIntervals hold where a configuration is silent.
+var DefaultIntervals = Intervals{
+	Canary:       3 * time.Second,
+	Status:       15 * time.Second,
+	Pages:        15 * time.Second,
+	Dependencies: 15 * time.Second,
+}
+
+// Evidence is what the balancer itself tells about its nodes. Zero fields are
+// sources that there are not.
+type Evidence struct {
+	NginxErrorLog         string // path of a file
+	HAProxyStats          *url.URL
+	ApacheStatus          *url.URL
+	ApacheBalancerManager *url.URL
+	CaddyAdmin            *url.URL
+}

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the .want files of testdata/bad")
+
+// testenv is the environment of all fixtures.
+func testenv(name string) (string, bool) {
+	value, ok := map[string]string{
+		"EMPTY":   "",
+		"TEXT":    "two",
+		"SECRET":  "hunter2(",
+		"YAML":    "generic\nlisten: 0.0.0.0:1",
+		"WEIGHT":  "3",
+		"TOKEN":   "xoxb-from-the-environment",
+		"CHANNEL": "#ops",
+	}[name]
+	return value, ok
+}
+
+func parseFile(t testing.TB, path string) (*Config, error) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Parse(path, data, testenv)
+}
+
+// Each file in testdata/bad has a mistake, and a .want with every word that is
+// told of it. To accept new words: go test ./internal/config -update.
+func TestBad(t *testing.T) {
+	paths, _ := filepath.Glob("testdata/bad/*.yml")
+	if len(paths) == 0 {
+		t.Fatal("no fixtures")
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yml"), func(t *testing.T) {
+			_, err := parseFile(t, path)
+			problems, ok := errors.AsType[Problems](err)
+			if !ok {
+				t.Fatalf("got error %v, want Problems", err)
+			}
+			got := strings.ReplaceAll(problems.Excerpt(), "testdata/bad/", "") + "\n"
+			if strings.Contains(got, "unter2") {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			golden := strings.TrimSuffix(path, ".yml") + ".want"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

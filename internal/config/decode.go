@@ -1,0 +1,260 @@
+package config
+
+import (
+	"cmp"
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxAliased bounds how many values may be decoded through YAML aliases: a few
+// lines of aliases of aliases stand for billions.
+const maxAliased = 10_000
+
+// enough problems are more than are told: no more are looked for.
+const enough = 10 * maxProblems
+
+// A decoder fills wire structs from a document.
+//
+// It stands in for the decoder of package yaml, which knows no key paths,
+// drops list items that it cannot decode (so that those after them change
+// their index), and quotes values, secrets too, in its errors.
+type decoder struct {
+	*document
+	aliases int // how many lead to the value at hand
+	aliased int
+}
+
+// decode fills out, a pointer to a wire struct, as far as the document can be
+// understood. The rest is in doc.problems.
+func (doc *document) decode(out any) {
+	d := &decoder{document: doc}
+	d.value(doc.root, reflect.ValueOf(out).Elem(), "", rules{})
+	if d.aliased > maxAliased {
+		doc.at(doc.root.Line, doc.root.Column, "", fmt.Sprintf("YAML aliases stand for more than %d values", maxAliased))
+	}
+}
+
+func (d *decoder) value(n *yaml.Node, out reflect.Value, at place, r rules) {
+	if n.Kind == yaml.AliasNode {
+		d.aliases++
+		defer func() { d.aliases-- }()
+		n = n.Alias
+	}
+	if d.aliases > 0 {
+		if d.aliased++; d.aliased > maxAliased {
+			return
+		}
+	}
+	d.nodes[at] = n
+	for out.Kind() == reflect.Pointer {
+		out.Set(reflect.New(out.Type().Elem()))
+		out = out.Elem()
+	}
+	_, text := out.Addr().Interface().(encoding.TextUnmarshaler)
+	switch {
+	case n.Style&yaml.TaggedStyle != 0:
+		d.undecoded(n, at, "YAML tags are not taken: text that begins with ! needs quotes")
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+		d.undecoded(n, at, "has no value: write one, or leave the key out")
+	case out.Kind() == reflect.Struct && !text:
+		d.mapping(n, out, at)
+	case out.Kind() == reflect.Slice:
+		d.sequence(n, out, at, r)
+	case n.Kind != yaml.ScalarNode:
+		d.undecoded(n, at, "expected "+kindOf(out)+", got "+shape(n))
+	default:
+		d.scalar(n, out, at, r)
+	}
+}
+
+func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at place) {
+	if n.Kind != yaml.MappingNode {
+		d.hide(n, out.Type())
+		d.undecoded(n, at, "expected keys and values, got "+shape(n))
+		return
+	}
+	fields := fieldsOf(out.Type())
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content) && len(d.problems) <= enough; i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		known := slices.IndexFunc(fields, func(f field) bool { return key.Kind == yaml.ScalarNode && f.name == key.Value })
+		if known < 0 {
+			d.unknownKey(key, value, at, out.Type())
+			continue
+		}
+		f := fields[known]
+		if line, ok := seen[f.name]; ok {
+			d.undecoded(key, at.key(f.name), fmt.Sprintf("the key is on line %d already", line))
+			continue
+		}
+		seen[f.name] = key.Line
+		d.value(value, out.Field(f.index), at.key(f.name), f.rules)
+	}
+	for _, f := range fields {
+		if _, ok := seen[f.name]; !ok && f.required {
+			d.problem(at.key(f.name), "is missing")
+			d.excuse(at.key(f.name))
+		}
+	}
+}
+
+// unknownKey tells of a key that a wire struct does not have. What it was
+// meant to be is not missed as well.
+func (d *decoder) unknownKey(key, value *yaml.Node, at place, t reflect.Type) {
+	names := namesOf(fieldsOf(t))
+	switch {
+	case key.Kind != yaml.ScalarNode:
+		d.undecoded(key, at, "expected a word for a key, got "+shape(key))
+		return
+	case key.Tag == "!!merge":
+		d.undecoded(key, at, "YAML merge keys (<<) are not taken: repeat the keys, or use an alias for a whole value")
+		return
+	}
+	meant := nearest(key.Value, names)
+	name := word(key.Value)
+	d.hide(value, t)
+	if meant == "" && d.hide(key, t) {
+		name = redacted
+	}
+	d.undecoded(key, at.key(name), unknown("key", name, names))
+	if meant != "" {
+		d.excuse(at.key(meant))
+	}
+}
+
+// hide keeps text from being shown that stands where a secret may have been
+// meant to stand, and reports whether there is such text.
+func (d *decoder) hide(n *yaml.Node, t reflect.Type) bool {
+	const shortest = 4 // anything shorter hides nothing and is everywhere
+	if n.Kind != yaml.ScalarNode || len(n.Value) < shortest || !holdsSecret(t) {
+		return false
+	}
+	d.hidden = append(d.hidden, n.Value)
+	return true
+}
+
+// word is an unknown key as a path may show it.
+func word(key string) string {
+	const most = 40
+	return cmp.Or(oneLine(key, most), `""`)
+}
+
+// sequence fills a slice, an element for every item, decoded or not: an index
+// is the same in the file and in the slice. Lists of text take a single text.
+func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at place, r rules) {
+	items := n.Content
+	single := n.Kind == yaml.ScalarNode && out.Type() == reflect.TypeFor[oneOrMore]()
+	switch {
+	case single:
+		items = []*yaml.Node{n}
+	case n.Kind != yaml.SequenceNode:
+		d.undecoded(n, at, "expected a list, got "+shape(n))
+		return
+	}
+	out.Set(reflect.MakeSlice(out.Type(), len(items), len(items)))
+	for i, item := range items {
+		where := at
+		if !single {
+			where = at.item(i)
+		}
+		d.value(item, out.Index(i), where, r)
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at place, r rules) {
+	text, err := d.text(n)
+	if err != nil {
+		d.undecoded(n, at, err.Error())
+		return
+	}
+	if text == "" && !r.empty {
+		d.undecoded(n, at, "is empty: write a value, or leave the key out")
+		return
+	}
+	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if err := u.UnmarshalText([]byte(text)); err != nil {
+			d.undecoded(n, at, err.Error()+", got "+d.said(at, text))
+		}
+		return
+	}
+	switch out.Kind() {
+	case reflect.Int:
+		d.number(n, out, at, r, text)
+	case reflect.Bool:
+		if d.quoted(n) || text != "true" && text != "false" {
+			d.undecoded(n, at, "expected true or false, got "+d.said(at, text))
+			return
+		}
+		out.SetBool(text == "true")
+	default:
+		if known, ok := vocabulary[r.oneOf]; ok && !slices.Contains(known, text) {
+			d.undecoded(n, at, unknown(at.last(), d.written(n, text), known))
+			return
+		}
+		out.SetString(text)
+	}
+}
+
+func (d *decoder) number(n *yaml.Node, out reflect.Value, at place, r rules, text string) {
+	i, err := strconv.Atoi(text)
+	switch {
+	case d.quoted(n):
+		d.undecoded(n, at, "expected a whole number, got the text "+d.said(at, text))
+	case err != nil:
+		d.undecoded(n, at, "expected a whole number, got "+d.said(at, text))
+	case r.min != nil && i < *r.min:
+		d.undecoded(n, at, fmt.Sprintf("expected at least %d, got %d", *r.min, i))
+	default:
+		out.SetInt(int64(i))
+	}
+}
+
+// quoted reports whether a value is text because its quotes say so. Those
+// around a variable say nothing: within {} and [] it needs them.
+func (d *decoder) quoted(n *yaml.Node) bool {
+	const quotes = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	return n.Style&quotes != 0 && !d.expanded[n]
+}
+
+// text is a scalar with its variables filled in.
+func (d *decoder) text(n *yaml.Node) (string, error) {
+	if d.env == nil {
+		return n.Value, nil
+	}
+	text, err := expand(n.Value, d.env)
+	if err == nil && text != n.Value {
+		d.expanded[n] = true
+	}
+	return text, err
+}
+
+// kindOf tells what a value is decoded into, for people.
+func kindOf(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	default:
+		return "a single value"
+	}
+}
+
+// shape tells what a value of the file is, for people.
+func shape(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.ScalarNode:
+		return "a single value"
+	default:
+		return "an alias"
+	}
+}

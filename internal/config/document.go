@@ -1,0 +1,135 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxFile bounds a configuration, in bytes.
+const maxFile = 1 << 20
+
+// maxMessage bounds what packages that read part of a configuration say of it,
+// in characters.
+const maxMessage = 200
+
+// A document is a configuration as a tree of YAML nodes, and the problems
+// found in it so far.
+type document struct {
+	file  string
+	lines []string
+	root  *yaml.Node
+	env   getenv           // nil: values are taken literally
+	flags map[place]string // which flag said what; nil: a file said it
+
+	nodes    map[place]*yaml.Node // every value that was decoded
+	expanded map[*yaml.Node]bool  // its text comes from the environment
+	broken   map[place]bool       // true: its value could not be decoded; false: a value in it could not
+	hidden   []string             // text of the file that may be a secret
+	problems Problems
+}
+
+func newDocument(file string, root *yaml.Node) *document {
+	return &document{
+		file: file, root: root,
+		nodes: map[place]*yaml.Node{}, expanded: map[*yaml.Node]bool{}, broken: map[place]bool{},
+	}
+}
+
+// parse makes a document of data. Where there is none to make, it has
+// problems and no root.
+func parse(file string, data []byte, env getenv) *document {
+	doc := newDocument(file, nil)
+	doc.env = env
+	if len(data) > maxFile {
+		doc.at(0, 0, "", fmt.Sprintf("is larger than %d KiB: this cannot be a configuration", maxFile>>10))
+		return doc
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	doc.lines = strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	if doc.refuseBytes() {
+		return doc
+	}
+	doc.load(data)
+	return doc
+}
+
+// refuseBytes reports a problem and true if the file is not text.
+func (doc *document) refuseBytes() bool {
+	for i, line := range doc.lines {
+		for offset, r := range line {
+			message := ""
+			switch {
+			case r == utf8.RuneError && !strings.HasPrefix(line[offset:], "\ufffd"):
+				message = "is not UTF-8: save the file in that encoding"
+			case r < ' ' && r != '\t' && r != '\r', r == 0x7f:
+				message = fmt.Sprintf("has the control character %U", r)
+			default:
+				continue
+			}
+			doc.at(i+1, utf8.RuneCountInString(line[:offset])+1, "", message)
+			doc.lines = nil // is not to be shown
+			return true
+		}
+	}
+	return false
+}
+
+// load parses data, which must hold one document and no more.
+func (doc *document) load(data []byte) {
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		doc.at(0, 0, "", err.Error())
+		return
+	}
+	var first, second yaml.Node
+	switch err := loader.Load(&first); {
+	case errors.Is(err, io.EOF), err == nil && first.Content[0].Tag == "!!null":
+		doc.at(0, 0, "", "is empty: expected at least one cluster")
+		return
+	case err != nil:
+		doc.syntax(err)
+		return
+	}
+	switch err := loader.Load(&second); {
+	case err == nil:
+		doc.at(second.Line, second.Column, "", "a second YAML document begins here: a configuration is one")
+		return
+	case !errors.Is(err, io.EOF):
+		doc.syntax(err)
+		return
+	}
+	doc.root = first.Content[0]
+}
+
+// syntax tells why the file is no YAML.
+func (doc *document) syntax(err error) {
+	e, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		doc.at(0, 0, "", err.Error())
+		return
+	}
+	message := quotedWord.ReplaceAllString(e.Message, "'...'")
+	if e.ContextMsg != "" {
+		message = e.ContextMsg + ": " + message
+	}
+	line, column := e.Mark.Line, e.Mark.Column
+	if line >= 1 && line <= len(doc.lines) {
+		if text := doc.lines[line-1]; strings.Contains(text[:indentation(text)], "\t") {
+			message, column = "the line is indented with a tab: expected spaces", strings.Index(text, "\t")+1
+		} else if strings.Contains(text, "${") {
+			message += "; within {} and [], ${VARIABLES} need quotes"
+		}
+	}
+	doc.at(line, column, "", "is no valid YAML: "+oneLine(message, maxMessage))
+}
+
+// quotedWord is text of the file in the parser's messages. It may be a secret:
+// one that begins with * and has no quotes is taken for an alias.
+var quotedWord = regexp.MustCompile(`'[^']{3,}'`)

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Flags are a cluster as the flags of `probe` and `init` tell it. Zero fields
+// are flags that were not given.
+type Flags struct {
+	Balancer       []string // --balancer
+	Nodes          []string // --node, each ID=URL
+	Profile        string   // --profile
+	Method         string   // --method
+	ClientIPHeader string   // --client-ip-header
+	Policy         string   // --policy
+	Timeout        time.Duration
+}
+
+// FromFlags makes a Config of a single cluster, named for the balancer's
+// host:port. Flags are held to the rules of the file: they become the tree that
+// the file would be. The error is Problems whose Key is the flag.
+func FromFlags(f Flags) (*Config, error) {
+	const cluster, balancer = place("clusters[0]"), place("clusters[0].balancer")
+	doc := newDocument("", nil)
+	doc.flags = map[place]string{
+		balancer:                         "--balancer",
+		cluster.key("name"):              "--balancer",
+		cluster.key("nodes"):             "--node",
+		cluster.key("profile"):           "--profile",
+		cluster.key("timeout"):           "--timeout",
+		cluster.key("session"):           "--policy",
+		balancer.key("method"):           "--method",
+		balancer.key("client_ip_header"): "--client-ip-header",
+	}
+	asked := mapping(
+		"name", text(clusterName(f.Balancer)),
+		"profile", text(f.Profile),
+		"timeout", timeout(f.Timeout),
+		"session", mapping("policy", text(f.Policy)),
+		"balancer", mapping("url", texts(f.Balancer), "method", text(f.Method), "client_ip_header", text(f.ClientIPHeader)),
+		"nodes", doc.nodeFlags(f.Nodes, cluster.key("nodes")),
+	)
+	doc.root = mapping("clusters", sequence(asked))
+	return doc.config("")
+}
+
+// clusterName is host:port of the balancer's first address.
+func clusterName(addresses []string) string {
+	if len(addresses) > 0 {
+		if u, err := url.Parse(addresses[0]); err == nil && u.Host != "" {
+			return u.Host
+		}
+	}
+	return "cluster"
+}
+
+// nodeFlags are the nodes that ID=URL flags tell, each held by a place of its
+// own.
+func (doc *document) nodeFlags(flags []string, at place) *yaml.Node {
+	if len(flags) == 0 {
+		return nil
+	}
+	nodes := sequence()
+	for i, flag := range flags {
+		id, address, ok := strings.Cut(flag, "=")
+		if !ok || id == "" || address == "" {
+			doc.undecoded(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quote(flag)))
+		}
+		nodes.Content = append(nodes.Content, mapping("id", text(id), "url", text(address)))
+	}
+	return nodes
+}
+
+// mapping is a YAML mapping of keys and values in turns; nil values are left
+// out, and so is a mapping without any.
+func mapping(keysAndValues ...any) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; i < len(keysAndValues); i += 2 {
+		if value := keysAndValues[i+1].(*yaml.Node); value != nil {
+			n.Content = append(n.Content, text(keysAndValues[i].(string)), value)
+		}
+	}
+	if len(n.Content) == 0 {
+		return nil
+	}
+	return n
+}
+
+func sequence(items ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Content: items}
+}
+
+// text is a YAML scalar; nil for "".
+func text(s string) *yaml.Node {
+	if s == "" {
+		return nil
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+}
+
+func texts(list []string) *yaml.Node {
+	if len(list) == 0 {
+		return nil
+	}
+	n := sequence()
+	for _, s := range list {
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s})
+	}
+	return n
+}
+
+func timeout(d time.Duration) *yaml.Node {
+	if d == 0 {
+		return nil
+	}
+	return text(d.String())
+}

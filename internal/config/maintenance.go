@@ -1,0 +1,108 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	_ "time/tzdata" // time zones in an image that has no files
+
+	"stickwatch/checks"
+)
+
+// Maintenance is a window of every week in which nobody is told. Its zero
+// fields match all.
+type Maintenance struct {
+	Cluster string
+	Node    string
+	Code    checks.Code
+	Weekly  Weekly
+}
+
+// Weekly is hours of some days of every week, as the clocks of a place show
+// them.
+type Weekly struct {
+	Days     [7]bool // by time.Weekday, on which the window begins
+	From     int     // minutes since midnight, included
+	To       int     // minutes since midnight, excluded; not after From: of the next day
+	Location *time.Location
+}
+
+var errWeekly = errors.New(`expected days and hours such as "Sun 02:00-04:00" or "Mon-Fri 22:00-01:00"`)
+
+// ParseWeekly reads "Sun 02:00-04:00": a day, days in a range ("Mon-Fri") or
+// a list ("Sat,Sun"), or "daily"; then two times of day, the second up to
+// 24:00.
+func ParseWeekly(text string, place *time.Location) (Weekly, error) {
+	w := Weekly{Location: place}
+	days, hours, ok := strings.Cut(strings.TrimSpace(text), " ")
+	from, to, ok2 := strings.Cut(strings.TrimSpace(hours), "-")
+	if !ok || !ok2 {
+		return Weekly{}, errWeekly
+	}
+	var err1, err2, err3 error
+	w.Days, err1 = parseDays(days)
+	w.From, err2 = parseClock(from)
+	w.To, err3 = parseClock(to)
+	if err := errors.Join(err1, err2, err3); err != nil || w.From == 24*60 || w.From == w.To {
+		return Weekly{}, errWeekly
+	}
+	return w, nil
+}
+
+func parseDays(text string) (days [7]bool, err error) {
+	if strings.EqualFold(text, "daily") {
+		return [7]bool{true, true, true, true, true, true, true}, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, ok := strings.Cut(part, "-")
+		if !ok {
+			last = first
+		}
+		from, err1 := parseDay(first)
+		to, err2 := parseDay(last)
+		if err := errors.Join(err1, err2); err != nil {
+			return days, err
+		}
+		for d := from; ; d = (d + 1) % 7 {
+			days[d] = true
+			if d == to {
+				break
+			}
+		}
+	}
+	return days, nil
+}
+
+func parseDay(text string) (time.Weekday, error) {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if strings.EqualFold(text, d.String()) || strings.EqualFold(text, d.String()[:3]) {
+			return d, nil
+		}
+	}
+	return 0, errWeekly
+}
+
+func parseClock(text string) (minutes int, err error) {
+	hour, minute, ok := strings.Cut(text, ":")
+	if !ok || len(hour) != 2 || len(minute) != 2 {
+		return 0, errWeekly
+	}
+	var h, m int
+	if _, err := fmt.Sscanf(hour+" "+minute, "%d %d", &h, &m); err != nil || h < 0 || m < 0 || m > 59 || h*60+m > 24*60 {
+		return 0, errWeekly
+	}
+	return h*60 + m, nil
+}
+
+// Contains reports whether t is in the window.
+func (w Weekly) Contains(t time.Time) bool {
+	t = t.In(w.Location)
+	minute, today := t.Hour()*60+t.Minute(), t.Weekday()
+	if w.From < w.To {
+		return w.Days[today] && w.From <= minute && minute < w.To
+	}
+	yesterday := (today + 6) % 7
+	return w.Days[today] && minute >= w.From || w.Days[yesterday] && minute < w.To
+}

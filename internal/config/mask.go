@@ -1,0 +1,131 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+var (
+	// secretKey finds keys that hold secrets, and their values, in the text of
+	// the file: a file that cannot be parsed must not be shown with its secrets
+	// either.
+	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url)[\w-]*)["']?\s*[:=]\s*` +
+		`("(?:[^"\\]|\\.)*"?|'[^']*'?|\S[^,}\]]*)`)
+	// userinfo finds what stands before the host in a URL; greedy, because a
+	// password may hold an @.
+	userinfo = regexp.MustCompile(`://([^\s]*)@`)
+)
+
+// A span is part of a line, in bytes.
+type span struct{ from, to int }
+
+// mask hides spans of a line, and tells where the character at column (from 0)
+// has got to.
+func mask(line string, column int, secrets []span) (masked string, caret int) {
+	at := byteOffset(line, column)
+	var out strings.Builder
+	done := 0
+	for _, s := range secrets {
+		if s.from < done { // overlaps the one before
+			done = max(done, s.to)
+			continue
+		}
+		out.WriteString(line[done:s.from])
+		if done <= at && at <= s.from {
+			caret = utf8.RuneCountInString(out.String()) - utf8.RuneCountInString(line[at:s.from])
+		} else if s.from < at && at < s.to {
+			caret = utf8.RuneCountInString(out.String())
+		}
+		out.WriteString(redacted)
+		done = s.to
+	}
+	out.WriteString(line[done:])
+	if at >= done {
+		caret = utf8.RuneCountInString(out.String()) - utf8.RuneCountInString(line[at:])
+	}
+	return out.String(), caret
+}
+
+// secretSpans is where a line may hold secrets, in order: what stands with a
+// key or in a URL where secrets stand, and text that is hidden anyway.
+func secretSpans(line string, hidden []string) []span {
+	var spans []span
+	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
+		key, value := line[m[2]:m[3]], strings.TrimSpace(line[m[4]:m[5]])
+		if !strings.HasSuffix(strings.ToLower(key), "_file") && !wholeVariable.MatchString(value) {
+			spans = append(spans, span{m[4], m[4] + len(value)})
+		}
+	}
+	for _, m := range userinfo.FindAllStringSubmatchIndex(line, -1) {
+		spans = append(spans, span{m[2], m[3]})
+	}
+	for _, text := range hidden {
+		for from := 0; text != ""; {
+			i := strings.Index(line[from:], text)
+			if i < 0 {
+				break
+			}
+			spans = append(spans, span{from + i, from + i + len(text)})
+			from += i + len(text)
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.from - b.from })
+	return spans
+}
+
+// byteOffset is where the character at column (from 0) begins in line.
+func byteOffset(line string, column int) int {
+	for i := range line {
+		if column == 0 {
+			return i
+		}
+		column--
+	}
+	return len(line)
+}
+
+// inSecret reports whether line number at (from 0) continues the value of a
+// key that holds a secret: a block scalar, or a value on a line of its own.
+func inSecret(lines []string, at int) bool {
+	own := indentation(lines[at])
+	for i := at - 1; i >= 0; i-- {
+		line := lines[i]
+		if strings.TrimSpace(line) == "" || indentation(line) >= own {
+			continue
+		}
+		return secretKey.MatchString(line + " |")
+	}
+	return false
+}
+
+func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
+
+// quote is text for a message: in quotes, on one line, secrets masked, cut.
+func quote(text string) string {
+	const most = 60
+	return `"` + oneLine(text, most) + `"`
+}
+
+// oneLine is text that moves no cursor, secrets masked, cut at so many
+// characters.
+func oneLine(text string, most int) string {
+	text, _ = mask(text, 0, secretSpans(text, nil))
+	text = strings.Map(printable, text)
+	if utf8.RuneCountInString(text) > most {
+		text = string([]rune(text)[:most]) + "..."
+	}
+	return text
+}
+
+func printable(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t':
+		return ' '
+	case r < ' ', r == 0x7f, 0x80 <= r && r < 0xa0, 0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069:
+		return -1
+	default:
+		return r
+	}
+}

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// defaultProfile is what a cluster is taken for that does not say.
+const defaultProfile = "generic"
+
+// profiles fill in what a file leaves out, so that addresses are all there is
+// to write. They are clusters in the words of the file: whatever a profile
+// says, a file can say, too.
+//
+// Methods are unknown unless the application's own documents require one.
+var profiles = map[string]wireCluster{
+	// Applications that follow stickwatch's own conventions.
+	"generic": {
+		Status: wireStatus{Path: new("/status")},
+		Session: wireSession{
+			Path:   new("/cluster/test"),
+			Policy: string(probes.PolicySticky),
+			Node:   &wireExtractor{Labels: oneOrMore{"node"}},
+			ID:     &wireExtractor{Labels: oneOrMore{"session", "sessionid"}},
+		},
+	},
+
+	// Weaver e-Bridge (泛微云桥). Its cluster guide requires ip_hash and gives no
+	// max_fails; the test page needs no login.
+	"ebridge": {
+		Balancer: wireBalancer{
+			Method:      string(probes.MethodIPHash),
+			MaxFails:    new(1),
+			FailTimeout: new(duration(10 * time.Second)),
+		},
+		Session: wireSession{
+			Path:   new("/main/base/cluster/test"),
+			Policy: string(probes.PolicySticky),
+			Node:   &wireExtractor{Labels: oneOrMore{"当前节点", "node"}},
+			ID:     &wireExtractor{Labels: oneOrMore{"会话", "sessionid"}},
+		},
+	},
+
+	// Strategy (MicroStrategy) Collaboration Server. ip_hash "is a must"; it
+	// sets no cookie and has no id of its own, so that the process tells nodes
+	// apart: two have neither the same pid nor the same start.
+	"strategy-collaboration": {
+		Balancer:  wireBalancer{Method: string(probes.MethodIPHash)},
+		Status:    wireStatus{Path: new("/status"), Settings: []string{"enableTls", "scaling", "logging"}},
+		Handshake: wireHandshake{Path: new("/socket.io/")},
+		Session: wireSession{
+			Path:   new("/status"),
+			Policy: string(probes.PolicySticky),
+			Node: &wireExtractor{Join: []wireExtractor{
+				{JSONPath: "$.main.pid"},
+				{JSONPath: "$.main.up_since"},
+			}},
+		},
+	},
+
+	// Tomcat with in-memory replication. The route is what follows the first
+	// dot of the session id, as mod_proxy_balancer reads it.
+	"tomcat": {
+		Session: wireSession{
+			Path:   new("/cluster/index.jsp"),
+			Policy: string(probes.PolicyReplicated),
+			Node:   &wireExtractor{Cookie: "JSESSIONID", After: "."},
+			ID:     &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"."}},
+			Write:  "?key1={value}",
+			Read:   &wireExtractor{Regex: `key1\s*=\s*([^\s<&"']+)`},
+		},
+	},
+
+	// Huozige (活字格) has no health endpoint: the application's root is what
+	// its operators look at. Sessions are in Redis.
+	"huozige": {
+		Balancer: wireBalancer{MaxFails: new(30), FailTimeout: new(duration(20 * time.Second))},
+		Session:  wireSession{Policy: string(probes.PolicyShared)},
+		Pages:    []wirePage{{Path: "/"}},
+	},
+
+	// Tomcat with memcached-session-manager. Ids look like ID-n1.tomcat1, where
+	// n1 is a memcached node: only what precedes both stays the same for ever.
+	// The node is in the page, as its guide's test page writes it, or is the
+	// route.
+	"tomcat-msm": {
+		Session: wireSession{
+			Path:   new("/index.jsp"),
+			Policy: string(probes.PolicyShared),
+			Node: &wireExtractor{First: []wireExtractor{
+				{Labels: oneOrMore{"node", "SERVER", "route"}},
+				{Regex: `(?i)this is tomcat server\s+([^\s<!]+)`},
+				{Cookie: "JSESSIONID", After: "."},
+			}},
+			ID: &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"-", "."}},
+		},
+	},
+}
+
+func profileNames() []string {
+	return append([]string{defaultProfile}, slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)),
+		func(name string) bool { return name == defaultProfile })...)
+}
+
+// withProfile is w with what it leaves out filled in, key by key; an extractor
+// is taken whole.
+func (w wireCluster) withProfile() wireCluster {
+	w.Profile = cmp.Or(w.Profile, defaultProfile)
+	p := profiles[w.Profile]
+	w.Balancer.Method = cmp.Or(w.Balancer.Method, p.Balancer.Method)
+	w.Balancer.MaxFails = cmp.Or(w.Balancer.MaxFails, p.Balancer.MaxFails)
+	w.Balancer.FailTimeout = cmp.Or(w.Balancer.FailTimeout, p.Balancer.FailTimeout)
+	w.Session = w.Session.or(p.Session)
+	w.Status.Path = cmp.Or(w.Status.Path, p.Status.Path)
+	if w.Status.Settings == nil {
+		w.Status.Settings = p.Status.Settings
+	}
+	w.Handshake.Path = cmp.Or(w.Handshake.Path, p.Handshake.Path)
+	if w.Pages == nil {
+		w.Pages = p.Pages
+	}
+	return w
+}
+
+func (w wireSession) or(p wireSession) wireSession {
+	return wireSession{
+		Path:    cmp.Or(w.Path, p.Path),
+		Policy:  cmp.Or(w.Policy, p.Policy, string(probes.PolicySticky)),
+		Node:    cmp.Or(w.Node, p.Node),
+		ID:      cmp.Or(w.ID, p.ID),
+		Write:   cmp.Or(w.Write, p.Write),
+		Read:    cmp.Or(w.Read, p.Read),
+		Charset: cmp.Or(w.Charset, p.Charset),
+	}
+}

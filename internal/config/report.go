@@ -1,0 +1,144 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// at adds a problem at a line and column of the file, from 1; 0 is unknown.
+func (doc *document) at(line, column int, key place, message string) {
+	doc.problems = append(doc.problems, Problem{File: doc.file, Line: line, Column: column, Key: string(key), Message: message})
+}
+
+// told is all problems in the order of the file, with the lines they are on.
+// Only now is it known what those lines must not show.
+func (doc *document) told() Problems {
+	ps := doc.problems.sorted()
+	const manyHidden = 100 // in a file like that nothing is worth showing
+	if len(doc.hidden) > manyHidden {
+		return ps
+	}
+	spans := map[int][]span{}
+	for i, p := range ps {
+		if p.Line < 1 || p.Line > len(doc.lines) {
+			continue
+		}
+		if _, ok := spans[p.Line]; !ok {
+			spans[p.Line] = secretSpans(doc.lines[p.Line-1], doc.hidden)
+		}
+		ps[i].Source, ps[i].caret = doc.excerpt(p, spans[p.Line])
+	}
+	return ps
+}
+
+// excerpt is the line of a problem as it may be shown, and where in it the
+// problem is.
+func (doc *document) excerpt(p Problem, secrets []span) (string, int) {
+	if inSecret(doc.lines, p.Line-1) {
+		return redacted, 0
+	}
+	masked, caret := mask(doc.lines[p.Line-1], max(p.Column-1, 0), secrets)
+	return window(strings.TrimRight(strings.Map(keepTab, masked), " \t\r"), caret)
+}
+
+func keepTab(r rune) rune {
+	if r == '\t' {
+		return r
+	}
+	return printable(r)
+}
+
+// window cuts a long line around its character at caret.
+func window(line string, caret int) (string, int) {
+	const before, after = 60, 100
+	runes := []rune(line)
+	if len(runes) <= before+after {
+		return line, caret
+	}
+	from := max(0, caret-before)
+	to := min(len(runes), from+before+after)
+	return string(runes[min(from, to):to]), caret - from
+}
+
+// undecoded adds a problem of the value at a place, and keeps what follows
+// from it from being told as well.
+func (doc *document) undecoded(n *yaml.Node, at place, message string) {
+	doc.add(n, at, message)
+	doc.excuse(at)
+}
+
+// excuse keeps problems of a place, and of those that hold it, from being told.
+func (doc *document) excuse(at place) {
+	doc.broken[at] = true
+	for p := at; p != ""; {
+		p = p.parent()
+		doc.broken[p] = doc.broken[p]
+	}
+}
+
+// excused reports whether something in the value at a place, or in which it
+// would be, could not be decoded.
+func (doc *document) excused(at place) bool {
+	if _, ok := doc.broken[at]; ok {
+		return true
+	}
+	for p := at; p != ""; {
+		p = p.parent()
+		if doc.broken[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// problem adds a problem of what is, or should be, at a place, unless that
+// could not be decoded: then it was told already.
+func (doc *document) problem(at place, format string, args ...any) {
+	if !doc.excused(at) {
+		doc.add(doc.nearest(at), at, fmt.Sprintf(format, args...))
+	}
+}
+
+// nearest is the value at a place, else the one that should hold it.
+func (doc *document) nearest(at place) *yaml.Node {
+	for p := at; p != ""; p = p.parent() {
+		if n, ok := doc.nodes[p]; ok {
+			return n
+		}
+	}
+	return doc.root
+}
+
+func (doc *document) add(n *yaml.Node, at place, message string) {
+	if doc.flags == nil {
+		doc.at(n.Line, n.Column, at, message)
+		return
+	}
+	for p := at; ; p = p.parent() {
+		flag, ok := doc.flags[p]
+		if ok || p == "" {
+			doc.problems = append(doc.problems, Problem{Key: flag, Message: message})
+			return
+		}
+	}
+}
+
+// said is the value at a place for a message, quoted: as it is written if it
+// comes from the environment, because that is where secrets are kept.
+func (doc *document) said(at place, value string) string {
+	if n := doc.nodes[at]; n != nil {
+		return quote(doc.written(n, value))
+	}
+	return quote(value)
+}
+
+// written is the text of a value as the file has it if its variables were
+// filled in, else text.
+func (doc *document) written(n *yaml.Node, text string) string {
+	if doc.expanded[n] {
+		return n.Value
+	}
+	return text
+}

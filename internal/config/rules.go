@@ -1,0 +1,101 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A field is a key that a wire struct knows, with the rules of its `check`
+// tag. Decoder and JSON Schema read the same tags, so they cannot disagree.
+type field struct {
+	index int
+	name  string
+	rules
+}
+
+// rules is what a value must be beyond its type:
+//
+//	required     the key must be there
+//	min=N        a number must be at least N
+//	oneof=LIST   text must be one of the words of vocabulary[LIST]
+//	empty        text may be ""
+type rules struct {
+	required bool
+	empty    bool
+	min      *int
+	oneOf    string
+}
+
+// vocabulary is the lists of words that `oneof` names.
+var vocabulary = map[string][]string{
+	"profile":  profileNames(),
+	"method":   words(probes.Methods),
+	"policy":   words(probes.Policies),
+	"severity": words([]checks.Severity{checks.Critical, checks.Warning, checks.Info}),
+	"code":     codes(),
+	"language": {"en", "zh"},
+}
+
+func words[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, word := range list {
+		out[i] = string(word)
+	}
+	return out
+}
+
+func codes() []string {
+	out := make([]string, len(checks.Catalogue))
+	for i, entry := range checks.Catalogue {
+		out[i] = string(entry.Code)
+	}
+	return out
+}
+
+// fieldsOf a wire struct, in their order.
+func fieldsOf(t reflect.Type) []field {
+	fields := make([]field, t.NumField())
+	for i := range fields {
+		f := t.Field(i)
+		fields[i] = field{index: i, name: f.Tag.Get("yaml"), rules: parseRules(f.Tag.Get("check"))}
+	}
+	return fields
+}
+
+func parseRules(tag string) rules {
+	var r rules
+	for rule := range strings.SplitSeq(tag, ",") {
+		name, value, _ := strings.Cut(rule, "=")
+		switch name {
+		case "required":
+			r.required = true
+		case "empty":
+			r.empty = true
+		case "min":
+			n, _ := strconv.Atoi(value)
+			r.min = &n
+		case "oneof":
+			r.oneOf = value
+		}
+	}
+	return r
+}
+
+func namesOf(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// holdsSecret reports whether a wire struct has a key for a secret.
+func holdsSecret(t reflect.Type) bool {
+	secret := reflect.TypeFor[Secret]()
+	return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Type == secret })
+}

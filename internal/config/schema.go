@@ -1,0 +1,158 @@
+package config
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+)
+
+// manual is the source of the wire structs: their comments are the
+// descriptions of the schema, and written once.
+//
+//go:embed wire.go wire_probes.go wire_alerting.go
+var manual embed.FS
+
+// Schema is the JSON Schema (draft 2020-12) of the configuration file, for
+// editors and for `check --schema`.
+func Schema() ([]byte, error) {
+	comments, err := readManual()
+	if err != nil {
+		return nil, fmt.Errorf("reading the comments of the configuration: %w", err)
+	}
+	reflector := jsonschema.Reflector{
+		Anonymous:                  true,
+		FieldNameTag:               "yaml",
+		RequiredFromJSONSchemaTags: true, // no key is required but by its rules
+		Namer:                      definition,
+		Mapper:                     schemaOf,
+		LookupComment:              func(t reflect.Type, field string) string { return comments[t.Name()+"."+field] },
+	}
+	root := reflect.TypeFor[wireFile]()
+	schema := reflector.ReflectFromType(root)
+	schema.Title = "stickwatch.yml"
+	applyRules(schema.Definitions, root, map[reflect.Type]bool{})
+	return json.MarshalIndent(schema, "", "  ")
+}
+
+// definition is the name of a wire struct in the schema: Cluster.
+func definition(t reflect.Type) string { return strings.TrimPrefix(t.Name(), "wire") }
+
+// variable is a value that the environment has: any key may be one.
+const variable = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
+
+// schemaOf is the schema of what is a single value in the file and more than
+// that in Go; nil for the rest.
+func schemaOf(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[duration]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
+	case reflect.TypeFor[statusRange]():
+		return anyOf(
+			&jsonschema.Schema{Type: "integer", Minimum: "100", Maximum: "599"},
+			&jsonschema.Schema{Type: "string", Pattern: `^[1-5][0-9]{2}(-[1-5][0-9]{2})?$|` + variable},
+		)
+	case reflect.TypeFor[Secret]():
+		return &jsonschema.Schema{Type: "string", WriteOnly: true}
+	case reflect.TypeFor[oneOrMore]():
+		text := &jsonschema.Schema{Type: "string"}
+		return anyOf(text, &jsonschema.Schema{Type: "array", Items: text})
+	}
+	return nil
+}
+
+func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: schemas}
+}
+
+// applyRules says in the definitions of t, and of all structs in it, what
+// their `check` tags say to the decoder.
+func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[reflect.Type]bool) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || done[t] || schemaOf(t) != nil {
+		return
+	}
+	done[t] = true
+	def := definitions[definition(t)]
+	for _, f := range fieldsOf(t) {
+		if f.required {
+			def.Required = append(def.Required, f.name)
+		}
+		property, _ := def.Properties.Get(f.name)
+		restrict(property, f.rules)
+		applyRules(definitions, t.Field(f.index).Type, done)
+	}
+}
+
+// restrict a property to the values that its rules allow, or to a variable.
+func restrict(property *jsonschema.Schema, r rules) {
+	own := jsonschema.Schema{Type: property.Type}
+	switch {
+	case r.oneOf != "":
+		for _, word := range vocabulary[r.oneOf] {
+			own.Enum = append(own.Enum, word)
+		}
+	case property.Type == "integer" && r.min != nil:
+		own.Minimum = json.Number(strconv.Itoa(*r.min))
+	case property.Type == "integer", property.Type == "boolean":
+	case property.Type == "string" && !r.empty && property.Pattern == "":
+		one := uint64(1)
+		property.MinLength = &one
+		return
+	default:
+		return
+	}
+	property.Type = ""
+	property.AnyOf = []*jsonschema.Schema{&own, {Type: "string", Pattern: variable}}
+}
+
+// readManual is the comments of wire structs, keyed "wireNode.", and of their
+// fields, keyed "wireNode.URL".
+func readManual() (map[string]string, error) {
+	files, err := manual.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	comments := map[string]string{}
+	for _, entry := range files {
+		source, err := manual.ReadFile(entry.Name())
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), entry.Name(), source, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			decl, ok := n.(*ast.GenDecl)
+			if ok && decl.Tok == token.TYPE {
+				addComments(comments, decl)
+			}
+			return !ok
+		})
+	}
+	return comments, nil
+}
+
+func addComments(comments map[string]string, decl *ast.GenDecl) {
+	spec := decl.Specs[0].(*ast.TypeSpec)
+	comments[spec.Name.Name+"."] = joined(decl.Doc)
+	object, ok := spec.Type.(*ast.StructType)
+	if !ok {
+		return
+	}
+	for _, f := range object.Fields.List {
+		comments[spec.Name.Name+"."+f.Names[0].Name] = joined(f.Doc)
+	}
+}
+
+func joined(doc *ast.CommentGroup) string { return strings.Join(strings.Fields(doc.Text()), " ") }

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// unknown tells that word is none of the words that are known, and which it
+// may have meant.
+func unknown(what, word string, known []string) string {
+	hint := ""
+	if near := nearest(word, known); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fmt.Sprintf("unknown %s %s%s: expected %s", what, quote(word), hint, list(known))
+}
+
+// list is "a", or "one of a, b, c".
+func list(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "one of " + strings.Join(words, ", ")
+}
+
+// nearest is the known word that word is most likely a slip of; "" when none
+// is close.
+func nearest(word string, known []string) string {
+	const longest = 40 // no known word is near to a longer one
+	best, bestDistance := "", len(word)/3+2
+	if len(word) > longest {
+		return ""
+	}
+	for _, k := range known {
+		d := distance(fold(word), fold(k))
+		if d < bestDistance && d < len(k) {
+			best, bestDistance = k, d
+		}
+	}
+	return best
+}
+
+// fold hides differences that are no slips of the finger: case, and how words
+// are joined.
+func fold(s string) string {
+	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+}
+
+// distance is how many characters must be inserted, deleted, replaced or
+// swapped with their neighbour to make b of a (optimal string alignment).
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

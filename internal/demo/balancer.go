@@ -1,0 +1,190 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// A BalancerConfig is what a balancer does, as long as nothing is wrong with it.
+type BalancerConfig struct {
+	Addr    string           // host:port to listen on; "": a free port of 127.0.0.1
+	Name    string           // of the upstream block; "": demo
+	Method  probes.Method    // ip_hash, hash (of the client's address), cookie, round_robin or random; "": ip_hash
+	Servers []balance.Server // Name is the host:port to connect to
+
+	MaxFails    int           // failures before a server is ejected; 0: never
+	FailTimeout time.Duration // in whole seconds, as nginx counts
+	Timeout     time.Duration // for connecting, and again for an answer; 0: 60 s, which is nginx's
+
+	// Workers is how many processes share the listener, each with an account of
+	// failures and a round robin of its own, as in nginx without `zone`.
+	// Connections take turns among them. 0: 1.
+	Workers int
+
+	// ClientIPHeader names the request header that overrides the client's
+	// address when it comes from loopback, as nginx's realip module does.
+	ClientIPHeader string
+
+	Cookie         string // that method cookie inserts, with the server's name; "": SERVER
+	UpstreamHeader string // answer header with the servers tried, as $upstream_addr; "": none
+	Seed           uint64 // of method random
+}
+
+// BalancerFaults are what is wrong with a balancer. The zero value is a healthy
+// one.
+type BalancerFaults struct {
+	Status         int           // it answers everything itself, with this status; 0: it does not
+	Method         probes.Method // it balances so instead of as configured
+	IgnoreClientIP bool          // every client has the address of its connection
+	NoUpgrade      bool          // it does not pass the WebSocket upgrade
+
+	// Ejected are names of servers it holds for dead. Only its worker of that
+	// number does when OnlyWorker is not 0.
+	Ejected    []string
+	OnlyWorker int
+}
+
+// A Balancer passes requests to servers. Its methods may be called side by side.
+type Balancer struct {
+	config      BalancerConfig
+	endpoint    *endpoint
+	transport   *http.Transport
+	workers     []*worker
+	connections atomic.Uint64
+	faults      atomic.Pointer[BalancerFaults]
+}
+
+// StartBalancer starts a healthy balancer. The error is that its address is not
+// to be had, or its method unknown.
+func StartBalancer(c BalancerConfig) (*Balancer, error) {
+	c = c.withDefaults()
+	if !slices.Contains(balancerMethods, c.Method) {
+		return nil, fmt.Errorf("balancing by %q: want one of %q", c.Method, balancerMethods)
+	}
+	b := &Balancer{config: c, transport: newTransport(c.Timeout)}
+	b.Set(BalancerFaults{})
+	for number := range c.Workers {
+		b.workers = append(b.workers, newWorker(c, number+1))
+	}
+	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept))
+	if err := b.Start(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (c BalancerConfig) withDefaults() BalancerConfig {
+	if c.Name == "" {
+		c.Name = "demo"
+	}
+	if c.Method == "" {
+		c.Method = probes.MethodIPHash
+	}
+	if c.Timeout == 0 {
+		c.Timeout = time.Minute
+	}
+	if c.Cookie == "" {
+		c.Cookie = "SERVER"
+	}
+	c.Workers = max(c.Workers, 1)
+	c.Servers = slices.Clone(c.Servers)
+	return c
+}
+
+// newTransport returns a transport that tries once and changes nothing, on a
+// connection of its own for every request, as nginx does by default.
+func newTransport(timeout time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: timeout}
+	return &http.Transport{
+		DialContext:           dialer.DialContext,
+		ResponseHeaderTimeout: timeout,
+		DisableKeepAlives:     true,
+		DisableCompression:    true,
+	}
+}
+
+// Addr returns the balancer's host:port, which it keeps while it is stopped.
+func (b *Balancer) Addr() string { return b.endpoint.address() }
+
+// URL returns the balancer's root, without a slash at its end.
+func (b *Balancer) URL() string { return "http://" + b.Addr() }
+
+// Stop makes the balancer refuse connections and cuts those it has.
+func (b *Balancer) Stop() { b.endpoint.stop() }
+
+// Start makes a stopped balancer listen again, at its address. It has
+// forgotten nothing.
+func (b *Balancer) Start() error { return b.endpoint.start() }
+
+// Close stops the balancer for good.
+func (b *Balancer) Close() { b.endpoint.close() }
+
+// Set replaces the balancer's faults, for the requests that come from now on.
+func (b *Balancer) Set(f BalancerFaults) {
+	f.Ejected = slices.Clone(f.Ejected)
+	b.faults.Store(&f)
+}
+
+// Change lets change add to the balancer's faults. Changes may run side by
+// side; change may then be called more than once.
+func (b *Balancer) Change(change func(*BalancerFaults)) {
+	for {
+		old := b.faults.Load()
+		f := *old
+		f.Ejected = slices.Clone(f.Ejected)
+		change(&f)
+		if b.faults.CompareAndSwap(old, &f) {
+			return
+		}
+	}
+}
+
+// Faults returns the balancer's faults.
+func (b *Balancer) Faults() BalancerFaults {
+	f := *b.faults.Load()
+	f.Ejected = slices.Clone(f.Ejected)
+	return f
+}
+
+// acceptedBy is the context key for the worker that has the connection.
+type acceptedBy struct{}
+
+// accept hands a new connection to the next worker.
+func (b *Balancer) accept(ctx context.Context, _ net.Conn) context.Context {
+	turn := (b.connections.Add(1) - 1) % uint64(len(b.workers))
+	return context.WithValue(ctx, acceptedBy{}, b.workers[turn])
+}
+
+// acceptor is the worker that has a request's connection; the first where the
+// request came by no listener of the balancer's.
+func (b *Balancer) acceptor(ctx context.Context) *worker {
+	if w, ok := ctx.Value(acceptedBy{}).(*worker); ok {
+		return w
+	}
+	return b.workers[0]
+}
+
+// client is the address by which r's client is placed.
+func (b *Balancer) client(r *http.Request, f BalancerFaults) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := peer.Addr().Unmap()
+	if b.config.ClientIPHeader == "" || f.IgnoreClientIP || !addr.IsLoopback() {
+		return addr
+	}
+	if told, err := netip.ParseAddr(r.Header.Get(b.config.ClientIPHeader)); err == nil {
+		return told
+	}
+	return addr
+}

@@ -1,0 +1,282 @@
+package demo
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes/balance"
+)
+
+func startCluster(t *testing.T, c Config) *Cluster {
+	t.Helper()
+	cluster, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// An eye looks at a cluster through its balancer, as clients of one node each.
+type eye struct {
+	t        *testing.T
+	cluster  *Cluster
+	visitors []*visitor // by node
+}
+
+func newEye(t *testing.T, c *Cluster) *eye {
+	e := &eye{t: t, cluster: c}
+	picker := balance.IPHash(c.Balancer.config.Servers)
+	for i := range c.Nodes {
+		client, ok := balance.ClientFor(picker, i, 0)
+		if !ok {
+			t.Fatalf("no client for node %d", i)
+		}
+		e.visitors = append(e.visitors, newVisitor(t, c.Config.ClientIPHeader+": "+client.String()))
+	}
+	return e
+}
+
+// see returns what visitor i gets at path: the status, or that there was none.
+func (e *eye) see(i int, path string) (string, reply) {
+	r, err := e.visitors[i].try(e.t.Context(), http.MethodGet, e.cluster.Balancer.URL()+path, "")
+	if err != nil {
+		return "no answer", r
+	}
+	return fmt.Sprint(r.Status), r
+}
+
+var nodeOnPage = regexp.MustCompile(`<td>(\w+)</td>`)
+
+// nodes returns which node each visitor gets, or the status of the answer.
+func (e *eye) nodes() []string {
+	var list []string
+	for i := range e.visitors {
+		status, r := e.see(i, "/cluster/test")
+		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
+			status = m[1]
+		}
+		list = append(list, status)
+	}
+	return list
+}
+
+func TestHealthyCluster(t *testing.T) {
+	c := startCluster(t, Config{})
+	e := newEye(t, c)
+	want := []string{"node1", "node2", "node3"}
+	for range 3 {
+		if diff := cmp.Diff(want, e.nodes()); diff != "" {
+			t.Errorf("nodes (-want +got):\n%s", diff)
+		}
+	}
+	var since []string
+	for _, n := range c.Nodes {
+		s := readStatus(t, n)
+		if s.State != "running" || s.Reason != "" {
+			t.Errorf("%s is %s: %s", n.ID(), s.State, s.Reason)
+		}
+		since = append(since, s.Main.UpSince)
+	}
+	if len(slices.Compact(since)) != len(c.Nodes) {
+		t.Errorf("started at %q, want different times", since)
+	}
+}
+
+// Which nodes three clients get, one of each node, while something is wrong.
+func TestFaultsThatMoveClients(t *testing.T) {
+	tests := map[string][]string{
+		"balancer-down":  {"no answer", "no answer", "no answer"},
+		"balancer-error": {"502", "502", "502"},
+		"all-down":       {"502", "502", "502"},
+		"node-failing":   {"node1", "500", "node3"},
+		"redirect-loop":  {"node1", "302", "node3"},
+		"duplicate-id":   {"node1", "node1", "node3"},
+		"unknown-node":   {"node1", "stranger", "node3"},
+	}
+	for name, want := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, Config{})
+			if err := c.Break(name); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, newEye(t, c).nodes()); diff != "" {
+				t.Errorf("nodes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever goes wrong, in the end every client is back at its node.
+func TestHealUndoesEveryFault(t *testing.T) {
+	for _, f := range Faults() {
+		t.Run(f.Name, func(t *testing.T) {
+			c := startCluster(t, Config{Nodes: 2})
+			if err := c.Break(f.Name); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Heal(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"node1", "node2"}, newEye(t, c).nodes()); diff != "" {
+				t.Errorf("healed (-want +got):\n%s", diff)
+			}
+			for _, n := range c.Nodes {
+				if s := readStatus(t, n); s.State != "running" || s.Version != "1.0.0" {
+					t.Errorf("%s is %s in version %s", n.ID(), s.State, s.Version)
+				}
+			}
+		})
+	}
+}
+
+func TestDrift(t *testing.T) {
+	c := startCluster(t, Config{Shared: true, Workers: 1})
+	if err := c.Break("drift"); err != nil {
+		t.Fatal(err)
+	}
+	e := newEye(t, c)
+	seen, ids := map[string]bool{}, map[string]bool{}
+	for range 3 {
+		_, r := e.see(0, "/cluster/test")
+		seen[between(t, r.Body, "<th>node</th><td>", "<")] = true
+		ids[shownID(t, r)] = true
+	}
+	if len(seen) != 3 || len(ids) != 3 {
+		t.Errorf("one client saw %d nodes and %d sessions in 3 requests, want 3 and 3", len(seen), len(ids))
+	}
+}
+
+func TestNodeDownFailsOver(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		c := startCluster(t, Config{Shared: shared})
+		e := newEye(t, c)
+		_, before := e.see(1, "/cluster/test?key1=41")
+		if err := c.Break("node-down"); err != nil {
+			t.Fatal(err)
+		}
+		status, after := e.see(1, "/cluster/test")
+		if kept := strings.Contains(after.Body, "key1=41\n"); status != "200" || kept != shared {
+			t.Errorf("shared %v: status %s, session kept %v", shared, status, kept)
+		}
+		if node := between(t, after.Body, "<th>node</th><td>", "<"); node == "node2" || !strings.Contains(before.Body, "node2") {
+			t.Errorf("shared %v: the client of node2 is at %s", shared, node)
+		}
+	}
+}
+
+func TestEjectedNodeIsWell(t *testing.T) {
+	c := startCluster(t, Config{})
+	e := newEye(t, c)
+	if err := c.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.nodes(); slices.Contains(got, "node2") || got[0] != "node1" || got[2] != "node3" {
+		t.Errorf("clients are at %q, want none at node2 and the others where they were", got)
+	}
+	if r := newVisitor(t).get(c.Nodes[1].URL() + "/cluster/test"); r.Status != http.StatusOK {
+		t.Errorf("asked directly, node2 answers %d", r.Status)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	c := startCluster(t, Config{})
+	if err := c.Break("split"); err != nil {
+		t.Fatal(err)
+	}
+	e := newEye(t, c)
+	seen := map[string]int{}
+	for range 6 {
+		_, r := e.see(1, "/cluster/test")
+		seen[between(t, r.Body, "<th>node</th><td>", "<")]++
+	}
+	if len(seen) != 2 || seen["node2"] != 3 {
+		t.Errorf("one client saw %v, want node2 3 times of 6 and one other", seen)
+	}
+}
+
+func TestRedisDownPausesEveryNode(t *testing.T) {
+	c := startCluster(t, Config{})
+	if err := c.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Redis.Ping(t.Context()); err == nil {
+		t.Error("Redis answers")
+	}
+	for _, n := range c.Nodes {
+		s := readStatus(t, n)
+		if want := pausedBy + RedisServer; s.State != "paused" || s.Reason != want {
+			t.Errorf("%s is %s: %q, want paused: %q", n.ID(), s.State, s.Reason, want)
+		}
+	}
+}
+
+// What asking the nodes directly tells.
+func TestFaultsSeenOnNodes(t *testing.T) {
+	tests := []struct{ name, path, broken, healthy string }{
+		{"node-paused", "/status", `"state":"paused"`, `"state":"running"`},
+		{"version-skew", "/status", `"version":"0.9.9"`, `"version":"1.0.0"`},
+		{"settings-skew", "/status", `"scaling":"none"`, `"scaling":"horizontal"`},
+		{"page-failing", "/app_a/", "Internal Server Error", "<h1>/app_a/</h1>"},
+	}
+	for _, tt := range tests {
+		c := startCluster(t, Config{})
+		if err := c.Break(tt.name); err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range c.Nodes {
+			want := tt.healthy
+			if i == 1 {
+				want = tt.broken
+			}
+			if r := newVisitor(t).get(n.URL() + tt.path); !strings.Contains(r.Body, want) {
+				t.Errorf("%s: %s says %q, want %q in it", tt.name, n.ID(), r.Body, want)
+			}
+		}
+	}
+}
+
+func TestStartOrder(t *testing.T) {
+	c := startCluster(t, Config{})
+	if err := c.Break("start-order"); err != nil {
+		t.Fatal(err)
+	}
+	first, second := c.Nodes[0].process.Load().since, c.Nodes[1].process.Load().since
+	if !first.After(second) {
+		t.Errorf("node1 is up since %v, want it after node2's %v", first, second)
+	}
+}
+
+func TestBreakRefuses(t *testing.T) {
+	if err := startCluster(t, Config{}).Break("gremlins"); err == nil || !strings.Contains(err.Error(), `"gremlins"`) {
+		t.Errorf("got %v, want an error that names the fault", err)
+	}
+	if err := startCluster(t, Config{Nodes: 1}).Break("node-down"); err == nil {
+		t.Error("a cluster of one node lost its second")
+	}
+}
+
+func TestFaultsAreTold(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range Faults() {
+		if f.Name == "" || f.Description == "" || strings.Contains(f.Description, "\n") || seen[f.Name] {
+			t.Errorf("fault %+v: want a name of its own and a line about it", f)
+		}
+		seen[f.Name] = true
+	}
+	// The names that the demo command and its documentation promise.
+	for _, name := range []string{
+		"drift", "ejected", "node-down", "node-paused", "redis-down", "all-down", "balancer-down", "session-lost", "rollback",
+		"not-shared", "duplicate-id", "version-skew", "clock-skew", "slow", "cookie-rejected", "page-failing", "handshake-broken",
+	} {
+		if !seen[name] {
+			t.Errorf("no fault %q", name)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package demo
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A visitor is a browser as far as tests need one. Every request takes a
+// connection of its own.
+type visitor struct {
+	t      *testing.T
+	client *http.Client
+	header http.Header
+}
+
+// newVisitor returns one that sends the given header lines, "Name: value".
+func newVisitor(t *testing.T, lines ...string) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t: t, header: make(http.Header), client: &http.Client{
+		Jar:           jar,
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		v.header.Set(name, value)
+	}
+	return v
+}
+
+// A reply is an answer read to its end.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+func (v *visitor) try(ctx context.Context, method, url, body string) (reply, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	req.Header = v.header.Clone()
+	resp, err := v.client.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, resp.Header, string(text)}, err
+}
+
+func (v *visitor) do(method, url, body string) reply {
+	v.t.Helper()
+	r, err := v.try(v.t.Context(), method, url, body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return r
+}
+
+func (v *visitor) get(url string) reply {
+	v.t.Helper()
+	return v.do(http.MethodGet, url, "")
+}
+
+func startNode(t *testing.T, c NodeConfig) *Node {
+	t.Helper()
+	n, err := StartNode(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// between returns what text has between two markers.
+func between(t *testing.T, text, after, before string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, after)
+	value, _, ended := strings.Cut(rest, before)
+	if !found || !ended {
+		t.Fatalf("nothing between %q and %q in:\n%s", after, before, text)
+	}
+	return value
+}

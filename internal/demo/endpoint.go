@@ -1,0 +1,133 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// An endpoint is a loopback address that can be served, left and served again.
+type endpoint struct {
+	// serve handles the connections of ln until ctx is done, and returns when
+	// ln and all of them are closed.
+	serve func(ctx context.Context, ln net.Listener)
+
+	mu     sync.Mutex
+	addr   string
+	anchor []net.Conn
+	cancel context.CancelFunc // nil: nobody listens
+	done   chan struct{}
+}
+
+func newEndpoint(addr string, serve func(context.Context, net.Listener)) *endpoint {
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	return &endpoint{addr: addr, serve: serve}
+}
+
+// start listens, the first time on the address asked for, then always on the
+// one it was given. Starting twice does nothing.
+func (e *endpoint) start() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cancel != nil {
+		return nil
+	}
+	ln, err := net.Listen("tcp", e.addr)
+	if err != nil {
+		return fmt.Errorf("listening on %q: %w", e.addr, err)
+	}
+	e.addr = ln.Addr().String()
+	if e.anchor == nil {
+		if e.anchor, err = anchor(ln); err != nil {
+			ln.Close()
+			return fmt.Errorf("anchoring %q: %w", e.addr, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e.cancel, e.done = cancel, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		e.serve(ctx, ln)
+	}(e.done)
+	return nil
+}
+
+// stop leaves the address, so that connections to it are refused, and cuts
+// those that are open.
+func (e *endpoint) stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cancel == nil {
+		return
+	}
+	e.cancel()
+	<-e.done
+	e.cancel = nil
+}
+
+// close stops and gives the port back.
+func (e *endpoint) close() {
+	e.stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, conn := range e.anchor {
+		conn.Close()
+	}
+	e.anchor = nil
+}
+
+func (e *endpoint) address() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.addr
+}
+
+// anchor holds a connection to the port of ln from within. The system gives no
+// port away that has a connection, so a stopped endpoint refuses clients, and
+// never turns out to be somebody else's by the time they come.
+func anchor(ln net.Listener) ([]net.Conn, error) {
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	for {
+		server, err := ln.Accept()
+		if err != nil {
+			client.Close()
+			return nil, err
+		}
+		if server.RemoteAddr().String() == client.LocalAddr().String() {
+			return []net.Conn{client, server}, nil
+		}
+		server.Close() // an early visitor of a known port
+	}
+}
+
+// serveHTTP serves handler. connContext, which may be nil, is that of
+// http.Server.
+func serveHTTP(handler http.Handler, connContext func(context.Context, net.Conn) context.Context) func(context.Context, net.Listener) {
+	return func(ctx context.Context, ln net.Listener) {
+		server := &http.Server{
+			Handler:           handler,
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+			ConnContext:       connContext,
+			ReadHeaderTimeout: 10 * time.Second,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          log.New(io.Discard, "", 0), // what it would say is what faults are for
+		}
+		closed := make(chan struct{})
+		context.AfterFunc(ctx, func() {
+			defer close(closed)
+			server.Close()
+		})
+		server.Serve(ln) // returns when closed, which is all that can end it
+		<-closed
+	}
+}

@@ -1,0 +1,242 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const polling = "/socket.io/?EIO=4&transport=polling"
+
+// opening opens a session by polling and returns its sid.
+func opening(t *testing.T, v *visitor, url string) string {
+	t.Helper()
+	return openPacket(t, v.get(url+polling).Body).SID
+}
+
+type openedSocket struct {
+	SID          string
+	Upgrades     []string
+	PingInterval int
+	PingTimeout  int
+	MaxPayload   int
+}
+
+func openPacket(t *testing.T, packet string) openedSocket {
+	t.Helper()
+	var o openedSocket
+	text, found := strings.CutPrefix(packet, "0")
+	if err := json.Unmarshal([]byte(text), &o); err != nil || !found {
+		t.Fatalf("got %q, want an open packet (%v)", packet, err)
+	}
+	return o
+}
+
+func TestEngineIOPolling(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	v := newVisitor(t)
+	opened := openPacket(t, v.get(n.URL()+polling).Body)
+	want := openedSocket{opened.SID, []string{"websocket"}, 25000, 20000, 1 << 20}
+	if diff := cmp.Diff(want, opened); diff != "" || len(opened.SID) != 20 {
+		t.Errorf("open packet with sid %q (-want +got):\n%s", opened.SID, diff)
+	}
+	url := n.URL() + polling + "&sid=" + opened.SID
+	if r := v.do(http.MethodPost, url, "40\x1e42[\"hello\"]"); r.Status != http.StatusOK || r.Body != "ok" {
+		t.Errorf("connecting: %d %q, want 200 ok", r.Status, r.Body)
+	}
+	if r := v.get(url); !strings.HasPrefix(r.Body, `40{"sid":"`) {
+		t.Errorf("polling: got %q, want the answer to 40", r.Body)
+	}
+	v.do(http.MethodPost, url, "40/admin,")
+	if r := v.get(url); r.Body != `44/admin,{"message":"Invalid namespace"}` {
+		t.Errorf("polling: got %q, want an invalid namespace", r.Body)
+	}
+	s := readStatus(t, n)
+	if diff := cmp.Diff(statusCounts{1, 1, 1}, s.Main.Connections); diff != "" || s.Main.Messages.Processed != 1 {
+		t.Errorf("%d messages, want 1; connections (-want +got):\n%s", s.Main.Messages.Processed, diff)
+	}
+	v.do(http.MethodPost, url, "1")
+	if r := v.get(url); r.Status != http.StatusBadRequest {
+		t.Errorf("polling after the goodbye: %d, want 400", r.Status)
+	}
+}
+
+func TestEngineIORefuses(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	tests := []struct{ method, query, want string }{
+		{"GET", "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA", `{"code":1,"message":"Session ID unknown"}` + "\n"},
+		{"POST", "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA", `{"code":1,"message":"Session ID unknown"}` + "\n"},
+		{"GET", "EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAAAAAA", "Session ID unknown"},
+		{"GET", "EIO=4&transport=pigeon", `{"code":0,"message":"Transport unknown"}` + "\n"},
+		{"POST", "EIO=4&transport=polling", `{"code":2,"message":"Bad handshake method"}` + "\n"},
+		{"GET", "EIO=4&transport=websocket", "Bad request"},
+		{"GET", "EIO=3&transport=polling", `{"code":5,"message":"Unsupported protocol version"}` + "\n"},
+	}
+	for _, tt := range tests {
+		r := newVisitor(t).do(tt.method, n.URL()+"/socket.io/?"+tt.query, "")
+		if r.Status != http.StatusBadRequest || r.Body != tt.want {
+			t.Errorf("%s %s: %d %q, want 400 %q", tt.method, tt.query, r.Status, r.Body, tt.want)
+		}
+	}
+}
+
+// A session is known to the process that opened it, and only to that one.
+func TestEngineIOForgets(t *testing.T) {
+	n, other := startNode(t, NodeConfig{ID: "node1"}), startNode(t, NodeConfig{ID: "node2"})
+	v := newVisitor(t)
+	known := func(n *Node, sid string) bool {
+		return v.do(http.MethodPost, n.URL()+polling+"&sid="+sid, "3").Status == http.StatusOK
+	}
+	sid := opening(t, v, n.URL())
+	if !known(n, sid) || known(other, sid) {
+		t.Error("want the sid known to its node, and not to the other")
+	}
+	n.Set(NodeFaults{ForgetSockets: true})
+	if known(n, sid) {
+		t.Error("the sid is known, want it forgotten")
+	}
+	n.Set(NodeFaults{})
+	if err := n.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if known(n, sid) {
+		t.Error("the sid is known after a restart")
+	}
+}
+
+func TestEngineIOTwoPollsAtOnce(t *testing.T) {
+	ss := newSockets()
+	s := ss.open("polling")
+	if !s.enter() || s.enter() {
+		t.Fatal("want the first poll in and the second refused")
+	}
+	if _, ok := s.poll(t.Context()); ok {
+		t.Error("a second poll was served")
+	}
+}
+
+// A wsClient is a WebSocket client as far as a test needs one.
+type wsClient struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+// dialWebSocket asks addr for a WebSocket and returns the answer.
+func dialWebSocket(t *testing.T, addr, query string) (*wsClient, *http.Response) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+addr+"/socket.io/?EIO=4&transport=websocket"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": base64.StdEncoding.EncodeToString([]byte("the sample nonce")),
+	} {
+		req.Header.Set(name, value)
+	}
+	if err := req.Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	c := &wsClient{t: t, conn: conn, r: bufio.NewReader(conn)}
+	resp, err := http.ReadResponse(c.r, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return c, resp
+}
+
+func (c *wsClient) send(op byte, text string) {
+	c.t.Helper()
+	mask := [4]byte{1, 2, 3, 4}
+	frame := append([]byte{0x80 | op, 0x80 | byte(len(text))}, mask[:]...)
+	for i := range len(text) {
+		frame = append(frame, text[i]^mask[i%4])
+	}
+	if _, err := c.conn.Write(frame); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *wsClient) receive() string {
+	c.t.Helper()
+	var head [2]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		c.t.Fatal(err)
+	}
+	length := int(head[1])
+	if length == 126 {
+		var long [2]byte
+		io.ReadFull(c.r, long[:])
+		length = int(binary.BigEndian.Uint16(long[:]))
+	}
+	text := make([]byte, length)
+	if _, err := io.ReadFull(c.r, text); err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestEngineIOUpgrade(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	v := newVisitor(t)
+	sid := opening(t, v, n.URL())
+	c, resp := dialWebSocket(t, n.Addr(), "&sid="+sid)
+	// RFC 6455, 1.3, has this pair.
+	if got, want := resp.Header.Get("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; resp.StatusCode != 101 || got != want {
+		t.Fatalf("%d with Sec-WebSocket-Accept %q, want 101 with %q", resp.StatusCode, got, want)
+	}
+	c.send(opText, "2probe")
+	if got := c.receive(); got != "3probe" {
+		t.Errorf("probing: got %q, want 3probe", got)
+	}
+	c.send(opText, "5")
+	c.send(opText, "40")
+	if got := c.receive(); !strings.HasPrefix(got, `40{"sid":"`) {
+		t.Errorf("connecting: got %q, want the answer to 40", got)
+	}
+	if r := v.get(n.URL() + polling + "&sid=" + sid); r.Status != http.StatusBadRequest {
+		t.Errorf("polling after the upgrade: %d, want 400", r.Status)
+	}
+	c.send(opPing, "hey")
+	if got := c.receive(); got != "hey" {
+		t.Errorf("ping: got %q back", got)
+	}
+	c.send(opClose, "")
+	if got := c.receive(); got != "" {
+		t.Errorf("closing: got %q, want an empty close frame", got)
+	}
+	if _, err := c.r.ReadByte(); err != io.EOF {
+		t.Errorf("after closing: got %v, want EOF", err)
+	}
+	if s := n.process.Load().sockets.get(sid); s != nil {
+		t.Error("the session outlives its WebSocket")
+	}
+}
+
+func TestEngineIOByWebSocketAlone(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	c, _ := dialWebSocket(t, n.Addr(), "")
+	if o := openPacket(t, c.receive()); len(o.Upgrades) != 0 || o.SID == "" {
+		t.Errorf("got %+v, want a sid and no upgrades", o)
+	}
+	n.Stop()
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Error("the WebSocket outlives its node")
+	}
+}

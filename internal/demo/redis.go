@@ -1,0 +1,139 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A Redis is the service the nodes of a Cluster depend on: as much of a Redis
+// server as it takes to be asked whether it is there.
+type Redis struct{ endpoint *endpoint }
+
+// startRedis starts one on a free loopback port.
+func startRedis() (*Redis, error) {
+	s := &Redis{endpoint: newEndpoint("", serveRedis)}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// URL returns where it is, such as redis://127.0.0.1:6379.
+func (s *Redis) URL() string { return "redis://" + s.endpoint.address() }
+
+// Stop makes it refuse connections.
+func (s *Redis) Stop() { s.endpoint.stop() }
+
+// Start makes it listen again, at its address.
+func (s *Redis) Start() error { return s.endpoint.start() }
+
+// Ping asks it as the nodes do.
+func (s *Redis) Ping(ctx context.Context) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", s.endpoint.address())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	io.WriteString(conn, "*1\r\n$4\r\nPING\r\n")
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("reading the answer to PING: %w", err)
+	}
+	if answer != "+PONG\r\n" {
+		return fmt.Errorf("got %q to PING, want PONG", answer)
+	}
+	return nil
+}
+
+func serveRedis(ctx context.Context, ln net.Listener) {
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		wg.Go(func() {
+			defer conn.Close()
+			defer context.AfterFunc(ctx, func() { conn.Close() })()
+			talkRedis(conn)
+		})
+	}
+}
+
+// talkRedis answers commands until the client has enough or says nonsense.
+func talkRedis(conn net.Conn) {
+	r := bufio.NewReader(conn)
+	for {
+		command, err := readCommand(r)
+		if err != nil {
+			return
+		}
+		answer := "-ERR unknown command\r\n"
+		switch strings.ToUpper(command) {
+		case "PING":
+			answer = "+PONG\r\n"
+		case "CLIENT", "SELECT", "QUIT":
+			answer = "+OK\r\n"
+		}
+		if _, err := io.WriteString(conn, answer); err != nil {
+			return
+		}
+	}
+}
+
+// Bounds of a command.
+const (
+	maxWords = 16
+	maxWord  = 1 << 10
+)
+
+var errRedis = errors.New("not a command")
+
+// readCommand reads an array of bulk strings and returns the first.
+func readCommand(r *bufio.Reader) (string, error) {
+	words, err := readLength(r, '*', maxWords)
+	if err != nil || words == 0 {
+		return "", errRedis
+	}
+	var command string
+	for i := range words {
+		length, err := readLength(r, '$', maxWord)
+		if err != nil {
+			return "", err
+		}
+		word := make([]byte, length+len("\r\n"))
+		if _, err := io.ReadFull(r, word); err != nil {
+			return "", err
+		}
+		if i == 0 {
+			command = string(word[:length])
+		}
+	}
+	return command, nil
+}
+
+func readLength(r *bufio.Reader, kind byte, most int) (int, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	if line[0] != kind {
+		return 0, errRedis
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(line[1:])))
+	if err != nil || n < 0 || n > most {
+		return 0, errRedis
+	}
+	return n, nil
+}

@@ -1,0 +1,159 @@
+package demo
+
+import (
+	"net/http"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Fault is something that can go wrong with a Cluster.
+type Fault struct {
+	Name        string
+	Description string // one line, for people who choose
+}
+
+// Faults lists what Break knows, in the order of the requests' way: balancer,
+// nodes, sessions, what nodes depend on, and what should be alike on all.
+func Faults() []Fault {
+	list := make([]Fault, len(faults))
+	for i, f := range faults {
+		list[i] = f.Fault
+	}
+	return list
+}
+
+// A fault is one with the way to bring it about. Where one node will do, it is
+// the second: the first is the primary, whose loss is a story of its own.
+type fault struct {
+	Fault
+	apply func(*Cluster) error
+}
+
+var faults = []fault{
+	{Fault{"balancer-down", "the balancer refuses connections"}, func(c *Cluster) error {
+		c.Balancer.Stop()
+		return nil
+	}},
+	onBalancer("balancer-error", "the balancer answers everything with 502", func(f *BalancerFaults) {
+		f.Status = http.StatusBadGateway
+	}),
+	{Fault{"drift", "the balancer goes by round robin, though sessions are not shared"}, func(c *Cluster) error {
+		c.Balancer.Change(func(f *BalancerFaults) { f.Method = probes.MethodRoundRobin })
+		for _, n := range c.Nodes {
+			n.Change(func(f *NodeFaults) { f.Private = true })
+		}
+		return nil
+	}},
+	{Fault{"ejected", "the balancer holds node2 for dead, which is well"}, func(c *Cluster) error {
+		c.eject(0)
+		return nil
+	}},
+	{Fault{"split", "one of the balancer's workers holds node2 for dead, the others do not"}, func(c *Cluster) error {
+		c.eject(1)
+		return nil
+	}},
+	onBalancer("upgrade-refused", "the balancer does not pass the WebSocket upgrade", func(f *BalancerFaults) {
+		f.NoUpgrade = true
+	}),
+
+	{Fault{"node-down", "node2 refuses connections"}, func(c *Cluster) error {
+		c.Nodes[1].Stop()
+		return nil
+	}},
+	{Fault{"all-down", "every node refuses connections"}, func(c *Cluster) error {
+		for _, n := range c.Nodes {
+			n.Stop()
+		}
+		return nil
+	}},
+	onNode("node-hanging", "node2 takes requests and never answers", func(f *NodeFaults) { f.Mode = Hang }),
+	onNode("node-dropping", "node2 takes requests and closes the connection", func(f *NodeFaults) { f.Mode = Drop }),
+	onNode("node-failing", "node2 answers everything with 500, and the balancer does not mind", func(f *NodeFaults) {
+		f.Failing = "/"
+	}),
+	onNode("node-garbage", "node2 answers something that is no HTTP", func(f *NodeFaults) { f.Mode = Garbage }),
+	onNode("node-endless", "node2 answers with bodies that do not end", func(f *NodeFaults) { f.Mode = Endless }),
+	onNode("redirect-loop", "node2 redirects in circles", func(f *NodeFaults) { f.Mode = Redirect }),
+	onNode("page-failing", "node2 answers /app_a/ with 500", func(f *NodeFaults) { f.Failing = "/app_a/" }),
+	onNode("slow", "node2 takes 3 s for every answer", func(f *NodeFaults) { f.Delay = 3 * time.Second }),
+	{Fault{"node-restarted", "node2 restarts: a new process, its sessions gone"}, func(c *Cluster) error {
+		return c.Nodes[1].Restart()
+	}},
+	{Fault{"start-order", "node1, the primary, restarts after the others"}, func(c *Cluster) error {
+		return c.Nodes[0].Restart()
+	}},
+
+	onNode("session-lost", "node2 knows no session, and begins a new one for every request", func(f *NodeFaults) {
+		f.Forgetful = true
+	}),
+	onNode("rollback", "node2 shows an older state of its sessions", func(f *NodeFaults) { f.Rollback = true }),
+	onNodes("not-shared", "every node keeps its sessions to itself, though they are meant to be shared", func(f *NodeFaults) {
+		f.Private = true
+	}),
+	onNodes("cookie-rejected", "session cookies are set for a path that does not cover the page", func(f *NodeFaults) {
+		f.CookiePath = "/elsewhere"
+	}),
+	onNodes("handshake-broken", "no node knows an Engine.IO session, not even a fresh one", func(f *NodeFaults) {
+		f.ForgetSockets = true
+	}),
+
+	{Fault{"redis-down", "Redis refuses connections, and every node pauses"}, func(c *Cluster) error {
+		c.Redis.Stop()
+		return nil
+	}},
+	onNode("node-paused", "node2 pauses, for it cannot reach its database", func(f *NodeFaults) {
+		f.Paused = pausedBy + "DB Service"
+	}),
+
+	{Fault{"duplicate-id", "node2 calls itself node1"}, func(c *Cluster) error {
+		c.Nodes[1].Change(func(f *NodeFaults) { f.ID = c.Nodes[0].ID() })
+		return nil
+	}},
+	onNode("unknown-node", "node2 calls itself by a name that nobody has heard of", func(f *NodeFaults) { f.ID = "stranger" }),
+	onNode("version-skew", "node2 runs another version", func(f *NodeFaults) { f.Version = "0.9.9" }),
+	onNode("settings-skew", "node2 runs with other settings", func(f *NodeFaults) { f.Scaling = "none" }),
+	onNode("clock-skew", "node2's clock is 30 s ahead", func(f *NodeFaults) { f.ClockOffset = 30 * time.Second }),
+}
+
+// onNode is a fault of the second node.
+func onNode(name, description string, change func(*NodeFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		c.Nodes[1].Change(change)
+		return nil
+	}}
+}
+
+// onNodes is a fault that all nodes have.
+func onNodes(name, description string, change func(*NodeFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		for _, n := range c.Nodes {
+			n.Change(change)
+		}
+		return nil
+	}}
+}
+
+// onBalancer is a fault of the balancer.
+func onBalancer(name, description string, change func(*BalancerFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		c.Balancer.Change(change)
+		return nil
+	}}
+}
+
+// eject makes the balancer pass over node2: its worker of that number, or all
+// of them for 0.
+func (c *Cluster) eject(worker int) {
+	c.Balancer.Change(func(f *BalancerFaults) {
+		f.Ejected, f.OnlyWorker = []string{c.Nodes[1].Addr()}, worker
+	})
+}
+
+func faultNames() []string {
+	names := make([]string, len(faults))
+	for i, f := range faults {
+		names[i] = f.Name
+	}
+	return names
+}

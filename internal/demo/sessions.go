@@ -1,0 +1,159 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A Session is what a node keeps for a client: the values it was given.
+type Session map[string]string
+
+// A Store keeps sessions by id. Nodes with one Store between them share, or
+// replicate, their sessions.
+type Store interface {
+	// Get returns the session, and whether there is one. The caller may change it.
+	Get(ctx context.Context, id string) (Session, bool, error)
+	// Put keeps s, new or not.
+	Put(ctx context.Context, id string, s Session) error
+}
+
+// maxSessions bounds a MemoryStore: monitors open sessions and leave.
+const maxSessions = 10_000
+
+// A MemoryStore is a Store in memory. When it is full the oldest session goes.
+type MemoryStore struct {
+	mu    sync.Mutex
+	byID  map[string]Session
+	order []string // oldest first
+}
+
+// NewStore returns an empty MemoryStore.
+func NewStore() *MemoryStore { return &MemoryStore{byID: make(map[string]Session)} }
+
+// Get implements Store.
+func (m *MemoryStore) Get(_ context.Context, id string) (Session, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.byID[id]
+	return maps.Clone(s), ok, nil
+}
+
+// Put implements Store.
+func (m *MemoryStore) Put(_ context.Context, id string, s Session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.byID[id]; !known {
+		m.order = append(m.order, id)
+	}
+	m.byID[id] = maps.Clone(s)
+	if len(m.order) > maxSessions {
+		delete(m.byID, m.order[0])
+		m.order = m.order[1:]
+	}
+	return nil
+}
+
+// A keeper is how one of the node's faces keeps sessions with its clients.
+type keeper struct {
+	cookie string
+	path   string
+	suffix string // what follows the id in the cookie
+}
+
+// A visit is a request with its session.
+type visit struct {
+	ID     string // the id without suffix
+	Cookie string // the id as the cookie has it
+	Session
+}
+
+// maxValue bounds what a session stores under a key, in bytes.
+const maxValue = 256
+
+// sessionKeys are the request parameters that are put into the session, as the
+// form of Tomcat's cluster test does.
+var sessionKeys = []string{"key1", "key2"}
+
+// visit finds the session of r or begins one, stores what r brings for it, and
+// sets the cookie when the client's is not the right one (any more).
+func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, error) {
+	faults, store := n.Faults(), n.store()
+	given := ""
+	if cookie, err := r.Cookie(k.cookie); err == nil {
+		given = cookie.Value
+	}
+	v, known, err := find(r.Context(), store, given)
+	if err != nil {
+		return visit{}, fmt.Errorf("reading a session: %w", err)
+	}
+	if !known || faults.Forgetful {
+		v, known = visit{ID: newSessionID(), Session: Session{}}, false
+	}
+	if keep(v.Session, r) || !known {
+		if err := store.Put(r.Context(), v.ID, v.Session); err != nil {
+			return visit{}, fmt.Errorf("storing a session: %w", err)
+		}
+	}
+	if v.Cookie = v.ID + k.suffix; v.Cookie != given {
+		http.SetCookie(w, faults.spoil(&http.Cookie{Name: k.cookie, Value: v.Cookie, Path: k.path, HttpOnly: true}))
+	}
+	if faults.Rollback {
+		v.rollBack()
+	}
+	return v, nil
+}
+
+// find returns the session that a cookie's value names. Whatever follows the
+// id there, a route or a memcached node, is of no account.
+func find(ctx context.Context, store Store, cookie string) (visit, bool, error) {
+	id := cookie
+	if end := strings.IndexAny(id, ".-"); end >= 0 {
+		id = id[:end]
+	}
+	if !sessionID.MatchString(id) {
+		return visit{}, false, nil
+	}
+	s, known, err := store.Get(ctx, id)
+	if s == nil {
+		s = Session{}
+	}
+	return visit{ID: id, Session: s}, known, err
+}
+
+// keep puts r's parameters into s and reports whether there were any.
+func keep(s Session, r *http.Request) bool {
+	changed := false
+	for _, key := range sessionKeys {
+		if value := r.FormValue(key); value != "" && len(value) <= maxValue {
+			s[key], changed = value, true
+		}
+	}
+	return changed
+}
+
+// rollBack shows counters as they were one write before.
+func (v visit) rollBack() {
+	for key, value := range v.Session {
+		if counter, err := strconv.Atoi(value); err == nil {
+			v.Session[key] = strconv.Itoa(counter - 1)
+		}
+	}
+}
+
+// sessionID is how Tomcat writes its ids. Anything else in a cookie is no
+// session of ours, and reaches no store.
+var sessionID = regexp.MustCompile(`^[0-9A-F]{32}$`)
+
+func newSessionID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails: crypto/rand ends the process instead
+	return strings.ToUpper(hex.EncodeToString(id[:]))
+}

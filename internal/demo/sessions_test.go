@@ -1,0 +1,153 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// shownID is the session id on the generic page.
+func shownID(t *testing.T, r reply) string {
+	t.Helper()
+	return between(t, r.Body, "<th>sessionid</th><td>", "<")
+}
+
+func TestSessionStays(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	v := newVisitor(t)
+	first := v.get(n.URL() + "/cluster/test?key1=41")
+	again := v.get(n.URL() + "/cluster/test")
+	if a, b := shownID(t, first), shownID(t, again); a != b {
+		t.Errorf("the id changed from %q to %q", a, b)
+	}
+	if !strings.Contains(again.Body, "key1=41\n") || again.Header.Get("Set-Cookie") != "" {
+		t.Errorf("the value is gone, or the cookie was set again:\n%v\n%s", again.Header, again.Body)
+	}
+}
+
+// What faults and restarts do to a session that holds 41.
+func TestSessionFaults(t *testing.T) {
+	tests := []struct {
+		name   string
+		store  Store
+		breaks func(*Node) error
+		kept   bool
+		shows  string
+	}{
+		{"none", nil, set(NodeFaults{}), true, "key1=41\n"},
+		{"forgetful", nil, set(NodeFaults{Forgetful: true}), false, ""},
+		{"rollback", nil, set(NodeFaults{Rollback: true}), true, "key1=40\n"},
+		{"private", NewStore(), set(NodeFaults{Private: true}), false, ""},
+		{"restarted", nil, (*Node).Restart, false, ""},
+		{"restarted, with a store of its own", NewStore(), (*Node).Restart, true, "key1=41\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startNode(t, NodeConfig{ID: "node1", Store: tt.store})
+			v := newVisitor(t)
+			before := v.get(n.URL() + "/cluster/test?key1=41")
+			if err := tt.breaks(n); err != nil {
+				t.Fatal(err)
+			}
+			after := v.get(n.URL() + "/cluster/test")
+			if kept := shownID(t, before) == shownID(t, after); kept != tt.kept {
+				t.Errorf("id kept: %v, want %v", kept, tt.kept)
+			}
+			if shows := strings.Contains(after.Body, "key1="); shows != (tt.shows != "") || !strings.Contains(after.Body, tt.shows) {
+				t.Errorf("want %q in:\n%s", tt.shows, after.Body)
+			}
+		})
+	}
+}
+
+func set(f NodeFaults) func(*Node) error {
+	return func(n *Node) error {
+		n.Set(f)
+		return nil
+	}
+}
+
+func TestSpoiltCookies(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	n.Set(NodeFaults{CookiePath: "/elsewhere", CookieSecure: true})
+	v := newVisitor(t)
+	first, again := v.get(n.URL()+"/cluster/test"), v.get(n.URL()+"/cluster/test")
+	if shownID(t, first) == shownID(t, again) {
+		t.Error("the session stayed")
+	}
+	if got, want := first.Header.Get("Set-Cookie"), "; Path=/elsewhere; HttpOnly; Secure"; !strings.HasSuffix(got, want) {
+		t.Errorf("cookie %q, want it to end in %q", got, want)
+	}
+}
+
+// A session that comes to another node gets that node's route, keeps its id and
+// values, and does not go back by itself.
+func TestTomcatChangesTheRoute(t *testing.T) {
+	store := NewStore()
+	nodes := []*Node{
+		startNode(t, NodeConfig{ID: "tomcat1", Store: store}),
+		startNode(t, NodeConfig{ID: "tomcat2", Store: store}),
+	}
+	v := newVisitor(t)
+	var got []string
+	for _, step := range []struct {
+		node  int
+		query string
+	}{{0, "?key1=41"}, {0, ""}, {1, ""}, {1, ""}, {0, ""}} {
+		r := v.get(nodes[step.node].URL() + "/cluster/index.jsp" + step.query)
+		cookie := r.Header.Get("Set-Cookie")
+		_, route, _ := strings.Cut(between(t, cookie+";", "", ";"), ".")
+		got = append(got, fmt.Sprintf("%d %q %v", step.node, route, strings.Contains(r.Body, "key1=41\n")))
+	}
+	want := []string{`0 "tomcat1" true`, `0 "" true`, `1 "tomcat2" true`, `1 "" true`, `0 "tomcat1" true`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("node, route set, value kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestMemcachedFailover(t *testing.T) {
+	var name atomic.Value
+	name.Store("n1")
+	n := startNode(t, NodeConfig{ID: "tomcat1", Memcached: func(context.Context) string { return name.Load().(string) }})
+	v := newVisitor(t)
+	before := between(t, v.get(n.URL()+"/index.jsp").Body, "SessionID:", "<")
+	name.Store("n2")
+	after := between(t, v.get(n.URL()+"/index.jsp").Body, "SessionID:", "<")
+	if want := strings.Replace(before, "-n1.", "-n2.", 1); after != want || after == before {
+		t.Errorf("id %q became %q, want %q", before, after, want)
+	}
+}
+
+type brokenStore struct{}
+
+func (brokenStore) Get(context.Context, string) (Session, bool, error) {
+	return nil, false, errors.New("gone")
+}
+func (brokenStore) Put(context.Context, string, Session) error { return errors.New("gone") }
+
+func TestStoreFails(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1", Store: brokenStore{}})
+	if r := newVisitor(t).get(n.URL() + "/cluster/test"); r.Status != http.StatusInternalServerError {
+		t.Errorf("status %d, want 500", r.Status)
+	}
+}
+
+func TestStoreIsBounded(t *testing.T) {
+	m := NewStore()
+	for i := range maxSessions + 1 {
+		if err := m.Put(t.Context(), fmt.Sprint(i), Session{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[string]bool{"0": false, "1": true, fmt.Sprint(maxSessions): true} {
+		if _, known, _ := m.Get(t.Context(), id); known != want {
+			t.Errorf("session %s known: %v, want %v", id, known, want)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// apacheModules are loaded beside those compiled into Debian's httpd, in this
+// order: some need symbols of an earlier one.
+var apacheModules = []string{
+	"mpm_event", "authz_core", "authz_host", "headers", "status",
+	"proxy", "proxy_http", "proxy_ajp", "slotmem_shm", "proxy_balancer",
+	"lbmethod_byrequests", "lbmethod_bytraffic", "lbmethod_bybusyness",
+}
+
+const apacheModuleDir = "/usr/lib/apache2/modules"
+
+// ApacheConfig describes an Apache httpd with mod_proxy_balancer. The zero value
+// of every field but Servers means httpd's own default, or off.
+type ApacheConfig struct {
+	// Servers are the balancer's members; their names are the routes.
+	Servers []Server
+	// Scheme is what the nodes speak, "http" or "ajp". Empty: "http".
+	Scheme string
+	// StickySession is the cookie and, after a bar, the URL parameter that hold
+	// the route: "JSESSIONID|jsessionid".
+	StickySession string
+	// Method is "byrequests", "bytraffic" or "bybusyness". Empty: "byrequests".
+	Method string
+	// NoFailover answers 503 instead of moving a session to another node.
+	NoFailover bool
+	// RouteHeader adds "X-Route", the route of the node that answered.
+	RouteHeader bool
+	// WebSocket passes upgrades on to the nodes.
+	WebSocket bool
+	// ProxySet is more of the balancer's parameters, e.g. "failonstatus=503".
+	ProxySet string
+	// ConnectTimeout and Timeout bound a try at a node (60 s each by default).
+	// Timeout is rounded up to whole seconds.
+	ConnectTimeout, Timeout time.Duration
+}
+
+// ApacheBalancer is a running Apache httpd.
+type ApacheBalancer struct {
+	*Balancer
+}
+
+// Apache starts httpd in the foreground with two worker processes, as Debian
+// packages it.
+func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
+	tb.Helper()
+	path, dir, listen := program(tb, "apache2"), directory(tb), FreeAddr(tb)
+	file := filepath.Join(logDir(dir), "httpd.conf")
+	data := struct {
+		ApacheConfig
+		Dir, LogDir, Listen, ModuleDir string
+		Modules                        []string
+		Root                           bool
+	}{config, dir, logDir(dir), listen, apacheModuleDir, apacheModules, isRoot()}
+	if err := writeConfig(file, "httpd.conf.tmpl", data); err != nil {
+		tb.Fatalf("configuring httpd: %v", err)
+	}
+	process := Run(tb, Command{
+		Name: "apache2",
+		Path: path,
+		Args: []string{"-f", file, "-DFOREGROUND"},
+		Dir:  dir,
+		Addr: listen,
+	})
+	return &ApacheBalancer{&Balancer{process}}
+}
+
+// StatusURL serves mod_status for machines, with ProxyStatus on.
+func (a *ApacheBalancer) StatusURL() string { return a.URL() + "/server-status?auto" }
+
+// ManagerURL serves the balancer manager.
+func (a *ApacheBalancer) ManagerURL() string { return a.URL() + "/balancer-manager" }
+
+// ConfigFile is the path of the configuration.
+func (a *ApacheBalancer) ConfigFile() string { return filepath.Join(a.LogDir(), "httpd.conf") }
+
+// ErrorLog is the path of the error log.
+func (a *ApacheBalancer) ErrorLog() string { return filepath.Join(a.LogDir(), "error.log") }

@@ -1,0 +1,72 @@
+package lab
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// HAProxyConfig describes an HAProxy with one backend. The zero value of every
+// field but Servers means off, unless it says otherwise.
+type HAProxyConfig struct {
+	// Servers are the backend's nodes; their names must be set and differ.
+	Servers []Server
+	// Balance is the balance directive's value: "leastconn", "source",
+	// "hdr(X-Stickwatch-Client)". Empty: "roundrobin".
+	Balance string
+	// Cookie is the cookie directive's value, e.g. "SRV insert indirect nocache"
+	// or "JSESSIONID prefix". The nodes' names are its values.
+	Cookie string
+	// StickOn keeps a stick table by "src", the client's address, or by the header
+	// of that name.
+	StickOn string
+	// CheckPath has every node asked for it, actively ("option httpchk").
+	CheckPath string
+	// Observe, "layer4" or "layer7", counts the errors of users' requests and
+	// takes a node out when its error limit is reached; a TCP check brings it back.
+	Observe string
+	// Redispatch lets a request leave a node that does not accept connections,
+	// in spite of its cookie ("option redispatch").
+	Redispatch bool
+	// Retries is the number of further tries at a connection; 0 means none.
+	Retries int
+	// Timeout bounds a node's answer; 0 means 5 s.
+	Timeout time.Duration
+	// ExtraBackend is text put at the end of the backend.
+	ExtraBackend string
+}
+
+// HAProxyBalancer is a running HAProxy. Its log, with the cookie flags, is the
+// file haproxy.stdout in the log directory.
+type HAProxyBalancer struct {
+	*Balancer
+	stats string
+}
+
+// HAProxy starts HAProxy in the foreground, without a master process.
+func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
+	tb.Helper()
+	path, dir, listen, stats := program(tb, "haproxy"), directory(tb), FreeAddr(tb), FreeAddr(tb)
+	file := filepath.Join(logDir(dir), "haproxy.conf")
+	data := struct {
+		HAProxyConfig
+		Listen, Stats string
+	}{config, listen, stats}
+	if err := writeConfig(file, "haproxy.cfg.tmpl", data); err != nil {
+		tb.Fatalf("configuring HAProxy: %v", err)
+	}
+	process := Run(tb, Command{
+		Name: "haproxy",
+		Path: path,
+		Args: []string{"-db", "-f", file},
+		Dir:  dir,
+		Addr: listen,
+	})
+	return &HAProxyBalancer{&Balancer{process}, stats}
+}
+
+// StatsURL serves the statistics as CSV, on a port of its own.
+func (h *HAProxyBalancer) StatsURL() string { return "http://" + h.stats + "/;csv" }
+
+// ConfigFile is the path of the configuration.
+func (h *HAProxyBalancer) ConfigFile() string { return filepath.Join(h.LogDir(), "haproxy.conf") }

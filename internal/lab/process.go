@@ -1,0 +1,242 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// stopWithin is what a server may take to leave before it is killed.
+const stopWithin = 10 * time.Second
+
+// Process is a server that is run for one test. It leads a process group of its
+// own, is stopped by its own process id when the test ends, and on Linux is told
+// to stop by the kernel if the test process dies before. When the test fails its
+// logs are kept in $STICKWATCH_LAB_LOGS, or in stickwatch-lab in the temporary
+// directory, in a folder named after the test.
+type Process struct {
+	tb      testing.TB
+	command Command
+
+	mu  sync.Mutex
+	run *run // nil while stopped
+}
+
+// run is one life of a process.
+type run struct {
+	process *os.Process
+	exited  chan struct{} // closed after err is set
+	err     error
+}
+
+// Run starts a server and returns when it is ready; it ends the test when that
+// takes longer than 20 s, or at once, with the end of the logs, when the server
+// exits.
+func Run(tb testing.TB, command Command) *Process {
+	tb.Helper()
+	p := newProcess(tb, command)
+	p.Start()
+	return p
+}
+
+// newProcess prepares a process and its end.
+func newProcess(tb testing.TB, command Command) *Process {
+	tb.Helper()
+	if command.Dir == "" {
+		command.Dir = directory(tb)
+	}
+	if err := os.MkdirAll(logDir(command.Dir), 0o755); err != nil {
+		tb.Fatalf("making the log directory of %q: %v", command.Name, err)
+	}
+	p := &Process{tb: tb, command: command}
+	tb.Cleanup(func() {
+		p.Stop()
+		if tb.Failed() {
+			keepLogs(tb, command.Name, p.LogDir())
+		}
+	})
+	return p
+}
+
+// Addr is the host:port the server listens on, also while it is stopped.
+func (p *Process) Addr() string { return p.command.Addr }
+
+// LogDir holds the server's standard output and error, its own log files, and
+// its configuration.
+func (p *Process) LogDir() string { return logDir(p.command.Dir) }
+
+// PID is the process id, 0 while the server is stopped.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil {
+		return 0
+	}
+	return p.run.process.Pid
+}
+
+// Start starts a stopped server on the same port, with the same data. It ends
+// the test when that cannot be done, as [Run] does.
+func (p *Process) Start() {
+	p.tb.Helper()
+	if err := p.start(); err != nil {
+		p.tb.Fatal(err)
+	}
+}
+
+// Stop asks the server to leave and waits until it has left; one that does not
+// within 10 s is killed with its process group. Stopping twice is harmless.
+func (p *Process) Stop() {
+	p.tb.Helper()
+	p.end(func(r *run) { p.ask(r, p.command.stopSignal()) })
+}
+
+// Kill ends the server and its process group without warning and waits until
+// nothing accepts on its port. [Process.Start] may follow.
+func (p *Process) Kill() {
+	p.tb.Helper()
+	p.end(func(r *run) {
+		if p.command.KillSignal != 0 {
+			p.ask(r, p.command.KillSignal)
+			return
+		}
+		killGroup(r.process)
+	})
+	// Only the leader has been waited for: its workers die a moment later.
+	err := poll(context.Background(), nil, func(ctx context.Context) error { return refuses(ctx, p.Addr()) })
+	if err != nil {
+		p.tb.Fatalf("killing %q: %v", p.command.Name, err)
+	}
+}
+
+// ask has a process leave by a signal, and kills one that does not.
+func (p *Process) ask(r *run, to os.Signal) {
+	p.tb.Helper()
+	r.process.Signal(to)
+	thaw(r.process) // a frozen process hears signals only after this
+	select {
+	case <-r.exited:
+	case <-time.After(stopWithin):
+		p.tb.Logf("killing %q: it did not stop within %v", p.command.Name, stopWithin)
+		killGroup(r.process)
+	}
+}
+
+// Freeze stops the server from running without closing its sockets: it accepts
+// connections and never answers. [Process.Thaw] lets it go on.
+func (p *Process) Freeze() { p.each("freezing", freeze) }
+
+// Thaw lets a frozen server go on.
+func (p *Process) Thaw() { p.each("thawing", thaw) }
+
+func (p *Process) each(verb string, do func(*os.Process) error) {
+	p.tb.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil {
+		p.tb.Fatalf("%s %q: it is not running", verb, p.command.Name)
+	}
+	if err := do(p.run.process); err != nil {
+		p.tb.Fatalf("%s %q: %v", verb, p.command.Name, err)
+	}
+}
+
+func (p *Process) end(how func(*run)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil {
+		return
+	}
+	select {
+	case <-p.run.exited: // by itself: its ids may belong to others by now
+	default:
+		how(p.run)
+		<-p.run.exited
+	}
+	p.run = nil
+}
+
+func (p *Process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run != nil {
+		return fmt.Errorf("starting %q: it is running already", p.command.Name)
+	}
+	run, err := p.launch()
+	if err != nil {
+		return fmt.Errorf("starting %q: %w", p.command.Name, err)
+	}
+	p.run = run
+	if err := p.awaitReady(run); err != nil {
+		return fmt.Errorf("starting %q: %w\n%s", p.command.Name, err, tail(p.LogDir()))
+	}
+	return nil
+}
+
+// launch starts the process and a goroutine that waits for its end. That
+// goroutine keeps its thread until then: the kernel sends the parent's death
+// signal when the THREAD that started the child dies, not the process.
+func (p *Process) launch() (*run, error) {
+	cmd, err := p.command.build(exec.Command)
+	if err != nil {
+		return nil, err
+	}
+	stdout, stderr, err := p.outputs()
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	defer stderr.Close()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+
+	r := &run{exited: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		r.process = cmd.Process
+		started <- err
+		if err == nil {
+			r.err = cmd.Wait()
+			close(r.exited)
+		}
+	}()
+	return r, <-started
+}
+
+// outputs opens the two log files to append to: a server that is started again
+// goes on in the log of its earlier life.
+func (p *Process) outputs() (stdout, stderr *os.File, err error) {
+	open := func(suffix string) (*os.File, error) {
+		return os.OpenFile(filepath.Join(p.LogDir(), p.command.Name+suffix), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	}
+	if stdout, err = open(".stdout"); err != nil {
+		return nil, nil, err
+	}
+	if stderr, err = open(".stderr"); err != nil {
+		stdout.Close()
+		return nil, nil, err
+	}
+	return stdout, stderr, nil
+}
+
+func (p *Process) awaitReady(r *run) error {
+	err := poll(p.tb.Context(), r.exited, func(ctx context.Context) error {
+		if err := dial(ctx, p.command.Addr); err != nil || p.command.Ready == nil {
+			return err
+		}
+		return p.command.Ready(ctx)
+	})
+	if errors.Is(err, errExited) {
+		return fmt.Errorf("%w: %v", err, r.err)
+	}
+	return err
+}

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package lab
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+var errOnlyLinux = errors.New("the lab can do this on Linux only")
+
+// attributes leaves a server in the group of the tests, so that an interrupt
+// from the terminal reaches it too: there is no death signal here.
+func attributes(string, syscall.Signal) (*syscall.SysProcAttr, error) { return nil, nil }
+
+func userIDs(string) (uid, gid int, err error) { return 0, 0, errOnlyLinux }
+
+func killGroup(leader *os.Process) error { return leader.Kill() }
+
+func freeze(*os.Process) error { return errOnlyLinux }
+
+func thaw(*os.Process) error { return errOnlyLinux }

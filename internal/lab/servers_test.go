@@ -1,0 +1,197 @@
+package lab
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every server starts, answers, stops without leaving a process, starts again on
+// the same port with what it keeps, and dies as one.
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		start func(testing.TB) *Process
+		ask   func(testing.TB, *Process) string
+		want  []string // at first, after a restart, and after a kill
+	}{
+		{
+			name: "nginx",
+			start: func(tb testing.TB) *Process {
+				return Nginx(tb, NginxConfig{Servers: nodes(tb, "node1"), Workers: 2}).Process
+			},
+			ask:  askRoot,
+			want: []string{"node1", "node1", "node1"},
+		},
+		{
+			name: "haproxy",
+			start: func(tb testing.TB) *Process {
+				return HAProxy(tb, HAProxyConfig{Servers: nodes(tb, "node1")}).Process
+			},
+			ask:  askRoot,
+			want: []string{"node1", "node1", "node1"},
+		},
+		{
+			name: "apache",
+			start: func(tb testing.TB) *Process {
+				return Apache(tb, ApacheConfig{Servers: nodes(tb, "node1")}).Process
+			},
+			ask:  askRoot,
+			want: []string{"node1", "node1", "node1"},
+		},
+		{
+			name:  "redis",
+			start: func(tb testing.TB) *Process { return Redis(tb).Process },
+			ask: func(tb testing.TB, p *Process) string {
+				return talk(tb, p, "AUTH "+Password+"\r\nINCR visits\r\nQUIT\r\n")
+			},
+			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it is stopped,
+		},
+		{
+			name:  "memcached",
+			start: func(tb testing.TB) *Process { return Memcached(tb).Process },
+			ask: func(tb testing.TB, p *Process) string {
+				return talk(tb, p, "add visits 0 0 1\r\n1\r\nincr visits 1\r\nquit\r\n")
+			},
+			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it keeps nothing
+		},
+		{
+			name:  "mariadb",
+			start: func(tb testing.TB) *Process { return MariaDB(tb).Process },
+			ask: func(tb testing.TB, p *Process) string {
+				host, port, _ := net.SplitHostPort(p.Addr())
+				return client(tb, "mariadb", "--no-defaults", "--protocol=tcp", "-h"+host, "-P"+port, "-u"+User, "-p"+Password,
+					"-BN", User, "-e", countVisits)
+			},
+			want: []string{"1\n", "2\n", "3\n"},
+		},
+		{
+			name:  "postgres",
+			start: func(tb testing.TB) *Process { return Postgres(tb).Process },
+			ask: func(tb testing.TB, p *Process) string {
+				return client(tb, "psql", "-XAqt", "-d", "postgres://"+User+":"+Password+"@"+p.Addr()+"/postgres", "-c", countVisits)
+			},
+			want: []string{"1\n", "2\n", "3\n"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := test.start(t)
+			addr := server.Addr()
+			got := []string{test.ask(t, server)}
+
+			family := descendants(t, server.PID())
+			server.Stop()
+			checkGone(t, "stopped", server, family)
+
+			server.Start()
+			got = append(got, test.ask(t, server))
+
+			family = descendants(t, server.PID())
+			server.Kill()
+			checkGone(t, "killed", server, family)
+
+			server.Start()
+			got = append(got, test.ask(t, server))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+			if server.Addr() != addr {
+				t.Errorf("it listens on %s after all that, on %s before", server.Addr(), addr)
+			}
+		})
+	}
+}
+
+const countVisits = `CREATE TABLE IF NOT EXISTS visits (n INT);
+INSERT INTO visits VALUES (1);
+SELECT COUNT(*) FROM visits;`
+
+// nodes starts a node a name, each answering its name to everything and
+// upgrading whoever asks for that.
+func nodes(tb testing.TB, names ...string) []Server {
+	tb.Helper()
+	var servers []Server
+	for _, name := range names {
+		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Upgrade") != "" {
+				w.Header().Set("Connection", "Upgrade")
+				w.Header().Set("Upgrade", r.Header.Get("Upgrade"))
+				w.Header().Set("Sec-WebSocket-Accept", webSocketAccept)
+				w.WriteHeader(http.StatusSwitchingProtocols)
+				return
+			}
+			io.WriteString(w, name)
+		}))
+		tb.Cleanup(node.Close)
+		servers = append(servers, Server{Name: name, Addr: node.Listener.Addr().String()})
+	}
+	return servers
+}
+
+// get fetches a page over a connection of its own, with headers in pairs.
+func get(tb testing.TB, url string, headers ...string) (response *http.Response, body string) {
+	tb.Helper()
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	request.Close = true
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err = http.DefaultClient.Do(request)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		tb.Fatalf("reading %q: %v", url, err)
+	}
+	return response, string(content)
+}
+
+func askRoot(tb testing.TB, p *Process) string {
+	tb.Helper()
+	_, body := get(tb, "http://"+p.Addr()+"/")
+	return body
+}
+
+// talk sends text to a server that closes the connection at its end.
+func talk(tb testing.TB, p *Process, text string) string {
+	tb.Helper()
+	conn, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, text); err != nil {
+		tb.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(answer)
+}
+
+func client(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
+	var problems strings.Builder
+	cmd := exec.CommandContext(tb.Context(), program(tb, name), args...)
+	cmd.Stderr = &problems
+	output, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("running %q: %v\n%s", name, err, problems.String())
+	}
+	return string(output)
+}

@@ -1,0 +1,95 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"stickwatch/probes"
+)
+
+// A refusal is an answer that a stage does not go on with.
+type refusal struct {
+	stage  string
+	answer answer
+}
+
+func (r refusal) Error() string {
+	said := probes.Clean(complaintOf(r.answer.body).Message, probes.MaxError/2)
+	got := fmt.Sprintf("HTTP status %d, %q", r.answer.status, said)
+	switch {
+	case r.code() == codeUnknownSession:
+		return "the node that got this request does not know the fresh session: " + got
+	case r.stage == stageOpen && r.answer.status == http.StatusOK:
+		return fmt.Sprintf("no Engine.IO: got %q, want an open packet", said)
+	case r.stage == stageOpen:
+		return "no session: got " + got
+	case r.stage == stageUpgrade && r.answer.status == http.StatusSwitchingProtocols:
+		return "the answer to the upgrade is no WebSocket's"
+	case r.stage == stageUpgrade:
+		return fmt.Sprintf("the upgrade to WebSocket was refused: got %s, want status 101", got)
+	default:
+		return "the poll was refused: got " + got
+	}
+}
+
+// code is Engine.IO's own, in a 400; -1 for the refusals of others.
+func (r refusal) code() int {
+	if r.answer.status != http.StatusBadRequest {
+		return -1
+	}
+	return complaintOf(r.answer.body).Code
+}
+
+// A socketError happened inside an open WebSocket.
+type socketError struct{ error }
+
+func (e socketError) Unwrap() error { return e.error }
+
+// describe returns the HTTP status of the answer that broke a stage, 0 if there
+// was none, and one clean line without the session id.
+func (s *session) describe(err error, stage string) (int, string) {
+	status := 0
+	if r, ok := errors.AsType[refusal](err); ok {
+		status = r.answer.status
+	}
+	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errSilentSocket) {
+		status = http.StatusSwitchingProtocols
+	}
+	return status, s.line(s.words(err, stage))
+}
+
+func (s *session) words(err error, stage string) string {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // without the URL, which has the session id in it
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "stickwatch was interrupted"
+	case errors.Is(err, context.DeadlineExceeded), ok && timeout.Timeout():
+		return fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection closed without a whole answer (" + stage + ")"
+	default:
+		return err.Error()
+	}
+}
+
+// line hides the session id between two cleanings: the first for control
+// characters that could stand inside it, the second to cut what is left.
+func (s *session) line(text string) string {
+	text = probes.Clean(text, maxBody)
+	if s.sid != "" {
+		shown := string(probes.FingerprintOf(s.sid))
+		text = strings.NewReplacer(s.sid, shown, url.QueryEscape(s.sid), shown).Replace(text)
+	}
+	return probes.Clean(text, probes.MaxError)
+}

@@ -1,0 +1,147 @@
+package engineio
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A revision is the protocol's, as the EIO parameter names it. They differ in
+// how packets are put into one body, and in who pings.
+type revision string
+
+const (
+	eio3 revision = "3" // Socket.IO 1 and 2: "2:40", the length in characters; the client pings
+	eio4 revision = "4" // Socket.IO 3 and 4: packets separated by 0x1e; the server pings
+)
+
+const separator = "\x1e"
+
+// The packets of Engine.IO, by their first character, with those of Socket.IO
+// in a message.
+const (
+	packetOpen       = "0"
+	packetClose      = "1"
+	packetPing       = "2"
+	packetPingProbe  = "2probe"
+	packetPongProbe  = "3probe"
+	packetUpgrade    = "5"
+	packetConnect    = "40"
+	packetDisconnect = "41"
+)
+
+// maxPackets bounds how many packets of one body are read.
+const maxPackets = 256
+
+// revisionOf tells by its first character how body was put together.
+func revisionOf(body string) revision {
+	if strings.HasPrefix(body, packetOpen) {
+		return eio4
+	}
+	return eio3
+}
+
+// encode puts packets into one body.
+func (r revision) encode(packets ...string) string {
+	if r == eio4 {
+		return strings.Join(packets, separator)
+	}
+	var b strings.Builder
+	for _, p := range packets {
+		b.WriteString(strconv.Itoa(utf8.RuneCountInString(p)) + ":" + p)
+	}
+	return b.String()
+}
+
+// decode takes the packets out of body, and reports whether all of it was
+// packets.
+func (r revision) decode(body string) ([]string, bool) {
+	if r == eio4 {
+		packets := strings.SplitN(body, separator, maxPackets)
+		return packets, !slices.ContainsFunc(packets, func(p string) bool { return !isPacket(p) })
+	}
+	var packets []string
+	for body != "" && len(packets) < maxPackets {
+		length, rest, _ := strings.Cut(body, ":")
+		n, err := strconv.Atoi(length)
+		if err != nil || n < 1 || n > utf8.RuneCountInString(rest) {
+			return packets, false
+		}
+		end := offset(rest, n)
+		if !isPacket(rest[:end]) {
+			return packets, false
+		}
+		packets, body = append(packets, rest[:end]), rest[end:]
+	}
+	return packets, body == "" && packets != nil
+}
+
+// isPacket reports whether p starts with a packet type: 0 to 6, or b for binary.
+func isPacket(p string) bool {
+	return p != "" && (p[0] >= '0' && p[0] <= '6' || p[0] == 'b')
+}
+
+// offset is the byte at which character n of s begins.
+func offset(s string, n int) int {
+	for i := range s {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(s)
+}
+
+// An opening is what the server says of a new session.
+type opening struct {
+	SID      string   `json:"sid"`
+	Upgrades []string `json:"upgrades"`
+}
+
+// maxSID bounds a session id, in bytes. The default ones have 20.
+const maxSID = 256
+
+// openingOf reads the open packet at the head of body.
+func (r revision) openingOf(body string) (opening, bool) {
+	packets, _ := r.decode(body)
+	var o opening
+	if len(packets) == 0 || !strings.HasPrefix(packets[0], packetOpen) {
+		return o, false
+	}
+	err := json.Unmarshal([]byte(packets[0][1:]), &o)
+	sound := o.SID != "" && len(o.SID) <= maxSID && !strings.ContainsFunc(o.SID, unicode.IsControl)
+	return o, err == nil && sound
+}
+
+func (o opening) offersWebSocket() bool { return slices.Contains(o.Upgrades, "websocket") }
+
+// A complaint is Engine.IO's own error, such as {"code":1,"message":"Session ID
+// unknown"}.
+type complaint struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// The codes that mean something here.
+const (
+	codeUnknownTransport   = 0
+	codeUnknownSession     = 1
+	codeUnsupportedVersion = 5
+)
+
+// complaintOf reads a refusal's body. A refused WebSocket has the message alone
+// in it, and some servers a JSON string.
+func complaintOf(body string) complaint {
+	c := complaint{Code: -1}
+	if json.Unmarshal([]byte(body), &c) == nil && c.Message != "" {
+		return c
+	}
+	c = complaint{Code: -1, Message: body}
+	if strings.Contains(body, "Session ID unknown") {
+		c.Code = codeUnknownSession
+	}
+	return c
+}

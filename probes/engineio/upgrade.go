@@ -1,0 +1,110 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/coder/websocket"
+)
+
+// errSilentSocket is a WebSocket that opened and did not speak Engine.IO.
+var errSilentSocket = errors.New("the WebSocket opened, and does not speak Engine.IO")
+
+// upgrade moves the session to a WebSocket and leaves it there.
+func (s *session) upgrade(ctx context.Context) error {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	if err := send(ctx, conn, packetPingProbe); err != nil {
+		return socketError{err}
+	}
+	if _, got, err := conn.Read(ctx); err != nil {
+		return socketError{err}
+	} else if string(got) != packetPongProbe {
+		return errSilentSocket
+	}
+	if err := send(ctx, conn, packetUpgrade); err != nil {
+		return socketError{err}
+	}
+	leaveSocket(ctx, conn)
+	return nil
+}
+
+// openSocket opens a session that was a WebSocket from the start, and leaves it.
+func (s *session) openSocket(ctx context.Context) (opening, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return opening{}, err
+	}
+	defer conn.CloseNow()
+	_, got, err := conn.Read(ctx)
+	if err != nil {
+		return opening{}, socketError{err}
+	}
+	open, ok := eio4.openingOf(string(got)) // a frame is a packet in either revision
+	if !ok {
+		return opening{}, errSilentSocket
+	}
+	leaveSocket(ctx, conn)
+	return open, nil
+}
+
+// leaveSocket is politeness: the handshake is done.
+func leaveSocket(ctx context.Context, conn *websocket.Conn) {
+	if send(ctx, conn, packetDisconnect) == nil && send(ctx, conn, packetClose) == nil {
+		conn.Close(websocket.StatusNormalClosure, "")
+	}
+}
+
+func send(ctx context.Context, conn *websocket.Conn, packet string) error {
+	return conn.Write(ctx, websocket.MessageText, []byte(packet))
+}
+
+// dial opens the WebSocket with the headers and cookies of the polls.
+func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
+	req, err := s.client.NewRequest(ctx, http.MethodGet, s.url("websocket"))
+	if err != nil {
+		return nil, err
+	}
+	for _, cookie := range s.jar.Cookies(s.public(req)) {
+		req.AddCookie(cookie)
+	}
+	client := *s.client.HTTP()
+	client.Transport = leashed{client.Transport, ctx}
+	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
+		HTTPClient: &client, HTTPHeader: req.Header, Host: req.Host,
+	})
+	if err == nil {
+		conn.SetReadLimit(maxBody)
+		return conn, nil
+	}
+	if resp == nil {
+		return nil, err
+	}
+	a := answer{status: resp.StatusCode}
+	if resp.Body != nil {
+		body, _ := io.ReadAll(resp.Body) // a kilobyte at most
+		a.body = string(body)
+	}
+	return nil, refusal{stageUpgrade, a}
+}
+
+// A leashed transport closes what it carries at the end of the context: a
+// WebSocket's close handshake waits seconds for its peer, whatever is left.
+type leashed struct {
+	http.RoundTripper
+	ctx context.Context
+}
+
+func (l leashed) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(req)
+	if err == nil {
+		body := resp.Body
+		context.AfterFunc(l.ctx, func() { body.Close() })
+	}
+	return resp, err
+}

@@ -1,0 +1,270 @@
+package extract
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"stickwatch/probes"
+)
+
+// Labels returns an extractor of the value that a page for people shows beside
+// one of these labels: in a table, a list, a sentence-like line or JSON, see
+// LabelsIn.
+func Labels(names ...string) probes.Extractor {
+	return labels{names: newNames(names)}
+}
+
+// LabelsIn is Labels for pages in a charset, whatever they declare; "" is
+// Labels itself. It is an error if the charset is unknown.
+//
+// A label is one of the names, in any case, or one with another in brackets
+// after it: 当前节点（node）. It stands where a label can stand, at the start of a
+// line or element or after a comma and the like, and a value follows: after a
+// colon or an equals sign (ASCII or full-width), in the next cell, below it in
+// a table with a heading, in the next inline element. Text that
+// merely mentions a label, and labels with nothing beside them, have no value.
+func LabelsIn(charset string, names ...string) (probes.Extractor, error) {
+	if err := checkCharset(charset); err != nil {
+		return nil, err
+	}
+	return labels{charset, newNames(names)}, nil
+}
+
+type labels struct {
+	charset string
+	names   names
+}
+
+func (l labels) Extract(doc probes.Document) (string, bool) {
+	text := strings.TrimSpace(decode(doc, l.charset))
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		if root, ok := parseJSON(text); ok {
+			return l.names.inJSON(root)
+		}
+	}
+	rows := readRows(text, isPlain(doc, text))
+	v, ok := l.names.inRows(rows)
+	if !ok {
+		v, ok = l.names.stacked(rows)
+	}
+	if !ok {
+		return "", false
+	}
+	return clean(v)
+}
+
+// names recognises labels.
+type names struct {
+	alone    *regexp.Regexp // a text that is a label and nothing else
+	assigned *regexp.Regexp // a label and the sign that announces its value
+}
+
+const (
+	gap  = `[ \x1f]*`
+	sign = gap + `[` + signs + `]` + gap
+)
+
+func newNames(list []string) names {
+	var quoted []string
+	for _, name := range list {
+		if words := strings.Fields(regexp.QuoteMeta(name)); len(words) > 0 {
+			quoted = append(quoted, strings.Join(words, " +"))
+		}
+	}
+	if len(quoted) == 0 {
+		quoted = []string{`[^\s\S]`} // matches nothing
+	}
+	slices.SortFunc(quoted, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	name := `(?:` + strings.Join(quoted, "|") + `)`
+	label := `(?i:` + name + `(?:` + gap + `[(（] *` + name + ` *[)）])?)`
+	return names{
+		alone:    regexp.MustCompile(`^` + gap + `["']?` + label + `["']?(?:` + sign + `)?` + gap + `$`),
+		assigned: regexp.MustCompile(`["']?` + label + `["']?` + sign),
+	}
+}
+
+// isLabel bounds what it looks at: no label is long.
+func (n names) isLabel(s string) bool { return len(s) <= 256 && n.alone.MatchString(s) }
+
+// inRows finds a label with its value beside it.
+func (n names) inRows(rows []row) (string, bool) {
+	for i, r := range rows {
+		var below row
+		if i+1 < len(rows) {
+			below = rows[i+1]
+		}
+		for column, c := range r {
+			if n.isLabel(c.text) {
+				if v, ok := beside(r, below, column); ok {
+					return v, true
+				}
+			}
+			if v, ok := n.inLines(c.lines()); ok {
+				return v, true
+			}
+		}
+	}
+	return "", false
+}
+
+// beside finds the value of a label that is a cell: to its right, or below when
+// the row is a heading. A heading made of ordinary cells is known by the digits
+// which names of nodes and ids of sessions have, and words have not.
+func beside(r, below row, column int) (string, bool) {
+	var right, under string
+	var toRight, heading bool
+	if column+1 < len(r) {
+		heading = r[column+1].head
+		right, toRight = whole(r[column+1].text)
+		toRight = toRight && !heading
+	}
+	heading = r[column].head && (heading || len(r) == 1)
+	if column < len(below) && !below[column].head {
+		if v, ok := whole(below[column].text); ok && (heading || hasDigit(v)) {
+			under = v
+		}
+	}
+	if toRight && (under == "" || hasDigit(right)) {
+		return right, true
+	}
+	return under, under != ""
+}
+
+// inLines finds a label and its value in one line, or in two when the first
+// ends with a colon.
+func (n names) inLines(lines []string) (string, bool) {
+	for i, line := range lines {
+		for _, at := range n.assigned.FindAllStringIndex(line, -1) {
+			if !mayStart(line[:at[0]]) {
+				continue
+			}
+			v, _, ok := leading(line[at[1]:])
+			if at[1] == len(line) && i+1 < len(lines) {
+				v, ok = whole(lines[i+1])
+			}
+			if ok {
+				return v, true
+			}
+		}
+		if v, ok := n.inPairs(line); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// inPairs finds a label and its value in elements side by side. As a sentence
+// may have words in bold too, nothing but labels and values may be in the line.
+func (n names) inPairs(line string) (string, bool) {
+	if !strings.ContainsRune(line, edge) {
+		return "", false
+	}
+	parts := slices.DeleteFunc(strings.Split(line, string(edge)), blank)
+	if len(parts)%2 != 0 {
+		return "", false
+	}
+	value, found := "", false
+	for pair := range slices.Chunk(parts, 2) {
+		v, ok := whole(pair[1])
+		if !ok {
+			return "", false
+		}
+		if !found && n.isLabel(pair[0]) {
+			value, found = v, true
+		}
+	}
+	return value, found
+}
+
+// stacked finds a label and its value in lines of their own, without a sign.
+// That is how headings and menus look as well, so that the value must have a
+// digit.
+func (n names) stacked(rows []row) (string, bool) {
+	for _, r := range rows {
+		for _, c := range r {
+			lines := c.lines()
+			for i := 1; i < len(lines); i++ {
+				if !n.isLabel(lines[i-1]) {
+					continue
+				}
+				if v, ok := whole(lines[i]); ok && hasDigit(v) {
+					return v, true
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+var bullet = regexp.MustCompile(`^` + gap + `(?:[-*•·>]|\d{1,3}[.)、])$`)
+
+// mayStart reports whether a label can stand after what precedes it in its
+// line: nothing, an element, a comma and the like, a bullet, or the value of a
+// label before it. "primary node: 2" is no value of "node".
+func mayStart(before string) bool {
+	trimmed := strings.TrimRight(before, " ")
+	if trimmed == "" || endsIn(trimmed, openers) {
+		return true
+	}
+	if trimmed == before {
+		return false
+	}
+	if len(trimmed) < 8 && bullet.MatchString(trimmed) {
+		return true
+	}
+	last := trimmed[strings.LastIndexAny(trimmed, " "+string(edge))+1:]
+	earlier := strings.TrimRight(strings.TrimSuffix(trimmed, last), blanks)
+	return strings.ContainsAny(last, signs) || endsIn(earlier, signs)
+}
+
+const (
+	openers = ",;|&{[(，；、。（｜" + string(edge)
+	signs   = ":=：＝"
+)
+
+func endsIn(s, set string) bool {
+	r, size := utf8.DecodeLastRuneInString(s)
+	return size > 0 && strings.ContainsRune(set, r)
+}
+
+// inJSON finds a member named as a label, at the top or one level down. Elements
+// of an array are on the level of the array.
+func (n names) inJSON(root any) (string, bool) {
+	level := []any{root}
+	for range 2 {
+		var deeper []any
+		for i := 0; i < len(level); i++ {
+			switch v := level[i].(type) {
+			case []any:
+				level = append(level, v...)
+			case *object:
+				if s, ok := n.member(v); ok {
+					return s, true
+				}
+				for _, key := range v.keys {
+					deeper = append(deeper, v.values[key])
+				}
+			}
+		}
+		level = deeper
+	}
+	return "", false
+}
+
+func (n names) member(o *object) (string, bool) {
+	for _, key := range o.keys {
+		v := o.values[key]
+		if _, flag := v.(bool); flag || !n.isLabel(key) {
+			continue // whether there is a session says nothing of its id
+		}
+		if s, ok := scalar(v); ok {
+			if s, ok = clean(s); ok && plausible(s) {
+				return s, true
+			}
+		}
+	}
+	return "", false
+}

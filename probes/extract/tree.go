@@ -1,0 +1,188 @@
+package extract
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// Bounds of a tree. Selectors may compare every node with all that follow it,
+// and walk up from each.
+const (
+	maxNodes = 10_000 // elements and texts; pages for people have some hundreds
+	maxDepth = 256
+)
+
+// A tree is a page being read, for CSS and XPath.
+//
+// html.Parse is not used on purpose: it repairs a page as browsers do, by
+// copying elements and joining texts, which is quadratic. 256 KiB of
+// `<html a1><html a2>...` take it 14 s and 28 GiB. A target that stickwatch
+// watches must not be able to stop it, so that the tree grows straight from
+// the tokens, a node each. It has what a browser's inspector shows for a page
+// that is merely careless (missing end tags, html, head, body, tbody); broken
+// markup stays where it stands.
+type tree struct {
+	document *html.Node
+	html     *html.Node
+	body     *html.Node   // nil while the head is read
+	open     []*html.Node // from html inwards
+	nodes    int
+}
+
+// parseHTML returns the document node of a page.
+func parseHTML(text string) *html.Node {
+	t := &tree{document: &html.Node{Type: html.DocumentNode}}
+	t.html = element(atom.Html.String(), nil)
+	t.document.AppendChild(t.html)
+	t.open = []*html.Node{t.html}
+	t.push(element(atom.Head.String(), nil))
+	z := html.NewTokenizer(strings.NewReader(text))
+	for t.nodes < maxNodes {
+		switch z.Next() {
+		case html.ErrorToken:
+			t.enterBody()
+			return t.document
+		case html.TextToken:
+			t.text(string(z.Text()))
+		case html.StartTagToken, html.SelfClosingTagToken:
+			t.start(z.Token())
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			t.end(string(name))
+		}
+	}
+	return t.document
+}
+
+func element(name string, attr []html.Attribute) *html.Node {
+	return &html.Node{Type: html.ElementNode, Data: name, DataAtom: atom.Lookup([]byte(name)), Attr: attr}
+}
+
+func (t *tree) top() *html.Node { return t.open[len(t.open)-1] }
+
+func (t *tree) add(n *html.Node) {
+	t.top().AppendChild(n)
+	t.nodes++
+}
+
+// push adds an element and opens it, unless it would be too deep: then what it
+// holds becomes its sibling.
+func (t *tree) push(n *html.Node) {
+	t.add(n)
+	if len(t.open) < maxDepth {
+		t.open = append(t.open, n)
+	}
+}
+
+func (t *tree) text(s string) {
+	if t.top().DataAtom == atom.Head || t.top() == t.html {
+		if strings.TrimSpace(s) == "" {
+			return
+		}
+		t.enterBody()
+	}
+	t.add(&html.Node{Type: html.TextNode, Data: s})
+}
+
+// enterBody ends the head.
+func (t *tree) enterBody() {
+	if t.body != nil {
+		return
+	}
+	t.open = t.open[:1]
+	t.body = element(atom.Body.String(), nil)
+	t.push(t.body)
+}
+
+func (t *tree) start(token html.Token) {
+	switch a := token.DataAtom; {
+	case a == atom.Html:
+		adopt(t.html, token.Attr)
+		return
+	case a == atom.Head:
+		return
+	case a == atom.Body:
+		t.enterBody()
+		adopt(t.body, token.Attr)
+		return
+	case !metadata[a]:
+		t.enterBody()
+	}
+	t.endImplied(token.DataAtom)
+	for _, a := range implied(t.top().DataAtom, token.DataAtom) {
+		t.push(element(a.String(), nil))
+	}
+	n := element(token.Data, token.Attr)
+	if void[n.DataAtom] || token.Type == html.SelfClosingTagToken && t.foreign() {
+		t.add(n)
+		return
+	}
+	t.push(n)
+}
+
+// adopt gives the attributes of a tag to an element that was there before it.
+func adopt(n *html.Node, attr []html.Attribute) {
+	if len(n.Attr) == 0 {
+		n.Attr = attr
+	}
+}
+
+// foreign reports whether t stands within SVG or MathML, where <path/> is whole.
+func (t *tree) foreign() bool {
+	return slices.ContainsFunc(t.open, func(n *html.Node) bool {
+		return n.DataAtom == atom.Svg || n.DataAtom == atom.Math
+	})
+}
+
+func (t *tree) endImplied(a atom.Atom) {
+	e, ok := endings[a]
+	if !ok {
+		return
+	}
+	for i := len(t.open) - 1; i > 1; i-- {
+		switch at := t.open[i].DataAtom; {
+		case e.ends[at]:
+			t.open = t.open[:i]
+			return
+		case e.within[at]:
+			return
+		}
+	}
+}
+
+// end closes the innermost element of a name, with all that is open within,
+// where that does not reach out of a table cell or, for the likes of span, out
+// of a block.
+func (t *tree) end(name string) {
+	a := atom.Lookup([]byte(name))
+	if a == atom.Head {
+		t.enterBody()
+		return
+	}
+	for i := len(t.open) - 1; i > 1; i-- {
+		n := t.open[i]
+		if n.Data == name {
+			t.open = t.open[:i]
+			return
+		}
+		if barrier(n.DataAtom, a) {
+			return
+		}
+	}
+}
+
+// barrier reports whether an open element keeps an end tag from what is
+// around it.
+func barrier(open, end atom.Atom) bool {
+	switch {
+	case parts[end]:
+		return open == atom.Table
+	case blocks[end]:
+		return parts[open]
+	default:
+		return parts[open] || blocks[open]
+	}
+}

@@ -1,0 +1,54 @@
+package leash
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// A conn ends with its leash's context and takes in at most Budget bytes.
+type conn struct {
+	net.Conn
+	leash *leash
+	left  atomic.Int64
+	stop  func() bool
+}
+
+// past ends every read and write under way.
+var past = time.Unix(1, 0)
+
+func newConn(l *leash, raw net.Conn) *conn {
+	c := &conn{Conn: raw, leash: l}
+	c.left.Store(Budget)
+	c.stop = context.AfterFunc(l.ctx, func() { raw.SetDeadline(past) })
+	return c
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	left := c.left.Load()
+	if left <= 0 {
+		return 0, c.leash.failed(fmt.Errorf("the server sends more than %d bytes: this is no such service", Budget))
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
+	c.left.Add(int64(-n))
+	return n, c.leash.failed(err)
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.leash.failed(err)
+}
+
+func (c *conn) Close() error {
+	c.stop()
+	return c.Conn.Close()
+}
+
+// The context alone sets deadlines: libraries put theirs in its place, later
+// ones among them.
+
+func (c *conn) SetDeadline(time.Time) error      { return nil }
+func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }

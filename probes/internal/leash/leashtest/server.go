@@ -1,0 +1,203 @@
+// Package leashtest has servers that do what no service should, to show that a
+// probe of one survives them.
+package leashtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"go.uber.org/goleak"
+
+	"stickwatch/probes"
+)
+
+// Serve answers every connection with handle until the test ends, and returns
+// the address. It closes what handle leaves open.
+func Serve(t testing.TB, handle func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				handle(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		wg.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// Say returns a handler that writes text and hangs up when the client does.
+func Say(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		conn.Write([]byte(text))
+		Hang(conn)
+	}
+}
+
+// Hang reads for ever and answers nothing.
+func Hang(conn net.Conn) {
+	buf := make([]byte, 512)
+	for {
+		if _, err := conn.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+// Flood returns a handler that writes block again and again.
+func Flood(block string) func(net.Conn) {
+	return func(conn net.Conn) {
+		data := bytes.Repeat([]byte(block), 1+(4<<10)/len(block))
+		for {
+			if _, err := conn.Write(data); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// drip writes a byte now and then, none of which ends anything.
+func drip(conn net.Conn) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		if _, err := conn.Write([]byte{'1'}); err != nil {
+			return
+		}
+	}
+}
+
+func closed(t testing.TB) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	return listener.Addr().String()
+}
+
+// secret is the password of every URL here; each server is told it where the
+// protocol tells it, and no error may.
+const secret = "s3cr%t pass/word"
+
+// URL is a URL of scheme with credentials.
+func URL(scheme, address string) *url.URL {
+	return &url.URL{Scheme: scheme, User: url.UserPassword("watch", secret), Host: address, Path: "/1"}
+}
+
+// Survives runs ping against servers that refuse, hang, drip, flood, talk
+// nonsense, or speak another protocol: each must give an error fit to be shown,
+// in the context's time, with no goroutine left.
+func Survives(t *testing.T, scheme string, ping probes.Pinger) {
+	hostile := map[string]func(net.Conn){
+		"closes":      func(net.Conn) {},
+		"speaks HTTP": Say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
+		"zeros":       Flood("\x00"),
+		"ones":        Flood("\xff"),
+		"lines":       Flood("\r\n"),
+		"endless":     Flood("A"),
+		"echoes":      func(conn net.Conn) { echo(conn) },
+		"tells":       Flood(secret + "\x00\r\n"),
+		"drips":       drip,
+	}
+	for name, handle := range hostile {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			// Some of them leave the client waiting for the rest of a message.
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			Fit(t, ping(ctx, URL(scheme, Serve(t, handle))))
+		})
+	}
+	t.Run("refuses", func(t *testing.T) {
+		noLeaks(t)
+		err := ping(t.Context(), URL(scheme, closed(t)))
+		Fit(t, err)
+		if err != nil && !strings.Contains(err.Error(), "refused") {
+			t.Errorf("got %q, want it to say that the connection was refused", err)
+		}
+	})
+	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
+	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
+}
+
+// noLeaks fails the test if a goroutine outlives it, the servers' own aside. It
+// comes before the first Serve, for what is registered last is cleaned up first.
+func noLeaks(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+}
+
+func echo(conn net.Conn) {
+	buf := make([]byte, 512)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		conn.Write(buf[:n])
+	}
+}
+
+func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
+	noLeaks(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := ping(ctx, URL(scheme, Serve(t, Hang)))
+	Fit(t, err)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	address := Serve(t, func(conn net.Conn) {
+		cancel()
+		Hang(conn)
+	})
+	if err := ping(ctx, URL(scheme, address)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+// Fit fails the test unless err is one that can be shown: one line, bounded,
+// without control characters and without the password.
+func Fit(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	text := err.Error()
+	if text == "" || len(text) > probes.MaxError || strings.ContainsFunc(text, unicode.IsControl) {
+		t.Errorf("got %q, want one clean line of at most %d bytes", text, probes.MaxError)
+	}
+	for _, s := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		if strings.Contains(text, s) {
+			t.Errorf("got %q, which tells the password", text)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package memcached
+
+import (
+	"testing"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func TestSurvives(t *testing.T) { leashtest.Survives(t, "memcached", Ping) }

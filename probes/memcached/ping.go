@@ -1,0 +1,78 @@
+// Package memcached asks a memcached server whether it serves.
+package memcached
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/bradfitz/gomemcache/memcache"
+
+	"stickwatch/probes/internal/leash"
+)
+
+// Ping connects to memcached://user:password@host:port and asks for the
+// version. It is a probes.Pinger.
+//
+// Credentials are those of memcached's text protocol (option -Y), and are sent
+// only to a server that asks for them: to any other the login is an order to
+// store the password. A server that asks when u has none is up. SASL, which
+// takes the binary protocol, is not spoken.
+func Ping(ctx context.Context, u *url.URL) error {
+	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
+		client := memcache.NewFromSelector(server(address(u)))
+		client.DialContext = dial
+		defer client.Close()
+		err := client.Ping()
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return errors.New("the server does not speak memcached: it answers with an endless line")
+		}
+		if err == nil || !strings.Contains(err.Error(), "CLIENT_ERROR unauth") {
+			return err
+		}
+		if u.User == nil {
+			return nil
+		}
+		return login(client, u.User)
+	})
+}
+
+func login(client *memcache.Client, user *url.Userinfo) error {
+	password, _ := user.Password()
+	// Whatever the key, a server that waits for a login reads "user password".
+	err := client.Set(&memcache.Item{Key: "login", Value: []byte(user.Username() + " " + password)})
+	if err != nil && strings.Contains(err.Error(), "CLIENT_ERROR") {
+		return leash.Answer{Said: err.Error(), Remedy: "correct the credentials in the URL"}
+	}
+	if err != nil {
+		return err
+	}
+	return client.Ping()
+}
+
+func address(u *url.URL) string {
+	host, port := u.Hostname(), u.Port()
+	if host == "" {
+		host = "localhost"
+	}
+	if port == "" {
+		port = "11211"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// A server selects itself. The library's own selector looks names up without a
+// context; this one leaves them to the dialer.
+type server string
+
+func (s server) Network() string { return "tcp" }
+func (s server) String() string  { return string(s) }
+
+// PickServer returns s for every key.
+func (s server) PickServer(string) (net.Addr, error) { return s, nil }
+
+// Each calls f for s.
+func (s server) Each(f func(net.Addr) error) error { return f(s) }

@@ -1,0 +1,83 @@
+package memcached
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func ping(t *testing.T, raw string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Ping(t.Context(), u); err != nil {
+		leashtest.Fit(t, err)
+		return err.Error()
+	}
+	return ""
+}
+
+func start(t *testing.T, more ...string) string {
+	return leashtest.Start(t, "memcached", func(port string) []string {
+		return append([]string{"-l", "127.0.0.1", "-p", port, "-U", "0", "-u", "root", "-m", "8"}, more...)
+	})
+}
+
+func TestPing(t *testing.T) {
+	address := start(t)
+	for name, url := range map[string]string{
+		"plain": "memcached://" + address,
+		// It would be stored.
+		"credentials nobody asks for": "memcached://watch:w@" + address,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff("", ping(t, url)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPingPassword(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(file, []byte("watch:p@ss\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := start(t, "-Y", file)
+	for name, tc := range map[string]struct{ url, want string }{
+		"none":  {"memcached://" + address, ""},
+		"right": {"memcached://watch:p%40ss@" + address, ""},
+		"wrong": {"memcached://watch:wr0ng@" + address, "correct the credentials in the URL: it answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ping(t, tc.url)
+			if (got == "") != (tc.want == "") || !strings.HasPrefix(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for raw, want := range map[string]string{
+		"memcached://":         "localhost:11211",
+		"memcached://10.0.0.5": "10.0.0.5:11211",
+		"memcached://[::1]:1":  "[::1]:1",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := address(u); got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package mysql
+
+import (
+	"testing"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func TestSurvives(t *testing.T) { leashtest.Survives(t, "mysql", Ping) }

@@ -1,0 +1,9 @@
+package redis
+
+import (
+	"testing"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func TestSurvives(t *testing.T) { leashtest.Survives(t, "redis", Ping) }

@@ -1,0 +1,121 @@
+package redis
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func ping(t *testing.T, raw string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Ping(t.Context(), u); err != nil {
+		leashtest.Fit(t, err)
+		return err.Error()
+	}
+	return ""
+}
+
+func TestPing(t *testing.T) {
+	address := leashtest.Start(t, "redis-server", func(port string) []string {
+		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--databases", "4", "--loglevel", "warning"}
+	})
+	for name, tc := range map[string]struct{ url, want string }{
+		"plain":               {"redis://" + address, ""},
+		"database":            {"redis://" + address + "/3", ""},
+		"no such database":    {"redis://" + address + "/9", `correct the database number in the URL: it answers "ERR DB index is out of range"`},
+		"no database":         {"redis://" + address + "/shop", `redis: invalid database number: "shop"`},
+		"password for nobody": {"redis://:any@" + address, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPingPassword(t *testing.T) {
+	address := leashtest.Start(t, "redis-server", func(port string) []string {
+		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--requirepass", "p@ss/w", "--user", "watch", "on", ">w", "-@all"}
+	})
+	const refused = `correct the credentials in the URL: it answers "WRONGPASS invalid username-password pair or user is disabled."`
+	for name, tc := range map[string]struct{ url, want string }{
+		"right":          {"redis://:p%40ss%2Fw@" + address + "/1", ""},
+		"wrong":          {"redis://:wr0ng@" + address, refused},
+		"none":           {"redis://" + address, ""},
+		"none, database": {"redis://" + address + "/1", ""},
+		"may not ping":   {"redis://watch:w@" + address, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// answer serves a Redis that knows no HELLO and answers PING with reply.
+func answer(reply string) func(net.Conn) {
+	return func(conn net.Conn) {
+		lines := bufio.NewScanner(conn)
+		for lines.Scan() {
+			switch strings.ToUpper(lines.Text()) {
+			case "HELLO":
+				conn.Write([]byte("-ERR unknown command 'HELLO'\r\n"))
+			case "PING":
+				conn.Write([]byte(reply))
+			}
+		}
+	}
+}
+
+func TestPingRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		serve func(net.Conn)
+		want  string
+	}{
+		"old":     {answer("+PONG\r\n"), ""},
+		"loading": {answer("-LOADING Redis is loading the dataset in memory\r\n"), `wait, it is reading its data from disk: it answers "LOADING Redis is loading the dataset in memory"`},
+		"replica": {answer("-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"),
+			`this replica has lost its master, look at that one: it answers "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."`},
+		"escapes": {answer("-OOPS \x1b[31m\x07red\r\n"), `it answers "OOPS [31mred"`},
+		"full": {func(conn net.Conn) { conn.Write([]byte("-ERR max number of clients reached\r\n")) },
+			`it has no connection left, see maxclients: it answers "ERR max number of clients reached"`},
+		"huge string": {answer("$1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
+		"huge map":    {leashtest.Say("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, ping(t, "redis://"+leashtest.Serve(t, tc.serve))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPingTLS(t *testing.T) {
+	web := httptest.NewTLSServer(nil)
+	defer web.Close()
+	address := leashtest.Serve(t, func(conn net.Conn) {
+		answer("+PONG\r\n")(tls.Server(conn, web.TLS))
+	})
+	for url, want := range map[string]string{
+		"rediss://" + address + "?skip_verify=true": "",
+		"rediss://" + address:                       "x509: certificate signed by unknown authority",
+	} {
+		if diff := cmp.Diff(want, ping(t, url)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", url, diff)
+		}
+	}
+}
