@@ -50,8 +50,8 @@ func (v *view) hangsBehind(seen []probes.Exchange) bool {
 }
 
 func (v *view) balancerDown(b probes.BalancerObservation) Finding {
-	f := Finding{Code: BalancerDown, Severity: Critical, Target: entrance(b)}
-	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", entrance(b))
+	f := Finding{Code: BalancerDown, Severity: Critical, Target: b.URL}
+	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", b.URL)
 	f.Evidence = []string{v.brief(b.Primary)}
 	switch b.Primary.Failure {
 	case probes.FailureDNS:
@@ -66,31 +66,41 @@ func (v *view) balancerDown(b probes.BalancerObservation) Finding {
 	return f
 }
 
-// balancerError: the answers are the balancer's own errors. Where some clients
-// are served, failing nodes are the likelier cause, and if one is found the
-// errors are its evidence instead.
+// balancerError: the answers are the balancer's own errors. Those that a
+// failing node explains are that node's evidence instead, as long as the
+// balancer serves anybody.
 func (v *view) balancerError(b probes.BalancerObservation, seen []probes.Exchange) (Finding, bool) {
-	var errs []probes.Exchange
-	answered := 0
+	var errs []string
+	answered, unexplained := 0, 0
 	for _, ex := range seen {
 		if ex.Answered() {
 			answered++
 		}
 		if v.ownError(ex) {
-			errs = append(errs, ex)
+			errs = append(errs, v.brief(ex))
+			if !v.explained(ex) {
+				unexplained++
+			}
 		}
 	}
-	if len(errs) == 0 || (len(errs) < answered && v.nodeExplains()) {
+	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return Finding{}, false
 	}
-	f := Finding{Code: BalancerError, Severity: Critical, Target: entrance(b)}
-	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %d requests with an error of its own", entrance(b), len(errs), answered)
-	for _, ex := range errs {
-		f.Evidence = append(f.Evidence, v.brief(ex))
-	}
-	f.Evidence = firstFew(f.Evidence)
+	f := Finding{Code: BalancerError, Severity: Critical, Target: b.URL}
+	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %d requests with an error of its own", b.URL, len(errs), answered)
+	f.Evidence = firstFew(errs)
 	f.Remedy = "Look in the balancer's error log for \"no live upstreams\", \"connect() failed\" or time-outs; when the nodes are well, see whether the balancer can reach them."
 	return f, true
+}
+
+// explained reports whether a failing node is to blame for a failed exchange.
+func (v *view) explained(ex probes.Exchange) bool {
+	for _, a := range v.answers {
+		if a.Exchange.At.Equal(ex.At) && a.Path == ex.Path && v.failedAt(a, v.Walks[a.walk]) != "" {
+			return true
+		}
+	}
+	return v.onlyFailing() != ""
 }
 
 // ownError: a gateway error that no node signed and none gives when asked
@@ -106,15 +116,4 @@ func (v *view) ownError(ex probes.Exchange) bool {
 		}
 		return slices.ContainsFunc(direct, func(d probes.Exchange) bool { return d.Path == ex.Path && d.Status == ex.Status })
 	})
-}
-
-// nodeExplains reports whether some node fails when asked directly.
-func (v *view) nodeExplains() bool {
-	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool { return !n.Down && v.failsDirectly(n.ID) })
-}
-
-// entrance names one address of the balancer; the address stands with the URL
-// only where the URL has several.
-func entrance(b probes.BalancerObservation) string {
-	return b.URL
 }

@@ -29,8 +29,8 @@ func latency(v *view) []Finding {
 	}
 	for _, b := range v.Balancers {
 		if ex, ok := slowest(append([]probes.Exchange{b.Primary}, b.Pages...), limit); ok {
-			f := Finding{Code: Slow, Severity: Warning, Target: entrance(b)}
-			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", entrance(b), round(ex.Timing.Total), limit)
+			f := Finding{Code: Slow, Severity: Warning, Target: b.URL}
+			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", b.URL, round(ex.Timing.Total), limit)
 			f.Evidence = []string{v.phases(ex)}
 			f.Remedy = "Compare with the nodes asked directly: if they are quick, the time is lost in the balancer or in tries on failing nodes."
 			list = append(list, f)
@@ -84,7 +84,7 @@ func certificates(v *view) []Finding {
 	}
 	for _, b := range v.Balancers {
 		if left, ok := expiring(b.Primary); ok {
-			finish(Finding{Code: CertificateExpiring, Severity: Warning, Target: entrance(b)}, entrance(b), b.Primary, left)
+			finish(Finding{Code: CertificateExpiring, Severity: Warning, Target: b.URL}, b.URL, b.Primary, left)
 		}
 	}
 	return list

@@ -18,7 +18,7 @@ func pages(v *view) []Finding {
 		}
 		for _, b := range v.Balancers {
 			if i < len(b.Pages) && b.Pages[i].Answered() && !v.ownError(b.Pages[i]) {
-				list = append(list, v.page("", entrance(b), page, b.Pages[i])...)
+				list = append(list, v.page("", b.URL, page, b.Pages[i])...)
 			}
 		}
 	}

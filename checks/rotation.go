@@ -157,7 +157,7 @@ func (v *view) ignoresKey() bool {
 // one test needs must miss it; a single one would be wrong once in a thousand.
 func (v *view) placeByChance(n probes.Node) place {
 	fresh, met := v.fresh()
-	share := Share(n, v.serving)
+	share := Share(n, Serving(v.Cluster, nil))
 	need := 2 * FreshClients(share, v.Confidence)
 	switch {
 	case v.Cluster.Balancer.Method == probes.MethodIPHash || v.Cluster.Balancer.Method == probes.MethodHash:
@@ -224,20 +224,25 @@ func (v *view) ejected(n probes.Node, p place) Finding {
 	return f
 }
 
-// failingInRotation: clients that the balancer sent to n failed.
+// failingInRotation: clients that the balancer sent to n failed. With no node
+// left the balancer cannot do otherwise, and its own error says so.
 func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
+	if !slices.ContainsFunc(v.Nodes, Up) {
+		return Finding{}, false
+	}
 	var evidence []string
-	hidden := 0
 	for _, a := range v.answers {
-		switch walk := v.Walks[a.walk]; {
-		case v.failedAt(a, walk) == n.ID:
+		if walk := v.Walks[a.walk]; v.failedAt(a, walk) == n.ID {
 			evidence = append(evidence, v.tell(walk, a))
-		case slices.Contains(v.who.FailedOver(a.Label), n.ID):
-			hidden++
 		}
 	}
-	if hidden > 0 {
-		evidence = append(evidence, fmt.Sprintf("%d requests were tried on it first and answered by another node", hidden))
+	for _, ex := range v.plain() {
+		if failed(ex) && v.onlyFailing() == n.ID {
+			evidence = append(evidence, "a plain request got "+v.brief(ex))
+		}
+	}
+	if hidden := v.failedOver(n.ID); hidden > 0 {
+		evidence = append(evidence, plural(hidden, "request was", "requests were")+" tried on it first and answered by another node")
 	}
 	if len(evidence) == 0 {
 		return Finding{}, false
@@ -249,26 +254,50 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 	return f, true
 }
 
+// failedOver counts the answers whose label tells that node was tried in vain.
+func (v *view) failedOver(node string) int {
+	count := 0
+	for _, a := range v.answers {
+		if slices.Contains(v.who.FailedOver(a.Label), node) {
+			count++
+		}
+	}
+	return count
+}
+
+// plain is every exchange with the balancer that belongs to no walk.
+func (v *view) plain() []probes.Exchange {
+	var list []probes.Exchange
+	for _, b := range v.Balancers {
+		list = append(append(list, b.Primary), b.Pages...)
+	}
+	return list
+}
+
 // failedAt is the node to which a failed answer is due: the one that signed
-// it, else the one that the client was sent to or pinned on, else the only one
-// that fails when asked directly. "" when nothing failed, or nobody can tell.
+// it; the one the client was sent to or pinned on, if that fails directly, too;
+// or the only one that does. "" when nothing failed, or nobody can tell.
 func (v *view) failedAt(a answer, w probes.Walk) string {
-	if !failed(a.Exchange) {
+	switch home := v.home(w); {
+	case !failed(a.Exchange):
 		return ""
-	}
-	if a.node != "" {
+	case a.node != "":
 		return a.node
-	}
-	suspect := w.Expected
-	if home := v.home(w); a.step > 0 && home != "" && v.Cluster.Session.Policy != probes.PolicyShared {
-		suspect = home
-	}
-	if suspect != "" {
-		if v.failsDirectly(suspect) {
-			return suspect
+	case w.Expected != "":
+		if v.failsDirectly(w.Expected) {
+			return w.Expected
 		}
 		return ""
+	case a.step > 0 && home != "" && v.failsDirectly(home):
+		return home
+	default:
+		return v.onlyFailing()
 	}
+}
+
+// onlyFailing is the node that fails when asked directly, if there is just one
+// among several.
+func (v *view) onlyFailing() string {
 	var failing []string
 	for _, n := range v.Cluster.Nodes {
 		if !n.Down && v.failsDirectly(n.ID) {

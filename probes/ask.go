@@ -101,7 +101,7 @@ func (c *Client) hop(ctx context.Context, q question, path string, ex *Exchange)
 	set := resp.Cookies()
 	q.jar.Set(public, set)
 	q.noteCookies(public, set, ex)
-	doc := Document{Header: resp.Header, Body: body, Cookies: heldCookies(q.jar, public, set)}
+	doc := Document{Header: resp.Header, Body: body, Cookies: heldCookies(q.jar, public, set, resp.StatusCode)}
 	return doc, redirect(req.URL, resp, c.target.URL.Path, ex), nil
 }
 
@@ -145,11 +145,15 @@ func publicURL(public, u *url.URL) *url.URL {
 }
 
 // heldCookies is what the client holds after an answer. A cookie it was just
-// given counts even where a browser would not send it back.
-func heldCookies(jar *Jar, public *url.URL, set []*http.Cookie) map[string]string {
+// given counts even where a browser would not send it back. What it held
+// before says nothing about an error: that may be anybody's.
+func heldCookies(jar *Jar, public *url.URL, set []*http.Cookie, status int) map[string]string {
 	held := make(map[string]string)
 	for _, c := range set {
 		held[c.Name] = c.Value
+	}
+	if status >= 500 {
+		return held
 	}
 	for _, c := range jar.Cookies(public) {
 		held[c.Name] = c.Value

@@ -61,7 +61,8 @@ func answerOf(s checks.CanaryStep) span {
 	}
 }
 
-// way is a canary's way from node to node: "node1 ×3 → node2 ×2  ✓ kept".
+// way is a canary's way from node to node: "node1 ×3 → node2 ×2  ✓ kept". A
+// star marks where its session was another one.
 func way(c checks.Canary) []span {
 	all, kept := stays(c.Steps)
 	if len(all) == 0 {
@@ -79,7 +80,7 @@ func way(c checks.Canary) []span {
 	case checks.Yes:
 		spans = append(spans, span{plain, "  "}, marked(good, "kept"))
 	case checks.No:
-		spans = append(spans, span{plain, "  "}, marked(bad, "lost"))
+		spans = append(spans, span{plain, "  "}, marked(bad, "lost"), span{faint, " (* a new session)"})
 	}
 	return spans
 }
@@ -94,11 +95,11 @@ func stop(s stay, moved bool) []span {
 		}
 	}
 	spans = append(spans, s.span)
+	if s.fresh {
+		spans = append(spans, span{bad, "*"})
+	}
 	if s.times > 1 {
 		spans = append(spans, span{faint, " ×" + strconv.Itoa(s.times)})
-	}
-	if s.fresh {
-		spans = append(spans, span{bad, " (new session)"})
 	}
 	return spans
 }

@@ -100,8 +100,8 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at place) []prob
 		b.problem(at, "expected at least one node")
 		return nil
 	}
-	ids, primaries := b.unique("node id"), b.unique("primary node")
-	addresses := b.unique("address")
+	ids, addresses := b.unique("node id"), b.unique("address")
+	primary := ""
 	out := make([]probes.Node, len(ws))
 	for i, w := range ws {
 		out[i] = b.node(w, method, at.item(i))
@@ -109,8 +109,11 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at place) []prob
 		if w.Host == "" {
 			addresses(at.item(i).key("url"), w.URL)
 		}
-		if w.Primary {
-			primaries(at.item(i).key("primary"), "true")
+		switch {
+		case w.Primary && primary != "":
+			b.problem(at.item(i).key("primary"), "the node %s is the primary already", quote(primary))
+		case w.Primary:
+			primary = w.ID
 		}
 	}
 	if !slices.ContainsFunc(ws, func(w wireNode) bool { return !w.Down && !w.Backup }) {

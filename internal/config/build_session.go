@@ -26,14 +26,15 @@ func (b *builder) session(w wireSession, at place) *probes.Session {
 	if w.Read != nil && w.Write == "" {
 		b.problem(at.key("read"), "goes with write only: nothing would be there to read")
 	}
+	charset := b.charset(at.key("charset"), w.Charset)
 	return &probes.Session{
 		Path:   b.path(at.key("path"), path),
 		Policy: policy,
-		Node:   b.extractor(w.Node, w.Charset, at.key("node")),
-		ID:     b.extractor(w.ID, w.Charset, at.key("id")),
+		Node:   b.extractor(w.Node, charset, at.key("node")),
+		ID:     b.extractor(w.ID, charset, at.key("id")),
 		Cookie: w.ID.cookie(),
 		Write:  b.write(at.key("write"), w.Write, path),
-		Read:   b.extractor(w.Read, w.Charset, at.key("read")),
+		Read:   b.extractor(w.Read, charset, at.key("read")),
 	}
 }
 
@@ -51,6 +52,16 @@ func (b *builder) write(at place, text, path string) string {
 		return path + text
 	}
 	return b.path(at, text)
+}
+
+// charset is a character set that extractors know; "", and reported, for
+// another.
+func (b *builder) charset(at place, name string) string {
+	if _, err := extract.LabelsIn(name); err != nil {
+		b.problem(at, "unknown character set %s", b.said(at, name))
+		return ""
+	}
+	return name
 }
 
 // cookie is the name of the cookie that an extractor reads; "" for none.
@@ -84,7 +95,7 @@ func (b *builder) extractor(w *wireExtractor, charset string, at place) probes.E
 		b.problem(at.key("attr"), "goes with css only, and this is %s", sources[0])
 	}
 	if w.Charset != "" {
-		charset = w.Charset
+		charset = b.charset(at.key("charset"), w.Charset)
 	}
 	e := b.source(w, charset, at.key(sources[0]))
 	if e == nil || w.After == "" && len(w.Before) == 0 {
@@ -96,8 +107,14 @@ func (b *builder) extractor(w *wireExtractor, charset string, at place) probes.E
 // source builds what w reads, before anything is cut off; nil, and reported,
 // if that cannot be.
 func (b *builder) source(w *wireExtractor, charset string, at place) probes.Extractor {
-	var e probes.Extractor
-	var err error
+	var (
+		e    probes.Extractor
+		err  error
+		attr string
+	)
+	if w.CSS != "" { // with any other source it was told
+		attr = w.Attr
+	}
 	switch {
 	case len(w.Labels) > 0:
 		e, err = extract.LabelsIn(charset, w.Labels...)
@@ -108,7 +125,7 @@ func (b *builder) source(w *wireExtractor, charset string, at place) probes.Extr
 	default:
 		e, err = extract.New(extract.Spec{
 			Cookie: w.Cookie, Header: w.Header, Regex: w.Regex, CSS: w.CSS, XPath: w.XPath, JSONPath: w.JSONPath,
-			Attr: w.Attr, Charset: charset,
+			Attr: attr, Charset: charset,
 		})
 	}
 	switch {

@@ -15,6 +15,10 @@ import (
 // lines of aliases of aliases stand for billions.
 const maxAliased = 10_000
 
+// longest is the length of the longest place, in bytes. Extractors can be
+// nested, and with an alias, endlessly.
+const longest = 500
+
 // enough problems are more than are told: no more are looked for.
 const enough = 10 * maxProblems
 
@@ -25,30 +29,41 @@ const enough = 10 * maxProblems
 // their index), and quotes values, secrets too, in its errors.
 type decoder struct {
 	*document
-	aliases int // how many lead to the value at hand
-	aliased int
+	alias   *yaml.Node // the outermost that leads to the value at hand; nil: none
+	last    *yaml.Node // the outermost alias met last
+	aliased int        // values reached through aliases so far
 }
 
 // decode fills out, a pointer to a wire struct, as far as the document can be
-// understood. The rest is in doc.problems.
-func (doc *document) decode(out any) {
+// understood. The rest is in doc.problems. It reports false if it gave up.
+func (doc *document) decode(out any) bool {
 	d := &decoder{document: doc}
 	d.value(doc.root, reflect.ValueOf(out).Elem(), "", rules{})
-	if d.aliased > maxAliased {
-		doc.at(doc.root.Line, doc.root.Column, "", fmt.Sprintf("YAML aliases stand for more than %d values", maxAliased))
+	if d.aliased <= maxAliased {
+		return true
 	}
+	doc.problems = nil // what was not decoded is not missing
+	doc.add(d.last, "", fmt.Sprintf("YAML aliases stand for more than %d values", maxAliased))
+	return false
 }
 
 func (d *decoder) value(n *yaml.Node, out reflect.Value, at place, r rules) {
 	if n.Kind == yaml.AliasNode {
-		d.aliases++
-		defer func() { d.aliases-- }()
+		if d.alias == nil {
+			d.alias, d.last = n, n
+			defer func() { d.alias = nil }()
+		}
 		n = n.Alias
 	}
-	if d.aliases > 0 {
-		if d.aliased++; d.aliased > maxAliased {
-			return
-		}
+	if d.alias != nil {
+		d.aliased++
+	}
+	if d.aliased > maxAliased {
+		return
+	}
+	if len(at) > longest {
+		d.undecoded(n, "", "the value is nested too deeply")
+		return
 	}
 	d.nodes[at] = n
 	for out.Kind() == reflect.Pointer {
@@ -80,7 +95,7 @@ func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at place) {
 	}
 	fields := fieldsOf(out.Type())
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content) && len(d.problems) <= enough; i += 2 {
+	for i := 0; i+1 < len(n.Content) && len(d.problems) <= enough && d.aliased <= maxAliased; i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		known := slices.IndexFunc(fields, func(f field) bool { return key.Kind == yaml.ScalarNode && f.name == key.Value })
 		if known < 0 {

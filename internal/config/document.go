@@ -132,4 +132,4 @@ func (doc *document) syntax(err error) {
 
 // quotedWord is text of the file in the parser's messages. It may be a secret:
 // one that begins with * and has no quotes is taken for an alias.
-var quotedWord = regexp.MustCompile(`'[^']{3,}'`)
+var quotedWord = regexp.MustCompile(`'[^'\s]{3,}'`)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -34,7 +35,7 @@ func expand(text string, env getenv) (string, error) {
 		}
 		reference, rest, ok := strings.Cut(after, "}")
 		if !ok {
-			return "", fmt.Errorf("${ without }: write $${ for a literal ${")
+			return "", errors.New("${ without }: write $${ for a literal ${")
 		}
 		value, err := lookup(reference, env)
 		if err != nil {
@@ -49,7 +50,7 @@ func expand(text string, env getenv) (string, error) {
 func lookup(reference string, env getenv) (string, error) {
 	name, fallback, optional := strings.Cut(reference, ":-")
 	if !variableName.MatchString(name) {
-		return "", fmt.Errorf("expected ${NAME} or ${NAME:-default}: write $${ for a literal ${")
+		return "", errors.New("expected ${NAME} or ${NAME:-default}: write $${ for a literal ${")
 	}
 	value, ok := env(name)
 	switch {

@@ -29,8 +29,9 @@ func (doc *document) config(dir string) (*Config, error) {
 	var c *Config
 	if doc.root != nil {
 		var wire wireFile
-		doc.decode(&wire)
-		c = (&builder{document: doc, dir: dir}).config(wire)
+		if doc.decode(&wire) {
+			c = (&builder{document: doc, dir: dir}).config(wire)
+		}
 	}
 	if len(doc.problems) > 0 {
 		return nil, doc.told()

@@ -12,7 +12,7 @@ var (
 	// the file: a file that cannot be parsed must not be shown with its secrets
 	// either.
 	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url)[\w-]*)["']?\s*[:=]\s*` +
-		`("(?:[^"\\]|\\.)*"?|'[^']*'?|\S[^,}\]]*)`)
+		`("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|(?:\$\{[^}]*\}|[^\s,}\]])(?:\$\{[^}]*\}|[^,}\]])*)`)
 	// userinfo finds what stands before the host in a URL; greedy, because a
 	// password may hold an @.
 	userinfo = regexp.MustCompile(`://([^\s]*)@`)
@@ -92,7 +92,7 @@ func inSecret(lines []string, at int) bool {
 	own := indentation(lines[at])
 	for i := at - 1; i >= 0; i-- {
 		line := lines[i]
-		if strings.TrimSpace(line) == "" || indentation(line) >= own {
+		if text := strings.TrimSpace(line); text == "" || text[0] == '#' || indentation(line) >= own {
 			continue
 		}
 		return secretKey.MatchString(line + " |")

@@ -91,11 +91,12 @@ func (ps Problems) Excerpt() string {
 // maxProblems bounds what is told: who has more opened the wrong file.
 const maxProblems = 100
 
-// sorted is ps in the order of the file, cut at maxProblems.
+// sorted is ps in the order of the file, each once, cut at maxProblems.
 func (ps Problems) sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+	ps = slices.Compact(ps) // what all clusters share is told for each
 	if len(ps) <= maxProblems {
 		return ps
 	}

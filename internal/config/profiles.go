@@ -71,7 +71,7 @@ var profiles = map[string]wireCluster{
 			Node:   &wireExtractor{Cookie: "JSESSIONID", After: "."},
 			ID:     &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"."}},
 			Write:  "?key1={value}",
-			Read:   &wireExtractor{Regex: `key1\s*=\s*([^\s<&"']+)`},
+			Read:   &wireExtractor{Regex: `key1\s*=\s*["']?([^\s<&"']+)`},
 		},
 	},
 
@@ -101,7 +101,8 @@ var profiles = map[string]wireCluster{
 	},
 }
 
-func profileNames() []string {
+// ProfileNames lists the profiles, the default first.
+func ProfileNames() []string {
 	return append([]string{defaultProfile}, slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)),
 		func(name string) bool { return name == defaultProfile })...)
 }

@@ -33,7 +33,7 @@ type rules struct {
 
 // vocabulary is the lists of words that `oneof` names.
 var vocabulary = map[string][]string{
-	"profile":  profileNames(),
+	"profile":  ProfileNames(),
 	"method":   words(probes.Methods),
 	"policy":   words(probes.Policies),
 	"severity": words([]checks.Severity{checks.Critical, checks.Warning, checks.Info}),

@@ -53,7 +53,7 @@ const variable = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
 func schemaOf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
+		return &jsonschema.Schema{Type: "string", MinLength: new(uint64(1)), Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
 	case reflect.TypeFor[statusRange]():
 		return anyOf(
 			&jsonschema.Schema{Type: "integer", Minimum: "100", Maximum: "599"},
@@ -105,8 +105,7 @@ func restrict(property *jsonschema.Schema, r rules) {
 		own.Minimum = json.Number(strconv.Itoa(*r.min))
 	case property.Type == "integer", property.Type == "boolean":
 	case property.Type == "string" && !r.empty && property.Pattern == "":
-		one := uint64(1)
-		property.MinLength = &one
+		property.MinLength = new(uint64(1))
 		return
 	default:
 		return

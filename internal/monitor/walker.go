@@ -84,7 +84,7 @@ func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []pr
 	}
 	for {
 		met := w.met(who)
-		missing := slices.DeleteFunc(slices.Clone(serving), func(n probes.Node) bool { return met[n.ID] })
+		missing := slices.DeleteFunc(w.wanted(serving), func(n probes.Node) bool { return met[n.ID] })
 		more := w.bound(missing, serving, len(met)) - len(w.canaries)
 		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil {
 			return
@@ -93,18 +93,29 @@ func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []pr
 	}
 }
 
+// wanted is whom new clients look for: every node that serves, and, until some
+// client has failed, those that do not: whether the balancer still sends them
+// clients is the question.
+func (w *walker) wanted(serving []probes.Node) []probes.Node {
+	if slices.ContainsFunc(w.canaries, func(c *probes.Canary) bool { return !c.Walk().First().OK() }) {
+		return slices.Clone(serving)
+	}
+	return checks.Serving(w.cluster, nil)
+}
+
 // bound is how many new clients exclude chance for the rarest missing node:
 // two samples of the size one test needs, so that a wrong ejection is a matter
-// of one in a million; one where no conclusion could be drawn anyway.
+// of one in a million; one where no conclusion hangs on it.
 func (w *walker) bound(missing, serving []probes.Node, met int) int {
-	need := 0
-	for _, n := range missing {
-		need = max(need, checks.FreshClients(checks.Share(n, serving), w.confidence()))
-	}
 	inconclusive := w.cluster.Balancer.Method == probes.MethodLeastConn ||
 		(w.cluster.Balancer.Method == probes.MethodUnknown && met == 1)
-	if !inconclusive {
-		need *= 2
+	all, need := checks.Serving(w.cluster, nil), 0
+	for _, n := range missing {
+		samples := 2
+		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
+			samples = 1
+		}
+		need = max(need, samples*checks.FreshClients(checks.Share(n, all), w.confidence()))
 	}
 	return min(need, checks.MaxFreshClients)
 }
@@ -201,7 +212,11 @@ func (w *walker) cross(ctx context.Context, canaries []*probes.Canary, who check
 	done := w.counter(w.cluster, "failover readiness", len(canaries))
 	w.sideBySide(len(canaries), func(i int) {
 		defer done()
-		home := who.Who(canaries[i].Walk().First().Label)
+		walk := canaries[i].Walk()
+		if len(walk.First().Rejected) > 0 {
+			return // without its cookie no node could know the session
+		}
+		home := who.Who(walk.First().Label)
 		at := slices.IndexFunc(serving, func(n probes.Node) bool { return n.ID == home })
 		if at < 0 || len(serving) < 2 {
 			return

@@ -20,8 +20,13 @@ type refusal struct {
 	answer answer
 }
 
-func (r refusal) Error() string {
-	said := probes.Clean(complaintOf(r.answer.body).Message, probes.MaxError/2)
+// said is what the answer says, uncut and unclean.
+func (r refusal) said() string { return complaintOf(r.answer.body).Message }
+
+func (r refusal) Error() string { return r.quoting(r.said()) }
+
+// quoting is the error with said in its place.
+func (r refusal) quoting(said string) string {
 	got := fmt.Sprintf("HTTP status %d, %q", r.answer.status, said)
 	switch {
 	case r.code() == codeUnknownSession:
@@ -62,12 +67,15 @@ func (s *session) describe(err error, stage string) (int, string) {
 	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errSilentSocket) {
 		status = http.StatusSwitchingProtocols
 	}
-	return status, s.line(s.words(err, stage))
+	return status, probes.Clean(s.hide(s.words(err, stage)), probes.MaxError)
 }
 
 func (s *session) words(err error, stage string) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the URL, which has the session id in it
+	}
+	if r, ok := errors.AsType[refusal](err); ok {
+		return r.quoting(probes.Clean(s.hide(r.said()), probes.MaxError/2))
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
@@ -83,13 +91,14 @@ func (s *session) words(err error, stage string) string {
 	}
 }
 
-// line hides the session id between two cleanings: the first for control
-// characters that could stand inside it, the second to cut what is left.
-func (s *session) line(text string) string {
-	text = probes.Clean(text, maxBody)
-	if s.sid != "" {
-		shown := string(probes.FingerprintOf(s.sid))
-		text = strings.NewReplacer(s.sid, shown, url.QueryEscape(s.sid), shown).Replace(text)
+// hide puts a fingerprint in the place of the session id. It cleans the text
+// first, for control characters could stand inside the id, and whoever cuts it
+// does so later, for a cut could leave half of the id.
+func (s *session) hide(text string) string {
+	text = probes.Clean(text, 4*probes.MaxError)
+	if s.sid == "" {
+		return text
 	}
-	return probes.Clean(text, probes.MaxError)
+	shown := string(probes.FingerprintOf(s.sid))
+	return strings.NewReplacer(s.sid, shown, url.QueryEscape(s.sid), shown).Replace(text)
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+	"unicode/utf16"
 )
 
 // A revision is the protocol's, as the EIO parameter names it. They differ in
@@ -51,32 +51,40 @@ func (r revision) encode(packets ...string) string {
 	}
 	var b strings.Builder
 	for _, p := range packets {
-		b.WriteString(strconv.Itoa(utf8.RuneCountInString(p)) + ":" + p)
+		b.WriteString(strconv.Itoa(len(utf16.Encode([]rune(p)))) + ":" + p)
 	}
 	return b.String()
 }
 
-// decode takes the packets out of body, and reports whether all of it was
-// packets.
-func (r revision) decode(body string) ([]string, bool) {
-	if r == eio4 {
-		packets := strings.SplitN(body, separator, maxPackets)
-		return packets, !slices.ContainsFunc(packets, func(p string) bool { return !isPacket(p) })
-	}
+// decode takes the packets out of body, up to the first thing that is none.
+func (r revision) decode(body string) []string {
 	var packets []string
 	for body != "" && len(packets) < maxPackets {
-		length, rest, _ := strings.Cut(body, ":")
-		n, err := strconv.Atoi(length)
-		if err != nil || n < 1 || n > utf8.RuneCountInString(rest) {
-			return packets, false
+		packet, rest := r.cut(body)
+		if !isPacket(packet) {
+			break
 		}
-		end := offset(rest, n)
-		if !isPacket(rest[:end]) {
-			return packets, false
-		}
-		packets, body = append(packets, rest[:end]), rest[end:]
+		packets, body = append(packets, packet), rest
 	}
-	return packets, body == "" && packets != nil
+	return packets
+}
+
+// cut splits the first packet off body; "" when there is none.
+func (r revision) cut(body string) (packet, rest string) {
+	if r == eio4 {
+		packet, rest, _ = strings.Cut(body, separator)
+		return packet, rest
+	}
+	length, rest, _ := strings.Cut(body, ":")
+	n, err := strconv.Atoi(length)
+	if err != nil || n < 1 {
+		return "", ""
+	}
+	end, ok := offset(rest, n)
+	if !ok {
+		return "", ""
+	}
+	return rest[:end], rest[end:]
 }
 
 // isPacket reports whether p starts with a packet type: 0 to 6, or b for binary.
@@ -84,15 +92,16 @@ func isPacket(p string) bool {
 	return p != "" && (p[0] >= '0' && p[0] <= '6' || p[0] == 'b')
 }
 
-// offset is the byte at which character n of s begins.
-func offset(s string, n int) int {
-	for i := range s {
-		if n == 0 {
-			return i
+// offset is the byte at which the first n characters of s end, and whether s
+// has as many. They are counted as JavaScript does, in UTF-16 units.
+func offset(s string, n int) (int, bool) {
+	for i, r := range s {
+		if n <= 0 {
+			return i, n == 0
 		}
-		n--
+		n -= utf16.RuneLen(r)
 	}
-	return len(s)
+	return len(s), n == 0
 }
 
 // An opening is what the server says of a new session.
@@ -106,7 +115,7 @@ const maxSID = 256
 
 // openingOf reads the open packet at the head of body.
 func (r revision) openingOf(body string) (opening, bool) {
-	packets, _ := r.decode(body)
+	packets := r.decode(body)
 	var o opening
 	if len(packets) == 0 || !strings.HasPrefix(packets[0], packetOpen) {
 		return o, false

@@ -10,9 +10,6 @@ import (
 	"stickwatch/probes"
 )
 
-// maxBody bounds an answer, in bytes. Those of a handshake have some hundred.
-const maxBody = 16 << 10
-
 // A session is one client: its cookies, and what the server said of it.
 type session struct {
 	client *probes.Client
@@ -38,12 +35,12 @@ func (s *session) open(ctx context.Context) (opening, error) {
 	if err != nil {
 		return opening{}, err
 	}
-	s.eio = revisionOf(a.body)
-	o, ok := s.eio.openingOf(a.body)
+	spoken := revisionOf(a.body)
+	o, ok := spoken.openingOf(a.body)
 	if a.status != http.StatusOK || !ok {
 		return opening{}, refusal{stageOpen, a}
 	}
-	s.sid = o.SID
+	s.eio, s.sid = spoken, o.SID
 	return o, nil
 }
 
@@ -70,7 +67,7 @@ func (s *session) poll(ctx context.Context) error {
 	if a, err = s.do(ctx, http.MethodGet, ""); err != nil {
 		return err
 	}
-	if _, sound := s.eio.decode(a.body); a.status != http.StatusOK || !sound {
+	if a.status != http.StatusOK || len(s.eio.decode(a.body)) == 0 {
 		return refusal{stagePoll, a}
 	}
 	return nil
@@ -102,7 +99,7 @@ func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 	}
 	defer resp.Body.Close()
 	s.jar.Set(public, resp.Cookies())
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
 	return answer{resp.StatusCode, string(text)}, err
 }
 

@@ -9,6 +9,10 @@ import (
 	"github.com/coder/websocket"
 )
 
+// maxFrame bounds a packet in a WebSocket, in bytes. Those of a handshake have
+// some hundred.
+const maxFrame = 16 << 10
+
 // errSilentSocket is a WebSocket that opened and did not speak Engine.IO.
 var errSilentSocket = errors.New("the WebSocket opened, and does not speak Engine.IO")
 
@@ -79,7 +83,7 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 		HTTPClient: &client, HTTPHeader: req.Header, Host: req.Host,
 	})
 	if err == nil {
-		conn.SetReadLimit(maxBody)
+		conn.SetReadLimit(maxFrame)
 		return conn, nil
 	}
 	if resp == nil {

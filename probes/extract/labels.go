@@ -1,18 +1,14 @@
 package extract
 
 import (
-	"cmp"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"stickwatch/probes"
 )
 
 // Labels returns an extractor of the value that a page for people shows beside
-// one of these labels: in a table, a list, a sentence-like line or JSON, see
-// LabelsIn.
+// one of these labels, in a table, a list, a line of text or JSON: see LabelsIn.
 func Labels(names ...string) probes.Extractor {
 	return labels{names: newNames(names)}
 }
@@ -24,8 +20,8 @@ func Labels(names ...string) probes.Extractor {
 // after it: 当前节点（node）. It stands where a label can stand, at the start of a
 // line or element or after a comma and the like, and a value follows: after a
 // colon or an equals sign (ASCII or full-width), in the next cell, below it in
-// a table with a heading, in the next inline element. Text that
-// merely mentions a label, and labels with nothing beside them, have no value.
+// a table with a heading, in the next inline element. Text that merely mentions
+// a label, and labels with nothing beside them, have no value.
 func LabelsIn(charset string, names ...string) (probes.Extractor, error) {
 	if err := checkCharset(charset); err != nil {
 		return nil, err
@@ -56,39 +52,6 @@ func (l labels) Extract(doc probes.Document) (string, bool) {
 	return clean(v)
 }
 
-// names recognises labels.
-type names struct {
-	alone    *regexp.Regexp // a text that is a label and nothing else
-	assigned *regexp.Regexp // a label and the sign that announces its value
-}
-
-const (
-	gap  = `[ \x1f]*`
-	sign = gap + `[` + signs + `]` + gap
-)
-
-func newNames(list []string) names {
-	var quoted []string
-	for _, name := range list {
-		if words := strings.Fields(regexp.QuoteMeta(name)); len(words) > 0 {
-			quoted = append(quoted, strings.Join(words, " +"))
-		}
-	}
-	if len(quoted) == 0 {
-		quoted = []string{`[^\s\S]`} // matches nothing
-	}
-	slices.SortFunc(quoted, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	name := `(?:` + strings.Join(quoted, "|") + `)`
-	label := `(?i:` + name + `(?:` + gap + `[(（] *` + name + ` *[)）])?)`
-	return names{
-		alone:    regexp.MustCompile(`^` + gap + `["']?` + label + `["']?(?:` + sign + `)?` + gap + `$`),
-		assigned: regexp.MustCompile(`["']?` + label + `["']?` + sign),
-	}
-}
-
-// isLabel bounds what it looks at: no label is long.
-func (n names) isLabel(s string) bool { return len(s) <= 256 && n.alone.MatchString(s) }
-
 // inRows finds a label with its value beside it.
 func (n names) inRows(rows []row) (string, bool) {
 	for i, r := range rows {
@@ -114,20 +77,11 @@ func (n names) inRows(rows []row) (string, bool) {
 // the row is a heading. A heading made of ordinary cells is known by the digits
 // which names of nodes and ids of sessions have, and words have not.
 func beside(r, below row, column int) (string, bool) {
-	var right, under string
-	var toRight, heading bool
-	if column+1 < len(r) {
-		heading = r[column+1].head
-		right, toRight = whole(r[column+1].text)
-		toRight = toRight && !heading
+	right, under := r.value(column+1), below.value(column)
+	if !r.heading() && !hasDigit(under) {
+		under = ""
 	}
-	heading = r[column].head && (heading || len(r) == 1)
-	if column < len(below) && !below[column].head {
-		if v, ok := whole(below[column].text); ok && (heading || hasDigit(v)) {
-			under = v
-		}
-	}
-	if toRight && (under == "" || hasDigit(right)) {
+	if right != "" && (under == "" || hasDigit(right)) {
 		return right, true
 	}
 	return under, under != ""
@@ -197,37 +151,6 @@ func (n names) stacked(rows []row) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-var bullet = regexp.MustCompile(`^` + gap + `(?:[-*•·>]|\d{1,3}[.)、])$`)
-
-// mayStart reports whether a label can stand after what precedes it in its
-// line: nothing, an element, a comma and the like, a bullet, or the value of a
-// label before it. "primary node: 2" is no value of "node".
-func mayStart(before string) bool {
-	trimmed := strings.TrimRight(before, " ")
-	if trimmed == "" || endsIn(trimmed, openers) {
-		return true
-	}
-	if trimmed == before {
-		return false
-	}
-	if len(trimmed) < 8 && bullet.MatchString(trimmed) {
-		return true
-	}
-	last := trimmed[strings.LastIndexAny(trimmed, " "+string(edge))+1:]
-	earlier := strings.TrimRight(strings.TrimSuffix(trimmed, last), blanks)
-	return strings.ContainsAny(last, signs) || endsIn(earlier, signs)
-}
-
-const (
-	openers = ",;|&{[(，；、。（｜" + string(edge)
-	signs   = ":=：＝"
-)
-
-func endsIn(s, set string) bool {
-	r, size := utf8.DecodeLastRuneInString(s)
-	return size > 0 && strings.ContainsRune(set, r)
 }
 
 // inJSON finds a member named as a label, at the top or one level down. Elements

@@ -85,6 +85,7 @@ func TestLabelsRecognise(t *testing.T) {
 		"<table><tr><td>session</td><td>node</td></tr>\n<tr><td>5A</td><td>node1</td></tr></table>",
 		"<table><tr><td>node</td><td>session</td></tr>\n<tr><td>node1</td><td>5A</td></tr></table>",
 		"<table><tr><th>node</th></tr><tr><td>node1</td></tr></table>",
+		"<table><tr><th>node</th><th>up</th></tr><tr><td>node1</td><td>3 days</td></tr></table>",
 		"<table><tr><td>menu</td><td><p>node: node1</p><p>session: 5A</p></td></tr></table>",
 		"<table><tr><td><table><tr><td>node</td><td>node1</td></tr></table></td></tr></table>",
 
@@ -255,7 +256,7 @@ func TestLabelsNames(t *testing.T) {
 		{[]string{"session"}, ""},
 		{[]string{"a.b"}, "7"},
 		{[]string{"ab", "a.b"}, "7"},
-		{[]string{" ", ""}, ""},
+		{[]string{" ", "", "\xff"}, ""},
 		{nil, ""},
 	} {
 		if diff := cmp.Diff(tt.want, extracted(Labels(tt.names...), doc)); diff != "" {

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -32,6 +33,24 @@ func (c cell) lines() []string {
 		}
 	}
 	return lines
+}
+
+// value is what the cell of a column consists of; "" where that is none, or the
+// cell was made for a label.
+func (r row) value(column int) string {
+	if column >= len(r) || r[column].head {
+		return ""
+	}
+	v, ok := whole(r[column].text)
+	if !ok {
+		return ""
+	}
+	return v
+}
+
+// heading reports whether a row has nothing but labels.
+func (r row) heading() bool {
+	return !slices.ContainsFunc(r, func(c cell) bool { return !c.head })
 }
 
 func blank(s string) bool { return strings.Trim(s, blanks) == "" }

@@ -47,10 +47,11 @@ func (l *leash) explain(err error, secrets []string) error {
 	l.mu.Lock()
 	cause := l.cause
 	l.mu.Unlock()
-	_, answered := errors.AsType[Answer](err)
+	answer, answered := errors.AsType[Answer](err)
 	switch {
 	case answered:
-		return failure{text: line(err.Error(), secrets)}
+		answer.Said = hide(answer.Said, secrets)
+		return failure{text: line(answer.Error(), secrets)}
 	case l.ctx.Err() != nil:
 		return failure{"no answer in time: " + l.ctx.Err().Error(), context.Cause(l.ctx)}
 	case isReset(cause):
@@ -68,15 +69,20 @@ func isReset(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// line cleans a text before it hides the secrets, for control characters could
-// stand between their letters, and cuts it after, for a cut could leave half
-// of one.
+// line is text as it may be shown.
 func line(text string, secrets []string) string {
+	return probes.Clean(hide(text, secrets), probes.MaxError)
+}
+
+// hide blots out the secrets. It cleans the text first, for control characters
+// could stand between their letters, and whoever cuts it does so later, for a
+// cut could leave half of one.
+func hide(text string, secrets []string) string {
 	text = probes.Clean(text, Budget)
 	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}
-	return probes.Clean(text, probes.MaxError)
+	return text
 }
 
 // secretsOf lists the spellings of u's password.

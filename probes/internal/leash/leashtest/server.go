@@ -14,8 +14,6 @@ import (
 	"time"
 	"unicode"
 
-	"go.uber.org/goleak"
-
 	"stickwatch/probes"
 )
 
@@ -108,7 +106,8 @@ func URL(scheme, address string) *url.URL {
 
 // Survives runs ping against servers that refuse, hang, drip, flood, talk
 // nonsense, or speak another protocol: each must give an error fit to be shown,
-// in the context's time, with no goroutine left.
+// in the context's time. That no goroutine is left is for the package's TestMain
+// to see.
 func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 	hostile := map[string]func(net.Conn){
 		"closes":      func(net.Conn) {},
@@ -123,7 +122,6 @@ func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 	}
 	for name, handle := range hostile {
 		t.Run(name, func(t *testing.T) {
-			noLeaks(t)
 			// Some of them leave the client waiting for the rest of a message.
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
@@ -131,7 +129,6 @@ func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 		})
 	}
 	t.Run("refuses", func(t *testing.T) {
-		noLeaks(t)
 		err := ping(t.Context(), URL(scheme, closed(t)))
 		Fit(t, err)
 		if err != nil && !strings.Contains(err.Error(), "refused") {
@@ -140,13 +137,6 @@ func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 	})
 	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
 	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
-}
-
-// noLeaks fails the test if a goroutine outlives it, the servers' own aside. It
-// comes before the first Serve, for what is registered last is cleaned up first.
-func noLeaks(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
 func echo(conn net.Conn) {
@@ -161,7 +151,6 @@ func echo(conn net.Conn) {
 }
 
 func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
-	noLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := ping(ctx, URL(scheme, Serve(t, Hang)))
@@ -172,7 +161,6 @@ func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 }
 
 func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
-	noLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	address := Serve(t, func(conn net.Conn) {

@@ -1,0 +1,33 @@
+package config
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A ca_file is found beside the configuration, and trusts what it holds.
+func TestCAFile(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	dir := t.TempDir()
+	bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), bundle, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "clusters: [{name: shop, balancer: {url: " + server.URL + "}, nodes: [{id: node1, url: https://10.0.0.1}], tls: {ca_file: ca.pem}}]"
+	c, err := Parse(filepath.Join(dir, "stickwatch.yml"), []byte(text), testenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: c.Clusters[0].TLS}}
+	defer client.CloseIdleConnections()
+	res, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever a file holds, Parse gives either a Config that can be used or
+// problems that can be shown.
+func FuzzParse(f *testing.F) {
+	paths, _ := filepath.Glob("testdata/*/*.yml")
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if strings.Contains(string(data), "_file") {
+			t.Skip("reads files")
+		}
+		c, err := Parse("testdata/fuzz.yml", data, testenv)
+		if err == nil {
+			checkUsable(t, c)
+			return
+		}
+		problems, ok := errors.AsType[Problems](err)
+		if !ok || len(problems) == 0 {
+			t.Fatalf("got error %v, want Problems", err)
+		}
+		for _, p := range problems {
+			if strings.Contains(p.Error(), "\n") || strings.Contains(p.Source, "\n") {
+				t.Errorf("got more than a line: %q, %q", p.Error(), p.Source)
+			}
+			if strings.Contains(p.Excerpt(), "hunter2(") {
+				t.Errorf("got a value of the environment: %q", p.Excerpt())
+			}
+		}
+	})
+}
+
+func checkUsable(t *testing.T, c *Config) {
+	if len(c.Clusters) == 0 {
+		t.Fatal("got no cluster")
+	}
+	for _, cluster := range c.Clusters {
+		if cluster.Name == "" || len(cluster.Nodes) == 0 || len(cluster.Balancer.URLs) == 0 {
+			t.Errorf("got %+v", cluster)
+		}
+		for _, n := range cluster.Nodes {
+			if n.ID == "" || n.URL == nil || n.Weight < 1 {
+				t.Errorf("got node %+v", n)
+			}
+		}
+		if s := cluster.Session; s != nil && (s.Path == "" || s.Node == nil && s.ID == nil) {
+			t.Errorf("got session %+v", s)
+		}
+		if c.ClusterIntervals[cluster.Name].Status <= 0 {
+			t.Errorf("got no intervals of %q", cluster.Name)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// compare tells Configs apart by all but extractors and TLS settings, which
+// have tests of their own.
+var compare = cmp.Options{
+	cmpopts.IgnoreInterfaces(struct{ probes.Extractor }{}),
+	cmpopts.IgnoreFields(probes.Cluster{}, "TLS"),
+	cmp.Comparer(func(a, b *url.URL) bool {
+		return a == nil && b == nil || a != nil && b != nil && a.String() == b.String()
+	}),
+	cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() }),
+	cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
+}
+
+func mustURL(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+func parseGood(t testing.TB, name string) *Config {
+	t.Helper()
+	c, err := parseFile(t, "testdata/good/"+name+".yml")
+	if err != nil {
+		t.Fatalf("got problems\n%s", err)
+	}
+	return c
+}
+
+func TestContract(t *testing.T) {
+	intervals := Intervals{Canary: 3 * time.Second, Status: 15 * time.Second, Pages: 15 * time.Second, Dependencies: 15 * time.Second}
+	shanghai, _ := time.LoadLocation("Asia/Shanghai")
+	want := &Config{
+		Listen:  "127.0.0.1:9748",
+		History: History{Path: "stickwatch.db", Retention: 400 * 24 * time.Hour},
+		Clusters: []*probes.Cluster{{
+			Name:    "shop",
+			Profile: "tomcat",
+			Balancer: probes.Balancer{
+				URLs:           []*url.URL{mustURL("http://10.0.0.9:8088")},
+				Method:         probes.MethodIPHash,
+				MaxFails:       1,
+				FailTimeout:    10 * time.Second,
+				ClientIPHeader: "X-Stickwatch-Client",
+			},
+			Nodes: []probes.Node{
+				{ID: "node1", URL: mustURL("http://10.0.0.1:8080"), Weight: 1, Primary: true},
+				{ID: "node2", URL: mustURL("http://10.0.0.2:8080"), Weight: 1},
+			},
+			Session: &probes.Session{
+				Path: "/cluster/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID",
+				Write: "/cluster/index.jsp?key1={value}",
+			},
+			Status:       &probes.Status{Path: "/status"},
+			Pages:        []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}},
+			Handshake:    &probes.Handshake{Path: "/socket.io/"},
+			Dependencies: []probes.Dependency{{Name: "Redis Server", URL: mustURL("redis://10.0.0.5:6379")}},
+			Limits:       probes.DefaultLimits,
+		}},
+		Alerting: Alerting{
+			Language:    "en",
+			ExternalURL: mustURL("https://stickwatch.example/"),
+			Receivers: []Receiver{
+				{Name: "ops", Slack: &Slack{Token: NewSecret("xoxb-from-a-file"), Channel: "#ops", APIURL: "https://slack.com/api/"}},
+				{Name: "am", Alertmanager: &Alertmanager{URL: mustURL("http://127.0.0.1:9093")}},
+				{Name: "hook", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Secret: NewSecret("signing key")}},
+			},
+			Routes:       []Route{{Receiver: "ops", Severity: checks.Critical}},
+			For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
+			ResolveAfter: 30 * time.Second,
+			Repeat:       4 * time.Hour,
+		},
+		Maintenance: []Maintenance{{
+			Cluster: "shop",
+			Weekly:  Weekly{Days: [7]bool{time.Sunday: true}, From: 2 * 60, To: 4 * 60, Location: shanghai},
+		}},
+		Intervals:        intervals,
+		ClusterIntervals: map[string]Intervals{"shop": intervals},
+		Evidence:         map[string]Evidence{"shop": {NginxErrorLog: "/var/log/nginx/error.log"}},
+	}
+	if diff := cmp.Diff(want, parseGood(t, "contract"), compare); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestEverythingElse(t *testing.T) {
+	got := parseGood(t, "everything_else")
+	shop := &probes.Cluster{
+		Name:    "商店",
+		Profile: "generic",
+		Balancer: probes.Balancer{
+			URLs:        []*url.URL{mustURL("https://10.0.0.9"), mustURL("https://[2001:db8::9]:8443/shop")},
+			Method:      probes.MethodHash,
+			MaxFails:    1,
+			FailTimeout: 10 * time.Second,
+			HashKey:     "$http_x_user",
+			Consistent:  true,
+		},
+		Nodes: []probes.Node{
+			{ID: "1", URL: mustURL("https://10.0.0.1"), Host: "shop.example", Label: "tomcat1", Server: "app1:8080", Weight: 3},
+			{ID: "2", URL: mustURL("https://10.0.0.1"), Host: "other.example", Weight: 3, Down: true},
+		},
+		Session: &probes.Session{
+			Path: "/test?x=1", Policy: probes.PolicyShared, Cookie: "SID", Write: "/test?x=1&value={value}",
+		},
+		Status: &probes.Status{Path: "/health", Settings: []string{"tls"}},
+		Pages:  []probes.Page{{Path: "/", Want: probes.StatusRange{From: 200, To: 200}}},
+		Dependencies: []probes.Dependency{
+			{Name: "DB", URL: mustURL("postgres://app:s3cr3t@10.0.0.5/app")},
+			{Name: "Cache", URL: mustURL("redis://:xoxb-from-the-environment@10.0.0.5")},
+		},
+		Limits: probes.Limits{Timeout: 4 * time.Second, Slow: 0, ClockSkew: time.Second, CertificateExpiry: 30 * 24 * time.Hour},
+	}
+	if diff := cmp.Diff(shop, got.Cluster("商店"), compare); diff != "" {
+		t.Errorf("cluster: -want +got:\n%s", diff)
+	}
+	if tls := got.Clusters[0].TLS; tls == nil || !tls.InsecureSkipVerify {
+		t.Errorf("got TLS %v, want one that skips verification", tls)
+	}
+	off := got.Cluster("off")
+	if off.Session != nil || off.Status != nil || off.Handshake != nil || off.Pages != nil {
+		t.Errorf("got %+v, want every probe of the profile switched off", off)
+	}
+	if diff := cmp.Diff(shop.Session, got.Cluster("aliased").Session, compare); diff != "" {
+		t.Errorf("aliased session: -want +got:\n%s", diff)
+	}
+	alerting := Alerting{
+		Language: "zh",
+		Receivers: []Receiver{
+			{Name: "bot", Slack: &Slack{Token: NewSecret("xoxb-from-the-environment"), Channel: "#ops", APIURL: "http://127.0.0.1:1/"}},
+			{Name: "hook", Slack: &Slack{WebhookURL: NewSecret("https://hooks.slack.com/services/x"), APIURL: "https://slack.com/api/"}},
+		},
+		Routes: []Route{
+			{Receiver: "bot", Severity: checks.Warning, Continue: true},
+			{Receiver: "hook", Severity: checks.Warning, Continue: true},
+		},
+		For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
+		ResolveAfter: 30 * time.Second,
+	}
+	if diff := cmp.Diff(alerting, got.Alerting, compare); diff != "" {
+		t.Errorf("alerting: -want +got:\n%s", diff)
+	}
+	all := DefaultIntervals
+	all.Status = 30 * time.Second
+	own := all
+	own.Canary = 5 * time.Second
+	if diff := cmp.Diff(map[string]Intervals{"商店": own, "off": all, "aliased": all}, got.ClusterIntervals); diff != "" {
+		t.Errorf("intervals: -want +got:\n%s", diff)
+	}
+	version, ok := got.Clusters[0].Version.Extract(probes.Document{Body: []byte("build-v42")})
+	if want := "42"; version != want || !ok {
+		t.Errorf("got version %q, %t, want %q", version, ok, want)
+	}
+}
+
+// A profile needs nothing but addresses.
+func TestProfilesAlone(t *testing.T) {
+	node := func(id, address string) probes.Node { return probes.Node{ID: id, URL: mustURL(address), Weight: 1} }
+	base := func(profile string) probes.Cluster {
+		return probes.Cluster{
+			Name:    "shop",
+			Profile: profile,
+			Balancer: probes.Balancer{
+				URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}, Method: probes.MethodUnknown, MaxFails: 1, FailTimeout: 10 * time.Second,
+			},
+			Nodes:  []probes.Node{node("node1", "http://10.0.0.1:8080"), node("node2", "http://10.0.0.2:8080")},
+			Limits: probes.DefaultLimits,
+		}
+	}
+	generic := base("generic")
+	generic.Status = &probes.Status{Path: "/status"}
+	generic.Session = &probes.Session{Path: "/cluster/test", Policy: probes.PolicySticky}
+
+	ebridge := base("ebridge")
+	ebridge.Balancer.Method = probes.MethodIPHash
+	ebridge.Session = &probes.Session{Path: "/main/base/cluster/test", Policy: probes.PolicySticky}
+
+	strategy := base("strategy-collaboration")
+	strategy.Balancer.Method = probes.MethodIPHash
+	strategy.Status = &probes.Status{Path: "/status", Settings: []string{"enableTls", "scaling", "logging"}}
+	strategy.Handshake = &probes.Handshake{Path: "/socket.io/"}
+	strategy.Session = &probes.Session{Path: "/status", Policy: probes.PolicySticky}
+
+	tomcat := base("tomcat")
+	tomcat.Session = &probes.Session{
+		Path: "/cluster/index.jsp", Policy: probes.PolicyReplicated, Cookie: "JSESSIONID", Write: "/cluster/index.jsp?key1={value}",
+	}
+
+	huozige := base("huozige")
+	huozige.Balancer.MaxFails, huozige.Balancer.FailTimeout = 30, 20*time.Second
+	huozige.Pages = []probes.Page{{Path: "/", Want: probes.StatusRange{From: 200, To: 399}}}
+
+	msm := base("tomcat-msm")
+	msm.Session = &probes.Session{Path: "/index.jsp", Policy: probes.PolicyShared, Cookie: "JSESSIONID"}
+
+	wants := []probes.Cluster{generic, ebridge, strategy, tomcat, huozige, msm}
+	if len(wants) != len(profiles) {
+		t.Errorf("got %d profiles, want %d", len(profiles), len(wants))
+	}
+	for _, want := range wants {
+		t.Run(want.Profile, func(t *testing.T) {
+			got := parseGood(t, "profile_"+want.Profile)
+			if diff := cmp.Diff(&want, got.Clusters[0], compare); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the file says wins, key by key, and a profile's counter follows a path
+// of the file's.
+func TestFileWinsOverProfile(t *testing.T) {
+	got := parse("stickwatch.yml", []byte(strings.Join([]string{
+		"clusters:",
+		"  - name: shop",
+		"    profile: tomcat",
+		"    balancer: {url: http://10.0.0.9, max_fails: 0}",
+		"    nodes: [{id: node1, url: http://10.0.0.1}]",
+		"    session: {path: /app/index.jsp, policy: sticky}",
+	}, "\n")), testenv)
+	c, err := got.config("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &probes.Session{
+		Path: "/app/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/app/index.jsp?key1={value}",
+	}
+	if diff := cmp.Diff(want, c.Clusters[0].Session, compare); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if c.Clusters[0].Balancer.MaxFails != 0 {
+		t.Errorf("got max_fails %d, want 0", c.Clusters[0].Balancer.MaxFails)
+	}
+}
+
+// All of testdata/good is good.
+func TestGood(t *testing.T) {
+	paths, _ := filepath.Glob("testdata/good/*.yml")
+	for _, path := range paths {
+		if _, err := parseFile(t, path); err != nil {
+			t.Errorf("%s", err)
+		}
+	}
+}

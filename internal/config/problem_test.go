@@ -1,0 +1,132 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLoadTellsWhatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none.yml")
+	_, err := Load(path)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got error %v, want one of %s that does not exist", err, path)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	c, err := Load("testdata/good/contract.yml")
+	if err != nil || c.Clusters[0].Name != "shop" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func TestHugeFile(t *testing.T) {
+	_, err := Parse("huge.yml", make([]byte, maxFile+1), testenv)
+	if want := "huge.yml: is larger than 1024 KiB: this cannot be a configuration"; errorText(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Who opened the wrong file is not told of each line of it.
+func TestManyProblems(t *testing.T) {
+	var text strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&text, "key_%d: 1\n", i)
+	}
+	_, err := Parse("many.yml", []byte(text.String()), testenv)
+	problems, _ := errors.AsType[Problems](err)
+	if len(problems) != maxProblems+1 {
+		t.Fatalf("got %d problems, want %d and a last", len(problems), maxProblems)
+	}
+	if got, want := problems[maxProblems].Error(), "many.yml: and more problems: repair these first"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLongLineIsCut(t *testing.T) {
+	line := "clusters: [" + strings.Repeat("{}, ", 1000) + "{x: 1}]"
+	_, err := Parse("long.yml", []byte(line), testenv)
+	problems, _ := errors.AsType[Problems](err)
+	for _, p := range problems {
+		if len(p.Source) > 200 || p.caret > len(p.Source) {
+			t.Fatalf("got a source of %d bytes with its caret at %d", len(p.Source), p.caret)
+		}
+	}
+}
+
+// Windows' line ends and byte order mark are no mistake, and move no column.
+func TestWindowsFile(t *testing.T) {
+	_, err := Parse("windows.yml", []byte("\ufefflisten: x\r\nclusters: []\r\n"), testenv)
+	want := "windows.yml:1:9: listen: expected host:port such as 127.0.0.1:9748, got \"x\"\n" +
+		"windows.yml:2:11: clusters: expected at least one cluster"
+	if errorText(err) != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestNumbersAndBooleansAreTextWhereTextIsExpected(t *testing.T) {
+	const file = "clusters: [{name: true, balancer: {url: http://10.0.0.9}, nodes: [{id: 01, url: http://10.0.0.1}]}]"
+	c, err := Parse("stickwatch.yml", []byte(file), testenv)
+	if err != nil || c.Clusters[0].Name != "true" || c.Clusters[0].Nodes[0].ID != "01" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func TestMask(t *testing.T) {
+	for line, want := range map[string]string{
+		"token: abc":                              "token: ***",
+		`  slack: {token: "a, b", channel: c}`:    `  slack: {token: ***, channel: c}`,
+		"secret: 'it''s' # why":                   "secret: *** # why",
+		"token: ${TOKEN}":                         "token: ${TOKEN}",
+		"token: ${TOKEN:-abc}":                    "token: ***",
+		"token_file: /etc/token":                  "token_file: /etc/token",
+		"password=abc":                            "password=***",
+		`"webhook_url": https://hooks/x`:          `"webhook_url": ***`,
+		"url: redis://:p@ss@10.0.0.5/0":           "url: redis://***@10.0.0.5/0",
+		"url: https://ops.example/hook?token=abc": "url: https://ops.example/hook?token=***",
+		"path: /status":                           "path: /status",
+	} {
+		if got, _ := mask(line, 0, secretSpans(line, nil)); got != want {
+			t.Errorf("mask(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	keys := []string{"id", "url", "host", "label", "server", "weight", "down", "backup", "primary"}
+	for word, want := range map[string]string{
+		"wieght": "weight", "Weight": "weight", "wait": "", "ulr": "url", "uri": "url", "ID": "id", "colour": "", "back-up": "backup", "": "",
+	} {
+		if got := nearest(word, keys); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for text, want := range map[string]string{
+		"节点":                       `"节点"`,
+		"a\nb\x1b[31mc\u202ed":     `"a b[31mcd"`,
+		"redis://:p@ss@10.0.0.5":   `"redis://***@10.0.0.5"`,
+		strings.Repeat("x", 100):   `"` + strings.Repeat("x", 60) + `..."`,
+		"https://h/hook?token=abc": `"https://h/hook?token=***"`,
+	} {
+		if got := quote(text); got != want {
+			t.Errorf("quote(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestSharedProblemIsToldOnce(t *testing.T) {
+	cluster := "{name: %s, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}"
+	text := "clusters: [" + fmt.Sprintf(cluster, "a") + ", " + fmt.Sprintf(cluster, "b") + "]\nintervals: {status: 2s}\n"
+	_, err := Parse("stickwatch.yml", []byte(text), testenv)
+	want := "stickwatch.yml:2:21: intervals.status: the time-out of 5s is longer than the status interval of 2s: probes would overlap"
+	if errorText(err) != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}

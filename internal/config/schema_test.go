@@ -1,0 +1,187 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// A schema is the part of JSON Schema that Schema uses.
+type schema struct {
+	Ref         string             `json:"$ref"`
+	Defs        map[string]*schema `json:"$defs"`
+	Description string             `json:"description"`
+	Type        string             `json:"type"`
+	Properties  map[string]*schema `json:"properties"`
+	Additional  *bool              `json:"additionalProperties"`
+	Required    []string           `json:"required"`
+	Items       *schema            `json:"items"`
+	AnyOf       []*schema          `json:"anyOf"`
+	Enum        []any              `json:"enum"`
+	Pattern     string             `json:"pattern"`
+	Minimum     *float64           `json:"minimum"`
+	Maximum     *float64           `json:"maximum"`
+	MinLength   int                `json:"minLength"`
+}
+
+func readSchema(t *testing.T) *schema {
+	t.Helper()
+	data, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	return &s
+}
+
+// Every key of the file is in the schema, with its manual, and no others are.
+func TestSchemaHasEveryKey(t *testing.T) {
+	s := readSchema(t)
+	done := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if done[typ] || typ.Kind() != reflect.Struct || !strings.HasPrefix(typ.Name(), "wire") {
+			return
+		}
+		done[typ] = true
+		def := s.Defs[definition(typ)]
+		if def == nil || def.Description == "" || def.Additional == nil || *def.Additional || len(def.Properties) != typ.NumField() {
+			t.Errorf("%s: got definition %+v", typ, def)
+			return
+		}
+		for _, f := range fieldsOf(typ) {
+			property := def.Properties[f.name]
+			if f.name == "" || property == nil || property.Description == "" {
+				t.Errorf("%s: key %q: got property %+v", typ, f.name, property)
+			}
+			if slices.Contains(def.Required, f.name) != f.required {
+				t.Errorf("%s: key %q: required is not %t", typ, f.name, f.required)
+			}
+			walk(typ.Field(f.index).Type)
+		}
+	}
+	walk(reflect.TypeFor[wireFile]())
+	if len(done) != len(s.Defs) {
+		t.Errorf("got %d definitions, want %d", len(s.Defs), len(done))
+	}
+}
+
+func TestSchemaTakesWhatIsGood(t *testing.T) {
+	s := readSchema(t)
+	paths, _ := filepath.Glob("testdata/good/*.yml")
+	for _, path := range paths {
+		if err := s.validate(s, readYAML(t, path), path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// An editor sees these mistakes, too.
+func TestSchemaRefusesWhatIsBad(t *testing.T) {
+	s := readSchema(t)
+	for _, name := range []string{
+		"unknown_key", "no_name", "no_nodes", "no_balancer", "no_clusters", "unknown_method", "unknown_policy", "unknown_profile",
+		"text_for_number", "text_for_boolean", "quoted_number", "node_weight", "max_fails_negative", "list_for_mapping",
+		"mapping_for_list", "scalar_for_mapping", "duration", "duration_negative", "page_without_path", "route_code", "language",
+		"empty_value", "secret_in_misspelt_key",
+	} {
+		path := "testdata/bad/" + name + ".yml"
+		if err := s.validate(s, readYAML(t, path), ""); err == nil {
+			t.Errorf("%s: the schema takes it", path)
+		}
+	}
+}
+
+func readYAML(t *testing.T, path string) any {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := yaml.Load(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// validate checks v against s, a part of root.
+func (s *schema) validate(root *schema, v any, at string) error {
+	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
+		return root.Defs[name].validate(root, v, at)
+	}
+	if len(s.AnyOf) > 0 {
+		if !slices.ContainsFunc(s.AnyOf, func(one *schema) bool { return one.validate(root, v, at) == nil }) {
+			return fmt.Errorf("%s: %v is none of what it may be", at, v)
+		}
+		return nil
+	}
+	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
+		return fmt.Errorf("%s: %v is none of %v", at, v, s.Enum)
+	}
+	switch s.Type {
+	case "object":
+		return s.validateObject(root, v, at)
+	case "array":
+		list, ok := v.([]any)
+		if !ok {
+			return fmt.Errorf("%s: %v is no list", at, v)
+		}
+		for i, item := range list {
+			if err := s.Items.validate(root, item, fmt.Sprintf("%s[%d]", at, i)); err != nil {
+				return err
+			}
+		}
+	case "string":
+		text, ok := v.(string)
+		if !ok || len(text) < s.MinLength || !regexp.MustCompile(s.Pattern).MatchString(text) {
+			return fmt.Errorf("%s: %v is no text like %q", at, v, s.Pattern)
+		}
+	case "integer":
+		n, ok := v.(int)
+		if !ok || s.Minimum != nil && float64(n) < *s.Minimum || s.Maximum != nil && float64(n) > *s.Maximum {
+			return fmt.Errorf("%s: %v is no such number", at, v)
+		}
+	case "boolean":
+		if _, ok := v.(bool); !ok {
+			return fmt.Errorf("%s: %v is neither true nor false", at, v)
+		}
+	}
+	return nil
+}
+
+func (s *schema) validateObject(root *schema, v any, at string) error {
+	object, ok := v.(map[string]any)
+	if !ok {
+		return fmt.Errorf("%s: %v has no keys", at, v)
+	}
+	for _, key := range s.Required {
+		if _, ok := object[key]; !ok {
+			return fmt.Errorf("%s: no %s", at, key)
+		}
+	}
+	for key, value := range object {
+		property, ok := s.Properties[key]
+		if !ok {
+			return fmt.Errorf("%s: unknown key %s", at, key)
+		}
+		if err := property.validate(root, value, at+"."+key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

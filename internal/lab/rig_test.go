@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+	"stickwatch/probes/engineio"
+	"stickwatch/probes/redis"
+)
+
+// clientHeader is what fronts that can be told a client address take it from.
+const clientHeader = "X-Stickwatch-Client"
+
+// A rig is a cluster of demo nodes behind some balancer, and the cluster as an
+// operator would have configured it.
+type rig struct {
+	tb      testing.TB
+	nodes   []*demo.Node
+	front   entrance
+	redis   *Dependency // nil unless the scenario asks for it
+	cluster *probes.Cluster
+}
+
+// A plan is what a rig is to look like.
+type plan struct {
+	profile  string
+	policy   probes.Policy // "": the profile's
+	shared   bool          // one session store for all nodes
+	redis    bool          // nodes depend on a real Redis
+	nodes    int           // 0: 3
+	unlisted int           // how many of them are not in the configuration
+	weights  []int         // by node; nil: equal
+
+	front frontPlan
+}
+
+// A frontPlan is how the balancer differs from a healthy one.
+type frontPlan struct {
+	down    string // this node is marked down in the balancer, and nobody said so
+	upgrade bool   // passes the WebSocket upgrade
+	workers int    // that count failures each for itself; 0: one
+}
+
+// newRig starts the nodes and puts f in front of them.
+func newRig(tb testing.TB, f front, p plan) *rig {
+	tb.Helper()
+	r := &rig{tb: tb}
+	dependencies := map[string]func(context.Context) error{}
+	if p.redis {
+		r.redis = Redis(tb)
+		u := parse(tb, r.redis.URL())
+		dependencies["Redis Server"] = func(ctx context.Context) error { return redis.Ping(ctx, u) }
+	}
+	var store demo.Store
+	if p.shared {
+		store = demo.NewStore()
+	}
+	began := time.Now().Add(-time.Hour)
+	for i := range max(3, p.nodes) {
+		n, err := demo.StartNode(demo.NodeConfig{
+			ID: names[i], Store: store, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(n.Close)
+		r.nodes = append(r.nodes, n)
+	}
+	r.front = f.start(tb, r.nodes, p)
+	r.cluster = r.configure(f, p)
+	return r
+}
+
+var names = []string{"node1", "node2", "node3", "node4", "node5"}
+
+// configure writes the configuration that an operator would have written.
+func (r *rig) configure(f front, p plan) *probes.Cluster {
+	r.tb.Helper()
+	flags := config.Flags{Balancer: []string{r.front.URL()}, Profile: p.profile, Method: string(f.method)}
+	if f.header {
+		flags.ClientIPHeader = clientHeader
+	}
+	for _, n := range r.nodes[:len(r.nodes)-p.unlisted] {
+		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
+	}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	c := cfg.Clusters[0]
+	c.Name = f.name
+	c.Nodes[0].Primary = true
+	if f.method == probes.MethodHash {
+		c.Balancer.HashKey, c.Balancer.Consistent = "$remote_addr", strings.HasSuffix(f.name, "consistent")
+	}
+	for i, w := range p.weights {
+		c.Nodes[i].Weight = w
+	}
+	if p.policy != "" {
+		c.Session.Policy = p.policy
+	}
+	if p.redis {
+		c.Dependencies = []probes.Dependency{{Name: "Redis Server", URL: parse(r.tb, r.redis.URL())}}
+	}
+	return c
+}
+
+// probe takes a round and judges it.
+func (r *rig) probe() checks.Report {
+	p := monitor.Prober{
+		Handshake: engineio.Handshake,
+		Pingers:   map[string]probes.Pinger{"redis": redis.Ping},
+	}
+	return checks.Judge(p.Round(r.tb.Context(), r.cluster))
+}
+
+// end heals the nodes and cuts what still hangs, so that the balancer can leave.
+func (r *rig) end() {
+	for _, n := range r.nodes {
+		n.Set(demo.NodeFaults{})
+		n.Stop()
+	}
+}
+
+// node is one of the rig's nodes by id.
+func (r *rig) node(id string) *demo.Node {
+	for _, n := range r.nodes {
+		if n.ID() == id {
+			return n
+		}
+	}
+	r.tb.Fatalf("there is no node %q", id)
+	return nil
+}
+
+// eject has the balancer find out by itself that a node is dead, as users'
+// requests would teach it, and brings the node back at once.
+func (r *rig) eject(id string) {
+	r.tb.Helper()
+	n := r.node(id)
+	n.Stop()
+	for i := range 24 {
+		r.get(netip.AddrFrom4([4]byte{203, 0, byte(i), 7}).String())
+	}
+	if err := n.Start(); err != nil {
+		r.tb.Fatal(err)
+	}
+}
+
+// get is a user's request; what comes of it is the balancer's business.
+func (r *rig) get(client string) {
+	r.tb.Helper()
+	req, err := http.NewRequestWithContext(r.tb.Context(), http.MethodGet, r.front.URL()+"/", nil)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	req.Header.Set(clientHeader, client)
+	user := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	if resp, err := user.Do(req); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// change breaks a node.
+func (r *rig) change(id string, how func(*demo.NodeFaults)) { r.node(id).Change(how) }
+
+// changeAll breaks every node.
+func (r *rig) changeAll(how func(*demo.NodeFaults)) {
+	for _, n := range r.nodes {
+		n.Change(how)
+	}
+}
+
+func parse(tb testing.TB, text string) *url.URL {
+	tb.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u
+}

@@ -1,0 +1,160 @@
+package engineio
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"stickwatch/probes"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestHandshake(t *testing.T) {
+	whole := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00"}
+	polled := probes.HandshakeObservation{Opened: true, Known: true, Series: "AA00"}
+	socket := []string{"socket 2probe", "socket 5", "socket 41", "socket 1", "socket ends: StatusNormalClosure"}
+	for name, tc := range map[string]struct {
+		change func(*node)
+		eio    revision
+		want   probes.HandshakeObservation
+		events []string
+	}{
+		"EIO 4": {func(*node) {}, eio4, whole, append([]string{"open", "post 40", "poll"}, socket...)},
+		"EIO 3": {func(*node) {}, eio3, whole, append([]string{"open", "post 2", "poll"}, socket...)},
+		"EIO 3 that refuses 4": {func(n *node) { n.rejects = "4" }, eio3, whole,
+			append([]string{"open", "post 2", "poll"}, socket...)},
+		"EIO 4 without upgrades": {func(n *node) { n.upgrade = false }, eio4, polled,
+			[]string{"open", "post 40", "poll", "post 1"}},
+		"EIO 3 without upgrades": {func(n *node) { n.upgrade = false }, eio3, polled,
+			[]string{"open", "post 2", "poll", "post 1"}},
+		"WebSocket only": {func(n *node) { n.polls = false }, eio4,
+			probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true},
+			[]string{"socket 41", "socket 1", "socket ends: StatusNormalClosure"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(tc.eio, "n")
+			tc.change(n)
+			if diff := cmp.Diff(tc.want, shake(t, n), cmp.Comparer(sameAddress)); diff != "" {
+				t.Errorf("observation: -want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.events, n.seen()); diff != "" {
+				t.Errorf("events: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// sequence is a balancer that gives request i to nodes[order[i]], the last one
+// again and again.
+func sequence(nodes []*node, order ...int) http.Handler {
+	var count atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i := min(int(count.Add(1)), len(order)) - 1
+		nodes[order[i]].ServeHTTP(w, r)
+	})
+}
+
+func TestHandshakeNotSticky(t *testing.T) {
+	const unknown = `the node that got this request does not know the fresh session: HTTP status 400, "Session ID unknown"`
+	for name, tc := range map[string]struct {
+		order []int
+		stage string
+	}{
+		"at the POST":    {[]int{0, 1}, stagePoll},
+		"at the poll":    {[]int{0, 0, 1}, stagePoll},
+		"at the upgrade": {[]int{0, 0, 0, 1}, stageUpgrade},
+	} {
+		for _, eio := range []revision{eio3, eio4} {
+			t.Run(name+", EIO "+string(eio), func(t *testing.T) {
+				nodes := []*node{newNode(eio, "a"), newNode(eio, "b")}
+				want := probes.HandshakeObservation{
+					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown, Series: "AA00",
+				}
+				if diff := cmp.Diff(want, shake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestHandshakeStickyCookie has a balancer that moves every request without its
+// cookie to the next node.
+func TestHandshakeStickyCookie(t *testing.T) {
+	nodes := []*node{newNode(eio4, "a"), newNode(eio4, "b")}
+	var count atomic.Int64
+	got := shake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route, err := r.Cookie("route")
+		if err != nil {
+			route = &http.Cookie{Name: "route", Value: []string{"a", "b"}[count.Add(1)%2], Path: "/"}
+			http.SetCookie(w, route)
+		}
+		nodes[strings.Index("ab", route.Value)].ServeHTTP(w, r)
+	}))
+	want := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00"}
+	if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestHandshakeIntroduces checks that every request, the upgrade too, goes to
+// the pinned address with the target's Host, the client header and the
+// endpoint's own query.
+func TestHandshakeIntroduces(t *testing.T) {
+	n := newNode(eio4, "n")
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		got := []string{r.Host, r.Header.Get("X-Client"), r.Header.Get("User-Agent"), r.URL.Query().Get("token")}
+		if diff := cmp.Diff([]string{"shop.example", "10.0.1.1", "stickwatch", "t"}, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", r.URL.Query().Get("transport"), diff)
+		}
+		n.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	u, err := url.Parse("http://balancer.invalid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := addressOf(t, server)
+	obs := Handshake(t.Context(), probes.NewClient(probes.Target{
+		URL: u, Address: address, Host: "shop.example", KeyHeader: "X-Client", Key: "10.0.1.1", Timeout: 10 * time.Second,
+	}), probes.HandshakeRequest{Path: "/socket.io/?token=t", Client: "10.0.1.1", Expected: "node1"})
+	want := probes.HandshakeObservation{
+		URL: "http://balancer.invalid", Balancer: address, Client: "10.0.1.1", Expected: "node1",
+		Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00",
+	}
+	if diff := cmp.Diff(want, obs, cmp.Comparer(sameAddress)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if requests.Load() != 4 {
+		t.Errorf("got %d requests, want 4", requests.Load())
+	}
+}
+
+func TestHandshakeCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obs := Handshake(ctx, probes.NewClient(probes.Target{URL: u}), probes.HandshakeRequest{Path: "/socket.io/"})
+	if obs.Stage != stageOpen || obs.Error != "stickwatch was interrupted" {
+		t.Errorf("got stage %q, error %q", obs.Stage, obs.Error)
+	}
+}

@@ -1,0 +1,247 @@
+package engineio
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes"
+)
+
+func sameAddress(a, b netip.AddrPort) bool { return a == b }
+
+func addressOf(t *testing.T, server *httptest.Server) netip.AddrPort {
+	t.Helper()
+	address, err := netip.ParseAddrPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// freshSID is what the hostile servers call a session.
+const freshSID = "hostile+hostile/AAAA"
+
+func opened(w io.Writer) {
+	fmt.Fprintf(w, `0{"sid":%q,"upgrades":["websocket"]}`, freshSID)
+}
+
+// breaksAt answers well until the stage, where it does as told.
+func breaksAt(stage string, do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		at := stagePoll
+		switch {
+		case q.Get("sid") == "":
+			at = stageOpen
+		case q.Get("transport") == "websocket":
+			at = stageUpgrade
+		}
+		switch {
+		case at == stage:
+			do(w, r)
+		case at == stageOpen:
+			opened(w)
+		case r.Method == http.MethodPost:
+			io.WriteString(w, "ok")
+		default:
+			io.WriteString(w, `40{"sid":"x"}`)
+		}
+	}
+}
+
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}
+}
+
+// flood writes for as long as somebody reads.
+func flood(w http.ResponseWriter, _ *http.Request) {
+	for {
+		if _, err := io.WriteString(w, strings.Repeat("0", 4<<10)); err != nil {
+			return
+		}
+	}
+}
+
+// hang answers nothing. A server notices that its client has gone only once it
+// has read the whole request.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+func hangUp(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
+
+// raw answers with bytes of its own.
+func raw(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, buffer, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		buffer.WriteString(text)
+		buffer.Flush()
+	}
+}
+
+// socket opens a WebSocket and gives it to do.
+func socket(do func(*http.Request, *websocket.Conn)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		do(r, conn)
+	}
+}
+
+func tell(text string) func(*http.Request, *websocket.Conn) {
+	return func(r *http.Request, conn *websocket.Conn) {
+		conn.Write(r.Context(), websocket.MessageText, []byte(text))
+		conn.Read(r.Context())
+	}
+}
+
+func TestHandshakeBreaks(t *testing.T) {
+	const page = "<html>\x1b[31m" + freshSID + "</html>"
+	for name, tc := range map[string]struct {
+		stage   string
+		do      http.HandlerFunc
+		status  int
+		because string
+	}{
+		"not found":        {stageOpen, say(404, page), 404, `no session: got HTTP status 404, "<html>[31m`},
+		"a page":           {stageOpen, say(200, page), 200, `no Engine.IO: got "<html>`},
+		"nothing":          {stageOpen, say(200, ""), 200, `no Engine.IO: got ""`},
+		"redirect":         {stageOpen, say(302, ""), 302, "no session: got HTTP status 302"},
+		"bad gateway":      {stageOpen, say(502, "no live upstreams"), 502, `no session: got HTTP status 502, "no live upstreams"`},
+		"forbidden":        {stageOpen, say(403, `{"code":4,"message":"Forbidden"}`), 403, `"Forbidden"`},
+		"no version fits":  {stageOpen, say(400, `{"code":5,"message":"Unsupported protocol version"}`), 400, "Unsupported protocol version"},
+		"open cut":         {stageOpen, say(200, `0{"sid":"abc`), 200, "no Engine.IO"},
+		"no sid":           {stageOpen, say(200, `0{"upgrades":[]}`), 200, "no Engine.IO"},
+		"huge sid":         {stageOpen, say(200, `0{"sid":"`+strings.Repeat("a", 4<<10)+`"}`), 200, "no Engine.IO"},
+		"control in sid":   {stageOpen, say(200, `0{"sid":"a\u0000b"}`), 200, "no Engine.IO"},
+		"huge length":      {stageOpen, say(200, `99999999999999999999:0{}`), 200, "no Engine.IO"},
+		"open floods":      {stageOpen, flood, 200, "no Engine.IO"},
+		"open hangs up":    {stageOpen, hangUp, 0, "connection closed without a whole answer (open)"},
+		"open no HTTP":     {stageOpen, raw("SSH-2.0-OpenSSH\r\n"), 0, "malformed HTTP"},
+		"poll 502":         {stagePoll, say(502, page), 502, "the poll was refused: got HTTP status 502"},
+		"poll 404":         {stagePoll, say(404, page), 404, "the poll was refused"},
+		"poll not ok":      {stagePoll, say(200, page), 200, "the poll was refused"},
+		"poll floods":      {stagePoll, flood, 200, "the poll was refused"},
+		"poll hangs up":    {stagePoll, hangUp, 0, "connection closed without a whole answer (poll)"},
+		"poll, other text": {stagePoll, say(400, `"Invalid session `+freshSID+`"`), 400, "s:"},
+		"poll, sid cut":    {stagePoll, say(400, strings.Repeat("x", probes.MaxError/2-10)+freshSID), 400, "xx"},
+		"poll, sid hidden": {stagePoll, say(400, `{"code":1,"message":"no \u0068ostile\u0000+hostile/AAAA"}`), 400, `"no s:`},
+		"upgrade 200":      {stageUpgrade, say(200, page), 200, "the upgrade to WebSocket was refused: got HTTP status 200"},
+		"upgrade 400":      {stageUpgrade, say(400, `{"code":3,"message":"Bad request"}`), 400, `got HTTP status 400, "Bad request", want status 101`},
+		"upgrade 426":      {stageUpgrade, say(426, ""), 426, "got HTTP status 426"},
+		"upgrade 101 bare": {stageUpgrade, raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 101, "no WebSocket's"},
+		"upgrade floods":   {stageUpgrade, flood, 200, "was refused"},
+		"upgrade hangs up": {stageUpgrade, hangUp, 0, "connection closed without a whole answer (upgrade)"},
+		"socket wrong":     {stageUpgrade, socket(tell("hello")), 101, "does not speak Engine.IO"},
+		"socket huge":      {stageUpgrade, socket(tell(strings.Repeat("3", 64<<10))), 101, "read limited at"},
+		"socket closes":    {stageUpgrade, socket(func(*http.Request, *websocket.Conn) {}), 101, "connection closed without a whole answer (upgrade)"},
+		"socket says why": {stageUpgrade, socket(func(_ *http.Request, conn *websocket.Conn) {
+			conn.Close(websocket.StatusPolicyViolation, "no "+freshSID)
+		}), 101, "StatusPolicyViolation"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := shake(t, breaksAt(tc.stage, tc.do))
+			if !strings.Contains(got.Error, tc.because) {
+				t.Errorf("got error %q, want %q in it", got.Error, tc.because)
+			}
+			checkFit(t, got)
+			got.Error = ""
+			want := probes.HandshakeObservation{
+				Stage: tc.stage, Status: tc.status, Opened: tc.stage != stageOpen, Offered: tc.stage != stageOpen, Known: tc.stage == stageUpgrade,
+			}
+			if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func checkFit(t *testing.T, obs probes.HandshakeObservation) {
+	t.Helper()
+	if len(obs.Error) > probes.MaxError || strings.ContainsFunc(obs.Error, unicode.IsControl) {
+		t.Errorf("got error %q, want one clean line", obs.Error)
+	}
+	if obs.Stage != stageOpen && strings.Contains(obs.Error, freshSID[:6]) {
+		t.Errorf("got error %q, which tells the session id", obs.Error)
+	}
+}
+
+func TestHandshakeEndsInTime(t *testing.T) {
+	silent := socket(func(r *http.Request, conn *websocket.Conn) {
+		for {
+			if _, _, err := conn.Read(r.Context()); err != nil {
+				return
+			}
+		}
+	})
+	for name, tc := range map[string]struct {
+		stage string
+		do    http.HandlerFunc
+	}{
+		"open":    {stageOpen, hang},
+		"poll":    {stagePoll, hang},
+		"upgrade": {stageUpgrade, hang},
+		"socket":  {stageUpgrade, silent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(breaksAt(tc.stage, tc.do))
+			defer server.Close()
+			defer server.CloseClientConnections()
+			got := shakeURL(t, server.URL, 100*time.Millisecond)
+			want := "no answer within 100ms (" + tc.stage + ")"
+			if got.Stage != tc.stage || got.Error != want {
+				t.Errorf("got stage %q, error %q, want stage %q, error %q", got.Stage, got.Error, tc.stage, want)
+			}
+		})
+	}
+}
+
+// TestHandshakeEndsUnclosed has a server that answers the upgrade and then says
+// no goodbye.
+func TestHandshakeEndsUnclosed(t *testing.T) {
+	over := make(chan struct{})
+	server := httptest.NewServer(breaksAt(stageUpgrade, socket(func(r *http.Request, conn *websocket.Conn) {
+		conn.Read(r.Context())
+		conn.Write(r.Context(), websocket.MessageText, []byte(packetPongProbe))
+		<-over
+	})))
+	defer server.Close()
+	defer close(over)
+	if got := shakeURL(t, server.URL, 200*time.Millisecond); !got.Upgraded || got.Stage != "" {
+		t.Errorf("got %+v, want an upgrade", got)
+	}
+}
+
+func TestHandshakeRefusedConnection(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	got := shakeURL(t, "http://"+listener.Addr().String(), time.Second)
+	if got.Opened || got.Stage != stageOpen || got.Status != 0 || !strings.Contains(got.Error, "refused") {
+		t.Errorf("got %+v, want a refused connection at the open", got)
+	}
+}

@@ -1,0 +1,182 @@
+package engineio
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"stickwatch/probes"
+)
+
+// A node is an Engine.IO server that is as strict as the real ones: it knows
+// its own sessions alone, and two polls at a time kill one.
+type node struct {
+	eio     revision
+	rejects string // the EIO it complains about
+	polls   bool   // false: WebSocket only
+	upgrade bool   // offers the WebSocket
+	name    string // starts its session ids
+
+	mu     sync.Mutex
+	queue  map[string][]string // packets for each session
+	events []string
+}
+
+func newNode(eio revision, name string) *node {
+	return &node{eio: eio, polls: true, upgrade: true, name: name, queue: map[string][]string{}}
+}
+
+func (n *node) note(event string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.events = append(n.events, event)
+}
+
+func (n *node) seen() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.events)
+}
+
+func complain(w http.ResponseWriter, code int, message string) {
+	w.WriteHeader(http.StatusBadRequest)
+	fmt.Fprintf(w, `{"code":%d,"message":%q}`, code, message)
+}
+
+func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	sid, socket := q.Get("sid"), q.Get("transport") == "websocket"
+	n.mu.Lock()
+	_, known := n.queue[sid]
+	n.mu.Unlock()
+	switch {
+	case r.URL.Path != "/socket.io/":
+		http.NotFound(w, r)
+	case q.Get("EIO") == n.rejects:
+		complain(w, 5, "Unsupported protocol version")
+	case !socket && !n.polls:
+		complain(w, 0, "Transport unknown")
+	case sid == "" && socket:
+		n.socket(w, r, "")
+	case sid == "":
+		io.WriteString(w, n.open())
+	case !known && socket:
+		http.Error(w, "Session ID unknown", http.StatusBadRequest)
+	case !known:
+		complain(w, 1, "Session ID unknown")
+	case socket:
+		n.socket(w, r, sid)
+	case r.Method == http.MethodPost:
+		n.receive(w, r, sid)
+	default:
+		n.poll(w, r, sid)
+	}
+}
+
+func (n *node) opening(sid string) string {
+	upgrades := ""
+	if n.upgrade {
+		upgrades = `"websocket"`
+	}
+	return fmt.Sprintf(`0{"sid":%q,"upgrades":[%s],"pingInterval":25000,"pingTimeout":20000}`, sid, upgrades)
+}
+
+func (n *node) open() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	sid := fmt.Sprintf("%-16sAA%02d", strings.Repeat(n.name, 16)[:16], len(n.queue))
+	n.queue[sid] = nil
+	n.events = append(n.events, "open")
+	if n.eio == eio3 {
+		return n.eio.encode(n.opening(sid), packetConnect)
+	}
+	return n.eio.encode(n.opening(sid))
+}
+
+func (n *node) receive(w http.ResponseWriter, r *http.Request, sid string) {
+	body, _ := io.ReadAll(r.Body)
+	packets := n.eio.decode(string(body))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range packets {
+		n.events = append(n.events, "post "+p)
+		switch p {
+		case packetConnect:
+			n.queue[sid] = append(n.queue[sid], `40{"sid":"x"}`)
+		case packetPing:
+			n.queue[sid] = append(n.queue[sid], "3")
+		case packetClose:
+			delete(n.queue, sid)
+		}
+	}
+	io.WriteString(w, "ok")
+}
+
+// poll waits, as the real ones do, when there is nothing to say.
+func (n *node) poll(w http.ResponseWriter, r *http.Request, sid string) {
+	n.mu.Lock()
+	packets := n.queue[sid]
+	n.queue[sid] = nil
+	n.events = append(n.events, "poll")
+	n.mu.Unlock()
+	if len(packets) == 0 {
+		<-r.Context().Done()
+		return
+	}
+	io.WriteString(w, n.eio.encode(packets...))
+}
+
+func (n *node) socket(w http.ResponseWriter, r *http.Request, sid string) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer conn.CloseNow()
+	if sid == "" {
+		conn.Write(r.Context(), websocket.MessageText, []byte(n.opening(n.name+"-straight")))
+	}
+	for {
+		_, packet, err := conn.Read(r.Context())
+		if err != nil {
+			n.note("socket ends: " + fmt.Sprint(websocket.CloseStatus(err)))
+			return
+		}
+		n.note("socket " + string(packet))
+		if string(packet) == packetPingProbe {
+			conn.Write(r.Context(), websocket.MessageText, []byte(packetPongProbe))
+		}
+	}
+}
+
+// shake serves handler and takes a handshake with it.
+func shake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	return shakeURL(t, server.URL, 10*time.Second)
+}
+
+// shakeURL leaves out of the observation what only echoes the request.
+func shakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := probes.NewClient(probes.Target{URL: u, Timeout: timeout})
+	obs := Handshake(t.Context(), client, probes.HandshakeRequest{Path: "/socket.io/"})
+	if obs.URL != raw {
+		t.Errorf("got URL %q, want %q", obs.URL, raw)
+	}
+	obs.URL = ""
+	return obs
+}

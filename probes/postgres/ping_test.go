@@ -1,0 +1,84 @@
+package postgres
+
+import (
+	"net"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"stickwatch/probes/internal/leash/leashtest"
+)
+
+func refusal(code, message string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message}
+}
+
+// serve speaks no TLS, answers the login, and every query with query.
+func serve(login, query []pgproto3.BackendMessage) func(net.Conn) {
+	return func(conn net.Conn) {
+		backend := pgproto3.NewBackend(conn, conn)
+		send := func(messages []pgproto3.BackendMessage) {
+			for _, m := range messages {
+				backend.Send(m)
+			}
+			backend.Flush()
+		}
+		startup, err := backend.ReceiveStartupMessage()
+		if err != nil {
+			return
+		}
+		if _, ok := startup.(*pgproto3.SSLRequest); ok {
+			conn.Write([]byte("N")) // the client comes again
+			return
+		}
+		send(login)
+		for {
+			message, err := backend.Receive()
+			if err != nil {
+				return
+			}
+			if _, ok := message.(*pgproto3.Query); ok {
+				send(query)
+			}
+		}
+	}
+}
+
+var (
+	welcome = []pgproto3.BackendMessage{&pgproto3.AuthenticationOk{}, &pgproto3.ReadyForQuery{TxStatus: 'I'}}
+	one     = []pgproto3.BackendMessage{&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'}}
+)
+
+func TestPing(t *testing.T) {
+	denied := []pgproto3.BackendMessage{refusal("28P01", `password authentication failed for user "watch"`)}
+	for name, tc := range map[string]struct {
+		serve func(net.Conn)
+		user  string
+		want  string
+	}{
+		"serves":              {serve(welcome, one), "watch:pa55@", ""},
+		"serves nobody":       {serve(denied, nil), "", ""},
+		"refuses credentials": {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
+		"tells the password":  {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
+		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
+		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
+		"other protocol":      {leashtest.Say("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := url.Parse("postgres://" + tc.user + leashtest.Serve(t, tc.serve) + "/shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if err := Ping(t.Context(), u); err != nil {
+				leashtest.Fit(t, err)
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
