@@ -2,12 +2,15 @@
 GO ?= go
 SERVERS = nginx apache2 haproxy caddy redis-server memcached mariadb-server postgresql
 
-.PHONY: build test unit lint bench servers scenarios fuzz clean
+.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios servers fuzz clean help
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## the binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o stickwatch ./cmd/stickwatch
 
-test: servers lint ## everything: installs what the lab needs, checks style, runs all tests
+test: servers vet ## everything: installs what the lab needs, then runs all tests
 	$(GO) test -timeout 30m ./...
 
 unit: ## the tests that need no server
@@ -16,9 +19,26 @@ unit: ## the tests that need no server
 race: ## all tests under the race detector
 	$(GO) test -race -timeout 40m ./...
 
-lint: ## formatting, vet and modernisation
+vet: ## formatting and vet
 	@unformatted=$$(gofmt -l cmd probes checks internal); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
+
+# The tools have a module file of their own: what they need is nothing the
+# binary should carry.
+TOOLS = .ci/bin
+$(TOOLS)/%: .ci/tools.mod
+	$(GO) build -modfile=.ci/tools.mod -o $@ $$($(GO) list -modfile=.ci/tools.mod tool | grep '/$*$$')
+
+lint: vet $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## what reviewers would otherwise have to say
+	@unformatted=$$($(TOOLS)/gofumpt -l cmd probes checks internal); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }
+	$(TOOLS)/staticcheck ./...
+	@$(GO) fix -diff ./... | (! grep .) || { echo "go fix would modernise the above"; exit 1; }
+
+lint-all: lint $(TOOLS)/golangci-lint ## with golangci-lint, which takes minutes to build
+	$(TOOLS)/golangci-lint run
+
+vulncheck: $(TOOLS)/govulncheck ## needs vuln.go.dev
+	$(TOOLS)/govulncheck ./...
 
 bench: ## how long a picture takes
 	$(GO) test -run '^$$' -bench . -benchtime 10x ./internal/monitor ./probes/...

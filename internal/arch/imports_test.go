@@ -129,7 +129,6 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml/v4":                    {"internal/config"},
 	"github.com/invopop/jsonschema":         {"internal/config"},
 	"github.com/prometheus":                 {"internal/metrics"},
-	"github.com/PuerkitoBio/goquery":        {"probes/extract"},
 	"github.com/andybalholm/cascadia":       {"probes/extract"},
 	"github.com/antchfx/":                   {"probes/extract"},
 	"github.com/ohler55/ojg":                {"probes/extract"},
@@ -140,6 +139,7 @@ var homes = map[string][]string{
 	"github.com/go-sql-driver/mysql":        {"probes/mysql"},
 	"github.com/jackc/pgx":                  {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":        {"probes/memcached"},
+	"go.uber.org/goleak":                    {"probes/internal/leash/leashtest"},
 }
 
 func TestEveryModuleHasOneHome(t *testing.T) {

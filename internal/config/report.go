@@ -74,7 +74,9 @@ func (doc *document) excuse(at place) {
 	doc.broken[at] = true
 	for p := at; p != ""; {
 		p = p.parent()
-		doc.broken[p] = doc.broken[p]
+		if _, known := doc.broken[p]; !known {
+			doc.broken[p] = false
+		}
 	}
 }
 

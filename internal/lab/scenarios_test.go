@@ -35,6 +35,7 @@ func choosing(f front) bool { return f.header || f.method == probes.MethodCookie
 
 // seesAll fronts show the prober every node.
 func seesAll(f front) bool { return f.name != "nginx ip_hash, one address" }
+
 func named(names ...string) func(front) bool {
 	return func(f front) bool { return slices.Contains(names, f.name) }
 }

@@ -30,15 +30,23 @@ func TestHandshake(t *testing.T) {
 	}{
 		"EIO 4": {func(*node) {}, eio4, whole, append([]string{"open", "post 40", "poll"}, socket...)},
 		"EIO 3": {func(*node) {}, eio3, whole, append([]string{"open", "post 2", "poll"}, socket...)},
-		"EIO 3 that refuses 4": {func(n *node) { n.rejects = "4" }, eio3, whole,
-			append([]string{"open", "post 2", "poll"}, socket...)},
-		"EIO 4 without upgrades": {func(n *node) { n.upgrade = false }, eio4, polled,
-			[]string{"open", "post 40", "poll", "post 1"}},
-		"EIO 3 without upgrades": {func(n *node) { n.upgrade = false }, eio3, polled,
-			[]string{"open", "post 2", "poll", "post 1"}},
-		"WebSocket only": {func(n *node) { n.polls = false }, eio4,
+		"EIO 3 that refuses 4": {
+			func(n *node) { n.rejects = "4" }, eio3, whole,
+			append([]string{"open", "post 2", "poll"}, socket...),
+		},
+		"EIO 4 without upgrades": {
+			func(n *node) { n.upgrade = false }, eio4, polled,
+			[]string{"open", "post 40", "poll", "post 1"},
+		},
+		"EIO 3 without upgrades": {
+			func(n *node) { n.upgrade = false }, eio3, polled,
+			[]string{"open", "post 2", "poll", "post 1"},
+		},
+		"WebSocket only": {
+			func(n *node) { n.polls = false }, eio4,
 			probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true},
-			[]string{"socket 41", "socket 1", "socket ends: StatusNormalClosure"}},
+			[]string{"socket 41", "socket 1", "socket ends: StatusNormalClosure"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(tc.eio, "n")

@@ -89,8 +89,12 @@ func (s Spec) check() error {
 func (s Spec) sources() []string {
 	var set []string
 	for _, f := range []struct{ name, value string }{
-		{"cookie", s.Cookie}, {"header", s.Header}, {"regex", s.Regex},
-		{"css", s.CSS}, {"xpath", s.XPath}, {"jsonpath", s.JSONPath},
+		{"cookie", s.Cookie},
+		{"header", s.Header},
+		{"regex", s.Regex},
+		{"css", s.CSS},
+		{"xpath", s.XPath},
+		{"jsonpath", s.JSONPath},
 	} {
 		if f.value != "" {
 			set = append(set, f.name)

@@ -1,0 +1,236 @@
+package monitor_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// watched is a demo cluster and its configuration.
+type watched struct {
+	*demo.Cluster
+	config *probes.Cluster
+}
+
+func start(tb testing.TB, c demo.Config, profile string, change func(*config.Flags)) watched {
+	tb.Helper()
+	d, err := demo.Start(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(d.Close)
+	flags := config.Flags{
+		Balancer: []string{d.Balancer.URL()}, Profile: profile,
+		Method: string(d.Config.Method), ClientIPHeader: d.Config.ClientIPHeader,
+	}
+	for _, n := range d.Nodes {
+		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
+	}
+	if change != nil {
+		change(&flags)
+	}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return watched{d, cfg.Clusters[0]}
+}
+
+// shape is how many walks of each length a round took.
+func shape(r checks.Round) map[int]int {
+	lengths := make(map[int]int)
+	for _, w := range r.Walks {
+		lengths[len(w.Steps)]++
+	}
+	return lengths
+}
+
+// TestNoMoreThanNeeded: how many requests a healthy cluster is asked, which is
+// what the arithmetic of confidence demands and no more.
+func TestNoMoreThanNeeded(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		config     demo.Config
+		profile    string
+		confidence float64
+		want       map[int]int // steps a walk: walks
+	}{
+		{"two nodes: ten follow-ups", demo.Config{Nodes: 2}, "generic", 0.999, map[int]int{11: 2}},
+		{"three nodes: seven", demo.Config{}, "generic", 0.999, map[int]int{8: 3}},
+		{"five nodes: five", demo.Config{Nodes: 5}, "generic", 0.999, map[int]int{6: 5}},
+		{"ten nodes: three", demo.Config{Nodes: 10}, "generic", 0.999, map[int]int{4: 10}},
+		{"a counter is written twice", demo.Config{Shared: true}, "tomcat", 0.999, map[int]int{10: 3}},
+		{"a lower confidence asks less", demo.Config{}, "generic", 0.9, map[int]int{4: 3}},
+		{"one that cannot be had is given up", demo.Config{}, "generic", 1 - 1e-15, map[int]int{33: 3}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := start(t, tc.config, tc.profile, nil)
+			p := monitor.Prober{Confidence: tc.confidence}
+			r := p.Round(t.Context(), w.config)
+			if diff := cmp.Diff(tc.want, shape(r)); diff != "" {
+				t.Errorf("walks by their steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestOneAddress: under ip_hash without a header there is nobody to be but
+// ourselves.
+func TestOneAddress(t *testing.T) {
+	w := start(t, demo.Config{}, "generic", func(f *config.Flags) { f.ClientIPHeader = "" })
+	r := new(monitor.Prober).Round(t.Context(), w.config)
+	if diff := cmp.Diff(map[int]int{8: 1}, shape(r)); diff != "" {
+		t.Errorf("walks by their steps (-want +got):\n%s", diff)
+	}
+	report := checks.Judge(r)
+	if report.Verdict != checks.Healthy || report.Session.Sticky != checks.Yes {
+		t.Errorf("got verdict %s, sticky %s, want healthy and yes", report.Verdict, report.Session.Sticky)
+	}
+	if !slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.BlindSpot && len(f.Nodes) == 2 }) {
+		t.Errorf("got findings %+v, want a blind spot that names two nodes", report.Findings)
+	}
+}
+
+// TestFreshClients: a missing node is looked for with two samples of the size
+// that excludes chance, and a cluster whose nodes are all met with none.
+func TestFreshClients(t *testing.T) {
+	w := start(t, demo.Config{Nodes: 3, Method: probes.MethodCookie}, "generic", nil)
+	count := func() (fresh int) {
+		for _, walk := range new(monitor.Prober).Round(t.Context(), w.config).Walks {
+			if len(walk.Steps) > 0 {
+				fresh++
+			}
+		}
+		return fresh
+	}
+	if got := count(); got < 3 || got > 2*checks.FreshClients(1./3, monitor.DefaultConfidence) {
+		t.Errorf("healthy: got %d clients, want from 3 to 36", got)
+	}
+	if err := w.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := count(), 2*checks.FreshClients(1./3, monitor.DefaultConfidence); got != want {
+		t.Errorf("one node ejected: got %d clients, want %d", got, want)
+	}
+}
+
+// TestInterrupted: a round that is stopped returns what it has, and its gaps
+// are no findings about the cluster.
+func TestInterrupted(t *testing.T) {
+	w := start(t, demo.Config{}, "generic", nil)
+	if err := w.Break("node-hanging"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	p := monitor.Prober{Progress: func(p monitor.Progress) {
+		if p.Stage == "clients" {
+			cancel()
+		}
+	}}
+	r := p.Round(ctx, w.config)
+	if len(r.Nodes) != 3 || len(r.Balancers) != 1 {
+		t.Errorf("got %d nodes and %d balancers, want 3 and 1", len(r.Nodes), len(r.Balancers))
+	}
+	if ctx.Err() == nil {
+		t.Error("the round ended without being interrupted")
+	}
+}
+
+func TestDependencies(t *testing.T) {
+	w := start(t, demo.Config{}, "generic", nil)
+	asked := make(map[string]bool)
+	var mu sync.Mutex
+	ping := func(name string, err error) probes.Pinger {
+		return func(context.Context, *url.URL) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[name] = true
+			return err
+		}
+	}
+	for _, d := range []string{"redis://127.0.0.1:1", "mysql://127.0.0.1:1", "tcp://127.0.0.1:1"} {
+		u, err := url.Parse(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.config.Dependencies = append(w.config.Dependencies, probes.Dependency{Name: u.Scheme, URL: u})
+	}
+	p := monitor.Prober{Pingers: map[string]probes.Pinger{
+		"redis": ping("redis", nil), "mysql": ping("mysql", errors.New("no such database")), "tcp": ping("tcp", nil),
+	}}
+	up := make(map[string]bool)
+	for _, d := range p.Round(t.Context(), w.config).Dependencies {
+		up[d.Name] = d.Up
+	}
+	if diff := cmp.Diff(map[string]bool{"redis": true, "mysql": false, "tcp": true}, up); diff != "" {
+		t.Errorf("up (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"redis": true, "mysql": true, "tcp": true}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+// TestProgress: every stage counts up to its total.
+func TestProgress(t *testing.T) {
+	w := start(t, demo.Config{Shared: true}, "tomcat", nil)
+	var mu sync.Mutex
+	reached := make(map[string]int)
+	totals := make(map[string]int)
+	p := monitor.Prober{Progress: func(p monitor.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		reached[p.Stage] = max(reached[p.Stage], p.Done)
+		totals[p.Stage] = p.Total
+	}}
+	p.Round(t.Context(), w.config)
+	if diff := cmp.Diff(totals, reached); diff != "" {
+		t.Errorf("stages (-total +reached):\n%s", diff)
+	}
+	want := map[string]int{"nodes": 3, "clients": 3, "follow-ups": 21, "failover readiness": 3}
+	if diff := cmp.Diff(want, totals); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
+// BenchmarkRound is how long a healthy cluster on loopback takes to be asked
+// and judged, by its number of nodes; one of them may be slow.
+func BenchmarkRound(b *testing.B) {
+	for _, bc := range []struct {
+		name    string
+		config  demo.Config
+		profile string
+		slow    time.Duration // of the last node
+	}{
+		{"3 nodes", demo.Config{}, "generic", 0},
+		{"3 nodes, replicated", demo.Config{Shared: true}, "tomcat", 0},
+		{"3 nodes, by cookie", demo.Config{Method: probes.MethodCookie}, "generic", 0},
+		{"20 nodes", demo.Config{Nodes: 20}, "generic", 0},
+		{"20 nodes, by cookie", demo.Config{Nodes: 20, Method: probes.MethodCookie}, "generic", 0},
+		{"20 nodes, one answers in 500 ms", demo.Config{Nodes: 20}, "generic", 500 * time.Millisecond},
+	} {
+		b.Run(bc.name, func(b *testing.B) {
+			w := start(b, bc.config, bc.profile, nil)
+			w.Nodes[len(w.Nodes)-1].Set(demo.NodeFaults{Delay: bc.slow})
+			for b.Loop() {
+				if report := checks.Judge(new(monitor.Prober).Round(b.Context(), w.config)); report.Verdict != checks.Healthy {
+					b.Fatalf("got %s, want healthy: %+v", report.Verdict, report.Findings)
+				}
+			}
+		})
+	}
+}
