@@ -325,6 +325,32 @@ func TestSplit(t *testing.T) {
 	t.Error("no round of 50 saw that the workers disagree")
 }
 
+// TestTwoEntrances: two balancers, one of which has a node ejected. The same
+// client meets different nodes, depending on which of them it enters.
+func TestTwoEntrances(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
+	r := newRig(t, f, plan{})
+	second := f.start(t, r.nodes, plan{front: frontPlan{down: "node2"}})
+	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+	judgeScenario(t, scenario{want: []string{"balancer_split"}}, r.probe())
+}
+
+// TestHeaderIgnored: the operator believes that the balancer takes the client
+// address from a header, and it does not. Nothing is ejected; two nodes cannot
+// be seen, and the remedy is told.
+func TestHeaderIgnored(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash, one address"))]
+	r := newRig(t, f, plan{})
+	r.cluster.Balancer.ClientIPHeader = clientHeader
+	report := r.probe()
+	judgeScenario(t, scenario{want: []string{"blind_spot"}}, report)
+	for _, f := range report.Findings {
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy, want) {
+			t.Errorf("got remedy %q, want one with %q", f.Remedy, want)
+		}
+	}
+}
+
 // TestHealthy takes many pictures of healthy clusters behind every balancer:
 // not one may hold a finding above info, or a doubt.
 func TestHealthy(t *testing.T) {
