@@ -11,7 +11,7 @@ build: ## the binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o stickwatch ./cmd/stickwatch
 
 test: servers vet ## everything: installs what the lab needs, then runs all tests
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 30m -parallel 8 ./...
 
 unit: ## the tests that need no server
 	$(GO) test -short ./...
@@ -43,8 +43,10 @@ vulncheck: $(TOOLS)/govulncheck ## needs vuln.go.dev
 bench: ## how long a picture takes
 	$(GO) test -run '^$$' -bench . -benchtime 10x ./internal/monitor ./probes/...
 
-scenarios: servers ## every scenario on every balancer, as a table
-	$(GO) test -count=1 -run TestScenarios -v ./internal/lab
+RUNS ?= 20
+scenarios: servers ## every scenario behind every balancer RUNS times, as a table
+	@table=$$(mktemp); STICKWATCH_SCENARIO_RUNS=$(RUNS) STICKWATCH_SCENARIO_TABLE=$$table \
+		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $$table; rm -f $$table; exit $$status
 
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)

@@ -252,18 +252,23 @@ func (r *rig) home() string {
 // finding that is missing, has another class or names another subject is an
 // error, and so is one that nobody asked for.
 func TestScenarios(t *testing.T) {
+	var card scorecard
+	t.Cleanup(func() { card.write(t) })
 	for _, s := range scenarios {
 		for _, f := range fronts {
 			if s.on != nil && !s.on(f) {
 				continue
 			}
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
 				for range runs(t, "STICKWATCH_SCENARIO_RUNS", 1) {
 					r := newRig(t, f, s.plan)
 					if s.act != nil {
 						s.act(r)
 					}
-					judgeScenario(t, s, r.probe())
+					report := r.probe()
+					missing, unexpected := judgeScenario(t, s, report)
+					card.add(s.name, f.name, missing, unexpected, report)
 					r.end()
 				}
 			})
@@ -271,16 +276,16 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-func judgeScenario(t *testing.T, s scenario, report checks.Report) {
+// judgeScenario returns what was wanted and is missing, and what is there and
+// was neither wanted nor is a consequence.
+func judgeScenario(t *testing.T, s scenario, report checks.Report) (missing, unexpected []string) {
 	t.Helper()
-	var unexpected []string
 	for _, f := range report.Findings {
 		wanted := slices.ContainsFunc(s.want, func(w string) bool { return matches(w, f) })
 		if f.Severity != checks.Info && !wanted && !slices.Contains(s.also, f.Code) {
 			unexpected = append(unexpected, f.Key()+": "+f.Summary)
 		}
 	}
-	var missing []string
 	for _, w := range s.want {
 		if !slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return matches(w, f) }) {
 			missing = append(missing, w)
@@ -289,6 +294,7 @@ func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 	if len(missing)+len(unexpected) > 0 {
 		t.Errorf("missing %q, unexpected %q in:\n%s", missing, unexpected, tell(report))
 	}
+	return missing, unexpected
 }
 
 // matches: a want without subject matches every finding of its code.
