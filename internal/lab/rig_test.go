@@ -37,6 +37,7 @@ type plan struct {
 	policy   probes.Policy // "": the profile's
 	shared   bool          // one session store for all nodes
 	redis    bool          // nodes depend on a real Redis
+	gbk      bool          // the e-Bridge page is in GBK
 	nodes    int           // 0: 3
 	unlisted int           // how many of them are not in the configuration
 	weights  []int         // by node; nil: equal
@@ -68,7 +69,7 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 	began := time.Now().Add(-time.Hour)
 	for i := range max(3, p.nodes) {
 		n, err := demo.StartNode(demo.NodeConfig{
-			ID: names[i], Store: store, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
+			ID: names[i], Store: store, GBK: p.gbk, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
 		})
 		if err != nil {
 			tb.Fatal(err)

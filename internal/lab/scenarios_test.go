@@ -382,7 +382,7 @@ func healthyPlans(f front) []plan {
 	}
 	plans := []plan{{profile: "tomcat", shared: true}, {profile: "tomcat-msm", shared: true}}
 	if f.name != "apache sticky" { // which follows JSESSIONID, and the generic page has another cookie
-		plans = append(plans, plan{profile: "generic"}, plan{profile: "ebridge"}, plan{profile: "generic", weights: []int{3, 1, 2}})
+		plans = append(plans, plan{profile: "generic"}, plan{profile: "ebridge"}, plan{profile: "ebridge", gbk: true}, plan{profile: "generic", weights: []int{3, 1, 2}})
 	}
 	if f.method == probes.MethodIPHash {
 		plans = append(plans, plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}})

@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// TestTLS: nginx with a certificate that expires in three days. With its
+// authority trusted, only that is found; without, the balancer is down, and why.
+func TestTLS(t *testing.T) {
+	f := front{name: "nginx TLS", method: probes.MethodIPHash, start: startNginxTLS}
+	r := newRig(t, f, plan{})
+	r.cluster.TLS = &tls.Config{RootCAs: r.front.(*tlsEntrance).authority}
+	judgeScenario(t, scenario{want: []string{"certificate_expiring"}}, r.probe())
+
+	r.cluster.TLS = nil
+	report := r.probe()
+	judgeScenario(t, scenario{want: []string{"balancer_down"}}, report)
+	if got := report.Balancers[0].Primary.Failure; got != probes.FailureTLS {
+		t.Errorf("without the authority: got failure %q, want %q", got, probes.FailureTLS)
+	}
+}
+
+// A tlsEntrance is an nginx whose second server speaks TLS.
+type tlsEntrance struct {
+	*NginxBalancer
+	addr      string
+	authority *x509.CertPool
+}
+
+// URL is where it speaks TLS.
+func (e *tlsEntrance) URL() string { return (&url.URL{Scheme: "https", Host: e.addr}).String() }
+
+func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+	addr := FreeAddr(tb)
+	cert, key, pool := certificate(tb, 3*24*time.Hour)
+	return &tlsEntrance{addr: addr, authority: pool, NginxBalancer: Nginx(tb, NginxConfig{
+		Method: "ip_hash", Servers: servers(nodes, p),
+		ExtraServers: fmt.Sprintf(`server {
+	listen %s ssl;
+	ssl_certificate %s;
+	ssl_certificate_key %s;
+	location / {
+		proxy_pass http://cluster;
+		proxy_set_header Host $host:$server_port;
+	}
+}`, addr, cert, key),
+	})}
+}
+
+// certificate writes a certificate for 127.0.0.1 that is its own authority.
+func certificate(tb testing.TB, valid time.Duration) (certFile, keyFile string, pool *x509.CertPool) {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AddCert(cert)
+	dir := tb.TempDir()
+	write := func(name, kind string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		return path
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private), pool
+}
