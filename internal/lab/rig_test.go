@@ -33,14 +33,17 @@ type rig struct {
 
 // A plan is what a rig is to look like.
 type plan struct {
-	profile  string
-	policy   probes.Policy // "": the profile's
-	shared   bool          // one session store for all nodes
-	redis    bool          // nodes depend on a real Redis
-	gbk      bool          // the e-Bridge page is in GBK
-	nodes    int           // 0: 3
-	unlisted int           // how many of them are not in the configuration
-	weights  []int         // by node; nil: equal
+	profile string
+	policy  probes.Policy // "": the profile's
+	shared  bool          // one session store for all nodes
+	redis   bool          // nodes depend on a real Redis
+	gbk     bool          // the e-Bridge page is in GBK
+	store   demo.Store    // where the nodes keep their sessions; nil: see shared
+
+	memcached func(context.Context) string // what memcached-session-manager puts into ids
+	nodes     int                          // 0: 3
+	unlisted  int                          // how many of them are not in the configuration
+	weights   []int                        // by node; nil: equal
 
 	front frontPlan
 }
@@ -62,14 +65,14 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 		u := parse(tb, r.redis.URL())
 		dependencies["Redis Server"] = func(ctx context.Context) error { return redis.Ping(ctx, u) }
 	}
-	var store demo.Store
-	if p.shared {
+	store := p.store
+	if store == nil && p.shared {
 		store = demo.NewStore()
 	}
 	began := time.Now().Add(-time.Hour)
 	for i := range max(3, p.nodes) {
 		n, err := demo.StartNode(demo.NodeConfig{
-			ID: names[i], Store: store, GBK: p.gbk, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
+			ID: names[i], Store: store, GBK: p.gbk, Memcached: p.memcached, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
 		})
 		if err != nil {
 			tb.Fatal(err)

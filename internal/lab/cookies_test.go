@@ -1,0 +1,248 @@
+package lab
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/probes"
+	"stickwatch/probes/cookies"
+)
+
+// The ways in which the balancers at hand write the node into a cookie.
+var cookieFronts = []struct {
+	name    string
+	start   func(testing.TB, []Server) *Balancer
+	opts    cookies.Options
+	byName  bool // the cookie holds what the balancer calls the node, not where it is
+	product cookies.Product
+
+	// lags: after a failover that the application does not notice, the cookie goes
+	// on naming the dead node, although another answers.
+	lags bool
+}{
+	{
+		name: "HAProxy insert", byName: true, product: cookies.HAProxy,
+		start: haproxyCookie("SRV insert indirect nocache"),
+	}, {
+		name: "HAProxy insert with time stamps", byName: true, product: cookies.HAProxy,
+		start: haproxyCookie("SRV insert indirect nocache maxidle 30m maxlife 8h"),
+	}, {
+		name: "HAProxy prefix", byName: true, product: cookies.HAProxy, lags: true,
+		start: haproxyCookie("JSESSIONID prefix"),
+	}, {
+		name: "HAProxy rewrite", byName: true, product: cookies.HAProxy, lags: true,
+		start: haproxyCookie("SERVERID rewrite"),
+	}, {
+		name: "HAProxy dynamic", product: cookies.HAProxy, opts: cookies.Options{Secret: "key"},
+		start: haproxyDynamic("key"),
+	}, {
+		name: "HAProxy dynamic with a long key", product: cookies.HAProxy, opts: cookies.Options{Secret: longKey},
+		start: haproxyDynamic(longKey),
+	}, {
+		name: "httpd", byName: true, product: cookies.HTTPD,
+		start: apacheRouteID,
+	}, {
+		name: "Caddy", product: cookies.Caddy,
+		start: caddyCookie("cookie"),
+	}, {
+		name: "Caddy with a secret", product: cookies.Caddy, opts: cookies.Options{Cookie: "pin", Secret: longKey},
+		start: caddyCookie("cookie pin " + longKey),
+	},
+}
+
+const longKey = "a-key-of-more-than-thirty-two-bytes-for-all-of-the-hash"
+
+// TestCookies: every cookie that a real balancer hands out names the node that
+// gave the answer; and once that node is dead, the one that took over, but for
+// balancers that write only where the application does.
+func TestCookies(t *testing.T) {
+	t.Parallel()
+	for _, f := range cookieFronts {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCookieCluster(t, f.byName)
+			balancer := f.start(t, c.servers)
+			say := func(b *browser) cookies.Affinity {
+				a, _ := cookies.Node(b.cookies(), c.known, f.opts)
+				return a
+			}
+			browsers := c.meetAll(t, balancer.URL())
+			for id, b := range browsers {
+				want := cookies.Affinity{Product: f.product, Kind: cookies.KindNode, Node: id}
+				for range 3 {
+					if by := b.get(t); by != id || say(b) != want {
+						t.Errorf("%q answers a client of %q, whose cookies say %+v", by, id, say(b))
+					}
+				}
+				label, ok := cookies.Extractor(c.known, f.opts).Extract(probes.Document{Cookies: b.cookies()})
+				if label != id || !ok {
+					t.Errorf("the extractor says %q, %t, want %q", label, ok, id)
+				}
+			}
+
+			dead := nodeIDs[0]
+			c.nodes[dead].Close()
+			by, got := browsers[dead].get(t), say(browsers[dead]).Node
+			switch {
+			case by == dead || by == "":
+				t.Errorf("%q answers after the first is dead", by)
+			case f.lags && got != dead:
+				t.Errorf("the cookie says %q after a failover without the application's doing, want %q still", got, dead)
+			case !f.lags && got != by:
+				t.Errorf("%q answers, and the cookie says %q", by, got)
+			}
+		})
+	}
+}
+
+// A keyed hash without its key is opaque, not a wrong node.
+func TestCookiesWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	c := newCookieCluster(t, false)
+	b := newBrowser(t, haproxyDynamic("key")(t, c.servers).URL())
+	b.get(t)
+	for _, secret := range []string{"", "another"} {
+		got, ok := cookies.Node(b.cookies(), c.known, cookies.Options{Secret: secret})
+		if want := (cookies.Affinity{Product: cookies.HAProxy, Kind: cookies.KindStable}); !ok || got != want {
+			t.Errorf("with the key %q the cookies say %+v, %t, want %+v", secret, got, ok, want)
+		}
+	}
+}
+
+func haproxyCookie(directive string) func(testing.TB, []Server) *Balancer {
+	return func(tb testing.TB, servers []Server) *Balancer {
+		return HAProxy(tb, HAProxyConfig{Servers: servers, Cookie: directive, Redispatch: true, Retries: 1}).Balancer
+	}
+}
+
+// haproxyDynamic leaves the servers without a cookie of their own, which would
+// go before the computed one.
+func haproxyDynamic(key string) func(testing.TB, []Server) *Balancer {
+	return func(tb testing.TB, servers []Server) *Balancer {
+		return HAProxy(tb, HAProxyConfig{
+			Servers: servers, Redispatch: true, Retries: 1,
+			ExtraBackend: "    cookie SRV insert indirect nocache dynamic\n    dynamic-cookie-key " + key,
+		}).Balancer
+	}
+}
+
+// apacheRouteID is the configuration that httpd's manual gives for applications
+// without a route of their own. ProxySet is the last line of the balancer's
+// block, where a directive may follow.
+func apacheRouteID(tb testing.TB, servers []Server) *Balancer {
+	const setCookie = `Header add Set-Cookie "ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED`
+	return Apache(tb, ApacheConfig{Servers: servers, StickySession: "ROUTEID", ProxySet: "\n    " + setCookie}).Balancer
+}
+
+func caddyCookie(policy string) func(testing.TB, []Server) *Balancer {
+	return func(tb testing.TB, servers []Server) *Balancer {
+		return Caddy(tb, CaddyConfig{Servers: servers, Policy: policy, FailDuration: time.Minute, Retries: 3}).Balancer
+	}
+}
+
+// A cookieCluster is two nodes of an application that sets its cookies once, and
+// takes those of the other node for its own.
+type cookieCluster struct {
+	nodes   map[string]*httptest.Server // by id
+	servers []Server                    // as the balancer has them
+	known   []cookies.Server            // as stickwatch has them
+}
+
+var nodeIDs = []string{"first", "second"}
+
+// newCookieCluster starts the nodes. They are known by name or by address, so
+// that no cookie is read by the wrong one.
+func newCookieCluster(tb testing.TB, byName bool) *cookieCluster {
+	tb.Helper()
+	c := &cookieCluster{nodes: map[string]*httptest.Server{}}
+	names := []string{"tomcat1", "tomcat2"}
+	for i, id := range nodeIDs {
+		name := names[i]
+		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close") // no balancer is to find out on a kept one that the node is dead
+			for _, own := range []string{"JSESSIONID", "SERVERID"} {
+				if _, err := r.Cookie(own); err != nil {
+					http.SetCookie(w, &http.Cookie{Name: own, Value: "0123456789ABCDEF", Path: "/"})
+				}
+			}
+			io.WriteString(w, id)
+		}))
+		tb.Cleanup(node.Close)
+		address := node.Listener.Addr().String()
+		c.nodes[id] = node
+		c.servers = append(c.servers, Server{Name: name, Addr: address})
+		known := cookies.Server{ID: id, Address: address}
+		if byName {
+			known = cookies.Server{ID: id, Names: []string{name}}
+		}
+		c.known = append(c.known, known)
+	}
+	return c
+}
+
+// meetAll sends fresh browsers until each node has answered one. Balancers that
+// choose at random need a few.
+func (c *cookieCluster) meetAll(tb testing.TB, url string) map[string]*browser {
+	tb.Helper()
+	browsers := map[string]*browser{}
+	for range 100 {
+		b := newBrowser(tb, url)
+		browsers[b.get(tb)] = b
+		if len(browsers) == len(c.nodes) {
+			return browsers
+		}
+	}
+	tb.Fatalf("only %d of %d nodes answered", len(browsers), len(c.nodes))
+	return nil
+}
+
+// A browser opens a connection a request.
+type browser struct {
+	client *http.Client
+	page   *url.URL
+}
+
+func newBrowser(tb testing.TB, page string) *browser {
+	tb.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &browser{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, parse(tb, page)}
+}
+
+// get is the id of the node that answers.
+func (b *browser) get(tb testing.TB) string {
+	tb.Helper()
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, b.page.String(), nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	response, err := b.client.Do(request)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if id := string(body); slices.Contains(nodeIDs, id) {
+		return id
+	}
+	return ""
+}
+
+func (b *browser) cookies() map[string]string {
+	held := map[string]string{}
+	for _, c := range b.client.Jar.Cookies(b.page) {
+		held[c.Name] = c.Value
+	}
+	return held
+}

@@ -1,0 +1,242 @@
+package lab
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes"
+	"stickwatch/probes/evidence"
+)
+
+// states are what a balancer told, by its names for its servers.
+func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.ServerState {
+	tb.Helper()
+	if obs.Error != "" {
+		tb.Fatalf("reading %s: %s", obs.Source, obs.Error)
+	}
+	got := map[string]probes.ServerState{}
+	for _, s := range obs.Servers {
+		got[s.Server] = s.State
+	}
+	return got
+}
+
+// lines counts the lines of each server's ejections.
+func lines(obs probes.EvidenceObservation) map[string]int {
+	got := map[string]int{}
+	for _, s := range obs.Servers {
+		for _, e := range s.Episodes {
+			got[s.Server] += e.Lines
+		}
+	}
+	return got
+}
+
+// oneDead is a dead server, first in line, and one that answers.
+func oneDead(tb testing.TB) []Server {
+	tb.Helper()
+	return append([]Server{{Name: "dead", Addr: FreeAddr(tb), FailTimeout: ejection}}, nodes(tb, "alive")...)
+}
+
+var longEjection = evidence.NginxOptions{FailTimeout: ejection}
+
+func TestNginxEvidence(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		level  string
+		state  probes.ServerState
+		silent string
+	}{
+		// The log is as old as its first line: that is not yet an ejection's time.
+		{"warn", probes.ServerDown, "reaches back only"},
+		{"error", probes.ServerUnknown, "needs the level warn"},
+	}
+	for _, test := range tests {
+		t.Run(test.level, func(t *testing.T) {
+			t.Parallel()
+			servers := oneDead(t)
+			n := Nginx(t, NginxConfig{Servers: servers, ErrorLogLevel: test.level})
+			for range 4 {
+				get(t, n.URL())
+			}
+			now := time.Now()
+			obs := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now, longEjection)
+			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: test.state}, states(t, obs)); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(obs.Silent, test.silent) {
+				t.Errorf("Silent = %q, want %q", obs.Silent, test.silent)
+			}
+			// Long after, the same log tells that the ejection is over, and since it
+			// would tell of another, its silence is telling.
+			later := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now.Add(time.Hour), longEjection)
+			if test.level != "warn" {
+				return
+			}
+			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: probes.ServerUp}, states(t, later)); diff != "" {
+				t.Errorf("states an hour later (-want +got):\n%s", diff)
+			}
+			if later.Silent != "" {
+				t.Errorf("Silent = %q an hour later, want it to be telling", later.Silent)
+			}
+		})
+	}
+}
+
+func TestNginxEvidenceOfAnEmptyUpstream(t *testing.T) {
+	t.Parallel()
+	servers := []Server{{Addr: FreeAddr(t), FailTimeout: ejection}, {Addr: FreeAddr(t), FailTimeout: ejection}}
+	n := Nginx(t, NginxConfig{Servers: servers})
+	for range 3 {
+		get(t, n.URL())
+	}
+	obs := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), time.Now(), longEjection)
+	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerDown, servers[1].Addr: probes.ServerDown}
+	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	if len(obs.Pools) != 1 || obs.Pools[0].Pool != "cluster" || obs.Pools[0].State != probes.ServerDown {
+		t.Errorf("pools %+v, want cluster to be down", obs.Pools)
+	}
+}
+
+// Two nodes are ejected, one before and one after the log is rotated: each line
+// is read once.
+func TestNginxEvidenceAcrossRotation(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(t *testing.T, n *NginxBalancer){
+		"rename and reopen": func(t *testing.T, n *NginxBalancer) {
+			if err := os.Rename(n.ErrorLog(), n.ErrorLog()+".1"); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(n.PID(), syscall.SIGUSR1); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "reopened", func() bool {
+				_, err := os.Stat(n.ErrorLog())
+				return err == nil
+			})
+		},
+		"rename alone": func(t *testing.T, n *NginxBalancer) {
+			if err := os.Rename(n.ErrorLog(), n.ErrorLog()+".1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"copy and truncate": func(t *testing.T, n *NginxBalancer) {
+			if err := os.WriteFile(n.ErrorLog()+".1", []byte(read(t, n.ErrorLog())), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(n.ErrorLog(), 0); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, rotate := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			servers := append(oneDead(t), Server{Addr: FreeAddr(t), FailTimeout: ejection, Backup: true})
+			dead, backup := servers[0].Addr, servers[2].Addr
+			n := Nginx(t, NginxConfig{Servers: servers})
+			f := evidence.Follow(n.ErrorLog(), longEjection)
+			defer f.Close()
+			get(t, n.URL())
+			get(t, n.URL())
+			if diff := cmp.Diff(map[string]int{dead: 1}, lines(f.Read(t.Context(), time.Now()))); diff != "" {
+				t.Fatalf("lines before the rotation (-want +got):\n%s", diff)
+			}
+			rotate(t, n)
+			// A reload forgets the ejection; without the node that is alive, both
+			// of the others are tried.
+			n.Reload(NginxConfig{Servers: []Server{servers[0], {Addr: backup, FailTimeout: ejection}}})
+			get(t, n.URL())
+			obs := f.Read(t.Context(), time.Now())
+			if diff := cmp.Diff(map[string]int{dead: 2, backup: 1}, lines(obs)); diff != "" {
+				t.Errorf("lines after the rotation (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHAProxyEvidence(t *testing.T) {
+	t.Parallel()
+	dead, admin := FreeAddr(t), FreeAddr(t)
+	servers := append(nodes(t, "alive", "drained"), Server{Name: "dead", Addr: dead}, Server{Name: "disabled", Addr: dead, Down: true})
+	h := HAProxy(t, HAProxyConfig{
+		Servers: servers, CheckPath: "/status",
+		ExtraBackend: "    server unchecked " + dead + "\n    server weightless " + servers[0].Addr + " check weight 0\n" +
+			"frontend admin\n    bind " + admin + "\n    stats enable\n    stats uri /\n    stats admin if TRUE\n",
+	})
+	resp, err := http.PostForm("http://"+admin+"/", url.Values{"b": {"cluster"}, "s": {"drained"}, "action": {"drain"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	want := map[string]probes.ServerState{
+		"alive": probes.ServerUp, "dead": probes.ServerDown, "disabled": probes.ServerMaintenance,
+		"unchecked": probes.ServerUp, "drained": probes.ServerDraining, "weightless": probes.ServerDraining,
+	}
+	var obs probes.EvidenceObservation
+	await(t, "down", func() bool {
+		obs = evidence.HAProxyStats(t.Context(), nil, parse(t, h.StatsURL()), "cluster")
+		return states(t, obs)["dead"] == probes.ServerDown
+	})
+	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	for _, s := range obs.Servers {
+		if age := time.Since(s.Since); age < 0 || age > time.Minute {
+			t.Errorf("%s has its state since %v, want a moment ago", s.Server, s.Since)
+		}
+	}
+}
+
+// httpd tells the same on both pages, but for the route and the time.
+func TestApacheEvidence(t *testing.T) {
+	t.Parallel()
+	servers := nodes(t, "alive", "disabled", "standby")
+	servers[1].Down, servers[2].Backup = true, true
+	servers = append(servers, Server{Name: "dead", Addr: FreeAddr(t), FailTimeout: ejection})
+	a := Apache(t, ApacheConfig{Servers: servers})
+	for range 4 {
+		get(t, a.URL())
+	}
+	want := map[string]probes.ServerState{
+		"alive": probes.ServerUp, "disabled": probes.ServerMaintenance, "standby": probes.ServerUp, "dead": probes.ServerDown,
+	}
+	byAddress := map[string]probes.ServerState{}
+	for _, s := range servers {
+		byAddress[s.Addr] = want[s.Name]
+	}
+	if diff := cmp.Diff(byAddress, states(t, evidence.ApacheStatus(t.Context(), nil, parse(t, a.StatusURL())))); diff != "" {
+		t.Errorf("states on the status page (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, states(t, evidence.ApacheBalancerManager(t.Context(), nil, parse(t, a.ManagerURL())))); diff != "" {
+		t.Errorf("states in the manager (-want +got):\n%s", diff)
+	}
+}
+
+func TestCaddyEvidence(t *testing.T) {
+	t.Parallel()
+	servers := oneDead(t)
+	c := Caddy(t, CaddyConfig{Servers: servers, Policy: "round_robin", FailDuration: ejection})
+	for range 4 {
+		get(t, c.URL())
+	}
+	obs := evidence.CaddyAdmin(t.Context(), nil, parse(t, c.AdminURL()))
+	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerUnknown, servers[1].Addr: probes.ServerUnknown}
+	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	for _, s := range obs.Servers {
+		if s.Server == servers[0].Addr && s.Fails != 1 {
+			t.Errorf("Caddy remembers %d failures of the dead node, want 1", s.Fails)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// System E: Tomcats whose memcached-session-manager keeps sessions in two real
+// memcached servers, behind nginx by round robin. The manager itself cannot be
+// had, so the nodes keep their sessions in its way: ids such as ID-n1.node2, a
+// primary and a backup.
+
+type msmRig struct {
+	*rig
+	memcached []*Dependency
+}
+
+func newMSMRig(t *testing.T) msmRig {
+	t.Helper()
+	f := front{name: "nginx for MSM", method: probes.MethodRoundRobin, start: startNginx(NginxConfig{})}
+	memcached := []*Dependency{Memcached(t), Memcached(t)}
+	store := newMSMStore(memcached...)
+	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary})
+	for i, m := range memcached {
+		r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{
+			Name: "memcached " + store.names[i], URL: parse(t, m.URL()),
+		})
+	}
+	return msmRig{r, memcached}
+}
+
+func TestMSMHealthy(t *testing.T) {
+	r := newMSMRig(t)
+	report := r.probe()
+	judgeScenario(t, scenario{}, report)
+	if report.Verdict != checks.Healthy || report.Session.Shared != checks.Yes {
+		t.Errorf("got %s, shared %s, want healthy and yes", report.Verdict, report.Session.Shared)
+	}
+}
+
+// TestMSMMemcachedStopped: one memcached is gone before anybody comes. The ids
+// name the other one, and nobody has lost anything.
+func TestMSMMemcachedStopped(t *testing.T) {
+	r := newMSMRig(t)
+	r.memcached[0].Stop()
+	judgeScenario(t, scenario{want: []string{"dependency_down/memcached n1"}}, r.probe())
+}
+
+// TestMSMFailover: a session that lives through its memcached's end changes
+// -n1 to -n2 and keeps prefix and values: that is a failover, no loss.
+func TestMSMFailover(t *testing.T) {
+	r := newMSMRig(t)
+	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
+	canary.Open(t.Context())
+	r.memcached[0].Stop()
+	canary.Follow(t.Context())
+	walk := canary.Walk()
+	if got := walk.Fate(1); got != probes.FateKept {
+		t.Errorf("got fate %q, want %q: %+v", got, probes.FateKept, walk)
+	}
+}
+
+// TestMSMTomcatStopped: "stop one Tomcat: the session stays".
+func TestMSMTomcatStopped(t *testing.T) {
+	r := newMSMRig(t)
+	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
+	first := canary.Open(t.Context())
+	r.stop(first.Label)
+	canary.Follow(t.Context())
+	if got := canary.Walk().Fate(1); got != probes.FateKept {
+		t.Errorf("got fate %q, want %q: %+v", got, probes.FateKept, canary.Walk())
+	}
+	judgeScenario(t, scenario{want: []string{"node_down/" + first.Label}, also: []checks.Code{checks.NodeFailingInRotation}}, r.probe())
+}
+
+// TestMSMSharingOff: "without sharing the id changes on every refresh".
+func TestMSMSharingOff(t *testing.T) {
+	r := newMSMRig(t)
+	r.changeAll(func(f *demo.NodeFaults) { f.Private = true })
+	judgeScenario(t, scenario{want: []string{"session_lost", "session_not_shared"}}, r.probe())
+}
+
+// TestMSMIdentity: prefix, memcached node and route of an id are told apart.
+func TestMSMIdentity(t *testing.T) {
+	r := newMSMRig(t)
+	for _, n := range r.probe().Nodes {
+		if !strings.HasPrefix(n.Label, "node") || strings.ContainsAny(n.Label, "-.") {
+			t.Errorf("%s: got label %q, want its route alone", n.Node, n.Label)
+		}
+	}
+}
+
+func entranceOf(t *testing.T, r *rig) probes.Entrance {
+	t.Helper()
+	list := probes.Resolve(context.WithoutCancel(t.Context()), r.cluster)
+	if len(list) != 1 {
+		t.Fatalf("got %d entrances, want 1", len(list))
+	}
+	return list[0]
+}

@@ -1,0 +1,131 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+)
+
+// A systemC is Apache httpd before two Tomcats, watched by the tomcat profile
+// with nothing but addresses and the method.
+type systemC struct {
+	tb      testing.TB
+	tomcats []*Tomcat
+	cluster *probes.Cluster
+}
+
+// Sticky sessions by busyness over AJP are what the system's guide sets up
+// first; it offers the same without stickysession, too.
+var (
+	apacheSticky     = ApacheConfig{Scheme: "ajp", Method: "bybusyness", StickySession: "JSESSIONID|jsessionid"}
+	apacheScattered  = ApacheConfig{Scheme: "ajp", Method: "bybusyness"}
+	apacheNoFailover = ApacheConfig{Scheme: "ajp", Method: "bybusyness", StickySession: "JSESSIONID|jsessionid", NoFailover: true}
+)
+
+// newSystemC puts an httpd in front of Tomcats; change, unless nil, changes its
+// members. A policy of "" is the profile's, replicated.
+func newSystemC(tb testing.TB, tomcats []*Tomcat, front ApacheConfig, policy probes.Policy, change func(testing.TB, *Server)) *systemC {
+	tb.Helper()
+	flags := config.Flags{Profile: "tomcat", Method: string(probes.MethodCookie), Policy: string(policy)}
+	for _, t := range tomcats {
+		server := Server{Name: t.Name(), Addr: t.AJP()}
+		if change != nil {
+			change(tb, &server)
+		}
+		front.Servers = append(front.Servers, server)
+		flags.Nodes = append(flags.Nodes, t.Name()+"="+t.URL())
+	}
+	flags.Balancer = []string{Apache(tb, front).URL()}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &systemC{tb, tomcats, cfg.Clusters[0]}
+}
+
+func (s *systemC) round() checks.Round {
+	return new(monitor.Prober).Round(s.tb.Context(), s.cluster)
+}
+
+// canary lets clients in until one is given the i-th Tomcat, which httpd may
+// have to take back first, and stores a counter in its session.
+func (s *systemC) canary(i int) (canary *probes.Canary) {
+	s.tb.Helper()
+	entrance := probes.Resolve(s.tb.Context(), s.cluster)[0]
+	err := poll(s.tb.Context(), nil, func(ctx context.Context) error {
+		canary = probes.NewCanary(s.cluster, entrance, "", "", 1000)
+		if canary.Open(ctx).Label != s.tomcats[i].Name() {
+			return errors.New("no new client met " + s.tomcats[i].Name())
+		}
+		return nil
+	})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	canary.Write(s.tb.Context())
+	return canary
+}
+
+// A sighting is what a canary sees when it comes back.
+type sighting struct {
+	Status int
+	Node   string
+	Fate   probes.Fate
+}
+
+func (s *systemC) follow(canary *probes.Canary) sighting {
+	ex := canary.Follow(s.tb.Context())
+	walk := canary.Walk()
+	return sighting{ex.Status, ex.Label, walk.Fate(len(walk.Steps) - 1)}
+}
+
+// sees has a canary come back and compares.
+func (s *systemC) sees(when string, canary *probes.Canary, want sighting) {
+	s.tb.Helper()
+	if diff := cmp.Diff(want, s.follow(canary)); diff != "" {
+		s.tb.Errorf("%s (-want +got):\n%s", when, diff)
+	}
+}
+
+// An outlook is a report in three words.
+type outlook struct {
+	Verdict        checks.Verdict
+	Sticky, Shared checks.Answer
+}
+
+// A picture is what must be seen of a systemC.
+type picture struct {
+	name   string
+	front  ApacheConfig
+	policy probes.Policy
+	change func(testing.TB, *Server) // of httpd's members
+	act    func(*systemC)
+	want   []string // findings, as in a scenario
+	is     outlook
+	reason string // in the session's reason
+}
+
+func (p picture) check(t *testing.T, tomcats []*Tomcat) {
+	t.Run(p.name, func(t *testing.T) {
+		s := newSystemC(t, tomcats, p.front, p.policy, p.change)
+		if p.act != nil {
+			p.act(s)
+		}
+		report := checks.Judge(s.round())
+		judgeScenario(t, scenario{want: p.want}, report)
+		if diff := cmp.Diff(p.is, outlook{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, tell(report))
+		}
+		if !strings.Contains(report.Session.Reason, p.reason) {
+			t.Errorf("got reason %q, want one with %q", report.Session.Reason, p.reason)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package lab
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+var replicatedPictures = []picture{
+	{name: "as in the guide", front: apacheSticky, is: outlook{checks.Healthy, checks.Yes, checks.Yes}},
+	{
+		// FAILS, and so does the next: follow-ups come back with the cookie of the
+		// canary's first visits, as no browser would after an answer has renamed
+		// its session ("with the old cookie" in TestTomcatReplicates), and what
+		// comes of that is taken for lost sessions and missing replication.
+		name: "without stickysession", front: apacheScattered,
+		want: []string{"session_drift"}, is: outlook{checks.Failing, checks.No, checks.Yes},
+	},
+	{
+		name: "without stickysession, as is meant", front: apacheScattered, policy: probes.PolicyShared,
+		is: outlook{checks.Healthy, checks.No, checks.Yes},
+	},
+	{
+		name: "one stopped", front: apacheSticky, act: func(s *systemC) {
+			s.tomcats[0].Stop()
+			s.tb.Cleanup(s.tomcats[0].Start)
+		},
+		want: []string{"node_down/tomcat1"}, is: outlook{checks.Degraded, checks.Unknown, checks.Unknown},
+	},
+	{
+		name: "one without AJP", front: apacheSticky, change: func(tb testing.TB, s *Server) {
+			if s.Name == "tomcat2" {
+				s.Addr = FreeAddr(tb)
+			}
+		},
+		want: []string{"node_ejected/tomcat2"}, is: outlook{checks.Degraded, checks.Yes, checks.Yes},
+	},
+}
+
+func TestSystemCReplicated(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
+	for _, p := range replicatedPictures {
+		p.check(t, tomcats)
+	}
+	t.Run("sessions are put back", func(t *testing.T) {
+		s := newSystemC(t, tomcats, apacheSticky, "", nil)
+		canary := s.canary(0)
+		for _, x := range canary.Cross(t.Context(), s.cluster.Nodes[0], s.cluster.Nodes[1:]) {
+			if x.Fate() != probes.FateKept || x.There.Label != "tomcat2" {
+				t.Errorf("presented to %s: %q answers, the session is %q", x.To, x.There.Label, x.Fate())
+			}
+		}
+		s.sees("back through httpd", canary, sighting{200, "tomcat1", probes.FateKept})
+	})
+	for name, end := range map[string]func(*Process){"stop": (*Process).Stop, "kill": (*Process).Kill} {
+		t.Run("failover after a "+name, func(t *testing.T) { failsOver(t, tomcats, end) })
+	}
+	t.Run("nofailover", func(t *testing.T) { locksOut(t, tomcats) })
+}
+
+// failsOver is the test that the guide has done by hand. It goes on until the
+// node is back: a browser then stays where it was taken in.
+func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
+	s := newSystemC(t, tomcats, apacheSticky, "", func(_ testing.TB, s *Server) { s.FailTimeout = time.Second })
+	canary := s.canary(0)
+	end(tomcats[0].Process)
+	kept := sighting{200, "tomcat2", probes.FateKept}
+	s.sees("while its node is down", canary, kept)
+	tomcats[0].Start()
+	s.canary(0) // httpd has taken it back
+	// FAILS for the reason above: the canary returns to tomcat1, with the cookie
+	// that it had from there.
+	s.sees("when its node is back", canary, kept)
+}
+
+// locksOut: with nofailover=On the users of a stopped node are refused, though
+// the other node has their sessions, until httpd tries the node again. New
+// clients notice nothing, and a round is made of new clients.
+func locksOut(t *testing.T, tomcats []*Tomcat) {
+	s := newSystemC(t, tomcats, apacheNoFailover, "", nil)
+	canary := s.canary(0)
+	refused := sighting{503, "", probes.FateUntold}
+	tomcats[0].Stop()
+	s.sees("while its node is down", canary, refused)
+	round := s.round()
+	judgeScenario(t, scenario{want: []string{"node_down/tomcat1"}}, checks.Judge(round))
+	round.Walks = append(round.Walks, canary.Walk())
+	judgeScenario(t, scenario{want: []string{"node_down/tomcat1", "node_failing_in_rotation/tomcat1"}}, checks.Judge(round))
+	tomcats[0].Start()
+	s.sees("when its node is back", canary, refused)
+	judgeScenario(t, scenario{want: []string{"node_ejected/tomcat1"}}, checks.Judge(s.round()))
+}
+
+func TestSystemCAsynchronous(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Async: true})
+	picture{name: "as in the guide", front: apacheSticky, is: outlook{checks.Healthy, checks.Yes, checks.Yes}}.check(t, tomcats)
+}
+
+func TestSystemCAlone(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair})
+	picture{
+		name: "sticky", front: apacheSticky,
+		want: []string{"session_not_shared"}, is: outlook{checks.Degraded, checks.Yes, checks.No},
+	}.check(t, tomcats)
+	t.Run("both are named", func(t *testing.T) {
+		report := checks.Judge(newSystemC(t, tomcats, apacheSticky, "", nil).round())
+		for _, f := range report.Findings {
+			if diff := cmp.Diff(tomcatPair, slices.Sorted(slices.Values(f.Nodes))); diff != "" {
+				t.Errorf("nodes of %s (-want +got):\n%s", f.Code, diff)
+			}
+		}
+	})
+	t.Run("without stickysession, as is meant", func(t *testing.T) {
+		// FAILS more often than not: a write that meets the other node opens a
+		// session there, and that session is then presented to the node that has it.
+		report := checks.Judge(newSystemC(t, tomcats, apacheScattered, probes.PolicyShared, nil).round())
+		judgeScenario(t, scenario{want: []string{"session_not_shared"}, also: []checks.Code{checks.SessionLost}}, report)
+		if report.Session.Shared != checks.No {
+			t.Errorf("got shared %s, want no", report.Session.Shared)
+		}
+	})
+	t.Run("failover", func(t *testing.T) {
+		s := newSystemC(t, tomcats, apacheSticky, "", nil)
+		canary := s.canary(0)
+		tomcats[0].Stop()
+		s.sees("while its node is down", canary, sighting{200, "tomcat2", probes.FateLost})
+	})
+}
+
+// TestSystemCRoutes: what a jvmRoute can be wrong about. Without one, or with
+// one for both, nothing tells who answers. Swapped, httpd sends each session to
+// the other node, which renames it to its own route, which leads back.
+func TestSystemCRoutes(t *testing.T) {
+	const untold = "the answers do not tell which node gave them"
+	tests := []struct {
+		routes  []string
+		picture picture
+	}{
+		{[]string{"", ""}, picture{
+			name: "none", is: outlook{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: untold,
+		}},
+		{[]string{"tomcat1", "tomcat1"}, picture{
+			name: "one twice", is: outlook{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: untold,
+			want: []string{"duplicate_node_id"},
+		}},
+		{[]string{"tomcat2", "tomcat1"}, picture{
+			name: "swapped", is: outlook{checks.Failing, checks.No, checks.Yes}, reason: "answered by another node",
+			want: []string{"session_drift", "node_misidentified/tomcat1", "node_misidentified/tomcat2"},
+		}},
+	}
+	for _, test := range tests {
+		test.picture.front = apacheSticky
+		test.picture.check(t, Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: test.routes, Replicate: true}))
+	}
+}

@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tomcatPair are the names and routes of the Tomcats of the document.
+var tomcatPair = []string{"tomcat1", "tomcat2"}
+
+// A visit is what a client is shown of its session.
+type visit struct{ ID, Route, Key1 string }
+
+// show presents a session to a Tomcat, stores a value when there is one, and
+// returns what the page shows and the cookie that the client now has.
+func show(tb testing.TB, t *Tomcat, session, value string) (visit, string) {
+	tb.Helper()
+	url := t.URL() + testPage
+	if value != "" {
+		url += "?key1=" + value
+	}
+	page, now, err := askTestPage(tb.Context(), url, session)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	id, route, _ := strings.Cut(now, ".")
+	_, rest, _ := strings.Cut(page, "key1=")
+	stored, _, _ := strings.Cut(rest, "<")
+	return visit{id, route, stored}, now
+}
+
+// A replicated session that its client takes to another node keeps id and
+// values; its route moves along.
+func TestTomcatReplicates(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
+
+	t.Run("there and back", func(t *testing.T) {
+		first, session := show(t, tomcats[0], "", "one")
+		moved, session := show(t, tomcats[1], session, "")
+		back, _ := show(t, tomcats[0], session, "")
+		want := []visit{{first.ID, "tomcat1", "one"}, {first.ID, "tomcat2", "one"}, {first.ID, "tomcat1", "one"}}
+		if diff := cmp.Diff(want, []visit{first, moved, back}); diff != "" {
+			t.Errorf("here, there and back (-want +got):\n%s", diff)
+		}
+	})
+
+	// A session that has moved is known at its first node by its new cookie only;
+	// where it is now, either will do.
+	t.Run("with the old cookie", func(t *testing.T) {
+		first, old := show(t, tomcats[0], "", "one")
+		show(t, tomcats[1], old, "")
+		again, _ := show(t, tomcats[1], old, "")
+		if want := (visit{first.ID, "tomcat2", "one"}); again != want {
+			t.Errorf("got %v where the session is, want %v", again, want)
+		}
+		if lost, _ := show(t, tomcats[0], old, ""); lost.ID == first.ID || lost.Key1 != "" {
+			t.Errorf("got %v where the session was, want a new one", lost)
+		}
+	})
+
+	// Who comes back is given all sessions before it answers.
+	for name, end := range map[string]func(){"after a stop": tomcats[0].Stop, "after a kill": tomcats[0].Kill} {
+		t.Run(name, func(t *testing.T) {
+			first, session := show(t, tomcats[0], "", "one")
+			end()
+			_, session = show(t, tomcats[1], session, "two")
+			tomcats[0].Start()
+			back, _ := show(t, tomcats[0], session, "")
+			if want := (visit{first.ID, "tomcat1", "two"}); back != want {
+				t.Errorf("got %v, want %v", back, want)
+			}
+		})
+	}
+}
+
+func TestTomcatsAlone(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: []string{"tomcat1", ""}})
+	first, session := show(t, tomcats[0], "", "one")
+	other, _ := show(t, tomcats[1], session, "")
+	if other.ID == first.ID || other.Route != "" || other.Key1 != "" {
+		t.Errorf("got %v from a Tomcat without a route for a session of another, want a new one without a route", other)
+	}
+}

@@ -1,0 +1,67 @@
+package probes
+
+import "time"
+
+// An EvidenceObservation is what a balancer told about its own servers: a log
+// it writes, or a page it serves. How its names map to nodes is not known here.
+type EvidenceObservation struct {
+	Kind   EvidenceKind
+	Source string // where it was read, without credentials and query
+	At     time.Time
+	Error  string // why it could not be read, in one clean line; "": it was read
+
+	Servers []ServerEvidence
+	// Pools are upstreams that had no live server left when asked for one. Only
+	// an nginx error log names them, and only then; of their names Pool is set.
+	Pools []ServerEvidence
+
+	// Silent tells why the absence of a server from this source, or of an
+	// ejection, proves nothing; "": silence is telling.
+	Silent string
+}
+
+// An EvidenceKind is a way by which balancers tell.
+type EvidenceKind string
+
+// The kinds, by their keys in a configuration.
+const (
+	EvidenceNginxErrorLog         EvidenceKind = "nginx_error_log"
+	EvidenceHAProxyStats          EvidenceKind = "haproxy_stats"
+	EvidenceApacheStatus          EvidenceKind = "apache_status"
+	EvidenceApacheBalancerManager EvidenceKind = "apache_balancer_manager"
+	EvidenceCaddyAdmin            EvidenceKind = "caddy_admin"
+)
+
+// ServerEvidence is what a balancer told about one of its servers.
+type ServerEvidence struct {
+	Pool    string // the upstream, backend or balancer it belongs to; "": not told
+	Server  string // as the balancer names it: host:port, route or server name
+	Address string // its host:port or unix:PATH; "": not told
+	State   ServerState
+	Since   time.Time // of the state; zero: not told
+	Fails   int       // failures the source counts; 0: none, or it does not count
+	Detail  string    // what the source said, in one clean line
+
+	Episodes []Episode // the newest ejections, oldest first; nginx only
+}
+
+// A ServerState is what a balancer does with a server.
+type ServerState string
+
+// The states of a server. Up: clients are sent there (to a backup, when no
+// other is left). Down: the balancer found it failing. Draining: sessions it
+// has may go on, new ones go elsewhere. Maintenance: an operator took it out.
+const (
+	ServerUp          ServerState = "up"
+	ServerDown        ServerState = "down"
+	ServerDraining    ServerState = "draining"
+	ServerMaintenance ServerState = "maintenance"
+	ServerUnknown     ServerState = "unknown"
+)
+
+// An Episode is one ejection. nginx repeats its line on every failed trial, so
+// the lines of one ejection are many, and their number means traffic.
+type Episode struct {
+	First, Last time.Time // its first and last line, to the second
+	Lines       int
+}

@@ -1,0 +1,160 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Follower reads an nginx error log as it grows, and every line once: across
+// rotation, be it by renaming (the renamed file is read to its end) or by
+// copying and truncating. At a time it reads at most 1 MiB of a file, the
+// newest.
+//
+// It is not safe for concurrent use.
+type Follower struct {
+	path   string
+	ledger *ledger
+	files  []*tail       // the log, after those that were renamed a moment ago
+	ahead  time.Duration // by how much the file's time is ahead of its last line's
+}
+
+// Follow returns a follower of the error log at path. It opens nothing yet: a
+// log that is not there may come.
+func Follow(path string, o NginxOptions) *Follower {
+	return &Follower{path: path, ledger: newLedger(o)}
+}
+
+// Close closes the files.
+func (f *Follower) Close() error {
+	var errs []error
+	for _, t := range f.files {
+		errs = append(errs, t.file.Close())
+	}
+	f.files = nil
+	return errors.Join(errs...)
+}
+
+// Read takes in what was written since the last time and tells what is known
+// at now. Nothing is read once ctx is over, but a file system that hangs is
+// waited for.
+func (f *Follower) Read(ctx context.Context, now time.Time) probes.EvidenceObservation {
+	obs := probes.EvidenceObservation{
+		Kind:   probes.EvidenceNginxErrorLog,
+		Source: "nginx error log " + probes.Clean(f.path, probes.MaxError),
+		At:     now,
+	}
+	if err := f.advance(ctx, now); err != nil {
+		obs.Error = probes.Clean(err.Error(), probes.MaxError)
+		return obs
+	}
+	obs.Servers, obs.Pools = f.ledger.evidence(f.ledger.servers, now), f.ledger.evidence(f.ledger.pools, now)
+	if f.misdated() {
+		distrust(obs.Servers)
+		distrust(obs.Pools)
+	}
+	obs.Silent = f.silent(now)
+	return obs
+}
+
+// advance reads what is new in every file. One that was renamed before the last
+// time is let go: nginx has reopened its logs since.
+func (f *Follower) advance(ctx context.Context, now time.Time) error {
+	renamed := max(0, len(f.files)-1)
+	if err := f.reopen(); err != nil {
+		return err
+	}
+	for _, t := range f.files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f.drain(t, now); err != nil {
+			return err
+		}
+	}
+	for _, t := range f.files[:renamed] {
+		t.file.Close()
+	}
+	f.files = f.files[renamed:]
+	return nil
+}
+
+// reopen opens the file at the path, unless it is open. While there is none,
+// as in the middle of a rotation, nginx writes to the one that was there.
+func (f *Follower) reopen() error {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) && len(f.files) > 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return fmt.Errorf("reading %q: it is no regular file, as where nginx logs to its standard error", f.path)
+	}
+	if n := len(f.files); n > 0 && f.files[n-1].is(info) {
+		return nil
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	f.files = append(f.files, &tail{file: file})
+	return nil
+}
+
+// drain takes in what was appended to a file.
+func (f *Follower) drain(t *tail, now time.Time) error {
+	c, err := t.next()
+	if err != nil {
+		return err
+	}
+	if c.missed {
+		f.ledger.missed()
+	}
+	zone := f.ledger.options.zone()
+	for text := range strings.Lines(c.text) {
+		l, ok := parseLine(strings.TrimRight(text, "\r\n"), zone)
+		if !ok {
+			f.ahead = 0 // somebody else wrote, maybe long after nginx did
+			continue
+		}
+		f.ahead = c.written.Sub(l.at)
+		f.ledger.add(l, now)
+	}
+	f.ledger.begun(now)
+	return nil
+}
+
+// misdated reports whether the file was written at another time than its last
+// line says. Then the zone is wrong, or the file is a copy, and what its lines
+// say of now cannot be told.
+func (f *Follower) misdated() bool { return f.ahead.Abs() > time.Minute }
+
+func distrust(list []probes.ServerEvidence) {
+	for i := range list {
+		list[i].State, list[i].Since = probes.ServerUnknown, time.Time{}
+	}
+}
+
+// silent tells why an ejection might not have been seen.
+func (f *Follower) silent(now time.Time) string {
+	covered := now.Sub(f.ledger.since)
+	switch {
+	case f.misdated():
+		return fmt.Sprintf("its last line is dated %s off the time it was written: is it in another time zone?",
+			f.ahead.Abs().Round(time.Second))
+	case !f.ledger.low:
+		return "no line below the level error was seen, so it may leave out ejections: error_log needs the level warn"
+	case covered < f.ledger.options.hold():
+		return fmt.Sprintf("what was read of it reaches back only %s", max(0, covered).Round(time.Second))
+	default:
+		return ""
+	}
+}

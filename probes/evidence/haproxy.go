@@ -1,0 +1,178 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// HAProxyStats reads the statistics page at u, in its form for machines, which
+// ";csv" at the end asks for whether or not u has it. Of several backends it
+// keeps the one that is named; backend "" means all. A nil client means one of
+// its own.
+func HAProxyStats(ctx context.Context, client *http.Client, u *url.URL, backend string) probes.EvidenceObservation {
+	p := page{
+		kind: probes.EvidenceHAProxyStats,
+		name: "haproxy stats",
+		url:  withCSV(u),
+		parse: func(body []byte, at time.Time) ([]probes.ServerEvidence, error) {
+			return parseHAProxy(body, at, backend)
+		},
+		empty: "it names no server",
+	}
+	if backend != "" {
+		p.empty += " of backend " + probes.Clean(strconv.Quote(backend), maxName)
+	}
+	return p.read(ctx, client)
+}
+
+// withCSV puts ";csv" at the end of the path: there HAProxy looks for options,
+// also those of a page that it is configured to serve at "/stats?page".
+func withCSV(u *url.URL) *url.URL {
+	v := *u
+	switch {
+	case strings.Contains(v.RequestURI(), ";csv"):
+	case v.RawQuery != "":
+		v.RawQuery += ";csv"
+	default:
+		v.Path, v.RawPath = strings.TrimSuffix(v.Path, ";")+";csv", ""
+		if !strings.HasPrefix(v.Path, "/") {
+			v.Path = "/" + v.Path
+		}
+	}
+	return &v
+}
+
+var errNotCSV = errors.New("the answer is not HAProxy's CSV: want a URL that serves the statistics (stats enable)")
+
+// parseHAProxy reads the rows of servers. Columns are found by their names:
+// every version adds some.
+func parseHAProxy(body []byte, at time.Time, backend string) ([]probes.ServerEvidence, error) {
+	body, ok := bytes.CutPrefix(body, []byte("# "))
+	if !ok {
+		return nil, errNotCSV
+	}
+	r := csv.NewReader(bytes.NewReader(body))
+	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, true
+	header, err := r.Read()
+	if err != nil {
+		return nil, errNotCSV
+	}
+	columns := make(map[string]int, len(header))
+	for i, name := range header {
+		columns[name] = i
+	}
+	for _, name := range []string{"pxname", "svname", "status"} {
+		if _, ok := columns[name]; !ok {
+			return nil, errNotCSV
+		}
+	}
+	var list []probes.ServerEvidence
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, errNotCSV
+		}
+		if h := (haproxyRow{columns, row}); h.isServer(backend) {
+			list = append(list, h.server(at))
+		}
+	}
+}
+
+// A haproxyRow is a row of the CSV under its header.
+type haproxyRow struct {
+	columns map[string]int
+	fields  []string
+}
+
+// get is a field in one clean line; "" when there is no such column.
+func (h haproxyRow) get(column string) string {
+	i, ok := h.columns[column]
+	if !ok || i >= len(h.fields) {
+		return ""
+	}
+	return probes.Clean(h.fields[i], maxName)
+}
+
+func (h haproxyRow) number(column string) (int, bool) {
+	n, err := strconv.Atoi(h.get(column))
+	return n, err == nil && n >= 0
+}
+
+// isServer tells servers of the backend from its totals, which have a row as
+// well, and from listeners, which have one under "option socket-stats".
+func (h haproxyRow) isServer(backend string) bool {
+	const server = "2"
+	if kind := h.get("type"); kind != "" && kind != server {
+		return false
+	}
+	name, pool := h.get("svname"), h.get("pxname")
+	return name != "" && name != "FRONTEND" && name != "BACKEND" && (backend == "" || pool == backend)
+}
+
+func (h haproxyRow) server(at time.Time) probes.ServerEvidence {
+	status := h.get("status")
+	s := probes.ServerEvidence{
+		Pool:    h.get("pxname"),
+		Server:  h.get("svname"),
+		Address: h.get("addr"),
+		State:   haproxyState(status),
+		Detail:  h.detail(status),
+	}
+	s.Fails, _ = h.number("chkfail")
+	if weight, ok := h.number("weight"); ok && weight == 0 && s.State == probes.ServerUp {
+		s.State = probes.ServerDraining // HAProxy 2.6 calls it UP, and gives it no new sessions
+	}
+	const lifetime = 10 * 365 * 24 * 60 * 60 // more is nonsense, and would overflow
+	if ago, ok := h.number("lastchg"); ok && ago < lifetime {
+		s.Since = at.Add(-time.Duration(ago) * time.Second).Truncate(time.Second)
+	}
+	return s
+}
+
+// detail is the status with what the last check found.
+func (h haproxyRow) detail(status string) string {
+	parts := []string{status}
+	if weight, ok := h.number("weight"); ok && weight == 0 {
+		parts = append(parts, "weight 0")
+	}
+	if check := strings.TrimSpace(h.get("check_status") + " " + h.get("check_code")); check != "" {
+		parts = append(parts, check)
+	}
+	if said := h.get("last_chk"); said != "" {
+		parts = append(parts, said)
+	}
+	return probes.Clean(strings.Join(parts, ", "), probes.MaxError)
+}
+
+// haproxyState maps the words of HAProxy's statistics (stats.c). "UP 1/3" is on
+// its way down and "DOWN 1/2" on its way up; NOLB keeps its sessions; "no
+// check" is sent requests whatever becomes of them.
+func haproxyState(status string) probes.ServerState {
+	word, _, _ := strings.Cut(status, " ")
+	switch word {
+	case "UP":
+		return probes.ServerUp
+	case "DOWN":
+		return probes.ServerDown
+	case "NOLB", "DRAIN":
+		return probes.ServerDraining
+	case "MAINT":
+		return probes.ServerMaintenance
+	}
+	if status == "no check" {
+		return probes.ServerUp
+	}
+	return probes.ServerUnknown
+}

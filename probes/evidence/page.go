@@ -1,0 +1,130 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+const (
+	maxPage    = 1 << 20 // bytes of a page; HAProxy takes about 400 a server
+	maxServers = 1000    // entries that are kept
+	maxName    = 128     // bytes of a name
+)
+
+// A page is where a balancer tells about its servers over HTTP.
+type page struct {
+	kind    probes.EvidenceKind
+	name    string // of the page, for people
+	url     *url.URL
+	referer string
+	// parse reads an answer that came at a time. Its errors are shown, so they
+	// must not quote the answer.
+	parse func(body []byte, at time.Time) ([]probes.ServerEvidence, error)
+	// empty tells what it means when no server is named.
+	empty string
+}
+
+// read asks for the page and reads the answer.
+func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObservation {
+	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + bare(p.url), At: time.Now()}
+	body, err := p.fetch(ctx, client)
+	if err == nil {
+		obs.Servers, err = p.parse(body, time.Now())
+	}
+	switch n := len(obs.Servers); {
+	case err != nil:
+		obs.Servers, obs.Error = nil, explain(err)
+	case n == 0:
+		obs.Silent = p.empty
+	case n > maxServers:
+		obs.Servers = obs.Servers[:maxServers]
+		obs.Silent = fmt.Sprintf("it names %d servers, of which the first %d were read", n, maxServers)
+	}
+	return obs
+}
+
+func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, probes.DefaultLimits.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "stickwatch")
+	if p.referer != "" {
+		req.Header.Set("Referer", p.referer)
+	}
+	resp, err := plain(client, p.url).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("got HTTP status %d, want 200", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage+1))
+	if err == nil && len(body) > maxPage {
+		err = fmt.Errorf("the answer is longer than %d bytes", maxPage)
+	}
+	return body, err
+}
+
+// plain is the client without redirects, which could carry the URL's
+// credentials elsewhere, and without cookies. Nil means one that comes as
+// itself: no proxy, a connection a request.
+func plain(client *http.Client, u *url.URL) *http.Client {
+	if client == nil {
+		client = probes.NewClient(probes.Target{URL: u}).HTTP()
+	}
+	c := *client
+	c.Jar = nil
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// bare is u as it may be shown: credentials hide in the user's part and in
+// queries.
+func bare(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return probes.Clean(shown.String(), probes.MaxError)
+}
+
+// explain says in one clean line what went wrong. What net/http wraps errors
+// in is left out: it quotes the URL with its query.
+func explain(err error) string {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return "no answer in time"
+	}
+	return probes.Clean(err.Error(), probes.MaxError)
+}
+
+// address is the host:port of a server that is named by a URL, with the port
+// its scheme means where it names none; "" when text is no URL.
+func address(text string) string {
+	if path, _, ok := strings.Cut(text, "|"); ok && strings.HasPrefix(path, "unix:") {
+		return probes.Clean(path, maxName)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	port := u.Port()
+	if port == "" {
+		port = defaultPorts[u.Scheme]
+	}
+	return probes.Clean(net.JoinHostPort(u.Hostname(), port), maxName)
+}
+
+var defaultPorts = map[string]string{"http": "80", "https": "443", "ajp": "8009", "h2c": "80", "h2": "443", "fcgi": "8000"}

@@ -1,0 +1,209 @@
+package evidence
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes"
+)
+
+// A reader is one of the package's, with what is not the same for all left out.
+type reader func(context.Context, *url.URL) probes.EvidenceObservation
+
+func haproxy(ctx context.Context, u *url.URL) probes.EvidenceObservation {
+	return HAProxyStats(ctx, nil, u, "")
+}
+
+func apacheStatus(ctx context.Context, u *url.URL) probes.EvidenceObservation {
+	return ApacheStatus(ctx, nil, u)
+}
+
+func manager(ctx context.Context, u *url.URL) probes.EvidenceObservation {
+	return ApacheBalancerManager(ctx, nil, u)
+}
+
+func caddy(ctx context.Context, u *url.URL) probes.EvidenceObservation {
+	return CaddyAdmin(ctx, nil, u)
+}
+
+var readers = map[string]reader{"haproxy": haproxy, "status": apacheStatus, "manager": manager, "caddy": caddy}
+
+// recordings are what the real servers answered.
+var recordings = map[string]string{
+	"haproxy": "haproxy.csv", "status": "apache_status.txt", "manager": "apache_manager.xml", "caddy": "caddy_upstreams.json",
+}
+
+func testdata(tb testing.TB, name string) []byte {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
+
+// serve answers everything the same way.
+func serve(t *testing.T, handler http.HandlerFunc) *url.URL {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func answer(body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }
+}
+
+// What is asked is GET, in the form for machines, whatever of it the URL has.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		reader    string
+		url, want string
+		referer   string
+	}{
+		{"haproxy", "", "/;csv", ""},
+		{"haproxy", "/;csv", "/;csv", ""},
+		{"haproxy", "/haproxy?stats", "/haproxy?stats;csv", ""},
+		{"haproxy", "/haproxy?stats;csv;norefresh", "/haproxy?stats;csv;norefresh", ""},
+		{"status", "/server-status", "/server-status?auto", ""},
+		{"status", "/server-status?auto", "/server-status?auto", ""},
+		{"manager", "/balancer-manager", "/balancer-manager?xml=1", "/"},
+		{"manager", "/balancer-manager?b=cluster&w=x&w_status_D=1&nonce=1234", "/balancer-manager?xml=1", "/"},
+		{"caddy", "", "/reverse_proxy/upstreams", ""},
+		{"caddy", "/admin/", "/admin/reverse_proxy/upstreams", ""},
+		{"caddy", "/reverse_proxy/upstreams", "/reverse_proxy/upstreams", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.reader+test.url, func(t *testing.T) {
+			t.Parallel()
+			type request struct{ method, uri, referer, user, password string }
+			var got request
+			u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				user, password, _ := r.BasicAuth()
+				got = request{r.Method, r.RequestURI, r.Referer(), user, password}
+				http.Redirect(w, r, "/elsewhere", http.StatusFound)
+			})
+			root := u.String()
+			u, err := url.Parse(root + test.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.User = url.UserPassword("admin", "hunter2")
+			obs := readers[test.reader](t.Context(), u)
+			want := request{http.MethodGet, test.want, "", "admin", "hunter2"}
+			if test.referer != "" {
+				want.referer = root + test.referer
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(request{})); diff != "" {
+				t.Errorf("request (-want +got):\n%s", diff)
+			}
+			if want := "got HTTP status 302, want 200"; obs.Error != want {
+				t.Errorf("Error = %q, want %q", obs.Error, want)
+			}
+			for _, secret := range []string{"hunter2", "admin:", "nonce"} {
+				if strings.Contains(fmt.Sprint(obs), secret) {
+					t.Errorf("the observation shows %q: %+v", secret, obs)
+				}
+			}
+		})
+	}
+}
+
+func TestBadAnswers(t *testing.T) {
+	t.Parallel()
+	large := []byte(strings.Repeat("x", maxPage+1))
+	many := []byte("[" + strings.Repeat(`{"address":"a:1"},`, maxServers) + `{"address":"a:1"}]`)
+	tests := []struct {
+		name, reader string
+		body         []byte
+		err, silent  string
+	}{
+		{"large", "haproxy", large, "longer than", ""},
+		{"HTML", "haproxy", []byte("<html>"), "not HAProxy's CSV", ""},
+		{"another CSV", "haproxy", []byte("# a,b\n1,2\n"), "not HAProxy's CSV", ""},
+		{"no servers", "haproxy", []byte("# pxname,svname,status\nusers,FRONTEND,OPEN\n"), "", "names no server"},
+		{"HTML", "status", []byte("<html>"), "not that of mod_status", ""},
+		{"ProxyStatus Off", "status", []byte("127.0.0.1\nServerUptimeSeconds: 1\nScoreboard: _\n"), "", "ProxyStatus On"},
+		{"page for people", "manager", testdata(t, "apache_manager.html"), "page for people", ""},
+		{"something else", "manager", []byte("<a/>"), "not that of the balancer manager", ""},
+		{"cut", "manager", testdata(t, "apache_manager.xml")[:900], "not that of the balancer manager", ""},
+		{"HTML", "caddy", []byte("<html>"), "not Caddy's list", ""},
+		{"an object", "caddy", []byte("{}"), "not Caddy's list", ""},
+		{"none", "caddy", []byte("[]"), "", "names no upstream"},
+		{"many", "caddy", many, "", "first 1000"},
+	}
+	for _, test := range tests {
+		t.Run(test.reader+" "+test.name, func(t *testing.T) {
+			t.Parallel()
+			obs := readers[test.reader](t.Context(), serve(t, answer(test.body)))
+			if !strings.Contains(obs.Error, test.err) || (obs.Error != "") != (test.err != "") {
+				t.Errorf("Error = %q, want %q", obs.Error, test.err)
+			}
+			if !strings.Contains(obs.Silent, test.silent) || (obs.Silent != "") != (test.silent != "") {
+				t.Errorf("Silent = %q, want %q", obs.Silent, test.silent)
+			}
+			if len(obs.Servers) > maxServers {
+				t.Errorf("%d servers are kept, want at most %d", len(obs.Servers), maxServers)
+			}
+		})
+	}
+}
+
+// The nonce of the recording, by which its holder could change the balancer.
+func TestTheNonceIsNowhere(t *testing.T) {
+	t.Parallel()
+	const nonce = "f2b171f3-ba8c-8ba5-092c-0fee3a0514ff"
+	whole := testdata(t, "apache_manager.xml")
+	if !strings.Contains(string(whole), nonce) {
+		t.Fatal("the recording has another nonce")
+	}
+	for cut := 100; cut < len(whole); cut += 50 {
+		obs := ApacheBalancerManager(t.Context(), nil, serve(t, answer(whole[:cut])))
+		if strings.Contains(fmt.Sprintf("%+v", obs), nonce) {
+			t.Fatalf("cut to %d bytes, the observation shows the nonce: %+v", cut, obs)
+		}
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	hanging := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-stop:
+		}
+	})
+	t.Cleanup(func() { close(stop) })
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	gone, err := url.Parse(closed.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for name, read := range readers {
+		if obs := read(ctx, hanging); obs.Error != "no answer in time" {
+			t.Errorf("%s: Error = %q of a server that hangs", name, obs.Error)
+		}
+		if obs := read(t.Context(), gone); !strings.Contains(obs.Error, "connection refused") {
+			t.Errorf("%s: Error = %q of a server that is not there", name, obs.Error)
+		}
+	}
+}
