@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +13,6 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
-	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
@@ -19,23 +20,30 @@ import (
 type demoOptions struct {
 	faults   []string
 	list     bool
-	rounds   int
-	interval time.Duration
+	rounds   setting[int] // 0: until interrupted
+	interval setting[time.Duration]
 }
 
 func newDemo(c console) *cobra.Command {
-	var o demoOptions
+	o := demoOptions{rounds: newSetting("", natural), interval: newSetting("3s", atLeast(100*time.Millisecond))}
 	cmd := &cobra.Command{
-		Use:   "demo",
+		Use:   "demo [flags]",
 		Short: "Watch a cluster of its own, on loopback, that can be broken",
 		Long: `demo starts three nodes and a balancer inside this process, on free loopback
-ports, and prints a picture of them every few seconds until it is interrupted.
-Nothing leaves this machine.`,
+ports, and prints a picture of them every few seconds until it is interrupted
+(Ctrl-C). Nothing leaves this machine.
+
+It exits 0 whatever the pictures show.`,
 		Example: `  stickwatch demo
+  # what can go wrong, and how it looks
   stickwatch demo --list
-  stickwatch demo --fault redis-down`,
-		Args: cobra.NoArgs,
+  stickwatch demo --fault redis-down
+  stickwatch demo --fault drift --rounds 1`,
+		Args: noArguments(func(arg string) string { return "stickwatch demo --fault " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.mistakes(); err != nil {
+				return err
+			}
 			if o.list {
 				return listFaults(c)
 			}
@@ -43,18 +51,31 @@ Nothing leaves this machine.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.faults, "fault", nil, "break it by this `name`; repeatable")
+	flags.StringArrayVar(&o.faults, "fault", nil, "break it by the fault of this `NAME`; repeatable")
 	flags.BoolVar(&o.list, "list", false, "list the names of faults")
-	flags.IntVar(&o.rounds, "rounds", 0, "stop after so many pictures (default: when interrupted)")
-	flags.DurationVar(&o.interval, "interval", 3*time.Second, "between two pictures")
-	_ = cmd.RegisterFlagCompletionFunc("fault", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, f := range demo.Faults() {
-			names = append(names, f.Name+"\t"+f.Description)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
+	flags.Var(&o.rounds, "rounds", "stop after so many pictures, a `NUMBER` (default: when interrupted)")
+	flags.Var(&o.interval, "interval", "the `DURATION` between two pictures")
+	explain(cmd, section{"Flags", []string{"fault", "list", "rounds", "interval"}})
+	var known []string
+	for _, f := range demo.Faults() {
+		known = append(known, f.Name+"\t"+f.Description)
+	}
+	offer(cmd, "fault", known...)
 	return cmd
+}
+
+func (o *demoOptions) mistakes() error {
+	var known []string
+	for _, f := range demo.Faults() {
+		known = append(known, f.Name)
+	}
+	errs := []error{o.rounds.mistake("rounds"), o.interval.mistake("interval")}
+	for _, name := range o.faults {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func listFaults(c console) error {
@@ -66,18 +87,17 @@ func listFaults(c console) error {
 	return nil
 }
 
-func (o *demoOptions) run(ctx context.Context, c console) error {
-	if o.interval <= 0 || o.rounds < 0 {
-		return fmt.Errorf("--interval must be above zero and --rounds not below: got %s and %d", o.interval, o.rounds)
-	}
+func (o *demoOptions) run(parent context.Context, c console) error {
+	ctx, stop := untilInterrupted(parent)
+	defer stop()
 	cluster, err := demo.Start(demo.Config{})
 	if err != nil {
-		return err
+		return exitError{exitInconclusive, err}
 	}
 	defer cluster.Close()
 	for _, name := range o.faults {
 		if err := cluster.Break(name); err != nil {
-			return fmt.Errorf("%w (see: stickwatch demo --list)", err)
+			return exitError{exitInconclusive, err}
 		}
 	}
 	watched, err := demoCluster(cluster)
@@ -86,30 +106,28 @@ func (o *demoOptions) run(ctx context.Context, c console) error {
 	}
 	fmt.Fprintf(c.err, "A cluster of three nodes is running behind %s. Interrupt (Ctrl-C) to end it.\n", cluster.Balancer.URL())
 	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe %s\n\n", strings.Join(demoFlags(cluster), " "))
-	return o.watch(ctx, c, newProber(), watched)
+	return o.watch(ctx, c, watched)
 }
 
-// watch prints picture after picture.
-func (o *demoOptions) watch(ctx context.Context, c console, p *monitor.Prober, watched []*probes.Cluster) error {
+// watch prints picture after picture. An interruption is how it ends.
+func (o *demoOptions) watch(ctx context.Context, c console, watched []*probes.Cluster) error {
 	opts := terminalOptions(c.out, c.environ)
 	opts.Clusters = watched
+	p, line := newProber(), newStatusLine(c)
+	p.Progress = line.show
 	for n := 1; ; n++ {
 		r := take(ctx, p, watched)
+		line.clear()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err := render(c.out, "table", r, opts); err != nil {
 			return err
 		}
-		if n == o.rounds {
+		if n == o.rounds.value || !pause(ctx, o.interval.value) {
 			return nil
 		}
 		fmt.Fprintln(c.out)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(o.interval):
-		}
 	}
 }
 

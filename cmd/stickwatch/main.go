@@ -4,37 +4,27 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 
-// run is main with an exit status. The first interrupt ends a command kindly,
-// the second one at once.
-func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	root := newRoot(console{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()})
+// run is main with an exit status.
+func run(args []string, c console) int {
+	root := newRoot(c)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if status, ok := errors.AsType[exitError](err); ok {
-		return int(status)
+	err := root.ExecuteContext(context.Background())
+	if text := describe(err); text != "" {
+		fmt.Fprintln(c.err, text)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, describe(err))
-		return exitUsage
-	}
-	return exitOK
+	return statusOf(err)
 }
 
-// An exitError ends the program with a status; all has been said already.
-type exitError int
-
-func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+// A console is where a command reads and writes.
+type console struct {
+	in, out, err *os.File
+	environ      []string
+}

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/charmbracelet/colorprofile"
@@ -21,24 +21,6 @@ type results struct {
 	Duration time.Duration
 	Verdict  checks.Verdict // the worst of Clusters
 	Clusters []checks.Report
-	Watches  map[string]watchResult // by cluster name; only with --watch
-}
-
-// A watchResult is what canaries held through a deployment went through.
-type watchResult struct {
-	Duration      time.Duration
-	Requests      int
-	Failed        int // requests that got no answer, or an error
-	Moves         []watchMove
-	Lost          int           // canaries whose session or counter was gone
-	LongestOutage time.Duration // of any one canary
-}
-
-// A watchMove is a canary that changed its node.
-type watchMove struct {
-	At       time.Time
-	From, To string
-	Kept     bool // session and counter came along
 }
 
 // renderOptions are what the reader of results wants, and where they are shown.
@@ -88,19 +70,28 @@ func (o renderOptions) failOn() checks.Severity {
 // formats are the values of --output, the default first.
 var formats = []string{"table", "json", "junit", "markdown", "prometheus"}
 
-// render writes r to w in one of formats.
+// render writes r to w in one of formats, all at once: half a result would be
+// worse than none.
 func render(w io.Writer, format string, r results, opts renderOptions) error {
+	var b bytes.Buffer
+	var err error
 	switch format {
 	case "table":
-		return renderTable(w, r, opts)
+		err = renderTable(&b, r, opts)
 	case "json":
-		return renderJSON(w, r, opts)
+		err = renderJSON(&b, r, opts)
 	case "junit":
-		return renderJUnit(w, r, opts)
+		err = renderJUnit(&b, r, opts)
 	case "markdown":
-		return renderMarkdown(w, r, opts)
+		err = renderMarkdown(&b, r, opts)
 	case "prometheus":
-		return metrics.Write(w, r.Clusters)
+		err = metrics.Write(&b, r.Clusters)
+	default:
+		err = fmt.Errorf("unknown output format %q: want %s", format, joinWords(formats))
 	}
-	return fmt.Errorf("unknown output format %q: want %s", format, strings.Join(formats, ", "))
+	if err != nil {
+		return err
+	}
+	_, err = b.WriteTo(w)
+	return err
 }

@@ -18,7 +18,6 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 250e6, time.UTC)
 type picture struct {
 	checks.Report
 	cluster *probes.Cluster
-	watch   *watchResult // nil: probed once
 }
 
 // healthyPicture returns a cluster of nodes with which nothing is wrong; tests
@@ -103,14 +102,11 @@ func (p *picture) find(verdict checks.Verdict, findings ...checks.Finding) *pict
 
 // shown is what probe renders of pictures.
 func shown(pictures ...*picture) (results, renderOptions) {
-	r := results{Started: noon, Duration: 950 * time.Millisecond, Watches: map[string]watchResult{}}
+	r := results{Started: noon, Duration: 950 * time.Millisecond}
 	var opts renderOptions
 	for _, p := range pictures {
 		r.Clusters = append(r.Clusters, p.Report)
 		opts.Clusters = append(opts.Clusters, p.cluster)
-		if p.watch != nil {
-			r.Watches[p.Cluster] = *p.watch
-		}
 	}
 	r.Verdict = worst(r.Clusters)
 	return r, opts

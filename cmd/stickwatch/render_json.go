@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"net/netip"
 	"time"
 
 	"stickwatch/checks"
@@ -24,18 +25,19 @@ type wireResults struct {
 type wireCluster struct {
 	Name         string           `json:"name"`
 	Verdict      checks.Verdict   `json:"verdict"`
+	Doubts       []string         `json:"doubts"` // why it is inconclusive, or would be but for the findings
 	Balancer     []wireBalancer   `json:"balancer"`
 	Nodes        []wireNode       `json:"nodes"`
 	Session      wireSession      `json:"session"`
 	Dependencies []wireDependency `json:"dependencies"`
 	Findings     []wireFinding    `json:"findings"`
-	Watch        *wireWatch       `json:"watch,omitempty"`
 }
 
 type wireBalancer struct {
 	URL       string  `json:"url"`
-	Up        bool    `json:"up"`     // gave an HTTP answer, be it an error
-	Status    int     `json:"status"` // 0: none
+	Address   string  `json:"address"` // IP:port asked; "": the name did not resolve
+	Up        bool    `json:"up"`      // gave an HTTP answer, be it an error
+	Status    int     `json:"status"`  // 0: none
 	LatencyMS float64 `json:"latency_ms"`
 	Error     string  `json:"error"`
 }
@@ -95,22 +97,6 @@ type wireFinding struct {
 	ExplainedBy string          `json:"explained_by"`
 }
 
-type wireWatch struct {
-	DurationMS      int64      `json:"duration_ms"`
-	Requests        int        `json:"requests"`
-	Failed          int        `json:"failed"`
-	Moves           []wireMove `json:"moves"`
-	Lost            int        `json:"lost"`
-	LongestOutageMS int64      `json:"longest_outage_ms"`
-}
-
-type wireMove struct {
-	At   string `json:"at"`
-	From string `json:"from"`
-	To   string `json:"to"`
-	Kept bool   `json:"kept"`
-}
-
 // renderJSON writes r for programs.
 func renderJSON(w io.Writer, r results, opts renderOptions) error {
 	out := wireResults{
@@ -119,11 +105,7 @@ func renderJSON(w io.Writer, r results, opts renderOptions) error {
 		DurationMS: r.Duration.Milliseconds(),
 		Verdict:    r.Verdict,
 		Clusters: wireList(r.Clusters, func(report checks.Report) wireCluster {
-			c := wireClusterOf(report, opts.cluster(report.Cluster))
-			if watch, ok := r.Watches[report.Cluster]; ok {
-				c.Watch = wireWatchOf(watch)
-			}
-			return c
+			return wireClusterOf(report, opts.cluster(report.Cluster))
 		}),
 	}
 	encoder := json.NewEncoder(w)
@@ -142,6 +124,7 @@ func wireClusterOf(r checks.Report, c *probes.Cluster) wireCluster {
 	return wireCluster{
 		Name:     field(r.Cluster),
 		Verdict:  r.Verdict,
+		Doubts:   wireList(r.Doubts, field),
 		Balancer: wireList(r.Balancers, wireBalancerOf),
 		Nodes: wireList(r.Nodes, func(n checks.NodeReport) wireNode {
 			return wireNodeOf(n, urls[n.Node])
@@ -161,6 +144,7 @@ func wireClusterOf(r checks.Report, c *probes.Cluster) wireCluster {
 func wireBalancerOf(b probes.BalancerObservation) wireBalancer {
 	return wireBalancer{
 		URL:       field(b.URL),
+		Address:   wireAddress(b.Address),
 		Up:        b.Primary.Answered(),
 		Status:    b.Primary.Status,
 		LatencyMS: ms(b.Primary.Timing.Total),
@@ -220,19 +204,6 @@ func wireFindingOf(f checks.Finding) wireFinding {
 	}
 }
 
-func wireWatchOf(w watchResult) *wireWatch {
-	return &wireWatch{
-		DurationMS: w.Duration.Milliseconds(),
-		Requests:   w.Requests,
-		Failed:     w.Failed,
-		Moves: wireList(w.Moves, func(m watchMove) wireMove {
-			return wireMove{wireTime(m.At), field(m.From), field(m.To), m.Kept}
-		}),
-		Lost:            w.Lost,
-		LongestOutageMS: w.LongestOutage.Milliseconds(),
-	}
-}
-
 // wireList is never nil: consumers iterate over what is there.
 func wireList[T, W any](list []T, wire func(T) W) []W {
 	out := make([]W, len(list))
@@ -248,6 +219,14 @@ func wireTime(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// wireAddress is IP:port; "" for no address at all.
+func wireAddress(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 func wireAnswer(a checks.Answer) checks.Answer { return checks.Answer(answer(a)) }

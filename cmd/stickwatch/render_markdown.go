@@ -20,9 +20,6 @@ func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	p.block("%s, %s", totals(r), wireTime(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
-		if watch, ok := r.Watches[report.Cluster]; ok {
-			p.watch(watch)
-		}
 	}
 	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
 	return err
@@ -108,19 +105,6 @@ func (p *page) branch(b branch, level int) {
 	for _, e := range b.explains {
 		p.branch(e, level+2)
 	}
-}
-
-func (p *page) watch(w watchResult) {
-	p.block("#### Watch")
-	p.block("%s", escape(watchSentence(w)))
-	for i, m := range w.Moves {
-		if i == maxStays {
-			p.item(0, "%d more", len(w.Moves)-i)
-			break
-		}
-		p.item(0, "%s", escape(join(moveSpans(m))))
-	}
-	p.WriteString("\n")
 }
 
 func emoji(m mark) string {

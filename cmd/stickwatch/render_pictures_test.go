@@ -19,7 +19,6 @@ var pictures = map[string]func() []*picture{
 	"hostile":      func() []*picture { return []*picture{hostile()} },
 	"inconclusive": func() []*picture { return []*picture{inconclusive()} },
 	"several":      func() []*picture { return []*picture{healthyPicture("blog", "a", "b"), ejected()} },
-	"watched":      func() []*picture { return []*picture{watched()} },
 	"nothing":      func() []*picture { return nil },
 }
 
@@ -160,18 +159,6 @@ func inconclusive() *picture {
 	p.Doubts = []string{
 		"The balancer hashes client addresses and this prober has one: node2 cannot be reached through it.",
 		"3 follow-ups are too few for 99.9 %: with 2 nodes it takes 10.",
-	}
-	return p
-}
-
-func watched() *picture {
-	p := healthyPicture("shop", "node1", "node2")
-	p.watch = &watchResult{
-		Duration: 5 * time.Minute, Requests: 1201, Failed: 3, Lost: 1, LongestOutage: 2100 * time.Millisecond,
-		Moves: []watchMove{
-			{At: noon.Add(time.Minute), From: "node1", To: "node2", Kept: true},
-			{At: noon.Add(2 * time.Minute), From: "node2", To: "node1"},
-		},
 	}
 	return p
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"charm.land/lipgloss/v2"
 
@@ -22,9 +21,6 @@ func renderTable(w io.Writer, r results, opts renderOptions) error {
 			s.blank()
 		}
 		s.cluster(report, opts.cluster(report.Cluster))
-		if watch, ok := r.Watches[report.Cluster]; ok {
-			s.watch(watch)
-		}
 		s.doubts(report.Doubts)
 		s.findings(report.Findings)
 	}
@@ -106,33 +102,6 @@ func (s *sheet) canaries(canaries []checks.Canary) {
 	}
 	if still > maxSteady {
 		s.labelled("canary", span{faint, fmt.Sprintf("%d more that stayed on their nodes", still-maxSteady)})
-	}
-}
-
-func (s *sheet) watch(w watchResult) {
-	s.labelled("watch", span{plain, watchSentence(w)})
-	for i, m := range w.Moves {
-		if i == maxStays {
-			s.labelled("move", span{faint, fmt.Sprintf("%d more", len(w.Moves)-i)})
-			return
-		}
-		s.labelled("move", moveSpans(m)...)
-	}
-}
-
-func watchSentence(w watchResult) string {
-	return fmt.Sprintf("%s: %s, %d failed; %s, %d lost; longest outage %s", spell(w.Duration),
-		count(w.Requests, "request", "requests"), w.Failed, count(len(w.Moves), "move", "moves"), w.Lost, spell(w.LongestOutage))
-}
-
-func moveSpans(m watchMove) []span {
-	kept := marked(good, "kept")
-	if !m.Kept {
-		kept = marked(bad, "lost")
-	}
-	return []span{
-		{faint, m.At.UTC().Format(time.TimeOnly) + "Z  "},
-		{plain, name(m.From)}, {warn, " → "}, {warn, name(m.To)}, {plain, "  "}, kept,
 	}
 }
 

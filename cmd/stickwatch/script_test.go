@@ -1,9 +1,115 @@
 package main
 
 import (
+	"bufio"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestX(t *testing.T) { _ = testscript.Params{} }
+// The scripts run this test binary as stickwatch: what they type is what a user
+// would.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"stickwatch": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *updateGolden,
+		Setup: func(env *testscript.Env) error {
+			s := new(stage)
+			env.Values[stageKey{}] = s
+			env.Defer(s.close)
+			return nil
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", condition)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":      exits,
+			"shape":      shape,
+			"xml":        wellFormed,
+			"clients":    clients,
+			"demo":       startDemo,
+			"break":      breakDemo,
+			"waits":      waits,
+			"listener":   startListener,
+			"unasked":    unasked,
+			"interrupts": interrupts,
+		},
+	})
+}
+
+// exits STATUS COMMAND...: runs a command, which must exit with that status.
+// The script's own `! exec` takes any but 0.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want := number(ts, args[0])
+	checkStatus(ts, ts.Exec(args[1], args[2:]...), want)
+}
+
+func checkStatus(ts *testscript.TestScript, err error, want int) {
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("running: %v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status: got %d, want %d", got, want)
+	}
+}
+
+// xml FILE: the file must be one whole XML document.
+func wellFormed(ts *testscript.TestScript, _ bool, args []string) {
+	decoder := xml.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	elements := 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ts.Check(err)
+		if _, ok := token.(xml.StartElement); ok {
+			elements++
+		}
+	}
+	if elements == 0 {
+		ts.Fatalf("no XML element in %s", args[0])
+	}
+}
+
+// clients COUNT FILE: writes so many addresses, a line each.
+func clients(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	writeClients(w, number(ts, args[0]))
+	ts.Check(w.Flush())
+}
+
+func writeClients(w io.Writer, n int) {
+	for i := range n {
+		fmt.Fprintf(w, "%d.%d.%d.%d\n", 1+i>>24, i>>16&0xff, i>>8&0xff, i&0xff)
+	}
+}
+
+func number(ts *testscript.TestScript, text string) int {
+	n, err := strconv.Atoi(text)
+	ts.Check(err)
+	return n
+}

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/term"
 
 	"stickwatch/internal/monitor"
-	"stickwatch/probes"
 )
 
 // A statusLine is one line on a terminal that tells how far things are and is
@@ -22,12 +22,14 @@ type statusLine struct {
 }
 
 func newStatusLine(c console) *statusLine {
-	s := &statusLine{file: c.err, width: 80}
+	s := &statusLine{file: c.err}
 	fd := int(c.err.Fd())
-	if s.live = term.IsTerminal(fd); s.live {
-		if width, _, err := term.GetSize(fd); err == nil {
-			s.width = width
-		}
+	if !term.IsTerminal(fd) || slices.Contains(c.environ, "TERM=dumb") {
+		return s
+	}
+	s.live, s.width = true, defaultWidth
+	if width, _, err := term.GetSize(fd); err == nil {
+		s.width = max(width, narrowest)
 	}
 	return s
 }
@@ -37,7 +39,7 @@ func (s *statusLine) show(p monitor.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live {
-		s.write(fmt.Sprintf("%s: %s %d/%d", p.Cluster, p.Stage, p.Done, p.Total))
+		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, p.Stage, p.Done, p.Total))
 	}
 }
 
@@ -45,10 +47,10 @@ func (s *statusLine) show(p monitor.Progress) {
 func (s *statusLine) say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text = probes.Clean(text, 400)
+	text = prose(text)
 	switch {
 	case s.live:
-		s.write(text)
+		s.overwrite(text)
 	case text != s.last:
 		fmt.Fprintln(s.file, "stickwatch: "+text)
 	}
@@ -60,10 +62,13 @@ func (s *statusLine) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live {
-		fmt.Fprint(s.file, "\r\x1b[K")
+		s.overwrite("")
 	}
 }
 
-func (s *statusLine) write(text string) {
-	fmt.Fprint(s.file, "\r\x1b[K"+probes.Clean(text, max(20, s.width-1)))
+// overwrite puts text in the place of the line, less a column: a full line
+// would begin another one.
+func (s *statusLine) overwrite(text string) {
+	const clearLine = "\r\x1b[K"
+	fmt.Fprint(s.file, clearLine+clean(text, s.width-1))
 }

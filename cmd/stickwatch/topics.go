@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,13 +17,18 @@ func topics() []*cobra.Command {
 }
 
 func findingsTopic() string {
-	var b strings.Builder
-	b.WriteString("Findings, with their severity, when they hold and what to do:\n")
+	s := newSheet(renderOptions{})
+	s.line("Findings, with their severity, when they hold and what to do:")
 	for _, e := range checks.Catalogue {
-		fmt.Fprintf(&b, "\n%s (%s)\n  holds when %s\n  do: %s\n", e.Code, e.Severity, e.Holds, e.Remedy)
+		s.blank()
+		s.line(fmt.Sprintf("%s (%s)", e.Code, e.Severity))
+		s.paragraph("  ", "    ", span{plain, "holds when " + e.Holds})
+		s.paragraph("  ", "    ", span{plain, "do: " + e.Remedy})
 	}
-	b.WriteString("\nA finding that another one causes is shown below its cause and marked explained_by.")
-	return b.String()
+	s.blank()
+	s.line("A finding that another one causes is shown below its cause, and in JSON marked")
+	s.line("explained_by. `probe --ignore CODE` makes none of that code.")
+	return s.String()
 }
 
 const decisionsTopic = `How stickwatch decides

@@ -15,12 +15,19 @@ func newVersion(c console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of stickwatch",
-		Args:  cobra.NoArgs,
+		Long: `version prints the version of stickwatch, the Go it was built with, and what it
+was built for, on one line.`,
+		Example: `  stickwatch version`,
+		Args:    noArguments(nil),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.out, "stickwatch %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(c.out, versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("stickwatch %s (%s, %s/%s)", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // versionText is the stamped version, else what the Go tool noted of the

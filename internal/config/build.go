@@ -25,7 +25,6 @@ func (b *builder) config(w wireFile) *Config {
 		History:          b.history("history", w.History),
 		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
 		ClusterIntervals: map[string]Intervals{},
-		Evidence:         map[string]Evidence{},
 	}
 	if len(w.Clusters) == 0 {
 		b.problem("clusters", "expected at least one cluster")
@@ -39,7 +38,6 @@ func (b *builder) config(w wireFile) *Config {
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
 		b.room(at, wire, cluster.Limits.Timeout, intervals)
 		c.ClusterIntervals[wire.Name] = intervals
-		c.Evidence[wire.Name] = b.evidence(at.key("balancer").key("evidence"), wire.Balancer.Evidence)
 	}
 	c.Alerting = b.alerting(w.Alerting, c)
 	c.Maintenance = b.maintenance(w.Maintenance, c)
@@ -114,9 +112,9 @@ func (b *builder) room(at place, w wireCluster, timeout time.Duration, intervals
 	}
 }
 
-func (b *builder) evidence(at place, w wireEvidence) Evidence {
+func (b *builder) evidence(at place, w wireEvidence) probes.EvidenceSources {
 	page := func(key, text string) *url.URL { return b.url(at.key(key), text, web) }
-	return Evidence{
+	return probes.EvidenceSources{
 		NginxErrorLog:         w.NginxErrorLog,
 		HAProxyStats:          page("haproxy_stats", w.HAProxyStats),
 		ApacheStatus:          page("apache_status", w.ApacheStatus),

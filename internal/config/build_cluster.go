@@ -44,6 +44,7 @@ func (b *builder) balancer(w wireBalancer, at place) probes.Balancer {
 		MaxFails:       1,
 		FailTimeout:    orDefault(w.FailTimeout, 10*time.Second),
 		ClientIPHeader: w.ClientIPHeader,
+		Evidence:       b.evidence(at.key("evidence"), w.Evidence),
 	}
 	if w.MaxFails != nil {
 		out.MaxFails = *w.MaxFails

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"time"
 
 	"stickwatch/probes"
@@ -17,7 +16,6 @@ type Config struct {
 
 	Intervals        Intervals            // of a cluster that does not say otherwise
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
-	Evidence         map[string]Evidence  // by cluster name, one for every cluster
 }
 
 // Cluster returns the cluster of that name; nil when there is none.
@@ -50,14 +48,4 @@ var DefaultIntervals = Intervals{
 	Status:       15 * time.Second,
 	Pages:        15 * time.Second,
 	Dependencies: 15 * time.Second,
-}
-
-// Evidence is what the balancer itself tells about its nodes. Zero fields are
-// sources that there are not.
-type Evidence struct {
-	NginxErrorLog         string // path of a file
-	HAProxyStats          *url.URL
-	ApacheStatus          *url.URL
-	ApacheBalancerManager *url.URL
-	CaddyAdmin            *url.URL
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -70,6 +71,7 @@ func (doc *document) nodeFlags(flags []string, at place) *yaml.Node {
 		id, address, ok := strings.Cut(flag, "=")
 		if !ok || id == "" || address == "" {
 			doc.undecoded(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quote(flag)))
+			id, address = cmp.Or(id, "?"), cmp.Or(address, "?")
 		}
 		nodes.Content = append(nodes.Content, mapping("id", text(id), "url", text(address)))
 	}

@@ -58,6 +58,7 @@ func TestContract(t *testing.T) {
 				MaxFails:       1,
 				FailTimeout:    10 * time.Second,
 				ClientIPHeader: "X-Stickwatch-Client",
+				Evidence:       probes.EvidenceSources{NginxErrorLog: "/var/log/nginx/error.log"},
 			},
 			Nodes: []probes.Node{
 				{ID: "node1", URL: mustURL("http://10.0.0.1:8080"), Weight: 1, Primary: true},
@@ -92,7 +93,6 @@ func TestContract(t *testing.T) {
 		}},
 		Intervals:        intervals,
 		ClusterIntervals: map[string]Intervals{"shop": intervals},
-		Evidence:         map[string]Evidence{"shop": {NginxErrorLog: "/var/log/nginx/error.log"}},
 	}
 	if diff := cmp.Diff(want, parseGood(t, "contract"), compare); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -111,6 +111,12 @@ func TestEverythingElse(t *testing.T) {
 			FailTimeout: 10 * time.Second,
 			HashKey:     "$http_x_user",
 			Consistent:  true,
+			Evidence: probes.EvidenceSources{
+				HAProxyStats:          mustURL("http://admin:hunter2@10.0.0.9:8404/stats"),
+				ApacheStatus:          mustURL("http://10.0.0.9/server-status"),
+				ApacheBalancerManager: mustURL("http://10.0.0.9/balancer-manager"),
+				CaddyAdmin:            mustURL("http://127.0.0.1:2019"),
+			},
 		},
 		Nodes: []probes.Node{
 			{ID: "1", URL: mustURL("https://10.0.0.1"), Host: "shop.example", Label: "tomcat1", Server: "app1:8080", Weight: 3},

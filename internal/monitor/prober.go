@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/probes"
+	"stickwatch/probes/evidence"
 )
 
 // A Prober takes rounds. Its zero value probes with a confidence of 0.999 and
@@ -78,6 +79,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 		}
 	})
 	wg.Wait()
+	r.Evidence = evidence.Read(ctx, c) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
 	return r
 }

@@ -184,20 +184,23 @@ func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
 	})
 }
 
-// follow lets every canary come back as often as excludes luck. The order is
-// shuffled over all canaries: in step with each other, they could make a round
-// robin look sticky.
+// follow lets every canary come back as often as excludes luck, all side by
+// side, in an order shuffled over all canaries: in step with each other they
+// could make a round robin look sticky. A session that was renamed on the way
+// is followed again under its names, one after the other.
 func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, luck float64) {
 	each := min(checks.FollowUps(luck, w.confidence()), maxFollowUps)
-	visits := make([]*probes.Canary, 0, each*len(canaries))
-	for _, c := range canaries {
-		visits = append(visits, slices.Repeat([]*probes.Canary{c}, each)...)
-	}
+	visits := slices.Repeat(canaries, each)
 	rand.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
 	done := w.counter(w.cluster, "follow-ups", len(visits))
 	w.sideBySide(len(visits), func(i int) {
 		visits[i].Follow(ctx)
 		done()
+	})
+	w.sideBySide(len(canaries), func(i int) {
+		for n := 0; n < each && canaries[i].Walk().Renamed(); n++ {
+			canaries[i].Return(ctx)
+		}
 	})
 }
 
@@ -212,11 +215,10 @@ func (w *walker) cross(ctx context.Context, canaries []*probes.Canary, who check
 	done := w.counter(w.cluster, "failover readiness", len(canaries))
 	w.sideBySide(len(canaries), func(i int) {
 		defer done()
-		walk := canaries[i].Walk()
-		if len(walk.First().Rejected) > 0 {
+		if len(canaries[i].Walk().First().Rejected) > 0 {
 			return // without its cookie no node could know the session
 		}
-		home := who.Who(walk.First().Label)
+		home := who.Who(canaries[i].Holder())
 		at := slices.IndexFunc(serving, func(n probes.Node) bool { return n.ID == home })
 		if at < 0 || len(serving) < 2 {
 			return

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// A stage is what a script's stickwatch can look at: a demo cluster, and a
+// listener that nobody should talk to.
+type stage struct {
+	demo     *demo.Cluster
+	listener *listener
+	env      []string // names of variables that lead there
+}
+
+type stageKey struct{}
+
+func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+func (s *stage) close() {
+	if s.demo != nil {
+		s.demo.Close()
+	}
+	if s.listener != nil {
+		s.listener.Close()
+	}
+}
+
+func (s *stage) setenv(ts *testscript.TestScript, name, value string) {
+	ts.Setenv(name, value)
+	s.env = append(s.env, name)
+}
+
+// command is a command of the script that runs while the test does something
+// else. The script sees its output.
+func (s *stage) command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = os.Environ()
+	for _, name := range s.env {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
+	return cmd
+}
+
+// demo [METHOD]: starts a cluster in the test, and sets BALANCER, REDIS, and
+// NODE1 to NODE3.
+func startDemo(ts *testscript.TestScript, _ bool, args []string) {
+	s, config := stageOf(ts), demo.Config{}
+	if len(args) > 0 {
+		config.Method = probes.Method(args[0])
+	}
+	cluster, err := demo.Start(config)
+	ts.Check(err)
+	s.demo = cluster
+	s.setenv(ts, "BALANCER", cluster.Balancer.URL())
+	s.setenv(ts, "REDIS", cluster.Redis.URL())
+	for i, n := range cluster.Nodes {
+		s.setenv(ts, fmt.Sprintf("NODE%d", i+1), n.URL())
+	}
+}
+
+// break FAULT...: breaks the demo; without any, heals it.
+func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
+	cluster := stageOf(ts).demo
+	if len(args) == 0 {
+		ts.Check(cluster.Heal())
+	}
+	for _, fault := range args {
+		ts.Check(cluster.Break(fault))
+	}
+}
+
+// waits heal|INT STATUS COMMAND...: runs a command, heals the demo or interrupts
+// the command as soon as it says that it waits, and checks its exit status.
+func waits(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	cmd := s.command(ts, args[2:])
+	cmd.Stderr = nil
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	var once sync.Once
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(ts.Stderr(), lines.Text())
+		if !strings.Contains(lines.Text(), "waiting until healthy") {
+			continue
+		}
+		once.Do(func() {
+			if args[0] == "heal" {
+				ts.Check(s.demo.Heal())
+			} else {
+				ts.Check(cmd.Process.Signal(signals[args[0]]))
+			}
+		})
+	}
+	checkStatus(ts, cmd.Wait(), number(ts, args[1]))
+}
+
+// A listener takes connections, says nothing, and counts.
+type listener struct {
+	net.Listener
+
+	mu      sync.Mutex
+	arrived sync.Cond // on mu: conns has grown
+	conns   []net.Conn
+}
+
+// listener: starts one, in the place of any before, and sets LISTENER to its
+// URL.
+func startListener(ts *testscript.TestScript, _ bool, _ []string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	l := &listener{Listener: ln}
+	l.arrived.L = &l.mu
+	go l.accept()
+	s := stageOf(ts)
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	s.listener = l
+	s.setenv(ts, "LISTENER", "http://"+ln.Addr().String())
+}
+
+func (l *listener) accept() {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		l.mu.Lock()
+		l.conns = append(l.conns, conn)
+		l.mu.Unlock()
+		l.arrived.Broadcast()
+	}
+}
+
+// await waits for a connection that is wanted, and returns how many came
+// before it.
+func (l *listener) await(wanted func(net.Conn) bool) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if i := slices.IndexFunc(l.conns, wanted); i >= 0 {
+			return i
+		}
+		l.arrived.Wait()
+	}
+}
+
+// count is how many connections came. One of its own, which is accepted after
+// all that came before, makes sure that none is still on its way.
+func (l *listener) count() (int, error) {
+	own, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	defer own.Close()
+	return l.await(func(c net.Conn) bool { return c.RemoteAddr().String() == own.LocalAddr().String() }), nil
+}
+
+func (l *listener) Close() error {
+	err := l.Listener.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.conns {
+		conn.Close()
+	}
+	return err
+}
+
+// unasked: nobody has connected to the listener.
+func unasked(ts *testscript.TestScript, _ bool, _ []string) {
+	n, err := stageOf(ts).listener.count()
+	ts.Check(err)
+	if n > 0 {
+		ts.Fatalf("%d connections came, want none", n)
+	}
+}
+
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+
+// interrupts INT|TERM STATUS COMMAND...: runs a command, sends it a signal as
+// soon as it has asked the listener, and checks its exit status.
+func interrupts(ts *testscript.TestScript, _ bool, args []string) {
+	s := stageOf(ts)
+	cmd := s.command(ts, args[2:])
+	ts.Check(cmd.Start())
+	s.listener.await(func(net.Conn) bool { return true })
+	ts.Check(cmd.Process.Signal(signals[args[0]]))
+	checkStatus(ts, cmd.Wait(), number(ts, args[1]))
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A setting is a flag's value that is judged only when the whole call is known:
+// the flag package stops at the first wrong value, and people want to be told
+// all of them.
+type setting[T any] struct {
+	value T
+	text  string // as it was given
+	parse func(text string) (T, error)
+	err   error
+}
+
+// newSetting returns a setting with a default; "" is a zero one.
+func newSetting[T any](text string, parse func(string) (T, error)) setting[T] {
+	s := setting[T]{parse: parse}
+	if text != "" {
+		s.Set(text)
+	}
+	return s
+}
+
+// Set keeps text for later; it never fails.
+func (s *setting[T]) Set(text string) error {
+	s.text = text
+	s.value, s.err = s.parse(text)
+	return nil
+}
+
+func (s *setting[T]) String() string { return s.text }
+
+// Type is what help calls a value whose flag names none.
+func (s *setting[T]) Type() string { return "VALUE" }
+
+// mistake tells what is wrong with the value of the flag of that name.
+func (s *setting[T]) mistake(name string) error {
+	if s.err == nil {
+		return nil
+	}
+	return fmt.Errorf("--%s: got %q, want %w", name, s.text, s.err)
+}
+
+// Parsers return, for an error, what they want.
+
+// atLeast parses a duration.
+func atLeast(least time.Duration) func(string) (time.Duration, error) {
+	return func(text string) (time.Duration, error) {
+		switch d, err := time.ParseDuration(text); {
+		case err != nil || d < 0:
+			return 0, errors.New("a duration, such as 10s or 1m30s")
+		case d < least:
+			return 0, fmt.Errorf("at least %s", least)
+		default:
+			return d, nil
+		}
+	}
+}
+
+// oneOf parses one of a few words.
+func oneOf[T ~string](words []T) func(string) (T, error) {
+	return func(text string) (T, error) {
+		if word := T(text); slices.Contains(words, word) {
+			return word, nil
+		}
+		return "", fmt.Errorf("one of %s", joinWords(words))
+	}
+}
+
+// confidence parses how surely chance must be excluded.
+func confidence(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n > 0.5 && n < 1) {
+		return 0, errors.New("a number above 0.5 and below 1, such as 0.999")
+	}
+	return n, nil
+}
+
+// natural parses a number of times.
+func natural(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, errors.New("a whole number of at least 1")
+	}
+	return n, nil
+}
+
+func joinWords[T ~string](words []T) string { return strings.Join(asTexts(words), ", ") }
+
+func asTexts[T ~string](words []T) []string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	return list
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// untilInterrupted returns a context that the first interrupt (Ctrl-C) or
+// termination ends; its cause is then an interruption. The second one ends the
+// program at once. stop gives signals back.
+//
+// Commands that leave nothing behind do not ask for it: any signal ends them.
+func untilInterrupted(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(interruption{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// An interruption is the signal that ended a command.
+type interruption struct{ signal os.Signal }
+
+func (i interruption) Error() string {
+	if i.signal == os.Interrupt {
+		return "interrupted"
+	}
+	return i.signal.String()
+}
+
+// status is what shells tell of a program that a signal ended: 130 after
+// Ctrl-C, 143 after a termination.
+func (i interruption) status() int {
+	number, _ := i.signal.(syscall.Signal)
+	return exitSignal + int(number)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"stickwatch/probes"
+)
+
+func threeNodes(t testing.TB, method probes.Method) *oracle {
+	t.Helper()
+	c := &probes.Cluster{Name: "shop", Balancer: probes.Balancer{Method: method, HashKey: "$remote_addr"}}
+	for _, id := range []string{"a", "b", "c"} {
+		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: mustURL("http://" + id), Weight: 1})
+	}
+	o, err := newOracle([]*probes.Cluster{c}, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// Who types clients by hand, or follows a log, gets each answer before the next
+// client comes.
+func TestStreamAnswersBeforeItWaits(t *testing.T) {
+	in, typed := io.Pipe()
+	shown, out := io.Pipe()
+	go threeNodes(t, probes.MethodIPHash).stream(in, out, io.Discard)
+	defer typed.Close()
+	answer := make([]byte, 100)
+	for _, want := range []string{"10.0.0.1 a\n", "10.0.1.1 b\n"} {
+		client, _, _ := strings.Cut(want, " ")
+		io.WriteString(typed, client+"\n")
+		n, err := shown.Read(answer)
+		if got := string(answer[:n]); err != nil || got != want {
+			t.Errorf("got %q and error %v, want %q", got, err, want)
+		}
+	}
+}
+
+func TestStreamOfSomethingElse(t *testing.T) {
+	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("10.0.0.1\n"+strings.Repeat("x", 2<<20)), io.Discard, io.Discard)
+	want := "line 2 is longer than 1024 KiB: this is no list of clients"
+	if err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+var errFull = errors.New("no space left")
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+// What is left need not be read when nobody gets the answers.
+func TestStreamToAFullDisk(t *testing.T) {
+	var clients bytes.Buffer
+	writeClients(&clients, 1<<17)
+	err := threeNodes(t, probes.MethodIPHash).stream(&clients, fullDisk{}, io.Discard)
+	if !errors.Is(err, errFull) {
+		t.Errorf("got error %v, want %v", err, errFull)
+	}
+	if clients.Len() == 0 {
+		t.Error("all clients were read")
+	}
+}
+
+func BenchmarkWhere(b *testing.B) {
+	const lines = 1_000_000
+	var clients bytes.Buffer
+	writeClients(&clients, lines)
+	for _, method := range []probes.Method{probes.MethodIPHash, probes.MethodHash} {
+		b.Run(string(method), func(b *testing.B) {
+			o := threeNodes(b, method)
+			b.SetBytes(int64(clients.Len()))
+			for b.Loop() {
+				if err := o.stream(bytes.NewReader(clients.Bytes()), io.Discard, io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+		})
+	}
+}
