@@ -11,49 +11,49 @@ import (
 // an error of their own.
 func balancers(v *view) []Finding {
 	var list []Finding
-	for _, b := range v.Balancers {
-		switch seen := v.seenAt(b); {
-		case !slices.ContainsFunc(seen, probes.Exchange.Answered):
-			if !v.hangsBehind(seen) {
-				list = append(list, v.balancerDown(b))
+	for _, e := range v.entrances {
+		switch {
+		case !asked(e.Primary):
+		case !e.answered():
+			if !v.hangsBehind(e) {
+				list = append(list, balancerDown(e))
 			}
 		default:
-			if f, ok := v.balancerError(b, seen); ok {
-				list = append(list, f)
-			}
+			list = append(list, v.balancerErrors(e)...)
 		}
 	}
 	return list
 }
 
-// seenAt is every exchange with one address of the balancer.
-func (v *view) seenAt(b probes.BalancerObservation) []probes.Exchange {
-	seen := append([]probes.Exchange{b.Primary}, b.Pages...)
-	for _, w := range v.walksAt(b) {
-		for _, step := range w.Steps {
-			seen = append(seen, step.Exchange)
+// hangsBehind: the balancer takes connections, and nothing comes back because
+// of a node that hangs. It must be known which, or none be left that answers:
+// else nobody would be told that clients get nothing.
+func (v *view) hangsBehind(e entrance) bool {
+	for _, ex := range e.plain() {
+		if timedOut(ex) && ex.Own.IsValid() && (v.nobodyUp() && v.someHang() || v.hangs(v.blamePlain(ex))) {
+			return true
 		}
 	}
-	return seen
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return timedOut(a.Exchange) && v.hangs(a.blamed) })
 }
 
-// hangsBehind: the balancer takes connections, and a node that does not answer
-// in time explains why nothing comes back.
-func (v *view) hangsBehind(seen []probes.Exchange) bool {
-	accepted := slices.ContainsFunc(seen, func(ex probes.Exchange) bool {
-		return ex.Failure == probes.FailureTimeout && ex.Own.IsValid()
-	})
-	hanging := slices.ContainsFunc(v.Nodes, func(o probes.NodeObservation) bool {
-		return o.Primary.Failure == probes.FailureTimeout
-	})
-	return accepted && hanging
+func timedOut(ex probes.Exchange) bool { return ex.Failure == probes.FailureTimeout }
+
+// hangs reports whether a node, asked directly, does not answer in time.
+func (v *view) hangs(id string) bool {
+	o, listed := v.direct[id]
+	return listed && slices.ContainsFunc(questions(*o), timedOut)
 }
 
-func (v *view) balancerDown(b probes.BalancerObservation) Finding {
-	f := Finding{Code: BalancerDown, Severity: Critical, Target: b.URL}
-	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", b.URL)
-	f.Evidence = []string{v.brief(b.Primary)}
-	switch b.Primary.Failure {
+func (v *view) someHang() bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.hangs(o.Node) })
+}
+
+func balancerDown(e entrance) Finding {
+	f := Finding{Code: BalancerDown, Severity: Critical, Target: e.name}
+	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", e.name)
+	f.Evidence = []string{describe(e.Primary)}
+	switch e.Primary.Failure {
 	case probes.FailureDNS:
 		f.Remedy = "Its name does not resolve: look at DNS, and at the resolver of this prober."
 	case probes.FailureRefused:
@@ -61,46 +61,48 @@ func (v *view) balancerDown(b probes.BalancerObservation) Finding {
 	case probes.FailureTLS, probes.FailureMalformed:
 		f.Remedy = "Something answers, but not as configured: check scheme, port and certificate in balancer.url."
 	default:
-		f.Remedy = "Look whether the balancer runs and whether a firewall drops the connection."
+		f.Remedy = "Look whether the balancer runs, whether a firewall drops the connection, and whether its nodes answer."
 	}
 	return f
 }
 
-// balancerError: the answers are the balancer's own errors. Those that a
+// balancerErrors: the answers are the balancer's own errors. Those that a
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
-func (v *view) balancerError(b probes.BalancerObservation, seen []probes.Exchange) (Finding, bool) {
-	var errs []string
+func (v *view) balancerErrors(e entrance) []Finding {
+	var evidence []string
 	answered, unexplained := 0, 0
-	for _, ex := range seen {
+	culprits := make(map[string]bool)
+	count := func(ex probes.Exchange, culprit string) {
 		if ex.Answered() {
 			answered++
 		}
-		if v.ownError(ex) {
-			errs = append(errs, v.brief(ex))
-			if !v.explained(ex) {
-				unexplained++
-			}
+		if !v.ownError(ex) {
+			return
 		}
+		evidence = append(evidence, describe(ex))
+		if culprit = orElse(culprit, v.onlyFailing()); culprit == "" {
+			unexplained++
+		}
+		culprits[culprit] = true
 	}
-	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
-		return Finding{}, false
+	for _, ex := range e.plain() {
+		count(ex, v.blamePlain(ex))
 	}
-	f := Finding{Code: BalancerError, Severity: Critical, Target: b.URL}
-	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %d requests with an error of its own", b.URL, len(errs), answered)
-	f.Evidence = firstFew(errs)
+	for _, a := range e.answers {
+		count(a.Exchange, a.blamed)
+	}
+	if len(evidence) == 0 || (len(evidence) < answered && unexplained == 0) {
+		return nil
+	}
+	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
+	f.Nodes = v.nodesWhere(func(id string) bool {
+		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
+	})
+	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %s with an error of its own", e.name, len(evidence), plural(answered, "request", "requests"))
+	f.Evidence = firstFew(evidence)
 	f.Remedy = "Look in the balancer's error log for \"no live upstreams\", \"connect() failed\" or time-outs; when the nodes are well, see whether the balancer can reach them."
-	return f, true
-}
-
-// explained reports whether a failing node is to blame for a failed exchange.
-func (v *view) explained(ex probes.Exchange) bool {
-	for _, a := range v.answers {
-		if a.Exchange.At.Equal(ex.At) && a.Path == ex.Path && v.failedAt(a, v.Walks[a.walk]) != "" {
-			return true
-		}
-	}
-	return v.onlyFailing() != ""
+	return []Finding{f}
 }
 
 // ownError: a gateway error that no node signed and none gives when asked
@@ -109,11 +111,6 @@ func (v *view) ownError(ex probes.Exchange) bool {
 	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.who.Who(ex.Label) != "" {
 		return false
 	}
-	return !slices.ContainsFunc(v.Nodes, func(o probes.NodeObservation) bool {
-		direct := append([]probes.Exchange{o.Primary}, o.Pages...)
-		if o.Session != nil {
-			direct = append(direct, *o.Session)
-		}
-		return slices.ContainsFunc(direct, func(d probes.Exchange) bool { return d.Path == ex.Path && d.Status == ex.Status })
-	})
+	_, told := v.told[outcome{path: ex.Path, status: ex.Status}]
+	return !told
 }

@@ -6,9 +6,13 @@ import (
 	"stickwatch/probes"
 )
 
+// DefaultConfidence lets chance explain a claim once in a thousand rounds.
+const DefaultConfidence = 0.999
+
 // FollowUps is how many follow-ups in a row must stay on one node before luck
 // no longer explains it to the given confidence, when luck would choose that
-// node with the given share. Two nodes at 0.999: 10; three: 7; ten: 3.
+// node with the given share. Two nodes at 0.999: 10; three: 7; ten: 3. It is 1
+// for a share of 1, where luck can never be excluded.
 func FollowUps(share, confidence float64) int {
 	return trials(share, confidence)
 }
@@ -23,13 +27,20 @@ func FreshClients(share, confidence float64) int {
 // of a balancer, whatever the confidence asked for.
 const MaxFreshClients = 300
 
+// never is more trials than anybody takes: certainty cannot be had.
+const never = 1 << 20
+
 // trials is how often something with probability p must happen in a row before
 // luck is excluded.
 func trials(p, confidence float64) int {
-	if p <= 0 || p >= 1 {
+	switch {
+	case p <= 0 || p >= 1:
 		return 1
+	case !(confidence < 1): // NaN, too
+		return never
+	default:
+		return max(1, int(math.Ceil(math.Log(1-confidence)/math.Log(p)-1e-9)))
 	}
-	return max(1, int(math.Ceil(math.Log(1-confidence)/math.Log(p)-1e-9)))
 }
 
 // confidenceOf is the confidence that n events of probability p in a row are
@@ -63,23 +74,20 @@ func LargestShare(among []probes.Node) float64 {
 	return largest
 }
 
-func weight(n probes.Node) int { return max(1, n.Weight) }
-
-// Serving returns the nodes of c that a balancer should give new clients:
-// those not marked down or backup, and, where direct observations are given,
-// up.
-func Serving(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
-	var serving []probes.Node
-	for i, n := range c.Nodes {
-		if !n.Down && !n.Backup && (direct == nil || Up(direct[i])) {
-			serving = append(serving, n)
+// Luck is the chance that a follow-up stays on its node though nothing holds
+// it there: the largest share among the nodes that new clients met, or among
+// all that serve where one source address meets only one.
+func Luck(serving []probes.Node, met map[string]bool) float64 {
+	var among []probes.Node
+	for _, n := range serving {
+		if met[n.ID] {
+			among = append(among, n)
 		}
 	}
-	return serving
+	if len(among) < 2 {
+		among = serving
+	}
+	return LargestShare(among)
 }
 
-// Up reports whether a node serves when asked directly. A paused node answers,
-// whatever HTTP status it does that with: it is paused and not down.
-func Up(o probes.NodeObservation) bool {
-	return o.Primary.OK() || (o.Primary.Answered() && o.Status.Paused())
-}
+func weight(n probes.Node) int { return max(1, n.Weight) }

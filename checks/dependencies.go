@@ -16,23 +16,27 @@ type service struct {
 	silent   []string // nodes that tell their state and do not complain of it
 }
 
-// services joins what was probed with what the nodes' reasons name.
+// services joins what was probed with what the nodes' reasons name. Of a round
+// that was cut short, a probe that failed tells nothing.
 func (v *view) services() []service {
 	var list []service
+	cutShort := len(v.unasked()) > 0
 	for _, d := range v.Dependencies {
-		list = append(list, service{name: d.Name, probed: true, up: d.Up, error: d.Error})
+		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
-	for _, o := range v.Nodes {
+	for _, o := range v.active {
 		for _, name := range o.Status.Unavailable() {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 {
 				list, at = append(list, service{name: name}), len(list)
 			}
-			list[at].reported = append(list[at].reported, o.Node)
+			if !slices.Contains(list[at].reported, o.Node) {
+				list[at].reported = append(list[at].reported, o.Node)
+			}
 		}
 	}
 	for i := range list {
-		for _, o := range v.Nodes {
+		for _, o := range v.active {
 			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
 				list[i].silent = append(list[i].silent, o.Node)
 			}
@@ -73,7 +77,7 @@ func (s service) downFinding() Finding {
 	f.Summary = s.name + " is down"
 	if len(s.reported) > 0 {
 		f.Summary = fmt.Sprintf("%s is unavailable to %s", s.name, join(s.reported))
-		f.Evidence = append(f.Evidence, join(s.reported)+" report it unavailable in /status")
+		f.Evidence = append(f.Evidence, say(s.reported, "reports", "report")+" it unavailable in /status")
 	}
 	switch {
 	case s.probed && !s.up:
@@ -86,17 +90,18 @@ func (s service) downFinding() Finding {
 }
 
 func (s service) disputedFinding() Finding {
-	f := aboutAll(DependencyDisputed, Warning, s.reported)
-	f.Dependency = s.name
 	if s.up {
-		f.Summary = fmt.Sprintf("%s say that %s is unavailable, and it answers stickwatch", join(s.reported), s.name)
-		f.Evidence = []string{join(s.reported) + " report it unavailable", "asked by stickwatch: it answers"}
+		f := aboutAll(DependencyDisputed, Warning, s.reported)
+		f.Dependency = s.name
+		f.Summary = fmt.Sprintf("%s that %s is unavailable, and it answers stickwatch", say(s.reported, "says", "say"), s.name)
+		f.Evidence = []string{say(s.reported, "reports", "report") + " it unavailable", "asked by stickwatch: it answers"}
 		f.Remedy = "Look at the way from those nodes to " + s.name + ": address, credentials, firewall; or their state is stale."
 		return f
 	}
-	f.Nodes = s.silent
+	f := aboutAll(DependencyDisputed, Warning, s.silent)
+	f.Dependency = s.name
 	f.Summary = fmt.Sprintf("%s does not answer stickwatch, and no node complains of it", s.name)
-	f.Evidence = []string{"asked by stickwatch: " + s.error, join(s.silent) + " report nothing"}
+	f.Evidence = []string{"asked by stickwatch: " + s.error, say(s.silent, "reports", "report") + " nothing"}
 	f.Remedy = "Check the address and the credentials that stickwatch uses for " + s.name + ", and whether the nodes use the same."
 	return f
 }

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"strings"
 )
 
 // A rule says that findings of one code are caused by a finding of another, if
@@ -14,83 +15,121 @@ type rule struct {
 // rules, the more particular cause first: a finding is explained by the first
 // that fits. They form no circle.
 var rules = []rule{
-	{BalancerError, NodeDown, isCritical},
-	{BalancerError, NodePaused, always},
-	{NodePaused, DependencyDown, sameNode},
+	{BalancerError, NodeFailingInRotation, mayCause},
+	{BalancerError, NodeDown, mayCause},
+	{BalancerError, NodePaused, mayCause},
+	{BalancerSplit, NodeEjected, mayCause},
+	{NodePaused, DependencyDown, reportedBy},
 	{DependencyDisputed, DependencyDown, sameDependency},
 	{NodeFailingInRotation, NodeDown, sameNode},
 	{NodeFailingInRotation, PageFailing, sameNode},
 	{NodeFailingInRotation, NodePaused, sameNode},
-	{PageFailing, BalancerError, throughBalancer},
-	{PageFailing, NodeFailingInRotation, throughBalancer},
-	{PageFailing, NodeDown, throughBalancer},
-	{PageFailing, PageFailing, throughBalancerSamePage},
+	{PageFailing, PageFailing, samePage},
+	{PageFailing, NodeFailingInRotation, mayCause},
+	{PageFailing, NodeDown, mayCause},
 	{HandshakeBroken, BalancerDown, always},
 	{HandshakeBroken, BalancerError, always},
-	{HandshakeBroken, NodePaused, always},
+	{HandshakeBroken, NodePaused, mayCauseOrUntold},
 	{HandshakeBroken, SessionDrift, always},
 	{HandshakeBroken, BalancerSplit, always},
-	{HandshakeBroken, NodeFailingInRotation, always},
+	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
 	{SessionDrift, CookieRejected, always},
 	{SessionLost, CookieRejected, always},
-	{SessionLost, SessionNotShared, always},
-	{SessionLost, SessionDrift, always},
+	{SessionLost, SessionNotShared, lostByMove},
+	{SessionLost, SessionDrift, lostByMove},
+	{SessionLost, DependencyDown, always},
 	{SessionNotShared, DependencyDown, always},
-	{Slow, NodeDown, throughBalancer},
 	{Slow, Slow, throughBalancer},
+	{Slow, NodeDown, throughBalancer},
 	{StartOrder, NodeRestarted, sameNode},
 }
 
-func always(_, _ Finding) bool         { return true }
-func isCritical(_, cause Finding) bool { return cause.Severity == Critical }
+func always(_, _ Finding) bool { return true }
 
-func sameNode(effect, cause Finding) bool {
-	return effect.Node != "" && slices.Contains(cause.Nodes, effect.Node)
-}
+func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
-// throughBalancer: what is seen through the balancer has its cause at a node.
-func throughBalancer(effect, cause Finding) bool {
-	return effect.Node == "" && cause.Key() != effect.Key()
+func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
+
+// mayCause: what is seen through the balancer names the nodes that may have
+// caused it.
+func mayCause(effect, cause Finding) bool {
+	return effect.Node == "" && slices.Contains(effect.Nodes, cause.Node)
 }
 
-func throughBalancerSamePage(effect, cause Finding) bool {
-	return effect.Node == "" && cause.Node != "" && len(effect.Target) >= len(cause.Target) &&
-		effect.Target[len(effect.Target)-len(cause.Target):] == cause.Target
+func mayCauseOrUntold(effect, cause Finding) bool {
+	return len(effect.Nodes) == 0 || mayCause(effect, cause)
 }
+
+// samePage: a page fails through the balancer because it fails on a node.
+func samePage(effect, cause Finding) bool {
+	page, _, _ := strings.Cut(effect.Target, " (") // without the balancer's address
+	return mayCause(effect, cause) && strings.HasSuffix(page, cause.Target)
+}
+
+// lostByMove: only a session that another node was asked for can be lost by
+// that. What its own node lost has a cause of its own.
+func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
+
+// throughBalancer: what is seen through the balancer has its cause at a node.
+func throughBalancer(effect, cause Finding) bool { return effect.Node == "" && cause.Node != "" }
 
 // explain marks each finding that another one causes, and orders them: the
-// worst cause first, each followed by what it explains.
+// cause of the worst first, each followed by what it explains.
 func explain(findings []Finding) []Finding {
-	for i := range findings {
-		findings[i].ExplainedBy = causeOf(findings[i], findings)
-	}
-	slices.SortStableFunc(findings, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
-	var ordered []Finding
-	var follow func(key string)
-	follow = func(key string) {
-		for _, f := range findings {
-			if f.ExplainedBy == key {
-				ordered = append(ordered, f)
-				follow(f.Key())
-			}
+	t := tree{findings: findings, causes: make([]int, len(findings)), worst: make([]int, len(findings))}
+	for i, f := range findings {
+		t.causes[i] = causeOf(f, findings)
+		if t.causes[i] != none {
+			findings[i].ExplainedBy = findings[t.causes[i]].Key()
 		}
 	}
-	follow("")
-	return ordered
+	for i, f := range findings {
+		for at := i; at != none; at = t.causes[at] {
+			t.worst[at] = max(t.worst[at], f.Severity.rank())
+		}
+	}
+	return t.ordered(none)
 }
 
-func causeOf(effect Finding, findings []Finding) string {
+// A tree is findings by what causes them.
+type tree struct {
+	findings []Finding
+	causes   []int // by finding: the one that explains it, or none
+	worst    []int // by finding: the worst severity of it and all that it explains
+}
+
+// none is the cause of what nothing explains.
+const none = -1
+
+// ordered lists what a cause explains, each with what it explains in turn.
+func (t tree) ordered(cause int) []Finding {
+	var effects []int
+	for i := range t.findings {
+		if t.causes[i] == cause {
+			effects = append(effects, i)
+		}
+	}
+	slices.SortStableFunc(effects, func(a, b int) int { return t.worst[b] - t.worst[a] })
+	var list []Finding
+	for _, i := range effects {
+		list = append(append(list, t.findings[i]), t.ordered(i)...)
+	}
+	return list
+}
+
+// causeOf returns the index of the finding that explains effect, or none.
+func causeOf(effect Finding, findings []Finding) int {
 	for _, r := range rules {
 		if r.effect != effect.Code {
 			continue
 		}
-		for _, cause := range findings {
-			if cause.Code == r.cause && cause.Key() != effect.Key() && r.fits(effect, cause) {
-				return cause.Key()
+		for i, cause := range findings {
+			if cause.Code == r.cause && r.fits(effect, cause) {
+				return i
 			}
 		}
 	}
-	return ""
+	return none
 }

@@ -1,6 +1,11 @@
 package checks
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"stickwatch/probes"
+)
 
 // A Code names what is wrong. People script against codes: they never change.
 type Code string
@@ -66,7 +71,7 @@ type Finding struct {
 	Code       Code
 	Severity   Severity
 	Node       string   // the node it is about; "" when it is about none, or about several
-	Nodes      []string // every node it is about, in configuration order
+	Nodes      []string // every node it is about, or that may have caused it, in configuration order
 	Dependency string
 	Target     string // what else it is about: a balancer URL, a page; tells findings of one code apart
 	Summary    string // one sentence
@@ -91,4 +96,33 @@ func (f Finding) Key() string {
 		return string(f.Code)
 	}
 	return fmt.Sprintf("%s/%s", f.Code, subject)
+}
+
+// about starts a finding about one node.
+func about(code Code, severity Severity, node string) Finding {
+	return Finding{Code: code, Severity: severity, Node: node, Nodes: []string{node}}
+}
+
+// aboutAll starts a finding about several nodes.
+func aboutAll(code Code, severity Severity, nodes []string) Finding {
+	f := Finding{Code: code, Severity: severity, Nodes: nodes}
+	if len(nodes) == 1 {
+		f.Node = nodes[0]
+	}
+	return f
+}
+
+// maxLine bounds each text of a finding, in bytes: labels, reasons and ids in it
+// come from configurations and from targets, and there may be many of them.
+const maxLine = 2 * probes.MaxError
+
+// tidy makes every text of f one harmless line of bounded length.
+func (f Finding) tidy() Finding {
+	f.Summary = probes.Clean(f.Summary, maxLine)
+	f.Remedy = probes.Clean(f.Remedy, maxLine)
+	f.Evidence = slices.Clone(f.Evidence)
+	for i, e := range f.Evidence {
+		f.Evidence[i] = probes.Clean(e, maxLine)
+	}
+	return f
 }

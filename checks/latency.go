@@ -14,24 +14,20 @@ func latency(v *view) []Finding {
 		return nil
 	}
 	var list []Finding
-	for _, o := range v.Nodes {
-		exchanges := append([]probes.Exchange{o.Primary}, o.Pages...)
-		if o.Session != nil {
-			exchanges = append(exchanges, *o.Session)
-		}
-		if ex, ok := slowest(exchanges, limit); ok {
+	for _, o := range v.active {
+		if ex, ok := slowest(questions(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
 			f.Summary = fmt.Sprintf("%s took %s to answer directly, more than %s", o.Node, round(ex.Timing.Total), limit)
-			f.Evidence = []string{v.phases(ex)}
+			f.Evidence = []string{phases(ex)}
 			f.Remedy = "Look at load, garbage collection and the services behind " + o.Node + "."
 			list = append(list, f)
 		}
 	}
-	for _, b := range v.Balancers {
-		if ex, ok := slowest(append([]probes.Exchange{b.Primary}, b.Pages...), limit); ok {
-			f := Finding{Code: Slow, Severity: Warning, Target: b.URL}
-			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", b.URL, round(ex.Timing.Total), limit)
-			f.Evidence = []string{v.phases(ex)}
+	for _, e := range v.entrances {
+		if ex, ok := slowest(e.plain(), limit); ok {
+			f := Finding{Code: Slow, Severity: Warning, Target: e.name}
+			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", e.name, round(ex.Timing.Total), limit)
+			f.Evidence = []string{phases(ex)}
 			f.Remedy = "Compare with the nodes asked directly: if they are quick, the time is lost in the balancer or in tries on failing nodes."
 			list = append(list, f)
 		}
@@ -51,9 +47,9 @@ func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange,
 	return worst, worst.Timing.Total > 0
 }
 
-func (v *view) phases(ex probes.Exchange) string {
+func phases(ex probes.Exchange) string {
 	t := ex.Timing
-	return fmt.Sprintf("%s; name %s, connect %s, TLS %s, first byte %s", v.brief(ex), round(t.DNS), round(t.Connect), round(t.TLS), round(t.FirstByte))
+	return fmt.Sprintf("%s; name %s, connect %s, TLS %s, first byte %s", describe(ex), round(t.DNS), round(t.Connect), round(t.TLS), round(t.FirstByte))
 }
 
 func round(d time.Duration) time.Duration {
@@ -61,31 +57,4 @@ func round(d time.Duration) time.Duration {
 		return d.Round(10 * time.Millisecond)
 	}
 	return d.Round(100 * time.Microsecond)
-}
-
-// certificates finds certificates that expire soon, once for each place.
-func certificates(v *view) []Finding {
-	limit := v.Cluster.Limits.CertificateExpiry
-	var list []Finding
-	expiring := func(ex probes.Exchange) (time.Duration, bool) {
-		left := ex.Certificate.Sub(ex.At)
-		return left, !ex.Certificate.IsZero() && left < limit
-	}
-	finish := func(f Finding, where string, ex probes.Exchange, left time.Duration) {
-		f.Summary = fmt.Sprintf("the certificate of %s expires in %.1f days", where, left.Hours()/24)
-		f.Evidence = []string{"valid until " + ex.Certificate.UTC().Format(time.RFC3339)}
-		f.Remedy = "Renew it and reload the server that presents it."
-		list = append(list, f)
-	}
-	for _, o := range v.Nodes {
-		if left, ok := expiring(o.Primary); ok {
-			finish(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left)
-		}
-	}
-	for _, b := range v.Balancers {
-		if left, ok := expiring(b.Primary); ok {
-			finish(Finding{Code: CertificateExpiring, Severity: Warning, Target: b.URL}, b.URL, b.Primary, left)
-		}
-	}
-	return list
 }

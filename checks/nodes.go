@@ -2,43 +2,41 @@ package checks
 
 import (
 	"fmt"
-	"slices"
 
 	"stickwatch/probes"
 )
 
-// nodes finds nodes that are down or say that they are paused.
+// nodes finds nodes that are down or say that they are paused. One that the
+// operator took out may be in any state.
 func nodes(v *view) []Finding {
 	var list []Finding
-	left := slices.ContainsFunc(v.Nodes, Up)
-	for i, o := range v.Nodes {
+	for _, o := range v.active {
 		switch {
-		case v.Cluster.Nodes[i].Down:
-			// the operator took it out: it may be in any state
-		case !Up(o):
-			list = append(list, v.nodeDown(o, left))
+		case !asked(o.Primary):
+		case !v.up[o.Node]:
+			list = append(list, v.nodeDown(o))
 		case o.Status.Paused():
-			list = append(list, v.nodePaused(o))
+			list = append(list, nodePaused(o))
 		}
 	}
 	return list
 }
 
-func (v *view) nodeDown(o probes.NodeObservation, left bool) Finding {
+func (v *view) nodeDown(o probes.NodeObservation) Finding {
 	f := about(NodeDown, Warning, o.Node)
-	if !left {
+	if v.nobodyUp() {
 		f.Severity = Critical
 	}
-	f.Evidence = []string{"asked directly: " + v.brief(o.Primary)}
-	if o.Primary.Answered() {
+	f.Evidence = []string{"asked directly: " + describe(o.Primary)}
+	if o.Primary.Failure == "" {
 		f.Summary = fmt.Sprintf("%s answers HTTP %d when asked directly", o.Node, o.Primary.Status)
 		f.Remedy = "Look in the application's log on " + o.Node + "."
 		return f
 	}
-	f.Summary = fmt.Sprintf("%s does not answer when asked directly: %s", o.Node, o.Primary.Error)
+	f.Summary = fmt.Sprintf("%s does not answer when asked directly: %s", o.Node, orElse(o.Primary.Error, string(o.Primary.Failure)))
 	switch o.Primary.Failure {
 	case probes.FailureRefused:
-		f.Remedy = fmt.Sprintf("Nothing listens on %s: start the application there.", v.config(o.Node).URL.Host)
+		f.Remedy = fmt.Sprintf("Nothing listens on %s: start the application there.", v.Cluster.Nodes[v.index(o.Node)].URL.Host)
 	case probes.FailureTimeout:
 		f.Remedy = fmt.Sprintf("It takes connections or drops them silently: look at %s for a hanging application or a firewall.", o.Node)
 	default:
@@ -47,23 +45,16 @@ func (v *view) nodeDown(o probes.NodeObservation, left bool) Finding {
 	return f
 }
 
-func (v *view) nodePaused(o probes.NodeObservation) Finding {
+func nodePaused(o probes.NodeObservation) Finding {
 	f := about(NodePaused, Critical, o.Node)
 	f.Summary = fmt.Sprintf("%s says that it is %s", o.Node, orElse(o.Status.State, "not serving"))
 	if o.Status.Reason != "" {
 		f.Summary += ": " + o.Status.Reason
 	}
-	f.Evidence = []string{v.brief(o.Primary) + fmt.Sprintf(", state %q, reason %q", o.Status.State, o.Status.Reason)}
+	f.Evidence = []string{fmt.Sprintf("%s, state %q, reason %q", describe(o.Primary), o.Status.State, o.Status.Reason)}
 	f.Remedy = "Bring back what its reason names; it resumes by itself."
 	if o.Status.Reason == "" {
 		f.Remedy = "Find out on the node why it was paused, and resume it."
 	}
 	return f
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -24,11 +24,21 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 	}
 }
 
-// key is what the balancer hashed for a walk: what it presented, else our own
-// address as far as we know it.
-func (v *view) key(w probes.Walk) string {
-	if w.Client != "" {
+// hashesAddress reports whether what the balancer hashes of a client is its
+// address.
+func hashesAddress(b probes.Balancer) bool {
+	return b.Method == probes.MethodIPHash || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
+}
+
+// key is what the balancer hashed for a walk: what it presented, or our own
+// address; "" when not known.
+func (v *view) key(w *walk) string {
+	switch own := w.First().Own; {
+	case w.Client != "":
 		return w.Client
+	case hashesAddress(v.Cluster.Balancer) && own.IsValid():
+		return own.String()
+	default:
+		return ""
 	}
-	return w.First().Own.String()
 }

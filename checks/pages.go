@@ -11,56 +11,70 @@ import (
 func pages(v *view) []Finding {
 	var list []Finding
 	for i, page := range v.Cluster.Pages {
-		for _, o := range v.Nodes {
-			if v.well(o.Node) {
-				list = append(list, v.page(o.Node, "", page, o.Pages[i])...)
+		var failing []string
+		for _, o := range v.active {
+			if i < len(o.Pages) && v.well(o.Node) && !asConfigured(page, o.Pages[i]) {
+				failing = append(failing, o.Node)
+				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
 		}
-		for _, b := range v.Balancers {
-			if i < len(b.Pages) && b.Pages[i].Answered() && !v.ownError(b.Pages[i]) {
-				list = append(list, v.page("", b.URL, page, b.Pages[i])...)
+		for _, e := range v.entrances {
+			if i < len(e.Pages) && e.answered() && !v.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
+				list = append(list, v.failsThrough(e, page, e.Pages[i], failing))
 			}
 		}
 	}
 	return append(list, v.sessionPage()...)
 }
 
-// page judges one answer, of a node or of a balancer's address.
-func (v *view) page(node, balancer string, page probes.Page, ex probes.Exchange) []Finding {
-	if ex.Failure == "" && page.Want.Has(ex.Status) || ex.Failure == probes.FailureCancelled {
-		return nil
-	}
-	f := Finding{Code: PageFailing, Severity: Critical, Target: balancer + page.Path}
-	where := "through the balancer"
-	if node != "" {
-		f = about(PageFailing, Warning, node)
-		f.Target = page.Path
-		where = "on " + node
-	}
-	got := fmt.Sprintf("HTTP %d", ex.Status)
-	if ex.Failure != "" {
-		got = ex.Error
-	}
-	f.Summary = fmt.Sprintf("%s fails %s: got %s, want %s", page.Path, where, got, page.Want)
-	f.Evidence = []string{v.brief(ex)}
-	f.Remedy = "Look in the application's log for this request; if the page moved, correct its path or status in the configuration."
-	return []Finding{f}
+// asConfigured reports whether an answer is what the configuration wants; one
+// that was not asked for is.
+func asConfigured(page probes.Page, ex probes.Exchange) bool {
+	return !asked(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
 }
 
-// sessionPage judges the test page where it is not the page that tells whether
-// a node is up. One that nobody has is a matter of configuration: see doubts.
+// failsOn is about a page that fails on a node.
+func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
+	f := about(PageFailing, Warning, node)
+	f.Target = page.Path
+	return aboutPage(f, "on "+node, page, ex)
+}
+
+// failsThrough is about a page that fails where users ask for it: the nodes on
+// which it does, too, and the one that the balancer got no answer from, are
+// those that may have caused it.
+func (v *view) failsThrough(e entrance, page probes.Page, ex probes.Exchange, failing []string) Finding {
+	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
+	culprit := v.blamePlain(ex)
+	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
+	return aboutPage(f, "through the balancer", page, ex)
+}
+
+func aboutPage(f Finding, where string, page probes.Page, ex probes.Exchange) Finding {
+	got := fmt.Sprintf("HTTP %d", ex.Status)
+	if ex.Failure != "" {
+		got = orElse(ex.Error, string(ex.Failure))
+	}
+	f.Summary = fmt.Sprintf("%s fails %s: got %s, want %s", page.Path, where, got, page.Want)
+	f.Evidence = []string{describe(ex)}
+	f.Remedy = "Look in the application's log for this request; if the page moved, correct its path or status in the configuration."
+	return f
+}
+
+// sessionPage judges the session test page, unless it is one of the pages. One
+// that nobody has is a matter of configuration: see doubts.
 func (v *view) sessionPage() []Finding {
 	if v.Cluster.Session == nil || v.noTestPage() {
 		return nil
 	}
-	var list []Finding
-	want := probes.Page{Path: v.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
-	if slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == want.Path }) {
+	page := probes.Page{Path: v.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
+	if slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
-	for _, o := range v.Nodes {
-		if v.well(o.Node) && o.Session != nil {
-			list = append(list, v.page(o.Node, "", want, *o.Session)...)
+	var list []Finding
+	for _, o := range v.active {
+		if v.well(o.Node) && o.Session != nil && !asConfigured(page, *o.Session) {
+			list = append(list, failsOn(o.Node, page, *o.Session))
 		}
 	}
 	return list
@@ -69,14 +83,14 @@ func (v *view) sessionPage() []Finding {
 // noTestPage reports whether every node that is up answers the session test
 // page with a 4xx: the path is wrong, or the application has no such page.
 func (v *view) noTestPage() bool {
-	asked := 0
-	for _, o := range v.Nodes {
+	with := 0
+	for _, o := range v.active {
 		if !v.up[o.Node] || o.Session == nil {
 			continue
 		}
-		if asked++; o.Session.Status < 400 || o.Session.Status > 499 {
+		if with++; o.Session.Status < 400 || o.Session.Status > 499 {
 			return false
 		}
 	}
-	return asked > 0
+	return with > 0
 }

@@ -13,7 +13,7 @@ type Round struct {
 	Started  time.Time
 	Duration time.Duration
 
-	Confidence    float64 // asked for, such as 0.999
+	Confidence    float64 // by which chance must be excluded, below 1; 0: DefaultConfidence
 	ExpectVersion string  // every node must run it; "": any
 	Ignore        []Code  // findings of these codes are not made
 
@@ -23,4 +23,5 @@ type Round struct {
 	Crossings    []probes.Crossing
 	Handshakes   []probes.HandshakeObservation
 	Dependencies []probes.DependencyObservation
+	Evidence     []probes.EvidenceObservation // what the balancer itself told, after all the rest
 }

@@ -3,58 +3,65 @@ package checks
 import (
 	"fmt"
 	"slices"
-
-	"stickwatch/probes"
-	"stickwatch/probes/balance"
 )
 
 // A separation is a client that met different nodes at one moment, because
 // parts of the balancer do not agree.
 type separation struct {
-	nodes    []string
+	walk     *walk // whose answers came from both nodes; nil: two walks of one client did
+	nodes    [2]string
 	evidence string
 }
 
-// splits finds them: between addresses of the balancer, and between workers
-// that count failures each for itself.
-func (v *view) splits() []separation {
-	picker, ok := Oracle(v.Cluster)
-	if !ok {
+// separate finds clients that were separated: by addresses of the balancer, and
+// by workers that count failures each for itself. Only where the balancer
+// hashes is one client meant to get one node.
+func (v *view) separate() []separation {
+	if v.oracle == nil {
 		return nil
 	}
-	return append(v.splitsByAddress(), v.splitsByWorker(picker)...)
+	return append(v.separateByAddress(), v.separateByWorker()...)
 }
 
-func (v *view) splitsByAddress() []separation {
+func (v *view) separateByAddress() []separation {
 	var list []separation
-	byClient := make(map[string]probes.Walk)
-	for _, w := range v.Walks {
-		first := v.home(w)
-		if first == "" || !w.First().OK() {
+	first := make(map[string]*walk) // by what the balancer hashes
+	for _, w := range v.walks {
+		key := v.key(w)
+		if key == "" || w.home == "" || !w.First().OK() {
 			continue
 		}
-		other, seen := byClient[w.Client]
+		other, seen := first[key]
 		if !seen {
-			byClient[w.Client] = w
+			first[key] = w
 			continue
 		}
-		if second := v.home(other); second != first && other.Balancer != w.Balancer {
-			list = append(list, separation{[]string{second, first}, fmt.Sprintf(
-				"%s met %s at %s and %s at %s", clientOf(w), second, other.Balancer, first, w.Balancer)})
+		if other.Balancer != w.Balancer && other.home != w.home && v.atOnce(other, w) {
+			list = append(list, separation{nil, [2]string{other.home, w.home}, fmt.Sprintf(
+				"client %s met %s at %s and %s at %s", key, other.home, other.Balancer, w.home, w.Balancer)})
 		}
 	}
 	return list
 }
 
-// splitsByWorker is nothing unless some client stays where the hash sends it:
-// else the balancer scatters everybody, and does not hash at all.
-func (v *view) splitsByWorker(picker balance.Picker) []separation {
+// atOnce reports whether the node that the earlier walk met was still in
+// rotation when the later one met another: if it was not, it has left.
+func (v *view) atOnce(a, b *walk) bool {
+	if b.First().At.Before(a.First().At) {
+		a, b = b, a
+	}
+	return v.well(a.home) && v.answeredSince(a.home, a.Balancer, b.First().At)
+}
+
+// separateByWorker finds nothing unless some client stays where the hash sends
+// it: else the balancer scatters everybody, and does not hash at all.
+func (v *view) separateByWorker() []separation {
 	var list []separation
 	held := false
-	for _, w := range v.Walks {
-		if s, ok := v.splitByWorker(w, picker); ok {
+	for _, w := range v.walks {
+		if s, ok := v.separated(w); ok {
 			list = append(list, s)
-		} else if w.Expected != "" && len(w.Steps) > 1 && v.staysAt(w, w.Expected) {
+		} else if w.Expected != "" && len(w.Steps) > 1 && w.onlyMet(w.Expected) {
 			held = true
 		}
 	}
@@ -64,60 +71,61 @@ func (v *view) splitsByWorker(picker balance.Picker) []separation {
 	return list
 }
 
-func (v *view) staysAt(w probes.Walk, node string) bool {
-	return !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return v.who.Who(s.Label) != node })
+// onlyMet reports whether node gave every answer.
+func (w *walk) onlyMet(node string) bool {
+	return !slices.ContainsFunc(w.answers, func(a *answer) bool { return a.node != node })
 }
 
-// splitByWorker: every answer of the walk came either from the node that the
-// hash names, or from the one it names without that node, and both came.
-func (v *view) splitByWorker(w probes.Walk, picker balance.Picker) (separation, bool) {
-	owner, ok := picker.Pick(v.key(w))
-	if !ok {
+// separated: every answer of the walk came either from the node that the hash
+// names, or from the one it names without that node; both came, and the first
+// has not left.
+func (v *view) separated(w *walk) (separation, bool) {
+	key := v.key(w)
+	owner, ok := v.oracle.Pick(key)
+	if key == "" || !ok {
 		return separation{}, false
 	}
-	heir, ok := picker.Pick(v.key(w), owner)
+	heir, ok := v.oracle.Pick(key, owner)
 	if !ok {
 		return separation{}, false
 	}
 	a, b := v.Cluster.Nodes[owner].ID, v.Cluster.Nodes[heir].ID
-	met := map[string]int{}
-	for _, s := range w.Steps {
-		if s.OK() && s.Label != "" {
-			met[v.who.Who(s.Label)]++
+	met := make(map[string]int)
+	for _, x := range w.answers {
+		if x.OK() && x.Label != "" {
+			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[a] == 0 || met[b] == 0 || !v.well(a) {
+	if len(met) != 2 || met[a] == 0 || met[b] == 0 || !v.well(a) || !v.cameBackTo(a, b, w) {
 		return separation{}, false
 	}
-	return separation{[]string{a, b}, fmt.Sprintf("client %s was answered %d times by %s and %d times by %s, which is next without %s",
-		v.key(w), met[a], a, met[b], b, a)}, true
+	return separation{w, [2]string{a, b}, fmt.Sprintf("client %s was answered %s by %s and %s by %s, which is next without %s",
+		key, plural(met[a], "time", "times"), a, plural(met[b], "time", "times"), b, a)}, true
 }
 
-// split reports separations.
-func split(v *view) []Finding {
-	var nodes, evidence []string
-	for _, s := range v.splits() {
-		evidence = append(evidence, s.evidence)
-		for _, n := range s.nodes {
-			if !slices.Contains(nodes, n) {
-				nodes = append(nodes, n)
-			}
-		}
-	}
-	if len(evidence) == 0 {
+// cameBackTo reports whether the owner answered somebody after its heir had
+// answered in its stead.
+func (v *view) cameBackTo(owner, heir string, w *walk) bool {
+	return slices.ContainsFunc(w.answers, func(a *answer) bool {
+		return a.node == heir && a.OK() && v.answeredSince(owner, w.Balancer, a.At)
+	})
+}
+
+// splits reports separations.
+func splits(v *view) []Finding {
+	if len(v.separations) == 0 {
 		return nil
 	}
-	f := aboutAll(BalancerSplit, Warning, nodes)
+	var evidence []string
+	for _, s := range v.separations {
+		evidence = append(evidence, s.evidence)
+	}
+	f := Finding{Code: BalancerSplit, Severity: Warning}
+	f.Nodes = v.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(v.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
+	})
 	f.Summary = "the same client meets different nodes at one moment: parts of the balancer do not agree on who is well"
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Add a `zone` to nginx's upstream block so that its workers count failures together; with several balancer addresses, look at what each of them can reach."
 	return []Finding{f}
-}
-
-// clientOf names a walk's client.
-func clientOf(w probes.Walk) string {
-	if w.Client == "" {
-		return "our own address"
-	}
-	return "client " + w.Client
 }

@@ -2,13 +2,10 @@ package probes
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -23,15 +20,9 @@ type question struct {
 	version Extractor
 }
 
-// maxHops bounds how many redirects a question follows.
-const maxHops = 5
-
-// errRedirect ends a chain of redirects.
-var errRedirect = errors.New("redirects in circles")
-
 // ask puts q to the target, within its time-out, and reads the answer.
-func (c *Client) ask(ctx context.Context, q question) (Exchange, Document) {
-	ctx, cancel := context.WithTimeout(ctx, c.target.Timeout)
+func (c *Client) ask(parent context.Context, q question) (Exchange, Document) {
+	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
 	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
 	if q.jar == nil {
@@ -40,152 +31,124 @@ func (c *Client) ask(ctx context.Context, q question) (Exchange, Document) {
 	if q.public == nil {
 		q.public = c.target.URL
 	}
-	path, seen := q.path, []string(nil)
-	for {
-		doc, next, err := c.hop(ctx, q, path, &ex)
-		if err == nil && next != "" && q.follow {
-			if seen = append(seen, path); len(seen) < maxHops && !slices.Contains(seen, next) {
-				path = next
-				continue
-			}
-			ex.Failure, ex.Error = FailureRedirect, errRedirect.Error()
-		}
-		ex.Timing.Total = time.Since(ex.At)
-		if ex.Failure == "" {
-			q.read(doc, &ex)
-		}
-		return ex, doc
+	doc, err := c.chase(ctx, q, &ex)
+	ex.Timing.Total = time.Since(ex.At)
+	if err != nil {
+		ex.Failure, ex.Error = classify(parent, err, c.target.Timeout)
 	}
+	q.read(doc, &ex)
+	return ex, doc
 }
 
-// hop is one request and its answer. It returns the path of a redirect on the
-// same host.
-func (c *Client) hop(ctx context.Context, q question, path string, ex *Exchange) (Document, string, error) {
+// maxRedirects bounds how many redirects a question follows.
+const maxRedirects = 5
+
+// chase asks, and follows redirects where q does. That one leads back to a page
+// proves nothing: it may have come with the cookie that was missing there.
+func (c *Client) chase(ctx context.Context, q question, ex *Exchange) (Document, error) {
+	u, err := c.URL(q.path)
+	if err != nil {
+		return Document{}, err
+	}
+	seen := make(map[string]bool)
+	for range maxRedirects + 1 {
+		seen[u.String()] = true
+		doc, next, err := c.hop(ctx, q, u, ex)
+		if err != nil || next == nil {
+			return doc, err
+		}
+		u = next
+	}
+	if seen[u.String()] {
+		return Document{}, errCircle
+	}
+	return Document{}, errTooFar
+}
+
+// hop is one request and its answer. It returns where the next one should go;
+// nil: nowhere.
+func (c *Client) hop(ctx context.Context, q question, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newTrace()
-	fail := func(err error) (Document, string, error) {
-		ex.Failure, ex.Error = classify(err, t.stage(), c.target.Timeout)
-		ex.Timing = t.timing(time.Now())
-		ex.Own, _ = t.ends()
-		return Document{}, "", err
+	ex.Status, ex.Redirect = 0, ""
+	resp, body, err := c.fetch(t.watch(ctx), q, u)
+	t.note(ex)
+	if resp != nil {
+		ex.Status = resp.StatusCode
 	}
-	req, err := c.NewRequest(httptrace.WithClientTrace(ctx, t.hooks()), http.MethodGet, path)
 	if err != nil {
-		return fail(err)
-	}
-	public := publicURL(q.public, req.URL)
-	for _, cookie := range q.jar.Cookies(public) {
-		req.AddCookie(cookie)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fail(err)
-	}
-	defer resp.Body.Close()
-	ex.Status = resp.StatusCode
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
-	if err != nil {
-		return fail(err)
-	}
-	ex.Timing = t.timing(time.Now())
-	own, peer := t.ends()
-	ex.Own = own
-	if peer.IsValid() {
-		ex.Address = peer
+		return Document{}, nil, stageError{err, t.stage(), t.answering()}
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		ex.Clock = t.clock(date)
 	}
-	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
-		ex.Certificate = resp.TLS.PeerCertificates[0].NotAfter
+	doc := Document{Header: resp.Header, Body: body, Cookies: q.keep(c, u, resp, ex)}
+	next, shown := c.redirect(u, resp)
+	ex.Redirect = shown
+	if !q.follow {
+		next = nil
 	}
-	set := resp.Cookies()
-	q.jar.Set(public, set)
-	q.noteCookies(public, set, ex)
-	doc := Document{Header: resp.Header, Body: body, Cookies: heldCookies(q.jar, public, set, resp.StatusCode)}
-	return doc, redirect(req.URL, resp, c.target.URL.Path, ex), nil
+	return doc, next, nil
 }
 
-// noteCookies tells a new session from cookies set, and a session cookie that
-// would not come back.
-func (q question) noteCookies(public *url.URL, set []*http.Cookie, ex *Exchange) {
-	if q.session == nil {
-		return
+// fetch returns the answer and its body. With an error, the answer may still be
+// there: it broke off.
+func (c *Client) fetch(ctx context.Context, q question, u *url.URL) (*http.Response, []byte, error) {
+	req, err := c.newRequest(ctx, http.MethodGet, u)
+	if err != nil {
+		return nil, nil, err
 	}
-	page := *public
-	page.Path = joinPath(q.public.Path, strings.SplitN(q.session.Path, "?", 2)[0])
-	for _, c := range set {
-		ex.NewID = ex.NewID || isSessionCookie(c.Name, q.session.Cookie)
+	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
+		req.AddCookie(cookie)
 	}
-	ex.Rejected = append(ex.Rejected, rejected(q.jar, &page, set, q.session.Cookie, ex.At)...)
+	// Not Do: it parses a Location that nobody follows, and quotes a bad one,
+	// session id and all.
+	resp, err := c.http.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
+		// Nothing would end reading the body of a 101: it is the bare connection.
+		return nil, nil, fmt.Errorf("malformed HTTP response: status %03d to a plain request", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
+	return resp, body, err
 }
 
-// read takes from doc what the question asked for.
+// read takes from doc what the question asked for. Of an exchange that failed
+// it only finds out which words must not be shown.
 func (q question) read(doc Document, ex *Exchange) {
-	extract := func(e Extractor) string {
-		if e == nil {
-			return ""
-		}
-		value, _ := e.Extract(doc)
-		return value
+	held := q.jar.all()
+	if ex.Failure != "" {
+		doc = Document{Cookies: heldCookies(held, nil, 0)}
 	}
+	var s Session
 	if q.session != nil {
-		ex.Label = extract(q.session.Node)
-		ex.Session = FingerprintOf(extract(q.session.ID))
-		ex.Value = extract(q.session.Read)
+		s = *q.session
 	}
-	ex.Version = extract(q.version)
+	id := extract(s.ID, doc)
+	if ex.Failure == "" {
+		ex.Session = FingerprintOf(id)
+		ex.Label, ex.Value, ex.Version = extract(s.Node, doc), extract(s.Read, doc), extract(q.version, doc)
+	}
+	secrets := []string{id}
+	for _, c := range held {
+		if isSessionCookie(c.Name, s.Cookie) {
+			secrets = append(secrets, c.Value)
+		}
+	}
+	for name, value := range doc.Cookies {
+		if isSessionCookie(name, s.Cookie) {
+			secrets = append(secrets, value) // a browser may not have kept it
+		}
+	}
+	ex.hide(secrets)
 }
 
-// publicURL is the URL by which a browser would know the page at u: the same
-// path behind the balancer.
-func publicURL(public, u *url.URL) *url.URL {
-	out := *u
-	out.Scheme, out.Host = public.Scheme, public.Host
-	return &out
-}
-
-// heldCookies is what the client holds after an answer. A cookie it was just
-// given counts even where a browser would not send it back. What it held
-// before says nothing about an error: that may be anybody's.
-func heldCookies(jar *Jar, public *url.URL, set []*http.Cookie, status int) map[string]string {
-	held := make(map[string]string)
-	for _, c := range set {
-		held[c.Name] = c.Value
-	}
-	if status >= 500 {
-		return held
-	}
-	for _, c := range jar.Cookies(public) {
-		held[c.Name] = c.Value
-	}
-	return held
-}
-
-// redirect returns the path and query of a redirect within the same host, and
-// notes one that leads elsewhere.
-func redirect(from *url.URL, resp *http.Response, prefix string, ex *Exchange) string {
-	if resp.StatusCode < 300 || resp.StatusCode > 399 {
+func extract(e Extractor, doc Document) string {
+	if e == nil {
 		return ""
 	}
-	to, err := from.Parse(resp.Header.Get("Location"))
-	if err != nil || resp.Header.Get("Location") == "" {
-		return ""
-	}
-	if !strings.EqualFold(to.Host, from.Host) || to.Scheme != from.Scheme {
-		ex.Redirect = Clean(to.Scheme+"://"+to.Host+withoutParams(to.Path), MaxError)
-		return ""
-	}
-	ex.Redirect = Clean(withoutParams(to.Path), MaxError)
-	path := strings.TrimPrefix(to.EscapedPath(), strings.TrimSuffix(prefix, "/"))
-	if to.RawQuery != "" {
-		path += "?" + to.RawQuery
-	}
-	return path
-}
-
-// withoutParams drops path parameters: servlet containers put the session id
-// there (;jsessionid=) for clients whose cookies they do not trust yet.
-func withoutParams(path string) string {
-	path, _, _ = strings.Cut(path, ";")
-	return path
+	value, _ := e.Extract(doc)
+	return Clean(value, MaxValue)
 }

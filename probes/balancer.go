@@ -1,12 +1,14 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,14 +35,15 @@ func Resolve(ctx context.Context, c *Cluster) []Entrance {
 	return slices.Concat(found...)
 }
 
-func resolve(ctx context.Context, u *url.URL, timeout time.Duration) []Entrance {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Entrance {
+	timeout = cmp.Or(timeout, DefaultLimits.Timeout)
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	began := time.Now()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	addrs, err := lookup(ctx, u.Hostname())
 	if err != nil {
 		ex := Exchange{At: began, Timing: Timing{DNS: time.Since(began), Total: time.Since(began)}}
-		ex.Failure, ex.Error = classify(err, "looking up "+u.Hostname(), timeout)
+		ex.Failure, ex.Error = classify(parent, stageError{error: err, stage: stageLookup}, timeout)
 		return []Entrance{{URL: u, Lookup: ex}}
 	}
 	for i := range addrs {
@@ -55,14 +58,17 @@ func resolve(ctx context.Context, u *url.URL, timeout time.Duration) []Entrance 
 	return list
 }
 
+// lookup knows addresses by themselves: the resolver takes away their zones.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
 func port(u *url.URL) uint16 {
-	if p, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
-		return uint16(p)
-	}
-	if u.Scheme == "https" {
-		return 443
-	}
-	return 80
+	p, _ := strconv.ParseUint(cmp.Or(u.Port(), portOf(u.Scheme)), 10, 16)
+	return uint16(p)
 }
 
 // Target is e as a client that presents key dials it; key "" comes as itself.
@@ -77,6 +83,7 @@ func (e Entrance) Target(c *Cluster, key string) Target {
 func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
 	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup}
 	if !e.Address.IsValid() {
+		obs.Primary.Path = c.PrimaryPath()
 		return obs
 	}
 	client := NewClient(e.Target(c, ""))
@@ -88,4 +95,16 @@ func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
 	}
 	wg.Wait()
 	return obs
+}
+
+// KeyHeader is the header by which a client tells the balancer the key it
+// hashes; "" when there is no such way.
+func (b Balancer) KeyHeader() string {
+	if b.Method == MethodHash && b.HashKey != "" && b.HashKey != "$remote_addr" {
+		if name, ok := strings.CutPrefix(b.HashKey, "$http_"); ok {
+			return strings.ReplaceAll(name, "_", "-")
+		}
+		return ""
+	}
+	return b.ClientIPHeader
 }

@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,16 +11,18 @@ import (
 )
 
 // A Canary is a client of stickwatch's own with a session behind the balancer.
-// It must be opened first; after that its methods may be called side by side.
+// It must be opened first, and does one thing at a time, as a user would; only
+// Follow may be called side by side.
 type Canary struct {
 	client  *Client
 	cluster *Cluster
-	jar     *Jar
-	session Fingerprint // its id
 
 	mu      sync.Mutex
+	jar     *Jar
+	session Fingerprint // its id
+	holder  string      // the label of the answer that last showed the session
 	walk    Walk
-	counter int
+	counter int // the last value sent
 }
 
 // NewCanary returns a canary that enters through e presenting key, and whose
@@ -40,36 +43,86 @@ func (c *Canary) Walk() Walk {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	walk := c.walk
-	walk.Steps = append([]Step(nil), walk.Steps...)
+	walk.Steps = slices.Clone(walk.Steps)
 	return walk
 }
 
 // Open begins the session.
 func (c *Canary) Open(ctx context.Context) Exchange {
-	ex := c.get(ctx, c.cluster.WalkPath(), c.jar)
-	c.session = ex.Session
+	ex := c.get(ctx, c.cluster.WalkPath(), c.cookies())
+	c.mu.Lock()
+	c.session, c.holder = ex.Session, ex.Label
+	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
 }
 
-// Write stores the next counter in the session, where the application takes one.
+// Write stores the next counter in the session. Where the application takes
+// none, it asks nothing.
 func (c *Canary) Write(ctx context.Context) Exchange {
+	if c.cluster.Session == nil || c.cluster.Session.Write == "" {
+		return Exchange{}
+	}
 	c.mu.Lock()
 	c.counter++
 	counter := c.counter
 	c.mu.Unlock()
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
-	ex := c.get(ctx, path, c.jar)
+	ex := c.get(ctx, path, c.cookies())
 	c.record(StepWrite, counter, ex)
+	if ex.OK() {
+		c.mu.Lock()
+		c.session, c.holder = ex.Session, ex.Label
+		c.mu.Unlock()
+	}
 	return ex
 }
 
-// Follow comes back with the session's cookies, on a copy of the jar: what one
-// follow-up is given does not spoil the next.
+// Follow comes back with a copy of the session's cookies: what one follow-up is
+// given does not spoil the next. An answer that has renamed the session and
+// kept it, as Tomcat does when it moves, is believed from then on.
 func (c *Canary) Follow(ctx context.Context) Exchange {
-	ex := c.get(ctx, c.cluster.WalkPath(), c.jar.Clone())
-	c.record(StepFollow, c.stored(), ex)
+	jar := c.cookies().Clone()
+	ex, fate := c.come(ctx, StepFollow, jar)
+	if fate == FateKept && ex.NewID {
+		c.adopt(jar, ex)
+	}
 	return ex
+}
+
+// Return comes back as a user would, with the cookies of the last answer that
+// had the session.
+func (c *Canary) Return(ctx context.Context) Exchange {
+	jar := c.cookies().Clone()
+	ex, fate := c.come(ctx, StepReturn, jar)
+	if fate != FateLost && ex.OK() {
+		c.adopt(jar, ex)
+	}
+	return ex
+}
+
+func (c *Canary) come(ctx context.Context, kind StepKind, jar *Jar) (Exchange, Fate) {
+	counter := c.stored() // now: a write may come to its end before the answer does
+	ex := c.get(ctx, c.cluster.WalkPath(), jar)
+	c.record(kind, counter, ex)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := held{id: c.walk.First().Session, counter: counter, base: c.walk.Base, tried: c.counter}
+	return ex, h.fate(ex)
+}
+
+func (c *Canary) adopt(jar *Jar, ex Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jar, c.holder = jar, ex.Label
+}
+
+// Holder is the label of the answer that last showed the session: where it is
+// now, as far as anybody knows. It is "" when the answers do not tell.
+func (c *Canary) Holder() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.holder
 }
 
 // Cross presents the session directly to other nodes, one after the other, and
@@ -77,22 +130,36 @@ func (c *Canary) Follow(ctx context.Context) Exchange {
 // was asked. The jar travels along, because each may rename the session.
 func (c *Canary) Cross(ctx context.Context, home Node, others []Node) []Crossing {
 	var list []Crossing
-	jar := c.jar.Clone()
+	jar := c.cookies()
 	for _, other := range others {
-		x := Crossing{From: home.ID, To: other.ID, Counter: c.stored(), Session: c.session}
-		there := jar.Clone()
-		if x.There = c.present(ctx, other, there); x.Fate() == FateLost && pause(ctx, replicationDelay) {
-			there = jar.Clone()
-			x.There = c.present(ctx, other, there)
-		}
-		if x.Fate() != FateLost {
-			jar = there // only a node that knew the session may rename it
-		}
+		var x Crossing
+		x, jar = c.cross(ctx, home, other, jar)
 		list = append(list, x)
 	}
-	c.present(ctx, home, jar)
+	_, jar = c.cross(ctx, home, home, jar)
+	c.mu.Lock()
 	c.jar = jar
+	c.mu.Unlock()
 	return list
+}
+
+// cross presents the session to node, and returns the jar to go on with: only a
+// node that knew the session may rename it.
+func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing, *Jar) {
+	c.mu.Lock()
+	x := Crossing{From: home.ID, To: node.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session}
+	c.mu.Unlock()
+	x.Counter = c.stored()
+	there := jar.Clone()
+	x.There = c.present(ctx, node, there)
+	if x.Fate() == FateLost && pause(ctx, replicationDelay) {
+		there = jar.Clone()
+		x.There = c.present(ctx, node, there)
+	}
+	if fate := x.Fate(); fate == FateKept || fate == FateRolledBack {
+		jar = there
+	}
+	return x, jar
 }
 
 // replicationDelay is what asynchronous replication is given before a session
@@ -109,6 +176,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// present asks a node directly, with the cookies that a browser has of the
+// balancer.
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, question{
 		path: c.cluster.WalkPath(), jar: jar, public: c.client.target.URL, follow: true, session: c.cluster.Session,
@@ -121,40 +190,30 @@ func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
 	return ex
 }
 
+func (c *Canary) cookies() *Jar {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.jar
+}
+
 func (c *Canary) record(kind StepKind, counter int, ex Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.walk.Steps = append(c.walk.Steps, Step{Kind: kind, Counter: counter, Exchange: ex})
 }
 
-// stored is the counter that the session should hold; 0 when none was written.
+// stored is the counter that the session should hold; 0 when none is known to
+// have been written, or no answer shows it.
 func (c *Canary) stored() int {
+	if c.cluster.Session == nil || c.cluster.Session.Read == nil {
+		return 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.walk.Steps) - 1; i >= 0; i-- {
-		if s := c.walk.Steps[i]; s.Kind == StepWrite && s.OK() {
+	for _, s := range slices.Backward(c.walk.Steps) {
+		if s.Kind == StepWrite && s.Failure == "" && s.Status >= 200 && s.Status < 300 {
 			return s.Counter
 		}
 	}
 	return 0
-}
-
-// WalkPath is the path that walks ask.
-func (c *Cluster) WalkPath() string {
-	if c.Session != nil {
-		return c.Session.Path
-	}
-	return c.PrimaryPath()
-}
-
-// KeyHeader is the header by which a client tells the balancer the key it
-// hashes; "" when there is no such way.
-func (b Balancer) KeyHeader() string {
-	if b.Method == MethodHash && b.HashKey != "" && b.HashKey != "$remote_addr" {
-		if name, ok := strings.CutPrefix(b.HashKey, "$http_"); ok {
-			return strings.ReplaceAll(name, "_", "-")
-		}
-		return ""
-	}
-	return b.ClientIPHeader
 }

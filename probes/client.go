@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type Target struct {
 	Address netip.AddrPort // dialled whatever the URL's host resolves to; zero: resolve
 	Host    string         // Host header and TLS name; "": the URL's own
 	TLS     *tls.Config
-	Timeout time.Duration // of a whole exchange
+	Timeout time.Duration // of a whole exchange; 0: that of DefaultLimits
 
 	// KeyHeader carries Key, the client address or key by which the balancer
 	// chooses a node; "": this client comes as itself.
@@ -31,32 +32,23 @@ type Client struct {
 	http   *http.Client
 }
 
-// NewClient returns a client of t. It holds no connections, so nothing needs
-// closing.
+// NewClient returns a client of t. It is cheap enough for a single request, and
+// holds no connections, so nothing needs closing.
 func NewClient(t Target) *Client {
 	if t.Timeout <= 0 {
 		t.Timeout = DefaultLimits.Timeout
 	}
-	c := &Client{target: t}
-	config := t.TLS.Clone()
-	if config == nil {
-		config = &tls.Config{}
-	}
-	if t.Host != "" {
-		config.ServerName = hostname(t.Host)
-	}
-	c.http = &http.Client{
-		Transport: &http.Transport{
+	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host)}
+	return &Client{target: t, http: &http.Client{
+		Transport: tethered{&http.Transport{
 			Proxy:                  nil, // a proxy would be another balancer in between
-			DialContext:            c.dial,
-			TLSClientConfig:        config,
+			DialContext:            d.dial,
+			DialTLSContext:         d.dialTLS,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      false,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return c
+	}}
 }
 
 // Target returns what the client was made for.
@@ -68,13 +60,17 @@ func (c *Client) HTTP() *http.Client { return c.http }
 
 // URL returns the absolute URL of a path and query on the target.
 func (c *Client) URL(path string) (*url.URL, error) {
-	ref, err := url.Parse(path)
+	path, _, _ = strings.Cut(path, "#")
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	ref, err := url.ParseRequestURI(path) // not Parse: "//x/y" is a path here, and has no host
 	if err != nil {
 		return nil, err
 	}
 	u := *c.target.URL
+	u.RawPath = joinPath(u.EscapedPath(), ref.EscapedPath())
 	u.Path = joinPath(u.Path, ref.Path)
-	u.RawPath = ""
 	u.RawQuery = ref.RawQuery
 	u.Fragment = ""
 	return &u, nil
@@ -87,6 +83,10 @@ func (c *Client) NewRequest(ctx context.Context, method, path string) (*http.Req
 	if err != nil {
 		return nil, err
 	}
+	return c.newRequest(ctx, method, u)
+}
+
+func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, err
@@ -107,30 +107,39 @@ func (c *Client) Introduce(h http.Header) {
 	}
 }
 
-func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if c.target.Address.IsValid() {
-		addr = c.target.Address.String()
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
+// owns reports whether u leads to the target itself: by its URL's host, or by
+// the name it is called when asked directly, which it may use in redirects.
+func (c *Client) owns(u *url.URL) bool {
+	own, host := c.target.URL, hostPort(u.Scheme, u.Host)
+	return u.Scheme == own.Scheme && (host == hostPort(own.Scheme, own.Host) ||
+		c.target.Host != "" && host == hostPort(own.Scheme, c.target.Host))
 }
 
+// hostPort is host with the port that scheme implies, for comparing.
+func hostPort(scheme, host string) string {
+	u := url.URL{Scheme: scheme, Host: strings.ToLower(host)}
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(u.Hostname(), portOf(scheme))
+}
+
+func portOf(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+// hostname is the host of HOST or HOST:PORT, an IPv6 address without brackets
+// and zone.
 func hostname(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return hostport
+	host := (&url.URL{Host: hostport}).Hostname()
+	host, _, _ = strings.Cut(host, "%")
+	return host
 }
 
+// joinPath puts prefix before path; what it returns is rooted.
 func joinPath(prefix, path string) string {
-	for len(prefix) > 0 && prefix[len(prefix)-1] == '/' {
-		prefix = prefix[:len(prefix)-1]
-	}
-	if path == "" {
-		path = "/"
-	}
-	if path[0] != '/' {
-		path = "/" + path
-	}
-	return prefix + path
+	return strings.TrimRight(prefix, "/") + "/" + strings.TrimPrefix(path, "/")
 }

@@ -40,6 +40,8 @@ type Balancer struct {
 
 	HashKey    string // what `hash` hashes: "$remote_addr", "$http_NAME", "$cookie_NAME"; "" is unknown
 	Consistent bool   // `hash ... consistent`
+
+	Evidence EvidenceSources // what the balancer itself tells
 }
 
 // A Method is how a balancer chooses the node for a new client.

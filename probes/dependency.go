@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -10,14 +11,15 @@ import (
 )
 
 // Ask puts ping to a dependency and tells what it said.
-func (d Dependency) Ask(ctx context.Context, ping Pinger, timeout time.Duration) DependencyObservation {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Duration) DependencyObservation {
+	timeout = cmp.Or(timeout, DefaultLimits.Timeout)
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	began := time.Now()
 	err := ping(ctx, d.URL)
 	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
 	if err != nil {
-		_, obs.Error = classify(err, "asking "+d.URL.Host, timeout)
+		_, obs.Error = classify(parent, stageError{error: err, stage: "asking " + d.URL.Host}, timeout)
 	}
 	return obs
 }
@@ -38,7 +40,7 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 	if err != nil {
 		return err
 	}
-	client := NewClient(Target{URL: u})
+	client := NewClient(Target{URL: u}) // ctx has the time-out
 	client.Introduce(req.Header)
 	resp, err := client.HTTP().Do(req)
 	if err != nil {

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"sync"
 )
@@ -23,6 +24,14 @@ func (c *Cluster) PrimaryPath() string {
 	default:
 		return "/"
 	}
+}
+
+// WalkPath is the path that walks ask.
+func (c *Cluster) WalkPath() string {
+	if c.Session != nil {
+		return c.Session.Path
+	}
+	return c.PrimaryPath()
 }
 
 // Direct asks one node everything, side by side.
@@ -75,21 +84,16 @@ func (o *NodeObservation) conclude(c *Cluster, primary Document) {
 	if c.Status != nil {
 		o.Status = parseStatus(primary.Body, c.Status.Settings)
 	}
-	o.Clock = o.Primary.Clock
-	o.Version = o.Primary.Version
-	others := o.Pages
+	exchanges := []Exchange{o.Primary}
 	if o.Session != nil {
-		others = append([]Exchange{*o.Session}, others...)
+		exchanges = append(exchanges, *o.Session)
 	}
-	for _, ex := range others {
-		if ex.At != o.Primary.At {
-			o.Clock = o.Clock.Meet(ex.Clock)
-		}
-		if o.Version == "" {
-			o.Version = ex.Version
-		}
+	exchanges = append(exchanges, o.Pages...)
+	o.Clock = clockOf(exchanges)
+	for _, ex := range exchanges {
+		o.Version = cmp.Or(o.Version, ex.Version)
 	}
-	if o.Version == "" && o.Status != nil {
-		o.Version = o.Status.Version
+	if o.Status != nil {
+		o.Version = cmp.Or(o.Version, o.Status.Version)
 	}
 }

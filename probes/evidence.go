@@ -1,6 +1,19 @@
 package probes
 
-import "time"
+import (
+	"net/url"
+	"time"
+)
+
+// EvidenceSources are where a balancer tells about its own servers. Zero fields
+// are sources that there are not.
+type EvidenceSources struct {
+	NginxErrorLog         string   // path of a file on this machine
+	HAProxyStats          *url.URL // the statistics page
+	ApacheStatus          *url.URL // /server-status, with ProxyStatus On
+	ApacheBalancerManager *url.URL
+	CaddyAdmin            *url.URL
+}
 
 // An EvidenceObservation is what a balancer told about its own servers: a log
 // it writes, or a page it serves. How its names map to nodes is not known here.

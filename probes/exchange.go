@@ -21,7 +21,7 @@ type Exchange struct {
 
 	Label    string      // what the answer says about the node that gave it; "": it does not tell
 	Session  Fingerprint // of the session id without its route; "": it does not tell
-	NewID    bool        // the answer set a new session cookie
+	NewID    bool        // the answer set a session cookie that had not been sent
 	Value    string      // the stored value the answer shows; "": none
 	Version  string      // what the answer says of the application's version
 	Rejected []RejectedCookie
@@ -52,7 +52,7 @@ type Failure string
 
 // The classes.
 const (
-	FailureDNS         Failure = "dns"
+	FailureDNS         Failure = "dns" // includes a resolver that does not answer
 	FailureRefused     Failure = "refused"
 	FailureUnreachable Failure = "unreachable"
 	FailureReset       Failure = "reset"     // closed before or in the middle of an answer

@@ -3,101 +3,118 @@ package probes
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/textproto"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// classify names what went wrong and says it in one clean line.
-func classify(err error, stage string, timeout time.Duration) (Failure, string) {
+// A stageError is an error that knows what was being done.
+type stageError struct {
+	error
+	stage     string // for people
+	answering bool   // the peer had begun to answer
+}
+
+// stageLookup is the stage whose time-out is the resolver's.
+const stageLookup = "looking up the name"
+
+func (e stageError) Unwrap() error { return e.error }
+
+// classify names what went wrong and says it in one clean line. When ctx has
+// ended, the time that was up was not the timeout of the target: whatever err
+// is, stickwatch itself stopped.
+func classify(ctx context.Context, err error, timeout time.Duration) (Failure, string) {
+	if ctx.Err() != nil {
+		return FailureCancelled, "stickwatch was interrupted"
+	}
+	at, _ := errors.AsType[stageError](err)
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the method and the URL, whose query may hold secrets
 	}
-	class := classOf(err)
+	class := classOf(err, at.answering)
 	switch class {
 	case FailureTimeout:
-		return class, fmt.Sprintf("no answer within %s (%s)", timeout, stage)
-	case FailureReset:
-		return class, "connection closed without a whole answer (" + stage + ")"
-	case FailureCancelled:
-		return class, "stickwatch was interrupted"
-	case FailureRefused, FailureUnreachable:
-		if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
-			return class, fmt.Sprintf("%s: %s", op.Addr, rootOf(op.Err))
+		if at.stage == stageLookup {
+			class = FailureDNS
 		}
-		return class, Clean(err.Error(), MaxError)
-	default:
-		return class, Clean(err.Error(), MaxError)
+		return class, fmt.Sprintf("no answer within %s (%s)", timeout, at.stage)
+	case FailureReset:
+		return class, "connection closed without a whole answer (" + at.stage + ")"
+	case FailureRefused, FailureUnreachable:
+		op, dialled := errors.AsType[*net.OpError](err)
+		errno, numbered := errors.AsType[syscall.Errno](err)
+		if dialled && numbered && op.Addr != nil {
+			return class, Clean(fmt.Sprintf("%s: %s", op.Addr, errno), MaxError)
+		}
 	}
+	return class, Clean(words(err), MaxError)
 }
 
-func classOf(err error) Failure {
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		return FailureTimeout
+// words is what err says, without the words of net/http that say nothing and
+// the header line that an error of net/textproto quotes: it may be the one that
+// sets a cookie.
+func words(err error) string {
+	const header = "malformed MIME header"
+	text := strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")
+	if before, _, found := strings.Cut(text, header); found {
+		return before + header
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return FailureDNS
+	return text
+}
+
+func classOf(err error, answering bool) Failure {
+	if class := classOfConnection(err); class != "" {
+		return class
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return FailureTimeout
-	case errors.Is(err, context.Canceled):
-		return FailureCancelled
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return FailureRefused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return FailureUnreachable
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return FailureReset
+	case errors.Is(err, errCircle), errors.Is(err, errTooFar):
+		return FailureRedirect
 	case isTLS(err):
 		return FailureTLS
-	case isMalformed(err):
+	case answering:
+		// net/http has hardly any types for broken HTTP. But what comes after
+		// the first byte and is no fault of the connection can be nothing else.
 		return FailureMalformed
 	default:
 		return FailureOther
 	}
 }
 
+// classOfConnection knows what can happen below HTTP and TLS; "": none of it.
+func classOfConnection(err error) Failure {
+	timeout, ok := errors.AsType[net.Error](err)
+	_, lookup := errors.AsType[*net.DNSError](err)
+	switch {
+	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return FailureTimeout
+	case lookup:
+		return FailureDNS
+	case isAny(err, syscall.ECONNREFUSED):
+		return FailureRefused
+	case isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN):
+		return FailureUnreachable
+	case isAny(err, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF):
+		return FailureReset
+	default:
+		return ""
+	}
+}
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// isTLS knows most errors of crypto/tls by their prefix: they have no types.
 func isTLS(err error) bool {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
-	_, host := errors.AsType[x509.HostnameError](err)
 	_, alert := errors.AsType[tls.AlertError](err)
-	return record || verify || host || alert || strings.Contains(err.Error(), "tls: ") ||
-		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
-}
-
-// isMalformed knows broken HTTP by net/http's words, for it has no types for
-// most of it.
-func isMalformed(err error) bool {
-	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
-		return true
-	}
-	text := err.Error()
-	for _, mark := range []string{"malformed", "http: ", "net/http: ", "invalid", "gzip: ", "flate: ", "bad Content-Length"} {
-		if strings.Contains(text, mark) {
-			return true
-		}
-	}
-	return false
-}
-
-// rootOf is the error at the bottom: "connection refused", without the calls
-// that led there.
-func rootOf(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
+	return record || verify || alert || errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
 }

@@ -3,7 +3,6 @@ package probes
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 )
 
 // A Fingerprint stands for a session id wherever one would be shown or kept:
@@ -18,5 +17,3 @@ func FingerprintOf(id string) Fingerprint {
 	sum := sha256.Sum256([]byte(id))
 	return Fingerprint("s:" + hex.EncodeToString(sum[:4]))
 }
-
-func equalFold(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }

@@ -5,6 +5,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,16 +16,20 @@ import (
 type Jar struct {
 	mu   sync.Mutex
 	jar  *cookiejar.Jar
-	sets []cookieSet
+	held []heldCookie // what jar holds, because it cannot be asked
 }
 
-type cookieSet struct {
-	url     *url.URL
-	cookies []*http.Cookie
+type heldCookie struct {
+	url    *url.URL // whose answer set it
+	cookie *http.Cookie
 }
 
-// maxCookieSets bounds what a target can make a Jar remember.
-const maxCookieSets = 256
+// The bounds of browsers, which keep a target from filling memory.
+const (
+	maxCookies   = 180                  // in a jar
+	maxCookie    = 4096                 // bytes of name and value
+	maxCookieAge = 400 * 24 * time.Hour // RFC 6265bis, section 5.5
+)
 
 // NewJar returns an empty Jar.
 func NewJar() *Jar {
@@ -35,11 +40,11 @@ func NewJar() *Jar {
 // Clone returns a Jar with the same cookies.
 func (j *Jar) Clone() *Jar {
 	j.mu.Lock()
-	sets := slices.Clone(j.sets)
-	j.mu.Unlock()
+	defer j.mu.Unlock()
 	clone := NewJar()
-	for _, s := range sets {
-		clone.Set(s.url, s.cookies)
+	clone.held = slices.Clone(j.held)
+	for _, h := range clone.held {
+		clone.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
 	}
 	return clone
 }
@@ -48,57 +53,79 @@ func (j *Jar) Clone() *Jar {
 func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(cookies) == 0 || len(j.sets) >= maxCookieSets {
-		return
+	now := time.Now()
+	for _, c := range cookies {
+		if refusal(c) == "" {
+			j.set(heldCookie{u, lasting(c, now)}, now)
+		}
 	}
-	j.jar.SetCookies(u, cookies)
-	j.sets = append(j.sets, cookieSet{u, cookies})
+}
+
+func (j *Jar) set(h heldCookie, now time.Time) {
+	at := slices.IndexFunc(j.held, h.replaces)
+	switch {
+	case deletes(h.cookie, now):
+		if at >= 0 {
+			j.held = slices.Delete(j.held, at, at+1)
+		}
+	case at >= 0:
+		j.held[at] = h
+	case len(j.held) >= maxCookies:
+		return
+	default:
+		j.held = append(j.held, h)
+	}
+	j.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
+}
+
+// replaces reports whether h takes the place of an older cookie.
+func (h heldCookie) replaces(old heldCookie) bool {
+	return h.cookie.Name == old.cookie.Name && h.url.Host == old.url.Host && h.path() == old.path() &&
+		strings.EqualFold(h.cookie.Domain, old.cookie.Domain)
+}
+
+// path is the part of the site that gets the cookie (RFC 6265, section 5.1.4).
+func (h heldCookie) path() string {
+	if strings.HasPrefix(h.cookie.Path, "/") {
+		return h.cookie.Path
+	}
+	last := strings.LastIndexByte(h.url.Path, '/')
+	if last <= 0 {
+		return "/"
+	}
+	return h.url.Path[:last]
 }
 
 // Cookies returns what a browser would send to u.
 func (j *Jar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }
 
-// sessionCookies are the names by which the usual servers call theirs.
-var sessionCookies = []string{
-	"JSESSIONID", "SESSION", "SESSIONID", "PHPSESSID", "connect.sid", "ASP.NET_SessionId", "sid", "laravel_session",
-}
-
-// isSessionCookie reports whether name is the session's cookie: the one the
-// configuration names, else one of the usual ones.
-func isSessionCookie(name, configured string) bool {
-	if configured != "" {
-		return name == configured
-	}
-	return slices.Contains(sessionCookies, name)
-}
-
-// rejected returns those session cookies among set that jar would not send
-// back to page, with the reason.
-func rejected(jar *Jar, page *url.URL, set []*http.Cookie, configured string, now time.Time) []RejectedCookie {
-	var list []RejectedCookie
-	kept := jar.Cookies(page)
-	for _, c := range set {
-		deletes := c.MaxAge < 0 || (!c.Expires.IsZero() && c.Expires.Before(now))
-		if deletes || !isSessionCookie(c.Name, configured) {
-			continue
-		}
-		if slices.ContainsFunc(kept, func(k *http.Cookie) bool { return k.Name == c.Name }) {
-			continue
-		}
-		list = append(list, RejectedCookie{Name: Clean(c.Name, 64), Why: whyRejected(c, page)})
+// all returns every cookie held, wherever it would be sent.
+func (j *Jar) all() []*http.Cookie {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var list []*http.Cookie
+	for _, h := range j.held {
+		list = append(list, h.cookie)
 	}
 	return list
 }
 
-func whyRejected(c *http.Cookie, page *url.URL) string {
-	switch {
-	case c.Secure && page.Scheme != "https":
-		return "it is Secure, and the balancer is spoken to over " + page.Scheme
-	case c.Domain != "" && c.Domain != page.Hostname():
-		return "Domain=" + Clean(c.Domain, 64) + " does not cover " + page.Hostname()
-	case c.Path != "":
-		return "Path=" + Clean(c.Path, 64) + " does not cover " + Clean(page.Path, 64)
-	default:
-		return "a browser would not keep it"
+// lasting is c with the end of its life as a moment: a copy of the jar must not
+// begin the life of its cookies anew.
+func lasting(c *http.Cookie, now time.Time) *http.Cookie {
+	if c.MaxAge <= 0 {
+		return c
 	}
+	out := *c
+	out.MaxAge = 0
+	out.Expires = now.Add(maxCookieAge)
+	if c.MaxAge < int(maxCookieAge/time.Second) { // a greater one may be too long for a Duration
+		out.Expires = now.Add(time.Duration(c.MaxAge) * time.Second)
+	}
+	return &out
+}
+
+// deletes reports whether a cookie is set only to be thrown away.
+func deletes(c *http.Cookie, now time.Time) bool {
+	return c.MaxAge < 0 || c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(now)
 }

@@ -1,22 +1,62 @@
 package probes
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
+
+// A StatusReport is the JSON of a /status endpoint.
+type StatusReport struct {
+	State    string
+	Reason   string
+	Version  string
+	UpSince  time.Time // zero: not told
+	PID      string
+	Settings map[string]string // of Status.Settings, those present
+}
+
+// Paused reports whether the node says that it does not serve: its state is
+// "paused", or it gives a reason. No healthy value is documented, so anything
+// else is healthy.
+func (s *StatusReport) Paused() bool {
+	return s != nil && (strings.EqualFold(strings.TrimSpace(s.State), "paused") || s.Reason != "")
+}
+
+// Unavailable returns the services that the reason of a paused node names, as
+// in "The following dependent services are unavailable: DB Service, Redis
+// Server".
+func (s *StatusReport) Unavailable() []string {
+	if s == nil {
+		return nil
+	}
+	found := unavailable.FindStringSubmatch(s.Reason)
+	if found == nil {
+		return nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(found[1], ",") {
+		if name = strings.Trim(name, " .;"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var unavailable = regexp.MustCompile(`(?is)unavailable:(.*)`)
 
 // parseStatus reads a /status answer; nil when it is no JSON object.
 //
 // The shape is that of Strategy Collaboration Server, which others follow:
 // state, reason and version at the top, up_since and pid under "main".
 func parseStatus(body []byte, settings []string) *StatusReport {
-	var top map[string]any
-	if json.Unmarshal(body, &top) != nil {
+	top := object(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if top == nil {
 		return nil
 	}
-	inner, _ := top["main"].(map[string]any)
+	inner := object(top["main"])
 	find := func(key string) string {
 		if v, ok := top[key]; ok {
 			return scalar(v)
@@ -41,16 +81,26 @@ func parseStatus(body []byte, settings []string) *StatusReport {
 	return report
 }
 
-// scalar is a JSON value as one clean line; lists and objects are "".
-func scalar(v any) string {
-	switch v := v.(type) {
-	case string:
-		return Clean(v, MaxValue)
-	case float64, bool:
-		return Clean(strings.TrimSuffix(fmt.Sprint(v), ".0"), MaxValue)
-	default:
+// object is a JSON object, its values still to be parsed; nil when it is none.
+func object(text []byte) map[string]json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		return nil
+	}
+	return fields
+}
+
+// scalar is a JSON value as one clean line, a number as it was written; null,
+// lists and objects are "".
+func scalar(value json.RawMessage) string {
+	text := string(value)
+	switch {
+	case text == "" || text == "null" || text[0] == '[' || text[0] == '{':
+		return ""
+	case text[0] == '"' && json.Unmarshal(value, &text) != nil:
 		return ""
 	}
+	return Clean(text, MaxValue)
 }
 
 // upSinceLayouts: the documented form has no leading zeros and no zone
@@ -65,25 +115,4 @@ func parseUpSince(s string) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// Unavailable returns the services that the reason of a paused node names, as
-// in "The following dependent services are unavailable: DB Service, Redis
-// Server".
-func (s *StatusReport) Unavailable() []string {
-	if s == nil {
-		return nil
-	}
-	lower := strings.ToLower(s.Reason)
-	at := strings.Index(lower, "unavailable:")
-	if at < 0 {
-		return nil
-	}
-	var names []string
-	for name := range strings.SplitSeq(s.Reason[at+len("unavailable:"):], ",") {
-		if name = strings.Trim(name, " .;"); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }

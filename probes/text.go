@@ -31,9 +31,13 @@ func Clean(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
-	cut := limit - len("…")
+	const end = "…"
+	if limit < len(end) {
+		return ""
+	}
+	cut := limit - len(end)
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}
-	return text[:cut] + "…"
+	return text[:cut] + end
 }

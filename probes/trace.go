@@ -1,48 +1,104 @@
 package probes
 
 import (
-	"crypto/tls"
+	"context"
+	"crypto/x509"
+	"errors"
+	"net"
 	"net/http/httptrace"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// A trace takes the times of one hop. Its hooks may run after the hop has been
-// given up, hence the lock.
+// A trace takes the times of one hop. What it hears of may happen after the hop
+// has been given up, hence the lock.
 type trace struct {
-	mu                                                    sync.Mutex
-	start, dnsDone, connectDone, tlsDone, written, answer time.Time
-	own, peer                                             netip.AddrPort
+	mu    sync.Mutex
+	start time.Time
+
+	lookup, looked time.Time // name resolution
+	found          bool
+	dialDone       time.Time // it may have failed
+	connected      bool
+	usable         time.Time // connected and, with TLS, shaken hands
+	written, heard time.Time
+
+	own, peer netip.AddrPort
+	expires   time.Time // of the peer's certificate
 }
 
 func newTrace() *trace { return &trace{start: time.Now()} }
 
-func (t *trace) hooks() *httptrace.ClientTrace {
-	mark := func(at *time.Time) {
-		t.mu.Lock()
-		*at = time.Now()
-		t.mu.Unlock()
+type traceKey struct{}
+
+// traceOf is the trace of a request with that context.
+func traceOf(ctx context.Context) *trace {
+	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
+		return t
 	}
-	return &httptrace.ClientTrace{
-		DNSDone:              func(httptrace.DNSDoneInfo) { mark(&t.dnsDone) },
-		ConnectDone:          func(string, string, error) { mark(&t.connectDone) },
-		TLSHandshakeDone:     func(tls.ConnectionState, error) { mark(&t.tlsDone) },
-		WroteRequest:         func(httptrace.WroteRequestInfo) { mark(&t.written) },
-		GotFirstResponseByte: func() { mark(&t.answer) },
-		GotConn: func(info httptrace.GotConnInfo) {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.own = addrPort(info.Conn.LocalAddr().String())
-			t.peer = addrPort(info.Conn.RemoteAddr().String())
-		},
+	return newTrace() // nobody looks at it
+}
+
+// watch returns a context whose request t hears of.
+func (t *trace) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &httptrace.ClientTrace{
+		DNSStart:             func(httptrace.DNSStartInfo) { t.mark(&t.lookup) },
+		DNSDone:              t.resolved,
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.mark(&t.written) },
+		GotFirstResponseByte: func() { t.mark(&t.heard) },
+	})
+}
+
+func (t *trace) mark(at *time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*at = time.Now()
+}
+
+func (t *trace) ready() { t.mark(&t.usable) }
+
+func (t *trace) resolved(info httptrace.DNSDoneInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.looked, t.found = time.Now(), info.Err == nil
+}
+
+// dialled takes down how a dial went: of the addresses tried side by side the
+// one that was reached, or the first that failed.
+func (t *trace) dialled(c net.Conn, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		t.dialDone, t.peer = time.Now(), addrPort(op.Addr.String())
+	}
+	if err == nil {
+		t.dialDone, t.connected = time.Now(), true
+		t.own, t.peer = addrPort(c.LocalAddr().String()), addrPort(c.RemoteAddr().String())
 	}
 }
 
-// timing splits the hop; a phase that did not end takes what is left.
-func (t *trace) timing(end time.Time) Timing {
+func (t *trace) certificates(chain []*x509.Certificate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(chain) > 0 {
+		t.expires = chain[0].NotAfter
+	}
+}
+
+// note writes what the hop showed, but for its answer, to ex.
+func (t *trace) note(ex *Exchange) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ex.Own = t.own.Addr().WithZone("")
+	if t.peer.IsValid() {
+		ex.Address = t.peer
+	}
+	ex.Certificate = t.expires
+	ex.Timing = t.phases()
+}
+
+func (t *trace) phases() Timing {
 	var out Timing
 	last := t.start
 	phase := func(d *time.Duration, done time.Time) {
@@ -50,11 +106,10 @@ func (t *trace) timing(end time.Time) Timing {
 			*d, last = done.Sub(last), done
 		}
 	}
-	phase(&out.DNS, t.dnsDone)
-	phase(&out.Connect, t.connectDone)
-	phase(&out.TLS, t.tlsDone)
-	phase(&out.FirstByte, t.answer)
-	out.Total = end.Sub(t.start)
+	phase(&out.DNS, t.looked)
+	phase(&out.Connect, t.dialDone)
+	phase(&out.TLS, t.usable)
+	phase(&out.FirstByte, t.heard)
 	return out
 }
 
@@ -63,40 +118,53 @@ func (t *trace) stage() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case !t.answer.IsZero():
+	case !t.heard.IsZero():
 		return "reading the answer"
 	case !t.written.IsZero():
 		return "waiting for an answer"
-	case !t.connectDone.IsZero():
-		return "connected"
+	case !t.usable.IsZero():
+		return "sending the request"
+	case t.connected:
+		return "TLS handshake"
+	case !t.lookup.IsZero() && !t.found:
+		return stageLookup
 	default:
 		return "connecting"
 	}
 }
 
-func (t *trace) ends() (own netip.Addr, peer netip.AddrPort) {
+// answering reports whether the peer had begun to answer.
+func (t *trace) answering() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.own.Addr(), t.peer
+	return !t.heard.IsZero()
 }
 
 // clock reads an answer's Date as an interval for the node's clock: the header
 // has whole seconds, and some servers send one that is up to a second old
 // (Tomcat before 2024-09, Node.js), so its second may have begun 2 s before.
+// The node wrote it after the connection was ready and before it was heard.
 func (t *trace) clock(date time.Time) ClockOffset {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if date.IsZero() || t.answer.IsZero() || t.connectDone.IsZero() {
+	if date.IsZero() || t.heard.IsZero() || t.usable.IsZero() {
+		return ClockOffset{}
+	}
+	if off := date.Sub(t.heard); off.Abs() > maxClockOffset {
 		return ClockOffset{}
 	}
 	return ClockOffset{
-		Min:     date.Sub(t.answer),
-		Max:     date.Add(2 * time.Second).Sub(t.connectDone),
+		Min:     date.Sub(t.heard),
+		Max:     date.Add(2 * time.Second).Sub(t.usable),
 		Samples: 1,
 	}
 }
 
+// maxClockOffset is beyond any clock that was ever set or reset: what is
+// further off was made up, and near the ends of time.Duration sums overflow.
+const maxClockOffset = 100 * 365 * 24 * time.Hour
+
 func addrPort(s string) netip.AddrPort {
 	ap, _ := netip.ParseAddrPort(s)
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

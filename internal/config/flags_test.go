@@ -56,6 +56,8 @@ func TestFromFlagsProblems(t *testing.T) {
 		{"nothing", Flags{}, "--balancer: is missing\n--node: is missing"},
 		{"no node", Flags{Balancer: balancer}, "--node: is missing"},
 		{"no equals sign", Flags{Balancer: balancer, Nodes: []string{"x"}}, `--node: "x": expected ID=URL`},
+		{"an empty node", Flags{Balancer: balancer, Nodes: []string{""}}, `--node: "": expected ID=URL`},
+		{"no id and no address", Flags{Balancer: balancer, Nodes: []string{"="}}, `--node: "=": expected ID=URL`},
 		{"no id", Flags{Balancer: balancer, Nodes: []string{"=http://10.0.0.1"}}, `--node: "=http://10.0.0.1": expected ID=URL`},
 		{
 			"no scheme",

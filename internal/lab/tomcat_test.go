@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tomcatPair are the names and routes of the Tomcats of the document.
+// tomcatPair are the names and routes of the Tomcats of the guide.
 var tomcatPair = []string{"tomcat1", "tomcat2"}
 
 // A visit is what a client is shown of its session.

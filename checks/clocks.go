@@ -1,0 +1,40 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// clocks finds pairs of nodes whose clocks certainly differ by more than the
+// limit: their intervals must exclude it.
+func clocks(v *view) []Finding {
+	limit := v.Cluster.Limits.ClockSkew
+	if limit <= 0 {
+		return nil
+	}
+	apart := make(map[string]int)
+	var evidence []string
+	for i, a := range v.active {
+		for _, b := range v.active[i+1:] {
+			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
+				continue
+			}
+			if gap := max(a.Clock.Min-b.Clock.Max, b.Clock.Min-a.Clock.Max); gap > limit {
+				apart[a.Node]++
+				apart[b.Node]++
+				evidence = append(evidence, fmt.Sprintf("%s and %s are at least %s apart", a.Node, b.Node, gap.Round(time.Millisecond)))
+			}
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	worst := slices.Max(slices.Collect(maps.Values(apart)))
+	f := aboutAll(ClockSkew, Warning, v.nodesWhere(func(id string) bool { return apart[id] == worst }))
+	f.Summary = fmt.Sprintf("the clocks of the nodes differ by more than %s (%s)", limit, join(f.Nodes))
+	f.Evidence = firstFew(evidence)
+	f.Remedy = "Start time synchronisation (chrony, systemd-timesyncd) on these nodes and compare their time zones: sessions and signatures expire by the clock."
+	return []Finding{f}
+}

@@ -1,0 +1,38 @@
+package checks
+
+import "slices"
+
+// A move is an answer that a session got from another node than its own.
+type move struct {
+	from, to string
+	*answer
+}
+
+// moves finds every move away from a node. Where that node was well and in
+// rotation, for it answered somebody later, the session has drifted. One that
+// leaves a failing node, or a node that the balancer has just ejected, has
+// failed over, which is no drift.
+func (v *view) moves() (drifts, failovers []move) {
+	for _, w := range v.walks {
+		for i, a := range w.answers {
+			if i == 0 || !a.OK() || !a.moved() {
+				continue
+			}
+			m := move{w.home, a.giver, a}
+			if v.well(w.home) && v.answeredSince(w.home, w.Balancer, a.At) {
+				drifts = append(drifts, m)
+			} else {
+				failovers = append(failovers, m)
+			}
+		}
+	}
+	return drifts, failovers
+}
+
+// unsplit leaves out the moves of clients whom a split of the balancer sends to
+// and fro: they have a finding of their own.
+func (v *view) unsplit(moves []move) []move {
+	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool {
+		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk == m.walk })
+	})
+}

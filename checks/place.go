@@ -1,0 +1,94 @@
+package checks
+
+import (
+	"fmt"
+	"math"
+
+	"stickwatch/probes"
+)
+
+// A place says whether the balancer gives a node new clients, and why that is
+// believed.
+type place struct {
+	In     Answer
+	Reason string
+	// Sure: a node is out that should not be, and the reason is proof.
+	Sure bool
+	// Elsewhere: it is in rotation, but surely out at these entrances.
+	Elsewhere []elsewhere
+}
+
+// An elsewhere is an entrance that sends a node nothing, while others do.
+type elsewhere struct{ entrance, reason string }
+
+func unknown(format string, args ...any) place {
+	return place{In: Unknown, Reason: fmt.Sprintf(format, args...)}
+}
+
+// place decides for one node, and where it is in rotation for each address of
+// the balancer.
+func (v *view) place(n probes.Node) place {
+	whole := v.placeIn(n, v.traffic)
+	if whole.In != Yes || len(v.entrances) < 2 {
+		return whole
+	}
+	for _, e := range v.entrances {
+		if p := v.placeIn(n, e.traffic); p.Sure {
+			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p.Reason})
+		}
+	}
+	return whole
+}
+
+// placeIn decides for one node by some traffic. That it answered is proof of
+// rotation; that it did not is proof only against a computed destination or
+// against chance.
+func (v *view) placeIn(n probes.Node, t traffic) place {
+	signed := t.signed()
+	if given := t.given(n.ID); given > 0 {
+		return place{In: Yes, Reason: fmt.Sprintf("it gave %d of %d answers through the balancer", given, signed)}
+	}
+	switch {
+	case n.Down:
+		return place{In: No, Reason: "it is marked down in the configuration"}
+	case n.Backup:
+		return unknown("it is a backup, which gets clients only when no other node is left")
+	case signed == 0:
+		return unknown("no answer through the balancer tells which node gave it")
+	case v.who.Ambiguous(v.direct[n.ID].Label):
+		return unknown("another node calls itself the same")
+	case !v.up[n.ID]:
+		return unknown("it does not answer, and a retry on another node would hide that it was tried")
+	case t.aimedAt(n.ID):
+		return v.placeByHash(n, t)
+	default:
+		return v.placeByChance(n, t)
+	}
+}
+
+// placeByChance: no new client met n. Two independent samples of the size that
+// one test needs must miss it; a single one would be wrong once in a thousand.
+// Clients that strangers took count for nothing: nobody knows how many
+// strangers share with n.
+func (v *view) placeByChance(n probes.Node, t traffic) place {
+	clients := 0
+	met := t.newcomers()
+	delete(met, "")
+	for _, count := range met {
+		clients += count
+	}
+	share := Share(n, Serving(v.Cluster, nil))
+	need := 2 * FreshClients(share, v.Confidence)
+	switch method := v.Cluster.Balancer.Method; {
+	case method == probes.MethodIPHash || method == probes.MethodHash:
+		return unknown("the balancer sends one client to one node, and ours goes to another")
+	case method == probes.MethodUnknown && len(met) < 2:
+		return unknown("every new client met the same node, as under ip_hash; the method is not configured")
+	case method == probes.MethodLeastConn:
+		return unknown("least_conn may rightly send it nobody while it holds many connections")
+	case clients < need:
+		return unknown("%s missed it, %d are needed to exclude chance", plural(clients, "new client", "new clients"), need)
+	}
+	return place{In: No, Sure: true, Reason: fmt.Sprintf(
+		"none of %d new clients met it; by chance that happens once in %.1g rounds", clients, 1/math.Pow(1-share, float64(clients)))}
+}

@@ -1,0 +1,116 @@
+package checks
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// aimedAt reports whether a walk was aimed at node.
+func (t traffic) aimedAt(node string) bool {
+	return slices.ContainsFunc(t.walks, func(w *walk) bool { return w.Expected == node })
+}
+
+// placeByHash: the client was computed to land on n and did not. Where it went
+// instead must be where nginx sends it without the nodes that nobody met;
+// otherwise the arithmetic does not describe this balancer and proves nothing.
+func (v *view) placeByHash(n probes.Node, t traffic) place {
+	if v.oracle == nil {
+		return unknown("the balancer's arithmetic is not known")
+	}
+	missed, agreed := v.missed(t), 0
+	for _, a := range t.answers {
+		if a.walk.Expected == "" || a.node == "" || !a.OK() {
+			continue
+		}
+		index, ok := v.oracle.Pick(v.key(a.walk), missed...)
+		if !ok {
+			continue
+		}
+		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
+			return unknown("the answers do not follow %s: client %s was answered by %s, computed %s",
+				v.Cluster.Balancer.Method, v.key(a.walk), a.node, computed)
+		}
+		if a.walk.Expected == n.ID {
+			agreed++
+		}
+	}
+	switch {
+	case agreed == 0:
+		return unknown("the client sent to it was not answered")
+	case v.deaf(t) && !v.skippedForUs(n, t):
+		return unknown("every client landed on one node: either the balancer does not take the client from %s, or it sends the others nothing",
+			v.Cluster.Balancer.KeyHeader())
+	}
+	return place{In: No, Sure: true, Reason: fmt.Sprintf("a client that %s sends to it was answered %s by the node that is next without it",
+		v.Cluster.Balancer.Method, plural(agreed, "time", "times"))}
+}
+
+// missed returns the indexes of the nodes that answered nobody.
+func (v *view) missed(t traffic) []int {
+	var out []int
+	for i, n := range v.Cluster.Nodes {
+		if !n.Down && t.given(n.ID) == 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// deaf reports whether the balancer may not hear what clients present: they
+// were aimed at several nodes, and all met one.
+func (v *view) deaf(t traffic) bool {
+	aims, met := make(map[string]bool), make(map[string]bool)
+	for _, a := range t.answers {
+		if a.walk.Client == "" || a.walk.Expected == "" {
+			continue
+		}
+		aims[a.walk.Expected] = true
+		if a.OK() && a.node != "" {
+			met[a.node] = true
+		}
+	}
+	return len(aims) > 1 && len(met) == 1
+}
+
+// skippedForUs reports whether n is out even if the balancer hears nothing and
+// takes all clients for us: then our own address, too, went past n. That is
+// known only where nobody translates addresses on the way.
+func (v *view) skippedForUs(n probes.Node, t traffic) bool {
+	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.Own.IsValid() })
+	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
+		return false
+	}
+	a := t.answers[at]
+	return neighbours(a.Own, a.walk.Balancer.Addr()) &&
+		slices.Contains(skipped(v.oracle, a.Own.String(), v.index(a.node)), v.index(n.ID))
+}
+
+// skipped returns the servers that p looks at for key before it comes to met.
+func skipped(p balance.Picker, key string, met int) []int {
+	var out []int
+	for {
+		next, ok := p.Pick(key, out...)
+		switch {
+		case !ok || slices.Contains(out, next):
+			return nil
+		case next == met:
+			return out
+		}
+		out = append(out, next)
+	}
+}
+
+// neighbours reports whether two addresses are of one network, as far as
+// addresses tell.
+func neighbours(a, b netip.Addr) bool {
+	bits := 24
+	if a.Is6() {
+		bits = 64
+	}
+	network, err := a.Prefix(bits)
+	return err == nil && network.Contains(b)
+}

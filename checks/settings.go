@@ -1,0 +1,23 @@
+package checks
+
+// settings finds settings that must be equal on all nodes, and are not.
+func settings(v *view) []Finding {
+	if v.Cluster.Status == nil {
+		return nil
+	}
+	var list []Finding
+	for _, key := range v.Cluster.Status.Settings {
+		values := make(map[string]string)
+		for _, o := range v.active {
+			if o.Status == nil {
+				continue
+			}
+			if value, ok := o.Status.Settings[key]; ok {
+				values[o.Node] = value
+			}
+		}
+		list = append(list, v.skew(SettingsSkew, key, values, "the nodes differ in their setting "+key,
+			"Give all nodes the same configuration and restart those that differ.")...)
+	}
+	return list
+}

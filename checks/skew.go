@@ -1,0 +1,36 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// skew finds nodes whose value differs from what most nodes have; all of them
+// where there is a tie.
+func (v *view) skew(code Code, target string, values map[string]string, summary, remedy string) []Finding {
+	holders := make(map[string][]string) // by value, in configuration order
+	for _, n := range v.Cluster.Nodes {
+		if value, told := values[n.ID]; told {
+			holders[value] = append(holders[value], n.ID)
+		}
+	}
+	if len(holders) < 2 {
+		return nil
+	}
+	kinds := slices.Sorted(maps.Keys(holders))
+	slices.SortStableFunc(kinds, func(a, b string) int { return len(holders[b]) - len(holders[a]) })
+	most := kinds[0]
+	tie := len(holders[kinds[1]]) == len(holders[most])
+	f := aboutAll(code, Warning, v.nodesWhere(func(id string) bool {
+		value, told := values[id]
+		return told && (tie || value != most)
+	}))
+	for _, kind := range kinds {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: %s", join(holders[kind]), orElse(kind, `""`)))
+	}
+	f.Target, f.Evidence = target, firstFew(f.Evidence)
+	f.Summary = fmt.Sprintf("%s (%s)", summary, join(kinds))
+	f.Remedy = remedy
+	return []Finding{f}
+}

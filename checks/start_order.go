@@ -1,0 +1,39 @@
+package checks
+
+import (
+	"fmt"
+	"time"
+)
+
+// startOrder finds a primary that was started after another node.
+func startOrder(v *view) []Finding {
+	started := make(map[string]time.Time)
+	for _, o := range v.active {
+		if o.Status != nil && !o.Status.UpSince.IsZero() {
+			started[o.Node] = o.Status.UpSince
+		}
+	}
+	var list []Finding
+	for _, primary := range v.Cluster.Nodes {
+		since, told := started[primary.ID]
+		if !primary.Primary || !told {
+			continue
+		}
+		earlier := v.nodesWhere(func(id string) bool {
+			t, told := started[id]
+			return told && t.Before(since)
+		})
+		if len(earlier) == 0 {
+			continue
+		}
+		f := about(StartOrder, Warning, primary.ID)
+		f.Summary = fmt.Sprintf("the primary %s was started after %s", primary.ID, join(earlier))
+		for _, id := range append([]string{primary.ID}, earlier...) {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("%s runs since %s", id, started[id].Format(time.DateTime)))
+		}
+		f.Evidence = firstFew(f.Evidence)
+		f.Remedy = "Restart the other nodes: the primary must be started first and stopped last."
+		list = append(list, f)
+	}
+	return list
+}

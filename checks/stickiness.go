@@ -1,0 +1,95 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// stickiness says whether sessions stay on their node, and how sure that is.
+func (v *view) stickiness() SessionReport {
+	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: v.shared()}
+	for _, count := range v.newcomers() {
+		s.Fresh += count
+	}
+	if v.Cluster.Session == nil {
+		s.Reason = "no session test is configured"
+		return s
+	}
+	s.Canaries = v.canaries()
+	luck, stayed := v.luck(), v.stayed()
+	switch {
+	case s.Policy == probes.PolicyNone:
+		s.Reason = "nothing was promised about sessions, so none was followed"
+	case len(v.drifts) > 0:
+		s.Sticky, s.Confidence = No, 1
+		s.Reason = fmt.Sprintf("%d of %d follow-ups were answered by another node", len(v.drifts), v.followUps())
+	case len(v.destinations()) < 2:
+		s.Reason = "fewer than two nodes serve: there is nowhere to drift to"
+	case len(v.failovers) > 0:
+		s.Reason = "sessions moved while their node left: whether they stick must be asked again"
+	case v.followUps() == 0:
+		s.Reason = "no session could be opened and followed through the balancer"
+	case v.untold():
+		s.Reason = "the answers do not tell which node gave them"
+	case stayed == 0:
+		s.Reason = "a session got no answer from its own node, and none from another"
+	case stayed < FollowUps(luck, v.Confidence):
+		s.Confidence = confidenceOf(luck, stayed)
+		s.Reason = fmt.Sprintf("%s stayed, which luck explains once in %.0f", plural(stayed, "follow-up", "follow-ups"), 1/(1-s.Confidence))
+	default:
+		s.Sticky, s.Confidence = Yes, confidenceOf(luck, stayed)
+		s.Reason = fmt.Sprintf("every follow-up was answered by the session's own node, at least %d each", stayed)
+	}
+	return s
+}
+
+// destinations are the nodes between which a session could drift: those that
+// serve, but for those that the balancer surely sends nobody.
+func (v *view) destinations() []probes.Node {
+	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.places[n.ID].Sure })
+}
+
+// luck is the chance that one follow-up stays though nothing holds it.
+func (v *view) luck() float64 {
+	met := make(map[string]bool)
+	for id := range v.newcomers() {
+		met[id] = true
+	}
+	return Luck(v.serving, met)
+}
+
+// stayed is the least number of follow-ups that any canary got from its own
+// node: a chain is as strong as its weakest link.
+func (v *view) stayed() int {
+	least := -1
+	for _, w := range v.walks {
+		if count, ok := w.stayed(); ok && (least < 0 || count < least) {
+			least = count
+		}
+	}
+	return max(0, least)
+}
+
+// stayed counts the follow-ups that were answered by the session's own node.
+// It is not ok for a client that did not come back.
+func (w *walk) stayed() (count int, ok bool) {
+	if len(w.Steps) < 2 || !w.First().OK() {
+		return 0, false
+	}
+	for _, a := range w.answers {
+		if a.Kind == probes.StepFollow && a.node != "" && a.node == w.home {
+			count++
+		}
+	}
+	return count, true
+}
+
+// untold reports whether some session that was followed does not tell its node.
+func (v *view) untold() bool {
+	return slices.ContainsFunc(v.walks, func(w *walk) bool {
+		_, followed := w.stayed()
+		return followed && w.home == ""
+	})
+}

@@ -1,0 +1,124 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// A view is a round with what every check wants to know of it worked out once.
+type view struct {
+	Round // Nodes is made to be as Cluster.Nodes
+
+	who     Identity
+	direct  map[string]*probes.NodeObservation // by node id
+	up      map[string]bool                    // by node id
+	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving []probes.Node                      // up, and meant to get new clients
+	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
+	told    map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
+
+	traffic   // through all addresses of the balancer
+	entrances []entrance
+	sightings map[sighting]time.Time // when the latest request that it answered began
+
+	places            map[string]place // by node id
+	drifts, failovers []move
+	separations       []separation
+	session           SessionReport
+}
+
+// An outcome is what one path came to.
+type outcome struct {
+	path    string
+	status  int
+	failure probes.Failure
+}
+
+func outcomeOf(ex probes.Exchange) outcome { return outcome{ex.Path, ex.Status, ex.Failure} }
+
+func look(r Round) *view {
+	if r.Confidence <= 0 {
+		r.Confidence = DefaultConfidence
+	}
+	r.Nodes = inOrder(r)
+	v := &view{
+		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
+		direct: make(map[string]*probes.NodeObservation), up: make(map[string]bool),
+		told: make(map[outcome]bool), places: make(map[string]place),
+	}
+	if picker, ok := Oracle(r.Cluster); ok {
+		v.oracle = picker
+	}
+	for i, n := range r.Cluster.Nodes {
+		o := &r.Nodes[i]
+		v.direct[n.ID], v.up[n.ID] = o, Up(*o)
+		if !n.Down {
+			v.active = append(v.active, *o)
+		}
+	}
+	for _, o := range r.Nodes {
+		for _, ex := range questions(o) {
+			v.told[outcomeOf(ex)] = v.told[outcomeOf(ex)] || v.well(o.Node)
+		}
+	}
+	v.lookThrough()
+	for _, n := range r.Cluster.Nodes {
+		v.places[n.ID] = v.place(n)
+	}
+	v.drifts, v.failovers = v.moves()
+	v.separations = v.separate()
+	v.session = v.stickiness()
+	return v
+}
+
+// inOrder returns an observation for each node of the cluster, in its order. A
+// node that was not asked has an empty one.
+func inOrder(r Round) []probes.NodeObservation {
+	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
+	for i, n := range r.Cluster.Nodes {
+		list[i].Node = n.ID
+		if at := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == n.ID }); at >= 0 {
+			list[i] = r.Nodes[at]
+		}
+	}
+	return list
+}
+
+// questions is everything that a node was asked directly.
+func questions(o probes.NodeObservation) []probes.Exchange {
+	list := []probes.Exchange{o.Primary}
+	if o.Session != nil {
+		list = append(list, *o.Session)
+	}
+	return append(list, o.Pages...)
+}
+
+// well reports whether a node is up and does not say that it is paused.
+func (v *view) well(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
+
+// index is a node's place in the configuration; -1 when it is not listed.
+func (v *view) index(id string) int {
+	return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+}
+
+// policy is what users were promised about their session.
+func (v *view) policy() probes.Policy {
+	if v.Cluster.Session == nil {
+		return probes.PolicyNone
+	}
+	return v.Cluster.Session.Policy
+}
+
+// nodesWhere returns the ids of the nodes that fit, in configuration order.
+func (v *view) nodesWhere(fits func(id string) bool) []string {
+	var ids []string
+	for _, n := range v.Cluster.Nodes {
+		if fits(n.ID) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}

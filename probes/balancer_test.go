@@ -1,0 +1,116 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestResolve(t *testing.T) {
+	tests := []struct {
+		urls []string
+		want []string
+	}{
+		{[]string{"http://127.0.0.1:8088"}, []string{"127.0.0.1:8088"}},
+		{[]string{"http://127.0.0.1/app"}, []string{"127.0.0.1:80"}},
+		{[]string{"https://[::1]"}, []string{"[::1]:443"}},
+		{[]string{"http://[::ffff:127.0.0.1]"}, []string{"127.0.0.1:80"}},
+		{[]string{"http://[fe80::1%25eth0]:8080"}, []string{"[fe80::1%eth0]:8080"}},
+		{[]string{"http://two.example"}, []string{"127.0.0.1:80", "127.0.0.2:80"}},
+		{[]string{"https://shop.example", "http://two.example:81"}, []string{"127.0.0.1:443", "127.0.0.1:81", "127.0.0.2:81"}},
+		{[]string{"http://ten.example"}, []string{
+			"127.0.0.1:80", "127.0.0.2:80", "127.0.0.3:80", "127.0.0.4:80", "127.0.0.5:80", "127.0.0.6:80", "127.0.0.7:80", "127.0.0.8:80"}},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.urls, " "), func(t *testing.T) {
+			c := &Cluster{Limits: Limits{Timeout: ample}}
+			for _, text := range tt.urls {
+				c.Balancer.URLs = append(c.Balancer.URLs, parsed(t, text))
+			}
+			var got []string
+			for _, e := range Resolve(t.Context(), c) {
+				got = append(got, e.Address.String())
+				if e.Lookup.Failure != "" {
+					t.Errorf("got look-up %+v, want none", e.Lookup)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("addresses (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestResolveLocalhost: the name of the machine itself may have an address of
+// either family, or both.
+func TestResolveLocalhost(t *testing.T) {
+	c := &Cluster{Balancer: Balancer{URLs: []*url.URL{parsed(t, "http://localhost:81")}}, Limits: Limits{Timeout: ample}}
+	for _, e := range Resolve(t.Context(), c) {
+		if !e.Address.Addr().IsLoopback() || e.Address.Port() != 81 {
+			t.Errorf("got %s, want port 81 of a loopback address", e.Address)
+		}
+	}
+}
+
+func TestResolveNobody(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	tests := []struct {
+		name    string
+		ctx     context.Context
+		host    string
+		failure Failure
+		words   string
+	}{
+		{"no such name", t.Context(), "nowhere.invalid", FailureDNS, "no such host"},
+		{"silent", t.Context(), "silent.example", FailureDNS, "no answer within 150ms (looking up the name)"},
+		{"interrupted", gone, "silent.example", FailureCancelled, "interrupted"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &Cluster{
+				Balancer: Balancer{URLs: []*url.URL{{Scheme: "http", Host: tt.host}}},
+				Pages:    []Page{{Path: "/"}}, Limits: Limits{Timeout: short},
+			}
+			list := Resolve(tt.ctx, c)
+			if len(list) != 1 || list[0].Address.IsValid() {
+				t.Fatalf("got %+v, want one entrance without an address", list)
+			}
+			obs := Through(tt.ctx, c, list[0])
+			fit(t, obs.Primary)
+			if obs.Primary.Failure != tt.failure || !strings.Contains(obs.Primary.Error, tt.words) || obs.Primary.Path != "/" {
+				t.Errorf("got %q of %q: %q, want %q: %q", obs.Primary.Failure, obs.Primary.Path, obs.Primary.Error, tt.failure, tt.words)
+			}
+		})
+	}
+}
+
+// TestThroughEveryAddress: each address of a name is dialled, by its name.
+func TestThroughEveryAddress(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		fmt.Fprint(w, local, " ", r.Host)
+	})
+	one := web(t, handler)
+	c := &Cluster{
+		Balancer: Balancer{URLs: []*url.URL{{Scheme: "http", Host: "two.example:" + one.Port()}}},
+		Pages:    []Page{{Path: "/"}, {Path: "/a"}}, Limits: Limits{Timeout: ample},
+	}
+	entrances := Resolve(t.Context(), c)
+	if len(entrances) != 2 {
+		t.Fatalf("got %d entrances, want 2", len(entrances))
+	}
+	up, down := Through(t.Context(), c, entrances[0]), Through(t.Context(), c, entrances[1])
+	if !up.Primary.OK() || !up.Pages[1].OK() || up.Address != entrances[0].Address || up.Primary.Address != up.Address {
+		t.Errorf("first address: got %+v", up)
+	}
+	if down.Primary.Failure != FailureRefused || down.Primary.Address.String() != "127.0.0.2:"+one.Port() {
+		t.Errorf("second address: got %q at %s, want it refused", down.Primary.Failure, down.Primary.Address)
+	}
+}

@@ -1,0 +1,273 @@
+package probes
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCanary(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1")
+	canary := enter(t, cluster, 1000)
+	for range 2 {
+		fit(t, canary.Write(t.Context()))
+	}
+	fit(t, canary.Follow(t.Context()))
+
+	walk := canary.Walk()
+	id := walk.First().Session
+	type step struct {
+		Kind    StepKind
+		Counter int
+		Label   string
+		Session Fingerprint
+		Value   string
+		NewID   bool
+	}
+	var got []step
+	for _, st := range walk.Steps {
+		got = append(got, step{st.Kind, st.Counter, st.Label, st.Session, st.Value, st.NewID})
+	}
+	want := []step{
+		{StepFirst, 0, "tomcat1", id, "", true},
+		{StepWrite, 1001, "tomcat1", id, "1001", false},
+		{StepWrite, 1002, "tomcat1", id, "1002", false},
+		{StepFollow, 1002, "tomcat1", id, "1002", false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if last(canary) != FateKept || walk.Base != 1000 || walk.Balancer.String() != cluster.Nodes[0].URL.Host {
+		t.Errorf("got fate %q, base %d, balancer %s", last(canary), walk.Base, walk.Balancer)
+	}
+	if id != FingerprintOf(secretID+"000000000000000001") {
+		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
+	}
+	walk.Steps[0].Counter = 99
+	if canary.Walk().Steps[0].Counter != 0 {
+		t.Error("the walk is no copy")
+	}
+}
+
+// TestFollowDoesNotSpoil: a follow-up that is given a new session does not take
+// the old one from the next.
+func TestFollowDoesNotSpoil(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1")
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+
+	s.mu.Lock()
+	forgotten := s.sessions
+	s.sessions = nil
+	s.mu.Unlock()
+	canary.Follow(t.Context())
+	if got := last(canary); got != FateLost {
+		t.Errorf("forgotten: got %q, want %q", got, FateLost)
+	}
+	s.mu.Lock()
+	s.sessions = forgotten
+	s.mu.Unlock()
+	canary.Follow(t.Context())
+	if got := last(canary); got != FateKept {
+		t.Errorf("remembered: got %q, want %q", got, FateKept)
+	}
+}
+
+func TestCross(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+	id := canary.Walk().First().Session
+
+	list := canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
+	for i, x := range list {
+		fit(t, x.There)
+		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.Fate() != FateKept {
+			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.Fate(), x.There.Label)
+		}
+	}
+	if len(list) != 2 {
+		t.Errorf("got %d crossings, want 2", len(list))
+	}
+	// The session is back where it was, and the canary knows by which name.
+	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || last(canary) != FateKept {
+		t.Errorf("afterwards: got %q at %q, new id %v", last(canary), ex.Label, ex.NewID)
+	}
+}
+
+// TestCrossDoesNotSpoil: what nodes say that do not know the session, or are
+// broken, does not take it from the canary.
+func TestCrossDoesNotSpoil(t *testing.T) {
+	s := &tomcats{deaf: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
+	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
+	cluster.Nodes = append(cluster.Nodes, Node{ID: "tomcat4", URL: closed(t)})
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+	var got []Fate
+	for _, x := range canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		got = append(got, x.Fate())
+	}
+	if diff := cmp.Diff([]Fate{FateLost, FateUntold, FateUntold}, got); diff != "" {
+		t.Errorf("fates (-want +got):\n%s", diff)
+	}
+	canary.Follow(t.Context())
+	if got := last(canary); got != FateKept {
+		t.Errorf("afterwards: got %q, want %q", got, FateKept)
+	}
+}
+
+// TestCrossBehindAPrefix: the balancer serves the application under /app, whose
+// cookies a browser would not send to the nodes' own paths.
+func TestCrossBehindAPrefix(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1", "tomcat2")
+	u := s.node(t, "tomcat1", "/app")
+	u.Path = "/app"
+	cluster.Balancer.URLs = []*url.URL{u}
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+	for _, x := range canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		if x.Fate() != FateKept {
+			t.Errorf("got %q, want %q", x.Fate(), FateKept)
+		}
+	}
+	if ex := canary.Follow(t.Context()); last(canary) != FateKept || ex.NewID {
+		t.Errorf("afterwards: got %q, new id %v", last(canary), ex.NewID)
+	}
+}
+
+// TestLostAnswerIsNoLostSession: a value whose answer never came may have been
+// stored all the same; one that was refused was not.
+func TestLostAnswerIsNoLostSession(t *testing.T) {
+	for name, fail := range map[string]func(*http.Request) (stored bool){
+		"answer lost": func(*http.Request) bool { return true },
+		"not taken":   func(*http.Request) bool { return false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			value := ""
+			u := web(t, func(w http.ResponseWriter, r *http.Request) {
+				v := r.FormValue("key1")
+				switch {
+				case v == "1002":
+					if fail(r) {
+						value = v
+					}
+					panic(http.ErrAbortHandler)
+				case v != "":
+					value = v
+				}
+				http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: "one"})
+				fmt.Fprint(w, "key1="+value)
+			})
+			cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
+			cluster.Balancer.URLs = []*url.URL{u}
+			canary := enter(t, cluster, 1000)
+			canary.Write(t.Context())
+			if ex := canary.Write(t.Context()); ex.Failure != FailureReset {
+				t.Fatalf("second write: got %q, want %q", ex.Failure, FailureReset)
+			}
+			if canary.Follow(t.Context()); last(canary) != FateKept {
+				t.Errorf("got %q, want %q", last(canary), FateKept)
+			}
+		})
+	}
+}
+
+// TestWriteThatIsNotTaken: an application without the page stores nothing, so
+// that nothing can be lost.
+func TestWriteThatIsNotTaken(t *testing.T) {
+	u := web(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("key1") != "" {
+			http.NotFound(w, r)
+			return
+		}
+		if _, err := r.Cookie("JSESSIONID"); err != nil {
+			http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: "one.tomcat1"})
+		}
+	})
+	cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
+	cluster.Balancer.URLs = []*url.URL{u}
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+	if canary.Follow(t.Context()); last(canary) != FateKept {
+		t.Errorf("got %q, want %q by the id", last(canary), FateKept)
+	}
+
+	cluster.Session = nil
+	if ex := enter(t, cluster, 0).Write(t.Context()); ex.Answered() {
+		t.Errorf("got %+v without a session test, want nothing asked", ex)
+	}
+}
+
+// TestCanarySideBySide is for the race detector.
+func TestCanarySideBySide(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1", "tomcat2")
+	canary := enter(t, cluster, 0)
+	canary.Write(t.Context())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { canary.Follow(t.Context()) })
+		wg.Go(func() { canary.Walk() })
+	}
+	wg.Go(func() { canary.Write(t.Context()) })
+	wg.Wait()
+	walk := canary.Walk()
+	for i, step := range walk.Steps {
+		if step.Kind == StepFollow && walk.Fate(i) != FateKept {
+			t.Errorf("step %d: got %q with value %q for counter %d, want %q", i, walk.Fate(i), step.Value, step.Counter, FateKept)
+		}
+	}
+	wg.Go(func() { canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) })
+	wg.Go(func() { canary.Follow(t.Context()) })
+	wg.Wait()
+}
+
+// TestKeyReachesTheBalancer checks that each step comes as the same client.
+func TestKeyReachesTheBalancer(t *testing.T) {
+	var keys []string
+	u := web(t, func(_ http.ResponseWriter, r *http.Request) { keys = append(keys, r.Header.Get("X-Stickwatch-Client")) })
+	cluster := &Cluster{
+		Session: &Session{Path: "/"}, Limits: Limits{Timeout: ample},
+		Balancer: Balancer{URLs: []*url.URL{u}, Method: MethodIPHash, ClientIPHeader: "X-Stickwatch-Client"},
+	}
+	canary := NewCanary(cluster, Resolve(t.Context(), cluster)[0], "10.0.1.1", "tomcat1", 0)
+	canary.Open(t.Context())
+	canary.Follow(t.Context())
+	if got := strings.Join(keys, " "); got != "10.0.1.1 10.0.1.1" {
+		t.Errorf("got keys %q", got)
+	}
+	if w := canary.Walk(); w.Client != "10.0.1.1" || w.Expected != "tomcat1" {
+		t.Errorf("got client %q, expected %q", w.Client, w.Expected)
+	}
+}
+
+func TestKeyHeader(t *testing.T) {
+	const real = "X-Real"
+	for _, tt := range []struct {
+		method  Method
+		hashKey string
+		want    string
+	}{
+		{MethodIPHash, "", real},
+		{MethodRoundRobin, "", real},
+		{MethodHash, "", real},
+		{MethodHash, "$remote_addr", real},
+		{MethodHash, "$http_x_user", "x-user"},
+		{MethodHash, "$cookie_user", ""},
+		{MethodIPHash, "$http_x_user", real},
+	} {
+		b := Balancer{Method: tt.method, HashKey: tt.hashKey, ClientIPHeader: real}
+		if got := b.KeyHeader(); got != tt.want {
+			t.Errorf("%s %s: got %q, want %q", tt.method, tt.hashKey, got, tt.want)
+		}
+	}
+}

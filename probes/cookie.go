@@ -1,0 +1,156 @@
+package probes
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// sessionCookies are the names by which the usual servers call theirs.
+var sessionCookies = []string{
+	"JSESSIONID", "SESSION", "SESSIONID", "PHPSESSID", "connect.sid", "ASP.NET_SessionId", "sid", "laravel_session",
+}
+
+// isSessionCookie reports whether name is the session's cookie: the one the
+// configuration names, else one of the usual ones.
+func isSessionCookie(name, configured string) bool {
+	if configured != "" {
+		return name == configured
+	}
+	return slices.Contains(sessionCookies, name)
+}
+
+// keep puts the cookies of an answer from u in the jar, notes what became of
+// the session's, and returns what the client holds.
+func (q question) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
+	public := c.publicURL(q.public, u)
+	set := resp.Cookies()
+	for _, cookie := range set {
+		cookie.Path = c.publicPath(q.public, cookie.Path)
+	}
+	sent := q.jar.Cookies(public)
+	q.jar.Set(public, set)
+	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(c, ex.At) })
+	q.noteSession(public, sent, set, ex)
+	return heldCookies(q.jar.Cookies(public), set, resp.StatusCode)
+}
+
+// noteSession tells a new session from cookies set, and a session cookie that
+// would not come back to the session's page.
+func (q question) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
+	if q.session == nil {
+		return
+	}
+	path, _, _ := strings.Cut(q.session.Path, "?")
+	page := *q.public
+	page.Path = joinPath(page.Path, path)
+	kept := q.jar.Cookies(&page)
+	for _, c := range set {
+		if !isSessionCookie(c.Name, q.session.Cookie) {
+			continue
+		}
+		ex.NewID = ex.NewID || !holds(sent, c)
+		if !holds(kept, c) && len(ex.Rejected) < maxRejected {
+			ex.Rejected = append(ex.Rejected, RejectedCookie{Name: Clean(c.Name, 64), Why: whyRejected(heldCookie{from, c}, &page)})
+		}
+	}
+}
+
+// maxRejected bounds what a flood of cookies can do.
+const maxRejected = 8
+
+func holds(cookies []*http.Cookie, c *http.Cookie) bool {
+	return slices.ContainsFunc(cookies, func(h *http.Cookie) bool { return h.Name == c.Name && h.Value == c.Value })
+}
+
+// heldCookies is what the client holds after an answer. A cookie it was just
+// given counts even where a browser would not send it back: it tells of this
+// answer. What it held before says nothing about an error: that may be
+// anybody's. Of two with one name, servers read the one with the longer path,
+// which stands first.
+func heldCookies(kept, set []*http.Cookie, status int) map[string]string {
+	held := make(map[string]string)
+	if status < 500 {
+		for _, c := range slices.Backward(kept) {
+			held[c.Name] = c.Value
+		}
+	}
+	for _, c := range set {
+		held[c.Name] = c.Value
+	}
+	return held
+}
+
+// publicURL is the URL by which a browser would know the page of the target at
+// u: the same page behind the balancer.
+func (c *Client) publicURL(public, u *url.URL) *url.URL {
+	out := *u
+	out.Scheme, out.Host = public.Scheme, public.Host
+	out.Path, out.RawPath = transplant(u.Path, c.target.URL.Path, public.Path), ""
+	return &out
+}
+
+// publicPath is the Path of a cookie as the balancer would hand it on.
+func (c *Client) publicPath(public *url.URL, path string) string {
+	own, prefix := c.target.URL.Path, public.Path
+	if path == "" || strings.TrimRight(own, "/") == strings.TrimRight(prefix, "/") {
+		return path
+	}
+	if moved := transplant(path, own, prefix); path != "/" || moved == "/" {
+		return moved
+	}
+	return strings.TrimRight(prefix, "/") // Path=/app/ would not cover /app
+}
+
+// transplant puts another prefix before path, where it has the first one.
+func transplant(path, from, to string) string {
+	rest, ok := strings.CutPrefix(path, strings.TrimRight(from, "/"))
+	if !ok || rest != "" && rest[0] != '/' {
+		return path
+	}
+	return joinPath(to, rest)
+}
+
+// refusal says why a browser throws a cookie away whoever sets it; "": it does
+// not. The prefixes are those of RFC 6265bis, section 4.1.3.
+func refusal(c *http.Cookie) string {
+	switch {
+	case len(c.Name)+len(c.Value) > maxCookie:
+		return "it is longer than 4096 bytes"
+	case hasPrefixFold(c.Name, "__Secure-") && !c.Secure:
+		return "its name asks for Secure"
+	case hasPrefixFold(c.Name, "__Host-") && (!c.Secure || c.Domain != "" || c.Path != "/"):
+		return "its name asks for Secure, Path=/ and no Domain"
+	default:
+		return ""
+	}
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// whyRejected says why a browser would not send h back to page.
+func whyRejected(h heldCookie, page *url.URL) string {
+	if why := refusal(h.cookie); why != "" {
+		return why
+	}
+	host, path := page.Hostname(), Clean(page.Path, 64)
+	switch c := h.cookie; {
+	case c.Secure && page.Scheme != "https":
+		return "it is Secure, and the balancer is spoken to over " + page.Scheme
+	case c.Domain != "" && !covers(c.Domain, host):
+		return "Domain=" + Clean(c.Domain, 64) + " does not cover " + Clean(host, 64)
+	case c.Path != "":
+		return "Path=" + Clean(c.Path, 64) + " does not cover " + path
+	default:
+		return "without a Path it belongs to " + Clean(h.path(), 64) + ", which does not cover " + path
+	}
+}
+
+// covers reports whether a cookie's Domain is host or one that host is in.
+func covers(domain, host string) bool {
+	domain, host = strings.ToLower(strings.TrimPrefix(domain, ".")), strings.ToLower(host)
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}

@@ -1,0 +1,126 @@
+package probes
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// A dialer opens the connections of one Client.
+type dialer struct {
+	address netip.AddrPort // dialled whatever the host resolves to; zero: resolve
+	tls     *tls.Config
+	name    string // for TLS; "": the host's
+}
+
+// dial connects to addr, "host:port".
+func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx = requestContext(ctx)
+	raw, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	traceOf(ctx).ready()
+	return newConn(raw), nil
+}
+
+// dialTLS connects to addr and shakes hands.
+func (d dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx = requestContext(ctx)
+	raw, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.Client(raw, d.config(addr))
+	t := traceOf(ctx)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(record.RecordHeader[:]) == "HTTP/" {
+			return nil, http.ErrSchemeMismatch
+		}
+		if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			t.certificates(refused.UnverifiedCertificates) // an expired one is worth telling too
+		}
+		return nil, err
+	}
+	t.certificates(secure.ConnectionState().PeerCertificates)
+	t.ready()
+	return newConn(secure), nil
+}
+
+func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.address.IsValid() {
+		addr = d.address.String()
+	}
+	var plain net.Dialer
+	raw, err := plain.DialContext(ctx, network, addr)
+	traceOf(ctx).dialled(raw, err)
+	return raw, err
+}
+
+func (d dialer) config(addr string) *tls.Config {
+	config := d.tls.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	switch {
+	case d.name != "":
+		config.ServerName = d.name
+	case config.ServerName == "":
+		config.ServerName = hostname(addr)
+	}
+	return config
+}
+
+// A tethered transport ends a dial with the request that wanted it.
+// http.Transport detaches the two, for a later request may use the connection.
+// Here there is none, and a dial of its own would keep a socket and a goroutine
+// for as long as a silent peer likes.
+type tethered struct{ *http.Transport }
+
+func (t tethered) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	return t.Transport.RoundTrip(req.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
+}
+
+type requestKey struct{}
+
+// requestContext is the context of the request that ctx was detached from.
+func requestContext(ctx context.Context) context.Context {
+	if own, ok := ctx.Value(requestKey{}).(context.Context); ok {
+		return own
+	}
+	return ctx
+}
+
+// A conn lets its peer speak when it is spoken to. What comes before the
+// request http.Transport takes for the remains of an older one: it writes it to
+// the log, whatever it holds, and gives an error that does not tell.
+type conn struct {
+	net.Conn
+	once   sync.Once
+	spoken chan struct{} // closed at the first Write or Close
+}
+
+func newConn(c net.Conn) *conn { return &conn{Conn: c, spoken: make(chan struct{})} }
+
+func (c *conn) speak() { c.once.Do(func() { close(c.spoken) }) }
+
+func (c *conn) Read(p []byte) (int, error) {
+	<-c.spoken
+	return c.Conn.Read(p)
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	c.speak()
+	return c.Conn.Write(p)
+}
+
+func (c *conn) Close() error {
+	c.speak()
+	return c.Conn.Close()
+}

@@ -1,0 +1,56 @@
+package probes
+
+import "net/netip"
+
+// A Walk is one client's way through the balancer: a jar, a source address as
+// the balancer sees it, and every step on a connection of its own.
+type Walk struct {
+	URL      string         // the balancer URL as configured
+	Balancer netip.AddrPort // the address dialled
+	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
+	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
+	Base     int            // its counter starts after it, so that no two walks hold one value
+	Steps    []Step
+}
+
+// First is the walk's first exchange; the zero Exchange when there is none.
+func (w Walk) First() Exchange {
+	if len(w.Steps) == 0 {
+		return Exchange{}
+	}
+	return w.Steps[0].Exchange
+}
+
+// A StepKind tells what a step was for.
+type StepKind string
+
+// The steps of a walk, in their order.
+const (
+	StepFirst  StepKind = "first"  // opens the session
+	StepWrite  StepKind = "write"  // stores the counter
+	StepFollow StepKind = "follow" // comes back with a copy of the cookies of the steps before
+	StepReturn StepKind = "return" // comes back with the cookies of the last answer that had the session
+)
+
+// A Step is one request of a walk.
+type Step struct {
+	Kind StepKind
+
+	// Counter is what the session should hold after this step: of a write that
+	// failed, what it may hold. 0: nothing was stored.
+	Counter int
+	Exchange
+}
+
+// A Crossing presents a walk's cookies directly to another node, to see
+// whether that node would know the session after a failover, and then to the
+// node it came from, to put the session back where it was.
+type Crossing struct {
+	From    string // node id
+	To      string
+	Counter int         // what the session should hold
+	Base    int         // of the walk
+	Tried   int         // the last value sent, which the session may hold too
+	Session Fingerprint // what its id should be
+	There   Exchange    // at To
+}
