@@ -51,9 +51,13 @@ scenarios: servers ## every scenario behind every balancer RUNS times, as a tabl
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)
 
-fuzz: ## each fuzz target for a while
-	$(GO) test -run '^$$' -fuzz FuzzLabels -fuzztime 30s ./probes/extract
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./internal/config
+FUZZ = probes:FuzzClean probes:FuzzParseStatus probes/extract:FuzzLabels probes/extract:FuzzNew \
+	probes/cookies:FuzzDecode probes/evidence:FuzzNginxLog probes/evidence:FuzzHAProxy probes/evidence:FuzzApacheStatus \
+	probes/evidence:FuzzApacheManager probes/evidence:FuzzCaddy internal/config:FuzzParse
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for target in $(FUZZ); do \
+		$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${target%:*}; done
+FUZZTIME ?= 30s
 
 clean:
 	rm -f stickwatch

@@ -95,7 +95,7 @@ func (c *Canary) Follow(ctx context.Context) Exchange {
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
 	ex, fate := c.come(ctx, StepReturn, jar)
-	if fate != FateLost && ex.OK() {
+	if fate != FateLost && ex.OK() && ex.Status < 300 {
 		c.adopt(jar, ex)
 	}
 	return ex
