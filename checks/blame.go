@@ -23,7 +23,7 @@ func (v *view) blame(a *answer, cameBack bool) string {
 	case aim != "":
 		return "" // a well node's client failed: whoever did that, it is not known to be a node
 	default:
-		return v.onlyFailing()
+		return v.onlyFailing
 	}
 }
 
@@ -33,7 +33,7 @@ func (v *view) blamePlain(ex probes.Exchange) string {
 	if !failed(ex) || v.told[outcomeOf(ex)] {
 		return ""
 	}
-	return v.onlyFailing()
+	return v.onlyFailing
 }
 
 // failed: a server's error, or no whole answer although the balancer took the
@@ -52,13 +52,15 @@ func (v *view) failsDirectly(id string) bool {
 	return !v.up[id] || (o.Session != nil && asked(*o.Session) && !o.Session.OK())
 }
 
-// onlyFailing is the node that fails when asked directly, if just one of
+// theOnlyFailing is the node that fails when asked directly, if just one of
 // several does that the balancer may send clients to.
-func (v *view) onlyFailing() string {
-	failing := v.nodesWhere(func(id string) bool {
-		n := v.Cluster.Nodes[v.index(id)]
-		return !n.Down && !n.Backup && v.failsDirectly(id)
-	})
+func (v *view) theOnlyFailing() string {
+	var failing []string
+	for _, n := range v.Cluster.Nodes {
+		if !n.Down && !n.Backup && v.failsDirectly(n.ID) {
+			failing = append(failing, n.ID)
+		}
+	}
 	if len(failing) == 1 && len(v.Cluster.Nodes) > 1 {
 		return failing[0]
 	}

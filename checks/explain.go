@@ -55,7 +55,7 @@ func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes
 // mayCause: what is seen through the balancer names the nodes that may have
 // caused it.
 func mayCause(effect, cause Finding) bool {
-	return effect.Node == "" && slices.Contains(effect.Nodes, cause.Node)
+	return throughBalancer(effect, cause) && slices.Contains(effect.Nodes, cause.Node)
 }
 
 func mayCauseOrUntold(effect, cause Finding) bool {

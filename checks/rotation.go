@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 
 	"stickwatch/probes"
 )
@@ -56,10 +57,8 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 		if a.blamed == n.ID {
 			evidence = append(evidence, fmt.Sprintf("%s got %s", clientOf(a.walk.Client), describe(a.Exchange)))
 		}
-		for _, id := range v.who.FailedOver(a.Label) {
-			if id == n.ID {
-				triedFirst++
-			}
+		if slices.Contains(a.tried, n.ID) {
+			triedFirst++
 		}
 	}
 	for _, e := range v.entrances {

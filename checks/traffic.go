@@ -30,9 +30,10 @@ type answer struct {
 	probes.Step
 	walk   *walk
 	fate   probes.Fate
-	node   string // "": not told, or by none that is listed
-	giver  string // the node; else, where every node told its label, the stranger's label in quotes
-	blamed string // the node to which a failed answer is due; "": it did not fail, or nobody can tell
+	node   string   // "": not told, or by none that is listed
+	giver  string   // the node; else, where every node told its label, the stranger's label in quotes
+	blamed string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
+	tried  []string // nodes that were tried before, and did not answer
 }
 
 // moved reports whether an answer came from another node than the session's.
@@ -98,7 +99,7 @@ func (t *traffic) add(w *walk) {
 func (v *view) resolve(w probes.Walk) *walk {
 	out := &walk{Walk: w, home: v.who.Who(w.First().Label)}
 	for i, step := range w.Steps {
-		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label)}
+		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
 		a.giver = a.node
 		if a.node == "" && v.stranger(step.Label) {
 			a.giver = strconv.Quote(step.Label)

@@ -20,6 +20,8 @@ type view struct {
 	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
 	told    map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
 
+	onlyFailing string // the one node that fails when asked directly; "": none does, or several do
+
 	traffic   // through all addresses of the balancer
 	entrances []entrance
 	sightings map[sighting]time.Time // when the latest request that it answered began
@@ -64,6 +66,7 @@ func look(r Round) *view {
 			v.told[outcomeOf(ex)] = v.told[outcomeOf(ex)] || v.well(o.Node)
 		}
 	}
+	v.onlyFailing = v.theOnlyFailing()
 	v.lookThrough()
 	for _, n := range r.Cluster.Nodes {
 		v.places[n.ID] = v.place(n)

@@ -1,0 +1,161 @@
+package checks_test
+
+import (
+	"net/netip"
+
+	"stickwatch/probes"
+)
+
+// silent is three nodes behind a balancer whose every answer comes to ex.
+func silent(ex probes.Exchange) *round {
+	r := empty(3)
+	r.Balancers[0].Primary = ex
+	for range 3 {
+		r.visit("").Steps[0].Exchange = ex
+	}
+	return r
+}
+
+func threeNodes() *round { return empty(3) }
+
+var balancerSpecs = []spec{
+	{
+		name:  "down: nothing listens",
+		round: func() *round { return silent(refused(testPage)) },
+		want:  []string{"critical balancer_down/http://shop.example"},
+	},
+	{
+		name: "down: its name does not resolve",
+		round: from(threeNodes, func(r *round) {
+			r.Balancers[0].Address = netip.AddrPort{}
+			r.Balancers[0].Primary = probes.Exchange{At: began, Failure: probes.FailureDNS, Error: "no such host"}
+		}),
+		want: []string{"critical balancer_down/http://shop.example"},
+	},
+	{
+		name: "down: one of two addresses, which is told from the other",
+		round: bent(func(r *round) {
+			r.through(otherLB)
+			r.Balancers[1].Primary = refused(testPage)
+		}),
+		want: []string{"critical balancer_down/http://shop.example (192.0.2.11:80)"},
+	},
+	{
+		name:  "down: it takes connections and says nothing, while all nodes are well",
+		round: func() *round { return silent(hung(testPage)) },
+		want:  []string{"critical balancer_down/http://shop.example"},
+	},
+	{
+		name:  "not down: one request was lost, clients are answered",
+		round: bent(func(r *round) { r.Balancers[0].Primary = hung(testPage) }),
+	},
+	{
+		name:  "not down: stickwatch broke off",
+		round: func() *round { return silent(cancelled(testPage)) },
+	},
+	{
+		name: "not down: the one node that hangs is why nothing comes back",
+		round: func() *round {
+			r := silent(hung(testPage))
+			r.direct("node2", hung(testPage))
+			return r
+		},
+		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
+	},
+	{
+		name: "not down: all nodes hang",
+		round: func() *round {
+			r := silent(hung(testPage))
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, hung(testPage))
+			}
+			return r
+		},
+		want: []string{"critical node_down/node1", "critical node_down/node2", "critical node_down/node3"},
+	},
+	{
+		name: "down: two nodes hang, and nobody knows which of them clients get",
+		round: func() *round {
+			r := silent(hung(testPage))
+			r.direct("node1", hung(testPage))
+			r.direct("node2", hung(testPage))
+			return r
+		},
+		want: []string{"critical balancer_down/http://shop.example", "warning node_down/node1", "warning node_down/node2"},
+	},
+
+	{
+		name:  "error: 502 to everybody, while all nodes are well",
+		round: func() *round { return silent(page(testPage, 502)) },
+		want:  []string{"critical balancer_error/http://shop.example"},
+	},
+	{
+		name: "error: 502 because no node is left",
+		round: func() *round {
+			r := silent(page(testPage, 502))
+			r.down("node1", "node2", "node3")
+			return r
+		},
+		want: []string{
+			"critical node_down/node1",
+			"critical balancer_error/http://shop.example [node1 node2 node3] <- node_down/node1",
+			"critical node_down/node2", "critical node_down/node3",
+		},
+	},
+	{
+		name: "error: 503 because all nodes are paused",
+		round: func() *round {
+			r := silent(page(testPage, 503))
+			r.say(probes.StatusReport{State: "paused"}, "node1", "node2", "node3")
+			return r
+		},
+		want: []string{
+			"critical node_paused/node1",
+			"critical balancer_error/http://shop.example [node1 node2 node3] <- node_paused/node1",
+			"critical node_paused/node2", "critical node_paused/node3",
+		},
+	},
+	{
+		name: "error: one paused node does not explain 502 to everybody",
+		round: func() *round {
+			r := silent(page(testPage, 502))
+			r.say(probes.StatusReport{State: "paused"}, "node2")
+			return r
+		},
+		want: []string{"critical balancer_error/http://shop.example", "critical node_paused/node2"},
+	},
+	{
+		name: "error: our only node is down, and the balancer goes on asking it",
+		round: func() *round {
+			r := silent(page(testPage, 502))
+			r.direct("node2", refused(testPage))
+			return r
+		},
+		want: []string{
+			"warning node_down/node2",
+			"critical node_failing_in_rotation/node2 <- node_down/node2",
+			"critical balancer_error/http://shop.example [node2] <- node_failing_in_rotation/node2",
+		},
+	},
+	{
+		name: "no error of its own: a failing node explains the few",
+		round: bent(func(r *round) {
+			r.down("node2")
+			r.visit("").Steps[0].Exchange = page(testPage, 502)
+		}),
+		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
+	},
+	{
+		name: "no error of its own: a node says the same when asked directly",
+		round: bent(func(r *round) {
+			r.direct("node2", page(testPage, 503))
+			r.leave("node2")
+			r.Balancers[0].Primary = page(testPage, 503)
+		}),
+		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
+	},
+	{
+		name:  "no error of its own: 500 is an application's",
+		round: bent(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
+	},
+}

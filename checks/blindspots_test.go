@@ -1,0 +1,60 @@
+package checks_test
+
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// oneAddress is a hash that sends our own address, the only one we have, to
+// node1.
+func oneAddress(change func(*probes.Balancer)) func() *round {
+	return from(threeNodes, func(r *round) {
+		r.Cluster.Balancer.Method = probes.MethodIPHash
+		change(&r.Cluster.Balancer)
+		r.visit(slices.Repeat([]string{"node1"}, 8)...)
+	})
+}
+
+var blindSpotSpecs = []spec{
+	{
+		name: "one source address under ip_hash", round: oneAddress(func(*probes.Balancer) {}),
+		want: []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{
+		name:  "one source address under hash $remote_addr",
+		round: oneAddress(func(b *probes.Balancer) { b.Method, b.HashKey = probes.MethodHash, "$remote_addr" }),
+		want:  []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{
+		name:  "what is hashed is not configured",
+		round: oneAddress(func(b *probes.Balancer) { b.Method = probes.MethodHash }),
+		want:  []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{
+		name:  "what is hashed cannot be chosen",
+		round: oneAddress(func(b *probes.Balancer) { b.Method, b.HashKey = probes.MethodHash, "$request_uri" }),
+		want:  []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{
+		name:  "an unknown method, though clients' addresses could be chosen",
+		round: oneAddress(func(b *probes.Balancer) { b.Method, b.ClientIPHeader = probes.MethodUnknown, "X-Client" }),
+		want:  []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{name: "none: clients' addresses are chosen, and every node was met", round: func() *round { return hashed(3) }},
+	{name: "none: chance shows every node in time", round: method(probes.MethodRoundRobin, missing(5))},
+	{
+		name:  "none: only one node serves",
+		round: from(oneAddress(func(*probes.Balancer) {}), func(r *round) { r.down("node2", "node3") }),
+		want:  []string{"warning node_down/node2", "warning node_down/node3"},
+	},
+	{
+		name: "not of a backup and of a node that is down, which are to get nobody",
+		round: from(oneAddress(func(*probes.Balancer) {}), func(r *round) {
+			r.Cluster.Nodes = append(r.Cluster.Nodes, probes.Node{ID: "node4", URL: parse("http://10.0.0.4:8080"), Backup: true})
+			r.Nodes = append(r.Nodes, probes.NodeObservation{Node: "node4", Primary: page(testPage, 200)})
+			r.down("node3")
+		}),
+		want: []string{"warning node_down/node3", "info blind_spot/rotation [node2]"},
+	},
+}

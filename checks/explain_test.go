@@ -1,0 +1,230 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// of is a finding about one node; on, one that was seen through the balancer
+// and that the nodes may have caused.
+func of(code Code, severity Severity, node string) Finding { return about(code, severity, node) }
+
+func on(code Code, severity Severity, target string, nodes ...string) Finding {
+	return Finding{Code: code, Severity: severity, Target: target, Nodes: nodes}
+}
+
+func dependency(code Code, name string, nodes ...string) Finding {
+	return Finding{Code: code, Severity: Critical, Dependency: name, Nodes: nodes}
+}
+
+// TestExplain: who explains whom, and in which order they are told.
+func TestExplain(t *testing.T) {
+	const lb = "http://shop.example"
+	for _, tc := range []struct {
+		name  string
+		found []Finding
+		want  []string // "key" or "key <- cause", in order
+	}{
+		{
+			"each of several causes is followed by what it explains, the worst first",
+			[]Finding{
+				of(Slow, Warning, "node3"),
+				of(NodeFailingInRotation, Critical, "node2"),
+				of(NodeDown, Warning, "node2"),
+				of(NodePaused, Critical, "node1"),
+				dependency(DependencyDown, "Redis", "node1"),
+			},
+			[]string{
+				"node_down/node2", "node_failing_in_rotation/node2 <- node_down/node2",
+				"dependency_down/Redis", "node_paused/node1 <- dependency_down/Redis",
+				"slow/node3",
+			},
+		},
+		{
+			"a chain: page, node in rotation, node down",
+			[]Finding{
+				on(PageFailing, Critical, lb+"/app/", "node2"),
+				of(NodeFailingInRotation, Critical, "node2"),
+				of(NodeDown, Warning, "node2"),
+			},
+			[]string{
+				"node_down/node2", "node_failing_in_rotation/node2 <- node_down/node2",
+				"page_failing/" + lb + "/app/ <- node_failing_in_rotation/node2",
+			},
+		},
+		{
+			"another node explains nothing",
+			[]Finding{of(NodeFailingInRotation, Critical, "node2"), of(NodeDown, Warning, "node1")},
+			[]string{"node_failing_in_rotation/node2", "node_down/node1"},
+		},
+		{
+			"a page through the balancer is not the cause of what its node does",
+			[]Finding{on(PageFailing, Critical, lb+"/app/", "node2"), of(NodeFailingInRotation, Critical, "node2")},
+			[]string{"node_failing_in_rotation/node2", "page_failing/" + lb + "/app/ <- node_failing_in_rotation/node2"},
+		},
+		{
+			"a page, by the same page on a node, whatever the balancer's address",
+			[]Finding{
+				on(PageFailing, Critical, lb+"/app/ (192.0.2.10:80)", "node2"),
+				{Code: PageFailing, Severity: Warning, Node: "node2", Nodes: []string{"node2"}, Target: "/app/"},
+			},
+			[]string{"page_failing/node2 /app/", "page_failing/" + lb + "/app/ (192.0.2.10:80) <- page_failing/node2 /app/"},
+		},
+		{
+			"a page, not by another page on that node",
+			[]Finding{
+				on(PageFailing, Critical, lb+"/app/", "node2"),
+				{Code: PageFailing, Severity: Warning, Node: "node2", Nodes: []string{"node2"}, Target: "/admin"},
+			},
+			[]string{"page_failing/" + lb + "/app/", "page_failing/node2 /admin"},
+		},
+		{
+			"the balancer's errors, by the nodes that may have caused them",
+			[]Finding{on(BalancerError, Critical, lb, "node2"), of(NodePaused, Critical, "node1"), of(NodeDown, Warning, "node2")},
+			[]string{"node_paused/node1", "node_down/node2", "balancer_error/" + lb + " <- node_down/node2"},
+		},
+		{
+			"the balancer's errors, by nobody where nobody may have caused them",
+			[]Finding{on(BalancerError, Critical, lb), of(NodeDown, Critical, "node2")},
+			[]string{"balancer_error/" + lb, "node_down/node2"},
+		},
+		{
+			"lost sessions: the cookie before the sharing, the sharing before the drift",
+			[]Finding{
+				on(SessionDrift, Critical, ""), on(SessionLost, Critical, afterMove),
+				on(SessionNotShared, Warning, ""), on(CookieRejected, Warning, "sid"),
+			},
+			[]string{
+				"cookie_rejected/sid", "session_drift <- cookie_rejected/sid", "session_lost/after a move <- cookie_rejected/sid",
+				"session_not_shared",
+			},
+		},
+		{
+			"sessions lost by moving",
+			[]Finding{on(SessionDrift, Critical, ""), on(SessionLost, Critical, afterMove)},
+			[]string{"session_drift", "session_lost/after a move <- session_drift"},
+		},
+		{
+			"sessions that their own node lost",
+			[]Finding{on(SessionDrift, Critical, ""), of(SessionLost, Critical, "node1"), on(SessionNotShared, Warning, "")},
+			[]string{"session_drift", "session_lost/node1", "session_not_shared"},
+		},
+		{
+			"sessions lost with their store",
+			[]Finding{of(SessionLost, Critical, "node1"), dependency(DependencyDown, "Redis")},
+			[]string{"dependency_down/Redis", "session_lost/node1 <- dependency_down/Redis"},
+		},
+		{
+			"a dispute, by the same dependency",
+			[]Finding{
+				dependency(DependencyDown, "DB"), dependency(DependencyDown, "Redis"),
+				{Code: DependencyDisputed, Severity: Warning, Dependency: "Redis"},
+			},
+			[]string{"dependency_down/DB", "dependency_down/Redis", "dependency_disputed/Redis <- dependency_down/Redis"},
+		},
+		{
+			"handshakes, by a split", []Finding{on(HandshakeBroken, Critical, ""), on(BalancerSplit, Warning, "")},
+			[]string{"balancer_split", "handshake_broken <- balancer_split"},
+		},
+		{
+			"handshakes, by the balancer's errors", []Finding{on(HandshakeBroken, Critical, ""), on(BalancerError, Critical, lb)},
+			[]string{"balancer_error/" + lb, "handshake_broken <- balancer_error/" + lb},
+		},
+		{
+			"handshakes, by a node that fails in rotation, where nobody knows whom they met",
+			[]Finding{on(HandshakeBroken, Critical, ""), of(NodeFailingInRotation, Critical, "node2")},
+			[]string{"node_failing_in_rotation/node2", "handshake_broken <- node_failing_in_rotation/node2"},
+		},
+		{
+			"a split, by the address that has ejected a node",
+			[]Finding{on(BalancerSplit, Warning, "", "node1", "node2"), of(NodeEjected, Warning, "node2")},
+			[]string{"node_ejected/node2", "balancer_split <- node_ejected/node2"},
+		},
+		{
+			"the balancer is slow, because a node is; a node is not, because the balancer is",
+			[]Finding{on(Slow, Warning, lb), of(Slow, Warning, "node1"), of(Slow, Warning, "node2")},
+			[]string{"slow/node1", "slow/" + lb + " <- slow/node1", "slow/node2"},
+		},
+		{
+			"the primary was started last, because it was restarted",
+			[]Finding{of(StartOrder, Warning, "node1"), of(NodeRestarted, Info, "node1")},
+			[]string{"node_restarted/node1", "start_order/node1 <- node_restarted/node1"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var got []string
+			for _, f := range explain(tc.found) {
+				line := f.Key()
+				if f.ExplainedBy != "" {
+					line += " <- " + f.ExplainedBy
+				}
+				got = append(got, line)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRulesNameCodes: a rule about a code that does not exist would be silent.
+func TestRulesNameCodes(t *testing.T) {
+	for _, r := range rules {
+		if !Known(r.effect) || !Known(r.cause) || r.fits == nil {
+			t.Errorf("%s is explained by %s: want two codes and a condition", r.effect, r.cause)
+		}
+	}
+}
+
+// anyFindings are findings of all codes about a few subjects.
+func anyFindings() *rapid.Generator[[]Finding] {
+	node := rapid.SampledFrom([]string{"", "node1", "node2"})
+	one := rapid.Custom(func(t *rapid.T) Finding {
+		f := Finding{
+			Code:       rapid.SampledFrom(Catalogue).Draw(t, "entry").Code,
+			Severity:   rapid.SampledFrom([]Severity{Info, Warning, Critical}).Draw(t, "severity"),
+			Node:       node.Draw(t, "node"),
+			Nodes:      rapid.SliceOfN(node, 0, 3).Draw(t, "nodes"),
+			Dependency: rapid.SampledFrom([]string{"", "Redis", "DB"}).Draw(t, "dependency"),
+			Target:     rapid.SampledFrom([]string{"", "/", "/app/", "http://lb/app/", afterMove}).Draw(t, "target"),
+		}
+		if f.Node != "" {
+			f.Nodes = append(f.Nodes, f.Node)
+		}
+		return f
+	})
+	return rapid.SliceOfN(one, 0, 30)
+}
+
+// TestExplainKeepsAll: whatever was found, all of it is told once, and after
+// what explains it.
+func TestExplainKeepsAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		found := anyFindings().Draw(t, "findings")
+		told := explain(slices.Clone(found))
+
+		count := func(findings []Finding) map[string]int {
+			seen := make(map[string]int)
+			for _, f := range findings {
+				f.ExplainedBy = ""
+				seen[fmt.Sprintf("%+v", f)]++
+			}
+			return seen
+		}
+		if before, after := count(found), count(told); !maps.Equal(before, after) {
+			t.Fatalf("found %v, told %v", before, after)
+		}
+		seen := make(map[string]bool)
+		for _, f := range told {
+			if f.ExplainedBy != "" && !seen[f.ExplainedBy] {
+				t.Fatalf("%s stands before %s, which explains it", f.Key(), f.ExplainedBy)
+			}
+			seen[f.Key()] = true
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package checks_test
+
+import "stickwatch/probes"
+
+// failing is a healthy round but for a node that fails when asked directly.
+func failing(change func(*round)) func() *round {
+	return from(threeNodes, func(r *round) {
+		r.visit("node1", "node1", "node1")
+		r.visit("node3", "node3", "node3")
+		r.direct("node2", page(testPage, 500))
+		change(r)
+	})
+}
+
+var inRotation = []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"}
+
+var failingSpecs = []spec{
+	{
+		name: "it signed the error",
+		round: bent(func(r *round) {
+			r.Walks[1].Steps[3].Status = 500
+		}),
+		want: []string{"critical node_failing_in_rotation/node2"},
+	},
+	{
+		name: "a client aimed at it got an error",
+		round: failing(func(r *round) {
+			w := r.visit("")
+			w.Expected, w.Steps[0].Status = "node2", 502
+		}),
+		want: inRotation,
+	},
+	{
+		name: "its own session's client got no answer in time",
+		round: failing(func(r *round) {
+			w := r.visit("node2", "")
+			w.Steps[1].Exchange = hung(testPage)
+		}),
+		want: inRotation,
+	},
+	{
+		name:  "it is the only one that fails, and somebody got an error",
+		round: failing(func(r *round) { r.visit("").Steps[0].Status = 502 }),
+		want:  inRotation,
+	},
+	{
+		name:  "it is the only one that fails, and a plain request got an error",
+		round: failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }),
+		want:  inRotation,
+	},
+	{
+		name: "its session page fails, and nothing else",
+		round: bent(func(r *round) {
+			session := page(testPage, 500)
+			r.node("node2").Primary, r.node("node2").Session = page("/status", 200), &session
+			r.leave("node2")
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{
+			"warning page_failing/node2 /cluster/test",
+			"critical node_failing_in_rotation/node2 <- page_failing/node2 /cluster/test",
+		},
+	},
+	{
+		name: "it was tried first, and another node answered",
+		round: bent(func(r *round) {
+			r.down("node2")
+			r.visit("10.0.0.2:8080, 10.0.0.3:8080")
+		}),
+		want: inRotation,
+	},
+	{
+		name:  "not tried in vain: it answered with a redirect to another upstream",
+		round: bent(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
+	},
+	{
+		name:  "not in rotation: nobody got an error",
+		round: failing(func(*round) {}),
+		want:  []string{"warning node_down/node2"},
+	},
+	{
+		name: "not in rotation: a client aimed at a well node got the error",
+		round: failing(func(r *round) {
+			w := r.visit("")
+			w.Expected, w.Steps[0].Status = "node1", 500
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "not in rotation: the balancer did not even take the connection",
+		round: failing(func(r *round) {
+			r.visit("").Steps[0].Exchange = probes.Exchange{At: began, Path: testPage, Failure: probes.FailureTimeout}
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "nobody can tell which: two nodes fail",
+		round: failing(func(r *round) {
+			r.direct("node3", refused(testPage))
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{"warning node_down/node2", "warning node_down/node3"},
+	},
+	{
+		name: "a backup that fails is not asked",
+		round: failing(func(r *round) {
+			r.Cluster.Nodes[1].Backup = true
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+}

@@ -1,0 +1,307 @@
+package checks_test
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// A round is a fixture that tests bend out of shape.
+type round struct{ checks.Round }
+
+var (
+	began   = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	lb      = netip.MustParseAddrPort("192.0.2.10:80")
+	otherLB = netip.MustParseAddrPort("192.0.2.11:80")
+	own     = netip.MustParseAddr("192.0.2.77") // this prober, in the balancer's network
+)
+
+const (
+	lbURL    = "http://shop.example"
+	testPage = "/cluster/test"
+)
+
+// cluster is one of n nodes, node1 and so on, behind a balancer with a sticky
+// cookie, that promises sticky sessions.
+func cluster(n int) *probes.Cluster {
+	c := &probes.Cluster{
+		Name:    "shop",
+		Session: &probes.Session{Path: testPage, Policy: probes.PolicySticky},
+		Limits:  probes.DefaultLimits,
+	}
+	c.Balancer = probes.Balancer{URLs: []*url.URL{parse(lbURL)}, Method: probes.MethodCookie, MaxFails: 1, FailTimeout: 10 * time.Second}
+	for i := range n {
+		c.Nodes = append(c.Nodes, probes.Node{
+			ID: fmt.Sprintf("node%d", i+1), URL: parse(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1,
+		})
+	}
+	return c
+}
+
+// empty is a round through which no client has gone yet: n nodes and the
+// balancer answer, and no more is known.
+func empty(n int) *round {
+	r := &round{checks.Round{Cluster: cluster(n), Started: began, Duration: time.Second, Confidence: 0.999}}
+	for _, node := range r.Cluster.Nodes {
+		primary := page(testPage, 200)
+		primary.Label = node.ID
+		r.Nodes = append(r.Nodes, probes.NodeObservation{Node: node.ID, Primary: primary, Session: &primary, Label: node.ID})
+	}
+	r.Balancers = []probes.BalancerObservation{{URL: lbURL, Address: lb, Primary: page(testPage, 200)}}
+	return r
+}
+
+// healthy is a round of three nodes in which all is well: a client met each
+// node, and came back seven times.
+func healthy() *round {
+	r := empty(3)
+	for _, n := range r.Cluster.Nodes {
+		r.visit(slices.Repeat([]string{n.ID}, 8)...)
+	}
+	return r
+}
+
+// visit sends a client through the balancer: the first label is of the node
+// that opens its session, the others of those that answer when it comes back.
+// All clients come back side by side.
+func (r *round) visit(labels ...string) *probes.Walk {
+	w := probes.Walk{URL: lbURL, Balancer: lb}
+	id := probes.Fingerprint(fmt.Sprintf("s:%08d", len(r.Walks)))
+	for i, label := range labels {
+		step := probes.Step{Kind: probes.StepFollow, Exchange: page(testPage, 200)}
+		if i == 0 {
+			step.Kind = probes.StepFirst
+		}
+		step.At = began.Add(time.Duration(i)*10*time.Millisecond + time.Duration(len(r.Walks))*100*time.Microsecond)
+		step.Label, step.Session = label, id
+		w.Steps = append(w.Steps, step)
+	}
+	r.Walks = append(r.Walks, w)
+	return &r.Walks[len(r.Walks)-1]
+}
+
+// clients sends n clients that do not come back.
+func (r *round) clients(n int, label string) {
+	for range n {
+		r.visit(label)
+	}
+}
+
+// hashed makes the balancer one that hashes the address clients present, and
+// sends it a client for each node, which comes back seven times; the servers in
+// without are ejected.
+func hashed(n int, without ...int) *round {
+	r := empty(n)
+	r.Cluster.Balancer.Method, r.Cluster.Balancer.ClientIPHeader = probes.MethodIPHash, "X-Stickwatch-Client"
+	for i := range r.Cluster.Nodes {
+		r.aim(i, 0, without...)
+		if slices.Contains(without, i) {
+			r.aim(i, 1, without...) // a second one, for those that did not answer the first
+		}
+	}
+	return r
+}
+
+// aim sends the nth client that the hash sends to a node.
+func (r *round) aim(node, nth int, without ...int) *probes.Walk {
+	picker, _ := checks.Oracle(r.Cluster)
+	client, _ := balance.ClientFor(picker, node, nth)
+	at, _ := picker.Pick(client.String(), without...)
+	w := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 11)...)
+	w.Client, w.Expected = client.String(), r.Cluster.Nodes[node].ID
+	return w
+}
+
+// node is what was seen of a node directly.
+func (r *round) node(id string) *probes.NodeObservation {
+	i := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == id })
+	return &r.Nodes[i]
+}
+
+// say gives nodes a status.
+func (r *round) say(status probes.StatusReport, ids ...string) {
+	for _, id := range ids {
+		r.node(id).Status = &status
+	}
+}
+
+// direct lets a node's primary page and session page come to ex.
+func (r *round) direct(id string, ex probes.Exchange) {
+	n := r.node(id)
+	n.Primary, n.Session, n.Label = ex, &ex, ""
+}
+
+// through adds another address of the balancer.
+func (r *round) through(address netip.AddrPort) {
+	r.Balancers = append(r.Balancers, probes.BalancerObservation{URL: lbURL, Address: address, Primary: page(testPage, 200)})
+}
+
+// leave takes the clients of a node out of the round.
+func (r *round) leave(node string) {
+	r.Walks = slices.DeleteFunc(r.Walks, func(w probes.Walk) bool { return w.First().Label == node })
+}
+
+// down lets nodes refuse connections, and no client meet them.
+func (r *round) down(ids ...string) {
+	for _, id := range ids {
+		r.direct(id, refused(testPage))
+		r.leave(id)
+	}
+}
+
+// eachStep changes every step that node gave but the ones that open sessions.
+func (r *round) eachStep(node string, change func(*probes.Step)) {
+	for w := range r.Walks {
+		for i := range r.Walks[w].Steps {
+			if s := &r.Walks[w].Steps[i]; i > 0 && s.Label == node {
+				change(s)
+			}
+		}
+	}
+}
+
+func page(path string, status int) probes.Exchange {
+	return probes.Exchange{At: began, Path: path, Status: status, Own: own}
+}
+
+func refused(path string) probes.Exchange {
+	return probes.Exchange{At: began, Path: path, Failure: probes.FailureRefused, Error: "connection refused"}
+}
+
+// hung was connected, and got no answer in time.
+func hung(path string) probes.Exchange {
+	return probes.Exchange{At: began, Path: path, Own: own, Failure: probes.FailureTimeout, Error: "no answer within 5s"}
+}
+
+func cancelled(path string) probes.Exchange {
+	return probes.Exchange{At: began, Path: path, Failure: probes.FailureCancelled, Error: "stickwatch was interrupted"}
+}
+
+func parse(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+// A spec is a round and what must be found in it: all of it, in this order.
+// A finding is told as "severity key", with its nodes where they are not the
+// key's, and with what explains it.
+type spec struct {
+	name  string
+	round func() *round
+	want  []string
+}
+
+// bent is a healthy round that was changed.
+func bent(change func(*round)) func() *round { return from(healthy, change) }
+
+func from(base func() *round, change func(*round)) func() *round {
+	return func() *round {
+		r := base()
+		change(r)
+		return r
+	}
+}
+
+func tell(f checks.Finding) string {
+	text := fmt.Sprintf("%s %s", f.Severity, f.Key())
+	if len(f.Nodes) > 0 && f.Node == "" {
+		text += fmt.Sprintf(" %v", f.Nodes)
+	}
+	if f.ExplainedBy != "" {
+		text += " <- " + f.ExplainedBy
+	}
+	return text
+}
+
+func tellAll(r checks.Report) []string {
+	var lines []string
+	for _, f := range r.Findings {
+		lines = append(lines, tell(f))
+	}
+	return lines
+}
+
+func (s spec) check(t *testing.T) {
+	t.Helper()
+	r := s.round().Round
+	report := checks.Judge(r)
+	if diff := cmp.Diff(s.want, tellAll(report)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	for _, problem := range unsound(r, report) {
+		t.Error(problem)
+	}
+}
+
+// unsound is what no report may be, whatever the round.
+func unsound(r checks.Round, report checks.Report) []string {
+	var problems []string
+	wrong := func(f checks.Finding, format string, args ...any) {
+		problems = append(problems, fmt.Sprintf("%s: %s", f.Key(), fmt.Sprintf(format, args...)))
+	}
+	keys := make(map[string]int)
+	for i, f := range report.Findings {
+		texts := append([]string{f.Summary, f.Remedy}, f.Evidence...)
+		switch {
+		case !checks.Known(f.Code):
+			wrong(f, "no such code")
+		case !strings.Contains(entry(f.Code).Severity, string(f.Severity)):
+			wrong(f, "severity %q, want %s", f.Severity, entry(f.Code).Severity)
+		case len(f.Evidence) == 0 || slices.Contains(texts, ""):
+			wrong(f, "summary, remedy and evidence must be there: got %q", texts)
+		case len(f.Evidence) > 5:
+			wrong(f, "%d lines of evidence", len(f.Evidence))
+		case slices.ContainsFunc(texts, func(s string) bool { return len(s) > 2*probes.MaxError || s != probes.Clean(s, len(s)+4) }):
+			wrong(f, "a text is too long or unclean: %q", texts)
+		case f.Node != "" && !slices.Contains(f.Nodes, f.Node):
+			wrong(f, "node %q is not among its nodes %q", f.Node, f.Nodes)
+		case !slices.IsSorted(places(r.Cluster, f.Nodes)):
+			wrong(f, "nodes %q are not in the order of the configuration", f.Nodes)
+		}
+		if f.ExplainedBy != "" {
+			if at, ok := keys[f.ExplainedBy]; !ok || at >= i {
+				wrong(f, "explained by %q, which does not stand before it", f.ExplainedBy)
+			}
+		}
+		if _, twice := keys[f.Key()]; twice {
+			wrong(f, "found twice")
+		}
+		keys[f.Key()] = i
+	}
+	return problems
+}
+
+// entry is what the catalogue says of a code.
+func entry(code checks.Code) checks.Entry {
+	return checks.Catalogue[slices.IndexFunc(checks.Catalogue, func(e checks.Entry) bool { return e.Code == code })]
+}
+
+// places are the nodes' places in the configuration; -1 for one that is not in it.
+func places(c *probes.Cluster, ids []string) []int {
+	var list []int
+	for _, id := range ids {
+		list = append(list, slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id }))
+	}
+	return list
+}
+
+// codeOf is the code in a line of a spec.
+func codeOf(line string) checks.Code {
+	_, key, _ := strings.Cut(line, " ")
+	code, _, _ := strings.Cut(key, "/")
+	code, _, _ = strings.Cut(code, " ")
+	return checks.Code(code)
+}

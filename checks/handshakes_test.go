@@ -1,0 +1,72 @@
+package checks_test
+
+import "stickwatch/probes"
+
+// shake adds a client's handshake that got as far as stage; "" is all the way.
+func (r *round) shake(stage, expected string) {
+	h := probes.HandshakeObservation{
+		URL: lbURL, Balancer: lb, Expected: expected, Stage: stage, Offered: true,
+		Opened: stage != "open", Known: stage == "" || stage == "upgrade", Upgraded: stage == "",
+	}
+	if stage != "" {
+		h.Status, h.Error = 400, "Session ID unknown"
+	}
+	r.Handshakes = append(r.Handshakes, h)
+}
+
+func shaken(stage, expected string, base func() *round) func() *round {
+	return from(base, func(r *round) {
+		r.shake("", "")
+		r.shake(stage, expected)
+	})
+}
+
+var handshakeSpecs = []spec{
+	{
+		name: "broken: a fresh sid is unknown", round: shaken("poll", "", healthy),
+		want: []string{"critical handshake_broken"},
+	},
+	{
+		name: "broken: it does not open", round: shaken("open", "", healthy),
+		want: []string{"critical handshake_broken"},
+	},
+	{
+		name: "broken: because sessions drift", round: shaken("poll", "", scattered),
+		want: []string{"critical session_drift [node1 node2 node3]", "critical handshake_broken <- session_drift"},
+	},
+	{
+		name: "broken: on a paused node",
+		round: shaken("open", "node2", bent(func(r *round) {
+			r.say(probes.StatusReport{State: "paused"}, "node2")
+		})),
+		want: []string{"critical node_paused/node2", "critical handshake_broken [node2] <- node_paused/node2"},
+	},
+	{
+		name: "broken: on another node than the paused one",
+		round: shaken("open", "node1", bent(func(r *round) {
+			r.say(probes.StatusReport{State: "paused"}, "node2")
+		})),
+		want: []string{"critical node_paused/node2", "critical handshake_broken [node1]"},
+	},
+	{
+		name:  "broken: with the balancer",
+		round: from(func() *round { return silent(refused(testPage)) }, func(r *round) { r.shake("open", "") }),
+		want: []string{
+			"critical balancer_down/http://shop.example",
+			"critical handshake_broken <- balancer_down/http://shop.example",
+		},
+	},
+	{
+		name: "upgrade refused", round: shaken("upgrade", "", healthy),
+		want: []string{"warning upgrade_refused"},
+	},
+	{
+		name:  "no upgrade refused: none is offered",
+		round: from(shaken("upgrade", "", healthy), func(r *round) { r.Handshakes[1].Offered = false }),
+	},
+	{name: "neither: all the way", round: shaken("", "", healthy)},
+	{
+		name:  "neither: the round was cut short",
+		round: shaken("open", "", bent(func(r *round) { r.direct("node3", cancelled(testPage)) })),
+	},
+}

@@ -1,0 +1,197 @@
+package checks_test
+
+import "stickwatch/probes"
+
+var nodeSpecs = []spec{
+	{
+		name:  "down: connection refused",
+		round: bent(func(r *round) { r.down("node2") }),
+		want:  []string{"warning node_down/node2"},
+	},
+	{
+		name: "down: answers 500",
+		round: bent(func(r *round) {
+			r.direct("node2", page(testPage, 500))
+			r.leave("node2")
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "down: the answer breaks off",
+		round: bent(func(r *round) {
+			cut := page(testPage, 200)
+			cut.Failure, cut.Error = probes.FailureReset, "connection closed without a whole answer"
+			r.direct("node2", cut)
+			r.leave("node2")
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name:  "down: critical when none is left",
+		round: from(func() *round { return empty(2) }, func(r *round) { r.down("node1", "node2") }),
+		want:  []string{"critical node_down/node1", "critical node_down/node2"},
+	},
+	{
+		name: "down: critical though one that the operator took out answers",
+		round: from(func() *round { return empty(2) }, func(r *round) {
+			r.Cluster.Nodes[1].Down = true
+			r.down("node1")
+		}),
+		want: []string{"critical node_down/node1"},
+	},
+	{
+		name: "down: a backup is left",
+		round: from(func() *round { return empty(2) }, func(r *round) {
+			r.Cluster.Nodes[1].Backup = true
+			r.down("node1")
+		}),
+		want: []string{"warning node_down/node1"},
+	},
+	{
+		name: "not down: the operator took it out",
+		round: bent(func(r *round) {
+			r.Cluster.Nodes[1].Down = true
+			r.down("node2")
+		}),
+	},
+	{
+		name: "not down: its status page is not there",
+		round: bent(func(r *round) {
+			r.Cluster.Status = &probes.Status{Path: "/status"}
+			r.node("node2").Primary = page("/status", 404)
+		}),
+	},
+	{
+		name:  "not down: stickwatch broke off",
+		round: bent(func(r *round) { r.direct("node2", cancelled(testPage)) }),
+	},
+	{
+		name:  "not down: it was not asked",
+		round: bent(func(r *round) { r.Nodes = r.Nodes[:1] }),
+	},
+
+	{
+		name:  "paused: it says so",
+		round: bent(func(r *round) { r.say(probes.StatusReport{State: "Paused"}, "node2") }),
+		want:  []string{"critical node_paused/node2"},
+	},
+	{
+		name:  "paused: it gives a reason, whatever it calls that",
+		round: bent(func(r *round) { r.say(probes.StatusReport{State: "running", Reason: "licence expired"}, "node2") }),
+		want:  []string{"critical node_paused/node2"},
+	},
+	{
+		name: "paused and not down: with a 503",
+		round: bent(func(r *round) {
+			r.node("node2").Primary = page("/status", 503)
+			r.say(probes.StatusReport{State: "paused"}, "node2")
+		}),
+		want: []string{"critical node_paused/node2"},
+	},
+	{
+		name:  "not paused: any other state is healthy",
+		round: bent(func(r *round) { r.say(probes.StatusReport{State: "primary"}, "node1", "node2", "node3") }),
+	},
+	{
+		name: "not paused: the operator took it out",
+		round: bent(func(r *round) {
+			r.Cluster.Nodes[1].Down = true
+			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: Redis"}, "node2")
+			r.leave("node2")
+		}),
+	},
+}
+
+const redisDown = "The following dependent services are unavailable: Redis Server"
+
+// redis is what stickwatch saw of a dependency.
+func redis(up bool) []probes.DependencyObservation {
+	d := probes.DependencyObservation{Name: "Redis Server", Up: up}
+	if !up {
+		d.Error = "connection refused"
+	}
+	return []probes.DependencyObservation{d}
+}
+
+var dependencySpecs = []spec{
+	{
+		name: "down: one finding explains three paused nodes",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(false)
+			r.say(probes.StatusReport{State: "paused", Reason: redisDown}, "node1", "node2", "node3")
+		}),
+		want: []string{
+			"critical dependency_down/Redis Server [node1 node2 node3]",
+			"critical node_paused/node1 <- dependency_down/Redis Server",
+			"critical node_paused/node2 <- dependency_down/Redis Server",
+			"critical node_paused/node3 <- dependency_down/Redis Server",
+		},
+	},
+	{
+		name: "down: a node names two, one of them twice and in other letters",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(false)
+			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: DB Service, REDIS SERVER, Redis Server."}, "node2")
+		}),
+		want: []string{
+			"critical dependency_down/Redis Server",
+			"critical node_paused/node2 <- dependency_down/Redis Server",
+			"critical dependency_down/DB Service",
+		},
+	},
+	{
+		name:  "down: nodes have no status to complain with",
+		round: bent(func(r *round) { r.Dependencies = redis(false) }),
+		want:  []string{"critical dependency_down/Redis Server"},
+	},
+	{
+		name: "disputed: a node says down, the probe says up",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(true)
+			r.say(probes.StatusReport{State: "paused", Reason: redisDown}, "node2")
+			r.say(probes.StatusReport{State: "running"}, "node1", "node3")
+		}),
+		want: []string{
+			"critical dependency_down/Redis Server",
+			"critical node_paused/node2 <- dependency_down/Redis Server",
+			"warning dependency_disputed/Redis Server <- dependency_down/Redis Server",
+		},
+	},
+	{
+		name: "disputed: the probe says down, and no node complains",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(false)
+			r.say(probes.StatusReport{State: "running"}, "node1", "node2", "node3")
+		}),
+		want: []string{
+			"critical dependency_down/Redis Server",
+			"warning dependency_disputed/Redis Server [node1 node2 node3] <- dependency_down/Redis Server",
+		},
+	},
+	{
+		name: "another dependency explains nothing",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(false)
+			r.say(probes.StatusReport{State: "paused", Reason: "licence expired"}, "node2")
+		}),
+		want: []string{
+			"critical node_paused/node2",
+			"critical dependency_down/Redis Server",
+			"warning dependency_disputed/Redis Server <- dependency_down/Redis Server",
+		},
+	},
+	{
+		name: "neither: it answers, and no node complains",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(true)
+			r.say(probes.StatusReport{State: "running"}, "node1", "node2", "node3")
+		}),
+	},
+	{
+		name: "neither: the round was cut short while it was asked",
+		round: bent(func(r *round) {
+			r.Dependencies = redis(false)
+			r.direct("node3", cancelled(testPage))
+		}),
+	},
+}

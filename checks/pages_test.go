@@ -1,0 +1,110 @@
+package checks_test
+
+import "stickwatch/probes"
+
+const app = "/app_a/"
+
+// withPage is a healthy round in which everybody was asked for a page, too;
+// nodes says what each of them answered, through what the balancer did.
+func withPage(through probes.Exchange, nodes ...probes.Exchange) func() *round {
+	return bent(func(r *round) {
+		r.Cluster.Pages = []probes.Page{{Path: app, Want: probes.StatusRange{From: 200, To: 399}}}
+		for i := range r.Nodes {
+			r.Nodes[i].Pages = []probes.Exchange{nodes[i]}
+		}
+		r.Balancers[0].Pages = []probes.Exchange{through}
+	})
+}
+
+var pageSpecs = []spec{
+	{
+		name:  "on one node only",
+		round: withPage(page(app, 200), page(app, 200), page(app, 500), page(app, 200)),
+		want:  []string{"warning page_failing/node2 /app_a/"},
+	},
+	{
+		name:  "on a node, and there through the balancer",
+		round: withPage(page(app, 404), page(app, 200), page(app, 404), page(app, 200)),
+		want: []string{
+			"warning page_failing/node2 /app_a/",
+			"critical page_failing/http://shop.example/app_a/ [node2] <- page_failing/node2 /app_a/",
+		},
+	},
+	{
+		name:  "through the balancer only",
+		round: withPage(page(app, 403), page(app, 200), page(app, 200), page(app, 200)),
+		want:  []string{"critical page_failing/http://shop.example/app_a/"},
+	},
+	{
+		name:  "through the balancer it hangs, though other pages come",
+		round: withPage(hung(app), page(app, 200), page(app, 200), page(app, 200)),
+		want:  []string{"critical page_failing/http://shop.example/app_a/"},
+	},
+	{
+		name: "through the balancer, on the way to a node that is down",
+		round: from(withPage(hung(app), page(app, 200), hung(app), page(app, 200)), func(r *round) {
+			r.direct("node2", hung(testPage))
+			r.leave("node2")
+		}),
+		want: []string{
+			"warning node_down/node2",
+			"critical node_failing_in_rotation/node2 <- node_down/node2",
+			"critical page_failing/http://shop.example/app_a/ [node2] <- node_failing_in_rotation/node2",
+		},
+	},
+	{
+		name: "a node that is down does not explain a page that is gone",
+		round: from(withPage(page(app, 404), page(app, 200), refused(app), page(app, 200)), func(r *round) {
+			r.down("node2")
+		}),
+		want: []string{"critical page_failing/http://shop.example/app_a/", "warning node_down/node2"},
+	},
+	{
+		name: "a page that fails on well nodes is not the doing of one that is down",
+		round: from(withPage(page(app, 500), page(app, 500), refused(app), page(app, 500)), func(r *round) {
+			r.down("node2")
+		}),
+		want: []string{
+			"warning page_failing/node1 /app_a/",
+			"critical page_failing/http://shop.example/app_a/ [node1 node3] <- page_failing/node1 /app_a/",
+			"warning node_down/node2",
+			"warning page_failing/node3 /app_a/",
+		},
+	},
+	{
+		name:  "a redirect is as configured",
+		round: withPage(page(app, 302), page(app, 302), page(app, 302), page(app, 302)),
+	},
+	{
+		name:  "not asked for",
+		round: withPage(cancelled(app), page(app, 200), cancelled(app), probes.Exchange{}),
+	},
+	{
+		name: "fewer pages than configured",
+		round: bent(func(r *round) {
+			r.Cluster.Pages = []probes.Page{{Path: app, Want: probes.StatusRange{From: 200, To: 399}}}
+		}),
+	},
+	{
+		name: "not of a node that the operator took out",
+		round: from(withPage(page(app, 200), page(app, 200), page(app, 500), page(app, 200)), func(r *round) {
+			r.Cluster.Nodes[1].Down = true
+		}),
+	},
+	{
+		name: "the session test page of one node",
+		round: bent(func(r *round) {
+			r.direct("node2", page(testPage, 404))
+			r.leave("node2")
+		}),
+		want: []string{"warning page_failing/node2 /cluster/test"},
+	},
+	{
+		name: "the session test page of no node: a doubt, no finding",
+		round: from(threeNodes, func(r *round) {
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, page(testPage, 404))
+			}
+		}),
+	},
+}

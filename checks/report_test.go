@@ -1,0 +1,174 @@
+package checks_test
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// TestSessionReport: whether sessions stick, whether nodes share them, and how
+// sure that is.
+func TestSessionReport(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		round      func() *round
+		sticky     checks.Answer
+		confidence float64
+		shared     checks.Answer
+		fresh      int
+	}{
+		{"seven follow-ups on three nodes", healthy, checks.Yes, 1 - math.Pow(1./3, 7), checks.Unknown, 3},
+		{"ten on two", func() *round { return hashed(2) }, checks.Yes, 1 - math.Pow(.5, 10), checks.Unknown, 2},
+		{"the heavier the node, the better its luck", bent(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
+		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Walks[1].Steps = r.Walks[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
+		{"one drift is proof", bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }), checks.No, 1, checks.Unknown, 3},
+		{"also where any node may answer", promising(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
+		{"by a split", splitWorker, checks.No, 1, checks.Unknown, 3},
+		{"nothing followed", promising(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
+		{"shared as far as was seen", promising(probes.PolicyReplicated, bent(func(r *round) {
+			r.cross("node1", "node2", true)
+			r.cross("node2", "node3", true)
+		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.Yes, 3},
+		{"not shared, if one does not know them", promising(probes.PolicyReplicated, bent(func(r *round) {
+			r.cross("node1", "node2", true)
+			r.cross("node2", "node3", false)
+		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.No, 3},
+		{"no session test", bent(func(r *round) { r.Cluster.Session = nil }), checks.Unknown, 0, checks.Unknown, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := checks.Judge(tc.round().Round).Session
+			if s.Sticky != tc.sticky || math.Abs(s.Confidence-tc.confidence) > 1e-12 || s.Shared != tc.shared || s.Fresh != tc.fresh {
+				t.Errorf("got sticky %s with %v, shared %s, %d new clients; want %s with %v, %s, %d",
+					s.Sticky, s.Confidence, s.Shared, s.Fresh, tc.sticky, tc.confidence, tc.shared, tc.fresh)
+			}
+			if s.Reason == "" {
+				t.Error("got no reason")
+			}
+		})
+	}
+}
+
+// TestInRotation: of each node, and why.
+func TestInRotation(t *testing.T) {
+	type says map[string]checks.Answer
+	for _, tc := range []struct {
+		name  string
+		round func() *round
+		want  says
+	}{
+		{"all were met", healthy, says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
+		{"one is ejected", func() *round { return hashed(3, 1) }, says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Yes}},
+		{"one is ejected by one of two addresses", twoAddresses(1), says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
+		{"one is down", bent(func(r *round) { r.down("node2") }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
+		{"one is marked down, one a backup", from(missing(1), func(r *round) {
+			r.Cluster.Nodes[1].Down, r.Cluster.Nodes[2].Backup = true, true
+		}), says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Unknown}},
+		{"a backup serves", from(missing(2), func(r *round) { r.Cluster.Nodes[2].Backup = true }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
+		{"nobody came", threeNodes, says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
+		{"errors are no service", from(threeNodes, func(r *round) { r.visit("node1").Steps[0].Status = 502 }), says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := says{}
+			for _, n := range checks.Judge(tc.round().Round).Nodes {
+				got[n.Node] = n.InRotation
+				if n.Rotation == "" {
+					t.Errorf("%s: no reason is given", n.Node)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("in rotation (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCanaries: walks as people read them, in the order of their nodes.
+func TestCanaries(t *testing.T) {
+	r := empty(2)
+	r.Cluster.Balancer.Method = probes.MethodIPHash
+	r.visit("node2", "node2", "10.0.0.9:80", "")
+	r.visit("node1") // came once: no canary
+	w := r.visit("node1", "node1")
+	w.Client, w.Expected = "198.18.1.1", "node1"
+	refusedWalk := r.visit("")
+	refusedWalk.Client, refusedWalk.Expected = "198.18.2.1", "node2"
+	refusedWalk.Steps[0].Exchange = refused(testPage)
+
+	type canary struct {
+		Pinned, Client string
+		Nodes          []string
+	}
+	var got []canary
+	for _, c := range checks.Judge(r.Round).Session.Canaries {
+		told := canary{Pinned: c.Pinned, Client: c.Client}
+		for _, s := range c.Steps {
+			told.Nodes = append(told.Nodes, s.Node)
+		}
+		if c.Balancer != lb.String() {
+			t.Errorf("through %s, want %s", c.Balancer, lb)
+		}
+		got = append(got, told)
+	}
+	want := []canary{
+		{"node1", "198.18.1.1", []string{"node1", "node1"}},
+		{"node2", "", []string{"node2", "node2", `"10.0.0.9:80"`, ""}},
+		{"node2", "198.18.2.1", []string{""}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("canaries (-want +got):\n%s", diff)
+	}
+}
+
+// TestDependencyReports joins what was probed with what nodes complain of.
+func TestDependencyReports(t *testing.T) {
+	r := healthy()
+	r.Dependencies = []probes.DependencyObservation{{Name: "Redis Server", Up: true}, {Name: "DB", Error: "connection refused"}}
+	r.say(probes.StatusReport{State: "paused", Reason: "unavailable: redis server, Mail"}, "node1", "node3")
+	want := []checks.DependencyReport{
+		{Name: "Redis Server", Up: checks.Yes, ReportedBy: []string{"node1", "node3"}},
+		{Name: "DB", Up: checks.No, Error: "connection refused"},
+		{Name: "Mail", Up: checks.No, ReportedBy: []string{"node1", "node3"}},
+	}
+	if diff := cmp.Diff(want, checks.Judge(r.Round).Dependencies); diff != "" {
+		t.Errorf("dependencies (-want +got):\n%s", diff)
+	}
+}
+
+// TestEveryNodeIsReported: in the order of the configuration, seen or not.
+func TestEveryNodeIsReported(t *testing.T) {
+	r := healthy()
+	slices.Reverse(r.Nodes)
+	r.Nodes = r.Nodes[:2]
+	var got []string
+	for _, n := range checks.Judge(r.Round).Nodes {
+		got = append(got, n.Node)
+		if want := n.Node != "node1"; n.Up != want {
+			t.Errorf("%s up: got %v, want %v", n.Node, n.Up, want)
+		}
+	}
+	if want := []string{"node1", "node2", "node3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestIPv6: an address without a name, and a prober that has one of its own.
+func TestIPv6(t *testing.T) {
+	r := hashed(3, 1)
+	v6 := netip.MustParseAddrPort("[2001:db8::10]:80")
+	r.Balancers[0].Address = v6
+	for w := range r.Walks {
+		r.Walks[w].Balancer = v6
+		for i := range r.Walks[w].Steps {
+			r.Walks[w].Steps[i].Own = netip.MustParseAddr("2001:db8::77")
+		}
+	}
+	if got, want := tellAll(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

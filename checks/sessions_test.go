@@ -1,0 +1,229 @@
+package checks_test
+
+import (
+	"stickwatch/probes"
+)
+
+// scattered is a round robin: every client is answered by each node in turn.
+func scattered() *round {
+	r := empty(3)
+	r.Cluster.Balancer.Method = probes.MethodRoundRobin
+	r.visit("node1", "node2", "node3", "node1", "node2", "node3", "node1", "node2")
+	r.visit("node2", "node3", "node1", "node2", "node3", "node1", "node2", "node3")
+	r.visit("node3", "node1", "node2", "node3", "node1", "node2", "node3", "node1")
+	return r
+}
+
+// promising sets the policy.
+func promising(p probes.Policy, base func() *round) func() *round {
+	return from(base, func(r *round) { r.Cluster.Session.Policy = p })
+}
+
+// counting is a healthy round of canaries that hold 1002, and were given 1001
+// before.
+func counting() *round {
+	r := healthy()
+	for i := range r.Walks {
+		r.Walks[i].Base = 1000
+	}
+	for _, n := range r.Cluster.Nodes {
+		r.eachStep(n.ID, func(s *probes.Step) { s.Counter, s.Value = 1002, "1002" })
+	}
+	return r
+}
+
+const otherSession probes.Fingerprint = "s:ffffffff"
+
+var sessionSpecs = []spec{
+	{
+		name: "drift: round robin", round: scattered,
+		want: []string{"critical session_drift [node1 node2 node3]"},
+	},
+	{
+		name:  "drift: one answer of another node is enough",
+		round: bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }),
+		want:  []string{"critical session_drift [node1]"},
+	},
+	{
+		name:  "drift: to a node that nobody listed",
+		round: bent(func(r *round) { r.Walks[0].Steps[4].Label = "node9" }),
+		want:  []string{"critical session_drift [node1]", "warning unknown_node/node9"},
+	},
+	{
+		name: "drift: though sessions are replicated", round: promising(probes.PolicyReplicated, scattered),
+		want: []string{"critical session_drift [node1 node2 node3]"},
+	},
+	{
+		name: "drift: the lost sessions are its own doing under sticky",
+		round: from(scattered, func(r *round) {
+			for i := range r.Walks {
+				home := r.Walks[i].First().Label
+				for j := range r.Walks[i].Steps {
+					if r.Walks[i].Steps[j].Label != home {
+						r.Walks[i].Steps[j].Session = otherSession
+					}
+				}
+			}
+		}),
+		want: []string{"critical session_drift [node1 node2 node3]"},
+	},
+	{
+		name: "drift: because the cookie would not come back",
+		round: from(scattered, func(r *round) {
+			r.Walks[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Why: "Path=/app does not cover /"}}
+			r.Walks[1].Steps[0].Rejected = r.Walks[0].Steps[0].Rejected
+		}),
+		want: []string{
+			"warning cookie_rejected/JSESSIONID",
+			"critical session_drift [node1 node2 node3] <- cookie_rejected/JSESSIONID",
+		},
+	},
+	{name: "no drift: any node may answer under shared", round: promising(probes.PolicyShared, scattered)},
+	{name: "no drift: nothing was promised", round: promising(probes.PolicyNone, scattered)},
+	{
+		name: "no drift: a failover, for the node is down",
+		round: from(threeNodes, func(r *round) {
+			r.visit("node1", "node1", "node2", "node2", "node2")
+			r.visit("node2", "node2", "node2", "node2", "node2")
+			r.direct("node1", refused(testPage))
+		}),
+		want: []string{"warning node_down/node1"},
+	},
+	{
+		name: "no drift: a failover, for the node is paused",
+		round: from(threeNodes, func(r *round) {
+			r.visit("node1", "node1", "node2", "node1", "node2")
+			r.say(probes.StatusReport{State: "paused"}, "node1")
+		}),
+		want: []string{"critical node_paused/node1"},
+	},
+	{
+		name: "no drift: the node was ejected in mid-round, and answered nobody since",
+		round: from(threeNodes, func(r *round) {
+			r.visit("node1", "node1", "node2", "node2", "node2")
+			r.visit("node2", "node2", "node2", "node2", "node2")
+			r.visit("node3", "node3", "node3", "node3", "node3")
+		}),
+	},
+	{
+		name: "drift: the same, but another client met the node afterwards",
+		round: from(threeNodes, func(r *round) {
+			r.visit("node1", "node1", "node2", "node2", "node2")
+			r.visit("node1", "node1", "node1", "node1", "node1")
+		}),
+		want: []string{"critical session_drift [node1]"},
+	},
+	{
+		name: "no drift: that client met it through another address",
+		round: from(threeNodes, func(r *round) {
+			r.through(otherLB)
+			r.visit("node1", "node1", "node2", "node2", "node2")
+			r.visit("node1", "node1", "node1", "node1", "node1").Balancer = otherLB
+		}),
+	},
+	{
+		name:  "no drift: the answers do not tell their node",
+		round: bent(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Label = "" }) }),
+	},
+	{
+		name: "no drift: two nodes have one name",
+		round: bent(func(r *round) {
+			r.node("node3").Label = "node2"
+			r.leave("node3")
+			r.Walks[0].Steps[4].Label = "node2"
+		}),
+		want: []string{"warning duplicate_node_id/node2 [node2 node3]"},
+	},
+
+	{
+		name:  "lost: on its own node",
+		round: bent(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession }) }),
+		want:  []string{"critical session_lost/node1"},
+	},
+	{
+		name:  "lost: the id is there, the contents are gone",
+		round: from(counting, func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Value = "" }) }),
+		want:  []string{"critical session_lost/node1"},
+	},
+	{
+		name:  "lost: the contents are another session's",
+		round: from(counting, func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Value = "2002" }) }),
+		want:  []string{"critical session_lost/node1"},
+	},
+	{
+		name: "lost: where no answer tells its node",
+		round: from(threeNodes, func(r *round) {
+			r.visit("", "", "")
+			r.Walks[0].Steps[2].Session = otherSession
+		}),
+		want: []string{"critical session_lost"},
+	},
+	{
+		name: "lost: by moving, though it was to be replicated",
+		round: promising(probes.PolicyReplicated, bent(func(r *round) {
+			r.Walks[0].Steps[4].Label, r.Walks[0].Steps[4].Session = "node3", otherSession
+		})),
+		want: []string{
+			"critical session_drift [node1]",
+			"critical session_lost/after a move [node3] <- session_drift",
+		},
+	},
+	{
+		name: "lost: in a failover that it was to survive",
+		round: promising(probes.PolicyReplicated, from(threeNodes, func(r *round) {
+			w := r.visit("node1", "node1", "node2", "node2")
+			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
+			r.direct("node1", refused(testPage))
+		})),
+		want: []string{"critical session_lost/after a move [node2]", "warning node_down/node1"},
+	},
+	{
+		name: "not lost: in a failover that may lose it",
+		round: from(threeNodes, func(r *round) {
+			w := r.visit("node1", "node1", "node2", "node2")
+			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
+			r.direct("node1", refused(testPage))
+		}),
+		want: []string{"warning node_down/node1"},
+	},
+	{
+		name:  "not lost: a new id, the contents kept",
+		round: from(counting, func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession }) }),
+	},
+	{
+		name: "not lost: an error shows nothing",
+		round: from(counting, func(r *round) {
+			r.eachStep("node1", func(s *probes.Step) { s.Status, s.Value = 404, "" })
+		}),
+	},
+	{
+		name: "not lost: nothing was promised",
+		round: promising(probes.PolicyNone, bent(func(r *round) {
+			r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession })
+		})),
+	},
+
+	{
+		name:  "rollback: under sticky",
+		round: from(counting, func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Value = "1001" }) }),
+		want:  []string{"critical session_rollback/node1"},
+	},
+	{
+		name: "rollback: under shared, on the node that served the stale copy",
+		round: promising(probes.PolicyShared, from(counting, func(r *round) {
+			r.Walks[0].Steps[4].Label, r.Walks[0].Steps[4].Value = "node3", "1001"
+		})),
+		want: []string{"critical session_rollback/node3"},
+	},
+	{name: "no rollback: it holds what it was given", round: counting},
+
+	{
+		name: "cookie rejected: once, however many clients were given it",
+		round: bent(func(r *round) {
+			for i := range r.Walks {
+				r.Walks[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Why: "it is Secure"}}
+			}
+		}),
+		want: []string{"warning cookie_rejected/JSESSIONID"},
+	},
+}

@@ -1,0 +1,130 @@
+package checks_test
+
+import (
+	"slices"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// splitWorker lets every second answer to node2's client come from the node
+// that is next without it.
+func splitWorker() *round {
+	r := hashed(3)
+	for s := 1; s < len(r.Walks[1].Steps); s += 2 {
+		r.Walks[1].Steps[s].Label = r.heir(1)
+	}
+	return r
+}
+
+// heir is the node that a node's client gets when that node is out.
+func (r *round) heir(node int) string {
+	picker, _ := checks.Oracle(r.Cluster)
+	at, _ := picker.Pick(r.Walks[node].Client, node)
+	return r.Cluster.Nodes[at].ID
+}
+
+// twoAddresses is a hash asked through two addresses; the servers in without
+// are ejected by the second.
+func twoAddresses(without ...int) func() *round {
+	return func() *round {
+		r := hashed(3)
+		r.through(otherLB)
+		for i := range r.Cluster.Nodes {
+			r.aim(i, 0, without...).Balancer = otherLB
+		}
+		return r
+	}
+}
+
+var splitSpecs = []spec{
+	{
+		name: "by worker: a client goes to and fro between its node and the next", round: splitWorker,
+		want: []string{"warning balancer_split [node1 node2]"},
+	},
+	{
+		name: "by worker: another client's drift is one nevertheless",
+		round: from(splitWorker, func(r *round) {
+			other := "node1"
+			if r.heir(2) == other {
+				other = "node2"
+			}
+			r.Walks[2].Steps[3].Label = other
+		}),
+		want: []string{"critical session_drift [node3]", "warning balancer_split [node1 node2]"},
+	},
+	{
+		name: "drift and no split: nobody stays where the hash sends him",
+		round: from(splitWorker, func(r *round) {
+			for _, w := range []int{0, 2} {
+				r.Walks[w].Steps[1].Label, r.Walks[w].Steps[2].Label = "node2", "node3"
+				r.Walks[w].Steps[4].Label = "node1"
+			}
+		}),
+		want: []string{"critical session_drift [node1 node2 node3]"},
+	},
+	{
+		name: "no split: the node was ejected in mid-round",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			for s := 5; s < len(r.Walks[1].Steps); s++ {
+				r.Walks[1].Steps[s].Label = r.heir(1)
+			}
+		}),
+	},
+	{
+		name:  "no split: the node is down",
+		round: from(splitWorker, func(r *round) { r.direct("node2", refused(testPage)) }),
+		want:  []string{"warning node_down/node2"},
+	},
+	{
+		name:  "no split, but drift: nothing is hashed",
+		round: from(splitWorker, func(r *round) { r.Cluster.Balancer.Method = probes.MethodCookie }),
+		want:  []string{"critical session_drift [node2]"},
+	},
+
+	{
+		name: "by address: one has ejected a node, the other has not", round: twoAddresses(1),
+		want: []string{
+			"warning node_ejected/node2 http://shop.example (192.0.2.11:80)",
+			"warning balancer_split [node1 node2] <- node_ejected/node2 http://shop.example (192.0.2.11:80)",
+		},
+	},
+	{name: "no split: both addresses agree", round: twoAddresses()},
+	{
+		name: "no split: the node left between the two visits",
+		round: from(twoAddresses(1), func(r *round) {
+			for i := range 3 {
+				r.Walks[i].Steps = r.Walks[i].Steps[:1] // before any client came to the other address
+			}
+		}),
+		want: []string{"warning node_ejected/node2 http://shop.example (192.0.2.11:80)"},
+	},
+	{
+		name: "no split: we come to the two addresses from two of our own",
+		round: func() *round {
+			r := empty(3)
+			r.Cluster.Balancer.Method = probes.MethodIPHash
+			r.through(otherLB)
+			r.visit(slices.Repeat([]string{"node1"}, 8)...)
+			w := r.visit(slices.Repeat([]string{"node2"}, 8)...)
+			w.Balancer = otherLB
+			for i := range w.Steps {
+				w.Steps[i].Own = own.Next().Next()
+			}
+			return r
+		},
+		want: []string{"info blind_spot/rotation [node3]"},
+	},
+	{
+		name: "no split: what is hashed of us is not known",
+		round: func() *round {
+			r := empty(3)
+			r.Cluster.Balancer.Method, r.Cluster.Balancer.HashKey = probes.MethodHash, "$cookie_user"
+			r.through(otherLB)
+			r.visit(slices.Repeat([]string{"node1"}, 8)...)
+			r.visit(slices.Repeat([]string{"node2"}, 8)...).Balancer = otherLB
+			return r
+		},
+		want: []string{"info blind_spot/rotation [node3]"},
+	},
+}
