@@ -35,6 +35,7 @@ var Catalogue = []Entry{
 	{ClockSkew, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
 	{StartOrder, "warning", "the primary was started after another node", "restart the others"},
 	{NodeRestarted, "info", "process id, start time or counters show a restart", "nothing, if it was meant"},
+	{StoreFailover, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
 	{Slow, "warning", "an answer took longer than the limit", "look at load and at what the node waits for"},
 	{CertificateExpiring, "warning", "a certificate expires soon", "renew it"},
 	{BlindSpot, "info", "something that this set-up cannot see", "follow its remedy to open it"},

@@ -86,6 +86,9 @@ func (s service) downFinding() Finding {
 		f.Evidence = append(f.Evidence, "asked by stickwatch: it answers")
 	}
 	f.Remedy = fmt.Sprintf("Bring %s back; nodes that were paused for it resume by themselves.", s.name)
+	if s.probed && s.up {
+		f.Remedy = s.wayRemedy()
+	}
 	return f
 }
 
@@ -95,7 +98,7 @@ func (s service) disputedFinding() Finding {
 		f.Dependency = s.name
 		f.Summary = fmt.Sprintf("%s that %s is unavailable, and it answers stickwatch", say(s.reported, "says", "say"), s.name)
 		f.Evidence = []string{say(s.reported, "reports", "report") + " it unavailable", "asked by stickwatch: it answers"}
-		f.Remedy = "Look at the way from those nodes to " + s.name + ": address, credentials, firewall; or their state is stale."
+		f.Remedy = s.wayRemedy()
 		return f
 	}
 	f := aboutAll(DependencyDisputed, Warning, s.silent)
@@ -104,6 +107,11 @@ func (s service) disputedFinding() Finding {
 	f.Evidence = []string{"asked by stickwatch: " + s.error, say(s.silent, "reports", "report") + " nothing"}
 	f.Remedy = "Check the address and the credentials that stickwatch uses for " + s.name + ", and whether the nodes use the same."
 	return f
+}
+
+// wayRemedy: the service is well, so the trouble lies between it and the nodes.
+func (s service) wayRemedy() string {
+	return "Look at the way from " + join(s.reported) + " to " + s.name + ": address, credentials, firewall; or their state is stale."
 }
 
 func (v *view) dependencyReports() []DependencyReport {

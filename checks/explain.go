@@ -20,6 +20,7 @@ var rules = []rule{
 	{BalancerError, NodePaused, mayCause},
 	{BalancerSplit, NodeEjected, mayCause},
 	{NodePaused, DependencyDown, reportedBy},
+	{NodeDown, DependencyDown, erringOf},
 	{DependencyDisputed, DependencyDown, sameDependency},
 	{NodeFailingInRotation, NodeDown, sameNode},
 	{NodeFailingInRotation, PageFailing, sameNode},
@@ -39,6 +40,7 @@ var rules = []rule{
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, DependencyDown, always},
 	{SessionNotShared, DependencyDown, always},
+	{Slow, DependencyDown, reportedBy},
 	{Slow, Slow, throughBalancer},
 	{Slow, NodeDown, throughBalancer},
 	{StartOrder, NodeRestarted, sameNode},
@@ -49,6 +51,10 @@ func always(_, _ Finding) bool { return true }
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
+
+// erringOf: a node that answers with errors, and not one that does not answer,
+// may suffer from what it depends on.
+func erringOf(effect, _ Finding) bool { return effect.erring }
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 

@@ -112,12 +112,12 @@ func TestExplain(t *testing.T) {
 		{
 			"sessions that their own node lost",
 			[]Finding{on(SessionDrift, Critical, ""), of(SessionLost, Critical, "node1"), on(SessionNotShared, Warning, "")},
-			[]string{"session_drift", "session_lost/node1", "session_not_shared"},
+			[]string{"session_drift", "session_lost", "session_not_shared"},
 		},
 		{
 			"sessions lost with their store",
 			[]Finding{of(SessionLost, Critical, "node1"), dependency(DependencyDown, "Redis")},
-			[]string{"dependency_down/Redis", "session_lost/node1 <- dependency_down/Redis"},
+			[]string{"dependency_down/Redis", "session_lost <- dependency_down/Redis"},
 		},
 		{
 			"a dispute, by the same dependency",

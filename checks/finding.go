@@ -37,6 +37,7 @@ const (
 	ClockSkew             Code = "clock_skew"
 	StartOrder            Code = "start_order"
 	NodeRestarted         Code = "node_restarted"
+	StoreFailover         Code = "store_failover"
 	Slow                  Code = "slow"
 	CertificateExpiring   Code = "certificate_expiring"
 	BlindSpot             Code = "blind_spot"
@@ -79,16 +80,27 @@ type Finding struct {
 	Evidence   []string
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
+
+	erring bool // the node answers, with errors
+}
+
+// clusterWide findings are one thing, whichever nodes show it in a round.
+var clusterWide = []Code{
+	SessionDrift, SessionLost, SessionRollback, SessionNotShared, BalancerSplit, DuplicateNodeID,
+	StoreFailover, VersionSkew, SettingsSkew, ClockSkew,
 }
 
 // Key names a finding from one round to the next: code and subject.
 func (f Finding) Key() string {
 	subject := f.Node
+	if slices.Contains(clusterWide, f.Code) {
+		subject = ""
+	}
 	switch {
 	case f.Dependency != "":
 		subject = f.Dependency
-	case f.Node != "" && f.Target != "":
-		subject = f.Node + " " + f.Target
+	case subject != "" && f.Target != "":
+		subject += " " + f.Target
 	case f.Target != "":
 		subject = f.Target
 	}

@@ -216,7 +216,14 @@ func from(base func() *round, change func(*round)) func() *round {
 }
 
 func tell(f checks.Finding) string {
-	text := fmt.Sprintf("%s %s", f.Severity, f.Key())
+	subject := strings.TrimSpace(f.Node + " " + f.Target) // a Key leaves out who shows what is the cluster's
+	if f.Dependency != "" {
+		subject = f.Dependency
+	}
+	text := fmt.Sprintf("%s %s", f.Severity, f.Code)
+	if subject != "" {
+		text += "/" + subject
+	}
 	if len(f.Nodes) > 0 && f.Node == "" {
 		text += fmt.Sprintf(" %v", f.Nodes)
 	}

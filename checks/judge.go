@@ -14,7 +14,7 @@ var families = []family{
 	drift, losses, sharing, cookies, handshakes,
 	rotation, splits,
 	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots,
+	latency, certificates, blindSpots, unread, stores,
 }
 
 // Judge tells what a round means.

@@ -29,6 +29,7 @@ func (v *view) nodeDown(o probes.NodeObservation) Finding {
 	}
 	f.Evidence = []string{"asked directly: " + describe(o.Primary)}
 	if o.Primary.Failure == "" {
+		f.erring = true
 		f.Summary = fmt.Sprintf("%s answers HTTP %d when asked directly", o.Node, o.Primary.Status)
 		f.Remedy = "Look in the application's log on " + o.Node + "."
 		return f

@@ -28,7 +28,7 @@ func unknown(format string, args ...any) place {
 // place decides for one node, and where it is in rotation for each address of
 // the balancer.
 func (v *view) place(n probes.Node) place {
-	whole := v.placeIn(n, v.traffic)
+	whole := v.weigh(n, v.placeIn(n, v.traffic))
 	if whole.In != Yes || len(v.entrances) < 2 {
 		return whole
 	}

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -35,7 +36,7 @@ func (v *view) ejected(n probes.Node, entrance, reason string) Finding {
 	if entrance != "" {
 		f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer at %s sends it nothing", n.ID, entrance)
 	}
-	f.Evidence = []string{reason, "asked directly: " + describe(v.direct[n.ID].Primary)}
+	f.Evidence = append([]string{reason, "asked directly: " + describe(v.direct[n.ID].Primary)}, v.spoken(n, reason)...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
 		f.Remedy = fmt.Sprintf("If it failed a moment ago, nginx takes it back by itself about %s after its last failed try; a reload is not needed. "+
 			"If it stays out, look for \"temporarily disabled\" in the balancer's error log and whether the balancer can reach %s.", t, n.ServerName())
@@ -90,8 +91,23 @@ func (v *view) ejectionBudget() string {
 		return "when the balancer ejects it is for its own health checks to say"
 	case b.MaxFails == 0:
 		return "the balancer's ejection is off (max_fails=0): it goes on until somebody acts"
+	case b.MaxFails == 1:
+		return fmt.Sprintf("with max_fails=1 nginx ejects it at the next failed connection or time-out, for %s, in each worker; HTTP errors count only if proxy_next_upstream lists them", b.FailTimeout)
 	default:
-		return fmt.Sprintf("with max_fails=%d the balancer ejects it after %s; HTTP errors count only if proxy_next_upstream lists them",
-			b.MaxFails, plural(b.MaxFails, "failed connection or time-out", "failed connections or time-outs"))
+		return fmt.Sprintf("time left: with max_fails=%d, at one failed connection or time-out a second nginx ejects it in about %s, each worker for itself; "+
+			"failures more than fail_timeout=%s apart never add up, and HTTP errors count only if proxy_next_upstream lists them",
+			b.MaxFails, TimeToEjection(b.MaxFails, 1, 1, 0), b.FailTimeout)
 	}
+}
+
+// TimeToEjection is how long nginx goes on sending requests to a failing server
+// before a worker first ejects it: max_fails failures must be counted, of which
+// the first is there at once.
+//
+// The rate is that of failing requests a second first sent to the server, all
+// workers together; latency is how long one takes to fail. An upstream with a
+// zone counts as one worker.
+func TimeToEjection(maxFails, workers int, rate float64, latency time.Duration) time.Duration {
+	gaps := float64(max(0, maxFails-1)*max(1, workers)) / rate
+	return latency + time.Duration(gaps*float64(time.Second))
 }

@@ -32,7 +32,7 @@ func startOrder(v *view) []Finding {
 			f.Evidence = append(f.Evidence, fmt.Sprintf("%s runs since %s", id, started[id].Format(time.DateTime)))
 		}
 		f.Evidence = firstFew(f.Evidence)
-		f.Remedy = "Restart the other nodes: the primary must be started first and stopped last."
+		f.Remedy = "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone."
 		list = append(list, f)
 	}
 	return list

@@ -16,7 +16,7 @@ type question struct {
 	public *url.URL // whose cookies are presented; nil: the target's own
 	follow bool     // redirects within the same host
 
-	session *Session // reads label, session id and value; nil: none of them
+	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
 }
 
@@ -129,7 +129,8 @@ func (q question) read(doc Document, ex *Exchange) {
 	id := extract(s.ID, doc)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
-		ex.Label, ex.Value, ex.Version = extract(s.Node, doc), extract(s.Read, doc), extract(q.version, doc)
+		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
+		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
 	}
 	secrets := []string{id}
 	for _, c := range held {

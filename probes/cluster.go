@@ -106,6 +106,7 @@ type Session struct {
 	Policy Policy
 	Node   Extractor // which node answered; nil: cannot be told
 	ID     Extractor // the session id without its route; nil: cannot be told
+	Store  Extractor // which store holds the session, as memcached-session-manager tells in the id; nil: not told
 	Cookie string    // the session cookie's name, where ID reads one; "": any
 	Write  string    // path and query that store "{value}" in the session; "": the application takes none
 	Read   Extractor // reads the stored value from Path; nil: as Write

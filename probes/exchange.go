@@ -20,6 +20,7 @@ type Exchange struct {
 	Timing  Timing
 
 	Label    string      // what the answer says about the node that gave it; "": it does not tell
+	Store    string      // what it says about the store that holds the session; "": it does not tell
 	Session  Fingerprint // of the session id without its route; "": it does not tell
 	NewID    bool        // the answer set a session cookie that had not been sent
 	Value    string      // the stored value the answer shows; "": none

@@ -196,7 +196,7 @@ func fit(t testing.TB, ex Exchange) {
 	if ex.Failure == "" && ex.Status == 0 {
 		t.Error("got neither a failure nor a status")
 	}
-	texts := []string{ex.Error, ex.Redirect, ex.Label, ex.Value, ex.Version}
+	texts := []string{ex.Error, ex.Redirect, ex.Label, ex.Store, ex.Value, ex.Version}
 	for _, r := range ex.Rejected {
 		texts = append(texts, r.Name, r.Why)
 	}

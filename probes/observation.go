@@ -34,9 +34,10 @@ type DependencyObservation struct {
 	Took  time.Duration
 }
 
-// A HandshakeObservation is one Engine.IO client's handshake through an
-// address of the balancer.
+// A HandshakeObservation is one Engine.IO client's handshake, through an address
+// of the balancer or with a node directly.
 type HandshakeObservation struct {
+	Node     string // the node asked directly; "": through the balancer
 	URL      string
 	Balancer netip.AddrPort
 	Client   string

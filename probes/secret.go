@@ -24,7 +24,7 @@ func (e *Exchange) hide(secrets []string) {
 		pairs = append(pairs, s, string(FingerprintOf(s)))
 	}
 	hide := strings.NewReplacer(pairs...)
-	for _, text := range []*string{&e.Error, &e.Redirect, &e.Label, &e.Value, &e.Version} {
+	for _, text := range []*string{&e.Error, &e.Redirect, &e.Label, &e.Store, &e.Value, &e.Version} {
 		*text = Clean(hide.Replace(*text), MaxValue)
 	}
 	for i, r := range e.Rejected {

@@ -49,9 +49,10 @@ func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 	const id = secretID + "000000000000000001"
 	careless := *tomcatSession
 	careless.Node = reads(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
+	careless.Store = careless.Node
 	careless.Read = reads(func(doc Document) string { return string(doc.Body) })
 	byPage := Session{Path: "/", ID: reads(func(doc Document) string { return strings.TrimSpace(string(doc.Body)) })}
-	byPage.Node, byPage.Read = byPage.ID, byPage.ID
+	byPage.Node, byPage.Store, byPage.Read = byPage.ID, byPage.ID, byPage.ID
 
 	cookie := "Set-Cookie: JSESSIONID=" + id + ".tomcat1; Path=/\r\n"
 	for name, answer := range map[string]string{

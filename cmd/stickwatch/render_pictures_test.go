@@ -74,7 +74,7 @@ func drift() *picture {
 			Summary:     "A session of node1 was gone after the move.",
 			Remedy:      "Sessions under policy sticky live on one node: stop the drift.",
 			Evidence:    []string{"198.18.0.1: s:3f9a12c4 became s:77aa01fe"},
-			ExplainedBy: "session_drift/node1",
+			ExplainedBy: "session_drift",
 		})
 }
 

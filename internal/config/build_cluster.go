@@ -19,12 +19,12 @@ func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
 		Name:     b.name(at.key("name"), w.Name),
 		Profile:  w.Profile,
 		Balancer: b.balancer(w.Balancer, at.key("balancer")),
-		Session:  b.session(w.Session, at.key("session")),
-		Version:  b.extractor(w.Version, "", at.key("version")),
+		Version:  b.extractor(w.Version, reading{}, at.key("version")),
 		TLS:      b.tls(w.TLS, at.key("tls")),
 		Limits:   b.limits(w, at),
 	}
 	c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"))
+	c.Session = b.session(w.Session, c.Nodes, at.key("session"))
 	if path := deref(w.Status.Path); path != "" {
 		c.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: w.Status.Settings}
 	}

@@ -97,6 +97,8 @@ var profiles = map[string]wireCluster{
 				{Cookie: "JSESSIONID", After: "."},
 			}},
 			ID: &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"-", "."}},
+			// The route goes first: it may have a hyphen, which names no memcached.
+			Store: &wireExtractor{First: []wireExtractor{{Cookie: "JSESSIONID", Before: oneOrMore{"."}}}, After: "-"},
 		},
 	},
 }
@@ -133,6 +135,7 @@ func (w wireSession) or(p wireSession) wireSession {
 		Policy:  cmp.Or(w.Policy, p.Policy, string(probes.PolicySticky)),
 		Node:    cmp.Or(w.Node, p.Node),
 		ID:      cmp.Or(w.ID, p.ID),
+		Store:   cmp.Or(w.Store, p.Store),
 		Write:   cmp.Or(w.Write, p.Write),
 		Read:    cmp.Or(w.Read, p.Read),
 		Charset: cmp.Or(w.Charset, p.Charset),

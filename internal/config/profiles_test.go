@@ -10,7 +10,7 @@ import (
 
 // The extractors of every profile, on answers as its product gives them.
 func TestProfileExtractors(t *testing.T) {
-	type found struct{ Node, ID, Value string }
+	type found struct{ Node, ID, Store, Value string }
 	cookie := func(value string) map[string]string { return map[string]string{"JSESSIONID": value} }
 	tests := []struct {
 		name, profile, body string
@@ -62,18 +62,28 @@ func TestProfileExtractors(t *testing.T) {
 			name: "memcached and route", profile: "tomcat-msm",
 			body:    "SessionID: AB-n1.tomcat1",
 			cookies: cookie("AB-n1.tomcat1"),
-			want:    found{Node: "tomcat1", ID: "AB"},
+			want:    found{Node: "tomcat1", ID: "AB", Store: "n1"},
 		},
 		{
 			name: "memcached alone", profile: "tomcat-msm",
 			body:    "SessionIP:10.0.0.9<br/>SessionPort:80<br/>This is Tomcat server 201 !",
 			cookies: cookie("AB-n1"),
-			want:    found{Node: "201", ID: "AB"},
+			want:    found{Node: "201", ID: "AB", Store: "n1"},
 		},
 		{
 			name: "route alone", profile: "tomcat-msm",
 			cookies: cookie("AB.tomcat1"),
 			want:    found{Node: "tomcat1", ID: "AB"},
+		},
+		{
+			name: "route with a hyphen", profile: "tomcat-msm",
+			cookies: cookie("AB.tomcat-1"),
+			want:    found{Node: "tomcat-1", ID: "AB"},
+		},
+		{
+			name: "memcached and route with a hyphen", profile: "tomcat-msm",
+			cookies: cookie("AB-n1.tomcat-1"),
+			want:    found{Node: "tomcat-1", ID: "AB", Store: "n1"},
 		},
 	}
 	for _, tt := range tests {
@@ -87,7 +97,7 @@ func TestProfileExtractors(t *testing.T) {
 				value, _ := e.Extract(doc)
 				return value
 			}
-			got := found{Node: read(session.Node), ID: read(session.ID), Value: read(session.Read)}
+			got := found{Node: read(session.Node), ID: read(session.ID), Store: read(session.Store), Value: read(session.Read)}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -10,6 +10,8 @@ type wireSession struct {
 	Node *wireExtractor `yaml:"node"`
 	// Where the answer tells the session's id, without the route in it.
 	ID *wireExtractor `yaml:"id"`
+	// Where the answer tells which store holds the session, as memcached-session-manager does in the session's id.
+	Store *wireExtractor `yaml:"store"`
 	// Path that stores {value} in the session; one that begins with ? is the session's own path with that query. Left out, canaries hold no counter.
 	Write string `yaml:"write"`
 	// Where the session's page shows the stored value.
@@ -18,7 +20,7 @@ type wireSession struct {
 	Charset string `yaml:"charset"`
 }
 
-// Where an answer tells a value: exactly one of cookie, header, regex, css, xpath, jsonpath, labels, first and join.
+// Where an answer tells a value: exactly one of cookie, header, regex, css, xpath, jsonpath, labels, balancer_cookie, first and join.
 type wireExtractor struct {
 	// Name of a cookie that the client holds after the answer.
 	Cookie string `yaml:"cookie"`
@@ -34,6 +36,14 @@ type wireExtractor struct {
 	JSONPath string `yaml:"jsonpath"`
 	// Names by which the page labels the value, in HTML tables and lists, text or JSON, such as [当前节点, node].
 	Labels oneOrMore `yaml:"labels"`
+	// In session.node only: auto, or the name of a cookie in which the balancer itself keeps the node, as it is called in the balancer's file, as its address or as a hash of it; the value is the node's id. It is the node that the balancer wants, which may not be the one that answered: where a page tells, put that first.
+	BalancerCookie string `yaml:"balancer_cookie"`
+	// With balancer_cookie: Caddy's secret of lb_policy cookie, or HAProxy's dynamic-cookie-key.
+	Secret Secret `yaml:"secret"`
+	// File with the secret; a relative path starts at the configuration file.
+	SecretFile string `yaml:"secret_file"`
+	// With balancer_cookie: what ingress-nginx calls the backend, NAMESPACE-SERVICE-PORT.
+	Backend string `yaml:"backend"`
 	// Extractors to try in turn; the first value found counts.
 	First []wireExtractor `yaml:"first"`
 	// Extractors whose values make up one, joined by /; all must be found.

@@ -17,7 +17,7 @@ import (
 func ebridgeFront(config NginxConfig) front {
 	config.Method = "ip_hash"
 	return front{
-		name: "e-Bridge's nginx", method: probes.MethodIPHash, header: config.RealIP, sticky: true, counts: true,
+		name: "e-Bridge's nginx", method: probes.MethodIPHash, header: config.RealIP, sticky: true,
 		start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
 			c := config
 			for _, n := range nodes {

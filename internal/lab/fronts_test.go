@@ -18,43 +18,68 @@ type entrance interface {
 // A front is a kind of balancer that scenarios are played behind.
 type front struct {
 	name   string
-	method probes.Method
-	header bool // takes the client address that the prober presents
-	sticky bool // holds clients on their node
-	counts bool // ejects by counting failures of users' requests
+	method probes.Method // as an operator would configure it
+	key    string        // what method hash hashes; "": the client's address
+	header bool          // takes the client address that the prober presents
+	sticky bool          // holds clients on their node
+	narrow bool          // shows one node to whoever comes from one address
+	equal  bool          // knows no weights, or none that the method would heed
+	blunt  bool          // cannot be told that a node is down
+	cookie string        // the only cookie it holds clients by; "": any client
+	label  string        // the answer header by which it names the node; "": pages do
 	start  func(tb testing.TB, nodes []*demo.Node, p plan) entrance
 }
 
 // ejection is long enough to last through a test.
 const ejection = time.Minute
 
+// The cookie that Tomcat's clients have, and some balancers follow.
+const jsessionid = "JSESSIONID"
+
 // fronts lists every balancer, the demo's own beside the real ones: what one
-// scenario finds behind the one it must find behind the other.
+// scenario finds behind the one it must find behind the other. The hashes of
+// HAProxy and Caddy are not nginx's: to stickwatch their methods are unknown.
 var fronts = []front{
-	{"demo ip_hash", probes.MethodIPHash, true, true, true, startDemo(probes.MethodIPHash)},
-	{"demo cookie", probes.MethodCookie, false, true, true, startDemo(probes.MethodCookie)},
-	{"demo round robin", probes.MethodRoundRobin, false, false, true, startDemo(probes.MethodRoundRobin)},
-	{"nginx ip_hash", probes.MethodIPHash, true, true, true, startNginx(NginxConfig{Method: "ip_hash", RealIP: true})},
-	{"nginx ip_hash, one address", probes.MethodIPHash, false, true, true, startNginx(NginxConfig{Method: "ip_hash"})},
-	{"nginx hash", probes.MethodHash, true, true, true, startNginx(NginxConfig{Method: "hash $remote_addr", RealIP: true})},
-	{"nginx hash consistent", probes.MethodHash, true, true, true, startNginx(NginxConfig{Method: "hash $remote_addr consistent", RealIP: true})},
-	{"nginx round robin", probes.MethodRoundRobin, false, false, true, startNginx(NginxConfig{})},
-	{"nginx random", probes.MethodRandom, false, false, true, startNginx(NginxConfig{Method: "random"})},
-	{"nginx unknown", probes.MethodUnknown, false, false, true, startNginx(NginxConfig{})},
-	{"haproxy cookie", probes.MethodCookie, false, true, true, startHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache", Redispatch: true, Retries: 1})},
-	{"haproxy round robin", probes.MethodRoundRobin, false, false, true, startHAProxy(HAProxyConfig{Redispatch: true, Retries: 1})},
-	{"apache sticky", probes.MethodCookie, false, true, true, startApache(ApacheConfig{StickySession: "JSESSIONID|jsessionid"})},
-	{"apache byrequests", probes.MethodRoundRobin, false, false, true, startApache(ApacheConfig{})},
+	{name: "demo ip_hash", method: probes.MethodIPHash, header: true, sticky: true, start: startDemo(probes.MethodIPHash)},
+	{name: "demo cookie", method: probes.MethodCookie, sticky: true, start: startDemo(probes.MethodCookie)},
+	{name: "demo round robin", method: probes.MethodRoundRobin, start: startDemo(probes.MethodRoundRobin)},
+
+	{name: "nginx ip_hash", method: probes.MethodIPHash, header: true, sticky: true, start: startNginx(NginxConfig{Method: "ip_hash", RealIP: true})},
+	{name: "nginx ip_hash, 4 workers", method: probes.MethodIPHash, header: true, sticky: true, start: startNginx(NginxConfig{Method: "ip_hash", RealIP: true, Workers: 4, Zone: true})},
+	{name: "nginx ip_hash, one address", method: probes.MethodIPHash, sticky: true, narrow: true, start: startNginx(NginxConfig{Method: "ip_hash"})},
+	{name: "nginx hash", method: probes.MethodHash, header: true, sticky: true, start: startNginx(NginxConfig{Method: "hash $remote_addr", RealIP: true})},
+	{name: "nginx hash consistent", method: probes.MethodHash, header: true, sticky: true, start: startNginx(NginxConfig{Method: "hash $remote_addr consistent", RealIP: true})},
+	{name: "nginx hash of a header", method: probes.MethodHash, key: "$http_x_user", sticky: true, start: startNginx(NginxConfig{Method: "hash $http_x_user"})},
+	{name: "nginx round robin", method: probes.MethodRoundRobin, start: startNginx(NginxConfig{})},
+	{name: "nginx round robin, X-Upstream", method: probes.MethodRoundRobin, label: "X-Upstream", start: startNginx(NginxConfig{UpstreamHeader: true})},
+	{name: "nginx least_conn", method: probes.MethodLeastConn, start: startNginx(NginxConfig{Method: "least_conn"})},
+	{name: "nginx random", method: probes.MethodRandom, start: startNginx(NginxConfig{Method: "random"})},
+	{name: "nginx unknown", method: probes.MethodUnknown, start: startNginx(NginxConfig{})},
+
+	{name: "haproxy cookie", method: probes.MethodCookie, sticky: true, start: startHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"})},
+	{name: "haproxy cookie prefix", method: probes.MethodCookie, sticky: true, cookie: jsessionid, start: startHAProxy(HAProxyConfig{Cookie: "JSESSIONID prefix"})},
+	{name: "haproxy stick on src", method: probes.MethodUnknown, sticky: true, narrow: true, start: startHAProxy(HAProxyConfig{StickOn: "src"})},
+	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // which our clients do not have
+	{name: "haproxy leastconn", method: probes.MethodLeastConn, start: startHAProxy(HAProxyConfig{Balance: "leastconn"})},
+	{name: "haproxy round robin", method: probes.MethodRoundRobin, start: startHAProxy(HAProxyConfig{})},
+
+	{name: "apache sticky", method: probes.MethodCookie, sticky: true, cookie: jsessionid, start: startApache(ApacheConfig{StickySession: "JSESSIONID|jsessionid"})},
+	{name: "apache byrequests", method: probes.MethodRoundRobin, start: startApache(ApacheConfig{})},
+	{name: "apache bybusyness", method: probes.MethodLeastConn, start: startApache(ApacheConfig{Method: "bybusyness"})},
+
+	{name: "caddy cookie", method: probes.MethodCookie, sticky: true, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "cookie lb"})},
+	{name: "caddy ip_hash", method: probes.MethodUnknown, sticky: true, narrow: true, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "ip_hash"})},
+	{name: "caddy round_robin", method: probes.MethodRoundRobin, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "round_robin"})},
 }
 
 func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) entrance {
 	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 		c := demo.BalancerConfig{
-			Method: m, MaxFails: 1, FailTimeout: ejection, Timeout: ejection,
+			Method: m, MaxFails: max(1, p.front.maxFails), FailTimeout: ejection, Timeout: ejection,
 			Workers: p.front.workers, ClientIPHeader: clientHeader,
 		}
-		for i, n := range nodes {
-			c.Servers = append(c.Servers, balance.Server{Name: n.Addr(), Weight: p.weight(i), Down: n.ID() == p.front.down})
+		for _, server := range servers(tb, nodes, p) {
+			c.Servers = append(c.Servers, balance.Server{Name: server.Addr, Weight: server.Weight, Down: server.Down, Backup: server.Backup})
 		}
 		b, err := demo.StartBalancer(c)
 		if err != nil {
@@ -71,9 +96,12 @@ func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) entrance {
 func startNginx(c NginxConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 		c := c
-		c.Servers = servers(nodes, p)
+		c.Servers = servers(tb, nodes, p)
 		c.WebSocket = p.front.upgrade
-		c.Workers, c.Zone = p.front.workers, p.front.workers == 0
+		if c.Workers == 0 {
+			c.Workers, c.Zone = p.front.workers, p.front.workers == 0
+		}
+		c.Locations = p.front.locations
 		return Nginx(tb, c)
 	}
 }
@@ -81,7 +109,8 @@ func startNginx(c NginxConfig) func(testing.TB, []*demo.Node, plan) entrance {
 func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 		c := c
-		c.Servers, c.Observe, c.Timeout = servers(nodes, p), "layer4", ejection
+		c.Servers, c.Observe, c.Timeout = servers(tb, nodes, p), "layer4", ejection
+		c.Redispatch, c.Retries = true, 1
 		return HAProxy(tb, c)
 	}
 }
@@ -89,18 +118,33 @@ func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) entrance
 func startApache(c ApacheConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 		c := c
-		c.Servers = servers(nodes, p)
+		c.Servers = servers(tb, nodes, p)
 		c.WebSocket = p.front.upgrade
 		return Apache(tb, c)
 	}
 }
 
-func servers(nodes []*demo.Node, p plan) []Server {
+func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) entrance {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+		c := c
+		c.Servers, c.FailDuration, c.Retries = servers(tb, nodes, p), ejection, 1
+		return Caddy(tb, c)
+	}
+}
+
+// servers are the nodes as the balancer's own file lists them.
+func servers(tb testing.TB, nodes []*demo.Node, p plan) []Server {
+	tb.Helper()
 	var list []Server
 	for i, n := range nodes {
-		list = append(list, Server{
-			Name: n.ID(), Addr: n.Addr(), Weight: p.weight(i), MaxFails: 1, FailTimeout: ejection, Down: n.ID() == p.front.down,
-		})
+		server := Server{
+			Name: n.ID(), Addr: p.addr(n), Weight: p.weight(i), MaxFails: max(1, p.front.maxFails), FailTimeout: ejection,
+			Down: n.ID() == p.front.down || n.ID() == p.down, Backup: n.ID() == p.backup,
+		}
+		if p.front.dead {
+			server.Addr = FreeAddr(tb)
+		}
+		list = append(list, server)
 	}
 	return list
 }

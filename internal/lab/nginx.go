@@ -41,6 +41,8 @@ type NginxConfig struct {
 	ErrorLogLevel string
 	// AccessLog writes access.log in the log directory.
 	AccessLog bool
+	// Locations is text put into the server block before its own location.
+	Locations string
 	// ExtraServers is text put after the server block, inside http.
 	ExtraServers string
 }

@@ -1,8 +1,10 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -15,6 +17,10 @@ import (
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
+	"stickwatch/probes/extract"
+	"stickwatch/probes/memcached"
+	"stickwatch/probes/mysql"
+	"stickwatch/probes/postgres"
 	"stickwatch/probes/redis"
 )
 
@@ -44,15 +50,28 @@ type plan struct {
 	nodes     int                          // 0: 3
 	unlisted  int                          // how many of them are not in the configuration
 	weights   []int                        // by node; nil: equal
+	down      string                       // this node is marked down, in the balancer and the configuration
+	backup    string                       // this node is a backup in both
+	prefix    string                       // of every path, at the balancer and at the nodes
+
+	// skin is put around every node, so that its pages look as no demo node's do.
+	skin  func(http.Handler) http.Handler
+	skins map[*demo.Node]string // where nodes with a skin listen: see newRig
 
 	front frontPlan
 }
 
+// addr is where the balancer finds a node.
+func (p plan) addr(n *demo.Node) string { return cmp.Or(p.skins[n], n.Addr()) }
+
 // A frontPlan is how the balancer differs from a healthy one.
 type frontPlan struct {
-	down    string // this node is marked down in the balancer, and nobody said so
-	upgrade bool   // passes the WebSocket upgrade
-	workers int    // that count failures each for itself; 0: one
+	down      string // this node is marked down in the balancer, and nobody said so
+	upgrade   bool   // passes the WebSocket upgrade
+	workers   int    // that count failures each for itself; 0: one
+	maxFails  int    // 0: 1
+	dead      bool   // its servers are where nothing listens
+	locations string // nginx: more locations
 }
 
 // newRig starts the nodes and puts f in front of them.
@@ -80,6 +99,9 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 		tb.Cleanup(n.Close)
 		r.nodes = append(r.nodes, n)
 	}
+	if p.skin != nil {
+		p.skins = dress(tb, r.nodes, p.skin)
+	}
 	r.front = f.start(tb, r.nodes, p)
 	r.cluster = r.configure(f, p)
 	return r
@@ -90,12 +112,12 @@ var names = []string{"node1", "node2", "node3", "node4", "node5"}
 // configure writes the configuration that an operator would have written.
 func (r *rig) configure(f front, p plan) *probes.Cluster {
 	r.tb.Helper()
-	flags := config.Flags{Balancer: []string{r.front.URL()}, Profile: p.profile, Method: string(f.method)}
+	flags := config.Flags{Balancer: []string{r.front.URL() + p.prefix}, Profile: p.profile, Method: string(f.method)}
 	if f.header {
 		flags.ClientIPHeader = clientHeader
 	}
 	for _, n := range r.nodes[:len(r.nodes)-p.unlisted] {
-		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
+		flags.Nodes = append(flags.Nodes, n.ID()+"=http://"+p.addr(n)+p.prefix)
 	}
 	cfg, err := config.FromFlags(flags)
 	if err != nil {
@@ -105,10 +127,14 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	c.Name = f.name
 	c.Nodes[0].Primary = true
 	if f.method == probes.MethodHash {
-		c.Balancer.HashKey, c.Balancer.Consistent = "$remote_addr", strings.HasSuffix(f.name, "consistent")
+		c.Balancer.HashKey, c.Balancer.Consistent = cmp.Or(f.key, "$remote_addr"), strings.HasSuffix(f.name, "consistent")
 	}
-	for i, w := range p.weights {
-		c.Nodes[i].Weight = w
+	if f.label != "" && c.Session != nil {
+		c.Session.Node = header(r.tb, f.label)
+	}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		n.Weight, n.Down, n.Backup = p.weight(i), n.ID == p.down, n.ID == p.backup
 	}
 	if p.policy != "" {
 		c.Session.Policy = p.policy
@@ -119,11 +145,45 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	return c
 }
 
+// header reads a value from an answer's header.
+func header(tb testing.TB, name string) probes.Extractor {
+	tb.Helper()
+	e, err := extract.New(extract.Spec{Header: name})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+// dress puts skin around nodes and returns where they listen then. A skin takes
+// every fault of its node but its being stopped.
+func dress(tb testing.TB, nodes []*demo.Node, skin func(http.Handler) http.Handler) map[*demo.Node]string {
+	tb.Helper()
+	addrs := make(map[*demo.Node]string)
+	for _, n := range nodes {
+		addrs[n] = serve(tb, skin(n)).Host
+	}
+	return addrs
+}
+
+// serve has h listen on loopback until the test is over.
+func serve(tb testing.TB, h http.Handler) *url.URL {
+	tb.Helper()
+	s := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return parse(tb, s.URL)
+}
+
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
 	p := monitor.Prober{
 		Handshake: engineio.Handshake,
-		Pingers:   map[string]probes.Pinger{"redis": redis.Ping},
+		Pingers: map[string]probes.Pinger{
+			"redis": redis.Ping, "memcached": memcached.Ping, "mysql": mysql.Ping, "postgres": postgres.Ping, "tcp": probes.PingTCP,
+		},
 	}
 	return checks.Judge(p.Round(r.tb.Context(), r.cluster))
 }

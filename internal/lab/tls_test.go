@@ -50,7 +50,7 @@ func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 	addr := FreeAddr(tb)
 	cert, key, pool := certificate(tb, 3*24*time.Hour)
 	return &tlsEntrance{addr: addr, authority: pool, NginxBalancer: Nginx(tb, NginxConfig{
-		Method: "ip_hash", Servers: servers(nodes, p),
+		Method: "ip_hash", Servers: servers(tb, nodes, p),
 		ExtraServers: fmt.Sprintf(`server {
 	listen %s ssl;
 	ssl_certificate %s;

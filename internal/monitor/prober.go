@@ -51,6 +51,8 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 		close(direct)
 	})
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
+	var atNodes []probes.HandshakeObservation
+	wg.Go(func() { atNodes = p.shakeHandsWithNodes(ctx, c) })
 	wg.Go(func() {
 		entrances := probes.Resolve(ctx, c)
 		r.Balancers = make([]probes.BalancerObservation, len(entrances))
@@ -79,6 +81,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 		}
 	})
 	wg.Wait()
+	r.Handshakes = append(r.Handshakes, atNodes...)
 	r.Evidence = evidence.Read(ctx, c) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
 	return r
@@ -152,6 +155,24 @@ func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Ent
 			})
 			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.expected
 			seen[i] = obs
+		})
+	}
+	wg.Wait()
+	return seen
+}
+
+// shakeHandsWithNodes asks every node directly: behind a hash, our own clients
+// may never reach the one whose endpoint is broken.
+func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []probes.HandshakeObservation {
+	if c.Handshake == nil || p.Handshake == nil {
+		return nil
+	}
+	seen := make([]probes.HandshakeObservation, len(c.Nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.Nodes {
+		wg.Go(func() {
+			seen[i] = p.Handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
+			seen[i].Node = n.ID
 		})
 	}
 	wg.Wait()

@@ -1,0 +1,103 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A testimony is what one source of the balancer's own says about a node.
+type testimony struct {
+	source string
+	state  probes.ServerState
+	words  string
+}
+
+// testimonies are what the balancer itself says about n. What it does not
+// mention it says nothing about: nginx logs no server that is well.
+func (v *view) testimonies(n probes.Node) []testimony {
+	var list []testimony
+	for _, o := range v.Evidence {
+		for _, s := range o.Servers {
+			if !v.isServer(n, s) {
+				continue
+			}
+			words := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
+			if !s.Since.IsZero() {
+				words += " since " + s.Since.UTC().Format(time.DateTime)
+			}
+			if s.Detail != "" {
+				words += ": " + s.Detail
+			}
+			list = append(list, testimony{o.Source, s.State, words})
+		}
+	}
+	return list
+}
+
+// isServer reports whether s is n by any name that n is known to have.
+func (v *view) isServer(n probes.Node, s probes.ServerEvidence) bool {
+	names := []string{n.ServerName(), n.URL.Host, n.ID, n.Label, v.direct[n.ID].Label}
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name != "" && (fold(name) == fold(s.Address) || fold(name) == fold(s.Server))
+	})
+}
+
+// weigh holds what was seen of a node against what the balancer says. A node
+// that answered is in rotation whatever is said; where it was not met, the
+// balancer's word decides; and where the two contradict each other, nobody
+// knows.
+func (v *view) weigh(n probes.Node, seen place) place {
+	if seen.In == Yes || n.Down {
+		return seen
+	}
+	for _, t := range v.testimonies(n) {
+		switch t.state {
+		case probes.ServerDown, probes.ServerMaintenance, probes.ServerDraining:
+			if !seen.Sure {
+				seen = place{In: No, Sure: true, Reason: t.words}
+			}
+		case probes.ServerUp:
+			if seen.Sure {
+				return unknown("%s; but %s", seen.Reason, t.words)
+			}
+		}
+	}
+	return seen
+}
+
+// spoken lists, for a node that is out, every witness beside the one whose
+// reason is given: what the balancer says, and why a silent source proves
+// nothing.
+func (v *view) spoken(n probes.Node, given string) []string {
+	var lines []string
+	for _, t := range v.testimonies(n) {
+		if t.words != given {
+			lines = append(lines, t.words)
+		}
+	}
+	for _, o := range v.Evidence {
+		if o.Error == "" && o.Silent != "" {
+			lines = append(lines, o.Source+": "+o.Silent)
+		}
+	}
+	return lines
+}
+
+// unread finds sources of evidence that could not be read.
+func unread(v *view) []Finding {
+	var list []Finding
+	for _, o := range v.Evidence {
+		if o.Error == "" {
+			continue
+		}
+		f := Finding{Code: BlindSpot, Severity: Info, Target: string(o.Kind)}
+		f.Summary = fmt.Sprintf("the balancer's own evidence cannot be read: %s", o.Source)
+		f.Evidence = []string{o.Error}
+		f.Remedy = "Give stickwatch access to it, or take balancer.evidence." + string(o.Kind) + " out of the configuration."
+		list = append(list, f)
+	}
+	return list
+}
