@@ -128,6 +128,7 @@ func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
 		c := c
 		c.Servers, c.FailDuration, c.Retries = servers(tb, nodes, p), ejection, 1
+		c.MaxFails = p.front.maxFails
 		return Caddy(tb, c)
 	}
 }
@@ -140,6 +141,9 @@ func servers(tb testing.TB, nodes []*demo.Node, p plan) []Server {
 		server := Server{
 			Name: n.ID(), Addr: p.addr(n), Weight: p.weight(i), MaxFails: max(1, p.front.maxFails), FailTimeout: ejection,
 			Down: n.ID() == p.front.down || n.ID() == p.down, Backup: n.ID() == p.backup,
+		}
+		if n.ID() == p.front.misnamed {
+			server.Name = "misnamed"
 		}
 		if p.front.dead {
 			server.Addr = FreeAddr(tb)

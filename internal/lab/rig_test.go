@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,11 +41,12 @@ type rig struct {
 // A plan is what a rig is to look like.
 type plan struct {
 	profile string
-	policy  probes.Policy // "": the profile's
-	shared  bool          // one session store for all nodes
-	redis   bool          // nodes depend on a real Redis
-	gbk     bool          // the e-Bridge page is in GBK
-	store   demo.Store    // where the nodes keep their sessions; nil: see shared
+	policy  probes.Policy       // "": the profile's
+	shared  bool                // one session store for all nodes
+	redis   bool                // nodes depend on a real Redis
+	gbk     bool                // the e-Bridge page is in GBK
+	store   demo.Store          // where the nodes keep their sessions; nil: see shared
+	stores  func() []demo.Store // where each of three does; nil: see store
 
 	memcached func(context.Context) string // what memcached-session-manager puts into ids
 	nodes     int                          // 0: 3
@@ -55,7 +57,7 @@ type plan struct {
 	prefix    string                       // of every path, at the balancer and at the nodes
 
 	// skin is put around every node, so that its pages look as no demo node's do.
-	skin  func(http.Handler) http.Handler
+	skin  func(*demo.Node) http.Handler
 	skins map[*demo.Node]string // where nodes with a skin listen: see newRig
 
 	front frontPlan
@@ -70,6 +72,7 @@ type frontPlan struct {
 	upgrade   bool   // passes the WebSocket upgrade
 	workers   int    // that count failures each for itself; 0: one
 	maxFails  int    // 0: 1
+	misnamed  string // the balancer has another name for this node than it has itself
 	dead      bool   // its servers are where nothing listens
 	locations string // nginx: more locations
 }
@@ -88,8 +91,12 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 	if store == nil && p.shared {
 		store = demo.NewStore()
 	}
+	stores := slices.Repeat([]demo.Store{store}, max(3, p.nodes))
+	if p.stores != nil {
+		stores = p.stores()
+	}
 	began := time.Now().Add(-time.Hour)
-	for i := range max(3, p.nodes) {
+	for i, store := range stores {
 		n, err := demo.StartNode(demo.NodeConfig{
 			ID: names[i], Store: store, GBK: p.gbk, Memcached: p.memcached, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
 		})
@@ -157,7 +164,7 @@ func header(tb testing.TB, name string) probes.Extractor {
 
 // dress puts skin around nodes and returns where they listen then. A skin takes
 // every fault of its node but its being stopped.
-func dress(tb testing.TB, nodes []*demo.Node, skin func(http.Handler) http.Handler) map[*demo.Node]string {
+func dress(tb testing.TB, nodes []*demo.Node, skin func(*demo.Node) http.Handler) map[*demo.Node]string {
 	tb.Helper()
 	addrs := make(map[*demo.Node]string)
 	for _, n := range nodes {
@@ -176,6 +183,9 @@ func serve(tb testing.TB, h http.Handler) *url.URL {
 	})
 	return parse(tb, s.URL)
 }
+
+// enterBy has users come through h instead of the balancer.
+func (r *rig) enterBy(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{serve(r.tb, h)} }
 
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
@@ -252,4 +262,20 @@ func parse(tb testing.TB, text string) *url.URL {
 		tb.Fatal(err)
 	}
 	return u
+}
+
+func (r *rig) stop(ids ...string) {
+	for _, id := range ids {
+		r.node(id).Stop()
+	}
+}
+
+// home is the node that our own clients are sent to first: with one source
+// address there may be no other that is seen.
+func (r *rig) home() string {
+	for _, c := range r.probe().Session.Canaries {
+		return c.Pinned
+	}
+	r.tb.Fatal("no canary found a home")
+	return ""
 }

@@ -30,7 +30,7 @@ func TestTLS(t *testing.T) {
 
 	r.cluster.TLS = nil
 	report := r.probe()
-	judgeScenario(t, scenario{want: []string{"balancer_down"}}, report)
+	judgeScenario(t, scenario{want: []string{"balancer_down", "certificate_expiring"}}, report)
 	if got := report.Balancers[0].Primary.Failure; got != probes.FailureTLS {
 		t.Errorf("without the authority: got failure %q, want %q", got, probes.FailureTLS)
 	}

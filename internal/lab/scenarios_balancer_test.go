@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// balancerScenarios are what goes wrong at the balancer itself.
+var balancerScenarios = []scenario{
+	{name: "balancer down", act: func(r *rig) { r.front.Stop() }, want: []string{"balancer_down"}},
+	{
+		name: "all nodes down", act: func(r *rig) { r.stop("node1", "node2", "node3") },
+		want: []string{"balancer_error", "node_down/node1", "node_down/node2", "node_down/node3"},
+	},
+	{
+		name: "an unlisted node", on: notSticky, // sticky ones show it only to new clients, who stop coming when every listed node is met
+		plan: plan{profile: "tomcat-msm", shared: true, nodes: 4, unlisted: 1},
+		want: []string{"unknown_node"},
+	},
+	{
+		name: "an upstream of dead ports", plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{dead: true}},
+		want: []string{"balancer_error"},
+	},
+	{
+		name: "the wrong virtual host", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.enterBy(http.NotFoundHandler()) },
+		want: []string{"page_failing"}, is: checks.Failing,
+	},
+	{
+		name: "a location is closed", on: named("nginx ip_hash", "nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{
+			locations: "location /app_a/ { return 403; }",
+		}},
+		act:  func(r *rig) { r.cluster.Pages = pagesAt("/app_a/", "/app_b/") },
+		want: []string{"page_failing"}, is: checks.Failing,
+	},
+	{
+		name: "slow balancer", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Slow = 400 * time.Millisecond
+			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
+			r.enterBy(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				time.Sleep(500 * time.Millisecond) // this is what the balancer does, and no waiting of the test
+				proxy.ServeHTTP(w, req)
+			}))
+		},
+		want: []string{"slow"},
+	},
+	{
+		name: "the balancer redirects in circles", on: named("demo ip_hash"), plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.enterBy(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				http.Redirect(w, req, req.URL.RequestURI(), http.StatusFound)
+			}))
+		},
+		want: []string{"balancer_down"}, also: []checks.Code{checks.PageFailing},
+	},
+	{
+		name: "a backup waits", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
+		is: checks.Healthy,
+	},
+	{
+		name: "the backup takes over", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
+		act:  func(r *rig) { r.stop("node1", "node2") },
+		want: []string{"node_down/node1", "node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "a node taken out on purpose", on: sharp, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
+		is: checks.Healthy,
+	},
+	{
+		name: "a node taken out and stopped", on: sharp, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
+		act: func(r *rig) { r.stop("node2") }, is: checks.Healthy,
+	},
+}
+
+// withBackup: nginx has none beside its hashes.
+var withBackup = named("demo round robin", "nginx round robin", "nginx unknown", "haproxy round robin", "haproxy cookie", "apache byrequests")
+
+// sharp fronts can be told that a node is down.
+func sharp(f front) bool { return !f.blunt }

@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// dependencyScenarios are what goes wrong with the services that nodes need.
+var dependencyScenarios = []scenario{
+	{
+		name: "redis down", plan: plan{redis: true, profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
+		act:  func(r *rig) { r.redis.Stop() },
+		want: []string{"dependency_down/Redis Server", "node_paused/node1", "node_paused/node2", "node_paused/node3"},
+	},
+	{
+		name: "one node cannot reach redis", plan: plan{redis: true, profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
+		act: func(r *rig) {
+			r.change("node2", func(f *demo.NodeFaults) {
+				f.Paused = "The following dependent services are unavailable: Redis Server"
+			})
+		},
+		want: []string{"dependency_down/Redis Server", "dependency_disputed/Redis Server", "node_paused/node2"},
+	},
+	{
+		name: "paused without a reason that names a service", plan: plan{front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Paused = "maintenance" }) },
+		want: []string{"node_paused/node2"},
+	},
+	{
+		name: "two services down", on: named("demo ip_hash", "nginx ip_hash"), plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}},
+		act: func(r *rig) {
+			r.cluster.Dependencies = []probes.Dependency{r.dead("Redis Server", "redis"), r.dead("Database Server", "postgres")}
+			r.changeAll(func(f *demo.NodeFaults) {
+				f.Paused = "The following dependent services are unavailable: Redis Server, Database Server"
+			})
+		},
+		want: []string{"dependency_down/Redis Server", "dependency_down/Database Server", "node_paused/node1", "node_paused/node2", "node_paused/node3"},
+	},
+	{
+		name: "a service that nobody misses", on: holdsAny, plan: plan{},
+		act:  func(r *rig) { r.cluster.Dependencies = []probes.Dependency{r.dead("Redis Server", "redis")} },
+		want: []string{"dependency_down/Redis Server", "dependency_disputed/Redis Server"},
+	},
+	{
+		name: "a port that is closed", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.cluster.Dependencies = []probes.Dependency{r.dead("Mail", "tcp")} },
+		want: []string{"dependency_down/Mail"},
+	},
+	{
+		name: "memcached down", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.needs("Sessions", Memcached).Stop() }, want: []string{"dependency_down/Sessions"},
+	},
+	{
+		name: "mariadb down", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.needs("Users", MariaDB).Stop() }, want: []string{"dependency_down/Users"},
+	},
+	{
+		name: "postgres down", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.needs("Users", Postgres).Stop() }, want: []string{"dependency_down/Users"},
+	},
+	{
+		name: "every service up", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.needs("Cache", Redis)
+			r.needs("Sessions", Memcached)
+		},
+		is: checks.Healthy,
+	},
+}
+
+// dead is a service where nothing listens.
+func (r *rig) dead(name, scheme string) probes.Dependency {
+	return probes.Dependency{Name: name, URL: parse(r.tb, scheme+"://"+FreeAddr(r.tb))}
+}
+
+// needs starts a real service that the nodes are said to depend on.
+func (r *rig) needs(name string, start func(testing.TB) *Dependency) *Dependency {
+	d := start(r.tb)
+	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: parse(r.tb, d.URL())})
+	return d
+}

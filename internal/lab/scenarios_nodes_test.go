@@ -1,0 +1,149 @@
+package lab
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"crypto/tls"
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+)
+
+// nodeScenarios are what goes wrong with a node as a whole.
+var nodeScenarios = []scenario{
+	{
+		name: "node down", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.stop("node2") }, want: []string{"node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "node answers 500 in rotation", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Failing = "/" }) },
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "node hangs in rotation", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = 1500 * time.Millisecond
+			r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Hang })
+		},
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "node closes connections", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Drop }) },
+		want: []string{"node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "node speaks no HTTP", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Garbage }) },
+		want: []string{"node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "slow node", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Slow = 400 * time.Millisecond
+			r.change("node2", func(f *demo.NodeFaults) { f.Delay = 500 * time.Millisecond })
+		},
+		want: []string{"slow/node2"}, also: []checks.Code{checks.Slow},
+	},
+	{
+		name: "two of three nodes down", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.stop("node1", "node3") },
+		want: []string{"node_down/node1", "node_down/node3"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "the last of five nodes", on: seesAll, plan: plan{nodes: 5, profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.stop("node1", "node2", "node4", "node5") },
+		want: []string{"node_down/node1", "node_down/node2", "node_down/node4", "node_down/node5"}, also: []checks.Code{checks.NodeFailingInRotation},
+	},
+	{
+		name: "all nodes paused", plan: plan{profile: "generic", policy: "none"},
+		act:  func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Paused = "maintenance" }) },
+		want: []string{"node_paused/node1", "node_paused/node2", "node_paused/node3"},
+	},
+	{
+		name: "node answers 503 in rotation", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/", 503 }) },
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "node answers 504 in rotation", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/", 504 }) },
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "every node answers 503", plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/", 503 }) },
+		want: []string{"node_down/node1", "node_down/node2", "node_down/node3"}, also: []checks.Code{checks.BalancerError}, is: checks.Failing,
+	},
+	{
+		name: "node answers without end", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = 1500 * time.Millisecond
+			r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Endless })
+		},
+		want: []string{"page_failing/node2"}, also: []checks.Code{checks.NodeFailingInRotation, checks.NodeDown},
+	},
+	{
+		name: "node drips", on: some, plan: plan{profile: "tomcat-msm", shared: true, skin: drip("node2")},
+		act:  func(r *rig) { r.cluster.Limits.Timeout = 1500 * time.Millisecond },
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "node redirects in circles", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Redirect }) },
+		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
+	},
+	{
+		name: "a node's certificate has expired", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.encrypt("node2", -time.Minute) },
+		want: []string{"node_down/node2"}, also: []checks.Code{checks.CertificateExpiring},
+	},
+	{
+		name: "a node's certificate will expire", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.encrypt("node2", 48*time.Hour) },
+		want: []string{"certificate_expiring"},
+	},
+}
+
+// drip has one node answer a byte at a time, for ever.
+func drip(id string) func(*demo.Node) http.Handler {
+	return func(n *demo.Node) http.Handler {
+		if n.ID() != id {
+			return n
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for r.Context().Err() == nil {
+				w.Write([]byte("."))
+				http.NewResponseController(w).Flush()
+				select {
+				case <-tick.C:
+				case <-r.Context().Done():
+				}
+			}
+		})
+	}
+}
+
+// encrypt has stickwatch ask a node over TLS, with a certificate of its own.
+func (r *rig) encrypt(id string, valid time.Duration) {
+	r.tb.Helper()
+	cert, key, pool := certificate(r.tb, valid)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(r.node(id))
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	s.StartTLS()
+	r.tb.Cleanup(s.Close)
+	for i := range r.cluster.Nodes {
+		if n := &r.cluster.Nodes[i]; n.ID == id {
+			n.Server, n.URL = n.URL.Host, parse(r.tb, s.URL) // the balancer goes on without TLS
+		}
+	}
+	r.cluster.TLS = &tls.Config{RootCAs: pool}
+}

@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/probes/balance"
+)
+
+// TestSplit: nginx without a zone, one of whose workers has ejected a node. Which
+// worker takes which connection is the kernel's to say, so a round may miss it;
+// a round that sees it must name it, and one of many must.
+func TestSplit(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
+	r := newRig(t, f, plan{front: frontPlan{workers: 4}})
+	picker, _ := checks.Oracle(r.cluster)
+	client, _ := balance.ClientFor(picker, 1, 7)
+	r.node("node2").Stop()
+	r.get(client.String())
+	if err := r.node("node2").Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		report := r.probe()
+		if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.BalancerSplit }) {
+			return
+		}
+		if report.Session.Sticky == checks.No {
+			t.Fatalf("sessions moved, and no split was named: %s", tell(report))
+		}
+	}
+	t.Error("no round of 50 saw that the workers disagree")
+}
+
+// TestTwoEntrances: two balancers, one of which has a node ejected. The same
+// client meets different nodes, depending on which of them it enters.
+func TestTwoEntrances(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
+	r := newRig(t, f, plan{})
+	second := f.start(t, r.nodes, plan{front: frontPlan{down: "node2"}})
+	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+	judgeScenario(t, scenario{want: []string{"balancer_split", "node_ejected/node2"}}, r.probe())
+}
+
+// TestHeaderIgnored: the operator believes that the balancer takes the client
+// address from a header, and it does not. Nothing is ejected; two nodes cannot
+// be seen, and the remedy is told.
+func TestHeaderIgnored(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash, one address"))]
+	r := newRig(t, f, plan{})
+	r.cluster.Balancer.ClientIPHeader = clientHeader
+	report := r.probe()
+	judgeScenario(t, scenario{want: []string{"blind_spot"}}, report)
+	for _, f := range report.Findings {
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy, want) {
+			t.Errorf("got remedy %q, want one with %q", f.Remedy, want)
+		}
+	}
+}
