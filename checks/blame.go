@@ -30,7 +30,7 @@ func (v *view) blame(a *answer, cameBack bool) string {
 // blamePlain is blame for a request that belongs to no walk. What a well node
 // says of itself is nobody else's doing.
 func (v *view) blamePlain(ex probes.Exchange) string {
-	if !failed(ex) || v.told[outcomeOf(ex)] {
+	if !failed(ex) || v.outcomes[outcomeOf(ex)] {
 		return ""
 	}
 	return v.onlyFailing

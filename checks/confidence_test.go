@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -116,15 +117,15 @@ func TestServing(t *testing.T) {
 		{"as seen, in another order", []probes.NodeObservation{r.Nodes[4], r.Nodes[3], r.Nodes[0]}, "node1 node5"},
 		{"nothing seen", []probes.NodeObservation{}, ""},
 	} {
-		var got string
+		var got strings.Builder
 		for i, n := range checks.Serving(r.Cluster, tc.direct) {
 			if i > 0 {
-				got += " "
+				got.WriteString(" ")
 			}
-			got += n.ID
+			got.WriteString(n.ID)
 		}
-		if got != tc.want {
-			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
+		if got.String() != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.name, got.String(), tc.want)
 		}
 	}
 }

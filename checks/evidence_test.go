@@ -110,19 +110,3 @@ func TestTimeToEjection(t *testing.T) {
 		}
 	}
 }
-
-// TestStoreFailover: a session whose memcached changed and that is still there
-// has failed over. That is worth a line, and is neither drift nor loss.
-func TestStoreFailover(t *testing.T) {
-	r := bent(func(r *round) {
-		steps := r.Walks[0].Steps
-		for i := range steps {
-			steps[i].Store = "n1"
-		}
-		steps[len(steps)-1].Store = "n2"
-	})()
-	report := checks.Judge(r.Round)
-	if report.Verdict != checks.Healthy || len(report.Findings) != 1 || report.Findings[0].Code != checks.StoreFailover {
-		t.Fatalf("got %s with %q, want healthy with a store failover", report.Verdict, tellAll(report))
-	}
-}

@@ -28,11 +28,12 @@ var rules = []rule{
 	{PageFailing, PageFailing, samePage},
 	{PageFailing, NodeFailingInRotation, mayCause},
 	{PageFailing, NodeDown, mayCause},
-	{HandshakeBroken, BalancerDown, always},
-	{HandshakeBroken, BalancerError, always},
+	{HandshakeBroken, BalancerDown, seenThrough},
+	{HandshakeBroken, BalancerError, seenThrough},
+	{HandshakeBroken, HandshakeBroken, mayCauseOrUntold},
 	{HandshakeBroken, NodePaused, mayCauseOrUntold},
-	{HandshakeBroken, SessionDrift, always},
-	{HandshakeBroken, BalancerSplit, always},
+	{HandshakeBroken, SessionDrift, seenThrough},
+	{HandshakeBroken, BalancerSplit, seenThrough},
 	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
 	{SessionDrift, CookieRejected, always},
 	{SessionLost, CookieRejected, always},
@@ -58,6 +59,12 @@ func erringOf(effect, _ Finding) bool { return effect.erring }
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 
+// seenThrough: what is seen at a node itself is not the balancer's doing.
+func seenThrough(effect, _ Finding) bool { return effect.Node == "" }
+
+// throughBalancer: what is seen through the balancer has its cause at a node.
+func throughBalancer(effect, cause Finding) bool { return effect.Node == "" && cause.Node != "" }
+
 // mayCause: what is seen through the balancer names the nodes that may have
 // caused it.
 func mayCause(effect, cause Finding) bool {
@@ -65,7 +72,7 @@ func mayCause(effect, cause Finding) bool {
 }
 
 func mayCauseOrUntold(effect, cause Finding) bool {
-	return len(effect.Nodes) == 0 || mayCause(effect, cause)
+	return throughBalancer(effect, cause) && (len(effect.Nodes) == 0 || slices.Contains(effect.Nodes, cause.Node))
 }
 
 // samePage: a page fails through the balancer because it fails on a node.
@@ -77,9 +84,6 @@ func samePage(effect, cause Finding) bool {
 // lostByMove: only a session that another node was asked for can be lost by
 // that. What its own node lost has a cause of its own.
 func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
-
-// throughBalancer: what is seen through the balancer has its cause at a node.
-func throughBalancer(effect, cause Finding) bool { return effect.Node == "" && cause.Node != "" }
 
 // explain marks each finding that another one causes, and orders them: the
 // cause of the worst first, each followed by what it explains.

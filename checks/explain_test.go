@@ -128,11 +128,13 @@ func TestExplain(t *testing.T) {
 			[]string{"dependency_down/DB", "dependency_down/Redis", "dependency_disputed/Redis <- dependency_down/Redis"},
 		},
 		{
-			"handshakes, by a split", []Finding{on(HandshakeBroken, Critical, ""), on(BalancerSplit, Warning, "")},
+			"handshakes, by a split",
+			[]Finding{on(HandshakeBroken, Critical, ""), on(BalancerSplit, Warning, "")},
 			[]string{"balancer_split", "handshake_broken <- balancer_split"},
 		},
 		{
-			"handshakes, by the balancer's errors", []Finding{on(HandshakeBroken, Critical, ""), on(BalancerError, Critical, lb)},
+			"handshakes, by the balancer's errors",
+			[]Finding{on(HandshakeBroken, Critical, ""), on(BalancerError, Critical, lb)},
 			[]string{"balancer_error/" + lb, "handshake_broken <- balancer_error/" + lb},
 		},
 		{

@@ -57,6 +57,31 @@ var handshakeSpecs = []spec{
 		},
 	},
 	{
+		name: "broken: at a node itself, and so through the balancer",
+		round: from(shaken("open", "", healthy), func(r *round) {
+			r.shake("open", "")
+			r.Handshakes[2].Node = "node2"
+		}),
+		want: []string{"critical handshake_broken/node2", "critical handshake_broken <- handshake_broken/node2"},
+	},
+	{
+		name: "broken: at a node itself, which the balancer has no part in",
+		round: from(func() *round { return silent(refused(testPage)) }, func(r *round) {
+			r.shake("open", "")
+			r.Handshakes[0].Node = "node2"
+		}),
+		want: []string{"critical balancer_down/http://shop.example", "critical handshake_broken/node2"},
+	},
+	{
+		name: "not broken at a node itself: it is down, as everybody knows",
+		round: bent(func(r *round) {
+			r.down("node2")
+			r.shake("open", "")
+			r.Handshakes[0].Node = "node2"
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
 		name: "upgrade refused", round: shaken("upgrade", "", healthy),
 		want: []string{"warning upgrade_refused"},
 	},

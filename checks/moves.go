@@ -10,7 +10,7 @@ type move struct {
 
 // moves finds every move away from a node. Where that node was well and in
 // rotation, for it answered somebody later, the session has drifted. One that
-// leaves a failing node, or a node that the balancer has just ejected, has
+// leaves a node which fails, was tried in vain, or has just been ejected, has
 // failed over, which is no drift.
 func (v *view) moves() (drifts, failovers []move) {
 	for _, w := range v.walks {
@@ -19,7 +19,8 @@ func (v *view) moves() (drifts, failovers []move) {
 				continue
 			}
 			m := move{w.home, a.giver, a}
-			if v.well(w.home) && v.answeredSince(w.home, w.Balancer, a.At) {
+			tried := slices.Contains(a.tried, w.home)
+			if v.well(w.home) && !tried && v.answeredSince(w.home, w.Balancer, a.At) {
 				drifts = append(drifts, m)
 			} else {
 				failovers = append(failovers, m)

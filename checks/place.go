@@ -35,6 +35,7 @@ func (v *view) place(n probes.Node) place {
 	for _, e := range v.entrances {
 		if p := v.placeIn(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p.Reason})
+			whole.Reason += ", and none at " + e.name
 		}
 	}
 	return whole
@@ -57,6 +58,8 @@ func (v *view) placeIn(n probes.Node, t traffic) place {
 		return unknown("no answer through the balancer tells which node gave it")
 	case v.who.Ambiguous(v.direct[n.ID].Label):
 		return unknown("another node calls itself the same")
+	case v.who.direct[n.ID] == "" && t.newcomers()[""] > 0:
+		return unknown("it has not told its name, and clients met names that no node has told")
 	case !v.up[n.ID]:
 		return unknown("it does not answer, and a retry on another node would hide that it was tried")
 	case t.aimedAt(n.ID):

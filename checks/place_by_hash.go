@@ -23,7 +23,7 @@ func (v *view) placeByHash(n probes.Node, t traffic) place {
 	}
 	missed, agreed := v.missed(t), 0
 	for _, a := range t.answers {
-		if a.walk.Expected == "" || a.node == "" || !a.OK() {
+		if a.walk.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
 		index, ok := v.oracle.Pick(v.key(a.walk), missed...)
@@ -31,8 +31,8 @@ func (v *view) placeByHash(n probes.Node, t traffic) place {
 			continue
 		}
 		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
-			return unknown("the answers do not follow %s: client %s was answered by %s, computed %s",
-				v.Cluster.Balancer.Method, v.key(a.walk), a.node, computed)
+			return unknown("the answers do not follow %s: client %s was answered by %q, computed %q",
+				v.Cluster.Balancer.Method, v.key(a.walk), orElse(a.node, a.Label), computed)
 		}
 		if a.walk.Expected == n.ID {
 			agreed++

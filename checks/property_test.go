@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,10 +81,17 @@ func anyRound(t *rapid.T) checks.Round {
 		})
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "handshakes") {
-		r.Handshakes = append(r.Handshakes, probes.HandshakeObservation{
-			Balancer: anyAddress(t), Expected: anyLabel(t), Stage: oneOf(t, "stage", "", "open", "poll"), Error: anyText(t),
-			Opened: rapid.Bool().Draw(t, "opened"), Known: rapid.Bool().Draw(t, "known"), Offered: rapid.Bool().Draw(t, "offered"),
-		})
+		r.Handshakes = append(r.Handshakes, anyHandshake(t, ""))
+	}
+	for _, n := range c.Nodes {
+		if rapid.Bool().Draw(t, "handshake") {
+			r.Handshakes = append(r.Handshakes, anyHandshake(t, n.ID))
+		}
+	}
+	for _, kind := range []probes.EvidenceKind{probes.EvidenceNginxErrorLog, probes.EvidenceHAProxyStats} {
+		if rapid.Bool().Draw(t, string(kind)) {
+			r.Evidence = append(r.Evidence, anyEvidence(t, kind))
+		}
 	}
 	for _, name := range []string{"Redis Server", "DB"} {
 		if rapid.Bool().Draw(t, name) {
@@ -94,12 +102,7 @@ func anyRound(t *rapid.T) checks.Round {
 }
 
 func contains[T any](list []T, fits func(T) bool) bool {
-	for _, x := range list {
-		if fits(x) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, fits)
 }
 
 func anyCluster(t *rapid.T) *probes.Cluster {
@@ -169,6 +172,24 @@ func anyWalk(t *rapid.T) probes.Walk {
 	return w
 }
 
+func anyHandshake(t *rapid.T, node string) probes.HandshakeObservation {
+	return probes.HandshakeObservation{
+		Balancer: anyAddress(t), Node: node, Expected: anyLabel(t), Stage: oneOf(t, "stage", "", "open", "poll"), Error: anyText(t),
+		Opened: rapid.Bool().Draw(t, "opened"), Known: rapid.Bool().Draw(t, "known"), Offered: rapid.Bool().Draw(t, "offered"),
+	}
+}
+
+func anyEvidence(t *rapid.T, kind probes.EvidenceKind) probes.EvidenceObservation {
+	o := probes.EvidenceObservation{Kind: kind, Source: "its own word", Error: oneOf(t, "unread", "", "", "HTTP 401"), Silent: anyText(t)}
+	for range rapid.IntRange(0, 3).Draw(t, "servers") {
+		o.Servers = append(o.Servers, probes.ServerEvidence{
+			Server: oneOf(t, "server", "10.0.0.1:8080", "node2", "web", anyText(t)), Detail: anyText(t),
+			State: oneOf(t, "state", probes.ServerUp, probes.ServerDown, probes.ServerDraining, probes.ServerUnknown),
+		})
+	}
+	return o
+}
+
 // anyExchange is well more often than not, else nothing would come of a walk.
 func anyExchange(t *rapid.T) probes.Exchange {
 	ex := probes.Exchange{
@@ -178,6 +199,7 @@ func anyExchange(t *rapid.T) probes.Exchange {
 		Own:     oneOf(t, "own", own, own, netip.Addr{}, netip.MustParseAddr("2001:db8::7")),
 		Label:   anyLabel(t),
 		Session: anySession(t),
+		Store:   oneOf(t, "store", "", "n1", "n2"),
 		Value:   oneOf(t, "value", "1002", "1001", "", anyText(t)),
 		Timing:  probes.Timing{Total: anyDuration(t)},
 	}

@@ -115,6 +115,15 @@ var rotationSpecs = []spec{
 		}),
 	},
 	{
+		name: "not ejected by hash: an unlisted server has a share of it",
+		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
+			for s := range r.Walks[0].Steps {
+				r.Walks[0].Steps[s].Label = "node9"
+			}
+		}),
+		want: []string{"warning unknown_node/node9"},
+	},
+	{
 		name: "not ejected by hash: it is down, and its clients rightly go on",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
 			r.direct("node2", refused(testPage))
@@ -205,6 +214,13 @@ var rotationSpecs = []spec{
 		name:  "not ejected by chance: strangers took half of the clients",
 		round: from(missing(18), func(r *round) { r.clients(18, "node9") }),
 		want:  []string{"warning unknown_node/node9"},
+	},
+	{
+		name: "not ejected by chance: it may be the one of a name that nobody told",
+		round: from(missing(36), func(r *round) {
+			r.node("node2").Label = ""
+			r.clients(18, "tomcat2")
+		}),
 	},
 	{
 		name:  "not ejected by chance: it is a backup",

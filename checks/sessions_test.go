@@ -32,6 +32,16 @@ func counting() *round {
 	return r
 }
 
+// storedIn is a healthy round whose first session is kept in stores, as its
+// answers tell.
+func storedIn(stores ...string) func() *round {
+	return bent(func(r *round) {
+		for i, store := range stores {
+			r.Walks[0].Steps[i].Store = store
+		}
+	})
+}
+
 const otherSession probes.Fingerprint = "s:ffffffff"
 
 var sessionSpecs = []spec{
@@ -216,6 +226,20 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_rollback/node3"},
 	},
 	{name: "no rollback: it holds what it was given", round: counting},
+
+	{
+		name:  "store failover: the session is kept in another memcached",
+		round: storedIn("n1", "n1", "n2", "n2"),
+		want:  []string{"info store_failover"},
+	},
+	{
+		name: "no store failover: another session is kept in another memcached",
+		round: from(storedIn("n1", "n1", "n2", "n2"), func(r *round) {
+			r.Walks[0].Steps[2].Session, r.Walks[0].Steps[3].Session = otherSession, otherSession
+		}),
+		want: []string{"critical session_lost/node1"},
+	},
+	{name: "no store failover: the store is not told at first", round: storedIn("", "n1", "n1", "n1")},
 
 	{
 		name: "cookie rejected: once, however many clients were given it",

@@ -71,11 +71,6 @@ func (v *view) separateByWorker() []separation {
 	return list
 }
 
-// onlyMet reports whether node gave every answer.
-func (w *walk) onlyMet(node string) bool {
-	return !slices.ContainsFunc(w.answers, func(a *answer) bool { return a.node != node })
-}
-
 // separated: every answer of the walk came either from the node that the hash
 // names, or from the one it names without that node; both came, and the first
 // has not left.

@@ -72,20 +72,6 @@ func (v *view) stayed() int {
 	return max(0, least)
 }
 
-// stayed counts the follow-ups that were answered by the session's own node.
-// It is not ok for a client that did not come back.
-func (w *walk) stayed() (count int, ok bool) {
-	if len(w.Steps) < 2 || !w.First().OK() {
-		return 0, false
-	}
-	for _, a := range w.answers {
-		if a.Kind == probes.StepFollow && a.node != "" && a.node == w.home {
-			count++
-		}
-	}
-	return count, true
-}
-
 // untold reports whether some session that was followed does not tell its node.
 func (v *view) untold() bool {
 	return slices.ContainsFunc(v.walks, func(w *walk) bool {

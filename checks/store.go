@@ -10,15 +10,15 @@ import (
 // with memcached-session-manager, ID-n1 that became ID-n2.
 func stores(v *view) []Finding {
 	var evidence []string
-	for _, w := range v.Walks {
+	for _, w := range v.walks {
 		from := w.First().Store
-		for i, s := range w.Steps {
-			if from == "" || s.Store == "" || s.Store == from {
+		for _, a := range w.answers {
+			if from == "" || a.Store == "" || a.Store == from {
 				continue
 			}
-			if fate := w.Fate(i); fate == probes.FateKept || (s.Session != "" && s.Session == w.First().Session) {
-				evidence = append(evidence, fmt.Sprintf("session %s moved from %s to %s at %s", w.First().Session, from, s.Store, clock(s.At)))
-				from = s.Store
+			if a.fate == probes.FateKept || (a.Session != "" && a.Session == w.First().Session) {
+				evidence = append(evidence, fmt.Sprintf("session %s moved from %s to %s at %s", w.First().Session, from, a.Store, clock(a.At)))
+				from = a.Store
 			}
 		}
 	}

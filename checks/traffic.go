@@ -1,11 +1,7 @@
 package checks
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"stickwatch/probes"
@@ -16,51 +12,6 @@ import (
 type traffic struct {
 	walks   []*walk
 	answers []*answer
-}
-
-// A walk is a client's walk with the nodes that it met.
-type walk struct {
-	probes.Walk
-	home    string // the node that opened its session; "": not told
-	answers []*answer
-}
-
-// An answer is a step of a walk with the node that gave it.
-type answer struct {
-	probes.Step
-	walk   *walk
-	fate   probes.Fate
-	node   string   // "": not told, or by none that is listed
-	giver  string   // the node; else, where every node told its label, the stranger's label in quotes
-	blamed string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
-	tried  []string // nodes that were tried before, and did not answer
-}
-
-// moved reports whether an answer came from another node than the session's.
-func (a *answer) moved() bool { return a.giver != "" && a.walk.home != "" && a.giver != a.walk.home }
-
-// An entrance is one address of the balancer. Each is a balancer of its own,
-// with a view of its own of which nodes are well.
-type entrance struct {
-	probes.BalancerObservation
-	name string // its URL, with the address where the URL has several
-	traffic
-}
-
-// plain is every exchange at the entrance that belongs to no walk.
-func (e entrance) plain() []probes.Exchange {
-	return append([]probes.Exchange{e.Primary}, e.Pages...)
-}
-
-// answered reports whether anything came back.
-func (e entrance) answered() bool {
-	return slices.ContainsFunc(e.plain(), probes.Exchange.Answered) ||
-		slices.ContainsFunc(e.answers, func(a *answer) bool { return a.Answered() })
-}
-
-// page names a page at the entrance.
-func (e entrance) page(path string) string {
-	return strings.TrimSuffix(e.URL, "/") + path + strings.TrimPrefix(e.name, e.URL)
 }
 
 // A sighting is a node that answered through an address of the balancer.
@@ -76,47 +27,13 @@ func (v *view) lookThrough() {
 		v.add(v.resolve(w))
 	}
 	for _, b := range v.Balancers {
-		e := entrance{BalancerObservation: b, name: b.URL}
-		same := func(other probes.BalancerObservation) bool { return other.URL == b.URL && other.Address != b.Address }
-		if slices.ContainsFunc(v.Balancers, same) {
-			e.name = fmt.Sprintf("%s (%s)", b.URL, b.Address)
-		}
-		for _, w := range v.walks {
-			if w.Balancer == b.Address && w.URL == b.URL {
-				e.add(w)
-			}
-		}
-		v.entrances = append(v.entrances, e)
+		v.entrances = append(v.entrances, v.entranceOf(b))
 	}
 }
 
 func (t *traffic) add(w *walk) {
 	t.walks = append(t.walks, w)
 	t.answers = append(t.answers, w.answers...)
-}
-
-// resolve finds the node behind every step of w.
-func (v *view) resolve(w probes.Walk) *walk {
-	out := &walk{Walk: w, home: v.who.Who(w.First().Label)}
-	for i, step := range w.Steps {
-		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
-		a.giver = a.node
-		if a.node == "" && v.stranger(step.Label) {
-			a.giver = strconv.Quote(step.Label)
-		}
-		a.blamed = v.blame(a, i > 0)
-		out.answers = append(out.answers, a)
-		if seen := (sighting{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(v.sightings[seen]) {
-			v.sightings[seen] = step.At
-		}
-	}
-	return out
-}
-
-// stranger reports whether a label is of no listed node. While some node has
-// not told its label, a strange one may be its.
-func (v *view) stranger(label string) bool {
-	return label != "" && v.who.Complete() && v.who.Who(label) == "" && !v.who.Ambiguous(label)
 }
 
 // answeredSince reports whether node answered a request through an address of

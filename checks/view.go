@@ -12,13 +12,13 @@ import (
 type view struct {
 	Round // Nodes is made to be as Cluster.Nodes
 
-	who     Identity
-	direct  map[string]*probes.NodeObservation // by node id
-	up      map[string]bool                    // by node id
-	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
-	serving []probes.Node                      // up, and meant to get new clients
-	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
-	told    map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
+	who      Identity
+	direct   map[string]*probes.NodeObservation // by node id
+	up       map[string]bool                    // by node id
+	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving  []probes.Node                      // up, and meant to get new clients
+	oracle   balance.Picker                     // nil: the balancer has no arithmetic that can be computed
+	outcomes map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
 
 	onlyFailing string // the one node that fails when asked directly; "": none does, or several do
 
@@ -49,7 +49,7 @@ func look(r Round) *view {
 	v := &view{
 		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
 		direct: make(map[string]*probes.NodeObservation), up: make(map[string]bool),
-		told: make(map[outcome]bool), places: make(map[string]place),
+		outcomes: make(map[outcome]bool), places: make(map[string]place),
 	}
 	if picker, ok := Oracle(r.Cluster); ok {
 		v.oracle = picker
@@ -63,7 +63,7 @@ func look(r Round) *view {
 	}
 	for _, o := range r.Nodes {
 		for _, ex := range questions(o) {
-			v.told[outcomeOf(ex)] = v.told[outcomeOf(ex)] || v.well(o.Node)
+			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
 		}
 	}
 	v.onlyFailing = v.theOnlyFailing()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -20,19 +21,26 @@ type refusal struct {
 	answer answer
 }
 
-// said is what the answer says, uncut and unclean.
-func (r refusal) said() string { return complaintOf(r.answer.body).Message }
+// said is what the answer says in Engine.IO's own words. Nothing else is ever
+// quoted: it may be any page, and any page may show a session id.
+func (r refusal) said() string {
+	message := complaintOf(r.answer.body).Message
+	for _, known := range messages {
+		if strings.Contains(message, known) {
+			return strconv.Quote(known)
+		}
+	}
+	return fmt.Sprintf("%d bytes of something else", len(r.answer.body))
+}
 
-func (r refusal) Error() string { return r.quoting(r.said()) }
-
-// quoting is the error with said in its place.
-func (r refusal) quoting(said string) string {
-	got := fmt.Sprintf("HTTP status %d, %q", r.answer.status, said)
+func (r refusal) Error() string {
+	said := r.said()
+	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, said)
 	switch {
 	case r.code() == codeUnknownSession:
 		return "the node that got this request does not know the fresh session: " + got
 	case r.stage == stageOpen && r.answer.status == http.StatusOK:
-		return fmt.Sprintf("no Engine.IO: got %q, want an open packet", said)
+		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", said)
 	case r.stage == stageOpen:
 		return "no session: got " + got
 	case r.stage == stageUpgrade && r.answer.status == http.StatusSwitchingProtocols:
@@ -75,7 +83,7 @@ func (s *session) words(err error, stage string) string {
 		err = u.Err // without the URL, which has the session id in it
 	}
 	if r, ok := errors.AsType[refusal](err); ok {
-		return r.quoting(probes.Clean(s.hide(r.said()), probes.MaxError/2))
+		return r.Error()
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {

@@ -141,6 +141,11 @@ const (
 	codeUnsupportedVersion = 5
 )
 
+// messages are Engine.IO's own, of all versions.
+var messages = []string{
+	"Session ID unknown", "Transport unknown", "Bad handshake method", "Bad request", "Forbidden", "Unsupported protocol version",
+}
+
 // complaintOf reads a refusal's body. A refused WebSocket has the message alone
 // in it, and some servers a JSON string.
 func complaintOf(body string) complaint {

@@ -26,9 +26,10 @@ type node struct {
 	upgrade bool   // offers the WebSocket
 	name    string // starts its session ids
 
-	mu     sync.Mutex
-	queue  map[string][]string // packets for each session
-	events []string
+	sockets sync.WaitGroup // that are open: a client's farewell may be on its way
+	mu      sync.Mutex
+	queue   map[string][]string // packets for each session
+	events  []string
 }
 
 func newNode(eio revision, name string) *node {
@@ -42,6 +43,7 @@ func (n *node) note(event string) {
 }
 
 func (n *node) seen() []string {
+	n.sockets.Wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.events)
@@ -136,6 +138,8 @@ func (n *node) poll(w http.ResponseWriter, r *http.Request, sid string) {
 }
 
 func (n *node) socket(w http.ResponseWriter, r *http.Request, sid string) {
+	n.sockets.Add(1)
+	defer n.sockets.Done()
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return
