@@ -81,7 +81,7 @@ func (v *view) balancerErrors(e entrance) []Finding {
 			return
 		}
 		evidence = append(evidence, describe(ex))
-		if culprit = orElse(culprit, v.onlyFailing); culprit == "" {
+		if culprit == "" {
 			unexplained++
 		}
 		culprits[culprit] = true

@@ -22,7 +22,7 @@ var balancerSpecs = []spec{
 	{
 		name:  "down: nothing listens",
 		round: func() *round { return silent(refused(testPage)) },
-		want:  []string{"critical balancer_down/http://shop.example"},
+		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},
 	},
 	{
 		name: "down: its name does not resolve",
@@ -43,7 +43,7 @@ var balancerSpecs = []spec{
 	{
 		name:  "down: it takes connections and says nothing, while all nodes are well",
 		round: func() *round { return silent(hung(testPage)) },
-		want:  []string{"critical balancer_down/http://shop.example"},
+		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},
 	},
 	{
 		name:  "not down: one request was lost, clients are answered",
@@ -81,13 +81,13 @@ var balancerSpecs = []spec{
 			r.direct("node2", hung(testPage))
 			return r
 		},
-		want: []string{"critical balancer_down/http://shop.example", "warning node_down/node1", "warning node_down/node2"},
+		want: []string{"critical balancer_down/http://shop.example (192.0.2.10:80)", "warning node_down/node1", "warning node_down/node2"},
 	},
 
 	{
 		name:  "error: 502 to everybody, while all nodes are well",
 		round: func() *round { return silent(page(testPage, 502)) },
-		want:  []string{"critical balancer_error/http://shop.example"},
+		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
 	},
 	{
 		name: "error: 502 because no node is left",
@@ -98,7 +98,7 @@ var balancerSpecs = []spec{
 		},
 		want: []string{
 			"critical node_down/node1",
-			"critical balancer_error/http://shop.example [node1 node2 node3] <- node_down/node1",
+			"critical balancer_error/http://shop.example (192.0.2.10:80) [node1 node2 node3] <- node_down/node1",
 			"critical node_down/node2", "critical node_down/node3",
 		},
 	},
@@ -111,7 +111,7 @@ var balancerSpecs = []spec{
 		},
 		want: []string{
 			"critical node_paused/node1",
-			"critical balancer_error/http://shop.example [node1 node2 node3] <- node_paused/node1",
+			"critical balancer_error/http://shop.example (192.0.2.10:80) [node1 node2 node3] <- node_paused/node1",
 			"critical node_paused/node2", "critical node_paused/node3",
 		},
 	},
@@ -122,7 +122,7 @@ var balancerSpecs = []spec{
 			r.say(probes.StatusReport{State: "paused"}, "node2")
 			return r
 		},
-		want: []string{"critical balancer_error/http://shop.example", "critical node_paused/node2"},
+		want: []string{"critical balancer_error/http://shop.example (192.0.2.10:80)", "critical node_paused/node2"},
 	},
 	{
 		name: "error: our only node is down, and the balancer goes on asking it",
@@ -134,7 +134,7 @@ var balancerSpecs = []spec{
 		want: []string{
 			"warning node_down/node2",
 			"critical node_failing_in_rotation/node2 <- node_down/node2",
-			"critical balancer_error/http://shop.example [node2] <- node_failing_in_rotation/node2",
+			"critical balancer_error/http://shop.example (192.0.2.10:80) [node2] <- node_failing_in_rotation/node2",
 		},
 	},
 	{

@@ -16,31 +16,56 @@ func (v *view) blame(a *answer, cameBack bool) string {
 		return ""
 	case a.node != "":
 		return a.node
+	case v.refusesAll:
+		return "" // the balancer refuses everybody, those of well nodes, too: that is no node's doing
 	case aim != "" && v.failsDirectly(aim):
 		return aim
 	case cameBack && home != "" && v.failsDirectly(home):
 		return home
 	case aim != "":
 		return "" // a well node's client failed: whoever did that, it is not known to be a node
+	case cameBack && home != "" && v.holds():
+		return "" // so did one that the balancer holds on a well node
 	default:
 		return v.onlyFailing
 	}
 }
 
+// holds reports whether the balancer is meant to hold a client on its node.
+func (v *view) holds() bool {
+	m := v.Cluster.Balancer.Method
+	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
+}
+
+// servesNobody reports whether the balancer turned all clients away, although
+// some of them were aimed at nodes that are well.
+func (v *view) servesNobody() bool {
+	aimedAtWell := false
+	for _, w := range v.Walks {
+		for _, s := range w.Steps {
+			if s.Status < 500 && s.Answered() {
+				return false
+			}
+		}
+		aimedAtWell = aimedAtWell || (w.Expected != "" && v.well(w.Expected) && w.First().Status >= 500)
+	}
+	return aimedAtWell
+}
+
 // blamePlain is blame for a request that belongs to no walk. What a well node
 // says of itself is nobody else's doing.
 func (v *view) blamePlain(ex probes.Exchange) string {
-	if !failed(ex) || v.outcomes[outcomeOf(ex)] {
+	if !failed(ex) || v.outcomes[outcomeOf(ex)] || v.refusesAll {
 		return ""
 	}
 	return v.onlyFailing
 }
 
-// failed: a server's error, or no whole answer although the balancer took the
-// connection.
+// failed: a server's error, or no answer that is one, although the balancer
+// took the connection.
 func failed(ex probes.Exchange) bool {
-	cut := ex.Failure == probes.FailureTimeout || ex.Failure == probes.FailureReset
-	return ex.Status >= 500 || (cut && ex.Own.IsValid())
+	broken := ex.Failure != "" && ex.Failure != probes.FailureCancelled
+	return ex.Status >= 500 || (broken && ex.Own.IsValid())
 }
 
 // failsDirectly: the node fails the very thing that walks ask of it.

@@ -27,6 +27,17 @@ func FreshClients(share, confidence float64) int {
 // of a balancer, whatever the confidence asked for.
 const MaxFreshClients = 300
 
+// MaxFollowUps bounds how often one canary comes back in a round; a confidence
+// that needs more cannot be had from it alone.
+const MaxFollowUps = 100
+
+// ClientsToMiss is how many new clients must miss n before it counts as out of
+// rotation: two samples of the size that one test needs, so that a false alarm
+// is a matter of one in a million rounds.
+func ClientsToMiss(c *probes.Cluster, n probes.Node, confidence float64) int {
+	return 2 * FreshClients(Share(n, Serving(c, nil)), confidence)
+}
+
 // never is more trials than anybody takes: certainty cannot be had.
 const never = 1 << 20
 
@@ -65,8 +76,8 @@ func Share(node probes.Node, among []probes.Node) float64 {
 	return float64(weight(node)) / float64(total)
 }
 
-// LargestShare is the best luck a client could have of meeting one node twice.
-func LargestShare(among []probes.Node) float64 {
+// largestShare is the best luck a client could have of meeting one node twice.
+func largestShare(among []probes.Node) float64 {
 	largest := 0.0
 	for _, n := range among {
 		largest = max(largest, Share(n, among))
@@ -74,10 +85,11 @@ func LargestShare(among []probes.Node) float64 {
 	return largest
 }
 
-// Luck is the chance that a follow-up stays on its node though nothing holds
-// it there: the largest share among the nodes that new clients met, or among
-// all that serve where one source address meets only one.
-func Luck(serving []probes.Node, met map[string]bool) float64 {
+// Luck is the chance that a follow-up stays at home though nothing holds it
+// there: home's share among the nodes that new clients met, or among all that
+// serve where one source address meets only one. A home that is not among them
+// is taken for the luckiest.
+func Luck(home string, serving []probes.Node, met map[string]bool) float64 {
 	var among []probes.Node
 	for _, n := range serving {
 		if met[n.ID] {
@@ -87,7 +99,12 @@ func Luck(serving []probes.Node, met map[string]bool) float64 {
 	if len(among) < 2 {
 		among = serving
 	}
-	return LargestShare(among)
+	for _, n := range among {
+		if n.ID == home {
+			return Share(n, among)
+		}
+	}
+	return largestShare(among)
 }
 
 func weight(n probes.Node) int { return max(1, n.Weight) }

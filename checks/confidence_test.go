@@ -77,24 +77,23 @@ func TestShares(t *testing.T) {
 	if got := checks.Share(nodes[0], nodes); got != 0.6 {
 		t.Errorf("share of the heaviest: got %v, want 0.6", got)
 	}
-	if got := checks.LargestShare(nodes); got != 0.6 {
-		t.Errorf("largest share: got %v, want 0.6", got)
-	}
 	if got := checks.Share(nodes[0], nil); got != 0 {
 		t.Errorf("share among none: got %v, want 0", got)
 	}
+	all := map[string]bool{"a": true, "b": true, "c": true}
 	for _, tc := range []struct {
-		name string
-		met  map[string]bool
-		want float64
+		name, home string
+		met        map[string]bool
+		want       float64
 	}{
-		{"all were met", map[string]bool{"a": true, "b": true, "c": true}, 0.6},
-		{"the two lighter ones were met", map[string]bool{"b": true, "c": true}, 0.5},
-		{"one address meets one node: the others might have answered", map[string]bool{"b": true}, 0.6},
-		{"nobody was met", nil, 0.6},
-		{"a stranger was met", map[string]bool{"": true, "b": true}, 0.6},
+		{"all were met, at the heaviest", "a", all, 0.6},
+		{"all were met, at a light one", "b", all, 0.2},
+		{"the two lighter ones were met", "b", map[string]bool{"b": true, "c": true}, 0.5},
+		{"one address meets one node: the others might have answered", "b", map[string]bool{"b": true}, 0.2},
+		{"home is not told", "", nil, 0.6},
+		{"home is a stranger's", `"x"`, all, 0.6},
 	} {
-		if got := checks.Luck(nodes, tc.met); got != tc.want {
+		if got := checks.Luck(tc.home, nodes, tc.met); got != tc.want {
 			t.Errorf("luck when %s: got %v, want %v", tc.name, got, tc.want)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"stickwatch/probes"
 )
 
 // A service is a dependency as seen from both sides.
@@ -62,13 +64,24 @@ func dependencies(v *view) []Finding {
 	var list []Finding
 	for _, s := range v.services() {
 		if s.down() {
-			list = append(list, s.downFinding())
+			f := s.downFinding()
+			f.unanswered, f.store = s.probed && !s.up, v.keepsSessions(s.name)
+			list = append(list, f)
 		}
 		if s.disputed() {
 			list = append(list, s.disputedFinding())
 		}
 	}
 	return list
+}
+
+// keepsSessions reports whether a dependency is of a kind that sessions are
+// kept in.
+func (v *view) keepsSessions(name string) bool {
+	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
+		return strings.EqualFold(d.Name, name) &&
+			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
+	})
 }
 
 func (s service) downFinding() Finding {

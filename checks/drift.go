@@ -25,10 +25,9 @@ func drift(v *view) []Finding {
 		evidence = append(evidence, fmt.Sprintf("session %s of %s was answered by %s at %s",
 			orElse(string(m.walk.First().Session), "without a visible id"), m.from, m.to, clock(m.At)))
 	}
-	f := Finding{Code: SessionDrift, Severity: Critical}
-	f.Nodes = v.nodesWhere(func(id string) bool {
+	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
-	})
+	}))
 	f.Summary = fmt.Sprintf("sessions do not stay on their node: %d of %d follow-ups were answered by another one while it was well", len(drifts), v.followUps())
 	if lost > 0 {
 		f.Summary += fmt.Sprintf(", and %d of them had lost the session", lost)

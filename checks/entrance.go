@@ -2,6 +2,8 @@ package checks
 
 import (
 	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -34,15 +36,25 @@ func (e entrance) page(path string) string {
 
 // entranceOf gathers what clients met at one address.
 func (v *view) entranceOf(b probes.BalancerObservation) entrance {
-	e := entrance{BalancerObservation: b, name: b.URL}
-	another := func(o probes.BalancerObservation) bool { return o.URL == b.URL && o.Address != b.Address }
-	if slices.ContainsFunc(v.Balancers, another) {
-		e.name = fmt.Sprintf("%s (%s)", b.URL, b.Address)
-	}
+	e := entrance{BalancerObservation: b, name: v.entranceName(b.URL, b.Address)}
 	for _, w := range v.walks {
 		if w.Balancer == b.Address && w.URL == b.URL {
 			e.add(w)
 		}
 	}
 	return e
+}
+
+// entranceName is the URL, with the address where the URL has a name for a
+// host: it may resolve to several today and to one tomorrow, and a finding's
+// key must stay the same.
+func (v *view) entranceName(rawURL string, at netip.AddrPort) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || !at.IsValid() {
+		return rawURL
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return rawURL
+	}
+	return fmt.Sprintf("%s (%s)", rawURL, at)
 }

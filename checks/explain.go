@@ -20,7 +20,7 @@ var rules = []rule{
 	{BalancerError, NodePaused, mayCause},
 	{BalancerSplit, NodeEjected, mayCause},
 	{NodePaused, DependencyDown, reportedBy},
-	{NodeDown, DependencyDown, erringOf},
+	{NodeDown, DependencyDown, suffers},
 	{DependencyDisputed, DependencyDown, sameDependency},
 	{NodeFailingInRotation, NodeDown, sameNode},
 	{NodeFailingInRotation, PageFailing, sameNode},
@@ -28,8 +28,8 @@ var rules = []rule{
 	{PageFailing, PageFailing, samePage},
 	{PageFailing, NodeFailingInRotation, mayCause},
 	{PageFailing, NodeDown, mayCause},
-	{HandshakeBroken, BalancerDown, seenThrough},
-	{HandshakeBroken, BalancerError, seenThrough},
+	{HandshakeBroken, BalancerDown, onlyThere},
+	{HandshakeBroken, BalancerError, onlyThere},
 	{HandshakeBroken, HandshakeBroken, mayCauseOrUntold},
 	{HandshakeBroken, NodePaused, mayCauseOrUntold},
 	{HandshakeBroken, SessionDrift, seenThrough},
@@ -37,13 +37,13 @@ var rules = []rule{
 	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
 	{SessionDrift, CookieRejected, always},
 	{SessionLost, CookieRejected, always},
-	{SessionLost, SessionNotShared, lostByMove},
 	{SessionLost, SessionDrift, lostByMove},
-	{SessionLost, DependencyDown, always},
-	{SessionNotShared, DependencyDown, always},
+	{SessionLost, SessionNotShared, lostByMove},
+	{SessionLost, DependencyDown, storedThere},
+	{SessionNotShared, DependencyDown, storedThere},
 	{Slow, DependencyDown, reportedBy},
 	{Slow, Slow, throughBalancer},
-	{Slow, NodeDown, throughBalancer},
+	{Slow, NodeDown, waitsFor},
 	{StartOrder, NodeRestarted, sameNode},
 }
 
@@ -53,9 +53,27 @@ func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.N
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
-// erringOf: a node that answers with errors, and not one that does not answer,
-// may suffer from what it depends on.
-func erringOf(effect, _ Finding) bool { return effect.erring }
+// suffers: a node that answers with errors, and not one that does not answer,
+// may suffer from a service that it complains of, or that is down for us, too.
+func suffers(effect, cause Finding) bool {
+	return effect.erring && (cause.unanswered || reportedBy(effect, cause))
+}
+
+// storedThere: sessions go with the store that they are kept in. Which of the
+// dependencies that is nobody has said, so it is one that could be.
+func storedThere(effect, cause Finding) bool {
+	return cause.store || slices.ContainsFunc(effect.Nodes, func(id string) bool { return slices.Contains(cause.Nodes, id) })
+}
+
+// onlyThere: the handshake broke at this address of the balancer, and at none
+// besides.
+func onlyThere(effect, cause Finding) bool {
+	return len(effect.entrances) == 1 && effect.entrances[0] == cause.Target
+}
+
+// waitsFor: what is slow through the balancer may wait for a node that hangs,
+// not for one that refuses at once.
+func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause) && cause.unanswered }
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 

@@ -116,8 +116,34 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"sessions lost with their store",
-			[]Finding{of(SessionLost, Critical, "node1"), dependency(DependencyDown, "Redis")},
+			[]Finding{of(SessionLost, Critical, "node1"), {Code: DependencyDown, Severity: Critical, Dependency: "Redis", store: true}},
 			[]string{"dependency_down/Redis", "session_lost <- dependency_down/Redis"},
+		},
+		{
+			"sessions lost on a node that complains of a dependency",
+			[]Finding{of(SessionLost, Critical, "node1"), dependency(DependencyDown, "Grid", "node1")},
+			[]string{"dependency_down/Grid", "session_lost <- dependency_down/Grid"},
+		},
+		{
+			"sessions lost, and mail is down: two causes",
+			[]Finding{of(SessionLost, Critical, "node1"), dependency(DependencyDown, "SMTP")},
+			[]string{"session_lost", "dependency_down/SMTP"},
+		},
+		{
+			"errors of a node, by what is down for us, too",
+			[]Finding{
+				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, erring: true},
+				{Code: DependencyDown, Severity: Critical, Dependency: "DB", unanswered: true},
+			},
+			[]string{"dependency_down/DB", "node_down/node1 <- dependency_down/DB"},
+		},
+		{
+			"errors of a node, while another one complains of something that answers us: two causes",
+			[]Finding{
+				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, erring: true},
+				dependency(DependencyDown, "Mail", "node2"),
+			},
+			[]string{"dependency_down/Mail", "node_down/node1"},
 		},
 		{
 			"a dispute, by the same dependency",
@@ -134,8 +160,13 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"handshakes, by the balancer's errors",
-			[]Finding{on(HandshakeBroken, Critical, ""), on(BalancerError, Critical, lb)},
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, entrances: []string{lb}}, on(BalancerError, Critical, lb)},
 			[]string{"balancer_error/" + lb, "handshake_broken <- balancer_error/" + lb},
+		},
+		{
+			"handshakes that break at an address that is well, too: two causes",
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, entrances: []string{lb, "another"}}, on(BalancerDown, Critical, lb)},
+			[]string{"handshake_broken", "balancer_down/" + lb},
 		},
 		{
 			"handshakes, by a node that fails in rotation, where nobody knows whom they met",

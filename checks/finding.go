@@ -81,7 +81,11 @@ type Finding struct {
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
 
-	erring bool // the node answers, with errors
+	// What explanations go by, and nobody is shown.
+	erring     bool     // the node answers, with errors
+	unanswered bool     // it was asked and did not answer: a node in time, a dependency at all
+	store      bool     // the dependency is of a kind that sessions are kept in
+	entrances  []string // names of the balancer's addresses at which it was seen
 }
 
 // clusterWide findings are one thing, whichever nodes show it in a round.

@@ -23,6 +23,7 @@ var families = map[string][]spec{
 	"consistency":  consistencySpecs,
 	"latency":      latencySpecs,
 	"blind spots":  blindSpotSpecs,
+	"inference":    inferenceSpecs,
 }
 
 func TestFindings(t *testing.T) {

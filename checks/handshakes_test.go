@@ -52,8 +52,8 @@ var handshakeSpecs = []spec{
 		name:  "broken: with the balancer",
 		round: from(func() *round { return silent(refused(testPage)) }, func(r *round) { r.shake("open", "") }),
 		want: []string{
-			"critical balancer_down/http://shop.example",
-			"critical handshake_broken <- balancer_down/http://shop.example",
+			"critical balancer_down/http://shop.example (192.0.2.10:80)",
+			"critical handshake_broken <- balancer_down/http://shop.example (192.0.2.10:80)",
 		},
 	},
 	{
@@ -70,7 +70,7 @@ var handshakeSpecs = []spec{
 			r.shake("open", "")
 			r.Handshakes[0].Node = "node2"
 		}),
-		want: []string{"critical balancer_down/http://shop.example", "critical handshake_broken/node2"},
+		want: []string{"critical balancer_down/http://shop.example (192.0.2.10:80)", "critical handshake_broken/node2"},
 	},
 	{
 		name: "not broken at a node itself: it is down, as everybody knows",

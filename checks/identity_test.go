@@ -78,15 +78,39 @@ var identitySpecs = []spec{
 		},
 	},
 	{
+		name: "unknown: by the header that a balancer adds, once every node was met",
+		round: bent(func(r *round) {
+			for i := range r.Nodes {
+				r.relabel(r.Nodes[i].Node, r.Cluster.Nodes[i].URL.Host)
+				r.Nodes[i].Label = ""
+			}
+			r.visit("10.0.0.9:8080")
+		}),
+		want: []string{"warning unknown_node/10.0.0.9:8080"},
+	},
+	{
+		name: "not unknown: by such a header, while one node was not met",
+		round: bent(func(r *round) {
+			for i := range r.Nodes {
+				r.relabel(r.Nodes[i].Node, r.Cluster.Nodes[i].URL.Host)
+				r.Nodes[i].Label = ""
+			}
+			r.leave("10.0.0.3:8080")
+			r.visit("10.0.0.9:8080")
+		}),
+	},
+	{
 		name: "not unknown: one node has not told its name yet",
 		round: bent(func(r *round) {
 			r.node("node3").Label = ""
+			r.leave("node3")
 			r.visit("node9")
 		}),
 	},
 	{
 		name:  "not unknown: an error page may say anything",
 		round: bent(func(r *round) { r.visit("node9").Steps[0].Status = 500 }),
+		want:  []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80)"},
 	},
 }
 

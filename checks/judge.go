@@ -14,7 +14,7 @@ var families = []family{
 	drift, losses, sharing, cookies, handshakes,
 	rotation, splits,
 	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, unread, stores,
+	latency, certificates, blindSpots, unread, unreadStatus, stores,
 }
 
 // Judge tells what a round means.

@@ -33,7 +33,7 @@ var latencySpecs = []spec{
 			took(&r.Nodes[1].Primary, 3*time.Second)
 			took(&r.Balancers[0].Primary, 3*time.Second)
 		}),
-		want: []string{"warning slow/node2", "warning slow/http://shop.example <- slow/node2"},
+		want: []string{"warning slow/node2", "warning slow/http://shop.example (192.0.2.10:80) <- slow/node2"},
 	},
 	{
 		name: "slow: two addresses of the balancer, of which neither explains the other",
@@ -45,12 +45,21 @@ var latencySpecs = []spec{
 		want: []string{"warning slow/http://shop.example (192.0.2.10:80)", "warning slow/http://shop.example (192.0.2.11:80)"},
 	},
 	{
-		name: "slow: the balancer, by tries on a node that is down",
+		name: "slow: the balancer, and not by a node that refuses at once",
 		round: bent(func(r *round) {
 			r.down("node2")
 			took(&r.Balancers[0].Primary, 3*time.Second)
 		}),
-		want: []string{"warning node_down/node2", "warning slow/http://shop.example <- node_down/node2"},
+		want: []string{"warning node_down/node2", "warning slow/http://shop.example (192.0.2.10:80)"},
+	},
+	{
+		name: "slow: the balancer, by tries on a node that hangs",
+		round: bent(func(r *round) {
+			r.down("node2")
+			r.node("node2").Primary.Failure = probes.FailureTimeout
+			took(&r.Balancers[0].Primary, 3*time.Second)
+		}),
+		want: []string{"warning node_down/node2", "warning slow/http://shop.example (192.0.2.10:80) <- node_down/node2"},
 	},
 	{name: "not slow: at the limit", round: bent(func(r *round) { took(&r.Nodes[1].Primary, 2*time.Second) })},
 	{
@@ -75,12 +84,12 @@ var latencySpecs = []spec{
 			expires(&r.Balancers[0].Primary, 13*day)
 			expires(&r.Nodes[1].Primary, day)
 		}),
-		want: []string{"warning certificate_expiring/node2", "warning certificate_expiring/http://shop.example"},
+		want: []string{"warning certificate_expiring/node2", "warning certificate_expiring/http://shop.example (192.0.2.10:80)"},
 	},
 	{
 		name:  "certificate: has expired",
 		round: bent(func(r *round) { expires(&r.Balancers[0].Primary, -day) }),
-		want:  []string{"warning certificate_expiring/http://shop.example"},
+		want:  []string{"warning certificate_expiring/http://shop.example (192.0.2.10:80)"},
 	},
 	{name: "certificate: has more than two weeks", round: bent(func(r *round) { expires(&r.Balancers[0].Primary, 15*day) })},
 }

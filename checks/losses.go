@@ -38,7 +38,8 @@ func losses(v *view) []Finding {
 		list = append(list, f)
 	}
 	if len(moved) > 0 {
-		f := Finding{Code: SessionLost, Severity: Critical, Nodes: v.holders(moved), Target: afterMove}
+		f := aboutAll(SessionLost, Critical, v.holders(moved))
+		f.Target = afterMove
 		f.Summary = "sessions were gone when another node than their own answered" + parenthesis(f.Nodes)
 		f.Evidence = evidenceOf(moved)
 		f.Remedy = "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node."
@@ -80,7 +81,7 @@ func evidenceOf(answers []*answer) []string {
 		session := orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client))
 		at := fmt.Sprintf("on %s at %s", orElse(holder(a), "an untold node"), clock(a.At))
 		switch {
-		case a.Counter > 0:
+		case a.Counter > 0 && a.Kind != probes.StepWrite:
 			list = append(list, fmt.Sprintf("session %s held %d, and came back with %q %s", session, a.Counter, probes.Clean(a.Value, 32), at))
 		default:
 			list = append(list, fmt.Sprintf("session %s came back as %s %s", session, a.Session, at))

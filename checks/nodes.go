@@ -39,6 +39,7 @@ func (v *view) nodeDown(o probes.NodeObservation) Finding {
 	case probes.FailureRefused:
 		f.Remedy = fmt.Sprintf("Nothing listens on %s: start the application there.", v.Cluster.Nodes[v.index(o.Node)].URL.Host)
 	case probes.FailureTimeout:
+		f.unanswered = true
 		f.Remedy = fmt.Sprintf("It takes connections or drops them silently: look at %s for a hanging application or a firewall.", o.Node)
 	default:
 		f.Remedy = fmt.Sprintf("Look at the application on %s, and whether this prober can reach it.", o.Node)

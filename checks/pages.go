@@ -24,7 +24,7 @@ func pages(v *view) []Finding {
 			}
 		}
 	}
-	return append(list, v.sessionPage()...)
+	return append(append(list, v.sessionPage()...), v.pageInBetween()...)
 }
 
 // asConfigured reports whether an answer is what the configuration wants; one
@@ -78,6 +78,51 @@ func (v *view) sessionPage() []Finding {
 		}
 	}
 	return list
+}
+
+// pageInBetween judges what new clients are given of the page that walks ask
+// for. An answer that no node gives, while a well one has the page, is of
+// something in between, such as another virtual host or a closed location.
+func (v *view) pageInBetween() []Finding {
+	page := probes.Page{Path: v.Cluster.WalkPath(), Want: probes.StatusRange{From: 200, To: 399}}
+	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be open to the public
+	if private || !v.hasPage(page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+		return nil
+	}
+	var list []Finding
+	for _, e := range v.entrances {
+		var got []probes.Exchange
+		for _, w := range e.walks {
+			ex := w.First()
+			if _, told := v.outcomes[outcomeOf(ex)]; ex.Answered() && !told && !asConfigured(page, ex) && !v.ownError(ex) && w.answers[0].blamed == "" {
+				got = append(got, ex)
+			}
+		}
+		if len(got) > 0 {
+			list = append(list, failsInBetween(e, page, got))
+		}
+	}
+	return list
+}
+
+// hasPage reports whether some node that is well has the page.
+func (v *view) hasPage(page probes.Page) bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
+		return v.well(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
+			return ex.Path == page.Path && asked(ex) && asConfigured(page, ex)
+		})
+	})
+}
+
+func failsInBetween(e entrance, page probes.Page, got []probes.Exchange) Finding {
+	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, "through the balancer", page, got[0])
+	f.Evidence = nil
+	for _, ex := range got {
+		f.Evidence = append(f.Evidence, describe(ex))
+	}
+	f.Evidence = append(firstFew(f.Evidence), "no node answers so when asked directly")
+	f.Remedy = "Look at what stands between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects."
+	return f
 }
 
 // noTestPage reports whether every node that is up answers the session test

@@ -27,18 +27,18 @@ var pageSpecs = []spec{
 		round: withPage(page(app, 404), page(app, 200), page(app, 404), page(app, 200)),
 		want: []string{
 			"warning page_failing/node2 /app_a/",
-			"critical page_failing/http://shop.example/app_a/ [node2] <- page_failing/node2 /app_a/",
+			"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80) [node2] <- page_failing/node2 /app_a/",
 		},
 	},
 	{
 		name:  "through the balancer only",
 		round: withPage(page(app, 403), page(app, 200), page(app, 200), page(app, 200)),
-		want:  []string{"critical page_failing/http://shop.example/app_a/"},
+		want:  []string{"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80)"},
 	},
 	{
 		name:  "through the balancer it hangs, though other pages come",
 		round: withPage(hung(app), page(app, 200), page(app, 200), page(app, 200)),
-		want:  []string{"critical page_failing/http://shop.example/app_a/"},
+		want:  []string{"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80)"},
 	},
 	{
 		name: "through the balancer, on the way to a node that is down",
@@ -49,7 +49,7 @@ var pageSpecs = []spec{
 		want: []string{
 			"warning node_down/node2",
 			"critical node_failing_in_rotation/node2 <- node_down/node2",
-			"critical page_failing/http://shop.example/app_a/ [node2] <- node_failing_in_rotation/node2",
+			"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80) [node2] <- node_failing_in_rotation/node2",
 		},
 	},
 	{
@@ -57,7 +57,7 @@ var pageSpecs = []spec{
 		round: from(withPage(page(app, 404), page(app, 200), refused(app), page(app, 200)), func(r *round) {
 			r.down("node2")
 		}),
-		want: []string{"critical page_failing/http://shop.example/app_a/", "warning node_down/node2"},
+		want: []string{"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80)", "warning node_down/node2"},
 	},
 	{
 		name: "a page that fails on well nodes is not the doing of one that is down",
@@ -66,10 +66,51 @@ var pageSpecs = []spec{
 		}),
 		want: []string{
 			"warning page_failing/node1 /app_a/",
-			"critical page_failing/http://shop.example/app_a/ [node1 node3] <- page_failing/node1 /app_a/",
+			"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80) [node1 node3] <- page_failing/node1 /app_a/",
 			"warning node_down/node2",
 			"warning page_failing/node3 /app_a/",
 		},
+	},
+	{
+		name:  "something in between: another virtual host",
+		round: func() *round { return silent(page(testPage, 404)) },
+		want:  []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80)"},
+	},
+	{
+		name: "something in between: it redirects in circles",
+		round: func() *round {
+			circles := page(testPage, 302)
+			circles.Failure, circles.Error = probes.FailureRedirect, "redirects in circles"
+			return silent(circles)
+		},
+		want: []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80)"},
+	},
+	{
+		name: "something in between: at one of two addresses",
+		round: bent(func(r *round) {
+			r.through(otherLB)
+			w := r.visit("")
+			w.Balancer, w.Steps[0].Status = otherLB, 403
+		}),
+		want: []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.11:80)"},
+	},
+	{
+		name: "nothing in between: a node says the same",
+		round: bent(func(r *round) {
+			r.direct("node2", page(testPage, 404))
+			r.leave("node2")
+			r.visit("").Steps[0].Status = 404
+		}),
+		want: []string{"warning page_failing/node2 /cluster/test"},
+	},
+	{
+		name: "nothing in between: the status page is not for the public",
+		round: from(func() *round { return silent(page("/status", 403)) }, func(r *round) {
+			r.Cluster.Session, r.Cluster.Status = nil, &probes.Status{Path: "/status"}
+			for i := range r.Nodes {
+				r.Nodes[i].Primary, r.Nodes[i].Session = page("/status", 200), nil
+			}
+		}),
 	},
 	{
 		name:  "a redirect is as configured",

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"math"
+	"net/netip"
 
 	"stickwatch/probes"
 )
@@ -74,18 +75,13 @@ func (v *view) placeIn(n probes.Node, t traffic) place {
 // Clients that strangers took count for nothing: nobody knows how many
 // strangers share with n.
 func (v *view) placeByChance(n probes.Node, t traffic) place {
-	clients := 0
-	met := t.newcomers()
-	delete(met, "")
-	for _, count := range met {
-		clients += count
-	}
+	clients, scatters := v.independent(t)
 	share := Share(n, Serving(v.Cluster, nil))
-	need := 2 * FreshClients(share, v.Confidence)
+	need := ClientsToMiss(v.Cluster, n, v.Confidence)
 	switch method := v.Cluster.Balancer.Method; {
 	case method == probes.MethodIPHash || method == probes.MethodHash:
 		return unknown("the balancer sends one client to one node, and ours goes to another")
-	case method == probes.MethodUnknown && len(met) < 2:
+	case method == probes.MethodUnknown && !scatters:
 		return unknown("every new client met the same node, as under ip_hash; the method is not configured")
 	case method == probes.MethodLeastConn:
 		return unknown("least_conn may rightly send it nobody while it holds many connections")
@@ -94,4 +90,30 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 	}
 	return place{In: No, Sure: true, Reason: fmt.Sprintf(
 		"none of %d new clients met it; by chance that happens once in %.1g rounds", clients, 1/math.Pow(1-share, float64(clients)))}
+}
+
+// independent counts the new clients that met listed nodes, each by a chance of
+// its own. Where the method is not known, an entrance whose clients all met one
+// node may hash our address: its clients are one and the same draw, and count
+// for nothing. It scatters when some entrance gave clients to several nodes.
+func (v *view) independent(t traffic) (clients int, scatters bool) {
+	byEntrance := make(map[sighting]int)
+	nodes := make(map[netip.AddrPort]int)
+	for _, w := range t.walks {
+		if first := w.First(); !first.OK() || w.opener == "" {
+			continue
+		}
+		s := sighting{w.opener, w.Balancer}
+		if byEntrance[s]++; byEntrance[s] == 1 {
+			nodes[w.Balancer]++
+		}
+	}
+	for s, count := range byEntrance {
+		several := nodes[s.at] > 1
+		scatters = scatters || several
+		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
+			clients += count
+		}
+	}
+	return clients, scatters
 }

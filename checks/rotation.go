@@ -39,7 +39,7 @@ func (v *view) ejected(n probes.Node, entrance, reason string) Finding {
 	f.Evidence = append([]string{reason, "asked directly: " + describe(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
 		f.Remedy = fmt.Sprintf("If it failed a moment ago, nginx takes it back by itself about %s after its last failed try; a reload is not needed. "+
-			"If it stays out, look for \"temporarily disabled\" in the balancer's error log and whether the balancer can reach %s.", t, n.ServerName())
+			"If it stays out, look for \"temporarily disabled\" in the balancer's error log (at level warn; the default, error, hides it) and whether the balancer can reach %s.", t, n.ServerName())
 		return f
 	}
 	f.Remedy = "Look at the balancer's own state of this server, and whether the balancer can reach " + n.ServerName() + "."

@@ -257,6 +257,7 @@ var rotationSpecs = []spec{
 	{
 		name:  "not ejected by chance: the answers do not tell their node",
 		round: from(threeNodes, func(r *round) { r.clients(300, "") }),
+		want:  []string{"info blind_spot/labels"},
 	},
 	{
 		name:  "not ejected by chance: another node has its name",
@@ -266,6 +267,7 @@ var rotationSpecs = []spec{
 	{
 		name:  "not ejected by chance: the confidence asked for cannot be had",
 		round: from(missing(300), func(r *round) { r.Confidence = 1 }),
+		want:  []string{"info blind_spot/rotation [node2]"},
 	},
 
 	{

@@ -52,12 +52,12 @@ var sessionSpecs = []spec{
 	{
 		name:  "drift: one answer of another node is enough",
 		round: bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }),
-		want:  []string{"critical session_drift [node1]"},
+		want:  []string{"critical session_drift/node1"},
 	},
 	{
 		name:  "drift: to a node that nobody listed",
 		round: bent(func(r *round) { r.Walks[0].Steps[4].Label = "node9" }),
-		want:  []string{"critical session_drift [node1]", "warning unknown_node/node9"},
+		want:  []string{"critical session_drift/node1", "warning unknown_node/node9"},
 	},
 	{
 		name: "drift: though sessions are replicated", round: promising(probes.PolicyReplicated, scattered),
@@ -121,7 +121,7 @@ var sessionSpecs = []spec{
 			r.visit("node1", "node1", "node2", "node2", "node2")
 			r.visit("node1", "node1", "node1", "node1", "node1")
 		}),
-		want: []string{"critical session_drift [node1]"},
+		want: []string{"critical session_drift/node1"},
 	},
 	{
 		name: "no drift: that client met it through another address",
@@ -166,7 +166,7 @@ var sessionSpecs = []spec{
 			r.visit("", "", "")
 			r.Walks[0].Steps[2].Session = otherSession
 		}),
-		want: []string{"critical session_lost"},
+		want: []string{"critical session_lost", "info blind_spot/labels"},
 	},
 	{
 		name: "lost: by moving, though it was to be replicated",
@@ -174,8 +174,8 @@ var sessionSpecs = []spec{
 			r.Walks[0].Steps[4].Label, r.Walks[0].Steps[4].Session = "node3", otherSession
 		})),
 		want: []string{
-			"critical session_drift [node1]",
-			"critical session_lost/after a move [node3] <- session_drift",
+			"critical session_drift/node1",
+			"critical session_lost/node3 after a move <- session_drift",
 		},
 	},
 	{
@@ -185,7 +185,7 @@ var sessionSpecs = []spec{
 			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
 			r.direct("node1", refused(testPage))
 		})),
-		want: []string{"critical session_lost/after a move [node2]", "warning node_down/node1"},
+		want: []string{"critical session_lost/node2 after a move", "warning node_down/node1"},
 	},
 	{
 		name: "not lost: in a failover that may lose it",

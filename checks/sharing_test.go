@@ -1,6 +1,10 @@
 package checks_test
 
-import "stickwatch/probes"
+import (
+	"net/url"
+
+	"stickwatch/probes"
+)
 
 // cross presents a session of one node to another, which knows it or not.
 func (r *round) cross(from, to string, known bool) {
@@ -67,6 +71,8 @@ var sharingSpecs = []spec{
 		name: "not shared: because the store is down",
 		round: promising(probes.PolicyShared, strangers(losing(from(scattered, func(r *round) {
 			r.Dependencies = redis(false)
+			u, _ := url.Parse("redis://192.0.2.5")
+			r.Cluster.Dependencies = []probes.Dependency{{Name: "Redis Server", URL: u}}
 		})))),
 		want: []string{
 			"critical dependency_down/Redis Server",

@@ -51,7 +51,7 @@ var splitSpecs = []spec{
 			}
 			r.Walks[2].Steps[3].Label = other
 		}),
-		want: []string{"critical session_drift [node3]", "warning balancer_split [node1 node2]"},
+		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
 	},
 	{
 		name: "drift and no split: nobody stays where the hash sends him",
@@ -79,7 +79,7 @@ var splitSpecs = []spec{
 	{
 		name:  "no split, but drift: nothing is hashed",
 		round: from(splitWorker, func(r *round) { r.Cluster.Balancer.Method = probes.MethodCookie }),
-		want:  []string{"critical session_drift [node2]"},
+		want:  []string{"critical session_drift/node2"},
 	},
 
 	{

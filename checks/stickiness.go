@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"stickwatch/probes"
@@ -18,7 +19,7 @@ func (v *view) stickiness() SessionReport {
 		return s
 	}
 	s.Canaries = v.canaries()
-	luck, stayed := v.luck(), v.stayed()
+	stayed, sure := v.stayed()
 	switch {
 	case s.Policy == probes.PolicyNone:
 		s.Reason = "nothing was promised about sessions, so none was followed"
@@ -35,11 +36,11 @@ func (v *view) stickiness() SessionReport {
 		s.Reason = "the answers do not tell which node gave them"
 	case stayed == 0:
 		s.Reason = "a session got no answer from its own node, and none from another"
-	case stayed < FollowUps(luck, v.Confidence):
-		s.Confidence = confidenceOf(luck, stayed)
-		s.Reason = fmt.Sprintf("%s stayed, which luck explains once in %.0f", plural(stayed, "follow-up", "follow-ups"), 1/(1-s.Confidence))
+	case sure < v.Confidence-1e-12:
+		s.Confidence = sure
+		s.Reason = fmt.Sprintf("%s stayed, which luck explains once in %.0f", plural(stayed, "follow-up", "follow-ups"), 1/(1-sure))
 	default:
-		s.Sticky, s.Confidence = Yes, confidenceOf(luck, stayed)
+		s.Sticky, s.Confidence = Yes, sure
 		s.Reason = fmt.Sprintf("every follow-up was answered by the session's own node, at least %d each", stayed)
 	}
 	return s
@@ -51,25 +52,37 @@ func (v *view) destinations() []probes.Node {
 	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.places[n.ID].Sure })
 }
 
-// luck is the chance that one follow-up stays though nothing holds it.
-func (v *view) luck() float64 {
+// stayed is the least number of follow-ups that any canary got from its own
+// node, and how sure it is that none of them stayed by luck: a chain is as
+// strong as its weakest link. A node that gets nearly everybody keeps nearly
+// everybody by luck, too; its canary is as sure as all of them together.
+func (v *view) stayed() (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range v.newcomers() {
 		met[id] = true
 	}
-	return Luck(v.serving, met)
-}
-
-// stayed is the least number of follow-ups that any canary got from its own
-// node: a chain is as strong as its weakest link.
-func (v *view) stayed() int {
-	least := -1
+	least, sure = -1, 1
+	together, heavy := 1.0, false
 	for _, w := range v.walks {
-		if count, ok := w.stayed(); ok && (least < 0 || count < least) {
+		count, ok := w.stayed()
+		if !ok {
+			continue
+		}
+		if least < 0 || count < least {
 			least = count
 		}
+		luck := Luck(w.home, v.serving, met)
+		together *= math.Pow(luck, float64(count))
+		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
+			heavy = true
+			continue
+		}
+		sure = min(sure, confidenceOf(luck, count))
 	}
-	return max(0, least)
+	if heavy {
+		sure = min(sure, 1-together)
+	}
+	return max(0, least), sure
 }
 
 // untold reports whether some session that was followed does not tell its node.

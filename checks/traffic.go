@@ -23,12 +23,28 @@ type sighting struct {
 // lookThrough works out what clients met, and where.
 func (v *view) lookThrough() {
 	v.sightings = make(map[sighting]time.Time)
+	v.allNamed = v.everyNodeNamed()
 	for _, w := range v.Walks {
 		v.add(v.resolve(w))
 	}
 	for _, b := range v.Balancers {
 		v.entrances = append(v.entrances, v.entranceOf(b))
 	}
+}
+
+// everyNodeNamed reports whether every node told its label when asked directly,
+// or answered under a name that is known to be its.
+func (v *view) everyNodeNamed() bool {
+	met := make(map[string]bool)
+	for _, w := range v.Walks {
+		for _, s := range w.Steps {
+			if s.OK() {
+				met[v.who.Who(s.Label)] = true
+			}
+		}
+	}
+	unnamed := v.nodesWhere(func(id string) bool { return v.who.direct[id] == "" && !met[id] })
+	return len(unnamed) == 0
 }
 
 func (t *traffic) add(w *walk) {
@@ -71,7 +87,7 @@ func (t traffic) newcomers() map[string]int {
 	met := make(map[string]int)
 	for _, w := range t.walks {
 		if first := w.First(); first.OK() && first.Label != "" {
-			met[w.home]++
+			met[w.opener]++
 		}
 	}
 	return met

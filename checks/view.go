@@ -21,6 +21,8 @@ type view struct {
 	outcomes map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
 
 	onlyFailing string // the one node that fails when asked directly; "": none does, or several do
+	refusesAll  bool   // the balancer turned every client away, those aimed at well nodes, too
+	allNamed    bool   // every node is known by the name that answers give it
 
 	traffic   // through all addresses of the balancer
 	entrances []entrance
@@ -66,7 +68,7 @@ func look(r Round) *view {
 			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
 		}
 	}
-	v.onlyFailing = v.theOnlyFailing()
+	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.lookThrough()
 	for _, n := range r.Cluster.Nodes {
 		v.places[n.ID] = v.place(n)

@@ -10,7 +10,8 @@ import (
 // A walk is a client's walk with the nodes that it met.
 type walk struct {
 	probes.Walk
-	home    string // the node that opened its session; "": not told
+	home    string // who opened its session, as an answer's giver; "": not told
+	opener  string // the listed node among homes; "": a stranger, or not told
 	answers []*answer
 }
 
@@ -20,7 +21,7 @@ type answer struct {
 	walk   *walk
 	fate   probes.Fate
 	node   string   // "": not told, or by none that is listed
-	giver  string   // the node; else, where every node told its label, the stranger's label in quotes
+	giver  string   // the node; else, where every node is known by name, the stranger's label in quotes
 	blamed string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
 	tried  []string // nodes that were tried before, and did not answer
 }
@@ -35,7 +36,7 @@ func (w *walk) stayed() (count int, ok bool) {
 		return 0, false
 	}
 	for _, a := range w.answers {
-		if a.Kind == probes.StepFollow && a.node != "" && a.node == w.home {
+		if a.Kind == probes.StepFollow && a.giver != "" && a.giver == w.home {
 			count++
 		}
 	}
@@ -49,13 +50,10 @@ func (w *walk) onlyMet(node string) bool {
 
 // resolve finds the node behind every step of w.
 func (v *view) resolve(w probes.Walk) *walk {
-	out := &walk{Walk: w, home: v.who.Who(w.First().Label)}
+	out := &walk{Walk: w, home: v.giver(w.First().Label), opener: v.who.Who(w.First().Label)}
 	for i, step := range w.Steps {
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
-		a.giver = a.node
-		if a.node == "" && v.stranger(step.Label) {
-			a.giver = strconv.Quote(step.Label)
-		}
+		a.giver = v.giver(step.Label)
 		a.blamed = v.blame(a, i > 0)
 		out.answers = append(out.answers, a)
 		if seen := (sighting{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(v.sightings[seen]) {
@@ -65,8 +63,17 @@ func (v *view) resolve(w probes.Walk) *walk {
 	return out
 }
 
-// stranger reports whether a label is of no listed node. While some node has
-// not told its label, a strange one may be its.
+// giver is who gave an answer: a listed node; else, where every node is known
+// by name, the stranger's label in quotes; "" when that is not told.
+func (v *view) giver(label string) string {
+	if v.stranger(label) {
+		return strconv.Quote(label)
+	}
+	return v.who.Who(label)
+}
+
+// stranger reports whether a label is of no listed node. While some node is not
+// known by name, a strange one may be its.
 func (v *view) stranger(label string) bool {
-	return label != "" && v.who.Complete() && v.who.Who(label) == "" && !v.who.Ambiguous(label)
+	return label != "" && v.allNamed && v.who.Who(label) == "" && !v.who.Ambiguous(label)
 }

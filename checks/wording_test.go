@@ -40,7 +40,7 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"how many of all", func() *round { return silent(page(testPage, 502)) }, checks.BalancerError,
-			"the balancer at http://shop.example answered 4 of 4 requests with an error of its own",
+			"the balancer at http://shop.example (192.0.2.10:80) answered 4 of 4 requests with an error of its own",
 		},
 		{
 			"a reason", bent(func(r *round) { r.say(probes.StatusReport{State: "paused", Reason: "licence expired"}, "node2") }), checks.NodePaused,
@@ -55,11 +55,11 @@ func TestSentences(t *testing.T) {
 		},
 		{
 			"in days", bent(func(r *round) { expires(&r.Balancers[0].Primary, 36*day/24) }), checks.CertificateExpiring,
-			"the certificate of http://shop.example expires in 1.5 days",
+			"the certificate of http://shop.example (192.0.2.10:80) expires in 1.5 days",
 		},
 		{
 			"in the past", bent(func(r *round) { expires(&r.Balancers[0].Primary, -day) }), checks.CertificateExpiring,
-			"the certificate of http://shop.example has expired",
+			"the certificate of http://shop.example (192.0.2.10:80) has expired",
 		},
 		{
 			"at one of two addresses", twoAddresses(1), checks.NodeEjected,

@@ -1,11 +1,13 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -16,6 +18,7 @@ type question struct {
 	public *url.URL // whose cookies are presented; nil: the target's own
 	follow bool     // redirects within the same host
 
+	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
 }
@@ -24,6 +27,7 @@ type question struct {
 func (c *Client) ask(parent context.Context, q question) (Exchange, Document) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
+	q.secrets = cmp.Or(q.secrets, new(secrets))
 	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
 	if q.jar == nil {
 		q.jar = NewJar()
@@ -126,24 +130,17 @@ func (q question) read(doc Document, ex *Exchange) {
 	if q.session != nil {
 		s = *q.session
 	}
+	q.secrets.session = s.Cookie
+	q.secrets.cookies(slices.Concat(held, q.secrets.set))
 	id := extract(s.ID, doc)
+	q.secrets.id(id)
+	q.secrets.spare(s.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
 		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
 		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
 	}
-	secrets := []string{id}
-	for _, c := range held {
-		if isSessionCookie(c.Name, s.Cookie) {
-			secrets = append(secrets, c.Value)
-		}
-	}
-	for name, value := range doc.Cookies {
-		if isSessionCookie(name, s.Cookie) {
-			secrets = append(secrets, value) // a browser may not have kept it
-		}
-	}
-	ex.hide(secrets)
+	q.secrets.hide(ex)
 }
 
 func extract(e Extractor, doc Document) string {

@@ -21,11 +21,27 @@ func isSessionCookie(name, configured string) bool {
 	return slices.Contains(sessionCookies, name)
 }
 
+// likelySessionCookies are names that are sessions' as a rule, in small letters:
+// enough to doubt a cookie, and to keep it from being shown, not to tell one
+// session from another.
+var likelySessionCookies = []string{
+	"sid", "session", "sessionid", "session_id", "_session_id", "jsessionid", "phpsessid", "connect.sid",
+	"asp.net_sessionid", ".aspnetcore.session", "laravel_session", "cfid", "cftoken",
+}
+
+// likelySessionCookie is isSessionCookie for those names.
+func likelySessionCookie(name, configured string) bool {
+	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(name))
+}
+
 // keep puts the cookies of an answer from u in the jar, notes what became of
 // the session's, and returns what the client holds.
 func (q question) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
 	public := c.publicURL(q.public, u)
 	set := resp.Cookies()
+	if q.secrets != nil {
+		q.secrets.set = append(q.secrets.set, set...)
+	}
 	for _, cookie := range set {
 		cookie.Path = c.publicPath(q.public, cookie.Path)
 	}
@@ -47,11 +63,10 @@ func (q question) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Excha
 	page.Path = joinPath(page.Path, path)
 	kept := q.jar.Cookies(&page)
 	for _, c := range set {
-		if !isSessionCookie(c.Name, q.session.Cookie) {
-			continue
+		if isSessionCookie(c.Name, q.session.Cookie) && !holds(sent, c) {
+			ex.NewID = true
 		}
-		ex.NewID = ex.NewID || !holds(sent, c)
-		if !holds(kept, c) && len(ex.Rejected) < maxRejected {
+		if likelySessionCookie(c.Name, q.session.Cookie) && !holds(kept, c) && len(ex.Rejected) < maxRejected {
 			ex.Rejected = append(ex.Rejected, RejectedCookie{Name: Clean(c.Name, 64), Why: whyRejected(heldCookie{from, c}, &page)})
 		}
 	}

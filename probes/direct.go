@@ -3,6 +3,7 @@ package probes
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"sync"
 )
 
@@ -40,12 +41,13 @@ func Direct(ctx context.Context, c *Cluster, n Node) NodeObservation {
 	obs := NodeObservation{Node: n.ID, Pages: make([]Exchange, len(c.Pages))}
 	var session Exchange
 	var primary Document
+	var hidden secrets // of the primary answer
 	var wg sync.WaitGroup
 
 	primaryPath := c.PrimaryPath()
 	primaryIsSession := c.Session != nil && c.Session.Path == primaryPath
 	wg.Go(func() {
-		q := question{path: primaryPath, version: c.Version}
+		q := question{path: primaryPath, version: c.Version, secrets: &hidden}
 		if primaryIsSession {
 			q.session, q.follow = c.Session, true
 		}
@@ -75,15 +77,25 @@ func Direct(ctx context.Context, c *Cluster, n Node) NodeObservation {
 		obs.Session = &session
 		obs.Label = session.Label
 	}
-	obs.conclude(c, primary)
+	obs.readStatus(c.Status, primary, &hidden)
+	obs.conclude()
 	return obs
 }
 
-// conclude reads what several exchanges tell together.
-func (o *NodeObservation) conclude(c *Cluster, primary Document) {
-	if c.Status != nil {
-		o.Status = parseStatus(primary.Body, c.Status.Settings)
+// readStatus takes the status from the primary answer, if it has been asked for.
+func (o *NodeObservation) readStatus(status *Status, primary Document, hidden *secrets) {
+	if status == nil {
+		return
 	}
+	o.Status = parseStatus(primary.Body, status.Settings)
+	hidden.hideStatus(o.Status)
+	if o.Status == nil && o.Primary.Failure == "" && o.Primary.Status == http.StatusOK {
+		o.StatusError = "the status is no JSON object"
+	}
+}
+
+// conclude reads what several exchanges tell together.
+func (o *NodeObservation) conclude() {
 	exchanges := []Exchange{o.Primary}
 	if o.Session != nil {
 		exchanges = append(exchanges, *o.Session)

@@ -54,7 +54,11 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 			return class, Clean(fmt.Sprintf("%s: %s", op.Addr, errno), MaxError)
 		}
 	}
-	return class, Clean(words(err), MaxError)
+	text := words(err)
+	if class == FailureMalformed {
+		text = unquoted(text)
+	}
+	return class, Clean(text, MaxError)
 }
 
 // words is what err says, without the words of net/http that say nothing and
@@ -67,6 +71,16 @@ func words(err error) string {
 		return before + header
 	}
 	return text
+}
+
+// unquoted is the kind of mistake that an error of net/http names, without what
+// the peer wrote: it may hold a session id.
+func unquoted(text string) string {
+	before, _, found := strings.Cut(text, `"`)
+	if !found {
+		return text
+	}
+	return strings.TrimSuffix(strings.TrimRight(before, " :;["), "; got")
 }
 
 func classOf(err error, answering bool) Failure {

@@ -15,6 +15,10 @@ type NodeObservation struct {
 	Label   string        // how the node calls itself; "": it does not tell
 	Version string
 	Clock   ClockOffset
+
+	// StatusError says why nothing could be read in a status that was answered
+	// with 200; "": it could, or was not asked or answered.
+	StatusError string
 }
 
 // A BalancerObservation is what one address of the balancer answered to a

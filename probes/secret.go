@@ -2,32 +2,178 @@ package probes
 
 import (
 	"cmp"
+	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// minSecret is the length in bytes from which a session id is looked for in
-// texts. A shorter one is nobody's credential, and would be found by chance.
-const minSecret = 8
+// The lengths in bytes from which credentials are looked for in texts. What is
+// shorter is nobody's credential, and would be found by chance: so would the
+// value of a cookie that is the session's by no name known.
+const (
+	minSecret = 8
+	minCookie = 16
+)
 
-// hide puts fingerprints in the place of session ids in whatever the target
-// wrote: an extractor may read too much, a page may repeat a cookie.
-func (e *Exchange) hide(secrets []string) {
-	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < minSecret })
-	if len(secrets) == 0 {
-		return
-	}
-	// The longest first: an id is a part of its own cookie.
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	var pairs []string
-	for _, s := range slices.Compact(secrets) {
-		pairs = append(pairs, s, string(FingerprintOf(s)))
-	}
-	hide := strings.NewReplacer(pairs...)
-	for _, text := range []*string{&e.Error, &e.Redirect, &e.Label, &e.Store, &e.Value, &e.Version} {
-		*text = Clean(hide.Replace(*text), MaxValue)
-	}
-	for i, r := range e.Rejected {
-		e.Rejected[i] = RejectedCookie{Name: hide.Replace(r.Name), Why: hide.Replace(r.Why)}
+// secrets are what a client and a target have exchanged that must not be shown.
+type secrets struct {
+	session string          // name of the session's cookie as configured; "": the usual ones
+	set     []*http.Cookie  // by answers; a browser may not have kept them
+	sure    []string        // session ids, and cookies by the names of sessions
+	guessed []string        // other cookies
+	spared  map[string]bool // what of these a node's label may show
+}
+
+// id is a session id.
+func (s *secrets) id(text string) {
+	if len(text) >= minSecret {
+		s.sure = append(s.sure, text)
 	}
 }
+
+// cookies are those held or set. Any long one is taken for a credential:
+// applications call the session's as they please.
+func (s *secrets) cookies(list []*http.Cookie) {
+	for _, c := range list {
+		named := s.isSession(c.Name)
+		if !named && isHostName(c.Value) {
+			continue
+		}
+		for _, form := range forms(c.Value) {
+			switch {
+			case named:
+				s.id(form)
+			case len(form) >= minCookie:
+				s.guessed = append(s.guessed, form)
+			}
+		}
+	}
+}
+
+func (s *secrets) isSession(name string) bool {
+	return isSessionCookie(name, s.session) || likelySessionCookie(name, "")
+}
+
+// spare lets a node's label be shown that a configured extractor reads from a
+// cookie which is not the session's.
+func (s *secrets) spare(node Extractor, cookies map[string]string) {
+	s.spared = make(map[string]bool)
+	for name, value := range cookies {
+		if s.isSession(name) {
+			continue
+		}
+		if label := extract(node, Document{Cookies: map[string]string{name: value}}); label != "" {
+			s.spared[label] = true
+		}
+	}
+}
+
+// hide puts fingerprints in the place of secrets in whatever the target wrote:
+// an extractor may read too much, a page may repeat a cookie.
+func (s *secrets) hide(e *Exchange) {
+	e.Label = s.hider(s.spared)(e.Label)
+	hide := s.hider(nil)
+	for _, text := range []*string{&e.Error, &e.Redirect, &e.Store, &e.Value, &e.Version} {
+		*text = hide(*text)
+	}
+	for i, r := range e.Rejected {
+		e.Rejected[i] = RejectedCookie{Name: hide(r.Name), Why: hide(r.Why)}
+	}
+}
+
+// hideStatus is hide for a status answer.
+func (s *secrets) hideStatus(r *StatusReport) {
+	if r == nil {
+		return
+	}
+	hide := s.hider(nil)
+	for _, text := range []*string{&r.State, &r.Reason, &r.Version, &r.PID} {
+		*text = hide(*text)
+	}
+	for key, value := range r.Settings {
+		r.Settings[key] = hide(value)
+	}
+}
+
+// hider replaces secrets in a clean text, but for those guessed ones that are
+// spared.
+func (s *secrets) hider(spared map[string]bool) func(string) string {
+	texts := slices.Clone(s.sure)
+	for _, text := range s.guessed {
+		if !spared[text] {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		return func(text string) string { return text }
+	}
+	// The longest first: an id is a part of its own cookie.
+	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	texts = slices.Compact(texts)
+	for _, text := range texts {
+		if len(text) <= MaxValue { // no text holds a longer one whole
+			pairs = append(pairs, text, string(FingerprintOf(text)))
+		}
+	}
+	replacer := strings.NewReplacer(pairs...)
+	return func(text string) string {
+		return Clean(replacer.Replace(hideCut(text, texts)), MaxValue)
+	}
+}
+
+// hideCut hides the beginning of a secret with which a text ends that was cut.
+func hideCut(text string, secrets []string) string {
+	const end = "…"
+	whole, cut := strings.CutSuffix(text, end)
+	if !cut {
+		return text
+	}
+	for _, s := range secrets {
+		for n := min(len(s), len(whole)); n >= minSecret; n-- {
+			if before, found := strings.CutSuffix(whole, s[:n]); found {
+				return before + string(FingerprintOf(s)) + end
+			}
+		}
+	}
+	return text
+}
+
+// isHostName reports whether a cookie's value is words, as those of balancers
+// are: pages tell the same name, and it must not be hidden from those clients
+// only that hold the cookie. The hex digits of a UUID are no words.
+func isHostName(value string) bool {
+	return hostName.MatchString(value) && strings.ContainsAny(strings.ToLower(value), "ghijklmnopqrstuvwxyz")
+}
+
+var hostName = regexp.MustCompile(`(?i)^[a-z]{2,15}[0-9]{0,5}([-._:][a-z0-9]{1,10})+$`)
+
+// forms are the ways in which a page may show a cookie's value: as it is,
+// decoded, the id in it. Express signs its ids: s:ID.SIGNATURE, of which
+// nothing may be shown; of another value what follows the dot is a route.
+func forms(value string) []string {
+	list := []string{value}
+	decoded, err := url.QueryUnescape(value)
+	if err != nil {
+		decoded = value
+	}
+	id, signature, _ := strings.Cut(strings.TrimPrefix(decoded, "s:"), ".")
+	list = append(list, decoded, id)
+	if strings.HasPrefix(decoded, "s:") {
+		list = append(list, strings.TrimPrefix(decoded, "s:"), signature)
+	}
+	if decoded == value && url.QueryEscape(value) == value {
+		return list
+	}
+	for _, encoded := range []string{value, url.QueryEscape(decoded), url.QueryEscape(id), url.QueryEscape(signature)} {
+		list = append(list, encoded, lowerCodes(encoded))
+	}
+	return list
+}
+
+// lowerCodes writes percent codes with small letters, as some do.
+func lowerCodes(text string) string { return percentCode.ReplaceAllStringFunc(text, strings.ToLower) }
+
+var percentCode = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

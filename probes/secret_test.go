@@ -93,3 +93,97 @@ func TestHideLeavesTheRest(t *testing.T) {
 		t.Errorf("got label %q, value %q, session %q", ex.Label, ex.Value, ex.Session)
 	}
 }
+
+// TestLabelsFromCookies: what a configuration reads a node's name from is no
+// secret, however long, and neither is a name that a balancer's cookie repeats.
+func TestLabelsFromCookies(t *testing.T) {
+	const ticket = "Zq8N3vT1xW5kLm0P7rYc"
+	srv := reads(func(doc Document) string { return doc.Cookies["SRV"] })
+	body := reads(func(doc Document) string { return string(doc.Body) })
+	id := reads(func(doc Document) string { return doc.Cookies["ticket"] })
+	for _, tt := range []struct {
+		name, cookie, body string
+		session            Session
+		want               string
+	}{
+		{"short", "SRV=node2", "", Session{Node: srv}, "node2"},
+		{"HAProxy's dynamic cookie", "SRV=8f14e45fceea167a", "", Session{Node: srv}, "8f14e45fceea167a"},
+		{"the same on a page", "SRV=8f14e45fceea167a", "8f14e45fceea167a", Session{Node: body}, string(FingerprintOf("8f14e45fceea167a"))},
+		{"a name", "SRV=app-server-node-01", "app-server-node-01", Session{Node: body}, "app-server-node-01"},
+		{"a session by another name", "ticket=" + ticket, ticket, Session{Node: body}, string(FingerprintOf(ticket))},
+		{"a session in the wrong place", "ticket=" + ticket, "", Session{Node: id, ID: id}, string(FingerprintOf(ticket))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{session: &tt.session})
+			if ex.Label != tt.want {
+				t.Errorf("got label %q, want %q", ex.Label, tt.want)
+			}
+		})
+	}
+}
+
+// TestSecretsInDisguise shows a page's session id in the ways in which servers
+// write it.
+func TestSecretsInDisguise(t *testing.T) {
+	const id, signature = "Xk2mP9vQ4tR7wZ1y", "Sg5hJ8kL/3nB+6vC0xQ2"
+	express := "connect.sid=s%3A" + id + ".Sg5hJ8kL%2F3nB%2B6vC0xQ2"
+	token := "eyJ" + strings.Repeat("hbGciOiJIUzI1NiJ9", 40)
+	for _, tt := range []struct{ name, cookie, body, secret string }{
+		{"decoded", express, "s:" + id + "." + signature, id},
+		{"signature", express, "x " + signature, signature},
+		{"small codes", "ticket=%2F" + id + "%2F", "%2f" + id + "%2f", id},
+		{"decoded, by another name", "ticket=" + id + "%3D%3D", id + "==", id},
+		{"a usual name", "CFTOKEN=deadbeef", "deadbeef", "deadbeef"},
+		{"longer than is shown", "ticket=" + token, token, token[:40]},
+		{"cut", "ticket=" + id, strings.Repeat("-", MaxValue-len(id)) + id, id[:12]},
+		{"thrown away", "ticket=" + id + "; Domain=example.com", id, id},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			read := reads(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{session: &Session{Read: read}, version: read})
+			tells(t, tt.secret, ex)
+		})
+	}
+}
+
+// TestErrorsQuoteNoPeer: net/http shows what it could not read.
+func TestErrorsQuoteNoPeer(t *testing.T) {
+	for answer, want := range map[string]string{
+		"HTTP/1.1 SID=" + secretID + " OK\r\n\r\n":              "malformed HTTP status code",
+		"HTTP/" + secretID + " 200 OK\r\n\r\n":                  "malformed HTTP version",
+		secretID + "\r\n\r\n":                                   "malformed HTTP response",
+		head + "Transfer-Encoding: " + secretID + "\r\n\r\n":    "unsupported transfer encoding",
+		head + "Content-Length: " + secretID + "\r\n\r\n":       "bad Content-Length",
+		head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n": "http: message cannot contain multiple Content-Length headers",
+		head + "Set-Cookie JSESSIONID=" + secretID + "\r\n\r\n": "malformed MIME header",
+	} {
+		ex, _ := fetch(t, Target{URL: serve(t, say(answer)), Timeout: ample}, question{})
+		if ex.Failure != FailureMalformed || ex.Error != want {
+			t.Errorf("%q: got %s, %q, want %q", answer, ex.Failure, ex.Error, want)
+		}
+	}
+}
+
+// TestStatusTellsNoSession, in any of its texts; and one that cannot be read
+// is not passed over.
+func TestStatusTellsNoSession(t *testing.T) {
+	const id = secretID + "0000000001"
+	body := fmt.Sprintf(`{"state":"%[1]s","reason":["session %[1]s"],"version":"%[1]s","main":{"pid":"%[1]s"},"peer":"%[1]s"}`, id)
+	for _, tt := range []struct{ body, want string }{
+		{body, ""},
+		{`{"state":"paused","load":NaN}`, "the status is no JSON object"},
+		{"<html>", "the status is no JSON object"},
+	} {
+		u := serve(t, say(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
+		cluster := &Cluster{Status: &Status{Path: "/status", Settings: []string{"peer"}}, Limits: Limits{Timeout: ample}}
+		obs := Direct(t.Context(), cluster, Node{ID: "n", URL: u})
+		if obs.StatusError != tt.want || (obs.Status == nil) != (tt.want != "") {
+			t.Errorf("%s: got error %q, status %+v, want error %q", tt.body, obs.StatusError, obs.Status, tt.want)
+		}
+		if obs.Status != nil {
+			tells(t, id, obs, *obs.Status)
+		}
+	}
+}

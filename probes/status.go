@@ -3,7 +3,10 @@ package probes
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,22 +59,24 @@ func parseStatus(body []byte, settings []string) *StatusReport {
 	if top == nil {
 		return nil
 	}
-	inner := object(top["main"])
+	main, _ := field(top, "main")
+	inner := object(main)
 	find := func(key string) string {
-		if v, ok := top[key]; ok {
+		if v, ok := field(top, key); ok {
 			return scalar(v)
 		}
-		return scalar(inner[key])
+		v, _ := field(inner, key)
+		return scalar(v)
 	}
 	report := &StatusReport{
 		State:   find("state"),
-		Reason:  find("reason"),
+		Reason:  reasonOf(top, inner),
 		Version: find("version"),
 		PID:     find("pid"),
 		UpSince: parseUpSince(find("up_since")),
 	}
 	for _, key := range settings {
-		if v, ok := top[key]; ok {
+		if v, ok := field(top, key); ok {
 			if report.Settings == nil {
 				report.Settings = make(map[string]string)
 			}
@@ -81,13 +86,70 @@ func parseStatus(body []byte, settings []string) *StatusReport {
 	return report
 }
 
-// object is a JSON object, its values still to be parsed; nil when it is none.
+// object is the JSON object with which text begins, its values still to be
+// parsed; nil when it begins with none. What follows it says nothing.
 func object(text []byte) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(text, &fields) != nil {
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&fields) != nil {
 		return nil
 	}
 	return fields
+}
+
+// field is the value of a key, however that is capitalised: as asked for first,
+// else the first by the alphabet, since an object has no order.
+func field(fields map[string]json.RawMessage, key string) (json.RawMessage, bool) {
+	if v, ok := fields[key]; ok {
+		return v, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if strings.EqualFold(name, key) {
+			return fields[name], true
+		}
+	}
+	return nil, false
+}
+
+// reasonOf is why a node does not serve: a text, or a list or an object of
+// texts. Of false, 0 and null nobody can tell what they are the reason for.
+func reasonOf(top, inner map[string]json.RawMessage) string {
+	raw, ok := field(top, "reason")
+	if !ok {
+		raw, _ = field(inner, "reason")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return ""
+	}
+	switch value.(type) {
+	case string, []any, map[string]any:
+		return Clean(strings.Join(appendScalars(nil, "", value), ", "), MaxValue)
+	default:
+		return ""
+	}
+}
+
+// appendScalars appends those in a JSON value, in its order and up to as many
+// as could be shown; those of an object with their keys.
+func appendScalars(list []string, key string, value any) []string {
+	switch value := value.(type) {
+	case nil:
+	case []any:
+		for _, v := range value {
+			list = appendScalars(list, key, v)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			list = appendScalars(list, name+": ", value[name])
+		}
+	default:
+		if text := fmt.Sprint(value); text != "" && len(list) < MaxValue {
+			list = append(list, key+text)
+		}
+	}
+	return list
 }
 
 // scalar is a JSON value as one clean line, a number as it was written; null,

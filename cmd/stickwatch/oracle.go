@@ -101,7 +101,7 @@ func (o *oracle) stream(in io.Reader, out, complaints io.Writer) error {
 	number, wrong := 0, 0
 	for lines.Scan() {
 		number++
-		client := strings.TrimSpace(lines.Text())
+		client := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if client == "" {
 			continue
 		}

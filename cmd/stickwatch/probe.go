@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
-	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
@@ -31,7 +30,7 @@ type probeOptions struct {
 func newProbe(c console) *cobra.Command {
 	o := probeOptions{
 		failOn:     newSetting("critical", oneOf([]checks.Severity{checks.Critical, checks.Warning})),
-		confidence: newSetting(fmt.Sprint(monitor.DefaultConfidence), confidence),
+		confidence: newSetting(fmt.Sprint(checks.DefaultConfidence), confidence),
 		timeout:    newSetting("", atLeast(100*time.Millisecond)),
 		wait:       newSetting("", atLeast(0)),
 		interval:   newSetting("2s", atLeast(100*time.Millisecond)),

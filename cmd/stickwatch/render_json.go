@@ -65,9 +65,10 @@ type wireSession struct {
 }
 
 type wireCanary struct {
-	Pinned string     `json:"pinned"`
-	Client string     `json:"client"`
-	Steps  []wireStep `json:"steps"`
+	Pinned   string     `json:"pinned"`
+	Client   string     `json:"client"`
+	Balancer string     `json:"balancer"` // the address it went through
+	Steps    []wireStep `json:"steps"`
 }
 
 type wireStep struct {
@@ -91,10 +92,12 @@ type wireFinding struct {
 	Node        string          `json:"node"`
 	Nodes       []string        `json:"nodes"`
 	Dependency  string          `json:"dependency"`
+	Target      string          `json:"target"` // what else it is about, such as a page
 	Summary     string          `json:"summary"`
 	Remedy      string          `json:"remedy"`
 	Evidence    []string        `json:"evidence"`
-	ExplainedBy string          `json:"explained_by"`
+	Key         string          `json:"key"`          // names it from one round to the next
+	ExplainedBy string          `json:"explained_by"` // the key of its cause
 }
 
 // renderJSON writes r for programs.
@@ -174,8 +177,9 @@ func wireNodeOf(n checks.NodeReport, url string) wireNode {
 
 func wireCanaryOf(c checks.Canary) wireCanary {
 	return wireCanary{
-		Pinned: field(c.Pinned),
-		Client: field(c.Client),
+		Pinned:   field(c.Pinned),
+		Client:   field(c.Client),
+		Balancer: field(c.Balancer),
 		Steps: wireList(c.Steps, func(s checks.CanaryStep) wireStep {
 			return wireStep{wireTime(s.At), field(s.Node), s.Session, s.Status, field(s.Error)}
 		}),
@@ -200,6 +204,8 @@ func wireFindingOf(f checks.Finding) wireFinding {
 		Summary:     field(f.Summary),
 		Remedy:      field(f.Remedy),
 		Evidence:    wireList(f.Evidence, field),
+		Target:      field(f.Target),
+		Key:         field(f.Key()),
 		ExplainedBy: field(f.ExplainedBy),
 	}
 }

@@ -156,7 +156,6 @@ func consistencyPromises(r checks.Report) []promise {
 		{family: "consistency", name: "nodes have the same settings", codes: []checks.Code{checks.SettingsSkew}, applies: settings},
 		{family: "consistency", name: "clocks agree", codes: []checks.Code{checks.ClockSkew}, applies: clocks},
 		{family: "consistency", name: "the primary started first", codes: []checks.Code{checks.StartOrder}},
-		{family: "consistency", name: "nodes keep running", codes: []checks.Code{checks.NodeRestarted}},
 		{family: "latency", name: "answers come in time", codes: []checks.Code{checks.Slow}, applies: true},
 		{family: "latency", name: "certificates last", codes: []checks.Code{checks.CertificateExpiring}},
 		{family: "stickwatch", name: "nothing is out of sight", codes: []checks.Code{checks.BlindSpot}},

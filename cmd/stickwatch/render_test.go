@@ -133,7 +133,7 @@ func TestRenderJSONHasNoNullLists(t *testing.T) {
 			"session": map[string]any{"policy": "", "sticky": "unknown", "shared": "unknown", "confidence": 0.0, "canaries": []any{}},
 			"findings": []any{map[string]any{
 				"code": "slow", "severity": "", "node": "", "nodes": []any{}, "dependency": "",
-				"summary": "", "remedy": "", "evidence": []any{}, "explained_by": "",
+				"summary": "", "remedy": "", "evidence": []any{}, "explained_by": "", "key": "slow", "target": "",
 			}},
 		}},
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -59,6 +62,11 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	}
 	if nodes := o.clusters.quick.Nodes; len(nodes) > 0 && len(o.clusters.quick.Balancer) == 0 {
 		o.clusters.quick.Balancer = []string{"http://balancer"} // it is not asked, so nobody need know its address
+	}
+	for _, key := range o.keys {
+		if strings.ContainsFunc(key, unicode.IsControl) {
+			return fmt.Errorf("--key: %q has control characters, which no key of a request has", name(key))
+		}
 	}
 	clusters, err := o.clusters.load(cmd)
 	if err != nil {

@@ -49,6 +49,15 @@ func TestStreamOfSomethingElse(t *testing.T) {
 	}
 }
 
+// Some editors and tools of Windows begin a file with a byte order mark.
+func TestStreamWithByteOrderMark(t *testing.T) {
+	var out bytes.Buffer
+	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard)
+	if err != nil || out.String() != "10.0.0.1 a\n" {
+		t.Errorf("got %q and error %v", out.String(), err)
+	}
+}
+
 // fullDisk takes nothing.
 type fullDisk struct{}
 

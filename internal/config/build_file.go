@@ -49,8 +49,15 @@ func (b *builder) file(at place, path string) (string, bool) {
 
 var errTooLarge = errors.New("the file is too large")
 
-// readFile is os.ReadFile of at most so many bytes; more than most are an error.
+var errIrregular = errors.New("is neither a file nor a pipe")
+
+// readFile is os.ReadFile of at most so many bytes; more than most are an
+// error. A pipe is what a shell makes of <(command); a device is a mistake.
 func readFile(path string, most int64) ([]byte, error) {
+	const special = fs.ModeDevice | fs.ModeSocket | fs.ModeIrregular
+	if info, err := os.Stat(path); err == nil && info.Mode()&special != 0 {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errIrregular}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -2,12 +2,25 @@ package config
 
 import (
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
+
+// A pipe would be waited for until somebody writes to it.
+func TestPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(pipe); !errors.Is(err, errIrregular) {
+		t.Errorf("got error %v, want %v", err, errIrregular)
+	}
+}
 
 // A ca_file is found beside the configuration, and trusts what it holds.
 func TestCAFile(t *testing.T) {

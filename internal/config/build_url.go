@@ -49,7 +49,7 @@ func (b *builder) server(at place, text string) *url.URL {
 // quoted text ends, and hold no part of it: it may have a password.
 func parseURL(text string, schemes []string) (*url.URL, error) {
 	scheme, _, ok := strings.Cut(text, "://")
-	if !ok {
+	if !ok || strings.Contains(scheme, "@") {
 		return nil, errors.New("has no scheme: expected " + list(endWith(schemes, "://")))
 	}
 	if !slices.Contains(schemes, scheme) {
@@ -57,7 +57,7 @@ func parseURL(text string, schemes []string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil:
+	case err != nil, strings.Contains(u.Path, "@"): // the password has a slash
 		return nil, errors.New("is not a URL: expected " + scheme + "://HOST:PORT")
 	case u.Hostname() == "":
 		return nil, errors.New("has no host: expected " + scheme + "://HOST:PORT")

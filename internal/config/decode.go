@@ -142,10 +142,13 @@ func (d *decoder) unknownKey(key, value *yaml.Node, at place, t reflect.Type) {
 	}
 }
 
+// shortest is the length in bytes of the shortest text that is hidden wherever
+// it stands: anything shorter hides nothing and is everywhere.
+const shortest = 4
+
 // hide keeps text from being shown that stands where a secret may have been
 // meant to stand, and reports whether there is such text.
 func (d *decoder) hide(n *yaml.Node, t reflect.Type) bool {
-	const shortest = 4 // anything shorter hides nothing and is everywhere
 	if n.Kind != yaml.ScalarNode || len(n.Value) < shortest || !holdsSecret(t) {
 		return false
 	}
@@ -182,6 +185,9 @@ func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at place, r rules) {
 }
 
 func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at place, r rules) {
+	if m := address.FindStringSubmatch(n.Value); m != nil && len(m[1]) >= shortest && isURL(at) && !slices.Contains(d.hidden, m[1]) {
+		d.hidden = append(d.hidden, m[1])
+	}
 	text, err := d.text(n)
 	if err != nil {
 		d.undecoded(n, at, err.Error())

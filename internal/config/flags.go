@@ -70,7 +70,7 @@ func (doc *document) nodeFlags(flags []string, at place) *yaml.Node {
 	for i, flag := range flags {
 		id, address, ok := strings.Cut(flag, "=")
 		if !ok || id == "" || address == "" {
-			doc.undecoded(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quote(flag)))
+			doc.undecoded(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quoteURL(flag)))
 			id, address = cmp.Or(id, "?"), cmp.Or(address, "?")
 		}
 		nodes.Content = append(nodes.Content, mapping("id", text(id), "url", text(address)))

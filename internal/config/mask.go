@@ -16,6 +16,12 @@ var (
 	// userinfo finds what stands before the host in a URL; greedy, because a
 	// password may hold an @.
 	userinfo = regexp.MustCompile(`://([^\s]*)@`)
+	// urlKey finds keys of addresses, and what stands before the last @ of the
+	// line: an address that is a little wrong has its password anywhere.
+	urlKey = regexp.MustCompile(`(?i)(?:\b[\w-]*url|haproxy_stats|apache_status|apache_balancer_manager|caddy_admin)["']?\s*[:=]\s*` +
+		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
+	// address is what precedes the last @ of a text that should be a URL.
+	address = regexp.MustCompile(`(?s)^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(.*)@`)
 )
 
 // A span is part of a line, in bytes.
@@ -58,8 +64,10 @@ func secretSpans(line string, hidden []string) []span {
 			spans = append(spans, span{m[4], m[4] + len(value)})
 		}
 	}
-	for _, m := range userinfo.FindAllStringSubmatchIndex(line, -1) {
-		spans = append(spans, span{m[2], m[3]})
+	for _, credentials := range []*regexp.Regexp{userinfo, urlKey} {
+		for _, m := range credentials.FindAllStringSubmatchIndex(line, -1) {
+			spans = append(spans, span{m[2], m[3]})
+		}
 	}
 	for _, text := range hidden {
 		for from := 0; text != ""; {
@@ -95,7 +103,7 @@ func inSecret(lines []string, at int) bool {
 		if text := strings.TrimSpace(line); text == "" || text[0] == '#' || indentation(line) >= own {
 			continue
 		}
-		return secretKey.MatchString(line + " |")
+		return secretKey.MatchString(line+" |") || strings.Contains(lines[at], "@") && urlKey.MatchString(line+" @")
 	}
 	return false
 }
@@ -106,6 +114,20 @@ func indentation(line string) int { return len(line) - len(strings.TrimLeft(line
 func quote(text string) string {
 	const most = 60
 	return `"` + oneLine(text, most) + `"`
+}
+
+// quoteURL is quote for text that should be a URL: whatever it is, a password
+// may stand before its last @.
+func quoteURL(text string) string {
+	if m := address.FindStringSubmatchIndex(text); m != nil {
+		text = text[:m[2]] + redacted + text[m[3]:]
+	}
+	return quote(text)
+}
+
+// isURL reports whether a place is that of an address.
+func isURL(at place) bool {
+	return urlKey.MatchString(at.last()+": @") || urlKey.MatchString(at.parent().last()+": @")
 }
 
 // oneLine is text that moves no cursor, secrets masked, cut at so many

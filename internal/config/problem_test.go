@@ -78,17 +78,22 @@ func TestNumbersAndBooleansAreTextWhereTextIsExpected(t *testing.T) {
 
 func TestMask(t *testing.T) {
 	for line, want := range map[string]string{
-		"token: abc":                              "token: ***",
-		`  slack: {token: "a, b", channel: c}`:    `  slack: {token: ***, channel: c}`,
-		"secret: 'it''s' # why":                   "secret: *** # why",
-		"token: ${TOKEN}":                         "token: ${TOKEN}",
-		"token: ${TOKEN:-abc}":                    "token: ***",
-		"token_file: /etc/token":                  "token_file: /etc/token",
-		"password=abc":                            "password=***",
-		`"webhook_url": https://hooks/x`:          `"webhook_url": ***`,
-		"url: redis://:p@ss@10.0.0.5/0":           "url: redis://***@10.0.0.5/0",
-		"url: https://ops.example/hook?token=abc": "url: https://ops.example/hook?token=***",
-		"path: /status":                           "path: /status",
+		"token: abc":                                            "token: ***",
+		`  slack: {token: "a, b", channel: c}`:                  `  slack: {token: ***, channel: c}`,
+		"secret: 'it''s' # why":                                 "secret: *** # why",
+		"token: ${TOKEN}":                                       "token: ${TOKEN}",
+		"token: ${TOKEN:-abc}":                                  "token: ***",
+		"token_file: /etc/token":                                "token_file: /etc/token",
+		"password=abc":                                          "password=***",
+		`"webhook_url": https://hooks/x`:                        `"webhook_url": ***`,
+		"url: redis://:p@ss@10.0.0.5/0":                         "url: redis://***@10.0.0.5/0",
+		"url: https://ops.example/hook?token=abc":               "url: https://ops.example/hook?token=***",
+		"url: redis://user:s3cr3t PASSw@127.0.0.1:4/0":          "url: redis://***@127.0.0.1:4/0",
+		"url: user:s3cr3t@127.0.0.1":                            "url: ***@127.0.0.1",
+		`{name: DB, url: "root:s3cr3t@tcp(127.0.0.1:3306)/db"}`: `{name: DB, url: "***@tcp(127.0.0.1:3306)/db"}`,
+		"  - url: redis:/user:s3cr3t@h":                         "  - url: ***@h",
+		"haproxy_stats: admin:s3cr3t@10.0.0.9/stats":            "haproxy_stats: ***@10.0.0.9/stats",
+		"path: /status":                                         "path: /status",
 	} {
 		if got, _ := mask(line, 0, secretSpans(line, nil)); got != want {
 			t.Errorf("mask(%q) = %q, want %q", line, got, want)
@@ -104,6 +109,37 @@ func TestNearest(t *testing.T) {
 		if got := nearest(word, keys); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
+	}
+}
+
+// A URL that is a little wrong is told without its password, wherever it is.
+func TestWrongURLsTellNoPassword(t *testing.T) {
+	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9%s}, nodes: [{id: node1, url: %s}], dependencies: [{name: DB, url: %s}]}]"
+	for _, wrong := range []string{
+		"redis://user:s3cr3t PASSw@127.0.0.1:4/0", "user:s3cr3t@127.0.0.1", "root:s3cr3t@tcp(127.0.0.1:3306)/db",
+		"redis:/user:s3cr3t@h", "redis://user:99999/s3cr3t@h", "redis://user:s3cr3t/w@h", "a:s3cr3t@redis://h",
+		"redis://user:s3cr3t@h:99999", "redis://user:s3cr3t@", "redis://user:99999s3cr3t@h#x",
+	} {
+		for _, text := range []string{
+			fmt.Sprintf(file, "", "http://10.0.0.1", `"`+wrong+`"`),
+			fmt.Sprintf(file, "", `"`+wrong+`"`, "tcp://10.0.0.2:1"),
+			fmt.Sprintf(file, ", evidence: {haproxy_stats: '"+wrong+"'}", "http://10.0.0.1", "tcp://10.0.0.2:1"),
+			"clusters:\n- name: shop\n  balancer:\n    url:\n    - " + wrong + "\n    - " + wrong + "\n  nodes: [{id: node1, url: http://10.0.0.1}]\n",
+			"clusters:\n- name: shop\n  balancer:\n    url:\n      " + wrong + "\n  nodes: [{id: node1, url: http://10.0.0.1}]\n",
+		} {
+			_, err := Parse("stickwatch.yml", []byte(text), testenv)
+			problems, ok := errors.AsType[Problems](err)
+			if !ok {
+				t.Fatalf("%s: got %v, want problems", text, err)
+			}
+			if shown := problems.Excerpt(); strings.Contains(shown, "s3cr3t") || strings.Contains(shown, "99999/") || strings.Contains(shown, "PASS") {
+				t.Errorf("%s\n shows\n%s", text, shown)
+			}
+		}
+	}
+	_, err := FromFlags(Flags{Balancer: []string{"user:s3cr3t@h"}, Nodes: []string{"user:s3cr3t@h"}})
+	if text := errorText(err); text == "" || strings.Contains(text, "s3cr3t") {
+		t.Errorf("flags: got %s", text)
 	}
 }
 

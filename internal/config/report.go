@@ -131,7 +131,10 @@ func (doc *document) add(n *yaml.Node, at place, message string) {
 // comes from the environment, because that is where secrets are kept.
 func (doc *document) said(at place, value string) string {
 	if n := doc.nodes[at]; n != nil {
-		return quote(doc.written(n, value))
+		value = doc.written(n, value)
+	}
+	if isURL(at) {
+		return quoteURL(value)
 	}
 	return quote(value)
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type front struct {
 	equal  bool          // knows no weights, or none that the method would heed
 	blunt  bool          // cannot be told that a node is down
 	cookie string        // the only cookie it holds clients by; "": any client
+	alters bool          // changes the session's cookie on its way, so that no node knows it when it is presented directly
 	label  string        // the answer header by which it names the node; "": pages do
 	start  func(tb testing.TB, nodes []*demo.Node, p plan) entrance
 }
@@ -57,7 +59,7 @@ var fronts = []front{
 	{name: "nginx unknown", method: probes.MethodUnknown, start: startNginx(NginxConfig{})},
 
 	{name: "haproxy cookie", method: probes.MethodCookie, sticky: true, start: startHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"})},
-	{name: "haproxy cookie prefix", method: probes.MethodCookie, sticky: true, cookie: jsessionid, start: startHAProxy(HAProxyConfig{Cookie: "JSESSIONID prefix"})},
+	{name: "haproxy cookie prefix", method: probes.MethodCookie, sticky: true, cookie: jsessionid, alters: true, start: startHAProxy(HAProxyConfig{Cookie: "JSESSIONID prefix"})},
 	{name: "haproxy stick on src", method: probes.MethodUnknown, sticky: true, narrow: true, start: startHAProxy(HAProxyConfig{StickOn: "src"})},
 	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // which our clients do not have
 	{name: "haproxy leastconn", method: probes.MethodLeastConn, start: startHAProxy(HAProxyConfig{Balance: "leastconn"})},
@@ -111,8 +113,22 @@ func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) entrance
 		c := c
 		c.Servers, c.Observe, c.Timeout = servers(tb, nodes, p), "layer4", ejection
 		c.Redispatch, c.Retries = true, 1
-		return HAProxy(tb, c)
+		h := HAProxy(tb, c)
+		if c.StickOn == "src" {
+			enter(tb, h.URL()) // of several first clients at once each may get a node of its own
+		}
+		return h
 	}
+}
+
+// enter is the first client's request.
+func enter(tb testing.TB, url string) {
+	tb.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	resp.Body.Close()
 }
 
 func startApache(c ApacheConfig) func(testing.TB, []*demo.Node, plan) entrance {

@@ -32,6 +32,9 @@ func healthyPlans(f front) []plan {
 	if !f.sticky {
 		return []plan{{profile: "tomcat-msm", shared: true}, {profile: "huozige"}}
 	}
+	if f.alters {
+		return []plan{{profile: "ebridge"}, {profile: "ebridge", gbk: true}}
+	}
 	plans := []plan{{profile: "tomcat", shared: true}, {profile: "tomcat-msm", shared: true}}
 	if f.cookie == "" {
 		plans = append(plans, plan{profile: "generic"}, plan{profile: "ebridge"}, plan{profile: "ebridge", gbk: true})

@@ -25,6 +25,9 @@ import (
 	"stickwatch/probes/redis"
 )
 
+// patience is for how long a round may go on.
+const patience = time.Minute
+
 // clientHeader is what fronts that can be told a client address take it from.
 const clientHeader = "X-Stickwatch-Client"
 
@@ -36,45 +39,7 @@ type rig struct {
 	front   entrance
 	redis   *Dependency // nil unless the scenario asks for it
 	cluster *probes.Cluster
-}
-
-// A plan is what a rig is to look like.
-type plan struct {
-	profile string
-	policy  probes.Policy       // "": the profile's
-	shared  bool                // one session store for all nodes
-	redis   bool                // nodes depend on a real Redis
-	gbk     bool                // the e-Bridge page is in GBK
-	store   demo.Store          // where the nodes keep their sessions; nil: see shared
-	stores  func() []demo.Store // where each of three does; nil: see store
-
-	memcached func(context.Context) string // what memcached-session-manager puts into ids
-	nodes     int                          // 0: 3
-	unlisted  int                          // how many of them are not in the configuration
-	weights   []int                        // by node; nil: equal
-	down      string                       // this node is marked down, in the balancer and the configuration
-	backup    string                       // this node is a backup in both
-	prefix    string                       // of every path, at the balancer and at the nodes
-
-	// skin is put around every node, so that its pages look as no demo node's do.
-	skin  func(*demo.Node) http.Handler
-	skins map[*demo.Node]string // where nodes with a skin listen: see newRig
-
-	front frontPlan
-}
-
-// addr is where the balancer finds a node.
-func (p plan) addr(n *demo.Node) string { return cmp.Or(p.skins[n], n.Addr()) }
-
-// A frontPlan is how the balancer differs from a healthy one.
-type frontPlan struct {
-	down      string // this node is marked down in the balancer, and nobody said so
-	upgrade   bool   // passes the WebSocket upgrade
-	workers   int    // that count failures each for itself; 0: one
-	maxFails  int    // 0: 1
-	misnamed  string // the balancer has another name for this node than it has itself
-	dead      bool   // its servers are where nothing listens
-	locations string // nginx: more locations
+	cut     bool // the last round did not end by itself
 }
 
 // newRig starts the nodes and puts f in front of them.
@@ -195,7 +160,11 @@ func (r *rig) probe() checks.Report {
 			"redis": redis.Ping, "memcached": memcached.Ping, "mysql": mysql.Ping, "postgres": postgres.Ping, "tcp": probes.PingTCP,
 		},
 	}
-	return checks.Judge(p.Round(r.tb.Context(), r.cluster))
+	ctx, cancel := context.WithTimeout(r.tb.Context(), patience)
+	defer cancel()
+	round := p.Round(ctx, r.cluster)
+	r.cut = ctx.Err() != nil
+	return checks.Judge(round)
 }
 
 // end heals the nodes and cuts what still hangs, so that the balancer can leave.

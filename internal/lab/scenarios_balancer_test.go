@@ -37,7 +37,7 @@ var balancerScenarios = []scenario{
 		want: []string{"page_failing"}, is: checks.Failing,
 	},
 	{
-		name: "slow balancer", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		name: "slow balancer", on: named("demo ip_hash", "nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
 			r.cluster.Limits.Slow = 400 * time.Millisecond
 			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
@@ -55,7 +55,7 @@ var balancerScenarios = []scenario{
 				http.Redirect(w, req, req.URL.RequestURI(), http.StatusFound)
 			}))
 		},
-		want: []string{"balancer_down"}, also: []checks.Code{checks.PageFailing},
+		is: checks.Failing, also: []checks.Code{checks.BalancerDown, checks.BalancerError, checks.PageFailing},
 	},
 	{
 		name: "a backup waits", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
@@ -64,7 +64,7 @@ var balancerScenarios = []scenario{
 	{
 		name: "the backup takes over", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
 		act:  func(r *rig) { r.stop("node1", "node2") },
-		want: []string{"node_down/node1", "node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
+		want: []string{"node_down/node1", "node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation}, is: checks.Degraded,
 	},
 	{
 		name: "a node taken out on purpose", on: sharp, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},

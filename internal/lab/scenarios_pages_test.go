@@ -31,19 +31,19 @@ var pageScenarios = []scenario{
 		want: []string{"page_failing/node2"}, also: []checks.Code{checks.PageFailing},
 	},
 	{
-		name: "the test page is missing on one node", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
+		name: "the test page is missing on one node", on: some, plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
 			r.change("node2", func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/index.jsp", 404 })
 		},
 		want: []string{"page_failing/node2"}, also: []checks.Code{checks.PageFailing, checks.NodeFailingInRotation},
 	},
 	{
-		name: "the test page fails on one node", on: both(holdsAny, seesAll), plan: plan{profile: "generic"},
+		name: "the test page fails on one node", on: both(holdsAny, some), plan: plan{profile: "generic"},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Failing = "/cluster/test" }) },
 		want: []string{"page_failing/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
 	},
 	{
-		name: "a page fails on every node", plan: plan{profile: "huozige"},
+		name: "a page fails on every node", on: some, plan: plan{profile: "huozige"},
 		act: func(r *rig) {
 			r.cluster.Pages = pagesAt("/app_a/", "/app_b/")
 			r.changeAll(func(f *demo.NodeFaults) { f.Failing = "/app_b/" })
@@ -51,29 +51,29 @@ var pageScenarios = []scenario{
 		want: []string{"page_failing/node1", "page_failing/node2", "page_failing/node3", "page_failing"},
 	},
 	{
-		name: "the test page is missing", plan: plan{profile: "generic"},
+		name: "the test page is missing", on: some, plan: plan{profile: "generic"},
 		act: func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/cluster/test", 404 }) },
 		is:  checks.Inconclusive, doubt: "no node has the session test page",
 	},
 	{
-		name: "the test page asks for a login", on: sticky, plan: plan{profile: "ebridge", skin: login},
+		name: "the test page asks for a login", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: login},
 		is: checks.Inconclusive,
 	},
 	{
-		name: "the page tells no node", on: sticky, plan: plan{profile: "ebridge", skin: untold},
+		name: "the page tells no node", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: untold},
 		is: checks.Inconclusive, doubt: "do not tell which node",
 	},
 	{
-		name: "pages are compressed", on: holdsAny, plan: plan{profile: "ebridge", skin: compress}, is: checks.Healthy,
+		name: "pages are compressed", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: compress}, is: checks.Healthy,
 	},
 	{
-		name: "pages are in GBK", on: holdsAny, plan: plan{profile: "ebridge", gbk: true}, is: checks.Healthy,
+		name: "pages are in GBK", on: both(holdsAny, some), plan: plan{profile: "ebridge", gbk: true}, is: checks.Healthy,
 	},
 	{
 		name: "pages of 900 KB", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: pad}, is: checks.Healthy,
 	},
 	{
-		name: "all below a path", on: holdsAny, plan: plan{profile: "ebridge", prefix: "/portal", skin: below("/portal")}, is: checks.Healthy,
+		name: "all below a path", on: both(holdsAny, some), plan: plan{profile: "ebridge", prefix: "/portal", skin: below("/portal")}, is: checks.Healthy,
 	},
 }
 

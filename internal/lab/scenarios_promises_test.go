@@ -19,24 +19,29 @@ var promiseScenarios = []scenario{
 		act: func(*rig) {}, want: []string{"session_lost", "session_not_shared"},
 	},
 	{
-		name: "nothing was promised", plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
+		name: "the balancer alters the cookie", on: named("haproxy cookie prefix"), plan: plan{profile: "tomcat", shared: true},
+		is:    checks.Healthy,
+		known: []shortcoming{{why: "a session is presented to other nodes with the prefix that HAProxy takes off: none knows it, and session_not_shared is a false alarm"}},
 	},
 	{
-		name: "one node is outside the replication", on: choosing, plan: plan{profile: "tomcat", shared: true},
+		name: "nothing was promised", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
+	},
+	{
+		name: "one node is outside the replication", on: both(choosing, some), plan: plan{profile: "tomcat", shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
 		want: []string{"session_not_shared"},
 	},
 	{
-		name: "replication goes one way", on: choosing, plan: plan{profile: "tomcat", stores: oneWay},
+		name: "replication goes one way", on: both(choosing, some), plan: plan{profile: "tomcat", stores: oneWay},
 		want: []string{"session_not_shared"},
 	},
 	{
-		name: "older contents of a shared session", on: notSticky, plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		name: "older contents of a shared session", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Rollback = true }) },
 		want: []string{"session_rollback"},
 	},
 	{
-		name: "one node knows no shared session", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
+		name: "one node knows no shared session", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
 		want: []string{"session_lost", "session_not_shared"},
 	},

@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"net"
+	"net/http"
+	"net/http/httputil"
 	"slices"
 	"strings"
 	"testing"
@@ -58,4 +61,34 @@ func TestHeaderIgnored(t *testing.T) {
 			t.Errorf("got remedy %q, want one with %q", f.Remedy, want)
 		}
 	}
+}
+
+// TestMisspeltRoute: httpd knows one Tomcat by another route than the Tomcat
+// itself, so that its clients are nobody's. byrequests then makes up for what
+// the others were given, which is often their own node again: a round may take
+// that for stickiness, and one of many must not.
+func TestMisspeltRoute(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("apache sticky"))]
+	r := newRig(t, f, plan{profile: "tomcat", shared: true, front: frontPlan{misnamed: "node2"}})
+	for range 50 {
+		if r.probe().Session.Sticky == checks.No {
+			return
+		}
+	}
+	t.Error("no round of 50 saw that the clients of one node are not held")
+}
+
+// TestIPv6: a balancer's address with brackets.
+func TestIPv6(t *testing.T) {
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("there is no IPv6 here: %v", err)
+	}
+	f := fronts[slices.IndexFunc(fronts, named("nginx round robin"))]
+	r := newRig(t, f, plan{profile: "tomcat-msm", shared: true})
+	server := &http.Server{Handler: httputil.NewSingleHostReverseProxy(parse(t, r.front.URL()))}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	r.cluster.Balancer.URLs[0] = parse(t, "http://"+listener.Addr().String())
+	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 }

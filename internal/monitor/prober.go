@@ -14,7 +14,7 @@ import (
 // A Prober takes rounds. Its zero value probes with a confidence of 0.999 and
 // knows neither dependencies that need a driver nor handshakes.
 type Prober struct {
-	Confidence    float64 // by which chance must be excluded; 0: DefaultConfidence
+	Confidence    float64 // by which chance must be excluded; 0: checks.DefaultConfidence
 	ExpectVersion string  // every node must run it; "": any
 	Ignore        []checks.Code
 
@@ -25,9 +25,6 @@ type Prober struct {
 	// several goroutines at once and must return quickly.
 	Progress func(Progress)
 }
-
-// DefaultConfidence lets chance explain a claim once in a thousand rounds.
-const DefaultConfidence = 0.999
 
 // Progress says how far a round has come.
 type Progress struct {
@@ -89,7 +86,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 
 func (p *Prober) confidence() float64 {
 	if p.Confidence <= 0 {
-		return DefaultConfidence
+		return checks.DefaultConfidence
 	}
 	return p.Confidence
 }

@@ -118,14 +118,28 @@ func TestFreshClients(t *testing.T) {
 		}
 		return fresh
 	}
-	if got := count(); got < 3 || got > 2*checks.FreshClients(1./3, monitor.DefaultConfidence) {
+	if got := count(); got < 3 || got > 2*checks.FreshClients(1./3, checks.DefaultConfidence) {
 		t.Errorf("healthy: got %d clients, want from 3 to 36", got)
 	}
 	if err := w.Break("ejected"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := count(), 2*checks.FreshClients(1./3, monitor.DefaultConfidence); got != want {
+	if got, want := count(), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got != want {
 		t.Errorf("one node ejected: got %d clients, want %d", got, want)
+	}
+}
+
+// TestNodesOutOfReach: no node answers the prober, and the balancer serves its
+// clients from some. The search for the others must come to an end.
+func TestNodesOutOfReach(t *testing.T) {
+	w := start(t, demo.Config{Method: probes.MethodRoundRobin}, "generic", nil)
+	for i := range w.config.Nodes {
+		w.config.Nodes[i].URL = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // where nobody listens
+	}
+	w.Nodes[2].Stop() // so that one stays unmet
+	r := new(monitor.Prober).Round(t.Context(), w.config)
+	if got, most := len(r.Walks), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got > most {
+		t.Errorf("got %d clients, want at most %d", got, most)
 	}
 }
 

@@ -31,9 +31,6 @@ type walked struct {
 const (
 	// maxConnections bounds what one round opens at one address at a time.
 	maxConnections = 32
-	// maxFollowUps bounds what a canary is asked for; a confidence that needs
-	// more cannot be had, and the report says so.
-	maxFollowUps = 60
 	// maxCrossings bounds to how many nodes one session is presented directly.
 	maxCrossings = 3
 )
@@ -55,7 +52,7 @@ func (w *walker) walk(ctx context.Context, direct func() []probes.NodeObservatio
 	if w.cluster.Session != nil && w.cluster.Session.Policy != probes.PolicyNone {
 		canaries := w.choose(who)
 		w.write(ctx, canaries)
-		w.follow(ctx, canaries, checks.Luck(serving, w.met(who)))
+		w.follow(ctx, canaries, who, serving)
 		crossings := w.cross(ctx, canaries, who, serving)
 		return walked{walks: w.walks(), crossings: crossings}
 	}
@@ -89,7 +86,7 @@ func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []pr
 		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil {
 			return
 		}
-		w.open(ctx, make([]client, min(more, len(serving))))
+		w.open(ctx, make([]client, min(more, max(1, len(serving)))))
 	}
 }
 
@@ -109,13 +106,13 @@ func (w *walker) wanted(serving []probes.Node) []probes.Node {
 func (w *walker) bound(missing, serving []probes.Node, met int) int {
 	inconclusive := w.cluster.Balancer.Method == probes.MethodLeastConn ||
 		(w.cluster.Balancer.Method == probes.MethodUnknown && met == 1)
-	all, need := checks.Serving(w.cluster, nil), 0
+	need := 0
 	for _, n := range missing {
-		samples := 2
 		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
-			samples = 1
+			need = max(need, checks.FreshClients(checks.Share(n, checks.Serving(w.cluster, nil)), w.confidence()))
+		} else {
+			need = max(need, checks.ClientsToMiss(w.cluster, n, w.confidence()))
 		}
-		need = max(need, samples*checks.FreshClients(checks.Share(n, all), w.confidence()))
 	}
 	return min(need, checks.MaxFreshClients)
 }
@@ -188,9 +185,16 @@ func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
 // side, in an order shuffled over all canaries: in step with each other they
 // could make a round robin look sticky. A session that was renamed on the way
 // is followed again under its names, one after the other.
-func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, luck float64) {
-	each := min(checks.FollowUps(luck, w.confidence()), maxFollowUps)
-	visits := slices.Repeat(canaries, each)
+func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who checks.Identity, serving []probes.Node) {
+	met := w.met(who)
+	needed := func(c *probes.Canary) int {
+		luck := checks.Luck(who.Who(c.Walk().First().Label), serving, met)
+		return min(checks.FollowUps(luck, w.confidence()), checks.MaxFollowUps)
+	}
+	var visits []*probes.Canary
+	for _, c := range canaries {
+		visits = append(visits, slices.Repeat([]*probes.Canary{c}, needed(c))...)
+	}
 	rand.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
 	done := w.counter(w.cluster, "follow-ups", len(visits))
 	w.sideBySide(len(visits), func(i int) {
@@ -198,7 +202,7 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, luck flo
 		done()
 	})
 	w.sideBySide(len(canaries), func(i int) {
-		for n := 0; n < each && canaries[i].Walk().Renamed(); n++ {
+		for n := needed(canaries[i]); n > 0 && canaries[i].Walk().Renamed(); n-- {
 			canaries[i].Return(ctx)
 		}
 	})
