@@ -105,7 +105,7 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 		return err
 	}
 	fmt.Fprintf(c.err, "A cluster of three nodes is running behind %s. Interrupt (Ctrl-C) to end it.\n", cluster.Balancer.URL())
-	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe %s\n\n", strings.Join(demoFlags(cluster), " "))
+	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
 	return o.watch(ctx, c, watched)
 }
 
@@ -155,11 +155,14 @@ func demoCluster(d *demo.Cluster) ([]*probes.Cluster, error) {
 	return cfg.Clusters, nil
 }
 
-// demoFlags are the flags by which probe sees the demo.
+// demoFlags are the flags by which probe sees the demo, as lines to be joined.
 func demoFlags(d *demo.Cluster) []string {
-	flags := []string{"--balancer", d.Balancer.URL(), "--method", string(d.Config.Method), "--client-ip-header", d.Config.ClientIPHeader}
-	for _, n := range d.Nodes {
-		flags = append(flags, "--node", n.ID()+"="+n.URL())
+	lines := []string{
+		"--balancer " + d.Balancer.URL(),
+		"--method " + string(d.Config.Method) + " --client-ip-header " + d.Config.ClientIPHeader,
 	}
-	return flags
+	for _, n := range d.Nodes {
+		lines = append(lines, "--node "+n.ID()+"="+n.URL())
+	}
+	return lines
 }

@@ -43,7 +43,7 @@ func TestTerminal(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			const columns = 72
-			got := onTerminal(t, columns, tt.env, append([]string{"probe"}, demoFlags(cluster)...)...)
+			got := onTerminal(t, columns, tt.env, append([]string{"probe"}, strings.Fields(strings.Join(demoFlags(cluster), " "))...)...)
 			if colour.MatchString(got) != tt.colour {
 				t.Errorf("colour: got %t, want %t:\n%q", !tt.colour, tt.colour, got)
 			}
