@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-
 	"net/http"
 	"net/netip"
 	"net/url"

@@ -52,14 +52,34 @@ func TestDirect(t *testing.T) {
 		paused  bool
 		version string
 	}{
-		{"everything", Cluster{Status: &Status{Path: "/status"}, Session: &session, Pages: []Page{{Path: "/page"}, {Path: "/none"}}},
-			5, 503, []int{200, 404}, "tomcat1", true, true, "1.2"},
-		{"version from a page", Cluster{Status: &Status{Path: "/none"}, Pages: []Page{{Path: "/page"}}, Version: version},
-			2, 404, []int{200}, "", false, false, "1.3"},
-		{"the session test is primary", Cluster{Session: &session, Pages: []Page{{Path: "/session"}}},
-			2, 200, []int{200}, "tomcat1", true, false, ""},
-		{"a page is primary", Cluster{Pages: []Page{{Path: "/page"}, {Path: "/session"}}},
-			2, 200, []int{200, 302}, "", false, false, ""},
+		{
+			"everything",
+			Cluster{Status: &Status{Path: "/status"}, Session: &session, Pages: []Page{{Path: "/page"}, {Path: "/none"}}},
+			5, 503,
+			[]int{200, 404},
+			"tomcat1", true, true, "1.2",
+		},
+		{
+			"version from a page",
+			Cluster{Status: &Status{Path: "/none"}, Pages: []Page{{Path: "/page"}}, Version: version},
+			2, 404,
+			[]int{200},
+			"", false, false, "1.3",
+		},
+		{
+			"the session test is primary",
+			Cluster{Session: &session, Pages: []Page{{Path: "/session"}}},
+			2, 200,
+			[]int{200},
+			"tomcat1", true, false, "",
+		},
+		{
+			"a page is primary",
+			Cluster{Pages: []Page{{Path: "/page"}, {Path: "/session"}}},
+			2, 200,
+			[]int{200, 302},
+			"", false, false, "",
+		},
 		{"nothing", Cluster{}, 1, 404, nil, "", false, false, ""},
 	}
 	for _, tt := range tests {

@@ -62,8 +62,10 @@ func TestJarAges(t *testing.T) {
 		u := parsed(t, "http://shop.example/")
 		jar := NewJar()
 		jar.Set(u, []*http.Cookie{
-			{Name: "short", Value: "1", MaxAge: 10}, {Name: "long", Value: "1", MaxAge: 1 << 40},
-			{Name: "past", Value: "1", Expires: time.Now().Add(-time.Second)}, {Name: "session", Value: "1"},
+			{Name: "short", Value: "1", MaxAge: 10},
+			{Name: "long", Value: "1", MaxAge: 1 << 40},
+			{Name: "past", Value: "1", Expires: time.Now().Add(-time.Second)},
+			{Name: "session", Value: "1"},
 		})
 		time.Sleep(6 * time.Second)
 		clone := jar.Clone()

@@ -108,9 +108,9 @@ func TestChainsOfRedirects(t *testing.T) {
 	}{
 		{"five", hops(5), true, 200, "", "", ""},
 		{"six", hops(6), true, 302, FailureRedirect, "/xxxxxx", "redirects more than 5 times"},
-		{"circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }, true, 302, FailureRedirect, "/", "redirects in circles"},
+		{"circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, true, 302, FailureRedirect, "/", "redirects in circles"},
 		{"circle of two", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, map[string]string{"/": "/a"}[r.URL.Path]+"?", 302)
+			http.Redirect(w, r, map[string]string{"/": "/a"}[r.URL.Path]+"?", http.StatusFound)
 		}, true, 302, FailureRedirect, "/", "redirects in circles"},
 		{"to the same page with a cookie", welcome, true, 200, "", "", ""},
 		{"not followed", hops(1), false, 302, "", "/x", ""},

@@ -161,8 +161,8 @@ func forms(value string) []string {
 	}
 	id, signature, _ := strings.Cut(strings.TrimPrefix(decoded, "s:"), ".")
 	list = append(list, decoded, id)
-	if strings.HasPrefix(decoded, "s:") {
-		list = append(list, strings.TrimPrefix(decoded, "s:"), signature)
+	if after, ok := strings.CutPrefix(decoded, "s:"); ok {
+		list = append(list, after, signature)
 	}
 	if decoded == value && url.QueryEscape(value) == value {
 		return list

@@ -20,17 +20,23 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"nothing", nil, "", exitOK},
 		{"one", errors.New("a"), "stickwatch: a", exitUsage},
-		{"several", errors.Join(errors.New("a"), errors.Join(errors.New("b"), errors.New("c"))),
-			"stickwatch: a\nstickwatch: b\nstickwatch: c", exitUsage},
+		{
+			"several", errors.Join(errors.New("a"), errors.Join(errors.New("b"), errors.New("c"))),
+			"stickwatch: a\nstickwatch: b\nstickwatch: c", exitUsage,
+		},
 		{"flags", inFlags, "stickwatch: --node: is missing\nstickwatch: --balancer: is missing", exitUsage},
 		{"a file", inFile, "a.yml:2:3: clusters: is wrong", exitUsage},
 		{"flags and a file", errors.Join(errors.New("a"), inFile), "stickwatch: a\na.yml:2:3: clusters: is wrong", exitUsage},
 		{"all was said", exitError{status: exitFinding}, "", exitFinding},
 		{"a reason", exitError{exitInconclusive, errors.New("a")}, "stickwatch: a", exitInconclusive},
-		{"a full disk", fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "out", Err: errors.New("full")}),
-			"stickwatch: writing: write out: full", exitInconclusive},
-		{"an unreadable file", &fs.PathError{Op: "open", Path: "in", Err: fs.ErrPermission},
-			"stickwatch: open in: permission denied", exitUsage},
+		{
+			"a full disk", fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "out", Err: errors.New("full")}),
+			"stickwatch: writing: write out: full", exitInconclusive,
+		},
+		{
+			"an unreadable file", &fs.PathError{Op: "open", Path: "in", Err: fs.ErrPermission},
+			"stickwatch: open in: permission denied", exitUsage,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := describe(tt.err); got != tt.want {

@@ -124,11 +124,15 @@ func sessionPromises(s checks.SessionReport, c *probes.Cluster) []promise {
 	all := []promise{
 		{name: "sessions stick", codes: []checks.Code{checks.SessionDrift}, applies: tested && s.Policy != probes.PolicyShared},
 		{name: "sessions keep what they hold", codes: []checks.Code{checks.SessionLost, checks.SessionRollback}, applies: tested},
-		{name: "other nodes know a session", codes: []checks.Code{checks.SessionNotShared},
-			applies: tested && s.Policy != probes.PolicySticky},
+		{
+			name: "other nodes know a session", codes: []checks.Code{checks.SessionNotShared},
+			applies: tested && s.Policy != probes.PolicySticky,
+		},
 		{name: "session cookies come back", codes: []checks.Code{checks.CookieRejected}, applies: tested},
-		{name: "handshakes pass the balancer", codes: []checks.Code{checks.HandshakeBroken, checks.UpgradeRefused},
-			applies: c.Handshake != nil},
+		{
+			name: "handshakes pass the balancer", codes: []checks.Code{checks.HandshakeBroken, checks.UpgradeRefused},
+			applies: c.Handshake != nil,
+		},
 	}
 	for i := range all {
 		all[i].family = "sessions"

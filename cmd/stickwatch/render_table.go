@@ -58,8 +58,10 @@ func headline(r checks.Report, c *probes.Cluster) []span {
 		facts += ", " + string(method)
 	}
 	return []span{
-		marked(m, name(r.Cluster)), {plain, "  "},
-		{m, strings.ToUpper(string(r.Verdict))}, {plain, "  "},
+		marked(m, name(r.Cluster)),
+		{plain, "  "},
+		{m, strings.ToUpper(string(r.Verdict))},
+		{plain, "  "},
 		{faint, facts + ", " + took(r.Duration)},
 	}
 }

@@ -65,16 +65,31 @@ func TestSessionAnswers(t *testing.T) {
 	}{
 		{"no test", checks.SessionReport{}, ""},
 		{"no promise", checks.SessionReport{Policy: probes.PolicyNone, Sticky: checks.No}, ""},
-		{"sticky", checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Confidence: 0.9992, Canaries: canaries},
-			"✓ sticky: yes, 99.92 % sure (2 canaries, 7 follow-ups each)"},
-		{"never quite sure", checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Confidence: 1, Canaries: canaries[:1]},
-			"✓ sticky: yes, over 99.99 % sure (1 canary, 7 follow-ups)"},
-		{"drift", checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.No, Reason: "one moved"},
-			"✗ sticky: no; one moved"},
-		{"nobody knows", checks.SessionReport{Policy: probes.PolicyReplicated, Reason: "no labels", Shared: checks.Yes},
-			"? sticky: unknown; no labels\n✓ replicated: yes"},
-		{"shared", checks.SessionReport{Policy: probes.PolicyShared, Shared: checks.Yes, Sticky: checks.No, Fresh: 25},
-			"✓ shared: yes (25 fresh clients)\n• sticky: no, which this policy leaves open"},
+		{
+			"sticky",
+			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Confidence: 0.9992, Canaries: canaries},
+			"✓ sticky: yes, 99.92 % sure (2 canaries, 7 follow-ups each)",
+		},
+		{
+			"never quite sure",
+			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Confidence: 1, Canaries: canaries[:1]},
+			"✓ sticky: yes, over 99.99 % sure (1 canary, 7 follow-ups)",
+		},
+		{
+			"drift",
+			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.No, Reason: "one moved"},
+			"✗ sticky: no; one moved",
+		},
+		{
+			"nobody knows",
+			checks.SessionReport{Policy: probes.PolicyReplicated, Reason: "no labels", Shared: checks.Yes},
+			"? sticky: unknown; no labels\n✓ replicated: yes",
+		},
+		{
+			"shared",
+			checks.SessionReport{Policy: probes.PolicyShared, Shared: checks.Yes, Sticky: checks.No, Fresh: 25},
+			"✓ shared: yes (25 fresh clients)\n• sticky: no, which this policy leaves open",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string

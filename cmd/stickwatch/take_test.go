@@ -20,8 +20,10 @@ func TestRetry(t *testing.T) {
 		{"one picture", 0, time.Second, time.Hour, 0, []time.Duration{0}},
 		{"good at once", time.Minute, time.Second, 0, 0, []time.Duration{0}},
 		{"good later", time.Minute, 2 * time.Second, 3 * time.Second, 0, []time.Duration{0, 2 * time.Second, 4 * time.Second}},
-		{"a last try at the end", 5 * time.Second, 2 * time.Second, time.Hour, 0,
-			[]time.Duration{0, 2 * time.Second, 4 * time.Second, 5 * time.Second}},
+		{
+			"a last try at the end", 5 * time.Second, 2 * time.Second, time.Hour, 0,
+			[]time.Duration{0, 2 * time.Second, 4 * time.Second, 5 * time.Second},
+		},
 		{"an interval beyond the end", time.Second, time.Hour, time.Hour, 0, []time.Duration{0, time.Second}},
 		{"slow tries", 5 * time.Second, time.Second, time.Hour, 3 * time.Second, []time.Duration{0, 4 * time.Second}},
 	} {

@@ -1,11 +1,11 @@
 package lab
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 	"time"
 
-	"crypto/tls"
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 )

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"compress/gzip"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -148,9 +149,7 @@ func rewrite(n *demo.Node, change func(http.Header, []byte) []byte) http.Handler
 		n.ServeHTTP(answer, r)
 		answer.Header().Del("Content-Length")
 		body := change(answer.Header(), answer.Body.Bytes())
-		for name, values := range answer.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		w.Write(body)
 	})

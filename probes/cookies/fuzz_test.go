@@ -10,11 +10,19 @@ import (
 // the value comes out.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"JSESSIONID", "0123.tomcat1"}, {"SESSION", "N2U4MzgzYTQtMDgyYy00ZmZlLWE0YmMtYzQwZmQzMzYzYzVlLm5vZGUx"},
-		{"SRV", "node1|awDAw|awDAw"}, {"SRV", "node1~0123"}, {"route", "05ef642f508b1e5b76612ddbd5f89a4c"},
-		{"x", "Cg0xMC4wLjAuMTo4MDgwEKCNBg=="}, {"x", "MS4yLjMuNDo4MA=="}, {"x", "CgA="}, {"x", `"`},
-		{"BIGipServerpool", "1677787402.36895.0000"}, {"x", "rd5o00000000000000000000ffffc0000201o80"},
-		{"x", "vi20010112000000000000000000000030.20480"}, {"AWSALB", "x"},
+		{"JSESSIONID", "0123.tomcat1"},
+		{"SESSION", "N2U4MzgzYTQtMDgyYy00ZmZlLWE0YmMtYzQwZmQzMzYzYzVlLm5vZGUx"},
+		{"SRV", "node1|awDAw|awDAw"},
+		{"SRV", "node1~0123"},
+		{"route", "05ef642f508b1e5b76612ddbd5f89a4c"},
+		{"x", "Cg0xMC4wLjAuMTo4MDgwEKCNBg=="},
+		{"x", "MS4yLjMuNDo4MA=="},
+		{"x", "CgA="},
+		{"x", `"`},
+		{"BIGipServerpool", "1677787402.36895.0000"},
+		{"x", "rd5o00000000000000000000ffffc0000201o80"},
+		{"x", "vi20010112000000000000000000000030.20480"},
+		{"AWSALB", "x"},
 	} {
 		f.Add(seed[0], seed[1], "")
 	}
