@@ -32,9 +32,20 @@ func clocks(v *view) []Finding {
 		return nil
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
-	f := aboutAll(ClockSkew, Warning, v.nodesWhere(func(id string) bool { return apart[id] == worst }))
+	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && v.offOurs(id) }); len(off) > 0 && len(off) < len(suspects) {
+		suspects = off // as many against as many: our own clock has a voice, too
+	}
+	f := aboutAll(ClockSkew, Warning, suspects)
 	f.Summary = fmt.Sprintf("the clocks of the nodes differ by more than %s (%s)", limit, join(f.Nodes))
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Start time synchronisation (chrony, systemd-timesyncd) on these nodes and compare their time zones: sessions and signatures expire by the clock."
 	return []Finding{f}
+}
+
+// offOurs reports whether a node's clock is certainly off our own by more than
+// the limit.
+func (v *view) offOurs(id string) bool {
+	o := v.direct[id].Clock
+	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
 }

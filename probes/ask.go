@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type question struct {
 	path   string
 	jar    *Jar     // nil: comes without cookies and keeps none
 	public *url.URL // whose cookies are presented; nil: the target's own
+	bare   bool     // session cookies go without what a balancer has put before them
 	follow bool     // redirects within the same host
 
 	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
@@ -102,6 +104,9 @@ func (c *Client) fetch(ctx context.Context, q question, u *url.URL) (*http.Respo
 		return nil, nil, err
 	}
 	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
+		if q.bare && isSessionCookie(cookie.Name, q.session.Cookie) {
+			cookie.Value = withoutPrefix(cookie.Value)
+		}
 		req.AddCookie(cookie)
 	}
 	// Not Do: it parses a Location that nobody follows, and quotes a bad one,
@@ -141,6 +146,16 @@ func (q question) read(doc Document, ex *Exchange) {
 		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
 	}
 	q.secrets.hide(ex)
+}
+
+// withoutPrefix is a session cookie as the application set it: HAProxy's
+// `cookie NAME prefix` writes the server's name and a tilde before it, and takes
+// them off again.
+func withoutPrefix(value string) string {
+	if _, own, ok := strings.Cut(value, "~"); ok {
+		return own
+	}
+	return value
 }
 
 func extract(e Extractor, doc Document) string {

@@ -180,7 +180,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // balancer.
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, question{
-		path: c.cluster.WalkPath(), jar: jar, public: c.client.target.URL, follow: true, session: c.cluster.Session,
+		path: c.cluster.WalkPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
 	})
 	return ex
 }

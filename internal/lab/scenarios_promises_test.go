@@ -20,8 +20,7 @@ var promiseScenarios = []scenario{
 	},
 	{
 		name: "the balancer alters the cookie", on: named("haproxy cookie prefix"), plan: plan{profile: "tomcat", shared: true},
-		is:    checks.Healthy,
-		known: []shortcoming{{why: "a session is presented to other nodes with the prefix that HAProxy takes off: none knows it, and session_not_shared is a false alarm"}},
+		is: checks.Healthy,
 	},
 	{
 		name: "nothing was promised", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,

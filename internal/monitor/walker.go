@@ -117,18 +117,25 @@ func (w *walker) bound(missing, serving []probes.Node, met int) int {
 	return min(need, checks.MaxFreshClients)
 }
 
-// open lets clients in side by side.
+// open lets clients in side by side, but for the very first, which comes alone:
+// a balancer that keeps a table of clients by address learns ours from it, and
+// would give clients that race for the entry different nodes.
 func (w *walker) open(ctx context.Context, clients []client) {
 	done := w.counter(w.cluster, "clients", len(clients))
-	w.sideBySide(len(clients), func(i int) {
+	admit := func(c client) {
 		w.mu.Lock()
 		base := 1000 * (len(w.canaries) + 1)
-		canary := probes.NewCanary(w.cluster, w.entrance, clients[i].key, clients[i].expected, base)
+		canary := probes.NewCanary(w.cluster, w.entrance, c.key, c.expected, base)
 		w.canaries = append(w.canaries, canary)
 		w.mu.Unlock()
 		canary.Open(ctx)
 		done()
-	})
+	}
+	if len(w.canaries) == 0 && len(clients) > 0 {
+		admit(clients[0])
+		clients = clients[1:]
+	}
+	w.sideBySide(len(clients), func(i int) { admit(clients[i]) })
 }
 
 // met is the nodes that answered new clients so far.
