@@ -77,7 +77,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 	}
 	f := about(NodeFailingInRotation, Critical, n.ID)
 	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
-	f.Evidence = append(firstFew(evidence), v.ejectionBudget())
+	f.Evidence = append(firstFew(evidence), v.ejectionBudget(n.ID))
 	f.Remedy = fmt.Sprintf("Take %s out of the balancer (mark the server down and reload) until it is repaired.", n.ID)
 	return f, true
 }
@@ -85,7 +85,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 // ejectionBudget tells how many failures more until the balancer ejects the
 // node. nginx counts connection errors and time-outs; HTTP errors only where
 // proxy_next_upstream lists them.
-func (v *view) ejectionBudget() string {
+func (v *view) ejectionBudget(node string) string {
 	switch b := v.Cluster.Balancer; {
 	case b.Method == probes.MethodCookie:
 		return "when the balancer ejects it is for its own health checks to say"
@@ -94,10 +94,26 @@ func (v *view) ejectionBudget() string {
 	case b.MaxFails == 1:
 		return fmt.Sprintf("with max_fails=1 nginx ejects it at the next failed connection or time-out, for %s, in each worker; HTTP errors count only if proxy_next_upstream lists them", b.FailTimeout)
 	default:
-		return fmt.Sprintf("time left: with max_fails=%d, at one failed connection or time-out a second nginx ejects it in about %s, each worker for itself; "+
+		failing := v.failing(node)
+		return fmt.Sprintf("time left: %.0f %% of the requests to it failed; at one request a second, max_fails=%d lets nginx eject it in about %s, each worker for itself; "+
 			"failures more than fail_timeout=%s apart never add up, and HTTP errors count only if proxy_next_upstream lists them",
-			b.MaxFails, TimeToEjection(b.MaxFails, 1, 1, 0), b.FailTimeout)
+			100*failing, b.MaxFails, TimeToEjection(b.MaxFails, 1, failing, 0).Round(time.Second), b.FailTimeout)
 	}
+}
+
+// failing is the part of the requests first sent to a node that failed, as far
+// as was seen; 1 where none was seen.
+func (v *view) failing(node string) float64 {
+	failed, all := 0, v.given(node)
+	for _, a := range v.answers {
+		if a.blamed == node || slices.Contains(a.tried, node) {
+			failed, all = failed+1, all+1
+		}
+	}
+	if failed == 0 {
+		return 1
+	}
+	return float64(failed) / float64(all)
 }
 
 // TimeToEjection is how long nginx goes on sending requests to a failing server

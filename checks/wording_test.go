@@ -120,7 +120,7 @@ func TestEvidence(t *testing.T) {
 			r.Balancers[0].Primary.Status, r.Cluster.Balancer.MaxFails, r.Cluster.Balancer.FailTimeout = 502, 30, 20*time.Second
 		})), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
-			"time left: with max_fails=30, at one failed connection or time-out a second nginx ejects it in about 29s, each worker for itself; " +
+			"time left: 100 % of the requests to it failed; at one request a second, max_fails=30 lets nginx eject it in about 29s, each worker for itself; " +
 				"failures more than fail_timeout=20s apart never add up, and HTTP errors count only if proxy_next_upstream lists them",
 		}},
 		{"a failing node that nothing ejects", from(failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }), func(r *round) {
