@@ -1,0 +1,65 @@
+package lab
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// TestWitnesses: a node that its balancer really ejected. Whoever can tell,
+// tells: the hash, the new clients, and the balancer itself, whose word is
+// enough where the answers name no node.
+func TestWitnesses(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		front    string
+		profile  string
+		evidence func(entrance, *probes.EvidenceSources, testing.TB)
+		spoke    []string // parts of the finding's evidence
+	}{
+		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"ip_hash sends to it", "error log"}},
+		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"new clients met it", "error log"}},
+		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"error log"}},
+		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"new clients met it", "haproxy"}},
+		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"haproxy"}},
+		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"new clients met it", "server-status"}},
+		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"balancer-manager"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := fronts[slices.IndexFunc(fronts, named(tc.front))]
+			r := newRig(t, f, plan{profile: tc.profile, shared: true})
+			tc.evidence(r.front, &r.cluster.Balancer.Evidence, t)
+			r.eject("node2")
+			report := r.probe()
+			judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
+			for _, f := range report.Findings {
+				told := strings.ToLower(strings.Join(f.Evidence, "\n"))
+				for _, part := range tc.spoke {
+					if f.Code == checks.NodeEjected && !strings.Contains(told, strings.ToLower(part)) {
+						t.Errorf("got evidence %q, want %q in it", f.Evidence, part)
+					}
+				}
+			}
+		})
+	}
+}
+
+func nginxLog(e entrance, s *probes.EvidenceSources, _ testing.TB) {
+	s.NginxErrorLog = e.(*NginxBalancer).ErrorLog()
+}
+
+func haproxyStats(e entrance, s *probes.EvidenceSources, tb testing.TB) {
+	s.HAProxyStats = parse(tb, e.(*HAProxyBalancer).StatsURL())
+}
+
+func apacheStatus(e entrance, s *probes.EvidenceSources, tb testing.TB) {
+	s.ApacheStatus = parse(tb, e.(*ApacheBalancer).StatusURL())
+}
+
+func apacheManager(e entrance, s *probes.EvidenceSources, tb testing.TB) {
+	s.ApacheBalancerManager = parse(tb, e.(*ApacheBalancer).ManagerURL())
+}
