@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // maxSecretFile bounds a file that a configuration names, in bytes; bundles of
@@ -52,13 +53,14 @@ var errTooLarge = errors.New("the file is too large")
 var errIrregular = errors.New("is neither a file nor a pipe")
 
 // readFile is os.ReadFile of at most so many bytes; more than most are an
-// error. A pipe is what a shell makes of <(command); a device is a mistake.
+// error. A pipe is what a shell makes of <(command); one that nobody writes to is
+// empty, and not waited for. A device is a mistake.
 func readFile(path string, most int64) ([]byte, error) {
 	const special = fs.ModeDevice | fs.ModeSocket | fs.ModeIrregular
 	if info, err := os.Stat(path); err == nil && info.Mode()&special != 0 {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errIrregular}
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

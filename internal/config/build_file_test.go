@@ -7,18 +7,24 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// A pipe would be waited for until somebody writes to it.
+// TestPipe: a pipe is read, as a shell makes one of <(command); one that nobody
+// writes to is empty, and nobody waits for it; a device is refused.
 func TestPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(pipe); !errors.Is(err, errIrregular) {
-		t.Errorf("got error %v, want %v", err, errIrregular)
+	var problems Problems
+	if _, err := Load(pipe); !errors.As(err, &problems) || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("nobody writes: got error %v, want that it is empty", err)
+	}
+	if _, err := Load(os.DevNull); !errors.Is(err, errIrregular) {
+		t.Errorf("a device: got error %v, want %v", err, errIrregular)
 	}
 }
 
