@@ -46,17 +46,18 @@ func (w *walker) walk(ctx context.Context, direct func() []probes.NodeObservatio
 	nodes := direct()
 	who := checks.Identify(w.cluster, nodes)
 	serving := checks.Serving(w.cluster, nodes)
-	if w.cluster.Session != nil {
-		w.openMore(ctx, who, serving)
+	if w.cluster.Session == nil {
+		return walked{walks: w.walks()}
 	}
-	if w.cluster.Session != nil && w.cluster.Session.Policy != probes.PolicyNone {
-		canaries := w.choose(who)
-		w.write(ctx, canaries)
-		w.follow(ctx, canaries, who, serving)
-		crossings := w.cross(ctx, canaries, who, serving)
-		return walked{walks: w.walks(), crossings: crossings}
+	w.openMore(ctx, who, serving)
+	if w.cluster.Session.Policy == probes.PolicyNone {
+		return walked{walks: w.walks()}
 	}
-	return walked{walks: w.walks()}
+	canaries := w.choose(who)
+	w.write(ctx, canaries)
+	w.follow(ctx, canaries, who, serving)
+	crossings := w.cross(ctx, canaries, who, serving)
+	return walked{walks: w.walks(), crossings: crossings}
 }
 
 // first is who comes before anything is known of the nodes.
@@ -117,9 +118,9 @@ func (w *walker) bound(missing, serving []probes.Node, met int) int {
 	return min(need, checks.MaxFreshClients)
 }
 
-// open lets clients in side by side, but for the very first, which comes alone:
-// a balancer that keeps a table of clients by address learns ours from it, and
-// would give clients that race for the entry different nodes.
+// open lets clients in side by side. Where they come as ourselves, the very
+// first comes alone: a balancer that keeps a table of clients by address learns
+// ours from it, and would give clients that race for the entry different nodes.
 func (w *walker) open(ctx context.Context, clients []client) {
 	done := w.counter(w.cluster, "clients", len(clients))
 	admit := func(c client) {
@@ -131,7 +132,7 @@ func (w *walker) open(ctx context.Context, clients []client) {
 		canary.Open(ctx)
 		done()
 	}
-	if len(w.canaries) == 0 && len(clients) > 0 {
+	if len(w.canaries) == 0 && len(clients) > 0 && clients[0].key == "" {
 		admit(clients[0])
 		clients = clients[1:]
 	}
