@@ -1,0 +1,79 @@
+package checks
+
+import (
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file is the vocabulary in which the past is told: what a history keeps,
+// and what pages, the API and commands show of it.
+
+// A Span of time holds From and not To.
+type Span struct{ From, To time.Time }
+
+// A Sample is one probe of one target, in the few words that are kept of it.
+type Sample struct {
+	Target
+	At      time.Time
+	OK      bool
+	Latency time.Duration
+	Status  int            // HTTP status; 0: no HTTP answer, or none was asked for
+	Failure probes.Failure // "": the answer came in whole
+}
+
+// A Target is what is probed again and again.
+type Target struct {
+	Cluster string
+	Kind    TargetKind
+	Name    string // node id, balancer URL with its address, dependency name
+}
+
+// A TargetKind says what a target is.
+type TargetKind string
+
+// The kinds of target. A canary's samples are its requests through the
+// balancer, under the id of the node that holds its session.
+const (
+	TargetNode       TargetKind = "node"
+	TargetBalancer   TargetKind = "balancer"
+	TargetDependency TargetKind = "dependency"
+	TargetCanary     TargetKind = "canary"
+)
+
+// A Point is a target over one step of time.
+type Point struct {
+	At     time.Time // its beginning
+	Probes int
+	Failed int
+	Mean   time.Duration // latency of the probes that were answered; 0: none was
+	Max    time.Duration
+}
+
+// An Uptime is how much of a span a target was up for.
+type Uptime struct {
+	Target
+	Span        // that was asked for
+	Probes  int // none: nothing is known
+	Failed  int
+	Ratio   float64       // of probes that were answered well, in [0, 1]; 0 without Probes
+	Longest time.Duration // the longest time without a good answer
+}
+
+// A Move is a session that changed its node.
+type Move struct {
+	At      time.Time
+	Cluster string
+	From    string // node id
+	To      string // node id, or a stranger's label in quotes
+	Kept    bool   // the session went along; false: it was lost, or came back older
+	Session probes.Fingerprint
+	Cause   string // why, in a few words: "node2 did not answer", "unexplained"
+}
+
+// A Deployment is a stretch of time that somebody has announced.
+type Deployment struct {
+	Cluster string
+	Span           // To is zero while it goes on
+	Name    string // what was deployed, as it was announced
+}
