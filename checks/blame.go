@@ -42,12 +42,15 @@ func (v *view) holds() bool {
 func (v *view) servesNobody() bool {
 	aimedAtWell := false
 	for _, w := range v.Walks {
-		for _, s := range w.Steps {
+		for i, s := range w.Steps {
+			if w.Carried && i == 0 {
+				continue
+			}
 			if s.Status < 500 && s.Answered() {
 				return false
 			}
 		}
-		aimedAtWell = aimedAtWell || (w.Expected != "" && v.well(w.Expected) && w.First().Status >= 500)
+		aimedAtWell = aimedAtWell || (w.Expected != "" && v.well(w.Expected) && !w.Carried && w.First().Status >= 500)
 	}
 	return aimedAtWell
 }

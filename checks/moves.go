@@ -1,6 +1,10 @@
 package checks
 
-import "slices"
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
 
 // A move is an answer that a session got from another node than its own.
 type move struct {
@@ -14,8 +18,8 @@ type move struct {
 // failed over, which is no drift.
 func (v *view) moves() (drifts, failovers []move) {
 	for _, w := range v.walks {
-		for i, a := range w.answers {
-			if i == 0 || !a.OK() || !a.moved() {
+		for _, a := range w.answers {
+			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
 			}
 			m := move{w.home, a.giver, a}

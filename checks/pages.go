@@ -93,6 +93,9 @@ func (v *view) pageInBetween() []Finding {
 	for _, e := range v.entrances {
 		var got []probes.Exchange
 		for _, w := range e.walks {
+			if w.Carried {
+				continue
+			}
 			ex := w.First()
 			if _, told := v.outcomes[outcomeOf(ex)]; ex.Answered() && !told && !asConfigured(page, ex) && !v.ownError(ex) && w.answers[0].blamed == "" {
 				got = append(got, ex)

@@ -100,7 +100,7 @@ func (v *view) independent(t traffic) (clients int, scatters bool) {
 	byEntrance := make(map[sighting]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.walks {
-		if first := w.First(); !first.OK() || w.opener == "" {
+		if first := w.First(); w.Carried || !first.OK() || w.opener == "" {
 			continue
 		}
 		s := sighting{w.opener, w.Balancer}

@@ -28,7 +28,7 @@ func (v *view) separateByAddress() []separation {
 	first := make(map[string]*walk) // by what the balancer hashes
 	for _, w := range v.walks {
 		key := v.key(w)
-		if key == "" || w.home == "" || !w.First().OK() {
+		if w.Carried || key == "" || w.home == "" || !w.First().OK() {
 			continue
 		}
 		other, seen := first[key]

@@ -3,8 +3,6 @@ package checks
 import (
 	"net/netip"
 	"time"
-
-	"stickwatch/probes"
 )
 
 // Traffic is what clients met: through all addresses of the balancer, or
@@ -86,7 +84,7 @@ func (t traffic) signed() int {
 func (t traffic) newcomers() map[string]int {
 	met := make(map[string]int)
 	for _, w := range t.walks {
-		if first := w.First(); first.OK() && first.Label != "" {
+		if first := w.First(); !w.Carried && first.OK() && first.Label != "" {
 			met[w.opener]++
 		}
 	}
@@ -103,7 +101,7 @@ func (t traffic) metOne() bool {
 func (t traffic) followUps() int {
 	count := 0
 	for _, a := range t.answers {
-		if a.Kind == probes.StepFollow && a.Answered() {
+		if a.cameBack() && a.Answered() {
 			count++
 		}
 	}

@@ -26,6 +26,9 @@ type answer struct {
 	tried  []string // nodes that were tried before, and did not answer
 }
 
+// cameBack reports whether the client came back to see its session.
+func (a *answer) cameBack() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
+
 // moved reports whether an answer came from another node than the session's.
 func (a *answer) moved() bool { return a.giver != "" && a.walk.home != "" && a.giver != a.walk.home }
 
@@ -36,7 +39,7 @@ func (w *walk) stayed() (count int, ok bool) {
 		return 0, false
 	}
 	for _, a := range w.answers {
-		if a.Kind == probes.StepFollow && a.giver != "" && a.giver == w.home {
+		if a.cameBack() && a.giver != "" && a.giver == w.home {
 			count++
 		}
 	}
@@ -52,6 +55,9 @@ func (w *walk) onlyMet(node string) bool {
 func (v *view) resolve(w probes.Walk) *walk {
 	out := &walk{Walk: w, home: v.giver(w.First().Label), opener: v.who.Who(w.First().Label)}
 	for i, step := range w.Steps {
+		if w.Carried && i == 0 {
+			continue // an answer of rounds that have been judged
+		}
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
 		a.giver = v.giver(step.Label)
 		a.blamed = v.blame(a, i > 0)

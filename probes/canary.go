@@ -12,7 +12,8 @@ import (
 
 // A Canary is a client of stickwatch's own with a session behind the balancer.
 // It must be opened first, and does one thing at a time, as a user would; only
-// Follow may be called side by side.
+// Follow may be called side by side. It may live on over many rounds, with
+// Settle between two of them.
 type Canary struct {
 	client  *Client
 	cluster *Cluster
@@ -23,6 +24,8 @@ type Canary struct {
 	holder  string      // the label of the answer that last showed the session
 	walk    Walk
 	counter int // the last value sent
+	written int // the last value known to be stored; 0: none
+	opened  time.Time
 }
 
 // NewCanary returns a canary that enters through e presenting key, and whose
@@ -51,10 +54,40 @@ func (c *Canary) Walk() Walk {
 func (c *Canary) Open(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.WalkPath(), c.cookies())
 	c.mu.Lock()
-	c.session, c.holder = ex.Session, ex.Label
+	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
+}
+
+// Opened is when its session was asked for.
+func (c *Canary) Opened() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened
+}
+
+// Settle ends a round for a canary that lives on: its walk begins anew with the
+// last answer that had the session, wherever that came from, and knows nothing
+// of what was before. It reports whether there is a session to go on with: none
+// is left where the last answers had lost it, or there never was one.
+func (c *Canary) Settle() bool {
+	walk := c.Walk()
+	at := -1
+	for i := range walk.Steps {
+		if s := walk.Steps[i]; s.OK() && s.Status < 300 && s.Kind != StepFollow {
+			at = i
+		}
+	}
+	if at < 0 || walk.Fate(at) == FateLost || walk.Fate(at) == FateRolledBack {
+		return false
+	}
+	last := walk.Steps[at]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last.Kind, last.Counter = StepFirst, c.counter
+	c.walk.Steps, c.walk.Carried = []Step{last}, true
+	return true
 }
 
 // Write stores the next counter in the session. Where the application takes
@@ -70,10 +103,13 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
 	ex := c.get(ctx, path, c.cookies())
 	c.record(StepWrite, counter, ex)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if ex.OK() {
-		c.mu.Lock()
 		c.session, c.holder = ex.Session, ex.Label
-		c.mu.Unlock()
+	}
+	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
+		c.written = counter
 	}
 	return ex
 }
@@ -210,10 +246,5 @@ func (c *Canary) stored() int {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range slices.Backward(c.walk.Steps) {
-		if s.Kind == StepWrite && s.Failure == "" && s.Status >= 200 && s.Status < 300 {
-			return s.Counter
-		}
-	}
-	return 0
+	return c.written
 }

@@ -10,7 +10,11 @@ type Walk struct {
 	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
 	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
 	Base     int            // its counter starts after it, so that no two walks hold one value
-	Steps    []Step
+
+	// Carried: the session is older than the round. The first step is then the
+	// last answer of the rounds before, and tells nothing of new clients.
+	Carried bool
+	Steps   []Step
 }
 
 // First is the walk's first exchange; the zero Exchange when there is none.
