@@ -120,8 +120,9 @@ func TestEvidence(t *testing.T) {
 			r.Balancers[0].Primary.Status, r.Cluster.Balancer.MaxFails, r.Cluster.Balancer.FailTimeout = 502, 30, 20*time.Second
 		})), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
-			"time left: 100 % of the requests to it failed; at one request a second, max_fails=30 lets nginx eject it in about 29s, each worker for itself; " +
-				"failures more than fail_timeout=20s apart never add up, and HTTP errors count only if proxy_next_upstream lists them",
+			"about 29s left at an assumed request a second of which 100 % fail (max_fails=30, each worker for itself), and at most 9m40s, at one failure every fail_timeout=20s; " +
+				"rarer ones are forgotten if a request succeeds between, and HTTP errors count only if proxy_next_upstream lists them. " +
+				"nginx's error log (balancer.evidence.nginx_error_log) would tell the true rate",
 		}},
 		{"a failing node that nothing ejects", from(failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }), func(r *round) {
 			r.Cluster.Balancer.Method, r.Cluster.Balancer.MaxFails = probes.MethodRoundRobin, 0

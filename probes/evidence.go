@@ -56,6 +56,7 @@ type ServerEvidence struct {
 	Detail  string    // what the source said, in one clean line
 
 	Episodes []Episode // the newest ejections, oldest first; nginx only
+	Failures Failures  // nginx only
 }
 
 // A ServerState is what a balancer does with a server.
@@ -77,4 +78,35 @@ const (
 type Episode struct {
 	First, Last time.Time // its first and last line, to the second
 	Lines       int
+}
+
+// Failures are the failed tries at a server that nginx counts against its
+// max_fails, whoever asked. Its log has a line for each, at the level error, and
+// hence also where ejections are left out; those of an invalid header are left
+// out here, for their lines quote the server. A log names a server by its
+// address alone: of one that two upstreams share, the failures are of both.
+type Failures struct {
+	// Since is from when on every one is known: the log may have been cut, or be
+	// longer than what is read of it. Zero: it tells of none, or its times are not
+	// to be believed.
+	Since time.Time
+	// Seconds are the newest seconds that had failures, oldest first.
+	Seconds []Tally
+
+	// Run counts those since the last pause longer than fail_timeout. Where the
+	// upstream has a zone, or there is one worker, it is what nginx has counted,
+	// provided that a request succeeded in the pause: if none did, it forgot
+	// nothing and has counted more.
+	Run int
+	// RunOfWorker is the longest run of a single worker, which is what holds in
+	// an upstream without a zone.
+	RunOfWorker int
+	// Workers is how many of them had failures in the run.
+	Workers int
+}
+
+// A Tally is how often something happened within a second of the clock.
+type Tally struct {
+	At    time.Time
+	Count int
 }

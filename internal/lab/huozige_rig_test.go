@@ -23,6 +23,7 @@ type huozige struct {
 	tb     testing.TB
 	a, b   []*demo.Node // by server
 	redis  *Dependency
+	nginx  *NginxBalancer
 	url    string
 	config *config.Config
 }
@@ -94,7 +95,7 @@ func newHuozige(tb testing.TB) *huozige {
 		h.b = append(h.b, h.node(i))
 	}
 	addr := FreeAddr(tb)
-	Nginx(tb, NginxConfig{
+	h.nginx = Nginx(tb, NginxConfig{
 		Servers:      []Server{{Addr: h.a[0].Addr()}}, // the lab's own server block, which nobody enters by
 		ExtraServers: fmt.Sprintf(huozigeServer, addr, h.a[0].Addr(), h.a[1].Addr(), h.b[0].Addr(), h.b[1].Addr()),
 	})

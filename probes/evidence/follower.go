@@ -139,7 +139,7 @@ func (f *Follower) misdated() bool { return f.ahead.Abs() > time.Minute }
 
 func distrust(list []probes.ServerEvidence) {
 	for i := range list {
-		list[i].State, list[i].Since = probes.ServerUnknown, time.Time{}
+		list[i].State, list[i].Since, list[i].Failures = probes.ServerUnknown, time.Time{}, probes.Failures{}
 	}
 }
 

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,20 @@ func checkServers(t *testing.T, list []probes.ServerEvidence) {
 	}
 }
 
+// checkAccount fails the test unless an account is bounded and adds up.
+func checkAccount(t *testing.T, a account) {
+	t.Helper()
+	if len(a.seconds) > maxSeconds || len(a.workers) > maxWorkers {
+		t.Errorf("%d seconds and %d workers are kept, want at most %d and %d", len(a.seconds), len(a.workers), maxSeconds, maxWorkers)
+	}
+	if !slices.IsSortedFunc(a.seconds, func(x, y probes.Tally) int { return x.At.Compare(y.At) }) {
+		t.Errorf("the seconds are not in order: %v", a.seconds)
+	}
+	if f := a.told(start); f.RunOfWorker > f.Run {
+		t.Errorf("a worker has %d of a run of %d", f.RunOfWorker, f.Run)
+	}
+}
+
 func FuzzNginxLog(f *testing.F) {
 	f.Add(string(testdata(f, "nginx_warn.log")))
 	f.Add(string(testdata(f, "nginx_error.log")))
@@ -49,6 +64,7 @@ func FuzzNginxLog(f *testing.F) {
 			if len(r.episodes) > maxEpisodes {
 				t.Errorf("%d episodes are kept, want at most %d", len(r.episodes), maxEpisodes)
 			}
+			checkAccount(t, r.account)
 		}
 	})
 }

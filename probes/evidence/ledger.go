@@ -30,6 +30,7 @@ type record struct {
 	seen     time.Time             // its last line
 	said     string
 	fails    int
+	account  account
 	episodes []probes.Episode
 }
 
@@ -58,7 +59,9 @@ func (g *ledger) add(l line, now time.Time) {
 	}
 	switch l.event {
 	case eventFailed:
-		lookUp(g.servers, l).fails++
+		r := lookUp(g.servers, l)
+		r.fails++
+		r.account.add(l, g.options.failTimeout())
 	case eventEjected:
 		lookUp(g.servers, l).extend(l.at, g.options.join())
 	case eventExhausted:
@@ -106,6 +109,7 @@ func (g *ledger) evidence(records map[string]*record, now time.Time) []probes.Se
 		r := records[name]
 		s := r.who
 		s.Fails, s.Detail, s.Episodes = r.fails, r.said, slices.Clone(r.episodes)
+		s.Failures = r.account.told(g.since)
 		n := len(r.episodes)
 		switch {
 		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.hold():

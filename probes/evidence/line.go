@@ -12,7 +12,8 @@ import (
 // A line is what one line of an nginx error log tells.
 type line struct {
 	at     time.Time
-	low    bool // written by a request, at a level that "error_log PATH;" leaves out
+	worker string // the process that wrote it
+	low    bool   // written by a request, at a level that "error_log PATH;" leaves out
 	event  event
 	server string // host:port, unix:PATH, or the upstream's name where event is eventExhausted
 	said   string // nginx's own words, without the client's
@@ -37,7 +38,7 @@ const (
 
 // logLine is: time, level, process, the connection if a request wrote it,
 // message.
-var logLine = regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[([a-z]+)\] \d+#\d+: (\*\d+ )?`)
+var logLine = regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[([a-z]+)\] (\d{1,20})#\d+: (\*\d+ )?`)
 
 // lowLevels are those below error, which is the level of an error_log that
 // names none. Only lines of a request count: what nginx says while it starts is
@@ -57,7 +58,7 @@ func parseLine(text string, zone *time.Location) (l line, ok bool) {
 	if err != nil {
 		return line{}, false
 	}
-	l.at, l.low = at, m[3] != "" && slices.Contains(lowLevels, m[2])
+	l.at, l.worker, l.low = at, m[3], m[4] != "" && slices.Contains(lowLevels, m[2])
 	said, fields, _ := strings.Cut(text[len(m[0]):], ", client: ")
 	if event := eventOf(said); event != eventNone {
 		if server := upstreamOf(fields); server != "" {
@@ -73,11 +74,13 @@ const (
 )
 
 // failures begin the messages that tell of a try that failed. Messages which
-// quote what the upstream sent are not among them: it could name another there.
+// quote what the upstream sent ("upstream sent invalid header") are not among
+// them: it could name another there. Nor is "upstream sent no valid HTTP/1.0
+// header": nginx passes that answer on and counts it for nothing.
 var failures = []string{
 	"connect() ", "send() failed ", "recv() failed ", "writev() failed ", "readv() failed ",
 	"SSL_do_handshake() failed ", "peer closed connection in SSL handshake ", "upstream timed out ",
-	"upstream prematurely closed connection ", "upstream sent no valid ", "upstream sent too big header ",
+	"upstream prematurely closed connection ", "upstream sent too big header ",
 }
 
 // phases are those in which nginx counts a failure: once the header is read,

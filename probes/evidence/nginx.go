@@ -18,11 +18,13 @@ type NginxOptions struct {
 	Zone *time.Location
 }
 
+func (o NginxOptions) failTimeout() time.Duration {
+	return cmp.Or(max(0, o.FailTimeout), 10*time.Second)
+}
+
 // hold is for how long an ejection lasts after its last line: nginx counts in
 // whole seconds, and tries again in the first one past FailTimeout.
-func (o NginxOptions) hold() time.Duration {
-	return cmp.Or(max(0, o.FailTimeout), 10*time.Second) + time.Second
-}
+func (o NginxOptions) hold() time.Duration { return o.failTimeout() + time.Second }
 
 // join is how far apart two lines of one ejection may be: a trial that fails
 // ejects for another FailTimeout, and with little traffic trials come late.

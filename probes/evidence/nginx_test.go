@@ -20,6 +20,8 @@ func TestRecordedNginxLog(t *testing.T) {
 			Server: server, Address: server, State: probes.ServerDown, Since: at, Fails: fails,
 			Detail:   "upstream server temporarily disabled while connecting to upstream",
 			Episodes: []probes.Episode{{First: at, Last: at, Lines: count}},
+			// Two workers wrote it, and where there are two failures each had one.
+			Failures: failed(at, fails, 1, fails),
 		}
 	}
 	want := []probes.ServerEvidence{
@@ -40,6 +42,13 @@ func TestRecordedNginxLog(t *testing.T) {
 	}
 }
 
+// failed are the failures of one second, in a log that begins with it.
+func failed(at time.Time, run, ofWorker, workers int) probes.Failures {
+	return probes.Failures{
+		Since: at, Seconds: []probes.Tally{{At: at, Count: run}}, Run: run, RunOfWorker: ofWorker, Workers: workers,
+	}
+}
+
 // A log at nginx's own default level shows failures and hides ejections. The
 // line that a client wrote into it, by the name of a file that was not found,
 // has no part in that.
@@ -52,7 +61,8 @@ func TestSilentAtDefaultLevel(t *testing.T) {
 	}
 	want := []probes.ServerEvidence{{
 		Server: "127.0.0.1:21100", Address: "127.0.0.1:21100", State: probes.ServerUnknown, Fails: 1,
-		Detail: "connect() failed (111: Connection refused) while connecting to upstream",
+		Detail:   "connect() failed (111: Connection refused) while connecting to upstream",
+		Failures: failed(time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC), 1, 1, 1),
 	}}
 	if diff := cmp.Diff(want, obs.Servers); diff != "" {
 		t.Errorf("servers (-want +got):\n%s", diff)

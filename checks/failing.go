@@ -1,0 +1,99 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// failingInRotation: clients that the balancer sent to n failed, or its own log
+// tells of tries on n in vain, of which clients may see nothing while there is
+// another node to try. With no node left the balancer cannot do otherwise, and
+// its own error says so.
+func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
+	if v.nobodyUp() {
+		return Finding{}, false
+	}
+	seen := v.failuresOf(n.ID)
+	if len(seen) == 0 {
+		if !v.triedInVain(n) {
+			return Finding{}, false
+		}
+		seen = []string{"asked directly: " + describe(v.direct[n.ID].Primary)}
+	}
+	f := about(NodeFailingInRotation, Critical, n.ID)
+	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
+	f.Evidence = firstFew(seen)
+	if words, ok := v.balancersWord(n); ok {
+		f.Evidence = append(f.Evidence, words)
+	}
+	f.Evidence = append(f.Evidence, v.ejectionBudget(n))
+	f.Remedy = fmt.Sprintf("Take %s out of the balancer (mark the server down and reload) until it is repaired.", n.ID)
+	return f, true
+}
+
+// failuresOf are the requests of this round that failed because of a node.
+func (v *view) failuresOf(node string) []string {
+	var seen []string
+	triedFirst := 0
+	for _, a := range v.answers {
+		if a.blamed == node {
+			seen = append(seen, fmt.Sprintf("%s got %s", clientOf(a.walk.Client), describe(a.Exchange)))
+		}
+		if slices.Contains(a.tried, node) {
+			triedFirst++
+		}
+	}
+	for _, e := range v.entrances {
+		for _, ex := range e.plain() {
+			if v.blamePlain(ex) == node {
+				seen = append(seen, "a plain request got "+describe(ex))
+			}
+		}
+	}
+	if triedFirst > 0 {
+		seen = append(seen, plural(triedFirst, "request was", "requests were")+" tried on it first and answered by another node")
+	}
+	return seen
+}
+
+// triedInVain reports whether nginx's error log shows that requests go on being
+// tried on a node that fails when we ask it. A single failure may be nginx's
+// trial of a server that is ejected, and a log alone, into which others may have
+// written, proves nothing.
+func (v *view) triedInVain(n probes.Node) bool {
+	l, ok := v.logged(n)
+	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
+}
+
+// balancersWord is what the balancer itself says about a failing node.
+func (v *view) balancersWord(n probes.Node) (words string, ok bool) {
+	if l, ok := v.logged(n); ok && !l.last().IsZero() {
+		words = fmt.Sprintf("%s: %d failed tries on %s with no pause of fail_timeout, the last at %s: %s",
+			l.source, l.Run, n.ServerName(), l.last().UTC().Format(time.TimeOnly), l.detail)
+		return probes.Clean(words, 2*probes.MaxError), true
+	}
+	for _, t := range v.testimonies(n) {
+		if t.state != probes.ServerUnknown {
+			return t.words, true
+		}
+	}
+	return "", false
+}
+
+// failing is the part of the requests first sent to a node that failed, as far
+// as was seen; 1 where none was seen.
+func (v *view) failing(node string) float64 {
+	failed, all := 0, v.given(node)
+	for _, a := range v.answers {
+		if a.blamed == node || slices.Contains(a.tried, node) {
+			failed, all = failed+1, all+1
+		}
+	}
+	if failed == 0 {
+		return 1
+	}
+	return float64(failed) / float64(all)
+}

@@ -1,0 +1,157 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// loggedFailures are the failed tries on a node that nginx's error log tells of.
+type loggedFailures struct {
+	probes.Failures
+	source      string
+	detail      string // of the newest, in nginx's words
+	state       probes.ServerState
+	began, read time.Time // when the round began, and when the log was read
+	maxFails    int
+	failTimeout time.Duration
+}
+
+// logged finds what nginx's error log says of n's failures: none, where it does
+// not mention n. It is not ok where no log can be read, or the times in it are
+// not to be believed.
+func (v *view) logged(n probes.Node) (l loggedFailures, ok bool) {
+	for _, o := range v.Evidence {
+		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
+			continue
+		}
+		b := v.Cluster.Balancer
+		l = loggedFailures{source: o.Source, began: v.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
+		for _, s := range o.Servers {
+			if v.isServer(n, s) {
+				l.Failures, l.state, l.detail = s.Failures, s.State, s.Detail
+				return l, s.Fails == 0 || !s.Failures.Since.IsZero()
+			}
+		}
+		return l, true
+	}
+	return loggedFailures{}, false
+}
+
+// last is the second of the newest failure; zero: there was none.
+func (l loggedFailures) last() time.Time {
+	if len(l.Seconds) == 0 {
+		return time.Time{}
+	}
+	return l.Seconds[len(l.Seconds)-1].At
+}
+
+// goesOn reports whether failures are still coming: those that would have come
+// in the silence since the last are no more than chance may hold back, and nginx
+// would still add the next one to them.
+func (l loggedFailures) goesOn() bool {
+	if l.last().IsZero() {
+		return false
+	}
+	const missing = 5 // by chance so many stay away once in e⁵ = 148 times
+	if rate, _ := l.rate(); rate > 0 && l.silence().Seconds() > missing/rate {
+		return false
+	}
+	return l.silence() <= l.failTimeout
+}
+
+// silence is how long there has been no failure for, at the least.
+func (l loggedFailures) silence() time.Duration { return l.read.Sub(l.last()) - time.Second }
+
+// reached reports whether a worker has counted max_fails.
+func (l loggedFailures) reached() bool { return l.maxFails > 0 && l.RunOfWorker >= l.maxFails }
+
+// ejected reports whether nginx sends the node nothing but a trial now and then:
+// it says so, or its failures are enough, the newest being of a trial or not yet
+// older than what leads to one. A log that begins after the ejection, and leaves
+// out its line, hides it.
+func (l loggedFailures) ejected() bool {
+	if l.state == probes.ServerDown {
+		return true
+	}
+	runs := l.runs()
+	for len(runs) > 1 && runs[len(runs)-1] == 1 {
+		runs = runs[:len(runs)-1]
+	}
+	onTrial := len(runs) > 0 && l.Run == 1 && l.maxFails > 1 && runs[len(runs)-1] >= l.maxFails
+	return (l.reached() || onTrial) && l.silence() <= 2*l.failTimeout
+}
+
+// rate is how many failures a second there were before this round began, so
+// that our own requests, which come all at once, have no part in it, and over
+// what time that was seen. It is 0 where that is too short to tell.
+func (l loggedFailures) rate() (perSecond float64, over time.Duration) {
+	until := l.began.Truncate(time.Second)
+	from := until.Add(-max(time.Minute, 5*l.failTimeout))
+	if l.Since.After(from) {
+		from = l.Since
+	}
+	count, first := 0, until
+	for _, s := range l.run() {
+		if s.At.Before(from) || !s.At.Before(until) {
+			continue
+		}
+		if count == 0 {
+			first = s.At
+		}
+		count += s.Count
+	}
+	// The first one came somewhere within its second, and begins the time.
+	over = until.Sub(first) - time.Second/2
+	if count < 2 || over < time.Second {
+		return 0, 0
+	}
+	return float64(count-1) / over.Seconds(), over
+}
+
+// run are the seconds of the failures that nginx adds up: the newest ones, back
+// to the first pause longer than fail_timeout.
+func (l loggedFailures) run() []probes.Tally {
+	begin := len(l.Seconds)
+	for i := range slices.Backward(l.Seconds) {
+		begin = i
+		if l.pauseBefore(i) {
+			break
+		}
+	}
+	return l.Seconds[begin:]
+}
+
+// runs are the numbers of failures without a pause between them, oldest first.
+func (l loggedFailures) runs() []int {
+	var counts []int
+	for i, s := range l.Seconds {
+		if i == 0 || l.pauseBefore(i) {
+			counts = append(counts, 0)
+		}
+		counts[len(counts)-1] += s.Count
+	}
+	return counts
+}
+
+// pauseBefore reports whether nginx may have forgotten what came before the
+// failures of the ith second.
+func (l loggedFailures) pauseBefore(i int) bool {
+	return i > 0 && l.Seconds[i].At.Sub(l.Seconds[i-1].At) > l.failTimeout
+}
+
+// pause is the mean time between failures that all came too far apart to be
+// added up. It is 0 where some did not, where there are too few to tell, or where
+// they are so rare or so long ago that they are none of now.
+func (l loggedFailures) pause() time.Duration {
+	runs := l.runs()
+	if len(runs) < 2 || slices.Max(runs) > 1 {
+		return 0
+	}
+	mean := l.last().Sub(l.Seconds[0].At) / time.Duration(len(runs)-1)
+	if mean > 10*l.failTimeout || l.silence() > 2*mean {
+		return 0
+	}
+	return mean
+}

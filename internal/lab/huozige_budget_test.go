@@ -1,0 +1,188 @@
+package lab
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+)
+
+const disabled = "upstream server temporarily disabled"
+
+// TestHuozigeBudget: the guide says that a node which fails is left in rotation
+// for ten minutes at least. The time that is told from nginx's error log is the
+// one that it takes: what nginx has counted and what is missing are its thirty
+// failures, and in the time told come about as many users as then did.
+func TestHuozigeBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("lets users come for six seconds")
+	}
+	t.Parallel()
+	h := newHuozige(t)
+	h.readsLog()
+	h.a[1].Stop()
+	const perSecond = 10 // every other one is tried on the node
+	began := time.Now()
+	users := h.send(perSecond)
+	await(t, "failing twelve times", func() bool { return h.failures() >= 12 })
+
+	before, perSecondSent := h.failures(), float64(users.Load())/time.Since(began).Seconds()
+	report := h.probe("app_a")
+	after, came := h.failures(), users.Load()
+	judgeScenario(t, scenario{want: []string{"node_failing_in_rotation/server2"}, also: []checks.Code{checks.NodeDown}}, report)
+	told := readBudget(t, report)
+	if told.counted < before || told.counted > after {
+		t.Errorf("told that nginx has counted %d, want between %d and %d", told.counted, before, after)
+	}
+	if want := perSecondSent / 2; told.rate < 0.6*want || told.rate > 1.4*want {
+		t.Errorf("told that %.1f requests fail a second, want %.1f", told.rate, want)
+	}
+
+	await(t, "ejected", func() bool { return strings.Contains(h.log(), disabled) })
+	if all := h.failures(); all != 30 {
+		t.Fatalf("nginx ejected the node after %d failures, want 30", all)
+	}
+	want := told.left.Seconds() * perSecond
+	if got := float64(users.Load() - came); math.Abs(got-want) > perSecond+0.4*want {
+		t.Errorf("told %s, in which %.0f users come; %.0f came until it was ejected", told.left, want, got)
+	}
+	h.recovers()
+}
+
+// recovers has the node come back: its own log is what tells that nobody is sent
+// to it for now.
+func (h *huozige) recovers() {
+	h.tb.Helper()
+	if err := h.a[1].Start(); err != nil {
+		h.tb.Fatal(err)
+	}
+	if report := h.probe("app_a"); !found(report, checks.NodeEjected) {
+		h.tb.Errorf("back, and not yet taken back: %s", tell(report))
+	}
+}
+
+// TestHuozigeNeverEjects: nginx counts no HTTP error, so that no time is told.
+func TestHuozigeNeverEjects(t *testing.T) {
+	t.Parallel()
+	h := newHuozige(t)
+	h.readsLog()
+	h.a[1].Change(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/app_a/", 500 })
+	h.visit("/app_a/", 80)
+	report := h.probe("app_a")
+	if !found(report, checks.NodeFailingInRotation) {
+		t.Fatalf("got %s", tell(report))
+	}
+	if got := budgetOf(report); !strings.HasPrefix(got, "nothing shows that nginx will eject it") {
+		t.Errorf("told %q, want that nothing shows it", got)
+	}
+	if strings.Contains(h.log(), disabled) {
+		t.Error("nginx has ejected a node for HTTP errors")
+	}
+}
+
+// readsLog gives the configuration nginx's error log.
+func (h *huozige) readsLog() {
+	for _, c := range h.config.Clusters {
+		c.Balancer.Evidence.NginxErrorLog = h.nginx.ErrorLog()
+	}
+}
+
+func (h *huozige) log() string { return read(h.tb, h.nginx.ErrorLog()) }
+
+// failures counts the failed tries on the second server until it was ejected.
+func (h *huozige) failures() int {
+	count := 0
+	for line := range strings.Lines(h.log()) {
+		switch {
+		case strings.Contains(line, disabled):
+			return count
+		case strings.Contains(line, "connect() failed") && strings.Contains(line, h.a[1].Addr()):
+			count++
+		}
+	}
+	return count
+}
+
+// send has users come, so many a second, until the test is over. It returns how
+// many have come.
+func (h *huozige) send(perSecond int) *atomic.Int64 {
+	var sent atomic.Int64
+	ctx, cancel := context.WithCancel(h.tb.Context())
+	user := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(time.Second / time.Duration(perSecond))
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if resp, err := user.Get(h.url + "/app_a/"); err == nil {
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				sent.Add(1)
+			}
+		}
+	}()
+	h.tb.Cleanup(func() { cancel(); <-over })
+	return &sent
+}
+
+// A budget is what node_failing_in_rotation tells of the time left.
+type budget struct {
+	left    time.Duration
+	rate    float64 // failures a second
+	counted int
+}
+
+var budgetWords = regexp.MustCompile(`^about (\S+) left: .* failed (\S+) times a second .* counted about (\d+)$`)
+
+func readBudget(tb testing.TB, report checks.Report) (b budget) {
+	tb.Helper()
+	m := budgetWords.FindStringSubmatch(budgetOf(report))
+	if m == nil {
+		tb.Fatalf("told %q, want it to match %q", budgetOf(report), budgetWords)
+	}
+	tb.Logf("told %q", m[0])
+	var errs [3]error
+	b.left, errs[0] = time.ParseDuration(m[1])
+	b.rate, errs[1] = strconv.ParseFloat(m[2], 64)
+	b.counted, errs[2] = strconv.Atoi(m[3])
+	for _, err := range errs {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return b
+}
+
+// budgetOf is the last line of the finding's evidence.
+func budgetOf(report checks.Report) string {
+	for _, f := range report.Findings {
+		if f.Code == checks.NodeFailingInRotation {
+			return f.Evidence[len(f.Evidence)-1]
+		}
+	}
+	return ""
+}
+
+func found(report checks.Report, code checks.Code) bool {
+	for _, f := range report.Findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
