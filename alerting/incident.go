@@ -7,26 +7,25 @@ import (
 )
 
 // An Incident is findings of one cluster with one cause, from first sight to
-// recovery.
+// recovery. It holds all that is needed to go on with it after a restart.
 type Incident struct {
 	ID       string // unique, and sortable by when it was opened
 	Cluster  string
 	State    State
 	Severity checks.Severity // the worst that any of its findings has had
 
-	Cause    checks.Finding // the finding that explains the others
+	Cause    checks.Finding // the finding that explains the others; it may be over while they hold
 	Findings []Member       // the cause first, then in the order in which they appeared
 
 	Started  time.Time // first sight of its first finding
 	Fired    time.Time // when it had held long enough to be told; zero: it has not
 	Ended    time.Time // when nothing of it held any more; zero: something does
-	Timeline []Event   // oldest first
-}
+	Timeline []Event   // oldest first, at most MaxEvents
 
-// A Member is a finding's part in an incident.
-type Member struct {
-	checks.Standing
-	Ended time.Time // zero: it holds
+	Flapping   bool   // its findings come and go; see FlapTimes
+	MergedInto string // the incident that turned out to have the same cause; "": none
+	Silenced   string // why nobody is told of it now; "": they are
+	Told       []Told // how far each receiver knows of it
 }
 
 // A State is how far an incident has come.
@@ -41,14 +40,30 @@ const (
 	Resolved State = "resolved"
 )
 
-// An Event is a line in an incident's timeline.
-type Event struct {
-	At      time.Time
-	Kind    EventKind
-	Finding string // its key; "": about the incident as a whole
-	Text    string // one sentence for people
-	Reason  string // the name of the decision behind it, such as "held for 30s"
+// MaxFindings bounds the findings of an incident: beyond it those are dropped
+// that have been over for the longest. What holds is never dropped.
+const MaxFindings = 200
+
+// Holds reports whether something of the incident holds for which somebody
+// would be told.
+func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
+
+// Duration is how long the incident lasted, or has lasted at a moment.
+func (i *Incident) Duration(at time.Time) time.Duration {
+	if !i.Ended.IsZero() {
+		at = i.Ended
+	}
+	return max(0, at.Sub(i.Started))
 }
 
-// An EventKind says what happened in an incident.
-type EventKind string
+// heldSince is from when something of the incident has held without a gap, as
+// far as the findings that hold tell; zero: nothing holds.
+func (i *Incident) heldSince() time.Time {
+	var since time.Time
+	for _, m := range i.Findings {
+		if m.raises() && m.Holds() && (since.IsZero() || m.Since.Before(since)) {
+			since = m.Since
+		}
+	}
+	return since
+}

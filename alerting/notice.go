@@ -1,6 +1,9 @@
 package alerting
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Notice is one thing to tell one receiver about an incident. It is written
 // to the outbox together with the change of the incident that it tells, and
@@ -11,6 +14,7 @@ type Notice struct {
 	Kind     NoticeKind
 	At       time.Time
 	Incident Incident // as it was at At
+	News     []Event  // of Developed, Reminder and Resolved: what developed since the receiver's last notice, oldest first; the newest MaxNews of it
 
 	Attempts int    // deliveries tried so far, the one under way included
 	Thread   string // where the receiver keeps this incident, as an earlier notice's Receipt told; "": nowhere yet
@@ -19,14 +23,21 @@ type Notice struct {
 // A NoticeKind says what a notice tells.
 type NoticeKind string
 
-// The kinds of notice. Developed: a finding joined or left, or the severity
-// rose. Reminder: it still goes on.
+// The kinds of notice. Fired comes first, once, and Resolved last, if at all.
+// Developed: a finding joined or left, or the severity rose. Reminder: it still
+// goes on.
 const (
 	NoticeFired     NoticeKind = "fired"
 	NoticeDeveloped NoticeKind = "developed"
 	NoticeReminder  NoticeKind = "reminder"
 	NoticeResolved  NoticeKind = "resolved"
 )
+
+// NoticeID names the number-th notice, counted from 1, of an incident to a
+// receiver.
+func NoticeID(incident, receiver string, number int) string {
+	return fmt.Sprintf("%s/%s/%d", incident, receiver, number)
+}
 
 // A Receipt is what a receiver said to a notice that it took.
 type Receipt struct {

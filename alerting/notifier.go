@@ -1,0 +1,33 @@
+package alerting
+
+import (
+	"context"
+	"time"
+)
+
+// A Notifier takes notices to one receiver. Its errors are Retriable or
+// Permanent, and show no secret.
+type Notifier interface {
+	Notify(context.Context, Notice) (Receipt, error)
+}
+
+// A Finder is a Notifier that can look whether its receiver has a notice. It is
+// asked before a notice is sent again, since the process may have ended between
+// sending it and writing down that it was sent.
+type Finder interface {
+	Find(context.Context, Notice) (receipt Receipt, found bool, err error)
+}
+
+// An Outbox keeps notices until they are delivered, over restarts.
+type Outbox interface {
+	// Claim lends the oldest notice of a receiver that is due at now and whose
+	// predecessors of the same incident are done, until now+lease. It counts an
+	// attempt, and fills in the thread that an earlier receipt told.
+	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n Notice, ok bool, err error)
+	// Delivered ends a notice that has arrived.
+	Delivered(ctx context.Context, id string, r Receipt) error
+	// Retry gives a notice back until at.
+	Retry(ctx context.Context, id string, at time.Time, reason string) error
+	// Bury ends a notice that will not arrive: a dead letter, kept to be seen.
+	Bury(ctx context.Context, id string, reason string) error
+}
