@@ -1,0 +1,223 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// replay is the fleet that the measures are stated for: 500 targets in 25
+// clusters, each probed every 10 seconds.
+const (
+	replayTargets = 500
+	replayStep    = 10 * time.Second
+	replayDays    = 90
+)
+
+func replayTarget(i int) checks.Target {
+	return checks.Target{Cluster: fmt.Sprintf("cluster%02d", i%25), Kind: checks.TargetNode, Name: fmt.Sprintf("node%03d", i)}
+}
+
+// BenchmarkBytesPerProbe writes a day of 50 targets in a batch every ten seconds,
+// whose rows all lie on different pages, and tidies up meanwhile.
+func BenchmarkBytesPerProbe(b *testing.B) {
+	const targets, day = 50, 24 * time.Hour
+	for b.Loop() {
+		db := opened(b)
+		at := noon
+		for range int(day / replayStep) {
+			var batch Batch
+			for i := range targets {
+				s := every(replayTarget(i), at.Add(time.Duration(i)*time.Millisecond), 0, 1)[0]
+				s.OK = at.Unix()%5000 != 0
+				s.Latency = time.Duration(800+at.Unix()*7919%40000) * time.Microsecond
+				batch.Samples = append(batch.Samples, s)
+			}
+			write(b, db, batch)
+			at = at.Add(replayStep)
+			if at.Unix()%60 == 0 {
+				if err := db.tidy(b.Context(), at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		used, err := usedBytes(b.Context(), db.writer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n := float64(targets) * float64(day/replayStep)
+		b.ReportMetric(float64(used)/n, "bytes/probe")
+	}
+}
+
+// BenchmarkRecord is what a probe waits for.
+func BenchmarkRecord(b *testing.B) {
+	db := opened(b)
+	batch := Batch{Samples: every(node, noon, time.Second, 20)}
+	for b.Loop() {
+		db.Record(batch)
+	}
+}
+
+// BenchmarkCommit is an incident with its notice, on the disk.
+func BenchmarkCommit(b *testing.B) {
+	db := opened(b)
+	n := 0
+	for b.Loop() {
+		id := fmt.Sprintf("%09d", n)
+		n++
+		s := Step{}
+		s.Incidents = append(s.Incidents, incident(id))
+		s.Notices = append(s.Notices, notice(id, "ops", id))
+		if err := db.Commit(b.Context(), s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkQueries asks what the page and the API ask, over 90 days of 500
+// targets at 10 seconds, while batches of such a fleet are written. The file is
+// generated first, which takes minutes and a gigabyte: only where STICKWATCH_REPLAY
+// names a file for it, which is kept and used again.
+func BenchmarkQueries(b *testing.B) {
+	path := os.Getenv("STICKWATCH_REPLAY")
+	if path == "" {
+		b.Skip("STICKWATCH_REPLAY names no file")
+	}
+	generate(b, path)
+	now := replayEnd
+	db, err := Open(b.Context(), Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close(context.WithoutCancel(b.Context()))
+	ago := func(d time.Duration) checks.Span { return checks.Span{From: now.Add(-d), To: now} }
+	const day = 24 * time.Hour
+	for name, ask := range map[string]func(i int) error{
+		"points 1h raw": func(i int) error {
+			_, err := db.Points(b.Context(), replayTarget(i), ago(time.Hour), replayStep)
+			return err
+		},
+		"points 1d by minute": func(i int) error {
+			_, err := db.Points(b.Context(), replayTarget(i), ago(day), time.Minute)
+			return err
+		},
+		"points 90d by hour": func(i int) error {
+			_, err := db.Points(b.Context(), replayTarget(i), ago(90*day), time.Hour)
+			return err
+		},
+		"days 90": func(i int) error {
+			_, err := db.Days(b.Context(), replayTarget(i), now, 90)
+			return err
+		},
+		"uptimes 1d of 20 targets": func(i int) error {
+			_, err := db.Uptimes(b.Context(), replayTarget(i).Cluster, ago(day))
+			return err
+		},
+		"uptimes 90d of 20 targets": func(i int) error {
+			_, err := db.Uptimes(b.Context(), replayTarget(i).Cluster, ago(90*day))
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkQuery(b, db, ask) })
+	}
+}
+
+// replayEnd is where a replay ends and the writing goes on.
+var replayEnd = noon.Add(90 * time.Minute)
+
+// benchmarkQuery reports percentiles, with fifty samples written for each query:
+// what the fleet makes in a second.
+func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
+	var took []time.Duration
+	at := replayEnd.Add(time.Duration(time.Now().UnixMilli()%1e9) * time.Millisecond)
+	for b.Loop() {
+		var batch Batch
+		for i := range 50 {
+			at = at.Add(time.Millisecond)
+			batch.Samples = append(batch.Samples, checks.Sample{Target: replayTarget(len(took)*50 + i), At: at, OK: true, Status: 200})
+		}
+		db.Record(batch)
+		began := time.Now()
+		if err := ask(len(took) % replayTargets); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	for _, p := range []int{50, 95, 100} {
+		b.ReportMetric(float64(took[(len(took)-1)*p/100].Microseconds())/1000, fmt.Sprintf("p%d-ms", p))
+	}
+}
+
+// generate makes a replay at path, unless there is one: sums for the whole time,
+// made directly, and two days of samples.
+func generate(b *testing.B, path string) {
+	b.Helper()
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		return
+	}
+	part := filepath.Join(b.TempDir(), "replay.db")
+	db, err := open(b.Context(), Config{Path: part, Queue: 1 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range replayTargets {
+		t := newTarget(replayTarget(i), noon.AddDate(0, 0, -replayDays).UnixMilli())
+		if err := swiftly(b.Context(), db.writer, func(tx *sql.Tx) error { return replay(b.Context(), tx, t) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := db.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// replay writes a target's past.
+func replay(ctx context.Context, tx *sql.Tx, t *target) error {
+	if err := t.insert(ctx, tx); err != nil {
+		return err
+	}
+	end := replayEnd.UnixMilli()
+	t.since[samples] = hours.floor(end) - 2*units[days]
+	t.since[minutes] = days.floor(end) - 35*units[days]
+	from := [levels]int64{t.since[samples], t.since[minutes], t.since[hours], t.since[days]}
+	perMinute := int64(time.Minute / replayStep)
+	for l := minutes; l < levels; l++ {
+		t.until[l] = l.floor(end)
+		upsert, err := tx.PrepareContext(ctx, upsertBucket[l])
+		if err != nil {
+			return err
+		}
+		defer upsert.Close()
+		n := units[l] / units[minutes] * perMinute
+		for ts := from[l]; ts < t.until[l]; ts += units[l] {
+			s := slot{ts, bucket{probes: n, latency: 1500 * n, slowest: 4000, good: true, recovered: ts + 137}}
+			if err := l.put(ctx, upsert, t.id, s); err != nil {
+				return err
+			}
+		}
+	}
+	insert, err := tx.PrepareContext(ctx, insertSample)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for ts := from[samples]; ts < end; ts += replayStep.Milliseconds() {
+		if _, err := insert.ExecContext(ctx, t.id, ts, 1500, 200<<outcomeStatus); err != nil {
+			return err
+		}
+	}
+	return t.update(ctx, tx)
+}

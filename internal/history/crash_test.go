@@ -1,0 +1,125 @@
+package history
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// victimOf is the variable that makes this test binary a process that commits to
+// a history until it is killed; its value is the file's path.
+const victimOf = "STICKWATCH_HISTORY_VICTIM"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(victimOf); path != "" {
+		if err := commitForever(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// commitForever prints a line for every incident that was acknowledged.
+func commitForever(path string) error {
+	ctx := context.Background()
+	db, err := Open(ctx, Config{Path: path, Flush: time.Millisecond})
+	if err != nil {
+		return err
+	}
+	for {
+		id := strconv.FormatInt(time.Now().UnixNano(), 10)
+		db.Record(Batch{Samples: every(node, time.Now(), time.Millisecond, 50)})
+		s := Step{Incidents: []alerting.Incident{incident(id)}, Notices: []alerting.Notice{notice(id+"/ops/1", "ops", id)}}
+		if err := db.Commit(ctx, s); err != nil {
+			return err
+		}
+		if _, err := fmt.Println(id); err != nil {
+			return err
+		}
+	}
+}
+
+// TestKilledAtAnyMoment loses nothing that was acknowledged, and leaves a file
+// that is whole. STICKWATCH_KILLS says how often; 20 times if it does not.
+func TestKilledAtAnyMoment(t *testing.T) {
+	kills := 20
+	if n, err := strconv.Atoi(os.Getenv("STICKWATCH_KILLS")); err == nil {
+		kills = n
+	}
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	acknowledged := 0
+	for range kills {
+		ids := killed(t, path, 1+rand.IntN(25))
+		acknowledged += len(ids)
+		allThere(t, path, ids)
+	}
+	t.Logf("%d kills, %d commits acknowledged", kills, acknowledged)
+}
+
+// killed returns what a process acknowledged that was killed after some commits,
+// or, as often, in the middle of the next.
+func killed(t *testing.T, path string, after int) (ids []string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), victimOf+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		ids = append(ids, lines.Text())
+		if len(ids) == after {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Exited() {
+		t.Fatalf("the process ended by itself: %v", err)
+	}
+	return ids
+}
+
+func allThere(t *testing.T, path string, ids []string) {
+	t.Helper()
+	db, err := open(t.Context(), Config{Path: path}) // checks that the file is whole
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	for _, id := range ids {
+		if found, err := db.Incidents(t.Context(), IncidentQuery{ID: id}); err != nil || len(found) != 1 {
+			t.Errorf("incident %s was acknowledged: got %d of it and error %v", id, len(found), err)
+		}
+	}
+	incidents, notices := 0, 0
+	for table, n := range map[string]*int{"incidents": &incidents, "notices": &notices} {
+		if err := db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if incidents != notices {
+		t.Errorf("got %d incidents and %d notices, want each with its own", incidents, notices)
+	}
+	if _, err := db.Uptimes(t.Context(), node.Cluster, checks.Span{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,155 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A Config says where history is kept, and how much of it.
+type Config struct {
+	Path string // of the file; it is created when there is none, in a folder that exists
+
+	Retention time.Duration // of hours, days, incidents and everything else that happened; 0: 400 days
+	Minutes   time.Duration // of sums by minute; 0: 35 days
+	Raw       time.Duration // of single samples; 0: 2 days
+	MaxSize   int64         // bytes, above which the oldest details give way before their time; 0: none
+
+	Flush time.Duration // how often batches are written; 0: a second
+	Queue int           // how many samples may wait for the disk; 0: 50000, some 10 MB
+
+	Logger *slog.Logger     // nil: slog.Default
+	Now    func() time.Time // nil: time.Now
+
+	big int64 // bytes from which the file is checked after it was opened; 0: bigFile
+}
+
+func (c Config) withDefaults() Config {
+	const day = 24 * time.Hour
+	c.Retention = orDefault(c.Retention, 400*day)
+	c.Minutes = min(orDefault(c.Minutes, 35*day), c.Retention)
+	c.Raw = min(orDefault(c.Raw, 2*day), c.Minutes)
+	c.Flush = orDefault(c.Flush, time.Second)
+	c.Queue = orDefault(c.Queue, 50_000)
+	c.big = orDefault(c.big, bigFile)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func orDefault[T comparable](value, instead T) T {
+	var zero T
+	if value == zero {
+		return instead
+	}
+	return value
+}
+
+// A DB is a history that is being written. Its methods may be called from many
+// goroutines. It is a Reader as well. One daemon at a time may write a file; other
+// programs may read it.
+type DB struct {
+	*Reader
+	config Config
+	writer *sql.DB
+	queue  queue
+	meter  *meter
+	big    bool // to be checked in the background
+
+	// targets that are known, by name; touched by the writing goroutine alone.
+	targets map[checks.Target]*target
+	// forgot is when it last deleted what is past its retention.
+	forgot time.Time
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open opens the history at c.Path, creating it when there is none: it checks
+// that the file is whole (else DamagedError), and brings its schema up to date
+// (else NewerError), after a copy. A file of more than 100 MB is checked in the
+// background instead; see Stats.Damage. Close it.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	db, err := open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var running context.Context
+	running, db.stop = context.WithCancel(context.WithoutCancel(ctx))
+	db.done.Go(func() { db.write(running) })
+	if db.big {
+		db.done.Go(func() { db.inspect(running) })
+	}
+	return db, nil
+}
+
+// open opens the history without the goroutine that writes batches.
+func open(ctx context.Context, c Config) (*DB, error) {
+	c = c.withDefaults()
+	writer, err := openWriter(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	// The check comes first: whatever else is asked of a broken file fails with
+	// less to say.
+	big := fileBytes(c.Path) >= c.big
+	if !big {
+		err = verify(ctx, writer, c.Path, wholeCheck)
+	}
+	if err != nil {
+		return nil, closing(writer, err)
+	}
+	if err := readPragmas(ctx, writer, c.Path); err != nil {
+		return nil, closing(writer, err)
+	}
+	if err := migrate(ctx, writer, c.Path, migrations()); err != nil {
+		return nil, closing(writer, err)
+	}
+	reader, err := OpenReader(ctx, c.Path)
+	if err != nil {
+		return nil, closing(writer, err)
+	}
+	db := &DB{
+		Reader: reader, config: c, writer: writer, queue: queue{bound: c.Queue}, big: big,
+		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
+	}
+	if err := db.loadTargets(ctx); err != nil {
+		return nil, errors.Join(err, db.Close(ctx))
+	}
+	return db, nil
+}
+
+// inspect checks the file while it is in use, and tells what it finds.
+func (db *DB) inspect(ctx context.Context) {
+	err := verify(ctx, db.pool, db.path, quickCheck)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	db.meter.damaged(err)
+	db.config.Logger.Error("checking history", "err", err)
+}
+
+// Record takes a batch to be written soon, and never blocks. See Stats for what
+// became of it.
+func (db *DB) Record(b Batch) { db.queue.put(b) }
+
+// Close writes what waits, as far as ctx lets it, and closes the file.
+func (db *DB) Close(ctx context.Context) error {
+	db.stop()
+	db.done.Wait()
+	err := db.flush(ctx)
+	if left, _ := db.queue.state(); left > 0 {
+		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
+	}
+	return errors.Join(err, db.Reader.Close(), db.writer.Close())
+}

@@ -1,0 +1,249 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// noon is when tests take place.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// opened returns a history at noon in a folder of its own, whose batches are
+// written when the test says so.
+func opened(t testing.TB, change ...func(*Config)) *DB {
+	t.Helper()
+	c := Config{
+		Path: filepath.Join(t.TempDir(), "stickwatch.db"), Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return noon },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	db, err := open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(context.WithoutCancel(t.Context())); err != nil && !errors.Is(err, sql.ErrConnDone) {
+			t.Logf("closing: %v", err)
+		}
+	})
+	return db
+}
+
+// write records a batch and has it written.
+func write(t testing.TB, db *DB, b Batch) {
+	t.Helper()
+	db.Record(b)
+	if err := db.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenCreatesAFileForItsOwner(t *testing.T) {
+	db := opened(t)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(db.path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != 0o600 {
+			t.Errorf("%s: got mode %o, want 600", info.Name(), got)
+		}
+	}
+}
+
+func TestRecordedIsThereAfterClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a?b#c%20.db") // no character of a path is special
+	db, err := Open(t.Context(), Config{Path: path, Flush: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: noon, OK: true, Status: 200, Latency: time.Millisecond}}})
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := r.Points(t.Context(), node, checks.Span{From: noon, To: noon.Add(time.Minute)}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []checks.Point{{At: noon, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare func(t *testing.T, path string)
+		want    string
+	}{
+		"no folder": {
+			func(t *testing.T, path string) { os.Remove(filepath.Dir(path)) },
+			"no such file or directory",
+		},
+		"another kind of file": {
+			func(t *testing.T, path string) {
+				os.WriteFile(path, []byte(strings.Repeat("not a database. ", 512)), 0o600)
+			},
+			"is damaged",
+		},
+		"a damaged page": {damage, ".recover"},
+		"a damaged page and a copy": {
+			func(t *testing.T, path string) {
+				damage(t, path)
+				os.WriteFile(path+".before-2", nil, 0o600)
+			},
+			`stickwatch.db.before-2"`,
+		},
+		"a newer schema": {
+			func(t *testing.T, path string) {
+				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
+			},
+			"its schema is version 7, and this program knows 1 at most",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sub", "stickwatch.db")
+			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			tt.prepare(t, path)
+			_, err := open(t.Context(), Config{Path: path})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestABigFileIsCheckedWhileItIsUsed, and damage is told.
+func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
+	whole := opened(t, func(c *Config) { c.big = 1 })
+	whole.inspect(t.Context())
+	if got := whole.Stats().Damage; got != "" {
+		t.Errorf("got damage %q of a file that is whole", got)
+	}
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	damage(t, path)
+	db := opened(t, func(c *Config) { c.Path, c.big = path, 1 })
+	db.inspect(t.Context())
+	if got := db.Stats().Damage; !strings.Contains(got, ".recover") {
+		t.Errorf("got damage %q, want it and the ways out", got)
+	}
+}
+
+// damage writes over a page in the middle of a history.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	inFile(t, path)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt([]byte(strings.Repeat("damage", 600)), 3*4096); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inFile makes a history and has statements done in it.
+func inFile(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := open(t.Context(), Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if _, err := db.writer.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenReaderNeedsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none.db")
+	if _, err := OpenReader(t.Context(), path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got error %v, want that there is no file", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a reader created the file")
+	}
+}
+
+func TestAReaderCannotWrite(t *testing.T) {
+	db := opened(t)
+	if _, err := db.pool.ExecContext(t.Context(), "DELETE FROM samples"); err == nil {
+		t.Error("a read-only connection deleted rows")
+	}
+}
+
+// TestMigrateKeepsACopy: before a step of a file that has had one.
+func TestMigrateKeepsACopy(t *testing.T) {
+	db := opened(t)
+	if _, err := os.Stat(backupPath(db.path, 1)); err == nil {
+		t.Error("there is a copy of an empty file")
+	}
+	dir := fstest.MapFS{"00002_more.sql": {Data: []byte("-- +goose Up\nALTER TABLE moves ADD COLUMN weather TEXT;\n")}}
+	first, err := fs.ReadFile(migrations(), "00001_history.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir["00001_history.sql"] = &fstest.MapFile{Data: first}
+	if err := migrate(t.Context(), db.writer, db.path, dir); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := OpenReader(t.Context(), backupPath(db.path, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	if _, err := copied.Moves(t.Context(), "", checks.Span{}, 0); err != nil {
+		t.Errorf("reading the copy: %v", err)
+	}
+	info, err := os.Stat(backupPath(db.path, 2))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the copy is %v (%v), want mode 600", info, err)
+	}
+	if _, err := OpenReader(t.Context(), db.path); err == nil {
+		t.Error("a reader took a newer schema")
+	}
+}
+
+// TestMigrationsHaveNoGaps, as schemaOf takes for granted.
+func TestMigrationsHaveNoGaps(t *testing.T) {
+	names, err := fs.Glob(migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		if prefix := fmt.Sprintf("%05d_", i+1); !strings.HasPrefix(name, prefix) {
+			t.Errorf("migration %d is %s, want %s*.sql", i+1, name, prefix)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A Step is what must come to the disk together.
+type Step struct {
+	Incidents []alerting.Incident // as they are now, timelines included
+	Notices   []alerting.Notice   // for the outbox; those that are in it already change nothing
+	// Standing replaces what stood of each cluster in it; an empty list says that
+	// nothing stands.
+	Standing map[string][]checks.Standing
+}
+
+// Commit writes a step, all of it or nothing. When it returns nil the step is on
+// the disk and survives the end of the machine. When it does not, nothing of it is
+// kept, and the caller tries the same step again: it is the one who holds it.
+func (db *DB) Commit(ctx context.Context, s Step) error {
+	err := db.durably(ctx, func(tx *sql.Tx) error {
+		for _, i := range s.Incidents {
+			if err := putIncident(ctx, tx, i); err != nil {
+				return err
+			}
+		}
+		for _, n := range s.Notices {
+			if err := putNotice(ctx, tx, n); err != nil {
+				return err
+			}
+		}
+		return upsertByCluster(ctx, tx, upsertStanding, s.Standing)
+	})
+	if err != nil {
+		return fmt.Errorf("committing %d incidents and %d notices: %w", len(s.Incidents), len(s.Notices), err)
+	}
+	return nil
+}
+
+// durably runs work in a durable transaction, and measures it.
+func (db *DB) durably(ctx context.Context, work func(*sql.Tx) error) (err error) {
+	began := time.Now()
+	defer func() { db.meter.wrote(time.Since(began), db.config.Now(), err) }()
+	return durably(ctx, db.writer, work)
+}
+
+func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
+	body, err := json.Marshal(i)
+	if err != nil {
+		return err
+	}
+	var ended any
+	if !i.Ended.IsZero() {
+		ended = i.Ended.UnixMilli()
+	}
+	_, err = tx.ExecContext(ctx, upsertIncident, i.ID, i.Cluster, string(i.State), i.Started.UnixMilli(), ended, string(body))
+	return err
+}
+
+// An IncidentQuery says which incidents are asked for. What is zero does not
+// matter.
+type IncidentQuery struct {
+	ID      string // this one alone
+	Cluster string
+	State   alerting.State
+	Span    checks.Span // in which it was open
+	Limit   int         // 0: 10000, which is the most
+}
+
+// Incidents that q asks for, the newest first.
+func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+	if q.ID != "" {
+		found, err := bodies[alerting.Incident](ctx, r.pool, selectIncident, q.ID)
+		if err != nil {
+			return nil, fmt.Errorf("reading incident %q: %w", q.ID, err)
+		}
+		return found, nil
+	}
+	from, to := limits(q.Span)
+	found, err := bodies[alerting.Incident](ctx, r.pool, selectIncidents,
+		to, from, q.Cluster, q.Cluster, string(q.State), string(q.State), atMost(q.Limit))
+	if err != nil {
+		return nil, fmt.Errorf("reading incidents: %w", err)
+	}
+	return found, nil
+}

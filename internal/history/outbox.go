@@ -1,0 +1,177 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/probes"
+)
+
+// The outbox is a table in which notices wait for their receivers. Whoever
+// delivers one holds it by a lease: when he dies, it is somebody else's after
+// that. All of it is durable: an attempt that the disk forgot could be made
+// twice without anybody asking whether the first had arrived.
+
+func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	at := n.At.UnixMilli()
+	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, at, string(body))
+	return err
+}
+
+// Claim takes the oldest notice of a receiver that is due and waits for no
+// earlier one of its incident, for a lease beginning now; ok is false when there
+// is none. The notice knows its attempts, this one included, and the thread of
+// its incident.
+func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
+	// Most claims find nothing: looking first costs no fsync.
+	if waiting, err := db.claimable(ctx, receiver, now); err != nil || !waiting {
+		return n, false, err
+	}
+	err = db.durably(ctx, func(tx *sql.Tx) error {
+		n, ok, err = claim(ctx, tx, receiver, now.UnixMilli(), now.Add(lease).UnixMilli())
+		return err
+	})
+	if err != nil {
+		return alerting.Notice{}, false, fmt.Errorf("claiming a notice for %q: %w", receiver, err)
+	}
+	return n, ok, nil
+}
+
+func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bool, error) {
+	var seq int64
+	at := now.UnixMilli()
+	err := db.pool.QueryRowContext(ctx, selectClaimable, receiver, at, at).Scan(&seq)
+	if noRows(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for a notice for %q: %w", receiver, err)
+	}
+	return true, nil
+}
+
+func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (n alerting.Notice, ok bool, err error) {
+	var attempts int
+	var body []byte
+	err = tx.QueryRowContext(ctx, claimNotice, until, receiver, now, now).Scan(&attempts, &body)
+	if noRows(err) {
+		return n, false, nil
+	}
+	if err != nil {
+		return n, false, err
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		return n, false, err
+	}
+	n.Attempts = attempts
+	err = tx.QueryRowContext(ctx, selectThread, receiver, n.Incident.ID).Scan(&n.Thread)
+	if err != nil && !noRows(err) {
+		return n, false, err
+	}
+	return n, true, nil
+}
+
+// Delivered takes a notice out of the outbox, and remembers the thread of its
+// receipt for later notices of the incident. A notice that was delivered before,
+// or that there is none of, changes nothing.
+func (db *DB) Delivered(ctx context.Context, id string, receipt alerting.Receipt) error {
+	err := db.durably(ctx, func(tx *sql.Tx) error {
+		var receiver, incident string
+		err := tx.QueryRowContext(ctx, deliverNotice, id).Scan(&receiver, &incident)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil || receipt.Thread == "" {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, upsertThread, receiver, incident, receipt.Thread, db.config.Now().UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("recording the delivery of %q: %w", id, err)
+	}
+	return nil
+}
+
+// Retry lets a notice wait until at, and ends its claim.
+func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string) error {
+	return db.release(ctx, id, retryNotice, at.UnixMilli(), probes.Clean(reason, probes.MaxError), id)
+}
+
+// Bury gives a notice up: it becomes a dead letter, and later notices of its
+// incident wait for it no longer.
+func (db *DB) Bury(ctx context.Context, id, reason string) error {
+	return db.release(ctx, id, buryNotice, probes.Clean(reason, probes.MaxError), id)
+}
+
+func (db *DB) release(ctx context.Context, id, statement string, args ...any) error {
+	err := db.durably(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("releasing notice %q: %w", id, err)
+	}
+	return nil
+}
+
+// Pending is how many notices wait, by receiver.
+func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
+	rows, err := r.pool.QueryContext(ctx, countPending)
+	if err != nil {
+		return nil, fmt.Errorf("counting notices: %w", err)
+	}
+	defer rows.Close()
+	counts := make(map[string]int)
+	for rows.Next() {
+		var receiver string
+		var n int
+		if err := rows.Scan(&receiver, &n); err != nil {
+			return nil, fmt.Errorf("counting notices: %w", err)
+		}
+		counts[receiver] = n
+	}
+	return counts, rows.Err()
+}
+
+// A DeadLetter is a notice that was given up.
+type DeadLetter struct {
+	alerting.Notice
+	Reason string
+}
+
+// DeadLetters are the newest notices that were given up, the newest first.
+func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
+	rows, err := r.pool.QueryContext(ctx, selectDead, atMost(limit))
+	if err != nil {
+		return nil, fmt.Errorf("reading dead letters: %w", err)
+	}
+	defer rows.Close()
+	var all []DeadLetter
+	for rows.Next() {
+		var d DeadLetter
+		var attempts int
+		var body []byte
+		if err := rows.Scan(&attempts, &d.Reason, &body); err != nil {
+			return nil, fmt.Errorf("reading dead letters: %w", err)
+		}
+		if err := json.Unmarshal(body, &d.Notice); err != nil {
+			return nil, fmt.Errorf("reading dead letters: %w", err)
+		}
+		d.Attempts = attempts
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}
+
+// noRows reports whether err says that there was nothing to return.
+func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

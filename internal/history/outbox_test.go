@@ -1,0 +1,176 @@
+package history
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+const lease = time.Minute
+
+// unexported fields of a finding are for the round that made it.
+var kept = cmpopts.IgnoreUnexported(checks.Finding{})
+
+func incident(id string) alerting.Incident {
+	return alerting.Incident{
+		ID: id, Cluster: "shop", State: alerting.Firing, Severity: checks.Critical, Started: noon,
+		Cause:    checks.Finding{Code: checks.DependencyDown, Dependency: "Redis Server", Summary: "Redis 不可用"},
+		Timeline: []alerting.Event{{At: noon, Text: "first sight"}},
+	}
+}
+
+func notice(id, receiver, incidentID string) alerting.Notice {
+	return alerting.Notice{ID: id, Receiver: receiver, Kind: alerting.NoticeFired, At: noon, Incident: incident(incidentID)}
+}
+
+func commit(t *testing.T, db *DB, notices ...alerting.Notice) {
+	t.Helper()
+	s := Step{Notices: notices}
+	for _, n := range notices {
+		s.Incidents = append(s.Incidents, n.Incident)
+	}
+	if err := db.Commit(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// claimed is the id of the notice that a claim gets; "": none.
+func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notice {
+	t.Helper()
+	n, ok, err := db.Claim(t.Context(), receiver, at, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok != (n.ID != "") {
+		t.Fatalf("got ok %v with notice %q", ok, n.ID)
+	}
+	return n
+}
+
+func TestClaim(t *testing.T) {
+	// Every step claims for ops, after something was done with an earlier claim.
+	type step struct {
+		do   func(*DB) error
+		at   time.Duration
+		want string
+	}
+	deliver := func(id string) func(*DB) error {
+		return func(db *DB) error { return db.Delivered(t.Context(), id, alerting.Receipt{}) }
+	}
+	retry := func(id string, at time.Duration) func(*DB) error {
+		return func(db *DB) error { return db.Retry(t.Context(), id, noon.Add(at), "503") }
+	}
+	bury := func(id string) func(*DB) error {
+		return func(db *DB) error { return db.Bury(t.Context(), id, "no such channel") }
+	}
+	for name, tt := range map[string]struct {
+		outbox []alerting.Notice
+		steps  []step
+	}{
+		"the oldest first": {
+			[]alerting.Notice{notice("a1", "ops", "a"), notice("b1", "ops", "b")},
+			[]step{{nil, 0, "a1"}, {nil, 0, "b1"}, {nil, 0, ""}},
+		},
+		"in order within an incident, other incidents do not wait": {
+			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a"), notice("b1", "ops", "b")},
+			[]step{{nil, 0, "a1"}, {nil, 0, "b1"}, {nil, 0, ""}, {deliver("a1"), 0, "a2"}, {nil, 0, ""}},
+		},
+		"other receivers are of no concern": {
+			[]alerting.Notice{notice("a1", "pager", "a"), notice("a2", "ops", "a")},
+			[]step{{nil, 0, "a2"}, {nil, 0, ""}},
+		},
+		"a lease ends": {
+			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]step{{nil, 0, "a1"}, {nil, lease - time.Second, ""}, {nil, lease, "a1"}},
+		},
+		"a retry waits, and so do its followers": {
+			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
+			[]step{{nil, 0, "a1"}, {retry("a1", 5*time.Second), 4 * time.Second, ""}, {nil, 5 * time.Second, "a1"}},
+		},
+		"a dead letter lets its followers pass": {
+			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
+			[]step{{nil, 0, "a1"}, {bury("a1"), 0, "a2"}, {deliver("a2"), 0, ""}},
+		},
+		"what is delivered stays delivered": {
+			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]step{{nil, 0, "a1"}, {deliver("a1"), 0, ""}, {retry("a1", 0), 0, ""}, {bury("a1"), 0, ""}, {deliver("unknown"), 0, ""}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := opened(t)
+			commit(t, db, tt.outbox...)
+			for i, s := range tt.steps {
+				if s.do != nil {
+					if err := s.do(db); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := claimed(t, db, "ops", noon.Add(s.at)); got.ID != s.want {
+					t.Errorf("step %d: got %q, want %q", i, got.ID, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestClaimKnowsAttemptsAndThread(t *testing.T) {
+	db := opened(t)
+	commit(t, db, notice("a1", "ops", "a"), notice("a2", "ops", "a"), notice("a3", "pager", "a"))
+	want := notice("a1", "ops", "a")
+	want.Attempts = 1
+	if diff := cmp.Diff(want, claimed(t, db, "ops", noon), kept); diff != "" {
+		t.Errorf("first attempt (-want +got):\n%s", diff)
+	}
+	if got := claimed(t, db, "ops", noon.Add(lease)); got.Attempts != 2 {
+		t.Errorf("got %d attempts, want 2", got.Attempts)
+	}
+	if err := db.Delivered(t.Context(), "a1", alerting.Receipt{Thread: "C1/1700000000.000100"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimed(t, db, "ops", noon); got.Thread != "C1/1700000000.000100" || got.Attempts != 1 {
+		t.Errorf("got thread %q and %d attempts, want that of the first receipt and 1", got.Thread, got.Attempts)
+	}
+	if got := claimed(t, db, "pager", noon); got.Thread != "" {
+		t.Errorf("got thread %q, which is another receiver's", got.Thread)
+	}
+}
+
+// TestANoticeIsQueuedOnce however often its step is committed.
+func TestANoticeIsQueuedOnce(t *testing.T) {
+	db := opened(t)
+	commit(t, db, notice("a1", "ops", "a"))
+	if err := db.Delivered(t.Context(), "a1", alerting.Receipt{}); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, db, notice("a1", "ops", "a"), notice("a2", "pager", "a"))
+	got, err := db.Pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int{"pager": 1}, got); diff != "" {
+		t.Errorf("pending (-want +got):\n%s", diff)
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	db := opened(t)
+	commit(t, db, notice("a1", "ops", "a"))
+	claimed(t, db, "ops", noon)
+	if err := db.Bury(t.Context(), "a1", "channel_not_found\x1b[31m"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.DeadLetters(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []DeadLetter{{Notice: notice("a1", "ops", "a"), Reason: "channel_not_found[31m"}}
+	want[0].Attempts = 1
+	if diff := cmp.Diff(want, got, kept); diff != "" {
+		t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,261 @@
+package history
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+var node = checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "node1"}
+
+// drawSamples of a few days, in any order, some within one millisecond.
+func drawSamples(t *rapid.T) []checks.Sample {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) checks.Sample {
+		offset := rapid.OneOf(rapid.IntRange(0, 3*24*3600), rapid.IntRange(3600, 3700)).Draw(t, "second")
+		s := checks.Sample{
+			Target: node, At: noon.Add(time.Duration(offset) * time.Second),
+			OK: rapid.Bool().Draw(t, "ok"), Latency: time.Duration(rapid.IntRange(0, 5000).Draw(t, "latency")) * time.Microsecond,
+			Status: 200,
+		}
+		if !s.OK && rapid.Bool().Draw(t, "unanswered") {
+			s.Status, s.Failure = 0, probes.FailureTimeout
+		}
+		return s
+	}), 1, 60).Draw(t, "samples")
+}
+
+// naive tells the uptime of samples by reading them all.
+func naive(all []checks.Sample, span checks.Span) checks.Uptime {
+	u := checks.Uptime{Target: node, Span: span}
+	var broken time.Time
+	for _, s := range all {
+		if s.At.Before(span.From) || !s.At.Before(span.To) {
+			continue
+		}
+		u.Probes++
+		if !s.OK {
+			u.Failed++
+		}
+		if !s.OK && broken.IsZero() {
+			broken = s.At
+		}
+		if !broken.IsZero() {
+			u.Longest = max(u.Longest, s.At.Sub(broken))
+		}
+		if s.OK {
+			broken = time.Time{}
+		}
+	}
+	if u.Probes > 0 {
+		u.Ratio = float64(u.Probes-u.Failed) / float64(u.Probes)
+	}
+	return u
+}
+
+// spread gives samples of one millisecond the next free ones, as the history
+// does, and sorts them by time.
+func spread(all []checks.Sample) []checks.Sample {
+	taken := make(map[time.Time]bool)
+	all = slices.Clone(all)
+	for i := range all {
+		for taken[all[i].At] {
+			all[i].At = all[i].At.Add(time.Millisecond)
+		}
+		taken[all[i].At] = true
+	}
+	slices.SortFunc(all, func(a, b checks.Sample) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// TestRollUpsEqualTheRaw: whatever order samples come in, whenever the daemon
+// tidies up in between and whichever level is read, what is told is what the
+// samples say.
+func TestRollUpsEqualTheRaw(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		db := opened(t, func(c *Config) { c.Raw, c.Minutes = 100*24*time.Hour, 200*24*time.Hour })
+		defer db.Close(t.Context())
+		all := drawSamples(rt)
+		// The first day begins the history: what is older than it would be dropped.
+		write(t, db, Batch{Samples: []checks.Sample{{Target: node, At: noon.Add(-time.Hour), OK: true, Status: 200}}})
+		for part := range slices.Chunk(all, rapid.IntRange(1, 60).Draw(rt, "batch")) {
+			write(t, db, Batch{Samples: part})
+			now := noon.Add(time.Duration(rapid.IntRange(0, 120).Draw(rt, "hour")) * time.Hour)
+			if err := db.tidy(t.Context(), now); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		from := noon.Add(time.Duration(rapid.IntRange(0, 70*60).Draw(rt, "from")) * time.Minute)
+		span := checks.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 72*60).Draw(rt, "length")) * time.Minute)}
+		raw := spread(all)
+		compareUptime(rt, db, raw, span)
+		comparePoints(rt, db, raw, span, time.Duration(rapid.SampledFrom([]int{1, 7, 60, 90, 1440}).Draw(rt, "step"))*time.Minute)
+	})
+}
+
+func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
+	got, err := db.Uptimes(t.Context(), "shop", span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []checks.Uptime{naive(raw, span)}
+	if want[0].Probes == 0 {
+		want = nil
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("uptime (-want +got):\n%s", diff)
+	}
+}
+
+func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, step time.Duration) {
+	got, err := db.Points(t.Context(), node, span, step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := make(map[int64]checks.Point)
+	answered := make(map[int64]time.Duration)
+	for _, s := range raw {
+		if s.At.Before(span.From) || !s.At.Before(span.To) {
+			continue
+		}
+		at := s.At.UnixMilli() / step.Milliseconds()
+		p := sums[at]
+		p.At = time.UnixMilli(at * step.Milliseconds()).UTC()
+		p.Probes++
+		if !s.OK {
+			p.Failed++
+		}
+		if s.Failure == "" {
+			answered[at]++
+			p.Mean += s.Latency
+			p.Max = max(p.Max, s.Latency)
+		}
+		sums[at] = p
+	}
+	want := make([]checks.Point, 0, len(sums))
+	for at, p := range sums {
+		if n := answered[at]; n > 0 {
+			p.Mean = (p.Mean / n).Truncate(time.Microsecond)
+		}
+		want = append(want, p)
+	}
+	slices.SortFunc(want, func(a, b checks.Point) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("points of %s (-want +got):\n%s", step, diff)
+	}
+}
+
+// TestAdditionIsAssociative: a day may be summed from hours or from samples.
+func TestAdditionIsAssociative(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := spread(drawSamples(t))
+		cut := rapid.IntRange(0, len(all)).Draw(t, "cut")
+		sum := func(part []checks.Sample) (b bucket) {
+			for _, s := range part {
+				b = b.add(bucketOf(pack(s)))
+			}
+			return b
+		}
+		if got, want := sum(all[:cut]).add(sum(all[cut:])), sum(all); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// TestOldDetailsGoAndSumsStay: nothing is told differently after samples and
+// minutes are deleted.
+func TestOldDetailsGoAndSumsStay(t *testing.T) {
+	db := opened(t)
+	var all []checks.Sample
+	for i := range 24 * 60 {
+		all = append(all, checks.Sample{
+			Target: node, At: noon.Add(-50 * 24 * time.Hour).Add(time.Duration(i) * time.Minute),
+			OK: i%100 != 7, Latency: time.Duration(i) * time.Microsecond, Status: 200,
+		})
+	}
+	write(t, db, Batch{Samples: all})
+	span := checks.Span{From: noon.Add(-60 * 24 * time.Hour), To: noon}
+	before, err := db.Uptimes(t.Context(), "shop", span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.tidy(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	after, err := db.Uptimes(t.Context(), "shop", span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(before, after); diff != "" {
+		t.Errorf("uptime, before and after (-/+):\n%s", diff)
+	}
+	if got, want := rowsOf(t, db), ([levels]int{0, 0, 24, 2}); got != want {
+		t.Errorf("got %v rows, want %v", got, want)
+	}
+	points, err := db.Points(t.Context(), node, span, 5*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(points) != 24 {
+		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points))
+	}
+}
+
+func rowsOf(t *testing.T, db *DB) (n [levels]int) {
+	t.Helper()
+	for l, table := range tables {
+		if err := db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+func TestDays(t *testing.T) {
+	db := opened(t)
+	write(t, db, Batch{Samples: []checks.Sample{
+		{Target: node, At: noon.Add(-24 * time.Hour), OK: true, Status: 200},
+		{Target: node, At: noon.Add(-24 * time.Hour).Add(time.Minute), Status: 503},
+		{Target: node, At: noon, OK: true, Status: 200},
+	}})
+	got, err := db.Days(t.Context(), node, noon, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(n int) checks.Span {
+		from := noon.Truncate(24*time.Hour).AddDate(0, 0, n)
+		return checks.Span{From: from, To: from.AddDate(0, 0, 1)}
+	}
+	want := []checks.Uptime{
+		{Target: node, Span: day(-2)},
+		{Target: node, Span: day(-1), Probes: 2, Failed: 1, Ratio: 0.5},
+		{Target: node, Span: day(0), Probes: 1, Ratio: 1},
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("days (-want +got):\n%s", diff)
+	}
+}
+
+func TestPackIsUndone(t *testing.T) {
+	for _, failure := range failures {
+		for _, status := range []int{0, 200, 503, maxStatus} {
+			for _, ok := range []bool{true, false} {
+				want := checks.Sample{Target: node, At: noon, OK: ok, Latency: 1234 * time.Microsecond, Status: status, Failure: failure}
+				if diff := gocmp.Diff(want, pack(want).unpack(node)); diff != "" {
+					t.Errorf("sample (-want +got):\n%s", diff)
+				}
+			}
+		}
+	}
+	strange := pack(checks.Sample{At: noon, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
+	if strange.Status != 0 || strange.Failure != probes.FailureOther {
+		t.Errorf("got status %d and failure %q, want 0 and other", strange.Status, strange.Failure)
+	}
+}

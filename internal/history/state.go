@@ -1,0 +1,111 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A State is what a daemon has to know of the past to go on where it was.
+type State struct {
+	Incidents []alerting.Incident          // that are not resolved, oldest first
+	Standing  map[string][]checks.Standing // by cluster
+	Canaries  map[string][]Canary          // by cluster
+	Silences  []alerting.Silence           // that are not over
+	Counters  map[string]float64
+}
+
+// Restore returns the state that was last saved, all of it as of one moment.
+func (db *DB) Restore(ctx context.Context) (State, error) {
+	s, err := db.restore(ctx)
+	if err != nil {
+		return State{}, fmt.Errorf("restoring the state: %w", err)
+	}
+	return s, nil
+}
+
+func (db *DB) restore(ctx context.Context) (s State, err error) {
+	tx, end, err := db.snapshot(ctx)
+	if err != nil {
+		return s, err
+	}
+	defer end()
+	if s.Incidents, err = bodies[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
+		return s, err
+	}
+	if s.Silences, err = bodies[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
+		return s, err
+	}
+	if s.Standing, err = byCluster[checks.Standing](ctx, tx, selectStanding); err != nil {
+		return s, err
+	}
+	if s.Canaries, err = byCluster[Canary](ctx, tx, selectCanaries); err != nil {
+		return s, err
+	}
+	s.Counters, err = counters(ctx, tx)
+	return s, err
+}
+
+// byCluster is the opposite of upsertByCluster.
+func byCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[string][]T)
+	for rows.Next() {
+		var cluster string
+		var body []byte
+		if err := rows.Scan(&cluster, &body); err != nil {
+			return nil, err
+		}
+		var list []T
+		if err := json.Unmarshal(body, &list); err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
+			all[cluster] = list
+		}
+	}
+	return all, rows.Err()
+}
+
+func counters(ctx context.Context, q queryer) (map[string]float64, error) {
+	rows, err := q.QueryContext(ctx, selectCounters)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[string]float64)
+	for rows.Next() {
+		var name string
+		var value float64
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, err
+		}
+		all[name] = value
+	}
+	return all, rows.Err()
+}
+
+// SaveCounters keeps counters; those that are not among them stay as they were.
+// It is meant for every minute or so, and not durable beyond the process.
+func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) error {
+	err := swiftly(ctx, db.writer, func(tx *sql.Tx) error {
+		for name, value := range counters {
+			if _, err := tx.ExecContext(ctx, upsertCounter, name, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("saving %d counters: %w", len(counters), err)
+	}
+	return nil
+}

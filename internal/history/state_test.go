@@ -1,0 +1,209 @@
+package history
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+func TestRestore(t *testing.T) {
+	db := opened(t)
+	over := incident("0-over")
+	over.State, over.Ended = alerting.Resolved, noon.Add(time.Minute)
+	quiet := incident("1-quiet")
+	quiet.Ended = noon.Add(time.Minute) // may still come back
+	standing := map[string][]checks.Standing{
+		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []string{"refused"}}, Since: noon, Last: noon}},
+	}
+	for _, s := range []Step{
+		{Incidents: []alerting.Incident{over, quiet}, Standing: map[string][]checks.Standing{"shop": standing["shop"], "mail": standing["shop"]}},
+		{Standing: map[string][]checks.Standing{"mail": {}}},
+	} {
+		if err := db.Commit(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	canaries := map[string][]Canary{"shop": {{Node: "node1", Session: "s:3f9a12c4", Opened: noon}}}
+	write(t, db, Batch{Canaries: map[string][]Canary{"shop": nil}})
+	write(t, db, Batch{Canaries: canaries})
+	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: noon, To: noon.Add(time.Hour)}
+	past := alerting.Silence{ID: "s0", From: noon.Add(-time.Hour), To: noon}
+	for _, s := range []alerting.Silence{silence, past} {
+		if err := db.AddSilence(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []map[string]float64{{"a": 1, "b": 2}, {"a": 1.5}} {
+		if err := db.SaveCounters(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Restore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := State{
+		Incidents: []alerting.Incident{quiet}, Standing: standing, Canaries: canaries,
+		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
+	}
+	if diff := cmp.Diff(want, got, kept); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+}
+
+func TestExpireSilence(t *testing.T) {
+	db := opened(t)
+	s := alerting.Silence{ID: "s1", Reason: "deploy", From: noon, To: noon.Add(time.Hour)}
+	if err := db.AddSilence(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.ExpireSilence(t.Context(), "s2", noon); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got error %v, want ErrNotFound", err)
+	}
+	for _, after := range []time.Duration{20 * time.Minute, 30 * time.Minute} { // the second changes nothing
+		if err := db.ExpireSilence(t.Context(), "s1", noon.Add(after)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at, want := range map[time.Duration]int{0: 1, 20*time.Minute - 1: 1, 20 * time.Minute: 0} {
+		got, err := db.Silences(t.Context(), noon.Add(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != want {
+			t.Errorf("after %s: got %d silences, want %d", at, len(got), want)
+		}
+	}
+}
+
+func TestIncidents(t *testing.T) {
+	db := opened(t)
+	a, b, c := incident("a"), incident("b"), incident("c")
+	a.State, a.Ended = alerting.Resolved, noon.Add(time.Minute)
+	b.Started = noon.Add(time.Hour)
+	c.Started, c.Cluster = noon.Add(2*time.Hour), "mail"
+	if err := db.Commit(t.Context(), Step{Incidents: []alerting.Incident{a, b, c}}); err != nil {
+		t.Fatal(err)
+	}
+	between := func(from, to time.Duration) checks.Span {
+		return checks.Span{From: noon.Add(from), To: noon.Add(to)}
+	}
+	for name, tt := range map[string]struct {
+		query IncidentQuery
+		want  []string
+	}{
+		"all, the newest first": {IncidentQuery{}, []string{"c", "b", "a"}},
+		"one":                   {IncidentQuery{ID: "b"}, []string{"b"}},
+		"none":                  {IncidentQuery{ID: "z"}, nil},
+		"of a cluster":          {IncidentQuery{Cluster: "mail"}, []string{"c"}},
+		"in a state":            {IncidentQuery{State: alerting.Resolved}, []string{"a"}},
+		"a few":                 {IncidentQuery{Limit: 1}, []string{"c"}},
+		"open in a span":        {IncidentQuery{Span: between(30*time.Second, 90*time.Minute)}, []string{"b", "a"}},
+		"a span after the end":  {IncidentQuery{Span: between(2*time.Minute, time.Hour)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := db.Incidents(t.Context(), tt.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, i := range found {
+				got = append(got, i.ID)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("incidents (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMovesAndChanges(t *testing.T) {
+	db := opened(t)
+	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: "unexplained"}
+	change := Change{Cluster: "shop", Change: checks.Change{
+		Kind: checks.Appeared, At: noon, Reason: "seen twice",
+		Standing: checks.Standing{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1"}, Since: noon, Last: noon},
+	}}
+	write(t, db, Batch{Moves: []checks.Move{move}, Changes: []Change{change}})
+	span := checks.Span{From: noon, To: noon.Add(time.Second)}
+	moves, err := db.Moves(t.Context(), "shop", span, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]checks.Move{move}, moves); diff != "" {
+		t.Errorf("moves (-want +got):\n%s", diff)
+	}
+	changes, err := db.Changes(t.Context(), "", span, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Change{change}, changes, kept); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if moves, err := db.Moves(t.Context(), "mail", span, 0); err != nil || len(moves) > 0 {
+		t.Errorf("got moves %v and error %v, want another cluster to have none", moves, err)
+	}
+}
+
+func TestDeployments(t *testing.T) {
+	db := opened(t)
+	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}}
+	id, err := db.BeginDeployment(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := checks.Span{From: noon.Add(time.Hour), To: noon.Add(2 * time.Hour)}
+	got, err := db.Deployments(t.Context(), "shop", later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]checks.Deployment{d}, got); diff != "" {
+		t.Errorf("while it goes on (-want +got):\n%s", diff)
+	}
+	if err := db.EndDeployment(t.Context(), id, noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.Deployments(t.Context(), "shop", later); err != nil || len(got) > 0 {
+		t.Errorf("got deployments %v and error %v, want none after its end", got, err)
+	}
+	for _, id := range []string{id, "none"} {
+		if err := db.EndDeployment(t.Context(), id, noon); !errors.Is(err, ErrNotFound) {
+			t.Errorf("ending %q: got error %v, want ErrNotFound", id, err)
+		}
+	}
+}
+
+// TestForgetOld: what is over goes with its time, what is not stays.
+func TestForgetOld(t *testing.T) {
+	db := opened(t)
+	over := incident("over")
+	over.State, over.Ended = alerting.Resolved, noon
+	if err := db.Commit(t.Context(), Step{
+		Incidents: []alerting.Incident{over, incident("open")}, Notices: []alerting.Notice{notice("waits", "ops", "open")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, db, Batch{Moves: []checks.Move{{At: noon, Cluster: "shop"}}})
+	if err := db.tidy(t.Context(), noon.Add(401*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	found, err := db.Incidents(t.Context(), IncidentQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]alerting.Incident{incident("open")}, found, kept, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("incidents (-want +got):\n%s", diff)
+	}
+	if moves, err := db.Moves(t.Context(), "", checks.Span{}, 0); err != nil || len(moves) > 0 {
+		t.Errorf("got moves %v and error %v, want none", moves, err)
+	}
+	if got := claimed(t, db, "ops", noon); got.ID != "waits" {
+		t.Errorf("got %q, want the notice that waits", got.ID)
+	}
+}

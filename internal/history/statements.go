@@ -1,0 +1,141 @@
+package history
+
+import "fmt"
+
+// Every statement is here, in SQL that PostgreSQL has, too, but for its ?.
+
+// Migrations.
+const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
+
+// Targets and what is measured of them.
+const (
+	targetColumns = `id, cluster, kind, name,
+	samples_since, minutes_since, hours_since, days_since, minutes_until, hours_until, days_until`
+
+	selectTargets          = `SELECT ` + targetColumns + ` FROM targets ORDER BY id`
+	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
+	selectTarget           = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? AND kind = ? AND name = ?`
+	selectClusters         = `SELECT DISTINCT cluster FROM targets ORDER BY cluster`
+
+	insertTarget = `INSERT INTO targets (cluster, kind, name,
+	samples_since, minutes_since, hours_since, days_since, minutes_until, hours_until, days_until)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+	updateTarget = `UPDATE targets SET
+	samples_since = ?, minutes_since = ?, hours_since = ?, days_since = ?, minutes_until = ?, hours_until = ?, days_until = ?
+	WHERE id = ?`
+
+	insertSample = `INSERT INTO samples (target, ts, latency, outcome) VALUES (?, ?, ?, ?)
+	ON CONFLICT (target, ts) DO NOTHING`
+)
+
+// Statements that are alike for every level.
+var (
+	selectBuckets = forLevels(func(table, columns string) string { // target, from, to
+		return fmt.Sprintf(`SELECT %s FROM %s WHERE target = ? AND ts >= ? AND ts < ? ORDER BY ts`, columns, table)
+	})
+	selectOldest = forLevels(func(table, _ string) string { // target, from
+		return fmt.Sprintf(`SELECT ts FROM %s WHERE target = ? AND ts >= ? ORDER BY ts LIMIT 1`, table)
+	})
+	deleteBuckets = forLevels(func(table, _ string) string { // target, to
+		return fmt.Sprintf(`DELETE FROM %s WHERE target = ? AND ts < ?`, table)
+	})
+	upsertBucket = forLevels(func(table, columns string) string { // not for samples
+		return fmt.Sprintf(`INSERT INTO %s (target, %s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (target, ts) DO UPDATE SET probes = excluded.probes, failed = excluded.failed,
+	unanswered = excluded.unanswered, latency = excluded.latency, slowest = excluded.slowest,
+	recovered = excluded.recovered, longest = excluded.longest, broken = excluded.broken, last = excluded.last`, table, columns)
+	})
+)
+
+// forLevels makes a statement for the table of each level.
+func forLevels(statement func(table, columns string) string) (all [levels]string) {
+	for l, table := range tables {
+		columns := `ts, probes, failed, unanswered, latency, slowest, recovered, longest, broken, last`
+		if level(l) == samples {
+			columns = `ts, latency, outcome`
+		}
+		all[l] = statement(table, columns)
+	}
+	return all
+}
+
+// What happened.
+const (
+	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	// selectMoves of a cluster, or of all for ''; the newest first.
+	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause FROM moves
+	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
+
+	insertChange  = `INSERT INTO changes (cluster, at, body) VALUES (?, ?, ?)`
+	selectChanges = `SELECT cluster, body FROM changes
+	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
+
+	insertDeployment = `INSERT INTO deployments (cluster, name, started) VALUES (?, ?, ?) RETURNING id`
+	updateDeployment = `UPDATE deployments SET ended = ? WHERE id = ? AND ended IS NULL`
+	// A deployment counts to every span that it was going on in.
+	selectDeployments = `SELECT cluster, name, started, ended FROM deployments
+	WHERE (? = '' OR cluster = ?) AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`
+)
+
+// Incidents and the outbox.
+const (
+	upsertIncident = `INSERT INTO incidents (id, cluster, state, started, ended, body) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (id) DO UPDATE SET cluster = excluded.cluster, state = excluded.state, started = excluded.started,
+	ended = excluded.ended, body = excluded.body`
+	selectIncident      = `SELECT body FROM incidents WHERE id = ?`
+	selectOpenIncidents = `SELECT body FROM incidents WHERE state <> 'resolved' ORDER BY started, id`
+	// An incident counts to every span that it was open in; the newest first.
+	selectIncidents = `SELECT body FROM incidents
+	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR cluster = ?) AND (? = '' OR state = ?)
+	ORDER BY started DESC, id DESC LIMIT ?`
+
+	insertNotice = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
+	VALUES (?, ?, ?, 'pending', ?, ?, 0, 0, '', ?) ON CONFLICT (id) DO NOTHING`
+	// selectClaimable is the oldest one that is due, that nobody holds, and that no
+	// earlier one of the same incident is still waiting before.
+	selectClaimable = `SELECT n.seq FROM notices n
+	WHERE n.state = 'pending' AND n.receiver = ? AND n.due <= ? AND n.leased <= ? AND NOT EXISTS (
+		SELECT 1 FROM notices p WHERE p.state = 'pending' AND p.receiver = n.receiver AND p.incident = n.incident AND p.seq < n.seq)
+	ORDER BY n.seq LIMIT 1`
+	claimNotice = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
+	RETURNING attempts, body`
+	selectThread  = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
+	deliverNotice = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
+	RETURNING receiver, incident`
+	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)
+	ON CONFLICT (receiver, incident) DO UPDATE SET thread = excluded.thread, at = excluded.at`
+	retryNotice  = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	buryNotice   = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
+	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
+)
+
+// Memory.
+const (
+	upsertSilence = `INSERT INTO silences (id, starts, ends, body) VALUES (?, ?, ?, ?)
+	ON CONFLICT (id) DO UPDATE SET starts = excluded.starts, ends = excluded.ends, body = excluded.body`
+	selectSilence  = `SELECT body FROM silences WHERE id = ?`
+	selectSilences = `SELECT body FROM silences WHERE ends > ? ORDER BY starts, id`
+
+	upsertStanding = `INSERT INTO standing (cluster, body) VALUES (?, ?)
+	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
+	selectStanding = `SELECT cluster, body FROM standing`
+	upsertCanaries = `INSERT INTO canaries (cluster, body) VALUES (?, ?)
+	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
+	selectCanaries = `SELECT cluster, body FROM canaries`
+	upsertCounter  = `INSERT INTO counters (name, value) VALUES (?, ?)
+	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	selectCounters = `SELECT name, value FROM counters`
+)
+
+// forget deletes what is older than a time, a bounded number of rows at once.
+// What is still open, and what has not been told, is kept however old it is.
+var forget = []string{
+	`DELETE FROM moves WHERE id IN (SELECT id FROM moves WHERE at < ? ORDER BY id LIMIT 500)`,
+	`DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < ? ORDER BY id LIMIT 500)`,
+	`DELETE FROM deployments WHERE id IN (SELECT id FROM deployments WHERE ended < ? LIMIT 500)`,
+	`DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE state = 'resolved' AND started < ? LIMIT 100)`,
+	`DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE state <> 'pending' AND at < ? ORDER BY seq LIMIT 500)`,
+	`DELETE FROM threads WHERE at < ?`,
+	`DELETE FROM silences WHERE ends < ?`,
+}

@@ -1,0 +1,102 @@
+package history
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Stats tell how the writing goes.
+type Stats struct {
+	Queue       int       // rows that wait
+	Dropped     int64     // rows that gave way, or came too late, since the start
+	WriteErrors int64     // batches that had to be tried again
+	LastError   string    // of the newest of them; "": the newest batch was written
+	LastWrite   time.Time // when a batch was last written; zero: none was
+	Size        int64     // bytes on the disk, journal included
+	Damage      string    // what the check of a big file found, and the ways out; "": nothing so far
+}
+
+// Stats of the moment.
+func (db *DB) Stats() Stats {
+	s := db.meter.stats()
+	s.Queue, s.Dropped = db.queue.state()
+	s.Size = fileBytes(db.path)
+	return s
+}
+
+// A meter counts what the writer does.
+type meter struct {
+	seconds prometheus.Histogram
+
+	mu    sync.Mutex
+	state Stats
+}
+
+func newMeter() *meter {
+	return &meter{seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "stickwatch_history_write_seconds",
+		Help: "How long it took to write a batch, or an incident with its notices, to the history. " +
+			"Probing never waits for it; seconds here mean a slow disk.",
+		Buckets:                     prometheus.ExponentialBuckets(0.001, 4, 8), // 1 ms to 16 s
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
+	})}
+}
+
+// wrote counts a write that was tried.
+func (m *meter) wrote(took time.Duration, at time.Time, err error) {
+	m.seconds.Observe(took.Seconds())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.state.WriteErrors++
+		m.state.LastError = err.Error()
+		return
+	}
+	m.state.LastWrite, m.state.LastError = at, ""
+}
+
+func (m *meter) damaged(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Damage = err.Error()
+}
+
+func (m *meter) stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+var (
+	sizeDesc = prometheus.NewDesc("stickwatch_history_size_bytes",
+		"What the history takes on the disk, journal included.", nil, nil)
+	droppedDesc = prometheus.NewDesc("stickwatch_history_dropped_total",
+		"Rows that were never written: the queue for the disk was full, or they came too late.", nil, nil)
+	queueDesc = prometheus.NewDesc("stickwatch_history_queue_length",
+		"Rows that wait to be written.", nil, nil)
+	errorsDesc = prometheus.NewDesc("stickwatch_history_write_errors_total",
+		"Writes that failed; batches are tried again.", nil, nil)
+)
+
+// Collector of the history's metrics. Its series have no labels.
+func (db *DB) Collector() prometheus.Collector { return collector{db} }
+
+type collector struct{ db *DB }
+
+func (c collector) Describe(descs chan<- *prometheus.Desc) {
+	c.db.meter.seconds.Describe(descs)
+	for _, d := range []*prometheus.Desc{sizeDesc, droppedDesc, queueDesc, errorsDesc} {
+		descs <- d
+	}
+}
+
+func (c collector) Collect(metrics chan<- prometheus.Metric) {
+	s := c.db.Stats()
+	c.db.meter.seconds.Collect(metrics)
+	metrics <- prometheus.MustNewConstMetric(sizeDesc, prometheus.GaugeValue, float64(s.Size))
+	metrics <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(s.Dropped))
+	metrics <- prometheus.MustNewConstMetric(queueDesc, prometheus.GaugeValue, float64(s.Queue))
+	metrics <- prometheus.MustNewConstMetric(errorsDesc, prometheus.CounterValue, float64(s.WriteErrors))
+}

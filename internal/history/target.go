@@ -1,0 +1,156 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A target is a row of the table targets: a checks.Target and how far it has
+// been summed up.
+type target struct {
+	id int64
+	checks.Target
+	// since is from when on each level is kept. It is where a bucket of the next
+	// level begins, so that no bucket is ever summed again from a part of it.
+	since [levels]int64
+	// until is up to when each level has been summed up. until[samples] is unused.
+	until [levels]int64
+}
+
+// newTarget is one whose history begins with the day of ts.
+func newTarget(of checks.Target, ts int64) *target {
+	t := &target{Target: of}
+	begin := days.floor(ts)
+	for l := range levels {
+		t.since[l], t.until[l] = begin, begin
+	}
+	return t
+}
+
+// fields are the columns of targetColumns.
+func (t *target) fields() []any {
+	return []any{
+		&t.id, &t.Cluster, &t.Kind, &t.Name,
+		&t.since[samples], &t.since[minutes], &t.since[hours], &t.since[days],
+		&t.until[minutes], &t.until[hours], &t.until[days],
+	}
+}
+
+// progress are the columns that change.
+func (t *target) progress() []any {
+	return []any{
+		t.since[samples], t.since[minutes], t.since[hours], t.since[days],
+		t.until[minutes], t.until[hours], t.until[days],
+	}
+}
+
+func (t *target) insert(ctx context.Context, tx *sql.Tx) error {
+	args := append([]any{t.Cluster, t.Kind, t.Name}, t.progress()...)
+	return tx.QueryRowContext(ctx, insertTarget, args...).Scan(&t.id)
+}
+
+func (t *target) update(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, updateTarget, append(t.progress(), t.id)...)
+	return err
+}
+
+// targets runs a query for targets.
+func targets(ctx context.Context, q queryer, query string, args ...any) ([]*target, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []*target
+	for rows.Next() {
+		t := new(target)
+		if err := rows.Scan(t.fields()...); err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}
+
+// oldest row of a level at or after from, as milliseconds; found is false when
+// there is none.
+func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (ts int64, found bool, err error) {
+	err = tx.QueryRowContext(ctx, selectOldest[l], t.id, l.ceil(from)/units[l]).Scan(&ts)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return ts * units[l], err == nil, err
+}
+
+// reach bounds what one transaction sums up or deletes, by time: rows of a level
+// that may lie in it are at most a few thousand.
+var reach = [levels]int64{units[hours], units[days], 30 * units[days], 400 * units[days]}
+
+// sumUp makes the buckets of l whose time is over before limit, as far as one
+// transaction should go.
+func (t *target) sumUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
+	if l > minutes {
+		limit = min(limit, t.until[l-1])
+	}
+	if limit = l.floor(limit); limit <= t.until[l] {
+		return false, nil
+	}
+	from, found, err := t.oldest(ctx, tx, l-1, t.until[l])
+	if err != nil {
+		return false, err
+	}
+	if !found || from >= limit {
+		t.until[l] = limit
+		return false, nil
+	}
+	from = l.floor(from)
+	to := min(limit, l.ceil(from+reach[l-1]))
+	if err := l.sum(ctx, tx, t.id, from, to); err != nil {
+		return false, err
+	}
+	t.until[l] = to
+	return to < limit, nil
+}
+
+// resum makes the buckets anew that a late sample at ts belongs to.
+func (t *target) resum(ctx context.Context, tx *sql.Tx, ts int64) error {
+	for l := minutes; l < levels && ts < t.until[l]; l++ {
+		if err := l.sum(ctx, tx, t.id, l.floor(ts), l.floor(ts)+units[l]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim deletes rows of l that are older than limit, as far as one transaction
+// should go, and none that has not been summed up.
+func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
+	next := min(l+1, days)
+	if l < days {
+		limit = min(limit, t.until[next])
+	}
+	if limit = next.floor(limit); limit <= t.since[l] {
+		return false, nil
+	}
+	from, found, err := t.oldest(ctx, tx, l, 0)
+	if err != nil {
+		return false, err
+	}
+	if !found || from >= limit {
+		t.since[l] = limit
+		return false, nil
+	}
+	to := min(limit, next.ceil(from+reach[l]))
+	if _, err := tx.ExecContext(ctx, deleteBuckets[l], t.id, to/units[l]); err != nil {
+		return false, err
+	}
+	t.since[l] = max(to, t.since[l])
+	return to < limit, nil
+}
+
+// moment is the time of a column.
+func moment(ts int64) time.Time { return time.UnixMilli(ts).UTC() }

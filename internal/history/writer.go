@@ -1,0 +1,184 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// chunk is how many rows one transaction writes: some ten milliseconds' work,
+// for which Commit may have to wait.
+const chunk = 2000
+
+// The waits between two tries after an error, doubled from one to the next.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// write is the goroutine that writes batches, and tidies up in between.
+func (db *DB) write(ctx context.Context) {
+	pause, tidied := time.Duration(0), db.config.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(db.config.Flush, pause)):
+		}
+		err := db.flush(ctx)
+		if now := db.config.Now(); err == nil && now.Sub(tidied).Abs() >= tidyEvery {
+			tidied = now
+			err = db.tidy(ctx, now)
+		}
+		if err == nil || ctx.Err() != nil {
+			pause = 0
+			continue
+		}
+		pause = min(max(2*pause, firstPause), lastPause)
+		length, dropped := db.queue.state()
+		db.config.Logger.Error("writing history", "err", err, "waiting", length, "dropped", dropped, "again_in", pause)
+	}
+}
+
+// flush writes everything that waits. What cannot be written waits on.
+func (db *DB) flush(ctx context.Context) error {
+	b := db.queue.take()
+	b.sort()
+	for !b.empty() {
+		part, rest := b.split(chunk)
+		if err := db.writePart(ctx, part); err != nil {
+			db.queue.putBack(b)
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
+// split takes n rows off b; moves, changes and canaries are few and go first.
+func (b Batch) split(n int) (part, rest Batch) {
+	n = min(n, len(b.Samples))
+	part, rest = b, Batch{Samples: b.Samples[n:]}
+	part.Samples = b.Samples[:n]
+	return part, rest
+}
+
+// writePart writes a part of a batch in one transaction.
+func (db *DB) writePart(ctx context.Context, b Batch) (err error) {
+	began := time.Now()
+	defer func() { db.meter.wrote(time.Since(began), db.config.Now(), err) }()
+	var late int
+	created := make(map[checks.Target]*target)
+	err = swiftly(ctx, db.writer, func(tx *sql.Tx) error {
+		var err error
+		if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
+			return err
+		}
+		return insertEvents(ctx, tx, b)
+	})
+	if err != nil {
+		return fmt.Errorf("writing a batch of %d rows: %w", b.size(), err)
+	}
+	for name, t := range created {
+		db.targets[name] = t
+	}
+	db.queue.drop(late)
+	return nil
+}
+
+// insertSamples returns how many came too late to be told from what is kept, and
+// adds the targets that are new to created.
+func (db *DB) insertSamples(ctx context.Context, tx *sql.Tx, all []checks.Sample, created map[checks.Target]*target) (late int, err error) {
+	insert, err := tx.PrepareContext(ctx, insertSample)
+	if err != nil {
+		return 0, err
+	}
+	defer insert.Close()
+	for _, s := range all {
+		row := pack(s)
+		t := db.targets[s.Target]
+		if t == nil {
+			t = created[s.Target]
+		}
+		if t == nil {
+			t = newTarget(s.Target, row.ts)
+			if err := t.insert(ctx, tx); err != nil {
+				return 0, err
+			}
+			created[s.Target] = t
+		}
+		if row.ts < t.since[samples] {
+			late++
+			continue
+		}
+		if row.ts, err = insertOne(ctx, insert, t.id, row); err != nil {
+			return 0, err
+		}
+		if err := t.resum(ctx, tx, row.ts); err != nil {
+			return 0, err
+		}
+	}
+	return late, nil
+}
+
+// insertOne writes a row at its millisecond, or at the next free one: side by
+// side, two clients of one canary may well have asked within the same.
+func insertOne(ctx context.Context, insert *sql.Stmt, target int64, row sample) (ts int64, err error) {
+	for {
+		result, err := insert.ExecContext(ctx, target, row.ts, row.latency, row.outcome)
+		if err != nil {
+			return 0, err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			return row.ts, err
+		}
+		row.ts++
+	}
+}
+
+func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
+	for _, m := range b.Moves {
+		if _, err := tx.ExecContext(ctx, insertMove, m.Cluster, m.At.UnixMilli(), m.From, m.To, m.Kept, string(m.Session), m.Cause); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.Changes {
+		body, err := json.Marshal(c.Change)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertChange, c.Cluster, c.At.UnixMilli(), string(body)); err != nil {
+			return err
+		}
+	}
+	return upsertByCluster(ctx, tx, upsertCanaries, b.Canaries)
+}
+
+// upsertByCluster replaces what is remembered of each cluster in all.
+func upsertByCluster[T any](ctx context.Context, tx *sql.Tx, statement string, all map[string][]T) error {
+	for cluster, list := range all {
+		body, err := json.Marshal(list)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, statement, cluster, string(body)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) loadTargets(ctx context.Context) error {
+	all, err := targets(ctx, db.pool, selectTargets)
+	if err != nil {
+		return fmt.Errorf("reading targets: %w", err)
+	}
+	for _, t := range all {
+		db.targets[t.Target] = t
+	}
+	return nil
+}

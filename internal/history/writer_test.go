@@ -1,0 +1,185 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"stickwatch/checks"
+)
+
+// every returns n samples of a target, one every interval from a time on.
+func every(of checks.Target, from time.Time, interval time.Duration, n int) []checks.Sample {
+	all := make([]checks.Sample, n)
+	for i := range all {
+		all[i] = checks.Sample{
+			Target: of, At: from.Add(time.Duration(i) * interval), OK: i%500 != 3,
+			Latency: time.Duration(1500+i%700) * time.Microsecond, Status: 200,
+		}
+	}
+	return all
+}
+
+// TestQueueDropsTheOldest, of those that were written back too, and counts them.
+func TestQueueDropsTheOldest(t *testing.T) {
+	q := queue{bound: 4}
+	q.put(Batch{Samples: every(node, noon, time.Second, 3)})
+	b := q.take()
+	q.put(Batch{Samples: every(node, noon.Add(time.Minute), time.Second, 2)})
+	q.putBack(b)
+	if length, dropped := q.state(); length != 4 || dropped != 1 {
+		t.Errorf("got %d waiting and %d dropped, want 4 and 1", length, dropped)
+	}
+	if got, want := q.take().Samples[0].At, noon.Add(time.Second); !got.Equal(want) {
+		t.Errorf("the oldest that is left is of %s, want %s", got, want)
+	}
+}
+
+// TestQueueLeavesTheCallersSlicesAlone: a round goes on using what it recorded.
+func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
+	mine := every(node, noon, -time.Second, 3)
+	want := every(node, noon, -time.Second, 3)
+	db := opened(t)
+	write(t, db, Batch{Samples: mine[:2]})
+	if diff := cmp.Diff(want, mine); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}
+
+// TestAFullDisk keeps what it cannot write, drops the oldest beyond the bound,
+// and writes the rest as soon as there is room.
+func TestAFullDisk(t *testing.T) {
+	const bound = 30_000
+	db := opened(t, func(c *Config) { c.Queue = bound })
+	fill := func(pages int) {
+		t.Helper()
+		var got int
+		if err := db.writer.QueryRowContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(60)
+	db.Record(Batch{Samples: every(node, noon, time.Second, bound)})
+	if err := db.flush(t.Context()); !is(err, sqlite3.SQLITE_FULL) {
+		t.Fatalf("got error %v, want that the disk is full", err)
+	}
+	s := db.Stats()
+	if s.Queue == 0 || s.Dropped != 0 || s.WriteErrors != 1 || s.LastError == "" {
+		t.Errorf("got %+v, want rows to wait, none to be dropped and an error", s)
+	}
+	written := bound - s.Queue
+	db.Record(Batch{Samples: every(node, noon.Add(24*time.Hour), time.Second, bound-s.Queue+10)})
+	if s := db.Stats(); s.Queue != bound || s.Dropped != 10 {
+		t.Errorf("got %d waiting and %d dropped, want %d and 10", s.Queue, s.Dropped, bound)
+	}
+	fill(1 << 20)
+	if err := db.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rowsOf(t, db)[samples], bound+written; got != want {
+		t.Errorf("got %d samples, want %d", got, want)
+	}
+	if s := db.Stats(); s.Queue != 0 || s.LastError != "" {
+		t.Errorf("got %+v, want nothing to wait and no error", s)
+	}
+}
+
+// TestALockedFileDelaysNobody: while another process holds the file, Record goes
+// on and the batch waits.
+func TestALockedFileDelaysNobody(t *testing.T) {
+	db := opened(t)
+	other, err := openWriter(db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Record(Batch{Samples: every(node, noon, time.Second, 1)})
+	if err := db.flush(t.Context()); !is(err, sqlite3.SQLITE_BUSY) {
+		t.Errorf("got error %v, want that the file is locked", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := rowsOf(t, db)[samples]; got != 1 {
+		t.Errorf("got %d samples, want 1", got)
+	}
+}
+
+// TestTooLate: a sample whose time has been deleted cannot be summed up again.
+func TestTooLate(t *testing.T) {
+	db := opened(t)
+	write(t, db, Batch{Samples: every(node, noon.Add(-10*24*time.Hour), time.Minute, 10)})
+	if err := db.tidy(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	write(t, db, Batch{Samples: every(node, noon.Add(-10*24*time.Hour), time.Second, 2)})
+	if got := db.Stats().Dropped; got != 2 {
+		t.Errorf("got %d dropped, want 2", got)
+	}
+}
+
+func TestSizeCap(t *testing.T) {
+	const bound = 1 << 20
+	db := opened(t, func(c *Config) { c.MaxSize, c.Queue = bound, 200_000 })
+	write(t, db, Batch{Samples: every(node, noon.Add(-24*time.Hour), time.Second, 24*3600)})
+	before, err := db.Uptimes(t.Context(), "shop", checks.Span{To: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 48 { // an hour of samples goes each time
+		if err := db.tidy(t.Context(), noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	used, err := usedBytes(t.Context(), db.writer)
+	if err != nil || used > bound {
+		t.Errorf("got %d bytes in use and error %v, want at most %d", used, err, bound)
+	}
+	after, err := db.Uptimes(t.Context(), "shop", checks.Span{To: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("uptime, before and after (-/+):\n%s", diff)
+	}
+}
+
+func TestCloseWritesWhatWaits(t *testing.T) {
+	db := opened(t)
+	db.Record(Batch{Samples: every(node, noon, time.Second, 3)})
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.flush(cancelled); err == nil {
+		t.Error("a cancelled context wrote a batch")
+	}
+	if got := db.Stats().Queue; got != 3 {
+		t.Errorf("got %d waiting, want 3", got)
+	}
+}
+
+func TestCollector(t *testing.T) {
+	db := opened(t)
+	write(t, db, Batch{Samples: every(node, noon, time.Second, 3)})
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(db.Collector())
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("got problems %v and error %v", problems, err)
+	}
+	if n, err := testutil.GatherAndCount(registry); err != nil || n != 5 {
+		t.Errorf("got %d series and error %v, want 5", n, err)
+	}
+}
