@@ -1,6 +1,6 @@
 # Everything a contributor runs. `make test` is what CI runs.
 GO ?= go
-SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql
+SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium
 
 .PHONY: build test unit race vet lint lint-all vulncheck bench scenarios servers fuzz clean help
 

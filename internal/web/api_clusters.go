@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"stickwatch/probes"
+)
+
+// picture returns what is known of a cluster now.
+func (s *Server) picture(name string) (Picture, error) {
+	for _, p := range s.config.Pictures.Pictures() {
+		if p.Cluster.Name == name {
+			return p, nil
+		}
+	}
+	return Picture{}, fmt.Errorf("cluster %q: %w", probes.Clean(name, maxWord), ErrNotFound)
+}
+
+func (s *Server) getClusters(r *http.Request) (answer, error) {
+	if err := s.queryOf(r).err(); err != nil {
+		return answer{}, err
+	}
+	return answer{body: wireClusters{schema, wireList(s.config.Pictures.Pictures(), wireClusterOf)}}, nil
+}
+
+func (s *Server) getCluster(r *http.Request) (answer, error) {
+	if err := s.queryOf(r).err(); err != nil {
+		return answer{}, err
+	}
+	p, err := s.picture(r.PathValue("name"))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: wireClusterOf(p)}, nil
+}
+
+// probeCluster takes a round now and answers with what it saw.
+func (s *Server) probeCluster(r *http.Request) (answer, error) {
+	if err := s.probe(r); err != nil {
+		return answer{}, err
+	}
+	return s.getCluster(r)
+}
+
+// probe takes a round of the cluster that r names.
+func (s *Server) probe(r *http.Request) error {
+	p, err := s.picture(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), probeNow)
+	defer cancel()
+	if err := s.config.Prober.Probe(ctx, p.Cluster.Name); err != nil {
+		return fmt.Errorf("probing %q: %w", p.Cluster.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// Bounds of an answer about the past.
+const (
+	usualPoints = 300 // what a chart on a screen can show
+	mostPoints  = 5000
+	mostMoves   = 1000
+)
+
+// getHistory tells uptimes, moves and deployments of a cluster over a span, and
+// the points of one target if one is asked for.
+func (s *Server) getHistory(r *http.Request) (answer, error) {
+	q := s.queryOf(r)
+	name := q.required("cluster")
+	span := checks.Span{From: q.moment("since", q.now.Add(-24*time.Hour)), To: q.moment("until", q.now)}
+	target := checks.Target{
+		Cluster: name,
+		Name:    q.text("target"),
+		Kind: cmp.Or(oneOf(q, "kind", checks.TargetNode, checks.TargetBalancer, checks.TargetDependency,
+			checks.TargetCanary), checks.TargetNode),
+	}
+	step := q.step(span)
+	if err := q.err(); err != nil {
+		return answer{}, err
+	}
+	if _, err := s.picture(name); err != nil {
+		return answer{}, err
+	}
+	body, err := s.pastOf(r, name, span)
+	if err != nil || target.Name == "" {
+		return answer{body: body}, err
+	}
+	points, err := s.config.Past.Points(r.Context(), target, span, step)
+	body.StepMS, body.Points = step.Milliseconds(), wireList(points, wirePointOf)
+	return answer{body: body}, err
+}
+
+// step returns the step of points over a span: the one asked for, or one that
+// makes a chart of them.
+func (q *query) step(span checks.Span) time.Duration {
+	step := q.duration("step")
+	length := span.To.Sub(span.From)
+	switch {
+	case len(q.problems) > 0: // what would follow from them is no news
+	case length <= 0:
+		q.reject("%q must lie before %q", "since", "until")
+	case step == 0:
+		step = max(time.Second, (length / usualPoints).Round(time.Second))
+	case step < time.Second || length/step > mostPoints:
+		q.reject("%q must be a second at least, and cut the span into %d points at most", "step", mostPoints)
+	}
+	return step
+}
+
+func (s *Server) pastOf(r *http.Request, cluster string, span checks.Span) (wirePast, error) {
+	uptimes, err := s.config.Past.Uptimes(r.Context(), cluster, span)
+	if err != nil {
+		return wirePast{}, err
+	}
+	moves, err := s.config.Past.Moves(r.Context(), cluster, span, mostMoves)
+	if err != nil {
+		return wirePast{}, err
+	}
+	deployments, err := s.config.Past.Deployments(r.Context(), cluster, span)
+	if err != nil {
+		return wirePast{}, err
+	}
+	return wirePast{
+		Cluster:     cluster,
+		Since:       wireTime(span.From),
+		Until:       wireTime(span.To),
+		Uptimes:     wireList(uptimes, wireUptimeOf),
+		Moves:       wireList(moves, wireMoveOf),
+		Deployments: wireList(deployments, wireDeploymentOf),
+	}, nil
+}

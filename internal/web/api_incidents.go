@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// Bounds of lists of incidents.
+const (
+	usualIncidents = 100
+	mostIncidents  = 1000
+)
+
+func (s *Server) getIncidents(r *http.Request) (answer, error) {
+	q := s.queryOf(r)
+	asked := IncidentQuery{
+		Cluster: q.text("cluster"),
+		State:   oneOf(q, "state", alerting.Pending, alerting.Firing, alerting.Resolved),
+		Span:    checks.Span{From: q.moment("since", time.Time{}), To: q.moment("until", time.Time{})},
+		Limit:   q.number("limit", usualIncidents, 1, mostIncidents),
+	}
+	if err := q.err(); err != nil {
+		return answer{}, err
+	}
+	found, err := s.config.Past.Incidents(r.Context(), asked)
+	if err != nil {
+		return answer{}, err
+	}
+	now := s.config.Now()
+	return answer{body: wireIncidents{wireList(found, func(i alerting.Incident) wireIncident {
+		return wireIncidentOf(i, now)
+	})}}, nil
+}
+
+func (s *Server) getIncident(r *http.Request) (answer, error) {
+	if err := s.queryOf(r).err(); err != nil {
+		return answer{}, err
+	}
+	i, err := s.incident(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: wireIncidentOf(i, s.config.Now())}, nil
+}
+
+// incident returns the one with an id.
+func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
+	found, err := s.config.Past.Incidents(ctx, IncidentQuery{ID: id, Limit: 1})
+	if err != nil {
+		return alerting.Incident{}, err
+	}
+	if len(found) == 0 {
+		return alerting.Incident{}, fmt.Errorf("incident %q: %w", probes.Clean(id, maxWord), ErrNotFound)
+	}
+	return found[0], nil
+}

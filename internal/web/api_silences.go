@@ -1,0 +1,161 @@
+package web
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// An askedSilence is a silence as somebody asks for it, by the API or a form.
+type askedSilence struct {
+	Cluster  string      `json:"cluster"`
+	Node     string      `json:"node"`
+	Code     checks.Code `json:"code"`
+	Reason   string      `json:"reason"`
+	Author   string      `json:"author"`
+	From     string      `json:"from"`     // RFC 3339; "": now
+	To       string      `json:"to"`       // RFC 3339; or
+	Duration string      `json:"duration"` // from From: 30m, 2h, 7d
+}
+
+// longestSilence bounds silences: one that is forgotten must end some day.
+const longestSilence = 90 * 24 * time.Hour
+
+func (s *Server) getSilences(r *http.Request) (answer, error) {
+	if err := s.queryOf(r).err(); err != nil {
+		return answer{}, err
+	}
+	silences, err := s.config.Past.Silences(r.Context(), s.config.Now())
+	return answer{body: wireSilences{wireList(silences, s.wireSilenceOf)}}, err
+}
+
+func (s *Server) postSilence(r *http.Request) (answer, error) {
+	asked, err := decode[askedSilence](r)
+	if err != nil {
+		return answer{}, err
+	}
+	silence, err := s.silence(r, asked)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{
+		status:   http.StatusCreated,
+		location: "/api/v1/silences/" + silence.ID,
+		body:     s.wireSilenceOf(silence),
+	}, nil
+}
+
+// deleteSilence ends a silence now; it stays in the history.
+func (s *Server) deleteSilence(r *http.Request) (answer, error) {
+	return answer{}, s.expire(r)
+}
+
+// silence judges what is asked for and keeps it.
+func (s *Server) silence(r *http.Request, asked askedSilence) (alerting.Silence, error) {
+	silence, err := s.judged(asked)
+	if err != nil {
+		return alerting.Silence{}, err
+	}
+	if user, _, ok := r.BasicAuth(); ok && silence.Author == "" {
+		silence.Author = probes.Clean(user, maxWord)
+	}
+	if err := s.config.Past.AddSilence(r.Context(), silence); err != nil {
+		return alerting.Silence{}, err
+	}
+	s.config.Logger.Info("silence added", "id", silence.ID, "cluster", silence.Cluster, "node", silence.Node,
+		"code", silence.Code, "to", silence.To, "author", silence.Author)
+	s.announce(silence)
+	return silence, nil
+}
+
+func (s *Server) expire(r *http.Request) error {
+	id := r.PathValue("id")
+	if err := s.config.Past.ExpireSilence(r.Context(), id, s.config.Now()); err != nil {
+		return err
+	}
+	s.config.Logger.Info("silence expired", "id", probes.Clean(id, maxWord))
+	s.announce(alerting.Silence{})
+	return nil
+}
+
+// announce tells who looks at a cluster that it is silenced, or not any more.
+func (s *Server) announce(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
+
+// judged makes a silence of what is asked for, or tells all that is wrong with it.
+func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
+	var wrong []string
+	span, err := a.span(s.config.Now())
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if a.Code != "" && !checks.Known(a.Code) {
+		wrong = append(wrong, `"code" is no code of a finding`)
+	}
+	if err := s.known(a.Cluster, a.Node); err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if len(wrong) > 0 {
+		return alerting.Silence{}, refuse(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
+	}
+	return alerting.Silence{
+		ID: strings.ToLower(rand.Text()[:12]), Cluster: a.Cluster, Node: a.Node, Code: a.Code,
+		Reason: probes.Clean(a.Reason, probes.MaxError), Author: probes.Clean(a.Author, maxWord),
+		From: span.From, To: span.To,
+	}, nil
+}
+
+// span is from when to when the silence is asked for.
+func (a askedSilence) span(now time.Time) (checks.Span, error) {
+	span := checks.Span{From: now}
+	var err error
+	if a.From != "" {
+		if span.From, err = time.Parse(time.RFC3339, a.From); err != nil {
+			return span, fmt.Errorf(`"from" is %q, want a time such as %s`, a.From, now.UTC().Format(time.RFC3339))
+		}
+	}
+	switch {
+	case (a.To == "") == (a.Duration == ""):
+		return span, errors.New(`want one of "to" and "duration"`)
+	case a.To != "":
+		if span.To, err = time.Parse(time.RFC3339, a.To); err != nil {
+			return span, fmt.Errorf(`"to" is %q, want a time such as %s`, a.To, now.UTC().Format(time.RFC3339))
+		}
+	default:
+		d, err := parseDuration(a.Duration)
+		if err != nil {
+			return span, fmt.Errorf(`"duration" is %q, want one such as 30m, 2h or 7d`, a.Duration)
+		}
+		span.To = span.From.Add(d)
+	}
+	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > longestSilence {
+		return span, errors.New("it must end after it begins and after now, within 90 days")
+	}
+	return span, nil
+}
+
+// known tells what is wrong with the names of a cluster and of a node. A silence
+// for what does not exist is a misspelt one.
+func (s *Server) known(cluster, node string) error {
+	if cluster == "" && node == "" {
+		return nil
+	}
+	err := errors.New(`"cluster" is no cluster`)
+	for _, p := range s.config.Pictures.Pictures() {
+		if cluster != "" && p.Cluster.Name != cluster {
+			continue
+		}
+		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
+			return nil
+		}
+		err = errors.New(`"node" is no node of it`)
+	}
+	return err
+}

@@ -1,0 +1,217 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// send asks as a program at the machine itself does.
+func send(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr, r.Host = "127.0.0.1:50000", "127.0.0.1:9748"
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal(w.Body.Bytes(), &value); err != nil {
+		t.Fatalf("decoding %q: %v", w.Body, err)
+	}
+	return value
+}
+
+// TestClustersAsJSON compares with a file, since programs read it.
+func TestClustersAsJSON(t *testing.T) {
+	s := newWorld(redisDown("shop"), unseen("intranet")).server(t)
+	w := send(s, "GET", "/api/v1/clusters", "")
+	const golden = "testdata/clusters.json"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(golden, w.Body.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), w.Body.String()); diff != "" {
+		t.Errorf("set UPDATE=1 to rewrite it (-want +got):\n%s", diff)
+	}
+	one := decoded[wireCluster](t, send(s, "GET", "/api/v1/clusters/shop", ""))
+	if diff := cmp.Diff(decoded[wireClusters](t, w).Clusters[0], one); diff != "" {
+		t.Errorf("a cluster by itself differs (-want +got):\n%s", diff)
+	}
+}
+
+// TestProblems: what is asked wrongly is told as an RFC 9457 problem, in words
+// that help.
+func TestProblems(t *testing.T) {
+	for _, test := range []struct {
+		name, method, path, body string
+		status                   int
+		detail                   string
+	}{
+		{"no such cluster", "GET", "/api/v1/clusters/ship", "", 404, `cluster "ship": not found`},
+		{"no such incident", "GET", "/api/v1/incidents/x", "", 404, `incident "x": not found`},
+		{"no such route", "GET", "/api/v2/clusters", "", 404, "there is no /api/v2/clusters"},
+		{"another method", "DELETE", "/api/v1/clusters", "", 405, "/api/v1/clusters takes GET, got DELETE"},
+		{"another method of an operation", "GET", "/-/reload", "", 405, "/-/reload takes POST, got GET"},
+		{"unknown parameter", "GET", "/api/v1/clusters?name=shop", "", 400, `"name" is unknown, known are []`},
+		{"misspelt parameter", "GET", "/api/v1/incidents?clutser=shop", "", 400, `"clutser" is unknown, known are ["cluster" "state" "since" "until" "limit"]`},
+		{"twice", "GET", "/api/v1/incidents?cluster=a&cluster=b", "", 400, `"cluster" is given 2 times, once is enough`},
+		{"unknown state", "GET", "/api/v1/incidents?state=open", "", 400, `"state" is "open", want one of ["pending" "firing" "resolved"]`},
+		{"limit", "GET", "/api/v1/incidents?limit=1e9", "", 400, `"limit" is "1e9", want a number from 1 to 1000`},
+		{
+			"all at once", "GET", "/api/v1/history?since=yesterday&step=-1s", "", 400,
+			`"cluster" is missing; "since" is "yesterday", want how long ago, such as 24h or 7d, or a time such as 2026-03-14T12:03:11Z; "step" is "-1s", want a duration such as 30s, 5m or 7d`,
+		},
+		{"backwards", "GET", "/api/v1/history?cluster=shop&since=1h&until=2h", "", 400, `"since" must lie before "until"`},
+		{
+			"too many points", "GET", "/api/v1/history?cluster=shop&since=30d&step=1s", "", 400,
+			`"step" must be a second at least, and cut the span into 5000 points at most`,
+		},
+		{"unknown field", "POST", "/api/v1/silences", `{"clutser": "shop"}`, 400, `reading the body: unknown field "clutser"`},
+		{"two values", "POST", "/api/v1/silences", `{} {}`, 400, "the body must be one JSON object and nothing more"},
+		{"no end", "POST", "/api/v1/silences", `{"cluster": "shop"}`, 400, `want one of "to" and "duration"`},
+		{
+			"every mistake", "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node9", "code": "nod_down", "duration": "100d"}`, 400,
+			`it must end after it begins and after now, within 90 days; "code" is no code of a finding; "node" is no node of it`,
+		},
+		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
+		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
+		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
+		{"unnamed deployment", "POST", "/api/v1/deployments", `{"cluster": "shop"}`, 400, `want "cluster" and "name"`},
+		{"no such deployment", "POST", "/api/v1/deployments/7/end", "", 404, `ending deployment "7": not found`},
+		{"control characters", "GET", "/api/v1/clusters/%1b%5b2J%e2%80%ae", "", 404, `cluster "[2J": not found`},
+		{"probe of nothing", "GET", "/probe", "", 400, `"cluster" is missing`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := send(newWorld(calm("shop", 2)).server(t), test.method, test.path, test.body)
+			want := problem{Title: http.StatusText(test.status), Status: test.status, Detail: test.detail}
+			if diff := cmp.Diff(want, decoded[problem](t, w)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if w.Code != test.status || w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("got status %d of type %q", w.Code, w.Header().Get("Content-Type"))
+			}
+			if test.status == 405 && w.Header().Get("Allow") == "" {
+				t.Error("got no Allow header")
+			}
+		})
+	}
+}
+
+// TestInsideStaysInside: what is wrong within is not for who asks.
+func TestInsideStaysInside(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
+	for _, path := range []string{"/api/v1/incidents", "/api/v1/history?cluster=shop", "/api/v1/silences"} {
+		got := send(w.server(t), "GET", path, "")
+		if got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "stickwatch.db") {
+			t.Errorf("%s: got %d %s", path, got.Code, got.Body)
+		}
+	}
+}
+
+func TestIncidents(t *testing.T) {
+	w := newWorld(redisDown("shop"), nodeDown("portal", 3))
+	for query, want := range map[string][]string{
+		"":                                  {"20260314T115811000-shop", "20260314T114111000-portal", "20260314T080311000-portal-over"},
+		"?cluster=portal":                   {"20260314T114111000-portal", "20260314T080311000-portal-over"},
+		"?state=resolved":                   {"20260314T080311000-portal-over"},
+		"?since=1h":                         {"20260314T115811000-shop", "20260314T114111000-portal"},
+		"?until=2026-03-14T10:00:00Z":       {"20260314T080311000-portal-over"},
+		"?since=7d&state=firing&limit=1":    {"20260314T115811000-shop"},
+		"?cluster=shop&since=30m&until=10m": {},
+	} {
+		got := []string{}
+		for _, i := range decoded[wireIncidents](t, send(w.server(t), "GET", "/api/v1/incidents"+query, "")).Incidents {
+			got = append(got, i.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+	}
+	one := decoded[wireIncident](t, send(w.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
+	if one.Code != "dependency_down" || len(one.Findings) != 4 || one.Findings[3].ExplainedBy != "dependency_down/Redis Server" || one.DurationMS != 300_000 {
+		t.Errorf("got %+v", one)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	s := newWorld(nodeDown("portal", 3)).server(t)
+	got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&step=30m", ""))
+	if len(got.Points) != 10 || got.StepMS != 1_800_000 || got.Points[0].At != "2026-03-14T07:03:11.000Z" {
+		t.Errorf("got %d points a %d ms apart: %+v", len(got.Points), got.StepMS, got.Points)
+	}
+	if len(got.Uptimes) != 8 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
+		t.Errorf("got uptimes %+v", got.Uptimes)
+	}
+	want := wireMove{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
+	if diff := cmp.Diff(want, got.Moves[0]); diff != "" || len(got.Moves) != 3 || len(got.Deployments) != 1 {
+		t.Errorf("got %d moves and %d deployments (-want +got):\n%s", len(got.Moves), len(got.Deployments), diff)
+	}
+	if got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal", "")); got.Points != nil || got.Since != "2026-03-13T12:03:11.000Z" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestSilence: from the request to the list and to its end.
+func TestSilence(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	s := w.server(t)
+	made := send(s, "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node2", "code": "node_down", "reason": "kernel\u001b update", "duration": "2h"}`)
+	silence := decoded[wireSilence](t, made)
+	want := wireSilence{
+		ID: silence.ID, Cluster: "shop", Node: "node2", Code: "node_down", Reason: "kernel update",
+		From: "2026-03-14T12:03:11.000Z", To: "2026-03-14T14:03:11.000Z", Active: true,
+	}
+	if diff := cmp.Diff(want, silence); diff != "" || made.Code != http.StatusCreated || len(silence.ID) != 12 {
+		t.Errorf("got status %d, id %q (-want +got):\n%s", made.Code, silence.ID, diff)
+	}
+	if got := made.Header().Get("Location"); got != "/api/v1/silences/"+silence.ID {
+		t.Errorf("got Location %q", got)
+	}
+	if got := decoded[wireSilences](t, send(s, "GET", "/api/v1/silences", "")).Silences; len(got) != 1 || got[0] != silence {
+		t.Errorf("got %+v", got)
+	}
+	if got := send(s, "DELETE", "/api/v1/silences/"+silence.ID, ""); got.Code != http.StatusNoContent {
+		t.Errorf("got status %d", got.Code)
+	}
+	if got := decoded[wireSilences](t, send(s, "GET", "/api/v1/silences", "")).Silences; len(got) != 0 {
+		t.Errorf("got %+v after its end", got)
+	}
+}
+
+func TestDeployment(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	s := w.server(t)
+	begun := decoded[wireDeployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2"}`))
+	want := wireDeployment{ID: "1", Cluster: "shop", Name: "11.4.2", From: "2026-03-14T12:03:11.000Z"}
+	if diff := cmp.Diff(want, begun); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := send(s, "POST", "/api/v1/deployments/1/end", ""); got.Code != http.StatusNoContent {
+		t.Errorf("got status %d: %s", got.Code, got.Body)
+	}
+	want.ID, want.To = "", want.From
+	if diff := cmp.Diff([]wireDeployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

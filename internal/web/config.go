@@ -1,0 +1,52 @@
+package web
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// A Config is what a Server serves, and how. Pictures, Past and Live must be
+// there; where another source is nil, what needs it is not offered.
+type Config struct {
+	Pictures Pictures
+	Past     Past
+	Live     *Live // told of changes by whoever makes them; Serve closes it
+
+	Prober   Prober
+	Exporter Exporter
+	Reloader Reloader
+	Metrics  http.Handler // the daemon's own
+
+	// Ready tells why the daemon is not ready to be asked; nil, or an error of
+	// nil: it is.
+	Ready func() error
+
+	// WebConfigFile is a file in the format of Prometheus's exporter-toolkit: TLS,
+	// users, headers, a rate limit. "": plain HTTP without users.
+	WebConfigFile string
+
+	Language string         // of who does not ask for one: en or zh; "": en
+	Location *time.Location // in which the page tells times; nil: the local one
+	Version  string         // of stickwatch, for the foot of the page
+	Remember time.Duration  // for how long the page shows the same past; 0: 10 s
+
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default()
+}
+
+// withDefaults fills in what zero values mean.
+func (c Config) withDefaults() Config {
+	c.Language = cmp.Or(c.Language, english)
+	c.Location = cmp.Or(c.Location, time.Local)
+	c.Remember = cmp.Or(c.Remember, 10*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Ready == nil {
+		c.Ready = func() error { return nil }
+	}
+	return c
+}

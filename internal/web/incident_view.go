@@ -1,0 +1,132 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// An incidentView is an incident as pages show it.
+type incidentView struct {
+	ID       string
+	Cluster  string
+	Link     string // to the cluster
+	Mark     mark
+	Severity string
+	State    string
+	Open     bool
+	Flapping bool
+	Title    string
+	Summary  string
+	Remedy   string
+	Silenced string
+	Merged   string
+	Started  moment
+	Ended    moment
+	Lasted   string
+	Effects  string // how much there is to see: evidence, and what the cause explains
+	Tree     []branch
+	Timeline []eventView
+	Silence  *silenceForm // nil: nobody may, or there is nothing to silence
+}
+
+type eventView struct {
+	At   moment
+	Kind string
+	Text string
+}
+
+func (v viewer) incident(i alerting.Incident) incidentView {
+	view := incidentView{
+		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster),
+		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
+		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
+		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: line(i.Cause.Remedy),
+		Silenced: line(i.Silenced), Merged: i.MergedInto,
+		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
+		Effects: v.effects(len(i.Findings) - 1),
+		Tree:    v.tree(i.Findings),
+	}
+	for _, e := range i.Timeline {
+		view.Timeline = append(view.Timeline, eventView{At: v.moment(e.At), Kind: v.say(string(e.Kind)), Text: line(e.Text)})
+	}
+	if v.canWrite && view.Open {
+		view.Silence = &silenceForm{Cluster: i.Cluster, Node: i.Cause.Node, Code: i.Cause.Code}
+	}
+	return view
+}
+
+func (v viewer) effects(n int) string {
+	switch {
+	case n < 1:
+		return v.say("Evidence")
+	case n == 1:
+		return v.say("Evidence, and a consequence")
+	default:
+		return v.say("Evidence, and %d consequences", n)
+	}
+}
+
+func (v viewer) incidents(list []alerting.Incident) []incidentView {
+	views := make([]incidentView, len(list))
+	for i, one := range list {
+		views[i] = v.incident(one)
+	}
+	return views
+}
+
+// A silenceView is a silence that is active or will be.
+type silenceView struct {
+	ID      string
+	About   string
+	Reason  string
+	Author  string
+	Active  bool
+	From    moment
+	To      moment
+	Expires bool // may be ended by who looks
+}
+
+func (v viewer) silences(list []alerting.Silence, cluster string) []silenceView {
+	var views []silenceView
+	for _, s := range list {
+		if cluster != "" && s.Cluster != "" && s.Cluster != cluster {
+			continue
+		}
+		views = append(views, silenceView{
+			ID: s.ID, About: v.about(s), Reason: line(s.Reason), Author: word(s.Author),
+			Active: s.Active(v.now), From: v.moment(s.From), To: v.until(s.To), Expires: v.canWrite,
+		})
+	}
+	return views
+}
+
+// until is a time to come.
+func (v viewer) until(t time.Time) moment {
+	m := v.moment(t)
+	m.For = v.length(max(0, t.Sub(v.now)))
+	return m
+}
+
+// about tells what a silence is about.
+func (v viewer) about(s alerting.Silence) string {
+	var parts []string
+	for _, part := range []string{word(s.Cluster), word(s.Node), v.titleOr(s.Code)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return v.say("everything")
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (v viewer) titleOr(c checks.Code) string {
+	if c == "" {
+		return ""
+	}
+	return v.title(c)
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A tap is a browser's end of a stream, within a bubble.
+type tap struct {
+	header http.Header
+
+	mu    sync.Mutex
+	text  bytes.Buffer
+	block chan struct{} // not nil: writes wait for it
+}
+
+func (t *tap) Header() http.Header { return t.header }
+func (t *tap) WriteHeader(int)     {}
+func (t *tap) Flush()              {}
+func (t *tap) Write(b []byte) (int, error) {
+	if t.block != nil {
+		<-t.block
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+// read returns what came since the last call.
+func (t *tap) read() string {
+	synctest.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer t.text.Reset()
+	return t.text.String()
+}
+
+// listen streams from l until the test ends.
+func listen(t *testing.T, l *Live) *tap {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &tap{header: http.Header{}}
+	r := httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { l.ServeHTTP(w, r) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return w
+}
+
+func TestLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLive()
+		l.Publish("before")
+		browser := listen(t, l)
+		revision := l.Revision()
+		if want, got := "retry: 3000\n\nid: "+revision+"\nevent: changed\ndata: null\n\n", browser.read(); got != want {
+			t.Errorf("at first got %q, want %q", got, want)
+		}
+		time.Sleep(2*heartbeat + time.Second)
+		if got := browser.read(); got != ":\n\n:\n\n" {
+			t.Errorf("in silence got %q", got)
+		}
+		l.Publish("shop")
+		if want, got := "id: "+l.Revision()+"\nevent: changed\ndata: [\"shop\"]\n\n", browser.read(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		l.Close()
+		l.Publish("shop")
+		if got := browser.read(); got != "" {
+			t.Errorf("after the end got %q", got)
+		}
+	})
+}
+
+// TestLiveCoalesces: a browser that is slow is told once what it missed, and
+// holds up nobody.
+func TestLiveCoalesces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLive()
+		slow := &tap{header: http.Header{}, block: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go l.ServeHTTP(slow, httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx))
+		synctest.Wait()
+		for range 1000 {
+			l.Publish("shop")
+			l.Publish("portal")
+		}
+		close(slow.block)
+		events := strings.SplitAfter(slow.read(), "\n\n")
+		want := "id: " + l.Revision() + "\nevent: changed\ndata: [\"portal\",\"shop\"]\n\n"
+		if diff := cmp.Diff(want, events[len(events)-2]); diff != "" || len(events) > 4 {
+			t.Errorf("got %d events (-want +got):\n%s", len(events), diff)
+		}
+	})
+}
+
+// TestLiveIsBounded: one listener too many is told to come back, and may when
+// another has gone.
+func TestLiveIsBounded(t *testing.T) {
+	l := NewLive()
+	var all []*listener
+	for range maxListeners {
+		all = append(all, l.join())
+	}
+	w := httptest.NewRecorder()
+	l.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/events", nil))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d %v", w.Code, w.Header())
+	}
+	l.leave(all[0])
+	if l.join() == nil {
+		t.Error("nobody may come after one has gone")
+	}
+	l.Close()
+	l.Close()
+	if l.join() != nil {
+		t.Error("somebody may come after the end")
+	}
+}

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// A page is what the layout shows, around a template's content.
+type page struct {
+	viewer
+	Template string // of the content
+	Content  any
+	Title    string
+	Icon     mark
+	Tab      string // of the navigation; "": none
+
+	Language  string
+	Other     string // the other language, and a link to this page in it
+	OtherLink string
+	Revision  string // of Live, before the content was looked at
+	Version   string
+	Now       moment
+	Zone      string
+	Assets    map[string]string
+}
+
+// A pager fills in what is particular to a page.
+type pager func(r *http.Request, p *page) error
+
+// page serves a pager. What it cannot show, a page says.
+func (s *Server) page(fill pager) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := s.newPage(r)
+		status := http.StatusOK
+		if err := fill(r, p); err != nil {
+			status = s.pageOf(r, p, err)
+		}
+		rememberLanguage(w, r)
+		s.render(w, r, status, p)
+	})
+}
+
+func (s *Server) newPage(r *http.Request) *page {
+	language := languageOf(r, s.config.Language)
+	now := s.config.Now()
+	v := viewer{
+		speech: speech{language: language, zone: s.config.Location}, now: now,
+		canWrite: s.access.deny(r) == nil, canProbe: s.config.Prober != nil,
+	}
+	other := languages[0]
+	if other == language {
+		other = languages[1]
+	}
+	return &page{
+		viewer: v, Language: language, Other: other, OtherLink: linkIn(r, other),
+		Icon: unsure, Revision: s.config.Live.Revision(), Version: s.config.Version,
+		Now: v.moment(now), Zone: now.In(s.config.Location).Format("MST"), Assets: assetLinks,
+	}
+}
+
+// linkIn is a link to the page that r asks for, in a language.
+func linkIn(r *http.Request, language string) string {
+	link := *r.URL
+	values := link.Query()
+	values.Set("lang", language)
+	link.RawQuery = values.Encode()
+	return link.RequestURI()
+}
+
+// pageOf makes p the page of an error, and returns its status.
+func (s *Server) pageOf(r *http.Request, p *page, err error) int {
+	problem := problemOf(err)
+	if problem.inside() {
+		s.config.Logger.Error("showing a page", "path", r.URL.Path, "err", err)
+	}
+	p.Template, p.Content, p.Title = "problem", problem, p.say(problem.Title)
+	return problem.Status
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// render writes a page whole or not at all: an error in its middle would leave
+// half of one.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *page) {
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	if err := s.pages[p.Language].render(body, p); err != nil {
+		s.config.Logger.Error("rendering a page", "path", r.URL.Path, "template", p.Template, "err", err)
+		http.Error(w, "stickwatch cannot show this page; its log tells more", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Language", p.Language)
+	w.Header().Add("Vary", "Accept-Language, Cookie")
+	write(w, r, "text/html; charset=utf-8", status, body.Bytes())
+}
+
+// heading joins what stands in a window's title.
+func heading(parts ...string) string { return strings.Join(parts, " · ") }

@@ -1,0 +1,254 @@
+package web
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// troubles is a world with every kind of cluster.
+func troubles() *world {
+	return newWorld(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), calm("billing", 3), unseen("intranet"), hostile("evil"))
+}
+
+// everyPage of a world.
+func everyPage(w *world) []string {
+	pages := []string{"/", "/incidents", "/nowhere"}
+	for _, s := range w.scenes {
+		pages = append(pages, "/clusters/"+s.Cluster.Name)
+		for _, i := range s.incidents {
+			pages = append(pages, "/incidents/"+i.ID)
+		}
+	}
+	return pages
+}
+
+func TestPages(t *testing.T) {
+	w := troubles()
+	s := w.server(t)
+	for _, test := range []struct {
+		path   string
+		status int
+		has    []string
+	}{
+		{"/", 200, []string{
+			"<title>3 of 6 clusters are failing: shop, portal, evil · stickwatch</title>", `<h1 class="m bd">`,
+			"Redis Server is down; node1, node2 and node3 say so", "Bring Redis Server back", "Evidence, and 3 consequences",
+			`<td class="bd">in, failing`, `<td class="wn">moved`, "no round has been taken yet", `aria-label="failing 08:00 to 08:20, failing 11:40 to 12:05"`,
+		}},
+		{"/clusters/portal", 200, []string{
+			`<h1 class="m bd">portal is failing</h1>`, `<path class="lost" d="M933 53V13"/>`, `<path class="kept dot"`, "<title>11.4.1</title>",
+			"node2 did not answer", "99.98", "Uptime of 90 days", `action="/clusters/portal/probe"`,
+		}},
+		{"/incidents/20260314T115811000-shop", 200, []string{"Cause and consequences", "This explains:", "it goes on", "What happened"}},
+		{"/incidents/20260314T080311000-portal-over", 200, []string{"08:18:11", "15 min", "over since"}},
+		{"/incidents?cluster=portal", 200, []string{"Incidents · portal", "20260314T080311000-portal-over"}},
+		{"/incidents?clutser=portal", 400, []string{"&#34;clutser&#34; is unknown"}},
+		{"/clusters/ship", 404, []string{"Not Found", "cluster &#34;ship&#34;: not found"}},
+		{"/nowhere", 404, []string{"there is no page /nowhere"}},
+		{"/?lang=zh", 200, []string{`<html lang="zh">`, "3 个集群故障（共 6 个）", "处理办法", "直接访问", `href="/?lang=en"`}},
+		{"/clusters/portal?lang=zh", 200, []string{"portal 故障", "节点不可用", "会话转移"}},
+	} {
+		t.Run(test.path, func(t *testing.T) {
+			got := visit(s, test.path)
+			if got.Code != test.status {
+				t.Errorf("got status %d, want %d", got.Code, test.status)
+			}
+			for _, want := range test.has {
+				if !strings.Contains(got.Body.String(), want) {
+					t.Errorf("it lacks %q", want)
+				}
+			}
+		})
+	}
+}
+
+// TestHostileTextsAreShown, not obeyed: no markup, no control characters, no
+// flood.
+func TestHostileTextsAreShown(t *testing.T) {
+	w := troubles()
+	s := w.server(t)
+	for _, path := range everyPage(w) {
+		body := visit(s, path).Body.String()
+		for _, bad := range []string{"<script>alert", "<img", "onerror=\"", "{{.}}{{", "xxxxxxxx"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s has %q", path, bad)
+			}
+		}
+		if i := strings.IndexFunc(body, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }); i >= 0 {
+			t.Errorf("%s has %q", path, body[i:min(len(body), i+20)])
+		}
+	}
+	if got := visit(s, "/clusters/evil").Body.Len(); got > 40_000 {
+		t.Errorf("the page of an evil cluster is %d bytes", got)
+	}
+}
+
+// TestPagesAreSecured: the policy lets nothing in, and pages keep to it.
+func TestPagesAreSecured(t *testing.T) {
+	w := troubles()
+	s := w.server(t)
+	inline := regexp.MustCompile(`(?i)<style|<script(?: defer)?>|\sstyle=|\son[a-z]+="|javascript:|https?://[^1][^"<]*"\s*(?:src|href)`)
+	for _, path := range everyPage(w) {
+		got := visit(s, path)
+		if csp := got.Header().Get("Content-Security-Policy"); csp != policy || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: got policy %q", path, csp)
+		}
+		if found := inline.FindString(got.Body.String()); found != "" {
+			t.Errorf("%s has %q", path, found)
+		}
+	}
+}
+
+// TestStrangersGetNoButtons, and no forms.
+func TestStrangersGetNoButtons(t *testing.T) {
+	w := troubles()
+	s := w.server(t)
+	for _, path := range everyPage(w) {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.RemoteAddr = "10.0.0.7:50000"
+		got := httptest.NewRecorder()
+		s.ServeHTTP(got, r)
+		if strings.Contains(got.Body.String(), "<form") || strings.Contains(got.Body.String(), "<button") {
+			t.Errorf("%s has a form", path)
+		}
+	}
+	if !strings.Contains(visit(s, "/").Body.String(), "<form") {
+		t.Error("there is no form at the machine either")
+	}
+}
+
+// TestBrokenHistory hides nothing of the present.
+func TestBrokenHistory(t *testing.T) {
+	w := troubles()
+	w.broken = errors.New("disk I/O error")
+	s := w.server(t)
+	for _, path := range []string{"/", "/clusters/shop"} {
+		got := visit(s, path)
+		for _, want := range []string{"The history cannot be read", "paused", "Redis Server is down"} {
+			if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+				t.Errorf("%s: got %d, it lacks %q", path, got.Code, want)
+			}
+		}
+	}
+	if got := visit(s, "/incidents"); got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "disk") {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+}
+
+// TestFolded: with many clusters, those that are well take a line.
+func TestFolded(t *testing.T) {
+	count := func(w *world) (open, folded int) {
+		body := visit(w.server(t), "/").Body.String()
+		return strings.Count(body, `" open><summary>`), strings.Count(body, `<details class="fold"`) - strings.Count(body, `" open><summary>`)
+	}
+	if open, folded := count(crowd()); open != 2 || folded != 18 {
+		t.Errorf("of 20 clusters %d are open and %d folded, want 2 and 18", open, folded)
+	}
+	if open, folded := count(newWorld(calm("a", 1), calm("b", 1))); open != 2 || folded != 0 {
+		t.Errorf("of 2 clusters %d are open and %d folded, want 2 and 0", open, folded)
+	}
+}
+
+func TestForms(t *testing.T) {
+	w := troubles()
+	s := w.server(t)
+	post := func(path string, form url.Values) *httptest.ResponseRecorder {
+		return send(s, "POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
+	}
+	got := post("/silences", url.Values{"cluster": {"shop"}, "node": {""}, "code": {"dependency_down"}, "duration": {"4h"}, "reason": {"moving Redis"}})
+	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" || len(w.silences) != 1 || w.silences[0].Reason != "moving Redis" {
+		t.Fatalf("got %d to %q, silences %+v", got.Code, got.Header().Get("Location"), w.silences)
+	}
+	if body := visit(s, "/").Body.String(); !strings.Contains(body, "shop · Dependency down") || !strings.Contains(body, "16:03:11") {
+		t.Error("the overview lacks the silence")
+	}
+	if got := post("/silences/"+w.silences[0].ID+"/expire", nil); got.Code != http.StatusSeeOther || w.silences[0].Active(noon) {
+		t.Errorf("got %d, silence %+v", got.Code, w.silences[0])
+	}
+	if got := post("/clusters/shop/probe", nil); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" {
+		t.Errorf("got %d", got.Code)
+	}
+	if diff := cmp.Diff([]string{"shop"}, w.probed); diff != "" {
+		t.Errorf("probed (-want +got):\n%s", diff)
+	}
+	if got := post("/silences", url.Values{"cluster": {"ship"}, "duration": {"4h"}}); got.Code != http.StatusBadRequest || !strings.Contains(got.Body.String(), "<h1>Bad Request</h1>") {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+}
+
+func TestLanguages(t *testing.T) {
+	s := newWorld(calm("shop", 1)).server(t)
+	for _, test := range []struct{ query, cookie, accept, want string }{
+		{"", "", "", "en"},
+		{"", "", "zh-CN,zh;q=0.9,en;q=0.8", "zh"},
+		{"", "", "de-DE, zh-TW", "zh"},
+		{"", "", "en-US,zh", "en"},
+		{"", "zh", "en", "zh"},
+		{"?lang=en", "zh", "zh", "en"},
+		{"?lang=xx", "", "zh", "zh"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/"+test.query, nil)
+		r.Header.Set("Accept-Language", test.accept)
+		if test.cookie != "" {
+			r.AddCookie(&http.Cookie{Name: "lang", Value: test.cookie})
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Language"); got != test.want {
+			t.Errorf("%+v: got %q", test, got)
+		}
+		if chosen := strings.Contains(test.query, "en"); chosen != (w.Header().Get("Set-Cookie") != "") {
+			t.Errorf("%+v: got cookie %q", test, w.Header().Get("Set-Cookie"))
+		}
+	}
+}
+
+func TestCompression(t *testing.T) {
+	s := crowd().server(t)
+	plain := visit(s, "/").Body.String()
+	for accept, want := range map[string]bool{"gzip, br": true, "br;q=1.0, gzip;q=0.8": true, "gzip;q=0": false, "gzip;q=0.000": false, "br": false, "": false} {
+		w := send(s, "GET", "/", "", "Accept-Encoding", accept)
+		if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
+			t.Errorf("%q: got compressed %t", accept, got)
+			continue
+		}
+		body := w.Body.String()
+		if want {
+			z, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole, err := io.ReadAll(z)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(whole)
+		}
+		if body != plain {
+			t.Errorf("%q: got another page of %d bytes, want %d", accept, len(body), len(plain))
+		}
+	}
+}
+
+func TestStatic(t *testing.T) {
+	s := newWorld().server(t)
+	for file, link := range assetLinks {
+		w := visit(s, link)
+		if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Header().Get("Content-Type") == "" {
+			t.Errorf("%s: got %d %v", file, w.Code, w.Header())
+		}
+	}
+	if w := visit(s, "/static/..%2fstatic.go"); w.Code != http.StatusNotFound {
+		t.Errorf("got %d", w.Code)
+	}
+}

@@ -1,0 +1,54 @@
+package web
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// TestScreenshots writes pictures of the page into the folder that the
+// environment variable STICKWATCH_SCREENSHOTS names.
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("STICKWATCH_SCREENSHOTS")
+	if folder == "" {
+		t.Skip("STICKWATCH_SCREENSHOTS names no folder")
+	}
+	w := newWorld(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), calm("billing", 3), unseen("intranet"))
+	incident := "/incidents/" + w.scenes[0].incidents[0].ID
+	for _, shot := range []struct {
+		name, path string
+		width      int64
+		dark       bool
+	}{
+		{"overview", "/", 1200, false},
+		{"overview-dark", "/", 1200, true},
+		{"overview-narrow", "/", 360, false},
+		{"overview-chinese", "/?lang=zh", 1200, false},
+		{"cluster", "/clusters/portal?lang=en", 1200, false},
+		{"cluster-dark", "/clusters/portal", 1200, true},
+		{"cluster-narrow", "/clusters/portal", 360, false},
+		{"cluster-chinese-dark", "/clusters/portal?lang=zh", 1200, true},
+		{"incident", incident + "?lang=en", 1200, false},
+		{"incidents", "/incidents", 1200, false},
+	} {
+		t.Run(shot.name, func(t *testing.T) {
+			scheme := "light"
+			if shot.dark {
+				scheme = "dark"
+			}
+			b := browse(t, w.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b.do(chromedp.EmulateViewport(shot.width, 900))
+			b.open(shot.path)
+			picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package web
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// crowd is 20 clusters of 10 nodes, some of which are in trouble.
+func crowd() *world {
+	var scenes []*scene
+	for i := range 20 {
+		name := fmt.Sprintf("cluster-%02d", i+1)
+		switch {
+		case i%10 == 3:
+			scenes = append(scenes, nodeDown(name, 10))
+		default:
+			scenes = append(scenes, calm(name, 10))
+		}
+	}
+	return newWorld(scenes...)
+}
+
+// disaster is the same with trouble in every cluster.
+func disaster() *world {
+	var scenes []*scene
+	for i := range 20 {
+		scenes = append(scenes, nodeDown(fmt.Sprintf("cluster-%02d", i+1), 10))
+	}
+	return newWorld(scenes...)
+}
+
+// weight is how many bytes a browser gets that has never been here, without
+// compression: the page, its stylesheet, its script and its icon.
+func weight(t *testing.T, s *Server, path string) int {
+	t.Helper()
+	page := visit(s, path)
+	if page.Code != http.StatusOK {
+		t.Fatalf("%s: got status %d", path, page.Code)
+	}
+	total := page.Body.Len()
+	for _, file := range []string{"style.css", "page.js", "icon-bd.svg"} {
+		content, err := fs.ReadFile(staticFiles, "static/"+file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(content)
+	}
+	return total
+}
+
+// visit asks for a path as a browser at the machine itself does.
+func visit(s *Server, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.RemoteAddr, r.Host = "127.0.0.1:50000", "127.0.0.1:9748"
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// TestPagesAreLight: 100 KB in all, whatever happens, without compression.
+func TestPagesAreLight(t *testing.T) {
+	newborn := crowd()
+	newborn.born = noon.Add(-time.Hour)
+	for name, w := range map[string]*world{"as a rule": crowd(), "in a disaster": disaster(), "an hour after its start": newborn} {
+		s := w.server(t)
+		for _, path := range []string{"/", "/?lang=zh", "/clusters/cluster-04"} {
+			const most = 100_000
+			if got := weight(t, s, path); got > most {
+				t.Errorf("%s, %s weighs %d bytes, want %d at most", path, name, got, most)
+			} else {
+				t.Logf("%s, %s: %d bytes", path, name, got)
+			}
+		}
+	}
+}
+
+// BenchmarkOverview renders 20 clusters of 10 nodes from what is remembered, as
+// all but one in ten seconds of those who look get it.
+func BenchmarkOverview(b *testing.B) {
+	benchmarkPage(b, "/", time.Hour)
+}
+
+// BenchmarkOverviewForgetful reads the (made-up) past every time.
+func BenchmarkOverviewForgetful(b *testing.B) {
+	benchmarkPage(b, "/", time.Nanosecond)
+}
+
+// BenchmarkCluster renders everything about one of ten nodes.
+func BenchmarkCluster(b *testing.B) {
+	benchmarkPage(b, "/clusters/cluster-04", time.Hour)
+}
+
+func benchmarkPage(b *testing.B, path string, remember time.Duration) {
+	s := crowd().server(b, func(c *Config) { c.Remember = remember })
+	for b.Loop() {
+		if w := visit(s, path); w.Code != http.StatusOK {
+			b.Fatalf("got status %d", w.Code)
+		}
+	}
+}

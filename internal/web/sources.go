@@ -1,0 +1,110 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// This file is what the package needs to be told, and by whom it may be told.
+
+// ErrNotFound is, or is wrapped in, what a source answers when there is no such
+// cluster, incident, silence or deployment.
+var ErrNotFound = errors.New("not found")
+
+// A Picture is what is known of a cluster now.
+type Picture struct {
+	Cluster  *probes.Cluster   // as configured
+	Report   checks.Report     // the newest judged round; zero Started: none has been taken yet
+	Standing []checks.Standing // what holds over rounds, in the order of Report.Findings
+	Since    time.Time         // since when the verdict has been what it is; zero: not known
+}
+
+// Pictures tells what is known now, a picture a cluster, in the order of the
+// configuration. Nobody changes what it returned.
+type Pictures interface {
+	Pictures() []Picture
+}
+
+// A Prober takes a round now and remembers it, so that Pictures knows it when
+// Probe returns. Calls for a cluster that is being probed may share one round.
+type Prober interface {
+	Probe(ctx context.Context, cluster string) error
+}
+
+// An Exporter takes a round now and returns what answers with its metrics.
+type Exporter interface {
+	Export(ctx context.Context, cluster string) (http.Handler, error)
+}
+
+// A Reloader reads the configuration again. Its error is shown to who asked.
+type Reloader interface {
+	Reload(ctx context.Context) error
+}
+
+// A Past tells what was.
+type Past interface {
+	Points
+	Uptimes
+	Moves
+	Incidents
+	Deployments
+	Silences
+}
+
+// Points tells how a target did: a point for each step of the span in which it
+// was probed, oldest first.
+type Points interface {
+	Points(ctx context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error)
+}
+
+// Uptimes tells how much of the time targets were up: all of a cluster over a
+// span, or one for each of n days (UTC) up to the one that to is in, oldest first.
+type Uptimes interface {
+	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
+	Days(ctx context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error)
+}
+
+// Moves tells which sessions of a cluster changed their node, newest first.
+type Moves interface {
+	Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error)
+}
+
+// Incidents tells which incidents there were, newest first.
+type Incidents interface {
+	Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error)
+}
+
+// An IncidentQuery says which incidents are asked for. What is zero does not
+// matter.
+type IncidentQuery struct {
+	ID      string // this one alone
+	Cluster string
+	State   alerting.State
+	Span    checks.Span // in which it was open
+	Limit   int
+}
+
+// Deployments keeps what somebody announced: stretches of time in which a
+// cluster is being changed. Deployments returns those of a cluster, "" for all,
+// that went on in a span, oldest first; EndDeployment's error is ErrNotFound for
+// one that is over or never was.
+type Deployments interface {
+	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
+	BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error)
+	EndDeployment(ctx context.Context, id string, at time.Time) error
+}
+
+// Silences keeps who is not to be told of what. Silences returns those that are
+// active at a time or will be; AddSilence's takes effect when it returns, and so
+// does ExpireSilence's end.
+type Silences interface {
+	Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error)
+	AddSilence(ctx context.Context, s alerting.Silence) error
+	ExpireSilence(ctx context.Context, id string, at time.Time) error
+}

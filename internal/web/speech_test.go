@@ -1,0 +1,123 @@
+package web
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// said finds the texts that templates and code of this package say.
+func said(t *testing.T) map[string]bool {
+	t.Helper()
+	texts := map[string]bool{}
+	find := func(pattern, content string) {
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(content, -1) {
+			text, err := strconv.Unquote(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[text] = true
+		}
+	}
+	for _, pattern := range []string{"*.go", "templates/*.html"} {
+		names, err := fs.Glob(os.DirFS("."), pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case strings.HasSuffix(name, "_test.go"):
+			case strings.HasSuffix(name, ".go"):
+				find(`\.(?:say|said)\([^"\n]*("(?:[^"\\]|\\.)*")`, string(content))
+				find(`\.counted\(.*, ("%s[^"]*"), "`, string(content))
+				find(`\.counted\(.*, "%s[^"]*", ("[^"]*")`, string(content))
+			default:
+				find(`\bt ("[^"]*")`, string(content))
+			}
+		}
+	}
+	return texts
+}
+
+// TestEverythingIsSaidInChinese, with the same verbs in it.
+func TestEverythingIsSaidInChinese(t *testing.T) {
+	texts := said(t)
+	if len(texts) < 100 {
+		t.Fatalf("found %d texts, want all of them", len(texts))
+	}
+	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
+		texts[string(v)] = true
+	}
+	for _, s := range []checks.Severity{checks.Info, checks.Warning, checks.Critical} {
+		texts[string(s)] = true
+	}
+	for _, s := range []alerting.State{alerting.Pending, alerting.Firing, alerting.Resolved} {
+		texts[string(s)] = true
+	}
+	for _, k := range []alerting.EventKind{
+		alerting.EventOpened, alerting.EventJoined, alerting.EventLeft, alerting.EventReturned, alerting.EventMoved, alerting.EventAltered,
+		alerting.EventExplained, alerting.EventMerged, alerting.EventWorsened, alerting.EventFired, alerting.EventFlapping,
+		alerting.EventWithdrawn, alerting.EventResolved, alerting.EventSilenced, alerting.EventUnsilenced, alerting.EventTold, alerting.EventCut,
+	} {
+		texts[string(k)] = true
+	}
+	verbs := regexp.MustCompile(`%(?:\[\d\])?[sd]`)
+	for text := range texts {
+		translated, ok := inChinese[text]
+		if !ok {
+			t.Errorf("%q is not said in Chinese", text)
+		}
+		if want, got := len(verbs.FindAllString(text, -1)), len(verbs.FindAllString(translated, -1)); ok && want != got {
+			t.Errorf("%q has %d verbs, and %d in Chinese", text, want, got)
+		}
+	}
+	for _, e := range checks.Catalogue {
+		if codesInChinese[e.Code] == "" {
+			t.Errorf("code %q has no Chinese title", e.Code)
+		}
+	}
+}
+
+func TestSpeech(t *testing.T) {
+	en, zh := speech{english, time.UTC}, speech{chinese, time.FixedZone("CST", 8*60*60)}
+	for _, test := range []struct{ got, want string }{
+		{en.length(0), "0 s"},
+		{en.length(59 * time.Second), "59 s"},
+		{en.length(90 * time.Second), "1 min"},
+		{en.length(3*time.Hour + 5*time.Minute), "3 h 5 min"},
+		{en.length(50 * time.Hour), "2 d 2 h"},
+		{zh.length(50 * time.Hour), "2 天 2 小时"},
+		{en.clock(noon, noon), "12:03:11"},
+		{zh.clock(noon, noon), "20:03:11"},
+		{en.clock(noon.AddDate(0, 0, -3), noon), "11 Mar 12:03"},
+		{zh.clock(noon.AddDate(0, 0, -3), noon), "3月11日 20:03"},
+		{en.clock(noon.AddDate(-1, 0, 0), noon), "2025-03-14 12:03"},
+		{en.clock(time.Time{}, noon), "–"},
+		{en.percent(1), "100\u00a0%"},
+		{en.percent(0.999999), ">99.99\u00a0%"},
+		{en.percent(0.99949), "99.95\u00a0%"},
+		{en.percent(0), "0.00\u00a0%"},
+		{en.latency(0), "–"},
+		{en.latency(1234 * time.Microsecond), "1.2\u00a0ms"},
+		{en.latency(87 * time.Millisecond), "87\u00a0ms"},
+		{en.latency(2345 * time.Millisecond), "2.3\u00a0s"},
+		{en.say("no such text %d", 7), "no such text 7"},
+		{fmt.Sprint(plain("session_drift"), plain("")), "Session drift"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A world is everything that a Server asks, in memory.
+type world struct {
+	mu       sync.Mutex
+	scenes   []*scene
+	silences []alerting.Silence
+	began    []checks.Deployment
+	probed   []string
+	reloads  int
+	broken   error // of the history
+	ready    error
+	born     time.Time // before which nothing was probed
+}
+
+func newWorld(scenes ...*scene) *world { return &world{scenes: scenes} }
+
+// server serves the world as it is at noon.
+func (w *world) server(t testing.TB, change ...func(*Config)) *Server {
+	t.Helper()
+	c := Config{
+		Pictures: w, Past: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
+		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
+		Ready:    func() error { return w.ready },
+		Location: time.UTC, Version: "1.0.0", Remember: time.Nanosecond,
+		Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) Pictures() []Picture {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []Picture
+	for _, s := range w.scenes {
+		all = append(all, s.Picture)
+	}
+	return all
+}
+
+// become puts another scene in the place of the one of its name.
+func (w *world) become(s *scene) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.scenes {
+		if w.scenes[i].Cluster.Name == s.Cluster.Name {
+			w.scenes[i] = s
+		}
+	}
+}
+
+func (w *world) Probe(_ context.Context, cluster string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probed = append(w.probed, cluster)
+	return nil
+}
+
+func (w *world) Export(_ context.Context, cluster string) (http.Handler, error) {
+	if w.scene(cluster) == nil {
+		return nil, fmt.Errorf("cluster %q: %w", cluster, ErrNotFound)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "stickwatch_balancer_up{cluster=%q} 1\n", cluster)
+	}), nil
+}
+
+func (w *world) Reload(context.Context) error {
+	w.reloads++
+	if w.reloads > 1 {
+		return errors.New("stickwatch.yml:3:5: clusters[0].nam: unknown key")
+	}
+	return nil
+}
+
+func (w *world) scene(cluster string) *scene {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.scenes, func(s *scene) bool { return s.Cluster.Name == cluster })
+	if i < 0 {
+		return nil
+	}
+	return w.scenes[i]
+}
+
+// Points makes up latencies that wander a little, and failures in outages.
+func (w *world) Points(_ context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	var points []checks.Point
+	for i, at := 0, span.From; at.Before(span.To) && at.Before(noon); i, at = i+1, at.Add(step) {
+		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
+		if of.Kind != checks.TargetNode {
+			mean += 2 * time.Millisecond
+		}
+		if at.Before(w.born) {
+			continue
+		}
+		p := checks.Point{At: at, Probes: 20, Mean: mean, Max: mean * 2}
+		for _, out := range w.scene(of.Cluster).outages[of.Name] {
+			if of.Kind == checks.TargetNode && at.Add(step).After(out.From) && at.Before(out.To) {
+				p.Failed = int(20 * min(step, min(out.To.Sub(out.From), out.To.Sub(at))) / step)
+				if p.Failed >= 20 {
+					p.Mean, p.Max = 0, 0
+				}
+			}
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+func (w *world) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	s := w.scene(cluster)
+	up := func(kind checks.TargetKind, name string) checks.Uptime {
+		return checks.Uptime{Target: checks.Target{Cluster: cluster, Kind: kind, Name: name}, Span: span, Probes: 100000, Failed: 20, Ratio: 0.9998, Longest: 12 * time.Second}
+	}
+	all := []checks.Uptime{up(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088")}
+	for _, n := range s.Cluster.Nodes {
+		all = append(all, up(checks.TargetCanary, n.ID))
+	}
+	all = append(all, up(checks.TargetDependency, "Redis Server"))
+	for _, n := range s.Cluster.Nodes {
+		all = append(all, up(checks.TargetNode, n.ID))
+	}
+	return all, nil
+}
+
+func (w *world) Days(_ context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	days := make([]checks.Uptime, n)
+	for i := range days {
+		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
+		days[i] = checks.Uptime{Target: of, Span: checks.Span{From: from, To: from.AddDate(0, 0, 1)}, Probes: 5000, Ratio: 1}
+		switch {
+		case i < 8:
+			days[i].Probes, days[i].Ratio = 0, 0
+		case i == 40:
+			days[i].Ratio, days[i].Failed = 0.994, 30
+		case i == 63 && of.Kind == checks.TargetNode:
+			days[i].Ratio, days[i].Failed = 0.91, 450
+		}
+	}
+	return days, nil
+}
+
+func (w *world) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	moves := slices.Clone(w.scene(cluster).moves)
+	moves = slices.DeleteFunc(moves, func(m checks.Move) bool { return m.At.Before(span.From) || !m.At.Before(span.To) })
+	return moves[:min(limit, len(moves))], nil
+}
+
+func (w *world) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []alerting.Incident
+	for _, s := range w.scenes {
+		for _, i := range s.incidents {
+			if (q.ID == "" || q.ID == i.ID) && (q.Cluster == "" || q.Cluster == i.Cluster) && (q.State == "" || q.State == i.State) &&
+				(q.Span.From.IsZero() || i.Ended.IsZero() || i.Ended.After(q.Span.From)) && (q.Span.To.IsZero() || i.Started.Before(q.Span.To)) {
+				found = append(found, i)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b alerting.Incident) int { return b.Started.Compare(a.Started) })
+	return found[:min(q.Limit, len(found))], nil
+}
+
+func (w *world) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	all := slices.Clone(w.began)
+	for _, s := range w.scenes {
+		if cluster == "" || s.Cluster.Name == cluster {
+			all = append(all, s.deployments...)
+		}
+	}
+	return all, nil
+}
+
+func (w *world) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
+	w.began = append(w.began, d)
+	return strconv.Itoa(len(w.began)), nil
+}
+
+func (w *world) EndDeployment(_ context.Context, id string, at time.Time) error {
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 1 || n > len(w.began) || !w.began[n-1].To.IsZero() {
+		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
+	}
+	w.began[n-1].To = at
+	return nil
+}
+
+func (w *world) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
+	return slices.DeleteFunc(w.kept(), func(s alerting.Silence) bool { return !at.Before(s.To) }), w.broken
+}
+
+// kept are all silences there ever were.
+func (w *world) kept() []alerting.Silence {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.silences)
+}
+
+// asked are the clusters that somebody wanted to be probed now.
+func (w *world) asked() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.probed)
+}
+
+func (w *world) AddSilence(_ context.Context, s alerting.Silence) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.silences = append(w.silences, s)
+	return nil
+}
+
+func (w *world) ExpireSilence(_ context.Context, id string, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.silences {
+		if w.silences[i].ID == id {
+			w.silences[i].To = at
+			return nil
+		}
+	}
+	return fmt.Errorf("expiring silence %q: %w", id, ErrNotFound)
+}
