@@ -192,7 +192,8 @@ func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
 // follow lets every canary come back as often as excludes luck, all side by
 // side, in an order shuffled over all canaries: in step with each other they
 // could make a round robin look sticky. A session that was renamed on the way
-// is followed again under its names, one after the other.
+// is followed again under its names, one after the other, and so is a client
+// that is torn.
 func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who checks.Identity, serving []probes.Node) {
 	met := w.met(who)
 	needed := func(c *probes.Canary) int {
@@ -213,7 +214,23 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 		for n := needed(canaries[i]); n > 0 && canaries[i].Walk().Renamed(); n-- {
 			canaries[i].Return(ctx)
 		}
+		for n := needed(canaries[i]); n > 0 && w.torn(canaries[i], who); n-- {
+			canaries[i].Follow(ctx)
+		}
 	})
+}
+
+// torn reports whether a client that a hash should hold on one node was
+// answered by several. Whether a node has left, or parts of the balancer do not
+// agree on it, shows by answers one after the other.
+func (w *walker) torn(c *probes.Canary, who checks.Identity) bool {
+	met := make(map[string]bool)
+	for _, s := range c.Walk().Steps {
+		if id := who.Who(s.Label); s.OK() && id != "" {
+			met[id] = true
+		}
+	}
+	return sourceHashed(w.cluster) && len(met) > 1
 }
 
 // cross presents each canary's session to the nodes after its own, where the
