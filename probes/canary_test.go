@@ -271,3 +271,30 @@ func TestKeyHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestSettle: a canary that lives on begins each round with its last answer,
+// and still knows what its session should hold.
+func TestSettle(t *testing.T) {
+	s := &tomcats{}
+	canary := enter(t, s.site(t, "tomcat1"), 1000)
+	canary.Write(t.Context())
+	canary.Return(t.Context())
+	if !canary.Settle() {
+		t.Fatal("a session that was kept is no more")
+	}
+	if w := canary.Walk(); !w.Carried || len(w.Steps) != 1 || w.First().Session == "" {
+		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Carried, w.First().Session)
+	}
+	canary.Return(t.Context())
+	if got := last(canary); got != FateKept {
+		t.Errorf("in the next round: got %q, want %q", got, FateKept)
+	}
+
+	s.mu.Lock()
+	s.sessions = nil
+	s.mu.Unlock()
+	canary.Return(t.Context())
+	if canary.Settle() {
+		t.Error("a session that was lost goes on")
+	}
+}

@@ -192,7 +192,7 @@ func (r *rig) eject(id string) {
 	r.tb.Helper()
 	n := r.node(id)
 	n.Stop()
-	for i := range 24 {
+	for i := range 100 { // one in seven of which may be its share: all miss it once in five million
 		r.get(netip.AddrFrom4([4]byte{203, 0, byte(i), 7}).String())
 	}
 	if err := n.Start(); err != nil {
@@ -237,6 +237,22 @@ func (r *rig) stop(ids ...string) {
 	for _, id := range ids {
 		r.node(id).Stop()
 	}
+}
+
+// settle waits until a user is served again: a balancer that asks its servers
+// by itself needs a moment to see that one is dead.
+func (r *rig) settle() {
+	r.tb.Helper()
+	for range 500 {
+		if resp, err := http.Get(r.front.URL() + "/"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode < http.StatusInternalServerError {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	r.tb.Fatal("the balancer serves nobody")
 }
 
 // home is the node that our own clients are sent to first: with one source

@@ -63,7 +63,10 @@ var balancerScenarios = []scenario{
 	},
 	{
 		name: "the backup takes over", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
-		act:  func(r *rig) { r.stop("node1", "node2") },
+		act: func(r *rig) {
+			r.stop("node1", "node2")
+			r.settle()
+		},
 		want: []string{"node_down/node1", "node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation}, is: checks.Degraded,
 	},
 	{
