@@ -1,0 +1,84 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLedger plays rounds, one a second. A round is what it finds: d for a node
+// that is down, D for the same as critical, l for a session that was lost, and ?
+// for doubt.
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name   string
+		rounds string
+		want   []string // kind, code and the second at which it came true
+	}{
+		{"one lost packet is nothing", "- d - d - -", nil},
+		{"twice is something, and since the first", "- d d d", []string{"appeared node_down 1"}},
+		{"a session that is gone is seen once", "- l", []string{"appeared session_lost 1"}},
+		{"over, since the first round that misses it", "d d - - -", []string{"appeared node_down 0", "gone node_down 2"}},
+		{"one round without is no end", "d d - d -", []string{"appeared node_down 0"}},
+		{"worse", "d d D D", []string{"appeared node_down 0", "altered node_down 2"}},
+		{"worse before it is believed", "d D", []string{"appeared node_down 0"}},
+		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
+		{"doubt ends others", "d d ? ?", []string{"appeared node_down 0", "gone node_down 2"}},
+		{"it comes back", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := NewLedger(Damping{Appear: 2, Vanish: 2})
+			var got []string
+			for second, round := range strings.Fields(test.rounds) {
+				for _, c := range l.Update(played(round, start.Add(time.Duration(second)*time.Second))) {
+					got = append(got, fmt.Sprintf("%s %s %.0f", c.Kind, c.Code, c.At.Sub(start).Seconds()))
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestLedgerRestored: a restart says nothing again, and forgets no end.
+func TestLedgerRestored(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	before := NewLedger(Damping{})
+	before.Update(played("d", at))
+	after := NewLedger(Damping{}, before.Standing()...)
+	if diff := cmp.Diff(before.Standing(), after.Standing(), cmp.AllowUnexported(Finding{})); diff != "" {
+		t.Errorf("standing (-before +after):\n%s", diff)
+	}
+	if got := after.Update(played("d", at.Add(time.Second))); len(got) != 0 {
+		t.Errorf("got %v for what was known", got)
+	}
+	got := after.Update(played("-", at.Add(2*time.Second)))
+	if !slices.ContainsFunc(got, func(c Change) bool { return c.Kind == Gone && c.Since.Equal(at) }) {
+		t.Errorf("got %v, want the end of what began before the restart", got)
+	}
+}
+
+func played(round string, at time.Time) Report {
+	r := Report{Started: at}
+	switch round {
+	case "d":
+		r.Findings = []Finding{about(NodeDown, Warning, "node1")}
+	case "D":
+		r.Findings = []Finding{about(NodeDown, Critical, "node1")}
+	case "l":
+		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
+	case "?":
+		r.Doubts = []string{"nobody could be asked"}
+	}
+	return r
+}
