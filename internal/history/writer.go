@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"stickwatch/checks"
@@ -83,9 +84,7 @@ func (db *DB) writePart(ctx context.Context, b Batch) (err error) {
 	if err != nil {
 		return fmt.Errorf("writing a batch of %d rows: %w", b.size(), err)
 	}
-	for name, t := range created {
-		db.targets[name] = t
-	}
+	maps.Copy(db.targets, created)
 	db.queue.drop(late)
 	return nil
 }
