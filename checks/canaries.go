@@ -14,7 +14,7 @@ func (v *view) canaries() []Canary {
 			continue
 		}
 		c := Canary{Pinned: orElse(w.home, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
-		for _, a := range w.answers {
+		for _, a := range slices.Concat(w.earlier, w.answers) {
 			node := a.node
 			if node == "" && a.Label != "" {
 				node = strconv.Quote(a.Label)

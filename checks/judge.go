@@ -12,7 +12,7 @@ type family func(*view) []Finding
 var families = []family{
 	balancers, nodes, pages, dependencies,
 	drift, losses, sharing, cookies, handshakes,
-	rotation, splits,
+	rotation, splits, restarts,
 	identities, versions, settings, clocks, startOrder,
 	latency, certificates, blindSpots, unread, unreadStatus, stores,
 }

@@ -63,6 +63,12 @@ func (l *Ledger) Standing() []Standing {
 	return list
 }
 
+// Settled reports whether no finding waits for another round to be believed, or
+// to be believed gone.
+func (l *Ledger) Settled() bool {
+	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.stands || e.missed > 0 })
+}
+
 // Update takes in a round and returns what it changed.
 func (l *Ledger) Update(r Report) []Change {
 	var changes []Change

@@ -17,10 +17,12 @@ func losses(v *view) []Finding {
 		return nil
 	}
 	var own, moved, back []*answer
-	for _, a := range v.answers {
+	for _, a := range v.everyAnswer() {
 		switch {
 		case a.moved() && v.policy() == probes.PolicySticky:
 			// the loss is the drift's, and a failover may lose it
+		case v.policy() == probes.PolicySticky && v.beganAnew(a.walk.home, a.walk.First().At):
+			// it was kept in a process that is gone
 		case a.fate == probes.FateRolledBack:
 			back = append(back, a)
 		case a.fate == probes.FateLost && a.moved():

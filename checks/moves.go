@@ -41,3 +41,47 @@ func (v *view) unsplit(moves []move) []move {
 		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk == m.walk })
 	})
 }
+
+// sessionMoves tells every move once, those that sessions carried over rounds
+// made before this one included.
+func (v *view) sessionMoves() []Move {
+	type way struct {
+		walk *walk
+		to   string
+	}
+	told := make(map[way]bool)
+	var list []Move
+	for _, a := range v.everyAnswer() {
+		w := way{a.walk, a.giver}
+		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || told[w] {
+			continue
+		}
+		told[w] = true
+		list = append(list, Move{
+			At: a.At, Cluster: v.Cluster.Name, From: a.walk.home, To: a.giver,
+			Kept: a.fate == probes.FateKept, Session: a.walk.First().Session, Cause: v.causeOf(a),
+		})
+	}
+	return list
+}
+
+// causeOf is why a session moved, in a few words.
+func (v *view) causeOf(a *answer) string {
+	home := a.walk.home
+	switch {
+	case !v.up[home]:
+		return home + " does not answer"
+	case v.beganAnew(home, a.walk.First().At):
+		return home + " was restarted"
+	case v.direct[home].Status.Paused():
+		return home + " is paused"
+	case slices.Contains(a.tried, home):
+		return home + " was tried in vain"
+	case v.places[home].Sure:
+		return home + " is out of rotation"
+	case v.policy() == probes.PolicyShared:
+		return "any node may answer"
+	default:
+		return "unexplained"
+	}
+}

@@ -61,7 +61,8 @@ type SessionReport struct {
 	Confidence float64 // that Sticky is not luck; 0 when Sticky is unknown
 	Reason     string  // why Sticky says so
 	Canaries   []Canary
-	Fresh      int // clients that came new through the balancer
+	Fresh      int    // clients that came new through the balancer
+	Moves      []Move // sessions that another node answered, each once a node
 }
 
 // A Canary is a walk whose answers are told by node id.

@@ -17,6 +17,8 @@ type Round struct {
 	ExpectVersion string  // every node must run it; "": any
 	Ignore        []Code  // findings of these codes are not made
 
+	Past map[string]Memory // what earlier rounds knew of the nodes, by id; nil: nothing
+
 	Balancers    []probes.BalancerObservation
 	Nodes        []probes.NodeObservation // as Cluster.Nodes
 	Walks        []probes.Walk            // canaries and fresh clients alike: a fresh client is a walk of one step

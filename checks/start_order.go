@@ -7,12 +7,7 @@ import (
 
 // startOrder finds a primary that was started after another node.
 func startOrder(v *view) []Finding {
-	started := make(map[string]time.Time)
-	for _, o := range v.active {
-		if o.Status != nil && !o.Status.UpSince.IsZero() {
-			started[o.Node] = o.Status.UpSince
-		}
-	}
+	started := v.starts()
 	var list []Finding
 	for _, primary := range v.Cluster.Nodes {
 		since, told := started[primary.ID]
@@ -36,4 +31,26 @@ func startOrder(v *view) []Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// starts is when nodes started, by id: as their status says, or else as was seen
+// from outside. A node that answered as long as it has been watched began
+// before that, which is enough to tell that it was there before a primary that
+// was seen to start.
+func (v *view) starts() map[string]time.Time {
+	said, seen := make(map[string]time.Time), make(map[string]time.Time)
+	for _, o := range v.active {
+		if o.Status != nil && !o.Status.UpSince.IsZero() {
+			said[o.Node] = o.Status.UpSince
+		}
+		if m := v.memories[o.Node]; !m.Started.IsZero() {
+			seen[o.Node] = m.Started
+		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
+			seen[o.Node] = m.Since
+		}
+	}
+	if len(said) > 0 {
+		return said
+	}
+	return seen
 }

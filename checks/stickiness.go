@@ -18,7 +18,7 @@ func (v *view) stickiness() SessionReport {
 		s.Reason = "no session test is configured"
 		return s
 	}
-	s.Canaries = v.canaries()
+	s.Canaries, s.Moves = v.canaries(), v.sessionMoves()
 	stayed, sure := v.stayed()
 	switch {
 	case s.Policy == probes.PolicyNone:
@@ -65,7 +65,7 @@ func (v *view) stayed() (least int, sure float64) {
 	together, heavy := 1.0, false
 	for _, w := range v.walks {
 		count, ok := w.stayed()
-		if !ok {
+		if !ok || w.Carried { // its few answers are one more chance to see a move, and no sample
 			continue
 		}
 		if least < 0 || count < least {

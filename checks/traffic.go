@@ -50,6 +50,17 @@ func (t *traffic) add(w *walk) {
 	t.answers = append(t.answers, w.answers...)
 }
 
+// everyAnswer is those of this round, and those that sessions carried over
+// rounds got before it. What became of a session is told by all; what the
+// balancer does is told by this round alone.
+func (v *view) everyAnswer() []*answer {
+	var list []*answer
+	for _, w := range v.walks {
+		list = append(append(list, w.earlier...), w.answers...)
+	}
+	return list
+}
+
 // answeredSince reports whether node answered a request through an address of
 // the balancer that began no earlier than t.
 func (v *view) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
@@ -57,11 +68,13 @@ func (v *view) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
 	return ok && !last.Before(t)
 }
 
-// given counts the answers that node gave through the balancer.
+// given counts the answers that node gave through the balancer. One to a
+// session of earlier rounds does not count where the balancer's cookie may have
+// brought it there: a node that is being drained keeps those it has.
 func (t traffic) given(node string) int {
 	count := 0
 	for _, a := range t.answers {
-		if a.node == node && a.Status < 500 {
+		if a.node == node && a.Status < 500 && !(a.walk.Carried && a.walk.pinned) {
 			count++
 		}
 	}

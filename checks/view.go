@@ -28,7 +28,8 @@ type view struct {
 	entrances []entrance
 	sightings map[sighting]time.Time // when the latest request that it answered began
 
-	places            map[string]place // by node id
+	memories          map[string]Memory // of the nodes, this round included
+	places            map[string]place  // by node id
 	drifts, failovers []move
 	separations       []separation
 	session           SessionReport
@@ -68,6 +69,7 @@ func look(r Round) *view {
 			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
 		}
 	}
+	v.memories = Remember(r.Past, r)
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.lookThrough()
 	for _, n := range r.Cluster.Nodes {

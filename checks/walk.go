@@ -10,9 +10,11 @@ import (
 // A walk is a client's walk with the nodes that it met.
 type walk struct {
 	probes.Walk
-	home    string // who opened its session, as an answer's giver; "": not told
-	opener  string // the listed node among homes; "": a stranger, or not told
-	answers []*answer
+	home    string    // who opened its session, as an answer's giver; "": not told
+	opener  string    // the listed node among homes; "": a stranger, or not told
+	pinned  bool      // what the client presents may hold it on a node that gets no new ones
+	earlier []*answer // to a session that is carried over rounds, since the round before this one
+	answers []*answer // of this round
 }
 
 // An answer is a step of a walk with the node that gave it.
@@ -54,6 +56,8 @@ func (w *walk) onlyMet(node string) bool {
 // resolve finds the node behind every step of w.
 func (v *view) resolve(w probes.Walk) *walk {
 	out := &walk{Walk: w, home: v.giver(w.First().Label), opener: v.who.Who(w.First().Label)}
+	method := v.Cluster.Balancer.Method
+	out.pinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Carried && i == 0 {
 			continue // an answer of rounds that have been judged
@@ -61,7 +65,11 @@ func (v *view) resolve(w probes.Walk) *walk {
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
 		a.giver = v.giver(step.Label)
 		a.blamed = v.blame(a, i > 0)
-		out.answers = append(out.answers, a)
+		if step.At.Before(v.Started) && w.Carried {
+			out.earlier = append(out.earlier, a)
+		} else {
+			out.answers = append(out.answers, a)
+		}
 		if seen := (sighting{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(v.sightings[seen]) {
 			v.sightings[seen] = step.At
 		}

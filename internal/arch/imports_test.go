@@ -132,6 +132,9 @@ var homes = map[string][]string{
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
 	"go.yaml.in/yaml/v2":                     {"internal/web"}, // the web configuration is exporter-toolkit's
 	"modernc.org/sqlite":                     {"internal/history"},
+	"github.com/go-co-op/gocron":             {"internal/monitor"},
+	"github.com/tufanbarisyildirim/gonginx":  {"internal/survey"},
+	"github.com/slack-go/slack":              {"alerting/slack"},
 	"github.com/pressly/goose":               {"internal/history"},
 	"github.com/andybalholm/cascadia":        {"probes/extract"},
 	"github.com/antchfx/":                    {"probes/extract"},

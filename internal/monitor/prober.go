@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stickwatch/checks"
@@ -21,6 +22,8 @@ type Prober struct {
 	Pingers   map[string]probes.Pinger // by URL scheme, beside tcp and http
 	Handshake probes.Handshaker        // nil: handshakes are not probed
 
+	opened atomic.Int64 // clients so far, so that no two write the same values
+
 	// Progress is told as a round goes on; nil: nobody is. It may be called from
 	// several goroutines at once and must return quickly.
 	Progress func(Progress)
@@ -37,10 +40,16 @@ type Progress struct {
 // Round asks a cluster everything once. It ends early when ctx does, with what
 // it has seen by then.
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
-	r := checks.Round{
-		Cluster: c, Started: time.Now(),
-		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore,
-	}
+	witness := evidence.NewReader(c)
+	defer witness.Close()
+	r, _ := p.round(ctx, c, witness)
+	return r
+}
+
+// round takes a round, and returns with it those of its clients that could live
+// on: the canaries.
+func (p *Prober) round(ctx context.Context, c *probes.Cluster, witness *evidence.Reader) (checks.Round, []*probes.Canary) {
+	r := p.blank(c)
 	direct := make(chan struct{}) // closed when r.Nodes is whole
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -50,6 +59,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
 	var atNodes []probes.HandshakeObservation
 	wg.Go(func() { atNodes = p.shakeHandsWithNodes(ctx, c) })
+	var canaries []*probes.Canary
 	wg.Go(func() {
 		entrances := probes.Resolve(ctx, c)
 		r.Balancers = make([]probes.BalancerObservation, len(entrances))
@@ -72,6 +82,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 		}
 		inner.Wait()
 		for i := range entrances {
+			canaries = append(canaries, walks[i].canaries...)
 			r.Walks = append(r.Walks, walks[i].walks...)
 			r.Crossings = append(r.Crossings, walks[i].crossings...)
 			r.Handshakes = append(r.Handshakes, shakes[i]...)
@@ -79,10 +90,22 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	})
 	wg.Wait()
 	r.Handshakes = append(r.Handshakes, atNodes...)
-	r.Evidence = evidence.Read(ctx, c) // last, so that it knows what happened on the way
+	r.Evidence = witness.Read(ctx) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
-	return r
+	return r, canaries
 }
+
+// blank is a round in which nothing has been asked yet.
+func (p *Prober) blank(c *probes.Cluster) checks.Round {
+	return checks.Round{
+		Cluster: c, Started: time.Now(),
+		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore,
+	}
+}
+
+// base is the counter after which a new client writes. It begins anew after a
+// million clients, whose sessions are over by then.
+func (p *Prober) base() int { return 1000 * (1 + int(p.opened.Add(1)-1)%1_000_000) }
 
 func (p *Prober) confidence() float64 {
 	if p.Confidence <= 0 {

@@ -26,6 +26,7 @@ type walker struct {
 type walked struct {
 	walks     []probes.Walk
 	crossings []probes.Crossing
+	canaries  []*probes.Canary // that have a session and were followed
 }
 
 const (
@@ -57,7 +58,7 @@ func (w *walker) walk(ctx context.Context, direct func() []probes.NodeObservatio
 	w.write(ctx, canaries)
 	w.follow(ctx, canaries, who, serving)
 	crossings := w.cross(ctx, canaries, who, serving)
-	return walked{walks: w.walks(), crossings: crossings}
+	return walked{walks: w.walks(), crossings: crossings, canaries: canaries}
 }
 
 // first is who comes before anything is known of the nodes.
@@ -125,7 +126,7 @@ func (w *walker) open(ctx context.Context, clients []client) {
 	done := w.counter(w.cluster, "clients", len(clients))
 	admit := func(c client) {
 		w.mu.Lock()
-		base := 1000 * (len(w.canaries) + 1)
+		base := w.base()
 		canary := probes.NewCanary(w.cluster, w.entrance, c.key, c.expected, base)
 		w.canaries = append(w.canaries, canary)
 		w.mu.Unlock()

@@ -1,0 +1,137 @@
+package monitor
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+	"stickwatch/probes/evidence"
+)
+
+// A Part of what is asked of a cluster has an interval of its own.
+type Part string
+
+// The parts.
+const (
+	Canaries     Part = "canary"
+	Status       Part = "status" // nodes, addresses of the balancer, its evidence
+	Pages        Part = "pages"
+	Dependencies Part = "dependencies"
+)
+
+// refresh asks a part of a cluster again, and returns the last round with the
+// new answers in it.
+func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witness *evidence.Reader) checks.Round {
+	r := p.blank(last.Cluster)
+	r.Walks, r.Crossings, r.Handshakes = last.Walks, last.Crossings, last.Handshakes
+	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
+	switch part {
+	case Dependencies:
+		r.Dependencies = p.askDependencies(ctx, r.Cluster)
+	case Pages:
+		r.Nodes, r.Balancers = p.ask(ctx, justPages(r.Cluster), last)
+		for i := range r.Nodes {
+			pages := r.Nodes[i].Pages
+			r.Nodes[i] = last.Nodes[i]
+			r.Nodes[i].Pages = pages
+		}
+		for i := range r.Balancers {
+			r.Balancers[i].Primary = last.Balancers[i].Primary
+		}
+	default:
+		r.Nodes, r.Balancers = p.ask(ctx, noPages(r.Cluster), last)
+		if len(r.Cluster.Pages) > 0 && !pagesAreAll(r.Cluster) {
+			for i := range r.Nodes {
+				r.Nodes[i].Pages = last.Nodes[i].Pages
+			}
+			for i := range r.Balancers {
+				r.Balancers[i].Pages = last.Balancers[i].Pages
+			}
+		}
+		r.Evidence = witness.Read(ctx)
+	}
+	r.Duration = time.Since(r.Started)
+	return r
+}
+
+// ask asks every node, and every address of the balancer that was known last.
+func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) (nodes []probes.NodeObservation, balancers []probes.BalancerObservation) {
+	var wg sync.WaitGroup
+	wg.Go(func() { nodes = p.askNodes(ctx, c) })
+	balancers = make([]probes.BalancerObservation, len(last.Balancers))
+	for i, b := range last.Balancers {
+		at := slices.IndexFunc(c.Balancer.URLs, func(u *url.URL) bool { return u.Redacted() == b.URL })
+		if at < 0 || !b.Address.IsValid() {
+			balancers[i] = b
+			continue
+		}
+		wg.Go(func() {
+			balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: c.Balancer.URLs[at], Address: b.Address})
+		})
+	}
+	wg.Wait()
+	return nodes, balancers
+}
+
+// pagesAreAll reports whether a cluster's nodes are known by their pages alone.
+func pagesAreAll(c *probes.Cluster) bool { return c.Status == nil && c.Session == nil }
+
+func noPages(c *probes.Cluster) *probes.Cluster {
+	if pagesAreAll(c) {
+		return c
+	}
+	out := *c
+	out.Pages = nil
+	return &out
+}
+
+func justPages(c *probes.Cluster) *probes.Cluster {
+	out := *c
+	out.Status, out.Session, out.Version = nil, nil, nil
+	return &out
+}
+
+// tell reports the answers to the parts of a round that were asked anew.
+func (w *Watcher) tell(r checks.Round, parts ...Part) {
+	name := r.Cluster.Name
+	probed := func(kind checks.TargetKind, target, what string, ex probes.Exchange) {
+		w.observer.Probed(Probe{checks.Target{Cluster: name, Kind: kind, Name: target}, what, ex})
+	}
+	for _, part := range parts {
+		switch part {
+		case Status:
+			for _, o := range r.Nodes {
+				probed(checks.TargetNode, o.Node, "status", o.Primary)
+			}
+			for _, b := range r.Balancers {
+				probed(checks.TargetBalancer, balancerName(b), "status", b.Primary)
+			}
+		case Pages:
+			for _, o := range r.Nodes {
+				for _, ex := range o.Pages {
+					probed(checks.TargetNode, o.Node, "page", ex)
+				}
+			}
+		case Dependencies:
+			for _, d := range r.Dependencies {
+				ex := probes.Exchange{At: r.Started, Timing: probes.Timing{Total: d.Took}, Error: d.Error}
+				if !d.Up {
+					ex.Failure = probes.FailureOther
+				}
+				probed(checks.TargetDependency, d.Name, "ping", ex)
+			}
+		}
+	}
+}
+
+// balancerName is an address of the balancer, as history knows it.
+func balancerName(b probes.BalancerObservation) string {
+	if !b.Address.IsValid() {
+		return b.URL
+	}
+	return b.URL + " " + b.Address.String()
+}

@@ -1,0 +1,187 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+)
+
+// A Job is done again and again.
+type Job struct {
+	Key   string // names it; decides where in the interval it runs
+	Every time.Duration
+	Run   func(context.Context)
+}
+
+// A Schedule runs jobs, each at a moment of its interval that its key decides,
+// so that they are spread from the first one on and each is done within it. No
+// job runs twice at a time: a run that is due while the one before goes on is
+// skipped, and told.
+type Schedule struct {
+	ctx       context.Context
+	cancel    context.CancelFunc
+	scheduler gocron.Scheduler
+	logger    *slog.Logger
+	told      Told
+
+	mu      sync.Mutex
+	closed  bool
+	jobs    map[string]*job
+	running sync.WaitGroup
+}
+
+// Told is who is told how the schedule is kept. Nil functions are nobody.
+type Told struct {
+	Lag     func(time.Duration) // by how much a run began late
+	Skipped func(key string)    // a run that was due was not begun
+}
+
+// A job is one that is being scheduled.
+type job struct {
+	job   gocron.Job
+	key   string
+	every time.Duration
+	first time.Time // when it was to run first
+	run   atomic.Pointer[func(context.Context)]
+	busy  atomic.Bool
+}
+
+// NewSchedule returns a schedule without jobs, which runs.
+func NewSchedule(logger *slog.Logger, told Told) (*Schedule, error) {
+	scheduler, err := gocron.NewScheduler(gocron.WithLogger(quiet{logger}))
+	if err != nil {
+		return nil, fmt.Errorf("starting the schedule: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, told: told, jobs: make(map[string]*job)}
+	scheduler.Start()
+	return s, nil
+}
+
+// Set makes jobs the schedule's. One that is there already, with the same
+// interval, goes on in its rhythm, and runs what it is given now.
+func (s *Schedule) Set(jobs []Job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := make(map[string]bool)
+	for _, j := range jobs {
+		wanted[j.Key] = true
+		if old := s.jobs[j.Key]; old != nil && old.every == j.Every {
+			old.run.Store(&j.Run)
+			continue
+		}
+		s.remove(j.Key)
+		if err := s.add(j); err != nil {
+			return err
+		}
+	}
+	for key := range s.jobs {
+		if !wanted[key] {
+			s.remove(key)
+		}
+	}
+	return nil
+}
+
+func (s *Schedule) add(j Job) error {
+	entry := &job{key: j.Key, every: j.Every, first: time.Now().Add(phase(j.Key, j.Every))}
+	entry.run.Store(&j.Run)
+	var err error
+	entry.job, err = s.scheduler.NewJob(
+		gocron.DurationJob(j.Every),
+		gocron.NewTask(func() { s.begin(entry) }),
+		gocron.WithStartAt(gocron.WithStartDateTimePast(entry.first)),
+		gocron.WithName(j.Key),
+	)
+	if err != nil {
+		return fmt.Errorf("scheduling %q: %w", j.Key, err)
+	}
+	s.jobs[j.Key] = entry
+	return nil
+}
+
+func (s *Schedule) remove(key string) {
+	if old := s.jobs[key]; old != nil {
+		_ = s.scheduler.RemoveJob(old.job.ID()) // it is there
+		delete(s.jobs, key)
+	}
+}
+
+// phase is where in its interval a job runs, in [0, every).
+func phase(key string, every time.Duration) time.Duration {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	return time.Duration(h.Sum64() % uint64(every))
+}
+
+// begin runs a job that is due, unless it still runs.
+func (s *Schedule) begin(j *job) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+	if !j.busy.CompareAndSwap(false, true) {
+		if s.told.Skipped != nil {
+			s.told.Skipped(j.key)
+		}
+		return
+	}
+	defer j.busy.Store(false)
+	if s.told.Lag != nil {
+		s.told.Lag(time.Since(j.first) % j.every)
+	}
+	defer s.survive(j.key)
+	if pause(s.ctx, jitter(j.every)) {
+		(*j.run.Load())(s.ctx)
+	}
+}
+
+// survive keeps the panic of one job from ending all others.
+func (s *Schedule) survive(key string) {
+	if p := recover(); p != nil {
+		s.logger.Error("a job panicked; it will be run again", "job", key, "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+// jitter is up to a twentieth of an interval, so that probes do not keep step
+// with what happens at a target every so many seconds.
+func jitter(every time.Duration) time.Duration { return rand.N(max(1, every/20)) }
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Close ends the jobs under way, waits for them, and runs no more.
+func (s *Schedule) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.running.Wait()
+	return s.scheduler.Shutdown()
+}
+
+// quiet leaves out what the scheduler says of its ordinary life.
+type quiet struct{ *slog.Logger }
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}

@@ -1,0 +1,249 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+	"stickwatch/probes/evidence"
+)
+
+// A Watcher watches one cluster, round after round. It remembers what outlives
+// a round: canaries, what stands, what was known of the nodes.
+//
+// Only a whole round is believed when something is wrong. While all is well it
+// leaves sessions behind for nothing, so then canaries come back, nodes are
+// asked, and what newcomers met is taken from the last whole round; the first
+// sign of a change takes a new one.
+type Watcher struct {
+	cluster  *probes.Cluster
+	prober   *Prober
+	witness  *evidence.Reader
+	observer Observer
+	pace     Pace
+
+	mu       sync.Mutex // one round or visit at a time; guards what follows
+	closed   bool
+	flock    flock
+	ledger   *checks.Ledger
+	memory   map[string]checks.Memory
+	last     checks.Round  // as it was judged last
+	verdict  checks.Report // of it
+	since    time.Time     // of its verdict
+	whole    time.Time     // when the last whole round began; zero: there was none
+	patience time.Duration // before a sign of trouble takes another round
+
+	picture atomic.Pointer[Picture]
+}
+
+// Pace says how often what is asked for anew.
+type Pace struct {
+	Status    time.Duration // in trouble, at least so often a whole round is taken
+	Newcomers time.Duration // while all is well; 0: a minute
+	CanaryAge time.Duration // after which a canary makes room for a new one; 0: ten minutes
+	Damping   checks.Damping
+}
+
+// A Picture is what is known of a cluster now. It is never changed.
+type Picture struct {
+	Cluster  *probes.Cluster
+	Report   checks.Report     // zero Started: there was no round yet
+	Standing []checks.Standing // in the order of Report.Findings, what it does not have at the end
+	Since    time.Time         // of the verdict
+}
+
+// An Observer is told what a watcher sees, in order, and must return quickly:
+// probing waits for it.
+type Observer interface {
+	Probed(Probe)
+	Judged(Judgement)
+}
+
+// A Probe is one question to one target, and its answer.
+type Probe struct {
+	checks.Target
+	Question string // what it was asked for: status, page, canary, ping
+	probes.Exchange
+}
+
+// A Judgement is a round and what it changed.
+type Judgement struct {
+	Picture
+	Round    checks.Round
+	Changes  []checks.Change
+	Canaries []Canary
+}
+
+// A Canary is what may be told of a session of ours.
+type Canary struct {
+	Node     string // that holds it
+	Balancer string // URL it goes through
+	Client   string // client address or key presented; "": our own
+	Session  probes.Fingerprint
+	Opened   time.Time
+}
+
+// NewWatcher returns a watcher of c for which the given findings stand, as they
+// did when they were last written down.
+func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ...checks.Standing) *Watcher {
+	if pace.Newcomers <= 0 {
+		pace.Newcomers = time.Minute
+	}
+	if pace.CanaryAge <= 0 {
+		pace.CanaryAge = 10 * time.Minute
+	}
+	w := &Watcher{
+		cluster: c, prober: p, observer: o, pace: pace,
+		witness: evidence.NewReader(c), ledger: checks.NewLedger(pace.Damping, standing...),
+	}
+	w.picture.Store(&Picture{Cluster: c, Standing: standing})
+	return w
+}
+
+// Cluster is what is watched.
+func (w *Watcher) Cluster() *probes.Cluster { return w.cluster }
+
+// Picture is what is known now.
+func (w *Watcher) Picture() Picture { return *w.picture.Load() }
+
+// Close ends the watch when what is under way has ended. What is asked for
+// afterwards is not done.
+func (w *Watcher) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	return w.witness.Close()
+}
+
+// Probe takes a whole round now.
+func (w *Watcher) Probe(ctx context.Context) {
+	w.locked(ctx, func() { w.takeWhole(ctx) })
+}
+
+// Visit lets every canary come back. What looks odd takes a whole round.
+func (w *Watcher) Visit(ctx context.Context) {
+	w.locked(ctx, func() {
+		if w.whole.IsZero() {
+			return // nobody is known yet
+		}
+		odd := w.flock.visit(ctx, w.verdict, w.observer)
+		switch waited := time.Since(w.whole); {
+		case !w.ledger.Settled(), odd && waited >= w.patience:
+			w.takeWhole(ctx)
+		}
+	})
+}
+
+// Refresh asks a part of the cluster again. What has changed, or a whole round
+// that is due, takes one.
+func (w *Watcher) Refresh(ctx context.Context, part Part) {
+	w.locked(ctx, func() {
+		if w.whole.IsZero() || (part == Status && time.Since(w.whole) >= w.due()) {
+			w.takeWhole(ctx)
+			return
+		}
+		if w.troubled() {
+			return // a whole round is coming
+		}
+		r := w.prober.refresh(ctx, w.last, part, w.witness)
+		r.Past = w.memory
+		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
+		if report := checks.Judge(r); alike(report, w.verdict) && ctx.Err() == nil {
+			w.tell(r, part)
+			w.conclude(r, report)
+		} else {
+			w.takeWhole(ctx)
+		}
+	})
+}
+
+// locked runs what must be alone.
+func (w *Watcher) locked(ctx context.Context, run func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed && ctx.Err() == nil {
+		run()
+	}
+}
+
+// due is how old the last whole round may be. A little is forgiven, lest the
+// schedule's jitter skip every second one.
+func (w *Watcher) due() time.Duration {
+	if w.troubled() || w.cluster.Session == nil {
+		return w.pace.Status * 3 / 4
+	}
+	return max(w.pace.Newcomers, w.pace.Status) * 9 / 10
+}
+
+// troubled reports whether something is wrong, or may be.
+func (w *Watcher) troubled() bool {
+	return !w.ledger.Settled() || len(w.verdict.Doubts) > 0 ||
+		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool { return f.Severity.AtLeast(checks.Warning) })
+}
+
+// takeWhole takes a round in which everything is asked, and judges it.
+func (w *Watcher) takeWhole(ctx context.Context) {
+	began := time.Now()
+	var carried sync.WaitGroup
+	carried.Go(func() { w.flock.comeBack(ctx) })
+	r, fresh := w.prober.round(ctx, w.cluster, w.witness)
+	carried.Wait()
+	if ctx.Err() != nil {
+		return // cut short: it proves nothing
+	}
+	w.whole = began
+	r.Past = w.memory
+	r.Walks = append(r.Walks, w.flock.walks()...)
+	r.Duration = time.Since(r.Started)
+	report := checks.Judge(r)
+	w.tell(r, Status, Pages, Dependencies)
+	w.flock.tell(r, w.observer)
+	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
+	changes := w.conclude(r, report)
+	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
+	if len(changes) > 0 {
+		w.patience = 0
+	}
+}
+
+// conclude makes a judged round the newest, and tells what it changed.
+func (w *Watcher) conclude(r checks.Round, report checks.Report) []checks.Change {
+	if report.Verdict != w.verdict.Verdict || w.since.IsZero() {
+		w.since = r.Started
+	}
+	changes := w.ledger.Update(report)
+	w.last, w.verdict, w.memory = r, report, checks.Remember(r.Past, r)
+	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
+	w.picture.Store(&p)
+	w.observer.Judged(Judgement{Picture: p, Round: r, Changes: changes, Canaries: w.flock.told()})
+	return changes
+}
+
+// newcomers are the walks of the last whole round that are not carried.
+func (w *Watcher) newcomers() []probes.Walk {
+	return slices.DeleteFunc(slices.Clone(w.last.Walks), func(walk probes.Walk) bool { return walk.Carried })
+}
+
+// alike reports whether two reports find the same.
+func alike(a, b checks.Report) bool {
+	return a.Verdict == b.Verdict && slices.EqualFunc(a.Findings, b.Findings, func(f, g checks.Finding) bool {
+		return f.Key() == g.Key() && f.Severity == g.Severity
+	})
+}
+
+// inOrder puts what stands into the order of a report's findings.
+func inOrder(standing []checks.Standing, findings []checks.Finding) []checks.Standing {
+	place := func(s checks.Standing) int {
+		at := slices.IndexFunc(findings, func(f checks.Finding) bool { return f.Key() == s.Key() })
+		if at < 0 {
+			return len(findings)
+		}
+		return at
+	}
+	slices.SortStableFunc(standing, func(a, b checks.Standing) int { return place(a) - place(b) })
+	return standing
+}
