@@ -1,31 +1,81 @@
-// Package metrics is what Prometheus sees of clusters.
 package metrics
 
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
-	"unicode"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/expfmt"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// maxLabel bounds the value of a label, in characters: some are what a target
-// says of itself.
-const maxLabel = 128
-
 // A snapshot is one round of each cluster as gauges. Nothing in it counts or
 // remembers, so it has no counters and no histograms.
 type snapshot struct {
-	success, duration, timestamp      *prometheus.GaugeVec
+	words                             *vocabulary // nil: one round, which is bounded by itself
+	success, verdict                  *prometheus.GaugeVec
+	duration, timestamp               *prometheus.GaugeVec
 	nodeUp, nodeState, nodeInRotation *prometheus.GaugeVec
+	nodeInfo, clockOffset             *prometheus.GaugeVec
 	balancerUp, dependencyUp          *prometheus.GaugeVec
-	clockOffset, sticky               *prometheus.GaugeVec
-	findingActive                     *prometheus.GaugeVec
+	certificate                       *prometheus.GaugeVec
+	sticky, shared                    *prometheus.GaugeVec
+	active, explained                 *prometheus.GaugeVec
+}
+
+func newSnapshot(words *vocabulary) *snapshot {
+	return &snapshot{
+		words:   words,
+		success: probeSuccess.gauge(), verdict: verdict.gauge(),
+		duration: roundDuration.gauge(), timestamp: roundTimestamp.gauge(),
+		nodeUp: nodeUp.gauge(), nodeState: nodeState.gauge(), nodeInRotation: nodeInRotation.gauge(),
+		nodeInfo: nodeInfo.gauge(), clockOffset: clockOffset.gauge(),
+		balancerUp: balancerUp.gauge(), dependencyUp: dependencyUp.gauge(),
+		certificate: certificateExpiry.gauge(),
+		sticky:      sessionSticky.gauge(), shared: sessionShared.gauge(),
+		active: findingActive.gauge(), explained: findingExplained.gauge(),
+	}
+}
+
+func (s *snapshot) gauges() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{
+		s.success, s.verdict, s.duration, s.timestamp, s.nodeUp, s.nodeState, s.nodeInRotation, s.nodeInfo,
+		s.clockOffset, s.balancerUp, s.dependencyUp, s.certificate, s.sticky, s.shared, s.active, s.explained,
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (s *snapshot) Describe(descs chan<- *prometheus.Desc) {
+	for _, g := range s.gauges() {
+		g.Describe(descs)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *snapshot) Collect(metrics chan<- prometheus.Metric) {
+	for _, g := range s.gauges() {
+		g.Collect(metrics)
+	}
+}
+
+// series are the gauges as they are now.
+func (s *snapshot) series() []prometheus.Metric {
+	metrics := make(chan prometheus.Metric)
+	go func() {
+		defer close(metrics)
+		s.Collect(metrics)
+	}()
+	var all []prometheus.Metric
+	for m := range metrics {
+		all = append(all, m)
+	}
+	return all
 }
 
 // Registry returns a registry that holds what reports tell: the metrics of
@@ -33,11 +83,18 @@ type snapshot struct {
 // is absent rather than 0.
 func Registry(reports []checks.Report) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	s := newSnapshot(registry)
+	s := newSnapshot(nil)
+	registry.MustRegister(s)
 	for _, r := range reports {
 		s.add(r)
 	}
 	return registry
+}
+
+// Handler answers a scrape with what reports tell, as Registry does: the
+// /probe endpoint.
+func Handler(reports []checks.Report) http.Handler {
+	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Write writes what reports tell in the text format of Prometheus, as the
@@ -56,65 +113,81 @@ func Write(w io.Writer, reports []checks.Report) error {
 	return nil
 }
 
-func newSnapshot(registry *prometheus.Registry) *snapshot {
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "stickwatch", Name: name, Help: help},
-			append([]string{"cluster"}, labels...))
-		registry.MustRegister(g)
-		return g
-	}
-	return &snapshot{
-		success:        gauge("probe_success", "Whether the picture could be taken and nothing critical was found."),
-		duration:       gauge("round_duration_seconds", "How long the last round took."),
-		timestamp:      gauge("round_timestamp_seconds", "When the last round began, as a Unix time."),
-		balancerUp:     gauge("balancer_up", "Whether every address of the balancer gives an HTTP answer.", "balancer"),
-		nodeUp:         gauge("node_up", "Whether the node answers when asked directly.", "node"),
-		nodeState:      gauge("node_state", "1 for the state the node gives itself, 0 for paused when it is not.", "node", "state"),
-		nodeInRotation: gauge("node_in_rotation", "Whether the balancer sends the node requests; absent when unknown.", "node"),
-		clockOffset:    gauge("clock_offset_seconds", "Bounds of the difference between the node's clock and ours.", "node", "bound"),
-		dependencyUp:   gauge("dependency_up", "Whether the dependency works; absent when unknown.", "dependency"),
-		sticky:         gauge("session_sticky", "Whether sessions stay on their node; absent when unknown."),
-		findingActive:  gauge("finding_active", "1 for each finding that holds.", "code", "severity", "node"),
-	}
-}
-
 func (s *snapshot) add(r checks.Report) {
 	cluster := label(r.Cluster)
 	ok := r.Verdict == checks.Healthy || r.Verdict == checks.Degraded
 	s.success.WithLabelValues(cluster).Set(number(ok))
-	s.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
-	s.timestamp.WithLabelValues(cluster).Set(float64(r.Started.UnixMilli()) / 1e3)
-	setAnswer(s.sticky, r.Session.Sticky, cluster)
-
-	silent := map[string]bool{} // by URL; a URL may stand for several addresses
-	for _, b := range r.Balancers {
-		u := label(b.URL)
-		silent[u] = silent[u] || !b.Primary.Answered()
-		s.balancerUp.WithLabelValues(cluster, u).Set(number(!silent[u]))
+	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
+		s.verdict.WithLabelValues(cluster, string(v)).Set(number(v == r.Verdict))
 	}
+	s.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
+	s.timestamp.WithLabelValues(cluster).Set(unix(r.Started))
+	setAnswer(s.sticky, r.Session.Sticky, cluster)
+	setAnswer(s.shared, r.Session.Shared, cluster)
+
+	s.addBalancers(cluster, r.Balancers)
 	for _, n := range r.Nodes {
 		s.addNode(cluster, n)
 	}
 	for _, d := range r.Dependencies {
-		setAnswer(s.dependencyUp, d.Up, cluster, label(d.Name))
+		setAnswer(s.dependencyUp, d.Up, cluster, s.words.fold(cluster, "dependency", d.Name))
 	}
-	for _, f := range r.Findings {
-		s.findingActive.WithLabelValues(cluster, string(f.Code), string(f.Severity), label(f.Node)).Set(1)
+	s.addFindings(cluster, r.Findings)
+}
+
+func (s *snapshot) addBalancers(cluster string, balancers []probes.BalancerObservation) {
+	silent := make(map[string]bool) // by URL, which may stand for several addresses
+	expiry := make(map[string]time.Time)
+	for _, b := range balancers {
+		u := s.words.fold(cluster, "balancer", b.URL)
+		silent[u] = silent[u] || !b.Primary.Answered()
+		s.balancerUp.WithLabelValues(cluster, u).Set(number(!silent[u]))
+		if at := b.Primary.Certificate; expiry[u].IsZero() || !at.IsZero() && at.Before(expiry[u]) {
+			expiry[u] = at
+		}
+		s.addCertificate(cluster, u, expiry[u])
 	}
 }
 
 func (s *snapshot) addNode(cluster string, n checks.NodeReport) {
-	node := label(n.Node)
+	node := s.words.node(cluster, n.Node)
 	s.nodeUp.WithLabelValues(cluster, node).Set(number(n.Up))
 	setAnswer(s.nodeInRotation, n.InRotation, cluster, node)
+	s.addCertificate(cluster, node, n.Primary.Certificate)
 	if n.Clock.Samples > 0 {
 		s.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
 		s.clockOffset.WithLabelValues(cluster, node, "max").Set(n.Clock.Max.Seconds())
 	}
+	if version := s.words.fold(cluster, "version", n.Version); version != "" {
+		s.nodeInfo.WithLabelValues(cluster, node, version).Set(1)
+	}
 	if n.Status != nil {
 		s.nodeState.WithLabelValues(cluster, node, "paused").Set(number(n.Status.Paused()))
-		if state := state(n.Status); state != "" {
+		if state := s.words.fold(cluster, "state", state(n.Status)); state != "" {
 			s.nodeState.WithLabelValues(cluster, node, state).Set(1)
+		}
+	}
+}
+
+func (s *snapshot) addCertificate(cluster, target string, expires time.Time) {
+	if !expires.IsZero() {
+		s.certificate.WithLabelValues(cluster, target).Set(unix(expires))
+	}
+}
+
+// addFindings sets one series for findings that differ in their target alone.
+// It is explained when all of them are.
+func (s *snapshot) addFindings(cluster string, findings []checks.Finding) {
+	type series [3]string
+	causes := make(map[series]bool)
+	for _, f := range findings {
+		at := series{string(f.Code), string(f.Severity), s.words.node(cluster, f.Node)}
+		s.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		causes[at] = causes[at] || f.ExplainedBy == ""
+	}
+	for at, cause := range causes {
+		if !cause {
+			s.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
 		}
 	}
 }
@@ -134,27 +207,12 @@ func setAnswer(g *prometheus.GaugeVec, a checks.Answer, labels ...string) {
 	}
 }
 
+// unix is a time in seconds.
+func unix(at time.Time) float64 { return float64(at.UnixMilli()) / 1e3 }
+
 func number(b bool) float64 {
 	if b {
 		return 1
 	}
 	return 0
-}
-
-// label is s fit for the value of a label: valid UTF-8, else the client
-// panics; without control characters, which the text format passes on to
-// whatever terminal shows it.
-func label(s string) string {
-	var b strings.Builder
-	left := maxLabel
-	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		if !unicode.IsPrint(r) {
-			continue
-		}
-		if left--; left < 0 {
-			break
-		}
-		b.WriteRune(r)
-	}
-	return strings.TrimSpace(b.String())
 }

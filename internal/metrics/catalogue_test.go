@@ -1,0 +1,143 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"stickwatch/internal/history"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), -update writes it anew:\n%s", path, diff)
+	}
+}
+
+// families are what a scrape of l gets, but for the metrics of the Go runtime
+// and the process.
+func families(t *testing.T, l *Live) []*dto.MetricFamily {
+	t.Helper()
+	all, err := l.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours []*dto.MetricFamily
+	for _, f := range all {
+		if strings.HasPrefix(f.GetName(), "stickwatch_") {
+			ours = append(ours, f)
+		}
+	}
+	return ours
+}
+
+func exposition(t *testing.T, families []*dto.MetricFamily) string {
+	t.Helper()
+	var b bytes.Buffer
+	encoder := expfmt.NewEncoder(&b, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, f := range families {
+		if err := encoder.Encode(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.ReplaceAll(b.String(), runtime.Version(), "go1.26")
+}
+
+// historyFamilies are the metrics that a history adds, with a size that does
+// not depend on the day.
+func historyFamilies(t *testing.T) []*dto.MetricFamily {
+	t.Helper()
+	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close(context.WithoutCancel(t.Context())) })
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(db.Collector())
+	all, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == "stickwatch_history_size_bytes" {
+			f.Metric[0].Gauge.Value = new(float64(1 << 20))
+		}
+	}
+	return all
+}
+
+// everything is what the world's /metrics shows, sorted by name.
+func everything(t *testing.T) []*dto.MetricFamily {
+	t.Helper()
+	all := historyFamilies(t)
+	synctest.Test(t, func(t *testing.T) { all = append(all, families(t, world())...) })
+	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return all
+}
+
+// TestExposition: dashboards and rules are tested against this file.
+func TestExposition(t *testing.T) {
+	golden(t, "exposition.txt", exposition(t, everything(t)))
+}
+
+// TestCatalogue: what people are told of the metrics is what a scrape gets.
+func TestCatalogue(t *testing.T) {
+	known := make(map[string]Metric)
+	all := slices.Clone(Catalogue)
+	for _, m := range Catalogue {
+		known[m.Name] = m
+	}
+	seen := make(map[string]bool)
+	for _, f := range everything(t) {
+		got := Metric{Name: f.GetName(), Type: strings.ToLower(f.GetType().String()), Help: f.GetHelp()}
+		for _, pair := range f.Metric[0].GetLabel() {
+			got.Labels = append(got.Labels, pair.GetName())
+		}
+		if strings.HasPrefix(got.Name, "stickwatch_history_") {
+			all = append(all, got)
+			continue
+		}
+		seen[got.Name] = true
+		want := known[got.Name]
+		want.Labels = slices.Sorted(slices.Values(want.Labels))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, catalogue and scrape (-/+):\n%s", got.Name, diff)
+		}
+	}
+	for name := range known {
+		if !seen[name] {
+			t.Errorf("%s is in the catalogue, and the world has none of it", name)
+		}
+	}
+	var table strings.Builder
+	if err := Markdown(&table, all); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "metrics.md", table.String())
+}

@@ -1,0 +1,173 @@
+package metrics
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"stickwatch/checks"
+)
+
+// counters are what a restart must not begin anew.
+type counters struct {
+	words         *vocabulary
+	probes, moves *prometheus.CounterVec
+	incidents     *prometheus.CounterVec
+	notifications *prometheus.CounterVec
+	skipped       *prometheus.CounterVec
+}
+
+func newCounters(words *vocabulary) counters {
+	return counters{
+		words:         words,
+		probes:        probesTotal.counter(),
+		moves:         sessionMoves.counter(),
+		incidents:     incidentsTotal.counter(),
+		notifications: notificationsTotal.counter(),
+		skipped:       jobsSkipped.counter(),
+	}
+}
+
+// A family of counters, as it is called in what is saved.
+type family struct {
+	Metric
+	vec *prometheus.CounterVec
+}
+
+func (c counters) families() []family {
+	return []family{
+		{probesTotal, c.probes}, {sessionMoves, c.moves}, {incidentsTotal, c.incidents},
+		{notificationsTotal, c.notifications}, {jobsSkipped, c.skipped},
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c counters) Describe(descs chan<- *prometheus.Desc) {
+	for _, f := range c.families() {
+		f.vec.Describe(descs)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c counters) Collect(metrics chan<- prometheus.Metric) {
+	for _, f := range c.families() {
+		f.vec.Collect(metrics)
+	}
+}
+
+// maxPairs bounds the nodes between which moves are counted from 0.
+const maxPairs = 12
+
+// begin counts from 0 what should be alerted on at its first: Prometheus sees
+// no increase in a series that begins with 1.
+func (c counters) begin(r checks.Report) {
+	cluster := label(r.Cluster)
+	for _, e := range checks.Catalogue {
+		c.incidents.WithLabelValues(cluster, string(e.Code))
+	}
+	if len(r.Nodes) > maxPairs {
+		return
+	}
+	for _, from := range r.Nodes {
+		for _, to := range r.Nodes {
+			if from.Node == to.Node {
+				continue
+			}
+			for _, fate := range []string{"kept", "lost"} {
+				c.moves.WithLabelValues(cluster, c.words.node(cluster, from.Node), c.words.node(cluster, to.Node), fate)
+			}
+		}
+	}
+}
+
+func (c counters) forget(cluster string) {
+	for _, f := range c.families() {
+		forget(f.vec.MetricVec, cluster)
+	}
+}
+
+// forget drops the series of a cluster.
+func forget(vec *prometheus.MetricVec, cluster string) {
+	vec.DeletePartialMatch(prometheus.Labels{"cluster": label(cluster)})
+}
+
+// save returns every counter that has counted, under its name and labels as a
+// JSON array, which needs no quoting of its own:
+// ["stickwatch_incidents_total","shop","node_down"].
+func (c counters) save() map[string]float64 {
+	saved := make(map[string]float64)
+	for _, f := range c.families() {
+		for m := range collected(f.vec) {
+			key, err := json.Marshal(append([]string{f.Name}, f.values(m)...))
+			if n := m.GetCounter().GetValue(); err == nil && n > 0 {
+				saved[string(key)] = n
+			}
+		}
+	}
+	return saved
+}
+
+// collected are the series of a collector as they would be sent.
+func collected(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
+	return func(yield func(*dto.Metric) bool) {
+		metrics := make(chan prometheus.Metric)
+		go func() {
+			defer close(metrics)
+			c.Collect(metrics)
+		}()
+		going := true
+		for m := range metrics { // to the end: Collect holds a lock until all are taken
+			var d dto.Metric
+			if going && m.Write(&d) == nil {
+				going = yield(&d)
+			}
+		}
+	}
+}
+
+// values are the labels of a series in the order of the metric's.
+func (m Metric) values(d *dto.Metric) []string {
+	values := make([]string, len(m.Labels))
+	for _, pair := range d.GetLabel() {
+		values[slices.Index(m.Labels, pair.GetName())] = pair.GetValue()
+	}
+	return values
+}
+
+func (c counters) restore(saved map[string]float64, clusters []string) {
+	watched := make(map[string]bool)
+	for _, name := range clusters {
+		watched[label(name)] = true
+	}
+	for key, value := range saved {
+		var parts []string
+		if json.Unmarshal([]byte(key), &parts) != nil || len(parts) == 0 || !(value >= 0) {
+			continue
+		}
+		for _, f := range c.families() {
+			if f.Name == parts[0] && len(f.Labels) == len(parts)-1 {
+				c.add(f, parts[1:], value, watched)
+			}
+		}
+	}
+}
+
+// add goes through the vocabulary, or each restart would widen its bounds.
+func (c counters) add(f family, values []string, value float64, watched map[string]bool) {
+	cluster := ""
+	for i, name := range f.Labels {
+		switch name {
+		case "cluster":
+			if cluster = values[i]; !watched[cluster] {
+				return
+			}
+		case "from", "to":
+			values[i] = c.words.node(cluster, values[i])
+		default:
+			values[i] = c.words.fold(cluster, name, values[i])
+		}
+	}
+	f.vec.WithLabelValues(values...).Add(value)
+}

@@ -1,0 +1,50 @@
+package metrics
+
+import (
+	"cmp"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// daemon is what stickwatch says of itself, whatever it watches.
+type daemon struct {
+	lag                         prometheus.Histogram
+	queue, reloaded, reloadedAt prometheus.Gauge
+	build                       *prometheus.GaugeVec
+}
+
+// late are the classic buckets of the schedule's lag: a well machine is below
+// the first few.
+var late = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+func newDaemon(b Build) daemon {
+	d := daemon{
+		lag:        prometheus.NewHistogram(scheduleLag.histogram(late)),
+		queue:      notificationQueue.gauge().WithLabelValues(),
+		reloaded:   reloadSuccessful.gauge().WithLabelValues(),
+		reloadedAt: reloadTimestamp.gauge().WithLabelValues(),
+		build:      buildInfo.gauge(),
+	}
+	const unknown = "unknown"
+	d.build.WithLabelValues(cmp.Or(label(b.Version), unknown), cmp.Or(label(b.Revision), unknown), runtime.Version()).Set(1)
+	return d
+}
+
+func (d daemon) collectors() []prometheus.Collector {
+	return []prometheus.Collector{d.lag, d.queue, d.reloaded, d.reloadedAt, d.build}
+}
+
+// Describe implements prometheus.Collector.
+func (d daemon) Describe(descs chan<- *prometheus.Desc) {
+	for _, c := range d.collectors() {
+		c.Describe(descs)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (d daemon) Collect(metrics chan<- prometheus.Metric) {
+	for _, c := range d.collectors() {
+		c.Collect(metrics)
+	}
+}

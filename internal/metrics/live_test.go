@@ -1,0 +1,144 @@
+package metrics
+
+import (
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+func TestLiveIsClean(t *testing.T) {
+	problems, err := testutil.GatherAndLint(world().registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestObserveReplaces: what is gone has no series, and other clusters keep theirs.
+func TestObserveReplaces(t *testing.T) {
+	l := world()
+	healthy := reports()[0]
+	healthy.Findings, healthy.Nodes, healthy.Verdict = nil, healthy.Nodes[:1], checks.Healthy
+	l.Observe(healthy)
+	got := exposition(t, families(t, l))
+	for _, gone := range []string{"stickwatch_finding_active{", `stickwatch_node_up{cluster="shop",node="node2"}`} {
+		if strings.Contains(got, gone) {
+			t.Errorf("%s is still there", gone)
+		}
+	}
+	for _, kept := range []string{
+		`stickwatch_node_up{cluster="shop",node="node1"} 1`,
+		`stickwatch_cluster_verdict{cluster="shop",verdict="healthy"} 1`,
+		`stickwatch_cluster_verdict{cluster="blog",verdict="inconclusive"} 1`,
+	} {
+		if !strings.Contains(got, kept+"\n") {
+			t.Errorf("%s is missing", kept)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	l := world()
+	l.Forget("shop")
+	if got := exposition(t, families(t, l)); strings.Contains(got, `"shop"`) || !strings.Contains(got, `"blog"`) {
+		t.Errorf("got\n%s\nwant nothing of the shop, and the blog", got)
+	}
+	for name := range l.Counters() {
+		if strings.Contains(name, "shop") {
+			t.Errorf("counter %s would be saved", name)
+		}
+	}
+	if got := l.words.fold("shop", "target", "node1"); got != "node1" {
+		t.Errorf("got %q in a cluster that is new again", got)
+	}
+}
+
+func TestReloaded(t *testing.T) {
+	l := New(Build{})
+	read := time.Unix(1773489600, 0)
+	l.Reloaded(read, nil)
+	l.Reloaded(read.Add(time.Hour), errBadFile)
+	got := [2]float64{testutil.ToFloat64(l.daemon.reloaded), testutil.ToFloat64(l.daemon.reloadedAt)}
+	if want := [2]float64{0, 1773489600}; got != want {
+		t.Errorf("got %v, want %v: the file before is still in use", got, want)
+	}
+}
+
+func TestIncidents(t *testing.T) {
+	l := world()
+	l.Incidents(nil)
+	if n := testutil.CollectAndCount(l.incidents); n != 0 {
+		t.Errorf("got %d open incidents, want none", n)
+	}
+	l.Incident("shop", "unheard_of")
+	if got := l.Counters()[`["stickwatch_incidents_total","shop","other"]`]; got != 1 {
+		t.Errorf("got %v incidents with another code, want 1", got)
+	}
+}
+
+// TestHandler: the text format for all, native histograms for a Prometheus that
+// asks for protocol buffers.
+func TestHandler(t *testing.T) {
+	l := world()
+	ask := func(accept string) string {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		l.Handler().ServeHTTP(w, r)
+		return w.Body.String()
+	}
+	if got := ask(""); !strings.Contains(got, "\nstickwatch_balancer_up{") || !strings.Contains(got, "\ngo_goroutines ") {
+		t.Errorf("got %.200q, want our metrics and the runtime's", got)
+	}
+	format := expfmt.NewFormat(expfmt.TypeProtoDelim)
+	decoder := expfmt.NewDecoder(strings.NewReader(ask(string(format))), format)
+	for {
+		var f dto.MetricFamily
+		if err := decoder.Decode(&f); err != nil {
+			t.Fatalf("no native histogram came: %v", err)
+		}
+		if f.GetName() == probeDuration.Name {
+			if h := f.Metric[0].Histogram; h.Schema == nil || len(h.PositiveSpan) == 0 || len(h.Bucket) == 0 {
+				t.Errorf("got %v, want classic and native buckets", h)
+			}
+			return
+		}
+	}
+}
+
+// TestSideBySide is for the race detector: scrapes, rounds and reloads meet.
+func TestSideBySide(t *testing.T) {
+	l := world()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				l.Observe(reports()[0])
+				worldSamples(l, time.Now())
+				l.Canaries("shop", map[string]time.Time{"node1": time.Now()})
+				l.Incidents([]alerting.Incident{{Cluster: "shop", State: alerting.Firing}})
+				l.Restore(l.Counters(), []string{"shop"})
+				l.Forget("shop")
+			}
+		})
+		wg.Go(func() {
+			for range 20 {
+				if _, err := l.registry.Gather(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,124 @@
+package metrics
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A present is what holds now, by cluster. A cluster's is replaced as a whole,
+// so that no scrape sees half of it, and what is gone is gone.
+type present[T any] struct {
+	mu        sync.Mutex
+	byCluster map[string]T
+}
+
+func (p *present[T]) set(cluster string, now T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byCluster == nil {
+		p.byCluster = make(map[string]T)
+	}
+	p.byCluster[cluster] = now
+}
+
+func (p *present[T]) replace(now map[string]T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byCluster = now
+}
+
+func (p *present[T]) forget(cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byCluster, cluster)
+}
+
+// copy is taken before anything is sent: a scrape may be slow to take it.
+func (p *present[T]) copy() map[string]T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.byCluster)
+}
+
+// pictures are the newest rounds, as series.
+type pictures struct {
+	words *vocabulary
+	present[[]prometheus.Metric]
+}
+
+func (p *pictures) observe(r checks.Report) {
+	s := newSnapshot(p.words)
+	s.add(r)
+	p.set(r.Cluster, s.series())
+}
+
+// Describe implements prometheus.Collector.
+func (p *pictures) Describe(descs chan<- *prometheus.Desc) { newSnapshot(nil).Describe(descs) }
+
+// Collect implements prometheus.Collector.
+func (p *pictures) Collect(metrics chan<- prometheus.Metric) {
+	for _, series := range p.copy() {
+		for _, m := range series {
+			metrics <- m
+		}
+	}
+}
+
+// canaries are when sessions were opened, by the node that holds them. Ages
+// are told as of the scrape: a canary that nobody follows up grows old.
+type canaries struct {
+	words *vocabulary
+	present[map[string]time.Time]
+}
+
+// Describe implements prometheus.Collector.
+func (c *canaries) Describe(descs chan<- *prometheus.Desc) { descs <- canaryAge.desc() }
+
+// Collect implements prometheus.Collector.
+func (c *canaries) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, opened := range c.copy() {
+		vec := canaryAge.gauge() // two nodes may fold into one
+		for node, at := range opened {
+			vec.WithLabelValues(label(cluster), c.words.node(cluster, node)).Set(time.Since(at).Seconds())
+		}
+		vec.Collect(metrics)
+	}
+}
+
+// openIncidents are how many incidents fire, by severity.
+type openIncidents struct {
+	present[map[checks.Severity]int]
+}
+
+func (o *openIncidents) observe(open []alerting.Incident) {
+	now := make(map[string]map[checks.Severity]int)
+	for _, i := range open {
+		if i.State != alerting.Firing {
+			continue
+		}
+		if now[i.Cluster] == nil {
+			now[i.Cluster] = make(map[checks.Severity]int)
+		}
+		now[i.Cluster][i.Severity]++
+	}
+	o.replace(now)
+}
+
+// Describe implements prometheus.Collector.
+func (o *openIncidents) Describe(descs chan<- *prometheus.Desc) { descs <- incidentsOpen.desc() }
+
+// Collect implements prometheus.Collector.
+func (o *openIncidents) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, counts := range o.copy() {
+		for severity, n := range counts {
+			metrics <- prometheus.MustNewConstMetric(incidentsOpen.desc(), prometheus.GaugeValue, float64(n),
+				label(cluster), string(severity))
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package metrics
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+func TestSampleLabels(t *testing.T) {
+	target := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "node1"}
+	for _, tt := range []struct {
+		name   string
+		sample checks.Sample
+		probe  string
+		want   string // probe and result
+		timed  bool
+	}{
+		{"ok", checks.Sample{OK: true, Status: 200}, "", "node ok", true},
+		{"a dependency has no status", checks.Sample{OK: true}, ProbeDependency, "dependency ok", true},
+		{"error page", checks.Sample{Status: 502}, ProbePage, "page bad_status", true},
+		{"no answer", checks.Sample{Failure: probes.FailureRefused}, "", "node refused", false},
+		{"half an answer", checks.Sample{Status: 200, Failure: probes.FailureReset}, "", "node reset", false},
+		{"stopped", checks.Sample{Failure: probes.FailureCancelled}, "", "node cancelled", false},
+		{"a failure unheard of", checks.Sample{Failure: "moon"}, "", "node other", false},
+		{"a dependency that is down", checks.Sample{}, ProbeDependency, "dependency other", false},
+		{"a probe unheard of", checks.Sample{OK: true}, "moon", "other ok", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.sample.Target, tt.sample.Latency = target, time.Millisecond
+			l := New(Build{})
+			l.Sample(tt.sample, probes.Timing{}, tt.probe)
+			probe, result, _ := strings.Cut(tt.want, " ")
+			want := map[string]float64{fmt.Sprintf(`["stickwatch_probes_total","shop","node1",%q,%q]`, probe, result): 1}
+			if diff := cmp.Diff(want, l.Counters()); diff != "" {
+				t.Errorf("counters (-want +got):\n%s", diff)
+			}
+			if n := testutil.CollectAndCount(l.timings); (n == 1) != tt.timed {
+				t.Errorf("got %d timed phases, want any: %v", n, tt.timed)
+			}
+		})
+	}
+}
