@@ -25,6 +25,7 @@ func (b *builder) config(w wireFile) *Config {
 		History:          b.history("history", w.History),
 		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
 		ClusterIntervals: map[string]Intervals{},
+		digests:          map[string]string{},
 	}
 	if len(w.Clusters) == 0 {
 		b.problem("clusters", "expected at least one cluster")
@@ -38,6 +39,7 @@ func (b *builder) config(w wireFile) *Config {
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
 		b.room(at, wire, cluster.Limits.Timeout, intervals)
 		c.ClusterIntervals[wire.Name] = intervals
+		c.digests[wire.Name] = digest(wire)
 	}
 	c.Alerting = b.alerting(w.Alerting, c)
 	c.Maintenance = b.maintenance(w.Maintenance, c)

@@ -16,6 +16,8 @@ type Config struct {
 
 	Intervals        Intervals            // of a cluster that does not say otherwise
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
+
+	digests map[string]string // by cluster name; see SameCluster
 }
 
 // Cluster returns the cluster of that name; nil when there is none.

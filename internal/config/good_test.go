@@ -17,6 +17,7 @@ import (
 // compare tells Configs apart by all but extractors and TLS settings, which
 // have tests of their own.
 var compare = cmp.Options{
+	cmpopts.IgnoreUnexported(Config{}),
 	cmpopts.IgnoreInterfaces(struct{ probes.Extractor }{}),
 	cmpopts.IgnoreFields(probes.Cluster{}, "TLS"),
 	cmp.Comparer(func(a, b *url.URL) bool {
