@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,6 +13,7 @@ type Event struct {
 	Finding string // its key; "": about the incident as a whole
 	Text    string // one sentence for people, in English; Language.Event has others
 	Reason  Reason // the decision behind it
+	Detail  string // of EventTold the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity; else ""
 	Omitted int    // of EventCut: how many events are not kept
 }
 
@@ -53,7 +56,7 @@ const (
 	ReasonSeen        Reason = "seen"                 // the newest rounds see it so
 	ReasonWorse       Reason = "worse_than_before"    // a finding is more severe than all before
 	ReasonHeld        Reason = "held_long_enough"     // alerting.for has passed
-	ReasonCameAndWent Reason = "came_and_went"        // FlapTimes times within FlapWindow
+	ReasonCameAndWent Reason = "came_and_went"        // FlapTimes within FlapWindow
 	ReasonQuiet       Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
 	ReasonNotHeld     Reason = "not_held_long_enough" // quiet before alerting.for had passed
 	ReasonUnwatched   Reason = "no_longer_watched"    // its cluster is not in the configuration
@@ -69,3 +72,23 @@ const (
 // MaxEvents bounds a timeline. Of a longer one the beginning and the end are
 // kept: how it came about, and how it stands.
 const MaxEvents = 200
+
+// keptFirst is how many events of a bounded timeline are its beginning.
+const keptFirst = 50
+
+// appendEvent appends to a timeline and keeps its bound.
+func appendEvent(timeline []Event, e Event) []Event {
+	timeline = append(timeline, e)
+	if len(timeline) <= MaxEvents {
+		return timeline
+	}
+	if timeline[keptFirst].Kind != EventCut {
+		timeline[keptFirst] = Event{At: timeline[keptFirst].At, Kind: EventCut, Reason: ReasonBounded, Omitted: 1}
+	}
+	for len(timeline) > MaxEvents {
+		timeline = slices.Delete(timeline, keptFirst+1, keptFirst+2)
+		timeline[keptFirst].Omitted++
+	}
+	timeline[keptFirst].Text = fmt.Sprintf("%d events are not kept", timeline[keptFirst].Omitted)
+	return timeline
+}

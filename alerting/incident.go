@@ -1,6 +1,10 @@
 package alerting
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/checks"
@@ -66,4 +70,100 @@ func (i *Incident) heldSince() time.Time {
 		}
 	}
 	return since
+}
+
+// settle sets Ended: when the last of its findings went if nothing holds. A
+// finding that only became information did not go, and ends it at the time at.
+func (i *Incident) settle(at time.Time) {
+	switch {
+	case i.Holds():
+		i.Ended = time.Time{}
+	case i.Ended.IsZero():
+		i.Ended = at
+		if last := i.lastEnd(); !last.IsZero() {
+			i.Ended = last
+		}
+	}
+}
+
+// lastEnd is when the last of its findings to go went.
+func (i *Incident) lastEnd() time.Time {
+	var last time.Time
+	for _, m := range i.Findings {
+		if m.raises() && m.Ended.After(last) {
+			last = m.Ended
+		}
+	}
+	return last
+}
+
+// member returns the finding of a key, or nil.
+func (i *Incident) member(key string) *Member {
+	if key == "" {
+		return nil
+	}
+	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Key() == key })
+	if at < 0 {
+		return nil
+	}
+	return &i.Findings[at]
+}
+
+// lead makes the finding of a key the cause.
+func (i *Incident) lead(key string) {
+	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Key() == key })
+	if at < 0 {
+		return
+	}
+	m := i.Findings[at]
+	i.Cause = m.Finding
+	i.Findings = slices.Insert(slices.Delete(i.Findings, at, at+1), 0, m)
+}
+
+// add appends a finding, in the place of the one that has been over for the
+// longest when there are too many.
+func (i *Incident) add(m Member) {
+	i.Findings = append(i.Findings, m)
+	if len(i.Findings) <= MaxFindings {
+		return
+	}
+	oldest := -1
+	for at, m := range i.Findings {
+		if at > 0 && !m.Holds() && (oldest < 0 || m.Ended.Before(i.Findings[oldest].Ended)) {
+			oldest = at
+		}
+	}
+	if oldest > 0 {
+		i.Findings = slices.Delete(i.Findings, oldest, oldest+1)
+	}
+}
+
+// told returns how far a receiver knows of the incident; nil: it does not.
+func (i *Incident) told(receiver string) *Told {
+	at := slices.IndexFunc(i.Told, func(t Told) bool { return t.Receiver == receiver })
+	if at < 0 {
+		return nil
+	}
+	return &i.Told[at]
+}
+
+// clone copies the incident, but for the contents of findings, which nobody
+// changes.
+func (i *Incident) clone() Incident {
+	c := *i
+	c.Findings = slices.Clone(i.Findings)
+	c.Timeline = slices.Clone(i.Timeline)
+	c.Told = slices.Clone(i.Told)
+	for n := range c.Told {
+		c.Told[n].News = slices.Clone(c.Told[n].News)
+	}
+	return c
+}
+
+// incidentID names an incident by when it was opened, which it sorts by, and by
+// a hash of what began it: unique over restarts without a counter to keep.
+func incidentID(at time.Time, cluster, key string) string {
+	sum := sha256.Sum256([]byte(strconv.FormatInt(at.UnixNano(), 10) + "\x00" + cluster + "\x00" + key))
+	at = at.UTC()
+	return at.Format("20060102T150405") + strconv.Itoa(1000 + at.Nanosecond()/1e6)[1:] + "-" + hex.EncodeToString(sum[:4])
 }

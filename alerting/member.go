@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"slices"
 	"time"
 
 	"stickwatch/checks"
@@ -19,6 +20,29 @@ func (m Member) Holds() bool { return m.Ended.IsZero() }
 // raises reports whether the finding is worth an incident. Information is
 // listed with what it explains, or is explained by, and tells nobody anything
 // by itself.
-func (m Member) raises() bool { return raises(m.Finding) }
+func (m Member) raises() bool { return m.Severity.AtLeast(checks.Warning) }
 
-func raises(f checks.Finding) bool { return f.Severity.AtLeast(checks.Warning) }
+// flaps reports whether the finding had come and gone too often when it
+// appeared last.
+func (m Member) flaps() bool { return len(m.Came) >= FlapTimes }
+
+// isNews reports whether those who know of the incident want to hear that the
+// finding comes or goes. That it flaps is said once, and then no more.
+func (m Member) isNews() bool { return m.raises() && !m.flaps() }
+
+// refresh takes over what the newest round says of a finding that holds, and
+// reports whether it differs in more than its evidence. The earlier of two
+// beginnings stays: a monitor that was restarted may count anew.
+func (m *Member) refresh(s checks.Standing) (altered bool) {
+	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
+	if m.Since.Before(s.Since) {
+		s.Since = m.Since
+	}
+	m.Standing = s
+	return altered
+}
+
+// event begins a line of the timeline about the finding.
+func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
+	return Event{At: at, Kind: kind, Finding: m.Key(), Text: m.Summary, Reason: reason}
+}

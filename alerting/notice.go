@@ -13,7 +13,7 @@ type Notice struct {
 	Receiver string
 	Kind     NoticeKind
 	At       time.Time
-	Incident Incident // as it was at At
+	Incident Incident // as it was at At, without Told
 	News     []Event  // of Developed, Reminder and Resolved: what developed since the receiver's last notice, oldest first; the newest MaxNews of it
 
 	Attempts int    // deliveries tried so far, the one under way included

@@ -1,0 +1,165 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// A courier takes notices to one receiver, one at a time.
+type courier struct {
+	config   DispatcherConfig
+	receiver string
+	notifier Notifier
+	logger   *slog.Logger
+	wake     chan struct{}
+}
+
+// run delivers what is due, until ctx ends.
+func (c *courier) run(ctx context.Context) {
+	var failures int // of the outbox, in a row
+	for ctx.Err() == nil {
+		n, ok, err := c.config.Outbox.Claim(ctx, c.receiver, time.Now(), c.lease())
+		switch {
+		case ctx.Err() != nil && !ok:
+		case err != nil:
+			failures++
+			pause := backoffBound(failures)
+			c.logger.Error("looking into the outbox", "err", err, "again_in", pause)
+			c.sleep(ctx, pause)
+		case ok:
+			failures = 0
+			c.sleep(ctx, c.deliver(ctx, n))
+		default:
+			failures = 0
+			c.rest(ctx)
+		}
+	}
+}
+
+// lease outlives all that may be done with a notice, and its recording: while it
+// runs nobody else touches the notice.
+func (c *courier) lease() time.Duration { return 2*c.config.Timeout + c.config.Grace + time.Minute }
+
+// deliver makes one attempt and writes down what became of it. The pause is what
+// the receiver asked for.
+func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
+	receipt, result, err := c.attempt(ctx, n)
+	if err == nil {
+		c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Delivered(ctx, n.ID, receipt) })
+		c.config.Observe(c.receiver, result)
+		c.logger.Debug("notice delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
+		return 0
+	}
+	v := judge(n, time.Now(), err)
+	if ctx.Err() != nil && !v.bury {
+		v = verdict{} // it was cut off: the next to run tries again at once
+	}
+	reason := err.Error()
+	if v.bury {
+		c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Bury(ctx, n.ID, reason) })
+		c.config.Observe(c.receiver, Buried)
+		c.logger.Error("notice given up", "notice", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
+		return 0
+	}
+	at := time.Now().Add(v.wait)
+	c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Retry(ctx, n.ID, at, reason) })
+	c.config.Observe(c.receiver, Retried)
+	c.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", v.wait, "err", err)
+	time.AfterFunc(v.wait, c.rouse)
+	return v.pause
+}
+
+// attempt sends a notice, if no earlier attempt has. It goes on for Grace when
+// ctx ends: to be cut off would leave open whether the notice has arrived.
+func (c *courier) attempt(ctx context.Context, n Notice) (Receipt, Result, error) {
+	ctx, cancel := c.gracefully(ctx, 2*c.config.Timeout)
+	defer cancel()
+	if finder, ok := c.notifier.(Finder); ok && n.Attempts > 1 {
+		receipt, found, err := c.find(ctx, finder, n)
+		if err != nil {
+			return Receipt{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
+		}
+		if found {
+			return receipt, Found, nil
+		}
+	}
+	ctx, cancel = context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	receipt, err := c.notifier.Notify(ctx, n)
+	return receipt, Delivered, err
+}
+
+// find asks whether an earlier attempt arrived. That it cannot be told is no
+// reason to give the notice up, whatever the receiver says: only sending may be.
+func (c *courier) find(ctx context.Context, finder Finder, n Notice) (Receipt, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	receipt, found, err := finder.Find(ctx, n)
+	if permanent, ok := errors.AsType[Permanent](err); ok {
+		c.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", permanent)
+		return Receipt{}, false, nil
+	}
+	return receipt, found, err
+}
+
+// gracefully is a context that ends after a time, or Grace after its parent.
+func (c *courier) gracefully(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.config.Grace, cancel) })
+	return late, func() { stop(); cancel() }
+}
+
+// record writes down an outcome, and does nothing else until that is done: a
+// notice that is delivered, and not known to be, would be sent again. When ctx
+// ends it is tried once more; the next to run asks its Finder.
+func (c *courier) record(ctx context.Context, write func(context.Context) error) {
+	for failures := 1; ; failures++ {
+		err := c.once(ctx, write)
+		if err == nil {
+			return
+		}
+		pause := backoffBound(failures)
+		c.logger.Error("writing down a delivery", "err", err, "again_in", pause)
+		if ctx.Err() != nil {
+			return
+		}
+		c.sleep(ctx, pause)
+	}
+}
+
+func (c *courier) once(ctx context.Context, write func(context.Context) error) error {
+	ctx, cancel := c.gracefully(ctx, c.config.Timeout)
+	defer cancel()
+	return write(ctx)
+}
+
+// sleep lets a time go by, whatever happens.
+func (c *courier) sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// rest waits until there may be something to do.
+func (c *courier) rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-time.After(c.config.Poll):
+	}
+}
+
+// rouse ends a rest, or the next one.
+func (c *courier) rouse() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}

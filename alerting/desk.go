@@ -1,0 +1,108 @@
+package alerting
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A Desk turns what stands in clusters into incidents, and incidents into
+// notices. It is not safe for concurrent use.
+//
+// It goes on from the incidents it is made with, so that a restart tells nobody
+// anything twice. For that, everything it decides is in the steps it returns:
+// each must be written whole, in their order, before what came of it is used.
+type Desk struct {
+	config   Config
+	router   router
+	silences []Silence
+	docket   *docket
+}
+
+// Config says how a Desk decides.
+type Config struct {
+	Rules
+	Repeat    time.Duration // from an incident's last notice to a reminder, doubled after each up to a day; 0: no reminders
+	Receivers []string      // the names of all
+	Routes    []Route       // the first that matches wins, but for Continue; none: every receiver is told of everything
+	Windows   []Window
+}
+
+// NewDesk goes on from the past: the incidents that are not resolved, and those
+// that were within the last FlapWindow, by which a finding is known that comes
+// and goes.
+func NewDesk(c Config, past []Incident) *Desk {
+	d := &Desk{docket: newDocket(c.Rules, past)}
+	d.Configure(c)
+	return d
+}
+
+// Configure puts another configuration in force.
+func (d *Desk) Configure(c Config) {
+	d.config = c
+	d.router = router{receivers: c.Receivers, routes: c.Routes}
+	d.docket.rules = c.Rules
+}
+
+// Silence puts silences in force, in place of those before. It takes effect with
+// the next call of any other method.
+func (d *Desk) Silence(silences []Silence) { d.silences = slices.Clone(silences) }
+
+// Observe takes in what stands in a cluster after a round, all of it, and what
+// the round changed.
+func (d *Desk) Observe(at time.Time, cluster string, changes []checks.Change, standing []checks.Standing) Step {
+	d.docket.observe(at, cluster, changes, standing)
+	return d.step(at)
+}
+
+// Tick lets time go by. It is meant for every second or so.
+func (d *Desk) Tick(at time.Time) Step {
+	d.docket.advance(at)
+	return d.step(at)
+}
+
+// Watch ends the incidents of all clusters but these, which are the ones that
+// are watched from now on.
+func (d *Desk) Watch(at time.Time, clusters []string) Step {
+	d.docket.abandon(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
+	return d.step(at)
+}
+
+// Open returns copies of the incidents that are not resolved, oldest first.
+func (d *Desk) Open() []Incident {
+	list := make([]Incident, len(d.docket.open))
+	for n, i := range d.docket.open {
+		list[n] = i.clone()
+	}
+	return list
+}
+
+// step decides who is told of what has become of the incidents.
+func (d *Desk) step(at time.Time) Step {
+	var s Step
+	silenced := coverAt(at, d.silences, d.config.Windows)
+	for _, i := range d.docket.open {
+		d.hush(at, i, silenced)
+		s.Notices = append(s.Notices, d.tell(at, i)...)
+	}
+	s.Incidents = d.docket.take()
+	return s
+}
+
+// hush notes whether an incident is silenced. While nothing of it holds it stays
+// as it was: there is nothing to tell but its end.
+func (d *Desk) hush(at time.Time, i *Incident, silenced cover) {
+	if i.State == Resolved || !i.Holds() {
+		return
+	}
+	was := i.Silenced
+	i.Silenced = silenced.why(i)
+	switch {
+	case i.Silenced == was:
+	case i.Silenced == "":
+		d.docket.note(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are told again"}, false)
+	default:
+		d.docket.note(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: ReasonSilence, Text: i.Silenced}, false)
+	}
+}

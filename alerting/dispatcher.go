@@ -1,0 +1,75 @@
+package alerting
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A Dispatcher takes notices from the outbox to their receivers, each receiver
+// by a worker of its own: who is slow or down holds up nobody else, and nothing
+// of it reaches those who probe.
+type Dispatcher struct {
+	couriers []*courier
+}
+
+// DispatcherConfig says what a Dispatcher works with.
+type DispatcherConfig struct {
+	Outbox    Outbox
+	Notifiers map[string]Notifier                  // by receiver; those that are also a Finder are asked before a notice is sent again
+	Logger    *slog.Logger                         // nil: silent
+	Observe   func(receiver string, result Result) // counts what became of each attempt; nil: nobody does; called side by side
+	Poll      time.Duration                        // how often to look without being woken; 0: 5 s
+	Timeout   time.Duration                        // for one attempt; 0: 30 s
+	Grace     time.Duration                        // for an attempt under way when Run is to end; 0: 5 s
+}
+
+// A Result is what became of an attempt to deliver a notice.
+type Result string
+
+// The results.
+const (
+	Delivered Result = "delivered"
+	Found     Result = "found"   // an earlier attempt had delivered it
+	Retried   Result = "retried" // it is tried again later
+	Buried    Result = "buried"  // it was given up: a dead letter
+)
+
+// NewDispatcher makes a Dispatcher. Nothing happens before Run.
+func NewDispatcher(c DispatcherConfig) *Dispatcher {
+	const poll, timeout, grace = 5 * time.Second, 30 * time.Second, 5 * time.Second
+	c.Poll, c.Timeout, c.Grace = cmp.Or(c.Poll, poll), cmp.Or(c.Timeout, timeout), cmp.Or(c.Grace, grace)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, Result) {}
+	}
+	d := new(Dispatcher)
+	for receiver, notifier := range c.Notifiers {
+		d.couriers = append(d.couriers, &courier{
+			config: c, receiver: receiver, notifier: notifier,
+			logger: c.Logger.With("receiver", receiver), wake: make(chan struct{}, 1),
+		})
+	}
+	return d
+}
+
+// Run delivers until ctx ends, and returns when every worker is done: an attempt
+// under way has Grace to come to an end, and its outcome is written down.
+func (d *Dispatcher) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for _, c := range d.couriers {
+		workers.Go(func() { c.run(ctx) })
+	}
+	workers.Wait()
+}
+
+// Wake tells that there may be something new in the outbox. It never waits.
+func (d *Dispatcher) Wake() {
+	for _, c := range d.couriers {
+		c.rouse()
+	}
+}

@@ -1,0 +1,138 @@
+package alerting
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A docket holds the incidents that are open, and decides what becomes of them.
+// Every change of an incident is an event with a reason: what has no event has
+// not changed, and need not be written.
+type docket struct {
+	rules   Rules
+	open    []*Incident // oldest first; resolved ones until they are taken
+	touched []*Incident // that have new events
+	comings comings
+}
+
+// Rules are how long things must hold, or be quiet, to count.
+type Rules struct {
+	For          map[checks.Severity]time.Duration // before an incident is told, by its severity; 0: at once
+	ResolveAfter time.Duration                     // of quiet, before an incident is over; 0: at once
+}
+
+// newDocket goes on with incidents of the past. Those that are over tell what
+// has come and gone lately.
+func newDocket(rules Rules, past []Incident) *docket {
+	d := &docket{rules: rules, comings: make(comings)}
+	for _, i := range past {
+		d.comings.learn(&i)
+		if i.State != Resolved {
+			open := i.clone()
+			d.open = append(d.open, &open)
+		}
+	}
+	slices.SortFunc(d.open, byID)
+	return d
+}
+
+func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }
+
+// observe takes in what stands in a cluster at a moment, all of it. The changes
+// that led there tell only when those that are gone went.
+func (d *docket) observe(at time.Time, cluster string, changes []checks.Change, standing []checks.Standing) {
+	d.rest(at) // what comes back now may come too late, however long ago time was let go by
+	d.leave(at, cluster, changes, standing)
+	for _, f := range families(standing) {
+		d.place(at, cluster, f)
+	}
+	for _, i := range d.of(cluster) {
+		i.settle(at)
+	}
+	d.advance(at)
+}
+
+// leave ends what does not stand any more.
+func (d *docket) leave(at time.Time, cluster string, changes []checks.Change, standing []checks.Standing) {
+	stands := make(map[string]bool, len(standing))
+	for _, s := range standing {
+		stands[s.Key()] = true
+	}
+	went := make(map[string]time.Time)
+	for _, c := range changes {
+		if c.Kind == checks.Gone && !c.At.After(at) {
+			went[c.Key()] = c.At
+		}
+	}
+	for _, i := range d.of(cluster) {
+		for n := range i.Findings {
+			m := &i.Findings[n]
+			if !m.Holds() || stands[m.Key()] {
+				continue
+			}
+			m.Ended = at
+			if t := went[m.Key()]; !t.IsZero() {
+				m.Ended = t
+			}
+			d.note(i, m.event(at, EventLeft, ReasonGone), m.isNews())
+		}
+	}
+}
+
+// of are the open incidents of a cluster, oldest first.
+func (d *docket) of(cluster string) []*Incident {
+	var list []*Incident
+	for _, i := range d.open {
+		if i.Cluster == cluster && i.State != Resolved {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// where returns the open incident that a finding is part of: where it holds, or
+// else where it did last; nil: none.
+func (d *docket) where(cluster, key string) *Incident {
+	var last *Incident
+	var ended time.Time
+	for _, i := range d.of(cluster) {
+		m := i.member(key)
+		switch {
+		case m == nil:
+		case m.Holds():
+			return i
+		case last == nil || m.Ended.After(ended):
+			last, ended = i, m.Ended
+		}
+	}
+	return last
+}
+
+// note writes an event into an incident's timeline. News is for those who know
+// of the incident.
+func (d *docket) note(i *Incident, e Event, news bool) {
+	i.Timeline = appendEvent(i.Timeline, e)
+	if news {
+		for n := range i.Told {
+			i.Told[n].hear(e)
+		}
+	}
+	if !slices.Contains(d.touched, i) {
+		d.touched = append(d.touched, i)
+	}
+}
+
+// take returns copies of the incidents that have changed since it was called
+// last, and forgets those that are over.
+func (d *docket) take() []Incident {
+	var changed []Incident
+	for _, i := range d.touched {
+		changed = append(changed, i.clone())
+	}
+	d.touched = nil
+	d.open = slices.DeleteFunc(d.open, func(i *Incident) bool { return i.State == Resolved })
+	return changed
+}

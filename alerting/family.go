@@ -1,0 +1,83 @@
+package alerting
+
+import (
+	"slices"
+
+	"stickwatch/checks"
+)
+
+// A family is findings with one cause: the root, which nothing that stands
+// explains, and all that it explains, over any number of steps.
+type family struct {
+	root    string            // its key
+	members []checks.Standing // the root first, then as they were given
+}
+
+// families sorts what stands by its causes, in the order in which the first of
+// each family was given.
+func families(standing []checks.Standing) []family {
+	byKey := make(map[string]checks.Standing, len(standing))
+	var keys []string
+	for _, s := range standing {
+		key := s.Key()
+		if _, twice := byKey[key]; twice {
+			continue
+		}
+		byKey[key] = s
+		keys = append(keys, key)
+	}
+	var list []family
+	index := make(map[string]int)
+	for _, key := range keys {
+		root := rootOf(key, byKey)
+		at, known := index[root]
+		if !known {
+			at = len(list)
+			index[root] = at
+			list = append(list, family{root: root, members: []checks.Standing{byKey[root]}})
+		}
+		if key != root {
+			list[at].members = append(list[at].members, byKey[key])
+		}
+	}
+	return list
+}
+
+// rootOf follows explanations as far as they stand. Those that come from
+// different rounds could form a circle: its root is the first key in it by the
+// alphabet, so that all of the circle have the same.
+func rootOf(key string, standing map[string]checks.Standing) string {
+	explains := func(key string) (string, bool) {
+		cause := standing[key].ExplainedBy
+		_, stands := standing[cause]
+		return cause, stands
+	}
+	for range standing {
+		cause, ok := explains(key)
+		if !ok {
+			return key
+		}
+		key = cause
+	}
+	first := key
+	for next, _ := explains(key); next != key; next, _ = explains(next) {
+		first = min(first, next)
+	}
+	return first
+}
+
+// has reports whether the finding of a key is of the family.
+func (f family) has(key string) bool {
+	return slices.ContainsFunc(f.members, func(s checks.Standing) bool { return s.Key() == key })
+}
+
+// worst is the severity of its most severe finding.
+func (f family) worst() checks.Severity {
+	worst := checks.Info
+	for _, s := range f.members {
+		if s.Severity.AtLeast(worst) {
+			worst = s.Severity
+		}
+	}
+	return worst
+}

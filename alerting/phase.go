@@ -1,0 +1,68 @@
+package alerting
+
+import (
+	"fmt"
+	"time"
+)
+
+// advance moves incidents from state to state as time goes by.
+func (d *docket) advance(at time.Time) {
+	d.comings.forget(at)
+	d.rest(at)
+	for _, i := range d.open {
+		switch {
+		case !i.Holds():
+		case i.Flapping:
+			d.fire(at, i, ReasonCameAndWent)
+		case at.Sub(i.heldSince()) >= d.rules.For[i.Severity]:
+			d.fire(at, i, ReasonHeld)
+		}
+	}
+}
+
+// rest ends the incidents of which nothing has held for long enough.
+func (d *docket) rest(at time.Time) {
+	for _, i := range d.open {
+		quiet := d.rules.ResolveAfter
+		if i.Flapping {
+			quiet = max(quiet, FlapQuiet)
+		}
+		switch {
+		case i.State == Resolved || i.Holds() || at.Sub(i.Ended) < quiet:
+		case i.Fired.IsZero():
+			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it went away before anybody was told"})
+		default:
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("nothing of it has been seen for %s", quiet)})
+		}
+	}
+}
+
+// fire makes a pending incident one that is to be told.
+func (d *docket) fire(at time.Time, i *Incident, reason Reason) {
+	if i.State != Pending {
+		return
+	}
+	i.State, i.Fired = Firing, at
+	d.note(i, Event{At: at, Kind: EventFired, Reason: reason, Text: "it is to be told"}, false)
+}
+
+// close ends an incident.
+func (d *docket) close(at time.Time, i *Incident, last Event) {
+	for n := range i.Findings {
+		if m := &i.Findings[n]; m.Holds() {
+			m.Ended = at
+		}
+	}
+	i.settle(at)
+	i.State = Resolved
+	d.note(i, last, false)
+}
+
+// abandon ends the incidents of clusters that are not watched any more.
+func (d *docket) abandon(at time.Time, watched func(cluster string) bool) {
+	for _, i := range d.open {
+		if i.State != Resolved && !watched(i.Cluster) {
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster is not in the configuration any more"})
+		}
+	}
+}

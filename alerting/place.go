@@ -1,0 +1,159 @@
+package alerting
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// place finds the incident of a family, or opens one, and brings it up to date.
+// A family that only informs, and belongs to no incident, has none.
+func (d *docket) place(at time.Time, cluster string, f family) {
+	i := d.home(at, cluster, f)
+	if i == nil {
+		if !f.worst().AtLeast(checks.Warning) {
+			return
+		}
+		i = d.begin(at, cluster, f)
+	}
+	for _, s := range f.members {
+		d.admit(at, i, s)
+	}
+	if cause := i.Cause.Key(); cause != f.root && f.has(cause) {
+		i.lead(f.root)
+		d.note(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
+	}
+	if worst := f.worst(); !i.Severity.AtLeast(worst) {
+		i.Severity = worst
+		d.note(i, Event{
+			At: at, Kind: EventWorsened, Detail: string(worst), Reason: ReasonWorse,
+			Text: fmt.Sprintf("it is %s now", worst),
+		}, true)
+	}
+}
+
+// home returns the open incident that a family belongs to, or nil: the one that
+// its root is part of, or one that the family turns out to explain. When these
+// are several they are one from now on, the oldest.
+func (d *docket) home(at time.Time, cluster string, f family) *Incident {
+	root := d.where(cluster, f.root)
+	if root == nil {
+		// Its cause may be over by now, and yet its cause.
+		root = d.where(cluster, f.members[0].ExplainedBy)
+	}
+	var oldest *Incident
+	for _, i := range d.of(cluster) {
+		switch {
+		case i != root && !f.has(i.Cause.Key()):
+		case oldest == nil:
+			oldest = i
+		default:
+			d.merge(at, i, oldest)
+		}
+	}
+	return oldest
+}
+
+// begin opens an incident for a family.
+func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
+	root := f.members[0]
+	i := &Incident{
+		ID: incidentID(at, cluster, f.root), Cluster: cluster, State: Pending, Severity: f.worst(),
+		Cause: root.Finding, Started: root.Since,
+	}
+	for _, s := range f.members {
+		if s.Since.Before(i.Started) {
+			i.Started = s.Since
+		}
+	}
+	d.open = append(d.open, i)
+	slices.SortFunc(d.open, byID) // of incidents that begin together, a restart must see the same one first
+	return i
+}
+
+// admit makes a finding part of an incident, or brings it up to date there.
+func (d *docket) admit(at time.Time, i *Incident, s checks.Standing) {
+	m := i.member(s.Key())
+	switch {
+	case m == nil:
+		d.join(at, i, s)
+	case !m.Holds():
+		m.Standing, m.Ended = s, time.Time{}
+		d.come(at, i, m, ReasonSeen, EventReturned)
+	case m.refresh(s):
+		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
+	}
+	if i.Cause.Key() == s.Key() {
+		i.Cause = s.Finding
+	}
+}
+
+// join adds a finding to an incident. One that holds in another incident was
+// there by mistake, and is over there.
+func (d *docket) join(at time.Time, i *Incident, s checks.Standing) {
+	kind, reason := EventJoined, ReasonSameCause
+	if len(i.Timeline) == 0 {
+		kind, reason = EventOpened, ReasonNewCause
+	}
+	m := Member{Standing: s}
+	if other := d.where(i.Cluster, s.Key()); other != nil && other.member(s.Key()).Holds() {
+		was := other.member(s.Key())
+		was.Ended, m.Came = at, was.Came
+		moved := was.event(at, EventMoved, ReasonOtherCause)
+		moved.Detail = i.ID
+		d.note(other, moved, false)
+		i.add(m)
+		d.note(i, m.event(at, kind, reason), false)
+		return
+	}
+	i.add(m)
+	d.come(at, i, i.member(s.Key()), reason, kind)
+}
+
+// come notes that a finding has appeared, and whether it flaps.
+func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
+	if m.raises() {
+		m.Came = d.comings.came(subject{i.Cluster, m.Key()}, at)
+	}
+	d.note(i, m.event(at, kind, reason), m.isNews())
+	if m.flaps() && !i.Flapping {
+		i.Flapping = true
+		e := m.event(at, EventFlapping, ReasonCameAndWent)
+		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.Came), at.Sub(m.Came[0]), m.Summary)
+		d.note(i, e, true)
+	}
+}
+
+// merge makes a younger incident part of an older one: both have one cause. Who
+// was told of the younger one is told that it goes on in the other.
+func (d *docket) merge(at time.Time, younger, older *Incident) {
+	for _, m := range younger.Findings {
+		switch known := older.member(m.Key()); {
+		case known == nil:
+			older.add(m)
+		case m.Holds() && !known.Holds():
+			*known = m
+		}
+	}
+	d.note(older, Event{
+		At: at, Kind: EventMerged, Detail: younger.ID, Reason: ReasonOneCause,
+		Text: fmt.Sprintf("incident %s has the same cause", younger.ID),
+	}, true)
+	if !older.Severity.AtLeast(younger.Severity) {
+		older.Severity = younger.Severity
+	}
+	older.Flapping = older.Flapping || younger.Flapping
+	if younger.Started.Before(older.Started) {
+		older.Started = younger.Started
+	}
+	if !younger.Fired.IsZero() {
+		d.fire(at, older, ReasonOneCause)
+	}
+	d.close(at, younger, Event{
+		At: at, Kind: EventMerged, Detail: older.ID, Reason: ReasonOneCause,
+		Text: fmt.Sprintf("goes on in incident %s, which has the same cause", older.ID),
+	})
+	younger.MergedInto = older.ID
+}

@@ -1,0 +1,183 @@
+package alerting
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/checks"
+)
+
+// unexported fields of a finding are for the round that made it.
+var unexported = cmpopts.IgnoreUnexported(checks.Finding{})
+
+// noon is when every story begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// usual are the rules of the configuration's defaults.
+func usual() Config {
+	return Config{
+		Rules: Rules{
+			For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
+			ResolveAfter: 30 * time.Second,
+		},
+		Repeat:    4 * time.Hour,
+		Receivers: []string{"ops"},
+	}
+}
+
+// finding reads "critical node_paused/node1 < dependency_down/Redis": severity,
+// key, and the key of what explains it.
+func finding(t testing.TB, text string) checks.Finding {
+	t.Helper()
+	text, cause, _ := strings.Cut(text, " < ")
+	severity, key, ok := strings.Cut(text, " ")
+	code, subject, _ := strings.Cut(key, "/")
+	f := checks.Finding{
+		Code: checks.Code(code), Severity: checks.Severity(severity), ExplainedBy: cause,
+		Summary: "summary of " + key, Remedy: "remedy of " + key,
+	}
+	if f.Code == checks.DependencyDown {
+		f.Dependency = subject
+	} else if subject != "" {
+		f.Node, f.Nodes = subject, []string{subject}
+	}
+	if !ok || !checks.Known(f.Code) || f.Key() != key {
+		t.Fatalf("%q is no finding", text)
+	}
+	return f
+}
+
+// findings reads a line of them, separated by ";".
+func findings(t testing.TB, line string) []checks.Finding {
+	t.Helper()
+	var list []checks.Finding
+	for text := range strings.SplitSeq(line, ";") {
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, finding(t, text))
+		}
+	}
+	return list
+}
+
+// A rig is a desk with what stands before it: rounds go in, notices come out.
+type rig struct {
+	config  Config
+	desk    *Desk
+	ledgers map[string]*checks.Ledger
+	kept    map[string]Incident // on the disk, by ID
+	ids     []string            // in the order of opening
+}
+
+func newRig(c Config) *rig {
+	return &rig{config: c, desk: NewDesk(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident)}
+}
+
+// see takes a round of a cluster.
+func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notice {
+	ledger := r.ledgers[cluster]
+	if ledger == nil {
+		ledger = checks.NewLedger(checks.Damping{})
+		r.ledgers[cluster] = ledger
+	}
+	changes := ledger.Update(checks.Report{Cluster: cluster, Started: at, Findings: seen})
+	return r.commit(r.desk.Observe(at, cluster, changes, ledger.Standing()))
+}
+
+// commit keeps a step as the history does: as JSON.
+func (r *rig) commit(s Step) []Notice {
+	for _, i := range s.Incidents {
+		if _, known := r.kept[i.ID]; !known {
+			r.ids = append(r.ids, i.ID)
+		}
+		r.kept[i.ID] = copied(i)
+	}
+	return s.Notices
+}
+
+func copied(i Incident) Incident {
+	body, err := json.Marshal(i)
+	if err != nil {
+		panic(err)
+	}
+	var c Incident
+	if err := json.Unmarshal(body, &c); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// restart goes on from what is on the disk.
+func (r *rig) restart(at time.Time) {
+	var past []Incident
+	for _, id := range r.ids {
+		if i := r.kept[id]; i.State != Resolved || at.Sub(i.Ended) <= FlapWindow {
+			past = append(past, i)
+		}
+	}
+	silences := r.desk.silences
+	r.desk = NewDesk(r.config, past)
+	r.desk.Silence(silences)
+}
+
+// tell renders notices: "ops fired #1 node_down/node1 warning".
+func (r *rig) tell(notices []Notice) []string {
+	var lines []string
+	for _, n := range notices {
+		line := fmt.Sprintf("%s %s #%d %s %s", n.Receiver, n.Kind, slices.Index(r.ids, n.Incident.ID)+1, n.Incident.Cause.Key(), n.Incident.Severity)
+		if len(n.News) > 0 {
+			var news []string
+			for _, e := range n.News {
+				news = append(news, strings.TrimSpace(string(e.Kind)+" "+e.Finding))
+			}
+			line += " [" + strings.Join(news, ", ") + "]"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// A scene is a moment of a story. What stands is "" for nothing and "…" when
+// only time goes by.
+type scene struct {
+	at     time.Duration
+	stands string
+	want   []string
+}
+
+const onlyTime = "…"
+
+// play plays a story, with a restart after every scene or without.
+func (r *rig) play(t *testing.T, scenes []scene, restarts bool) {
+	t.Helper()
+	for _, s := range scenes {
+		at := noon.Add(s.at)
+		var notices []Notice
+		if s.stands == onlyTime {
+			notices = r.commit(r.desk.Tick(at))
+		} else {
+			notices = r.see(at, "shop", findings(t, s.stands))
+		}
+		if diff := cmp.Diff(s.want, r.tell(notices)); diff != "" {
+			t.Errorf("at %s (-want +got):\n%s", s.at, diff)
+		}
+		if restarts {
+			r.restart(at)
+		}
+	}
+}
+
+// told renders a timeline: "opened node_down/node1 new_cause".
+func told(timeline []Event) []string {
+	var lines []string
+	for _, e := range timeline {
+		lines = append(lines, strings.Join(strings.Fields(fmt.Sprint(e.Kind, " ", e.Finding, " ", e.Reason)), " "))
+	}
+	return lines
+}

@@ -1,0 +1,99 @@
+package alerting
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+func TestReceiversOf(t *testing.T) {
+	all := []string{"ops", "pager", "shop"}
+	pager := Route{Receiver: "pager", Severity: checks.Critical}
+	pagerToo := Route{Receiver: "pager", Severity: checks.Critical, Continue: true}
+	for name, tt := range map[string]struct {
+		routes   []Route
+		severity checks.Severity
+		want     []string
+	}{
+		"no routes: everybody":         {nil, checks.Warning, all},
+		"the first that matches":       {[]Route{pager, {Receiver: "ops"}}, checks.Critical, []string{"pager"}},
+		"the next, if it does not":     {[]Route{pager, {Receiver: "ops"}}, checks.Warning, []string{"ops"}},
+		"both, if the first goes on":   {[]Route{pagerToo, {Receiver: "ops"}}, checks.Critical, []string{"pager", "ops"}},
+		"each once":                    {[]Route{pagerToo, pager}, checks.Critical, []string{"pager"}},
+		"by cluster":                   {[]Route{{Receiver: "pager", Cluster: "mall"}, {Receiver: "shop", Cluster: "shop"}}, checks.Warning, []string{"shop"}},
+		"by code":                      {[]Route{{Receiver: "pager", Code: checks.NodeDown}, {Receiver: "shop", Code: checks.NodePaused}}, checks.Warning, []string{"shop"}},
+		"nobody":                       {[]Route{pager}, checks.Warning, nil},
+		"a receiver that is not there": {[]Route{{Receiver: "gone", Continue: true}, {Receiver: "ops"}}, checks.Warning, []string{"ops"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := Incident{Cluster: "shop", Severity: tt.severity, Cause: checks.Finding{Code: checks.NodePaused}}
+			if diff := cmp.Diff(tt.want, router{all, tt.routes}.receiversOf(&i)); diff != "" {
+				t.Errorf("receivers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRoutes: who has been told of an incident is told to its end, whichever way
+// it would go by then.
+func TestRoutes(t *testing.T) {
+	const s = time.Second
+	c := usual()
+	c.Receivers = []string{"ops", "pager"}
+	c.Routes = []Route{{Receiver: "pager", Severity: checks.Critical}, {Receiver: "ops", Severity: checks.Warning}}
+	r := newRig(c)
+	r.play(t, []scene{
+		{0, down1, nil},
+		{30 * s, down1, []string{"ops fired #1 node_down/node1 warning"}},
+		{60 * s, down1 + ";" + rotation1, []string{
+			"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]",
+			"pager fired #1 node_down/node1 critical",
+		}},
+	}, false)
+	c.Receivers = []string{"pager"} // a reload
+	c.Routes = c.Routes[:1]
+	r.desk.Configure(c)
+	r.play(t, []scene{
+		{70 * s, "", nil},
+		{100 * s, "", []string{"pager resolved #1 node_down/node1 critical [left node_down/node1, left node_failing_in_rotation/node1]"}},
+	}, false)
+}
+
+// TestNoticeIDs: the same however often a step that was lost is decided anew.
+func TestNoticeIDs(t *testing.T) {
+	var ids [2][]string
+	for n := range ids {
+		r := newRig(usual())
+		for _, at := range []time.Duration{0, time.Second, 40 * time.Second, 80 * time.Second} {
+			line := paused1
+			if at > time.Second {
+				line = ""
+			}
+			for _, notice := range r.see(noon.Add(at), "shop", findings(t, line)) {
+				ids[n] = append(ids[n], notice.ID)
+			}
+		}
+	}
+	id := incidentID(noon, "shop", "node_paused/node1")
+	if diff := cmp.Diff([]string{id + "/ops/1", id + "/ops/2"}, ids[0]); diff != "" {
+		t.Errorf("ids (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(ids[0], ids[1]); diff != "" {
+		t.Errorf("ids of another time (-first +second):\n%s", diff)
+	}
+}
+
+func TestStepThen(t *testing.T) {
+	a := Step{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notices: []Notice{{ID: "1/ops/1"}}}
+	b := Step{Incidents: []Incident{{ID: "1", State: Firing}}, Notices: []Notice{{ID: "1/ops/2"}}}
+	want := Step{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notices: []Notice{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
+	if diff := cmp.Diff(want, a.Then(b), unexported); diff != "" {
+		t.Errorf("joined (-want +got):\n%s", diff)
+	}
+	if !(Step{}).Then(Step{}).Empty() || a.Empty() {
+		t.Error("a step is empty if it has neither incidents nor notices")
+	}
+}

@@ -1,0 +1,145 @@
+package alerting
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestTimeline: every decision is in the timeline, by its reason.
+func TestTimeline(t *testing.T) {
+	const s = time.Second
+	for name, tt := range map[string]struct {
+		scenes []scene
+		want   [][]string // by incident
+	}{
+		"a cause that is found, and leaves": {
+			[]scene{
+				{at: 0, stands: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}},
+				{at: 3 * s, stands: redis + ";" + paused1 + byRedis},
+				{at: 6 * s, stands: paused1},
+				{at: 9 * s, stands: ""},
+				{at: 39 * s, stands: onlyTime, want: []string{"ops resolved #1 dependency_down/Redis critical " +
+					"[joined dependency_down/Redis, explained dependency_down/Redis, left dependency_down/Redis, left node_paused/node1]"}},
+			},
+			[][]string{{
+				"opened node_paused/node1 new_cause", "fired held_long_enough", "told first_notice",
+				"joined dependency_down/Redis same_cause", "altered node_paused/node1 seen", "explained dependency_down/Redis cause_found",
+				"left dependency_down/Redis gone", "altered node_paused/node1 seen",
+				"left node_paused/node1 gone", "resolved quiet_long_enough", "told told_before",
+			}},
+		},
+		"a warning that nobody is told of": {
+			[]scene{{at: 0, stands: down1}, {at: 10 * s, stands: ""}, {at: 40 * s, stands: onlyTime}},
+			[][]string{{"opened node_down/node1 new_cause", "left node_down/node1 gone", "withdrawn not_held_long_enough"}},
+		},
+		"two that are one": {
+			[]scene{
+				{at: 0, stands: down1},
+				{at: 3 * s, stands: down1 + "; warning node_down/node2"},
+				{at: 6 * s, stands: redis + ";" + down1 + byRedis + "; warning node_down/node2" + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
+			},
+			[][]string{
+				{
+					"opened node_down/node1 new_cause", "merged one_cause", "joined dependency_down/Redis same_cause",
+					"altered node_down/node1 seen", "altered node_down/node2 seen", "explained dependency_down/Redis cause_found",
+					"worsened worse_than_before", "fired held_long_enough", "told first_notice",
+				},
+				{"opened node_down/node2 new_cause", "merged one_cause"},
+			},
+		},
+		"a finding with another cause": {
+			[]scene{
+				{at: 0, stands: redis + ";" + paused1 + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
+				{
+					at: 60 * s, stands: redis + "; critical dependency_down/MySQL;" + paused1 + " < dependency_down/MySQL",
+					want: []string{"ops fired #2 dependency_down/MySQL critical"},
+				},
+			},
+			[][]string{
+				{
+					"opened dependency_down/Redis new_cause", "joined node_paused/node1 same_cause", "fired held_long_enough",
+					"told first_notice", "moved node_paused/node1 other_cause",
+				},
+				{"opened dependency_down/MySQL new_cause", "joined node_paused/node1 same_cause", "fired held_long_enough", "told first_notice"},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			r.play(t, tt.scenes, false)
+			var got [][]string
+			for _, id := range r.ids {
+				got = append(got, told(r.kept[id].Timeline))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("timelines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTimelineIsBounded: of a long one the beginning and the end are kept.
+func TestTimelineIsBounded(t *testing.T) {
+	var timeline []Event
+	for n := range 1000 {
+		timeline = appendEvent(timeline, Event{Kind: EventAltered, Text: fmt.Sprint(n)})
+	}
+	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events are not kept"}
+	want := []string{"0", "49", cut.Text, "851", "999"}
+	got := []string{timeline[0].Text, timeline[49].Text, timeline[50].Text, timeline[51].Text, timeline[199].Text}
+	if diff := cmp.Diff(want, got); diff != "" || len(timeline) != MaxEvents || timeline[50] != cut {
+		t.Errorf("got %d events, %+v in place of those that are not kept (-want +got):\n%s", len(timeline), timeline[50], diff)
+	}
+}
+
+// TestFindingsAreBounded: those that have been over for the longest give way.
+func TestFindingsAreBounded(t *testing.T) {
+	var i Incident
+	for n := range MaxFindings + 1 {
+		m := Member{Standing: standing(finding(t, fmt.Sprintf("warning node_down/node%d", n)))}
+		if n == 7 || n == 9 {
+			m.Ended = noon.Add(-time.Duration(n) * time.Minute)
+		}
+		i.add(m)
+	}
+	if i.member("node_down/node9") != nil || i.member("node_down/node7") == nil || len(i.Findings) != MaxFindings {
+		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), MaxFindings)
+	}
+}
+
+// TestIncidentIDs sort by time and differ by what began.
+func TestIncidentIDs(t *testing.T) {
+	ids := []string{
+		incidentID(noon, "shop", "node_down/node1"), incidentID(noon.Add(time.Millisecond), "shop", "node_down/node1"),
+		incidentID(noon.Add(time.Second), "shop", "node_down/node1"), incidentID(noon.Add(24*time.Hour), "shop", "node_down/node1"),
+	}
+	if !slices.IsSorted(ids) {
+		t.Errorf("%q are not in the order of time", ids)
+	}
+	others := []string{ids[0], incidentID(noon, "shop", "node_down/node2"), incidentID(noon, "mall", "node_down/node1"), incidentID(noon.Add(1), "shop", "node_down/node1")}
+	slices.Sort(others)
+	if unique := slices.Compact(slices.Clone(others)); len(unique) != len(others) {
+		t.Errorf("%q are not unique", others)
+	}
+}
+
+// TestWatch: incidents of a cluster that is not watched any more are over, and
+// who knows of them is told.
+func TestWatch(t *testing.T) {
+	r := newRig(usual())
+	r.play(t, []scene{{at: 0, stands: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)
+	if got := r.tell(r.commit(r.desk.Watch(noon.Add(time.Second), []string{"shop"}))); got != nil {
+		t.Errorf("got %q of a cluster that is still watched", got)
+	}
+	got := r.tell(r.commit(r.desk.Watch(noon.Add(time.Second), []string{"mall"})))
+	if diff := cmp.Diff([]string{"ops resolved #1 node_paused/node1 critical"}, got); diff != "" {
+		t.Errorf("notices (-want +got):\n%s", diff)
+	}
+	if open := r.desk.Open(); len(open) != 0 {
+		t.Errorf("got %d open incidents, want none", len(open))
+	}
+}
