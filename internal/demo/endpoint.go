@@ -2,12 +2,14 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +41,7 @@ func (e *endpoint) start() error {
 	if e.cancel != nil {
 		return nil
 	}
-	ln, err := net.Listen("tcp", e.addr)
+	ln, err := e.listen()
 	if err != nil {
 		return fmt.Errorf("listening on %q: %w", e.addr, err)
 	}
@@ -57,6 +59,22 @@ func (e *endpoint) start() error {
 		e.serve(ctx, ln)
 	}(e.done)
 	return nil
+}
+
+// leftWithin is for how long an address that was left may still be taken.
+const leftWithin = 10 * time.Second
+
+// listen takes the address. One that is ours, and was left, nobody else can
+// have; but a process which was forked just then holds a copy of the listener
+// until it becomes the program that it shall be.
+func (e *endpoint) listen() (net.Listener, error) {
+	ours := e.anchor != nil
+	for end := time.Now().Add(leftWithin); ; time.Sleep(time.Millisecond) {
+		ln, err := net.Listen("tcp", e.addr)
+		if !ours || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return ln, err
+		}
+	}
 }
 
 // stop leaves the address, so that connections to it are refused, and cuts

@@ -1,0 +1,55 @@
+package demo
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"sync"
+	"testing"
+)
+
+// TestEndpointAmidForks leaves and takes an address again while processes are
+// started, each of which holds a copy of every listener for a moment.
+func TestEndpointAmidForks(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var forks sync.WaitGroup
+	defer forks.Wait()
+	defer cancel()
+	for range 4 {
+		forks.Go(func() {
+			for ctx.Err() == nil {
+				exec.CommandContext(ctx, "true").Run() // what comes of it is nobody's business
+			}
+		})
+	}
+	e := newEndpoint("", leave)
+	defer e.close()
+	for range 500 {
+		if err := e.start(); err != nil {
+			t.Fatal(err)
+		}
+		e.stop()
+	}
+}
+
+// TestEndpointTaken: an address that is somebody else's cannot be had.
+func TestEndpointTaken(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	e := newEndpoint(ln.Addr().String(), leave)
+	if err := e.start(); err == nil {
+		e.close()
+		t.Fatal("took an address that is taken")
+	}
+}
+
+// leave serves nobody until it is told to stop.
+func leave(ctx context.Context, ln net.Listener) {
+	<-ctx.Done()
+	ln.Close()
+}
