@@ -38,8 +38,11 @@ type family struct {
 
 func (c counters) families() []family {
 	return []family{
-		{probesTotal, c.probes}, {sessionMoves, c.moves}, {incidentsTotal, c.incidents},
-		{notificationsTotal, c.notifications}, {jobsSkipped, c.skipped},
+		{probesTotal, c.probes},
+		{sessionMoves, c.moves},
+		{incidentsTotal, c.incidents},
+		{notificationsTotal, c.notifications},
+		{jobsSkipped, c.skipped},
 	}
 }
 

@@ -37,8 +37,11 @@ func (t timings) observe(phases probes.Timing, cluster, target, probe string) {
 		name string
 		took time.Duration
 	}{
-		{"dns", phases.DNS}, {"connect", phases.Connect}, {"tls", phases.TLS},
-		{"first_byte", phases.FirstByte}, {"total", phases.Total},
+		{"dns", phases.DNS},
+		{"connect", phases.Connect},
+		{"tls", phases.TLS},
+		{"first_byte", phases.FirstByte},
+		{"total", phases.Total},
 	} {
 		if p.took > 0 {
 			t.WithLabelValues(cluster, target, probe, p.name).Observe(p.took.Seconds())
