@@ -1,6 +1,8 @@
 package checks_test
 
 import (
+	"time"
+
 	"slices"
 
 	"stickwatch/probes"
@@ -56,5 +58,21 @@ var blindSpotSpecs = []spec{
 			r.down("node3")
 		}),
 		want: []string{"warning node_down/node3", "info blind_spot/rotation [node2]"},
+	},
+	{
+		name:  "looks further apart than an ejection lasts",
+		round: from(func() *round { return hashed(3) }, func(r *round) { r.Every = 15 * time.Second }),
+		want:  []string{"info blind_spot/interval"},
+	},
+	{name: "none: looks closer than that", round: from(func() *round { return hashed(3) }, func(r *round) { r.Every = 3 * time.Second })},
+	{
+		name: "none: the balancer's log tells of every ejection",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			r.Every, r.Cluster.Balancer.Evidence.NginxErrorLog = 15*time.Second, "/var/log/nginx/error.log"
+		}),
+	},
+	{
+		name:  "none: the balancer is not of nginx's kind",
+		round: bent(func(r *round) { r.Every = time.Minute }),
 	},
 }

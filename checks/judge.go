@@ -14,7 +14,7 @@ var families = []family{
 	drift, losses, sharing, cookies, handshakes,
 	rotation, splits, restarts,
 	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, unread, unreadStatus, stores,
+	latency, certificates, blindSpots, seldom, unread, unreadStatus, stores,
 }
 
 // Judge tells what a round means.

@@ -17,7 +17,8 @@ type Round struct {
 	ExpectVersion string  // every node must run it; "": any
 	Ignore        []Code  // findings of these codes are not made
 
-	Past map[string]Memory // what earlier rounds knew of the nodes, by id; nil: nothing
+	Every time.Duration     // at which canaries come back between rounds; 0: they do not
+	Past  map[string]Memory // what earlier rounds knew of the nodes, by id; nil: nothing
 
 	Balancers    []probes.BalancerObservation
 	Nodes        []probes.NodeObservation // as Cluster.Nodes

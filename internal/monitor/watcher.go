@@ -42,6 +42,7 @@ type Watcher struct {
 
 // Pace says how often what is asked for anew.
 type Pace struct {
+	Canary    time.Duration // how often Visit is called; 0: never
 	Status    time.Duration // in trouble, at least so often a whole round is taken
 	Newcomers time.Duration // while all is well; 0: a minute
 	CanaryAge time.Duration // after which a canary makes room for a new one; 0: ten minutes
@@ -74,6 +75,7 @@ type Probe struct {
 type Judgement struct {
 	Picture
 	Round    checks.Round
+	Whole    bool // everything was asked, and Report.Session.Moves is what happened since the last time
 	Changes  []checks.Change
 	Canaries []Canary
 }
@@ -150,11 +152,11 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			return // a whole round is coming
 		}
 		r := w.prober.refresh(ctx, w.last, part, w.witness)
-		r.Past = w.memory
+		r.Past, r.Every = w.memory, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
 		if report := checks.Judge(r); alike(report, w.verdict) && ctx.Err() == nil {
 			w.tell(r, part)
-			w.conclude(r, report)
+			w.conclude(r, report, false)
 		} else {
 			w.takeWhole(ctx)
 		}
@@ -196,14 +198,14 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 		return // cut short: it proves nothing
 	}
 	w.whole = began
-	r.Past = w.memory
+	r.Past, r.Every = w.memory, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
 	report := checks.Judge(r)
 	w.tell(r, Status, Pages, Dependencies)
 	w.flock.tell(r, w.observer)
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
-	changes := w.conclude(r, report)
+	changes := w.conclude(r, report, true)
 	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
 	if len(changes) > 0 {
 		w.patience = 0
@@ -211,7 +213,7 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 }
 
 // conclude makes a judged round the newest, and tells what it changed.
-func (w *Watcher) conclude(r checks.Round, report checks.Report) []checks.Change {
+func (w *Watcher) conclude(r checks.Round, report checks.Report, whole bool) []checks.Change {
 	if report.Verdict != w.verdict.Verdict || w.since.IsZero() {
 		w.since = r.Started
 	}
@@ -219,7 +221,7 @@ func (w *Watcher) conclude(r checks.Round, report checks.Report) []checks.Change
 	w.last, w.verdict, w.memory = r, report, checks.Remember(r.Past, r)
 	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
 	w.picture.Store(&p)
-	w.observer.Judged(Judgement{Picture: p, Round: r, Changes: changes, Canaries: w.flock.told()})
+	w.observer.Judged(Judgement{Picture: p, Round: r, Whole: whole, Changes: changes, Canaries: w.flock.told()})
 	return changes
 }
 
