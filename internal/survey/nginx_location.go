@@ -1,0 +1,81 @@
+package survey
+
+import (
+	"strings"
+)
+
+// locations follows a block's locations to the upstreams.
+func (r *nginxReader) locations(block []directive, s nginxScope) {
+	for _, d := range block {
+		switch d.name {
+		case "location":
+			r.locations(d.block, s.location(d))
+		case "if", "limit_except":
+			r.locations(d.block, s.within(d.block))
+		case "proxy_pass":
+			r.pass(d, s)
+		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass":
+			if u := r.named(strings.TrimPrefix(strings.TrimPrefix(d.arg(0), "grpc://"), "grpcs://")); u != nil {
+				u.guess("nodes", d.place.String()+": "+d.name+": the nodes do not speak plain HTTP there: write the addresses at which they do")
+				r.describe(u, s)
+			}
+		}
+	}
+}
+
+// location is the scope of a location block.
+func (s nginxScope) location(d directive) nginxScope {
+	s.rewritten = false
+	s = s.within(d.block)
+	s.path, s.regex = route{place: d.place, path: d.arg(0)}, false
+	switch d.arg(0) {
+	case "=":
+		s.path.path, s.path.exact = d.arg(1), true
+	case "^~":
+		s.path.path = d.arg(1)
+	case "~", "~*":
+		s.regex = true
+	}
+	if !strings.HasPrefix(s.path.path, "/") { // @name
+		s.regex = true
+	}
+	return s
+}
+
+// pass follows a proxy_pass.
+func (r *nginxReader) pass(d directive, s nginxScope) {
+	scheme, rest, ok := strings.Cut(d.arg(0), "://")
+	if !ok {
+		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.place, d.arg(0))
+		return
+	}
+	name, uri := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		name, uri = rest[:i], rest[i:]
+	}
+	u := r.named(name)
+	switch {
+	case u == nil && strings.Contains(name, "$"):
+		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.place, d.arg(0))
+		return
+	case u == nil:
+		return // one server is no cluster
+	}
+	if scheme == "https" {
+		for i := range u.servers {
+			u.servers[i].scheme = scheme
+		}
+	}
+	r.describe(u, s)
+	switch {
+	case s.rewritten:
+		r.note("%s: a rewrite changes the path: the way of %s to %s is not followed", d.place, s.path.path, u.name)
+	case s.regex || s.path.path == "" || strings.Contains(uri, "$"):
+	default:
+		s.path.to = s.path.path
+		if uri != "" {
+			s.path.to = uri
+		}
+		u.lead(s.path)
+	}
+}

@@ -1,0 +1,32 @@
+package survey
+
+import (
+	"fmt"
+
+	"stickwatch/probes"
+)
+
+// A reading is what a configuration says.
+type reading struct {
+	notebook
+	upstreams []*upstream
+}
+
+func (r *reading) named(name string) *upstream {
+	for _, u := range r.upstreams {
+		if u.name == name {
+			return u
+		}
+	}
+	return nil
+}
+
+// A notebook is what could not be read or understood, for people.
+type notebook []string
+
+// maxNote bounds what is told in one note, in bytes.
+const maxNote = 400
+
+func (n *notebook) note(format string, args ...any) {
+	*n = append(*n, probes.Clean(fmt.Sprintf(format, args...), maxNote))
+}
