@@ -24,7 +24,7 @@ var Catalogue = []Metric{
 	balancerUp, nodeUp, nodeState, nodeInRotation, nodeInfo, dependencyUp, certificateExpiry, clockOffset,
 	sessionSticky, sessionShared, sessionMoves, canaryAge,
 	probesTotal, probeDuration,
-	findingActive, findingExplained, incidentsTotal, incidentsOpen,
+	findingActive, findingExplained, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
 	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, buildInfo,
 }
@@ -79,6 +79,10 @@ var (
 		"cluster", "target", "probe", "phase")
 	incidentsTotal = counter("incidents_total", "Incidents that fired, by the code of their cause.", "cluster", "code")
 	incidentsOpen  = gauge("incidents_open", "Incidents that are firing now.", "cluster", "severity")
+
+	deploymentActive = gauge("deployment_active",
+		"1 for each deployment that was announced and goes on, by the name it was announced with; absent otherwise.",
+		"cluster", "deployment")
 
 	notificationsTotal = counter("notifications_total",
 		"Attempts to tell a receiver: delivered, retried (it failed and is tried again), buried (given up).", "receiver", "result")

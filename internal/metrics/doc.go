@@ -11,10 +11,11 @@
 // Labels are clusters, nodes, balancers, dependencies and receivers of the
 // configuration, and words of closed sets: codes, severities, results, phases.
 // What a target says of itself enters in two places, the version and the state
-// of a node. Every value is cut to 128 characters; of each label a cluster has at
-// most 500 values while the daemon lives, and the rest is "other", as are nodes
-// that nobody has listed. A node that makes up a version for every answer costs
-// 500 series, and not a Prometheus.
+// of a node; what people say in one, the name of a deployment. Every value is cut
+// to 128 characters; of each label a cluster has at most 500 values while the
+// daemon lives, and the rest is "other", as are nodes that nobody has listed. A
+// node that makes up a version for every answer costs 500 series, and not a
+// Prometheus.
 //
 // A cluster costs a series of incidents_total for each code and two of
 // session_moves_total for each pair of nodes, from the start: Prometheus sees no

@@ -19,12 +19,13 @@ type Live struct {
 	registry *prometheus.Registry
 	words    *vocabulary
 
-	pictures  *pictures
-	canaries  *canaries
-	incidents *openIncidents
-	counters  counters
-	timings   timings
-	daemon    daemon
+	pictures    *pictures
+	canaries    *canaries
+	incidents   *openIncidents
+	deployments *deployments
+	counters    counters
+	timings     timings
+	daemon      daemon
 }
 
 // Build is what a binary knows of itself. Empty fields are told as "unknown".
@@ -37,16 +38,17 @@ type Build struct {
 func New(b Build) *Live {
 	words := newVocabulary()
 	l := &Live{
-		registry:  prometheus.NewRegistry(),
-		words:     words,
-		pictures:  &pictures{words: words},
-		canaries:  &canaries{words: words},
-		incidents: &openIncidents{},
-		counters:  newCounters(words),
-		timings:   newTimings(),
-		daemon:    newDaemon(b),
+		registry:    prometheus.NewRegistry(),
+		words:       words,
+		pictures:    &pictures{words: words},
+		canaries:    &canaries{words: words},
+		incidents:   &openIncidents{},
+		deployments: &deployments{words: words},
+		counters:    newCounters(words),
+		timings:     newTimings(),
+		daemon:      newDaemon(b),
 	}
-	l.Register(l.pictures, l.canaries, l.incidents, l.counters, l.timings, l.daemon)
+	l.Register(l.pictures, l.canaries, l.incidents, l.deployments, l.counters, l.timings, l.daemon)
 	l.Register(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return l
 }
@@ -131,6 +133,10 @@ func (l *Live) Incident(cluster string, cause checks.Code) {
 // are shown.
 func (l *Live) Incidents(open []alerting.Incident) { l.incidents.observe(open) }
 
+// Deployments replaces what is known of deployments, of all clusters. Only those
+// that go on are shown: whoever begins or ends one tells all that are left.
+func (l *Live) Deployments(announced []checks.Deployment) { l.deployments.observe(announced) }
+
 // Receivers begins to count for receivers of notices, at the start and after a
 // reload, so that the first notice that is buried is an increase.
 func (l *Live) Receivers(names []string) {
@@ -174,6 +180,7 @@ func (l *Live) Forget(cluster string) {
 	l.pictures.forget(cluster)
 	l.canaries.forget(cluster)
 	l.incidents.forget(cluster)
+	l.deployments.forget(cluster)
 	l.counters.forget(cluster)
 	l.timings.forget(cluster)
 	l.words.forget(cluster)

@@ -87,6 +87,19 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
+// TestDeployments: what is over is not shown, and neither is what was never
+// announced again.
+func TestDeployments(t *testing.T) {
+	l := world()
+	if n := testutil.CollectAndCount(l.deployments); n != 1 {
+		t.Errorf("got %d deployments that go on, want 1", n)
+	}
+	l.Deployments(nil)
+	if n := testutil.CollectAndCount(l.deployments); n != 0 {
+		t.Errorf("got %d deployments that go on, want none", n)
+	}
+}
+
 // TestHandler: the text format for all, native histograms for a Prometheus that
 // asks for protocol buffers.
 func TestHandler(t *testing.T) {
@@ -128,6 +141,7 @@ func TestSideBySide(t *testing.T) {
 				worldSamples(l, time.Now())
 				l.Canaries("shop", map[string]time.Time{"node1": time.Now()})
 				l.Incidents([]alerting.Incident{{Cluster: "shop", State: alerting.Firing}})
+				l.Deployments([]checks.Deployment{{Cluster: "shop", Name: "12.3.5"}})
 				l.Restore(l.Counters(), []string{"shop"})
 				l.Forget("shop")
 			}

@@ -122,3 +122,33 @@ func (o *openIncidents) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 }
+
+// deployments are those that go on, by their names.
+type deployments struct {
+	words *vocabulary
+	present[[]string]
+}
+
+func (d *deployments) observe(announced []checks.Deployment) {
+	now := make(map[string][]string)
+	for _, a := range announced {
+		if a.To.IsZero() {
+			now[a.Cluster] = append(now[a.Cluster], a.Name)
+		}
+	}
+	d.replace(now)
+}
+
+// Describe implements prometheus.Collector.
+func (d *deployments) Describe(descs chan<- *prometheus.Desc) { descs <- deploymentActive.desc() }
+
+// Collect implements prometheus.Collector.
+func (d *deployments) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, names := range d.copy() {
+		vec := deploymentActive.gauge() // two may have one name
+		for _, name := range names {
+			vec.WithLabelValues(label(cluster), d.words.fold(cluster, "deployment", name)).Set(1)
+		}
+		vec.Collect(metrics)
+	}
+}

@@ -30,6 +30,11 @@ func world() *Live {
 		{Cluster: "shop", State: alerting.Firing, Severity: checks.Critical},
 		{Cluster: "shop", State: alerting.Pending, Severity: checks.Warning},
 	})
+	l.Deployments([]checks.Deployment{
+		{Cluster: "shop", Name: "12.3.5", Span: checks.Span{From: now}},
+		{Cluster: "shop", Name: "12.3.5", Span: checks.Span{From: now}}, // announced by two people
+		{Cluster: "shop", Name: "12.3.4", Span: checks.Span{From: now.Add(-time.Hour), To: now}},
+	})
 	l.Notified("ops", Delivered)
 	l.Notified("ops", Retried)
 	l.Notified("hook", Buried)
