@@ -1,0 +1,130 @@
+// Package example has notices for the tests of receivers: one incident from
+// beginning to end, and one that came from a hostile target.
+package example
+
+import (
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// Start is when the incidents of this package began.
+var Start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// Receiver is whom the notices are for.
+const Receiver = "ops"
+
+// Fired tells of a dependency that is down, and of two nodes that paused.
+func Fired() alerting.Notice {
+	n := notice(alerting.NoticeFired, 1, 2*time.Second)
+	n.Incident = incident()
+	return n
+}
+
+// Developed tells that a third node paused, and that the first runs again.
+func Developed() alerting.Notice {
+	n := notice(alerting.NoticeDeveloped, 2, 40*time.Second)
+	n.Incident = incident()
+	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
+	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
+	n.News = []alerting.Event{
+		{At: Start.Add(20 * time.Second), Kind: alerting.EventJoined, Finding: "node_paused/node3", Text: "Node paused joined: node3", Reason: alerting.ReasonSameCause},
+		{At: Start.Add(30 * time.Second), Kind: alerting.EventLeft, Finding: "node_paused/node1", Text: "Node paused is over: node1", Reason: alerting.ReasonGone},
+	}
+	return n
+}
+
+// Reminder tells four hours later that it still goes on, now and then.
+func Reminder() alerting.Notice {
+	n := notice(alerting.NoticeReminder, 3, 4*time.Hour)
+	n.Incident = Developed().Incident
+	n.Incident.Flapping = true
+	return n
+}
+
+// Resolved tells that it is over.
+func Resolved() alerting.Notice {
+	n := notice(alerting.NoticeResolved, 4, 5*time.Hour)
+	n.Incident = Developed().Incident
+	n.Incident.State = alerting.Resolved
+	n.Incident.Ended = Start.Add(4*time.Hour + 59*time.Minute + 30*time.Second)
+	for i := range n.Incident.Findings {
+		n.Incident.Findings[i].Ended = n.Incident.Ended
+	}
+	n.News = []alerting.Event{
+		{At: n.Incident.Ended, Kind: alerting.EventLeft, Finding: "dependency_down/Redis Server", Text: "Dependency down is over: Redis Server", Reason: alerting.ReasonGone},
+	}
+	return n
+}
+
+// Hostile tells what a target made up to do harm, in every text.
+func Hostile() alerting.Notice {
+	n := Developed()
+	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
+	n.Incident.Cluster = evil
+	n.Incident.MergedInto = evil
+	f := checks.Finding{
+		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
+		Summary: evil, Remedy: evil, Evidence: []string{evil, evil, evil, evil, evil},
+	}
+	n.Incident.Cause = f
+	n.Incident.Findings = []alerting.Member{member(f, 0)}
+	for _, e := range checks.Catalogue {
+		f.Code = e.Code
+		n.Incident.Findings = append(n.Incident.Findings, member(f, 0))
+	}
+	for range 40 {
+		n.News = append(n.News, alerting.Event{At: Start, Kind: alerting.EventJoined, Finding: evil, Text: evil})
+	}
+	return n
+}
+
+func notice(kind alerting.NoticeKind, number int, after time.Duration) alerting.Notice {
+	return alerting.Notice{
+		ID: alerting.NoticeID("20260301T120000-5f2c", Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Attempts: 1,
+	}
+}
+
+func incident() alerting.Incident {
+	cause := checks.Finding{
+		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1", "node2"},
+		Summary: "Redis Server is down, as 2 nodes say.",
+		Remedy:  "Start Redis Server; the nodes resume by themselves.",
+		Evidence: []string{
+			"12:00:00 redis://10.0.0.5:6379: connection refused",
+			"12:00:00 node1 /status: paused, \"Redis Server is not available\"",
+			"12:00:00 node2 /status: paused, \"Redis Server is not available\"",
+			"12:00:01 redis://10.0.0.5:6379: connection refused",
+			"12:00:02 redis://10.0.0.5:6379: connection refused",
+		},
+	}
+	i := alerting.Incident{
+		ID: "20260301T120000-5f2c", Cluster: "shop", State: alerting.Firing, Severity: checks.Critical,
+		Cause: cause, Started: Start, Fired: Start.Add(time.Second),
+		Findings: []alerting.Member{member(cause, 0), member(paused("node1"), 0), member(paused("node2"), time.Second)},
+	}
+	i.Told = []alerting.Told{{Receiver: Receiver, Notices: 1}}
+	return i
+}
+
+func paused(node string) checks.Finding {
+	return checks.Finding{
+		Code: checks.NodePaused, Severity: checks.Critical, Node: node, Nodes: []string{node},
+		Summary: node + " has paused: Redis Server is not available.", Remedy: "Bring back Redis Server.",
+		Evidence: []string{"12:00:00 " + node + " /status: paused"}, ExplainedBy: "dependency_down/Redis Server",
+	}
+}
+
+func member(f checks.Finding, after time.Duration) alerting.Member {
+	since := Start.Add(after)
+	return alerting.Member{Standing: checks.Standing{Finding: f, Since: since, Last: since}, Came: []time.Time{since}}
+}
+
+// Now is a notice as if it were written now: receivers that are asked for what
+// is newer than a notice go by its time.
+func Now(n alerting.Notice) alerting.Notice {
+	n.At = time.Now()
+	return n
+}

@@ -1,0 +1,161 @@
+package post
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+)
+
+// TestStatusMatrix: every status is taken, tried again, tried again when
+// somebody may have repaired it, or refused for good.
+func TestStatusMatrix(t *testing.T) {
+	again := map[int]time.Duration{408: 0, 425: 0, 429: 0, 401: RepairPause, 403: RepairPause, 404: RepairPause, 405: RepairPause, 407: RepairPause}
+	for status := 200; status < 600; status++ {
+		refusal := Refusal{Status: status}
+		after, retriable := again[status]
+		var want error
+		switch {
+		case status >= 500 || retriable:
+			want = alerting.Retriable{After: after, Err: refusal}
+		case status >= 400:
+			want = alerting.Permanent{Err: refusal}
+		case status >= 300:
+			want = alerting.Retriable{After: RepairPause, Err: refusal}
+		}
+		if got := Judge(refusal, http.Header{}, time.Time{}); got != want {
+			t.Errorf("status %d: got %#v, want %#v", status, got, want)
+		}
+	}
+}
+
+// TestRetryAfterIsObeyed whatever the passing trouble.
+func TestRetryAfterIsObeyed(t *testing.T) {
+	for _, status := range []int{408, 429, 503} {
+		refusal := Refusal{Status: status}
+		want := alerting.Retriable{After: 30 * time.Second, Err: refusal}
+		if got := Judge(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); got != want {
+			t.Errorf("status %d: got %#v, want %#v", status, got, want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                               0,
+		"30":                             30 * time.Second,
+		"0":                              0,
+		"-5":                             0,
+		"1.5":                            0,
+		"99999999":                       time.Hour,
+		"99999999999999999999":           0,
+		"soon":                           0,
+		"Sun, 01 Mar 2026 12:00:20 GMT":  20 * time.Second,
+		"Sun, 01 Mar 2026 11:00:00 GMT":  0,
+		"Sun, 01 Mar 2027 11:00:00 GMT":  time.Hour,
+		"Sunday, 01-Mar-26 12:01:00 GMT": time.Minute,
+	} {
+		if got := RetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("Retry-After %q: got %v, want %v", value, got, want)
+		}
+	}
+}
+
+// TestRedirects: a message goes on to the same place as it is, or nowhere.
+func TestRedirects(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a message went to another host")
+	}))
+	defer elsewhere.Close()
+	var got []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("/taken", func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Method+" "+string(body))
+	})
+	mux.Handle("/307", http.RedirectHandler("/taken", http.StatusTemporaryRedirect))
+	mux.Handle("/302", http.RedirectHandler("/taken", http.StatusFound))
+	mux.Handle("/away", http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	for path, want := range map[string]string{
+		"/307":  "",
+		"/302":  "got status 302 Found, a redirect that is not followed",
+		"/away": "got status 307 Temporary Redirect, a redirect that is not followed",
+	} {
+		err := box(t, server.URL+path).Post(t.Context(), http.Header{}, []byte("message"))
+		if text(err) != want {
+			t.Errorf("%s: got %q, want %q", path, text(err), want)
+		}
+	}
+	if diff := cmp.Diff([]string{"POST message"}, got); diff != "" {
+		t.Errorf("what arrived (-want +got):\n%s", diff)
+	}
+}
+
+// TestErrorsShowNoAddress: whatever goes wrong, the path of the address, which
+// may be a password, is not told.
+func TestErrorsShowNoAddress(t *testing.T) {
+	const secret = "T000SECRET"
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("how") {
+		case "die":
+			panic(http.ErrAbortHandler)
+		case "loop":
+			http.Redirect(w, r, r.URL.String(), http.StatusTemporaryRedirect)
+		default:
+			http.Error(w, "cannot POST "+r.URL.String(), http.StatusNotFound)
+		}
+	}))
+	defer echo.Close()
+	for _, address := range []string{
+		echo.URL + "/" + secret,
+		echo.URL + "/" + secret + "?how=die",
+		echo.URL + "/" + secret + "?how=loop",
+		"http://user:" + secret + "@127.0.0.1:1/" + secret,
+		"ftp://127.0.0.1/" + secret,
+	} {
+		err := box(t, address).Post(t.Context(), http.Header{}, nil)
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("got error %v, want one without the address", err)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no\x1b[31m such\nlabel "+strings.Repeat("x", 1<<20), http.StatusBadRequest)
+	}))
+	defer server.Close()
+	b := box(t, server.URL)
+	b.Quote = func(answer string) string { return answer[:20] }
+	const want = `got status 400 Bad Request: "no[31m such label xx"`
+	if err := b.Post(t.Context(), http.Header{}, nil); text(err) != want {
+		t.Errorf("got %q, want %q", text(err), want)
+	}
+}
+
+func box(t *testing.T, address string) Box {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Box{Client: Client(nil), URL: u}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,122 @@
+package message
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// maxNodes bounds the nodes that are named for one finding.
+const maxNodes = 8
+
+// facts are where and since when; those that say nothing are left out.
+func (w Writer) facts(i alerting.Incident) []Fact {
+	l := w.labels()
+	nodes := l.node
+	if len(nodesOf(i.Cause)) > 1 {
+		nodes = l.nodes
+	}
+	all := []Fact{
+		{Label: l.severity, Value: l.severities[i.Severity]},
+		{Label: l.cluster, Value: name(i.Cluster)},
+		{Label: nodes, Value: w.names(nodesOf(i.Cause))},
+		{Label: l.dependency, Value: name(i.Cause.Dependency)},
+		{Label: l.target, Value: name(i.Cause.Target)},
+		{Label: l.since, Value: w.moment(i.Started), At: i.Started},
+		{Label: l.until, Value: w.moment(i.Ended), At: i.Ended},
+	}
+	if i.Flapping {
+		all = append(all, Fact{Label: l.flapping, Value: l.comesAndGoes})
+	}
+	return slices.DeleteFunc(all, func(f Fact) bool { return f.Value == "" })
+}
+
+// consequences are what the cause explains: a line for each code of what holds,
+// and of what is over by now, in the order in which they appeared.
+func (w Writer) consequences(i alerting.Incident) []string {
+	type kind struct {
+		code checks.Code
+		over bool
+	}
+	var kinds []kind
+	subjects := make(map[kind][]string)
+	for _, m := range i.Findings {
+		if m.Key() == i.Cause.Key() {
+			continue
+		}
+		k := kind{m.Code, !m.Holds()}
+		if _, ok := subjects[k]; !ok {
+			kinds = append(kinds, k)
+		}
+		subjects[k] = append(subjects[k], subjectsOf(m.Finding)...)
+	}
+	var lines []string
+	for _, k := range kinds {
+		lines = append(lines, w.consequence(k.code, k.over && i.State != alerting.Resolved, subjects[k]))
+	}
+	return w.bounded(lines, maxConsequences)
+}
+
+func (w Writer) consequence(code checks.Code, over bool, subjects []string) string {
+	l, line := w.labels(), w.title(code)
+	if over {
+		line += l.isOver
+	}
+	if names := w.names(unique(subjects)); names != "" {
+		line += l.colon + names
+	}
+	return line
+}
+
+// names lists names, as many as are worth reading.
+func (w Writer) names(all []string) string {
+	named := make([]string, len(all))
+	for i, n := range all {
+		named[i] = name(n)
+	}
+	return strings.Join(w.bounded(named, maxNodes), w.labels().comma)
+}
+
+func nodesOf(f checks.Finding) []string {
+	if f.Node != "" {
+		return []string{f.Node}
+	}
+	return f.Nodes
+}
+
+// subjectsOf are what a finding is about, by the most telling of its names.
+func subjectsOf(f checks.Finding) []string {
+	if f.Dependency != "" {
+		return []string{f.Dependency}
+	}
+	if nodes := nodesOf(f); len(nodes) > 0 {
+		return nodes
+	}
+	if f.Target != "" {
+		return []string{f.Target}
+	}
+	return nil
+}
+
+func unique(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// name is a name that somebody or something gave, made harmless.
+func name(text string) string { return probes.Clean(text, maxName) }
+
+// plain reads a code aloud: "session_drift" is "Session drift".
+func plain(c checks.Code) string {
+	words := strings.ReplaceAll(name(string(c)), "_", " ")
+	return cmp.Or(strings.ToUpper(words[:min(1, len(words))])+words[min(1, len(words)):], "?")
+}

@@ -1,0 +1,75 @@
+package message
+
+import "stickwatch/checks"
+
+// labels are the words of a message itself, in one language.
+type labels struct {
+	headline   string // with severity, cluster and title
+	severities map[checks.Severity]string
+	resolved   string
+
+	severity, cluster, node, nodes, dependency, target string
+	since, until, flapping, comesAndGoes               string
+
+	evidence, consequences, remedy, news string
+	page, grafana                        string
+
+	goesOn string // with a duration
+	over   string // with a duration, a number of findings and a severity
+	merged string // with the other incident
+	more   string // with a number
+	isOver string // after the title of a finding that does not hold any more
+
+	colon, comma string
+	units        [4]string // of days, hours, minutes and seconds, after their number
+	betweenUnits string
+}
+
+func (w Writer) labels() *labels {
+	if w.Language == "zh" {
+		return &chinese
+	}
+	return &english
+}
+
+var english = labels{
+	headline:   "[%s] %s: %s",
+	severities: map[checks.Severity]string{checks.Critical: "Critical", checks.Warning: "Warning", checks.Info: "Info"},
+	resolved:   "Resolved",
+
+	severity: "Severity", cluster: "Cluster", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
+	since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
+
+	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
+	page: "Incident", grafana: "Grafana",
+
+	goesOn: "Still so after %s.",
+	over:   "Over after %s. Findings: %d, the worst: %s.",
+	merged: "It has the same cause as incident %s, and goes on there.",
+	more:   "and %d more",
+	isOver: " (over)",
+
+	colon: ": ", comma: ", ",
+	units: [4]string{" d", " h", " min", " s"}, betweenUnits: " ",
+}
+
+var chinese = labels{
+	headline:   "【%s】%s：%s",
+	severities: map[checks.Severity]string{checks.Critical: "严重", checks.Warning: "警告", checks.Info: "信息"},
+	resolved:   "已恢复",
+
+	severity: "级别", cluster: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
+	since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
+
+	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",
+	page: "事件详情", grafana: "Grafana",
+
+	goesOn: "已持续 %s，尚未恢复。",
+	over:   "历时 %s后恢复。共 %d 项发现，最高级别：%s。",
+	merged: "与事件 %s 同因，后续见该事件。",
+	more:   "另有 %d 项",
+	isOver: "（已恢复）",
+
+	colon: "：", comma: "、",
+	units: [4]string{" 天", " 小时", " 分", " 秒"}, betweenUnits: " ",
+}

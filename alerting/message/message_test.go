@@ -1,0 +1,87 @@
+package message_test
+
+import (
+	"flag"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/message"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestPlain: the golden files are what people read.
+func TestPlain(t *testing.T) {
+	for language, w := range writers() {
+		for name, n := range map[string]alerting.Notice{
+			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
+		} {
+			t.Run(language+" "+name, func(t *testing.T) {
+				golden(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
+			})
+		}
+	}
+}
+
+// TestHostile: whatever a target says, a message is a bounded number of bounded,
+// harmless lines.
+func TestHostile(t *testing.T) {
+	text := writers()["en"].Write(example.Hostile()).Plain()
+	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\u202e\r") {
+		t.Errorf("got control characters in %.500q", text)
+	}
+	lines := strings.Split(text, "\n")
+	if len(lines) > 60 {
+		t.Errorf("got %d lines, want at most 60", len(lines))
+	}
+	for _, line := range lines {
+		if len(line) > 2000 {
+			t.Errorf("got a line of %d bytes: %.100q", len(line), line)
+		}
+	}
+}
+
+func TestZeroWriter(t *testing.T) {
+	m := message.Writer{}.Write(alerting.Notice{Kind: alerting.NoticeFired})
+	if diff := cmp.Diff("[] : ?", m.Headline); diff != "" {
+		t.Errorf("the headline of an empty notice (-want +got):\n%s", diff)
+	}
+	if len(m.Links) != 0 {
+		t.Errorf("got links %v, want none", m.Links)
+	}
+}
+
+func writers() map[string]message.Writer {
+	page := &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}
+	grafana := &url.URL{Scheme: "https", Host: "grafana.example", Path: "/d/stickwatch", RawQuery: "orgId=1"}
+	return map[string]message.Writer{
+		"en": {Page: page, Grafana: grafana},
+		"zh": {Language: "zh", Words: example.Chinese{}, Page: page, Zone: time.FixedZone("CST", 8*60*60)},
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}

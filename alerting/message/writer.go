@@ -1,0 +1,125 @@
+package message
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A Writer writes messages. The zero Writer writes English, without links, with
+// times in UTC.
+type Writer struct {
+	Language string         // "en" or "zh"; "": "en"
+	Words    Words          // what findings and events are called in that language; nil: as they call themselves
+	Page     *url.URL       // stickwatch's own page; nil: no links to it
+	Grafana  *url.URL       // the dashboard; nil: no links to it
+	Zone     *time.Location // of times; nil: UTC
+}
+
+// Words says in one language what findings and events say in English.
+type Words interface {
+	Title(checks.Code) string     // "Dependency down"
+	Remedy(checks.Finding) string // one or two sentences
+	Event(alerting.Event) string  // one sentence
+}
+
+// Write says what a notice tells.
+func (w Writer) Write(n alerting.Notice) Message {
+	l, i := w.labels(), n.Incident
+	m := Message{
+		Kind:         n.Kind,
+		Severity:     i.Severity,
+		Resolved:     n.Kind == alerting.NoticeResolved || i.State == alerting.Resolved,
+		Summary:      probes.Clean(i.Cause.Summary, maxLine),
+		Facts:        w.facts(i),
+		Evidence:     Section{l.evidence, w.evidence(i.Cause)},
+		Consequences: Section{l.consequences, w.consequences(i)},
+		News:         Section{l.news, w.news(n.News)},
+		Links:        w.links(i),
+		colon:        l.colon,
+	}
+	if remedy := w.remedy(i.Cause); remedy != "" && !m.Resolved {
+		m.Remedy = Section{l.remedy, []string{remedy}}
+	}
+	m.Headline = w.headline(m, i)
+	m.Closing = w.closing(m, n)
+	return m
+}
+
+func (w Writer) headline(m Message, i alerting.Incident) string {
+	l := w.labels()
+	state := l.severities[i.Severity]
+	if m.Resolved {
+		state = l.resolved
+	}
+	return fmt.Sprintf(l.headline, state, name(i.Cluster), w.title(i.Cause.Code))
+}
+
+func (w Writer) closing(m Message, n alerting.Notice) string {
+	l, i := w.labels(), n.Incident
+	switch {
+	case i.MergedInto != "":
+		return fmt.Sprintf(l.merged, name(i.MergedInto))
+	case m.Resolved:
+		return fmt.Sprintf(l.over, w.duration(i.Duration(n.At)), len(i.Findings), l.severities[i.Severity])
+	case m.Kind == alerting.NoticeReminder:
+		return fmt.Sprintf(l.goesOn, w.duration(i.Duration(n.At)))
+	default:
+		return ""
+	}
+}
+
+func (w Writer) evidence(f checks.Finding) []string {
+	var lines []string
+	for _, e := range f.Evidence {
+		lines = append(lines, probes.Clean(e, maxLine))
+	}
+	return w.bounded(lines, maxEvidence)
+}
+
+// news drops the oldest: how things stand matters more than how they came about.
+func (w Writer) news(events []alerting.Event) []string {
+	var lines []string
+	for _, e := range events[max(0, len(events)-maxNews):] {
+		lines = append(lines, w.clock(e.At)+" "+w.event(e))
+	}
+	return lines
+}
+
+// bounded cuts lines, and counts what is cut. A single line more is no longer
+// than the line that would count it.
+func (w Writer) bounded(lines []string, most int) []string {
+	rest := len(lines) - most
+	if rest <= 1 {
+		return lines
+	}
+	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
+}
+
+func (w Writer) event(e alerting.Event) string {
+	text := e.Text
+	if w.Words != nil {
+		text = cmp.Or(w.Words.Event(e), text)
+	}
+	return probes.Clean(text, maxLine)
+}
+
+func (w Writer) title(c checks.Code) string {
+	if w.Words == nil {
+		return plain(c)
+	}
+	return cmp.Or(probes.Clean(w.Words.Title(c), maxName), plain(c))
+}
+
+func (w Writer) remedy(f checks.Finding) string {
+	text := f.Remedy
+	if w.Words != nil {
+		text = cmp.Or(w.Words.Remedy(f), text)
+	}
+	return probes.Clean(text, maxLine)
+}

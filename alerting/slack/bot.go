@@ -1,0 +1,151 @@
+package slack
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+
+	api "github.com/slack-go/slack"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/post"
+	"stickwatch/alerting/message"
+)
+
+// A Secret is text that shows itself only when it is asked to.
+type Secret interface{ Reveal() string }
+
+// BotConfig says where a Bot posts.
+type BotConfig struct {
+	Token   Secret         // needs the scope chat:write; more makes it more exact, see the package's comment
+	Channel string         // its id, or "#name", where the bot is a member
+	APIURL  string         // "": https://slack.com/api/
+	Writer  message.Writer // writes what is posted
+	Client  *http.Client   // nil: one with time-outs
+	Logger  *slog.Logger   // nil: silent
+}
+
+// A Bot posts by Slack's API: the first notice of an incident into the channel;
+// later ones update that message, and are said in its thread.
+type Bot struct {
+	client  *api.Client
+	channel string
+	writer  message.Writer
+	logger  *slog.Logger
+
+	blind sync.Once // says that the token may not read
+
+	mu sync.Mutex
+	id string // of the channel; "": not known yet
+}
+
+// NewBot makes a Bot. It calls nobody.
+func NewBot(c BotConfig) *Bot {
+	client := post.Client(c.Client)
+	client.Transport = bounded{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
+	b := &Bot{
+		client: api.New(c.Token.Reveal(),
+			api.OptionAPIURL(strings.TrimSuffix(cmp.Or(c.APIURL, api.APIURL), "/")+"/"),
+			api.OptionHTTPClient(client)),
+		channel: c.Channel,
+		writer:  c.Writer,
+		logger:  cmp.Or(c.Logger, slog.New(slog.DiscardHandler)),
+	}
+	if channelID.MatchString(c.Channel) {
+		b.id = c.Channel
+	}
+	return b
+}
+
+// Notify posts a notice. A message that somebody deleted is posted anew.
+func (b *Bot) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+	m := b.writer.Write(n)
+	channel, root, ok := parseThread(n.Thread)
+	if !ok {
+		return b.open(ctx, n, m)
+	}
+	// The update comes first: it may be done twice, and what Find finds is done.
+	switch err := b.update(ctx, channel, root, m); {
+	case says(err, "message_not_found"):
+		return b.open(ctx, n, m)
+	case says(err, "cant_update_message", "edit_window_closed"): // the thread still tells
+	case err != nil:
+		return alerting.Receipt{}, b.failure("updating a message in", err)
+	}
+	if _, _, err := b.post(ctx, channel, n, reply(m), api.MsgOptionTS(root)); err != nil {
+		return alerting.Receipt{}, b.failure("replying in", err)
+	}
+	return alerting.Receipt{Thread: n.Thread}, nil
+}
+
+// open begins a thread.
+func (b *Bot) open(ctx context.Context, n alerting.Notice, m message.Message) (alerting.Receipt, error) {
+	channel, ts, err := b.post(ctx, cmp.Or(b.known(), b.channel), n, root(m))
+	if err != nil {
+		return alerting.Receipt{}, b.failure("posting to", err)
+	}
+	b.learn(channel)
+	return alerting.Receipt{Thread: thread(channel, ts)}, nil
+}
+
+func (b *Bot) post(ctx context.Context, channel string, n alerting.Notice, c content, more ...api.MsgOption) (id, ts string, err error) {
+	more = append(more, api.MsgOptionMetadata(mark(n)))
+	err = c.shortened(func(c content) error {
+		id, ts, err = b.client.PostMessageContext(ctx, channel, append(c.options(), more...)...)
+		if err == nil && (id == "" || ts == "") {
+			return errNoAnswer
+		}
+		return err
+	})
+	return id, ts, err
+}
+
+func (b *Bot) update(ctx context.Context, channel, ts string, m message.Message) error {
+	return root(m).shortened(func(c content) error {
+		_, updated, _, err := b.client.UpdateMessageContext(ctx, channel, ts, c.options()...)
+		if err == nil && updated == "" {
+			return errNoAnswer
+		}
+		return err
+	})
+}
+
+// failure judges an error, and says at which channel.
+func (b *Bot) failure(doing string, err error) error {
+	return judge(fmt.Sprintf("%s %q", doing, b.channel), err)
+}
+
+func (b *Bot) known() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.id
+}
+
+func (b *Bot) learn(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.id = id
+}
+
+// maxAnswer bounds an answer, in bytes: a page of messages is the largest. The
+// library reads answers whole.
+const maxAnswer = 8 << 20
+
+// bounded cuts answers.
+type bounded struct{ http.RoundTripper }
+
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := b.RoundTripper.RoundTrip(req)
+	if err == nil {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(res.Body, maxAnswer), res.Body}
+	}
+	return res, err
+}

@@ -1,0 +1,154 @@
+package slack_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/slack"
+	"stickwatch/alerting/slack/slacktest"
+)
+
+// verdict is what the dispatcher goes by, and the operator reads. It ends the
+// test when an error shows a secret.
+func verdict(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return "taken"
+	}
+	for _, secret := range []string{slacktest.Token, "hooksecret"} {
+		if strings.Contains(fmt.Sprintf("%+v %#v", err, err), secret) {
+			t.Errorf("the error %v shows a secret", err)
+		}
+	}
+	if r, ok := errors.AsType[alerting.Retriable](err); ok {
+		return fmt.Sprintf("again after %v: %v", r.After, err)
+	}
+	if _, ok := errors.AsType[alerting.Permanent](err); ok {
+		return fmt.Sprintf("never: %v", err)
+	}
+	return fmt.Sprintf("undecided: %v", err)
+}
+
+// TestErrors: what is wrong with the message ends it; all else is tried again, a
+// minute later where somebody must put it right.
+func TestErrors(t *testing.T) {
+	const always = -1
+	for name, tt := range map[string]struct {
+		fault slacktest.Fault
+		want  string
+	}{
+		"limited":              {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to "#ops": slack rate limit exceeded, retry after 7s`},
+		"limited for a week":   {slacktest.Fault{Status: 429, After: "604800"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 168h0m0s`},
+		"down":                 {slacktest.Fault{Status: 500}, `again after 0s: posting to "#ops": slack server error: 500 Internal Server Error`},
+		"in maintenance":       {slacktest.Fault{Status: 503, After: "60"}, `again after 0s: posting to "#ops": slack server error: 503 Service Unavailable`},
+		"behind a login page":  {slacktest.Fault{Status: 200}, `again after 0s: posting to "#ops": invalid character 'c' looking for beginning of value`},
+		"behind a strict wall": {slacktest.Fault{Status: 403}, `again after 1m0s: posting to "#ops": slack server error: 403 Forbidden`},
+		"not itself":           {slacktest.Fault{Error: "internal_error"}, `again after 0s: posting to "#ops": slack says "internal_error"`},
+		"busy":                 {slacktest.Fault{Error: "ratelimited"}, `again after 0s: posting to "#ops": slack says "ratelimited"`},
+		"fatal":                {slacktest.Fault{Error: "fatal_error"}, `again after 0s: posting to "#ops": slack says "fatal_error"`},
+		"invalid token":        {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: posting to "#ops": slack says "invalid_auth" (give a valid token)`},
+		"revoked token":        {slacktest.Fault{Error: "token_revoked"}, `again after 1m0s: posting to "#ops": slack says "token_revoked" (give a new token)`},
+		"no such channel":      {slacktest.Fault{Error: "channel_not_found"}, `again after 1m0s: posting to "#ops": slack says "channel_not_found" (correct the channel, or invite the bot to it)`},
+		"not invited":          {slacktest.Fault{Error: "not_in_channel"}, `again after 1m0s: posting to "#ops": slack says "not_in_channel" (invite the bot to the channel)`},
+		"no scope":             {slacktest.Fault{Error: "missing_scope"}, `again after 1m0s: posting to "#ops": slack says "missing_scope" (give the token the scope chat:write)`},
+		"never heard of":       {slacktest.Fault{Error: "what_is_\x1b[31m_this"}, `again after 1m0s: posting to "#ops": slack says "what_is_[31m_this"`},
+		"too long once":        {slacktest.Fault{Error: "msg_too_long"}, "taken"},
+		"too long always":      {slacktest.Fault{Error: "msg_too_long", Times: always}, `never: posting to "#ops": slack says "msg_too_long"`},
+		"no blocks at all":     {slacktest.Fault{Error: "invalid_blocks", Times: always}, `never: posting to "#ops": slack says "invalid_blocks"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t)
+			server.Fail(tt.fault)
+			_, err := bot(server).Notify(t.Context(), example.Fired())
+			if diff := cmp.Diff(tt.want, verdict(t, err)); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestErrorsOfTheWire differ by system in their words, not in what follows.
+func TestErrorsOfTheWire(t *testing.T) {
+	server := start(t)
+	for name, fault := range map[string]slacktest.Fault{"reset": {Reset: true}, "died": {Die: true}} {
+		t.Run(name, func(t *testing.T) {
+			server.Fail(fault)
+			_, err := bot(server).Notify(t.Context(), example.Fired())
+			if want := `again after 0s: posting to "#ops": `; !strings.HasPrefix(verdict(t, err), want) {
+				t.Errorf("got %q, want it to begin with %q", verdict(t, err), want)
+			}
+		})
+	}
+}
+
+// TestErrorsInAThread are told by what was being done.
+func TestErrorsInAThread(t *testing.T) {
+	server := start(t)
+	b := bot(server)
+	fired, err := b.Notify(t.Context(), example.Fired())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := example.Developed()
+	n.Thread = fired.Thread
+	for _, tt := range []struct{ method, want string }{
+		{"chat.update", `again after 0s: updating a message in "#ops": slack says "internal_error"`},
+		{"chat.postMessage", `again after 0s: replying in "#ops": slack says "internal_error"`},
+	} {
+		server.Fail(slacktest.Fault{Method: tt.method, Error: "internal_error"})
+		_, err := b.Notify(t.Context(), n)
+		if diff := cmp.Diff(tt.want, verdict(t, err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.method, diff)
+		}
+	}
+}
+
+// TestHookErrors: an incoming webhook says less, and its address is its secret.
+func TestHookErrors(t *testing.T) {
+	const always = -1
+	for name, tt := range map[string]struct {
+		fault slacktest.Fault
+		want  string
+	}{
+		"limited":         {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to the webhook: got status 429 Too Many Requests`},
+		"down":            {slacktest.Fault{Status: 502}, `again after 0s: posting to the webhook: got status 502 Bad Gateway`},
+		"not itself":      {slacktest.Fault{Error: "rollup_error"}, `again after 0s: posting to the webhook: slack says "rollup_error"`},
+		"removed":         {slacktest.Fault{Error: "no_service"}, `again after 1m0s: posting to the webhook: slack says "no_service" (make a new webhook: this one was removed)`},
+		"archived":        {slacktest.Fault{Error: "channel_is_archived"}, `again after 1m0s: posting to the webhook: slack says "channel_is_archived" (unarchive the channel, or make a new webhook)`},
+		"elsewhere":       {slacktest.Fault{Status: 404}, `again after 1m0s: posting to the webhook: got status 404 Not Found`},
+		"too long once":   {slacktest.Fault{Error: "invalid_payload"}, "taken"},
+		"too long always": {slacktest.Fault{Error: "invalid_payload", Times: always}, `never: posting to the webhook: slack says "invalid_payload"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t)
+			server.Fail(tt.fault)
+			_, err := hook(t, server).Notify(t.Context(), example.Fired())
+			if diff := cmp.Diff(tt.want, verdict(t, err)); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestBadHook: an address that is none does not get into the log.
+func TestBadHook(t *testing.T) {
+	_, err := slack.NewHook(slack.HookConfig{URL: secret("hooks.example/hooksecret%zz")})
+	if want := "reading the webhook's address: it is no URL"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+func hook(t *testing.T, server *slacktest.Server) *slack.Hook {
+	t.Helper()
+	h, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english(), Client: server.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}

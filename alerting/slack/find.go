@@ -1,0 +1,149 @@
+package slack
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	api "github.com/slack-go/slack"
+
+	"stickwatch/alerting"
+)
+
+// The bounds of a search.
+const (
+	findPages    = 5
+	findPage     = 100
+	channelPages = 10
+	channelPage  = 200
+
+	// clocksDiffer is how much earlier than the notice, by our clock, Slack may
+	// say that its message is.
+	clocksDiffer = 10 * time.Minute
+)
+
+// Find looks whether a notice was posted by an earlier try. Where the token may
+// not look it has found nothing; see the package's comment.
+func (b *Bot) Find(ctx context.Context, n alerting.Notice) (alerting.Receipt, bool, error) {
+	receipt, found, err := b.find(ctx, n)
+	switch {
+	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
+		b.blind.Do(func() {
+			b.logger.Warn("the Slack token may not read the channel: a message whose answer is lost may be posted again",
+				"channel", b.channel, "missing", code(err), "give", "channels:history, channels:read (private channels: groups:history, groups:read)")
+		})
+		return alerting.Receipt{}, false, nil
+	case err != nil:
+		return alerting.Receipt{}, false, b.failure("reading", err)
+	}
+	return receipt, found, nil
+}
+
+func (b *Bot) find(ctx context.Context, n alerting.Notice) (alerting.Receipt, bool, error) {
+	if channel, root, ok := parseThread(n.Thread); ok {
+		ts, err := b.search(n, b.replies(ctx, channel, root, n))
+		if !says(err, "thread_not_found", "message_not_found") && (ts != "" || err != nil) {
+			return alerting.Receipt{Thread: n.Thread}, err == nil, err
+		}
+	}
+	channel, err := b.resolve(ctx)
+	if channel == "" || err != nil {
+		return alerting.Receipt{}, false, err
+	}
+	ts, err := b.search(n, b.history(ctx, channel, n))
+	if ts == "" || err != nil {
+		return alerting.Receipt{}, false, err
+	}
+	return alerting.Receipt{Thread: thread(channel, ts)}, true, nil
+}
+
+// A fetch reads a page of messages; next is "" on the last.
+type fetch func(cursor string) (page []api.Message, next string, err error)
+
+// search returns the timestamp of the notice's message, "" if there is none.
+func (b *Bot) search(n alerting.Notice, read fetch) (ts string, err error) {
+	cursor := ""
+	for range findPages {
+		page, next, err := read(cursor)
+		if err != nil {
+			return "", err
+		}
+		for _, m := range page {
+			if marked(m, n) {
+				return m.Timestamp, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return "", nil
+}
+
+func (b *Bot) history(ctx context.Context, channel string, n alerting.Notice) fetch {
+	return func(cursor string) ([]api.Message, string, error) {
+		res, err := b.client.GetConversationHistoryContext(ctx, &api.GetConversationHistoryParameters{
+			ChannelID: channel, Cursor: cursor, Limit: findPage, Oldest: oldest(n), IncludeAllMetadata: true,
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		return res.Messages, res.ResponseMetaData.NextCursor, nil
+	}
+}
+
+func (b *Bot) replies(ctx context.Context, channel, root string, n alerting.Notice) fetch {
+	return func(cursor string) ([]api.Message, string, error) {
+		page, _, next, err := b.client.GetConversationRepliesContext(ctx, &api.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: root, Cursor: cursor, Limit: findPage, Oldest: oldest(n), IncludeAllMetadata: true,
+		})
+		return page, next, err
+	}
+}
+
+// oldest is before any message that tells the notice.
+func oldest(n alerting.Notice) string {
+	return strconv.FormatInt(n.At.Add(-clocksDiffer).Unix(), 10) + ".000000"
+}
+
+// resolve finds the id of the channel, which reading needs; "": there is no
+// such channel, as far as the token sees.
+func (b *Bot) resolve(ctx context.Context) (string, error) {
+	if id := b.known(); id != "" {
+		return id, nil
+	}
+	id, err := b.lookUp(ctx, "public_channel", "private_channel")
+	if says(err, "missing_scope") {
+		id, err = b.lookUp(ctx, "public_channel")
+	}
+	if err != nil {
+		return "", err
+	}
+	if id != "" {
+		b.learn(id)
+	}
+	return id, nil
+}
+
+func (b *Bot) lookUp(ctx context.Context, kinds ...string) (string, error) {
+	name, cursor := strings.TrimPrefix(b.channel, "#"), ""
+	for range channelPages {
+		page, next, err := b.client.GetConversationsContext(ctx, &api.GetConversationsParameters{
+			Cursor: cursor, Limit: channelPage, Types: kinds, ExcludeArchived: true,
+		})
+		if err != nil {
+			return "", fmt.Errorf("looking up the id: %w", err)
+		}
+		for _, c := range page {
+			if c.Name == name {
+				return c.ID, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return "", nil
+}

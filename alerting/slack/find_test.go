@@ -1,0 +1,134 @@
+package slack_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/slack"
+	"stickwatch/alerting/slack/slacktest"
+)
+
+// TestFind: what was posted is found again by a bot that does not remember it,
+// whether the channel is named or known by its id.
+func TestFind(t *testing.T) {
+	for _, channel := range []string{"#ops", "ops", "id"} {
+		t.Run(channel, func(t *testing.T) {
+			server := start(t)
+			fresh := func() *slack.Bot {
+				return bot(server, func(c *slack.BotConfig) {
+					if c.Channel = channel; channel == "id" {
+						c.Channel = server.ChannelID("ops")
+					}
+				})
+			}
+			fired, developed := example.Now(example.Fired()), example.Now(example.Developed())
+			wantFound(t, fresh(), fired, alerting.Receipt{}, false)
+			root := lost(t, server, fresh(), fired)
+			wantFound(t, fresh(), fired, root, true)
+
+			developed.Thread = root.Thread
+			wantFound(t, fresh(), developed, alerting.Receipt{}, false)
+			lost(t, server, fresh(), developed)
+			wantFound(t, fresh(), developed, root, true)
+			wantFound(t, fresh(), fired, root, true)
+		})
+	}
+}
+
+// lost posts a notice whose answer is lost. It returns the receipt that would
+// have been given for the newest message in the channel.
+func lost(t *testing.T, server *slacktest.Server, b *slack.Bot, n alerting.Notice) alerting.Receipt {
+	t.Helper()
+	server.Fail(slacktest.Fault{Method: "chat.postMessage", Die: true})
+	if _, err := b.Notify(t.Context(), n); err == nil {
+		t.Fatal("got no error, want one")
+	}
+	root := server.Messages()[0]
+	return alerting.Receipt{Thread: root.Channel + " " + root.TS}
+}
+
+func wantFound(t *testing.T, b *slack.Bot, n alerting.Notice, receipt alerting.Receipt, found bool) {
+	t.Helper()
+	got, ok, err := b.Find(t.Context(), n)
+	if diff := cmp.Diff(receipt, got); diff != "" || ok != found || err != nil {
+		t.Errorf("finding %q: got %v, error %v, want %v; receipt (-want +got):\n%s", n.ID, ok, err, found, diff)
+	}
+}
+
+// TestFindReadsOn: a busy channel has more than one page since the notice.
+func TestFindReadsOn(t *testing.T) {
+	server := start(t)
+	b := bot(server)
+	wanted := example.Now(example.Fired())
+	receipt, err := b.Notify(t.Context(), wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 120 {
+		other := example.Now(example.Fired())
+		other.ID = fmt.Sprintf("other/ops/%d", i)
+		if _, err := b.Notify(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantFound(t, b, wanted, receipt, true)
+}
+
+// TestFindBlind: a token that may not read has found nothing, and says so once.
+func TestFindBlind(t *testing.T) {
+	for _, method := range []string{"conversations.list", "conversations.history"} {
+		t.Run(method, func(t *testing.T) {
+			server := start(t)
+			server.Fail(slacktest.Fault{Method: method, Error: "missing_scope", Times: -1})
+			var log bytes.Buffer
+			b := bot(server, func(c *slack.BotConfig) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			for range 3 {
+				wantFound(t, b, example.Fired(), alerting.Receipt{}, false)
+			}
+			if n := strings.Count(log.String(), "may not read the channel"); n != 1 || strings.Contains(log.String(), slacktest.Token) {
+				t.Errorf("want it said once, without the token, got\n%s", log.String())
+			}
+		})
+	}
+}
+
+// TestFindPublicOnly: a token that may not list private channels lists others.
+func TestFindPublicOnly(t *testing.T) {
+	server := start(t)
+	n := example.Now(example.Fired())
+	receipt, err := bot(server).Notify(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Fail(slacktest.Fault{Method: "conversations.list", Error: "missing_scope"})
+	wantFound(t, bot(server), n, receipt, true)
+}
+
+// TestFindErrors: whether a notice was posted is not known, so it is not posted
+// again yet.
+func TestFindErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault slacktest.Fault
+		want  string
+	}{
+		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, After: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
+		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the id: slack server error: 500 Internal Server Error`},
+		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack says "invalid_auth" (give a valid token)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t)
+			server.Fail(tt.fault)
+			_, found, err := bot(server).Find(t.Context(), example.Fired())
+			if diff := cmp.Diff(tt.want, verdict(t, err)); diff != "" || found {
+				t.Errorf("found %v, verdict (-want +got):\n%s", found, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,59 @@
+package slack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/slack/slacktest"
+)
+
+// TestHostile: whatever a target says, Slack takes the message at once, and
+// nobody is called, linked or misled by it.
+func TestHostile(t *testing.T) {
+	server := start(t)
+	b := bot(server)
+	n := example.Hostile()
+	for _, notify := range []func() (alerting.Receipt, error){
+		func() (alerting.Receipt, error) { return b.Notify(t.Context(), n) },
+		func() (alerting.Receipt, error) { return b.Notify(t.Context(), n) },
+		func() (alerting.Receipt, error) { return hook(t, server).Notify(t.Context(), n) },
+	} {
+		receipt, err := notify()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Thread = receipt.Thread
+	}
+	messages := server.Messages()
+	if calls := len(server.Calls()); len(messages) != 3 || calls != 4 {
+		t.Errorf("got %d messages by %d calls, want 3 by 4: nothing is refused", len(messages), calls)
+	}
+	for _, m := range messages {
+		harmless(t, m)
+	}
+}
+
+// harmless looks at what is shown. In blocks, which here are the header alone,
+// nothing but a mention could do harm: they are plain text.
+func harmless(t *testing.T, m slacktest.Message) {
+	t.Helper()
+	evil := []string{"@here", "\x1b", "\u202e", `\u001b`, `\u202e`}
+	markup := append(slices.Clip(evil), "<!channel", `\u003c!channel`, "<https://evil", `\u003chttps://evil`, "`")
+	for _, tt := range []struct {
+		shown string
+		evil  []string
+	}{{m.Text, markup}, {m.Attachments, markup}, {m.Blocks, evil}} {
+		if !utf8.ValidString(tt.shown) {
+			t.Error("got half a character")
+		}
+		for _, evil := range tt.evil {
+			if strings.Contains(tt.shown, evil) {
+				t.Errorf("got %q in %.2000s", evil, tt.shown)
+			}
+		}
+	}
+}

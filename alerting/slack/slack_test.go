@@ -1,0 +1,195 @@
+package slack_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/message"
+	"stickwatch/alerting/slack"
+	"stickwatch/alerting/slack/slacktest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+type secret string
+
+func (s secret) Reveal() string { return string(s) }
+
+func start(t *testing.T) *slacktest.Server {
+	t.Helper()
+	server := slacktest.New("general", "ops")
+	t.Cleanup(server.Close)
+	return server
+}
+
+func bot(server *slacktest.Server, change ...func(*slack.BotConfig)) *slack.Bot {
+	c := slack.BotConfig{Token: secret(slacktest.Token), Channel: "#ops", APIURL: server.URL(), Writer: english(), Client: server.Client()}
+	for _, f := range change {
+		f(&c)
+	}
+	return slack.NewBot(c)
+}
+
+func english() message.Writer {
+	return message.Writer{
+		Page:    &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"},
+		Grafana: &url.URL{Scheme: "https", Host: "grafana.example", Path: "/d/stickwatch"},
+	}
+}
+
+func chinese() message.Writer {
+	w := english()
+	w.Language, w.Words, w.Zone = "zh", example.Chinese{}, time.FixedZone("CST", 8*60*60)
+	return w
+}
+
+// TestIncident: one message an incident, updated in place; what follows is said
+// in its thread. The golden files are what the channel shows.
+func TestIncident(t *testing.T) {
+	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+		t.Run(language, func(t *testing.T) {
+			server := start(t)
+			b := bot(server, func(c *slack.BotConfig) { c.Writer = writer })
+			thread := ""
+			for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
+				n.Thread = thread
+				receipt, err := b.Notify(t.Context(), n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				thread = receipt.Thread
+				shown := server.Messages()
+				golden(t, fmt.Sprintf("%s_%s.json", language, n.Kind), picture(t, shown[0], shown[len(shown)-1]))
+			}
+			messages := server.Messages()
+			if want := messages[0].Channel + " " + messages[0].TS; thread != want {
+				t.Errorf("got thread %q, want %q", thread, want)
+			}
+			for _, m := range messages[1:] {
+				if m.Thread != messages[0].TS || m.Edits != 0 {
+					t.Errorf("message %q: got thread %q and %d edits, want %q and none", m.TS, m.Thread, m.Edits, messages[0].TS)
+				}
+			}
+			if len(messages) != 4 || messages[0].Edits != 3 {
+				t.Errorf("got %d messages, the first edited %d times, want 4 and 3", len(messages), messages[0].Edits)
+			}
+		})
+	}
+}
+
+// TestHook: by an incoming webhook every notice is a message of its own.
+func TestHook(t *testing.T) {
+	server := start(t)
+	hook, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []alerting.Notice{example.Fired(), example.Resolved()} {
+		receipt, err := hook.Notify(t.Context(), n)
+		if diff := cmp.Diff(alerting.Receipt{}, receipt); diff != "" || err != nil {
+			t.Fatalf("got error %v, receipt (-want +got):\n%s", err, diff)
+		}
+	}
+	messages := server.Messages()
+	if len(messages) != 2 {
+		t.Fatalf("got %d messages, want 2", len(messages))
+	}
+	golden(t, "hook_fired.json", picture(t, messages[0]))
+}
+
+// TestDeletedRoot: somebody may remove the message; the incident is told anew.
+func TestDeletedRoot(t *testing.T) {
+	server := start(t)
+	b := bot(server)
+	fired, err := b.Notify(t.Context(), example.Fired())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Delete(server.Messages()[0].TS)
+	n := example.Developed()
+	n.Thread = fired.Thread
+	developed, err := b.Notify(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := server.Messages(); len(m) != 1 || m[0].Thread != "" || developed.Thread != m[0].Channel+" "+m[0].TS {
+		t.Errorf("got receipt %q and messages %v, want one in the channel", developed.Thread, m)
+	}
+	if receipt, found, err := b.Find(t.Context(), n); !found || err != nil || receipt != developed {
+		t.Errorf("finding it: got %v, %v, %v, want %v", receipt, found, err, developed)
+	}
+}
+
+// TestUneditable: where a workspace forbids edits, the thread still tells.
+func TestUneditable(t *testing.T) {
+	server := start(t)
+	b := bot(server)
+	fired, err := b.Notify(t.Context(), example.Fired())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Fail(slacktest.Fault{Method: "chat.update", Error: "edit_window_closed"})
+	n := example.Resolved()
+	n.Thread = fired.Thread
+	if _, err := b.Notify(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	if m := server.Messages(); len(m) != 2 || m[1].Thread != m[0].TS {
+		t.Errorf("got messages %v, want a reply", m)
+	}
+}
+
+// picture is what a channel shows of messages, but for times and numbers that
+// differ from run to run.
+func picture(t *testing.T, messages ...slacktest.Message) string {
+	t.Helper()
+	type shown struct {
+		Text        string          `json:"text"`
+		Blocks      json.RawMessage `json:"blocks,omitempty"`
+		Attachments json.RawMessage `json:"attachments,omitempty"`
+		Metadata    json.RawMessage `json:"metadata,omitempty"`
+	}
+	var all []shown
+	for i, m := range messages {
+		if i > 0 && m.TS == messages[0].TS {
+			continue
+		}
+		all = append(all, shown{m.Text, json.RawMessage(m.Blocks), json.RawMessage(m.Attachments), json.RawMessage(m.Metadata)})
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(all); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
