@@ -1,0 +1,41 @@
+package dashboards
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+//go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml
+var files embed.FS
+
+// Files returns all there is: grafana/*.json, what provisions them under
+// grafana/provisioning, and prometheus/stickwatch.rules.yml.
+func Files() fs.FS { return files }
+
+// Write writes Files below dir, which it makes, and returns the paths written in
+// the order of their names. Files of these names are replaced; others stay.
+func Write(dir string) ([]string, error) {
+	var written []string
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if entry.IsDir() {
+			return os.MkdirAll(path, 0o755)
+		}
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		written = append(written, path)
+		return os.WriteFile(path, content, 0o644)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing dashboards to %q: %w", dir, err)
+	}
+	return written, nil
+}

@@ -1,0 +1,213 @@
+package dashboards
+
+import (
+	"fmt"
+	"strings"
+)
+
+// This file makes panels of the five kinds that the dashboards have.
+
+// row is a title over the panels that follow.
+func row(title string) panel {
+	return panel{Type: "row", Title: title, GridPos: gridPos{W: gridWidth, H: 1}, Collapsed: new(false), Panels: []panel{}}
+}
+
+// newPanel is a panel with one query or more, lettered from A.
+func newPanel(kind, title, description string, queries []query) panel {
+	for i := range queries {
+		queries[i].RefID, queries[i].Datasource = string(rune('A'+i)), source
+	}
+	return panel{
+		Type: kind, Title: title, Description: description, Datasource: &source, Targets: queries,
+		FieldConfig: &fieldConfig{
+			Defaults:  field{Color: color{Mode: "thresholds"}, Mappings: []mapping{}},
+			Overrides: []override{},
+		},
+	}
+}
+
+// over asks for values over the time shown.
+func over(expr, legend string) query {
+	return query{Expr: expr, LegendFormat: legend, Range: true, Format: "time_series", EditorMode: "code"}
+}
+
+// now asks for the newest values.
+func now(expr string) query {
+	return query{Expr: expr, Instant: true, Format: "time_series", EditorMode: "code"}
+}
+
+// counted asks for what happened in each of the bars of a graph, which are not
+// narrower than a minute: narrower ones may hold one scrape, and no increase.
+func counted(expr, legend string) query {
+	q := over(expr, legend)
+	q.Interval = "1m"
+	return q
+}
+
+// stat is one number, as large as fits.
+func stat(title, description, expr string) panel {
+	p := newPanel("stat", title, description, []query{now(expr)}).sized(4, 4)
+	p.Options = statOptions{
+		ReduceOptions: reduction{Calcs: []string{"lastNotNull"}},
+		ColorMode:     "background", GraphMode: "none", JustifyMode: "auto", TextMode: "value", Orientation: "auto", WideLayout: true,
+	}
+	return p
+}
+
+type statOptions struct {
+	ReduceOptions reduction `json:"reduceOptions"`
+	ColorMode     string    `json:"colorMode"`
+	GraphMode     string    `json:"graphMode"`
+	JustifyMode   string    `json:"justifyMode"`
+	TextMode      string    `json:"textMode"`
+	Orientation   string    `json:"orientation"`
+	WideLayout    bool      `json:"wideLayout"`
+}
+
+type reduction struct {
+	Calcs  []string `json:"calcs"`
+	Fields string   `json:"fields"`
+	Values bool     `json:"values"`
+}
+
+// series is lines over time.
+func series(title, description string, queries ...query) panel {
+	p := newPanel("timeseries", title, description, queries).sized(12, 8)
+	p.FieldConfig.Defaults.Color.Mode = "palette-classic"
+	p.FieldConfig.Defaults.Custom = lines{DrawStyle: "line", LineWidth: 1, FillOpacity: 8, ShowPoints: "never", Stacking: stacking{Mode: "none"}}
+	p.Options = graphOptions{Legend: legend{DisplayMode: "list", Placement: "bottom", ShowLegend: true}, Tooltip: tooltip{"multi", "desc"}}
+	return p
+}
+
+// bars counts what happened, stacked.
+func bars(title, description string, queries ...query) panel {
+	p := series(title, description, queries...)
+	p.FieldConfig.Defaults.Custom = lines{DrawStyle: "bars", LineWidth: 0, FillOpacity: 90, ShowPoints: "never", Stacking: stacking{Mode: "normal", Group: "A"}}
+	p.FieldConfig.Defaults.Decimals, p.FieldConfig.Defaults.Min = new(0), new(0.0)
+	return p
+}
+
+// stacked sets lines upon each other.
+func (p panel) stacked() panel {
+	p.FieldConfig.Defaults.Custom = lines{DrawStyle: "line", LineWidth: 1, FillOpacity: 40, ShowPoints: "never", Stacking: stacking{Mode: "normal", Group: "A"}}
+	return p
+}
+
+type lines struct {
+	DrawStyle   string   `json:"drawStyle"`
+	LineWidth   int      `json:"lineWidth"`
+	FillOpacity int      `json:"fillOpacity"`
+	ShowPoints  string   `json:"showPoints"`
+	Stacking    stacking `json:"stacking"`
+}
+
+type stacking struct {
+	Mode  string `json:"mode"`
+	Group string `json:"group,omitempty"`
+}
+
+type graphOptions struct {
+	Legend  legend  `json:"legend"`
+	Tooltip tooltip `json:"tooltip"`
+}
+
+type legend struct {
+	DisplayMode string `json:"displayMode"`
+	Placement   string `json:"placement"`
+	ShowLegend  bool   `json:"showLegend"`
+}
+
+type tooltip struct {
+	Mode string `json:"mode"`
+	Sort string `json:"sort"`
+}
+
+// timeline is a lane a series, coloured by what its values mean.
+func timeline(title, description string, meaning mapping, queries ...query) panel {
+	p := newPanel("state-timeline", title, description, queries).sized(12, 8)
+	p.FieldConfig.Defaults.Mappings = []mapping{meaning}
+	p.FieldConfig.Defaults.Custom = lane{LineWidth: 0, FillOpacity: 80}
+	p.Options = timelineOptions{
+		MergeValues: true, ShowValue: "auto", AlignValue: "left", RowHeight: 0.85,
+		Legend: legend{DisplayMode: "list", Placement: "bottom", ShowLegend: true}, Tooltip: tooltip{"single", "none"},
+	}
+	return p
+}
+
+type lane struct {
+	LineWidth   int `json:"lineWidth"`
+	FillOpacity int `json:"fillOpacity"`
+}
+
+type timelineOptions struct {
+	MergeValues bool    `json:"mergeValues"`
+	ShowValue   string  `json:"showValue"`
+	AlignValue  string  `json:"alignValue"`
+	RowHeight   float64 `json:"rowHeight"`
+	Legend      legend  `json:"legend"`
+	Tooltip     tooltip `json:"tooltip"`
+}
+
+// A column of a table: the value of a query, or a label where Expr is empty.
+type column struct {
+	Name  string // its title
+	Label string // the label it shows, of a column without Expr
+	Expr  string
+	Props []property
+}
+
+// table is a line for each set of labels that its queries have.
+func table(title, description string, columns ...column) panel {
+	var queries []query
+	organize := organizeOptions{Exclude: map[string]bool{"Time": true}, Index: make(map[string]int), Rename: make(map[string]string)}
+	for i, c := range columns {
+		field := c.Label
+		if c.Expr != "" {
+			field = fmt.Sprintf("Value #%c", 'A'+len(queries))
+			queries = append(queries, query{Expr: c.Expr, Instant: true, Format: "table", EditorMode: "code"})
+		}
+		organize.Index[field], organize.Rename[field] = i, c.Name
+	}
+	if len(queries) == 1 { // Grafana letters them from the second on
+		organize.single()
+	}
+	p := newPanel("table", title, description, queries).sized(12, 8)
+	p.FieldConfig.Defaults.Custom = cells{Align: "auto", CellOptions: cell{Type: "auto"}}
+	p.Options = tableOptions{ShowHeader: true, CellHeight: "sm"}
+	p.Transformations = []transformation{{"merge", struct{}{}}, {"organize", organize}}
+	for _, c := range columns {
+		if len(c.Props) > 0 {
+			p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{matcher{"byName", c.Name}, c.Props})
+		}
+	}
+	return p
+}
+
+type organizeOptions struct {
+	Exclude map[string]bool   `json:"excludeByName"`
+	Index   map[string]int    `json:"indexByName"`
+	Rename  map[string]string `json:"renameByName"`
+}
+
+func (o organizeOptions) single() {
+	for field, name := range o.Rename {
+		if strings.HasPrefix(field, "Value #") {
+			o.Rename["Value"], o.Index["Value"] = name, o.Index[field]
+		}
+	}
+}
+
+type tableOptions struct {
+	ShowHeader bool   `json:"showHeader"`
+	CellHeight string `json:"cellHeight"`
+}
+
+type cells struct {
+	Align       string `json:"align"`
+	CellOptions cell   `json:"cellOptions"`
+}
+
+type cell struct {
+	Type string `json:"type"`
+	Mode string `json:"mode,omitempty"`
+}

@@ -1,0 +1,134 @@
+package dashboards
+
+// overview is for the wall and for whoever plans: all clusters side by side.
+func overview() Dashboard {
+	d := newDashboard("stickwatch-overview", "stickwatch / Overview",
+		"All clusters: what is wrong now, whether sessions stick, who is in rotation, and how much of the promise was kept.")
+	d.Templating.List = []variable{
+		datasourceVariable(),
+		labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict").several(),
+		objectiveVariable(),
+	}
+	d.Annotations.List = []annotated{
+		deploymentAnnotation(`cluster=~"$cluster"`),
+		lostAnnotation(`cluster=~"$cluster"`),
+	}
+	d.Panels = arrange(
+		row("Now"),
+		clustersWith("failing", red), clustersWith("degraded", yellow), clustersWith("inconclusive", yellow),
+		openIncidents(), outOfRotation(), lostSessions(),
+		clusterTable(), causeTable(`cluster=~"$cluster"`),
+
+		row("Over time"),
+		verdictTimeline(), stickyTimeline(), rotationShare(), movesByFate(),
+
+		row("Service level"),
+		availabilityTable(), availabilityGraph(),
+
+		row("stickwatch itself"),
+		roundAge(), scheduleLag(), notices(), historyHealth(),
+	)
+	return d
+}
+
+func clustersWith(verdict, color string) panel {
+	return stat("Clusters "+verdict, "By the verdict of the newest round.",
+		`sum(stickwatch_cluster_verdict{cluster=~"$cluster", verdict="`+verdict+`"})`).
+		colored(green, from(1, color))
+}
+
+func openIncidents() panel {
+	return stat("Open incidents", "Incidents that are firing now.",
+		`sum(stickwatch_incidents_open{cluster=~"$cluster"}) or vector(0)`).
+		colored(green, from(1, red))
+}
+
+func outOfRotation() panel {
+	return stat("Nodes out of rotation", "Nodes that the balancer sends nothing. Where that is unknown, they are not counted.",
+		`count(stickwatch_node_in_rotation{cluster=~"$cluster"} == 0) or vector(0)`).
+		colored(green, from(1, yellow))
+}
+
+func lostSessions() panel {
+	p := stat("Sessions lost", "Sessions of canaries that changed their node and did not survive it, in the time shown.",
+		`sum(increase(stickwatch_session_moves_total{cluster=~"$cluster", session="lost"}[$__range])) or vector(0)`).
+		colored(green, from(0.5, red))
+	p.FieldConfig.Defaults.Decimals = new(0)
+	return p
+}
+
+// clusterTable is what to read first: a line a cluster.
+func clusterTable() panel {
+	return table("Clusters", "A line a cluster. Its name leads to its own dashboard.",
+		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
+			"/d/stickwatch-cluster?var-cluster=${__value.raw:percentencode}&${datasource:queryparam}&${__url_time_range}")},
+		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`), Props: asWords(verdicts)},
+		column{Name: "Sessions stick", Expr: `min by (cluster) (stickwatch_session_sticky{cluster=~"$cluster"})`, Props: asWords(yesNo)},
+		column{Name: "Survive failover", Expr: `min by (cluster) (stickwatch_session_shared{cluster=~"$cluster"})`, Props: asWords(yesNo)},
+		column{Name: "Balancer", Expr: `min by (cluster) (stickwatch_balancer_up{cluster=~"$cluster"})`, Props: asWords(upDown)},
+		column{Name: "Nodes up", Expr: `sum by (cluster) (stickwatch_node_up{cluster=~"$cluster"})`},
+		column{Name: "In rotation", Expr: `sum by (cluster) (stickwatch_node_in_rotation{cluster=~"$cluster"})`},
+		column{Name: "Nodes", Expr: `count by (cluster) (stickwatch_node_up{cluster=~"$cluster"})`},
+	).sized(12, 9)
+}
+
+func verdictTimeline() panel {
+	return timeline("Verdicts", "A lane a cluster.", verdicts, over(verdictOf(`cluster=~"$cluster"`), "{{cluster}}"))
+}
+
+func stickyTimeline() panel {
+	return timeline("Do sessions stick?", "A gap where it is not known, or where the policy of the cluster does not ask for it.", yesNo,
+		over(`min by (cluster) (stickwatch_session_sticky{cluster=~"$cluster"})`, "{{cluster}}"))
+}
+
+func rotationShare() panel {
+	return series("Nodes in rotation", "The share of nodes that the balancer sends requests, of those of which it is known.",
+		over(`avg by (cluster) (stickwatch_node_in_rotation{cluster=~"$cluster"})`, "{{cluster}}")).share(0)
+}
+
+func movesByFate() panel {
+	return bars("Sessions that moved", "Sessions of canaries that changed their node: with what was in them (kept) or without (lost).",
+		counted(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
+}
+
+// availabilityTable compares the time shown with the objective.
+func availabilityTable() panel {
+	return table("Service level in the time shown",
+		"Availability is the share of requests through the balancer that were answered as they should be. Of the error budget, 100 % is left at the start and 0 % when the objective is just missed.",
+		column{Name: "Cluster", Label: "cluster"},
+		column{Name: "Availability", Expr: availability(`cluster=~"$cluster"`, "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
+		column{Name: "Error budget left", Expr: budgetLeft(`cluster=~"$cluster"`), Props: asShare(red, from(0, yellow), from(0.25, green))},
+		column{Name: "Nodes up", Expr: `avg by (cluster) (avg_over_time(stickwatch_node_up{cluster=~"$cluster"}[$__range]))`, Props: asShare(red, from(0.9, yellow), from(0.99, green))},
+		column{Name: "Incidents", Expr: `sum by (cluster) (increase(stickwatch_incidents_total{cluster=~"$cluster"}[$__range]))`, Props: asCount()},
+		column{Name: "Sessions lost", Expr: `sum by (cluster) (increase(stickwatch_session_moves_total{cluster=~"$cluster", session="lost"}[$__range]))`, Props: asCount()},
+	)
+}
+
+func availabilityGraph() panel {
+	return series("Availability of the last hour", "At each moment, over the hour before it.",
+		over(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).share(2)
+}
+
+func roundAge() panel {
+	return series("Age of the newest picture", "A line that climbs means that nobody is watching that cluster.",
+		over(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).in("s")
+}
+
+func scheduleLag() panel {
+	return series("Schedule", "How late rounds begin, and jobs that were left out since the one before still ran. Seconds mean a machine too small for its clusters.",
+		over(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_schedule_lag_seconds_bucket[$__rate_interval])))`, "lag, p99"),
+		over(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} left out a second")).in("s")
+}
+
+func notices() panel {
+	return series("Notifications", "Retried: the receiver did not take it, and will be asked again. Buried: nobody was told. What waits should soon be gone.",
+		over(`sum by (receiver, result) (increase(stickwatch_notifications_total[$__rate_interval]))`, "{{receiver}}: {{result}}"),
+		over(`max(stickwatch_notification_queue_length)`, "waiting"))
+}
+
+func historyHealth() panel {
+	return series("History", "How long a write takes, and what was not written. Probing never waits for either.",
+		over(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_history_write_seconds_bucket[$__rate_interval])))`, "write, p99"),
+		over(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped a second"),
+		over(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes a second")).in("s")
+}

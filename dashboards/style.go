@@ -1,0 +1,111 @@
+package dashboards
+
+import "strconv"
+
+// Grafana's names of colours. A state is told by a word as well, never by a
+// colour alone.
+const (
+	green  = "green"
+	yellow = "yellow"
+	orange = "orange"
+	red    = "red"
+	blue   = "blue"
+	gray   = "#8e8e8e"
+)
+
+// sized sets how much of the grid a panel takes.
+func (p panel) sized(w, h int) panel {
+	p.GridPos.W, p.GridPos.H = w, h
+	return p
+}
+
+// in sets the unit of the values: Grafana's id of it.
+func (p panel) in(unit string) panel {
+	p.FieldConfig.Defaults.Unit = unit
+	return p
+}
+
+// share shows values from 0 to 1 as percent with that many decimals.
+func (p panel) share(decimals int) panel {
+	p = p.in("percentunit")
+	p.FieldConfig.Defaults.Decimals, p.FieldConfig.Defaults.Max = new(decimals), new(1.0)
+	return p
+}
+
+// means gives the values words.
+func (p panel) means(m mapping) panel {
+	p.FieldConfig.Defaults.Mappings = []mapping{m}
+	return p
+}
+
+// without says what stands where there is no value.
+func (p panel) without(text string) panel {
+	p.FieldConfig.Defaults.NoValue = text
+	return p
+}
+
+// colored sets the colour of all values, and those from limits on.
+func (p panel) colored(base string, limits ...step) panel {
+	p.FieldConfig.Defaults.Thresholds = scale(base, limits...)
+	return p
+}
+
+func scale(base string, limits ...step) *thresholds {
+	return &thresholds{Mode: "absolute", Steps: append([]step{{Color: base}}, limits...)}
+}
+
+// from is a colour from a value on.
+func from(value float64, color string) step { return step{Color: color, Value: &value} }
+
+// A meaning is the word and colour of the value at its place in a list.
+type meaning struct{ text, color string }
+
+// meanings are the words of the values 0, 1, 2, ...
+func meanings(all ...meaning) mapping {
+	m := mapping{Type: "value", Options: make(map[string]word)}
+	for i, a := range all {
+		m.Options[strconv.Itoa(i)] = word{Text: a.text, Color: a.color, Index: i}
+	}
+	return m
+}
+
+// What cells of a table look like.
+
+func asWords(m mapping) []property {
+	return []property{{"mappings", []mapping{m}}, {"custom.cellOptions", cell{Type: "color-background", Mode: "basic"}}}
+}
+
+// asSeverity colours the words that severities are.
+func asSeverity() []property {
+	words := mapping{Type: "value", Options: map[string]word{
+		"critical": {Text: "critical", Color: red, Index: 0},
+		"warning":  {Text: "warning", Color: yellow, Index: 1},
+		"info":     {Text: "info", Color: blue, Index: 2},
+	}}
+	return asWords(words)
+}
+
+// asCount is for counts that increase() has extrapolated.
+func asCount() []property { return []property{{"decimals", 0}} }
+
+func asUnit(unit string) []property { return []property{{"unit", unit}} }
+
+func asShare(base string, limits ...step) []property {
+	return []property{
+		{"unit", "percentunit"}, {"decimals", 2}, {"thresholds", scale(base, limits...)},
+		{"custom.cellOptions", cell{Type: "color-text"}},
+	}
+}
+
+// hidden is a column that only sorts or filters.
+func hidden() []property { return []property{{"custom.hidden", true}} }
+
+// leadsTo makes a column's values links.
+func leadsTo(title, url string) []property {
+	return []property{{"links", []cellLink{{Title: title, URL: url}}}}
+}
+
+type cellLink struct {
+	Title string `json:"title"`
+	URL   string `json:"url"`
+}
