@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -25,6 +26,7 @@ func (b *builder) config(w wireFile) *Config {
 		History:          b.history("history", w.History),
 		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
 		ClusterIntervals: map[string]Intervals{},
+		Damping:          b.damping("damping", w.Damping),
 		digests:          map[string]string{},
 	}
 	if len(w.Clusters) == 0 {
@@ -84,6 +86,21 @@ func (b *builder) intervals(at place, w wireIntervals, base Intervals) Intervals
 		Pages:        every("pages", w.Pages, base.Pages),
 		Dependencies: every("dependencies", w.Dependencies, base.Dependencies),
 	}
+}
+
+func (b *builder) damping(at place, w wireDamping) checks.Damping {
+	const most = 20
+	rounds := func(key string, n *int) int {
+		got := 2
+		if n != nil {
+			got = *n
+		}
+		if got < 1 || got > most {
+			b.problem(at.key(key), "expected 1 to %d rounds, got %d", most, got)
+		}
+		return got
+	}
+	return checks.Damping{Appear: rounds("appear", w.Appear), Vanish: rounds("vanish", w.Vanish)}
 }
 
 // room reports a time-out so long that a probe may still wait for its answer

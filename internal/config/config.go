@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 
 	Intervals        Intervals            // of a cluster that does not say otherwise
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
+
+	Damping checks.Damping // how many rounds it takes to believe a change
 
 	digests map[string]string // by cluster name; see SameCluster
 }

@@ -19,11 +19,11 @@ func digest(w wireCluster) string {
 }
 
 // SameCluster reports whether c says the same of a cluster as an older
-// configuration did, how often to probe it included.
+// configuration did, how often to probe it and what to believe included.
 func (c *Config) SameCluster(name string, old *Config) bool {
 	a, b := c.Cluster(name), old.Cluster(name)
 	return a != nil && b != nil && c.digests[name] != "" && c.digests[name] == old.digests[name] &&
-		c.ClusterIntervals[name] == old.ClusterIntervals[name] && sameRoots(a.TLS, b.TLS)
+		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping && sameRoots(a.TLS, b.TLS)
 }
 
 // sameRoots reports whether the same authorities are trusted: their file may

@@ -94,6 +94,7 @@ func TestContract(t *testing.T) {
 		}},
 		Intervals:        intervals,
 		ClusterIntervals: map[string]Intervals{"shop": intervals},
+		Damping:          checks.Damping{Appear: 2, Vanish: 2},
 	}
 	if diff := cmp.Diff(want, parseGood(t, "contract"), compare); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -167,6 +168,9 @@ func TestEverythingElse(t *testing.T) {
 	all.Status = 30 * time.Second
 	own := all
 	own.Canary = 5 * time.Second
+	if want := (checks.Damping{Appear: 3, Vanish: 2}); got.Damping != want {
+		t.Errorf("got %+v, want %+v", got.Damping, want)
+	}
 	if diff := cmp.Diff(map[string]Intervals{"商店": own, "off": all, "aliased": all}, got.ClusterIntervals); diff != "" {
 		t.Errorf("intervals: -want +got:\n%s", diff)
 	}

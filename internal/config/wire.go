@@ -18,6 +18,8 @@ type wireFile struct {
 	Maintenance []wireMaintenance `yaml:"maintenance"`
 	// How often `serve` probes each cluster that does not say otherwise.
 	Intervals wireIntervals `yaml:"intervals"`
+	// How many rounds it takes to believe that something changed.
+	Damping wireDamping `yaml:"damping"`
 }
 
 // Where the past is kept.
@@ -38,6 +40,14 @@ type wireIntervals struct {
 	Pages *duration `yaml:"pages"`
 	// The dependencies. Default 15s.
 	Dependencies *duration `yaml:"dependencies"`
+}
+
+// How many rounds it takes to believe that something changed. While something waits to be believed, the next round comes at the next canary's.
+type wireDamping struct {
+	// Rounds in a row that must see what one lost packet can bring about, such as a node that does not answer. Default 2.
+	Appear *int `yaml:"appear"`
+	// Rounds in a row that must miss a finding before it is over. Default 2.
+	Vanish *int `yaml:"vanish"`
 }
 
 // One application behind one balancer. Its profile fills in what is left out here.
