@@ -39,9 +39,12 @@ func (c *courier) run(ctx context.Context) {
 	}
 }
 
-// lease outlives all that may be done with a notice, and its recording: while it
-// runs nobody else touches the notice.
-func (c *courier) lease() time.Duration { return 2*c.config.Timeout + c.config.Grace + time.Minute }
+// lease outlives all that may be done with a notice: while it runs nobody else
+// touches the notice. After a crash nothing but its end tells that nobody does.
+func (c *courier) lease() time.Duration {
+	const recording = 10 * time.Second
+	return 2*c.config.Timeout + c.config.Grace + recording
+}
 
 // deliver makes one attempt and writes down what became of it. The pause is what
 // the receiver asked for.

@@ -6,11 +6,12 @@ import (
 	"stickwatch/checks"
 )
 
-// A family is findings with one cause: the root, which nothing that stands
-// explains, and all that it explains, over any number of steps.
+// A family is findings with one cause: the root, which nothing explains, and all
+// that it explains, over any number of steps. A root may be named by what it
+// explains and not stand: it takes more rounds to be believed, or it is over.
 type family struct {
 	root    string            // its key
-	members []checks.Standing // the root first, then as they were given
+	members []checks.Standing // the root first if it stands, then as they were given
 }
 
 // families sorts what stands by its causes, in the order in which the first of
@@ -34,7 +35,10 @@ func families(standing []checks.Standing) []family {
 		if !known {
 			at = len(list)
 			index[root] = at
-			list = append(list, family{root: root, members: []checks.Standing{byKey[root]}})
+			list = append(list, family{root: root})
+			if s, stands := byKey[root]; stands {
+				list[at].members = append(list[at].members, s)
+			}
 		}
 		if key != root {
 			list[at].members = append(list[at].members, byKey[key])
@@ -43,28 +47,26 @@ func families(standing []checks.Standing) []family {
 	return list
 }
 
-// rootOf follows explanations as far as they stand. Those that come from
-// different rounds could form a circle: its root is the first key in it by the
-// alphabet, so that all of the circle have the same.
+// rootOf follows explanations to their end. Those that come from different rounds
+// could form a circle: its root is the first key in it by the alphabet, so that
+// all of the circle have the same.
 func rootOf(key string, standing map[string]checks.Standing) string {
-	explains := func(key string) (string, bool) {
+	for range len(standing) + 1 {
 		cause := standing[key].ExplainedBy
-		_, stands := standing[cause]
-		return cause, stands
-	}
-	for range standing {
-		cause, ok := explains(key)
-		if !ok {
+		if cause == "" {
 			return key
 		}
 		key = cause
 	}
 	first := key
-	for next, _ := explains(key); next != key; next, _ = explains(next) {
+	for next := standing[key].ExplainedBy; next != key; next = standing[next].ExplainedBy {
 		first = min(first, next)
 	}
 	return first
 }
+
+// rooted reports whether the root itself stands.
+func (f family) rooted() bool { return f.members[0].Key() == f.root }
 
 // has reports whether the finding of a key is of the family.
 func (f family) has(key string) bool {

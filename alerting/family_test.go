@@ -23,6 +23,7 @@ func TestFamilies(t *testing.T) {
 		"the root leads":            {paused1 + byRedis + ";" + redis, [][]string{{"dependency_down/Redis", "node_paused/node1"}}},
 		"a chain":                   {"critical balancer_error < node_failing_in_rotation/node1;" + rotation1 + ";" + down1, [][]string{{"node_down/node1", "balancer_error", "node_failing_in_rotation/node1"}}},
 		"a cause that is not there": {paused1 + byRedis, [][]string{{"node_paused/node1"}}},
+		"one that is not there":     {paused1 + byRedis + ";" + down1 + ";" + paused2 + byRedis, [][]string{{"node_paused/node1", "node_paused/node2"}, {"node_down/node1"}}},
 		"its own cause":             {"warning slow < slow", [][]string{{"slow"}}},
 		"a circle": {
 			"warning slow < node_down/node1; warning node_down/node1 < slow; critical balancer_error < slow",

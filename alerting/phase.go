@@ -13,9 +13,9 @@ func (d *docket) advance(at time.Time) {
 		switch {
 		case !i.Holds():
 		case i.Flapping:
-			d.fire(at, i, ReasonCameAndWent)
+			d.fire(at, i, ReasonCameAndWent, "it comes and goes")
 		case at.Sub(i.heldSince()) >= d.rules.For[i.Severity]:
-			d.fire(at, i, ReasonHeld)
+			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has held for %s", at.Sub(i.heldSince()).Round(time.Second)))
 		}
 	}
 }
@@ -38,12 +38,12 @@ func (d *docket) rest(at time.Time) {
 }
 
 // fire makes a pending incident one that is to be told.
-func (d *docket) fire(at time.Time, i *Incident, reason Reason) {
+func (d *docket) fire(at time.Time, i *Incident, reason Reason, why string) {
 	if i.State != Pending {
 		return
 	}
 	i.State, i.Fired = Firing, at
-	d.note(i, Event{At: at, Kind: EventFired, Reason: reason, Text: "it is to be told"}, false)
+	d.note(i, Event{At: at, Kind: EventFired, Reason: reason, Text: why}, false)
 }
 
 // close ends an incident.

@@ -21,7 +21,7 @@ func (d *docket) place(at time.Time, cluster string, f family) {
 	for _, s := range f.members {
 		d.admit(at, i, s)
 	}
-	if cause := i.Cause.Key(); cause != f.root && f.has(cause) {
+	if cause := i.Cause.Key(); cause != f.root && f.rooted() && f.has(cause) {
 		i.lead(f.root)
 		d.note(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
@@ -35,14 +35,11 @@ func (d *docket) place(at time.Time, cluster string, f family) {
 }
 
 // home returns the open incident that a family belongs to, or nil: the one that
-// its root is part of, or one that the family turns out to explain. When these
-// are several they are one from now on, the oldest.
+// its root is part of, though that may be over by now, or one that the family
+// turns out to explain. When these are several they are one from now on, the
+// oldest.
 func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 	root := d.where(cluster, f.root)
-	if root == nil {
-		// Its cause may be over by now, and yet its cause.
-		root = d.where(cluster, f.members[0].ExplainedBy)
-	}
 	var oldest *Incident
 	for _, i := range d.of(cluster) {
 		switch {
@@ -58,10 +55,10 @@ func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 
 // begin opens an incident for a family.
 func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
-	root := f.members[0]
+	first := f.members[0]
 	i := &Incident{
-		ID: incidentID(at, cluster, f.root), Cluster: cluster, State: Pending, Severity: f.worst(),
-		Cause: root.Finding, Started: root.Since,
+		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
+		Cause: first.Finding, Started: first.Since,
 	}
 	for _, s := range f.members {
 		if s.Since.Before(i.Started) {
@@ -121,7 +118,7 @@ func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind 
 	if m.flaps() && !i.Flapping {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
-		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.Came), at.Sub(m.Came[0]), m.Summary)
+		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.Came), at.Sub(m.Came[0]).Round(time.Second), m.Summary)
 		d.note(i, e, true)
 	}
 }
@@ -149,7 +146,7 @@ func (d *docket) merge(at time.Time, younger, older *Incident) {
 		older.Started = younger.Started
 	}
 	if !younger.Fired.IsZero() {
-		d.fire(at, older, ReasonOneCause)
+		d.fire(at, older, ReasonOneCause, "it goes on with an incident that had been told")
 	}
 	d.close(at, younger, Event{
 		At: at, Kind: EventMerged, Detail: older.ID, Reason: ReasonOneCause,

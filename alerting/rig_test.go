@@ -69,6 +69,7 @@ func findings(t testing.TB, line string) []checks.Finding {
 // A rig is a desk with what stands before it: rounds go in, notices come out.
 type rig struct {
 	config  Config
+	damping checks.Damping
 	desk    *Desk
 	ledgers map[string]*checks.Ledger
 	kept    map[string]Incident // on the disk, by ID
@@ -83,7 +84,7 @@ func newRig(c Config) *rig {
 func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notice {
 	ledger := r.ledgers[cluster]
 	if ledger == nil {
-		ledger = checks.NewLedger(checks.Damping{})
+		ledger = checks.NewLedger(r.damping)
 		r.ledgers[cluster] = ledger
 	}
 	changes := ledger.Update(checks.Report{Cluster: cluster, Started: at, Findings: seen})

@@ -1,0 +1,96 @@
+package alerting
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// storm is five nodes that pause because of three dependencies, each node for the
+// first one that it complains of.
+func storm() (causes, effects []string) {
+	for _, d := range []string{"Redis", "MySQL", "Mail"} {
+		causes = append(causes, "critical dependency_down/"+d)
+	}
+	for n, d := range []string{"Redis", "MySQL", "Mail", "Redis", "MySQL"} {
+		effects = append(effects, fmt.Sprintf("critical node_paused/node%d < dependency_down/%s", n+1, d))
+	}
+	return causes, effects
+}
+
+// TestStorm: five nodes and three dependencies that fail together are three
+// incidents, each with one thread, in whatever order they are seen.
+func TestStorm(t *testing.T) {
+	const s = time.Second
+	causes, effects := storm()
+	all := strings.Join(append(slices.Clone(causes), effects...), ";")
+	upsideDown := strings.Join(append(slices.Clone(effects), causes...), ";")
+	two := strings.Join(append(slices.Clone(causes), effects[0], effects[1]), ";")
+	for name, tt := range map[string]struct {
+		damping checks.Damping
+		rounds  []string // 3 s apart, the last of them again and again
+		news    int      // notices between the first and the last of an incident
+	}{
+		"at once":                           {rounds: []string{all}},
+		"effects told first":                {rounds: []string{upsideDown}},
+		"causes seen first":                 {rounds: []string{strings.Join(causes, ";"), two, all}, news: 3},
+		"effects seen first":                {rounds: []string{strings.Join(effects, ";"), all}, news: 3},
+		"causes believed later":             {damping: checks.Damping{Appear: 2, Vanish: 2}, rounds: []string{all}, news: 3},
+		"causes believed later, upsidedown": {damping: checks.Damping{Appear: 3, Vanish: 2}, rounds: []string{upsideDown}, news: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			r.damping = tt.damping
+			counts := make(map[NoticeKind]int)
+			threads := make(map[string]int)
+			for n := range 60 {
+				line := tt.rounds[min(n, len(tt.rounds)-1)]
+				if n >= 30 {
+					line = ""
+				}
+				for _, notice := range r.see(noon.Add(time.Duration(n)*3*s), "shop", findings(t, line)) {
+					counts[notice.Kind]++
+					threads[notice.Incident.ID]++
+				}
+			}
+			want := map[NoticeKind]int{NoticeFired: 3, NoticeResolved: 3}
+			if tt.news > 0 {
+				want[NoticeDeveloped] = tt.news
+			}
+			if diff := cmp.Diff(want, counts); diff != "" {
+				t.Errorf("notices (-want +got):\n%s", diff)
+			}
+			if len(threads) != 3 || len(r.kept) != 3 {
+				t.Errorf("got %d threads of %d incidents, want 3 of 3", len(threads), len(r.kept))
+			}
+			checkCauses(t, r)
+		})
+	}
+}
+
+// checkCauses: every incident is led by a dependency, with the nodes that paused
+// for it.
+func checkCauses(t *testing.T, r *rig) {
+	t.Helper()
+	got := make(map[string][]string)
+	for _, i := range r.kept {
+		for _, m := range i.Findings[1:] {
+			got[i.Cause.Key()] = append(got[i.Cause.Key()], m.Node)
+		}
+		slices.Sort(got[i.Cause.Key()])
+	}
+	want := map[string][]string{
+		"dependency_down/Redis": {"node1", "node4"},
+		"dependency_down/MySQL": {"node2", "node5"},
+		"dependency_down/Mail":  {"node3"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("nodes by cause (-want +got):\n%s", diff)
+	}
+}

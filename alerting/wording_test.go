@@ -1,0 +1,112 @@
+package alerting
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// TestChineseIsWhole: every code has a title and a remedy of its own.
+func TestChineseIsWhole(t *testing.T) {
+	titles := make(map[string]checks.Code)
+	for _, entry := range checks.Catalogue {
+		title := Chinese.Title(entry.Code)
+		if other, taken := titles[title]; taken {
+			t.Errorf("%s and %s are both %q", entry.Code, other, title)
+		}
+		titles[title] = entry.Code
+		for _, f := range []checks.Finding{
+			{Code: entry.Code, Remedy: "english"},
+			{Code: entry.Code, Node: "node1", Nodes: []string{"node1"}, Dependency: "Redis", Remedy: "english"},
+		} {
+			if got := Chinese.Remedy(f); !chinese(got) || strings.Contains(got, "{node}") || strings.Contains(got, "{dependency}") {
+				t.Errorf("the remedy of %s is %q, want Chinese", entry.Code, got)
+			}
+		}
+		if !chinese(title) {
+			t.Errorf("the title of %s is %q, want Chinese", entry.Code, title)
+		}
+	}
+	for key := range remediesInChinese {
+		if code, _, _ := strings.Cut(key, "/"); !checks.Known(checks.Code(code)) {
+			t.Errorf("there is a remedy for %q, which is no code", key)
+		}
+	}
+}
+
+func chinese(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+}
+
+func TestTitle(t *testing.T) {
+	for code, want := range map[checks.Code][2]string{
+		checks.SessionDrift: {"Session drift", "会话漂移"},
+		"to_come":           {"To come", "To come"},
+		"":                  {"", ""},
+	} {
+		if diff := cmp.Diff(want, [2]string{English.Title(code), Chinese.Title(code)}); diff != "" {
+			t.Errorf("titles of %q (-want +got):\n%s", code, diff)
+		}
+	}
+}
+
+func TestRemedy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		language Language
+		finding  checks.Finding
+		want     string
+	}{
+		"english, as the check says": {English, checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
+		"no language":                {"", checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
+		"a node":                     {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "node1"}, "请修正配置中 node1 的地址，或修正应用在该处的标识。"},
+		"several":                    {Chinese, checks.Finding{Code: checks.NodeMisidentified, Nodes: []string{"node1", "node2"}}, "请修正配置中 node1、node2 的地址，或修正应用在该处的标识。"},
+		"by its target":              {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "status"}, `请修正 status.path，或以 path: "" 关闭状态检查。`},
+		"another target":             {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "haproxy_stats"}, "请按证据补全 stickwatch 的配置，或给予它所需的访问权限。"},
+		"an unknown code":            {Chinese, checks.Finding{Code: "to_come", Remedy: "Wait."}, "Wait."},
+		"a name is not a template":   {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "{dependency}"}, "请修正配置中 {dependency} 的地址，或修正应用在该处的标识。"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.language.Remedy(tt.finding)); diff != "" {
+				t.Errorf("remedy (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEventWording(t *testing.T) {
+	const paused = "node_paused/node3"
+	for _, tt := range []struct {
+		event   Event
+		english string
+		chinese string
+	}{
+		{Event{Kind: EventOpened, Finding: paused, Text: "node3 is paused"}, "it began: node3 is paused", "出现：节点已暂停（node3）"},
+		{Event{Kind: EventJoined, Finding: paused, Text: "node3 is paused"}, "joined: node3 is paused", "新增：节点已暂停（node3）"},
+		{Event{Kind: EventLeft, Finding: paused, Text: "node3 is paused"}, "over: node3 is paused", "消失：节点已暂停（node3）"},
+		{Event{Kind: EventReturned, Finding: paused, Text: "node3 is paused"}, "again: node3 is paused", "再次出现：节点已暂停（node3）"},
+		{Event{Kind: EventMoved, Finding: paused, Text: "node3 is paused"}, "it has another cause: node3 is paused", "另有原因：节点已暂停（node3）"},
+		{Event{Kind: EventAltered, Finding: paused, Text: "node3 is paused"}, "changed: node3 is paused", "有变化：节点已暂停（node3）"},
+		{Event{Kind: EventExplained, Finding: "session_drift", Text: "it drifts"}, "this is the cause: it drifts", "查明原因：会话漂移"},
+		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "反复出现：节点已暂停（node3）"},
+		{Event{Kind: EventMerged, Detail: "2026-1", Text: "incident 2026-1 has the same cause"}, "incident 2026-1 has the same cause", "与事件 2026-1 同因，已合并"},
+		{Event{Kind: EventWorsened, Detail: "critical", Text: "it is critical now"}, "it is critical now", "级别升为严重"},
+		{Event{Kind: EventFired, Text: "it has held for 30s"}, "it has held for 30s", "持续时间已到，开始告警"},
+		{Event{Kind: EventWithdrawn, Text: "it went away"}, "it went away", "告警之前已消失"},
+		{Event{Kind: EventResolved, Reason: ReasonQuiet, Text: "it is over"}, "it is over", "已恢复"},
+		{Event{Kind: EventResolved, Reason: ReasonUnwatched, Text: "it is not watched"}, "it is not watched", "所属集群已移出配置，不再监测"},
+		{Event{Kind: EventSilenced, Detail: "deploy 4.2", Text: "deploy 4.2"}, "deploy 4.2", "已静默：deploy 4.2"},
+		{Event{Kind: EventUnsilenced, Text: "receivers are told again"}, "receivers are told again", "静默结束"},
+		{Event{Kind: EventTold, Detail: "ops", Text: "ops: fired"}, "ops: fired", "已通知 ops"},
+		{Event{Kind: EventCut, Omitted: 7, Text: "7 events are not kept"}, "7 events are not kept", "省略 7 条记录"},
+		{Event{Kind: "to_come", Text: "something new"}, "something new", "something new"},
+	} {
+		got := [2]string{English.Event(tt.event), Chinese.Event(tt.event)}
+		if diff := cmp.Diff([2]string{tt.english, tt.chinese}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.event.Kind, diff)
+		}
+	}
+}
