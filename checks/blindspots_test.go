@@ -1,9 +1,8 @@
 package checks_test
 
 import (
-	"time"
-
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )

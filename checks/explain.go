@@ -45,11 +45,16 @@ var rules = []rule{
 	{Slow, Slow, throughBalancer},
 	{Slow, NodeDown, waitsFor},
 	{StartOrder, NodeRestarted, sameNode},
+	{NodeEjected, NodeRestarted, whileItRestarted},
 }
 
 func always(_, _ Finding) bool { return true }
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
+
+// whileItRestarted: an ejection that is over has ended with the restart that
+// brought it about. One that goes on is worth a look of its own.
+func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNode(effect, cause) }
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 

@@ -37,6 +37,7 @@ func Judge(r Round) Report {
 		Session:      v.session,
 		Dependencies: v.dependencyReports(),
 		Findings:     explain(findings),
+		Memory:       v.memories,
 	}
 	for _, o := range v.Nodes {
 		place := v.places[o.Node]

@@ -18,10 +18,14 @@ type Memory struct {
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
 	Sign      string // what that was, in a few words
+
+	Listened  bool      // the balancer's log was read
+	Heard     time.Time // when the newest ejection that is known from it began; zero: there was none
+	Ejections []Span    // those that began and ended between two rounds a moment ago, oldest first
 }
 
-// Remember is what is known of a cluster's nodes after a round, by node id.
-func Remember(past map[string]Memory, r Round) map[string]Memory {
+// remember is what is known of a cluster's nodes after a round, by node id.
+func remember(past map[string]Memory, r Round) map[string]Memory {
 	now := make(map[string]Memory)
 	for _, o := range r.Nodes {
 		if asked(o.Primary) {

@@ -43,6 +43,9 @@ type Report struct {
 	Session      SessionReport
 	Dependencies []DependencyReport
 	Findings     []Finding // causes before what they explain, the most severe first
+
+	// Memory is what is known of the nodes by now, by id: the next round's Past.
+	Memory map[string]Memory
 }
 
 // A NodeReport is a node with what was concluded about it.

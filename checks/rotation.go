@@ -14,6 +14,9 @@ func rotation(v *view) []Finding {
 		if place.Sure && v.well(n.ID) {
 			list = append(list, v.ejected(n, "", place.Reason))
 		}
+		if f, ok := v.wasEjected(n); ok {
+			list = append(list, f)
+		}
 		if v.well(n.ID) {
 			for _, e := range place.Elsewhere {
 				list = append(list, v.ejected(n, e.entrance, e.reason))

@@ -69,11 +69,12 @@ func look(r Round) *view {
 			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
 		}
 	}
-	v.memories = Remember(r.Past, r)
+	v.memories = remember(r.Past, r)
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.lookThrough()
 	for _, n := range r.Cluster.Nodes {
 		v.places[n.ID] = v.place(n)
+		v.memories[n.ID] = v.hear(n, v.memories[n.ID])
 	}
 	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()

@@ -218,7 +218,7 @@ func (w *Watcher) conclude(r checks.Round, report checks.Report, whole bool) []c
 		w.since = r.Started
 	}
 	changes := w.ledger.Update(report)
-	w.last, w.verdict, w.memory = r, report, checks.Remember(r.Past, r)
+	w.last, w.verdict, w.memory = r, report, report.Memory
 	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
 	w.picture.Store(&p)
 	w.observer.Judged(Judgement{Picture: p, Round: r, Whole: whole, Changes: changes, Canaries: w.flock.told()})

@@ -1,0 +1,155 @@
+package checks_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A look is what a round sees of node2, so many seconds after the first one.
+type look struct {
+	at       int
+	episodes []int // when each ejection began that nginx's error log tells of
+	out      bool  // the newest goes on
+	change   func(*round)
+	want     []string
+}
+
+// take is a round with what it sees, and what earlier ones knew.
+func (l look) take(past map[string]checks.Memory) checks.Report {
+	r := healthy()
+	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
+	r.Past, r.Started = past, moment(l.at)
+	o := probes.EvidenceObservation{Kind: probes.EvidenceNginxErrorLog, Source: "nginx error log", At: r.Started}
+	if len(l.episodes) > 0 {
+		s := probes.ServerEvidence{Server: r.Cluster.Nodes[1].ServerName(), State: probes.ServerUp, Detail: "temporarily disabled"}
+		if l.out {
+			s.State = probes.ServerDown
+		}
+		for _, second := range l.episodes {
+			s.Episodes = append(s.Episodes, probes.Episode{First: moment(second), Last: moment(second), Lines: 1})
+		}
+		o.Servers = []probes.ServerEvidence{s}
+	}
+	r.Evidence = []probes.EvidenceObservation{o}
+	if l.change != nil {
+		l.change(r)
+	}
+	return checks.Judge(r.Round)
+}
+
+// TestEjectionsBetweenRounds: what began and ended while nobody looked is found
+// from nginx's error log, told for two minutes, and told once.
+func TestEjectionsBetweenRounds(t *testing.T) {
+	t.Parallel()
+	const ejected = "warning node_ejected/node2"
+	untold := func(r *round) { r.Evidence[0].Error = "permission denied" }
+	misdated := func(r *round) {
+		for i := range r.Evidence[0].Servers {
+			r.Evidence[0].Servers[i].State = probes.ServerUnknown
+		}
+	}
+	for _, tc := range []struct {
+		name  string
+		looks []look
+	}{
+		{"found, told for a while, and over", []look{
+			{at: 0},
+			{at: 15, episodes: []int{3}, want: []string{ejected}},
+			{at: 30, episodes: []int{3}, want: []string{ejected}},
+			{at: 134, episodes: []int{3}},
+		}},
+		{"what is in the log when it is first read is the past's", []look{
+			{at: 0, episodes: []int{-20}},
+			{at: 15, episodes: []int{-20}},
+			{at: 30, episodes: []int{-20, 17}, want: []string{ejected}},
+		}},
+		{"one round alone knows of no time between", []look{{at: 0, episodes: []int{-3}}}},
+		{"one that a round has found is not told again", []look{
+			{at: 0},
+			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.leave("node2"); unlabelled(r) }, want: []string{ejected, "info blind_spot/labels"}},
+			{at: 30, episodes: []int{14}},
+		}},
+		{"one that was going on, and that the answers denied, is told when it is over", []look{
+			{at: 0},
+			{at: 15, episodes: []int{12}, out: true},
+			{at: 30, episodes: []int{12}, want: []string{ejected}},
+		}},
+		{"that of a node which was found failing is its failure's", []look{
+			{at: 0},
+			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}},
+			{at: 30, episodes: []int{14}, want: []string{"info node_restarted/node2"}},
+		}},
+		{"that of a node which was restarted is the restart's", []look{
+			{at: 0, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "900"}, "node2") }},
+			{
+				at: 15, episodes: []int{3}, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "901"}, "node2") },
+				want: []string{"info node_restarted/node2", ejected + " <- node_restarted/node2"},
+			},
+		}},
+		{"a log that could not be read is caught up with", []look{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: untold, want: []string{"info blind_spot/nginx_error_log"}},
+			{at: 30, episodes: []int{3}, want: []string{ejected}},
+		}},
+		{"one of another time zone is not believed", []look{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: misdated},
+		}},
+		{"it is the node's that the operator has taken out", []look{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: func(r *round) {
+				r.Cluster.Nodes[1].Down = true
+				r.leave("node2")
+			}},
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var past map[string]checks.Memory
+			for _, l := range tc.looks {
+				report := l.take(past)
+				if diff := cmp.Diff(l.want, tellAll(report)); diff != "" {
+					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
+				}
+				past = report.Memory
+			}
+		})
+	}
+}
+
+// TestEjectionIsTold: once, whatever it takes to believe other findings, with
+// its times and whose word it is.
+func TestEjectionIsTold(t *testing.T) {
+	t.Parallel()
+	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
+	var past map[string]checks.Memory
+	var told []string
+	for _, l := range []look{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
+		report := l.take(past)
+		for _, c := range ledger.Update(report) {
+			told = append(told, string(c.Kind)+" "+c.Key())
+			if c.Kind != checks.Appeared {
+				continue
+			}
+			want := "from 09:00:09 until about 09:00:19; it is over"
+			if !strings.Contains(c.Summary, want) {
+				t.Errorf("got summary %q, want %q in it", c.Summary, want)
+			}
+			want = "nginx error log: 10.0.0.2:8080 was out from 09:00:03 until about 09:00:13"
+			if !slices.ContainsFunc(c.Evidence, func(e string) bool { return strings.Contains(e, want) }) {
+				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
+			}
+		}
+		past = report.Memory
+	}
+	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, told); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
