@@ -92,7 +92,9 @@ func asUnit(unit string) []property { return []property{{"unit", unit}} }
 
 func asShare(base string, limits ...step) []property {
 	return []property{
-		{"unit", "percentunit"}, {"decimals", 2}, {"thresholds", scale(base, limits...)},
+		{"unit", "percentunit"},
+		{"decimals", 2},
+		{"thresholds", scale(base, limits...)},
 		{"custom.cellOptions", cell{Type: "color-text"}},
 	}
 }

@@ -1,0 +1,154 @@
+package dashboards
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// exposition is a scrape in which every metric has a series.
+const exposition = "../internal/metrics/testdata/exposition.txt"
+
+// An asked is a query of a dashboard, as Grafana sends it.
+type asked struct {
+	where string // dashboard and panel
+	expr  string
+	named []string // labels that the panel shows
+	once  bool     // for one moment rather than over time
+}
+
+// variables is what Grafana puts in the place of variables. Windows are as short
+// as a test can wait.
+var variables = strings.NewReplacer(
+	"$cluster", "shop", "$node", ".*", "$objective", "0.999",
+	"$__rate_interval", "5s", "$__interval", "5s", "$__range", "5s",
+)
+
+var legendLabel = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
+
+// queries are those of all panels and annotations.
+func queries(t *testing.T) []asked {
+	t.Helper()
+	var all []asked
+	add := func(where, expr, legend string, once bool) {
+		q := asked{where: where, expr: variables.Replace(expr), once: once}
+		for _, match := range legendLabel.FindAllStringSubmatch(legend, -1) {
+			q.named = append(q.named, match[1])
+		}
+		all = append(all, q)
+	}
+	for _, d := range read(t) {
+		for _, p := range d.Panels {
+			for _, q := range p.Targets {
+				add(fmt.Sprintf("%s, %s, %s", d.Title, p.Title, q.RefID), q.Expr, q.LegendFormat, q.Instant)
+			}
+		}
+		for _, a := range d.Annotations.List {
+			add(fmt.Sprintf("%s, annotation %s", d.Title, a.Name), a.Expr, a.TitleFormat+a.TextFormat, false)
+		}
+	}
+	if len(all) < 50 {
+		t.Fatalf("got %d queries, want those of two dashboards", len(all))
+	}
+	return all
+}
+
+func parse(t *testing.T, where, expr string) parser.Expr {
+	t.Helper()
+	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
+	if err != nil {
+		t.Fatalf("%s: parsing %q: %v", where, expr, err)
+	}
+	return parsed
+}
+
+// known are the metrics of the exposition, with their labels.
+func known(t *testing.T) map[string][]string {
+	t.Helper()
+	file, err := os.Open(exposition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	series := regexp.MustCompile(`^(\w+)(?:{(.*)})? `)
+	label := regexp.MustCompile(`(\w+)="`)
+	metrics := make(map[string][]string)
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		match := series.FindStringSubmatch(lines.Text())
+		if match == nil {
+			continue
+		}
+		metrics[match[1]] = []string{labels.MetricName}
+		for _, l := range label.FindAllStringSubmatch(match[2], -1) {
+			metrics[match[1]] = append(metrics[match[1]], l[1])
+		}
+	}
+	return metrics
+}
+
+// unknown are the selectors of an expression that no series can fit, since there
+// is no such metric or it has no such label.
+func unknown(expr parser.Expr, metrics map[string][]string) []string {
+	var wrong []string
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		selector, ok := n.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		has, ok := metrics[selector.Name]
+		if !ok {
+			wrong = append(wrong, selector.Name)
+		}
+		for _, m := range selector.LabelMatchers {
+			if ok && !slices.Contains(has, m.Name) {
+				wrong = append(wrong, selector.Name+"{"+m.Name+"}")
+			}
+		}
+		return nil
+	})
+	return wrong
+}
+
+// TestQueriesNameWhatThereIs: a metric that is renamed breaks this test rather
+// than a panel.
+func TestQueriesNameWhatThereIs(t *testing.T) {
+	metrics := known(t)
+	for _, q := range queries(t) {
+		if strings.Contains(q.expr, "$") {
+			t.Errorf("%s: %q has a variable that is not among the dashboard's", q.where, q.expr)
+			continue
+		}
+		if wrong := unknown(parse(t, q.where, q.expr), metrics); len(wrong) > 0 {
+			t.Errorf("%s asks for %q, which stickwatch does not have", q.where, wrong)
+		}
+	}
+}
+
+// TestVariablesNameWhatThereIs does so for the queries of variables.
+func TestVariablesNameWhatThereIs(t *testing.T) {
+	metrics := known(t)
+	values := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
+	for _, d := range read(t) {
+		for _, v := range d.Templating.List {
+			match := values.FindStringSubmatch(v.Definition)
+			if v.Type != "query" {
+				continue
+			}
+			if match == nil {
+				t.Errorf("%s: %q is no query for the values of a label", v.Name, v.Definition)
+				continue
+			}
+			selector := parse(t, v.Name, variables.Replace(match[1])).(*parser.VectorSelector)
+			if wrong := unknown(selector, metrics); len(wrong) > 0 || !slices.Contains(metrics[selector.Name], match[2]) {
+				t.Errorf("%s asks for the label %s of %s: got labels %q, unknown %q", v.Name, match[2], match[1], metrics[selector.Name], wrong)
+			}
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package dashboards
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"stickwatch/checks"
+)
+
+const rulesFile = "prometheus/stickwatch.rules.yml"
+
+// A rule is one of Prometheus's, as far as the tests look.
+type rule struct {
+	Record      string
+	Alert       string
+	Expr        string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+func rules(t *testing.T) []rule {
+	t.Helper()
+	content, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Groups []struct{ Rules []rule } }
+	if err := yaml.Unmarshal(content, &file); err != nil {
+		t.Fatal(err)
+	}
+	var all []rule
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s has no rules", rulesFile)
+	}
+	return all
+}
+
+// promtool runs Prometheus's own tool. It fails where it is missing: what it
+// proves is nothing that anybody may leave out.
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), program(t, "promtool"), args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%v: install Debian's package prometheus", err)
+	}
+	return path
+}
+
+func TestRules(t *testing.T) {
+	promtool(t, "check", "rules", rulesFile)
+	promtool(t, "test", "rules", "prometheus/stickwatch_test.yml")
+}
+
+// TestRulesNameWhatThereIs: metrics of stickwatch, and what other rules record.
+func TestRulesNameWhatThereIs(t *testing.T) {
+	metrics := known(t)
+	all := rules(t)
+	for _, r := range all {
+		if r.Record != "" { // its labels come first in its name
+			labels, _, _ := strings.Cut(r.Record, ":")
+			metrics[r.Record] = append(strings.Split(labels, "_"), "__name__")
+		}
+	}
+	for _, r := range all {
+		if wrong := unknown(parse(t, r.Record+r.Alert, r.Expr), metrics); len(wrong) > 0 {
+			t.Errorf("%s asks for %q, which there is not", r.Record+r.Alert, wrong)
+		}
+	}
+}
+
+// TestAlertsHelp: whoever an alert wakes reads what is wrong, how bad it is, and
+// what to do. The severity of a finding is its own.
+func TestAlertsHelp(t *testing.T) {
+	for _, r := range rules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		if r.Annotations["summary"] == "" || r.Annotations["runbook"] == "" {
+			t.Errorf("%s has no summary or no runbook", r.Alert)
+		}
+		ofFinding := strings.HasPrefix(r.Expr, causesRecord)
+		if _, has := r.Labels["severity"]; has == ofFinding {
+			t.Errorf("%s: got the severity %q, want one unless it is a finding's", r.Alert, r.Labels["severity"])
+		}
+	}
+}
+
+const causesRecord = "cluster_code_severity_node:stickwatch_finding_causes:max"
+
+// TestEveryFindingAlerts: every code has one alert, but for those that are only
+// worth knowing.
+func TestEveryFindingAlerts(t *testing.T) {
+	codes := regexp.MustCompile(regexp.QuoteMeta(causesRecord) + `{code=~?"([^"]+)"}`)
+	var alerted []string
+	for _, r := range rules(t) {
+		if match := codes.FindStringSubmatch(r.Expr); match != nil {
+			alerted = append(alerted, strings.Split(match[1], "|")...)
+		}
+	}
+	for _, e := range checks.Catalogue {
+		n := len(alerted)
+		alerted = slices.DeleteFunc(alerted, func(code string) bool { return code == string(e.Code) })
+		want := 1
+		if e.Severity == "info" {
+			want = 0
+		}
+		if got := n - len(alerted); got != want {
+			t.Errorf("got %d alerts on %s, want %d", got, e.Code, want)
+		}
+	}
+	if len(alerted) > 0 {
+		t.Errorf("alerts go by %q, which are no findings", alerted)
+	}
+}
