@@ -36,10 +36,11 @@ type Ledger struct {
 // An entry is a finding that holds, or may be about to.
 type entry struct {
 	Standing
-	stands bool      // it has been believed
-	seen   int       // rounds in a row
-	missed int       // rounds in a row
-	gone   time.Time // when the first of the rounds that missed it began
+	stands  bool      // it has been believed
+	altered bool      // the newest round made it otherwise than before
+	seen    int       // rounds in a row
+	missed  int       // rounds in a row
+	gone    time.Time // when the first of the rounds that missed it began
 }
 
 // NewLedger returns a ledger in which the given findings stand, as they did
@@ -74,12 +75,16 @@ func (l *Ledger) Update(r Report) []Change {
 	var changes []Change
 	seen := make(map[string]bool)
 	for _, f := range r.Findings {
-		if seen[f.Key()] {
-			continue
+		if !seen[f.Key()] {
+			seen[f.Key()] = true
+			l.see(f, r.Started)
 		}
-		seen[f.Key()] = true
-		if c, changed := l.see(f, r.Started); changed {
-			changes = append(changes, c)
+	}
+	for _, e := range l.entries {
+		if seen[e.Key()] {
+			if c, changed := l.believe(e, r.Started); changed {
+				changes = append(changes, c)
+			}
 		}
 	}
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
@@ -96,25 +101,50 @@ func (l *Ledger) Update(r Report) []Change {
 }
 
 // see takes in a finding that a round has made.
-func (l *Ledger) see(f Finding, at time.Time) (Change, bool) {
-	i := slices.IndexFunc(l.entries, func(e *entry) bool { return e.Key() == f.Key() })
-	if i < 0 {
-		i = len(l.entries)
-		l.entries = append(l.entries, &entry{Standing: Standing{Finding: f, Since: at}})
+func (l *Ledger) see(f Finding, at time.Time) {
+	e := l.entry(f.Key())
+	if e == nil {
+		e = &entry{Standing: Standing{Finding: f, Since: at}}
+		l.entries = append(l.entries, e)
 	}
-	e := l.entries[i]
-	altered := e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy || !slices.Equal(e.Nodes, f.Nodes)
+	e.altered = e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy || !slices.Equal(e.Nodes, f.Nodes)
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
-	switch need := l.rounds(f.Code); {
-	case e.stands && altered:
+}
+
+// entry returns what is known of a finding; nil: nothing.
+func (l *Ledger) entry(key string) *entry {
+	i := slices.IndexFunc(l.entries, func(e *entry) bool { return e.Key() == key })
+	if i < 0 {
+		return nil
+	}
+	return l.entries[i]
+}
+
+// believe tells what became of a finding that a round has made.
+func (l *Ledger) believe(e *entry, at time.Time) (Change, bool) {
+	switch {
+	case e.stands && e.altered:
 		return Change{Altered, e.Standing, at, "its severity, cause or nodes are others than before"}, true
-	case e.stands || e.seen < need:
+	case e.stands || !l.ripe(e, len(l.entries)):
 		return Change{}, false
 	default:
 		e.stands = true
 		return Change{Appeared, e.Standing, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")}, true
 	}
+}
+
+// ripe reports whether enough rounds have made a finding, and its cause: what is
+// told before its cause looks like one. Causes are followed for so many steps.
+func (l *Ledger) ripe(e *entry, steps int) bool {
+	if e.stands || steps == 0 {
+		return true
+	}
+	if e.seen < l.rounds(e.Code) {
+		return false
+	}
+	cause := l.entry(e.ExplainedBy)
+	return cause == nil || l.ripe(cause, steps-1)
 }
 
 // rounds is how many rounds in a row must make a finding.

@@ -11,8 +11,8 @@ import (
 )
 
 // TestLedger plays rounds, one a second. A round is what it finds: d for a node
-// that is down, D for the same as critical, l for a session that was lost, and ?
-// for doubt.
+// that is down, D for the same as critical, l for a session that was lost, x for
+// a node that is paused because a dependency is down, and ? for doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -30,6 +30,9 @@ func TestLedger(t *testing.T) {
 		{"worse before it is believed", "d D", []string{"appeared node_down 0"}},
 		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
 		{"doubt ends others", "d d ? ?", []string{"appeared node_down 0", "gone node_down 2"}},
+		{"an effect waits for its cause", "x x x - -", []string{
+			"appeared node_paused 0", "appeared dependency_down 0", "gone node_paused 3", "gone dependency_down 3",
+		}},
 		{"it comes back", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
 	}
 	for _, test := range tests {
@@ -75,6 +78,10 @@ func played(round string, at time.Time) Report {
 		r.Findings = []Finding{about(NodeDown, Warning, "node1")}
 	case "D":
 		r.Findings = []Finding{about(NodeDown, Critical, "node1")}
+	case "x":
+		paused := about(NodePaused, Critical, "node1")
+		paused.ExplainedBy = Finding{Code: DependencyDown, Dependency: "Redis"}.Key()
+		r.Findings = []Finding{paused, {Code: DependencyDown, Severity: Critical, Dependency: "Redis"}}
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":

@@ -1,0 +1,195 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/config"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+)
+
+// A Config is what a daemon is made of. Load, Prober and Notifier must be there.
+type Config struct {
+	Load     func() (*config.Config, error) // reads the configuration, at the start and at every reload
+	Prober   *monitor.Prober
+	Notifier func(config.Receiver, config.Alerting) (alerting.Notifier, error)
+
+	WebConfigFile string // in the format of Prometheus's exporter-toolkit; "": plain HTTP without users
+	Build         metrics.Build
+	Logger        *slog.Logger // nil: slog.Default
+}
+
+// A Daemon watches the clusters of a configuration.
+type Daemon struct {
+	config   Config
+	logger   *slog.Logger
+	listener net.Listener
+
+	history  *history.DB
+	metrics  *metrics.Live
+	page     *web.Live
+	server   *web.Server
+	schedule *monitor.Schedule
+	registry *registry
+	courier  *courier
+	reporter *reporter
+
+	reloading sync.Mutex // one at a time
+	watch     atomic.Pointer[watch]
+	leaving   sync.WaitGroup // watchers that are being closed
+}
+
+// A watch is a configuration and who watches its clusters, in its order.
+type watch struct {
+	config   *config.Config
+	watchers []*monitor.Watcher
+}
+
+// of returns the watcher of a cluster; nil: it is not watched.
+func (w *watch) of(cluster string) *monitor.Watcher {
+	at := slices.IndexFunc(w.watchers, func(one *monitor.Watcher) bool { return one.Cluster().Name == cluster })
+	if at < 0 {
+		return nil
+	}
+	return w.watchers[at]
+}
+
+// Start makes a daemon that goes on where the history ends: it listens, and
+// neither probes nor answers before Run. The error says what is wrong with the
+// configuration, the address or the history.
+func Start(ctx context.Context, c Config) (*Daemon, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	cfg, err := c.Load()
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{config: c, logger: c.Logger, metrics: metrics.New(c.Build), page: web.NewLive()}
+	if err := d.open(ctx, cfg); err != nil {
+		return nil, errors.Join(err, d.close(ctx))
+	}
+	return d, nil
+}
+
+// open gets hold of everything that outlives a reload.
+func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
+	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return fmt.Errorf("listening at %q: %w", cfg.Listen, err)
+	}
+	d.history, err = history.Open(ctx, history.Config{
+		Path: cfg.History.Path, Retention: cfg.History.Retention, Logger: d.logger,
+	})
+	if err != nil {
+		return err
+	}
+	d.metrics.Register(d.history.Collector())
+	notifiers, err := d.notifiers(cfg)
+	if err != nil {
+		return err
+	}
+	past, err := recall(ctx, d.history)
+	if err != nil {
+		return err
+	}
+	d.courier = newCourier(d.history, d.metrics, d.logger)
+	d.courier.exchange(notifiers)
+	d.registry = newRegistry(d.history, d.metrics, d.courier.wake, d.logger, rulesOf(cfg), past)
+	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
+	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
+	if err != nil {
+		return err
+	}
+	d.begin(cfg, past)
+	d.server, err = web.New(d.webConfig(cfg))
+	return err
+}
+
+// begin puts the first configuration in force.
+func (d *Daemon) begin(cfg *config.Config, past past) {
+	w := &watch{config: cfg}
+	for _, c := range cfg.Clusters {
+		w.watchers = append(w.watchers, d.newWatcher(cfg, c, past.Standing[c.Name]))
+		if n := len(past.Canaries[c.Name]); n > 0 {
+			d.logger.Info("sessions of before the restart are left to expire", "cluster", c.Name, "canaries", n)
+		}
+	}
+	d.watch.Store(w)
+	d.metrics.Restore(past.Counters, names(cfg))
+	d.registry.watch(names(cfg))
+	d.metrics.Receivers(receiverNames(cfg))
+	d.metrics.Reloaded(time.Now(), nil)
+}
+
+// Address is where the daemon listens.
+func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
+
+// Run watches and answers until ctx ends, then lets what is under way come to
+// its end and writes what there is to write. An error of its own accord is that
+// it cannot answer any more.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := d.schedule.Set(d.jobs(d.watch.Load())); err != nil {
+		return errors.Join(err, d.close(ctx))
+	}
+	var workers sync.WaitGroup
+	workers.Go(func() { d.registry.run(ctx) })
+	workers.Go(func() { d.courier.run(ctx) })
+	workers.Go(func() { d.keepHouse(ctx) })
+	served := make(chan error, 1)
+	go func() {
+		served <- d.server.Serve(ctx, d.listener)
+		stop() // a daemon that nobody can ask should be started anew by whoever started it
+	}()
+	<-ctx.Done()
+	d.logger.Info("ending: waiting for what is under way")
+	err := d.schedule.Close() // nothing is seen any more
+	workers.Wait()
+	return errors.Join(err, <-served, d.close(ctx))
+}
+
+// closing bounds what is written at the end.
+const closing = 10 * time.Second
+
+// close gives everything back that open got hold of, as far as it came.
+func (d *Daemon) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer cancel()
+	var errs []error
+	if d.schedule != nil {
+		errs = append(errs, d.schedule.Close())
+	}
+	if w := d.watch.Load(); w != nil {
+		for _, one := range w.watchers {
+			errs = append(errs, one.Close())
+		}
+	}
+	d.leaving.Wait()
+	if d.registry != nil {
+		errs = append(errs, d.registry.settle(ctx))
+	}
+	if d.history != nil {
+		if d.watch.Load() != nil {
+			errs = append(errs, d.history.SaveCounters(ctx, d.metrics.Counters()))
+		}
+		errs = append(errs, d.history.Close(ctx))
+	}
+	if d.listener != nil {
+		if err := d.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestIncident: what breaks is one incident with its cause, told once when it
+// begins and once when it is over; a restart in between tells nobody anything.
+func TestIncident(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, stop := r.start(t)
+	d.untilReady(t)
+	if got := d.incidents(t); len(got) != 0 {
+		t.Fatalf("got %q of a healthy cluster", got)
+	}
+
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	firing := func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") }
+	until(t, "an incident that fires", firing)
+	until(t, "a notice", func() bool { return len(r.receiver.got()) > 0 })
+	stop()
+
+	d, _ = r.start(t)
+	if !firing() {
+		t.Errorf("got %q after a restart, want the incident to go on", d.incidents(t))
+	}
+	d.untilReady(t)
+	if err := r.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
+	if diff := cmp.Diff([]string{"resolved dependency_down"}, d.incidents(t)); diff != "" {
+		t.Errorf("incidents (-want +got):\n%s", diff)
+	}
+	until(t, "the last notice", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
+	told := slices.DeleteFunc(r.receiver.got(), func(kind string) bool { return strings.HasPrefix(kind, "developed") })
+	if diff := cmp.Diff([]string{"fired dependency_down", "resolved dependency_down"}, told); diff != "" {
+		t.Errorf("notices (-want +got):\n%s", diff)
+	}
+}
+
+// TestReload: a file that is wrong changes nothing; one that is right lets
+// clusters that are the same go on as they were.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	before := d.watch.Load().watchers[0]
+
+	good := r.text
+	r.write(good + "nonsense: true\n")
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status != http.StatusUnprocessableEntity || !strings.Contains(string(body), "nonsense") {
+		t.Errorf("got %d %s, want the mistake", status, body)
+	}
+	if _, body := d.ask(t, http.MethodGet, "/metrics", ""); !strings.Contains(string(body), "stickwatch_config_last_reload_successful 0") {
+		t.Error("the failure is no metric")
+	}
+
+	r.write(strings.Replace(r.file("shop", "second"), "listen: 127.0.0.1:0", "listen: 127.0.0.1:1", 1))
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status == http.StatusOK || !strings.Contains(string(body), "restart") {
+		t.Errorf("got %d %s for another address, want what to do", status, body)
+	}
+
+	r.write(r.file("shop", "second"))
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	if d.watch.Load().watchers[0] != before {
+		t.Error("the cluster that is the same has another watcher")
+	}
+	d.untilReady(t)
+	if n := len(d.Pictures()); n != 2 {
+		t.Errorf("got %d pictures, want 2", n)
+	}
+
+	r.write(r.file("second"))
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	until(t, "the metrics of a cluster that left to leave", func() bool {
+		_, body := d.ask(t, http.MethodGet, "/metrics", "")
+		return !strings.Contains(string(body), `cluster="shop"`) && strings.Contains(string(body), `cluster="second"`)
+	})
+}
+
+// TestSilence: nobody is told of what is silenced, until the silence ends.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	status, body := d.ask(t, http.MethodPost, "/api/v1/silences", `{"cluster": "shop", "duration": "1h", "reason": "deploy 4.2"}`)
+	if status != http.StatusCreated {
+		t.Fatalf("got %d %s", status, body)
+	}
+	id := idOf(t, body)
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	if got := r.receiver.got(); len(got) != 0 {
+		t.Errorf("got %q in a silence", got)
+	}
+	if status, body := d.ask(t, http.MethodDelete, "/api/v1/silences/"+id, ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	until(t, "the notice after the silence", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
+}
+
+// TestDeployment: it silences its cluster for its length.
+func TestDeployment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	status, body := d.ask(t, http.MethodPost, "/api/v1/deployments", `{"cluster": "shop", "name": "4.2"}`)
+	if status != http.StatusCreated {
+		t.Fatalf("got %d %s", status, body)
+	}
+	id := idOf(t, body)
+	silences := func() string {
+		_, body := d.ask(t, http.MethodGet, "/api/v1/silences", "")
+		return string(body)
+	}
+	if got := silences(); !strings.Contains(got, "deployment of 4.2") {
+		t.Errorf("got silences %s", got)
+	}
+	if status, body := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	if got := silences(); strings.Contains(got, "deployment of 4.2") {
+		t.Errorf("got silences %s after the end", got)
+	}
+	if status, _ := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status != http.StatusNotFound {
+		t.Errorf("got %d for one that is over, want 404", status)
+	}
+}
+
+// TestProbe: metrics of a round that is taken now.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	d, _ := newRig(t).start(t)
+	if status, body := d.ask(t, http.MethodGet, "/probe?cluster=shop", ""); status != http.StatusOK || !strings.Contains(string(body), `stickwatch_node_up{cluster="shop",node="node1"} 1`) {
+		t.Errorf("got %d %s", status, body)
+	}
+	if status, _ := d.ask(t, http.MethodGet, "/probe?cluster=nobody", ""); status != http.StatusNotFound {
+		t.Errorf("got %d for a cluster that there is not", status)
+	}
+}

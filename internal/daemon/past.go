@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/web"
+)
+
+// past is the state in which the daemon before this one left everything, and the
+// incidents that ended a short while ago: what comes and goes is known by them.
+type past history.State
+
+func recall(ctx context.Context, db *history.DB) (past, error) {
+	state, err := db.Restore(ctx)
+	if err != nil {
+		return past{}, err
+	}
+	now := time.Now()
+	ended, err := db.Incidents(ctx, history.IncidentQuery{
+		State: alerting.Resolved, Span: checks.Span{From: now.Add(-alerting.FlapWindow), To: now},
+	})
+	if err != nil {
+		return past{}, err
+	}
+	state.Incidents = append(state.Incidents, ended...)
+	return past(state), nil
+}
+
+// pastOf is the history as the page and the API ask it.
+type pastOf struct {
+	*history.DB
+	silence func([]alerting.Silence)
+}
+
+// Incidents implements web.Incidents.
+func (p pastOf) Incidents(ctx context.Context, q web.IncidentQuery) ([]alerting.Incident, error) {
+	return p.DB.Incidents(ctx, history.IncidentQuery(q))
+}
+
+// AddSilence implements web.Silences.
+func (p pastOf) AddSilence(ctx context.Context, s alerting.Silence) error {
+	if err := p.DB.AddSilence(ctx, s); err != nil {
+		return err
+	}
+	return p.heed(ctx)
+}
+
+// ExpireSilence implements web.Silences.
+func (p pastOf) ExpireSilence(ctx context.Context, id string, at time.Time) error {
+	if err := p.DB.ExpireSilence(ctx, id, at); err != nil {
+		return known(err)
+	}
+	return p.heed(ctx)
+}
+
+// heed puts the silences of the history in force.
+func (p pastOf) heed(ctx context.Context) error {
+	silences, err := p.DB.Silences(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	p.silence(silences)
+	return nil
+}
+
+// longestDeployment bounds the silence of a deployment whose end nobody tells.
+const longestDeployment = 4 * time.Hour
+
+// BeginDeployment implements web.Deployments. While it goes on, the cluster is
+// silenced.
+func (p pastOf) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
+	id, err := p.DB.BeginDeployment(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	return id, p.AddSilence(ctx, alerting.Silence{
+		ID: silenceOf(id), Cluster: d.Cluster, Reason: "deployment of " + d.Name,
+		From: d.From, To: d.From.Add(longestDeployment),
+	})
+}
+
+// EndDeployment implements web.Deployments.
+func (p pastOf) EndDeployment(ctx context.Context, id string, at time.Time) error {
+	if err := p.DB.EndDeployment(ctx, id, at); err != nil {
+		return known(err)
+	}
+	err := p.ExpireSilence(ctx, silenceOf(id), at)
+	if errors.Is(err, web.ErrNotFound) { // somebody has ended it before
+		return nil
+	}
+	return err
+}
+
+func silenceOf(deployment string) string { return "deployment-" + deployment }
+
+// known is an error in the words of package web.
+func known(err error) error {
+	if errors.Is(err, history.ErrNotFound) {
+		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	}
+	return err
+}
+
+// Export takes a round and answers with its metrics: web.Exporter.
+func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
+	if err := d.Probe(ctx, cluster); err != nil {
+		return nil, err
+	}
+	return metrics.Handler([]checks.Report{d.watch.Load().of(cluster).Picture().Report}), nil
+}

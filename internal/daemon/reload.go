@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+)
+
+// Reload reads the configuration again and puts it in force. It is judged whole
+// before anything of the old one ends; clusters of which it says the same keep
+// their canaries and their rhythm. An error leaves everything as it was.
+func (d *Daemon) Reload(context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	err := d.reload()
+	d.metrics.Reloaded(time.Now(), err)
+	if err == nil {
+		d.logger.Info("configuration reloaded", "clusters", len(d.watch.Load().watchers))
+	}
+	return err
+}
+
+func (d *Daemon) reload() error {
+	old := d.watch.Load()
+	cfg, err := d.config.Load()
+	if err != nil {
+		return err
+	}
+	if err := fixed(old.config, cfg); err != nil {
+		return err
+	}
+	notifiers, err := d.notifiers(cfg)
+	if err != nil {
+		return err
+	}
+	next := d.succeed(old, cfg)
+	if err := d.schedule.Set(d.jobs(next)); err != nil {
+		return err
+	}
+	d.watch.Store(next)
+	d.registry.configure(rulesOf(cfg))
+	d.registry.watch(names(cfg))
+	d.courier.exchange(notifiers)
+	d.metrics.Receivers(receiverNames(cfg))
+	for _, one := range old.watchers {
+		if next.of(one.Cluster().Name) != one {
+			d.dismiss(one)
+		}
+		d.page.Publish(one.Cluster().Name)
+	}
+	return nil
+}
+
+// fixed tells what a reload cannot change.
+func fixed(old, cfg *config.Config) error {
+	switch {
+	case old.Listen != cfg.Listen:
+		return fmt.Errorf("listen is %q now and was %q: restart stickwatch to change it", cfg.Listen, old.Listen)
+	case old.History != cfg.History:
+		return fmt.Errorf("history is not as before: restart stickwatch to change it")
+	}
+	return nil
+}
+
+// succeed is the watch of a new configuration, with the watchers of the old one
+// where it says the same. A cluster that has changed keeps what stands.
+func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
+	next := &watch{config: cfg}
+	for _, c := range cfg.Clusters {
+		one := old.of(c.Name)
+		if one == nil || !cfg.SameCluster(c.Name, old.config) {
+			var standing []checks.Standing
+			if one != nil {
+				standing = one.Picture().Standing
+			}
+			one = d.newWatcher(cfg, c, standing)
+		}
+		next.watchers = append(next.watchers, one)
+	}
+	return next
+}
+
+// dismiss lets a watcher go when its round is done, and forgets its cluster if
+// nobody else watches it.
+func (d *Daemon) dismiss(one *monitor.Watcher) {
+	d.leaving.Go(func() {
+		if err := one.Close(); err != nil {
+			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
+		}
+		if name := one.Cluster().Name; d.watch.Load().of(name) == nil {
+			d.metrics.Forget(name)
+		}
+	})
+}
+
+// notifiers are the receivers of a configuration, by name.
+func (d *Daemon) notifiers(cfg *config.Config) (map[string]alerting.Notifier, error) {
+	all := make(map[string]alerting.Notifier)
+	for _, r := range cfg.Alerting.Receivers {
+		n, err := d.config.Notifier(r, cfg.Alerting)
+		if err != nil {
+			return nil, fmt.Errorf("alerting.receivers: %q: %w", r.Name, err)
+		}
+		all[r.Name] = n
+	}
+	return all, nil
+}
+
+func receiverNames(cfg *config.Config) []string {
+	var list []string
+	for _, r := range cfg.Alerting.Receivers {
+		list = append(list, r.Name)
+	}
+	return list
+}
+
+// rulesOf are the rules of a configuration in the words of package alerting.
+func rulesOf(cfg *config.Config) alerting.Config {
+	a := cfg.Alerting
+	rules := alerting.Config{
+		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter},
+		Repeat: a.Repeat, Receivers: receiverNames(cfg),
+	}
+	for _, r := range a.Routes {
+		rules.Routes = append(rules.Routes, alerting.Route(r))
+	}
+	for _, m := range cfg.Maintenance {
+		rules.Windows = append(rules.Windows, alerting.Window{
+			Cluster: m.Cluster, Node: m.Node, Code: m.Code, Active: m.Weekly.Contains,
+		})
+	}
+	return rules
+}
+
+// webConfig is what the page and the API are made of.
+func (d *Daemon) webConfig(cfg *config.Config) web.Config {
+	return web.Config{
+		Pictures: d, Prober: d, Exporter: d, Reloader: d,
+		Past:          pastOf{d.history, d.registry.silence},
+		Live:          d.page,
+		Metrics:       d.metrics.Handler(),
+		Ready:         d.ready,
+		WebConfigFile: d.config.WebConfigFile,
+		Language:      cfg.Alerting.Language,
+		Version:       d.config.Build.Version,
+		Logger:        d.logger,
+	}
+}

@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+	"stickwatch/probes"
+)
+
+// A reporter takes what watchers see to everybody who wants to know. Probing
+// waits for it, so it waits for nobody.
+type reporter struct {
+	history  *history.DB
+	metrics  *metrics.Live
+	page     *web.Live
+	registry *registry
+	logger   *slog.Logger
+
+	shown sync.Map // when the page was last told, by cluster: time.Time
+}
+
+// Probed implements monitor.Observer.
+func (r *reporter) Probed(p monitor.Probe) {
+	if p.Failure == probes.FailureCancelled {
+		return // it was we who had enough
+	}
+	s := checks.Sample{
+		Target: p.Target, At: p.At, OK: p.OK(), Latency: p.Timing.Total, Status: p.Status, Failure: p.Failure,
+	}
+	name := ""
+	switch p.Question {
+	case "ping":
+		s.OK = p.Failure == ""
+	case "page":
+		name = metrics.ProbePage
+	}
+	r.metrics.Sample(s, p.Timing, name)
+	if name == "" { // a page that fails does not make its node one that is down
+		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
+	}
+}
+
+// Judged implements monitor.Observer.
+func (r *reporter) Judged(j monitor.Judgement) {
+	cluster := j.Cluster.Name
+	r.metrics.Observe(j.Report)
+	r.metrics.Canaries(cluster, opened(j.Canaries))
+	r.history.Record(r.batch(j))
+	for _, c := range j.Changes {
+		r.log(cluster, c)
+	}
+	r.registry.observe(cluster, j.Changes, j.Standing)
+	r.show(j)
+}
+
+// batch is what history keeps of a judgement.
+func (r *reporter) batch(j monitor.Judgement) history.Batch {
+	cluster := j.Cluster.Name
+	var b history.Batch
+	for _, c := range j.Changes {
+		b.Changes = append(b.Changes, history.Change{Cluster: cluster, Change: c})
+	}
+	if !j.Whole {
+		return b
+	}
+	b.Canaries = map[string][]history.Canary{cluster: nil}
+	for _, c := range j.Canaries {
+		b.Canaries[cluster] = append(b.Canaries[cluster], history.Canary(c))
+	}
+	for _, m := range j.Report.Session.Moves {
+		r.metrics.Move(m)
+		if !m.Kept || j.Report.Session.Policy != probes.PolicyShared { // there, each request may move
+			b.Moves = append(b.Moves, m)
+		}
+	}
+	return b
+}
+
+// log writes a line a change.
+func (r *reporter) log(cluster string, c checks.Change) {
+	write := r.logger.Info
+	if c.Kind != checks.Gone && c.Severity.AtLeast(checks.Warning) && c.ExplainedBy == "" {
+		write = r.logger.Warn
+	}
+	args := []any{"cluster", cluster, "finding", c.Key(), "severity", string(c.Severity), "summary", c.Summary}
+	if c.ExplainedBy != "" {
+		args = append(args, "explained_by", c.ExplainedBy)
+	}
+	if c.Kind == checks.Gone {
+		args = append(args, "since", c.Since, "lasted", c.At.Sub(c.Since).Round(time.Millisecond))
+	}
+	write("finding "+string(c.Kind), append(args, "reason", c.Reason)...)
+}
+
+// show tells the page. Rounds that change nothing are shown now and then: they
+// have newer times and nothing else.
+func (r *reporter) show(j monitor.Judgement) {
+	const calm = 10 * time.Second
+	cluster := j.Cluster.Name
+	last, _ := r.shown.Load(cluster)
+	at, _ := last.(time.Time)
+	if j.Whole || time.Since(at) > calm {
+		r.shown.Store(cluster, time.Now())
+		r.page.Publish(cluster)
+	}
+}
+
+// opened tells when the oldest canary of each node was opened.
+func opened(canaries []monitor.Canary) map[string]time.Time {
+	at := make(map[string]time.Time)
+	for _, c := range canaries {
+		if old, ok := at[c.Node]; !ok || c.Opened.Before(old) {
+			at[c.Node] = c.Opened
+		}
+	}
+	return at
+}

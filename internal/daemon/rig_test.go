@@ -1,0 +1,200 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/monitor"
+)
+
+// A rig is a demo cluster and the file that says how to watch it.
+type rig struct {
+	*demo.Cluster
+	dir      string
+	receiver *receiver
+
+	mu   sync.Mutex
+	text string // of the configuration
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	cluster, err := demo.Start(demo.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	r := &rig{Cluster: cluster, dir: t.TempDir(), receiver: &receiver{}}
+	r.text = r.file("shop")
+	return r
+}
+
+// file is a configuration of clusters that are all the demo.
+func (r *rig) file(clusters ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(r.dir, "history.db"))
+	b.WriteString("intervals: {canary: 1s, status: 2s, pages: 2s, dependencies: 2s}\n")
+	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\n  for: {warning: 0s}\n  resolve_after: 1s\n")
+	b.WriteString("clusters:\n")
+	for _, name := range clusters {
+		fmt.Fprintf(&b, "  - name: %s\n    timeout: 1s\n    slow: 900ms\n    balancer: {url: %q, method: ip_hash, client_ip_header: %s}\n    nodes:\n",
+			name, r.Balancer.URL(), r.Config.ClientIPHeader)
+		for _, n := range r.Nodes {
+			fmt.Fprintf(&b, "      - {id: %s, url: %q}\n", n.ID(), n.URL())
+		}
+		fmt.Fprintf(&b, "    dependencies: [{name: %s, url: %q}]\n", demo.RedisServer, strings.Replace(r.Redis.URL(), "redis:", "tcp:", 1))
+	}
+	return b.String()
+}
+
+// write changes the configuration.
+func (r *rig) write(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = text
+}
+
+func (r *rig) load() (*config.Config, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return config.Parse("stickwatch.yml", []byte(r.text), func(string) (string, bool) { return "", false })
+}
+
+// A receiver remembers the notices that it was given, as "kind code".
+type receiver struct {
+	mu    sync.Mutex
+	kinds []string
+}
+
+func (r *receiver) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kinds = append(r.kinds, string(n.Kind)+" "+string(n.Incident.Cause.Code))
+	return alerting.Receipt{}, nil
+}
+
+func (r *receiver) got() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.kinds...)
+}
+
+// start runs a daemon until stop is called, or the test ends.
+func (r *rig) start(t *testing.T) (d *running, stop func()) {
+	t.Helper()
+	one, err := Start(t.Context(), Config{
+		Load: r.load, Prober: &monitor.Prober{}, Build: metrics.Build{Version: "test"},
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return r.receiver, nil },
+		Logger:   slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- one.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("running: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return &running{one, "http://" + one.Address().String()}, stop
+}
+
+// testWriter keeps the log with the test that it is of.
+type testWriter struct{ *testing.T }
+
+func (w testWriter) Write(line []byte) (int, error) {
+	w.Helper()
+	w.Log(strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
+}
+
+// A running daemon, and where it answers.
+type running struct {
+	*Daemon
+	url string
+}
+
+// ask returns the status and the body of an answer.
+func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, answer
+}
+
+// incidents are those of the API, as "state code".
+func (d *running) incidents(t *testing.T) (list []string) {
+	t.Helper()
+	var answer struct {
+		Incidents []struct {
+			State, Code string
+		}
+	}
+	status, body := d.ask(t, http.MethodGet, "/api/v1/incidents", "")
+	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
+		t.Fatalf("got %d %s: %v", status, body, err)
+	}
+	for _, i := range answer.Incidents {
+		list = append(list, i.State+" "+i.Code)
+	}
+	return list
+}
+
+// idOf is the id that an answer tells.
+func idOf(t *testing.T, body []byte) string {
+	t.Helper()
+	var answer struct{ ID string }
+	if err := json.Unmarshal(body, &answer); err != nil || answer.ID == "" {
+		t.Fatalf("got %s, want an id: %v", body, err)
+	}
+	return answer.ID
+}
+
+// until waits for something to come true; the patience is for a busy machine.
+func until(t *testing.T, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !true(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
+func (d *running) untilReady(t *testing.T) {
+	t.Helper()
+	until(t, "ready", func() bool {
+		status, _ := d.ask(t, http.MethodGet, "/-/ready", "")
+		return status == http.StatusOK
+	})
+}
