@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"net/netip"
 	"time"
 
 	"stickwatch/probes"
@@ -18,6 +19,9 @@ type Memory struct {
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
 	Sign      string // what that was, in a few words
+
+	Own    netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
+	OwnWas time.Time  // when that was last
 
 	Listened  bool      // the balancer's log was read
 	Heard     time.Time // when the newest ejection that is known from it began; zero: there was none

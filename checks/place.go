@@ -65,6 +65,8 @@ func (v *view) placeIn(n probes.Node, t traffic) place {
 		return unknown("it does not answer, and a retry on another node would hide that it was tried")
 	case t.aimedAt(n.ID):
 		return v.placeByHash(n, t)
+	case v.metUsBefore(n):
+		return v.placeByOurs(n, t)
 	default:
 		return v.placeByChance(n, t)
 	}

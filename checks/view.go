@@ -74,7 +74,7 @@ func look(r Round) *view {
 	v.lookThrough()
 	for _, n := range r.Cluster.Nodes {
 		v.places[n.ID] = v.place(n)
-		v.memories[n.ID] = v.hear(n, v.memories[n.ID])
+		v.memories[n.ID] = v.hear(n, v.metUs(n, v.memories[n.ID]))
 	}
 	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()
