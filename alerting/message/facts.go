@@ -1,7 +1,6 @@
 package message
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -114,9 +113,3 @@ func unique(names []string) []string {
 
 // name is a name that somebody or something gave, made harmless.
 func name(text string) string { return probes.Clean(text, maxName) }
-
-// plain reads a code aloud: "session_drift" is "Session drift".
-func plain(c checks.Code) string {
-	words := strings.ReplaceAll(name(string(c)), "_", " ")
-	return cmp.Or(strings.ToUpper(words[:min(1, len(words))])+words[min(1, len(words)):], "?")
-}

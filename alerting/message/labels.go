@@ -1,6 +1,9 @@
 package message
 
-import "stickwatch/checks"
+import (
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
 
 // labels are the words of a message itself, in one language.
 type labels struct {
@@ -26,7 +29,7 @@ type labels struct {
 }
 
 func (w Writer) labels() *labels {
-	if w.Language == "zh" {
+	if w.Language == alerting.Chinese {
 		return &chinese
 	}
 	return &english

@@ -65,7 +65,7 @@ func writers() map[string]message.Writer {
 	grafana := &url.URL{Scheme: "https", Host: "grafana.example", Path: "/d/stickwatch", RawQuery: "orgId=1"}
 	return map[string]message.Writer{
 		"en": {Page: page, Grafana: grafana},
-		"zh": {Language: "zh", Words: example.Chinese{}, Page: page, Zone: time.FixedZone("CST", 8*60*60)},
+		"zh": {Language: alerting.Chinese, Page: page, Zone: time.FixedZone("CST", 8*60*60)},
 	}
 }
 

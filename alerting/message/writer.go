@@ -14,18 +14,10 @@ import (
 // A Writer writes messages. The zero Writer writes English, without links, with
 // times in UTC.
 type Writer struct {
-	Language string         // "en" or "zh"; "": "en"
-	Words    Words          // what findings and events are called in that language; nil: as they call themselves
-	Page     *url.URL       // stickwatch's own page; nil: no links to it
-	Grafana  *url.URL       // the dashboard; nil: no links to it
-	Zone     *time.Location // of times; nil: UTC
-}
-
-// Words says in one language what findings and events say in English.
-type Words interface {
-	Title(checks.Code) string     // "Dependency down"
-	Remedy(checks.Finding) string // one or two sentences
-	Event(alerting.Event) string  // one sentence
+	Language alerting.Language // "": English
+	Page     *url.URL          // stickwatch's own page; nil: no links to it
+	Grafana  *url.URL          // the dashboard; nil: no links to it
+	Zone     *time.Location    // of times; nil: UTC
 }
 
 // Write says what a notice tells.
@@ -101,25 +93,10 @@ func (w Writer) bounded(lines []string, most int) []string {
 	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
 }
 
-func (w Writer) event(e alerting.Event) string {
-	text := e.Text
-	if w.Words != nil {
-		text = cmp.Or(w.Words.Event(e), text)
-	}
-	return probes.Clean(text, maxLine)
-}
+func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.Event(e), maxLine) }
 
 func (w Writer) title(c checks.Code) string {
-	if w.Words == nil {
-		return plain(c)
-	}
-	return cmp.Or(probes.Clean(w.Words.Title(c), maxName), plain(c))
+	return cmp.Or(probes.Clean(w.Language.Title(c), maxName), "?")
 }
 
-func (w Writer) remedy(f checks.Finding) string {
-	text := f.Remedy
-	if w.Words != nil {
-		text = cmp.Or(w.Words.Remedy(f), text)
-	}
-	return probes.Clean(text, maxLine)
-}
+func (w Writer) remedy(f checks.Finding) string { return probes.Clean(w.Language.Remedy(f), maxLine) }

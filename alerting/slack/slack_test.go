@@ -50,7 +50,7 @@ func english() message.Writer {
 
 func chinese() message.Writer {
 	w := english()
-	w.Language, w.Words, w.Zone = "zh", example.Chinese{}, time.FixedZone("CST", 8*60*60)
+	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
 	return w
 }
 

@@ -30,8 +30,8 @@ func Developed() alerting.Notice {
 	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
 	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
 	n.News = []alerting.Event{
-		{At: Start.Add(20 * time.Second), Kind: alerting.EventJoined, Finding: "node_paused/node3", Text: "Node paused joined: node3", Reason: alerting.ReasonSameCause},
-		{At: Start.Add(30 * time.Second), Kind: alerting.EventLeft, Finding: "node_paused/node1", Text: "Node paused is over: node1", Reason: alerting.ReasonGone},
+		{At: Start.Add(20 * time.Second), Kind: alerting.EventJoined, Finding: "node_paused/node3", Text: paused("node3").Summary, Reason: alerting.ReasonSameCause},
+		{At: Start.Add(30 * time.Second), Kind: alerting.EventLeft, Finding: "node_paused/node1", Text: paused("node1").Summary, Reason: alerting.ReasonGone},
 	}
 	return n
 }
@@ -54,7 +54,7 @@ func Resolved() alerting.Notice {
 		n.Incident.Findings[i].Ended = n.Incident.Ended
 	}
 	n.News = []alerting.Event{
-		{At: n.Incident.Ended, Kind: alerting.EventLeft, Finding: "dependency_down/Redis Server", Text: "Dependency down is over: Redis Server", Reason: alerting.ReasonGone},
+		{At: n.Incident.Ended, Kind: alerting.EventLeft, Finding: "dependency_down/Redis Server", Text: n.Incident.Cause.Summary, Reason: alerting.ReasonGone},
 	}
 	return n
 }

@@ -68,6 +68,17 @@ func (o *Outbox) Entries() []Entry {
 	return all
 }
 
+// Waiting is how many notices are neither delivered nor buried.
+func (o *Outbox) Waiting() int {
+	waiting := 0
+	for _, e := range o.Entries() {
+		if e.State == Waiting {
+			waiting++
+		}
+	}
+	return waiting
+}
+
 // Claim lends the oldest notice that is due and has no predecessor.
 func (o *Outbox) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notice, bool, error) {
 	o.mu.Lock()

@@ -1,0 +1,192 @@
+package slack_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/memory"
+	"stickwatch/alerting/slack"
+	"stickwatch/alerting/slack/slacktest"
+)
+
+// story is an incident from beginning to end, told now.
+func story() []alerting.Notice {
+	return []alerting.Notice{
+		example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Reminder()), example.Now(example.Resolved()),
+	}
+}
+
+// deliver runs a dispatcher until the outbox is done, and returns how long that
+// took in the bubble's time.
+func deliver(t *testing.T, b *slack.Bot, outbox *memory.Outbox) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d := alerting.NewDispatcher(alerting.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
+	began := time.Now()
+	go d.Run(ctx)
+	for outbox.Waiting() > 0 {
+		if time.Since(began) > 24*time.Hour {
+			t.Fatalf("after a day there are still %+v", outbox.Entries())
+		}
+		time.Sleep(time.Second) // of the bubble
+	}
+	return time.Since(began)
+}
+
+// TestDelivery: however Slack behaves, an incident is one message that tells its
+// end, and a thread in which everything is said once, in order.
+func TestDelivery(t *testing.T) {
+	const always = -1
+	for name, tt := range map[string]struct {
+		faults  []slacktest.Fault
+		atLeast time.Duration
+	}{
+		"well":                {nil, 0},
+		"8 s late, always":    {[]slacktest.Fault{{Latency: 8 * time.Second, Times: always}}, 7 * 8 * time.Second},
+		"too late, once":      {[]slacktest.Fault{{Method: "chat.postMessage", Latency: time.Hour}}, 20 * time.Second},
+		"too late, and done":  {[]slacktest.Fault{{Method: "chat.postMessage", Die: true, Latency: 8 * time.Second}}, 8 * time.Second},
+		"limited":             {[]slacktest.Fault{{Status: 429, After: "30", Times: 3}}, 90 * time.Second},
+		"down":                {[]slacktest.Fault{{Status: 500, Times: 12}}, 0},
+		"reset":               {[]slacktest.Fault{{Reset: true, Times: 12}}, 0},
+		"dies after each":     {[]slacktest.Fault{{Method: "chat.postMessage", Die: true, Times: 4}, {Method: "chat.update", Die: true, Times: 3}}, 0},
+		"invalid token, 1 h":  {[]slacktest.Fault{{Error: "invalid_auth", Times: 60}}, 59 * time.Minute},
+		"no channel, 1 h":     {[]slacktest.Fault{{Method: "chat.postMessage", Error: "channel_not_found", Times: 60}}, 59 * time.Minute},
+		"too long":            {[]slacktest.Fault{{Error: "msg_too_long", Times: 1}}, 0},
+		"all of it at once":   {everything(), 0},
+		"all of it, in turns": {slices.Concat(everything(), everything(), everything()), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := slacktest.NewInMemory("general", "ops")
+				defer server.Close()
+				server.Fail(tt.faults...)
+				outbox := memory.New(story()...)
+				took := deliver(t, bot(server), outbox)
+				wantAll(t, outbox)
+				wantStory(t, server)
+				if took < tt.atLeast {
+					t.Errorf("it took %v of the bubble's time, want at least %v", took, tt.atLeast)
+				}
+			})
+		})
+	}
+}
+
+func everything() []slacktest.Fault {
+	return []slacktest.Fault{
+		{Latency: 8 * time.Second},
+		{Status: 429, After: "11"},
+		{Status: 500},
+		{Reset: true},
+		{Error: "invalid_auth"},
+		{Error: "channel_not_found"},
+		{Method: "chat.postMessage", Die: true},
+		{Method: "chat.update", Die: true},
+		{Error: "fatal_error"},
+	}
+}
+
+// TestCrash: of a process that ends between posting and writing that down, the
+// next one posts nothing again; whichever notice it was.
+func TestCrash(t *testing.T) {
+	for crashed := range story() {
+		t.Run(fmt.Sprint(crashed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := slacktest.NewInMemory("general", "ops")
+				defer server.Close()
+				outbox := memory.New(story()...)
+				for i := range crashed + 1 {
+					n, _, err := outbox.Claim(t.Context(), example.Receiver, time.Now(), time.Minute)
+					if err != nil {
+						t.Fatal(err)
+					}
+					receipt, err := bot(server).Notify(t.Context(), n)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if i < crashed {
+						outbox.Delivered(t.Context(), n.ID, receipt)
+					}
+				}
+				deliver(t, bot(server), outbox)
+				wantAll(t, outbox)
+				wantStory(t, server)
+			})
+		})
+	}
+}
+
+// TestTooLongForEver: what Slack never takes is buried, and holds up nothing.
+func TestTooLongForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := slacktest.NewInMemory("ops")
+		defer server.Close()
+		server.Fail(slacktest.Fault{Method: "chat.postMessage", Error: "msg_too_long", Times: 2})
+		outbox := memory.New(story()...)
+		deliver(t, bot(server), outbox)
+		var got []string
+		for _, e := range outbox.Entries() {
+			got = append(got, string(e.State)+" "+e.Reason)
+		}
+		want := []string{`buried posting to "#ops": slack says "msg_too_long"`, "delivered ", "delivered ", "delivered "}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("outbox (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func wantAll(t *testing.T, outbox *memory.Outbox) {
+	t.Helper()
+	for _, e := range outbox.Entries() {
+		if e.State != memory.Delivered {
+			t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+		}
+	}
+}
+
+// wantStory: one root, which tells the end, and each later notice once.
+func wantStory(t *testing.T, server *slacktest.Server) {
+	t.Helper()
+	messages := server.Messages()
+	var got []string
+	for _, m := range messages {
+		line := "root " + notice(t, m)
+		if m.Thread != "" {
+			line = fmt.Sprintf("reply to %v %s", m.Thread == messages[0].TS, notice(t, m))
+		}
+		got = append(got, line)
+	}
+	const id = "20260301T120000-5f2c/ops/"
+	want := []string{"root " + id + "1", "reply to true " + id + "2", "reply to true " + id + "3", "reply to true " + id + "4"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("messages (-want +got):\n%s", diff)
+	}
+	if end := "[Resolved] shop: Dependency down"; messages[0].Edits < 3 || !strings.HasPrefix(messages[0].Text, end) {
+		t.Errorf("the incident's message has %d edits and begins %.60q, want %q", messages[0].Edits, messages[0].Text, end)
+	}
+}
+
+// notice is the id in a message's metadata.
+func notice(t *testing.T, m slacktest.Message) string {
+	t.Helper()
+	var meta struct {
+		Payload struct {
+			Notice string `json:"notice"`
+		} `json:"event_payload"`
+	}
+	if err := json.Unmarshal([]byte(m.Metadata), &meta); err != nil {
+		t.Fatalf("decoding the metadata %q: %v", m.Metadata, err)
+	}
+	return meta.Payload.Notice
+}

@@ -1,0 +1,107 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"text/template"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/message"
+)
+
+// maxBody bounds what a template may make, in bytes.
+const maxBody = 1 << 20
+
+// errTooLong stops a template that goes on and on.
+var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxBody)
+
+// body makes what is sent of a document.
+type body struct {
+	template    *template.Template // nil: the document itself
+	contentType string
+}
+
+// newBody parses a template, and tries it on documents with and without what
+// not every document has.
+func newBody(text, contentType string) (*body, error) {
+	const plain = "text/plain; charset=utf-8"
+	if text == "" {
+		return &body{contentType: "application/json"}, nil
+	}
+	if kind, _, err := mime.ParseMediaType(contentType); contentType != "" && (err != nil || kind == "text/html") {
+		return nil, fmt.Errorf("reading the content type %q: want one that is no HTML, which is not escaped", contentType)
+	}
+	parsed, err := template.New("webhook").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("parsing the webhook's template: %w", err)
+	}
+	b := &body{parsed, contentType}
+	isJSON := true
+	for _, n := range samples() {
+		made, err := b.render(documentOf(n, message.Writer{}.Write(n)))
+		if err != nil {
+			return nil, fmt.Errorf("trying the webhook's template: %w", err)
+		}
+		isJSON = isJSON && json.Valid(made)
+	}
+	switch {
+	case b.contentType != "":
+	case isJSON:
+		b.contentType = "application/json"
+	default:
+		b.contentType = plain
+	}
+	return b, nil
+}
+
+// samples are a notice with as little as one may have, and one with more.
+func samples() []alerting.Notice {
+	with := func(findings, news int) alerting.Notice {
+		return alerting.Notice{
+			Incident: alerting.Incident{Findings: make([]alerting.Member, findings)},
+			News:     make([]alerting.Event, news),
+		}
+	}
+	return []alerting.Notice{with(1, 0), with(2, 2)}
+}
+
+// render makes the bytes to send.
+func (b *body) render(d document) ([]byte, error) {
+	made, err := asJSON(d)
+	if b.template == nil || err != nil {
+		return []byte(made), err
+	}
+	// The template sees what everybody else sees: names are those of the JSON.
+	var members map[string]any
+	decoder := json.NewDecoder(bytes.NewReader([]byte(made)))
+	decoder.UseNumber() // 17999000 is not to become 1.7999e+07
+	if err := decoder.Decode(&members); err != nil {
+		return nil, err
+	}
+	var out bounded
+	if err := b.template.Execute(&out, members); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// asJSON writes a value as JSON that is not for HTML: < stays <.
+func asJSON(v any) (string, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return string(bytes.TrimRight(out.Bytes(), "\n")), err
+}
+
+// bounded is a buffer of maxBody bytes.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxBody {
+		return 0, errTooLong
+	}
+	return b.Buffer.Write(p)
+}

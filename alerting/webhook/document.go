@@ -1,0 +1,157 @@
+package webhook
+
+import (
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/message"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// The bounds of a document.
+const (
+	maxText     = 480 // bytes of a text: as findings are bounded
+	maxNames    = 100 // nodes of a finding
+	maxEvidence = 10  // lines of a finding's evidence
+	maxFindings = 50
+)
+
+type document struct {
+	Schema   int                 `json:"schema"`
+	ID       string              `json:"id"`
+	Kind     alerting.NoticeKind `json:"kind"`
+	Receiver string              `json:"receiver"`
+	At       string              `json:"at"`
+	Incident incident            `json:"incident"`
+	News     []event             `json:"news"`
+	Message  words               `json:"message"`
+}
+
+type incident struct {
+	ID         string          `json:"id"`
+	Cluster    string          `json:"cluster"`
+	State      alerting.State  `json:"state"`
+	Severity   checks.Severity `json:"severity"`
+	Code       checks.Code     `json:"code"`
+	Summary    string          `json:"summary"`
+	Remedy     string          `json:"remedy"`
+	Started    string          `json:"started"`
+	Fired      string          `json:"fired"`
+	Ended      string          `json:"ended"`
+	DurationMS int64           `json:"duration_ms"`
+	Flapping   bool            `json:"flapping"`
+	MergedInto string          `json:"merged_into"`
+	Findings   []finding       `json:"findings"`
+	Omitted    int             `json:"findings_omitted"`
+}
+
+type finding struct {
+	Code        checks.Code     `json:"code"`
+	Severity    checks.Severity `json:"severity"`
+	Node        string          `json:"node"`
+	Nodes       []string        `json:"nodes"`
+	Dependency  string          `json:"dependency"`
+	Target      string          `json:"target"`
+	Summary     string          `json:"summary"`
+	Remedy      string          `json:"remedy"`
+	Evidence    []string        `json:"evidence"`
+	Key         string          `json:"key"`
+	ExplainedBy string          `json:"explained_by"`
+	Since       string          `json:"since"`
+	Ended       string          `json:"ended"`
+}
+
+type event struct {
+	At      string             `json:"at"`
+	Kind    alerting.EventKind `json:"kind"`
+	Finding string             `json:"finding"`
+	Text    string             `json:"text"`
+	Reason  alerting.Reason    `json:"reason"`
+}
+
+type words struct {
+	Headline string `json:"headline"`
+	Text     string `json:"text"`
+	Links    []link `json:"links"`
+}
+
+type link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}
+
+func documentOf(n alerting.Notice, m message.Message) document {
+	return document{
+		Schema:   1,
+		ID:       n.ID,
+		Kind:     n.Kind,
+		Receiver: n.Receiver,
+		At:       moment(n.At),
+		Incident: incidentOf(n),
+		News:     list(n.News, alerting.MaxNews, eventOf),
+		Message:  words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
+	}
+}
+
+func incidentOf(n alerting.Notice) incident {
+	i := n.Incident
+	return incident{
+		ID:         i.ID,
+		Cluster:    text(i.Cluster),
+		State:      i.State,
+		Severity:   i.Severity,
+		Code:       i.Cause.Code,
+		Summary:    text(i.Cause.Summary),
+		Remedy:     text(i.Cause.Remedy),
+		Started:    moment(i.Started),
+		Fired:      moment(i.Fired),
+		Ended:      moment(i.Ended),
+		DurationMS: i.Duration(n.At).Milliseconds(),
+		Flapping:   i.Flapping,
+		MergedInto: text(i.MergedInto),
+		Findings:   list(i.Findings, maxFindings, findingOf),
+		Omitted:    max(0, len(i.Findings)-maxFindings),
+	}
+}
+
+func findingOf(m alerting.Member) finding {
+	return finding{
+		Code:        m.Code,
+		Severity:    m.Severity,
+		Node:        text(m.Node),
+		Nodes:       list(m.Nodes, maxNames, text),
+		Dependency:  text(m.Dependency),
+		Target:      text(m.Target),
+		Summary:     text(m.Summary),
+		Remedy:      text(m.Remedy),
+		Evidence:    list(m.Evidence, maxEvidence, text),
+		Key:         text(m.Key()),
+		ExplainedBy: text(m.ExplainedBy),
+		Since:       moment(m.Since),
+		Ended:       moment(m.Ended),
+	}
+}
+
+func eventOf(e alerting.Event) event {
+	return event{moment(e.At), e.Kind, text(e.Finding), text(e.Text), e.Reason}
+}
+
+// list converts the first of many; of none it is [], not null.
+func list[A, B any](all []A, most int, convert func(A) B) []B {
+	out := make([]B, min(len(all), most))
+	for i := range out {
+		out[i] = convert(all[i])
+	}
+	return out
+}
+
+// text is what a target may have said, made harmless.
+func text(s string) string { return probes.Clean(s, maxText) }
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

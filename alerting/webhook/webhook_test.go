@@ -1,0 +1,193 @@
+package webhook_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/message"
+	"stickwatch/alerting/webhook"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// key is what signs, and what must be seen nowhere.
+const key = "correct horse"
+
+type secret string
+
+func (s secret) Reveal() string { return string(s) }
+
+// A request is what arrived.
+type request struct {
+	header http.Header
+	body   []byte
+}
+
+// receiver takes everything.
+func receiver(t *testing.T) (address *url.URL, got *[]request) {
+	t.Helper()
+	got = new([]request)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost {
+			t.Errorf("got a %s, error %v, want a POST", r.Method, err)
+		}
+		*got = append(*got, request{r.Header, body})
+	}))
+	t.Cleanup(server.Close)
+	return parse(t, server.URL+"/hook"), got
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func newHook(t *testing.T, c webhook.Config) *webhook.Webhook {
+	t.Helper()
+	w, err := webhook.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func english() message.Writer {
+	return message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}}
+}
+
+func chinese() message.Writer {
+	w := english()
+	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
+	return w
+}
+
+// TestDocument: the golden files are what arrives.
+func TestDocument(t *testing.T) {
+	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Resolved()} {
+			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
+			t.Run(name, func(t *testing.T) {
+				address, got := receiver(t)
+				receipt, err := newHook(t, webhook.Config{URL: address, Writer: writer}).Notify(t.Context(), n)
+				if err != nil || receipt != (alerting.Receipt{}) {
+					t.Fatalf("got receipt %v, error %v, want none", receipt, err)
+				}
+				golden(t, name, indented(t, (*got)[0].body))
+				h := (*got)[0].header
+				want := []string{"application/json", n.ID, "stickwatch", ""}
+				if diff := cmp.Diff(want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")}); diff != "" {
+					t.Errorf("headers (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestSignature is checked as a receiver would.
+func TestSignature(t *testing.T) {
+	address, got := receiver(t)
+	if _, err := newHook(t, webhook.Config{URL: address, Secret: secret(key)}).Notify(t.Context(), example.Fired()); err != nil {
+		t.Fatal(err)
+	}
+	r := (*got)[0]
+	mac := hmac.New(sha256.New, []byte(key))
+	fmt.Fprintf(mac, "%s.%s", r.header.Get("X-Stickwatch-Timestamp"), r.body)
+	if want := "sha256=" + hex.EncodeToString(mac.Sum(nil)); r.header.Get("X-Stickwatch-Signature") != want {
+		t.Errorf("got signature %q, want %q", r.header.Get("X-Stickwatch-Signature"), want)
+	}
+}
+
+// TestUnsigned: an empty secret is none, and signs nothing.
+func TestUnsigned(t *testing.T) {
+	address, got := receiver(t)
+	if _, err := newHook(t, webhook.Config{URL: address, Secret: secret("")}).Notify(t.Context(), example.Fired()); err != nil {
+		t.Fatal(err)
+	}
+	if signature := (*got)[0].header.Values("X-Stickwatch-Signature"); len(signature) != 0 {
+		t.Errorf("got signature %q, want none", signature)
+	}
+}
+
+// TestHostile: whatever a target says, what arrives is a bounded document of
+// harmless lines.
+func TestHostile(t *testing.T) {
+	address, got := receiver(t)
+	w := newHook(t, webhook.Config{URL: address, Writer: english()})
+	if _, err := w.Notify(t.Context(), example.Hostile()); err != nil {
+		t.Fatal(err)
+	}
+	body := (*got)[0].body
+	if !json.Valid(body) || !utf8.Valid(body) || len(body) > 1<<19 {
+		t.Errorf("got %d bytes, want a document of less", len(body))
+	}
+	for _, evil := range []string{"\x1b", `\u001b`, "\u202e", `\u202e`} {
+		if bytes.Contains(body, []byte(evil)) {
+			t.Errorf("got %q in the document", evil)
+		}
+	}
+}
+
+// TestErrorsShowNoSecret: neither the address, whose path may be a password, nor
+// the key.
+func TestErrorsShowNoSecret(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.URL.Path+" "+r.Header.Get("X-Stickwatch-Signature"), http.StatusBadRequest)
+	}))
+	defer echo.Close()
+	for _, address := range []string{echo.URL + "/hidden", "http://hidden:hidden@127.0.0.1:1/hidden"} {
+		_, err := newHook(t, webhook.Config{URL: parse(t, address), Secret: secret(key)}).Notify(t.Context(), example.Fired())
+		if text := fmt.Sprintf("%+v %#v", err, err); err == nil || strings.Contains(text, "hidden") || strings.Contains(text, key) || strings.Contains(text, "sha256") {
+			t.Errorf("got error %q, want one without secrets", text)
+		}
+	}
+}
+
+func indented(t *testing.T, body []byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Indent(&out, body, "", "  "); err != nil {
+		t.Fatalf("indenting %q: %v", body, err)
+	}
+	return out.String() + "\n"
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
