@@ -21,7 +21,6 @@ type asked struct {
 	where string // dashboard and panel
 	expr  string
 	named []string // labels that the panel shows
-	once  bool     // for one moment rather than over time
 }
 
 // variables is what Grafana puts in the place of variables. Windows are as short
@@ -37,8 +36,8 @@ var legendLabel = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
 func queries(t *testing.T) []asked {
 	t.Helper()
 	var all []asked
-	add := func(where, expr, legend string, once bool) {
-		q := asked{where: where, expr: variables.Replace(expr), once: once}
+	add := func(where, expr, legend string) {
+		q := asked{where: where, expr: variables.Replace(expr)}
 		for _, match := range legendLabel.FindAllStringSubmatch(legend, -1) {
 			q.named = append(q.named, match[1])
 		}
@@ -47,11 +46,11 @@ func queries(t *testing.T) []asked {
 	for _, d := range read(t) {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
-				add(fmt.Sprintf("%s, %s, %s", d.Title, p.Title, q.RefID), q.Expr, q.LegendFormat, q.Instant)
+				add(fmt.Sprintf("%s, %s, %s", d.Title, p.Title, q.RefID), q.Expr, q.LegendFormat)
 			}
 		}
 		for _, a := range d.Annotations.List {
-			add(fmt.Sprintf("%s, annotation %s", d.Title, a.Name), a.Expr, a.TitleFormat+a.TextFormat, false)
+			add(fmt.Sprintf("%s, annotation %s", d.Title, a.Name), a.Expr, a.TitleFormat+a.TextFormat)
 		}
 	}
 	if len(all) < 50 {

