@@ -10,7 +10,9 @@ import (
 // Alerting tells who is told of incidents, and when.
 type Alerting struct {
 	Language     string   // "en" or "zh"
-	ExternalURL  *url.URL // nil: messages have no links
+	ExternalURL  *url.URL // nil: messages have no links to the status page
+	GrafanaURL   *url.URL // of a cluster's dashboard; nil: messages have no links to it
+	Location     *time.Location
 	Receivers    []Receiver
 	Routes       []Route // every Receiver is one of Receivers; empty only when there are none
 	For          map[checks.Severity]time.Duration
@@ -41,8 +43,9 @@ type Alertmanager struct {
 
 // Webhook is told by a POST of JSON.
 type Webhook struct {
-	URL    *url.URL
-	Secret Secret // signs requests; zero: they are not signed
+	URL      *url.URL
+	Secret   Secret // signs requests; zero: they are not signed
+	Template string // of the body; "": the document itself
 }
 
 // A Route tells which incidents go to a receiver. The first that matches wins,

@@ -14,6 +14,8 @@ func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
 	out := Alerting{
 		Language:    cmp.Or(w.Language, "en"),
 		ExternalURL: b.url(at.key("external_url"), w.ExternalURL, web),
+		GrafanaURL:  b.url(at.key("grafana_url"), w.GrafanaURL, web),
+		Location:    b.zone(at.key("timezone"), w.Timezone),
 		For: map[checks.Severity]time.Duration{
 			checks.Critical: orDefault(w.For.Critical, 0),
 			checks.Warning:  orDefault(w.For.Warning, 30*time.Second),
@@ -122,7 +124,7 @@ func (b *builder) slack(w wireSlack, at place) *Slack {
 
 func (b *builder) webhook(w wireWebhook, at place) *Webhook {
 	secret, _ := b.either(at, "secret", w.Secret.Reveal(), w.SecretFile)
-	return &Webhook{URL: b.url(at.key("url"), w.URL, web), Secret: NewSecret(secret)}
+	return &Webhook{URL: b.url(at.key("url"), w.URL, web), Secret: NewSecret(secret), Template: w.Template}
 }
 
 func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
@@ -146,16 +148,20 @@ func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
 }
 
 func (b *builder) weekly(w wireMaintenance, at place) Weekly {
-	zone, err := time.LoadLocation(cmp.Or(w.Timezone, "UTC"))
-	if err != nil || w.Timezone == "Local" {
-		b.problem(at.key("timezone"), "expected a time zone such as Asia/Shanghai, got %s", b.said(at.key("timezone"), w.Timezone))
-		zone = time.UTC
-	}
-	weekly, err := ParseWeekly(w.Weekly, zone)
+	weekly, err := ParseWeekly(w.Weekly, b.zone(at.key("timezone"), w.Timezone))
 	if err != nil && w.Weekly != "" {
 		b.problem(at.key("weekly"), "%s, got %s", err, b.said(at.key("weekly"), w.Weekly))
 	}
 	return weekly
+}
+
+func (b *builder) zone(at place, name string) *time.Location {
+	zone, err := time.LoadLocation(cmp.Or(name, "UTC"))
+	if err != nil || name == "Local" {
+		b.problem(at, "expected a time zone such as Asia/Shanghai, got %s", b.said(at, name))
+		return time.UTC
+	}
+	return zone
 }
 
 // names of the clusters.

@@ -148,15 +148,21 @@ func TestEverythingElse(t *testing.T) {
 	if diff := cmp.Diff(shop.Session, got.Cluster("aliased").Session, compare); diff != "" {
 		t.Errorf("aliased session: -want +got:\n%s", diff)
 	}
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
 	alerting := Alerting{
-		Language: "zh",
+		Language: "zh", Location: shanghai, GrafanaURL: mustURL("https://grafana.example/d/stickwatch-cluster"),
 		Receivers: []Receiver{
 			{Name: "bot", Slack: &Slack{Token: NewSecret("xoxb-from-the-environment"), Channel: "#ops", APIURL: "http://127.0.0.1:1/"}},
 			{Name: "hook", Slack: &Slack{WebhookURL: NewSecret("https://hooks.slack.com/services/x"), APIURL: "https://slack.com/api/"}},
+			{Name: "desk", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Template: `{"text": {{json .message.text}}}`}},
 		},
 		Routes: []Route{
 			{Receiver: "bot", Severity: checks.Warning, Continue: true},
 			{Receiver: "hook", Severity: checks.Warning, Continue: true},
+			{Receiver: "desk", Severity: checks.Warning, Continue: true},
 		},
 		For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
 		ResolveAfter: 30 * time.Second,

@@ -6,6 +6,10 @@ type wireAlerting struct {
 	Language string `yaml:"language" check:"oneof=language"`
 	// Address of this stickwatch for people, for links in messages.
 	ExternalURL string `yaml:"external_url"`
+	// The dashboard of a cluster in Grafana, such as https://grafana.example/d/stickwatch-cluster, for links in messages.
+	GrafanaURL string `yaml:"grafana_url"`
+	// Time zone of times in messages, such as Asia/Shanghai. Default UTC.
+	Timezone string `yaml:"timezone"`
 	// Where messages can go.
 	Receivers []wireReceiver `yaml:"receivers"`
 	// Which incident goes to which receiver: the first route that matches, and those after it while they say continue. Left out, every receiver is told of every warning and critical incident.
@@ -68,6 +72,8 @@ type wireWebhook struct {
 	Secret Secret `yaml:"secret"`
 	// File with that key; a relative path starts at the configuration file.
 	SecretFile string `yaml:"secret_file"`
+	// Template of the body (Go's text/template) in place of the document itself, such as '{"text": {{json .message.text}}}'.
+	Template string `yaml:"template"`
 }
 
 // Which incidents go to a receiver. What is left out matches all.
