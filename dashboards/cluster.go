@@ -48,7 +48,7 @@ func clusterNodes() []panel {
 		timeline("Rotation", "Whether the balancer sends a node requests. A gap where it cannot be told.", yesNo,
 			over(`min by (node) (stickwatch_node_in_rotation{cluster="$cluster", node=~"$node"})`, "{{node}}")),
 		timeline("Versions", "A lane for each version that a node has run. Two nodes on two versions is a deployment that is not finished.",
-			meanings(meaning{}, meaning{"runs", blue}),
+			mapping{Type: "value", Options: map[string]word{"1": {Text: "runs", Color: blue}}},
 			over(`max by (node, version) (stickwatch_node_info{cluster="$cluster", node=~"$node"})`, "{{node}} {{version}}")),
 	}
 }

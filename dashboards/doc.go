@@ -1,5 +1,6 @@
 // Package dashboards is where people look who have Grafana and Prometheus: two
-// dashboards, what provisions them, and recording and alerting rules.
+// dashboards, what provisions them, recording and alerting rules, and an example
+// of all of it in containers.
 //
 // The dashboards are written as code, since a panel's JSON is eighty lines of
 // which three say something. The JSON is generated and committed, so that it can

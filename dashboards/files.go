@@ -8,15 +8,17 @@ import (
 	"path/filepath"
 )
 
-//go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml
+//go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml compose
 var files embed.FS
 
 // Files returns all there is: grafana/*.json, what provisions them under
-// grafana/provisioning, and prometheus/stickwatch.rules.yml.
+// grafana/provisioning, prometheus/stickwatch.rules.yml, and under compose an
+// example that runs stickwatch, Prometheus and Grafana with all of these.
 func Files() fs.FS { return files }
 
 // Write writes Files below dir, which it makes, and returns the paths written in
-// the order of their names. Files of these names are replaced; others stay.
+// the order of their names. Files of these names are replaced; others stay, such
+// as the compose example's stickwatch.yml, which is the user's.
 func Write(dir string) ([]string, error) {
 	var written []string
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {

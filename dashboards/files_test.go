@@ -1,0 +1,81 @@
+package dashboards
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var want = []string{
+	"compose/compose.yml",
+	"compose/datasource.yml",
+	"compose/prometheus.yml",
+	"compose/stickwatch.example.yml",
+	"grafana/provisioning/dashboards/stickwatch.yml",
+	"grafana/provisioning/datasources/stickwatch.yml",
+	"grafana/stickwatch-cluster.json",
+	"grafana/stickwatch-overview.json",
+	"prometheus/stickwatch.rules.yml",
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	for range 2 { // the second time over the first
+		written, err := Write(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, path := range written {
+			got = append(got, filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator))))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
+	}
+	for _, name := range want {
+		source, err := fs.ReadFile(Files(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(copied) != string(source) || len(source) == 0 {
+			t.Errorf("%s: got %d bytes, want the %d embedded", name, len(copied), len(source))
+		}
+	}
+}
+
+// TestWriteKeepsOthers: what somebody has put beside the files is theirs.
+func TestWriteKeepsOthers(t *testing.T) {
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "compose", "stickwatch.yml")
+	if err := os.Mkdir(filepath.Dir(theirs), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(theirs, []byte("clusters: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(theirs); err != nil || string(got) != "clusters: []" {
+		t.Errorf("got %q and error %v, want it untouched", got, err)
+	}
+}
+
+func TestWriteFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(file); err == nil || !strings.HasPrefix(err.Error(), `writing dashboards to "`+file) {
+		t.Errorf("got error %v, want one that names the folder", err)
+	}
+}
