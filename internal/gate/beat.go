@@ -1,0 +1,110 @@
+package gate
+
+import (
+	"net/http"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Beat is one request of a client that comes again and again, and what came
+// of it.
+type Beat struct {
+	At   time.Time     // when it was sent
+	Took time.Duration // until its answer was whole, or it had failed
+
+	// Good: a user would have been served. An application that is being replaced
+	// answers 404 for a while, so that a status of 400 and above is none.
+	Good    bool
+	Label   string // how whoever answered calls itself; "": not told
+	New     bool   // it began a session
+	Fate    probes.Fate
+	Session probes.Fingerprint
+	Status  int    // 0: no HTTP answer
+	Error   string // one clean line; "": the answer came in whole
+}
+
+// BeatOf is an exchange with what it showed of its client's session.
+func BeatOf(ex probes.Exchange, fate probes.Fate) Beat {
+	return Beat{
+		At: ex.At, Took: ex.Timing.Total,
+		Good:  ex.Failure == "" && ex.Status >= http.StatusOK && ex.Status < http.StatusBadRequest,
+		Label: ex.Label, Fate: fate, Session: ex.Session, Status: ex.Status, Error: ex.Error,
+	}
+}
+
+// Done is when the answer was whole, or the request had failed.
+func (b Beat) Done() time.Time { return b.At.Add(b.Took) }
+
+// thrownOut reports whether the session was gone, or older than it should be.
+func (b Beat) thrownOut() bool { return b.Fate == probes.FateLost || b.Fate == probes.FateRolledBack }
+
+// A Stretch is beats in a row that differ in nothing but their times. Of those
+// that failed, the first says why.
+type Stretch struct {
+	First, Last Beat
+	Count       int
+	Slowest     time.Duration
+}
+
+// A Track is everything that one client met, or one node answered, in order.
+type Track []Stretch
+
+// maxStretches bounds a track: a client that is sent to and fro all the time
+// adds one a beat. What comes after that many is told in sum.
+const maxStretches = 100_000
+
+// Add takes in the next beat.
+func (t *Track) Add(b Beat) {
+	if n := len(*t); n > 0 && ((*t)[n-1].takes(b) || n >= maxStretches) {
+		s := &(*t)[n-1]
+		s.Last, s.Slowest = b, max(s.Slowest, b.Took)
+		s.Count++
+		return
+	}
+	*t = append(*t, Stretch{First: b, Last: b, Count: 1, Slowest: b.Took})
+}
+
+// takes reports whether b only goes on with what s is.
+func (s Stretch) takes(b Beat) bool {
+	switch {
+	case s.Last.Good != b.Good:
+		return false
+	case !b.Good:
+		return true
+	default:
+		return !b.New && !b.thrownOut() && !s.Last.thrownOut() && s.Last.Label == b.Label
+	}
+}
+
+// requests counts beats, and those that failed.
+func (t Track) requests() (all, failed int) {
+	for _, s := range t {
+		all += s.Count
+		if !s.First.Good {
+			failed += s.Count
+		}
+	}
+	return all, failed
+}
+
+// opened counts the sessions that were begun.
+func (t Track) opened() int {
+	n := 0
+	for _, s := range t {
+		if s.First.New && s.First.Good {
+			n++
+		}
+	}
+	return n
+}
+
+func (t Track) slowest() time.Duration {
+	var d time.Duration
+	for _, s := range t {
+		if s.First.Good {
+			d = max(d, s.Slowest)
+		}
+	}
+	return d
+}

@@ -1,0 +1,153 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// cause is why a session moved, or was lost: what is known of the node that it
+// left, in the time between the last good answer and the one that showed it.
+// earlier are the moves of its lane before.
+func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
+	span := checks.Span{From: m.last, To: m.At}
+	if m.last.IsZero() {
+		span.From = m.At
+	}
+	if down, ok := j.downIn(m.From, span); ok {
+		if down.Ongoing {
+			return CauseDown, fmt.Sprintf("%s does not answer since %s", m.From, clock(down.FirstBad))
+		}
+		return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", m.From, clock(down.FirstBad), clock(down.FirstGood))
+	}
+	if said, ok := j.saidOut(m.From, span); ok && said.State != probes.ServerDown {
+		return CauseDrain, said.Words
+	} else if ok {
+		return CauseEjection, said.Words
+	}
+	switch {
+	case j.terms.Drain != "" && m.From == j.terms.Drain:
+		return CauseDrain, m.From + " is being drained"
+	case j.back(m, earlier):
+		return CauseReturn, m.To + " is back"
+	case !m.Moved() && j.restarted(m.From):
+		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.Memory[m.From].Sign)
+	case j.avoided(m.From, m.through, m.last) >= j.enough(m.From):
+		return CauseEjection, m.From + " answers when asked directly, and got no requests"
+	case j.policy() == probes.PolicyShared:
+		return CauseShared, "any node may answer"
+	default:
+		return CauseUnexplained, "unexplained: " + m.From + " was well and in rotation"
+	}
+}
+
+// back reports whether a session returns to a node that it had left because
+// that was out, or should have been on all the time.
+func (j *judge) back(m Move, earlier []Move) bool {
+	for _, e := range slices.Backward(earlier) {
+		if e.From == m.To {
+			return m.Moved() && e.Cause != CauseUnexplained && e.Cause != CauseShared
+		}
+	}
+	return false
+}
+
+// downIn finds a time in which a node did not answer when asked directly, and
+// that a span has a part of. It may have begun right after the last good answer.
+func (j *judge) downIn(node string, span checks.Span) (Outage, bool) {
+	for _, o := range j.Nodes[node].outages(j.To) {
+		began := o.LastGood
+		if began.IsZero() {
+			began = j.From
+		}
+		if !began.After(span.To) && (o.Ongoing || !o.FirstGood.Before(span.From)) {
+			return o, true
+		}
+	}
+	return Outage{}, false
+}
+
+// saidOut finds what the balancer said that has a node out of rotation, at a
+// time that a span has a part of. It holds from the question before, at most.
+func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
+	list := j.Said[node]
+	for i, s := range list {
+		if !out(s.State) {
+			continue
+		}
+		from, to := s.From, j.To
+		if i > 0 {
+			from = list[i-1].To
+		}
+		if i+1 < len(list) {
+			to = list[i+1].From
+		}
+		if !from.After(span.To) && !to.Before(span.From) {
+			return s, true
+		}
+	}
+	return Said{}, false
+}
+
+// out reports whether a state keeps new clients away.
+func out(s probes.ServerState) bool {
+	return s == probes.ServerDown || s == probes.ServerDraining || s == probes.ServerMaintenance
+}
+
+// avoided counts the newcomers through an address of the balancer that were
+// answered after a moment and before the next one that node answered. It counts
+// none where node had answered none before: from one source address the balancer
+// may always choose another.
+func (j *judge) avoided(node, through string, moment time.Time) int {
+	most := 0
+	for _, lane := range j.Newcomers {
+		if lane.Through != through || (lane.Expected != "" && lane.Expected != node) {
+			continue
+		}
+		n := j.missed(lane.Track, node, moment)
+		if n > 1 && lane.Expected == node {
+			n = never // it must have landed there
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+func (j *judge) missed(t Track, node string, moment time.Time) int {
+	met, count := false, 0
+	for _, s := range t {
+		by := j.node(s.First.Label)
+		switch {
+		case !s.First.Good || by == "":
+		case s.First.At.Before(moment):
+			met = met || by == node
+		case by == node:
+			return count
+		case met:
+			count += s.Count
+		}
+	}
+	return count
+}
+
+// never is more newcomers than chance keeps away from a node.
+const never = 1 << 30
+
+// enough is how many newcomers in a row must miss a node before chance is
+// excluded.
+func (j *judge) enough(node string) int {
+	for _, n := range j.Cluster.Nodes {
+		if n.ID == node {
+			return checks.ClientsToMiss(j.Cluster, n, j.confidence())
+		}
+	}
+	return never
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+
+func quoted(label string) string { return strconv.Quote(label) }

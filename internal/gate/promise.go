@@ -1,0 +1,168 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A Promise is something that users, or whoever deploys, rely on.
+type Promise struct {
+	Name     string
+	Code     checks.Code     // the finding that would break it in a single picture; "": there is none
+	Severity checks.Severity // of its breach
+	Kept     checks.Answer
+	Reasons  []string // why it is not known to be kept; what it was up to, where it is
+}
+
+// broken is p with a reason for which it is not kept.
+func (p Promise) broken(severity checks.Severity, reason string) Promise {
+	if p.Kept != checks.No || severity.AtLeast(p.Severity) {
+		p.Severity = severity
+	}
+	p.Kept = checks.No
+	p.Reasons = append(p.Reasons, reason)
+	return p
+}
+
+func (p Promise) unknown(reason string) Promise {
+	if p.Kept != checks.No {
+		p.Kept = checks.Unknown
+		p.Reasons = append(p.Reasons, reason)
+	}
+	return p
+}
+
+// maxReasons bounds how many reasons a promise gives.
+const maxReasons = 20
+
+// tidy keeps what people can read.
+func (p Promise) tidy() Promise {
+	if more := len(p.Reasons) - maxReasons; more > 0 {
+		p.Reasons = append(slices.Clip(p.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
+	}
+	for i, r := range p.Reasons {
+		p.Reasons[i] = probes.Clean(r, 2*probes.MaxError)
+	}
+	return p
+}
+
+// promises are those that the policy and the terms make, in the order in which
+// one would look.
+func (j *judge) promises(r Report) []Promise {
+	var list []Promise
+	if policy := j.policy(); policy != probes.PolicyNone {
+		list = append(list, j.keeping(r.Moves), j.wholeness(r.Moves))
+		if policy != probes.PolicyShared {
+			list = append(list, j.staying(r.Moves))
+		}
+	}
+	list = append(list, j.served("sessions are answered", r.Session), j.served("newcomers are answered", r.Newcomer))
+	if len(j.Sessions) == 0 {
+		list = slices.DeleteFunc(list, func(p Promise) bool { return p.Name == "sessions are answered" })
+	}
+	if j.terms.Drain != "" {
+		list = append(list, j.draining(r.Moves)...)
+	}
+	list = slices.DeleteFunc(list, func(p Promise) bool {
+		return p.Code != "" && slices.Contains(j.terms.Ignore, p.Code)
+	})
+	for i, p := range list {
+		list[i] = p.tidy()
+	}
+	return list
+}
+
+func kept(name string, code checks.Code) Promise {
+	return Promise{Name: name, Code: code, Severity: checks.Critical, Kept: checks.Yes}
+}
+
+// keeping: nobody is thrown out. What the policy lets happen is a warning: it
+// was nobody's promise, and yet it cost users their session.
+func (j *judge) keeping(moves []Move) Promise {
+	p := kept("no session is lost", checks.SessionLost)
+	for _, m := range moves {
+		switch {
+		case m.Fate != probes.FateLost:
+		case m.Allowed:
+			p = p.broken(checks.Warning, m.words())
+		default:
+			p = p.broken(checks.Critical, m.words())
+		}
+	}
+	return p
+}
+
+// wholeness: a session comes back with what was last put into it.
+func (j *judge) wholeness(moves []Move) Promise {
+	p := kept("sessions keep what they hold", checks.SessionRollback)
+	if s := j.Cluster.Session; s.Write == "" {
+		p.Reasons = []string{"the application takes no values to hold: only ids were compared"}
+	}
+	for _, m := range moves {
+		if m.Fate == probes.FateRolledBack {
+			p = p.broken(checks.Critical, m.words())
+		}
+	}
+	return p
+}
+
+// staying: the balancer holds clients on their node while that is well.
+func (j *judge) staying(moves []Move) Promise {
+	p := kept("sessions stay while their node is well", checks.SessionDrift)
+	for _, m := range moves {
+		if m.Moved() && m.Cause == CauseUnexplained {
+			p = p.broken(checks.Critical, m.words())
+		}
+	}
+	return p
+}
+
+// served: requests are answered. How long an outage is put up with is a matter
+// of the terms; without, any is worth a warning.
+func (j *judge) served(name string, o Outage) Promise {
+	p := kept(name, "")
+	limit := j.terms.MaxOutage
+	switch {
+	case o.IsZero():
+	case limit == nil:
+		p = p.broken(checks.Warning, o.words())
+	case o.AtMost() > *limit:
+		p = p.broken(checks.Critical, fmt.Sprintf("%s; %s is put up with", o.words(), *limit))
+	default:
+		p.Reasons = []string{fmt.Sprintf("%s; %s is put up with", o.words(), *limit)}
+	}
+	return p
+}
+
+// words is a move in one line.
+func (m Move) words() string {
+	what := map[probes.Fate]string{
+		probes.FateKept: "moved and was kept", probes.FateLost: "was lost", probes.FateRolledBack: "came back older",
+		probes.FateUntold: "moved",
+	}[m.Fate]
+	way := "on " + m.From
+	if m.Moved() {
+		way = "from " + m.From + " to " + m.To
+	}
+	return fmt.Sprintf("%s: session %s %s %s (%s)", clock(m.At), m.Session, what, way, m.Why)
+}
+
+// words is an outage in one line.
+func (o Outage) words() string {
+	where, why := "", o.Error
+	if o.Node != "" {
+		where = " on " + o.Node
+	}
+	if why == "" {
+		why = fmt.Sprintf("HTTP %d", o.Status)
+	}
+	text := fmt.Sprintf("%s: no good answer%s for %d to %d ms (%s)",
+		clock(o.FirstBad), where, o.AtLeast().Milliseconds(), o.AtMost().Milliseconds(), why)
+	if o.Ongoing {
+		text += ", and to the end"
+	}
+	return text
+}

@@ -1,0 +1,51 @@
+package vigil
+
+import (
+	"context"
+	"time"
+)
+
+// How soon a client that was not served comes back: often enough to know when
+// the outage ends, and after a while less often, for then a tenth of a second is
+// no matter.
+const (
+	quick    = 25 * time.Millisecond
+	lessSoon = 100 * time.Millisecond
+	quickFor = 30 * time.Second
+)
+
+// pace makes visits until ctx is done: the first after phase, each next one an
+// interval after the start of the one before, or at once when that took longer.
+// After one that was not good it does not wait for the interval.
+func pace(ctx context.Context, interval, phase time.Duration, visit func() (good bool)) {
+	var bad time.Time // since when visits were not good; zero: the last one was
+	next := time.Now().Add(phase)
+	for until(ctx, next) {
+		start := time.Now()
+		good := visit()
+		switch {
+		case good:
+			bad = time.Time{}
+			next = start.Add(interval)
+		case bad.IsZero():
+			bad = start
+			next = start.Add(min(quick, interval))
+		case start.Sub(bad) < quickFor:
+			next = start.Add(min(quick, interval))
+		default:
+			next = start.Add(min(lessSoon, interval))
+		}
+	}
+}
+
+// until waits for a moment, and reports whether ctx let it.
+func until(ctx context.Context, moment time.Time) bool {
+	timer := time.NewTimer(time.Until(moment))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
