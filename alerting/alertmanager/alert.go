@@ -1,0 +1,86 @@
+package alertmanager
+
+import (
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/message"
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// maxLabel bounds a label's value, in bytes.
+const maxLabel = 200
+
+// alert is postableAlert of Alertmanager's api/v2/openapi.yaml.
+type alert struct {
+	Labels       labels      `json:"labels"`
+	Annotations  annotations `json:"annotations"`
+	StartsAt     time.Time   `json:"startsAt"`
+	EndsAt       time.Time   `json:"endsAt"`
+	GeneratorURL string      `json:"generatorURL,omitempty"`
+}
+
+// labels are what an alert is known and routed by. Alertmanager takes an empty
+// one for none.
+type labels struct {
+	Name       checks.Code     `json:"alertname"`
+	Cluster    string          `json:"cluster"`
+	Node       string          `json:"node,omitempty"`
+	Dependency string          `json:"dependency,omitempty"`
+	Severity   checks.Severity `json:"severity"`
+	Incident   string          `json:"incident"`
+}
+
+// annotations are for people.
+type annotations struct {
+	Summary     string `json:"summary,omitempty"`     // the cause, in one sentence
+	Description string `json:"description,omitempty"` // all that a message says
+	Remedy      string `json:"remedy,omitempty"`
+}
+
+// alertOf is a notice's incident. While it fires it ends at expires, if nobody
+// repeats it.
+func alertOf(n alerting.Notice, w message.Writer, expires time.Time) alert {
+	i, m := n.Incident, w.Write(n)
+	a := alert{
+		Labels: labelsOf(i),
+		Annotations: annotations{
+			Summary:     m.Summary,
+			Description: m.Plain(),
+			Remedy:      strings.Join(m.Remedy.Lines, " "),
+		},
+		StartsAt:     i.Started,
+		EndsAt:       expires,
+		GeneratorURL: w.PageOf(i),
+	}
+	if over(n) {
+		a.EndsAt = i.Ended
+		if i.Ended.IsZero() {
+			a.EndsAt = n.At
+		}
+	}
+	a.EndsAt = later(a.EndsAt, a.StartsAt)
+	return a
+}
+
+func labelsOf(i alerting.Incident) labels {
+	return labels{
+		Name:       i.Cause.Code,
+		Cluster:    probes.Clean(i.Cluster, maxLabel),
+		Node:       probes.Clean(i.Cause.Node, maxLabel),
+		Dependency: probes.Clean(i.Cause.Dependency, maxLabel),
+		Severity:   i.Severity,
+		Incident:   i.ID,
+	}
+}
+
+// later is the later of two times: an alert that ends before it begins is
+// refused.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,228 @@
+package alertmanager_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/alertmanager"
+	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/memory"
+	"stickwatch/alerting/message"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func english() message.Writer {
+	return message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}}
+}
+
+func chinese() message.Writer {
+	w := english()
+	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
+	return w
+}
+
+// TestAlerts: the golden files are what is sent.
+func TestAlerts(t *testing.T) {
+	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
+			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
+			t.Run(name, func(t *testing.T) {
+				in(t, func(t *testing.T, f *fake) {
+					time.Sleep(time.Until(n.At))
+					receipt, err := f.client(t, writer).Notify(t.Context(), n)
+					if err != nil || receipt != (alerting.Receipt{}) {
+						t.Fatalf("got receipt %v, error %v, want none", receipt, err)
+					}
+					golden(t, name, indented(t, f.bodies[0]))
+				})
+			})
+		}
+	}
+}
+
+// TestKeep: what fires is repeated before it ends.
+func TestKeep(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		a, n := f.client(t, english()), example.Fired()
+		time.Sleep(time.Until(n.At))
+		notify(t, a, n)
+		for range 2 {
+			time.Sleep(alertmanager.DefaultResend)
+			keep(t, a, n.Incident)
+		}
+		keep(t, a)
+		// Of the three, one sent after the other, the last has the most left.
+		want := [][]string{{"dependency_down critical 1m0s"}, {"dependency_down critical 2m0s"}, {"dependency_down critical 3m0s"}}
+		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestRelabelled: an incident whose severity rises is another alert, and the
+// first one is over.
+func TestRelabelled(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		a, warning, worse := f.client(t, english()), example.Fired(), example.Developed()
+		warning.Incident.Severity = "warning"
+		time.Sleep(time.Until(warning.At))
+		notify(t, a, warning)
+		time.Sleep(time.Until(worse.At))
+		notify(t, a, worse)
+		time.Sleep(time.Second)
+		keep(t, a, worse.Incident)
+		want := [][]string{
+			{"dependency_down warning 2m21s"},
+			{"dependency_down warning over", "dependency_down critical 2m59s"},
+			{"dependency_down critical 3m0s"},
+		}
+		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestResolvedStaysSo: who repeats what he knew a moment ago wakes nobody.
+func TestResolvedStaysSo(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		a, n := f.client(t, english()), example.Resolved()
+		time.Sleep(time.Until(n.At))
+		notify(t, a, n)
+		keep(t, a, example.Reminder().Incident)
+		if diff := cmp.Diff([][]string{{"dependency_down critical over"}}, f.alerts(t)); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestNewestWins: a notice that is late says nothing of an incident of which
+// more is known; but its end is always told.
+func TestNewestWins(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		a, late := f.client(t, english()), example.Fired()
+		late.Incident.Severity = "warning"
+		time.Sleep(time.Until(example.Resolved().At.Add(time.Minute)))
+		keep(t, a, example.Developed().Incident)
+		notify(t, a, late)
+		notify(t, a, example.Resolved())
+		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical over"}}
+		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestOneAtATime: what is sent later is newer, however slow Alertmanager is; who
+// does not get his turn is told to come back.
+func TestOneAtATime(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		f.fail(func(http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Second) })
+		a := f.client(t, english())
+		go a.Keep(t.Context(), []alerting.Incident{example.Fired().Incident})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := a.Notify(ctx, example.Resolved())
+		if _, ok := errors.AsType[alerting.Retriable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got error %v, want to be told to come back", err)
+		}
+		notify(t, a, example.Resolved())
+	})
+}
+
+// TestDelivery: whatever goes wrong on the way, fire and resolve arrive, in this
+// order.
+func TestDelivery(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		status := func(status int) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+		}
+		f.fail(
+			status(http.StatusServiceUnavailable), status(http.StatusUnauthorized), status(http.StatusNotFound),
+			func(http.ResponseWriter, *http.Request) { time.Sleep(8 * time.Second); panic(http.ErrAbortHandler) },
+		)
+		time.Sleep(time.Until(example.Resolved().At))
+		outbox := memory.New(example.Now(example.Fired()), example.Now(example.Resolved()))
+		d := alerting.NewDispatcher(alerting.DispatcherConfig{
+			Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: f.client(t, english())},
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		go d.Run(ctx)
+		for outbox.Waiting() > 0 && ctx.Err() == nil {
+			time.Sleep(time.Second)
+		}
+		for _, e := range outbox.Entries() {
+			if e.State != memory.Delivered {
+				t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+			}
+		}
+		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {
+			t.Errorf("got alerts %q, want two, the last over", got)
+		}
+	})
+}
+
+// TestErrors: what Alertmanager does not like it says.
+func TestErrors(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		f.fail(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			w.Write([]byte(`"start time must be before\x1b end time"`))
+		})
+		_, err := f.client(t, english()).Notify(t.Context(), example.Fired())
+		want := alerting.Permanent{}
+		if !errors.As(err, &want) || err.Error() != `got status 400 Bad Request: "\"start time must be before\\x1b end time\""` {
+			t.Errorf("got %#v, %v", err, err)
+		}
+	})
+}
+
+func TestBadConfig(t *testing.T) {
+	for _, address := range []*url.URL{nil, {Path: "/alertmanager"}} {
+		if _, err := alertmanager.New(alertmanager.Config{URL: address}); err == nil {
+			t.Errorf("address %v: got no error, want one", address)
+		}
+	}
+}
+
+func indented(t *testing.T, body string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Indent(&out, []byte(body), "", "  "); err != nil {
+		t.Fatalf("indenting %q: %v", body, err)
+	}
+	return out.String() + "\n"
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
