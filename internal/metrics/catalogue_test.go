@@ -20,12 +20,11 @@ import (
 	"stickwatch/internal/history"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "write testdata and the README's table anew")
 
-// golden compares got with a file of testdata.
-func golden(t *testing.T, name, got string) {
+// golden compares got with a file.
+func golden(t *testing.T, path, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -103,7 +102,7 @@ func everything(t *testing.T) []*dto.MetricFamily {
 
 // TestExposition: dashboards and rules are tested against this file.
 func TestExposition(t *testing.T) {
-	golden(t, "exposition.txt", exposition(t, everything(t)))
+	golden(t, "testdata/exposition.txt", exposition(t, everything(t)))
 }
 
 // TestCatalogue: what people are told of the metrics is what a scrape gets.
@@ -139,5 +138,23 @@ func TestCatalogue(t *testing.T) {
 	if err := Markdown(&table, all); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "metrics.md", table.String())
+	golden(t, readme, between(t, table.String()))
+}
+
+const readme = "../../README.md"
+
+// between is the README with the table where it stands between two comments.
+func between(t *testing.T, table string) string {
+	t.Helper()
+	content, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(content), "<!-- metrics: ")
+	comment, rest, begun := strings.Cut(rest, "-->\n")
+	_, after, ended := strings.Cut(rest, "<!-- /metrics -->")
+	if !ok || !begun || !ended {
+		t.Fatalf("%s has no place for the table", readme)
+	}
+	return before + "<!-- metrics: " + comment + "-->\n\n" + table + "\n<!-- /metrics -->" + after
 }

@@ -52,7 +52,7 @@ func TestWrite(t *testing.T) {
 	if err := Write(&got, reports()); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "snapshot.txt", got.String())
+	golden(t, "testdata/snapshot.txt", got.String())
 }
 
 func TestRegistryIsClean(t *testing.T) {
