@@ -13,10 +13,22 @@ type place struct {
 }
 
 func (p place) String() string {
-	if p.line == 0 {
-		return p.file
+	file := p.file
+	if file == standardInput {
+		file = "standard input"
 	}
-	return p.file + ":" + strconv.Itoa(p.line)
+	if p.line == 0 {
+		return file
+	}
+	return file + ":" + strconv.Itoa(p.line)
+}
+
+// says is text with the place before it, if there is one.
+func (p place) says(text string) string {
+	if p.file == "" {
+		return text
+	}
+	return p.String() + ": " + text
 }
 
 // errorf is an error that begins with the place, as compilers write theirs.

@@ -91,6 +91,7 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 			}
 			r.keep(u, s, h)
 		case "server-template":
+			u.partial = true
 			u.guess("nodes", line.place.String()+": server-template makes servers that the file does not list: write them here")
 		default:
 			u.haproxySetting(line)
@@ -122,11 +123,9 @@ func (u *upstream) haproxySetting(d directive) {
 	case "cookie":
 		u.haproxyCookie(d)
 	case "mode":
-		if d.arg(0) == "tcp" {
-			u.remark("balancer.method", d.place.String()+": mode tcp balances connections, and sees no requests or cookies")
-		}
+		u.tcp = d.arg(0) == "tcp"
 	case "stick":
-		u.remark("balancer.method", d.place.String()+": a stick table keeps clients by "+strings.Join(d.args, " "))
+		u.remark("balancer.method", d.place.String()+": a stick table keeps clients: stick "+strings.Join(d.args, " "))
 		if d.arg(0) != "store-response" && u.method != probes.MethodCookie {
 			u.method = probes.MethodUnknown
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func loadHTTPD(src source, file string) ([]directive, notebook, error) {
 		if d, ok := last(tree, "serverroot"); ok {
 			root = d.arg(0)
 		}
-		return tree, err
+		return slices.DeleteFunc(tree, switchedOff), err // what it includes would be missed
 	}
 	l.included = func(d directive) []string {
 		if d.name != "include" && d.name != "includeoptional" || len(d.args) == 0 {
@@ -33,7 +34,7 @@ func loadHTTPD(src source, file string) ([]directive, notebook, error) {
 // the main file mostly is conf/httpd.conf. A folder is all files in it.
 func httpdPatterns(name, root, dir string) []string {
 	var out []string
-	for _, base := range []string{cmp.Or(root, dir), dir, filepath.Dir(dir)} {
+	for _, base := range []string{cmp.Or(root, dir), dir, filepath.Join(dir, "..")} {
 		pattern := filepath.Join(base, name)
 		if filepath.IsAbs(name) {
 			pattern = name
@@ -180,6 +181,11 @@ func (v variables) expand(text string) string {
 	})
 }
 
+// switchedOff reports whether a section is for a module that is missing.
+func switchedOff(d directive) bool {
+	return d.name == "ifmodule" && strings.HasPrefix(d.arg(0), "!")
+}
+
 // settle is tree without its conditions and with its variables replaced: modules
 // are taken to be loaded, and nothing to be defined on the command line. Where
 // both ways could be meant, the usual one is.
@@ -189,21 +195,20 @@ func (v variables) settle(tree []directive) []directive {
 		for i := range d.args {
 			d.args[i] = v.expand(d.args[i])
 		}
-		negated := strings.HasPrefix(d.arg(0), "!")
+		if switchedOff(d) {
+			continue
+		}
 		switch d.name {
 		case "define":
 			if len(d.args) == 2 && len(d.args[1]) < 1<<10 { // ${X}${X} defined again and again would fill the memory
 				v[d.args[0]] = d.args[1]
 			}
-		case "ifmodule":
-			if !negated {
-				out = append(out, v.settle(d.block)...)
-			}
 		case "ifdefine":
-			if _, defined := v[strings.TrimPrefix(d.arg(0), "!")]; defined != negated {
+			name, negated := strings.CutPrefix(d.arg(0), "!")
+			if _, defined := v[name]; defined != negated {
 				out = append(out, v.settle(d.block)...)
 			}
-		case "ifversion":
+		case "ifmodule", "ifversion":
 			out = append(out, v.settle(d.block)...)
 		default:
 			d.block = v.settle(d.block)

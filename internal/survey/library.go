@@ -44,7 +44,10 @@ func (l *library) load(name string) ([]directive, error) {
 
 // expand puts what is included in the place of the includes.
 func (l *library) expand(tree []directive) ([]directive, error) {
-	var out []directive
+	if tree == nil {
+		return nil, nil // no block is something else than an empty one
+	}
+	out := make([]directive, 0, len(tree))
 	for _, d := range tree {
 		patterns := l.included(d)
 		if patterns == nil {

@@ -2,6 +2,7 @@ package survey
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 		method: probes.MethodRoundRobin, ejection: nginxEjection,
 		evidence: map[string]string{},
 	}
+	mixed := false
 	for line := range among(d.block, "server") {
 		if strings.HasPrefix(line.arg(0), "unix:") {
 			u.guess("nodes", line.place.String()+": "+line.arg(0)+" is a socket, which cannot be asked: its node is missing here")
@@ -31,14 +33,23 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 		switch first := len(u.servers) == 0; {
 		case first:
 			u.ejection = e
-		case e != u.ejection:
+		case e != u.ejection && !mixed:
+			mixed = true
 			u.guess("balancer.max_fails", line.place.String()+": this server has another max_fails or fail_timeout than the first, whose are taken")
 		}
 		u.servers = append(u.servers, s)
 	}
 	nginxMethod(u, d.block)
+	for _, s := range u.servers {
+		if s.backup && slices.Contains(noBackup, u.method) {
+			return nil, s.errorf("server %s: \"backup\": the method %s does not support it, and nginx refuses to start", quoted(s.address), u.method)
+		}
+	}
 	return u, nil
 }
+
+// noBackup is the methods that go with no backup servers.
+var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
 // nginxServer reads a server line of an upstream.
 func nginxServer(d directive) (server, ejection, error) {

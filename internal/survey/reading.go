@@ -21,6 +21,18 @@ func (r *reading) named(name string) *upstream {
 	return nil
 }
 
+// distinct reports two upstreams of one name, which no product takes.
+func (r *reading) distinct() error {
+	seen := map[string]place{}
+	for _, u := range r.upstreams {
+		if first, ok := seen[u.name]; ok {
+			return u.errorf("the %s %s is at %s already", u.kind, quoted(u.name), first)
+		}
+		seen[u.name] = u.place
+	}
+	return nil
+}
+
 // A notebook is what could not be read or understood, for people.
 type notebook []string
 

@@ -32,13 +32,15 @@ type source interface {
 }
 
 // disk is files of this machine.
-type disk struct{}
+type disk struct {
+	stdin io.Reader // what "-" names
+}
 
 // standardInput is what people call it where a file is asked for.
 const standardInput = "-"
 
-func (disk) read(name string) (string, error) {
-	file := os.Stdin
+func (d disk) read(name string) (string, error) {
+	in := d.stdin
 	if name != standardInput {
 		info, err := os.Stat(name)
 		if err != nil {
@@ -50,12 +52,14 @@ func (disk) read(name string) (string, error) {
 		if !info.Mode().IsRegular() { // a device may be endless, and a pipe may keep everybody waiting
 			return "", fmt.Errorf("reading %q: it is no regular file", name)
 		}
-		if file, err = os.Open(name); err != nil {
+		file, err := os.Open(name)
+		if err != nil {
 			return "", unread(name, err)
 		}
 		defer file.Close()
+		in = file
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err != nil {
 		return "", unread(name, err)
 	}

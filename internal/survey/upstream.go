@@ -10,8 +10,10 @@ import (
 // words that all products share.
 type upstream struct {
 	place
-	kind, name string // "upstream", "backend", ...; its name in the file
+	kind, name string // "upstream", "backend", ..., "" of flags; its name in the file
 	servers    []server
+	tcp        bool // connections are balanced, and nothing in them is read
+	partial    bool // not all of its servers are in the file
 
 	method     probes.Method
 	hashKey    string

@@ -1,0 +1,186 @@
+package survey
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+// Bounds on what is asked. A first look is worth no more: what it leaves open is
+// guessed, and told.
+const (
+	askTimeout = 3 * time.Second  // of one request
+	askFor     = 30 * time.Second // of all of them
+	maxAsked   = 5                // nodes of a cluster
+	askAtOnce  = 16               // nodes of all clusters, side by side
+
+	maxCookieName = 64
+)
+
+// Ask asks the nodes, directly, what they are, and whether the balancer's own
+// evidence can be read from here. It sends a few requests to each, and takes at
+// most half a minute; an answer that does not come is told by Notes.
+func (s *Survey) Ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	slots := make(chan struct{}, askAtOnce)
+	var wg sync.WaitGroup
+	for _, subject := range s.subjects {
+		asked := subject.nodes[:min(len(subject.nodes), maxAsked)]
+		subject.answers = make([]answer, len(asked))
+		for i, n := range asked {
+			wg.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				subject.answers[i] = subject.ask(ctx, n)
+			})
+		}
+		wg.Go(func() { subject.confirm(ctx) })
+	}
+	wg.Wait()
+	for _, subject := range s.subjects {
+		for _, a := range subject.answers {
+			if a.failure != "" {
+				s.note("%s: %s does not answer: %s", subject.name, a.node, a.failure)
+			}
+		}
+	}
+}
+
+// ask asks a node as each profile would, until one fits that no other could.
+func (s *subject) ask(ctx context.Context, n node) answer {
+	a := answer{node: n.ID, fits: map[string]string{}}
+	for _, profile := range telling {
+		if s.profile != "" {
+			profile = "generic" // it is known: only see whether the node is there, and has a status
+		}
+		trial, err := newTrial(profile, n)
+		if err != nil {
+			a.failure = err.Error()
+			return a
+		}
+		obs := probes.Direct(ctx, trial, trial.Nodes[0])
+		if !obs.Primary.Answered() {
+			a.failure = obs.Primary.Error
+			return a
+		}
+		a.status = a.status || profile == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
+		if s.profile != "" {
+			return a
+		}
+		if why := recognise(profile, obs); why != "" {
+			a.fits[profile] = why
+			return a
+		}
+	}
+	a.cookie = openSession(ctx, n, s.inside())
+	return a
+}
+
+// newTrial is n as the only node of a cluster of that profile.
+func newTrial(profile string, n node) (*probes.Cluster, error) {
+	cfg, err := config.FromFlags(config.Flags{
+		Balancer: []string{n.URL}, Nodes: []string{"node=" + n.URL}, Profile: profile, Timeout: askTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("its address is none: %w", err)
+	}
+	trial := cfg.Clusters[0]
+	trial.Nodes[0].Host = n.Host
+	trial.Pages = nil
+	return trial, nil
+}
+
+// knownSessions begin the names by which frameworks call the cookie of their
+// sessions.
+var knownSessions = []string{
+	"JSESSIONID", "SESSION", "PHPSESSID", "ASP.NET_SessionId", ".AspNetCore.Session", "connect.sid",
+	"sessionid", "laravel_session", "_session_id", "ASPSESSIONID",
+}
+
+// openSession asks a node for a page, and returns the session cookie that this
+// sets.
+func openSession(ctx context.Context, n node, path string) (found sessionCookie) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	at, err := url.Parse(n.URL)
+	if err != nil {
+		return found
+	}
+	client := probes.NewClient(probes.Target{URL: at, Host: n.Host, Timeout: askTimeout})
+	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	if err != nil {
+		return found
+	}
+	resp, err := client.HTTP().Do(req)
+	if err != nil {
+		return found
+	}
+	defer resp.Body.Close()
+	for _, cookie := range resp.Cookies() {
+		known := func(name string) bool { return strings.HasPrefix(cookie.Name, name) }
+		if slices.ContainsFunc(knownSessions, known) && len(cookie.Name) < maxCookieName {
+			return sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, ".")}
+		}
+	}
+	return found
+}
+
+// confirm looks which evidence can be read from here.
+func (s *subject) confirm(ctx context.Context) {
+	for key, where := range s.evidence {
+		if key == "nginx_error_log" {
+			s.confirmed[key] = readable(where)
+			continue
+		}
+		s.confirmed[key] = answers(ctx, where)
+	}
+}
+
+// readable reports whether a file can be read, and read to its end.
+func readable(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	file.Close()
+	return true
+}
+
+// answers reports whether an address answers 200.
+func answers(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	at, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	path := at.RequestURI()
+	at.Path, at.RawPath, at.RawQuery = "", "", ""
+	client := probes.NewClient(probes.Target{URL: at, Timeout: askTimeout})
+	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	if err != nil {
+		return false
+	}
+	resp, err := client.HTTP().Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, probes.MaxBody)
+	return resp.StatusCode == http.StatusOK
+}

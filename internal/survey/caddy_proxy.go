@@ -1,0 +1,189 @@
+package survey
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// proxy reads a reverse_proxy, and what leads to it.
+func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]string) error {
+	args := d.args
+	if isMatcher(d.arg(0)) {
+		s = s.match(matchers, d.arg(0))
+		args = args[1:]
+	}
+	u := &upstream{
+		place: d.place, kind: "reverse_proxy",
+		method:   probes.MethodRandom,
+		ejection: ejection{failTimeout: 10 * time.Second, told: true, how: "there is no fail_duration: Caddy takes no server out because of failed requests"},
+		evidence: map[string]string{},
+	}
+	to := []directive{{place: d.place, args: args}}
+	for line := range among(d.block, "to") {
+		to = append(to, line)
+	}
+	for _, line := range to {
+		for _, text := range line.args {
+			u.caddyServers(line.place, text)
+		}
+	}
+	if err := u.caddySettings(d.block); err != nil {
+		return err
+	}
+	if len(u.servers) == 0 {
+		return nil // dynamic, or none that can be asked
+	}
+	if known := r.same(u); known != nil {
+		u = known
+	} else {
+		u.name = r.called(s)
+		r.upstreams = append(r.upstreams, u)
+		if r.admin != "" && r.admin != "off" && !strings.Contains(r.admin, "/") {
+			host, port := splitAddress(r.admin)
+			if e, ok := newEntrance(d.place, "http", host, port, ""); ok {
+				u.evidence["caddy_admin"] = e.url
+			}
+		}
+	}
+	taken := len(u.entrances) > 0
+	for i, e := range s.entrances {
+		if taken || i > 0 {
+			u.alsoReached(e)
+		} else {
+			u.enter(e)
+		}
+	}
+	if !s.blind {
+		u.lead(route{place: d.place, path: s.path, to: s.to, exact: s.exact})
+	}
+	return nil
+}
+
+// maxPorts bounds how many servers a range of ports may stand for.
+const maxPorts = 64
+
+// caddyServers adds the servers that an upstream's address stands for: one, or
+// one a port of a range.
+func (u *upstream) caddyServers(at place, text string) {
+	s := server{place: at, scheme: "http", address: text, weight: 1}
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		s.scheme, s.address = strings.Replace(scheme, "h2c", "http", 1), rest
+	}
+	if strings.HasPrefix(s.address, ":") {
+		s.address = "localhost" + s.address
+	}
+	host, ports, _ := strings.Cut(s.address, ":")
+	first, final, ranged := strings.Cut(ports, "-")
+	from, err1 := strconv.Atoi(first)
+	to, err2 := strconv.Atoi(final)
+	if ranged && err1 == nil && err2 == nil && from <= to && to-from < maxPorts {
+		for port := from; port <= to; port++ {
+			s.address = fmt.Sprintf("%s:%d", host, port)
+			u.servers = append(u.servers, s)
+		}
+		return
+	}
+	if s.scheme != "http" && s.scheme != "https" || !validAddress(s.address) {
+		u.guess("nodes", at.String()+": "+text+" cannot be asked: its node is missing here")
+		return
+	}
+	if _, port := splitAddress(s.address); port == "" { // Caddy's default
+		s.address += ":" + defaultPort[s.scheme]
+	}
+	u.servers = append(u.servers, s)
+}
+
+// caddySettings reads the block of a reverse_proxy.
+func (u *upstream) caddySettings(block []directive) error {
+	passive, active := false, haproxyHealth{inter: 30 * time.Second, rise: 1, fall: 1}
+	maxFails := 1
+	for _, d := range block {
+		var err error
+		switch d.name {
+		case "lb_policy":
+			err = u.caddyPolicy(d)
+		case "fail_duration":
+			passive = true
+			u.ejection.failTimeout, err = times(d.arg(0), time.Second)
+		case "max_fails":
+			maxFails, err = atLeast(d.arg(0), 1)
+		case "health_uri":
+			active.check = true
+			u.check(d.arg(0))
+		case "health_interval":
+			active.inter, err = times(d.arg(0), time.Second)
+		case "health_passes":
+			active.rise, err = atLeast(d.arg(0), 1)
+		case "health_fails":
+			active.fall, err = atLeast(d.arg(0), 1)
+		case "header_up":
+			if strings.EqualFold(d.arg(0), "Host") && !strings.Contains(d.arg(1), "{") {
+				u.hostHeader = d.arg(1)
+			}
+		case "dynamic":
+			u.partial = true
+			u.guess("nodes", d.place.String()+": dynamic upstreams are not in the file: write the nodes here")
+		}
+		if err != nil {
+			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
+		}
+	}
+	switch {
+	case passive:
+		u.ejection.maxFails, u.ejection.how = maxFails, "fail_duration: each failure counts for that long"
+	case active.check:
+		u.ejection = active.ejection()
+	}
+	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
+		if _, ok := last(transport[0].block, "tls"); ok {
+			u.secure()
+		}
+		if _, ok := last(transport[0].block, "tls_insecure_skip_verify"); ok {
+			u.secure()
+		}
+	}
+	return nil
+}
+
+func (u *upstream) secure() {
+	for i := range u.servers {
+		u.servers[i].scheme = "https"
+	}
+}
+
+// caddyPolicy reads lb_policy. Caddy's hashes are its own (rendezvous), and not
+// nginx's.
+func (u *upstream) caddyPolicy(d directive) error {
+	switch d.arg(0) {
+	case "round_robin":
+		u.method = probes.MethodRoundRobin
+	case "weighted_round_robin":
+		u.method = probes.MethodRoundRobin
+		for i := range min(len(u.servers), len(d.args)-1) {
+			weight, err := atLeast(d.args[i+1], 0)
+			if err != nil {
+				return err
+			}
+			u.servers[i].weight, u.servers[i].down = max(weight, 1), weight == 0
+		}
+	case "least_conn":
+		u.method = probes.MethodLeastConn
+	case "random", "random_choose":
+		u.method = probes.MethodRandom
+	case "cookie":
+		u.method, u.cookie = probes.MethodCookie, "lb"
+		if d.arg(1) != "" {
+			u.cookie = d.arg(1)
+		}
+		u.secret = d.arg(2) != ""
+	default:
+		u.method = probes.MethodUnknown
+		u.remark("balancer.method", d.place.String()+": lb_policy "+d.arg(0)+" hashes in Caddy's own way, which is not computed")
+	}
+	return nil
+}
