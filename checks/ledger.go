@@ -107,7 +107,8 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
-	e.altered = e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy || !slices.Equal(e.Nodes, f.Nodes)
+	e.altered = e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy ||
+		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
 }

@@ -36,12 +36,18 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&f.names, "cluster", nil, "only the cluster of this `NAME`; repeatable")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	f.registerQuick(cmd)
+}
+
+// registerQuick is register for a command that reads no configuration.
+func (f *clusterFlags) registerQuick(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringArrayVar(&f.quick.Balancer, "balancer", nil, "the balancer's `URL`; repeatable")
 	flags.StringArrayVar(&f.quick.Nodes, "node", nil, "a node as `ID=URL`, in the order of the balancer's server lines; repeatable")
 	flags.StringVar(&f.quick.Profile, "profile", "", "what runs there, a `PROFILE`: "+strings.Join(config.ProfileNames(), ", "))
 	flags.StringVar(&f.quick.Method, "method", "", "how the balancer chooses, a `METHOD`: "+joinWords(probes.Methods))
 	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "the `HEADER` from which the balancer takes this prober's client address (realip)")
-	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	offer(cmd, "profile", config.ProfileNames()...)
 	offer(cmd, "method", asTexts(probes.Methods)...)
 }

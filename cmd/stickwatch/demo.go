@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
 )
@@ -20,20 +18,30 @@ import (
 type demoOptions struct {
 	faults   []string
 	list     bool
-	rounds   setting[int] // 0: until interrupted
+	rounds   setting[int] // 0: serve, until interrupted
 	interval setting[time.Duration]
+	every    setting[time.Duration]
+	listen   string
 }
 
 func newDemo(c console) *cobra.Command {
-	o := demoOptions{rounds: newSetting("", natural), interval: newSetting("3s", atLeast(100*time.Millisecond))}
+	o := demoOptions{
+		rounds:   newSetting("", natural),
+		interval: newSetting("3s", atLeast(100*time.Millisecond)),
+		every:    newSetting("30s", atLeast(time.Second)),
+	}
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
 		Short: "Watch a cluster of its own, on loopback, that can be broken",
 		Long: `demo starts three nodes and a balancer inside this process, on free loopback
-ports, and prints a picture of them every few seconds until it is interrupted
-(Ctrl-C). Nothing leaves this machine.
+ports, and watches them as serve does, with a status page at
+http://127.0.0.1:9748/. One fault after the other comes and goes, with health in
+between, until it is interrupted (Ctrl-C); with --fault the cluster is broken by
+that from the beginning. Nothing leaves this machine, and nothing is left on it.
 
-It exits 0 whatever the pictures show.`,
+With --rounds it prints so many pictures, as probe does, in place of serving.
+
+It exits 0 whatever there is to see.`,
 		Example: `  stickwatch demo
   # what can go wrong, and how it looks
   stickwatch demo --list
@@ -50,18 +58,26 @@ It exits 0 whatever the pictures show.`,
 			return o.run(cmd.Context(), c)
 		},
 	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *demoOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.faults, "fault", nil, "break it by the fault of this `NAME`; repeatable")
 	flags.BoolVar(&o.list, "list", false, "list the names of faults")
-	flags.Var(&o.rounds, "rounds", "stop after so many pictures, a `NUMBER` (default: when interrupted)")
-	flags.Var(&o.interval, "interval", "the `DURATION` between two pictures")
-	explain(cmd, section{"Flags", []string{"fault", "list", "rounds", "interval"}})
+	flags.Var(&o.every, "every", "the `DURATION` of each fault, and of the health after it, where no --fault is named")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "answer at this `HOST:PORT`; port 0 is a free one")
+	flags.Var(&o.rounds, "rounds", "print so many pictures, a `NUMBER`, in place of serving")
+	flags.Var(&o.interval, "interval", "the `DURATION` between two pictures of --rounds")
+	explain(cmd,
+		section{"What goes wrong", []string{"fault", "list", "every"}},
+		section{"How to look at it", []string{"listen", "rounds", "interval"}})
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name+"\t"+f.Description)
 	}
 	offer(cmd, "fault", known...)
-	return cmd
 }
 
 func (o *demoOptions) mistakes() error {
@@ -69,7 +85,7 @@ func (o *demoOptions) mistakes() error {
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name)
 	}
-	errs := []error{o.rounds.mistake("rounds"), o.interval.mistake("interval")}
+	errs := []error{o.rounds.mistake("rounds"), o.interval.mistake("interval"), o.every.mistake("every"), badAddress("listen", o.listen)}
 	for _, name := range o.faults {
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
@@ -88,8 +104,6 @@ func listFaults(c console) error {
 }
 
 func (o *demoOptions) run(parent context.Context, c console) error {
-	ctx, stop := untilInterrupted(parent)
-	defer stop()
 	cluster, err := demo.Start(demo.Config{})
 	if err != nil {
 		return exitError{exitInconclusive, err}
@@ -100,17 +114,22 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 			return exitError{exitInconclusive, err}
 		}
 	}
-	watched, err := demoCluster(cluster)
+	fmt.Fprintf(c.err, "A cluster of three nodes is running behind %s. Interrupt (Ctrl-C) to end it.\n", cluster.Balancer.URL())
+	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
+	if o.rounds.value == 0 {
+		return o.serve(parent, c, cluster)
+	}
+	cfg, err := demoConfig(cluster, o.listen, "")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "A cluster of three nodes is running behind %s. Interrupt (Ctrl-C) to end it.\n", cluster.Balancer.URL())
-	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
-	return o.watch(ctx, c, watched)
+	return o.watch(parent, c, cfg.Clusters)
 }
 
-// watch prints picture after picture. An interruption is how it ends.
-func (o *demoOptions) watch(ctx context.Context, c console, watched []*probes.Cluster) error {
+// watch prints picture after picture. An interruption is how it may end.
+func (o *demoOptions) watch(parent context.Context, c console, watched []*probes.Cluster) error {
+	ctx, stop := untilInterrupted(parent)
+	defer stop()
 	opts := terminalOptions(c.out, c.environ)
 	opts.Clusters = watched
 	p, line := newProber(), newStatusLine(c)
@@ -129,40 +148,4 @@ func (o *demoOptions) watch(ctx context.Context, c console, watched []*probes.Cl
 		}
 		fmt.Fprintln(c.out)
 	}
-}
-
-// demoCluster is the demo as somebody would configure it.
-func demoCluster(d *demo.Cluster) ([]*probes.Cluster, error) {
-	flags := config.Flags{
-		Balancer: []string{d.Balancer.URL()}, Method: string(d.Config.Method), ClientIPHeader: d.Config.ClientIPHeader,
-	}
-	for _, n := range d.Nodes {
-		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
-	}
-	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		return nil, err
-	}
-	redis, err := url.Parse(d.Redis.URL())
-	if err != nil {
-		return nil, err
-	}
-	cluster := cfg.Clusters[0]
-	cluster.Name = "demo"
-	cluster.Dependencies = []probes.Dependency{{Name: demo.RedisServer, URL: redis}}
-	cluster.Pages = []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}}
-	cluster.Handshake = &probes.Handshake{Path: "/socket.io/"}
-	return cfg.Clusters, nil
-}
-
-// demoFlags are the flags by which probe sees the demo, as lines to be joined.
-func demoFlags(d *demo.Cluster) []string {
-	lines := []string{
-		"--balancer " + d.Balancer.URL(),
-		"--method " + string(d.Config.Method) + " --client-ip-header " + d.Config.ClientIPHeader,
-	}
-	for _, n := range d.Nodes {
-		lines = append(lines, "--node "+n.ID()+"="+n.URL())
-	}
-	return lines
 }

@@ -38,7 +38,7 @@ func TestEveryCommandTeaches(t *testing.T) {
 // What help tells people to type must be what they can type.
 func TestExamplesAreTrue(t *testing.T) {
 	root := newRoot(console{})
-	flag := regexp.MustCompile(`(?:^|\s)(--?)([a-z][a-z-]*)`)
+	flag := regexp.MustCompile(`(?:^|\s)(--?)([a-z][a-z.-]*)`)
 	for _, cmd := range everyCommand() {
 		example := strings.ReplaceAll(cmd.Example, "\\\n", " ")
 		for line := range strings.Lines(example) {
@@ -68,7 +68,7 @@ func TestExamplesAreTrue(t *testing.T) {
 
 // A flag that is in no section could be used, and never be found.
 func TestEveryFlagIsInHelp(t *testing.T) {
-	listed := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+)`)
+	listed := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z.-]+)`)
 	for _, cmd := range everyCommand() {
 		var names []string
 		for _, match := range listed.FindAllStringSubmatch(helpOf(t, cmd), -1) {

@@ -42,3 +42,17 @@ func versionText() string {
 	}
 	return info.Main.Version
 }
+
+// revision is the commit that the binary was built from; "": not known.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+)
+
+// serve watches the cluster as the command serve does, while faults come and go.
+func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Cluster) error {
+	folder, err := os.MkdirTemp("", "stickwatch-demo-")
+	if err != nil {
+		return exitError{exitInconclusive, err}
+	}
+	defer os.RemoveAll(folder)
+	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
+	logger := server.logger(c.err)
+	ctx, stop := context.WithCancel(parent)
+	defer stop()
+	if len(o.faults) == 0 {
+		told := make(chan struct{})
+		defer func() { <-told }()
+		defer stop()
+		go func() {
+			defer close(told)
+			o.tell(ctx, cluster, logger)
+		}()
+	}
+	return server.serve(ctx, c, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) })
+}
+
+// tell lets one fault after the other come and go.
+func (o *demoOptions) tell(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+	for pause(ctx, o.every.value) {
+		for _, f := range demo.Faults() {
+			logger.Info("the demo breaks something", "fault", f.Name, "what", f.Description)
+			if err := cluster.Break(f.Name); err != nil {
+				logger.Error("the demo", "err", err)
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+			logger.Info("the demo repairs it", "fault", f.Name)
+			if err := cluster.Heal(); err != nil {
+				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/internal/survey"
+)
+
+// initOptions are the flags of init.
+type initOptions struct {
+	clusters  clusterFlags
+	files     map[survey.Product]*string
+	upstreams []string
+	offline   bool
+	output    string
+	force     bool
+}
+
+// Flags that name a balancer's file, in the order of survey.Products, and flags
+// that only go with one.
+var (
+	fromBalancer = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
+	fromNobody   = section{"From what you know", described.names}
+	initResult   = section{"What becomes of it", []string{"offline", "output", "force"}}
+)
+
+func newInit(c console) *cobra.Command {
+	o := initOptions{files: map[survey.Product]*string{}}
+	cmd := &cobra.Command{
+		Use:   "init [flags]",
+		Short: "Write a configuration, from the balancer's own file",
+		Long: `init reads the configuration of your balancer, asks the nodes that it finds there
+what they are, and writes a stickwatch.yml: every cluster with its nodes,
+weights, method, cookie and paths, and a comment wherever it had to guess. The
+guesses are told on standard error, too. Or it writes what flags say.
+
+It reads files and sends a few requests to each node (none with --offline); it
+changes nothing but its own output.
+
+Exit status:
+  0  the configuration was written, and is valid
+  2  wrong usage, a file that cannot be read or understood, or nothing to watch
+     in it; nothing was written`,
+		Example: `  # from nginx.conf and what it includes
+  stickwatch init --nginx /etc/nginx/nginx.conf
+  # from another machine: what nginx -T prints, and where users arrive
+  ssh lb nginx -T | stickwatch init --nginx - --balancer http://10.0.0.9
+  # one backend of HAProxy, to look at only
+  stickwatch init --haproxy /etc/haproxy/haproxy.cfg --upstream shop -o -
+  # without a file; the nodes tell what they are
+  stickwatch init --balancer http://10.0.0.9 \
+      --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080`,
+		Args: noArguments(func(arg string) string { return "stickwatch init --" + string(productOf(arg)) + " " + arg }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+	}
+	flags := cmd.Flags()
+	for product, what := range map[survey.Product]string{
+		survey.Nginx:   "nginx.conf or what nginx -T prints: a `FILE`, or - for standard input",
+		survey.Apache:  "httpd.conf or apache2.conf: a `FILE`",
+		survey.HAProxy: "haproxy.cfg: a `FILE`",
+		survey.Caddy:   "a Caddyfile: the `FILE`",
+	} {
+		o.files[product] = flags.String(string(product), "", what)
+	}
+	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
+	o.clusters.registerQuick(cmd)
+	flags.BoolVar(&o.offline, "offline", false, "ask nobody on the network")
+	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
+	flags.BoolVar(&o.force, "force", false, "replace the file if it is there")
+	explain(cmd, fromBalancer, fromNobody, initResult)
+	return cmd
+}
+
+// productOf is whose file a name most likely is.
+func productOf(file string) survey.Product {
+	name := strings.ToLower(file)
+	switch {
+	case strings.HasSuffix(name, ".cfg"), strings.Contains(name, "haproxy"):
+		return survey.HAProxy
+	case strings.Contains(name, "httpd"), strings.Contains(name, "apache"):
+		return survey.Apache
+	case strings.Contains(name, "caddy"):
+		return survey.Caddy
+	default:
+		return survey.Nginx
+	}
+}
+
+func (o *initOptions) run(cmd *cobra.Command, c console) error {
+	if err := o.mistakes(cmd); err != nil {
+		return err
+	}
+	target := newTarget(o.output, o.force)
+	if err := target.free(); err != nil { // before anybody is asked
+		return err
+	}
+	found, err := o.survey(cmd, c)
+	if err != nil {
+		return err
+	}
+	if !o.offline {
+		o.ask(cmd.Context(), c, found)
+	}
+	text, err := found.YAML()
+	if err != nil {
+		return err
+	}
+	tell(c, found)
+	return target.write(c, text, found)
+}
+
+func (o *initOptions) ask(ctx context.Context, c console, found *survey.Survey) {
+	line := newStatusLine(c)
+	line.say("asking the nodes what they are")
+	found.Ask(ctx)
+	line.clear()
+}
+
+// tell says on standard error what nobody should have to find in the file.
+func tell(c console, found *survey.Survey) {
+	for _, note := range found.Notes() {
+		fmt.Fprintln(c.err, "stickwatch: "+prose(note))
+	}
+	for _, guess := range found.Guesses() {
+		fmt.Fprintln(c.err, "stickwatch: guessed: "+prose(guess))
+	}
+}
+
+// mistakes are what is wrong before any file is looked at.
+func (o *initOptions) mistakes(cmd *cobra.Command) error {
+	errs := []error{o.clusters.mistakes(cmd)}
+	named := o.named(cmd)
+	for _, product := range named {
+		if *o.files[product] == "" {
+			errs = append(errs, emptyFlag(string(product)))
+		}
+	}
+	if slices.ContainsFunc(o.upstreams, nothing) {
+		errs = append(errs, emptyFlag("upstream"))
+	}
+	if o.output == "" {
+		errs = append(errs, emptyFlag("output"))
+	}
+	for _, flag := range []string{"node", "method", "client-ip-header"} {
+		if len(named) > 0 && cmd.Flags().Changed(flag) {
+			errs = append(errs, fmt.Errorf("--%s: the file of --%s tells that: leave one of them out", flag, named[0]))
+		}
+	}
+	switch {
+	case len(named) > 1:
+		errs = append(errs, fmt.Errorf("--%s and --%s: one file at a time", named[0], named[1]))
+	case len(named) == 0 && len(o.upstreams) > 0:
+		errs = append(errs, errors.New("--upstream: chooses from a balancer's file: name that, such as --nginx FILE"))
+	case len(named) == 0 && len(changed(cmd, described)) == 0:
+		errs = append(errs, errors.New("nothing to write a configuration from: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
+			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
+	}
+	return errors.Join(errs...)
+}
+
+// named are the products whose file the call names.
+func (o *initOptions) named(cmd *cobra.Command) []survey.Product {
+	return slices.DeleteFunc(slices.Clone(survey.Products), func(p survey.Product) bool { return !cmd.Flags().Changed(string(p)) })
+}
+
+// survey reads the file or the flags.
+func (o *initOptions) survey(cmd *cobra.Command, c console) (*survey.Survey, error) {
+	named := o.named(cmd)
+	if len(named) == 0 {
+		return survey.FromFlags(o.clusters.quick)
+	}
+	return survey.Read(named[0], *o.files[named[0]], survey.Options{
+		Upstreams: o.upstreams,
+		Profile:   o.clusters.quick.Profile,
+		Balancer:  o.clusters.quick.Balancer,
+		Stdin:     c.in,
+	})
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
+	"stickwatch/internal/metrics"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	file      string
+	listen    string // "": what the file says
+	webConfig string
+	logFormat setting[string]
+	logLevel  setting[slog.Level]
+}
+
+func newServe(c console) *cobra.Command {
+	o := serveOptions{
+		logFormat: newSetting("text", oneOf([]string{"text", "json"})),
+		logLevel:  newSetting("info", logLevel),
+	}
+	cmd := &cobra.Command{
+		Use:   "serve [flags]",
+		Short: "Watch the clusters of a file, day and night",
+		Long: `serve is the daemon: it probes every cluster on a schedule, keeps canaries on
+every node, remembers what it saw in a history file, tells receivers of
+incidents, and answers at listen (127.0.0.1:9748):
+
+  /                   the status page
+  /metrics            for Prometheus; /probe?cluster=NAME takes a round now
+  /api/v1/...         clusters, incidents, history, silences, deployments
+  /-/healthy, /-/ready, /-/reload (POST)
+
+SIGHUP, and /-/reload, read the configuration again: a file with a mistake
+changes nothing, and clusters that are as before keep their canaries. SIGTERM
+and Ctrl-C end it when what is under way is written. Who may change something
+is decided by the users in --web.config.file; without any, only requests from
+this machine may.
+
+The log goes to standard error, a line a change. Exit status:
+  0  ended by SIGTERM or Ctrl-C
+  1  it could not start, or go on: the address, the history
+  2  wrong usage or configuration`,
+		Example: `  stickwatch serve
+  stickwatch serve -c /etc/stickwatch/stickwatch.yml --log-format json
+  # TLS and users, in the format of Prometheus's exporters
+  stickwatch serve --web.config.file web.yml
+  # a file that has changed
+  stickwatch check && kill -HUP $(pidof stickwatch)`,
+		Args: noArguments(func(arg string) string { return "stickwatch serve -c " + arg }),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.mistakes(cmd); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
+	flags.StringVar(&o.listen, "listen", "", "answer at this `HOST:PORT` (default: what the file says, else 127.0.0.1:9748)")
+	flags.StringVar(&o.webConfig, "web.config.file", "", "`FILE` with TLS, users and headers, in the format of Prometheus's exporter-toolkit")
+	o.registerLog(cmd)
+	explain(cmd,
+		section{"What to watch", []string{"config"}},
+		section{"Where to answer", []string{"listen", "web.config.file"}},
+		section{"Log", []string{"log-format", "log-level"}})
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
+	return cmd
+}
+
+func (o *serveOptions) registerLog(cmd *cobra.Command) {
+	cmd.Flags().Var(&o.logFormat, "log-format", "a `FORMAT`: text, json")
+	cmd.Flags().Var(&o.logLevel, "log-level", "the least `LEVEL` that is written: debug, info, warn, error")
+	offer(cmd, "log-format", "text", "json")
+	offer(cmd, "log-level", "debug", "info", "warn", "error")
+}
+
+// logLevel parses a level of slog.
+func logLevel(text string) (level slog.Level, err error) {
+	if strings.ContainsAny(text, "+-") || level.UnmarshalText([]byte(text)) != nil {
+		return 0, errors.New("one of debug, info, warn, error")
+	}
+	return level, nil
+}
+
+func (o *serveOptions) mistakes(cmd *cobra.Command) error {
+	errs := []error{o.logFormat.mistake("log-format"), o.logLevel.mistake("log-level")}
+	if cmd.Flags().Changed("listen") {
+		errs = append(errs, badAddress("listen", o.listen))
+	}
+	return errors.Join(errs...)
+}
+
+// badAddress tells what is wrong with a flag that names where to answer.
+func badAddress(flag, value string) error {
+	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
+		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for every address", flag, value)
+	}
+	return nil
+}
+
+// load reads the configuration, as the flags would have it.
+func (o *serveOptions) load() (*config.Config, error) {
+	cfg, err := loadFile(o.file, "name one with -c FILE, or let `stickwatch init` write one")
+	if err == nil && o.listen != "" {
+		cfg.Listen = o.listen
+	}
+	return cfg, err
+}
+
+func (o *serveOptions) run(parent context.Context, c console) error {
+	if _, err := o.load(); err != nil {
+		return err // of usage; what follows is not
+	}
+	return o.serve(parent, c, o.load)
+}
+
+// serve runs a daemon until it is interrupted.
+func (o *serveOptions) serve(parent context.Context, c console, load func() (*config.Config, error)) error {
+	ctx, stop := untilInterrupted(parent)
+	defer stop()
+	logger := o.logger(c.err)
+	d, err := daemon.Start(ctx, daemon.Config{
+		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
+		WebConfigFile: o.webConfig, Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
+	})
+	if err != nil {
+		return exitError{exitFinding, fmt.Errorf("starting: %w", err)}
+	}
+	logger.Info("watching", "version", versionText(), "url", pageURL(d.Address(), o.webConfig))
+	defer reloadOnHangup(ctx, d, logger)()
+	service := serviceManager{c.environ}
+	service.tell("READY=1")
+	context.AfterFunc(ctx, func() { service.tell("STOPPING=1") })
+	if err := d.Run(ctx); err != nil {
+		return exitError{exitFinding, err}
+	}
+	return nil
+}
+
+func (o *serveOptions) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: o.logLevel.value}
+	if o.logFormat.value == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// reloadOnHangup reloads the configuration at every SIGHUP until it is stopped.
+func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+			}
+			if err := d.Reload(ctx); err != nil {
+				logger.Error("reloading: everything is as before", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+	}
+}
+
+// pageURL is where somebody at this machine finds the page.
+func pageURL(address net.Addr, webConfig string) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return address.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http"
+	if webConfig != "" {
+		scheme = "http(s)" // as the file says
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + "/"
+}
