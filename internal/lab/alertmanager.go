@@ -1,0 +1,42 @@
+package lab
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// AlertmanagerConfig describes an Alertmanager.
+type AlertmanagerConfig struct {
+	// Webhook is the URL that is told of every alert that fires or is over, each
+	// in a request of its own.
+	Webhook string
+}
+
+// AlertmanagerServer is a running Prometheus Alertmanager, a cluster of one.
+type AlertmanagerServer struct {
+	*Process
+}
+
+// Alertmanager starts Alertmanager in the foreground.
+func Alertmanager(tb testing.TB, config AlertmanagerConfig) *AlertmanagerServer {
+	tb.Helper()
+	path, dir, listen := program(tb, "prometheus-alertmanager"), directory(tb), FreeAddr(tb)
+	file := filepath.Join(logDir(dir), "alertmanager.yml")
+	if err := writeConfig(file, "alertmanager.yml.tmpl", config); err != nil {
+		tb.Fatalf("configuring Alertmanager: %v", err)
+	}
+	process := Run(tb, Command{
+		Name: "alertmanager",
+		Path: path,
+		Args: []string{
+			"--config.file=" + file, "--storage.path=" + filepath.Join(dir, "data"),
+			"--web.listen-address=" + listen, "--cluster.listen-address=", // no gossip
+		},
+		Dir:  dir,
+		Addr: listen,
+	})
+	return &AlertmanagerServer{process}
+}
+
+// URL is the server's root, without a slash at the end.
+func (a *AlertmanagerServer) URL() string { return "http://" + a.Addr() }

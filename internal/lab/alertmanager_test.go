@@ -1,0 +1,208 @@
+package lab
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/alertmanager"
+	"stickwatch/alerting/message"
+	"stickwatch/checks"
+)
+
+// An onCall hears what Alertmanager says to those who are on call.
+type onCall struct {
+	*httptest.Server
+	mu    sync.Mutex
+	heard []page
+}
+
+// A page is an alert in the words of Alertmanager's webhook.
+type page struct {
+	Status       string            `json:"status"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL"`
+}
+
+func newOnCall(t *testing.T) *onCall {
+	t.Helper()
+	o := new(onCall)
+	o.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Alerts []page `json:"alerts"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Errorf("decoding what Alertmanager says: %v", err)
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.heard = append(o.heard, body.Alerts...)
+	}))
+	t.Cleanup(o.Close)
+	return o
+}
+
+// hears returns the first page of a status and a severity, nil if there is none
+// yet.
+func (o *onCall) hears(status string, severity checks.Severity) *page {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.heard {
+		if p.Status == status && p.Labels["severity"] == string(severity) {
+			return &p
+		}
+	}
+	return nil
+}
+
+// await is hears, and waits until there is one.
+func (o *onCall) await(t *testing.T, status string, severity checks.Severity) page {
+	t.Helper()
+	var found *page
+	await(t, status+" "+string(severity), func() bool {
+		found = o.hears(status, severity)
+		return found != nil
+	})
+	return *found
+}
+
+// shown are the labels of the alerts that Alertmanager says are active.
+func (a *AlertmanagerServer) shown(t *testing.T) []map[string]string {
+	t.Helper()
+	_, body := get(t, a.URL()+"/api/v2/alerts")
+	var alerts []struct {
+		Labels map[string]string `json:"labels"`
+	}
+	if err := json.Unmarshal([]byte(body), &alerts); err != nil {
+		t.Fatalf("decoding the alerts %q: %v", body, err)
+	}
+	var all []map[string]string
+	for _, one := range alerts {
+		all = append(all, one.Labels)
+	}
+	return all
+}
+
+// receiver is stickwatch's side.
+func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alertmanager.Alertmanager {
+	t.Helper()
+	address, err := url.Parse(a.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := alertmanager.New(alertmanager.Config{
+		URL: address, Resend: resend, Writer: message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A newsroom makes notices of findings, as the daemon does.
+type newsroom struct {
+	desk   *alerting.Desk
+	ledger *checks.Ledger
+}
+
+func newNewsroom() *newsroom {
+	return &newsroom{
+		alerting.NewDesk(alerting.Config{Receivers: []string{"am"}}, nil),
+		checks.NewLedger(checks.Damping{}),
+	}
+}
+
+// observe takes a round.
+func (n *newsroom) observe(at time.Time, findings ...checks.Finding) []alerting.Notice {
+	changes := n.ledger.Update(checks.Report{Cluster: "shop", Started: at, Findings: findings})
+	return n.desk.Observe(at, "shop", changes, n.ledger.Standing()).Notices
+}
+
+func send(t *testing.T, to *alertmanager.Alertmanager, kind alerting.NoticeKind, notices []alerting.Notice) alerting.Incident {
+	t.Helper()
+	if len(notices) != 1 || notices[0].Kind != kind {
+		t.Fatalf("got %d notices %+v, want one: %s", len(notices), notices, kind)
+	}
+	if _, err := to.Notify(t.Context(), notices[0]); err != nil {
+		t.Fatal(err)
+	}
+	return notices[0].Incident
+}
+
+// TestAlertmanager: an incident from findings to those who are on call.
+func TestAlertmanager(t *testing.T) {
+	t.Parallel()
+	people := newOnCall(t)
+	server := Alertmanager(t, AlertmanagerConfig{Webhook: people.URL})
+	receiver, news := server.receiver(t, 0), newNewsroom()
+
+	down := checks.Finding{
+		Code: checks.NodeDown, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"},
+		Summary: "node2 is down.", Remedy: "Start node2.", Evidence: []string{"GET /status: connection refused"},
+	}
+	began := time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)
+	i := send(t, receiver, alerting.NoticeFired, news.observe(began, down))
+	got := people.await(t, "firing", checks.Warning)
+	want := page{
+		Status:       "firing",
+		Labels:       map[string]string{"alertname": "node_down", "cluster": "shop", "node": "node2", "severity": "warning", "incident": i.ID},
+		Annotations:  map[string]string{"summary": "node2 is down.", "remedy": "Start node2.", "description": got.Annotations["description"]},
+		StartsAt:     began,
+		GeneratorURL: "https://stickwatch.example/incidents/" + i.ID,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what fires (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]map[string]string{want.Labels}, server.shown(t)); diff != "" {
+		t.Errorf("what Alertmanager shows (-want +got):\n%s", diff)
+	}
+
+	down.Severity = checks.Critical
+	i = send(t, receiver, alerting.NoticeDeveloped, news.observe(began.Add(time.Minute), down))
+	people.await(t, "firing", checks.Critical)
+	people.await(t, "resolved", checks.Warning)
+	if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
+		t.Fatal(err)
+	}
+	want.Labels["severity"] = "critical"
+	if diff := cmp.Diff([]map[string]string{want.Labels}, server.shown(t)); diff != "" {
+		t.Errorf("what Alertmanager shows of a worse incident (-want +got):\n%s", diff)
+	}
+
+	i = send(t, receiver, alerting.NoticeResolved, news.observe(began.Add(2*time.Minute)))
+	got = people.await(t, "resolved", checks.Critical)
+	if !got.StartsAt.Equal(i.Started) || !got.EndsAt.Equal(i.Ended) {
+		t.Errorf("got from %v to %v, want from %v to %v", got.StartsAt, got.EndsAt, i.Started, i.Ended)
+	}
+	if got := server.shown(t); got != nil {
+		t.Errorf("Alertmanager still shows %v", got)
+	}
+}
+
+// TestAlertmanagerForgets: an alert fires for as long as it is repeated, and ends
+// by itself when nobody does.
+func TestAlertmanagerForgets(t *testing.T) {
+	t.Parallel()
+	people := newOnCall(t)
+	server := Alertmanager(t, AlertmanagerConfig{Webhook: people.URL})
+	receiver := server.receiver(t, 300*time.Millisecond)
+	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: "The balancer is down."}
+	i := send(t, receiver, alerting.NoticeFired, newNewsroom().observe(time.Now(), finding))
+	await(t, "firing", func() bool {
+		if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
+			t.Fatal(err)
+		}
+		return people.hears("firing", checks.Critical) != nil
+	})
+	people.await(t, "resolved", checks.Critical)
+}
