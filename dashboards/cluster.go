@@ -26,7 +26,7 @@ func cluster() Dashboard {
 func clusterNow() []panel {
 	return []panel{
 		row("Now"),
-		stat("Verdict", "Of the newest round.", verdictOf(`cluster="$cluster"`)).sized(4, 4).means(verdicts),
+		stat("Verdict", "Of the newest round.", verdictOf(`cluster="$cluster"`, "")).sized(4, 4).means(verdicts),
 		stat("Sessions stick", "Whether a session stays on its node while that is well.",
 			`min(stickwatch_session_sticky{cluster="$cluster"})`).means(yesNo).without("unknown"),
 		stat("Survive failover", "Whether other nodes know a session, so that its node may fail.",
@@ -44,12 +44,12 @@ func clusterNodes() []panel {
 	return []panel{
 		row("Nodes"),
 		timeline("Nodes", "What is to be said of each node first: that it is down, that it calls itself paused, or that the balancer sends it nothing.",
-			nodeLife, over(lifeOf(`cluster="$cluster", node=~"$node"`), "{{node}}")).sized(gridWidth, 8),
+			nodeLife, eachStretch(lifeOf(`cluster="$cluster", node=~"$node"`, "$__interval"), "{{node}}")).sized(gridWidth, 8),
 		timeline("Rotation", "Whether the balancer sends a node requests. A gap where it cannot be told.", yesNo,
-			over(`min by (node) (stickwatch_node_in_rotation{cluster="$cluster", node=~"$node"})`, "{{node}}")),
+			eachStretch(`min by (node) (min_over_time(stickwatch_node_in_rotation{cluster="$cluster", node=~"$node"}[$__interval]))`, "{{node}}")),
 		timeline("Versions", "A lane for each version that a node has run. Two nodes on two versions is a deployment that is not finished.",
 			mapping{Type: "value", Options: map[string]word{"1": {Text: "runs", Color: blue}}},
-			over(`max by (node, version) (stickwatch_node_info{cluster="$cluster", node=~"$node"})`, "{{node}} {{version}}")),
+			eachStretch(`max by (node, version) (max_over_time(stickwatch_node_info{cluster="$cluster", node=~"$node"}[$__interval]))`, "{{node}} {{version}}")),
 	}
 }
 
@@ -57,7 +57,7 @@ func clusterSessions() []panel {
 	return []panel{
 		row("Sessions"),
 		bars("Sessions that moved", "Sessions of canaries that changed their node, from and to which, and whether their contents went along.",
-			counted(`sum by (from, to, session) (increase(stickwatch_session_moves_total{cluster="$cluster"}[$__interval])) > 0`, "{{from}} to {{to}}, {{session}}")),
+			eachStretch(`sum by (from, to, session) (increase(stickwatch_session_moves_total{cluster="$cluster"}[$__interval])) > 0`, "{{from}} to {{to}}, {{session}}")),
 		series("Age of the canaries", "How long ago the session that a node holds was opened. A fall to zero is a session that was lost, or renewed when it had lived long enough.",
 			over(`max by (node) (stickwatch_canary_age_seconds{cluster="$cluster", node=~"$node"})`, "{{node}}")).in("s"),
 	}
@@ -75,7 +75,7 @@ func clusterLatency() []panel {
 		series("By node, directly", "The 95th percentile of requests straight to a node.",
 			over(quantile(0.95, "target", `cluster="$cluster", target=~"$node", phase="total", probe=~"node|session|page"`), "{{target}}")).in("s"),
 		bars("Probes that failed", "By what was asked for and how it failed.",
-			counted(`sum by (probe, target, result) (increase(stickwatch_probes_total{cluster="$cluster", result!~"ok|cancelled"}[$__interval])) > 0`, "{{probe}} {{target}}: {{result}}")),
+			eachStretch(`sum by (probe, target, result) (increase(stickwatch_probes_total{cluster="$cluster", result!~"ok|cancelled"}[$__interval])) > 0`, "{{probe}} {{target}}: {{result}}")),
 	}
 }
 
@@ -83,7 +83,7 @@ func clusterSurroundings() []panel {
 	return []panel{
 		row("Dependencies, clocks, certificates"),
 		timeline("Dependencies", "A lane a dependency; a gap where it is not known.", upDown,
-			over(`min by (dependency) (stickwatch_dependency_up{cluster="$cluster"})`, "{{dependency}}")),
+			eachStretch(`min by (dependency) (min_over_time(stickwatch_dependency_up{cluster="$cluster"}[$__interval]))`, "{{dependency}}")),
 		series("Clock offsets", "Bounds of the difference between the clock of each node and ours. Two nodes certainly differ where their bands do not meet.",
 			over(`max by (node, bound) (stickwatch_clock_offset_seconds{cluster="$cluster", node=~"$node"})`, "{{node}} {{bound}}")).in("s"),
 		table("Certificates", "How long the certificates that nodes and balancers show will last.",
@@ -95,7 +95,7 @@ func clusterSurroundings() []panel {
 		table("What runs where", "The version that each node says it runs.",
 			column{Name: "Node", Label: "node"},
 			column{Name: "Version", Label: "version"},
-			column{Name: "Runs", Expr: `max by (node, version) (stickwatch_node_info{cluster="$cluster", node=~"$node"})`, Props: hidden()}).sized(12, 6),
+			column{Expr: `max by (node, version) (stickwatch_node_info{cluster="$cluster", node=~"$node"})`}).sized(12, 6),
 	}
 }
 
@@ -106,7 +106,7 @@ func clusterPast() []panel {
 		row("Findings, incidents and service level"),
 		causeTable(`cluster="$cluster"`).sized(12, 8),
 		bars("Incidents", "Incidents that began, by the code of their cause.",
-			counted(`sum by (code) (increase(stickwatch_incidents_total{cluster="$cluster"}[$__interval])) > 0`, "{{code}}")),
+			eachStretch(`sum by (code) (increase(stickwatch_incidents_total{cluster="$cluster"}[$__interval])) > 0`, "{{code}}")),
 		p.share(3),
 		stat("Error budget left", "Of the failures that the objective allows in the time shown: 100 % at the start, below 0 % when it is missed.",
 			budgetLeft(`cluster="$cluster"`)).sized(6, 8).in("percentunit").colored(red, from(0, yellow), from(0.25, green)),

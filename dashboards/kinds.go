@@ -1,11 +1,6 @@
 package dashboards
 
-import (
-	"fmt"
-	"strings"
-)
-
-// This file makes panels of the five kinds that the dashboards have.
+// This file makes the kinds of panels that the dashboards have, but for tables.
 
 // row is a title over the panels that follow.
 func row(title string) panel {
@@ -36,9 +31,10 @@ func now(expr string) query {
 	return query{Expr: expr, Instant: true, Format: "time_series", EditorMode: "code"}
 }
 
-// counted asks for what happened in each of the bars of a graph, which are not
-// narrower than a minute: narrower ones may hold one scrape, and no increase.
-func counted(expr, legend string) query {
+// eachStretch asks for what was in each stretch of a graph, by an expression that
+// looks over $__interval: what happened, or the worst that was. A stretch is not
+// shorter than a minute, so that a scrape or two fall into it.
+func eachStretch(expr, legend string) query {
 	q := over(expr, legend)
 	q.Interval = "1m"
 	return q
@@ -146,68 +142,4 @@ type timelineOptions struct {
 	RowHeight   float64 `json:"rowHeight"`
 	Legend      legend  `json:"legend"`
 	Tooltip     tooltip `json:"tooltip"`
-}
-
-// A column of a table: the value of a query, or a label where Expr is empty.
-type column struct {
-	Name  string // its title
-	Label string // the label it shows, of a column without Expr
-	Expr  string
-	Props []property
-}
-
-// table is a line for each set of labels that its queries have.
-func table(title, description string, columns ...column) panel {
-	var queries []query
-	organize := organizeOptions{Exclude: map[string]bool{"Time": true}, Index: make(map[string]int), Rename: make(map[string]string)}
-	for i, c := range columns {
-		field := c.Label
-		if c.Expr != "" {
-			field = fmt.Sprintf("Value #%c", 'A'+len(queries))
-			queries = append(queries, query{Expr: c.Expr, Instant: true, Format: "table", EditorMode: "code"})
-		}
-		organize.Index[field], organize.Rename[field] = i, c.Name
-	}
-	if len(queries) == 1 { // Grafana letters them from the second on
-		organize.single()
-	}
-	p := newPanel("table", title, description, queries).sized(12, 8)
-	p.FieldConfig.Defaults.Custom = cells{Align: "auto", CellOptions: cell{Type: "auto"}}
-	p.Options = tableOptions{ShowHeader: true, CellHeight: "sm"}
-	p.Transformations = []transformation{{"merge", struct{}{}}, {"organize", organize}}
-	for _, c := range columns {
-		if len(c.Props) > 0 {
-			p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{matcher{"byName", c.Name}, c.Props})
-		}
-	}
-	return p
-}
-
-type organizeOptions struct {
-	Exclude map[string]bool   `json:"excludeByName"`
-	Index   map[string]int    `json:"indexByName"`
-	Rename  map[string]string `json:"renameByName"`
-}
-
-func (o organizeOptions) single() {
-	for field, name := range o.Rename {
-		if strings.HasPrefix(field, "Value #") {
-			o.Rename["Value"], o.Index["Value"] = name, o.Index[field]
-		}
-	}
-}
-
-type tableOptions struct {
-	ShowHeader bool   `json:"showHeader"`
-	CellHeight string `json:"cellHeight"`
-}
-
-type cells struct {
-	Align       string `json:"align"`
-	CellOptions cell   `json:"cellOptions"`
-}
-
-type cell struct {
-	Type string `json:"type"`
-	Mode string `json:"mode,omitempty"`
 }

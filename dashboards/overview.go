@@ -62,7 +62,7 @@ func clusterTable() panel {
 	return table("Clusters", "A line a cluster. Its name leads to its own dashboard.",
 		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
 			"/d/stickwatch-cluster?var-cluster=${__value.raw:percentencode}&${datasource:queryparam}&${__url_time_range}")},
-		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`), Props: asWords(verdicts)},
+		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`, ""), Props: asWords(verdicts)},
 		column{Name: "Sessions stick", Expr: `min by (cluster) (stickwatch_session_sticky{cluster=~"$cluster"})`, Props: asWords(yesNo)},
 		column{Name: "Survive failover", Expr: `min by (cluster) (stickwatch_session_shared{cluster=~"$cluster"})`, Props: asWords(yesNo)},
 		column{Name: "Balancer", Expr: `min by (cluster) (stickwatch_balancer_up{cluster=~"$cluster"})`, Props: asWords(upDown)},
@@ -73,22 +73,22 @@ func clusterTable() panel {
 }
 
 func verdictTimeline() panel {
-	return timeline("Verdicts", "A lane a cluster.", verdicts, over(verdictOf(`cluster=~"$cluster"`), "{{cluster}}"))
+	return timeline("Verdicts", "A lane a cluster: the worst verdict of each stretch.", verdicts, eachStretch(verdictOf(`cluster=~"$cluster"`, "$__interval"), "{{cluster}}"))
 }
 
 func stickyTimeline() panel {
 	return timeline("Do sessions stick?", "A gap where it is not known, or where the policy of the cluster does not ask for it.", yesNo,
-		over(`min by (cluster) (stickwatch_session_sticky{cluster=~"$cluster"})`, "{{cluster}}"))
+		eachStretch(`min by (cluster) (min_over_time(stickwatch_session_sticky{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}"))
 }
 
 func rotationShare() panel {
 	return series("Nodes in rotation", "The share of nodes that the balancer sends requests, of those of which it is known.",
-		over(`avg by (cluster) (stickwatch_node_in_rotation{cluster=~"$cluster"})`, "{{cluster}}")).share(0)
+		eachStretch(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).share(0)
 }
 
 func movesByFate() panel {
 	return bars("Sessions that moved", "Sessions of canaries that changed their node: with what was in them (kept) or without (lost).",
-		counted(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
+		eachStretch(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
 }
 
 // availabilityTable compares the time shown with the objective.

@@ -13,24 +13,36 @@ var (
 		meaning{"up, rotation unknown", blue}, meaning{"in rotation", green})
 )
 
-// verdictOf is the verdict of clusters as a place in verdicts, so that the worst
-// of several monitors is the highest.
-func verdictOf(clusters string) string {
-	is := func(verdict string) string {
-		return fmt.Sprintf(`(stickwatch_cluster_verdict{%s, verdict=%q} == 1)`, clusters, verdict)
+// within is a selector's least or greatest value (fn: min, max) in a window, so
+// that what was over between two points of a graph is still seen; "": now.
+func within(fn, selector, window string) string {
+	if window == "" {
+		return selector
 	}
-	return fmt.Sprintf("max by (cluster) (\n  0 * %s\n  or 1 * %s\n  or 2 * %s\n  or 3 * %s\n)",
+	return fmt.Sprintf("%s_over_time(%s[%s])", fn, selector, window)
+}
+
+// verdictOf is the worst verdict of clusters within a window as a place in
+// verdicts, over all monitors.
+func verdictOf(clusters, window string) string {
+	is := func(verdict string) string {
+		return within("max", fmt.Sprintf("stickwatch_cluster_verdict{%s, verdict=%q}", clusters, verdict), window)
+	}
+	return fmt.Sprintf("max by (cluster) (\n  0 * (%s == 1)\n  or 1 * (%s == 1)\n  or 2 * (%s == 1)\n  or 3 * (%s == 1)\n)",
 		is("healthy"), is("inconclusive"), is("degraded"), is("failing"))
 }
 
 // lifeOf is what is to be said of nodes first, as a place in nodeLife: one that
 // is down is out of rotation, too.
-func lifeOf(nodes string) string {
-	return fmt.Sprintf(`0 * max by (cluster, node) (stickwatch_node_up{%[1]s} == 0)
-or max by (cluster, node) (stickwatch_node_state{%[1]s, state="paused"} == 1)
-or 2 + max by (cluster, node) (stickwatch_node_in_rotation{%[1]s} == 0)
-or 3 + max by (cluster, node) (stickwatch_node_in_rotation{%[1]s} == 1)
-or 3 * max by (cluster, node) (stickwatch_node_up{%[1]s} == 1)`, nodes)
+func lifeOf(nodes, window string) string {
+	up := within("min", fmt.Sprintf("stickwatch_node_up{%s}", nodes), window)
+	paused := within("max", fmt.Sprintf(`stickwatch_node_state{%s, state="paused"}`, nodes), window)
+	rotation := within("min", fmt.Sprintf("stickwatch_node_in_rotation{%s}", nodes), window)
+	return fmt.Sprintf(`0 * max by (cluster, node) (%[1]s == 0)
+or max by (cluster, node) (%[2]s == 1)
+or 2 + max by (cluster, node) (%[3]s == 0)
+or 3 + max by (cluster, node) (%[3]s == 1)
+or 3 * max by (cluster, node) (%[1]s == 1)`, up, paused, rotation)
 }
 
 // causes are findings but for those that another one explains.
@@ -45,8 +57,8 @@ func causeTable(clusters string) panel {
 		column{Name: "Severity", Label: "severity", Props: asSeverity()},
 		column{Name: "Finding", Label: "code"},
 		column{Name: "Node", Label: "node"},
-		column{Name: "Holds", Expr: causes(clusters), Props: hidden()},
-	).sized(12, 9)
+		column{Expr: causes(clusters)},
+	).sized(12, 9).sortedBy("Severity")
 }
 
 // quantile of how long probes took, over the label by.

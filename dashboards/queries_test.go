@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -84,7 +84,7 @@ func known(t *testing.T) map[string][]string {
 		if match == nil {
 			continue
 		}
-		metrics[match[1]] = []string{labels.MetricName}
+		metrics[match[1]] = []string{model.MetricNameLabel}
 		for _, l := range label.FindAllStringSubmatch(match[2], -1) {
 			metrics[match[1]] = append(metrics[match[1]], l[1])
 		}

@@ -1,0 +1,146 @@
+package dashboards
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// TestQueriesMean: Prometheus's own arithmetic gives what the panels say. Series
+// are written as promtool has them, a value each 15 s.
+func TestQueriesMean(t *testing.T) {
+	fill := strings.NewReplacer("$__range", "10m", "$objective", "0.99")
+	for _, tt := range []struct {
+		name   string
+		expr   string
+		series map[string]string
+		at     string
+		want   map[string]float64
+	}{{
+		name: "a node is told by what is to be said first",
+		expr: lifeOf(`cluster="shop"`, ""),
+		series: map[string]string{
+			`stickwatch_node_up{cluster="shop", node="dead"}`:                     "0x10",
+			`stickwatch_node_in_rotation{cluster="shop", node="dead"}`:            "0x10",
+			`stickwatch_node_up{cluster="shop", node="paused"}`:                   "1x10",
+			`stickwatch_node_state{cluster="shop", node="paused",state="paused"}`: "1x10",
+			`stickwatch_node_in_rotation{cluster="shop", node="paused"}`:          "1x10",
+			`stickwatch_node_up{cluster="shop", node="ejected"}`:                  "1x10",
+			`stickwatch_node_in_rotation{cluster="shop", node="ejected"}`:         "0x10",
+			`stickwatch_node_up{cluster="shop", node="unclear"}`:                  "1x10",
+			`stickwatch_node_up{cluster="shop", node="well"}`:                     "1x10",
+			`stickwatch_node_state{cluster="shop", node="well",state="paused"}`:   "0x10",
+			`stickwatch_node_in_rotation{cluster="shop", node="well"}`:            "1x10",
+			`stickwatch_node_up{cluster="blog", node="well"}`:                     "1x10",
+		},
+		at: "1m",
+		want: map[string]float64{
+			`{cluster="shop", node="dead"}`: 0, `{cluster="shop", node="paused"}`: 1, `{cluster="shop", node="ejected"}`: 2,
+			`{cluster="shop", node="unclear"}`: 3, `{cluster="shop", node="well"}`: 4,
+		},
+	}, {
+		name: "ten seconds out of rotation are seen in a stretch of five minutes",
+		expr: lifeOf(`cluster="shop"`, "5m"),
+		series: map[string]string{
+			`stickwatch_node_up{cluster="shop", node="node1"}`:          "1x20",
+			`stickwatch_node_in_rotation{cluster="shop", node="node1"}`: "1x8 0 1x11",
+		},
+		at:   "5m",
+		want: map[string]float64{`{cluster="shop", node="node1"}`: 2},
+	}, {
+		name: "of two monitors the worse verdict counts",
+		expr: verdictOf(`cluster=~".*"`, ""),
+		series: map[string]string{
+			`stickwatch_cluster_verdict{cluster="shop", instance="a", verdict="healthy"}`:      "1x10",
+			`stickwatch_cluster_verdict{cluster="shop", instance="a", verdict="failing"}`:      "0x10",
+			`stickwatch_cluster_verdict{cluster="shop", instance="b", verdict="failing"}`:      "1x10",
+			`stickwatch_cluster_verdict{cluster="blog", instance="a", verdict="healthy"}`:      "1x10",
+			`stickwatch_cluster_verdict{cluster="wiki", instance="a", verdict="inconclusive"}`: "1x10",
+			`stickwatch_cluster_verdict{cluster="mail", instance="a", verdict="degraded"}`:     "1x10",
+		},
+		at:   "1m",
+		want: map[string]float64{`{cluster="blog"}`: 0, `{cluster="wiki"}`: 1, `{cluster="mail"}`: 2, `{cluster="shop"}`: 3},
+	}, {
+		name: "availability goes by what went through the balancer",
+		expr: availability(`cluster=~".*"`, "10m"),
+		series: map[string]string{
+			`stickwatch_probes_total{cluster="shop", probe="canary", target="node1", result="ok"}`:        "0+3x40",
+			`stickwatch_probes_total{cluster="shop", probe="balancer", target="b", result="timeout"}`:     "0+1x40",
+			`stickwatch_probes_total{cluster="shop", probe="canary", target="node1", result="cancelled"}`: "0+9x40",
+			`stickwatch_probes_total{cluster="shop", probe="node", target="node1", result="refused"}`:     "0+9x40",
+			`stickwatch_probes_total{cluster="dead", probe="canary", target="node1", result="refused"}`:   "0+4x40",
+			`stickwatch_probes_total{cluster="idle", probe="canary", target="node1", result="ok"}`:        "7x40",
+		},
+		at:   "10m",
+		want: map[string]float64{`{cluster="shop"}`: 0.75, `{cluster="dead"}`: 0},
+	}, {
+		name: "half of the error budget is left",
+		expr: budgetLeft(`cluster="shop"`),
+		series: map[string]string{
+			`stickwatch_probes_total{cluster="shop", probe="canary", target="node1", result="ok"}`:         "0+199x40",
+			`stickwatch_probes_total{cluster="shop", probe="canary", target="node1", result="bad_status"}`: "0+1x40",
+		},
+		at:   "10m",
+		want: map[string]float64{`{cluster="shop"}`: 0.5},
+	}, {
+		name: "a move is marked in its minute",
+		expr: moved(`cluster="shop", session="lost"`, "cluster, from, to"),
+		series: map[string]string{
+			`stickwatch_session_moves_total{cluster="shop", from="node1", to="node2", session="lost"}`: "5x7 6x20",
+			`stickwatch_session_moves_total{cluster="shop", from="node2", to="node1", session="kept"}`: "5x7 6x20",
+			`stickwatch_session_moves_total{cluster="shop", from="node2", to="node3", session="lost"}`: "_x7 17x20", // restored
+		},
+		at:   "2m",
+		want: map[string]float64{`{cluster="shop", from="node1", to="node2"}`: 1},
+	}, {
+		name:   "and not in the next",
+		expr:   moved(`cluster="shop", session="lost"`, "cluster, from, to"),
+		series: map[string]string{`stickwatch_session_moves_total{cluster="shop", from="node1", to="node2", session="lost"}`: "5x7 6x20"},
+		at:     "3m",
+	}, {
+		name: "what another finding explains is not what is wrong",
+		expr: causes(`cluster="shop"`),
+		series: map[string]string{
+			`stickwatch_finding_active{cluster="shop", code="dependency_down", severity="critical", node=""}`:     "1x10",
+			`stickwatch_finding_active{cluster="shop", code="node_paused", severity="critical", node="node1"}`:    "1x10",
+			`stickwatch_finding_explained{cluster="shop", code="node_paused", severity="critical", node="node1"}`: "1x10",
+		},
+		at:   "1m",
+		want: map[string]float64{`{cluster="shop", code="dependency_down", severity="critical"}`: 1},
+	}} {
+		t.Run(tt.name, func(t *testing.T) {
+			promtool(t, "test", "rules", ruleTest(t, "round("+fill.Replace(tt.expr)+", 0.0001)", tt.series, tt.at, tt.want))
+		})
+	}
+}
+
+// ruleTest is a file for promtool that asks one thing of series.
+func ruleTest(t *testing.T, expr string, series map[string]string, at string, want map[string]float64) string {
+	t.Helper()
+	type object = map[string]any
+	var inputs, samples []object
+	for _, name := range slices.Sorted(maps.Keys(series)) {
+		inputs = append(inputs, object{"series": name, "values": series[name]})
+	}
+	for _, labels := range slices.Sorted(maps.Keys(want)) {
+		samples = append(samples, object{"labels": labels, "value": want[labels]})
+	}
+	content, err := yaml.Marshal(object{"tests": []object{{
+		"interval":         "15s",
+		"input_series":     inputs,
+		"promql_expr_test": []object{{"expr": expr, "eval_time": at, "exp_samples": samples}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "test.yml")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
