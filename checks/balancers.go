@@ -15,7 +15,7 @@ func balancers(v *view) []Finding {
 		switch {
 		case !asked(e.Primary):
 		case !e.answered():
-			if !v.hangsBehind(e) {
+			if !v.brokenBehind(e) {
 				list = append(list, balancerDown(e))
 			}
 		default:
@@ -25,28 +25,33 @@ func balancers(v *view) []Finding {
 	return list
 }
 
-// hangsBehind: the balancer takes connections, and nothing comes back because
-// of a node that hangs. It must be known which, or none be left that answers:
-// else nobody would be told that clients get nothing.
-func (v *view) hangsBehind(e entrance) bool {
+// brokenBehind: the balancer takes connections, and nothing that is HTTP comes
+// back because of a node that hangs, or whose gibberish is passed on. It must be
+// known which, or none be left that answers: else nobody would be told that
+// clients get nothing.
+func (v *view) brokenBehind(e entrance) bool {
 	for _, ex := range e.plain() {
-		if timedOut(ex) && ex.Own.IsValid() && (v.nobodyUp() && v.someHang() || v.hangs(v.blamePlain(ex))) {
+		if passedOn(ex) && ex.Own.IsValid() && (v.nobodyUp() && v.someBreak(ex.Failure) || v.breaks(v.blamePlain(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return timedOut(a.Exchange) && v.hangs(a.blamed) })
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && v.breaks(a.blamed, a.Failure) })
 }
 
-func timedOut(ex probes.Exchange) bool { return ex.Failure == probes.FailureTimeout }
+// passedOn reports whether an exchange failed in a way that a balancer may have
+// from a node: nginx takes an answer without a status line for one of HTTP/0.9.
+func passedOn(ex probes.Exchange) bool {
+	return ex.Failure == probes.FailureTimeout || ex.Failure == probes.FailureMalformed
+}
 
-// hangs reports whether a node, asked directly, does not answer in time.
-func (v *view) hangs(id string) bool {
+// breaks reports whether a node, asked directly, fails in the same way.
+func (v *view) breaks(id string, how probes.Failure) bool {
 	o, listed := v.direct[id]
-	return listed && slices.ContainsFunc(questions(*o), timedOut)
+	return listed && slices.ContainsFunc(questions(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
-func (v *view) someHang() bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.hangs(o.Node) })
+func (v *view) someBreak(how probes.Failure) bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.breaks(o.Node, how) })
 }
 
 func balancerDown(e entrance) Finding {

@@ -63,6 +63,20 @@ var balancerSpecs = []spec{
 		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
 	},
 	{
+		name: "not down: what comes back is the gibberish of the one node that talks it",
+		round: func() *round {
+			r := silent(gibberish(testPage))
+			r.direct("node2", gibberish(testPage))
+			return r
+		},
+		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
+	},
+	{
+		name:  "down: gibberish of its own",
+		round: func() *round { return silent(gibberish(testPage)) },
+		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},
+	},
+	{
 		name: "not down: all nodes hang",
 		round: func() *round {
 			r := silent(hung(testPage))

@@ -183,6 +183,11 @@ func hung(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, Own: own, Failure: probes.FailureTimeout, Error: "no answer within 5s"}
 }
 
+// gibberish was answered, and not in HTTP.
+func gibberish(path string) probes.Exchange {
+	return probes.Exchange{At: began, Path: path, Own: own, Failure: probes.FailureMalformed, Error: "malformed HTTP status code"}
+}
+
 func cancelled(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, Failure: probes.FailureCancelled, Error: "stickwatch was interrupted"}
 }

@@ -15,7 +15,8 @@ type move struct {
 // moves finds every move away from a node. Where that node was well and in
 // rotation, for it answered somebody later, the session has drifted. One that
 // leaves a node which fails, was tried in vain, or has just been ejected, has
-// failed over, which is no drift.
+// failed over, which is no drift; nor is it one to go back when the ejection is
+// over.
 func (v *view) moves() (drifts, failovers []move) {
 	for _, w := range v.walks {
 		for _, a := range w.answers {
@@ -24,7 +25,7 @@ func (v *view) moves() (drifts, failovers []move) {
 			}
 			m := move{w.home, a.giver, a}
 			tried := slices.Contains(a.tried, w.home)
-			if v.well(w.home) && !tried && v.answeredSince(w.home, w.Balancer, a.At) {
+			if v.well(w.home) && !tried && v.answeredSince(w.home, w.Balancer, a.At) && !v.byEjection(a) {
 				drifts = append(drifts, m)
 			} else {
 				failovers = append(failovers, m)
@@ -32,6 +33,18 @@ func (v *view) moves() (drifts, failovers []move) {
 		}
 	}
 	return drifts, failovers
+}
+
+// byEjection reports whether a hash moved a session because an ejection began
+// or ended: between the node that it names for the client and the one it names
+// without that, and not to and fro.
+func (v *view) byEjection(a *answer) bool {
+	owner, heir, ok := v.ownerAndHeir(a.walk)
+	if !ok || v.amidst(owner, heir, a.walk) {
+		return false
+	}
+	home := a.walk.home
+	return a.giver == owner && home == heir || a.giver == heir && home == owner
 }
 
 // unsplit leaves out the moves of clients whom a split of the balancer sends to

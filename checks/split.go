@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A separation is a client that met different nodes at one moment, because
@@ -73,37 +74,79 @@ func (v *view) separateByWorker() []separation {
 
 // separated: every answer of the walk came either from the node that the hash
 // names, or from the one it names without that node; both came, and the first
-// has not left.
+// has not left meanwhile.
 func (v *view) separated(w *walk) (separation, bool) {
-	key := v.key(w)
-	owner, ok := v.oracle.Pick(key)
-	if key == "" || !ok {
-		return separation{}, false
-	}
-	heir, ok := v.oracle.Pick(key, owner)
+	owner, heir, ok := v.ownerAndHeir(w)
 	if !ok {
 		return separation{}, false
 	}
-	a, b := v.Cluster.Nodes[owner].ID, v.Cluster.Nodes[heir].ID
 	met := make(map[string]int)
 	for _, x := range w.answers {
 		if x.OK() && x.Label != "" {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[a] == 0 || met[b] == 0 || !v.well(a) || !v.cameBackTo(a, b, w) {
+	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.well(owner) || !v.amidst(owner, heir, w) {
 		return separation{}, false
 	}
-	return separation{w, [2]string{a, b}, fmt.Sprintf("client %s was answered %s by %s and %s by %s, which is next without %s",
-		key, plural(met[a], "time", "times"), a, plural(met[b], "time", "times"), b, a)}, true
+	return separation{w, [2]string{owner, heir}, fmt.Sprintf("client %s was answered %s by %s and %s by %s, which is next without %s",
+		v.key(w), plural(met[owner], "time", "times"), owner, plural(met[heir], "time", "times"), heir, owner)}, true
 }
 
-// cameBackTo reports whether the owner answered somebody after its heir had
-// answered in its stead.
-func (v *view) cameBackTo(owner, heir string, w *walk) bool {
+// ownerAndHeir are the node that the hash names for a walk's client, and the
+// well one that it names without that.
+func (v *view) ownerAndHeir(w *walk) (owner, heir string, ok bool) {
+	key := v.key(w)
+	if key == "" || v.oracle == nil {
+		return "", "", false
+	}
+	var out []int
+	for {
+		next, ok := v.oracle.Pick(key, out...)
+		if !ok || slices.Contains(out, next) {
+			return "", "", false
+		}
+		id := v.Cluster.Nodes[next].ID
+		switch {
+		case owner == "":
+			owner = id
+		case v.well(id) && !v.places[id].Sure:
+			return owner, id, true
+		}
+		out = append(out, next)
+	}
+}
+
+// amidst reports whether an answer of the heir came amidst the owner's: it was
+// asked for after the owner had answered somebody, and before it answered again,
+// all within less than an ejection takes. An answer before the owner's first is
+// of an ejection that ends, one after its last of one that begins.
+func (v *view) amidst(owner, heir string, w *walk) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
-		return a.node == heir && a.OK() && v.answeredSince(owner, w.Balancer, a.At)
+		if a.node != heir || !a.OK() {
+			return false
+		}
+		before, after := v.around(owner, w, a.At)
+		limit := v.Cluster.Balancer.FailTimeout
+		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
+}
+
+// around is when a node was last known to have answered somebody at the entrance
+// of a walk before a moment, and first asked after it; zero: it was not.
+func (v *view) around(node string, w *walk, moment time.Time) (before, after time.Time) {
+	for _, a := range v.answers {
+		if a.node != node || !a.OK() || a.walk.Balancer != w.Balancer {
+			continue
+		}
+		if end := a.At.Add(a.Timing.Total); !end.After(moment) && end.After(before) {
+			before = end
+		}
+		if !a.At.Before(moment) && (after.IsZero() || a.At.Before(after)) {
+			after = a.At
+		}
+	}
+	return before, after
 }
 
 // splits reports separations.

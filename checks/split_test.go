@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -22,6 +23,17 @@ func (r *round) heir(node int) string {
 	picker, _ := checks.Oracle(r.Cluster)
 	at, _ := picker.Pick(r.Walks[node].Client, node)
 	return r.Cluster.Nodes[at].ID
+}
+
+// other is the node that a node's client never gets while that and its heir are
+// well.
+func (r *round) other(node int) string {
+	for _, n := range r.Cluster.Nodes {
+		if n.ID != r.Cluster.Nodes[node].ID && n.ID != r.heir(node) {
+			return n.ID
+		}
+	}
+	return ""
 }
 
 // twoAddresses is a hash asked through two addresses; the servers in without
@@ -70,6 +82,51 @@ var splitSpecs = []spec{
 				r.Walks[1].Steps[s].Label = r.heir(1)
 			}
 		}),
+	},
+	{
+		name: "no split, no drift: the node came back in mid-round",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			for s := range 5 {
+				r.Walks[1].Steps[s].Label = r.heir(1)
+			}
+		}),
+	},
+	{
+		name: "no split, no drift: it is tried while its client still gets the next",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			steps := r.Walks[1].Steps
+			steps[0].Label, steps[2].Label = r.heir(1), r.heir(1)
+			steps[1].Timing.Total = steps[3].At.Sub(steps[1].At) // the trial
+		}),
+	},
+	{
+		name: "no split, no drift: it was out for longer than fail_timeout between",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			r.Cluster.Balancer.FailTimeout = time.Second
+			steps := r.Walks[1].Steps
+			for s := 5; s < len(steps); s++ {
+				steps[s].At = steps[s].At.Add(2 * time.Second)
+			}
+			for s := 2; s < 5; s++ {
+				steps[s].Label = r.heir(1)
+			}
+			for w := range r.Walks { // nobody else asked for it meanwhile
+				for s := range r.Walks[w].Steps {
+					if step := &r.Walks[w].Steps[s]; w != 1 && step.Label == "node2" {
+						step.At = steps[5].At
+					}
+				}
+			}
+		}),
+	},
+	{
+		name: "drift: to a node that the hash does not name for it",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			for s := 5; s < 8; s++ {
+				r.Walks[1].Steps[s].Label = r.other(1)
+			}
+		}),
+		want: []string{"critical session_drift/node2"},
 	},
 	{
 		name:  "no split: the node is down",

@@ -28,7 +28,7 @@ func (v *view) stickiness() SessionReport {
 		s.Reason = fmt.Sprintf("%d of %d follow-ups were answered by another node", len(v.drifts), v.followUps())
 	case len(v.destinations()) < 2:
 		s.Reason = "fewer than two nodes serve: there is nowhere to drift to"
-	case len(v.failovers) > 0:
+	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.walk.Carried }):
 		s.Reason = "sessions moved while their node left: whether they stick must be asked again"
 	case v.followUps() == 0:
 		s.Reason = "no session could be opened and followed through the balancer"

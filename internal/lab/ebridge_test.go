@@ -2,37 +2,23 @@ package lab
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
 // System A: Weaver e-Bridge behind nginx with ip_hash and the server block of
-// its cluster manual, which gives no max_fails, so that one failure ejects for
-// ten seconds.
-
-func ebridgeFront(config NginxConfig) front {
-	config.Method = "ip_hash"
-	return front{
-		name: "e-Bridge's nginx", method: probes.MethodIPHash, header: config.RealIP, sticky: true,
-		start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
-			c := config
-			for _, n := range nodes {
-				c.Servers = append(c.Servers, Server{Addr: n.Addr()})
-			}
-			return Nginx(tb, c)
-		},
-	}
-}
+// its cluster manual.
 
 // TestEBridgeSessions: sessions in each node's memory, and in both stores that
 // the manual offers. Where they are stored, stickiness is still judged, and
 // policy shared is kept by them.
 func TestEBridgeSessions(t *testing.T) {
-	front := ebridgeFront(NginxConfig{RealIP: true, Zone: true})
 	roundRobin := startNginx(NginxConfig{})
 	for _, tc := range []struct {
 		name  string
@@ -45,25 +31,47 @@ func TestEBridgeSessions(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			store := tc.store(t)
-			r := newRig(t, front, plan{profile: "ebridge", store: store})
-			judgeScenario(t, scenario{}, r.probe())
+			for _, front := range []front{asInTheManual("error"), ebridgeFront()} {
+				report := newRig(t, front, plan{profile: "ebridge", store: store}).probe()
+				judgeScenario(t, scenario{is: checks.Healthy}, report)
+				if report.Session.Sticky != checks.Yes {
+					t.Errorf("%s: sticky: got %s: %s", front.name, report.Session.Sticky, report.Session.Reason)
+				}
+			}
 			if store == nil {
 				return
 			}
 			// "If ip_hash cannot be had, persist the sessions": any node may answer.
-			front := front
-			front.method, front.header, front.start = probes.MethodRoundRobin, false, roundRobin
-			r = newRig(t, front, plan{profile: "ebridge", store: store, policy: probes.PolicyShared})
-			judgeScenario(t, scenario{}, r.probe())
+			front := front{name: "nginx round robin", method: probes.MethodRoundRobin, start: roundRobin}
+			r := newRig(t, front, plan{profile: "ebridge", store: store, policy: probes.PolicyShared})
+			judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 		})
+	}
+}
+
+// TestEBridgeSeesOneNode: to the manual's nginx one prober is one client. Which
+// nodes it cannot see, and what would let it see them, is told.
+func TestEBridgeSeesOneNode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+	report := r.probe()
+	judgeScenario(t, scenario{want: []string{"blind_spot"}, is: checks.Healthy}, report)
+	for _, f := range report.Findings {
+		if slices.Contains(f.Nodes, r.ourNode()) || len(f.Nodes) != 2 {
+			t.Errorf("%v are told to be out of sight, want all but %s", f.Nodes, r.ourNode())
+		}
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy, want) {
+			t.Errorf("got remedy %q, want %q in it", f.Remedy, want)
+		}
 	}
 }
 
 // TestEBridgeStoreGone: nodes whose session store is down answer errors, which
 // is the store's doing and not theirs.
 func TestEBridgeStoreGone(t *testing.T) {
+	t.Parallel()
 	redis := Redis(t)
-	r := newRig(t, ebridgeFront(NginxConfig{RealIP: true, Zone: true}), plan{profile: "ebridge", store: newRedisStore(t, redis)})
+	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge", store: newRedisStore(t, redis)})
 	r.cluster.Dependencies = []probes.Dependency{{Name: "Redis", URL: parse(t, redis.URL())}}
 	redis.Stop()
 	report := r.probe()
@@ -78,34 +86,95 @@ func TestEBridgeStoreGone(t *testing.T) {
 // TestEBridgeDefaultEjection: one failure ejects for ten seconds, so whoever
 // looks within them sees it, and whoever looks later must not.
 func TestEBridgeDefaultEjection(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, ebridgeFront(NginxConfig{RealIP: true, Zone: true}), plan{profile: "ebridge"})
-	r.eject("node2")
-	judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, r.probe())
-
-	// nginx lets one request through when more than fail_timeout has passed; with
-	// it everybody is back.
-	deadline := time.Now().Add(60 * time.Second)
-	for {
+	t.Run("any node, by a header", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, ebridgeFront(), plan{profile: "ebridge"})
+		r.eject("node2")
 		report := r.probe()
+		judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
+		hear(t, report, "ip_hash sends to it")
+		comesBack(t, "node2", func() checks.Report { return r.probe() })
+	})
+	t.Run("as in the manual, any node, by the log", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, asInTheManual("warn"), plan{profile: "ebridge"})
+		nginxLog(r.front.(ebridgeNginx).NginxBalancer, &r.cluster.Balancer.Evidence, t)
+		other := r.cluster.Nodes[(1+slices.IndexFunc(r.cluster.Nodes, func(n probes.Node) bool { return n.ID == r.ourNode() }))%3].ID
+		r.fail(other)
+		report := r.probe()
+		judgeScenario(t, scenario{want: []string{"node_ejected/" + other}}, report)
+		hear(t, report, "error log")
+		comesBack(t, other, func() checks.Report { return r.probe() })
+	})
+	t.Run("as in the manual, our node, by our own address", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+		w := r.watch(monitor.Pace{})
+		home := r.ourNode()
+		r.fail(home)
+		w.Visit(t.Context())
+		report := w.Picture().Report
+		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}}, report)
+		hear(t, report, "ip_hash sends our own address to it")
+		comesBack(t, home, func() checks.Report {
+			w.Visit(t.Context())
+			return w.Picture().Report
+		})
+	})
+	t.Run("as in the manual, and its log hides it", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+		nginxLog(r.front.(ebridgeNginx).NginxBalancer, &r.cluster.Balancer.Evidence, t)
+		other := r.cluster.Nodes[(1+slices.IndexFunc(r.cluster.Nodes, func(n probes.Node) bool { return n.ID == r.ourNode() }))%3].ID
+		r.fail(other)
+		report := r.probe()
+		judgeScenario(t, scenario{want: []string{"blind_spot"}, is: checks.Healthy}, report)
+		for _, n := range report.Nodes {
+			if want := checks.Unknown; n.Node == other && n.InRotation != want {
+				t.Errorf("%s in rotation: got %s (%s), want %s: silence proves nothing", other, n.InRotation, n.Rotation, want)
+			}
+		}
+	})
+}
+
+// hear tests that somebody's word is among the evidence of an ejection.
+func hear(t *testing.T, report checks.Report, witness string) {
+	t.Helper()
+	for _, f := range report.Findings {
+		if told := strings.Join(f.Evidence, "\n"); f.Code == checks.NodeEjected && !strings.Contains(told, witness) {
+			t.Errorf("got evidence %q, want %q in it", f.Evidence, witness)
+		}
+	}
+}
+
+// comesBack looks until all is well again, which nginx sees to by itself: it
+// lets one request through when more than fail_timeout has passed. Until then
+// the node is out, and nothing else is found.
+func comesBack(t *testing.T, id string, look func() checks.Report) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		report := look()
 		if report.Verdict == checks.Healthy {
 			return
 		}
-		out := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.NodeEjected && f.Node == "node2" })
-		if !out || time.Now().After(deadline) {
+		if findings := verdict(report); !slices.Equal(findings, []string{string(checks.Degraded), "node_ejected/" + id}) || time.Now().After(deadline) {
 			t.Fatalf("on the way back: %s", tell(report))
 		}
 		select {
 		case <-t.Context().Done():
 			t.Fatal("interrupted")
-		case <-time.After(500 * time.Millisecond):
+		case <-tick.C:
 		}
 	}
 }
 
 // TestEBridgeDuplicate: "the value of nodeId must be unique".
 func TestEBridgeDuplicate(t *testing.T) {
-	r := newRig(t, ebridgeFront(NginxConfig{}), plan{profile: "ebridge"})
+	t.Parallel()
+	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
 	r.change("node2", func(f *demo.NodeFaults) { f.ID = "node1" })
 	judgeScenario(t, scenario{want: []string{"duplicate_node_id"}}, r.probe())
 }

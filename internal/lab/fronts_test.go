@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"net/http"
 	"testing"
 	"time"
@@ -155,7 +156,7 @@ func servers(tb testing.TB, nodes []*demo.Node, p plan) []Server {
 	var list []Server
 	for i, n := range nodes {
 		server := Server{
-			Name: n.ID(), Addr: p.addr(n), Weight: p.weight(i), MaxFails: max(1, p.front.maxFails), FailTimeout: ejection,
+			Name: n.ID(), Addr: p.addr(n), Weight: p.weight(i), MaxFails: max(1, p.front.maxFails), FailTimeout: cmp.Or(p.front.failTimeout, ejection),
 			Down: n.ID() == p.front.down || n.ID() == p.down, Backup: n.ID() == p.backup,
 		}
 		if n.ID() == p.front.misnamed {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
@@ -50,11 +51,13 @@ func (p plan) crosses() bool {
 
 // A frontPlan is how the balancer differs from a healthy one.
 type frontPlan struct {
-	down      string // this node is marked down in the balancer, and nobody said so
-	upgrade   bool   // passes the WebSocket upgrade
-	workers   int    // that count failures each for itself; 0: one
-	maxFails  int    // 0: 1
-	misnamed  string // the balancer has another name for this node than it has itself
-	dead      bool   // its servers are where nothing listens
-	locations string // nginx: more locations
+	down     string // this node is marked down in the balancer, and nobody said so
+	upgrade  bool   // passes the WebSocket upgrade
+	workers  int    // that count failures each for itself; 0: one
+	maxFails int    // 0: 1
+	// failTimeout is nginx's; 0: longer than any test
+	failTimeout time.Duration
+	misnamed    string // the balancer has another name for this node than it has itself
+	dead        bool   // its servers are where nothing listens
+	locations   string // nginx: more locations
 }

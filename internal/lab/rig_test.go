@@ -154,17 +154,21 @@ func (r *rig) enterBy(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{ser
 
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
-	p := monitor.Prober{
+	ctx, cancel := context.WithTimeout(r.tb.Context(), patience)
+	defer cancel()
+	round := r.prober().Round(ctx, r.cluster)
+	r.cut = ctx.Err() != nil
+	return checks.Judge(round)
+}
+
+// prober is one that knows everything it can be taught.
+func (r *rig) prober() *monitor.Prober {
+	return &monitor.Prober{
 		Handshake: engineio.Handshake,
 		Pingers: map[string]probes.Pinger{
 			"redis": redis.Ping, "memcached": memcached.Ping, "mysql": mysql.Ping, "postgres": postgres.Ping, "tcp": probes.PingTCP,
 		},
 	}
-	ctx, cancel := context.WithTimeout(r.tb.Context(), patience)
-	defer cancel()
-	round := p.Round(ctx, r.cluster)
-	r.cut = ctx.Err() != nil
-	return checks.Judge(round)
 }
 
 // end heals the nodes and cuts what still hangs, so that the balancer can leave.
@@ -190,14 +194,11 @@ func (r *rig) node(id string) *demo.Node {
 // requests would teach it, and brings the node back at once.
 func (r *rig) eject(id string) {
 	r.tb.Helper()
-	n := r.node(id)
-	n.Stop()
+	r.stop(id)
 	for i := range 100 { // one in seven of which may be its share: all miss it once in five million
 		r.get(netip.AddrFrom4([4]byte{203, 0, byte(i), 7}).String())
 	}
-	if err := n.Start(); err != nil {
-		r.tb.Fatal(err)
-	}
+	r.start(id)
 }
 
 // get is a user's request; what comes of it is the balancer's business.
@@ -236,6 +237,13 @@ func parse(tb testing.TB, text string) *url.URL {
 func (r *rig) stop(ids ...string) {
 	for _, id := range ids {
 		r.node(id).Stop()
+	}
+}
+
+func (r *rig) start(id string) {
+	r.tb.Helper()
+	if err := r.node(id).Start(); err != nil {
+		r.tb.Fatal(err)
 	}
 }
 
