@@ -51,35 +51,32 @@ func (s *Survey) Ask(ctx context.Context) {
 	for _, subject := range s.subjects {
 		for _, a := range subject.answers {
 			if a.failure != "" {
-				s.note("%s: %s does not answer: %s", subject.name, a.node, a.failure)
+				s.note("%s: %s does not answer: %s", probes.Clean(subject.name, 100), a.node, a.failure)
 			}
 		}
 	}
 }
 
-// ask asks a node as each profile would, until one fits that no other could.
+// ask asks a node as each profile would, until one fits.
 func (s *subject) ask(ctx context.Context, n node) answer {
-	a := answer{node: n.ID, fits: map[string]string{}}
+	a := answer{node: n.ID}
 	for _, profile := range telling {
-		if s.profile != "" {
-			profile = "generic" // it is known: only see whether the node is there, and has a status
-		}
 		trial, err := newTrial(profile, n)
 		if err != nil {
-			a.failure = err.Error()
-			return a
+			return answer{node: n.ID, failure: err.Error()}
 		}
 		obs := probes.Direct(ctx, trial, trial.Nodes[0])
-		if !obs.Primary.Answered() {
-			a.failure = obs.Primary.Error
-			return a
+		switch {
+		case !obs.Primary.Answered():
+			return answer{node: n.ID, failure: obs.Primary.Error}
+		case !obs.Primary.OK():
+			a.failure = fmt.Sprintf("HTTP %d", obs.Primary.Status)
+			continue
 		}
+		a.failure = ""
 		a.status = a.status || profile == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
-		if s.profile != "" {
-			return a
-		}
 		if why := recognise(profile, obs); why != "" {
-			a.fits[profile] = why
+			a.profile, a.why = profile, why
 			return a
 		}
 	}

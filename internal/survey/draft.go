@@ -114,7 +114,7 @@ func (d *draft) fit(s *subject, app application) {
 		if app.profile == "tomcat" && s.profile == "" && s.keeps() {
 			d.guess("session", "whether its nodes share sessions is not told: write policy: sticky if they do not")
 		}
-		if app.profile == "generic" && s.answers != nil && !s.hasStatus() {
+		if app.profile == "generic" && s.answered() && !s.hasStatus() {
 			d.noStatus()
 		}
 	}

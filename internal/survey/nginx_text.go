@@ -199,7 +199,7 @@ func (n *nginxText) quoted(quote byte) error {
 			return nil
 		}
 	}
-	return from.errorf("the quote %q is never closed", quote)
+	return from.errorf("the quote %c is never closed", quote)
 }
 
 // word is one without quotes, which ends as the parser's do.

@@ -51,6 +51,9 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 // noBackup is the methods that go with no backup servers.
 var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
+// serverParameter is what a server line may have, of modules too.
+var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*)$`)
+
 // nginxServer reads a server line of an upstream.
 func nginxServer(d directive) (server, ejection, error) {
 	s, e := server{place: d.place, scheme: "http", address: d.arg(0), weight: 1}, nginxEjection
@@ -59,6 +62,9 @@ func nginxServer(d directive) (server, ejection, error) {
 	}
 	for _, arg := range d.args[1:] {
 		name, value, _ := strings.Cut(arg, "=")
+		if !serverParameter.MatchString(arg) {
+			return s, e, d.errorf("server %s: invalid parameter %s: is a \";\" missing, or is it from a document?", quoted(s.address), quoted(arg))
+		}
 		var err error
 		switch name {
 		case "weight":

@@ -12,10 +12,11 @@ import (
 // An answer is what one node said.
 type answer struct {
 	node    string
-	failure string            // why it cannot be asked at all; "": it can
-	fits    map[string]string // what it told, by the profile that asks for that
-	status  bool              // it has a /status in JSON
-	cookie  sessionCookie     // of a session that a page opened
+	failure string        // why nothing can be learnt from it; "": something can
+	profile string        // as whose application it answered; "": as none that is known
+	why     string        // what it told
+	status  bool          // it has a /status in JSON
+	cookie  sessionCookie // of a session that a page opened
 }
 
 // A sessionCookie is a cookie by which an application knows a session.
@@ -67,46 +68,51 @@ type application struct {
 // application decides by what was asked for, by the answers, by the file, in
 // this order.
 func (s *subject) application() application {
-	if s.profile != "" {
+	app, ok := s.recognised()
+	switch {
+	case s.profile != "" && ok && app.profile != s.profile:
+		return application{s.profile, "as asked for, although the nodes look like " + app.profile + ": " + app.why, true}
+	case s.profile != "":
 		return application{profile: s.profile}
-	}
-	for _, profile := range telling {
-		if fit := s.fitting(profile); len(fit) > 0 {
-			return s.recognised(profile, fit)
-		}
+	case ok:
+		return app
 	}
 	asked := "nobody was asked what runs there"
-	answered := slices.ContainsFunc(s.answers, func(a answer) bool { return a.failure == "" })
 	switch {
-	case answered:
+	case s.answered():
 		asked = "no answer of the nodes tells what runs there"
 	case s.answers != nil:
 		asked = "no node answers to tell what runs there"
 	}
-	if s.hint.profile == "" || answered && slices.Contains(telling, s.hint.profile) { // it would have told
+	if s.hint.profile == "" || s.answered() && slices.Contains(telling, s.hint.profile) { // it would have told
 		return application{"", asked + ": write its profile, or how a session can be read", true}
 	}
 	return application{s.hint.profile, asked + ", but " + s.hint.why, true}
 }
 
-// fitting are the nodes that answered as one of a profile.
-func (s *subject) fitting(profile string) []string {
-	var fit []string
+// recognised is what the first node answered as that answered as anything.
+func (s *subject) recognised() (application, bool) {
+	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.profile != "" })
+	if i < 0 {
+		return application{}, false
+	}
+	first := s.answers[i]
+	var alike []string
 	for _, a := range s.answers {
-		if a.fits[profile] != "" {
-			fit = append(fit, a.node)
+		if a.profile == first.profile {
+			alike = append(alike, a.node)
 		}
 	}
-	return fit
+	if len(alike) == len(s.nodes) {
+		return application{profile: first.profile, why: "asked directly, every node answers so: " + first.why}, true
+	}
+	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(s.nodes), first.why)
+	return application{first.profile, why, true}, true
 }
 
-func (s *subject) recognised(profile string, fit []string) application {
-	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.node == fit[0] })
-	why := s.answers[i].fits[profile]
-	if len(fit) == len(s.nodes) {
-		return application{profile: profile, why: "asked directly, every node answers so: " + why}
-	}
-	return application{profile, fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(fit, ", "), len(s.nodes), why), true}
+// answered reports whether anything could be learnt from any node.
+func (s *subject) answered() bool {
+	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.failure == "" })
 }
 
 // hasStatus reports whether a node has a /status in JSON.
