@@ -72,13 +72,9 @@ func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
 
 // admit makes a finding part of an incident, or brings it up to date there.
 func (d *docket) admit(at time.Time, i *Incident, s checks.Standing) {
-	m := i.member(s.Key())
-	switch {
-	case m == nil:
-		d.join(at, i, s)
-	case !m.Holds():
-		m.Standing, m.Ended = s, time.Time{}
-		d.come(at, i, m, ReasonSeen, EventReturned)
+	switch m := i.member(s.Key()); {
+	case m == nil || !m.Holds():
+		d.enter(at, i, s)
 	case m.refresh(s):
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
@@ -87,26 +83,42 @@ func (d *docket) admit(at time.Time, i *Incident, s checks.Standing) {
 	}
 }
 
-// join adds a finding to an incident. One that holds in another incident was
-// there by mistake, and is over there.
-func (d *docket) join(at time.Time, i *Incident, s checks.Standing) {
-	kind, reason := EventJoined, ReasonSameCause
+// enter makes a finding hold in an incident in which it does not, though it may
+// have before. Where it held until now it was by mistake, and is no more; it has
+// not come then, and is no news.
+func (d *docket) enter(at time.Time, i *Incident, s checks.Standing) {
+	came, moved := d.release(at, i, s.Key())
+	kind, reason := EventReturned, ReasonSeen
+	if i.member(s.Key()) == nil {
+		i.add(Member{Standing: s})
+		kind, reason = EventJoined, ReasonSameCause
+	}
 	if len(i.Timeline) == 0 {
 		kind, reason = EventOpened, ReasonNewCause
 	}
-	m := Member{Standing: s}
-	if other := d.where(i.Cluster, s.Key()); other != nil && other.member(s.Key()).Holds() {
-		was := other.member(s.Key())
-		was.Ended, m.Came = at, was.Came
-		moved := was.event(at, EventMoved, ReasonOtherCause)
-		moved.Detail = i.ID
-		d.note(other, moved, false)
-		i.add(m)
-		d.note(i, m.event(at, kind, reason), false)
+	m := i.member(s.Key())
+	m.Standing, m.Ended = s, time.Time{}
+	if !moved {
+		d.come(at, i, m, reason, kind)
 		return
 	}
-	i.add(m)
-	d.come(at, i, i.member(s.Key()), reason, kind)
+	m.Came = came
+	d.note(i, m.event(at, kind, reason), false)
+}
+
+// release ends a finding in the incident in which it holds, because it belongs to
+// another one; moved is false if there is none. It returns when it came.
+func (d *docket) release(at time.Time, to *Incident, key string) (came []time.Time, moved bool) {
+	from := d.where(to.Cluster, key)
+	if from == nil || !from.member(key).Holds() {
+		return nil, false
+	}
+	m := from.member(key)
+	m.Ended = at
+	e := m.event(at, EventMoved, ReasonOtherCause)
+	e.Detail = to.ID
+	d.note(from, e, false)
+	return m.Came, true
 }
 
 // come notes that a finding has appeared, and whether it flaps.

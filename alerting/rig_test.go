@@ -91,17 +91,18 @@ func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notice 
 	return r.commit(r.desk.Observe(at, cluster, changes, ledger.Standing()))
 }
 
-// commit keeps a step as the history does: as JSON.
+// commit keeps a step.
 func (r *rig) commit(s Step) []Notice {
 	for _, i := range s.Incidents {
 		if _, known := r.kept[i.ID]; !known {
 			r.ids = append(r.ids, i.ID)
 		}
-		r.kept[i.ID] = copied(i)
+		r.kept[i.ID] = i
 	}
 	return s.Notices
 }
 
+// copied is an incident as the history gives it back: it was JSON.
 func copied(i Incident) Incident {
 	body, err := json.Marshal(i)
 	if err != nil {
@@ -119,7 +120,7 @@ func (r *rig) restart(at time.Time) {
 	var past []Incident
 	for _, id := range r.ids {
 		if i := r.kept[id]; i.State != Resolved || at.Sub(i.Ended) <= FlapWindow {
-			past = append(past, i)
+			past = append(past, copied(i))
 		}
 	}
 	silences := r.desk.silences

@@ -1,0 +1,149 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var errKilled = errors.New("the process is gone")
+
+// A mortal is a process that ends in the middle of things: after a number of
+// steps nothing it does has any effect.
+type mortal struct {
+	steps int
+	gone  context.CancelFunc
+}
+
+// step is one thing that the process does; an error: it does not live to do it.
+func (m *mortal) step() error {
+	if m.steps--; m.steps > 0 {
+		return nil
+	}
+	m.gone()
+	return errKilled
+}
+
+// TestKilled: a process that is killed fifty times while it delivers, before or
+// after whatever it does, posts every notice exactly once, in order, to a receiver
+// that can be searched.
+func TestKilled(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { killed(t, rand.New(rand.NewPCG(seed, 1))) })
+		})
+	}
+}
+
+func killed(t *testing.T, luck *rand.Rand) {
+	outbox, ops := new(memory), new(channel)
+	var want []string
+	for n := range 60 {
+		notice := letterOf(NoticeDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
+		outbox.put(notice)
+		want = append(want, notice.ID)
+	}
+	for range 50 {
+		live(t, outbox, ops, 1+luck.IntN(10))
+	}
+	live(t, outbox, ops, 1_000_000)
+	got := ops.ids()
+	for _, list := range [][]string{got, want} {
+		slices.SortStableFunc(list, func(a, b string) int { return int(a[0]) - int(b[0]) }) // by incident
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("posted (-want +got):\n%s", diff)
+	}
+}
+
+// live is one life of the process, of so many steps, or of ten hours.
+func live(t *testing.T, outbox *memory, ops *channel, steps int) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
+	defer cancel()
+	life := &mortal{steps: steps, gone: cancel}
+	outbox.broken = life.step
+	ops.answer = func(context.Context, Notice) error { return life.step() }
+	ops.lost = func(Notice) error { return life.step() }
+	notifier := searchable{channel: ops, failing: func(Notice) error { return life.step() }}
+	NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: map[string]Notifier{"ops": notifier}}).Run(ctx)
+}
+
+// TestFind is the specification of when a notice is sent again.
+func TestFind(t *testing.T) {
+	passing := Retriable{Err: errors.New("500")}
+	for name, tt := range map[string]struct {
+		answer  error // to the first attempt, before it is posted
+		lost    error // to the first attempt, after it was posted
+		finding []error
+		blind   bool // the receiver cannot be searched
+		posted  int
+		results map[Result]int
+	}{
+		"not after an answer":                 {posted: 1, results: map[Result]int{Delivered: 1}},
+		"when it was not posted":              {answer: passing, posted: 1, results: map[Result]int{Retried: 1, Delivered: 1}},
+		"not when it was":                     {lost: passing, posted: 1, results: map[Result]int{Retried: 1, Found: 1}},
+		"not before that can be told":         {lost: passing, finding: []error{passing, passing, nil}, posted: 1, results: map[Result]int{Retried: 3, Found: 1}},
+		"when it can never be told":           {lost: passing, finding: []error{Permanent{errors.New("may not read")}}, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
+		"when the receiver can't be searched": {lost: passing, blind: true, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outbox := new(memory)
+				n := letterOf(NoticeFired, "ops", "1", 1)
+				outbox.put(n)
+				answer, lost := saying(tt.answer, nil), saying(tt.lost, nil)
+				finding := saying(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
+				ops := &channel{answer: answer, lost: func(n Notice) error { return lost(t.Context(), n) }}
+				var notifier Notifier = ops
+				if !tt.blind {
+					notifier = searchable{channel: ops, failing: func(n Notice) error { return finding(t.Context(), n) }}
+				}
+				b := open(t, outbox, ops, map[string]Notifier{"ops": notifier})
+				<-b.ended
+				time.Sleep(time.Hour)
+				if got := len(ops.ids()); got != tt.posted || outbox.states()[n.ID] != arrived {
+					t.Errorf("posted %d times, and %s; want %d times, and arrived", got, outbox.states()[n.ID], tt.posted)
+				}
+				if diff := cmp.Diff(tt.results, b.results); diff != "" {
+					t.Errorf("results (-want +got):\n%s", diff)
+				}
+				if got := outbox.find(n.ID).receipt.Thread; got != "thread of 1" {
+					t.Errorf("got thread %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestOutboxFails: while the outbox cannot be written nothing is sent twice, and
+// it is asked more and more seldom.
+func TestOutboxFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, broken := 0, true
+		outbox := &memory{broken: func() error {
+			asked++
+			if broken && asked > 1 { // the first claim is granted
+				return errors.New("disk full")
+			}
+			return nil
+		}}
+		outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1))
+		b := open(t, outbox, new(channel), nil)
+		time.Sleep(time.Hour)
+		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked > 25 {
+			t.Errorf("asked the outbox %d times in an hour, want at most 25; posted (-want +got):\n%s", asked, diff)
+		}
+		broken = false
+		time.Sleep(10 * time.Minute)
+		if diff := cmp.Diff([]string{"1/ops/1", "2/ops/1"}, b.ops.ids()); diff != "" {
+			t.Errorf("posted after the repair (-want +got):\n%s", diff)
+		}
+	})
+}

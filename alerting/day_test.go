@@ -1,0 +1,196 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// A day is 24 hours of a cluster with rounds five seconds apart, of the desk, and
+// of a dispatcher that tells a receiver.
+type day struct {
+	*rig
+	bureau *bureau
+	begins time.Time
+	counts map[NoticeKind]int
+}
+
+// live lets a day go by, in which stands says what a round sees; then an hour in
+// which nothing is wrong.
+func (d *day) live(t *testing.T, stands func(since time.Duration) string) {
+	const length, quiet, round = 24 * time.Hour, time.Hour, 5 * time.Second
+	for since := time.Duration(0); since < length+quiet; since += time.Second {
+		at := d.begins.Add(since)
+		var notices []Notice
+		switch {
+		case since%round != 0:
+			notices = d.commit(d.desk.Tick(at))
+		case since < length:
+			notices = d.see(at, "shop", findings(t, stands(since)))
+		default:
+			notices = d.see(at, "shop", nil)
+		}
+		for _, n := range notices {
+			d.counts[n.Kind]++
+		}
+		if len(notices) > 0 {
+			d.bureau.outbox.put(notices...)
+			d.bureau.Wake()
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// every is a finding that holds for the first part of each period.
+func every(period, holds time.Duration, stands string) func(time.Duration) string {
+	return func(since time.Duration) string {
+		if since%period < holds {
+			return stands
+		}
+		return ""
+	}
+}
+
+// maxPerDay is how many notices one finding can bring about in a day, however it
+// comes and goes: four incidents an hour are below FlapTimes, and each of them has
+// a beginning and an end.
+const maxPerDay = 24 * 2 * (FlapTimes - 1)
+
+// TestDay states how many messages a day of flapping brings, and that a receiver
+// that fails at times gets each of them once.
+func TestDay(t *testing.T) {
+	const s, m = time.Second, time.Minute
+	for name, tt := range map[string]struct {
+		stands func(time.Duration) string
+		want   map[NoticeKind]int
+	}{
+		// Four incidents, then one that flaps: told at once, and reminded of after 4 and 12 hours.
+		"critical, 20 s of every minute": {every(m, 20*s, paused1), map[NoticeKind]int{NoticeFired: 5, NoticeReminder: 2, NoticeResolved: 5}},
+		// The same, but the four were never told: they did not hold for 30 s.
+		"a warning, 20 s of every minute": {every(m, 20*s, down1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
+		// One incident: it never was quiet for 30 s. News for 40 s, the last of them that it flaps.
+		"critical, 5 s of every 10":  {every(10*s, 5*s, paused1), map[NoticeKind]int{NoticeFired: 1, NoticeDeveloped: 2, NoticeReminder: 2, NoticeResolved: 1}},
+		"a warning, 5 s of every 10": {every(10*s, 5*s, down1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
+		// A cause that flaps below an effect that stays: four times each way it is news, then that it flaps.
+		"a cause that comes and goes, its effect stays": {
+			func(since time.Duration) string {
+				return every(2*m, m, redis+";"+paused1+byRedis)(since) + every(2*m, 2*m, ";"+paused2)(since)
+			},
+			map[NoticeKind]int{NoticeFired: 6, NoticeReminder: 4, NoticeResolved: 6},
+		},
+		// Not flapping, by any rule: each time is an incident.
+		"critical, a minute of every quarter of an hour and a bit": {
+			every(15*m+30*s, m, paused1), map[NoticeKind]int{NoticeFired: 93, NoticeResolved: 93},
+		},
+		"for good": {every(m, m, paused1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
+		"never":    {every(m, 0, paused1), map[NoticeKind]int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				ops := &channel{answer: func(context.Context, Notice) error {
+					if tries++; tries%3 != 0 {
+						return Retriable{After: time.Duration(tries%2) * 7 * time.Second, Err: errors.New("429")}
+					}
+					return nil
+				}}
+				d := &day{rig: newRig(usual()), begins: time.Now(), counts: make(map[NoticeKind]int)}
+				d.bureau = open(t, new(memory), ops, nil)
+				d.live(t, tt.stands)
+				if diff := cmp.Diff(tt.want, d.counts); diff != "" {
+					t.Errorf("notices (-want +got):\n%s", diff)
+				}
+				d.check(t)
+			})
+		})
+	}
+}
+
+// check: each notice was posted once, in the order of its incident.
+func (d *day) check(t *testing.T) {
+	t.Helper()
+	d.bureau.stop()
+	last := make(map[string]int)
+	total := 0
+	for _, l := range d.bureau.outbox.letters {
+		if l.state != arrived {
+			t.Errorf("%s is %s, want it to have arrived", l.notice.ID, l.state)
+		}
+		total++
+	}
+	for _, id := range d.bureau.ops.ids() {
+		for incident := range d.kept {
+			if id == NoticeID(incident, "ops", last[incident]+1) {
+				last[incident]++
+				total--
+			}
+		}
+	}
+	if total != 0 || len(d.bureau.ops.ids()) != len(d.bureau.outbox.letters) {
+		t.Errorf("posted %d notices, %d of them not in their order, want %d", len(d.bureau.ops.ids()), total, len(d.bureau.outbox.letters))
+	}
+	if len(d.desk.Open()) != 0 {
+		t.Errorf("got %d open incidents after an hour of quiet", len(d.desk.Open()))
+	}
+}
+
+// TestDayIsBounded: no finding that comes and goes evenly brings more than
+// maxPerDay notices in a day.
+func TestDayIsBounded(t *testing.T) {
+	most := 0
+	for _, period := range []time.Duration{
+		10 * time.Second, 35 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 14 * time.Minute,
+		15 * time.Minute, 15*time.Minute + 5*time.Second, 16 * time.Minute, 20 * time.Minute, 31 * time.Minute, time.Hour,
+	} {
+		for _, part := range []time.Duration{10, 2} {
+			for _, stands := range []string{paused1, down1} {
+				notices := evenDay(t, every(period, period/part, stands))
+				most = max(most, notices)
+				if notices > maxPerDay {
+					t.Errorf("%s for a %dth of every %s: got %d notices, want at most %d", stands, part, period, notices, maxPerDay)
+				}
+			}
+		}
+	}
+	t.Logf("at most %d notices a day; the bound is %d", most, maxPerDay)
+}
+
+// evenDay counts the notices of a day with rounds five seconds apart.
+func evenDay(t *testing.T, stands func(time.Duration) string) int {
+	r, notices := newRig(usual()), 0
+	parsed := make(map[string][]checks.Finding)
+	for since := time.Duration(0); since < 24*time.Hour; since += 5 * time.Second {
+		line := stands(since)
+		if _, known := parsed[line]; !known {
+			parsed[line] = findings(t, line)
+		}
+		notices += len(r.see(noon.Add(since), "shop", parsed[line]))
+	}
+	return notices
+}
+
+// TestManyFlapAtOnce: findings that flap below one cause are one incident, and
+// what is told of it grows with the findings only at first.
+func TestManyFlapAtOnce(t *testing.T) {
+	stands := redis
+	for n := range 10 {
+		stands += fmt.Sprintf(";critical node_paused/node%d%s", n, byRedis)
+	}
+	got := evenDay(t, func(since time.Duration) string {
+		if since%(40*time.Second) < 20*time.Second {
+			return stands
+		}
+		return redis
+	})
+	// It began; news until each has come for the fifth time, half a minute apart; reminders after 4 and 12 hours.
+	if want := 1 + 6 + 2; got > want {
+		t.Errorf("got %d notices, want at most %d", got, want)
+	}
+}

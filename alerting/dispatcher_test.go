@@ -1,0 +1,255 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A bureau is a dispatcher at work, and what it works with.
+type bureau struct {
+	*Dispatcher
+	outbox *memory
+	ops    *channel
+	stop   func() // and waits until it has stopped
+
+	mu      sync.Mutex
+	results map[Result]int
+	ended   chan time.Time // when notices came to an end, as far as it has room
+}
+
+// open runs a dispatcher, in a bubble, for the receiver "ops" and others.
+func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notifier) *bureau {
+	t.Helper()
+	b := &bureau{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
+	all := map[string]Notifier{"ops": ops}
+	for receiver, n := range notifiers {
+		all[receiver] = n
+	}
+	b.Dispatcher = NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: all, Observe: b.observe})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); b.Run(ctx) }()
+	b.stop = func() { cancel(); <-done }
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bureau) observe(_ string, r Result) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.results[r]++
+	if r == Retried {
+		return
+	}
+	select {
+	case b.ended <- time.Now():
+	default:
+	}
+}
+
+// letterOf is a notice that is written now.
+func letterOf(kind NoticeKind, receiver, incident string, number int) Notice {
+	return Notice{ID: NoticeID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: Incident{ID: incident}}
+}
+
+// saying answers with one error after the other, and then with the last for good.
+func saying(errs ...error) func(context.Context, Notice) error {
+	var mu sync.Mutex
+	return func(context.Context, Notice) error {
+		mu.Lock()
+		defer mu.Unlock()
+		err := errs[0]
+		errs = errs[min(1, len(errs)-1):]
+		return err
+	}
+}
+
+// TestDelivery is the specification of what becomes of a notice.
+func TestDelivery(t *testing.T) {
+	reset := errors.New("connection reset by peer")
+	later := Retriable{Err: reset}
+	limited := Retriable{After: 40 * time.Second, Err: errors.New("429")}
+	greedy := Retriable{After: 1000 * time.Hour, Err: errors.New("429")}
+	refused := Permanent{Err: errors.New("message too long")}
+	hangs := func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }
+	for name, tt := range map[string]struct {
+		kind     NoticeKind
+		answer   func(context.Context, Notice) error
+		state    letterState
+		results  map[Result]int // nil: any
+		from, to time.Duration  // after which it was posted or given up
+	}{
+		"at once":                          {NoticeFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":      {NoticeFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":     {NoticeFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":      {NoticeFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks": {NoticeFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":      {NoticeFired, saying(refused), dead, map[Result]int{Buried: 1}, 0, 0},
+		"even if it may pass for a while":  {NoticeFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Buried: 1}, 0, time.Second},
+		"an attempt ends":                  {NoticeFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":         {NoticeDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":               {NoticeReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":     {NoticeFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                 {NoticeResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := letterOf(tt.kind, "ops", "1", 1)
+				outbox := new(memory)
+				outbox.put(n)
+				b := open(t, outbox, &channel{answer: tt.answer}, nil)
+				ended := (<-b.ended).Sub(n.At)
+				if got := outbox.states()[n.ID]; got != tt.state || ended < tt.from || ended > tt.to {
+					t.Errorf("got %s after %s, want %s after %s to %s", got, ended, tt.state, tt.from, tt.to)
+				}
+				if diff := cmp.Diff(tt.results, b.results); tt.results != nil && diff != "" {
+					t.Errorf("results (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestOrder: notices of an incident arrive in their order, and one that waits
+// holds up no other incident.
+func TestOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := true
+		ops := &channel{answer: func(_ context.Context, n Notice) error {
+			if broken && n.Incident.ID == "1" {
+				return Retriable{Err: errors.New("500")}
+			}
+			return nil
+		}}
+		outbox := new(memory)
+		outbox.put(
+			letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1),
+			letterOf(NoticeDeveloped, "ops", "1", 2), letterOf(NoticeResolved, "ops", "2", 2), letterOf(NoticeResolved, "ops", "1", 3),
+		)
+		open(t, outbox, ops, nil)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2"}, ops.ids()); diff != "" {
+			t.Errorf("posted while an incident cannot be told (-want +got):\n%s", diff)
+		}
+		broken = false
+		time.Sleep(time.Minute)
+		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2", "1/ops/1", "1/ops/2", "1/ops/3"}, ops.ids()); diff != "" {
+			t.Errorf("posted (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestPause: who asks for time is left alone, by the notices of other incidents,
+// too, and whoever wakes the worker.
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ops := &channel{answer: saying(Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
+		outbox := new(memory)
+		outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1))
+		b := open(t, outbox, ops, nil)
+		for range 59 {
+			b.Wake()
+			time.Sleep(time.Second)
+		}
+		if got := ops.ids(); got != nil {
+			t.Errorf("got %q within the minute that was asked for", got)
+		}
+		time.Sleep(2 * time.Second)
+		if diff := cmp.Diff([]string{"1/ops/1", "2/ops/1"}, ops.ids()); diff != "" {
+			t.Errorf("posted (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestReceiversAreApart: one that hangs holds up no other.
+func TestReceiversAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ops, pager := &channel{answer: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
+		outbox := new(memory)
+		for n := range 10 {
+			incident := fmt.Sprint(n)
+			outbox.put(letterOf(NoticeFired, "ops", incident, 1), letterOf(NoticeFired, "pager", incident, 1))
+		}
+		open(t, outbox, ops, map[string]Notifier{"pager": pager})
+		synctest.Wait()
+		if got := len(pager.ids()); got != 10 {
+			t.Errorf("got %d notices for the receiver that answers, want 10", got)
+		}
+	})
+}
+
+// TestWake: what is new is delivered at once if the dispatcher is woken, and soon
+// if it is not.
+func TestWake(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wake bool
+		want time.Duration
+	}{
+		"woken":     {true, 0},
+		"not woken": {false, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outbox := new(memory)
+				b := open(t, outbox, new(channel), nil)
+				synctest.Wait()
+				outbox.put(letterOf(NoticeFired, "ops", "1", 1))
+				if tt.wake {
+					b.Wake()
+				}
+				time.Sleep(10 * time.Second)
+				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posted, cmp.AllowUnexported(post{})); diff != "" {
+					t.Errorf("posted (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestStop: an attempt under way may end, and what became of it is written down;
+// one that takes too long is cut off, and due again at once.
+func TestStop(t *testing.T) {
+	for name, tt := range map[string]struct {
+		takes, stops time.Duration
+		state        letterState
+	}{
+		"it ends in time":    {8 * time.Second, 4 * time.Second, arrived},
+		"it takes too long":  {20 * time.Second, 5 * time.Second, waiting},
+		"nothing is to do":   {0, 0, arrived},
+		"it hangs for good":  {time.Hour, 5 * time.Second, waiting},
+		"it ends as it must": {4 * time.Second, 0, arrived},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outbox := new(memory)
+				n := letterOf(NoticeFired, "ops", "1", 1)
+				outbox.put(n)
+				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ Notice) error {
+					select {
+					case <-ctx.Done():
+						return ctx.Err()
+					case <-time.After(tt.takes):
+						return nil
+					}
+				}}, nil)
+				time.Sleep(4 * time.Second)
+				asked := time.Now()
+				b.stop()
+				if got := time.Since(asked); got != tt.stops {
+					t.Errorf("stopped after %s, want %s", got, tt.stops)
+				}
+				l := outbox.find(n.ID)
+				if l.state != tt.state || l.due.After(time.Now()) || (l.state == waiting && l.leased.After(time.Now())) {
+					t.Errorf("got %s, due %s, want %s", l.state, l.due, tt.state)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A memory is an Outbox that forgets nothing while the test lasts: what a history
+// is on its disk.
+type memory struct {
+	mu      sync.Mutex
+	letters []*letter
+	broken  func() error // asked before everything; nil: it never is
+}
+
+// A letter is a notice with what became of it.
+type letter struct {
+	notice   Notice
+	due      time.Time
+	leased   time.Time
+	attempts int
+	state    letterState
+	reasons  []string
+	receipt  Receipt
+}
+
+type letterState string
+
+const (
+	waiting letterState = "waiting"
+	arrived letterState = "arrived"
+	dead    letterState = "dead"
+)
+
+var _ Outbox = (*memory)(nil)
+
+func (m *memory) put(notices ...Notice) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range notices {
+		if m.find(n.ID) == nil {
+			m.letters = append(m.letters, &letter{notice: n, due: n.At, state: waiting})
+		}
+	}
+}
+
+func (m *memory) find(id string) *letter {
+	at := slices.IndexFunc(m.letters, func(l *letter) bool { return l.notice.ID == id })
+	if at < 0 {
+		return nil
+	}
+	return m.letters[at]
+}
+
+func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (Notice, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(); err != nil {
+		return Notice{}, false, err
+	}
+	begun := make(map[string]bool) // incidents of which an earlier notice waits
+	for _, l := range m.letters {
+		if l.notice.Receiver != receiver || l.state != waiting {
+			continue
+		}
+		if begun[l.notice.Incident.ID] || now.Before(l.due) || now.Before(l.leased) {
+			begun[l.notice.Incident.ID] = true
+			continue
+		}
+		l.attempts++
+		l.leased = now.Add(lease)
+		n := l.notice
+		n.Attempts, n.Thread = l.attempts, m.thread(n)
+		return n, true, nil
+	}
+	return Notice{}, false, nil
+}
+
+// thread is where the receiver keeps the incident.
+func (m *memory) thread(n Notice) string {
+	var thread string
+	for _, l := range m.letters {
+		if l.notice.Receiver == n.Receiver && l.notice.Incident.ID == n.Incident.ID && l.receipt.Thread != "" {
+			thread = l.receipt.Thread
+		}
+	}
+	return thread
+}
+
+func (m *memory) Delivered(_ context.Context, id string, r Receipt) error {
+	return m.change(id, func(l *letter) { l.state, l.receipt = arrived, r })
+}
+
+func (m *memory) Retry(_ context.Context, id string, at time.Time, reason string) error {
+	return m.change(id, func(l *letter) { l.due, l.leased, l.reasons = at, time.Time{}, append(l.reasons, reason) })
+}
+
+func (m *memory) Bury(_ context.Context, id, reason string) error {
+	return m.change(id, func(l *letter) { l.state, l.reasons = dead, append(l.reasons, reason) })
+}
+
+func (m *memory) change(id string, write func(*letter)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(); err != nil {
+		return err
+	}
+	l := m.find(id)
+	if l == nil || l.state != waiting {
+		return errors.New("no such notice waits")
+	}
+	write(l)
+	return nil
+}
+
+func (m *memory) ready() error {
+	if m.broken == nil {
+		return nil
+	}
+	return m.broken()
+}
+
+// states are what became of every notice, by ID.
+func (m *memory) states() map[string]letterState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	states := make(map[string]letterState)
+	for _, l := range m.letters {
+		states[l.notice.ID] = l.state
+	}
+	return states
+}
+
+// A channel is a receiver's side: what has been posted in it.
+type channel struct {
+	mu     sync.Mutex
+	posted []post
+	answer func(ctx context.Context, n Notice) error // asked before a notice is posted; nil: it always is
+	lost   func(n Notice) error                      // asked after: an answer that never comes
+}
+
+type post struct {
+	id    string
+	after time.Duration // since the notice was written
+}
+
+func (c *channel) Notify(ctx context.Context, n Notice) (Receipt, error) {
+	if c.answer != nil {
+		if err := c.answer(ctx, n); err != nil {
+			return Receipt{}, err
+		}
+	}
+	c.mu.Lock()
+	c.posted = append(c.posted, post{n.ID, time.Since(n.At)})
+	c.mu.Unlock()
+	if c.lost != nil {
+		if err := c.lost(n); err != nil {
+			return Receipt{}, err
+		}
+	}
+	return Receipt{Thread: "thread of " + n.Incident.ID}, nil
+}
+
+func (c *channel) ids() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []string
+	for _, p := range c.posted {
+		ids = append(ids, p.id)
+	}
+	return ids
+}
+
+// A searchable channel can tell what has been posted in it.
+type searchable struct {
+	*channel
+	failing func(n Notice) error // asked before looking; nil: it can be looked for
+}
+
+func (s searchable) Find(_ context.Context, n Notice) (Receipt, bool, error) {
+	if s.failing != nil {
+		if err := s.failing(n); err != nil {
+			return Receipt{}, false, err
+		}
+	}
+	return Receipt{Thread: "thread of " + n.Incident.ID}, slices.Contains(s.ids(), n.ID), nil
+}

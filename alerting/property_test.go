@@ -1,0 +1,228 @@
+package alerting
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"stickwatch/checks"
+)
+
+// alike ignores when a finding was seen last: that is written down with what
+// happens, and not for its own sake.
+var alike = cmp.Options{unexported, cmpopts.IgnoreFields(checks.Standing{}, "Last"), cmpopts.EquateEmpty()}
+
+// TestAnySequence: whatever happens to clusters, silences and the configuration,
+// the rules hold that people rely on, and a desk that is restarted at any time
+// decides as one that never was.
+func TestAnySequence(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		config := someConfig(rt)
+		steady, restarted := newRig(config), newRig(config)
+		l := &law{last: make(map[string]Notice), kept: make(map[string]Incident)}
+		at := noon
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 29, 30, 31, 200, 1000, 5000, 20_000}).Draw(rt, "seconds")) * time.Second)
+			act := someAct(rt, t, at)
+			notices := act(steady)
+			if diff := cmp.Diff(steady.tell(notices), restarted.tell(act(restarted))); diff != "" {
+				rt.Fatalf("notices of a desk that was restarted (-steady +restarted):\n%s", diff)
+			}
+			l.hold(rt, at, steady, notices)
+			if rapid.Bool().Draw(rt, "restart") {
+				restarted.restart(at)
+			}
+		}
+		if diff := cmp.Diff(steady.kept, restarted.kept, alike); diff != "" {
+			rt.Fatalf("incidents of a desk that was restarted (-steady +restarted):\n%s", diff)
+		}
+	})
+}
+
+// someConfig has one receiver or two, with or without routes.
+func someConfig(rt *rapid.T) Config {
+	c := usual()
+	c.Repeat = rapid.SampledFrom([]time.Duration{0, time.Minute, 4 * time.Hour}).Draw(rt, "repeat")
+	c.ResolveAfter = rapid.SampledFrom([]time.Duration{0, 30 * time.Second}).Draw(rt, "resolve after")
+	if rapid.Bool().Draw(rt, "two receivers") {
+		c.Receivers = []string{"ops", "pager"}
+		c.Routes = []Route{{Receiver: "pager", Severity: checks.Critical, Continue: true}, {Receiver: "ops", Cluster: "shop"}}
+	}
+	return c
+}
+
+// An act is something that happens to a desk.
+type act func(*rig) []Notice
+
+func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
+	switch rapid.SampledFrom([]string{"see", "see", "see", "see", "tick", "silence", "watch"}).Draw(rt, "act") {
+	case "see":
+		cluster, seen := someCluster(rt), someFindings(rt, t)
+		return func(r *rig) []Notice { return r.see(at, cluster, seen) }
+	case "silence":
+		s := Silence{
+			ID: "s", Cluster: rapid.SampledFrom([]string{"", "shop"}).Draw(rt, "silenced"), From: at,
+			Code: rapid.SampledFrom([]checks.Code{"", checks.NodePaused, checks.DependencyDown}).Draw(rt, "code"),
+			To:   at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second),
+		}
+		return func(r *rig) []Notice {
+			r.desk.Silence([]Silence{s})
+			return r.commit(r.desk.Tick(at))
+		}
+	case "watch":
+		watched := []string{someCluster(rt)}
+		return func(r *rig) []Notice {
+			clear(r.ledgers)
+			return r.commit(r.desk.Watch(at, watched))
+		}
+	default:
+		return func(r *rig) []Notice { return r.commit(r.desk.Tick(at)) }
+	}
+}
+
+func someCluster(rt *rapid.T) string {
+	return rapid.SampledFrom([]string{"shop", "mall"}).Draw(rt, "cluster")
+}
+
+// someFindings are some of a few, each with a severity and a cause, which may be
+// any other, or be none that stands, or form a circle.
+func someFindings(rt *rapid.T, t *testing.T) []checks.Finding {
+	keys := []string{"dependency_down/Redis", "dependency_down/MySQL", "node_down/node1", "node_paused/node1", "node_paused/node2", "slow"}
+	var texts []string
+	for _, key := range keys {
+		if !rapid.Bool().Draw(rt, key) {
+			continue
+		}
+		severity := rapid.SampledFrom([]checks.Severity{checks.Critical, checks.Warning, checks.Info}).Draw(rt, "severity")
+		text := fmt.Sprintf("%s %s", severity, key)
+		if cause := rapid.SampledFrom(append([]string{"", "", ""}, keys...)).Draw(rt, "cause"); cause != "" && cause != key {
+			text += " < " + cause
+		}
+		texts = append(texts, text)
+	}
+	return findings(t, strings.Join(texts, ";"))
+}
+
+// A law is what people rely on, whatever happens.
+type law struct {
+	last map[string]Notice   // by incident and receiver
+	kept map[string]Incident // as they were before
+}
+
+func (l *law) hold(rt *rapid.T, at time.Time, r *rig, notices []Notice) {
+	for _, n := range notices {
+		l.notice(rt, n)
+	}
+	for _, i := range r.kept {
+		l.incident(rt, i)
+	}
+	l.open(rt, r)
+	l.standing(rt, r)
+	l.kept = maps.Clone(r.kept)
+}
+
+// notice: fired is the first and once, resolved the last and once, developments
+// are gathered, and silences hold back all but the end.
+func (l *law) notice(rt *rapid.T, n Notice) {
+	key := n.Incident.ID + "/" + n.Receiver
+	before, told := l.last[key]
+	switch {
+	case told == (n.Kind == NoticeFired):
+		rt.Fatalf("%s is %s, told before: %v", n.ID, n.Kind, told)
+	case before.Kind == NoticeResolved:
+		rt.Fatalf("%s is %s, after the end was told", n.ID, n.Kind)
+	case (n.Kind == NoticeResolved) != (n.Incident.State == Resolved):
+		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
+	case n.Kind == NoticeDeveloped && n.At.Sub(before.At) < Gather:
+		rt.Fatalf("%s tells developments %s after the notice before", n.ID, n.At.Sub(before.At))
+	case n.Kind != NoticeResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
+		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)
+	case told && !n.Incident.Severity.AtLeast(before.Incident.Severity):
+		rt.Fatalf("%s tells %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
+	case n.Kind == NoticeDeveloped && len(n.News) == 0:
+		rt.Fatalf("%s tells developments, and there are none", n.ID)
+	}
+	l.last[key] = n
+}
+
+// incident: what is over stays as it is, severity never falls, whoever was told is
+// told of the end, and everything is bounded.
+func (l *law) incident(rt *rapid.T, i Incident) {
+	before, known := l.kept[i.ID]
+	if known && before.State == Resolved {
+		if i.State != Resolved || len(before.Timeline) != len(i.Timeline) {
+			rt.Fatalf("%s has changed after its end: it is %s, with %d events, and had %d", i.ID, i.State, len(i.Timeline), len(before.Timeline))
+		}
+		return
+	}
+	order := []State{Pending, Firing, Resolved}
+	switch {
+	case known && !i.Severity.AtLeast(before.Severity):
+		rt.Fatalf("the severity of %s fell from %s to %s", i.ID, before.Severity, i.Severity)
+	case known && slices.Index(order, i.State) < slices.Index(order, before.State):
+		rt.Fatalf("%s went from %s to %s", i.ID, before.State, i.State)
+	case len(i.Timeline) > MaxEvents || len(i.Findings) > MaxFindings || len(i.Findings) == 0:
+		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
+	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
+		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
+	case i.Cause.Key() != i.Findings[0].Key():
+		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
+	}
+	for _, told := range i.Told {
+		if last := l.last[i.ID+"/"+told.Receiver]; (i.State == Resolved) != (last.Kind == NoticeResolved) {
+			rt.Fatalf("%s is %s, and the last that %s was told is %s", i.ID, i.State, told.Receiver, last.Kind)
+		}
+	}
+}
+
+// open: what is on the disk is what the desk goes by.
+func (l *law) open(rt *rapid.T, r *rig) {
+	var kept []Incident
+	for _, id := range r.ids {
+		if i := r.kept[id]; i.State != Resolved {
+			kept = append(kept, i)
+		}
+	}
+	slices.SortFunc(kept, func(a, b Incident) int { return strings.Compare(a.ID, b.ID) })
+	for n, i := range r.desk.Open() {
+		if n >= len(kept) || kept[n].ID != i.ID || kept[n].State != i.State || kept[n].Severity != i.Severity || kept[n].Ended != i.Ended {
+			rt.Fatalf("open incident %s is not on the disk as it is", i.ID)
+		}
+	}
+	if len(kept) != len(r.desk.Open()) {
+		rt.Fatalf("%d incidents are open on the disk, %d on the desk", len(kept), len(r.desk.Open()))
+	}
+}
+
+// standing: whatever stands that is worth a message is part of exactly one open
+// incident, and what is not standing holds in none.
+func (l *law) standing(rt *rapid.T, r *rig) {
+	for cluster, ledger := range r.ledgers {
+		stands := make(map[string]int)
+		for _, s := range ledger.Standing() {
+			stands[s.Key()] = 0
+		}
+		for _, i := range r.desk.Open() {
+			for _, m := range i.Findings {
+				if _, ok := stands[m.Key()]; i.Cluster == cluster && m.Holds() && !ok {
+					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
+				}
+				if i.Cluster == cluster && m.Holds() {
+					stands[m.Key()]++
+				}
+			}
+		}
+		for _, s := range ledger.Standing() {
+			if n := stands[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
+				rt.Fatalf("%s stands and holds in %d incidents", s.Key(), n)
+			}
+		}
+	}
+}
