@@ -1,6 +1,9 @@
 package slack
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestEscaped(t *testing.T) {
 	for _, tt := range []struct {
@@ -27,6 +30,21 @@ func TestEscaped(t *testing.T) {
 	} {
 		if got := escaped(tt.text, tt.limit); got != tt.want {
 			t.Errorf("escaped(%q, %d): got %q, want %q", tt.text, tt.limit, got, tt.want)
+		}
+	}
+}
+
+// TestHeader: in plain text nothing is markup, but what calls everybody is taken
+// apart all the same; the limit is in characters.
+func TestHeader(t *testing.T) {
+	for text, want := range map[string]string{
+		"[Critical] shop: Node down <&>": "[Critical] shop: Node down <&>",
+		"two\nlines @here":               "two lines @\u200bhere",
+		strings.Repeat("界", 120):         strings.Repeat("界", 120),
+		strings.Repeat("界", 121):         strings.Repeat("界", 119) + "…",
+	} {
+		if got := header(text); got != want {
+			t.Errorf("header(%q): got %q, want %q", text, got, want)
 		}
 	}
 }
