@@ -85,8 +85,8 @@ func (v *view) wasEjected(n probes.Node) (Finding, bool) {
 	f.Summary = fmt.Sprintf("the balancer ejected %s from %s until about %s; it is over", n.ID, second(last.From), second(last.To))
 	l, _ := v.ejectionsOf(n)
 	for _, s := range slices.Backward(past) {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: %s was out from %s until about %s, %s after its last failed try: %s",
-			orElse(l.source, "nginx error log"), n.ServerName(), second(s.From), second(s.To), v.Cluster.Balancer.FailTimeout, l.detail))
+		f.Evidence = append(f.Evidence, byBalancer.says(fmt.Sprintf("%s: %s was out from %s until about %s, %s after its last failed try: %s",
+			orElse(l.source, "nginx error log"), n.ServerName(), second(s.From), second(s.To), v.Cluster.Balancer.FailTimeout, l.detail)))
 	}
 	f.Evidence = append(firstFew(f.Evidence), "asked directly: "+describe(v.direct[n.ID].Primary))
 	f.Remedy = fmt.Sprintf("The balancer needs nothing: it has taken %s back by itself. Look what kept it from answering at that moment; with max_fails=%d it takes %s within %s to eject a node.",

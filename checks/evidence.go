@@ -10,9 +10,15 @@ import (
 
 // A testimony is what one source of the balancer's own says about a node.
 type testimony struct {
-	source string
-	state  probes.ServerState
-	words  string
+	kind  probes.EvidenceKind
+	state probes.ServerState
+	words string
+}
+
+// refutes reports whether a testimony is that clients are sent to the node. An
+// error log tells of ejections alone: a server that is marked down is not in it.
+func (t testimony) refutes() bool {
+	return t.state == probes.ServerUp && t.kind != probes.EvidenceNginxErrorLog
 }
 
 // testimonies are what the balancer itself says about n. What it does not
@@ -24,17 +30,25 @@ func (v *view) testimonies(n probes.Node) []testimony {
 			if !v.isServer(n, s) {
 				continue
 			}
-			words := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
-			if !s.Since.IsZero() {
-				words += " since " + s.Since.UTC().Format(time.DateTime)
-			}
-			if s.Detail != "" {
-				words += ": " + s.Detail
-			}
-			list = append(list, testimony{o.Source, s.State, words})
+			list = append(list, testimony{o.Kind, s.State, inWords(o, s)})
 		}
 	}
 	return list
+}
+
+// inWords is what a source says about a server.
+func inWords(o probes.EvidenceObservation, s probes.ServerEvidence) string {
+	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
+		return fmt.Sprintf("%s tells of no ejection of %s now", o.Source, s.Server)
+	}
+	words := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
+	if !s.Since.IsZero() {
+		words += " since " + s.Since.UTC().Format(time.DateTime)
+	}
+	if s.Detail != "" {
+		words += ": " + s.Detail
+	}
+	return words
 }
 
 // isServer reports whether s is n by any name that n is known to have.
@@ -57,10 +71,10 @@ func (v *view) weigh(n probes.Node, seen place) place {
 		switch t.state {
 		case probes.ServerDown, probes.ServerMaintenance, probes.ServerDraining:
 			if !seen.Sure {
-				seen = place{In: No, Sure: true, Reason: t.words}
+				seen = place{In: No, Sure: true, Voice: byBalancer, Reason: t.words}
 			}
-		case probes.ServerUp:
-			if seen.Sure {
+		default:
+			if seen.Sure && t.refutes() {
 				return unknown("%s; but %s", seen.Reason, t.words)
 			}
 		}
@@ -75,7 +89,7 @@ func (v *view) spoken(n probes.Node, given string) []string {
 	var lines []string
 	for _, t := range v.testimonies(n) {
 		if t.words != given {
-			lines = append(lines, t.words)
+			lines = append(lines, byBalancer.says(t.words))
 		}
 	}
 	for _, o := range v.Evidence {

@@ -1,9 +1,12 @@
 package checks_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -54,6 +57,27 @@ func TestTheBalancersOwnWord(t *testing.T) {
 			unlabelled(r)
 			said(r, probes.EvidenceHAProxyStats, probes.ServerDown, "")
 			r.Evidence[0].Servers[0].Server = "10.9.9.9:1"
+		}, checks.Unknown, false},
+		{"the hash says it is out, and its statistics agree", func(r *round) {
+			*r = *hashed(3, 1)
+			said(r, probes.EvidenceHAProxyStats, probes.ServerMaintenance, "")
+		}, checks.No, true},
+		{"the hash says it is out, and its statistics that it is not", func(r *round) {
+			*r = *hashed(3, 1)
+			said(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
+		}, checks.Unknown, false},
+		{"new clients miss it, and its statistics say that it gets them", func(r *round) {
+			*r = *missing(36)()
+			said(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
+		}, checks.Unknown, false},
+		{"new clients miss it, and its error log tells of no ejection: it is marked down", func(r *round) {
+			*r = *missing(36)()
+			said(r, probes.EvidenceNginxErrorLog, probes.ServerUp, "")
+		}, checks.No, true},
+		{"two sources of its own contradict each other", func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceApacheStatus, probes.ServerDown, "")
+			said(r, probes.EvidenceApacheBalancerManager, probes.ServerUp, "")
 		}, checks.Unknown, false},
 		{"it does not know", func(r *round) {
 			unlabelled(r)
@@ -108,5 +132,63 @@ func TestTimeToEjection(t *testing.T) {
 		if got := checks.TimeToEjection(tc.maxFails, tc.workers, tc.rate, tc.latency); got != tc.want {
 			t.Errorf("max_fails=%d, %d workers, %v/s: got %s, want %s", tc.maxFails, tc.workers, tc.rate, got, tc.want)
 		}
+	}
+}
+
+// TestVoices: an ejection lists everybody who spoke of it, and says who is
+// silent for a reason.
+func TestVoices(t *testing.T) {
+	silent := "no line below the level error was seen"
+	for _, tc := range []struct {
+		name  string
+		round func() *round
+		want  []string
+	}{
+		{"the hash and the balancer", from(func() *round { return hashed(3, 1) }, func(r *round) {
+			said(r, probes.EvidenceNginxErrorLog, probes.ServerDown, "")
+		}), []string{
+			"by the hash: a client that ip_hash sends to it was answered 22 times by the node that is next without it",
+			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
+			"by the balancer's own word: its own word says 10.0.0.2:8080 is down: as it said",
+		}},
+		{"new clients and the balancer", from(missing(36), func(r *round) {
+			said(r, probes.EvidenceHAProxyStats, probes.ServerDraining, "")
+		}), []string{
+			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
+			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
+			"by the balancer's own word: its own word says 10.0.0.2:8080 is draining: as it said",
+		}},
+		{"the balancer alone", bent(func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceHAProxyStats, probes.ServerMaintenance, "")
+		}), []string{
+			"by the balancer's own word: its own word says 10.0.0.2:8080 is maintenance: as it said",
+			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
+		}},
+		{"the hash, and a log that says nothing about it", from(func() *round { return hashed(3, 1) }, func(r *round) {
+			said(r, probes.EvidenceNginxErrorLog, "", silent)
+		}), []string{
+			"by the hash: a client that ip_hash sends to it was answered 22 times by the node that is next without it",
+			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
+			"its own word: " + silent,
+		}},
+		{"new clients, and a log that tells of no ejection", from(missing(36), func(r *round) {
+			said(r, probes.EvidenceNginxErrorLog, probes.ServerUp, "")
+		}), []string{
+			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
+			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
+			"by the balancer's own word: its own word tells of no ejection of 10.0.0.2:8080 now",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			report := checks.Judge(tc.round().Round)
+			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.NodeEjected })
+			if at < 0 {
+				t.Fatalf("got %q, want an ejection", tellAll(report))
+			}
+			if diff := cmp.Diff(tc.want, report.Findings[at].Evidence); diff != "" {
+				t.Errorf("evidence (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

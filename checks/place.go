@@ -13,6 +13,7 @@ import (
 type place struct {
 	In     Answer
 	Reason string
+	Voice  voice // whose reason it is, where a node is out
 	// Sure: a node is out that should not be, and the reason is proof.
 	Sure bool
 	// Elsewhere: it is in rotation, but surely out at these entrances.
@@ -20,7 +21,28 @@ type place struct {
 }
 
 // An elsewhere is an entrance that sends a node nothing, while others do.
-type elsewhere struct{ entrance, reason string }
+type elsewhere struct {
+	entrance string
+	place
+}
+
+// A voice is a way to know that a node is out. There are three, and where two
+// contradict each other nobody is believed.
+type voice string
+
+const (
+	byHash     voice = "by the hash"
+	byClients  voice = "by new clients"
+	byBalancer voice = "by the balancer's own word"
+)
+
+// says puts the voice before what it has to say.
+func (by voice) says(words string) string {
+	if by == "" {
+		return words
+	}
+	return string(by) + ": " + words
+}
 
 func unknown(format string, args ...any) place {
 	return place{In: Unknown, Reason: fmt.Sprintf(format, args...)}
@@ -35,7 +57,7 @@ func (v *view) place(n probes.Node) place {
 	}
 	for _, e := range v.entrances {
 		if p := v.placeIn(n, e.traffic); p.Sure {
-			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p.Reason})
+			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason += ", and none at " + e.name
 		}
 	}
@@ -90,7 +112,7 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 	case clients < need:
 		return unknown("%s missed it, %d are needed to exclude chance", plural(clients, "new client", "new clients"), need)
 	}
-	return place{In: No, Sure: true, Reason: fmt.Sprintf(
+	return place{In: No, Sure: true, Voice: byClients, Reason: fmt.Sprintf(
 		"none of %d new clients met it; by chance that happens once in %.1g rounds", clients, 1/math.Pow(1-share, float64(clients)))}
 }
 

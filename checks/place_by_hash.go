@@ -45,7 +45,7 @@ func (v *view) placeByHash(n probes.Node, t traffic) place {
 		return unknown("every client landed on one node: either the balancer does not take the client from %s, or it sends the others nothing",
 			v.Cluster.Balancer.KeyHeader())
 	}
-	return place{In: No, Sure: true, Reason: fmt.Sprintf("a client that %s sends to it was answered %s by the node that is next without it",
+	return place{In: No, Sure: true, Voice: byHash, Reason: fmt.Sprintf("a client that %s sends to it was answered %s by the node that is next without it",
 		v.Cluster.Balancer.Method, plural(agreed, "time", "times"))}
 }
 

@@ -60,6 +60,6 @@ func (v *view) placeByOurs(n probes.Node, t traffic) place {
 	if agreed == 0 {
 		return unknown("the balancer sends one client to one node, and ours was not answered")
 	}
-	return place{In: No, Sure: true, Reason: fmt.Sprintf("%s sends our own address to it, it answered us until %s, and now we are answered %s by the node that is next without it",
+	return place{In: No, Sure: true, Voice: byHash, Reason: fmt.Sprintf("%s sends our own address to it, it answered us until %s, and now we are answered %s by the node that is next without it",
 		v.Cluster.Balancer.Method, clock(m.OwnWas), plural(agreed, "time", "times"))}
 }

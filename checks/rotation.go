@@ -12,14 +12,14 @@ func rotation(v *view) []Finding {
 	for _, n := range v.Cluster.Nodes {
 		place := v.places[n.ID]
 		if place.Sure && v.well(n.ID) {
-			list = append(list, v.ejected(n, "", place.Reason))
+			list = append(list, v.ejected(n, "", place))
 		}
 		if f, ok := v.wasEjected(n); ok {
 			list = append(list, f)
 		}
 		if v.well(n.ID) {
 			for _, e := range place.Elsewhere {
-				list = append(list, v.ejected(n, e.entrance, e.reason))
+				list = append(list, v.ejected(n, e.entrance, e.place))
 			}
 		}
 		if f, ok := v.failingInRotation(n); ok {
@@ -30,14 +30,14 @@ func rotation(v *view) []Finding {
 }
 
 // ejected: by the whole balancer, or by one of its addresses.
-func (v *view) ejected(n probes.Node, entrance, reason string) Finding {
+func (v *view) ejected(n probes.Node, entrance string, p place) Finding {
 	f := about(NodeEjected, Warning, n.ID)
 	f.Target = entrance
 	f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer sends it nothing", n.ID)
 	if entrance != "" {
 		f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer at %s sends it nothing", n.ID, entrance)
 	}
-	f.Evidence = append([]string{reason, "asked directly: " + describe(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, reason))...)
+	f.Evidence = append([]string{p.Voice.says(p.Reason), "asked directly: " + describe(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
 		f.Remedy = fmt.Sprintf("If it failed a moment ago, nginx takes it back by itself about %s after its last failed try; a reload is not needed. "+
 			"If it stays out, look for \"temporarily disabled\" in the balancer's error log (at level warn; the default, error, hides it) and whether the balancer can reach %s.", t, n.ServerName())

@@ -131,11 +131,11 @@ func TestEvidence(t *testing.T) {
 			"the balancer's ejection is off (max_fails=0): it goes on until somebody acts",
 		}},
 		{"an ejected node", func() *round { return hashed(3, 1) }, checks.NodeEjected, []string{
-			"a client that ip_hash sends to it was answered 22 times by the node that is next without it",
+			"by the hash: a client that ip_hash sends to it was answered 22 times by the node that is next without it",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
 		}},
 		{"an ejected node, by chance", missing(36), checks.NodeEjected, []string{
-			"none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
+			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
 		}},
 		{"versions", versions("", "1.2", "1.1", "1.2"), checks.VersionSkew, []string{"node1, node3: 1.2", "node2: 1.1"}},

@@ -20,12 +20,12 @@ func TestWitnesses(t *testing.T) {
 		evidence func(entrance, *probes.EvidenceSources, testing.TB)
 		spoke    []string // parts of the finding's evidence
 	}{
-		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"ip_hash sends to it", "error log"}},
-		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"new clients met it", "error log"}},
-		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"error log"}},
-		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"new clients met it", "haproxy"}},
-		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"haproxy"}},
-		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"new clients met it", "server-status"}},
+		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"by the hash: a client", "own word: nginx error log"}},
+		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"by new clients: none", "own word: nginx error log"}},
+		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"own word: nginx error log"}},
+		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"by new clients: none", "own word: haproxy"}},
+		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"own word: haproxy"}},
+		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "server-status"}},
 		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"balancer-manager"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
