@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
 
 // probeOptions are the flags of probe.
 type probeOptions struct {
 	clusters clusterFlags
+	watch    watchOptions
+	sought   []string // nodes that --wait waits for
 
 	failOn        setting[checks.Severity]
 	ignore        []string
@@ -23,7 +27,7 @@ type probeOptions struct {
 	confidence    setting[float64]
 	timeout       setting[time.Duration] // 0: what the file says
 	wait          setting[time.Duration] // 0: one picture
-	interval      setting[time.Duration]
+	interval      setting[time.Duration] // 0: by what is done
 	output        setting[string]
 }
 
@@ -33,20 +37,29 @@ func newProbe(c console) *cobra.Command {
 		confidence: newSetting(fmt.Sprint(checks.DefaultConfidence), confidence),
 		timeout:    newSetting("", atLeast(100*time.Millisecond)),
 		wait:       newSetting("", atLeast(0)),
-		interval:   newSetting("2s", atLeast(100*time.Millisecond)),
+		interval:   newSetting("", atLeast(100*time.Millisecond)),
+		watch:      newWatchOptions(),
 		output:     newSetting(formats[0], oneOf(formats)),
 	}
 	cmd := &cobra.Command{
-		Use:   "probe [flags]",
+		Use:   "probe [flags] [-- COMMAND...]",
 		Short: "Take one picture of a cluster and say what is wrong",
 		Long: `probe asks every node directly and through the balancer, sends canaries
 (sessions of its own) to every node it can reach, sees whether they stay, and
 prints the picture with every finding, its evidence and its remedy. It changes
 nothing, and leaves a few sessions that time out.
 
+With --watch it holds sessions through a deployment and reports every move and
+loss with its cause, and for how long nobody was answered. Beside a command
+(--watch -- COMMAND...) it lasts as long as that runs. What the command prints
+goes to standard error, both of its streams. Its status, unless 0, is the one
+that probe exits with, whatever was seen: a deployment that failed has failed.
+With --wait, too, the watch goes on after that until all is well again.
+
 Results go to standard output, progress to standard error. Exit status:
   0    nothing at or above --fail-on
-  1    a finding at or above it
+  1    a finding at or above it, a promise that was broken during --watch, or
+       what --wait waits for did not come
   2    wrong usage or configuration; nothing was probed
   3    inconclusive: the picture could not be taken, or the evidence asked for
        cannot be had
@@ -55,13 +68,19 @@ Results go to standard output, progress to standard error. Exit status:
   stickwatch probe
   # the gate of a deployment: two minutes at most until 4.2 runs well everywhere
   stickwatch probe --wait 2m --expect-version 4.2 --fail-on warning
+  # until node2 is well and gets clients again
+  stickwatch probe --wait 1m --node node2
+  # was anybody thrown out by a deployment?
+  stickwatch probe --watch --wait 2m -- ./deploy.sh 4.2
+  # are the users of node2 safe while it is emptied?
+  stickwatch probe --watch 10m --drain node2
   # without a file; nodes in the order of the balancer's server lines
   stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080
   # for a CI server, and for programs
   stickwatch probe -o junit > stickwatch.xml
   stickwatch probe --cluster shop -o json | jq '.clusters[].findings[].code'`,
-		Args: noArguments(instead),
+		Args: o.watch.takeArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
 	}
 	o.register(cmd)
@@ -76,12 +95,14 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	flags.StringVar(&o.expectVersion, "expect-version", "", "every node must run this `VERSION`")
 	flags.Var(&o.confidence, "confidence", "how surely chance must be excluded, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
 	flags.Var(&o.timeout, "timeout", "the `DURATION` of one request at most (default 5s, or what the file says)")
-	flags.Var(&o.wait, "wait", "try until exit status 0, for this `DURATION` at most, then show the last picture")
-	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait")
+	flags.Var(&o.wait, "wait", "try until all is well, or --expect-version is there, or --node NODE is back, for this `DURATION` at most, then show the last picture")
+	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait (default 2s), or two requests of a client of --watch (default 250ms)")
+	o.watch.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
 	explain(cmd, fromFile, described,
 		section{"What counts", []string{"fail-on", "ignore", "expect-version", "confidence"}},
-		section{"How long", []string{"timeout", "wait", "interval"}},
+		section{"How long", []string{"timeout", "wait", "watch", "interval"}},
+		watchFlags,
 		section{"Output", []string{"output"}})
 
 	offer(cmd, "output", formats...)
@@ -106,17 +127,21 @@ func instead(arg string) string {
 }
 
 func (o *probeOptions) run(cmd *cobra.Command, c console) error {
+	o.takeSought(cmd)
 	clusters, err := o.clusters.load(cmd)
-	if err := errors.Join(o.mistakes(cmd), err); err != nil {
+	if err := errors.Join(o.mistakes(cmd), err, o.strangers(clusters)); err != nil {
 		return err
 	}
 	for _, cluster := range clusters {
 		o.hurry(&cluster.Limits)
 	}
+	if o.watch.asked {
+		return o.runWatch(cmd, c, clusters)
+	}
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
-	r, whole := o.takeUntil(ctx, clusters, line)
+	r, lacks, whole := o.takeUntil(ctx, clusters, line)
 	line.clear()
 	if whole {
 		opts := terminalOptions(c.out, c.environ)
@@ -128,14 +153,36 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return exitError{cause.status(), cause}
 	}
-	return exitError{status: exitStatus(r.Clusters, o.failOn.value)}
+	return exitError{status: o.status(r, lacks)}
+}
+
+// status is what a picture ends with. Where --wait waits for nodes, the others
+// do not matter.
+func (o *probeOptions) status(r results, lacks []gate.Lack) int {
+	switch {
+	case o.wait.value == 0:
+		return exitStatus(r.Clusters, o.failOn.value)
+	case len(o.sought) > 0:
+		return waitStatus(lacks)
+	default:
+		return cmp.Or(exitStatus(r.Clusters, o.failOn.value), waitStatus(lacks))
+	}
+}
+
+// strangers tells which nodes are named that there are not.
+func (o *probeOptions) strangers(clusters []*probes.Cluster) error {
+	var drained []string
+	if o.watch.drain != "" {
+		drained = []string{o.watch.drain}
+	}
+	return errors.Join(strangers("node", o.sought, clusters), strangers("drain", drained, clusters))
 }
 
 // mistakes tells everything that is wrong with the flags at once.
 func (o *probeOptions) mistakes(cmd *cobra.Command) error {
 	errs := []error{
 		o.failOn.mistake("fail-on"), o.confidence.mistake("confidence"), o.timeout.mistake("timeout"),
-		o.wait.mistake("wait"), o.interval.mistake("interval"), o.output.mistake("output"),
+		o.wait.mistake("wait"), o.watch.mistakes(cmd), o.interval.mistake("interval"), o.output.mistake("output"),
 	}
 	for _, code := range o.ignore {
 		if !checks.Known(checks.Code(code)) {

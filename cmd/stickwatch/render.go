@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 	"stickwatch/internal/metrics"
 	"stickwatch/probes"
 )
@@ -21,6 +22,9 @@ type results struct {
 	Duration time.Duration
 	Verdict  checks.Verdict // the worst of Clusters
 	Clusters []checks.Report
+
+	Watches map[string]gate.Report // of --watch, by cluster; nil: there was none
+	Command *commandResult         // that was run meanwhile; nil: none was
 }
 
 // renderOptions are what the reader of results wants, and where they are shown.

@@ -31,6 +31,7 @@ type wireCluster struct {
 	Session      wireSession      `json:"session"`
 	Dependencies []wireDependency `json:"dependencies"`
 	Findings     []wireFinding    `json:"findings"`
+	Watch        *wireWatch       `json:"watch,omitempty"` // with --watch
 }
 
 type wireBalancer struct {
@@ -108,7 +109,11 @@ func renderJSON(w io.Writer, r results, opts renderOptions) error {
 		DurationMS: r.Duration.Milliseconds(),
 		Verdict:    r.Verdict,
 		Clusters: wireList(r.Clusters, func(report checks.Report) wireCluster {
-			return wireClusterOf(report, opts.cluster(report.Cluster))
+			out := wireClusterOf(report, opts.cluster(report.Cluster))
+			if w, watched := r.Watches[report.Cluster]; watched {
+				out.Watch = wireWatchOf(w, r.Command)
+			}
+			return out
 		}),
 	}
 	encoder := json.NewEncoder(w)

@@ -19,7 +19,13 @@ import (
 func renderJUnit(w io.Writer, r results, opts renderOptions) error {
 	suites := junit.Testsuites{Name: "stickwatch", Time: seconds(r.Duration)}
 	for i, report := range r.Clusters {
-		suites.AddSuite(suite(i, report, opts))
+		s := suite(i, report, opts)
+		if w, watched := r.Watches[report.Cluster]; watched {
+			for _, t := range watchTests(w, opts.failOn()) {
+				s.AddTestcase(t)
+			}
+		}
+		suites.AddSuite(s)
 	}
 	if _, err := io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"); err != nil {
 		return err

@@ -20,6 +20,9 @@ func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	p.block("%s, %s", totals(r), wireTime(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
+		if w, watched := r.Watches[report.Cluster]; watched {
+			p.watch(w)
+		}
 	}
 	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
 	return err

@@ -21,6 +21,9 @@ func renderTable(w io.Writer, r results, opts renderOptions) error {
 			s.blank()
 		}
 		s.cluster(report, opts.cluster(report.Cluster))
+		if w, watched := r.Watches[report.Cluster]; watched {
+			s.watch(w)
+		}
 		s.doubts(report.Doubts)
 		s.findings(report.Findings)
 	}

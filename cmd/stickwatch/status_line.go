@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -19,6 +20,7 @@ type statusLine struct {
 	live  bool
 	width int
 	last  string // what was said last
+	waits bool   // what is waited for stands there
 }
 
 func newStatusLine(c console) *statusLine {
@@ -41,6 +43,28 @@ func (s *statusLine) show(p monitor.Progress) {
 	if s.live {
 		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, p.Stage, p.Done, p.Total))
 	}
+}
+
+// unlessWaiting is show as long as the line does not say what is waited for,
+// which is more than how far the next look at it is.
+func (s *statusLine) unlessWaiting(p monitor.Progress) {
+	s.mu.Lock()
+	waits := s.waits
+	s.mu.Unlock()
+	if !waits {
+		s.show(p)
+	}
+}
+
+// wait says what is waited for, on a terminal with the time that is left.
+func (s *statusLine) wait(text string, left time.Duration) {
+	s.mu.Lock()
+	s.waits = true
+	if s.live {
+		text = fmt.Sprintf("(%s left) %s", left.Round(time.Second), text)
+	}
+	s.mu.Unlock()
+	s.say(text)
 }
 
 // say tells something worth a line in a log, once.

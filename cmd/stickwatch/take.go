@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
@@ -31,27 +32,28 @@ func newProber() *monitor.Prober {
 // prober returns one that asks what the flags want to know.
 func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 	p := newProber()
-	p.Confidence, p.ExpectVersion, p.Progress = o.confidence.value, o.expectVersion, line.show
+	p.Confidence, p.ExpectVersion, p.Progress = o.confidence.value, o.expectVersion, line.unlessWaiting
 	for _, code := range o.ignore {
 		p.Ignore = append(p.Ignore, checks.Code(code))
 	}
 	return p
 }
 
-// takeUntil takes one picture, or as many as --wait gives time for until one is
-// good enough. It returns the last whole one: an interruption may leave none.
-func (o *probeOptions) takeUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last results, whole bool) {
+// takeUntil takes one picture, or as many as --wait gives time for until nothing
+// is lacking. It returns the last whole one, with what that lacks; an
+// interruption may leave none.
+func (o *probeOptions) takeUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last results, lacks []gate.Lack, whole bool) {
 	p := o.prober(line)
-	try := func() (done bool) {
+	every := cmp.Or(o.interval.value, tryEvery)
+	lacks = o.await(ctx, clusters, line, every, func(ctx context.Context) ([]checks.Report, bool) {
 		r := take(ctx, p, clusters)
 		if ctx.Err() != nil {
-			return true
+			return nil, false
 		}
 		last, whole = r, true
-		return exitStatus(r.Clusters, o.failOn.value) == exitOK
-	}
-	retry(ctx, o.wait.value, o.interval.value, try, func() { line.say("waiting until healthy: " + waitsFor(last)) })
-	return last, whole
+		return r.Clusters, true
+	})
+	return last, lacks, whole
 }
 
 // retry tries at once, after every interval, and a last time when wait is over,
@@ -91,18 +93,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
-}
-
-// waitsFor names what stands between the clusters and their health.
-func waitsFor(r results) string {
-	var reasons []string
-	for _, c := range r.Clusters {
-		for _, f := range c.Findings {
-			if f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) {
-				reasons = append(reasons, f.Summary)
-			}
-		}
-		reasons = append(reasons, c.Doubts...)
-	}
-	return strings.Join(reasons, "; ")
 }

@@ -19,7 +19,7 @@ func (j *judge) drainedKindly(node string, moves []Move) Promise {
 	p := kept(fmt.Sprintf("the sessions of %s stay, or move without loss", node), "")
 	for _, m := range moves {
 		if m.From == node && m.Lost() {
-			p = p.broken(checks.Critical, m.words())
+			p = p.broken(checks.Critical, m.String())
 		}
 	}
 	held := false
@@ -61,7 +61,7 @@ func (j *judge) drainedOfNew(node string) Promise {
 		p = p.unknown("no new client was ever sent there from this address")
 	default:
 		p = p.broken(checks.Critical, fmt.Sprintf(
-			"at most %d new clients in a row were sent elsewhere, and chance alone can bring about %d", missed, enough))
+			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", missed, enough))
 	}
 	return p
 }
@@ -117,13 +117,15 @@ func (j *judge) drainedEmpty(node string) Promise {
 			return p
 		}
 	}
-	_, missed := j.longestMiss(node)
+	met, missed := j.longestMiss(node)
 	switch {
 	case told:
 		return p.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
 	case missed >= j.enough(node):
 		p.Reasons = []string{"by new clients: the balancer itself is not asked, or tells nothing"}
 		return p
+	case met:
+		return p.broken(checks.Critical, "new clients were sent there all the time")
 	default:
 		return p.unknown("neither the balancer nor new clients tell")
 	}

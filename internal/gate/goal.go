@@ -1,10 +1,12 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 // A Goal is what is waited for after a deployment. Its zero value is a cluster
@@ -15,35 +17,50 @@ type Goal struct {
 	FailOn  checks.Severity // no finding at or above it may be left; "": critical
 }
 
-// Missing tells what stands between a cluster and the goal, one sentence each;
-// none: it is reached.
-func (g Goal) Missing(r checks.Report) []string {
-	var list []string
+// A Lack is what stands between a cluster and a goal.
+type Lack struct {
+	Why     string // one sentence
+	Unknown bool   // it may be there: nothing tells
+}
+
+// Missing tells what a picture of a cluster lacks; nothing: the goal is reached.
+func (g Goal) Missing(c *probes.Cluster, r checks.Report) []Lack {
+	var list, explained []Lack
 	for _, n := range r.Nodes {
 		if g.Node == n.Node {
 			list = append(list, notBack(n)...)
 		}
-		if g.Version != "" && (g.Node == "" || g.Node == n.Node) {
+		if g.Version != "" && (g.Node == "" && !takenOut(c, n.Node) || g.Node == n.Node) {
 			list = append(list, g.notThere(n)...)
 		}
 	}
 	for _, f := range r.Findings {
-		if g.concerns(f) && f.Severity.AtLeast(g.failOn()) && f.ExplainedBy == "" && !slices.Contains(list, f.Summary) {
-			list = append(list, f.Summary)
+		switch lack := (Lack{Why: f.Summary}); {
+		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, lack):
+		case f.ExplainedBy != "":
+			explained = append(explained, lack)
+		default:
+			list = append(list, lack)
 		}
 	}
 	if g.Node == "" && r.Verdict == checks.Inconclusive {
-		list = append(list, r.Doubts...)
+		for _, d := range r.Doubts {
+			list = append(list, Lack{d, true})
+		}
+	}
+	if len(list) == 0 {
+		return explained // by what is not severe enough to be waited for
 	}
 	return list
 }
 
-func (g Goal) failOn() checks.Severity {
-	if g.FailOn == "" {
-		return checks.Critical
-	}
-	return g.FailOn
+// takenOut reports whether the operator has marked a node down: whatever runs
+// there is nobody's goal.
+func takenOut(c *probes.Cluster, node string) bool {
+	return slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == node && n.Down })
 }
+
+func (g Goal) failOn() checks.Severity { return cmp.Or(g.FailOn, checks.Critical) }
 
 // concerns reports whether a finding stands in the way. A version that is not
 // there yet is told by node.
@@ -55,32 +72,32 @@ func (g Goal) concerns(f checks.Finding) bool {
 }
 
 // notBack is why a node does not serve yet.
-func notBack(n checks.NodeReport) []string {
+func notBack(n checks.NodeReport) []Lack {
 	switch {
 	case !n.Up && n.Primary.Error != "":
-		return []string{fmt.Sprintf("%s does not answer: %s", n.Node, n.Primary.Error)}
+		return []Lack{{Why: fmt.Sprintf("%s does not answer: %s", n.Node, n.Primary.Error)}}
 	case !n.Up:
-		return []string{fmt.Sprintf("%s answers HTTP %d", n.Node, n.Primary.Status)}
+		return []Lack{{Why: fmt.Sprintf("%s answers HTTP %d", n.Node, n.Primary.Status)}}
 	case n.Status.Paused():
-		return []string{n.Node + " is paused"}
+		return []Lack{{Why: n.Node + " is paused"}}
 	case n.InRotation == checks.No:
-		return []string{n.Node + " is up, and not in rotation"}
+		return []Lack{{Why: n.Node + " is up, and not in rotation"}}
 	case n.InRotation != checks.Yes:
-		return []string{n.Node + " is up; whether it is in rotation is not known"}
+		return []Lack{{n.Node + " is up; whether it is in rotation is not known", true}}
 	default:
 		return nil
 	}
 }
 
-func (g Goal) notThere(n checks.NodeReport) []string {
+func (g Goal) notThere(n checks.NodeReport) []Lack {
 	switch {
 	case !n.Up && g.Node == "":
-		return []string{n.Node + " does not answer"}
+		return []Lack{{Why: n.Node + " does not answer"}}
 	case !n.Up || n.Version == g.Version:
 		return nil
 	case n.Version == "":
-		return []string{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version)}
+		return []Lack{{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version), true}}
 	default:
-		return []string{fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}
+		return []Lack{{Why: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
 	}
 }

@@ -87,9 +87,9 @@ func (j *judge) keeping(moves []Move) Promise {
 		switch {
 		case m.Fate != probes.FateLost:
 		case m.Allowed:
-			p = p.broken(checks.Warning, m.words())
+			p = p.broken(checks.Warning, m.String())
 		default:
-			p = p.broken(checks.Critical, m.words())
+			p = p.broken(checks.Critical, m.String())
 		}
 	}
 	return p
@@ -103,7 +103,7 @@ func (j *judge) wholeness(moves []Move) Promise {
 	}
 	for _, m := range moves {
 		if m.Fate == probes.FateRolledBack {
-			p = p.broken(checks.Critical, m.words())
+			p = p.broken(checks.Critical, m.String())
 		}
 	}
 	return p
@@ -114,7 +114,7 @@ func (j *judge) staying(moves []Move) Promise {
 	p := kept("sessions stay while their node is well", checks.SessionDrift)
 	for _, m := range moves {
 		if m.Moved() && m.Cause == CauseUnexplained {
-			p = p.broken(checks.Critical, m.words())
+			p = p.broken(checks.Critical, m.String())
 		}
 	}
 	return p
@@ -128,17 +128,17 @@ func (j *judge) served(name string, o Outage) Promise {
 	switch {
 	case o.IsZero():
 	case limit == nil:
-		p = p.broken(checks.Warning, o.words())
+		p = p.broken(checks.Warning, o.String())
 	case o.AtMost() > *limit:
-		p = p.broken(checks.Critical, fmt.Sprintf("%s; %s is put up with", o.words(), *limit))
+		p = p.broken(checks.Critical, fmt.Sprintf("%s; %s is put up with", o.String(), *limit))
 	default:
-		p.Reasons = []string{fmt.Sprintf("%s; %s is put up with", o.words(), *limit)}
+		p.Reasons = []string{fmt.Sprintf("%s; %s is put up with", o.String(), *limit)}
 	}
 	return p
 }
 
-// words is a move in one line.
-func (m Move) words() string {
+// String is a move in one line.
+func (m Move) String() string {
 	what := map[probes.Fate]string{
 		probes.FateKept: "moved and was kept", probes.FateLost: "was lost", probes.FateRolledBack: "came back older",
 		probes.FateUntold: "moved",
@@ -150,8 +150,8 @@ func (m Move) words() string {
 	return fmt.Sprintf("%s: session %s %s %s (%s)", clock(m.At), m.Session, what, way, m.Why)
 }
 
-// words is an outage in one line.
-func (o Outage) words() string {
+// String is an outage in one line.
+func (o Outage) String() string {
 	where, why := "", o.Error
 	if o.Node != "" {
 		where = " on " + o.Node

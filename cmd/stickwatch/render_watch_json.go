@@ -1,0 +1,163 @@
+package main
+
+import (
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+type wireWatch struct {
+	Started         string           `json:"started"`
+	DurationMS      int64            `json:"duration_ms"`
+	Verdict         checks.Verdict   `json:"verdict"` // of the watch alone
+	Requests        int              `json:"requests"`
+	Failed          int              `json:"failed"`
+	SessionsOpened  int              `json:"sessions_opened"`
+	Moves           []wireMove       `json:"moves"` // sessions that another node answered, oldest first; at most 1000, losses included
+	Moved           int              `json:"moved"` // all of them
+	Losses          []wireMove       `json:"losses"`
+	Lost            int              `json:"lost"`
+	LongestOutageMS float64          `json:"longest_outage_ms"` // of anybody, from one good answer to the next
+	Session         wireOutage       `json:"session_outage"`    // the longest
+	Newcomer        wireOutage       `json:"newcomer_outage"`
+	SlowestMS       float64          `json:"slowest_ms"` // of the good answers
+	Lanes           []wireLane       `json:"lanes"`
+	Nodes           []wirePassage    `json:"nodes"`
+	Promises        []wirePromise    `json:"promises"`
+	Doubts          []string         `json:"doubts"`
+	Command         *wireCommandDone `json:"command"` // null: none was run
+}
+
+type wireMove struct {
+	At      string             `json:"at"`
+	From    string             `json:"from"`
+	To      string             `json:"to"` // from: the session was lost where it was
+	Kept    bool               `json:"kept"`
+	Fate    string             `json:"fate"` // kept, lost, rolled back, unknown
+	Cause   gate.Cause         `json:"cause"`
+	Why     string             `json:"why"`
+	Allowed bool               `json:"allowed"` // by the policy
+	Session probes.Fingerprint `json:"session"` // before
+}
+
+// An outage began between last_good and first_bad, and had ended by first_good.
+// All are "" where there was none.
+type wireOutage struct {
+	LastGood  string  `json:"last_good"`  // when that answer was whole
+	FirstBad  string  `json:"first_bad"`  // when that request was sent
+	FirstGood string  `json:"first_good"` // when that answer was whole; the end of the watch where none came
+	AtLeastMS float64 `json:"at_least_ms"`
+	AtMostMS  float64 `json:"at_most_ms"`
+	Ongoing   bool    `json:"ongoing"`
+	Node      string  `json:"node"`
+	Failed    int     `json:"failed"`
+	Status    int     `json:"status"` // of the first request that failed
+	Error     string  `json:"error"`
+}
+
+type wireLane struct {
+	Kind     gate.Kind  `json:"kind"`
+	Node     string     `json:"node"`
+	Client   string     `json:"client"`
+	Balancer string     `json:"balancer"`
+	Requests int        `json:"requests"`
+	Failed   int        `json:"failed"`
+	Outage   wireOutage `json:"longest_outage"`
+}
+
+type wirePassage struct {
+	ID            string       `json:"id"`
+	Downs         []wireOutage `json:"downs"` // asked directly
+	Restarted     bool         `json:"restarted"`
+	VersionBefore string       `json:"version_before"`
+	VersionAfter  string       `json:"version_after"`
+}
+
+type wirePromise struct {
+	Name     string          `json:"name"`
+	Code     checks.Code     `json:"code"`
+	Kept     checks.Answer   `json:"kept"`
+	Severity checks.Severity `json:"severity"` // of its breach
+	Reasons  []string        `json:"reasons"`
+}
+
+type wireCommandDone struct {
+	Name       string `json:"name"`
+	Status     int    `json:"status"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
+	out := &wireWatch{
+		Started:         wireTime(w.From),
+		DurationMS:      w.To.Sub(w.From).Milliseconds(),
+		Verdict:         w.Verdict(),
+		Requests:        w.Requests,
+		Failed:          w.Failed,
+		SessionsOpened:  w.Opened,
+		Moves:           []wireMove{},
+		Moved:           w.Moved,
+		Losses:          []wireMove{},
+		Lost:            w.Lost,
+		LongestOutageMS: ms(max(w.Session.AtMost(), w.Newcomer.AtMost())),
+		Session:         wireOutageOf(w.Session),
+		Newcomer:        wireOutageOf(w.Newcomer),
+		SlowestMS:       ms(w.Slowest),
+		Lanes:           wireList(w.Lanes, wireLaneOf),
+		Nodes:           wireList(w.Nodes, wirePassageOf),
+		Promises:        wireList(w.Promises, wirePromiseOf),
+		Doubts:          wireList(w.Doubts, field),
+	}
+	for _, m := range w.Moves {
+		if m.Moved() {
+			out.Moves = append(out.Moves, wireMoveOf(m))
+		}
+		if m.Lost() {
+			out.Losses = append(out.Losses, wireMoveOf(m))
+		}
+	}
+	if command != nil {
+		out.Command = &wireCommandDone{field(command.Name), command.exitStatus(), command.Duration.Milliseconds()}
+	}
+	return out
+}
+
+func wireMoveOf(m gate.Move) wireMove {
+	fate := string(m.Fate)
+	if m.Fate == probes.FateUntold {
+		fate = "unknown"
+	}
+	return wireMove{
+		At: wireTime(m.At), From: field(m.From), To: field(m.To), Kept: m.Kept(), Fate: fate,
+		Cause: m.Cause, Why: field(m.Why), Allowed: m.Allowed, Session: m.Session,
+	}
+}
+
+func wireOutageOf(o gate.Outage) wireOutage {
+	return wireOutage{
+		LastGood: wireTime(o.LastGood), FirstBad: wireTime(o.FirstBad), FirstGood: wireTime(o.FirstGood),
+		AtLeastMS: ms(o.AtLeast()), AtMostMS: ms(o.AtMost()), Ongoing: o.Ongoing,
+		Node: field(o.Node), Failed: o.Failed, Status: o.Status, Error: field(o.Error),
+	}
+}
+
+func wireLaneOf(s gate.Story) wireLane {
+	return wireLane{
+		Kind: s.Kind, Node: field(s.Node), Client: field(s.Client), Balancer: field(s.Through),
+		Requests: s.Requests, Failed: s.Failed, Outage: wireOutageOf(s.Longest),
+	}
+}
+
+func wirePassageOf(p gate.Passage) wirePassage {
+	return wirePassage{
+		ID: field(p.Node), Downs: wireList(p.Downs, wireOutageOf), Restarted: len(p.Downs) > 0 || !p.Restarted.IsZero(),
+		VersionBefore: field(p.Before), VersionAfter: field(p.After),
+	}
+}
+
+func wirePromiseOf(p gate.Promise) wirePromise {
+	return wirePromise{
+		Name: field(p.Name), Code: p.Code, Kept: wireAnswer(p.Kept), Severity: p.Severity,
+		Reasons: wireList(p.Reasons, field),
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jstemmer/go-junit-report/v2/junit"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+)
+
+// watchTests are a test a promise of the deployment. One that nobody can tell
+// to be kept is in error: the gate was not there.
+func watchTests(w gate.Report, failOn checks.Severity) []junit.Testcase {
+	var tests []junit.Testcase
+	for _, p := range w.Promises {
+		tests = append(tests, promiseTest(w, p, failOn))
+	}
+	if len(w.Doubts) > 0 {
+		t := watchTest(w, "every node is watched")
+		t.Error = &junit.Result{Message: prose(w.Doubts[0]), Type: string(checks.Inconclusive), Data: proseLines(w.Doubts)}
+		tests = append(tests, t)
+	}
+	return tests
+}
+
+func watchTest(w gate.Report, promise string) junit.Testcase {
+	return junit.Testcase{Classname: classname(w.Cluster, "deployment"), Name: name(promise), Time: seconds(w.To.Sub(w.From))}
+}
+
+func promiseTest(w gate.Report, p gate.Promise, failOn checks.Severity) junit.Testcase {
+	t := watchTest(w, p.Name)
+	text := proseLines(p.Reasons)
+	switch {
+	case p.Kept == checks.No && p.Severity.AtLeast(failOn):
+		message := prose(p.Reasons[0])
+		if more := len(p.Reasons) - 1; more > 0 {
+			message += fmt.Sprintf(" (and %d more)", more)
+		}
+		t.Failure = &junit.Result{Message: message, Type: string(p.Code), Data: text}
+	case p.Kept == checks.Unknown:
+		t.Error = &junit.Result{Message: prose(p.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
+	case text != "":
+		t.SystemOut = &junit.Output{Data: text}
+	}
+	return t
+}
+
+func proseLines(list []string) string {
+	var lines []string
+	for _, text := range list {
+		lines = append(lines, prose(text))
+	}
+	return strings.Join(lines, "\n")
+}

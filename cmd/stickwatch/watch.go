@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+// watchOptions are the flags of probe by which a deployment is watched.
+type watchOptions struct {
+	length    setting[time.Duration] // 0: until interrupted, or until the command ends
+	sessions  setting[int]
+	drain     string
+	maxOutage setting[time.Duration]
+	server    string
+	password  string // file
+
+	asked   bool     // --watch was given
+	limited bool     // --max-outage was given
+	command []string // that is run meanwhile; nil: none is
+}
+
+// forever is the value of a --watch without one.
+const forever = "forever"
+
+func newWatchOptions() watchOptions {
+	return watchOptions{
+		length:    newSetting("", watchLength),
+		sessions:  newSetting("1", natural),
+		maxOutage: newSetting("", atLeast(0)),
+	}
+}
+
+func watchLength(text string) (time.Duration, error) {
+	if text == forever {
+		return 0, nil
+	}
+	return atLeast(time.Second)(text)
+}
+
+// watchFlags are the flags that mean nothing without --watch.
+var watchFlags = section{"Watching a deployment", []string{"sessions", "drain", "max-outage", "server", "server-password-file"}}
+
+func (o *watchOptions) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Var(&o.length, "watch", "hold sessions for this `DURATION`, or until interrupted, or while the command after -- runs, and report what became of them")
+	flags.Lookup("watch").NoOptDefVal = forever
+	flags.Var(&o.sessions, "sessions", "hold this `NUMBER` of sessions on each node")
+	flags.StringVar(&o.drain, "drain", "", "the `NODE` is being emptied: nobody on it may lose anything, and nobody new may come")
+	flags.Var(&o.maxOutage, "max-outage", "put up with this `DURATION` without a good answer, and fail beyond it (default: any, as a warning)")
+	flags.StringVar(&o.server, "server", "", "tell the stickwatch at this `URL` of the deployment: it records it, and is silent meanwhile")
+	flags.StringVar(&o.password, "server-password-file", "", "`FILE` with the password for --server, whose URL names the user")
+	_ = cmd.MarkFlagFilename("server-password-file")
+}
+
+// takeArguments judges what is no flag. The value of `--watch 10m` is, for the
+// flag package, for --watch may come without; and what follows -- is a command.
+func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
+	o.asked = cmd.Flags().Changed("watch")
+	o.limited = cmd.Flags().Changed("max-outage")
+	dash := cmd.ArgsLenAtDash()
+	if dash >= 0 {
+		args, o.command = args[:dash], args[dash:]
+	}
+	if o.asked && o.length.text == forever && len(args) > 0 && (args[0] == "" || '0' <= args[0][0] && args[0][0] <= '9') {
+		o.length.Set(args[0])
+		args = args[1:]
+	}
+	switch {
+	case len(args) > 0:
+		return noArguments(instead)(cmd, args)
+	case dash >= 0 && !o.asked:
+		return errors.New("a command after -- is run during --watch: add that")
+	case dash >= 0 && len(o.command) == 0:
+		return errors.New("--watch: the command after -- is missing")
+	default:
+		return nil
+	}
+}
+
+// mistakes are what is wrong with the flags.
+func (o *watchOptions) mistakes(cmd *cobra.Command) error {
+	if !o.asked {
+		if lone := changed(cmd, watchFlags); len(lone) > 0 {
+			return fmt.Errorf("--%s is for --watch: add that, or leave it out", lone[0])
+		}
+		return nil
+	}
+	errs := []error{o.length.mistake("watch"), o.sessions.mistake("sessions"), o.maxOutage.mistake("max-outage")}
+	if len(o.command) > 0 && o.length.value > 0 {
+		errs = append(errs, errors.New("--watch: got both a duration and a command: with a command, it lasts as long as that runs"))
+	}
+	for name, value := range map[string]string{"watch": o.length.text, "drain": o.drain, "server": o.server, "server-password-file": o.password} {
+		if cmd.Flags().Changed(name) && nothing(value) {
+			return emptyFlag(name)
+		}
+	}
+	if len(o.command) > 0 {
+		if _, err := exec.LookPath(o.command[0]); err != nil {
+			errs = append(errs, fmt.Errorf("--watch: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// terms are what the deployment of a cluster is held to.
+func (o *probeOptions) terms(c *probes.Cluster) gate.Terms {
+	t := gate.Terms{Confidence: o.confidence.value}
+	for _, n := range c.Nodes {
+		if n.ID == o.watch.drain {
+			t.Drain = n.ID
+		}
+	}
+	if o.watch.limited {
+		t.MaxOutage = &o.watch.maxOutage.value
+	}
+	for _, code := range o.ignore {
+		t.Ignore = append(t.Ignore, checks.Code(code))
+	}
+	return t
+}

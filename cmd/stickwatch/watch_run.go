@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/internal/gate/vigil"
+	"stickwatch/probes"
+)
+
+// A deployment is a watch of clusters that goes on.
+type deployment struct {
+	options  *probeOptions
+	clusters []*probes.Cluster
+	vigils   []*vigil.Vigil
+	began    time.Time
+	line     *statusLine
+}
+
+// runWatch holds sessions while a deployment goes on, and tells what became of
+// them.
+func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probes.Cluster) error {
+	ctx, stop := untilInterrupted(cmd.Context())
+	defer stop()
+	line := newStatusLine(c)
+	server, err := newHerald(o.watch.server, o.watch.password, c)
+	if err != nil {
+		return err
+	}
+	server.begin(ctx, clusters, o.deploymentName())
+	defer server.end()
+
+	d := &deployment{options: o, clusters: clusters, began: time.Now(), line: line}
+	if !d.begin(ctx) {
+		line.clear()
+		return d.interrupted(ctx)
+	}
+	ran := d.wait(ctx, c)
+	var lacks []gate.Lack
+	if o.wait.value > 0 && ctx.Err() == nil {
+		lacks = d.await(ctx)
+	}
+	r := d.end(context.WithoutCancel(cmd.Context()))
+	r.Command = ran
+	line.clear()
+	opts := terminalOptions(c.out, c.environ)
+	opts.FailOn, opts.Clusters = o.failOn.value, clusters
+	if err := render(c.out, o.output.value, r, opts); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	if ran == nil && o.watch.length.value > 0 && ctx.Err() != nil {
+		return d.interrupted(ctx)
+	}
+	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(lacks))}
+}
+
+// deploymentName is what a daemon is told of the deployment. Of a command its
+// name has to do: its arguments may hold secrets.
+func (o *probeOptions) deploymentName() string {
+	switch {
+	case o.expectVersion != "":
+		return o.expectVersion
+	case len(o.watch.command) > 0:
+		return commandName(o.watch.command)
+	case o.watch.drain != "":
+		return "drain of " + o.watch.drain
+	default:
+		return "watched by probe"
+	}
+}
+
+func (d *deployment) interrupted(ctx context.Context) error {
+	cause, _ := errors.AsType[interruption](context.Cause(ctx))
+	return exitError{cause.status(), cause}
+}
+
+// begin opens the sessions of all clusters side by side, and reports whether it
+// came to its end.
+func (d *deployment) begin(ctx context.Context) bool {
+	prober := d.options.prober(d.line)
+	d.vigils = make([]*vigil.Vigil, len(d.clusters))
+	var wg sync.WaitGroup
+	for i, c := range d.clusters {
+		wg.Go(func() {
+			d.vigils[i] = vigil.Begin(ctx, c, vigil.Config{
+				Prober: prober, Interval: d.options.interval.value, Sessions: d.options.watch.sessions.value,
+			})
+		})
+	}
+	wg.Wait()
+	if ctx.Err() == nil {
+		prober.Progress = nil // from now on the line tells of the watch
+		return true
+	}
+	d.end(ctx)
+	return false
+}
+
+// wait lets the watch go on for as long as was asked for, and tells meanwhile
+// what happens. Of a command it returns what came of it.
+func (d *deployment) wait(ctx context.Context, c console) *commandResult {
+	telling, done := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { d.tell(telling, len(d.options.watch.command) > 0) })
+	defer wg.Wait()
+	defer done()
+	switch length := d.options.watch.length.value; {
+	case len(d.options.watch.command) > 0:
+		return runCommand(ctx, c, d.options.watch.command)
+	case length > 0:
+		pause(ctx, length)
+	default:
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// await lets the watch go on until what --wait waits for is there.
+func (d *deployment) await(ctx context.Context) []gate.Lack {
+	return d.options.await(ctx, d.clusters, d.line, tryEvery, func(ctx context.Context) ([]checks.Report, bool) {
+		pictures := make([]checks.Report, len(d.vigils))
+		var wg sync.WaitGroup
+		for i, v := range d.vigils {
+			wg.Go(func() { pictures[i] = v.Picture(ctx) })
+		}
+		wg.Wait()
+		return pictures, ctx.Err() == nil
+	})
+}
+
+// end ends the watch and judges it.
+func (d *deployment) end(ctx context.Context) results {
+	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.vigils)), Watches: make(map[string]gate.Report)}
+	watches := make([]gate.Report, len(d.vigils))
+	var wg sync.WaitGroup
+	for i, v := range d.vigils {
+		wg.Go(func() { watches[i] = gate.Judge(v.End(ctx), d.options.terms(d.clusters[i]), time.Now()) })
+	}
+	wg.Wait()
+	for i, w := range watches {
+		r.Watches[w.Cluster] = w
+		r.Clusters[i] = w.Picture
+		r.Clusters[i].Verdict = graver(w.Picture.Verdict, w.Verdict())
+	}
+	r.Duration = time.Since(r.Started)
+	r.Verdict = worst(r.Clusters)
+	return r
+}
+
+// watchStatus is what a watch exits with, but for a command's own status.
+func watchStatus(r results, failOn checks.Severity) int {
+	unknown := false
+	for _, w := range r.Watches {
+		unknown = unknown || len(w.Doubts) > 0
+		for _, p := range w.Promises {
+			if p.Kept == checks.No && p.Severity.AtLeast(failOn) {
+				return exitFinding
+			}
+			unknown = unknown || p.Kept == checks.Unknown
+		}
+	}
+	status := exitStatus(r.Clusters, failOn)
+	if status == exitOK && unknown {
+		return exitInconclusive
+	}
+	return status
+}
+
+// graver is the worse of two verdicts.
+func graver(a, b checks.Verdict) checks.Verdict {
+	return worst([]checks.Report{{Verdict: a}, {Verdict: b}})
+}
