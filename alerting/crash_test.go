@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,10 +127,10 @@ func TestFind(t *testing.T) {
 // it is asked more and more seldom.
 func TestOutboxFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, broken := 0, true
+		var asked atomic.Int64
+		var repaired atomic.Bool
 		outbox := &memory{broken: func() error {
-			asked++
-			if broken && asked > 1 { // the first claim is granted
+			if asked.Add(1) > 1 && !repaired.Load() { // the first claim is granted
 				return errors.New("disk full")
 			}
 			return nil
@@ -137,10 +138,10 @@ func TestOutboxFails(t *testing.T) {
 		outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1))
 		b := open(t, outbox, new(channel), nil)
 		time.Sleep(time.Hour)
-		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked > 25 {
-			t.Errorf("asked the outbox %d times in an hour, want at most 25; posted (-want +got):\n%s", asked, diff)
+		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked.Load() > 25 {
+			t.Errorf("asked the outbox %d times in an hour, want at most 25; posted (-want +got):\n%s", asked.Load(), diff)
 		}
-		broken = false
+		repaired.Store(true)
 		time.Sleep(10 * time.Minute)
 		if diff := cmp.Diff([]string{"1/ops/1", "2/ops/1"}, b.ops.ids()); diff != "" {
 			t.Errorf("posted after the repair (-want +got):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,7 @@ func TestDelivery(t *testing.T) {
 	limited := Retriable{After: 40 * time.Second, Err: errors.New("429")}
 	greedy := Retriable{After: 1000 * time.Hour, Err: errors.New("429")}
 	refused := Permanent{Err: errors.New("message too long")}
+	gone := func(ctx context.Context, n Notice) error { _, err := Gone{}.Notify(ctx, n); return err }
 	hangs := func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }
 	for name, tt := range map[string]struct {
 		kind     NoticeKind
@@ -86,18 +88,19 @@ func TestDelivery(t *testing.T) {
 		results  map[Result]int // nil: any
 		from, to time.Duration  // after which it was posted or given up
 	}{
-		"at once":                          {NoticeFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
-		"when what failed has passed":      {NoticeFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
-		"an error of no kind may pass":     {NoticeFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
-		"when the receiver allows it":      {NoticeFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
-		"within an hour, whatever it asks": {NoticeFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
-		"what is refused is given up":      {NoticeFired, saying(refused), dead, map[Result]int{Buried: 1}, 0, 0},
-		"even if it may pass for a while":  {NoticeFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Buried: 1}, 0, time.Second},
-		"an attempt ends":                  {NoticeFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"news are tried for a day":         {NoticeDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"reminders are, too":               {NoticeReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"the first is tried for three":     {NoticeFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"the last is, too":                 {NoticeResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"at once":                              {NoticeFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":          {NoticeFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":         {NoticeFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":          {NoticeFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks":     {NoticeFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":          {NoticeFired, saying(refused), dead, map[Result]int{Buried: 1}, 0, 0},
+		"even if it may pass for a while":      {NoticeFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Buried: 1}, 0, time.Second},
+		"a receiver that is gone gets nothing": {NoticeFired, gone, dead, map[Result]int{Buried: 1}, 0, 0},
+		"an attempt ends":                      {NoticeFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":             {NoticeDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":                   {NoticeReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":         {NoticeFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                     {NoticeResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -121,9 +124,9 @@ func TestDelivery(t *testing.T) {
 // holds up no other incident.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := true
+		var repaired atomic.Bool
 		ops := &channel{answer: func(_ context.Context, n Notice) error {
-			if broken && n.Incident.ID == "1" {
+			if !repaired.Load() && n.Incident.ID == "1" {
 				return Retriable{Err: errors.New("500")}
 			}
 			return nil
@@ -138,7 +141,7 @@ func TestOrder(t *testing.T) {
 		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2"}, ops.ids()); diff != "" {
 			t.Errorf("posted while an incident cannot be told (-want +got):\n%s", diff)
 		}
-		broken = false
+		repaired.Store(true)
 		time.Sleep(time.Minute)
 		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2", "1/ops/1", "1/ops/2", "1/ops/3"}, ops.ids()); diff != "" {
 			t.Errorf("posted (-want +got):\n%s", diff)
@@ -205,7 +208,7 @@ func TestWake(t *testing.T) {
 					b.Wake()
 				}
 				time.Sleep(10 * time.Second)
-				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posted, cmp.AllowUnexported(post{})); diff != "" {
+				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
 					t.Errorf("posted (-want +got):\n%s", diff)
 				}
 			})

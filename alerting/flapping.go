@@ -11,7 +11,8 @@ import (
 // one that flaps on evenly stays one incident: FlapWindow/(FlapTimes-1).
 //
 // What does not flap by this rule appears four times in an hour at most: no
-// finding begins more than 96 incidents a day.
+// finding begins more than 96 incidents a day, each with a beginning and an end
+// to be told. What does flap is told twice, and reminded of.
 const (
 	FlapTimes  = 5
 	FlapWindow = time.Hour

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -16,6 +17,17 @@ type Notifier interface {
 // sending it and writing down that it was sent.
 type Finder interface {
 	Find(context.Context, Notice) (receipt Receipt, found bool, err error)
+}
+
+// Gone is the Notifier of a receiver that is not in the configuration any more:
+// what still waits for it is given up, and can be seen among the dead letters.
+type Gone struct{}
+
+var errGone = errors.New("no receiver of this name is configured any more")
+
+// Notify takes nothing.
+func (Gone) Notify(context.Context, Notice) (Receipt, error) {
+	return Receipt{}, Permanent{Err: errGone}
 }
 
 // An Outbox keeps notices until they are delivered, over restarts.

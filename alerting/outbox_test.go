@@ -164,11 +164,15 @@ func (c *channel) Notify(ctx context.Context, n Notice) (Receipt, error) {
 	return Receipt{Thread: "thread of " + n.Incident.ID}, nil
 }
 
-func (c *channel) ids() []string {
+func (c *channel) posts() []post {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return slices.Clone(c.posted)
+}
+
+func (c *channel) ids() []string {
 	var ids []string
-	for _, p := range c.posted {
+	for _, p := range c.posts() {
 		ids = append(ids, p.id)
 	}
 	return ids

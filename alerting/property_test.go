@@ -28,7 +28,7 @@ func TestAnySequence(t *testing.T) {
 		steady, restarted := newRig(config), newRig(config)
 		l := &law{last: make(map[string]Notice), kept: make(map[string]Incident)}
 		at := noon
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 29, 30, 31, 200, 1000, 5000, 20_000}).Draw(rt, "seconds")) * time.Second)
 			act := someAct(rt, t, at)
 			notices := act(steady)
