@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,10 +180,11 @@ func evenDay(t *testing.T, stands func(time.Duration) string) int {
 // TestManyFlapAtOnce: findings that flap below one cause are one incident, and
 // what is told of it grows with the findings only at first.
 func TestManyFlapAtOnce(t *testing.T) {
-	stands := redis
+	all := []string{redis}
 	for n := range 10 {
-		stands += fmt.Sprintf(";critical node_paused/node%d%s", n, byRedis)
+		all = append(all, fmt.Sprintf("critical node_paused/node%d%s", n, byRedis))
 	}
+	stands := strings.Join(all, ";")
 	got := evenDay(t, func(since time.Duration) string {
 		if since%(40*time.Second) < 20*time.Second {
 			return stands

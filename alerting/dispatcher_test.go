@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,9 +31,7 @@ func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notif
 	t.Helper()
 	b := &bureau{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
 	all := map[string]Notifier{"ops": ops}
-	for receiver, n := range notifiers {
-		all[receiver] = n
-	}
+	maps.Copy(all, notifiers)
 	b.Dispatcher = NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: all, Observe: b.observe})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -210,47 +209,6 @@ func TestWake(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
 					t.Errorf("posted (-want +got):\n%s", diff)
-				}
-			})
-		})
-	}
-}
-
-// TestStop: an attempt under way may end, and what became of it is written down;
-// one that takes too long is cut off, and due again at once.
-func TestStop(t *testing.T) {
-	for name, tt := range map[string]struct {
-		takes, stops time.Duration
-		state        letterState
-	}{
-		"it ends in time":    {8 * time.Second, 4 * time.Second, arrived},
-		"it takes too long":  {20 * time.Second, 5 * time.Second, waiting},
-		"nothing is to do":   {0, 0, arrived},
-		"it hangs for good":  {time.Hour, 5 * time.Second, waiting},
-		"it ends as it must": {4 * time.Second, 0, arrived},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				outbox := new(memory)
-				n := letterOf(NoticeFired, "ops", "1", 1)
-				outbox.put(n)
-				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ Notice) error {
-					select {
-					case <-ctx.Done():
-						return ctx.Err()
-					case <-time.After(tt.takes):
-						return nil
-					}
-				}}, nil)
-				time.Sleep(4 * time.Second)
-				asked := time.Now()
-				b.stop()
-				if got := time.Since(asked); got != tt.stops {
-					t.Errorf("stopped after %s, want %s", got, tt.stops)
-				}
-				l := outbox.find(n.ID)
-				if l.state != tt.state || l.due.After(time.Now()) || (l.state == waiting && l.leased.After(time.Now())) {
-					t.Errorf("got %s, due %s, want %s", l.state, l.due, tt.state)
 				}
 			})
 		})
