@@ -51,7 +51,7 @@ func (s *Survey) Ask(ctx context.Context) {
 	for _, subject := range s.subjects {
 		for _, a := range subject.answers {
 			if a.failure != "" {
-				s.note("%s: %s does not answer: %s", probes.Clean(subject.name, 100), a.node, a.failure)
+				s.note("%s: %s does not answer: %s", subject.name, a.node, a.failure)
 			}
 		}
 	}

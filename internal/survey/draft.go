@@ -42,7 +42,7 @@ type keyed struct{ Key, Value string }
 func (s *subject) draft() draft {
 	app := s.application()
 	d := draft{
-		Name: probes.Clean(s.name, 100), Origin: s.origin(),
+		Name: s.name, Origin: s.origin(),
 		Profile:      cmp.Or(app.profile, "generic"),
 		Method:       s.method,
 		HashKey:      s.hashKey,

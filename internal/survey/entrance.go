@@ -33,7 +33,7 @@ func newEntrance(p place, scheme, host, port, name string) (entrance, bool) {
 		host = here
 	}
 	e.url = webAddress(scheme, host, cmp.Or(port, defaultPort[scheme]))
-	return e, validAddress(strings.TrimPrefix(e.url, scheme+"://"))
+	return e, defaultPort[scheme] != "" && validAddress(strings.TrimPrefix(e.url, scheme+"://"))
 }
 
 var defaultPort = map[string]string{"http": "80", "https": "443"}

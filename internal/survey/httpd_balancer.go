@@ -12,6 +12,9 @@ import (
 // httpdRetry is for how long a member is in error that does not say.
 const httpdRetry = 60 * time.Second
 
+// memberSchemes are what members speak, as nodes are asked.
+var memberSchemes = map[string]string{"http": "http", "https": "https", "h2c": "http", "h2": "https", "ajp": "ajp"}
+
 // member reads BalancerMember URL [KEY=VALUE...].
 func (u *upstream) member(d directive) error {
 	text, _, socket := strings.Cut(d.arg(0), "|")
@@ -25,7 +28,12 @@ func (u *upstream) member(d directive) error {
 	case address.Scheme == "ws" || address.Scheme == "wss":
 		return nil // the same nodes again
 	}
-	s := server{place: d.place, scheme: address.Scheme, address: address.Host, weight: 1}
+	scheme, ok := memberSchemes[address.Scheme]
+	if !ok {
+		u.guess("nodes", d.place.String()+": "+text+" does not speak HTTP: its node is missing here")
+		return nil
+	}
+	s := server{place: d.place, scheme: scheme, address: address.Host, weight: 1}
 	for _, arg := range d.args[1:] {
 		if err := u.memberSetting(&s, arg); err != nil {
 			return d.errorf("BalancerMember %s: %s: %w", quoted(address.Host), quoted(arg), err)

@@ -98,6 +98,9 @@ func httpdSection(at place, line string) (directive, error) {
 	if err != nil || len(words) == 0 {
 		return directive{}, cmp.Or(err, at.errorf("a section without a name"))
 	}
+	if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "</") }) {
+		return directive{}, at.errorf("<%s> goes on behind its \">\": have the ends of lines been lost?", quotedBare(words[0]))
+	}
 	return directive{place: at, name: strings.ToLower(words[0]), args: words[1:]}, nil
 }
 

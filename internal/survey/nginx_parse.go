@@ -53,7 +53,7 @@ func (o overlay) read(name string) (string, error) {
 
 // parseNginx is the tree of one file.
 func parseNginx(file, text string) ([]directive, notebook, error) {
-	checked, closed, notes, err := checkNginx(file, text)
+	checked, begins, notes, err := checkNginx(file, text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +61,7 @@ func parseNginx(file, text string) ([]directive, notebook, error) {
 	if err != nil {
 		return nil, nil, place{file: file}.errorf("parsing: %w", err)
 	}
-	c := nginxConverter{file: file, closed: closed}
+	c := nginxConverter{file, begins}
 	return c.block(parsed.GetDirectives()), notes, nil
 }
 
@@ -69,7 +69,7 @@ func parseNginx(file, text string) ([]directive, notebook, error) {
 // begin.
 type nginxConverter struct {
 	file   string
-	closed []int // of the blocks that are still to come
+	begins nginxBegins // of the blocks that are still to come
 }
 
 func (c *nginxConverter) block(from []config.IDirective) []directive {
@@ -90,8 +90,9 @@ func (c *nginxConverter) directive(from config.IDirective) directive {
 		return out
 	}
 	out.block = c.block(block.GetDirectives())
-	if len(c.closed) > 0 {
-		out.line, c.closed = c.closed[0], c.closed[1:]
+	end := nginxBlock{out.name, out.line}
+	if lines := c.begins[end]; len(lines) > 0 {
+		out.line, c.begins[end] = lines[0], lines[1:]
 	}
 	return out
 }

@@ -21,7 +21,7 @@ type nginxText struct {
 	words  []string // of the statement being read
 	begun  int      // the line where it began
 	open   []nginxBlock
-	closed []int // the lines where blocks were opened, in the order in which they were closed
+	begins nginxBegins
 	notes  notebook
 }
 
@@ -30,28 +30,30 @@ type nginxBlock struct {
 	line int
 }
 
-// checkNginx returns text as the parser can read it, and the lines where its
-// blocks begin, in the order in which they end: the parser tells only where that
-// is.
-func checkNginx(file, text string) (checked string, closed []int, notes notebook, err error) {
-	n := &nginxText{file: file, text: []byte(text), line: 1}
+// nginxBegins are the lines where blocks begin, by their names and the lines where
+// they end: of a block, the parser tells only the latter.
+type nginxBegins map[nginxBlock][]int
+
+// checkNginx returns text as the parser can read it, and where its blocks begin.
+func checkNginx(file, text string) (checked string, begins nginxBegins, notes notebook, err error) {
+	n := &nginxText{file: file, text: []byte(text), line: 1, begins: nginxBegins{}}
 	for n.at < len(n.text) {
 		if err := n.step(); err != nil {
 			return "", nil, nil, err
 		}
 	}
 	if len(n.words) > 0 {
-		return "", nil, nil, n.begins().errorf("the file ends where a \";\" should end %s", quoted(n.words[0]))
+		return "", nil, nil, n.start().errorf("the file ends where a \";\" should end %s", quoted(n.words[0]))
 	}
 	if len(n.open) > 0 {
 		b := n.open[len(n.open)-1]
 		return "", nil, nil, place{file, b.line}.errorf("the file ends where a \"}\" should close %s", quoted(b.name))
 	}
-	return string(n.text), n.closed, n.notes, nil
+	return string(n.text), n.begins, n.notes, nil
 }
 
-func (n *nginxText) here() place   { return place{n.file, n.line} }
-func (n *nginxText) begins() place { return place{n.file, n.begun} }
+func (n *nginxText) here() place  { return place{n.file, n.line} }
+func (n *nginxText) start() place { return place{n.file, n.begun} }
 
 // step reads one token.
 func (n *nginxText) step() error {
@@ -136,12 +138,14 @@ func (n *nginxText) openBlock() error {
 
 func (n *nginxText) closeBlock() error {
 	if len(n.words) > 0 {
-		return n.begins().errorf("there is a \"}\" where a \";\" should end %s", quoted(n.words[0]))
+		return n.start().errorf("there is a \"}\" where a \";\" should end %s", quoted(n.words[0]))
 	}
 	if len(n.open) == 0 {
 		return n.here().errorf("unexpected \"}\": there is no block to close")
 	}
-	n.closed = append(n.closed, n.open[len(n.open)-1].line)
+	b := n.open[len(n.open)-1]
+	end := nginxBlock{b.name, n.line}
+	n.begins[end] = append(n.begins[end], b.line)
 	n.open = n.open[:len(n.open)-1]
 	n.skip(1)
 	return nil
@@ -171,10 +175,10 @@ func (n *nginxText) arity(block bool) error {
 	case !known || want.block != block && n.words[0] != "http":
 		return nil
 	case got > want.max:
-		return n.begins().errorf("invalid number of arguments in %q: expected at most %d, got %d: is a \";\" missing?",
+		return n.start().errorf("invalid number of arguments in %q: expected at most %d, got %d: is a \";\" missing?",
 			n.words[0], want.max, got)
 	case got < want.min:
-		return n.begins().errorf("invalid number of arguments in %q: expected at least %d, got %d", n.words[0], want.min, got)
+		return n.start().errorf("invalid number of arguments in %q: expected at least %d, got %d", n.words[0], want.min, got)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type node struct {
 }
 
 func newSubject(u *upstream, all []*upstream, opts Options) *subject {
+	u.tidy()
 	s := &subject{upstream: u, base: u.base(), profile: opts.Profile, confirmed: map[string]bool{}}
 	s.hint = u.hint(all)
 	if u.tcp {

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -54,14 +55,21 @@ type Survey struct {
 // Read reads the configuration of a balancer. It fails on a file that is broken
 // or has no upstream, and names the file and mostly the line.
 func Read(p Product, file string, opts Options) (*Survey, error) {
+	return read(p, disk{opts.Stdin}, file, opts)
+}
+
+func read(p Product, src source, file string, opts Options) (*Survey, error) {
 	reader := readers[p]
-	found, err := reader.read(disk{opts.Stdin}, file)
+	found, err := reader.read(src, file)
 	if err != nil {
 		return nil, err
 	}
 	s := &Survey{from: place{file: file}.String(), notebook: found.notebook}
 	if len(found.upstreams) == 0 {
 		return nil, fmt.Errorf("%s: there is no %s with servers in it%s", s.from, reader.thing, seenNotes(s.notebook))
+	}
+	for _, u := range found.upstreams {
+		u.name = cmp.Or(probes.Clean(u.name, 100), fmt.Sprintf("%s-%d", u.kind, u.line))
 	}
 	if err := found.distinct(); err != nil {
 		return nil, err
@@ -138,14 +146,14 @@ func upstreamNames(upstreams []*upstream) string {
 			names = append(names, fmt.Sprintf("and %d more", len(upstreams)-maxNames))
 			break
 		}
-		names = append(names, probes.Clean(u.name, 100))
+		names = append(names, u.name)
 	}
 	return strings.Join(names, ", ")
 }
 
 func unfitness(upstreams []*upstream) (out []string) {
 	for _, u := range upstreams[:min(len(upstreams), maxNames)] {
-		out = append(out, fmt.Sprintf("%s %s (%s) %s", u.kind, probes.Clean(u.name, 100), u.place, u.unfit()))
+		out = append(out, fmt.Sprintf("%s %s (%s) %s", u.kind, u.name, u.place, u.unfit()))
 	}
 	return out
 }

@@ -87,8 +87,11 @@ func (u *upstream) enter(e entrance) {
 	u.entrances = append(u.entrances, e)
 }
 
-// lead adds a route once.
+// lead adds a route once, if its paths are such as can be asked for.
 func (u *upstream) lead(r route) {
+	if !askable(r.path) || !askable(r.to) {
+		return
+	}
 	for _, known := range u.routes {
 		if known.path == r.path && known.to == r.to {
 			return
