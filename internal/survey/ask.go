@@ -140,6 +140,9 @@ func (s *subject) confirm(ctx context.Context) {
 			s.confirmed[key] = readable(where)
 			continue
 		}
+		if key == "caddy_admin" { // an API, with nothing at its root
+			where += "/reverse_proxy/upstreams"
+		}
 		s.confirmed[key] = answers(ctx, where)
 	}
 }
