@@ -34,6 +34,9 @@ type ApacheConfig struct {
 	RouteHeader bool
 	// WebSocket passes upgrades on to the nodes.
 	WebSocket bool
+	// AccessLog writes a line a request to access.log in the log directory: its
+	// start and duration in microseconds, status, route and cookies.
+	AccessLog bool
 	// ProxySet is more of the balancer's parameters, e.g. "failonstatus=503".
 	ProxySet string
 	// ConnectTimeout and Timeout bound a try at a node (60 s each by default).
@@ -79,6 +82,9 @@ func (a *ApacheBalancer) ManagerURL() string { return a.URL() + "/balancer-manag
 
 // ConfigFile is the path of the configuration.
 func (a *ApacheBalancer) ConfigFile() string { return filepath.Join(a.LogDir(), "httpd.conf") }
+
+// AccessLog is the path of the access log.
+func (a *ApacheBalancer) AccessLog() string { return filepath.Join(a.LogDir(), "access.log") }
 
 // ErrorLog is the path of the error log.
 func (a *ApacheBalancer) ErrorLog() string { return filepath.Join(a.LogDir(), "error.log") }

@@ -121,7 +121,7 @@ func TestCookiesWithoutTheKey(t *testing.T) {
 
 func haproxyCookie(directive string) func(testing.TB, []Server) *Balancer {
 	return func(tb testing.TB, servers []Server) *Balancer {
-		return HAProxy(tb, HAProxyConfig{Servers: servers, Cookie: directive, Redispatch: true, Retries: 1}).Balancer
+		return HAProxy(tb, HAProxyConfig{Servers: servers, Cookie: directive, Observe: "layer4", Redispatch: true, Retries: 1}).Balancer
 	}
 }
 
@@ -130,7 +130,7 @@ func haproxyCookie(directive string) func(testing.TB, []Server) *Balancer {
 func haproxyDynamic(key string) func(testing.TB, []Server) *Balancer {
 	return func(tb testing.TB, servers []Server) *Balancer {
 		return HAProxy(tb, HAProxyConfig{
-			Servers: servers, Redispatch: true, Retries: 1,
+			Servers: servers, Observe: "layer4", Redispatch: true, Retries: 1,
 			ExtraBackend: "    cookie SRV insert indirect nocache dynamic\n    dynamic-cookie-key " + key,
 		}).Balancer
 	}

@@ -1,7 +1,11 @@
 package lab
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,6 +36,8 @@ type HAProxyConfig struct {
 	Retries int
 	// Timeout bounds a node's answer; 0 means 5 s.
 	Timeout time.Duration
+	// Admin opens a socket by which the balancer can be told what to do.
+	Admin bool
 	// ExtraBackend is text put at the end of the backend.
 	ExtraBackend string
 }
@@ -40,18 +46,18 @@ type HAProxyConfig struct {
 // file haproxy.stdout in the log directory.
 type HAProxyBalancer struct {
 	*Balancer
-	stats string
+	stats, admin string
 }
 
 // HAProxy starts HAProxy in the foreground, without a master process.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
-	path, dir, listen, stats := program(tb, "haproxy"), directory(tb), FreeAddr(tb), FreeAddr(tb)
+	path, dir, listen, stats, admin := program(tb, "haproxy"), directory(tb), FreeAddr(tb), FreeAddr(tb), FreeAddr(tb)
 	file := filepath.Join(logDir(dir), "haproxy.conf")
 	data := struct {
 		HAProxyConfig
-		Listen, Stats string
-	}{config, listen, stats}
+		Listen, Stats, AdminAddr string
+	}{config, listen, stats, admin}
 	if err := writeConfig(file, "haproxy.cfg.tmpl", data); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
@@ -62,8 +68,27 @@ func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 		Dir:  dir,
 		Addr: listen,
 	})
-	return &HAProxyBalancer{&Balancer{process}, stats}
+	return &HAProxyBalancer{&Balancer{process}, stats, admin}
 }
+
+// Tell gives a command over the admin socket, such as "set server
+// cluster/node1 state drain". An answer means that it was not understood.
+func (h *HAProxyBalancer) Tell(tb testing.TB, command string) {
+	tb.Helper()
+	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", h.admin)
+	if err != nil {
+		tb.Fatalf("telling HAProxy %q: %v", command, err)
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, command)
+	answer, err := io.ReadAll(conn)
+	if text := strings.TrimSpace(string(answer)); err != nil || text != "" {
+		tb.Fatalf("telling HAProxy %q: got %q, %v", command, text, err)
+	}
+}
+
+// Log is the path of the log, a line a request.
+func (h *HAProxyBalancer) Log() string { return filepath.Join(h.LogDir(), "haproxy.stdout") }
 
 // StatsURL serves the statistics as CSV, on a port of its own.
 func (h *HAProxyBalancer) StatsURL() string { return "http://" + h.stats + "/;csv" }

@@ -2,11 +2,13 @@ package lab
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
@@ -20,12 +22,12 @@ type msmRig struct {
 	memcached []*Dependency
 }
 
-func newMSMRig(t *testing.T) msmRig {
+func newMSMRig(t *testing.T, skin func(*demo.Node) http.Handler) msmRig {
 	t.Helper()
 	f := front{name: "nginx for MSM", method: probes.MethodRoundRobin, start: startNginx(NginxConfig{})}
 	memcached := []*Dependency{Memcached(t), Memcached(t)}
 	store := newMSMStore(memcached...)
-	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary})
+	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary, skin: skin})
 	for i, m := range memcached {
 		r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{
 			Name: "memcached " + store.names[i], URL: parse(t, m.URL()),
@@ -35,7 +37,7 @@ func newMSMRig(t *testing.T) msmRig {
 }
 
 func TestMSMHealthy(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	report := r.probe()
 	judgeScenario(t, scenario{}, report)
 	if report.Verdict != checks.Healthy || report.Session.Shared != checks.Yes {
@@ -46,7 +48,7 @@ func TestMSMHealthy(t *testing.T) {
 // TestMSMMemcachedStopped: one memcached is gone before anybody comes. The ids
 // name the other one, and nobody has lost anything.
 func TestMSMMemcachedStopped(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	r.memcached[0].Stop()
 	judgeScenario(t, scenario{want: []string{"dependency_down/memcached n1"}}, r.probe())
 }
@@ -54,7 +56,7 @@ func TestMSMMemcachedStopped(t *testing.T) {
 // TestMSMFailover: a session that lives through its memcached's end changes
 // -n1 to -n2 and keeps prefix and values: that is a failover, no loss.
 func TestMSMFailover(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
 	canary.Open(t.Context())
 	r.memcached[0].Stop()
@@ -65,9 +67,42 @@ func TestMSMFailover(t *testing.T) {
 	}
 }
 
+// TestMSMFailoverTold: who watches is told of that by its name, and of no drift
+// and no loss; and with the route in the ids as without.
+func TestMSMFailoverTold(t *testing.T) {
+	for name, skin := range map[string]func(*demo.Node) http.Handler{"ID-n1.tomcat1": nil, "ID-n1": noRoute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newMSMRig(t, skin)
+			w := r.watch(monitor.Pace{})
+			judgeScenario(t, scenario{is: checks.Healthy}, w.Picture().Report)
+			r.memcached[0].Stop()
+			w.Refresh(t.Context(), monitor.Dependencies)
+			report := w.Picture().Report
+			judgeScenario(t, scenario{want: []string{"store_failover", "dependency_down/memcached n1"}}, report)
+			for _, f := range report.Findings {
+				if told := strings.Join(f.Evidence, "\n"); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
+					t.Errorf("got evidence %q, want that sessions moved from n1 to n2", f.Evidence)
+				}
+			}
+		})
+	}
+}
+
+// noRoute takes the jvmRoute out of a Tomcat, whose ids then end with their
+// memcached.
+func noRoute(n *demo.Node) http.Handler {
+	return rewrite(n, func(h http.Header, body []byte) []byte {
+		for i, c := range h["Set-Cookie"] {
+			h["Set-Cookie"][i] = strings.Replace(c, "."+n.ID(), "", 1)
+		}
+		return []byte(strings.ReplaceAll(string(body), "."+n.ID(), ""))
+	})
+}
+
 // TestMSMTomcatStopped: "stop one Tomcat: the session stays".
 func TestMSMTomcatStopped(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
 	first := canary.Open(t.Context())
 	r.stop(first.Label)
@@ -80,14 +115,14 @@ func TestMSMTomcatStopped(t *testing.T) {
 
 // TestMSMSharingOff: "without sharing the id changes on every refresh".
 func TestMSMSharingOff(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	r.changeAll(func(f *demo.NodeFaults) { f.Private = true })
 	judgeScenario(t, scenario{want: []string{"session_lost", "session_not_shared"}}, r.probe())
 }
 
 // TestMSMIdentity: prefix, memcached node and route of an id are told apart.
 func TestMSMIdentity(t *testing.T) {
-	r := newMSMRig(t)
+	r := newMSMRig(t, nil)
 	for _, n := range r.probe().Nodes {
 		if !strings.HasPrefix(n.Label, "node") || strings.ContainsAny(n.Label, "-.") {
 			t.Errorf("%s: got label %q, want its route alone", n.Node, n.Label)

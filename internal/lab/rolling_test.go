@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+)
+
+// rollingFronts put a balancer before Tomcats that gets on with a node which is
+// restarted: it tries the other one, and comes back within a second or so.
+var rollingFronts = map[string]func(testing.TB, []*Tomcat) string{
+	"apache": func(tb testing.TB, tomcats []*Tomcat) string {
+		front := apacheSticky
+		front.Method = "byrequests" // by busyness httpd avoids for long a node that was busy when it went
+		for _, t := range tomcats {
+			front.Servers = append(front.Servers, Server{Name: t.Name(), Addr: t.AJP(), FailTimeout: time.Second})
+		}
+		return Apache(tb, front).URL()
+	},
+	"haproxy": func(tb testing.TB, tomcats []*Tomcat) string {
+		front := HAProxyConfig{Cookie: "SRV insert indirect nocache", CheckPath: testPage, Redispatch: true, Retries: 1}
+		for _, t := range tomcats {
+			front.Servers = append(front.Servers, Server{Name: t.Name(), Addr: t.Addr()})
+		}
+		return HAProxy(tb, front).URL()
+	},
+}
+
+// A rolling restart of Tomcats that replicate throws nobody out.
+func TestRollingRestartReplicated(t *testing.T) {
+	for name, front := range rollingFronts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
+			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Terms{}, nil)
+			for i := range tomcats {
+				d.restart(i)
+				awaitReplication(t, tomcats)
+			}
+			r := d.end()
+			if r.Lost > 0 || r.Moved < 3 { // one goes, and both come back
+				t.Errorf("got %d lost of %d moved, want none of 3 or more", r.Lost, r.Moved)
+			}
+			for _, m := range r.Moves {
+				if m.Cause != gate.CauseRestart || !m.Kept() {
+					t.Errorf("got %+v, want a restart, and a session that was kept", m)
+				}
+			}
+			holds(t, r, "no session is lost", checks.Yes)
+			holds(t, r, "sessions keep what they hold", checks.Yes)
+			holds(t, r, "sessions stay while their node is well", checks.Yes)
+		})
+	}
+}
+
+// Without replication every restart costs the sessions of its node: that of the
+// first node, then both, for the first user has begun anew on the second.
+func TestRollingRestartAlone(t *testing.T) {
+	for name, front := range rollingFronts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair})
+			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Terms{}, nil)
+			for i := range tomcats {
+				d.restart(i)
+			}
+			r := d.end()
+			want := []string{"tomcat1", "tomcat2", "tomcat2"}
+			if r.Lost != len(want) || len(r.Moves) != len(want) {
+				t.Fatalf("got %d lost: %v, want %d", r.Lost, r.Moves, len(want))
+			}
+			for i, m := range r.Moves {
+				if m.From != want[i] || !m.Lost() || m.Cause != gate.CauseRestart || m.Allowed {
+					t.Errorf("got %+v, want one lost by the restart of %s", m, want[i])
+				}
+			}
+			holds(t, r, "no session is lost", checks.No)
+			if r.Verdict() != checks.Failing {
+				t.Errorf("got %s, want failing", r.Verdict())
+			}
+		})
+	}
+}
