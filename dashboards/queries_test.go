@@ -23,21 +23,23 @@ type asked struct {
 	named []string // labels that the panel shows
 }
 
-// variables is what Grafana puts in the place of variables. Windows are as short
-// as a test can wait.
-var variables = strings.NewReplacer(
-	"$cluster", "shop", "$node", ".*", "$objective", "0.999",
-	"$__rate_interval", "5s", "$__interval", "5s", "$__range", "5s",
-)
+// filled is what Grafana makes of an expression with variables. Windows are as
+// short as a test can wait.
+func filled(expr, cluster string) string {
+	return strings.NewReplacer(
+		"$cluster", cluster, "$node", ".*", "$objective", "0.999",
+		"$__rate_interval", "5s", "$__interval", "1m", "$__range", "1m",
+	).Replace(expr)
+}
 
 var legendLabel = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
 
-// queries are those of all panels and annotations.
-func queries(t *testing.T) []asked {
+// queries are those of all panels and annotations, about a cluster.
+func queries(t *testing.T, cluster string) []asked {
 	t.Helper()
 	var all []asked
 	add := func(where, expr, legend string) {
-		q := asked{where: where, expr: variables.Replace(expr)}
+		q := asked{where: where, expr: filled(expr, cluster)}
 		for _, match := range legendLabel.FindAllStringSubmatch(legend, -1) {
 			q.named = append(q.named, match[1])
 		}
@@ -119,7 +121,7 @@ func unknown(expr parser.Expr, metrics map[string][]string) []string {
 // than a panel.
 func TestQueriesNameWhatThereIs(t *testing.T) {
 	metrics := known(t)
-	for _, q := range queries(t) {
+	for _, q := range queries(t, "shop") {
 		if strings.Contains(q.expr, "$") {
 			t.Errorf("%s: %q has a variable that is not among the dashboard's", q.where, q.expr)
 			continue
@@ -144,7 +146,7 @@ func TestVariablesNameWhatThereIs(t *testing.T) {
 				t.Errorf("%s: %q is no query for the values of a label", v.Name, v.Definition)
 				continue
 			}
-			selector := parse(t, v.Name, variables.Replace(match[1])).(*parser.VectorSelector)
+			selector := parse(t, v.Name, filled(match[1], "shop")).(*parser.VectorSelector)
 			if wrong := unknown(selector, metrics); len(wrong) > 0 || !slices.Contains(metrics[selector.Name], match[2]) {
 				t.Errorf("%s asks for the label %s of %s: got labels %q, unknown %q", v.Name, match[2], match[1], metrics[selector.Name], wrong)
 			}
