@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/internal/config"
 	"stickwatch/internal/survey"
 )
 
@@ -35,8 +36,8 @@ func newInit(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [flags]",
 		Short: "Write a configuration, from the balancer's own file",
-		Long: `init reads the configuration of your balancer, asks the nodes that it finds there
-what they are, and writes a stickwatch.yml: every cluster with its nodes,
+		Long: `init reads the configuration of your balancer, asks the nodes that it finds
+there what they are, and writes a stickwatch.yml: every cluster with its nodes,
 weights, method, cookie and paths, and a comment wherever it had to guess. The
 guesses are told on standard error, too. Or it writes what flags say.
 
@@ -96,12 +97,12 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if err := o.mistakes(cmd); err != nil {
 		return err
 	}
-	target := newTarget(o.output, o.force)
-	if err := target.free(); err != nil { // before anybody is asked
-		return err
-	}
 	found, err := o.survey(cmd, c)
 	if err != nil {
+		return err
+	}
+	target := newTarget(o.output, o.force)
+	if err := target.free(); err != nil { // before anybody is asked
 		return err
 	}
 	if !o.offline {
@@ -152,6 +153,9 @@ func (o *initOptions) mistakes(cmd *cobra.Command) error {
 			errs = append(errs, fmt.Errorf("--%s: the file of --%s tells that: leave one of them out", flag, named[0]))
 		}
 	}
+	if len(named) > 0 {
+		errs = append(errs, o.besideFile())
+	}
 	switch {
 	case len(named) > 1:
 		errs = append(errs, fmt.Errorf("--%s and --%s: one file at a time", named[0], named[1]))
@@ -162,6 +166,17 @@ func (o *initOptions) mistakes(cmd *cobra.Command) error {
 			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
 	}
 	return errors.Join(errs...)
+}
+
+// besideFile holds those flags that go with a file to the rules of the
+// configuration which it will be.
+func (o *initOptions) besideFile() error {
+	f := config.Flags{Balancer: o.clusters.quick.Balancer, Profile: o.clusters.quick.Profile, Nodes: []string{"node=http://node"}}
+	if len(f.Balancer) == 0 {
+		f.Balancer = []string{"http://balancer"}
+	}
+	_, err := config.FromFlags(f)
+	return err
 }
 
 // named are the products whose file the call names.

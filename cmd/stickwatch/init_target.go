@@ -29,7 +29,7 @@ func (t target) free() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("writing %q: %w", t.file, err)
+		return fmt.Errorf("looking for %q: %w", t.file, err)
 	case info.IsDir():
 		return fmt.Errorf("%q is a directory: name the file in it with -o FILE", t.file)
 	case !t.replace:
@@ -50,7 +50,9 @@ func (t target) write(c console, text []byte, found *survey.Survey) error {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
 	file, err := os.OpenFile(t.file, mode, 0o644) //nolint:gosec // nothing in it is secret
-	if err != nil {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("writing %q: %w", t.file, e.Err)
+	} else if err != nil {
 		return fmt.Errorf("writing %q: %w", t.file, err)
 	}
 	_, err = file.Write(text)

@@ -171,7 +171,7 @@ func (d *draft) unknown(s *subject) {
 	if id != "" {
 		d.Session = append(d.Session, keyed{"id", id})
 	}
-	d.guess("session", "any page will do that opens a session; this one was not looked at for more than its cookies")
+	d.guess("session", "any page will do that opens a session: see whether this one does")
 }
 
 func (d *draft) noStatus() {

@@ -26,8 +26,9 @@ type sessionCookie struct {
 }
 
 // telling is the profiles that nodes can be recognised by, the most particular
-// first: an application may look like a later one, too.
-var telling = []string{"ebridge", "strategy-collaboration", "tomcat", "tomcat-msm", "generic"}
+// first: an application may look like a later one, too. None but those made for
+// stickwatch has the page of generic.
+var telling = []string{"generic", "ebridge", "strategy-collaboration", "tomcat", "tomcat-msm"}
 
 // recognise is what in a node's answers makes it an application of that profile;
 // "" when nothing does. The observation is of a node that was asked as one.
