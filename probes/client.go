@@ -46,6 +46,8 @@ func NewClient(t Target) *Client {
 			DialTLSContext:         d.dialTLS,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 64 << 10,
+			WriteBufferSize:        1 << 10, // each exchange has a connection of its own, and most say little
+			ReadBufferSize:         2 << 10,
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

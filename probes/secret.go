@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The lengths in bytes from which credentials are looked for in texts. What is
@@ -111,17 +112,30 @@ func (s *secrets) hider(spared map[string]bool) func(string) string {
 	}
 	// The longest first: an id is a part of its own cookie.
 	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	var pairs []string
 	texts = slices.Compact(texts)
-	for _, text := range texts {
+	replacer := sync.OnceValue(func() *strings.Replacer { return replacerOf(texts) }) // dear, and seldom needed
+	return func(text string) string {
+		if text == "" {
+			return ""
+		}
+		text = hideCut(text, texts)
+		if slices.ContainsFunc(texts, func(secret string) bool { return strings.Contains(text, secret) }) {
+			text = replacer().Replace(text)
+		}
+		return Clean(text, MaxValue)
+	}
+}
+
+// replacerOf puts fingerprints in the place of secrets, of which the first that
+// fits counts.
+func replacerOf(secrets []string) *strings.Replacer {
+	var pairs []string
+	for _, text := range secrets {
 		if len(text) <= MaxValue { // no text holds a longer one whole
 			pairs = append(pairs, text, string(FingerprintOf(text)))
 		}
 	}
-	replacer := strings.NewReplacer(pairs...)
-	return func(text string) string {
-		return Clean(replacer.Replace(hideCut(text, texts)), MaxValue)
-	}
+	return strings.NewReplacer(pairs...)
 }
 
 // hideCut hides the beginning of a secret with which a text ends that was cut.

@@ -97,8 +97,8 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// TestNobodyImports: commands are imported by nobody, the demo by its command,
-// the lab by tests alone, and the monitor knows no adapter.
+// TestNobodyImports: commands are imported by nobody, the demo by its command
+// and the benchmark, the lab by tests alone, and the monitor knows no adapter.
 func TestNobodyImports(t *testing.T) {
 	for name, p := range graph(t) {
 		for _, path := range p.Imports {
@@ -106,7 +106,7 @@ func TestNobodyImports(t *testing.T) {
 			case !ours(path):
 			case strings.HasPrefix(to, "cmd/"):
 				t.Errorf("%s imports %s: commands are imported by nobody", name, path)
-			case to == "internal/demo" && name != "cmd/stickwatch" && name != "internal/lab":
+			case to == "internal/demo" && !slices.Contains([]string{"cmd/stickwatch", "internal/lab", "internal/bench"}, name):
 				t.Errorf("%s imports %s: the demo is for its command and for tests", name, path)
 			case to == "internal/lab":
 				t.Errorf("%s imports %s: the lab is for tests", name, path)
@@ -128,7 +128,7 @@ var homes = map[string][]string{
 	"golang.org/x/term":                      {"cmd/stickwatch"},
 	"go.yaml.in/yaml/v4":                     {"internal/config"},
 	"github.com/invopop/jsonschema":          {"internal/config"},
-	"github.com/prometheus":                  {"internal/metrics", "internal/history"}, // a component owns its collectors
+	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // a component owns its collectors
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
 	"go.yaml.in/yaml/v2":                     {"internal/web"}, // the web configuration is exporter-toolkit's
 	"modernc.org/sqlite":                     {"internal/history"},

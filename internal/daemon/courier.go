@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,8 +31,19 @@ func newCourier(db *history.DB, live *metrics.Live, logger *slog.Logger) *courie
 }
 
 // exchange serves other receivers from now on. An attempt under way comes to its
-// end first.
-func (c *courier) exchange(receivers map[string]alerting.Notifier) {
+// end first. What waits for receivers that are no more becomes dead letters, or
+// it would wait forever.
+func (c *courier) exchange(ctx context.Context, receivers map[string]alerting.Notifier) error {
+	pending, err := c.history.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	receivers = maps.Clone(receivers)
+	for name := range pending {
+		if receivers[name] == nil {
+			receivers[name] = alerting.Gone{}
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.receivers = receivers
@@ -41,6 +53,7 @@ func (c *courier) exchange(receivers map[string]alerting.Notifier) {
 	if c.leave != nil {
 		c.leave()
 	}
+	return nil
 }
 
 // wake tells that there may be something to deliver.

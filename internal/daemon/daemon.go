@@ -104,7 +104,9 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	d.courier = newCourier(d.history, d.metrics, d.logger)
-	d.courier.exchange(notifiers)
+	if err := d.courier.exchange(ctx, notifiers); err != nil {
+		return err
+	}
 	d.registry = newRegistry(d.history, d.metrics, d.courier.wake, d.logger, rulesOf(cfg), past)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})

@@ -114,6 +114,8 @@ func (r *registry) tell(at time.Time, i alerting.Incident) {
 			r.logger.Warn("incident fires", args...)
 		case e.Kind == alerting.EventResolved:
 			r.logger.Info("incident resolved", append(args, "lasted", i.Duration(at).Round(time.Second))...)
+		case e.Kind == alerting.EventMerged && i.MergedInto != "":
+			r.logger.Info("incident merged", append(args, "into", i.MergedInto)...)
 		}
 	}
 }

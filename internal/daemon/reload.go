@@ -15,10 +15,10 @@ import (
 // Reload reads the configuration again and puts it in force. It is judged whole
 // before anything of the old one ends; clusters of which it says the same keep
 // their canaries and their rhythm. An error leaves everything as it was.
-func (d *Daemon) Reload(context.Context) error {
+func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	err := d.reload()
+	err := d.reload(ctx)
 	d.metrics.Reloaded(time.Now(), err)
 	if err == nil {
 		d.logger.Info("configuration reloaded", "clusters", len(d.watch.Load().watchers))
@@ -26,7 +26,7 @@ func (d *Daemon) Reload(context.Context) error {
 	return err
 }
 
-func (d *Daemon) reload() error {
+func (d *Daemon) reload(ctx context.Context) error {
 	old := d.watch.Load()
 	cfg, err := d.config.Load()
 	if err != nil {
@@ -39,6 +39,9 @@ func (d *Daemon) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := d.courier.exchange(ctx, notifiers); err != nil {
+		return err
+	}
 	next := d.succeed(old, cfg)
 	if err := d.schedule.Set(d.jobs(next)); err != nil {
 		return err
@@ -46,7 +49,6 @@ func (d *Daemon) reload() error {
 	d.watch.Store(next)
 	d.registry.configure(rulesOf(cfg))
 	d.registry.watch(names(cfg))
-	d.courier.exchange(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	for _, one := range old.watchers {
 		if next.of(one.Cluster().Name) != one {

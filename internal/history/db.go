@@ -123,7 +123,7 @@ func open(ctx context.Context, c Config) (*DB, error) {
 		Reader: reader, config: c, writer: writer, queue: queue{bound: c.Queue}, big: big,
 		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
 	}
-	if err := db.loadTargets(ctx); err != nil {
+	if err := errors.Join(db.loadTargets(ctx), db.endClaims(ctx)); err != nil {
 		return nil, errors.Join(err, db.Close(ctx))
 	}
 	return db, nil

@@ -27,6 +27,15 @@ func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
 	return err
 }
 
+// endClaims ends those of the daemon before this one: whoever held them has
+// died, and a notice should not wait for what is left of its lease.
+func (db *DB) endClaims(ctx context.Context) error {
+	return db.durably(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, releaseNotices)
+		return err
+	})
+}
+
 // Claim takes the oldest notice of a receiver that is due and waits for no
 // earlier one of its incident, for a lease beginning now; ok is false when there
 // is none. The notice knows its attempts, this one included, and the thread of

@@ -99,8 +99,9 @@ const (
 	ORDER BY n.seq LIMIT 1`
 	claimNotice = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
 	RETURNING attempts, body`
-	selectThread  = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
-	deliverNotice = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
+	selectThread   = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
+	releaseNotices = `UPDATE notices SET leased = 0 WHERE state = 'pending' AND leased > 0`
+	deliverNotice  = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
 	RETURNING receiver, incident`
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)
 	ON CONFLICT (receiver, incident) DO UPDATE SET thread = excluded.thread, at = excluded.at`

@@ -115,11 +115,12 @@ func (s *Schedule) remove(key string) {
 	}
 }
 
-// phase is where in its interval a job runs, in [0, every).
+// phase is where in its interval a job runs. The last tenth is left free, so that
+// the first run of all jobs is over within the interval.
 func phase(key string, every time.Duration) time.Duration {
 	h := fnv.New64a()
 	h.Write([]byte(key))
-	return time.Duration(h.Sum64() % uint64(every))
+	return time.Duration(h.Sum64() % uint64(every-every/10))
 }
 
 // begin runs a job that is due, unless it still runs.

@@ -1,0 +1,123 @@
+// Bench measures a daemon under load: many clusters, probed by the built binary
+// in a process of its own, which are served by another one.
+//
+//	go run ./internal/bench
+//	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
+//
+// It prints what the README tells: how soon the first sweep was done, how late
+// the schedule was, and what processor time and memory the daemon took.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// options say what is measured. A target is a node or a balancer.
+type options struct {
+	clusters, nodes int
+	every, length   time.Duration
+	binary          string // "": build it
+	targets         bool   // be the process that serves them
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.clusters, "clusters", 100, "how many clusters")
+	flag.IntVar(&o.nodes, "nodes", 4, "how many nodes each has, beside its balancer")
+	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
+	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
+	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
+	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	run := o.measure
+	if o.targets {
+		run = o.serveTargets
+	}
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// measure runs a daemon over targets for a while, and prints what it took.
+func (o options) measure(ctx context.Context) error {
+	folder, err := os.MkdirTemp("", "stickwatch-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	if o.binary == "" {
+		o.binary = filepath.Join(folder, "stickwatch")
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {
+			return fmt.Errorf("building the daemon: %w\n%s", err, out)
+		}
+	}
+	clusters, end, err := o.startTargets(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	file := filepath.Join(folder, "stickwatch.yml")
+	if err := os.WriteFile(file, []byte(o.file(folder)+clusters), 0o600); err != nil {
+		return err
+	}
+	d, err := startDaemon(ctx, o.binary, file)
+	if err != nil {
+		return err
+	}
+	defer d.end()
+	return o.report(ctx, d, filepath.Join(folder, "history.db"))
+}
+
+// file is the configuration but for its clusters.
+func (o options) file(folder string) string {
+	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s/history.db\"}\n"+
+		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\nclusters:\n", folder, o.every)
+}
+
+// startTargets starts this program as the one that serves the targets, and
+// returns the configuration of their clusters.
+func (o options) startTargets(ctx context.Context) (clusters string, end func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-targets", fmt.Sprint("-clusters=", o.clusters), fmt.Sprint("-nodes=", o.nodes))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	end = func() {
+		_ = in.Close() // which is how it is told
+		_ = cmd.Wait()
+	}
+	var b strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() == ready {
+			return b.String(), end, nil
+		}
+		b.WriteString(lines.Text() + "\n")
+	}
+	end()
+	return "", nil, fmt.Errorf("starting the targets: %w", io.ErrUnexpectedEOF)
+}
