@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,7 @@ import (
 )
 
 func newCheck(c console) *cobra.Command {
-	var file string
+	var file, receiver string
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
@@ -17,26 +18,41 @@ func newCheck(c console) *cobra.Command {
 		Long: `check reads a configuration and tells everything that is wrong with it at once:
 file, line, column, the path of the key, and what was expected. It asks nobody
 on the network. With --schema it prints the JSON Schema of the file instead, for
-editors.
+editors. With --notify it sends a test message to a receiver of the file, and
+then that it is over, as those of an incident.
 
 Exit status:
-  0  the file is valid
-  2  it is not, or cannot be read`,
+  0  the file is valid, or the receiver has the message
+  1  the receiver does not have it
+  2  the file is not valid, or cannot be read`,
 		Example: `  stickwatch check
   stickwatch check -c /etc/stickwatch/stickwatch.yml
   # for an editor: # yaml-language-server: $schema=stickwatch.schema.json
-  stickwatch check --schema > stickwatch.schema.json`,
+  stickwatch check --schema > stickwatch.schema.json
+  # does the channel get what it should?
+  stickwatch check --notify ops`,
 		Args: noArguments(func(arg string) string { return "stickwatch check -c " + arg }),
-		RunE: func(*cobra.Command, []string) error {
-			if schema {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			notify := cmd.Flags().Changed("notify")
+			switch {
+			case notify && nothing(receiver):
+				return emptyFlag("notify")
+			case notify && schema:
+				return errors.New("--notify and --schema: one at a time")
+			case notify:
+				return testReceiver(cmd.Context(), c, file, receiver)
+			case schema:
 				return printSchema(c)
+			default:
+				return checkFile(c, file)
 			}
-			return checkFile(c, file)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "configuration `FILE`")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the file")
-	explain(cmd, section{"Flags", []string{"config", "schema"}})
+	cmd.Flags().StringVar(&receiver, "notify", "", "send a test message to the `RECEIVER` of the file")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	explain(cmd, section{"Flags", []string{"config", "schema", "notify"}})
 	return cmd
 }
 

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// An apiClient asks the API of a daemon, as somebody if need be.
+type apiClient struct {
+	base     url.URL // without userinfo; a path is where a proxy has the daemon
+	username string  // "": nobody in particular
+	password string
+	http     *http.Client
+}
+
+// Bounds of a call.
+const (
+	apiPatience = 30 * time.Second
+	maxAnswer   = 16 << 20 // bytes
+)
+
+// newAPIClient returns a client of the daemon at base, which it believes to be
+// the one if its certificate is of the authorities in roots; nil: those of the
+// system.
+func newAPIClient(base url.URL, roots *x509.CertPool) *apiClient {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &apiClient{base: base, http: &http.Client{
+		Transport: transport,
+		Timeout:   apiPatience,
+		// The API redirects nobody; who does has no business with passwords.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// call sends in as JSON, unless it is nil, and decodes the answer into out,
+// unless that is nil. The path may have a query. Errors say what to do, and show
+// no password; a refusal is an apiRefusal.
+func (a *apiClient) call(ctx context.Context, method, path string, in, out any) error {
+	req, err := a.request(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	res, err := a.http.Do(req)
+	if err != nil {
+		return a.unreachable(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return a.unreachable(err)
+	case len(body) > maxAnswer:
+		return fmt.Errorf("reading the answer of %s: it has more than %d bytes", a, maxAnswer)
+	case res.StatusCode/100 != 2:
+		return a.refusal(res, body)
+	case out == nil:
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("reading the answer of %s, which may be no stickwatch: %w", a, err)
+	}
+	return nil
+}
+
+func (a *apiClient) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	ref, err := url.Parse(path)
+	if err != nil {
+		return nil, fmt.Errorf("asking for %q: %w", path, err)
+	}
+	at := a.base.JoinPath(ref.EscapedPath())
+	at.RawQuery = ref.RawQuery
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("asking for %q: %w", path, err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("User-Agent", "stickwatch/"+versionText())
+	if a.username != "" {
+		req.SetBasicAuth(a.username, a.password)
+	}
+	return req, nil
+}
+
+// String is where the daemon is.
+func (a *apiClient) String() string { return a.base.String() }
+
+// unreachable tells why there is no answer, and what to do.
+func (a *apiClient) unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // it repeats the URL
+	}
+	var advice string
+	switch {
+	case isA[*tls.CertificateVerificationError](err):
+		advice = "name the authority of its certificate with --ca-file FILE"
+	case isA[tls.RecordHeaderError](err):
+		advice = "it speaks no TLS: give --server http://" + a.base.Host
+	default:
+		advice = "start one with `stickwatch serve`, or name it with --server URL"
+	}
+	return fmt.Errorf("asking the daemon at %s: %w: %s", a, err, advice)
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// An apiRefusal is an answer that is no success.
+type apiRefusal struct {
+	status int // of HTTP
+	detail string
+}
+
+func (r apiRefusal) Error() string { return r.detail }
+
+// refusal is why the daemon did not do what it was asked for: the detail of a
+// problem as RFC 9457 has it, or what the status means where something else
+// answered.
+func (a *apiClient) refusal(res *http.Response, body []byte) error {
+	var problem struct{ Title, Detail string }
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
+		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), maxField)
+		return apiRefusal{res.StatusCode, "the daemon refuses: " + said}
+	}
+	refused := func(advice string) error {
+		return apiRefusal{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}
+	}
+	switch {
+	case res.StatusCode == http.StatusUnauthorized && a.username == "":
+		return refused("say who you are with --username NAME --password-file FILE")
+	case res.StatusCode == http.StatusUnauthorized:
+		return refused("it does not take that password of " + name(a.username))
+	case bytes.Contains(body, []byte("HTTP request to an HTTPS server")):
+		return refused("it speaks TLS: give --server https://" + a.base.Host)
+	default:
+		return refused("is that a stickwatch? Name the daemon with --server URL")
+	}
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+)
+
+// historyOptions are the flags of history.
+type historyOptions struct {
+	config, file string
+	clusters     []string
+	since, until setting[time.Time]
+	output       setting[string]
+	now          time.Time
+}
+
+// Flags of history.
+var (
+	whichHistory = section{"Which history", []string{"config", "file"}}
+	whatHistory  = section{"What of it", []string{"cluster", "since", "until"}}
+	howHistory   = section{"How to show it", []string{"output"}}
+)
+
+func newHistory(c console) *cobra.Command {
+	now := time.Now()
+	o := historyOptions{
+		since: newSetting("", before(now)), until: newSetting("", before(now)), now: now,
+		output: newSetting(listFormats[0], oneOf(listFormats)),
+	}
+	cmd := &cobra.Command{
+		Use:   "history [flags] [INCIDENT]",
+		Short: "Tell what was: incidents, uptime, sessions that moved",
+		Long: `history reads the file in which serve keeps what it sees, also while that runs:
+for each cluster the uptime of nodes, balancers, dependencies and canaries, the
+incidents, the sessions that changed their node, and the deployments. Of an
+incident that is named by its id it tells everything, and how it came about.
+
+It asks nobody on the network. Exit status:
+  0  it was told
+  1  the history cannot be read, or has no such incident
+  2  wrong usage or configuration`,
+		Example: `  stickwatch history
+  stickwatch history --cluster shop --since 7d
+  stickwatch history --since 2026-11-01 --until 2026-12-01 -o json
+  # everything about one of the incidents that were listed
+  stickwatch history 20261101T071003123-1a2b3c4d
+  # of a daemon that runs in another folder
+  stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%q: one incident at a time, and it is %q", name(args[1]), name(args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.mistakes(cmd, args); err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), c, args)
+		},
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *historyOptions) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, for where its history is")
+	flags.StringVar(&o.file, "file", "", "the history's `FILE` itself, without a configuration")
+	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
+	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
+	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
+	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	offer(cmd, "output", listFormats...)
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	_ = cmd.MarkFlagFilename("file", "db")
+	explain(cmd, whichHistory, whatHistory, howHistory)
+}
+
+// mistakes are what is wrong before any file is looked at.
+func (o *historyOptions) mistakes(cmd *cobra.Command, args []string) error {
+	errs := []error{o.since.mistake("since"), o.until.mistake("until"), o.output.mistake("output")}
+	if cmd.Flags().Changed("file") && nothing(o.file) {
+		errs = append(errs, emptyFlag("file"))
+	}
+	if len(changed(cmd, whichHistory)) > 1 {
+		errs = append(errs, errors.New("--config names a history, and so does --file: leave one of them out"))
+	}
+	if slices.ContainsFunc(o.clusters, nothing) {
+		errs = append(errs, emptyFlag("cluster"))
+	}
+	if of := changed(cmd, whatHistory); len(args) > 0 && len(of) > 0 {
+		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], name(args[0])))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if span := o.span(); !span.From.Before(span.To) {
+		return fmt.Errorf("--since must be before --until: got %s and %s", span.From.Format(time.RFC3339), span.To.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// span is the time that is asked about.
+func (o *historyOptions) span() checks.Span {
+	span := checks.Span{From: o.since.value, To: o.until.value}
+	if o.until.text == "" {
+		span.To = o.now
+	}
+	if o.since.text == "" {
+		span.From = span.To.Add(-24 * time.Hour)
+	}
+	return span
+}
+
+func (o *historyOptions) run(ctx context.Context, c console, args []string) error {
+	reader, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	if len(args) > 0 {
+		return o.showIncident(ctx, c, reader, args[0])
+	}
+	names, err := o.choose(ctx, reader)
+	if err != nil {
+		return err
+	}
+	pasts := make([]past, 0, len(names))
+	for _, cluster := range names {
+		p, err := readPast(ctx, reader, cluster, o.span())
+		if err != nil {
+			return exitError{exitFinding, err}
+		}
+		pasts = append(pasts, p)
+	}
+	return o.showPasts(c, pasts)
+}
+
+// open opens the history that the flags name.
+func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
+	path, daemon := o.file, "stickwatch serve"
+	if path == "" {
+		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
+		if err != nil {
+			return nil, err
+		}
+		path = cfg.History.Path
+		if o.config != defaultFile {
+			daemon += " -c " + o.config
+		}
+	}
+	if err := readable(path, daemon); err != nil {
+		return nil, exitError{exitFinding, err}
+	}
+	reader, err := history.OpenReader(ctx, path)
+	if err != nil {
+		return nil, exitError{exitFinding, err}
+	}
+	return reader, nil
+}
+
+// readable tells what to do about a history that is not there, or is not for
+// everybody: SQLite's own words for both are "unable to open database file".
+func readable(path, daemon string) error {
+	file, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no history %q: `%s` begins it; if that runs in another folder, name the file with --file FILE", path, daemon)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the history %q is for who runs `%s` alone: ask as that user, or the daemon's page and API", path, daemon)
+	case err != nil:
+		return fmt.Errorf("opening the history: %w", err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return fmt.Errorf("%q is a directory: name the file in it with --file FILE", path)
+	}
+	return nil
+}
+
+// choose returns the clusters of the history that --cluster names; all when it
+// names none.
+func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]string, error) {
+	all, err := r.Clusters(ctx)
+	if err != nil {
+		return nil, exitError{exitFinding, err}
+	}
+	if len(o.clusters) == 0 {
+		return all, nil
+	}
+	var chosen []string
+	var errs []error
+	for _, wanted := range o.clusters {
+		switch {
+		case !slices.Contains(all, wanted):
+			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", name(wanted), names(all)))
+		case !slices.Contains(chosen, wanted):
+			chosen = append(chosen, wanted)
+		}
+	}
+	return chosen, errors.Join(errs...)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// maxListed bounds the incidents, moves and deployments that a table lists.
+const maxListed = 20
+
+// past writes what was of a cluster.
+func (s *sheet) past(p past, days calendar) {
+	s.paragraph("", "  ", span{strong, name(p.cluster)},
+		span{plain, fmt.Sprintf("  %s to %s", days.minute(p.span.From), days.minute(p.span.To))},
+		span{faint, days.now.Format(" MST")})
+	s.uptimes(p.uptimes)
+	s.incidents(p.incidents, days)
+	s.moves(p.moves, days)
+	s.deployments(p.deployments, days)
+}
+
+// heading begins a part of a past.
+func (s *sheet) heading(title string, spans ...span) {
+	s.blank()
+	s.paragraph("", "  ", append([]span{{strong, title}}, spans...)...)
+}
+
+func (s *sheet) uptimes(uptimes []checks.Uptime) {
+	if len(uptimes) == 0 {
+		s.heading("Uptime", span{plain, "  nothing was probed"})
+		return
+	}
+	s.heading("Uptime")
+	rows := make([][]span, len(uptimes))
+	for i, u := range uptimes {
+		m, detail := good, count(u.Probes, "probe", "probes")
+		if u.Failed > 0 {
+			m = warn
+			detail = fmt.Sprintf("%d of %s failed, for %s at the longest", u.Failed, detail, spell(u.Longest))
+		}
+		rows[i] = []span{{faint, string(u.Kind)}, {plain, name(u.Name)}, marked(m, percent(u)), {faint, detail}}
+	}
+	s.matrix(rows)
+}
+
+// percent is how much of the probes were answered well. It is 100 only if all
+// were.
+func percent(u checks.Uptime) string {
+	share := math.Floor(u.Ratio*100_000) / 1000
+	if u.Failed > 0 {
+		share = min(share, 99.999)
+	}
+	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
+}
+
+func (s *sheet) incidents(incidents []alerting.Incident, days calendar) {
+	open := 0
+	for _, i := range incidents {
+		if i.State != alerting.Resolved {
+			open++
+		}
+	}
+	s.heading("Incidents", span{plain, "  " + total(len(incidents), partly(open, "going on"))})
+	for _, i := range first(incidents) {
+		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		s.paragraph("  ", "    ", spans...)
+		s.paragraph("    ", "    ", span{plain, strings.Join(course(i, days), ", ")}, span{faint, "  " + i.ID})
+	}
+	s.more(len(incidents))
+}
+
+// course is how an incident went, in a few words.
+func course(i alerting.Incident, days calendar) []string {
+	words := []string{days.at(i.Started), "lasted " + spell(i.Duration(days.now))}
+	if i.State != alerting.Resolved {
+		words = []string{"since " + words[0], string(i.State) + " for " + spell(i.Duration(days.now))}
+	}
+	if i.Flapping {
+		words = append(words, "came and went")
+	}
+	if i.Silenced != "" {
+		words = append(words, "silenced")
+	}
+	if i.MergedInto != "" {
+		words = append(words, "part of "+i.MergedInto)
+	}
+	if i.Fired.IsZero() && i.State == alerting.Resolved {
+		words = append(words, "nobody was told")
+	}
+	return words
+}
+
+func (s *sheet) moves(moves []checks.Move, days calendar) {
+	lost := 0
+	for _, m := range moves {
+		if !m.Kept {
+			lost++
+		}
+	}
+	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), partly(lost, "lost"))})
+	for _, m := range first(moves) {
+		fate := marked(good, "kept")
+		if !m.Kept {
+			fate = marked(bad, "lost")
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), name(m.From), name(m.To))},
+			fate, span{faint, "  " + string(m.Session)}, span{plain, "  " + prose(m.Cause)})
+	}
+	s.more(len(moves))
+}
+
+func (s *sheet) deployments(deployments []checks.Deployment, days calendar) {
+	s.heading("Deployments", span{plain, "  " + total(len(deployments), "")})
+	newest := slices.Clone(deployments)
+	slices.Reverse(newest)
+	for _, d := range first(newest) {
+		length := "goes on"
+		if !d.To.IsZero() {
+			length = spell(d.To.Sub(d.From))
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), prose(d.Name))}, span{faint, "  " + length})
+	}
+	s.more(len(deployments))
+}
+
+// first are the elements of a list that a table shows.
+func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
+
+// more tells how many elements of n a table does not show.
+func (s *sheet) more(n int) {
+	if n > maxListed {
+		s.paragraph("  ", "  ", span{faint, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
+	}
+}
+
+// maxRead is how many rows a history reads of a list.
+const maxRead = 10_000
+
+// total is how many there are, and which part of them; "": none worth telling.
+func total(n int, part string) string {
+	switch {
+	case n == 0:
+		return "none"
+	case n >= maxRead:
+		part = "the newest; there may be more"
+	}
+	if part == "" {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%d (%s)", n, part)
+}
+
+// partly counts what there is of a kind; "": nothing.
+func partly(n int, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

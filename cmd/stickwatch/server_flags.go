@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
+)
+
+// serverFlags say which daemon a command talks to, and as whom.
+type serverFlags struct {
+	server       setting[*url.URL] // nil: the one of the configuration
+	username     string
+	passwordFile string
+	caFile       string
+}
+
+// whichServer are the flags of serverFlags.
+var whichServer = section{"Which daemon", []string{"server", "username", "password-file", "ca-file"}}
+
+// defaultServer is where serve answers if nobody says otherwise.
+const defaultServer = "127.0.0.1:9748"
+
+func (f *serverFlags) register(cmd *cobra.Command) {
+	f.server = newSetting("", serverURL)
+	flags := cmd.Flags()
+	flags.Var(&f.server, "server", "the daemon's `URL`, which may have user:password@ (default: listen of the file, else http://"+defaultServer+")")
+	flags.StringVar(&f.username, "username", "", "the `NAME` of a user that its --web.config.file knows")
+	flags.StringVar(&f.passwordFile, "password-file", "", "`FILE` with that user's password")
+	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authority, in PEM, that its certificate is of")
+}
+
+// serverURL parses where a daemon is.
+func serverURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("a URL such as http://" + defaultServer + " or https://stickwatch.example")
+	}
+	return u, nil
+}
+
+// mistakes are what is wrong before any file is looked at.
+func (f *serverFlags) mistakes(cmd *cobra.Command) error {
+	var errs []error
+	if err := f.server.mistake("server"); err != nil {
+		f.server.text = hidePassword(f.server.text)
+		errs = append(errs, f.server.mistake("server"))
+	}
+	for _, flag := range []struct{ name, value string }{
+		{"username", f.username}, {"password-file", f.passwordFile}, {"ca-file", f.caFile},
+	} {
+		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+			errs = append(errs, emptyFlag(flag.name))
+		}
+	}
+	inURL := f.server.value != nil && f.server.value.User != nil
+	switch {
+	case inURL && f.username+f.passwordFile != "":
+		errs = append(errs, errors.New("--server: names a user, and so do --username and --password-file: leave one of them out"))
+	case (f.username == "") != (f.passwordFile == ""):
+		errs = append(errs, errors.New("--username and --password-file go together"))
+	}
+	return errors.Join(errs...)
+}
+
+// hidePassword is a URL that may not be one, without what stands before its "@".
+func hidePassword(text string) string {
+	if _, after, ok := strings.Cut(text, "@"); ok {
+		return "***@" + after
+	}
+	return text
+}
+
+// client returns a client of the daemon that the flags name, else of the one
+// that listens there; "": nothing is known of that.
+func (f *serverFlags) client(listen string) (*apiClient, error) {
+	roots, err := f.roots()
+	if err != nil {
+		return nil, err
+	}
+	base := f.server.value
+	if base == nil {
+		base = &url.URL{Scheme: "http", Host: dialable(cmp.Or(listen, defaultServer))}
+		if f.caFile != "" {
+			base.Scheme = "https"
+		}
+	}
+	bare := *base
+	bare.User = nil
+	client := newAPIClient(bare, roots)
+	if base.User != nil {
+		client.username = base.User.Username()
+		client.password, _ = base.User.Password()
+	}
+	if f.username != "" {
+		client.username = f.username
+		client.password, err = readPassword(f.passwordFile)
+	}
+	return client, err
+}
+
+// roots are the authorities of --ca-file; nil: those of the system.
+func (f *serverFlags) roots() (*x509.CertPool, error) {
+	if f.caFile == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(f.caFile)
+	if err != nil {
+		return nil, fmt.Errorf("--ca-file: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("--ca-file: there is no certificate in PEM in %q", f.caFile)
+	}
+	return roots, nil
+}
+
+// readPassword is the first line of a file.
+func readPassword(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--password-file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if line == "" {
+		return "", fmt.Errorf("--password-file: the first line of %q is empty", file)
+	}
+	return line, nil
+}
+
+// dialable is an address to listen at as one to go to: who listens at every
+// address of the machine is found at this one.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// listenOf is where the daemon of a configuration listens; "" when no file is
+// named and there is none of the usual name. An error says that --server does
+// without the file.
+func listenOf(cmd *cobra.Command, file string) (string, error) {
+	if !cmd.Flags().Changed("config") {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+	}
+	cfg, err := loadFile(file, "name one with -c FILE, or the daemon with --server URL")
+	if _, ok := errors.AsType[config.Problems](err); ok {
+		return "", errors.Join(err, errors.New("where the daemon listens is read from that file: --server URL does without it"))
+	}
+	if err != nil {
+		return "", err
+	}
+	return cfg.Listen, nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+)
+
+func newSilence(c console) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "silence COMMAND",
+		Short: "Tell nobody of what is expected: a maintenance window",
+		Long: `silence asks a running daemon to tell nobody of some findings for a while: those
+of a cluster, a node or a code, or what they have in common. They are still
+watched, recorded and shown; an incident that outlives its silence is told then,
+and who knows of an incident is told of its end.
+
+Windows that come again every week are written in the configuration, under
+maintenance.`,
+		Example: `  stickwatch silence add --cluster shop --node node2 --for 20m \
+      --reason "deploy 4.2"
+  stickwatch silence list
+  stickwatch silence expire ca3kq7d2m4xy`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknown("command", "silence "+args[0], []string{"silence add", "silence list", "silence expire"}, "stickwatch silence --help")
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	explain(cmd)
+	cmd.AddGroup(&cobra.Group{ID: groupLook, Title: "Commands"})
+	for _, sub := range []*cobra.Command{newSilenceAdd(c), newSilenceList(c), newSilenceExpire(c)} {
+		sub.GroupID = groupLook
+		sub.DisableFlagsInUseLine = true
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+// daemonFlags say which daemon a command talks to, by a file if need be.
+type daemonFlags struct {
+	file   string
+	server serverFlags
+}
+
+// whichDaemon are the flags of daemonFlags.
+var whichDaemon = section{whichServer.title, append(slices.Clone(whichServer.names), "config")}
+
+func (f *daemonFlags) register(cmd *cobra.Command) {
+	f.server.register(cmd)
+	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "the daemon's configuration `FILE`, read for where it listens")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+}
+
+// client returns a client of the daemon.
+func (f *daemonFlags) client(cmd *cobra.Command) (*apiClient, error) {
+	if f.server.server.value != nil {
+		return f.server.client("")
+	}
+	listen, err := listenOf(cmd, f.file)
+	if err != nil {
+		return nil, err
+	}
+	return f.server.client(listen)
+}
+
+// silencesPath is where the API has silences.
+const silencesPath = "/api/v1/silences"
+
+// An askedSilence is what the API takes.
+type askedSilence struct {
+	Cluster  string `json:"cluster"`
+	Node     string `json:"node"`
+	Code     string `json:"code"`
+	Reason   string `json:"reason"`
+	Author   string `json:"author"`
+	From     string `json:"from"`     // RFC 3339; "": now
+	To       string `json:"to"`       // RFC 3339; or
+	Duration string `json:"duration"` // from From
+}
+
+// A wireSilence is a silence in JSON, as the API has it.
+type wireSilence struct {
+	ID      string      `json:"id"`
+	Cluster string      `json:"cluster"` // "": every cluster
+	Node    string      `json:"node"`    // "": every node, and what is about none
+	Code    checks.Code `json:"code"`    // "": every code
+	Reason  string      `json:"reason"`
+	Author  string      `json:"author"`
+	From    time.Time   `json:"from"`
+	To      time.Time   `json:"to"`
+	Active  bool        `json:"active"`
+}

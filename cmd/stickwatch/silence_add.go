@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+)
+
+// silenceOptions are the flags of silence add.
+type silenceOptions struct {
+	daemon              daemonFlags
+	cluster, node, code string
+	all                 bool
+	length              setting[time.Duration]
+	from, until         setting[time.Time]
+	reason, author      string
+}
+
+// Flags of silence add.
+var (
+	whatSilenced = section{"What nobody is told of", []string{"cluster", "node", "code", "all"}}
+	whenSilenced = section{"When", []string{"for", "until", "from"}}
+	whySilenced  = section{"Why", []string{"reason", "author"}}
+)
+
+func newSilenceAdd(c console) *cobra.Command {
+	o := silenceOptions{length: newSetting("", days), from: newSetting("", instant), until: newSetting("", instant)}
+	cmd := &cobra.Command{
+		Use:   "add [flags]",
+		Short: "Silence a cluster, a node or a code for a while",
+		Long: `add begins a silence, or plans one with --from, and prints its id. Of --cluster,
+--node and --code, all that are given must fit a finding; a silence of a node
+says nothing about a finding that names several.
+
+Exit status:
+  0  the daemon keeps the silence
+  1  it refuses, or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch silence add --cluster shop --node node2 --for 20m \
+      --reason "deploy 4.2"
+  # planned; the time is of this machine's zone
+  stickwatch silence add --cluster shop --from "2026-11-01 22:00" --for 2h
+  # around a deployment, in a script
+  id=$(stickwatch silence add --cluster shop --for 1h) &&
+      ./deploy && stickwatch silence expire "$id"
+  # a daemon elsewhere, which has users
+  stickwatch silence add --code slow --for 7d \
+      --server https://watch.example --username ops --password-file ops.password`,
+		Args: noArguments(func(arg string) string { return "stickwatch silence add --cluster " + arg }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.cluster, "cluster", "", "findings of the cluster of this `NAME`")
+	flags.StringVar(&o.node, "node", "", "findings about this `NODE` alone")
+	flags.StringVar(&o.code, "code", "", "findings of this `CODE` (see: stickwatch help findings)")
+	flags.BoolVar(&o.all, "all", false, "everything")
+	flags.Var(&o.length, "for", "a `DURATION`, such as 20m, 2h or 7d; 90 days at most")
+	flags.Var(&o.until, "until", "its end instead, a `TIME`")
+	flags.Var(&o.from, "from", "its beginning, a `TIME` (default: now)")
+	flags.StringVar(&o.reason, "reason", "", "a few `WORDS`, for who wonders")
+	flags.StringVar(&o.author, "author", "", "a `NAME` (default: the user that the daemon knows, else $USER)")
+	offer(cmd, "code", codes()...)
+	o.daemon.register(cmd)
+	explain(cmd, whatSilenced, whenSilenced, whySilenced, whichDaemon)
+	return cmd
+}
+
+func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
+	if err := o.mistakes(cmd); err != nil {
+		return err
+	}
+	client, err := o.daemon.client(cmd)
+	if err != nil {
+		return err
+	}
+	var added wireSilence
+	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.asked(c, client.username), &added); err != nil {
+		return exitError{exitFinding, err}
+	}
+	if _, err := fmt.Fprintln(c.out, name(added.ID)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.err, "%s: nobody is told %s\n", added.about(), added.when(time.Now()))
+	return err
+}
+
+// asked is what the daemon is asked for. A daemon that knows the user takes that
+// for the author.
+func (o *silenceOptions) asked(c console, username string) askedSilence {
+	asked := askedSilence{
+		Cluster: o.cluster, Node: o.node, Code: o.code, Reason: o.reason, Author: o.author,
+		From: wireTime(o.from.value), To: wireTime(o.until.value),
+	}
+	if asked.Author == "" && username == "" {
+		asked.Author = variable(c.environ, "USER")
+	}
+	if o.length.value > 0 {
+		asked.Duration = o.length.value.String()
+	}
+	return asked
+}
+
+// variable is the value of an environment variable; "" when it is not set.
+func variable(environ []string, name string) string {
+	for _, pair := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// mistakes are what is wrong before anybody is asked.
+func (o *silenceOptions) mistakes(cmd *cobra.Command) error {
+	errs := []error{o.length.mistake("for"), o.until.mistake("until"), o.from.mistake("from")}
+	for _, flag := range []struct{ name, value string }{
+		{"cluster", o.cluster}, {"node", o.node}, {"code", o.code}, {"reason", o.reason}, {"author", o.author},
+	} {
+		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+			errs = append(errs, emptyFlag(flag.name))
+		}
+	}
+	if o.code != "" && !checks.Known(checks.Code(o.code)) {
+		errs = append(errs, fmt.Errorf("--code: %w", unknown("finding", o.code, codes(), "stickwatch help findings")))
+	}
+	chosen := len(changed(cmd, section{names: []string{"cluster", "node", "code"}})) > 0
+	switch {
+	case o.all && chosen:
+		errs = append(errs, errors.New("--all is everything: leave it out, or --cluster, --node and --code"))
+	case !o.all && !chosen:
+		errs = append(errs, errors.New("nothing says what to be silent about: give --cluster, --node or --code, or --all for everything"))
+	}
+	switch {
+	case o.length.text != "" && o.until.text != "":
+		errs = append(errs, errors.New("--for and --until: leave one of them out"))
+	case cmp.Or(o.length.text, o.until.text) == "":
+		errs = append(errs, errors.New("nothing says how long: give --for DURATION or --until TIME"))
+	}
+	return errors.Join(append(errs, o.daemon.server.mistakes(cmd))...)
+}

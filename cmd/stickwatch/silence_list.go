@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// A wireSilences is what the API lists, and what -o json prints.
+type wireSilences struct {
+	Schema   int           `json:"schema"`
+	Silences []wireSilence `json:"silences"`
+}
+
+// listFormats are the values of --output of what lists the past or silences.
+var listFormats = []string{"table", "json"}
+
+func newSilenceList(c console) *cobra.Command {
+	var daemon daemonFlags
+	output := newSetting(listFormats[0], oneOf(listFormats))
+	cmd := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List silences that are active, or will be",
+		Long: `list tells which silences are active, or planned. Those of deployments are among
+them. Maintenance windows of the configuration are not.
+
+Exit status:
+  0  they are listed
+  1  the daemon refuses, or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch silence list
+  # end all of them
+  stickwatch silence list -o json | jq -r '.silences[].id' |
+      xargs stickwatch silence expire`,
+		Args: noArguments(nil),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(output.mistake("output"), daemon.server.mistakes(cmd)); err != nil {
+				return err
+			}
+			client, err := daemon.client(cmd)
+			if err != nil {
+				return err
+			}
+			return listSilences(cmd.Context(), c, client, output.value)
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	offer(cmd, "output", listFormats...)
+	daemon.register(cmd)
+	explain(cmd, section{"How to show them", []string{"output"}}, whichDaemon)
+	return cmd
+}
+
+func listSilences(ctx context.Context, c console, client *apiClient, format string) error {
+	found := wireSilences{Silences: []wireSilence{}}
+	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
+		return exitError{exitFinding, err}
+	}
+	found.Schema = schema
+	if format == "json" {
+		return writeJSON(c.out, found)
+	}
+	s := newSheet(terminalOptions(c.out, c.environ))
+	s.silences(found.Silences, time.Now())
+	_, err := io.WriteString(c.out, s.String())
+	return err
+}
+
+// silences writes them as a table.
+func (s *sheet) silences(silences []wireSilence, now time.Time) {
+	if len(silences) == 0 {
+		s.line("No silence is active or planned.")
+		return
+	}
+	rows := [][]span{headings("id", "what", "when", "reason", "author")}
+	for _, one := range silences {
+		m := faint
+		if one.Active {
+			m = plain
+		}
+		rows = append(rows, []span{
+			{strong, name(one.ID)}, {m, one.about()}, {m, one.when(now)}, {m, prose(one.Reason)}, {m, name(one.Author)},
+		})
+	}
+	s.matrix(rows)
+}
+
+// headings are the first row of a table.
+func headings(titles ...string) []span {
+	row := make([]span, len(titles))
+	for i, title := range titles {
+		row[i] = span{faint, title}
+	}
+	return row
+}
+
+// about is what a silence is about.
+func (w wireSilence) about() string {
+	var parts []string
+	for _, part := range []string{w.Cluster, w.Node, string(w.Code)} {
+		if part != "" {
+			parts = append(parts, name(part))
+		}
+	}
+	if len(parts) == 0 {
+		return "everything"
+	}
+	return strings.Join(parts, " ")
+}
+
+// when is the time that a silence covers, as seen from now.
+func (w wireSilence) when(now time.Time) string {
+	days := calendar{now}
+	if now.Before(w.From) {
+		return fmt.Sprintf("from %s to %s", days.at(w.From), days.at(w.To))
+	}
+	return fmt.Sprintf("until %s (%s left)", days.at(w.To), spell(max(0, w.To.Sub(now))))
+}
+
+// writeJSON writes a value for programs, all at once.
+func writeJSON(w io.Writer, value any) error {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
