@@ -68,8 +68,8 @@ func exposition(t *testing.T, families []*dto.MetricFamily) string {
 	return strings.ReplaceAll(b.String(), runtime.Version(), "go1.26")
 }
 
-// historyFamilies are the metrics that a history adds, with a size that does
-// not depend on the day.
+// historyFamilies are the metrics that a history adds, as after one write of 2 ms
+// whatever it has written.
 func historyFamilies(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
@@ -84,11 +84,30 @@ func historyFamilies(t *testing.T) []*dto.MetricFamily {
 		t.Fatal(err)
 	}
 	for _, f := range all {
-		if f.GetName() == "stickwatch_history_size_bytes" {
-			f.Metric[0].Gauge.Value = new(float64(1 << 20))
-		}
+		settle(f.Metric[0], f.GetName() == "stickwatch_history_size_bytes")
 	}
 	return all
+}
+
+// settle gives a metric of the history a value that does not depend on the day.
+func settle(m *dto.Metric, size bool) {
+	switch {
+	case size:
+		m.Gauge.Value = new(float64(1 << 20))
+	case m.Gauge != nil:
+		m.Gauge.Value = new(0.0)
+	case m.Counter != nil:
+		m.Counter.Value = new(0.0)
+	case m.Histogram != nil:
+		const took = 0.002
+		m.Histogram.SampleCount, m.Histogram.SampleSum = new(uint64(1)), new(took)
+		for _, b := range m.Histogram.Bucket {
+			b.CumulativeCount = new(uint64(0))
+			if b.GetUpperBound() >= took {
+				b.CumulativeCount = new(uint64(1))
+			}
+		}
+	}
 }
 
 // everything is what the world's /metrics shows, sorted by name.
