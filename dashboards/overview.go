@@ -61,7 +61,7 @@ func lostSessions() panel {
 func clusterTable() panel {
 	return table("Clusters", "A line a cluster. Its name leads to its own dashboard.",
 		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
-			"/d/stickwatch-cluster?var-cluster=${__value.raw:percentencode}&${datasource:queryparam}&${__url_time_range}")},
+			"/d/stickwatch-cluster?var-cluster=${__value.raw}&${datasource:queryparam}&${__url_time_range}")},
 		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`, ""), Props: asWords(verdicts)},
 		column{Name: "Sessions stick", Expr: `min by (cluster) (stickwatch_session_sticky{cluster=~"$cluster"})`, Props: asWords(yesNo)},
 		column{Name: "Survive failover", Expr: `min by (cluster) (stickwatch_session_shared{cluster=~"$cluster"})`, Props: asWords(yesNo)},
