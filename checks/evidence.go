@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -27,8 +28,11 @@ func (v *view) testimonies(n probes.Node) []testimony {
 	var list []testimony
 	for _, o := range v.Evidence {
 		for _, s := range o.Servers {
-			if !v.isServer(n, s) {
+			if !v.isServer(n, s) && !v.hasAJP(n, o, s) {
 				continue
+			}
+			if v.failedOut(o, s) {
+				s.State = probes.ServerDown
 			}
 			list = append(list, testimony{o.Kind, s.State, inWords(o, s)})
 		}
@@ -57,6 +61,43 @@ func (v *view) isServer(n probes.Node, s probes.ServerEvidence) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return name != "" && (fold(name) == fold(s.Address) || fold(name) == fold(s.Server))
 	})
+}
+
+// hasAJP reports whether s is n by its host alone: httpd asks it by AJP, of which
+// the port is never the one that we ask, and there is no other at that host, nor
+// another node.
+func (v *view) hasAJP(n probes.Node, o probes.EvidenceObservation, s probes.ServerEvidence) bool {
+	if s.Scheme != "ajp" {
+		return false
+	}
+	at := hostOf(s.Address)
+	servers, nodes := 0, 0
+	for _, other := range o.Servers {
+		if hostOf(other.Address) == at {
+			servers++
+		}
+	}
+	for _, other := range v.Cluster.Nodes {
+		if fold(other.URL.Hostname()) == at {
+			nodes++
+		}
+	}
+	return servers == 1 && nodes == 1 && fold(n.URL.Hostname()) == at
+}
+
+// hostOf is the host of host:port.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fold(address)
+	}
+	return fold(host)
+}
+
+// failedOut reports whether Caddy remembers as many failures as take a server
+// out. It counts none unless it acts on them.
+func (v *view) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence) bool {
+	return o.Kind == probes.EvidenceCaddyAdmin && s.Fails > 0 && s.Fails >= v.Cluster.Balancer.MaxFails
 }
 
 // weigh holds what was seen of a node against what the balancer says. A node

@@ -79,6 +79,34 @@ func TestTheBalancersOwnWord(t *testing.T) {
 			said(r, probes.EvidenceApacheStatus, probes.ServerDown, "")
 			said(r, probes.EvidenceApacheBalancerManager, probes.ServerUp, "")
 		}, checks.Unknown, false},
+		{"httpd asks it by AJP, at its host", func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceApacheStatus, probes.ServerDown, "")
+			r.Evidence[0].Servers[0].Server, r.Evidence[0].Servers[0].Address, r.Evidence[0].Servers[0].Scheme = "10.0.0.2:8009", "10.0.0.2:8009", "ajp"
+		}, checks.No, true},
+		{"another port at its host is another's", func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceApacheStatus, probes.ServerDown, "")
+			r.Evidence[0].Servers[0].Server, r.Evidence[0].Servers[0].Address = "10.0.0.2:8009", "10.0.0.2:8009"
+		}, checks.Unknown, false},
+		{"two are asked by AJP at its host", func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceApacheStatus, probes.ServerDown, "")
+			s := &r.Evidence[0].Servers[0]
+			s.Server, s.Address, s.Scheme = "10.0.0.2:8009", "10.0.0.2:8009", "ajp"
+			r.Evidence[0].Servers = append(r.Evidence[0].Servers, probes.ServerEvidence{Server: "10.0.0.2:8010", Address: "10.0.0.2:8010", Scheme: "ajp"})
+		}, checks.Unknown, false},
+		{"Caddy remembers as many failures as it lets pass", func(r *round) {
+			unlabelled(r)
+			said(r, probes.EvidenceCaddyAdmin, probes.ServerUnknown, "")
+			r.Evidence[0].Servers[0].Fails = 1
+		}, checks.No, true},
+		{"Caddy remembers fewer", func(r *round) {
+			unlabelled(r)
+			r.Cluster.Balancer.MaxFails = 2
+			said(r, probes.EvidenceCaddyAdmin, probes.ServerUnknown, "")
+			r.Evidence[0].Servers[0].Fails = 1
+		}, checks.Unknown, false},
 		{"it does not know", func(r *round) {
 			unlabelled(r)
 			said(r, probes.EvidenceCaddyAdmin, probes.ServerUnknown, "")

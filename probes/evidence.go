@@ -50,6 +50,7 @@ type ServerEvidence struct {
 	Pool    string // the upstream, backend or balancer it belongs to; "": not told
 	Server  string // as the balancer names it: host:port, route or server name
 	Address string // its host:port or unix:PATH; "": not told
+	Scheme  string // by which it is asked, such as "ajp"; "": not told
 	State   ServerState
 	Since   time.Time // of the state; zero: not told
 	Fails   int       // failures the source counts; 0: none, or it does not count

@@ -74,7 +74,7 @@ func (d *deployment) until(what string, shows func(gate.Report) bool) {
 func met(r gate.Report, node string, moment time.Time) bool {
 	for _, lane := range r.Lanes {
 		for _, p := range lane.Pieces {
-			if lane.Kind == gate.KindNewcomer && p.Good && p.Node == node && p.From.After(moment) {
+			if lane.Kind == gate.KindNewcomer && p.Good && p.Node == node && p.To.After(moment) {
 				return true
 			}
 		}

@@ -13,7 +13,6 @@ import (
 var rollingFronts = map[string]func(testing.TB, []*Tomcat) string{
 	"apache": func(tb testing.TB, tomcats []*Tomcat) string {
 		front := apacheSticky
-		front.Method = "byrequests" // by busyness httpd avoids for long a node that was busy when it went
 		for _, t := range tomcats {
 			front.Servers = append(front.Servers, Server{Name: t.Name(), Addr: t.AJP(), FailTimeout: time.Second})
 		}

@@ -19,6 +19,8 @@ import (
 type systemC struct {
 	tb      testing.TB
 	tomcats []*Tomcat
+	httpd   *ApacheBalancer
+	ajp     []string // where httpd asks each
 	cluster *probes.Cluster
 }
 
@@ -34,6 +36,7 @@ var (
 // members. A policy of "" is the profile's, replicated.
 func newSystemC(tb testing.TB, tomcats []*Tomcat, front ApacheConfig, policy probes.Policy, change func(testing.TB, *Server)) *systemC {
 	tb.Helper()
+	var ajp []string
 	flags := config.Flags{Profile: "tomcat", Method: string(probes.MethodCookie), Policy: string(policy)}
 	for _, t := range tomcats {
 		server := Server{Name: t.Name(), Addr: t.AJP()}
@@ -41,14 +44,16 @@ func newSystemC(tb testing.TB, tomcats []*Tomcat, front ApacheConfig, policy pro
 			change(tb, &server)
 		}
 		front.Servers = append(front.Servers, server)
+		ajp = append(ajp, server.Addr)
 		flags.Nodes = append(flags.Nodes, t.Name()+"="+t.URL())
 	}
-	flags.Balancer = []string{Apache(tb, front).URL()}
+	httpd := Apache(tb, front)
+	flags.Balancer = []string{httpd.URL()}
 	cfg, err := config.FromFlags(flags)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &systemC{tb, tomcats, cfg.Clusters[0]}
+	return &systemC{tb, tomcats, httpd, ajp, cfg.Clusters[0]}
 }
 
 func (s *systemC) round() checks.Round {

@@ -33,11 +33,7 @@ var replicatedPictures = []picture{
 		want: []string{"node_down/tomcat1"}, is: outlook{checks.Degraded, checks.Unknown, checks.Unknown},
 	},
 	{
-		name: "one without AJP", front: apacheSticky, change: func(tb testing.TB, s *Server) {
-			if s.Name == "tomcat2" {
-				s.Addr = FreeAddr(tb)
-			}
-		},
+		name: "one without AJP", front: apacheSticky, change: loseAJP,
 		want: []string{"node_ejected/tomcat2"}, is: outlook{checks.Degraded, checks.Unknown, checks.Yes}, // nowhere to drift to
 	},
 }

@@ -25,13 +25,16 @@ func TestWitnesses(t *testing.T) {
 		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"own word: nginx error log"}},
 		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"by new clients: none", "own word: haproxy"}},
 		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"own word: haproxy"}},
-		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "server-status"}},
-		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"balancer-manager"}},
+		{"clients and admin API", "caddy cookie", "tomcat-msm", caddyAdmin, []string{"by new clients: none", "own word: caddy"}},
+		{"the admin API alone", "caddy round_robin", "huozige", caddyAdmin, []string{"own word: caddy"}},
+		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "own word: apache"}},
+		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"own word: apache"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			f := fronts[slices.IndexFunc(fronts, named(tc.front))]
 			r := newRig(t, f, plan{profile: tc.profile, shared: true})
+			r.cluster.Balancer.MaxFails = 1 // as the rig's balancers have it, whatever the profile's
 			tc.evidence(r.front, &r.cluster.Balancer.Evidence, t)
 			r.eject("node2")
 			report := r.probe()
@@ -54,6 +57,10 @@ func nginxLog(e entrance, s *probes.EvidenceSources, _ testing.TB) {
 
 func haproxyStats(e entrance, s *probes.EvidenceSources, tb testing.TB) {
 	s.HAProxyStats = parse(tb, e.(*HAProxyBalancer).StatsURL())
+}
+
+func caddyAdmin(e entrance, s *probes.EvidenceSources, tb testing.TB) {
+	s.CaddyAdmin = parse(tb, e.(*CaddyBalancer).AdminURL())
 }
 
 func apacheStatus(e entrance, s *probes.EvidenceSources, tb testing.TB) {

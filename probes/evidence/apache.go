@@ -67,6 +67,7 @@ func apacheWorker(pool, name, route, status string) probes.ServerEvidence {
 		Pool:    pool,
 		Server:  probes.Clean(route, maxName),
 		Address: address(name),
+		Scheme:  scheme(name),
 		State:   apacheState(status),
 		Detail:  probes.Clean(status, probes.MaxError),
 	}

@@ -17,7 +17,8 @@ import (
 // one of its own.
 //
 // Caddy tells how many failures it remembers of an upstream, but not how many
-// take it out: the state is always unknown, and Fails is what there is.
+// take it out, which is for its max_fails to say: the state is always unknown,
+// and Fails is what there is.
 func CaddyAdmin(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
 	const path = "/reverse_proxy/upstreams"
 	v := *u

@@ -127,4 +127,13 @@ func address(text string) string {
 	return probes.Clean(net.JoinHostPort(u.Hostname(), port), maxName)
 }
 
+// scheme is the one that a server's URL begins with; "" when text is no URL.
+func scheme(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return probes.Clean(u.Scheme, maxName)
+}
+
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ajp": "8009", "h2c": "80", "h2": "443", "fcgi": "8000"}

@@ -21,7 +21,7 @@ func TestRecordedPages(t *testing.T) {
 			{Server: "node4", Address: "127.0.0.1:2", State: probes.ServerUp, Detail: "Init Stby Ok"},
 		}
 		for i := range list {
-			list[i].Pool = "cluster"
+			list[i].Pool, list[i].Scheme = "cluster", "http"
 			if !route {
 				list[i].Server = list[i].Address
 			}
