@@ -15,26 +15,21 @@ import (
 // earlier are the moves of its lane before.
 func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	span := checks.Span{From: m.last, To: m.At}
-	if m.last.IsZero() {
-		span.From = m.At
-	}
-	if down, ok := j.downIn(m.From, span); ok {
-		if down.Ongoing {
-			return CauseDown, fmt.Sprintf("%s does not answer since %s", m.From, clock(down.FirstBad))
-		}
-		return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", m.From, clock(down.FirstBad), clock(down.FirstGood))
-	}
-	if said, ok := j.saidOut(m.From, span); ok && said.State != probes.ServerDown {
-		return CauseDrain, said.Words
-	} else if ok {
-		return CauseEjection, said.Words
-	}
+	down, failed := j.downIn(m.From, span)
+	said, out := j.saidOut(m.From, span)
+	drained := (j.terms.Drain != "" && m.From == j.terms.Drain) || (out && said.State != probes.ServerDown)
 	switch {
-	case j.terms.Drain != "" && m.From == j.terms.Drain:
+	case failed && !(drained && m.At.Before(down.FirstBad)): // else it was empty when it stopped
+		return failure(m.From, down)
+	case out && said.State != probes.ServerDown:
+		return CauseDrain, said.Words
+	case out:
+		return CauseEjection, said.Words
+	case drained:
 		return CauseDrain, m.From + " is being drained"
 	case j.back(m, earlier):
 		return CauseReturn, m.To + " is back"
-	case !m.Moved() && j.restarted(m.From):
+	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // between two looks at it
 		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.Memory[m.From].Sign)
 	case j.avoided(m.From, m.through, m.last) >= j.enough(m.From):
 		return CauseEjection, m.From + " answers when asked directly, and got no requests"
@@ -43,6 +38,15 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	default:
 		return CauseUnexplained, "unexplained: " + m.From + " was well and in rotation"
 	}
+}
+
+// failure is the cause of what happened to a node's sessions while it did not
+// answer.
+func failure(node string, down Outage) (Cause, string) {
+	if down.Ongoing {
+		return CauseDown, fmt.Sprintf("%s does not answer since %s", node, clock(down.FirstBad))
+	}
+	return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", node, clock(down.FirstBad), clock(down.FirstGood))
 }
 
 // back reports whether a session returns to a node that it had left because
