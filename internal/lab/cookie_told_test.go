@@ -109,9 +109,8 @@ func TestCookieTellsTheNode(t *testing.T) {
 // documentation has it.
 type scribe struct {
 	cookie  string
-	value   func(addr string) string // of the server at an address
 	servers []*httputil.ReverseProxy
-	values  []string
+	values  []string // of the cookie, by server
 	next    atomic.Uint32
 	without atomic.Int32 // the server that gets nobody; -1: none
 	url     *url.URL

@@ -82,6 +82,22 @@ func TestHuozige(t *testing.T) {
 	}
 }
 
+// TestHuozigeClock: what is told of a server's clock are bounds, and the truth
+// lies between them.
+func TestHuozigeClock(t *testing.T) {
+	t.Parallel()
+	h := newHuozige(t)
+	offsets := map[string]time.Duration{"server1": 0, "server2": -8 * time.Hour}
+	h.a[1].Change(func(f *demo.NodeFaults) { f.ClockOffset = offsets["server2"] })
+	report := h.probe("app_a")
+	judgeScenario(t, scenario{want: []string{"clock_skew"}, is: checks.Degraded}, report)
+	for _, n := range report.Nodes {
+		if c, truth := n.Clock, offsets[n.Node]; c.Samples == 0 || c.Min > truth || c.Max < truth {
+			t.Errorf("%s: got a clock that is off by %s to %s (%d samples), want bounds of %s", n.Node, c.Min, c.Max, c.Samples, truth)
+		}
+	}
+}
+
 // TestHuozigeDeploysWithoutEjection: a 4xx is an answer, however often it comes.
 func TestHuozigeDeploysWithoutEjection(t *testing.T) {
 	t.Parallel()
@@ -111,8 +127,12 @@ func TestHuozigeEjects(t *testing.T) {
 	if h.meets(h.a[1], 20) {
 		t.Fatal("the node still gets requests after 30 failures")
 	}
-	// Pages tell no node: nothing but the balancer's log could show the ejection.
+	// Pages tell no node: nothing but the balancer's log shows the ejection.
 	judgeScenario(t, scenario{is: checks.Healthy}, h.probe("app_a"))
+	h.readsLog()
+	report := h.probe("app_a")
+	judgeScenario(t, scenario{want: []string{"node_ejected/server2"}}, report)
+	hear(t, report, "by the balancer's own word: nginx error log")
 
 	deadline := time.Now().Add(time.Minute)
 	for !h.meets(h.a[1], 2) {
@@ -121,7 +141,7 @@ func TestHuozigeEjects(t *testing.T) {
 		}
 		<-time.After(500 * time.Millisecond)
 	}
-	judgeScenario(t, scenario{is: checks.Healthy}, h.probe("app_a"))
+	comesBack(t, "server2", func() checks.Report { return h.probe("app_a") })
 }
 
 // meets reports whether one of n further requests of users reaches a node.

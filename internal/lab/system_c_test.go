@@ -14,10 +14,8 @@ import (
 var replicatedPictures = []picture{
 	{name: "as in the guide", front: apacheSticky, is: outlook{checks.Healthy, checks.Yes, checks.Yes}},
 	{
-		// FAILS, and so does the next: follow-ups come back with the cookie of the
-		// canary's first visits, as no browser would after an answer has renamed
-		// its session ("with the old cookie" in TestTomcatReplicates), and what
-		// comes of that is taken for lost sessions and missing replication.
+		// Each answer renames the session to its own Tomcat's route, and follow-ups
+		// come back by the name that is theirs by then, as a browser does.
 		name: "without stickysession", front: apacheScattered,
 		want: []string{"session_drift"}, is: outlook{checks.Failing, checks.No, checks.Yes},
 	},
@@ -69,8 +67,6 @@ func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
 	s.sees("while its node is down", canary, kept)
 	tomcats[0].Start()
 	s.canary(0) // httpd has taken it back
-	// FAILS for the reason above: the canary returns to tomcat1, with the cookie
-	// that it had from there.
 	s.sees("when its node is back", canary, kept)
 }
 
@@ -112,8 +108,8 @@ func TestSystemCAlone(t *testing.T) {
 		}
 	})
 	t.Run("without stickysession, as is meant", func(t *testing.T) {
-		// FAILS more often than not: a write that meets the other node opens a
-		// session there, and that session is then presented to the node that has it.
+		// A write that meets the other node opens a session there, so that which of
+		// the two is told depends on who is asked first.
 		report := checks.Judge(newSystemC(t, tomcats, apacheScattered, probes.PolicyShared, nil).round())
 		judgeScenario(t, scenario{want: []string{"session_not_shared"}, also: []checks.Code{checks.SessionLost}}, report)
 		if report.Session.Shared != checks.No {
