@@ -1,6 +1,6 @@
 # Everything a contributor runs. `make test` is what CI runs.
 GO ?= go
-SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium
+SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager
 
 .PHONY: build test unit race vet lint lint-all vulncheck bench scenarios servers fuzz clean help
 
@@ -20,7 +20,7 @@ race: ## all tests under the race detector
 	$(GO) test -race -timeout 40m ./...
 
 vet: ## formatting and vet
-	@unformatted=$$(gofmt -l cmd probes checks internal); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd probes checks alerting dashboards internal); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 
 # The tools have a module file of their own: what they need is nothing the
@@ -30,7 +30,7 @@ $(TOOLS)/%: .ci/tools.mod
 	$(GO) build -modfile=.ci/tools.mod -o $@ $$($(GO) list -modfile=.ci/tools.mod tool | grep '/$*$$')
 
 lint: vet $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## what reviewers would otherwise have to say
-	@unformatted=$$($(TOOLS)/gofumpt -l cmd probes checks internal); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$($(TOOLS)/gofumpt -l cmd probes checks alerting dashboards internal); test -z "$$unformatted" || { echo "not gofumpt-ed: $$unformatted"; exit 1; }
 	$(TOOLS)/staticcheck ./...
 	@$(GO) fix -diff ./... | (! grep .) || { echo "go fix would modernise the above"; exit 1; }
 

@@ -2,13 +2,16 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
+
+	"stickwatch/checks"
 )
 
 // What is done now and then.
 const (
-	countEvery = 5 * time.Second // notices that wait
+	countEvery = 5 * time.Second // notices that wait, deployments that go on
 	saveEvery  = time.Minute     // counters
 	keepEvery  = time.Minute     // telling keepers again
 )
@@ -25,6 +28,7 @@ func (d *Daemon) keepHouse(ctx context.Context) {
 			return
 		case <-count.C:
 			d.countNotices(ctx)
+			d.countDeployments(ctx)
 		case <-save.C:
 			if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
 				d.logger.Error("keeping counters for the next start", "err", err)
@@ -48,6 +52,20 @@ func (d *Daemon) countNotices(ctx context.Context) {
 		total += n
 	}
 	d.metrics.Queued(total)
+}
+
+// countDeployments tells which deployments go on. One that nobody ends is over
+// when its silence is.
+func (d *Daemon) countDeployments(ctx context.Context) {
+	now := time.Now()
+	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-longestDeployment), To: now})
+	if err != nil {
+		if ctx.Err() == nil {
+			d.logger.Error("looking for deployments", "err", err)
+		}
+		return
+	}
+	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) > longestDeployment }))
 }
 
 // skipped is told the key of a job that did not run.

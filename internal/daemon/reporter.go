@@ -74,10 +74,11 @@ func (r *reporter) batch(j monitor.Judgement) history.Batch {
 		b.Canaries[cluster] = append(b.Canaries[cluster], history.Canary(c))
 	}
 	for _, m := range j.Report.Session.Moves {
-		r.metrics.Move(m)
-		if !m.Kept || j.Report.Session.Policy != probes.PolicyShared { // there, each request may move
-			b.Moves = append(b.Moves, m)
+		if m.Kept && j.Report.Session.Policy == probes.PolicyShared {
+			continue // there, each request may move
 		}
+		r.metrics.Move(m)
+		b.Moves = append(b.Moves, m)
 	}
 	return b
 }

@@ -1,0 +1,273 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/alerting/slack"
+	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+)
+
+// daemonFile names the configuration of a test binary that is to be a daemon.
+const daemonFile = "STICKWATCH_TEST_DAEMON"
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(daemonFile); file != "" {
+		fmt.Fprintln(os.Stderr, beDaemon(file))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// beDaemon is a daemon that tells where it answers, and runs until it is killed.
+func beDaemon(file string) error {
+	d, err := Start(context.Background(), Config{
+		Load: func() (*config.Config, error) { return config.Load(file) }, Prober: &monitor.Prober{},
+		Notifier: func(r config.Receiver, _ config.Alerting) (alerting.Notifier, error) {
+			return slack.NewBot(slack.BotConfig{Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL}), nil
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(d.Address())
+	return d.Run(context.Background())
+}
+
+// A life is a daemon in a process of its own.
+type life struct {
+	*exec.Cmd
+	url string
+}
+
+func begin(t *testing.T, file string) *life {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), daemonFile+"="+file)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l := &life{Cmd: cmd}
+	t.Cleanup(l.kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		l.kill()
+		t.Fatalf("the daemon did not start: %v\n%s", err, complaint.String())
+	}
+	l.url = "http://" + strings.TrimSpace(line)
+	return l
+}
+
+// kill is kill -9.
+func (l *life) kill() {
+	_ = l.Process.Kill()
+	_ = l.Wait()
+}
+
+// An incident as the API tells it.
+type told struct{ ID, State, Fired string }
+
+// incidents are those that the daemon acknowledges; ok is false when it does not
+// answer.
+func (l *life) incidents(ctx context.Context) (list []told, ok bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/incidents?limit=1000", http.NoBody)
+	if err != nil {
+		return nil, false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, false
+	}
+	defer res.Body.Close()
+	var answer struct{ Incidents []told }
+	if err := json.NewDecoder(io.LimitReader(res.Body, 10<<20)).Decode(&answer); err != nil {
+		return nil, false
+	}
+	return answer.Incidents, true
+}
+
+// TestKilled: a daemon that is killed at any moment, while things break and
+// Slack is in trouble, forgets no incident that it has told of, and says nothing
+// twice. STICKWATCH_KILLS is how often; 100 were survived.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	kills := 6
+	if n, err := strconv.Atoi(os.Getenv("STICKWATCH_KILLS")); err == nil {
+		kills = n
+	}
+	r := newRig(t)
+	workspace := slacktest.New("ops")
+	defer workspace.Close()
+	file := filepath.Join(r.dir, "stickwatch.yml")
+	text := strings.Replace(r.text, "webhook: {url: http://127.0.0.1:9/}", fmt.Sprintf("slack: {token: %s, channel: \"#ops\", api_url: %q}", slacktest.Token, workspace.URL()), 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	story := &story{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]told)}
+	for range kills {
+		l := begin(t, file)
+		story.live(t, l)
+		l.kill()
+	}
+	if err := r.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	workspace.Mend()
+	l := begin(t, file)
+	until(t, "the end of every incident, told", func() bool { return story.over(t, l) })
+	story.check(t, l)
+}
+
+// A story is what happens to the cluster and to Slack while daemons come and go.
+type story struct {
+	*rig
+	random       *rand.Rand
+	workspace    *slacktest.Server
+	broken       bool
+	acknowledged map[string]told
+}
+
+// live lets things happen for a while.
+func (s *story) live(t *testing.T, l *life) {
+	t.Helper()
+	faults := []slacktest.Fault{
+		{Latency: 500 * time.Millisecond}, {Status: http.StatusTooManyRequests, After: "1"}, {Status: http.StatusInternalServerError},
+		{Reset: true}, {Die: true}, {Method: "chat.postMessage", Latency: time.Second},
+	}
+	s.workspace.Fail(faults[s.random.IntN(len(faults))])
+	change := time.Duration(s.random.IntN(1000)) * time.Millisecond
+	end := change + time.Duration(s.random.IntN(4000))*time.Millisecond
+	for began, changed := time.Now(), false; time.Since(began) < end; time.Sleep(20 * time.Millisecond) {
+		if !changed && time.Since(began) >= change {
+			changed = true
+			s.turn(t)
+		}
+		list, _ := l.incidents(t.Context())
+		for _, i := range list {
+			s.acknowledged[i.ID] = i
+		}
+	}
+}
+
+// turn breaks what is whole, and heals what is broken.
+func (s *story) turn(t *testing.T) {
+	t.Helper()
+	err := s.Heal()
+	if !s.broken {
+		faults := []string{"redis-down", "node-down", "node-paused"}
+		err = s.Break(faults[s.random.IntN(len(faults))])
+	}
+	if s.broken = !s.broken; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// over reports whether every incident is resolved and everybody was told.
+func (s *story) over(t *testing.T, l *life) bool {
+	t.Helper()
+	list, ok := l.incidents(t.Context())
+	for _, i := range list {
+		ok = ok && (i.State == "resolved" || i.State == "withdrawn")
+	}
+	return ok && len(s.roots()) >= fired(list) && s.said(list)
+}
+
+func fired(list []told) (n int) {
+	for _, i := range list {
+		if i.Fired != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// roots are the messages in the channel by the notice that each tells.
+func (s *story) roots() map[string]int {
+	return count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
+}
+
+func count(messages []slacktest.Message, which func(slacktest.Message) bool) map[string]int {
+	seen := make(map[string]int)
+	for _, m := range messages {
+		if which(m) {
+			seen[noticeOf(m)]++
+		}
+	}
+	return seen
+}
+
+// noticeOf is the notice that a message tells, as its metadata has it.
+func noticeOf(m slacktest.Message) string {
+	var meta struct {
+		Payload map[string]string `json:"event_payload"`
+	}
+	_ = json.Unmarshal([]byte(m.Metadata), &meta)
+	for _, id := range meta.Payload {
+		return id
+	}
+	return m.Metadata
+}
+
+// said reports whether the end of every incident that fired is in its thread.
+func (s *story) said(list []told) bool {
+	ends := 0
+	for _, m := range s.workspace.Messages() {
+		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
+			ends++
+		}
+	}
+	return ends >= fired(list)
+}
+
+func (s *story) check(t *testing.T, l *life) {
+	t.Helper()
+	list, _ := l.incidents(t.Context())
+	kept := make(map[string]told)
+	for _, i := range list {
+		kept[i.ID] = i
+	}
+	for id, i := range s.acknowledged {
+		if now, ok := kept[id]; !ok || i.Fired != "" && now.Fired != i.Fired {
+			t.Errorf("incident %s was told as %+v, and is %+v now", id, i, now)
+		}
+	}
+	for which, messages := range map[string]map[string]int{
+		"in the channel": s.roots(),
+		"in a thread":    count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread != "" }),
+	} {
+		for id, n := range messages {
+			if n > 1 {
+				t.Errorf("%s was said %d times %s", id, n, which)
+			}
+		}
+	}
+	if got, want := len(s.roots()), fired(list); got != want {
+		t.Errorf("got %d messages in the channel, want one for each of %d incidents that fired", got, want)
+	}
+	t.Logf("%d incidents, %d of them acknowledged before a kill, %d messages", len(list), len(s.acknowledged), len(s.workspace.Messages()))
+}
