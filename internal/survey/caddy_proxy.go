@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,38 +18,16 @@ func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]str
 		s = s.match(matchers, d.arg(0))
 		args = args[1:]
 	}
-	u := &upstream{
-		place: d.place, kind: "reverse_proxy",
-		method:   probes.MethodRandom,
-		ejection: ejection{failTimeout: 10 * time.Second, told: true, how: "there is no fail_duration: Caddy takes no server out because of failed requests"},
-		evidence: map[string]string{},
-	}
-	to := []directive{{place: d.place, args: args}}
-	for line := range among(d.block, "to") {
-		to = append(to, line)
-	}
-	for _, line := range to {
-		for _, text := range line.args {
-			u.caddyServers(line.place, text)
-		}
-	}
-	if err := u.caddySettings(d.block); err != nil {
+	u, err := caddyUpstream(d, args)
+	if err != nil || len(u.servers) == 0 { // all are dynamic, or none can be asked
 		return err
-	}
-	if len(u.servers) == 0 {
-		return nil // dynamic, or none that can be asked
 	}
 	if known := r.same(u); known != nil {
 		u = known
 	} else {
 		u.name = r.called(s)
 		r.upstreams = append(r.upstreams, u)
-		if r.admin != "" && r.admin != "off" && !strings.Contains(r.admin, "/") {
-			host, port := splitAddress(r.admin)
-			if e, ok := newEntrance(d.place, "http", host, port, ""); ok {
-				u.evidence["caddy_admin"] = e.url
-			}
-		}
+		r.tellAdmin(u)
 	}
 	taken := len(u.entrances) > 0
 	for i, e := range s.entrances {
@@ -62,6 +41,36 @@ func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]str
 		u.lead(route{place: d.place, path: s.path, to: s.to, exact: s.exact})
 	}
 	return nil
+}
+
+// caddyUpstream is what a reverse_proxy says of its servers, the first of whom are
+// args.
+func caddyUpstream(d directive, args []string) (*upstream, error) {
+	u := &upstream{
+		place: d.place, kind: "reverse_proxy",
+		method:   probes.MethodRandom,
+		ejection: ejection{failTimeout: 10 * time.Second, told: true, how: "there is no fail_duration: Caddy takes no server out because of failed requests"},
+		evidence: map[string]string{},
+	}
+	d.args = args
+	for _, line := range append([]directive{d}, slices.Collect(among(d.block, "to"))...) {
+		for _, text := range line.args {
+			u.caddyServers(line.place, text)
+		}
+	}
+	return u, u.caddySettings(d.block)
+}
+
+// tellAdmin gives u the address of the admin API, if the file has one. Caddy's
+// default is for its own machine only.
+func (r *caddyReader) tellAdmin(u *upstream) {
+	if r.admin == "" || r.admin == "off" || strings.Contains(r.admin, "/") {
+		return
+	}
+	host, port := splitAddress(r.admin)
+	if e, ok := newEntrance(u.place, "http", host, port, ""); ok {
+		u.evidence["caddy_admin"] = e.url
+	}
 }
 
 // maxPorts bounds how many servers a range of ports may stand for.
@@ -100,27 +109,14 @@ func (u *upstream) caddyServers(at place, text string) {
 
 // caddySettings reads the block of a reverse_proxy.
 func (u *upstream) caddySettings(block []directive) error {
-	passive, active := false, haproxyHealth{inter: 30 * time.Second, rise: 1, fall: 1}
-	maxFails := 1
+	health := caddyHealth{active: haproxyHealth{inter: 30 * time.Second, rise: 1, fall: 1}, maxFails: 1}
 	for _, d := range block {
 		var err error
 		switch d.name {
 		case "lb_policy":
 			err = u.caddyPolicy(d)
-		case "fail_duration":
-			passive = true
-			u.ejection.failTimeout, err = times(d.arg(0), time.Second)
-		case "max_fails":
-			maxFails, err = atLeast(d.arg(0), 1)
 		case "health_uri":
-			active.check = true
 			u.check(d.arg(0))
-		case "health_interval":
-			active.inter, err = times(d.arg(0), time.Second)
-		case "health_passes":
-			active.rise, err = atLeast(d.arg(0), 1)
-		case "health_fails":
-			active.fall, err = atLeast(d.arg(0), 1)
 		case "header_up":
 			if strings.EqualFold(d.arg(0), "Host") && !strings.Contains(d.arg(1), "{") {
 				u.hostHeader = d.arg(1)
@@ -129,15 +125,12 @@ func (u *upstream) caddySettings(block []directive) error {
 			u.partial = true
 			u.guess("nodes", d.place.String()+": dynamic upstreams are not in the file: write the nodes here")
 		}
-		if err != nil {
+		if err := cmp.Or(err, health.read(d)); err != nil {
 			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
 		}
 	}
-	switch {
-	case passive:
-		u.ejection.maxFails, u.ejection.how = maxFails, "fail_duration: each failure counts for that long"
-	case active.check:
-		u.ejection = active.ejection()
+	if told, ok := health.ejection(); ok {
+		u.ejection = told
 	}
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
 		if _, ok := last(transport[0].block, "tls"); ok {
@@ -148,6 +141,42 @@ func (u *upstream) caddySettings(block []directive) error {
 		}
 	}
 	return nil
+}
+
+// caddyHealth is what takes a server out.
+type caddyHealth struct {
+	fails    time.Duration // for which a failed request counts; 0: none does
+	maxFails int
+	active   haproxyHealth
+}
+
+func (h *caddyHealth) read(d directive) (err error) {
+	switch d.name {
+	case "fail_duration":
+		h.fails, err = times(d.arg(0), time.Second)
+	case "max_fails":
+		h.maxFails, err = atLeast(d.arg(0), 1)
+	case "health_uri":
+		h.active.check = true
+	case "health_interval":
+		h.active.inter, err = times(d.arg(0), time.Second)
+	case "health_passes":
+		h.active.rise, err = atLeast(d.arg(0), 1)
+	case "health_fails":
+		h.active.fall, err = atLeast(d.arg(0), 1)
+	}
+	return err
+}
+
+// ejection tells it in nginx's terms, if there is any.
+func (h *caddyHealth) ejection() (ejection, bool) {
+	switch {
+	case h.fails > 0:
+		return ejection{maxFails: h.maxFails, failTimeout: h.fails, told: true, how: "fail_duration: each failure counts for that long"}, true
+	case h.active.check:
+		return h.active.ejection(), true
+	}
+	return ejection{}, false
 }
 
 func (u *upstream) secure() {

@@ -23,11 +23,15 @@ func (h haproxyHealth) ejection() ejection {
 	case !h.check:
 		return ejection{failTimeout: 10 * time.Second, told: true, how: "no server has check: HAProxy takes none out"}
 	case h.observe:
-		return ejection{maxFails: h.errorLimit, failTimeout: back, told: true,
-			how: fmt.Sprintf("observe: %d failed requests in a row, and back after %d good checks", h.errorLimit, h.rise)}
+		return ejection{
+			maxFails: h.errorLimit, failTimeout: back, told: true,
+			how: fmt.Sprintf("observe: %d failed requests in a row, and back after %d good checks", h.errorLimit, h.rise),
+		}
 	default:
-		return ejection{maxFails: h.fall, failTimeout: back, told: true,
-			how: fmt.Sprintf("checks every %s: out after %d that fail, back after %d that pass; requests that fail count for nothing", h.inter, h.fall, h.rise)}
+		return ejection{
+			maxFails: h.fall, failTimeout: back, told: true,
+			how: fmt.Sprintf("checks every %s: out after %d that fail, back after %d that pass; requests that fail count for nothing", h.inter, h.fall, h.rise),
+		}
 	}
 }
 

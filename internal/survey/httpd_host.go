@@ -54,7 +54,7 @@ func httpdName(block, main []directive) string {
 		if !ok {
 			continue
 		}
-		_, rest, ok := strings.Cut(d.arg(0), "://")
+		_, rest, _ := strings.Cut(d.arg(0), "://")
 		host, _ := splitAddress(cmp.Or(rest, d.arg(0)))
 		if public(host) {
 			return host

@@ -1,9 +1,11 @@
 package survey_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +115,38 @@ func TestRealBalancers(t *testing.T) {
 				t.Errorf("got guesses %q, want none but on who is believed", guesses)
 			}
 		})
+	}
+}
+
+// TestDumpOfNginx reads what a real `nginx -T` prints, from standard input.
+func TestDumpOfNginx(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts real servers")
+	}
+	one, two := newNode(t, "one"), newNode(t, "two")
+	n := lab.Nginx(t, lab.NginxConfig{Method: "ip_hash", Servers: []lab.Server{
+		{Addr: one.Listener.Addr().String()}, {Addr: two.Listener.Addr().String()},
+	}})
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // as lab.Require has found it
+	}
+	dump, err := exec.CommandContext(t.Context(), program, "-T", "-q", "-c", n.ConfigFile()).Output()
+	if err != nil {
+		t.Fatalf("nginx -T: %v", err)
+	}
+	s, err := survey.Read(survey.Nginx, "-", survey.Options{Stdin: bytes.NewReader(dump)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"from standard input", "url: " + n.URL(), "url: " + one.URL + "}", "# " + n.ConfigFile() + ":"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("got\n%s\nwant it to have %q", text, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,7 +63,8 @@ type nginxScope struct {
 	realIP     string   // real_ip_header
 	trusted    []string // set_real_ip_from
 	errorLog   string
-	quiet      bool // the error log leaves warnings out
+	quiet      bool              // the error log leaves warnings out
+	set        map[string]string // variables with a constant value
 }
 
 // within is s with what a block itself says.
@@ -90,6 +92,13 @@ func (s nginxScope) within(block []directive) nginxScope {
 	}
 	for range among(block, "rewrite") {
 		s.rewritten = true
+	}
+	for d := range among(block, "set") {
+		s.set = maps.Clone(s.set)
+		if s.set == nil {
+			s.set = map[string]string{}
+		}
+		s.set[d.arg(0)] = d.arg(1)
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"regexp"
 	"strings"
 )
 
@@ -44,27 +45,17 @@ func (s nginxScope) location(d directive) nginxScope {
 
 // pass follows a proxy_pass.
 func (r *nginxReader) pass(d directive, s nginxScope) {
-	scheme, rest, ok := strings.Cut(d.arg(0), "://")
-	if !ok {
-		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.place, d.arg(0))
-		return
-	}
-	name, uri := rest, ""
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		name, uri = rest[:i], rest[i:]
-	}
+	scheme, name, uri := s.target(d.arg(0))
 	u := r.named(name)
 	switch {
-	case u == nil && strings.Contains(name, "$"):
+	case u == nil && strings.Contains(d.arg(0), "$"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.place, d.arg(0))
 		return
 	case u == nil:
 		return // one server is no cluster
 	}
 	if scheme == "https" {
-		for i := range u.servers {
-			u.servers[i].scheme = scheme
-		}
+		u.secure()
 	}
 	r.describe(u, s)
 	switch {
@@ -79,3 +70,29 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 		u.lead(s.path)
 	}
 }
+
+// target cuts SCHEME://NAME/URI. The URI is "" where that is the request's own,
+// and has a "$" where nobody can tell it.
+func (s nginxScope) target(address string) (scheme, name, uri string) {
+	scheme, rest, _ := strings.Cut(s.settle(address), "://")
+	name = s.settle(rest)
+	if i := strings.IndexAny(name, "/$"); i >= 0 {
+		name, uri = name[:i], name[i:]
+	}
+	if uri != "" && strings.HasPrefix(rest, "$") { // then nginx puts it in the place of the whole path
+		uri = "$"
+	}
+	return scheme, name, strings.TrimPrefix(uri, "$request_uri")
+}
+
+// settle is text with the variable with which it begins, if a "set" says what that
+// is.
+func (s nginxScope) settle(text string) string {
+	variable := leadingVariable.FindString(text)
+	if value, ok := s.set[variable]; ok {
+		return value + text[len(variable):]
+	}
+	return text
+}
+
+var leadingVariable = regexp.MustCompile(`^\$[a-z0-9_]+`)

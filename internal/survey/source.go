@@ -131,7 +131,7 @@ func dump(text string) (main string, files memory) {
 	name := ""
 	var body strings.Builder
 	for line := range strings.Lines(text) {
-		if heading, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), dumped); ok && strings.HasSuffix(heading, ":") {
+		if heading, ok := strings.CutPrefix(strings.TrimRight(line, " \t\r\n"), dumped); ok && strings.HasSuffix(heading, ":") {
 			files.keep(name, body.String())
 			name = strings.TrimSuffix(heading, ":")
 			main = cmp.Or(main, name)

@@ -72,3 +72,49 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// What people's editors do to a file changes nothing.
+func TestLineEndsAndEncodings(t *testing.T) {
+	for _, f := range fixtures {
+		data, err := os.ReadFile(f.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		want := described(t, f.product, text)
+		for name, text := range map[string]string{
+			"CRLF":              strings.ReplaceAll(text, "\n", "\r\n"),
+			"byte order mark":   "\ufeff" + text,
+			"no end":            strings.TrimRight(text, "\n"),
+			"GBK in a comment":  text + "\n# \xd6\xd0\xce\xc4\n",
+			"tabs":              strings.ReplaceAll(text, "    ", "\t"),
+			"blanks at the end": strings.ReplaceAll(text, "\n", " \n"),
+		} {
+			if name == "blanks at the end" && f.product == Apache {
+				continue // there a backslash is no longer at the end of its line
+			}
+			if diff := cmp.Diff(want, described(t, f.product, text)); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", f.file, name, diff)
+			}
+		}
+	}
+}
+
+// described is what a file alone comes to, without what it includes.
+func described(t *testing.T, p Product, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Read(p, file, Options{})
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), file, "conf")
+	}
+	out, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, clusters, _ := strings.Cut(string(out), "\nclusters:\n") // above are notes, whose lines are as long as the file's name
+	return strings.ReplaceAll(clusters, file, "conf")
+}

@@ -75,6 +75,7 @@ type remark struct {
 func (u *upstream) remark(key, text string) {
 	u.remarks = append(u.remarks, remark{key: key, text: text})
 }
+
 func (u *upstream) guess(key, text string) { u.remarks = append(u.remarks, remark{key, text, true}) }
 
 // enter adds an entrance once.
