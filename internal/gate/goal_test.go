@@ -1,0 +1,92 @@
+package gate
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+func TestGoal(t *testing.T) {
+	node := func(id string, change func(*checks.NodeReport)) checks.NodeReport {
+		n := checks.NodeReport{Up: true, InRotation: checks.Yes}
+		n.Node, n.Version, n.Primary.Status = id, "4.2", 200
+		if change != nil {
+			change(&n)
+		}
+		return n
+	}
+	old := func(n *checks.NodeReport) { n.Version = "4.1" }
+	down := func(n *checks.NodeReport) { n.Up, n.Primary = false, probes.Exchange{Error: "connection refused"} }
+	critical := checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Nodes: []string{"node1"}, Summary: "Redis is down"}
+	for _, tt := range []struct {
+		name     string
+		goal     Goal
+		nodes    []checks.NodeReport
+		findings []checks.Finding
+		verdict  checks.Verdict
+		want     []Lack
+	}{
+		{"well", Goal{}, []checks.NodeReport{node("node1", nil)}, nil, checks.Healthy, nil},
+		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Lack{{"Redis is down", false}}},
+		{
+			"a warning that nobody minds",
+			Goal{},
+			nil,
+			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: "slow"}},
+			checks.Degraded, nil,
+		},
+		{
+			"a warning that somebody minds",
+			Goal{FailOn: checks.Warning},
+			nil,
+			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: "slow"}},
+			checks.Degraded,
+			[]Lack{{"slow", false}},
+		},
+		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Lack{{"nobody knows", true}}},
+		{
+			"a version",
+			Goal{Version: "4.2"},
+			[]checks.NodeReport{node("node1", nil), node("node2", old), node("node3", down)},
+			[]checks.Finding{{Code: checks.VersionSkew, Severity: checks.Critical, Summary: "skew"}},
+			checks.Failing,
+			[]Lack{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
+		},
+		{"a version that is not told", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Lack{{"node1 does not tell its version, want 4.2", true}}},
+		{
+			"a node that is down",
+			Goal{Node: "node2", Version: "4.2"},
+			[]checks.NodeReport{node("node2", down)},
+			nil, checks.Degraded,
+			[]Lack{{"node2 does not answer: connection refused", false}},
+		},
+		{
+			"a node that is out",
+			Goal{Node: "node2"},
+			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.No })},
+			nil, checks.Degraded,
+			[]Lack{{"node2 is up, and not in rotation", false}},
+		},
+		{
+			"a node of which nobody knows",
+			Goal{Node: "node2"},
+			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.Unknown })},
+			nil, checks.Degraded,
+			[]Lack{{"node2 is up; whether it is in rotation is not known", true}},
+		},
+		{"another node's trouble", Goal{Node: "node2"}, []checks.NodeReport{node("node2", nil)}, []checks.Finding{critical}, checks.Failing, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := checks.Report{Nodes: tt.nodes, Findings: tt.findings, Verdict: tt.verdict}
+			if tt.verdict == checks.Inconclusive {
+				r.Doubts = []string{"nobody knows"}
+			}
+			if diff := cmp.Diff(tt.want, tt.goal.Missing(&probes.Cluster{}, r)); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

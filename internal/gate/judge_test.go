@@ -1,0 +1,224 @@
+package gate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+func TestMoves(t *testing.T) {
+	const well = "111111111111111111111111111111"
+	for _, tt := range []struct {
+		name string
+		scene
+		want    []string
+		verdict checks.Verdict
+	}{
+		{"nothing", scene{sessions: []string{"+1111", "+2222"}}, nil, checks.Healthy},
+		{
+			"a restart that replication covers",
+			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			[]string{"node1>node2 kept restart allowed"},
+			checks.Healthy,
+		},
+		{
+			"a restart that throws users out",
+			scene{sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			[]string{"node1>node2 lost restart"},
+			checks.Failing,
+		},
+		{
+			"the same where only stickiness was promised",
+			scene{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			[]string{"node1>node2 lost restart allowed"},
+			checks.Degraded,
+		},
+		{
+			"a restart that brings back an older session",
+			scene{policy: probes.PolicySticky, sessions: []string{"+111~2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			[]string{"node1>node2 rolled back restart"},
+			checks.Failing,
+		},
+		{
+			"lost where it was, by a restart between two looks",
+			scene{sessions: []string{"+111!1+111", "+2222"}, nodes: map[string]string{"node1": well}, before: "7 8", after: "9 8"},
+			[]string{"node1>node1 lost restart"},
+			checks.Failing,
+		},
+		{
+			"a node that does not come back",
+			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx"}},
+			[]string{"node1>node2 kept down allowed"},
+			checks.Healthy,
+		},
+		{
+			"drift",
+			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newcomers: []string{"121212121212"}},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Failing,
+		},
+		{
+			"a drain that the balancer tells of",
+			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, said: map[string]string{"node1": "udddd"}},
+			[]string{"node1>node2 kept drain allowed"},
+			checks.Healthy,
+		},
+		{
+			"a drain, and then the node is stopped",
+			scene{
+				sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "1111xxx1"},
+				said: map[string]string{"node1": "udddd"},
+			},
+			[]string{"node1>node2 kept drain allowed"},
+			checks.Healthy,
+		},
+		{
+			"an ejection that the balancer tells of",
+			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, said: map[string]string{"node1": "uxxxu"}},
+			[]string{"node1>node2 kept ejection allowed"},
+			checks.Healthy,
+		},
+		{
+			"an ejection that a client shows who should be there, and the way back",
+			scene{
+				sessions: []string{"+11122211", "+2222222"}, nodes: map[string]string{"node1": well},
+				newcomers: []string{"node1: 111222111", "node2: 222222222"},
+			},
+			[]string{"node1>node2 kept ejection allowed", "node2>node1 kept return allowed"},
+			checks.Healthy,
+		},
+		{
+			"any node may answer",
+			scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"12121212"}},
+			nil, checks.Healthy,
+		},
+		{
+			"any node may answer, and one has another store",
+			scene{policy: probes.PolicyShared, sessions: []string{"+1212!1+121"}, newcomers: []string{"12121212"}},
+			[]string{"node2>node1 lost shared"},
+			checks.Failing,
+		},
+		{
+			"a stranger",
+			scene{sessions: []string{"+1113333", "+2222"}, nodes: map[string]string{"node1": "111xxxxx"}},
+			[]string{`node1>"node3" kept down allowed`},
+			checks.Healthy,
+		},
+		{
+			"whether it was kept is not told",
+			scene{sessions: []string{"+1110000", "+2222"}},
+			nil, checks.Healthy,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := tt.judged(t)
+			var got []string
+			for _, m := range r.Moves {
+				got = append(got, m.inShort())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("moves (-want +got):\n%s", diff)
+			}
+			if r.Verdict() != tt.verdict {
+				t.Errorf("got %s, want %s: %+v, doubts %q", r.Verdict(), tt.verdict, r.Promises, r.Doubts)
+			}
+		})
+	}
+}
+
+func TestScattered(t *testing.T) {
+	r := scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"1212"}}.judged(t)
+	if r.Scattered != 7 || r.Moved != 0 {
+		t.Errorf("got %d scattered, %d moved, want 7 and 0", r.Scattered, r.Moved)
+	}
+}
+
+func TestOutage(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name        string
+		signs       string
+		least, most time.Duration
+		ongoing     bool
+		failed      int
+	}{
+		{"none", "+1111", 0, 0, false, 0},
+		{"one request", "+11x11", 105 * ms, 200 * ms, false, 1},
+		{"a pause before it", "+11..x11", 105 * ms, 400 * ms, false, 1},
+		{"the longest of two", "+1x1xxx1", 305 * ms, 400 * ms, false, 3},
+		{"it goes on", "+11xx", 2800 * ms, 2895 * ms, true, 2},
+		{"it was there from the beginning", "xx+11", 205 * ms, 205 * ms, false, 2},
+		{"it ends in another session", "+1xx!2+2", 205 * ms, 300 * ms, false, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := scene{sessions: []string{tt.signs, "+2222"}, nodes: map[string]string{"node1": "xxxx1"}}.judged(t)
+			o := r.Session
+			if o.AtLeast() != tt.least || o.AtMost() != tt.most || o.Ongoing != tt.ongoing || o.Failed != tt.failed {
+				t.Errorf("got %s to %s, ongoing %t, %d failed, want %s to %s, %t, %d",
+					o.AtLeast(), o.AtMost(), o.Ongoing, o.Failed, tt.least, tt.most, tt.ongoing, tt.failed)
+			}
+		})
+	}
+}
+
+func TestMaxOutage(t *testing.T) {
+	for limit, want := range map[time.Duration]checks.Verdict{
+		0: checks.Failing, 150 * time.Millisecond: checks.Failing, 300 * time.Millisecond: checks.Healthy,
+	} {
+		s := scene{sessions: []string{"+11x11", "+2222"}, terms: Terms{MaxOutage: &limit}}
+		if got := s.judged(t).Verdict(); got != want {
+			t.Errorf("%s put up with: got %s, want %s", limit, got, want)
+		}
+	}
+	if got := (scene{sessions: []string{"+11x11", "+2222"}}).judged(t).Verdict(); got != checks.Degraded {
+		t.Errorf("without a limit: got %s, want degraded", got)
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		sessions []string
+		want     []string
+	}{
+		{"none", []string{"+11", "+22"}, nil},
+		{"no session on one", []string{"+11"}, []string{"no session could be held on node2: none of our clients was sent there"}},
+		{"nothing is told", []string{"+00"}, []string{"answers do not tell which node gave them, so that moves cannot be seen"}},
+		{"nobody was answered", []string{"xx"}, []string{"no session could be held: the balancer answered none of our clients"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := scene{sessions: tt.sessions}.judged(t)
+			if diff := cmp.Diff(tt.want, r.Doubts); diff != "" {
+				t.Errorf("doubts (-want +got):\n%s", diff)
+			}
+			if unsure := len(tt.want) > 0 && r.Verdict() != checks.Degraded; unsure != (r.Verdict() == checks.Inconclusive) {
+				t.Errorf("got %s", r.Verdict())
+			}
+		})
+	}
+}
+
+func TestIgnore(t *testing.T) {
+	s := scene{sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
+	s.terms.Ignore = []checks.Code{checks.SessionLost}
+	for _, p := range s.judged(t).Promises {
+		if p.Code == checks.SessionLost {
+			t.Errorf("got promise %+v, want none of that code", p)
+		}
+	}
+}
+
+// A client that is sent to and fro for days does not fill the memory.
+func TestTrackIsBounded(t *testing.T) {
+	var tr Track
+	for i := range 2*maxStretches + 1 {
+		tr.Add(Beat{At: noon.Add(time.Duration(i)), Good: true, Label: string(rune('a' + i%2))})
+	}
+	if all, _ := tr.requests(); len(tr) != maxStretches || all != 2*maxStretches+1 {
+		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxStretches, 2*maxStretches+1)
+	}
+}
