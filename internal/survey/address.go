@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -24,17 +24,25 @@ func atLeast(text string, least int) (int, error) {
 	return n, nil
 }
 
+var hostName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.-]*$`)
+
 // validAddress reports whether text is HOST or HOST:PORT, IPv6 in brackets.
 func validAddress(text string) bool {
-	u, err := url.Parse("http://" + text)
-	if err != nil || u.Host != text || u.Hostname() == "" || strings.ContainsAny(text, "$%*@ ") {
-		return false
+	host := text
+	if name, port, err := net.SplitHostPort(text); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+		host = strings.TrimSuffix(text, ":"+port)
+		if name == host { // without brackets
+			return hostName.MatchString(host)
+		}
 	}
-	if _, port, err := net.SplitHostPort(text); err == nil {
-		n, err := strconv.ParseUint(port, 10, 16)
-		return err == nil && n > 0
+	if inside, ok := strings.CutPrefix(host, "["); ok {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(inside, "]"))
+		return err == nil && ip.Is6() && ip.Zone() == "" && strings.HasSuffix(inside, "]")
 	}
-	return !strings.HasSuffix(text, ":")
+	return hostName.MatchString(host)
 }
 
 // splitAddress cuts HOST:PORT where there is a port; "" stands for a wildcard

@@ -25,6 +25,10 @@ func fuzz(f *testing.F, p Product) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		text, err := plainText("conf", []byte(text))
+		if err != nil {
+			return
+		}
 		s, err := read(p, memory{"conf": text}, "conf", Options{})
 		if err != nil {
 			clean(t, err.Error())

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tufanbarisyildirim/gonginx/config"
 	"github.com/tufanbarisyildirim/gonginx/parser"
+
+	"stickwatch/probes"
 )
 
 // loadNginx reads nginx.conf and what it includes, or the output of `nginx -T`.
@@ -59,7 +61,7 @@ func parseNginx(file, text string) ([]directive, notebook, error) {
 	}
 	parsed, err := parser.NewStringParser(checked, parser.WithSkipValidDirectivesErr(), parser.WithSkipComments()).Parse()
 	if err != nil {
-		return nil, nil, place{file: file}.errorf("parsing: %w", err)
+		return nil, nil, place{file: file}.errorf("parsing: %s", probes.Clean(err.Error(), maxNote)) // it quotes the file
 	}
 	c := nginxConverter{file, begins}
 	return c.block(parsed.GetDirectives()), notes, nil
