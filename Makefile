@@ -44,9 +44,10 @@ bench: ## how long a picture takes
 	$(GO) test -run '^$$' -bench . -benchtime 10x ./internal/monitor ./probes/...
 
 RUNS ?= 20
+TABLE ?= $(CURDIR)/internal/lab/SCENARIOS.md
 scenarios: servers ## every scenario behind every balancer RUNS times, as a table
-	@table=$$(mktemp); STICKWATCH_SCENARIO_RUNS=$(RUNS) STICKWATCH_SCENARIO_TABLE=$$table \
-		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $$table; rm -f $$table; exit $$status
+	@STICKWATCH_SCENARIO_RUNS=$(RUNS) STICKWATCH_SCENARIO_TABLE=$(TABLE) \
+		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $(TABLE); exit $$status
 
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)

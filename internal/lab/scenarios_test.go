@@ -33,7 +33,7 @@ type shortcoming struct{ front, why string }
 // scenarios, in the order of the requests' way.
 var scenarios = slices.Concat(
 	balancerScenarios, ejectionScenarios, nodeScenarios, pageScenarios, dependencyScenarios,
-	sessionScenarios, promiseScenarios, handshakeScenarios, alikeScenarios,
+	sessionScenarios, promiseScenarios, handshakeScenarios, alikeScenarios, healthyScenarios,
 )
 
 // The fronts a scenario applies to.
@@ -86,15 +86,17 @@ func TestScenarios(t *testing.T) {
 					if r.cut {
 						missing = append(missing, "the end of the round")
 					}
-					why := s.shortcoming(f)
-					card.add(s.name, f.name, why, missing, unexpected, report)
-					s.settle(t, why, missing, unexpected, report)
+					card.add(s, f, missing, unexpected, report)
+					s.settle(t, s.shortcoming(f), missing, unexpected, report)
 					r.end()
 				}
 			})
 		}
 	}
 }
+
+// healthy reports whether nothing is wrong in it.
+func (s scenario) healthy() bool { return s.is == checks.Healthy && len(s.want) == 0 }
 
 // shortcoming is why stickwatch is wrong behind f; "": it should not be.
 func (s scenario) shortcoming(f front) string {

@@ -1,21 +1,16 @@
 package lab
 
 import (
-	"bytes"
-	"cmp"
-	"fmt"
-	"os"
+	"maps"
 	"slices"
 	"sync"
-	"testing"
-	"text/tabwriter"
 	"time"
 
 	"stickwatch/checks"
 )
 
 // A scorecard counts, for every scenario behind every balancer, what came of
-// its runs. `make scenarios` prints it.
+// its runs. `make scenarios` writes it down: see SCENARIOS.md.
 type scorecard struct {
 	mu   sync.Mutex
 	rows []*score
@@ -23,59 +18,81 @@ type scorecard struct {
 
 // A score is a row: every run counts once.
 type score struct {
-	scenario, front string
-	runs            int
-	found           int // all that was wanted, and nothing else
-	missed          int // something that was wanted is not there, and nothing else is
-	wrongClass      int // something else is there in its stead
-	falseAlarm      int // something else is there beside it
-	slowest         time.Duration
-	known           string // why it is not found; "": it should be
+	Scenario, Balancer string
+	Healthy            bool   // nothing is wrong, and nothing may be found
+	Known              string // why it is not found; "": it should be
+
+	tally
+}
+
+// A tally is what came of runs.
+type tally struct {
+	Runs       int
+	Found      int // all that was wanted, and nothing else
+	Missed     int // something that was wanted is not there, and nothing else is
+	WrongClass int // something else is there in its stead
+	FalseAlarm int // something else is there beside it
+	Slowest    time.Duration
 }
 
 // add counts a run. What was found tells is a matter of milliseconds: one round
 // is all the time a scenario has.
-func (c *scorecard) add(scenario, front, known string, missing, unexpected []string, r checks.Report) {
+func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.rows, func(s *score) bool { return s.scenario == scenario && s.front == front })
+	i := slices.IndexFunc(c.rows, func(row *score) bool { return row.Scenario == s.name && row.Balancer == f.name })
 	if i < 0 {
-		c.rows, i = append(c.rows, &score{scenario: scenario, front: front, known: known}), len(c.rows)
+		i = len(c.rows)
+		c.rows = append(c.rows, &score{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.shortcoming(f)})
 	}
-	s := c.rows[i]
-	s.runs++
-	s.slowest = max(s.slowest, r.Duration)
+	t := tally{Runs: 1, Slowest: r.Duration}
 	switch {
 	case len(missing) == 0 && len(unexpected) == 0:
-		s.found++
+		t.Found = 1
 	case len(missing) > 0 && len(unexpected) > 0:
-		s.wrongClass++
+		t.WrongClass = 1
 	case len(missing) > 0:
-		s.missed++
+		t.Missed = 1
 	default:
-		s.falseAlarm++
+		t.FalseAlarm = 1
+	}
+	c.rows[i].tally = c.rows[i].plus(t)
+}
+
+func (t tally) plus(o tally) tally {
+	return tally{
+		t.Runs + o.Runs, t.Found + o.Found, t.Missed + o.Missed,
+		t.WrongClass + o.WrongClass, t.FalseAlarm + o.FalseAlarm, max(t.Slowest, o.Slowest),
 	}
 }
 
-// write puts the card where STICKWATCH_SCENARIO_TABLE says.
-func (c *scorecard) write(t *testing.T) {
-	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
-	if path == "" {
-		return
+// A line is a tally of all that have one name.
+type line struct {
+	Name string
+	tally
+}
+
+// by adds up the rows by a name that they have in common, in the order of the
+// names.
+func (c *scorecard) by(name func(*score) string) []line {
+	sums := make(map[string]tally)
+	for _, row := range c.rows {
+		sums[name(row)] = sums[name(row)].plus(row.tally)
 	}
-	slices.SortStableFunc(c.rows, func(a, b *score) int { return cmp.Compare(a.scenario, b.scenario) })
-	var out bytes.Buffer
-	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCENARIO\tBALANCER\tRUNS\tFOUND\tMISSED\tWRONG CLASS\tFALSE ALARM\tSLOWEST\tKNOWN")
-	var sum score
-	for _, s := range c.rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", s.scenario, s.front, s.runs, s.found, s.missed, s.wrongClass, s.falseAlarm, s.slowest.Round(time.Millisecond), s.known)
-		sum.runs, sum.found, sum.missed = sum.runs+s.runs, sum.found+s.found, sum.missed+s.missed
-		sum.wrongClass, sum.falseAlarm = sum.wrongClass+s.wrongClass, sum.falseAlarm+s.falseAlarm
+	var lines []line
+	for _, n := range slices.Sorted(maps.Keys(sums)) {
+		lines = append(lines, line{n, sums[n]})
 	}
-	fmt.Fprintf(w, "all %d\t\t%d\t%d\t%d\t%d\t%d\t\t\n", len(c.rows), sum.runs, sum.found, sum.missed, sum.wrongClass, sum.falseAlarm)
-	w.Flush()
-	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
-		t.Errorf("writing the table of scenarios: %v", err)
+	return lines
+}
+
+// of adds up the rows that are of healthy clusters, or those that are not.
+func (c *scorecard) of(healthy bool) tally {
+	var all tally
+	for _, row := range c.rows {
+		if row.Healthy == healthy {
+			all = all.plus(row.tally)
+		}
 	}
+	return all
 }

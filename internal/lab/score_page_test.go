@@ -1,0 +1,74 @@
+package lab
+
+import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"text/template"
+	"time"
+)
+
+//go:embed testdata/SCENARIOS.md.tmpl
+var scorePageText string
+
+var scorePage = template.Must(template.New("SCENARIOS.md").Funcs(template.FuncMap{
+	"percent": func(part, all int) string {
+		if all == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(all))
+	},
+	"ms": func(d time.Duration) string { return d.Round(time.Millisecond).String() },
+	"sum": func(parts ...int) (all int) {
+		for _, part := range parts {
+			all += part
+		}
+		return all
+	},
+}).Parse(scorePageText))
+
+// write puts the card where STICKWATCH_SCENARIO_TABLE says.
+func (c *scorecard) write(t *testing.T) {
+	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
+	if path == "" {
+		return
+	}
+	if err := os.WriteFile(path, c.page(t), 0o644); err != nil {
+		t.Errorf("writing the table of scenarios: %v", err)
+	}
+}
+
+// page is the card as Markdown.
+func (c *scorecard) page(t *testing.T) []byte {
+	t.Helper()
+	slices.SortStableFunc(c.rows, func(a, b *score) int {
+		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Balancer, b.Balancer))
+	})
+	data := struct {
+		Faults, Healthy        tally
+		Scenarios, Fronts      []line
+		Rows, Known, Imperfect []*score // Known: those that cannot be found, and why
+	}{
+		Faults: c.of(false), Healthy: c.of(true),
+		Scenarios: c.by(func(s *score) string { return s.Scenario }),
+		Fronts:    c.by(func(s *score) string { return s.Balancer }),
+		Rows:      c.rows,
+	}
+	for _, row := range c.rows {
+		switch {
+		case row.Known != "":
+			data.Known = append(data.Known, row)
+		case row.Found < row.Runs:
+			data.Imperfect = append(data.Imperfect, row)
+		}
+	}
+	var out bytes.Buffer
+	if err := scorePage.Execute(&out, data); err != nil {
+		t.Fatalf("writing the table of scenarios: %v", err)
+	}
+	return out.Bytes()
+}
