@@ -90,7 +90,7 @@ func (u *upstream) caddyServers(at place, text string) {
 	first, final, ranged := strings.Cut(ports, "-")
 	from, err1 := strconv.Atoi(first)
 	to, err2 := strconv.Atoi(final)
-	if ranged && err1 == nil && err2 == nil && from <= to && to-from < maxPorts {
+	if ranged && err1 == nil && err2 == nil && from <= to && to-from < maxPorts && validAddress(fmt.Sprintf("%s:%d", host, to)) {
 		for port := from; port <= to; port++ {
 			s.address = fmt.Sprintf("%s:%d", host, port)
 			u.servers = append(u.servers, s)

@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+
+	"stickwatch/probes"
 )
+
+// maxFileName bounds how much of a file's name is shown, in bytes.
+const maxFileName = 300
 
 // A place is a line of a file.
 type place struct {
@@ -13,7 +18,7 @@ type place struct {
 }
 
 func (p place) String() string {
-	file := p.file
+	file := probes.Clean(p.file, maxFileName) // a dump may call its files anything
 	if file == standardInput {
 		file = "standard input"
 	}

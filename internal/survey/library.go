@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"stickwatch/probes"
 )
 
 // A library reads a configuration with all that it includes, as one tree.
@@ -82,7 +84,7 @@ func (l *library) include(d directive, patterns []string) ([]directive, error) {
 	var out []directive
 	for _, name := range names {
 		if slices.Contains(l.open, name) {
-			return nil, d.errorf("%s includes itself, by way of %s", name, strings.Join(l.open, ", "))
+			return nil, d.errorf("%s includes itself, by way of %s", place{file: name}, probes.Clean(strings.Join(l.open, ", "), maxNote))
 		}
 		if len(l.open) >= maxDepth {
 			return nil, d.errorf("more than %d files include each other", maxDepth)
