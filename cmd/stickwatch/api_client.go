@@ -118,9 +118,9 @@ func (a *apiClient) unreachable(err error) error {
 	}
 	var advice string
 	switch {
-	case isA[*tls.CertificateVerificationError](err):
+	case untrusted(err):
 		advice = "name the authority of its certificate with --ca-file FILE"
-	case isA[tls.RecordHeaderError](err):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		advice = "it speaks no TLS: give --server http://" + a.base.Host
 	default:
 		advice = "start one with `stickwatch serve`, or name it with --server URL"
@@ -128,8 +128,9 @@ func (a *apiClient) unreachable(err error) error {
 	return fmt.Errorf("asking the daemon at %s: %w: %s", a, err, advice)
 }
 
-func isA[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
+// untrusted reports whether the daemon could not show that it is the one.
+func untrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 

@@ -11,15 +11,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// everyCommand is the commands of the program, topics of its help included.
+// everyCommand is the commands of the program and those below them, topics of
+// its help included.
 func everyCommand() []*cobra.Command {
-	root := newRoot(console{})
-	return append([]*cobra.Command{root}, root.Commands()...)
+	all := []*cobra.Command{newRoot(console{})}
+	for i := 0; i < len(all); i++ {
+		all = append(all, all[i].Commands()...)
+	}
+	return all
 }
 
 func TestEveryCommandTeaches(t *testing.T) {
 	for _, cmd := range everyCommand() {
-		t.Run(cmd.Name(), func(t *testing.T) {
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
 			if cmd.Short == "" || cmd.Long == "" {
 				t.Errorf("got short text %q and long text %q, want both", cmd.Short, cmd.Long)
 			}
@@ -76,7 +80,7 @@ func TestEveryFlagIsInHelp(t *testing.T) {
 		}
 		for _, match := range listed.FindAllStringSubmatch(cmd.LocalNonPersistentFlags().FlagUsages(), -1) {
 			if !slices.Contains(names, match[1]) {
-				t.Errorf("%s: --%s is not in its help", cmd.Name(), match[1])
+				t.Errorf("%s: --%s is not in its help", cmd.CommandPath(), match[1])
 			}
 		}
 	}

@@ -25,7 +25,7 @@ type wirePast struct {
 	Until       string           `json:"until"`
 	Uptimes     []wireUptime     `json:"uptimes"`
 	Incidents   []wireIncident   `json:"incidents"`   // newest first
-	Moves       []wireMove       `json:"moves"`       // newest first
+	Moves       []wirePastMove   `json:"moves"`       // newest first
 	Deployments []wireDeployment `json:"deployments"` // oldest first
 }
 
@@ -38,7 +38,7 @@ type wireUptime struct {
 	LongestOutageMS int64             `json:"longest_outage_ms"`
 }
 
-type wireMove struct {
+type wirePastMove struct {
 	At      string             `json:"at"`
 	From    string             `json:"from"`
 	To      string             `json:"to"`
@@ -105,7 +105,7 @@ func wirePastsOf(pasts []past, span checks.Span, now time.Time) wirePasts {
 				Until:       wireTime(p.span.To),
 				Uptimes:     wireList(p.uptimes, wireUptimeOf),
 				Incidents:   wireList(p.incidents, func(i alerting.Incident) wireIncident { return wireIncidentOf(i, now) }),
-				Moves:       wireList(p.moves, wireMoveOf),
+				Moves:       wireList(p.moves, wirePastMoveOf),
 				Deployments: wireList(p.deployments, wireDeploymentOf),
 			}
 		}),
@@ -116,8 +116,8 @@ func wireUptimeOf(u checks.Uptime) wireUptime {
 	return wireUptime{u.Kind, field(u.Name), u.Probes, u.Failed, u.Ratio, u.Longest.Milliseconds()}
 }
 
-func wireMoveOf(m checks.Move) wireMove {
-	return wireMove{wireTime(m.At), field(m.From), field(m.To), m.Kept, m.Session, field(m.Cause)}
+func wirePastMoveOf(m checks.Move) wirePastMove {
+	return wirePastMove{wireTime(m.At), field(m.From), field(m.To), m.Kept, m.Session, field(m.Cause)}
 }
 
 func wireDeploymentOf(d checks.Deployment) wireDeployment {

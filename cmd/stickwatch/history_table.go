@@ -42,9 +42,13 @@ func (s *sheet) uptimes(uptimes []checks.Uptime) {
 		m, detail := good, count(u.Probes, "probe", "probes")
 		if u.Failed > 0 {
 			m = warn
-			detail = fmt.Sprintf("%d of %s failed, for %s at the longest", u.Failed, detail, spell(u.Longest))
+			detail = fmt.Sprintf("%d of %s failed", u.Failed, detail)
+			if u.Longest > 0 {
+				detail += ", for " + spell(u.Longest) + " at the longest"
+			}
 		}
-		rows[i] = []span{{faint, string(u.Kind)}, {plain, name(u.Name)}, marked(m, percent(u)), {faint, detail}}
+		// One cell: on a narrow terminal the first stands before what is folded.
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + name(u.Name)}, marked(m, percent(u)), {faint, detail}}
 	}
 	s.matrix(rows)
 }

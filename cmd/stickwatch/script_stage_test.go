@@ -13,15 +13,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
 )
 
-// A stage is what a script's stickwatch can look at: a demo cluster, and a
-// listener that nobody should talk to.
+// A stage is what a script's stickwatch can look at: a demo cluster, a listener
+// that nobody should talk to, and who is told of incidents.
 type stage struct {
 	demo     *demo.Cluster
 	listener *listener
+	slack    *slacktest.Server
+	hook     hook
 	env      []string // names of variables that lead there
 }
 

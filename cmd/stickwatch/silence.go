@@ -28,7 +28,7 @@ maintenance.`,
 			if len(args) == 0 {
 				return nil
 			}
-			return unknown("command", "silence "+args[0], []string{"silence add", "silence list", "silence expire"}, "stickwatch silence --help")
+			return unknown("command", args[0], commandNames(cmd), "stickwatch silence --help")
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// dayOfShop is a past in which something of everything happened.
+func dayOfShop() past {
+	target := func(kind checks.TargetKind, name string, probes, failed int, longest time.Duration) checks.Uptime {
+		return checks.Uptime{
+			Target: checks.Target{Cluster: "shop", Kind: kind, Name: name}, Probes: probes, Failed: failed,
+			Ratio: float64(probes-failed) / float64(probes), Longest: longest,
+		}
+	}
+	return past{
+		cluster: "shop",
+		span:    checks.Span{From: noon.Add(-24 * time.Hour), To: noon},
+		uptimes: []checks.Uptime{
+			target(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088", 5760, 0, 0),
+			target(checks.TargetDependency, "Redis Server", 5760, 16, 4*time.Minute),
+			target(checks.TargetNode, "node1", 5_760_000, 1, 0),
+			target(checks.TargetNode, "node2", 1, 1, 0),
+		},
+		incidents: []alerting.Incident{
+			{
+				ID: "20260314T115900250-0a0b0c0d", Cluster: "shop", State: alerting.Firing, Severity: checks.Warning, Silenced: "deploy 4.2",
+				Cause:   checks.Finding{Code: checks.NodeEjected, Severity: checks.Warning, Node: "node2"},
+				Started: noon.Add(-time.Minute), Fired: noon.Add(-30 * time.Second),
+			},
+			redisIncident(),
+			{
+				ID: "20260313T140000250-01020304", Cluster: "shop", State: alerting.Resolved, Severity: checks.Warning, Flapping: true,
+				Cause:      checks.Finding{Code: checks.Slow, Severity: checks.Warning, Node: "node1", Target: "/app_a/"},
+				MergedInto: "20260313T135900250-05060708",
+				Started:    noon.Add(-22 * time.Hour), Ended: noon.Add(-22*time.Hour + 3*time.Second),
+			},
+		},
+		moves: []checks.Move{
+			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: "node2 did not answer"},
+			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: "unexplained"},
+		},
+		deployments: []checks.Deployment{
+			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: noon.Add(-21 * time.Hour), To: noon.Add(-21*time.Hour + 12*time.Minute)}},
+			{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon.Add(-2 * time.Minute)}},
+		},
+	}
+}
+
+// redisIncident is one from its beginning to its end.
+func redisIncident() alerting.Incident {
+	began := noon.Add(-3 * time.Hour)
+	ended := began.Add(4 * time.Minute)
+	cause := checks.Finding{
+		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1"},
+		Summary: "Redis Server is down, as node1 says.", Remedy: "Start Redis Server; the nodes resume by themselves.",
+		Evidence: []string{"09:00:00 redis://10.0.0.5:6379: connection refused"},
+	}
+	paused := checks.Finding{
+		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Summary: "node1 has paused: Redis Server is not available.",
+		Remedy: "Bring back Redis Server.", Evidence: []string{"09:00:00 node1 /status: paused"}, ExplainedBy: cause.Key(),
+	}
+	member := func(f checks.Finding) alerting.Member {
+		return alerting.Member{Standing: checks.Standing{Finding: f, Since: began, Last: ended}, Ended: ended}
+	}
+	return alerting.Incident{
+		ID: "20260314T090000250-1a2b3c4d", Cluster: "shop", State: alerting.Resolved, Severity: checks.Critical,
+		Cause: cause, Findings: []alerting.Member{member(cause), member(paused)},
+		Started: began, Fired: began.Add(time.Second), Ended: ended,
+		Timeline: []alerting.Event{
+			{At: began, Kind: alerting.EventOpened, Finding: cause.Key(), Text: cause.Summary, Reason: alerting.ReasonNewCause},
+			{At: began, Kind: alerting.EventJoined, Finding: paused.Key(), Text: paused.Summary, Reason: alerting.ReasonSameCause},
+			{At: began.Add(time.Second), Kind: alerting.EventFired, Text: "it has held for 1s", Reason: alerting.ReasonHeld},
+			{At: ended, Kind: alerting.EventLeft, Finding: cause.Key(), Text: cause.Summary, Reason: alerting.ReasonGone},
+			{At: ended.Add(30 * time.Second), Kind: alerting.EventResolved, Text: "nothing of it has been seen for 30s", Reason: alerting.ReasonQuiet},
+		},
+	}
+}
+
+func TestHistoryTables(t *testing.T) {
+	for _, tt := range []struct {
+		file string
+		opts renderOptions
+	}{
+		{"history.table", renderOptions{}},
+		{"history.terminal", renderOptions{Width: 60, Colour: true}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			s := newSheet(tt.opts)
+			s.past(dayOfShop(), calendar{noon})
+			s.blank()
+			s.past(past{cluster: "blog", span: dayOfShop().span}, calendar{noon})
+			s.blank()
+			s.incident(redisIncident(), calendar{noon})
+			golden(t, tt.file, s.String())
+		})
+	}
+}
+
+func TestHistoryJSON(t *testing.T) {
+	var b strings.Builder
+	p := dayOfShop()
+	if err := writeJSON(&b, wirePastsOf([]past{p, {cluster: "blog", span: p.span}}, p.span, noon)); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "history.json", b.String())
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	p := past{cluster: "shop"}
+	for i := range maxRead {
+		p.moves = append(p.moves, checks.Move{At: noon, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
+		p.incidents = append(p.incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
+		p.deployments = append(p.deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
+	}
+	s := newSheet(renderOptions{})
+	s.past(p, calendar{noon})
+	text := s.String()
+	if n := strings.Count(text, "… and 9980 more: -o json tells all"); n != 3 {
+		t.Errorf("%d lists tell that there is more, want 3", n)
+	}
+	for _, newest := range []string{"to0!", "to19!", "i0!", "i19!", "d9999!", "d9980!", "10000 (the newest; there may be more)"} {
+		if !strings.Contains(text, newest) {
+			t.Errorf("%q is missing", newest)
+		}
+	}
+	for _, older := range []string{"to20!", "i20!", "d9979!"} {
+		if strings.Contains(text, older) {
+			t.Errorf("%q is listed", older)
+		}
+	}
+}
+
+// What targets and people wrote must not command a terminal.
+func TestHistoryIsClean(t *testing.T) {
+	const evil = "\x1b[31m\u202eevil\r\n\x00" + "界界界"
+	finding := checks.Finding{
+		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Target: evil, Summary: evil, Remedy: evil, Evidence: []string{evil},
+	}
+	incident := alerting.Incident{
+		ID: "i", Cluster: evil, State: alerting.Firing, Cause: finding, Silenced: evil, Started: noon,
+		Findings: []alerting.Member{{Standing: checks.Standing{Finding: finding}}},
+		Timeline: []alerting.Event{{At: noon, Kind: alerting.EventOpened, Finding: evil, Text: evil}},
+	}
+	p := past{
+		cluster:     evil,
+		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: evil}, Probes: 1}},
+		incidents:   []alerting.Incident{incident},
+		moves:       []checks.Move{{From: evil, To: evil, Cause: evil}},
+		deployments: []checks.Deployment{{Name: evil}},
+	}
+	s := newSheet(renderOptions{})
+	s.past(p, calendar{noon})
+	s.incident(incident, calendar{noon})
+	s.silences([]wireSilence{{ID: evil, Cluster: evil, Node: evil, Reason: evil, Author: evil}}, noon)
+	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
+		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
+	}
+	var b strings.Builder
+	if err := writeJSON(&b, wirePastsOf([]past{p}, p.span, noon)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
+		t.Error("a control character is in JSON")
+	}
+}
+
+func TestMoments(t *testing.T) {
+	parse := before(noon)
+	for text, want := range map[string]time.Time{
+		"24h":                  noon.Add(-24 * time.Hour),
+		"7d":                   noon.Add(-7 * 24 * time.Hour),
+		"2026-03-01T10:00:00Z": time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
+		"2026-03-01":           time.Date(2026, 3, 1, 0, 0, 0, 0, time.Local),
+		"2026-03-01 10:05":     time.Date(2026, 3, 1, 10, 5, 0, 0, time.Local),
+		"2026-03-01T10:05:06":  time.Date(2026, 3, 1, 10, 5, 6, 0, time.Local),
+	} {
+		if got, err := parse(text); err != nil || !got.Equal(want) {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1h", "yesterday", "2026-02-30", "2026-03-01T10:00:00Zx"} {
+		if got, err := parse(text); err == nil {
+			t.Errorf("%q: got %v, want an error", text, got)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
+	"stickwatch/internal/metrics"
+)
+
+// served [WEBCONFIG]: starts a daemon in the test that watches the demo, sets
+// SERVER to its URL, and writes stickwatch.yml as its configuration.
+func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	s, folder := stageOf(ts), ts.Getenv("WORK")
+	webConfig := ""
+	if len(args) > 0 {
+		webConfig = ts.MkAbs(args[0])
+	}
+	d, err := daemon.Start(context.Background(), daemon.Config{
+		Load:   func() (*config.Config, error) { return demoConfig(s.demo, "127.0.0.1:0", folder) },
+		Prober: newProber(), Notifier: notifierOf(slog.New(slog.DiscardHandler)),
+		WebConfigFile: webConfig, Build: metrics.Build{Version: "test"}, Logger: slog.New(slog.DiscardHandler),
+	})
+	ts.Check(err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	ts.Defer(func() {
+		stop()
+		ts.Check(<-ended)
+	})
+	s.setenv(ts, "SERVER", "http://"+d.Address().String())
+	ts.Check(os.WriteFile(ts.MkAbs("stickwatch.yml"), []byte(demoFile(s.demo, d.Address().String(), folder)), 0o600))
+}
+
+// awaits PATTERN COMMAND...: runs a command again and again until its standard
+// output matches, which it must within a minute.
+func awaits(ts *testscript.TestScript, _ bool, args []string) {
+	s, pattern := stageOf(ts), regexp.MustCompile("(?m)"+args[0])
+	var out bytes.Buffer
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		out.Reset()
+		cmd := s.command(ts, args[1:])
+		cmd.Stdout, cmd.Stderr = &out, &out
+		// What it says when it fails is told in the end.
+		if _ = cmd.Run(); pattern.Match(out.Bytes()) {
+			fmt.Fprint(ts.Stdout(), out.String())
+			return
+		}
+	}
+	ts.Fatalf("no %q within a minute; at last:\n%s", args[0], out.String())
+}
+
+// likeAPI FILE: the past of the demo in FILE, which `history -o json` wrote, has
+// the fields that the API has, and no others.
+func likeAPI(ts *testscript.TestScript, _ bool, args []string) {
+	var told struct {
+		Since    string
+		Clusters []map[string]any
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &told))
+	got := told.Clusters[0]
+	since := url.QueryEscape(told.Since)
+	want := ask(ts, "/api/v1/history?cluster=demo&since="+since)
+	want["incidents"] = ask(ts, "/api/v1/incidents?cluster=demo&since="+since)["incidents"]
+	for _, wrong := range [][]string{misshapen("history", got, want), misshapen("API", want, got)} {
+		if len(wrong) > 0 {
+			ts.Fatalf("differences in shape: %q", wrong)
+		}
+	}
+}
+
+// ask returns what the daemon answers.
+func ask(ts *testscript.TestScript, path string) (answer map[string]any) {
+	res, err := http.Get(ts.Getenv("SERVER") + path)
+	ts.Check(err)
+	defer res.Body.Close()
+	ts.Check(json.NewDecoder(res.Body).Decode(&answer))
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: got %d %v", path, res.StatusCode, answer)
+	}
+	return answer
+}
+
+// receivers: starts a workspace of Slack's and an address for webhooks, and sets
+// SLACK and HOOK to their URLs, and SLACK_TOKEN to the token.
+func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
+	s := stageOf(ts)
+	s.slack = slacktest.New("ops")
+	ts.Defer(s.slack.Close)
+	hook := httptest.NewServer(&s.hook)
+	ts.Defer(hook.Close)
+	s.setenv(ts, "SLACK", s.slack.URL())
+	s.setenv(ts, "SLACK_TOKEN", slacktest.Token)
+	s.setenv(ts, "HOOK", hook.URL)
+}
+
+// A hook keeps what webhooks send to it.
+type hook struct {
+	mu     sync.Mutex
+	bodies []json.RawMessage
+}
+
+func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bodies = append(h.bodies, body)
+}
+
+// received: writes to standard output what the receivers have, a line each.
+func received(ts *testscript.TestScript, _ bool, _ []string) {
+	s := stageOf(ts)
+	for _, m := range s.slack.Messages() {
+		fmt.Fprintf(ts.Stdout(), "slack: thread=%t edits=%d %s %s\n", m.Thread != "", m.Edits,
+			strings.ReplaceAll(m.Text, "\n", " "), m.Attachments)
+	}
+	s.hook.mu.Lock()
+	defer s.hook.mu.Unlock()
+	for _, body := range s.hook.bodies {
+		fmt.Fprintf(ts.Stdout(), "hook: %s\n", body)
+	}
+}
+
+// refuses ERROR: from now on Slack answers so.
+func slackRefuses(ts *testscript.TestScript, _ bool, args []string) {
+	const forEver = -1
+	stageOf(ts).slack.Fail(slacktest.Fault{Error: args[0], Times: forEver})
+}
