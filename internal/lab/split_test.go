@@ -27,7 +27,8 @@ func TestSplit(t *testing.T) {
 	}
 	for range 50 {
 		report := r.probe()
-		if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.BalancerSplit }) {
+		if found(report, checks.BalancerSplit) {
+			judgeScenario(t, scenario{want: []string{"balancer_split"}, also: []checks.Code{checks.NodeEjected}}, report)
 			return
 		}
 		if report.Session.Sticky == checks.No {
