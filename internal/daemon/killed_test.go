@@ -88,7 +88,10 @@ func (l *life) kill() {
 }
 
 // An incident as the API tells it.
-type told struct{ ID, State, Fired string }
+type told struct {
+	ID, State, Fired string
+	Flapping         bool
+}
 
 // incidents are those that the daemon acknowledges; ok is false when it does not
 // answer.
@@ -139,7 +142,16 @@ func TestKilled(t *testing.T) {
 	}
 	workspace.Mend()
 	l := begin(t, file)
-	until(t, "the end of every incident, told", func() bool { return story.over(t, l) })
+	var missing string
+	defer func() {
+		if missing != "" {
+			t.Errorf("waiting for %s", missing)
+		}
+	}()
+	until(t, "the end of every incident, told", func() bool {
+		missing = story.over(t, l)
+		return missing == ""
+	})
 	story.check(t, l)
 }
 
@@ -187,19 +199,40 @@ func (s *story) turn(t *testing.T) {
 	}
 }
 
-// over reports whether every incident is resolved and everybody was told.
-func (s *story) over(t *testing.T, l *life) bool {
+// over tells what is still to come; "": every incident is resolved, and everybody
+// was told.
+func (s *story) over(t *testing.T, l *life) string {
 	t.Helper()
 	list, ok := l.incidents(t.Context())
-	for _, i := range list {
-		ok = ok && (i.State == "resolved" || i.State == "withdrawn")
+	if !ok {
+		return "an answer"
 	}
-	return ok && len(s.roots()) >= fired(list) && s.said(list)
+	for _, i := range list {
+		if i.State != "resolved" && !i.Flapping { // which takes a quarter of an hour of quiet to end
+			return fmt.Sprintf("the end of %+v", i)
+		}
+	}
+	if got, want := len(s.roots()), fired(list); got < want {
+		return fmt.Sprintf("%d of %d messages in the channel", want-got, want)
+	}
+	if got, want := s.ends(), ended(list); got < want {
+		return fmt.Sprintf("%d of %d ends in threads", want-got, want)
+	}
+	return ""
 }
 
 func fired(list []told) (n int) {
 	for _, i := range list {
 		if i.Fired != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func ended(list []told) (n int) {
+	for _, i := range list {
+		if i.Fired != "" && i.State == "resolved" {
 			n++
 		}
 	}
@@ -233,15 +266,14 @@ func noticeOf(m slacktest.Message) string {
 	return m.Metadata
 }
 
-// said reports whether the end of every incident that fired is in its thread.
-func (s *story) said(list []told) bool {
-	ends := 0
+// ends are how many threads tell the end of their incident.
+func (s *story) ends() (n int) {
 	for _, m := range s.workspace.Messages() {
 		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
-			ends++
+			n++
 		}
 	}
-	return ends >= fired(list)
+	return n
 }
 
 func (s *story) check(t *testing.T, l *life) {

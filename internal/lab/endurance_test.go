@@ -1,0 +1,229 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/history"
+)
+
+// A trouble is something that goes wrong for a while.
+type trouble struct {
+	name  string
+	cause checks.Code // of its incident
+	too   []checks.Code
+	begin func(*rig)
+	end   func(*rig)
+}
+
+// on is a trouble of node2.
+func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...checks.Code) trouble {
+	return trouble{
+		name: name, cause: cause, too: too,
+		begin: func(r *rig) { r.nodes[1].Change(change) },
+		end:   func(r *rig) { r.nodes[1].Set(demo.NodeFaults{}) },
+	}
+}
+
+// troubles are what may go wrong, and which incidents may come of it: that of
+// its cause, and, after it, those of what the cause leaves behind.
+var troubles = []trouble{
+	{
+		name: "node stopped", cause: checks.NodeDown, too: []checks.Code{checks.NodeEjected, checks.SessionLost, checks.SessionDrift},
+		begin: func(r *rig) { r.nodes[1].Stop() },
+		end: func(r *rig) {
+			if err := r.nodes[1].Start(); err != nil {
+				r.tb.Error(err)
+			}
+		},
+	},
+	{
+		name: "Redis stopped", cause: checks.DependencyDown,
+		begin: func(r *rig) { r.redis.Stop() }, end: func(r *rig) { r.redis.Start() },
+	},
+	{
+		name: "balancer stopped", cause: checks.BalancerDown,
+		begin: func(r *rig) { r.front.Stop() }, end: func(r *rig) { r.front.(*NginxBalancer).Start() },
+	},
+	on("node paused", checks.NodePaused, func(f *demo.NodeFaults) { f.Paused = "maintenance" }),
+	on("node forgets", checks.SessionLost, func(f *demo.NodeFaults) { f.Forgetful = true }),
+	on("other version", checks.VersionSkew, func(f *demo.NodeFaults) { f.Version = "9.9.9" }),
+	on("other settings", checks.SettingsSkew, func(f *demo.NodeFaults) { f.Scaling = "off" }),
+	on("clock ahead", checks.ClockSkew, func(f *demo.NodeFaults) { f.ClockOffset = time.Hour }),
+	on("node slow", checks.Slow, func(f *demo.NodeFaults) { f.Delay = 700 * time.Millisecond }),
+	on("node hangs", checks.NodeDown, func(f *demo.NodeFaults) { f.Mode = demo.Hang }, checks.NodeEjected, checks.SessionLost, checks.SessionDrift),
+}
+
+// endured is a trouble, and when it was.
+type endured struct {
+	trouble
+	checks.Span
+}
+
+// Endurance is how long troubles come and go, by STICKWATCH_ENDURANCE.
+func endurance(t *testing.T) time.Duration {
+	text := os.Getenv("STICKWATCH_ENDURANCE")
+	if text == "" {
+		return 45 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestEndurance: a daemon watches a real nginx and a real Redis while troubles
+// come and go at random. Every one of them is an incident in its history, which
+// begins after it and ends after it, and nothing else is.
+func TestEndurance(t *testing.T) {
+	t.Parallel()
+	const status = 2 * time.Second
+	r := newRig(t, fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))], plan{redis: true, front: frontPlan{failTimeout: 2 * time.Second}})
+	path := filepath.Join(t.TempDir(), "history.db")
+	end := r.daemon(t, path, status)
+	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
+	var all []endured
+	for began := time.Now(); time.Since(began) < endurance(t); {
+		one := endured{trouble: troubles[random.IntN(len(troubles))]}
+		one.From = time.Now()
+		one.begin(r)
+		time.Sleep(3*status + time.Duration(random.Int64N(int64(2*status))))
+		one.end(r)
+		one.To = time.Now() // servers take a while to start
+		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx has everybody back, and the incident ends
+		all = append(all, one)
+	}
+	end()
+	judgeEndurance(t, all, incidentsIn(t, path), status)
+}
+
+// daemon watches the rig until the function that it returns is called.
+func (r *rig) daemon(t *testing.T, path string, every time.Duration) (end func()) {
+	t.Helper()
+	text := fmt.Sprintf(`
+listen: 127.0.0.1:0
+history: {url: "sqlite:%s"}
+intervals: {canary: 1s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}
+alerting: {for: {warning: 0s}, resolve_after: 1s}
+clusters:
+  - name: lab
+    timeout: 1s
+    slow: 500ms
+    balancer: {url: %[3]q, method: ip_hash, fail_timeout: 2s, client_ip_header: %[4]s}
+    dependencies: [{name: Redis Server, url: %[5]q}]
+    nodes:
+`, path, every, r.front.URL(), clientHeader, r.redis.URL())
+	for _, n := range r.nodes {
+		text += fmt.Sprintf("      - {id: %s, url: %q}\n", n.ID(), n.URL())
+	}
+	d, err := daemon.Start(t.Context(), daemon.Config{
+		Load: func() (*config.Config, error) {
+			return config.Parse("stickwatch.yml", []byte(text), func(string) (string, bool) { return "", false })
+		},
+		Prober: r.prober(), Logger: slog.New(slog.DiscardHandler),
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return alerting.Gone{}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	await(t, "the first round", func() bool { return !d.Pictures()[0].Report.Started.IsZero() })
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// incidentsIn are those of a history that fired, the oldest first.
+func incidentsIn(t *testing.T, path string) []alerting.Incident {
+	t.Helper()
+	reader, err := history.OpenReader(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	list, err := reader.Incidents(t.Context(), history.IncidentQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = slices.DeleteFunc(list, func(i alerting.Incident) bool { return i.Fired.IsZero() || i.MergedInto != "" })
+	slices.Reverse(list)
+	return list
+}
+
+// judgeEndurance wants an incident for each trouble, and none besides.
+func judgeEndurance(t *testing.T, all []endured, incidents []alerting.Incident, interval time.Duration) {
+	t.Helper()
+	var late, over []time.Duration
+	for n, one := range all {
+		until := time.Now()
+		if n+1 < len(all) {
+			until = all[n+1].From
+		}
+		mine := slices.DeleteFunc(slices.Clone(incidents), func(i alerting.Incident) bool {
+			return i.Started.Before(one.From.Add(-interval)) || !i.Started.Before(until)
+		})
+		at := slices.IndexFunc(mine, func(i alerting.Incident) bool { return i.Cause.Code == one.cause })
+		if at < 0 {
+			t.Errorf("%s from %s to %s: got %s, want an incident of %s", one.name, clock(one.From), clock(one.To), tellIncidents(mine), one.cause)
+			continue
+		}
+		t.Logf("%-16s began %.1f s late, ended %.1f s late", one.name, mine[at].Started.Sub(one.From).Seconds(), mine[at].Ended.Sub(one.To).Seconds())
+		late, over = append(late, mine[at].Started.Sub(one.From)), append(over, mine[at].Ended.Sub(one.To))
+		if mine[at].State != alerting.Resolved || mine[at].Ended.Before(one.To.Add(-interval)) {
+			t.Errorf("%s from %s to %s: its incident is %s", one.name, clock(one.From), clock(one.To), tellIncidents(mine[at:at+1]))
+		}
+		for _, i := range slices.Delete(mine, at, at+1) {
+			if !slices.Contains(one.too, i.Cause.Code) {
+				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), tellIncidents([]alerting.Incident{i}))
+			}
+		}
+	}
+	t.Logf("%d troubles, %d incidents, at an interval of %s\n%s", len(all), len(incidents), interval, lateness(late, over))
+}
+
+// lateness is how far begins and ends are from the truth.
+func lateness(late, over []time.Duration) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tmedian\tp95\tworst")
+	for name, list := range map[string][]time.Duration{"began late by": late, "ended late by": over} {
+		if len(list) == 0 {
+			continue
+		}
+		slices.Sort(list)
+		at := func(q float64) time.Duration { return list[int(q*float64(len(list)-1))].Round(10 * time.Millisecond) }
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, at(.5), at(.95), at(1))
+	}
+	_ = w.Flush()
+	return b.String()
+}
+
+func tellIncidents(list []alerting.Incident) string {
+	var texts []string
+	for _, i := range list {
+		texts = append(texts, fmt.Sprintf("%s %s %s to %s", i.State, i.Cause.Key(), clock(i.Started), clock(i.Ended)))
+	}
+	return fmt.Sprintf("%q", texts)
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
