@@ -2,8 +2,8 @@ package survey
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,20 +35,25 @@ func (s *Survey) Ask(ctx context.Context) {
 	defer cancel()
 	slots := make(chan struct{}, askAtOnce)
 	var wg sync.WaitGroup
-	for _, subject := range s.subjects {
+	silent := make([][]string, len(s.subjects))
+	for i, subject := range s.subjects {
 		asked := subject.nodes[:min(len(subject.nodes), maxAsked)]
 		subject.answers = make([]answer, len(asked))
-		for i, n := range asked {
+		for k, n := range asked {
 			wg.Go(func() {
 				slots <- struct{}{}
 				defer func() { <-slots }()
-				subject.answers[i] = subject.ask(ctx, n)
+				subject.answers[k] = subject.ask(ctx, n)
 			})
 		}
 		wg.Go(func() { subject.confirm(ctx) })
+		wg.Go(func() { silent[i] = subject.knock(ctx) })
 	}
 	wg.Wait()
-	for _, subject := range s.subjects {
+	for i, subject := range s.subjects {
+		for _, why := range silent[i] {
+			s.note("%s: %s", subject.name, why)
+		}
 		for _, a := range subject.answers {
 			if a.failure != "" {
 				s.note("%s: %s does not answer: %s", subject.name, a.node, a.failure)
@@ -107,30 +112,55 @@ var knownSessions = []string{
 
 // openSession asks a node for a page, and returns the session cookie that this
 // sets.
-func openSession(ctx context.Context, n node, path string) (found sessionCookie) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
+func openSession(ctx context.Context, n node, path string) sessionCookie {
 	at, err := url.Parse(n.URL)
 	if err != nil {
-		return found
+		return sessionCookie{}
 	}
-	client := probes.NewClient(probes.Target{URL: at, Host: n.Host, Timeout: askTimeout})
-	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	resp, err := get(ctx, at, n.Host, path)
 	if err != nil {
-		return found
+		return sessionCookie{}
 	}
-	resp, err := client.HTTP().Do(req)
-	if err != nil {
-		return found
-	}
-	defer resp.Body.Close()
 	for _, cookie := range resp.Cookies() {
 		known := func(name string) bool { return strings.HasPrefix(cookie.Name, name) }
 		if slices.ContainsFunc(knownSessions, known) && len(cookie.Name) < maxCookieName {
 			return sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, ".")}
 		}
 	}
-	return found
+	return sessionCookie{}
+}
+
+// knock looks whether anybody answers where users arrive; it returns why not.
+func (s *subject) knock(ctx context.Context) (silent []string) {
+	for _, e := range s.entrances[:min(len(s.entrances), maxAsked)] {
+		at, err := url.Parse(e.url + s.base.path)
+		if err != nil {
+			continue
+		}
+		if _, err := get(ctx, at, "", s.inside()); err != nil {
+			if e, ok := errors.AsType[*url.Error](err); ok {
+				err = e.Err // without the address, which is told already
+			}
+			silent = append(silent, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, err))
+		}
+	}
+	return silent
+}
+
+// get asks for a page, whose body nobody needs.
+func get(ctx context.Context, at *url.URL, host, path string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	client := probes.NewClient(probes.Target{URL: at, Host: host, Timeout: askTimeout})
+	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.HTTP().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, resp.Body.Close()
 }
 
 // confirm looks which evidence can be read from here.
@@ -143,7 +173,12 @@ func (s *subject) confirm(ctx context.Context) {
 		if key == "caddy_admin" { // an API, with nothing at its root
 			where += "/reverse_proxy/upstreams"
 		}
-		s.confirmed[key] = answers(ctx, where)
+		at, err := url.Parse(where)
+		if err != nil {
+			continue
+		}
+		resp, err := get(ctx, &url.URL{Scheme: at.Scheme, Host: at.Host}, "", at.RequestURI())
+		s.confirmed[key] = err == nil && resp.StatusCode == http.StatusOK
 	}
 }
 
@@ -159,28 +194,4 @@ func readable(name string) bool {
 	}
 	file.Close()
 	return true
-}
-
-// answers reports whether an address answers 200.
-func answers(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	at, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	path := at.RequestURI()
-	at.Path, at.RawPath, at.RawQuery = "", "", ""
-	client := probes.NewClient(probes.Target{URL: at, Timeout: askTimeout})
-	req, err := client.NewRequest(ctx, http.MethodGet, path)
-	if err != nil {
-		return false
-	}
-	resp, err := client.HTTP().Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, probes.MaxBody)
-	return resp.StatusCode == http.StatusOK
 }

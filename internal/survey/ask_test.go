@@ -106,7 +106,7 @@ func TestAsk(t *testing.T) {
 			defer one.Close()
 			defer two.Close()
 			s := flagged(t, config.Flags{
-				Balancer: []string{"http://10.0.0.9"},
+				Balancer: []string{one.URL},
 				Nodes:    []string{"node1=" + one.URL, "node2=" + two.URL},
 				Method:   "cookie",
 			})
@@ -145,21 +145,23 @@ func TestAskWithNodesDown(t *testing.T) {
 	down := httptest.NewServer(nil)
 	down.Close()
 	s := flagged(t, config.Flags{
-		Balancer: []string{"http://10.0.0.9"},
+		Balancer: []string{well.URL, down.URL},
 		Nodes:    []string{"node1=" + down.URL, "node2=" + broken.URL, "node3=" + well.URL},
 	})
 	s.Ask(t.Context())
 	if got := clusterOf(t, s).Profile; got != "ebridge" {
 		t.Errorf("got profile %q, want ebridge", got)
 	}
+	name, silent := strings.TrimPrefix(well.URL, "http://"), strings.TrimPrefix(down.URL, "http://")
 	want := []string{
-		"10.0.0.9: node1 does not answer: " + strings.TrimPrefix(down.URL, "http://") + ": connection refused",
-		"10.0.0.9: node2 does not answer: HTTP 502",
+		name + ": the balancer's address " + down.URL + " does not answer from here: dial tcp " + silent + ": connect: connection refused",
+		name + ": node1 does not answer: " + silent + ": connection refused",
+		name + ": node2 does not answer: HTTP 502",
 	}
 	if diff := cmp.Diff(want, s.Notes()); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
-	want = []string{"10.0.0.9: profile: asked directly, node3 of 3 nodes answer so: /main/base/cluster/test names its node"}
+	want = []string{name + ": profile: asked directly, node3 of 3 nodes answer so: /main/base/cluster/test names its node"}
 	if diff := cmp.Diff(want, s.Guesses()); diff != "" {
 		t.Errorf("guesses (-want +got):\n%s", diff)
 	}
@@ -169,7 +171,7 @@ func TestAskWithNodesDown(t *testing.T) {
 func TestAskWithAProfile(t *testing.T) {
 	node := httptest.NewServer(applications[0].pages)
 	defer node.Close()
-	s := flagged(t, config.Flags{Balancer: []string{"http://10.0.0.9"}, Nodes: []string{"a=" + node.URL}, Profile: "tomcat", Method: "ip_hash"})
+	s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}, Profile: "tomcat", Method: "ip_hash"})
 	s.Ask(t.Context())
 	if got := clusterOf(t, s).Profile; got != "tomcat" {
 		t.Errorf("got profile %q, want tomcat", got)
@@ -206,7 +208,7 @@ func TestHintsAgainstAnswers(t *testing.T) {
 func TestSessionsStaySecret(t *testing.T) {
 	for _, a := range applications {
 		node := httptest.NewServer(a.pages)
-		s := flagged(t, config.Flags{Balancer: []string{"http://10.0.0.9"}, Nodes: []string{"a=" + node.URL}})
+		s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}})
 		s.Ask(t.Context())
 		node.Close()
 		text, err := s.YAML()
