@@ -57,6 +57,21 @@ func TestSystemCReplicated(t *testing.T) {
 	t.Run("nofailover", func(t *testing.T) { locksOut(t, tomcats) })
 }
 
+// TestSystemCFromAddresses: nobody has said how httpd chooses. What the guide's
+// readers look for by hand is found all the same.
+func TestSystemCFromAddresses(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
+	s := newSystemC(t, tomcats, apacheSticky, "", nil)
+	s.cluster.Balancer.Method = probes.MethodUnknown
+	report := checks.Judge(s.round())
+	judgeScenario(t, scenario{is: checks.Healthy}, report)
+	if diff := cmp.Diff(outlook{checks.Healthy, checks.Yes, checks.Yes}, outlook{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	tomcats[1].Stop()
+	judgeScenario(t, scenario{want: []string{"node_down/tomcat2"}, is: checks.Degraded}, checks.Judge(s.round()))
+}
+
 // failsOver is the test that the guide has done by hand. It goes on until the
 // node is back: a browser then stays where it was taken in.
 func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
