@@ -45,6 +45,22 @@ func (p pastOf) Incidents(ctx context.Context, q web.IncidentQuery) ([]alerting.
 	return p.DB.Incidents(ctx, history.IncidentQuery(q))
 }
 
+// DeadLetters implements web.Letters.
+func (p pastOf) DeadLetters(ctx context.Context, limit int) ([]web.DeadLetter, error) {
+	dead, err := p.DB.DeadLetters(ctx, limit)
+	letters := make([]web.DeadLetter, len(dead))
+	for i, d := range dead {
+		letters[i] = web.DeadLetter(d)
+	}
+	return letters, err
+}
+
+// Keeping implements web.Keeper.
+func (p pastOf) Keeping() web.Keeping {
+	s := p.Stats()
+	return web.Keeping{Dropped: s.Dropped, LastError: s.LastError, LastWrite: s.LastWrite, Damage: s.Damage}
+}
+
 // AddSilence implements web.Silences.
 func (p pastOf) AddSilence(ctx context.Context, s alerting.Silence) error {
 	if err := p.DB.AddSilence(ctx, s); err != nil {

@@ -10,6 +10,7 @@ import (
 type clusterPageView struct {
 	Cluster   clusterView
 	Incidents []incidentView // open
+	Quiet     []incidentView // open, though nothing of them holds now
 	Findings  []branch       // everything that holds, information included
 	Lanes     lanes
 	Charts    charts
@@ -63,7 +64,11 @@ func (s *Server) clusterTrouble(r *http.Request, view *clusterPageView, v viewer
 	if err != nil {
 		return err
 	}
-	view.Incidents, view.Recent = v.incidents(open), v.incidents(recent)
+	holding, quiet := apart(open)
+	view.Incidents, view.Quiet, view.Recent = v.incidents(holding), v.incidents(quiet), v.incidents(recent)
+	for i := range view.Incidents {
+		view.Incidents[i].Where = false
+	}
 	view.Silences = v.silences(silences, view.Cluster.Name)
 	return nil
 }

@@ -22,6 +22,7 @@ type clusterView struct {
 	Doubts   []string
 	Facts    []fact
 	Rows     []row
+	Window   string    // how far back the rows' strips reach
 	Calendar *calendar // of the balancer; nil: nothing is known
 	Wrong    *branch   // the first thing to look at; nil: nothing is wrong
 	More     int       // further things that are wrong
@@ -49,7 +50,7 @@ func (v viewer) cluster(p Picture, r *record) clusterView {
 		Since:   v.moment(p.Since),
 		Seen:    v.moment(p.Report.Started),
 		Stale:   !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > stale,
-		Facts:   v.facts(p.Report), Rows: v.rows(p, r),
+		Facts:   v.facts(p.Report), Rows: v.rows(p, r), Window: v.window(r.span),
 		NoPast: r.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}
 	for _, d := range p.Report.Doubts {

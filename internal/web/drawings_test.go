@@ -10,11 +10,11 @@ import (
 	"stickwatch/checks"
 )
 
-var sixHours = checks.Span{From: noon.Truncate(slotTime).Add(slotTime - slots*slotTime), To: noon.Truncate(slotTime).Add(slotTime)}
+var sixHours = spanUntil(noon, 6*time.Hour)
 
 // at is a point of a slot with some of ten probes failed.
 func at(slot, failed int, mean time.Duration) checks.Point {
-	return checks.Point{At: sixHours.From.Add(time.Duration(slot) * slotTime), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
+	return checks.Point{At: sixHours.From.Add(time.Duration(slot) * slotTime(sixHours)), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
 }
 
 func TestStrip(t *testing.T) {

@@ -49,10 +49,6 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 	view := p.incident(i)
 	p.Template, p.Content, p.Tab = "incident", view, "incidents"
 	p.Title = heading(view.Summary, view.Cluster)
-	if view.Open {
-		p.Icon = view.Mark
-	} else {
-		p.Icon = good
-	}
+	p.Icon = view.Tone
 	return nil
 }

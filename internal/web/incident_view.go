@@ -13,10 +13,13 @@ type incidentView struct {
 	ID       string
 	Cluster  string
 	Link     string // to the cluster
-	Mark     mark
+	Where    bool   // the page does not say by itself in which cluster
+	Mark     mark   // of its severity
+	Tone     mark   // of how it stands: its severity only while something of it holds
 	Severity string
 	State    string
 	Open     bool
+	Quiet    bool // open, but nothing of it holds: it may come again
 	Flapping bool
 	Title    string
 	Summary  string
@@ -34,28 +37,48 @@ type incidentView struct {
 
 type eventView struct {
 	At   moment
-	Kind string
+	Mark mark
 	Text string
 }
 
 func (v viewer) incident(i alerting.Incident) incidentView {
 	view := incidentView{
-		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster),
+		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster), Where: true,
 		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
 		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
-		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: line(i.Cause.Remedy),
+		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: v.remedy(i.Cause),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
 		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
 		Effects: v.effects(len(i.Findings) - 1),
 		Tree:    v.tree(i.Findings),
 	}
+	view.stand(v, i)
+	for b := range view.Tree {
+		if view.Tree[b].Remedy == view.Remedy {
+			view.Tree[b].Remedy = "" // said above
+		}
+	}
 	for _, e := range i.Timeline {
-		view.Timeline = append(view.Timeline, eventView{At: v.moment(e.At), Kind: v.say(string(e.Kind)), Text: line(e.Text)})
+		view.Timeline = append(view.Timeline, eventView{At: v.moment(e.At), Mark: markOfEvent(e.Kind), Text: v.event(e)})
 	}
 	if v.canWrite && view.Open {
 		view.Silence = &silenceForm{Cluster: i.Cluster, Node: i.Cause.Node, Code: i.Cause.Code}
 	}
 	return view
+}
+
+// stand tells how the incident stands. What nobody has to get up for does not
+// look as if somebody had to: an incident goes on for a while after the last of
+// its findings went, for a quarter of an hour if they come and go.
+func (i *incidentView) stand(v viewer, of alerting.Incident) {
+	switch {
+	case !i.Open:
+		i.Tone = good
+	case !of.Holds():
+		i.Tone, i.Quiet, i.State = unsure, true, v.say("quiet")
+	default:
+		i.Tone = i.Mark
+	}
 }
 
 func (v viewer) effects(n int) string {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
@@ -44,13 +45,27 @@ func markOfSeverity(s checks.Severity) mark {
 	}
 }
 
+// markOfEvent tells whether an event was for the worse or for the better.
+func markOfEvent(k alerting.EventKind) mark {
+	switch k {
+	case alerting.EventOpened, alerting.EventJoined, alerting.EventReturned, alerting.EventWorsened, alerting.EventFlapping:
+		return worse
+	case alerting.EventLeft, alerting.EventWithdrawn, alerting.EventResolved:
+		return good
+	default:
+		return unsure
+	}
+}
+
 // Bounds of what a page has room for, in bytes.
 const (
 	maxCell = 24  // one cell of many: a state, a version
 	maxWord = 64  // a name
 	maxLine = 320 // a sentence: a summary, a line of evidence
+	maxLong = 640 // what to do: a sentence or two, and Chinese takes three bytes a character
 )
 
 func cell(s string) string { return probes.Clean(s, maxCell) }
 func word(s string) string { return probes.Clean(s, maxWord) }
 func line(s string) string { return probes.Clean(s, maxLine) }
+func long(s string) string { return probes.Clean(s, maxLong) }

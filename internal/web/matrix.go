@@ -20,7 +20,13 @@ type row struct {
 	Latency  string
 	Version  string
 	Strip    strip
-	Reasons  []string // why cells are not good
+	Reasons  []reason // why cells are not good
+}
+
+// A reason is why a cell says what it says.
+type reason struct {
+	About string // the column and what the cell says
+	Why   string
 }
 
 // A verdictCell is a mark with its word, and why in a sentence.
@@ -42,7 +48,7 @@ func (v viewer) rows(p Picture, r *record) []row {
 			seen := p.Report.Nodes[i]
 			one.Direct, one.State = v.direct(seen), v.state(seen)
 			one.Rotation, one.Canary = v.rotation(node, seen), v.canary(seen, p.Report.Session)
-			one.Reasons = reasons(one.Direct, one.State, one.Rotation, one.Canary)
+			one.Reasons = v.reasons(one)
 			one.Latency, one.Version = v.latency(seen.Primary.Timing.Total), cell(seen.Version)
 		} else {
 			unseen := verdictCell{Mark: unsure, Word: v.say("unknown")}
@@ -54,11 +60,19 @@ func (v viewer) rows(p Picture, r *record) []row {
 	return rows
 }
 
-// reasons are what pointing at a cell would tell, for those who cannot point.
-func reasons(cells ...verdictCell) (reasons []string) {
-	for _, c := range cells {
-		if c.Why != "" {
-			reasons = append(reasons, c.Word+": "+c.Why)
+// reasons tell of cells why they are as they are, where the word does not.
+func (v viewer) reasons(r row) (reasons []reason) {
+	for _, one := range []struct {
+		column string
+		verdictCell
+	}{
+		{v.say("Direct"), r.Direct},
+		{v.say("State"), r.State},
+		{v.say("Rotation"), r.Rotation},
+		{v.say("Canary"), r.Canary},
+	} {
+		if one.Why != "" {
+			reasons = append(reasons, reason{About: one.column + v.say(": ") + one.Word, Why: one.Why})
 		}
 	}
 	return reasons

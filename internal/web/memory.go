@@ -12,8 +12,7 @@ import (
 
 // What pages show of the past: the last hours in slots of a strip, and days.
 const (
-	slotTime  = 5 * time.Minute
-	slots     = 72 // six hours
+	slots     = 72
 	shownDays = 90
 	mostShown = 200 // moves of a page
 )
@@ -21,7 +20,7 @@ const (
 // A record is what pages show of a cluster's past. It is shared and never
 // changed.
 type record struct {
-	span        checks.Span // the last hours, up to the end of the slot that goes on
+	span        checks.Span // a window, up to the end of the slot that goes on
 	points      map[checks.Target][]checks.Point
 	uptimes     []checks.Uptime // over shownDays, of all targets
 	days        map[checks.Target][]checks.Uptime
@@ -119,12 +118,11 @@ type reading struct {
 	ctx     context.Context
 	past    Past
 	cluster string
+	now     time.Time
 }
 
 func newReading(ctx context.Context, past Past, cluster string, now time.Time) *reading {
-	to := now.Truncate(slotTime).Add(slotTime)
-	r := &reading{ctx: ctx, past: past, cluster: cluster, record: &record{
-		span:   checks.Span{From: to.Add(-slots * slotTime), To: to},
+	r := &reading{ctx: ctx, past: past, cluster: cluster, now: now, record: &record{
 		points: map[checks.Target][]checks.Point{},
 		days:   map[checks.Target][]checks.Uptime{},
 	}}
@@ -133,11 +131,34 @@ func newReading(ctx context.Context, past Past, cluster string, now time.Time) *
 	return r
 }
 
-// nodes reads the last hours of every node.
+// nodes reads the last hours of every node, or less where there were none: a
+// strip that is nearly empty tells nothing.
 func (r *reading) nodes(p Picture) {
-	for _, n := range p.Cluster.Nodes {
-		r.hours(checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
+	for i, window := range windows {
+		span := spanUntil(r.now, window)
+		if i > 0 && !r.fits(span) {
+			return
+		}
+		r.span = span
+		for _, n := range p.Cluster.Nodes {
+			r.hours(checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
+		}
 	}
+}
+
+// fits reports whether a narrower span has all that was read, and enough of it
+// for a probe in each of its slots.
+func (r *reading) fits(span checks.Span) bool {
+	probes, seen := 0, 0
+	for _, points := range r.points {
+		for _, p := range points {
+			if p.At.Before(span.From) {
+				return false
+			}
+			probes, seen = probes+p.Probes, seen+1
+		}
+	}
+	return seen > 0 && probes >= seen*int(slotTime(r.span)/slotTime(span))
 }
 
 // through reads the last hours of what goes through the balancer.
@@ -151,7 +172,7 @@ func (r *reading) through() {
 
 func (r *reading) hours(of checks.Target) {
 	if r.err == nil {
-		r.points[of], r.err = r.past.Points(r.ctx, of, r.span, slotTime)
+		r.points[of], r.err = r.past.Points(r.ctx, of, r.span, slotTime(r.span))
 	}
 }
 
@@ -159,7 +180,7 @@ func (r *reading) hours(of checks.Target) {
 func (r *reading) calendar(kinds ...checks.TargetKind) {
 	for _, u := range r.uptimes {
 		if r.err == nil && slices.Contains(kinds, u.Kind) {
-			r.days[u.Target], r.err = r.past.Days(r.ctx, u.Target, r.span.To, shownDays)
+			r.days[u.Target], r.err = r.past.Days(r.ctx, u.Target, r.now, shownDays)
 		}
 	}
 }

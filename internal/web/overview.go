@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -16,8 +17,11 @@ import (
 type overviewView struct {
 	Mark      mark
 	Headline  string
+	Since     moment         // since when the headline has been true; ISO "": not known
+	Self      selfView       // what is wrong with stickwatch itself
 	Incidents []incidentView // open, the most severe and then the oldest first
 	Further   []incidentView // open too, but more than anybody reads at once
+	Quiet     []incidentView // open, though nothing of them holds now
 	Recent    []incidentView // over, newest first
 	Silences  []silenceView
 	Clusters  []clusterView // the worst first, else as configured
@@ -42,6 +46,8 @@ func (s *Server) overview(r *http.Request, p *page) error {
 	})
 	view := overviewView{}
 	view.Mark, view.Headline = v.headline(pictures)
+	view.Since = v.moment(since(pictures, view.Mark))
+	view.Self = s.self(r.Context(), v)
 	if err := s.trouble(r.Context(), &view, v); err != nil {
 		s.config.Logger.Error("reading incidents for a page", "err", err)
 		view.Broken = true
@@ -80,13 +86,26 @@ func (s *Server) trouble(ctx context.Context, view *overviewView, v viewer) erro
 	if err != nil {
 		return err
 	}
-	cards := min(len(open), mostCards)
-	view.Incidents, view.Further = v.incidents(open[:cards]), v.incidents(open[cards:])
+	holding, quiet := apart(open)
+	cards := min(len(holding), mostCards)
+	view.Incidents, view.Further, view.Quiet = v.incidents(holding[:cards]), v.incidents(holding[cards:]), v.incidents(quiet)
 	view.Recent, view.Silences = v.incidents(recent), v.silences(silences, "")
 	return nil
 }
 
-// open returns the incidents of a cluster, "" for all, that go on.
+// apart parts incidents that hold from those that may only come again.
+func apart(open []alerting.Incident) (holding, quiet []alerting.Incident) {
+	for _, i := range open {
+		if i.Holds() {
+			holding = append(holding, i)
+		} else {
+			quiet = append(quiet, i)
+		}
+	}
+	return holding, quiet
+}
+
+// open returns the incidents of a cluster, "" for all, that are not resolved.
 func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident, error) {
 	firing, err := s.config.Past.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: mostOpen})
 	if err != nil {
@@ -127,6 +146,21 @@ func (v viewer) headline(pictures []Picture) (mark, string) {
 	default:
 		return unsure, v.counted(pictures, checks.Inconclusive, "%s cannot be told", "%d of %d clusters cannot be told")
 	}
+}
+
+// since when a headline of a mark has been true: since the first cluster of that
+// mark came to it, or since the last became well. Zero: it is not known.
+func since(pictures []Picture, m mark) (since time.Time) {
+	for _, p := range pictures {
+		switch {
+		case markOfVerdict(p.Report.Verdict) != m:
+		case p.Since.IsZero():
+			return time.Time{}
+		case since.IsZero(), m == good && p.Since.After(since), m != good && p.Since.Before(since):
+			since = p.Since
+		}
+	}
+	return since
 }
 
 // verdictOf a cluster of which no round has been taken is inconclusive.

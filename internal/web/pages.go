@@ -30,7 +30,8 @@ func allPages(zone *time.Location) map[string]*pages {
 // shows in every test.
 func newPages(s speech) *pages {
 	shared := template.Must(template.New("").Funcs(template.FuncMap{
-		"t": s.say,
+		"t":       s.say,
+		"foreign": s.foreign,
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/drawings.html"))
 	p := &pages{all: map[string]*template.Template{}}
 	for _, name := range contents {

@@ -55,6 +55,8 @@ type Past interface {
 	Incidents
 	Deployments
 	Silences
+	Letters
+	Keeper
 }
 
 // Points tells how a target did: a point for each step of the span in which it
@@ -107,4 +109,28 @@ type Silences interface {
 	Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error)
 	AddSilence(ctx context.Context, s alerting.Silence) error
 	ExpireSilence(ctx context.Context, id string, at time.Time) error
+}
+
+// Letters tells which notices were given up, the newest first.
+type Letters interface {
+	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+}
+
+// A DeadLetter is a notice that its receiver will never get, and why.
+type DeadLetter struct {
+	alerting.Notice
+	Reason string
+}
+
+// A Keeper tells how the past is being kept.
+type Keeper interface {
+	Keeping() Keeping
+}
+
+// Keeping is how the writing of the history goes.
+type Keeping struct {
+	Dropped   int64     // rows that were never written, since the start
+	LastError string    // why the newest write failed; "": it did not
+	LastWrite time.Time // when something was last written; zero: nothing was yet
+	Damage    string    // what is wrong with the file, and the ways out; "": nothing that is known
 }

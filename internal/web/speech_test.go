@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
@@ -66,13 +65,6 @@ func TestEverythingIsSaidInChinese(t *testing.T) {
 	for _, s := range []alerting.State{alerting.Pending, alerting.Firing, alerting.Resolved} {
 		texts[string(s)] = true
 	}
-	for _, k := range []alerting.EventKind{
-		alerting.EventOpened, alerting.EventJoined, alerting.EventLeft, alerting.EventReturned, alerting.EventMoved, alerting.EventAltered,
-		alerting.EventExplained, alerting.EventMerged, alerting.EventWorsened, alerting.EventFired, alerting.EventFlapping,
-		alerting.EventWithdrawn, alerting.EventResolved, alerting.EventSilenced, alerting.EventUnsilenced, alerting.EventTold, alerting.EventCut,
-	} {
-		texts[string(k)] = true
-	}
 	verbs := regexp.MustCompile(`%(?:\[\d\])?[sd]`)
 	for text := range texts {
 		translated, ok := inChinese[text]
@@ -81,11 +73,6 @@ func TestEverythingIsSaidInChinese(t *testing.T) {
 		}
 		if want, got := len(verbs.FindAllString(text, -1)), len(verbs.FindAllString(translated, -1)); ok && want != got {
 			t.Errorf("%q has %d verbs, and %d in Chinese", text, want, got)
-		}
-	}
-	for _, e := range checks.Catalogue {
-		if codesInChinese[e.Code] == "" {
-			t.Errorf("code %q has no Chinese title", e.Code)
 		}
 	}
 }
@@ -114,7 +101,6 @@ func TestSpeech(t *testing.T) {
 		{en.latency(87 * time.Millisecond), "87\u00a0ms"},
 		{en.latency(2345 * time.Millisecond), "2.3\u00a0s"},
 		{en.say("no such text %d", 7), "no such text 7"},
-		{fmt.Sprint(plain("session_drift"), plain("")), "Session drift"},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)

@@ -62,7 +62,7 @@ func (v viewer) hours(points []checks.Point, span checks.Span) strip {
 		}
 	}
 	calm := !slices.ContainsFunc(marks, func(m mark) bool { return m != good })
-	return strip{Slots: slots, Paths: drawn(marks), Label: v.hoursInWords(marks, span.From), Calm: calm}
+	return strip{Slots: slots, Paths: drawn(marks), Label: v.hoursInWords(marks, span), Calm: calm}
 }
 
 // markOfPoint: a slot in which hardly anything was answered was an outage; one
@@ -82,7 +82,7 @@ func markOfPoint(p checks.Point) mark {
 const mostTold = 3
 
 // hoursInWords tells when there was trouble.
-func (v viewer) hoursInWords(marks []mark, from time.Time) string {
+func (v viewer) hoursInWords(marks []mark, span checks.Span) string {
 	var told []string
 	known := false
 	for i := 0; i < len(marks); {
@@ -92,7 +92,7 @@ func (v viewer) hoursInWords(marks []mark, from time.Time) string {
 		}
 		known = known || marks[i] != unsure
 		if marks[i] == trouble || marks[i] == worse {
-			told = append(told, v.say("%s %s to %s", v.trouble(marks[i]), v.short(from, i), v.short(from, to)))
+			told = append(told, v.say("%s %s to %s", v.trouble(marks[i]), v.slotStart(span, i), v.slotStart(span, to)))
 		}
 		i = to
 	}
@@ -115,7 +115,7 @@ func (v viewer) trouble(m mark) string {
 	return v.say("failing at times")
 }
 
-// short is the time of day at which a slot begins.
-func (v viewer) short(from time.Time, slot int) string {
-	return from.Add(time.Duration(slot) * slotTime).In(v.zone).Format("15:04")
+// slotStart is the time of day at which a slot begins.
+func (v viewer) slotStart(span checks.Span, slot int) string {
+	return v.timeOfDay(span.From.Add(time.Duration(slot)*slotTime(span)), span)
 }

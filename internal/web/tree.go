@@ -83,8 +83,8 @@ func (v viewer) branch(m alerting.Member) branch {
 		Ended:    v.moment(m.Ended),
 		Over:     !m.Holds(),
 	}
-	if m.ExplainedBy == "" {
-		b.Remedy = line(m.Remedy)
+	if m.ExplainedBy == "" && m.Holds() {
+		b.Remedy = v.remedy(m.Finding)
 	}
 	for _, e := range m.Evidence[:min(len(m.Evidence), mostEvidence)] {
 		b.Evidence = append(b.Evidence, line(e))

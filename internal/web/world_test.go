@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,11 @@ type world struct {
 	probed   []string
 	reloads  int
 	broken   error // of the history
+	letters  []DeadLetter
+	keeping  Keeping
 	ready    error
 	born     time.Time // before which nothing was probed
+	often    int       // probes in a point; 0: 20
 }
 
 func newWorld(scenes ...*scene) *world { return &world{scenes: scenes} }
@@ -117,10 +121,10 @@ func (w *world) Points(_ context.Context, of checks.Target, span checks.Span, st
 		if of.Kind != checks.TargetNode {
 			mean += 2 * time.Millisecond
 		}
-		if at.Before(w.born) {
+		if !at.Add(step).After(w.born) {
 			continue
 		}
-		p := checks.Point{At: at, Probes: 20, Mean: mean, Max: mean * 2}
+		p := checks.Point{At: at, Probes: cmp.Or(w.often, 20), Mean: mean, Max: mean * 2}
 		for _, out := range w.scene(of.Cluster).outages[of.Name] {
 			if of.Kind == checks.TargetNode && at.Add(step).After(out.From) && at.Before(out.To) {
 				p.Failed = int(20 * min(step, min(out.To.Sub(out.From), out.To.Sub(at))) / step)
@@ -264,3 +268,7 @@ func (w *world) ExpireSilence(_ context.Context, id string, at time.Time) error 
 	}
 	return fmt.Errorf("expiring silence %q: %w", id, ErrNotFound)
 }
+
+func (w *world) DeadLetters(context.Context, int) ([]DeadLetter, error) { return w.letters, w.broken }
+
+func (w *world) Keeping() Keeping { return w.keeping }

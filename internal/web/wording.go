@@ -1,0 +1,31 @@
+package web
+
+import (
+	"html/template"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// What receivers are told and what pages show is worded in one place: package
+// alerting.
+
+// title is a code in words.
+func (s speech) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
+
+// remedy is what to do about a finding.
+func (s speech) remedy(f checks.Finding) string {
+	return long(alerting.Language(s.language).Remedy(f))
+}
+
+// event tells what happened in an incident.
+func (s speech) event(e alerting.Event) string { return line(alerting.Language(s.language).Event(e)) }
+
+// foreign marks what stays English on pages in another language, for screen
+// readers to pronounce it so.
+func (s speech) foreign() template.HTMLAttr {
+	if s.language == english {
+		return ""
+	}
+	return ` lang="en"`
+}
