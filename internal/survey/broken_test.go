@@ -96,3 +96,27 @@ func writeFiles(t *testing.T, name, text string) {
 		}
 	}
 }
+
+// Guides on the web have lost line ends, or gained a publisher's marks, on their
+// way: their text as it is copied, and what is said of it.
+func TestCopiedFromTheWeb(t *testing.T) {
+	t.Chdir("testdata/broken")
+	for file, want := range map[string]string{
+		"httpd-vhosts.conf":     `httpd-vhosts.conf:1: <VirtualHost> goes on behind its ">": have the ends of lines been lost?`,
+		"huozige.conf":          `huozige.conf:1: "upstream hq-a-server" has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?`,
+		"huozige-location.conf": `huozige-location.conf:6: a backquote, which nginx has no use for: is it left over from a document?`,
+		"tomcats.conf":          `tomcats.conf: there is no upstream with servers in it (tomcats.conf:1: a comment of 1546 bytes has statements in it: have the ends of lines been lost?)`,
+	} {
+		product := Nginx
+		if strings.HasPrefix(file, "httpd") {
+			product = Apache
+		}
+		if _, err := Read(product, file, Options{}); err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", file, err, want)
+		}
+	}
+	s, err := Read(Nginx, "lb_tomcat.conf", Options{}) // on one line, and whole
+	if err != nil || len(s.Clusters()) != 1 || s.Clusters()[0] != "tomcat-lb" {
+		t.Errorf("lb_tomcat.conf: got %v, %v, want tomcat-lb", s, err)
+	}
+}

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func (n *nginxText) step() error {
 	case ' ', '\t', '\r', '\n':
 		n.skip(1)
 	case '#':
-		n.skip(lineLength(n.text[n.at:]))
+		n.comment()
 	case ';':
 		return n.end()
 	case '{':
@@ -76,6 +77,18 @@ func (n *nginxText) step() error {
 		return n.word()
 	}
 	return nil
+}
+
+// maxComment is how long a comment is that may once have been lines, in bytes.
+const maxComment = 300
+
+// comment passes one over. Where line ends were lost, all that follows is in it.
+func (n *nginxText) comment() {
+	text := n.text[n.at : n.at+lineLength(n.text[n.at:])]
+	if len(text) > maxComment && bytes.ContainsAny(text, "{}") && bytes.Contains(text, []byte(";")) {
+		n.notes.note("%s: a comment of %d bytes has statements in it: have the ends of lines been lost?", n.here(), len(text))
+	}
+	n.skip(len(text))
 }
 
 // skip goes on by so many bytes, and counts the lines.
@@ -222,8 +235,11 @@ func (n *nginxText) word() error {
 		variable = c == '$'
 	}
 	word := string(n.text[n.at:end])
-	if i := strings.IndexAny(word, "；｛｝"); i >= 0 {
+	if strings.ContainsAny(word, "；｛｝") {
 		return n.here().errorf("%s has a full-width punctuation mark, which is none to nginx", quoted(word))
+	}
+	if strings.ContainsAny(word, "\u00a0\u3000") {
+		return n.here().errorf("%s has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?", quoted(word))
 	}
 	if len(n.words) == 0 && len(word) > 2 && strings.Trim(word, ".…") == "" {
 		n.notes.note("%s: %s stands for what a document has left out: it is missing here", n.here(), word)
