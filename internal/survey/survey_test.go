@@ -66,6 +66,11 @@ func TestGolden(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", golden, diff)
 			}
+			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
+				if strings.Contains(string(got)+strings.Join(append(s.Notes(), s.Guesses()...), "\n"), secret) {
+					t.Errorf("the secret %q of the file is written or told", secret)
+				}
+			}
 			if _, err := config.Load(golden); err != nil {
 				t.Errorf("loading %s: %v", golden, err)
 			}
