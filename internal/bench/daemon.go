@@ -49,9 +49,19 @@ func (d *daemon) end() {
 	_ = d.cmd.Wait()
 }
 
-// get answers a GET, or tells the status that is not 200.
+// reload has it read its configuration again.
+func (d *daemon) reload(ctx context.Context) error {
+	_, err := d.ask(ctx, http.MethodPost, "-/reload")
+	return err
+}
+
 func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, http.NoBody)
+	return d.ask(ctx, http.MethodGet, path)
+}
+
+// ask returns the body of an answer, or tells its status if that is no success.
+func (d *daemon) ask(ctx context.Context, method, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, d.url+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +71,7 @@ func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
+	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
 		err = fmt.Errorf("%s: %s", path, res.Status)
 	}
 	return body, err

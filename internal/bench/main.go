@@ -26,8 +26,9 @@ import (
 type options struct {
 	clusters, nodes int
 	every, length   time.Duration
-	binary          string // "": build it
-	targets         bool   // be the process that serves them
+	reload          time.Duration // 0: never
+	binary          string        // "": build it
+	targets         bool          // be the process that serves them
 }
 
 func main() {
@@ -36,6 +37,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 4, "how many nodes each has, beside its balancer")
 	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
 	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
+	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()

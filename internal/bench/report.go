@@ -55,6 +55,31 @@ func quantile(q float64, name string, from, to scrape) float64 {
 	return math.NaN()
 }
 
+// wait lets the time of the measurement go by, and returns how often the
+// configuration was reloaded.
+func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
+	over := time.After(o.length)
+	var again <-chan time.Time
+	if o.reload > 0 {
+		ticker := time.NewTicker(o.reload)
+		defer ticker.Stop()
+		again = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return reloads, ctx.Err()
+		case <-over:
+			return reloads, nil
+		case <-again:
+			if err := d.reload(ctx); err != nil {
+				return reloads, err
+			}
+			reloads++
+		}
+	}
+}
+
 // report waits and prints what the daemon took meanwhile.
 func (o options) report(ctx context.Context, d *daemon, history string) error {
 	swept, err := d.untilSwept(ctx)
@@ -67,10 +92,9 @@ func (o options) report(ctx context.Context, d *daemon, history string) error {
 	}
 	began := time.Now()
 	fmt.Fprintf(os.Stderr, "the first sweep took %s; measuring for %s\n", swept.Round(10*time.Millisecond), o.length)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(o.length):
+	reloads, err := o.wait(ctx, d)
+	if err != nil {
+		return err
 	}
 	last, err := d.scrape(ctx)
 	if err != nil {
@@ -87,6 +111,7 @@ func (o options) report(ctx context.Context, d *daemon, history string) error {
 		{"targets", fmt.Sprintf("%d every %s, in %d clusters", o.clusters*(o.nodes+1), o.every, o.clusters)},
 		{"first sweep", fmt.Sprintf("%.1f s", swept.Seconds())},
 		{"schedule lag, p99", fmt.Sprintf("at most %.0f ms", 1000*quantile(.99, "stickwatch_schedule_lag_seconds", first, last))},
+		{"reloads meanwhile", fmt.Sprint(reloads)},
 		{"runs skipped", fmt.Sprintf("%.0f", grew("stickwatch_jobs_skipped_total"))},
 		{"probes", fmt.Sprintf("%.0f a second", grew("stickwatch_probes_total")/took)},
 		{"processor", fmt.Sprintf("%.1f %% of a core", 100*grew("process_cpu_seconds_total")/took)},
