@@ -39,7 +39,7 @@ func watchSpans(w gate.Report) []span {
 		{markOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{faint, "  slowest good answer " + spell(w.Slowest)})
+		spans = append(spans, span{faint, "  slowest answer " + spell(w.Slowest)})
 	}
 	return spans
 }

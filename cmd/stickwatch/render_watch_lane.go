@@ -71,6 +71,7 @@ func (k key) draw(s gate.Story, during checks.Span, columns int) []span {
 		case 0:
 			signs[i] = last
 		case signLost: // what follows is another session
+			last = signNothing
 		default:
 			last = r
 		}

@@ -13,7 +13,7 @@ const markdownColumns = 60
 
 // watch writes what became of users during a deployment.
 func (p *page) watch(w gate.Report) {
-	p.block("#### %s Deployment: %s", emoji(markOfVerdict(w.Verdict())), escape(join(watchSpans(w)[1:])))
+	p.block("#### %s Deployment: %s", emoji(markOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
 	for _, promise := range w.Promises {
 		spans := promiseSpans(promise)
 		m := spans[0].mark

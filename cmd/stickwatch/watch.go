@@ -97,9 +97,11 @@ func (o *watchOptions) mistakes(cmd *cobra.Command) error {
 	if len(o.command) > 0 && o.length.value > 0 {
 		errs = append(errs, errors.New("--watch: got both a duration and a command: with a command, it lasts as long as that runs"))
 	}
-	for name, value := range map[string]string{"watch": o.length.text, "drain": o.drain, "server": o.server, "server-password-file": o.password} {
-		if cmd.Flags().Changed(name) && nothing(value) {
-			return emptyFlag(name)
+	for _, flag := range []struct{ name, value string }{
+		{"watch", o.length.text}, {"drain", o.drain}, {"server", o.server}, {"server-password-file", o.password},
+	} {
+		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+			return emptyFlag(flag.name)
 		}
 	}
 	if len(o.command) > 0 {

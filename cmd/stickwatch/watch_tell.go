@@ -85,7 +85,7 @@ type newsOf struct {
 func (n *newsOf) of(r gate.Report) []string {
 	var list []string
 	for ; n.moves < len(r.Moves); n.moves++ {
-		list = append(list, r.Moves[n.moves].String())
+		list = append(list, r.Moves[n.moves].What())
 	}
 	o := r.Session
 	if r.Newcomer.Ongoing && !o.Ongoing {

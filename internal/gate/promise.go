@@ -138,7 +138,11 @@ func (j *judge) served(name string, o Outage) Promise {
 }
 
 // String is a move in one line.
-func (m Move) String() string {
+func (m Move) String() string { return fmt.Sprintf("%s (%s)", m.What(), m.Why) }
+
+// What is a move in one line, without its cause, of which more may be known when
+// the watch is over.
+func (m Move) What() string {
 	what := map[probes.Fate]string{
 		probes.FateKept: "moved and was kept", probes.FateLost: "was lost", probes.FateRolledBack: "came back older",
 		probes.FateUntold: "moved",
@@ -147,7 +151,7 @@ func (m Move) String() string {
 	if m.Moved() {
 		way = "from " + m.From + " to " + m.To
 	}
-	return fmt.Sprintf("%s: session %s %s %s (%s)", clock(m.At), m.Session, what, way, m.Why)
+	return fmt.Sprintf("%s: session %s %s %s", clock(m.At), m.Session, what, way)
 }
 
 // String is an outage in one line.

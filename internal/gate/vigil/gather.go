@@ -1,6 +1,7 @@
 package vigil
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -74,6 +75,7 @@ func (v *Vigil) hold(ctx context.Context, e probes.Entrance, keys map[string]str
 			}
 		}
 	}
+	slices.SortStableFunc(users, func(a, b *user) int { return cmp.Compare(home(a, who), home(b, who)) })
 	return users
 }
 

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes"
+)
+
+// A deployment is announced cluster by cluster, and ended by the ids it was
+// given, by whom the URL names with the password of the file.
+func TestHerald(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		var body map[string]string
+		json.NewDecoder(r.Body).Decode(&body)
+		got = append(got, strings.Join([]string{
+			r.Method, r.URL.Path, user, password, r.Header.Get("Content-Type"), body["cluster"], body["name"],
+		}, " "))
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/end"):
+			w.WriteHeader(http.StatusNoContent)
+		case body["cluster"] == "blog":
+			w.WriteHeader(http.StatusNotFound)
+			w.Write([]byte(`{"title": "Not Found", "detail": "cluster \"blog\": not\u001b[2J found"}`))
+		default:
+			w.WriteHeader(http.StatusCreated)
+			w.Write([]byte(`{"id": "7", "cluster": "shop"}`))
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	password := filepath.Join(dir, "password")
+	warnings, err := os.Create(filepath.Join(dir, "warnings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer warnings.Close()
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, err := newHerald(strings.Replace(server.URL, "//", "//ci:wrong@", 1)+"/stickwatch/", password, console{err: warnings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.begin(t.Context(), []*probes.Cluster{{Name: "shop"}, {Name: "blog"}}, "4.2")
+	h.end()
+	want := []string{
+		"POST /stickwatch/api/v1/deployments ci secret application/json shop 4.2",
+		"POST /stickwatch/api/v1/deployments ci secret application/json blog 4.2",
+		"POST /stickwatch/api/v1/deployments/7/end ci secret application/json  ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	said, err := os.ReadFile(warnings.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const warning = "stickwatch: --server: the deployment of blog is not recorded there, and not silenced: " +
+		"404 Not Found: cluster \"blog\": not[2J found\n"
+	if diff := cmp.Diff(warning, string(said)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// Nobody is told of a deployment where no daemon is named.
+func TestNoHerald(t *testing.T) {
+	h, err := newHerald("", "", console{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.begin(t.Context(), []*probes.Cluster{{Name: "shop"}}, "4.2")
+	h.end()
+}
