@@ -153,3 +153,67 @@ func TestEjectionIsTold(t *testing.T) {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
+
+// TestComebacksBetweenRounds: HAProxy keeps no log for us, but tells since when
+// each server is up. A reading is those seconds for node1, node2 and node3;
+// below zero, node2 is down.
+func TestComebacksBetweenRounds(t *testing.T) {
+	t.Parallel()
+	const ejected = "warning node_ejected/node2"
+	for _, tc := range []struct {
+		name     string
+		readings [][3]int // a round every fifteen seconds
+		change   func(i int, r *round)
+		want     []string // what the last one tells
+	}{
+		{"all stay up", [][3]int{{-90, 1, -90}, {-90, 1, -90}}, nil, nil},
+		{"one came up again", [][3]int{{-90, 1, -90}, {-90, 9, -90}}, nil, []string{ejected}},
+		{"its clock wanders by a second", [][3]int{{-90, 1, -90}, {-89, 2, -91}}, nil, nil},
+		{"HAProxy was restarted", [][3]int{{-90, 1, -90}, {9, 9, 9}}, nil, nil},
+		{"nobody knows what was before", [][3]int{{-90, 9, -90}}, nil, nil},
+		{
+			"a round has found it out",
+			[][3]int{{-90, 1, -90}, {-90, -14, -90}, {-90, 20, -90}},
+			func(i int, r *round) {
+				if i == 1 {
+					r.leave("node2")
+					unlabelled(r)
+				}
+			}, nil,
+		},
+		{"it was down, and the answers denied it", [][3]int{{-90, 1, -90}, {-90, -14, -90}, {-90, 20, -90}}, nil, []string{ejected}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var past map[string]checks.Memory
+			var report checks.Report
+			for i, reading := range tc.readings {
+				r := healthy()
+				r.Past, r.Started = past, began.Add(time.Duration(i)*15*time.Second)
+				r.Evidence = []probes.EvidenceObservation{statistics(r, reading)}
+				if tc.change != nil {
+					tc.change(i, r)
+				}
+				report = checks.Judge(r.Round)
+				past = report.Memory
+			}
+			if diff := cmp.Diff(tc.want, tellAll(report)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// statistics are HAProxy's, with when each server came up.
+func statistics(r *round, since [3]int) probes.EvidenceObservation {
+	o := probes.EvidenceObservation{Kind: probes.EvidenceHAProxyStats, Source: "haproxy stats", At: r.Started}
+	for i, n := range r.Cluster.Nodes {
+		s := probes.ServerEvidence{Server: n.ID, State: probes.ServerUp}
+		if i == 1 && since[i] < 0 {
+			s.State, since[i] = probes.ServerDown, -since[i]
+		}
+		s.Since = began.Add(time.Duration(since[i]) * time.Second)
+		o.Servers = append(o.Servers, s)
+	}
+	return o
+}

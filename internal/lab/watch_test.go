@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/checks"
+	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
@@ -87,6 +88,39 @@ func TestEjectionBetweenRounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestComebackBetweenRounds: HAProxy's checks find a node down and up again
+// before anybody looks. Its statistics tell since when it is up.
+func TestComebackBetweenRounds(t *testing.T) {
+	t.Parallel()
+	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
+		c := HAProxyConfig{CheckPath: "/status"}
+		for _, n := range nodes {
+			c.Servers = append(c.Servers, Server{Name: n.ID(), Addr: n.Addr()})
+		}
+		return HAProxy(tb, c)
+	}}
+	r := newRig(t, f, plan{profile: "tomcat-msm", shared: true})
+	haproxyStats(r.front, &r.cluster.Balancer.Evidence, t)
+	w := r.watch(monitor.Pace{Damping: checks.Damping{Appear: 2, Vanish: 2}})
+	if report := w.Picture().Report; report.Verdict != checks.Healthy {
+		t.Fatalf("at first: %s", tell(report))
+	}
+	began := time.Now()
+	r.stop("node2")
+	await(t, "down, and for a while", func() bool {
+		return statuses(t, r.front.(*HAProxyBalancer).StatsURL())["node2"] == "DOWN" && time.Since(began) > 5*time.Second
+	})
+	r.start("node2")
+	await(t, "up", func() bool { return statuses(t, r.front.(*HAProxyBalancer).StatsURL())["node2"] == "UP" })
+	for range 3 {
+		w.Refresh(t.Context(), monitor.Status)
+	}
+	if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
+		t.Errorf("told (-want +got):\n%s%s", diff, tell(w.Picture().Report))
+	}
+	hear(t, w.Picture().Report, "by the balancer's own word: haproxy")
 }
 
 // failFor has nginx eject a node by a user's request, whatever the method.
