@@ -18,7 +18,7 @@ import (
 // The scripts run this test binary as stickwatch: what they type is what a user
 // would.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"stickwatch": main})
+	testscript.Main(m, map[string]func(){"stickwatch": main, "operate": operate})
 }
 
 func TestScripts(t *testing.T) {
@@ -50,6 +50,14 @@ func TestScripts(t *testing.T) {
 			"listener":   startListener,
 			"unasked":    unasked,
 			"interrupts": interrupts,
+			"operator":   startOperator,
+			"signals":    signalsAt,
+			"served":     startDaemon,
+			"awaits":     awaits,
+			"likeAPI":    likeAPI,
+			"receivers":  startReceivers,
+			"received":   received,
+			"refuses":    slackRefuses,
 		},
 	})
 }
