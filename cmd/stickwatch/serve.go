@@ -26,6 +26,7 @@ type serveOptions struct {
 	file      string
 	listen    string // "": what the file says
 	webConfig string
+	healthy   bool // ask the daemon that runs, and run none
 	logFormat setting[string]
 	logLevel  setting[slog.Level]
 }
@@ -75,10 +76,11 @@ The log goes to standard error, a line a change. Exit status:
 	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringVar(&o.listen, "listen", "", "answer at this `HOST:PORT` (default: what the file says, else 127.0.0.1:9748)")
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`FILE` with TLS, users and headers, in the format of Prometheus's exporter-toolkit")
+	flags.BoolVar(&o.healthy, "healthcheck", false, "ask the daemon that answers there whether it is well, and exit 0 or 1")
 	o.registerLog(cmd)
 	explain(cmd,
 		section{"What to watch", []string{"config"}},
-		section{"Where to answer", []string{"listen", "web.config.file"}},
+		section{"Where to answer", []string{"listen", "web.config.file", "healthcheck"}},
 		section{"Log", []string{"log-format", "log-level"}})
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
@@ -126,8 +128,15 @@ func (o *serveOptions) load() (*config.Config, error) {
 }
 
 func (o *serveOptions) run(parent context.Context, c console) error {
-	if _, err := o.load(); err != nil {
+	cfg, err := o.load()
+	if err != nil {
 		return err // of usage; what follows is not
+	}
+	if o.healthy {
+		if err := healthcheck(parent, cfg.Listen); err != nil {
+			return exitError{exitFinding, err}
+		}
+		return nil
 	}
 	return o.serve(parent, c, o.load)
 }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestUnit: systemd takes the unit, and stickwatch what the unit calls.
+func TestUnit(t *testing.T) {
+	const file = "../../docs/systemd/stickwatch.service"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/(stickwatch .*)$`).FindAllSubmatch(text, -1)
+	if len(calls) != 3 {
+		t.Errorf("got %d calls of stickwatch, want 3", len(calls))
+	}
+	for _, call := range calls {
+		isTrue(t, string(call[1]))
+	}
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	unit := filepath.Join(t.TempDir(), "stickwatch.service")
+	own, err := os.Executable() // systemd asks whether there is such a program
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/stickwatch", own)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || strings.Contains(string(out), unit) {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// TestImage: the image calls stickwatch as it can be called, as nobody, and its
+// health is asked where it answers.
+func TestImage(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := string(text)
+	for _, want := range []string{"\nFROM scratch\n", "\nUSER 65534:65534\n", "CGO_ENABLED=0", "--healthcheck"} {
+		if !strings.Contains(image, want) {
+			t.Errorf("the Dockerfile has no %q", want)
+		}
+	}
+	lists := regexp.MustCompile(`(?m)CMD \["(?:/stickwatch", ")?(serve".*)\]$`).FindAllStringSubmatch(image, -1)
+	if len(lists) != 2 {
+		t.Errorf("got %d calls of stickwatch, want 2", len(lists))
+	}
+	for _, list := range lists {
+		isTrue(t, "stickwatch "+strings.NewReplacer(`"`, "", ",", "").Replace(list[1]))
+	}
+}
+
+// isTrue reports a call that has flags which its command has not.
+func isTrue(t *testing.T, call string) {
+	t.Helper()
+	words := strings.Fields(call)
+	found, rest, err := newRoot(console{}).Find(words[1:])
+	if err != nil {
+		t.Errorf("%q: %v", call, err)
+		return
+	}
+	for _, word := range rest {
+		if name, ok := strings.CutPrefix(word, "--"); ok && found.Flags().Lookup(name) == nil {
+			t.Errorf("%q: %s has no flag %s", call, found.Name(), word)
+		}
+	}
+}
+
+// TestReproducible: the image's binary is the same to the bit wherever it is
+// built, and tells the version that was stamped in.
+func TestReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links the program twice")
+	}
+	image, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`go build (.*) -ldflags "(.*)" -o`).FindStringSubmatch(string(image))
+	if line == nil {
+		t.Fatal("the Dockerfile builds nothing")
+	}
+	var sums [2][sha256.Size]byte
+	for i := range sums {
+		binary := filepath.Join(t.TempDir(), "stickwatch")
+		args := append([]string{"build"}, strings.Fields(line[1])...)
+		args = append(args, "-ldflags", strings.ReplaceAll(line[2], "${VERSION}", "1.2.3"), "-o", binary, ".")
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("building: %v\n%s", err, out)
+		}
+		content, err := os.ReadFile(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[i] = sha256.Sum256(content)
+		if out, err := exec.CommandContext(t.Context(), binary, "version").Output(); err != nil || !strings.HasPrefix(string(out), "stickwatch 1.2.3 (") {
+			t.Errorf("got %s, want version 1.2.3: %v", out, err)
+		}
+	}
+	if sums[0] != sums[1] {
+		t.Error("two builds differ")
+	}
+}
