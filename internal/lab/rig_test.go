@@ -28,6 +28,10 @@ import (
 // patience is for how long a round may go on.
 const patience = time.Minute
 
+// ample is for how long an answer may take unless a scenario is about that: the
+// machine may have much else to do.
+const ample = 25 * time.Second
+
 // clientHeader is what fronts that can be told a client address take it from.
 const clientHeader = "X-Stickwatch-Client"
 
@@ -98,6 +102,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	c := cfg.Clusters[0]
 	c.Name = f.name
 	c.Nodes[0].Primary = true
+	c.Limits.Timeout, c.Limits.Slow = ample, ample
 	if f.method == probes.MethodHash {
 		c.Balancer.HashKey, c.Balancer.Consistent = cmp.Or(f.key, "$remote_addr"), strings.HasSuffix(f.name, "consistent")
 	}

@@ -24,7 +24,7 @@ var nodeScenarios = []scenario{
 	{
 		name: "node hangs in rotation", on: named("demo ip_hash", "nginx round robin", "haproxy cookie"), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
-			r.cluster.Limits.Timeout = 1500 * time.Millisecond
+			r.cluster.Limits.Timeout = 3 * time.Second
 			r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Hang })
 		},
 		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
@@ -85,7 +85,7 @@ var nodeScenarios = []scenario{
 	},
 	{
 		name: "node drips", on: named("demo ip_hash", "caddy round_robin"), plan: plan{profile: "tomcat-msm", shared: true, skin: drip("node2")},
-		act:  func(r *rig) { r.cluster.Limits.Timeout = 1500 * time.Millisecond },
+		act:  func(r *rig) { r.cluster.Limits.Timeout = 3 * time.Second },
 		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
 	},
 	{
