@@ -141,14 +141,14 @@ func (v *view) ownAddress() string {
 func seldom(v *view) []Finding {
 	b := v.Cluster.Balancer
 	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
-		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" {
+		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
 		return nil
 	}
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
 		Summary:  fmt.Sprintf("an ejection of %s may begin and end between two looks, which are %s apart", b.FailTimeout, v.Every),
 		Evidence: []string{fmt.Sprintf("fail_timeout is %s, intervals.canary %s", b.FailTimeout, v.Every)},
-		Remedy:   fmt.Sprintf("Set intervals.canary to less than %s, or let the balancer tell by itself: balancer.evidence.nginx_error_log.", b.FailTimeout),
+		Remedy:   fmt.Sprintf("Set intervals.canary to less than %s, or let the balancer tell by itself: balancer.evidence (nginx_error_log, haproxy_stats).", b.FailTimeout),
 	}}
 }
 

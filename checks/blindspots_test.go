@@ -71,6 +71,12 @@ var blindSpotSpecs = []spec{
 		}),
 	},
 	{
+		name: "none: so do its statistics",
+		round: from(func() *round { return hashed(3) }, func(r *round) {
+			r.Every, r.Cluster.Balancer.Evidence.HAProxyStats = 15*time.Second, parse("http://192.0.2.10:8404/;csv")
+		}),
+	},
+	{
 		name:  "none: the balancer is not of nginx's kind",
 		round: bent(func(r *round) { r.Every = time.Minute }),
 	},
