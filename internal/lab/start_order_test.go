@@ -1,0 +1,68 @@
+package lab
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/checks"
+	"stickwatch/internal/monitor"
+)
+
+// TestStartOrderSeen: e-Bridge's nodes do not tell since when they run. Who
+// watches them sees that the primary came after the others, whether it was
+// started late or again; what was there before anybody watched is not guessed.
+func TestStartOrderSeen(t *testing.T) {
+	const late = "appeared start_order/node1"
+	for _, tc := range []struct {
+		name string
+		play func(*testing.T, *rig) *watch
+		want []string
+	}{
+		{"late", func(t *testing.T, r *rig) *watch {
+			r.stop("node1")
+			w := r.watch(monitor.Pace{})
+			r.start("node1")
+			return w
+		}, []string{late}},
+		{"again", func(t *testing.T, r *rig) *watch {
+			w := r.watch(monitor.Pace{})
+			r.stop("node1")
+			w.Refresh(t.Context(), monitor.Status)
+			r.start("node1")
+			return w
+		}, []string{late}},
+		{"another one again", func(t *testing.T, r *rig) *watch {
+			w := r.watch(monitor.Pace{})
+			r.stop("node2")
+			w.Refresh(t.Context(), monitor.Status)
+			r.start("node2")
+			return w
+		}, nil},
+		{"first of all", func(t *testing.T, r *rig) *watch {
+			r.stop("node1", "node2", "node3")
+			w := r.watch(monitor.Pace{})
+			for _, id := range []string{"node1", "node2"} {
+				r.start(id)
+				w.Refresh(t.Context(), monitor.Status)
+			}
+			r.start("node3")
+			return w
+		}, nil},
+		{"all were there", func(_ *testing.T, r *rig) *watch { return r.watch(monitor.Pace{}) }, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+			w := tc.play(t, r)
+			w.Refresh(t.Context(), monitor.Status)
+			told := slices.DeleteFunc(w.told, func(change string) bool { return !strings.Contains(change, string(checks.StartOrder)) })
+			if diff := cmp.Diff(tc.want, told, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("told of the order (-want +got):\n%s%s", diff, tell(w.Picture().Report))
+			}
+		})
+	}
+}
