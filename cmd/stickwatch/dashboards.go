@@ -37,6 +37,8 @@ func oneFolder(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 || args[0] == "":
 		return errors.New("no folder is named: stickwatch dashboards DIR writes to DIR")
+	case args[0] == standardOutput:
+		return errors.New("they are files, and do not go to standard output: name a folder, or ./- if it has that name")
 	case len(args) > 1:
 		return fmt.Errorf("%q: one folder is enough, and it is %q", args[1], args[0])
 	default:

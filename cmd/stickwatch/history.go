@@ -154,7 +154,7 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	if path == "" {
 		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
 		if err != nil {
-			return nil, err
+			return nil, withWayOut(err, "where the history lies is read from that file: --file FILE does without it")
 		}
 		path = cfg.History.Path
 		if o.config != defaultFile {

@@ -161,11 +161,17 @@ func listenOf(cmd *cobra.Command, file string) (string, error) {
 		}
 	}
 	cfg, err := loadFile(file, "name one with -c FILE, or the daemon with --server URL")
-	if _, ok := errors.AsType[config.Problems](err); ok {
-		return "", errors.Join(err, errors.New("where the daemon listens is read from that file: --server URL does without it"))
-	}
 	if err != nil {
-		return "", err
+		return "", withWayOut(err, "where the daemon listens is read from that file: --server URL does without it")
 	}
 	return cfg.Listen, nil
+}
+
+// withWayOut adds to mistakes in a configuration how to do without it. They may
+// be that its secrets are for the daemon alone.
+func withWayOut(err error, wayOut string) error {
+	if _, ok := errors.AsType[config.Problems](err); ok {
+		return errors.Join(err, errors.New(wayOut))
+	}
+	return err
 }
