@@ -27,8 +27,9 @@ type options struct {
 	clusters, nodes int
 	every, length   time.Duration
 	reload          time.Duration // 0: never
-	binary          string        // "": build it
-	targets         bool          // be the process that serves them
+	trouble         bool
+	binary          string // "": build it
+	targets         bool   // be the process that serves them
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
 	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
 	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
+	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and tell a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()
@@ -86,7 +88,7 @@ func (o options) measure(ctx context.Context) error {
 // file is the configuration but for its clusters.
 func (o options) file(folder string) string {
 	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s/history.db\"}\n"+
-		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\nclusters:\n", folder, o.every)
+		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\n", folder, o.every)
 }
 
 // startTargets starts this program as the one that serves the targets, and
@@ -96,7 +98,7 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-targets", fmt.Sprint("-clusters=", o.clusters), fmt.Sprint("-nodes=", o.nodes))
+	cmd := exec.CommandContext(ctx, self, "-targets", fmt.Sprint("-clusters=", o.clusters), fmt.Sprint("-nodes=", o.nodes), fmt.Sprint("-trouble=", o.trouble))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

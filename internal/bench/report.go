@@ -116,6 +116,7 @@ func (o options) report(ctx context.Context, d *daemon, history string) error {
 		{"probes", fmt.Sprintf("%.0f a second", grew("stickwatch_probes_total")/took)},
 		{"processor", fmt.Sprintf("%.1f %% of a core", 100*grew("process_cpu_seconds_total")/took)},
 		{"memory (RSS)", fmt.Sprintf("%.0f MB", last.sum("process_resident_memory_bytes")/1e6)},
+		{"incidents", fmt.Sprintf("%.0f fired, %.0f notices wait", grew("stickwatch_incidents_total"), last.sum("stickwatch_notification_queue_length"))},
 		{"history", fmt.Sprintf("%.1f MB after %.0f probes", float64(info.Size())/1e6, last.sum("stickwatch_probes_total"))},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])

@@ -21,6 +21,7 @@ import (
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/config"
+	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
 )
 
@@ -145,7 +146,7 @@ func TestKilled(t *testing.T) {
 	var missing string
 	defer func() {
 		if missing != "" {
-			t.Errorf("waiting for %s", missing)
+			t.Errorf("waiting for %s\n%s", missing, story.untold(t))
 		}
 	}()
 	until(t, "the end of every incident, told", func() bool {
@@ -228,6 +229,34 @@ func fired(list []told) (n int) {
 		}
 	}
 	return n
+}
+
+// untold tells what became of those incidents that nobody was told of.
+func (s *story) untold(t *testing.T) string {
+	t.Helper()
+	reader, err := history.OpenReader(t.Context(), filepath.Join(s.dir, "history.db"))
+	if err != nil {
+		return err.Error()
+	}
+	defer reader.Close()
+	list, err := reader.Incidents(t.Context(), history.IncidentQuery{})
+	if err != nil {
+		return err.Error()
+	}
+	pending, _ := reader.Pending(t.Context())
+	dead, _ := reader.DeadLetters(t.Context(), 0)
+	text := fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead))
+	said := s.roots()
+	for _, i := range list {
+		if said[alerting.NoticeID(i.ID, "ops", 1)] > 0 {
+			continue
+		}
+		text += fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Told)
+		for _, e := range i.Timeline {
+			text += fmt.Sprintf("  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail)
+		}
+	}
+	return text
 }
 
 func ended(list []told) (n int) {
