@@ -51,10 +51,10 @@ nothing, and leaves a few sessions that time out.
 
 With --watch it holds sessions through a deployment and reports every move and
 loss with its cause, and for how long nobody was answered. Beside a command
-(--watch -- COMMAND...) it lasts as long as that runs. What the command prints
-goes to standard error, both of its streams. Its status, unless 0, is the one
-that probe exits with, whatever was seen: a deployment that failed has failed.
-With --wait, too, the watch goes on after that until all is well again.
+(--watch -- COMMAND...) it lasts as long as that runs, and a second more. What
+the command prints goes to standard error, both of its streams. Its status,
+unless 0, is the one that probe exits with, whatever was seen: a deployment that
+failed has failed. With --wait, too, the watch goes on until all is well again.
 
 Results go to standard output, progress to standard error. Exit status:
   0    nothing at or above --fail-on

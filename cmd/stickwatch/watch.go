@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,7 @@ type watchOptions struct {
 	sessions  setting[int]
 	drain     string
 	maxOutage setting[time.Duration]
-	server    string
-	password  string // file
+	server    serverFlags
 
 	asked   bool     // --watch was given
 	limited bool     // --max-outage was given
@@ -46,7 +46,7 @@ func watchLength(text string) (time.Duration, error) {
 }
 
 // watchFlags are the flags that mean nothing without --watch.
-var watchFlags = section{"Watching a deployment", []string{"sessions", "drain", "max-outage", "server", "server-password-file"}}
+var watchFlags = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage"}, whichServer.names...)}
 
 func (o *watchOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -55,9 +55,8 @@ func (o *watchOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.sessions, "sessions", "hold this `NUMBER` of sessions on each node")
 	flags.StringVar(&o.drain, "drain", "", "the `NODE` is being emptied: nobody on it may lose anything, and nobody new may come")
 	flags.Var(&o.maxOutage, "max-outage", "put up with this `DURATION` without a good answer, and fail beyond it (default: any, as a warning)")
-	flags.StringVar(&o.server, "server", "", "tell the stickwatch at this `URL` of the deployment: it records it, and is silent meanwhile")
-	flags.StringVar(&o.password, "server-password-file", "", "`FILE` with the password for --server, whose URL names the user")
-	_ = cmd.MarkFlagFilename("server-password-file")
+	o.server.register(cmd)
+	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, and is silent meanwhile"
 }
 
 // takeArguments judges what is no flag. The value of `--watch 10m` is, for the
@@ -93,12 +92,17 @@ func (o *watchOptions) mistakes(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	errs := []error{o.length.mistake("watch"), o.sessions.mistake("sessions"), o.maxOutage.mistake("max-outage")}
+	errs := []error{
+		o.length.mistake("watch"), o.sessions.mistake("sessions"), o.maxOutage.mistake("max-outage"), o.server.mistakes(cmd),
+	}
+	if lone := changed(cmd, whichServer); len(lone) > 0 && !slices.Contains(lone, "server") {
+		errs = append(errs, fmt.Errorf("--%s is for --server: add that, or leave it out", lone[0]))
+	}
 	if len(o.command) > 0 && o.length.value > 0 {
 		errs = append(errs, errors.New("--watch: got both a duration and a command: with a command, it lasts as long as that runs"))
 	}
 	for _, flag := range []struct{ name, value string }{
-		{"watch", o.length.text}, {"drain", o.drain}, {"server", o.server}, {"server-password-file", o.password},
+		{"watch", o.length.text}, {"drain", o.drain}, {"server", o.server.server.text},
 	} {
 		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
 			return emptyFlag(flag.name)

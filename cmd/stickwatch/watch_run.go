@@ -31,12 +31,12 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
-	server, err := newHerald(o.watch.server, o.watch.password, c)
+	told, err := o.watch.herald(c)
 	if err != nil {
 		return err
 	}
-	server.begin(ctx, clusters, o.deploymentName())
-	defer server.end()
+	told.begin(ctx, clusters, o.deploymentName())
+	defer told.end()
 
 	d := &deployment{options: o, clusters: clusters, began: time.Now(), line: line}
 	if !d.begin(ctx) {
@@ -104,6 +104,9 @@ func (d *deployment) begin(ctx context.Context) bool {
 	return false
 }
 
+// aftermath is for how long the watch goes on after the command has ended.
+const aftermath = time.Second
+
 // wait lets the watch go on for as long as was asked for, and tells meanwhile
 // what happens. Of a command it returns what came of it.
 func (d *deployment) wait(ctx context.Context, c console) *commandResult {
@@ -114,7 +117,9 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	defer done()
 	switch length := d.options.watch.length.value; {
 	case len(d.options.watch.command) > 0:
-		return runCommand(ctx, c, d.options.watch.command)
+		ran := runCommand(ctx, c, d.options.watch.command)
+		pause(ctx, aftermath) // what it did last shows a moment later
+		return ran
 	case length > 0:
 		pause(ctx, length)
 	default:

@@ -29,6 +29,7 @@ func TestHerald(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/end"):
 			w.WriteHeader(http.StatusNoContent)
 		case body["cluster"] == "blog":
+			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusNotFound)
 			w.Write([]byte(`{"title": "Not Found", "detail": "cluster \"blog\": not\u001b[2J found"}`))
 		default:
@@ -47,7 +48,9 @@ func TestHerald(t *testing.T) {
 	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHerald(strings.Replace(server.URL, "//", "//ci:wrong@", 1)+"/stickwatch/", password, console{err: warnings})
+	o := newWatchOptions()
+	o.server = serverFlags{server: newSetting(server.URL+"/stickwatch/", serverURL), username: "ci", passwordFile: password}
+	h, err := o.herald(console{err: warnings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func TestHerald(t *testing.T) {
 	want := []string{
 		"POST /stickwatch/api/v1/deployments ci secret application/json shop 4.2",
 		"POST /stickwatch/api/v1/deployments ci secret application/json blog 4.2",
-		"POST /stickwatch/api/v1/deployments/7/end ci secret application/json  ",
+		"POST /stickwatch/api/v1/deployments/7/end ci secret   ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
@@ -65,8 +68,8 @@ func TestHerald(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const warning = "stickwatch: --server: the deployment of blog is not recorded there, and not silenced: " +
-		"404 Not Found: cluster \"blog\": not[2J found\n"
+	const warning = "stickwatch: the deployment of blog is not recorded, and the cluster not silenced: " +
+		"the daemon refuses: cluster \"blog\": not[2J found\n"
 	if diff := cmp.Diff(warning, string(said)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -74,7 +77,8 @@ func TestHerald(t *testing.T) {
 
 // Nobody is told of a deployment where no daemon is named.
 func TestNoHerald(t *testing.T) {
-	h, err := newHerald("", "", console{})
+	o := newWatchOptions()
+	h, err := o.herald(console{})
 	if err != nil {
 		t.Fatal(err)
 	}
