@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"charm.land/lipgloss/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+// moment is so many milliseconds after noon.
+func moment(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+
+// piece is a stretch of a lane: "node1", "!node1" for a loss, "" for a failure.
+func piece(from, to int, who string) gate.Piece {
+	node, lost := strings.CutPrefix(who, "!")
+	return gate.Piece{Span: checks.Span{From: moment(from), To: moment(to)}, Node: node, Good: who != "", Lost: lost}
+}
+
+// rollingRestart is a deployment of two nodes that threw out one of two users.
+func rollingRestart() (results, renderOptions) {
+	p := healthyPicture("shop", "node1", "node2")
+	p.Session.Policy = probes.PolicyReplicated
+	out := gate.Outage{
+		LastGood: moment(2010), FirstBad: moment(2250), FirstGood: moment(2520),
+		Node: "node1", Failed: 11, Status: 502,
+	}
+	lost := gate.Move{
+		At: moment(2520), From: "node1", To: "node2", Fate: probes.FateLost, Session: "s:3f9a12c4",
+		Cause: gate.CauseRestart, Why: "node1 did not answer from 12:00:02.300 to 12:00:04.100",
+	}
+	kept := gate.Move{
+		At: moment(6010), From: "node2", To: "node1", Fate: probes.FateKept, Session: "s:91ab03de",
+		Cause: gate.CauseDrain, Why: "haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN", Allowed: true,
+	}
+	w := gate.Report{
+		Cluster: "shop", Span: checks.Span{From: noon, To: moment(10_000)}, Policy: probes.PolicyReplicated, Picture: p.Report,
+		Requests: 132, Failed: 13, Opened: 43, Slowest: 41 * time.Millisecond, Moved: 2, Lost: 1,
+		Lanes: []gate.Story{
+			{Kind: gate.KindSession, Node: "node1", Through: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Longest: out, Pieces: []gate.Piece{
+				piece(0, 2010, "node1"), piece(2250, 2500, ""), piece(2515, 2520, "!node2"), piece(2770, 9990, "node2"),
+			}},
+			{Kind: gate.KindSession, Node: "node2", Through: "http://10.0.0.9:8088", Requests: 40, Pieces: []gate.Piece{
+				piece(60, 5760, "node2"), piece(6005, 9995, "node1"),
+			}},
+			{Kind: gate.KindNewcomer, Through: "http://10.0.0.9:8088", Requests: 41, Failed: 2, Pieces: []gate.Piece{
+				piece(120, 1890, "node1"), piece(2140, 2165, ""), piece(2190, 9940, "node2"),
+			}},
+		},
+		Moves: []gate.Move{lost, kept}, Session: out,
+		Newcomer: gate.Outage{LastGood: moment(1890), FirstBad: moment(2140), FirstGood: moment(2193), Failed: 2, Error: "connection refused"},
+		Nodes: []gate.Passage{
+			{Node: "node1", Before: "4.1", After: "4.2", Downs: []gate.Outage{{LastGood: moment(2150), FirstBad: moment(2300), FirstGood: moment(4100)}}},
+			{Node: "node2", Before: "4.1", After: "4.1"},
+		},
+		Promises: []gate.Promise{
+			{Name: "no session is lost", Code: checks.SessionLost, Severity: checks.Critical, Kept: checks.No, Reasons: []string{lost.String()}},
+			{Name: "sessions keep what they hold", Code: checks.SessionRollback, Severity: checks.Critical, Kept: checks.Yes},
+			{Name: "sessions are answered", Severity: checks.Warning, Kept: checks.No, Reasons: []string{out.String()}},
+			{Name: "the traffic of node2 reaches zero", Severity: checks.Critical, Kept: checks.Unknown, Reasons: []string{"neither the balancer nor new clients tell"}},
+		},
+		Doubts: []string{"no session could be held on node3: none of our clients was sent there"},
+	}
+	r, opts := shown(p)
+	r.Clusters[0].Verdict = graver(r.Clusters[0].Verdict, w.Verdict())
+	r.Verdict = worst(r.Clusters)
+	r.Watches = map[string]gate.Report{"shop": w}
+	r.Command = &commandResult{Name: "deploy.sh", Duration: 9 * time.Second}
+	return r, opts
+}
+
+func TestRenderWatchGolden(t *testing.T) {
+	for _, format := range []string{"table", "json", "junit", "markdown"} {
+		t.Run(format, func(t *testing.T) {
+			r, opts := rollingRestart()
+			golden(t, "rolling_restart."+format, rendered(t, format, r, opts))
+		})
+	}
+	t.Run("terminal", func(t *testing.T) {
+		r, opts := rollingRestart()
+		opts.Width, opts.Colour = 100, true
+		golden(t, "rolling_restart.terminal", rendered(t, "table", r, opts))
+	})
+}
+
+// No lane is wider than the reader's terminal, however narrow that is.
+func TestRenderWatchWidth(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 120, 300} {
+		r, opts := rollingRestart()
+		opts.Width = width
+		for line := range strings.Lines(rendered(t, "table", r, opts)) {
+			if got := lipgloss.Width(strings.TrimSuffix(line, "\n")); strings.Contains(line, "lane") && got > max(width, 60) {
+				t.Errorf("a lane takes %d columns of %d: %q", got, width, line)
+			}
+		}
+	}
+}
+
+// Whatever nodes call themselves: no form of a watch commands a terminal.
+func TestRenderWatchHostile(t *testing.T) {
+	const evil = "n\x1b[2J\u202e`|\n<b>"
+	for _, format := range []string{"table", "json", "junit", "markdown"} {
+		r, opts := rollingRestart()
+		w := r.Watches["shop"]
+		w.Moves[0].From, w.Moves[0].Why, w.Lanes[0].Node, w.Nodes[0].Node = evil, evil, evil, evil
+		w.Session.Error, w.Promises[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = evil, evil, evil, evil
+		var b bytes.Buffer
+		if err := render(&b, format, r, opts); err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range b.String() {
+			if c != '\n' && c != '\t' && !unicode.IsPrint(c) {
+				t.Errorf("%s: %U at byte %d", format, c, i)
+			}
+		}
+	}
+}
+
+func TestDraw(t *testing.T) {
+	k := newKey(gate.Report{Nodes: []gate.Passage{{Node: "node1"}, {Node: "node2"}}})
+	for _, tt := range []struct {
+		name   string
+		pieces []gate.Piece
+		want   string
+	}{
+		{"all along", []gate.Piece{piece(0, 1000, "node1")}, "1111111111"},
+		{"between two requests it is where it was", []gate.Piece{piece(0, 10, "node1"), piece(900, 990, "node2")}, "1111111112"},
+		{"a failure shows, however short", []gate.Piece{piece(0, 500, "node1"), piece(510, 511, ""), piece(520, 1000, "node1")}, "11111×1111"},
+		{"a loss shows before all", []gate.Piece{piece(0, 310, "node1"), piece(320, 325, ""), piece(330, 335, "!node2"), piece(420, 1000, "node2")}, "111!222222"},
+		{"several in one column", []gate.Piece{piece(0, 40, "node1"), piece(50, 60, "node2"), piece(110, 1000, "node2")}, "*222222222"},
+		{"before the watch", []gate.Piece{piece(-50, -10, "node1"), piece(250, 1000, "node2")}, "1122222222"},
+		{"a stranger", []gate.Piece{piece(0, 1000, `"x"`)}, "??????????"},
+		{"nobody yet", []gate.Piece{piece(500, 1000, "node1")}, "·····11111"},
+		{"it does not tell", []gate.Piece{{Span: checks.Span{From: moment(0), To: moment(1000)}, Good: true}}, "··········"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := join(k.draw(gate.Story{Pieces: tt.pieces}, checks.Span{From: noon, To: moment(1000)}, 10))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
