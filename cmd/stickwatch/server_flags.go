@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -174,4 +175,31 @@ func withWayOut(err error, wayOut string) error {
 		return errors.Join(err, errors.New(wayOut))
 	}
 	return err
+}
+
+// daemonFlags say which daemon a command talks to, by a file if need be.
+type daemonFlags struct {
+	file   string
+	server serverFlags
+}
+
+// whichDaemon are the flags of daemonFlags.
+var whichDaemon = section{whichServer.title, append(slices.Clone(whichServer.names), "config")}
+
+func (f *daemonFlags) register(cmd *cobra.Command) {
+	f.server.register(cmd)
+	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "the daemon's configuration `FILE`, read for where it listens")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+}
+
+// client returns a client of the daemon.
+func (f *daemonFlags) client(cmd *cobra.Command) (*apiClient, error) {
+	if f.server.server.value != nil {
+		return f.server.client("")
+	}
+	listen, err := listenOf(cmd, f.file)
+	if err != nil {
+		return nil, err
+	}
+	return f.server.client(listen)
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +17,6 @@ type wireSilences struct {
 	Schema   int           `json:"schema"`
 	Silences []wireSilence `json:"silences"`
 }
-
-// listFormats are the values of --output of what lists the past or silences.
-var listFormats = []string{"table", "json"}
 
 func newSilenceList(c console) *cobra.Command {
 	var daemon daemonFlags
@@ -93,15 +88,6 @@ func (s *sheet) silences(silences []wireSilence, now time.Time) {
 	s.matrix(rows)
 }
 
-// headings are the first row of a table.
-func headings(titles ...string) []span {
-	row := make([]span, len(titles))
-	for i, title := range titles {
-		row[i] = span{faint, title}
-	}
-	return row
-}
-
 // about is what a silence is about.
 func (w wireSilence) about() string {
 	var parts []string
@@ -123,17 +109,4 @@ func (w wireSilence) when(now time.Time) string {
 		return fmt.Sprintf("from %s to %s", days.at(w.From), days.at(w.To))
 	}
 	return fmt.Sprintf("until %s (%s left)", days.at(w.To), spell(max(0, w.To.Sub(now))))
-}
-
-// writeJSON writes a value for programs, all at once.
-func writeJSON(w io.Writer, value any) error {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return err
-	}
-	_, err := b.WriteTo(w)
-	return err
 }
