@@ -18,17 +18,17 @@ var inChinese = map[string]string{
 	"silenced":     "已静默",
 
 	// The headline.
-	"%s is failing":                    "%s 故障",
-	"%d of %d clusters are failing":    "%d 个集群故障（共 %d 个）",
-	"%s is degraded":                   "%s 降级",
-	"%d of %d clusters are degraded":   "%d 个集群降级（共 %d 个）",
-	"%s is healthy":                    "%s 正常",
-	"All %d clusters are healthy":      "全部 %d 个集群正常",
-	"%d of %d clusters cannot be told": "%d 个集群无法判断（共 %d 个）",
-	"%s cannot be told":                "%s 无法判断",
-	": ":                               "：",
-	", ":                               "、",
-	"No cluster is configured":         "尚未配置集群",
+	"%s is failing":                      "%s 故障",
+	"%d of %d clusters are failing":      "%d 个集群故障（共 %d 个）",
+	"%s is degraded":                     "%s 降级",
+	"%d of %d clusters are degraded":     "%d 个集群降级（共 %d 个）",
+	"%s is healthy":                      "%s 正常",
+	"All %d clusters are healthy":        "全部 %d 个集群正常",
+	"%d of %d clusters cannot be judged": "%d 个集群无法判断（共 %d 个）",
+	"%s cannot be judged":                "%s 无法判断",
+	": ":                                 "：",
+	", ":                                 "、",
+	"No cluster is configured":           "尚未配置集群",
 
 	// The frame.
 	"Skip to content":               "跳到正文",

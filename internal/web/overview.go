@@ -144,7 +144,7 @@ func (v viewer) headline(pictures []Picture) (mark, string) {
 	case count[checks.Healthy] == all:
 		return good, v.say("All %d clusters are healthy", all)
 	default:
-		return unsure, v.counted(pictures, checks.Inconclusive, "%s cannot be told", "%d of %d clusters cannot be told")
+		return unsure, v.counted(pictures, checks.Inconclusive, "%s cannot be judged", "%d of %d clusters cannot be judged")
 	}
 }
 

@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"testing"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// watched lets a page count what it fetches and is told, and forbids it to look
+// for news of its own accord.
+const watched = `
+	window.fetched = 0; window.told = 0;
+	window.setInterval = () => 0;
+	window.fetch = new Proxy(window.fetch, { apply: (to, self, args) => { window.fetched++; return Reflect.apply(to, self, args); } });
+	window.EventSource = class extends window.EventSource {
+		constructor(...args) { super(...args); this.addEventListener("changed", () => { window.told++; }); }
+	};`
+
+// TestPageShowsFaults: whatever the daemon comes to know is on a page that was
+// opened before, without loading it again. The page fetches at most once a
+// second, and is not more than two fetches behind: one that was under way when
+// the daemon learnt of the fault, and the one that it was told to make.
+func TestPageShowsFaults(t *testing.T) {
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	page := openTab(t, d.url+"/?lang=en", watched)
+	page.await("the start", `window.told > 0 && document.querySelector("h1.m.ok")?.textContent === "shop is healthy"`)
+	ask[bool](page, `window.same = true`)
+
+	shows := func(what, expression string) {
+		t.Helper()
+		before := ask[int](page, `window.fetched`)
+		page.await(what, expression)
+		if n := ask[int](page, `window.fetched`) - before; n > 2 {
+			t.Errorf("%s was on the page after %d fetches, want 2 at most", what, n)
+		}
+	}
+	for _, fault := range []struct {
+		name string
+		code checks.Code
+	}{
+		{"balancer-down", checks.BalancerDown},
+		{"drift", checks.SessionDrift},
+		{"ejected", checks.NodeEjected},
+		{"node-down", checks.NodeDown},
+		{"session-lost", checks.SessionLost},
+		{"cookie-rejected", checks.CookieRejected},
+		{"redis-down", checks.DependencyDown},
+		{"version-skew", checks.VersionSkew},
+		{"clock-skew", checks.ClockSkew},
+	} {
+		if err := r.Break(fault.name); err != nil {
+			t.Fatal(err)
+		}
+		until(t, fault.name, func() bool { return slices.Contains(d.probe(t).Causes, fault.code) })
+		shows(fault.name, `document.querySelector("h1").matches(".bd, .wn, .no") &&
+			document.getElementById("main").textContent.includes(`+strconv.Quote(alerting.English.Title(fault.code))+`)`)
+		if err := r.Heal(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "health after "+fault.name, func() bool { return d.probe(t).Verdict == checks.Healthy })
+		shows("health after "+fault.name, `document.querySelector("h1.m.ok")?.textContent === "shop is healthy"`)
+	}
+	if !ask[bool](page, `window.same === true`) {
+		t.Error("the page was loaded again")
+	}
+}
+
+// A telling is what the daemon tells of its cluster.
+type telling struct {
+	Verdict checks.Verdict
+	Causes  []checks.Code // what no other finding explains
+}
+
+// probe lets the daemon take a round now.
+func (d *running) probe(t *testing.T) telling {
+	t.Helper()
+	status, body := d.ask(t, http.MethodPost, "/api/v1/clusters/shop/probe", "{}")
+	var answer struct {
+		Verdict  checks.Verdict
+		Findings []struct {
+			Code        checks.Code
+			ExplainedBy string `json:"explained_by"`
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
+		t.Fatalf("got %d %s: %v", status, body, err)
+	}
+	known := telling{Verdict: answer.Verdict}
+	for _, f := range answer.Findings {
+		if f.ExplainedBy == "" {
+			known.Causes = append(known.Causes, f.Code)
+		}
+	}
+	return known
+}

@@ -1,0 +1,104 @@
+package daemon
+
+import (
+	"context"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"stickwatch/internal/lab"
+)
+
+// A tab of Chromium shows what a daemon serves.
+type tab struct {
+	*testing.T
+	ctx context.Context
+
+	mu      sync.Mutex
+	console []string
+}
+
+// openTab opens a page after a script of ours. What the console is told, by the
+// page or of the page (a violation of its policy, a resource that is missing),
+// fails the test.
+func openTab(t *testing.T, url, before string) *tab {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs chromium")
+	}
+	lab.Require(t, "chromium")
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-gpu", true), chromedp.Flag("lang", "en-US"))...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	one := &tab{T: t, ctx: ctx}
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			one.mu.Lock()
+			one.console = append(one.console, m.String())
+			one.mu.Unlock()
+		}
+	}()
+	t.Cleanup(one.quiet)
+	one.do(func(ctx context.Context, to *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, to, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: before})
+		return chromedp.Void{}, err
+	}, chromedp.Navigate(url))
+	return one
+}
+
+// quiet demands an empty console.
+func (t *tab) quiet() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.console {
+		t.Errorf("the console says: %s", m)
+	}
+}
+
+func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(t.ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until an expression holds, looking again whenever the document
+// changes.
+func (t *tab) await(what, expression string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`new Promise((done) => {
+		const look = () => { if (`+expression+`) { watch.disconnect(); done(true); } };
+		const watch = new MutationObserver(look);
+		watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+		look();
+	})`, chromedp.EvalAwaitPromise)); err != nil {
+		t.Fatalf("%s: waiting for %s: %v", what, expression, err)
+	}
+}
+
+// ask evaluates an expression.
+func ask[T any](t *tab, expression string) T {
+	t.Helper()
+	value, err := chromedp.Run(t.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("evaluating %s: %v", expression, err)
+	}
+	return value
+}
