@@ -149,7 +149,8 @@ func TestKilled(t *testing.T) {
 			t.Errorf("waiting for %s\n%s", missing, story.untold(t))
 		}
 	}()
-	until(t, "the end of every incident, told", func() bool {
+	const longestPause = 5 * time.Minute // between two tries, after many that were cut off
+	within(t, longestPause+time.Minute, "the end of every incident, told", func() bool {
 		missing = story.over(t, l)
 		return missing == ""
 	})
@@ -289,10 +290,7 @@ func noticeOf(m slacktest.Message) string {
 		Payload map[string]string `json:"event_payload"`
 	}
 	_ = json.Unmarshal([]byte(m.Metadata), &meta)
-	for _, id := range meta.Payload {
-		return id
-	}
-	return m.Metadata
+	return meta.Payload["notice"]
 }
 
 // ends are how many threads tell the end of their incident.

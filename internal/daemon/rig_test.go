@@ -184,9 +184,14 @@ func idOf(t *testing.T, body []byte) string {
 // until waits for something to come true; the patience is for a busy machine.
 func until(t *testing.T, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !true(); time.Sleep(50 * time.Millisecond) {
+	within(t, time.Minute, what, true)
+}
+
+func within(t *testing.T, patience time.Duration, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !true(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute", what)
+			t.Fatalf("%s: not within %s", what, patience)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -175,11 +176,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (s *Schedule) Close() error {
 	s.mu.Lock()
 	s.closed = true
+	for key := range s.jobs {
+		s.remove(key)
+	}
 	s.mu.Unlock()
 	s.cancel()
 	s.running.Wait()
-	return s.scheduler.Shutdown()
+	ctx, cancel := context.WithTimeout(context.Background(), stopping)
+	defer cancel()
+	// gocron's scheduler and executor can wait for each other when a job is due in
+	// the moment in which they are stopped. Nothing of ours runs by now, so there is
+	// nothing to wait for.
+	err := s.scheduler.ShutdownWithContext(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, gocron.ErrStopExecutorTimedOut) {
+		s.logger.Debug("the scheduler did not stop in time", "err", err)
+		return nil
+	}
+	return err
 }
+
+// stopping bounds how long gocron is waited for.
+const stopping = time.Second
 
 // quiet leaves out what the scheduler says of its ordinary life.
 type quiet struct{ *slog.Logger }
