@@ -40,7 +40,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 		at, newest, err := p.GetVersions(ctx)
 		switch {
 		case err != nil:
-			return fmt.Errorf("reading the schema's version of %q: %w", path, err)
+			return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
 		case at > newest:
 			return &NewerError{Path: path, Got: at, Want: newest}
 		case at == newest:
@@ -66,7 +66,7 @@ func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	want := int64(len(sources)) // numbered from 1 without gaps, as a test demands
 	var got int64
 	if err := db.QueryRowContext(ctx, selectVersion).Scan(&got); err != nil {
-		return fmt.Errorf("reading the schema's version of %q: %w", path, err)
+		return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
 	}
 	switch {
 	case got > want:
