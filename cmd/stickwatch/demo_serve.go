@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
@@ -20,15 +21,11 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
 	logger := server.logger(c.err)
 	ctx, stop := context.WithCancel(parent)
+	var story sync.WaitGroup
+	defer story.Wait()
 	defer stop()
 	if len(o.faults) == 0 {
-		told := make(chan struct{})
-		defer func() { <-told }()
-		defer stop()
-		go func() {
-			defer close(told)
-			o.tell(ctx, cluster, logger)
-		}()
+		story.Go(func() { o.tell(ctx, cluster, logger) })
 	}
 	return server.serve(ctx, c, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) })
 }
