@@ -59,12 +59,15 @@ func (s *stage) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	return cmd
 }
 
-// demo [METHOD]: starts a cluster in the test, and sets BALANCER, REDIS, and
-// NODE1 to NODE3.
+// demo [METHOD [MAXFAILS]]: starts a cluster in the test, and sets BALANCER,
+// REDIS, and NODE1 to NODE3.
 func startDemo(ts *testscript.TestScript, _ bool, args []string) {
 	s, config := stageOf(ts), demo.Config{}
 	if len(args) > 0 {
 		config.Method = probes.Method(args[0])
+	}
+	if len(args) > 1 {
+		config.MaxFails = number(ts, args[1])
 	}
 	cluster, err := demo.Start(config)
 	ts.Check(err)
