@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -60,8 +61,19 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 		}
 	}()
 	t.Cleanup(b.quiet)
+	b.patient()
 	b.emulate(media...)
 	return b
+}
+
+// patient lets pages look for news only when they are told of some: what a page
+// missed would show a while later, and a test would pass that took its time.
+func (b *browser) patient() {
+	b.t.Helper()
+	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: `window.setInterval = () => 0`})
+		return chromedp.Void{}, err
+	})
 }
 
 // quiet demands an empty console.

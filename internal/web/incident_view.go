@@ -46,7 +46,7 @@ func (v viewer) incident(i alerting.Incident) incidentView {
 		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster), Where: true,
 		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
 		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
-		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: v.remedy(i.Cause),
+		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: v.advice(i),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
 		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
 		Effects: v.effects(len(i.Findings) - 1),
@@ -79,6 +79,19 @@ func (i *incidentView) stand(v viewer, of alerting.Incident) {
 	default:
 		i.Tone = i.Mark
 	}
+}
+
+// advice is what to do about an incident: about its cause, or, where that is mere
+// information, about what came of it.
+func (v viewer) advice(i alerting.Incident) string {
+	if !i.Cause.Severity.AtLeast(checks.Warning) {
+		for _, m := range i.Findings {
+			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
+				return v.remedy(m.Finding)
+			}
+		}
+	}
+	return v.remedy(i.Cause)
 }
 
 func (v viewer) effects(n int) string {

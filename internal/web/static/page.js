@@ -9,7 +9,8 @@
   const atLeast = 15000; // ms after which the past and latencies are fetched anyway
   const shown = new Map(); // the parts as the server wrote them, by id
   const unfolded = new Map(); // whether the server wrote a details element open, by id
-  let revision = main.dataset.revision;
+  let revision = main.dataset.revision; // of what is shown
+  let news = revision; // the newest that the server told of
   let last = Date.now();
   let timer = 0;
 
@@ -29,6 +30,7 @@
   };
 
   async function refresh() {
+    const known = news;
     last = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -41,6 +43,7 @@
     }
     last = Date.now();
     timer = 0;
+    if (news !== known && news !== revision) schedule(); // it came while the page was on its way
   }
 
   // take puts the parts of a fresh page in the place of those that differ.
@@ -116,7 +119,8 @@
     const events = new EventSource("/events");
     events.addEventListener("changed", (event) => {
       tell(live.dataset.good, false);
-      if (event.lastEventId !== revision) schedule();
+      news = event.lastEventId;
+      if (news !== revision) schedule();
     });
     events.addEventListener("error", () => {
       tell(live.dataset.lost, true);

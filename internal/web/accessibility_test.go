@@ -1,0 +1,145 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// heard is what a screen reader has to say of a thing: its role, its name.
+type heard struct{ role, name string }
+
+// listen returns what Chromium tells screen readers of a page.
+func (b *browser) listen() (all []heard) {
+	b.t.Helper()
+	tree, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
+		return cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text := func(v *accessibility.Value) string {
+		if v == nil {
+			return ""
+		}
+		return strings.Trim(string(v.Value), `" `)
+	}
+	for _, n := range tree.Nodes {
+		if !n.Ignored {
+			all = append(all, heard{text(n.Role), text(n.Name)})
+		}
+	}
+	return all
+}
+
+// TestScreenReaders hear one of each landmark, and no control, drawing, table or
+// heading without a name.
+func TestScreenReaders(t *testing.T) {
+	w := troubles()
+	b := browse(t, w.server(t))
+	landmarks := []string{"banner", "navigation", "main", "contentinfo"}
+	named := []string{"button", "link", "combobox", "textbox", "heading", "image", "table", "region", "DisclosureTriangle", "columnheader", "rowheader"}
+	for _, path := range everyPage(w) {
+		if path == "/nowhere" {
+			continue // the browser itself complains of its status
+		}
+		b.open(path)
+		count := map[string]int{}
+		for _, h := range b.listen() {
+			count[h.role]++
+			if slices.Contains(named, h.role) && h.name == "" {
+				t.Errorf("%s: a %s without a name", path, h.role)
+			}
+		}
+		for _, role := range landmarks {
+			if count[role] != 1 {
+				t.Errorf("%s: %d times %s, want one", path, count[role], role)
+			}
+		}
+		if count["heading"] == 0 || count["link"] == 0 {
+			t.Errorf("%s: got %v, want what is on the page", path, count)
+		}
+	}
+}
+
+// TestFocusIsSeen wherever it goes, and goes everywhere by the tabulator.
+func TestFocusIsSeen(t *testing.T) {
+	for _, scheme := range []string{"light", "dark"} {
+		b := browse(t, newWorld(redisDown("shop"), calm("docs", 2)).server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+		b.open("/")
+		stops := ask[int](b, `[...document.querySelectorAll("a, button, summary, input, select")].filter((e) => e.checkVisibility()).length`)
+		if stops < 10 {
+			t.Fatalf("got %d stops, want all links and buttons", stops)
+		}
+		seen := map[string]bool{}
+		for range stops {
+			b.do(chromedp.KeyEvent(kb.Tab))
+			stop := ask[string](b, `(() => {
+				const e = document.activeElement, css = getComputedStyle(e);
+				window.walked = window.walked || [];
+				if (!walked.includes(e)) walked.push(e);
+				return walked.indexOf(e) + " " + e.tagName + " " + css.outlineStyle + " " + (parseFloat(css.outlineWidth) >= 2);
+			})()`)
+			seen[stop] = true
+			if !strings.HasSuffix(stop, " solid true") {
+				t.Errorf("%s: %s, want an outline", scheme, stop)
+			}
+		}
+		if len(seen) != stops {
+			t.Errorf("%s: the tabulator stops at %d places, want %d", scheme, len(seen), stops)
+		}
+	}
+}
+
+// TestNewsAreAnnouncedOnce: a screen reader hears a headline when it changes, and
+// nothing when the same page comes again.
+func TestNewsAreAnnouncedOnce(t *testing.T) {
+	w := newWorld(calm("shop", 2), calm("docs", 2))
+	s := w.server(t)
+	b := browse(t, s)
+	b.open("/")
+	b.await(`!document.getElementById("live").hidden`)
+	if n := ask[int](b, `document.querySelectorAll("[aria-live], [role=status], [role=alert]").length`); n != 2 {
+		t.Errorf("got %d live regions, want the headline and the connection", n)
+	}
+	ask[bool](b, `(() => {
+		window.announced = [];
+		for (const region of document.querySelectorAll("[aria-live], [role=status]"))
+			new MutationObserver(() => announced.push(region.textContent)).observe(region, {subtree: true, childList: true, characterData: true});
+		document.body.dataset.fetched = 0;
+		const fetched = window.fetch;
+		window.fetch = (...args) => fetched(...args).finally(() => { document.body.dataset.fetched++; });
+		return true;
+	})()`)
+	for i, next := range []*scene{redisDown("shop"), redisDown("shop"), calm("shop", 2)} {
+		w.become(next)
+		s.config.Live.Publish("shop")
+		b.await(fmt.Sprintf(`Number(document.body.dataset.fetched) === %d`, i+1))
+	}
+	b.await(`document.querySelector("h1").textContent === "All 2 clusters are healthy"`)
+	if got, want := ask[[]string](b, `window.announced`), []string{"shop is failing", "All 2 clusters are healthy"}; !slices.Equal(got, want) {
+		t.Errorf("announced %q, want %q", got, want)
+	}
+}
+
+// TestNothingMoves for those who asked for that.
+func TestNothingMoves(t *testing.T) {
+	for motion, want := range map[string]string{"reduce": "auto", "no-preference": "smooth"} {
+		b := browse(t, newWorld(redisDown("shop")).server(t), &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: motion})
+		b.open("/")
+		if got := ask[string](b, `getComputedStyle(document.documentElement).scrollBehavior`); got != want {
+			t.Errorf("%s: scrolls %s, want %s", motion, got, want)
+		}
+		if n := ask[int](b, `document.getAnimations().length`); n != 0 {
+			t.Errorf("%s: %d animations", motion, n)
+		}
+	}
+}
