@@ -2,7 +2,7 @@
 GO ?= go
 SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager
 
-.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios servers fuzz clean help
+.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios screenshots servers fuzz clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ TABLE ?= $(CURDIR)/internal/lab/SCENARIOS.md
 scenarios: servers ## every scenario behind every balancer RUNS times, as a table
 	@STICKWATCH_SCENARIO_RUNS=$(RUNS) STICKWATCH_SCENARIO_TABLE=$(TABLE) \
 		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $(TABLE); exit $$status
+
+screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
+	mkdir -p docs/images
+	STICKWATCH_PICTURES=$(CURDIR)/docs/images $(GO) test -count=1 -timeout 10m -v -run '^TestPictures$$' ./internal/daemon
 
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)
