@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"time"
 
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -149,7 +150,7 @@ func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	var problem struct{ Title, Detail string }
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
-		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), maxField)
+		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
 		return apiRefusal{res.StatusCode, "the daemon refuses: " + said}
 	}
 	refused := func(advice string) error {

@@ -8,6 +8,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/wire"
 )
 
 // A past is what a history has of a cluster over a span.
@@ -63,7 +64,7 @@ func (o *historyOptions) showIncident(ctx context.Context, c console, r *history
 	case len(found) == 0:
 		return exitError{exitFinding, fmt.Errorf("there is no incident %q in the history (see: stickwatch history --since 30d)", name(id))}
 	case o.output.value == "json":
-		return writeJSON(c.out, wireIncidentFile{schema, wireIncidentOf(found[0], o.now)})
+		return writeJSON(c.out, wireIncidentFile{wire.Schema, wire.IncidentOf(found[0], o.now)})
 	}
 	s := newSheet(terminalOptions(c.out, c.environ))
 	s.incident(found[0], calendar{o.now})

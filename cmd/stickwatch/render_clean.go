@@ -11,10 +11,9 @@ import (
 // Columns that texts of reports may take. Much of what a report says was said
 // by a target, and none of it may flood a screen or a log.
 const (
-	maxCell  = 24   // a state, a version: one cell of many
-	maxName  = 48   // an id
-	maxWords = 320  // a summary, a line of evidence
-	maxField = 4096 // a value for machines
+	maxCell  = 24  // a state, a version: one cell of many
+	maxName  = 48  // an id
+	maxWords = 320 // a summary, a line of evidence
 )
 
 // clean returns s as one line of at most limit columns that only prints:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -17,7 +18,7 @@ type page struct{ strings.Builder }
 func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	var p page
 	p.block("## %s stickwatch: %s", emoji(markOfVerdict(r.Verdict)), r.Verdict)
-	p.block("%s, %s", totals(r), wireTime(r.Started))
+	p.block("%s, %s", totals(r), wire.Time(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
 		if w, watched := r.Watches[report.Cluster]; watched {

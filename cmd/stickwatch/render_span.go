@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
 // A mark says how a piece of the picture is to be taken. It shows as a symbol,
@@ -87,9 +87,9 @@ func markOf(a checks.Answer) mark {
 func spell(d time.Duration) string {
 	switch a := d.Abs(); {
 	case a < 9950*time.Microsecond:
-		return fmt.Sprintf("%.1f ms", ms(d))
+		return fmt.Sprintf("%.1f ms", wire.MS(d))
 	case a < 999500*time.Microsecond:
-		return fmt.Sprintf("%.0f ms", ms(d))
+		return fmt.Sprintf("%.0f ms", wire.MS(d))
 	case a < 2*time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case a < 2*time.Hour:
@@ -106,9 +106,6 @@ func took(d time.Duration) string {
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
-
-// ms is a duration in milliseconds, to the microsecond.
-func ms(d time.Duration) float64 { return math.Round(float64(d)/1e3) / 1e3 }
 
 // count is a number with its noun.
 func count(n int, one, many string) string {

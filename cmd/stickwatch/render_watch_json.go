@@ -3,6 +3,7 @@ package main
 import (
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -89,7 +90,7 @@ type wireCommandDone struct {
 
 func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 	out := &wireWatch{
-		Started:         wireTime(w.From),
+		Started:         wire.Time(w.From),
 		DurationMS:      w.To.Sub(w.From).Milliseconds(),
 		Verdict:         w.Verdict(),
 		Requests:        w.Requests,
@@ -99,14 +100,14 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 		Moved:           w.Moved,
 		Losses:          []wireMove{},
 		Lost:            w.Lost,
-		LongestOutageMS: ms(max(w.Session.AtMost(), w.Newcomer.AtMost())),
+		LongestOutageMS: wire.MS(max(w.Session.AtMost(), w.Newcomer.AtMost())),
 		Session:         wireOutageOf(w.Session),
 		Newcomer:        wireOutageOf(w.Newcomer),
-		SlowestMS:       ms(w.Slowest),
-		Lanes:           wireList(w.Lanes, wireLaneOf),
-		Nodes:           wireList(w.Nodes, wirePassageOf),
-		Promises:        wireList(w.Promises, wirePromiseOf),
-		Doubts:          wireList(w.Doubts, field),
+		SlowestMS:       wire.MS(w.Slowest),
+		Lanes:           wire.List(w.Lanes, wireLaneOf),
+		Nodes:           wire.List(w.Nodes, wirePassageOf),
+		Promises:        wire.List(w.Promises, wirePromiseOf),
+		Doubts:          wire.List(w.Doubts, wire.Field),
 	}
 	for _, m := range w.Moves {
 		if m.Moved() {
@@ -117,7 +118,7 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 		}
 	}
 	if command != nil {
-		out.Command = &wireCommandDone{field(command.Name), command.exitStatus(), command.Duration.Milliseconds()}
+		out.Command = &wireCommandDone{wire.Field(command.Name), command.exitStatus(), command.Duration.Milliseconds()}
 	}
 	return out
 }
@@ -128,36 +129,36 @@ func wireMoveOf(m gate.Move) wireMove {
 		fate = "unknown"
 	}
 	return wireMove{
-		At: wireTime(m.At), From: field(m.From), To: field(m.To), Kept: m.Kept(), Fate: fate,
-		Cause: m.Cause, Why: field(m.Why), Allowed: m.Allowed, Session: m.Session,
+		At: wire.Time(m.At), From: wire.Field(m.From), To: wire.Field(m.To), Kept: m.Kept(), Fate: fate,
+		Cause: m.Cause, Why: wire.Field(m.Why), Allowed: m.Allowed, Session: m.Session,
 	}
 }
 
 func wireOutageOf(o gate.Outage) wireOutage {
 	return wireOutage{
-		LastGood: wireTime(o.LastGood), FirstBad: wireTime(o.FirstBad), FirstGood: wireTime(o.FirstGood),
-		AtLeastMS: ms(o.AtLeast()), AtMostMS: ms(o.AtMost()), Ongoing: o.Ongoing,
-		Node: field(o.Node), Failed: o.Failed, Status: o.Status, Error: field(o.Error),
+		LastGood: wire.Time(o.LastGood), FirstBad: wire.Time(o.FirstBad), FirstGood: wire.Time(o.FirstGood),
+		AtLeastMS: wire.MS(o.AtLeast()), AtMostMS: wire.MS(o.AtMost()), Ongoing: o.Ongoing,
+		Node: wire.Field(o.Node), Failed: o.Failed, Status: o.Status, Error: wire.Field(o.Error),
 	}
 }
 
 func wireLaneOf(s gate.Story) wireLane {
 	return wireLane{
-		Kind: s.Kind, Node: field(s.Node), Client: field(s.Client), Balancer: field(s.Through),
+		Kind: s.Kind, Node: wire.Field(s.Node), Client: wire.Field(s.Client), Balancer: wire.Field(s.Through),
 		Requests: s.Requests, Failed: s.Failed, Outage: wireOutageOf(s.Longest),
 	}
 }
 
 func wirePassageOf(p gate.Passage) wirePassage {
 	return wirePassage{
-		ID: field(p.Node), Downs: wireList(p.Downs, wireOutageOf), Restarted: len(p.Downs) > 0 || !p.Restarted.IsZero(),
-		VersionBefore: field(p.Before), VersionAfter: field(p.After),
+		ID: wire.Field(p.Node), Downs: wire.List(p.Downs, wireOutageOf), Restarted: len(p.Downs) > 0 || !p.Restarted.IsZero(),
+		VersionBefore: wire.Field(p.Before), VersionAfter: wire.Field(p.After),
 	}
 }
 
 func wirePromiseOf(p gate.Promise) wirePromise {
 	return wirePromise{
-		Name: field(p.Name), Code: p.Code, Kept: wireAnswer(p.Kept), Severity: p.Severity,
-		Reasons: wireList(p.Reasons, field),
+		Name: wire.Field(p.Name), Code: p.Code, Kept: checks.Answer(answer(p.Kept)), Severity: p.Severity,
+		Reasons: wire.List(p.Reasons, wire.Field),
 	}
 }

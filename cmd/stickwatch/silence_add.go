@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
 // silenceOptions are the flags of silence add.
@@ -97,7 +98,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 func (o *silenceOptions) asked(c console, username string) askedSilence {
 	asked := askedSilence{
 		Cluster: o.cluster, Node: o.node, Code: o.code, Reason: o.reason, Author: o.author,
-		From: wireTime(o.from.value), To: wireTime(o.until.value),
+		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
 	}
 	if asked.Author == "" && username == "" {
 		asked.Author = variable(c.environ, "USER")

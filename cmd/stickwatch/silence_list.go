@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/wire"
 )
 
 // A wireSilences is what the API lists, and what -o json prints.
@@ -59,7 +61,7 @@ func listSilences(ctx context.Context, c console, client *apiClient, format stri
 	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
 		return exitError{exitFinding, err}
 	}
-	found.Schema = schema
+	found.Schema = wire.Schema
 	if format == "json" {
 		return writeJSON(c.out, found)
 	}

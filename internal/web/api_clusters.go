@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) getClusters(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	return answer{body: wireClusters{schema, wireList(s.config.Pictures.Pictures(), wireClusterOf)}}, nil
+	return answer{body: wireClusters{wire.Schema, wire.List(s.config.Pictures.Pictures(), wireClusterOf)}}, nil
 }
 
 func (s *Server) getCluster(r *http.Request) (answer, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) getDeployments(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	found, err := s.config.Past.Deployments(r.Context(), cluster, span)
-	return answer{body: wireDeployments{wireList(found, wireDeploymentOf)}}, err
+	return answer{body: wireDeployments{wire.List(found, wire.DeploymentOf)}}, err
 }
 
 // postDeployment begins a deployment; its answer has the id by which it is ended.
@@ -46,7 +47,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body := wireDeploymentOf(d)
+	body := wire.DeploymentOf(d)
 	body.ID = id
 	s.config.Live.Publish(d.Cluster)
 	return answer{status: http.StatusCreated, body: body}, nil

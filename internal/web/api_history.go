@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
 // Bounds of an answer about the past.
@@ -39,7 +40,7 @@ func (s *Server) getHistory(r *http.Request) (answer, error) {
 		return answer{body: body}, err
 	}
 	points, err := s.config.Past.Points(r.Context(), target, span, step)
-	body.StepMS, body.Points = step.Milliseconds(), wireList(points, wirePointOf)
+	body.StepMS, body.Points = step.Milliseconds(), wire.List(points, wire.PointOf)
 	return answer{body: body}, err
 }
 
@@ -75,10 +76,10 @@ func (s *Server) pastOf(r *http.Request, cluster string, span checks.Span) (wire
 	}
 	return wirePast{
 		Cluster:     cluster,
-		Since:       wireTime(span.From),
-		Until:       wireTime(span.To),
-		Uptimes:     wireList(uptimes, wireUptimeOf),
-		Moves:       wireList(moves, wireMoveOf),
-		Deployments: wireList(deployments, wireDeploymentOf),
+		Since:       wire.Time(span.From),
+		Until:       wire.Time(span.To),
+		Uptimes:     wire.List(uptimes, wire.UptimeOf),
+		Moves:       wire.List(moves, wire.MoveOf),
+		Deployments: wire.List(deployments, wire.DeploymentOf),
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -33,8 +34,8 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	now := s.config.Now()
-	return answer{body: wireIncidents{wireList(found, func(i alerting.Incident) wireIncident {
-		return wireIncidentOf(i, now)
+	return answer{body: wireIncidents{wire.List(found, func(i alerting.Incident) wire.Incident {
+		return wire.IncidentOf(i, now)
 	})}}, nil
 }
 
@@ -46,7 +47,7 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: wireIncidentOf(i, s.config.Now())}, nil
+	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
 }
 
 // incident returns the one with an id.

@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -34,7 +35,7 @@ func (s *Server) getSilences(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	silences, err := s.config.Past.Silences(r.Context(), s.config.Now())
-	return answer{body: wireSilences{wireList(silences, s.wireSilenceOf)}}, err
+	return answer{body: wireSilences{wire.List(silences, s.wireSilenceOf)}}, err
 }
 
 func (s *Server) postSilence(r *http.Request) (answer, error) {

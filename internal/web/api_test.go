@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"stickwatch/internal/wire"
 	"strings"
 	"testing"
 
@@ -148,7 +149,7 @@ func TestIncidents(t *testing.T) {
 			t.Errorf("%q (-want +got):\n%s", query, diff)
 		}
 	}
-	one := decoded[wireIncident](t, send(w.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
+	one := decoded[wire.Incident](t, send(w.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
 	if one.Code != "dependency_down" || len(one.Findings) != 4 || one.Findings[3].ExplainedBy != "dependency_down/Redis Server" || one.DurationMS != 300_000 {
 		t.Errorf("got %+v", one)
 	}
@@ -163,7 +164,7 @@ func TestHistory(t *testing.T) {
 	if len(got.Uptimes) != 8 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
 		t.Errorf("got uptimes %+v", got.Uptimes)
 	}
-	want := wireMove{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
+	want := wire.Move{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
 	if diff := cmp.Diff(want, got.Moves[0]); diff != "" || len(got.Moves) != 3 || len(got.Deployments) != 1 {
 		t.Errorf("got %d moves and %d deployments (-want +got):\n%s", len(got.Moves), len(got.Deployments), diff)
 	}
@@ -202,8 +203,8 @@ func TestSilence(t *testing.T) {
 func TestDeployment(t *testing.T) {
 	w := newWorld(calm("shop", 2))
 	s := w.server(t)
-	begun := decoded[wireDeployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2"}`))
-	want := wireDeployment{ID: "1", Cluster: "shop", Name: "11.4.2", From: "2026-03-14T12:03:11.000Z"}
+	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2"}`))
+	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", From: "2026-03-14T12:03:11.000Z"}
 	if diff := cmp.Diff(want, begun); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -211,7 +212,7 @@ func TestDeployment(t *testing.T) {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
 	want.ID, want.To = "", want.From
-	if diff := cmp.Diff([]wireDeployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {
+	if diff := cmp.Diff([]wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"stickwatch/internal/wire"
 	"strconv"
 	"time"
 )
@@ -68,7 +69,7 @@ func (s speech) latency(d time.Duration) string {
 	case d <= 0:
 		return "–"
 	case d < 10*time.Millisecond:
-		return strconv.FormatFloat(ms(d), 'f', 1, 64) + "\u00a0ms"
+		return strconv.FormatFloat(wire.MS(d), 'f', 1, 64) + "\u00a0ms"
 	case d < time.Second:
 		return strconv.Itoa(int(d.Milliseconds())) + "\u00a0ms"
 	default:

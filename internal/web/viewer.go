@@ -1,6 +1,7 @@
 package web
 
 import (
+	"stickwatch/internal/wire"
 	"time"
 )
 
@@ -21,7 +22,7 @@ type moment struct {
 }
 
 func (v viewer) moment(t time.Time) moment {
-	m := moment{Text: v.clock(t, v.now), ISO: wireTime(t)}
+	m := moment{Text: v.clock(t, v.now), ISO: wire.Time(t)}
 	if !t.IsZero() {
 		m.For = v.length(max(0, v.now.Sub(t)))
 	}

@@ -1,45 +1,92 @@
 package web
 
 import (
-	"net/netip"
 	"time"
 
-	"stickwatch/probes"
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
-// The wire formats of the API are in wire_*.go. Fields may be added to version 1;
-// one that changes its meaning or goes makes a new version.
+// The JSON of the API beside what package wire has: what only a daemon knows.
 
-// maxField bounds a text for programs, in bytes: whole, but for what nobody
-// asked for.
-const maxField = 4096
+type wireClusters struct {
+	Schema   int           `json:"schema"`
+	Clusters []wireCluster `json:"clusters"`
+}
 
-func field(s string) string { return probes.Clean(s, maxField) }
+type wireCluster struct {
+	wire.Cluster // its verdict is inconclusive until a round has been taken
 
-// wireList is never nil: consumers iterate over what is there.
-func wireList[T, W any](list []T, wire func(T) W) []W {
-	out := make([]W, len(list))
-	for i, v := range list {
-		out[i] = wire(v)
+	Since      string         `json:"since"`   // since when the verdict has been what it is; "": not known
+	Started    string         `json:"started"` // of the round; "": none has been taken
+	DurationMS int64          `json:"duration_ms"`
+	Findings   []wire.Holding `json:"findings"` // in place of the cluster's
+}
+
+func wireClusterOf(p Picture) wireCluster {
+	since := sinceByKey(p.Standing)
+	out := wireCluster{
+		Cluster:    wire.ClusterOf(p.Report, p.Cluster),
+		Since:      wire.Time(p.Since),
+		Started:    wire.Time(p.Report.Started),
+		DurationMS: p.Report.Duration.Milliseconds(),
+		Findings: wire.List(p.Report.Findings, func(f checks.Finding) wire.Holding {
+			return wire.Holding{Finding: wire.FindingOf(f), Since: wire.Time(since[f.Key()])}
+		}),
 	}
+	out.Name, out.Verdict = wire.Field(p.Cluster.Name), verdictOf(p)
 	return out
 }
 
-// wireTime is RFC 3339 in UTC with milliseconds; "" for no time at all.
-func wireTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
+// sinceByKey tells since when each finding has held.
+func sinceByKey(standing []checks.Standing) map[string]time.Time {
+	since := make(map[string]time.Time, len(standing))
+	for _, s := range standing {
+		since[s.Key()] = s.Since
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	return since
 }
 
-// wireAddress is IP:port; "" for no address at all.
-func wireAddress(a netip.AddrPort) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
+type wireIncidents struct {
+	Incidents []wire.Incident `json:"incidents"`
 }
 
-// ms tells a duration in milliseconds, to the microsecond.
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+type wirePast struct {
+	Cluster     string            `json:"cluster"`
+	Since       string            `json:"since"`
+	Until       string            `json:"until"`
+	Uptimes     []wire.Uptime     `json:"uptimes"`
+	Moves       []wire.Move       `json:"moves"` // newest first
+	Deployments []wire.Deployment `json:"deployments"`
+	StepMS      int64             `json:"step_ms,omitempty"`
+	Points      []wire.Point      `json:"points,omitempty"` // of the target asked for, oldest first
+}
+
+type wireDeployments struct {
+	Deployments []wire.Deployment `json:"deployments"`
+}
+
+type wireSilences struct {
+	Silences []wireSilence `json:"silences"`
+}
+
+type wireSilence struct {
+	ID      string      `json:"id"`
+	Cluster string      `json:"cluster"` // "": every cluster
+	Node    string      `json:"node"`    // "": every node, and what is about none
+	Code    checks.Code `json:"code"`    // "": every code
+	Reason  string      `json:"reason"`
+	Author  string      `json:"author"`
+	From    string      `json:"from"`
+	To      string      `json:"to"`
+	Active  bool        `json:"active"`
+}
+
+func (s *Server) wireSilenceOf(of alerting.Silence) wireSilence {
+	return wireSilence{
+		ID: of.ID, Cluster: wire.Field(of.Cluster), Node: wire.Field(of.Node), Code: of.Code,
+		Reason: wire.Field(of.Reason), Author: wire.Field(of.Author),
+		From: wire.Time(of.From), To: wire.Time(of.To), Active: of.Active(s.config.Now()),
+	}
+}

@@ -1,4 +1,4 @@
-package web
+package wire
 
 import (
 	"time"
@@ -7,11 +7,8 @@ import (
 	"stickwatch/checks"
 )
 
-type wireIncidents struct {
-	Incidents []wireIncident `json:"incidents"`
-}
-
-type wireIncident struct {
+// An Incident is findings with one cause, from first sight to recovery.
+type Incident struct {
 	ID         string          `json:"id"`
 	Cluster    string          `json:"cluster"`
 	State      alerting.State  `json:"state"`
@@ -26,16 +23,24 @@ type wireIncident struct {
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
 	Silenced   string          `json:"silenced"` // why nobody is told; "": they are
-	Findings   []wireMember    `json:"findings"` // the cause first
-	Timeline   []wireEvent     `json:"timeline"` // oldest first
+	Findings   []Member        `json:"findings"` // the cause first
+	Timeline   []Event         `json:"timeline"` // oldest first
 }
 
-type wireMember struct {
-	wireFinding
+// A Member is a finding's part in an incident.
+type Member struct {
+	Holding
 	Ended string `json:"ended"` // "": it holds
 }
 
-type wireEvent struct {
+// A Holding is a finding that holds from one round to the next.
+type Holding struct {
+	Finding
+	Since string `json:"since"` // first sight; "": not known
+}
+
+// An Event is a line in an incident's timeline.
+type Event struct {
 	At      string             `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
 	Finding string             `json:"finding"` // its key; "": about the incident as a whole
@@ -43,27 +48,28 @@ type wireEvent struct {
 	Reason  alerting.Reason    `json:"reason"`
 }
 
-func wireIncidentOf(i alerting.Incident, now time.Time) wireIncident {
-	return wireIncident{
+// IncidentOf is an incident as it is now.
+func IncidentOf(i alerting.Incident, now time.Time) Incident {
+	return Incident{
 		ID:         i.ID,
-		Cluster:    field(i.Cluster),
+		Cluster:    Field(i.Cluster),
 		State:      i.State,
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
-		Summary:    field(i.Cause.Summary),
-		Remedy:     field(i.Cause.Remedy),
-		Started:    wireTime(i.Started),
-		Fired:      wireTime(i.Fired),
-		Ended:      wireTime(i.Ended),
+		Summary:    Field(i.Cause.Summary),
+		Remedy:     Field(i.Cause.Remedy),
+		Started:    Time(i.Started),
+		Fired:      Time(i.Fired),
+		Ended:      Time(i.Ended),
 		DurationMS: i.Duration(now).Milliseconds(),
 		Flapping:   i.Flapping,
 		MergedInto: i.MergedInto,
-		Silenced:   field(i.Silenced),
-		Findings: wireList(i.Findings, func(m alerting.Member) wireMember {
-			return wireMember{wireFindingOf(m.Finding, m.Since), wireTime(m.Ended)}
+		Silenced:   Field(i.Silenced),
+		Findings: List(i.Findings, func(m alerting.Member) Member {
+			return Member{Holding{FindingOf(m.Finding), Time(m.Since)}, Time(m.Ended)}
 		}),
-		Timeline: wireList(i.Timeline, func(e alerting.Event) wireEvent {
-			return wireEvent{wireTime(e.At), e.Kind, field(e.Finding), field(e.Text), e.Reason}
+		Timeline: List(i.Timeline, func(e alerting.Event) Event {
+			return Event{Time(e.At), e.Kind, Field(e.Finding), Field(e.Text), e.Reason}
 		}),
 	}
 }

@@ -1,0 +1,160 @@
+package wire
+
+import (
+	"cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A Cluster is one picture of a cluster.
+type Cluster struct {
+	Name         string         `json:"name"`
+	Verdict      checks.Verdict `json:"verdict"`
+	Doubts       []string       `json:"doubts"` // why it is inconclusive, or would be but for the findings
+	Balancer     []Balancer     `json:"balancer"`
+	Nodes        []Node         `json:"nodes"`
+	Session      Session        `json:"session"`
+	Dependencies []Dependency   `json:"dependencies"`
+	Findings     []Finding      `json:"findings"`
+}
+
+// A Balancer is one address of the balancer.
+type Balancer struct {
+	URL       string  `json:"url"`
+	Address   string  `json:"address"` // IP:port asked; "": the name did not resolve
+	Up        bool    `json:"up"`      // gave an HTTP answer, be it an error
+	Status    int     `json:"status"`  // 0: none
+	LatencyMS float64 `json:"latency_ms"`
+	Error     string  `json:"error"`
+}
+
+// A Node as it was asked directly, and whether the balancer sends it clients.
+type Node struct {
+	ID            string        `json:"id"`
+	URL           string        `json:"url"`
+	Up            bool          `json:"up"`
+	Status        int           `json:"status"`
+	State         string        `json:"state"`
+	Reason        string        `json:"reason"`
+	Version       string        `json:"version"`
+	InRotation    checks.Answer `json:"in_rotation"`
+	LatencyMS     float64       `json:"latency_ms"`
+	ClockOffsetMS []float64     `json:"clock_offset_ms"` // from, to; null: unknown
+	Error         string        `json:"error"`
+}
+
+// A Session tells what became of sessions.
+type Session struct {
+	Policy     probes.Policy `json:"policy"`
+	Sticky     checks.Answer `json:"sticky"`
+	Shared     checks.Answer `json:"shared"`
+	Confidence float64       `json:"confidence"`
+	Canaries   []Canary      `json:"canaries"`
+}
+
+// A Canary is the way of one session.
+type Canary struct {
+	Pinned   string `json:"pinned"`
+	Client   string `json:"client"`
+	Balancer string `json:"balancer"` // the address it went through
+	Steps    []Step `json:"steps"`
+}
+
+// A Step is one request of a canary.
+type Step struct {
+	At      string             `json:"at"`
+	Node    string             `json:"node"`
+	Session probes.Fingerprint `json:"session"`
+	Status  int                `json:"status"`
+	Error   string             `json:"error"`
+}
+
+// A Dependency as it was asked, and as nodes report it.
+type Dependency struct {
+	Name       string   `json:"name"`
+	Up         *bool    `json:"up"` // null: unknown
+	ReportedBy []string `json:"reported_by"`
+	Error      string   `json:"error"`
+}
+
+// ClusterOf is a report of a cluster as configured; URLs of nodes that are not
+// are "".
+func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
+	urls := map[string]string{}
+	for _, n := range c.Nodes {
+		if n.URL != nil {
+			urls[n.ID] = n.URL.Redacted()
+		}
+	}
+	return Cluster{
+		Name:         Field(r.Cluster),
+		Verdict:      r.Verdict,
+		Doubts:       List(r.Doubts, Field),
+		Balancer:     List(r.Balancers, balancerOf),
+		Nodes:        List(r.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
+		Session:      sessionOf(r.Session),
+		Dependencies: List(r.Dependencies, dependencyOf),
+		Findings:     List(r.Findings, FindingOf),
+	}
+}
+
+func balancerOf(b probes.BalancerObservation) Balancer {
+	return Balancer{
+		URL:       Field(b.URL),
+		Address:   address(b.Address),
+		Up:        b.Primary.Answered(),
+		Status:    b.Primary.Status,
+		LatencyMS: MS(b.Primary.Timing.Total),
+		Error:     Field(b.Primary.Error),
+	}
+}
+
+func nodeOf(n checks.NodeReport, url string) Node {
+	out := Node{
+		ID:         Field(n.Node),
+		URL:        url,
+		Up:         n.Up,
+		Status:     n.Primary.Status,
+		Version:    Field(n.Version),
+		InRotation: cmp.Or(n.InRotation, checks.Unknown),
+		LatencyMS:  MS(n.Primary.Timing.Total),
+		Error:      Field(n.Primary.Error),
+	}
+	if n.Status != nil {
+		out.State, out.Reason = Field(n.Status.State), Field(n.Status.Reason)
+	}
+	if n.Clock.Samples > 0 {
+		out.ClockOffsetMS = []float64{MS(n.Clock.Min), MS(n.Clock.Max)}
+	}
+	return out
+}
+
+func sessionOf(s checks.SessionReport) Session {
+	return Session{
+		Policy:     s.Policy,
+		Sticky:     cmp.Or(s.Sticky, checks.Unknown),
+		Shared:     cmp.Or(s.Shared, checks.Unknown),
+		Confidence: s.Confidence,
+		Canaries:   List(s.Canaries, canaryOf),
+	}
+}
+
+func canaryOf(c checks.Canary) Canary {
+	return Canary{
+		Pinned:   Field(c.Pinned),
+		Client:   Field(c.Client),
+		Balancer: Field(c.Balancer),
+		Steps: List(c.Steps, func(s checks.CanaryStep) Step {
+			return Step{Time(s.At), Field(s.Node), s.Session, s.Status, Field(s.Error)}
+		}),
+	}
+}
+
+func dependencyOf(d checks.DependencyReport) Dependency {
+	out := Dependency{Name: Field(d.Name), ReportedBy: List(d.ReportedBy, Field), Error: Field(d.Error)}
+	if d.Up == checks.Yes || d.Up == checks.No {
+		out.Up = new(d.Up == checks.Yes)
+	}
+	return out
+}

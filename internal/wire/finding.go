@@ -1,0 +1,35 @@
+package wire
+
+import "stickwatch/checks"
+
+// A Finding with its evidence and its remedy.
+type Finding struct {
+	Code        checks.Code     `json:"code"`
+	Severity    checks.Severity `json:"severity"`
+	Node        string          `json:"node"`
+	Nodes       []string        `json:"nodes"`
+	Dependency  string          `json:"dependency"`
+	Target      string          `json:"target"` // what else it is about, such as a page
+	Summary     string          `json:"summary"`
+	Remedy      string          `json:"remedy"`
+	Evidence    []string        `json:"evidence"`
+	Key         string          `json:"key"`          // names it from one round to the next
+	ExplainedBy string          `json:"explained_by"` // the key of its cause
+}
+
+// FindingOf is a finding as programs get it.
+func FindingOf(f checks.Finding) Finding {
+	return Finding{
+		Code:        f.Code,
+		Severity:    f.Severity,
+		Node:        Field(f.Node),
+		Nodes:       List(f.Nodes, Field),
+		Dependency:  Field(f.Dependency),
+		Target:      Field(f.Target),
+		Summary:     Field(f.Summary),
+		Remedy:      Field(f.Remedy),
+		Evidence:    List(f.Evidence, Field),
+		Key:         Field(f.Key()),
+		ExplainedBy: Field(f.ExplainedBy),
+	}
+}
