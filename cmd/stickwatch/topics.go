@@ -2,17 +2,26 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/metrics"
 )
 
-// topics are the pages of `stickwatch help TOPIC`.
+// topics are the pages of `stickwatch help TOPIC`: the parts of the manual that
+// somebody at a terminal looks up. What they list comes from where it is decided.
 func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "findings", Short: "Every finding: when it holds, and what to do", Long: findingsTopic()},
 		{Use: "decisions", Short: "How stickwatch decides: confidence, the oracle, explanations", Long: decisionsTopic},
+		{Use: "configuration", Short: "Every key of stickwatch.yml", Long: configurationTopic()},
+		{Use: "alerting", Short: "Who is told of what, when, and how often", Long: alertingTopic},
+		{Use: "deploying", Short: "Lines to put before, around and after a deployment", Long: deployingTopic},
+		{Use: "metrics", Short: "Every metric of serve", Long: metricsTopic()},
+		{Use: "api", Short: "What serve answers over HTTP", Long: apiTopic()},
 	}
 }
 
@@ -31,22 +40,49 @@ func findingsTopic() string {
 	return s.String()
 }
 
-const decisionsTopic = `How stickwatch decides
+// configurationTopic lists every key. The reference is made of sources that are
+// part of the program: it cannot fail in the field, and a test sees that it does
+// not.
+func configurationTopic() string {
+	sections, err := config.Reference()
+	if err != nil {
+		return "The keys cannot be listed: " + err.Error()
+	}
+	s := newSheet(renderOptions{})
+	s.line(configurationHead)
+	for _, section := range sections {
+		s.blank()
+		if name := strings.Join(section.Places, ", "); name != "" {
+			s.paragraph("", "  ", span{plain, name})
+		}
+		s.paragraph("  ", "  ", span{plain, section.Text})
+		for _, k := range section.Keys {
+			s.paragraph("  ", "      ", span{plain, fmt.Sprintf("%s (%s)", k.Name, k.Value())})
+			s.paragraph("      ", "      ", span{plain, k.Text})
+		}
+	}
+	return strings.TrimRight(s.String(), "\n")
+}
 
-Sessions stick. A canary comes back on new connections with its cookies. If
-nothing held it, it would meet its own node again by luck: with n equal nodes
-m times in a row about once in n to the power of m. It comes back as often as
---confidence asks for: at 0.999 ten times with two nodes, seven with three.
+const configurationHead = `stickwatch.yml, key by key. What a cluster leaves out its profile fills in.
+stickwatch check tells everything that is wrong with a file, and its --schema is
+for editors. ${VAR} and ${VAR:-default} are expanded in values; within {} and []
+they need quotes. Durations: 500ms, 10s, 1h30m, 400d.`
 
-A node is out of rotation. Under ip_hash and hash the balancer's arithmetic is
-computed: a client that must land on the node and is answered by the next one
-proves it. This needs client_ip_header, a request header from which the
-balancer takes the client address of this prober. Under other methods new
-clients must miss the node in two independent samples, each of the size that
-excludes chance: 18 clients each with three nodes at 0.999.
-
-Unknown is an answer. Where the evidence cannot be had, the verdict says
-"inconclusive", or a blind_spot tells what would open it.
-
-One cause. A finding that another one explains stays in the picture, below its
-cause: Redis down explains three paused nodes.`
+func metricsTopic() string {
+	s := newSheet(renderOptions{})
+	s.line("What serve shows on /metrics. What is not known is absent rather than 0.")
+	for _, m := range metrics.Catalogue {
+		s.blank()
+		head := m.Name
+		if len(m.Labels) > 0 {
+			head += "{" + strings.Join(m.Labels, ",") + "}"
+		}
+		s.paragraph("", "    ", span{plain, head})
+		s.paragraph("  ", "  ", span{plain, m.Type + ". " + m.Help})
+	}
+	s.blank()
+	s.paragraph("", "", span{plain, "The history adds stickwatch_history_size_bytes, _queue_length, _write_seconds, _write_errors_total and _dropped_total. " +
+		"Dashboards and rules for all of them: stickwatch dashboards DIR."})
+	return strings.TrimRight(s.String(), "\n")
+}

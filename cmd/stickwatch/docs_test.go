@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pages are all that people read of stickwatch, but for those of contributors.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := make(map[string]string)
+	for _, file := range append(files, "../../README.md", "../../README.zh-CN.md") {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[file] = string(page)
+	}
+	return content
+}
+
+// commandLines are what a page's shell blocks would have people type: comments
+// and what stands beside stickwatch left out.
+func commandLines(page string) [][]string {
+	var calls [][]string
+	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)\n```\n").FindAllStringSubmatch(page, -1) {
+		text := strings.ReplaceAll(block[1], "\\\n", " ")
+		text = regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(text, "")
+		for line := range strings.Lines(text) {
+			for _, call := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("|;&()<>", r) }) {
+				call = regexp.MustCompile(`"([^"]*)"`).ReplaceAllStringFunc(call, func(quoted string) string {
+					return strings.ReplaceAll(strings.Trim(quoted, `"`), " ", "_")
+				})
+				call = strings.ReplaceAll(call, "$id", "ca3kq7d2m4xy")
+				if words := strings.Fields(call); len(words) > 1 && words[0] == "stickwatch" {
+					calls = append(calls, words[1:])
+				}
+			}
+		}
+	}
+	return calls
+}
+
+// TestPagesSayWhatWorks: stickwatch takes every call of it in the pages.
+func TestPagesSayWhatWorks(t *testing.T) {
+	tried := 0
+	for file, page := range pages(t) {
+		for _, args := range commandLines(page) {
+			root := newRoot(console{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+			cmd, rest, err := root.Find(args)
+			if err == nil && cmd == root {
+				err = fmt.Errorf("no such command")
+			}
+			if err == nil {
+				err = cmd.ParseFlags(rest)
+			}
+			if err == nil {
+				err = cmd.ValidateArgs(cmd.Flags().Args())
+			}
+			if err != nil {
+				t.Errorf("%s: stickwatch %s: %v", file, strings.Join(args, " "), err)
+			}
+			tried++
+		}
+	}
+	if tried < 30 {
+		t.Errorf("got %d calls, want those of all pages", tried)
+	}
+}
+
+// TestPagesNameWhatIsThere: `stickwatch help TOPIC` in the pages names a topic.
+func TestPagesNameWhatIsThere(t *testing.T) {
+	names := append(commandNames(newRoot(console{})), "help")
+	for file, page := range pages(t) {
+		for _, m := range regexp.MustCompile("`stickwatch (?:help )?([a-z]+)").FindAllStringSubmatch(page, -1) {
+			if !slices.Contains(names, m[1]) {
+				t.Errorf("%s: %s: there is no %s", file, m[0], m[1])
+			}
+		}
+	}
+}
+
+// TestAPITopic: the topic, the page about the API and the READMEs have every
+// route of package web, and no other. Forms of the status page and what it is
+// made of are nobody's business.
+func TestAPITopic(t *testing.T) {
+	const server, page = "../../internal/web/server.go", "../../docs/api.md"
+	source, err := os.ReadFile(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := []string{"POST /silences", "POST /silences/{id}/expire", "POST /clusters/{name}/probe", "GET /static/{file}"}
+	underPage := []string{"GET /clusters/{name}", "GET /incidents", "GET /incidents/{id}"}
+	var want, got []string
+	for _, m := range regexp.MustCompile(`mux\.Handle(?:Func)?\("([A-Z]+ /[^"]*)"`).FindAllStringSubmatch(string(source), -1) {
+		route := strings.TrimSuffix(m[1], "{$}")
+		if !slices.Contains(private, route) && !slices.Contains(underPage, route) {
+			want = append(want, route)
+		}
+	}
+	all := pages(t)
+	for _, r := range apiRequests {
+		got = append(got, r.route)
+		if !strings.Contains(all[page], "\n| `"+r.route+"` |") {
+			t.Errorf("%s has no row of %s", page, r.route)
+		}
+		for _, readme := range []string{"../../README.md", "../../README.zh-CN.md"} {
+			if r.route != "GET /events" && !regexp.MustCompile("`"+regexp.QuoteMeta(r.route)+"[?`]").MatchString(all[readme]) {
+				t.Errorf("%s has no %s", readme, r.route)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes of %s and of the topic (-/+):\n%s", server, diff)
+	}
+}
+
+func TestConfigurationTopic(t *testing.T) {
+	topic := configurationTopic()
+	for _, want := range []string{"clusters[].balancer\n", "  client_ip_header (text)\n", "  name (text; required)\n", "sticky, shared, replicated, none"} {
+		if !strings.Contains(topic, want) {
+			t.Errorf("got no %q in\n%s", want, topic)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+)
+
+func readReference(t *testing.T) []Section {
+	t.Helper()
+	sections, err := Reference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sections
+}
+
+// The page of the documents has what Reference tells. To write it anew:
+// go test ./internal/config -update.
+func TestPageHasEveryKey(t *testing.T) {
+	const page, begin, end = "../../docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, begun := strings.Cut(string(content), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !begun || !ended {
+		t.Fatalf("%s has no place for the keys", page)
+	}
+	var tables strings.Builder
+	if err := Markdown(&tables, readReference(t)); err != nil {
+		t.Fatal(err)
+	}
+	want := head + begin + "\n" + tables.String() + end + tail
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, string(content)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Every key tells what it is for, and no section is told twice.
+func TestReference(t *testing.T) {
+	at := map[string]bool{}
+	for _, s := range readReference(t) {
+		if s.Text == "" {
+			t.Errorf("%q tells nothing of itself", s.Places)
+		}
+		for _, place := range s.Places {
+			if at[place] {
+				t.Errorf("%q is told twice", place)
+			}
+			at[place] = true
+		}
+		for _, k := range s.Keys {
+			if k.Name == "" || k.Kind == "" || k.Text == "" {
+				t.Errorf("%q has the key %+v", s.Places, k)
+			}
+		}
+	}
+	for _, place := range []string{"", "clusters[].nodes[]", "clusters[].intervals", "intervals", "clusters[].session.node", "alerting.routes[]"} {
+		if !at[place] {
+			t.Errorf("%q is missing", place)
+		}
+	}
+}
+
+// readmes are the pages by which people meet the file.
+var readmes = []string{"../../README.md", "../../README.zh-CN.md"}
+
+// yamlBlocks are the configurations in a page: blocks that begin with keys of
+// the file, as opposed to a part of one.
+func yamlBlocks(t *testing.T, page string) []string {
+	t.Helper()
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```\n").FindAllStringSubmatch(string(content), -1) {
+		blocks = append(blocks, m[1])
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("%s has no configuration", page)
+	}
+	return blocks
+}
+
+// The configurations in the READMEs are valid. Secrets are taken from files
+// that are there.
+func TestReadmesAreValid(t *testing.T) {
+	files, err := filepath.Abs("testdata/files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range readmes {
+		for _, block := range yamlBlocks(t, page) {
+			if !strings.Contains(block, "clusters:\n") {
+				continue // a part of a file
+			}
+			block = strings.ReplaceAll(block, "/etc/stickwatch/", files+"/")
+			if _, err := Parse(page, []byte(block), testenv); err != nil {
+				t.Errorf("%s: %v in\n%s", page, err, block)
+			}
+		}
+	}
+}
+
+// The READMEs have every key of the file in its place, in a configuration or in
+// a comment of one. KEY is told by KEY_file, too.
+func TestReadmesHaveEveryKey(t *testing.T) {
+	for _, page := range readmes {
+		told, comments := map[string]bool{}, ""
+		for _, block := range yamlBlocks(t, page) {
+			var content any
+			if err := yaml.Load([]byte(block), &content); err != nil {
+				t.Fatalf("%s: %v in\n%s", page, err, block)
+			}
+			keysOf(told, "", content)
+			comments += strings.Join(regexp.MustCompile(`(?m)(?:^|\s)# .*$`).FindAllString(block, -1), "\n")
+		}
+		for _, s := range readReference(t) {
+			for _, k := range s.Keys {
+				word := regexp.MustCompile(`\b` + k.Name + `\b`)
+				if !slices.ContainsFunc(s.Places, func(at string) bool { return told[at+"."+k.Name] || told[at+"."+k.Name+"_file"] }) &&
+					!word.MatchString(comments) {
+					t.Errorf("%s does not have %s.%s", page, s.Places[0], k.Name)
+				}
+			}
+		}
+	}
+}
+
+// keysOf notes the place of every key in a value at a place.
+func keysOf(told map[string]bool, at string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, value := range v {
+			told[at+"."+key] = true
+			keysOf(told, strings.TrimPrefix(at+"."+key, "."), value)
+		}
+	case []any:
+		for _, item := range v {
+			keysOf(told, at+"[]", item)
+		}
+	}
+}
+
+// The extractors that the page of the documents teaches are such.
+func TestPageTeachesExtractors(t *testing.T) {
+	content, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(string(content), "| you see | write |\n")
+	rows, _, _ = strings.Cut(rows, "\n\n")
+	taught := 0
+	for row := range strings.Lines(rows) {
+		cells := strings.Split(row, " | ")
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[len(cells)-1], -1) {
+			file := "clusters: [{name: a, balancer: {url: http://a}, nodes: [{id: b, url: http://b}], session: {path: /, node: " + m[1] + "}}]"
+			if _, err := Parse("stickwatch.yml", []byte(file), testenv); err != nil {
+				t.Errorf("%s: %v", m[1], err)
+			}
+			taught++
+		}
+	}
+	if taught < 9 {
+		t.Errorf("got %d extractors, want all of the table", taught)
+	}
+}
