@@ -67,6 +67,22 @@ func TestPageCatchesUp(t *testing.T) {
 	}
 }
 
+// TestConnectionLost: a page that hears nothing any more does not go on saying in
+// green that all is well.
+func TestConnectionLost(t *testing.T) {
+	s := newWorld(calm("shop", 2)).server(t)
+	b := browse(t, s)
+	b.open("/")
+	b.await(`!document.getElementById("live").hidden`)
+	s.config.Live.Close()
+	b.await(`document.querySelector("#live.off")?.textContent.startsWith("connection lost")`)
+	if got := ask[string](b, `getComputedStyle(document.querySelector("main")).filter`); got != "grayscale(1)" {
+		t.Errorf("got filter %q, want it grey", got)
+	}
+	b.do(chromedp.Navigate("about:blank"))
+	b.forgive() // the browser complains, as it should
+}
+
 // TestButtonsWork from the keyboard alone.
 func TestButtonsWork(t *testing.T) {
 	w := newWorld(redisDown("shop"))

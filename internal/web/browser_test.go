@@ -85,6 +85,13 @@ func (b *browser) quiet() {
 	}
 }
 
+// forgive forgets what the console has said so far.
+func (b *browser) forgive() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.console = nil
+}
+
 // emulate sets what media queries see, such as a dark colour scheme.
 func (b *browser) emulate(features ...*emulation.MediaFeature) {
 	b.t.Helper()

@@ -34,10 +34,9 @@
     last = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.status < 500) {
-        take(new DOMParser().parseFromString(await answer.text(), "text/html"));
-        tell(live.dataset.good, false);
-      }
+      if (answer.status >= 500) throw new Error(answer.statusText); // of a proxy, too
+      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      tell(live.dataset.good, false);
     } catch {
       tell(live.dataset.lost, true);
     }
