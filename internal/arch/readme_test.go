@@ -104,6 +104,30 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestPictures: those of the READMEs are there, and none is too heavy to look at.
+func TestPictures(t *testing.T) {
+	const most = 300 << 10 // bytes of all of them
+	size := int64(0)
+	for _, page := range []string{"README.md", "README.zh-CN.md"} {
+		for _, m := range regexp.MustCompile(`(?:src|srcset)="([^"]+)"`).FindAllStringSubmatch(read(t, page), -1) {
+			if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+	pictures, _ := filepath.Glob("../../docs/images/*")
+	for _, picture := range pictures {
+		info, err := os.Stat(picture)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	if size > most {
+		t.Errorf("docs/images has %d bytes, want %d at most", size, most)
+	}
+}
+
 // anchors are the names of a page's headings, a line each, as GitHub makes them:
 // in lower case, blanks as hyphens, without punctuation.
 func anchors(page string) string {

@@ -1,0 +1,30 @@
+package arch
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// TestEveryPackageIsTold: the table of ARCHITECTURE.md has every package, and
+// none that is gone.
+func TestEveryPackageIsTold(t *testing.T) {
+	packages := graph(t)
+	var told []string
+	for _, line := range row.FindAllString(read(t, "ARCHITECTURE.md"), -1) {
+		for _, m := range regexp.MustCompile("`([a-z]+(?:/[a-z]+)*)`").FindAllStringSubmatch(line, -1) {
+			told = append(told, m[1])
+		}
+	}
+	for name := range packages {
+		if !slices.Contains(told, name) {
+			t.Errorf("ARCHITECTURE.md does not tell of %s", name)
+		}
+	}
+	paths := regexp.MustCompile(`^(cmd|probes|checks|alerting|dashboards|internal)(/|$)`)
+	for _, name := range told {
+		if _, there := packages[name]; !there && paths.MatchString(name) {
+			t.Errorf("ARCHITECTURE.md tells of %s, which is gone", name)
+		}
+	}
+}
