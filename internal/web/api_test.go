@@ -6,11 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"stickwatch/internal/wire"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/wire"
 )
 
 // send asks as a program at the machine itself does.

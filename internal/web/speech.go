@@ -2,9 +2,10 @@ package web
 
 import (
 	"fmt"
-	"stickwatch/internal/wire"
 	"strconv"
 	"time"
+
+	"stickwatch/internal/wire"
 )
 
 // A speech says things in one language. The English text is its own key: a

@@ -1,8 +1,9 @@
 package web
 
 import (
-	"stickwatch/internal/wire"
 	"time"
+
+	"stickwatch/internal/wire"
 )
 
 // A viewer makes what templates show: words in one language, as seen at one
