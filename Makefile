@@ -58,7 +58,8 @@ servers: ## the real servers of the lab, where they are missing and can be insta
 
 FUZZ = probes:FuzzClean probes:FuzzParseStatus probes/extract:FuzzLabels probes/extract:FuzzNew \
 	probes/cookies:FuzzDecode probes/evidence:FuzzNginxLog probes/evidence:FuzzHAProxy probes/evidence:FuzzApacheStatus \
-	probes/evidence:FuzzApacheManager probes/evidence:FuzzCaddy internal/config:FuzzParse
+	probes/evidence:FuzzApacheManager probes/evidence:FuzzCaddy internal/config:FuzzParse \
+	internal/survey:FuzzNginx internal/survey:FuzzApache internal/survey:FuzzHAProxy internal/survey:FuzzCaddy
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for target in $(FUZZ); do \
 		$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${target%:*}; done

@@ -52,6 +52,19 @@ const MaxFindings = 200
 // would be told.
 func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
 
+// Advised is the finding whose remedy is the one to follow: the cause, or, where
+// that is mere information, the first of its consequences that holds and is more.
+func (i *Incident) Advised() checks.Finding {
+	if !i.Cause.Severity.AtLeast(checks.Warning) {
+		for _, m := range i.Findings {
+			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
+				return m.Finding
+			}
+		}
+	}
+	return i.Cause
+}
+
 // Duration is how long the incident lasted, or has lasted at a moment.
 func (i *Incident) Duration(at time.Time) time.Duration {
 	if !i.Ended.IsZero() {

@@ -35,7 +35,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 		Links:        w.links(i),
 		colon:        l.colon,
 	}
-	if remedy := w.remedy(i.Cause); remedy != "" && !m.Resolved {
+	if remedy := w.remedy(i.Advised()); remedy != "" && !m.Resolved {
 		m.Remedy = Section{l.remedy, []string{remedy}}
 	}
 	m.Headline = w.headline(m, i)

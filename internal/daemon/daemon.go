@@ -107,7 +107,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err := d.courier.exchange(ctx, notifiers); err != nil {
 		return err
 	}
-	d.registry = newRegistry(d.history, d.metrics, d.courier.wake, d.logger, rulesOf(cfg), past)
+	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), past)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
 	if err != nil {
@@ -132,6 +132,16 @@ func (d *Daemon) begin(cfg *config.Config, past past) {
 	d.registry.watch(names(cfg))
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)
+}
+
+// written takes what has become of incidents to those who wait for it.
+func (d *Daemon) written(step alerting.Step) {
+	if len(step.Notices) > 0 {
+		d.courier.wake()
+	}
+	for _, i := range step.Incidents {
+		d.page.Publish(i.Cluster)
+	}
 }
 
 // Address is where the daemon listens.

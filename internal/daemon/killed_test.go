@@ -170,8 +170,12 @@ type story struct {
 func (s *story) live(t *testing.T, l *life) {
 	t.Helper()
 	faults := []slacktest.Fault{
-		{Latency: 500 * time.Millisecond}, {Status: http.StatusTooManyRequests, After: "1"}, {Status: http.StatusInternalServerError},
-		{Reset: true}, {Die: true}, {Method: "chat.postMessage", Latency: time.Second},
+		{Latency: 500 * time.Millisecond},
+		{Status: http.StatusTooManyRequests, After: "1"},
+		{Status: http.StatusInternalServerError},
+		{Reset: true},
+		{Die: true},
+		{Method: "chat.postMessage", Latency: time.Second},
 	}
 	s.workspace.Fail(faults[s.random.IntN(len(faults))])
 	change := time.Duration(s.random.IntN(1000)) * time.Millisecond

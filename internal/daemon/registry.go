@@ -20,7 +20,7 @@ import (
 type registry struct {
 	history *history.DB
 	metrics *metrics.Live
-	written func() // called when there may be notices
+	written func(alerting.Step) // called with what has come to the disk
 	logger  *slog.Logger
 
 	mu   sync.Mutex // guards what follows
@@ -32,7 +32,7 @@ type registry struct {
 	failing time.Time // since when the disk takes nothing; zero: it does
 }
 
-func newRegistry(db *history.DB, live *metrics.Live, written func(), logger *slog.Logger, rules alerting.Config, past past) *registry {
+func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, past past) *registry {
 	r := &registry{
 		history: db, metrics: live, written: written, logger: logger,
 		desk: alerting.NewDesk(rules, past.Incidents), news: make(chan struct{}, 1),
@@ -160,9 +160,7 @@ func (r *registry) settle(ctx context.Context) error {
 		r.owed = then(step, r.owed)
 		return fmt.Errorf("writing incidents: %w", err)
 	}
-	if len(step.Notices) > 0 {
-		r.written()
-	}
+	r.written(alerting.Step{Incidents: step.Incidents, Notices: step.Notices})
 	return nil
 }
 

@@ -130,9 +130,15 @@ func (c *Cluster) Break(name string) error {
 
 // Heal undoes every Break. What a fault has cost stays lost, such as sessions,
 // and the balancer finds out by itself, a fail_timeout later, that a server it
-// ejected is back.
+// ejected is back. Where the primary was started after others, those are started
+// again, as an operator would.
 func (c *Cluster) Heal() error {
 	var errs []error
+	for _, n := range c.Nodes[1:] {
+		if n.process.Load().since.Before(c.Nodes[0].process.Load().since) {
+			errs = append(errs, n.Restart())
+		}
+	}
 	for _, n := range c.Nodes {
 		n.Set(NodeFaults{})
 		errs = append(errs, n.Start())

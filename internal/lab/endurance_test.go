@@ -104,7 +104,7 @@ func TestEndurance(t *testing.T) {
 		one.begin(r)
 		time.Sleep(3*status + time.Duration(random.Int64N(int64(2*status))))
 		one.end(r)
-		one.To = time.Now() // servers take a while to start
+		one.To = time.Now()                                                // servers take a while to start
 		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx has everybody back, and the incident ends
 		all = append(all, one)
 	}

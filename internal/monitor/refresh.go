@@ -18,7 +18,7 @@ type Part string
 // The parts.
 const (
 	Canaries     Part = "canary"
-	Status       Part = "status" // nodes, addresses of the balancer, its evidence
+	Status       Part = "status" // nodes, addresses of the balancer, its evidence, handshakes
 	Pages        Part = "pages"
 	Dependencies Part = "dependencies"
 )
@@ -43,7 +43,10 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 			r.Balancers[i].Primary = last.Balancers[i].Primary
 		}
 	default:
+		var handshakes sync.WaitGroup
+		handshakes.Go(func() { r.Handshakes = p.shakeAllHands(ctx, r.Cluster, last.Balancers) })
 		r.Nodes, r.Balancers = p.ask(ctx, noPages(r.Cluster), last)
+		handshakes.Wait()
 		if len(r.Cluster.Pages) > 0 && !pagesAreAll(r.Cluster) {
 			for i := range r.Nodes {
 				r.Nodes[i].Pages = last.Nodes[i].Pages
@@ -64,17 +67,42 @@ func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) 
 	wg.Go(func() { nodes = p.askNodes(ctx, c) })
 	balancers = make([]probes.BalancerObservation, len(last.Balancers))
 	for i, b := range last.Balancers {
-		at := slices.IndexFunc(c.Balancer.URLs, func(u *url.URL) bool { return u.Redacted() == b.URL })
-		if at < 0 || !b.Address.IsValid() {
+		at := urlOf(c, b)
+		if at == nil {
 			balancers[i] = b
 			continue
 		}
-		wg.Go(func() {
-			balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: c.Balancer.URLs[at], Address: b.Address})
-		})
+		wg.Go(func() { balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: at, Address: b.Address}) })
 	}
 	wg.Wait()
 	return nodes, balancers
+}
+
+// shakeAllHands tries handshakes with every node, and at every address of the
+// balancer that was known last.
+func (p *Prober) shakeAllHands(ctx context.Context, c *probes.Cluster, last []probes.BalancerObservation) []probes.HandshakeObservation {
+	if c.Handshake == nil {
+		return nil
+	}
+	seen := make([][]probes.HandshakeObservation, len(last)+1)
+	var wg sync.WaitGroup
+	for i, b := range last {
+		if at := urlOf(c, b); at != nil {
+			wg.Go(func() { seen[i] = p.shakeHands(ctx, c, probes.Entrance{URL: at, Address: b.Address}) })
+		}
+	}
+	wg.Go(func() { seen[len(last)] = p.shakeHandsWithNodes(ctx, c) })
+	wg.Wait()
+	return slices.Concat(seen...)
+}
+
+// urlOf is the balancer's URL by which an address was asked; nil: none.
+func urlOf(c *probes.Cluster, b probes.BalancerObservation) *url.URL {
+	at := slices.IndexFunc(c.Balancer.URLs, func(u *url.URL) bool { return u.Redacted() == b.URL })
+	if at < 0 || !b.Address.IsValid() {
+		return nil
+	}
+	return c.Balancer.URLs[at]
 }
 
 // pagesAreAll reports whether a cluster's nodes are known by their pages alone.

@@ -81,18 +81,8 @@ func (i *incidentView) stand(v viewer, of alerting.Incident) {
 	}
 }
 
-// advice is what to do about an incident: about its cause, or, where that is mere
-// information, about what came of it.
-func (v viewer) advice(i alerting.Incident) string {
-	if !i.Cause.Severity.AtLeast(checks.Warning) {
-		for _, m := range i.Findings {
-			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
-				return v.remedy(m.Finding)
-			}
-		}
-	}
-	return v.remedy(i.Cause)
-}
+// advice is what to do about an incident.
+func (v viewer) advice(i alerting.Incident) string { return v.remedy(i.Advised()) }
 
 func (v viewer) effects(n int) string {
 	switch {
