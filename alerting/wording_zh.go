@@ -60,7 +60,7 @@ var remediesInChinese = map[string]string{
 	"handshake_broken":         `同一次握手的所有请求必须到达同一节点：请为该路径启用 ip_hash 或粘性 Cookie，并核对 handshake.path；若直接访问节点也失败，请检查 {node} 上的 socket.io 服务。`,
 	"upgrade_refused":          `请在 nginx 的 location 中设置：proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`,
 	"node_failing_in_rotation": `请把 {node} 移出负载均衡器（将该 server 标为 down 并重新加载），修复后再放回。`,
-	"node_ejected":             `若 {node} 刚刚失败过，nginx 会在 fail_timeout 之后自动放回，无须重新加载；若迟迟不放回，请在负载均衡器的错误日志（warn 级别）中查找 "temporarily disabled"，并检查负载均衡器能否连到该节点。`,
+	"node_ejected":             `若剔除仍在持续且 {node} 刚刚失败过，nginx 会在 fail_timeout 之后自动放回，无须重新加载；若迟迟不放回，请在负载均衡器的错误日志（warn 级别）中查找 "temporarily disabled"，并检查负载均衡器能否连到该节点。`,
 	"balancer_split":           `请在 nginx 的 upstream 中加入 zone，使各 worker 共同计数失败；若有多个负载均衡器地址，请检查各自能连到哪些节点。`,
 	"duplicate_node_id":        `请让每个节点使用各自的标识（cluster_node.properties 的 nodeId、server.xml 的 jvmRoute）；若两个地址指向同一台机器，请修正节点地址。`,
 	"node_misidentified":       `请修正配置中 {node} 的地址，或修正应用在该处的标识。`,
@@ -76,7 +76,7 @@ var remediesInChinese = map[string]string{
 	"blind_spot":               `请按证据补全 stickwatch 的配置，或给予它所需的访问权限。`,
 	"blind_spot/rotation":      `请设置 balancer.method（以及 hash_key），并让负载均衡器从请求头取得客户端地址（client_ip_header；nginx 用 set_real_ip_from 与 real_ip_header）；节点的顺序、weight、down 与 backup 须与 upstream 一致。`,
 	"blind_spot/labels":        `请让节点表明身份（Tomcat 的 jvmRoute，或测试页上的标签），或由负载均衡器表明：add_header X-Upstream $upstream_addr always; 并设 session.node: {header: X-Upstream}。`,
-	"blind_spot/interval":      `请把 intervals.canary 设得比 fail_timeout 短，或配置 balancer.evidence.nginx_error_log。`,
+	"blind_spot/interval":      `请把 intervals.canary 设得比 fail_timeout 短，或配置 balancer.evidence.nginx_error_log（HAProxy 为 haproxy_stats）。`,
 	"blind_spot/status":        `请修正 status.path，或以 path: "" 关闭状态检查。`,
 }
 

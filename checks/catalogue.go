@@ -25,7 +25,7 @@ var Catalogue = []Entry{
 	{HandshakeBroken, "critical", "the Engine.IO handshake breaks: a fresh sid is unknown", "make the balancer sticky on this path"},
 	{UpgradeRefused, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
-	{NodeEjected, "warning", "a node is well when asked directly, and the balancer sends it nothing", "wait fail_timeout, then look at the way from balancer to node"},
+	{NodeEjected, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two looks", "wait fail_timeout, then look at the way from balancer to node"},
 	{BalancerSplit, "warning", "at one moment the same client gets different nodes, by worker or by balancer address", "add a zone to nginx's upstream"},
 	{DuplicateNodeID, "warning", "two nodes claim one id", "give each an id of its own"},
 	{NodeMisidentified, "warning", "a node's address answers as another node", "correct addresses or ids"},
