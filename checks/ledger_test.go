@@ -11,7 +11,7 @@ import (
 )
 
 // TestLedger plays rounds, one a second. A round is what it finds: d for a node
-// that is down, D for the same as critical, l for a session that was lost, x for
+// that is down, D for the same as critical, l for a session that was lost, h for a handshake that breaks, x for
 // a node that is paused because a dependency is down, and ? for doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
@@ -29,6 +29,8 @@ func TestLedger(t *testing.T) {
 		{"worse", "d d D D", []string{"appeared node_down 0", "altered node_down 2"}},
 		{"worse before it is believed", "d D", []string{"appeared node_down 0"}},
 		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
+		{"doubt forgets what was not believed yet", "h ? ? h -", nil},
+		{"after doubt, an end is looked for anew", "l - ? - -", []string{"appeared session_lost 0", "gone session_lost 3"}},
 		{"doubt ends others", "d d ? ?", []string{"appeared node_down 0", "gone node_down 2"}},
 		{"an effect waits for its cause", "x x x - -", []string{
 			"appeared node_paused 0", "appeared dependency_down 0", "gone node_paused 3", "gone dependency_down 3",
@@ -82,6 +84,8 @@ func played(round string, at time.Time) Report {
 		paused := about(NodePaused, Critical, "node1")
 		paused.ExplainedBy = Finding{Code: DependencyDown, Dependency: "Redis"}.Key()
 		r.Findings = []Finding{paused, {Code: DependencyDown, Severity: Critical, Dependency: "Redis"}}
+	case "h":
+		r.Findings = []Finding{aboutAll(HandshakeBroken, Critical, nil)}
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":

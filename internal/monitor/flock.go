@@ -63,7 +63,7 @@ func (f *flock) comeBack(ctx context.Context) {
 
 // visit lets every canary return once, and reports whether an answer is not
 // what the last report leads to expect.
-func (f *flock) visit(ctx context.Context, last checks.Report, o Observer) (odd bool) {
+func (f *flock) visit(ctx context.Context, last checks.Report, misses patience, o Observer) (odd bool) {
 	answers := make(map[*bird]probes.Exchange)
 	var mu sync.Mutex
 	f.each(func(b *bird) {
@@ -80,7 +80,7 @@ func (f *flock) visit(ctx context.Context, last checks.Report, o Observer) (odd 
 		f.probed(b, last.Cluster, ex, o)
 		odd = odd || f.strange(b, ex, last)
 	}
-	return f.missing(answers, last) || odd
+	return f.missing(answers, last, misses) || odd
 }
 
 // strange reports whether a canary's answer is news.
@@ -100,10 +100,14 @@ func (f *flock) strange(b *bird, ex probes.Exchange, last checks.Report) bool {
 	return slices.ContainsFunc(last.Nodes, func(n checks.NodeReport) bool { return n.Node == node && n.InRotation == checks.No })
 }
 
+// A patience is how many visits in a row may meet a node not at all, of so many
+// canaries each.
+type patience func(node string, canaries int) int
+
 // missing reports whether a node that was in rotation has answered none of the
 // canaries for longer than chance lets one expect. Where sessions stick, a
 // canary of its own would have shown that.
-func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report) (odd bool) {
+func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report, misses patience) (odd bool) {
 	if len(f.birds) == 0 || last.Session.Policy != probes.PolicyShared {
 		return false
 	}
@@ -120,7 +124,7 @@ func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report) (
 			delete(f.unseen, n.Node)
 		default:
 			f.unseen[n.Node]++
-			odd = odd || f.unseen[n.Node] >= 2
+			odd = odd || f.unseen[n.Node] >= misses(n.Node, len(f.birds))
 		}
 	}
 	if odd {

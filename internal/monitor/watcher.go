@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,8 +28,8 @@ type Watcher struct {
 	observer Observer
 	pace     Pace
 
-	mu       sync.Mutex // one round or visit at a time; guards what follows
-	closed   bool
+	retired  atomic.Bool   // tells nobody anything any more
+	turn     chan struct{} // holds one: one round or visit at a time; guards what follows
 	flock    flock
 	ledger   *checks.Ledger
 	memory   map[string]checks.Memory
@@ -100,7 +102,7 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ..
 	}
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, pace: pace,
-		witness: evidence.NewReader(c), ledger: checks.NewLedger(pace.Damping, standing...),
+		witness: evidence.NewReader(c), ledger: checks.NewLedger(pace.Damping, standing...), turn: make(chan struct{}, 1),
 	}
 	w.picture.Store(&Picture{Cluster: c, Standing: standing})
 	return w
@@ -112,27 +114,37 @@ func (w *Watcher) Cluster() *probes.Cluster { return w.cluster }
 // Picture is what is known now.
 func (w *Watcher) Picture() Picture { return *w.picture.Load() }
 
-// Close ends the watch when what is under way has ended. What is asked for
-// afterwards is not done.
+// Retire ends the watch without waiting for what is under way: that tells nobody
+// anything any more, and what is asked for afterwards is not done.
+func (w *Watcher) Retire() { w.retired.Store(true) }
+
+// Close ends the watch when what is under way has ended.
 func (w *Watcher) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
+	w.Retire()
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
 	return w.witness.Close()
 }
 
-// Probe takes a whole round now.
-func (w *Watcher) Probe(ctx context.Context) {
-	w.locked(ctx, func() { w.takeWhole(ctx) })
+// ErrRetired says that a watch is over.
+var ErrRetired = errors.New("the watch is over")
+
+// Probe takes a whole round now. Its error is that ctx ended before, or that the
+// watch did.
+func (w *Watcher) Probe(ctx context.Context) error {
+	if !w.alone(ctx, func() { w.takeWhole(ctx) }) {
+		return cmp.Or(ctx.Err(), ErrRetired)
+	}
+	return ctx.Err()
 }
 
 // Visit lets every canary come back. What looks odd takes a whole round.
 func (w *Watcher) Visit(ctx context.Context) {
-	w.locked(ctx, func() {
+	w.alone(ctx, func() {
 		if w.whole.IsZero() {
 			return // nobody is known yet
 		}
-		odd := w.flock.visit(ctx, w.verdict, w.observer)
+		odd := w.flock.visit(ctx, w.verdict, w.misses, w.observer)
 		switch waited := time.Since(w.whole); {
 		case !w.ledger.Settled(), odd && waited >= w.patience:
 			w.takeWhole(ctx)
@@ -143,34 +155,49 @@ func (w *Watcher) Visit(ctx context.Context) {
 // Refresh asks a part of the cluster again. What has changed, or a whole round
 // that is due, takes one.
 func (w *Watcher) Refresh(ctx context.Context, part Part) {
-	w.locked(ctx, func() {
+	w.alone(ctx, func() {
 		if w.whole.IsZero() || (part == Status && time.Since(w.whole) >= w.due()) {
 			w.takeWhole(ctx)
 			return
 		}
-		if w.troubled() {
-			return // a whole round is coming
-		}
 		r := w.prober.refresh(ctx, w.last, part, w.witness)
 		r.Past, r.Every = w.memory, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
-		if report := checks.Judge(r); alike(report, w.verdict) && ctx.Err() == nil {
+		switch report := checks.Judge(r); {
+		case w.over(ctx):
+		case !alike(report, w.verdict):
+			w.takeWhole(ctx)
+		case w.ledger.Settled() && len(report.Doubts) == 0:
 			w.tell(r, part)
 			w.conclude(r, report, false)
-		} else {
-			w.takeWhole(ctx)
+		default:
+			// What waits to be believed was not looked at again, so this is no round
+			// that has seen it.
+			w.tell(r, part)
+			w.last = r
 		}
 	})
 }
 
-// locked runs what must be alone.
-func (w *Watcher) locked(ctx context.Context, run func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.closed && ctx.Err() == nil {
-		run()
+// alone runs what must be alone, and reports whether it did before ctx or the
+// watch ended.
+func (w *Watcher) alone(ctx context.Context, run func()) bool {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return false
 	}
+	if w.over(ctx) {
+		return false
+	}
+	run()
+	return true
 }
+
+// over reports whether what was just seen may not be told: it was cut short, or
+// nobody wants to know.
+func (w *Watcher) over(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
 // due is how old the last whole round may be. A little is forgiven, lest the
 // schedule's jitter skip every second one.
@@ -181,10 +208,27 @@ func (w *Watcher) due() time.Duration {
 	return max(w.pace.Newcomers, w.pace.Status) * 9 / 10
 }
 
-// troubled reports whether something is wrong, or may be.
+// troubled reports whether something is wrong that only whole rounds see, or may
+// be. A certificate that expires next month is none of it.
 func (w *Watcher) troubled() bool {
 	return !w.ledger.Settled() || len(w.verdict.Doubts) > 0 ||
-		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool { return f.Severity.AtLeast(checks.Warning) })
+		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool {
+			return f.Severity == checks.Critical || f.Severity == checks.Warning && checks.ThroughSessions(f.Code)
+		})
+}
+
+// misses is how many visits in a row may meet a node not at all before that is
+// odd. Chance would have it so more seldom than a whole round is worth; but where
+// a balancer of nginx's kind has a node out for a short while, they must fit into
+// that, at the price of some rounds taken in vain.
+func (w *Watcher) misses(node string, canaries int) int {
+	at := slices.IndexFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
+	share := checks.Share(w.cluster.Nodes[at], checks.Serving(w.cluster, nil))
+	visits := (checks.FreshClients(share, w.prober.confidence()) + canaries - 1) / max(1, canaries)
+	if b := w.cluster.Balancer; b.FailTimeout > 0 && w.pace.Canary > 0 && b.Method != probes.MethodCookie {
+		visits = min(visits, int(b.FailTimeout/w.pace.Canary)-1)
+	}
+	return max(2, visits)
 }
 
 // takeWhole takes a round in which everything is asked, and judges it.
@@ -194,10 +238,10 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	carried.Go(func() { w.flock.comeBack(ctx) })
 	r, fresh := w.prober.round(ctx, w.cluster, w.witness)
 	carried.Wait()
-	if ctx.Err() != nil {
-		return // cut short: it proves nothing
+	if w.over(ctx) {
+		return
 	}
-	w.whole = began
+	w.whole, r.Started = time.Now(), began // when the canaries came back
 	r.Past, r.Every = w.memory, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
