@@ -11,8 +11,9 @@ import (
 )
 
 // TestLedger plays rounds, one a second. A round is what it finds: d for a node
-// that is down, D for the same as critical, l for a session that was lost, h for a handshake that breaks, x for
-// a node that is paused because a dependency is down, and ? for doubt.
+// that is down, D for the same as critical, l for a session that was lost, h for
+// a handshake that breaks, x for a node that is paused because a dependency is
+// down, and ? for doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

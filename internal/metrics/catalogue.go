@@ -92,7 +92,7 @@ var (
 // What the daemon says of itself.
 var (
 	scheduleLag = histogram("schedule_lag_seconds",
-		"How much later than planned rounds began. Seconds here mean a machine too small for its clusters.")
+		"How much later than planned rounds began, up to their interval. Seconds here mean a machine too small for its clusters.")
 	jobsSkipped = counter("jobs_skipped_total",
 		"Jobs that did not run when they were due, since the one before was still running.", "cluster", "job")
 	reloadSuccessful = gauge("config_last_reload_successful",
