@@ -99,7 +99,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	past, err := recall(ctx, d.history)
+	left, err := recall(ctx, d.history)
 	if err != nil {
 		return err
 	}
@@ -107,28 +107,28 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err := d.courier.exchange(ctx, notifiers); err != nil {
 		return err
 	}
-	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), past)
+	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), left)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
 	if err != nil {
 		return err
 	}
-	d.begin(cfg, past)
+	d.begin(cfg, left)
 	d.server, err = web.New(d.webConfig(cfg))
 	return err
 }
 
 // begin puts the first configuration in force.
-func (d *Daemon) begin(cfg *config.Config, past past) {
+func (d *Daemon) begin(cfg *config.Config, left legacy) {
 	w := &watch{config: cfg}
 	for _, c := range cfg.Clusters {
-		w.watchers = append(w.watchers, d.newWatcher(cfg, c, past.Standing[c.Name]))
-		if n := len(past.Canaries[c.Name]); n > 0 {
+		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.Standing[c.Name]))
+		if n := len(left.Canaries[c.Name]); n > 0 {
 			d.logger.Info("sessions of before the restart are left to expire", "cluster", c.Name, "canaries", n)
 		}
 	}
 	d.watch.Store(w)
-	d.metrics.Restore(past.Counters, names(cfg))
+	d.metrics.Restore(left.Counters, names(cfg))
 	d.registry.watch(names(cfg))
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)

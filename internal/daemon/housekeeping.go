@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/history"
 )
 
 // What is done now and then.
@@ -54,18 +55,17 @@ func (d *Daemon) countNotices(ctx context.Context) {
 	d.metrics.Queued(total)
 }
 
-// countDeployments tells which deployments go on. One that nobody ends is over
-// when its silence is.
+// countDeployments tells which deployments go on.
 func (d *Daemon) countDeployments(ctx context.Context) {
 	now := time.Now()
-	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-longestDeployment), To: now})
+	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-history.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {
 			d.logger.Error("looking for deployments", "err", err)
 		}
 		return
 	}
-	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) > longestDeployment }))
+	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= history.LongestDeployment }))
 }
 
 // skipped is told the key of a job that did not run.

@@ -14,24 +14,24 @@ import (
 	"stickwatch/internal/web"
 )
 
-// past is the state in which the daemon before this one left everything, and the
+// legacy is the state in which the daemon before this one left everything, and the
 // incidents that ended a short while ago: what comes and goes is known by them.
-type past history.State
+type legacy history.State
 
-func recall(ctx context.Context, db *history.DB) (past, error) {
+func recall(ctx context.Context, db *history.DB) (legacy, error) {
 	state, err := db.Restore(ctx)
 	if err != nil {
-		return past{}, err
+		return legacy{}, err
 	}
 	now := time.Now()
 	ended, err := db.Incidents(ctx, history.IncidentQuery{
 		State: alerting.Resolved, Span: checks.Span{From: now.Add(-alerting.FlapWindow), To: now},
 	})
 	if err != nil {
-		return past{}, err
+		return legacy{}, err
 	}
 	state.Incidents = append(state.Incidents, ended...)
-	return past(state), nil
+	return legacy(state), nil
 }
 
 // pastOf is the history as the page and the API ask it.
@@ -87,9 +87,6 @@ func (p pastOf) heed(ctx context.Context) error {
 	return nil
 }
 
-// longestDeployment bounds the silence of a deployment whose end nobody tells.
-const longestDeployment = 4 * time.Hour
-
 // BeginDeployment implements web.Deployments. While it goes on, the cluster is
 // silenced.
 func (p pastOf) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
@@ -99,7 +96,7 @@ func (p pastOf) BeginDeployment(ctx context.Context, d checks.Deployment) (strin
 	}
 	return id, p.AddSilence(ctx, alerting.Silence{
 		ID: silenceOf(id), Cluster: d.Cluster, Reason: "deployment of " + d.Name,
-		From: d.From, To: d.From.Add(longestDeployment),
+		From: d.From, To: d.From.Add(history.LongestDeployment),
 	})
 }
 

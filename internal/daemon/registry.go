@@ -3,7 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,55 +26,80 @@ type registry struct {
 	written func(alerting.Step) // called with what has come to the disk
 	logger  *slog.Logger
 
-	mu   sync.Mutex // guards what follows
-	desk *alerting.Desk
-	owed history.Step
+	mu      sync.Mutex // guards what follows
+	desk    *alerting.Desk
+	watched map[string]bool // clusters; at first those of which something stands
+	owed    history.Step
 
-	writing sync.Mutex // steps go to the disk in their order
-	news    chan struct{}
-	failing time.Time // since when the disk takes nothing; zero: it does
+	writing    sync.Mutex // steps go to the disk in their order
+	news       chan struct{}
+	complained time.Time // when it was last told that the disk takes nothing; zero: it does
 }
 
-func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, past past) *registry {
+func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, left legacy) *registry {
 	r := &registry{
 		history: db, metrics: live, written: written, logger: logger,
-		desk: alerting.NewDesk(rules, past.Incidents), news: make(chan struct{}, 1),
+		desk: alerting.NewDesk(rules, left.Incidents), watched: setOf(maps.Keys(left.Standing)), news: make(chan struct{}, 1),
 	}
-	r.desk.Silence(past.Silences)
+	r.desk.Silence(left.Silences)
 	live.Incidents(r.desk.Open())
 	return r
 }
 
 // observe takes in what stands in a cluster.
 func (r *registry) observe(cluster string, changes []checks.Change, standing []checks.Standing) {
-	r.do(func(at time.Time) alerting.Step {
-		if len(changes) > 0 {
-			r.owe(history.Step{Standing: map[string][]checks.Standing{cluster: standing}})
+	r.do(func(at time.Time) (s history.Step) {
+		if !r.watched[cluster] {
+			return s // a round that was under way when its cluster left
 		}
-		return r.desk.Observe(at, cluster, changes, standing)
+		if len(changes) > 0 {
+			s.Standing = map[string][]checks.Standing{cluster: standing}
+		}
+		s.Step = r.desk.Observe(at, cluster, changes, standing)
+		return s
 	})
 }
 
-func (r *registry) tick() { r.do(r.desk.Tick) }
+func (r *registry) tick() {
+	r.do(func(at time.Time) history.Step { return history.Step{Step: r.desk.Tick(at)} })
+}
 
-// watch ends the incidents of all clusters but these.
+// watch ends the incidents of all clusters but these, and forgets what stood in
+// those that were watched until now. What is observed of others is not heeded.
 func (r *registry) watch(clusters []string) {
-	r.do(func(at time.Time) alerting.Step { return r.desk.Watch(at, clusters) })
+	r.do(func(at time.Time) history.Step {
+		gone := make(map[string][]checks.Standing)
+		for cluster := range r.watched {
+			if !slices.Contains(clusters, cluster) {
+				gone[cluster] = nil
+			}
+		}
+		r.watched = setOf(slices.Values(clusters))
+		return history.Step{Step: r.desk.Watch(at, clusters), Standing: gone}
+	})
+}
+
+func setOf(names iter.Seq[string]) map[string]bool {
+	set := make(map[string]bool)
+	for name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // configure puts other rules in force.
 func (r *registry) configure(rules alerting.Config) {
-	r.do(func(at time.Time) alerting.Step {
+	r.do(func(at time.Time) history.Step {
 		r.desk.Configure(rules)
-		return r.desk.Tick(at)
+		return history.Step{Step: r.desk.Tick(at)}
 	})
 }
 
 // silence puts silences in force, in place of those before.
 func (r *registry) silence(silences []alerting.Silence) {
-	r.do(func(at time.Time) alerting.Step {
+	r.do(func(at time.Time) history.Step {
 		r.desk.Silence(silences)
-		return r.desk.Tick(at)
+		return history.Step{Step: r.desk.Tick(at)}
 	})
 }
 
@@ -82,24 +110,24 @@ func (r *registry) open() []alerting.Incident {
 	return r.desk.Open()
 }
 
-// do lets the desk decide something, and has it written.
-func (r *registry) do(decide func(at time.Time) alerting.Step) {
+// do has a decision written. What was owed before it is tried again with the
+// clock: a disk that takes nothing is not asked with every round of a cluster.
+func (r *registry) do(decide func(at time.Time) history.Step) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := time.Now()
 	step := decide(at)
+	if step.Empty() {
+		return
+	}
 	for _, i := range step.Incidents {
 		r.tell(at, i)
 	}
-	if !step.Empty() {
-		r.metrics.Incidents(r.desk.Open())
-	}
-	r.owe(history.Step{Incidents: step.Incidents, Notices: step.Notices})
-	if !isEmpty(r.owed) {
-		select {
-		case r.news <- struct{}{}:
-		default:
-		}
+	r.metrics.Incidents(r.desk.Open())
+	r.owed = r.owed.Then(step)
+	select {
+	case r.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -120,9 +148,6 @@ func (r *registry) tell(at time.Time, i alerting.Incident) {
 	}
 }
 
-// owe adds to what must be written.
-func (r *registry) owe(later history.Step) { r.owed = then(r.owed, later) }
-
 // run writes what is owed, and lets time go by, until ctx ends.
 func (r *registry) run(ctx context.Context) {
 	clock := time.NewTicker(time.Second)
@@ -138,7 +163,7 @@ func (r *registry) run(ctx context.Context) {
 		if err := r.settle(ctx); err != nil && ctx.Err() == nil {
 			r.complain(err)
 		} else {
-			r.failing = time.Time{}
+			r.complained = time.Time{}
 		}
 	}
 }
@@ -151,39 +176,24 @@ func (r *registry) settle(ctx context.Context) error {
 	step := r.owed
 	r.owed = history.Step{}
 	r.mu.Unlock()
-	if isEmpty(step) {
+	if step.Empty() {
 		return nil
 	}
 	if err := r.history.Commit(ctx, step); err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.owed = then(step, r.owed)
+		r.owed = step.Then(r.owed)
 		return fmt.Errorf("writing incidents: %w", err)
 	}
-	r.written(alerting.Step{Incidents: step.Incidents, Notices: step.Notices})
+	r.written(step.Step)
 	return nil
 }
 
 // complain tells that the disk takes nothing, now and then.
 func (r *registry) complain(err error) {
 	const again = time.Minute
-	if time.Since(r.failing) > again {
-		r.failing = time.Now()
+	if time.Since(r.complained) > again {
+		r.complained = time.Now()
 		r.logger.Error("incidents are kept in memory and tried again", "err", err)
 	}
 }
-
-// then is a step and a later one in one.
-func then(first, later history.Step) history.Step {
-	both := alerting.Step{Incidents: first.Incidents, Notices: first.Notices}.
-		Then(alerting.Step{Incidents: later.Incidents, Notices: later.Notices})
-	standing := make(map[string][]checks.Standing)
-	for _, step := range []history.Step{first, later} {
-		for cluster, list := range step.Standing {
-			standing[cluster] = list
-		}
-	}
-	return history.Step{Incidents: both.Incidents, Notices: both.Notices, Standing: standing}
-}
-
-func isEmpty(s history.Step) bool { return len(s.Incidents)+len(s.Notices)+len(s.Standing) == 0 }

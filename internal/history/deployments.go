@@ -10,6 +10,18 @@ import (
 	"stickwatch/checks"
 )
 
+// LongestDeployment is when a deployment that nobody ends is over.
+const LongestDeployment = 4 * time.Hour
+
+// endDeployments ends those that nobody has ended in time.
+func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
+	longest := LongestDeployment.Milliseconds()
+	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
+		return fmt.Errorf("ending deployments that nobody ended: %w", err)
+	}
+	return nil
+}
+
 // BeginDeployment keeps a deployment that begins, and returns the id by which it
 // is ended. Its To does not matter.
 func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {

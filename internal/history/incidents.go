@@ -5,19 +5,32 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
-// A Step is what must come to the disk together.
+// A Step is what must come to the disk together. Notices that are in the outbox
+// already change nothing.
 type Step struct {
-	Incidents []alerting.Incident // as they are now, timelines included
-	Notices   []alerting.Notice   // for the outbox; those that are in it already change nothing
+	alerting.Step
 	// Standing replaces what stood of each cluster in it; an empty list says that
 	// nothing stands.
 	Standing map[string][]checks.Standing
+}
+
+// Empty reports whether there is nothing to write.
+func (s Step) Empty() bool { return s.Step.Empty() && len(s.Standing) == 0 }
+
+// Then is a step and a later one in one. Who could not write a step holds it,
+// and writes it with the next.
+func (s Step) Then(later Step) Step {
+	both := Step{Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing)}
+	maps.Copy(both.Standing, s.Standing)
+	maps.Copy(both.Standing, later.Standing)
+	return both
 }
 
 // Commit writes a step, all of it or nothing. When it returns nil the step is on

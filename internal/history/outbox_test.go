@@ -30,7 +30,7 @@ func notice(id, receiver, incidentID string) alerting.Notice {
 
 func commit(t *testing.T, db *DB, notices ...alerting.Notice) {
 	t.Helper()
-	s := Step{Notices: notices}
+	s := Step{Step: alerting.Step{Notices: notices}}
 	for _, n := range notices {
 		s.Incidents = append(s.Incidents, n.Incident)
 	}

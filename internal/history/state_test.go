@@ -22,7 +22,7 @@ func TestRestore(t *testing.T) {
 		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []string{"refused"}}, Since: noon, Last: noon}},
 	}
 	for _, s := range []Step{
-		{Incidents: []alerting.Incident{over, quiet}, Standing: map[string][]checks.Standing{"shop": standing["shop"], "mail": standing["shop"]}},
+		{Step: alerting.Step{Incidents: []alerting.Incident{over, quiet}}, Standing: map[string][]checks.Standing{"shop": standing["shop"], "mail": standing["shop"]}},
 		{Standing: map[string][]checks.Standing{"mail": {}}},
 	} {
 		if err := db.Commit(t.Context(), s); err != nil {
@@ -88,7 +88,7 @@ func TestIncidents(t *testing.T) {
 	a.State, a.Ended = alerting.Resolved, noon.Add(time.Minute)
 	b.Started = noon.Add(time.Hour)
 	c.Started, c.Cluster = noon.Add(2*time.Hour), "mail"
-	if err := db.Commit(t.Context(), Step{Incidents: []alerting.Incident{a, b, c}}); err != nil {
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
 		t.Fatal(err)
 	}
 	between := func(from, to time.Duration) checks.Span {
@@ -179,14 +179,59 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
+// TestDeploymentThatNobodyEnds: it is over after its longest time, and is
+// forgotten as others are.
+func TestDeploymentThatNobodyEnds(t *testing.T) {
+	db := opened(t)
+	if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  []checks.Span
+	}{
+		{LongestDeployment - time.Millisecond, []checks.Span{{From: noon}}},
+		{LongestDeployment, []checks.Span{{From: noon, To: noon.Add(LongestDeployment)}}},
+		{db.config.Retention + LongestDeployment + time.Hour, nil},
+	} {
+		if err := db.tidy(t.Context(), noon.Add(tt.after)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := db.Deployments(t.Context(), "shop", checks.Span{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []checks.Span
+		for _, d := range all {
+			got = append(got, d.Span)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("after %s (-want +got):\n%s", tt.after, diff)
+		}
+	}
+}
+
+// TestStepThen: the later step wins where both say something.
+func TestStepThen(t *testing.T) {
+	a := Step{Standing: map[string][]checks.Standing{"shop": {{Since: noon}}, "mail": {{Since: noon}}}}
+	b := Step{Step: alerting.Step{Notices: []alerting.Notice{{ID: "1"}}}, Standing: map[string][]checks.Standing{"shop": nil}}
+	want := Step{Step: b.Step, Standing: map[string][]checks.Standing{"shop": nil, "mail": {{Since: noon}}}}
+	if diff := cmp.Diff(want, a.Then(b), kept, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("then (-want +got):\n%s", diff)
+	}
+	if !(Step{}).Then(Step{}).Empty() || a.Empty() || b.Empty() {
+		t.Error("a step is empty when there is nothing in it")
+	}
+}
+
 // TestForgetOld: what is over goes with its time, what is not stays.
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
 	over.State, over.Ended = alerting.Resolved, noon
-	if err := db.Commit(t.Context(), Step{
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{
 		Incidents: []alerting.Incident{over, incident("open")}, Notices: []alerting.Notice{notice("waits", "ops", "open")},
-	}); err != nil {
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	write(t, db, Batch{Moves: []checks.Move{{At: noon, Cluster: "shop"}}})

@@ -70,8 +70,9 @@ const (
 	selectChanges = `SELECT cluster, body FROM changes
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
-	insertDeployment = `INSERT INTO deployments (cluster, name, started) VALUES (?, ?, ?) RETURNING id`
-	updateDeployment = `UPDATE deployments SET ended = ? WHERE id = ? AND ended IS NULL`
+	insertDeployment  = `INSERT INTO deployments (cluster, name, started) VALUES (?, ?, ?) RETURNING id`
+	updateDeployment  = `UPDATE deployments SET ended = ? WHERE id = ? AND ended IS NULL`
+	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
 	// A deployment counts to every span that it was going on in.
 	selectDeployments = `SELECT cluster, name, started, ended FROM deployments
 	WHERE (? = '' OR cluster = ?) AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`

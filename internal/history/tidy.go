@@ -63,6 +63,9 @@ func (db *DB) tidy(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("tidying up %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
+	if err := db.endDeployments(ctx, now); err != nil {
+		return err
+	}
 	if now.Sub(db.forgot).Abs() >= forgetEvery {
 		if err := db.forgetOld(ctx, now.Add(-db.config.Retention).UnixMilli()); err != nil {
 			return err

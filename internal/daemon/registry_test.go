@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+)
+
+// A ward is a registry without a daemon around it.
+type ward struct {
+	*registry
+	db *history.DB
+}
+
+// newWard goes on from a past in which the findings of some clusters stand.
+func newWard(t *testing.T, stands ...string) *ward {
+	t.Helper()
+	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(t.Context()) })
+	w := &ward{db: db}
+	if len(stands) > 0 {
+		standing := make(map[string][]checks.Standing)
+		for _, cluster := range stands {
+			standing[cluster] = []checks.Standing{redisDown()}
+		}
+		if err := db.Commit(t.Context(), history.Step{Standing: standing}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.registry = newRegistry(db, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.DiscardHandler),
+		alerting.Config{Receivers: []string{"ops"}}, w.recalled(t))
+	return w
+}
+
+func (w *ward) recalled(t *testing.T) legacy {
+	t.Helper()
+	left, err := recall(t.Context(), w.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+// breaks lets Redis be seen down in a cluster.
+func (w *ward) breaks(cluster string) {
+	s := redisDown()
+	w.observe(cluster, []checks.Change{{Kind: checks.Appeared, Standing: s, At: s.Since}}, []checks.Standing{s})
+}
+
+func redisDown() checks.Standing {
+	at := time.Now()
+	return checks.Standing{
+		Finding: checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis"}, Since: at, Last: at,
+	}
+}
+
+// owes reports whether there is news for the disk since it was asked last.
+func (w *ward) owes() bool {
+	select {
+	case <-w.news:
+		return true
+	default:
+		return false
+	}
+}
+
+// standing are the clusters of which something stands on the disk.
+func (w *ward) standing(t *testing.T) []string {
+	t.Helper()
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(w.recalled(t).Standing))
+}
+
+// TestUnwatched: a round that was under way when its cluster left begins nothing
+// that nobody would end, and leaves nothing behind.
+func TestUnwatched(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.watch([]string{"shop", "mail"})
+	w.breaks("shop")
+	w.watch([]string{"mail"})
+	w.breaks("shop")
+	if open := w.open(); len(open) > 0 {
+		t.Errorf("got %d open incidents of a cluster that nobody watches", len(open))
+	}
+	w.breaks("mail")
+	if open := w.open(); len(open) != 1 || open[0].Cluster != "mail" {
+		t.Errorf("got %+v, want the incident of the cluster that is watched", open)
+	}
+	if diff := cmp.Diff([]string{"mail"}, w.standing(t)); diff != "" {
+		t.Errorf("clusters of which something stands (-want +got):\n%s", diff)
+	}
+}
+
+// TestStandingOfClustersThatLeft: it is forgotten, whether they leave by a reload
+// or between two starts.
+func TestStandingOfClustersThatLeft(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, "mail", "shop", "wiki")
+	if diff := cmp.Diff([]string{"mail", "shop", "wiki"}, w.standing(t)); diff != "" {
+		t.Fatalf("before (-want +got):\n%s", diff)
+	}
+	w.watch([]string{"mail", "shop"})
+	if diff := cmp.Diff([]string{"mail", "shop"}, w.standing(t)); diff != "" {
+		t.Errorf("after a start without wiki (-want +got):\n%s", diff)
+	}
+	w.watch([]string{"shop"})
+	if diff := cmp.Diff([]string{"shop"}, w.standing(t)); diff != "" {
+		t.Errorf("after a reload without mail (-want +got):\n%s", diff)
+	}
+}
+
+// TestNews: the disk is asked at once when there is something new for it, and not
+// again for what it did not take: the clock does that.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.watch([]string{"shop"})
+	if w.owes() {
+		t.Error("got news of nothing")
+	}
+	w.breaks("shop")
+	if !w.owes() {
+		t.Error("got no news of an incident")
+	}
+	w.observe("shop", nil, []checks.Standing{redisDown()})
+	w.tick()
+	if w.owes() {
+		t.Error("got news of what is owed already")
+	}
+	if got := w.standing(t); len(got) != 1 || len(w.recalled(t).Incidents) != 1 {
+		t.Errorf("got %q and %d incidents on the disk, want what was owed", got, len(w.recalled(t).Incidents))
+	}
+}
