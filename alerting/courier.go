@@ -13,14 +13,16 @@ type courier struct {
 	config   DispatcherConfig
 	receiver string
 	notifier Notifier
+	pause    *pause
 	logger   *slog.Logger
 	wake     chan struct{}
 }
 
-// run delivers what is due, until ctx ends.
-func (c *courier) run(ctx context.Context) {
+// run delivers what is due, until more ends. ctx, which ends then or later, is
+// for what is under way.
+func (c *courier) run(ctx, more context.Context) {
 	var failures int // of the outbox, in a row
-	for ctx.Err() == nil {
+	for c.pause.wait(more) {
 		n, ok, err := c.config.Outbox.Claim(ctx, c.receiver, time.Now(), c.lease())
 		switch {
 		case ctx.Err() != nil && !ok:
@@ -28,19 +30,21 @@ func (c *courier) run(ctx context.Context) {
 			failures++
 			pause := backoffBound(failures)
 			c.logger.Error("looking into the outbox", "err", err, "again_in", pause)
-			c.sleep(ctx, pause)
+			sleep(more, pause)
 		case ok:
 			failures = 0
-			c.sleep(ctx, c.deliver(ctx, n))
+			c.pause.extend(c.deliver(ctx, n))
 		default:
 			failures = 0
-			c.rest(ctx)
+			c.rest(more)
 		}
 	}
 }
 
-// lease outlives all that may be done with a notice: while it runs nobody else
-// touches the notice. After a crash nothing but its end tells that nobody does.
+// lease outlives all that may be done with a notice, so that nobody else touches
+// it meanwhile: not the successor of a dispatcher that was retired. What ends it
+// early is that its holder writes down an outcome, or that the outbox is opened
+// anew after a crash.
 func (c *courier) lease() time.Duration {
 	const recording = 10 * time.Second
 	return 2*c.config.Timeout + c.config.Grace + recording
@@ -129,7 +133,7 @@ func (c *courier) record(ctx context.Context, write func(context.Context) error)
 		if ctx.Err() != nil {
 			return
 		}
-		c.sleep(ctx, pause)
+		sleep(ctx, pause)
 	}
 }
 
@@ -137,17 +141,6 @@ func (c *courier) once(ctx context.Context, write func(context.Context) error) e
 	ctx, cancel := c.gracefully(ctx, c.config.Timeout)
 	defer cancel()
 	return write(ctx)
-}
-
-// sleep lets a time go by, whatever happens.
-func (c *courier) sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // rest waits until there may be something to do.

@@ -13,6 +13,8 @@ import (
 // of it reaches those who probe.
 type Dispatcher struct {
 	couriers []*courier
+	retired  chan struct{} // closed by retire
+	retire   func()
 }
 
 // DispatcherConfig says what a Dispatcher works with.
@@ -24,6 +26,10 @@ type DispatcherConfig struct {
 	Poll      time.Duration                        // how often to look without being woken; 0: 5 s
 	Timeout   time.Duration                        // for one attempt; 0: 30 s
 	Grace     time.Duration                        // for an attempt under way when Run is to end; 0: 5 s
+
+	// Predecessor is the one whose place it takes: what receivers have asked of
+	// that, or may still ask, holds on. Nil: there was none.
+	Predecessor *Dispatcher
 }
 
 // A Result is what became of an attempt to deliver a notice.
@@ -47,25 +53,54 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	if c.Observe == nil {
 		c.Observe = func(string, Result) {}
 	}
-	d := new(Dispatcher)
+	pauses := c.Predecessor.pauses()
+	c.Predecessor = nil // which had one, too
+	d := &Dispatcher{retired: make(chan struct{})}
+	d.retire = sync.OnceFunc(func() { close(d.retired) })
 	for receiver, notifier := range c.Notifiers {
 		d.couriers = append(d.couriers, &courier{
-			config: c, receiver: receiver, notifier: notifier,
+			config: c, receiver: receiver, notifier: notifier, pause: cmp.Or(pauses[receiver], new(pause)),
 			logger: c.Logger.With("receiver", receiver), wake: make(chan struct{}, 1),
 		})
 	}
 	return d
 }
 
-// Run delivers until ctx ends, and returns when every worker is done: an attempt
-// under way has Grace to come to an end, and its outcome is written down.
+// pauses are those of its receivers, by name.
+func (d *Dispatcher) pauses() map[string]*pause {
+	if d == nil {
+		return nil
+	}
+	all := make(map[string]*pause)
+	for _, c := range d.couriers {
+		all[c.receiver] = c.pause
+	}
+	return all
+}
+
+// Run delivers until ctx ends or Retire is called, and returns when every worker
+// is done. When ctx ends an attempt under way has Grace to come to an end; after
+// Retire it has its time. Its outcome is written down.
 func (d *Dispatcher) Run(ctx context.Context) {
+	more, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-d.retired:
+			stop()
+		case <-more.Done():
+		}
+	}()
 	var workers sync.WaitGroup
 	for _, c := range d.couriers {
-		workers.Go(func() { c.run(ctx) })
+		workers.Go(func() { c.run(ctx, more) })
 	}
 	workers.Wait()
 }
+
+// Retire lets no new attempt begin. A successor may run meanwhile: the leases of
+// the outbox keep notices under way from it. It does not wait.
+func (d *Dispatcher) Retire() { d.retire() }
 
 // Wake tells that there may be something new in the outbox. It never waits.
 func (d *Dispatcher) Wake() {

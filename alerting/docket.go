@@ -42,12 +42,17 @@ func newDocket(rules Rules, past []Incident) *docket {
 func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }
 
 // observe takes in what stands in a cluster at a moment, all of it. The changes
-// that led there tell only when those that are gone went.
+// that led there tell when those that are gone went, and of which of the others
+// it matters that they are altered: some differ by chance from round to round.
 func (d *docket) observe(at time.Time, cluster string, changes []checks.Change, standing []checks.Standing) {
 	d.rest(at) // what comes back now may come too late, however long ago time was let go by
 	d.leave(at, cluster, changes, standing)
+	changed := make(map[string]bool)
+	for _, c := range changes {
+		changed[c.Key()] = true
+	}
 	for _, f := range families(standing) {
-		d.place(at, cluster, f)
+		d.place(at, cluster, f, changed)
 	}
 	for _, i := range d.of(cluster) {
 		i.settle(at)

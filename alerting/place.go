@@ -10,7 +10,7 @@ import (
 
 // place finds the incident of a family, or opens one, and brings it up to date.
 // A family that only informs, and belongs to no incident, has none.
-func (d *docket) place(at time.Time, cluster string, f family) {
+func (d *docket) place(at time.Time, cluster string, f family, changed map[string]bool) {
 	i := d.home(at, cluster, f)
 	if i == nil {
 		if !f.worst().AtLeast(checks.Warning) {
@@ -19,7 +19,7 @@ func (d *docket) place(at time.Time, cluster string, f family) {
 		i = d.begin(at, cluster, f)
 	}
 	for _, s := range f.members {
-		d.admit(at, i, s)
+		d.admit(at, i, s, changed[s.Key()])
 	}
 	if cause := i.Cause.Key(); cause != f.root && f.rooted() && f.has(cause) {
 		i.lead(f.root)
@@ -71,11 +71,11 @@ func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
 }
 
 // admit makes a finding part of an incident, or brings it up to date there.
-func (d *docket) admit(at time.Time, i *Incident, s checks.Standing) {
+func (d *docket) admit(at time.Time, i *Incident, s checks.Standing, changed bool) {
 	switch m := i.member(s.Key()); {
 	case m == nil || !m.Holds():
 		d.enter(at, i, s)
-	case m.refresh(s):
+	case m.refresh(s) && changed:
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
 	if i.Cause.Key() == s.Key() {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
 )
 
 // TestTimeline: every decision is in the timeline, by its reason.
@@ -77,6 +79,42 @@ func TestTimeline(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("timelines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestChanceIsNotAltered: which nodes a drift is seen between differs from round
+// to round, by chance, and is not written down. Which nodes miss a dependency is.
+func TestChanceIsNotAltered(t *testing.T) {
+	for name, tt := range map[string]struct {
+		finding checks.Finding
+		want    []string
+	}{
+		"a drift": {
+			checks.Finding{Code: checks.SessionDrift, Severity: checks.Critical},
+			[]string{"opened session_drift new_cause", "fired held_long_enough", "told first_notice"},
+		},
+		"a dependency": {
+			checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis"},
+			[]string{
+				"opened dependency_down/Redis new_cause", "fired held_long_enough", "told first_notice",
+				"altered dependency_down/Redis seen", "altered dependency_down/Redis seen",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			for n, nodes := range [][]string{{"node1", "node2"}, {"node2", "node3"}, {"node1", "node3"}} {
+				f := tt.finding
+				f.Nodes = nodes
+				r.see(noon.Add(time.Duration(n)*3*time.Second), "shop", []checks.Finding{f})
+			}
+			if diff := cmp.Diff(tt.want, told(r.kept[r.ids[0]].Timeline)); diff != "" {
+				t.Errorf("timeline (-want +got):\n%s", diff)
+			}
+			if got := r.desk.Open()[0].Cause.Nodes; !slices.Equal(got, []string{"node1", "node3"}) {
+				t.Errorf("got nodes %q, want the newest", got)
 			}
 		})
 	}

@@ -1,0 +1,45 @@
+package alerting
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A pause is the time in which a receiver is to be left alone, because it asked
+// for that. Whoever delivers to it heeds the same one.
+type pause struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend lets a pause last for so long from now on, if it would end before.
+func (p *pause) extend(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(d); until.After(p.until) {
+		p.until = until
+	}
+}
+
+func (p *pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.until)
+}
+
+// wait waits for the end, and reports whether it came before that of ctx.
+func (p *pause) wait(ctx context.Context) bool {
+	for d := p.left(); d > 0 && ctx.Err() == nil; d = p.left() {
+		sleep(ctx, d)
+	}
+	return ctx.Err() == nil
+}
+
+// sleep lets a time go by, whatever happens but the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
