@@ -42,10 +42,11 @@ type Daemon struct {
 	server   *web.Server
 	schedule *monitor.Schedule
 	registry *registry
-	courier  *courier
+	postroom *postroom
 	reporter *reporter
 
-	reloading sync.Mutex // one at a time
+	reloading sync.Mutex // one at a time, and none any more at the end; guards closed
+	closed    bool
 	watch     atomic.Pointer[watch]
 	leaving   sync.WaitGroup // watchers that are being closed
 }
@@ -103,10 +104,11 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.courier = newCourier(d.history, d.metrics, d.logger)
-	if err := d.courier.exchange(ctx, notifiers); err != nil {
+	d.postroom = newPostroom(d.history, d.metrics, d.logger)
+	if notifiers, err = d.postroom.withGone(ctx, notifiers); err != nil {
 		return err
 	}
+	d.postroom.exchange(notifiers)
 	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), left)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
@@ -137,7 +139,7 @@ func (d *Daemon) begin(cfg *config.Config, left legacy) {
 // written takes what has become of incidents to those who wait for it.
 func (d *Daemon) written(step alerting.Step) {
 	if len(step.Notices) > 0 {
-		d.courier.wake()
+		d.postroom.wake()
 	}
 	for _, i := range step.Incidents {
 		d.page.Publish(i.Cluster)
@@ -153,12 +155,12 @@ func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := d.schedule.Set(d.jobs(d.watch.Load())); err != nil {
+	if err := d.schedule.Set(d.jobs(d.watch.Load().config)); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
 	var workers sync.WaitGroup
 	workers.Go(func() { d.registry.run(ctx) })
-	workers.Go(func() { d.courier.run(ctx) })
+	workers.Go(func() { d.postroom.run(ctx) })
 	workers.Go(func() { d.keepHouse(ctx) })
 	served := make(chan error, 1)
 	go func() {
@@ -179,6 +181,9 @@ const closing = 10 * time.Second
 func (d *Daemon) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer cancel()
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	d.closed = true
 	var errs []error
 	if d.schedule != nil {
 		errs = append(errs, d.schedule.Close())

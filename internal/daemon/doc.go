@@ -5,7 +5,7 @@
 //	schedule ─► watcher ─► reporter ─┬─► history (samples, moves, changes)
 //	                                 ├─► metrics, page, log
 //	                                 └─► registry ─► history (incidents and notices, together)
-//	                                                    └─► courier ─► receivers
+//	                                                    └─► postroom ─► receivers
 //
 // Nothing on the right can hold up what is left of it: history's queue and the
 // registry take what they are given and go to the disk in their own time, and

@@ -4,39 +4,54 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 )
 
-// What is done now and then.
-const (
-	countEvery = 5 * time.Second // notices that wait, deployments that go on
-	saveEvery  = time.Minute     // counters
-	keepEvery  = time.Minute     // telling keepers again
-)
+// A chore is done now and then.
+type chore struct {
+	every time.Duration
+	do    func(context.Context)
+}
 
-// keepHouse does what is done now and then, until ctx ends.
+func (d *Daemon) chores() []chore {
+	return []chore{
+		{5 * time.Second, d.countNotices},
+		{5 * time.Second, d.countDeployments},
+		{time.Minute, d.saveCounters},
+		{time.Minute, func(ctx context.Context) { d.postroom.keep(ctx, d.registry.open()) }},
+	}
+}
+
+// keepHouse does the chores until ctx ends, side by side: some ask those who may
+// not answer.
 func (d *Daemon) keepHouse(ctx context.Context) {
-	count, save, keep := time.NewTicker(countEvery), time.NewTicker(saveEvery), time.NewTicker(keepEvery)
-	defer count.Stop()
-	defer save.Stop()
-	defer keep.Stop()
+	var workers sync.WaitGroup
+	for _, c := range d.chores() {
+		workers.Go(func() { c.repeat(ctx) })
+	}
+	workers.Wait()
+}
+
+func (c chore) repeat(ctx context.Context) {
+	clock := time.NewTicker(c.every)
+	defer clock.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-count.C:
-			d.countNotices(ctx)
-			d.countDeployments(ctx)
-		case <-save.C:
-			if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
-				d.logger.Error("keeping counters for the next start", "err", err)
-			}
-		case <-keep.C:
-			d.courier.keep(ctx, d.registry.open())
+		case <-clock.C:
+			c.do(ctx)
 		}
+	}
+}
+
+func (d *Daemon) saveCounters(ctx context.Context) {
+	if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
+		d.logger.Error("keeping counters for the next start", "err", err)
 	}
 }
 

@@ -37,7 +37,7 @@ func recall(ctx context.Context, db *history.DB) (legacy, error) {
 // pastOf is the history as the page and the API ask it.
 type pastOf struct {
 	*history.DB
-	silence func([]alerting.Silence)
+	silences *silences
 }
 
 // Incidents implements web.Incidents.
@@ -66,7 +66,7 @@ func (p pastOf) AddSilence(ctx context.Context, s alerting.Silence) error {
 	if err := p.DB.AddSilence(ctx, s); err != nil {
 		return err
 	}
-	return p.heed(ctx)
+	return p.silences.refresh(ctx)
 }
 
 // ExpireSilence implements web.Silences.
@@ -74,17 +74,7 @@ func (p pastOf) ExpireSilence(ctx context.Context, id string, at time.Time) erro
 	if err := p.DB.ExpireSilence(ctx, id, at); err != nil {
 		return known(err)
 	}
-	return p.heed(ctx)
-}
-
-// heed puts the silences of the history in force.
-func (p pastOf) heed(ctx context.Context) error {
-	silences, err := p.DB.Silences(ctx, time.Now())
-	if err != nil {
-		return err
-	}
-	p.silence(silences)
-	return nil
+	return p.silences.refresh(ctx)
 }
 
 // BeginDeployment implements web.Deployments. While it goes on, the cluster is
@@ -124,8 +114,9 @@ func known(err error) error {
 
 // Export takes a round and answers with its metrics: web.Exporter.
 func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
-	if err := d.Probe(ctx, cluster); err != nil {
+	one, err := d.probe(ctx, cluster)
+	if err != nil {
 		return nil, err
 	}
-	return metrics.Handler([]checks.Report{d.watch.Load().of(cluster).Picture().Report}), nil
+	return metrics.Handler([]checks.Report{one.Picture().Report}), nil
 }

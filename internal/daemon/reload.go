@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	if d.closed {
+		return errors.New("stickwatch is ending")
+	}
 	err := d.reload(ctx)
 	d.metrics.Reloaded(time.Now(), err)
 	if err == nil {
@@ -39,24 +43,37 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.courier.exchange(ctx, notifiers); err != nil {
+	if notifiers, err = d.postroom.withGone(ctx, notifiers); err != nil {
 		return err
 	}
-	next := d.succeed(old, cfg)
-	if err := d.schedule.Set(d.jobs(next)); err != nil {
-		return err
+	if err := d.schedule.Set(d.jobs(cfg)); err != nil {
+		return errors.Join(err, d.schedule.Set(d.jobs(old.config)))
 	}
-	d.watch.Store(next)
+	d.replace(old, cfg, notifiers) // from here on nothing can fail
+	return nil
+}
+
+// replace puts a configuration in force in place of another. Watchers that leave
+// say nothing any more before anybody believes that they are gone.
+func (d *Daemon) replace(old *watch, cfg *config.Config, notifiers map[string]alerting.Notifier) {
+	for _, one := range old.watchers {
+		if !cfg.SameCluster(one.Cluster().Name, old.config) {
+			one.Retire()
+		}
+	}
 	d.registry.configure(rulesOf(cfg))
 	d.registry.watch(names(cfg))
+	d.postroom.exchange(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
+	d.server.Speak(cfg.Alerting.Language, cfg.Alerting.Location)
+	next := d.succeed(old, cfg)
+	d.watch.Store(next)
 	for _, one := range old.watchers {
 		if next.of(one.Cluster().Name) != one {
 			d.dismiss(one)
 		}
 		d.page.Publish(one.Cluster().Name)
 	}
-	return nil
 }
 
 // fixed tells what a reload cannot change.
@@ -144,12 +161,13 @@ func rulesOf(cfg *config.Config) alerting.Config {
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Pictures: d, Prober: d, Exporter: d, Reloader: d,
-		Past:          pastOf{d.history, d.registry.silence},
+		Past:          pastOf{d.history, &silences{read: d.history.Silences, heed: d.registry.silence}},
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,
 		WebConfigFile: d.config.WebConfigFile,
 		Language:      cfg.Alerting.Language,
+		Location:      cfg.Alerting.Location,
 		Version:       d.config.Build.Version,
 		Logger:        d.logger,
 	}

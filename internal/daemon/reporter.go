@@ -51,7 +51,11 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	cluster := j.Cluster.Name
 	r.metrics.Observe(j.Report)
 	r.metrics.Canaries(cluster, opened(j.Canaries))
-	r.history.Record(r.batch(j))
+	kept := batchOf(j)
+	for _, m := range kept.Moves {
+		r.metrics.Move(m)
+	}
+	r.history.Record(kept)
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
@@ -59,8 +63,8 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	r.show(j)
 }
 
-// batch is what history keeps of a judgement.
-func (r *reporter) batch(j monitor.Judgement) history.Batch {
+// batchOf is what history keeps of a judgement.
+func batchOf(j monitor.Judgement) history.Batch {
 	cluster := j.Cluster.Name
 	var b history.Batch
 	for _, c := range j.Changes {
@@ -77,7 +81,6 @@ func (r *reporter) batch(j monitor.Judgement) history.Batch {
 		if m.Kept && j.Report.Session.Policy == probes.PolicyShared {
 			continue // there, each request may move
 		}
-		r.metrics.Move(m)
 		b.Moves = append(b.Moves, m)
 	}
 	return b
@@ -106,7 +109,7 @@ func (r *reporter) show(j monitor.Judgement) {
 	cluster := j.Cluster.Name
 	last, _ := r.shown.Load(cluster)
 	at, _ := last.(time.Time)
-	if j.Whole || time.Since(at) > calm {
+	if j.Whole || len(j.Changes) > 0 || time.Since(at) > calm {
 		r.shown.Store(cluster, time.Now())
 		r.page.Publish(cluster)
 	}

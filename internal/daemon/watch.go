@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
@@ -19,24 +21,30 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, standing []ch
 }
 
 // jobs are what is to be done again and again, a job for each cluster and what
-// is asked of it.
-func (d *Daemon) jobs(w *watch) []monitor.Job {
+// is asked of it. They are for whoever watches the cluster when they are run.
+func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	var jobs []monitor.Job
-	for _, one := range w.watchers {
-		c := one.Cluster()
-		every := w.config.ClusterIntervals[c.Name]
-		refresh := func(part monitor.Part) func(context.Context) {
-			return func(ctx context.Context) { one.Refresh(ctx, part) }
+	for _, c := range cfg.Clusters {
+		every := cfg.ClusterIntervals[c.Name]
+		add := func(part monitor.Part, every time.Duration, run func(*monitor.Watcher, context.Context)) {
+			jobs = append(jobs, monitor.Job{Key: jobKey(c, part), Every: every, Run: func(ctx context.Context) {
+				if one := d.watch.Load().of(c.Name); one != nil {
+					run(one, ctx)
+				}
+			}})
 		}
-		jobs = append(jobs, monitor.Job{Key: jobKey(c, monitor.Status), Every: every.Status, Run: refresh(monitor.Status)})
+		refresh := func(part monitor.Part, every time.Duration) {
+			add(part, every, func(one *monitor.Watcher, ctx context.Context) { one.Refresh(ctx, part) })
+		}
+		refresh(monitor.Status, every.Status)
 		if c.Session != nil {
-			jobs = append(jobs, monitor.Job{Key: jobKey(c, monitor.Canaries), Every: every.Canary, Run: one.Visit})
+			add(monitor.Canaries, every.Canary, (*monitor.Watcher).Visit)
 		}
 		if len(c.Pages) > 0 && (c.Status != nil || c.Session != nil) { // else the pages are what tells a node's status
-			jobs = append(jobs, monitor.Job{Key: jobKey(c, monitor.Pages), Every: every.Pages, Run: refresh(monitor.Pages)})
+			refresh(monitor.Pages, every.Pages)
 		}
 		if len(c.Dependencies) > 0 {
-			jobs = append(jobs, monitor.Job{Key: jobKey(c, monitor.Dependencies), Every: every.Dependencies, Run: refresh(monitor.Dependencies)})
+			refresh(monitor.Dependencies, every.Dependencies)
 		}
 	}
 	return jobs
@@ -66,12 +74,22 @@ func (d *Daemon) Pictures() []web.Picture {
 
 // Probe takes a whole round of a cluster now.
 func (d *Daemon) Probe(ctx context.Context, cluster string) error {
+	_, err := d.probe(ctx, cluster)
+	return err
+}
+
+// probe returns the watcher that has taken the round: there may be another, or
+// none, by now.
+func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, error) {
 	one := d.watch.Load().of(cluster)
 	if one == nil {
-		return fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
+		return nil, fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
 	}
-	one.Probe(ctx)
-	return ctx.Err()
+	err := one.Probe(ctx)
+	if errors.Is(err, monitor.ErrRetired) {
+		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, web.ErrNotFound, err)
+	}
+	return one, err
 }
 
 func names(cfg *config.Config) []string {

@@ -27,8 +27,8 @@ type Config struct {
 	// users, headers, a rate limit. "": plain HTTP without users.
 	WebConfigFile string
 
-	Language string         // of who does not ask for one: en or zh; "": en
-	Location *time.Location // in which the page tells times; nil: the local one
+	Language string         // of who does not ask for one: en or zh; "": en; Server.Speak changes it
+	Location *time.Location // in which the page tells times; nil: the local one; Server.Speak changes it
 	Version  string         // of stickwatch, for the foot of the page
 	Remember time.Duration  // for how long the page shows the same past; 0: 10 s
 
@@ -38,8 +38,6 @@ type Config struct {
 
 // withDefaults fills in what zero values mean.
 func (c Config) withDefaults() Config {
-	c.Language = cmp.Or(c.Language, english)
-	c.Location = cmp.Or(c.Location, time.Local)
 	c.Remember = cmp.Or(c.Remember, 10*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {

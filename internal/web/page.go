@@ -10,11 +10,12 @@ import (
 // A page is what the layout shows, around a template's content.
 type page struct {
 	viewer
-	Template string // of the content
-	Content  any
-	Title    string
-	Icon     mark
-	Tab      string // of the navigation; "": none
+	templates *pages
+	Template  string // of the content
+	Content   any
+	Title     string
+	Icon      mark
+	Tab       string // of the navigation; "": none
 
 	Language  string
 	Other     string // the other language, and a link to this page in it
@@ -43,10 +44,11 @@ func (s *Server) page(fill pager) http.Handler {
 }
 
 func (s *Server) newPage(r *http.Request) *page {
-	language := languageOf(r, s.config.Language)
+	manner := s.manner.Load()
+	language := languageOf(r, manner.language)
 	now := s.config.Now()
 	v := viewer{
-		speech: speech{language: language, zone: s.config.Location}, now: now,
+		speech: speech{language: language, zone: manner.zone}, now: now,
 		canWrite: s.access.deny(r) == nil, canProbe: s.config.Prober != nil,
 	}
 	other := languages[0]
@@ -54,9 +56,9 @@ func (s *Server) newPage(r *http.Request) *page {
 		other = languages[1]
 	}
 	return &page{
-		viewer: v, Language: language, Other: other, OtherLink: linkIn(r, other),
+		viewer: v, templates: manner.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
 		Icon: unsure, Revision: s.config.Live.Revision(), Version: s.config.Version,
-		Now: v.moment(now), Zone: now.In(s.config.Location).Format("MST"), Assets: assetLinks,
+		Now: v.moment(now), Zone: now.In(manner.zone).Format("MST"), Assets: assetLinks,
 	}
 }
 
@@ -87,7 +89,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *p
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
-	if err := s.pages[p.Language].render(body, p); err != nil {
+	if err := p.templates.render(body, p); err != nil {
 		s.config.Logger.Error("rendering a page", "path", r.URL.Path, "template", p.Template, "err", err)
 		http.Error(w, "stickwatch cannot show this page; its log tells more", http.StatusInternalServerError)
 		return

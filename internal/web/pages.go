@@ -10,6 +10,13 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
+// A manner is how the page speaks until it is told otherwise.
+type manner struct {
+	language string // of who does not ask for one
+	zone     *time.Location
+	pages    map[string]*pages // by language
+}
+
 // pages are the templates in one language: their function t says what they say.
 type pages struct {
 	all map[string]*template.Template // the layout around each content

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
@@ -12,7 +15,7 @@ type Server struct {
 	config  Config
 	access  access
 	memory  *memory
-	pages   map[string]*pages // by language
+	manner  atomic.Pointer[manner]
 	handler http.Handler
 }
 
@@ -22,10 +25,17 @@ func New(c Config) (*Server, error) {
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("reading the web configuration %q: %w", c.WebConfigFile, err)
 	}
-	s := &Server{config: c, access: access{file: c.WebConfigFile}, pages: allPages(c.Location)}
+	s := &Server{config: c, access: access{file: c.WebConfigFile}}
+	s.Speak(c.Language, c.Location)
 	s.memory = newMemory(c)
 	s.handler = s.guard(s.routes())
 	return s, nil
+}
+
+// Speak changes Config's Language and Location for the answers to come.
+func (s *Server) Speak(language string, location *time.Location) {
+	location = cmp.Or(location, time.Local)
+	s.manner.Store(&manner{language: cmp.Or(language, english), zone: location, pages: allPages(location)})
 }
 
 // ServeHTTP answers one request, without what Serve adds: TLS, users, time-outs.

@@ -1,0 +1,145 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/metrics"
+)
+
+// A postroom has notices taken from the outbox to receivers. A reload gives it
+// others.
+type postroom struct {
+	outbox  outbox
+	metrics *metrics.Live
+	logger  *slog.Logger
+
+	exchanged chan struct{} // there is another dispatcher
+
+	mu         sync.Mutex // guards what follows
+	receivers  map[string]alerting.Notifier
+	dispatcher *alerting.Dispatcher
+}
+
+// An outbox tells besides how many notices wait, by receiver.
+type outbox interface {
+	alerting.Outbox
+	Pending(context.Context) (map[string]int, error)
+}
+
+func newPostroom(o outbox, live *metrics.Live, logger *slog.Logger) *postroom {
+	return &postroom{outbox: o, metrics: live, logger: logger, exchanged: make(chan struct{}, 1)}
+}
+
+// withGone adds the receivers that are no more to those there are. What waits for
+// them, or is written for them until the desk knows, becomes dead letters, or it
+// would wait forever.
+func (p *postroom) withGone(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+	pending, err := p.outbox.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make(map[string]alerting.Notifier)
+	for name := range pending {
+		all[name] = alerting.Gone{}
+	}
+	for name := range p.receivers {
+		all[name] = alerting.Gone{}
+	}
+	maps.Copy(all, receivers)
+	return all, nil
+}
+
+// exchange serves other receivers from now on. What is being said to those of
+// before is said to its end.
+func (p *postroom) exchange(receivers map[string]alerting.Notifier) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.dispatcher
+	p.receivers = receivers
+	p.dispatcher = alerting.NewDispatcher(alerting.DispatcherConfig{
+		Outbox: p.outbox, Notifiers: receivers, Logger: p.logger, Observe: p.observe, Predecessor: old,
+	})
+	if old != nil {
+		old.Retire()
+	}
+	select {
+	case p.exchanged <- struct{}{}:
+	default:
+	}
+}
+
+// wake tells that there may be something to deliver.
+func (p *postroom) wake() { p.current().Wake() }
+
+func (p *postroom) current() *alerting.Dispatcher {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dispatcher
+}
+
+// run delivers until ctx ends. Dispatchers that were retired end beside the one
+// that is current.
+func (p *postroom) run(ctx context.Context) {
+	var working sync.WaitGroup
+	defer working.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.exchanged:
+			d := p.current()
+			working.Go(func() { d.Run(ctx) })
+		}
+	}
+}
+
+func (p *postroom) observe(receiver string, result alerting.Result) {
+	d := metrics.Delivered
+	switch result {
+	case alerting.Retried:
+		d = metrics.Retried
+	case alerting.Buried:
+		d = metrics.Buried
+	}
+	p.metrics.Notified(receiver, d)
+}
+
+// A keeper is a notifier whose receiver forgets what it is not told again, as
+// Alertmanager does.
+type keeper interface {
+	Keep(context.Context, []alerting.Incident) error
+}
+
+// keep tells keepers of the incidents that they know of and that go on.
+func (p *postroom) keep(ctx context.Context, open []alerting.Incident) {
+	p.mu.Lock()
+	receivers := p.receivers
+	p.mu.Unlock()
+	var workers sync.WaitGroup
+	for name, notifier := range receivers {
+		k, ok := notifier.(keeper)
+		if !ok {
+			continue
+		}
+		known := slices.DeleteFunc(slices.Clone(open), func(i alerting.Incident) bool {
+			return i.State != alerting.Firing ||
+				!slices.ContainsFunc(i.Told, func(t alerting.Told) bool { return t.Receiver == name })
+		})
+		workers.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+			defer cancel()
+			if err := k.Keep(ctx, known); err != nil && ctx.Err() == nil {
+				p.logger.Warn("telling again what goes on", "receiver", name, "err", err)
+			}
+		})
+	}
+	workers.Wait()
+}
