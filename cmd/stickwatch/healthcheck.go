@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -26,12 +28,23 @@ func healthcheck(ctx context.Context, listen string) error {
 	return last
 }
 
+// isAlert reports whether the other side ended a handshake of TLS: it is there,
+// and wants to know first who asks. By this word package tls tells it from a
+// failure at our side.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
+}
+
 func askHealth(ctx context.Context, client *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
 	res, err := client.Do(req)
+	if isAlert(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

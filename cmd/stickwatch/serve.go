@@ -128,17 +128,25 @@ func (o *serveOptions) load() (*config.Config, error) {
 }
 
 func (o *serveOptions) run(parent context.Context, c console) error {
+	if o.healthy && o.listen != "" {
+		return o.ask(parent, o.listen) // a mistake in the file makes nobody unwell who has read an earlier one
+	}
 	cfg, err := o.load()
 	if err != nil {
 		return err // of usage; what follows is not
 	}
 	if o.healthy {
-		if err := healthcheck(parent, cfg.Listen); err != nil {
-			return exitError{exitFinding, err}
-		}
-		return nil
+		return o.ask(parent, cfg.Listen)
 	}
 	return o.serve(parent, c, o.load)
+}
+
+// ask asks the daemon that answers at an address whether it is well.
+func (o *serveOptions) ask(ctx context.Context, listen string) error {
+	if err := healthcheck(ctx, listen); err != nil {
+		return exitError{exitFinding, err}
+	}
+	return nil
 }
 
 // serve runs a daemon until it is interrupted.
