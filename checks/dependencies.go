@@ -18,8 +18,9 @@ type service struct {
 	silent   []string // nodes that tell their state and do not complain of it
 }
 
-// services joins what was probed with what the nodes' reasons name. Of a round
-// that was cut short, a probe that failed tells nothing.
+// services joins what was probed with what the nodes' reasons name, as far as
+// those are not too many to be believed. Of a round that was cut short, a probe
+// that failed tells nothing.
 func (v *view) services() []service {
 	var list []service
 	cutShort := len(v.unasked()) > 0
@@ -29,6 +30,9 @@ func (v *view) services() []service {
 	for _, o := range v.active {
 		for _, name := range o.Status.Unavailable() {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
+			if at < 0 && len(list) == len(v.Dependencies)+maxStrangers {
+				continue // its name is in the node's own reason
+			}
 			if at < 0 {
 				list, at = append(list, service{name: name}), len(list)
 			}

@@ -62,25 +62,61 @@ func calls(n probes.Node, label string) bool {
 	return fold(label) == fold(n.ID) || (n.Label != "" && fold(label) == fold(n.Label))
 }
 
-// unknownNodes finds answers through the balancer from a node that is not
-// listed.
+// unknownNodes finds answers through the balancer from nodes that are not listed.
+// Names that are too many, or that change with every answer, are one finding: it
+// must not be another one in every round.
 func (v *view) unknownNodes() []Finding {
+	strangers := v.strangers()
+	changing := len(strangers) > 2 && !slices.ContainsFunc(strangers, func(s stranger) bool { return s.answers > 1 })
+	if changing || len(strangers) > maxStrangers {
+		return []Finding{manyStrangers(strangers)}
+	}
 	var list []Finding
-	for _, a := range v.answers {
-		known := func(f Finding) bool { return f.Target == a.Label }
-		if !a.OK() || !v.stranger(a.Label) || slices.ContainsFunc(list, known) {
-			continue
-		}
-		f := Finding{Code: UnknownNode, Severity: Warning, Target: a.Label}
-		f.Summary = fmt.Sprintf("the balancer sends clients to %q, which is no listed node", a.Label)
-		f.Evidence = []string{fmt.Sprintf("%s was answered by %q at %s", clientOf(a.walk.Client), a.Label, clock(a.At))}
+	for _, s := range strangers {
+		f := Finding{Code: UnknownNode, Severity: Warning, Target: s.label}
+		f.Summary = fmt.Sprintf("the balancer sends clients to %q, which is no listed node", s.label)
+		f.Evidence = []string{s.evidence}
 		f.Remedy = "Add it to the nodes of this cluster, or take it out of the balancer."
-		if list = append(list, f); len(list) == maxStrangers {
-			break
-		}
+		list = append(list, f)
 	}
 	return list
 }
 
-// maxStrangers bounds the findings that a page with ever new labels can cause.
+// maxStrangers bounds the findings that pages with ever new names can cause.
 const maxStrangers = 5
+
+// A stranger is a name that an answer gave its node, and that no listed node has.
+type stranger struct {
+	label    string
+	answers  int
+	evidence string // of the first
+}
+
+func (v *view) strangers() []stranger {
+	var list []stranger
+	for _, a := range v.answers {
+		if !a.OK() || !v.stranger(a.Label) {
+			continue
+		}
+		at := slices.IndexFunc(list, func(s stranger) bool { return s.label == a.Label })
+		if at < 0 {
+			at = len(list)
+			list = append(list, stranger{
+				label: a.Label, evidence: fmt.Sprintf("%s was answered by %q at %s", clientOf(a.walk.Client), a.Label, clock(a.At)),
+			})
+		}
+		list[at].answers++
+	}
+	return list
+}
+
+func manyStrangers(strangers []stranger) Finding {
+	f := Finding{Code: UnknownNode, Severity: Warning}
+	f.Summary = fmt.Sprintf("the balancer's answers give %d names of nodes that are not listed", len(strangers))
+	for _, s := range strangers {
+		f.Evidence = append(f.Evidence, s.evidence)
+	}
+	f.Evidence = firstFew(f.Evidence)
+	f.Remedy = "Correct session.node if what it reads changes with every answer; else add these nodes to the cluster, or take them out of the balancer."
+	return f
+}

@@ -66,9 +66,9 @@ var identitySpecs = []spec{
 		want:  []string{"warning unknown_node/node9"},
 	},
 	{
-		name: "unknown: at most five of them are named",
+		name: "unknown: five that answered again and again",
 		round: bent(func(r *round) {
-			for _, label := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+			for _, label := range []string{"a", "b", "c", "d", "e", "a"} {
 				r.visit(label)
 			}
 		}),
@@ -76,6 +76,24 @@ var identitySpecs = []spec{
 			"warning unknown_node/a", "warning unknown_node/b", "warning unknown_node/c",
 			"warning unknown_node/d", "warning unknown_node/e",
 		},
+	},
+	{
+		name: "unknown: more than that are one finding",
+		round: bent(func(r *round) {
+			for _, label := range []string{"a", "b", "c", "d", "e", "f", "a"} {
+				r.visit(label)
+			}
+		}),
+		want: []string{"warning unknown_node"},
+	},
+	{
+		name: "unknown: and so are names that change with every answer",
+		round: bent(func(r *round) {
+			for _, label := range []string{"3f9a", "12c4", "77b0"} {
+				r.visit(label)
+			}
+		}),
+		want: []string{"warning unknown_node"},
 	},
 	{
 		name: "unknown: by the header that a balancer adds, once every node was met",

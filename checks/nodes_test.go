@@ -115,6 +115,16 @@ func redis(up bool) []probes.DependencyObservation {
 
 var dependencySpecs = []spec{
 	{
+		name: "reported: a reason that names ever so many is believed as far as five",
+		round: bent(func(r *round) {
+			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: s1, s2, s3, s4, s5, s6, s7"}, "node2")
+		}),
+		want: []string{
+			"critical dependency_down/s1", "critical node_paused/node2 <- dependency_down/s1",
+			"critical dependency_down/s2", "critical dependency_down/s3", "critical dependency_down/s4", "critical dependency_down/s5",
+		},
+	},
+	{
 		name: "down: one finding explains three paused nodes",
 		round: bent(func(r *round) {
 			r.Dependencies = redis(false)
