@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
 )
@@ -75,13 +77,24 @@ func (r *rig) load() (*config.Config, error) {
 
 // A receiver remembers the notices that it was given, as "kind code".
 type receiver struct {
-	mu    sync.Mutex
-	kinds []string
+	mu      sync.Mutex
+	kinds   []string
+	refusal error // nil: it takes what it is told
+}
+
+// refuse lets it take nothing.
+func (r *receiver) refuse(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusal = err
 }
 
 func (r *receiver) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.refusal != nil {
+		return alerting.Receipt{}, r.refusal
+	}
 	r.kinds = append(r.kinds, string(n.Kind)+" "+string(n.Incident.Cause.Code))
 	return alerting.Receipt{}, nil
 }
@@ -92,12 +105,16 @@ func (r *receiver) got() []string {
 	return append([]string(nil), r.kinds...)
 }
 
+func (r *rig) notifier(config.Receiver, config.Alerting) (alerting.Notifier, error) {
+	return r.receiver, nil
+}
+
 // start runs a daemon until stop is called, or the test ends.
 func (r *rig) start(t *testing.T) (d *running, stop func()) {
 	t.Helper()
 	one, err := Start(t.Context(), Config{
 		Load: r.load, Prober: &monitor.Prober{}, Build: metrics.Build{Version: "test"},
-		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return r.receiver, nil },
+		Notifier: r.notifier,
 		Logger:   slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
 	if err != nil {
@@ -169,6 +186,32 @@ func (d *running) incidents(t *testing.T) (list []string) {
 		list = append(list, i.State+" "+i.Code)
 	}
 	return list
+}
+
+// standing tells since when the one finding stands that is a cause.
+func (d *running) standing(t *testing.T) time.Time {
+	t.Helper()
+	for _, s := range d.Pictures()[0].Standing {
+		if s.Code == checks.DependencyDown {
+			return s.Since
+		}
+	}
+	t.Fatal("nothing stands")
+	return time.Time{}
+}
+
+// pending are the notices that wait, by receiver.
+func (d *running) pending(t *testing.T) map[string]int {
+	t.Helper()
+	pending, err := d.history.Pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pending
+}
+
+func stepOf(notices ...alerting.Notice) history.Step {
+	return history.Step{Step: alerting.Step{Notices: notices}}
 }
 
 // idOf is the id that an answer tells.

@@ -1,0 +1,210 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+)
+
+// reload puts a configuration in force.
+func (r *rig) reload(t *testing.T, d *running, text string) {
+	t.Helper()
+	r.write(text)
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+}
+
+// ops is the line of a rig's file about its receiver.
+const ops = "  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\n"
+
+// TestReloaded is what a reload promises, a row each.
+func TestReloaded(t *testing.T) {
+	t.Parallel()
+	fires := func(t *testing.T, r *rig, d *running) {
+		t.Helper()
+		if err := r.Break("redis-down"); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	}
+	for name, tt := range map[string]func(t *testing.T, r *rig, d *running){
+		"the incidents of a cluster that left are over, and that is told": func(t *testing.T, r *rig, d *running) {
+			fires(t, r, d)
+			r.reload(t, d, r.file("second"))
+			until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
+			until(t, "a notice", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
+		},
+		"a cluster that has changed keeps what stands": func(t *testing.T, r *rig, d *running) {
+			fires(t, r, d)
+			before := d.standing(t)
+			r.reload(t, d, strings.Replace(r.file("shop"), "slow: 900ms", "slow: 901ms", 1))
+			if after := d.standing(t); !after.Equal(before) {
+				t.Errorf("got a finding that stands since %s, want %s", after, before)
+			}
+			if n := len(d.incidents(t)); n != 1 {
+				t.Errorf("got %d incidents, want the one that goes on", n)
+			}
+		},
+		"routes are as the new file says": func(t *testing.T, r *rig, d *running) {
+			r.reload(t, d, strings.Replace(r.file("shop"), ops, ops+"  routes: [{receiver: ops, cluster: shop, code: slow}]\n", 1))
+			fires(t, r, d)
+			if got := r.receiver.got(); len(got) > 0 {
+				t.Errorf("got %q against the routes", got)
+			}
+			r.reload(t, d, r.file("shop"))
+			until(t, "a notice", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
+		},
+		"what waits for a receiver that left is a dead letter": func(t *testing.T, r *rig, d *running) {
+			r.receiver.refuse(errors.New("500"))
+			fires(t, r, d)
+			until(t, "a notice that waits", func() bool { return d.pending(t)["ops"] == 1 })
+			r.reload(t, d, strings.Replace(r.file("shop"), "name: ops", "name: others", 1))
+			until(t, "a dead letter", func() bool {
+				dead, err := d.history.DeadLetters(t.Context(), 1)
+				return err == nil && len(dead) == 1 && d.pending(t)["ops"] == 0
+			})
+		},
+		"what is written for it later, too": func(t *testing.T, r *rig, d *running) {
+			r.reload(t, d, strings.Replace(r.file("shop"), "name: ops", "name: others", 1))
+			late := alerting.Notice{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NoticeFired, At: time.Now()}
+			if err := d.history.Commit(t.Context(), stepOf(late)); err != nil {
+				t.Fatal(err)
+			}
+			d.postroom.wake()
+			until(t, "a dead letter", func() bool {
+				dead, err := d.history.DeadLetters(t.Context(), 1)
+				return err == nil && len(dead) == 1
+			})
+		},
+		"the page speaks as the new file says": func(t *testing.T, r *rig, d *running) {
+			r.reload(t, d, strings.Replace(r.file("shop"), ops, ops+"  language: zh\n  timezone: Asia/Shanghai\n", 1))
+			if _, page := d.ask(t, http.MethodGet, "/", ""); !strings.Contains(string(page), `lang="zh`) || !strings.Contains(string(page), "CST") {
+				t.Errorf("got a page that is not Chinese, or not of Shanghai:\n%s", page)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			d, _ := r.start(t)
+			d.untilReady(t)
+			tt(t, r, d)
+		})
+	}
+}
+
+// TestReloadThatFails leaves everything as it was, though it fails with its last
+// step.
+func TestReloadThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	before, dispatcher := d.watch.Load(), d.postroom.current()
+	load := d.config.Load
+	d.config.Load = func() (*config.Config, error) {
+		cfg, err := load()
+		if err == nil {
+			every := cfg.ClusterIntervals["second"]
+			every.Status = -1 // which no schedule can keep
+			cfg.ClusterIntervals["second"] = every
+		}
+		return cfg, err
+	}
+	r.write(r.file("second"))
+	if err := d.Reload(t.Context()); err == nil {
+		t.Fatal("got no error of an interval that cannot be kept")
+	}
+	if d.watch.Load() != before || d.postroom.current() != dispatcher || !d.registry.watched["shop"] {
+		t.Error("something is not as it was")
+	}
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the schedule to go on", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+}
+
+// TestReloadAtTheEnd: one that is under way comes to its end before the daemon
+// does, and none begins afterwards.
+func TestReloadAtTheEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, stop := r.start(t)
+	d.untilReady(t)
+	load, stopped := d.config.Load, make(chan struct{})
+	d.config.Load = func() (*config.Config, error) {
+		go func() { defer close(stopped); stop() }()
+		select { // who does not wait for the reload has ended by then
+		case <-stopped:
+		case <-time.After(3 * time.Second):
+		}
+		return load()
+	}
+	r.write(r.file("shop", "second"))
+	_ = d.Reload(t.Context())
+	<-stopped
+	for _, one := range d.watch.Load().watchers {
+		if err := one.Probe(t.Context()); !errors.Is(err, monitor.ErrRetired) {
+			t.Errorf("got error %v of the watcher of %q, want it to be over", err, one.Cluster().Name)
+		}
+	}
+	d.config.Load = func() (*config.Config, error) { t.Error("it was read again"); return load() }
+	if err := d.Reload(t.Context()); err == nil {
+		t.Error("got no error after the end")
+	}
+}
+
+// TestExportOfAClusterThatLeaves: it leaves while it is asked; and one that left
+// is not found.
+func TestExportOfAClusterThatLeaves(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	asked, release := make(chan struct{}, 1), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-release
+	}))
+	defer slow.Close()
+	r.write(strings.Replace(r.file("shop"), r.Balancer.URL(), slow.URL, 1))
+	one, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = one.close(context.Background()) }()
+	exported := make(chan error, 1)
+	go func() {
+		handler, err := one.Export(t.Context(), "shop")
+		if err == nil {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+		}
+		exported <- err
+	}()
+	<-asked
+	watcher := one.watch.Load()
+	r.write(r.file("second"))
+	if err := one.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-exported; err != nil && !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("got error %v, want what is known or ErrNotFound", err)
+	}
+	one.watch.Store(watcher) // as it is for who asks in the moment of the reload
+	if _, err := one.Export(t.Context(), "shop"); !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("got error %v of a watch that is over, want ErrNotFound", err)
+	}
+}
