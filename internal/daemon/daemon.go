@@ -161,7 +161,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { d.registry.run(ctx) })
 	workers.Go(func() { d.postroom.run(ctx) })
-	workers.Go(func() { d.keepHouse(ctx) })
+	workers.Go(func() { sideBySide(ctx, d.chores()) })
 	served := make(chan error, 1)
 	go func() {
 		served <- d.server.Serve(ctx, d.listener)

@@ -26,11 +26,10 @@ func (d *Daemon) chores() []chore {
 	}
 }
 
-// keepHouse does the chores until ctx ends, side by side: some ask those who may
-// not answer.
-func (d *Daemon) keepHouse(ctx context.Context) {
+// sideBySide does chores until ctx ends: some ask those who may not answer.
+func sideBySide(ctx context.Context, chores []chore) {
 	var workers sync.WaitGroup
-	for _, c := range d.chores() {
+	for _, c := range chores {
 		workers.Go(func() { c.repeat(ctx) })
 	}
 	workers.Wait()

@@ -1,0 +1,163 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/metrics"
+)
+
+// A tray is an outbox of one notice for "ops", which waits until it is delivered.
+type tray struct {
+	mu        sync.Mutex
+	leased    time.Time
+	delivered int
+	retried   int
+}
+
+func (o *tray) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if receiver != "ops" || o.delivered > 0 || now.Before(o.leased) {
+		return n, false, nil
+	}
+	o.leased = now.Add(lease)
+	return alerting.Notice{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NoticeFired, At: now, Attempts: 1}, true, nil
+}
+
+func (o *tray) Delivered(context.Context, string, alerting.Receipt) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.delivered++
+	return nil
+}
+
+func (o *tray) Retry(_ context.Context, _ string, at time.Time, _ string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retried, o.leased = o.retried+1, at
+	return nil
+}
+
+func (o *tray) Bury(context.Context, string, string) error { return nil }
+
+func (o *tray) Pending(context.Context) (map[string]int, error) { return nil, nil }
+
+// A speaker takes a while for each notice, and counts those that it began.
+type speaker struct {
+	long time.Duration
+
+	mu    sync.Mutex
+	begun int
+}
+
+func (s *speaker) Notify(ctx context.Context, _ alerting.Notice) (alerting.Receipt, error) {
+	s.mu.Lock()
+	s.begun++
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.long):
+		return alerting.Receipt{}, nil
+	case <-ctx.Done():
+		return alerting.Receipt{}, ctx.Err()
+	}
+}
+
+// TestExchange: a receiver that takes longer than a daemon that ends would wait
+// is told once, whatever is reloaded meanwhile.
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, ops := new(tray), &speaker{long: 8 * time.Second}
+		p := newPostroom(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		p.exchange(map[string]alerting.Notifier{"ops": ops})
+		done := make(chan struct{})
+		go func() { defer close(done); p.run(ctx) }()
+		for range 5 {
+			time.Sleep(time.Second)
+			p.exchange(map[string]alerting.Notifier{"ops": ops})
+		}
+		time.Sleep(10 * time.Minute)
+		cancel()
+		<-done
+		if got, want := [3]int{ops.begun, o.delivered, o.retried}, [3]int{1, 1, 0}; got != want {
+			t.Errorf("got %d attempts, %d delivered, %d retried, want %d", got[0], got[1], got[2], want)
+		}
+	})
+}
+
+// A reminded receiver keeps what it is told again.
+type reminded struct {
+	speaker
+	kept [][]string // causes
+}
+
+func (r *reminded) Keep(_ context.Context, open []alerting.Incident) error {
+	var causes []string
+	for _, i := range open {
+		causes = append(causes, i.Cause.Key())
+	}
+	r.kept = append(r.kept, causes)
+	return nil
+}
+
+// TestChores: what is done now and then.
+func TestChores(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.watch([]string{"shop"})
+	w.breaks("shop")
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	knows, stranger := new(reminded), new(reminded)
+	d := &Daemon{history: w.db, metrics: w.metrics, registry: w.registry, logger: slog.New(slog.DiscardHandler)}
+	d.postroom = newPostroom(w.db, w.metrics, d.logger)
+	d.postroom.exchange(map[string]alerting.Notifier{"ops": knows, "others": stranger})
+	for _, c := range d.chores() {
+		c.do(t.Context())
+	}
+	if diff := cmp.Diff([][]string{{"dependency_down/Redis"}}, knows.kept); diff != "" {
+		t.Errorf("told again to who knows (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]string{nil}, stranger.kept); diff != "" {
+		t.Errorf("told again to who does not (-want +got):\n%s", diff)
+	}
+	wantMetrics(t, w.metrics, "stickwatch_notification_queue_length 1", `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
+	if n := len(w.recalled(t).Counters); n == 0 {
+		t.Error("no counters were kept")
+	}
+}
+
+// TestKeepHouse: a chore that hangs holds up no other.
+func TestKeepHouse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var done int
+		chores := []chore{
+			{time.Second, func(ctx context.Context) { <-ctx.Done() }},
+			{time.Second, func(context.Context) { done++ }},
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); sideBySide(ctx, chores) }()
+		time.Sleep(10*time.Second + time.Millisecond)
+		cancel()
+		<-ended
+		if done != 10 {
+			t.Errorf("got a chore done %d times in 10 s, want 10", done)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/monitor"
+)
+
+// wantMetrics demands lines of metrics.
+func wantMetrics(t *testing.T, live *metrics.Live, lines ...string) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	live.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	for _, line := range lines {
+		if !strings.Contains(answer.Body.String(), line+"\n") {
+			t.Errorf("no metric %s", line)
+		}
+	}
+}
+
+// TestRestart: findings stand since when they did, counters count on, and what
+// was decided last is on the disk.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, stop := r.start(t)
+	d.untilReady(t)
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	since := d.standing(t)
+	stop()
+
+	// This one is never run: nothing is probed, nothing is written but at its end.
+	next, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&running{Daemon: next}).standing(t); !got.Equal(since) {
+		t.Errorf("got a finding that stands since %s, want %s", got, since)
+	}
+	wantMetrics(t, next.metrics, `stickwatch_incidents_total{cluster="shop",code="dependency_down"} 1`)
+	next.registry.watch(nil)
+	if err := next.close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	last, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = last.close(context.Background()) }()
+	if open := last.registry.open(); len(open) > 0 {
+		t.Errorf("got %d open incidents, want what was decided before the end", len(open))
+	}
+}

@@ -1,0 +1,42 @@
+package daemon
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+)
+
+// TestSilencesAreHeeded: also when who wanted that has gone, and never an older
+// list after a newer one: nobody else reads between reading and heeding.
+func TestSilencesAreHeeded(t *testing.T) {
+	t.Parallel()
+	want := []alerting.Silence{{ID: "s1"}}
+	var got []alerting.Silence
+	s := new(silences)
+	alone := func(what string) {
+		if s.mu.TryLock() {
+			s.mu.Unlock()
+			t.Errorf("others may read while %s", what)
+		}
+	}
+	s.read = func(ctx context.Context, _ time.Time) ([]alerting.Silence, error) {
+		alone("the list is read")
+		return want, ctx.Err()
+	}
+	s.heed = func(list []alerting.Silence) {
+		alone("it is heeded")
+		got = list
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("heeded (-want +got):\n%s", diff)
+	}
+}
