@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -62,6 +63,8 @@ type DB struct {
 	*Reader
 	config Config
 	writer *sql.DB
+	lock   lock
+	file   os.FileInfo // that was opened
 	queue  queue
 	meter  *meter
 	big    bool // to be checked in the background
@@ -70,15 +73,18 @@ type DB struct {
 	targets map[checks.Target]*target
 	// forgot is when it last deleted what is past its retention.
 	forgot time.Time
+	// lost is set once the file is not at its path any more.
+	lost bool
 
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
 // Open opens the history at c.Path, creating it when there is none: it checks
-// that the file is whole (else DamagedError), and brings its schema up to date
-// (else NewerError), after a copy. A file of more than 100 MB is checked in the
-// background instead; see Stats.Damage. Close it.
+// that nobody else writes it (else InUseError), that the file is whole (else
+// DamagedError), and brings its schema up to date (else NewerError), after a
+// copy. A file of more than 100 MB is checked in the background instead; see
+// Stats.Damage. Close it.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db, err := open(ctx, c)
 	if err != nil {
@@ -95,10 +101,26 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 // open opens the history without the goroutine that writes batches.
 func open(ctx context.Context, c Config) (*DB, error) {
-	c = c.withDefaults()
+	lock, err := lockFile(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openLocked(ctx, c.withDefaults())
+	if err != nil {
+		return nil, errors.Join(err, lock.release())
+	}
+	db.lock = lock
+	return db, nil
+}
+
+func openLocked(ctx context.Context, c Config) (*DB, error) {
 	writer, err := openWriter(c.Path)
 	if err != nil {
 		return nil, err
+	}
+	file, err := os.Stat(c.Path)
+	if err != nil {
+		return nil, closing(writer, fmt.Errorf("opening the history: %w", err))
 	}
 	// The check comes first: whatever else is asked of a broken file fails with
 	// less to say.
@@ -120,7 +142,7 @@ func open(ctx context.Context, c Config) (*DB, error) {
 		return nil, closing(writer, err)
 	}
 	db := &DB{
-		Reader: reader, config: c, writer: writer, queue: queue{bound: c.Queue}, big: big,
+		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, big: big,
 		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
 	}
 	if err := errors.Join(db.loadTargets(ctx), db.endClaims(ctx)); err != nil {
@@ -151,5 +173,5 @@ func (db *DB) Close(ctx context.Context) error {
 	if left, _ := db.queue.state(); left > 0 {
 		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
 	}
-	return errors.Join(err, db.Reader.Close(), db.writer.Close())
+	return errors.Join(err, db.Reader.Close(), db.writer.Close(), db.lock.release())
 }

@@ -1,0 +1,58 @@
+//go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
+
+package history
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestOneWriter: who comes second is told so, and changes nothing; readers come
+// and go; and who comes when the first is gone goes on.
+func TestOneWriter(t *testing.T) {
+	first, err := Open(t.Context(), Config{Path: t.TempDir() + "/stickwatch.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeFirst := func() error { return first.Close(context.WithoutCancel(t.Context())) }
+	t.Cleanup(func() { _ = closeFirst() })
+	commit(t, first, notice("a1", "ops", "a"))
+	held := claimed(t, first, "ops", noon)
+
+	_, err = Open(t.Context(), Config{Path: first.path})
+	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch writes") {
+		t.Errorf("got error %v, want one that says who writes %q", err, first.path)
+	}
+	if again := claimed(t, first, "ops", noon); again.ID != "" {
+		t.Errorf("got %q again, which is held: the second has ended the claim of %q", again.ID, held.ID)
+	}
+	reader, err := OpenReader(t.Context(), first.path)
+	if err != nil {
+		t.Fatalf("reading while it is written: %v", err)
+	}
+	if err := errors.Join(reader.Close(), closeFirst()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Open(t.Context(), Config{Path: first.path})
+	if err != nil {
+		t.Fatalf("opening what was closed: %v", err)
+	}
+	if err := second.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestARefusedFileIsNotLocked: what could not be opened can be repaired, and
+// opened again by the same process.
+func TestARefusedFileIsNotLocked(t *testing.T) {
+	path := t.TempDir() + "/stickwatch.db"
+	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
+	for range 2 {
+		_, err := open(t.Context(), Config{Path: path})
+		if _, ok := errors.AsType[*NewerError](err); !ok {
+			t.Errorf("got error %v, want that the schema is newer", err)
+		}
+	}
+}
