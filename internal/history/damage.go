@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,15 +24,52 @@ func (e *DamagedError) Error() string {
 	return text
 }
 
+// A LostError says that the file that is being written is not at its path any
+// more. The system does not mind: it keeps the file until it is closed.
+type LostError struct{ Path string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("looking for %q: it was deleted, or another file is in its place, while it was written. "+
+		"What happens is remembered until stickwatch ends, and then lost: restart stickwatch, it goes on with the file that is there, or begins a new history",
+		e.Path)
+}
+
+// lookForFile tells once when what is written cannot be found any more.
+func (db *DB) lookForFile() {
+	if db.lost {
+		return
+	}
+	there, err := os.Stat(db.path)
+	if err == nil && os.SameFile(there, db.file) || err != nil && !errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	db.lost = true
+	lost := &LostError{Path: db.path}
+	db.meter.damaged(lost)
+	db.config.Logger.Error("history is lost", "err", lost)
+}
+
 // A NewerError says that a later version of the program wrote the file.
 type NewerError struct {
 	Path      string
-	Got, Want int64 // schema versions
+	Got, Want int64  // schema versions
+	Backup    string // the copy made when the version after Want came; "": there is none
+}
+
+func newer(path string, got, want int64) *NewerError {
+	e := &NewerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
+	if _, err := os.Stat(e.Backup); err != nil {
+		e.Backup = "" // a file that began with a later version has none
+	}
+	return e
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("opening %q: its schema is version %d, and this program knows %d at most: use the newer program, or go back to the copy %q",
-		e.Path, e.Got, e.Want, backupPath(e.Path, e.Want+1))
+	text := fmt.Sprintf("opening %q: its schema is version %d, and this program knows %d at most: use the newer program", e.Path, e.Got, e.Want)
+	if e.Backup != "" {
+		text += fmt.Sprintf(", or go back to the copy %q", e.Backup)
+	}
+	return text
 }
 
 // backupPath is where the copy goes that is made before migration version.

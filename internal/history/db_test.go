@@ -155,6 +155,70 @@ func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
 	}
 }
 
+// TestNewerNamesTheCopyThatThereIs, and no other.
+func TestNewerNamesTheCopyThatThereIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
+	refusal := func() string {
+		_, err := open(t.Context(), Config{Path: path})
+		e, ok := errors.AsType[*NewerError](err)
+		if !ok {
+			t.Fatalf("got error %v, want that the schema is newer", err)
+		}
+		return e.Error()
+	}
+	if got := refusal(); strings.Contains(got, ".before-") {
+		t.Errorf("got %q, which names a copy that there is none of", got)
+	}
+	sources, err := fs.Glob(migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := backupPath(path, int64(len(sources))+1)
+	if err := os.WriteFile(backup, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := refusal(); !strings.Contains(got, backup) {
+		t.Errorf("got %q, want it to name %q", got, backup)
+	}
+}
+
+// TestALostFileIsTold, once, when it was deleted or replaced.
+func TestALostFileIsTold(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			db := opened(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			tidy := func() {
+				t.Helper()
+				if err := db.tidy(t.Context(), noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tidy()
+			if got := db.Stats().Damage; got != "" {
+				t.Errorf("got damage %q of a file that is there", got)
+			}
+			if err := lose(db.path); err != nil {
+				t.Fatal(err)
+			}
+			tidy()
+			tidy()
+			if got := db.Stats().Damage; !strings.Contains(got, "restart stickwatch") {
+				t.Errorf("got damage %q, want what happened and what to do", got)
+			}
+			if got := strings.Count(log.String(), "history is lost"); got != 1 {
+				t.Errorf("got %d lines in the log, want 1:\n%s", got, log.String())
+			}
+		})
+	}
+}
+
 // damage writes over a page in the middle of a history.
 func damage(t *testing.T, path string) {
 	t.Helper()

@@ -42,7 +42,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 		case err != nil:
 			return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
 		case at > newest:
-			return &NewerError{Path: path, Got: at, Want: newest}
+			return newer(path, at, newest)
 		case at == newest:
 			return nil
 		case at > 0:
@@ -70,7 +70,7 @@ func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	}
 	switch {
 	case got > want:
-		return &NewerError{Path: path, Got: got, Want: want}
+		return newer(path, got, want)
 	case got < want:
 		return fmt.Errorf("opening %q: its schema is version %d and this program reads %d: start the daemon once, it migrates the file", path, got, want)
 	}

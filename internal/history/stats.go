@@ -15,7 +15,7 @@ type Stats struct {
 	LastError   string    // of the newest of them; "": the newest batch was written
 	LastWrite   time.Time // when a batch was last written; zero: none was
 	Size        int64     // bytes on the disk, journal included
-	Damage      string    // what the check of a big file found, and the ways out; "": nothing so far
+	Damage      string    // what is wrong with the file, as a check of a big one found or because it is gone, and the ways out; "": nothing so far
 }
 
 // Stats of the moment.

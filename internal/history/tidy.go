@@ -58,6 +58,7 @@ func (t *target) due(h horizon) bool {
 // tidy sums up what is due, and deletes what is old or too much: a small
 // transaction at a time, so that nobody waits long for the writing connection.
 func (db *DB) tidy(ctx context.Context, now time.Time) error {
+	db.lookForFile()
 	for _, t := range db.targets {
 		if err := db.tidyTarget(ctx, t, db.config.horizon(t.id, now)); err != nil {
 			return fmt.Errorf("tidying up %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
