@@ -133,6 +133,10 @@ func TestDeployment(t *testing.T) {
 	if got := silences(); !strings.Contains(got, "deployment of 4.2") {
 		t.Errorf("got silences %s", got)
 	}
+	until(t, "a metric", func() bool {
+		_, body := d.ask(t, http.MethodGet, "/metrics", "")
+		return strings.Contains(string(body), `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
+	})
 	if status, body := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
 	}

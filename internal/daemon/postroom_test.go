@@ -15,18 +15,25 @@ import (
 	"stickwatch/internal/metrics"
 )
 
-// A tray is an outbox of one notice for "ops", which waits until it is delivered.
+// A tray is an outbox in which one notice for "ops" may wait at a time.
 type tray struct {
 	mu        sync.Mutex
+	waits     bool
 	leased    time.Time
 	delivered int
 	retried   int
 }
 
+func (o *tray) put() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waits, o.leased = true, time.Time{}
+}
+
 func (o *tray) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if receiver != "ops" || o.delivered > 0 || now.Before(o.leased) {
+	if receiver != "ops" || !o.waits || now.Before(o.leased) {
 		return n, false, nil
 	}
 	o.leased = now.Add(lease)
@@ -37,6 +44,7 @@ func (o *tray) Delivered(context.Context, string, alerting.Receipt) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.delivered++
+	o.waits = false
 	return nil
 }
 
@@ -77,6 +85,7 @@ func TestExchange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(tray), &speaker{long: 8 * time.Second}
+		o.put()
 		p := newPostroom(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		p.exchange(map[string]alerting.Notifier{"ops": ops})
@@ -91,6 +100,30 @@ func TestExchange(t *testing.T) {
 		<-done
 		if got, want := [3]int{ops.begun, o.delivered, o.retried}, [3]int{1, 1, 0}; got != want {
 			t.Errorf("got %d attempts, %d delivered, %d retried, want %d", got[0], got[1], got[2], want)
+		}
+	})
+}
+
+// TestExchangeEnds: who was exchanged is told nothing new, though nobody had woken
+// the one who takes over.
+func TestExchangeEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, former, next := new(tray), new(speaker), new(speaker)
+		p := newPostroom(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		p.exchange(map[string]alerting.Notifier{"ops": former})
+		done := make(chan struct{})
+		go func() { defer close(done); p.run(ctx) }()
+		time.Sleep(time.Second)
+		p.exchange(map[string]alerting.Notifier{"ops": next})
+		time.Sleep(time.Second)
+		o.put()
+		time.Sleep(time.Minute)
+		cancel()
+		<-done
+		if former.begun != 0 || next.begun != 1 {
+			t.Errorf("got %d attempts by the former and %d by the next, want 0 and 1", former.begun, next.begun)
 		}
 	})
 }

@@ -122,7 +122,8 @@ func TestReloadThatFails(t *testing.T) {
 		}
 		return cfg, err
 	}
-	r.write(r.file("second"))
+	r.write(strings.Replace(r.file("shop", "second"), "intervals: {canary: 1s, status: 2s, pages: 2s, dependencies: 2s}",
+		"intervals: {canary: 1h, status: 1h, pages: 1h, dependencies: 1h}", 1))
 	if err := d.Reload(t.Context()); err == nil {
 		t.Fatal("got no error of an interval that cannot be kept")
 	}
@@ -132,7 +133,7 @@ func TestReloadThatFails(t *testing.T) {
 	if err := r.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the schedule to go on", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	until(t, "the schedule to go on as before", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 }
 
 // TestReloadAtTheEnd: one that is under way comes to its end before the daemon
@@ -147,7 +148,8 @@ func TestReloadAtTheEnd(t *testing.T) {
 		go func() { defer close(stopped); stop() }()
 		select { // who does not wait for the reload has ended by then
 		case <-stopped:
-		case <-time.After(3 * time.Second):
+			t.Error("the daemon has ended while it was reloaded")
+		case <-time.After(time.Second):
 		}
 		return load()
 	}
@@ -162,6 +164,31 @@ func TestReloadAtTheEnd(t *testing.T) {
 	d.config.Load = func() (*config.Config, error) { t.Error("it was read again"); return load() }
 	if err := d.Reload(t.Context()); err == nil {
 		t.Error("got no error after the end")
+	}
+}
+
+// TestReloadRetires: a watcher that leaves says nothing any more before anybody
+// believes that it is gone.
+func TestReloadRetires(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.close(context.Background()) }()
+	d.reporter.registry = newWard(t).registry // so that a round can end while nobody can be told that the cluster is gone
+	one := d.watch.Load().of("shop")
+	r.write(r.file("second"))
+	reloaded := make(chan error, 1)
+	func() {
+		d.registry.mu.Lock()
+		defer d.registry.mu.Unlock()
+		go func() { reloaded <- d.Reload(t.Context()) }()
+		until(t, "the watcher to be retired", func() bool { return errors.Is(one.Probe(t.Context()), monitor.ErrRetired) })
+	}()
+	if err := <-reloaded; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
 )
@@ -60,4 +63,23 @@ func TestRestart(t *testing.T) {
 	if open := last.registry.open(); len(open) > 0 {
 		t.Errorf("got %d open incidents, want what was decided before the end", len(open))
 	}
+}
+
+// TestRestartWithoutAReceiver: what waits for it becomes a dead letter.
+func TestRestartWithoutAReceiver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	next, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := alerting.Notice{ID: "1/former/1", Receiver: "former", Kind: alerting.NoticeFired, At: time.Now()}
+	if err := errors.Join(next.history.Commit(t.Context(), stepOf(waits)), next.close(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := r.start(t)
+	until(t, "a dead letter", func() bool {
+		dead, err := d.history.DeadLetters(t.Context(), 1)
+		return err == nil && len(dead) == 1 && dead[0].ID == waits.ID
+	})
 }
