@@ -26,10 +26,6 @@ var throughSessions = []Code{
 	SessionDrift, SessionLost, SessionRollback, SessionNotShared, NodeEjected, BalancerSplit, HandshakeBroken, UpgradeRefused,
 }
 
-// ThroughSessions reports whether only clients that were answered can tell a
-// finding.
-func ThroughSessions(code Code) bool { return slices.Contains(throughSessions, code) }
-
 // A Ledger remembers which findings of a cluster hold from one round to the
 // next. It is not safe for concurrent use.
 type Ledger struct {
@@ -95,7 +91,7 @@ func (l *Ledger) Update(r Report) []Change {
 		if seen[e.Key()] {
 			return false
 		}
-		if len(r.Doubts) > 0 && ThroughSessions(e.Code) {
+		if len(r.Doubts) > 0 && slices.Contains(throughSessions, e.Code) {
 			e.missed = 0     // its end is looked for anew when there is no doubt any more
 			return !e.stands // and what was not believed yet is forgotten
 		}
@@ -116,7 +112,7 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		l.entries = append(l.entries, e)
 	}
 	e.altered = e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy ||
-		!slices.Equal(e.Nodes, f.Nodes) && !ThroughSessions(f.Code) // there, chance says which nodes
+		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
 }

@@ -24,7 +24,7 @@ import (
 // A trouble is something that goes wrong for a while.
 type trouble struct {
 	name  string
-	cause checks.Code // of its incident
+	cause checks.Code // the finding that explains the rest
 	too   []checks.Code
 	begin func(*rig)
 	end   func(*rig)
@@ -39,8 +39,8 @@ func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...ch
 	}
 }
 
-// troubles are what may go wrong, and which incidents may come of it: that of
-// its cause, and, after it, those of what the cause leaves behind.
+// troubles are what may go wrong, and what may come of it: its cause, and what
+// the cause leaves behind.
 var troubles = []trouble{
 	{
 		name: "node stopped", cause: checks.NodeDown, too: []checks.Code{checks.NodeEjected, checks.SessionLost, checks.SessionDrift},
@@ -88,8 +88,8 @@ func endurance(t *testing.T) time.Duration {
 }
 
 // TestEndurance: a daemon watches a real nginx and a real Redis while troubles
-// come and go at random. Every one of them is an incident in its history, which
-// begins after it and ends after it, and nothing else is.
+// come and go at random. Every one of them is in its history, with a beginning
+// and an end that are not before its own, and nothing else is.
 func TestEndurance(t *testing.T) {
 	t.Parallel()
 	const status = 2 * time.Second
@@ -109,7 +109,7 @@ func TestEndurance(t *testing.T) {
 		all = append(all, one)
 	}
 	end()
-	judgeEndurance(t, all, incidentsIn(t, path), status)
+	judgeEndurance(t, all, heldIn(t, path), status)
 }
 
 // daemon watches the rig until the function that it returns is called.
@@ -124,6 +124,7 @@ clusters:
   - name: lab
     timeout: 1s
     slow: 500ms
+    status: {path: /status, settings: [scaling]}
     balancer: {url: %[3]q, method: ip_hash, fail_timeout: 2s, client_ip_header: %[4]s}
     dependencies: [{name: Redis Server, url: %[5]q}]
     nodes:
@@ -153,25 +154,47 @@ clusters:
 	}
 }
 
-// incidentsIn are those of a history that fired, the oldest first.
-func incidentsIn(t *testing.T, path string) []alerting.Incident {
+// A held is a finding for as long as it held; its end is zero while it does.
+type held struct {
+	checks.Finding
+	checks.Span
+}
+
+// heldIn are the findings of a history that nothing else explained, the oldest
+// first. Incidents are no measure: what comes and goes five times an hour is one.
+func heldIn(t *testing.T, path string) []held {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	list, err := reader.Incidents(t.Context(), history.IncidentQuery{})
+	changes, err := reader.Changes(t.Context(), "", checks.Span{To: time.Now()}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = slices.DeleteFunc(list, func(i alerting.Incident) bool { return i.Fired.IsZero() || i.MergedInto != "" })
-	slices.Reverse(list)
-	return list
+	slices.Reverse(changes)
+	var list []held
+	for _, c := range changes {
+		if !c.Severity.AtLeast(checks.Warning) {
+			continue
+		}
+		switch c.Kind {
+		case checks.Appeared:
+			list = append(list, held{c.Finding, checks.Span{From: c.At}})
+		case checks.Gone:
+			for i := range list {
+				if list[i].Key() == c.Key() && list[i].To.IsZero() {
+					list[i].To = c.At
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(h held) bool { return h.ExplainedBy != "" })
 }
 
-// judgeEndurance wants an incident for each trouble, and none besides.
-func judgeEndurance(t *testing.T, all []endured, incidents []alerting.Incident, interval time.Duration) {
+// judgeEndurance wants a finding for each trouble, and none besides.
+func judgeEndurance(t *testing.T, all []endured, findings []held, interval time.Duration) {
 	t.Helper()
 	var late, over []time.Duration
 	for n, one := range all {
@@ -179,26 +202,25 @@ func judgeEndurance(t *testing.T, all []endured, incidents []alerting.Incident, 
 		if n+1 < len(all) {
 			until = all[n+1].From
 		}
-		mine := slices.DeleteFunc(slices.Clone(incidents), func(i alerting.Incident) bool {
-			return i.Started.Before(one.From.Add(-interval)) || !i.Started.Before(until)
-		})
-		at := slices.IndexFunc(mine, func(i alerting.Incident) bool { return i.Cause.Code == one.cause })
+		mine := slices.DeleteFunc(slices.Clone(findings), func(h held) bool { return h.From.Before(one.From) || !h.From.Before(until) })
+		at := slices.IndexFunc(mine, func(h held) bool { return h.Code == one.cause })
 		if at < 0 {
-			t.Errorf("%s from %s to %s: got %s, want an incident of %s", one.name, clock(one.From), clock(one.To), tellIncidents(mine), one.cause)
+			t.Errorf("%s from %s to %s: got %s, want %s", one.name, clock(one.From), clock(one.To), tellHeld(mine), one.cause)
 			continue
 		}
-		t.Logf("%-16s began %.1f s late, ended %.1f s late", one.name, mine[at].Started.Sub(one.From).Seconds(), mine[at].Ended.Sub(one.To).Seconds())
-		late, over = append(late, mine[at].Started.Sub(one.From)), append(over, mine[at].Ended.Sub(one.To))
-		if mine[at].State != alerting.Resolved || mine[at].Ended.Before(one.To.Add(-interval)) {
-			t.Errorf("%s from %s to %s: its incident is %s", one.name, clock(one.From), clock(one.To), tellIncidents(mine[at:at+1]))
+		begin, end := mine[at].From.Sub(one.From), mine[at].To.Sub(one.To)
+		t.Logf("%-16s began %.1f s late, ended %.1f s late", one.name, begin.Seconds(), end.Seconds())
+		late, over = append(late, begin), append(over, end)
+		if mine[at].To.IsZero() || end < -interval {
+			t.Errorf("%s from %s to %s: got %s", one.name, clock(one.From), clock(one.To), tellHeld(mine[at:at+1]))
 		}
-		for _, i := range slices.Delete(mine, at, at+1) {
-			if !slices.Contains(one.too, i.Cause.Code) {
-				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), tellIncidents([]alerting.Incident{i}))
+		for _, h := range slices.Delete(mine, at, at+1) {
+			if h.Code != one.cause && !slices.Contains(one.too, h.Code) {
+				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), tellHeld([]held{h}))
 			}
 		}
 	}
-	t.Logf("%d troubles, %d incidents, at an interval of %s\n%s", len(all), len(incidents), interval, lateness(late, over))
+	t.Logf("%d troubles, %d findings, at an interval of %s\n%s", len(all), len(findings), interval, lateness(late, over))
 }
 
 // lateness is how far begins and ends are from the truth.
@@ -218,10 +240,10 @@ func lateness(late, over []time.Duration) string {
 	return b.String()
 }
 
-func tellIncidents(list []alerting.Incident) string {
+func tellHeld(list []held) string {
 	var texts []string
-	for _, i := range list {
-		texts = append(texts, fmt.Sprintf("%s %s %s to %s", i.State, i.Cause.Key(), clock(i.Started), clock(i.Ended)))
+	for _, h := range list {
+		texts = append(texts, fmt.Sprintf("%s %s to %s", h.Key(), clock(h.From), clock(h.To)))
 	}
 	return fmt.Sprintf("%q", texts)
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -45,8 +46,13 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 	default:
 		var handshakes sync.WaitGroup
 		handshakes.Go(func() { r.Handshakes = p.shakeAllHands(ctx, r.Cluster, last.Balancers) })
-		r.Nodes, r.Balancers = p.ask(ctx, noPages(r.Cluster), last)
+		r.Nodes, r.Balancers = p.ask(ctx, justStatus(noPages(r.Cluster)), last)
 		handshakes.Wait()
+		if r.Cluster.Status != nil {
+			for i := range r.Nodes {
+				keepSession(&r.Nodes[i], last.Nodes[i])
+			}
+		}
 		if len(r.Cluster.Pages) > 0 && !pagesAreAll(r.Cluster) {
 			for i := range r.Nodes {
 				r.Nodes[i].Pages = last.Nodes[i].Pages
@@ -115,6 +121,23 @@ func noPages(c *probes.Cluster) *probes.Cluster {
 	out := *c
 	out.Pages = nil
 	return &out
+}
+
+// justStatus leaves out the session page of nodes that tell their state without
+// it: whoever asks for it leaves a session behind, and canaries see it anyway.
+func justStatus(c *probes.Cluster) *probes.Cluster {
+	if c.Status == nil {
+		return c
+	}
+	out := *c
+	out.Session = nil
+	return &out
+}
+
+// keepSession takes what a node's session page told from an earlier observation.
+func keepSession(o *probes.NodeObservation, earlier probes.NodeObservation) {
+	o.Session, o.Label = earlier.Session, earlier.Label
+	o.Version = cmp.Or(o.Version, earlier.Version)
 }
 
 func justPages(c *probes.Cluster) *probes.Cluster {

@@ -208,14 +208,18 @@ func (w *Watcher) due() time.Duration {
 	return max(w.pace.Newcomers, w.pace.Status) * 9 / 10
 }
 
-// troubled reports whether something is wrong that only whole rounds see, or may
-// be. A certificate that expires next month is none of it.
+// troubled reports whether something is wrong that a whole round is needed to
+// see the end of, or may be.
 func (w *Watcher) troubled() bool {
 	return !w.ledger.Settled() || len(w.verdict.Doubts) > 0 ||
 		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool {
-			return f.Severity == checks.Critical || f.Severity == checks.Warning && checks.ThroughSessions(f.Code)
+			return f.Severity.AtLeast(checks.Warning) && !slices.Contains(byStatus, f.Code)
 		})
 }
+
+// byStatus are findings that the status tells, their end included. They may last
+// for weeks, and no session need be opened for them.
+var byStatus = []checks.Code{checks.CertificateExpiring, checks.ClockSkew, checks.SettingsSkew, checks.StartOrder}
 
 // misses is how many visits in a row may meet a node not at all before that is
 // odd. Chance would have it so more seldom than a whole round is worth; but where
