@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
@@ -122,7 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 1 at most",
+			"its schema is version 7, and this program knows 2 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -273,16 +275,23 @@ func TestMigrateKeepsACopy(t *testing.T) {
 	if _, err := os.Stat(backupPath(db.path, 1)); err == nil {
 		t.Error("there is a copy of an empty file")
 	}
-	dir := fstest.MapFS{"00002_more.sql": {Data: []byte("-- +goose Up\nALTER TABLE moves ADD COLUMN weather TEXT;\n")}}
-	first, err := fs.ReadFile(migrations(), "00001_history.sql")
+	sources, err := fs.Glob(migrations(), "*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir["00001_history.sql"] = &fstest.MapFile{Data: first}
+	next := int64(len(sources)) + 1
+	dir := fstest.MapFS{fmt.Sprintf("%05d_more.sql", next): {Data: []byte("-- +goose Up\nALTER TABLE moves ADD COLUMN weather TEXT;\n")}}
+	for _, name := range sources {
+		source, err := fs.ReadFile(migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir[name] = &fstest.MapFile{Data: source}
+	}
 	if err := migrate(t.Context(), db.writer, db.path, dir); err != nil {
 		t.Fatal(err)
 	}
-	copied, err := OpenReader(t.Context(), backupPath(db.path, 2))
+	copied, err := OpenReader(t.Context(), backupPath(db.path, next))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,12 +299,53 @@ func TestMigrateKeepsACopy(t *testing.T) {
 	if _, err := copied.Moves(t.Context(), "", checks.Span{}, 0); err != nil {
 		t.Errorf("reading the copy: %v", err)
 	}
-	info, err := os.Stat(backupPath(db.path, 2))
+	info, err := os.Stat(backupPath(db.path, next))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the copy is %v (%v), want mode 600", info, err)
 	}
 	if _, err := OpenReader(t.Context(), db.path); err == nil {
 		t.Error("a reader took a newer schema")
+	}
+}
+
+// TestMigrateKnowsWhoWasTold: a file of version 1 says it in the incidents alone.
+func TestMigrateKnowsWhoWasTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	old, err := openWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	first, err := fs.ReadFile(migrations(), "00001_history.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), old, path, fstest.MapFS{"00001_history.sql": &fstest.MapFile{Data: first}}); err != nil {
+		t.Fatal(err)
+	}
+	fired, untold := incident("fired"), incident("untold")
+	fired.Fired = noon.Add(1500 * time.Millisecond).In(time.FixedZone("", 8*3600))
+	for _, i := range []alerting.Incident{fired, untold} {
+		body, err := json.Marshal(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const insert = "INSERT INTO incidents (id, cluster, state, started, body) VALUES (?, 'shop', 'resolved', 0, ?)"
+		if _, err := old.ExecContext(t.Context(), insert, i.ID, string(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := opened(t, func(c *Config) { c.Path = path })
+	for id, want := range map[string]sql.NullInt64{
+		"fired": {Int64: noon.Add(time.Second).UnixMilli(), Valid: true}, "untold": {},
+	} {
+		var got sql.NullInt64
+		if err := db.pool.QueryRowContext(t.Context(), "SELECT fired FROM incidents WHERE id = ?", id).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: got %v and error %v, want %v", id, got, err, want)
+		}
 	}
 }
 

@@ -68,12 +68,17 @@ func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 	if err != nil {
 		return err
 	}
-	var ended any
-	if !i.Ended.IsZero() {
-		ended = i.Ended.UnixMilli()
-	}
-	_, err = tx.ExecContext(ctx, upsertIncident, i.ID, i.Cluster, string(i.State), i.Started.UnixMilli(), ended, string(body))
+	_, err = tx.ExecContext(ctx, upsertIncident,
+		i.ID, i.Cluster, string(i.State), i.Started.UnixMilli(), column(i.Fired), column(i.Ended), string(body))
 	return err
+}
+
+// column is a time as milliseconds since 1970, or NULL when it is zero.
+func column(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
 }
 
 // An IncidentQuery says which incidents are asked for. What is zero does not

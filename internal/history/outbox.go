@@ -23,7 +23,7 @@ func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
 		return err
 	}
 	at := n.At.UnixMilli()
-	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, at, string(body))
+	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, string(body))
 	return err
 }
 
@@ -36,9 +36,9 @@ func (db *DB) endClaims(ctx context.Context) error {
 	})
 }
 
-// Claim takes the oldest notice of a receiver that is due and waits for no
-// earlier one of its incident, for a lease beginning now; ok is false when there
-// is none. The notice knows its attempts, this one included, and the thread of
+// Claim takes the notice of a receiver that has been due for the longest, and
+// waits for no earlier one of its incident, for a lease beginning now; ok is false
+// when there is none. The notice knows its attempts, this one included, and the thread of
 // its incident.
 func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
 	// Most claims find nothing: looking first costs no fsync.
@@ -111,23 +111,58 @@ func (db *DB) Delivered(ctx context.Context, id string, receipt alerting.Receipt
 	return nil
 }
 
-// Retry lets a notice wait until at, and ends its claim.
+// Retry lets a notice wait until at, and with it those that wait for it, and ends
+// its claim.
 func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string) error {
-	return db.release(ctx, id, retryNotice, at.UnixMilli(), probes.Clean(reason, probes.MaxError), id)
+	due := at.UnixMilli()
+	return db.release(ctx, id, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, retryLater, due, due, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, retryNotice, due, probes.Clean(reason, probes.MaxError), id)
+		return err
+	})
 }
 
 // Bury gives a notice up: it becomes a dead letter, and later notices of its
 // incident wait for it no longer.
 func (db *DB) Bury(ctx context.Context, id, reason string) error {
-	return db.release(ctx, id, buryNotice, probes.Clean(reason, probes.MaxError), id)
-}
-
-func (db *DB) release(ctx context.Context, id, statement string, args ...any) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, statement, args...)
+	return db.release(ctx, id, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, buryNotice, probes.Clean(reason, probes.MaxError), id)
 		return err
 	})
-	if err != nil {
+}
+
+// SkipToEnd takes a notice out of the outbox, and those that wait for it, if the
+// last of them tells the end of the incident: that one alone stays. A notice that
+// is not the end of anything, or does not wait, changes nothing.
+func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error) {
+	err = db.release(ctx, id, func(tx *sql.Tx) error {
+		var last int64
+		var body []byte
+		err := tx.QueryRowContext(ctx, selectLast, id).Scan(&last, &body)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var n alerting.Notice
+		if err := json.Unmarshal(body, &n); err != nil {
+			return err
+		}
+		if n.ID == id || n.Kind != alerting.NoticeResolved {
+			return nil
+		}
+		skipped = true
+		_, err = tx.ExecContext(ctx, skipNotices, last, id)
+		return err
+	})
+	return skipped && err == nil, err
+}
+
+func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) error {
+	if err := db.durably(ctx, work); err != nil {
 		return fmt.Errorf("releasing notice %q: %w", id, err)
 	}
 	return nil

@@ -92,6 +92,19 @@ func TestClaim(t *testing.T) {
 			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {retry("a1", 5*time.Second), 4 * time.Second, ""}, {nil, 5 * time.Second, "a1"}},
 		},
+		"a retry lets the others pass": {
+			[]alerting.Notice{notice("a1", "ops", "a"), notice("b1", "ops", "b"), notice("c1", "ops", "c")},
+			[]step{{nil, 0, "a1"}, {retry("a1", time.Second), 2 * time.Second, "b1"}, {nil, 2 * time.Second, "c1"}, {nil, 2 * time.Second, "a1"}},
+		},
+		"what comes later of an incident waits with it": {
+			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]step{
+				{nil, 0, "a1"},
+				{retry("a1", time.Minute), 0, ""},
+				{func(db *DB) error { commit(t, db, notice("a2", "ops", "a")); return nil }, time.Minute, "a1"},
+				{deliver("a1"), time.Minute, "a2"},
+			},
+		},
 		"a dead letter lets its followers pass": {
 			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {bury("a1"), 0, "a2"}, {deliver("a2"), 0, ""}},
@@ -173,4 +186,107 @@ func TestDeadLetters(t *testing.T) {
 	if diff := cmp.Diff(want, got, kept); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
+}
+
+// TestSkipToEnd: the end alone stays of an incident that is over.
+func TestSkipToEnd(t *testing.T) {
+	kind := func(n alerting.Notice, kind alerting.NoticeKind) alerting.Notice { n.Kind = kind; return n }
+	first, news := notice("a1", "ops", "a"), kind(notice("a2", "ops", "a"), alerting.NoticeDeveloped)
+	end := kind(notice("a3", "ops", "a"), alerting.NoticeResolved)
+	others := []alerting.Notice{notice("b1", "ops", "b"), notice("a4", "pager", "a")}
+	for name, tt := range map[string]struct {
+		outbox  []alerting.Notice
+		skip    string
+		skipped bool
+		want    string // what is claimed next
+	}{
+		"it goes on":              {[]alerting.Notice{first, news}, "a1", false, "a1"},
+		"it is over":              {[]alerting.Notice{first, news, end}, "a1", true, "a3"},
+		"it is the end":           {[]alerting.Notice{end}, "a3", false, "a3"},
+		"there is no such one":    {[]alerting.Notice{first, end}, "z", false, "a1"},
+		"others' ends matter not": {[]alerting.Notice{first, kind(notice("b9", "ops", "b"), alerting.NoticeResolved)}, "a1", false, "a1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := opened(t)
+			commit(t, db, append(tt.outbox, others...)...)
+			skipped, err := db.SkipToEnd(t.Context(), tt.skip)
+			if err != nil || skipped != tt.skipped {
+				t.Errorf("got skipped %v and error %v, want %v", skipped, err, tt.skipped)
+			}
+			if got := claimed(t, db, "ops", noon); got.ID != tt.want {
+				t.Errorf("got %q, want %q", got.ID, tt.want)
+			}
+			if got := claimed(t, db, "pager", noon); got.ID != "a4" {
+				t.Errorf("got %q for another receiver, want %q", got.ID, "a4")
+			}
+		})
+	}
+	db := opened(t)
+	commit(t, db, first, news, end)
+	claimed(t, db, "ops", noon)
+	if _, err := db.SkipToEnd(t.Context(), "a1"); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, db, first, news)
+	if got, err := db.Pending(t.Context()); err != nil || got["ops"] != 1 {
+		t.Errorf("got %v waiting and error %v, want the end alone", got, err)
+	}
+}
+
+// TestWhatWaitsForLaterCostsNothing: however many notices wait while a receiver is
+// down, looking for one that is due reads none of them, and sorts nothing.
+func TestWhatWaitsForLaterCostsNothing(t *testing.T) {
+	db := opened(t)
+	for name, tt := range map[string]struct {
+		query string
+		args  []any
+		want  []string
+	}{
+		"a claim": {selectClaimable, []any{"ops", 0, 0}, []string{
+			"SEARCH n USING INDEX notices_waiting (receiver=? AND due<?)",
+			"CORRELATED SCALAR SUBQUERY 1",
+			"SEARCH p USING INDEX notices_of_incident (receiver=? AND incident=? AND seq<?)",
+		}},
+		"counting":     {countPending, nil, []string{"SCAN notices USING COVERING INDEX notices_waiting"}},
+		"dead letters": {selectDead, []any{10}, []string{"SCAN notices USING INDEX notices_dead"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, planOf(t, db, tt.query, tt.args...)); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+	commit(t, db, notice("a1", "ops", "a"), notice("a2", "ops", "a"))
+	claimed(t, db, "ops", noon)
+	if err := db.Retry(t.Context(), "a1", noon.Add(time.Minute), "503"); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, db, notice("a3", "ops", "a"))
+	var due int
+	const count = "SELECT COUNT(*) FROM notices WHERE due <= ?"
+	if err := db.pool.QueryRowContext(t.Context(), count, noon.UnixMilli()).Scan(&due); err != nil || due > 0 {
+		t.Errorf("got %d notices to look at and error %v, want none that waits for another", due, err)
+	}
+}
+
+// planOf is how SQLite goes about a query.
+func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
+	t.Helper()
+	rows, err := db.pool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
 }

@@ -228,7 +228,7 @@ func TestStepThen(t *testing.T) {
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
-	over.State, over.Ended = alerting.Resolved, noon
+	over.State, over.Fired, over.Ended = alerting.Resolved, noon, noon
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{
 		Incidents: []alerting.Incident{over, incident("open")}, Notices: []alerting.Notice{notice("waits", "ops", "open")},
 	}}); err != nil {
@@ -250,5 +250,42 @@ func TestForgetOld(t *testing.T) {
 	}
 	if got := claimed(t, db, "ops", noon); got.ID != "waits" {
 		t.Errorf("got %q, want the notice that waits", got.ID)
+	}
+}
+
+// TestUntoldIncidentsGiveWayFirst: a day after they went away, unless somebody was
+// told, or they are not over yet.
+func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
+	db := opened(t)
+	untold := incident("untold")
+	untold.State, untold.Ended = alerting.Resolved, noon
+	quiet := incident("quiet") // and may come back
+	quiet.State, quiet.Ended = alerting.Pending, noon
+	fired := incident("fired")
+	fired.State, fired.Fired, fired.Ended = alerting.Resolved, noon, noon
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{untold, quiet, fired}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  []string
+	}{
+		{23 * time.Hour, []string{"untold", "quiet", "fired"}},
+		{25 * time.Hour, []string{"quiet", "fired"}},
+	} {
+		if err := db.tidy(t.Context(), noon.Add(tt.after)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := db.Incidents(t.Context(), IncidentQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, i := range found {
+			got = append(got, i.ID)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("after %s (-want +got):\n%s", tt.after, diff)
+		}
 	}
 }

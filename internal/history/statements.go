@@ -80,9 +80,9 @@ const (
 
 // Incidents and the outbox.
 const (
-	upsertIncident = `INSERT INTO incidents (id, cluster, state, started, ended, body) VALUES (?, ?, ?, ?, ?, ?)
+	upsertIncident = `INSERT INTO incidents (id, cluster, state, started, fired, ended, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (id) DO UPDATE SET cluster = excluded.cluster, state = excluded.state, started = excluded.started,
-	ended = excluded.ended, body = excluded.body`
+	fired = excluded.fired, ended = excluded.ended, body = excluded.body`
 	selectIncident      = `SELECT body FROM incidents WHERE id = ?`
 	selectOpenIncidents = `SELECT body FROM incidents WHERE state <> 'resolved' ORDER BY started, id`
 	// An incident counts to every span that it was open in; the newest first.
@@ -90,14 +90,20 @@ const (
 	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR cluster = ?) AND (? = '' OR state = ?)
 	ORDER BY started DESC, id DESC LIMIT ?`
 
+	// insertNotice is due when the one before it of its incident is, or now. While a
+	// receiver is down most notices wait for one before them; none of those is
+	// looked at before that one is due again.
 	insertNotice = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
-	VALUES (?, ?, ?, 'pending', ?, ?, 0, 0, '', ?) ON CONFLICT (id) DO NOTHING`
-	// selectClaimable is the oldest one that is due, that nobody holds, and that no
-	// earlier one of the same incident is still waiting before.
+	VALUES (?, ?, ?, 'pending', ?, COALESCE(
+		(SELECT MAX(due) FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending'), ?), 0, 0, '', ?)
+	ON CONFLICT (id) DO NOTHING`
+	// selectClaimable is the one that has been due for the longest, so that those
+	// that fail let others pass, of those that nobody holds, and that no earlier one
+	// of the same incident is still waiting before.
 	selectClaimable = `SELECT n.seq FROM notices n
 	WHERE n.state = 'pending' AND n.receiver = ? AND n.due <= ? AND n.leased <= ? AND NOT EXISTS (
 		SELECT 1 FROM notices p WHERE p.state = 'pending' AND p.receiver = n.receiver AND p.incident = n.incident AND p.seq < n.seq)
-	ORDER BY n.seq LIMIT 1`
+	ORDER BY n.due, n.seq LIMIT 1`
 	claimNotice = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
 	RETURNING attempts, body`
 	selectThread   = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
@@ -106,8 +112,18 @@ const (
 	RETURNING receiver, incident`
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)
 	ON CONFLICT (receiver, incident) DO UPDATE SET thread = excluded.thread, at = excluded.at`
-	retryNotice  = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
-	buryNotice   = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	retryNotice = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	// retryLater is for those that wait for the one that is tried again.
+	retryLater = `UPDATE notices SET due = ? WHERE state = 'pending' AND due < ?
+	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ? AND state = 'pending')`
+	buryNotice = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	// selectLast is the last notice that waits of the incident, and for the receiver,
+	// of one that does.
+	selectLast = `SELECT l.seq, l.body FROM notices n
+	JOIN notices l ON l.receiver = n.receiver AND l.incident = n.incident AND l.state = 'pending'
+	WHERE n.id = ? AND n.state = 'pending' ORDER BY l.seq DESC LIMIT 1`
+	skipNotices = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
+	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ?)`
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
 )
@@ -129,6 +145,11 @@ const (
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
 )
+
+// forgetUntold deletes incidents that ended before a time, and that nobody was
+// told of: they went away before that.
+const forgetUntold = `DELETE FROM incidents WHERE id IN (
+	SELECT id FROM incidents WHERE fired IS NULL AND ended < ? AND state = 'resolved' LIMIT 100)`
 
 // forget deletes what is older than a time, a bounded number of rows at once.
 // What is still open, and what has not been told, is kept however old it is.

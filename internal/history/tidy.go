@@ -68,7 +68,7 @@ func (db *DB) tidy(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if now.Sub(db.forgot).Abs() >= forgetEvery {
-		if err := db.forgetOld(ctx, now.Add(-db.config.Retention).UnixMilli()); err != nil {
+		if err := db.forgetOld(ctx, now); err != nil {
 			return err
 		}
 		db.forgot = now
@@ -118,20 +118,34 @@ func (t *target) updated(ctx context.Context, tx *sql.Tx, err error) error {
 	return t.update(ctx, tx)
 }
 
-// forgetOld deletes what happened before a time, and is over.
-func (db *DB) forgetOld(ctx context.Context, before int64) error {
+// untoldFor is how long incidents are kept that went away before anybody was
+// told: there may be hundreds a day, and they should not take the room of others.
+const untoldFor = 24 * time.Hour
+
+// forgetOld deletes what is over and past its time.
+func (db *DB) forgetOld(ctx context.Context, now time.Time) error {
+	if err := db.forgetBefore(ctx, forgetUntold, now.Add(-untoldFor)); err != nil {
+		return err
+	}
 	for _, statement := range forget {
-		for more := true; more; {
-			result, err := db.writer.ExecContext(ctx, statement, before)
-			if err != nil {
-				return fmt.Errorf("deleting what is past its retention: %w", err)
-			}
-			n, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
-			more = n > 0
+		if err := db.forgetBefore(ctx, statement, now.Add(-db.config.Retention)); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (db *DB) forgetBefore(ctx context.Context, statement string, before time.Time) error {
+	for more := true; more; {
+		result, err := db.writer.ExecContext(ctx, statement, before.UnixMilli())
+		if err != nil {
+			return fmt.Errorf("deleting what is past its retention: %w", err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		more = n > 0
 	}
 	return nil
 }
