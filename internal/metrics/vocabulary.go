@@ -76,6 +76,9 @@ func (v *vocabulary) forget(cluster string) {
 // panics; without control characters, which the text format passes on to
 // whatever terminal shows it.
 func label(s string) string {
+	if plain(s) {
+		return s
+	}
 	var b strings.Builder
 	left := maxLabel
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -88,4 +91,14 @@ func label(s string) string {
 		b.WriteRune(r)
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// plain reports whether s is fit as it is, as nearly all are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= maxLabel
 }
