@@ -50,6 +50,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.inside() {
 		s.config.Logger.Error("answering a request", "path", r.URL.Path, "err", err)
 	}
+	p.advise(w.Header())
 	s.json(w, r, "application/problem+json", p.Status, p)
 }
 

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
@@ -47,14 +46,6 @@ func (s *Server) probeCluster(r *http.Request) (answer, error) {
 
 // probe takes a round of the cluster that r names.
 func (s *Server) probe(r *http.Request) error {
-	p, err := s.picture(r.PathValue("name"))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), probeNow)
-	defer cancel()
-	if err := s.config.Prober.Probe(ctx, p.Cluster.Name); err != nil {
-		return fmt.Errorf("probing %q: %w", p.Cluster.Name, err)
-	}
-	return nil
+	_, err := s.round(r.Context(), r.PathValue("name"))
+	return err
 }

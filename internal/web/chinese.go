@@ -44,6 +44,7 @@ var inChinese = map[string]string{
 	"Forbidden":                "禁止访问",
 	"Internal Server Error":    "内部错误",
 	"Gateway Timeout":          "超时",
+	"Service Unavailable":      "暂不可用",
 	"Request Entity Too Large": "请求过大",
 
 	// Headings.

@@ -24,7 +24,7 @@ func (s *Server) form(do form) http.Handler {
 		to, err := do(r)
 		if err != nil {
 			p := s.newPage(r)
-			s.render(w, r, s.pageOf(r, p, err), p)
+			s.render(w, r, s.pageOf(w, r, p, err), p)
 			return
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)

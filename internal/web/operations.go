@@ -32,7 +32,7 @@ func (s *Server) reload(r *http.Request) (answer, error) {
 	return answer{}, nil
 }
 
-// probeNow bounds a round that somebody waits for.
+// probeNow bounds a round that somebody waits for: waiting for it, too.
 const probeNow = time.Minute
 
 // export probes a cluster and answers with the metrics of that round, as
@@ -46,7 +46,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTime(r))
 	defer cancel()
-	metrics, err := s.config.Exporter.Export(ctx, cluster)
+	metrics, err := s.round(ctx, cluster)
 	if err != nil {
 		s.refuse(w, r, err)
 		return

@@ -40,8 +40,17 @@ func TestOperations(t *testing.T) {
 	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || decoded[wireCluster](t, got).Name != "shop" {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}
-	if diff := cmp.Diff([]string{"shop"}, w.probed); diff != "" {
+	if diff := cmp.Diff([]string{"shop", "shop"}, w.probed); diff != "" {
 		t.Errorf("probed (-want +got):\n%s", diff)
+	}
+}
+
+// TestProbeWithoutExporter: a Prober is enough for those who want no metrics.
+func TestProbeWithoutExporter(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	s := w.server(t, func(c *Config) { c.Exporter = nil })
+	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || len(w.asked()) != 1 {
+		t.Errorf("got %d %s after %d rounds", got.Code, got.Body, len(w.asked()))
 	}
 }
 

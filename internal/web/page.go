@@ -36,7 +36,7 @@ func (s *Server) page(fill pager) http.Handler {
 		p := s.newPage(r)
 		status := http.StatusOK
 		if err := fill(r, p); err != nil {
-			status = s.pageOf(r, p, err)
+			status = s.pageOf(w, r, p, err)
 		}
 		rememberLanguage(w, r)
 		s.render(w, r, status, p)
@@ -72,8 +72,9 @@ func linkIn(r *http.Request, language string) string {
 }
 
 // pageOf makes p the page of an error, and returns its status.
-func (s *Server) pageOf(r *http.Request, p *page, err error) int {
+func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err error) int {
 	problem := problemOf(err)
+	problem.advise(w.Header())
 	if problem.inside() {
 		s.config.Logger.Error("showing a page", "path", r.URL.Path, "err", err)
 	}

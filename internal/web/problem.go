@@ -45,6 +45,8 @@ func problemOf(err error) *problem {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return refuse(http.StatusNotFound, "%v", err)
+	case errors.Is(err, context.Canceled):
+		return refuse(http.StatusServiceUnavailable, "it was given up before its answer")
 	case errors.Is(err, context.DeadlineExceeded):
 		return refuse(http.StatusGatewayTimeout, "it took too long; the work may still be going on")
 	default:
@@ -53,4 +55,13 @@ func problemOf(err error) *problem {
 }
 
 // inside reports whether a problem is stickwatch's own, and belongs in the log.
-func (p *problem) inside() bool { return p.Status >= http.StatusInternalServerError }
+func (p *problem) inside() bool {
+	return p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable
+}
+
+// advise tells programs when it is worth asking again.
+func (p *problem) advise(h http.Header) {
+	if p.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+}

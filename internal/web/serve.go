@@ -23,9 +23,9 @@ const (
 	shutdownTime = 10 * time.Second
 )
 
-// Serve answers at listeners until ctx ends, then ends its streams, lets the
-// requests under way finish for up to ten seconds, and returns nil. Any other
-// end is an error, and ends all listeners.
+// Serve answers at listeners until ctx ends, then ends its streams and the rounds
+// that requests wait for, lets all other requests under way finish for up to ten
+// seconds, and returns nil. Any other end is an error, and ends all listeners.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -56,8 +56,9 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}
 	server.RegisterOnShutdown(s.config.Live.Close)
+	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
-	unregister := context.AfterFunc(ctx, func() { down <- shutDown(ctx, server) })
+	unregister := context.AfterFunc(ctx, func() { down <- s.shutDown(ctx, server) })
 	err := toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
 	if unregister() || !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
@@ -68,11 +69,15 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-func shutDown(ctx context.Context, server *http.Server) error {
+// shutDown ends a server. Whoever takes longer than there is time for is cut off:
+// that is nothing that went wrong here.
+func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(err, server.Close())
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.config.Logger.Warn("requests under way are cut off", "after", shutdownTime)
+		return server.Close()
 	}
-	return nil
+	return err
 }

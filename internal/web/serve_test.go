@@ -2,13 +2,18 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 )
 
 // running serves a world at a free port until the test, or the function that is
@@ -65,6 +70,88 @@ func TestServeEndsStreams(t *testing.T) {
 		t.Error("it still answers after its end")
 	}
 }
+
+// TestServeEndsRounds: nodes that do not answer do not hold up the end.
+func TestServeEndsRounds(t *testing.T) {
+	e := &slowExporter{began: make(chan struct{})}
+	address, end := running(t, newWorld(calm("shop", 2)), func(c *Config) { c.Exporter = e })
+	status := make(chan int, 1)
+	go func() {
+		r, err := http.Get(address + "/probe?cluster=shop")
+		if err != nil {
+			t.Error(err)
+			status <- 0
+			return
+		}
+		r.Body.Close()
+		status <- r.StatusCode
+	}()
+	<-e.began
+	if err := end(); err != nil {
+		t.Errorf("ending: %v", err)
+	}
+	if got := <-status; got != http.StatusServiceUnavailable {
+		t.Errorf("got status %d, want 503", got)
+	}
+}
+
+// TestServeCutsOff who takes too long to end, which is no failure of its own.
+func TestServeCutsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, given := make(chan struct{}), make(chan struct{})
+		var log bytes.Buffer
+		s := newWorld(calm("shop", 2)).server(t, func(c *Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			c.Metrics = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				close(began)
+				<-r.Context().Done()
+				close(given)
+			})
+		})
+		here, there := net.Pipe()
+		defer here.Close()
+		l := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+		l.conns <- there
+		ctx, end := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(ctx, l) }()
+		if _, err := io.WriteString(here, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-began
+		end()
+		if err := <-done; err != nil {
+			t.Errorf("got %v", err)
+		}
+		<-given
+		if !strings.Contains(log.String(), "requests under way are cut off") {
+			t.Errorf("got log %q", log.String())
+		}
+	})
+}
+
+// A pipeListener has connections in memory.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 // TestServeAsksForPasswords as the web configuration says.
 func TestServeAsksForPasswords(t *testing.T) {

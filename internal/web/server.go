@@ -15,6 +15,7 @@ type Server struct {
 	config  Config
 	access  access
 	memory  *memory
+	rounds  *rounds
 	manner  atomic.Pointer[manner]
 	handler http.Handler
 }
@@ -28,6 +29,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, access: access{file: c.WebConfigFile}}
 	s.Speak(c.Language, c.Location)
 	s.memory = newMemory(c)
+	s.rounds = newRounds(c.takeRound)
 	s.handler = s.guard(s.routes())
 	return s, nil
 }

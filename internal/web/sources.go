@@ -32,12 +32,13 @@ type Pictures interface {
 }
 
 // A Prober takes a round now and remembers it, so that Pictures knows it when
-// Probe returns. Calls for a cluster that is being probed may share one round.
+// Probe returns. It is not asked twice at a time for a cluster.
 type Prober interface {
 	Probe(ctx context.Context, cluster string) error
 }
 
-// An Exporter takes a round now and returns what answers with its metrics.
+// An Exporter does what a Prober does, in its place, and returns what answers with
+// the metrics of the round, to any number of requests.
 type Exporter interface {
 	Export(ctx context.Context, cluster string) (http.Handler, error)
 }

@@ -83,9 +83,12 @@ func (w *world) Probe(_ context.Context, cluster string) error {
 	return nil
 }
 
-func (w *world) Export(_ context.Context, cluster string) (http.Handler, error) {
+func (w *world) Export(ctx context.Context, cluster string) (http.Handler, error) {
 	if w.scene(cluster) == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, ErrNotFound)
+	}
+	if err := w.Probe(ctx, cluster); err != nil {
+		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "stickwatch_balancer_up{cluster=%q} 1\n", cluster)

@@ -1,0 +1,115 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"sync"
+)
+
+// maxWaiting bounds who waits for a round of one cluster.
+const maxWaiting = 16
+
+// rounds lets everybody who wants a round of a cluster now wait for the one that
+// is being taken: nodes are not asked more often because more people ask, and GET
+// /probe is open to whoever may read. A round goes on when those who wanted it
+// have left, so that there is never a second one beside it.
+type rounds struct {
+	take   func(ctx context.Context, cluster string) (http.Handler, error)
+	ending context.Context // ends with close, and so do the rounds under way
+	close  context.CancelFunc
+
+	mu    sync.Mutex
+	taken map[string]*round // under way, by cluster
+}
+
+// A round is being taken, or was.
+type round struct {
+	done    chan struct{} // closed at its end, after metrics and err are set
+	metrics http.Handler
+	err     error
+
+	waiting int // under rounds.mu
+}
+
+// newRounds returns rounds that a function takes. It returns what answers with
+// the metrics of its round.
+func newRounds(take func(context.Context, string) (http.Handler, error)) *rounds {
+	r := &rounds{take: take, taken: map[string]*round{}}
+	r.ending, r.close = context.WithCancel(context.Background())
+	return r
+}
+
+// wait waits for a round of a cluster, until ctx or rounds end.
+func (r *rounds) wait(ctx context.Context, cluster string) (http.Handler, error) {
+	one, err := r.join(cluster)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave(one)
+	select {
+	case <-one.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.ending.Done():
+	}
+	if r.ending.Err() != nil {
+		return nil, errEnding()
+	}
+	return one.metrics, one.err
+}
+
+// join returns the round that is being taken of a cluster, or begins one.
+func (r *rounds) join(cluster string) (*round, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending.Err() != nil {
+		return nil, errEnding()
+	}
+	one, ok := r.taken[cluster]
+	if !ok {
+		one = &round{done: make(chan struct{})}
+		r.taken[cluster] = one
+		go r.run(one, cluster)
+	}
+	if one.waiting == maxWaiting {
+		return nil, refuse(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
+	}
+	one.waiting++
+	return one, nil
+}
+
+func (r *rounds) leave(one *round) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one.waiting--
+}
+
+func (r *rounds) run(one *round, cluster string) {
+	ctx, cancel := context.WithTimeout(r.ending, probeNow)
+	defer cancel()
+	one.metrics, one.err = r.take(ctx, cluster)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.taken, cluster)
+	close(one.done)
+}
+
+func errEnding() error { return refuse(http.StatusServiceUnavailable, "stickwatch is ending") }
+
+// takeRound takes a round with whoever there is for it. An Exporter takes the
+// same rounds as a Prober.
+func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, error) {
+	if c.Exporter != nil {
+		return c.Exporter.Export(ctx, cluster)
+	}
+	return nil, c.Prober.Probe(ctx, cluster)
+}
+
+// round waits for a round of a cluster, and returns what answers with its metrics.
+func (s *Server) round(ctx context.Context, cluster string) (http.Handler, error) {
+	p, err := s.picture(cluster)
+	if err != nil {
+		return nil, err
+	}
+	return s.rounds.wait(ctx, p.Cluster.Name)
+}
