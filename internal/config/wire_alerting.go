@@ -8,7 +8,7 @@ type wireAlerting struct {
 	ExternalURL string `yaml:"external_url"`
 	// The dashboard of a cluster in Grafana, such as https://grafana.example/d/stickwatch-cluster, for links in messages.
 	GrafanaURL string `yaml:"grafana_url"`
-	// Time zone of times in messages, such as Asia/Shanghai. Default UTC.
+	// Time zone of times in messages and on the page, such as Asia/Shanghai. Default UTC.
 	Timezone string `yaml:"timezone"`
 	// Where messages can go.
 	Receivers []wireReceiver `yaml:"receivers"`

@@ -48,6 +48,7 @@ type Daemon struct {
 	reloading sync.Mutex // one at a time, and none any more at the end; guards closed
 	closed    bool
 	watch     atomic.Pointer[watch]
+	wasReady  atomic.Bool
 	leaving   sync.WaitGroup // watchers that are being closed
 }
 

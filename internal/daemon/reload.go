@@ -88,17 +88,22 @@ func fixed(old, cfg *config.Config) error {
 }
 
 // succeed is the watch of a new configuration, with the watchers of the old one
-// where it says the same. A cluster that has changed keeps what stands.
+// where it says the same. A cluster that has changed keeps what stands, and its
+// picture until there is a new one.
 func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
 	next := &watch{config: cfg}
 	for _, c := range cfg.Clusters {
 		one := old.of(c.Name)
 		if one == nil || !cfg.SameCluster(c.Name, old.config) {
+			before := one
 			var standing []checks.Standing
-			if one != nil {
-				standing = one.Picture().Standing
+			if before != nil {
+				standing = before.Picture().Standing
 			}
 			one = d.newWatcher(cfg, c, standing)
+			if before != nil {
+				one.Inherit(before.Picture())
+			}
 		}
 		next.watchers = append(next.watchers, one)
 	}

@@ -235,3 +235,26 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 		t.Errorf("got error %v of a watch that is over, want ErrNotFound", err)
 	}
 }
+
+// TestPictureOutlivesReload: a cluster that has changed shows what was known of
+// it until its first round, and a new one makes nobody think that the daemon is
+// not ready.
+func TestPictureOutlivesReload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	before := d.Pictures()[0]
+	r.write(strings.Replace(r.file("shop", "second"), "canary: 1s", "canary: 2s", 1))
+	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	after := d.Pictures()[0]
+	if after.Report.Started.Before(before.Report.Started) || !after.Since.Equal(before.Since) {
+		t.Errorf("got a picture of %s, since %s; want that of %s, since %s",
+			after.Report.Started, after.Since, before.Report.Started, before.Since)
+	}
+	if status, body := d.ask(t, http.MethodGet, "/-/ready", ""); status != http.StatusOK {
+		t.Errorf("got %d %s", status, body)
+	}
+}

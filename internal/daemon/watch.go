@@ -55,11 +55,15 @@ func jobKey(c *probes.Cluster, part monitor.Part) string { return string(part) +
 
 // ready tells why there is no whole picture yet.
 func (d *Daemon) ready() error {
+	if d.wasReady.Load() {
+		return nil // a cluster that a reload adds takes nothing away
+	}
 	for _, one := range d.watch.Load().watchers {
 		if one.Picture().Report.Started.IsZero() {
 			return fmt.Errorf("the first round of %q is not done", one.Cluster().Name)
 		}
 	}
+	d.wasReady.Store(true)
 	return nil
 }
 

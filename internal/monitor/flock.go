@@ -61,9 +61,8 @@ func (f *flock) comeBack(ctx context.Context) {
 	})
 }
 
-// visit lets every canary return once, and reports whether an answer is not
-// what the last report leads to expect.
-func (f *flock) visit(ctx context.Context, last checks.Report, misses patience, o Observer) (odd bool) {
+// visit lets every canary return once.
+func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
 	answers := make(map[*bird]probes.Exchange)
 	var mu sync.Mutex
 	f.each(func(b *bird) {
@@ -72,9 +71,12 @@ func (f *flock) visit(ctx context.Context, last checks.Report, misses patience, 
 		defer mu.Unlock()
 		answers[b] = ex
 	})
-	if ctx.Err() != nil {
-		return false
-	}
+	return answers
+}
+
+// hear tells what the canaries were answered, and reports whether some of that
+// is not what the last report leads to expect.
+func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, misses patience, o Observer) (odd bool) {
 	for _, b := range f.birds {
 		ex := answers[b]
 		f.probed(b, last.Cluster, ex, o)
@@ -127,9 +129,6 @@ func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report, m
 			odd = odd || f.unseen[n.Node] >= misses(n.Node, len(f.birds))
 		}
 	}
-	if odd {
-		clear(f.unseen)
-	}
 	return odd
 }
 
@@ -137,6 +136,7 @@ func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report, m
 // of age, and keeps of the fresh ones those whose perch is free. At most one a
 // round goes because of its age: a flock opened at once is renewed in turns.
 func (f *flock) settle(who checks.Identity, fresh []*probes.Canary, age time.Duration) {
+	clear(f.unseen) // what they have not met, newcomers have looked for
 	renewed := false
 	f.birds = slices.DeleteFunc(f.birds, func(b *bird) bool {
 		if !b.Settle() {

@@ -36,8 +36,8 @@ type Watcher struct {
 	last     checks.Round  // as it was judged last
 	verdict  checks.Report // of it
 	since    time.Time     // of its verdict
-	whole    time.Time     // when the last whole round began; zero: there was none
-	patience time.Duration // before a sign of trouble takes another round
+	whole    time.Time     // when the last whole round ended; zero: there was none
+	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
 
 	picture atomic.Pointer[Picture]
 }
@@ -114,6 +114,14 @@ func (w *Watcher) Cluster() *probes.Cluster { return w.cluster }
 // Picture is what is known now.
 func (w *Watcher) Picture() Picture { return *w.picture.Load() }
 
+// Inherit shows the picture of a watch before this one until there is one of its
+// own. It is called before anything else is.
+func (w *Watcher) Inherit(p Picture) {
+	p.Cluster = w.cluster
+	w.since, w.verdict.Verdict = p.Since, p.Report.Verdict
+	w.picture.Store(&p)
+}
+
 // Retire ends the watch without waiting for what is under way: that tells nobody
 // anything any more, and what is asked for afterwards is not done.
 func (w *Watcher) Retire() { w.retired.Store(true) }
@@ -132,10 +140,10 @@ var ErrRetired = errors.New("the watch is over")
 // Probe takes a whole round now. Its error is that ctx ended before, or that the
 // watch did.
 func (w *Watcher) Probe(ctx context.Context) error {
-	if !w.alone(ctx, func() { w.takeWhole(ctx) }) {
+	if !w.alone(ctx, func() { w.takeWhole(ctx) }) || w.over(ctx) {
 		return cmp.Or(ctx.Err(), ErrRetired)
 	}
-	return ctx.Err()
+	return nil
 }
 
 // Visit lets every canary come back. What looks odd takes a whole round.
@@ -144,9 +152,16 @@ func (w *Watcher) Visit(ctx context.Context) {
 		if w.whole.IsZero() {
 			return // nobody is known yet
 		}
-		odd := w.flock.visit(ctx, w.verdict, w.misses, w.observer)
+		answers := w.flock.visit(ctx)
+		if w.over(ctx) {
+			return
+		}
+		odd := w.flock.hear(answers, w.verdict, w.misses, w.observer)
 		switch waited := time.Since(w.whole); {
-		case !w.ledger.Settled(), odd && waited >= w.patience:
+		case !w.ledger.Settled():
+			w.takeWhole(ctx)
+		case odd && waited >= w.patience:
+			w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
 			w.takeWhole(ctx)
 		}
 	})
@@ -157,6 +172,9 @@ func (w *Watcher) Visit(ctx context.Context) {
 func (w *Watcher) Refresh(ctx context.Context, part Part) {
 	w.alone(ctx, func() {
 		if w.whole.IsZero() || (part == Status && time.Since(w.whole) >= w.due()) {
+			if !w.troubled() {
+				w.patience = 0 // nothing odd has taken one for long
+			}
 			w.takeWhole(ctx)
 			return
 		}
@@ -254,7 +272,6 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	w.flock.tell(r, w.observer)
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
 	changes := w.conclude(r, report, true)
-	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
 	if len(changes) > 0 {
 		w.patience = 0
 	}
