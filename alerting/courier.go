@@ -16,6 +16,7 @@ type courier struct {
 	pause    *pause
 	logger   *slog.Logger
 	wake     chan struct{}
+	lament   lament
 }
 
 // run delivers what is due, until more ends. ctx, which ends then or later, is
@@ -28,7 +29,7 @@ func (c *courier) run(ctx, more context.Context) {
 		case ctx.Err() != nil && !ok:
 		case err != nil:
 			failures++
-			pause := backoffBound(failures)
+			pause := backoffBound(failures, mostBackoff)
 			c.logger.Error("looking into the outbox", "err", err, "again_in", pause)
 			sleep(more, pause)
 		case ok:
@@ -54,7 +55,12 @@ func (c *courier) lease() time.Duration {
 // the receiver asked for.
 func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
 	receipt, result, err := c.attempt(ctx, n)
+	if result == skipped {
+		c.logger.Info("notice is not sent: the end of its incident is told in its place", "notice", n.ID)
+		return 0
+	}
 	if err == nil {
+		c.pause.answered()
 		c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Delivered(ctx, n.ID, receipt) })
 		c.config.Observe(c.receiver, result)
 		c.logger.Debug("notice delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
@@ -63,6 +69,11 @@ func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
 	v := judge(n, time.Now(), err)
 	if ctx.Err() != nil && !v.bury {
 		v = verdict{} // it was cut off: the next to run tries again at once
+	}
+	if v.ill {
+		c.pause.failed()
+	} else if ctx.Err() == nil {
+		c.pause.answered()
 	}
 	reason := err.Error()
 	if v.bury {
@@ -74,7 +85,9 @@ func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
 	at := time.Now().Add(v.wait)
 	c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Retry(ctx, n.ID, at, reason) })
 	c.config.Observe(c.receiver, Retried)
-	c.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", v.wait, "err", err)
+	if unsaid, ok := c.lament.may(time.Now()); ok {
+		c.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", v.wait, "unsaid", unsaid, "err", err)
+	}
 	time.AfterFunc(v.wait, c.rouse)
 	return v.pause
 }
@@ -93,10 +106,23 @@ func (c *courier) attempt(ctx context.Context, n Notice) (Receipt, Result, error
 			return receipt, Found, nil
 		}
 	}
+	if n.Kind == NoticeFired && time.Since(n.At) > staleFired && c.skip(ctx, n) {
+		return Receipt{}, skipped, nil
+	}
 	ctx, cancel = context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	receipt, err := c.notifier.Notify(ctx, n)
 	return receipt, Delivered, err
+}
+
+// skip reports whether a notice, and what waits for it, gave way to the end of its
+// incident.
+func (c *courier) skip(ctx context.Context, n Notice) bool {
+	skipped, err := c.config.Outbox.SkipToEnd(ctx, n.ID)
+	if err != nil {
+		c.logger.Error("looking for the end of an incident", "notice", n.ID, "err", err)
+	}
+	return skipped
 }
 
 // find asks whether an earlier attempt arrived. That it cannot be told is no
@@ -128,7 +154,7 @@ func (c *courier) record(ctx context.Context, write func(context.Context) error)
 		if err == nil {
 			return
 		}
-		pause := backoffBound(failures)
+		pause := backoffBound(failures, mostBackoff)
 		c.logger.Error("writing down a delivery", "err", err, "again_in", pause)
 		if ctx.Err() != nil {
 			return

@@ -41,6 +41,7 @@ const (
 	Found     Result = "found"   // an earlier attempt had delivered it
 	Retried   Result = "retried" // it is tried again later
 	Buried    Result = "buried"  // it was given up: a dead letter
+	skipped   Result = "skipped" // nothing was sent: no attempt, and not counted
 )
 
 // NewDispatcher makes a Dispatcher. Nothing happens before Run.

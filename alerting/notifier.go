@@ -32,14 +32,17 @@ func (Gone) Notify(context.Context, Notice) (Receipt, error) {
 
 // An Outbox keeps notices until they are delivered, over restarts.
 type Outbox interface {
-	// Claim lends the oldest notice of a receiver that is due at now and whose
-	// predecessors of the same incident are done, until now+lease. It counts an
-	// attempt, and fills in the thread that an earlier receipt told.
+	// Claim lends the notice of a receiver that has been due at now for the longest,
+	// and whose predecessors of the same incident are done, until now+lease. It
+	// counts an attempt, and fills in the thread that an earlier receipt told.
 	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n Notice, ok bool, err error)
 	// Delivered ends a notice that has arrived.
 	Delivered(ctx context.Context, id string, r Receipt) error
 	// Retry gives a notice back until at.
 	Retry(ctx context.Context, id string, at time.Time, reason string) error
+	// SkipToEnd ends a notice, and those that wait for it, but for the last, if that
+	// is the Resolved one of their incident; else it changes nothing.
+	SkipToEnd(ctx context.Context, id string) (skipped bool, err error)
 	// Bury ends a notice that will not arrive: a dead letter, kept to be seen.
 	Bury(ctx context.Context, id string, reason string) error
 }

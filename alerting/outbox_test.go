@@ -33,6 +33,8 @@ const (
 	waiting letterState = "waiting"
 	arrived letterState = "arrived"
 	dead    letterState = "dead"
+
+	passedOver letterState = "passed over"
 )
 
 var _ Outbox = (*memory)(nil)
@@ -62,21 +64,24 @@ func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease 
 		return Notice{}, false, err
 	}
 	begun := make(map[string]bool) // incidents of which an earlier notice waits
+	var first *letter
 	for _, l := range m.letters {
-		if l.notice.Receiver != receiver || l.state != waiting {
+		if l.notice.Receiver != receiver || l.state != waiting || begun[l.notice.Incident.ID] {
 			continue
 		}
-		if begun[l.notice.Incident.ID] || now.Before(l.due) || now.Before(l.leased) {
-			begun[l.notice.Incident.ID] = true
-			continue
+		begun[l.notice.Incident.ID] = true
+		if !now.Before(l.due) && !now.Before(l.leased) && (first == nil || l.due.Before(first.due)) {
+			first = l
 		}
-		l.attempts++
-		l.leased = now.Add(lease)
-		n := l.notice
-		n.Attempts, n.Thread = l.attempts, m.thread(n)
-		return n, true, nil
 	}
-	return Notice{}, false, nil
+	if first == nil {
+		return Notice{}, false, nil
+	}
+	first.attempts++
+	first.leased = now.Add(lease)
+	n := first.notice
+	n.Attempts, n.Thread = first.attempts, m.thread(n)
+	return n, true, nil
 }
 
 // thread is where the receiver keeps the incident.
@@ -96,6 +101,25 @@ func (m *memory) Delivered(_ context.Context, id string, r Receipt) error {
 
 func (m *memory) Retry(_ context.Context, id string, at time.Time, reason string) error {
 	return m.change(id, func(l *letter) { l.due, l.leased, l.reasons = at, time.Time{}, append(l.reasons, reason) })
+}
+
+func (m *memory) SkipToEnd(_ context.Context, id string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(); err != nil {
+		return false, err
+	}
+	of := m.find(id).notice
+	waits := func(l *letter) bool {
+		return l.state == waiting && l.notice.Receiver == of.Receiver && l.notice.Incident.ID == of.Incident.ID
+	}
+	end := slices.IndexFunc(m.letters, func(l *letter) bool { return waits(l) && l.notice.Kind == NoticeResolved })
+	for _, l := range m.letters[:max(end, 0)] {
+		if waits(l) {
+			l.state = passedOver
+		}
+	}
+	return end >= 0, nil
 }
 
 func (m *memory) Bury(_ context.Context, id, reason string) error {

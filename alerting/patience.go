@@ -16,11 +16,17 @@ const (
 	patienceForFrame = 72 * time.Hour
 )
 
+// staleFired is from when on a Fired notice is not sent any more if the incident is
+// over meanwhile: after a night in which a receiver was down, the end alone tells
+// it all, in half as many messages.
+const staleFired = time.Hour
+
 // The bounds of waiting for the next attempt.
 const (
 	firstBackoff = time.Second
-	mostBackoff  = 5 * time.Minute
-	mostAfter    = time.Hour // a receiver may ask for less
+	mostBackoff  = 5 * time.Minute // of a notice
+	mostIll      = time.Minute     // of a receiver: who is well again should not be kept waiting
+	mostAfter    = time.Hour       // a receiver may ask for less
 )
 
 // A verdict is what to do about a failed attempt.
@@ -28,6 +34,7 @@ type verdict struct {
 	bury  bool
 	wait  time.Duration // until the next attempt
 	pause time.Duration // in which nothing is sent to the receiver, because it asked for that
+	ill   bool          // the receiver cannot be reached, or is in trouble: the next notice would fare no better
 }
 
 // judge decides about a notice whose latest attempt failed.
@@ -35,31 +42,43 @@ func judge(n Notice, now time.Time, err error) verdict {
 	if _, ok := errors.AsType[Permanent](err); ok {
 		return verdict{bury: true}
 	}
+	r, ok := errors.AsType[Retriable](err)
+	asked := ok && r.After > 0
 	longest := patience
 	if n.Kind == NoticeFired || n.Kind == NoticeResolved {
 		longest = patienceForFrame
 	}
 	if now.Sub(n.At) >= longest {
-		return verdict{bury: true}
+		return verdict{bury: true, ill: !asked}
 	}
-	if r, ok := errors.AsType[Retriable](err); ok && r.After > 0 {
+	if asked {
 		after := min(r.After, mostAfter)
 		return verdict{wait: after, pause: after}
 	}
-	return verdict{wait: backoff(n.Attempts)}
+	return verdict{wait: backoff(n.Attempts), ill: true}
 }
 
 // backoff is how long to wait after so many attempts: anything up to a bound that
 // doubles, so that those who failed together do not come back together.
 func backoff(attempts int) time.Duration {
-	return time.Duration(rand.Int64N(int64(backoffBound(attempts)))) + 1
+	return upTo(backoffBound(attempts, mostBackoff))
 }
 
-func backoffBound(attempts int) time.Duration {
+// illness is how long to leave a receiver alone after so many failures in a row:
+// half of a bound that doubles, and anything up to the whole.
+func illness(failures int) time.Duration {
+	bound := backoffBound(failures, mostIll)
+	return bound/2 + upTo(bound/2)
+}
+
+func upTo(bound time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(bound))) + 1 }
+
+// backoffBound doubles from one attempt to the next.
+func backoffBound(attempts int, most time.Duration) time.Duration {
 	bound := firstBackoff
 	for range attempts - 1 {
-		if bound *= 2; bound >= mostBackoff {
-			return mostBackoff
+		if bound *= 2; bound >= most {
+			return most
 		}
 	}
 	return bound

@@ -7,10 +7,27 @@ import (
 )
 
 // A pause is the time in which a receiver is to be left alone, because it asked
-// for that. Whoever delivers to it heeds the same one.
+// for that or is ill. Whoever delivers to it heeds the same one.
 type pause struct {
-	mu    sync.Mutex
-	until time.Time
+	mu       sync.Mutex
+	until    time.Time
+	failures int // in a row, since the receiver last answered
+}
+
+// failed lets a pause last for longer after each failure in a row.
+func (p *pause) failed() {
+	p.mu.Lock()
+	p.failures++
+	d := illness(p.failures)
+	p.mu.Unlock()
+	p.extend(d)
+}
+
+// answered ends the row.
+func (p *pause) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures = 0
 }
 
 // extend lets a pause last for so long from now on, if it would end before.

@@ -31,8 +31,8 @@ func TestRetire(t *testing.T) {
 		want   []post // the successor's; of two incidents, the second written at 40 s
 	}{
 		"slow":            {slowly(nil), []post{{"1/ops/1", 20 * time.Second}}, []post{{"2/ops/1", 0}}},
-		"pausing":         {saying(limited), nil, []post{{"1/ops/1", 60 * time.Second}, {"2/ops/1", 20 * time.Second}}},
-		"pausing, slowly": {slowly(limited), nil, []post{{"1/ops/1", 80 * time.Second}, {"2/ops/1", 40 * time.Second}}},
+		"pausing":         {saying(limited), nil, []post{{"2/ops/1", 20 * time.Second}, {"1/ops/1", 60 * time.Second}}},
+		"pausing, slowly": {slowly(limited), nil, []post{{"2/ops/1", 40 * time.Second}, {"1/ops/1", 80 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

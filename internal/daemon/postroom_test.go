@@ -55,6 +55,8 @@ func (o *tray) Retry(_ context.Context, _ string, at time.Time, _ string) error 
 	return nil
 }
 
+func (o *tray) SkipToEnd(context.Context, string) (bool, error) { return false, nil }
+
 func (o *tray) Bury(context.Context, string, string) error { return nil }
 
 func (o *tray) Pending(context.Context) (map[string]int, error) { return nil, nil }

@@ -1,0 +1,139 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAReceiverThatIsDown is asked once or twice a minute, however many notices
+// wait for it; the log has a line a minute; and when it is well it has all of them
+// soon.
+func TestAReceiverThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const notices, night = 2000, 8 * time.Hour
+		var well atomic.Bool
+		var asked int
+		ops := &channel{answer: func(context.Context, Notice) error {
+			if well.Load() {
+				return nil
+			}
+			asked++
+			return Retriable{Err: errors.New("connection refused")}
+		}}
+		outbox := new(memory)
+		for n := range notices {
+			outbox.put(letterOf(NoticeFired, "ops", fmt.Sprint(n), 1))
+		}
+		b := open(t, outbox, ops, nil)
+		time.Sleep(night)
+		synctest.Wait()
+		const beginning = 12 // while the pause grows
+		if most := beginning + int(night/(mostIll/2)); asked > most {
+			t.Errorf("got %d attempts in %s, want %d at most", asked, night, most)
+		}
+		well.Store(true)
+		time.Sleep(mostIll)
+		synctest.Wait()
+		if got := len(ops.ids()); got != notices {
+			t.Errorf("got %d notices within %s of its recovery, want all %d", got, mostIll, notices)
+		}
+		b.stop()
+		lines := strings.Count(b.log.String(), "notice not delivered")
+		if most := int(night/time.Minute) + 1; lines > most || lines < most/3 {
+			t.Errorf("got %d lines in the log, want one a minute, %d at most", lines, most)
+		}
+		if !strings.Contains(b.log.String(), "unsaid=1") {
+			t.Error("no line tells how many were left out")
+		}
+	})
+}
+
+// TestAnAnswerEndsTheRow: who answers between its failures, though it be with a
+// refusal, is not left alone for longer and longer.
+func TestAnAnswerEndsTheRow(t *testing.T) {
+	trouble := Retriable{Err: errors.New("503")}
+	for name, answer := range map[string]error{
+		"it takes a notice": nil, "it refuses one": Permanent{Err: errors.New("400")}, "it asks for time": Retriable{After: 1, Err: errors.New("429")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var times []time.Time
+				answers := saying(trouble, trouble, trouble, trouble, answer, trouble, nil)
+				ops := &channel{answer: func(ctx context.Context, n Notice) error {
+					times = append(times, time.Now())
+					return answers(ctx, n)
+				}}
+				outbox := new(memory)
+				for n := range 20 {
+					outbox.put(letterOf(NoticeFired, "ops", fmt.Sprint(n), 1))
+				}
+				open(t, outbox, ops, nil)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if pause := times[4].Sub(times[3]); pause < 4*time.Second {
+					t.Errorf("left alone for %s after four failures, want 4 s to 8 s", pause)
+				}
+				if pause := times[6].Sub(times[5]); pause > time.Second {
+					t.Errorf("left alone for %s after one failure, want a second at most", pause)
+				}
+			})
+		})
+	}
+}
+
+// TestTheEndAlone is told of an incident that began while the receiver was down,
+// more than an hour ago, and is over.
+func TestTheEndAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		down time.Duration
+		over bool
+		lost bool // the first attempt arrives, and nobody hears that it did
+		want []string
+	}{
+		"a while":              {30 * time.Minute, true, false, []string{"1/ops/1", "1/ops/2", "1/ops/3"}},
+		"long":                 {2 * time.Hour, true, false, []string{"1/ops/3"}},
+		"long, and it goes on": {2 * time.Hour, false, false, []string{"1/ops/1", "1/ops/2"}},
+		"it had arrived":       {2 * time.Hour, true, true, []string{"1/ops/1", "1/ops/2", "1/ops/3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down := Retriable{Err: errors.New("connection refused")}
+				var well atomic.Bool
+				first := tt.lost
+				notWell := func() error {
+					if well.Load() {
+						return nil
+					}
+					return down
+				}
+				ops := &channel{answer: func(context.Context, Notice) error {
+					if first {
+						return nil
+					}
+					return notWell()
+				}, lost: func(Notice) error { first = false; return notWell() }}
+				outbox := new(memory)
+				outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeDeveloped, "ops", "1", 2))
+				if tt.over {
+					outbox.put(letterOf(NoticeResolved, "ops", "1", 3))
+				}
+				open(t, outbox, ops, map[string]Notifier{"ops": searchable{channel: ops, failing: func(Notice) error { return notWell() }}})
+				time.Sleep(tt.down)
+				well.Store(true)
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				if diff := cmp.Diff(tt.want, ops.ids()); diff != "" {
+					t.Errorf("posted (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
