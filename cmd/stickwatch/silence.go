@@ -49,6 +49,7 @@ type askedSilence struct {
 	Cluster  string `json:"cluster"`
 	Node     string `json:"node"`
 	Code     string `json:"code"`
+	All      bool   `json:"all,omitempty"` // everything, instead of these
 	Reason   string `json:"reason"`
 	Author   string `json:"author"`
 	From     string `json:"from"`     // RFC 3339; "": now

@@ -97,7 +97,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 // for the author.
 func (o *silenceOptions) asked(c console, username string) askedSilence {
 	asked := askedSilence{
-		Cluster: o.cluster, Node: o.node, Code: o.code, Reason: o.reason, Author: o.author,
+		Cluster: o.cluster, Node: o.node, Code: o.code, All: o.all, Reason: o.reason, Author: o.author,
 		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
 	}
 	if asked.Author == "" && username == "" {

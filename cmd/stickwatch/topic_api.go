@@ -17,7 +17,7 @@ var apiRequests = []apiRequest{
 	{"GET /api/v1/incidents/{id}", "one, with its findings and timeline"},
 	{"GET /api/v1/history", "uptimes, session moves and deployments of a cluster; since, until; with target, kind and step its points"},
 	{"GET /api/v1/silences", "those that are active or to come"},
-	{"POST /api/v1/silences", "makes one of cluster, node, code, reason, author, from, and to or duration"},
+	{"POST /api/v1/silences", "makes one of cluster, node, code, or all; reason, author, from, and to or duration"},
 	{"DELETE /api/v1/silences/{id}", "ends it"},
 	{"GET /api/v1/deployments", "those of a cluster; since, until"},
 	{"POST /api/v1/deployments", "announces one: cluster and name; nobody is told of the cluster meanwhile"},

@@ -20,6 +20,7 @@ type askedSilence struct {
 	Cluster  string      `json:"cluster"`
 	Node     string      `json:"node"`
 	Code     checks.Code `json:"code"`
+	All      bool        `json:"all"` // everything, which nothing left out may mean
 	Reason   string      `json:"reason"`
 	Author   string      `json:"author"`
 	From     string      `json:"from"`     // RFC 3339; "": now
@@ -97,6 +98,9 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	}
+	if err := a.aim(); err != nil {
+		wrong = append(wrong, err.Error())
+	}
 	if a.Code != "" && !checks.Known(a.Code) {
 		wrong = append(wrong, `"code" is no code of a finding`)
 	}
@@ -111,6 +115,18 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 		Reason: probes.Clean(a.Reason, probes.MaxError), Author: probes.Clean(a.Author, maxWord),
 		From: span.From, To: span.To,
 	}, nil
+}
+
+// aim tells what is wrong with what the silence is about. A script in which a
+// variable is empty must not silence everything.
+func (a askedSilence) aim() error {
+	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
+	case a.All && chosen:
+		return errors.New(`"all" is everything: leave it out, or "cluster", "node" and "code"`)
+	case !a.All && !chosen:
+		return errors.New(`want one of "cluster", "node" and "code", or "all": true for everything`)
+	}
+	return nil
 }
 
 // span is from when to when the silence is asked for.

@@ -95,6 +95,14 @@ func TestProblems(t *testing.T) {
 			"every mistake", "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node9", "code": "nod_down", "duration": "100d"}`, 400,
 			`it must end after it begins and after now, within 90 days; "code" is no code of a finding; "node" is no node of it`,
 		},
+		{
+			"about nothing", "POST", "/api/v1/silences", `{"cluster": "", "duration": "2h"}`, 400,
+			`want one of "cluster", "node" and "code", or "all": true for everything`,
+		},
+		{
+			"about everything and something", "POST", "/api/v1/silences", `{"cluster": "shop", "all": true, "duration": "2h"}`, 400,
+			`"all" is everything: leave it out, or "cluster", "node" and "code"`,
+		},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
@@ -198,6 +206,19 @@ func TestSilence(t *testing.T) {
 	}
 	if got := decoded[wireSilences](t, send(s, "GET", "/api/v1/silences", "")).Silences; len(got) != 0 {
 		t.Errorf("got %+v after its end", got)
+	}
+}
+
+// TestSilenceOfEverything must be asked for by name.
+func TestSilenceOfEverything(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	s := w.server(t)
+	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.kept()) != 1 {
+		t.Errorf("got status %d: %s", got.Code, got.Body)
+	}
+	form := send(s, "POST", "/silences", "duration=1h", "Content-Type", "application/x-www-form-urlencoded")
+	if form.Code != http.StatusBadRequest || len(w.kept()) != 1 {
+		t.Errorf("got status %d of a form that is about nothing", form.Code)
 	}
 }
 
