@@ -47,19 +47,45 @@ func (d *diary) told() []string {
 	return d.changes
 }
 
+// wholes is how many whole rounds there were.
+func (d *diary) wholes() (n int) {
+	for _, j := range d.judged {
+		if j.Whole {
+			n++
+		}
+	}
+	return n
+}
+
 // watch begins to watch a demo cluster, and takes its first round.
 func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) (watched, *monitor.Watcher, *diary) {
 	t.Helper()
 	d := start(t, c, profile, nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Pace{Damping: damping})
+	return d, w, log
+}
+
+// watchAs begins to watch a cluster, and takes its first round.
+func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, pace monitor.Pace) (*monitor.Watcher, *diary) {
+	t.Helper()
 	var log diary
-	w := monitor.NewWatcher(d.config, &monitor.Prober{}, &log, monitor.Pace{Damping: damping})
+	w := monitor.NewWatcher(c, p, &log, pace)
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	w.Refresh(t.Context(), monitor.Status)
-	return d, w, &log
+	return w, &log
+}
+
+// sessions are those of canaries, sorted.
+func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
+	for _, c := range list {
+		ids = append(ids, c.Session)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // TestCanariesLiveOn: one session a node, over as many rounds and visits as
@@ -81,13 +107,6 @@ func TestCanariesLiveOn(t *testing.T) {
 			for range 3 {
 				w.Visit(t.Context())
 				w.Probe(t.Context())
-			}
-			sessions := func(list []monitor.Canary) (ids []probes.Fingerprint) {
-				for _, c := range list {
-					ids = append(ids, c.Session)
-				}
-				slices.Sort(ids)
-				return ids
 			}
 			if diff := cmp.Diff(sessions(first), sessions(log.last().Canaries)); diff != "" {
 				t.Errorf("the sessions are others (-first +now):\n%s", diff)

@@ -1,0 +1,163 @@
+package monitor_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+)
+
+// An everything is a cluster in which there is something of every part to ask.
+type everything struct {
+	watched
+	prober     *monitor.Prober
+	pings      atomic.Int32
+	handshakes atomic.Int32
+	down       atomic.Bool // the dependency
+	broken     atomic.Bool // every handshake
+}
+
+func startEverything(t *testing.T) *everything {
+	t.Helper()
+	e := &everything{watched: start(t, demo.Config{}, "generic", nil)}
+	e.config.Pages = []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}}
+	e.config.Handshake = &probes.Handshake{Path: "/socket.io/"}
+	e.config.Dependencies = []probes.Dependency{{Name: "DB Service", URL: &url.URL{Scheme: "fake", Host: "db"}}}
+	e.prober = &monitor.Prober{
+		Pingers: map[string]probes.Pinger{"fake": func(context.Context, *url.URL) error {
+			e.pings.Add(1)
+			if e.down.Load() {
+				return errors.New("no such database")
+			}
+			return nil
+		}},
+		Handshake: func(context.Context, *probes.Client, probes.HandshakeRequest) probes.HandshakeObservation {
+			e.handshakes.Add(1)
+			if e.broken.Load() {
+				return probes.HandshakeObservation{Stage: "open", Status: 500, Error: "no session"}
+			}
+			return probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true}
+		},
+	}
+	return e
+}
+
+// asked is which answers of a round are others than those of the round before,
+// and how many questions there were that have no time of their own.
+func (e *everything) asked(refresh func(), newest func() checks.Round) map[string]int {
+	pings, handshakes, before := e.pings.Load(), e.handshakes.Load(), newest()
+	refresh()
+	after := newest()
+	asked := make(map[string]int)
+	count := func(what string, was, is probes.Exchange) {
+		if !is.At.Equal(was.At) {
+			asked[what]++
+		}
+	}
+	for i := range after.Nodes {
+		count("nodes", before.Nodes[i].Primary, after.Nodes[i].Primary)
+		count("pages of nodes", before.Nodes[i].Pages[0], after.Nodes[i].Pages[0])
+	}
+	count("balancer", before.Balancers[0].Primary, after.Balancers[0].Primary)
+	count("pages of the balancer", before.Balancers[0].Pages[0], after.Balancers[0].Pages[0])
+	for what, n := range map[string]int32{"dependencies": e.pings.Load() - pings, "handshakes": e.handshakes.Load() - handshakes} {
+		if n > 0 {
+			asked[what] = int(n)
+		}
+	}
+	return asked
+}
+
+// everyPart is what each part asks anew of three nodes: three clients shake
+// hands through the balancer, and one with each node.
+var everyPart = map[monitor.Part]map[string]int{
+	monitor.Status:       {"nodes": 3, "balancer": 1, "handshakes": 6},
+	monitor.Pages:        {"pages of nodes": 3, "pages of the balancer": 1},
+	monitor.Dependencies: {"dependencies": 1},
+}
+
+// TestParts: a part asks what is its own anew, and the newest round has those
+// answers beside the others from before.
+func TestParts(t *testing.T) {
+	e := startEverything(t)
+	w, log := watchAs(t, e.config, e.prober, monitor.Pace{})
+	for part, want := range everyPart {
+		got := e.asked(func() { w.Refresh(t.Context(), part) }, func() checks.Round { return log.last().Round })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: asked anew (-want +got):\n%s", part, diff)
+		}
+	}
+	if got := log.wholes(); got != 1 {
+		t.Errorf("got %d whole rounds, want only the first", got)
+	}
+}
+
+// TestPartsFind: what a part finds is believed at once.
+func TestPartsFind(t *testing.T) {
+	for _, tc := range []struct {
+		part  monitor.Part
+		fault func(*everything) error
+		want  string // among others that it brings about
+	}{
+		{monitor.Status, func(e *everything) error { return e.Break("node-paused") }, "appeared node_paused node2"},
+		{monitor.Status, func(e *everything) error { e.broken.Store(true); return nil }, "appeared handshake_broken "},
+		{monitor.Pages, func(e *everything) error { return e.Break("page-failing") }, "appeared page_failing node2"},
+		{monitor.Dependencies, func(e *everything) error { e.down.Store(true); return nil }, "appeared dependency_down "},
+	} {
+		t.Run(string(tc.part)+": "+tc.want, func(t *testing.T) {
+			e := startEverything(t)
+			w, log := watchAs(t, e.config, e.prober, monitor.Pace{})
+			log.told()
+			if err := tc.fault(e); err != nil {
+				t.Fatal(err)
+			}
+			w.Refresh(t.Context(), tc.part)
+			if got := log.told(); !slices.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q among it", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestPartsInTrouble: while something waits to be believed, or is in doubt, the
+// parts go on being asked and told. But that is no second look at what waits.
+func TestPartsInTrouble(t *testing.T) {
+	for name, trouble := range map[string]func(*everything) error{
+		"a finding that waits": func(e *everything) error { return e.Break("node-down") },
+		"a doubt":              func(e *everything) error { e.config.Session.Path = "/nowhere"; return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := startEverything(t)
+			if err := trouble(e); err != nil {
+				t.Fatal(err)
+			}
+			w, log := watchAs(t, e.config, e.prober, monitor.Pace{Status: time.Hour, Damping: checks.Damping{Appear: 2}})
+			log.told()
+			told := map[monitor.Part]checks.TargetKind{
+				monitor.Status: checks.TargetNode, monitor.Pages: checks.TargetNode, monitor.Dependencies: checks.TargetDependency,
+			}
+			for part, want := range everyPart {
+				before := log.probes[told[part]]
+				if diff := cmp.Diff(want, e.asked(func() { w.Refresh(t.Context(), part) }, w.Newest)); diff != "" {
+					t.Errorf("%s: asked anew (-want +got):\n%s", part, diff)
+				}
+				if log.probes[told[part]] == before {
+					t.Errorf("%s: nothing was told", part)
+				}
+			}
+			if got := log.told(); len(got) > 0 || len(log.judged) != 1 {
+				t.Errorf("got %d judgements and %q, want nothing after the first round", len(log.judged), got)
+			}
+		})
+	}
+}
