@@ -61,13 +61,20 @@ func (b *builder) listen(at place, text string) string {
 }
 
 func (b *builder) history(at place, w wireHistory) History {
-	h := History{Retention: orDefault(w.Retention, 400*day)}
+	const defaultSize, leastSize = 4e9, 16e6
+	h := History{Retention: orDefault(w.Retention, 400*day), MaxSize: defaultSize}
 	path, ok := strings.CutPrefix(cmp.Or(w.URL, "sqlite:stickwatch.db"), "sqlite:")
 	if h.Path = strings.TrimPrefix(path, "//"); !ok || h.Path == "" {
 		b.problem(at.key("url"), "expected sqlite: and the path of a file, got %s", b.said(at.key("url"), w.URL))
 	}
 	if h.Retention < time.Hour {
 		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(h.Retention))
+	}
+	if w.MaxSize != nil {
+		h.MaxSize = int64(*w.MaxSize)
+	}
+	if h.MaxSize != 0 && h.MaxSize < leastSize {
+		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(h.MaxSize))
 	}
 	return h
 }

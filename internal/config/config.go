@@ -33,10 +33,11 @@ func (c *Config) Cluster(name string) *probes.Cluster {
 	return nil
 }
 
-// History tells where the past is kept, and for how long.
+// History tells where the past is kept, for how long, and how much of it.
 type History struct {
 	Path      string // of the SQLite file, as it was given
 	Retention time.Duration
+	MaxSize   int64 // bytes; 0: no bound
 }
 
 // Intervals tell how often serve probes.

@@ -44,12 +44,25 @@ func parseGood(t testing.TB, name string) *Config {
 	return c
 }
 
+func TestHistorySize(t *testing.T) {
+	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}]\n"
+	for text, want := range map[string]int64{
+		"": 4e9, "history: {retention: 30d}": 4e9, "history: {max_size: 0}": 0, "history: {max_size: 2GiB}": 2 << 30,
+		"history: {max_size: 500MB}": 500e6, "history: {max_size: 16000000}": 16e6,
+	} {
+		c, err := Parse("stickwatch.yml", []byte(file+text), testenv)
+		if err != nil || c.History.MaxSize != want {
+			t.Errorf("%q: got %+v, %v, want %d bytes", text, c, err, want)
+		}
+	}
+}
+
 func TestContract(t *testing.T) {
 	intervals := Intervals{Canary: 3 * time.Second, Status: 15 * time.Second, Pages: 15 * time.Second, Dependencies: 15 * time.Second}
 	shanghai, _ := time.LoadLocation("Asia/Shanghai")
 	want := &Config{
 		Listen:  "127.0.0.1:9748",
-		History: History{Path: "stickwatch.db", Retention: 400 * 24 * time.Hour},
+		History: History{Path: "stickwatch.db", Retention: 400 * 24 * time.Hour, MaxSize: 4e9},
 		Clusters: []*probes.Cluster{{
 			Name:    "shop",
 			Profile: "tomcat",

@@ -102,6 +102,8 @@ func valueOf(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[duration]():
 		return "duration"
+	case reflect.TypeFor[size]():
+		return "size"
 	case reflect.TypeFor[statusRange]():
 		return "status, or a range"
 	case reflect.TypeFor[Secret]():

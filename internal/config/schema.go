@@ -54,6 +54,11 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
 		return &jsonschema.Schema{Type: "string", MinLength: new(uint64(1)), Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
+	case reflect.TypeFor[size]():
+		return anyOf(
+			&jsonschema.Schema{Type: "integer", Minimum: "0"},
+			&jsonschema.Schema{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?([KMGT]i?)?B$|^[0-9]+$|` + variable},
+		)
 	case reflect.TypeFor[statusRange]():
 		return anyOf(
 			&jsonschema.Schema{Type: "integer", Minimum: "100", Maximum: "599"},

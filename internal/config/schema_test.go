@@ -96,7 +96,7 @@ func TestSchemaRefusesWhatIsBad(t *testing.T) {
 	for _, name := range []string{
 		"unknown_key", "no_name", "no_nodes", "no_balancer", "no_clusters", "unknown_method", "unknown_policy", "unknown_profile",
 		"text_for_number", "text_for_boolean", "quoted_number", "node_weight", "max_fails_negative", "list_for_mapping",
-		"mapping_for_list", "scalar_for_mapping", "duration", "duration_negative", "page_without_path", "route_code", "language",
+		"mapping_for_list", "scalar_for_mapping", "duration", "duration_negative", "size", "page_without_path", "route_code", "language",
 		"empty_value", "secret_in_misspelt_key",
 	} {
 		path := "testdata/bad/" + name + ".yml"

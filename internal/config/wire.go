@@ -28,6 +28,8 @@ type wireHistory struct {
 	URL string `yaml:"url"`
 	// How long the past is kept. Default 400d.
 	Retention *duration `yaml:"retention"`
+	// How large the file may grow, in B, KB, MB, GB or TB, or KiB, MiB, GiB or TiB. Beyond that the oldest details give way before their time: single probes first, then sums by minute, by hour, by day. 0: no bound. Default 4GB.
+	MaxSize *size `yaml:"max_size"`
 }
 
 // How often `serve` probes. An interval longer than the balancer's fail_timeout misses short ejections.

@@ -90,9 +90,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening at %q: %w", cfg.Listen, err)
 	}
-	d.history, err = history.Open(ctx, history.Config{
-		Path: cfg.History.Path, Retention: cfg.History.Retention, Logger: d.logger,
-	})
+	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger))
 	if err != nil {
 		return err
 	}

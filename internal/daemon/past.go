@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/web"
 )
+
+func historyConfig(h config.History, logger *slog.Logger) history.Config {
+	return history.Config{Path: h.Path, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger}
+}
 
 // legacy is the state in which the daemon before this one left everything, and the
 // incidents that ended a short while ago: what comes and goes is known by them.
