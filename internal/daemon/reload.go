@@ -66,6 +66,7 @@ func (d *Daemon) replace(old *watch, cfg *config.Config, notifiers map[string]al
 	d.postroom.exchange(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.Speak(cfg.Alerting.Language, cfg.Alerting.Location)
+	d.server.AnswerTo(cfg.Alerting.ExternalURL)
 	next := d.succeed(old, cfg)
 	d.watch.Store(next)
 	for _, one := range old.watchers {
@@ -173,6 +174,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		WebConfigFile: d.config.WebConfigFile,
 		Language:      cfg.Alerting.Language,
 		Location:      cfg.Alerting.Location,
+		ExternalURL:   cfg.Alerting.ExternalURL,
 		Version:       d.config.Build.Version,
 		Logger:        d.logger,
 	}

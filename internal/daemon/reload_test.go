@@ -104,6 +104,34 @@ func TestReloaded(t *testing.T) {
 	}
 }
 
+// TestAnswersToItsName at loopback, as the file says at the start and later.
+func TestAnswersToItsName(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write(strings.Replace(r.file("shop"), ops, ops+"  external_url: https://watch.example/\n", 1))
+	d, _ := r.start(t)
+	code := func() int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.url+"/-/healthy", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "watch.example"
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	if got := code(); got != http.StatusOK {
+		t.Errorf("got %d by its name", got)
+	}
+	r.reload(t, d, r.file("shop"))
+	if got := code(); got != http.StatusMisdirectedRequest {
+		t.Errorf("got %d by the name that it had", got)
+	}
+}
+
 // TestReloadThatFails leaves everything as it was, though it fails with its last
 // step.
 func TestReloadThatFails(t *testing.T) {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -73,15 +72,7 @@ func atTheMachine(r *http.Request) bool {
 
 // namesLoopback reports whether a Host header names this machine as itself.
 func namesLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if host == "localhost" {
-		return true
-	}
-	if len(host) > 2 && host[0] == '[' {
-		host = host[1 : len(host)-1]
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
+	name := hostOf(host)
+	address, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && address.IsLoopback()
 }

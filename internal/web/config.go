@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -26,6 +27,11 @@ type Config struct {
 	// WebConfigFile is a file in the format of Prometheus's exporter-toolkit: TLS,
 	// users, headers, a rate limit. "": plain HTTP without users.
 	WebConfigFile string
+
+	// ExternalURL is where people find the page when they do not ask for this
+	// machine: its host is answered to at loopback. Nil: nowhere else;
+	// Server.AnswerTo changes it.
+	ExternalURL *url.URL
 
 	Language string         // of who does not ask for one: en or zh; "": en; Server.Speak changes it
 	Location *time.Location // in which the page tells times; nil: the local one; Server.Speak changes it

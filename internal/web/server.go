@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +17,11 @@ type Server struct {
 	access  access
 	memory  *memory
 	rounds  *rounds
+	machine string // its name, as hostOf has it
 	manner  atomic.Pointer[manner]
 	handler http.Handler
+
+	external atomic.Pointer[url.URL] // of Config; without a host: not known
 }
 
 // New returns a Server of c. Its error is about the web configuration file.
@@ -26,7 +30,8 @@ func New(c Config) (*Server, error) {
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("reading the web configuration %q: %w", c.WebConfigFile, err)
 	}
-	s := &Server{config: c, access: access{file: c.WebConfigFile}}
+	s := &Server{config: c, access: access{file: c.WebConfigFile}, machine: machineName()}
+	s.AnswerTo(c.ExternalURL)
 	s.Speak(c.Language, c.Location)
 	s.memory = newMemory(c)
 	s.rounds = newRounds(c.takeRound)
@@ -97,11 +102,16 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/deployments/{id}/end", s.api(s.endDeployment))
 }
 
-// guard lets nobody change anything from another site, or without the right to.
+// guard answers nobody who was led here, and lets nobody change anything from
+// another site, or without the right to.
 // It stands before every route: a new one cannot be forgotten.
 func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.misled(r); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 		if err := crossOrigin.Check(r); err != nil {
 			s.refuse(w, r, refuse(http.StatusForbidden, "requests from another site may change nothing: %v", err))
 			return
