@@ -19,6 +19,9 @@ type Step struct {
 	// Standing replaces what stood of each cluster in it; an empty list says that
 	// nothing stands.
 	Standing map[string][]checks.Standing
+	// Delivered are the receipts of those notices, by ID, that somebody delivered
+	// before they were written.
+	Delivered map[string]alerting.Receipt
 }
 
 // Empty reports whether there is nothing to write.
@@ -27,9 +30,11 @@ func (s Step) Empty() bool { return s.Step.Empty() && len(s.Standing) == 0 }
 // Then is a step and a later one in one. Who could not write a step holds it,
 // and writes it with the next.
 func (s Step) Then(later Step) Step {
-	both := Step{Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing)}
-	maps.Copy(both.Standing, s.Standing)
-	maps.Copy(both.Standing, later.Standing)
+	both := Step{Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing), Delivered: make(map[string]alerting.Receipt)}
+	for _, one := range []Step{s, later} {
+		maps.Copy(both.Standing, one.Standing)
+		maps.Copy(both.Delivered, one.Delivered)
+	}
 	return both
 }
 
@@ -45,6 +50,11 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 		}
 		for _, n := range s.Notices {
 			if err := putNotice(ctx, tx, n); err != nil {
+				return err
+			}
+		}
+		for id, receipt := range s.Delivered {
+			if err := db.deliver(ctx, tx, id, receipt); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,7 @@ func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
 		return err
 	}
 	at := n.At.UnixMilli()
-	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, string(body))
+	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, n.Attempts, string(body))
 	return err
 }
 
@@ -93,22 +93,24 @@ func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (
 // receipt for later notices of the incident. A notice that was delivered before,
 // or that there is none of, changes nothing.
 func (db *DB) Delivered(ctx context.Context, id string, receipt alerting.Receipt) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error {
-		var receiver, incident string
-		err := tx.QueryRowContext(ctx, deliverNotice, id).Scan(&receiver, &incident)
-		if noRows(err) {
-			return nil
-		}
-		if err != nil || receipt.Thread == "" {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, upsertThread, receiver, incident, receipt.Thread, db.config.Now().UnixMilli())
-		return err
-	})
+	err := db.durably(ctx, func(tx *sql.Tx) error { return db.deliver(ctx, tx, id, receipt) })
 	if err != nil {
 		return fmt.Errorf("recording the delivery of %q: %w", id, err)
 	}
 	return nil
+}
+
+func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, receipt alerting.Receipt) error {
+	var receiver, incident string
+	err := tx.QueryRowContext(ctx, deliverNotice, id).Scan(&receiver, &incident)
+	if noRows(err) {
+		return nil
+	}
+	if err != nil || receipt.Thread == "" {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, upsertThread, receiver, incident, receipt.Thread, db.config.Now().UnixMilli())
+	return err
 }
 
 // Retry lets a notice wait until at, and with it those that wait for it, and ends
@@ -185,6 +187,22 @@ func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 		counts[receiver] = n
 	}
 	return counts, rows.Err()
+}
+
+// A Correspondence is what a receiver and the outbox know of an incident.
+type Correspondence struct {
+	Thread string // where the receiver keeps it; "": nowhere yet
+	Waits  bool   // whether a notice of it waits
+}
+
+// Correspondence with a receiver about an incident.
+func (r *Reader) Correspondence(ctx context.Context, receiver, incident string) (Correspondence, error) {
+	var c Correspondence
+	err := r.pool.QueryRowContext(ctx, selectCorrespondence, receiver, incident, receiver, incident).Scan(&c.Thread, &c.Waits)
+	if err != nil {
+		return Correspondence{}, fmt.Errorf("looking for what %q knows of incident %q: %w", receiver, incident, err)
+	}
+	return c, nil
 }
 
 // A DeadLetter is a notice that was given up.

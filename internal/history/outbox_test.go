@@ -170,6 +170,28 @@ func TestANoticeIsQueuedOnce(t *testing.T) {
 	}
 }
 
+// TestDeliveredBeforeItWasWritten: what somebody delivered while the disk took
+// nothing is not told again, and who tried it in vain is known.
+func TestDeliveredBeforeItWasWritten(t *testing.T) {
+	db := opened(t)
+	tried := notice("b1", "ops", "b")
+	tried.Attempts = 1
+	if err := db.Commit(t.Context(), Step{
+		Step:      alerting.Step{Notices: []alerting.Notice{notice("a1", "ops", "a"), tried}},
+		Delivered: map[string]alerting.Receipt{"a1": {Thread: "C1/1"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimed(t, db, "ops", noon); got.ID != "b1" || got.Attempts != 2 {
+		t.Errorf("got %q, attempt %d, want b1 for the second time", got.ID, got.Attempts)
+	}
+	for incident, want := range map[string]Correspondence{"a": {Thread: "C1/1"}, "b": {Waits: true}, "c": {}} {
+		if got, err := db.Correspondence(t.Context(), "ops", incident); err != nil || got != want {
+			t.Errorf("incident %s: got %+v and error %v, want %+v", incident, got, err, want)
+		}
+	}
+}
+
 func TestDeadLetters(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notice("a1", "ops", "a"))

@@ -95,7 +95,7 @@ const (
 	// looked at before that one is due again.
 	insertNotice = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
 	VALUES (?, ?, ?, 'pending', ?, COALESCE(
-		(SELECT MAX(due) FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending'), ?), 0, 0, '', ?)
+		(SELECT MAX(due) FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending'), ?), 0, ?, '', ?)
 	ON CONFLICT (id) DO NOTHING`
 	// selectClaimable is the one that has been due for the longest, so that those
 	// that fail let others pass, of those that nobody holds, and that no earlier one
@@ -124,6 +124,8 @@ const (
 	WHERE n.id = ? AND n.state = 'pending' ORDER BY l.seq DESC LIMIT 1`
 	skipNotices = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ?)`
+	selectCorrespondence = `SELECT COALESCE((SELECT thread FROM threads WHERE receiver = ? AND incident = ?), ''),
+	EXISTS (SELECT 1 FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending')`
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
 )
