@@ -25,10 +25,20 @@ func TestDue(t *testing.T) {
 		not, due time.Duration
 	}{
 		{"calm", demo.Config{}, "generic", nil, "", minute, 40 * time.Second, 54 * time.Second},
-		{"newcomers every five minutes", demo.Config{}, "generic", nil, "",
-			monitor.Pace{Status: 20 * time.Second, Newcomers: 5 * time.Minute}, 4 * time.Minute, 270 * time.Second},
-		{"a status asked every ten minutes", demo.Config{}, "generic", nil, "",
-			monitor.Pace{Status: 10 * time.Minute}, 8 * time.Minute, 9 * time.Minute},
+		{
+			"newcomers every five minutes",
+			demo.Config{},
+			"generic", nil, "",
+			monitor.Pace{Status: 20 * time.Second, Newcomers: 5 * time.Minute},
+			4 * time.Minute, 270 * time.Second,
+		},
+		{
+			"a status asked every ten minutes",
+			demo.Config{},
+			"generic", nil, "",
+			monitor.Pace{Status: 10 * time.Minute},
+			8 * time.Minute, 9 * time.Minute,
+		},
 		{"a warning that may last for weeks", demo.Config{}, "generic", nil, "clock-skew", minute, 40 * time.Second, 54 * time.Second},
 		{"a critical finding", demo.Config{}, "generic", nil, "node-paused", minute, 0, 15 * time.Second},
 		{"a warning that only clients see", shared, "tomcat-msm", nil, "ejected", minute, 0, 15 * time.Second},

@@ -102,7 +102,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestPartsFind: what a part finds is believed at once.
+// TestPartsFind: what a part finds takes a whole round at once.
 func TestPartsFind(t *testing.T) {
 	for _, tc := range []struct {
 		part  monitor.Part
@@ -124,6 +124,9 @@ func TestPartsFind(t *testing.T) {
 			w.Refresh(t.Context(), tc.part)
 			if got := log.told(); !slices.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q among it", got, tc.want)
+			}
+			if got := log.wholes(); got != 2 {
+				t.Errorf("got %d whole rounds, want one for what was found", got-1)
 			}
 		})
 	}

@@ -68,6 +68,25 @@ func TestMetNode(t *testing.T) {
 	}
 }
 
+// TestMissedAnew: newcomers of a whole round have met a node, so that visits
+// begin to count anew.
+func TestMissedAnew(t *testing.T) {
+	d, w, log := inTurns(t)
+	for range 2 {
+		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
+		for range sixVisits - 1 {
+			w.Visit(t.Context())
+		}
+		d.Balancer.Set(demo.BalancerFaults{})
+		if err := w.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := log.wholes(); got != 3 {
+		t.Errorf("got %d whole rounds, want the first and two that were asked for", got)
+	}
+}
+
 // TestMissedMeanwhile: a node that is missed while a round would come too early
 // is missed still when it would not.
 func TestMissedMeanwhile(t *testing.T) {
