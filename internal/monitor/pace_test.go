@@ -24,7 +24,7 @@ func TestDue(t *testing.T) {
 		pace     monitor.Pace
 		not, due time.Duration
 	}{
-		{"calm", demo.Config{}, "generic", nil, "", minute, 40 * time.Second, 54 * time.Second},
+		{"calm", demo.Config{}, "generic", nil, "", minute, 100 * time.Second, 108 * time.Second},
 		{
 			"newcomers every five minutes",
 			demo.Config{},
@@ -39,7 +39,7 @@ func TestDue(t *testing.T) {
 			monitor.Pace{Status: 10 * time.Minute},
 			8 * time.Minute, 9 * time.Minute,
 		},
-		{"a warning that may last for weeks", demo.Config{}, "generic", nil, "clock-skew", minute, 40 * time.Second, 54 * time.Second},
+		{"a warning that may last for weeks", demo.Config{}, "generic", nil, "clock-skew", minute, 100 * time.Second, 108 * time.Second},
 		{"a critical finding", demo.Config{}, "generic", nil, "node-paused", minute, 0, 15 * time.Second},
 		{"a warning that only clients see", shared, "tomcat-msm", nil, "ejected", minute, 0, 15 * time.Second},
 		{"a doubt", demo.Config{}, "generic", func(c *probes.Cluster) { c.Session.Path = "/nowhere" }, "", minute, 0, 15 * time.Second},

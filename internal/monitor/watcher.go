@@ -46,7 +46,7 @@ type Watcher struct {
 type Pace struct {
 	Canary    time.Duration // how often Visit is called; 0: never
 	Status    time.Duration // in trouble, at least so often a whole round is taken
-	Newcomers time.Duration // while all is well; 0: a minute
+	Newcomers time.Duration // while all is well; 0: two minutes
 	CanaryAge time.Duration // after which a canary makes room for a new one; 0: ten minutes
 	Damping   checks.Damping
 }
@@ -95,7 +95,7 @@ type Canary struct {
 // did when they were last written down.
 func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ...checks.Standing) *Watcher {
 	if pace.Newcomers <= 0 {
-		pace.Newcomers = time.Minute
+		pace.Newcomers = 2 * time.Minute
 	}
 	if pace.CanaryAge <= 0 {
 		pace.CanaryAge = 10 * time.Minute
