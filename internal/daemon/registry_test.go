@@ -147,3 +147,21 @@ func TestNews(t *testing.T) {
 		t.Errorf("got %q and %d incidents on the disk, want what was owed", got, len(w.recalled(t).Incidents))
 	}
 }
+
+// TestOpenBeforeItIsWritten: what the disk does not take yet is told by the API.
+func TestOpenBeforeItIsWritten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	d.registry.writing.Lock()
+	defer d.registry.writing.Unlock()
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	kept, err := d.history.Incidents(t.Context(), history.IncidentQuery{})
+	if err != nil || slices.ContainsFunc(kept, func(i alerting.Incident) bool { return i.Cause.Code == checks.DependencyDown }) {
+		t.Errorf("the history knows it by now, or has error %v: this test says nothing", err)
+	}
+}

@@ -29,7 +29,7 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.config.Past.Incidents(r.Context(), asked)
+	found, err := s.incidents(r.Context(), asked)
 	if err != nil {
 		return answer{}, err
 	}
@@ -52,7 +52,7 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 
 // incident returns the one with an id.
 func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
-	found, err := s.config.Past.Incidents(ctx, IncidentQuery{ID: id, Limit: 1})
+	found, err := s.incidents(ctx, IncidentQuery{ID: id, Limit: 1})
 	if err != nil {
 		return alerting.Incident{}, err
 	}

@@ -54,7 +54,7 @@ func (s *Server) clusterTrouble(r *http.Request, view *clusterPageView, v viewer
 	if err != nil {
 		return err
 	}
-	recent, err := s.config.Past.Incidents(r.Context(), IncidentQuery{
+	recent, err := s.incidents(r.Context(), IncidentQuery{
 		Cluster: view.Cluster.Name, State: alerting.Resolved, Limit: mostListed,
 	})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"stickwatch/alerting"
 )
 
 // A Config is what a Server serves, and how. Pictures, Past and Live must be
@@ -14,6 +16,10 @@ type Config struct {
 	Pictures Pictures
 	Past     Past
 	Live     *Live // told of changes by whoever makes them; Serve closes it
+
+	// Open tells which incidents are open, written or not, as copies. Nil: Past
+	// knows enough.
+	Open func() []alerting.Incident
 
 	Prober   Prober
 	Exporter Exporter

@@ -24,7 +24,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	found, err := s.config.Past.Incidents(r.Context(), IncidentQuery{
+	found, err := s.incidents(r.Context(), IncidentQuery{
 		Cluster: cluster, Span: checks.Span{To: until}, Limit: mostListed,
 	})
 	if err != nil {

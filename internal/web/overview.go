@@ -78,7 +78,7 @@ func (s *Server) trouble(ctx context.Context, view *overviewView, v viewer) erro
 	if err != nil {
 		return err
 	}
-	recent, err := s.config.Past.Incidents(ctx, IncidentQuery{State: alerting.Resolved, Limit: mostRecent})
+	recent, err := s.incidents(ctx, IncidentQuery{State: alerting.Resolved, Limit: mostRecent})
 	if err != nil {
 		return err
 	}
@@ -107,11 +107,11 @@ func apart(open []alerting.Incident) (holding, quiet []alerting.Incident) {
 
 // open returns the incidents of a cluster, "" for all, that are not resolved.
 func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident, error) {
-	firing, err := s.config.Past.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: mostOpen})
+	firing, err := s.incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: mostOpen})
 	if err != nil {
 		return nil, err
 	}
-	pending, err := s.config.Past.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Pending, Limit: mostOpen})
+	pending, err := s.incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Pending, Limit: mostOpen})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+)
+
+// unwritten is a server whose disk has been full for a while. Since then an
+// incident began that the history lacks, one of shop has come to an end that it
+// does not know, and one of portal flaps.
+func unwritten(t *testing.T) *Server {
+	w := newWorld(redisDown("shop"), nodeDown("portal", 3))
+	flaps := w.scenes[1].incidents[0]
+	flaps.Flapping = true
+	fresh := flaps
+	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", noon.Add(-10*time.Second), alerting.Pending
+	return w.server(t, func(c *Config) {
+		c.Open = func() []alerting.Incident { return []alerting.Incident{flaps, fresh} }
+	})
+}
+
+func TestIncidentsThatAreNotWritten(t *testing.T) {
+	s := unwritten(t)
+	const fresh, flaps = "20260314T120301000-fresh", "20260314T114111000-portal flaps"
+	const ended, over = "20260314T115811000-shop", "20260314T080311000-portal-over"
+	for query, want := range map[string][]string{
+		"":                           {fresh, ended, flaps, over},
+		"?limit=1":                   {fresh},
+		"?limit=3":                   {fresh, ended, flaps},
+		"?cluster=portal":            {fresh, flaps, over},
+		"?cluster=shop":              {ended},
+		"?since=1h":                  {fresh, ended, flaps},
+		"?until=1m":                  {ended, flaps, over},
+		"?state=pending":             {fresh},
+		"?state=firing":              {flaps},
+		"?state=firing&cluster=shop": {},
+		"?state=pending&until=1m":    {},
+		"?state=resolved":            {over},
+		"?state=firing&until=10m":    {flaps},
+		"?cluster=portal&since=10m":  {fresh, flaps},
+	} {
+		got := []string{}
+		for _, i := range decoded[wireIncidents](t, send(s, "GET", "/api/v1/incidents"+query, "")).Incidents {
+			if i.Flapping && !strings.HasSuffix(i.ID, "fresh") {
+				i.ID += " flaps"
+			}
+			got = append(got, i.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+	}
+}
+
+// TestPagesOfWhatIsNotWritten show it, each.
+func TestPagesOfWhatIsNotWritten(t *testing.T) {
+	s := unwritten(t)
+	for _, path := range []string{"/", "/incidents", "/clusters/portal", "/incidents/20260314T120301000-fresh", "/api/v1/incidents/20260314T120301000-fresh"} {
+		got := send(s, "GET", path, "")
+		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "20260314T120301000-fresh") {
+			t.Errorf("%s: got %d without the incident", path, got.Code)
+		}
+	}
+	if got := send(s, "GET", "/clusters/shop", "").Body.String(); strings.Contains(got, `id="i-20260314T115811000-shop"`) {
+		t.Error("an incident that is over is shown as open")
+	}
+}
