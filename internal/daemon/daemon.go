@@ -103,12 +103,12 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.postroom = newPostroom(d.history, d.metrics, d.logger)
+	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), left)
+	d.postroom = newPostroom(lender{d.history, d.registry}, d.metrics, d.logger)
 	if notifiers, err = d.postroom.withGone(ctx, notifiers); err != nil {
 		return err
 	}
 	d.postroom.exchange(notifiers)
-	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), left)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
 	if err != nil {

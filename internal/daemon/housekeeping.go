@@ -62,7 +62,7 @@ func (d *Daemon) countNotices(ctx context.Context) {
 		}
 		return
 	}
-	total := 0
+	total := d.registry.undelivered()
 	for _, n := range pending {
 		total += n
 	}

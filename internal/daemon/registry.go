@@ -30,8 +30,10 @@ type registry struct {
 	desk    *alerting.Desk
 	watched map[string]bool // clusters; at first those of which something stands
 	owed    history.Step
+	loans   map[string]*loan // by notice: what has become of those that are owed
+	failing time.Time        // since when the disk has not taken what is owed; zero: it has
 
-	writing    sync.Mutex // steps go to the disk in their order
+	writing    sync.Mutex // steps go to the disk in their order; taken before mu
 	news       chan struct{}
 	complained time.Time // when it was last told that the disk takes nothing; zero: it does
 }
@@ -39,7 +41,8 @@ type registry struct {
 func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, left legacy) *registry {
 	r := &registry{
 		history: db, metrics: live, written: written, logger: logger,
-		desk: alerting.NewDesk(rules, left.Incidents), watched: setOf(maps.Keys(left.Standing)), news: make(chan struct{}, 1),
+		desk: alerting.NewDesk(rules, left.Incidents), watched: setOf(maps.Keys(left.Standing)), loans: make(map[string]*loan),
+		news: make(chan struct{}, 1),
 	}
 	r.desk.Silence(left.Silences)
 	live.Incidents(r.desk.Open())
@@ -173,20 +176,36 @@ func (r *registry) settle(ctx context.Context) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.mu.Lock()
-	step := r.owed
+	step := r.withLoans(r.owed)
 	r.owed = history.Step{}
 	r.mu.Unlock()
 	if step.Empty() {
 		return nil
 	}
-	if err := r.history.Commit(ctx, step); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.owed = step.Then(r.owed)
+	err := r.history.Commit(ctx, step)
+	r.settled(step, err)
+	if err != nil {
 		return fmt.Errorf("writing incidents: %w", err)
 	}
 	r.written(step.Step)
 	return nil
+}
+
+// settled notes whether a step has come to the disk.
+func (r *registry) settled(step history.Step, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.owed = step.Then(r.owed)
+		if r.failing.IsZero() {
+			r.failing = time.Now()
+		}
+		return
+	}
+	r.failing = time.Time{}
+	for _, n := range step.Notices {
+		delete(r.loans, n.ID)
+	}
 }
 
 // complain tells that the disk takes nothing, now and then.
