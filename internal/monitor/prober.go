@@ -42,14 +42,14 @@ type Progress struct {
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	witness := evidence.NewReader(c)
 	defer witness.Close()
-	r, _ := p.round(ctx, c, witness)
+	r, _ := p.round(ctx, p.blank(c), witness)
 	return r
 }
 
-// round takes a round, and returns with it those of its clients that could live
-// on: the canaries.
-func (p *Prober) round(ctx context.Context, c *probes.Cluster, witness *evidence.Reader) (checks.Round, []*probes.Canary) {
-	r := p.blank(c)
+// round takes the round that r, a blank one, is the beginning of, and returns
+// with it those of its clients that could live on: the canaries.
+func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Reader) (checks.Round, []*probes.Canary) {
+	c := r.Cluster
 	direct := make(chan struct{}) // closed when r.Nodes is whole
 	var wg sync.WaitGroup
 	wg.Go(func() {

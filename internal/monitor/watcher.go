@@ -258,15 +258,15 @@ func (w *Watcher) misses(node string, canaries int) int {
 
 // takeWhole takes a round in which everything is asked, and judges it.
 func (w *Watcher) takeWhole(ctx context.Context) {
-	began := time.Now()
+	blank := w.prober.blank(w.cluster) // it begins before any canary comes back
 	var carried sync.WaitGroup
 	carried.Go(func() { w.flock.comeBack(ctx) })
-	r, fresh := w.prober.round(ctx, w.cluster, w.witness)
+	r, fresh := w.prober.round(ctx, blank, w.witness)
 	carried.Wait()
 	if w.over(ctx) {
 		return
 	}
-	w.whole, r.Started = time.Now(), began // when the canaries came back
+	w.whole = time.Now()
 	r.Past, r.Every = w.memory, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
