@@ -126,3 +126,11 @@ func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, erro
 	}
 	return metrics.Handler([]checks.Report{one.Picture().Report}), nil
 }
+
+// unwritten are the open incidents while the disk takes nothing: web.Config.
+func (d *Daemon) unwritten() (open []alerting.Incident, ok bool) {
+	if d.history.Stats().LastError == "" {
+		return nil, false
+	}
+	return d.registry.open(), true
+}

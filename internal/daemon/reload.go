@@ -168,7 +168,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Pictures: d, Prober: d, Exporter: d, Reloader: d,
 		Past:          pastOf{d.history, &silences{read: d.history.Silences, heed: d.registry.silence}},
-		Open:          d.registry.open,
+		Unwritten:     d.unwritten,
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,

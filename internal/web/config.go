@@ -17,9 +17,9 @@ type Config struct {
 	Past     Past
 	Live     *Live // told of changes by whoever makes them; Serve closes it
 
-	// Open tells which incidents are open, written or not, as copies. Nil: Past
-	// knows enough.
-	Open func() []alerting.Incident
+	// Unwritten tells which incidents are open while Past cannot be told of them, as
+	// copies; ok is false as long as it can. Nil: it always can.
+	Unwritten func() (open []alerting.Incident, ok bool)
 
 	Prober   Prober
 	Exporter Exporter
@@ -54,6 +54,9 @@ func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Unwritten == nil {
+		c.Unwritten = func() ([]alerting.Incident, bool) { return nil, false }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }

@@ -8,18 +8,19 @@ import (
 	"stickwatch/alerting"
 )
 
-// incidents tells which there are, newest first. Those that are open are known
-// by Config.Open, where it is there: what the history has of them is as old as
-// its last write, and a disk that is full takes none.
+// incidents tells which there are, newest first. What the history has of those
+// that are open is as old as its last write, and a disk that is full takes none:
+// then they are told as the daemon has them. As long as the disk takes them, only
+// what is on it is told, since nothing that was told is to be forgotten.
 func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
-	if s.config.Open != nil && (q.State == alerting.Pending || q.State == alerting.Firing) {
-		return newest(q.among(s.config.Open()), q.Limit), nil
+	open, unwritten := s.config.Unwritten()
+	if unwritten && (q.State == alerting.Pending || q.State == alerting.Firing) {
+		return newest(q.among(open), q.Limit), nil
 	}
 	found, err := s.config.Past.Incidents(ctx, q)
-	if err != nil || s.config.Open == nil || q.State == alerting.Resolved {
+	if err != nil || !unwritten || q.State == alerting.Resolved {
 		return found, err
 	}
-	open := s.config.Open()
 	found = slices.DeleteFunc(found, func(old alerting.Incident) bool {
 		return slices.ContainsFunc(open, func(i alerting.Incident) bool { return i.ID == old.ID })
 	})

@@ -21,7 +21,7 @@ func unwritten(t *testing.T) *Server {
 	fresh := flaps
 	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", noon.Add(-10*time.Second), alerting.Pending
 	return w.server(t, func(c *Config) {
-		c.Open = func() []alerting.Incident { return []alerting.Incident{flaps, fresh} }
+		c.Unwritten = func() ([]alerting.Incident, bool) { return []alerting.Incident{flaps, fresh}, true }
 	})
 }
 
