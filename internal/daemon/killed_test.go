@@ -250,18 +250,19 @@ func (s *story) untold(t *testing.T) string {
 	}
 	pending, _ := reader.Pending(t.Context())
 	dead, _ := reader.DeadLetters(t.Context(), 0)
-	text := fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead))
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead)))
 	said := s.roots()
 	for _, i := range list {
 		if said[alerting.NoticeID(i.ID, "ops", 1)] > 0 {
 			continue
 		}
-		text += fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Told)
+		text.WriteString(fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Told))
 		for _, e := range i.Timeline {
-			text += fmt.Sprintf("  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail)
+			text.WriteString(fmt.Sprintf("  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail))
 		}
 	}
-	return text
+	return text.String()
 }
 
 func ended(list []told) (n int) {

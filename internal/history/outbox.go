@@ -27,19 +27,25 @@ func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
 	return err
 }
 
-// endClaims ends those of the daemon before this one: whoever held them has
-// died, and a notice should not wait for what is left of its lease.
+// landing is how long an attempt may still be under way whose process has died: a
+// receiver that took it may be slow to show it, and whoever looks for it before
+// that would send it a second time.
+const landing = 15 * time.Second
+
+// endClaims ends those of the daemon before this one soon: whoever held them has
+// died, and a notice should not wait for all that is left of its lease.
 func (db *DB) endClaims(ctx context.Context) error {
 	return db.durably(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, releaseNotices)
+		at := db.config.Now().Add(landing).UnixMilli()
+		_, err := tx.ExecContext(ctx, releaseNotices, at, at)
 		return err
 	})
 }
 
 // Claim takes the notice of a receiver that has been due for the longest, and
 // waits for no earlier one of its incident, for a lease beginning now; ok is false
-// when there is none. The notice knows its attempts, this one included, and the thread of
-// its incident.
+// when there is none. The notice knows its attempts, this one included, and the
+// thread of its incident.
 func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
 	// Most claims find nothing: looking first costs no fsync.
 	if waiting, err := db.claimable(ctx, receiver, now); err != nil || !waiting {

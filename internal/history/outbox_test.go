@@ -1,6 +1,7 @@
 package history
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -128,6 +129,33 @@ func TestClaim(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestClaimsOfTheDead: who comes after a daemon that died waits for what that may
+// have sent to arrive, and not for all of its lease.
+func TestClaimsOfTheDead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.db")
+	open := func() *DB {
+		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return noon }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := open()
+	commit(t, db, notice("a1", "ops", "a"))
+	claimed(t, db, "ops", noon)
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db = open()
+	defer db.Close(t.Context())
+	if got := claimed(t, db, "ops", noon.Add(landing-time.Second)); got.ID != "" {
+		t.Errorf("got %q before it can have arrived", got.ID)
+	}
+	if got := claimed(t, db, "ops", noon.Add(landing)); got.ID != "a1" {
+		t.Errorf("got %q, want a1", got.ID)
 	}
 }
 

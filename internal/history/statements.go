@@ -107,7 +107,7 @@ const (
 	claimNotice = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
 	RETURNING attempts, body`
 	selectThread   = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
-	releaseNotices = `UPDATE notices SET leased = 0 WHERE state = 'pending' AND leased > 0`
+	releaseNotices = `UPDATE notices SET leased = ? WHERE state = 'pending' AND leased > ?`
 	deliverNotice  = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
 	RETURNING receiver, incident`
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)

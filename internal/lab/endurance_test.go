@@ -115,7 +115,8 @@ func TestEndurance(t *testing.T) {
 // daemon watches the rig until the function that it returns is called.
 func (r *rig) daemon(t *testing.T, path string, every time.Duration) (end func()) {
 	t.Helper()
-	text := fmt.Sprintf(`
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf(`
 listen: 127.0.0.1:0
 history: {url: "sqlite:%s"}
 intervals: {canary: 1s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}
@@ -128,13 +129,13 @@ clusters:
     balancer: {url: %[3]q, method: ip_hash, fail_timeout: 2s, client_ip_header: %[4]s}
     dependencies: [{name: Redis Server, url: %[5]q}]
     nodes:
-`, path, every, r.front.URL(), clientHeader, r.redis.URL())
+`, path, every, r.front.URL(), clientHeader, r.redis.URL()))
 	for _, n := range r.nodes {
-		text += fmt.Sprintf("      - {id: %s, url: %q}\n", n.ID(), n.URL())
+		text.WriteString(fmt.Sprintf("      - {id: %s, url: %q}\n", n.ID(), n.URL()))
 	}
 	d, err := daemon.Start(t.Context(), daemon.Config{
 		Load: func() (*config.Config, error) {
-			return config.Parse("stickwatch.yml", []byte(text), func(string) (string, bool) { return "", false })
+			return config.Parse("stickwatch.yml", []byte(text.String()), func(string) (string, bool) { return "", false })
 		},
 		Prober: r.prober(), Logger: slog.New(slog.DiscardHandler),
 		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return alerting.Gone{}, nil },

@@ -49,7 +49,7 @@ func httpdPatterns(name, root, dir string) []string {
 func parseHTTPD(file, text string) ([]directive, error) {
 	open := []directive{{place: place{file: file}}}
 	lines := logicalLines(text)
-	for i := 0; i < len(lines); i++ {
+	for i := range lines {
 		at, line := place{file, lines[i].number}, strings.TrimSpace(lines[i].text)
 		top := &open[len(open)-1]
 		switch {

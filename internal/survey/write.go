@@ -97,7 +97,7 @@ func comment(indent int, mark, text string) string {
 	head := "\n" + strings.Repeat(" ", indent) + "# "
 	var out strings.Builder
 	width := columns
-	for _, word := range strings.Fields(mark + probes.Clean(text, maxNote)) {
+	for word := range strings.FieldsSeq(mark + probes.Clean(text, maxNote)) {
 		if width+1+len(word) > columns {
 			out.WriteString(head)
 			width = indent + 2
