@@ -4,7 +4,7 @@ package config
 type wireAlerting struct {
 	// Language of messages: en or zh. Default en.
 	Language string `yaml:"language" check:"oneof=language"`
-	// Address of this stickwatch for people, for links in messages.
+	// Address of this stickwatch for people: for links in messages, and the host by which a proxy on this machine may ask for it.
 	ExternalURL string `yaml:"external_url"`
 	// The dashboard of a cluster in Grafana, such as https://grafana.example/d/stickwatch-cluster, for links in messages.
 	GrafanaURL string `yaml:"grafana_url"`
