@@ -50,8 +50,8 @@ scenarios: servers ## every scenario behind every balancer RUNS times, as a tabl
 		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $(TABLE); exit $$status
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
-	mkdir -p docs/images
-	STICKWATCH_PICTURES=$(CURDIR)/docs/images $(GO) test -count=1 -timeout 10m -v -run '^TestPictures$$' ./internal/daemon
+	mkdir -p internal/docs/images
+	STICKWATCH_PICTURES=$(CURDIR)/internal/docs/images $(GO) test -count=1 -timeout 10m -v -run '^TestPictures$$' ./internal/daemon
 
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)

@@ -15,7 +15,7 @@ import (
 // pages are all that people read of stickwatch, but for those of contributors.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("../../docs/*.md")
+	files, err := filepath.Glob("../../internal/docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 // route of package web, and no other. Forms of the status page and what it is
 // made of are nobody's business.
 func TestAPITopic(t *testing.T) {
-	const server, page = "../../internal/web/server.go", "../../docs/api.md"
+	const server, page = "../../internal/web/server.go", "../../internal/docs/api.md"
 	source, err := os.ReadFile(server)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // TestUnit: systemd takes the unit, and stickwatch what the unit calls.
 func TestUnit(t *testing.T) {
-	const file = "../../docs/systemd/stickwatch.service"
+	const file = "../../internal/docs/systemd/stickwatch.service"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

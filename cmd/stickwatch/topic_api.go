@@ -3,7 +3,7 @@ package main
 import "strings"
 
 // An apiRequest is one that serve answers. A test keeps the list equal to the
-// routes of package web, and to docs/api.md.
+// routes of package web, and to internal/docs/api.md.
 type apiRequest struct {
 	route   string // as package web has it
 	answers string

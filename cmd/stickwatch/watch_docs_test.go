@@ -14,7 +14,7 @@ import (
 // snippets are the blocks of a language in the page about deployments.
 func snippets(t *testing.T, language string) []string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/deploying.md")
+	page, err := os.ReadFile("../../internal/docs/deploying.md")
 	if err != nil {
 		t.Fatal(err)
 	}

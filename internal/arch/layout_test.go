@@ -9,7 +9,7 @@ import (
 
 // topLevel is what may stand at the top of the repository, and nothing else.
 var topLevel = []string{
-	"cmd", "probes", "checks", "alerting", "dashboards", "docs", "internal",
+	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
 	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",
 	"README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
 	".ci", ".gitignore", ".golangci.yml", ".dockerignore",

@@ -84,7 +84,7 @@ func TestReadmesAreAlike(t *testing.T) {
 // TestLinks: what a page of ours points to is there, and so is the heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
-	pages, _ := filepath.Glob("../../docs/*.md")
+	pages, _ := filepath.Glob("../../internal/docs/*.md")
 	for _, page := range append(pages, "../../README.md", "../../README.zh-CN.md", "../../ARCHITECTURE.md", "../../CONTRIBUTING.md", "../../CHANGELOG.md") {
 		content := read(t, strings.TrimPrefix(page, "../../"))
 		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(content, ""), -1) {
@@ -115,7 +115,7 @@ func TestPictures(t *testing.T) {
 			}
 		}
 	}
-	pictures, _ := filepath.Glob("../../docs/images/*")
+	pictures, _ := filepath.Glob("../../internal/docs/images/*")
 	for _, picture := range pictures {
 		info, err := os.Stat(picture)
 		if err != nil {
@@ -124,7 +124,7 @@ func TestPictures(t *testing.T) {
 		size += info.Size()
 	}
 	if size > most {
-		t.Errorf("docs/images has %d bytes, want %d at most", size, most)
+		t.Errorf("internal/docs/images has %d bytes, want %d at most", size, most)
 	}
 }
 

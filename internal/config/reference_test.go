@@ -24,7 +24,7 @@ func readReference(t *testing.T) []Section {
 // The page of the documents has what Reference tells. To write it anew:
 // go test ./internal/config -update.
 func TestPageHasEveryKey(t *testing.T) {
-	const page, begin, end = "../../docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
+	const page, begin, end = "../../internal/docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
 	content, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func keysOf(told map[string]bool, at string, value any) {
 
 // The extractors that the page of the documents teaches are such.
 func TestPageTeachesExtractors(t *testing.T) {
-	content, err := os.ReadFile("../../docs/configuration.md")
+	content, err := os.ReadFile("../../internal/docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
