@@ -5,12 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,11 +17,10 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/message"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func english() message.Writer {
 	return message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}}
@@ -48,7 +44,7 @@ func TestAlerts(t *testing.T) {
 					if err != nil || receipt != (alerting.Receipt{}) {
 						t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 					}
-					golden(t, name, indented(t, f.bodies[0]))
+					golden.Compare(t, name, indented(t, f.bodies[0]))
 				})
 			})
 		}
@@ -208,21 +204,4 @@ func indented(t *testing.T, body string) string {
 		t.Fatalf("indenting %q: %v", body, err)
 	}
 	return out.String() + "\n"
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }

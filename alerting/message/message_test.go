@@ -1,10 +1,7 @@
 package message_test
 
 import (
-	"flag"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +11,9 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/message"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestPlain: the golden files are what people read.
 func TestPlain(t *testing.T) {
@@ -26,7 +22,7 @@ func TestPlain(t *testing.T) {
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
-				golden(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
+				golden.Compare(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
 			})
 		}
 	}
@@ -66,22 +62,5 @@ func writers() map[string]message.Writer {
 	return map[string]message.Writer{
 		"en": {Page: page, Grafana: grafana},
 		"zh": {Language: alerting.Chinese, Page: page, Zone: time.FixedZone("CST", 8*60*60)},
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }

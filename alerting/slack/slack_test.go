@@ -3,11 +3,8 @@ package slack_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,12 +12,11 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 type secret string
 
@@ -70,7 +66,7 @@ func TestIncident(t *testing.T) {
 				}
 				thread = receipt.Thread
 				shown := server.Messages()
-				golden(t, fmt.Sprintf("%s_%s.json", language, n.Kind), picture(t, shown[0], shown[len(shown)-1]))
+				golden.Compare(t, fmt.Sprintf("%s_%s.json", language, n.Kind), picture(t, shown[0], shown[len(shown)-1]))
 			}
 			messages := server.Messages()
 			if want := messages[0].Channel + " " + messages[0].TS; thread != want {
@@ -105,7 +101,7 @@ func TestHook(t *testing.T) {
 	if len(messages) != 2 {
 		t.Fatalf("got %d messages, want 2", len(messages))
 	}
-	golden(t, "hook_fired.json", picture(t, messages[0]))
+	golden.Compare(t, "hook_fired.json", picture(t, messages[0]))
 }
 
 // TestDeletedRoot: somebody may remove the message; the incident is told anew.
@@ -175,21 +171,4 @@ func picture(t *testing.T, messages ...slacktest.Message) string {
 		t.Fatal(err)
 	}
 	return out.String()
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }

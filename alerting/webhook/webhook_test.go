@@ -6,14 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +20,10 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/webhook"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // key is what signs, and what must be seen nowhere.
 const key = "correct horse"
@@ -96,7 +92,7 @@ func TestDocument(t *testing.T) {
 				if err != nil || receipt != (alerting.Receipt{}) {
 					t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 				}
-				golden(t, name, indented(t, (*got)[0].body))
+				golden.Compare(t, name, indented(t, (*got)[0].body))
 				h := (*got)[0].header
 				want := []string{"application/json", n.ID, "stickwatch", ""}
 				if diff := cmp.Diff(want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")}); diff != "" {
@@ -173,21 +169,4 @@ func indented(t *testing.T, body []byte) string {
 		t.Fatalf("indenting %q: %v", body, err)
 	}
 	return out.String() + "\n"
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }

@@ -147,6 +147,7 @@ var homes = map[string][]string{
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
+	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside every test
 	"go.uber.org/goleak":                     {"probes/internal/leash/leashtest"},
 }
 

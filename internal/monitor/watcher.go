@@ -42,15 +42,6 @@ type Watcher struct {
 	picture atomic.Pointer[Picture]
 }
 
-// Pace says how often what is asked for anew.
-type Pace struct {
-	Canary    time.Duration // how often Visit is called; 0: never
-	Status    time.Duration // in trouble, at least so often a whole round is taken
-	Newcomers time.Duration // while all is well; 0: two minutes
-	CanaryAge time.Duration // after which a canary makes room for a new one; 0: ten minutes
-	Damping   checks.Damping
-}
-
 // A Picture is what is known of a cluster now. It is never changed.
 type Picture struct {
 	Cluster  *probes.Cluster
@@ -216,45 +207,6 @@ func (w *Watcher) alone(ctx context.Context, run func()) bool {
 // over reports whether what was just seen may not be told: it was cut short, or
 // nobody wants to know.
 func (w *Watcher) over(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
-
-// due is how old the last whole round may be. A little is forgiven, lest the
-// schedule's jitter skip every second one.
-func (w *Watcher) due() time.Duration {
-	if w.troubled() || w.cluster.Session == nil {
-		return w.pace.Status * 3 / 4
-	}
-	return max(w.pace.Newcomers, w.pace.Status) * 9 / 10
-}
-
-// troubled reports whether something is wrong that a whole round is needed to
-// see the end of, or may be.
-func (w *Watcher) troubled() bool {
-	return !w.ledger.Settled() || len(w.verdict.Doubts) > 0 ||
-		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool {
-			return f.Severity.AtLeast(checks.Warning) && !slices.Contains(byStatus, f.Code)
-		})
-}
-
-// byStatus are findings that the status tells, their end included. They may last
-// for weeks, and no session need be opened for them.
-var byStatus = []checks.Code{checks.CertificateExpiring, checks.ClockSkew, checks.SettingsSkew, checks.StartOrder}
-
-// misses is how many visits in a row may meet a node not at all before that is
-// odd. Chance would have it so about once an hour; but where a balancer of
-// nginx's kind has a node out for a short while, they must fit into that, at the
-// price of rounds taken in vain. A healthy cluster of 2, 3, 5 nodes behind random,
-// visited each 3 s and its status asked each 15 s, takes 30 whole rounds an hour
-// for newcomers each two minutes. With a fail_timeout of 20 s it takes 31, 33, 37,
-// and with nginx's 10 s, 95, 146, 193.
-func (w *Watcher) misses(node string, canaries int) int {
-	at := slices.IndexFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
-	share := checks.Share(w.cluster.Nodes[at], checks.Serving(w.cluster, nil))
-	visits := (checks.FreshClients(share, w.prober.confidence()) + canaries - 1) / max(1, canaries)
-	if b := w.cluster.Balancer; b.FailTimeout > 0 && w.pace.Canary > 0 && b.Method != probes.MethodCookie {
-		visits = min(visits, int(b.FailTimeout/w.pace.Canary)-1)
-	}
-	return max(2, visits)
-}
 
 // takeWhole takes a round in which everything is asked, and judges it.
 func (w *Watcher) takeWhole(ctx context.Context) {
