@@ -24,6 +24,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 		seen = []string{"asked directly: " + describe(v.direct[n.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, n.ID)
+	f.erring = v.failsDirectly(n.ID)
 	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
 	f.Evidence = firstFew(seen)
 	if words, ok := v.balancersWord(n); ok {

@@ -30,7 +30,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	case j.back(m, earlier):
 		return CauseReturn, m.To + " is back"
 	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // between two looks at it
-		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.Memory[m.From].Sign)
+		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.History.Nodes[m.From].Sign)
 	case j.avoided(m.From, m.through, m.last) >= j.enough(m.From):
 		return CauseEjection, m.From + " answers when asked directly, and got no requests"
 	case j.policy() == probes.PolicyShared:

@@ -53,7 +53,7 @@ func newJudge(r Record, t Terms) *judge {
 	}
 	j.closing = j.opening
 	if !r.After.Started.IsZero() {
-		r.After.Past = j.opening.Memory
+		r.After.Past = j.opening.History
 		j.closing = checks.Judge(r.After)
 	}
 	return j

@@ -131,7 +131,7 @@ func (v *Vigil) Picture(ctx context.Context) checks.Report {
 	if ctx.Err() == nil {
 		v.record.After = r
 	}
-	r.Past = checks.Judge(v.record.Before).Memory
+	r.Past = checks.Judge(v.record.Before).History
 	return checks.Judge(r)
 }
 
