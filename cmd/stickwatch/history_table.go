@@ -85,6 +85,9 @@ func course(i alerting.Incident, days calendar) []string {
 	if i.State != alerting.Resolved {
 		words = []string{"since " + words[0], string(i.State) + " for " + spell(i.Duration(days.now))}
 	}
+	if affected := alerting.English.Affected(i.Affected()); affected != "" {
+		words = append(words, "affected "+affected)
+	}
 	if i.Flapping {
 		words = append(words, "came and went")
 	}

@@ -60,6 +60,7 @@ func redisIncident() alerting.Incident {
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1"},
 		Summary: "Redis Server is down, as node1 says.", Remedy: "Start Redis Server; the nodes resume by themselves.",
 		Evidence: []string{"09:00:00 redis://10.0.0.5:6379: connection refused"},
+		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	paused := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Summary: "node1 has paused: Redis Server is not available.",

@@ -130,6 +130,7 @@ var inChinese = map[string]string{
 	"it goes on":                    "仍在持续",
 	"Merged into":                   "并入",
 	"Silenced":                      "静默",
+	"Affected":                      "影响范围",
 	"and %d more":                   "另有 %d 项",
 
 	// Silences and buttons.
