@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+	"stickwatch/probes"
+)
+
+// TestRequested: every request is counted, and the history has the uptime of
+// sessions by the node that owns them: a session that is served elsewhere and is
+// lost there is no uptime, and what nobody knows is neither.
+func TestRequested(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	db, err := history.Open(t.Context(), history.Config{Path: path, Flush: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reporter{history: db, metrics: metrics.New(metrics.Build{})}
+	start := time.Now().Truncate(time.Second)
+	at := start
+	request := func(node string, outcomes ...checks.Outcome) {
+		for _, o := range outcomes {
+			at = at.Add(time.Millisecond)
+			r.Requested(checks.Request{Cluster: "shop", Balancer: "lb", Node: node, At: at, Latency: time.Millisecond, Outcome: o})
+		}
+	}
+	request("node1", checks.OutcomeServed, checks.OutcomeLost, checks.OutcomeLost, checks.OutcomeUnknown) // it drifts
+	request("node2", checks.Outcomes...)
+	request("", checks.OutcomeError, checks.OutcomeUnknown)
+	request(`"made up"`, checks.OutcomeServed)
+	request("node3", checks.OutcomeUnknown)
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	read, err := history.OpenReader(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	uptimes, err := read.Uptimes(t.Context(), "shop", checks.Span{From: start, To: at.Add(time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string][2]int)
+	for _, u := range uptimes {
+		got[string(u.Kind)+" "+u.Name] = [2]int{u.Failed, u.Probes}
+	}
+	want := map[string][2]int{"session ": {1, 2}, "session node1": {2, 3}, "session node2": {5, 7}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("failed and known requests (-want +got):\n%s", diff)
+	}
+	if got := r.metrics.Counters()[`["stickwatch_client_requests_total","shop","lb","node1","lost"]`]; got != 2 {
+		t.Errorf("got %v lost requests of node1, want 2", got)
+	}
+	if got := r.metrics.Counters()[`["stickwatch_client_requests_total","shop","lb","other","served"]`]; got != 1 {
+		t.Errorf("got %v requests of a stranger, want 1", got)
+	}
+}
+
+// TestSessionSampleTellsErrorsFromLosses, as far as a sample can.
+func TestSessionSampleTellsErrorsFromLosses(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[checks.Outcome]checks.Sample{
+		checks.OutcomeServed:    {OK: true},
+		checks.OutcomeMoved:     {OK: true},
+		checks.OutcomeError:     {Failure: probes.FailureOther},
+		checks.OutcomeLost:      {},
+		checks.OutcomeStale:     {},
+		checks.OutcomeForeign:   {},
+		checks.OutcomeWrongPage: {},
+	} {
+		want.Target = checks.Target{Cluster: "shop", Kind: checks.TargetSession, Name: "node1"}
+		got, known := sessionSample(checks.Request{Cluster: "shop", Node: "node1", Outcome: outcome})
+		if diff := cmp.Diff(want, got); diff != "" || !known {
+			t.Errorf("%s: known is %t, and the sample differs (-want +got):\n%s", outcome, known, diff)
+		}
+	}
+	for _, outcome := range []checks.Outcome{checks.OutcomeUnknown, "", "unheard of"} {
+		if _, known := sessionSample(checks.Request{Outcome: outcome}); known {
+			t.Errorf("the outcome %q is known", outcome)
+		}
+	}
+}
