@@ -112,7 +112,12 @@ var inChinese = map[string]string{
 	"balancer":                            "负载均衡器",
 	"dependency":                          "依赖服务",
 	"canary":                              "探测会话",
-	"target":                              "目标",
+	"sessions":                            "会话",
+	"owner unknown":                       "所属节点未知",
+	"Node, %d days":                       "节点，%d 天",
+	"Sessions, %d days":                   "会话，%d 天",
+	"Sessions: no data yet. Their uptime is recorded from this version of stickwatch on.": "会话：暂无数据。会话可用率自本版本的 stickwatch 起开始记录。",
+	"target": "目标",
 
 	// Incidents and findings.
 	"since":                         "始于",
