@@ -79,6 +79,22 @@ func TestQueriesMean(t *testing.T) {
 		at:   "10m",
 		want: map[string]float64{`{cluster="shop"}`: 0.75, `{cluster="dead"}`: 0},
 	}, {
+		name: "a cluster that drifts answers every request, and its sessions are not up",
+		expr: sessionUptime(`cluster=~".*"`, "cluster", "10m"),
+		series: map[string]string{
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node1", outcome="served"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node1", outcome="moved"}`:   "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node2", outcome="lost"}`:    "0+2x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="", outcome="unknown"}`:      "0+9x40",
+			`stickwatch_client_requests_total{cluster="blog", balancer="b", node="node1", outcome="served"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="dead", balancer="b", node="node1", outcome="served"}`:  "0x40",
+			`stickwatch_client_requests_total{cluster="dead", balancer="b", node="node1", outcome="error"}`:   "0+1x40",
+			`stickwatch_client_requests_total{cluster="idle", balancer="b", node="node1", outcome="served"}`:  "7x40",
+			`stickwatch_client_requests_total{cluster="wiki", balancer="b", node="node1", outcome="unknown"}`: "0+1x40",
+		},
+		at:   "10m",
+		want: map[string]float64{`{cluster="shop"}`: 0.5, `{cluster="blog"}`: 1, `{cluster="dead"}`: 0},
+	}, {
 		name: "half of the error budget is left",
 		expr: budgetLeft(`cluster="shop"`),
 		series: map[string]string{

@@ -82,6 +82,15 @@ func availability(clusters, window string) string {
 	return fmt.Sprintf("(%s or 0 * %s)\n/ (%[2]s > 0)", answered(clusters, window), requests(clusters, window))
 }
 
+// sessionUptime is the share of requests of our clients, of those with a known
+// outcome, that were served with their session, be it by another node.
+func sessionUptime(matchers, by, window string) string {
+	rate := func(outcomes string) string {
+		return fmt.Sprintf(`sum by (%s) (rate(stickwatch_client_requests_total{%s, %s}[%s]))`, by, matchers, outcomes, window)
+	}
+	return fmt.Sprintf("%s\n/ (%s > 0)", rate(`outcome=~"served|moved"`), rate(`outcome!="unknown"`))
+}
+
 func budgetLeft(clusters string) string {
 	return fmt.Sprintf("1 - (1 - %s) / (1 - $objective)", availability(clusters, "$__range"))
 }
