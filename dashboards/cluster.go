@@ -59,7 +59,7 @@ func clusterSessions() []panel {
 		bars("What clients met", "Requests of stickwatch's own clients that were not simply served: an error, another page, a session that was lost, came back older or was another client's; or moved to another node with nothing lost; or unknown, where the answer does not tell.",
 			eachStretch(`sum by (outcome) (increase(stickwatch_client_requests_total{cluster="$cluster", outcome!="served"}[$__interval])) > 0`, "{{outcome}}")),
 		series("Uptime of sessions in the last hour", "At each moment, over the hour before it: the share of requests that were served with their session, by the node that owns it. What is unknown is left out.",
-			over(sessionUptime(`cluster="$cluster", node=~"$node"`, "node", "1h"), "{{node}}"),
+			over(sessionUptime(`cluster="$cluster", node=~"$node", node!=""`, "node", "1h"), "{{node}}"),
 			over(`vector($objective)`, "objective")).share(2),
 		bars("Sessions that moved", "Sessions of canaries that changed their node, from and to which, and whether their contents went along.",
 			eachStretch(`sum by (from, to, session) (increase(stickwatch_session_moves_total{cluster="$cluster"}[$__interval])) > 0`, "{{from}} to {{to}}, {{session}}")),
