@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"encoding/json"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -89,4 +93,51 @@ func TestSessionSampleTellsErrorsFromLosses(t *testing.T) {
 			t.Errorf("the outcome %q is known", outcome)
 		}
 	}
+}
+
+// TestDriftIsNoUptime: behind a balancer that drifts all nodes are up, every page
+// is answered, and neither page, API nor metrics show 100 % for sessions.
+func TestDriftIsNoUptime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := r.Break("drift"); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := r.start(t)
+	d.untilReady(t)
+	for i := range 9 { // round robin over three nodes: a session meets its own every third time
+		outcome := checks.OutcomeLost
+		if i%3 == 0 {
+			outcome = checks.OutcomeServed
+		}
+		d.reporter.Requested(checks.Request{
+			Cluster: "shop", Balancer: r.Balancer.URL(), Node: r.Nodes[0].ID(), At: time.Now(), Outcome: outcome,
+		})
+	}
+	uptimes := func() (up map[checks.TargetKind]wire.Uptime) {
+		var past struct{ Uptimes []wire.Uptime }
+		status, body := d.ask(t, http.MethodGet, "/api/v1/history?cluster=shop", "")
+		if err := json.Unmarshal(body, &past); err != nil || status != http.StatusOK {
+			t.Fatalf("got %d %s: %v", status, body, err)
+		}
+		up = make(map[checks.TargetKind]wire.Uptime)
+		for _, u := range past.Uptimes {
+			if u.Target == r.Nodes[0].ID() {
+				up[u.Kind] = u
+			}
+		}
+		return up
+	}
+	until(t, "an uptime of sessions", func() bool { return uptimes()[checks.TargetSession].Failed >= 6 })
+	up := uptimes()
+	if got := up[checks.TargetNode]; got.Probes == 0 || got.Ratio != 1 {
+		t.Errorf("got the node's uptime %+v, want 100 %%", got)
+	}
+	if got := up[checks.TargetSession]; got.Ratio > 0.9 {
+		t.Errorf("got the uptime of its sessions %+v, want what clients met", got)
+	}
+	until(t, "the uptime of sessions on the page", func() bool {
+		_, page := d.ask(t, http.MethodGet, "/?lang=en", "")
+		return strings.Contains(string(page), "Sessions, 90 days: ") && !strings.Contains(string(page), "Sessions, 90 days: 100")
+	})
 }
