@@ -138,6 +138,6 @@ func TestDriftIsNoUptime(t *testing.T) {
 	}
 	until(t, "the uptime of sessions on the page", func() bool {
 		_, page := d.ask(t, http.MethodGet, "/?lang=en", "")
-		return strings.Contains(string(page), "Sessions, 90 days: ") && !strings.Contains(string(page), "Sessions, 90 days: 100")
+		return strings.Contains(string(page), "Session uptime, 90 days: ") && !strings.Contains(string(page), "Session uptime, 90 days: 100")
 	})
 }

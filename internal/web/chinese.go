@@ -114,9 +114,9 @@ var inChinese = map[string]string{
 	"canary":                              "探测会话",
 	"sessions":                            "会话",
 	"owner unknown":                       "所属节点未知",
-	"Node, %d days":                       "节点，%d 天",
-	"Sessions, %d days":                   "会话，%d 天",
-	"Sessions: no data yet. Their uptime is recorded from this version of stickwatch on.": "会话：暂无数据。会话可用率自本版本的 stickwatch 起开始记录。",
+	"Node uptime, %d days":                "节点可用率，%d 天",
+	"Session uptime, %d days":             "会话可用率，%d 天",
+	"Session uptime: no data yet. It is recorded from this version of stickwatch on.": "会话可用率：暂无数据，自本版本的 stickwatch 起开始记录。",
 	"target": "目标",
 
 	// Incidents and findings.

@@ -67,7 +67,7 @@ func (v viewer) cluster(p Picture, r *record) clusterView {
 		}
 	}
 	if u := checks.SessionUptime(r.uptimes); u.Probes > 0 {
-		c.Sessions = v.say("Sessions, %d days", shownDays) + v.say(": ") + v.percent(u.Ratio)
+		c.Sessions = v.say("Session uptime, %d days", shownDays) + v.say(": ") + v.percent(u.Ratio)
 	}
 	_, c.Headline = v.headline([]Picture{p})
 	c.wrong(v, p)

@@ -13,14 +13,14 @@ import (
 func TestSessionUptime(t *testing.T) {
 	s := newWorld(calm("shop", 2)).server(t)
 	for path, has := range map[string][]string{
-		"/":         {"Sessions, 90 days: 98.75\u00a0%"},
-		"/?lang=zh": {"会话，90 天：98.75\u00a0%"},
+		"/":         {"Session uptime, 90 days: 98.75\u00a0%"},
+		"/?lang=zh": {"会话可用率，90 天：98.75\u00a0%"},
 		"/clusters/shop": {
-			`<th scope="col" class="past">Node, 90 days<th scope="col" class="past">Sessions, 90 days`,
+			`<th scope="col" class="past">Node uptime, 90 days<th scope="col" class="past">Session uptime, 90 days`,
 			"<td class=past>99.98\u00a0%<td class=past>98.75\u00a0%",
 			`<div class="calendar"><span>node1 <span class="meta">sessions</span></span>`,
 		},
-		"/clusters/shop?lang=zh": {"节点，90 天", "会话，90 天", `<span class="meta">会话</span>`},
+		"/clusters/shop?lang=zh": {"节点可用率，90 天", "会话可用率，90 天", `<span class="meta">会话</span>`},
 	} {
 		body := visit(s, path).Body.String()
 		for _, want := range append(has, "98.75\u00a0%") {
@@ -64,17 +64,17 @@ func TestBeforeAnUpgrade(t *testing.T) {
 	w.upgraded = true
 	body := visit(w.server(t), "/clusters/shop").Body.String()
 	for _, want := range []string{
-		"Sessions: no data yet. Their uptime is recorded from this version of stickwatch on.",
+		"Session uptime: no data yet. It is recorded from this version of stickwatch on.",
 		"<td class=past>99.98\u00a0%<td class=past>–<td",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(visit(w.server(t), "/").Body.String(), "Sessions, 90 days") {
+	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(visit(w.server(t), "/").Body.String(), "Session uptime, 90 days") {
 		t.Error("a page shows an uptime of sessions")
 	}
-	if body := visit(w.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话：暂无数据") {
+	if body := visit(w.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话可用率：暂无数据") {
 		t.Error("the Chinese page does not say so")
 	}
 	w.scenes[0].Report.Session.Policy = probes.PolicyNone
