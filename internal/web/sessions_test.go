@@ -41,8 +41,11 @@ func TestSessionUptime(t *testing.T) {
 func TestSessionsFollowTheirNode(t *testing.T) {
 	r := &record{days: map[checks.Target][]checks.Uptime{}}
 	for _, of := range []checks.Target{
-		{Kind: checks.TargetNode, Name: "node1"}, {Kind: checks.TargetNode, Name: "node2"},
-		{Kind: checks.TargetSession, Name: ""}, {Kind: checks.TargetSession, Name: "gone"}, {Kind: checks.TargetSession, Name: "node1"},
+		{Kind: checks.TargetNode, Name: "node1"},
+		{Kind: checks.TargetNode, Name: "node2"},
+		{Kind: checks.TargetSession, Name: ""},
+		{Kind: checks.TargetSession, Name: "gone"},
+		{Kind: checks.TargetSession, Name: "node1"},
 	} {
 		of.Cluster = "shop"
 		r.uptimes = append(r.uptimes, checks.Uptime{Target: of, Probes: 1, Ratio: 1})
