@@ -3,6 +3,7 @@ package alerting
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"stickwatch/checks"
 )
@@ -18,21 +19,10 @@ func (i *Incident) Affected() checks.Affected {
 			active = active.Worse(m.Affected)
 		}
 	}
-	if i.anyHolds() {
+	if slices.ContainsFunc(i.Findings, Member.Holds) {
 		return active
 	}
 	return all
-}
-
-// anyHolds reports whether a finding of the incident is active, information
-// included.
-func (i *Incident) anyHolds() bool {
-	for _, m := range i.Findings {
-		if m.Holds() {
-			return true
-		}
-	}
-	return false
 }
 
 // affectedWords are the phrases of one language; %[1]d and %[2]d are a fraction,

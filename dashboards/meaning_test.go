@@ -128,6 +128,19 @@ func TestQueriesMean(t *testing.T) {
 		},
 		at:   "1m",
 		want: map[string]float64{`{cluster="shop", code="dependency_down", severity="critical"}`: 1},
+	}, {
+		name: "and the clients that it concerns are not told twice",
+		expr: affected(`cluster="shop"`),
+		series: map[string]string{
+			`stickwatch_finding_active{cluster="shop", code="session_drift", severity="critical", node=""}`:             "1x10",
+			`stickwatch_finding_affected_ratio{cluster="shop", code="session_drift", severity="critical", node=""}`:     "0.5x10",
+			`stickwatch_finding_active{cluster="shop", code="session_lost", severity="critical", node="node1"}`:         "1x10",
+			`stickwatch_finding_explained{cluster="shop", code="session_lost", severity="critical", node="node1"}`:      "1x10",
+			`stickwatch_finding_affected_ratio{cluster="shop", code="session_lost", severity="critical", node="node1"}`: "0.5x10",
+			`stickwatch_finding_active{cluster="shop", code="slow", severity="warning", node="node1"}`:                  "1x10",
+		},
+		at:   "1m",
+		want: map[string]float64{`{cluster="shop", code="session_drift", severity="critical"}`: 0.5},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
 			promtool(t, "test", "rules", ruleTest(t, "round("+fill.Replace(tt.expr)+", 0.0001)", tt.series, tt.at, tt.want))

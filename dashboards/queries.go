@@ -51,6 +51,12 @@ func causes(clusters string) string {
 unless max by (cluster, code, severity, node) (stickwatch_finding_explained{%[1]s})`, clusters)
 }
 
+// affected is the estimated share of clients that causes concern, where there is
+// an estimate.
+func affected(clusters string) string {
+	return fmt.Sprintf("max by (cluster, code, severity, node) (stickwatch_finding_affected_ratio{%s})\nand (%s)", clusters, causes(clusters))
+}
+
 func causeTable(clusters string) panel {
 	return table("What is wrong", "Findings that hold now, without those that another one explains. The finding's evidence and remedy are on stickwatch's own page.",
 		column{Name: "Cluster", Label: "cluster"},
@@ -58,6 +64,7 @@ func causeTable(clusters string) panel {
 		column{Name: "Finding", Label: "code"},
 		column{Name: "Node", Label: "node"},
 		column{Expr: causes(clusters)},
+		column{Name: "Clients affected", Expr: affected(clusters), Props: asPercentage()},
 	).sized(12, 9).sortedBy("Severity")
 }
 
