@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -140,4 +141,26 @@ func TestDriftIsNoUptime(t *testing.T) {
 		_, page := d.ask(t, http.MethodGet, "/?lang=en", "")
 		return strings.Contains(string(page), "Session uptime, 90 days: ") && !strings.Contains(string(page), "Session uptime, 90 days: 100")
 	})
+}
+
+// TestNodesThatLeftDuringARestart have no series after it; the others go on.
+func TestNodesThatLeftDuringARestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, stop := r.start(t)
+	d.untilReady(t)
+	leaves, stays := r.Nodes[2], r.Nodes[0]
+	for _, n := range []string{leaves.ID(), stays.ID()} {
+		d.metrics.Request(checks.Request{Cluster: "shop", Balancer: "lb", Node: n, Outcome: checks.OutcomeStale})
+	}
+	stop()
+	r.write(strings.Replace(r.file("shop"), fmt.Sprintf("      - {id: %s, url: %q}\n", leaves.ID(), leaves.URL()), "", 1))
+	d, _ = r.start(t)
+	d.untilReady(t)
+	counted := d.metrics.Counters()
+	for node, want := range map[string]float64{leaves.ID(): 0, stays.ID(): 1} {
+		if got := counted[fmt.Sprintf(`["stickwatch_client_requests_total","shop","lb",%q,"stale"]`, node)]; got != want {
+			t.Errorf("%s: got %v requests, want %v", node, got, want)
+		}
+	}
 }
