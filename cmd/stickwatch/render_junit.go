@@ -108,6 +108,9 @@ func account(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), prose(f.Summary))
+		if words := affects(f.Affected); words != "" {
+			fmt.Fprintln(&b, words)
+		}
 		lines, more := evidence(f, maxEvidence)
 		for _, line := range lines {
 			fmt.Fprintf(&b, "- %s\n", line)

@@ -93,6 +93,9 @@ func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 func (p *page) branch(b branch, level int) {
 	p.item(level, "%s **%s** `%s` %s",
 		emoji(markOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
+	if words := affects(b.Affected); words != "" {
+		p.item(level+1, "%s", escape(words))
+	}
 	lines, more := evidence(b.Finding, maxEvidence)
 	for _, line := range lines {
 		p.item(level+1, "%s", code(line))

@@ -36,9 +36,9 @@ func reports() []checks.Report {
 		Session:      checks.SessionReport{Sticky: checks.Yes, Shared: checks.No},
 		Dependencies: []checks.DependencyReport{{Name: "Redis Server", Up: checks.No}, {Name: "DB", Up: checks.Yes}, {Name: "NFS", Up: checks.Unknown}},
 		Findings: []checks.Finding{
-			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_a/"},
-			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_b/", ExplainedBy: "node_paused/node1"},
-			{Code: checks.BalancerDown, Severity: checks.Critical},
+			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_a/", Affected: checks.Affected{Share: 0.25, Of: 12}},
+			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_b/", ExplainedBy: "node_paused/node1", Affected: checks.Affected{Share: 0.5, Of: 12}},
+			{Code: checks.BalancerDown, Severity: checks.Critical, Affected: checks.Affected{Share: 1, Of: 9}},
 			{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server"},
 			{Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", ExplainedBy: "dependency_down/Redis Server"},
 		},
