@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
@@ -80,7 +81,7 @@ func (j *judge) downIn(node string, span checks.Span) (Outage, bool) {
 func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
 	list := j.Said[node]
 	for i, s := range list {
-		if !out(s.State) {
+		if !evidence.Out(s.State) {
 			continue
 		}
 		from, to := s.From, j.To
@@ -95,11 +96,6 @@ func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
 		}
 	}
 	return Said{}, false
-}
-
-// out reports whether a state keeps new clients away.
-func out(s probes.ServerState) bool {
-	return s == probes.ServerDown || s == probes.ServerDraining || s == probes.ServerMaintenance
 }
 
 // avoided counts the newcomers through an address of the balancer that were

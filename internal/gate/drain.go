@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"stickwatch/checks"
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
@@ -40,7 +41,7 @@ func (j *judge) drainedKindly(node string, moves []Move) Promise {
 func (j *judge) drainedOfNew(node string) Promise {
 	p := kept("new clients avoid "+node, "")
 	for _, s := range j.Said[node] {
-		if !out(s.State) {
+		if !evidence.Out(s.State) {
 			continue
 		}
 		for _, lane := range j.Newcomers {
@@ -112,7 +113,7 @@ func (j *judge) drainedEmpty(node string) Promise {
 			continue
 		}
 		told = true
-		if out(s.State) {
+		if evidence.Out(s.State) {
 			p.Reasons = []string{s.Words}
 			return p
 		}

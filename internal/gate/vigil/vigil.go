@@ -18,7 +18,7 @@ import (
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
-	"stickwatch/probes/evidence"
+	sources "stickwatch/probes/evidence"
 )
 
 // DefaultInterval is how often a client comes, unless told otherwise.
@@ -35,7 +35,7 @@ type Config struct {
 type Vigil struct {
 	cluster *probes.Cluster
 	config  Config
-	witness *evidence.Reader
+	witness *sources.Reader
 	bases   bases
 
 	stop    context.CancelFunc
@@ -53,7 +53,7 @@ func Begin(ctx context.Context, c *probes.Cluster, config Config) *Vigil {
 	config.Interval = cmp.Or(config.Interval, DefaultInterval)
 	config.Sessions = cmp.Or(config.Sessions, 1)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	v := &Vigil{cluster: c, config: config, witness: evidence.NewReader(c), stop: stop}
+	v := &Vigil{cluster: c, config: config, witness: sources.NewReader(c), stop: stop}
 	v.record = gate.Record{
 		Cluster: c, Before: config.Prober.Round(ctx, c),
 		Nodes: make(map[string]gate.Track), Said: make(map[string][]gate.Said),
