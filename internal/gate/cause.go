@@ -19,11 +19,14 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	down, failed := j.downIn(m.From, span)
 	said, out := j.saidOut(m.From, span)
 	drained := (j.terms.Drain != "" && m.From == j.terms.Drain) || (out && said.State != probes.ServerDown)
+	consequence, why, explained := j.afterRestart(m, earlier)
 	switch {
 	case failed && !(drained && m.At.Before(down.FirstBad)): // else it was empty when it stopped
 		return failure(m.From, down)
 	case out && said.State != probes.ServerDown:
 		return CauseDrain, said.Words
+	case explained:
+		return consequence, why
 	case out:
 		return CauseEjection, said.Words
 	case drained:
@@ -51,11 +54,11 @@ func failure(node string, down Outage) (Cause, string) {
 }
 
 // back reports whether a session returns to a node that it had left because
-// that was out, or should have been on all the time.
+// that was out.
 func (j *judge) back(m Move, earlier []Move) bool {
 	for _, e := range slices.Backward(earlier) {
 		if e.From == m.To {
-			return m.Moved() && e.Cause != CauseUnexplained && e.Cause != CauseShared
+			return m.Moved() && slices.Contains([]Cause{CauseRestart, CauseDown, CauseDrain, CauseEjection}, e.Cause)
 		}
 	}
 	return false

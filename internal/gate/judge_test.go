@@ -92,6 +92,50 @@ func TestMoves(t *testing.T) {
 			checks.Healthy,
 		},
 		{
+			"a worker that leaves a node out for fail_timeout after its restart, and one that does not",
+			scene{
+				sessions: []string{"+111!2+22!1+1!2+211111", "+2222222"}, nodes: map[string]string{"node1": "111xx11111111111111"},
+				policy: probes.PolicySticky, failTimeout: time.Second,
+			},
+			[]string{
+				"node1>node2 lost restart allowed", "node2>node1 lost return allowed",
+				"node1>node2 lost restart allowed", "node2>node1 kept return allowed",
+			},
+			checks.Degraded,
+		},
+		{
+			"the same when that time is over",
+			scene{
+				sessions: []string{"+1........................1112222", "+2222222"}, nodes: map[string]string{"node1": "1xx11111111111"},
+				failTimeout: time.Second,
+			},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Failing,
+		},
+		{
+			"the same behind a balancer that ejects nobody",
+			scene{sessions: []string{"+1......111222", "+2222222"}, nodes: map[string]string{"node1": "1xx11111111111"}},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Failing,
+		},
+		{
+			"any heir while the client's own node is out",
+			scene{sessions: []string{"+1112233311", "+2222222"}, nodes: map[string]string{"node1": "111xxx111111"}, failTimeout: time.Second},
+			[]string{"node1>node2 kept restart allowed", `node2>"node3" kept restart allowed`, `"node3">node1 kept return allowed`},
+			checks.Healthy,
+		},
+		{
+			"moves from node to node while the client's own does not come back",
+			scene{sessions: []string{"+1112233322", "+2222222"}, nodes: map[string]string{"node1": "111xxx"}, failTimeout: time.Second},
+			[]string{"node1>node2 kept down allowed", `node2>"node3" kept down allowed`, `"node3">node2 kept down allowed`},
+			checks.Healthy,
+		},
+		{
+			"any node may answer, also after a restart",
+			scene{policy: probes.PolicyShared, sessions: []string{"+22222121212", "+22222222222"}, nodes: map[string]string{"node1": "1x11111111"}, failTimeout: time.Second},
+			nil, checks.Healthy,
+		},
+		{
 			"any node may answer",
 			scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"12121212"}},
 			nil, checks.Healthy,
