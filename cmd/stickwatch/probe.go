@@ -49,8 +49,9 @@ func newProbe(c console) *cobra.Command {
 prints the picture with every finding, its evidence and its remedy. It changes
 nothing, and leaves a few sessions that time out.
 
-With --watch it holds sessions through a deployment and reports every move and
-loss with its cause, and for how long nobody was answered. Beside a command
+With --watch it holds sessions through a deployment. The first line says whether
+anybody was thrown out; below are every move and loss with its cause, and for how
+long nobody was answered. Beside a command
 (--watch -- COMMAND...) it lasts as long as that runs, and a second more. What
 the command prints goes to standard error, both of its streams. Its status,
 unless 0, is the one that probe exits with, whatever was seen: a deployment that
@@ -72,6 +73,8 @@ Results go to standard output, progress to standard error. Exit status:
   stickwatch probe --wait 1m --node node2
   # was anybody thrown out by a deployment?
   stickwatch probe --watch --wait 2m -- ./deploy.sh 4.2
+  # the same, and any lost session fails, also one that the policy allows
+  stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
   # are the users of node2 safe while it is emptied?
   stickwatch probe --watch 10m --drain node2
   # without a file; nodes in the order of the balancer's server lines

@@ -266,3 +266,56 @@ func TestTrackIsBounded(t *testing.T) {
 		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxStretches, 2*maxStretches+1)
 	}
 }
+
+// Where no loss is put up with, one that the policy allows is critical, is not
+// ignored, and needs sessions to be told.
+func TestNoLoss(t *testing.T) {
+	restarted := scene{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
+	for _, tt := range []struct {
+		name   string
+		policy probes.Policy
+		terms  Terms
+		want   checks.Verdict
+	}{
+		{"put up with", probes.PolicySticky, Terms{}, checks.Degraded},
+		{"not put up with", probes.PolicySticky, Terms{NoLoss: true}, checks.Failing},
+		{"nor ignored", probes.PolicySticky, Terms{NoLoss: true, Ignore: []checks.Code{checks.SessionLost}}, checks.Failing},
+		{"without sessions", probes.PolicyNone, Terms{NoLoss: true}, checks.Inconclusive},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := restarted
+			s.policy, s.terms = tt.policy, tt.terms
+			if tt.policy == probes.PolicyNone {
+				s.sessions = nil
+			}
+			if r := s.judged(t); r.Verdict() != tt.want {
+				t.Errorf("got %s, want %s: %+v", r.Verdict(), tt.want, r.Promises)
+			}
+		})
+	}
+}
+
+// Quick retries tell how long an outage was, and count for nothing else.
+func TestRetriesDoNotCount(t *testing.T) {
+	s := scene{sessions: []string{"+11xxxx11", "+2222"}}
+	r := s.record()
+	var told Track
+	at := 0
+	for _, stretch := range r.Sessions[0].Track {
+		for range stretch.Count {
+			b := stretch.First
+			b.At, b.New = noon.Add(time.Duration(at)*beat), at == 0
+			b.Retry = at > 2 && at < 6
+			told.Add(b)
+			at++
+		}
+	}
+	r.Sessions[0].Track = told
+	got := Judge(r, Terms{}, noon.Add(time.Hour))
+	if got.Requests != 9 || got.Failed != 1 || got.Session.Failed != 1 {
+		t.Errorf("got %d requests, %d failed, %d in the outage, want 9, 1 and 1", got.Requests, got.Failed, got.Session.Failed)
+	}
+	if least := got.Session.AtLeast(); least != 4*beat+5*time.Millisecond {
+		t.Errorf("got an outage of %s, want 405 ms: retries locate its end", least)
+	}
+}

@@ -72,8 +72,10 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 	all := len(users) + len(newcomers) + len(v.cluster.Nodes)
 	begin := func(i int, who visitor, add func(gate.Beat)) {
 		phase := v.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: v.config.Interval}
 		v.running.Go(func() {
 			pace(ctx, v.config.Interval, phase, func() (good bool) {
+				retry := requests.retry(time.Now())
 				beats := who.visit(ctx)
 				if ctx.Err() != nil {
 					return true // what was under way was broken off by us
@@ -82,9 +84,11 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 				defer v.mu.Unlock()
 				good = true
 				for _, b := range beats {
+					b.Retry = retry
 					add(b)
 					good = good && b.Good
 				}
+				requests.failing = !good
 				return good
 			})
 		})
