@@ -76,9 +76,9 @@ func (v *view) balancersWord(n probes.Node) (words string, ok bool) {
 			l.source, l.Run, n.ServerName(), l.last().UTC().Format(time.TimeOnly), l.detail)
 		return probes.Clean(words, 2*probes.MaxError), true
 	}
-	for _, t := range v.testimonies(n) {
-		if t.state != probes.ServerUnknown {
-			return t.words, true
+	for _, r := range v.records(n) {
+		if r.State != probes.ServerUnknown {
+			return r.Words, true
 		}
 	}
 	return "", false

@@ -26,7 +26,7 @@ func (v *view) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 		}
 		ok = true
 		for _, s := range o.Servers {
-			if v.isServer(n, s) && len(s.Episodes) > 0 {
+			if v.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
 				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
 			}
 		}
@@ -95,7 +95,7 @@ func (v *view) statistics(n probes.Node) (s probes.ServerEvidence, source string
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
 		}
-		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.isServer(n, s) && !s.Since.IsZero() })
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.matcher.Matches(n, o, s) && !s.Since.IsZero() })
 		if at >= 0 {
 			return o.Servers[at], o.Source, true
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -13,6 +14,7 @@ type view struct {
 	Round // Nodes is made to be as Cluster.Nodes
 
 	who     Identity
+	matcher evidence.Matcher                   // of the balancer's own evidence to nodes
 	direct  map[string]*probes.NodeObservation // by node id
 	up      map[string]bool                    // by node id
 	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
@@ -57,7 +59,8 @@ func look(r Round) *view {
 	r.Nodes = inOrder(r)
 	v := &view{
 		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
-		direct: make(map[string]*probes.NodeObservation), up: make(map[string]bool),
+		matcher: evidence.NewMatcher(r.Cluster, r.Nodes),
+		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool),
 		replies: make(map[reply]bool), places: make(map[string]place),
 	}
 	if picker, ok := Oracle(r.Cluster); ok {

@@ -83,6 +83,7 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
 	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	offerNames(cmd, "cluster", namesOfClusters)
 	offer(cmd, "output", listFormats...)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")

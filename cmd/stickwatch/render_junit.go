@@ -21,6 +21,7 @@ func renderJUnit(w io.Writer, r results, opts renderOptions) error {
 	for i, report := range r.Clusters {
 		s := suite(i, report, opts)
 		if w, watched := r.Watches[report.Cluster]; watched {
+			answerProperties(&s, w.Summary())
 			for _, t := range watchTests(w, opts.failOn()) {
 				s.AddTestcase(t)
 			}

@@ -17,6 +17,9 @@ type page struct{ strings.Builder }
 // renderMarkdown writes r for a pull request.
 func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	var p page
+	if a, watched := r.answer(); watched {
+		p.block("**%s %s**", emoji(answerSpan(a).mark), escape(answerText(a)))
+	}
 	p.block("## %s stickwatch: %s", emoji(markOfVerdict(r.Verdict)), r.Verdict)
 	p.block("%s, %s", totals(r), wire.Time(r.Started))
 	for _, report := range r.Clusters {

@@ -16,7 +16,7 @@ type Report struct {
 	Policy  probes.Policy
 	Picture checks.Report // at the end
 
-	Requests, Failed int // through the balancer
+	Requests, Failed int // through the balancer, without quick retries
 	Opened           int // sessions
 	Slowest          time.Duration
 

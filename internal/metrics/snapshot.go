@@ -97,10 +97,12 @@ func Handler(reports []checks.Report) http.Handler {
 	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// Write writes what reports tell in the text format of Prometheus, as the
-// textfile collector of the node exporter reads it.
-func Write(w io.Writer, reports []checks.Report) error {
-	families, err := Registry(reports).Gather()
+// Write writes what reports and watches tell in the text format of Prometheus,
+// as the textfile collector of the node exporter reads it.
+func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
+	registry := Registry(reports)
+	addWatches(registry, watches)
+	families, err := registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)
 	}

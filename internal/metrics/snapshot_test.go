@@ -49,10 +49,23 @@ func reports() []checks.Report {
 
 func TestWrite(t *testing.T) {
 	var got bytes.Buffer
-	if err := Write(&got, reports()); err != nil {
+	if err := Write(&got, reports(), nil); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/snapshot.txt", got.String())
+}
+
+// A deployment that was watched has its answer beside the picture.
+func TestWriteWatches(t *testing.T) {
+	var got bytes.Buffer
+	err := Write(&got, nil, []Watch{
+		{Cluster: "shop", Sessions: 9, Lost: 6, Moved: 12, LongestOutage: 3400 * time.Millisecond, Requests: 1200, Failed: 14},
+		{Cluster: "blog"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/watches.txt", got.String())
 }
 
 func TestRegistryIsClean(t *testing.T) {
@@ -71,7 +84,7 @@ func TestWriteHostileLabels(t *testing.T) {
 	r[0].Nodes[1].Status.State = attack
 	r[0].Dependencies[0].Name = attack
 	var got bytes.Buffer
-	if err := Write(&got, r); err != nil {
+	if err := Write(&got, r, nil); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(got.String()) {
