@@ -27,6 +27,11 @@ type Config struct {
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
+
+	// HAProxy and HTTPD make the balancer behave as that product, and give its
+	// servers the ids of the nodes as routes. nil: it behaves as nginx.
+	HAProxy *HAProxyConfig
+	HTTPD   *HTTPDConfig
 }
 
 // A Cluster is a balancer, the nodes behind it, and the Redis they depend on.
@@ -114,8 +119,21 @@ func (c *Cluster) startBalancer() (err error) {
 		Zone:           c.Config.Zone,
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
+		Route:          c.route,
+		HAProxy:        c.Config.HAProxy,
+		HTTPD:          c.Config.HTTPD,
 	})
 	return err
+}
+
+// route returns the id of the node at an address.
+func (c *Cluster) route(addr string) string {
+	for _, n := range c.Nodes {
+		if n.Addr() == addr {
+			return n.ID()
+		}
+	}
+	return addr
 }
 
 // Break makes something go wrong, as Faults lists by name. Faults add up. The
