@@ -28,6 +28,8 @@ type Config struct {
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
 
+	Cache CacheConfig // in front of the balancer; zero: none
+
 	// HAProxy and HTTPD make the balancer behave as that product, and give its
 	// servers the ids of the nodes as routes. nil: it behaves as nginx.
 	HAProxy *HAProxyConfig
@@ -119,6 +121,7 @@ func (c *Cluster) startBalancer() (err error) {
 		Zone:           c.Config.Zone,
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
+		Cache:          c.Config.Cache,
 		Route:          c.route,
 		HAProxy:        c.Config.HAProxy,
 		HTTPD:          c.Config.HTTPD,

@@ -163,3 +163,40 @@ func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	o.readmit(failTimeout, p, p)
 	o.same("node2 is back")
 }
+
+// A cache in front gives the same strangers one session behind both.
+func TestOperationsAlikeCache(t *testing.T) {
+	t.Parallel()
+	const careless = "proxy_ignore_headers Cache-Control Set-Cookie;"
+	for _, test := range []struct {
+		name  string
+		nginx string
+		demo  demo.CacheConfig
+	}{
+		{"obeys Cache-Control", "proxy_ignore_headers Set-Cookie;", demo.CacheConfig{IgnoreSetCookie: true}},
+		{"keeps no cookies", "proxy_ignore_headers Cache-Control;", demo.CacheConfig{IgnoreCacheControl: true}},
+		{"careless", careless, demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true}},
+		{"only without a cookie", careless + " proxy_cache_bypass $http_cookie; proxy_no_cache $http_cookie;",
+			demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.demo.TTL = time.Hour
+			o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{
+				Locations: "location /cluster/ { proxy_pass http://cluster; proxy_cache answers; proxy_cache_valid 200 1h; " +
+					"proxy_set_header Host cluster; " + test.nginx + " }",
+				ExtraServers: "proxy_cache_path " + t.TempDir() + " keys_zone=answers:1m;",
+			}, demo.BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, FailTimeout: time.Hour, Cache: test.demo})
+			o.trails = false
+			o.addPairs(10, "/cluster/test", addressOf, nil)
+			for range 3 {
+				o.same("nodes")
+				real, demo := o.sessions()
+				if diff := cmp.Diff(real, demo); diff != "" {
+					t.Errorf("sessions (-real +demo):\n%s", diff)
+				}
+				t.Log(real)
+			}
+		})
+	}
+}

@@ -152,9 +152,10 @@ func (o *comparison) state(node int, s demo.ServerState) {
 
 // A visitor is a client that takes a connection of its own for every request.
 type visitor struct {
-	url    string
-	client *http.Client
-	header http.Header
+	url     string
+	client  *http.Client
+	header  http.Header
+	session string // that the last page showed
 }
 
 // addPairs adds clients. header has i-th client's headers, and source the
@@ -184,8 +185,11 @@ func (o *comparison) newVisitor(url string) *visitor {
 	return &visitor{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
-// shownNode is the node that the demo's pages show.
-var shownNode = regexp.MustCompile(`<(?:td|h1)>(node\d+)<`)
+// shownNode and shownSession are on the demo's pages.
+var (
+	shownNode    = regexp.MustCompile(`<(?:td|h1)>(node\d+)<`)
+	shownSession = regexp.MustCompile(`<td>([0-9A-F]{32})<`)
+)
 
 // ask returns what a visitor meets: the node that answers, the status of an error,
 // or why there is no answer; and the servers that were tried for it, where the
@@ -207,6 +211,9 @@ func (o *comparison) ask(u *visitor) string {
 	if err != nil {
 		return err.Error()
 	}
+	if m := shownSession.FindSubmatch(body); m != nil {
+		u.session = string(m[1])
+	}
 	met := fmt.Sprint(resp.StatusCode)
 	if m := shownNode.FindSubmatch(body); m != nil {
 		met = string(m[1])
@@ -217,6 +224,23 @@ func (o *comparison) ask(u *visitor) string {
 	return met
 }
 
+// sessions returns the number of each client's session, as the page showed it the
+// last time: equal ids have equal numbers, in the order of their first client.
+func (o *comparison) sessions() (real, demo []int) {
+	number := func(v func(pair) *visitor) (list []int) {
+		var ids []string
+		for _, p := range o.pairs {
+			id := v(p).session
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+			list = append(list, slices.Index(ids, id))
+		}
+		return list
+	}
+	return number(func(p pair) *visitor { return p.real }), number(func(p pair) *visitor { return p.demo })
+}
+
 // crowd has a visitor ask several times at once, so that no worker gets all the
 // requests, and notes whom it meets.
 func (o *comparison) crowd(u *visitor, met map[string]bool) {
@@ -224,7 +248,8 @@ func (o *comparison) crowd(u *visitor, met map[string]bool) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			m := o.ask(u)
+			once := *u
+			m := o.ask(&once)
 			mu.Lock()
 			defer mu.Unlock()
 			met[m] = true
