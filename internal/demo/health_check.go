@@ -112,6 +112,7 @@ func (b *Balancer) check(ctx context.Context, c HealthCheck, server string) erro
 	if err != nil {
 		return err
 	}
+	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 399 {
 		return fmt.Errorf("checking server %q: got status %d, want 200 to 399", server, resp.StatusCode)
 	}

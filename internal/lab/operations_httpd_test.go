@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +22,20 @@ func compareHTTPD(t *testing.T, a ApacheConfig, d demo.HTTPDConfig) *comparison 
 	}
 	return newComparison(t, 4, linesOf(1, 2, 3), func(servers []Server) realBalancer {
 		apache := Apache(t, configured(servers))
-		return realBalancer{url: apache.URL(), reload: func(servers []Server) { apache.Reload(configured(servers)) }}
+		return realBalancer{
+			url:    apache.URL(),
+			reload: func(servers []Server) { apache.Reload(configured(servers)) },
+			state: func(node string, s demo.ServerState) {
+				i := slices.IndexFunc(servers, func(s Server) bool { return s.Name == node })
+				for status, is := range map[string]demo.ServerState{"N": demo.ServerDrain, "D": demo.ServerDisabled} {
+					value := "0"
+					if s == is {
+						value = "1"
+					}
+					manage(t, apache, "http://"+servers[i].Addr, status, value)
+				}
+			},
+		}
 	}, demo.BalancerConfig{HTTPD: &d})
 }
 
@@ -55,6 +69,12 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 				{"node3 is killed, too", func() { o.stop(3) }},
 				{"node1 is killed, too", func() { o.stop(1, 2) }},
 				{"all are started again", func() { o.start(1, 2, 3) }},
+				{"reload after an outage", func() { o.reload() }},
+				{"node2 is drained", func() { o.state(2, demo.ServerDrain) }},
+				{"more new clients", func() { o.addPairs(21, "/cluster/index.jsp", nil, nil) }},
+				{"node2 is disabled", func() { o.state(2, demo.ServerDisabled) }},
+				{"all come again, an odd number", func() {}}, // so that the turns are not where they began
+				{"node2 is enabled", func() { o.state(2, demo.ServerReady) }},
 				{"node2 is killed again", func() { o.stop(2) }},
 				{"node2 is back, and in error", func() { o.start(2) }},
 				{"reload", func() { o.reload() }},
