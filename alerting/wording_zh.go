@@ -125,6 +125,20 @@ var plainEventsInChinese = map[EventKind]string{
 	EventUnsilenced: "静默结束",
 }
 
+// deploymentInChinese sums a deployment up.
+func deploymentInChinese(s Summary) string {
+	parts := []string{
+		fmt.Sprintf("%d 个会话切换了节点", s.Moved), fmt.Sprintf("%d 个丢失", s.Lost), "服务没有中断", "目前没有未恢复的问题",
+	}
+	if s.Longest > 0 {
+		parts[2] = "最长中断 " + seconds(s.Longest) + " 秒"
+	}
+	if active := Chinese.titles(s.Active); active != "" {
+		parts[3] = "尚未恢复：" + active
+	}
+	return fmt.Sprintf("%s 发布 %s：%s", s.Cluster, s.Name, strings.Join(parts, "，"))
+}
+
 var severitiesInChinese = map[checks.Severity]string{checks.Critical: "严重", checks.Warning: "警告", checks.Info: "信息"}
 
 // findingInChinese names a finding by its key.
