@@ -47,7 +47,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 }
 
 // Requested implements monitor.Observer.
-func (r *reporter) Requested(checks.Request) {}
+func (r *reporter) Requested(request checks.Request) { r.registry.met(request) }
 
 // Judged implements monitor.Observer.
 func (r *reporter) Judged(j monitor.Judgement) {
@@ -62,6 +62,7 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
+	r.registry.touched(j)
 	r.registry.observe(cluster, j.Changes, j.Standing)
 	r.show(j)
 }
