@@ -37,6 +37,8 @@ type BalancerConfig struct {
 	Cookie         string // that method cookie inserts, with the server's name; "": SERVER
 	UpstreamHeader string // answer header with the servers tried, as $upstream_addr; "": none
 	Seed           uint64 // of method random
+
+	Network Network // nil: loopback
 }
 
 // BalancerFaults are what is wrong with a balancer. The zero value is a healthy
@@ -70,12 +72,12 @@ func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	if !slices.Contains(balancerMethods, c.Method) {
 		return nil, fmt.Errorf("balancing by %q: want one of %q", c.Method, balancerMethods)
 	}
-	b := &Balancer{config: c, transport: newTransport(c.Timeout)}
+	b := &Balancer{config: c, transport: newTransport(c)}
 	b.Set(BalancerFaults{})
 	for number := range c.Workers {
 		b.workers = append(b.workers, newWorker(c, number+1))
 	}
-	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept))
+	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept)).on(c.Network)
 	if err := b.Start(); err != nil {
 		return nil, err
 	}
@@ -102,11 +104,15 @@ func (c BalancerConfig) withDefaults() BalancerConfig {
 
 // newTransport returns a transport that tries once and changes nothing, on a
 // connection of its own for every request, as nginx does by default.
-func newTransport(timeout time.Duration) *http.Transport {
-	dialer := &net.Dialer{Timeout: timeout}
+func newTransport(c BalancerConfig) *http.Transport {
+	dial := dialOn(c.Network)
 	return &http.Transport{
-		DialContext:           dialer.DialContext,
-		ResponseHeaderTimeout: timeout,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+			defer cancel()
+			return dial(ctx, network, addr)
+		},
+		ResponseHeaderTimeout: c.Timeout,
 		DisableKeepAlives:     true,
 		DisableCompression:    true,
 	}

@@ -26,6 +26,8 @@ type Config struct {
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
+
+	Network Network // of everything; nil: loopback
 }
 
 // A Cluster is a balancer, the nodes behind it, and the Redis they depend on.
@@ -66,7 +68,7 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c *Cluster) startRedis() (err error) {
-	c.Redis, err = startRedis()
+	c.Redis, err = startRedis(c.Config.Network)
 	return err
 }
 
@@ -82,6 +84,7 @@ func (c *Cluster) startNodes() error {
 		n, err := StartNode(NodeConfig{
 			ID:           fmt.Sprintf("node%d", i+1),
 			GBK:          c.Config.GBK,
+			Network:      c.Config.Network,
 			Store:        store,
 			UpSince:      began.Add(time.Duration(i) * time.Minute),
 			Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.Ping},
@@ -107,6 +110,7 @@ func (c *Cluster) startBalancer() (err error) {
 		Workers:        c.Config.Workers,
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
+		Network:        c.Config.Network,
 	})
 	return err
 }
