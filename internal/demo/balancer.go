@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,7 +19,7 @@ import (
 type BalancerConfig struct {
 	Addr    string           // host:port to listen on; "": a free port of 127.0.0.1
 	Name    string           // of the upstream block; "": demo
-	Method  probes.Method    // ip_hash, hash (of the client's address), cookie, round_robin or random; "": ip_hash
+	Method  probes.Method    // ip_hash, hash (of the client's address), cookie, round_robin, least_conn or random; "": ip_hash
 	Servers []balance.Server // Name is the host:port to connect to
 
 	MaxFails    int           // failures before a server is ejected; 0: never
@@ -29,6 +30,9 @@ type BalancerConfig struct {
 	// failures and a round robin of its own, as in nginx without `zone`.
 	// Connections take turns among them. 0: 1.
 	Workers int
+
+	// Zone gives all workers one account, as nginx's `zone` does.
+	Zone bool
 
 	// ClientIPHeader names the request header that overrides the client's
 	// address when it comes from loopback, as nginx's realip module does.
@@ -57,10 +61,10 @@ type BalancerFaults struct {
 
 // A Balancer passes requests to servers. Its methods may be called side by side.
 type Balancer struct {
-	config      BalancerConfig
+	config      BalancerConfig // as it started: Reload changes the servers in generation only
 	endpoint    *endpoint
 	transport   *http.Transport
-	workers     []*worker
+	generation  atomic.Pointer[generation]
 	connections atomic.Uint64
 	faults      atomic.Pointer[BalancerFaults]
 }
@@ -74,9 +78,7 @@ func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	}
 	b := &Balancer{config: c, transport: newTransport(c)}
 	b.Set(BalancerFaults{})
-	for number := range c.Workers {
-		b.workers = append(b.workers, newWorker(c, number+1))
-	}
+	b.generation.Store(newGeneration(c, c.Servers))
 	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept)).on(c.Network)
 	if err := b.Start(); err != nil {
 		return nil, err
@@ -131,6 +133,49 @@ func (b *Balancer) Stop() { b.endpoint.stop() }
 // forgotten nothing.
 func (b *Balancer) Start() error { return b.endpoint.start() }
 
+// Servers returns the balancer's servers as its last reload has them.
+func (b *Balancer) Servers() []balance.Server { return slices.Clone(b.generation.Load().servers) }
+
+// Reload replaces the list of servers, as a reload with a changed configuration
+// does: whatever was remembered about servers is forgotten, also where the list
+// is the same. Requests under way end as they began. The error is that there is
+// no server in the list, or one twice.
+func (b *Balancer) Reload(servers []balance.Server) error {
+	if len(servers) == 0 {
+		return errors.New("reloading the balancer: got no server, want 1 or more")
+	}
+	for i, s := range servers {
+		if indexOf(servers, s.Name) != i {
+			return fmt.Errorf("reloading the balancer: got server %q twice, want it once", s.Name)
+		}
+	}
+	b.generation.Store(newGeneration(b.config, slices.Clone(servers)))
+	return nil
+}
+
+// A ServerState is what an operator makes of a server.
+type ServerState string
+
+// The states.
+const (
+	ServerReady    ServerState = ""         // it is used
+	ServerDrain    ServerState = "drain"    // it keeps its clients and gets no new ones
+	ServerDisabled ServerState = "disabled" // it gets no request
+)
+
+// SetServerState gives the server of that name a state. nginx has no interface
+// for that: it is reloaded with the server down, or not down, and so nobody is
+// kept by a server that is drained. The error is that there is no such server.
+func (b *Balancer) SetServerState(name string, s ServerState) error {
+	servers := b.Servers()
+	i := indexOf(servers, name)
+	if i < 0 {
+		return fmt.Errorf("setting the state of server %q: the balancer does not list it", name)
+	}
+	servers[i].Down = s != ServerReady
+	return b.Reload(servers)
+}
+
 // Close stops the balancer for good.
 func (b *Balancer) Close() { b.endpoint.close() }
 
@@ -161,22 +206,19 @@ func (b *Balancer) Faults() BalancerFaults {
 	return f
 }
 
-// acceptedBy is the context key for the worker that has the connection.
-type acceptedBy struct{}
+// acceptedAs is the context key for the number of the connection.
+type acceptedAs struct{}
 
-// accept hands a new connection to the next worker.
+// accept numbers a new connection, so that workers take turns.
 func (b *Balancer) accept(ctx context.Context, _ net.Conn) context.Context {
-	turn := (b.connections.Add(1) - 1) % uint64(len(b.workers))
-	return context.WithValue(ctx, acceptedBy{}, b.workers[turn])
+	return context.WithValue(ctx, acceptedAs{}, b.connections.Add(1)-1)
 }
 
-// acceptor is the worker that has a request's connection; the first where the
-// request came by no listener of the balancer's.
-func (b *Balancer) acceptor(ctx context.Context) *worker {
-	if w, ok := ctx.Value(acceptedBy{}).(*worker); ok {
-		return w
-	}
-	return b.workers[0]
+// turn is the number of a request's connection; 0 where the request came by no
+// listener of the balancer's.
+func (b *Balancer) turn(ctx context.Context) uint64 {
+	number, _ := ctx.Value(acceptedAs{}).(uint64)
+	return number
 }
 
 // client is the address by which r's client is placed.
