@@ -78,6 +78,7 @@ type Finding struct {
 	Summary    string // one sentence
 	Remedy     string // one or two sentences
 	Evidence   []string
+	Affected   Affected // zero: not estimated
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
 

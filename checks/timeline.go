@@ -33,12 +33,15 @@ type Target struct {
 type TargetKind string
 
 // The kinds of target. A canary's samples are its requests through the
-// balancer, under the id of the node that holds its session.
+// balancer, under the id of the node that holds its session. A session's are all
+// requests of our clients of which the outcome is known, under the id of the node
+// that owns the session: one is OK when its Outcome is Good.
 const (
 	TargetNode       TargetKind = "node"
 	TargetBalancer   TargetKind = "balancer"
 	TargetDependency TargetKind = "dependency"
 	TargetCanary     TargetKind = "canary"
+	TargetSession    TargetKind = "session"
 )
 
 // A Point is a target over one step of time.

@@ -12,13 +12,13 @@ import (
 type view struct {
 	Round // Nodes is made to be as Cluster.Nodes
 
-	who      Identity
-	direct   map[string]*probes.NodeObservation // by node id
-	up       map[string]bool                    // by node id
-	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
-	serving  []probes.Node                      // up, and meant to get new clients
-	oracle   balance.Picker                     // nil: the balancer has no arithmetic that can be computed
-	outcomes map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
+	who     Identity
+	direct  map[string]*probes.NodeObservation // by node id
+	up      map[string]bool                    // by node id
+	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving []probes.Node                      // up, and meant to get new clients
+	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
+	replies map[reply]bool                     // what nodes answer when asked directly; true: a well one does
 
 	onlyFailing string // the one node that fails when asked directly; "": none does, or several do
 	refusesAll  bool   // the balancer turned every client away, those aimed at well nodes, too
@@ -35,14 +35,14 @@ type view struct {
 	session           SessionReport
 }
 
-// An outcome is what one path came to.
-type outcome struct {
+// A reply is what one path was answered with.
+type reply struct {
 	path    string
 	status  int
 	failure probes.Failure
 }
 
-func outcomeOf(ex probes.Exchange) outcome { return outcome{ex.Path, ex.Status, ex.Failure} }
+func replyOf(ex probes.Exchange) reply { return reply{ex.Path, ex.Status, ex.Failure} }
 
 func look(r Round) *view {
 	if r.Confidence <= 0 {
@@ -52,7 +52,7 @@ func look(r Round) *view {
 	v := &view{
 		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
 		direct: make(map[string]*probes.NodeObservation), up: make(map[string]bool),
-		outcomes: make(map[outcome]bool), places: make(map[string]place),
+		replies: make(map[reply]bool), places: make(map[string]place),
 	}
 	if picker, ok := Oracle(r.Cluster); ok {
 		v.oracle = picker
@@ -66,7 +66,7 @@ func look(r Round) *view {
 	}
 	for _, o := range r.Nodes {
 		for _, ex := range questions(o) {
-			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
+			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.well(o.Node)
 		}
 	}
 	v.memories = remember(r.Past, r)

@@ -46,6 +46,9 @@ func (r *reporter) Probed(p monitor.Probe) {
 	}
 }
 
+// Requested implements monitor.Observer.
+func (r *reporter) Requested(checks.Request) {}
+
 // Judged implements monitor.Observer.
 func (r *reporter) Judged(j monitor.Judgement) {
 	cluster := j.Cluster.Name

@@ -54,6 +54,7 @@ type Picture struct {
 // probing waits for it.
 type Observer interface {
 	Probed(Probe)
+	Requested(checks.Request) // each request of a client once, when its outcome is known
 	Judged(Judgement)
 }
 
