@@ -20,6 +20,7 @@ type Config struct {
 	Nodes  int           // 0: 3
 	Method probes.Method // "": ip_hash
 	Shared bool          // one session store for all nodes
+	Store  Store         // that one; nil: a new one in memory. It implies Shared
 	GBK    bool          // the e-Bridge page is in GBK
 
 	Workers        int           // of the balancer; 0: 2
@@ -27,6 +28,8 @@ type Config struct {
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
+
+	Timeout time.Duration // of the balancer, as BalancerConfig.Timeout
 
 	Network Network // of everything; nil: loopback
 }
@@ -78,7 +81,8 @@ func (c *Cluster) startRedis() (err error) {
 // startNodes starts node1, node2 and so on. They pretend to have been up for
 // an hour, and to have been started in their order.
 func (c *Cluster) startNodes() error {
-	if c.Config.Shared {
+	c.store = c.Config.Store
+	if c.Config.Shared && c.store == nil {
 		c.store = NewStore()
 	}
 	began := time.Now().Add(-time.Hour)
@@ -113,6 +117,7 @@ func (c *Cluster) startBalancer() (err error) {
 		Servers:        servers,
 		MaxFails:       c.Config.MaxFails,
 		FailTimeout:    c.Config.FailTimeout,
+		Timeout:        c.Config.Timeout,
 		Workers:        c.Config.Workers,
 		Zone:           c.Config.Zone,
 		ClientIPHeader: c.Config.ClientIPHeader,
