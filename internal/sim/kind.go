@@ -35,8 +35,8 @@ type step struct {
 }
 
 var (
-	down     = []checks.Code{checks.NodeDown, checks.NodeRestarted}
-	hanging  = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.Slow, checks.PageFailing, "session_failing"}
+	down     = []checks.Code{checks.NodeDown, checks.NodeRestarted, checks.BalancerError} // the last where every node is ejected
+	hanging  = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.Slow, checks.PageFailing, checks.BalancerError, "session_failing"}
 	remapped = []checks.Code{"balancer_remapped"}
 )
 
@@ -50,7 +50,7 @@ var kinds = []kind{
 	{name: "machine", nodes: 1, weight: 2, least: 20 * time.Second, most: 3 * time.Minute, steps: silence, causes: hanging, unwell: true, must: 75 * time.Second},
 	{
 		name: "all-down", nodes: all, weight: 1, least: 5 * time.Second, most: 90 * time.Second, steps: outage,
-		causes: append([]checks.Code{checks.BalancerError, checks.BalancerDown}, down...), unwell: true,
+		causes: append([]checks.Code{checks.BalancerDown}, down...), unwell: true,
 	},
 	{name: "flap", nodes: 1, weight: 2, least: 40 * time.Second, most: 2 * time.Minute, steps: flap, causes: down, unwell: true},
 	{name: "balancer-down", weight: 1, least: 2 * time.Second, most: time.Minute, steps: balancerDown, causes: []checks.Code{checks.BalancerDown}},
@@ -67,13 +67,13 @@ var kinds = []kind{
 		causes: append([]checks.Code{checks.NodeEjected}, remapped...),
 	},
 
-	{name: "slow", nodes: 1, weight: 2, least: 20 * time.Second, most: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Delay = pick(on, 3*time.Second) }), causes: hanging, unwell: true},
+	{name: "slow", nodes: 1, weight: 2, least: 20 * time.Second, most: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Delay = pick(on, 3*time.Second) }), causes: append([]checks.Code{checks.NodeEjected}, hanging...), unwell: true},
 	{name: "hang", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Mode = pick(on, demo.Hang) }), causes: hanging, unwell: true},
 	{name: "drop", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Mode = pick(on, demo.Drop) }), causes: hanging, unwell: true},
 	{name: "fail", nodes: 1, weight: 2, least: 5 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Failing = pick(on, "/") }), causes: hanging, unwell: true},
 	{name: "fail-page", nodes: 1, weight: 2, least: 5 * time.Second, most: 2 * time.Minute, steps: failPage, causes: hanging, unwell: true},
 	{name: "paused", nodes: 1, weight: 1, least: 45 * time.Second, most: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Paused = pick(on, "maintenance") }), causes: []checks.Code{checks.NodePaused}, word: true, must: 45 * time.Second},
-	{name: "forget", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), causes: []checks.Code{checks.SessionLost, checks.CookieRejected}},
+	{name: "forget", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}},
 	{name: "rollback", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}},
 	{name: "scatter", weight: 1, least: 20 * time.Second, most: 2 * time.Minute, fits: sticks, steps: scatter, causes: []checks.Code{checks.SessionDrift}},
 	{
@@ -82,7 +82,7 @@ var kinds = []kind{
 	},
 	{name: "store-flush", weight: 1, fits: Setup.shared, steps: moment("flush the session store", func(w *world) error { w.sessions.flush(); return nil }), causes: []checks.Code{checks.SessionLost}},
 
-	{name: "lost-packets", weight: 2, least: 30 * time.Second, most: 3 * time.Minute, steps: lose, causes: []checks.Code{checks.Slow, checks.NodeEjected, checks.BalancerSplit, "prober_impaired"}},
+	{name: "lost-packets", weight: 2, least: 30 * time.Second, most: 3 * time.Minute, steps: lose, causes: []checks.Code{checks.Slow, checks.NodeEjected, checks.BalancerSplit, checks.BalancerError, "prober_impaired"}},
 	{name: "busy-prober", weight: 2, least: 5 * time.Second, most: 40 * time.Second, steps: busy},
 }
 

@@ -32,16 +32,17 @@ type world struct {
 // latency is that of a connect, so that not everything happens at one moment.
 const latency = time.Millisecond
 
-// paces of the users: as many idle for minutes as are always active.
+// paces of the users: half of them are always active, a quarter idles for minutes,
+// a quarter is new with each request.
 var paces = []users.Pace{
-	{Every: 4 * time.Second},
-	{Every: 8 * time.Second},
+	{Every: 5 * time.Second},
+	{Every: 10 * time.Second},
 	{Every: 2 * time.Second, Burst: 8, Idle: 4 * time.Minute},
-	{Every: 8 * time.Second, New: true},
+	{Every: 10 * time.Second, New: true},
 }
 
 // crowdSize is how many users there are.
-const crowdSize = 32
+const crowdSize = 24
 
 // Run plays a schedule. It must be called in a synctest bubble, where it takes no
 // longer than the processor needs. The error is that the schedule cannot be
@@ -58,7 +59,7 @@ func Run(ctx context.Context, s Schedule) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
 	}
-	defer w.cluster.Close()
+	defer w.close()
 	r := Result{Schedule: s, Began: time.Now()}
 	if err := w.play(ctx, s, steps); err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
@@ -85,6 +86,13 @@ func (s Schedule) world() (*world, error) {
 		Users: crowdSize, Paces: paces, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
 	})
 	return w, nil
+}
+
+// close stops the cluster, and waits for connects that nobody wants any more:
+// http.Transport goes on with them until they time out.
+func (w *world) close() {
+	w.cluster.Close()
+	time.Sleep(2 * time.Minute)
 }
 
 // play lets users come and the monitor watch while the steps are carried out, one
