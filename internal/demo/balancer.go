@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,13 +44,24 @@ type BalancerConfig struct {
 	Seed           uint64 // of method random
 
 	Network Network // nil: loopback
+
+	// Route returns the name by which cookies call a server: HAProxy's cookie
+	// value or httpd's route. It is called when the balancer starts or reloads.
+	// nil: servers are called by their names.
+	Route func(server string) string
+
+	// HAProxy and HTTPD make the balancer behave as that product, instead of as
+	// nginx; Method, MaxFails, FailTimeout, Workers, Zone and Cookie then have no
+	// effect. At most one of them is set.
+	HAProxy *HAProxyConfig
+	HTTPD   *HTTPDConfig
 }
 
 // BalancerFaults are what is wrong with a balancer. The zero value is a healthy
 // one.
 type BalancerFaults struct {
 	Status         int           // it answers everything itself, with this status; 0: it does not
-	Method         probes.Method // it balances so instead of as configured
+	Method         probes.Method // it balances so instead of as configured; HAProxy and httpd by round robin, whichever it is
 	IgnoreClientIP bool          // every client has the address of its connection
 	NoUpgrade      bool          // it does not pass the WebSocket upgrade
 
@@ -67,23 +79,40 @@ type Balancer struct {
 	generation  atomic.Pointer[generation]
 	connections atomic.Uint64
 	faults      atomic.Pointer[BalancerFaults]
+
+	reload sync.Mutex // held while the generation is replaced or ended
+	closed bool       // under reload
 }
 
 // StartBalancer starts a healthy balancer. The error is that its address is not
 // to be had, or its method unknown.
 func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	c = c.withDefaults()
-	if !slices.Contains(balancerMethods, c.Method) {
-		return nil, fmt.Errorf("balancing by %q: want one of %q", c.Method, balancerMethods)
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	b := &Balancer{config: c, transport: newTransport(c)}
 	b.Set(BalancerFaults{})
-	b.generation.Store(newGeneration(c, c.Servers))
 	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept)).on(c.Network)
+	b.generation.Store(b.newGeneration(c.Servers, nil))
 	if err := b.Start(); err != nil {
+		b.Close()
 		return nil, err
 	}
 	return b, nil
+}
+
+// check reports what a balancer cannot do.
+func (c BalancerConfig) check() error {
+	switch {
+	case c.HAProxy != nil && c.HTTPD != nil:
+		return errors.New("starting a balancer: got HAProxy and HTTPD, want one of them")
+	case c.HAProxy != nil && !slices.Contains(haproxyBalances, c.HAProxy.Balance):
+		return fmt.Errorf("balancing by %q: want one of %q", c.HAProxy.Balance, haproxyBalances)
+	case !slices.Contains(balancerMethods, c.Method):
+		return fmt.Errorf("balancing by %q: want one of %q", c.Method, balancerMethods)
+	}
+	return nil
 }
 
 func (c BalancerConfig) withDefaults() BalancerConfig {
@@ -101,6 +130,10 @@ func (c BalancerConfig) withDefaults() BalancerConfig {
 	}
 	c.Workers = max(c.Workers, 1)
 	c.Servers = slices.Clone(c.Servers)
+	if c.HAProxy != nil {
+		h := c.HAProxy.withDefaults()
+		c.HAProxy = &h
+	}
 	return c
 }
 
@@ -149,7 +182,14 @@ func (b *Balancer) Reload(servers []balance.Server) error {
 			return fmt.Errorf("reloading the balancer: got server %q twice, want it once", s.Name)
 		}
 	}
-	b.generation.Store(newGeneration(b.config, slices.Clone(servers)))
+	b.reload.Lock()
+	defer b.reload.Unlock()
+	if b.closed {
+		return errors.New("reloading the balancer: it is closed")
+	}
+	old := b.generation.Load()
+	old.stop()
+	b.generation.Store(b.newGeneration(slices.Clone(servers), old))
 	return nil
 }
 
@@ -163,21 +203,41 @@ const (
 	ServerDisabled ServerState = "disabled" // it gets no request
 )
 
-// SetServerState gives the server of that name a state. nginx has no interface
-// for that: it is reloaded with the server down, or not down, and so nobody is
-// kept by a server that is drained. The error is that there is no such server.
+// SetServerState gives the server of that name a state, by HAProxy's socket or
+// httpd's balancer manager; a reload forgets it. nginx has no interface for that:
+// it is reloaded with the server down, or not down, so that a drained server
+// keeps nobody. The error is that there is no such server.
 func (b *Balancer) SetServerState(name string, s ServerState) error {
-	servers := b.Servers()
-	i := indexOf(servers, name)
+	g := b.generation.Load()
+	i := indexOf(g.servers, name)
 	if i < 0 {
 		return fmt.Errorf("setting the state of server %q: the balancer does not list it", name)
 	}
+	if control, ok := g.schedulers[0].(interface{ setState(int, ServerState) }); ok {
+		control.setState(i, s)
+		return nil
+	}
+	servers := b.Servers()
 	servers[i].Down = s != ServerReady
 	return b.Reload(servers)
 }
 
+// Usable reports whether the balancer gives new clients to the server of that
+// name at this moment: whether all its workers do.
+func (b *Balancer) Usable(name string) bool {
+	g, now := b.generation.Load(), time.Now()
+	i := indexOf(g.servers, name)
+	return i >= 0 && !slices.ContainsFunc(g.schedulers, func(s scheduler) bool { return !s.usable(i, now) })
+}
+
 // Close stops the balancer for good.
-func (b *Balancer) Close() { b.endpoint.close() }
+func (b *Balancer) Close() {
+	b.endpoint.close()
+	b.reload.Lock()
+	defer b.reload.Unlock()
+	b.closed = true
+	b.generation.Load().stop()
+}
 
 // Set replaces the balancer's faults, for the requests that come from now on.
 func (b *Balancer) Set(f BalancerFaults) {

@@ -32,6 +32,11 @@ type Config struct {
 	Timeout time.Duration // of the balancer, as BalancerConfig.Timeout
 
 	Network Network // of everything; nil: loopback
+
+	// HAProxy and HTTPD make the balancer behave as that product, and give its
+	// servers the ids of the nodes as routes. nil: it behaves as nginx.
+	HAProxy *HAProxyConfig
+	HTTPD   *HTTPDConfig
 }
 
 // A Cluster is a balancer, the nodes behind it, and the Redis they depend on.
@@ -123,8 +128,21 @@ func (c *Cluster) startBalancer() (err error) {
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
 		Network:        c.Config.Network,
+		Route:          c.route,
+		HAProxy:        c.Config.HAProxy,
+		HTTPD:          c.Config.HTTPD,
 	})
 	return err
+}
+
+// route returns the id of the node at an address.
+func (c *Cluster) route(addr string) string {
+	for _, n := range c.Nodes {
+		if n.Addr() == addr {
+			return n.ID()
+		}
+	}
+	return addr
 }
 
 // Break makes something go wrong, as Faults lists by name. Faults add up. The

@@ -104,7 +104,7 @@ func (p *passage) relay(w http.ResponseWriter, resp *http.Response, server int) 
 	header.Del("Date") // as nginx does, which shows its own
 	header.Del("Server")
 	p.leaveTrail(header)
-	p.scheduler.answered(&p.choice, server, header)
+	p.scheduler.answered(&p.choice, server, header, time.Now())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		p.tunnel(w, resp)
 		return

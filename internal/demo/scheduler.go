@@ -29,11 +29,14 @@ type scheduler interface {
 	retry(c *choice, why error) (pause time.Duration, ok bool)
 
 	// answered adds to the header of the answer what keeps the client at server.
-	answered(c *choice, server int, header http.Header)
+	answered(c *choice, server int, header http.Header, now time.Time)
 
 	// status is the answer when no server gave one. why is the last failure; nil
 	// means that no server was left to try.
 	status(why error) int
+
+	// usable reports whether server may be given to a new client.
+	usable(server int, now time.Time) bool
 }
 
 // A choice is the request that a server is chosen for.
@@ -42,6 +45,10 @@ type choice struct {
 	request *http.Request
 	faults  BalancerFaults
 	tried   []int // in their order
+
+	// HAProxy's: the server was given by a cookie or a stick table; the next try
+	// need not go to the same server.
+	persistent, redispatch bool
 }
 
 // cookie returns the value of the request's cookie of that name, or "".
@@ -58,20 +65,49 @@ func (c *choice) cookie(name string) string {
 // generation that they began with, as in the old workers of nginx.
 type generation struct {
 	servers    []balance.Server
-	schedulers []scheduler // one for each worker
+	schedulers []scheduler // one for each account of the servers' failures
+	stop       func()      // ends the health checks and waits for their end
 }
 
-func newGeneration(c BalancerConfig, servers []balance.Server) *generation {
-	g := &generation{servers: servers}
+// newGeneration returns the generation that follows old, which is nil at first,
+// and starts its health checks.
+func (b *Balancer) newGeneration(servers []balance.Server, old *generation) *generation {
+	g, c := &generation{servers: servers, stop: func() {}}, b.config
+	switch {
+	case c.HAProxy != nil:
+		h := newHAProxy(c, servers, b.stickTable(old))
+		g.schedulers = []scheduler{h}
+		if c.HAProxy.Check.Inter > 0 {
+			g.stop = b.startChecks(h)
+		}
+	case c.HTTPD != nil:
+		g.schedulers = []scheduler{newHTTPD(c, servers)}
+	default:
+		g.schedulers = newWorkers(c, servers)
+	}
+	return g
+}
+
+// stickTable returns the table of the generation that follows old.
+func (b *Balancer) stickTable(old *generation) *stickTable {
+	if old != nil && b.config.HAProxy.Peers {
+		return old.schedulers[0].(*haproxy).table
+	}
+	return newStickTable(b.config.HAProxy.StickExpire)
+}
+
+// newWorkers returns the workers of an nginx.
+func newWorkers(c BalancerConfig, servers []balance.Server) []scheduler {
+	var list []scheduler
 	shared := newAccount(c, servers)
 	for number := range c.Workers {
 		account := shared
 		if !c.Zone {
 			account = newAccount(c, servers)
 		}
-		g.schedulers = append(g.schedulers, newWorker(c, servers, number+1, account))
+		list = append(list, newWorker(c, servers, number+1, account))
 	}
-	return g
+	return list
 }
 
 // notSent reports whether a request failed before a server can have seen it.

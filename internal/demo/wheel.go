@@ -39,6 +39,16 @@ func (w wheel) next(may func(int) bool) (best int, ok bool) {
 	return best, ok
 }
 
+// charge counts a turn of server i, which something else chose.
+func (w wheel) charge(i int, may func(int) bool) {
+	for j := range w {
+		if may(j) {
+			w[j].current += w[j].effective
+			w[i].current -= w[j].effective
+		}
+	}
+}
+
 // failed lets server i weigh less for a while.
 func (w wheel) failed(i, maxFails int) {
 	if s := &w[i]; maxFails > 0 {

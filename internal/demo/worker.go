@@ -165,7 +165,7 @@ func (w *worker) retry(c *choice, why error) (time.Duration, bool) {
 	return 0, len(c.tried) < up && (c.request.Method != http.MethodPost || notSent(why))
 }
 
-func (w *worker) answered(c *choice, server int, header http.Header) {
+func (w *worker) answered(c *choice, server int, header http.Header, _ time.Time) {
 	name := w.servers[server].Name
 	if w.methodOf(c) == probes.MethodCookie && c.cookie(w.cookies) != name {
 		addCookie(header, w.cookies, name)
@@ -177,6 +177,12 @@ func (w *worker) status(why error) int {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway
+}
+
+func (w *worker) usable(server int, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.servers[server].Down && !w.peers.ejected(server, now)
 }
 
 func addCookie(header http.Header, name, value string) {
