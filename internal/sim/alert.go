@@ -37,8 +37,11 @@ func alerts(notices []alerting.Notice) (list []alert) {
 
 // about reports whether an alert's cause is one that is right for an operation,
 // at a node that it is about.
-func (a alert) about(o Operation) bool {
+func (r Result) about(a alert, o Operation) bool {
 	k, _ := kindOf(o.Kind)
+	if k.unwell && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, a.cause.Code) {
+		return true
+	}
 	return slices.Contains(k.causes, a.cause.Code) && (a.cause.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, a.cause.Node))
 }
 
@@ -54,7 +57,7 @@ func (r Result) operation(a alert) (o *Operation, right bool) {
 	for i := range r.Schedule.Operations {
 		switch candidate := &r.Schedule.Operations[i]; {
 		case !r.during(a, *candidate):
-		case a.about(*candidate):
+		case r.about(a, *candidate):
 			o, right = candidate, true
 		case !right:
 			o = candidate

@@ -162,5 +162,6 @@ func (r Result) at(d time.Duration) time.Time { return r.Began.Add(d) }
 
 // settled is when the balancer has readmitted the nodes of an operation.
 func (r Result) settled(o Operation) time.Time {
-	return r.at(o.end(r.Schedule.Setup)).Add(r.Schedule.Setup.FailTimeout + 2*time.Second)
+	_, after := balancers[r.Schedule.Setup.Balancer].readmits(r.Schedule.Setup)
+	return r.at(o.end(r.Schedule.Setup)).Add(after + 2*time.Second)
 }

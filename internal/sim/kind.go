@@ -55,7 +55,7 @@ var kinds = []kind{
 	{name: "flap", nodes: 1, weight: 2, least: 40 * time.Second, most: 2 * time.Minute, steps: flap, causes: down, unwell: true},
 	{name: "balancer-down", weight: 1, least: 2 * time.Second, most: time.Minute, steps: balancerDown, causes: []checks.Code{checks.BalancerDown}},
 
-	{name: "reload", weight: 2, steps: moment("reload", func(w *world) error { return w.cluster.Reload() })},
+	{name: "reload", weight: 2, steps: moment("reload", func(w *world) error { return w.cluster.Reload() }), causes: remapped},
 	{
 		name: "remove", nodes: 1, weight: 2, least: 30 * time.Second, most: 4 * time.Minute, fits: moreNodesThan(2),
 		steps: both((*world).removeServer, (*world).addServer), causes: append([]checks.Code{checks.NodeEjected}, remapped...),

@@ -127,7 +127,7 @@ func (a alert) covers(h harm) bool {
 func (r Result) answers(a alert, o Operation) bool {
 	const settling = 3 * time.Minute
 	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
-	return a.about(o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
+	return r.about(a, o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
 }
 
 // deserves reports whether an operation deserves an incident, and whether it does
@@ -178,7 +178,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := kindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		return k.word && own && a.about(o) && r.during(a, o)
+		return k.word && own && r.about(a, o) && r.during(a, o)
 	})
 }
 

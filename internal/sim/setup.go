@@ -19,14 +19,14 @@ const clientHeader = "X-Stickwatch-Client"
 
 // A Setup is the cluster that is simulated.
 type Setup struct {
-	Method      probes.Method
+	Balancer    string // one of balancers
 	Policy      probes.Policy
 	Profile     string // generic, ebridge, tomcat or tomcat-msm
 	Nodes       int
-	Workers     int // of the balancer
+	Workers     int // of nginx
 	Zone        bool
 	MaxFails    int
-	FailTimeout time.Duration
+	FailTimeout time.Duration // of nginx; of httpd: retry
 	Timeout     time.Duration // of the balancer, for connecting and again for an answer
 }
 
@@ -36,28 +36,39 @@ func (s Setup) shared() bool { return s.Policy != probes.PolicySticky }
 // String is the setup in the words that ParseSetup reads.
 func (s Setup) String() string {
 	return fmt.Sprintf("%s/%s/%s nodes=%d workers=%d zone=%t max_fails=%d fail_timeout=%v timeout=%v",
-		s.Method, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout)
+		s.Balancer, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout)
 }
 
 // setups are the combinations of method, policy and profile that make sense:
 // an application whose nodes keep sessions to themselves needs a method that
 // sticks.
 var setups = []Setup{
-	{Method: probes.MethodIPHash, Policy: probes.PolicySticky, Profile: "generic"},
-	{Method: probes.MethodIPHash, Policy: probes.PolicySticky, Profile: "ebridge"},
-	{Method: probes.MethodHash, Policy: probes.PolicySticky, Profile: "generic"},
-	{Method: probes.MethodCookie, Policy: probes.PolicySticky, Profile: "generic"},
-	{Method: probes.MethodIPHash, Policy: probes.PolicyReplicated, Profile: "generic"},
-	{Method: probes.MethodCookie, Policy: probes.PolicyReplicated, Profile: "tomcat"},
-	{Method: probes.MethodIPHash, Policy: probes.PolicyShared, Profile: "generic"},
-	{Method: probes.MethodRoundRobin, Policy: probes.PolicyShared, Profile: "generic"},
-	{Method: probes.MethodRoundRobin, Policy: probes.PolicyShared, Profile: "tomcat-msm"},
-	{Method: probes.MethodLeastConn, Policy: probes.PolicyShared, Profile: "generic"},
-	{Method: probes.MethodRandom, Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "ebridge"},
+	{Balancer: "hash", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "cookie", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-cookie", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-source", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-stick", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-peers", Policy: probes.PolicySticky, Profile: "generic"},
+
+	{Balancer: "ip_hash", Policy: probes.PolicyReplicated, Profile: "generic"},
+	{Balancer: "cookie", Policy: probes.PolicyReplicated, Profile: "tomcat"},
+	{Balancer: "haproxy-cookie", Policy: probes.PolicyReplicated, Profile: "generic"},
+	{Balancer: "httpd-sticky", Policy: probes.PolicyReplicated, Profile: "tomcat"},
+
+	{Balancer: "ip_hash", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "round_robin", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "round_robin", Policy: probes.PolicyShared, Profile: "tomcat-msm"},
+	{Balancer: "least_conn", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "random", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "haproxy-roundrobin", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "haproxy-leastconn", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "httpd-byrequests", Policy: probes.PolicyShared, Profile: "generic"},
 }
 
 // Name is what distinguishes the setups of the table of measures.
-func (s Setup) Name() string { return fmt.Sprintf("%s/%s/%s", s.Method, s.Policy, s.Profile) }
+func (s Setup) Name() string { return fmt.Sprintf("%s/%s/%s", s.Balancer, s.Policy, s.Profile) }
 
 // matching are the setups whose name contains the text.
 func matching(text string) []Setup {
@@ -134,10 +145,8 @@ func names(list []Setup) []string {
 
 // start starts the cluster on a network.
 func (s Setup) start(n *Network, sessions *store) (*demo.Cluster, error) {
-	c := demo.Config{
-		Nodes: s.Nodes, Method: s.Method, Workers: s.Workers, Zone: s.Zone, MaxFails: s.MaxFails, FailTimeout: s.FailTimeout,
-		Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n,
-	}
+	c := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n}
+	balancers[s.Balancer].configure(&c, s)
 	if s.shared() {
 		c.Store = sessions
 	}
@@ -164,8 +173,10 @@ func (s Setup) config(c *demo.Cluster) (*config.Config, error) {
 	var y strings.Builder
 	fmt.Fprintf(&y, "alerting:\n  receivers:\n    - {name: ops, webhook: {url: http://127.0.0.1:1/}}\n")
 	fmt.Fprintf(&y, "clusters:\n  - name: sim\n    profile: %s\n", s.Profile)
+	b := balancers[s.Balancer]
+	maxFails, after := b.readmits(s)
 	fmt.Fprintf(&y, "    balancer: {url: %q, method: %s, client_ip_header: %s, max_fails: %d, fail_timeout: %v%s}\n",
-		c.Balancer.URL(), s.Method, clientHeader, s.MaxFails, s.FailTimeout, s.hashKey())
+		c.Balancer.URL(), b.method, clientHeader, maxFails, after, s.hashKey())
 	fmt.Fprintf(&y, "    session: {policy: %s%s}\n", s.Policy, s.write())
 	fmt.Fprintf(&y, "    nodes:\n")
 	for _, n := range c.Nodes {
@@ -179,7 +190,7 @@ func (s Setup) config(c *demo.Cluster) (*config.Config, error) {
 }
 
 func (s Setup) hashKey() string {
-	if s.Method == probes.MethodHash {
+	if s.Balancer == "hash" {
 		return ", hash_key: $remote_addr"
 	}
 	return ""
