@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,16 +68,38 @@ func (s Score) Delay(share float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))].Round(100 * time.Millisecond)
 }
 
-// Table is the measures as Markdown.
+// Table is the measures as Markdown, with what is not met.
 func (c Campaign) Table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Simulated: %.0f hours with %d operations.\n\n", c.Simulated.Hours(), c.Total.Operations)
+	fmt.Fprintf(&b, "%.0f hours in virtual time with %d operations and faults, at the default intervals and rules, compared with\n"+
+		"reference users by the scale of harm (`internal/sim`).\n\n", c.Simulated.Hours(), c.Total.Operations)
 	b.WriteString("| cluster | operations | harms | without notification | criticals | without harm | incidents | wrong node or cause | incidents per operation that deserves one | first harm to notification, p50 / p95 |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, name := range slices.Sorted(maps.Keys(c.Setups)) {
 		b.WriteString(c.Setups[name].line(name))
 	}
 	b.WriteString(c.Total.line("all"))
+	b.WriteString("\n### Not met in simulation\n\n")
+	b.WriteString(c.Total.notMet())
+	return b.String()
+}
+
+// notMet counts counterexamples by their kind, the most frequent first.
+func (s Score) notMet() string {
+	counts := make(map[string]int)
+	for _, x := range s.Counterexamples {
+		counts[x.Kind()+", during "+x.While]++
+	}
+	if len(counts) == 0 {
+		return "Users and notifications agreed everywhere.\n"
+	}
+	var b strings.Builder
+	b.WriteString("| times | what |\n|--:|---|\n")
+	for _, kind := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(counts[y]-counts[x], cmp.Compare(x, y))
+	}) {
+		fmt.Fprintf(&b, "| %d | %s |\n", counts[kind], kind)
+	}
 	return b.String()
 }
 

@@ -22,6 +22,7 @@ type kind struct {
 	causes []checks.Code // that an incident about it may name
 	unwell bool          // its nodes are not well: under sticky what they lose is part of their line
 	word   bool          // critical without proof of harm: nodes say themselves that they are paused
+	twice  bool          // its undoing is an event of its own
 	must   time.Duration // of at least this duration it deserves an incident, whether or not users are harmed; 0: by harm alone
 }
 
@@ -58,12 +59,12 @@ var kinds = []kind{
 	{name: "reload", weight: 2, steps: moment("reload", func(w *world) error { return w.cluster.Reload() }), causes: remapped},
 	{
 		name: "remove", nodes: 1, weight: 2, least: 30 * time.Second, most: 4 * time.Minute, fits: moreNodesThan(2),
-		steps: both((*world).removeServer, (*world).addServer), causes: append([]checks.Code{checks.NodeEjected}, remapped...),
+		steps: both((*world).removeServer, (*world).addServer), twice: true, causes: append([]checks.Code{checks.NodeEjected}, remapped...),
 	},
-	{name: "reverse", weight: 1, least: time.Minute, most: 4 * time.Minute, steps: both(reverse, reverse), causes: remapped},
+	{name: "reverse", weight: 1, least: time.Minute, most: 4 * time.Minute, steps: both(reverse, reverse), twice: true, causes: remapped},
 	{
 		name: "drain", nodes: 1, weight: 2, least: 30 * time.Second, most: 4 * time.Minute,
-		steps:  both(serverState(demo.ServerDrain), serverState(demo.ServerReady)),
+		steps: both(serverState(demo.ServerDrain), serverState(demo.ServerReady)), twice: true,
 		causes: append([]checks.Code{checks.NodeEjected}, remapped...),
 	},
 

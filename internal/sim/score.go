@@ -17,10 +17,11 @@ const (
 	Silent Class = "harm without notification"
 	False  Class = "critical without harm"
 	Wrong  Class = "wrong node or cause"
+	Second Class = "second incident" // for one operation; counts in the mean and decides nothing by itself
 )
 
 // Classes lists every Class.
-var Classes = []Class{Silent, False, Wrong}
+var Classes = []Class{Silent, False, Wrong, Second}
 
 // A Counterexample is where users and notifications disagree.
 type Counterexample struct {
@@ -50,6 +51,9 @@ type Score struct {
 	Delays          []time.Duration
 }
 
+// Agrees reports whether nothing that decides was found.
+func (s Score) Agrees() bool { return len(s.Counterexamples) == s.Count(Second) }
+
 // Count is the number of counterexamples of a class.
 func (s Score) Count(c Class) (n int) {
 	for _, x := range s.Counterexamples {
@@ -71,16 +75,19 @@ func (r Result) Score() Score {
 		}
 	}
 	for _, o := range r.Schedule.Operations {
-		deserves, forSure := r.deserves(o, harms)
-		if deserves {
-			s.Deserving++
-		}
+		deserving, forSure := r.deserves(o, harms)
+		s.Deserving += deserving
 		if forSure && !slices.ContainsFunc(alerts, func(a alert) bool { return r.answers(a, o) }) {
 			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("nobody was notified of %q", o)})
 		}
 	}
+	about := make(map[time.Duration]int) // incidents by the time of their operation
 	for _, a := range alerts {
 		r.scoreAlert(&s, a, harms)
+		if o, right := r.operation(a); right {
+			about[o.At]++
+			r.scoreSecond(&s, a, *o, about[o.At])
+		}
 	}
 	slices.SortStableFunc(s.Counterexamples, func(a, b Counterexample) int { return int(a.At - b.At) })
 	return s
@@ -130,17 +137,45 @@ func (r Result) answers(a alert, o Operation) bool {
 	return r.about(a, o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
 }
 
-// deserves reports whether an operation deserves an incident, and whether it does
-// by itself, whatever users met.
-func (r Result) deserves(o Operation, harms []harm) (deserves, byItself bool) {
+// deserves is how many incidents an operation deserves, and whether it deserves
+// one by itself, whatever users met. One that is undone may harm twice.
+func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself bool) {
 	k, _ := kindOf(o.Kind)
-	byItself = k.must > 0 && o.For >= k.must
-	return byItself || slices.ContainsFunc(harms, func(h harm) bool {
+	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.settled(o)
+	if !k.twice {
+		byItself = k.must > 0 && o.For >= k.must
+		if byItself || r.harmed(o, harms, begin, end) {
+			incidents = 1
+		}
+		return incidents, byItself
+	}
+	if r.harmed(o, harms, begin, undone) {
+		incidents++
+	}
+	if r.harmed(o, harms, undone, end) {
+		incidents++
+	}
+	return incidents, false
+}
+
+// harmed reports whether an operation did harm that must be notified and that
+// users met first after a moment, and that began before another.
+func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
+	return slices.ContainsFunc(harms, func(h harm) bool {
 		if !h.sure || h.by != nil {
 			return h.sure && h.by.At == o.At
 		}
-		return !h.first.Before(r.at(o.At)) && !h.from.After(r.settled(o))
-	}), byItself
+		return !h.first.Before(from) && !h.from.After(to)
+	})
+}
+
+// scoreSecond notes an incident about an operation that has had as many as it may.
+func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
+	k, _ := kindOf(o.Kind)
+	if number == 1 || number == 2 && k.twice {
+		return
+	}
+	s.add(Counterexample{Second, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) is number %d of %q", a.cause.Key(), a.cause.Summary, number, o)})
 }
 
 // scoreAlert looks for the reason of an alert.
@@ -159,11 +194,11 @@ func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
 	if !right {
 		s.add(Counterexample{Wrong, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
 	}
-	deserves := o != nil && right
-	if deserves {
-		deserves, _ = r.deserves(*o, harms)
+	deserving := 1
+	if right {
+		deserving, _ = r.deserves(*o, harms)
 	}
-	if !right || deserves {
+	if deserving > 0 {
 		s.Due++
 	}
 }

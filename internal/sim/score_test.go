@@ -89,6 +89,9 @@ func TestScore(t *testing.T) {
 				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
 				users.Request{User: 2, At: began.Add(20 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Lost}),
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")}, nil},
+		{"two incidents for one outage", "5m kill node2 for 2m", nil,
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), told(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]string{"second incident: node_down"}},
 		{"a node's own word needs no harm", "5m paused node2 for 1m", nil,
 			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")}, nil},
 		{"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
@@ -126,7 +129,7 @@ func TestTable(t *testing.T) {
 	c.Add(one, Score{Operations: 10, Deserving: 4, Due: 5, Incidents: 6, Criticals: 3, Harms: 2, Delays: []time.Duration{time.Second, 3 * time.Second}})
 	c.Add(one, Score{Operations: 10, Deserving: 6, Due: 5, Incidents: 4, Counterexamples: []Counterexample{{Class: Wrong}, {Class: Silent}}})
 	want := "| all | 20 | 2 | 1 | 3 | 0 | 10 | 10.0 % | 1.00 | 3s / 3s |"
-	if got := c.Table(); !strings.Contains(got, want) || !strings.Contains(got, "2 hours with 20 operations") || !strings.Contains(got, "| ip_hash/sticky/generic | 20 |") {
+	if got := c.Table(); !strings.Contains(got, want) || !strings.Contains(got, "2 hours in virtual time with 20 operations") || !strings.Contains(got, "| ip_hash/sticky/generic | 20 |") {
 		t.Errorf("got\n%s\nwant in it\n%s", got, want)
 	}
 }
