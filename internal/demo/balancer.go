@@ -45,6 +45,8 @@ type BalancerConfig struct {
 
 	Network Network // nil: loopback
 
+	Cache CacheConfig // in front; zero: none
+
 	// Route returns the name by which cookies call a server: HAProxy's cookie
 	// value or httpd's route. It is called when the balancer starts or reloads.
 	// nil: servers are called by their names.
@@ -64,6 +66,7 @@ type BalancerFaults struct {
 	Method         probes.Method // it balances so instead of as configured; HAProxy and httpd by round robin, whichever it is
 	IgnoreClientIP bool          // every client has the address of its connection
 	NoUpgrade      bool          // it does not pass the WebSocket upgrade
+	Cache          CacheConfig   // it caches so instead of as configured; zero: it does not
 
 	// Ejected are names of servers it holds for dead. Only its worker of that
 	// number does when OnlyWorker is not 0.
@@ -79,6 +82,7 @@ type Balancer struct {
 	generation  atomic.Pointer[generation]
 	connections atomic.Uint64
 	faults      atomic.Pointer[BalancerFaults]
+	cache       cache
 
 	reload sync.Mutex // held while the generation is replaced or ended
 	closed bool       // under reload

@@ -33,6 +33,8 @@ type Config struct {
 
 	Network Network // of everything; nil: loopback
 
+	Cache CacheConfig // in front of the balancer; zero: none
+
 	// HAProxy and HTTPD make the balancer behave as that product, and give its
 	// servers the ids of the nodes as routes. nil: it behaves as nginx.
 	HAProxy *HAProxyConfig
@@ -128,6 +130,7 @@ func (c *Cluster) startBalancer() (err error) {
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
 		Network:        c.Config.Network,
+		Cache:          c.Config.Cache,
 		Route:          c.route,
 		HAProxy:        c.Config.HAProxy,
 		HTTPD:          c.Config.HTTPD,

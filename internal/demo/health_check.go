@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -85,26 +86,32 @@ func (b *Balancer) checkServer(ctx context.Context, h *haproxy, server int, offs
 	}
 }
 
-// check asks a server once whether it is up, by the balancer's transport.
+// check asks a server once whether it is up, on a connection of its own: with
+// http.Transport a goroutine that dials may outlive the check.
 func (b *Balancer) check(ctx context.Context, c HealthCheck, server string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Inter)
 	defer cancel()
-	if c.Path == "" {
-		conn, err := b.transport.DialContext(ctx, "tcp", server)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+	conn, err := b.transport.DialContext(ctx, "tcp", server)
+	if err != nil {
+		return err
 	}
+	defer conn.Close()
+	if c.Path == "" {
+		return nil
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+server+c.Path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := b.transport.RoundTrip(req)
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 399 {
 		return fmt.Errorf("checking server %q: got status %d, want 200 to 399", server, resp.StatusCode)
 	}

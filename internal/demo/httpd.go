@@ -12,7 +12,7 @@ import (
 )
 
 // An HTTPDConfig makes a balancer behave as Apache httpd 2.4 with
-// mod_proxy_balancer does. Its processes share what they know of servers, so
+// mod_proxy_balancer and lbmethod byrequests does. Its processes share what they know of servers, so
 // BalancerConfig.Workers and Zone have no effect.
 type HTTPDConfig struct {
 	// StickySession is the cookie whose value ends in the route of the client's
@@ -25,7 +25,6 @@ type HTTPDConfig struct {
 	Retry time.Duration
 
 	NoFailover bool // clients of a server in error get 503 instead of another server
-	ByBusyness bool // lbmethod bybusyness instead of byrequests
 }
 
 // httpd is the scheduler that follows Apache httpd.
@@ -37,7 +36,6 @@ type httpd struct {
 	mu     sync.Mutex
 	errors []time.Time // since when a server is in error; zero: it is not
 	states []ServerState
-	busy   []int // requests under way
 	wheel  wheel
 }
 
@@ -48,7 +46,6 @@ func newHTTPD(c BalancerConfig, servers []balance.Server) *httpd {
 		routes:  routes(c, servers),
 		errors:  make([]time.Time, len(servers)),
 		states:  initialStates(servers),
-		busy:    make([]int, len(servers)),
 		wheel:   newWheel(weights(servers)),
 	}
 }
@@ -57,11 +54,7 @@ func (h *httpd) choose(c *choice, now time.Time) (int, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recover(now)
-	server, ok := h.server(c, now)
-	if ok {
-		h.busy[server]++
-	}
-	return server, ok
+	return h.server(c, now)
 }
 
 // recover clears the errors when every server is in error (forcerecovery=On).
@@ -97,11 +90,7 @@ func (h *httpd) server(c *choice, now time.Time) (int, bool) {
 		may := func(i int) bool {
 			return h.servers[i].Backup == backup && h.states[i] != ServerDrain && h.running(i, c, now)
 		}
-		next := h.wheel.next
-		if h.config.ByBusyness && c.faults.Method == "" {
-			next = func(may func(int) bool) (int, bool) { return h.wheel.least(h.busy, may) }
-		}
-		if server, ok := next(may); ok {
+		if server, ok := h.wheel.next(may); ok {
 			return server, true
 		}
 	}
@@ -127,17 +116,13 @@ func (h *httpd) running(i int, c *choice, now time.Time) bool {
 func (h *httpd) failed(server int, why error, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.busy[server]--
 	if notSent(why) {
 		h.errors[server] = now
 	}
 }
 
-func (h *httpd) finished(server int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.busy[server]--
-}
+// finished changes nothing: lbmethod byrequests counts turns.
+func (h *httpd) finished(int) {}
 
 // retry lets as many servers be tried as there are, and two where there is one
 // (maxattempts).

@@ -31,6 +31,20 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(f.Status), f.Status)
 		return
 	}
+	config := b.config.Cache
+	if f.Cache.TTL > 0 {
+		config = f.Cache
+	}
+	pass := func(w http.ResponseWriter, r *http.Request) { b.pass(w, r, f) }
+	if !config.concerns(r) {
+		pass(w, r)
+		return
+	}
+	b.cache.serve(config, w, r, pass)
+}
+
+// pass passes a request to the servers.
+func (b *Balancer) pass(w http.ResponseWriter, r *http.Request, f BalancerFaults) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)

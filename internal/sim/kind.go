@@ -77,6 +77,7 @@ var kinds = []kind{
 	{name: "forget", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}},
 	{name: "rollback", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}},
 	{name: "scatter", weight: 1, least: 20 * time.Second, most: 2 * time.Minute, fits: sticks, steps: scatter, causes: []checks.Code{checks.SessionDrift}},
+	{name: "cache", weight: 1, least: 30 * time.Second, most: 2 * time.Minute, steps: cache, causes: []checks.Code{"session_leaked"}},
 	{
 		name: "store-down", weight: 1, least: 20 * time.Second, most: 2 * time.Minute, fits: Setup.shared, steps: storeDown, unwell: true, word: true, must: 45 * time.Second,
 		causes: append([]checks.Code{checks.DependencyDown, checks.NodePaused}, hanging...),

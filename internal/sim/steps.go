@@ -177,6 +177,18 @@ func scatter(o Operation, _ Setup) []step {
 	return []step{{0, "scatter clients", set(probes.MethodRoundRobin)}, {o.For, "stop scattering", set("")}}
 }
 
+// cache puts a cache in front that gives one session to all who come without one.
+func cache(o Operation, _ Setup) []step {
+	set := func(c demo.CacheConfig) func(*world) error {
+		return func(w *world) error {
+			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
+			return nil
+		}
+	}
+	shared := demo.CacheConfig{TTL: 20 * time.Second, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
+	return []step{{0, "cache answers with cookies", set(shared)}, {o.For, "cache nothing", set(demo.CacheConfig{})}}
+}
+
 func storeDown(o Operation, _ Setup) []step {
 	return []step{
 		{0, "stop the session store", func(w *world) error {
