@@ -37,9 +37,9 @@ type harm struct {
 type row string
 
 const (
-	rowErrors  row = "errors or wrong pages"                  // critical
-	rowBroken  row = "sessions lost against the promise"      // critical
-	rowExcused row = "sessions lost with a node, as promised" // part of that node's line, a warning at least
+	rowErrors  row = "errors or wrong pages"                               // critical
+	rowBroken  row = "lost, stale or foreign sessions against the promise" // critical
+	rowExcused row = "sessions lost with a node, as promised"              // part of that node's line, a warning at least
 )
 
 func (h harm) String() string {

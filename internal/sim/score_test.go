@@ -83,7 +83,7 @@ func TestScore(t *testing.T) {
 		{"sessions of a well node are lost", "5m restart node2 for 2s",
 			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
-			[]string{"harm without notification: sessions lost against the promise"}},
+			[]string{"harm without notification: lost, stale or foreign sessions against the promise"}},
 		{"a user who idled finds the session lost later", "5m restart node2 for 2s",
 			append(met(users.Lost, "node2", "node2", 5*time.Minute+5*time.Second, 1),
 				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
