@@ -43,6 +43,8 @@ type NodeFaults struct {
 
 	CookiePath   string // sets session cookies for this path
 	CookieSecure bool   // sets session cookies Secure, though it speaks plain HTTP; clients forgive that on loopback
+
+	SessionFaults
 }
 
 // Set replaces the node's faults, for the requests that come from now on.
