@@ -70,8 +70,8 @@ func stores(r *http.Request) bool {
 	return false
 }
 
-// adoptableID is what PHP takes for a session id.
-var adoptableID = regexp.MustCompile(`^[0-9A-Za-z,-]{1,256}$`)
+// adoptableID is what PHP takes for a session id, and the route that a balancer adds.
+var adoptableID = regexp.MustCompile(`^[0-9A-Za-z,.-]{1,256}$`)
 
 // share shows a session with what was stored last, and notes what is stored.
 func (p *process) share(s Session, stored bool) Session {

@@ -116,7 +116,7 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 		return visit{}, fmt.Errorf("reading a session: %w", err)
 	}
 	if faults.AdoptIDs && !known && adoptableID.MatchString(given) {
-		v, known = visit{ID: strings.TrimSuffix(given, k.suffix), Session: Session{}}, true
+		v, known = visit{ID: withoutRoute(given), Session: Session{}}, true
 	}
 	if !known || faults.Forgetful {
 		v, known = visit{ID: newSessionID(), Session: Session{}}, false
@@ -142,10 +142,7 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 // find returns the session that a cookie's value names. Whatever follows the
 // id there, a route or a memcached node, is of no account.
 func find(ctx context.Context, store Store, cookie string) (visit, bool, error) {
-	id := cookie
-	if end := strings.IndexAny(id, ".-"); end >= 0 {
-		id = id[:end]
-	}
+	id := withoutRoute(cookie)
 	if !sessionID.MatchString(id) {
 		return visit{}, false, nil
 	}
@@ -154,6 +151,13 @@ func find(ctx context.Context, store Store, cookie string) (visit, bool, error) 
 		s = Session{}
 	}
 	return visit{ID: id, Session: s}, known, err
+}
+
+func withoutRoute(cookie string) string {
+	if end := strings.IndexAny(cookie, ".-"); end >= 0 {
+		return cookie[:end]
+	}
+	return cookie
 }
 
 // keep puts r's parameters into s and reports whether there were any.

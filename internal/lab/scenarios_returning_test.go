@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"time"
+
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 )
@@ -81,17 +83,33 @@ var returningScenarios = []scenario{
 	{
 		name: "clients with a session are led to a login", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: sessionFailing, tells: []string{"/login"}},
+		cause: cause{code: sessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
 	},
 	{
 		name: "clients with a session are led to a login, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: sessionFailing, tells: []string{"/login"}},
+		cause: cause{code: sessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
 	},
 	{
 		name: "clients with a session are led to a login by one node", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: sessionFailing, nodes: []string{"node2"}, tells: []string{"/login"}},
+		cause: cause{code: sessionFailing, or: checks.SessionLost, nodes: []string{"node2"}, tells: []string{"/login"}},
+	},
+	{
+		name: "a third of what returning clients ask is never answered", on: both(holdsAny, seesAll), plan: plan{},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = time.Second
+			r.changeAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 })
+		},
+		never: checks.Healthy, also: []checks.Code{sessionFailing, checks.PageFailing, checks.BalancerError, checks.NodeFailingInRotation},
+	},
+	{
+		name: "a third of what returning clients ask is never answered, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = time.Second
+			r.changeAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 })
+		},
+		never: checks.Healthy, also: []checks.Code{sessionFailing, checks.PageFailing, checks.BalancerError, checks.NodeFailingInRotation},
 	},
 }
 

@@ -25,6 +25,8 @@ type scenario struct {
 	// cause is the one finding that nothing explains: others must be explained by
 	// it, and nothing else may be wrong. It stands in place of want and also.
 	cause cause
+	never checks.Verdict // "": any that follows may be
+	apart bool           // sessions must not be said to be shared
 	// known are fronts behind which stickwatch is known to be wrong. What it says
 	// there is not held against it until it is right, which must be told.
 	known []shortcoming
@@ -37,7 +39,7 @@ type shortcoming struct{ front, why string }
 var scenarios = slices.Concat(
 	balancerScenarios, ejectionScenarios, nodeScenarios, pageScenarios, dependencyScenarios,
 	sessionScenarios, promiseScenarios, handshakeScenarios, alikeScenarios, healthyScenarios,
-	returningScenarios,
+	returningScenarios, wrongPageScenarios, ownerScenarios,
 )
 
 // The fronts a scenario applies to.
@@ -138,8 +140,15 @@ func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 // compare returns what was wanted and is missing, and what is there and was
 // neither wanted nor is a consequence.
 func (s scenario) compare(report checks.Report) (missing, unexpected []string) {
+	if s.never != "" && report.Verdict == s.never {
+		missing = append(missing, fmt.Sprintf("a verdict other than %s", s.never))
+	}
+	if s.apart && report.Session.Shared == checks.Yes {
+		unexpected = append(unexpected, "sessions are said to be shared")
+	}
 	if s.cause.code != "" {
-		return s.cause.compare(report)
+		m, u := s.cause.compare(report)
+		return append(missing, m...), append(unexpected, u...)
 	}
 	for _, f := range report.Findings {
 		wanted := slices.ContainsFunc(s.want, func(w string) bool { return matches(w, f) })
