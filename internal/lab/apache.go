@@ -1,7 +1,12 @@
 package lab
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,13 +60,7 @@ func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
 	tb.Helper()
 	path, dir, listen := program(tb, "apache2"), directory(tb), FreeAddr(tb)
 	file := filepath.Join(logDir(dir), "httpd.conf")
-	data := struct {
-		ApacheConfig
-		Dir, LogDir, Listen, ModuleDir string
-		Modules                        []string
-		Root                           bool
-	}{config, dir, logDir(dir), listen, apacheModuleDir, apacheModules, isRoot()}
-	if err := writeConfig(file, "httpd.conf.tmpl", data); err != nil {
+	if err := writeApache(file, dir, listen, config); err != nil {
 		tb.Fatalf("configuring httpd: %v", err)
 	}
 	process := Run(tb, Command{
@@ -72,6 +71,65 @@ func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
 		Addr: listen,
 	})
 	return &ApacheBalancer{&Balancer{process}}
+}
+
+func writeApache(file, dir, listen string, config ApacheConfig) error {
+	return writeConfig(file, "httpd.conf.tmpl", struct {
+		ApacheConfig
+		Dir, LogDir, Listen, ModuleDir string
+		Modules                        []string
+		Root                           bool
+	}{config, dir, logDir(dir), listen, apacheModuleDir, apacheModules, isRoot()})
+}
+
+// Reload has httpd take a new configuration, as `apachectl graceful` does, and
+// returns when it is in force. It ends the test when that takes too long.
+func (a *ApacheBalancer) Reload(config ApacheConfig) {
+	a.tb.Helper()
+	if err := writeApache(a.ConfigFile(), a.command.Dir, a.Addr(), config); err != nil {
+		a.tb.Fatalf("reloading httpd: %v", err)
+	}
+	before, err := a.generation(a.tb.Context())
+	if err != nil {
+		a.tb.Fatalf("reloading httpd: %v", err)
+	}
+	if err := a.signal(user1); err != nil {
+		a.tb.Fatalf("reloading httpd: %v", err)
+	}
+	err = poll(a.tb.Context(), nil, func(ctx context.Context) error {
+		now, err := a.generation(ctx)
+		if err == nil && now == before {
+			err = fmt.Errorf("the configuration in force is still %q", now)
+		}
+		return err
+	})
+	if err != nil {
+		a.tb.Fatalf("reloading httpd: %v\n%s", err, tail(a.LogDir()))
+	}
+}
+
+// generation is mod_status's count of the configurations that were in force.
+func (a *ApacheBalancer) generation(ctx context.Context) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.StatusURL(), nil)
+	if err != nil {
+		return "", err
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", err
+	}
+	_, rest, found := strings.Cut(string(text), "ParentServerConfigGeneration: ")
+	if !found {
+		return "", fmt.Errorf("%s does not tell the generation", a.StatusURL())
+	}
+	number, _, _ := strings.Cut(rest, "\n")
+	return number, nil
 }
 
 // StatusURL serves mod_status for machines, with ProxyStatus on.

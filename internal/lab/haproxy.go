@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +37,11 @@ type HAProxyConfig struct {
 	Retries int
 	// Timeout bounds a node's answer; 0 means 5 s.
 	Timeout time.Duration
+	// RealIP takes the client's address from the header X-Stickwatch-Client, so
+	// that one prober can be many clients.
+	RealIP bool
+	// Master runs HAProxy below a master process, which can be told to reload.
+	Master bool
 	// Admin opens a socket by which the balancer can be told what to do.
 	Admin bool
 	// ExtraBackend is text put at the end of the backend.
@@ -47,28 +53,62 @@ type HAProxyConfig struct {
 type HAProxyBalancer struct {
 	*Balancer
 	stats, admin string
+	control      string // where the current configuration answers; "": it is not run below a master
 }
 
-// HAProxy starts HAProxy in the foreground, without a master process.
+// HAProxy starts HAProxy in the foreground.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
-	path, dir, listen, stats, admin := program(tb, "haproxy"), directory(tb), FreeAddr(tb), FreeAddr(tb), FreeAddr(tb)
-	file := filepath.Join(logDir(dir), "haproxy.conf")
-	data := struct {
-		HAProxyConfig
-		Listen, Stats, AdminAddr string
-	}{config, listen, stats, admin}
-	if err := writeConfig(file, "haproxy.cfg.tmpl", data); err != nil {
+	dir := directory(tb)
+	args := []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")}
+	if config.Master {
+		args = append([]string{"-W"}, args...)
+	}
+	h := &HAProxyBalancer{stats: FreeAddr(tb), admin: FreeAddr(tb)}
+	h.Balancer = &Balancer{newProcess(tb, Command{
+		Name: "haproxy", Path: program(tb, "haproxy"), Args: args, Dir: dir, Addr: FreeAddr(tb),
+	})}
+	if err := h.write(config); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
-	process := Run(tb, Command{
-		Name: "haproxy",
-		Path: path,
-		Args: []string{"-db", "-f", file},
-		Dir:  dir,
-		Addr: listen,
+	h.Start()
+	return h
+}
+
+// write renders the configuration, with a control port of its own below a master.
+func (h *HAProxyBalancer) write(config HAProxyConfig) error {
+	if config.Master {
+		h.control = FreeAddr(h.tb)
+	}
+	return writeConfig(h.ConfigFile(), "haproxy.cfg.tmpl", struct {
+		HAProxyConfig
+		Listen, Stats, AdminAddr, Control string
+	}{config, h.Addr(), h.stats, h.admin, h.control})
+}
+
+// Reload has an HAProxy below a master take a new configuration, as `systemctl
+// reload haproxy` does, and returns when the new process answers and the old one
+// accepts no connections any more. Stick tables are forgotten, for it has no
+// peers. It ends the test when HAProxy refuses the configuration.
+func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
+	h.tb.Helper()
+	old := h.control
+	config.Master = true
+	if err := h.write(config); err != nil {
+		h.tb.Fatalf("reloading HAProxy: %v", err)
+	}
+	if err := h.signal(user2); err != nil {
+		h.tb.Fatalf("reloading HAProxy: %v", err)
+	}
+	err := poll(h.tb.Context(), nil, func(ctx context.Context) error {
+		if err := answers(ctx, h.control); err != nil {
+			return err
+		}
+		return refuses(ctx, old)
 	})
-	return &HAProxyBalancer{&Balancer{process}, stats, admin}
+	if err != nil {
+		h.tb.Fatalf("reloading HAProxy: %v\n%s", err, tail(h.LogDir()))
+	}
 }
 
 // Tell gives a command over the admin socket, such as "set server
