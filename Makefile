@@ -2,7 +2,7 @@
 GO ?= go
 SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager
 
-.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios screenshots servers fuzz clean help
+.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations screenshots servers fuzz clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,12 @@ TABLE ?= $(CURDIR)/internal/lab/SCENARIOS.md
 scenarios: servers ## every scenario behind every balancer RUNS times, as a table
 	@STICKWATCH_SCENARIO_RUNS=$(RUNS) STICKWATCH_SCENARIO_TABLE=$(TABLE) \
 		$(GO) test -count=1 -timeout 4h -parallel 8 -run TestScenarios ./internal/lab; status=$$?; cat $(TABLE); exit $$status
+
+# Results are kept line by line: a campaign that was broken off goes on.
+OPERATIONS ?= $(CURDIR)/operations.jsonl
+operations: servers ## every operation behind every balancer RUNS times, with users, as a table; goes on where it was broken off
+	STICKWATCH_OPERATIONS_RUNS=$(RUNS) STICKWATCH_OPERATIONS_LOG=$(OPERATIONS) STICKWATCH_OPERATIONS_TABLE=$(TABLE) \
+		$(GO) test -count=1 -timeout 12h -run '^TestOperations$$' ./internal/lab
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
 	mkdir -p internal/docs/images

@@ -37,7 +37,7 @@ func (c *scorecard) write(t *testing.T) {
 	if path == "" {
 		return
 	}
-	if err := os.WriteFile(path, c.page(t), 0o644); err != nil {
+	if err := os.WriteFile(path, append(c.page(t), keptSection(path)...), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
 }
