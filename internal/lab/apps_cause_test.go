@@ -189,3 +189,12 @@ func TestJVMRouteMissing(t *testing.T) {
 		})
 	}
 }
+
+// TestTomcatCannotStore: Tomcats that replicate refuse values that cannot be
+// serialised. Pages are read, and nothing can be stored.
+func TestTomcatCannotStore(t *testing.T) {
+	t.Parallel()
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
+	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
+	judgeScenario(t, scenario{cause: cause{code: sessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+}

@@ -3,7 +3,9 @@ package lab
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +39,7 @@ type operatedCluster struct {
 	inbox    *inbox
 	daemon   *daemon.Daemon
 	began    time.Time // of the operation
+	quiet    time.Time // nothing may be notified before; zero: it may
 }
 
 // crowdPaces make 200 users send about ten requests a second.
@@ -58,8 +61,14 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 		c.shrink()
 	}
 	c.balancer = f.start(t, c.servers)
-	c.serve(c.file(o))
 	c.use()
+	if o.small {
+		time.Sleep(warmUp) // users come alone meanwhile
+		if totals := c.crowd.Log().Totals(); totals.Harmed() > 0 {
+			t.Fatalf("the nodes are too small for their users: %v", totals)
+		}
+	}
+	c.serve(c.file(o))
 	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
 	time.Sleep(warmUp) // users come meanwhile
 	return c
@@ -150,6 +159,30 @@ func (c *operatedCluster) serve(file string) {
 			c.t.Error(err)
 		}
 	})
+}
+
+// call posts to the daemon's API, and reads an answer where one is wanted.
+func (c *operatedCluster) call(path, body string, answer any) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.daemon.Address().String()+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && answer != nil {
+		err = json.Unmarshal(text, answer)
+	}
+	if err != nil || resp.StatusCode >= http.StatusBadRequest {
+		c.t.Fatalf("posting to %s: got %s %s: %v", path, resp.Status, text, err)
+	}
 }
 
 // use has users come until the test ends.

@@ -61,6 +61,14 @@ var operations = []operation{
 		want: expectation{warnings: 1, unharmed: true},
 	},
 	{
+		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: 80 * time.Second,
+		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
+	},
+	{
+		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: 80 * time.Second,
+		want: expectation{warnings: 1, least: 1, unharmed: true},
+	},
+	{
 		name: "one node killed", on: anyOperated, play: func(c *operatedCluster) { c.nodes[1].Stop() },
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
 	},
@@ -182,6 +190,18 @@ func rollingRestart(c *operatedCluster) {
 		if err := n.Restart(); err != nil {
 			c.t.Error(err)
 		}
+	}
+}
+
+// announced plays an operation as probe --watch --server announces it.
+func announced(play func(*operatedCluster)) func(*operatedCluster) {
+	return func(c *operatedCluster) {
+		c.t.Helper()
+		var begun struct{ ID string }
+		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
+		play(c)
+		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
+		c.quiet = time.Now()
 	}
 }
 

@@ -102,7 +102,7 @@ func (p pairing) judge(c *operatedCluster) result {
 	for _, i := range incidents {
 		r.Notified = append(r.Notified, i.String())
 	}
-	p.want.hold(&r, incidents, c.began)
+	p.want.hold(&r, incidents, c.began, c.quiet)
 	r.Delay = delay(p.want, incidents, harms, c.began)
 	r.OK = len(r.Missed)+len(r.False)+len(r.Broken) == 0
 	return r
@@ -159,12 +159,14 @@ func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []s
 }
 
 // hold notes what is missed and what is false.
-func (e expectation) hold(r *result, list []episode, began time.Time) {
+func (e expectation) hold(r *result, list []episode, began, quiet time.Time) {
 	critical, others, told := 0, 0, false
 	for _, i := range list {
 		switch right := e.codes == nil || slices.Contains(e.codes, i.Code); {
 		case i.First.Before(began):
 			r.accuse(i, "before anything was done")
+		case i.First.Before(quiet):
+			r.accuse(i, "during an announced deployment")
 		case !right:
 			r.accuse(i, "another cause")
 		case e.node != "" && i.Node != e.node:
