@@ -47,8 +47,8 @@ var crowdPaces = []users.Pace{
 	{Every: 15 * time.Second}, {Every: 20 * time.Second}, {Every: 25 * time.Second}, {Every: 20 * time.Second, New: true},
 }
 
-// warmUp is how long users come before anything is done: each has a session then.
-const warmUp = 27 * time.Second
+// warmUp is how long users come before anything is done: most hold a session then.
+const warmUp = 20 * time.Second
 
 // operate starts all of it and returns when it has been well for a while.
 func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
@@ -68,7 +68,7 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 			t.Fatalf("the nodes are too small for their users: %v", totals)
 		}
 	}
-	c.serve(c.file(o))
+	c.serve(c.file())
 	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
 	time.Sleep(warmUp) // users come meanwhile
 	return c
@@ -113,8 +113,8 @@ func (c *operatedCluster) addresses() (list []string) {
 }
 
 // file is the configuration: what an operator would have written, intervals and
-// the rest by default.
-func (c *operatedCluster) file(o operation) string {
+// the rest by default. Only the nodes tell of Redis.
+func (c *operatedCluster) file() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(c.t.TempDir(), "history.db"))
 	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\nclusters:\n")
@@ -126,9 +126,6 @@ func (c *operatedCluster) file(o operation) string {
 		fmt.Fprintf(&b, "      max_fails: %d\n      fail_timeout: %s\n", c.front.maxFails, c.front.failTimeout)
 	}
 	fmt.Fprintf(&b, "    session: {policy: %s}\n", cmp.Or(c.front.policy, probes.PolicySticky))
-	if c.redis != nil {
-		fmt.Fprintf(&b, "    dependencies: [{name: %s, url: %q}]\n", demo.RedisServer, c.redis.URL())
-	}
 	b.WriteString("    nodes:\n")
 	for i, addr := range c.addresses() {
 		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), addr)
@@ -143,7 +140,7 @@ func (c *operatedCluster) serve(file string) {
 		Load: func() (*config.Config, error) {
 			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
 		},
-		Prober: &monitor.Prober{Pingers: pingers}, Logger: slog.New(slog.DiscardHandler),
+		Prober: new(monitor.Prober), Logger: slog.New(slog.DiscardHandler),
 		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.inbox, nil },
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ type operation struct {
 }
 
 // aftermath is long enough for a warning to be notified.
-const aftermath = 50 * time.Second
+const aftermath = 45 * time.Second
 
 // An expectation is what must be notified of an operation, by incidents.
 type expectation struct {
@@ -236,8 +236,6 @@ func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
 		}
 	}
 }
-
-var pingers = map[string]probes.Pinger{"redis": redis.Ping}
 
 // pausedByRedis has nodes pause while Redis does not answer.
 func pausedByRedis(tb testing.TB, d *Dependency) map[string]func(context.Context) error {

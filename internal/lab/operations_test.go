@@ -16,7 +16,7 @@ import (
 
 // operationsAtOnce is how many clusters are operated side by side. They mostly
 // wait.
-const operationsAtOnce = 16
+const operationsAtOnce = 20
 
 // TestOperations plays every operation behind every balancer that it applies to,
 // with users and a daemon at its default intervals, and holds what was notified
