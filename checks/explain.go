@@ -13,7 +13,7 @@ type rule struct {
 }
 
 // rules, the more particular cause first: a finding is explained by the first
-// that fits. They form no circle.
+// that fits, and that it does not explain itself.
 var rules = []rule{
 	{BalancerError, NodeFailingInRotation, mayCause},
 	{BalancerError, NodeDown, mayCause},
@@ -35,17 +35,31 @@ var rules = []rule{
 	{HandshakeBroken, SessionDrift, seenThrough},
 	{HandshakeBroken, BalancerSplit, seenThrough},
 	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
+	{SessionFailing, NodeDown, atOneOf},
+	{NodeFailingInRotation, SessionFailing, forSessions},
+	{SessionFailing, DependencyDown, storedThere},
+	{SessionFailing, BalancerError, always},
+	{PageFailing, SessionFailing, always},
 	{SessionDrift, CookieRejected, always},
+	{SessionLost, SessionLeaked, always},
+	{SessionRollback, SessionLeaked, always},
+	{NodeEjected, SessionLeaked, always},
+	{SessionLost, BalancerRemapped, lostByMove},
 	{SessionLost, CookieRejected, always},
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, SessionNotShared, lostByMove},
 	{SessionLost, DependencyDown, storedThere},
+	{SessionLost, ClockSkew, atOneOf},
+	{SessionLost, BalancerSplit, lostByMove},
+	{SessionLost, NodeEjected, lostByMove},
 	{SessionNotShared, DependencyDown, storedThere},
 	{Slow, DependencyDown, reportedBy},
 	{Slow, Slow, throughBalancer},
 	{Slow, NodeDown, waitsFor},
 	{StartOrder, NodeRestarted, sameNode},
 	{NodeEjected, NodeRestarted, whileItRestarted},
+	{NodeRestarted, NodeRestarted, sumsUp},
+	{BalancerSplit, NodeRestarted, mayCause},
 }
 
 func always(_, _ Finding) bool { return true }
@@ -55,6 +69,20 @@ func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.N
 // whileItRestarted: an ejection that is over has ended with the restart that
 // brought it about. One that goes on is worth a look of its own.
 func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNode(effect, cause) }
+
+// sumsUp: the line of one node's restart stands below the one about all.
+func sumsUp(effect, cause Finding) bool {
+	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
+}
+
+// forSessions: the node is well when it is asked directly, and fails those that
+// hold a session.
+func forSessions(effect, cause Finding) bool { return !effect.erring && atOneOf(effect, cause) }
+
+// atOneOf: the cause is about a node that the effect names.
+func atOneOf(effect, cause Finding) bool {
+	return slices.ContainsFunc(cause.Nodes, func(id string) bool { return slices.Contains(effect.Nodes, id) })
+}
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
@@ -112,8 +140,11 @@ func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
 // cause of the worst first, each followed by what it explains.
 func explain(findings []Finding) []Finding {
 	t := tree{findings: findings, causes: make([]int, len(findings)), worst: make([]int, len(findings))}
-	for i, f := range findings {
-		t.causes[i] = causeOf(f, findings)
+	for i := range t.causes {
+		t.causes[i] = none
+	}
+	for i := range findings {
+		t.causes[i] = t.causeOf(i)
 		if t.causes[i] != none {
 			findings[i].ExplainedBy = findings[t.causes[i]].Key()
 		}
@@ -152,17 +183,29 @@ func (t tree) ordered(cause int) []Finding {
 	return list
 }
 
-// causeOf returns the index of the finding that explains effect, or none.
-func causeOf(effect Finding, findings []Finding) int {
+// causeOf returns the index of the finding that explains effect, or none. A
+// finding that effect itself explains is no cause of it.
+func (t tree) causeOf(effect int) int {
 	for _, r := range rules {
-		if r.effect != effect.Code {
+		if r.effect != t.findings[effect].Code {
 			continue
 		}
-		for i, cause := range findings {
-			if cause.Code == r.cause && r.fits(effect, cause) {
+		for i, cause := range t.findings {
+			if cause.Code == r.cause && r.fits(t.findings[effect], cause) && !t.leadsTo(i, effect) {
 				return i
 			}
 		}
 	}
 	return none
+}
+
+// leadsTo reports whether a finding is another one, or explained by it, over any
+// number of steps.
+func (t tree) leadsTo(finding, other int) bool {
+	for at := finding; at != none; at = t.causes[at] {
+		if at == other {
+			return true
+		}
+	}
+	return false
 }

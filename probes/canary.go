@@ -55,6 +55,7 @@ func (c *Canary) Open(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.WalkPath(), c.cookies())
 	c.mu.Lock()
 	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
+	c.walk.Opener, c.walk.Opened = ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
@@ -196,6 +197,22 @@ func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing
 		jar = there
 	}
 	return x, jar
+}
+
+// CheckOwner presents the session to the node that opened it, with the cookies of
+// the last answer that had the session. It changes nothing that the canary knows.
+func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
+	known := c.Walk().lastKept()
+	c.mu.Lock()
+	check := OwnerCheck{
+		Crossing: Crossing{From: owner.ID, To: owner.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session},
+		Known:    known,
+	}
+	jar := c.jar.Clone()
+	c.mu.Unlock()
+	check.Counter = c.stored()
+	check.There = c.present(ctx, owner, jar)
+	return check
 }
 
 // replicationDelay is what asynchronous replication is given before a session

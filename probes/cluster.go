@@ -144,6 +144,9 @@ type Limits struct {
 	CertificateExpiry time.Duration // a certificate with less left is `certificate_expiring`
 }
 
+// DefaultFailTimeout is nginx's fail_timeout where its file is silent.
+const DefaultFailTimeout = 10 * time.Second
+
 // DefaultLimits hold where a configuration is silent.
 var DefaultLimits = Limits{
 	Timeout:           5 * time.Second,

@@ -44,6 +44,7 @@ type Node struct {
 	mux      *http.ServeMux
 	faults   atomic.Pointer[NodeFaults]
 	process  atomic.Pointer[process]
+	killed   atomic.Bool // the process has ended, and none has begun since
 }
 
 // A process is what a restart throws away.
@@ -107,13 +108,24 @@ func (n *Node) URL() string { return "http://" + n.Addr() }
 // stay, as those of a server whose network is gone.
 func (n *Node) Stop() { n.endpoint.stop() }
 
+// Kill ends the node's process: it refuses connections, and what it had in
+// memory is gone. Start then begins a new process.
+func (n *Node) Kill() {
+	n.Stop()
+	n.killed.Store(true)
+}
+
 // Start makes a stopped node listen again, at its address.
-func (n *Node) Start() error { return n.endpoint.start() }
+func (n *Node) Start() error {
+	if n.killed.Swap(false) {
+		n.process.Store(newProcess(time.Now()))
+	}
+	return n.endpoint.start()
+}
 
 // Restart replaces the node's process: it has a new pid, and nothing in memory.
 func (n *Node) Restart() error {
-	n.Stop()
-	n.process.Store(newProcess(time.Now()))
+	n.Kill()
 	return n.Start()
 }
 

@@ -72,6 +72,9 @@ type scene struct {
 	after     string            // in the closing one: "1 2"
 	terms     Terms
 	lasted    time.Duration // 0: 3 s
+
+	failTimeout time.Duration // 0: the balancer ejects nobody
+	hashes      bool          // clients, so that those of one address meet one node
 }
 
 func (s scene) record() Record {
@@ -82,6 +85,9 @@ func (s scene) record() Record {
 	}
 	if s.policy != "" {
 		c.Session.Policy = s.policy
+	}
+	if s.failTimeout > 0 {
+		c.Balancer.MaxFails, c.Balancer.FailTimeout = 1, s.failTimeout
 	}
 	for _, id := range []string{"node1", "node2"} {
 		c.Nodes = append(c.Nodes, probes.Node{ID: id, Weight: 1, URL: &url.URL{Scheme: "http", Host: id}})

@@ -1,12 +1,13 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,7 +41,7 @@ type HAProxyConfig struct {
 	// RealIP takes the client's address from the header X-Stickwatch-Client, so
 	// that one prober can be many clients.
 	RealIP bool
-	// Master runs HAProxy below a master process, which can be told to reload.
+	// Master runs HAProxy under a master process, which Reload needs.
 	Master bool
 	// Admin opens a socket by which the balancer can be told what to do.
 	Admin bool
@@ -52,62 +53,62 @@ type HAProxyConfig struct {
 // file haproxy.stdout in the log directory.
 type HAProxyBalancer struct {
 	*Balancer
+	program      string
 	stats, admin string
-	control      string // where the current configuration answers; "": it is not run below a master
 }
 
 // HAProxy starts HAProxy in the foreground.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
+	h := &HAProxyBalancer{program: program(tb, "haproxy")}
 	dir := directory(tb)
-	args := []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")}
-	if config.Master {
-		args = append([]string{"-W"}, args...)
+	command := Command{
+		Name: "haproxy",
+		Path: h.program,
+		Args: []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")},
+		Dir:  dir,
+		Addr: FreeAddr(tb),
 	}
-	h := &HAProxyBalancer{stats: FreeAddr(tb), admin: FreeAddr(tb)}
-	h.Balancer = &Balancer{newProcess(tb, Command{
-		Name: "haproxy", Path: program(tb, "haproxy"), Args: args, Dir: dir, Addr: FreeAddr(tb),
-	})}
-	if err := h.write(config); err != nil {
+	if config.Master {
+		command.Args = append(command.Args, "-W")
+	}
+	h.Balancer = &Balancer{newProcess(tb, command)}
+	if err := h.write(h.ConfigFile(), config); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
 	h.Start()
 	return h
 }
 
-// write renders the configuration, with a control port of its own below a master.
-func (h *HAProxyBalancer) write(config HAProxyConfig) error {
-	if config.Master {
-		h.control = FreeAddr(h.tb)
-	}
-	return writeConfig(h.ConfigFile(), "haproxy.cfg.tmpl", struct {
+// write renders the configuration with ports of its own for the statistics and
+// the socket.
+func (h *HAProxyBalancer) write(path string, config HAProxyConfig) error {
+	h.stats, h.admin = FreeAddr(h.tb), FreeAddr(h.tb)
+	return writeConfig(path, "haproxy.cfg.tmpl", struct {
 		HAProxyConfig
-		Listen, Stats, AdminAddr, Control string
-	}{config, h.Addr(), h.stats, h.admin, h.control})
+		Listen, Stats, AdminAddr string
+	}{config, h.Addr(), h.stats, h.admin})
 }
 
-// Reload has an HAProxy below a master take a new configuration, as `systemctl
-// reload haproxy` does, and returns when the new process answers and the old one
-// accepts no connections any more. Stick tables are forgotten, for it has no
-// peers. It ends the test when HAProxy refuses the configuration.
+// Reload has the master of the running HAProxy take a new configuration, and
+// returns when the new worker answers and the old one accepts nothing any more.
+// It ends the test when HAProxy refuses the configuration.
 func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
 	h.tb.Helper()
-	old := h.control
+	old, candidate := h.stats, h.ConfigFile()+".new"
 	config.Master = true
-	if err := h.write(config); err != nil {
-		h.tb.Fatalf("reloading HAProxy: %v", err)
+	err := h.write(candidate, config)
+	if err == nil {
+		err = prepare(h.tb, Command{Name: "haproxy -c", Path: h.program, Args: []string{"-c", "-f", candidate}, Dir: h.command.Dir})
 	}
-	if err := h.signal(user2); err != nil {
-		h.tb.Fatalf("reloading HAProxy: %v", err)
+	if err == nil {
+		err = os.Rename(candidate, h.ConfigFile())
 	}
-	err := poll(h.tb.Context(), nil, func(ctx context.Context) error {
-		if err := answers(ctx, h.control); err != nil {
-			return err
-		}
-		return refuses(ctx, old)
-	})
+	if err == nil {
+		err = h.replaceWorkers(syscall.SIGUSR2, old, h.stats)
+	}
 	if err != nil {
-		h.tb.Fatalf("reloading HAProxy: %v\n%s", err, tail(h.LogDir()))
+		h.tb.Fatalf("reloading HAProxy: %v", err)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// An operated is a balancer that can be operated while users come.
-type operated interface {
+// An operable is a balancer that can be operated while users come.
+type operable interface {
 	URL() string
 	// reload puts another list of servers in force.
 	reload(servers []Server)
@@ -28,7 +28,7 @@ type operatedFront struct {
 	// maxFails and failTimeout are the balancer's, as the configuration tells them.
 	maxFails    int
 	failTimeout time.Duration
-	start       func(testing.TB, []Server) operated
+	start       func(testing.TB, []Server) operable
 }
 
 // operatedFronts are the balancers of the table of operations.
@@ -77,8 +77,8 @@ func (n *operatedNginx) reload(servers []Server) {
 	n.Reload(n.config)
 }
 
-func operateNginx(c NginxConfig) func(testing.TB, []Server) operated {
-	return func(tb testing.TB, servers []Server) operated {
+func operateNginx(c NginxConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.ConnectTimeout = servers, time.Second
 		return &operatedNginx{Nginx(tb, c), c}
@@ -97,8 +97,8 @@ func (h *operatedHAProxy) reload(servers []Server) {
 
 // operateHAProxy has HAProxy ask its servers twice a second, send the clients of
 // a dead one elsewhere, and run below a master.
-func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operated {
-	return func(tb testing.TB, servers []Server) operated {
+func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.Master, c.Admin = servers, true, true
 		c.CheckPath, c.Redispatch, c.Retries = "/status", true, 2
@@ -119,10 +119,10 @@ func (a *operatedApache) reload(servers []Server) {
 	a.Reload(a.config)
 }
 
-func operateApache(c ApacheConfig) func(testing.TB, []Server) operated {
-	return func(tb testing.TB, servers []Server) operated {
+func operateApache(c ApacheConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
 		c := c
-		c.Servers = servers
+		c.Servers, c.Reloadable = servers, true
 		return &operatedApache{Apache(tb, c), c}
 	}
 }

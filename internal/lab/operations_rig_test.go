@@ -1,320 +1,395 @@
 package lab
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
+	"net/http/cookiejar"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"stickwatch/alerting"
-	"stickwatch/checks"
-	"stickwatch/internal/config"
-	"stickwatch/internal/daemon"
+	"github.com/google/go-cmp/cmp"
+
 	"stickwatch/internal/demo"
-	"stickwatch/internal/monitor"
-	"stickwatch/internal/users"
-	"stickwatch/probes"
+	"stickwatch/probes/balance"
 )
 
-// An operatedCluster is nodes behind a balancer, users who use them, and a
-// daemon with its default intervals that watches.
-type operatedCluster struct {
-	t        *testing.T
-	front    operatedFront
-	nodes    []*demo.Node
-	store    *flushable  // nil: sessions are not shared
-	redis    *Dependency // nil: nodes depend on nothing
-	servers  []Server
-	balancer operated
-	crowd    *users.Crowd
-	inbox    *inbox
-	daemon   *daemon.Daemon
-	began    time.Time // of the operation
-	quiet    time.Time // nothing may be notified before; zero: it may
+// A comparison is a real balancer and the demo's balancer before the same nodes.
+// The same clients ask both, while the same is done to both.
+type comparison struct {
+	t     *testing.T
+	nodes []*demo.Node // node1 and so on; all are listed at first
+	lines []serverLine
+	real  realBalancer
+	demo  *demo.Balancer
+	pairs []pair
+
+	trails bool // the real balancer shows the servers tried, too
+
+	last struct{ real, demo []string } // what each client met the last time
 }
 
-// crowdPaces make 200 users send about ten requests a second.
-var crowdPaces = []users.Pace{
-	{Every: 15 * time.Second}, {Every: 20 * time.Second}, {Every: 25 * time.Second}, {Every: 20 * time.Second, New: true},
+// A serverLine is a server line of a configuration.
+type serverLine struct {
+	node   int // from 1
+	weight int // 0: 1
+	down   bool
 }
 
-// warmUp is how long users come before anything is done: most hold a session then.
-const warmUp = 20 * time.Second
+// A realBalancer is a product in the lab, as far as operations concern it.
+type realBalancer struct {
+	url    string
+	reload func([]Server)                            // with these servers
+	state  func(node string, state demo.ServerState) // nil: the product has no interface for that
+	usable func(node string) bool                    // nil: the product does not show it
+}
 
-// operate starts all of it and returns when it has been well for a while.
-func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
+// A pair is one client, as it asks the real balancer and as it asks the demo's.
+type pair struct{ real, demo *visitor }
+
+// newComparison starts n nodes. start starts the real balancer for servers, and
+// c is the demo's balancer without servers.
+func newComparison(t *testing.T, n int, lines []serverLine, start func([]Server) realBalancer, c demo.BalancerConfig) *comparison {
 	t.Helper()
-	c := &operatedCluster{t: t, front: f, inbox: &inbox{}}
-	c.began = time.Now()
-	c.startNodes(o)
-	c.servers = f.operatedServers(c.nodes)
-	if o.small {
-		c.shrink()
-	}
-	c.balancer = f.start(t, c.servers)
-	c.use()
-	if o.small {
-		time.Sleep(warmUp) // users come alone meanwhile
-		if totals := c.crowd.Log().Totals(); totals.Harmed() > 0 {
-			t.Fatalf("the nodes are too small for their users: %v", totals)
-		}
-	}
-	c.serve(c.file())
-	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
-	time.Sleep(warmUp) // users come meanwhile
-	return c
-}
-
-func (c *operatedCluster) startNodes(o operation) {
-	c.t.Helper()
-	if c.front.shared {
-		c.store = &flushable{store: demo.NewStore()}
-	}
-	if o.redis {
-		c.redis = Redis(c.t)
-	}
-	began := time.Now().Add(-time.Hour)
-	for i, name := range names[:3] {
-		cfg := demo.NodeConfig{ID: name, UpSince: began.Add(time.Duration(i) * time.Minute)}
-		switch {
-		case c.store != nil:
-			cfg.Store = c.store
-		case o.idle > 0:
-			cfg.Store = demo.NewIdleStore(o.idle)
-		}
-		if c.redis != nil {
-			cfg.Dependencies = pausedByRedis(c.t, c.redis)
-		}
-		n, err := demo.StartNode(cfg)
+	o := &comparison{t: t, lines: lines}
+	for i := range n {
+		node, err := demo.StartNode(demo.NodeConfig{ID: fmt.Sprintf("node%d", i+1)})
 		if err != nil {
-			c.t.Fatal(err)
+			t.Fatal(err)
 		}
-		n.Set(demo.NodeFaults{ReasonCounts: true})
-		c.t.Cleanup(n.Close)
-		c.nodes = append(c.nodes, n)
+		t.Cleanup(node.Close)
+		o.nodes = append(o.nodes, node)
 	}
+	o.real = start(o.servers())
+	c.Servers, c.Route, c.UpstreamHeader, c.Name = o.demoServers(), o.id, "X-Upstream", "cluster"
+	b, err := demo.StartBalancer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	o.demo = b
+	return o
 }
 
-// addresses are where stickwatch and the balancer find the nodes.
-func (c *operatedCluster) addresses() (list []string) {
-	for _, s := range c.servers {
-		list = append(list, s.Addr)
+// linesOf lists nodes by number.
+func linesOf(nodes ...int) []serverLine {
+	lines := make([]serverLine, len(nodes))
+	for i, n := range nodes {
+		lines[i].node = n
+	}
+	return lines
+}
+
+func (o *comparison) servers() []Server {
+	var list []Server
+	for _, l := range o.lines {
+		n := o.nodes[l.node-1]
+		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), Weight: l.weight, Down: l.down})
 	}
 	return list
 }
 
-// file is the configuration: what an operator would have written, intervals and
-// the rest by default. Only the nodes tell of Redis.
-func (c *operatedCluster) file() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(c.t.TempDir(), "history.db"))
-	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\nclusters:\n")
-	fmt.Fprintf(&b, "  - name: shop\n    profile: %s\n    balancer:\n      url: %q\n      method: %s\n", cmp.Or(c.front.profile, "generic"), c.balancer.URL(), c.front.method)
-	if c.front.header {
-		fmt.Fprintf(&b, "      client_ip_header: %s\n", clientHeader)
+func (o *comparison) demoServers() []balance.Server {
+	var list []balance.Server
+	for _, l := range o.lines {
+		list = append(list, balance.Server{Name: o.nodes[l.node-1].Addr(), Weight: max(l.weight, 1), Down: l.down})
 	}
-	if c.front.maxFails > 0 {
-		fmt.Fprintf(&b, "      max_fails: %d\n      fail_timeout: %s\n", c.front.maxFails, c.front.failTimeout)
-	}
-	fmt.Fprintf(&b, "    session: {policy: %s}\n", cmp.Or(c.front.policy, probes.PolicySticky))
-	b.WriteString("    nodes:\n")
-	for i, addr := range c.addresses() {
-		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), addr)
-	}
-	return b.String()
+	return list
 }
 
-// serve runs a daemon until the test ends.
-func (c *operatedCluster) serve(file string) {
-	c.t.Helper()
-	d, err := daemon.Start(c.t.Context(), daemon.Config{
-		Load: func() (*config.Config, error) {
-			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
-		},
-		Prober: new(monitor.Prober), Logger: slog.New(slog.DiscardHandler),
-		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.inbox, nil },
-	})
-	if err != nil {
-		c.t.Fatalf("%v\n%s", err, file)
+// id returns the id of the node at an address.
+func (o *comparison) id(addr string) string {
+	i := slices.IndexFunc(o.nodes, func(n *demo.Node) bool { return n.Addr() == addr })
+	if i < 0 {
+		return addr
 	}
-	c.daemon = d
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	c.t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			c.t.Error(err)
+	return o.nodes[i].ID()
+}
+
+// stop ends the processes of nodes, by number; start starts them.
+func (o *comparison) stop(nodes ...int) {
+	for _, n := range nodes {
+		o.nodes[n-1].Kill()
+	}
+}
+
+func (o *comparison) start(nodes ...int) {
+	o.t.Helper()
+	for _, n := range nodes {
+		if err := o.nodes[n-1].Start(); err != nil {
+			o.t.Fatal(err)
 		}
-	})
+	}
 }
 
-// call posts to the daemon's API, and reads an answer where one is wanted.
-func (c *operatedCluster) call(path, body string, answer any) {
-	c.t.Helper()
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.daemon.Address().String()+path, strings.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
+// reload reloads both balancers with these lines; without lines, as they are.
+func (o *comparison) reload(lines ...serverLine) {
+	o.t.Helper()
+	if len(lines) > 0 {
+		o.lines = lines
 	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
+	o.real.reload(o.servers())
+	if err := o.demo.Reload(o.demoServers()); err != nil {
+		o.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+}
+
+// state gives a server a state in both balancers.
+func (o *comparison) state(node int, s demo.ServerState) {
+	o.t.Helper()
+	n := o.nodes[node-1]
+	o.real.state(n.ID(), s)
+	if err := o.demo.SetServerState(n.Addr(), s); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// A visitor is a client that takes a connection of its own for every request.
+type visitor struct {
+	url     string
+	client  *http.Client
+	header  http.Header
+	session string // that the last page showed
+}
+
+// addPairs adds clients. header has i-th client's headers, and source the
+// address that it connects from; either may be nil.
+func (o *comparison) addPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
+	o.t.Helper()
+	for i := range n {
+		p := pair{o.newVisitor(o.real.url + path), o.newVisitor(o.demo.URL() + path)}
+		for _, u := range []*visitor{p.real, p.demo} {
+			if header != nil {
+				u.header = header(i)
+			}
+			if source != nil {
+				dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: source(i)}}
+				u.client.Transport.(*http.Transport).DialContext = dialer.DialContext
+			}
+		}
+		o.pairs = append(o.pairs, p)
+	}
+}
+
+func (o *comparison) newVisitor(url string) *visitor {
+	jar, err := cookiejar.New(nil)
 	if err != nil {
-		c.t.Fatal(err)
+		o.t.Fatal(err)
+	}
+	return &visitor{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
+}
+
+// shownNode and shownSession are on the demo's pages.
+var (
+	shownNode    = regexp.MustCompile(`<(?:td|h1)>(node\d+)<`)
+	shownSession = regexp.MustCompile(`<td>([0-9A-F]{32})<`)
+)
+
+// ask returns what a visitor meets: the node that answers, the status of an error,
+// or why there is no answer; and the servers that were tried for it, where the
+// balancers show them and there is more to see.
+func (o *comparison) ask(u *visitor) string {
+	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, u.url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	if u.header != nil {
+		req.Header = u.header.Clone()
+	}
+	resp, err := u.client.Do(req)
+	if err != nil {
+		return err.Error()
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && answer != nil {
-		err = json.Unmarshal(text, answer)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
 	}
-	if err != nil || resp.StatusCode >= http.StatusBadRequest {
-		c.t.Fatalf("posting to %s: got %s %s: %v", path, resp.Status, text, err)
+	if m := shownSession.FindSubmatch(body); m != nil {
+		u.session = string(m[1])
 	}
+	met := fmt.Sprint(resp.StatusCode)
+	if m := shownNode.FindSubmatch(body); m != nil {
+		met = string(m[1])
+	}
+	if trail := o.trail(resp.Header.Get("X-Upstream")); o.trails && trail != met {
+		met = fmt.Sprintf("%s after %s", met, trail)
+	}
+	return met
 }
 
-// use has users come until the test ends.
-func (c *operatedCluster) use() {
-	cfg := users.Config{
-		URL: c.balancer.URL(), Page: c.front.page, Sticky: !c.front.shared, Users: 200, Paces: crowdPaces, Seed: uint64(time.Now().UnixNano()),
+// sessions returns the number of each client's session, as the page showed it the
+// last time: equal ids have equal numbers, in the order of their first client.
+func (o *comparison) sessions() (real, demo []int) {
+	number := func(v func(pair) *visitor) (list []int) {
+		var ids []string
+		for _, p := range o.pairs {
+			id := v(p).session
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+			list = append(list, slices.Index(ids, id))
+		}
+		return list
 	}
-	if c.front.header {
-		cfg.ClientHeader = clientHeader
+	return number(func(p pair) *visitor { return p.real }), number(func(p pair) *visitor { return p.demo })
+}
+
+// crowd has a visitor ask several times at once, so that no worker gets all the
+// requests, and notes whom it meets.
+func (o *comparison) crowd(u *visitor, met map[string]bool) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			once := *u
+			m := o.ask(&once)
+			mu.Lock()
+			defer mu.Unlock()
+			met[m] = true
+		})
 	}
-	c.crowd = users.New(cfg)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.crowd.Run(ctx)
-	}()
-	c.t.Cleanup(func() { cancel(); <-ended })
+	wg.Wait()
 }
 
-// An inbox is a receiver that remembers what it was told.
-type inbox struct {
-	mu   sync.Mutex
-	list []notification
-}
-
-// A notification is a notification when it arrived.
-type notification struct {
-	At       time.Time
-	Kind     alerting.NoticeKind
-	Incident string
-	Severity checks.Severity
-	Code     checks.Code
-	Node     string
-	Text     string // all that the cause says
-	Joined   []string
-}
-
-func (m notification) String() string {
-	return fmt.Sprintf("%s %s %s %s/%s %v: %s", m.At.Format("15:04:05.0"), m.Kind, m.Severity, m.Code, m.Node, m.Joined, m.Text)
-}
-
-// Notify implements alerting.Notifier.
-func (b *inbox) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := notification{
-		At: time.Now(), Kind: n.Kind, Incident: n.Incident.ID, Severity: n.Incident.Severity,
-		Code: n.Incident.Cause.Code, Node: n.Incident.Cause.Node, Text: textOf(n.Incident.Cause),
+// trail returns the servers that were tried for an answer.
+func (o *comparison) trail(header string) string {
+	var ids []string
+	for addr := range strings.SplitSeq(header, ", ") {
+		ids = append(ids, o.id(addr))
 	}
-	for _, f := range n.Incident.Findings {
-		m.Joined = append(m.Joined, f.Key())
-	}
-	b.list = append(b.list, m)
-	return alerting.Receipt{}, nil
+	return strings.Join(ids, ", ")
 }
 
-// since are the notifications that arrived after a moment.
-func (b *inbox) since(t time.Time) (list []notification) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, m := range b.list {
-		if m.At.After(t) {
-			list = append(list, m)
+// meet has every client ask both balancers once, in their order, and returns
+// what each met.
+func (o *comparison) meet() (real, demo []string) {
+	o.t.Helper()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, p := range o.pairs {
+			real = append(real, o.ask(p.real))
+		}
+	})
+	wg.Go(func() {
+		for _, p := range o.pairs {
+			demo = append(demo, o.ask(p.demo))
+		}
+	})
+	wg.Wait()
+	o.last.real, o.last.demo = real, demo
+	return real, demo
+}
+
+// same checks that every client meets the same behind both balancers, and returns
+// how often what was met.
+func (o *comparison) same(what string) map[string]int {
+	o.t.Helper()
+	real, demo := o.meet()
+	if diff := cmp.Diff(real, demo); diff != "" {
+		o.t.Errorf("%s: the demo differs (-real +demo):\n%s", what, diff)
+	}
+	return count(real)
+}
+
+// kept checks that behind both balancers every client stays at its node, except
+// those of the nodes in without, and all where everything is forgotten; that those
+// who move, and new clients, go to other nodes than these and the avoided one; and
+// that the shares of the nodes are the same behind both.
+func (o *comparison) kept(what string, without []int, avoided int, forgotten bool) {
+	o.t.Helper()
+	before, closed := o.last, append([]int{avoided}, without...)
+	real, demo := o.meet()
+	for name, met := range map[string][2][]string{"real": {before.real, real}, "demo": {before.demo, demo}} {
+		for i, now := range met[1] {
+			var was string
+			if i < len(met[0]) && strings.HasPrefix(met[0][i], "node") && !o.among(met[0][i], without) && !forgotten {
+				was = met[0][i]
+			}
+			switch {
+			case was != "" && now != was:
+				o.t.Errorf("%s, %s: client %d met %s, want %s as before", what, name, i, now, was)
+			case was == "" && (!strings.HasPrefix(now, "node") || o.among(now, closed)):
+				o.t.Errorf("%s, %s: client %d met %s, want a node other than %v", what, name, i, now, closed)
+			}
 		}
 	}
-	return list
+	shares, want := count(demo), count(real)
+	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
+		if got, want := shares[met], want[met]; max(got-want, want-got) > len(real)/50 {
+			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
+		}
+	}
+	o.t.Logf("%s: %v", what, want)
 }
 
-// A flushable store can lose everything at once.
-type flushable struct {
-	mu    sync.Mutex
-	store *demo.MemoryStore
+// among reports whether a node is one of these numbers.
+func (o *comparison) among(node string, numbers []int) bool {
+	return slices.ContainsFunc(numbers, func(n int) bool { return node == fmt.Sprintf("node%d", n) })
 }
 
-func (f *flushable) now() *demo.MemoryStore {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.store
+func count(met []string) map[string]int {
+	counts := map[string]int{}
+	for _, m := range met {
+		counts[m]++
+	}
+	return counts
 }
 
-func (f *flushable) flush() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.store = demo.NewStore()
+// clientOf returns the first client that a node answers, by the demo.
+func (o *comparison) clientOf(node string) int {
+	o.t.Helper()
+	i := slices.IndexFunc(o.pairs, func(p pair) bool { return o.ask(p.demo) == node })
+	if i < 0 {
+		o.t.Fatalf("no client is at %s", node)
+	}
+	return i
 }
 
-func (f *flushable) Get(ctx context.Context, id string) (demo.Session, bool, error) {
-	return f.now().Get(ctx, id)
-}
-
-func (f *flushable) Put(ctx context.Context, id string, s demo.Session) error {
-	return f.now().Put(ctx, id, s)
-}
-
-// shrink has each node serve one request at a time, for 30 ms, while five
-// connections may wait. Beyond that the kernel lets clients wait for a second
-// before they try again.
-func (c *operatedCluster) shrink() {
-	c.t.Helper()
-	for i, n := range c.nodes {
-		ln := &oneByOne{Listener: shortQueue(c.t, 5), free: make(chan struct{}, 1)}
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(30 * time.Millisecond) // this is the node's work, and no waiting of the test
-			w.Header().Set("Connection", "close")
-			n.ServeHTTP(w, r)
-		})}
-		go server.Serve(ln)
-		c.t.Cleanup(func() { server.Close() })
-		c.servers[i].Addr = ln.Addr().String()
+// readmit kills node2 until both balancers have noticed by the request of one
+// client, and checks that they let it back by themselves, for the next client, when
+// the time is over and not before.
+func (o *comparison) readmit(after time.Duration, failing, next pair) {
+	o.t.Helper()
+	o.stop(2)
+	before := time.Now()
+	if real, demo := o.ask(failing.real), o.ask(failing.demo); real != demo || real == "node2" {
+		o.t.Errorf("without node2 its client met %q, and %q behind the demo", real, demo)
+	}
+	o.start(2)
+	for name, v := range map[string]*visitor{"real": next.real, "demo": next.demo} {
+		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
+		if took := time.Since(before); took < after {
+			o.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)
+		}
 	}
 }
 
-// oneByOne accepts a connection when the one before is closed.
-type oneByOne struct {
-	net.Listener
-	free chan struct{} // holds one while a connection is open
+// settle waits until both balancers have noticed that a node is up, or down.
+func (o *comparison) settle(node int, up bool) {
+	o.t.Helper()
+	n := o.nodes[node-1]
+	o.until(fmt.Sprintf("%s is up: %t", n.ID(), up), func() bool {
+		return o.real.usable(n.ID()) == up && o.demo.Usable(n.Addr()) == up
+	})
 }
 
-func (l *oneByOne) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
-	conn, err := l.Listener.Accept()
+// until waits until a condition holds.
+func (o *comparison) until(what string, holds func() bool) {
+	o.t.Helper()
+	err := poll(o.t.Context(), nil, func(context.Context) error {
+		if !holds() {
+			return fmt.Errorf("%s: not yet", what)
+		}
+		return nil
+	})
 	if err != nil {
-		<-l.free
-		return nil, err
+		o.t.Fatal(err)
 	}
-	return &onlyConn{Conn: conn, leave: sync.OnceFunc(func() { <-l.free })}, nil
-}
-
-type onlyConn struct {
-	net.Conn
-	leave func()
-}
-
-func (c *onlyConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

@@ -148,16 +148,6 @@ func (p *Process) each(verb string, do func(*os.Process) error) {
 	}
 }
 
-// signal sends a signal to the server's first process.
-func (p *Process) signal(s os.Signal) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.run == nil {
-		return errors.New("it is not running")
-	}
-	return p.run.process.Signal(s)
-}
-
 func (p *Process) end(how func(*run)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

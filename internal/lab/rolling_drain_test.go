@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
-	"stickwatch/internal/gate/vigil"
 	"stickwatch/probes"
 )
 
@@ -125,38 +123,6 @@ func TestGracefulDrain(t *testing.T) {
 			if r.Failed > 0 || r.Verdict() != checks.Healthy {
 				t.Errorf("got %s, %d failed, doubts %q, want healthy and none", r.Verdict(), r.Failed, r.Doubts)
 			}
-		})
-	}
-}
-
-// TestDrainByASilentLog: nginx is told that a node is down. Its error log says
-// nothing of that, which is no proof that the node is still sent requests.
-func TestDrainByASilentLog(t *testing.T) {
-	for _, method := range []string{"ip_hash", "hash $remote_addr", ""} {
-		t.Run("nginx "+cmp.Or(method, "round robin"), func(t *testing.T) {
-			t.Parallel()
-			f := front{name: "nginx", method: probes.MethodIPHash, header: true, start: startNginx(NginxConfig{Method: method, RealIP: true, Workers: 2})}
-			switch method {
-			case "":
-				f.method, f.header = probes.MethodRoundRobin, false
-			case "ip_hash":
-			default:
-				f.method = probes.MethodHash
-			}
-			p := plan{policy: probes.PolicyShared, shared: true, front: frontPlan{failTimeout: time.Second}}
-			r := newRig(t, f, p)
-			nginxLog(r.front, &r.cluster.Balancer.Evidence, t)
-			r.cluster.Balancer.FailTimeout = time.Second
-			r.eject("node2") // a log that has told of the node once would do so again
-			awaitReadmission(t, r)
-			v := vigil.Begin(t.Context(), r.cluster, vigil.Config{Interval: 100 * time.Millisecond})
-			time.Sleep(2 * time.Second) // it is watched for a while before and after
-			c := NginxConfig{Method: method, RealIP: true, Workers: 2, Servers: servers(t, r.nodes, plan{down: "node2", front: p.front})}
-			r.front.(*NginxBalancer).Reload(c)
-			time.Sleep(5 * time.Second)
-			report := gate.Judge(v.End(t.Context()), gate.Terms{Drain: "node2"}, time.Now())
-			holds(t, report, "new clients avoid node2", checks.Yes)
-			holds(t, report, "the traffic of node2 reaches zero", checks.Yes)
 		})
 	}
 }
