@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -56,6 +57,10 @@ type process struct {
 	sockets *sockets
 
 	requests atomic.Int64
+	returned atomic.Int64 // requests that brought a session cookie, while some of them hang
+
+	lastMu sync.Mutex
+	last   Session // that was stored last, while sessions overwrite each other
 }
 
 // started counts the processes of all nodes, so that no two have one pid.
@@ -151,6 +156,7 @@ func (n *Node) routes() *http.ServeMux {
 	mux.HandleFunc("/index.jsp", n.serveMSM)
 	mux.HandleFunc("/status", n.serveStatus)
 	mux.HandleFunc("/socket.io/", n.serveEngineIO)
+	mux.HandleFunc("/login", n.serveLogin)
 	for _, path := range []string{"/{$}", "/app_a/{$}", "/app_b/{$}"} {
 		mux.HandleFunc(path, n.servePlain)
 	}
