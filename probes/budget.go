@@ -1,0 +1,47 @@
+package probes
+
+import "time"
+
+// A Budget bounds the requests that stickwatch sends to one node, directly and
+// through the balancer together.
+type Budget struct {
+	RequestsPerSecond int // in the long run; see Burst
+	Concurrent        int // requests in flight at the same time, at most
+}
+
+// DefaultBudget applies where a configuration is silent.
+var DefaultBudget = Budget{RequestsPerSecond: 20, Concurrent: 4}
+
+// Burst is how many requests a node that was left alone may get at once: those
+// of half a second. A picture of a healthy cluster asks each node 15 to 25 times
+// and would take twice as long without it.
+func (b Budget) Burst() int { return max(1, b.RequestsPerSecond/2) }
+
+// interval is the time between two requests at the full rate.
+func (b Budget) interval() time.Duration {
+	return time.Second / time.Duration(max(1, b.RequestsPerSecond))
+}
+
+// A tokenBucket spaces requests by a Budget. Its zero value is full.
+type tokenBucket struct {
+	full time.Time // when every token that was taken has been replaced
+}
+
+// available is the time from which a token can be taken.
+func (t *tokenBucket) available(b Budget) time.Time {
+	return t.full.Add(-time.Duration(b.Burst()-1) * b.interval())
+}
+
+// take takes n tokens, more than there are if need be: the next request then
+// waits until the debt is paid.
+func (t *tokenBucket) take(b Budget, n int, now time.Time) {
+	if t.full.Before(now) {
+		t.full = now
+	}
+	t.full = t.full.Add(time.Duration(n) * b.interval())
+}
+
+// giveBack returns n tokens whose requests went to another node.
+func (t *tokenBucket) giveBack(b Budget, n int) {
+	t.full = t.full.Add(-time.Duration(n) * b.interval())
+}
