@@ -22,26 +22,27 @@ func (b Budget) interval() time.Duration {
 	return time.Second / time.Duration(max(1, b.RequestsPerSecond))
 }
 
-// A tokenBucket spaces requests by a Budget. Its zero value is full.
+// A tokenBucket spaces the requests to one node. Its zero value is full.
 type tokenBucket struct {
-	full time.Time // when every token that was taken has been replaced
+	full     time.Time // when every token that was taken has been replaced
+	reserved int       // for requests in flight that may arrive at another node
 }
 
-// available is the time from which a token can be taken.
-func (t *tokenBucket) available(b Budget) time.Time {
-	return t.full.Add(-time.Duration(b.Burst()-1) * b.interval())
+// available is the time from which a token can be taken. While too many are
+// reserved it is after now whatever now is.
+func (t *tokenBucket) available(b Budget, now time.Time) time.Time {
+	spare := time.Duration(b.Burst()-1-t.reserved) * b.interval()
+	if spare < 0 && t.full.Before(now) {
+		return now.Add(-spare)
+	}
+	return t.full.Add(-spare)
 }
 
-// take takes n tokens, more than there are if need be: the next request then
-// waits until the debt is paid.
-func (t *tokenBucket) take(b Budget, n int, now time.Time) {
-	if t.full.Before(now) {
-		t.full = now
+// take takes n tokens for requests that were sent at a moment. There may be fewer:
+// then the next request waits until the debt is paid.
+func (t *tokenBucket) take(b Budget, n int, at time.Time) {
+	if t.full.Before(at) {
+		t.full = at
 	}
 	t.full = t.full.Add(time.Duration(n) * b.interval())
-}
-
-// giveBack returns n tokens whose requests went to another node.
-func (t *tokenBucket) giveBack(b Budget, n int) {
-	t.full = t.full.Add(-time.Duration(n) * b.interval())
 }

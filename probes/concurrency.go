@@ -31,10 +31,11 @@ func newConcurrencyLimit(most int) *concurrencyLimit {
 }
 
 // holdsFor is for how long a request in flight counts against the limit. One
-// that takes twice as long as usual is not delayed by the others: its node is in
-// trouble, and the requests behind it would only find that out one by one.
+// that takes longer than a queue of all of them could is not delayed by the
+// others: its node is in trouble, and requests that waited for it would only find
+// that out one by one.
 func (c *concurrencyLimit) holdsFor(kind string) time.Duration {
-	return max(silence, 2*c.alone[kind])
+	return max(silence, time.Duration(c.now+1)*c.alone[kind])
 }
 
 // answeredAlone learns from an answer to a request that was the only one in
@@ -49,25 +50,66 @@ func (c *concurrencyLimit) answeredAlone(kind string, took time.Duration, now ti
 		c.alone[kind] = took
 	}
 	if c.now == 1 && !now.Before(c.trial) {
-		c.now, c.queues = min(2, c.most), false
+		c.raise()
+		c.queues = false
 	}
 }
 
-// answeredBehind learns from an answer to a request that was sent while ahead
-// others were in flight.
-func (c *concurrencyLimit) answeredBehind(ahead int, kind string, took time.Duration, now time.Time) {
+// queued reports whether an answer took clearly longer than usual. Without a
+// usual time there is nothing to compare it with.
+func (c *concurrencyLimit) queued(kind string, took time.Duration) bool {
 	usual, known := c.alone[kind]
-	switch {
-	case !known:
-	case took > usual+usual/2+queueingSlack:
-		c.queues = true
-		c.lower(now)
-	case ahead+1 >= c.now:
-		c.now = min(c.now+1, c.most)
-	}
+	return known && took > usual+usual/2+queueingSlack
 }
+
+// raise allows one request more.
+func (c *concurrencyLimit) raise() { c.now = min(c.now+1, c.most) }
 
 // lower lets one request at a time go for a while.
 func (c *concurrencyLimit) lower(now time.Time) {
 	c.now, c.trial = 1, now.Add(queueingHold)
+}
+
+// A scope is the requests in flight that may delay each other: those at one
+// node, or those with one session.
+type scope struct {
+	inFlight []*permit
+	limit    *concurrencyLimit
+	prompt   int // answers in a row that others in flight did not delay
+}
+
+// A company is the other requests in a scope while one is in flight.
+type company struct {
+	ahead   bool          // some were there before it
+	overlap time.Duration // the longest time for which one of them was in flight with it
+}
+
+// A sessionScope is the requests of one session. Its zero value is ready to use.
+type sessionScope struct{ scope }
+
+// answeredAlone learns from an answer to a request that was the only one in
+// flight.
+func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
+	s.prompt = 0
+	s.limit.answeredAlone(kind, took, now)
+}
+
+// answeredInCompany learns from an answer to a request that was in flight
+// together with others. A prompt one proves little: it may have been the first in
+// a queue, or have met the others only at its end. Those count that were sent
+// behind others and met them for half of their time, and as many in a row as
+// there are side by side allow one more.
+func (s *scope) answeredInCompany(c company, kind string, took time.Duration, now time.Time) {
+	_, known := s.limit.alone[kind]
+	switch {
+	case s.limit.queued(kind, took):
+		s.prompt, s.limit.queues = 0, true
+		s.limit.lower(now)
+	case known && c.ahead && c.overlap >= took/2:
+		s.prompt++
+	}
+	if s.prompt >= max(2, s.limit.now) && !now.Before(s.limit.trial) {
+		s.prompt = 0
+		s.limit.raise()
+	}
 }

@@ -43,16 +43,6 @@ type limitedNode struct {
 	missed bool      // another node answered the last request that was expected here
 }
 
-// A scope is the requests in flight that may delay each other: those at one
-// node, or those with one session.
-type scope struct {
-	inFlight []*permit
-	limit    *concurrencyLimit
-}
-
-// A sessionScope is the requests of one session. Its zero value is ready to use.
-type sessionScope struct{ scope }
-
 // A demand is what a Limiter is asked for.
 type demand struct {
 	node     string        // id of the node that is expected to answer; "": any may
@@ -72,9 +62,8 @@ type permit struct {
 
 	number  uint64 // counts admitted permits
 	began   time.Time
-	ahead   map[*scope]int // requests that were in flight when it was admitted
-	joined  bool           // another was admitted while it was in flight
-	delayed time.Time      // when the last answer came to a request with a lower number
+	company map[*scope]*company // nil: it is the only one
+	delayed time.Time           // when the last answer came to a request with a lower number
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.
@@ -195,7 +184,7 @@ func (l *Limiter) advance() {
 		behind := slices.ContainsFunc(p.nodes, func(n *limitedNode) bool { return claimed[n] })
 		room, when := p.room(now)
 		if room {
-			when = p.paced()
+			when = p.paced(now)
 		}
 		if room && !behind && !when.After(now) {
 			p.enter(now)

@@ -41,10 +41,10 @@ func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
 }
 
 // paced is from when the rates of all its nodes let a permit go.
-func (p *permit) paced() time.Time {
+func (p *permit) paced(now time.Time) time.Time {
 	var latest time.Time
 	for _, n := range p.nodes {
-		for _, at := range []time.Time{n.rest, n.tokens.available(p.limiter.budget)} {
+		for _, at := range []time.Time{n.rest, n.tokens.available(p.limiter.budget, now)} {
 			if at.After(latest) {
 				latest = at
 			}
@@ -68,24 +68,41 @@ func (p *permit) scopes() []*scope {
 // enter admits p.
 func (p *permit) enter(now time.Time) {
 	p.limiter.admitted++
-	p.number, p.began, p.ahead = p.limiter.admitted, now, make(map[*scope]int)
+	p.number, p.began, p.company = p.limiter.admitted, now, make(map[*scope]*company)
 	for _, s := range p.scopes() {
-		p.ahead[s] = len(s.inFlight)
 		for _, q := range s.inFlight {
-			q.joined = true
+			p.company[s] = &company{ahead: true}
+			if q.company[s] == nil {
+				q.company[s] = new(company)
+			}
 		}
 		s.inFlight = append(s.inFlight, p)
 	}
 	for _, n := range p.nodes {
-		n.tokens.take(p.limiter.budget, p.requests, now)
+		if len(p.nodes) == 1 {
+			n.tokens.take(p.limiter.budget, p.requests, now)
+		} else {
+			n.tokens.reserved += p.requests
+		}
 	}
 	close(p.admitted)
 }
 
 // leave takes p out of what is in flight.
 func (p *permit) leave() {
+	now := time.Now()
 	for _, s := range p.scopes() {
 		s.inFlight = slices.DeleteFunc(s.inFlight, func(q *permit) bool { return q == p })
+		for _, q := range s.inFlight {
+			both := min(now.Sub(p.began), now.Sub(q.began))
+			p.company[s].overlap = max(p.company[s].overlap, both)
+			q.company[s].overlap = max(q.company[s].overlap, both)
+		}
+	}
+	if len(p.nodes) > 1 {
+		for _, n := range p.nodes {
+			n.tokens.reserved -= p.requests
+		}
 	}
 }
 
@@ -110,7 +127,7 @@ func (p *permit) end(r response) (ownFault bool) {
 	now := time.Now()
 	took := now.Sub(p.began)
 	p.leave()
-	at := p.attribute(r, now)
+	at := p.attribute(r)
 	if r.answered {
 		p.releaseFollowing(at, now)
 	}
@@ -122,9 +139,10 @@ func (p *permit) end(r response) (ownFault bool) {
 	return r.timedOut && !p.alone && p.delayed.Sub(p.began) >= took/2
 }
 
-// attribute charges the node that answered, where it is known, and no other. It
-// returns the nodes about which the answer tells something.
-func (p *permit) attribute(r response, now time.Time) []*limitedNode {
+// attribute charges the requests to the node that answered, and where that is not
+// known, to every node at which they may have arrived. It returns the nodes about
+// which the answer tells something.
+func (p *permit) attribute(r response) []*limitedNode {
 	at := p.nodes
 	if n := p.limiter.labelled(r.label); n != nil && r.answered && !p.direct {
 		at = []*limitedNode{n}
@@ -132,19 +150,12 @@ func (p *permit) attribute(r response, now time.Time) []*limitedNode {
 			expected.missed = expected != n
 		}
 	}
-	for _, n := range p.nodes {
-		if !slices.Contains(at, n) {
-			n.tokens.giveBack(p.limiter.budget, p.requests)
-		}
-	}
 	for _, n := range at {
-		more := r.extra
-		if !slices.Contains(p.nodes, n) {
-			more += p.requests
+		requests := r.extra
+		if len(p.nodes) > 1 || n != p.nodes[0] {
+			requests += p.requests
 		}
-		if more > 0 {
-			n.tokens.take(p.limiter.budget, more, now)
-		}
+		n.tokens.take(p.limiter.budget, requests, p.began)
 	}
 	return at
 }
@@ -168,17 +179,18 @@ func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
 }
 
 // learnFrom adapts a node's limit. Requests of one session that delay each other
-// may do so by its lock, so they tell nothing about the node.
+// may do so by its lock, which is no fault of the node.
 func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now time.Time) {
-	ahead, known := p.ahead[&n.scope]
+	shared := p.session != nil && p.company[&p.session.scope] != nil
 	switch {
-	case !known || p.session != nil && p.ahead[&p.session.scope] > 0:
-	case r.timedOut:
+	case r.timedOut && !shared:
 		n.limit.lower(now)
-	case r.answered && ahead > 0:
-		n.limit.answeredBehind(ahead, p.kind, took, now)
-	case r.answered && !p.joined:
-		n.limit.answeredAlone(p.kind, took, now)
+	case !r.answered || !slices.Contains(p.nodes, n):
+	case shared && n.limit.queued(p.kind, took):
+	case p.company[&n.scope] != nil:
+		n.answeredInCompany(*p.company[&n.scope], p.kind, took, now)
+	default:
+		n.answeredAlone(p.kind, took, now)
 	}
 	if n.limit.queues {
 		n.rest = now.Add(took)
@@ -187,20 +199,12 @@ func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now t
 
 // learnSession adapts the limit of all sessions.
 func (p *permit) learnSession(r response, took time.Duration, now time.Time) {
-	if p.session == nil || !r.answered {
-		return
-	}
-	if ahead := p.ahead[&p.session.scope]; ahead > 0 {
-		p.limiter.sessions.answeredBehind(ahead, p.kind, took, now)
-		return
-	}
-	for _, ahead := range p.ahead {
-		if ahead > 0 {
-			return
-		}
-	}
-	if !p.joined {
-		p.limiter.sessions.answeredAlone(p.kind, took, now)
+	switch {
+	case p.session == nil || !r.answered:
+	case p.company[&p.session.scope] != nil:
+		p.session.answeredInCompany(*p.company[&p.session.scope], p.kind, took, now)
+	case len(p.company) == 0:
+		p.session.answeredAlone(p.kind, took, now)
 	}
 }
 
