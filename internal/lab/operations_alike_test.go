@@ -181,8 +181,10 @@ func TestOperationsAlikeCache(t *testing.T) {
 		{"obeys Cache-Control", "proxy_ignore_headers Set-Cookie;", demo.CacheConfig{IgnoreSetCookie: true}},
 		{"keeps no cookies", "proxy_ignore_headers Cache-Control;", demo.CacheConfig{IgnoreCacheControl: true}},
 		{"careless", careless, demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true}},
-		{"only without a cookie", careless + " proxy_cache_bypass $http_cookie; proxy_no_cache $http_cookie;",
-			demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}},
+		{
+			"only without a cookie", careless + " proxy_cache_bypass $http_cookie; proxy_no_cache $http_cookie;",
+			demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
