@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,8 @@ type NodeConfig struct {
 	Version string // "": 1.0.0
 	Cookie  string // of the generic test page; "": SESSIONID
 	GBK     bool   // the e-Bridge test page is in GBK instead of UTF-8
+
+	Network Network // nil: loopback
 
 	Store   Store     // nil: its own memory, which a restart empties
 	UpSince time.Time // when its process pretends to have started; zero: when it did
@@ -54,6 +57,10 @@ type process struct {
 	sockets *sockets
 
 	requests atomic.Int64
+	returned atomic.Int64 // requests that brought a session cookie, while some of them hang
+
+	lastMu sync.Mutex
+	last   Session // that was stored last, while sessions overwrite each other
 }
 
 // started counts the processes of all nodes, so that no two have one pid.
@@ -83,7 +90,7 @@ func StartNode(c NodeConfig) (*Node, error) {
 	n.Set(NodeFaults{})
 	n.process.Store(newProcess(c.UpSince))
 	n.mux = n.routes()
-	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil))
+	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil)).on(c.Network)
 	if err := n.Start(); err != nil {
 		return nil, err
 	}
@@ -149,6 +156,7 @@ func (n *Node) routes() *http.ServeMux {
 	mux.HandleFunc("/index.jsp", n.serveMSM)
 	mux.HandleFunc("/status", n.serveStatus)
 	mux.HandleFunc("/socket.io/", n.serveEngineIO)
+	mux.HandleFunc("/login", n.serveLogin)
 	for _, path := range []string{"/{$}", "/app_a/{$}", "/app_b/{$}"} {
 		mux.HandleFunc(path, n.servePlain)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-//go:embed conf/*.tmpl
+//go:embed conf
 var configFiles embed.FS
 
 var configTemplates = template.Must(template.New("conf").Funcs(template.FuncMap{

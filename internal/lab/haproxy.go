@@ -38,6 +38,9 @@ type HAProxyConfig struct {
 	Retries int
 	// Timeout bounds a node's answer; 0 means 5 s.
 	Timeout time.Duration
+	// RealIP takes the client's address from the header X-Stickwatch-Client, so
+	// that one prober can be many clients.
+	RealIP bool
 	// Master runs HAProxy under a master process, which Reload needs.
 	Master bool
 	// Admin opens a socket by which the balancer can be told what to do.

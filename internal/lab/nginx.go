@@ -41,6 +41,8 @@ type NginxConfig struct {
 	AccessLog bool
 	// Locations is text put into the server block before its own location.
 	Locations string
+	// Location is text put in place of the server block's own location.
+	Location string
 	// ExtraServers is text put after the server block, inside http.
 	ExtraServers string
 }
