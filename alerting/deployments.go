@@ -110,7 +110,7 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 // by a cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
-		for _, one := range d.at(at, i.Cluster) {
+		for _, one := range d.at(at, m.Cluster) {
 			switch hold := one.Explains(at, m.Standing); {
 			case hold.Held():
 				return one
@@ -118,7 +118,7 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 				return nil
 			}
 		}
-		cause := i.member(m.ExplainedBy)
+		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 type Event struct {
 	At      time.Time // when it was decided
 	Kind    EventKind
+	Cluster string // of the finding, where the incident concerns several; else ""
 	Finding string // its key; "": about the incident as a whole
 	Text    string // one sentence for people, in English; Language.Event has others
 	Reason  Reason // the decision behind it

@@ -64,7 +64,7 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 func (d *Desk) summary(one *Deployment, counts Counts) Summary {
 	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
 	for _, i := range d.docket.of(one.Cluster) {
-		if i.Holds() {
+		if i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			s.Active = append(s.Active, i.Cause)
 		}
 	}
@@ -95,13 +95,13 @@ func (s Summary) Severity() checks.Severity {
 // unless the whole cluster is silenced.
 func (d *Desk) summaryNotices(at time.Time, s Summary) []Notice {
 	i := Incident{
-		ID: summaryID(s.Deployment), Cluster: s.Cluster, State: Resolved, Severity: checks.Warning,
+		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: English.Deployment(s)}, Started: s.From, Ended: s.End(),
 	}
 	if coverAt(at, d.silences, d.config.Windows).all(s.Cluster) {
 		return nil
 	}
-	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Ended: i.Ended}}
+	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
 	receivers := d.router.receiversOf(&i)
 	i.Severity = s.Severity()
 	var notices []Notice

@@ -13,6 +13,11 @@ import (
 // title is a code in words.
 func (s speech) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
 
+// summary is an incident in one sentence.
+func (s speech) summary(i alerting.Incident) string {
+	return line(alerting.Language(s.language).Summary(i))
+}
+
 // remedy is what to do about a finding.
 func (s speech) remedy(f checks.Finding) string {
 	return long(alerting.Language(s.language).Remedy(f))
