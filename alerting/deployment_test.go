@@ -86,9 +86,9 @@ func TestExplainsAnnounced(t *testing.T) {
 // TestTouchedIn: what a round shows of nodes that are worked on.
 func TestTouchedIn(t *testing.T) {
 	c := &probes.Cluster{}
-	r := checks.Report{Memory: map[string]checks.Memory{
+	r := checks.Report{History: &checks.History{Nodes: map[string]checks.NodeHistory{
 		"restarted before": {Restarted: noon.Add(-time.Second)}, "restarted": {Restarted: noon.Add(time.Second)},
-	}}
+	}}}
 	for _, n := range []checks.NodeReport{
 		{NodeObservation: probes.NodeObservation{Node: "well"}, Up: true, InRotation: checks.Yes},
 		{NodeObservation: probes.NodeObservation{Node: "restarted before"}, Up: true, InRotation: checks.Yes},

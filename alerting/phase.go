@@ -86,6 +86,14 @@ func (d *docket) forsake(at time.Time, i *Incident, watched func(cluster string)
 			d.note(i, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
 		}
 	}
+	for _, cluster := range i.Clusters {
+		if gone(cluster) {
+			d.note(i, Event{
+				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
+				Text: fmt.Sprintf("cluster %s is not in the configuration any more", cluster),
+			}, false)
+		}
+	}
 	i.Clusters = slices.DeleteFunc(i.Clusters, gone)
 	if gone(i.Cluster) {
 		i.Cluster = i.Clusters[0]

@@ -22,6 +22,7 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 		}
 		i = d.begin(at, cluster, f)
 	}
+	i.join(cluster)
 	for _, s := range f.members {
 		d.admit(at, i, cluster, s, changed[s.Key()])
 	}
@@ -58,7 +59,6 @@ func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 	}
 	if shared != nil {
 		oldest.Host = host
-		oldest.join(cluster)
 	}
 	return oldest
 }
@@ -99,7 +99,6 @@ func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
 		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
 		Cause: first.Finding, Started: first.Since,
 	}
-	i.join(cluster)
 	for _, s := range f.members {
 		if s.Since.Before(i.Started) {
 			i.Started = s.Since

@@ -193,7 +193,7 @@ func (l *law) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
-	case !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
+	case i.Findings[0].Holds() && !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
 		rt.Fatalf("%s of %q concerns %q", i.ID, i.Cluster, i.Clusters)
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())

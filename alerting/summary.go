@@ -27,12 +27,16 @@ type Counts struct {
 	Longest time.Duration // the longest time without a good answer through the balancer
 }
 
+// maxSummed bounds how many summed up deployments are remembered.
+const maxSummed = 1000
+
 // MaxActive bounds the findings of a summary.
 const MaxActive = 10
 
 // summaryID is where the notification of a summary belongs, in the place of an
 // incident's ID.
-func summaryID(d Deployment) string { return "deployment-" + d.ID }
+// The time tells it from that of an earlier history.
+func summaryID(d Deployment) string { return fmt.Sprintf("deployment-%s-%d", d.ID, d.From.Unix()) }
 
 // merged are the counts of the history with what was counted elsewhere: each knows
 // clients that the other does not, so that the larger counts.
@@ -55,6 +59,8 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 	one := d.deployments.list[n]
 	d.deployments.list = slices.Delete(d.deployments.list, n, n+1)
 	one.Summed = at
+	d.deployments.summed = append(d.deployments.summed, id)
+	d.deployments.summed = d.deployments.summed[max(0, len(d.deployments.summed)-maxSummed):]
 	d.deployments.change(one)
 	step := d.step(at)
 	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(one, counts))...)

@@ -23,12 +23,15 @@ const (
 	SessionLost           Code = "session_lost"
 	SessionRollback       Code = "session_rollback"
 	SessionNotShared      Code = "session_not_shared"
+	SessionFailing        Code = "session_failing"
+	SessionLeaked         Code = "session_leaked"
 	CookieRejected        Code = "cookie_rejected"
 	HandshakeBroken       Code = "handshake_broken"
 	UpgradeRefused        Code = "upgrade_refused"
 	NodeFailingInRotation Code = "node_failing_in_rotation"
 	NodeEjected           Code = "node_ejected"
 	BalancerSplit         Code = "balancer_split"
+	BalancerRemapped      Code = "balancer_remapped"
 	DuplicateNodeID       Code = "duplicate_node_id"
 	NodeMisidentified     Code = "node_misidentified"
 	UnknownNode           Code = "unknown_node"
@@ -101,7 +104,8 @@ const AllNodesDown = "all_nodes_down"
 
 // clusterWide findings are one thing, whichever nodes show it in a round.
 var clusterWide = []Code{
-	SessionDrift, SessionLost, SessionRollback, SessionNotShared, BalancerSplit, DuplicateNodeID,
+	SessionDrift, SessionLost, SessionRollback, SessionNotShared, SessionFailing, SessionLeaked,
+	BalancerSplit, BalancerRemapped, DuplicateNodeID,
 	StoreFailover, VersionSkew, SettingsSkew, ClockSkew,
 }
 

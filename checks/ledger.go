@@ -11,13 +11,23 @@ import (
 type Damping struct {
 	Appear int // rounds that must see what may be one lost packet; 0: 1
 	Vanish int // rounds that must miss a finding; 0: 1
+	// Last is for how long rounds must see what harms clients by errors alone, and
+	// not their sessions: two canary intervals, as a rule. What is over sooner is
+	// recorded and nobody is told. 0: it may be over at once.
+	Last time.Duration
 }
 
 // losable are the findings that one lost or late packet can bring about. What
 // an answer says outright, such as a session that is gone, needs no second look.
 var losable = []Code{
 	BalancerDown, BalancerError, NodeDown, DependencyDown, DependencyDisputed, PageFailing,
-	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, Slow,
+	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, SessionFailing, Slow,
+}
+
+// byErrors are the findings that say that clients get errors, and not that they
+// lose anything.
+var byErrors = []Code{
+	BalancerDown, BalancerError, PageFailing, NodeFailingInRotation, SessionFailing, HandshakeBroken,
 }
 
 // throughSessions are the findings that only clients which were answered can
@@ -47,7 +57,7 @@ type entry struct {
 // NewLedger returns a ledger in which the given findings stand, as they did
 // when they were last written down.
 func NewLedger(d Damping, standing ...Standing) *Ledger {
-	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish)}}
+	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
 	for _, s := range standing {
 		l.entries = append(l.entries, &entry{Standing: s, stands: true})
 	}
@@ -170,7 +180,7 @@ func (l *Ledger) ripe(e *entry, steps int) bool {
 		return true
 	}
 	needs := l.rounds(e.Code)
-	if e.seen < needs {
+	if e.seen < needs || slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)

@@ -23,6 +23,16 @@ type Cluster struct {
 	Version Extractor // from a node's primary page; nil: the status tells, or nobody
 	TLS     *tls.Config
 	Limits  Limits
+
+	Dial DialFunc // opens every connection to nodes, the balancer and its evidence; nil: a net.Dialer
+
+	Budget  Budget
+	Limiter *Limiter // keeps requests to the nodes within Budget, see Limit; nil: nothing does
+}
+
+// Limit has every request to the nodes of c kept within b from now on.
+func (c *Cluster) Limit(b Budget) {
+	c.Budget, c.Limiter = b, NewLimiter(b, c.Nodes)
 }
 
 // A Balancer is what clients talk to. Each URL, and each address its host
@@ -143,6 +153,9 @@ type Limits struct {
 	ClockSkew         time.Duration // the most by which two nodes' clocks may differ
 	CertificateExpiry time.Duration // a certificate with less left is `certificate_expiring`
 }
+
+// DefaultFailTimeout is nginx's fail_timeout where its file is silent.
+const DefaultFailTimeout = 10 * time.Second
 
 // DefaultLimits hold where a configuration is silent.
 var DefaultLimits = Limits{

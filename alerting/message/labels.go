@@ -12,7 +12,7 @@ type labels struct {
 	resolved   string
 
 	severity, cluster, clusters, node, nodes, dependency, target string
-	since, until, flapping, comesAndGoes                         string
+	affected, since, until, flapping, comesAndGoes               string
 
 	evidence, consequences, remedy, news string
 	page, grafana                        string
@@ -43,7 +43,7 @@ var english = labels{
 	resolved:   "Resolved",
 
 	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
-	since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
+	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", grafana: "Grafana",
@@ -66,7 +66,7 @@ var chinese = labels{
 	resolved:   "已恢复",
 
 	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
-	since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
+	affected: "影响范围", since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",
 	page: "事件详情", grafana: "Grafana",

@@ -14,8 +14,9 @@
 //	  "incident": {
 //	    "id", "cluster", "clusters", "state", "severity", "code", "summary", "remedy",
 //	    "started", "fired", "ended", "duration_ms", "flapping", "merged_into",
+//	    "affected": {"share", "of"},        of clients; left out where it is not estimated
 //	    "findings": [{"cluster", "code", "severity", "node", "nodes", "dependency", "target", "summary",
-//	                  "remedy", "evidence", "key", "explained_by", "since", "ended"}],
+//	                  "remedy", "evidence", "key", "explained_by", "affected", "since", "ended"}],
 //	    "findings_omitted": 0               how many are beyond the first 50
 //	  },
 //	  "deployment": null,                   of kind deployment: {"id", "cluster", "name", "from", "to", "nodes",

@@ -45,6 +45,7 @@ type incident struct {
 	DurationMS int64           `json:"duration_ms"`
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
+	Affected   affected        `json:"affected,omitzero"`
 	Findings   []finding       `json:"findings"`
 	Omitted    int             `json:"findings_omitted"`
 }
@@ -62,8 +63,15 @@ type finding struct {
 	Evidence    []string        `json:"evidence"`
 	Key         string          `json:"key"`
 	ExplainedBy string          `json:"explained_by"`
+	Affected    affected        `json:"affected,omitzero"`
 	Since       string          `json:"since"`
 	Ended       string          `json:"ended"`
+}
+
+// affected is left out where it is not estimated.
+type affected struct {
+	Share float64 `json:"share"`
+	Of    int     `json:"of"`
 }
 
 // deployment is what a deployment did.
@@ -132,6 +140,7 @@ func incidentOf(n alerting.Notice) incident {
 		DurationMS: i.Duration(n.At).Milliseconds(),
 		Flapping:   i.Flapping,
 		MergedInto: text(i.MergedInto),
+		Affected:   affected(i.Affected()),
 		Findings:   list(i.Findings, maxFindings, findingOf),
 		Omitted:    max(0, len(i.Findings)-maxFindings),
 	}
@@ -171,6 +180,7 @@ func findingOf(m alerting.Member) finding {
 		Evidence:    list(m.Evidence, maxEvidence, text),
 		Key:         text(m.Key()),
 		ExplainedBy: text(m.ExplainedBy),
+		Affected:    affected(m.Affected),
 		Since:       moment(m.Since),
 		Ended:       moment(m.Ended),
 	}

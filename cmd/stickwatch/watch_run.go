@@ -57,6 +57,9 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	if err := render(c.out, o.output.value, r, opts); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
+	if o.wait.value > 0 && ctx.Err() == nil {
+		line.end(o.waited(clusters, r.Clusters, lacks))
+	}
 	if ran == nil && o.watch.length.value > 0 && ctx.Err() != nil {
 		return d.interrupted(ctx)
 	}

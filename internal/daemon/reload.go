@@ -11,6 +11,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
+	"stickwatch/probes"
 )
 
 // Reload reads the configuration again and puts it in force. It is judged whole
@@ -111,17 +112,28 @@ func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
 	return next
 }
 
-// dismiss lets a watcher go when its round is done, and forgets its cluster if
-// nobody else watches it.
+// dismiss lets a watcher go when its round is done, and drops the metrics of its
+// cluster, or of nodes that the cluster no longer has.
 func (d *Daemon) dismiss(one *monitor.Watcher) {
 	d.leaving.Go(func() {
 		if err := one.Close(); err != nil {
 			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
 		}
-		if name := one.Cluster().Name; d.watch.Load().of(name) == nil {
+		name := one.Cluster().Name
+		if next := d.watch.Load().of(name); next != nil {
+			d.metrics.Retain(name, nodeIDs(next.Cluster()))
+		} else {
 			d.metrics.Forget(name)
 		}
 	})
+}
+
+func nodeIDs(c *probes.Cluster) []string {
+	ids := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		ids[i] = n.ID
+	}
+	return ids
 }
 
 // notifiers are the receivers of a configuration, by name.

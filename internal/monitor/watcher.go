@@ -32,7 +32,7 @@ type Watcher struct {
 	turn     chan struct{} // holds one: one round or visit at a time; guards what follows
 	flock    flock
 	ledger   *checks.Ledger
-	memory   map[string]checks.Memory
+	history  *checks.History
 	last     checks.Round  // as it was judged last
 	verdict  checks.Report // of it
 	since    time.Time     // of its verdict
@@ -91,11 +91,13 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ..
 	if pace.Newcomers <= 0 {
 		pace.Newcomers = 2 * time.Minute
 	}
+	pace.Damping.Last = 2 * pace.Canary
 	if pace.CanaryAge <= 0 {
 		pace.CanaryAge = 10 * time.Minute
 	}
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, pace: pace,
+		history: new(checks.History), // nothing is known yet, and there will be later rounds
 		witness: evidence.NewReader(c), ledger: checks.NewLedger(pace.Damping, standing...), turn: make(chan struct{}, 1),
 	}
 	w.picture.Store(&Picture{Cluster: c, Standing: standing})
@@ -183,7 +185,7 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			return
 		}
 		r := w.prober.refresh(ctx, w.last, part, w.witness)
-		r.Past, r.Every = w.memory, w.pace.Canary
+		r.Past, r.Every = w.history, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
 		report := checks.Judge(r)
 		changed := !alike(report, w.verdict)
@@ -233,13 +235,20 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	if w.over(ctx) {
 		return
 	}
+	r.OwnerChecks = w.flock.checkOwners(ctx, checks.Identify(w.cluster, r.Nodes), w.cluster)
+	if w.over(ctx) {
+		return
+	}
 	w.whole = time.Now()
-	r.Past, r.Every = w.memory, w.pace.Canary
+	r.Past, r.Every = w.history, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
 	report := checks.Judge(r)
 	w.tell(r, Status, Pages, Dependencies)
 	w.flock.tell(r, w.observer)
+	for _, request := range report.Requests {
+		w.observer.Requested(request)
+	}
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
 	changes := w.conclude(r, report, true)
 	if len(changes) > 0 {
@@ -256,7 +265,7 @@ func (w *Watcher) conclude(r checks.Round, report checks.Report, whole bool) []c
 		w.since = r.Started
 	}
 	changes := w.ledger.Update(report)
-	w.last, w.verdict, w.memory = r, report, report.Memory
+	w.last, w.verdict, w.history = r, report, report.History
 	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
 	w.picture.Store(&p)
 	w.observer.Judged(Judgement{Picture: p, Round: r, Whole: whole, Changes: changes, Canaries: w.flock.told()})

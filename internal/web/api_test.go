@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/wire"
 )
 
@@ -174,8 +175,15 @@ func TestHistory(t *testing.T) {
 	if len(got.Points) != 10 || got.StepMS != 1_800_000 || got.Points[0].At != "2026-03-14T07:03:11.000Z" {
 		t.Errorf("got %d points a %d ms apart: %+v", len(got.Points), got.StepMS, got.Points)
 	}
-	if len(got.Uptimes) != 8 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
+	if len(got.Uptimes) != 11 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
 		t.Errorf("got uptimes %+v", got.Uptimes)
+	}
+	sessions := wire.Uptime{Kind: checks.TargetSession, Target: "node3", Probes: 100_000, Failed: 1250, Ratio: 0.9875, LongestOutageMS: 12_000}
+	if diff := cmp.Diff(sessions, got.Uptimes[10]); diff != "" {
+		t.Errorf("uptime of sessions (-want +got):\n%s", diff)
+	}
+	if got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&kind=session&step=30m", "")); len(got.Points) != 10 {
+		t.Errorf("got %d points of sessions, want 10", len(got.Points))
 	}
 	want := wire.Move{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
 	if diff := cmp.Diff(want, got.Moves[0]); diff != "" || len(got.Moves) != 3 || len(got.Deployments) != 1 {

@@ -18,6 +18,9 @@ func (s speech) summary(i alerting.Incident) string {
 	return line(alerting.Language(s.language).Summary(i))
 }
 
+// affected says how many clients are concerned; "": that is not estimated.
+func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
+
 // remedy is what to do about a finding.
 func (s speech) remedy(f checks.Finding) string {
 	return long(alerting.Language(s.language).Remedy(f))

@@ -142,6 +142,7 @@ func incident() alerting.Incident {
 			"12:00:01 redis://10.0.0.5:6379: connection refused",
 			"12:00:02 redis://10.0.0.5:6379: connection refused",
 		},
+		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	i := alerting.Incident{
 		ID: "20260301T120000-5f2c", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Critical,

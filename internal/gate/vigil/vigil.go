@@ -18,7 +18,7 @@ import (
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
-	"stickwatch/probes/evidence"
+	sources "stickwatch/probes/evidence"
 )
 
 // DefaultInterval is how often a client comes, unless told otherwise.
@@ -35,7 +35,7 @@ type Config struct {
 type Vigil struct {
 	cluster *probes.Cluster
 	config  Config
-	witness *evidence.Reader
+	witness *sources.Reader
 	bases   bases
 
 	stop    context.CancelFunc
@@ -53,7 +53,7 @@ func Begin(ctx context.Context, c *probes.Cluster, config Config) *Vigil {
 	config.Interval = cmp.Or(config.Interval, DefaultInterval)
 	config.Sessions = cmp.Or(config.Sessions, 1)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	v := &Vigil{cluster: c, config: config, witness: evidence.NewReader(c), stop: stop}
+	v := &Vigil{cluster: c, config: config, witness: sources.NewReader(c), stop: stop}
 	v.record = gate.Record{
 		Cluster: c, Before: config.Prober.Round(ctx, c),
 		Nodes: make(map[string]gate.Track), Said: make(map[string][]gate.Said),
@@ -72,8 +72,10 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 	all := len(users) + len(newcomers) + len(v.cluster.Nodes)
 	begin := func(i int, who visitor, add func(gate.Beat)) {
 		phase := v.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: v.config.Interval}
 		v.running.Go(func() {
 			pace(ctx, v.config.Interval, phase, func() (good bool) {
+				retry := requests.retry(time.Now())
 				beats := who.visit(ctx)
 				if ctx.Err() != nil {
 					return true // what was under way was broken off by us
@@ -82,9 +84,11 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 				defer v.mu.Unlock()
 				good = true
 				for _, b := range beats {
+					b.Retry = retry
 					add(b)
 					good = good && b.Good
 				}
+				requests.failing = !good
 				return good
 			})
 		})
@@ -131,7 +135,7 @@ func (v *Vigil) Picture(ctx context.Context) checks.Report {
 	if ctx.Err() == nil {
 		v.record.After = r
 	}
-	r.Past = checks.Judge(v.record.Before).Memory
+	r.Past = checks.Judge(v.record.Before).History
 	return checks.Judge(r)
 }
 
