@@ -101,11 +101,11 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) H
 	checks.SessionLost:           Deployment.explainsSessions,
 	checks.SessionRollback:       Deployment.explainsSessions,
 	checks.SessionNotShared:      Deployment.explainsSessions,
-	"session_failing":            Deployment.explainsFailing,
-	"balancer_remapped":          func(Deployment, time.Time, checks.Standing) Hold { return HoldTouchedOwner },
+	checks.SessionFailing:        Deployment.explainsFailing,
+	checks.BalancerRemapped:      func(Deployment, time.Time, checks.Standing) Hold { return HoldTouchedOwner },
 	checks.VersionSkew:           func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
 	checks.SettingsSkew:          func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
-	"session_leaked":             func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
+	checks.SessionLeaked:         func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
 }
 
 // Explains decides whether the deployment, while it goes on, explains a finding.

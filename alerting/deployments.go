@@ -14,6 +14,7 @@ import (
 type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
+	summed  []string      // IDs of those summed up last, which may not be written down yet
 	changed []*Deployment // since they were taken
 }
 
@@ -23,7 +24,7 @@ func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
 	for _, one := range announced {
-		if !one.Summed.IsZero() {
+		if !one.Summed.IsZero() || slices.Contains(d.summed, one.ID) {
 			continue
 		}
 		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
@@ -95,6 +96,9 @@ func (d *Deployment) clone() Deployment {
 	return c
 }
 
+// deploymentPrefix begins the reason for which a deployment holds an incident back.
+const deploymentPrefix = "deployment "
+
 // whyMember names the deployment that explains a member of an incident; "": none
 // does.
 func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
@@ -102,7 +106,7 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 	if one == nil {
 		return ""
 	}
-	return "deployment " + cmp.Or(probes.Clean(one.Name, probes.MaxError), one.ID)
+	return deploymentPrefix + cmp.Or(probes.Clean(one.Name, probes.MaxError), one.ID)
 }
 
 // explaining is the deployment that explains a member of an incident, or a cause
@@ -110,7 +114,7 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 // by a cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
-		for _, one := range d.at(at, i.Cluster) {
+		for _, one := range d.at(at, m.Cluster) {
 			switch hold := one.Explains(at, m.Standing); {
 			case hold.Held():
 				return one
@@ -118,7 +122,7 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 				return nil
 			}
 		}
-		cause := i.member(m.ExplainedBy)
+		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return nil
 		}
