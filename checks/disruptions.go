@@ -181,6 +181,17 @@ func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost
 	return from, to, lost
 }
 
+// DisruptedSince reports whether a node was down, restarted or left out by the
+// balancer at any time since a moment. Of a nil History nothing is known.
+func (h *History) DisruptedSince(node string, since time.Time) bool {
+	if h == nil {
+		return false
+	}
+	m := h.Nodes[node]
+	return !m.Restarted.IsZero() && !m.Restarted.Before(since) ||
+		slices.ContainsFunc(m.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
+}
+
 // disruptedAt returns the nodes whose disruptions cover a moment, in
 // configuration order.
 func (v *view) disruptedAt(at time.Time) []string {

@@ -18,6 +18,8 @@ var rules = []rule{
 	{BalancerError, NodeFailingInRotation, mayCause},
 	{BalancerError, NodeDown, mayCause},
 	{BalancerError, NodePaused, mayCause},
+	{BalancerDown, NodeDown, noNodeUp},
+	{BalancerError, NodeDown, noNodeUp},
 	{BalancerSplit, NodeEjected, mayCause},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
@@ -28,6 +30,7 @@ var rules = []rule{
 	{PageFailing, PageFailing, samePage},
 	{PageFailing, NodeFailingInRotation, mayCause},
 	{PageFailing, NodeDown, mayCause},
+	{PageFailing, NodeDown, noNodeUp},
 	{HandshakeBroken, BalancerDown, onlyThere},
 	{HandshakeBroken, BalancerError, onlyThere},
 	{HandshakeBroken, HandshakeBroken, mayCauseOrUntold},
@@ -40,6 +43,8 @@ var rules = []rule{
 	{SessionFailing, DependencyDown, storedThere},
 	{SessionFailing, BalancerError, always},
 	{PageFailing, SessionFailing, always},
+	{HandshakeBroken, NodeDown, noNodeUp},
+	{UpgradeRefused, NodeDown, noNodeUp},
 	{SessionDrift, CookieRejected, always},
 	{SessionLost, SessionLeaked, always},
 	{SessionRollback, SessionLeaked, always},
@@ -53,6 +58,10 @@ var rules = []rule{
 	{SessionLost, BalancerSplit, lostByMove},
 	{SessionLost, NodeEjected, lostByMove},
 	{SessionNotShared, DependencyDown, storedThere},
+	{SessionDrift, NodeDown, noNodeUp},
+	{SessionLost, NodeDown, noNodeUp},
+	{SessionRollback, NodeDown, noNodeUp},
+	{SessionNotShared, NodeDown, noNodeUp},
 	{Slow, DependencyDown, reportedBy},
 	{Slow, Slow, throughBalancer},
 	{Slow, NodeDown, waitsFor},
@@ -60,6 +69,7 @@ var rules = []rule{
 	{NodeEjected, NodeRestarted, whileItRestarted},
 	{NodeRestarted, NodeRestarted, sumsUp},
 	{BalancerSplit, NodeRestarted, mayCause},
+	{BalancerSplit, NodeDown, noNodeUp},
 }
 
 func always(_, _ Finding) bool { return true }
@@ -107,6 +117,12 @@ func onlyThere(effect, cause Finding) bool {
 // waitsFor: what is slow through the balancer may wait for a node that hangs,
 // not for one that refuses at once.
 func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause) && cause.unanswered }
+
+// noNodeUp: while no node is up, what clients meet at the balancer is no cause of
+// its own.
+func noNodeUp(effect, cause Finding) bool {
+	return cause.Group == AllNodesDown && (effect.Node == "" || slices.Contains(clusterWide, effect.Code))
+}
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 

@@ -84,6 +84,12 @@ type Finding struct {
 	Affected   Affected // zero: not estimated
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
+	// Group joins findings that have one cause which none of them is: AllNodesDown;
+	// "": the finding stands for itself.
+	Group string
+	// Host is the machine that fails: no node of the cluster answers there, as far as
+	// they are asked. "": no such machine is known.
+	Host string
 
 	// What explanations go by, and nobody is shown.
 	erring     bool     // the node answers, with errors
@@ -92,6 +98,9 @@ type Finding struct {
 	over       bool     // it held between two rounds, and no longer does
 	entrances  []string // names of the balancer's addresses at which it was seen
 }
+
+// AllNodesDown is the group of every node_down while no node of the cluster is up.
+const AllNodesDown = "all_nodes_down"
 
 // clusterWide findings are one thing, whichever nodes show it in a round.
 var clusterWide = []Code{

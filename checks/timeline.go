@@ -103,6 +103,7 @@ type Move struct {
 // A Deployment is a stretch of time that somebody has announced.
 type Deployment struct {
 	Cluster string
-	Span           // To is zero while it goes on
-	Name    string // what was deployed, as it was announced
+	Span             // To is zero while it goes on
+	Name    string   // what was deployed, as it was announced
+	Nodes   []string // that it changes, as announced; empty: any
 }

@@ -23,6 +23,8 @@ type Cluster struct {
 	Version Extractor // from a node's primary page; nil: the status tells, or nobody
 	TLS     *tls.Config
 	Limits  Limits
+
+	Dial DialFunc // opens every connection to nodes, the balancer and its evidence; nil: a net.Dialer
 }
 
 // A Balancer is what clients talk to. Each URL, and each address its host

@@ -9,7 +9,7 @@ import (
 
 // NodeTarget is n as it is asked directly.
 func (c *Cluster) NodeTarget(n Node) Target {
-	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout}
+	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial}
 }
 
 // PrimaryPath is the path whose answer tells whether a node is up: the most

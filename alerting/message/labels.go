@@ -17,6 +17,8 @@ type labels struct {
 	evidence, consequences, remedy, news string
 	page, grafana                        string
 
+	deployment, touched, active string
+
 	goesOn string // with a duration
 	over   string // with a duration, a number of findings and a severity
 	merged string // with the other incident
@@ -46,6 +48,8 @@ var english = labels{
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", grafana: "Grafana",
 
+	deployment: "Deployment", touched: "Nodes changed", active: "Still active",
+
 	goesOn: "Still so after %s.",
 	over:   "Over after %s. Findings: %d, the worst: %s.",
 	merged: "It has the same cause as incident %s, and goes on there.",
@@ -66,6 +70,8 @@ var chinese = labels{
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",
 	page: "事件详情", grafana: "Grafana",
+
+	deployment: "发布小结", touched: "涉及节点", active: "尚未恢复",
 
 	goesOn: "已持续 %s，尚未恢复。",
 	over:   "历时 %s后恢复。共 %d 项发现，最高级别：%s。",

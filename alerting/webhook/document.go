@@ -24,8 +24,10 @@ type document struct {
 	Receiver string              `json:"receiver"`
 	At       string              `json:"at"`
 	Incident incident            `json:"incident"`
-	News     []event             `json:"news"`
-	Message  words               `json:"message"`
+
+	Deployment *deployment `json:"deployment"` // of kind deployment; null in all others
+	News       []event     `json:"news"`
+	Message    words       `json:"message"`
 }
 
 type incident struct {
@@ -70,6 +72,20 @@ type affected struct {
 	Of    int     `json:"of"`
 }
 
+// deployment is what a deployment did.
+type deployment struct {
+	ID              string    `json:"id"`
+	Cluster         string    `json:"cluster"`
+	Name            string    `json:"name"`
+	From            string    `json:"from"`
+	To              string    `json:"to"`
+	Nodes           []string  `json:"nodes"` // that were seen down, restarted, ejected or drained
+	Moved           int       `json:"sessions_moved"`
+	Lost            int       `json:"sessions_lost"`
+	LongestOutageMS int64     `json:"longest_outage_ms"`
+	Active          []finding `json:"active"` // what is still active
+}
+
 type event struct {
 	At      string             `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
@@ -97,8 +113,10 @@ func documentOf(n alerting.Notice, m message.Message) document {
 		Receiver: n.Receiver,
 		At:       moment(n.At),
 		Incident: incidentOf(n),
-		News:     list(n.News, alerting.MaxNews, eventOf),
-		Message:  words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
+
+		Deployment: deploymentOf(n.Deployment),
+		News:       list(n.News, alerting.MaxNews, eventOf),
+		Message:    words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
 	}
 }
 
@@ -121,6 +139,26 @@ func incidentOf(n alerting.Notice) incident {
 		Affected:   affected(i.Affected()),
 		Findings:   list(i.Findings, maxFindings, findingOf),
 		Omitted:    max(0, len(i.Findings)-maxFindings),
+	}
+}
+
+func deploymentOf(s *alerting.Summary) *deployment {
+	if s == nil {
+		return nil
+	}
+	return &deployment{
+		ID:              s.ID,
+		Cluster:         text(s.Cluster),
+		Name:            text(s.Name),
+		From:            moment(s.From),
+		To:              moment(s.End()),
+		Nodes:           list(s.Touched, maxNames, text),
+		Moved:           s.Moved,
+		Lost:            s.Lost,
+		LongestOutageMS: s.Longest.Milliseconds(),
+		Active: list(s.Active, alerting.MaxActive, func(f checks.Finding) finding {
+			return findingOf(alerting.Member{Standing: checks.Standing{Finding: f}})
+		}),
 	}
 }
 

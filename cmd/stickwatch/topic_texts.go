@@ -72,7 +72,7 @@ const deployingTopic = `Lines to put before, around and after a deployment
   stickwatch probe --watch 5m --drain node2
 
 With --server URL a daemon records the deployment, shows it on its page and
-dashboards, and tells nobody of the cluster meanwhile.
+dashboards, notifies nobody of what it explains, and sums it up afterwards.
 
 Exit status: 0 well, 1 a finding or a broken promise, 2 wrong usage, 3
 inconclusive; or that of the command. -o junit is for CI servers.`

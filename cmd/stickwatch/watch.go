@@ -58,7 +58,7 @@ func (o *watchOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.maxOutage, "max-outage", "put up with this `DURATION` without a good answer, and fail beyond it (default: any, as a warning)")
 	flags.BoolVar(&o.noLoss, "fail-on-loss", false, "exit 1 when any session was lost, whatever the policy allows")
 	o.server.register(cmd)
-	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, and is silent meanwhile"
+	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, holds back what it explains, and sums it up"
 }
 
 // takeArguments judges what is no flag. The value of `--watch 10m` is, for the

@@ -49,6 +49,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		lacks = d.await(ctx)
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
+	told.counted(r.Watches)
 	r.Command = ran
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)

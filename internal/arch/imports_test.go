@@ -108,7 +108,7 @@ func TestNobodyImports(t *testing.T) {
 			case !ours(path):
 			case strings.HasPrefix(to, "cmd/"):
 				t.Errorf("%s imports %s: commands are imported by nobody", name, path)
-			case to == "internal/demo" && !slices.Contains([]string{"cmd/stickwatch", "internal/lab", "internal/bench"}, name):
+			case to == "internal/demo" && !slices.Contains([]string{"cmd/stickwatch", "internal/lab", "internal/bench", "internal/sim"}, name):
 				t.Errorf("%s imports %s: the demo is for its command and for tests", name, path)
 			case to == "internal/lab":
 				t.Errorf("%s imports %s: the lab is for tests", name, path)

@@ -162,7 +162,10 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
 		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter},
-		Repeat: a.Repeat, Receivers: receiverNames(cfg),
+		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
+	}
+	for _, c := range cfg.Clusters {
+		rules.Grace[c.Name] = graceOf(cfg, c)
 	}
 	for _, r := range a.Routes {
 		rules.Routes = append(rules.Routes, alerting.Route(r))
@@ -175,11 +178,21 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	return rules
 }
 
+// past is the history, with everything that is changed there put in force.
+func (d *Daemon) past() pastOf {
+	announced := func(ctx context.Context, _ time.Time) ([]alerting.Deployment, error) { return d.history.Announced(ctx) }
+	return pastOf{
+		d.history,
+		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.registry.silence},
+		&refresher[alerting.Deployment]{read: announced, apply: d.registry.announce},
+	}
+}
+
 // webConfig is what the page and the API are made of.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Pictures: d, Prober: d, Exporter: d, Reloader: d,
-		Past:          pastOf{d.history, &silences{read: d.history.Silences, heed: d.registry.silence}},
+		Past:          d.past(),
 		Unwritten:     d.unwritten,
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),

@@ -50,6 +50,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 // Requested implements monitor.Observer.
 func (r *reporter) Requested(q checks.Request) {
 	r.metrics.Request(q)
+	r.registry.met(q)
 	if s, known := sessionSample(q); known {
 		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
 	}
@@ -87,6 +88,7 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
+	r.registry.touched(j)
 	r.registry.observe(cluster, j.Changes, j.Standing)
 	r.show(j)
 }

@@ -43,6 +43,8 @@ type BalancerConfig struct {
 	UpstreamHeader string // answer header with the servers tried, as $upstream_addr; "": none
 	Seed           uint64 // of method random
 
+	Network Network // nil: loopback
+
 	Cache CacheConfig // in front; zero: none
 
 	// Route returns the name by which cookies call a server: HAProxy's cookie
@@ -93,9 +95,9 @@ func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	b := &Balancer{config: c, transport: newTransport(c.Timeout)}
+	b := &Balancer{config: c, transport: newTransport(c)}
 	b.Set(BalancerFaults{})
-	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept))
+	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept)).on(c.Network)
 	b.generation.Store(b.newGeneration(c.Servers, nil))
 	if err := b.Start(); err != nil {
 		b.Close()
@@ -141,11 +143,15 @@ func (c BalancerConfig) withDefaults() BalancerConfig {
 
 // newTransport returns a transport that tries once and changes nothing, on a
 // connection of its own for every request, as nginx does by default.
-func newTransport(timeout time.Duration) *http.Transport {
-	dialer := &net.Dialer{Timeout: timeout}
+func newTransport(c BalancerConfig) *http.Transport {
+	dial := dialOn(c.Network)
 	return &http.Transport{
-		DialContext:           dialer.DialContext,
-		ResponseHeaderTimeout: timeout,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+			defer cancel()
+			return dial(ctx, network, addr)
+		},
+		ResponseHeaderTimeout: c.Timeout,
 		DisableKeepAlives:     true,
 		DisableCompression:    true,
 	}

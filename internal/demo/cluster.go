@@ -20,6 +20,7 @@ type Config struct {
 	Nodes  int           // 0: 3
 	Method probes.Method // "": ip_hash
 	Shared bool          // one session store for all nodes
+	Store  Store         // that one; nil: a new one in memory. It implies Shared
 	GBK    bool          // the e-Bridge page is in GBK
 
 	Workers        int           // of the balancer; 0: 2
@@ -27,6 +28,10 @@ type Config struct {
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
+
+	Timeout time.Duration // of the balancer, as BalancerConfig.Timeout
+
+	Network Network // of everything; nil: loopback
 
 	Cache CacheConfig // in front of the balancer; zero: none
 
@@ -76,14 +81,15 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c *Cluster) startRedis() (err error) {
-	c.Redis, err = startRedis()
+	c.Redis, err = startRedis(c.Config.Network)
 	return err
 }
 
 // startNodes starts node1, node2 and so on. They pretend to have been up for
 // an hour, and to have been started in their order.
 func (c *Cluster) startNodes() error {
-	if c.Config.Shared {
+	c.store = c.Config.Store
+	if c.Config.Shared && c.store == nil {
 		c.store = NewStore()
 	}
 	began := time.Now().Add(-time.Hour)
@@ -99,6 +105,7 @@ func (c *Cluster) startNodes() error {
 
 func (c *Cluster) startNode(i int, since time.Time) (*Node, error) {
 	return StartNode(NodeConfig{
+		Network:      c.Config.Network,
 		ID:           fmt.Sprintf("node%d", i+1),
 		GBK:          c.Config.GBK,
 		Store:        c.store,
@@ -117,10 +124,12 @@ func (c *Cluster) startBalancer() (err error) {
 		Servers:        servers,
 		MaxFails:       c.Config.MaxFails,
 		FailTimeout:    c.Config.FailTimeout,
+		Timeout:        c.Config.Timeout,
 		Workers:        c.Config.Workers,
 		Zone:           c.Config.Zone,
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
+		Network:        c.Config.Network,
 		Cache:          c.Config.Cache,
 		Route:          c.route,
 		HAProxy:        c.Config.HAProxy,

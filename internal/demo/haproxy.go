@@ -15,10 +15,11 @@ type HAProxyBalance string
 // The values of `balance` that a Balancer knows.
 const (
 	HAProxyRoundRobin HAProxyBalance = "roundrobin"
-	HAProxySource     HAProxyBalance = "source" // with hash-type map-based, the default
+	HAProxyLeastConn  HAProxyBalance = "leastconn" // exact in the demo; HAProxy may count an end later
+	HAProxySource     HAProxyBalance = "source"    // with hash-type map-based, the default
 )
 
-var haproxyBalances = []HAProxyBalance{HAProxyRoundRobin, HAProxySource}
+var haproxyBalances = []HAProxyBalance{HAProxyRoundRobin, HAProxyLeastConn, HAProxySource}
 
 // An HAProxyConfig makes a balancer behave as HAProxy 2.6 does. Its threads share
 // everything, so BalancerConfig.Workers and Zone have no effect.
@@ -64,6 +65,7 @@ type haproxy struct {
 	mu     sync.Mutex
 	health []health
 	states []ServerState
+	conns  []int // requests under way
 	wheel  wheel
 }
 
@@ -76,6 +78,7 @@ func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *
 		weights: weights(servers),
 		table:   table,
 		states:  initialStates(servers),
+		conns:   make([]int, len(servers)),
 		wheel:   newWheel(weights(servers)),
 	}
 	for range servers {
@@ -87,7 +90,11 @@ func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *
 func (h *haproxy) choose(c *choice, now time.Time) (int, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.server(c, now)
+	server, ok := h.server(c, now)
+	if ok {
+		h.conns[server]++
+	}
+	return server, ok
 }
 
 // server returns the one that failed before, until the request is redispatched;
@@ -152,8 +159,8 @@ func (h *haproxy) candidates(c *choice) []int {
 }
 
 // balanced chooses a server by the balance directive. The hash of the source
-// address returns the server to avoid once more; round robin does so only when it
-// is the last one.
+// address returns the server to avoid once more; the other ways do so only when
+// it is the last one.
 func (h *haproxy) balanced(c *choice, avoid int) (int, bool) {
 	usable := h.candidates(c)
 	if h.config.Balance == HAProxySource && c.faults.Method == "" {
@@ -163,12 +170,19 @@ func (h *haproxy) balanced(c *choice, avoid int) (int, bool) {
 		usable = others
 	}
 	may := func(i int) bool { return slices.Contains(usable, i) }
+	if h.config.Balance == HAProxyLeastConn && c.faults.Method == "" {
+		return h.wheel.least(h.conns, may)
+	}
 	return h.wheel.next(may)
 }
 
-// failed and finished change nothing: users' requests are not observed.
-func (h *haproxy) failed(int, error, time.Time) {}
-func (h *haproxy) finished(int)                 {}
+func (h *haproxy) failed(server int, _ error, _ time.Time) { h.finished(server) }
+
+func (h *haproxy) finished(server int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns[server]--
+}
 
 // turnAround is how long HAProxy waits before it tries the same server again.
 const turnAround = time.Second

@@ -122,6 +122,9 @@ func TestHAProxyKeepsByCookie(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.what, got, tt.want)
 		}
 	}
+	if want := []int{0, 0, 0}; !slices.Equal(h.conns, want) {
+		t.Errorf("requests under way: %v, want %v", h.conns, want)
+	}
 }
 
 func TestHAProxyRetries(t *testing.T) {
@@ -134,6 +137,7 @@ func TestHAProxyRetries(t *testing.T) {
 		{"no retries", HAProxyConfig{Redispatch: true}, "", "0 503"},
 		{"no redispatch", HAProxyConfig{Retries: 2}, "", "0 1s 0 1s 0 503"},
 		{"round robin is redispatched at once", HAProxyConfig{Retries: 2, Redispatch: true}, "", "0 1"},
+		{"leastconn only at last", HAProxyConfig{Retries: 2, Redispatch: true, Balance: HAProxyLeastConn}, "", "0 1s 0 1"},
 		{"source comes to the same server", HAProxyConfig{Retries: 1, Redispatch: true, Balance: HAProxySource}, "", "0 0 503"},
 		{"a cookie binds until the last try", HAProxyConfig{Cookie: "SRV", Retries: 1, Redispatch: true}, "SRV=node0", "0 1 SRV=node1"},
 	} {

@@ -16,6 +16,8 @@ type NodeConfig struct {
 	Cookie  string // of the generic test page; "": SESSIONID
 	GBK     bool   // the e-Bridge test page is in GBK instead of UTF-8
 
+	Network Network // nil: loopback
+
 	Store   Store     // nil: its own memory, which a restart empties
 	UpSince time.Time // when its process pretends to have started; zero: when it did
 
@@ -88,7 +90,7 @@ func StartNode(c NodeConfig) (*Node, error) {
 	n.Set(NodeFaults{})
 	n.process.Store(newProcess(c.UpSince))
 	n.mux = n.routes()
-	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil))
+	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil)).on(c.Network)
 	if err := n.Start(); err != nil {
 		return nil, err
 	}

@@ -196,5 +196,5 @@ func TestTomcatCannotStore(t *testing.T) {
 	t.Parallel()
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
 	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
-	judgeScenario(t, scenario{cause: cause{code: sessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
 }

@@ -31,6 +31,7 @@ type comparison struct {
 	pairs []pair
 
 	trails bool // the real balancer shows the servers tried, too
+	luck   bool // the shares of the nodes are not the same every time
 
 	last struct{ real, demo []string } // what each client met the last time
 }
@@ -322,7 +323,7 @@ func (o *comparison) kept(what string, without []int, avoided int, forgotten boo
 	}
 	shares, want := count(demo), count(real)
 	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
-		if got, want := shares[met], want[met]; max(got-want, want-got) > len(real)/50 {
+		if got, want := shares[met], want[met]; !o.luck && max(got-want, want-got) > len(real)/50 {
 			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
 		}
 	}

@@ -46,9 +46,9 @@ type expectation struct {
 var (
 	nothing = expectation{unharmed: true}
 	// remapped: clients of healthy nodes were sent elsewhere, and lost their sessions.
-	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped}, harmed: true}
+	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped}, harmed: true}
 	// takenOut: clients of a healthy node were sent elsewhere, and lost their sessions.
-	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.NodeEjected}, harmed: true}
+	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.NodeEjected}, harmed: true}
 )
 
 // operations is the table.
@@ -97,7 +97,7 @@ var operations = []operation{
 	},
 	{
 		name: "a server added", on: hashing, play: addServer,
-		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
+		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
 	},
 	{
 		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
@@ -136,12 +136,12 @@ var operations = []operation{
 	{
 		name: "whoever holds a session gets 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
 		play: breakAll(returning(500)),
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
 		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
 		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,

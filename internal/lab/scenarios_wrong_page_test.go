@@ -40,7 +40,7 @@ var wrongPageScenarios = []scenario{
 	{
 		name: "every node shows an error page with 200", on: both(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(errorPage) },
-		never: checks.Healthy, also: []checks.Code{checks.PageFailing, sessionFailing},
+		never: checks.Healthy, also: []checks.Code{checks.PageFailing, checks.SessionFailing},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200", on: some, plan: plan{profile: "tomcat-msm", shared: true},

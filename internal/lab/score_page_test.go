@@ -37,9 +37,18 @@ func (c *scorecard) write(t *testing.T) {
 	if path == "" {
 		return
 	}
-	if err := os.WriteFile(path, append(c.page(t), keptSection(path)...), 0o644); err != nil {
+	old, _ := os.ReadFile(path) // none, the first time
+	if err := os.WriteFile(path, slices.Concat(c.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
+}
+
+// simulation is the section of a page that `make simulate` writes, its last one.
+func simulation(page []byte) []byte {
+	if at := bytes.Index(page, []byte("\n## Simulation\n")); at >= 0 {
+		return page[at:]
+	}
+	return nil
 }
 
 // page is the card as Markdown.

@@ -39,6 +39,8 @@ type Watcher struct {
 	whole    time.Time     // when the last whole round ended; zero: there was none
 	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
 
+	unsettled int // whole rounds in a row that changed nothing and left a finding waiting to be believed
+
 	picture atomic.Pointer[Picture]
 }
 
@@ -151,14 +153,24 @@ func (w *Watcher) Visit(ctx context.Context) {
 			return
 		}
 		odd := w.flock.hear(answers, w.verdict, w.misses, w.observer)
-		switch waited := time.Since(w.whole); {
-		case !w.ledger.Settled():
+		switch {
+		case !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
 			w.takeWhole(ctx)
-		case odd && waited >= w.patience:
-			w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
-			w.takeWhole(ctx)
+		case (odd || !w.ledger.Settled()) && w.mayInvestigate():
+			w.investigate(ctx)
 		}
 	})
+}
+
+// mayInvestigate reports whether a sign of trouble may take a whole round: those
+// before it changed something, or the newest is old enough. Without that bound a
+// target whose answers differ every time would be asked as often as canaries return.
+func (w *Watcher) mayInvestigate() bool { return time.Since(w.whole) >= w.patience }
+
+// investigate takes a whole round because of a sign of trouble.
+func (w *Watcher) investigate(ctx context.Context) {
+	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
+	w.takeWhole(ctx)
 }
 
 // Refresh asks a part of the cluster again. What has changed, or a whole round
@@ -175,11 +187,13 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 		r := w.prober.refresh(ctx, w.last, part, w.witness)
 		r.Past, r.Every = w.history, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
-		switch report := checks.Judge(r); {
+		report := checks.Judge(r)
+		changed := !alike(report, w.verdict)
+		switch {
 		case w.over(ctx):
-		case !alike(report, w.verdict):
-			w.takeWhole(ctx)
-		case w.ledger.Settled() && len(report.Doubts) == 0:
+		case changed && w.mayInvestigate():
+			w.investigate(ctx)
+		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
 			w.tell(r, part)
 			w.conclude(r, report, false)
 		default:
@@ -239,6 +253,9 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	changes := w.conclude(r, report, true)
 	if len(changes) > 0 {
 		w.patience = 0
+	}
+	if w.unsettled++; len(changes) > 0 || w.ledger.Settled() {
+		w.unsettled = 0
 	}
 }
 

@@ -59,7 +59,7 @@ func New(c Config) *Crowd {
 	if c.Client == nil {
 		c.Client = func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 1}) }
 	}
-	crowd := &Crowd{config: c, log: newLog(), owners: make(map[string]int)}
+	crowd := &Crowd{config: c, log: NewLog(), owners: make(map[string]int)}
 	for i, pace := range c.shuffledPaces() {
 		crowd.users = append(crowd.users, crowd.newUser(i+1, pace))
 	}

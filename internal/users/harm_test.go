@@ -9,7 +9,7 @@ import (
 
 func TestHarms(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(1000, 0).Add(time.Duration(s) * time.Second) }
-	l := newLog()
+	l := NewLog()
 	for _, r := range []Request{
 		{User: 2, At: at(12), Owner: "node2", Outcome: Error, Took: time.Second}, // ended before one that was sent earlier
 		{User: 1, At: at(10), Owner: "node1", Outcome: Error, Took: 4 * time.Second},

@@ -45,10 +45,11 @@ func (u *user) judgeSession(got response, stores bool) (Outcome, string) {
 		return Foreign, "the session of another user"
 	}
 	number, counter, ours := parse(got.value)
-	if ours && number != u.number {
-		return Foreign, fmt.Sprintf("a value of user %d", number)
-	}
 	switch {
+	case ours && number != u.number:
+		return Foreign, fmt.Sprintf("a value of user %d", number)
+	case got.value != "" && !ours:
+		return Foreign, "a value that no user stored"
 	case u.id != "" && got.id != "" && got.id != u.id:
 		return Lost, "another session id"
 	case u.written > 0 && got.value == "" && u.crowd.config.Page.Value != nil:

@@ -18,7 +18,7 @@ func page(node, id, value string) string {
 	return body + "</pre>"
 }
 
-// TestOutcomes: a user opens a session at node1, stores u1-1, and comes back to
+// TestOutcomes: a user opens a session at node1, stores 1000001000001, and comes back to
 // the answer of each case.
 func TestOutcomes(t *testing.T) {
 	const login = "<h1>Log in</h1>"
@@ -28,22 +28,23 @@ func TestOutcomes(t *testing.T) {
 		body   string
 		want   Outcome
 	}{
-		{"the same", 200, page("node1", "A", "u1-1"), Served},
-		{"status 500", 500, page("node1", "A", "u1-1"), Error},
+		{"the same", 200, page("node1", "A", "1000001000001"), Served},
+		{"status 500", 500, page("node1", "A", "1000001000001"), Error},
 		{"status 419", 419, login, Error},
 		{"connection dropped", 0, "", Error},
 		{"the session of user 2", 200, page("node1", "B", ""), Foreign},
-		{"a value of user 2", 200, page("node1", "A", "u2-1"), Foreign},
-		{"a value of user 2 at another node", 200, page("node2", "A", "u2-1"), Foreign},
+		{"a value of user 2", 200, page("node1", "A", "1000002000001"), Foreign},
+		{"a value of nobody", 200, page("node1", "A", "1001"), Foreign},
+		{"a value of user 2 at another node", 200, page("node2", "A", "1000002000001"), Foreign},
 		{"another session", 200, page("node1", "C", ""), Lost},
 		{"another session at another node", 200, page("node2", "C", ""), Lost},
 		{"the value is gone", 200, page("node1", "A", ""), Lost},
-		{"an older value", 200, page("node1", "A", "u1-0"), Stale},
-		{"a newer value of its own", 200, page("node1", "A", "u1-2"), Served},
+		{"an older value", 200, page("node1", "A", "1000001000000"), Stale},
+		{"a newer value of its own", 200, page("node1", "A", "1000001000002"), Served},
 		{"a login page", 200, login, WrongPage},
 		{"a redirect to a login page", 302, login, WrongPage},
-		{"another node", 200, page("node2", "A", "u1-1"), Moved},
-		{"no session shown", 200, "<th>node</th><td>node1</td>\nkey1=u1-1\n", Unknown},
+		{"another node", 200, page("node2", "A", "1000001000001"), Moved},
+		{"no session shown", 200, "<th>node</th><td>node1</td>\nkey1=1000001000001\n", Unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,7 +66,7 @@ func TestOutcomes(t *testing.T) {
 			defer server.Close()
 			crowd := New(Config{URL: server.URL, Users: 2, Sticky: true})
 			one, two := crowd.users[0], crowd.users[1]
-			for n, b := range []string{page("node1", "A", ""), page("node1", "A", "u1-1")} {
+			for n, b := range []string{page("node1", "A", ""), page("node1", "A", "1000001000001")} {
 				status, body = http.StatusOK, b
 				if r, _ := one.visit(t.Context(), n+1); r.Outcome != Served || r.Write != (n == 1) {
 					t.Fatalf("request %d: got %+v, want served", n+1, r)
@@ -103,8 +104,8 @@ func TestSharedDoesNotMove(t *testing.T) {
 // TestALossIsMetOnce: the user goes on with the session that replaced its own.
 func TestALossIsMetOnce(t *testing.T) {
 	bodies := []string{
-		page("node1", "A", ""), page("node1", "A", "u1-1"),
-		page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", "u1-2"), page("node2", "B", "u1-2"),
+		page("node1", "A", ""), page("node1", "A", "1000001000001"),
+		page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", "1000001000002"), page("node2", "B", "1000001000002"),
 	}
 	n := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, bodies[n]) }))

@@ -26,7 +26,8 @@ type Log struct {
 	requests []Request
 }
 
-func newLog() *Log { return &Log{} }
+// NewLog returns a log of the given requests.
+func NewLog(requests ...Request) *Log { return &Log{requests: requests} }
 
 func (l *Log) add(r Request) {
 	l.mu.Lock()

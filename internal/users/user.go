@@ -2,7 +2,6 @@ package users
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -76,15 +74,21 @@ func (u *user) visit(ctx context.Context, n int) (Request, bool) {
 	return r, true
 }
 
+// Values are numbers, because what shows an older one may count down: a million
+// for each user, beyond those that a probe with a counter is likely to store.
+const (
+	valuesOfAUser = 1_000_000
+	firstValue    = 1_000_000 * valuesOfAUser
+)
+
 // value is what the user stores as its counter n: nobody else stores it.
-func (u *user) value(n int) string { return fmt.Sprintf("u%d-%d", u.number, n) }
+func (u *user) value(n int) string { return strconv.Itoa(firstValue + u.number*valuesOfAUser + n) }
 
 // parse takes a stored value apart. It is not ok when no user of a crowd wrote it.
 func parse(value string) (number, counter int, ok bool) {
-	before, after, found := strings.Cut(strings.TrimPrefix(value, "u"), "-")
-	number, err := strconv.Atoi(before)
-	counter, err2 := strconv.Atoi(after)
-	return number, counter, found && err == nil && err2 == nil && strings.HasPrefix(value, "u")
+	v, err := strconv.Atoi(value)
+	v -= firstValue
+	return v / valuesOfAUser, v % valuesOfAUser, err == nil && v >= valuesOfAUser
 }
 
 // A response is an answer with what carried it.

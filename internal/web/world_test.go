@@ -23,6 +23,7 @@ type world struct {
 	scenes   []*scene
 	silences []alerting.Silence
 	began    []checks.Deployment
+	watched  *alerting.WatchedCounts // as the end of a deployment told
 	probed   []string
 	reloads  int
 	broken   error // of the history
@@ -235,12 +236,12 @@ func (w *world) BeginDeployment(_ context.Context, d checks.Deployment) (string,
 	return strconv.Itoa(len(w.began)), nil
 }
 
-func (w *world) EndDeployment(_ context.Context, id string, at time.Time) error {
+func (w *world) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
 	n, err := strconv.Atoi(id)
 	if err != nil || n < 1 || n > len(w.began) || !w.began[n-1].To.IsZero() {
 		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
 	}
-	w.began[n-1].To = at
+	w.began[n-1].To, w.watched = at, watched
 	return nil
 }
 
