@@ -20,6 +20,7 @@ type operation struct {
 	small bool          // nodes serve one request at a time: see shrink
 	idle  time.Duration // nodes forget sessions that are idle for so long; 0: never
 	redis bool          // nodes pause while Redis does not answer
+	lru   bool          // sessions are in a Redis that evicts what was not used for a while: see evict
 	first bool          // it is done from the first second on, so that users are never well
 	play  func(*operatedCluster)
 	after time.Duration // for how long is looked on when it is done; 0: aftermath
@@ -147,6 +148,11 @@ var operations = []operation{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle"}, harmed: true},
+	},
+	{
+		name: "Redis evicts what is not used for 12 s", on: sharing, lru: true, first: true,
+		play: func(*operatedCluster) {}, after: 90 * time.Second,
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },
