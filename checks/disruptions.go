@@ -40,11 +40,11 @@ const (
 	httpdRetry = time.Minute
 )
 
-// aftermath is for how long the clients of a node may be sent elsewhere after it
+// Aftermath is for how long the clients of a node may be sent elsewhere after it
 // is back: each worker of nginx holds a server out for fail_timeout after that
 // worker's own last failure, counted in whole seconds, and a request may be under
 // way by then.
-func aftermath(b probes.Balancer) time.Duration {
+func Aftermath(b probes.Balancer) time.Duration {
 	hold := b.FailTimeout
 	if hold <= 0 {
 		hold = probes.DefaultFailTimeout

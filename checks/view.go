@@ -78,7 +78,7 @@ func look(r Round) *view {
 			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.well(o.Node)
 		}
 	}
-	v.aftermath = aftermath(r.Cluster.Balancer)
+	v.aftermath = Aftermath(r.Cluster.Balancer)
 	v.history = History{Nodes: remember(r.past().Nodes, r)}
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.page = v.expectPage()

@@ -23,10 +23,44 @@ type question struct {
 	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
+
+	expected  string        // id of the node that will answer; "": any may, or the target is one
+	inSession *sessionScope // nil: comes without a session
 }
 
-// ask puts q to the target, within its time-out, and reads the answer.
-func (c *Client) ask(parent context.Context, q question) (Exchange, Document) {
+// ask puts q to the target when the cluster's budget admits it, within the
+// target's time-out, and reads the answer.
+func (c *Client) ask(ctx context.Context, q question) (Exchange, Document) {
+	return c.reserve(ctx, q)()
+}
+
+// reserve waits until the cluster's budget admits q, and returns the function
+// that asks it. That must be called.
+func (c *Client) reserve(ctx context.Context, q question) func() (Exchange, Document) {
+	d := c.demand(q.path, q.expected)
+	d.session = q.inSession
+	p, err := c.target.Limiter.admit(ctx, d)
+	return func() (ex Exchange, doc Document) {
+		if err == nil {
+			err = c.run(ctx, p, func() response {
+				var hops int
+				ex, doc, hops = c.send(ctx, q)
+				return response{
+					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
+				}
+			})
+		}
+		if err != nil {
+			ex = Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
+			ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
+			doc = Document{}
+		}
+		return ex, doc
+	}
+}
+
+// send puts q to the target, and counts the requests that it took.
+func (c *Client) send(parent context.Context, q question) (Exchange, Document, int) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
 	q.secrets = cmp.Or(q.secrets, new(secrets))
@@ -37,13 +71,13 @@ func (c *Client) ask(parent context.Context, q question) (Exchange, Document) {
 	if q.public == nil {
 		q.public = c.target.URL
 	}
-	doc, err := c.chase(ctx, q, &ex)
+	doc, hops, err := c.chase(ctx, q, &ex)
 	ex.Timing.Total = time.Since(ex.At)
 	if err != nil {
 		ex.Failure, ex.Error = classify(parent, err, c.target.Timeout)
 	}
 	q.read(doc, &ex)
-	return ex, doc
+	return ex, doc, hops
 }
 
 // maxRedirects bounds how many redirects a question follows.
@@ -51,25 +85,26 @@ const maxRedirects = 5
 
 // chase asks, and follows redirects where q does. That one leads back to a page
 // proves nothing: it may have come with the cookie that was missing there.
-func (c *Client) chase(ctx context.Context, q question, ex *Exchange) (Document, error) {
+func (c *Client) chase(ctx context.Context, q question, ex *Exchange) (doc Document, hops int, err error) {
 	u, err := c.URL(q.path)
 	if err != nil {
-		return Document{}, err
+		return Document{}, 0, err
 	}
 	seen := make(map[string]bool)
-	for range maxRedirects + 1 {
+	for hops < maxRedirects+1 {
 		seen[u.String()] = true
+		hops++
 		doc, next, err := c.hop(ctx, q, u, ex)
 		if err != nil || next == nil {
-			return doc, err
+			return doc, hops, err
 		}
 		u = next
 		ex.Landed = Clean(u.Path, MaxValue)
 	}
 	if seen[u.String()] {
-		return Document{}, errCircle
+		return Document{}, hops, errCircle
 	}
-	return Document{}, errTooFar
+	return Document{}, hops, errTooFar
 }
 
 // hop is one request and its answer. It returns where the next one should go;

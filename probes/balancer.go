@@ -75,7 +75,7 @@ func port(u *url.URL) uint16 {
 func (e Entrance) Target(c *Cluster, key string) Target {
 	return Target{
 		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
-		KeyHeader: c.Balancer.KeyHeader(), Key: key,
+		KeyHeader: c.Balancer.KeyHeader(), Key: key, Limiter: c.Limiter,
 	}
 }
 

@@ -25,6 +25,7 @@ type Canary struct {
 	walk    Walk
 	counter int // the last value sent
 	written int // the last value known to be stored; 0: none
+	scope   sessionScope
 	opened  time.Time
 }
 
@@ -118,34 +119,47 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 // Follow comes back with a copy of the session's cookies: what one follow-up is
 // given does not spoil the next. An answer that has renamed the session and
 // kept it, as Tomcat does when it moves, is believed from then on.
-func (c *Canary) Follow(ctx context.Context) Exchange {
+func (c *Canary) Follow(ctx context.Context) Exchange { return c.AwaitFollow(ctx)() }
+
+// AwaitFollow waits until the cluster's budget admits a follow-up, and returns
+// the function that sends it. That must be called. Whoever calls AwaitFollow for
+// several canaries in turn decides on the order in which their requests leave.
+func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 	jar := c.cookies().Clone()
-	ex, fate := c.come(ctx, StepFollow, jar)
-	if fate == FateKept && ex.NewID {
-		c.adopt(jar, ex)
+	come := c.come(ctx, StepFollow, jar)
+	return func() Exchange {
+		ex, fate := come()
+		if fate == FateKept && ex.NewID {
+			c.adopt(jar, ex)
+		}
+		return ex
 	}
-	return ex
 }
 
 // Return comes back as a user would, with the cookies of the last answer that
 // had the session.
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
-	ex, fate := c.come(ctx, StepReturn, jar)
+	ex, fate := c.come(ctx, StepReturn, jar)()
 	if fate != FateLost && ex.OK() && ex.Status < 300 {
 		c.adopt(jar, ex)
 	}
 	return ex
 }
 
-func (c *Canary) come(ctx context.Context, kind StepKind, jar *Jar) (Exchange, Fate) {
+// come waits until the budget admits a request with the session, and returns the
+// function that sends it.
+func (c *Canary) come(ctx context.Context, kind StepKind, jar *Jar) func() (Exchange, Fate) {
 	counter := c.stored() // now: a write may come to its end before the answer does
-	ex := c.get(ctx, c.cluster.WalkPath(), jar)
-	c.record(kind, counter, ex)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	h := held{id: c.walk.First().Session, counter: counter, base: c.walk.Base, tried: c.counter}
-	return ex, h.fate(ex)
+	send := c.client.reserve(ctx, c.question(c.cluster.WalkPath(), jar))
+	return func() (Exchange, Fate) {
+		ex, _ := send()
+		c.record(kind, counter, ex)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		h := held{id: c.walk.First().Session, counter: counter, base: c.walk.Base, tried: c.counter}
+		return ex, h.fate(ex)
+	}
 }
 
 func (c *Canary) adopt(jar *Jar, ex Exchange) {
@@ -234,13 +248,43 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, question{
 		path: c.cluster.WalkPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
+		inSession: &c.scope,
 	})
 	return ex
 }
 
 func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
-	ex, _ := c.client.ask(ctx, question{path: path, jar: jar, follow: true, session: c.cluster.Session})
+	ex, _ := c.client.ask(ctx, c.question(path, jar))
 	return ex
+}
+
+func (c *Canary) question(path string, jar *Jar) question {
+	return question{
+		path: path, jar: jar, follow: true, session: c.cluster.Session,
+		expected: c.expected(), inSession: &c.scope,
+	}
+}
+
+// expected is the id of the node that will answer: that which has given all
+// answers so far, where sessions are to stay on one, and before the first answer
+// the one that was computed. "" is any node.
+func (c *Canary) expected() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	label := ""
+	for _, s := range c.walk.Steps {
+		switch {
+		case s.Label == "":
+		case label != "" && s.Label != label:
+			return ""
+		default:
+			label = s.Label
+		}
+	}
+	if s := c.cluster.Session; label != "" && s != nil && s.Policy != PolicyShared {
+		return c.cluster.Limiter.nodeOf(label)
+	}
+	return c.walk.Expected
 }
 
 func (c *Canary) cookies() *Jar {

@@ -23,6 +23,9 @@ type Target struct {
 	// KeyHeader carries Key, the client address or key by which the balancer
 	// chooses a node; "": this client comes as itself.
 	KeyHeader, Key string
+
+	Limiter *Limiter // admits every request; nil: at once
+	Node    string   // id of the node that is dialled; "": a balancer is
 }
 
 // A Client asks one Target. Every request takes a connection of its own, as a
@@ -60,6 +63,55 @@ func (c *Client) Target() Target { return c.target }
 // HTTP returns the client for protocols on top of HTTP, such as WebSocket. It
 // follows no redirects, keeps no cookies and has no time-out of its own.
 func (c *Client) HTTP() *http.Client { return c.http }
+
+// An Errand is requests, one after the other, that a Client's user sends.
+type Errand struct {
+	Path     string // of the first of them
+	Requests int    // how many there are
+	Expected string // id of the node that the oracle computed; "": it cannot tell
+}
+
+// Admit runs send when the cluster's budget admits it. When send reports a
+// time-out that other requests of stickwatch have caused, it runs once more while
+// there are none. The error is that ctx ended before.
+func (c *Client) Admit(ctx context.Context, e Errand, send func() (timedOut bool)) error {
+	d := c.demand(e.Path, e.Expected)
+	d.requests = e.Requests
+	p, err := c.target.Limiter.admit(ctx, d)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, p, func() response {
+		timedOut := send()
+		return response{answered: !timedOut, timedOut: timedOut}
+	})
+}
+
+// run sends what a permit was given for, and again alone if our own requests
+// have made it time out: that is no fault of the cluster.
+func (c *Client) run(ctx context.Context, p *permit, send func() response) error {
+	if !p.run(send) {
+		return nil
+	}
+	d := p.demand
+	d.alone = true
+	again, err := c.target.Limiter.admit(ctx, d)
+	if err == nil {
+		again.run(send)
+	}
+	return err
+}
+
+// demand is for one request. Requests for one path are of one kind, whatever they
+// store.
+func (c *Client) demand(path, expected string) demand {
+	path, _, _ = strings.Cut(path, "?")
+	d := demand{node: expected, kind: c.target.URL.Host + path}
+	if c.target.Node != "" {
+		d.node, d.direct = c.target.Node, true
+	}
+	return d
+}
 
 // URL returns the absolute URL of a path and query on the target.
 func (c *Client) URL(path string) (*url.URL, error) {

@@ -25,6 +25,14 @@ type Cluster struct {
 	Limits  Limits
 
 	Dial DialFunc // opens every connection to nodes, the balancer and its evidence; nil: a net.Dialer
+
+	Budget  Budget
+	Limiter *Limiter // keeps requests to the nodes within Budget, see Limit; nil: nothing does
+}
+
+// Limit has every request to the nodes of c kept within b from now on.
+func (c *Cluster) Limit(b Budget) {
+	c.Budget, c.Limiter = b, NewLimiter(b, c.Nodes)
 }
 
 // A Balancer is what clients talk to. Each URL, and each address its host

@@ -9,7 +9,7 @@ import (
 
 // NodeTarget is n as it is asked directly.
 func (c *Cluster) NodeTarget(n Node) Target {
-	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial}
+	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Limiter: c.Limiter, Node: n.ID}
 }
 
 // PrimaryPath is the path whose answer tells whether a node is up: the most
@@ -79,6 +79,7 @@ func Direct(ctx context.Context, c *Cluster, n Node) NodeObservation {
 	}
 	obs.readStatus(c.Status, primary, &hidden)
 	obs.conclude()
+	c.Limiter.learn(n.ID, obs.Label)
 	return obs
 }
 

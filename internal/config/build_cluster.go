@@ -24,6 +24,7 @@ func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
 		Limits:   b.limits(w, at),
 	}
 	c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"))
+	c.Limit(b.budget(w.Budget, at.key("budget")))
 	c.Session = b.session(w.Session, c.Nodes, at.key("session"))
 	if path := deref(w.Status.Path); path != "" {
 		c.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: w.Status.Settings}
@@ -34,6 +35,23 @@ func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
 	c.Pages = b.pages(w.Pages, at.key("pages"))
 	c.Dependencies = b.dependencies(w.Dependencies, at.key("dependencies"))
 	return c
+}
+
+// budget of a cluster.
+func (b *builder) budget(w wireBudget, at place) probes.Budget {
+	number := func(key string, got *int, standard, most int) int {
+		if got == nil {
+			return standard
+		}
+		if *got < 1 || *got > most {
+			b.problem(at.key(key), "expected 1 to %d, got %d", most, *got)
+		}
+		return *got
+	}
+	return probes.Budget{
+		RequestsPerSecond: number("requests_per_second", w.RequestsPerSecond, probes.DefaultBudget.RequestsPerSecond, 1000),
+		Concurrent:        number("concurrent", w.Concurrent, probes.DefaultBudget.Concurrent, 100),
+	}
 }
 
 func (b *builder) balancer(w wireBalancer, at place) probes.Balancer {

@@ -40,6 +40,7 @@ func TestFromFlags(t *testing.T) {
 			Path: "/cluster/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/cluster/index.jsp?key1={value}",
 		},
 		Limits: limits,
+		Budget: probes.DefaultBudget,
 	}}
 	if diff := cmp.Diff(want, c.Clusters, compare); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

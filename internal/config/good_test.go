@@ -19,7 +19,7 @@ import (
 var compare = cmp.Options{
 	cmpopts.IgnoreUnexported(Config{}),
 	cmpopts.IgnoreInterfaces(struct{ probes.Extractor }{}),
-	cmpopts.IgnoreFields(probes.Cluster{}, "TLS"),
+	cmpopts.IgnoreFields(probes.Cluster{}, "TLS", "Limiter"),
 	cmp.Comparer(func(a, b *url.URL) bool {
 		return a == nil && b == nil || a != nil && b != nil && a.String() == b.String()
 	}),
@@ -87,6 +87,7 @@ func TestContract(t *testing.T) {
 			Handshake:    &probes.Handshake{Path: "/socket.io/"},
 			Dependencies: []probes.Dependency{{Name: "Redis Server", URL: mustURL("redis://10.0.0.5:6379")}},
 			Limits:       probes.DefaultLimits,
+			Budget:       probes.DefaultBudget,
 		}},
 		Alerting: Alerting{
 			Language:    "en",
@@ -148,6 +149,7 @@ func TestEverythingElse(t *testing.T) {
 			{Name: "Cache", URL: mustURL("redis://:xoxb-from-the-environment@10.0.0.5")},
 		},
 		Limits: probes.Limits{Timeout: 4 * time.Second, Slow: 0, ClockSkew: time.Second, CertificateExpiry: 30 * 24 * time.Hour},
+		Budget: probes.Budget{RequestsPerSecond: 8, Concurrent: 2},
 	}
 	if diff := cmp.Diff(shop, got.Cluster("商店"), compare); diff != "" {
 		t.Errorf("cluster: -want +got:\n%s", diff)
@@ -212,6 +214,7 @@ func TestProfilesAlone(t *testing.T) {
 			},
 			Nodes:  []probes.Node{node("node1", "http://10.0.0.1:8080"), node("node2", "http://10.0.0.2:8080")},
 			Limits: probes.DefaultLimits,
+			Budget: probes.DefaultBudget,
 		}
 	}
 	generic := base("generic")

@@ -84,8 +84,18 @@ type wireCluster struct {
 	ClockSkew *duration `yaml:"clock_skew"`
 	// A certificate that expires sooner is told. Default 14d.
 	CertificateExpiry *duration `yaml:"certificate_expiry"`
+	// How many requests stickwatch sends to one node at most.
+	Budget wireBudget `yaml:"budget"`
 	// How often this cluster is probed; what is left out is as in the intervals of all clusters.
 	Intervals wireIntervals `yaml:"intervals"`
+}
+
+// How many requests stickwatch sends to one node at most, directly and through the balancer together. A node that answers slowly or queues requests gets fewer. A request through the balancer that may arrive at any node counts at every node until its answer names one. Retries count, too: with a small budget a picture takes longer, and the times of an outage are known less exactly.
+type wireBudget struct {
+	// Requests a second, from 1 to 1000; a node that was left alone may get those of half a second at once. Default 20.
+	RequestsPerSecond *int `yaml:"requests_per_second"`
+	// Requests in flight at the same time, from 1 to 100. Default 4.
+	Concurrent *int `yaml:"concurrent"`
 }
 
 // What clients talk to.

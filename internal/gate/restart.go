@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"time"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -10,7 +9,7 @@ import (
 
 // This file attributes moves to a restart that is over. Each worker of an nginx
 // without zone has an ejection state of its own: it leaves a node alone for up
-// to fail_timeout, and a second, after its own last failed try. For that long
+// to fail_timeout, and a moment, after its own last failed try. For that long
 // some workers answer the clients of the node elsewhere and others do not, so
 // that these clients move to and fro, and lose their sessions by it, while the
 // node is well again. Source: ngx_http_upstream_round_robin.c; the lab repeats
@@ -36,30 +35,19 @@ func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 	for _, node := range []string{m.From, home} {
 		if o, ok := j.ejectedAfter(node, span); ok {
 			return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s, and workers of the balancer may leave it out until %s",
-				node, clock(o.FirstBad), clock(o.FirstGood), clock(o.FirstGood.Add(j.hold()))), true
+				node, clock(o.FirstBad), clock(o.FirstGood), clock(o.FirstGood.Add(checks.Aftermath(j.Cluster.Balancer)))), true
 		}
 	}
 	return "", "", false
-}
-
-// hold is for how long a worker of the balancer may leave a node out that is
-// back: nginx counts in whole seconds, and tries again in the first one past
-// fail_timeout. It is 0 where the balancer ejects nobody.
-func (j *judge) hold() time.Duration {
-	b := j.Cluster.Balancer
-	if b.MaxFails <= 0 || b.FailTimeout <= 0 {
-		return 0
-	}
-	return b.FailTimeout + time.Second
 }
 
 // ejectedAfter finds the newest outage of a node that was over, and for which a
 // worker may have left the node out within a span.
 func (j *judge) ejectedAfter(node string, span checks.Span) (Outage, bool) {
 	var found Outage
-	hold := j.hold()
+	aftermath := checks.Aftermath(j.Cluster.Balancer)
 	for _, o := range j.Nodes[node].outages(j.To) {
-		if !o.Ongoing && hold > 0 && !o.FirstBad.After(span.To) && !o.FirstGood.Add(hold).Before(span.From) {
+		if !o.Ongoing && !o.FirstBad.After(span.To) && !o.FirstGood.Add(aftermath).Before(span.From) {
 			found = o
 		}
 	}

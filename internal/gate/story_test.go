@@ -73,21 +73,18 @@ type scene struct {
 	terms     Terms
 	lasted    time.Duration // 0: 3 s
 
-	failTimeout time.Duration // 0: the balancer ejects nobody
+	failTimeout time.Duration // 0: nginx's default, 10 s
 	hashes      bool          // clients, so that those of one address meet one node
 }
 
 func (s scene) record() Record {
 	c := &probes.Cluster{
 		Name:     "shop",
-		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method},
+		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method, FailTimeout: s.failTimeout},
 		Session:  &probes.Session{Path: "/", Policy: probes.PolicyReplicated, Write: "/?value={value}"},
 	}
 	if s.policy != "" {
 		c.Session.Policy = s.policy
-	}
-	if s.failTimeout > 0 {
-		c.Balancer.MaxFails, c.Balancer.FailTimeout = 1, s.failTimeout
 	}
 	for _, id := range []string{"node1", "node2"} {
 		c.Nodes = append(c.Nodes, probes.Node{ID: id, Weight: 1, URL: &url.URL{Scheme: "http", Host: id}})

@@ -17,6 +17,7 @@ func TestHealthy(t *testing.T) {
 			t.Run(f.name+"/"+p.profile, func(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, f, p)
+				r.cluster.Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 4}) // or so many pictures take an hour
 				for i := range runs(t, "STICKWATCH_HEALTHY_RUNS", 50) {
 					if report := r.probe(); report.Verdict != checks.Healthy {
 						t.Fatalf("run %d: %s", i, tell(report))

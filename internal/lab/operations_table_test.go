@@ -30,6 +30,10 @@ type operation struct {
 // aftermath is long enough for a warning to be notified.
 const aftermath = 45 * time.Second
 
+// settling is long enough for a summary: restarts settle for fail_timeout, an
+// announced deployment for deployment_grace, and a warning waits after that.
+const settling = 80 * time.Second
+
 // An expectation is what must be notified of an operation, by incidents.
 type expectation struct {
 	critical  int           // how many critical incidents, at least
@@ -55,19 +59,19 @@ var (
 // operations is the table.
 var operations = []operation{
 	{
-		name: "rolling restart", on: alone, play: rollingRestart,
+		name: "rolling restart", on: alone, play: rollingRestart, after: settling,
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeRestarted, checks.NodeDown}, harmed: true},
 	},
 	{
-		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart,
+		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart, after: settling,
 		want: expectation{warnings: 1},
 	},
 	{
-		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: 80 * time.Second,
+		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: settling,
 		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
 	},
 	{
-		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: 80 * time.Second,
+		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: settling,
 		want: expectation{warnings: 1, least: 1},
 	},
 	{

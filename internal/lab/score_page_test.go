@@ -45,10 +45,12 @@ func (c *scorecard) write(t *testing.T) {
 
 // simulation is the section of a page that `make simulate` writes, its last one.
 func simulation(page []byte) []byte {
-	if at := bytes.Index(page, []byte("\n## Simulation\n")); at >= 0 {
-		return page[at:]
+	at := bytes.Index(page, []byte("\n## Simulation\n"))
+	if at < 0 {
+		return nil
 	}
-	return nil
+	section, _, _ := bytes.Cut(page[at:], []byte(operationsBegin))
+	return section
 }
 
 // page is the card as Markdown.

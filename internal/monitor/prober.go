@@ -169,8 +169,7 @@ func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Ent
 	var wg sync.WaitGroup
 	for i, client := range clients[:shakes] {
 		wg.Go(func() {
-			dialled := probes.NewClient(e.Target(c, client.key))
-			obs := p.Handshake(ctx, dialled, probes.HandshakeRequest{
+			obs := p.shake(ctx, probes.NewClient(e.Target(c, client.key)), probes.HandshakeRequest{
 				Path: c.Handshake.Path, Client: client.key, Expected: client.expected,
 			})
 			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.expected
@@ -191,12 +190,30 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 	var wg sync.WaitGroup
 	for i, n := range c.Nodes {
 		wg.Go(func() {
-			seen[i] = p.Handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
+			seen[i] = p.shake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
 			seen[i].Node = n.ID
 		})
 	}
 	wg.Wait()
 	return seen
+}
+
+// handshakeRequests is how many requests a handshake sends, one after the other:
+// an open, two for a poll, an upgrade.
+const handshakeRequests = 4
+
+// shake takes a client through a handshake within the cluster's budget.
+func (p *Prober) shake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
+	errand := probes.Errand{Path: r.Path, Requests: handshakeRequests, Expected: r.Expected}
+	err := client.Admit(ctx, errand, func() (timedOut bool) {
+		began := time.Now()
+		obs = p.Handshake(ctx, client, r)
+		return obs.Stage != "" && time.Since(began) >= client.Target().Timeout
+	})
+	if err != nil {
+		obs.Stage, obs.Error = "open", "stickwatch was interrupted"
+	}
+	return obs
 }
 
 // counter returns a function that reports one more of total done.

@@ -190,9 +190,9 @@ func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
 	})
 }
 
-// follow lets every canary come back as often as excludes luck, all side by
-// side, in an order shuffled over all canaries: in step with each other they
-// could make a round robin look sticky. A session that was renamed on the way
+// follow lets every canary come back as often as excludes luck, as far side by
+// side as the budget admits, in an order shuffled over all canaries: in step with
+// each other they could make a round robin look sticky. A session that was renamed on the way
 // is followed again under its names, one after the other, and so is a client
 // that is torn.
 func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who checks.Identity, serving []probes.Node) {
@@ -207,10 +207,15 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 	}
 	rand.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
 	done := w.counter(w.cluster, "follow-ups", len(visits))
-	w.sideBySide(len(visits), func(i int) {
-		visits[i].Follow(ctx)
-		done()
-	})
+	var wg sync.WaitGroup
+	for _, c := range visits {
+		follow := c.AwaitFollow(ctx) // here, so that requests leave in this order
+		wg.Go(func() {
+			follow()
+			done()
+		})
+	}
+	wg.Wait()
 	w.sideBySide(len(canaries), func(i int) {
 		for n := needed(canaries[i]); n > 0 && canaries[i].Walk().Renamed(); n-- {
 			canaries[i].Return(ctx)

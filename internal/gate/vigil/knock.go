@@ -29,8 +29,12 @@ func newKnocker(c *probes.Cluster, n probes.Node) *knocker {
 
 func (k *knocker) visit(ctx context.Context) []gate.Beat {
 	b := gate.Beat{At: time.Now()}
-	b.Status, b.Error = k.ask(ctx)
-	b.Took = time.Since(b.At)
+	_ = k.client.Admit(ctx, probes.Errand{Path: k.path, Requests: 1}, func() (timedOut bool) { // its error is that the watch ended
+		b.At = time.Now()
+		b.Status, b.Error = k.ask(ctx)
+		b.Took = time.Since(b.At)
+		return b.Error != "" && b.Took >= k.timeout
+	})
 	b.Good = b.Error == "" && b.Status < http.StatusInternalServerError
 	return []gate.Beat{b}
 }

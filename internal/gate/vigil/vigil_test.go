@@ -38,6 +38,8 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Its clients come more often than the usual budget allows.
+	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
 	return &stage{
 		t: t, Cluster: running, cluster: cfg.Clusters[0],
 		vigil: Begin(t.Context(), cfg.Clusters[0], Config{Interval: 20 * time.Millisecond}),

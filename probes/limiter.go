@@ -1,0 +1,220 @@
+package probes
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Limiter keeps the requests that stickwatch sends to the nodes of one cluster
+// within a Budget, and below what the nodes themselves can take:
+//
+//   - A token bucket for each node bounds the rate.
+//   - The number of requests in flight at one node adapts to its answers, from one
+//     up to Budget.Concurrent. A node that is seen to queue requests gets one at a
+//     time, and is then left alone for as long as its answer took.
+//   - The number of requests in flight with one session adapts in the same way,
+//     because many applications lock a session while a request uses it.
+//
+// A request through the balancer whose node is not known counts at every node
+// until its answer tells which node gave it. So does one whose node was computed,
+// from the moment at which another node answered such a request.
+//
+// A nil *Limiter admits every request at once.
+type Limiter struct {
+	budget Budget
+
+	mu       sync.Mutex
+	nodes    []*limitedNode
+	sessions *concurrencyLimit // of every single session: locking is the application's habit
+	waiting  []*permit         // in the order in which they came
+	admitted uint64            // how many were, so far
+	timer    *time.Timer       // advances the queue when time alone lets a request go
+}
+
+// A limitedNode is a node as its Limiter knows it.
+type limitedNode struct {
+	scope
+	id     string
+	label  string // how it called itself when it was last asked directly
+	tokens tokenBucket
+	rest   time.Time // it gets no request before
+	missed bool      // another node answered the last request that was expected here
+}
+
+// A demand is what a Limiter is asked for.
+type demand struct {
+	node     string        // id of the node that is expected to answer; "": any may
+	direct   bool          // the node itself is dialled
+	session  *sessionScope // nil: the request has no session, or opens one
+	kind     string        // requests of one kind take about the same time
+	requests int           // how many are sent one after the other; 0: 1
+	alone    bool          // no other request of ours may be in flight
+}
+
+// A permit is a demand that waits or was admitted.
+type permit struct {
+	demand
+	limiter  *Limiter
+	nodes    []*limitedNode // where it may arrive
+	admitted chan struct{}  // closed when it is
+
+	number  uint64 // counts admitted permits
+	began   time.Time
+	company map[*scope]*company // nil: it is the only one
+	delayed time.Time           // when the last answer came to a request with a lower number
+}
+
+// NewLimiter returns a limiter for the nodes of one cluster.
+func NewLimiter(b Budget, nodes []Node) *Limiter {
+	l := &Limiter{budget: b, sessions: newConcurrencyLimit(b.Concurrent)}
+	for _, n := range nodes {
+		l.nodes = append(l.nodes, &limitedNode{id: n.ID, scope: scope{limit: newConcurrencyLimit(b.Concurrent)}})
+	}
+	return l
+}
+
+// learn notes how a node calls itself, by which answers through the balancer are
+// attributed to it.
+func (l *Limiter) learn(node, label string) {
+	if l == nil || label == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.node(node); n != nil {
+		n.label = label
+	}
+}
+
+// nodeOf is the id of the one node that calls itself label; "": unknown.
+func (l *Limiter) nodeOf(label string) string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.labelled(label); n != nil {
+		return n.id
+	}
+	return ""
+}
+
+func (l *Limiter) node(id string) *limitedNode {
+	at := slices.IndexFunc(l.nodes, func(n *limitedNode) bool { return n.id == id })
+	if at < 0 {
+		return nil
+	}
+	return l.nodes[at]
+}
+
+func (l *Limiter) labelled(label string) *limitedNode {
+	var found *limitedNode
+	for _, n := range l.nodes {
+		switch {
+		case label == "" || n.label != label:
+		case found != nil:
+			return nil // two nodes share it
+		default:
+			found = n
+		}
+	}
+	return found
+}
+
+// admit waits until d may be sent, or ctx is done. The permit must be ended.
+func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
+	d.requests = max(1, d.requests)
+	p := &permit{demand: d, limiter: l, admitted: make(chan struct{})}
+	if l == nil {
+		p.began = time.Now()
+		return p, ctx.Err()
+	}
+	l.mu.Lock()
+	p.nodes = l.candidates(d)
+	if d.session != nil {
+		d.session.limit = l.sessions
+	}
+	l.waiting = append(l.waiting, p)
+	l.advance()
+	l.mu.Unlock()
+	select {
+	case <-p.admitted:
+		return p, nil
+	case <-ctx.Done():
+		l.withdraw(p)
+		return nil, ctx.Err()
+	}
+}
+
+// candidates are the nodes at which a request may arrive.
+func (l *Limiter) candidates(d demand) []*limitedNode {
+	for i, n := range l.nodes {
+		if n.id == d.node && (d.direct || !n.missed) {
+			return l.nodes[i : i+1]
+		}
+	}
+	return l.nodes
+}
+
+// withdraw ends a permit that nobody waits for any more.
+func (l *Limiter) withdraw(p *permit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := slices.Index(l.waiting, p); at >= 0 {
+		l.waiting = slices.Delete(l.waiting, at, at+1)
+	} else {
+		p.leave()
+	}
+	l.advance()
+}
+
+// advance admits whom it can, in the order in which they came. A request that
+// only waits for a token is not overtaken at its nodes, lest those that need a
+// token of one node starve those that need one of each.
+func (l *Limiter) advance() {
+	now := time.Now()
+	var next time.Time
+	claimed := make(map[*limitedNode]bool)
+	l.waiting = slices.DeleteFunc(l.waiting, func(p *permit) bool {
+		if len(claimed) == len(l.nodes) && len(claimed) > 0 {
+			return false
+		}
+		behind := slices.ContainsFunc(p.nodes, func(n *limitedNode) bool { return claimed[n] })
+		room, when := p.room(now)
+		if room {
+			when = p.paced(now)
+		}
+		if room && !behind && !when.After(now) {
+			p.enter(now)
+			return true
+		}
+		if when.After(now) && (next.IsZero() || when.Before(next)) {
+			next = when
+		}
+		if room || p.alone {
+			for _, n := range p.nodes {
+				claimed[n] = true
+			}
+		}
+		return false
+	})
+	l.wake(next)
+}
+
+// wake advances the queue again at a moment; zero: when a request ends.
+func (l *Limiter) wake(at time.Time) {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	if at.IsZero() {
+		return
+	}
+	l.timer = time.AfterFunc(time.Until(at), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.advance()
+	})
+}

@@ -1,0 +1,440 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// An answerer is nodes behind a limiter. How they answer is up to its fields;
+// what arrived is counted.
+type answerer struct {
+	client  *Client
+	limiter *Limiter
+	timeout time.Duration
+	work    func() time.Duration            // of one answer
+	serial  chan struct{}                   // a node answers one request at a time; nil: side by side
+	locks   map[*sessionScope]chan struct{} // a session is used by one request at a time; nil: side by side
+
+	mu       sync.Mutex
+	arrived  map[string][]time.Duration // since the beginning, by node
+	inFlight map[any]int                // by node and by session
+	most     map[any]int
+	timeouts int
+	began    time.Time
+}
+
+func newAnswerer(b Budget, nodes int, work time.Duration) *answerer {
+	var list []Node
+	for i := range nodes {
+		list = append(list, Node{ID: fmt.Sprintf("node%d", i+1)})
+	}
+	l := NewLimiter(b, list)
+	for _, n := range list {
+		l.learn(n.ID, n.ID)
+	}
+	return &answerer{
+		client: &Client{target: Target{Limiter: l}}, limiter: l, timeout: 5 * time.Second, work: func() time.Duration { return work },
+		arrived: make(map[string][]time.Duration), inFlight: make(map[any]int), most: make(map[any]int), began: time.Now(),
+	}
+}
+
+// ask sends one request, which node answers, and reports whether it was answered
+// in time.
+func (a *answerer) ask(ctx context.Context, d demand, node string) (answered bool) {
+	d.kind = "page"
+	p, err := a.limiter.admit(ctx, d)
+	if err != nil {
+		return false
+	}
+	_ = a.client.run(ctx, p, func() response {
+		answered = a.serve(d, node)
+		return response{label: node, answered: answered, timedOut: !answered}
+	})
+	return answered
+}
+
+// serve is what happens at the node.
+func (a *answerer) serve(d demand, node string) (answered bool) {
+	a.count(node, 1)
+	defer a.count(node, -1)
+	if d.session != nil {
+		a.count(d.session, 1)
+		defer a.count(d.session, -1)
+	}
+	deadline := time.After(a.timeout)
+	for _, queue := range []chan struct{}{a.serial, a.locks[d.session]} {
+		if queue == nil {
+			continue
+		}
+		select {
+		case queue <- struct{}{}:
+			defer func() { <-queue }()
+		case <-deadline:
+			return false
+		}
+	}
+	select {
+	case <-time.After(a.work()):
+		return true
+	case <-deadline:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.timeouts++
+		return false
+	}
+}
+
+func (a *answerer) count(of any, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if node, ok := of.(string); ok && n > 0 {
+		a.arrived[node] = append(a.arrived[node], time.Since(a.began))
+	}
+	a.inFlight[of] += n
+	a.most[of] = max(a.most[of], a.inFlight[of])
+}
+
+// busiest is how many requests arrived at a node within any window of a length.
+func (a *answerer) busiest(node string, window time.Duration) int {
+	most := 0
+	for i, from := range a.arrived[node] {
+		n := slices.IndexFunc(a.arrived[node][i:], func(at time.Duration) bool { return at >= from+window })
+		if n < 0 {
+			n = len(a.arrived[node]) - i
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// bubble runs a test in virtual time, and returns how much of it has passed.
+func bubble(t *testing.T, run func(*testing.T)) (took time.Duration) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		run(t)
+		took = time.Since(began)
+		synctest.Wait()
+	})
+	return took
+}
+
+func TestLimiterRate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+		}
+		wg.Go(func() { a.ask(t.Context(), demand{node: "node2"}, "node2") })
+		wg.Wait()
+		last := a.arrived["node1"][99]
+		if last < 4500*time.Millisecond || last > 4600*time.Millisecond {
+			t.Errorf("the last of 100 requests arrived after %s, want the 10 of a burst and 90 at 20 a second", last)
+		}
+		if got, most := a.busiest("node1", time.Second), 20+DefaultBudget.Burst(); got > most {
+			t.Errorf("got %d requests within a second, want at most %d", got, most)
+		}
+		if got := a.arrived["node2"][0]; got > 0 {
+			t.Errorf("another node's request waited %s", got)
+		}
+	})
+}
+
+// A request that may arrive anywhere counts everywhere until its answer names
+// its node, and behind a balancer that gives all of them to one node, that one
+// gets no more than its budget.
+func TestLimiterAnyNode(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		to   func(i int) string
+		took time.Duration
+	}{
+		{"all to one", func(int) string { return "node1" }, 4 * time.Second},
+		{"in turns", func(i int) string { return fmt.Sprintf("node%d", i%3+1) }, time.Second},
+		{"not told where", func(int) string { return "" }, 4 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var a *answerer
+			took := bubble(t, func(t *testing.T) {
+				a = newAnswerer(DefaultBudget, 3, time.Millisecond)
+				for i := range 90 {
+					a.ask(t.Context(), demand{}, tt.to(i))
+				}
+			})
+			if took < tt.took-50*time.Millisecond || took > tt.took+200*time.Millisecond {
+				t.Errorf("90 requests took %s, want about %s", took, tt.took)
+			}
+			for node := range a.arrived {
+				if got, most := a.busiest(node, time.Second), 20+DefaultBudget.Burst(); got > most {
+					t.Errorf("got %d requests within a second at %q, want at most %d", got, node, most)
+				}
+			}
+		})
+	}
+}
+
+// Requests that are expected at one node and answered by another keep within the
+// budget of the other.
+func TestLimiterMissed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
+		var wg sync.WaitGroup
+		for _, expected := range []string{"node1", "node2"} {
+			wg.Go(func() {
+				for range 100 {
+					a.ask(t.Context(), demand{node: expected}, "node1")
+				}
+			})
+		}
+		wg.Wait()
+		if got, most := a.busiest("node1", time.Second), 20+DefaultBudget.Burst(); got > most {
+			t.Errorf("got %d requests within a second, want at most %d", got, most)
+		}
+		direct := time.Now()
+		if a.ask(t.Context(), demand{node: "node2", direct: true}, "node2"); time.Since(direct) > 2*time.Millisecond {
+			t.Errorf("a direct request to the other node waited %s", time.Since(direct))
+		}
+	})
+}
+
+func TestLimiterConcurrency(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		serial bool
+		work   time.Duration
+		most   int
+		within time.Duration // 40 requests, at one time
+	}{
+		{"a node that answers side by side gets the whole budget", false, 400 * time.Millisecond, 4, 6 * time.Second},
+		{"a quick one is done at the full rate", false, time.Millisecond, 4, 1600 * time.Millisecond},
+		// Two at one time show that it queues; from then on it rests as long as it works.
+		{"a node that answers one at a time gets one at a time", true, 30 * time.Millisecond, 2, 2500 * time.Millisecond},
+		{"a slow one, too", true, 300 * time.Millisecond, 2, 25 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var a *answerer
+			took := bubble(t, func(t *testing.T) {
+				a = newAnswerer(DefaultBudget, 1, tt.work)
+				if tt.serial {
+					a.serial = make(chan struct{}, 1)
+				}
+				var wg sync.WaitGroup
+				for range 40 {
+					wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+				}
+				wg.Wait()
+			})
+			if got := a.most["node1"]; got != tt.most && !(got < tt.most && tt.work == time.Millisecond) {
+				t.Errorf("got %d in flight, want %d", got, tt.most)
+			}
+			if took > tt.within {
+				t.Errorf("took %s, want at most %s", took, tt.within)
+			}
+		})
+	}
+}
+
+// A node that answers nothing is not asked one time-out after the other, nor does
+// it hold up requests that may arrive elsewhere, nor is anything tried again.
+func TestLimiterHangingNode(t *testing.T) {
+	var a *answerer
+	took := bubble(t, func(t *testing.T) {
+		a = newAnswerer(DefaultBudget, 2, 0)
+		a.work = func() time.Duration { return time.Minute }
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+		}
+		wg.Wait()
+	})
+	if want := 8 * time.Second; took != want {
+		t.Errorf("four requests took %s, want %s: one more each second", took, want)
+	}
+	if got := len(a.arrived["node1"]); got != 4 {
+		t.Errorf("got %d requests, want 4", got)
+	}
+}
+
+func TestLimiterHangingNodeElsewhere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, time.Minute)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+		}
+		time.Sleep(4500 * time.Millisecond)
+		a.work = func() time.Duration { return time.Millisecond }
+		began := time.Now()
+		if a.ask(t.Context(), demand{}, "node2"); time.Since(began) > 2*time.Millisecond {
+			t.Errorf("a request through the balancer waited %s", time.Since(began))
+		}
+		wg.Wait()
+	})
+}
+
+// Ten follow-ups of each session: where the application locks it, they go one by
+// one, and sessions side by side.
+func TestLimiterSessionLock(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		locks       bool
+		least, most int // requests of one session in flight
+		within      time.Duration
+	}{
+		{"locked", true, 2, 2, 9 * time.Second},
+		{"not locked", false, 3, 4, 4 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var a *answerer
+			sessions := make([]sessionScope, 3)
+			took := bubble(t, func(t *testing.T) {
+				a = newAnswerer(DefaultBudget, 3, 700*time.Millisecond)
+				if tt.locks {
+					a.locks = make(map[*sessionScope]chan struct{})
+				}
+				var wg sync.WaitGroup
+				for i := range sessions {
+					node := fmt.Sprintf("node%d", i+1)
+					if tt.locks {
+						a.locks[&sessions[i]] = make(chan struct{}, 1)
+					}
+					for range 10 {
+						wg.Go(func() { a.ask(t.Context(), demand{node: node, session: &sessions[i]}, node) })
+					}
+				}
+				wg.Wait()
+			})
+			most := 0
+			for i := range sessions {
+				most = max(most, a.most[&sessions[i]])
+			}
+			if most < tt.least || most > tt.most || took > tt.within || a.timeouts > 0 {
+				t.Errorf("got %d requests of a session in flight, %s, %d time-outs; want %d to %d, at most %s, none",
+					most, took, a.timeouts, tt.least, tt.most, tt.within)
+			}
+			for _, n := range a.limiter.nodes {
+				if n.limit.queues {
+					t.Errorf("%s is taken for one that queues", n.id)
+				}
+			}
+		})
+	}
+}
+
+// A request that had to wait for another one of ours at a node that answers one
+// at a time is tried again alone, and only it.
+func TestLimiterOwnTimeOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 1, 3*time.Second)
+		a.serial = make(chan struct{}, 1)
+		a.limiter.nodes[0].limit.now = 2 // as learnt from other, quick pages
+		var wg sync.WaitGroup
+		answered := make([]bool, 2)
+		for i := range answered {
+			wg.Go(func() { answered[i] = a.ask(t.Context(), demand{node: "node1"}, "node1") })
+		}
+		wg.Wait()
+		if diff := cmp.Diff([]bool{true, true}, answered); diff != "" {
+			t.Errorf("answered (-want +got):\n%s", diff)
+		}
+		if got := len(a.arrived["node1"]); got != 3 {
+			t.Errorf("got %d requests, want 3: one was tried again", got)
+		}
+	})
+}
+
+// Time-outs between quick answers are the node's own.
+func TestLimiterForeignTimeOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 1, 0)
+		asked := 0
+		a.work = func() time.Duration { // one at a time reads it: asked is below a.mu
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if asked++; asked%3 == 0 {
+				return time.Minute
+			}
+			return time.Millisecond
+		}
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+		}
+		wg.Wait()
+		if got := len(a.arrived["node1"]); got != 30 || a.timeouts != 10 {
+			t.Errorf("got %d requests and %d time-outs, want 30 and 10: none is tried again", got, a.timeouts)
+		}
+	})
+}
+
+// Whoever waits and is told to stop leaves nothing behind.
+func TestLimiterCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(Budget{RequestsPerSecond: 1, Concurrent: 1}, 1, time.Millisecond)
+		a.ask(t.Context(), demand{}, "node1")
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := a.limiter.admit(ctx, demand{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the end of the context", err)
+		}
+		if n := a.limiter.nodes[0]; len(a.limiter.waiting) > 0 || len(n.inFlight) > 0 {
+			t.Errorf("got %d waiting and %d in flight, want none", len(a.limiter.waiting), len(n.inFlight))
+		}
+		if !a.ask(t.Context(), demand{}, "node1") {
+			t.Error("the next request was not admitted")
+		}
+	})
+}
+
+// Whatever is asked, no node gets more than the budget, and everybody gets there.
+func TestLimiterProperty(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			budget := Budget{RequestsPerSecond: 1 + random.IntN(40), Concurrent: 1 + random.IntN(6)}
+			var a *answerer
+			bubble(t, func(t *testing.T) {
+				a = newAnswerer(budget, 3, time.Duration(random.IntN(400))*time.Millisecond)
+				if random.IntN(2) == 0 {
+					a.serial = make(chan struct{}, 1)
+				}
+				sessions := make([]sessionScope, 4)
+				var wg sync.WaitGroup
+				for range 120 {
+					d, node := demand{}, fmt.Sprintf("node%d", 1+random.IntN(3))
+					if random.IntN(3) > 0 {
+						d.node = node
+					}
+					if random.IntN(2) == 0 {
+						d.session = &sessions[random.IntN(len(sessions))]
+					}
+					wg.Go(func() {
+						if !a.ask(t.Context(), d, node) {
+							t.Error("a request was not answered")
+						}
+					})
+					time.Sleep(time.Duration(random.IntN(30)) * time.Millisecond)
+				}
+				wg.Wait()
+			})
+			for node := range a.arrived {
+				if got, most := a.busiest(node, 2*time.Second), 2*budget.RequestsPerSecond+budget.Burst(); got > most {
+					t.Errorf("got %d requests within two seconds, want at most %d", got, most)
+				}
+				if a.most[node] > budget.Concurrent {
+					t.Errorf("got %d in flight, want at most %d", a.most[node], budget.Concurrent)
+				}
+			}
+		})
+	}
+}

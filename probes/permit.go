@@ -1,0 +1,217 @@
+package probes
+
+import (
+	"slices"
+	"time"
+)
+
+// room reports whether as few requests are in flight as p needs. If not, it
+// returns when time alone will change that; zero: never.
+func (p *permit) room(now time.Time) (ok bool, when time.Time) {
+	for _, s := range p.scopes() {
+		free, at := s.room(p, now)
+		if !free {
+			return false, at
+		}
+	}
+	return true, time.Time{}
+}
+
+// room is how a scope answers for a permit. Requests that nobody has answered
+// for long count against the bound of the budget only, and there, too, a node
+// that is silent holds up no request that may well arrive at another.
+func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
+	counted, bounded, exclusive := 0, 0, false
+	for _, q := range s.inFlight {
+		if until := q.began.Add(s.limit.holdsFor(q.kind)); now.Before(until) {
+			counted++
+			exclusive = exclusive || q.alone
+			if when.IsZero() || until.Before(when) {
+				when = until
+			}
+		} else if !p.direct && q.direct {
+			continue
+		}
+		bounded++
+	}
+	if p.alone {
+		return len(s.inFlight) == 0, time.Time{}
+	}
+	return !exclusive && counted < s.limit.now && bounded < s.limit.most, when
+}
+
+// paced is from when the rates of all its nodes let a permit go.
+func (p *permit) paced(now time.Time) time.Time {
+	var latest time.Time
+	for _, n := range p.nodes {
+		for _, at := range []time.Time{n.rest, n.tokens.available(p.limiter.budget, now)} {
+			if at.After(latest) {
+				latest = at
+			}
+		}
+	}
+	return latest
+}
+
+// scopes are the requests that p may delay, and be delayed by.
+func (p *permit) scopes() []*scope {
+	list := make([]*scope, 0, len(p.nodes)+1)
+	if p.session != nil {
+		list = append(list, &p.session.scope)
+	}
+	for _, n := range p.nodes {
+		list = append(list, &n.scope)
+	}
+	return list
+}
+
+// enter admits p.
+func (p *permit) enter(now time.Time) {
+	p.limiter.admitted++
+	p.number, p.began, p.company = p.limiter.admitted, now, make(map[*scope]*company)
+	for _, s := range p.scopes() {
+		for _, q := range s.inFlight {
+			p.company[s] = &company{ahead: true}
+			if q.company[s] == nil {
+				q.company[s] = new(company)
+			}
+		}
+		s.inFlight = append(s.inFlight, p)
+	}
+	for _, n := range p.nodes {
+		if len(p.nodes) == 1 {
+			n.tokens.take(p.limiter.budget, p.requests, now)
+		} else {
+			n.tokens.reserved += p.requests
+		}
+	}
+	close(p.admitted)
+}
+
+// leave takes p out of what is in flight.
+func (p *permit) leave() {
+	now := time.Now()
+	for _, s := range p.scopes() {
+		s.inFlight = slices.DeleteFunc(s.inFlight, func(q *permit) bool { return q == p })
+		for _, q := range s.inFlight {
+			both := min(now.Sub(p.began), now.Sub(q.began))
+			p.company[s].overlap = max(p.company[s].overlap, both)
+			q.company[s].overlap = max(q.company[s].overlap, both)
+		}
+	}
+	if len(p.nodes) > 1 {
+		for _, n := range p.nodes {
+			n.tokens.reserved -= p.requests
+		}
+	}
+}
+
+// A response is what became of an admitted request.
+type response struct {
+	label    string // how the node that answered calls itself; "": not told
+	answered bool   // in whole
+	timedOut bool
+	extra    int // requests that were sent beside those of the demand, for redirects
+}
+
+// end gives a permit back, and learns from what became of the request. It
+// reports whether the request timed out because of our own: for half of its time
+// or more, one that was sent before it was in flight and was then answered.
+func (p *permit) end(r response) (ownFault bool) {
+	l := p.limiter
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	took := now.Sub(p.began)
+	p.leave()
+	at := p.attribute(r)
+	if r.answered {
+		p.releaseFollowing(at, now)
+	}
+	for _, n := range at {
+		n.learnFrom(p, r, took, now)
+	}
+	p.learnSession(r, took, now)
+	l.advance()
+	return r.timedOut && !p.alone && p.delayed.Sub(p.began) >= took/2
+}
+
+// attribute charges the requests to the node that answered, and where that is not
+// known, to every node at which they may have arrived. It returns the nodes about
+// which the answer tells something.
+func (p *permit) attribute(r response) []*limitedNode {
+	at := p.nodes
+	if n := p.limiter.labelled(r.label); n != nil && r.answered && !p.direct {
+		at = []*limitedNode{n}
+		if expected := p.limiter.node(p.node); expected != nil {
+			expected.missed = expected != n
+		}
+	}
+	for _, n := range at {
+		requests := r.extra
+		if len(p.nodes) > 1 || n != p.nodes[0] {
+			requests += p.requests
+		}
+		n.tokens.take(p.limiter.budget, requests, p.began)
+	}
+	return at
+}
+
+// releaseFollowing notes for the requests that were sent after p, and may have
+// queued behind it, that it no longer delays them.
+func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
+	following := func(s *scope) {
+		for _, q := range s.inFlight {
+			if q.number > p.number {
+				q.delayed = now
+			}
+		}
+	}
+	for _, n := range at {
+		following(&n.scope)
+	}
+	if p.session != nil {
+		following(&p.session.scope)
+	}
+}
+
+// learnFrom adapts a node's limit. Requests of one session that delay each other
+// may do so by its lock, which is no fault of the node.
+func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now time.Time) {
+	shared := p.session != nil && p.company[&p.session.scope] != nil
+	switch {
+	case r.timedOut && !shared:
+		n.limit.lower(now)
+	case !r.answered || !slices.Contains(p.nodes, n):
+	case shared && n.limit.queued(p.kind, took):
+	case p.company[&n.scope] != nil:
+		n.answeredInCompany(*p.company[&n.scope], p.kind, took, now)
+	default:
+		n.answeredAlone(p.kind, took, now)
+	}
+	if n.limit.queues {
+		n.rest = now.Add(took)
+	}
+}
+
+// learnSession adapts the limit of all sessions.
+func (p *permit) learnSession(r response, took time.Duration, now time.Time) {
+	switch {
+	case p.session == nil || !r.answered:
+	case p.company[&p.session.scope] != nil:
+		p.session.answeredInCompany(*p.company[&p.session.scope], p.kind, took, now)
+	case len(p.company) == 0:
+		p.session.answeredAlone(p.kind, took, now)
+	}
+}
+
+// run sends the request of an admitted permit, and ends it.
+func (p *permit) run(send func() response) (ownFault bool) {
+	var r response
+	defer func() { ownFault = p.end(r) }()
+	r = send()
+	return false
+}
