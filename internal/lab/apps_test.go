@@ -22,10 +22,6 @@ type appFront struct {
 	start  func(testing.TB, []Server) string
 }
 
-func (f appFront) sticky() bool {
-	return f.method != probes.MethodRoundRobin
-}
-
 var (
 	appIPHash = appFront{"nginx ip_hash", probes.MethodIPHash, true, func(tb testing.TB, s []Server) string {
 		return Nginx(tb, NginxConfig{Servers: s, Method: "ip_hash", RealIP: true}).URL()
