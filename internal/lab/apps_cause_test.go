@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/probes"
 )
 
@@ -197,4 +198,27 @@ func TestTomcatCannotStore(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
 	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
 	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+}
+
+// TestWebSocketOnly: servers that know no polling need no stickiness, for a
+// WebSocket stays where it was opened. Behind round robin nothing is wrong.
+func TestWebSocketOnly(t *testing.T) {
+	t.Parallel()
+	var nodes []*Process
+	for _, n := range SocketIO(t, SocketIOConfig{Transports: []string{"websocket"}}) {
+		nodes = append(nodes, n.Process)
+	}
+	front := Nginx(t, NginxConfig{Servers: processServers(nodes), WebSocket: true})
+	flags := config.Flags{Balancer: []string{front.URL()}, Profile: "huozige", Method: string(probes.MethodRoundRobin)}
+	for i, n := range nodes {
+		flags.Nodes = append(flags.Nodes, names[i]+"=http://"+n.Addr())
+	}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{tb: t, cluster: cfg.Clusters[0]}
+	a.cluster.Pages = pagesAt("/status")
+	a.cluster.Handshake = &probes.Handshake{Path: "/socket.io/"}
+	judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
 }
