@@ -79,6 +79,13 @@ var operations = []operation{
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
 	},
 	{
+		name: "two nodes killed", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie"), play: func(c *operatedCluster) {
+			c.nodes[0].Stop()
+			c.nodes[1].Stop()
+		},
+		want: expectation{warnings: 2, least: 1, codes: []checks.Code{checks.NodeDown}},
+	},
+	{
 		name: "all nodes killed", on: anyOperated, play: func(c *operatedCluster) {
 			for _, n := range c.nodes {
 				n.Stop()
@@ -99,6 +106,23 @@ var operations = []operation{
 	{
 		name: "a server removed", on: hashing, play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
 		want: remapped.telling("node2|removed|fewer|gone"),
+	},
+	{
+		name: "a server removed, announced", on: operatedNamed("nginx ip_hash"), after: settling,
+		play: announcedLoud(func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) }),
+		want: expectation{critical: 1, warnings: 1, least: 1, harmed: true},
+	},
+	{
+		name: "a weight changed", on: operatedNamed("nginx ip_hash"), play: func(c *operatedCluster) {
+			servers := slices.Clone(c.servers)
+			servers[0].Weight = 3
+			c.balancer.reload(servers)
+		},
+		want: remapped,
+	},
+	{
+		name: "a server removed, routes", on: operatedNamed("haproxy cookie", "httpd routes"), play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		want: takenOut,
 	},
 	{
 		name: "a server added", on: hashing, play: addServer,
@@ -204,15 +228,26 @@ func rollingRestart(c *operatedCluster) {
 	}
 }
 
-// announced plays an operation as probe --watch --server announces it.
+// announced plays an operation as probe --watch --server announces it. Nothing
+// may be notified before it has ended.
 func announced(play func(*operatedCluster)) func(*operatedCluster) {
+	loud := announcedLoud(play)
+	return func(c *operatedCluster) {
+		c.t.Helper()
+		loud(c)
+		c.quiet = time.Now()
+	}
+}
+
+// announcedLoud is the same of an operation that is worse than was announced: it
+// loses sessions of nodes that nobody touched, which is notified at once.
+func announcedLoud(play func(*operatedCluster)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		c.t.Helper()
 		var begun struct{ ID string }
 		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
 		play(c)
 		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
-		c.quiet = time.Now()
 	}
 }
 

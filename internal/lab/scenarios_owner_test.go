@@ -22,6 +22,11 @@ var ownerScenarios = []scenario{
 		cause: cause{code: checks.SessionLeaked},
 	},
 	{
+		name: "a client reads what another stored on one node", on: both(sticky, some), plan: plan{profile: "tomcat", policy: probes.PolicySticky},
+		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: checks.SessionLeaked, nodes: []string{"node2"}},
+	},
+	{
 		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
 		act:   func(r *rig) { r.changeAll(adopt) },
 		apart: true, also: []checks.Code{checks.SessionNotShared}, never: checks.Healthy,

@@ -66,6 +66,30 @@ var returningScenarios = []scenario{
 		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"419"}},
 	},
 	{
+		name: "whoever holds a session gets 401", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(401)) },
+		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"401"}},
+	},
+	{
+		name: "whoever holds a session gets 404", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(404)) },
+		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"404"}},
+	},
+	{
+		name: "whoever holds a session gets 503 on one node", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act: func(r *rig) { r.change("node2", returning(503)) },
+		// From outside it may as well be the balancer that says so.
+		cause: cause{code: checks.SessionFailing, or: checks.BalancerError, tells: []string{"503"}},
+	},
+	{
+		name: "whoever holds a session gets 500 on two nodes", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act: func(r *rig) {
+			r.change("node1", returning(500))
+			r.change("node3", returning(500))
+		},
+		cause: cause{code: checks.SessionFailing, nodes: []string{"node1", "node3"}, tells: []string{"500"}},
+	},
+	{
 		name: "sessions cannot be stored, 500", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(storing(500)) },
 		cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}},
