@@ -38,7 +38,7 @@ func (c *scorecard) write(t *testing.T) {
 		return
 	}
 	old, _ := os.ReadFile(path) // none, the first time
-	if err := os.WriteFile(path, slices.Concat(c.page(t), []byte(keptSection(path)), simulation(old)), 0o644); err != nil {
+	if err := os.WriteFile(path, slices.Concat(c.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
 }
