@@ -19,11 +19,12 @@ type kind struct {
 	fits   func(Setup) bool
 	steps  func(Operation, Setup) []step
 
-	causes []checks.Code // that an incident about it may name
-	unwell bool          // its nodes are not well: under sticky what they lose is part of their line
-	word   bool          // critical without proof of harm: nodes say themselves that they are paused
-	twice  bool          // its undoing is an event of its own
-	must   time.Duration // of at least this duration it deserves an incident, whether or not users are harmed; 0: by harm alone
+	causes    []checks.Code // that an incident about it may name
+	unwell    bool          // its nodes are not well: under sticky what they lose is part of their line
+	announced bool          // it is explained, and summed up at its end
+	word      bool          // critical without proof of harm: nodes say themselves that they are paused
+	twice     bool          // its undoing is an event of its own
+	must      time.Duration // of at least this duration it deserves an incident, whether or not users are harmed; 0: by harm alone
 }
 
 const all = -1
@@ -46,9 +47,10 @@ var (
 var kinds = []kind{
 	{name: "restart", nodes: 1, weight: 4, least: 500 * time.Millisecond, most: 8 * time.Second, steps: outage, causes: down, unwell: true},
 	{name: "rolling", nodes: all, weight: 4, least: 500 * time.Millisecond, most: 5 * time.Second, steps: rolling, causes: down, unwell: true},
+	{name: "deploy", nodes: all, weight: 4, least: 500 * time.Millisecond, most: 5 * time.Second, steps: deploy, unwell: true, announced: true, must: 1},
 	{name: "kill", nodes: 1, weight: 4, least: 20 * time.Second, most: 4 * time.Minute, steps: outage, causes: down, unwell: true, must: 75 * time.Second},
 	{name: "kill-two", nodes: 2, weight: 2, least: 20 * time.Second, most: 2 * time.Minute, fits: moreNodesThan(2), steps: staggered, causes: down, unwell: true, must: 75 * time.Second},
-	{name: "machine", nodes: 1, weight: 2, least: 20 * time.Second, most: 3 * time.Minute, steps: silence, causes: hanging, unwell: true, must: 75 * time.Second},
+	{name: "machine", nodes: 1, weight: 2, least: 20 * time.Second, most: 3 * time.Minute, steps: silence, causes: append([]checks.Code{checks.NodeRestarted}, hanging...), unwell: true, must: 75 * time.Second},
 	{
 		name: "all-down", nodes: all, weight: 1, least: 5 * time.Second, most: 90 * time.Second, steps: outage,
 		causes: append([]checks.Code{checks.BalancerDown}, down...), unwell: true,

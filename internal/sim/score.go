@@ -101,7 +101,7 @@ const inTime = time.Minute
 // scoreHarm looks for the notification of a harm.
 func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.row == rowExcused {
+		if h.by != nil {
 			return r.answers(a, *h.by)
 		}
 		return a.covers(h)
@@ -110,7 +110,7 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 		s.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
 		return
 	}
-	if h.row == rowExcused {
+	if h.by != nil {
 		return
 	}
 	delay := time.Duration(-1)
@@ -209,7 +209,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		return h.row != rowExcused && !h.to.Before(from) && !h.from.After(to)
+		return h.by == nil && !h.to.Before(from) && !h.from.After(to)
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := kindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown

@@ -36,6 +36,13 @@ func told(at time.Duration, severity checks.Severity, code checks.Code, node str
 	}}
 }
 
+// sum is the summary of a deployment that was announced at a moment.
+func sum(at, from time.Duration) alerting.Notice {
+	return alerting.Notice{Kind: alerting.NoticeDeployment, At: began.Add(at), Incident: alerting.Incident{
+		ID: "deployment-1", Severity: checks.Warning, Started: began.Add(from), Ended: began.Add(at),
+	}}
+}
+
 func TestScore(t *testing.T) {
 	const critical, warning = checks.Critical, checks.Warning
 	many := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
@@ -120,6 +127,23 @@ func TestScore(t *testing.T) {
 			"two incidents for one outage", "5m kill node2 for 2m", nil,
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), told(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
 			[]string{"second incident: node_down"},
+		},
+		{
+			"a deployment is summed up", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
+			[]alerting.Notice{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			nil,
+		},
+		{
+			"a deployment is not summed up", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3), nil,
+			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as promised"},
+		},
+		{
+			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			[]string{"critical without harm: node_down", "wrong node or cause: node_down"},
 		},
 		{
 			"a node's own word needs no harm", "5m paused node2 for 1m", nil,
