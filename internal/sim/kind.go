@@ -63,6 +63,10 @@ var kinds = []kind{
 		name: "remove", nodes: 1, weight: 2, least: 30 * time.Second, most: 4 * time.Minute, fits: moreNodesThan(2),
 		steps: both((*world).removeServer, (*world).addServer), twice: true, causes: append([]checks.Code{checks.NodeEjected}, remapped...),
 	},
+	{
+		name: "scale-out", weight: 1, least: time.Minute, most: 4 * time.Minute, steps: scaleOut, twice: true,
+		causes: append([]checks.Code{checks.UnknownNode}, remapped...),
+	},
 	{name: "reverse", weight: 1, least: time.Minute, most: 4 * time.Minute, steps: both(reverse, reverse), twice: true, causes: remapped},
 	{
 		name: "drain", nodes: 1, weight: 2, least: 30 * time.Second, most: 4 * time.Minute,
@@ -76,7 +80,7 @@ var kinds = []kind{
 	{name: "fail", nodes: 1, weight: 2, least: 5 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Failing = pick(on, "/") }), causes: hanging, unwell: true},
 	{name: "fail-page", nodes: 1, weight: 2, least: 5 * time.Second, most: 2 * time.Minute, steps: failPage, causes: hanging, unwell: true},
 	{name: "paused", nodes: 1, weight: 1, least: 45 * time.Second, most: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Paused = pick(on, "maintenance") }), fits: tells, causes: []checks.Code{checks.NodePaused}, word: true, must: 45 * time.Second},
-	{name: "forget", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}},
+	{name: "forget", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), fits: Setup.sessions, causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}},
 	{name: "rollback", nodes: 1, weight: 1, least: 20 * time.Second, most: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}},
 	{name: "scatter", weight: 1, least: 20 * time.Second, most: 2 * time.Minute, fits: sticks, steps: scatter, causes: []checks.Code{checks.SessionDrift}},
 	{name: "cache", weight: 1, least: 30 * time.Second, most: 2 * time.Minute, steps: cache, causes: []checks.Code{"session_leaked"}},
@@ -102,13 +106,13 @@ func kindOf(name string) (kind, bool) {
 func moreNodesThan(n int) func(Setup) bool { return func(s Setup) bool { return s.Nodes > n } }
 
 // stores reports whether canaries store a counter.
-func stores(s Setup) bool { return s.Profile != "ebridge" && s.Profile != "tomcat-msm" }
+func stores(s Setup) bool { return s.sessions() && s.Profile != "ebridge" && s.Profile != "tomcat-msm" }
 
 // tells reports whether nodes have a status that says whether they are paused.
-func tells(s Setup) bool { return s.Profile == "generic" }
+func tells(s Setup) bool { return s.Profile == "generic" || s.Profile == "strategy-collaboration" }
 
 // sticks reports whether clients depend on the balancer's sending them home.
-func sticks(s Setup) bool { return s.Policy == probes.PolicySticky }
+func sticks(s Setup) bool { return s.Policy == probes.PolicySticky && s.sessions() }
 
 // pick is value while a fault is on.
 func pick[T any](on bool, value T) (out T) {

@@ -129,6 +129,7 @@ type collector struct {
 
 	Campaign Campaign
 	Kinds    map[string][]found
+	Agree    []uint64 // seeds in which nothing that decides was found
 }
 
 // save writes down what was collected, for load.
@@ -155,6 +156,7 @@ func (c *collector) load(t *testing.T, path string) {
 		t.Fatalf("reading %q: %v", path, err)
 	}
 	c.Campaign.plus(other.Campaign)
+	c.Agree = append(c.Agree, other.Agree...)
 	for kind, list := range other.Kinds {
 		c.Kinds[kind] = append(c.Kinds[kind], list...)
 	}
@@ -163,6 +165,9 @@ func (c *collector) load(t *testing.T, path string) {
 func (c *collector) add(r Result) {
 	score := r.Score()
 	c.Campaign.Add(r.Schedule, score)
+	if score.Agrees() {
+		c.Agree = append(c.Agree, r.Schedule.Seed)
+	}
 	for _, x := range score.Counterexamples {
 		c.Kinds[x.Kind()] = append(c.Kinds[x.Kind()], found{x, r.Schedule})
 	}
@@ -192,6 +197,7 @@ func (c *collector) report(t *testing.T) {
 		}
 		c.example(t, kind)
 	}
+	fmt.Printf("\nusers and notifications agree in %d of %d seeds: %d\n", len(c.Agree), c.hours, c.Agree)
 	table := c.Campaign.Table()
 	fmt.Printf("\n%s", table)
 	if path := os.Getenv("STICKWATCH_SIM_TABLE"); path != "" {

@@ -145,6 +145,27 @@ func (w *world) listed(n *demo.Node) bool {
 	return false
 }
 
+// scaleOut adds a node that stickwatch does not know, and takes it away again.
+func scaleOut(o Operation, _ Setup) []step {
+	added := ""
+	return []step{
+		{0, "add a node", func(w *world) error {
+			n, err := w.cluster.ScaleOut()
+			if err != nil {
+				return err
+			}
+			added = n.ID()
+			return nil
+		}},
+		{o.For, "take the added node away", func(w *world) error {
+			if err := w.cluster.RemoveServer(added); err != nil {
+				return err
+			}
+			return w.cluster.StopNode(added)
+		}},
+	}
+}
+
 func reverse(w *world, _ string) error { return w.cluster.ReverseServers() }
 
 // serverState gives a listed server a state.

@@ -11,6 +11,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/probes/engineio"
 )
 
 // A watch is stickwatch at work: what serve wires around a monitor.Watcher, but
@@ -38,7 +39,7 @@ func newWatch(cfg *config.Config, dial func(*config.Config), seed uint64) *watch
 		Repeat: cfg.Alerting.Repeat, Receivers: []string{"ops"},
 		Grace: map[string]time.Duration{c.Name: max(cfg.Alerting.DeploymentGrace, c.Balancer.FailTimeout, 2*w.every.Canary)},
 	}, nil)
-	w.watcher = monitor.NewWatcher(c, &monitor.Prober{}, w, monitor.Pace{
+	w.watcher = monitor.NewWatcher(c, &monitor.Prober{Handshake: engineio.Handshake}, w, monitor.Pace{
 		Canary: w.every.Canary, Status: w.every.Status, Damping: cfg.Damping,
 	})
 	return w
