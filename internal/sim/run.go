@@ -84,6 +84,7 @@ func (s Schedule) world() (*world, error) {
 	w.crowd = users.New(users.Config{
 		URL: w.cluster.Balancer.URL(), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared",
 		Users: crowdSize, Paces: paces, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
+		Timeout: cfg.Clusters[0].Limits.Timeout, // users give up when the operator says that they do
 	})
 	return w, nil
 }
