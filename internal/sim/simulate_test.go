@@ -53,8 +53,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestSimulate is what `make simulate` runs. Without STICKWATCH_SIM_HOURS and
-// STICKWATCH_SIM_SCHEDULE it simulates one fresh hour. It reports and does not
-// decide: TestSeeds does.
+// STICKWATCH_SIM_SCHEDULE it simulates a fresh hour, in CI four. It reports and does
+// not decide: TestSeeds and TestSchedules do.
 func TestSimulate(t *testing.T) {
 	if path := os.Getenv("STICKWATCH_SIM_SCHEDULE"); path != "" {
 		text, err := os.ReadFile(path)
@@ -73,7 +73,12 @@ func TestSimulate(t *testing.T) {
 	if len(among) == 0 {
 		t.Fatalf("STICKWATCH_SIM_CLUSTERS is %q: no cluster matches; want part of one of %q", os.Getenv("STICKWATCH_SIM_CLUSTERS"), names(setups))
 	}
-	hours, first := number(t, "STICKWATCH_SIM_HOURS", 1), number(t, "STICKWATCH_SIM_SEED", uint64(time.Now().UnixNano()))
+	hours := uint64(1)
+	if os.Getenv("CI") != "" {
+		hours = 4
+	}
+	hours = number(t, "STICKWATCH_SIM_HOURS", hours)
+	first := number(t, "STICKWATCH_SIM_SEED", uint64(time.Now().UnixNano()))
 	c := &collector{began: time.Now(), hours: hours, Kinds: make(map[string][]found)}
 	if jobs := min(number(t, "STICKWATCH_SIM_JOBS", 1), hours); jobs > 1 {
 		c.delegate(t, first, jobs)
