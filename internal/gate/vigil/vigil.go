@@ -5,7 +5,8 @@
 //
 // Requests do not pile up: each client has one under way at a time. What fails
 // is tried again at once, so that the end of an outage is known to a few
-// hundredths of a second whatever the interval is.
+// hundredths of a second whatever the interval is. Such retries are marked: they
+// count as no user's requests.
 package vigil
 
 import (
