@@ -42,8 +42,8 @@ var (
 	remapped = []checks.Code{"balancer_remapped"}
 )
 
-// kinds lists every kind of operation. Words of users' clusters come first, what
-// is wrong with applications after that, what disturbs the monitor last.
+// kinds lists every kind of operation: outages of nodes and of the balancer, changes
+// of the balancer's list, faults of applications, and what disturbs the monitor.
 var kinds = []kind{
 	{name: "restart", nodes: 1, weight: 4, least: 500 * time.Millisecond, most: 8 * time.Second, steps: outage, causes: down, unwell: true},
 	{name: "rolling", nodes: all, weight: 4, least: 500 * time.Millisecond, most: 5 * time.Second, steps: rolling, causes: down, unwell: true},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stickwatch/alerting"
-	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/users"
 )
@@ -80,7 +79,8 @@ func (s Schedule) world() (*world, error) {
 		w.cluster.Close()
 		return nil, err
 	}
-	w.watch = newWatch(cfg, func(c *config.Config) { c.Clusters[0].Dial = w.network.DialContext }, s.Seed)
+	cfg.Clusters[0].Dial = w.network.DialContext
+	w.watch = newWatch(cfg, s.Seed)
 	w.crowd = users.New(users.Config{
 		URL: w.cluster.Balancer.URL(), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared",
 		Users: crowdSize, Paces: paces, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,

@@ -30,8 +30,7 @@ type watch struct {
 }
 
 // newWatch returns a watch of the first cluster of a configuration.
-func newWatch(cfg *config.Config, dial func(*config.Config), seed uint64) *watch {
-	dial(cfg)
+func newWatch(cfg *config.Config, seed uint64) *watch {
 	c := cfg.Clusters[0]
 	w := &watch{every: cfg.ClusterIntervals[c.Name], random: rand.New(rand.NewPCG(seed, 2))}
 	w.incident = alerting.NewDesk(alerting.Config{
