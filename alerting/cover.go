@@ -26,24 +26,14 @@ func coverAt(at time.Time, silences []Silence, windows []Window) cover {
 	return c
 }
 
-// why tells why nobody is to be told of an incident now; "": they are. Every
-// finding of it that holds, and is worth a message, must be covered, or be
-// explained by one that is: what is announced for a cause is announced for its
-// consequences. What is announced for a consequence says nothing about another,
-// or about the cause.
-func (c cover) why(i *Incident) string {
-	var first string
-	for _, m := range i.Findings {
-		if !m.raises() || !m.Holds() {
-			continue
+// all reports whether all of a cluster is silenced.
+func (c cover) all(cluster string) bool {
+	for _, s := range c {
+		if s.Node == "" && s.Code == "" && (s.Cluster == "" || s.Cluster == cluster) {
+			return true
 		}
-		why := c.whyMember(i, m)
-		if why == "" {
-			return ""
-		}
-		first = cmp.Or(first, why)
 	}
-	return first
+	return false
 }
 
 // whyMember follows a finding to its causes until one is covered. The number of

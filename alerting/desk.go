@@ -18,6 +18,8 @@ type Desk struct {
 	router   router
 	silences []Silence
 	docket   *docket
+
+	deployments deployments
 }
 
 // Config says how a Desk decides.
@@ -27,6 +29,7 @@ type Config struct {
 	Receivers []string      // the names of all
 	Routes    []Route       // the first that matches wins, but for Continue; none: every receiver is told of everything
 	Windows   []Window
+	Grace     map[string]time.Duration // by cluster: how long after its end a deployment explains findings; a cluster that is not there: DefaultGrace
 }
 
 // NewDesk goes on from the past: the incidents that are not resolved, and those
@@ -43,6 +46,7 @@ func (d *Desk) Configure(c Config) {
 	d.config = c
 	d.router = router{receivers: c.Receivers, routes: c.Routes}
 	d.docket.rules = c.Rules
+	d.deployments.grace = c.Grace
 }
 
 // Silence puts silences in force, in place of those before. It takes effect with
@@ -87,6 +91,7 @@ func (d *Desk) step(at time.Time) Step {
 		s.Notices = append(s.Notices, d.tell(at, i)...)
 	}
 	s.Incidents = d.docket.take()
+	s.Deployments = d.deployments.take()
 	return s
 }
 
@@ -97,12 +102,37 @@ func (d *Desk) hush(at time.Time, i *Incident, silenced cover) {
 		return
 	}
 	was := i.Silenced
-	i.Silenced = silenced.why(i)
+	why, reason := d.heldBack(at, i, silenced)
+	i.Silenced = why
 	switch {
 	case i.Silenced == was:
 	case i.Silenced == "":
 		d.docket.note(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are told again"}, false)
 	default:
-		d.docket.note(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: ReasonSilence, Text: i.Silenced}, false)
+		d.docket.note(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}
+}
+
+// heldBack tells why nobody is to be notified of an incident now; "": they are.
+// Every finding of it that holds, and is worth a notification, must be silenced or
+// explained by a deployment, or have a cause that is: what is announced for a cause
+// is announced for its consequences. What is announced for a consequence says
+// nothing about another, or about the cause.
+func (d *Desk) heldBack(at time.Time, i *Incident, silenced cover) (why string, reason Reason) {
+	for _, m := range i.Findings {
+		if !m.raises() || !m.Holds() {
+			continue
+		}
+		text, because := silenced.whyMember(i, m), ReasonSilence
+		if text == "" {
+			text, because = d.deployments.whyMember(at, i, m), ReasonDeployment
+		}
+		if text == "" {
+			return "", ""
+		}
+		if why == "" {
+			why, reason = text, because
+		}
+	}
+	return why, reason
 }

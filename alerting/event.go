@@ -61,6 +61,7 @@ const (
 	ReasonNotHeld     Reason = "not_held_long_enough" // quiet before alerting.for had passed
 	ReasonUnwatched   Reason = "no_longer_watched"    // its cluster is not in the configuration
 	ReasonSilence     Reason = "silence"              // a silence or a maintenance window covers it
+	ReasonDeployment  Reason = "deployment"           // an announced deployment explains it
 	ReasonSilenceOver Reason = "silence_over"         // none does any more
 	ReasonFirst       Reason = "first_notice"         // the receiver did not know of it
 	ReasonNews        Reason = "developed"            // there are developments, and Gather has passed

@@ -110,6 +110,22 @@ func (i *Incident) lastEnd() time.Time {
 	return last
 }
 
+// steady reports whether a cause of a finding holds and is worth an incident: then
+// the incident goes on, however often the finding comes and goes.
+func (i *Incident) steady(m *Member) bool {
+	for range i.Findings {
+		cause := i.member(m.ExplainedBy)
+		if cause == nil {
+			return false
+		}
+		if cause.Holds() && cause.raises() && !cause.flaps() {
+			return true
+		}
+		m = cause
+	}
+	return false
+}
+
 // member returns the finding of a key, or nil.
 func (i *Incident) member(key string) *Member {
 	if key == "" {

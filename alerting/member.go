@@ -32,8 +32,13 @@ func (m Member) isNews() bool { return m.raises() && !m.flaps() }
 
 // refresh takes over what the newest round says of a finding that holds, and
 // reports whether it differs in more than its evidence. The earlier of two
-// beginnings stays: a monitor that was restarted may count anew.
-func (m *Member) refresh(s checks.Standing) (altered bool) {
+// beginnings stays: a monitor that was restarted may count anew. So does the cause
+// unless the round changed the finding: another one that does not stand yet may be
+// named in every round.
+func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
+	if !changed {
+		s.ExplainedBy = m.ExplainedBy
+	}
 	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
 	if m.Since.Before(s.Since) {
 		s.Since = m.Since

@@ -14,7 +14,10 @@ type Notice struct {
 	Kind     NoticeKind
 	At       time.Time
 	Incident Incident // as it was at At, without Told
-	News     []Event  // of Developed, Reminder and Resolved: what developed since the receiver's last notice, oldest first; the newest MaxNews of it
+	// Deployment is what a notice of NoticeDeployment tells; Incident then only names the
+	// cluster, the time and the severity. Nil in all others.
+	Deployment *Summary `json:",omitempty"`
+	News       []Event  // of Developed, Reminder and Resolved: what developed since the receiver's last notice, oldest first; the newest MaxNews of it
 
 	Attempts int    // deliveries tried so far, the one under way included
 	Thread   string // where the receiver keeps this incident, as an earlier notice's Receipt told; "": nowhere yet
@@ -31,6 +34,9 @@ const (
 	NoticeDeveloped NoticeKind = "developed"
 	NoticeReminder  NoticeKind = "reminder"
 	NoticeResolved  NoticeKind = "resolved"
+
+	// NoticeDeployment sums a deployment up, once, when its grace has passed.
+	NoticeDeployment NoticeKind = "deployment"
 )
 
 // NoticeID names the number-th notice, counted from 1, of an incident to a

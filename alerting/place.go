@@ -75,11 +75,11 @@ func (d *docket) admit(at time.Time, i *Incident, s checks.Standing, changed boo
 	switch m := i.member(s.Key()); {
 	case m == nil || !m.Holds():
 		d.enter(at, i, s)
-	case m.refresh(s) && changed:
+	case m.refresh(s, changed) && changed:
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
 	if i.Cause.Key() == s.Key() {
-		i.Cause = s.Finding
+		i.Cause = i.member(s.Key()).Finding
 	}
 }
 
@@ -127,7 +127,7 @@ func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind 
 		m.Came = d.comings.came(subject{i.Cluster, m.Key()}, at)
 	}
 	d.note(i, m.event(at, kind, reason), m.isNews())
-	if m.flaps() && !i.Flapping {
+	if m.flaps() && !i.Flapping && !i.steady(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
 		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.Came), at.Sub(m.Came[0]).Round(time.Second), m.Summary)

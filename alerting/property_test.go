@@ -62,10 +62,20 @@ func someConfig(rt *rapid.T) Config {
 type act func(*rig) []Notice
 
 func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
-	switch rapid.SampledFrom([]string{"see", "see", "see", "see", "tick", "silence", "watch"}).Draw(rt, "act") {
+	switch rapid.SampledFrom([]string{"see", "see", "see", "see", "tick", "silence", "deploy", "watch"}).Draw(rt, "act") {
 	case "see":
 		cluster, seen := someCluster(rt), someFindings(rt, t)
-		return func(r *rig) []Notice { return r.see(at, cluster, seen) }
+		return func(r *rig) []Notice {
+			r.desk.Watched(at, cluster, func(time.Time) []string { return downIn(seen) })
+			return r.see(at, cluster, seen)
+		}
+	case "deploy":
+		d := Deployment{ID: fmt.Sprint(at.Unix()), Cluster: "shop", Name: "4.2", From: at}
+		d.To = at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second)
+		return func(r *rig) []Notice {
+			r.desk.Announce([]Deployment{d})
+			return r.commit(r.desk.Tick(at))
+		}
 	case "silence":
 		s := Silence{
 			ID: "s", Cluster: rapid.SampledFrom([]string{"", "shop"}).Draw(rt, "silenced"), From: at,
@@ -85,6 +95,16 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 	default:
 		return func(r *rig) []Notice { return r.commit(r.desk.Tick(at)) }
 	}
+}
+
+// downIn are the nodes that a round finds down.
+func downIn(seen []checks.Finding) (nodes []string) {
+	for _, f := range seen {
+		if f.Code == checks.NodeDown {
+			nodes = append(nodes, f.Node)
+		}
+	}
+	return nodes
 }
 
 func someCluster(rt *rapid.T) string {

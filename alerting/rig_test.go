@@ -72,12 +72,13 @@ type rig struct {
 	damping checks.Damping
 	desk    *Desk
 	ledgers map[string]*checks.Ledger
-	kept    map[string]Incident // on the disk, by ID
-	ids     []string            // in the order of opening
+	kept    map[string]Incident   // on the disk, by ID
+	ids     []string              // in the order of opening
+	touched map[string]Deployment // on the disk, by ID
 }
 
 func newRig(c Config) *rig {
-	return &rig{config: c, desk: NewDesk(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident)}
+	return &rig{config: c, desk: NewDesk(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident), touched: make(map[string]Deployment)}
 }
 
 // see takes a round of a cluster.
@@ -98,6 +99,9 @@ func (r *rig) commit(s Step) []Notice {
 			r.ids = append(r.ids, i.ID)
 		}
 		r.kept[i.ID] = i
+	}
+	for _, one := range s.Deployments {
+		r.touched[one.ID] = one
 	}
 	return s.Notices
 }
@@ -124,8 +128,15 @@ func (r *rig) restart(at time.Time) {
 		}
 	}
 	silences := r.desk.silences
+	var announced []Deployment
+	for _, one := range r.desk.deployments.list {
+		kept := one.clone()
+		kept.Touched, kept.CanariesLost = r.touched[one.ID].Touched, r.touched[one.ID].CanariesLost
+		announced = append(announced, kept)
+	}
 	r.desk = NewDesk(r.config, past)
 	r.desk.Silence(silences)
+	r.desk.Announce(announced)
 }
 
 // tell renders notices: "ops fired #1 node_down/node1 warning".

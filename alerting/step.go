@@ -7,10 +7,14 @@ import "slices"
 type Step struct {
 	Incidents []Incident // that have changed
 	Notices   []Notice   // for the outbox
+	// Deployments of which something was observed, or that were summed up.
+	Deployments []Deployment
 }
 
 // Empty reports whether there is nothing to write.
-func (s Step) Empty() bool { return len(s.Incidents) == 0 && len(s.Notices) == 0 }
+func (s Step) Empty() bool {
+	return len(s.Incidents) == 0 && len(s.Notices) == 0 && len(s.Deployments) == 0
+}
 
 // Then is a step and a later one in one. Who could not write a step holds it,
 // and writes it with the next.
@@ -18,8 +22,12 @@ func (s Step) Then(later Step) Step {
 	incidents := slices.DeleteFunc(slices.Clone(s.Incidents), func(old Incident) bool {
 		return slices.ContainsFunc(later.Incidents, func(i Incident) bool { return i.ID == old.ID })
 	})
+	deployments := slices.DeleteFunc(slices.Clone(s.Deployments), func(old Deployment) bool {
+		return slices.ContainsFunc(later.Deployments, func(d Deployment) bool { return d.ID == old.ID })
+	})
 	return Step{
-		Incidents: append(incidents, later.Incidents...),
-		Notices:   append(slices.Clone(s.Notices), later.Notices...),
+		Incidents:   append(incidents, later.Incidents...),
+		Notices:     append(slices.Clone(s.Notices), later.Notices...),
+		Deployments: append(deployments, later.Deployments...),
 	}
 }

@@ -116,6 +116,6 @@ func (v *view) ownError(ex probes.Exchange) bool {
 	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.who.Who(ex.Label) != "" {
 		return false
 	}
-	_, told := v.outcomes[outcome{path: ex.Path, status: ex.Status}]
+	_, told := v.replies[reply{path: ex.Path, status: ex.Status}]
 	return !told
 }

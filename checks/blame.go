@@ -58,7 +58,7 @@ func (v *view) servesNobody() bool {
 // blamePlain is blame for a request that belongs to no walk. What a well node
 // says of itself is nobody else's doing.
 func (v *view) blamePlain(ex probes.Exchange) string {
-	if !failed(ex) || v.outcomes[outcomeOf(ex)] || v.refusesAll {
+	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
 		return ""
 	}
 	return v.onlyFailing

@@ -14,7 +14,7 @@ func TestCarried(t *testing.T) {
 	t.Run("it has drifted since", func(t *testing.T) {
 		t.Parallel()
 		r := healthy()
-		r.visit("node1", "node2", "node2").Carried = true
+		r.visit("node1", "node2", "node1", "node2", "node1", "node2").Carried = true
 		r.visit("node1")
 		r.Walks[len(r.Walks)-1].Steps[0].At = began.Add(r.Duration)
 		report := checks.Judge(r.Round)
@@ -25,8 +25,8 @@ func TestCarried(t *testing.T) {
 	t.Run("its beginning is no answer of this round", func(t *testing.T) {
 		t.Parallel()
 		r := empty(3)
-		r.clients(100, "node1")
-		r.clients(100, "node2")
+		r.come(100, "node1")
+		r.come(100, "node2")
 		r.visit("node3").Carried = true
 		report := checks.Judge(r.Round)
 		if got := report.Nodes[2].InRotation; got != checks.No {

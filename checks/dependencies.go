@@ -28,7 +28,7 @@ func (v *view) services() []service {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
 	for _, o := range v.active {
-		for _, name := range o.Status.Unavailable() {
+		for _, name := range v.dependencyNames(o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(v.Dependencies)+maxStrangers {
 				continue // its name is in the node's own reason

@@ -22,7 +22,7 @@ type Ejection struct {
 
 // hear takes in what the balancer says of n's past. What a round has found by
 // itself, be it the ejection or that the node fails, is told already.
-func (v *view) hear(n probes.Node, m Memory) Memory {
+func (v *view) hear(n probes.Node, m NodeHistory) NodeHistory {
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > newsOfEjection })
 	told := !v.well(n.ID) || n.Down || v.places[n.ID].Sure
 	return v.hearStatistics(n, v.hearLog(n, m, told), told)
@@ -30,7 +30,7 @@ func (v *view) hear(n probes.Node, m Memory) Memory {
 
 // wasEjected finds that n was ejected, and is back.
 func (v *view) wasEjected(n probes.Node) (Finding, bool) {
-	past := v.memories[n.ID].Ejections
+	past := v.history.Nodes[n.ID].Ejections
 	if len(past) == 0 || !v.well(n.ID) || v.places[n.ID].Sure {
 		return Finding{}, false
 	}

@@ -22,7 +22,7 @@ type look struct {
 }
 
 // take is a round with what it sees, and what earlier ones knew.
-func (l look) take(past map[string]checks.Memory) checks.Report {
+func (l look) take(past *checks.History) checks.Report {
 	r := healthy()
 	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
 	r.Past, r.Started = past, moment(l.at)
@@ -112,13 +112,13 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var past map[string]checks.Memory
+			var past *checks.History
 			for _, l := range tc.looks {
 				report := l.take(past)
 				if diff := cmp.Diff(l.want, tellAll(report)); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
 				}
-				past = report.Memory
+				past = report.History
 			}
 		})
 	}
@@ -129,7 +129,7 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 func TestEjectionIsTold(t *testing.T) {
 	t.Parallel()
 	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
-	var past map[string]checks.Memory
+	var past *checks.History
 	var told []string
 	for _, l := range []look{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
 		report := l.take(past)
@@ -147,7 +147,7 @@ func TestEjectionIsTold(t *testing.T) {
 				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
 			}
 		}
-		past = report.Memory
+		past = report.History
 	}
 	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, told); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -185,7 +185,7 @@ func TestComebacksBetweenRounds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var past map[string]checks.Memory
+			var past *checks.History
 			var report checks.Report
 			for i, reading := range tc.readings {
 				r := healthy()
@@ -195,7 +195,7 @@ func TestComebacksBetweenRounds(t *testing.T) {
 					tc.change(i, r)
 				}
 				report = checks.Judge(r.Round)
-				past = report.Memory
+				past = report.History
 			}
 			if diff := cmp.Diff(tc.want, tellAll(report)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

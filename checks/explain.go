@@ -13,11 +13,13 @@ type rule struct {
 }
 
 // rules, the more particular cause first: a finding is explained by the first
-// that fits. They form no circle.
+// that fits, and that it does not explain itself.
 var rules = []rule{
 	{BalancerError, NodeFailingInRotation, mayCause},
 	{BalancerError, NodeDown, mayCause},
 	{BalancerError, NodePaused, mayCause},
+	{BalancerDown, NodeDown, noNodeUp},
+	{BalancerError, NodeDown, noNodeUp},
 	{BalancerSplit, NodeEjected, mayCause},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
@@ -28,6 +30,7 @@ var rules = []rule{
 	{PageFailing, PageFailing, samePage},
 	{PageFailing, NodeFailingInRotation, mayCause},
 	{PageFailing, NodeDown, mayCause},
+	{PageFailing, NodeDown, noNodeUp},
 	{HandshakeBroken, BalancerDown, onlyThere},
 	{HandshakeBroken, BalancerError, onlyThere},
 	{HandshakeBroken, HandshakeBroken, mayCauseOrUntold},
@@ -35,17 +38,38 @@ var rules = []rule{
 	{HandshakeBroken, SessionDrift, seenThrough},
 	{HandshakeBroken, BalancerSplit, seenThrough},
 	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
+	{SessionFailing, NodeDown, atOneOf},
+	{NodeFailingInRotation, SessionFailing, forSessions},
+	{SessionFailing, DependencyDown, storedThere},
+	{SessionFailing, BalancerError, always},
+	{PageFailing, SessionFailing, always},
+	{HandshakeBroken, NodeDown, noNodeUp},
+	{UpgradeRefused, NodeDown, noNodeUp},
 	{SessionDrift, CookieRejected, always},
+	{SessionLost, SessionLeaked, always},
+	{SessionRollback, SessionLeaked, always},
+	{NodeEjected, SessionLeaked, always},
+	{SessionLost, BalancerRemapped, lostByMove},
 	{SessionLost, CookieRejected, always},
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, SessionNotShared, lostByMove},
 	{SessionLost, DependencyDown, storedThere},
+	{SessionLost, ClockSkew, atOneOf},
+	{SessionLost, BalancerSplit, lostByMove},
+	{SessionLost, NodeEjected, lostByMove},
 	{SessionNotShared, DependencyDown, storedThere},
+	{SessionDrift, NodeDown, noNodeUp},
+	{SessionLost, NodeDown, noNodeUp},
+	{SessionRollback, NodeDown, noNodeUp},
+	{SessionNotShared, NodeDown, noNodeUp},
 	{Slow, DependencyDown, reportedBy},
 	{Slow, Slow, throughBalancer},
 	{Slow, NodeDown, waitsFor},
 	{StartOrder, NodeRestarted, sameNode},
 	{NodeEjected, NodeRestarted, whileItRestarted},
+	{NodeRestarted, NodeRestarted, sumsUp},
+	{BalancerSplit, NodeRestarted, mayCause},
+	{BalancerSplit, NodeDown, noNodeUp},
 }
 
 func always(_, _ Finding) bool { return true }
@@ -55,6 +79,20 @@ func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.N
 // whileItRestarted: an ejection that is over has ended with the restart that
 // brought it about. One that goes on is worth a look of its own.
 func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNode(effect, cause) }
+
+// sumsUp: the line of one node's restart stands below the one about all.
+func sumsUp(effect, cause Finding) bool {
+	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
+}
+
+// forSessions: the node is well when it is asked directly, and fails those that
+// hold a session.
+func forSessions(effect, cause Finding) bool { return !effect.erring && atOneOf(effect, cause) }
+
+// atOneOf: the cause is about a node that the effect names.
+func atOneOf(effect, cause Finding) bool {
+	return slices.ContainsFunc(cause.Nodes, func(id string) bool { return slices.Contains(effect.Nodes, id) })
+}
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
@@ -79,6 +117,12 @@ func onlyThere(effect, cause Finding) bool {
 // waitsFor: what is slow through the balancer may wait for a node that hangs,
 // not for one that refuses at once.
 func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause) && cause.unanswered }
+
+// noNodeUp: while no node is up, what clients meet at the balancer is no cause of
+// its own.
+func noNodeUp(effect, cause Finding) bool {
+	return cause.Group == AllNodesDown && (effect.Node == "" || slices.Contains(clusterWide, effect.Code))
+}
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 
@@ -112,8 +156,11 @@ func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
 // cause of the worst first, each followed by what it explains.
 func explain(findings []Finding) []Finding {
 	t := tree{findings: findings, causes: make([]int, len(findings)), worst: make([]int, len(findings))}
-	for i, f := range findings {
-		t.causes[i] = causeOf(f, findings)
+	for i := range t.causes {
+		t.causes[i] = none
+	}
+	for i := range findings {
+		t.causes[i] = t.causeOf(i)
 		if t.causes[i] != none {
 			findings[i].ExplainedBy = findings[t.causes[i]].Key()
 		}
@@ -152,17 +199,29 @@ func (t tree) ordered(cause int) []Finding {
 	return list
 }
 
-// causeOf returns the index of the finding that explains effect, or none.
-func causeOf(effect Finding, findings []Finding) int {
+// causeOf returns the index of the finding that explains effect, or none. A
+// finding that effect itself explains is no cause of it.
+func (t tree) causeOf(effect int) int {
 	for _, r := range rules {
-		if r.effect != effect.Code {
+		if r.effect != t.findings[effect].Code {
 			continue
 		}
-		for i, cause := range findings {
-			if cause.Code == r.cause && r.fits(effect, cause) {
+		for i, cause := range t.findings {
+			if cause.Code == r.cause && r.fits(t.findings[effect], cause) && !t.leadsTo(i, effect) {
 				return i
 			}
 		}
 	}
 	return none
+}
+
+// leadsTo reports whether a finding is another one, or explained by it, over any
+// number of steps.
+func (t tree) leadsTo(finding, other int) bool {
+	for at := finding; at != none; at = t.causes[at] {
+		if at == other {
+			return true
+		}
+	}
+	return false
 }

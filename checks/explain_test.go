@@ -22,6 +22,13 @@ func dependency(code Code, name string, nodes ...string) Finding {
 	return Finding{Code: code, Severity: Critical, Dependency: name, Nodes: nodes}
 }
 
+// noneUp is a node that is down as all others are.
+func noneUp(node string) Finding {
+	f := of(NodeDown, Critical, node)
+	f.Group = AllNodesDown
+	return f
+}
+
 // TestExplain: who explains whom, and in which order they are told.
 func TestExplain(t *testing.T) {
 	const lb = "http://shop.example"
@@ -43,6 +50,19 @@ func TestExplain(t *testing.T) {
 				"node_down/node2", "node_failing_in_rotation/node2 <- node_down/node2",
 				"dependency_down/Redis", "node_paused/node1 <- dependency_down/Redis",
 				"slow/node3",
+			},
+		},
+		{
+			"no node is up: nothing at the balancer is a cause",
+			[]Finding{
+				on(BalancerError, Critical, lb),
+				on(PageFailing, Critical, lb+"/app/"),
+				aboutAll(SessionLost, Critical, []string{"node1"}),
+				noneUp("node1"), noneUp("node2"),
+			},
+			[]string{
+				"node_down/node1", "balancer_error/" + lb + " <- node_down/node1", "page_failing/" + lb + "/app/ <- node_down/node1",
+				"session_lost <- node_down/node1", "node_down/node2",
 			},
 		},
 		{

@@ -24,6 +24,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 		seen = []string{"asked directly: " + describe(v.direct[n.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, n.ID)
+	f.erring = v.failsDirectly(n.ID)
 	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
 	f.Evidence = firstFew(seen)
 	if words, ok := v.balancersWord(n); ok {
@@ -75,9 +76,9 @@ func (v *view) balancersWord(n probes.Node) (words string, ok bool) {
 			l.source, l.Run, n.ServerName(), l.last().UTC().Format(time.TimeOnly), l.detail)
 		return probes.Clean(words, 2*probes.MaxError), true
 	}
-	for _, t := range v.testimonies(n) {
-		if t.state != probes.ServerUnknown {
-			return t.words, true
+	for _, r := range v.records(n) {
+		if r.State != probes.ServerUnknown {
+			return r.Words, true
 		}
 	}
 	return "", false

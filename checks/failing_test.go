@@ -20,7 +20,10 @@ var failingSpecs = []spec{
 		round: bent(func(r *round) {
 			r.Walks[1].Steps[3].Status = 500
 		}),
-		want: []string{"critical node_failing_in_rotation/node2"},
+		want: []string{
+			"critical session_failing/node2",
+			"critical node_failing_in_rotation/node2 <- session_failing",
+		},
 	},
 	{
 		name: "a client aimed at it got an error",

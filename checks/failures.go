@@ -29,7 +29,7 @@ func (v *view) logged(n probes.Node) (l loggedFailures, ok bool) {
 		b := v.Cluster.Balancer
 		l = loggedFailures{source: o.Source, began: v.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
 		for _, s := range o.Servers {
-			if v.isServer(n, s) {
+			if v.matcher.Matches(n, o, s) {
 				l.Failures, l.state, l.detail = s.Failures, s.State, s.Detail
 				return l, s.Fails == 0 || !s.Failures.Since.IsZero()
 			}

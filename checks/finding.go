@@ -23,12 +23,15 @@ const (
 	SessionLost           Code = "session_lost"
 	SessionRollback       Code = "session_rollback"
 	SessionNotShared      Code = "session_not_shared"
+	SessionFailing        Code = "session_failing"
+	SessionLeaked         Code = "session_leaked"
 	CookieRejected        Code = "cookie_rejected"
 	HandshakeBroken       Code = "handshake_broken"
 	UpgradeRefused        Code = "upgrade_refused"
 	NodeFailingInRotation Code = "node_failing_in_rotation"
 	NodeEjected           Code = "node_ejected"
 	BalancerSplit         Code = "balancer_split"
+	BalancerRemapped      Code = "balancer_remapped"
 	DuplicateNodeID       Code = "duplicate_node_id"
 	NodeMisidentified     Code = "node_misidentified"
 	UnknownNode           Code = "unknown_node"
@@ -78,8 +81,15 @@ type Finding struct {
 	Summary    string // one sentence
 	Remedy     string // one or two sentences
 	Evidence   []string
+	Affected   Affected // zero: not estimated
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
+	// Group joins findings that have one cause which none of them is: AllNodesDown;
+	// "": the finding stands for itself.
+	Group string
+	// Host is the machine that fails: no node of the cluster answers there, as far as
+	// they are asked. "": no such machine is known.
+	Host string
 
 	// What explanations go by, and nobody is shown.
 	erring     bool     // the node answers, with errors
@@ -89,9 +99,13 @@ type Finding struct {
 	entrances  []string // names of the balancer's addresses at which it was seen
 }
 
+// AllNodesDown is the group of every node_down while no node of the cluster is up.
+const AllNodesDown = "all_nodes_down"
+
 // clusterWide findings are one thing, whichever nodes show it in a round.
 var clusterWide = []Code{
-	SessionDrift, SessionLost, SessionRollback, SessionNotShared, BalancerSplit, DuplicateNodeID,
+	SessionDrift, SessionLost, SessionRollback, SessionNotShared, SessionFailing, SessionLeaked,
+	BalancerSplit, BalancerRemapped, DuplicateNodeID,
 	StoreFailover, VersionSkew, SettingsSkew, ClockSkew,
 }
 

@@ -17,7 +17,10 @@ import (
 )
 
 // A round is a fixture that tests bend out of shape.
-type round struct{ checks.Round }
+type round struct {
+	checks.Round
+	clients int // so far, so that each has a session of its own
+}
 
 var (
 	began   = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
@@ -51,7 +54,7 @@ func cluster(n int) *probes.Cluster {
 // empty is a round through which no client has gone yet: n nodes and the
 // balancer answer, and no more is known.
 func empty(n int) *round {
-	r := &round{checks.Round{Cluster: cluster(n), Started: began, Duration: time.Second, Confidence: 0.999}}
+	r := &round{Round: checks.Round{Cluster: cluster(n), Started: began, Duration: time.Second, Confidence: 0.999}}
 	for _, node := range r.Cluster.Nodes {
 		primary := page(testPage, 200)
 		primary.Label = node.ID
@@ -76,22 +79,23 @@ func healthy() *round {
 // All clients come back side by side.
 func (r *round) visit(labels ...string) *probes.Walk {
 	w := probes.Walk{URL: lbURL, Balancer: lb}
-	id := probes.Fingerprint(fmt.Sprintf("s:%08d", len(r.Walks)))
+	id := probes.Fingerprint(fmt.Sprintf("s:%08d", r.clients))
+	r.clients++
 	for i, label := range labels {
 		step := probes.Step{Kind: probes.StepFollow, Exchange: page(testPage, 200)}
 		if i == 0 {
 			step.Kind = probes.StepFirst
 		}
 		step.At = began.Add(time.Duration(i)*10*time.Millisecond + time.Duration(len(r.Walks))*100*time.Microsecond)
-		step.Label, step.Session = label, id
+		step.Label, step.Session, step.Told = label, id, true
 		w.Steps = append(w.Steps, step)
 	}
 	r.Walks = append(r.Walks, w)
 	return &r.Walks[len(r.Walks)-1]
 }
 
-// clients sends n clients that do not come back.
-func (r *round) clients(n int, label string) {
+// come sends n clients that do not come back.
+func (r *round) come(n int, label string) {
 	for range n {
 		r.visit(label)
 	}

@@ -26,7 +26,7 @@ func (v *view) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 		}
 		ok = true
 		for _, s := range o.Servers {
-			if v.isServer(n, s) && len(s.Episodes) > 0 {
+			if v.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
 				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
 			}
 		}
@@ -36,7 +36,7 @@ func (v *view) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 
 // hearLog reads nginx's error log on from where the round before left it. What
 // is in it when it is first read is the past's.
-func (v *view) hearLog(n probes.Node, m Memory, told bool) Memory {
+func (v *view) hearLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	l, ok := v.ejectionsOf(n)
 	if !ok {
 		return m
@@ -72,7 +72,7 @@ func (v *view) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection
 
 // hearStatistics holds since when HAProxy has n up against what it said before.
 // Where that is news of every node, HAProxy itself has begun anew.
-func (v *view) hearStatistics(n probes.Node, m Memory, told bool) Memory {
+func (v *view) hearStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	s, source, ok := v.statistics(n)
 	switch {
 	case !ok:
@@ -95,7 +95,7 @@ func (v *view) statistics(n probes.Node) (s probes.ServerEvidence, source string
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
 		}
-		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.isServer(n, s) && !s.Since.IsZero() })
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.matcher.Matches(n, o, s) && !s.Since.IsZero() })
 		if at >= 0 {
 			return o.Servers[at], o.Source, true
 		}
@@ -107,7 +107,7 @@ func (v *view) statistics(n probes.Node) (s probes.ServerEvidence, source string
 func (v *view) someStayedUp() bool {
 	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
 		s, _, ok := v.statistics(n)
-		before := v.Past[n.ID].Up
+		before := v.past().Nodes[n.ID].Up
 		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
 	})
 }

@@ -14,7 +14,7 @@ var inferenceSpecs = []spec{
 		name: "unknown method behind two addresses, each of which hashes our own: two draws, however many clients",
 		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
 			r.through(otherLB)
-			r.clients(18, "node1")
+			r.come(18, "node1")
 			for range 18 {
 				r.visit("node3").Balancer = otherLB
 			}

@@ -11,8 +11,8 @@ type family func(*view) []Finding
 // families, in no particular order: none depends on another's findings.
 var families = []family{
 	balancers, nodes, pages, dependencies,
-	drift, losses, sharing, cookies, handshakes,
-	rotation, splits, restarts,
+	drift, losses, leaks, sessionsFailing, sharing, cookies, handshakes,
+	rotation, splits, restarts, remapped,
 	identities, versions, settings, clocks, startOrder,
 	latency, certificates, blindSpots, seldom, unread, unreadStatus, stores,
 }
@@ -37,7 +37,9 @@ func Judge(r Round) Report {
 		Session:      v.session,
 		Dependencies: v.dependencyReports(),
 		Findings:     explain(findings),
-		Memory:       v.memories,
+		Requests:     v.requests(),
+		page:         v.page,
+		History:      &v.history,
 	}
 	for _, o := range v.Nodes {
 		place := v.places[o.Node]

@@ -11,13 +11,23 @@ import (
 type Damping struct {
 	Appear int // rounds that must see what may be one lost packet; 0: 1
 	Vanish int // rounds that must miss a finding; 0: 1
+	// Last is for how long rounds must see what harms clients by errors alone, and
+	// not their sessions: two canary intervals, as a rule. What is over sooner is
+	// recorded and nobody is told. 0: it may be over at once.
+	Last time.Duration
 }
 
 // losable are the findings that one lost or late packet can bring about. What
 // an answer says outright, such as a session that is gone, needs no second look.
 var losable = []Code{
 	BalancerDown, BalancerError, NodeDown, DependencyDown, DependencyDisputed, PageFailing,
-	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, Slow,
+	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, SessionFailing, Slow,
+}
+
+// byErrors are the findings that say that clients get errors, and not that they
+// lose anything.
+var byErrors = []Code{
+	BalancerDown, BalancerError, PageFailing, NodeFailingInRotation, SessionFailing, HandshakeBroken,
 }
 
 // throughSessions are the findings that only clients which were answered can
@@ -37,7 +47,8 @@ type Ledger struct {
 type entry struct {
 	Standing
 	stands  bool      // it has been believed
-	altered bool      // the newest round made it otherwise than before
+	cause   string    // key of the cause that stood when it was last reported; "": none did
+	altered bool      // the newest round gave it another severity or other nodes
 	seen    int       // rounds in a row
 	missed  int       // rounds in a row
 	gone    time.Time // when the first of the rounds that missed it began
@@ -46,9 +57,12 @@ type entry struct {
 // NewLedger returns a ledger in which the given findings stand, as they did
 // when they were last written down.
 func NewLedger(d Damping, standing ...Standing) *Ledger {
-	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish)}}
+	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
 	for _, s := range standing {
 		l.entries = append(l.entries, &entry{Standing: s, stands: true})
+	}
+	for _, e := range l.entries {
+		e.cause = l.standingCause(e)
 	}
 	return l
 }
@@ -72,7 +86,6 @@ func (l *Ledger) Settled() bool {
 
 // Update takes in a round and returns what it changed.
 func (l *Ledger) Update(r Report) []Change {
-	var changes []Change
 	seen := make(map[string]bool)
 	for _, f := range r.Findings {
 		if !seen[f.Key()] {
@@ -80,13 +93,7 @@ func (l *Ledger) Update(r Report) []Change {
 			l.see(f, r.Started)
 		}
 	}
-	for _, e := range l.entries {
-		if seen[e.Key()] {
-			if c, changed := l.believe(e, r.Started); changed {
-				changes = append(changes, c)
-			}
-		}
-	}
+	changes := l.believe(seen, r.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
@@ -111,7 +118,7 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
-	e.altered = e.Severity != f.Severity || e.ExplainedBy != f.ExplainedBy ||
+	e.altered = e.Severity != f.Severity ||
 		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
@@ -126,30 +133,58 @@ func (l *Ledger) entry(key string) *entry {
 	return l.entries[i]
 }
 
-// believe tells what became of a finding that a round has made.
-func (l *Ledger) believe(e *entry, at time.Time) (Change, bool) {
-	switch {
-	case e.stands && e.altered:
-		return Change{Altered, e.Standing, at, "its severity, cause or nodes are others than before"}, true
-	case e.stands || !l.ripe(e, len(l.entries)):
-		return Change{}, false
-	default:
-		e.stands = true
-		return Change{Appeared, e.Standing, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")}, true
+// believe returns what became of the findings that a round has made. A cause that
+// does not stand is no change of its effect: its name may be another one in every
+// round.
+func (l *Ledger) believe(seen map[string]bool, at time.Time) []Change {
+	appeared := make(map[*entry]bool)
+	for _, e := range l.entries {
+		if seen[e.Key()] && !e.stands && l.ripe(e, len(l.entries)) {
+			appeared[e] = true
+		}
 	}
+	for e := range appeared {
+		e.stands = true
+	}
+	var changes []Change
+	for _, e := range l.entries {
+		if !seen[e.Key()] || !e.stands {
+			continue
+		}
+		before := e.cause
+		e.cause = l.standingCause(e)
+		switch {
+		case appeared[e]:
+			changes = append(changes, Change{Appeared, e.Standing, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
+		case e.altered || e.cause != before:
+			changes = append(changes, Change{Altered, e.Standing, at, "its severity, cause or nodes are others than before"})
+		}
+	}
+	return changes
 }
 
-// ripe reports whether enough rounds have made a finding, and its cause: what is
-// told before its cause looks like one. Causes are followed for so many steps.
+// standingCause is the key of what explains a finding, if that stands.
+func (l *Ledger) standingCause(e *entry) string {
+	if cause := l.entry(e.ExplainedBy); cause != nil && cause.stands {
+		return e.ExplainedBy
+	}
+	return ""
+}
+
+// ripe reports whether enough rounds have made a finding, and its cause: an effect
+// that is reported before its cause looks like a cause. A cause delays its effect
+// by no more rounds than any finding needs, because it may never ripen itself.
+// Causes are followed for so many steps.
 func (l *Ledger) ripe(e *entry, steps int) bool {
 	if e.stands || steps == 0 {
 		return true
 	}
-	if e.seen < l.rounds(e.Code) {
+	needs := l.rounds(e.Code)
+	if e.seen < needs || slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)
-	return cause == nil || l.ripe(cause, steps-1)
+	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.ripe(cause, steps-1)
 }
 
 // rounds is how many rounds in a row must make a finding.

@@ -13,7 +13,7 @@ import (
 // TestLedger plays rounds, one a second. A round is what it finds: d for a node
 // that is down, D for the same as critical, l for a session that was lost, h for
 // a handshake that breaks, x for a node that is paused because a dependency is
-// down, and ? for doubt.
+// down, y1 for the same because of a dependency named 1, and ? for doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -35,6 +35,12 @@ func TestLedger(t *testing.T) {
 		{"doubt ends others", "d d ? ?", []string{"appeared node_down 0", "gone node_down 2"}},
 		{"an effect waits for its cause", "x x x - -", []string{
 			"appeared node_paused 0", "appeared dependency_down 0", "gone node_paused 3", "gone dependency_down 3",
+		}},
+		{"a cause that is another one in every round delays its effect by a round", "y1 y2 y3 y4 - -", []string{
+			"appeared node_paused 0", "gone node_paused 4",
+		}},
+		{"a cause that appears later is a change of its effect", "y1 y2 x x - -", []string{
+			"appeared node_paused 0", "altered node_paused 3", "appeared dependency_down 2", "gone node_paused 4", "gone dependency_down 4",
 		}},
 		{"it comes back", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
 	}
@@ -76,6 +82,11 @@ func TestLedgerRestored(t *testing.T) {
 
 func played(round string, at time.Time) Report {
 	r := Report{Started: at}
+	if name, ok := strings.CutPrefix(round, "y"); ok {
+		paused := about(NodePaused, Critical, "node1")
+		paused.ExplainedBy = Finding{Code: DependencyDown, Dependency: name}.Key()
+		r.Findings = []Finding{paused, {Code: DependencyDown, Severity: Critical, Dependency: name}}
+	}
 	switch round {
 	case "d":
 		r.Findings = []Finding{about(NodeDown, Warning, "node1")}

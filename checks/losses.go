@@ -2,6 +2,8 @@ package checks
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -10,8 +12,9 @@ import (
 // those that their own node lost: causes and remedies differ.
 const afterMove = "after a move"
 
-// losses finds sessions whose state was gone, or older, at a follow-up that the
-// policy says it must survive.
+// losses finds sessions whose state was gone, or older, at a request that the
+// policy says it must survive. What a restart, a drift or a changed pool has cost
+// is counted there.
 func losses(v *view) []Finding {
 	if v.policy() == probes.PolicyNone {
 		return nil
@@ -19,42 +22,158 @@ func losses(v *view) []Finding {
 	var own, moved, back []*answer
 	for _, a := range v.everyAnswer() {
 		switch {
-		case a.moved() && v.policy() == probes.PolicySticky:
-			// the loss is the drift's, and a failover may lose it
-		case v.policy() == probes.PolicySticky && v.beganAnew(a.walk.home, a.walk.First().At):
-			// it was kept in a process that is gone
-		case a.fate == probes.FateRolledBack:
+		case a.fate == probes.FateRolledBack && !v.lostWithNode(a):
 			back = append(back, a)
-		case a.fate == probes.FateLost && a.moved():
+		case a.fate != probes.FateLost || v.counted(a):
+		case a.moved():
 			moved = append(moved, a)
-		case a.fate == probes.FateLost:
+		default:
 			own = append(own, a)
 		}
 	}
 	var list []Finding
 	if len(own) > 0 {
-		f := aboutAll(SessionLost, Critical, v.holders(own))
+		f := v.lossOf(SessionLost, own)
 		f.Summary = "sessions were gone when their client came back" + parenthesis(f.Nodes)
-		f.Evidence = evidenceOf(own)
 		f.Remedy = "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use."
 		list = append(list, f)
 	}
 	if len(moved) > 0 {
-		f := aboutAll(SessionLost, Critical, v.holders(moved))
+		f := v.lossOf(SessionLost, moved)
 		f.Target = afterMove
 		f.Summary = "sessions were gone when another node than their own answered" + parenthesis(f.Nodes)
-		f.Evidence = evidenceOf(moved)
 		f.Remedy = "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node."
 		list = append(list, f)
 	}
 	if len(back) > 0 {
-		f := aboutAll(SessionRollback, Critical, v.holders(back))
+		f := v.lossOf(SessionRollback, back)
 		f.Summary = "sessions came back with older contents" + parenthesis(f.Nodes)
-		f.Evidence = evidenceOf(back)
 		f.Remedy = "A node served a stale copy: look at replication (asynchronous, or failing) and at clocks and caches in front of the session store."
 		list = append(list, f)
 	}
 	return list
+}
+
+// counted reports whether a lost session is counted elsewhere: with its node,
+// with a drift, with a change of the pool, or with the answer of the same client
+// that lost it first.
+func (v *view) counted(a *answer) bool {
+	sticky := v.policy() == probes.PolicySticky
+	return v.lostWithNode(a) ||
+		sticky && (v.drifted(a.walk) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
+}
+
+// lostWithNode reports whether a session went with its node: under sticky that is
+// nobody's promise. A node that was merely left out has its sessions still, and
+// its clients lose them all the same.
+func (v *view) lostWithNode(a *answer) bool {
+	if v.policy() != probes.PolicySticky {
+		return false
+	}
+	for _, node := range []string{a.walk.home, a.walk.owner} {
+		if v.beganAnew(node, a.walk.First().At) || !v.well(node) && node != "" && a.moved() {
+			return true
+		}
+		if d, ok := v.disruptionAt(node, a.At); ok && d.Kind != DisruptionEjected {
+			return true
+		}
+	}
+	return a.moved() && v.byRestartElsewhere(a)
+}
+
+// byRestartElsewhere: while nodes restart one after the other, the heir of a
+// client may be any node, and what it began there goes when it moves on.
+func (v *view) byRestartElsewhere(a *answer) bool {
+	if !v.byDisruption(a) {
+		return false
+	}
+	return slices.ContainsFunc(v.disruptedAt(a.At), func(id string) bool {
+		d, ok := v.disruptionAt(id, a.At)
+		return ok && d.Kind != DisruptionEjected
+	})
+}
+
+// drifted reports whether the balancer sends a client to and fro: a session of it
+// may then be replaced by another node's, and its own does not know it any more.
+func (v *view) drifted(w *walk) bool {
+	return slices.ContainsFunc(v.drifts, func(m move) bool {
+		return m.walk == w || m.walk.Balancer == w.Balancer && m.walk.URL == w.URL
+	})
+}
+
+// splitOff reports whether parts of the balancer disagree about a client.
+func (v *view) splitOff(w *walk) bool {
+	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk == w })
+}
+
+// lostBefore reports whether an earlier answer to the same client had lost the
+// session already, on a move.
+func (v *view) lostBefore(a *answer) bool {
+	if a.moved() {
+		return false
+	}
+	return slices.ContainsFunc(slices.Concat(a.walk.earlier, a.walk.answers), func(b *answer) bool {
+		return b.At.Before(a.At) && b.moved() && b.fate == probes.FateLost
+	})
+}
+
+// lossOf begins a finding about answers that show a loss.
+func (v *view) lossOf(code Code, answers []*answer) Finding {
+	f := aboutAll(code, Critical, v.holders(answers))
+	f.Evidence = evidenceOf(answers)
+	clients := make(map[*walk]bool)
+	for _, a := range answers {
+		clients[a.walk] = true
+	}
+	f.Affected = v.shareOf(len(clients))
+	return f
+}
+
+// countLosses adds the sessions that went with their nodes to the disruptions
+// that took them. Only sessions of earlier rounds count: those of this round were
+// opened while it went on.
+func (v *view) countLosses() {
+	for _, w := range v.walks {
+		lost := slices.IndexFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
+			return a.fate == probes.FateLost && v.lostWithNode(a)
+		})
+		if !w.Carried || lost < 0 {
+			continue
+		}
+		at := slices.Concat(w.earlier, w.answers)[lost].At
+		for _, node := range []string{w.owner, w.home} {
+			if v.addLoss(node, at) {
+				break
+			}
+		}
+	}
+}
+
+func (v *view) addLoss(node string, at time.Time) bool {
+	m := v.history.Nodes[node]
+	for i, d := range slices.Backward(m.Disruptions) {
+		if d.covers(at, v.aftermath) {
+			m.Disruptions = slices.Clone(m.Disruptions)
+			m.Disruptions[i].Lost++
+			v.note(node, m)
+			return true
+		}
+	}
+	return false
+}
+
+// shareOf is which part of the clients that came back n of them are.
+func (v *view) shareOf(n int) Affected {
+	of := 0
+	for _, w := range v.walks {
+		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).cameBack) {
+			of++
+		}
+	}
+	if of == 0 || n == 0 {
+		return Affected{}
+	}
+	return Affected{Share: min(1, float64(n)/float64(of)), Of: of}
 }
 
 // holders are the nodes that gave the answers, or that held the sessions where

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -12,27 +13,56 @@ type move struct {
 	*answer
 }
 
-// moves finds every move away from a node. Where that node was well and in
-// rotation, for it answered somebody later, the session has drifted. One that
-// leaves a node which fails, was tried in vain, or has just been ejected, has
-// failed over, which is no drift; nor is it one to go back when the ejection is
-// over.
-func (v *view) moves() (drifts, failovers []move) {
+// moves sorts every move away from a node. Those that the balancer makes again
+// and again have drifted. A failover leaves a node that fails, was tried in vain,
+// or was out. What is neither is single: it happened once.
+func (v *view) moves() (drifts, failovers, single []move) {
+	drifting := make(map[*answer]bool)
+	for _, h := range v.holdings {
+		for _, m := range h.moves {
+			if h.scatters || v.lasting(m.from) {
+				drifting[m.answer] = true
+			}
+		}
+	}
 	for _, w := range v.walks {
 		for _, a := range w.answers {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
 			}
-			m := move{w.home, a.giver, a}
-			tried := slices.Contains(a.tried, w.home)
-			if v.well(w.home) && !tried && v.answeredSince(w.home, w.Balancer, a.At) && !v.byEjection(a) {
+			switch m := (move{w.home, a.giver, a}); {
+			case drifting[a]:
 				drifts = append(drifts, m)
-			} else {
+			case v.excused(a):
 				failovers = append(failovers, m)
+			default:
+				single = append(single, m)
 			}
 		}
 	}
-	return drifts, failovers
+	return drifts, failovers, single
+}
+
+// lasting reports whether the clients of a node, and of no other, have been torn
+// for longer than a disruption that nobody saw would explain. A single picture
+// cannot wait for that.
+func (v *view) lasting(node string) bool {
+	since := v.history.Nodes[node].Torn
+	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
+}
+
+// tornOf notes since when the clients of a node are torn.
+func (v *view) tornOf(n probes.Node, m NodeHistory) NodeHistory {
+	torn := slices.ContainsFunc(v.holdings, func(h holding) bool { return slices.Contains(h.torn, n.ID) })
+	switch {
+	case torn && (m.Torn.IsZero() || v.Started.Sub(m.TornLast) > v.aftermath):
+		m.Torn, m.TornLast = v.Started, v.Started
+	case torn:
+		m.TornLast = v.Started
+	case v.Started.Sub(m.TornLast) > v.aftermath:
+		m.Torn, m.TornLast = time.Time{}, time.Time{}
+	}
+	return m
 }
 
 // byEjection reports whether a hash moved a session because an ejection began
@@ -81,17 +111,24 @@ func (v *view) sessionMoves() []Move {
 // causeOf is why a session moved, in a few words.
 func (v *view) causeOf(a *answer) string {
 	home := a.walk.home
+	d, disrupted := v.disruptionAt(home, a.At)
 	switch {
 	case !v.up[home]:
 		return home + " does not answer"
-	case v.beganAnew(home, a.walk.First().At):
+	case v.beganAnew(home, a.walk.First().At), disrupted && d.Kind == DisruptionRestart:
 		return home + " was restarted"
 	case v.direct[home].Status.Paused():
 		return home + " is paused"
 	case slices.Contains(a.tried, home):
 		return home + " was tried in vain"
-	case v.places[home].Sure:
+	case disrupted && d.Kind == DisruptionDown:
+		return home + " did not answer"
+	case v.places[home].Sure || disrupted:
 		return home + " is out of rotation"
+	case a.giver == a.walk.owner && a.giver != home:
+		return a.giver + " is back"
+	case v.remap != nil && slices.Contains(v.remap.walks, a.walk):
+		return "the balancer was changed"
 	case v.policy() == probes.PolicyShared:
 		return "any node may answer"
 	default:

@@ -14,7 +14,9 @@ func nodes(v *view) []Finding {
 		switch {
 		case !asked(o.Primary):
 		case !v.up[o.Node]:
-			list = append(list, v.nodeDown(o))
+			f := v.nodeDown(o)
+			f.Summary += v.lostHere(o.Node)
+			list = append(list, f)
 		case o.Status.Paused():
 			list = append(list, nodePaused(o))
 		}
@@ -24,8 +26,9 @@ func nodes(v *view) []Finding {
 
 func (v *view) nodeDown(o probes.NodeObservation) Finding {
 	f := about(NodeDown, Warning, o.Node)
+	f.Host = v.deadHost(o.Node)
 	if v.nobodyUp() {
-		f.Severity = Critical
+		f.Severity, f.Group = Critical, AllNodesDown
 	}
 	f.Evidence = []string{"asked directly: " + describe(o.Primary)}
 	if o.Primary.Failure == "" {
@@ -45,6 +48,18 @@ func (v *view) nodeDown(o probes.NodeObservation) Finding {
 		f.Remedy = fmt.Sprintf("Look at the application on %s, and whether this prober can reach it.", o.Node)
 	}
 	return f
+}
+
+// deadHost is the host of a node's address, if every node there is down; "": one
+// is up, so that the machine is.
+func (v *view) deadHost(id string) string {
+	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
+	for _, o := range v.Nodes {
+		if v.up[o.Node] && v.Cluster.Nodes[v.index(o.Node)].URL.Hostname() == host {
+			return ""
+		}
+	}
+	return host
 }
 
 func nodePaused(o probes.NodeObservation) Finding {

@@ -97,7 +97,7 @@ func (v *view) pageInBetween() []Finding {
 				continue
 			}
 			ex := w.First()
-			if _, told := v.outcomes[outcomeOf(ex)]; ex.Answered() && !told && !asConfigured(page, ex) && !v.ownError(ex) && w.answers[0].blamed == "" {
+			if _, told := v.replies[replyOf(ex)]; ex.Answered() && !told && !asConfigured(page, ex) && !v.ownError(ex) && w.answers[0].blamed == "" {
 				got = append(got, ex)
 			}
 		}

@@ -29,7 +29,7 @@ func (v *view) sendsUs(a *answer, n probes.Node) bool {
 }
 
 // metUs notes that n answered us as the hash has it.
-func (v *view) metUs(n probes.Node, m Memory) Memory {
+func (v *view) metUs(n probes.Node, m NodeHistory) NodeHistory {
 	for _, a := range v.ours() {
 		if a.node == n.ID && v.sendsUs(a, n) && a.At.After(m.OwnWas) {
 			m.Own, m.OwnWas = a.Own, a.At
@@ -39,11 +39,11 @@ func (v *view) metUs(n probes.Node, m Memory) Memory {
 }
 
 // metUsBefore reports whether n did so in an earlier round.
-func (v *view) metUsBefore(n probes.Node) bool { return v.memories[n.ID].Own.IsValid() }
+func (v *view) metUsBefore(n probes.Node) bool { return v.history.Nodes[n.ID].Own.IsValid() }
 
 // placeByOurs: we are where n is left out, and nowhere else.
 func (v *view) placeByOurs(n probes.Node, t traffic) place {
-	m, agreed := v.memories[n.ID], 0
+	m, agreed := v.history.Nodes[n.ID], 0
 	for _, a := range t.ours() {
 		if a.Own != m.Own {
 			continue

@@ -44,8 +44,10 @@ type Report struct {
 	Dependencies []DependencyReport
 	Findings     []Finding // causes before what they explain, the most severe first
 
-	// Memory is what is known of the nodes by now, by id: the next round's Past.
-	Memory map[string]Memory
+	Requests []Request // of our clients in this round, with what they came to
+	page     testPage
+	// History is what is known by now: the next round's Past.
+	History *History
 }
 
 // A NodeReport is a node with what was concluded about it.

@@ -27,7 +27,7 @@ func TestSessionReport(t *testing.T) {
 		{"ten on two", func() *round { return hashed(2) }, checks.Yes, 1 - math.Pow(.5, 10), checks.Unknown, 2},
 		{"the heavier the node, the better its luck", bent(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
 		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Walks[1].Steps = r.Walks[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
-		{"one drift is proof", bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }), checks.No, 1, checks.Unknown, 3},
+		{"one move is no proof", bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
 		{"also where any node may answer", promising(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
 		{"by a split", splitWorker, checks.No, 1, checks.Unknown, 3},
 		{"nothing followed", promising(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},

@@ -212,14 +212,14 @@ var rotationSpecs = []spec{
 	},
 	{
 		name:  "not ejected by chance: strangers took half of the clients",
-		round: from(missing(18), func(r *round) { r.clients(18, "node9") }),
+		round: from(missing(18), func(r *round) { r.come(18, "node9") }),
 		want:  []string{"warning unknown_node/node9"},
 	},
 	{
 		name: "not ejected by chance: it may be the one of a name that nobody told",
 		round: from(missing(36), func(r *round) {
 			r.node("node2").Label = ""
-			r.clients(18, "tomcat2")
+			r.come(18, "tomcat2")
 		}),
 	},
 	{
@@ -250,13 +250,13 @@ var rotationSpecs = []spec{
 	{
 		name: "not ejected by chance: the method is unknown, and one node was met, as under ip_hash",
 		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
-			r.clients(300, "node1")
+			r.come(300, "node1")
 		})),
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
 		name:  "not ejected by chance: the answers do not tell their node",
-		round: from(threeNodes, func(r *round) { r.clients(300, "") }),
+		round: from(threeNodes, func(r *round) { r.come(300, "") }),
 		want:  []string{"info blind_spot/labels"},
 	},
 	{

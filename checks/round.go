@@ -17,13 +17,14 @@ type Round struct {
 	ExpectVersion string  // every node must run it; "": any
 	Ignore        []Code  // findings of these codes are not made
 
-	Every time.Duration     // at which canaries come back between rounds; 0: they do not
-	Past  map[string]Memory // what earlier rounds knew of the nodes, by id; nil: nothing
+	Every time.Duration // at which canaries come back between rounds; 0: they do not
+	Past  *History      // what earlier rounds knew; nil: this is a single picture
 
 	Balancers    []probes.BalancerObservation
 	Nodes        []probes.NodeObservation // as Cluster.Nodes
 	Walks        []probes.Walk            // canaries and fresh clients alike: a fresh client is a walk of one step
 	Crossings    []probes.Crossing
+	OwnerChecks  []probes.OwnerCheck // of sessions that were lost, or answered by another node
 	Handshakes   []probes.HandshakeObservation
 	Dependencies []probes.DependencyObservation
 	Evidence     []probes.EvidenceObservation // what the balancer itself told, after all the rest

@@ -61,7 +61,9 @@ var splitSpecs = []spec{
 			if r.heir(2) == other {
 				other = "node2"
 			}
-			r.Walks[2].Steps[3].Label = other
+			for _, s := range []int{1, 3, 4, 6, 8, 9} {
+				r.Walks[2].Steps[s].Label = other
+			}
 		}),
 		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
 	},

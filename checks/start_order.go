@@ -43,7 +43,7 @@ func (v *view) starts() map[string]time.Time {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if m := v.memories[o.Node]; !m.Started.IsZero() {
+		if m := v.history.Nodes[o.Node]; !m.Started.IsZero() {
 			seen[o.Node] = m.Started
 		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
 			seen[o.Node] = m.Since

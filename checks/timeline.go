@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"time"
 
 	"stickwatch/probes"
@@ -26,19 +27,22 @@ type Sample struct {
 type Target struct {
 	Cluster string
 	Kind    TargetKind
-	Name    string // node id, balancer URL with its address, dependency name
+	Name    string // node id, balancer URL with its address, dependency name; of a session "": its owner is not known
 }
 
 // A TargetKind says what a target is.
 type TargetKind string
 
 // The kinds of target. A canary's samples are its requests through the
-// balancer, under the id of the node that holds its session.
+// balancer, under the id of the node that holds its session. A session's are all
+// requests of our clients of which the outcome is known, under the id of the node
+// that owns the session: one is OK when its Outcome is Good.
 const (
 	TargetNode       TargetKind = "node"
 	TargetBalancer   TargetKind = "balancer"
 	TargetDependency TargetKind = "dependency"
 	TargetCanary     TargetKind = "canary"
+	TargetSession    TargetKind = "session"
 )
 
 // A Point is a target over one step of time.
@@ -54,10 +58,35 @@ type Point struct {
 type Uptime struct {
 	Target
 	Span        // that was asked for
-	Probes  int // none: nothing is known
+	Probes  int // of a session: requests with a known outcome; none: nothing is known
 	Failed  int
 	Ratio   float64       // of probes that were answered well, in [0, 1]; 0 without Probes
 	Longest time.Duration // the longest time without a good answer
+}
+
+// SessionUptime sums the uptimes of kind session: how much of what clients of a
+// cluster asked for came to a good outcome. Longest is that of the worst owner.
+func SessionUptime(all []Uptime) Uptime {
+	var sum Uptime
+	for _, u := range all {
+		if u.Kind != TargetSession {
+			continue
+		}
+		sum.Target, sum.Span = Target{Cluster: u.Cluster, Kind: TargetSession}, u.Span
+		sum.Probes, sum.Failed = sum.Probes+u.Probes, sum.Failed+u.Failed
+		sum.Longest = max(sum.Longest, u.Longest)
+	}
+	if sum.Probes > 0 {
+		sum.Ratio = float64(sum.Probes-sum.Failed) / float64(sum.Probes)
+	}
+	return sum
+}
+
+// SessionsUnrecorded reports whether nodes have uptimes and sessions have none,
+// as before an upgrade to a version that records sessions.
+func SessionsUnrecorded(all []Uptime) bool {
+	nodes := slices.ContainsFunc(all, func(u Uptime) bool { return u.Kind == TargetNode && u.Probes > 0 })
+	return nodes && SessionUptime(all).Probes == 0
 }
 
 // A Move is a session that changed its node.
@@ -74,6 +103,7 @@ type Move struct {
 // A Deployment is a stretch of time that somebody has announced.
 type Deployment struct {
 	Cluster string
-	Span           // To is zero while it goes on
-	Name    string // what was deployed, as it was announced
+	Span             // To is zero while it goes on
+	Name    string   // what was deployed, as it was announced
+	Nodes   []string // that it changes, as announced; empty: any
 }

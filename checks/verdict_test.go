@@ -53,7 +53,7 @@ func TestVerdict(t *testing.T) {
 			r.Walks[0].Steps = r.Walks[0].Steps[:2]
 		}), checks.Degraded, ""},
 		{"two serve, of which one is ejected: nowhere, either", from(func() *round { return empty(2) }, func(r *round) {
-			r.clients(19, "node1")
+			r.come(19, "node1")
 			r.visit(slices.Repeat([]string{"node1"}, 11)...)
 		}), checks.Degraded, ""},
 		{"sessions failed over", from(threeNodes, func(r *round) {
@@ -64,7 +64,7 @@ func TestVerdict(t *testing.T) {
 			for i := range r.Walks[1].Steps[1:] {
 				r.Walks[1].Steps[1+i].Exchange = hung(testPage)
 			}
-		}), checks.Inconclusive, "no answer from its own node"},
+		}), checks.Failing, "no answer from its own node"},
 		{"no node has the test page", from(threeNodes, func(r *round) {
 			for _, n := range r.Cluster.Nodes {
 				r.direct(n.ID, page(testPage, 404))

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -12,37 +13,44 @@ import (
 type view struct {
 	Round // Nodes is made to be as Cluster.Nodes
 
-	who      Identity
-	direct   map[string]*probes.NodeObservation // by node id
-	up       map[string]bool                    // by node id
-	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
-	serving  []probes.Node                      // up, and meant to get new clients
-	oracle   balance.Picker                     // nil: the balancer has no arithmetic that can be computed
-	outcomes map[outcome]bool                   // what nodes answer when asked directly; true: a well one does
+	who     Identity
+	matcher evidence.Matcher                   // of the balancer's own evidence to nodes
+	direct  map[string]*probes.NodeObservation // by node id
+	up      map[string]bool                    // by node id
+	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving []probes.Node                      // up, and meant to get new clients
+	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
+	replies map[reply]bool                     // what nodes answer when asked directly; true: a well one does
 
-	onlyFailing string // the one node that fails when asked directly; "": none does, or several do
-	refusesAll  bool   // the balancer turned every client away, those aimed at well nodes, too
-	allNamed    bool   // every node is known by the name that answers give it
+	onlyFailing string   // the one node that fails when asked directly; "": none does, or several do
+	refusesAll  bool     // the balancer turned every client away, those aimed at well nodes, too
+	page        testPage // that clients ask for
+	allNamed    bool     // every node is known by the name that answers give it
 
 	traffic   // through all addresses of the balancer
 	entrances []entrance
 	sightings map[sighting]time.Time // when the latest request that it answered began
 
-	memories          map[string]Memory // of the nodes, this round included
-	places            map[string]place  // by node id
-	drifts, failovers []move
-	separations       []separation
-	session           SessionReport
+	aftermath   time.Duration    // see the function of that name
+	history     History          // this round included
+	places      map[string]place // by node id
+	holdings    []holding        // as entrances
+	drifts      []move
+	failovers   []move
+	single      []move // that nothing explains, and that happened once
+	separations []separation
+	remap       *remap // that this round has seen; nil: none
+	session     SessionReport
 }
 
-// An outcome is what one path came to.
-type outcome struct {
+// A reply is what one path was answered with.
+type reply struct {
 	path    string
 	status  int
 	failure probes.Failure
 }
 
-func outcomeOf(ex probes.Exchange) outcome { return outcome{ex.Path, ex.Status, ex.Failure} }
+func replyOf(ex probes.Exchange) reply { return reply{ex.Path, ex.Status, ex.Failure} }
 
 func look(r Round) *view {
 	if r.Confidence <= 0 {
@@ -51,8 +59,9 @@ func look(r Round) *view {
 	r.Nodes = inOrder(r)
 	v := &view{
 		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
-		direct: make(map[string]*probes.NodeObservation), up: make(map[string]bool),
-		outcomes: make(map[outcome]bool), places: make(map[string]place),
+		matcher: evidence.NewMatcher(r.Cluster, r.Nodes),
+		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool),
+		replies: make(map[reply]bool), places: make(map[string]place),
 	}
 	if picker, ok := Oracle(r.Cluster); ok {
 		v.oracle = picker
@@ -66,21 +75,38 @@ func look(r Round) *view {
 	}
 	for _, o := range r.Nodes {
 		for _, ex := range questions(o) {
-			v.outcomes[outcomeOf(ex)] = v.outcomes[outcomeOf(ex)] || v.well(o.Node)
+			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.well(o.Node)
 		}
 	}
-	v.memories = remember(r.Past, r)
+	v.aftermath = Aftermath(r.Cluster.Balancer)
+	v.history = History{Nodes: remember(r.past().Nodes, r)}
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
+	v.page = v.expectPage()
 	v.lookThrough()
+	v.findForeign()
 	for _, n := range r.Cluster.Nodes {
 		v.places[n.ID] = v.place(n)
-		v.memories[n.ID] = v.hear(n, v.metUs(n, v.memories[n.ID]))
+		v.note(n.ID, v.hear(n, v.metUs(n, v.history.Nodes[n.ID])))
 	}
-	v.drifts, v.failovers = v.moves()
+	for _, n := range r.Cluster.Nodes {
+		v.note(n.ID, v.disruptionsOf(n, v.history.Nodes[n.ID]))
+	}
+	v.holdings = v.hold()
+	for _, n := range r.Cluster.Nodes {
+		v.note(n.ID, v.tornOf(n, v.history.Nodes[n.ID]))
+	}
+	v.drifts, v.failovers, v.single = v.moves()
 	v.separations = v.separate()
+	v.remap = v.remapping()
+	v.history.Pool = v.poolHistory()
+	v.countLosses()
 	v.session = v.stickiness()
 	return v
 }
+
+// note keeps what is known of a node by now. A node that was never asked, and of
+// which nothing was known, stays unknown.
+func (v *view) note(node string, m NodeHistory) { v.history.Nodes[node] = m }
 
 // inOrder returns an observation for each node of the cluster, in its order. A
 // node that was not asked has an empty one.

@@ -10,6 +10,7 @@ import (
 // A walk is a client's walk with the nodes that it met.
 type walk struct {
 	probes.Walk
+	owner   string    // who opened its session, however many rounds ago; home where that is not told
 	home    string    // who opened its session, as an answer's giver; "": not told
 	opener  string    // the listed node among homes; "": a stranger, or not told
 	pinned  bool      // what the client presents may hold it on a node that gets no new ones
@@ -20,12 +21,14 @@ type walk struct {
 // An answer is a step of a walk with the node that gave it.
 type answer struct {
 	probes.Step
-	walk   *walk
-	fate   probes.Fate
-	node   string   // "": not told, or by none that is listed
-	giver  string   // the node; else, where every node is known by name, the stranger's label in quotes
-	blamed string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
-	tried  []string // nodes that were tried before, and did not answer
+	walk    *walk
+	fate    probes.Fate
+	outcome Outcome
+	foreign *walk    // the other client whose value it shows; nil: it shows none
+	node    string   // "": not told, or by none that is listed
+	giver   string   // the node; else, where every node is known by name, the stranger's label in quotes
+	blamed  string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
+	tried   []string // nodes that were tried before, and did not answer
 }
 
 // cameBack reports whether the client came back to see its session.
@@ -57,6 +60,7 @@ func (w *walk) onlyMet(node string) bool {
 func (v *view) resolve(w probes.Walk) *walk {
 	out := &walk{Walk: w, home: v.giver(w.First().Label), opener: v.who.Who(w.First().Label)}
 	method := v.Cluster.Balancer.Method
+	out.owner = orElse(v.giver(w.Opener), out.home)
 	out.pinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Carried && i == 0 {
@@ -64,6 +68,9 @@ func (v *view) resolve(w probes.Walk) *walk {
 		}
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
 		a.giver = v.giver(step.Label)
+		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
+			a.fate = probes.FateUntold // what is not the page does not show the session
+		}
 		a.blamed = v.blame(a, i > 0)
 		if step.At.Before(v.Started) && w.Carried {
 			out.earlier = append(out.earlier, a)

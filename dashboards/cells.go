@@ -19,6 +19,9 @@ func asSeverity() []property {
 // asCount is for counts that increase() has extrapolated.
 func asCount() []property { return []property{{"decimals", 0}} }
 
+// asPercentage is for shares that are estimates.
+func asPercentage() []property { return []property{{"unit", "percentunit"}, {"decimals", 0}} }
+
 func asUnit(unit string) []property { return []property{{"unit", unit}} }
 
 func asShare(base string, limits ...step) []property {

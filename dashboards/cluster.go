@@ -56,6 +56,11 @@ func clusterNodes() []panel {
 func clusterSessions() []panel {
 	return []panel{
 		row("Sessions"),
+		bars("What clients met", "Requests of stickwatch's own clients that were not simply served: an error, another page, a session that was lost, came back older or was another client's; or moved to another node with nothing lost; or unknown, where the answer does not tell.",
+			eachStretch(`sum by (outcome) (increase(stickwatch_client_requests_total{cluster="$cluster", outcome!="served"}[$__interval])) > 0`, "{{outcome}}")),
+		series("Uptime of sessions in the last hour", "At each moment, over the hour before it: the share of requests that were served with their session, by the node that owns it. What is unknown is left out.",
+			over(sessionUptime(`cluster="$cluster", node=~"$node", node!=""`, "node", "1h"), "{{node}}"),
+			over(`vector($objective)`, "objective")).share(2),
 		bars("Sessions that moved", "Sessions of canaries that changed their node, from and to which, and whether their contents went along.",
 			eachStretch(`sum by (from, to, session) (increase(stickwatch_session_moves_total{cluster="$cluster"}[$__interval])) > 0`, "{{from}} to {{to}}, {{session}}")),
 		series("Age of the canaries", "How long ago the session that a node holds was opened. A fall to zero is a session that was lost, or renewed when it had lived long enough.",
@@ -101,17 +106,20 @@ func clusterSurroundings() []panel {
 
 func clusterPast() []panel {
 	p := stat("Availability", "The share of requests through the balancer that were answered as they should be, in the time shown.",
-		availability(`cluster="$cluster"`, "$__range")).sized(6, 8).colored(red, from(0.99, yellow), from(0.999, green))
+		availability(`cluster="$cluster"`, "$__range")).sized(4, 8).colored(red, from(0.99, yellow), from(0.999, green))
+	sessions := stat("Sessions", "The share of requests of clients that were served with their session, in the time shown. It counts what availability does not: a session that is lost is no uptime, however well the page was answered.",
+		sessionUptime(`cluster="$cluster"`, "cluster", "$__range")).sized(4, 8).colored(red, from(0.99, yellow), from(0.999, green)).without("no data")
 	return []panel{
 		row("Findings, incidents and service level"),
 		causeTable(`cluster="$cluster"`).sized(12, 8),
 		bars("Incidents", "Incidents that began, by the code of their cause.",
 			eachStretch(`sum by (code) (increase(stickwatch_incidents_total{cluster="$cluster"}[$__interval])) > 0`, "{{code}}")),
-		p.share(3),
+		p.share(3), sessions.share(3),
 		stat("Error budget left", "Of the failures that the objective allows in the time shown: 100 % at the start, below 0 % when it is missed.",
-			budgetLeft(`cluster="$cluster"`)).sized(6, 8).in("percentunit").colored(red, from(0, yellow), from(0.25, green)),
+			budgetLeft(`cluster="$cluster"`)).sized(4, 8).in("percentunit").colored(red, from(0, yellow), from(0.25, green)),
 		series("Availability of the last hour", "At each moment, over the hour before it.",
 			over(availability(`cluster="$cluster"`, "1h"), "availability"),
+			over(sessionUptime(`cluster="$cluster"`, "cluster", "1h"), "sessions"),
 			over(`vector($objective)`, "objective")).share(2),
 	}
 }

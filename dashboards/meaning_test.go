@@ -79,6 +79,22 @@ func TestQueriesMean(t *testing.T) {
 		at:   "10m",
 		want: map[string]float64{`{cluster="shop"}`: 0.75, `{cluster="dead"}`: 0},
 	}, {
+		name: "a cluster that drifts answers every request, and its sessions are not up",
+		expr: sessionUptime(`cluster=~".*"`, "cluster", "10m"),
+		series: map[string]string{
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node1", outcome="served"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node1", outcome="moved"}`:   "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node2", outcome="lost"}`:    "0+2x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="", outcome="unknown"}`:      "0+9x40",
+			`stickwatch_client_requests_total{cluster="blog", balancer="b", node="node1", outcome="served"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="dead", balancer="b", node="node1", outcome="served"}`:  "0x40",
+			`stickwatch_client_requests_total{cluster="dead", balancer="b", node="node1", outcome="error"}`:   "0+1x40",
+			`stickwatch_client_requests_total{cluster="idle", balancer="b", node="node1", outcome="served"}`:  "7x40",
+			`stickwatch_client_requests_total{cluster="wiki", balancer="b", node="node1", outcome="unknown"}`: "0+1x40",
+		},
+		at:   "10m",
+		want: map[string]float64{`{cluster="shop"}`: 0.5, `{cluster="blog"}`: 1, `{cluster="dead"}`: 0},
+	}, {
 		name: "half of the error budget is left",
 		expr: budgetLeft(`cluster="shop"`),
 		series: map[string]string{
@@ -112,6 +128,19 @@ func TestQueriesMean(t *testing.T) {
 		},
 		at:   "1m",
 		want: map[string]float64{`{cluster="shop", code="dependency_down", severity="critical"}`: 1},
+	}, {
+		name: "and the clients that it concerns are not told twice",
+		expr: affected(`cluster="shop"`),
+		series: map[string]string{
+			`stickwatch_finding_active{cluster="shop", code="session_drift", severity="critical", node=""}`:             "1x10",
+			`stickwatch_finding_affected_ratio{cluster="shop", code="session_drift", severity="critical", node=""}`:     "0.5x10",
+			`stickwatch_finding_active{cluster="shop", code="session_lost", severity="critical", node="node1"}`:         "1x10",
+			`stickwatch_finding_explained{cluster="shop", code="session_lost", severity="critical", node="node1"}`:      "1x10",
+			`stickwatch_finding_affected_ratio{cluster="shop", code="session_lost", severity="critical", node="node1"}`: "0.5x10",
+			`stickwatch_finding_active{cluster="shop", code="slow", severity="warning", node="node1"}`:                  "1x10",
+		},
+		at:   "1m",
+		want: map[string]float64{`{cluster="shop", code="session_drift", severity="critical"}`: 0.5},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
 			promtool(t, "test", "rules", ruleTest(t, "round("+fill.Replace(tt.expr)+", 0.0001)", tt.series, tt.at, tt.want))

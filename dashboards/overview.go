@@ -94,9 +94,10 @@ func movesByFate() panel {
 // availabilityTable compares the time shown with the objective.
 func availabilityTable() panel {
 	return table("Service level in the time shown",
-		"Availability is the share of requests through the balancer that were answered as they should be. Of the error budget, 100 % is left at the start and 0 % when the objective is just missed.",
+		"Availability is the share of requests through the balancer that were answered as they should be, sessions that of requests of clients that were served with their session. Of the error budget, 100 % is left at the start and 0 % when the objective is just missed.",
 		column{Name: "Cluster", Label: "cluster"},
 		column{Name: "Availability", Expr: availability(`cluster=~"$cluster"`, "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
+		column{Name: "Sessions", Expr: sessionUptime(`cluster=~"$cluster"`, "cluster", "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
 		column{Name: "Error budget left", Expr: budgetLeft(`cluster=~"$cluster"`), Props: asShare(red, from(0, yellow), from(0.25, green))},
 		column{Name: "Nodes up", Expr: `avg by (cluster) (avg_over_time(stickwatch_node_up{cluster=~"$cluster"}[$__range]))`, Props: asShare(red, from(0.9, yellow), from(0.99, green))},
 		column{Name: "Incidents", Expr: `sum by (cluster) (increase(stickwatch_incidents_total{cluster=~"$cluster"}[$__range]))`, Props: asCount()},

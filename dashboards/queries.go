@@ -51,6 +51,12 @@ func causes(clusters string) string {
 unless max by (cluster, code, severity, node) (stickwatch_finding_explained{%[1]s})`, clusters)
 }
 
+// affected is the estimated share of clients that causes concern, where there is
+// an estimate.
+func affected(clusters string) string {
+	return fmt.Sprintf("max by (cluster, code, severity, node) (stickwatch_finding_affected_ratio{%s})\nand (%s)", clusters, causes(clusters))
+}
+
 func causeTable(clusters string) panel {
 	return table("What is wrong", "Findings that hold now, without those that another one explains. The finding's evidence and remedy are on stickwatch's own page.",
 		column{Name: "Cluster", Label: "cluster"},
@@ -58,6 +64,7 @@ func causeTable(clusters string) panel {
 		column{Name: "Finding", Label: "code"},
 		column{Name: "Node", Label: "node"},
 		column{Expr: causes(clusters)},
+		column{Name: "Clients affected", Expr: affected(clusters), Props: asPercentage()},
 	).sized(12, 9).sortedBy("Severity")
 }
 
@@ -80,6 +87,15 @@ func answered(clusters, window string) string {
 // be, and absent where nothing was asked.
 func availability(clusters, window string) string {
 	return fmt.Sprintf("(%s or 0 * %s)\n/ (%[2]s > 0)", answered(clusters, window), requests(clusters, window))
+}
+
+// sessionUptime is the share of requests of our clients, of those with a known
+// outcome, that were served with their session, be it by another node.
+func sessionUptime(matchers, by, window string) string {
+	rate := func(outcomes string) string {
+		return fmt.Sprintf(`sum by (%s) (rate(stickwatch_client_requests_total{%s, %s}[%s]))`, by, matchers, outcomes, window)
+	}
+	return fmt.Sprintf("%s\n/ (%s > 0)", rate(`outcome=~"served|moved"`), rate(`outcome!="unknown"`))
 }
 
 func budgetLeft(clusters string) string {

@@ -99,6 +99,7 @@ func (c *Client) chase(ctx context.Context, q question, ex *Exchange) (doc Docum
 			return doc, hops, err
 		}
 		u = next
+		ex.Landed = Clean(u.Path, MaxValue)
 	}
 	if seen[u.String()] {
 		return Document{}, hops, errCircle
@@ -177,6 +178,8 @@ func (q question) read(doc Document, ex *Exchange) {
 	q.secrets.spare(s.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
+		ex.Told = extract(s.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: heldCookies(nil, q.secrets.set, ex.Status)}) != ""
+		ex.Routed = routed(doc.Cookies, s.Cookie)
 		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
 		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
 	}
@@ -191,6 +194,16 @@ func withoutPrefix(value string) string {
 		return own
 	}
 	return value
+}
+
+// routed reports whether a session cookie carries a route after its id.
+func routed(cookies map[string]string, configured string) bool {
+	for name, value := range cookies {
+		if isSessionCookie(name, configured) && strings.Contains(value, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 func extract(e Extractor, doc Document) string {

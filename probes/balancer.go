@@ -74,7 +74,7 @@ func port(u *url.URL) uint16 {
 // Target is e as a client that presents key dials it; key "" comes as itself.
 func (e Entrance) Target(c *Cluster, key string) Target {
 	return Target{
-		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout,
+		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
 		KeyHeader: c.Balancer.KeyHeader(), Key: key, Limiter: c.Limiter,
 	}
 }

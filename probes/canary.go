@@ -56,6 +56,7 @@ func (c *Canary) Open(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.WalkPath(), c.cookies())
 	c.mu.Lock()
 	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
+	c.walk.Opener, c.walk.Opened = ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
@@ -92,7 +93,8 @@ func (c *Canary) Settle() bool {
 }
 
 // Write stores the next counter in the session. Where the application takes
-// none, it asks nothing.
+// none, it asks nothing. An answer that began another session is not believed:
+// the canary goes on with the cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
 	if c.cluster.Session == nil || c.cluster.Session.Write == "" {
 		return Exchange{}
@@ -102,13 +104,15 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	counter := c.counter
 	c.mu.Unlock()
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
-	ex := c.get(ctx, path, c.cookies())
+	jar := c.cookies().Clone()
+	ex := c.get(ctx, path, jar)
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ex.OK() {
-		c.session, c.holder = ex.Session, ex.Label
+	if !ex.OK() || (held{id: c.walk.First().Session}).fate(ex) == FateLost {
+		return ex
 	}
+	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
 	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
 		c.written = counter
 	}
@@ -210,6 +214,25 @@ func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing
 		jar = there
 	}
 	return x, jar
+}
+
+// CheckOwner presents the session to the node that opened it, with the cookies of
+// the last answer that had the session. It changes nothing that the canary knows.
+func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
+	known := c.Walk().lastKept()
+	c.mu.Lock()
+	check := OwnerCheck{
+		Crossing: Crossing{From: owner.ID, To: owner.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session},
+		Opened:   c.opened, Known: known,
+	}
+	jar := c.jar.Clone()
+	c.mu.Unlock()
+	check.Counter = c.stored()
+	check.There = c.present(ctx, owner, jar)
+	if check.Fate() == FateLost {
+		check.Again = c.present(ctx, owner, jar)
+	}
+	return check
 }
 
 // replicationDelay is what asynchronous replication is given before a session

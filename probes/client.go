@@ -18,6 +18,7 @@ type Target struct {
 	Host    string         // Host header and TLS name; "": the URL's own
 	TLS     *tls.Config
 	Timeout time.Duration // of a whole exchange; 0: that of DefaultLimits
+	Dial    DialFunc      // nil: a net.Dialer
 
 	// KeyHeader carries Key, the client address or key by which the balancer
 	// chooses a node; "": this client comes as itself.
@@ -41,7 +42,7 @@ func NewClient(t Target) *Client {
 	if t.Timeout <= 0 {
 		t.Timeout = DefaultLimits.Timeout
 	}
-	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host)}
+	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial}
 	return &Client{target: t, http: &http.Client{
 		Transport: tethered{&http.Transport{
 			Proxy:                  nil, // a proxy would be another balancer in between

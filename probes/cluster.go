@@ -24,6 +24,8 @@ type Cluster struct {
 	TLS     *tls.Config
 	Limits  Limits
 
+	Dial DialFunc // opens every connection to nodes, the balancer and its evidence; nil: a net.Dialer
+
 	Budget  Budget
 	Limiter *Limiter // keeps requests to the nodes within Budget, see Limit; nil: nothing does
 }
@@ -151,6 +153,9 @@ type Limits struct {
 	ClockSkew         time.Duration // the most by which two nodes' clocks may differ
 	CertificateExpiry time.Duration // a certificate with less left is `certificate_expiring`
 }
+
+// DefaultFailTimeout is nginx's fail_timeout where its file is silent.
+const DefaultFailTimeout = 10 * time.Second
 
 // DefaultLimits hold where a configuration is silent.
 var DefaultLimits = Limits{

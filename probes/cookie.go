@@ -13,12 +13,22 @@ var sessionCookies = []string{
 }
 
 // isSessionCookie reports whether name is the session's cookie: the one the
-// configuration names, else one of the usual ones.
+// configuration names, else one of the usual ones, with or without the prefixes
+// of RFC 6265bis.
 func isSessionCookie(name, configured string) bool {
 	if configured != "" {
 		return name == configured
 	}
-	return slices.Contains(sessionCookies, name)
+	return slices.Contains(sessionCookies, withoutNamePrefix(name))
+}
+
+func withoutNamePrefix(name string) string {
+	for _, prefix := range []string{"__Host-", "__Secure-"} {
+		if hasPrefixFold(name, prefix) {
+			return name[len(prefix):]
+		}
+	}
+	return name
 }
 
 // likelySessionCookies are names that are sessions' as a rule, in small letters:
@@ -31,7 +41,7 @@ var likelySessionCookies = []string{
 
 // likelySessionCookie is isSessionCookie for those names.
 func likelySessionCookie(name, configured string) bool {
-	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(name))
+	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(withoutNamePrefix(name)))
 }
 
 // keep puts the cookies of an answer from u in the jar, notes what became of
@@ -137,6 +147,8 @@ func refusal(c *http.Cookie) string {
 		return "its name asks for Secure"
 	case hasPrefixFold(c.Name, "__Host-") && (!c.Secure || c.Domain != "" || c.Path != "/"):
 		return "its name asks for Secure, Path=/ and no Domain"
+	case c.SameSite == http.SameSiteNoneMode && !c.Secure:
+		return "SameSite=None asks for Secure"
 	default:
 		return ""
 	}

@@ -15,6 +15,19 @@ type dialer struct {
 	address netip.AddrPort // dialled whatever the host resolves to; zero: resolve
 	tls     *tls.Config
 	name    string // for TLS; "": the host's
+	open    DialFunc
+}
+
+// A DialFunc connects to addr, "host:port", as net.Dialer's DialContext does.
+// Tests have one that connects to a network in memory.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// dial connects by f, or by a net.Dialer where f is nil.
+func (f DialFunc) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if f == nil {
+		f = new(net.Dialer).DialContext
+	}
+	return f(ctx, network, addr)
 }
 
 // dial connects to addr, "host:port".
@@ -56,8 +69,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 	if d.address.IsValid() {
 		addr = d.address.String()
 	}
-	var plain net.Dialer
-	raw, err := plain.DialContext(ctx, network, addr)
+	raw, err := d.open.dial(ctx, network, addr)
 	traceOf(ctx).dialled(raw, err)
 	return raw, err
 }

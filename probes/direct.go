@@ -9,7 +9,7 @@ import (
 
 // NodeTarget is n as it is asked directly.
 func (c *Cluster) NodeTarget(n Node) Target {
-	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Limiter: c.Limiter, Node: n.ID}
+	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Limiter: c.Limiter, Node: n.ID}
 }
 
 // PrimaryPath is the path whose answer tells whether a node is up: the most

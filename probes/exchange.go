@@ -22,6 +22,8 @@ type Exchange struct {
 	Label    string      // what the answer says about the node that gave it; "": it does not tell
 	Store    string      // what it says about the store that holds the session; "": it does not tell
 	Session  Fingerprint // of the session id without its route; "": it does not tell
+	Told     bool        // the answer itself shows the session's id: on its page, or in a cookie that it sets
+	Routed   bool        // the session cookie carries a route, as Tomcat's jvmRoute
 	NewID    bool        // the answer set a session cookie that had not been sent
 	Value    string      // the stored value the answer shows; "": none
 	Version  string      // what the answer says of the application's version
@@ -30,6 +32,7 @@ type Exchange struct {
 	Clock       ClockOffset // from the Date header; no samples: none
 	Certificate time.Time   // when the peer's certificate expires; zero: no TLS
 	Redirect    string      // where an unfollowed redirect pointed, cleaned
+	Landed      string      // the path at which redirects that were followed ended, cleaned; "": none was
 }
 
 // Answered reports whether an HTTP answer came, whatever it said.

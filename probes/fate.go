@@ -3,6 +3,7 @@ package probes
 import (
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Fate is what became of a session between two answers.
@@ -73,6 +74,17 @@ func (w Walk) Fate(i int) Fate {
 		return FateUntold
 	}
 	return fate
+}
+
+// lastKept is when the last answer began that had the session.
+func (w Walk) lastKept() time.Time {
+	at := w.First().At
+	for i, s := range w.Steps {
+		if w.Fate(i) == FateKept && s.At.After(at) {
+			at = s.At
+		}
+	}
+	return at
 }
 
 // Renamed reports whether an answer gave the session a new name and kept it.

@@ -76,7 +76,7 @@ func (s *secrets) spare(node Extractor, cookies map[string]string) {
 func (s *secrets) hide(e *Exchange) {
 	e.Label = s.hider(s.spared)(e.Label)
 	hide := s.hider(nil)
-	for _, text := range []*string{&e.Error, &e.Redirect, &e.Store, &e.Value, &e.Version} {
+	for _, text := range []*string{&e.Error, &e.Redirect, &e.Landed, &e.Store, &e.Value, &e.Version} {
 		*text = hide(*text)
 	}
 	for i, r := range e.Rejected {

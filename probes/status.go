@@ -40,7 +40,8 @@ func (s *StatusReport) Unavailable() []string {
 		return nil
 	}
 	var names []string
-	for name := range strings.SplitSeq(found[1], ",") {
+	list := grouped.ReplaceAllString(found[1], "$1$2")
+	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.Trim(name, " .;"); name != "" {
 			names = append(names, name)
 		}
@@ -49,6 +50,9 @@ func (s *StatusReport) Unavailable() []string {
 }
 
 var unavailable = regexp.MustCompile(`(?is)unavailable:(.*)`)
+
+// grouped is a number with a separator of thousands, which parts no names.
+var grouped = regexp.MustCompile(`(\d),(\d{3})\b`)
 
 // parseStatus reads a /status answer; nil when it is no JSON object.
 //

@@ -1,6 +1,9 @@
 package probes
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // A Walk is one client's way through the balancer: a jar, a source address as
 // the balancer sees it, and every step on a connection of its own.
@@ -10,6 +13,8 @@ type Walk struct {
 	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
 	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
 	Base     int            // its counter starts after it, so that no two walks hold one value
+	Opened   time.Time      // when the session was asked for, however many rounds ago
+	Opener   string         // the label of the answer that opened the session, however many rounds ago; "": not told
 
 	// Carried: the session is older than the round. The first step is then the
 	// last answer of the rounds before, and tells nothing of new clients.
@@ -57,4 +62,19 @@ type Crossing struct {
 	Tried   int         // the last value sent, which the session may hold too
 	Session Fingerprint // what its id should be
 	There   Exchange    // at To
+}
+
+// An OwnerCheck presents a session to the node that opened it, directly, after
+// the client had lost it or met another node. It tells a node that has restarted
+// from a balancer that sent the client elsewhere. Its From and To are that node.
+type OwnerCheck struct {
+	Crossing
+	Opened time.Time // when the session was asked for
+	Known  time.Time // when it was last known to be there
+	Again  Exchange  // the answer to whatever session There began, presented once more
+}
+
+// Renewed reports whether the node keeps the sessions that it begins now.
+func (c OwnerCheck) Renewed() bool {
+	return c.There.Session != "" && c.Again.Session == c.There.Session
 }

@@ -22,6 +22,9 @@ type alert struct {
 	GeneratorURL string      `json:"generatorURL,omitempty"`
 }
 
+// deploymentAlert is the name of the alert that sums a deployment up.
+const deploymentAlert = "deployment"
+
 // labels are what an alert is known and routed by. Alertmanager takes an empty
 // one for none.
 type labels struct {
@@ -54,6 +57,11 @@ func alertOf(n alerting.Notice, w message.Writer, expires time.Time) alert {
 		StartsAt:     i.Started,
 		EndsAt:       expires,
 		GeneratorURL: w.PageOf(i),
+	}
+	if n.Deployment != nil {
+		// It is no state that ends: the alert is active for as long as one that is not
+		// repeated.
+		a.Labels.Name, a.StartsAt = deploymentAlert, n.At
 	}
 	if over(n) {
 		a.EndsAt = i.Ended

@@ -35,7 +35,7 @@ func chinese() message.Writer {
 // TestAlerts: the golden files are what is sent.
 func TestAlerts(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
-		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
+		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
 				in(t, func(t *testing.T, f *fake) {

@@ -40,5 +40,5 @@ func (r records) sent(now time.Time, notices []alerting.Notice) {
 
 // over reports whether a notice ends its incident.
 func over(n alerting.Notice) bool {
-	return n.Kind == alerting.NoticeResolved || n.Incident.State == alerting.Resolved
+	return n.Kind == alerting.NoticeResolved || n.Kind != alerting.NoticeDeployment && n.Incident.State == alerting.Resolved
 }

@@ -25,6 +25,7 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 		{Label: nodes, Value: w.names(nodesOf(i.Cause))},
 		{Label: l.dependency, Value: name(i.Cause.Dependency)},
 		{Label: l.target, Value: name(i.Cause.Target)},
+		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
 		{Label: l.since, Value: w.moment(i.Started), At: i.Started},
 		{Label: l.until, Value: w.moment(i.Ended), At: i.Ended},
 	}

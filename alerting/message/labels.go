@@ -12,10 +12,12 @@ type labels struct {
 	resolved   string
 
 	severity, cluster, node, nodes, dependency, target string
-	since, until, flapping, comesAndGoes               string
+	affected, since, until, flapping, comesAndGoes     string
 
 	evidence, consequences, remedy, news string
 	page, grafana                        string
+
+	deployment, touched, active string
 
 	goesOn string // with a duration
 	over   string // with a duration, a number of findings and a severity
@@ -41,10 +43,12 @@ var english = labels{
 	resolved:   "Resolved",
 
 	severity: "Severity", cluster: "Cluster", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
-	since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
+	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", grafana: "Grafana",
+
+	deployment: "Deployment", touched: "Nodes changed", active: "Still active",
 
 	goesOn: "Still so after %s.",
 	over:   "Over after %s. Findings: %d, the worst: %s.",
@@ -62,10 +66,12 @@ var chinese = labels{
 	resolved:   "已恢复",
 
 	severity: "级别", cluster: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
-	since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
+	affected: "影响范围", since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",
 	page: "事件详情", grafana: "Grafana",
+
+	deployment: "发布小结", touched: "涉及节点", active: "尚未恢复",
 
 	goesOn: "已持续 %s，尚未恢复。",
 	over:   "历时 %s后恢复。共 %d 项发现，最高级别：%s。",

@@ -20,6 +20,7 @@ func TestPlain(t *testing.T) {
 	for language, w := range writers() {
 		for name, n := range map[string]alerting.Notice{
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
+			"deployment": example.Deployment(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
 				golden.Compare(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")

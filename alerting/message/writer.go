@@ -22,6 +22,9 @@ type Writer struct {
 
 // Write says what a notice tells.
 func (w Writer) Write(n alerting.Notice) Message {
+	if n.Deployment != nil {
+		return w.writeDeployment(n)
+	}
 	l, i := w.labels(), n.Incident
 	m := Message{
 		Kind:         n.Kind,

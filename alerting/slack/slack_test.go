@@ -84,6 +84,24 @@ func TestIncident(t *testing.T) {
 	}
 }
 
+// TestDeployment: the summary of a deployment is a message of its own.
+func TestDeployment(t *testing.T) {
+	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+		t.Run(language, func(t *testing.T) {
+			server := start(t)
+			b := bot(server, func(c *slack.BotConfig) { c.Writer = writer })
+			if _, err := b.Notify(t.Context(), example.Deployment()); err != nil {
+				t.Fatal(err)
+			}
+			shown := server.Messages()
+			if len(shown) != 1 {
+				t.Fatalf("got %d messages, want one", len(shown))
+			}
+			golden.Compare(t, language+"_deployment.json", picture(t, shown[0]))
+		})
+	}
+}
+
 // TestHook: by an incoming webhook every notice is a message of its own.
 func TestHook(t *testing.T) {
 	server := start(t)

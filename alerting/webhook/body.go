@@ -56,7 +56,8 @@ func newBody(text, contentType string) (*body, error) {
 	return b, nil
 }
 
-// samples are a notice with as little as one may have, and one with more.
+// samples are a notice with as little as one may have, one with more, and the
+// summary of a deployment.
 func samples() []alerting.Notice {
 	with := func(findings, news int) alerting.Notice {
 		return alerting.Notice{
@@ -64,7 +65,9 @@ func samples() []alerting.Notice {
 			News:     make([]alerting.Event, news),
 		}
 	}
-	return []alerting.Notice{with(1, 0), with(2, 2)}
+	deployment := with(1, 0)
+	deployment.Kind, deployment.Deployment = alerting.NoticeDeployment, new(alerting.Summary)
+	return []alerting.Notice{with(1, 0), with(2, 2), deployment}
 }
 
 // render makes the bytes to send.

@@ -24,8 +24,10 @@ type document struct {
 	Receiver string              `json:"receiver"`
 	At       string              `json:"at"`
 	Incident incident            `json:"incident"`
-	News     []event             `json:"news"`
-	Message  words               `json:"message"`
+
+	Deployment *deployment `json:"deployment"` // of kind deployment; null in all others
+	News       []event     `json:"news"`
+	Message    words       `json:"message"`
 }
 
 type incident struct {
@@ -42,6 +44,7 @@ type incident struct {
 	DurationMS int64           `json:"duration_ms"`
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
+	Affected   affected        `json:"affected,omitzero"`
 	Findings   []finding       `json:"findings"`
 	Omitted    int             `json:"findings_omitted"`
 }
@@ -58,8 +61,29 @@ type finding struct {
 	Evidence    []string        `json:"evidence"`
 	Key         string          `json:"key"`
 	ExplainedBy string          `json:"explained_by"`
+	Affected    affected        `json:"affected,omitzero"`
 	Since       string          `json:"since"`
 	Ended       string          `json:"ended"`
+}
+
+// affected is left out where it is not estimated.
+type affected struct {
+	Share float64 `json:"share"`
+	Of    int     `json:"of"`
+}
+
+// deployment is what a deployment did.
+type deployment struct {
+	ID              string    `json:"id"`
+	Cluster         string    `json:"cluster"`
+	Name            string    `json:"name"`
+	From            string    `json:"from"`
+	To              string    `json:"to"`
+	Nodes           []string  `json:"nodes"` // that were seen down, restarted, ejected or drained
+	Moved           int       `json:"sessions_moved"`
+	Lost            int       `json:"sessions_lost"`
+	LongestOutageMS int64     `json:"longest_outage_ms"`
+	Active          []finding `json:"active"` // what is still active
 }
 
 type event struct {
@@ -89,8 +113,10 @@ func documentOf(n alerting.Notice, m message.Message) document {
 		Receiver: n.Receiver,
 		At:       moment(n.At),
 		Incident: incidentOf(n),
-		News:     list(n.News, alerting.MaxNews, eventOf),
-		Message:  words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
+
+		Deployment: deploymentOf(n.Deployment),
+		News:       list(n.News, alerting.MaxNews, eventOf),
+		Message:    words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
 	}
 }
 
@@ -110,8 +136,29 @@ func incidentOf(n alerting.Notice) incident {
 		DurationMS: i.Duration(n.At).Milliseconds(),
 		Flapping:   i.Flapping,
 		MergedInto: text(i.MergedInto),
+		Affected:   affected(i.Affected()),
 		Findings:   list(i.Findings, maxFindings, findingOf),
 		Omitted:    max(0, len(i.Findings)-maxFindings),
+	}
+}
+
+func deploymentOf(s *alerting.Summary) *deployment {
+	if s == nil {
+		return nil
+	}
+	return &deployment{
+		ID:              s.ID,
+		Cluster:         text(s.Cluster),
+		Name:            text(s.Name),
+		From:            moment(s.From),
+		To:              moment(s.End()),
+		Nodes:           list(s.Touched, maxNames, text),
+		Moved:           s.Moved,
+		Lost:            s.Lost,
+		LongestOutageMS: s.Longest.Milliseconds(),
+		Active: list(s.Active, alerting.MaxActive, func(f checks.Finding) finding {
+			return findingOf(alerting.Member{Standing: checks.Standing{Finding: f}})
+		}),
 	}
 }
 
@@ -128,6 +175,7 @@ func findingOf(m alerting.Member) finding {
 		Evidence:    list(m.Evidence, maxEvidence, text),
 		Key:         text(m.Key()),
 		ExplainedBy: text(m.ExplainedBy),
+		Affected:    affected(m.Affected),
 		Since:       moment(m.Since),
 		Ended:       moment(m.Ended),
 	}

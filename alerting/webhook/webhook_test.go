@@ -84,7 +84,7 @@ func chinese() message.Writer {
 // TestDocument: the golden files are what arrives.
 func TestDocument(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
-		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Resolved()} {
+		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
 				address, got := receiver(t)

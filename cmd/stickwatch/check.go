@@ -52,6 +52,7 @@ Exit status:
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the file")
 	cmd.Flags().StringVar(&receiver, "notify", "", "send a test message to the `RECEIVER` of the file")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	offerNames(cmd, "notify", namesOfReceivers)
 	explain(cmd, section{"Flags", []string{"config", "schema", "notify"}})
 	return cmd
 }

@@ -37,6 +37,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	flags.StringVarP(&f.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&f.names, "cluster", nil, "only the cluster of this `NAME`; repeatable")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	offerNames(cmd, "cluster", namesOfClusters)
 	f.registerQuick(cmd)
 }
 

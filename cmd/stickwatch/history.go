@@ -42,7 +42,8 @@ func newHistory(c console) *cobra.Command {
 		Use:   "history [flags] [INCIDENT]",
 		Short: "Tell what was: incidents, uptime, sessions that moved",
 		Long: `history reads the file in which serve keeps what it sees, also while that runs:
-for each cluster the uptime of nodes, balancers, dependencies and canaries, the
+for each cluster the uptime of nodes, balancers, dependencies, canaries and
+sessions (the share of requests that were served with their session), the
 incidents, the sessions that changed their node, and the deployments. Of an
 incident that is named by its id it tells everything, and how it came about.
 
@@ -82,6 +83,7 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
 	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	offerNames(cmd, "cluster", namesOfClusters)
 	offer(cmd, "output", listFormats...)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")

@@ -39,18 +39,43 @@ func (s *sheet) uptimes(uptimes []checks.Uptime) {
 	s.heading("Uptime")
 	rows := make([][]span, len(uptimes))
 	for i, u := range uptimes {
-		m, detail := good, count(u.Probes, "probe", "probes")
+		m := good
 		if u.Failed > 0 {
 			m = warn
-			detail = fmt.Sprintf("%d of %s failed", u.Failed, detail)
-			if u.Longest > 0 {
-				detail += ", for " + spell(u.Longest) + " at the longest"
-			}
 		}
 		// One cell: on a narrow terminal the first stands before what is folded.
-		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + name(u.Name)}, marked(m, percent(u)), {faint, detail}}
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, marked(m, percent(u)), {faint, failures(u)}}
 	}
 	s.matrix(rows)
+	if checks.SessionsUnrecorded(uptimes) {
+		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
+			span{faint, "  the uptime of sessions is recorded from this version of stickwatch on, where sessions are followed"})
+	}
+}
+
+// targetName is a target's name; sessions may have no known owner.
+func targetName(of checks.Target) string {
+	if of.Kind == checks.TargetSession && of.Name == "" {
+		return "(owner unknown)"
+	}
+	return name(of.Name)
+}
+
+// failures says how many probes there were, and what became of them. A session's
+// probes are what its client asked for.
+func failures(u checks.Uptime) string {
+	detail, failed := count(u.Probes, "probe", "probes"), "failed"
+	if u.Kind == checks.TargetSession {
+		detail, failed = count(u.Probes, "request", "requests"), "failed or lost their session"
+	}
+	if u.Failed == 0 {
+		return detail
+	}
+	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
+	if u.Longest > 0 {
+		detail += ", for " + spell(u.Longest) + " at the longest"
+	}
+	return detail
 }
 
 // percent is how much of the probes were answered well. It is 100 only if all
@@ -84,6 +109,9 @@ func course(i alerting.Incident, days calendar) []string {
 	words := []string{days.at(i.Started), "lasted " + spell(i.Duration(days.now))}
 	if i.State != alerting.Resolved {
 		words = []string{"since " + words[0], string(i.State) + " for " + spell(i.Duration(days.now))}
+	}
+	if affected := alerting.English.Affected(i.Affected()); affected != "" {
+		words = append(words, "affected "+affected)
 	}
 	if i.Flapping {
 		words = append(words, "came and went")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ func dayOfShop() past {
 			target(checks.TargetDependency, "Redis Server", 5760, 16, 4*time.Minute),
 			target(checks.TargetNode, "node1", 5_760_000, 1, 0),
 			target(checks.TargetNode, "node2", 1, 1, 0),
+			target(checks.TargetSession, "", 7, 7, 9*time.Second),
+			target(checks.TargetSession, "node1", 28_800, 9_600, 40*time.Second),
+			target(checks.TargetSession, "node2", 28_800, 0, 0),
 		},
 		incidents: []alerting.Incident{
 			{
@@ -60,6 +64,7 @@ func redisIncident() alerting.Incident {
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1"},
 		Summary: "Redis Server is down, as node1 says.", Remedy: "Start Redis Server; the nodes resume by themselves.",
 		Evidence: []string{"09:00:00 redis://10.0.0.5:6379: connection refused"},
+		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	paused := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Summary: "node1 has paused: Redis Server is not available.",
@@ -133,6 +138,24 @@ func TestHistoryIsBounded(t *testing.T) {
 		if strings.Contains(text, older) {
 			t.Errorf("%q is listed", older)
 		}
+	}
+}
+
+// TestHistoryBeforeAnUpgrade: nodes have an uptime, sessions have none, and it is
+// said why.
+func TestHistoryBeforeAnUpgrade(t *testing.T) {
+	p := dayOfShop()
+	shown := func() string {
+		s := newSheet(renderOptions{})
+		s.past(p, calendar{noon})
+		return s.String()
+	}
+	if text := shown(); strings.Contains(text, "no data") {
+		t.Errorf("sessions have data, and it says otherwise:\n%s", text)
+	}
+	p.uptimes = slices.DeleteFunc(p.uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
+	if text := shown(); !strings.Contains(text, "session     no data  the uptime of sessions is recorded from this version") {
+		t.Errorf("it lacks the sentence:\n%s", text)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"stickwatch/checks"
@@ -14,46 +13,84 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An oracle answers where clients go.
+// An oracle answers where clients of one cluster go.
 type oracle struct {
-	nodes  []probes.Node
-	picker balance.Picker
-	out    []int // indexes of the nodes to do without
-	keys   bool  // clients are keys of any form, not addresses
+	cluster string
+	nodes   []probes.Node
+	picker  balance.Picker
+	out     []int // indexes of the nodes to do without
+	keys    bool  // clients are keys of any form, not addresses
 }
 
-// newOracle returns the oracle of the only cluster there is, without some of
-// its nodes. Keys make hash of a method that is not known.
-func newOracle(clusters []*probes.Cluster, without []string, keys bool) (*oracle, error) {
-	if len(clusters) > 1 {
-		return nil, errors.New("the file has several clusters: choose one with --cluster NAME")
-	}
-	cluster := *clusters[0]
-	method := &cluster.Balancer.Method
-	if keys && *method == probes.MethodUnknown {
-		*method = probes.MethodHash
-	}
-	if *method != probes.MethodIPHash && *method != probes.MethodHash {
-		return nil, fmt.Errorf("where a client lands can be computed for ip_hash and hash, and the balancer's method is %s: give --method, or balancer.method in the file", *method)
-	}
-	o := &oracle{nodes: cluster.Nodes, keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr")}
-	o.picker, _ = checks.Oracle(&cluster) // what is hashed here need not be known: it is given
-	return o, o.doWithout(without)
+// oracles answer for every cluster that has arithmetic.
+type oracles struct {
+	list  []*oracle
+	named bool     // answers name their cluster: there are several
+	left  []string // clusters that have none, each with its method
 }
 
-func (o *oracle) doWithout(ids []string) error {
-	var known []string
-	for _, n := range o.nodes {
-		known = append(known, n.ID)
-	}
-	var errs []error
-	for _, id := range ids {
-		i := slices.Index(known, id)
-		if i < 0 {
-			errs = append(errs, fmt.Errorf("--without: there is no node %q: there are %s", id, strings.Join(known, ", ")))
+// newOracles returns the oracles of clusters, without some of their nodes. Keys
+// are for method hash, and make hash of the method of a single cluster where that
+// is not known.
+func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracles, error) {
+	all := oracles{named: len(clusters) > 1}
+	for _, c := range clusters {
+		o, ok := newOracle(c, keys, !all.named)
+		if !ok {
+			all.left = append(all.left, fmt.Sprintf("%s (%s)", c.Name, c.Balancer.Method))
 			continue
 		}
-		o.out = append(o.out, i)
+		all.list = append(all.list, o)
+	}
+	switch {
+	case len(all.list) > 0:
+		return all, all.doWithout(without)
+	case !all.named:
+		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, and the balancer's method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
+	case keys:
+		return all, fmt.Errorf("where a key lands can be computed for hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	default:
+		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	}
+}
+
+// newOracle returns the oracle of a cluster; not ok, where there is no
+// arithmetic. A cluster that is the only one takes the clients that are given,
+// whatever they are.
+func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
+	cluster := *c
+	method := &cluster.Balancer.Method
+	if keys && only && *method == probes.MethodUnknown {
+		*method = probes.MethodHash
+	}
+	if *method != probes.MethodHash && (*method != probes.MethodIPHash || keys && !only) {
+		return nil, false
+	}
+	o = &oracle{
+		cluster: c.Name, nodes: cluster.Nodes,
+		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
+	}
+	o.picker, _ = checks.Oracle(&cluster) // what is hashed here need not be known: it is given
+	return o, true
+}
+
+// doWithout leaves out nodes, each in the clusters that have it.
+func (all oracles) doWithout(ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		var known []string
+		found := false
+		for _, o := range all.list {
+			for i, n := range o.nodes {
+				known = append(known, n.ID)
+				if n.ID == id {
+					o.out, found = append(o.out, i), true
+				}
+			}
+		}
+		if !found {
+			errs = append(errs, fmt.Errorf("--without: there is no node %q: there are %s", id, strings.Join(known, ", ")))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -72,17 +109,39 @@ func (o *oracle) node(client string) (string, error) {
 	return string(checks.Unknown), nil
 }
 
-// answers are a line for each client, or all that is wrong with clients.
-func (o *oracle) answers(clients []string) (string, error) {
+// answer writes a line for each cluster that takes the client. The error says
+// that none does.
+func (all oracles) answer(w io.StringWriter, client string) error {
+	var wrong error
+	taken := false
+	for _, o := range all.list {
+		node, err := o.node(client)
+		if err != nil {
+			wrong = err
+			continue
+		}
+		taken = true
+		w.WriteString(client)
+		w.WriteString(" ")
+		w.WriteString(node)
+		if all.named {
+			w.WriteString(" ")
+			w.WriteString(o.cluster)
+		}
+		w.WriteString("\n")
+	}
+	if taken {
+		return nil
+	}
+	return wrong
+}
+
+// answers are the lines of all clients, or all that is wrong with clients.
+func (all oracles) answers(clients []string) (string, error) {
 	var lines strings.Builder
 	var errs []error
 	for _, client := range clients {
-		node, err := o.node(client)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		lines.WriteString(client + " " + node + "\n")
+		errs = append(errs, all.answer(&lines, client))
 	}
 	return lines.String(), errors.Join(errs...)
 }
@@ -94,7 +153,7 @@ const (
 
 // stream answers clients a line at a time. A bad line is told to complaints
 // and does not stop the rest, for the input may be the log of a month.
-func (o *oracle) stream(in io.Reader, out, complaints io.Writer) error {
+func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(patient{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -105,17 +164,11 @@ func (o *oracle) stream(in io.Reader, out, complaints io.Writer) error {
 		if client == "" {
 			continue
 		}
-		node, err := o.node(client)
-		if err != nil {
+		if err := all.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxTold {
 				fmt.Fprintf(complaints, "stickwatch: line %d: %v\n", number, err)
 			}
-			continue
 		}
-		answers.WriteString(client)
-		answers.WriteByte(' ')
-		answers.WriteString(node)
-		answers.WriteByte('\n')
 	}
 	if err := errors.Join(answers.Flush(), tooLong(lines.Err(), number+1)); err != nil {
 		return err

@@ -49,8 +49,9 @@ func newProbe(c console) *cobra.Command {
 prints the picture with every finding, its evidence and its remedy. It changes
 nothing, and leaves a few sessions that time out.
 
-With --watch it holds sessions through a deployment and reports every move and
-loss with its cause, and for how long nobody was answered. Beside a command
+With --watch it holds sessions through a deployment. The first line says whether
+anybody was thrown out; below are every move and loss with its cause, and how
+long nobody was answered. Beside a command
 (--watch -- COMMAND...) it lasts as long as that runs, and a second more. What
 the command prints goes to standard error, both of its streams. Its status,
 unless 0, is the one that probe exits with, whatever was seen: a deployment that
@@ -72,6 +73,8 @@ Results go to standard output, progress to standard error. Exit status:
   stickwatch probe --wait 1m --node node2
   # was anybody thrown out by a deployment?
   stickwatch probe --watch --wait 2m -- ./deploy.sh 4.2
+  # the same, and any lost session fails, also one that the policy allows
+  stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
   # are the users of node2 safe while it is emptied?
   stickwatch probe --watch 10m --drain node2
   # without a file; nodes in the order of the balancer's server lines
@@ -95,7 +98,7 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	flags.StringVar(&o.expectVersion, "expect-version", "", "every node must run this `VERSION`")
 	flags.Var(&o.confidence, "confidence", "how surely chance must be excluded, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
 	flags.Var(&o.timeout, "timeout", "the `DURATION` of one request at most (default 5s, or what the file says)")
-	flags.Var(&o.wait, "wait", "try until all is well, or --expect-version is there, or --node NODE is back, for this `DURATION` at most, then show the last picture")
+	flags.Var(&o.wait, "wait", "try until there is nothing at or above --fail-on, or --expect-version is there, or --node NODE is back, for this `DURATION` at most, then show the last picture")
 	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait (default 2s), or two requests of a client of --watch (default 250ms)")
 	o.watch.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
@@ -105,6 +108,8 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 		watchFlags,
 		section{"Output", []string{"output"}})
 
+	offerNames(cmd, "node", namesOfNodes) // as --wait takes them
+	offerNames(cmd, "drain", namesOfNodes)
 	offer(cmd, "output", formats...)
 	offer(cmd, "fail-on", "critical", "warning")
 	var known []string
@@ -152,6 +157,9 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	}
 	if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return exitError{cause.status(), cause}
+	}
+	if o.wait.value > 0 {
+		line.end(o.waited(clusters, r.Clusters, lacks))
 	}
 	return exitError{status: o.status(r, lacks)}
 }

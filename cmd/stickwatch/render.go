@@ -89,7 +89,7 @@ func render(w io.Writer, format string, r results, opts renderOptions) error {
 	case "markdown":
 		err = renderMarkdown(&b, r, opts)
 	case "prometheus":
-		err = metrics.Write(&b, r.Clusters)
+		err = metrics.Write(&b, r.Clusters, r.watched())
 	default:
 		err = fmt.Errorf("unknown output format %q: want %s", format, joinWords(formats))
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
@@ -87,6 +88,14 @@ func sentence(f checks.Finding) string {
 		return prose(f.Summary)
 	}
 	return about + ": " + prose(f.Summary)
+}
+
+// affects says how many clients are concerned; "": that is not estimated.
+func affects(a checks.Affected) string {
+	if words := alerting.English.Affected(a); words != "" {
+		return "affects " + words
+	}
+	return ""
 }
 
 // brief reports whether a finding is told in short: it is good to know, or its

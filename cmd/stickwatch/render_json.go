@@ -13,6 +13,7 @@ type wireResults struct {
 	Started    string         `json:"started"`
 	DurationMS int64          `json:"duration_ms"`
 	Verdict    checks.Verdict `json:"verdict"`
+	Answer     *wireAnswer    `json:"answer,omitempty"` // of --watch, over all clusters
 	Clusters   []wireCluster  `json:"clusters"`
 }
 
@@ -35,6 +36,9 @@ func renderJSON(w io.Writer, r results, opts renderOptions) error {
 			}
 			return out
 		}),
+	}
+	if a, watched := r.answer(); watched {
+		out.Answer = wireAnswerOf(a)
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -21,6 +21,7 @@ func renderJUnit(w io.Writer, r results, opts renderOptions) error {
 	for i, report := range r.Clusters {
 		s := suite(i, report, opts)
 		if w, watched := r.Watches[report.Cluster]; watched {
+			answerProperties(&s, w.Summary())
 			for _, t := range watchTests(w, opts.failOn()) {
 				s.AddTestcase(t)
 			}
@@ -108,6 +109,9 @@ func account(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), prose(f.Summary))
+		if words := affects(f.Affected); words != "" {
+			fmt.Fprintln(&b, words)
+		}
 		lines, more := evidence(f, maxEvidence)
 		for _, line := range lines {
 			fmt.Fprintf(&b, "- %s\n", line)

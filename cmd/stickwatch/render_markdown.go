@@ -17,6 +17,9 @@ type page struct{ strings.Builder }
 // renderMarkdown writes r for a pull request.
 func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	var p page
+	if a, watched := r.answer(); watched {
+		p.block("**%s %s**", emoji(answerSpan(a).mark), escape(answerText(a)))
+	}
 	p.block("## %s stickwatch: %s", emoji(markOfVerdict(r.Verdict)), r.Verdict)
 	p.block("%s, %s", totals(r), wire.Time(r.Started))
 	for _, report := range r.Clusters {
@@ -93,6 +96,9 @@ func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 func (p *page) branch(b branch, level int) {
 	p.item(level, "%s **%s** `%s` %s",
 		emoji(markOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
+	if words := affects(b.Affected); words != "" {
+		p.item(level+1, "%s", escape(words))
+	}
 	lines, more := evidence(b.Finding, maxEvidence)
 	for _, line := range lines {
 		p.item(level+1, "%s", code(line))

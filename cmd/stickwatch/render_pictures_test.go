@@ -68,6 +68,7 @@ func drift() *picture {
 			Summary:  "The same client with the same cookie is answered by node2 while its own node1 is healthy and in rotation.",
 			Remedy:   "Check that the upstream still has ip_hash, and that nothing in front of nginx changes the address it sees.",
 			Evidence: []string{"198.18.0.1: step 3 node1, step 4 node2 (12:00:00.400)", "198.18.0.1: step 5 node2, step 6 node1 (12:00:00.500)"},
+			Affected: checks.Affected{Share: 1.0 / 3, Of: 3},
 		},
 		checks.Finding{
 			Code: checks.SessionLost, Severity: checks.Critical, Node: "node1", Nodes: []string{"node1"},
@@ -75,6 +76,7 @@ func drift() *picture {
 			Remedy:      "Sessions under policy sticky live on one node: stop the drift.",
 			Evidence:    []string{"198.18.0.1: s:3f9a12c4 became s:77aa01fe"},
 			ExplainedBy: "session_drift",
+			Affected:    checks.Affected{Share: 1.0 / 3, Of: 3},
 		})
 }
 
@@ -91,6 +93,7 @@ func ejected() *picture {
 			Summary:  "node3 answers when asked directly, and the balancer sends it nothing.",
 			Remedy:   "nginx readmits it by itself after fail_timeout; if it does not, look for `down` in its server line. Do not reload.",
 			Evidence: []string{"37 fresh clients: node1 19, node2 18, node3 0", "node3 /status directly: 200 in 1.5 ms"},
+			Affected: checks.Affected{Of: 37},
 		},
 		checks.Finding{
 			Code: checks.VersionSkew, Severity: checks.Warning, Nodes: []string{"node1", "node2", "node3"},

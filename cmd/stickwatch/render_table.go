@@ -16,6 +16,10 @@ import (
 // do last, where the eye is when a command has ended.
 func renderTable(w io.Writer, r results, opts renderOptions) error {
 	s := newSheet(opts)
+	if a, watched := r.answer(); watched {
+		s.paragraph("", "  ", answerSpan(a))
+		s.blank()
+	}
 	for i, report := range r.Clusters {
 		if i > 0 {
 			s.blank()

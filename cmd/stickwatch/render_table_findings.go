@@ -39,6 +39,7 @@ func (s *sheet) branch(b branch, head, rest string, explained bool) {
 func (s *sheet) inFull(f checks.Finding, head, inner string) {
 	s.paragraph(head, inner, append(title(f), span{plain, "  " + subject(f)})...)
 	s.paragraph(inner, inner, span{plain, prose(f.Summary)})
+	s.affected(f, inner)
 	lines, more := evidence(f, maxEvidence)
 	for _, line := range lines {
 		s.paragraph(inner+"· ", inner+"  ", span{faint, line})
@@ -52,12 +53,20 @@ func (s *sheet) inFull(f checks.Finding, head, inner string) {
 // inShort leaves out the remedy of an explained finding: its cause has one.
 func (s *sheet) inShort(f checks.Finding, head, inner string, explained bool) {
 	s.paragraph(head, inner, append(title(f), span{plain, "  " + sentence(f)})...)
+	s.affected(f, inner)
 	lines, _ := evidence(f, 1)
 	for _, line := range lines {
 		s.paragraph(inner+"· ", inner+"  ", span{faint, line})
 	}
 	if !explained {
 		s.remedy(f, inner)
+	}
+}
+
+// affected says how many clients a finding concerns, where that is estimated.
+func (s *sheet) affected(f checks.Finding, inner string) {
+	if words := affects(f.Affected); words != "" {
+		s.paragraph(inner, inner, span{plain, words})
 	}
 }
 

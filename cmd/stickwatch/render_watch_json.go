@@ -7,11 +7,26 @@ import (
 	"stickwatch/probes"
 )
 
+// A wireAnswer is whether anybody was thrown out.
+type wireAnswer struct {
+	Text            string  `json:"text"`
+	Sessions        int     `json:"sessions"` // that were held; 0: nobody can tell
+	Lost            int     `json:"lost"`     // gone, or came back older
+	Moved           int     `json:"moved"`    // answered by another node, lost or not
+	LongestOutageMS float64 `json:"longest_outage_ms"`
+	Complete        bool    `json:"complete"` // everything could be watched
+}
+
+func wireAnswerOf(a gate.Summary) *wireAnswer {
+	return &wireAnswer{answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
+}
+
 type wireWatch struct {
+	Answer          *wireAnswer      `json:"answer"`
 	Started         string           `json:"started"`
 	DurationMS      int64            `json:"duration_ms"`
-	Verdict         checks.Verdict   `json:"verdict"` // of the watch alone
-	Requests        int              `json:"requests"`
+	Verdict         checks.Verdict   `json:"verdict"`  // of the watch alone
+	Requests        int              `json:"requests"` // of users at the interval: quick retries do not count
 	Failed          int              `json:"failed"`
 	SessionsOpened  int              `json:"sessions_opened"`
 	Moves           []wireMove       `json:"moves"` // sessions that another node answered, oldest first; at most 1000, losses included
@@ -92,6 +107,7 @@ type wireCommandDone struct {
 
 func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 	out := &wireWatch{
+		Answer:          wireAnswerOf(w.Summary()),
 		Started:         wire.Time(w.From),
 		DurationMS:      w.To.Sub(w.From).Milliseconds(),
 		Verdict:         w.Verdict(),
@@ -102,7 +118,7 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 		Moved:           w.Moved,
 		Losses:          []wireMove{},
 		Lost:            w.Lost,
-		LongestOutageMS: wire.MS(max(w.Session.AtMost(), w.Newcomer.AtMost())),
+		LongestOutageMS: wire.MS(w.Summary().LongestOutage),
 		Session:         wireOutageOf(w.Session),
 		Newcomer:        wireOutageOf(w.Newcomer),
 		SlowestMS:       wire.MS(w.Slowest),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
@@ -9,6 +10,14 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 )
+
+// answerProperties answer whether anybody was thrown out.
+func answerProperties(s *junit.Testsuite, a gate.Summary) {
+	s.AddProperty("answer", answerText(a))
+	s.AddProperty("sessions_lost", strconv.Itoa(a.Lost))
+	s.AddProperty("sessions_moved", strconv.Itoa(a.Moved))
+	s.AddProperty("longest_outage_seconds", seconds(a.LongestOutage))
+}
 
 // watchTests are a test a promise of the deployment. One that nobody can tell
 // to be kept is in error: the gate was not there.

@@ -44,10 +44,10 @@ func rollingRestart() (results, renderOptions) {
 		Cluster: "shop", Span: checks.Span{From: noon, To: moment(10_000)}, Policy: probes.PolicyReplicated, Picture: p.Report,
 		Requests: 132, Failed: 13, Opened: 43, Slowest: 41 * time.Millisecond, Moved: 2, Lost: 1,
 		Lanes: []gate.Story{
-			{Kind: gate.KindSession, Node: "node1", Through: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Longest: out, Pieces: []gate.Piece{
+			{Kind: gate.KindSession, Node: "node1", Through: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Opened: 2, Longest: out, Pieces: []gate.Piece{
 				piece(0, 2010, "node1"), piece(2250, 2500, ""), piece(2515, 2520, "!node2"), piece(2770, 9990, "node2"),
 			}},
-			{Kind: gate.KindSession, Node: "node2", Through: "http://10.0.0.9:8088", Requests: 40, Pieces: []gate.Piece{
+			{Kind: gate.KindSession, Node: "node2", Through: "http://10.0.0.9:8088", Requests: 40, Opened: 1, Pieces: []gate.Piece{
 				piece(60, 5760, "node2"), piece(6005, 9995, "node1"),
 			}},
 			{Kind: gate.KindNewcomer, Through: "http://10.0.0.9:8088", Requests: 41, Failed: 2, Pieces: []gate.Piece{
@@ -77,7 +77,7 @@ func rollingRestart() (results, renderOptions) {
 }
 
 func TestRenderWatchGolden(t *testing.T) {
-	for _, format := range []string{"table", "json", "junit", "markdown"} {
+	for _, format := range []string{"table", "json", "junit", "markdown", "prometheus"} {
 		t.Run(format, func(t *testing.T) {
 			r, opts := rollingRestart()
 			golden(t, "rolling_restart."+format, rendered(t, format, r, opts))
@@ -146,5 +146,42 @@ func TestDraw(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The question of every deployment is answered in the first line.
+func TestAnswerText(t *testing.T) {
+	for _, tt := range []struct {
+		answer gate.Summary
+		want   string
+	}{
+		{gate.Summary{Sessions: 9, Lost: 6, Moved: 12, LongestOutage: 3400 * time.Millisecond}, "6 sessions lost, 12 moved; longest outage 3.4 s"},
+		{gate.Summary{Sessions: 3, Lost: 1}, "1 session lost, 0 moved; no outage"},
+		{gate.Summary{Sessions: 3}, "0 sessions lost, 0 moved; no outage"},
+		{gate.Summary{LongestOutage: 250 * time.Millisecond}, "no session was held; longest outage 250 ms"},
+		{gate.Summary{Sessions: 3, Incomplete: true}, "0 sessions lost, 0 moved; no outage; incomplete: see the doubts"},
+	} {
+		if got := answerText(tt.answer); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// Of several clusters the losses add up, and the longest outage counts. One of
+// which no session was held makes the answer incomplete.
+func TestAnswerOfSeveral(t *testing.T) {
+	r := results{
+		Clusters: []checks.Report{{Cluster: "shop"}, {Cluster: "blog"}},
+		Watches: map[string]gate.Report{
+			"shop": {
+				Cluster: "shop", Lost: 1, Moved: 2, Lanes: []gate.Story{{Kind: gate.KindSession, Opened: 1}},
+				Session: gate.Outage{FirstBad: moment(0), FirstGood: moment(300)},
+			},
+			"blog": {Cluster: "blog", Newcomer: gate.Outage{FirstBad: moment(0), FirstGood: moment(500)}},
+		},
+	}
+	want := gate.Summary{Sessions: 1, Lost: 1, Moved: 2, LongestOutage: 500 * time.Millisecond, Incomplete: true}
+	if got, ok := r.answer(); !ok || got != want {
+		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 }

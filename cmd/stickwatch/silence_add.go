@@ -68,6 +68,8 @@ Exit status:
 	flags.Var(&o.from, "from", "its beginning, a `TIME` (default: now)")
 	flags.StringVar(&o.reason, "reason", "", "a few `WORDS`, for who wonders")
 	flags.StringVar(&o.author, "author", "", "a `NAME` (default: the user that the daemon knows, else $USER)")
+	offerNames(cmd, "cluster", namesOfClusters)
+	offerNames(cmd, "node", namesOfNodes)
 	offer(cmd, "code", codes()...)
 	o.daemon.register(cmd)
 	explain(cmd, whatSilenced, whenSilenced, whySilenced, whichDaemon)

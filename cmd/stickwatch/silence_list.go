@@ -26,8 +26,8 @@ func newSilenceList(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
 		Short: "List silences that are active, or will be",
-		Long: `list tells which silences are active, or planned. Those of deployments are among
-them. Maintenance windows of the configuration are not.
+		Long: `list tells which silences are active, or planned. Maintenance windows of the
+configuration, and announced deployments, are not among them.
 
 Exit status:
   0  they are listed

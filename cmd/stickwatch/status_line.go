@@ -81,6 +81,15 @@ func (s *statusLine) say(text string) {
 	s.last = text
 }
 
+// end says something after the results, where it stays; nothing for no text.
+func (s *statusLine) end(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text != "" {
+		fmt.Fprintln(s.file, "stickwatch: "+prose(text))
+	}
+}
+
 // clear removes the line, so that results begin on a clean one.
 func (s *statusLine) clear() {
 	s.mu.Lock()

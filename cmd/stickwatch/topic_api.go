@@ -20,7 +20,7 @@ var apiRequests = []apiRequest{
 	{"POST /api/v1/silences", "makes one of cluster, node, code, or all; reason, author, from, and to or duration"},
 	{"DELETE /api/v1/silences/{id}", "ends it"},
 	{"GET /api/v1/deployments", "those of a cluster; since, until"},
-	{"POST /api/v1/deployments", "announces one: cluster and name; nobody is told of the cluster meanwhile"},
+	{"POST /api/v1/deployments", "announces one: cluster, name, nodes; nobody is notified of what it explains"},
 	{"POST /api/v1/deployments/{id}/end", "ends it"},
 	{"GET /metrics", "for Prometheus (stickwatch help metrics)"},
 	{"GET /probe", "a round of a cluster at once, and its metrics"},

@@ -61,6 +61,8 @@ const deployingTopic = `Lines to put before, around and after a deployment
   stickwatch probe
   # was anybody thrown out? Its status is that of the command, unless that is 0
   stickwatch probe --watch -- ./deploy.sh 4.2
+  # the same, and any lost session fails, also one that the policy allows
+  stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
   # does every node run 4.2, and is all well?
   stickwatch probe --wait 2m --expect-version 4.2
   # the last two in one, as a report for a merge request
@@ -72,7 +74,7 @@ const deployingTopic = `Lines to put before, around and after a deployment
   stickwatch probe --watch 5m --drain node2
 
 With --server URL a daemon records the deployment, shows it on its page and
-dashboards, and tells nobody of the cluster meanwhile.
+dashboards, notifies nobody of what it explains, and sums it up afterwards.
 
 Exit status: 0 well, 1 a finding or a broken promise, 2 wrong usage, 3
 inconclusive; or that of the command. -o junit is for CI servers.`

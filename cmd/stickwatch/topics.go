@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,7 @@ they need quotes. Durations: 500ms, 10s, 1h30m, 400d.`
 func metricsTopic() string {
 	s := newSheet(renderOptions{})
 	s.line("What serve shows on /metrics. What is not known is absent rather than 0.")
-	for _, m := range metrics.Catalogue {
+	for _, m := range slices.Concat(metrics.Catalogue, metrics.WatchCatalogue) {
 		s.blank()
 		head := m.Name
 		if len(m.Labels) > 0 {

@@ -120,6 +120,27 @@ func (o *probeOptions) await(
 	return lacks
 }
 
+// waited is the last line of a wait: what it lacked in the end, or the nodes that
+// get no clients though --fail-on accepts that; "": every node does.
+func (o *probeOptions) waited(clusters []*probes.Cluster, pictures []checks.Report, lacks []gate.Lack) string {
+	if len(lacks) > 0 {
+		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(lacks))
+	}
+	var out []string
+	for i, r := range pictures {
+		for _, node := range gate.OutOfRotation(clusters[i], r) {
+			if len(pictures) > 1 {
+				node = r.Cluster + " " + node
+			}
+			out = append(out, node)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "what --wait waits for is there; out of rotation: " + strings.Join(out, ", ")
+}
+
 func reasons(lacks []gate.Lack) string {
 	var list []string
 	for _, l := range lacks {

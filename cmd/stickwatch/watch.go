@@ -19,6 +19,7 @@ type watchOptions struct {
 	length    setting[time.Duration] // 0: until interrupted, or until the command ends
 	sessions  setting[int]
 	drain     string
+	noLoss    bool // any lost session is a failure
 	maxOutage setting[time.Duration]
 	server    serverFlags
 
@@ -46,7 +47,7 @@ func watchLength(text string) (time.Duration, error) {
 }
 
 // watchFlags are the flags that mean nothing without --watch.
-var watchFlags = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage"}, whichServer.names...)}
+var watchFlags = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage", "fail-on-loss"}, whichServer.names...)}
 
 func (o *watchOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -55,8 +56,9 @@ func (o *watchOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.sessions, "sessions", "hold this `NUMBER` of sessions on each node")
 	flags.StringVar(&o.drain, "drain", "", "the `NODE` is being emptied: nobody on it may lose anything, and nobody new may come")
 	flags.Var(&o.maxOutage, "max-outage", "put up with this `DURATION` without a good answer, and fail beyond it (default: any, as a warning)")
+	flags.BoolVar(&o.noLoss, "fail-on-loss", false, "exit 1 when any session was lost, whatever the policy allows")
 	o.server.register(cmd)
-	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, and is silent meanwhile"
+	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, holds back what it explains, and sums it up"
 }
 
 // takeArguments judges what is no flag. The value of `--watch 10m` is, for the
@@ -118,7 +120,7 @@ func (o *watchOptions) mistakes(cmd *cobra.Command) error {
 
 // terms are what the deployment of a cluster is held to.
 func (o *probeOptions) terms(c *probes.Cluster) gate.Terms {
-	t := gate.Terms{Confidence: o.confidence.value}
+	t := gate.Terms{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
 	for _, n := range c.Nodes {
 		if n.ID == o.watch.drain {
 			t.Drain = n.ID

@@ -49,12 +49,16 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		lacks = d.await(ctx)
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
+	told.counted(r.Watches)
 	r.Command = ran
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
 	opts.FailOn, opts.Clusters = o.failOn.value, clusters
 	if err := render(c.out, o.output.value, r, opts); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
+	}
+	if o.wait.value > 0 && ctx.Err() == nil {
+		line.end(o.waited(clusters, r.Clusters, lacks))
 	}
 	if ran == nil && o.watch.length.value > 0 && ctx.Err() != nil {
 		return d.interrupted(ctx)

@@ -8,16 +8,28 @@ import (
 	"net/url"
 	"time"
 
+	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
 
-// A herald tells a daemon of a deployment, so that it records it and is silent
-// about the clusters meanwhile. That it cannot be reached holds up no
-// deployment. A nil one tells nobody.
+// A herald tells a daemon of a deployment, so that it records it, notifies nobody
+// of what the deployment explains, and sums it up afterwards. That it cannot be
+// reached holds up no deployment. A nil one tells nobody.
 type herald struct {
 	client   *apiClient
 	warnings io.Writer
-	open     []string // ids of the deployments that were begun
+	open     []begun
+	watches  map[string]gate.Report // by cluster; what was counted until the end
+}
+
+// begun is a deployment that the daemon knows of.
+type begun struct{ id, cluster string }
+
+// counted is what the daemon is told at the end of a deployment.
+type counted struct {
+	Moved           int   `json:"sessions_moved"`
+	Lost            int   `json:"sessions_lost"`
+	LongestOutageMS int64 `json:"longest_outage_ms"`
 }
 
 // deploymentsPath is where the API has deployments.
@@ -45,27 +57,40 @@ func (h *herald) begin(ctx context.Context, clusters []*probes.Cluster, what str
 		return
 	}
 	for _, c := range clusters {
-		var begun struct {
+		var answer struct {
 			ID string `json:"id"`
 		}
-		if err := h.tell(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": what}, &begun); err != nil {
-			h.warn("of "+name(c.Name)+" is not recorded, and the cluster not silenced", err)
+		if err := h.tell(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": what}, &answer); err != nil {
+			h.warn("of "+name(c.Name)+" is not recorded, and the daemon notifies of what it brings about", err)
 			continue
 		}
-		h.open = append(h.open, begun.ID)
+		h.open = append(h.open, begun{answer.ID, c.Name})
 	}
 }
 
 // end tells that the deployments are over. It does so even when the program is
-// about to be interrupted: a cluster that stays silenced would be worse.
+// about to be interrupted: a daemon that takes what follows for the deployment's
+// doing would be worse.
 func (h *herald) end() {
 	if h == nil {
 		return
 	}
-	for _, id := range h.open {
-		if err := h.tell(context.Background(), deploymentsPath+"/"+url.PathEscape(id)+"/end", nil, nil); err != nil {
-			h.warn(name(id)+" is not ended there, and the cluster still silenced", err)
+	for _, one := range h.open {
+		var counts any
+		if w, ok := h.watches[one.cluster]; ok {
+			outage := max(w.Session.AtLeast(), w.Newcomer.AtLeast())
+			counts = counted{w.Moved, w.Lost, outage.Milliseconds()}
 		}
+		if err := h.tell(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
+			h.warn(name(one.id)+" is not ended there, and goes on for the daemon", err)
+		}
+	}
+}
+
+// counted takes over what became of users, for the end.
+func (h *herald) counted(watches map[string]gate.Report) {
+	if h != nil {
+		h.watches = watches
 	}
 }
 

@@ -2,15 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
 
@@ -20,15 +23,21 @@ func TestHerald(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		var body map[string]string
+		var body struct {
+			Cluster, Name string
+			Moved         int `json:"sessions_moved"`
+			Lost          int `json:"sessions_lost"`
+			Longest       int `json:"longest_outage_ms"`
+		}
 		json.NewDecoder(r.Body).Decode(&body)
 		got = append(got, strings.Join([]string{
-			r.Method, r.URL.Path, user, password, r.Header.Get("Content-Type"), body["cluster"], body["name"],
+			r.Method, r.URL.Path, user, password, r.Header.Get("Content-Type"), body.Cluster, body.Name,
+			fmt.Sprint(body.Moved, body.Lost, body.Longest),
 		}, " "))
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/end"):
 			w.WriteHeader(http.StatusNoContent)
-		case body["cluster"] == "blog":
+		case body.Cluster == "blog":
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusNotFound)
 			w.Write([]byte(`{"title": "Not Found", "detail": "cluster \"blog\": not\u001b[2J found"}`))
@@ -55,11 +64,13 @@ func TestHerald(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.begin(t.Context(), []*probes.Cluster{{Name: "shop"}, {Name: "blog"}}, "4.2")
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	h.counted(map[string]gate.Report{"shop": {Moved: 12, Lost: 3, Session: gate.Outage{FirstBad: at, FirstGood: at.Add(3400 * time.Millisecond)}}})
 	h.end()
 	want := []string{
-		"POST /stickwatch/api/v1/deployments ci secret application/json shop 4.2",
-		"POST /stickwatch/api/v1/deployments ci secret application/json blog 4.2",
-		"POST /stickwatch/api/v1/deployments/7/end ci secret   ",
+		"POST /stickwatch/api/v1/deployments ci secret application/json shop 4.2 0 0 0",
+		"POST /stickwatch/api/v1/deployments ci secret application/json blog 4.2 0 0 0",
+		"POST /stickwatch/api/v1/deployments/7/end ci secret application/json   12 3 3400",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
@@ -68,7 +79,7 @@ func TestHerald(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const warning = "stickwatch: the deployment of blog is not recorded, and the cluster not silenced: " +
+	const warning = "stickwatch: the deployment of blog is not recorded, and the daemon notifies of what it brings about: " +
 		"the daemon refuses: cluster \"blog\": not[2J found\n"
 	if diff := cmp.Diff(warning, string(said)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

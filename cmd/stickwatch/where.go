@@ -28,7 +28,9 @@ lands each client address (or --key), and where it would go with some nodes
 ejected. A lone - reads clients from standard input, a line each.
 
 It prints "CLIENT NODE" a line; the node is "unknown" where nginx gives up
-hashing and goes on by round robin.
+hashing and goes on by round robin. Where the file has several clusters, and
+--cluster names none, it answers for each whose method is ip_hash or hash:
+"CLIENT NODE CLUSTER".
 
 Exit status:
   0  every client was answered
@@ -52,6 +54,7 @@ Exit status:
 	o.clusters.register(cmd)
 	cmd.Flags().StringArrayVar(&o.without, "without", nil, "as if the balancer had ejected this `NODE`; repeatable")
 	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "a `KEY` of hash instead of a client address; repeatable")
+	offerNames(cmd, "without", namesOfNodes)
 	explain(cmd, section{"What to compute", []string{"without", "key"}}, fromFile, described)
 	return cmd
 }
@@ -72,13 +75,16 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	oracle, err := newOracle(clusters, o.without, len(o.keys) > 0)
+	oracles, err := newOracles(clusters, o.without, len(o.keys) > 0)
 	if err != nil {
 		return err
 	}
+	if len(oracles.left) > 0 {
+		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", prose(strings.Join(oracles.left, ", ")))
+	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
-	answers, err := oracle.answers(append(slices.Clone(o.keys), named...))
+	answers, err := oracles.answers(append(slices.Clone(o.keys), named...))
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(named) < len(args) {
-		return oracle.stream(c.in, c.out, c.err)
+		return oracles.stream(c.in, c.out, c.err)
 	}
 	return nil
 }

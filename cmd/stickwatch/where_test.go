@@ -10,13 +10,13 @@ import (
 	"stickwatch/probes"
 )
 
-func threeNodes(t testing.TB, method probes.Method) *oracle {
+func threeNodes(t testing.TB, method probes.Method) oracles {
 	t.Helper()
 	c := &probes.Cluster{Name: "shop", Balancer: probes.Balancer{Method: method, HashKey: "$remote_addr"}}
 	for _, id := range []string{"a", "b", "c"} {
 		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: mustURL("http://" + id), Weight: 1})
 	}
-	o, err := newOracle([]*probes.Cluster{c}, nil, false)
+	o, err := newOracles([]*probes.Cluster{c}, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

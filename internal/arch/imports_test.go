@@ -59,11 +59,12 @@ func standard(path string) bool {
 // drivers live in folders below probes.
 func TestCoreImports(t *testing.T) {
 	allowed := map[string][]string{
-		"probes":         {},
-		"probes/balance": {},
-		"checks":         {"probes", "probes/balance"},
-		"alerting":       {"probes", "probes/balance", "checks"},
-		"dashboards":     {},
+		"probes":          {},
+		"probes/balance":  {},
+		"checks/evidence": {"probes"},
+		"checks":          {"probes", "probes/balance", "checks/evidence"},
+		"alerting":        {"probes", "probes/balance", "checks"},
+		"dashboards":      {},
 	}
 	packages := graph(t)
 	for name, others := range allowed {
@@ -107,7 +108,7 @@ func TestNobodyImports(t *testing.T) {
 			case !ours(path):
 			case strings.HasPrefix(to, "cmd/"):
 				t.Errorf("%s imports %s: commands are imported by nobody", name, path)
-			case to == "internal/demo" && !slices.Contains([]string{"cmd/stickwatch", "internal/lab", "internal/bench"}, name):
+			case to == "internal/demo" && !slices.Contains([]string{"cmd/stickwatch", "internal/lab", "internal/bench", "internal/sim"}, name):
 				t.Errorf("%s imports %s: the demo is for its command and for tests", name, path)
 			case to == "internal/lab":
 				t.Errorf("%s imports %s: the lab is for tests", name, path)

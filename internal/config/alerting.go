@@ -18,6 +18,11 @@ type Alerting struct {
 	For          map[checks.Severity]time.Duration
 	ResolveAfter time.Duration
 	Repeat       time.Duration // 0: never
+	// GroupByHost joins the incidents of clusters that fail by one machine.
+	GroupByHost bool
+	// DeploymentGrace is how long after its end a deployment explains findings, where
+	// the cluster does not need longer.
+	DeploymentGrace time.Duration
 }
 
 // A Receiver is where messages can go: exactly one of its pointers is not nil.

@@ -22,9 +22,15 @@ func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
 		},
 		ResolveAfter: orDefault(w.ResolveAfter, 30*time.Second),
 		Repeat:       orDefault(w.Repeat, 4*time.Hour),
+
+		DeploymentGrace: orDefault(w.DeploymentGrace, 30*time.Second),
+		GroupByHost:     slices.Contains(w.Group, "host"),
 	}
 	if out.Repeat != 0 && out.Repeat < time.Minute {
 		b.problem(at.key("repeat"), "expected at least 1m, or 0s for never, got %s", FormatDuration(out.Repeat))
+	}
+	for i, word := range w.Group {
+		b.known(at.key("group").item(i), "group", word, []string{"cluster", "host"})
 	}
 	names := b.unique("receiver name")
 	for i, r := range w.Receivers {

@@ -97,10 +97,11 @@ func TestContract(t *testing.T) {
 				{Name: "am", Alertmanager: &Alertmanager{URL: mustURL("http://127.0.0.1:9093")}},
 				{Name: "hook", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Secret: NewSecret("signing key")}},
 			},
-			Routes:       []Route{{Receiver: "ops", Severity: checks.Critical}},
-			For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
-			ResolveAfter: 30 * time.Second,
-			Repeat:       4 * time.Hour,
+			Routes:          []Route{{Receiver: "ops", Severity: checks.Critical}},
+			For:             map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
+			ResolveAfter:    30 * time.Second,
+			DeploymentGrace: 30 * time.Second,
+			Repeat:          4 * time.Hour,
 		},
 		Maintenance: []Maintenance{{
 			Cluster: "shop",
@@ -180,7 +181,7 @@ func TestEverythingElse(t *testing.T) {
 			{Receiver: "desk", Severity: checks.Warning, Continue: true},
 		},
 		For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
-		ResolveAfter: 30 * time.Second,
+		ResolveAfter: 30 * time.Second, DeploymentGrace: 30 * time.Second,
 	}
 	if diff := cmp.Diff(alerting, got.Alerting, compare); diff != "" {
 		t.Errorf("alerting: -want +got:\n%s", diff)

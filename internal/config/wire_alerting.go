@@ -18,6 +18,10 @@ type wireAlerting struct {
 	For wireFor `yaml:"for"`
 	// How long a finding must be gone before its incident is resolved. Default 30s.
 	ResolveAfter *duration `yaml:"resolve_after"`
+	// How long after its end an announced deployment still explains what is active; at least the balancer's fail_timeout and two canary intervals. What is active then is told, and the rest summed up. Default 30s.
+	DeploymentGrace *duration `yaml:"deployment_grace"`
+	// What makes findings of several clusters one incident: [cluster] keeps each cluster apart, [host] joins those that fail by one machine, which is the host of their nodes' addresses. Default [cluster].
+	Group []string `yaml:"group"`
 	// How often an incident that goes on is told again; 0s: never. Default 4h.
 	Repeat *duration `yaml:"repeat"`
 }

@@ -130,6 +130,9 @@ func (d *Daemon) begin(cfg *config.Config, left legacy) {
 	}
 	d.watch.Store(w)
 	d.metrics.Restore(left.Counters, names(cfg))
+	for _, c := range cfg.Clusters {
+		d.metrics.Retain(c.Name, nodeIDs(c))
+	}
 	d.registry.watch(names(cfg))
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
 )
 
 // TestIncident: what breaks is one incident with its cause, told once when it
@@ -116,36 +118,49 @@ func TestSilence(t *testing.T) {
 	until(t, "the notice after the silence", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 }
 
-// TestDeployment: it silences its cluster for its length.
+// TestDeployment: a rolling restart within an announced deployment notifies nobody
+// of its parts, and is summed up once.
 func TestDeployment(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, _ := r.start(t)
+	d.untilReady(t)
 	status, body := d.ask(t, http.MethodPost, "/api/v1/deployments", `{"cluster": "shop", "name": "4.2"}`)
 	if status != http.StatusCreated {
 		t.Fatalf("got %d %s", status, body)
 	}
 	id := idOf(t, body)
-	silences := func() string {
-		_, body := d.ask(t, http.MethodGet, "/api/v1/silences", "")
-		return string(body)
-	}
-	if got := silences(); !strings.Contains(got, "deployment of 4.2") {
-		t.Errorf("got silences %s", got)
+	for _, n := range r.Nodes {
+		n.Stop()
+		until(t, n.ID()+" is found down", func() bool { return d.stands(checks.NodeDown, n.ID()) })
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, n.ID()+" is found up", func() bool { return !d.stands(checks.NodeDown, n.ID()) })
 	}
 	until(t, "a metric", func() bool {
 		_, body := d.ask(t, http.MethodGet, "/metrics", "")
 		return strings.Contains(string(body), `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
 	})
-	if status, body := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status >= 300 {
+	if status, body := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", `{"sessions_moved": 1000, "sessions_lost": 1000}`); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
-	}
-	if got := silences(); strings.Contains(got, "deployment of 4.2") {
-		t.Errorf("got silences %s after the end", got)
 	}
 	if status, _ := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status != http.StatusNotFound {
 		t.Errorf("got %d for one that is over, want 404", status)
 	}
+	until(t, "the summary", func() bool { return len(r.receiver.got()) > 0 })
+	got := r.receiver.got()
+	if want := "deployment 1000 moved, 1000 lost, node1 node2 node3"; len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q alone", got, want)
+	}
+	if left, err := d.history.Announced(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("got %v and error %v, want nothing that waits to be summed up", left, err)
+	}
+}
+
+// stands reports whether a finding about a node is active.
+func (d *running) stands(code checks.Code, node string) bool {
+	return slices.ContainsFunc(d.Pictures()[0].Standing, func(s checks.Standing) bool { return s.Code == code && s.Node == node })
 }
 
 // TestProbe: metrics of a round that is taken now.

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/internal/history"
 )
 
 // A chore is done now and then.
@@ -21,6 +21,7 @@ func (d *Daemon) chores() []chore {
 	return []chore{
 		{5 * time.Second, d.countNotices},
 		{5 * time.Second, d.countDeployments},
+		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, func(ctx context.Context) { d.postroom.keep(ctx, d.registry.open()) }},
 	}
@@ -72,14 +73,14 @@ func (d *Daemon) countNotices(ctx context.Context) {
 // countDeployments tells which deployments go on.
 func (d *Daemon) countDeployments(ctx context.Context) {
 	now := time.Now()
-	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-history.LongestDeployment), To: now})
+	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {
 			d.logger.Error("looking for deployments", "err", err)
 		}
 		return
 	}
-	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= history.LongestDeployment }))
+	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= alerting.LongestDeployment }))
 }
 
 // skipped is told the key of a job that did not run.

@@ -43,7 +43,8 @@ func recall(ctx context.Context, db *history.DB) (legacy, error) {
 // pastOf is the history as the page and the API ask it.
 type pastOf struct {
 	*history.DB
-	silences *silences
+	silences  *refresher[alerting.Silence]
+	announced *refresher[alerting.Deployment]
 }
 
 // Incidents implements web.Incidents.
@@ -83,32 +84,23 @@ func (p pastOf) ExpireSilence(ctx context.Context, id string, at time.Time) erro
 	return p.silences.refresh(ctx)
 }
 
-// BeginDeployment implements web.Deployments. While it goes on, the cluster is
-// silenced.
+// BeginDeployment implements web.Deployments. Until it is over, and its grace has
+// passed, nobody is notified of what it explains.
 func (p pastOf) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
 	id, err := p.DB.BeginDeployment(ctx, d)
 	if err != nil {
 		return "", err
 	}
-	return id, p.AddSilence(ctx, alerting.Silence{
-		ID: silenceOf(id), Cluster: d.Cluster, Reason: "deployment of " + d.Name,
-		From: d.From, To: d.From.Add(history.LongestDeployment),
-	})
+	return id, p.announced.refresh(ctx)
 }
 
 // EndDeployment implements web.Deployments.
-func (p pastOf) EndDeployment(ctx context.Context, id string, at time.Time) error {
-	if err := p.DB.EndDeployment(ctx, id, at); err != nil {
+func (p pastOf) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	if err := p.DB.EndDeployment(ctx, id, at, watched); err != nil {
 		return known(err)
 	}
-	err := p.ExpireSilence(ctx, silenceOf(id), at)
-	if errors.Is(err, web.ErrNotFound) { // somebody has ended it before
-		return nil
-	}
-	return err
+	return p.announced.refresh(ctx)
 }
-
-func silenceOf(deployment string) string { return "deployment-" + deployment }
 
 // known is an error in the words of package web.
 func known(err error) error {

@@ -45,6 +45,7 @@ func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step)
 		news: make(chan struct{}, 1),
 	}
 	r.desk.Silence(left.Silences)
+	r.desk.Announce(left.Announced)
 	live.Incidents(r.desk.Open())
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
+	"stickwatch/probes"
 )
 
 // Reload reads the configuration again and puts it in force. It is judged whole
@@ -111,17 +112,28 @@ func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
 	return next
 }
 
-// dismiss lets a watcher go when its round is done, and forgets its cluster if
-// nobody else watches it.
+// dismiss lets a watcher go when its round is done, and drops the metrics of its
+// cluster, or of nodes that the cluster no longer has.
 func (d *Daemon) dismiss(one *monitor.Watcher) {
 	d.leaving.Go(func() {
 		if err := one.Close(); err != nil {
 			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
 		}
-		if name := one.Cluster().Name; d.watch.Load().of(name) == nil {
+		name := one.Cluster().Name
+		if next := d.watch.Load().of(name); next != nil {
+			d.metrics.Retain(name, nodeIDs(next.Cluster()))
+		} else {
 			d.metrics.Forget(name)
 		}
 	})
+}
+
+func nodeIDs(c *probes.Cluster) []string {
+	ids := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		ids[i] = n.ID
+	}
+	return ids
 }
 
 // notifiers are the receivers of a configuration, by name.
@@ -150,7 +162,10 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
 		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter},
-		Repeat: a.Repeat, Receivers: receiverNames(cfg),
+		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
+	}
+	for _, c := range cfg.Clusters {
+		rules.Grace[c.Name] = graceOf(cfg, c)
 	}
 	for _, r := range a.Routes {
 		rules.Routes = append(rules.Routes, alerting.Route(r))
@@ -163,11 +178,21 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	return rules
 }
 
+// past is the history, with everything that is changed there put in force.
+func (d *Daemon) past() pastOf {
+	announced := func(ctx context.Context, _ time.Time) ([]alerting.Deployment, error) { return d.history.Announced(ctx) }
+	return pastOf{
+		d.history,
+		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.registry.silence},
+		&refresher[alerting.Deployment]{read: announced, apply: d.registry.announce},
+	}
+}
+
 // webConfig is what the page and the API are made of.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Pictures: d, Prober: d, Exporter: d, Reloader: d,
-		Past:          pastOf{d.history, &silences{read: d.history.Silences, heed: d.registry.silence}},
+		Past:          d.past(),
 		Unwritten:     d.unwritten,
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),

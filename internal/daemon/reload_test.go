@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
@@ -54,6 +56,22 @@ func TestReloaded(t *testing.T) {
 			}
 			if n := len(d.incidents(t)); n != 1 {
 				t.Errorf("got %d incidents, want the one that goes on", n)
+			}
+		},
+		"requests of a node that left are not shown": func(t *testing.T, r *rig, d *running) {
+			leaves, stays := r.Nodes[2], r.Nodes[0]
+			for _, n := range []string{leaves.ID(), stays.ID()} {
+				d.metrics.Request(checks.Request{Cluster: "shop", Balancer: "lb", Node: n, Outcome: checks.OutcomeStale})
+			}
+			line := fmt.Sprintf("      - {id: %s, url: %q}\n", leaves.ID(), leaves.URL())
+			r.reload(t, d, strings.Replace(r.file("shop"), line, "", 1))
+			counted := func(node string) bool {
+				_, body := d.ask(t, http.MethodGet, "/metrics", "")
+				return strings.Contains(string(body), fmt.Sprintf(`stickwatch_client_requests_total{balancer="lb",cluster="shop",node=%q,outcome="stale"} 1`, node))
+			}
+			until(t, "the node's series gone", func() bool { return !counted(leaves.ID()) })
+			if !counted(stays.ID()) {
+				t.Error("the other node's are gone, too")
 			}
 		},
 		"routes are as the new file says": func(t *testing.T, r *rig, d *running) {

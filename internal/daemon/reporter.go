@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +47,34 @@ func (r *reporter) Probed(p monitor.Probe) {
 	}
 }
 
+// Requested implements monitor.Observer.
+func (r *reporter) Requested(q checks.Request) {
+	r.metrics.Request(q)
+	r.registry.met(q)
+	if s, known := sessionSample(q); known {
+		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
+	}
+}
+
+// sessionSample is a request as the history keeps it; known is false where its
+// outcome is not. Errors are unanswered samples: charts can tell them from
+// sessions that were lost. A stranger's label names no target, or a node that
+// makes up labels would fill the history with targets.
+func sessionSample(q checks.Request) (s checks.Sample, known bool) {
+	owner := q.Node
+	if strings.HasPrefix(owner, `"`) {
+		owner = ""
+	}
+	s = checks.Sample{
+		Target: checks.Target{Cluster: q.Cluster, Kind: checks.TargetSession, Name: owner},
+		At:     q.At, OK: q.Outcome.Good(), Latency: q.Latency,
+	}
+	if q.Outcome == checks.OutcomeError {
+		s.Failure = probes.FailureOther
+	}
+	return s, q.Outcome.Good() || q.Outcome.Harmful()
+}
+
 // Judged implements monitor.Observer.
 func (r *reporter) Judged(j monitor.Judgement) {
 	cluster := j.Cluster.Name
@@ -59,6 +88,7 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
+	r.registry.touched(j)
 	r.registry.observe(cluster, j.Changes, j.Standing)
 	r.show(j)
 }

@@ -49,7 +49,7 @@ func (r *rig) file(clusters ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(r.dir, "history.db"))
 	b.WriteString("intervals: {canary: 1s, status: 2s, pages: 2s, dependencies: 2s}\n")
-	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\n  for: {warning: 0s}\n  resolve_after: 1s\n")
+	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\n  for: {warning: 0s}\n  resolve_after: 1s\n  deployment_grace: 1s\n")
 	b.WriteString("clusters:\n")
 	for _, name := range clusters {
 		fmt.Fprintf(&b, "  - name: %s\n    timeout: 1s\n    slow: 900ms\n    balancer: {url: %q, method: ip_hash, client_ip_header: %s}\n    nodes:\n",
@@ -94,6 +94,10 @@ func (r *receiver) Notify(_ context.Context, n alerting.Notice) (alerting.Receip
 	defer r.mu.Unlock()
 	if r.refusal != nil {
 		return alerting.Receipt{}, r.refusal
+	}
+	if s := n.Deployment; s != nil {
+		r.kinds = append(r.kinds, fmt.Sprintf("%s %d moved, %d lost, %s", n.Kind, s.Moved, s.Lost, strings.Join(s.Touched, " ")))
+		return alerting.Receipt{}, nil
 	}
 	r.kinds = append(r.kinds, string(n.Kind)+" "+string(n.Incident.Cause.Code))
 	return alerting.Receipt{}, nil

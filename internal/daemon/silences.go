@@ -4,27 +4,26 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"stickwatch/alerting"
 )
 
-// silences takes those that the history has to those who heed them.
-type silences struct {
-	read func(context.Context, time.Time) ([]alerting.Silence, error)
-	heed func([]alerting.Silence)
+// A refresher puts in force what the history has: silences, or announced
+// deployments.
+type refresher[T any] struct {
+	read  func(context.Context, time.Time) ([]T, error)
+	apply func([]T)
 
-	mu sync.Mutex // from reading to heeding, lest an older list be heeded last
+	mu sync.Mutex // from reading to applying, lest an older list be applied last
 }
 
-// refresh has the silences of the history heeded. They are written by now, so
-// that whoever wanted that may have gone.
-func (s *silences) refresh(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, err := s.read(context.WithoutCancel(ctx), time.Now())
+// refresh applies what the history has now. That is written by now, so that whoever
+// wanted it may have gone.
+func (r *refresher[T]) refresh(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list, err := r.read(context.WithoutCancel(ctx), time.Now())
 	if err != nil {
 		return err
 	}
-	s.heed(list)
+	r.apply(list)
 	return nil
 }

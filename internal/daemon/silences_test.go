@@ -16,7 +16,7 @@ func TestSilencesAreHeeded(t *testing.T) {
 	t.Parallel()
 	want := []alerting.Silence{{ID: "s1"}}
 	var got []alerting.Silence
-	s := new(silences)
+	s := new(refresher[alerting.Silence])
 	alone := func(what string) {
 		if s.mu.TryLock() {
 			s.mu.Unlock()
@@ -27,7 +27,7 @@ func TestSilencesAreHeeded(t *testing.T) {
 		alone("the list is read")
 		return want, ctx.Err()
 	}
-	s.heed = func(list []alerting.Silence) {
+	s.apply = func(list []alerting.Silence) {
 		alone("it is heeded")
 		got = list
 	}

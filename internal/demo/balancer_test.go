@@ -299,3 +299,16 @@ func TestStartBalancerRefuses(t *testing.T) {
 		t.Errorf("got %v, want an error that names the method", err)
 	}
 }
+
+// Requests that are under way count: a server that holds one gets the next only
+// when the others hold as many.
+func TestBalancerByLeastConnections(t *testing.T) {
+	l := behind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
+	l.want("idle servers take turns", l.trails(newVisitor(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")
+	if _, resp := dialWebSocket(t, l.balancer.Addr(), ""); resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d, want 101", resp.StatusCode)
+	}
+	if got := l.trails(newVisitor(t), 6); slices.Contains(got, "200: 1") || !slices.Contains(got, "200: 0") || !slices.Contains(got, "200: 2") {
+		t.Errorf("node 1 has a WebSocket, and clients went to %q", got)
+	}
+}

@@ -20,12 +20,25 @@ type Config struct {
 	Nodes  int           // 0: 3
 	Method probes.Method // "": ip_hash
 	Shared bool          // one session store for all nodes
+	Store  Store         // that one; nil: a new one in memory. It implies Shared
 	GBK    bool          // the e-Bridge page is in GBK
 
 	Workers        int           // of the balancer; 0: 2
+	Zone           bool          // its workers share what they know of servers
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
+
+	Timeout time.Duration // of the balancer, as BalancerConfig.Timeout
+
+	Network Network // of everything; nil: loopback
+
+	Cache CacheConfig // in front of the balancer; zero: none
+
+	// HAProxy and HTTPD make the balancer behave as that product, and give its
+	// servers the ids of the nodes as routes. nil: it behaves as nginx.
+	HAProxy *HAProxyConfig
+	HTTPD   *HTTPDConfig
 }
 
 // A Cluster is a balancer, the nodes behind it, and the Redis they depend on.
@@ -34,6 +47,8 @@ type Cluster struct {
 	Nodes    []*Node
 	Balancer *Balancer
 	Redis    *Redis
+
+	store Store // of all nodes; nil: each has its own memory
 }
 
 // Start starts a healthy cluster. The error is that there are no loopback
@@ -66,32 +81,37 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c *Cluster) startRedis() (err error) {
-	c.Redis, err = startRedis()
+	c.Redis, err = startRedis(c.Config.Network)
 	return err
 }
 
 // startNodes starts node1, node2 and so on. They pretend to have been up for
 // an hour, and to have been started in their order.
 func (c *Cluster) startNodes() error {
-	var store Store
-	if c.Config.Shared {
-		store = NewStore()
+	c.store = c.Config.Store
+	if c.Config.Shared && c.store == nil {
+		c.store = NewStore()
 	}
 	began := time.Now().Add(-time.Hour)
 	for i := range c.Config.Nodes {
-		n, err := StartNode(NodeConfig{
-			ID:           fmt.Sprintf("node%d", i+1),
-			GBK:          c.Config.GBK,
-			Store:        store,
-			UpSince:      began.Add(time.Duration(i) * time.Minute),
-			Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.Ping},
-		})
+		n, err := c.startNode(i, began.Add(time.Duration(i)*time.Minute))
 		if err != nil {
 			return err
 		}
 		c.Nodes = append(c.Nodes, n)
 	}
 	return nil
+}
+
+func (c *Cluster) startNode(i int, since time.Time) (*Node, error) {
+	return StartNode(NodeConfig{
+		Network:      c.Config.Network,
+		ID:           fmt.Sprintf("node%d", i+1),
+		GBK:          c.Config.GBK,
+		Store:        c.store,
+		UpSince:      since,
+		Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.Ping},
+	})
 }
 
 func (c *Cluster) startBalancer() (err error) {
@@ -104,11 +124,28 @@ func (c *Cluster) startBalancer() (err error) {
 		Servers:        servers,
 		MaxFails:       c.Config.MaxFails,
 		FailTimeout:    c.Config.FailTimeout,
+		Timeout:        c.Config.Timeout,
 		Workers:        c.Config.Workers,
+		Zone:           c.Config.Zone,
 		ClientIPHeader: c.Config.ClientIPHeader,
 		UpstreamHeader: "X-Upstream",
+		Network:        c.Config.Network,
+		Cache:          c.Config.Cache,
+		Route:          c.route,
+		HAProxy:        c.Config.HAProxy,
+		HTTPD:          c.Config.HTTPD,
 	})
 	return err
+}
+
+// route returns the id of the node at an address.
+func (c *Cluster) route(addr string) string {
+	for _, n := range c.Nodes {
+		if n.Addr() == addr {
+			return n.ID()
+		}
+	}
+	return addr
 }
 
 // Break makes something go wrong, as Faults lists by name. Faults add up. The

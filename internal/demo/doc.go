@@ -8,6 +8,7 @@
 // products that cannot be run. For that they wear the documented faces of those
 // products, and nothing more: a node does not know that it is being watched.
 //
-// The balancer counts failures as nginx does, second by second, and places
-// clients by package balance, which was checked against nginx itself.
+// The balancer behaves as nginx, HAProxy or Apache httpd do: how it counts failures,
+// where it places clients, what a reload forgets. Package lab compares it with
+// those products, client by client, while both are operated.
 package demo

@@ -19,6 +19,8 @@ type endpoint struct {
 	// ln and all of them are closed.
 	serve func(ctx context.Context, ln net.Listener)
 
+	network Network // nil: the system's
+
 	mu     sync.Mutex
 	addr   string
 	anchor []net.Conn
@@ -31,6 +33,28 @@ func newEndpoint(addr string, serve func(context.Context, net.Listener)) *endpoi
 		addr = "127.0.0.1:0"
 	}
 	return &endpoint{addr: addr, serve: serve}
+}
+
+// A Network is where a cluster listens and dials instead of on loopback, such as
+// one in memory. An address without a port, or with port 0, is given a free one.
+// It keeps an address for whoever listened there first.
+type Network interface {
+	Listen(addr string) (net.Listener, error)
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// dialOn dials on a network; nil: the system's.
+func dialOn(n Network) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if n == nil {
+		return new(net.Dialer).DialContext
+	}
+	return n.DialContext
+}
+
+// on puts the endpoint on a network. It is called before start.
+func (e *endpoint) on(n Network) *endpoint {
+	e.network = n
+	return e
 }
 
 // start listens, the first time on the address asked for, then always on the
@@ -46,7 +70,7 @@ func (e *endpoint) start() error {
 		return fmt.Errorf("listening on %q: %w", e.addr, err)
 	}
 	e.addr = ln.Addr().String()
-	if e.anchor == nil {
+	if e.anchor == nil && e.network == nil {
 		if e.anchor, err = anchor(ln); err != nil {
 			ln.Close()
 			return fmt.Errorf("anchoring %q: %w", e.addr, err)
@@ -68,6 +92,9 @@ const leftWithin = 10 * time.Second
 // have; but a process which was forked just then holds a copy of the listener
 // until it becomes the program that it shall be.
 func (e *endpoint) listen() (net.Listener, error) {
+	if e.network != nil {
+		return e.network.Listen(e.addr)
+	}
 	ours := e.anchor != nil
 	for end := time.Now().Add(leftWithin); ; time.Sleep(time.Millisecond) {
 		ln, err := net.Listen("tcp", e.addr)

@@ -29,7 +29,8 @@ type NodeFaults struct {
 	Failing    string // prefix of the paths that fail; "/": all of them
 	FailStatus int    // what they fail with; 0: 500
 
-	Paused string // the reason for which /status says paused
+	Paused       string // the reason for which /status says paused
+	ReasonCounts bool   // that reason, whatever it is, ends with a number that grows with every answer
 
 	Forgetful     bool // knows no session, not even those it just began
 	Private       bool // keeps sessions in its own memory, whatever store it was given
@@ -43,6 +44,8 @@ type NodeFaults struct {
 
 	CookiePath   string // sets session cookies for this path
 	CookieSecure bool   // sets session cookies Secure, though it speaks plain HTTP; clients forgive that on loopback
+
+	SessionFaults
 }
 
 // Set replaces the node's faults, for the requests that come from now on.
@@ -113,6 +116,9 @@ func (f NodeFaults) fail(w http.ResponseWriter, r *http.Request) bool {
 
 // pause waits for d, and reports whether the client did, too.
 func pause(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		return ctx.Err() == nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,8 @@ type NodeConfig struct {
 	Version string // "": 1.0.0
 	Cookie  string // of the generic test page; "": SESSIONID
 	GBK     bool   // the e-Bridge test page is in GBK instead of UTF-8
+
+	Network Network // nil: loopback
 
 	Store   Store     // nil: its own memory, which a restart empties
 	UpSince time.Time // when its process pretends to have started; zero: when it did
@@ -43,6 +46,7 @@ type Node struct {
 	mux      *http.ServeMux
 	faults   atomic.Pointer[NodeFaults]
 	process  atomic.Pointer[process]
+	killed   atomic.Bool // the process has ended, and none has begun since
 }
 
 // A process is what a restart throws away.
@@ -53,6 +57,10 @@ type process struct {
 	sockets *sockets
 
 	requests atomic.Int64
+	returned atomic.Int64 // requests that brought a session cookie, while some of them hang
+
+	lastMu sync.Mutex
+	last   Session // that was stored last, while sessions overwrite each other
 }
 
 // started counts the processes of all nodes, so that no two have one pid.
@@ -82,7 +90,7 @@ func StartNode(c NodeConfig) (*Node, error) {
 	n.Set(NodeFaults{})
 	n.process.Store(newProcess(c.UpSince))
 	n.mux = n.routes()
-	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil))
+	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil)).on(c.Network)
 	if err := n.Start(); err != nil {
 		return nil, err
 	}
@@ -102,13 +110,24 @@ func (n *Node) URL() string { return "http://" + n.Addr() }
 // stay, as those of a server whose network is gone.
 func (n *Node) Stop() { n.endpoint.stop() }
 
+// Kill ends the node's process: it refuses connections, and what it had in
+// memory is gone. Start then begins a new process.
+func (n *Node) Kill() {
+	n.Stop()
+	n.killed.Store(true)
+}
+
 // Start makes a stopped node listen again, at its address.
-func (n *Node) Start() error { return n.endpoint.start() }
+func (n *Node) Start() error {
+	if n.killed.Swap(false) {
+		n.process.Store(newProcess(time.Now()))
+	}
+	return n.endpoint.start()
+}
 
 // Restart replaces the node's process: it has a new pid, and nothing in memory.
 func (n *Node) Restart() error {
-	n.Stop()
-	n.process.Store(newProcess(time.Now()))
+	n.Kill()
 	return n.Start()
 }
 
@@ -137,6 +156,7 @@ func (n *Node) routes() *http.ServeMux {
 	mux.HandleFunc("/index.jsp", n.serveMSM)
 	mux.HandleFunc("/status", n.serveStatus)
 	mux.HandleFunc("/socket.io/", n.serveEngineIO)
+	mux.HandleFunc("/login", n.serveLogin)
 	for _, path := range []string{"/{$}", "/app_a/{$}", "/app_b/{$}"} {
 		mux.HandleFunc(path, n.servePlain)
 	}

@@ -67,6 +67,9 @@ func (n *Node) servePlain(w http.ResponseWriter, r *http.Request) {
 // servePage shows a page with the client's session on it.
 func (n *Node) servePage(w http.ResponseWriter, r *http.Request, name string, k keeper) {
 	w.Header().Set("Cache-Control", "no-store")
+	if n.refuse(w, r, k) {
+		return
+	}
 	v, err := n.visit(w, r, k)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

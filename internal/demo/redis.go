@@ -16,9 +16,9 @@ import (
 // server as it takes to be asked whether it is there.
 type Redis struct{ endpoint *endpoint }
 
-// startRedis starts one on a free loopback port.
-func startRedis() (*Redis, error) {
-	s := &Redis{endpoint: newEndpoint("", serveRedis)}
+// startRedis starts one on a free port of n, or of loopback.
+func startRedis(n Network) (*Redis, error) {
+	s := &Redis{endpoint: newEndpoint("", serveRedis).on(n)}
 	if err := s.Start(); err != nil {
 		return nil, err
 	}
@@ -36,8 +36,7 @@ func (s *Redis) Start() error { return s.endpoint.start() }
 
 // Ping asks it as the nodes do.
 func (s *Redis) Ping(ctx context.Context) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", s.endpoint.address())
+	conn, err := dialOn(s.endpoint.network)(ctx, "tcp", s.endpoint.address())
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRedis(t *testing.T) {
-	s, err := startRedis()
+	s, err := startRedis(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestRedis(t *testing.T) {
 }
 
 func TestRedisAnswers(t *testing.T) {
-	s, err := startRedis()
+	s, err := startRedis(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

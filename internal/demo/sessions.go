@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Session is what a node keeps for a client: the values it was given.
@@ -30,19 +31,35 @@ const maxSessions = 10_000
 
 // A MemoryStore is a Store in memory. When it is full the oldest session goes.
 type MemoryStore struct {
+	idle time.Duration // forgets sessions that nobody asked for for this long; 0: never
+
 	mu    sync.Mutex
 	byID  map[string]Session
-	order []string // oldest first
+	used  map[string]time.Time // kept only where idle is set
+	order []string             // oldest first
 }
 
 // NewStore returns an empty MemoryStore.
-func NewStore() *MemoryStore { return &MemoryStore{byID: make(map[string]Session)} }
+func NewStore() *MemoryStore { return NewIdleStore(0) }
+
+// NewIdleStore returns an empty MemoryStore that forgets sessions which nobody
+// asked for for the given time, as one with too little memory does.
+func NewIdleStore(idle time.Duration) *MemoryStore {
+	return &MemoryStore{idle: idle, byID: make(map[string]Session), used: make(map[string]time.Time)}
+}
 
 // Get implements Store.
 func (m *MemoryStore) Get(_ context.Context, id string) (Session, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.byID[id]
+	if ok && m.idle > 0 {
+		now := time.Now()
+		if now.Sub(m.used[id]) > m.idle {
+			return nil, false, nil
+		}
+		m.used[id] = now
+	}
 	return maps.Clone(s), ok, nil
 }
 
@@ -54,8 +71,12 @@ func (m *MemoryStore) Put(_ context.Context, id string, s Session) error {
 		m.order = append(m.order, id)
 	}
 	m.byID[id] = maps.Clone(s)
+	if m.idle > 0 {
+		m.used[id] = time.Now()
+	}
 	if len(m.order) > maxSessions {
 		delete(m.byID, m.order[0])
+		delete(m.used, m.order[0])
 		m.order = m.order[1:]
 	}
 	return nil
@@ -94,16 +115,23 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 	if err != nil {
 		return visit{}, fmt.Errorf("reading a session: %w", err)
 	}
+	if faults.AdoptIDs && !known && adoptableID.MatchString(given) {
+		v, known = visit{ID: withoutRoute(given), Session: Session{}}, true
+	}
 	if !known || faults.Forgetful {
 		v, known = visit{ID: newSessionID(), Session: Session{}}, false
 	}
-	if keep(v.Session, r) || !known {
+	stored := keep(v.Session, r)
+	if stored || !known {
 		if err := store.Put(r.Context(), v.ID, v.Session); err != nil {
 			return visit{}, fmt.Errorf("storing a session: %w", err)
 		}
 	}
 	if v.Cookie = v.ID + k.suffix; v.Cookie != given {
 		http.SetCookie(w, faults.spoil(&http.Cookie{Name: k.cookie, Value: v.Cookie, Path: k.path, HttpOnly: true}))
+	}
+	if faults.Overwrites {
+		v.Session = n.process.Load().share(v.Session, stored)
 	}
 	if faults.Rollback {
 		v.rollBack()
@@ -114,10 +142,7 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 // find returns the session that a cookie's value names. Whatever follows the
 // id there, a route or a memcached node, is of no account.
 func find(ctx context.Context, store Store, cookie string) (visit, bool, error) {
-	id := cookie
-	if end := strings.IndexAny(id, ".-"); end >= 0 {
-		id = id[:end]
-	}
+	id := withoutRoute(cookie)
 	if !sessionID.MatchString(id) {
 		return visit{}, false, nil
 	}
@@ -126,6 +151,13 @@ func find(ctx context.Context, store Store, cookie string) (visit, bool, error) 
 		s = Session{}
 	}
 	return visit{ID: id, Session: s}, known, err
+}
+
+func withoutRoute(cookie string) string {
+	if end := strings.IndexAny(cookie, ".-"); end >= 0 {
+		return cookie[:end]
+	}
+	return cookie
 }
 
 // keep puts r's parameters into s and reports whether there were any.

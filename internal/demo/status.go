@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"runtime/metrics"
 	"slices"
@@ -98,6 +99,9 @@ func (n *Node) status(ctx context.Context) status {
 	}
 	if s.Reason != "" {
 		s.State = "paused"
+		if faults.ReasonCounts {
+			s.Reason += fmt.Sprintf(" (answer %d)", process.requests.Load())
+		}
 	}
 	return s
 }

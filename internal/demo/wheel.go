@@ -39,9 +39,34 @@ func (w wheel) next(may func(int) bool) (best int, ok bool) {
 	return best, ok
 }
 
+// charge counts a turn of server i, which something else chose.
+func (w wheel) charge(i int, may func(int) bool) {
+	for j := range w {
+		if may(j) {
+			w[j].current += w[j].effective
+			w[i].current -= w[j].effective
+		}
+	}
+}
+
 // failed lets server i weigh less for a while.
 func (w wheel) failed(i, maxFails int) {
 	if s := &w[i]; maxFails > 0 {
 		s.effective = max(s.effective-s.weight/maxFails, 0)
 	}
+}
+
+// least returns the server with the fewest requests under way for its weight.
+// Where several have, their turns decide, as in nginx's least_conn.
+func (w wheel) least(conns []int, may func(int) bool) (int, bool) {
+	best := -1
+	for i := range w {
+		if may(i) && (best < 0 || conns[i]*w[best].weight < conns[best]*w[i].weight) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return 0, false
+	}
+	return w.next(func(i int) bool { return may(i) && conns[i]*w[best].weight == conns[best]*w[i].weight })
 }

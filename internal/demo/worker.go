@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -12,75 +14,84 @@ import (
 
 // balancerMethods are those a Balancer knows.
 var balancerMethods = []probes.Method{
-	probes.MethodIPHash, probes.MethodHash, probes.MethodCookie, probes.MethodRoundRobin, probes.MethodRandom,
+	probes.MethodIPHash, probes.MethodHash, probes.MethodCookie, probes.MethodRoundRobin,
+	probes.MethodLeastConn, probes.MethodRandom,
 }
 
-// A worker is one of the balancer's processes: it chooses servers, and knows
-// of their failures only what it has seen itself.
+// An account is what nginx remembers of an upstream's servers: one for each
+// worker, or one for all of them with `zone`.
+type account struct {
+	mu    sync.Mutex
+	peers *peers
+	wheel wheel
+	conns []int // requests under way
+}
+
+func newAccount(c BalancerConfig, servers []balance.Server) *account {
+	return &account{
+		peers: newPeers(len(servers), c.MaxFails, c.FailTimeout),
+		wheel: newWheel(weights(servers)),
+		conns: make([]int, len(servers)),
+	}
+}
+
+// A worker is one of nginx's processes: it chooses servers, and knows of their
+// failures only what is in its account.
 type worker struct {
 	number  int // from 1
+	method  probes.Method
+	cookies string // name of the cookie of method cookie
 	servers []balance.Server
 	ipHash  balance.Picker
 	hash    balance.Picker
 
-	mu     sync.Mutex
-	peers  *peers
-	wheel  wheel
+	*account
 	random *rand.Rand
 }
 
-func newWorker(c BalancerConfig, number int) *worker {
-	weights := make([]int, len(c.Servers))
-	for i, s := range c.Servers {
-		weights[i] = max(s.Weight, 1)
-	}
+func newWorker(c BalancerConfig, servers []balance.Server, number int, a *account) *worker {
 	return &worker{
 		number:  number,
-		servers: c.Servers,
-		ipHash:  balance.IPHash(c.Servers),
-		hash:    balance.Hash(c.Servers),
-		peers:   newPeers(len(c.Servers), c.MaxFails, c.FailTimeout),
-		wheel:   newWheel(weights),
+		method:  c.Method,
+		cookies: c.Cookie,
+		servers: servers,
+		ipHash:  balance.IPHash(servers),
+		hash:    balance.Hash(servers),
+		account: a,
 		random:  rand.New(rand.NewPCG(c.Seed, uint64(number))),
 	}
 }
 
-// A choice is what a worker chooses a server by.
-type choice struct {
-	method probes.Method
-	client string // address
-	server string // that the client's cookie names; "": none
-	tried  []int
-	faults BalancerFaults
-}
+func (w *worker) methodOf(c *choice) probes.Method { return cmp.Or(c.faults.Method, w.method) }
 
-// choose returns the server that gets a request and notes that it does. It is
-// not ok when no server is left.
-func (w *worker) choose(c choice, now time.Time) (server int, ok bool) {
+func (w *worker) choose(c *choice, now time.Time) (server int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	without := w.without(c, now)
-	switch c.method {
+	switch w.methodOf(c) {
 	case probes.MethodIPHash:
 		server, ok = w.ipHash.Pick(c.client, without...)
 	case probes.MethodHash:
 		server, ok = w.hash.Pick(c.client, without...)
 	case probes.MethodCookie:
-		server, ok = w.named(c.server, without)
+		server, ok = w.named(c.cookie(w.cookies), without)
+	case probes.MethodLeastConn:
+		server, ok = w.turn(without, func(may func(int) bool) (int, bool) { return w.wheel.least(w.conns, may) })
 	case probes.MethodRandom:
 		server, ok = w.draw(without)
 	}
 	if !ok {
-		server, ok = w.roundRobin(without)
+		server, ok = w.turn(without, w.wheel.next)
 	}
 	if ok {
+		w.conns[server]++
 		w.peers.selected(server, now)
 	}
 	return server, ok
 }
 
 // without lists the servers that are passed over.
-func (w *worker) without(c choice, now time.Time) []int {
+func (w *worker) without(c *choice, now time.Time) []int {
 	var list []int
 	blind := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
 	for i, s := range w.servers {
@@ -94,7 +105,7 @@ func (w *worker) without(c choice, now time.Time) []int {
 
 // named returns the server that a cookie asks for.
 func (w *worker) named(name string, without []int) (int, bool) {
-	i := slices.IndexFunc(w.servers, func(s balance.Server) bool { return s.Name == name })
+	i := indexOf(w.servers, name)
 	return i, i >= 0 && !slices.Contains(without, i)
 }
 
@@ -112,11 +123,11 @@ func (w *worker) draw(without []int) (int, bool) {
 	return tickets[w.random.IntN(len(tickets))], true
 }
 
-// roundRobin is the method of that name, and what all others come to when they
-// find nobody. Backups have their turn when no other server is left.
-func (w *worker) roundRobin(without []int) (int, bool) {
+// turn asks next for a server. Backups have their turn when no other server is
+// left. Every method comes to round robin where it finds no server.
+func (w *worker) turn(without []int, next func(may func(int) bool) (int, bool)) (int, bool) {
 	for _, backup := range [...]bool{false, true} {
-		server, ok := w.wheel.next(func(i int) bool {
+		server, ok := next(func(i int) bool {
 			return w.servers[i].Backup == backup && !slices.Contains(without, i)
 		})
 		if ok {
@@ -126,17 +137,55 @@ func (w *worker) roundRobin(without []int) (int, bool) {
 	return 0, false
 }
 
-// failed notes that a server did not answer.
-func (w *worker) failed(server int, now time.Time) {
+func (w *worker) failed(server int, _ error, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.conns[server]--
 	w.peers.failed(server, now)
 	w.wheel.failed(server, w.peers.maxFails)
 }
 
-// finished notes that a request ended otherwise.
 func (w *worker) finished(server int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.conns[server]--
 	w.peers.finished(server)
+}
+
+// retry follows `proxy_next_upstream error timeout invalid_header`: every server
+// is tried once, and a request that changes something goes to another server
+// only if it cannot have arrived.
+func (w *worker) retry(c *choice, why error) (time.Duration, bool) {
+	up := 0
+	for _, s := range w.servers {
+		if !s.Down {
+			up++
+		}
+	}
+	return 0, len(c.tried) < up && (c.request.Method != http.MethodPost || notSent(why))
+}
+
+func (w *worker) answered(c *choice, server int, header http.Header, _ time.Time) {
+	name := w.servers[server].Name
+	if w.methodOf(c) == probes.MethodCookie && c.cookie(w.cookies) != name {
+		addCookie(header, w.cookies, name)
+	}
+}
+
+func (w *worker) status(why error) int {
+	if timedOut(why) {
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+func (w *worker) usable(server int, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.servers[server].Down && !w.peers.ejected(server, now)
+}
+
+func addCookie(header http.Header, name, value string) {
+	cookie := http.Cookie{Name: name, Value: value, Path: "/"}
+	header.Add("Set-Cookie", cookie.String())
 }

@@ -13,6 +13,11 @@ type Beat struct {
 	At   time.Time     // when it was sent
 	Took time.Duration // until its answer was whole, or it had failed
 
+	// Retry: the client came again soon after a failure, when no user would have
+	// come yet. Such requests locate the end of an outage and count for nothing
+	// else.
+	Retry bool
+
 	// Good: a user would have been served. An application that is being replaced
 	// answers 404 for a while, so that a status of 400 and above is none.
 	Good    bool
@@ -43,7 +48,8 @@ func (b Beat) thrownOut() bool { return b.Fate == probes.FateLost || b.Fate == p
 // that failed, the first says why.
 type Stretch struct {
 	First, Last Beat
-	Count       int
+	Count       int // quick retries included
+	Requests    int // without them: what a user at the interval would have sent
 	Slowest     time.Duration
 }
 
@@ -60,9 +66,10 @@ func (t *Track) Add(b Beat) {
 		s := &(*t)[n-1]
 		s.Last, s.Slowest = b, max(s.Slowest, b.Took)
 		s.Count++
+		s.Requests += count(!b.Retry)
 		return
 	}
-	*t = append(*t, Stretch{First: b, Last: b, Count: 1, Slowest: b.Took})
+	*t = append(*t, Stretch{First: b, Last: b, Count: 1, Requests: count(!b.Retry), Slowest: b.Took})
 }
 
 // takes reports whether b only goes on with what s is.
@@ -77,12 +84,12 @@ func (s Stretch) takes(b Beat) bool {
 	}
 }
 
-// requests counts beats, and those that failed.
+// requests counts what a user would have sent, and what of it failed.
 func (t Track) requests() (all, failed int) {
 	for _, s := range t {
-		all += s.Count
+		all += s.Requests
 		if !s.First.Good {
-			failed += s.Count
+			failed += s.Requests
 		}
 	}
 	return all, failed

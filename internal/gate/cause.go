@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
@@ -18,11 +19,14 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	down, failed := j.downIn(m.From, span)
 	said, out := j.saidOut(m.From, span)
 	drained := (j.terms.Drain != "" && m.From == j.terms.Drain) || (out && said.State != probes.ServerDown)
+	consequence, why, explained := j.afterRestart(m, earlier)
 	switch {
 	case failed && !(drained && m.At.Before(down.FirstBad)): // else it was empty when it stopped
 		return failure(m.From, down)
 	case out && said.State != probes.ServerDown:
 		return CauseDrain, said.Words
+	case explained:
+		return consequence, why
 	case out:
 		return CauseEjection, said.Words
 	case drained:
@@ -30,7 +34,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	case j.back(m, earlier):
 		return CauseReturn, m.To + " is back"
 	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // between two looks at it
-		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.Memory[m.From].Sign)
+		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.History.Nodes[m.From].Sign)
 	case j.avoided(m.From, m.through, m.last) >= j.enough(m.From):
 		return CauseEjection, m.From + " answers when asked directly, and got no requests"
 	case j.policy() == probes.PolicyShared:
@@ -50,11 +54,11 @@ func failure(node string, down Outage) (Cause, string) {
 }
 
 // back reports whether a session returns to a node that it had left because
-// that was out, or should have been on all the time.
+// that was out.
 func (j *judge) back(m Move, earlier []Move) bool {
 	for _, e := range slices.Backward(earlier) {
 		if e.From == m.To {
-			return m.Moved() && e.Cause != CauseUnexplained && e.Cause != CauseShared
+			return m.Moved() && slices.Contains([]Cause{CauseRestart, CauseDown, CauseDrain, CauseEjection}, e.Cause)
 		}
 	}
 	return false
@@ -80,7 +84,7 @@ func (j *judge) downIn(node string, span checks.Span) (Outage, bool) {
 func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
 	list := j.Said[node]
 	for i, s := range list {
-		if !out(s.State) {
+		if !evidence.Out(s.State) {
 			continue
 		}
 		from, to := s.From, j.To
@@ -95,11 +99,6 @@ func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
 		}
 	}
 	return Said{}, false
-}
-
-// out reports whether a state keeps new clients away.
-func out(s probes.ServerState) bool {
-	return s == probes.ServerDown || s == probes.ServerDraining || s == probes.ServerMaintenance
 }
 
 // avoided counts the newcomers through an address of the balancer that were

@@ -1,7 +1,10 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -34,13 +37,13 @@ func (j *judge) drainedKindly(node string, moves []Move) Promise {
 	return p
 }
 
-// drainedOfNew: once it is out, no newcomer meets it. When that began only the
-// balancer can tell; without its word, newcomers must miss the node at some time
-// for longer than chance lets them.
+// drainedOfNew: from some time on no new client meets the node. When that began
+// only the balancer can say; without its word, new clients must miss the node for
+// longer than chance lets them.
 func (j *judge) drainedOfNew(node string) Promise {
 	p := kept("new clients avoid "+node, "")
 	for _, s := range j.Said[node] {
-		if !out(s.State) {
+		if !s.drains() {
 			continue
 		}
 		for _, lane := range j.Newcomers {
@@ -52,81 +55,167 @@ func (j *judge) drainedOfNew(node string) Promise {
 			}
 		}
 	}
-	met, missed := j.longestMiss(node)
+	away, concerned := j.absence(node)
 	switch enough := j.enough(node); {
 	case p.Kept == checks.No:
-	case missed >= enough:
-		p.Reasons = append(p.Reasons, fmt.Sprintf("%d new clients in a row were sent elsewhere", min(missed, j.answered())))
-	case !met:
+	case concerned && away.missed >= enough:
+		p.Reasons = append(p.Reasons, away.String())
+	case !away.met:
 		p = p.unknown("no new client was ever sent there from this address")
 	default:
 		p = p.broken(checks.Critical, fmt.Sprintf(
-			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", missed, enough))
+			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", away.missed, enough))
 	}
 	return p
 }
 
-// answered counts the newcomers that were.
-func (j *judge) answered() int {
-	n := 0
-	for _, lane := range j.Newcomers {
-		all, failed := lane.Track.requests()
-		n += all - failed
-	}
-	return n
+// drains reports whether the balancer says that an operator took the node out.
+// That the balancer found it failing is no drain.
+func (s Said) drains() bool {
+	return s.State == probes.ServerDraining || s.State == probes.ServerMaintenance
 }
 
-// longestMiss is how many newcomers in a row node did not answer, and whether it
-// answered any.
-func (j *judge) longestMiss(node string) (met bool, most int) {
+// An absence is the longest time in which new clients were answered, and none of
+// them by a node.
+type absence struct {
+	met    bool      // at some other time the node answered one
+	missed int       // how many new clients; never: one of them must have landed there
+	count  int       // how many of them were answered elsewhere
+	last   time.Time // when the last answer before was whole; zero: there was none
+	until  time.Time // when the node was seen to answer one again; zero: it was not
+}
+
+// String is the absence in one line.
+func (a absence) String() string {
+	if a.last.IsZero() {
+		return fmt.Sprintf("%d new clients in a row were sent elsewhere", a.count)
+	}
+	return fmt.Sprintf("the last one was sent there at %s, and then %d in a row elsewhere", clock(a.last), a.count)
+}
+
+// absence is the absence of a node from the new clients through every address
+// of the balancer that shows it: as long as that of the address that proves the
+// least. It is not ok where no address can show it.
+func (j *judge) absence(node string) (all absence, ok bool) {
 	for _, lane := range j.Newcomers {
-		if lane.Expected != "" && lane.Expected != node {
+		a := j.absenceIn(lane, node)
+		if !a.met && !j.shows(lane, node) {
 			continue
 		}
-		n := 0
-		for _, s := range lane.Track {
-			switch by := j.node(s.First.Label); {
-			case !s.First.Good || by == "":
-			case by == node:
-				met, n = true, 0
-			default:
-				n += s.Count
-				if lane.Expected == node && n > 1 {
-					most = never
-				}
-			}
-			most = max(most, n)
+		if !ok || a.missed < all.missed {
+			all.missed, all.count = a.missed, a.count
 		}
+		if a.last.After(all.last) {
+			all.last = a.last
+		}
+		if all.until.IsZero() || (!a.until.IsZero() && a.until.Before(all.until)) {
+			all.until = a.until
+		}
+		all.met, ok = all.met || a.met, true
 	}
-	return met, most
+	return all, ok
 }
 
-// drainedEmpty: its traffic reaches zero. The balancer's word decides where
-// there is one; sessions of ours that a drain leaves where they are do not count,
-// for they would stay for ever.
+// shows reports whether new clients of a lane come to a node sooner or later
+// while it is in rotation, though none of them has: they must land there, or
+// chance sends them, as it does those without the balancer's cookie.
+func (j *judge) shows(lane Lane, node string) bool {
+	scatters := []probes.Method{probes.MethodRoundRobin, probes.MethodRandom, probes.MethodCookie}
+	return lane.Expected == node || (lane.Expected == "" && slices.Contains(scatters, j.Cluster.Balancer.Method))
+}
+
+// absenceIn is the longest absence of a node from a lane of new clients, the
+// newest of equal ones.
+func (j *judge) absenceIn(lane Lane, node string) absence {
+	list := []absence{{}}
+	met := false
+	for _, s := range lane.Track {
+		now := &list[len(list)-1]
+		switch by := j.node(s.First.Label); {
+		case !s.First.Good || by == "":
+		case by == node:
+			now.until, met = s.First.At, true
+			list = append(list, absence{last: s.Last.Done()})
+		default:
+			now.count += s.Count
+		}
+	}
+	longest := slices.MaxFunc(list, func(a, b absence) int {
+		return cmp.Or(cmp.Compare(a.count, b.count), a.last.Compare(b.last))
+	})
+	longest.met, longest.missed = met, longest.count
+	if lane.Expected == node && longest.count > 1 {
+		longest.missed = never
+	}
+	return longest
+}
+
+// drainedEmpty: its traffic reaches zero, and when. The balancer's own word that
+// it drains the node, or that it never did, decides; where it has none, as that
+// of an error log, new clients do. Sessions of ours that a drain leaves where
+// they are do not count, for they would stay for ever.
 func (j *judge) drainedEmpty(node string) Promise {
 	p := kept("the traffic of "+node+" reaches zero", "")
-	told := false
+	in := false
 	for _, s := range j.Said[node] {
-		if s.State == probes.ServerUnknown || s.State == "" {
-			continue
-		}
-		told = true
-		if out(s.State) {
-			p.Reasons = []string{s.Words}
+		if s.drains() {
+			p.Reasons = []string{j.emptied(node), s.Words}
 			return p
 		}
+		in = in || s.State == probes.ServerUp
 	}
-	met, missed := j.longestMiss(node)
+	away, concerned := j.absence(node)
 	switch {
-	case told:
+	case in:
 		return p.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
-	case missed >= j.enough(node):
-		p.Reasons = []string{"by new clients: the balancer itself is not asked, or tells nothing"}
+	case concerned && away.missed >= j.enough(node):
+		p.Reasons = []string{j.emptied(node), "by our own clients: the balancer itself is not asked, or says nothing of drains"}
 		return p
-	case met:
+	case away.met:
 		return p.broken(checks.Critical, "new clients were sent there all the time")
 	default:
 		return p.unknown("neither the balancer nor new clients tell")
 	}
+}
+
+// emptied is when the last answer of a node came, and how many sessions of ours
+// are left on it.
+func (j *judge) emptied(node string) string {
+	away, _ := j.absence(node)
+	span := checks.Span{From: away.last, To: away.until}
+	if span.To.IsZero() {
+		span.To = j.To
+	}
+	last, staying := away.last, 0
+	for _, lane := range j.Sessions {
+		at, stays := j.lastIn(lane, node, span)
+		staying += count(stays)
+		if at.After(last) && !stays {
+			last = at
+		}
+	}
+	text := "none of our clients was sent there"
+	if !last.IsZero() {
+		text = "the last answer to a client of ours came at " + clock(last)
+	}
+	if staying > 0 {
+		text += fmt.Sprintf(", but for sessions that it had before: %d of ours stayed", staying)
+	}
+	return text
+}
+
+// lastIn is when the last answer of a node to a session of ours within a span
+// was whole; zero: there was none. It stays where no other node answered since.
+func (j *judge) lastIn(lane Lane, node string, span checks.Span) (last time.Time, stays bool) {
+	for _, s := range lane.Track {
+		by := j.node(s.First.Label)
+		switch {
+		case !s.First.Good || by == "" || s.First.At.After(span.To):
+		case by != node:
+			stays = false
+		case s.Last.Done().After(span.From):
+			last, stays = s.Last.Done(), true
+		}
+	}
+	return last, stays
 }

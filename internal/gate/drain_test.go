@@ -3,6 +3,7 @@ package gate
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -62,9 +63,32 @@ func TestDrain(t *testing.T) {
 			scene{sessions: []string{"+1111", "+2222"}, newcomers: []string{"1212121212"}, said: map[string]string{"node1": "uuuuuuu"}},
 			[3]checks.Answer{checks.Yes, checks.No, checks.No},
 		},
+		{
+			"an ejection that the balancer tells of is no drain",
+			scene{sessions: []string{"+1111", "+2222"}, newcomers: []string{"1212121212"}, said: map[string]string{"node1": "xxxxx"}},
+			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+		},
+		{
+			"one address of the balancer goes on sending new clients there",
+			scene{sessions: []string{"+1111", "+2222"}, newcomers: []string{"1212" + many, "1212121212"}},
+			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+		},
+		{
+			"another address never sent our clients there",
+			scene{sessions: []string{"+1111", "+2222"}, newcomers: []string{"node1: 1122222", "222222"}, hashes: true},
+			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+		},
+		{
+			"from our own address the hash may always choose another",
+			scene{sessions: []string{"+1111", "+2222"}, newcomers: []string{many}, hashes: true},
+			[3]checks.Answer{checks.Yes, checks.Unknown, checks.Unknown},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.terms.Drain, tt.method = "node1", probes.MethodRoundRobin
+			if tt.hashes {
+				tt.method = probes.MethodIPHash
+			}
 			r := tt.judged(t)
 			var got [3]checks.Answer
 			for i, p := range r.Promises[len(r.Promises)-3:] {
@@ -72,6 +96,51 @@ func TestDrain(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("kept (-want +got):\n%s\n%+v", diff, r.Promises)
+			}
+		})
+	}
+}
+
+// When the traffic reached zero is told, and how many sessions of ours stayed.
+func TestEmptied(t *testing.T) {
+	const elsewhere = "222222222222222222222222222222"
+	for _, tt := range []struct {
+		name string
+		scene
+		want string
+	}{
+		{
+			"sessions left before the last new client came",
+			scene{sessions: []string{"+12222", "+2222"}, newcomers: []string{"1.1.1" + elsewhere}},
+			"the last answer to a client of ours came at 12:00:00.405",
+		},
+		{
+			"a session left after that",
+			scene{sessions: []string{"+11111112222", "+2222"}, newcomers: []string{"121" + elsewhere}},
+			"the last answer to a client of ours came at 12:00:00.605",
+		},
+		{
+			"a session stayed",
+			scene{sessions: []string{"+1111111", "+2222"}, newcomers: []string{"121" + elsewhere}},
+			"the last answer to a client of ours came at 12:00:00.205, but for sessions that it had before: 1 of ours stayed",
+		},
+		{
+			"it was taken back later",
+			scene{sessions: []string{"+112222222222222222222222222222222222211", "+2222"}, newcomers: []string{"121" + elsewhere + "1212"}},
+			"the last answer to a client of ours came at 12:00:00.205",
+		},
+		{
+			"it was out before the watch",
+			scene{sessions: []string{"+2222"}, newcomers: []string{elsewhere}},
+			"none of our clients was sent there",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.terms.Drain, tt.method, tt.lasted = "node1", probes.MethodRoundRobin, 10*time.Second
+			r := tt.judged(t)
+			p := r.Promises[len(r.Promises)-1]
+			if p.Kept != checks.Yes || p.Reasons[0] != tt.want {
+				t.Errorf("got %s, %q, want yes and %q", p.Kept, p.Reasons, tt.want)
 			}
 		})
 	}

@@ -54,6 +54,22 @@ func (g Goal) Missing(c *probes.Cluster, r checks.Report) []Lack {
 	return list
 }
 
+// OutOfRotation are the nodes that get no clients, each with why, but for those
+// that the operator has marked down.
+func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
+	var list []string
+	for _, n := range r.Nodes {
+		switch {
+		case takenOut(c, n.Node):
+		case !n.Up:
+			list = append(list, n.Node+" (does not answer)")
+		case n.InRotation == checks.No:
+			list = append(list, n.Node+" (up, and the balancer sends it nothing)")
+		}
+	}
+	return list
+}
+
 // takenOut reports whether the operator has marked a node down: whatever runs
 // there is nobody's goal.
 func takenOut(c *probes.Cluster, node string) bool {

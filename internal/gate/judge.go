@@ -16,7 +16,7 @@ type Report struct {
 	Policy  probes.Policy
 	Picture checks.Report // at the end
 
-	Requests, Failed int // through the balancer
+	Requests, Failed int // through the balancer, without quick retries
 	Opened           int // sessions
 	Slowest          time.Duration
 
@@ -53,7 +53,7 @@ func newJudge(r Record, t Terms) *judge {
 	}
 	j.closing = j.opening
 	if !r.After.Started.IsZero() {
-		r.After.Past = j.opening.Memory
+		r.After.Past = j.opening.History
 		j.closing = checks.Judge(r.After)
 	}
 	return j

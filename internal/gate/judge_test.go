@@ -92,6 +92,44 @@ func TestMoves(t *testing.T) {
 			checks.Healthy,
 		},
 		{
+			"a worker that leaves a node out for fail_timeout after its restart, and one that does not",
+			scene{
+				sessions: []string{"+111!2+22!1+1!2+211111", "+2222222"}, nodes: map[string]string{"node1": "111xx11111111111111"},
+				policy: probes.PolicySticky, failTimeout: time.Second,
+			},
+			[]string{
+				"node1>node2 lost restart allowed", "node2>node1 lost return allowed",
+				"node1>node2 lost restart allowed", "node2>node1 kept return allowed",
+			},
+			checks.Degraded,
+		},
+		{
+			"the same when that time is over",
+			scene{
+				sessions: []string{"+1..................................1112222", "+2222222"}, nodes: map[string]string{"node1": "1xx11111111111"},
+				failTimeout: time.Second,
+			},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Failing,
+		},
+		{
+			"any heir while the client's own node is out",
+			scene{sessions: []string{"+1112233311", "+2222222"}, nodes: map[string]string{"node1": "111xxx111111"}, failTimeout: time.Second},
+			[]string{"node1>node2 kept restart allowed", `node2>"node3" kept restart allowed`, `"node3">node1 kept return allowed`},
+			checks.Healthy,
+		},
+		{
+			"moves from node to node while the client's own does not come back",
+			scene{sessions: []string{"+1112233322", "+2222222"}, nodes: map[string]string{"node1": "111xxx"}, failTimeout: time.Second},
+			[]string{"node1>node2 kept down allowed", `node2>"node3" kept down allowed`, `"node3">node2 kept down allowed`},
+			checks.Healthy,
+		},
+		{
+			"any node may answer, also after a restart",
+			scene{policy: probes.PolicyShared, sessions: []string{"+22222121212", "+22222222222"}, nodes: map[string]string{"node1": "1x11111111"}, failTimeout: time.Second},
+			nil, checks.Healthy,
+		},
+		{
 			"any node may answer",
 			scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"12121212"}},
 			nil, checks.Healthy,
@@ -220,5 +258,58 @@ func TestTrackIsBounded(t *testing.T) {
 	}
 	if all, _ := tr.requests(); len(tr) != maxStretches || all != 2*maxStretches+1 {
 		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxStretches, 2*maxStretches+1)
+	}
+}
+
+// Where no loss is put up with, one that the policy allows is critical, is not
+// ignored, and needs sessions to be told.
+func TestNoLoss(t *testing.T) {
+	restarted := scene{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
+	for _, tt := range []struct {
+		name   string
+		policy probes.Policy
+		terms  Terms
+		want   checks.Verdict
+	}{
+		{"put up with", probes.PolicySticky, Terms{}, checks.Degraded},
+		{"not put up with", probes.PolicySticky, Terms{NoLoss: true}, checks.Failing},
+		{"nor ignored", probes.PolicySticky, Terms{NoLoss: true, Ignore: []checks.Code{checks.SessionLost}}, checks.Failing},
+		{"without sessions", probes.PolicyNone, Terms{NoLoss: true}, checks.Inconclusive},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := restarted
+			s.policy, s.terms = tt.policy, tt.terms
+			if tt.policy == probes.PolicyNone {
+				s.sessions = nil
+			}
+			if r := s.judged(t); r.Verdict() != tt.want {
+				t.Errorf("got %s, want %s: %+v", r.Verdict(), tt.want, r.Promises)
+			}
+		})
+	}
+}
+
+// Quick retries tell how long an outage was, and count for nothing else.
+func TestRetriesDoNotCount(t *testing.T) {
+	s := scene{sessions: []string{"+11xxxx11", "+2222"}}
+	r := s.record()
+	var told Track
+	at := 0
+	for _, stretch := range r.Sessions[0].Track {
+		for range stretch.Count {
+			b := stretch.First
+			b.At, b.New = noon.Add(time.Duration(at)*beat), at == 0
+			b.Retry = at > 2 && at < 6
+			told.Add(b)
+			at++
+		}
+	}
+	r.Sessions[0].Track = told
+	got := Judge(r, Terms{}, noon.Add(time.Hour))
+	if got.Requests != 9 || got.Failed != 1 || got.Session.Failed != 1 {
+		t.Errorf("got %d requests, %d failed, %d in the outage, want 9, 1 and 1", got.Requests, got.Failed, got.Session.Failed)
+	}
+	if least := got.Session.AtLeast(); least != 3*beat+5*time.Millisecond {
+		t.Errorf("got an outage of %s, want 305 ms: retries locate its end", least)
 	}
 }

@@ -118,7 +118,7 @@ func (j *judge) allows(m Move) bool {
 
 // restarted reports whether a node is another process than it was at first.
 func (j *judge) restarted(node string) bool {
-	return j.closing.Memory[node].Restarted.After(j.From)
+	return j.closing.History.Nodes[node].Restarted.After(j.From)
 }
 
 // node is who answers to a label: a listed node; else the label in quotes; ""

@@ -15,7 +15,7 @@ type Outage struct {
 	Ongoing   bool      // no good answer came
 
 	Node   string // where the client was before, or should have gone; "": not known
-	Failed int    // requests
+	Failed int    // requests of a user at the interval, without quick retries
 	Error  string // of the first of them
 	Status int
 }
@@ -46,7 +46,7 @@ func (t Track) outages(end time.Time) []Outage {
 		}
 		o := Outage{
 			LastGood: last, FirstBad: s.First.At, LastBad: s.Last.Done(), FirstGood: end, Ongoing: true,
-			Failed: s.Count, Error: s.First.Error, Status: s.First.Status,
+			Failed: s.Requests, Error: s.First.Error, Status: s.First.Status,
 		}
 		if i+1 < len(t) {
 			o.FirstGood, o.Ongoing = t[i+1].First.Done(), false

@@ -53,11 +53,14 @@ func (p Promise) tidy() Promise {
 // one would look.
 func (j *judge) promises(r Report) []Promise {
 	var list []Promise
-	if policy := j.policy(); policy != probes.PolicyNone {
+	switch policy := j.policy(); {
+	case policy != probes.PolicyNone:
 		list = append(list, j.keeping(r.Moves), j.wholeness(r.Moves))
 		if policy != probes.PolicyShared {
 			list = append(list, j.staying(r.Moves))
 		}
+	case j.terms.NoLoss:
+		list = append(list, kept("no session is lost", checks.SessionLost).unknown("no session was held: the cluster has none to lose"))
 	}
 	list = append(list, j.served("sessions are answered", r.Session), j.served("newcomers are answered", r.Newcomer))
 	if len(j.Sessions) == 0 {
@@ -67,7 +70,8 @@ func (j *judge) promises(r Report) []Promise {
 		list = append(list, j.draining(r.Moves)...)
 	}
 	list = slices.DeleteFunc(list, func(p Promise) bool {
-		return p.Code != "" && slices.Contains(j.terms.Ignore, p.Code)
+		insisted := j.terms.NoLoss && (p.Code == checks.SessionLost || p.Code == checks.SessionRollback)
+		return p.Code != "" && slices.Contains(j.terms.Ignore, p.Code) && !insisted
 	})
 	for i, p := range list {
 		list[i] = p.tidy()
@@ -79,14 +83,15 @@ func kept(name string, code checks.Code) Promise {
 	return Promise{Name: name, Code: code, Severity: checks.Critical, Kept: checks.Yes}
 }
 
-// keeping: nobody is thrown out. What the policy lets happen is a warning: it
-// was nobody's promise, and yet it cost users their session.
+// keeping: nobody is thrown out. What the policy lets happen is a warning, unless
+// the terms allow no loss: it was nobody's promise, and yet it cost users their
+// session.
 func (j *judge) keeping(moves []Move) Promise {
 	p := kept("no session is lost", checks.SessionLost)
 	for _, m := range moves {
 		switch {
 		case m.Fate != probes.FateLost:
-		case m.Allowed:
+		case m.Allowed && !j.terms.NoLoss:
 			p = p.broken(checks.Warning, m.String())
 		default:
 			p = p.broken(checks.Critical, m.String())

@@ -49,5 +49,6 @@ type Terms struct {
 	Drain      string         // the node that is to be emptied; "": none is
 	MaxOutage  *time.Duration // the longest time without an answer that is put up with; nil: any, as a warning
 	Ignore     []checks.Code  // promises that these codes break are not asked for
+	NoLoss     bool           // a lost session is critical, whatever the policy allows
 	Confidence float64        // by which chance must be excluded; 0: checks.DefaultConfidence
 }

@@ -75,7 +75,7 @@ func (j *judge) passages() []Passage {
 			Before: version(j.Before.Nodes, n.ID), After: version(j.After.Nodes, n.ID),
 		}
 		if j.restarted(n.ID) {
-			p.Restarted = j.closing.Memory[n.ID].Restarted
+			p.Restarted = j.closing.History.Nodes[n.ID].Restarted
 		}
 		list = append(list, p)
 	}

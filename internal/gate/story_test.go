@@ -72,12 +72,15 @@ type scene struct {
 	after     string            // in the closing one: "1 2"
 	terms     Terms
 	lasted    time.Duration // 0: 3 s
+
+	failTimeout time.Duration // 0: nginx's default, 10 s
+	hashes      bool          // clients, so that those of one address meet one node
 }
 
 func (s scene) record() Record {
 	c := &probes.Cluster{
 		Name:     "shop",
-		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method},
+		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method, FailTimeout: s.failTimeout},
 		Session:  &probes.Session{Path: "/", Policy: probes.PolicyReplicated, Write: "/?value={value}"},
 	}
 	if s.policy != "" {

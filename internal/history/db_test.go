@@ -124,7 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 2 at most",
+			"its schema is version 7, and this program knows 3 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,19 +3,19 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
-// LongestDeployment is when a deployment that nobody ends is over.
-const LongestDeployment = 4 * time.Hour
-
 // endDeployments ends those that nobody has ended in time.
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
-	longest := LongestDeployment.Milliseconds()
+	longest := alerting.LongestDeployment.Milliseconds()
 	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
 		return fmt.Errorf("ending deployments that nobody ended: %w", err)
 	}
@@ -23,11 +23,16 @@ func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 }
 
 // BeginDeployment keeps a deployment that begins, and returns the id by which it
-// is ended. Its To does not matter.
+// is ended. Its To does not matter. Its effect on notifications is part of it: see
+// Announced.
 func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {
+	nodes, err := json.Marshal(append([]string{}, d.Nodes...))
+	if err != nil {
+		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
+	}
 	var row int64
 	err = db.durably(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli()).Scan(&row)
+		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
 	})
 	if err != nil {
 		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
@@ -35,14 +40,23 @@ func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id stri
 	return strconv.FormatInt(row, 10), nil
 }
 
-// EndDeployment ends a deployment. ErrNotFound: none that goes on has that id.
-func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time) error {
+// EndDeployment ends a deployment, with what a client that watched it counted; nil:
+// none did. ErrNotFound: none that goes on has that id.
+func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
 	row, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
 	}
+	var counts any
+	if watched != nil {
+		body, err := json.Marshal(watched)
+		if err != nil {
+			return fmt.Errorf("ending deployment %q: %w", id, err)
+		}
+		counts = string(body)
+	}
 	err = db.durably(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), row)
+		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), counts, row)
 		if err != nil {
 			return err
 		}
@@ -55,6 +69,90 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time) error 
 		return fmt.Errorf("ending deployment %q: %w", id, err)
 	}
 	return nil
+}
+
+// putDeployment keeps what was observed of a deployment. When it ends is not the
+// observer's to say.
+func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
+	row, err := strconv.ParseInt(d.ID, 10, 64)
+	if err != nil {
+		return fmt.Errorf("keeping deployment %q: %w", d.ID, err)
+	}
+	touched, err := json.Marshal(append([]string{}, d.Touched...))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, observeDeployment, string(touched), d.CanariesLost, column(d.Summed), row)
+	return err
+}
+
+// Announced are the deployments that go on, and those that have not been summed
+// up, oldest first.
+func (r *Reader) Announced(ctx context.Context) ([]alerting.Deployment, error) {
+	return announced(ctx, r.pool)
+}
+
+func announced(ctx context.Context, q queryer) ([]alerting.Deployment, error) {
+	rows, err := q.QueryContext(ctx, selectAnnounced)
+	if err != nil {
+		return nil, fmt.Errorf("reading announced deployments: %w", err)
+	}
+	defer rows.Close()
+	var all []alerting.Deployment
+	for rows.Next() {
+		d, err := scanAnnounced(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading announced deployments: %w", err)
+		}
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}
+
+func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
+	var id, started int64
+	var ended sql.NullInt64
+	var nodes, touched []byte
+	var watched sql.NullString
+	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched); err != nil {
+		return d, err
+	}
+	d.ID, d.From = strconv.FormatInt(id, 10), moment(started)
+	if ended.Valid {
+		d.To = moment(ended.Int64)
+	}
+	if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(touched, &d.Touched); err != nil {
+		return d, err
+	}
+	if watched.Valid {
+		err = json.Unmarshal([]byte(watched.String), &d.Watched)
+	}
+	return d, err
+}
+
+// CountsOf are what happened to the clients of a cluster in a span: every session
+// counts once, and an outage is the longest time in which the balancer, or the
+// canaries of one node, got no good answer.
+func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
+	var c alerting.Counts
+	from, to := limits(span)
+	err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&c.Moved, &c.Lost)
+	if err != nil {
+		return c, fmt.Errorf("counting moves of %q: %w", cluster, err)
+	}
+	uptimes, err := r.Uptimes(ctx, cluster, span)
+	if err != nil {
+		return c, err
+	}
+	for _, u := range uptimes {
+		if slices.Contains([]checks.TargetKind{checks.TargetBalancer, checks.TargetCanary}, u.Kind) {
+			c.Longest = max(c.Longest, u.Longest)
+		}
+	}
+	return c, nil
 }
 
 // Deployments of a cluster, "" for all, that went on in a span, oldest first.
@@ -70,8 +168,12 @@ func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Sp
 		var d checks.Deployment
 		var started int64
 		var ended sql.NullInt64
-		if err := rows.Scan(&d.Cluster, &d.Name, &started, &ended); err != nil {
+		var nodes []byte
+		if err := rows.Scan(&d.Cluster, &d.Name, &started, &ended, &nodes); err != nil {
 			return nil, fmt.Errorf("reading deployments: %w", err)
+		}
+		if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
+			return nil, fmt.Errorf("reading the nodes of deployment %q: %w", d.Name, err)
 		}
 		d.From = moment(started)
 		if ended.Valid {

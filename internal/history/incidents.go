@@ -53,6 +53,11 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 				return err
 			}
 		}
+		for _, d := range s.Deployments {
+			if err := putDeployment(ctx, tx, d); err != nil {
+				return err
+			}
+		}
 		for id, receipt := range s.Delivered {
 			if err := db.deliver(ctx, tx, id, receipt); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 func TestRestore(t *testing.T) {
@@ -153,7 +154,7 @@ func TestMovesAndChanges(t *testing.T) {
 
 func TestDeployments(t *testing.T) {
 	db := opened(t)
-	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}}
+	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}, Nodes: []string{"node1"}}
 	id, err := db.BeginDeployment(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
@@ -166,14 +167,14 @@ func TestDeployments(t *testing.T) {
 	if diff := cmp.Diff([]checks.Deployment{d}, got); diff != "" {
 		t.Errorf("while it goes on (-want +got):\n%s", diff)
 	}
-	if err := db.EndDeployment(t.Context(), id, noon.Add(time.Minute)); err != nil {
+	if err := db.EndDeployment(t.Context(), id, noon.Add(time.Minute), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := db.Deployments(t.Context(), "shop", later); err != nil || len(got) > 0 {
 		t.Errorf("got deployments %v and error %v, want none after its end", got, err)
 	}
 	for _, id := range []string{id, "none"} {
-		if err := db.EndDeployment(t.Context(), id, noon); !errors.Is(err, ErrNotFound) {
+		if err := db.EndDeployment(t.Context(), id, noon, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("ending %q: got error %v, want ErrNotFound", id, err)
 		}
 	}
@@ -190,9 +191,9 @@ func TestDeploymentThatNobodyEnds(t *testing.T) {
 		after time.Duration
 		want  []checks.Span
 	}{
-		{LongestDeployment - time.Millisecond, []checks.Span{{From: noon}}},
-		{LongestDeployment, []checks.Span{{From: noon, To: noon.Add(LongestDeployment)}}},
-		{db.config.Retention + LongestDeployment + time.Hour, nil},
+		{alerting.LongestDeployment - time.Millisecond, []checks.Span{{From: noon}}},
+		{alerting.LongestDeployment, []checks.Span{{From: noon, To: noon.Add(alerting.LongestDeployment)}}},
+		{db.config.Retention + alerting.LongestDeployment + time.Hour, nil},
 	} {
 		if err := db.tidy(t.Context(), noon.Add(tt.after)); err != nil {
 			t.Fatal(err)
@@ -287,5 +288,77 @@ func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("after %s (-want +got):\n%s", tt.after, diff)
 		}
+	}
+}
+
+// TestAnnounced: what was announced and observed of a deployment, until it is
+// summed up.
+func TestAnnounced(t *testing.T) {
+	db := opened(t)
+	id, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}, Nodes: []string{"node1", "node2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := alerting.Deployment{ID: id, Cluster: "shop", Name: "4.2", Nodes: []string{"node1", "node2"}, From: noon, Touched: []string{}}
+	announced := func(want ...alerting.Deployment) {
+		t.Helper()
+		got, err := db.Announced(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("announced (-want +got):\n%s", diff)
+		}
+	}
+	announced(want)
+	observed := want
+	observed.Touched, observed.CanariesLost = []string{"node1"}, 2
+	want = observed
+	want.To, want.Watched = noon.Add(time.Minute), &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}
+	if err := db.EndDeployment(t.Context(), id, want.To, want.Watched); err != nil {
+		t.Fatal(err)
+	}
+	// What was observed comes later, and knows nothing of the end.
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Deployments: []alerting.Deployment{observed}}}); err != nil {
+		t.Fatal(err)
+	}
+	announced(want)
+	if state, err := db.Restore(t.Context()); err != nil || cmp.Diff([]alerting.Deployment{want}, state.Announced) != "" {
+		t.Errorf("got %v and error %v after a restart", state.Announced, err)
+	}
+	observed.Summed = noon.Add(2 * time.Minute)
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Deployments: []alerting.Deployment{observed}}}); err != nil {
+		t.Fatal(err)
+	}
+	announced()
+}
+
+// TestCountsOf: each session counts once, and a node's own outage is not one of
+// its clients.
+func TestCountsOf(t *testing.T) {
+	db := opened(t)
+	move := func(after time.Duration, session probes.Fingerprint, kept bool) checks.Move {
+		return checks.Move{At: noon.Add(after), Cluster: "shop", From: "node1", To: "node2", Kept: kept, Session: session}
+	}
+	sample := func(kind checks.TargetKind, after time.Duration, ok bool) checks.Sample {
+		return checks.Sample{Target: checks.Target{Cluster: "shop", Kind: kind, Name: "node1"}, At: noon.Add(after), OK: ok, Status: 200}
+	}
+	const s = time.Second
+	write(t, db, Batch{
+		Moves: []checks.Move{
+			move(s, "a", true), move(2*s, "a", true), move(3*s, "b", true), move(4*s, "b", false), move(5*s, "", false), move(6*s, "", false),
+			move(-s, "c", false), move(time.Minute, "d", true),
+		},
+		Samples: []checks.Sample{
+			sample(checks.TargetCanary, s, true), sample(checks.TargetCanary, 2*s, false), sample(checks.TargetCanary, 5*s, true),
+			sample(checks.TargetNode, s, true), sample(checks.TargetNode, 2*s, false), sample(checks.TargetNode, 30*s, true),
+		},
+	})
+	got, err := db.CountsOf(t.Context(), "shop", checks.Span{From: noon, To: noon.Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(alerting.Counts{Moved: 2, Lost: 3, Longest: 3 * s}, got); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

@@ -66,15 +66,23 @@ const (
 	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause FROM moves
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
+	// countMoves of a cluster: a session without an id is known by its row.
+	countMoves = `SELECT COUNT(DISTINCT CASE WHEN kept <> 0 THEN who END), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
+	(SELECT kept, CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END AS who FROM moves
+	WHERE cluster = ? AND at >= ? AND at < ?) AS sessions`
+
 	insertChange  = `INSERT INTO changes (cluster, at, body) VALUES (?, ?, ?)`
 	selectChanges = `SELECT cluster, body FROM changes
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
-	insertDeployment  = `INSERT INTO deployments (cluster, name, started) VALUES (?, ?, ?) RETURNING id`
-	updateDeployment  = `UPDATE deployments SET ended = ? WHERE id = ? AND ended IS NULL`
+	insertDeployment  = `INSERT INTO deployments (cluster, name, started, nodes) VALUES (?, ?, ?, ?) RETURNING id`
+	updateDeployment  = `UPDATE deployments SET ended = ?, watched = ? WHERE id = ? AND ended IS NULL`
+	observeDeployment = `UPDATE deployments SET touched = ?, lost = ?, summed = ? WHERE id = ?`
+	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched FROM deployments
+	WHERE summed IS NULL ORDER BY id`
 	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
 	// A deployment counts to every span that it was going on in.
-	selectDeployments = `SELECT cluster, name, started, ended FROM deployments
+	selectDeployments = `SELECT cluster, name, started, ended, nodes FROM deployments
 	WHERE (? = '' OR cluster = ?) AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`
 )
 

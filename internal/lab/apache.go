@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,6 +39,8 @@ type ApacheConfig struct {
 	// AccessLog writes a line a request to access.log in the log directory: its
 	// start and duration in microseconds, status, route and cookies.
 	AccessLog bool
+	// Reloadable opens a control port, which Reload needs.
+	Reloadable bool
 	// ProxySet is more of the balancer's parameters, e.g. "failonstatus=503".
 	ProxySet string
 	// ConnectTimeout and Timeout bound a try at a node (60 s each by default).
@@ -47,31 +51,61 @@ type ApacheConfig struct {
 // ApacheBalancer is a running Apache httpd.
 type ApacheBalancer struct {
 	*Balancer
+	program string
+	control string // where the current configuration answers, see Reload
 }
 
 // Apache starts httpd in the foreground with two worker processes, as Debian
 // packages it.
 func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
 	tb.Helper()
-	path, dir, listen := program(tb, "apache2"), directory(tb), FreeAddr(tb)
-	file := filepath.Join(logDir(dir), "httpd.conf")
-	data := struct {
-		ApacheConfig
-		Dir, LogDir, Listen, ModuleDir string
-		Modules                        []string
-		Root                           bool
-	}{config, dir, logDir(dir), listen, apacheModuleDir, apacheModules, isRoot()}
-	if err := writeConfig(file, "httpd.conf.tmpl", data); err != nil {
+	a := &ApacheBalancer{program: program(tb, "apache2")}
+	dir := directory(tb)
+	a.Balancer = &Balancer{newProcess(tb, Command{
+		Name: "apache2",
+		Path: a.program,
+		Args: []string{"-f", filepath.Join(logDir(dir), "httpd.conf"), "-DFOREGROUND"},
+		Dir:  dir,
+		Addr: FreeAddr(tb),
+	})}
+	if err := a.write(a.ConfigFile(), config); err != nil {
 		tb.Fatalf("configuring httpd: %v", err)
 	}
-	process := Run(tb, Command{
-		Name: "apache2",
-		Path: path,
-		Args: []string{"-f", file, "-DFOREGROUND"},
-		Dir:  dir,
-		Addr: listen,
-	})
-	return &ApacheBalancer{&Balancer{process}}
+	a.Start()
+	return a
+}
+
+// write renders the configuration with a control port of its own.
+func (a *ApacheBalancer) write(path string, config ApacheConfig) error {
+	a.control = FreeAddr(a.tb)
+	return writeConfig(path, "httpd.conf.tmpl", struct {
+		ApacheConfig
+		Dir, LogDir, Listen, Control, ModuleDir string
+		Modules                                 []string
+		Root                                    bool
+	}{config, a.command.Dir, a.LogDir(), a.Addr(), a.control, apacheModuleDir, apacheModules, isRoot()})
+}
+
+// Reload has the running httpd take a new configuration, as `apachectl graceful`
+// does, and returns when no worker of the old one accepts connections any more.
+// It ends the test when httpd refuses the configuration.
+func (a *ApacheBalancer) Reload(config ApacheConfig) {
+	a.tb.Helper()
+	config.Reloadable = true
+	old, candidate := a.control, a.ConfigFile()+".new"
+	err := a.write(candidate, config)
+	if err == nil {
+		err = prepare(a.tb, Command{Name: "apache2 -t", Path: a.program, Args: []string{"-t", "-f", candidate}, Dir: a.command.Dir})
+	}
+	if err == nil {
+		err = os.Rename(candidate, a.ConfigFile())
+	}
+	if err == nil {
+		err = a.replaceWorkers(syscall.SIGUSR1, old, a.control+"/server-status") // which takes no node's turn
+	}
+	if err != nil {
+		a.tb.Fatalf("reloading httpd: %v", err)
+	}
 }
 
 // StatusURL serves mod_status for machines, with ProxyStatus on.

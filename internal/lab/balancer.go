@@ -1,14 +1,17 @@
 package lab
 
 import (
+	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"text/template"
 	"time"
 )
 
-//go:embed conf/*.tmpl
+//go:embed conf
 var configFiles embed.FS
 
 var configTemplates = template.Must(template.New("conf").Funcs(template.FuncMap{
@@ -48,6 +51,27 @@ type Balancer struct {
 
 // URL is the balancer's root for its users, without a slash at the end.
 func (b *Balancer) URL() string { return "http://" + b.Addr() }
+
+// replaceWorkers signals a running balancer to reload, and waits until nothing
+// accepts at old, an address of the configuration before, and something answers
+// at new, an address or a URL without its scheme, which the present one has in its
+// stead.
+func (b *Balancer) replaceWorkers(signal syscall.Signal, old, new string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run == nil {
+		return errors.New("it is not running")
+	}
+	if err := b.run.process.Signal(signal); err != nil {
+		return err
+	}
+	return poll(b.tb.Context(), b.run.exited, func(ctx context.Context) error {
+		if err := refuses(ctx, old); err != nil {
+			return err
+		}
+		return answers(ctx, new)
+	})
+}
 
 // writeConfig renders one of the embedded templates to a file.
 func writeConfig(path, template string, data any) error {

@@ -147,9 +147,9 @@ func gentle(t *testing.T, addrs []string) (*NginxBalancer, *probes.Cluster) {
 	return balancer, c
 }
 
-// users send requests through a balancer, each as one of 200 clients, and note
+// failuresOfUsers sends requests through a balancer, each as one of 200 clients, and returns
 // those that were not answered.
-func users(ctx context.Context, url string) (failures []string) {
+func failuresOfUsers(ctx context.Context, url string) (failures []string) {
 	var mu sync.Mutex
 	var pending sync.WaitGroup
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -186,7 +186,7 @@ func TestSmallNodes(t *testing.T) {
 	balancer, cluster := gentle(t, addrs)
 	ctx, cancel := context.WithCancel(t.Context())
 	met := make(chan []string)
-	go func() { met <- users(ctx, balancer.URL()) }()
+	go func() { met <- failuresOfUsers(ctx, balancer.URL()) }()
 
 	for range 3 {
 		probed := *cluster

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -36,6 +38,11 @@ type HAProxyConfig struct {
 	Retries int
 	// Timeout bounds a node's answer; 0 means 5 s.
 	Timeout time.Duration
+	// RealIP takes the client's address from the header X-Stickwatch-Client, so
+	// that one prober can be many clients.
+	RealIP bool
+	// Master runs HAProxy under a master process, which Reload needs.
+	Master bool
 	// Admin opens a socket by which the balancer can be told what to do.
 	Admin bool
 	// ExtraBackend is text put at the end of the backend.
@@ -46,29 +53,63 @@ type HAProxyConfig struct {
 // file haproxy.stdout in the log directory.
 type HAProxyBalancer struct {
 	*Balancer
+	program      string
 	stats, admin string
 }
 
-// HAProxy starts HAProxy in the foreground, without a master process.
+// HAProxy starts HAProxy in the foreground.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
-	path, dir, listen, stats, admin := program(tb, "haproxy"), directory(tb), FreeAddr(tb), FreeAddr(tb), FreeAddr(tb)
-	file := filepath.Join(logDir(dir), "haproxy.conf")
-	data := struct {
-		HAProxyConfig
-		Listen, Stats, AdminAddr string
-	}{config, listen, stats, admin}
-	if err := writeConfig(file, "haproxy.cfg.tmpl", data); err != nil {
+	h := &HAProxyBalancer{program: program(tb, "haproxy")}
+	dir := directory(tb)
+	command := Command{
+		Name: "haproxy",
+		Path: h.program,
+		Args: []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")},
+		Dir:  dir,
+		Addr: FreeAddr(tb),
+	}
+	if config.Master {
+		command.Args = append(command.Args, "-W")
+	}
+	h.Balancer = &Balancer{newProcess(tb, command)}
+	if err := h.write(h.ConfigFile(), config); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
-	process := Run(tb, Command{
-		Name: "haproxy",
-		Path: path,
-		Args: []string{"-db", "-f", file},
-		Dir:  dir,
-		Addr: listen,
-	})
-	return &HAProxyBalancer{&Balancer{process}, stats, admin}
+	h.Start()
+	return h
+}
+
+// write renders the configuration with ports of its own for the statistics and
+// the socket.
+func (h *HAProxyBalancer) write(path string, config HAProxyConfig) error {
+	h.stats, h.admin = FreeAddr(h.tb), FreeAddr(h.tb)
+	return writeConfig(path, "haproxy.cfg.tmpl", struct {
+		HAProxyConfig
+		Listen, Stats, AdminAddr string
+	}{config, h.Addr(), h.stats, h.admin})
+}
+
+// Reload has the master of the running HAProxy take a new configuration, and
+// returns when the new worker answers and the old one accepts nothing any more.
+// It ends the test when HAProxy refuses the configuration.
+func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
+	h.tb.Helper()
+	old, candidate := h.stats, h.ConfigFile()+".new"
+	config.Master = true
+	err := h.write(candidate, config)
+	if err == nil {
+		err = prepare(h.tb, Command{Name: "haproxy -c", Path: h.program, Args: []string{"-c", "-f", candidate}, Dir: h.command.Dir})
+	}
+	if err == nil {
+		err = os.Rename(candidate, h.ConfigFile())
+	}
+	if err == nil {
+		err = h.replaceWorkers(syscall.SIGUSR2, old, h.stats)
+	}
+	if err != nil {
+		h.tb.Fatalf("reloading HAProxy: %v", err)
+	}
 }
 
 // Tell gives a command over the admin socket, such as "set server

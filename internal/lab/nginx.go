@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -43,6 +41,8 @@ type NginxConfig struct {
 	AccessLog bool
 	// Locations is text put into the server block before its own location.
 	Locations string
+	// Location is text put in place of the server block's own location.
+	Location string
 	// ExtraServers is text put after the server block, inside http.
 	ExtraServers string
 }
@@ -121,7 +121,7 @@ func (n *NginxBalancer) reload(config NginxConfig) error {
 	if err := os.Rename(candidate, n.ConfigFile()); err != nil {
 		return err
 	}
-	return n.signalReload(old)
+	return n.replaceWorkers(syscall.SIGHUP, old, n.control)
 }
 
 // check has nginx read a configuration without running it.
@@ -132,23 +132,6 @@ func (n *NginxBalancer) check(file string) error {
 		Path: n.program,
 		Args: append(nginxArgs(dir, file), "-t"),
 		Dir:  dir,
-	})
-}
-
-func (n *NginxBalancer) signalReload(old string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.run == nil {
-		return errors.New("it is not running")
-	}
-	if err := n.run.process.Signal(syscall.SIGHUP); err != nil {
-		return err
-	}
-	return poll(n.tb.Context(), n.run.exited, func(ctx context.Context) error {
-		if err := refuses(ctx, old); err != nil {
-			return err
-		}
-		return answers(ctx, n.control)
 	})
 }
 

@@ -26,20 +26,26 @@ type deployment struct {
 // watchTomcats begins to watch Tomcats behind a balancer at url.
 func watchTomcats(t *testing.T, tomcats []*Tomcat, url string, terms gate.Terms, change func(*probes.Cluster)) *deployment {
 	t.Helper()
+	d := &deployment{t: t, tomcats: tomcats, cluster: tomcatCluster(t, tomcats, url), terms: terms}
+	if change != nil {
+		change(d.cluster)
+	}
+	d.vigil = vigil.Begin(t.Context(), d.cluster, vigil.Config{Interval: 100 * time.Millisecond})
+	return d
+}
+
+// tomcatCluster is the configuration of Tomcats behind a balancer at url.
+func tomcatCluster(tb testing.TB, tomcats []*Tomcat, url string) *probes.Cluster {
+	tb.Helper()
 	flags := config.Flags{Balancer: []string{url}, Profile: "tomcat", Method: string(probes.MethodCookie)}
 	for _, tomcat := range tomcats {
 		flags.Nodes = append(flags.Nodes, tomcat.Name()+"="+tomcat.URL())
 	}
 	cfg, err := config.FromFlags(flags)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	d := &deployment{t: t, tomcats: tomcats, cluster: cfg.Clusters[0], terms: terms}
-	if change != nil {
-		change(d.cluster)
-	}
-	d.vigil = vigil.Begin(t.Context(), d.cluster, vigil.Config{Interval: 100 * time.Millisecond})
-	return d
+	return cfg.Clusters[0]
 }
 
 func (d *deployment) report() gate.Report { return gate.Judge(d.vigil.Record(), d.terms, time.Now()) }

@@ -50,10 +50,10 @@ var sessionScenarios = []scenario{
 	},
 	{
 		name: "no cookie is set", on: both(holdsAny, some), plan: plan{skin: noCookie},
-		want: []string{"session_lost"}, also: []checks.Code{checks.SessionDrift},
+		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost, checks.SessionDrift},
 	},
 	{
 		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, skin: noCookie},
-		want: []string{"session_lost"}, doubt: "do not tell which node",
+		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not tell which node",
 	},
 }

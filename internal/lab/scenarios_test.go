@@ -22,6 +22,11 @@ type scenario struct {
 	is   checks.Verdict // "": what follows from the findings
 	// doubt is a part of what must be told of an inconclusive picture.
 	doubt string
+	// cause is the one finding that nothing explains: others must be explained by
+	// it, and nothing else may be wrong. It stands in place of want and also.
+	cause cause
+	never checks.Verdict // "": any that follows may be
+	apart bool           // sessions must not be said to be shared
 	// known are fronts behind which stickwatch is known to be wrong. What it says
 	// there is not held against it until it is right, which must be told.
 	known []shortcoming
@@ -34,6 +39,7 @@ type shortcoming struct{ front, why string }
 var scenarios = slices.Concat(
 	balancerScenarios, ejectionScenarios, nodeScenarios, pageScenarios, dependencyScenarios,
 	sessionScenarios, promiseScenarios, handshakeScenarios, alikeScenarios, healthyScenarios,
+	returningScenarios, wrongPageScenarios, ownerScenarios,
 )
 
 // The fronts a scenario applies to.
@@ -96,7 +102,9 @@ func TestScenarios(t *testing.T) {
 }
 
 // healthy reports whether nothing is wrong in it.
-func (s scenario) healthy() bool { return s.is == checks.Healthy && len(s.want) == 0 }
+func (s scenario) healthy() bool {
+	return s.is == checks.Healthy && len(s.want) == 0 && s.cause.code == ""
+}
 
 // shortcoming is why stickwatch is wrong behind f; "": it should not be.
 func (s scenario) shortcoming(f front) string {
@@ -132,6 +140,16 @@ func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 // compare returns what was wanted and is missing, and what is there and was
 // neither wanted nor is a consequence.
 func (s scenario) compare(report checks.Report) (missing, unexpected []string) {
+	if s.never != "" && report.Verdict == s.never {
+		missing = append(missing, fmt.Sprintf("a verdict other than %s", s.never))
+	}
+	if s.apart && report.Session.Shared == checks.Yes {
+		unexpected = append(unexpected, "sessions are said to be shared")
+	}
+	if s.cause.code != "" {
+		m, u := s.cause.compare(report)
+		return append(missing, m...), append(unexpected, u...)
+	}
 	for _, f := range report.Findings {
 		wanted := slices.ContainsFunc(s.want, func(w string) bool { return matches(w, f) })
 		if f.Severity != checks.Info && !wanted && !slices.Contains(s.also, f.Code) {

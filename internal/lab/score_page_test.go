@@ -37,9 +37,20 @@ func (c *scorecard) write(t *testing.T) {
 	if path == "" {
 		return
 	}
-	if err := os.WriteFile(path, c.page(t), 0o644); err != nil {
+	old, _ := os.ReadFile(path) // none, the first time
+	if err := os.WriteFile(path, slices.Concat(c.page(t), []byte(keptSection(path)), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
+}
+
+// simulation is the section of a page that `make simulate` writes, its last one.
+func simulation(page []byte) []byte {
+	at := bytes.Index(page, []byte("\n## Simulation\n"))
+	if at < 0 {
+		return nil
+	}
+	section, _, _ := bytes.Cut(page[at:], []byte(operationsBegin))
+	return section
 }
 
 // page is the card as Markdown.

@@ -68,7 +68,7 @@ func startSocketIO(tb testing.TB, node, modules string, config SocketIOConfig) *
 	tb.Helper()
 	dir := directory(tb)
 	script := filepath.Join(dir, "server.js")
-	if err := copyEmbedded("server.js", script); err != nil {
+	if err := copyEmbedded("socketio/server.js", script); err != nil {
 		tb.Fatal(err)
 	}
 	n := &SocketIONode{config: config.collaboration(tb)}

@@ -34,6 +34,9 @@ type TomcatConfig struct {
 	// Replicate copies every session to all nodes (DeltaManager). Members are
 	// told each other's addresses: loopback has no multicast.
 	Replicate bool
+	// Unserialisable has the page store values that cannot be copied, which a
+	// manager that replicates refuses.
+	Unserialisable bool
 	// Async answers without waiting for the copies (channelSendOptions 8, which
 	// is Tomcat's default, instead of 6).
 	Async bool
@@ -59,7 +62,7 @@ func Tomcats(tb testing.TB, config TomcatConfig) []*Tomcat {
 		tomcats[i] = newTomcat(tb, config, members, i)
 		tomcats[i].Start()
 	}
-	if config.Replicate {
+	if config.Replicate && !config.Unserialisable {
 		awaitReplication(tb, tomcats)
 	}
 	return tomcats
@@ -125,7 +128,7 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 		App    string
 		Others []member
 	}{config, self, filepath.Join(dir, "app"), append(members[:i:i], members[i+1:]...)}
-	if err := writeTomcat(dir, file, self.Name, data); err != nil {
+	if err := writeTomcat(dir, file, data); err != nil {
 		tb.Fatalf("configuring %q: %v", self.Name, err)
 	}
 	t := &Tomcat{name: self.Name, ajp: self.AJP.String()}
@@ -149,7 +152,7 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 }
 
 // writeTomcat fills a CATALINA_BASE. What is not in it, Tomcat has defaults for.
-func writeTomcat(dir, file, name string, server any) error {
+func writeTomcat(dir, file string, server any) error {
 	info := filepath.Join(dir, "app", "WEB-INF")
 	for _, path := range []string{info, filepath.Join(dir, "temp"), filepath.Join(dir, "work"), filepath.Join(dir, "conf")} {
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -159,7 +162,7 @@ func writeTomcat(dir, file, name string, server any) error {
 	return errors.Join(
 		writeConfig(file, "tomcat-server.xml.tmpl", server),
 		writeConfig(filepath.Join(info, "web.xml"), "tomcat-web.xml.tmpl", nil),
-		writeConfig(filepath.Join(dir, "app", "index.jsp"), "tomcat-index.jsp.tmpl", name),
+		writeConfig(filepath.Join(dir, "app", "index.jsp"), "tomcat-index.jsp.tmpl", server),
 	)
 }
 

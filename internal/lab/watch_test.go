@@ -14,7 +14,8 @@ type watch struct {
 	told []string // changes: kind and key
 }
 
-func (w *watch) Probed(monitor.Probe) {}
+func (w *watch) Probed(monitor.Probe)     {}
+func (w *watch) Requested(checks.Request) {}
 
 func (w *watch) Judged(j monitor.Judgement) {
 	w.mu.Lock()

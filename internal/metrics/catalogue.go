@@ -22,9 +22,9 @@ type Metric struct {
 var Catalogue = []Metric{
 	probeSuccess, verdict, roundDuration, roundTimestamp,
 	balancerUp, nodeUp, nodeState, nodeInRotation, nodeInfo, dependencyUp, certificateExpiry, clockOffset,
-	sessionSticky, sessionShared, sessionMoves, canaryAge,
+	sessionSticky, sessionShared, clientRequests, sessionMoves, canaryAge,
 	probesTotal, probeDuration,
-	findingActive, findingExplained, incidentsTotal, incidentsOpen, deploymentActive,
+	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
 	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, buildInfo,
 }
@@ -60,10 +60,17 @@ var (
 	findingExplained = gauge("finding_explained",
 		"1 for each finding of finding_active that another one causes; absent for causes. Alert on causes: finding_active unless finding_explained.",
 		"cluster", "code", "severity", "node")
+	findingAffected = gauge("finding_affected_ratio",
+		"The estimated share of clients that a finding of finding_active concerns, from 0 to 1; absent where it is not estimated.",
+		"cluster", "code", "severity", "node")
 )
 
 // What the daemon counts.
 var (
+	clientRequests = counter("client_requests_total",
+		"Requests of our own clients through the balancer by outcome: served, moved (by another node, and nothing was lost), error, "+
+			"wrong_page, stale, lost, foreign, unknown. The node owns the session; it is empty where the answer did not tell.",
+		"cluster", "balancer", "node", "outcome")
 	sessionMoves = counter("session_moves_total",
 		"Sessions that changed their node; the session went along (kept) or did not (lost).",
 		"cluster", "from", "to", "session")

@@ -14,6 +14,7 @@ import (
 type counters struct {
 	words         *vocabulary
 	probes, moves *prometheus.CounterVec
+	requests      *prometheus.CounterVec
 	incidents     *prometheus.CounterVec
 	notifications *prometheus.CounterVec
 	skipped       *prometheus.CounterVec
@@ -24,6 +25,7 @@ func newCounters(words *vocabulary) counters {
 		words:         words,
 		probes:        probesTotal.counter(),
 		moves:         sessionMoves.counter(),
+		requests:      clientRequests.counter(),
 		incidents:     incidentsTotal.counter(),
 		notifications: notificationsTotal.counter(),
 		skipped:       jobsSkipped.counter(),
@@ -40,6 +42,7 @@ func (c counters) families() []family {
 	return []family{
 		{probesTotal, c.probes},
 		{sessionMoves, c.moves},
+		{clientRequests, c.requests},
 		{incidentsTotal, c.incidents},
 		{notificationsTotal, c.notifications},
 		{jobsSkipped, c.skipped},
@@ -82,6 +85,39 @@ func (c counters) begin(r checks.Report) {
 				c.moves.WithLabelValues(cluster, c.words.node(cluster, from.Node), c.words.node(cluster, to.Node), fate)
 			}
 		}
+	}
+}
+
+// request counts one, and makes every outcome of its clients begin at 0: their
+// first error must be an increase.
+func (c counters) request(r checks.Request) {
+	cluster := label(r.Cluster)
+	balancer, node := c.words.fold(r.Cluster, "balancer", r.Balancer), c.words.node(r.Cluster, r.Node)
+	for _, o := range checks.Outcomes {
+		c.requests.WithLabelValues(cluster, balancer, node, string(o))
+	}
+	outcome := string(r.Outcome)
+	if !slices.Contains(checks.Outcomes, r.Outcome) {
+		outcome = other
+	}
+	c.requests.WithLabelValues(cluster, balancer, node, outcome).Inc()
+}
+
+// retain drops what was counted for nodes that a cluster no longer has.
+func (c counters) retain(cluster string, nodes []string) {
+	kept := []string{"", other}
+	for _, n := range nodes {
+		kept = append(kept, c.words.node(cluster, n))
+	}
+	var gone []string
+	for m := range collected(c.requests) {
+		values := clientRequests.values(m)
+		if node := values[slices.Index(clientRequests.Labels, "node")]; values[0] == label(cluster) && !slices.Contains(kept, node) {
+			gone = append(gone, node)
+		}
+	}
+	for _, node := range gone {
+		c.requests.DeletePartialMatch(prometheus.Labels{"cluster": label(cluster), "node": node})
 	}
 }
 

@@ -95,6 +95,9 @@ func (l *Live) Sample(s checks.Sample, phases probes.Timing, probe string) {
 	l.timings.observe(phases, cluster, target, probe)
 }
 
+// Request counts a request of a client of ours, under its outcome.
+func (l *Live) Request(r checks.Request) { l.counters.request(r) }
+
 // Move counts a session that changed its node.
 func (l *Live) Move(m checks.Move) {
 	fate := "lost"
@@ -174,6 +177,10 @@ func (l *Live) Reloaded(at time.Time, err error) {
 		l.daemon.reloadedAt.Set(unix(at))
 	}
 }
+
+// Retain drops the requests that were counted for nodes other than these, after
+// the nodes of a cluster have changed.
+func (l *Live) Retain(cluster string, nodes []string) { l.counters.retain(cluster, nodes) }
 
 // Forget drops every series of a cluster that is no longer watched.
 func (l *Live) Forget(cluster string) {

@@ -26,7 +26,7 @@ type snapshot struct {
 	balancerUp, dependencyUp          *prometheus.GaugeVec
 	certificate                       *prometheus.GaugeVec
 	sticky, shared                    *prometheus.GaugeVec
-	active, explained                 *prometheus.GaugeVec
+	active, explained, affected       *prometheus.GaugeVec
 }
 
 func newSnapshot(words *vocabulary) *snapshot {
@@ -39,14 +39,14 @@ func newSnapshot(words *vocabulary) *snapshot {
 		balancerUp: balancerUp.gauge(), dependencyUp: dependencyUp.gauge(),
 		certificate: certificateExpiry.gauge(),
 		sticky:      sessionSticky.gauge(), shared: sessionShared.gauge(),
-		active: findingActive.gauge(), explained: findingExplained.gauge(),
+		active: findingActive.gauge(), explained: findingExplained.gauge(), affected: findingAffected.gauge(),
 	}
 }
 
 func (s *snapshot) gauges() []*prometheus.GaugeVec {
 	return []*prometheus.GaugeVec{
 		s.success, s.verdict, s.duration, s.timestamp, s.nodeUp, s.nodeState, s.nodeInRotation, s.nodeInfo,
-		s.clockOffset, s.balancerUp, s.dependencyUp, s.certificate, s.sticky, s.shared, s.active, s.explained,
+		s.clockOffset, s.balancerUp, s.dependencyUp, s.certificate, s.sticky, s.shared, s.active, s.explained, s.affected,
 	}
 }
 
@@ -97,10 +97,12 @@ func Handler(reports []checks.Report) http.Handler {
 	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// Write writes what reports tell in the text format of Prometheus, as the
-// textfile collector of the node exporter reads it.
-func Write(w io.Writer, reports []checks.Report) error {
-	families, err := Registry(reports).Gather()
+// Write writes what reports and watches tell in the text format of Prometheus,
+// as the textfile collector of the node exporter reads it.
+func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
+	registry := Registry(reports)
+	addWatches(registry, watches)
+	families, err := registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)
 	}
@@ -176,18 +178,26 @@ func (s *snapshot) addCertificate(cluster, target string, expires time.Time) {
 }
 
 // addFindings sets one series for findings that differ in their target alone.
-// It is explained when all of them are.
+// It is explained when all of them are, and concerns as many clients as the
+// worst of them.
 func (s *snapshot) addFindings(cluster string, findings []checks.Finding) {
 	type series [3]string
 	causes := make(map[series]bool)
+	affected := make(map[series]checks.Affected)
 	for _, f := range findings {
 		at := series{string(f.Code), string(f.Severity), s.words.node(cluster, f.Node)}
 		s.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
 		causes[at] = causes[at] || f.ExplainedBy == ""
+		affected[at] = affected[at].Worse(f.Affected)
 	}
 	for at, cause := range causes {
 		if !cause {
 			s.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		}
+	}
+	for at, a := range affected {
+		if a.Estimated() {
+			s.affected.WithLabelValues(cluster, at[0], at[1], at[2]).Set(a.Share)
 		}
 	}
 }

@@ -36,9 +36,9 @@ func reports() []checks.Report {
 		Session:      checks.SessionReport{Sticky: checks.Yes, Shared: checks.No},
 		Dependencies: []checks.DependencyReport{{Name: "Redis Server", Up: checks.No}, {Name: "DB", Up: checks.Yes}, {Name: "NFS", Up: checks.Unknown}},
 		Findings: []checks.Finding{
-			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_a/"},
-			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_b/", ExplainedBy: "node_paused/node1"},
-			{Code: checks.BalancerDown, Severity: checks.Critical},
+			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_a/", Affected: checks.Affected{Share: 0.25, Of: 12}},
+			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_b/", ExplainedBy: "node_paused/node1", Affected: checks.Affected{Share: 0.5, Of: 12}},
+			{Code: checks.BalancerDown, Severity: checks.Critical, Affected: checks.Affected{Share: 1, Of: 9}},
 			{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server"},
 			{Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", ExplainedBy: "dependency_down/Redis Server"},
 		},
@@ -49,10 +49,23 @@ func reports() []checks.Report {
 
 func TestWrite(t *testing.T) {
 	var got bytes.Buffer
-	if err := Write(&got, reports()); err != nil {
+	if err := Write(&got, reports(), nil); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/snapshot.txt", got.String())
+}
+
+// A deployment that was watched has its answer beside the picture.
+func TestWriteWatches(t *testing.T) {
+	var got bytes.Buffer
+	err := Write(&got, nil, []Watch{
+		{Cluster: "shop", Sessions: 9, Lost: 6, Moved: 12, LongestOutage: 3400 * time.Millisecond, Requests: 1200, Failed: 14},
+		{Cluster: "blog"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/watches.txt", got.String())
 }
 
 func TestRegistryIsClean(t *testing.T) {
@@ -71,7 +84,7 @@ func TestWriteHostileLabels(t *testing.T) {
 	r[0].Nodes[1].Status.State = attack
 	r[0].Dependencies[0].Name = attack
 	var got bytes.Buffer
-	if err := Write(&got, r); err != nil {
+	if err := Write(&got, r, nil); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(got.String()) {

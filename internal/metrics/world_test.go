@@ -25,6 +25,7 @@ func world() *Live {
 	l.Move(checks.Move{Cluster: "shop", From: "node1", To: "node2", Kept: true})
 	l.Move(checks.Move{Cluster: "shop", From: "node1", To: "node2"})
 	l.Move(checks.Move{Cluster: "shop", From: "node2", To: `"stranger"`})
+	worldRequests(l, now)
 	l.Incident("shop", checks.BalancerDown)
 	l.Incidents([]alerting.Incident{
 		{Cluster: "shop", State: alerting.Firing, Severity: checks.Critical},
@@ -70,6 +71,18 @@ func worldSamples(l *Live, now time.Time) {
 		l.Sample(checks.Sample{Target: target, At: now, Failure: probes.FailureTimeout, Latency: time.Second}, s.phases, s.probe)
 		l.Sample(checks.Sample{Target: target, At: now, Failure: probes.FailureCancelled}, s.phases, s.probe)
 	}
+}
+
+// worldRequests are a client of each outcome at node1, and one that nobody knows
+// the node of.
+func worldRequests(l *Live, now time.Time) {
+	const balancer = "http://10.0.0.9 (10.0.0.9:80)"
+	for _, o := range checks.Outcomes {
+		l.Request(checks.Request{Cluster: "shop", Balancer: balancer, Node: "node1", At: now, Outcome: o})
+	}
+	l.Request(checks.Request{Cluster: "shop", Balancer: balancer, Node: "node2", At: now, Outcome: checks.OutcomeServed})
+	l.Request(checks.Request{Cluster: "shop", Balancer: balancer, Node: "node2", At: now, Outcome: checks.OutcomeServed})
+	l.Request(checks.Request{Cluster: "shop", Balancer: balancer, At: now, Outcome: checks.OutcomeError})
 }
 
 var errBadFile = errors.New("line 3: unknown key")

@@ -80,9 +80,19 @@ func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, miss
 	for _, b := range f.birds {
 		ex := answers[b]
 		f.probed(b, last.Cluster, ex, o)
+		o.Requested(b.request(ex, last))
 		odd = odd || f.strange(b, ex, last)
 	}
 	return f.missing(answers, last, misses) || odd
+}
+
+// request is the newest request of a canary with what it came to.
+func (b *bird) request(ex probes.Exchange, last checks.Report) checks.Request {
+	walk := b.Walk()
+	return checks.Request{
+		Cluster: last.Cluster, Balancer: checks.BalancerName(walk.URL, walk.Balancer), Node: b.who.Who(walk.Opener),
+		At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(walk, len(walk.Steps)-1, b.who),
+	}
 }
 
 // strange reports whether a canary's answer is news.
@@ -130,6 +140,15 @@ func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report, m
 		}
 	}
 	return odd
+}
+
+// canaries are the clients themselves.
+func (f *flock) canaries() []*probes.Canary {
+	var list []*probes.Canary
+	for _, b := range f.birds {
+		list = append(list, b.Canary)
+	}
+	return list
 }
 
 // settle ends a round: it lets canaries go that have lost their session or are

@@ -90,6 +90,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 	})
 	wg.Wait()
 	r.Handshakes = append(r.Handshakes, atNodes...)
+	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
 	r.Evidence = witness.Read(ctx) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
 	return r, canaries

@@ -159,7 +159,7 @@ func (w *Watcher) tell(r checks.Round, parts ...Part) {
 				probed(checks.TargetNode, o.Node, "status", o.Primary)
 			}
 			for _, b := range r.Balancers {
-				probed(checks.TargetBalancer, balancerName(b), "status", b.Primary)
+				probed(checks.TargetBalancer, checks.BalancerName(b.URL, b.Address), "status", b.Primary)
 			}
 		case Pages:
 			for _, o := range r.Nodes {
@@ -177,12 +177,4 @@ func (w *Watcher) tell(r checks.Round, parts ...Part) {
 			}
 		}
 	}
-}
-
-// balancerName is an address of the balancer, as history knows it.
-func balancerName(b probes.BalancerObservation) string {
-	if !b.Address.IsValid() {
-		return b.URL
-	}
-	return b.URL + " " + b.Address.String()
 }

@@ -32,12 +32,14 @@ type Watcher struct {
 	turn     chan struct{} // holds one: one round or visit at a time; guards what follows
 	flock    flock
 	ledger   *checks.Ledger
-	memory   map[string]checks.Memory
+	history  *checks.History
 	last     checks.Round  // as it was judged last
 	verdict  checks.Report // of it
 	since    time.Time     // of its verdict
 	whole    time.Time     // when the last whole round ended; zero: there was none
 	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
+
+	unsettled int // whole rounds in a row that changed nothing and left a finding waiting to be believed
 
 	picture atomic.Pointer[Picture]
 }
@@ -54,6 +56,7 @@ type Picture struct {
 // probing waits for it.
 type Observer interface {
 	Probed(Probe)
+	Requested(checks.Request) // each request of a client once, when its outcome is known
 	Judged(Judgement)
 }
 
@@ -88,11 +91,13 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ..
 	if pace.Newcomers <= 0 {
 		pace.Newcomers = 2 * time.Minute
 	}
+	pace.Damping.Last = 2 * pace.Canary
 	if pace.CanaryAge <= 0 {
 		pace.CanaryAge = 10 * time.Minute
 	}
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, pace: pace,
+		history: new(checks.History), // nothing is known yet, and there will be later rounds
 		witness: evidence.NewReader(c), ledger: checks.NewLedger(pace.Damping, standing...), turn: make(chan struct{}, 1),
 	}
 	w.picture.Store(&Picture{Cluster: c, Standing: standing})
@@ -148,14 +153,24 @@ func (w *Watcher) Visit(ctx context.Context) {
 			return
 		}
 		odd := w.flock.hear(answers, w.verdict, w.misses, w.observer)
-		switch waited := time.Since(w.whole); {
-		case !w.ledger.Settled():
+		switch {
+		case !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
 			w.takeWhole(ctx)
-		case odd && waited >= w.patience:
-			w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
-			w.takeWhole(ctx)
+		case (odd || !w.ledger.Settled()) && w.mayInvestigate():
+			w.investigate(ctx)
 		}
 	})
+}
+
+// mayInvestigate reports whether a sign of trouble may take a whole round: those
+// before it changed something, or the newest is old enough. Without that bound a
+// target whose answers differ every time would be asked as often as canaries return.
+func (w *Watcher) mayInvestigate() bool { return time.Since(w.whole) >= w.patience }
+
+// investigate takes a whole round because of a sign of trouble.
+func (w *Watcher) investigate(ctx context.Context) {
+	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
+	w.takeWhole(ctx)
 }
 
 // Refresh asks a part of the cluster again. What has changed, or a whole round
@@ -170,13 +185,15 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			return
 		}
 		r := w.prober.refresh(ctx, w.last, part, w.witness)
-		r.Past, r.Every = w.memory, w.pace.Canary
+		r.Past, r.Every = w.history, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
-		switch report := checks.Judge(r); {
+		report := checks.Judge(r)
+		changed := !alike(report, w.verdict)
+		switch {
 		case w.over(ctx):
-		case !alike(report, w.verdict):
-			w.takeWhole(ctx)
-		case w.ledger.Settled() && len(report.Doubts) == 0:
+		case changed && w.mayInvestigate():
+			w.investigate(ctx)
+		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
 			w.tell(r, part)
 			w.conclude(r, report, false)
 		default:
@@ -218,17 +235,27 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	if w.over(ctx) {
 		return
 	}
+	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, checks.Identify(w.cluster, r.Nodes), w.flock.canaries())...)
+	if w.over(ctx) {
+		return
+	}
 	w.whole = time.Now()
-	r.Past, r.Every = w.memory, w.pace.Canary
+	r.Past, r.Every = w.history, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
 	report := checks.Judge(r)
 	w.tell(r, Status, Pages, Dependencies)
 	w.flock.tell(r, w.observer)
+	for _, request := range report.Requests {
+		w.observer.Requested(request)
+	}
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
 	changes := w.conclude(r, report, true)
 	if len(changes) > 0 {
 		w.patience = 0
+	}
+	if w.unsettled++; len(changes) > 0 || w.ledger.Settled() {
+		w.unsettled = 0
 	}
 }
 
@@ -238,7 +265,7 @@ func (w *Watcher) conclude(r checks.Round, report checks.Report, whole bool) []c
 		w.since = r.Started
 	}
 	changes := w.ledger.Update(report)
-	w.last, w.verdict, w.memory = r, report, report.Memory
+	w.last, w.verdict, w.history = r, report, report.History
 	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
 	w.picture.Store(&p)
 	w.observer.Judged(Judgement{Picture: p, Round: r, Whole: whole, Changes: changes, Canaries: w.flock.told()})

@@ -21,6 +21,8 @@ type diary struct {
 	changes []string
 }
 
+func (d *diary) Requested(checks.Request) {}
+
 func (d *diary) Probed(p monitor.Probe) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

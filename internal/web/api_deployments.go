@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
@@ -11,8 +12,28 @@ import (
 
 // An askedDeployment is a deployment as somebody announces it.
 type askedDeployment struct {
-	Cluster string `json:"cluster"`
-	Name    string `json:"name"` // what is deployed: a version, a ticket
+	Cluster string   `json:"cluster"`
+	Name    string   `json:"name"`  // what is deployed: a version, a ticket
+	Nodes   []string `json:"nodes"` // that it changes; left out: any
+}
+
+// maxNodes bounds the nodes that a deployment is announced for.
+const maxNodes = 1000
+
+// askedEnd is what a client that watched a deployment counted; a request without a
+// body tells nothing.
+type askedEnd struct {
+	Moved           int   `json:"sessions_moved"`
+	Lost            int   `json:"sessions_lost"`
+	LongestOutageMS int64 `json:"longest_outage_ms"`
+}
+
+// watched is what it counted, if that can be.
+func (a askedEnd) watched() (*alerting.WatchedCounts, error) {
+	if a.Moved < 0 || a.Lost < 0 || a.LongestOutageMS < 0 || a.LongestOutageMS > alerting.LongestDeployment.Milliseconds() {
+		return nil, refuse(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`)
+	}
+	return &alerting.WatchedCounts{Moved: a.Moved, Lost: a.Lost, Longest: time.Duration(a.LongestOutageMS) * time.Millisecond}, nil
 }
 
 func (s *Server) getDeployments(r *http.Request) (answer, error) {
@@ -38,10 +59,19 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	if _, err := s.picture(asked.Cluster); err != nil {
 		return answer{}, err
 	}
+	if len(asked.Nodes) > maxNodes {
+		return answer{}, refuse(http.StatusBadRequest, `"nodes" has %d names, want at most %d`, len(asked.Nodes), maxNodes)
+	}
+	for _, node := range asked.Nodes {
+		if err := s.known(asked.Cluster, node); node == "" || err != nil {
+			return answer{}, refuse(http.StatusBadRequest, `"nodes" has a name that is no node of the cluster`)
+		}
+	}
 	d := checks.Deployment{
 		Cluster: asked.Cluster,
 		Name:    probes.Clean(asked.Name, probes.MaxError),
 		Span:    checks.Span{From: s.config.Now()},
+		Nodes:   asked.Nodes,
 	}
 	id, err := s.config.Past.BeginDeployment(r.Context(), d)
 	if err != nil {
@@ -53,6 +83,17 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	return answer{status: http.StatusCreated, body: body}, nil
 }
 
+// endDeployment ends one, and takes what was counted by whoever watched it.
 func (s *Server) endDeployment(r *http.Request) (answer, error) {
-	return answer{}, s.config.Past.EndDeployment(r.Context(), r.PathValue("id"), s.config.Now())
+	var watched *alerting.WatchedCounts
+	if r.ContentLength != 0 {
+		asked, err := decode[askedEnd](r)
+		if err != nil {
+			return answer{}, err
+		}
+		if watched, err = asked.watched(); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{}, s.config.Past.EndDeployment(r.Context(), r.PathValue("id"), s.config.Now(), watched)
 }

@@ -26,7 +26,7 @@ func (s *Server) getHistory(r *http.Request) (answer, error) {
 		Cluster: name,
 		Name:    q.text("target"),
 		Kind: cmp.Or(oneOf(q, "kind", checks.TargetNode, checks.TargetBalancer, checks.TargetDependency,
-			checks.TargetCanary), checks.TargetNode),
+			checks.TargetCanary, checks.TargetSession), checks.TargetNode),
 	}
 	step := q.step(span)
 	if err := q.err(); err != nil {

@@ -8,9 +8,12 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/wire"
 )
 
@@ -107,6 +110,8 @@ func TestProblems(t *testing.T) {
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
 		{"unnamed deployment", "POST", "/api/v1/deployments", `{"cluster": "shop"}`, 400, `want "cluster" and "name"`},
+		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" has a name that is no node of the cluster`},
+		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`},
 		{"no such deployment", "POST", "/api/v1/deployments/7/end", "", 404, `ending deployment "7": not found`},
 		{"control characters", "GET", "/api/v1/clusters/%1b%5b2J%e2%80%ae", "", 404, `cluster "[2J": not found`},
 		{"probe of nothing", "GET", "/probe", "", 400, `"cluster" is missing`},
@@ -170,8 +175,15 @@ func TestHistory(t *testing.T) {
 	if len(got.Points) != 10 || got.StepMS != 1_800_000 || got.Points[0].At != "2026-03-14T07:03:11.000Z" {
 		t.Errorf("got %d points a %d ms apart: %+v", len(got.Points), got.StepMS, got.Points)
 	}
-	if len(got.Uptimes) != 8 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
+	if len(got.Uptimes) != 11 || got.Uptimes[0].Kind != "balancer" || got.Uptimes[0].Ratio != 0.9998 || got.Uptimes[0].LongestOutageMS != 12_000 {
 		t.Errorf("got uptimes %+v", got.Uptimes)
+	}
+	sessions := wire.Uptime{Kind: checks.TargetSession, Target: "node3", Probes: 100_000, Failed: 1250, Ratio: 0.9875, LongestOutageMS: 12_000}
+	if diff := cmp.Diff(sessions, got.Uptimes[10]); diff != "" {
+		t.Errorf("uptime of sessions (-want +got):\n%s", diff)
+	}
+	if got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&kind=session&step=30m", "")); len(got.Points) != 10 {
+		t.Errorf("got %d points of sessions, want 10", len(got.Points))
 	}
 	want := wire.Move{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
 	if diff := cmp.Diff(want, got.Moves[0]); diff != "" || len(got.Moves) != 3 || len(got.Deployments) != 1 {
@@ -225,13 +237,16 @@ func TestSilenceOfEverything(t *testing.T) {
 func TestDeployment(t *testing.T) {
 	w := newWorld(calm("shop", 2))
 	s := w.server(t)
-	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2"}`))
-	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", From: "2026-03-14T12:03:11.000Z"}
+	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2", "nodes": ["node2"]}`))
+	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", Nodes: []string{"node2"}, From: "2026-03-14T12:03:11.000Z"}
 	if diff := cmp.Diff(want, begun); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := send(s, "POST", "/api/v1/deployments/1/end", ""); got.Code != http.StatusNoContent {
+	if got := send(s, "POST", "/api/v1/deployments/1/end", `{"sessions_moved": 12, "sessions_lost": 3, "longest_outage_ms": 3400}`); got.Code != http.StatusNoContent {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
+	}
+	if diff := cmp.Diff(&alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}, w.watched); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	want.ID, want.To = "", want.From
 	if diff := cmp.Diff([]wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {

@@ -23,7 +23,7 @@ const (
 )
 
 func (v viewer) calendar(days []checks.Uptime, whole checks.Uptime) calendar {
-	c := calendar{Name: v.targetName(whole.Target), Kind: v.kind(whole.Kind), Percent: "–"}
+	c := calendar{Name: v.targetName(whole.Target), Kind: v.kind(whole.Kind), Percent: v.available(whole)}
 	marks := make([]mark, len(days))
 	worst := checks.Uptime{Ratio: 1}
 	for i, day := range days {
@@ -33,9 +33,6 @@ func (v viewer) calendar(days []checks.Uptime, whole checks.Uptime) calendar {
 		}
 	}
 	c.Slots, c.Paths = max(1, len(days)), drawn(marks)
-	if whole.Probes > 0 {
-		c.Percent = v.percent(whole.Ratio)
-	}
 	c.Label = v.say("%s in %d days", c.Percent, len(days))
 	if worst.Probes > 0 {
 		c.Label += v.say("; worst: %s with %s", v.day(worst.From), v.percent(worst.Ratio))
@@ -56,25 +53,57 @@ func markOfDay(u checks.Uptime) mark {
 	}
 }
 
-// calendars of a record, in the order in which the record tells uptimes.
+// calendars of a record, in the order in which the record tells uptimes. The
+// sessions that a node owns follow the node.
 func (v viewer) calendars(r *record) []calendar {
 	var all []calendar
-	for _, u := range r.uptimes {
-		if days, ok := r.days[u.Target]; ok {
+	shown := make(map[checks.Target]bool)
+	show := func(u checks.Uptime) {
+		if days, ok := r.days[u.Target]; ok && !shown[u.Target] {
+			shown[u.Target] = true
 			all = append(all, v.calendar(days, u))
+		}
+	}
+	for _, u := range r.uptimes {
+		show(u)
+		if u.Kind == checks.TargetNode {
+			show(r.uptime(checks.Target{Cluster: u.Cluster, Kind: checks.TargetSession, Name: u.Name}))
 		}
 	}
 	return all
 }
 
+// uptime of a target; without probes where nothing is known.
+func (r *record) uptime(of checks.Target) checks.Uptime {
+	for _, u := range r.uptimes {
+		if u.Target == of {
+			return u
+		}
+	}
+	return checks.Uptime{Target: of}
+}
+
+// available is the share of an uptime; "–": nothing is known. It has no mark: what
+// failed in the past is nothing to look after now.
+func (v viewer) available(u checks.Uptime) string {
+	if u.Probes == 0 {
+		return "–"
+	}
+	return v.percent(u.Ratio)
+}
+
 // targetName leaves a balancer's address away: its URL comes first and says
 // enough, and where two addresses share one, the full name is in the API.
 func (v viewer) targetName(of checks.Target) string {
-	if of.Kind == checks.TargetBalancer {
+	switch {
+	case of.Kind == checks.TargetBalancer:
 		url, _, _ := strings.Cut(of.Name, " ")
 		return word(url)
+	case of.Kind == checks.TargetSession && of.Name == "":
+		return v.say("owner unknown")
+	default:
+		return word(of.Name)
 	}
-	return word(of.Name)
 }
 
 func (v viewer) kind(k checks.TargetKind) string {
@@ -83,5 +112,6 @@ func (v viewer) kind(k checks.TargetKind) string {
 		checks.TargetBalancer:   "balancer",
 		checks.TargetDependency: "dependency",
 		checks.TargetCanary:     "canary",
+		checks.TargetSession:    "sessions",
 	}[k], "target"))
 }

@@ -112,7 +112,12 @@ var inChinese = map[string]string{
 	"balancer":                            "负载均衡器",
 	"dependency":                          "依赖服务",
 	"canary":                              "探测会话",
-	"target":                              "目标",
+	"sessions":                            "会话",
+	"owner unknown":                       "所属节点未知",
+	"Node uptime, %d days":                "节点可用率，%d 天",
+	"Session uptime, %d days":             "会话可用率，%d 天",
+	"Session uptime: no data yet. It is recorded from this version of stickwatch on.": "会话可用率：暂无数据，自本版本的 stickwatch 起开始记录。",
+	"target": "目标",
 
 	// Incidents and findings.
 	"since":                         "始于",
@@ -130,6 +135,7 @@ var inChinese = map[string]string{
 	"it goes on":                    "仍在持续",
 	"Merged into":                   "并入",
 	"Silenced":                      "静默",
+	"Affected":                      "影响范围",
 	"and %d more":                   "另有 %d 项",
 
 	// Silences and buttons.

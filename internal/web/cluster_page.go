@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 // clusterPageView is all there is to know of one cluster.
@@ -16,10 +18,12 @@ type clusterPageView struct {
 	Charts    charts
 	Calendars []calendar
 	Days      int
-	Recent    []incidentView
-	Silences  []silenceView
-	Silence   *silenceForm // nil: nobody may
-	Broken    bool
+	// Unrecorded: nodes have an uptime and sessions have none, as before an upgrade.
+	Unrecorded bool
+	Recent     []incidentView
+	Silences   []silenceView
+	Silence    *silenceForm // nil: nobody may
+	Broken     bool
 }
 
 // mostListed bounds lists of incidents on pages.
@@ -36,6 +40,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		Cluster: v.cluster(picture, past), Findings: v.tree(standing(picture)),
 		Lanes: v.lanes(picture, past), Charts: v.charts(picture, past),
 		Calendars: v.calendars(past), Days: shownDays,
+		Unrecorded: picture.Report.Session.Policy != probes.PolicyNone && checks.SessionsUnrecorded(past.uptimes),
 	}
 	if v.canWrite {
 		view.Silence = &silenceForm{Cluster: picture.Cluster.Name}

@@ -24,6 +24,7 @@ type clusterView struct {
 	Rows     []row
 	Window   string    // how far back the rows' strips reach
 	Calendar *calendar // of the balancer; nil: nothing is known
+	Sessions string    // uptime of sessions, all owners together; "": nothing is known
 	Wrong    *branch   // the first thing to look at; nil: nothing is wrong
 	More     int       // further things that are wrong
 	NoPast   bool      // the history could not be read
@@ -64,6 +65,9 @@ func (v viewer) cluster(p Picture, r *record) clusterView {
 			c.Calendar = new(v.calendar(days, u))
 			break
 		}
+	}
+	if u := checks.SessionUptime(r.uptimes); u.Probes > 0 {
+		c.Sessions = v.say("Session uptime, %d days", shownDays) + v.say(": ") + v.percent(u.Ratio)
 	}
 	_, c.Headline = v.headline([]Picture{p})
 	c.wrong(v, p)

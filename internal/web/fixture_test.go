@@ -142,7 +142,7 @@ func nodeDown(name string, n int) *scene {
 	s.finds(checks.Failing, noon.Add(-22*time.Minute), down, checks.Finding{
 		Code: checks.NodeFailingInRotation, Severity: checks.Critical, Node: "node2", Nodes: []string{"node2"}, ExplainedBy: down.Key(),
 		Summary: "node2 fails and the balancer still sends it requests: about 7 s left until nginx ejects it", Remedy: "Take it out of the balancer.",
-		Evidence: []string{"4 of 12 new clients got 502"},
+		Evidence: []string{"4 of 12 new clients got 502"}, Affected: checks.Affected{Share: 1.0 / 3, Of: 12},
 	})
 	s.outages["node2"] = []checks.Span{{From: noon.Add(-22 * time.Minute), To: noon}, {From: noon.Add(-4 * time.Hour), To: noon.Add(-225 * time.Minute)}}
 	s.moves = []checks.Move{

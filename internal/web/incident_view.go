@@ -23,6 +23,7 @@ type incidentView struct {
 	Flapping bool
 	Title    string
 	Summary  string
+	Affected string // how many clients, in words; "": not estimated
 	Remedy   string
 	Silenced string
 	Merged   string
@@ -46,7 +47,7 @@ func (v viewer) incident(i alerting.Incident) incidentView {
 		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster), Where: true,
 		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
 		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
-		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Remedy: v.advice(i),
+		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
 		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
 		Effects: v.effects(len(i.Findings) - 1),

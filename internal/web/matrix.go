@@ -17,6 +17,8 @@ type row struct {
 	State    verdictCell
 	Rotation verdictCell
 	Canary   verdictCell
+	Uptime   string // over shownDays
+	Sessions string // uptime of those that the node owns, over shownDays
 	Latency  string
 	Version  string
 	Strip    strip
@@ -43,6 +45,8 @@ func (v viewer) rows(p Picture, r *record) []row {
 		if node.URL != nil {
 			one.URL = line(node.URL.Redacted())
 		}
+		one.Uptime = v.available(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
+		one.Sessions = v.available(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
 		one.Strip = v.hours(r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}], r.span)
 		if i := slices.IndexFunc(p.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
 			seen := p.Report.Nodes[i]

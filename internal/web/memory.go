@@ -73,7 +73,7 @@ func (m *memory) brief(ctx context.Context, p Picture) *record {
 func (m *memory) whole(ctx context.Context, p Picture) *record {
 	return m.recall(ctx, key{p.Cluster.Name, true}, func(r *reading) {
 		r.nodes(p)
-		r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency)
+		r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession)
 		r.through()
 		r.events()
 	})

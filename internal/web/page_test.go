@@ -47,9 +47,11 @@ func TestPages(t *testing.T) {
 		}},
 		{"/clusters/portal", 200, []string{
 			`<h1 class="m bd">portal is failing</h1>`, `<path class="lost" d="M933 53V13"/>`, `<path class="kept dot"`, "<title>11.4.1</title>",
-			"node2 did not answer", "99.98", "Uptime of 90 days", `action="/clusters/portal/probe"`,
+			"node2 did not answer", "99.98", `<span class="meta">about 1 of 3 clients (12 observed)</span></p>`, "Uptime of 90 days", `action="/clusters/portal/probe"`,
 		}},
 		{"/incidents/20260314T115811000-shop", 200, []string{"Cause and consequences", "This explains:", "it goes on", "What happened"}},
+		{"/incidents/20260314T114111000-portal", 200, []string{"<dt>Affected</dt><dd>about 1 of 3 clients (12 observed)</dd>"}},
+		{"/incidents/20260314T114111000-portal?lang=zh", 200, []string{"<dt>影响范围</dt><dd>约 1/3 的客户端（观察了 12 个）</dd>"}},
 		{"/incidents/20260314T080311000-portal-over", 200, []string{"08:18:11", "15 min", "over since"}},
 		{"/incidents?cluster=portal", 200, []string{"Incidents · portal", "20260314T080311000-portal-over"}},
 		{"/incidents?clutser=portal", 400, []string{"&#34;clutser&#34; is unknown"}},
@@ -69,6 +71,21 @@ func TestPages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAffectedOnlyWhereEstimated: a page without estimates does not mention them.
+func TestAffectedOnlyWhereEstimated(t *testing.T) {
+	w := newWorld(redisDown("shop"))
+	for _, path := range everyPage(w) {
+		for _, language := range []string{"?lang=en", "?lang=zh"} {
+			body := visit(w.server(t), path+language).Body.String()
+			for _, words := range []string{"Affected", "observed", "影响范围", "的客户端"} {
+				if strings.Contains(body, words) {
+					t.Errorf("%s has %q, and nothing is estimated", path+language, words)
+				}
+			}
+		}
 	}
 }
 

@@ -95,12 +95,13 @@ type IncidentQuery struct {
 
 // Deployments keeps what somebody announced: stretches of time in which a
 // cluster is being changed. Deployments returns those of a cluster, "" for all,
-// that went on in a span, oldest first; EndDeployment's error is ErrNotFound for
-// one that is over or never was.
+// that went on in a span, oldest first; EndDeployment is given what a client that
+// watched it counted, nil if none did, and its error is ErrNotFound for one that is
+// over or never was.
 type Deployments interface {
 	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
 	BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error)
-	EndDeployment(ctx context.Context, id string, at time.Time) error
+	EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error
 }
 
 // Silences keeps who is not to be told of what. Silences returns those that are

@@ -14,6 +14,7 @@ type branch struct {
 	Code     string
 	Title    string // the code, in words
 	Summary  string
+	Affected string // how many clients, in words; "": not estimated
 	Remedy   string // "": it goes when its cause does
 	Evidence []string
 	Since    moment
@@ -79,6 +80,7 @@ func (v viewer) branch(m alerting.Member) branch {
 		Code:     string(m.Code),
 		Title:    v.title(m.Code),
 		Summary:  line(m.Summary),
+		Affected: v.affected(m.Affected),
 		Since:    v.moment(m.Since),
 		Ended:    v.moment(m.Ended),
 		Over:     !m.Holds(),

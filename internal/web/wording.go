@@ -13,6 +13,9 @@ import (
 // title is a code in words.
 func (s speech) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
 
+// affected says how many clients are concerned; "": that is not estimated.
+func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
+
 // remedy is what to do about a finding.
 func (s speech) remedy(f checks.Finding) string {
 	return long(alerting.Language(s.language).Remedy(f))

@@ -15,6 +15,14 @@ type Finding struct {
 	Evidence    []string        `json:"evidence"`
 	Key         string          `json:"key"`          // names it from one round to the next
 	ExplainedBy string          `json:"explained_by"` // the key of its cause
+	Affected    Affected        `json:"affected,omitzero"`
+}
+
+// Affected is how many clients a finding or an incident concerns; it is left out
+// where that is not estimated.
+type Affected struct {
+	Share float64 `json:"share"` // 0..1
+	Of    int     `json:"of"`    // observed clients; 0: not known
 }
 
 // FindingOf is a finding as programs get it.
@@ -31,5 +39,6 @@ func FindingOf(f checks.Finding) Finding {
 		Evidence:    List(f.Evidence, Field),
 		Key:         Field(f.Key()),
 		ExplainedBy: Field(f.ExplainedBy),
+		Affected:    Affected(f.Affected),
 	}
 }

@@ -22,9 +22,10 @@ type Incident struct {
 	DurationMS int64           `json:"duration_ms"`
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
-	Silenced   string          `json:"silenced"` // why nobody is told; "": they are
-	Findings   []Member        `json:"findings"` // the cause first
-	Timeline   []Event         `json:"timeline"` // oldest first
+	Affected   Affected        `json:"affected,omitzero"` // the worst of its active findings; once it is over, of all
+	Silenced   string          `json:"silenced"`          // why nobody is told; "": they are
+	Findings   []Member        `json:"findings"`          // the cause first
+	Timeline   []Event         `json:"timeline"`          // oldest first
 }
 
 // A Member is a finding's part in an incident.
@@ -64,6 +65,7 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		DurationMS: i.Duration(now).Milliseconds(),
 		Flapping:   i.Flapping,
 		MergedInto: i.MergedInto,
+		Affected:   Affected(i.Affected()),
 		Silenced:   Field(i.Silenced),
 		Findings: List(i.Findings, func(m alerting.Member) Member {
 			return Member{Holding{FindingOf(m.Finding), Time(m.Since)}, Time(m.Ended)}

@@ -36,11 +36,12 @@ type Point struct {
 
 // A Deployment is a stretch of time that somebody has announced.
 type Deployment struct {
-	ID      string `json:"id,omitempty"` // where it has just begun
-	Cluster string `json:"cluster"`
-	Name    string `json:"name"`
-	From    string `json:"from"`
-	To      string `json:"to"` // "": it goes on
+	ID      string   `json:"id,omitempty"` // where it has just begun
+	Cluster string   `json:"cluster"`
+	Name    string   `json:"name"`
+	Nodes   []string `json:"nodes"` // that it changes, as announced; empty: any
+	From    string   `json:"from"`
+	To      string   `json:"to"` // "": it goes on
 }
 
 // UptimeOf is one as programs get it.
@@ -60,5 +61,5 @@ func PointOf(p checks.Point) Point {
 
 // DeploymentOf is one as programs get it.
 func DeploymentOf(d checks.Deployment) Deployment {
-	return Deployment{Cluster: Field(d.Cluster), Name: Field(d.Name), From: Time(d.From), To: Time(d.To)}
+	return Deployment{Cluster: Field(d.Cluster), Name: Field(d.Name), Nodes: List(d.Nodes, Field), From: Time(d.From), To: Time(d.To)}
 }

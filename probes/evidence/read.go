@@ -27,7 +27,7 @@ func NewReader(c *probes.Cluster) *Reader {
 	}
 	page := func(u *url.URL, read func(context.Context, *http.Client, *url.URL) probes.EvidenceObservation) {
 		if u != nil {
-			client := probes.NewClient(probes.Target{URL: u, TLS: c.TLS, Timeout: c.Limits.Timeout}).HTTP()
+			client := probes.NewClient(probes.Target{URL: u, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial}).HTTP()
 			r.pages = append(r.pages, func(ctx context.Context) probes.EvidenceObservation { return read(ctx, client, u) })
 		}
 	}

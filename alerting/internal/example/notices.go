@@ -59,6 +59,29 @@ func Resolved() alerting.Notice {
 	return n
 }
 
+// Deployment sums up a deployment that restarted three nodes, and after which one
+// of them is slow.
+func Deployment() alerting.Notice {
+	n := notice(alerting.NoticeDeployment, 1, 10*time.Minute)
+	n.ID = alerting.NoticeID("deployment-7", Receiver, 1)
+	s := alerting.Summary{
+		Deployment: alerting.Deployment{
+			ID: "7", Cluster: "shop", Name: "4.2", From: Start, To: Start.Add(9 * time.Minute), Touched: []string{"node1", "node2", "node3"},
+		},
+		Counts: alerting.Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond},
+		Active: []checks.Finding{{
+			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: "node2 takes 2.4 s to answer.",
+		}},
+	}
+	n.Deployment = &s
+	n.Incident = alerting.Incident{
+		ID: "deployment-7", Cluster: "shop", State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
+		Cause: checks.Finding{Severity: s.Severity(), Summary: alerting.English.Deployment(s)},
+	}
+	n.Incident.Findings = []alerting.Member{{Standing: checks.Standing{Finding: n.Incident.Cause, Since: s.From}, Ended: s.To}}
+	return n
+}
+
 // Hostile tells what a target made up to do harm, in every text.
 func Hostile() alerting.Notice {
 	n := Developed()
@@ -99,6 +122,7 @@ func incident() alerting.Incident {
 			"12:00:01 redis://10.0.0.5:6379: connection refused",
 			"12:00:02 redis://10.0.0.5:6379: connection refused",
 		},
+		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	i := alerting.Incident{
 		ID: "20260301T120000-5f2c", Cluster: "shop", State: alerting.Firing, Severity: checks.Critical,

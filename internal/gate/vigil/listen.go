@@ -2,9 +2,9 @@ package vigil
 
 import (
 	"context"
-	"strings"
 	"time"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
@@ -15,51 +15,27 @@ const listenEvery = time.Second
 
 // listen writes down what the balancer says of its servers.
 func (v *Vigil) listen(ctx context.Context) {
+	matcher := evidence.NewMatcher(v.cluster, v.record.Before.Nodes)
 	for moment := time.Now(); until(ctx, moment); moment = moment.Add(listenEvery) {
 		told := v.witness.Read(ctx)
 		if ctx.Err() != nil || len(told) == 0 {
 			return // broken off, or there is nobody to ask
 		}
-		v.mu.Lock()
-		for _, o := range told {
-			for _, s := range o.Servers {
-				v.hear(o, s)
-			}
-		}
-		v.mu.Unlock()
+		v.hear(matcher, told)
 	}
 }
 
-// hear takes in what one source says of one server.
-func (v *Vigil) hear(o probes.EvidenceObservation, s probes.ServerEvidence) {
-	if s.State == probes.ServerUnknown {
-		return
-	}
-	words := o.Source + " says " + s.Server + " is " + string(s.State)
-	if s.Detail != "" {
-		words += ": " + s.Detail
-	}
-	for i, n := range v.cluster.Nodes {
-		if v.isServer(i, s) {
-			v.record.Said[n.ID] = gate.AddSaid(v.record.Said[n.ID], o.At, s.State, probes.Clean(words, probes.MaxError))
+// hear takes in what the sources say of each node, all at once. A node that none
+// of them mentions is as it was.
+func (v *Vigil) hear(m evidence.Matcher, told []probes.EvidenceObservation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range v.cluster.Nodes {
+		records := m.Records(n, told)
+		if len(records) == 0 {
+			continue
 		}
+		r := evidence.RotationOf(records)
+		v.record.Said[n.ID] = gate.AddSaid(v.record.Said[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
 	}
-}
-
-// isServer reports whether s is the i-th node by any name that it is known to
-// have.
-func (v *Vigil) isServer(i int, s probes.ServerEvidence) bool {
-	n := v.cluster.Nodes[i]
-	names := []string{n.ServerName(), n.URL.Host, n.ID, n.Label}
-	for _, o := range v.record.Before.Nodes {
-		if o.Node == n.ID {
-			names = append(names, o.Label)
-		}
-	}
-	for _, name := range names {
-		if name != "" && (strings.EqualFold(name, s.Address) || strings.EqualFold(name, s.Server)) {
-			return true
-		}
-	}
-	return false
 }

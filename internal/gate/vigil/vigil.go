@@ -7,7 +7,8 @@
 // is tried again as soon as the budget of the cluster allows, whatever the interval
 // is, so that the end of an outage is known to a few tenths of a second. The
 // bounds of an outage are times at which requests were sent and answered: where
-// retries wait for the budget, the bounds are wider, and as true.
+// retries wait for the budget, the bounds are wider, and as true. Such retries are
+// marked: they count as no user's requests.
 package vigil
 
 import (
@@ -20,7 +21,7 @@ import (
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
-	"stickwatch/probes/evidence"
+	sources "stickwatch/probes/evidence"
 )
 
 // DefaultInterval is how often a client comes, unless told otherwise.
@@ -37,7 +38,7 @@ type Config struct {
 type Vigil struct {
 	cluster *probes.Cluster
 	config  Config
-	witness *evidence.Reader
+	witness *sources.Reader
 	bases   bases
 
 	stop    context.CancelFunc
@@ -55,7 +56,7 @@ func Begin(ctx context.Context, c *probes.Cluster, config Config) *Vigil {
 	config.Interval = cmp.Or(config.Interval, DefaultInterval)
 	config.Sessions = cmp.Or(config.Sessions, 1)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	v := &Vigil{cluster: c, config: config, witness: evidence.NewReader(c), stop: stop}
+	v := &Vigil{cluster: c, config: config, witness: sources.NewReader(c), stop: stop}
 	v.record = gate.Record{
 		Cluster: c, Before: config.Prober.Round(ctx, c),
 		Nodes: make(map[string]gate.Track), Said: make(map[string][]gate.Said),
@@ -74,8 +75,10 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 	all := len(users) + len(newcomers) + len(v.cluster.Nodes)
 	begin := func(i int, who visitor, add func(gate.Beat)) {
 		phase := v.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: v.config.Interval}
 		v.running.Go(func() {
 			pace(ctx, v.config.Interval, phase, func() (good bool) {
+				retry := requests.retry(time.Now())
 				beats := who.visit(ctx)
 				if ctx.Err() != nil {
 					return true // what was under way was broken off by us
@@ -84,9 +87,11 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 				defer v.mu.Unlock()
 				good = true
 				for _, b := range beats {
+					b.Retry = retry
 					add(b)
 					good = good && b.Good
 				}
+				requests.failing = !good
 				return good
 			})
 		})
@@ -133,7 +138,7 @@ func (v *Vigil) Picture(ctx context.Context) checks.Report {
 	if ctx.Err() == nil {
 		v.record.After = r
 	}
-	r.Past = checks.Judge(v.record.Before).Memory
+	r.Past = checks.Judge(v.record.Before).History
 	return checks.Judge(r)
 }
 

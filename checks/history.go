@@ -1,24 +1,41 @@
 package checks
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 
 	"stickwatch/probes"
 )
 
-// A Memory is what earlier rounds knew of a node, as far as a round is judged
-// by it.
-type Memory struct {
-	PID     string    // that its status told last; "": none
+// A History is what earlier rounds knew of a cluster, as far as the next one is
+// judged by it. It is never changed: each report has a new one.
+type History struct {
+	Nodes map[string]NodeHistory // by id
+	Pool  PoolHistory
+}
+
+// A NodeHistory is what earlier rounds knew of one node.
+type NodeHistory struct {
+	PID     string    // as its status gave it last; "": not told
 	UpSince time.Time // likewise
 
-	Since   time.Time // when it was first found answering; zero: never
-	Down    bool      // nothing listened at its address in the newest round
-	Started time.Time // when it was found listening again, after nothing had; zero: never
+	Since time.Time // when it was first seen answering; zero: never
+	Seen  time.Time // when it last answered well; zero: never
+	// DownSince is when it was first seen not to be well, in a row; zero: it is.
+	DownSince time.Time
+	Down      bool      // nothing listened at its address in the newest round
+	Started   time.Time // when it was seen listening again, after nothing had; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
 	Sign      string // what that was, in a few words
+
+	Disruptions []Disruption // of the last minutes, oldest first
+	Guessed     []time.Time  // restarts that only lost sessions told of, oldest first
+	// Torn is since when its clients have been answered by it and by others in
+	// turns, while those of other nodes stay; zero: they are not. TornLast is when
+	// that was last seen.
+	Torn, TornLast time.Time
 
 	Own    netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
 	OwnWas time.Time  // when that was last
@@ -29,13 +46,22 @@ type Memory struct {
 	Ejections []Ejection // of a moment ago that no round has seen, oldest first
 }
 
-// remember is what is known of a cluster's nodes after a round, by node id.
-func remember(past map[string]Memory, r Round) map[string]Memory {
-	now := make(map[string]Memory)
+// past is what earlier rounds knew; an empty History for a single picture.
+func (r Round) past() History {
+	if r.Past == nil {
+		return History{}
+	}
+	return *r.Past
+}
+
+// remember is what is known of a cluster's nodes after they have been asked.
+func remember(past map[string]NodeHistory, r Round) map[string]NodeHistory {
+	now := make(map[string]NodeHistory)
+	known := maps.Clone(past)
 	for _, o := range r.Nodes {
-		if asked(o.Primary) {
-			now[o.Node] = past[o.Node].after(o)
-		} else if m, known := past[o.Node]; known {
+		if m, ok := known[o.Node]; asked(o.Primary) {
+			now[o.Node] = m.after(o)
+		} else if ok {
 			now[o.Node] = m
 		}
 	}
@@ -45,7 +71,7 @@ func remember(past map[string]Memory, r Round) map[string]Memory {
 // after is what is known of a node once it has been asked. Only a refused
 // connection says that its process is gone: a network that loses packets starts
 // nothing anew.
-func (m Memory) after(o probes.NodeObservation) Memory {
+func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 	at := o.Primary.At
 	if o.Primary.Answered() && m.Since.IsZero() {
 		m.Since = at
@@ -72,7 +98,7 @@ func (m Memory) after(o probes.NodeObservation) Memory {
 const clockSlack = 3 * time.Second
 
 // changed is what a status says differently from the one before.
-func (m Memory) changed(s *probes.StatusReport) string {
+func (m NodeHistory) changed(s *probes.StatusReport) string {
 	switch {
 	case m.PID != "" && s.PID != "" && m.PID != s.PID:
 		return "its process id was " + m.PID + " and is " + s.PID
@@ -83,30 +109,9 @@ func (m Memory) changed(s *probes.StatusReport) string {
 	}
 }
 
-// newsOfRestart is for how long a restart is told: long enough for what it
-// brought about to be seen, and explained by it.
-const newsOfRestart = 2 * time.Minute
-
-// restarts finds nodes that began anew a moment ago.
-func restarts(v *view) []Finding {
-	var list []Finding
-	for _, n := range v.Cluster.Nodes {
-		m := v.memories[n.ID]
-		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > newsOfRestart {
-			continue
-		}
-		f := about(NodeRestarted, Info, n.ID)
-		f.Summary = n.ID + " has been restarted"
-		f.Evidence = []string{clock(m.Restarted) + ": " + m.Sign}
-		f.Remedy = "Nothing, if it was meant; else look why its process ended."
-		list = append(list, f)
-	}
-	return list
-}
-
 // beganAnew reports whether a node was restarted after a moment: the sessions
 // that it held until then went with its process.
 func (v *view) beganAnew(node string, since time.Time) bool {
-	m, known := v.memories[node]
+	m, known := v.history.Nodes[node]
 	return known && (m.Down || m.Restarted.After(since))
 }

@@ -1,0 +1,273 @@
+package alerting
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// TestExplains is the specification of what a deployment explains.
+func TestExplains(t *testing.T) {
+	const s = time.Second
+	about := func(text string, nodes ...string) checks.Finding {
+		f := checks.Finding{Code: checks.Code(text), Severity: checks.Critical, Nodes: nodes}
+		if len(nodes) == 1 {
+			f.Node = nodes[0]
+		}
+		return f
+	}
+	group := func(f checks.Finding) checks.Finding {
+		f.Group = checks.AllNodesDown
+		return f
+	}
+	for name, tt := range map[string]struct {
+		finding checks.Finding
+		age     time.Duration
+		want    Hold
+	}{
+		"a touched node is down":                      {about("node_down", "node1"), time.Hour, HoldTouchedNode},
+		"another is":                                  {about("node_down", "node3"), 0, NotTouched},
+		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, HoldTouchedNode},
+		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, NotLongOutage},
+		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, HoldTouchedNode},
+		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, HoldTouchedNode},
+		"its page fails":                              {about("page_failing", "node2"), time.Hour, HoldTouchedNode},
+		"another one's page fails":                    {about("page_failing", "node3"), 0, NotTouched},
+		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, HoldShortOutage},
+		"for long":                                    {about("page_failing"), 61 * s, NotLongOutage},
+		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, HoldShortOutage},
+		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, NotLongOutage},
+		"no answer, for a moment":                     {about("balancer_down"), 60 * s, HoldShortOutage},
+		"no answer, for long":                         {about("balancer_down"), 61 * s, NotLongOutage},
+		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, HoldTouchedOwner},
+		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, NotTouched},
+		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, HoldUnsettled},
+		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, NotTouched},
+		"nobody knows of which node":                  {about("session_rollback"), 5 * s, NotTouched},
+		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, HoldTouchedOwner},
+		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, HoldTouchedOwner},
+		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, NotLongOutage},
+		"one session belongs to two":                  {about("session_leaked", "node1"), 0, NotLeaked},
+		"the pool changed":                            {about("balancer_remapped"), time.Hour, HoldTouchedOwner},
+		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, HoldMixedVersions},
+		"a dependency is down":                        {about("dependency_down", "node1"), 0, NotByDeployment},
+		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, NotByDeployment},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
+			at := noon.Add(2 * time.Hour)
+			got := d.Explains(at, checks.Standing{Finding: tt.finding, Since: at.Add(-tt.age)})
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if got.Held() == strings.HasPrefix(string(got), "not_") {
+				t.Errorf("%s: held is %v", got, got.Held())
+			}
+		})
+	}
+}
+
+// TestExplainsAnnounced: where nodes were announced, those seen do not count.
+func TestExplainsAnnounced(t *testing.T) {
+	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
+	for node, want := range map[string]Hold{"node1": HoldTouchedNode, "node2": NotTouched} {
+		f := checks.Finding{Code: checks.NodeDown, Node: node, Nodes: []string{node}}
+		if got := d.Explains(noon, checks.Standing{Finding: f, Since: noon}); got != want {
+			t.Errorf("%s: got %s, want %s", node, got, want)
+		}
+	}
+}
+
+// TestTouchedIn: what a round shows of nodes that are worked on.
+func TestTouchedIn(t *testing.T) {
+	c := &probes.Cluster{}
+	r := checks.Report{History: &checks.History{Nodes: map[string]checks.NodeHistory{
+		"restarted before": {Restarted: noon.Add(-time.Second)}, "restarted": {Restarted: noon.Add(time.Second)},
+	}}}
+	for _, n := range []checks.NodeReport{
+		{NodeObservation: probes.NodeObservation{Node: "well"}, Up: true, InRotation: checks.Yes},
+		{NodeObservation: probes.NodeObservation{Node: "restarted before"}, Up: true, InRotation: checks.Yes},
+		{NodeObservation: probes.NodeObservation{Node: "restarted"}, Up: true, InRotation: checks.Unknown},
+		{NodeObservation: probes.NodeObservation{Node: "refuses", Primary: probes.Exchange{Failure: probes.FailureRefused}}},
+		{NodeObservation: probes.NodeObservation{Node: "not asked", Primary: probes.Exchange{Failure: probes.FailureCancelled}}},
+		{NodeObservation: probes.NodeObservation{Node: "drained"}, Up: true, InRotation: checks.No},
+		{NodeObservation: probes.NodeObservation{Node: "down in the file"}, Up: true, InRotation: checks.No},
+		{NodeObservation: probes.NodeObservation{Node: "starts", Status: &probes.StatusReport{State: "paused"}}, Up: true, InRotation: checks.Yes},
+	} {
+		r.Nodes = append(r.Nodes, n)
+		c.Nodes = append(c.Nodes, probes.Node{ID: n.Node, Down: n.Node == "down in the file"})
+	}
+	r.Findings = []checks.Finding{{Code: checks.NodeEjected, Node: "well"}}
+	want := []string{"restarted", "refuses", "drained", "starts", "well"}
+	if diff := cmp.Diff(want, TouchedIn(c, r, noon)); diff != "" {
+		t.Errorf("touched (-want +got):\n%s", diff)
+	}
+}
+
+// A deployed is a rig with a deployment that begins at noon, and touches nodes as
+// they are seen down.
+type deployed struct{ *rig }
+
+func newDeployed(c Config) deployed {
+	r := deployed{newRig(c)}
+	r.desk.Announce([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
+	return r
+}
+
+func (r deployed) end(at time.Time) {
+	d := r.desk.deployments.list[0].clone()
+	d.To = at
+	r.desk.Announce([]Deployment{d})
+}
+
+// round takes a round, and sums up what is due.
+func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
+	t.Helper()
+	found := findings(t, stands)
+	r.desk.Watched(at, "shop", func(time.Time) (touched []string) {
+		for _, f := range found {
+			if f.Code == checks.NodeDown {
+				touched = append(touched, f.Node)
+			}
+		}
+		return touched
+	})
+	notices := r.see(at, "shop", found)
+	for _, one := range r.desk.Due(at) {
+		notices = append(notices, r.commit(r.desk.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
+	}
+	var lines []string
+	for _, n := range notices {
+		if n.Deployment != nil {
+			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary)
+			continue
+		}
+		lines = append(lines, r.tell([]Notice{n})...)
+	}
+	return lines
+}
+
+// TestDeployment is the specification of who is notified of what, and when, of a
+// deployment that lasts a minute.
+func TestDeployment(t *testing.T) {
+	const s = time.Second
+	type scene struct {
+		at     time.Duration
+		stands string
+		want   []string
+	}
+	const summary = "ops deployment 4.2 of shop: 12 sessions moved, 3 lost, longest outage 3.4 s, "
+	for name, scenes := range map[string][]scene{
+		"a rolling restart is summed up once": {
+			{5 * s, "critical node_down/node1; critical balancer_error", nil},
+			{15 * s, "", nil},
+			{25 * s, "critical node_down/node2; warning node_ejected/node1", nil},
+			{55 * s, "warning node_ejected/node2", nil},
+			{70 * s, "warning node_ejected/node2", nil},
+			{80 * s, "", nil},
+			{90 * s, "", []string{summary + "nothing is active any more"}},
+			{91 * s, "", nil},
+			{300 * s, "", nil},
+		},
+		"what outlives the grace is notified": {
+			{5 * s, "critical node_down/node1", nil},
+			{89 * s, "critical node_down/node1", nil},
+			{90 * s, "critical node_down/node1", []string{
+				"ops fired #1 node_down/node1 critical", summary + "still active: node down",
+			}},
+		},
+		"a long outage is notified at once": {
+			{1 * s, "critical balancer_error", nil},
+			{59 * s, "critical balancer_error", nil},
+			{62 * s, "critical balancer_error", []string{"ops fired #1 balancer_error critical"}},
+		},
+		"what a deployment does not bring about is notified at once": {
+			{5 * s, "critical node_down/node1; " + redis, []string{"ops fired #2 dependency_down/Redis critical"}},
+		},
+		"sessions of a touched node, and then of another": {
+			{5 * s, "critical node_down/node1; critical session_rollback", nil}, // not told of which node
+			{10 * s, "critical node_down/node1; critical session_rollback", []string{"ops fired #2 session_rollback critical"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, restarts := range []bool{false, true} {
+				r := newDeployed(usual())
+				for _, sc := range scenes {
+					at := noon.Add(sc.at)
+					if sc.at >= 60*s && len(r.desk.deployments.list) > 0 {
+						r.end(noon.Add(60 * s))
+					}
+					if diff := cmp.Diff(sc.want, r.round(t, at, sc.stands)); diff != "" {
+						t.Errorf("at %s, restarts: %v (-want +got):\n%s", sc.at, restarts, diff)
+					}
+					if restarts {
+						r.restart(at)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestSummaryGoesWhereWarningsGo: and not where only what is critical does, nor
+// while the cluster is silenced.
+func TestSummaryGoesWhereWarningsGo(t *testing.T) {
+	c := usual()
+	c.Receivers = []string{"ops", "pager", "crm", "paused"}
+	c.Routes = []Route{
+		{Receiver: "pager", Severity: checks.Critical, Continue: true}, {Receiver: "crm", Cluster: "crm", Continue: true},
+		{Receiver: "paused", Code: checks.NodePaused, Continue: true}, {Receiver: "ops", Severity: checks.Warning},
+	}
+	for name, tt := range map[string]struct {
+		silences []Silence
+		want     []string
+	}{
+		"by routes":          {nil, []string{"ops"}},
+		"a node is silenced": {[]Silence{{Cluster: "shop", Node: "node1", From: noon, To: noon.Add(24 * time.Hour)}}, []string{"ops"}},
+		"all is":             {[]Silence{{Cluster: "shop", From: noon, To: noon.Add(24 * time.Hour)}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newDeployed(c)
+			r.desk.Silence(tt.silences)
+			at := noon.Add(LongestDeployment + DefaultGrace) // nobody ends it
+			step := r.desk.SumUp(at, "7", Counts{})
+			var got []string
+			for _, n := range step.Notices {
+				got = append(got, n.Receiver)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("receivers (-want +got):\n%s", diff)
+			}
+			if len(step.Deployments) != 1 || !step.Deployments[0].Summed.Equal(at) {
+				t.Errorf("got %v, want it to be summed up", step.Deployments)
+			}
+			if again := r.desk.SumUp(at, "7", Counts{}); !again.Empty() {
+				t.Errorf("got %v for what has been summed up", again)
+			}
+		})
+	}
+}
+
+// TestDeploymentCounts: clients that watched it, canaries and the history know of
+// different sessions.
+func TestDeploymentCounts(t *testing.T) {
+	r := newDeployed(usual())
+	for n := range 5 {
+		r.desk.Met(checks.Request{Cluster: "shop", At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+		r.desk.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
+		r.desk.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
+	}
+	d := r.desk.deployments.list[0].clone()
+	d.To, d.Watched = noon.Add(time.Minute), &WatchedCounts{Moved: 20, Lost: 1, Longest: time.Second}
+	r.desk.Announce([]Deployment{d})
+	at := noon.Add(2 * time.Minute)
+	got := r.desk.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notices[0].Deployment.Counts
+	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}

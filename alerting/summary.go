@@ -1,0 +1,159 @@
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A Summary says what a deployment did to the clients of its cluster.
+type Summary struct {
+	Deployment
+	Counts
+	Active []checks.Finding // causes of the incidents that are still active, the most severe first; at most MaxActive
+	More   int              // how many are beyond those
+}
+
+// Counts are what the history has of a deployment, from its beginning until its
+// grace had passed.
+type Counts struct {
+	Moved   int           // sessions that another node answered and that were kept
+	Lost    int           // sessions that were lost, or had older contents
+	Longest time.Duration // the longest time without a good answer through the balancer
+}
+
+// MaxActive bounds the findings of a summary.
+const MaxActive = 10
+
+// summaryID is where the notification of a summary belongs, in the place of an
+// incident's ID.
+func summaryID(d Deployment) string { return "deployment-" + d.ID }
+
+// merged are the counts of the history with what was counted elsewhere: each knows
+// clients that the other does not, so that the larger counts.
+func (c Counts) merged(d Deployment) Counts {
+	c.Lost = max(c.Lost, d.CanariesLost)
+	if w := d.Watched; w != nil {
+		c.Moved, c.Lost, c.Longest = max(c.Moved, w.Moved), max(c.Lost, w.Lost), max(c.Longest, w.Longest)
+	}
+	return c
+}
+
+// SumUp ends a deployment that is due, and notifies of what it did. Counts are
+// those of the history. Of an id that is not due the step is empty: a deployment is
+// summed up once.
+func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
+	n := slices.IndexFunc(d.deployments.list, func(one *Deployment) bool { return one.ID == id })
+	if n < 0 || !slices.ContainsFunc(d.Due(at), func(one Deployment) bool { return one.ID == id }) {
+		return Step{}
+	}
+	one := d.deployments.list[n]
+	d.deployments.list = slices.Delete(d.deployments.list, n, n+1)
+	one.Summed = at
+	d.deployments.change(one)
+	step := d.step(at)
+	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(one, counts))...)
+	return step
+}
+
+func (d *Desk) summary(one *Deployment, counts Counts) Summary {
+	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
+	for _, i := range d.docket.of(one.Cluster) {
+		if i.Holds() {
+			s.Active = append(s.Active, i.Cause)
+		}
+	}
+	slices.SortStableFunc(s.Active, func(a, b checks.Finding) int {
+		switch {
+		case a.Severity == b.Severity:
+			return 0
+		case a.Severity.AtLeast(b.Severity):
+			return -1
+		default:
+			return 1
+		}
+	})
+	s.More = max(0, len(s.Active)-MaxActive)
+	s.Active = s.Active[:len(s.Active)-s.More]
+	return s
+}
+
+// Severity is Warning where somebody should look, else Info.
+func (s Summary) Severity() checks.Severity {
+	if s.Lost > 0 || len(s.Active) > 0 {
+		return checks.Warning
+	}
+	return checks.Info
+}
+
+// summaryNotices are for the receivers to which a warning of the cluster would go,
+// unless the whole cluster is silenced.
+func (d *Desk) summaryNotices(at time.Time, s Summary) []Notice {
+	i := Incident{
+		ID: summaryID(s.Deployment), Cluster: s.Cluster, State: Resolved, Severity: checks.Warning,
+		Cause: checks.Finding{Severity: s.Severity(), Summary: English.Deployment(s)}, Started: s.From, Ended: s.End(),
+	}
+	if coverAt(at, d.silences, d.config.Windows).all(s.Cluster) {
+		return nil
+	}
+	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Ended: i.Ended}}
+	receivers := d.router.receiversOf(&i)
+	i.Severity = s.Severity()
+	var notices []Notice
+	for _, receiver := range receivers {
+		notices = append(notices, Notice{
+			ID: NoticeID(i.ID, receiver, 1), Receiver: receiver, Kind: NoticeDeployment, At: at, Incident: i, Deployment: &s,
+		})
+	}
+	return notices
+}
+
+// Deployment sums a deployment up in one sentence. It may hold a name that
+// somebody gave.
+func (l Language) Deployment(s Summary) string {
+	if l == Chinese {
+		return deploymentInChinese(s)
+	}
+	parts := []string{
+		counted(s.Moved, "session", "sessions") + " moved", strconv.Itoa(s.Lost) + " lost",
+		"no outage", "nothing is active any more",
+	}
+	if s.Longest > 0 {
+		parts[2] = "longest outage " + seconds(s.Longest) + " s"
+	}
+	if active := l.titles(s.Active); active != "" {
+		parts[3] = "still active: " + active
+	}
+	return fmt.Sprintf("deployment %s of %s: %s", s.Name, s.Cluster, strings.Join(parts, ", "))
+}
+
+// titles lists what findings are called, each title once.
+func (l Language) titles(all []checks.Finding) string {
+	var titles []string
+	for _, f := range all {
+		if title := l.Title(f.Code); !slices.Contains(titles, title) {
+			titles = append(titles, title)
+		}
+	}
+	if l == Chinese {
+		return strings.Join(titles, "、")
+	}
+	return strings.ToLower(strings.Join(titles, ", "))
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// seconds tells a duration to a tenth of a second, and never as 0.
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(cmp.Or(d.Round(100*time.Millisecond), 100*time.Millisecond).Seconds(), 'f', -1, 64)
+}

@@ -1,0 +1,274 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file is the timeline of each node: when its clients could not rely on it,
+// and for how long what they met afterwards is still a consequence of that.
+
+// A Disruption is a time in which a node, or the balancer's way to it, was
+// interrupted.
+type Disruption struct {
+	Span      // from when the node was last known to be well to the newest sign that it was not
+	Told bool // it did not answer for so long that node_down has told of it
+	Kind DisruptionKind
+	Why  string // the newest sign, in a few words
+	Lost int    // sessions of ours that were gone because of it
+}
+
+// A DisruptionKind says what interrupted a node.
+type DisruptionKind string
+
+// The kinds, the one that says more first.
+const (
+	DisruptionRestart DisruptionKind = "restart" // another process answers since
+	DisruptionDown    DisruptionKind = "down"    // it did not answer, or with errors
+	DisruptionEjected DisruptionKind = "ejected" // it is well, and the balancer left it out
+)
+
+const (
+	// keptDisruptions bounds the disruptions that are remembered of a node.
+	keptDisruptions = 16
+	// rememberedFor is for how long a disruption is remembered.
+	rememberedFor = 15 * time.Minute
+	// longDown is for how long a node must be down to be told of in a line of its
+	// own, whatever it has cost.
+	longDown = 30 * time.Second
+	// httpdRetry is httpd's default for how long it leaves a member alone after a
+	// failed connect (mod_proxy, "retry").
+	httpdRetry = time.Minute
+)
+
+// Aftermath is for how long the clients of a node may be sent elsewhere after it
+// is back: each worker of nginx holds a server out for fail_timeout after that
+// worker's own last failure, counted in whole seconds, and a request may be under
+// way by then.
+func Aftermath(b probes.Balancer) time.Duration {
+	hold := b.FailTimeout
+	if hold <= 0 {
+		hold = probes.DefaultFailTimeout
+	}
+	if b.Method == probes.MethodCookie && (b.Evidence.ApacheStatus != nil || b.Evidence.ApacheBalancerManager != nil) {
+		hold = max(hold, httpdRetry)
+	}
+	return hold + 2*time.Second
+}
+
+// covers reports whether what a client met at a moment may be a consequence.
+func (d Disruption) covers(at time.Time, aftermath time.Duration) bool {
+	return !at.Before(d.From) && !at.After(d.To.Add(aftermath))
+}
+
+// with is the history with one more sign of a disruption. A sign that comes
+// within the aftermath of an earlier one prolongs that.
+func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
+	m.Disruptions = slices.Clone(m.Disruptions)
+	if n := len(m.Disruptions); n > 0 && !sign.From.After(m.Disruptions[n-1].To.Add(aftermath)) {
+		last := &m.Disruptions[n-1]
+		if sign.From.Before(last.From) {
+			last.From = sign.From
+		}
+		if sign.To.After(last.To) {
+			last.To, last.Why = sign.To, sign.Why
+		}
+		last.Kind = stronger(last.Kind, sign.Kind)
+		last.Told = last.Told || sign.Told
+		return m
+	}
+	m.Disruptions = append(m.Disruptions, sign)
+	m.Disruptions = m.Disruptions[max(0, len(m.Disruptions)-keptDisruptions):]
+	return m
+}
+
+func stronger(a, b DisruptionKind) DisruptionKind {
+	for _, kind := range []DisruptionKind{DisruptionRestart, DisruptionDown} {
+		if a == kind || b == kind {
+			return kind
+		}
+	}
+	return DisruptionEjected
+}
+
+// disruptionsOf takes this round's signs into the history of a node.
+func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
+	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
+	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
+		return v.Started.Sub(d.To) > rememberedFor
+	})
+	sign := func(kind DisruptionKind, from, to time.Time, why string) {
+		if from.IsZero() || from.After(to) {
+			from = to
+		}
+		told := !m.DownSince.IsZero() && to.Sub(m.DownSince) >= longDown
+		m = m.with(Disruption{Span: Span{from, to}, Told: told, Kind: kind, Why: why}, v.aftermath)
+	}
+	switch down := !v.well(n.ID); {
+	case !asked(o.Primary):
+	case !down:
+		m.DownSince = time.Time{}
+	case m.DownSince.IsZero():
+		m.DownSince = o.Primary.At
+	}
+	if asked(o.Primary) && !v.well(n.ID) && !n.Down {
+		sign(DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
+	}
+	if m.Restarted.After(before.Restarted) {
+		sign(DisruptionRestart, m.Seen, m.Restarted, m.Sign)
+	}
+	for _, a := range v.everyAnswer() {
+		switch {
+		case slices.Contains(a.tried, n.ID):
+			sign(DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
+		case a.blamed == n.ID:
+			sign(DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
+		}
+	}
+	for _, c := range v.OwnerChecks {
+		if c.To == n.ID && failed(c.There) || c.To == n.ID && c.There.Failure == probes.FailureRefused {
+			sign(DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
+		}
+	}
+	for _, e := range m.Ejections {
+		sign(DisruptionEjected, e.From, e.To, e.Words)
+	}
+	if place := v.places[n.ID]; place.Sure && v.well(n.ID) {
+		sign(DisruptionEjected, m.Seen, v.Started, place.Reason)
+	}
+	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
+		sign(DisruptionRestart, from, to, fmt.Sprintf("it no longer knows %s that it had opened before, and keeps those that it opens since", plural(lost, "session", "sessions")))
+		m.Restarted, m.Sign = to, m.Disruptions[len(m.Disruptions)-1].Why
+		m.Guessed = append(slices.Clone(m.Guessed), to)
+		m.Guessed = m.Guessed[max(0, len(m.Guessed)-mostGuesses):]
+	}
+	if asked(o.Primary) && v.well(n.ID) {
+		m.Seen = o.Primary.At
+	}
+	return m
+}
+
+// mostGuesses is how many restarts of a node within rememberedFor are taken from
+// lost sessions alone: a node that loses sessions again and again without any
+// other sign of a restart has another trouble.
+const mostGuesses = 2
+
+// processGone reports whether every session that a node had opened before is gone
+// there, asked directly, while it keeps those that it begins now: then its process
+// is another one, though nobody saw it restart. It returns between which moments
+// that was, and how many sessions tell so.
+func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
+	for _, c := range v.OwnerChecks {
+		if c.To != node || c.Fate() != probes.FateLost {
+			continue
+		}
+		if !c.Renewed() {
+			return from, to, 0 // it keeps no session at all
+		}
+		lost++
+		if c.Known.After(from) {
+			from = c.Known
+		}
+		if c.There.At.After(to) {
+			to = c.There.At
+		}
+	}
+	if v.keepsOld(node, from) || m.guesses(v.Started) >= mostGuesses {
+		return from, to, 0
+	}
+	return from, to, lost
+}
+
+// keepsOld reports whether a node still knows, after a moment, a session that it
+// opened before.
+func (v *view) keepsOld(node string, moment time.Time) bool {
+	for _, c := range v.OwnerChecks {
+		if fate := c.Fate(); c.To == node && c.Opened.Before(moment) && (fate == probes.FateKept || fate == probes.FateRolledBack) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.walks, func(w *walk) bool {
+		return w.Carried && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.giver == node && a.fate == probes.FateKept && a.At.After(moment)
+		})
+	})
+}
+
+// guesses is how many restarts of a node were taken from lost sessions lately.
+func (m NodeHistory) guesses(now time.Time) int {
+	n := 0
+	for _, at := range m.Guessed {
+		if now.Sub(at) < rememberedFor {
+			n++
+		}
+	}
+	return n
+}
+
+// DisruptedSince reports whether a node was down, restarted or left out by the
+// balancer at any time since a moment. Of a nil History nothing is known.
+func (h *History) DisruptedSince(node string, since time.Time) bool {
+	if h == nil {
+		return false
+	}
+	m := h.Nodes[node]
+	return !m.Restarted.IsZero() && !m.Restarted.Before(since) ||
+		slices.ContainsFunc(m.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
+}
+
+// disruptedAt returns the nodes whose disruptions cover a moment, in
+// configuration order.
+func (v *view) disruptedAt(at time.Time) []string {
+	return v.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(v.history.Nodes[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
+	})
+}
+
+// disruptionAt is the disruption of a node that covers a moment.
+func (v *view) disruptionAt(node string, at time.Time) (Disruption, bool) {
+	for _, d := range slices.Backward(v.history.Nodes[node].Disruptions) {
+		if d.covers(at, v.aftermath) {
+			return d, true
+		}
+	}
+	return Disruption{}, false
+}
+
+// byDisruption reports whether a client met another node because of a disruption:
+// of the node that owns its session, or that held it last. Where the balancer
+// hashes, the node that answered must be the one that is named without some of
+// the disrupted ones.
+func (v *view) byDisruption(a *answer) bool {
+	out := v.disruptedAt(a.At)
+	if len(out) == 0 {
+		return false
+	}
+	if key := v.key(a.walk); v.oracle != nil && key != "" && !v.Past.remapped() {
+		return v.namedWithoutSome(key, out, a.node)
+	}
+	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner)
+}
+
+// mostOut bounds how many nodes are taken out in every combination.
+const mostOut = 6
+
+// namedWithoutSome reports whether the hash names node for a key when some of the
+// nodes in out are left out: workers may disagree about which.
+func (v *view) namedWithoutSome(key string, out []string, node string) bool {
+	out = out[:min(len(out), mostOut)]
+	for mask := range 1 << len(out) {
+		var without []int
+		for i, id := range out {
+			if mask&(1<<i) != 0 {
+				without = append(without, v.index(id))
+			}
+		}
+		if at, ok := v.oracle.Pick(key, without...); ok && v.Cluster.Nodes[at].ID == node {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Record is what one evidence source says of one node.
+type Record struct {
+	Kind   probes.EvidenceKind
+	Source string // where it was read, such as "haproxy stats http://10.0.0.9:8404/"
+	At     time.Time
+	State  probes.ServerState
+	Since  time.Time // of the state; zero: not told
+	Words  string    // source, server, state and detail in one line
+}
+
+// Out reports whether the record says that new clients are kept away from the
+// node: the balancer found it failing, drains it, or an operator took it out.
+func (r Record) Out() bool { return Out(r.State) }
+
+// In reports whether the record says that clients are sent to the node. An error
+// log cannot say so: nginx writes nothing of a server that is well, nor of one
+// that its configuration marks down, so that the end of an ejection is all that
+// its silence can mean.
+func (r Record) In() bool {
+	return r.State == probes.ServerUp && r.Kind != probes.EvidenceNginxErrorLog
+}
+
+// Out reports whether a state keeps new clients away.
+func Out(s probes.ServerState) bool {
+	return s == probes.ServerDown || s == probes.ServerDraining || s == probes.ServerMaintenance
+}
+
+// Records are what the sources say of n, in their order. A source that does not
+// mention n says nothing of it.
+func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []Record {
+	var list []Record
+	for _, o := range sources {
+		for _, s := range o.Servers {
+			if !m.Matches(n, o, s) {
+				continue
+			}
+			if m.failedOut(o, s) {
+				s.State = probes.ServerDown
+			}
+			list = append(list, Record{o.Kind, o.Source, o.At, s.State, s.Since, words(o, s)})
+		}
+	}
+	return list
+}
+
+// failedOut reports whether Caddy remembers as many failures as take a server
+// out. It counts none unless it acts on them.
+func (m Matcher) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence) bool {
+	return o.Kind == probes.EvidenceCaddyAdmin && s.Fails > 0 && s.Fails >= m.maxFails
+}
+
+// words is what a source says of a server.
+func words(o probes.EvidenceObservation, s probes.ServerEvidence) string {
+	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
+		return fmt.Sprintf("%s tells of no ejection of %s now", o.Source, s.Server)
+	}
+	text := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
+	if !s.Since.IsZero() {
+		text += " since " + s.Since.UTC().Format(time.DateTime)
+	}
+	if s.Detail != "" {
+		text += ": " + s.Detail
+	}
+	return text
+}
+
+// A Rotation is what all sources together say of one node.
+type Rotation struct {
+	State probes.ServerState // unknown: no source tells, or two contradict each other
+	Since time.Time          // of the state; zero: not told
+	Words string             // of the source that decides
+}
+
+// Out reports whether new clients are kept away from the node.
+func (r Rotation) Out() bool { return Out(r.State) }
+
+// RotationOf is the state that records of one node agree on. The first record
+// that has the node out decides, unless another has it in.
+func RotationOf(records []Record) Rotation {
+	r := Rotation{State: probes.ServerUnknown}
+	var in Record
+	for _, rec := range records {
+		switch {
+		case rec.In() && in.State == "":
+			in = rec
+		case rec.Out() && !r.Out():
+			r = Rotation{rec.State, rec.Since, rec.Words}
+		}
+	}
+	switch {
+	case in.State == "":
+		return r
+	case r.Out():
+		return Rotation{State: probes.ServerUnknown, Words: r.Words + "; but " + in.Words}
+	default:
+		return Rotation{in.State, in.Since, in.Words}
+	}
+}

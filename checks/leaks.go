@@ -1,0 +1,114 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"stickwatch/probes"
+)
+
+// valuesOfAClient is how many values after its base a client may have stored: no
+// two clients of ours have the same.
+const valuesOfAClient = 999
+
+// findForeign looks for answers that show what another client of ours has stored,
+// and tells what every answer came to.
+func (v *view) findForeign() {
+	for _, a := range v.everyAnswer() {
+		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
+			a.foreign = v.writerOf(n, a.walk)
+		}
+		a.outcome = v.outcomeOf(a)
+	}
+}
+
+// writerOf is the client other than reader that has sent a value; nil: none.
+func (v *view) writerOf(value int, reader *walk) *walk {
+	if value > reader.Base && value <= reader.Base+valuesOfAClient {
+		return nil
+	}
+	for _, w := range v.walks {
+		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
+			continue
+		}
+		if slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return s.Counter >= value }) {
+			return w
+		}
+	}
+	return nil
+}
+
+// A sharedID is two clients that hold one session.
+type sharedID struct{ a, b *walk }
+
+// sharedIDs finds clients that came new, each for itself, and were given the same
+// session. Nodes that give everybody the same id when they are asked directly,
+// too, tell something else by it.
+func (v *view) sharedIDs() []sharedID {
+	first := make(map[probes.Fingerprint]*walk)
+	var list []sharedID
+	for _, w := range v.walks {
+		id := w.First().Session
+		if id == "" || v.constantID(id) {
+			continue
+		}
+		if other := first[id]; other != nil && sameClient(other, w) {
+			continue
+		} else if other != nil {
+			list = append(list, sharedID{other, w})
+			continue
+		}
+		first[id] = w
+	}
+	return list
+}
+
+// sameClient reports whether two walks are parts of one client's way: a client
+// that was new in the last whole round lives on as a canary.
+func sameClient(a, b *walk) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
+
+// constantID reports whether several nodes gave the same id when asked directly.
+func (v *view) constantID(id probes.Fingerprint) bool {
+	nodes := 0
+	for _, o := range v.active {
+		if o.Session != nil && o.Session.Session == id {
+			nodes++
+		}
+	}
+	return nodes > 1
+}
+
+// leaks finds sessions that several clients hold.
+func leaks(v *view) []Finding {
+	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
+		return nil
+	}
+	var evidence []string
+	clients := make(map[*walk]bool)
+	nodes := make(map[string]bool)
+	note := func(reader, other *walk, node, words string) {
+		evidence = append(evidence, words)
+		clients[reader], clients[other] = true, true
+		nodes[node] = true
+	}
+	for _, s := range v.sharedIDs() {
+		note(s.b, s.a, s.b.opener, fmt.Sprintf("two clients that came without a cookie were given session %s, at %s and %s",
+			s.b.First().Session, clock(s.a.Opened), clock(s.b.Opened)))
+	}
+	for _, a := range v.everyAnswer() {
+		if a.foreign != nil {
+			note(a.walk, a.foreign, a.node, fmt.Sprintf("session %s read %s at %s, which session %s had stored",
+				a.walk.First().Session, a.Value, clock(a.At), a.foreign.First().Session))
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	f := aboutAll(SessionLeaked, Critical, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f.Summary = "clients are given each other's session: what one user stores another one reads"
+	f.Evidence = firstFew(evidence)
+	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.walks)))), Of: len(v.walks)}
+	f.Remedy = "Look for a cache between clients and nodes that stores answers with Set-Cookie: send Cache-Control: no-store with session pages, and do not ignore it (proxy_ignore_headers in nginx; `nocache` with HAProxy's cookie insert)."
+	return []Finding{f}
+}

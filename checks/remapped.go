@@ -1,0 +1,275 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file finds the moment at which the balancer sent many clients elsewhere,
+// where they stay: a server was added, removed or reordered, or the balancer
+// forgot its table. That is an event: it is told once, and is over.
+
+// A PoolHistory is what earlier rounds knew of the balancer as a whole.
+type PoolHistory struct {
+	Agreed   bool // the newest answers that could tell followed the configured arithmetic
+	Remapped Remapping
+}
+
+// A Remapping is a moment at which the balancer changed where it sends clients.
+type Remapping struct {
+	At       time.Time // when the first client was found elsewhere; zero: never
+	Moved    int       // clients that changed their node and stayed
+	Of       int       // clients that were observed meanwhile
+	Lost     int       // sessions that were gone because of it
+	Change   string    // what arithmetic says was changed, in a few words; "": it cannot tell
+	Nodes    []string  // the nodes whose clients moved, or the node whose line came or went
+	Evidence []string
+}
+
+// newsOfRemapping is for how long a remapping is told.
+const newsOfRemapping = newsOfRestart
+
+// remapped reports whether the pool is not the configured one any more.
+func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
+
+// A remap is a remapping that this round has seen, with the clients that show it.
+type remap struct {
+	Remapping
+	walks []*walk
+}
+
+// concerns reports whether a client was sent elsewhere by it.
+func (r *remap) concerns(w *walk) bool { return r != nil && slices.Contains(r.walks, w) }
+
+// remapping looks for clients of earlier rounds that were moved away from nodes
+// which are well and still get others, and that stay where they are now, while
+// clients of this round are held.
+func (v *view) remapping() *remap {
+	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
+		return nil
+	}
+	r := &remap{}
+	nodes := make(map[string]bool)
+	for _, w := range v.walks {
+		if !w.Carried || w.home == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
+			continue
+		}
+		r.Of++
+		a, settled := v.relocated(w)
+		if !settled {
+			continue
+		}
+		r.walks = append(r.walks, w)
+		nodes[w.home] = true
+		if r.At.IsZero() || a.At.Before(r.At) {
+			r.At = a.At
+		}
+		if a.fate == probes.FateLost {
+			r.Lost++
+		}
+		r.Evidence = append(r.Evidence, fmt.Sprintf("session %s of %s is answered by %s since %s",
+			orElse(string(w.First().Session), "without a visible id"), w.home, a.giver, clock(a.At)))
+	}
+	r.Moved = len(r.walks)
+	change, node := v.changeOfPool()
+	if !v.manyMoved(r, change) {
+		return nil
+	}
+	r.Change = change
+	if node != "" {
+		nodes = map[string]bool{node: true}
+	}
+	r.Nodes = v.nodesWhere(func(id string) bool { return nodes[id] })
+	r.Evidence = firstFew(r.Evidence)
+	return r
+}
+
+func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.giver != "" }
+
+// manyMoved reports whether the clients that moved are too many for chance, or
+// the arithmetic names what changed.
+func (v *view) manyMoved(r *remap, change string) bool {
+	switch {
+	case r.Moved == 0:
+		return false
+	case change != "":
+		return true
+	case r.Moved >= 2:
+		return 3*r.Moved >= r.Of
+	default:
+		return r.Of == 1 && v.Cluster.Balancer.KeyHeader() == "" && v.oracle == nil // all that can be seen from one address
+	}
+}
+
+// relocated returns the answer by which a client of earlier rounds was found on
+// another node, where every later answer came from, too.
+func (v *view) relocated(w *walk) (first *answer, settled bool) {
+	var last *answer
+	for _, a := range slices.Concat(w.earlier, w.answers) {
+		switch {
+		case !a.answeredBy():
+		case a.giver == w.home:
+			first = nil
+		case first == nil:
+			first, last = a, a
+		case a.giver != first.giver:
+			return nil, false
+		default:
+			last = a
+		}
+	}
+	if first == nil || v.byDisruption(first) || !v.well(w.home) || first.giver == w.owner || slices.Contains(first.tried, w.home) ||
+		v.places[w.home].Sure || v.history.Nodes[w.home].Down || last == first && len(w.answers) > 1 {
+		return nil, false
+	}
+	return first, true
+}
+
+// pool returns in which order the balancer's servers would be, and what was
+// changed in a few words.
+type pool struct {
+	servers []probes.Node
+	change  string
+	node    string // whose line came or went; "": none
+}
+
+// changeOfPool finds the one change of the list of servers that explains where
+// every client went which was aimed by arithmetic. It finds none while the list
+// as configured explains them.
+func (v *view) changeOfPool() (change, node string) {
+	placed := v.placedByHash()
+	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
+		return "", ""
+	}
+	for _, p := range v.otherPools() {
+		if v.fits(p.servers, placed) {
+			return p.change, p.node
+		}
+	}
+	return "", ""
+}
+
+// placedByHash are the nodes that clients of this round met, by what the balancer
+// hashes of them. Nobody is left out that a disruption may have sent elsewhere:
+// then nothing can be said.
+func (v *view) placedByHash() map[string]string {
+	placed := make(map[string]string)
+	for _, w := range v.walks {
+		key := v.key(w)
+		if w.Carried || key == "" || w.opener == "" || !w.First().OK() {
+			continue
+		}
+		placed[key] = w.opener
+	}
+	if v.deaf(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
+		return nil
+	}
+	return placed
+}
+
+// fits reports whether a list of servers explains every placement.
+func (v *view) fits(servers []probes.Node, placed map[string]string) bool {
+	c := *v.Cluster
+	c.Nodes = servers
+	picker, ok := Oracle(&c)
+	if !ok {
+		return false
+	}
+	for key, node := range placed {
+		at, ok := picker.Pick(key)
+		if !ok || servers[at].ID != node && servers[at].ID != "" {
+			return false
+		}
+		if servers[at].ID == "" && slices.ContainsFunc(servers, func(n probes.Node) bool { return n.ID == node }) {
+			return false
+		}
+	}
+	return true
+}
+
+// otherPools are the lists that one edit makes of the configured one: a line
+// fewer, two lines swapped, a line marked down, a line more.
+func (v *view) otherPools() []pool {
+	nodes := v.Cluster.Nodes
+	var list []pool
+	for i, n := range nodes {
+		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), "the line of " + n.ID + " was removed", n.ID})
+	}
+	for i := range nodes {
+		for j := i + 1; j < len(nodes); j++ {
+			swapped := slices.Clone(nodes)
+			swapped[i], swapped[j] = swapped[j], swapped[i]
+			list = append(list, pool{swapped, "the lines are in another order", ""})
+		}
+	}
+	reversed := slices.Clone(nodes)
+	slices.Reverse(reversed)
+	list = append(list, pool{reversed, "the lines are in another order", ""})
+	for i := range len(nodes) + 1 {
+		stranger := probes.Node{URL: nodes[0].URL, Weight: 1}
+		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, stranger), "a line was added", ""})
+	}
+	return list
+}
+
+// poolHistory takes what this round has seen of the pool into the history.
+func (v *view) poolHistory() PoolHistory {
+	h := v.past().Pool
+	placed := v.placedByHash()
+	if v.oracle != nil && len(placed) >= 2 {
+		h.Agreed = v.fits(v.Cluster.Nodes, placed)
+	}
+	if v.remap == nil {
+		return h
+	}
+	r := v.remap.Remapping
+	if old := h.Remapped; v.Started.Sub(old.At) <= newsOfRemapping { // one event may be seen by several rounds
+		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
+		r.Change = cmp.Or(old.Change, r.Change)
+		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Evidence = old.Evidence
+	}
+	h.Remapped = r
+	return h
+}
+
+// remapped finds that the balancer has sent many clients elsewhere a moment ago.
+func remapped(v *view) []Finding {
+	r := v.history.Pool.Remapped
+	if r.At.IsZero() || v.Started.Sub(r.At) > newsOfRemapping {
+		return nil
+	}
+	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes}
+	if r.Lost > 0 {
+		f.Severity = Critical
+	}
+	f.Summary = fmt.Sprintf("the balancer sends %d of %s elsewhere since about %s, and they stay there", r.Moved, plural(r.Of, "observed client", "observed clients"), second(r.At))
+	if r.Change != "" {
+		f.Summary += ": " + r.Change
+	} else if v.oracle == nil {
+		f.Summary += ": it forgot whom it holds where, or its list of servers was changed"
+	}
+	if r.Lost > 0 {
+		f.Summary += fmt.Sprintf("; %s lost", plural(r.Lost, "session was", "sessions were"))
+	}
+	f.Affected = Affected{Share: float64(r.Moved) / float64(max(1, r.Of)), Of: r.Of}
+	f.Evidence = r.Evidence
+	f.Remedy = v.remapRemedy(r)
+	return []Finding{f}
+}
+
+func (v *view) remapRemedy(r Remapping) string {
+	switch {
+	case strings.Contains(r.Change, "removed"):
+		return "Mark a server `down` instead of removing its line: that keeps the other clients where they are. Update the nodes of this cluster to the balancer's list."
+	case v.oracle != nil:
+		return "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list."
+	default:
+		return "If HAProxy keeps a stick table, carry it over reloads with a `peers` section, or hold clients by a cookie; with `balance source`, use `hash-type consistent`."
+	}
+}

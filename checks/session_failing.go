@@ -1,0 +1,156 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// A nodeTally counts what clients met whose session is on one node.
+type nodeTally struct {
+	fresh, freshBad    int // requests of new clients
+	returns, failed    int // requests of clients with a session
+	writes, writesBad  int // of those, requests that store a value
+	evidence           []string
+	clients, badClient map[*walk]bool
+}
+
+// sessionsFailing finds nodes where clients that hold a session are answered with
+// errors or with something that is not the page, while new clients are served.
+func sessionsFailing(v *view) []Finding {
+	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
+		return nil
+	}
+	tallies := v.tallyReturns()
+	fresh, freshBad := 0, 0
+	for _, t := range tallies {
+		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
+	}
+	if fresh == freshBad {
+		return nil // nobody is served: that is no matter of sessions
+	}
+	var nodes, evidence []string
+	onlyWrites, bad, clients := true, 0, 0
+	for _, id := range slices.Sorted(maps.Keys(tallies)) {
+		t := tallies[id]
+		clients += len(t.clients)
+		if t.failed == 0 || id == "" || !v.well(id) || t.asBadForNew() {
+			continue
+		}
+		nodes = append(nodes, id)
+		evidence = append(evidence, t.evidence...)
+		bad += len(t.badClient)
+		onlyWrites = onlyWrites && t.failed == t.writesBad
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	f := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	what := "clients that hold a session get errors"
+	if onlyWrites {
+		what = "sessions cannot be written"
+		if 2*len(f.Nodes) < len(v.serving) {
+			f.Severity = Warning
+		}
+	}
+	f.Summary = fmt.Sprintf("%s%s, while new clients are served", what, parenthesis(f.Nodes))
+	f.Evidence = append(firstFew(evidence), fmt.Sprintf("%d of %s came new and got the page", fresh-freshBad, plural(fresh, "client", "clients")))
+	if bad > 0 && clients > 0 {
+		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
+	}
+	f.Remedy = v.failingRemedy(onlyWrites)
+	return []Finding{f}
+}
+
+// tallyReturns counts by the node that owns the session; "" where that is not
+// told. A failure that is due to a node which fails when it is asked directly, or
+// to one that was tried in vain, is that node's.
+func (v *view) tallyReturns() map[string]*nodeTally {
+	tallies := make(map[string]*nodeTally)
+	of := func(id string) *nodeTally {
+		if tallies[id] == nil {
+			tallies[id] = &nodeTally{clients: make(map[*walk]bool), badClient: make(map[*walk]bool)}
+		}
+		return tallies[id]
+	}
+	for _, a := range v.everyAnswer() {
+		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
+		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || v.disruptedFor(a)) {
+			continue
+		}
+		if a.Kind == probes.StepFirst {
+			t := of(orElse(a.node, a.walk.opener))
+			t.fresh++
+			if harmed {
+				t.freshBad++
+			}
+			continue
+		}
+		of(orElse(a.node, a.walk.opener)).take(a, harmed)
+	}
+	return tallies
+}
+
+// disruptedFor reports whether a failed answer is due to a node that was down, or
+// left out, at that moment.
+func (v *view) disruptedFor(a *answer) bool {
+	for _, id := range []string{a.blamed, a.walk.home, a.walk.owner} {
+		if id == "" {
+			continue
+		}
+		if v.failsDirectly(id) || !v.well(id) {
+			return true
+		}
+		if d, ok := v.disruptionAt(id, a.At); ok && d.Kind != DisruptionEjected && v.past().Nodes[id].disruptedBy(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// disruptedBy reports whether an earlier round has seen a disruption already: one
+// that this round's own failed answers make explains none of them.
+func (m NodeHistory) disruptedBy(d Disruption) bool {
+	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
+}
+
+func (t *nodeTally) take(a *answer, harmed bool) {
+	t.returns++
+	t.clients[a.walk] = true
+	if a.Kind == probes.StepWrite {
+		t.writes++
+	}
+	if !harmed {
+		return
+	}
+	t.failed++
+	t.badClient[a.walk] = true
+	if a.Kind == probes.StepWrite {
+		t.writesBad++
+	}
+	got := describe(a.Exchange)
+	switch {
+	case a.outcome == OutcomeWrongPage && a.Landed != "":
+		got = "was led to " + a.Landed + ", which is not the page, at " + clock(a.At)
+	case a.outcome == OutcomeWrongPage && a.Redirect != "":
+		got = "was led to " + a.Redirect + " at " + clock(a.At)
+	case a.outcome == OutcomeWrongPage:
+		got = "got a page that tells neither node nor session, at " + clock(a.At)
+	}
+	t.evidence = append(t.evidence, fmt.Sprintf("session %s %s", orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client)), got))
+}
+
+// asBadForNew reports whether new clients fare no better on the node: then it
+// fails for everybody.
+func (t *nodeTally) asBadForNew() bool {
+	return t.fresh > 0 && t.freshBad*t.returns >= t.failed*t.fresh
+}
+
+func (v *view) failingRemedy(onlyWrites bool) string {
+	if onlyWrites {
+		return "Look in the application's log for requests that store something in the session: a value that cannot be serialised, a store that is read only, a rejected CSRF token."
+	}
+	return "Look in the application's log for requests that bring a session cookie: classes that changed with a deployment, keys that the nodes do not share, a session that is locked for too long."
+}

@@ -1,0 +1,282 @@
+package demo
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/probes/balance"
+)
+
+// An HAProxyBalance is a value of HAProxy's `balance` directive.
+type HAProxyBalance string
+
+// The values of `balance` that a Balancer knows.
+const (
+	HAProxyRoundRobin HAProxyBalance = "roundrobin"
+	HAProxyLeastConn  HAProxyBalance = "leastconn" // exact in the demo; HAProxy may count an end later
+	HAProxySource     HAProxyBalance = "source"    // with hash-type map-based, the default
+)
+
+var haproxyBalances = []HAProxyBalance{HAProxyRoundRobin, HAProxyLeastConn, HAProxySource}
+
+// An HAProxyConfig makes a balancer behave as HAProxy 2.6 does. Its threads share
+// everything, so BalancerConfig.Workers and Zone have no effect.
+type HAProxyConfig struct {
+	Balance HAProxyBalance // "": roundrobin
+
+	// Cookie is NAME in `cookie NAME insert indirect nocache`. Its values are
+	// the servers' routes. "": none.
+	Cookie string
+
+	// StickOnSrc keeps a client at its server by its address, as `stick on src`
+	// does. Entries expire when their client is idle for StickExpire; 0: never.
+	// Peers carries the entries over a reload, as a `peers` section is documented
+	// to; package lab does not compare it.
+	StickOnSrc  bool
+	StickExpire time.Duration
+	Peers       bool
+
+	// Retries is the number of further tries at a connection that fails.
+	// Redispatch lets the last of them go to another server (`option redispatch`).
+	Retries    int
+	Redispatch bool
+
+	Check HealthCheck
+}
+
+func (c HAProxyConfig) withDefaults() HAProxyConfig {
+	if c.Balance == "" {
+		c.Balance = HAProxyRoundRobin
+	}
+	c.Check = c.Check.withDefaults()
+	return c
+}
+
+// haproxy is the scheduler that follows HAProxy.
+type haproxy struct {
+	config  HAProxyConfig
+	timeout time.Duration // for connecting
+	servers []balance.Server
+	routes  []string // by server
+	weights []int
+	table   *stickTable
+
+	mu     sync.Mutex
+	health []health
+	states []ServerState
+	conns  []int // requests under way
+	wheel  wheel
+}
+
+func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *haproxy {
+	h := &haproxy{
+		config:  *c.HAProxy,
+		timeout: c.Timeout,
+		servers: servers,
+		routes:  routes(c, servers),
+		weights: weights(servers),
+		table:   table,
+		states:  initialStates(servers),
+		conns:   make([]int, len(servers)),
+		wheel:   newWheel(weights(servers)),
+	}
+	for range servers {
+		h.health = append(h.health, newHealth(c.HAProxy.Check))
+	}
+	return h
+}
+
+func (h *haproxy) choose(c *choice, now time.Time) (int, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	server, ok := h.server(c, now)
+	if ok {
+		h.conns[server]++
+	}
+	return server, ok
+}
+
+// server returns the one that failed before, until the request is redispatched;
+// the one that keeps the client; or the one whose turn it is.
+func (h *haproxy) server(c *choice, now time.Time) (int, bool) {
+	avoid := -1
+	if n := len(c.tried); n > 0 {
+		avoid = c.tried[n-1]
+		if !c.redispatch {
+			return avoid, true
+		}
+	} else if i, ok := h.persistent(c, now); ok {
+		c.persistent = true
+		return i, true
+	}
+	c.persistent = false
+	return h.balanced(c, avoid)
+}
+
+// persistent returns the server that keeps the client, by its cookie or by its
+// entry in the stick table. A server that is down or disabled keeps nobody; one
+// that is drained does.
+func (h *haproxy) persistent(c *choice, now time.Time) (int, bool) {
+	if c.faults.Method != "" {
+		return 0, false
+	}
+	if h.config.Cookie != "" {
+		if i := slices.Index(h.routes, c.cookie(h.config.Cookie)); i >= 0 && h.running(i, c) {
+			return i, true
+		}
+	}
+	if h.config.StickOnSrc {
+		if i := indexOf(h.servers, h.table.server(c.client, now)); i >= 0 && h.running(i, c) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// running reports whether server i can have requests.
+func (h *haproxy) running(i int, c *choice) bool {
+	return h.states[i] != ServerDisabled && h.health[i].up() && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
+}
+
+// candidates lists the servers for new clients, in their order: those that run
+// and are not drained, or else the first backup of that kind.
+func (h *haproxy) candidates(c *choice) []int {
+	var primaries, backups []int
+	for i, s := range h.servers {
+		switch {
+		case !h.running(i, c) || h.states[i] == ServerDrain:
+		case s.Backup:
+			backups = append(backups, i)
+		default:
+			primaries = append(primaries, i)
+		}
+	}
+	if len(primaries) == 0 && len(backups) > 0 {
+		return backups[:1]
+	}
+	return primaries
+}
+
+// balanced chooses a server by the balance directive. The hash of the source
+// address returns the server to avoid once more; the other ways do so only when
+// it is the last one.
+func (h *haproxy) balanced(c *choice, avoid int) (int, bool) {
+	usable := h.candidates(c)
+	if h.config.Balance == HAProxySource && c.faults.Method == "" {
+		return sourceHash(c.client, usable, h.weights)
+	}
+	if others := slices.DeleteFunc(slices.Clone(usable), func(i int) bool { return i == avoid }); len(others) > 0 {
+		usable = others
+	}
+	may := func(i int) bool { return slices.Contains(usable, i) }
+	if h.config.Balance == HAProxyLeastConn && c.faults.Method == "" {
+		return h.wheel.least(h.conns, may)
+	}
+	return h.wheel.next(may)
+}
+
+func (h *haproxy) failed(server int, _ error, _ time.Time) { h.finished(server) }
+
+func (h *haproxy) finished(server int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns[server]--
+}
+
+// turnAround is how long HAProxy waits before it tries the same server again.
+const turnAround = time.Second
+
+// retry follows back_handle_st_cer of HAProxy: only a connection is tried again,
+// with the same server until the last try. A request that nothing binds to its
+// server is redispatched at once under round robin.
+func (h *haproxy) retry(c *choice, why error) (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := len(c.tried)
+	if !notSent(why) || n > h.config.Retries {
+		return 0, false
+	}
+	free := !c.persistent && h.config.Balance == HAProxyRoundRobin && len(h.candidates(c)) > 1
+	c.redispatch = h.config.Redispatch && (n == h.config.Retries || !h.running(c.tried[n-1], c) || free)
+	if c.redispatch && len(h.candidates(c)) > 1 {
+		return 0, true
+	}
+	return min(h.timeout, turnAround), true
+}
+
+// answered sets the cookie of a client that its server did not keep, and notes
+// in the stick table which server answered.
+func (h *haproxy) answered(c *choice, server int, header http.Header, now time.Time) {
+	if h.config.Cookie != "" && !c.persistent {
+		addCookie(header, h.config.Cookie, h.routes[server])
+	}
+	if h.config.StickOnSrc {
+		h.table.store(c.client, h.servers[server].Name, now)
+	}
+}
+
+func (h *haproxy) status(why error) int {
+	switch {
+	case why == nil || notSent(why):
+		return http.StatusServiceUnavailable
+	case timedOut(why):
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+func (h *haproxy) usable(server int, _ time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Contains(h.candidates(&choice{}), server)
+}
+
+// setState is `disable server`, `enable server` or `set server ... state drain`.
+// A server that is enabled counts as up, until its first check fails.
+func (h *haproxy) setState(server int, s ServerState) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.states[server] == ServerDisabled && s != ServerDisabled {
+		h.health[server] = newHealth(h.config.Check)
+	}
+	h.states[server] = s
+}
+
+// isDisabled reports whether a server is not to be checked.
+func (h *haproxy) isDisabled(server int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.states[server] == ServerDisabled
+}
+
+// checked notes the result of a health check.
+func (h *haproxy) checked(server int, passed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.health[server].add(passed)
+}
+
+// routes returns the names by which cookies call the servers.
+func routes(c BalancerConfig, servers []balance.Server) []string {
+	list := make([]string, len(servers))
+	for i, s := range servers {
+		list[i] = s.Name
+		if c.Route != nil {
+			list[i] = c.Route(s.Name)
+		}
+	}
+	return list
+}
+
+// initialStates returns the states that the configuration gives the servers.
+func initialStates(servers []balance.Server) []ServerState {
+	states := make([]ServerState, len(servers))
+	for i, s := range servers {
+		if s.Down {
+			states[i] = ServerDisabled
+		}
+	}
+	return states
+}

@@ -1,0 +1,157 @@
+package demo
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stickwatch/probes/balance"
+)
+
+// An HTTPDConfig makes a balancer behave as Apache httpd 2.4 with
+// mod_proxy_balancer and lbmethod byrequests does. Its processes share what they know of servers, so
+// BalancerConfig.Workers and Zone have no effect.
+type HTTPDConfig struct {
+	// StickySession is the cookie whose value ends in the route of the client's
+	// server, after the first dot. "": no stickiness.
+	StickySession string
+
+	// Retry is for how long a server is in error, and gets no request, after a
+	// connection to it failed. 0: 60 s; negative: not at all, so that clients of a
+	// dead server get 503.
+	Retry time.Duration
+
+	NoFailover bool // clients of a server in error get 503 instead of another server
+}
+
+// httpd is the scheduler that follows Apache httpd.
+type httpd struct {
+	config  HTTPDConfig
+	servers []balance.Server
+	routes  []string // by server
+
+	mu     sync.Mutex
+	errors []time.Time // since when a server is in error; zero: it is not
+	states []ServerState
+	wheel  wheel
+}
+
+func newHTTPD(c BalancerConfig, servers []balance.Server) *httpd {
+	return &httpd{
+		config:  *c.HTTPD,
+		servers: servers,
+		routes:  routes(c, servers),
+		errors:  make([]time.Time, len(servers)),
+		states:  initialStates(servers),
+		wheel:   newWheel(weights(servers)),
+	}
+}
+
+func (h *httpd) choose(c *choice, now time.Time) (int, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recover(now)
+	return h.server(c, now)
+}
+
+// recover clears the errors when every server is in error (forcerecovery=On).
+func (h *httpd) recover(now time.Time) {
+	for i := range h.servers {
+		if !h.inError(i, now) {
+			return
+		}
+	}
+	clear(h.errors)
+}
+
+// inError reports whether a server is left alone. The first request after that
+// time clears the error.
+func (h *httpd) inError(i int, now time.Time) bool {
+	if h.config.Retry < 0 || now.Sub(h.errors[i]) > cmp.Or(h.config.Retry, time.Minute) {
+		h.errors[i] = time.Time{}
+	}
+	return !h.errors[i].IsZero()
+}
+
+func (h *httpd) server(c *choice, now time.Time) (int, bool) {
+	if i := slices.Index(h.routes, h.route(c)); i >= 0 {
+		if h.running(i, c, now) {
+			h.wheel.charge(i, func(i int) bool { return h.running(i, c, now) })
+			return i, true
+		}
+		if h.config.NoFailover {
+			return 0, false
+		}
+	}
+	for _, backup := range [...]bool{false, true} {
+		may := func(i int) bool {
+			return h.servers[i].Backup == backup && h.states[i] != ServerDrain && h.running(i, c, now)
+		}
+		if server, ok := h.wheel.next(may); ok {
+			return server, true
+		}
+	}
+	return 0, false
+}
+
+// route returns what follows the first dot of the session cookie, or "".
+func (h *httpd) route(c *choice) string {
+	if h.config.StickySession == "" || c.faults.Method != "" {
+		return ""
+	}
+	_, route, _ := strings.Cut(c.cookie(h.config.StickySession), ".")
+	return route
+}
+
+// running reports whether server i can have requests.
+func (h *httpd) running(i int, c *choice, now time.Time) bool {
+	return h.states[i] != ServerDisabled && !h.inError(i, now) && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
+}
+
+// failed puts a server into error when there was no connection to it. One that
+// closes a connection stays well.
+func (h *httpd) failed(server int, why error, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if notSent(why) {
+		h.errors[server] = now
+	}
+}
+
+// finished changes nothing: lbmethod byrequests counts turns.
+func (h *httpd) finished(int) {}
+
+// retry lets as many servers be tried as there are, and two where there is one
+// (maxattempts).
+func (h *httpd) retry(c *choice, why error) (time.Duration, bool) {
+	return 0, notSent(why) && len(c.tried) < max(len(h.servers), 2)
+}
+
+// answered adds nothing: the route is in the session cookie of the server.
+func (h *httpd) answered(*choice, int, http.Header, time.Time) {}
+
+func (h *httpd) status(why error) int {
+	switch {
+	case why == nil || notSent(why):
+		return http.StatusServiceUnavailable
+	case timedOut(why):
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+func (h *httpd) usable(server int, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.states[server] != ServerDrain && h.running(server, &choice{}, now)
+}
+
+// setState does what the balancer manager does: disabled or drain.
+func (h *httpd) setState(server int, s ServerState) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.states[server] = s
+}

@@ -1,0 +1,182 @@
+package demo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// clients returns n visitors from as many networks.
+func clients(t *testing.T, n int) []*visitor {
+	list := make([]*visitor, n)
+	for i := range list {
+		list[i] = newVisitor(t, fmt.Sprintf("%s: 10.%d.%d.7", clientHeader, i*7%256, i*31%256))
+	}
+	return list
+}
+
+// placed returns the id of the node that each visitor meets, or the status of
+// the answer.
+func placed(c *Cluster, visitors []*visitor) []string {
+	list := make([]string, len(visitors))
+	for i, v := range visitors {
+		r := v.get(c.Balancer.URL() + "/cluster/test")
+		list[i] = fmt.Sprint(r.Status)
+		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
+			list[i] = m[1]
+		}
+	}
+	return list
+}
+
+// oracle returns where ip_hash puts the clients of clients behind the nodes of
+// these ids, in this order; a hyphen before an id marks it as down.
+func oracle(n int, ids ...string) []string {
+	servers := make([]balance.Server, len(ids))
+	for i, id := range ids {
+		servers[i] = balance.Server{Name: id, Weight: 1, Down: strings.HasPrefix(id, "-")}
+	}
+	list := make([]string, n)
+	for i := range list {
+		server, _ := balance.IPHash(servers).Pick(fmt.Sprintf("10.%d.%d.7", i*7%256, i*31%256))
+		list[i] = ids[server]
+	}
+	return list
+}
+
+func TestReloadPlacesByTheNewList(t *testing.T) {
+	c := startCluster(t, Config{})
+	visitors := clients(t, 60)
+	for _, step := range []struct {
+		operation, node string
+		want            []string
+	}{
+		{"reload", "", []string{"node1", "node2", "node3"}},
+		{"remove-server", "node2", []string{"node1", "node3"}},
+		{"add-server", "node2", []string{"node1", "node2", "node3"}},
+		{"reverse-servers", "", []string{"node3", "node2", "node1"}},
+		{"reverse-servers", "", []string{"node1", "node2", "node3"}},
+		{"scale-out", "", []string{"node1", "node2", "node3", "node4"}},
+		{"drain-server", "node4", []string{"node1", "node2", "node3", "-node4"}},
+		{"disable-server", "node1", []string{"-node1", "node2", "node3", "-node4"}},
+		{"enable-server", "node1", []string{"node1", "node2", "node3", "-node4"}},
+	} {
+		if err := c.Operate(step.operation, step.node); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(oracle(len(visitors), step.want...), placed(c, visitors)); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", step.operation, step.node, diff)
+		}
+	}
+}
+
+// A reload forgets which servers were ejected, so that a dead one is tried again.
+func TestReloadResetsEjection(t *testing.T) {
+	for _, zone := range []bool{false, true} {
+		l := behind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}, Zone: zone})
+		l.nodes[0].Stop()
+		v := newVisitor(t)
+		l.want("ejects", l.trails(v, 2), "200: 0, 1", "200: 1")
+		if err := l.balancer.Reload(l.balancer.Servers()); err != nil {
+			t.Fatal(err)
+		}
+		l.want("tries again", l.trails(v, 2), "200: 0, 1", "200: 1")
+	}
+}
+
+func TestZoneSharesEjection(t *testing.T) {
+	l := behind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3, Zone: true})
+	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
+	l.nodes[0].Stop()
+	v := newVisitor(t, clientHeader+": "+client.String())
+	l.want("one failure for all workers", l.trails(v, 4), "200: 0, 1", "200: 1", "200: 1", "200: 1")
+}
+
+func TestReloadRefuses(t *testing.T) {
+	b := behind(t, 2, BalancerConfig{}).balancer
+	if err := b.Reload(nil); err == nil {
+		t.Error("reloaded without a server")
+	}
+	twice := slices.Repeat(b.Servers()[:1], 2)
+	if err := b.Reload(twice); err == nil || !strings.Contains(err.Error(), twice[0].Name) {
+		t.Errorf("got %v, want an error that names the server", err)
+	}
+}
+
+func TestNodeOperations(t *testing.T) {
+	c := startCluster(t, Config{})
+	e := newEye(t, c)
+	_, before := e.see(1, "/cluster/test?key1=41")
+	since := c.Nodes[1].process.Load()
+	for _, name := range []string{"stop-node", "start-node"} {
+		if err := c.Operate(name, "node2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Nodes[1].process.Load() == since {
+		t.Error("a stopped node starts as the process that it was")
+	}
+	if err := c.Operate("reload", ""); err != nil { // so that no worker holds node2 for dead
+		t.Fatal(err)
+	}
+	if _, after := e.see(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {
+		t.Error("want a new session at node2")
+	}
+	running := c.Nodes[0].process.Load()
+	if err := c.Operate("start-node", "node1"); err != nil || c.Nodes[0].process.Load() != running {
+		t.Errorf("starting a running node: %v, and another process: %t", err, c.Nodes[0].process.Load() != running)
+	}
+	if err := c.Operate("restart-node", "node1"); err != nil || c.Nodes[0].process.Load() == running {
+		t.Errorf("restarting a node: %v, and the same process: %t", err, c.Nodes[0].process.Load() == running)
+	}
+}
+
+func TestScaleOutStartsANode(t *testing.T) {
+	c := startCluster(t, Config{Shared: true})
+	began := time.Now()
+	n, err := c.ScaleOut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.ID() != "node4" || len(c.Nodes) != 4 || n.store() != c.Nodes[0].store() || n.process.Load().since.Before(began) {
+		t.Errorf("got %s of %d nodes, up since %v", n.ID(), len(c.Nodes), n.process.Load().since)
+	}
+}
+
+func TestOperateRefuses(t *testing.T) {
+	c := startCluster(t, Config{})
+	for _, tt := range []struct{ name, node, want string }{
+		{"dance", "", `"dance"`},
+		{"stop-node", "", `"stop-node"`},
+		{"reload", "node1", `"node1"`},
+		{"stop-node", "node9", `"node9"`},
+		{"add-server", "node1", `"node1"`},
+	} {
+		if err := c.Operate(tt.name, tt.node); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: got %v, want an error with %s", tt.name, tt.node, err, tt.want)
+		}
+	}
+	if err := c.Operate("remove-server", "node1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Operate("remove-server", "node1"); err == nil {
+		t.Error("a server was removed twice")
+	}
+}
+
+func TestOperationsAreDescribed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, o := range Operations() {
+		if o.Name == "" || o.Description == "" || strings.Contains(o.Description, "\n") || seen[o.Name] {
+			t.Errorf("operation %+v: want a name of its own and a line about it", o)
+		}
+		seen[o.Name] = true
+	}
+}

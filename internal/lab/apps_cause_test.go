@@ -1,0 +1,200 @@
+package lab
+
+import (
+	"fmt"
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// TestSessionsOpenedAnew: Express opens a new session for a cookie that it does
+// not know, and replaces the cookie, so that the owner node does not know the
+// client either when it comes back. All that is lost is lost by the drift.
+func TestSessionsOpenedAnew(t *testing.T) {
+	nodes := expresses(t, nil)
+	for _, f := range []appFront{appRoundRobin, appHAProxyRoundRobin, appHTTPDByRequests} {
+		for _, write := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/counter %v", f.name, write), func(t *testing.T) {
+				t.Parallel()
+				a := behind(t, nodes, appConfig{front: f, write: write})
+				for range 5 { // which node is asked when is the balancer's business
+					judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift}}, a.probe())
+				}
+			})
+		}
+	}
+}
+
+// TestExpressIsHealthy: the same application behind balancers that stick.
+func TestExpressIsHealthy(t *testing.T) {
+	nodes := expresses(t, nil)
+	for _, f := range []appFront{appIPHash, appCookie} {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, nodes, appConfig{front: f, write: true})
+			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
+		})
+	}
+}
+
+// TestCookiesThatBrowsersRefuse: attributes that a browser does not accept, and
+// an application that sets no cookie because it does not know that its users
+// come by HTTPS.
+func TestCookiesThatBrowsersRefuse(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		env   []string
+		tells []string
+	}{
+		{"SameSite=None without Secure", []string{"SAMESITE=none"}, []string{"SameSite=None", "Secure"}},
+		{"__Host- without Secure", []string{"COOKIE=__Host-sid"}, []string{"__Host-", "Secure"}},
+		{"__Secure- without Secure", []string{"COOKIE=__Secure-sid"}, []string{"__Secure-", "Secure"}},
+		{"no cookie over HTTP", []string{"SECURE=1"}, []string{"X-Forwarded-Proto"}},
+	} {
+		nodes := expresses(t, tc.env)
+		for _, f := range []appFront{appIPHash, appCookie} {
+			t.Run(tc.name+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
+				a := behind(t, nodes, appConfig{front: f, write: true})
+				judgeScenario(t, scenario{cause: cause{code: checks.CookieRejected, severity: anySeverity, tells: tc.tells}}, a.probe())
+			})
+		}
+	}
+}
+
+// TestClockTokens: what one node signs another takes for expired, because its
+// clock is ten minutes ahead.
+func TestClockTokens(t *testing.T) {
+	tokens := []string{"TOKENS=1", "COOKIE=token", "TTL=120"}
+	right := expresses(t, tokens)
+	wrong := []*Process{right[0], Express(t, ExpressConfig{ID: names[1], Env: append(tokens, "CLOCK=600")}), right[2]}
+	for _, tc := range []struct {
+		name   string
+		front  appFront
+		policy probes.Policy
+	}{
+		{"shared", appRoundRobin, probes.PolicyShared},
+		{"replicated", appCookie, probes.PolicyReplicated},
+	} {
+		t.Run(tc.name+"/"+tc.front.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, wrong, appConfig{front: tc.front, policy: tc.policy, write: true})
+			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, tells: []string{"node2"}}}, a.probe())
+		})
+		t.Run(tc.name+"/clocks agree/"+tc.front.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, right, appConfig{front: tc.front, policy: tc.policy, write: true})
+			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
+		})
+	}
+}
+
+// phps starts three nodes of PHP.
+func phps(tb testing.TB, c PHPConfig) (list []*Process) {
+	tb.Helper()
+	for _, name := range names[:3] {
+		c.ID = name
+		list = append(list, PHP(tb, c))
+	}
+	return list
+}
+
+// TestPHPAcceptsAnyID: the nodes keep files of their own, and each opens a
+// session under the id that another one issued. That an id is known elsewhere
+// proves nothing there.
+func TestPHPAcceptsAnyID(t *testing.T) {
+	for _, tc := range []struct {
+		front  appFront
+		policy probes.Policy
+	}{{appIPHash, probes.PolicyReplicated}, {appCookie, probes.PolicyReplicated}, {appRoundRobin, probes.PolicyShared}} {
+		for _, write := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/counter %v", tc.front.name, write), func(t *testing.T) {
+				t.Parallel()
+				a := behind(t, phps(t, PHPConfig{}), appConfig{front: tc.front, policy: tc.policy, write: write})
+				s := scenario{apart: true, never: checks.Healthy, also: []checks.Code{checks.SessionNotShared, checks.SessionLost}}
+				if write {
+					s.want = []string{"session_not_shared"}
+				}
+				judgeScenario(t, s, a.probe())
+			})
+		}
+	}
+}
+
+// TestPHPRefusesUnknownIDs: with session.use_strict_mode the id itself tells that
+// the nodes share nothing.
+func TestPHPRefusesUnknownIDs(t *testing.T) {
+	for _, write := range []bool{false, true} {
+		t.Run(fmt.Sprintf("counter %v", write), func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, phps(t, PHPConfig{Strict: true}), appConfig{front: appCookie, policy: probes.PolicyReplicated, write: write})
+			judgeScenario(t, scenario{apart: true, want: []string{"session_not_shared"}}, a.probe())
+		})
+	}
+}
+
+// TestPHPSharesFiles: the same nodes with one folder for all.
+func TestPHPSharesFiles(t *testing.T) {
+	for _, tc := range []struct {
+		front  appFront
+		policy probes.Policy
+	}{{appCookie, probes.PolicyReplicated}, {appRoundRobin, probes.PolicyShared}} {
+		t.Run(tc.front.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, phps(t, PHPConfig{Files: t.TempDir()}), appConfig{front: tc.front, policy: tc.policy, write: true})
+			report := a.probe()
+			judgeScenario(t, scenario{is: checks.Healthy}, report)
+			if report.Session.Shared != checks.Yes {
+				t.Errorf("shared: got %s, want yes", report.Session.Shared)
+			}
+		})
+	}
+}
+
+// TestPHPLocksTheSession: one request of a session waits for another, for 0.7 s
+// each. Nothing is wrong.
+func TestPHPLocksTheSession(t *testing.T) {
+	for _, f := range []appFront{appIPHash, appCookie} {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, phps(t, PHPConfig{Work: "700"}), appConfig{front: f, write: true})
+			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
+		})
+	}
+}
+
+// jvmRoutes are balancers that follow the route in Tomcat's session id.
+var jvmRoutes = map[string]func(testing.TB, []*Tomcat) string{
+	"apache": rollingFronts["apache"],
+	"haproxy stick on JSESSIONID's route": func(tb testing.TB, tomcats []*Tomcat) string {
+		c := HAProxyConfig{}
+		for _, t := range tomcats {
+			c.Servers = append(c.Servers, Server{Name: t.Name(), Addr: t.Addr()})
+			c.ExtraBackend += fmt.Sprintf("    use-server %s if { req.cook(JSESSIONID) -m end .%s }\n", t.Name(), t.Name())
+		}
+		return HAProxy(tb, c).URL()
+	},
+}
+
+// TestJVMRouteMissing: Tomcats without a jvmRoute behind balancers that go by
+// it: nobody is held, and the remedy is to set it.
+func TestJVMRouteMissing(t *testing.T) {
+	for name, start := range jvmRoutes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: []string{"", ""}})
+			a := &app{tb: t, cluster: tomcatCluster(t, tomcats, start(t, tomcats))}
+			judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, or: checks.SessionLost, tells: []string{"jvmRoute"}}}, a.probe())
+		})
+	}
+}
+
+// TestTomcatCannotStore: Tomcats that replicate refuse values that cannot be
+// serialised. Pages are read, and nothing can be stored.
+func TestTomcatCannotStore(t *testing.T) {
+	t.Parallel()
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
+	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
+	judgeScenario(t, scenario{cause: cause{code: sessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+}

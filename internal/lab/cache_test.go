@@ -1,0 +1,72 @@
+package lab
+
+import (
+	"testing"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// cacheAll keeps every answer for a while, cookies included: what an operator
+// writes who wants pages cached in spite of what the application says.
+const cacheAll = `
+        location / {
+            proxy_pass http://cluster;
+            proxy_cache pages;
+            proxy_cache_valid 200 1m;
+            proxy_ignore_headers Cache-Control Set-Cookie Expires Vary;
+        }`
+
+// cacheFirst keeps only answers to requests without a cookie, which are those
+// that open a session.
+const cacheFirst = `
+        location / {
+            proxy_pass http://cluster;
+            proxy_cache pages;
+            proxy_cache_valid 200 1m;
+            proxy_ignore_headers Cache-Control Set-Cookie Expires Vary;
+            proxy_cache_bypass $http_cookie;
+            proxy_no_cache $http_cookie;
+        }`
+
+// cached puts an nginx that caches before a balancer.
+func cached(f front, location string) front {
+	behind := f.start
+	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+		balancer := behind(tb, nodes, p)
+		return Nginx(tb, NginxConfig{
+			Servers: []Server{{Addr: parse(tb, balancer.URL()).Host}}, Location: location,
+			ExtraServers: "    proxy_cache_path cache keys_zone=pages:1m;",
+		})
+	}
+	return f
+}
+
+// TestCacheBeforeTheBalancer: two clients who do not know each other get one
+// session.
+func TestCacheBeforeTheBalancer(t *testing.T) {
+	for _, f := range fronts {
+		if !both(holdsAny, some)(f) && f.name != "nginx round robin" {
+			continue
+		}
+		for name, location := range map[string]string{"every answer": cacheAll, "answers to new clients": cacheFirst} {
+			for _, profile := range []string{"generic", "tomcat"} {
+				t.Run(name+"/"+profile+"/"+f.name, func(t *testing.T) {
+					t.Parallel()
+					r := newRig(t, cached(f, location), plan{profile: profile, shared: true, policy: policyBehind(f)})
+					judgeScenario(t, scenario{cause: cause{
+						code: sessionLeaked, tells: []string{"proxy_ignore_headers|Cache-Control|nocache"},
+					}}, r.probe())
+				})
+			}
+		}
+	}
+}
+
+// policyBehind is what can be expected of sessions behind f; "": the profile's.
+func policyBehind(f front) probes.Policy {
+	if f.sticky {
+		return ""
+	}
+	return probes.PolicyShared
+}

@@ -1,0 +1,99 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stickwatch/checks"
+)
+
+// Codes that are wanted by name.
+const (
+	sessionFailing   = checks.Code("session_failing")
+	sessionLeaked    = checks.Code("session_leaked")
+	balancerRemapped = checks.Code("balancer_remapped")
+)
+
+// A cause is the one finding that must explain all that is wrong.
+type cause struct {
+	code     checks.Code
+	or       checks.Code     // may stand in its place; "": none may
+	severity checks.Severity // the highest among it and what it explains; "": critical
+	nodes    []string        // all that it must name, and no others; nil: any
+	tells    []string        // each must be in its summary, evidence or remedy; "a|b": one of them
+	unsaid   []string        // none may be in any text of any finding
+}
+
+// anySeverity is for causes whose severity depends on what is seen of them.
+const anySeverity = checks.Severity("any")
+
+// is reports whether f has the cause's code.
+func (c cause) is(f checks.Finding) bool { return f.Code == c.code || c.or != "" && f.Code == c.or }
+
+// compare returns what of the cause is missing, and what it does not explain.
+func (c cause) compare(r checks.Report) (missing, unexpected []string) {
+	at := slices.IndexFunc(r.Findings, func(f checks.Finding) bool { return c.is(f) && f.ExplainedBy == "" })
+	if at < 0 {
+		missing = append(missing, string(c.code))
+	} else {
+		missing = append(missing, c.lacks(r, r.Findings[at])...)
+	}
+	for _, f := range r.Findings {
+		if f.Severity != checks.Info && !c.is(rootOf(r, f)) {
+			unexpected = append(unexpected, f.Key()+": "+f.Summary)
+		}
+		for _, word := range c.unsaid {
+			if strings.Contains(textOf(f), word) {
+				unexpected = append(unexpected, fmt.Sprintf("%q in %s: %s", word, f.Key(), textOf(f)))
+			}
+		}
+	}
+	return missing, unexpected
+}
+
+// lacks lists what the cause f does not have.
+func (c cause) lacks(r checks.Report, f checks.Finding) (missing []string) {
+	want := cmp.Or(c.severity, checks.Critical)
+	if got := c.worst(r); want != anySeverity && got != want {
+		missing = append(missing, fmt.Sprintf("%s as %s, not %s", f.Code, want, got))
+	}
+	if got := slices.Sorted(slices.Values(f.Nodes)); c.nodes != nil && !slices.Equal(got, c.nodes) {
+		missing = append(missing, fmt.Sprintf("%s of %q, not of %q", f.Code, c.nodes, got))
+	}
+	for _, t := range c.tells {
+		if !slices.ContainsFunc(strings.Split(t, "|"), func(word string) bool { return strings.Contains(textOf(f), word) }) {
+			missing = append(missing, fmt.Sprintf("%q in %s: %s", t, f.Key(), textOf(f)))
+		}
+	}
+	return missing
+}
+
+// worst is the highest severity of the cause and what it explains.
+func (c cause) worst(r checks.Report) checks.Severity {
+	worst := checks.Info
+	for _, f := range r.Findings {
+		if c.is(rootOf(r, f)) && f.Severity.AtLeast(worst) {
+			worst = f.Severity
+		}
+	}
+	return worst
+}
+
+// rootOf follows explanations to their end.
+func rootOf(r checks.Report, f checks.Finding) checks.Finding {
+	for range r.Findings {
+		at := slices.IndexFunc(r.Findings, func(g checks.Finding) bool { return g.Key() == f.ExplainedBy })
+		if f.ExplainedBy == "" || at < 0 {
+			return f
+		}
+		f = r.Findings[at]
+	}
+	return f
+}
+
+// textOf is all that a finding says.
+func textOf(f checks.Finding) string {
+	return strings.Join(append([]string{f.Summary, f.Remedy}, f.Evidence...), " | ")
+}

@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// ExpressConfig describes one node of an Express application, whose page
+// /cluster/test shows as JSON which node answered, the session id, and the value
+// that ?set= has put into the session. The zero value is express-session with
+// its defaults.
+type ExpressConfig struct {
+	ID string
+	// Env is added to the node's environment: see express/server.js.
+	Env []string
+}
+
+// Express starts a real Express with express-session. Its modules come from the
+// npm registry as those of [SocketIO] do.
+func Express(tb testing.TB, config ExpressConfig) *Process {
+	tb.Helper()
+	node, modules, dir := program(tb, "node"), nodeModules(tb, "express", "express"), directory(tb)
+	script := filepath.Join(dir, "server.js")
+	if err := copyEmbedded("express/server.js", script); err != nil {
+		tb.Fatal(err)
+	}
+	addr := FreeAddr(tb)
+	return Run(tb, Command{
+		Name: "express-" + config.ID,
+		Path: node,
+		Args: []string{script},
+		Env:  append([]string{"NODE_PATH=" + filepath.Join(modules, "node_modules"), "ID=" + config.ID, "ADDR=" + addr}, config.Env...),
+		Dir:  dir,
+		Addr: addr,
+	})
+}
+
+// PHPConfig describes one node of a PHP application that keeps its sessions in
+// files, whose page /cluster/test shows as JSON which node answered, the session
+// id, and the value that ?set= has put into the session.
+type PHPConfig struct {
+	ID string
+	// Files is the folder of the sessions; "": one of the node's own.
+	Files string
+	// Work is how long the page holds its session's lock, in milliseconds.
+	Work string
+	// Strict has PHP refuse session ids that it has not issued, which it does not
+	// by default.
+	Strict bool
+}
+
+// PHP starts the server that is built into PHP, with six worker processes.
+func PHP(tb testing.TB, config PHPConfig) *Process {
+	tb.Helper()
+	path, dir, addr := program(tb, "php"), directory(tb), FreeAddr(tb)
+	if config.Files == "" {
+		config.Files = filepath.Join(dir, "sessions")
+		if err := os.Mkdir(config.Files, 0o700); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	script := filepath.Join(dir, "page.php")
+	if err := copyConfig("page.php", script); err != nil {
+		tb.Fatal(err)
+	}
+	strict := "0"
+	if config.Strict {
+		strict = "1"
+	}
+	return Run(tb, Command{
+		Name: "php-" + config.ID,
+		Path: path,
+		Args: []string{"-d", "session.save_path=" + config.Files, "-d", "session.use_strict_mode=" + strict, "-S", addr, script},
+		Env:  []string{"PHP_CLI_SERVER_WORKERS=6", "NODE_ID=" + config.ID, "WORK_MS=" + config.Work},
+		Dir:  dir,
+		Addr: addr,
+	})
+}
+
+func copyConfig(name, to string) error {
+	text, err := configFiles.ReadFile("conf/" + name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
+}

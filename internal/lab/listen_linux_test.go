@@ -1,0 +1,31 @@
+package lab
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"testing"
+)
+
+// shortQueue listens on loopback with a queue of its own length: package net
+// takes the longest that the system has.
+func shortQueue(tb testing.TB, length int) net.Listener {
+	tb.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "listener")
+	defer file.Close() // net.FileListener has a copy
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		tb.Fatal(err)
+	}
+	if err := syscall.Listen(fd, length); err != nil {
+		tb.Fatal(err)
+	}
+	ln, err := net.FileListener(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ln
+}

@@ -1,0 +1,209 @@
+package lab
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// How many clients meet each step of a script: more where a hash places them, and
+// fewer in the variants of a comparison.
+const (
+	operated = 200
+	fewer    = 60
+)
+
+// addressOf gives client i an address of a network of its own.
+func addressOf(i int) http.Header {
+	return http.Header{clientHeader: {fmt.Sprintf("10.%d.%d.7", i*7%256, i*31%256)}}
+}
+
+// The demo's balancer passes every client of an nginx to the same servers in the
+// same order, whatever an operator does. The accounts of failures are those of one
+// worker, or of several that share a zone; fail_timeout is longer than the test.
+func TestOperationsAlikeNginx(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		nginx    NginxConfig
+		method   probes.Method
+		maxFails int
+		clients  int
+	}{
+		{"ip_hash", NginxConfig{Method: "ip_hash"}, probes.MethodIPHash, 2, operated},
+		{"ip_hash, 2 workers with a zone", NginxConfig{Method: "ip_hash", Workers: 2, Zone: true}, probes.MethodIPHash, 1, fewer},
+		{"hash", NginxConfig{Method: "hash $remote_addr"}, probes.MethodHash, 1, operated},
+		{"round robin", NginxConfig{}, probes.MethodRoundRobin, 2, operated},
+		{"round robin, 2 workers with a zone", NginxConfig{Workers: 2, Zone: true}, probes.MethodRoundRobin, 1, fewer},
+		{"least_conn", NginxConfig{Method: "least_conn"}, probes.MethodLeastConn, 1, fewer},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o := compareNginx(t, 4, linesOf(1, 2, 3), test.nginx, demo.BalancerConfig{
+				Method: test.method, MaxFails: test.maxFails, FailTimeout: time.Hour,
+				Workers: max(test.nginx.Workers, 1), Zone: test.nginx.Zone,
+			})
+			o.addPairs(test.clients, "/cluster/test", addressOf, nil)
+			o.playNginx()
+		})
+	}
+}
+
+// compareNginx compares an nginx and the demo.
+func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d demo.BalancerConfig) *comparison {
+	n.RealIP, n.UpstreamHeader = true, true
+	d.ClientIPHeader = clientHeader
+	configured := func(servers []Server) NginxConfig {
+		c := n
+		for _, s := range servers {
+			s.MaxFails, s.FailTimeout = d.MaxFails, d.FailTimeout
+			c.Servers = append(c.Servers, s)
+		}
+		return c
+	}
+	o := newComparison(t, nodes, lines, func(servers []Server) realBalancer {
+		nginx := Nginx(t, configured(servers))
+		return realBalancer{url: nginx.URL(), reload: func(servers []Server) { nginx.Reload(configured(servers)) }}
+	}, d)
+	o.trails = true
+	return o
+}
+
+// playNginx is a script of operations; all clients come after each of them.
+func (o *comparison) playNginx() {
+	o.t.Helper()
+	for _, step := range []struct {
+		name string
+		act  func()
+	}{
+		{"all is well", func() {}},
+		{"node2 is killed", func() { o.stop(2) }},
+		{"node2 is started again", func() { o.start(2) }},
+		{"reload", func() { o.reload() }},
+		{"nodes 1 and 3 are killed", func() { o.stop(1, 3) }},
+		{"node1 is started again, node2 killed", func() { o.start(1); o.stop(2) }},
+		{"reload while nodes are dead", func() { o.reload() }},
+		{"node1 is killed, too", func() { o.stop(1) }},
+		{"all are started again", func() { o.start(1, 2, 3) }},
+		{"reload after an outage", func() { o.reload() }},
+		{"a line removed", func() { o.reload(linesOf(1, 3)...) }},
+		{"the line is back", func() { o.reload(linesOf(1, 2, 3)...) }},
+		{"another order", func() { o.reload(linesOf(3, 1, 2)...) }},
+		{"a line added", func() { o.reload(linesOf(1, 2, 3, 4)...) }},
+		{"node3 is down", func() {
+			o.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
+		}},
+		{"node3 is down, node4 killed", func() { o.stop(4) }},
+		{"weights", func() {
+			o.start(4)
+			o.reload(serverLine{node: 1, weight: 3}, serverLine{node: 2}, serverLine{node: 4, weight: 2})
+		}},
+	} {
+		step.act()
+		o.t.Logf("%s: %v", step.name, o.same(step.name))
+	}
+}
+
+// Each worker of an nginx without a zone finds out by itself. Which worker gets a
+// request is luck; which nodes a client may meet is not.
+func TestOperationsAlikeNginxWorkers(t *testing.T) {
+	t.Parallel()
+	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash", Workers: 2}, demo.BalancerConfig{
+		Method: probes.MethodIPHash, MaxFails: 1, FailTimeout: time.Hour, Workers: 2,
+	})
+	o.addPairs(operated, "/cluster/test", addressOf, nil)
+	o.same("all is well")
+	own := o.clientOf("node2")
+	o.stop(2)
+	// After one request one worker of each balancer holds node2 for dead, and the
+	// other does not know.
+	o.trails = false
+	heir := o.ask(o.pairs[own].real)
+	if got := o.ask(o.pairs[own].demo); got != heir {
+		t.Fatalf("the client of node2 went to %q behind nginx and to %q behind the demo", heir, got)
+	}
+	o.start(2)
+	for name, u := range map[string]*visitor{"nginx": o.pairs[own].real, "demo": o.pairs[own].demo} {
+		met := map[string]bool{}
+		o.until(name+": the client of node2 meets two nodes", func() bool { o.crowd(u, met); return len(met) > 1 })
+		if diff := cmp.Diff(map[string]bool{"node2": true, heir: true}, met); diff != "" {
+			t.Errorf("%s: whom the client of node2 meets (-want +got):\n%s", name, diff)
+		}
+	}
+	oracle := balance.IPHash(o.demoServers())
+	real, demo := o.meet()
+	for i := range o.pairs {
+		addr := addressOf(i).Get(clientHeader)
+		home, _ := oracle.Pick(addr)
+		without, _ := oracle.Pick(addr, 1)
+		may := []string{o.nodes[home].ID(), o.nodes[without].ID()}
+		if !slices.Contains(may, real[i]) || !slices.Contains(may, demo[i]) {
+			t.Errorf("client %s met %s behind nginx and %s behind the demo, want one of %q", addr, real[i], demo[i], may)
+		}
+	}
+	o.trails = true
+	o.reload()
+	o.same("reload")
+}
+
+// Both let a server back no sooner than fail_timeout after its last failure, by
+// themselves.
+func TestOperationsAlikeNginxReadmission(t *testing.T) {
+	t.Parallel()
+	const failTimeout = 2 * time.Second
+	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash"}, demo.BalancerConfig{
+		Method: probes.MethodIPHash, MaxFails: 1, FailTimeout: failTimeout,
+	})
+	o.addPairs(operated, "/cluster/test", addressOf, nil)
+	o.same("all is well")
+	p := o.pairs[o.clientOf("node2")]
+	o.readmit(failTimeout, p, p)
+	o.same("node2 is back")
+}
+
+// A cache in front gives the same strangers one session behind both.
+func TestOperationsAlikeCache(t *testing.T) {
+	t.Parallel()
+	const careless = "proxy_ignore_headers Cache-Control Set-Cookie;"
+	for _, test := range []struct {
+		name  string
+		nginx string
+		demo  demo.CacheConfig
+	}{
+		{"obeys Cache-Control", "proxy_ignore_headers Set-Cookie;", demo.CacheConfig{IgnoreSetCookie: true}},
+		{"keeps no cookies", "proxy_ignore_headers Cache-Control;", demo.CacheConfig{IgnoreCacheControl: true}},
+		{"careless", careless, demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true}},
+		{
+			"only without a cookie", careless + " proxy_cache_bypass $http_cookie; proxy_no_cache $http_cookie;",
+			demo.CacheConfig{IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.demo.TTL = time.Hour
+			o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{
+				Locations: "location /cluster/ { proxy_pass http://cluster; proxy_cache answers; proxy_cache_valid 200 1h; " +
+					"proxy_set_header Host cluster; " + test.nginx + " }",
+				ExtraServers: "proxy_cache_path " + t.TempDir() + " keys_zone=answers:1m;",
+			}, demo.BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, FailTimeout: time.Hour, Cache: test.demo})
+			o.trails = false
+			o.addPairs(10, "/cluster/test", addressOf, nil)
+			for range 3 {
+				o.same("nodes")
+				real, demo := o.sessions()
+				if diff := cmp.Diff(real, demo); diff != "" {
+					t.Errorf("sessions (-real +demo):\n%s", diff)
+				}
+				t.Log(real)
+			}
+		})
+	}
+}

@@ -1,0 +1,320 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/users"
+	"stickwatch/probes"
+)
+
+// An operatedCluster is nodes behind a balancer, users who use them, and a
+// daemon with its default intervals that watches.
+type operatedCluster struct {
+	t        *testing.T
+	front    operatedFront
+	nodes    []*demo.Node
+	store    *flushable  // nil: sessions are not shared
+	redis    *Dependency // nil: nodes depend on nothing
+	servers  []Server
+	balancer operable
+	crowd    *users.Crowd
+	inbox    *inbox
+	daemon   *daemon.Daemon
+	began    time.Time // of the operation
+	quiet    time.Time // nothing may be notified before; zero: it may
+}
+
+// crowdPaces make 200 users send about ten requests a second.
+var crowdPaces = []users.Pace{
+	{Every: 15 * time.Second}, {Every: 20 * time.Second}, {Every: 25 * time.Second}, {Every: 20 * time.Second, New: true},
+}
+
+// warmUp is how long users come before anything is done: most hold a session then.
+const warmUp = 20 * time.Second
+
+// operate starts all of it and returns when it has been well for a while.
+func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
+	t.Helper()
+	c := &operatedCluster{t: t, front: f, inbox: &inbox{}}
+	c.began = time.Now()
+	c.startNodes(o)
+	c.servers = f.operatedServers(c.nodes)
+	if o.small {
+		c.shrink()
+	}
+	c.balancer = f.start(t, c.servers)
+	c.use()
+	if o.small {
+		time.Sleep(warmUp) // users come alone meanwhile
+		if totals := c.crowd.Log().Totals(); totals.Harmed() > 0 {
+			t.Fatalf("the nodes are too small for their users: %v", totals)
+		}
+	}
+	c.serve(c.file())
+	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
+	time.Sleep(warmUp) // users come meanwhile
+	return c
+}
+
+func (c *operatedCluster) startNodes(o operation) {
+	c.t.Helper()
+	if c.front.shared {
+		c.store = &flushable{store: demo.NewStore()}
+	}
+	if o.redis {
+		c.redis = Redis(c.t)
+	}
+	began := time.Now().Add(-time.Hour)
+	for i, name := range names[:3] {
+		cfg := demo.NodeConfig{ID: name, UpSince: began.Add(time.Duration(i) * time.Minute)}
+		switch {
+		case c.store != nil:
+			cfg.Store = c.store
+		case o.idle > 0:
+			cfg.Store = demo.NewIdleStore(o.idle)
+		}
+		if c.redis != nil {
+			cfg.Dependencies = pausedByRedis(c.t, c.redis)
+		}
+		n, err := demo.StartNode(cfg)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		n.Set(demo.NodeFaults{ReasonCounts: true})
+		c.t.Cleanup(n.Close)
+		c.nodes = append(c.nodes, n)
+	}
+}
+
+// addresses are where stickwatch and the balancer find the nodes.
+func (c *operatedCluster) addresses() (list []string) {
+	for _, s := range c.servers {
+		list = append(list, s.Addr)
+	}
+	return list
+}
+
+// file is the configuration: what an operator would have written, intervals and
+// the rest by default. Only the nodes tell of Redis.
+func (c *operatedCluster) file() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(c.t.TempDir(), "history.db"))
+	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\nclusters:\n")
+	fmt.Fprintf(&b, "  - name: shop\n    profile: %s\n    balancer:\n      url: %q\n      method: %s\n", cmp.Or(c.front.profile, "generic"), c.balancer.URL(), c.front.method)
+	if c.front.header {
+		fmt.Fprintf(&b, "      client_ip_header: %s\n", clientHeader)
+	}
+	if c.front.maxFails > 0 {
+		fmt.Fprintf(&b, "      max_fails: %d\n      fail_timeout: %s\n", c.front.maxFails, c.front.failTimeout)
+	}
+	fmt.Fprintf(&b, "    session: {policy: %s}\n", cmp.Or(c.front.policy, probes.PolicySticky))
+	b.WriteString("    nodes:\n")
+	for i, addr := range c.addresses() {
+		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), addr)
+	}
+	return b.String()
+}
+
+// serve runs a daemon until the test ends.
+func (c *operatedCluster) serve(file string) {
+	c.t.Helper()
+	d, err := daemon.Start(c.t.Context(), daemon.Config{
+		Load: func() (*config.Config, error) {
+			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
+		},
+		Prober: new(monitor.Prober), Logger: slog.New(slog.DiscardHandler),
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.inbox, nil },
+	})
+	if err != nil {
+		c.t.Fatalf("%v\n%s", err, file)
+	}
+	c.daemon = d
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	c.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			c.t.Error(err)
+		}
+	})
+}
+
+// call posts to the daemon's API, and reads an answer where one is wanted.
+func (c *operatedCluster) call(path, body string, answer any) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.daemon.Address().String()+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && answer != nil {
+		err = json.Unmarshal(text, answer)
+	}
+	if err != nil || resp.StatusCode >= http.StatusBadRequest {
+		c.t.Fatalf("posting to %s: got %s %s: %v", path, resp.Status, text, err)
+	}
+}
+
+// use has users come until the test ends.
+func (c *operatedCluster) use() {
+	cfg := users.Config{
+		URL: c.balancer.URL(), Page: c.front.page, Sticky: !c.front.shared, Users: 200, Paces: crowdPaces, Seed: uint64(time.Now().UnixNano()),
+	}
+	if c.front.header {
+		cfg.ClientHeader = clientHeader
+	}
+	c.crowd = users.New(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.crowd.Run(ctx)
+	}()
+	c.t.Cleanup(func() { cancel(); <-ended })
+}
+
+// An inbox is a receiver that remembers what it was told.
+type inbox struct {
+	mu   sync.Mutex
+	list []notification
+}
+
+// A notification is a notification when it arrived.
+type notification struct {
+	At       time.Time
+	Kind     alerting.NoticeKind
+	Incident string
+	Severity checks.Severity
+	Code     checks.Code
+	Node     string
+	Text     string // all that the cause says
+	Joined   []string
+}
+
+func (m notification) String() string {
+	return fmt.Sprintf("%s %s %s %s/%s %v: %s", m.At.Format("15:04:05.0"), m.Kind, m.Severity, m.Code, m.Node, m.Joined, m.Text)
+}
+
+// Notify implements alerting.Notifier.
+func (b *inbox) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := notification{
+		At: time.Now(), Kind: n.Kind, Incident: n.Incident.ID, Severity: n.Incident.Severity,
+		Code: n.Incident.Cause.Code, Node: n.Incident.Cause.Node, Text: textOf(n.Incident.Cause),
+	}
+	for _, f := range n.Incident.Findings {
+		m.Joined = append(m.Joined, f.Key())
+	}
+	b.list = append(b.list, m)
+	return alerting.Receipt{}, nil
+}
+
+// since are the notifications that arrived after a moment.
+func (b *inbox) since(t time.Time) (list []notification) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.list {
+		if m.At.After(t) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// A flushable store can lose everything at once.
+type flushable struct {
+	mu    sync.Mutex
+	store *demo.MemoryStore
+}
+
+func (f *flushable) now() *demo.MemoryStore {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.store
+}
+
+func (f *flushable) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.store = demo.NewStore()
+}
+
+func (f *flushable) Get(ctx context.Context, id string) (demo.Session, bool, error) {
+	return f.now().Get(ctx, id)
+}
+
+func (f *flushable) Put(ctx context.Context, id string, s demo.Session) error {
+	return f.now().Put(ctx, id, s)
+}
+
+// shrink has each node serve one request at a time, for 30 ms, while five
+// connections may wait. Beyond that the kernel lets clients wait for a second
+// before they try again.
+func (c *operatedCluster) shrink() {
+	c.t.Helper()
+	for i, n := range c.nodes {
+		ln := &oneByOne{Listener: shortQueue(c.t, 5), free: make(chan struct{}, 1)}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(30 * time.Millisecond) // this is the node's work, and no waiting of the test
+			w.Header().Set("Connection", "close")
+			n.ServeHTTP(w, r)
+		})}
+		go server.Serve(ln)
+		c.t.Cleanup(func() { server.Close() })
+		c.servers[i].Addr = ln.Addr().String()
+	}
+}
+
+// oneByOne accepts a connection when the one before is closed.
+type oneByOne struct {
+	net.Listener
+	free chan struct{} // holds one while a connection is open
+}
+
+func (l *oneByOne) Accept() (net.Conn, error) {
+	l.free <- struct{}{}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &onlyConn{Conn: conn, leave: sync.OnceFunc(func() { <-l.free })}, nil
+}
+
+type onlyConn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *onlyConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}

@@ -1,0 +1,136 @@
+package lab
+
+import (
+	"testing"
+	"time"
+
+	"stickwatch/internal/demo"
+	"stickwatch/internal/users"
+	"stickwatch/probes"
+)
+
+// An operable is a balancer that can be operated while users come.
+type operable interface {
+	URL() string
+	// reload puts another list of servers in force.
+	reload(servers []Server)
+}
+
+// An operatedFront is a kind of balancer in front of a cluster that is operated.
+type operatedFront struct {
+	name    string
+	method  probes.Method
+	profile string        // "": generic
+	policy  probes.Policy // "": sticky
+	shared  bool          // one session store for all nodes
+	header  bool          // takes the client address that a request presents
+	page    users.Page    // that users see; zero: the generic one
+	// maxFails and failTimeout are the balancer's, as the configuration tells them.
+	maxFails    int
+	failTimeout time.Duration
+	start       func(testing.TB, []Server) operable
+}
+
+// operatedFronts are the balancers of the table of operations.
+var operatedFronts = []operatedFront{
+	{
+		name: "nginx ip_hash", method: probes.MethodIPHash, header: true, maxFails: 2, failTimeout: 10 * time.Second,
+		start: operateNginx(NginxConfig{Method: "ip_hash", RealIP: true, Workers: 2}),
+	},
+	{
+		name: "nginx ip_hash, zone", method: probes.MethodIPHash, header: true, maxFails: 2, failTimeout: 10 * time.Second,
+		start: operateNginx(NginxConfig{Method: "ip_hash", RealIP: true, Workers: 2, Zone: true}),
+	},
+	{
+		name: "nginx ip_hash, max_fails=1", method: probes.MethodIPHash, header: true, maxFails: 1, failTimeout: 10 * time.Second,
+		start: operateNginx(NginxConfig{Method: "ip_hash", RealIP: true, Workers: 2}),
+	},
+	{
+		name: "nginx round robin, shared", method: probes.MethodRoundRobin, policy: probes.PolicyShared, shared: true,
+		maxFails: 2, failTimeout: 10 * time.Second, start: operateNginx(NginxConfig{Workers: 2}),
+	},
+	{
+		name: "haproxy cookie", method: probes.MethodCookie,
+		start: operateHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"}),
+	},
+	{
+		name: "haproxy source", method: probes.MethodUnknown, header: true,
+		start: operateHAProxy(HAProxyConfig{Balance: "source", RealIP: true}),
+	},
+	{
+		name: "haproxy stick table", method: probes.MethodUnknown, header: true,
+		start: operateHAProxy(HAProxyConfig{StickOn: "src", RealIP: true}),
+	},
+	{
+		name: "httpd routes", method: probes.MethodCookie, profile: "tomcat", policy: probes.PolicySticky, page: users.Tomcat, failTimeout: 10 * time.Second,
+		start: operateApache(ApacheConfig{StickySession: "JSESSIONID|jsessionid"}),
+	},
+}
+
+type operatedNginx struct {
+	*NginxBalancer
+	config NginxConfig
+}
+
+func (n *operatedNginx) reload(servers []Server) {
+	n.config.Servers = servers
+	n.Reload(n.config)
+}
+
+func operateNginx(c NginxConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
+		c := c
+		c.Servers, c.ConnectTimeout = servers, time.Second
+		return &operatedNginx{Nginx(tb, c), c}
+	}
+}
+
+type operatedHAProxy struct {
+	*HAProxyBalancer
+	config HAProxyConfig
+}
+
+func (h *operatedHAProxy) reload(servers []Server) {
+	h.config.Servers = servers
+	h.Reload(h.config)
+}
+
+// operateHAProxy has HAProxy ask its servers twice a second, send the clients of
+// a dead one elsewhere, and run below a master.
+func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
+		c := c
+		c.Servers, c.Master, c.Admin = servers, true, true
+		c.CheckPath, c.Redispatch, c.Retries = "/status", true, 2
+		for i := range c.Servers { // HAProxy's words for these are about its checks
+			c.Servers[i].MaxFails, c.Servers[i].FailTimeout = 2, 500*time.Millisecond
+		}
+		return &operatedHAProxy{HAProxy(tb, c), c}
+	}
+}
+
+type operatedApache struct {
+	*ApacheBalancer
+	config ApacheConfig
+}
+
+func (a *operatedApache) reload(servers []Server) {
+	a.config.Servers = servers
+	a.Reload(a.config)
+}
+
+func operateApache(c ApacheConfig) func(testing.TB, []Server) operable {
+	return func(tb testing.TB, servers []Server) operable {
+		c := c
+		c.Servers, c.Reloadable = servers, true
+		return &operatedApache{Apache(tb, c), c}
+	}
+}
+
+// operatedServers are nodes as the file of f lists them.
+func (f operatedFront) operatedServers(nodes []*demo.Node) (list []Server) {
+	for _, n := range nodes {
+		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), MaxFails: f.maxFails, FailTimeout: f.failTimeout})
+	}
+	return list
+}

@@ -1,0 +1,245 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// A result is what came of an operation that was played once.
+type result struct {
+	Operation     string        `json:"operation"`
+	Balancer      string        `json:"balancer"`
+	At            time.Time     `json:"at"`
+	OK            bool          `json:"ok"`
+	FalseCritical int           `json:"false_critical"` // incidents that were critical and should not have been
+	Missed        []string      `json:"missed,omitempty"`
+	False         []string      `json:"false,omitempty"`
+	Broken        []string      `json:"broken,omitempty"` // why it was not the operation that it was meant to be
+	Notified      []string      `json:"notified,omitempty"`
+	Users         int           `json:"requests"` // of users
+	Harmed        int           `json:"harmful"`  // of these
+	Delay         time.Duration `json:"delay"`    // from harm to notification; 0: there was none
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("missed %q\nfalse %q\nbroken %q\nnotified %q\nusers: %d of %d requests harmed them", r.Missed, r.False, r.Broken, r.Notified, r.Harmed, r.Users)
+}
+
+// results are those of a campaign. Each is written to a file when it is known,
+// so that a campaign that was broken off goes on where it was.
+type results struct {
+	mu   sync.Mutex
+	list []result
+	file *os.File // nil: they are not kept
+	new  map[string]int
+}
+
+// openResults goes on with the file that STICKWATCH_OPERATIONS_LOG names.
+func openResults(t *testing.T) *results {
+	t.Helper()
+	book := &results{new: make(map[string]int)}
+	path := os.Getenv("STICKWATCH_OPERATIONS_LOG")
+	if path == "" {
+		return book
+	}
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatalf("reading earlier results: %v", err)
+	}
+	for line := range bytes.Lines(text) {
+		var r result
+		if json.Unmarshal(line, &r) == nil { // the last one may have been cut off
+			book.list = append(book.list, r)
+		}
+	}
+	if book.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+		t.Fatalf("keeping results: %v", err)
+	}
+	if n := len(text); n > 0 && text[n-1] != '\n' {
+		fmt.Fprintln(book.file)
+	}
+	t.Cleanup(func() { book.file.Close() })
+	return book
+}
+
+// played is how many results there are of p from before this campaign went on.
+func (b *results) played(p pairing) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.list {
+		if r.Operation == p.operation.name && r.Balancer == p.front.name {
+			n++
+		}
+	}
+	return n - b.new[p.name()]
+}
+
+func (b *results) add(t *testing.T, r result) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.list = append(b.list, r)
+	b.new[r.Operation+"/"+r.Balancer]++
+	if b.file == nil {
+		return
+	}
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = b.file.Write(append(line, '\n'))
+	}
+	if err != nil {
+		t.Errorf("keeping a result: %v", err)
+	}
+}
+
+// A row sums up the runs of an operation behind a balancer.
+type row struct {
+	Operation, Balancer              string
+	Runs, Right, False, Missed, Told int
+	Median, Slowest                  time.Duration // of the delays
+	delays                           []time.Duration
+}
+
+// rows are in the order of the table.
+func (b *results) rows() (rows []*row) {
+	for _, p := range pairings() {
+		w := &row{Operation: p.operation.name, Balancer: p.front.name}
+		for _, r := range b.list {
+			if r.Operation == w.Operation && r.Balancer == w.Balancer {
+				w.add(r)
+			}
+		}
+		if w.Runs > 0 {
+			rows = append(rows, w)
+		}
+	}
+	return rows
+}
+
+func (w *row) add(r result) {
+	w.Runs++
+	w.False += r.FalseCritical
+	if r.OK {
+		w.Right++
+	}
+	if len(r.Missed) > 0 {
+		w.Missed++
+	}
+	if r.Delay > 0 {
+		w.delays = append(w.delays, r.Delay)
+		slices.Sort(w.delays)
+		w.Median, w.Slowest = w.delays[len(w.delays)/2], w.delays[len(w.delays)-1]
+	}
+}
+
+// The section of operations in SCENARIOS.md stands between these lines.
+const (
+	operationsBegin = "<!-- operations: written by make operations -->"
+	operationsEnd   = "<!-- end of operations -->"
+)
+
+var operationsSection = template.Must(template.New("operations").Funcs(template.FuncMap{
+	"seconds": func(d time.Duration) string {
+		if d == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	},
+}).Parse(operationsBegin + `
+## Operations
+
+Three nodes behind a real balancer are operated while 200 users send about ten requests a second, and a daemon with its
+default intervals watches. ` + "`make operations`" + ` has played each of them and written this section: {{.Runs}} runs, {{.False}} false
+criticals. *right*: what was notified is what users met, by cause, node and number of incidents. *missed*: runs in which
+something that was due was not notified. *false criticals*: critical incidents that should not have been, in all runs.
+*notified after*: from the first harm to the first notification of the right cause, median and slowest; warnings wait 30 s.
+
+| operation | balancer | runs | right | missed | false criticals | notified after | slowest |
+|---|---|---:|---:|---:|---:|---:|---:|
+{{- range .Rows}}
+| {{.Operation}} | {{.Balancer}} | {{.Runs}} | {{.Right}} | {{.Missed}} | {{.False}} | {{seconds .Median}} | {{seconds .Slowest}} |
+{{- end}}
+
+### Not met by operations
+{{range .NotMet}}
+- {{.}}
+{{- else}}
+Nothing is known that should be notified otherwise.
+{{- end}}
+
+` + operationsEnd + "\n"))
+
+// section is the table as Markdown.
+func (b *results) section() (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	data := struct {
+		Rows        []*row
+		Runs, False int
+		NotMet      []string
+	}{Rows: b.rows()}
+	for _, w := range data.Rows {
+		data.Runs += w.Runs
+		data.False += w.False
+		known := notMet[w.Operation+"/"+w.Balancer].why
+		if w.Right < w.Runs || known != "" {
+			data.NotMet = append(data.NotMet, strings.TrimSuffix(fmt.Sprintf("%s, %s: %d of %d right. %s", w.Operation, w.Balancer, w.Right, w.Runs, known), " "))
+		}
+	}
+	var out bytes.Buffer
+	err := operationsSection.Execute(&out, data)
+	return out.String(), err
+}
+
+// write puts the section into the file that STICKWATCH_OPERATIONS_TABLE names.
+func (b *results) write(t *testing.T) {
+	t.Helper()
+	path := os.Getenv("STICKWATCH_OPERATIONS_TABLE")
+	if path == "" {
+		return
+	}
+	section, err := b.section()
+	if err == nil {
+		err = replaceSection(path, section)
+	}
+	if err != nil {
+		t.Errorf("writing the table of operations: %v", err)
+	}
+}
+
+// replaceSection puts a section in the place of the old one, or at the end.
+func replaceSection(path, section string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), operationsBegin)
+	_, after, _ := strings.Cut(rest, operationsEnd+"\n")
+	if !found {
+		before += "\n"
+	}
+	return os.WriteFile(path, []byte(before+section+after), 0o644)
+}
+
+// keptSection is the section of operations in a page that is about to be
+// written anew; "": there is none.
+func keptSection(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	_, rest, found := strings.Cut(string(text), operationsBegin)
+	if !found {
+		return ""
+	}
+	section, _, _ := strings.Cut(rest, operationsEnd)
+	return "\n" + operationsBegin + section + operationsEnd + "\n"
+}

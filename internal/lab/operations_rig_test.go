@@ -1,0 +1,396 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes/balance"
+)
+
+// A comparison is a real balancer and the demo's balancer before the same nodes.
+// The same clients ask both, while the same is done to both.
+type comparison struct {
+	t     *testing.T
+	nodes []*demo.Node // node1 and so on; all are listed at first
+	lines []serverLine
+	real  realBalancer
+	demo  *demo.Balancer
+	pairs []pair
+
+	trails bool // the real balancer shows the servers tried, too
+	luck   bool // the shares of the nodes are not the same every time
+
+	last struct{ real, demo []string } // what each client met the last time
+}
+
+// A serverLine is a server line of a configuration.
+type serverLine struct {
+	node   int // from 1
+	weight int // 0: 1
+	down   bool
+}
+
+// A realBalancer is a product in the lab, as far as operations concern it.
+type realBalancer struct {
+	url    string
+	reload func([]Server)                            // with these servers
+	state  func(node string, state demo.ServerState) // nil: the product has no interface for that
+	usable func(node string) bool                    // nil: the product does not show it
+}
+
+// A pair is one client, as it asks the real balancer and as it asks the demo's.
+type pair struct{ real, demo *visitor }
+
+// newComparison starts n nodes. start starts the real balancer for servers, and
+// c is the demo's balancer without servers.
+func newComparison(t *testing.T, n int, lines []serverLine, start func([]Server) realBalancer, c demo.BalancerConfig) *comparison {
+	t.Helper()
+	o := &comparison{t: t, lines: lines}
+	for i := range n {
+		node, err := demo.StartNode(demo.NodeConfig{ID: fmt.Sprintf("node%d", i+1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(node.Close)
+		o.nodes = append(o.nodes, node)
+	}
+	o.real = start(o.servers())
+	c.Servers, c.Route, c.UpstreamHeader, c.Name = o.demoServers(), o.id, "X-Upstream", "cluster"
+	b, err := demo.StartBalancer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	o.demo = b
+	return o
+}
+
+// linesOf lists nodes by number.
+func linesOf(nodes ...int) []serverLine {
+	lines := make([]serverLine, len(nodes))
+	for i, n := range nodes {
+		lines[i].node = n
+	}
+	return lines
+}
+
+func (o *comparison) servers() []Server {
+	var list []Server
+	for _, l := range o.lines {
+		n := o.nodes[l.node-1]
+		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), Weight: l.weight, Down: l.down})
+	}
+	return list
+}
+
+func (o *comparison) demoServers() []balance.Server {
+	var list []balance.Server
+	for _, l := range o.lines {
+		list = append(list, balance.Server{Name: o.nodes[l.node-1].Addr(), Weight: max(l.weight, 1), Down: l.down})
+	}
+	return list
+}
+
+// id returns the id of the node at an address.
+func (o *comparison) id(addr string) string {
+	i := slices.IndexFunc(o.nodes, func(n *demo.Node) bool { return n.Addr() == addr })
+	if i < 0 {
+		return addr
+	}
+	return o.nodes[i].ID()
+}
+
+// stop ends the processes of nodes, by number; start starts them.
+func (o *comparison) stop(nodes ...int) {
+	for _, n := range nodes {
+		o.nodes[n-1].Kill()
+	}
+}
+
+func (o *comparison) start(nodes ...int) {
+	o.t.Helper()
+	for _, n := range nodes {
+		if err := o.nodes[n-1].Start(); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+// reload reloads both balancers with these lines; without lines, as they are.
+func (o *comparison) reload(lines ...serverLine) {
+	o.t.Helper()
+	if len(lines) > 0 {
+		o.lines = lines
+	}
+	o.real.reload(o.servers())
+	if err := o.demo.Reload(o.demoServers()); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// state gives a server a state in both balancers.
+func (o *comparison) state(node int, s demo.ServerState) {
+	o.t.Helper()
+	n := o.nodes[node-1]
+	o.real.state(n.ID(), s)
+	if err := o.demo.SetServerState(n.Addr(), s); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// A visitor is a client that takes a connection of its own for every request.
+type visitor struct {
+	url     string
+	client  *http.Client
+	header  http.Header
+	session string // that the last page showed
+}
+
+// addPairs adds clients. header has i-th client's headers, and source the
+// address that it connects from; either may be nil.
+func (o *comparison) addPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
+	o.t.Helper()
+	for i := range n {
+		p := pair{o.newVisitor(o.real.url + path), o.newVisitor(o.demo.URL() + path)}
+		for _, u := range []*visitor{p.real, p.demo} {
+			if header != nil {
+				u.header = header(i)
+			}
+			if source != nil {
+				dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: source(i)}}
+				u.client.Transport.(*http.Transport).DialContext = dialer.DialContext
+			}
+		}
+		o.pairs = append(o.pairs, p)
+	}
+}
+
+func (o *comparison) newVisitor(url string) *visitor {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return &visitor{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
+}
+
+// shownNode and shownSession are on the demo's pages.
+var (
+	shownNode    = regexp.MustCompile(`<(?:td|h1)>(node\d+)<`)
+	shownSession = regexp.MustCompile(`<td>([0-9A-F]{32})<`)
+)
+
+// ask returns what a visitor meets: the node that answers, the status of an error,
+// or why there is no answer; and the servers that were tried for it, where the
+// balancers show them and there is more to see.
+func (o *comparison) ask(u *visitor) string {
+	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, u.url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	if u.header != nil {
+		req.Header = u.header.Clone()
+	}
+	resp, err := u.client.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	if m := shownSession.FindSubmatch(body); m != nil {
+		u.session = string(m[1])
+	}
+	met := fmt.Sprint(resp.StatusCode)
+	if m := shownNode.FindSubmatch(body); m != nil {
+		met = string(m[1])
+	}
+	if trail := o.trail(resp.Header.Get("X-Upstream")); o.trails && trail != met {
+		met = fmt.Sprintf("%s after %s", met, trail)
+	}
+	return met
+}
+
+// sessions returns the number of each client's session, as the page showed it the
+// last time: equal ids have equal numbers, in the order of their first client.
+func (o *comparison) sessions() (real, demo []int) {
+	number := func(v func(pair) *visitor) (list []int) {
+		var ids []string
+		for _, p := range o.pairs {
+			id := v(p).session
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+			list = append(list, slices.Index(ids, id))
+		}
+		return list
+	}
+	return number(func(p pair) *visitor { return p.real }), number(func(p pair) *visitor { return p.demo })
+}
+
+// crowd has a visitor ask several times at once, so that no worker gets all the
+// requests, and notes whom it meets.
+func (o *comparison) crowd(u *visitor, met map[string]bool) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			once := *u
+			m := o.ask(&once)
+			mu.Lock()
+			defer mu.Unlock()
+			met[m] = true
+		})
+	}
+	wg.Wait()
+}
+
+// trail returns the servers that were tried for an answer.
+func (o *comparison) trail(header string) string {
+	var ids []string
+	for addr := range strings.SplitSeq(header, ", ") {
+		ids = append(ids, o.id(addr))
+	}
+	return strings.Join(ids, ", ")
+}
+
+// meet has every client ask both balancers once, in their order, and returns
+// what each met.
+func (o *comparison) meet() (real, demo []string) {
+	o.t.Helper()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, p := range o.pairs {
+			real = append(real, o.ask(p.real))
+		}
+	})
+	wg.Go(func() {
+		for _, p := range o.pairs {
+			demo = append(demo, o.ask(p.demo))
+		}
+	})
+	wg.Wait()
+	o.last.real, o.last.demo = real, demo
+	return real, demo
+}
+
+// same checks that every client meets the same behind both balancers, and returns
+// how often what was met.
+func (o *comparison) same(what string) map[string]int {
+	o.t.Helper()
+	real, demo := o.meet()
+	if diff := cmp.Diff(real, demo); diff != "" {
+		o.t.Errorf("%s: the demo differs (-real +demo):\n%s", what, diff)
+	}
+	return count(real)
+}
+
+// kept checks that behind both balancers every client stays at its node, except
+// those of the nodes in without, and all where everything is forgotten; that those
+// who move, and new clients, go to other nodes than these and the avoided one; and
+// that the shares of the nodes are the same behind both.
+func (o *comparison) kept(what string, without []int, avoided int, forgotten bool) {
+	o.t.Helper()
+	before, closed := o.last, append([]int{avoided}, without...)
+	real, demo := o.meet()
+	for name, met := range map[string][2][]string{"real": {before.real, real}, "demo": {before.demo, demo}} {
+		for i, now := range met[1] {
+			var was string
+			if i < len(met[0]) && strings.HasPrefix(met[0][i], "node") && !o.among(met[0][i], without) && !forgotten {
+				was = met[0][i]
+			}
+			switch {
+			case was != "" && now != was:
+				o.t.Errorf("%s, %s: client %d met %s, want %s as before", what, name, i, now, was)
+			case was == "" && (!strings.HasPrefix(now, "node") || o.among(now, closed)):
+				o.t.Errorf("%s, %s: client %d met %s, want a node other than %v", what, name, i, now, closed)
+			}
+		}
+	}
+	shares, want := count(demo), count(real)
+	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
+		if got, want := shares[met], want[met]; !o.luck && max(got-want, want-got) > len(real)/50+1 {
+			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
+		}
+	}
+	o.t.Logf("%s: %v", what, want)
+}
+
+// among reports whether a node is one of these numbers.
+func (o *comparison) among(node string, numbers []int) bool {
+	return slices.ContainsFunc(numbers, func(n int) bool { return node == fmt.Sprintf("node%d", n) })
+}
+
+func count(met []string) map[string]int {
+	counts := map[string]int{}
+	for _, m := range met {
+		counts[m]++
+	}
+	return counts
+}
+
+// clientOf returns the first client that a node answers, by the demo.
+func (o *comparison) clientOf(node string) int {
+	o.t.Helper()
+	i := slices.IndexFunc(o.pairs, func(p pair) bool { return o.ask(p.demo) == node })
+	if i < 0 {
+		o.t.Fatalf("no client is at %s", node)
+	}
+	return i
+}
+
+// readmit kills node2 until both balancers have noticed by the request of one
+// client, and checks that they let it back by themselves, for the next client, when
+// the time is over and not before.
+func (o *comparison) readmit(after time.Duration, failing, next pair) {
+	o.t.Helper()
+	o.stop(2)
+	before := time.Now()
+	if real, demo := o.ask(failing.real), o.ask(failing.demo); real != demo || real == "node2" {
+		o.t.Errorf("without node2 its client met %q, and %q behind the demo", real, demo)
+	}
+	o.start(2)
+	for name, v := range map[string]*visitor{"real": next.real, "demo": next.demo} {
+		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
+		if took := time.Since(before); took < after {
+			o.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)
+		}
+	}
+}
+
+// settle waits until both balancers have noticed that a node is up, or down.
+func (o *comparison) settle(node int, up bool) {
+	o.t.Helper()
+	n := o.nodes[node-1]
+	o.until(fmt.Sprintf("%s is up: %t", n.ID(), up), func() bool {
+		return o.real.usable(n.ID()) == up && o.demo.Usable(n.Addr()) == up
+	})
+}
+
+// until waits until a condition holds.
+func (o *comparison) until(what string, holds func() bool) {
+	o.t.Helper()
+	err := poll(o.t.Context(), nil, func(context.Context) error {
+		if !holds() {
+			return fmt.Errorf("%s: not yet", what)
+		}
+		return nil
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}

@@ -1,0 +1,244 @@
+package lab
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+	"stickwatch/probes/redis"
+)
+
+// An operation is something that is done to a cluster while users come, and what
+// must be notified.
+type operation struct {
+	name  string
+	on    func(operatedFront) bool
+	small bool          // nodes serve one request at a time: see shrink
+	idle  time.Duration // nodes forget sessions that are idle for so long; 0: never
+	redis bool          // nodes pause while Redis does not answer
+	first bool          // it is done from the first second on, so that users are never well
+	play  func(*operatedCluster)
+	after time.Duration // for how long is looked on when it is done; 0: aftermath
+	want  expectation
+}
+
+// aftermath is long enough for a warning to be notified.
+const aftermath = 45 * time.Second
+
+// An expectation is what must be notified of an operation, by incidents.
+type expectation struct {
+	critical  int           // how many critical incidents, at least
+	perhaps   int           // how many more of them, at most
+	warnings  int           // how many others, at most
+	least     int           // how many of any kind, at least
+	codes     []checks.Code // of their causes; nil: any
+	node      string        // of their causes; "": any
+	tells     []string      // of the first: as cause.tells
+	unharmed  bool          // users must not be harmed: else it is the operation that went wrong
+	harmed    bool          // users must be harmed: else it is no such operation
+	unnoticed bool          // stickwatch's own requests must not have a node ejected
+}
+
+var (
+	nothing = expectation{unharmed: true}
+	// remapped: clients of healthy nodes were sent elsewhere, and lost their sessions.
+	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped}, harmed: true}
+	// takenOut: clients of a healthy node were sent elsewhere, and lost their sessions.
+	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.NodeEjected}, harmed: true}
+)
+
+// operations is the table.
+var operations = []operation{
+	{
+		name: "rolling restart", on: alone, play: rollingRestart,
+		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeRestarted, checks.NodeDown}, harmed: true},
+	},
+	{
+		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart,
+		want: expectation{warnings: 1},
+	},
+	{
+		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: 80 * time.Second,
+		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
+	},
+	{
+		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: 80 * time.Second,
+		want: expectation{warnings: 1, least: 1},
+	},
+	{
+		name: "one node killed", on: anyOperated, play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
+	},
+	{
+		name: "all nodes killed", on: anyOperated, play: func(c *operatedCluster) {
+			for _, n := range c.nodes {
+				n.Stop()
+			}
+		},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerError, checks.BalancerDown}, harmed: true},
+	},
+	{
+		name: "reloaded three times, unchanged", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone", "nginx ip_hash, max_fails=1", "nginx round robin, shared", "haproxy cookie", "haproxy source", "httpd routes"),
+		play: func(c *operatedCluster) {
+			for range 3 {
+				c.balancer.reload(c.servers)
+				time.Sleep(2 * time.Second)
+			}
+		},
+		want: nothing,
+	},
+	{
+		name: "a server removed", on: hashing, play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		want: remapped.telling("node2|removed|fewer|gone"),
+	},
+	{
+		name: "a server added", on: hashing, play: addServer,
+		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
+	},
+	{
+		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
+		play: func(c *operatedCluster) { c.balancer.reload([]Server{c.servers[2], c.servers[0], c.servers[1]}) },
+		want: remapped.telling("order"),
+	},
+	{
+		name: "a server removed, sessions shared", on: sharing,
+		play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		want: expectation{warnings: 1, unharmed: true},
+	},
+	{
+		name: "a server disabled by the socket, hash", on: operatedNamed("haproxy source"), play: disableServer,
+		want: remapped.telling("node2"),
+	},
+	{
+		name: "a server disabled by the socket", on: operatedNamed("haproxy cookie", "haproxy stick table"), play: disableServer,
+		want: takenOut,
+	},
+	{
+		name: "reloaded without peers", on: operatedNamed("haproxy stick table"), play: func(c *operatedCluster) { c.balancer.reload(c.servers) },
+		want: remapped.telling("peers|cookie"),
+	},
+	{
+		name: "a node drained", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"), play: drain,
+		want: takenOut,
+	},
+	{
+		name: "a node drained, sessions shared", on: sharing, play: drain,
+		want: expectation{warnings: 1, unharmed: true},
+	},
+	{
+		name: "small nodes", on: operatedNamed("nginx ip_hash, max_fails=1", "nginx round robin, shared"), small: true, first: true,
+		play: func(*operatedCluster) {}, want: expectation{unharmed: true, unnoticed: true},
+	},
+	{
+		name: "whoever holds a session gets 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
+		play: breakAll(returning(500)),
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+	},
+	{
+		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
+		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+	},
+	{
+		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
+		play: func(*operatedCluster) {}, after: 90 * time.Second,
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle"}, harmed: true},
+	},
+	{
+		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, harmed: true},
+	},
+	{
+		name: "redis hangs, and the reason changes with every answer", on: operatedNamed("nginx ip_hash", "nginx round robin, shared"), redis: true,
+		play: func(c *operatedCluster) { c.redis.Freeze() }, after: 75 * time.Second,
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.DependencyDown, checks.NodePaused}},
+	},
+}
+
+func (e expectation) telling(words ...string) expectation {
+	e.tells = words
+	return e
+}
+
+func anyOperated(operatedFront) bool { return true }
+
+// alone fronts hold clients on nodes that share nothing.
+func alone(f operatedFront) bool   { return !f.shared }
+func sharing(f operatedFront) bool { return f.shared }
+
+// hashing fronts place clients by a hash of all servers.
+func hashing(f operatedFront) bool {
+	return f.method == probes.MethodIPHash || f.name == "haproxy source"
+}
+
+func operatedNamed(list ...string) func(operatedFront) bool {
+	return func(f operatedFront) bool { return slices.Contains(list, f.name) }
+}
+
+// rollingRestart has each node down for a second, and three seconds pass until
+// the next.
+func rollingRestart(c *operatedCluster) {
+	for i, n := range c.nodes {
+		if i > 0 {
+			time.Sleep(3 * time.Second)
+		}
+		n.Stop()
+		time.Sleep(time.Second)
+		if err := n.Restart(); err != nil {
+			c.t.Error(err)
+		}
+	}
+}
+
+// announced plays an operation as probe --watch --server announces it.
+func announced(play func(*operatedCluster)) func(*operatedCluster) {
+	return func(c *operatedCluster) {
+		c.t.Helper()
+		var begun struct{ ID string }
+		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
+		play(c)
+		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
+		c.quiet = time.Now()
+	}
+}
+
+func addServer(c *operatedCluster) {
+	c.t.Helper()
+	n, err := demo.StartNode(demo.NodeConfig{ID: names[3]})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(n.Close)
+	one := c.servers[0]
+	one.Name, one.Addr = n.ID(), n.Addr()
+	c.balancer.reload(append(slices.Clone(c.servers), one))
+}
+
+func disableServer(c *operatedCluster) {
+	c.balancer.(*operatedHAProxy).Tell(c.t, "disable server cluster/node2")
+}
+
+func drain(c *operatedCluster) {
+	servers := slices.Clone(c.servers)
+	servers[1].Down = true
+	c.balancer.reload(servers)
+}
+
+// breakAll has every node begin to fail.
+func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
+	return func(c *operatedCluster) {
+		for _, n := range c.nodes {
+			n.Change(change)
+		}
+	}
+}
+
+// pausedByRedis has nodes pause while Redis does not answer.
+func pausedByRedis(tb testing.TB, d *Dependency) map[string]func(context.Context) error {
+	u := parse(tb, d.URL())
+	return map[string]func(context.Context) error{demo.RedisServer: func(ctx context.Context) error { return redis.Ping(ctx, u) }}
+}

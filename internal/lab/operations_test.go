@@ -1,0 +1,251 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/users"
+)
+
+// operationsAtOnce is how many clusters are operated side by side. They mostly
+// wait.
+const operationsAtOnce = 20
+
+// TestOperations plays every operation behind every balancer that it applies to,
+// with users and a daemon at its default intervals, and holds what was notified
+// against what users met. `make operations` plays each many times: see
+// operations_results_test.go.
+func TestOperations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("operating clusters takes minutes")
+	}
+	t.Parallel()
+	book := openResults(t)
+	todo := make(chan pairing)
+	var workers sync.WaitGroup
+	for range operationsAtOnce {
+		workers.Go(func() {
+			for p := range todo {
+				t.Run(p.name(), func(t *testing.T) { p.playOnce(t, book) })
+			}
+		})
+	}
+	for run := range runs(t, "STICKWATCH_OPERATIONS_RUNS", 1) {
+		for _, p := range pairings() {
+			if book.played(p) <= run {
+				todo <- p
+			}
+		}
+	}
+	close(todo)
+	workers.Wait()
+	book.write(t)
+}
+
+// A pairing is an operation behind a balancer.
+type pairing struct {
+	operation
+	front operatedFront
+}
+
+func (p pairing) name() string { return p.operation.name + "/" + p.front.name }
+
+func pairings() (list []pairing) {
+	for _, o := range operations {
+		for _, f := range operatedFronts {
+			if o.on(f) {
+				list = append(list, pairing{o, f})
+			}
+		}
+	}
+	return list
+}
+
+func (p pairing) playOnce(t *testing.T, book *results) {
+	c := operate(t, p.front, p.operation)
+	if !p.first {
+		c.began = time.Now()
+	}
+	p.play(c)
+	time.Sleep(cmp.Or(p.after, aftermath)) // what is notified comes meanwhile
+	r := p.judge(c)
+	book.add(t, r)
+	known := notMet[p.name()]
+	switch {
+	case r.OK && known.always:
+		t.Errorf("stickwatch is right: take this out of what is not met: %s", known.why)
+	case !r.OK && known.why != "":
+		t.Logf("not met: %s\n%s", known.why, r)
+	case !r.OK:
+		t.Errorf("%s", r)
+	}
+	if t.Failed() && len(r.Broken) == 0 {
+		t.Log(tell(c.daemon.Pictures()[0].Report))
+	}
+}
+
+// judge holds what was notified against what is expected.
+func (p pairing) judge(c *operatedCluster) result {
+	r := result{Operation: p.operation.name, Balancer: p.front.name, At: c.began}
+	log := c.crowd.Log()
+	r.Users, r.Harmed = log.Totals().All(), log.Totals().Harmed()
+	harms := slices.DeleteFunc(log.Requests(), func(q users.Request) bool { return !q.Outcome.Harmful() })
+	r.Broken = p.want.broken(c, harms)
+	incidents := incidentsOf(c.inbox.since(time.Time{}))
+	for _, i := range incidents {
+		r.Notified = append(r.Notified, i.String())
+	}
+	p.want.allowing(harms).hold(&r, incidents, c.began, c.quiet)
+	r.Delay = delay(p.want, incidents, harms, c.began)
+	r.OK = len(r.Missed)+len(r.False)+len(r.Broken) == 0
+	return r
+}
+
+// An episode is an incident as its notifications told it.
+type episode struct {
+	notification                 // the last one, which tells its cause
+	First        time.Time       // when the first one arrived
+	Worst        checks.Severity // that any of them told
+}
+
+func (e episode) String() string {
+	return fmt.Sprintf("%s %s/%s from %s with %q: %s", e.Worst, e.Code, e.Node, e.First.Format(time.TimeOnly), e.Joined, e.Text)
+}
+
+// incidentsOf puts notifications together by incident, in the order of the first.
+func incidentsOf(list []notification) (episodes []episode) {
+	for _, m := range list {
+		at := slices.IndexFunc(episodes, func(e episode) bool { return e.Incident == m.Incident })
+		if at < 0 {
+			episodes = append(episodes, episode{notification: m, First: m.At, Worst: m.Severity})
+			continue
+		}
+		episodes[at].notification = m
+		if m.Severity.AtLeast(episodes[at].Worst) {
+			episodes[at].Worst = m.Severity
+		}
+	}
+	return episodes
+}
+
+// broken lists why it was not the operation that it was meant to be.
+func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []string) {
+	if e.unharmed && len(harms) > 0 {
+		list = append(list, fmt.Sprintf("users were harmed %d times, first by %+v", len(harms), harms[0]))
+	}
+	if e.harmed && len(harms) == 0 {
+		list = append(list, "no user was harmed")
+	}
+	if before := slices.IndexFunc(harms, func(q users.Request) bool { return q.At.Add(q.Took).Before(c.began) }); before >= 0 {
+		list = append(list, fmt.Sprintf("users were harmed before it began, by %+v", harms[before]))
+	}
+	if n, ok := c.balancer.(*operatedNginx); ok && e.unnoticed {
+		text, err := os.ReadFile(n.ErrorLog())
+		if err != nil {
+			c.t.Error(err)
+		}
+		if count := strings.Count(string(text), "temporarily disabled"); count > 0 {
+			list = append(list, fmt.Sprintf("nginx ejected a node %d times", count))
+		}
+	}
+	return list
+}
+
+// lasting is for how long three users must have met errors for a critical
+// notification to be right: two of the default intervals of a canary.
+const lasting = 6 * time.Second
+
+// allowing lets one more critical incident be right where users met errors for
+// long enough, whatever the operation: nginx without a zone may have ejected
+// every node in turn.
+func (e expectation) allowing(harms []users.Request) expectation {
+	who := make(map[int]bool)
+	var errs []users.Request
+	for _, q := range harms {
+		if q.Outcome == users.Error {
+			errs, who[q.User] = append(errs, q), true
+		}
+	}
+	if len(who) >= 3 && errs[len(errs)-1].At.Sub(errs[0].At) >= lasting && e.critical == 0 {
+		e.perhaps = 1
+		if e.codes != nil {
+			e.codes = append(slices.Clone(e.codes), checks.BalancerError)
+		}
+	}
+	return e
+}
+
+// hold notes what is missed and what is false.
+func (e expectation) hold(r *result, list []episode, began, quiet time.Time) {
+	critical, others, told := 0, 0, false
+	for _, i := range list {
+		switch right := e.codes == nil || slices.Contains(e.codes, i.Code); {
+		case i.First.Before(began):
+			r.accuse(i, "before anything was done")
+		case i.First.Before(quiet):
+			r.accuse(i, "during an announced deployment")
+		case !right:
+			r.accuse(i, "another cause")
+		case e.node != "" && i.Node != e.node:
+			r.accuse(i, "another node")
+		case i.Worst == checks.Critical:
+			if critical++; critical > e.critical+e.perhaps {
+				r.accuse(i, "critical once too often")
+			}
+		default:
+			if others++; others > e.warnings {
+				r.accuse(i, "a warning too many")
+			}
+		}
+		told = told || allOf(e.tells, i.Text)
+	}
+	if critical < e.critical {
+		r.Missed = append(r.Missed, fmt.Sprintf("%d of %d critical incidents of %q", e.critical-critical, e.critical, e.codes))
+	}
+	if critical+others < e.least {
+		r.Missed = append(r.Missed, fmt.Sprintf("an incident of %q", e.codes))
+	}
+	if !told && len(e.tells) > 0 && len(list) > 0 {
+		r.Missed = append(r.Missed, fmt.Sprintf("the words %q", e.tells))
+	}
+}
+
+// accuse notes an incident that should not be.
+func (r *result) accuse(i episode, why string) {
+	r.False = append(r.False, why+": "+i.String())
+	if i.Worst == checks.Critical {
+		r.FalseCritical++
+	}
+}
+
+// allOf reports whether text has each of words, which may be alternatives.
+func allOf(words []string, text string) bool {
+	for _, w := range words {
+		if !slices.ContainsFunc(strings.Split(w, "|"), func(word string) bool { return strings.Contains(text, word) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// delay is from the first harm, or from the operation where there was none, to
+// the first notification of the right cause; 0: there is no such notification.
+func delay(e expectation, list []episode, harms []users.Request, began time.Time) time.Duration {
+	from := began
+	if len(harms) > 0 {
+		from = harms[0].At.Add(harms[0].Took)
+	}
+	for _, i := range list {
+		if e.codes != nil && slices.Contains(e.codes, i.Code) && i.First.After(began) {
+			return max(i.First.Sub(from), time.Millisecond) // stickwatch may be the first to be harmed
+		}
+	}
+	return 0
+}

@@ -1,0 +1,53 @@
+package lab
+
+import (
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// ownerScenarios are sessions that belong to somebody else, or that are only
+// said to be known.
+var ownerScenarios = []scenario{
+	{
+		name: "a client reads what another stored", on: sticky, plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: sessionLeaked},
+	},
+	{
+		name: "a client reads what another stored, shared", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: sessionLeaked},
+	},
+	{
+		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
+		act:   func(r *rig) { r.changeAll(adopt) },
+		apart: true, also: []checks.Code{checks.SessionNotShared}, never: checks.Healthy,
+	},
+	{
+		name: "nodes accept any id and share nothing, without a counter", on: both(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
+		act:   func(r *rig) { r.changeAll(adopt) },
+		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost}, never: checks.Healthy,
+	},
+	{
+		name: "nodes accept any id and share nothing, tomcat", on: both(sticky, choosing), plan: plan{profile: "tomcat"},
+		act:   func(r *rig) { r.changeAll(adopt) },
+		apart: true, want: []string{"session_not_shared"},
+	},
+	{
+		name: "nodes accept any id and share all", on: both(both(sticky, choosing), some), plan: plan{profile: "tomcat", shared: true},
+		act: func(r *rig) { r.changeAll(adopt) },
+		is:  checks.Healthy,
+	},
+	{
+		name: "users are told that they lose sessions now", on: notSticky, plan: plan{profile: "tomcat", policy: probes.PolicyShared},
+		cause: cause{code: checks.SessionLost, or: checks.SessionNotShared, unsaid: []string{"would lose"}},
+	},
+}
+
+// adopt is the fault that a node opens a session under whatever id it is told.
+func adopt(f *demo.NodeFaults) { f.AdoptIDs = true }
+
+func now() string { return time.Now().Format(time.RFC3339Nano) }

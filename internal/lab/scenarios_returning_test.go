@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+)
+
+// returningScenarios are clusters that fail clients which hold a session, and
+// serve new ones.
+var returningScenarios = []scenario{
+	{
+		name: "whoever holds a session gets 500", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(500)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"500"}},
+	},
+	{
+		name: "whoever holds a session gets 500, one node is seen", on: func(f front) bool { return holdsAny(f) && f.narrow }, plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(500)) },
+		cause: cause{code: sessionFailing, tells: []string{"500"}},
+	},
+	{
+		name: "whoever holds a session gets 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(returning(500)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"500"}},
+	},
+	{
+		name: "whoever holds a session gets 500, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
+		act:   func(r *rig) { r.changeAll(returning(500)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"500"}},
+	},
+	{
+		name: "whoever holds a session gets 500, shared", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
+		act:   func(r *rig) { r.changeAll(returning(500)) },
+		cause: cause{code: sessionFailing, tells: []string{"500"}},
+	},
+	{
+		name: "whoever holds a session on one node gets 500", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.change("node2", returning(500)) },
+		cause: cause{code: sessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+	},
+	{
+		name: "whoever holds a session on one node gets 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.change("node2", returning(500)) },
+		cause: cause{code: sessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+	},
+	{
+		name: "whoever holds a session gets 500 from one node, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
+		act:   func(r *rig) { r.change("node2", returning(500)) },
+		cause: cause{code: sessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+	},
+	{
+		name: "the key ring is not shared, 400", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(400)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"400"}},
+	},
+	{
+		name: "whoever holds a session gets 403", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(403)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"403"}},
+	},
+	{
+		name: "whoever holds a session gets 419", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		act:   func(r *rig) { r.changeAll(returning(419)) },
+		cause: cause{code: sessionFailing, nodes: allThree, tells: []string{"419"}},
+	},
+	{
+		name: "sessions cannot be stored, 500", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(storing(500)) },
+		cause: cause{code: sessionFailing, tells: []string{"500", "written|stored|write|store"}},
+	},
+	{
+		name: "sessions cannot be stored, 419", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(storing(419)) },
+		cause: cause{code: sessionFailing, tells: []string{"419", "written|stored|write|store"}},
+	},
+	{
+		name: "sessions cannot be stored on one node", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.change("node2", storing(500)) },
+		cause: cause{code: sessionFailing, severity: checks.Warning, nodes: []string{"node2"}, tells: []string{"written|stored|write|store"}},
+	},
+	{
+		name: "clients with a session are led to a login", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
+		cause: cause{code: sessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
+	},
+	{
+		name: "clients with a session are led to a login, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
+		cause: cause{code: sessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
+	},
+	{
+		name: "clients with a session are led to a login by one node", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
+		cause: cause{code: sessionFailing, or: checks.SessionLost, nodes: []string{"node2"}, tells: []string{"/login"}},
+	},
+	{
+		name: "a third of what returning clients ask is never answered", on: both(holdsAny, seesAll), plan: plan{},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = time.Second
+			r.changeAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 })
+		},
+		never: checks.Healthy, also: []checks.Code{sessionFailing, checks.PageFailing, checks.BalancerError, checks.NodeFailingInRotation},
+	},
+	{
+		name: "a third of what returning clients ask is never answered, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		act: func(r *rig) {
+			r.cluster.Limits.Timeout = time.Second
+			r.changeAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 })
+		},
+		never: checks.Healthy, also: []checks.Code{sessionFailing, checks.PageFailing, checks.BalancerError, checks.NodeFailingInRotation},
+	},
+}
+
+var allThree = []string{"node1", "node2", "node3"}
+
+// returning is the fault that clients which hold a session get a status.
+func returning(status int) func(*demo.NodeFaults) {
+	return func(f *demo.NodeFaults) { f.ReturningStatus = status }
+}
+
+// storing is the fault that requests which store a value get a status.
+func storing(status int) func(*demo.NodeFaults) {
+	return func(f *demo.NodeFaults) { f.StoringStatus = status }
+}

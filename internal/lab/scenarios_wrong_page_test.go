@@ -1,0 +1,91 @@
+package lab
+
+import (
+	"io"
+	"net/http"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+// wrongPageScenarios are answers with 200 that are not the page.
+var wrongPageScenarios = []scenario{
+	{
+		name: "one node shows an error page with 200", on: both(holdsAny, seesAll), plan: plan{},
+		act:   func(r *rig) { r.change("node2", errorPage) },
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node shows an error page with 200, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.change("node2", errorPage) },
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node shows an error page with 200, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
+		act:   func(r *rig) { r.change("node2", errorPage) },
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node shows an error page with 200, shared", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
+		act:   func(r *rig) { r.change("node2", errorPage) },
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node shows an error page with 200, shared without a counter", on: both(notSticky, some),
+		plan:  plan{policy: probes.PolicyShared, shared: true},
+		act:   func(r *rig) { r.change("node2", errorPage) },
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "every node shows an error page with 200", on: both(holdsAny, some), plan: plan{},
+		act:   func(r *rig) { r.changeAll(errorPage) },
+		never: checks.Healthy, also: []checks.Code{checks.PageFailing, sessionFailing},
+	},
+	{
+		name: "the balancer shows a maintenance page with 200", on: some, plan: plan{profile: "tomcat-msm", shared: true},
+		act:   func(r *rig) { r.enterBy(maintenance) },
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "the balancer shows a maintenance page with 200, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.enterBy(maintenance) },
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "the balancer shows a maintenance page with 200, generic", on: both(holdsAny, some), plan: plan{},
+		act:   func(r *rig) { r.enterBy(maintenance) },
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "nginx shows a maintenance page with 200", on: named("nginx ip_hash", "nginx round robin", "nginx ip_hash, one address"),
+		plan: plan{policy: probes.PolicyNone, front: frontPlan{
+			locations: "location ~ . { default_type text/html; return 200 '<html><title>Maintenance</title>Back at noon</html>'; }",
+		}},
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "the balancer shows a maintenance page with 200, no test page", on: some, plan: plan{profile: "huozige"},
+		act:   func(r *rig) { r.enterBy(maintenance) },
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "a page of the cluster that differs from node to node", on: some, plan: plan{profile: "tomcat-msm", shared: true, skin: chatty},
+		is: checks.Healthy,
+	},
+}
+
+func errorPage(f *demo.NodeFaults) { f.ErrorPage = true }
+
+// maintenance answers everything in the place of the nodes.
+var maintenance = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	io.WriteString(w, "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We are back at noon.</body></html>")
+})
+
+// chatty has every answer differ, which is no sign of another page.
+func chatty(n *demo.Node) http.Handler {
+	return rewrite(n, func(_ http.Header, body []byte) []byte {
+		return append(body, []byte("<!-- "+n.ID()+" answered at "+now()+" -->")...)
+	})
+}

@@ -1,0 +1,125 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNetworkServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1, time.Millisecond)
+		ln, err := n.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })}
+		go server.Serve(ln)
+		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
+		began := time.Now()
+		resp, err := client.Get("http://" + ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if host, _, err := net.SplitHostPort(string(body)); err != nil || host != "127.0.0.1" {
+			t.Errorf("the client came from %q, want 127.0.0.1:PORT", body)
+		}
+		if took := time.Since(began); took != time.Millisecond {
+			t.Errorf("it took %v, want the latency", took)
+		}
+		server.Close()
+		if _, err := n.DialContext(t.Context(), "tcp", ln.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("after the server: got %v, want connection refused", err)
+		}
+	})
+}
+
+func TestNetworkKeepsAddresses(t *testing.T) {
+	n := NewNetwork(1, 0)
+	one, err := n.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Listen(one.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v, want address in use", err)
+	}
+	two, err := n.Listen("127.0.0.1:0")
+	if err != nil || two.Addr().String() == one.Addr().String() {
+		t.Errorf("got %v and %v, want another port", two.Addr(), err)
+	}
+	one.Close()
+	if _, err := n.Listen(one.Addr().String()); err != nil {
+		t.Errorf("listening again: %v", err)
+	}
+	for _, bad := range []string{"127.0.0.1", "127.0.0.1:http2", "nowhere"} {
+		if _, err := n.Listen(bad); err == nil {
+			t.Errorf("listening on %q: want an error", bad)
+		}
+	}
+}
+
+// TestNetworkSilence: a machine that is gone answers nothing, not even that the
+// port is closed.
+func TestNetworkSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1, 0)
+		n.Silence("127.0.0.1:9", true)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := n.DialContext(ctx, "tcp", "127.0.0.1:9")
+		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || !op.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v, want a dial that timed out", err)
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("it took %v, want 5 s", took)
+		}
+		n.Silence("127.0.0.1:9", false)
+		if _, err := n.DialContext(t.Context(), "tcp", "127.0.0.1:9"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("got %v, want connection refused", err)
+		}
+	})
+}
+
+// TestNetworkLosesPackets: a lost packet costs a second, and the seed says which.
+func TestNetworkLosesPackets(t *testing.T) {
+	waits := func(seed uint64) (list []time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			n := NewNetwork(seed, 0)
+			n.Lose(0.2)
+			for range 100 {
+				began := time.Now()
+				n.DialContext(t.Context(), "tcp", "127.0.0.1:9")
+				list = append(list, time.Since(began))
+			}
+		})
+		return list
+	}
+	one, again, other := waits(1), waits(1), waits(2)
+	lost := 0
+	for _, w := range one {
+		switch w {
+		case 0:
+		case time.Second, 3 * time.Second, 7 * time.Second:
+			lost++
+		default:
+			t.Errorf("a connect took %v, want 0, 1, 3 or 7 s", w)
+		}
+	}
+	if lost < 8 || lost > 40 {
+		t.Errorf("lost packets of %d connects of 100, want about 20", lost)
+	}
+	if fmt.Sprint(one) != fmt.Sprint(again) || fmt.Sprint(one) == fmt.Sprint(other) {
+		t.Error("want the same packets lost for the same seed, and others for another")
+	}
+}

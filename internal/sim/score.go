@@ -1,0 +1,247 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A Class of counterexamples.
+type Class string
+
+// The classes.
+const (
+	Silent Class = "harm without notification"
+	False  Class = "critical without harm"
+	Wrong  Class = "wrong node or cause"
+	Second Class = "second incident" // for one operation; counts in the mean and decides nothing by itself
+)
+
+// Classes lists every Class.
+var Classes = []Class{Silent, False, Wrong, Second}
+
+// A Counterexample is where users and notifications disagree.
+type Counterexample struct {
+	Class Class
+	At    time.Duration // from the beginning of the simulation
+	What  string        // the finding's code, or the row of the scale
+	While string        // the kinds of operations at that time
+	Text  string
+}
+
+// Kind is the same for counterexamples that have the same mistake.
+func (c Counterexample) Kind() string { return string(c.Class) + ": " + c.What }
+
+func (c Counterexample) String() string {
+	return fmt.Sprintf("%v %s: %s", c.At.Round(10*time.Millisecond), c.Class, c.Text)
+}
+
+// A Score says how well notifications agree with what users met.
+type Score struct {
+	Counterexamples []Counterexample // in the order of time
+	Operations      int
+	Deserving       int // operations that deserve an incident
+	Due             int // incidents notified, but for those of operations that neither deserve nor forbid one
+	Incidents       int // incidents notified
+	Criticals       int // of them critical
+	Harms           int // that must be notified
+	Delays          []time.Duration
+}
+
+// Agrees reports whether nothing that decides was found.
+func (s Score) Agrees() bool { return len(s.Counterexamples) == s.Count(Second) }
+
+// Count is the number of counterexamples of a class.
+func (s Score) Count(c Class) (n int) {
+	for _, x := range s.Counterexamples {
+		if x.Class == c {
+			n++
+		}
+	}
+	return n
+}
+
+// Score compares users and notifications.
+func (r Result) Score() Score {
+	harms, alerts := r.harms(), alerts(r.Notices)
+	s := Score{Operations: len(r.Schedule.Operations), Incidents: len(alerts)}
+	for _, h := range harms {
+		if h.sure {
+			s.Harms++
+			r.scoreHarm(&s, h, alerts)
+		}
+	}
+	for _, o := range r.Schedule.Operations {
+		deserving, forSure := r.deserves(o, harms)
+		s.Deserving += deserving
+		if forSure && !slices.ContainsFunc(alerts, func(a alert) bool { return r.answers(a, o) }) {
+			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("nobody was notified of %q", o)})
+		}
+	}
+	about := make(map[time.Duration]int) // incidents by the time of their operation
+	for _, a := range alerts {
+		r.scoreAlert(&s, a, harms)
+		if o, right := r.operation(a); right {
+			about[o.At]++
+			r.scoreSecond(&s, a, *o, about[o.At])
+		}
+	}
+	slices.SortStableFunc(s.Counterexamples, func(a, b Counterexample) int { return int(a.At - b.At) })
+	return s
+}
+
+func (s *Score) add(c Counterexample) { s.Counterexamples = append(s.Counterexamples, c) }
+
+// inTime is until when a notification must have come after the last of a harm.
+const inTime = time.Minute
+
+// scoreHarm looks for the notification of a harm.
+func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
+	answered := slices.ContainsFunc(alerts, func(a alert) bool {
+		if h.row == rowExcused {
+			return r.answers(a, *h.by)
+		}
+		return a.covers(h)
+	})
+	if !answered {
+		s.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
+		return
+	}
+	if h.row == rowExcused {
+		return
+	}
+	delay := time.Duration(-1)
+	for _, a := range alerts {
+		if d := max(0, a.critical.Sub(h.first)); a.covers(h) && (delay < 0 || d < delay) {
+			delay = d
+		}
+	}
+	s.Delays = append(s.Delays, delay)
+}
+
+// covers reports whether an alert is a critical that was notified in time for a
+// harm, or was open already.
+func (a alert) covers(h harm) bool {
+	const before = 30 * time.Second
+	return !a.critical.IsZero() && !a.critical.After(h.to.Add(inTime)) && (a.ended.IsZero() || !a.ended.Add(before).Before(h.from))
+}
+
+// answers reports whether an alert tells of an operation: in its time, or while it
+// is open from earlier.
+func (r Result) answers(a alert, o Operation) bool {
+	const settling = 3 * time.Minute
+	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
+	return r.about(a, o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
+}
+
+// deserves is how many incidents an operation deserves, and whether it deserves
+// one by itself, whatever users met. One that is undone may harm twice.
+func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself bool) {
+	k, _ := kindOf(o.Kind)
+	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.settled(o)
+	if !k.twice {
+		byItself = k.must > 0 && o.For >= k.must
+		if byItself || r.harmed(o, harms, begin, end) {
+			incidents = 1
+		}
+		return incidents, byItself
+	}
+	if r.harmed(o, harms, begin, undone) {
+		incidents++
+	}
+	if r.harmed(o, harms, undone, end) {
+		incidents++
+	}
+	return incidents, false
+}
+
+// harmed reports whether an operation did harm that must be notified and that
+// users met first after a moment, and that began before another.
+func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
+	return slices.ContainsFunc(harms, func(h harm) bool {
+		if !h.sure || h.by != nil {
+			return h.sure && h.by.At == o.At
+		}
+		return !h.first.Before(from) && !h.from.After(to)
+	})
+}
+
+// scoreSecond notes an incident about an operation that has had as many as it may.
+func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
+	k, _ := kindOf(o.Kind)
+	if number == 1 || number == 2 && k.twice {
+		return
+	}
+	s.add(Counterexample{Second, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) is number %d of %q", a.cause.Key(), a.cause.Summary, number, o)})
+}
+
+// scoreAlert looks for the reason of an alert.
+func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
+	o, right := r.operation(a)
+	what := "nothing"
+	if o != nil {
+		what = o.String()
+	}
+	if !a.critical.IsZero() {
+		s.Criticals++
+		if !r.justified(a, harms) {
+			s.add(Counterexample{False, a.critical.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
+		}
+	}
+	if !right {
+		s.add(Counterexample{Wrong, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
+	}
+	deserving := 1
+	if right {
+		deserving, _ = r.deserves(*o, harms)
+	}
+	if deserving > 0 {
+		s.Due++
+	}
+}
+
+// justified reports whether a critical is one by the scale: users were harmed
+// around it, or nodes said themselves that they are paused.
+func (r Result) justified(a alert, harms []harm) bool {
+	const before, after = 35 * time.Second, 15 * time.Second
+	from, to := a.started.Add(-before), a.critical.Add(after)
+	return slices.ContainsFunc(harms, func(h harm) bool {
+		return h.row != rowExcused && !h.to.Before(from) && !h.from.After(to)
+	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
+		k, _ := kindOf(o.Kind)
+		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
+		return k.word && own && r.about(a, o) && r.during(a, o)
+	})
+}
+
+// kindsDuring are the kinds of operations that an alert may be about by its time.
+func (r Result) kindsDuring(a alert) string {
+	var list []string
+	for _, o := range r.Schedule.Operations {
+		if r.during(a, o) && !slices.Contains(list, o.Kind) {
+			list = append(list, o.Kind)
+		}
+	}
+	return orNothing(list)
+}
+
+// kindsBefore are the kinds of operations that a harm may come from by its time.
+func (r Result) kindsBefore(h harm) string {
+	var list []string
+	for _, o := range r.Schedule.Operations {
+		if !h.first.Before(r.at(o.At)) && !h.from.After(r.settled(o)) && !slices.Contains(list, o.Kind) {
+			list = append(list, o.Kind)
+		}
+	}
+	return orNothing(list)
+}
+
+func orNothing(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, "+")
+}

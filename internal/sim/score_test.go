@@ -1,0 +1,147 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/users"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const threeNodes = "cluster ip_hash/sticky/generic nodes=3 workers=2 zone=false max_fails=1 fail_timeout=10s timeout=1m0s\nlength 1h\n"
+
+// began is when the simulations of these tests began.
+var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// met is requests of users with one outcome, one every second from a moment on.
+func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (list []users.Request) {
+	for i, user := range who {
+		at := began.Add(from + time.Duration(i)*time.Second)
+		list = append(list,
+			users.Request{User: user, At: at.Add(-20 * time.Second), Owner: owner, Node: owner, Outcome: users.Served},
+			users.Request{User: user, At: at, Owner: owner, Node: node, Outcome: o})
+	}
+	return list
+}
+
+// told is a notification that a finding fired.
+func told(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notice {
+	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: "as found"}
+	return alerting.Notice{Kind: alerting.NoticeFired, At: began.Add(at), Incident: alerting.Incident{
+		ID: at.String() + f.Key(), Severity: severity, Cause: f, Started: began.Add(at - 5*time.Second),
+	}}
+}
+
+func TestScore(t *testing.T) {
+	const critical, warning = checks.Critical, checks.Warning
+	many := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
+	tests := []struct {
+		name     string
+		schedule string
+		requests []users.Request
+		notices  []alerting.Notice
+		want     []string // kinds of counterexamples
+	}{
+		{"nothing happens", "", nil, nil, nil},
+		{"critical out of nothing", "", nil,
+			[]alerting.Notice{told(time.Minute, critical, checks.SessionDrift, "")},
+			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"}},
+		{"errors, and nobody is notified", "5m fail node1 for 1m",
+			met(users.Error, "node1", "", 5*time.Minute, many...), nil,
+			[]string{"harm without notification: errors or wrong pages"}},
+		{"errors, and a critical in time", "5m fail node1 for 1m",
+			met(users.Error, "node1", "", 5*time.Minute, many...),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")}, nil},
+		{"errors, and only a warning", "5m fail node1 for 1m",
+			met(users.Error, "node1", "", 5*time.Minute, many...),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, warning, checks.NodeDown, "node1")},
+			[]string{"harm without notification: errors or wrong pages"}},
+		{"errors, and the wrong node", "5m fail node1 for 1m",
+			met(users.Error, "node1", "", 5*time.Minute, many...),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
+			[]string{"wrong node or cause: node_failing_in_rotation"}},
+		{"errors, and the wrong cause", "5m fail node1 for 1m",
+			met(users.Error, "node1", "", 5*time.Minute, many...),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node1")},
+			[]string{"wrong node or cause: session_lost"}},
+		{"an error of one user is not worth anything", "",
+			met(users.Error, "node1", "", 5*time.Minute, 1, 1, 1, 1, 1), nil, nil},
+		{"a restart loses its sessions, and a warning says so", "5m restart node2 for 2s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")}, nil},
+		{"a restart loses its sessions, and nobody is notified", "5m restart node2 for 2s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3), nil,
+			[]string{"harm without notification: sessions lost with a node, as promised"}},
+		{"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
+			[]string{"critical without harm: node_restarted"}},
+		{"sessions of a well node are lost", "5m restart node2 for 2s",
+			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			[]string{"harm without notification: lost, stale or foreign sessions against the promise"}},
+		{"a user who idled finds the session lost later", "5m restart node2 for 2s",
+			append(met(users.Lost, "node2", "node2", 5*time.Minute+5*time.Second, 1),
+				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
+				users.Request{User: 2, At: began.Add(20 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Lost}),
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")}, nil},
+		{"two incidents for one outage", "5m kill node2 for 2m", nil,
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), told(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]string{"second incident: node_down"}},
+		{"a node's own word needs no harm", "5m paused node2 for 1m", nil,
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")}, nil},
+		{"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
+			[]string{"harm without notification: no incident"}},
+		{"a busy prober is no reason for anything", "5m busy-prober for 20s", nil,
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]string{"wrong node or cause: node_down"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := ParseSchedule(threeNodes + tt.schedule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := Result{Schedule: s, Began: began, Requests: byTime(tt.requests), Notices: tt.notices}
+			var got []string
+			for _, c := range r.Score().Counterexamples {
+				got = append(got, c.Kind())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("counterexamples (-want +got):\n%s\n%s", diff, r.Story())
+			}
+		})
+	}
+}
+
+func byTime(list []users.Request) []users.Request {
+	log := users.NewLog(list...)
+	return log.Requests()
+}
+
+func TestTable(t *testing.T) {
+	var c Campaign
+	one, _ := ParseSchedule(threeNodes)
+	c.Add(one, Score{Operations: 10, Deserving: 4, Due: 5, Incidents: 6, Criticals: 3, Harms: 2, Delays: []time.Duration{time.Second, 3 * time.Second}})
+	c.Add(one, Score{Operations: 10, Deserving: 6, Due: 5, Incidents: 4, Counterexamples: []Counterexample{{Class: Wrong}, {Class: Silent}}})
+	want := "| all | 20 | 2 | 1 | 3 | 0 | 10 | 10.0 % | 1.00 | 3s / 3s |"
+	if got := c.Table(); !strings.Contains(got, want) || !strings.Contains(got, "2 hours in virtual time with 20 operations") || !strings.Contains(got, "| ip_hash/sticky/generic | 20 |") {
+		t.Errorf("got\n%s\nwant in it\n%s", got, want)
+	}
+}
+
+// TestTableHasASection: the table replaces its section and nothing else.
+func TestTableHasASection(t *testing.T) {
+	page := "# Scenarios\n\ntext\n"
+	once := withTable(page, "| a |\n")
+	if want := "# Scenarios\n\ntext\n\n## Simulation\n\n| a |\n"; once != want {
+		t.Errorf("got %q, want %q", once, want)
+	}
+	if got, want := withTable(once+"\n## More\n", "| b |\n"), "# Scenarios\n\ntext\n\n## Simulation\n\n| b |\n\n## More\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

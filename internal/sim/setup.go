@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/users"
+	"stickwatch/probes"
+)
+
+// clientHeader is the request header by which clients say where they come from.
+const clientHeader = "X-Stickwatch-Client"
+
+// A Setup is the cluster that is simulated.
+type Setup struct {
+	Balancer    string // one of balancers
+	Policy      probes.Policy
+	Profile     string // generic, ebridge, tomcat or tomcat-msm
+	Nodes       int
+	Workers     int // of nginx
+	Zone        bool
+	MaxFails    int
+	FailTimeout time.Duration // of nginx; of httpd: retry
+	Timeout     time.Duration // of the balancer, for connecting and again for an answer
+}
+
+// shared reports whether all nodes keep their sessions in one store.
+func (s Setup) shared() bool { return s.Policy != probes.PolicySticky }
+
+// String is the setup in the words that ParseSetup reads.
+func (s Setup) String() string {
+	return fmt.Sprintf("%s/%s/%s nodes=%d workers=%d zone=%t max_fails=%d fail_timeout=%v timeout=%v",
+		s.Balancer, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout)
+}
+
+// setups are the combinations of method, policy and profile that make sense:
+// an application whose nodes keep sessions to themselves needs a method that
+// sticks.
+var setups = []Setup{
+	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "ebridge"},
+	{Balancer: "hash", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "cookie", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-cookie", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-source", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-stick", Policy: probes.PolicySticky, Profile: "generic"},
+	{Balancer: "haproxy-peers", Policy: probes.PolicySticky, Profile: "generic"},
+
+	{Balancer: "ip_hash", Policy: probes.PolicyReplicated, Profile: "generic"},
+	{Balancer: "cookie", Policy: probes.PolicyReplicated, Profile: "tomcat"},
+	{Balancer: "haproxy-cookie", Policy: probes.PolicyReplicated, Profile: "generic"},
+	{Balancer: "httpd-sticky", Policy: probes.PolicyReplicated, Profile: "tomcat"},
+
+	{Balancer: "ip_hash", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "round_robin", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "round_robin", Policy: probes.PolicyShared, Profile: "tomcat-msm"},
+	{Balancer: "least_conn", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "random", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "haproxy-roundrobin", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "haproxy-leastconn", Policy: probes.PolicyShared, Profile: "generic"},
+	{Balancer: "httpd-byrequests", Policy: probes.PolicyShared, Profile: "generic"},
+}
+
+// Name is what distinguishes the setups of the table of measures.
+func (s Setup) Name() string { return fmt.Sprintf("%s/%s/%s", s.Balancer, s.Policy, s.Profile) }
+
+// matching are the setups whose name contains the text.
+func matching(text string) []Setup {
+	return slices.DeleteFunc(slices.Clone(setups), func(s Setup) bool { return !strings.Contains(s.Name(), text) })
+}
+
+// randomSetup chooses one of the setups and fills in its numbers.
+func randomSetup(random *rand.Rand, among []Setup) Setup {
+	s := among[random.IntN(len(among))]
+	s.Nodes = 2 + random.IntN(3)
+	s.Workers = 1 + random.IntN(4)
+	s.Zone = random.IntN(3) == 0
+	s.MaxFails = 1 + random.IntN(3)
+	s.FailTimeout = []time.Duration{10 * time.Second, 10 * time.Second, 20 * time.Second}[random.IntN(3)]
+	s.Timeout = []time.Duration{time.Second, 5 * time.Second, time.Minute}[random.IntN(3)]
+	return s
+}
+
+// ParseSetup reads what String writes.
+func ParseSetup(text string) (Setup, error) {
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return Setup{}, fmt.Errorf("reading cluster %q: want METHOD/POLICY/PROFILE and key=value", text)
+	}
+	among := slices.DeleteFunc(slices.Clone(setups), func(s Setup) bool { return s.Name() != fields[0] })
+	if len(among) == 0 {
+		return Setup{}, fmt.Errorf("reading cluster %q: want one of %q", fields[0], names(setups))
+	}
+	s := among[0]
+	for _, field := range fields[1:] {
+		key, value, _ := strings.Cut(field, "=")
+		if err := s.set(key, value); err != nil {
+			return Setup{}, fmt.Errorf("reading %q of cluster %q: %w", field, s.Name(), err)
+		}
+	}
+	return s, s.check()
+}
+
+func (s *Setup) set(key, value string) (err error) {
+	switch key {
+	case "nodes":
+		s.Nodes, err = strconv.Atoi(value)
+	case "workers":
+		s.Workers, err = strconv.Atoi(value)
+	case "zone":
+		s.Zone, err = strconv.ParseBool(value)
+	case "max_fails":
+		s.MaxFails, err = strconv.Atoi(value)
+	case "fail_timeout":
+		s.FailTimeout, err = time.ParseDuration(value)
+	case "timeout":
+		s.Timeout, err = time.ParseDuration(value)
+	default:
+		err = fmt.Errorf("want nodes, workers, zone, max_fails, fail_timeout or timeout")
+	}
+	return err
+}
+
+// check says why the setup cannot be simulated.
+func (s Setup) check() error {
+	if s.Nodes < 2 || s.Nodes > 9 || s.Workers < 1 || s.MaxFails < 0 || s.FailTimeout < time.Second || s.Timeout <= 0 {
+		return fmt.Errorf("simulating cluster %q: want 2 to 9 nodes, a worker or more, max_fails not negative, fail_timeout of a second or more and a timeout", s)
+	}
+	return nil
+}
+
+func names(list []Setup) []string {
+	var all []string
+	for _, s := range list {
+		all = append(all, s.Name())
+	}
+	return all
+}
+
+// start starts the cluster on a network.
+func (s Setup) start(n *Network, sessions *store) (*demo.Cluster, error) {
+	c := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n}
+	balancers[s.Balancer].configure(&c, s)
+	if s.shared() {
+		c.Store = sessions
+	}
+	return demo.Start(c)
+}
+
+// page is the page that users use.
+func (s Setup) page() users.Page {
+	switch s.Profile {
+	case "ebridge":
+		return users.EBridge
+	case "tomcat":
+		return users.Tomcat
+	case "tomcat-msm":
+		return users.MSM
+	default:
+		return users.Generic
+	}
+}
+
+// config is the configuration of stickwatch for the cluster, as an operator would
+// write it.
+func (s Setup) config(c *demo.Cluster) (*config.Config, error) {
+	var y strings.Builder
+	fmt.Fprintf(&y, "alerting:\n  receivers:\n    - {name: ops, webhook: {url: http://127.0.0.1:1/}}\n")
+	fmt.Fprintf(&y, "clusters:\n  - name: sim\n    profile: %s\n", s.Profile)
+	b := balancers[s.Balancer]
+	maxFails, after := b.readmits(s)
+	fmt.Fprintf(&y, "    balancer: {url: %q, method: %s, client_ip_header: %s, max_fails: %d, fail_timeout: %v%s}\n",
+		c.Balancer.URL(), b.method, clientHeader, maxFails, after, s.hashKey())
+	fmt.Fprintf(&y, "    session: {policy: %s%s}\n", s.Policy, s.write())
+	fmt.Fprintf(&y, "    nodes:\n")
+	for _, n := range c.Nodes {
+		fmt.Fprintf(&y, "      - {id: %s, url: %q}\n", n.ID(), n.URL())
+	}
+	cfg, err := config.Parse("sim.yml", []byte(y.String()), func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, fmt.Errorf("configuring %q: %w", s, err)
+	}
+	return cfg, nil
+}
+
+func (s Setup) hashKey() string {
+	if s.Balancer == "hash" {
+		return ", hash_key: $remote_addr"
+	}
+	return ""
+}
+
+// write lets canaries store a counter where the profile does not, but for
+// e-Bridge, whose page takes none.
+func (s Setup) write() string {
+	if s.Profile == "ebridge" || s.Profile == "tomcat" {
+		return ""
+	}
+	return `, write: "?key1={value}", read: {regex: "key1=(\\S+)"}`
+}

@@ -1,0 +1,27 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestQuiet: while nothing happens nobody is harmed and nobody is notified, behind
+// every balancer and under every policy.
+func TestQuiet(t *testing.T) {
+	for i, one := range setups {
+		t.Run(one.Name(), func(t *testing.T) {
+			t.Parallel()
+			s := Schedule{Seed: uint64(i), Length: 6 * time.Minute, Setup: randomSetup(rand.New(rand.NewPCG(uint64(i), 0)), []Setup{one})}
+			r := play(t, s)
+			if harms := r.harms(); len(r.Notices) > 0 || len(harms) > 0 || len(r.Requests) < 500 {
+				t.Errorf("%d requests\n%s", len(r.Requests), r.Story())
+			}
+			for _, q := range r.Requests {
+				if q.Outcome.Harmful() || q.Outcome == "unknown" || balancers[one.Balancer].sticks && q.Outcome == "moved" {
+					t.Fatalf("got %+v, want it served", q)
+				}
+			}
+		})
+	}
+}

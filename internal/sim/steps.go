@@ -1,0 +1,242 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+)
+
+func stop(node string) func(*world) error {
+	return func(w *world) error { return w.cluster.StopNode(node) }
+}
+
+func launch(node string) func(*world) error {
+	return func(w *world) error { return w.cluster.StartNode(node) }
+}
+
+// outage stops the nodes and starts them again.
+func outage(o Operation, _ Setup) (list []step) {
+	for _, node := range o.Nodes {
+		list = append(list, step{0, "stop " + node, stop(node)}, step{o.For, "start " + node, launch(node)})
+	}
+	return list
+}
+
+// rolling restarts one node after the other, with three seconds from a start to
+// the next stop.
+func rolling(o Operation, _ Setup) (list []step) {
+	at := time.Duration(0)
+	for _, node := range o.Nodes {
+		list = append(list, step{at, "stop " + node, stop(node)}, step{at + o.For, "start " + node, launch(node)})
+		at += o.For + 3*time.Second
+	}
+	return list
+}
+
+// staggered stops one node after the other, so that their outages overlap.
+func staggered(o Operation, _ Setup) (list []step) {
+	for i, node := range o.Nodes {
+		at := time.Duration(i) * o.For / 3
+		list = append(list, step{at, "stop " + node, stop(node)}, step{at + o.For, "start " + node, launch(node)})
+	}
+	return list
+}
+
+// flap stops and starts a node every ten seconds.
+func flap(o Operation, _ Setup) (list []step) {
+	node := o.Nodes[0]
+	for at := time.Duration(0); at+5*time.Second <= o.For; at += 10 * time.Second {
+		list = append(list, step{at, "stop " + node, stop(node)}, step{at + 5*time.Second, "start " + node, launch(node)})
+	}
+	return list
+}
+
+// silence takes a node's machine from the network. Its process is a new one
+// afterwards.
+func silence(o Operation, _ Setup) (list []step) {
+	for _, node := range o.Nodes {
+		set := func(silent bool) func(*world) error {
+			return func(w *world) error {
+				n, err := w.cluster.Node(node)
+				if err != nil {
+					return err
+				}
+				w.network.Silence(n.Addr(), silent)
+				if silent {
+					n.Kill()
+					return nil
+				}
+				return n.Start()
+			}
+		}
+		list = append(list, step{0, "take the machine of " + node + " off", set(true)}, step{o.For, "bring the machine of " + node + " back", set(false)})
+	}
+	return list
+}
+
+func balancerDown(o Operation, _ Setup) []step {
+	return []step{
+		{0, "stop the balancer", func(w *world) error { w.cluster.Balancer.Stop(); return nil }},
+		{o.For, "start the balancer", func(w *world) error { return w.cluster.Balancer.Start() }},
+	}
+}
+
+// moment is an operation of one step.
+func moment(what string, do func(*world) error) func(Operation, Setup) []step {
+	return func(Operation, Setup) []step { return []step{{0, what, do}} }
+}
+
+// both is an operation that does something to a node, or to none, and undoes it.
+func both(do, undo func(*world, string) error) func(Operation, Setup) []step {
+	return func(o Operation, _ Setup) []step {
+		node := ""
+		if len(o.Nodes) > 0 {
+			node = o.Nodes[0]
+		}
+		return []step{
+			{0, o.Kind + " " + node, func(w *world) error { return do(w, node) }},
+			{o.For, "undo " + o.Kind + " " + node, func(w *world) error { return undo(w, node) }},
+		}
+	}
+}
+
+// removeServer takes a node off the balancer's list, unless fewer than two would
+// be left or it is not there.
+func (w *world) removeServer(node string) error {
+	if n, err := w.cluster.Node(node); err != nil || !w.listed(n) || len(w.cluster.Balancer.Servers()) <= 2 {
+		return err
+	}
+	return w.cluster.RemoveServer(node)
+}
+
+// addServer puts a node back on the balancer's list, unless it is there.
+func (w *world) addServer(node string) error {
+	if n, err := w.cluster.Node(node); err != nil || w.listed(n) {
+		return err
+	}
+	return w.cluster.AddServer(node)
+}
+
+func (w *world) listed(n *demo.Node) bool {
+	for _, s := range w.cluster.Balancer.Servers() {
+		if s.Name == n.Addr() {
+			return true
+		}
+	}
+	return false
+}
+
+func reverse(w *world, _ string) error { return w.cluster.ReverseServers() }
+
+// serverState gives a listed server a state.
+func serverState(s demo.ServerState) func(*world, string) error {
+	return func(w *world, node string) error {
+		if n, err := w.cluster.Node(node); err != nil || !w.listed(n) {
+			return err
+		}
+		return w.cluster.SetServerState(node, s)
+	}
+}
+
+// fault changes the faults of nodes for a while.
+func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []step {
+	return func(o Operation, _ Setup) (list []step) {
+		for _, node := range o.Nodes {
+			set := func(on bool) func(*world) error {
+				return func(w *world) error {
+					n, err := w.cluster.Node(node)
+					if err != nil {
+						return err
+					}
+					n.Change(func(f *demo.NodeFaults) { change(f, on) })
+					return nil
+				}
+			}
+			list = append(list, step{0, o.Kind + " " + node, set(true)}, step{o.For, "heal " + node, set(false)})
+		}
+		return list
+	}
+}
+
+// failPage makes the session page of a node answer with errors.
+func failPage(o Operation, s Setup) []step {
+	return fault(func(f *demo.NodeFaults, on bool) { f.Failing = pick(on, s.page().Path) })(o, s)
+}
+
+// scatter makes the balancer go by round robin.
+func scatter(o Operation, _ Setup) []step {
+	set := func(m probes.Method) func(*world) error {
+		return func(w *world) error {
+			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Method = m })
+			return nil
+		}
+	}
+	return []step{{0, "scatter clients", set(probes.MethodRoundRobin)}, {o.For, "stop scattering", set("")}}
+}
+
+// cache puts a cache in front that gives one session to all who come without one.
+func cache(o Operation, _ Setup) []step {
+	set := func(c demo.CacheConfig) func(*world) error {
+		return func(w *world) error {
+			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
+			return nil
+		}
+	}
+	shared := demo.CacheConfig{TTL: 20 * time.Second, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
+	return []step{{0, "cache answers with cookies", set(shared)}, {o.For, "cache nothing", set(demo.CacheConfig{})}}
+}
+
+func storeDown(o Operation, _ Setup) []step {
+	return []step{
+		{0, "stop the session store", func(w *world) error {
+			w.sessions.set(true)
+			w.cluster.Redis.Stop()
+			return nil
+		}},
+		{o.For, "start the session store", func(w *world) error {
+			w.sessions.set(false)
+			return w.cluster.Redis.Start()
+		}},
+	}
+}
+
+// lose makes a twentieth of all connects lose packets.
+func lose(o Operation, _ Setup) []step {
+	set := func(share float64) func(*world) error {
+		return func(w *world) error { w.network.Lose(share); return nil }
+	}
+	return []step{{0, "lose packets", set(0.05)}, {o.For, "lose no more packets", set(0)}}
+}
+
+// busy keeps the prober from doing anything.
+func busy(o Operation, _ Setup) []step {
+	return []step{{0, "keep the prober busy", func(w *world) error {
+		w.watch.delay(time.Now().Add(o.For))
+		return nil
+	}}}
+}
+
+// plan is every step of a schedule, in the order of time.
+func (s Schedule) plan() ([]planned, error) {
+	var list []planned
+	for _, o := range s.Operations {
+		k, ok := kindOf(o.Kind)
+		if !ok {
+			return nil, fmt.Errorf("planning %q: there is no such kind of operation", o)
+		}
+		for _, st := range k.steps(o, s.Setup) {
+			list = append(list, planned{at: o.At + st.after, step: st})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b planned) int { return int(a.at - b.at) })
+	return list, nil
+}
+
+// A planned step has its time from the beginning of the simulation.
+type planned struct {
+	at time.Duration
+	step
+}

@@ -1,0 +1,87 @@
+package users
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// A Page tells how to use the session test page of an application. The first
+// group of an expression is the value that it reads from the body of an answer.
+// ID may also read a line "cookie NAME=VALUE": there is one below the body for
+// each cookie that the user holds after the answer.
+type Page struct {
+	Path  string         // that shows the session, such as /cluster/test
+	Write string         // path and query that store "{value}" in the session; "": nothing is stored
+	Node  *regexp.Regexp // the node that answered
+	ID    *regexp.Regexp // the session id, without a route; nil: not shown
+	Value *regexp.Regexp // the stored value; nil: not shown
+}
+
+// value is what the page shows of the value that was stored last.
+var value = regexp.MustCompile(`(?m)^key1=(\S+)$`)
+
+// The pages that nodes of package demo serve.
+var (
+	// Generic is the test page of stickwatch's own conventions.
+	Generic = Page{
+		Path: "/cluster/test", Write: "/cluster/test?key1={value}",
+		Node:  regexp.MustCompile(`<th>node</th><td>([^<]+)<`),
+		ID:    regexp.MustCompile(`<th>sessionid</th><td>([^<]+)<`),
+		Value: value,
+	}
+	// EBridge is the test page of Weaver e-Bridge.
+	EBridge = Page{
+		Path: "/main/base/cluster/test", Write: "/main/base/cluster/test?key1={value}",
+		Node:  regexp.MustCompile(`当前节点（node）：([^<]+)<`),
+		ID:    regexp.MustCompile(`会话（sessionid）：([^<]+)<`),
+		Value: value,
+	}
+	// Tomcat is a page of an application with Tomcat's session replication.
+	Tomcat = Page{
+		Path: "/cluster/index.jsp", Write: "/cluster/index.jsp?key1={value}",
+		Node:  regexp.MustCompile(`<h1>([^<]+)</h1>`),
+		ID:    regexp.MustCompile(`Session ID: ([0-9A-F]+)`),
+		Value: value,
+	}
+	// MSM is the test page of memcached-session-manager.
+	MSM = Page{
+		Path: "/index.jsp", Write: "/index.jsp?key1={value}",
+		Node:  regexp.MustCompile(`This is Tomcat server (\S+)`),
+		ID:    regexp.MustCompile(`SessionID:([0-9A-F]+)`),
+		Value: value,
+	}
+)
+
+// An answer is what a page shows. A string is empty where the page does not
+// show it.
+type answer struct {
+	node, id, value string
+}
+
+// read takes an answer apart.
+func (p Page) read(body []byte, cookies []*http.Cookie) answer {
+	text := string(body)
+	var held strings.Builder
+	held.WriteString(text + "\n")
+	for _, c := range cookies {
+		held.WriteString("cookie " + c.Name + "=" + c.Value + "\n")
+	}
+	return answer{node: first(p.Node, text), id: first(p.ID, held.String()), value: first(p.Value, text)}
+}
+
+func first(re *regexp.Regexp, text string) string {
+	if re == nil {
+		return ""
+	}
+	if m := re.FindStringSubmatch(text); len(m) > 1 {
+		return m[1]
+	}
+	return ""
+}
+
+// storing is the path and query that store v; "" where nothing can be stored.
+func (p Page) storing(v string) string {
+	return strings.ReplaceAll(p.Write, "{value}", url.QueryEscape(v))
+}

@@ -1,0 +1,141 @@
+package users
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/cookiejar"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// A user is one client. It does one thing at a time.
+type user struct {
+	number int // from 1
+	crowd  *Crowd
+	addr   netip.Addr // zero: its own
+	pace   Pace
+	random *rand.Rand
+	http   *http.Client
+
+	id      string // of the session it holds; "": none
+	owner   string // the node that served the session last
+	tried   int    // the counter it tried to store last
+	written int    // the counter that is known to be stored; 0: none
+}
+
+// run uses the application until ctx ends.
+func (u *user) run(ctx context.Context) {
+	defer u.http.CloseIdleConnections()
+	if !wait(ctx, rand64(u.random, u.pace.Every)) {
+		return
+	}
+	for n := 1; ; n++ {
+		if u.pace.New {
+			u.leave()
+		}
+		if r, ok := u.visit(ctx, n); ok {
+			u.crowd.log.add(r)
+		}
+		if !wait(ctx, u.pace.gap(n, u.random)) {
+			return
+		}
+	}
+}
+
+// leave forgets the session, as another client would not know it.
+func (u *user) leave() {
+	u.http.Jar, _ = cookiejar.New(nil) // never fails without options
+	u.id, u.owner, u.tried, u.written = "", "", 0, 0
+}
+
+// writeEvery is how many requests make one that stores a value.
+const writeEvery = 4
+
+// visit makes request number n and judges it. It is not ok when ctx ended
+// meanwhile: the user left, and what it met is not known.
+func (u *user) visit(ctx context.Context, n int) (Request, bool) {
+	path, stores := u.crowd.config.Page.Path, false
+	if u.id != "" && n%writeEvery == 2 && u.crowd.config.Page.Write != "" {
+		u.tried, stores = u.tried+1, true
+		path = u.crowd.config.Page.storing(u.value(u.tried))
+	}
+	r := Request{User: u.number, At: time.Now(), Owner: u.owner, New: u.id == "", Write: stores}
+	got := u.get(ctx, path)
+	if ctx.Err() != nil {
+		return r, false
+	}
+	r.Took, r.Status, r.Node = time.Since(r.At), got.status, got.node
+	r.Outcome, r.Detail = u.judge(got, stores)
+	u.learn(got, r.Outcome)
+	return r, true
+}
+
+// Values are numbers, because what shows an older one may count down: a million
+// for each user, beyond those that a probe with a counter is likely to store.
+const (
+	valuesOfAUser = 1_000_000
+	firstValue    = 1_000_000 * valuesOfAUser
+)
+
+// value is what the user stores as its counter n: nobody else stores it.
+func (u *user) value(n int) string { return strconv.Itoa(firstValue + u.number*valuesOfAUser + n) }
+
+// parse takes a stored value apart. It is not ok when no user of a crowd wrote it.
+func parse(value string) (number, counter int, ok bool) {
+	v, err := strconv.Atoi(value)
+	v -= firstValue
+	return v / valuesOfAUser, v % valuesOfAUser, err == nil && v >= valuesOfAUser
+}
+
+// A response is an answer with what carried it.
+type response struct {
+	answer
+	status int
+	err    error
+}
+
+// maxBody bounds what is read of an answer, in bytes.
+const maxBody = 1 << 20
+
+// get asks for a path, following a few redirects as a browser does.
+func (u *user) get(ctx context.Context, path string) response {
+	ctx, cancel := context.WithTimeout(ctx, u.crowd.config.Timeout)
+	defer cancel()
+	target, err := url.Parse(u.crowd.config.URL + path)
+	if err != nil {
+		return response{err: err}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return response{err: err}
+	}
+	if name := u.crowd.config.ClientHeader; name != "" && u.addr.IsValid() {
+		req.Header.Set(name, u.addr.String())
+	}
+	resp, err := u.http.Do(req)
+	if err != nil {
+		return response{err: err}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return response{err: err, status: resp.StatusCode}
+	}
+	return response{answer: u.crowd.config.Page.read(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
+}
+
+// wait waits for d and reports whether ctx lasted.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
