@@ -24,7 +24,6 @@ type deployments struct {
 func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
-	defer func() { d.end(old) }()
 	for _, one := range announced {
 		if !one.Summed.IsZero() || slices.Contains(d.summed, one.ID) {
 			continue
@@ -41,19 +40,6 @@ func (d *deployments) replace(announced []Deployment) {
 	for n, o := range d.changed {
 		d.changed[n] = d.list[slices.IndexFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID })]
 	}
-}
-
-// keptEnded bounds the deployments that are remembered after they were summed up.
-const keptEnded = 32
-
-// end remembers those that are not announced any more.
-func (d *deployments) end(old []*Deployment) {
-	for _, o := range old {
-		if !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID }) {
-			d.ended = append(d.ended, o)
-		}
-	}
-	d.ended = d.ended[max(0, len(d.ended)-keptEnded):]
 }
 
 // union is a sorted list of the names in either.

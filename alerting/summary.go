@@ -58,6 +58,8 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 	}
 	one := d.deployments.list[n]
 	d.deployments.list = slices.Delete(d.deployments.list, n, n+1)
+	d.deployments.ended = append(d.deployments.ended, one)
+	d.deployments.ended = d.deployments.ended[max(0, len(d.deployments.ended)-maxSummed):]
 	one.Summed = at
 	d.deployments.summed = append(d.deployments.summed, id)
 	d.deployments.summed = d.deployments.summed[max(0, len(d.deployments.summed)-maxSummed):]
