@@ -42,11 +42,11 @@ func (c cover) all(cluster string) bool {
 func (c cover) whyMember(i *Incident, m Member) string {
 	for range i.Findings {
 		for _, s := range c {
-			if s.Matches(i.Cluster, m.Finding) {
+			if s.Matches(m.Cluster, m.Finding) {
 				return s.why()
 			}
 		}
-		cause := i.member(m.ExplainedBy)
+		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return ""
 		}

@@ -86,7 +86,7 @@ func (h Hold) Held() bool {
 var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) Hold{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
-	checks.NodeRestarted:         Deployment.explainsNode,
+	checks.NodeRestarted:         Deployment.explainsRestarts,
 	checks.NodeEjected:           Deployment.explainsNode,
 	checks.NodeFailingInRotation: Deployment.explainsNode,
 	checks.StartOrder:            Deployment.explainsNode,
@@ -101,11 +101,11 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) H
 	checks.SessionLost:           Deployment.explainsSessions,
 	checks.SessionRollback:       Deployment.explainsSessions,
 	checks.SessionNotShared:      Deployment.explainsSessions,
-	"session_failing":            Deployment.explainsFailing,
-	"balancer_remapped":          func(Deployment, time.Time, checks.Standing) Hold { return HoldTouchedOwner },
+	checks.SessionFailing:        Deployment.explainsFailing,
+	checks.BalancerRemapped:      func(Deployment, time.Time, checks.Standing) Hold { return HoldTouchedOwner },
 	checks.VersionSkew:           func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
 	checks.SettingsSkew:          func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
-	"session_leaked":             func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
+	checks.SessionLeaked:         func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
 }
 
 // Explains decides whether the deployment, while it goes on, explains a finding.
@@ -131,6 +131,17 @@ func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
 		return HoldTouchedNode
 	}
 	return NotTouched
+}
+
+// explainsRestarts: of one node, or of all that it touches.
+func (d Deployment) explainsRestarts(at time.Time, s checks.Standing) Hold {
+	if s.Node != "" {
+		return d.explainsNode(at, s)
+	}
+	if slices.ContainsFunc(s.Nodes, func(node string) bool { return !d.touches(node) }) {
+		return NotTouched
+	}
+	return HoldTouchedNode
 }
 
 // explainsPage: a page fails at a node that starts, or where clients ask for it.

@@ -20,6 +20,7 @@ type docket struct {
 
 // Rules are how long things must hold, or be quiet, to count.
 type Rules struct {
+	ByHost       bool                              // whether clusters that fail by one machine share an incident
 	For          map[checks.Severity]time.Duration // before an incident is told, by its severity; 0: at once
 	ResolveAfter time.Duration                     // of quiet, before an incident is over; 0: at once
 }
@@ -55,6 +56,7 @@ func (d *docket) observe(at time.Time, cluster string, changes []checks.Change, 
 		d.place(at, cluster, f, changed)
 	}
 	for _, i := range d.of(cluster) {
+		i.rank()
 		i.settle(at)
 	}
 	d.advance(at)
@@ -75,7 +77,7 @@ func (d *docket) leave(at time.Time, cluster string, changes []checks.Change, st
 	for _, i := range d.of(cluster) {
 		for n := range i.Findings {
 			m := &i.Findings[n]
-			if !m.Holds() || stands[m.Key()] {
+			if m.Cluster != cluster || !m.Holds() || stands[m.Key()] {
 				continue
 			}
 			m.Ended = at
@@ -87,11 +89,11 @@ func (d *docket) leave(at time.Time, cluster string, changes []checks.Change, st
 	}
 }
 
-// of are the open incidents of a cluster, oldest first.
+// of are the open incidents that concern a cluster, oldest first.
 func (d *docket) of(cluster string) []*Incident {
 	var list []*Incident
 	for _, i := range d.open {
-		if i.Cluster == cluster && i.State != Resolved {
+		if i.Concerns(cluster) && i.State != Resolved {
 			list = append(list, i)
 		}
 	}
@@ -104,7 +106,7 @@ func (d *docket) where(cluster, key string) *Incident {
 	var last *Incident
 	var ended time.Time
 	for _, i := range d.of(cluster) {
-		m := i.member(key)
+		m := i.member(cluster, key)
 		switch {
 		case m == nil:
 		case m.Holds():
@@ -119,6 +121,9 @@ func (d *docket) where(cluster, key string) *Incident {
 // note writes an event into an incident's timeline. News is for those who know
 // of the incident.
 func (d *docket) note(i *Incident, e Event, news bool) {
+	if len(i.Clusters) < 2 {
+		e.Cluster = ""
+	}
 	i.Timeline = appendEvent(i.Timeline, e)
 	if news {
 		for n := range i.Told {

@@ -10,10 +10,11 @@ import (
 type Event struct {
 	At      time.Time // when it was decided
 	Kind    EventKind
+	Cluster string // of the finding, where the incident concerns several; else ""
 	Finding string // its key; "": about the incident as a whole
 	Text    string // one sentence for people, in English; Language.Event has others
 	Reason  Reason // the decision behind it
-	Detail  string // of EventTold the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity; else ""
+	Detail  string // of EventTold the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity, of EventUnwatched the cluster; else ""
 	Omitted int    // of EventCut: how many events are not kept
 }
 
@@ -38,6 +39,7 @@ const (
 	EventSilenced   EventKind = "silenced"   // from here on nobody is told
 	EventUnsilenced EventKind = "unsilenced" // from here on receivers are told again
 	EventTold       EventKind = "told"       // a notice was written for a receiver
+	EventUnwatched  EventKind = "unwatched"  // one of its clusters is not watched any more
 	EventCut        EventKind = "cut"        // events at this place are not kept
 )
 

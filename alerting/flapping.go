@@ -42,7 +42,7 @@ func (c comings) came(s subject, at time.Time) []time.Time {
 // learn takes over what an incident knows of the past.
 func (c comings) learn(i *Incident) {
 	for _, m := range i.Findings {
-		s := subject{i.Cluster, m.Key()}
+		s := subject{m.Cluster, m.Key()}
 		if n := len(m.Came); n > 0 && (len(c[s]) == 0 || m.Came[n-1].After(c[s][len(c[s])-1])) {
 			c[s] = slices.Clone(m.Came)
 		}

@@ -10,11 +10,14 @@ import (
 	"stickwatch/checks"
 )
 
-// An Incident is findings of one cluster with one cause, from first sight to
-// recovery. It holds all that is needed to go on with it after a restart.
+// An Incident is findings with one cause, from first sight to recovery: of one
+// cluster, of several that fail by one machine, or of the monitor itself, which is
+// no cluster. It holds all that is needed to go on with it after a restart.
 type Incident struct {
-	ID       string // unique, and sortable by when it was opened
-	Cluster  string
+	ID       string   // unique, and sortable by when it was opened
+	Cluster  string   // the worst affected; "": of the monitor itself
+	Clusters []string // every cluster that it concerns, in the order in which they joined; empty: of the monitor itself
+	Host     string   // the machine by which several clusters fail; "": there is none
 	State    State
 	Severity checks.Severity // the worst that any of its findings has had
 
@@ -51,6 +54,45 @@ const MaxFindings = 200
 // Holds reports whether something of the incident holds for which somebody
 // would be told.
 func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
+
+// Concerns reports whether the incident is about a cluster, among others; "" is the
+// monitor itself.
+func (i *Incident) Concerns(cluster string) bool {
+	return i.Cluster == cluster || slices.Contains(i.Clusters, cluster)
+}
+
+// join makes a cluster one that the incident concerns.
+func (i *Incident) join(cluster string) {
+	if cluster != "" && !slices.Contains(i.Clusters, cluster) {
+		i.Clusters = append(i.Clusters, cluster)
+	}
+}
+
+// rank makes the worst affected cluster the incident's: the one with the most
+// severe finding that holds. Of several it stays the one that it was.
+func (i *Incident) rank() {
+	if len(i.Clusters) < 2 {
+		return
+	}
+	worst := i.worstOf(i.Cluster)
+	for _, cluster := range i.Clusters {
+		if next := i.worstOf(cluster); next != "" && (worst == "" || !worst.AtLeast(next)) {
+			i.Cluster, worst = cluster, next
+		}
+	}
+}
+
+// worstOf is the severity of a cluster's most severe finding that holds; "": none
+// does.
+func (i *Incident) worstOf(cluster string) checks.Severity {
+	var worst checks.Severity
+	for _, m := range i.Findings {
+		if m.Cluster == cluster && m.Holds() && (worst == "" || !worst.AtLeast(m.Severity)) {
+			worst = m.Severity
+		}
+	}
+	return worst
+}
 
 // Advised is the finding whose remedy is the one to follow: the cause, or, where
 // that is mere information, the first of its consequences that holds and is more.
@@ -114,7 +156,7 @@ func (i *Incident) lastEnd() time.Time {
 // the incident goes on, however often the finding comes and goes.
 func (i *Incident) steady(m *Member) bool {
 	for range i.Findings {
-		cause := i.member(m.ExplainedBy)
+		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return false
 		}
@@ -126,21 +168,26 @@ func (i *Incident) steady(m *Member) bool {
 	return false
 }
 
-// member returns the finding of a key, or nil.
-func (i *Incident) member(key string) *Member {
+// member returns a cluster's finding of a key, or nil.
+func (i *Incident) member(cluster, key string) *Member {
 	if key == "" {
 		return nil
 	}
-	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Key() == key })
+	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Cluster == cluster && m.Key() == key })
 	if at < 0 {
 		return nil
 	}
 	return &i.Findings[at]
 }
 
-// lead makes the finding of a key the cause.
-func (i *Incident) lead(key string) {
-	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Key() == key })
+// ledBy reports whether a cluster's finding of a key is the cause.
+func (i *Incident) ledBy(cluster, key string) bool {
+	return len(i.Findings) > 0 && i.Findings[0].Cluster == cluster && i.Cause.Key() == key
+}
+
+// lead makes a cluster's finding of a key the cause.
+func (i *Incident) lead(cluster, key string) {
+	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Cluster == cluster && m.Key() == key })
 	if at < 0 {
 		return
 	}
@@ -180,6 +227,7 @@ func (i *Incident) told(receiver string) *Told {
 // changes.
 func (i *Incident) clone() Incident {
 	c := *i
+	c.Clusters = slices.Clone(i.Clusters)
 	c.Findings = slices.Clone(i.Findings)
 	c.Timeline = slices.Clone(i.Timeline)
 	c.Told = slices.Clone(i.Told)

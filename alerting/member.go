@@ -10,8 +10,9 @@ import (
 // A Member is a finding's part in an incident.
 type Member struct {
 	checks.Standing
-	Ended time.Time   // zero: it holds
-	Came  []time.Time // when it last appeared, oldest first, at most FlapTimes; earlier incidents included
+	Cluster string      // "": of the monitor itself
+	Ended   time.Time   // zero: it holds
+	Came    []time.Time // when it last appeared, oldest first, at most FlapTimes; earlier incidents included
 }
 
 // Holds reports whether the finding still stands.
@@ -49,5 +50,5 @@ func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
 
 // event begins a line of the timeline about the finding.
 func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
-	return Event{At: at, Kind: kind, Finding: m.Key(), Text: m.Summary, Reason: reason}
+	return Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary, Reason: reason}
 }

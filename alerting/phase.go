@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -61,8 +62,42 @@ func (d *docket) close(at time.Time, i *Incident, last Event) {
 // abandon ends the incidents of clusters that are not watched any more.
 func (d *docket) abandon(at time.Time, watched func(cluster string) bool) {
 	for _, i := range d.open {
-		if i.State != Resolved && !watched(i.Cluster) {
+		if i.State == Resolved || i.Cluster == "" {
+			continue
+		}
+		if !slices.ContainsFunc(i.Clusters, watched) {
 			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster is not in the configuration any more"})
+			continue
+		}
+		d.forsake(at, i, watched)
+	}
+}
+
+// forsake ends the findings of those clusters of an incident that are not watched
+// any more, while others are.
+func (d *docket) forsake(at time.Time, i *Incident, watched func(cluster string) bool) {
+	gone := func(cluster string) bool { return !watched(cluster) }
+	if !slices.ContainsFunc(i.Clusters, gone) {
+		return
+	}
+	for n := range i.Findings {
+		if m := &i.Findings[n]; gone(m.Cluster) && m.Holds() {
+			m.Ended = at
+			d.note(i, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
 		}
 	}
+	for _, cluster := range i.Clusters {
+		if gone(cluster) {
+			d.note(i, Event{
+				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
+				Text: fmt.Sprintf("cluster %s is not in the configuration any more", cluster),
+			}, false)
+		}
+	}
+	i.Clusters = slices.DeleteFunc(i.Clusters, gone)
+	if gone(i.Cluster) {
+		i.Cluster = i.Clusters[0]
+	}
+	i.rank()
+	i.settle(at)
 }

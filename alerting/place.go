@@ -1,12 +1,16 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
 	"stickwatch/checks"
 )
+
+// HostWindow is within which time nodes of several clusters go down by one machine.
+const HostWindow = 2 * time.Minute
 
 // place finds the incident of a family, or opens one, and brings it up to date.
 // A family that only informs, and belongs to no incident, has none.
@@ -18,11 +22,12 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 		}
 		i = d.begin(at, cluster, f)
 	}
+	i.join(cluster)
 	for _, s := range f.members {
-		d.admit(at, i, s, changed[s.Key()])
+		d.admit(at, i, cluster, s, changed[s.Key()])
 	}
-	if cause := i.Cause.Key(); cause != f.root && f.rooted() && f.has(cause) {
-		i.lead(f.root)
+	if cause := i.Cause.Key(); cause != f.root && f.rooted() && i.ledBy(cluster, cause) && f.has(cause) {
+		i.lead(cluster, f.root)
 		d.note(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
 	if worst := f.worst(); !i.Severity.AtLeast(worst) {
@@ -36,21 +41,55 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 
 // home returns the open incident that a family belongs to, or nil: the one that
 // its root is part of, though that may be over by now, or one that the family
-// turns out to explain. When these are several they are one from now on, the
-// oldest.
+// turns out to explain, or one of another cluster that fails by the same machine.
+// When these are several they are one from now on, the oldest.
 func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 	root := d.where(cluster, f.root)
+	host, shared := d.sharing(cluster, f)
 	var oldest *Incident
-	for _, i := range d.of(cluster) {
+	for _, i := range d.open {
 		switch {
-		case i != root && !f.has(i.Cause.Key()):
+		case i.State == Resolved:
+		case i != root && i != shared && !(f.has(i.Cause.Key()) && i.ledBy(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
 		default:
 			d.merge(at, i, oldest)
 		}
 	}
+	if shared != nil {
+		oldest.Host = host
+	}
 	return oldest
+}
+
+// sharing returns the open incident of another cluster that fails by the same
+// machine as a family, and the machine; nil: there is none. The machine is down for
+// both, and went down for both at about one moment.
+func (d *docket) sharing(cluster string, f family) (host string, shared *Incident) {
+	if !d.rules.ByHost {
+		return "", nil
+	}
+	for _, s := range f.members {
+		if s.Code != checks.NodeDown || s.Host == "" {
+			continue
+		}
+		for _, i := range d.open {
+			if i.State != Resolved && i.failsBy(s, cluster) {
+				return s.Host, i
+			}
+		}
+	}
+	return "", nil
+}
+
+// failsBy reports whether a node of another cluster is down in the incident because
+// of the machine by which a node of a cluster is.
+func (i *Incident) failsBy(s checks.Standing, cluster string) bool {
+	return slices.ContainsFunc(i.Findings, func(m Member) bool {
+		return m.Cluster != cluster && m.Code == checks.NodeDown && m.Holds() && m.Host == s.Host &&
+			m.Since.Sub(s.Since).Abs() <= HostWindow
+	})
 }
 
 // begin opens an incident for a family.
@@ -71,32 +110,32 @@ func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
 }
 
 // admit makes a finding part of an incident, or brings it up to date there.
-func (d *docket) admit(at time.Time, i *Incident, s checks.Standing, changed bool) {
-	switch m := i.member(s.Key()); {
+func (d *docket) admit(at time.Time, i *Incident, cluster string, s checks.Standing, changed bool) {
+	switch m := i.member(cluster, s.Key()); {
 	case m == nil || !m.Holds():
-		d.enter(at, i, s)
+		d.enter(at, i, cluster, s)
 	case m.refresh(s, changed) && changed:
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
-	if i.Cause.Key() == s.Key() {
-		i.Cause = i.member(s.Key()).Finding
+	if i.ledBy(cluster, s.Key()) {
+		i.Cause = i.Findings[0].Finding
 	}
 }
 
 // enter makes a finding hold in an incident in which it does not, though it may
 // have before. Where it held until now it was by mistake, and is no more; it has
 // not come then, and is no news.
-func (d *docket) enter(at time.Time, i *Incident, s checks.Standing) {
-	came, moved := d.release(at, i, s.Key())
+func (d *docket) enter(at time.Time, i *Incident, cluster string, s checks.Standing) {
+	came, moved := d.release(at, i, cluster, s.Key())
 	kind, reason := EventReturned, ReasonSeen
-	if i.member(s.Key()) == nil {
-		i.add(Member{Standing: s})
+	if i.member(cluster, s.Key()) == nil {
+		i.add(Member{Standing: s, Cluster: cluster})
 		kind, reason = EventJoined, ReasonSameCause
 	}
 	if len(i.Timeline) == 0 {
 		kind, reason = EventOpened, ReasonNewCause
 	}
-	m := i.member(s.Key())
+	m := i.member(cluster, s.Key())
 	m.Standing, m.Ended = s, time.Time{}
 	if !moved {
 		d.come(at, i, m, reason, kind)
@@ -108,12 +147,12 @@ func (d *docket) enter(at time.Time, i *Incident, s checks.Standing) {
 
 // release ends a finding in the incident in which it holds, because it belongs to
 // another one; moved is false if there is none. It returns when it came.
-func (d *docket) release(at time.Time, to *Incident, key string) (came []time.Time, moved bool) {
-	from := d.where(to.Cluster, key)
-	if from == nil || !from.member(key).Holds() {
+func (d *docket) release(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
+	from := d.where(cluster, key)
+	if from == nil || !from.member(cluster, key).Holds() {
 		return nil, false
 	}
-	m := from.member(key)
+	m := from.member(cluster, key)
 	m.Ended = at
 	e := m.event(at, EventMoved, ReasonOtherCause)
 	e.Detail = to.ID
@@ -124,7 +163,7 @@ func (d *docket) release(at time.Time, to *Incident, key string) (came []time.Ti
 // come notes that a finding has appeared, and whether it flaps.
 func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
 	if m.raises() {
-		m.Came = d.comings.came(subject{i.Cluster, m.Key()}, at)
+		m.Came = d.comings.came(subject{m.Cluster, m.Key()}, at)
 	}
 	d.note(i, m.event(at, kind, reason), m.isNews())
 	if m.flaps() && !i.Flapping && !i.steady(m) {
@@ -139,7 +178,7 @@ func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind 
 // was told of the younger one is told that it goes on in the other.
 func (d *docket) merge(at time.Time, younger, older *Incident) {
 	for _, m := range younger.Findings {
-		switch known := older.member(m.Key()); {
+		switch known := older.member(m.Cluster, m.Key()); {
 		case known == nil:
 			older.add(m)
 		case m.Holds() && !known.Holds():
@@ -157,6 +196,10 @@ func (d *docket) merge(at time.Time, younger, older *Incident) {
 	if younger.Started.Before(older.Started) {
 		older.Started = younger.Started
 	}
+	for _, cluster := range younger.Clusters {
+		older.join(cluster)
+	}
+	older.Host = cmp.Or(older.Host, younger.Host)
 	if !younger.Fired.IsZero() {
 		d.fire(at, older, ReasonOneCause, "it goes on with an incident that had been told")
 	}

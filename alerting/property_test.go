@@ -50,6 +50,7 @@ func TestAnySequence(t *testing.T) {
 func someConfig(rt *rapid.T) Config {
 	c := usual()
 	c.Repeat = rapid.SampledFrom([]time.Duration{0, time.Minute, 4 * time.Hour}).Draw(rt, "repeat")
+	c.ByHost = rapid.Bool().Draw(rt, "by host")
 	c.ResolveAfter = rapid.SampledFrom([]time.Duration{0, 30 * time.Second}).Draw(rt, "resolve after")
 	if rapid.Bool().Draw(rt, "two receivers") {
 		c.Receivers = []string{"ops", "pager"}
@@ -127,7 +128,7 @@ func someFindings(rt *rapid.T, t *testing.T) []checks.Finding {
 		}
 		texts = append(texts, text)
 	}
-	return findings(t, strings.Join(texts, ";"))
+	return at10(t, strings.Join(texts, ";"))
 }
 
 // A law is what people rely on, whatever happens.
@@ -192,6 +193,8 @@ func (l *law) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
+	case i.Findings[0].Holds() && !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
+		rt.Fatalf("%s of %q concerns %q", i.ID, i.Cluster, i.Clusters)
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
 	}
@@ -231,10 +234,10 @@ func (l *law) standing(rt *rapid.T, r *rig) {
 		}
 		for _, i := range r.desk.Open() {
 			for _, m := range i.Findings {
-				if _, ok := stands[m.Key()]; i.Cluster == cluster && m.Holds() && !ok {
+				if _, ok := stands[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
 					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
 				}
-				if i.Cluster == cluster && m.Holds() {
+				if m.Cluster == cluster && m.Holds() {
 					stands[m.Key()]++
 				}
 			}

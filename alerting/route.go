@@ -10,7 +10,7 @@ import (
 type Route struct {
 	Receiver string
 	Severity checks.Severity // at least; "": any
-	Cluster  string          // "": any
+	Cluster  string          // that the incident concerns, among others; "": any
 	Code     checks.Code     // of the cause; "": any
 	Continue bool            // routes after this one count, too
 }
@@ -18,7 +18,7 @@ type Route struct {
 // matches reports whether an incident goes this way.
 func (r Route) matches(i *Incident) bool {
 	return i.Severity.AtLeast(r.Severity) &&
-		(r.Cluster == "" || r.Cluster == i.Cluster) &&
+		(r.Cluster == "" || i.Concerns(r.Cluster)) &&
 		(r.Code == "" || r.Code == i.Cause.Code)
 }
 

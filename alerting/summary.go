@@ -27,12 +27,16 @@ type Counts struct {
 	Longest time.Duration // the longest time without a good answer through the balancer
 }
 
+// maxSummed bounds how many summed up deployments are remembered.
+const maxSummed = 1000
+
 // MaxActive bounds the findings of a summary.
 const MaxActive = 10
 
 // summaryID is where the notification of a summary belongs, in the place of an
 // incident's ID.
-func summaryID(d Deployment) string { return "deployment-" + d.ID }
+// The time tells it from that of an earlier history.
+func summaryID(d Deployment) string { return fmt.Sprintf("deployment-%s-%d", d.ID, d.From.Unix()) }
 
 // merged are the counts of the history with what was counted elsewhere: each knows
 // clients that the other does not, so that the larger counts.
@@ -55,6 +59,8 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 	one := d.deployments.list[n]
 	d.deployments.list = slices.Delete(d.deployments.list, n, n+1)
 	one.Summed = at
+	d.deployments.summed = append(d.deployments.summed, id)
+	d.deployments.summed = d.deployments.summed[max(0, len(d.deployments.summed)-maxSummed):]
 	d.deployments.change(one)
 	step := d.step(at)
 	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(one, counts))...)
@@ -64,7 +70,7 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 func (d *Desk) summary(one *Deployment, counts Counts) Summary {
 	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
 	for _, i := range d.docket.of(one.Cluster) {
-		if i.Holds() {
+		if i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			s.Active = append(s.Active, i.Cause)
 		}
 	}
@@ -95,13 +101,13 @@ func (s Summary) Severity() checks.Severity {
 // unless the whole cluster is silenced.
 func (d *Desk) summaryNotices(at time.Time, s Summary) []Notice {
 	i := Incident{
-		ID: summaryID(s.Deployment), Cluster: s.Cluster, State: Resolved, Severity: checks.Warning,
+		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: English.Deployment(s)}, Started: s.From, Ended: s.End(),
 	}
 	if coverAt(at, d.silences, d.config.Windows).all(s.Cluster) {
 		return nil
 	}
-	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Ended: i.Ended}}
+	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
 	receivers := d.router.receiversOf(&i)
 	i.Severity = s.Severity()
 	var notices []Notice

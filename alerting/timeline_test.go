@@ -144,7 +144,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		}
 		i.add(m)
 	}
-	if i.member("node_down/node9") != nil || i.member("node_down/node7") == nil || len(i.Findings) != MaxFindings {
+	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != MaxFindings {
 		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), MaxFindings)
 	}
 }

@@ -43,9 +43,81 @@ func (l Language) Remedy(f checks.Finding) string {
 	return strings.NewReplacer("{node}", node, "{dependency}", cmp.Or(f.Dependency, "该依赖服务")).Replace(text)
 }
 
+// Summary is an incident in one sentence: that of its cause, or, where several
+// findings are one cause, what they have in common. It may hold names that came
+// from a target.
+func (l Language) Summary(i Incident) string {
+	switch {
+	case i.Host != "" && len(i.Clusters) > 1:
+		nodes := l.nodesDown(i, func(m Member) bool { return m.Host == i.Host })
+		if l == Chinese {
+			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", i.Host, strings.Join(nodes, "、"))
+		}
+		return fmt.Sprintf("machine %s is down: %s", i.Host, strings.Join(nodes, ", "))
+	case i.Cause.Group == checks.AllNodesDown:
+		nodes := l.nodesDown(i, func(m Member) bool { return m.Group == checks.AllNodesDown })
+		if l == Chinese {
+			return fmt.Sprintf("所有节点均不可用：%s", strings.Join(nodes, "、"))
+		}
+		return fmt.Sprintf("no node is up: %s", strings.Join(nodes, ", "))
+	default:
+		return i.Cause.Summary
+	}
+}
+
+// Advice is what to do about an incident, in a sentence or two. It may hold names
+// that came from a target.
+func (l Language) Advice(i Incident) string {
+	advised := i.Advised()
+	if advised.Code != checks.NodeDown {
+		return l.Remedy(advised)
+	}
+	switch {
+	case i.Host != "" && len(i.Clusters) > 1 && l == Chinese:
+		return fmt.Sprintf("请检查主机 %s：是否开机、网络与防火墙是否正常；主机恢复后，请确认其上的应用均已启动。", i.Host)
+	case i.Host != "" && len(i.Clusters) > 1:
+		return fmt.Sprintf("Check the machine %s: power, network, firewall. When it is back, check that its applications run.", i.Host)
+	case advised.Group == checks.AllNodesDown && l == Chinese:
+		return "请检查各节点的共同之处：刚刚的发布或配置变更、共用的依赖服务、网络与防火墙；然后启动应用。"
+	case advised.Group == checks.AllNodesDown:
+		return "Check what the nodes have in common: a deployment or a change of configuration, a dependency, the network. Then start the applications."
+	default:
+		return l.Remedy(advised)
+	}
+}
+
+// nodesDown names the nodes of an incident that are down, or were when it ended, in
+// the order in which they failed; with their clusters if it concerns several.
+func (l Language) nodesDown(i Incident, fits func(Member) bool) []string {
+	var names []string
+	for _, m := range i.Findings {
+		if m.Code == checks.NodeDown && fits(m) && (m.Holds() || !i.Holds()) {
+			names = append(names, l.Of(i, m.Cluster, m.Node))
+		}
+	}
+	return names
+}
+
+// Of is a name with the cluster that it belongs to, where an incident concerns
+// several.
+func (l Language) Of(i Incident, cluster, name string) string {
+	switch {
+	case len(i.Clusters) < 2:
+		return name
+	case l == Chinese:
+		return cluster + " 的 " + name
+	default:
+		return name + " of " + cluster
+	}
+}
+
 // Event tells what happened in an incident, in one sentence. It may hold names
 // that came from a target.
 func (l Language) Event(e Event) string {
+	if cluster := e.Cluster; cluster != "" {
+		e.Cluster = ""
+		return fmt.Sprintf(eventsOfClusters[l == Chinese], cluster, l.Event(e))
+	}
 	if l == Chinese {
 		return cmp.Or(eventInChinese(e), e.Text)
 	}
@@ -54,6 +126,9 @@ func (l Language) Event(e Event) string {
 	}
 	return e.Text
 }
+
+// eventsOfClusters puts the cluster before an event; by whether it is Chinese.
+var eventsOfClusters = map[bool]string{false: "%s: %s", true: "%s：%s"}
 
 // eventsInEnglish are about a finding, which is all that their texts tell.
 var eventsInEnglish = map[EventKind]string{

@@ -99,9 +99,14 @@ func eventInChinese(e Event) string {
 	case EventWorsened:
 		return "级别升为" + cmp.Or(severitiesInChinese[checks.Severity(e.Detail)], e.Detail)
 	case EventSilenced:
+		if e.Reason == ReasonDeployment {
+			return "发布期间暂不通知：" + strings.TrimPrefix(e.Detail, deploymentPrefix)
+		}
 		return "已静默：" + e.Detail
 	case EventTold:
 		return "已通知 " + e.Detail
+	case EventUnwatched:
+		return fmt.Sprintf("集群 %s 已移出配置，不再监测", e.Detail)
 	case EventCut:
 		return fmt.Sprintf("省略 %d 条记录", e.Omitted)
 	case EventResolved:

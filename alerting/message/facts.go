@@ -19,9 +19,13 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 	if len(nodesOf(i.Cause)) > 1 {
 		nodes = l.nodes
 	}
+	clusters := l.cluster
+	if len(i.Clusters) > 1 {
+		clusters = l.clusters
+	}
 	all := []Fact{
 		{Label: l.severity, Value: l.severities[i.Severity]},
-		{Label: l.cluster, Value: name(i.Cluster)},
+		{Label: clusters, Value: w.clusters(i)},
 		{Label: nodes, Value: w.names(nodesOf(i.Cause))},
 		{Label: l.dependency, Value: name(i.Cause.Dependency)},
 		{Label: l.target, Value: name(i.Cause.Target)},
@@ -45,14 +49,16 @@ func (w Writer) consequences(i alerting.Incident) []string {
 	var kinds []kind
 	subjects := make(map[kind][]string)
 	for _, m := range i.Findings {
-		if m.Key() == i.Cause.Key() {
+		if m.Key() == i.Cause.Key() && m.Cluster == i.Findings[0].Cluster {
 			continue
 		}
 		k := kind{m.Code, !m.Holds()}
 		if _, ok := subjects[k]; !ok {
 			kinds = append(kinds, k)
 		}
-		subjects[k] = append(subjects[k], subjectsOf(m.Finding)...)
+		for _, subject := range subjectsOf(m.Finding) {
+			subjects[k] = append(subjects[k], w.Language.Of(i, m.Cluster, subject))
+		}
 	}
 	var lines []string
 	for _, k := range kinds {

@@ -11,8 +11,8 @@ type labels struct {
 	severities map[checks.Severity]string
 	resolved   string
 
-	severity, cluster, node, nodes, dependency, target string
-	affected, since, until, flapping, comesAndGoes     string
+	severity, cluster, clusters, node, nodes, dependency, target string
+	affected, since, until, flapping, comesAndGoes               string
 
 	evidence, consequences, remedy, news string
 	page, grafana                        string
@@ -42,7 +42,7 @@ var english = labels{
 	severities: map[checks.Severity]string{checks.Critical: "Critical", checks.Warning: "Warning", checks.Info: "Info"},
 	resolved:   "Resolved",
 
-	severity: "Severity", cluster: "Cluster", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
+	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
 	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
@@ -65,7 +65,7 @@ var chinese = labels{
 	severities: map[checks.Severity]string{checks.Critical: "严重", checks.Warning: "警告", checks.Info: "信息"},
 	resolved:   "已恢复",
 
-	severity: "级别", cluster: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
+	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
 	affected: "影响范围", since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",

@@ -20,7 +20,7 @@ func TestPlain(t *testing.T) {
 	for language, w := range writers() {
 		for name, n := range map[string]alerting.Notice{
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
-			"deployment": example.Deployment(),
+			"deployment": example.Deployment(), "machine": example.Machine(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
 				golden.Compare(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
@@ -49,7 +49,7 @@ func TestHostile(t *testing.T) {
 
 func TestZeroWriter(t *testing.T) {
 	m := message.Writer{}.Write(alerting.Notice{Kind: alerting.NoticeFired})
-	if diff := cmp.Diff("[] : ?", m.Headline); diff != "" {
+	if diff := cmp.Diff("[] stickwatch: ?", m.Headline); diff != "" {
 		t.Errorf("the headline of an empty notice (-want +got):\n%s", diff)
 	}
 	if len(m.Links) != 0 {

@@ -30,7 +30,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 		Kind:         n.Kind,
 		Severity:     i.Severity,
 		Resolved:     n.Kind == alerting.NoticeResolved || i.State == alerting.Resolved,
-		Summary:      probes.Clean(i.Cause.Summary, maxLine),
+		Summary:      probes.Clean(w.Language.Summary(i), maxLine),
 		Facts:        w.facts(i),
 		Evidence:     Section{l.evidence, w.evidence(i.Cause)},
 		Consequences: Section{l.consequences, w.consequences(i)},
@@ -38,7 +38,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 		Links:        w.links(i),
 		colon:        l.colon,
 	}
-	if remedy := w.remedy(i.Advised()); remedy != "" && !m.Resolved {
+	if remedy := probes.Clean(w.Language.Advice(i), maxLine); remedy != "" && !m.Resolved {
 		m.Remedy = Section{l.remedy, []string{remedy}}
 	}
 	m.Headline = w.headline(m, i)
@@ -52,7 +52,15 @@ func (w Writer) headline(m Message, i alerting.Incident) string {
 	if m.Resolved {
 		state = l.resolved
 	}
-	return fmt.Sprintf(l.headline, state, name(i.Cluster), w.title(i.Cause.Code))
+	return fmt.Sprintf(l.headline, state, w.clusters(i), w.title(i.Cause.Code))
+}
+
+// clusters names what an incident concerns, the worst affected first.
+func (w Writer) clusters(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	return w.names(unique(append([]string{i.Cluster}, i.Clusters...)))
 }
 
 func (w Writer) closing(m Message, n alerting.Notice) string {
@@ -101,5 +109,3 @@ func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.
 func (w Writer) title(c checks.Code) string {
 	return cmp.Or(probes.Clean(w.Language.Title(c), maxName), "?")
 }
-
-func (w Writer) remedy(f checks.Finding) string { return probes.Clean(w.Language.Remedy(f), maxLine) }

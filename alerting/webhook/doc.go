@@ -12,16 +12,16 @@
 //	  "receiver": "ops",
 //	  "at": "2026-03-01T12:00:02Z",         times are RFC 3339 in UTC, "": not yet
 //	  "incident": {
-//	    "id", "cluster", "state", "severity", "code", "summary", "remedy",
+//	    "id", "cluster", "clusters", "state", "severity", "code", "summary", "remedy",
 //	    "started", "fired", "ended", "duration_ms", "flapping", "merged_into",
 //	    "affected": {"share", "of"},        of clients; left out where it is not estimated
-//	    "findings": [{"code", "severity", "node", "nodes", "dependency", "target", "summary",
+//	    "findings": [{"cluster", "code", "severity", "node", "nodes", "dependency", "target", "summary",
 //	                  "remedy", "evidence", "key", "explained_by", "affected", "since", "ended"}],
 //	    "findings_omitted": 0               how many are beyond the first 50
 //	  },
 //	  "deployment": null,                   of kind deployment: {"id", "cluster", "name", "from", "to", "nodes",
 //	                                        "sessions_moved", "sessions_lost", "longest_outage_ms", "active": findings}
-//	  "news": [{"at", "kind", "finding", "text", "reason"}],
+//	  "news": [{"at", "kind", "cluster", "finding", "text", "reason"}],
 //	  "message": {"headline", "text", "links": [{"text", "url"}]}
 //	}
 //

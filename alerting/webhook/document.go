@@ -33,6 +33,7 @@ type document struct {
 type incident struct {
 	ID         string          `json:"id"`
 	Cluster    string          `json:"cluster"`
+	Clusters   []string        `json:"clusters"`
 	State      alerting.State  `json:"state"`
 	Severity   checks.Severity `json:"severity"`
 	Code       checks.Code     `json:"code"`
@@ -50,6 +51,7 @@ type incident struct {
 }
 
 type finding struct {
+	Cluster     string          `json:"cluster"`
 	Code        checks.Code     `json:"code"`
 	Severity    checks.Severity `json:"severity"`
 	Node        string          `json:"node"`
@@ -89,6 +91,7 @@ type deployment struct {
 type event struct {
 	At      string             `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
+	Cluster string             `json:"cluster"`
 	Finding string             `json:"finding"`
 	Text    string             `json:"text"`
 	Reason  alerting.Reason    `json:"reason"`
@@ -125,10 +128,11 @@ func incidentOf(n alerting.Notice) incident {
 	return incident{
 		ID:         i.ID,
 		Cluster:    text(i.Cluster),
+		Clusters:   list(i.Clusters, maxNames, text),
 		State:      i.State,
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
-		Summary:    text(i.Cause.Summary),
+		Summary:    text(alerting.English.Summary(i)),
 		Remedy:     text(i.Cause.Remedy),
 		Started:    moment(i.Started),
 		Fired:      moment(i.Fired),
@@ -164,6 +168,7 @@ func deploymentOf(s *alerting.Summary) *deployment {
 
 func findingOf(m alerting.Member) finding {
 	return finding{
+		Cluster:     text(m.Cluster),
 		Code:        m.Code,
 		Severity:    m.Severity,
 		Node:        text(m.Node),
@@ -182,7 +187,7 @@ func findingOf(m alerting.Member) finding {
 }
 
 func eventOf(e alerting.Event) event {
-	return event{moment(e.At), e.Kind, text(e.Finding), text(e.Text), e.Reason}
+	return event{moment(e.At), e.Kind, text(e.Cluster), text(e.Finding), text(e.Text), e.Reason}
 }
 
 // list converts the first of many; of none it is [], not null.

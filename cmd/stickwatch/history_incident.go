@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // incident writes all that is known of one.
 func (s *sheet) incident(i alerting.Incident, days calendar) {
-	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{faint, "  " + name(i.Cluster)})...)
+	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{faint, "  " + name(clustersOf(i))})...)
 	s.labelled("incident", span{plain, i.ID})
 	s.labelled("course", span{plain, strings.Join(course(i, days), ", ")})
 	for _, moment := range []struct {
@@ -24,12 +25,37 @@ func (s *sheet) incident(i alerting.Incident, days calendar) {
 	if i.Silenced != "" {
 		s.labelled("silenced", span{plain, prose(i.Silenced)})
 	}
-	var findings []checks.Finding
-	for _, m := range i.Findings {
-		findings = append(findings, m.Finding)
-	}
-	s.findings(findings)
+	s.members(i)
 	s.timeline(i.Timeline, days)
+}
+
+// clustersOf names what an incident concerns, the worst affected first.
+func clustersOf(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	others := slices.DeleteFunc(slices.Clone(i.Clusters), func(cluster string) bool { return cluster == i.Cluster })
+	return strings.Join(append([]string{i.Cluster}, others...), ", ")
+}
+
+// members writes the findings of an incident, those of each cluster together.
+func (s *sheet) members(i alerting.Incident) {
+	clusters := i.Clusters
+	if len(clusters) < 2 {
+		clusters = []string{""}
+	}
+	for _, cluster := range clusters {
+		var findings []checks.Finding
+		for _, m := range i.Findings {
+			if cluster == "" || m.Cluster == cluster {
+				findings = append(findings, m.Finding)
+			}
+		}
+		if cluster != "" {
+			s.heading("Cluster " + name(cluster))
+		}
+		s.findings(findings)
+	}
 }
 
 func (s *sheet) timeline(events []alerting.Event, days calendar) {

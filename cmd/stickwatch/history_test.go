@@ -33,13 +33,13 @@ func dayOfShop() past {
 		},
 		incidents: []alerting.Incident{
 			{
-				ID: "20260314T115900250-0a0b0c0d", Cluster: "shop", State: alerting.Firing, Severity: checks.Warning, Silenced: "deploy 4.2",
+				ID: "20260314T115900250-0a0b0c0d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Warning, Silenced: "deploy 4.2",
 				Cause:   checks.Finding{Code: checks.NodeEjected, Severity: checks.Warning, Node: "node2"},
 				Started: noon.Add(-time.Minute), Fired: noon.Add(-30 * time.Second),
 			},
 			redisIncident(),
 			{
-				ID: "20260313T140000250-01020304", Cluster: "shop", State: alerting.Resolved, Severity: checks.Warning, Flapping: true,
+				ID: "20260313T140000250-01020304", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: checks.Warning, Flapping: true,
 				Cause:      checks.Finding{Code: checks.Slow, Severity: checks.Warning, Node: "node1", Target: "/app_a/"},
 				MergedInto: "20260313T135900250-05060708",
 				Started:    noon.Add(-22 * time.Hour), Ended: noon.Add(-22*time.Hour + 3*time.Second),
@@ -74,7 +74,7 @@ func redisIncident() alerting.Incident {
 		return alerting.Member{Standing: checks.Standing{Finding: f, Since: began, Last: ended}, Ended: ended}
 	}
 	return alerting.Incident{
-		ID: "20260314T090000250-1a2b3c4d", Cluster: "shop", State: alerting.Resolved, Severity: checks.Critical,
+		ID: "20260314T090000250-1a2b3c4d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: checks.Critical,
 		Cause: cause, Findings: []alerting.Member{member(cause), member(paused)},
 		Started: began, Fired: began.Add(time.Second), Ended: ended,
 		Timeline: []alerting.Event{

@@ -144,7 +144,9 @@ func (d *Daemon) written(step alerting.Step) {
 		d.postroom.wake()
 	}
 	for _, i := range step.Incidents {
-		d.page.Publish(i.Cluster)
+		for _, cluster := range i.Clusters {
+			d.page.Publish(cluster)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,7 +138,7 @@ func (r *registry) do(decide func(at time.Time) history.Step) {
 
 // tell counts and logs what became of an incident at a moment.
 func (r *registry) tell(at time.Time, i alerting.Incident) {
-	args := []any{"incident", i.ID, "cluster", i.Cluster, "severity", string(i.Severity), "cause", i.Cause.Key(), "summary", i.Cause.Summary}
+	args := []any{"incident", i.ID, "cluster", strings.Join(i.Clusters, ","), "severity", string(i.Severity), "cause", i.Cause.Key(), "summary", alerting.English.Summary(i)}
 	for _, e := range i.Timeline {
 		switch {
 		case !e.At.Equal(at):

@@ -161,7 +161,7 @@ func receiverNames(cfg *config.Config) []string {
 func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
-		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter},
+		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter, ByHost: a.GroupByHost},
 		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
 	}
 	for _, c := range cfg.Clusters {

@@ -124,7 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 3 at most",
+			"its schema is version 7, and this program knows 4 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -345,6 +345,84 @@ func TestMigrateKnowsWhoWasTold(t *testing.T) {
 		var got sql.NullInt64
 		if err := db.pool.QueryRowContext(t.Context(), "SELECT fired FROM incidents WHERE id = ?", id).Scan(&got); err != nil || got != want {
 			t.Errorf("%s: got %v and error %v, want %v", id, got, err, want)
+		}
+	}
+}
+
+// TestMigrateToDeploymentsAndClusters: a file of version 2 has incidents of one
+// cluster each, deployments that were never summed up, and silences in their place.
+func TestMigrateToDeploymentsAndClusters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	old, err := openWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	second := make(fstest.MapFS)
+	for _, name := range []string{"00001_history.sql", "00002_outbox.sql"} {
+		body, err := fs.ReadFile(migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second[name] = &fstest.MapFile{Data: body}
+	}
+	if err := migrate(t.Context(), old, path, second); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join("testdata", "version2.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.ExecContext(t.Context(), string(content)); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := opened(t, func(c *Config) { c.Path = path })
+	state, err := db.Restore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(state.Silences) != 1 || state.Silences[0].ID != "kept" {
+		t.Errorf("got silences %v, want the one that was no deployment's", state.Silences)
+	}
+	goesOn := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: noon}
+	if diff := cmp.Diff([]alerting.Deployment{goesOn}, state.Announced); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+	for _, cluster := range []string{"shop", "crm"} {
+		found, err := db.Incidents(t.Context(), IncidentQuery{Cluster: cluster})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("got %d incidents of %s and error %v, want one", len(found), cluster, err)
+		}
+		wantClusters(t, found[0], cluster)
+	}
+	n, ok, err := db.Claim(t.Context(), "ops", noon.Add(time.Hour), time.Minute)
+	if err != nil || !ok {
+		t.Fatalf("got a notice: %v, error %v, want the one that waits", ok, err)
+	}
+	wantClusters(t, n.Incident, "shop")
+	dead, err := db.DeadLetters(t.Context(), 10)
+	if err != nil || len(dead) != 1 {
+		t.Fatalf("got %d dead letters and error %v, want one", len(dead), err)
+	}
+	wantClusters(t, dead[0].Incident, "crm")
+}
+
+// wantClusters: an incident of an older version is of one cluster, and so are its
+// findings.
+func wantClusters(t *testing.T, i alerting.Incident, cluster string) {
+	t.Helper()
+	if diff := cmp.Diff([]string{cluster}, i.Clusters); diff != "" {
+		t.Errorf("clusters of %s (-want +got):\n%s", i.ID, diff)
+	}
+	if len(i.Findings) != 2 || i.Findings[0].Summary == "" {
+		t.Errorf("got findings %v of %s, want two", i.Findings, i.ID)
+	}
+	for _, m := range i.Findings {
+		if m.Cluster != cluster {
+			t.Errorf("%s: got cluster %q, want %q", m.Key(), m.Cluster, cluster)
 		}
 	}
 }

@@ -85,7 +85,23 @@ func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 	}
 	_, err = tx.ExecContext(ctx, upsertIncident,
 		i.ID, i.Cluster, string(i.State), i.Started.UnixMilli(), column(i.Fired), column(i.Ended), string(body))
-	return err
+	if err != nil {
+		return err
+	}
+	return putClusters(ctx, tx, i)
+}
+
+// putClusters keeps which clusters an incident concerns, or did.
+func putClusters(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
+	for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
+		if cluster == "" {
+			continue // of the monitor itself
+		}
+		if _, err := tx.ExecContext(ctx, insertCluster, i.ID, cluster); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // column is a time as milliseconds since 1970, or NULL when it is zero.
@@ -100,7 +116,7 @@ func column(t time.Time) any {
 // matter.
 type IncidentQuery struct {
 	ID      string // this one alone
-	Cluster string
+	Cluster string // that it concerns, or did, among others
 	State   alerting.State
 	Span    checks.Span // in which it was open
 	Limit   int         // 0: 10000, which is the most
@@ -117,7 +133,7 @@ func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 	}
 	from, to := limits(q.Span)
 	found, err := bodies[alerting.Incident](ctx, r.pool, selectIncidents,
-		to, from, q.Cluster, q.Cluster, string(q.State), string(q.State), atMost(q.Limit))
+		to, from, string(q.State), string(q.State), q.Cluster, q.Cluster, atMost(q.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading incidents: %w", err)
 	}

@@ -88,7 +88,7 @@ func TestIncidents(t *testing.T) {
 	a, b, c := incident("a"), incident("b"), incident("c")
 	a.State, a.Ended = alerting.Resolved, noon.Add(time.Minute)
 	b.Started = noon.Add(time.Hour)
-	c.Started, c.Cluster = noon.Add(2*time.Hour), "mail"
+	c.Started, c.Cluster, c.Clusters = noon.Add(2*time.Hour), "mail", []string{"crm", "mail"}
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,8 @@ func TestIncidents(t *testing.T) {
 		"one":                   {IncidentQuery{ID: "b"}, []string{"b"}},
 		"none":                  {IncidentQuery{ID: "z"}, nil},
 		"of a cluster":          {IncidentQuery{Cluster: "mail"}, []string{"c"}},
+		"of another cluster":    {IncidentQuery{Cluster: "crm"}, []string{"c"}},
+		"of no cluster":         {IncidentQuery{Cluster: "other"}, nil},
 		"in a state":            {IncidentQuery{State: alerting.Resolved}, []string{"a"}},
 		"a few":                 {IncidentQuery{Limit: 1}, []string{"c"}},
 		"open in a span":        {IncidentQuery{Span: between(30*time.Second, 90*time.Minute)}, []string{"b", "a"}},

@@ -91,11 +91,13 @@ const (
 	upsertIncident = `INSERT INTO incidents (id, cluster, state, started, fired, ended, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (id) DO UPDATE SET cluster = excluded.cluster, state = excluded.state, started = excluded.started,
 	fired = excluded.fired, ended = excluded.ended, body = excluded.body`
+	insertCluster       = `INSERT INTO incident_clusters (incident, cluster) VALUES (?, ?) ON CONFLICT (incident, cluster) DO NOTHING`
 	selectIncident      = `SELECT body FROM incidents WHERE id = ?`
 	selectOpenIncidents = `SELECT body FROM incidents WHERE state <> 'resolved' ORDER BY started, id`
 	// An incident counts to every span that it was open in; the newest first.
 	selectIncidents = `SELECT body FROM incidents
-	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR cluster = ?) AND (? = '' OR state = ?)
+	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR state = ?)
+	AND (? = '' OR id IN (SELECT incident FROM incident_clusters WHERE cluster = ?))
 	ORDER BY started DESC, id DESC LIMIT ?`
 
 	// insertNotice is due when the one before it of its incident is, or now. While a

@@ -83,3 +83,14 @@ func (c *scorecard) page(t *testing.T) []byte {
 	}
 	return out.Bytes()
 }
+
+// TestPageKeepsSimulation: the section that `make simulate` wrote outlives the page.
+func TestPageKeepsSimulation(t *testing.T) {
+	const section = "\n## Simulation\n\n| a |\n\n### Not met in simulation\n"
+	if got := string(simulation([]byte("# Scenarios\n\n| b |\n" + section))); got != section {
+		t.Errorf("got %q, want %q", got, section)
+	}
+	if got := simulation([]byte("# Scenarios\n")); got != nil {
+		t.Errorf("got %q of a page without it, want nothing", got)
+	}
+}

@@ -44,10 +44,10 @@ type eventView struct {
 
 func (v viewer) incident(i alerting.Incident) incidentView {
 	view := incidentView{
-		ID: i.ID, Cluster: word(i.Cluster), Link: clusterLink(i.Cluster), Where: true,
+		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), Where: true,
 		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
 		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
-		Title: v.title(i.Cause.Code), Summary: line(i.Cause.Summary), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
+		Title: v.title(i.Cause.Code), Summary: v.summary(i), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
 		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
 		Effects: v.effects(len(i.Findings) - 1),
@@ -68,6 +68,20 @@ func (v viewer) incident(i alerting.Incident) incidentView {
 	return view
 }
 
+// clustersOf names what an incident concerns, the worst affected first.
+func clustersOf(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	names := []string{word(i.Cluster)}
+	for _, cluster := range i.Clusters {
+		if cluster != i.Cluster {
+			names = append(names, word(cluster))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // stand tells how the incident stands. What nobody has to get up for does not
 // look as if somebody had to: an incident goes on for a while after the last of
 // its findings went, for a quarter of an hour if they come and go.
@@ -83,7 +97,9 @@ func (i *incidentView) stand(v viewer, of alerting.Incident) {
 }
 
 // advice is what to do about an incident.
-func (v viewer) advice(i alerting.Incident) string { return v.remedy(i.Advised()) }
+func (v viewer) advice(i alerting.Incident) string {
+	return long(alerting.Language(v.language).Advice(i))
+}
 
 func (v viewer) effects(n int) string {
 	switch {

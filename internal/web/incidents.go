@@ -39,7 +39,7 @@ func newest(list []alerting.Incident, limit int) []alerting.Incident {
 func (q IncidentQuery) among(list []alerting.Incident) []alerting.Incident {
 	return slices.DeleteFunc(list, func(i alerting.Incident) bool {
 		return q.ID != "" && q.ID != i.ID ||
-			q.Cluster != "" && q.Cluster != i.Cluster ||
+			q.Cluster != "" && !i.Concerns(q.Cluster) ||
 			q.State != "" && q.State != i.State ||
 			!q.Span.From.IsZero() && !i.Ended.IsZero() && i.Ended.Before(q.Span.From) ||
 			!q.Span.To.IsZero() && !i.Started.Before(q.Span.To)

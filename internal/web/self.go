@@ -59,7 +59,7 @@ func (v viewer) undelivered(letters []DeadLetter) (list []undelivered) {
 		if count[receiver]++; count[receiver] == 1 {
 			list = append(list, undelivered{
 				Receiver: receiver, At: v.moment(l.At), Reason: line(l.Reason),
-				Incident: l.Incident.ID, Summary: line(l.Incident.Cause.Summary),
+				Incident: l.Incident.ID, Summary: v.summary(l.Incident),
 			})
 		}
 	}

@@ -26,21 +26,26 @@ type branch struct {
 // tree puts findings below their causes. A finding whose cause is not among
 // them, or which is its own cause over some others, stands at the top.
 func (v viewer) tree(members []alerting.Member) []branch {
-	keys := make([]string, len(members))
+	type subject struct{ cluster, key string }
+	keys := make([]subject, len(members))
 	for i, m := range members {
-		keys[i] = m.Key()
+		keys[i] = subject{m.Cluster, m.Key()}
 	}
+	several := slices.ContainsFunc(members, func(m alerting.Member) bool { return m.Cluster != members[0].Cluster })
 	placed := make([]bool, len(members))
-	var below func(cause string) []branch
+	var below func(cause subject) []branch
 	grow := func(i int) branch {
 		placed[i] = true
 		b := v.branch(members[i])
+		if several {
+			b.Summary = word(members[i].Cluster) + ": " + b.Summary
+		}
 		b.Branches = below(keys[i])
 		return b
 	}
-	below = func(cause string) (branches []branch) {
+	below = func(cause subject) (branches []branch) {
 		for i, m := range members {
-			if !placed[i] && m.ExplainedBy == cause {
+			if !placed[i] && m.ExplainedBy == cause.key && m.Cluster == cause.cluster {
 				branches = append(branches, grow(i))
 			}
 		}
@@ -48,7 +53,7 @@ func (v viewer) tree(members []alerting.Member) []branch {
 	}
 	var roots []branch
 	for i, m := range members {
-		if !placed[i] && (m.ExplainedBy == "" || !slices.Contains(keys, m.ExplainedBy)) {
+		if !placed[i] && (m.ExplainedBy == "" || !slices.Contains(keys, subject{m.Cluster, m.ExplainedBy})) {
 			roots = append(roots, grow(i))
 		}
 	}

@@ -13,6 +13,11 @@ import (
 // title is a code in words.
 func (s speech) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
 
+// summary is an incident in one sentence.
+func (s speech) summary(i alerting.Incident) string {
+	return line(alerting.Language(s.language).Summary(i))
+}
+
 // affected says how many clients are concerned; "": that is not estimated.
 func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
 

@@ -10,7 +10,8 @@ import (
 // An Incident is findings with one cause, from first sight to recovery.
 type Incident struct {
 	ID         string          `json:"id"`
-	Cluster    string          `json:"cluster"`
+	Cluster    string          `json:"cluster"`  // the worst affected; "": of stickwatch itself
+	Clusters   []string        `json:"clusters"` // all that it concerns
 	State      alerting.State  `json:"state"`
 	Severity   checks.Severity `json:"severity"` // the worst it has had
 	Code       checks.Code     `json:"code"`     // of its cause
@@ -31,7 +32,8 @@ type Incident struct {
 // A Member is a finding's part in an incident.
 type Member struct {
 	Holding
-	Ended string `json:"ended"` // "": it holds
+	Cluster string `json:"cluster"`
+	Ended   string `json:"ended"` // "": it holds
 }
 
 // A Holding is a finding that holds from one round to the next.
@@ -44,6 +46,7 @@ type Holding struct {
 type Event struct {
 	At      string             `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
+	Cluster string             `json:"cluster"` // of the finding, where the incident concerns several; else ""
 	Finding string             `json:"finding"` // its key; "": about the incident as a whole
 	Text    string             `json:"text"`
 	Reason  alerting.Reason    `json:"reason"`
@@ -54,10 +57,11 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 	return Incident{
 		ID:         i.ID,
 		Cluster:    Field(i.Cluster),
+		Clusters:   List(i.Clusters, Field),
 		State:      i.State,
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
-		Summary:    Field(i.Cause.Summary),
+		Summary:    Field(alerting.English.Summary(i)),
 		Remedy:     Field(i.Cause.Remedy),
 		Started:    Time(i.Started),
 		Fired:      Time(i.Fired),
@@ -68,10 +72,10 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		Affected:   Affected(i.Affected()),
 		Silenced:   Field(i.Silenced),
 		Findings: List(i.Findings, func(m alerting.Member) Member {
-			return Member{Holding{FindingOf(m.Finding), Time(m.Since)}, Time(m.Ended)}
+			return Member{Holding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
 		}),
 		Timeline: List(i.Timeline, func(e alerting.Event) Event {
-			return Event{Time(e.At), e.Kind, Field(e.Finding), Field(e.Text), e.Reason}
+			return Event{Time(e.At), e.Kind, Field(e.Cluster), Field(e.Finding), Field(e.Text), e.Reason}
 		}),
 	}
 }

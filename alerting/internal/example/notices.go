@@ -59,6 +59,26 @@ func Resolved() alerting.Notice {
 	return n
 }
 
+// Machine tells of a machine by which nodes of two clusters are down.
+func Machine() alerting.Notice {
+	n := notice(alerting.NoticeFired, 1, 40*time.Second)
+	down := func(cluster, node string) alerting.Member {
+		m := member(checks.Finding{
+			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
+			Summary: node + " does not answer when asked directly: 10.0.0.5:8080: connection refused",
+			Remedy:  "Nothing listens on 10.0.0.5:8080: start the application there.",
+		}, 0)
+		m.Cluster = cluster
+		return m
+	}
+	members := []alerting.Member{down("shop", "node2"), down("crm", "node1"), down("crm", "node2")}
+	n.Incident = alerting.Incident{
+		ID: "20260301T120000-7a1b", Cluster: "shop", Clusters: []string{"shop", "crm"}, Host: "10.0.0.5", State: alerting.Firing,
+		Severity: checks.Warning, Cause: members[0].Finding, Started: Start, Fired: Start.Add(30 * time.Second), Findings: members,
+	}
+	return n
+}
+
 // Deployment sums up a deployment that restarted three nodes, and after which one
 // of them is slow.
 func Deployment() alerting.Notice {
@@ -75,10 +95,10 @@ func Deployment() alerting.Notice {
 	}
 	n.Deployment = &s
 	n.Incident = alerting.Incident{
-		ID: "deployment-7", Cluster: "shop", State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
+		ID: "deployment-7", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: alerting.English.Deployment(s)},
 	}
-	n.Incident.Findings = []alerting.Member{{Standing: checks.Standing{Finding: n.Incident.Cause, Since: s.From}, Ended: s.To}}
+	n.Incident.Findings = []alerting.Member{{Standing: checks.Standing{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
 	return n
 }
 
@@ -125,7 +145,7 @@ func incident() alerting.Incident {
 		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	i := alerting.Incident{
-		ID: "20260301T120000-5f2c", Cluster: "shop", State: alerting.Firing, Severity: checks.Critical,
+		ID: "20260301T120000-5f2c", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Critical,
 		Cause: cause, Started: Start, Fired: Start.Add(time.Second),
 		Findings: []alerting.Member{member(cause, 0), member(paused("node1"), 0), member(paused("node2"), time.Second)},
 	}
@@ -143,7 +163,7 @@ func paused(node string) checks.Finding {
 
 func member(f checks.Finding, after time.Duration) alerting.Member {
 	since := Start.Add(after)
-	return alerting.Member{Standing: checks.Standing{Finding: f, Since: since, Last: since}, Came: []time.Time{since}}
+	return alerting.Member{Standing: checks.Standing{Finding: f, Since: since, Last: since}, Cluster: "shop", Came: []time.Time{since}}
 }
 
 // Now is a notice as if it were written now: receivers that are asked for what

@@ -1,0 +1,173 @@
+package alerting
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// at10 are findings about nodes of the machine 10.0.0.5, and others.
+func at10(t *testing.T, line string) []checks.Finding {
+	t.Helper()
+	list := findings(t, line)
+	for n := range list {
+		if list[n].Code == checks.NodeDown {
+			list[n].Host = "10.0.0.5"
+		}
+	}
+	return list
+}
+
+// byHost are the usual rules, with one incident for a machine.
+func byHost() Config {
+	c := usual()
+	c.ByHost = true
+	return c
+}
+
+const down2 = "warning node_down/node2"
+
+// TestHost: clusters whose nodes fail by one machine share an incident, told once.
+func TestHost(t *testing.T) {
+	const s = time.Second
+	r := newRig(byHost())
+	var got []string
+	see := func(at time.Duration, cluster, stands string) {
+		notices := r.see(noon.Add(at), cluster, at10(t, stands))
+		got = append(got, r.tell(notices)...)
+	}
+	see(0, "shop", down2)
+	see(3*s, "crm", down1)
+	see(30*s, "shop", down2)
+	see(33*s, "crm", down1+"; "+rotation1)
+	if len(r.ids) != 1 {
+		t.Fatalf("got %d incidents, want one", len(r.ids))
+	}
+	i := r.kept[r.ids[0]]
+	if i.Cluster != "crm" || !slices.Equal(i.Clusters, []string{"shop", "crm"}) || i.Host != "10.0.0.5" {
+		t.Errorf("got cluster %q of %q by %q, want crm, where it is critical, of shop and crm", i.Cluster, i.Clusters, i.Host)
+	}
+	for language, want := range map[Language]string{
+		English: "machine 10.0.0.5 is down: node2 of shop, node1 of crm", Chinese: "主机 10.0.0.5 已宕机，涉及 shop 的 node2、crm 的 node1",
+	} {
+		if got := language.Summary(i); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	see(40*s, "shop", "")
+	if i := r.kept[r.ids[0]]; !i.Holds() {
+		t.Error("it is over for crm, too")
+	}
+	see(60*s, "crm", down1+"; "+rotation1)
+	see(90*s, "crm", "")
+	see(120*s, "crm", "")
+	want := []string{
+		"ops fired #1 node_down/node2 warning",
+		"ops developed #1 node_down/node2 critical [joined node_failing_in_rotation/node1, worsened, left node_down/node2]",
+		"ops resolved #1 node_down/node2 critical [left node_down/node1, left node_failing_in_rotation/node1]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("notices (-want +got):\n%s", diff)
+	}
+}
+
+// TestApart is what shares no incident.
+func TestApart(t *testing.T) {
+	apart := byHost()
+	apart.ByHost = false
+	for name, tt := range map[string]struct {
+		config Config
+		crm    []checks.Finding
+		after  time.Duration
+		want   int
+	}{
+		"together":           {byHost(), at10(t, down1), 0, 1},
+		"grouped by cluster": {apart, at10(t, down1), 0, 2},
+		"much later":         {byHost(), at10(t, down1), HostWindow + time.Second, 2},
+		"another machine":    {byHost(), findings(t, down1), 0, 2},
+		"another trouble":    {byHost(), findings(t, paused1), 0, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(tt.config)
+			r.see(noon, "shop", at10(t, down1))
+			r.see(noon.Add(tt.after), "crm", tt.crm)
+			if len(r.ids) != tt.want {
+				t.Errorf("got %d incidents, want %d", len(r.ids), tt.want)
+			}
+			for _, i := range r.desk.Open() {
+				for _, m := range i.Findings {
+					if !i.Concerns(m.Cluster) {
+						t.Errorf("%s has %s of %s, and concerns %q", i.ID, m.Key(), m.Cluster, i.Clusters)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestSharedIncident: routes, silences and deployments fit any member of an
+// incident, and only the whole of it is held back.
+func TestSharedIncident(t *testing.T) {
+	shared := func(c Config, prepare func(*Desk)) []string {
+		r := newRig(c)
+		prepare(r.desk)
+		var got []string
+		for _, notices := range [][]Notice{
+			r.see(noon, "shop", at10(t, "critical node_down/node1")), r.see(noon, "crm", at10(t, down1)),
+		} {
+			got = append(got, r.tell(notices)...)
+		}
+		return got
+	}
+	forCRM := byHost()
+	forCRM.Routes = []Route{{Receiver: "ops", Cluster: "crm"}}
+	silent := func(clusters ...string) func(*Desk) {
+		return func(d *Desk) {
+			var list []Silence
+			for _, cluster := range clusters {
+				list = append(list, Silence{ID: cluster, Cluster: cluster, From: noon, To: noon.Add(time.Hour)})
+			}
+			d.Silence(list)
+		}
+	}
+	fired := []string{"ops fired #1 node_down/node1 critical"}
+	for name, tt := range map[string]struct {
+		config  Config
+		prepare func(*Desk)
+		want    []string
+	}{
+		"a route for the second cluster": {forCRM, silent(), fired},
+		"a silence of one":               {byHost(), silent("shop"), fired},
+		"silences of both":               {byHost(), silent("shop", "crm"), nil},
+		"a deployment of one": {byHost(), func(d *Desk) {
+			d.Announce([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
+		}, fired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, shared(tt.config, tt.prepare)); diff != "" {
+				t.Errorf("notices (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnwatchedMember: a cluster that leaves the configuration leaves the others'
+// incident, and the monitor's own incident stays.
+func TestUnwatchedMember(t *testing.T) {
+	r := newRig(byHost())
+	r.see(noon, "shop", at10(t, down1))
+	r.see(noon, "crm", at10(t, down1))
+	r.see(noon, "", findings(t, "critical slow"))
+	r.commit(r.desk.Watch(noon.Add(time.Second), []string{"crm"}))
+	var got [][]string
+	for _, i := range r.desk.Open() {
+		got = append(got, append([]string{i.Cluster}, i.Clusters...))
+	}
+	if diff := cmp.Diff([][]string{{"crm", "crm"}, {""}}, got); diff != "" {
+		t.Errorf("clusters of the open incidents (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,74 @@
+package daemon
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAllNodesDown: one incident, from the first notification to the last, of one
+// cluster and of two that fail by one machine.
+func TestAllNodesDown(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		clusters []string
+		summary  string // of the incident, but for the nodes
+	}{
+		"one cluster":             {[]string{"shop"}, "no node is up: "},
+		"two clusters, a machine": {[]string{"shop", "crm"}, "machine 127.0.0.1 is down: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			text := r.file(tt.clusters...)
+			r.write(strings.Replace(text, "alerting:\n", "alerting:\n  group: [host]\n", 1))
+			d, _ := r.start(t)
+			d.untilReady(t)
+			for _, n := range r.Nodes {
+				n.Stop()
+			}
+			until(t, "a notification", func() bool { return len(r.receiver.got()) > 0 })
+			until(t, "the incident of every cluster", func() bool { return slices.Equal(d.summaries(t), []string{tt.summary}) })
+			for _, n := range r.Nodes {
+				if err := n.Start(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, "the end", func() bool { return slices.Contains(r.receiver.got(), "resolved node_down") })
+			got := slices.DeleteFunc(r.receiver.got(), func(kind string) bool {
+				return kind == "developed node_down" || strings.HasSuffix(kind, "node_ejected") // which the balancer's own memory brings about
+			})
+			if diff := cmp.Diff([]string{"fired node_down", "resolved node_down"}, got); diff != "" {
+				t.Errorf("notifications (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// summaries are those of the incidents that are not resolved, up to their nodes.
+func (d *running) summaries(t *testing.T) (list []string) {
+	t.Helper()
+	var answer struct {
+		Incidents []struct {
+			State, Summary string
+			Flapping       bool
+		}
+	}
+	status, body := d.ask(t, http.MethodGet, "/api/v1/incidents", "")
+	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
+		t.Fatalf("got %d %s: %v", status, body, err)
+	}
+	for _, i := range answer.Incidents {
+		if i.Flapping {
+			t.Errorf("%q is said to flap", i.Summary)
+		}
+		if i.State != "resolved" {
+			list = append(list, i.Summary[:strings.Index(i.Summary, ": ")+len(": ")])
+		}
+	}
+	return list
+}
