@@ -68,7 +68,7 @@ func (v *view) remapping() *remap {
 		}
 		r.Of++
 		a, settled := v.relocated(w)
-		if !settled {
+		if !settled || a.overslept(v.past().Pool.Remapped.At) {
 			continue
 		}
 		r.walks = append(r.walks, w)
