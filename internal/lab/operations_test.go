@@ -78,15 +78,7 @@ func (p pairing) playOnce(t *testing.T, book *results) {
 	time.Sleep(cmp.Or(p.after, aftermath)) // what is notified comes meanwhile
 	r := p.judge(c)
 	book.add(t, r)
-	known := notMet[p.name()]
-	switch {
-	case r.OK && known.always:
-		t.Errorf("stickwatch is right: take this out of what is not met: %s", known.why)
-	case !r.OK && known.why != "":
-		t.Logf("not met: %s\n%s", known.why, r)
-	case !r.OK:
-		t.Errorf("%s", r)
-	}
+	settle(t, gapOf(t.Name()), r.OK, r.String())
 	if t.Failed() && len(r.Broken) == 0 {
 		t.Log(tell(c.daemon.Pictures()[0].Report))
 	}
