@@ -86,7 +86,7 @@ func (h Hold) Held() bool {
 var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) Hold{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
-	checks.NodeRestarted:         Deployment.explainsNode,
+	checks.NodeRestarted:         Deployment.explainsRestarts,
 	checks.NodeEjected:           Deployment.explainsNode,
 	checks.NodeFailingInRotation: Deployment.explainsNode,
 	checks.StartOrder:            Deployment.explainsNode,
@@ -131,6 +131,17 @@ func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
 		return HoldTouchedNode
 	}
 	return NotTouched
+}
+
+// explainsRestarts: of one node, or of all that it touches.
+func (d Deployment) explainsRestarts(at time.Time, s checks.Standing) Hold {
+	if s.Node != "" {
+		return d.explainsNode(at, s)
+	}
+	if slices.ContainsFunc(s.Nodes, func(node string) bool { return !d.touches(node) }) {
+		return NotTouched
+	}
+	return HoldTouchedNode
 }
 
 // explainsPage: a page fails at a node that starts, or where clients ask for it.

@@ -14,6 +14,7 @@ import (
 type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
+	ended   []*Deployment // summed up a moment ago: what happened while they went on is in their summary
 	summed  []string      // IDs of those summed up last, which may not be written down yet
 	changed []*Deployment // since they were taken
 }
@@ -23,6 +24,7 @@ type deployments struct {
 func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
+	defer func() { d.end(old) }()
 	for _, one := range announced {
 		if !one.Summed.IsZero() || slices.Contains(d.summed, one.ID) {
 			continue
@@ -39,6 +41,19 @@ func (d *deployments) replace(announced []Deployment) {
 	for n, o := range d.changed {
 		d.changed[n] = d.list[slices.IndexFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID })]
 	}
+}
+
+// keptEnded bounds the deployments that are remembered after they were summed up.
+const keptEnded = 32
+
+// end remembers those that are not announced any more.
+func (d *deployments) end(old []*Deployment) {
+	for _, o := range old {
+		if !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID }) {
+			d.ended = append(d.ended, o)
+		}
+	}
+	d.ended = d.ended[max(0, len(d.ended)-keptEnded):]
 }
 
 // union is a sorted list of the names in either.
@@ -122,11 +137,28 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 				return nil
 			}
 		}
+		if one := d.ofEvent(m); one != nil {
+			return one
+		}
 		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return nil
 		}
 		m = *cause
+	}
+	return nil
+}
+
+// ofEvent is the deployment that an event is part of, though it may be over by now:
+// its summary tells of it. A state that outlasts the grace is notified.
+func (d *deployments) ofEvent(m Member) *Deployment {
+	if m.When.IsZero() {
+		return nil
+	}
+	for _, one := range slices.Concat(d.list, d.ended) {
+		if one.Cluster == m.Cluster && one.ExplainsAt(m.When, d.graceOf(m.Cluster)) && one.Explains(m.When, m.Standing).Held() {
+			return one
+		}
 	}
 	return nil
 }

@@ -22,19 +22,24 @@ func losses(v *view) []Finding {
 	var own, moved, back []*answer
 	for _, a := range v.everyAnswer() {
 		switch {
+		case a.foreign != nil:
+			// what it read is another client's, which has a finding of its own
 		case a.fate == probes.FateRolledBack && !v.lostWithNode(a):
 			back = append(back, a)
 		case a.fate != probes.FateLost || v.counted(a):
-		case a.moved():
+		case a.moved() || v.lostBefore(a):
 			moved = append(moved, a)
 		default:
 			own = append(own, a)
 		}
 	}
+	if len(own) > 0 && v.policy() == probes.PolicyShared {
+		own, moved = append(own, moved...), nil // any node may answer: what is gone everywhere is gone once
+	}
 	var list []Finding
 	if len(own) > 0 {
 		f := v.lossOf(SessionLost, own)
-		f.Summary = "sessions were gone when their client came back" + parenthesis(f.Nodes)
+		f.Summary = "sessions were gone when their client came back" + v.afterPause(own) + parenthesis(f.Nodes)
 		f.Remedy = "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use."
 		list = append(list, f)
 	}
@@ -60,7 +65,8 @@ func losses(v *view) []Finding {
 func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
 	return v.lostWithNode(a) ||
-		sticky && (v.drifted(a.walk) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
+		sticky && a.moved() && (a.overslept(v.history.Pool.Remapped.At) || a.overslept(v.history.Pool.Drifted)) ||
+		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }
 
 // lostWithNode reports whether a session went with its node: under sticky that is
@@ -115,6 +121,38 @@ func (v *view) lostBefore(a *answer) bool {
 	return slices.ContainsFunc(slices.Concat(a.walk.earlier, a.walk.answers), func(b *answer) bool {
 		return b.At.Before(a.At) && b.moved() && b.fate == probes.FateLost
 	})
+}
+
+// shortestPause is the shortest time without a request that is worth telling.
+const shortestPause = 20 * time.Second
+
+// pauseBefore is how long a client had sent no request before one.
+func (a *answer) pauseBefore() time.Duration {
+	last := a.walk.First().At
+	for _, s := range a.walk.Steps {
+		if s.At.Before(a.At) && s.At.After(last) {
+			last = s.At
+		}
+	}
+	return a.At.Sub(last)
+}
+
+// afterPause says for how long clients had paused, if all of them had.
+func (v *view) afterPause(answers []*answer) string {
+	shortest := answers[0].pauseBefore()
+	for _, a := range answers {
+		shortest = min(shortest, a.pauseBefore())
+	}
+	if shortest < shortestPause {
+		return ""
+	}
+	return fmt.Sprintf(" after %s without a request", shortest.Round(time.Second))
+}
+
+// overslept reports whether a client had paused since before a moment: what it
+// finds now happened then.
+func (a *answer) overslept(moment time.Time) bool {
+	return !moment.IsZero() && a.pauseBefore() >= shortestPause && a.At.Add(-a.pauseBefore()).Before(moment)
 }
 
 // lossOf begins a finding about answers that show a loss.

@@ -25,6 +25,7 @@ func restarts(v *view) []Finding {
 			continue
 		}
 		f := about(NodeRestarted, Info, n.ID)
+		f.When = m.Restarted
 		f.Summary = n.ID + " has been restarted"
 		f.Evidence = []string{clock(m.Restarted) + ": " + m.Sign}
 		f.Remedy = "Nothing, if it was meant; else look why its process ended."
@@ -72,7 +73,7 @@ func (v *view) costOfRestarts() (Finding, bool) {
 		return Finding{}, false
 	}
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
-	f.Node, f.Target = "", sessionsLost
+	f.Node, f.Target, f.When = "", sessionsLost, newest
 	f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "when it was restarted", "when they were restarted"))
 	f.Evidence = firstFew(evidence)
 	f.Affected = v.shareOf(min(lost, max(of, len(v.walks))))

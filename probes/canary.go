@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -214,6 +215,49 @@ func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing
 		jar = there
 	}
 	return x, jar
+}
+
+// Forge presents a session id that nobody has issued to a node, directly, in the
+// form of the canary's own. It reports whether the node went on with it, as PHP
+// does without session.use_strict_mode: then that an id is known somewhere proves
+// nothing. It is not ok where there is no session cookie to forge, or no answer.
+func (c *Canary) Forge(ctx context.Context, n Node) (accepted, ok bool) {
+	jar := c.cookies().Clone()
+	page := *c.client.target.URL
+	page.Path = joinPath(page.Path, c.cluster.WalkPath())
+	var forged []*http.Cookie
+	for _, cookie := range jar.Cookies(&page) {
+		if isSessionCookie(cookie.Name, c.cluster.Session.Cookie) {
+			forged = append(forged, &http.Cookie{Name: cookie.Name, Value: scrambled(cookie.Value), Path: "/"})
+		}
+	}
+	if len(forged) == 0 {
+		return false, false
+	}
+	fresh := NewJar()
+	fresh.Set(&page, forged)
+	ex := c.present(ctx, n, fresh)
+	answered := ex.Failure == "" && ex.Status >= 200 && ex.Status < 300
+	return answered && ex.Session != "" && !ex.NewID, answered
+}
+
+// scrambled is a value of the same form, in which no letter or digit of the id is
+// what it was. What follows the first dot, a route, stays.
+func scrambled(value string) string {
+	id, rest, _ := strings.Cut(value, ".")
+	out := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9':
+			return '0' + (r-'0'+3)%10
+		case r >= 'a' && r <= 'f':
+			return 'a' + (r-'a'+2)%6
+		case r >= 'A' && r <= 'F':
+			return 'A' + (r-'A'+2)%6
+		default:
+			return r
+		}
+	}, id)
+	return strings.TrimSuffix(out+"."+rest, ".")
 }
 
 // CheckOwner presents the session to the node that opened it, with the cookies of

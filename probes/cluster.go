@@ -112,14 +112,15 @@ var Policies = []Policy{PolicySticky, PolicyShared, PolicyReplicated, PolicyNone
 
 // A Session tells how to open a session and how to read who answered.
 type Session struct {
-	Path   string
-	Policy Policy
-	Node   Extractor // which node answered; nil: cannot be told
-	ID     Extractor // the session id without its route; nil: cannot be told
-	Store  Extractor // which store holds the session, as memcached-session-manager tells in the id; nil: not told
-	Cookie string    // the session cookie's name, where ID reads one; "": any
-	Write  string    // path and query that store "{value}" in the session; "": the application takes none
-	Read   Extractor // reads the stored value from Path; nil: as Write
+	Path    string
+	Policy  Policy
+	Node    Extractor     // which node answered; nil: cannot be told
+	ID      Extractor     // the session id without its route; nil: cannot be told
+	Store   Extractor     // which store holds the session, as memcached-session-manager tells in the id; nil: not told
+	Cookie  string        // the session cookie's name, where ID reads one; "": any
+	Write   string        // path and query that store "{value}" in the session; "": the application takes none
+	Timeout time.Duration // for how long the application keeps an unused session; 0: not known
+	Read    Extractor     // reads the stored value from Path; nil: as Write
 }
 
 // A Status is a node's status endpoint: JSON with state, reason and version.

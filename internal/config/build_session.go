@@ -30,14 +30,15 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.
 	page := reading{charset: b.charset(at.key("charset"), w.Charset)}
 	ofNode := reading{charset: page.charset, servers: servers(nodes)}
 	return &probes.Session{
-		Path:   b.path(at.key("path"), path),
-		Policy: policy,
-		Node:   b.extractor(w.Node, ofNode, at.key("node")),
-		ID:     b.extractor(w.ID, page, at.key("id")),
-		Store:  b.extractor(w.Store, page, at.key("store")),
-		Cookie: w.ID.cookie(),
-		Write:  b.write(at.key("write"), w.Write, path),
-		Read:   b.extractor(w.Read, page, at.key("read")),
+		Path:    b.path(at.key("path"), path),
+		Policy:  policy,
+		Timeout: orDefault(w.Timeout, 0),
+		Node:    b.extractor(w.Node, ofNode, at.key("node")),
+		ID:      b.extractor(w.ID, page, at.key("id")),
+		Store:   b.extractor(w.Store, page, at.key("store")),
+		Cookie:  w.ID.cookie(),
+		Write:   b.write(at.key("write"), w.Write, path),
+		Read:    b.extractor(w.Read, page, at.key("read")),
 	}
 }
 

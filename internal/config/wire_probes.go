@@ -6,6 +6,8 @@ type wireSession struct {
 	Path *string `yaml:"path" check:"empty"`
 	// What users were promised: sticky (a session stays on its node while that is healthy), shared (any node may answer), replicated (sticky, and the session survives its node), or none.
 	Policy string `yaml:"policy" check:"oneof=policy"`
+	// For how long the application keeps a session that nobody uses. Canaries that pause (30 s, 5 min, half of it) notice sessions that are thrown away earlier; none pauses for longer. Left out, 30m is assumed.
+	Timeout *duration `yaml:"timeout"`
 	// Where the answer tells which node gave it.
 	Node *wireExtractor `yaml:"node"`
 	// Where the answer tells the session's id, without the route in it.

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 // address of the balancer one for every node.
 type flock struct {
 	birds  []*bird
+	idle   []*idleCanary
 	unseen map[string]int // visits since a node last answered one, by node id
 }
 
@@ -38,6 +40,9 @@ func (f *flock) walks() []probes.Walk {
 	for _, b := range f.birds {
 		list = append(list, b.Walk())
 	}
+	for _, c := range f.idle {
+		list = append(list, c.Walk())
+	}
 	return list
 }
 
@@ -59,9 +64,10 @@ func (f *flock) comeBack(ctx context.Context) {
 			b.Return(ctx)
 		}
 	})
+	f.wake(ctx)
 }
 
-// visit lets every canary return once.
+// visit lets every canary return once, and the idle ones that are due.
 func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
 	answers := make(map[*bird]probes.Exchange)
 	var mu sync.Mutex
@@ -71,14 +77,14 @@ func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
 		defer mu.Unlock()
 		answers[b] = ex
 	})
+	maps.Copy(answers, f.wake(ctx))
 	return answers
 }
 
 // hear tells what the canaries were answered, and reports whether some of that
 // is not what the last report leads to expect.
 func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, misses patience, o Observer) (odd bool) {
-	for _, b := range f.birds {
-		ex := answers[b]
+	for b, ex := range answers {
 		f.probed(b, last.Cluster, ex, o)
 		o.Requested(b.request(ex, last))
 		odd = odd || f.strange(b, ex, last)
@@ -148,6 +154,9 @@ func (f *flock) canaries() []*probes.Canary {
 	for _, b := range f.birds {
 		list = append(list, b.Canary)
 	}
+	for _, c := range f.idle {
+		list = append(list, c.Canary)
+	}
 	return list
 }
 
@@ -156,6 +165,7 @@ func (f *flock) canaries() []*probes.Canary {
 // round goes because of its age: a flock opened at once is renewed in turns.
 func (f *flock) settle(who checks.Identity, fresh []*probes.Canary, age time.Duration) {
 	clear(f.unseen) // what they have not met, newcomers have looked for
+	f.settleIdle(who, age)
 	renewed := false
 	f.birds = slices.DeleteFunc(f.birds, func(b *bird) bool {
 		if !b.Settle() {

@@ -250,6 +250,7 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 		w.observer.Requested(request)
 	}
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
+	w.fillIdle(ctx, checks.Identify(w.cluster, r.Nodes))
 	changes := w.conclude(r, report, true)
 	if len(changes) > 0 {
 		w.patience = 0

@@ -1,0 +1,98 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// An idleCanary is a client that pauses between two requests, as people do: it
+// notices a session that is thrown away while nobody uses it.
+type idleCanary struct {
+	*bird
+	pause time.Duration
+	last  time.Time // when its newest request began
+}
+
+// assumedTimeout is how long an application keeps an unused session, if the
+// configuration does not say.
+const assumedTimeout = 30 * time.Minute
+
+// pausesOf are for how long idle canaries pause. None pauses for as long as the
+// application keeps a session.
+func pausesOf(c *probes.Cluster) []time.Duration {
+	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
+		return nil
+	}
+	timeout := c.Session.Timeout
+	if timeout <= 0 {
+		timeout = assumedTimeout
+	}
+	list := []time.Duration{30 * time.Second, 5 * time.Minute, timeout / 2}
+	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// due are the idle canaries whose pause has passed.
+func (f *flock) due() []*idleCanary {
+	return slices.DeleteFunc(slices.Clone(f.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.pause })
+}
+
+// wake lets the idle canaries that are due come back once.
+func (f *flock) wake(ctx context.Context) map[*bird]probes.Exchange {
+	answers := make(map[*bird]probes.Exchange)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, c := range f.due() {
+		c.last = time.Now()
+		wg.Go(func() {
+			ex := c.Return(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			answers[c.bird] = ex
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// settleIdle ends a round for the idle canaries: those that have lost their
+// session go, and so do those of age.
+func (f *flock) settleIdle(who checks.Identity, age time.Duration) {
+	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool {
+		if !c.Settle() {
+			return true
+		}
+		c.home, c.who = who.Who(c.Walk().First().Label), who
+		return time.Since(c.Opened()) > age+2*c.pause
+	})
+}
+
+// fillIdle opens an idle canary for each pause that has none, one at every call, at
+// the addresses of the balancer in turns.
+func (w *Watcher) fillIdle(ctx context.Context, who checks.Identity) {
+	for i, pause := range pausesOf(w.cluster) {
+		if slices.ContainsFunc(w.flock.idle, func(c *idleCanary) bool { return c.pause == pause }) {
+			continue
+		}
+		entrances := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(e probes.Entrance) bool { return !e.Address.IsValid() })
+		if len(entrances) == 0 {
+			return
+		}
+		clients := aim(w.cluster)
+		client := clients[i%len(clients)]
+		canary := probes.NewCanary(w.cluster, entrances[i%len(entrances)], client.key, client.expected, w.prober.base())
+		canary.Open(ctx)
+		canary.Write(ctx)
+		if ctx.Err() != nil || !canary.Settle() {
+			continue
+		}
+		b := &bird{Canary: canary, perch: perchOf(canary, who), home: who.Who(canary.Walk().First().Label), who: who}
+		w.flock.idle = append(w.flock.idle, &idleCanary{bird: b, pause: pause, last: time.Now()})
+	}
+}
