@@ -50,9 +50,13 @@ func (r Result) about(a alert, o Operation) bool {
 	return slices.Contains(k.causes, a.cause.Code) && (a.cause.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, a.cause.Node))
 }
 
-// during reports whether an alert may be an operation's by its time.
+// during reports whether an alert may be an operation's by its time. A client that
+// idles for minutes finds only then that its session is gone.
 func (r Result) during(a alert, o Operation) bool {
-	const aftermath = time.Minute
+	aftermath := time.Minute
+	if a.cause.Code == checks.SessionLost {
+		aftermath = 6 * time.Minute
+	}
 	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.settled(o).Add(aftermath))
 }
 

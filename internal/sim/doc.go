@@ -18,11 +18,12 @@
 // itself (session ids, the order of follow-ups).
 //
 // The tests therefore use one processor (GOMAXPROCS=1), where the scheduler's order
-// is nearly always the same: four runs of half an hour with five operations agreed
-// in every request of every user and in every notification. On several processors
-// runs differ in details, such as which worker of the balancer takes a connection,
-// and a counterexample that depends on those shows in some runs only. Even on one
-// processor nothing guarantees the order: the runtime preempts what runs for 10 ms.
+// is mostly the same: four runs of half an hour with five operations agreed in every
+// request of every user and in every notification. Nothing guarantees that, because
+// the runtime preempts what runs for 10 ms and the monitor draws anew. Runs that
+// differ do so in details, such as which worker of the balancer takes a connection,
+// and a counterexample that depends on those shows in some runs only. Run a schedule
+// several times before it counts as mended.
 //
 // A seed means a schedule only for as long as kinds, their weights and setups stay as
 // they are. What shall last is kept as text in testdata/schedules.

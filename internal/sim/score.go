@@ -151,7 +151,7 @@ func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself boo
 	k, _ := kindOf(o.Kind)
 	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.settled(o)
 	if !k.twice {
-		byItself = k.must > 0 && o.For >= k.must
+		byItself = k.must > 0 && o.For >= k.must && (k.announced || r.alone(o))
 		if byItself || r.harmed(o, harms, begin, end) {
 			incidents = 1
 		}
@@ -164,6 +164,16 @@ func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself boo
 		incidents++
 	}
 	return incidents, false
+}
+
+// alone reports whether no other operation makes a node of this one unwell meanwhile:
+// one that is down cannot be seen to be paused.
+func (r Result) alone(o Operation) bool {
+	return !slices.ContainsFunc(r.Schedule.Operations, func(other Operation) bool {
+		k, _ := kindOf(other.Kind)
+		both := slices.ContainsFunc(o.Nodes, func(node string) bool { return slices.Contains(other.Nodes, node) })
+		return other.At != o.At && k.unwell && both && !r.at(other.At).After(r.settled(o)) && !r.at(o.At).After(r.settled(other))
+	})
 }
 
 // harmed reports whether an operation did harm that must be notified and that

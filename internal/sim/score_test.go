@@ -151,6 +151,11 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
+			"a dead node cannot be seen to be paused", "5m kill node2 for 2m\n5m10s paused node2 for 1m", nil,
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			nil,
+		},
+		{
 			"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
 			[]string{"harm without notification: no incident"},
 		},

@@ -85,7 +85,11 @@ func TestSimulate(t *testing.T) {
 	} else {
 		fmt.Printf("simulating %d hours, seeds %d to %d\n", hours, first, first+hours-1)
 		for seed := first; seed < first+hours; seed++ {
-			c.add(play(t, Random(seed, time.Hour, among)))
+			r := play(t, Random(seed, time.Hour, among))
+			c.add(r)
+			if hours == 1 && os.Getenv("STICKWATCH_SIM_SEED") != "" && os.Getenv("STICKWATCH_SIM_RESULT") == "" {
+				fmt.Print(r.Story())
+			}
 		}
 	}
 	if path := os.Getenv("STICKWATCH_SIM_RESULT"); path != "" {
