@@ -42,6 +42,9 @@ const (
 	DefaultGrace = 30 * time.Second
 	// MaxUnserved is how long a deployment may leave clients without an answer.
 	MaxUnserved = time.Minute
+	// EventMemory is how long after it was summed up a deployment still explains what
+	// happened while it went on: an event is reported for a while after it happened.
+	EventMemory = 10 * time.Minute
 	// lossSettles is how long a loss at a node that is not known to be touched waits
 	// for a round that shows the node's restart.
 	lossSettles = 5 * time.Second
@@ -108,6 +111,15 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) H
 	checks.SessionLeaked:         func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
 }
 
+// events are the codes of findings that report a moment, for a while after it.
+var events = []checks.Code{checks.NodeRestarted, checks.BalancerRemapped}
+
+// explainsLater reports whether the deployment may explain a finding after its
+// grace: a moment that was within it.
+func (d Deployment) explainsLater(s checks.Standing, grace time.Duration) bool {
+	return slices.Contains(events, s.Code) && d.ExplainsAt(s.Since, grace)
+}
+
 // Explains decides whether the deployment, while it goes on, explains a finding.
 func (d Deployment) Explains(at time.Time, s checks.Standing) Hold {
 	rule := explainable[s.Code]
@@ -127,7 +139,7 @@ func (d Deployment) explainsDown(at time.Time, s checks.Standing) Hold {
 }
 
 func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
-	if d.touches(s.Node) {
+	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
 		return HoldTouchedNode
 	}
 	return NotTouched
@@ -151,7 +163,7 @@ func (d Deployment) explainsOutage(at time.Time, s checks.Standing) Hold {
 // explainsSessions: sessions go with the nodes that own them.
 func (d Deployment) explainsSessions(at time.Time, s checks.Standing) Hold {
 	switch {
-	case len(s.Nodes) > 0 && !slices.ContainsFunc(s.Nodes, func(node string) bool { return !d.touches(node) }):
+	case d.touchesAll(s.Nodes):
 		return HoldTouchedOwner
 	case at.Sub(s.Since) < lossSettles:
 		return HoldUnsettled
@@ -167,6 +179,11 @@ func (d Deployment) explainsFailing(at time.Time, s checks.Standing) Hold {
 		return NotLongOutage
 	}
 	return d.explainsSessions(at, s)
+}
+
+// touchesAll reports whether the deployment changes all of some nodes.
+func (d Deployment) touchesAll(nodes []string) bool {
+	return len(nodes) > 0 && !slices.ContainsFunc(nodes, func(node string) bool { return !d.touches(node) })
 }
 
 // touches reports whether the deployment changes a node: it was announced, or,

@@ -9,12 +9,11 @@ import (
 	"stickwatch/probes"
 )
 
-// deployments are those that explain findings, or wait to be summed up, oldest
-// first.
+// deployments are those that explain findings, wait to be summed up, or were within
+// EventMemory, oldest first.
 type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
-	summed  []string      // IDs of those summed up last, which may not be written down yet
 	changed []*Deployment // since they were taken
 }
 
@@ -24,10 +23,10 @@ func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
 	for _, one := range announced {
-		if !one.Summed.IsZero() || slices.Contains(d.summed, one.ID) {
-			continue
-		}
 		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
+			if one.Summed.IsZero() {
+				one.Summed = old[at].Summed // which may not be written down yet
+			}
 			one.Touched = union(one.Touched, old[at].Touched)
 			one.CanariesLost = max(one.CanariesLost, old[at].CanariesLost)
 		}
@@ -52,6 +51,13 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 		return grace
 	}
 	return DefaultGrace
+}
+
+// forget drops those that were summed up long ago.
+func (d *deployments) forget(at time.Time) {
+	d.list = slices.DeleteFunc(d.list, func(one *Deployment) bool {
+		return !one.Summed.IsZero() && at.Sub(one.Summed) > EventMemory
+	})
 }
 
 // at are the deployments of a cluster that explain findings at a moment.
@@ -114,7 +120,11 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 // by a cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
-		for _, one := range d.at(at, m.Cluster) {
+		for _, one := range d.list {
+			grace := d.graceOf(m.Cluster)
+			if one.Cluster != m.Cluster || !one.ExplainsAt(at, grace) && !one.explainsLater(m.Standing, grace) {
+				continue
+			}
 			switch hold := one.Explains(at, m.Standing); {
 			case hold.Held():
 				return one
@@ -159,7 +169,7 @@ func (d *Desk) Met(r checks.Request) {
 func (d *Desk) Due(at time.Time) []Deployment {
 	var due []Deployment
 	for _, one := range d.deployments.list {
-		if at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())
