@@ -111,15 +111,6 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) H
 	checks.SessionLeaked:         func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
 }
 
-// events are the codes of findings that report a moment, for a while after it.
-var events = []checks.Code{checks.NodeRestarted, checks.BalancerRemapped}
-
-// explainsLater reports whether the deployment may explain a finding after its
-// grace: a moment that was within it.
-func (d Deployment) explainsLater(s checks.Standing, grace time.Duration) bool {
-	return slices.Contains(events, s.Code) && d.ExplainsAt(s.Since, grace)
-}
-
 // Explains decides whether the deployment, while it goes on, explains a finding.
 func (d Deployment) Explains(at time.Time, s checks.Standing) Hold {
 	rule := explainable[s.Code]

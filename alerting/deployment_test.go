@@ -129,6 +129,11 @@ func (r deployed) end(at time.Time) {
 func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	t.Helper()
 	found := findings(t, stands)
+	for n := range found {
+		if found[n].Code == checks.NodeRestarted {
+			found[n].When = noon.Add(15 * time.Second)
+		}
+	}
 	r.desk.Watched(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {

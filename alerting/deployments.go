@@ -121,11 +121,14 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
 		for _, one := range d.list {
-			grace := d.graceOf(m.Cluster)
-			if one.Cluster != m.Cluster || !one.ExplainsAt(at, grace) && !one.explainsLater(m.Standing, grace) {
+			when, grace := at, d.graceOf(m.Cluster)
+			if !m.When.IsZero() {
+				when = m.When // an event is part of its deployment, though that may be over by now
+			}
+			if one.Cluster != m.Cluster || !one.ExplainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.Explains(at, m.Standing); {
+			switch hold := one.Explains(when, m.Standing); {
 			case hold.Held():
 				return one
 			case hold == NotLeaked || hold == NotLongOutage:

@@ -3,6 +3,8 @@ package checks
 import (
 	"fmt"
 	"slices"
+
+	"stickwatch/probes"
 )
 
 // cookies finds session cookies that a browser would not bring back.
@@ -21,5 +23,33 @@ func cookies(v *view) []Finding {
 			list = append(list, f)
 		}
 	}
-	return list
+	return append(list, v.noCookie()...)
+}
+
+// noCookie finds an application that sets no session cookie at all over the scheme
+// that it is asked by, though its answers are the page.
+func (v *view) noCookie() []Finding {
+	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
+		return nil
+	}
+	clients := 0
+	for _, w := range v.walks {
+		first := w.First()
+		switch {
+		case w.Carried || !first.OK() || first.Status >= 300 || first.Label == "":
+		case first.Session != "" || first.NewID || len(first.Rejected) > 0:
+			return nil
+		default:
+			clients++
+		}
+	}
+	scheme := v.Cluster.Balancer.URLs[0].Scheme
+	if clients == 0 || slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Session != "" }) {
+		return nil
+	}
+	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
+	f.Summary = "the application sets no session cookie at all over " + scheme
+	f.Evidence = []string{fmt.Sprintf("%s got the page, and no cookie with it", plural(clients, "new client", "new clients"))}
+	f.Remedy = "Where the application wants https, tell it that its users come by that: proxy_set_header X-Forwarded-Proto $scheme, and have it trust the proxy; or ask it over https (balancer.url). Else correct session.id."
+	return []Finding{f}
 }

@@ -14,7 +14,8 @@ import (
 // A Disruption is a time in which a node, or the balancer's way to it, was
 // interrupted.
 type Disruption struct {
-	Span // from when the node was last known to be well to the newest sign that it was not
+	Span      // from when the node was last known to be well to the newest sign that it was not
+	Told bool // it did not answer for so long that node_down has told of it
 	Kind DisruptionKind
 	Why  string // the newest sign, in a few words
 	Lost int    // sessions of ours that were gone because of it
@@ -35,6 +36,9 @@ const (
 	keptDisruptions = 16
 	// rememberedFor is for how long a disruption is remembered.
 	rememberedFor = 15 * time.Minute
+	// longDown is for how long a node must be down to be told of in a line of its
+	// own, whatever it has cost.
+	longDown = 30 * time.Second
 	// httpdRetry is httpd's default for how long it leaves a member alone after a
 	// failed connect (mod_proxy, "retry").
 	httpdRetry = time.Minute
@@ -73,7 +77,7 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 			last.To, last.Why = sign.To, sign.Why
 		}
 		last.Kind = stronger(last.Kind, sign.Kind)
-		last.Lost += sign.Lost
+		last.Told = last.Told || sign.Told
 		return m
 	}
 	m.Disruptions = append(m.Disruptions, sign)
@@ -100,7 +104,15 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		if from.IsZero() || from.After(to) {
 			from = to
 		}
-		m = m.with(Disruption{Span: Span{from, to}, Kind: kind, Why: why}, v.aftermath)
+		told := !m.DownSince.IsZero() && to.Sub(m.DownSince) >= longDown
+		m = m.with(Disruption{Span: Span{from, to}, Told: told, Kind: kind, Why: why}, v.aftermath)
+	}
+	switch down := !v.well(n.ID); {
+	case !asked(o.Primary):
+	case !down:
+		m.DownSince = time.Time{}
+	case m.DownSince.IsZero():
+		m.DownSince = o.Primary.At
 	}
 	if asked(o.Primary) && !v.well(n.ID) && !n.Down {
 		sign(DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
@@ -114,6 +126,11 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 			sign(DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
 		case a.blamed == n.ID:
 			sign(DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
+		}
+	}
+	for _, c := range v.OwnerChecks {
+		if c.To == n.ID && failed(c.There) || c.To == n.ID && c.There.Failure == probes.FailureRefused {
+			sign(DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
 		}
 	}
 	for _, e := range m.Ejections {
@@ -140,45 +157,55 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 const mostGuesses = 2
 
 // processGone reports whether every session that a node had opened before is gone
-// there, asked directly, while those opened in this round are kept: then its
-// process is another one, though nobody saw it restart. It returns between which
-// moments that was, and how many sessions tell so.
+// there, asked directly, while it keeps those that it begins now: then its process
+// is another one, though nobody saw it restart. It returns between which moments
+// that was, and how many sessions tell so.
 func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		switch {
-		case c.To != node:
-		case c.Fate() == probes.FateLost:
-			lost++
-			if from.IsZero() || c.Known.After(from) {
-				from = c.Known
-			}
-			if c.There.At.After(to) {
-				to = c.There.At
-			}
-		case c.Fate() != probes.FateUntold:
-			return from, to, 0 // it still knows one
-		}
-	}
-	for _, w := range v.walks {
-		if w.home != node {
+		if c.To != node || c.Fate() != probes.FateLost {
 			continue
 		}
-		for _, a := range w.answers {
-			if kept := a.giver == node && a.fate == probes.FateKept; kept && w.Carried && w.Opened.Before(from) || !w.Carried && a.giver == node && a.fate == probes.FateLost {
-				return from, to, 0
-			}
+		if !c.Renewed() {
+			return from, to, 0 // it keeps no session at all
+		}
+		lost++
+		if c.Known.After(from) {
+			from = c.Known
+		}
+		if c.There.At.After(to) {
+			to = c.There.At
 		}
 	}
-	recent := 0
-	for _, at := range m.Guessed {
-		if v.Started.Sub(at) < rememberedFor {
-			recent++
-		}
-	}
-	if recent >= mostGuesses {
+	if v.keepsOld(node, from) || m.guesses(v.Started) >= mostGuesses {
 		return from, to, 0
 	}
 	return from, to, lost
+}
+
+// keepsOld reports whether a node still knows, after a moment, a session that it
+// opened before.
+func (v *view) keepsOld(node string, moment time.Time) bool {
+	for _, c := range v.OwnerChecks {
+		if fate := c.Fate(); c.To == node && c.Opened.Before(moment) && (fate == probes.FateKept || fate == probes.FateRolledBack) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.walks, func(w *walk) bool {
+		return w.Carried && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.giver == node && a.fate == probes.FateKept && a.At.After(moment)
+		})
+	})
+}
+
+// guesses is how many restarts of a node were taken from lost sessions lately.
+func (m NodeHistory) guesses(now time.Time) int {
+	n := 0
+	for _, at := range m.Guessed {
+		if now.Sub(at) < rememberedFor {
+			n++
+		}
+	}
+	return n
 }
 
 // DisruptedSince reports whether a node was down, restarted or left out by the

@@ -67,6 +67,8 @@ var rules = []rule{
 	{Slow, NodeDown, waitsFor},
 	{StartOrder, NodeRestarted, sameNode},
 	{NodeEjected, NodeRestarted, whileItRestarted},
+	{NodeEjected, Slow, sameNode},
+	{SessionNotShared, SessionLost, gone},
 	{NodeRestarted, NodeRestarted, sumsUp},
 	{BalancerSplit, NodeRestarted, mayCause},
 	{BalancerSplit, NodeDown, noNodeUp},
@@ -84,6 +86,10 @@ func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNo
 func sumsUp(effect, cause Finding) bool {
 	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
 }
+
+// gone: sessions that their own node has lost, or that are gone everywhere, are
+// known nowhere else.
+func gone(_, cause Finding) bool { return cause.Target == "" }
 
 // forSessions: the node is well when it is asked directly, and fails those that
 // hold a session.

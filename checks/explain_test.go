@@ -132,7 +132,7 @@ func TestExplain(t *testing.T) {
 		{
 			"sessions that their own node lost",
 			[]Finding{on(SessionDrift, Critical, ""), of(SessionLost, Critical, "node1"), on(SessionNotShared, Warning, "")},
-			[]string{"session_drift", "session_lost", "session_not_shared"},
+			[]string{"session_drift", "session_lost", "session_not_shared <- session_lost"},
 		},
 		{
 			"sessions lost with their store",

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -82,6 +83,9 @@ type Finding struct {
 	Remedy     string // one or two sentences
 	Evidence   []string
 	Affected   Affected // zero: not estimated
+	// When is the moment of an event, such as a restart; zero: it is a state. An event
+	// may be found when what brought it about is over.
+	When time.Time
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
 	ExplainedBy string
 	// Group joins findings that have one cause which none of them is: AllNodesDown;

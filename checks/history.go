@@ -20,10 +20,12 @@ type NodeHistory struct {
 	PID     string    // as its status gave it last; "": not told
 	UpSince time.Time // likewise
 
-	Since   time.Time // when it was first seen answering; zero: never
-	Seen    time.Time // when it last answered well; zero: never
-	Down    bool      // nothing listened at its address in the newest round
-	Started time.Time // when it was seen listening again, after nothing had; zero: never
+	Since time.Time // when it was first seen answering; zero: never
+	Seen  time.Time // when it last answered well; zero: never
+	// DownSince is when it was first seen not to be well, in a row; zero: it is.
+	DownSince time.Time
+	Down      bool      // nothing listened at its address in the newest round
+	Started   time.Time // when it was seen listening again, after nothing had; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
 	Sign      string // what that was, in a few words

@@ -22,14 +22,19 @@ func losses(v *view) []Finding {
 	var own, moved, back []*answer
 	for _, a := range v.everyAnswer() {
 		switch {
+		case a.foreign != nil:
+			// what it read is another client's, which has a finding of its own
 		case a.fate == probes.FateRolledBack && !v.lostWithNode(a):
 			back = append(back, a)
 		case a.fate != probes.FateLost || v.counted(a):
-		case a.moved():
+		case a.moved() || v.lostBefore(a):
 			moved = append(moved, a)
 		default:
 			own = append(own, a)
 		}
+	}
+	if len(own) > 0 && v.policy() == probes.PolicyShared {
+		own, moved = append(own, moved...), nil // any node may answer: what is gone everywhere is gone once
 	}
 	var list []Finding
 	if len(own) > 0 {
@@ -60,7 +65,7 @@ func losses(v *view) []Finding {
 func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
 	return v.lostWithNode(a) ||
-		sticky && (v.drifted(a.walk) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
+		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }
 
 // lostWithNode reports whether a session went with its node: under sticky that is

@@ -14,7 +14,9 @@ func nodes(v *view) []Finding {
 		switch {
 		case !asked(o.Primary):
 		case !v.up[o.Node]:
-			list = append(list, v.nodeDown(o))
+			f := v.nodeDown(o)
+			f.Summary += v.lostHere(o.Node)
+			list = append(list, f)
 		case o.Status.Paused():
 			list = append(list, nodePaused(o))
 		}

@@ -73,11 +73,33 @@ func (v *view) sessionPage() []Finding {
 	}
 	var list []Finding
 	for _, o := range v.active {
-		if v.well(o.Node) && o.Session != nil && !asConfigured(page, *o.Session) {
+		switch {
+		case !v.well(o.Node) || o.Session == nil:
+		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
+		case v.page.isWrong(*o.Session) && v.othersHavePage(o.Node):
+			list = append(list, notThePage(o.Node, page, *o.Session))
 		}
 	}
 	return list
+}
+
+// othersHavePage reports whether another node that is well answers with the page.
+func (v *view) othersHavePage(node string) bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
+		return o.Node != node && v.well(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
+	})
+}
+
+// notThePage is about a node that answers with something else, though with 2xx.
+func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
+	f := failsOn(node, page, ex)
+	f.Summary = fmt.Sprintf("%s on %s is another page: its answer tells neither node nor session, where other nodes' do", page.Path, node)
+	f.Evidence = []string{describe(ex)}
+	if ex.Landed != "" {
+		f.Evidence = append(f.Evidence, "it leads to "+ex.Landed)
+	}
+	return f
 }
 
 // pageInBetween judges what new clients are given of the page that walks ask
@@ -97,7 +119,9 @@ func (v *view) pageInBetween() []Finding {
 				continue
 			}
 			ex := w.First()
-			if _, told := v.replies[replyOf(ex)]; ex.Answered() && !told && !asConfigured(page, ex) && !v.ownError(ex) && w.answers[0].blamed == "" {
+			_, told := v.replies[replyOf(ex)]
+			other := v.page.isWrong(ex) && !v.someNodeErrs()
+			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].blamed == "" {
 				got = append(got, ex)
 			}
 		}
@@ -117,11 +141,20 @@ func (v *view) hasPage(page probes.Page) bool {
 	})
 }
 
+// someNodeErrs reports whether a node, asked directly, gives something else than
+// the page, too: then it may have given what clients got.
+func (v *view) someNodeErrs() bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
+}
+
 func failsInBetween(e entrance, page probes.Page, got []probes.Exchange) Finding {
 	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, "through the balancer", page, got[0])
 	f.Evidence = nil
 	for _, ex := range got {
 		f.Evidence = append(f.Evidence, describe(ex))
+	}
+	if got[0].Failure == "" && page.Want.Has(got[0].Status) {
+		f.Summary = fmt.Sprintf("%s through the balancer is not what any node answers: HTTP %d without node and session", page.Path, got[0].Status)
 	}
 	f.Evidence = append(firstFew(f.Evidence), "no node answers so when asked directly")
 	f.Remedy = "Look at what stands between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects."

@@ -116,6 +116,20 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 		"none of %d new clients met it; by chance that happens once in %.1g rounds", clients, 1/math.Pow(1-share, float64(clients)))}
 }
 
+// skewed reports whether so many of the clients at one address met the same node
+// that each cannot have been drawn by chance: a table holds our address there, and
+// some came before it was written.
+func (v *view) skewed(met map[sighting]int, at netip.AddrPort) bool {
+	most, all := 0, 0
+	for s, count := range met {
+		if s.at == at {
+			most, all = max(most, count), all+count
+		}
+	}
+	share := max(largestShare(v.serving), 0.5)
+	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
+}
+
 // independent counts the new clients that met listed nodes, each by a chance of
 // its own. Where the method is not known, an entrance whose clients all met one
 // node may hash our address: its clients are one and the same draw, and count
@@ -133,7 +147,7 @@ func (v *view) independent(t traffic) (clients int, scatters bool) {
 		}
 	}
 	for s, count := range byEntrance {
-		several := nodes[s.at] > 1
+		several := nodes[s.at] > 1 && !v.skewed(byEntrance, s.at)
 		scatters = scatters || several
 		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count

@@ -16,8 +16,15 @@ import (
 
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
-	Agreed   bool // the newest answers that could tell followed the configured arithmetic
+	Agreed   bool      // the newest answers that could tell followed the configured arithmetic
+	Drifted  time.Time // when sessions were last seen to drift; zero: never
 	Remapped Remapping
+}
+
+// drifting reports whether what a client met at a moment may be the end of a drift:
+// its session is wherever it was last.
+func (h PoolHistory) drifting(at time.Time, aftermath time.Duration) bool {
+	return !h.Drifted.IsZero() && at.Sub(h.Drifted) <= aftermath
 }
 
 // A Remapping is a moment at which the balancer changed where it sends clients.
@@ -220,6 +227,9 @@ func (v *view) otherPools() []pool {
 // poolHistory takes what this round has seen of the pool into the history.
 func (v *view) poolHistory() PoolHistory {
 	h := v.past().Pool
+	if len(v.drifts) > 0 {
+		h.Drifted = v.Started
+	}
 	placed := v.placedByHash()
 	if v.oracle != nil && len(placed) >= 2 {
 		h.Agreed = v.fits(v.Cluster.Nodes, placed)
@@ -244,7 +254,7 @@ func remapped(v *view) []Finding {
 	if r.At.IsZero() || v.Started.Sub(r.At) > newsOfRemapping {
 		return nil
 	}
-	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes}
+	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}

@@ -25,6 +25,7 @@ func restarts(v *view) []Finding {
 			continue
 		}
 		f := about(NodeRestarted, Info, n.ID)
+		f.When = m.Restarted
 		f.Summary = n.ID + " has been restarted"
 		f.Evidence = []string{clock(m.Restarted) + ": " + m.Sign}
 		f.Remedy = "Nothing, if it was meant; else look why its process ended."
@@ -36,6 +37,15 @@ func restarts(v *view) []Finding {
 	return list
 }
 
+// lostHere says how many sessions went with a node that is down; "": none did.
+func (v *view) lostHere(node string) string {
+	list := v.history.Nodes[node].Disruptions
+	if len(list) == 0 || list[len(list)-1].Lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s of ours went with it", plural(list[len(list)-1].Lost, "session", "sessions"))
+}
+
 // costOfRestarts sums up the sessions that went with their nodes, when the last
 // of these has been back for the aftermath of its restart.
 func (v *view) costOfRestarts() (Finding, bool) {
@@ -45,13 +55,13 @@ func (v *view) costOfRestarts() (Finding, bool) {
 	nodes := make(map[string]bool)
 	for _, n := range v.Cluster.Nodes {
 		for _, d := range v.history.Nodes[n.ID].Disruptions {
-			if d.Kind == DisruptionEjected || v.Started.Sub(d.To) > rememberedFor || d.To.IsZero() {
+			if d.Kind == DisruptionEjected {
 				continue
 			}
 			if d.To.After(newest) {
 				newest = d.To
 			}
-			if d.Lost > 0 && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath {
+			if d.Lost > 0 && !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath {
 				nodes[n.ID] = true
 				lost += d.Lost
 				evidence = append(evidence, fmt.Sprintf("%s at %s: %s lost (%s)", n.ID, second(d.To), plural(d.Lost, "session", "sessions"), d.Why))
@@ -63,7 +73,7 @@ func (v *view) costOfRestarts() (Finding, bool) {
 		return Finding{}, false
 	}
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
-	f.Node, f.Target = "", sessionsLost
+	f.Node, f.Target, f.When = "", sessionsLost, newest
 	f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "when it was restarted", "when they were restarted"))
 	f.Evidence = firstFew(evidence)
 	f.Affected = v.shareOf(min(lost, max(of, len(v.walks))))

@@ -24,6 +24,7 @@ type Round struct {
 	Nodes        []probes.NodeObservation // as Cluster.Nodes
 	Walks        []probes.Walk            // canaries and fresh clients alike: a fresh client is a walk of one step
 	Crossings    []probes.Crossing
+	AcceptsAnyID bool                // a node went on with a session id that nobody had issued
 	OwnerChecks  []probes.OwnerCheck // of sessions that were lost, or answered by another node
 	Handshakes   []probes.HandshakeObservation
 	Dependencies []probes.DependencyObservation

@@ -283,7 +283,6 @@ var sessionSpecs = []spec{
 		}),
 		want: []string{
 			"critical session_leaked/node2",
-			"critical session_lost/node2 <- session_leaked",
 		},
 	},
 	{

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 
 	"stickwatch/probes"
 )
@@ -9,6 +10,9 @@ import (
 // shared says whether the nodes know each other's sessions.
 func (v *view) shared() Answer {
 	answer := Unknown
+	if v.AcceptsAnyID && !slices.ContainsFunc(v.Crossings, func(x probes.Crossing) bool { return x.Counter > 0 }) {
+		return Unknown // that an id is taken elsewhere proves nothing, and no value was stored
+	}
 	for _, x := range v.Crossings {
 		switch x.Fate() {
 		case probes.FateKept, probes.FateRolledBack:
@@ -38,6 +42,9 @@ func sharing(v *view) []Finding {
 	}
 	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = fmt.Sprintf("%s did not know the sessions of other nodes: a failover there would lose users", join(f.Nodes))
+	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.fate == probes.FateLost }) {
+		f.Summary = fmt.Sprintf("%s did not know the sessions of other nodes, and users lose theirs now", join(f.Nodes))
+	}
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Look at the session replication or the shared store on these nodes: membership, address, and that the application is marked distributable."
 	return []Finding{f}

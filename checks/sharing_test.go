@@ -61,11 +61,11 @@ var sharingSpecs = []spec{
 		},
 	},
 	{
-		name: "not shared: does not explain what a node loses of its own",
+		name: "not shared: follows from what a node loses of its own",
 		round: promising(probes.PolicyShared, strangers(bent(func(r *round) {
 			r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession })
 		}))),
-		want: []string{"critical session_lost/node1", "warning session_not_shared [node1 node2 node3]"},
+		want: []string{"critical session_lost/node1", "warning session_not_shared [node1 node2 node3] <- session_lost"},
 	},
 	{
 		name: "not shared: because the store is down",

@@ -21,7 +21,13 @@ func (v *view) separate() []separation {
 	if v.oracle == nil {
 		return nil
 	}
-	return append(v.separateByAddress(), v.separateByWorker()...)
+	list := append(v.separateByAddress(), v.separateByWorker()...)
+	return slices.DeleteFunc(list, func(s separation) bool {
+		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers learn of it one after the other
+			d, disrupted := v.disruptionAt(node, v.Started)
+			return disrupted && d.Kind != DisruptionEjected
+		})
+	})
 }
 
 func (v *view) separateByAddress() []separation {
@@ -165,5 +171,8 @@ func splits(v *view) []Finding {
 	f.Summary = "the same client meets different nodes at one moment: parts of the balancer do not agree on who is well"
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Add a `zone` to nginx's upstream block so that its workers count failures together; with several balancer addresses, look at what each of them can reach."
+	if !slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk != nil }) {
+		f.Remedy = "Give the balancer the same server lines in the same order at each of its addresses, and look at what each of them can reach."
+	}
 	return []Finding{f}
 }

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -93,7 +94,8 @@ func (c *Canary) Settle() bool {
 }
 
 // Write stores the next counter in the session. Where the application takes
-// none, it asks nothing.
+// none, it asks nothing. An answer that began another session is not believed:
+// the canary goes on with the cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
 	if c.cluster.Session == nil || c.cluster.Session.Write == "" {
 		return Exchange{}
@@ -103,13 +105,15 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	counter := c.counter
 	c.mu.Unlock()
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
-	ex := c.get(ctx, path, c.cookies())
+	jar := c.cookies().Clone()
+	ex := c.get(ctx, path, jar)
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ex.OK() {
-		c.session, c.holder = ex.Session, ex.Label
+	if !ex.OK() || (held{id: c.walk.First().Session}).fate(ex) == FateLost {
+		return ex
 	}
+	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
 	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
 		c.written = counter
 	}
@@ -213,6 +217,49 @@ func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing
 	return x, jar
 }
 
+// Forge presents a session id that nobody has issued to a node, directly, in the
+// form of the canary's own. It reports whether the node went on with it, as PHP
+// does without session.use_strict_mode: then that an id is known somewhere proves
+// nothing. It is not ok where there is no session cookie to forge, or no answer.
+func (c *Canary) Forge(ctx context.Context, n Node) (accepted, ok bool) {
+	jar := c.cookies().Clone()
+	page := *c.client.target.URL
+	page.Path = joinPath(page.Path, c.cluster.WalkPath())
+	var forged []*http.Cookie
+	for _, cookie := range jar.Cookies(&page) {
+		if isSessionCookie(cookie.Name, c.cluster.Session.Cookie) {
+			forged = append(forged, &http.Cookie{Name: cookie.Name, Value: scrambled(cookie.Value), Path: "/"})
+		}
+	}
+	if len(forged) == 0 {
+		return false, false
+	}
+	fresh := NewJar()
+	fresh.Set(&page, forged)
+	ex := c.present(ctx, n, fresh)
+	answered := ex.Failure == "" && ex.Status >= 200 && ex.Status < 300
+	return answered && ex.Session != "" && !ex.NewID, answered
+}
+
+// scrambled is a value of the same form, in which no letter or digit of the id is
+// what it was. What follows the first dot, a route, stays.
+func scrambled(value string) string {
+	id, rest, _ := strings.Cut(value, ".")
+	out := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9':
+			return '0' + (r-'0'+3)%10
+		case r >= 'a' && r <= 'f':
+			return 'a' + (r-'a'+2)%6
+		case r >= 'A' && r <= 'F':
+			return 'A' + (r-'A'+2)%6
+		default:
+			return r
+		}
+	}, id)
+	return strings.TrimSuffix(out+"."+rest, ".")
+}
+
 // CheckOwner presents the session to the node that opened it, with the cookies of
 // the last answer that had the session. It changes nothing that the canary knows.
 func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
@@ -220,12 +267,15 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	c.mu.Lock()
 	check := OwnerCheck{
 		Crossing: Crossing{From: owner.ID, To: owner.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session},
-		Known:    known,
+		Opened:   c.opened, Known: known,
 	}
 	jar := c.jar.Clone()
 	c.mu.Unlock()
 	check.Counter = c.stored()
 	check.There = c.present(ctx, owner, jar)
+	if check.Fate() == FateLost {
+		check.Again = c.present(ctx, owner, jar)
+	}
 	return check
 }
 

@@ -75,7 +75,8 @@ func (c *concurrencyLimit) lower(now time.Time) {
 type scope struct {
 	inFlight []*permit
 	limit    *concurrencyLimit
-	prompt   int // answers in a row that others in flight did not delay
+	prompt   int       // answers in a row that others in flight did not delay
+	answered time.Time // when the last answer came
 }
 
 // A company is the other requests in a scope while one is in flight.

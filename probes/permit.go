@@ -17,11 +17,12 @@ func (p *permit) room(now time.Time) (ok bool, when time.Time) {
 	return true, time.Time{}
 }
 
-// room is how a scope answers for a permit. Requests that nobody has answered
-// for long count against the bound of the budget only, and there, too, a node
-// that is silent holds up no request that may well arrive at another.
+// room is how a scope answers for a permit. Where a request has waited for long,
+// and nothing was answered since it was sent, only the bound of the budget counts:
+// the others would wait for nothing. Even that does not count silent requests to a
+// node itself against one that may well arrive at another node.
 func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
-	counted, bounded, exclusive := 0, 0, false
+	counted, bounded, exclusive, silent := 0, 0, false, false
 	for _, q := range s.inFlight {
 		if until := q.began.Add(s.limit.holdsFor(q.kind)); now.Before(until) {
 			counted++
@@ -29,15 +30,18 @@ func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
 			if when.IsZero() || until.Before(when) {
 				when = until
 			}
-		} else if !p.direct && q.direct {
-			continue
+		} else {
+			silent = silent || !s.answered.After(q.began)
+			if q.direct && !p.direct {
+				continue
+			}
 		}
 		bounded++
 	}
 	if p.alone {
 		return len(s.inFlight) == 0, time.Time{}
 	}
-	return !exclusive && counted < s.limit.now && bounded < s.limit.most, when
+	return (silent || !exclusive && counted < s.limit.now) && bounded < s.limit.most, when
 }
 
 // paced is from when the rates of all its nodes let a permit go.
@@ -134,6 +138,9 @@ func (p *permit) end(r response) (ownFault bool) {
 	for _, n := range at {
 		n.learnFrom(p, r, took, now)
 	}
+	if p.session != nil && r.answered {
+		p.session.answered = now
+	}
 	p.learnSession(r, took, now)
 	l.advance()
 	return r.timedOut && !p.alone && p.delayed.Sub(p.began) >= took/2
@@ -191,6 +198,9 @@ func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now t
 		n.answeredInCompany(*p.company[&n.scope], p.kind, took, now)
 	default:
 		n.answeredAlone(p.kind, took, now)
+	}
+	if r.answered {
+		n.answered = now
 	}
 	if n.limit.queues {
 		n.rest = now.Add(took)

@@ -65,10 +65,16 @@ type Crossing struct {
 }
 
 // An OwnerCheck presents a session to the node that opened it, directly, after
-// the client had lost it or met another node: whether the node still knows the
-// session tells a node that has restarted from a balancer that sent the client
-// elsewhere. Its To is the node that was asked, and its From the same.
+// the client had lost it or met another node. It tells a node that has restarted
+// from a balancer that sent the client elsewhere. Its From and To are that node.
 type OwnerCheck struct {
 	Crossing
-	Known time.Time // when the session was last known to be there
+	Opened time.Time // when the session was asked for
+	Known  time.Time // when it was last known to be there
+	Again  Exchange  // the answer to whatever session There began, presented once more
+}
+
+// Renewed reports whether the node keeps the sessions that it begins now.
+func (c OwnerCheck) Renewed() bool {
+	return c.There.Session != "" && c.Again.Session == c.There.Session
 }

@@ -16,12 +16,12 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 // cluster is two nodes, of which node2 calls itself "blue" and is named b in
 // the configuration of its balancer.
 func cluster(maxFails int) (*probes.Cluster, []probes.NodeObservation) {
-	c := &probes.Cluster{Balancer: probes.Balancer{MaxFails: maxFails}}
-	for _, n := range []probes.Node{
-		{ID: "node1", URL: &url.URL{Scheme: "http", Host: "10.0.0.1:8080"}},
-		{ID: "node2", Label: "b", URL: &url.URL{Scheme: "http", Host: "Node2.example:8080"}},
-	} {
-		c.Nodes = append(c.Nodes, n)
+	c := &probes.Cluster{
+		Balancer: probes.Balancer{MaxFails: maxFails},
+		Nodes: []probes.Node{
+			{ID: "node1", URL: &url.URL{Scheme: "http", Host: "10.0.0.1:8080"}},
+			{ID: "node2", Label: "b", URL: &url.URL{Scheme: "http", Host: "Node2.example:8080"}},
+		},
 	}
 	return c, []probes.NodeObservation{{Node: "node1"}, {Node: "node2", Label: "blue"}}
 }
@@ -46,12 +46,17 @@ func TestMatches(t *testing.T) {
 		{"without a name", probes.ServerEvidence{}, nil, nil, false},
 		{"AJP at its host", probes.ServerEvidence{Address: "node2.example:8009", Scheme: "ajp"}, nil, nil, true},
 		{
-			"AJP, and another member at its host", probes.ServerEvidence{Address: "node2.example:8009", Scheme: "ajp"},
-			[]probes.ServerEvidence{{Address: "node2.example:8010", Scheme: "ajp"}}, nil, false,
+			"AJP, and another member at its host",
+			probes.ServerEvidence{Address: "node2.example:8009", Scheme: "ajp"},
+			[]probes.ServerEvidence{{Address: "node2.example:8010", Scheme: "ajp"}},
+			nil, false,
 		},
 		{
-			"AJP, and another node at its host", probes.ServerEvidence{Address: "node2.example:8009", Scheme: "ajp"},
-			nil, []probes.Node{{ID: "node3", URL: &url.URL{Host: "node2.example:8081"}}}, false,
+			"AJP, and another node at its host",
+			probes.ServerEvidence{Address: "node2.example:8009", Scheme: "ajp"},
+			nil,
+			[]probes.Node{{ID: "node3", URL: &url.URL{Host: "node2.example:8081"}}},
+			false,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,35 +81,44 @@ func TestRecords(t *testing.T) {
 	}{
 		{
 			"HAProxy drains it", probes.EvidenceHAProxyStats,
-			probes.ServerEvidence{State: probes.ServerDraining, Since: noon, Detail: "DRAIN"}, 1,
+			probes.ServerEvidence{State: probes.ServerDraining, Since: noon, Detail: "DRAIN"},
+			1,
 			"a source says node2 is draining since 2026-03-14 12:00:00: DRAIN", true, false,
 		},
 		{
-			"httpd has it in", probes.EvidenceApacheStatus, probes.ServerEvidence{State: probes.ServerUp}, 1,
+			"httpd has it in", probes.EvidenceApacheStatus,
+			probes.ServerEvidence{State: probes.ServerUp},
+			1,
 			"a source says node2 is up", false, true,
 		},
 		{
-			"nginx ejected it", probes.EvidenceNginxErrorLog, probes.ServerEvidence{State: probes.ServerDown}, 1,
+			"nginx ejected it", probes.EvidenceNginxErrorLog,
+			probes.ServerEvidence{State: probes.ServerDown},
+			1,
 			"a source says node2 is down", true, false,
 		},
 		{
 			"nginx ejects it no more, and may have it marked down", probes.EvidenceNginxErrorLog,
-			probes.ServerEvidence{State: probes.ServerUp}, 1,
+			probes.ServerEvidence{State: probes.ServerUp},
+			1,
 			"a source tells of no ejection of node2 now", false, false,
 		},
 		{
 			"Caddy remembers enough failures", probes.EvidenceCaddyAdmin,
-			probes.ServerEvidence{State: probes.ServerUnknown, Fails: 2}, 2,
+			probes.ServerEvidence{State: probes.ServerUnknown, Fails: 2},
+			2,
 			"a source says node2 is down", true, false,
 		},
 		{
 			"Caddy remembers fewer", probes.EvidenceCaddyAdmin,
-			probes.ServerEvidence{State: probes.ServerUnknown, Fails: 1}, 2,
+			probes.ServerEvidence{State: probes.ServerUnknown, Fails: 1},
+			2,
 			"a source says node2 is unknown", false, false,
 		},
 		{
 			"others count failures, and act on something else", probes.EvidenceApacheStatus,
-			probes.ServerEvidence{State: probes.ServerUp, Fails: 9}, 1,
+			probes.ServerEvidence{State: probes.ServerUp, Fails: 9},
+			1,
 			"a source says node2 is up", false, true,
 		},
 	} {

@@ -56,11 +56,13 @@ type wireMove struct {
 	Session probes.Fingerprint `json:"session"` // before
 }
 
-// An outage began between last_good and first_bad, and had ended by first_good.
+// An outage began between last_good and first_bad, and ended between last_bad and
+// first_good.
 // All are "" where there was none.
 type wireOutage struct {
 	LastGood  string  `json:"last_good"`  // when that answer was whole
 	FirstBad  string  `json:"first_bad"`  // when that request was sent
+	LastBad   string  `json:"last_bad"`   // when the last failure was known
 	FirstGood string  `json:"first_good"` // when that answer was whole; the end of the watch where none came
 	AtLeastMS float64 `json:"at_least_ms"`
 	AtMostMS  float64 `json:"at_most_ms"`
@@ -152,7 +154,7 @@ func wireMoveOf(m gate.Move) wireMove {
 
 func wireOutageOf(o gate.Outage) wireOutage {
 	return wireOutage{
-		LastGood: wire.Time(o.LastGood), FirstBad: wire.Time(o.FirstBad), FirstGood: wire.Time(o.FirstGood),
+		LastGood: wire.Time(o.LastGood), FirstBad: wire.Time(o.FirstBad), LastBad: wire.Time(o.LastBad), FirstGood: wire.Time(o.FirstGood),
 		AtLeastMS: wire.MS(o.AtLeast()), AtMostMS: wire.MS(o.AtMost()), Ongoing: o.Ongoing,
 		Node: wire.Field(o.Node), Failed: o.Failed, Status: o.Status, Error: wire.Field(o.Error),
 	}

@@ -29,7 +29,7 @@ func rollingRestart() (results, renderOptions) {
 	p := healthyPicture("shop", "node1", "node2")
 	p.Session.Policy = probes.PolicyReplicated
 	out := gate.Outage{
-		LastGood: moment(2010), FirstBad: moment(2250), FirstGood: moment(2520),
+		LastGood: moment(2010), FirstBad: moment(2250), LastBad: moment(2420), FirstGood: moment(2520),
 		Node: "node1", Failed: 11, Status: 502,
 	}
 	lost := gate.Move{
@@ -55,9 +55,9 @@ func rollingRestart() (results, renderOptions) {
 			}},
 		},
 		Moves: []gate.Move{lost, kept}, Session: out,
-		Newcomer: gate.Outage{LastGood: moment(1890), FirstBad: moment(2140), FirstGood: moment(2193), Failed: 2, Error: "connection refused"},
+		Newcomer: gate.Outage{LastGood: moment(1890), FirstBad: moment(2140), LastBad: moment(2167), FirstGood: moment(2193), Failed: 2, Error: "connection refused"},
 		Nodes: []gate.Passage{
-			{Node: "node1", Before: "4.1", After: "4.2", Downs: []gate.Outage{{LastGood: moment(2150), FirstBad: moment(2300), FirstGood: moment(4100)}}},
+			{Node: "node1", Before: "4.1", After: "4.2", Downs: []gate.Outage{{LastGood: moment(2150), FirstBad: moment(2300), LastBad: moment(4050), FirstGood: moment(4100)}}},
 			{Node: "node2", Before: "4.1", After: "4.1"},
 		},
 		Promises: []gate.Promise{

@@ -61,6 +61,8 @@ const deployingTopic = `Lines to put before, around and after a deployment
   stickwatch probe
   # was anybody thrown out? Its status is that of the command, unless that is 0
   stickwatch probe --watch -- ./deploy.sh 4.2
+  # the same, and any lost session fails, also one that the policy allows
+  stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
   # does every node run 4.2, and is all well?
   stickwatch probe --wait 2m --expect-version 4.2
   # the last two in one, as a report for a merge request

@@ -32,7 +32,8 @@ type HAProxyConfig struct {
 
 	// StickOnSrc keeps a client at its server by its address, as `stick on src`
 	// does. Entries expire when their client is idle for StickExpire; 0: never.
-	// Peers carries the entries over a reload, as a `peers` section does.
+	// Peers carries the entries over a reload, as a `peers` section is documented
+	// to; package lab does not compare it.
 	StickOnSrc  bool
 	StickExpire time.Duration
 	Peers       bool

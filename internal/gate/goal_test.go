@@ -90,3 +90,19 @@ func TestGoal(t *testing.T) {
 		})
 	}
 }
+
+// Nodes that get no clients are named with why, but for those that the operator
+// has marked down.
+func TestOutOfRotation(t *testing.T) {
+	c := &probes.Cluster{Nodes: []probes.Node{{ID: "a"}, {ID: "b"}, {ID: "c", Down: true}, {ID: "d"}, {ID: "e"}}}
+	node := func(id string, up bool, in checks.Answer) checks.NodeReport {
+		return checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: up, InRotation: in}
+	}
+	got := OutOfRotation(c, checks.Report{Nodes: []checks.NodeReport{
+		node("a", true, checks.Yes), node("b", true, checks.No), node("c", false, checks.No), node("d", false, checks.Unknown), node("e", true, checks.Unknown),
+	}})
+	want := []string{"b (up, and the balancer sends it nothing)", "d (does not answer)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("out of rotation (-want +got):\n%s", diff)
+	}
+}

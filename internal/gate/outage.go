@@ -4,10 +4,13 @@ import "time"
 
 // An Outage is a stretch of time in which a client was not served, as far as
 // its requests can tell: it began between the last good answer and the first
-// request that failed.
+// request that failed, and ended between the last failure and the next good
+// answer. How far these are apart is a matter of the interval and of the budget
+// that retries have to wait for.
 type Outage struct {
 	LastGood  time.Time // when the last good answer before was whole; zero: there was none
 	FirstBad  time.Time // when the first request that failed was sent
+	LastBad   time.Time // when the last request that failed had done so
 	FirstGood time.Time // when the first good answer after was whole; of one that goes on, the end of the watch
 	Ongoing   bool      // no good answer came
 
@@ -17,13 +20,14 @@ type Outage struct {
 	Status int
 }
 
-// AtLeast is for how long a user surely waited; 0 for no outage.
-func (o Outage) AtLeast() time.Duration { return o.FirstGood.Sub(o.FirstBad) }
+// AtLeast is the time from the first request that failed to the last failure: for
+// so long a user surely waited; 0 for no outage.
+func (o Outage) AtLeast() time.Duration { return o.LastBad.Sub(o.FirstBad) }
 
 // AtMost is the time from one good answer to the next; 0 for no outage.
 func (o Outage) AtMost() time.Duration {
 	if o.LastGood.IsZero() {
-		return o.AtLeast()
+		return o.FirstGood.Sub(o.FirstBad)
 	}
 	return o.FirstGood.Sub(o.LastGood)
 }
@@ -41,7 +45,7 @@ func (t Track) outages(end time.Time) []Outage {
 			continue
 		}
 		o := Outage{
-			LastGood: last, FirstBad: s.First.At, FirstGood: end, Ongoing: true,
+			LastGood: last, FirstBad: s.First.At, LastBad: s.Last.Done(), FirstGood: end, Ongoing: true,
 			Failed: s.Requests, Error: s.First.Error, Status: s.First.Status,
 		}
 		if i+1 < len(t) {

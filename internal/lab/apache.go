@@ -3,7 +3,6 @@ package lab
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -101,7 +100,7 @@ func (a *ApacheBalancer) Reload(config ApacheConfig) {
 		err = os.Rename(candidate, a.ConfigFile())
 	}
 	if err == nil {
-		err = a.replaceWorkers(syscall.SIGUSR1, old, a.control+"/server-status") // which takes no node's turn
+		err = a.replaceWorkers(user1, old, a.control+"/server-status") // which takes no node's turn
 	}
 	if err != nil {
 		a.tb.Fatalf("reloading httpd: %v", err)

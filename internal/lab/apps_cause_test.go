@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/probes"
 )
 
@@ -68,7 +69,10 @@ func TestCookiesThatBrowsersRefuse(t *testing.T) {
 func TestClockTokens(t *testing.T) {
 	tokens := []string{"TOKENS=1", "COOKIE=token", "TTL=120"}
 	right := expresses(t, tokens)
-	wrong := []*Process{right[0], Express(t, ExpressConfig{ID: names[1], Env: append(tokens, "CLOCK=600")}), right[2]}
+	clock := func(offset string) []*Process {
+		return []*Process{right[0], Express(t, ExpressConfig{ID: names[1], Env: append(tokens, "CLOCK="+offset)}), right[2]}
+	}
+	ahead, behindTime := clock("600"), clock("-600")
 	for _, tc := range []struct {
 		name   string
 		front  appFront
@@ -79,7 +83,12 @@ func TestClockTokens(t *testing.T) {
 	} {
 		t.Run(tc.name+"/"+tc.front.name, func(t *testing.T) {
 			t.Parallel()
-			a := behind(t, wrong, appConfig{front: tc.front, policy: tc.policy, write: true})
+			a := behind(t, ahead, appConfig{front: tc.front, policy: tc.policy, write: true})
+			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, tells: []string{"node2"}}}, a.probe())
+		})
+		t.Run(tc.name+"/behind/"+tc.front.name, func(t *testing.T) {
+			t.Parallel()
+			a := behind(t, behindTime, appConfig{front: tc.front, policy: tc.policy, write: true})
 			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, tells: []string{"node2"}}}, a.probe())
 		})
 		t.Run(tc.name+"/clocks agree/"+tc.front.name, func(t *testing.T) {
@@ -180,10 +189,10 @@ var jvmRoutes = map[string]func(testing.TB, []*Tomcat) string{
 // TestJVMRouteMissing: Tomcats without a jvmRoute behind balancers that go by
 // it: nobody is held, and the remedy is to set it.
 func TestJVMRouteMissing(t *testing.T) {
+	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: []string{"", ""}})
 	for name, start := range jvmRoutes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: []string{"", ""}})
 			a := &app{tb: t, cluster: tomcatCluster(t, tomcats, start(t, tomcats))}
 			judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, or: checks.SessionLost, tells: []string{"jvmRoute"}}}, a.probe())
 		})
@@ -196,5 +205,28 @@ func TestTomcatCannotStore(t *testing.T) {
 	t.Parallel()
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
 	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
-	judgeScenario(t, scenario{cause: cause{code: sessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+}
+
+// TestWebSocketOnly: servers that know no polling need no stickiness, for a
+// WebSocket stays where it was opened. Behind round robin nothing is wrong.
+func TestWebSocketOnly(t *testing.T) {
+	t.Parallel()
+	var nodes []*Process
+	for _, n := range SocketIO(t, SocketIOConfig{Transports: []string{"websocket"}}) {
+		nodes = append(nodes, n.Process)
+	}
+	front := Nginx(t, NginxConfig{Servers: processServers(nodes), WebSocket: true})
+	flags := config.Flags{Balancer: []string{front.URL()}, Profile: "huozige", Method: string(probes.MethodRoundRobin)}
+	for i, n := range nodes {
+		flags.Nodes = append(flags.Nodes, names[i]+"=http://"+n.Addr())
+	}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{tb: t, cluster: cfg.Clusters[0]}
+	a.cluster.Pages = pagesAt("/status")
+	a.cluster.Handshake = &probes.Handshake{Path: "/socket.io/"}
+	judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
 }

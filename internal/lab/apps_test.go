@@ -12,6 +12,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
+	"stickwatch/probes/engineio"
 )
 
 // An appFront is a kind of balancer before applications that are no demo nodes.
@@ -20,10 +21,6 @@ type appFront struct {
 	method probes.Method
 	header bool // takes the client address that the prober presents
 	start  func(testing.TB, []Server) string
-}
-
-func (f appFront) sticky() bool {
-	return f.method != probes.MethodRoundRobin
 }
 
 var (
@@ -101,7 +98,7 @@ func processServers(nodes []*Process) (list []Server) {
 func (a *app) probe() checks.Report {
 	ctx, cancel := context.WithTimeout(a.tb.Context(), patience)
 	defer cancel()
-	return checks.Judge(new(monitor.Prober).Round(ctx, a.cluster))
+	return checks.Judge((&monitor.Prober{Handshake: engineio.Handshake}).Round(ctx, a.cluster))
 }
 
 // expresses starts three nodes of Express.

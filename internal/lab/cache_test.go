@@ -3,6 +3,7 @@ package lab
 import (
 	"testing"
 
+	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
 )
@@ -55,7 +56,7 @@ func TestCacheBeforeTheBalancer(t *testing.T) {
 					t.Parallel()
 					r := newRig(t, cached(f, location), plan{profile: profile, shared: true, policy: policyBehind(f)})
 					judgeScenario(t, scenario{cause: cause{
-						code: sessionLeaked, tells: []string{"proxy_ignore_headers|Cache-Control|nocache"},
+						code: checks.SessionLeaked, tells: []string{"proxy_ignore_headers|Cache-Control|nocache"},
 					}}, r.probe())
 				})
 			}

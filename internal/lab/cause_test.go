@@ -9,13 +9,6 @@ import (
 	"stickwatch/checks"
 )
 
-// Codes that are wanted by name.
-const (
-	sessionFailing   = checks.Code("session_failing")
-	sessionLeaked    = checks.Code("session_leaked")
-	balancerRemapped = checks.Code("balancer_remapped")
-)
-
 // A cause is the one finding that must explain all that is wrong.
 type cause struct {
 	code     checks.Code

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -105,7 +104,7 @@ func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
 		err = os.Rename(candidate, h.ConfigFile())
 	}
 	if err == nil {
-		err = h.replaceWorkers(syscall.SIGUSR2, old, h.stats)
+		err = h.replaceWorkers(user2, old, h.stats)
 	}
 	if err != nil {
 		h.tb.Fatalf("reloading HAProxy: %v", err)

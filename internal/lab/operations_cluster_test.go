@@ -10,10 +10,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	redisclient "github.com/redis/go-redis/v9"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -23,6 +26,7 @@ import (
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
+	"stickwatch/probes/redis"
 )
 
 // An operatedCluster is nodes behind a balancer, users who use them, and a
@@ -68,7 +72,7 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 			t.Fatalf("the nodes are too small for their users: %v", totals)
 		}
 	}
-	c.serve(c.file())
+	c.serve(c.file(o))
 	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
 	time.Sleep(warmUp) // users come meanwhile
 	return c
@@ -79,19 +83,24 @@ func (c *operatedCluster) startNodes(o operation) {
 	if c.front.shared {
 		c.store = &flushable{store: demo.NewStore()}
 	}
-	if o.redis {
+	if o.redis || o.lru {
 		c.redis = Redis(c.t)
+	}
+	if o.lru {
+		evict(c.t, newRedisStore(c.t, c.redis).client)
 	}
 	began := time.Now().Add(-time.Hour)
 	for i, name := range names[:3] {
 		cfg := demo.NodeConfig{ID: name, UpSince: began.Add(time.Duration(i) * time.Minute)}
 		switch {
+		case o.lru:
+			cfg.Store = newRedisStore(c.t, c.redis)
 		case c.store != nil:
 			cfg.Store = c.store
 		case o.idle > 0:
 			cfg.Store = demo.NewIdleStore(o.idle)
 		}
-		if c.redis != nil {
+		if o.redis {
 			cfg.Dependencies = pausedByRedis(c.t, c.redis)
 		}
 		n, err := demo.StartNode(cfg)
@@ -113,8 +122,8 @@ func (c *operatedCluster) addresses() (list []string) {
 }
 
 // file is the configuration: what an operator would have written, intervals and
-// the rest by default. Only the nodes tell of Redis.
-func (c *operatedCluster) file() string {
+// the rest by default. That nodes need Redis only they tell, where they pause by it.
+func (c *operatedCluster) file(o operation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(c.t.TempDir(), "history.db"))
 	b.WriteString("alerting:\n  receivers: [{name: ops, webhook: {url: http://127.0.0.1:9/}}]\nclusters:\n")
@@ -126,6 +135,9 @@ func (c *operatedCluster) file() string {
 		fmt.Fprintf(&b, "      max_fails: %d\n      fail_timeout: %s\n", c.front.maxFails, c.front.failTimeout)
 	}
 	fmt.Fprintf(&b, "    session: {policy: %s}\n", cmp.Or(c.front.policy, probes.PolicySticky))
+	if o.lru {
+		fmt.Fprintf(&b, "    dependencies: [{name: %s, url: %q}]\n", demo.RedisServer, c.redis.URL())
+	}
 	b.WriteString("    nodes:\n")
 	for i, addr := range c.addresses() {
 		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), addr)
@@ -140,7 +152,7 @@ func (c *operatedCluster) serve(file string) {
 		Load: func() (*config.Config, error) {
 			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
 		},
-		Prober: new(monitor.Prober), Logger: slog.New(slog.DiscardHandler),
+		Prober: &monitor.Prober{Pingers: map[string]probes.Pinger{"redis": redis.Ping}}, Logger: slog.New(slog.DiscardHandler),
 		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.inbox, nil },
 	})
 	if err != nil {
@@ -317,4 +329,39 @@ type onlyConn struct {
 func (c *onlyConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
+}
+
+// evict gives Redis 1.2 MB beside what it has, and fills them in 12 s, again and
+// again: what nobody has asked for since then is gone.
+func evict(t *testing.T, client *redisclient.Client) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	info, err := client.Info(ctx, "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(info, "used_memory:")
+	text, _, _ := strings.Cut(rest, "\r\n")
+	used, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("reading Redis's memory: %v", err)
+	}
+	for key, value := range map[string]string{"maxmemory": strconv.Itoa(used + 1_200_000), "maxmemory-policy": "allkeys-lru", "maxmemory-samples": "10"} {
+		if err := client.ConfigSet(ctx, key, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ctx.Err() == nil; n += 10 {
+			for i := range 10 {
+				client.Set(ctx, fmt.Sprintf("page:%d", n+i), strings.Repeat("x", 900), 0)
+			}
+			<-tick.C
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
 }

@@ -159,13 +159,13 @@ func TestOperationsAlikeHAProxyPersistence(t *testing.T) {
 		for _, checked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, checked %t", test.name, checked), func(t *testing.T) {
 				t.Parallel()
-				h, d := test.real, test.demo
+				h, d, clients := test.real, test.demo, fewer
 				h.Redispatch, h.Retries, d.Redispatch, d.Retries = true, 1, true, 1
 				if checked {
-					h.CheckPath, d.Check = healthChecks.Path, healthChecks
+					h.CheckPath, d.Check, clients = healthChecks.Path, healthChecks, operated
 				}
 				o := compareHAProxy(t, h, d)
-				o.addPairs(operated, "/cluster/test", nil, sourceOf)
+				o.addPairs(clients, "/cluster/test", nil, sourceOf)
 				if o.luck = d.Balance == demo.HAProxyLeastConn; !o.luck {
 					o.same("new clients, before everything")
 				}

@@ -215,31 +215,25 @@ func (b *results) write(t *testing.T) {
 	}
 }
 
-// replaceSection puts a section in the place of the old one, or at the end.
+// replaceSection puts a section in the place of the old one, or before that of
+// the simulation, which is the last.
 func replaceSection(path, section string) error {
-	text, err := os.ReadFile(path)
+	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, found := strings.Cut(string(text), operationsBegin)
-	_, after, _ := strings.Cut(rest, operationsEnd+"\n")
-	if !found {
-		before += "\n"
-	}
-	return os.WriteFile(path, []byte(before+section+after), 0o644)
+	last := simulation(page)
+	first := bytes.TrimSuffix(page, last)
+	first = bytes.TrimSuffix(first, operationsOf(page))
+	return os.WriteFile(path, slices.Concat(first, []byte("\n"+section), last), 0o644)
 }
 
-// keptSection is the section of operations in a page that is about to be
-// written anew; "": there is none.
-func keptSection(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return ""
+// operationsOf is the section of operations in a page, with the empty line
+// before it.
+func operationsOf(page []byte) []byte {
+	begin, end := bytes.Index(page, []byte("\n"+operationsBegin)), bytes.Index(page, []byte(operationsEnd+"\n"))
+	if begin < 0 || end < begin {
+		return nil
 	}
-	_, rest, found := strings.Cut(string(text), operationsBegin)
-	if !found {
-		return ""
-	}
-	section, _, _ := strings.Cut(rest, operationsEnd)
-	return "\n" + operationsBegin + section + operationsEnd + "\n"
+	return page[begin : end+len(operationsEnd)+1]
 }

@@ -323,7 +323,7 @@ func (o *comparison) kept(what string, without []int, avoided int, forgotten boo
 	}
 	shares, want := count(demo), count(real)
 	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
-		if got, want := shares[met], want[met]; !o.luck && max(got-want, want-got) > len(real)/50 {
+		if got, want := shares[met], want[met]; !o.luck && max(got-want, want-got) > len(real)/50+1 {
 			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
 		}
 	}

@@ -20,6 +20,7 @@ type operation struct {
 	small bool          // nodes serve one request at a time: see shrink
 	idle  time.Duration // nodes forget sessions that are idle for so long; 0: never
 	redis bool          // nodes pause while Redis does not answer
+	lru   bool          // sessions are in a Redis that evicts what was not used for a while: see evict
 	first bool          // it is done from the first second on, so that users are never well
 	play  func(*operatedCluster)
 	after time.Duration // for how long is looked on when it is done; 0: aftermath
@@ -28,6 +29,10 @@ type operation struct {
 
 // aftermath is long enough for a warning to be notified.
 const aftermath = 45 * time.Second
+
+// settling is long enough for a summary: restarts settle for fail_timeout, an
+// announced deployment for deployment_grace, and a warning waits after that.
+const settling = 80 * time.Second
 
 // An expectation is what must be notified of an operation, by incidents.
 type expectation struct {
@@ -46,32 +51,39 @@ type expectation struct {
 var (
 	nothing = expectation{unharmed: true}
 	// remapped: clients of healthy nodes were sent elsewhere, and lost their sessions.
-	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped}, harmed: true}
+	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped}, harmed: true}
 	// takenOut: clients of a healthy node were sent elsewhere, and lost their sessions.
-	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.NodeEjected}, harmed: true}
+	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.NodeEjected}, harmed: true}
 )
 
 // operations is the table.
 var operations = []operation{
 	{
-		name: "rolling restart", on: alone, play: rollingRestart,
+		name: "rolling restart", on: alone, play: rollingRestart, after: settling,
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeRestarted, checks.NodeDown}, harmed: true},
 	},
 	{
-		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart,
+		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart, after: settling,
 		want: expectation{warnings: 1},
 	},
 	{
-		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: 80 * time.Second,
+		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: settling,
 		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
 	},
 	{
-		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: 80 * time.Second,
+		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: settling,
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
 		name: "one node killed", on: anyOperated, play: func(c *operatedCluster) { c.nodes[1].Stop() },
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
+	},
+	{
+		name: "two nodes killed", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie"), play: func(c *operatedCluster) {
+			c.nodes[0].Stop()
+			c.nodes[1].Stop()
+		},
+		want: expectation{warnings: 2, least: 1, codes: []checks.Code{checks.NodeDown}},
 	},
 	{
 		name: "all nodes killed", on: anyOperated, play: func(c *operatedCluster) {
@@ -96,8 +108,25 @@ var operations = []operation{
 		want: remapped.telling("node2|removed|fewer|gone"),
 	},
 	{
+		name: "a server removed, announced", on: operatedNamed("nginx ip_hash"), after: settling,
+		play: announcedLoud(func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) }),
+		want: expectation{critical: 1, warnings: 1, least: 1, harmed: true},
+	},
+	{
+		name: "a weight changed", on: operatedNamed("nginx ip_hash"), play: func(c *operatedCluster) {
+			servers := slices.Clone(c.servers)
+			servers[0].Weight = 3
+			c.balancer.reload(servers)
+		},
+		want: remapped,
+	},
+	{
+		name: "a server removed, routes", on: operatedNamed("haproxy cookie", "httpd routes"), play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		want: takenOut,
+	},
+	{
 		name: "a server added", on: hashing, play: addServer,
-		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{balancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
+		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
 	},
 	{
 		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
@@ -136,17 +165,22 @@ var operations = []operation{
 	{
 		name: "whoever holds a session gets 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
 		play: breakAll(returning(500)),
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
 		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
 		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{sessionFailing}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle"}, harmed: true},
+	},
+	{
+		name: "Redis evicts what is not used for 12 s", on: sharing, lru: true, first: true,
+		play: func(*operatedCluster) {}, after: 90 * time.Second,
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },
@@ -194,15 +228,26 @@ func rollingRestart(c *operatedCluster) {
 	}
 }
 
-// announced plays an operation as probe --watch --server announces it.
+// announced plays an operation as probe --watch --server announces it. Nothing
+// may be notified before it has ended.
 func announced(play func(*operatedCluster)) func(*operatedCluster) {
+	loud := announcedLoud(play)
+	return func(c *operatedCluster) {
+		c.t.Helper()
+		loud(c)
+		c.quiet = time.Now()
+	}
+}
+
+// announcedLoud is the same of an operation that is worse than was announced: it
+// loses sessions of nodes that nobody touched, which is notified at once.
+func announcedLoud(play func(*operatedCluster)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		c.t.Helper()
 		var begun struct{ ID string }
 		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
 		play(c)
 		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
-		c.quiet = time.Now()
 	}
 }
 

@@ -47,3 +47,6 @@ func killGroup(leader *os.Process) error { return syscall.Kill(-leader.Pid, sysc
 func freeze(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGSTOP) }
 
 func thaw(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGCONT) }
+
+// The signals by which httpd and HAProxy's master take a new configuration.
+const user1, user2 = syscall.SIGUSR1, syscall.SIGUSR2

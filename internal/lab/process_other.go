@@ -21,3 +21,6 @@ func killGroup(leader *os.Process) error { return leader.Kill() }
 func freeze(*os.Process) error { return errOnlyLinux }
 
 func thaw(*os.Process) error { return errOnlyLinux }
+
+// user1 and user2 are Linux's: sending them elsewhere is an error.
+const user1, user2 = syscall.Signal(0), syscall.Signal(0)

@@ -77,18 +77,20 @@ func readLog(t *testing.T, path string, since time.Time, read func(string) (logg
 }
 
 // longestOutage is the time in which users on tomcat1 got no good answer: from
-// the first that failed, and from the last good one before, to the next good one.
+// the first that failed to the last one, and from the last good one before to the
+// next good one.
 func longestOutage(list []logged) (least, most time.Duration) {
-	var lastGood, firstBad time.Time
+	var lastGood, firstBad, lastBad time.Time
 	for _, r := range list {
 		done := r.at.Add(r.took)
 		switch {
 		case r.status >= 400 && firstBad.IsZero():
-			firstBad = r.at
+			firstBad, lastBad = r.at, done
 		case r.status >= 400:
+			lastBad = done
 		case !firstBad.IsZero():
 			if d := done.Sub(lastGood); d > most {
-				least, most = done.Sub(firstBad), d
+				least, most = lastBad.Sub(firstBad), d
 			}
 			firstBad, lastGood = time.Time{}, done
 		default:

@@ -14,12 +14,17 @@ var ownerScenarios = []scenario{
 	{
 		name: "a client reads what another stored", on: sticky, plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
-		cause: cause{code: sessionLeaked},
+		cause: cause{code: checks.SessionLeaked},
 	},
 	{
 		name: "a client reads what another stored, shared", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
-		cause: cause{code: sessionLeaked},
+		cause: cause{code: checks.SessionLeaked},
+	},
+	{
+		name: "a client reads what another stored on one node", on: both(sticky, some), plan: plan{profile: "tomcat", policy: probes.PolicySticky},
+		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: checks.SessionLeaked, nodes: []string{"node2"}},
 	},
 	{
 		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},

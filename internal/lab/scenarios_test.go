@@ -134,7 +134,7 @@ func (s scenario) settle(t *testing.T, known string, missing, unexpected []strin
 func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 	t.Helper()
 	missing, unexpected := s.compare(report)
-	s.settle(t, "", missing, unexpected, report)
+	s.settle(t, s.shortcoming(front{}), missing, unexpected, report)
 }
 
 // compare returns what was wanted and is missing, and what is there and was

@@ -38,9 +38,36 @@ var wrongPageScenarios = []scenario{
 		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
 	},
 	{
+		name: "one node shows nothing with 200", on: both(holdsAny, some), plan: plan{skin: on2(blank)},
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node shows nothing with 200, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, skin: on2(blank)},
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "one node leads everybody to a login", on: both(holdsAny, some), plan: plan{skin: on2(login)},
+		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+	},
+	{
+		name: "the balancer shows nothing with 200", on: both(holdsAny, some), plan: plan{},
+		act:   func(r *rig) { r.enterBy(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) },
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
+		name: "the balancer leads everybody to a maintenance page", on: both(holdsAny, some), plan: plan{},
+		act: func(r *rig) {
+			mux := http.NewServeMux()
+			mux.Handle("/maintenance", maintenance)
+			mux.Handle("/", http.RedirectHandler("/maintenance", http.StatusFound))
+			r.enterBy(mux)
+		},
+		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+	},
+	{
 		name: "every node shows an error page with 200", on: both(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(errorPage) },
-		never: checks.Healthy, also: []checks.Code{checks.PageFailing, sessionFailing},
+		never: checks.Healthy, also: []checks.Code{checks.PageFailing, checks.SessionFailing},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200", on: some, plan: plan{profile: "tomcat-msm", shared: true},
@@ -82,6 +109,32 @@ var maintenance = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	io.WriteString(w, "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We are back at noon.</body></html>")
 })
+
+// on2 puts a skin around node2 only.
+func on2(skin func(*demo.Node) http.Handler) func(*demo.Node) http.Handler {
+	return func(n *demo.Node) http.Handler {
+		if n.ID() == "node2" {
+			return onlyPages(n, skin(n))
+		}
+		return n
+	}
+}
+
+// onlyPages has /status answered as always.
+func onlyPages(n *demo.Node, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/status" {
+			n.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
+}
+
+// blank answers every page with 200 and nothing in it.
+func blank(*demo.Node) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+}
 
 // chatty has every answer differ, which is no sign of another page.
 func chatty(n *demo.Node) http.Handler {

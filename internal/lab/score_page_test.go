@@ -38,7 +38,7 @@ func (c *scorecard) write(t *testing.T) {
 		return
 	}
 	old, _ := os.ReadFile(path) // none, the first time
-	if err := os.WriteFile(path, slices.Concat(c.page(t), []byte(keptSection(path)), simulation(old)), 0o644); err != nil {
+	if err := os.WriteFile(path, slices.Concat(c.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
 }
@@ -82,4 +82,15 @@ func (c *scorecard) page(t *testing.T) []byte {
 		t.Fatalf("writing the table of scenarios: %v", err)
 	}
 	return out.Bytes()
+}
+
+// TestPageKeepsSimulation: the section that `make simulate` wrote outlives the page.
+func TestPageKeepsSimulation(t *testing.T) {
+	const section = "\n## Simulation\n\n| a |\n\n### Not met in simulation\n"
+	if got := string(simulation([]byte("# Scenarios\n\n| b |\n" + section))); got != section {
+		t.Errorf("got %q, want %q", got, section)
+	}
+	if got := simulation([]byte("# Scenarios\n")); got != nil {
+		t.Errorf("got %q of a page without it, want nothing", got)
+	}
 }

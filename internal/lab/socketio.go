@@ -19,6 +19,8 @@ type SocketIOConfig struct {
 	// Nodes is the number of servers; 0 means 3. They are started in turn, so
 	// that the first is the oldest.
 	Nodes int
+	// Transports are what the servers speak. Nil: polling and websocket.
+	Transports []string
 	// Redis and Postgres are what the servers depend on. Nil: not on that.
 	Redis, Postgres *Dependency
 }
@@ -31,7 +33,8 @@ type SocketIONode struct {
 }
 
 // CollaborationConfig is a server's configuration file, in the words of the
-// product's clustering guide. Version and PausedCode are the stand-in's own.
+// product's clustering guide. Version, PausedCode and Transports are the
+// stand-in's own.
 type CollaborationConfig struct {
 	Host           string      `json:"host"`
 	Port           int         `json:"port"`
@@ -42,6 +45,7 @@ type CollaborationConfig struct {
 	RedisServerURL string      `json:"redisServerUrl,omitempty"`
 	Version        string      `json:"version"`
 	PausedCode     int         `json:"pausedCode,omitempty"` // HTTP status of /status while paused; 0: 200
+	Transports     []string    `json:"transports,omitempty"` // Engine.IO's; none: polling and websocket
 }
 
 // DataSource is the PostgreSQL that a server keeps its comments in.
@@ -89,7 +93,7 @@ func startSocketIO(tb testing.TB, node, modules string, config SocketIOConfig) *
 func (c SocketIOConfig) collaboration(tb testing.TB) CollaborationConfig {
 	tb.Helper()
 	host, port := splitAddr(tb, FreeAddr(tb))
-	config := CollaborationConfig{Host: host, Port: port, Logging: true, Scaling: "horizontal", Version: "11.0.0.720"}
+	config := CollaborationConfig{Host: host, Port: port, Logging: true, Scaling: "horizontal", Version: "11.0.0.720", Transports: c.Transports}
 	if c.Redis != nil {
 		config.RedisServerURL = c.Redis.URL()
 	}

@@ -142,39 +142,13 @@ func (f *flock) missing(answers map[*bird]probes.Exchange, last checks.Report, m
 	return odd
 }
 
-// checkOwners presents the sessions that were lost, or that another node answered,
-// to the nodes that opened them: whether those still know them tells a restart
-// from a balancer that sent the client elsewhere.
-func (f *flock) checkOwners(ctx context.Context, who checks.Identity, c *probes.Cluster) []probes.OwnerCheck {
-	if c.Session == nil || c.Session.Policy != probes.PolicySticky {
-		return nil // elsewhere any loss breaks the policy, whatever its node knows
+// canaries are the clients themselves.
+func (f *flock) canaries() []*probes.Canary {
+	var list []*probes.Canary
+	for _, b := range f.birds {
+		list = append(list, b.Canary)
 	}
-	var list []probes.OwnerCheck
-	var mu sync.Mutex
-	f.each(func(b *bird) {
-		walk := b.Walk()
-		at := slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == who.Who(walk.Opener) })
-		if at < 0 || !strayed(walk, who) {
-			return
-		}
-		check := b.CheckOwner(ctx, c.Nodes[at])
-		mu.Lock()
-		defer mu.Unlock()
-		list = append(list, check)
-	})
 	return list
-}
-
-// strayed reports whether a client lost its session, or met another node than the
-// one that opened it.
-func strayed(w probes.Walk, who checks.Identity) bool {
-	owner := who.Who(w.Opener)
-	for i, s := range w.Steps {
-		if node := who.Who(s.Label); i > 0 && s.OK() && (w.Fate(i) == probes.FateLost || node != "" && node != owner) {
-			return true
-		}
-	}
-	return false
 }
 
 // settle ends a round: it lets canaries go that have lost their session or are

@@ -23,6 +23,7 @@ type Prober struct {
 	Handshake probes.Handshaker        // nil: handshakes are not probed
 
 	opened atomic.Int64 // clients so far, so that no two write the same values
+	anyID  sync.Map     // by *probes.Cluster: whether its nodes go on with an id that nobody has issued
 
 	// Progress is told as a round goes on; nil: nobody is. It may be called from
 	// several goroutines at once and must return quickly.
@@ -90,9 +91,31 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 	})
 	wg.Wait()
 	r.Handshakes = append(r.Handshakes, atNodes...)
+	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
+	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
 	r.Evidence = witness.Read(ctx) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
 	return r, canaries
+}
+
+// acceptsAnyID tries once whether a node goes on with a session id that nobody has
+// issued. It matters only where nothing can be stored in a session to prove that
+// nodes share it.
+func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries []*probes.Canary) bool {
+	if c.Session == nil || c.Session.Write != "" || len(canaries) == 0 ||
+		c.Session.Policy != probes.PolicyShared && c.Session.Policy != probes.PolicyReplicated {
+		return false
+	}
+	if known, ok := p.anyID.Load(c); ok {
+		return known.(bool)
+	}
+	for _, n := range checks.Serving(c, nil) {
+		if accepted, ok := canaries[0].Forge(ctx, n); ok {
+			p.anyID.Store(c, accepted)
+			return accepted
+		}
+	}
+	return false
 }
 
 // blank is a round in which nothing has been asked yet.

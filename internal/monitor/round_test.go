@@ -221,6 +221,19 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestOneAtATime: sessions that are used by one request at a time are followed in
+// no step with each other, or a round robin would look sticky.
+func TestOneAtATime(t *testing.T) {
+	w := start(t, demo.Config{Method: probes.MethodRoundRobin}, "generic", nil)
+	for range 10 {
+		w.config.Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 1})
+		report := checks.Judge(new(monitor.Prober).Round(t.Context(), w.config))
+		if report.Session.Sticky != checks.No {
+			t.Errorf("got sticky %s, want no: %s", report.Session.Sticky, report.Session.Reason)
+		}
+	}
+}
+
 // BenchmarkRound is how long a healthy cluster on loopback takes to be asked
 // and judged, by its number of nodes; one of them may be slow.
 func BenchmarkRound(b *testing.B) {

@@ -209,8 +209,10 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 	done := w.counter(w.cluster, "follow-ups", len(visits))
 	var wg sync.WaitGroup
 	for _, c := range visits {
+		w.slots <- struct{}{}
 		follow := c.AwaitFollow(ctx) // here, so that requests leave in this order
 		wg.Go(func() {
+			defer func() { <-w.slots }()
 			follow()
 			done()
 		})

@@ -235,7 +235,7 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	if w.over(ctx) {
 		return
 	}
-	r.OwnerChecks = w.flock.checkOwners(ctx, checks.Identify(w.cluster, r.Nodes), w.cluster)
+	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, checks.Identify(w.cluster, r.Nodes), w.flock.canaries())...)
 	if w.over(ctx) {
 		return
 	}

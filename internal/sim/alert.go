@@ -16,6 +16,7 @@ type alert struct {
 	critical time.Time // when it was first notified as critical; zero: never
 	ended    time.Time // zero: it was not resolved
 	cause    checks.Finding
+	summary  bool // of a deployment
 }
 
 // alerts are the incidents of notifications, in the order in which they were
@@ -31,6 +32,7 @@ func alerts(notices []alerting.Notice) (list []alert) {
 			a.critical = n.At
 		}
 		a.cause, a.ended = n.Incident.Cause, n.Incident.Ended
+		a.summary = n.Kind == alerting.NoticeDeployment
 	}
 	return list
 }
@@ -39,6 +41,9 @@ func alerts(notices []alerting.Notice) (list []alert) {
 // at a node that it is about.
 func (r Result) about(a alert, o Operation) bool {
 	k, _ := kindOf(o.Kind)
+	if a.summary || k.announced {
+		return a.summary && k.announced
+	}
 	if k.unwell && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, a.cause.Code) {
 		return true
 	}

@@ -30,6 +30,21 @@ func (c *Campaign) Add(s Schedule, score Score) {
 	c.Setups[name].plus(score)
 }
 
+// plus adds another campaign.
+func (c *Campaign) plus(o Campaign) {
+	if c.Setups == nil {
+		c.Setups = make(map[string]*Score)
+	}
+	c.Simulated += o.Simulated
+	c.Total.plus(o.Total)
+	for name, score := range o.Setups {
+		if c.Setups[name] == nil {
+			c.Setups[name] = new(Score)
+		}
+		c.Setups[name].plus(*score)
+	}
+}
+
 func (s *Score) plus(o Score) {
 	s.Counterexamples = append(s.Counterexamples, o.Counterexamples...)
 	s.Operations += o.Operations

@@ -40,6 +40,7 @@ const (
 	rowErrors  row = "errors or wrong pages"                               // critical
 	rowBroken  row = "lost, stale or foreign sessions against the promise" // critical
 	rowExcused row = "sessions lost with a node, as promised"              // part of that node's line, a warning at least
+	rowShort   row = "errors in an announced deployment"                   // part of its summary
 )
 
 func (h harm) String() string {
@@ -94,7 +95,23 @@ func (r Result) harms() []harm {
 			before[q.User] = q.At
 		}
 	}
-	return append(errorHarms(errors), r.lossHarms(losses)...)
+	return append(r.announced(errorHarms(errors)), r.lossHarms(losses)...)
+}
+
+// maxUnserved is how long a deployment may leave clients without an answer.
+const maxUnserved = time.Minute
+
+// announced makes errors part of a deployment's summary that it explains.
+func (r Result) announced(list []harm) []harm {
+	for i, h := range list {
+		for n, o := range r.Schedule.Operations {
+			k, _ := kindOf(o.Kind)
+			if k.announced && !h.first.Before(r.at(o.At)) && !h.first.After(r.settled(o)) && h.to.Sub(h.first) < maxUnserved {
+				list[i].row, list[i].by = rowShort, &r.Schedule.Operations[n]
+			}
+		}
+	}
+	return list
 }
 
 // errorHarms joins errors that are close to each other.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"stickwatch/alerting"
-	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/users"
 )
@@ -80,10 +79,12 @@ func (s Schedule) world() (*world, error) {
 		w.cluster.Close()
 		return nil, err
 	}
-	w.watch = newWatch(cfg, func(c *config.Config) { c.Clusters[0].Dial = w.network.DialContext }, s.Seed)
+	cfg.Clusters[0].Dial = w.network.DialContext
+	w.watch = newWatch(cfg, s.Seed)
 	w.crowd = users.New(users.Config{
 		URL: w.cluster.Balancer.URL(), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared",
 		Users: crowdSize, Paces: paces, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
+		Timeout: cfg.Clusters[0].Limits.Timeout, // users give up when the operator says that they do
 	})
 	return w, nil
 }

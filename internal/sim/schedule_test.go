@@ -98,37 +98,3 @@ func TestRunRefuses(t *testing.T) {
 		t.Errorf("got %v, want that an operation is too late", err)
 	}
 }
-
-func TestReduce(t *testing.T) {
-	list := make([]Operation, 12)
-	for i := range list {
-		list[i].At = time.Duration(i)
-	}
-	runs := 0
-	needs := func(wanted ...time.Duration) func([]Operation) bool {
-		return func(list []Operation) bool {
-			runs++
-			there := make(map[time.Duration]bool)
-			for _, o := range list {
-				there[o.At] = true
-			}
-			for _, w := range wanted {
-				if !there[w] {
-					return false
-				}
-			}
-			return true
-		}
-	}
-	for _, wanted := range [][]time.Duration{{0}, {11}, {5}, {2, 9}, {0, 6, 11}} {
-		runs = 0
-		got := reduce(list, needs(wanted...))
-		var at []time.Duration
-		for _, o := range got {
-			at = append(at, o.At)
-		}
-		if diff := cmp.Diff(wanted, at); diff != "" || runs > 60 {
-			t.Errorf("%d runs (-want +got):\n%s", runs, diff)
-		}
-	}
-}

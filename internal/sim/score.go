@@ -12,16 +12,18 @@ import (
 // A Class of counterexamples.
 type Class string
 
-// The classes.
+// The classes. The last two decide nothing by themselves: they count in means and
+// percentiles.
 const (
 	Silent Class = "harm without notification"
 	False  Class = "critical without harm"
 	Wrong  Class = "wrong node or cause"
-	Second Class = "second incident" // for one operation; counts in the mean and decides nothing by itself
+	Second Class = "second incident" // for one operation
+	Late   Class = "late"            // notified more than 15 s after the first harm
 )
 
 // Classes lists every Class.
-var Classes = []Class{Silent, False, Wrong, Second}
+var Classes = []Class{Silent, False, Wrong, Second, Late}
 
 // A Counterexample is where users and notifications disagree.
 type Counterexample struct {
@@ -52,7 +54,7 @@ type Score struct {
 }
 
 // Agrees reports whether nothing that decides was found.
-func (s Score) Agrees() bool { return len(s.Counterexamples) == s.Count(Second) }
+func (s Score) Agrees() bool { return len(s.Counterexamples) == s.Count(Second)+s.Count(Late) }
 
 // Count is the number of counterexamples of a class.
 func (s Score) Count(c Class) (n int) {
@@ -101,7 +103,7 @@ const inTime = time.Minute
 // scoreHarm looks for the notification of a harm.
 func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.row == rowExcused {
+		if h.by != nil {
 			return r.answers(a, *h.by)
 		}
 		return a.covers(h)
@@ -110,7 +112,7 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 		s.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
 		return
 	}
-	if h.row == rowExcused {
+	if h.by != nil {
 		return
 	}
 	delay := time.Duration(-1)
@@ -120,7 +122,13 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 		}
 	}
 	s.Delays = append(s.Delays, delay)
+	if delay > atMost {
+		s.add(Counterexample{Late, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), fmt.Sprintf("%v after the first of %s", delay.Round(100*time.Millisecond), h)})
+	}
 }
+
+// atMost is how long after the first harm a notification is to come.
+const atMost = 15 * time.Second
 
 // covers reports whether an alert is a critical that was notified in time for a
 // harm, or was open already.
@@ -209,7 +217,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		return h.row != rowExcused && !h.to.Before(from) && !h.from.After(to)
+		return h.by == nil && !h.to.Before(from) && !h.from.After(to)
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := kindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown

@@ -36,6 +36,13 @@ func told(at time.Duration, severity checks.Severity, code checks.Code, node str
 	}}
 }
 
+// sum is the summary of a deployment that was announced at a moment.
+func sum(at, from time.Duration) alerting.Notice {
+	return alerting.Notice{Kind: alerting.NoticeDeployment, At: began.Add(at), Incident: alerting.Incident{
+		ID: "deployment-1", Severity: checks.Warning, Started: began.Add(from), Ended: began.Add(at),
+	}}
+}
+
 func TestScore(t *testing.T) {
 	const critical, warning = checks.Critical, checks.Warning
 	many := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
@@ -47,58 +54,111 @@ func TestScore(t *testing.T) {
 		want     []string // kinds of counterexamples
 	}{
 		{"nothing happens", "", nil, nil, nil},
-		{"critical out of nothing", "", nil,
+		{
+			"critical out of nothing", "", nil,
 			[]alerting.Notice{told(time.Minute, critical, checks.SessionDrift, "")},
-			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"}},
-		{"errors, and nobody is notified", "5m fail node1 for 1m",
+			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"},
+		},
+		{
+			"errors, and nobody is notified", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...), nil,
-			[]string{"harm without notification: errors or wrong pages"}},
-		{"errors, and a critical in time", "5m fail node1 for 1m",
+			[]string{"harm without notification: errors or wrong pages"},
+		},
+		{
+			"errors, and a critical in time", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")}, nil},
-		{"errors, and only a warning", "5m fail node1 for 1m",
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")},
+			nil,
+		},
+		{
+			"errors, and only a warning", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
 			[]alerting.Notice{told(5*time.Minute+10*time.Second, warning, checks.NodeDown, "node1")},
-			[]string{"harm without notification: errors or wrong pages"}},
-		{"errors, and the wrong node", "5m fail node1 for 1m",
+			[]string{"harm without notification: errors or wrong pages"},
+		},
+		{
+			"errors, and the wrong node", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
 			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
-			[]string{"wrong node or cause: node_failing_in_rotation"}},
-		{"errors, and the wrong cause", "5m fail node1 for 1m",
+			[]string{"wrong node or cause: node_failing_in_rotation"},
+		},
+		{
+			"errors, and the wrong cause", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
 			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node1")},
-			[]string{"wrong node or cause: session_lost"}},
-		{"an error of one user is not worth anything", "",
-			met(users.Error, "node1", "", 5*time.Minute, 1, 1, 1, 1, 1), nil, nil},
-		{"a restart loses its sessions, and a warning says so", "5m restart node2 for 2s",
+			[]string{"wrong node or cause: session_lost"},
+		},
+		{
+			"an error of one user is not worth anything", "",
+			met(users.Error, "node1", "", 5*time.Minute, 1, 1, 1, 1, 1), nil, nil,
+		},
+		{
+			"a restart loses its sessions, and a warning says so", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")}, nil},
-		{"a restart loses its sessions, and nobody is notified", "5m restart node2 for 2s",
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			nil,
+		},
+		{
+			"a restart loses its sessions, and nobody is notified", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: sessions lost with a node, as promised"}},
-		{"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
+			[]string{"harm without notification: sessions lost with a node, as promised"},
+		},
+		{
+			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
-			[]string{"critical without harm: node_restarted"}},
-		{"sessions of a well node are lost", "5m restart node2 for 2s",
+			[]string{"critical without harm: node_restarted"},
+		},
+		{
+			"sessions of a well node are lost", "5m restart node2 for 2s",
 			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
-			[]string{"harm without notification: lost, stale or foreign sessions against the promise"}},
-		{"a user who idled finds the session lost later", "5m restart node2 for 2s",
+			[]string{"harm without notification: lost, stale or foreign sessions against the promise"},
+		},
+		{
+			"a user who idled finds the session lost later", "5m restart node2 for 2s",
 			append(met(users.Lost, "node2", "node2", 5*time.Minute+5*time.Second, 1),
 				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
 				users.Request{User: 2, At: began.Add(20 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Lost}),
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")}, nil},
-		{"two incidents for one outage", "5m kill node2 for 2m", nil,
+			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			nil,
+		},
+		{
+			"two incidents for one outage", "5m kill node2 for 2m", nil,
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), told(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
-			[]string{"second incident: node_down"}},
-		{"a node's own word needs no harm", "5m paused node2 for 1m", nil,
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")}, nil},
-		{"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
-			[]string{"harm without notification: no incident"}},
-		{"a busy prober is no reason for anything", "5m busy-prober for 20s", nil,
+			[]string{"second incident: node_down"},
+		},
+		{
+			"a deployment is summed up", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
+			[]alerting.Notice{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			nil,
+		},
+		{
+			"a deployment is not summed up", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3), nil,
+			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as promised"},
+		},
+		{
+			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
+			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			[]string{"critical without harm: node_down", "wrong node or cause: node_down"},
+		},
+		{
+			"a node's own word needs no harm", "5m paused node2 for 1m", nil,
+			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")},
+			nil,
+		},
+		{
+			"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
+			[]string{"harm without notification: no incident"},
+		},
+		{
+			"a busy prober is no reason for anything", "5m busy-prober for 20s", nil,
 			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
-			[]string{"wrong node or cause: node_down"}},
+			[]string{"wrong node or cause: node_down"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 func TestSeeds(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
 			agree(t, play(t, Random(seed, time.Hour, setups)))
 		})
 	}
@@ -32,7 +31,6 @@ func TestSchedules(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			t.Parallel()
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ const clientHeader = "X-Stickwatch-Client"
 type Setup struct {
 	Balancer    string // one of balancers
 	Policy      probes.Policy
-	Profile     string // generic, ebridge, tomcat or tomcat-msm
+	Profile     string // generic, ebridge, strategy-collaboration, tomcat or tomcat-msm
 	Nodes       int
 	Workers     int // of nginx
 	Zone        bool
@@ -45,6 +45,7 @@ func (s Setup) String() string {
 var setups = []Setup{
 	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "generic"},
 	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "ebridge"},
+	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "strategy-collaboration"},
 	{Balancer: "hash", Policy: probes.PolicySticky, Profile: "generic"},
 	{Balancer: "cookie", Policy: probes.PolicySticky, Profile: "generic"},
 	{Balancer: "haproxy-cookie", Policy: probes.PolicySticky, Profile: "generic"},
@@ -158,6 +159,8 @@ func (s Setup) page() users.Page {
 	switch s.Profile {
 	case "ebridge":
 		return users.EBridge
+	case "strategy-collaboration":
+		return users.Strategy
 	case "tomcat":
 		return users.Tomcat
 	case "tomcat-msm":
@@ -196,10 +199,13 @@ func (s Setup) hashKey() string {
 	return ""
 }
 
+// sessions reports whether the application has sessions that can be lost.
+func (s Setup) sessions() bool { return s.Profile != "strategy-collaboration" }
+
 // write lets canaries store a counter where the profile does not, but for
 // e-Bridge, whose page takes none.
 func (s Setup) write() string {
-	if s.Profile == "ebridge" || s.Profile == "tomcat" {
+	if s.Profile == "ebridge" || s.Profile == "tomcat" || !s.sessions() {
 		return ""
 	}
 	return `, write: "?key1={value}", read: {regex: "key1=(\\S+)"}`

@@ -11,7 +11,6 @@ import (
 func TestQuiet(t *testing.T) {
 	for i, one := range setups {
 		t.Run(one.Name(), func(t *testing.T) {
-			t.Parallel()
 			s := Schedule{Seed: uint64(i), Length: 6 * time.Minute, Setup: randomSetup(rand.New(rand.NewPCG(uint64(i), 0)), []Setup{one})}
 			r := play(t, s)
 			if harms := r.harms(); len(r.Notices) > 0 || len(harms) > 0 || len(r.Requests) < 500 {

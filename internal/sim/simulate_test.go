@@ -2,9 +2,13 @@ package sim
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +17,14 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+// TestMain uses one processor, so that runs of a schedule agree, and collects
+// garbage less often: simulations make much of it and hold little.
+func TestMain(m *testing.M) {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // play runs a schedule in a bubble.
 func play(t *testing.T, s Schedule) (r Result) {
@@ -41,8 +53,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestSimulate is what `make simulate` runs. Without STICKWATCH_SIM_HOURS and
-// STICKWATCH_SIM_SCHEDULE it simulates one fresh hour. It reports and does not
-// decide: TestSeeds does.
+// STICKWATCH_SIM_SCHEDULE it simulates a fresh hour, in CI four. It reports and does
+// not decide: TestSeeds and TestSchedules do.
 func TestSimulate(t *testing.T) {
 	if path := os.Getenv("STICKWATCH_SIM_SCHEDULE"); path != "" {
 		text, err := os.ReadFile(path)
@@ -61,51 +73,114 @@ func TestSimulate(t *testing.T) {
 	if len(among) == 0 {
 		t.Fatalf("STICKWATCH_SIM_CLUSTERS is %q: no cluster matches; want part of one of %q", os.Getenv("STICKWATCH_SIM_CLUSTERS"), names(setups))
 	}
-	hours, first := number(t, "STICKWATCH_SIM_HOURS", 1), number(t, "STICKWATCH_SIM_SEED", uint64(time.Now().UnixNano()))
-	fmt.Printf("simulating %d hours, seeds %d to %d\n", hours, first, first+hours-1)
-	c := &collector{t: t, began: time.Now(), hours: hours, kinds: make(map[string][]found)}
-	t.Run("seeds", func(t *testing.T) {
+	hours := uint64(1)
+	if os.Getenv("CI") != "" {
+		hours = 4
+	}
+	hours = number(t, "STICKWATCH_SIM_HOURS", hours)
+	first := number(t, "STICKWATCH_SIM_SEED", uint64(time.Now().UnixNano()))
+	c := &collector{began: time.Now(), hours: hours, Kinds: make(map[string][]found)}
+	if jobs := min(number(t, "STICKWATCH_SIM_JOBS", 1), hours); jobs > 1 {
+		c.delegate(t, first, jobs)
+	} else {
+		fmt.Printf("simulating %d hours, seeds %d to %d\n", hours, first, first+hours-1)
 		for seed := first; seed < first+hours; seed++ {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				t.Parallel()
-				c.add(play(t, Random(seed, time.Hour, among)))
-			})
+			c.add(play(t, Random(seed, time.Hour, among)))
 		}
-	})
+	}
+	if path := os.Getenv("STICKWATCH_SIM_RESULT"); path != "" {
+		c.save(t, path)
+		return
+	}
 	c.report(t)
+}
+
+// delegate has other processes simulate, each on a processor of its own, and adds
+// up what they found.
+func (c *collector) delegate(t *testing.T, first, jobs uint64) {
+	t.Helper()
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for job := range jobs {
+		from, to := c.hours*job/jobs, c.hours*(job+1)/jobs
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSimulate$", "-test.timeout=0")
+		cmd.Env = append(os.Environ(), "STICKWATCH_SIM_JOBS=1",
+			fmt.Sprintf("STICKWATCH_SIM_SEED=%d", first+from), fmt.Sprintf("STICKWATCH_SIM_HOURS=%d", to-from),
+			fmt.Sprintf("STICKWATCH_SIM_RESULT=%s/%d.json", dir, job))
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		wg.Go(func() {
+			if err := cmd.Run(); err != nil {
+				t.Errorf("simulating seeds %d to %d: %v", first+from, first+to-1, err)
+			}
+		})
+	}
+	wg.Wait()
+	for job := range jobs {
+		c.load(t, fmt.Sprintf("%s/%d.json", dir, job))
+	}
 }
 
 // A found counterexample has the schedule that yields it.
 type found struct {
 	Counterexample
-	schedule Schedule
+	Schedule Schedule
 }
 
-// A collector gathers the results of simulations that run side by side.
+// A collector gathers the results of simulations.
 type collector struct {
-	t     *testing.T
 	began time.Time
 	hours uint64
+	shown time.Time
 
-	mu       sync.Mutex
-	campaign Campaign
-	kinds    map[string][]found
-	shown    time.Time
+	Campaign Campaign
+	Kinds    map[string][]found
+	Agree    []uint64 // seeds in which nothing that decides was found
+}
+
+// save writes down what was collected, for load.
+func (c *collector) save(t *testing.T, path string) {
+	t.Helper()
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// load adds what another collector has saved.
+func (c *collector) load(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var other collector
+	if err := json.Unmarshal(text, &other); err != nil {
+		t.Fatalf("reading %q: %v", path, err)
+	}
+	c.Campaign.plus(other.Campaign)
+	c.Agree = append(c.Agree, other.Agree...)
+	for kind, list := range other.Kinds {
+		c.Kinds[kind] = append(c.Kinds[kind], list...)
+	}
 }
 
 func (c *collector) add(r Result) {
 	score := r.Score()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.campaign.Add(r.Schedule, score)
+	c.Campaign.Add(r.Schedule, score)
+	if score.Agrees() {
+		c.Agree = append(c.Agree, r.Schedule.Seed)
+	}
 	for _, x := range score.Counterexamples {
-		c.kinds[x.Kind()] = append(c.kinds[x.Kind()], found{x, r.Schedule})
+		c.Kinds[x.Kind()] = append(c.Kinds[x.Kind()], found{x, r.Schedule})
 	}
 	if time.Since(c.shown) > 30*time.Second {
 		c.shown = time.Now()
-		total := c.campaign.Total
+		total := c.Campaign.Total
 		fmt.Printf("%v: %.0f of %d hours, %d operations; %d without notification, %d without harm, %d wrong of %d incidents\n",
-			time.Since(c.began).Round(time.Second), c.campaign.Simulated.Hours(), c.hours, total.Operations,
+			time.Since(c.began).Round(time.Second), c.Campaign.Simulated.Hours(), c.hours, total.Operations,
 			total.Count(Silent), total.Count(False), total.Count(Wrong), total.Incidents)
 	}
 }
@@ -113,21 +188,22 @@ func (c *collector) add(r Result) {
 // report prints the kinds of counterexamples, the most frequent first, the first
 // of each shrunk, and the table.
 func (c *collector) report(t *testing.T) {
-	list := slices.SortedFunc(maps.Keys(c.kinds), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(c.kinds[b]), len(c.kinds[a])), cmp.Compare(a, b))
+	list := slices.SortedFunc(maps.Keys(c.Kinds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(c.Kinds[b]), len(c.Kinds[a])), cmp.Compare(a, b))
 	})
 	for _, kind := range list {
 		while := make(map[string]int)
-		for _, f := range c.kinds[kind] {
+		for _, f := range c.Kinds[kind] {
 			while[f.While]++
 		}
-		fmt.Printf("\n== %d times: %s\n", len(c.kinds[kind]), kind)
+		fmt.Printf("\n== %d times: %s\n", len(c.Kinds[kind]), kind)
 		for _, w := range slices.SortedFunc(maps.Keys(while), func(a, b string) int { return cmp.Or(while[b]-while[a], cmp.Compare(a, b)) })[:min(8, len(while))] {
 			fmt.Printf("   %d while %s\n", while[w], w)
 		}
 		c.example(t, kind)
 	}
-	table := c.campaign.Table()
+	fmt.Printf("\nusers and notifications agree in %d of %d seeds: %d\n", len(c.Agree), c.hours, c.Agree)
+	table := c.Campaign.Table()
 	fmt.Printf("\n%s", table)
 	if path := os.Getenv("STICKWATCH_SIM_TABLE"); path != "" {
 		writeTable(t, path, table)
@@ -136,12 +212,12 @@ func (c *collector) report(t *testing.T) {
 
 // example shows the first counterexample of a kind, shrunk where that is asked for.
 func (c *collector) example(t *testing.T, kind string) {
-	first := slices.MinFunc(c.kinds[kind], func(a, b found) int { return len(a.schedule.Operations) - len(b.schedule.Operations) })
+	first := slices.MinFunc(c.Kinds[kind], func(a, b found) int { return len(a.Schedule.Operations) - len(b.Schedule.Operations) })
 	if os.Getenv("STICKWATCH_SIM_SHRINK") == "" {
-		fmt.Printf("   seed %d, %s\n   %v\n", first.schedule.Seed, first.schedule.Setup, first.Counterexample)
+		fmt.Printf("   seed %d, %s\n   %v\n", first.Schedule.Seed, first.Schedule.Setup, first.Counterexample)
 		return
 	}
-	small := shrink(first.schedule, kind, func(s Schedule) Result { return play(t, s) })
+	small := shrink(first.Schedule, kind, func(s Schedule) Result { return play(t, s) })
 	r := play(t, small)
 	fmt.Print(indent(r.Story()))
 }

@@ -36,6 +36,22 @@ func rolling(o Operation, _ Setup) (list []step) {
 	return list
 }
 
+// deploy is a rolling restart that is announced.
+func deploy(o Operation, s Setup) (list []step) {
+	name := "deployment at " + o.At.String()
+	announce := func(over bool) func(*world) error {
+		return func(w *world) error { w.watch.announce(name, over); return nil }
+	}
+	list = append(list, step{0, "announce a deployment", announce(false)})
+	end := time.Duration(0)
+	for _, st := range rolling(o, s) {
+		st.after += time.Second
+		end = st.after + time.Second
+		list = append(list, st)
+	}
+	return append(list, step{end, "announce its end", announce(true)})
+}
+
 // staggered stops one node after the other, so that their outages overlap.
 func staggered(o Operation, _ Setup) (list []step) {
 	for i, node := range o.Nodes {
@@ -127,6 +143,27 @@ func (w *world) listed(n *demo.Node) bool {
 		}
 	}
 	return false
+}
+
+// scaleOut adds a node that stickwatch does not know, and takes it away again.
+func scaleOut(o Operation, _ Setup) []step {
+	added := ""
+	return []step{
+		{0, "add a node", func(w *world) error {
+			n, err := w.cluster.ScaleOut()
+			if err != nil {
+				return err
+			}
+			added = n.ID()
+			return nil
+		}},
+		{o.For, "take the added node away", func(w *world) error {
+			if err := w.cluster.RemoveServer(added); err != nil {
+				return err
+			}
+			return w.cluster.StopNode(added)
+		}},
+	}
 }
 
 func reverse(w *world, _ string) error { return w.cluster.ReverseServers() }

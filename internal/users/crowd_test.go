@@ -47,6 +47,23 @@ func until(t *testing.T, l *Log, what string, met func(Totals) bool) {
 	}
 }
 
+// TestStrategy: where there is no session, users still see which process answers.
+func TestStrategy(t *testing.T) {
+	cluster, crowd, stop := start(t, demo.Config{}, Config{Page: Strategy, Sticky: true, Users: 8})
+	until(t, crowd.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+	if got := crowd.Log().Totals(); got[Served] != got.All() {
+		t.Errorf("got %v, want all served", got)
+	}
+	if err := cluster.Nodes[1].Restart(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, crowd.Log(), "moves to another process", func(got Totals) bool { return got[Moved] > 0 })
+	stop()
+	if got := crowd.Log().Totals(); got.Harmed() != 0 {
+		t.Errorf("got %v, want nobody harmed", got)
+	}
+}
+
 func TestPages(t *testing.T) {
 	for name, page := range map[string]Page{"generic": Generic, "ebridge": EBridge, "tomcat": Tomcat, "msm": MSM} {
 		t.Run(name, func(t *testing.T) {

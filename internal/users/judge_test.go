@@ -18,7 +18,7 @@ func page(node, id, value string) string {
 	return body + "</pre>"
 }
 
-// TestOutcomes: a user opens a session at node1, stores 1000001000001, and comes back to
+// TestOutcomes: a user opens a session at node1, stores its first value, and comes back to
 // the answer of each case.
 func TestOutcomes(t *testing.T) {
 	const login = "<h1>Log in</h1>"

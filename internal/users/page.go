@@ -54,6 +54,10 @@ var (
 	}
 )
 
+// Strategy is the status of Strategy Collaboration Server, by which its clients can
+// tell processes apart. It has no session to lose.
+var Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`)}
+
 // An answer is what a page shows. A string is empty where the page does not
 // show it.
 type answer struct {

@@ -7,7 +7,8 @@ import (
 
 // How soon a client that was not served comes back: often enough to know when
 // the outage ends, and after a while less often, for then a tenth of a second is
-// no matter.
+// no matter. The budget of the cluster may hold it back longer: at 20 requests a
+// second, three clients that retry at one node come every 150 ms each.
 const (
 	quick    = 25 * time.Millisecond
 	lessSoon = 100 * time.Millisecond

@@ -2,12 +2,66 @@ package vigil
 
 import (
 	"context"
+	"net/url"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
 )
+
+// TestPaceWithinBudget: clients that retry at a node that is down share its budget,
+// and the bounds of the outage are the times at which requests were sent.
+func TestPaceWithinBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		const down, up = 2 * time.Second, 10 * time.Second
+		cluster := &probes.Cluster{Nodes: []probes.Node{{ID: "node1", URL: &url.URL{Scheme: "http", Host: "node1"}}}}
+		cluster.Limit(probes.DefaultBudget)
+		ctx, cancel := context.WithDeadline(t.Context(), began.Add(20*time.Second))
+		defer cancel()
+		var sent []time.Time
+		var track gate.Track // of the first client
+		var running sync.WaitGroup
+		for i := range 3 {
+			client := probes.NewClient(cluster.NodeTarget(cluster.Nodes[0]))
+			visit := func() bool {
+				var b gate.Beat
+				_ = client.Admit(ctx, probes.Errand{Path: "/"}, func() bool { // its error is the end of the test
+					b.At, b.Took = time.Now(), time.Millisecond
+					sent = append(sent, b.At)
+					after := b.At.Sub(began)
+					b.Good = after < down || after >= up
+					return !until(ctx, b.At.Add(b.Took))
+				})
+				if i == 0 && !b.At.IsZero() {
+					track.Add(b)
+				}
+				return b.Good
+			}
+			running.Go(func() { pace(ctx, 250*time.Millisecond, time.Duration(i)*80*time.Millisecond, visit) })
+		}
+		running.Wait()
+		for i, from := range sent {
+			within := slices.IndexFunc(sent[i:], func(at time.Time) bool { return !at.Before(from.Add(time.Second)) })
+			if most := 20 + probes.DefaultBudget.Burst(); within > most {
+				t.Fatalf("got %d requests in the second after %s, want at most %d", within, from.Sub(began), most)
+			}
+		}
+		if len(track) != 3 {
+			t.Fatalf("got %d stretches, want good, bad, good: %+v", len(track), track)
+		}
+		o := gate.Outage{LastGood: track[0].Last.Done(), FirstBad: track[1].First.At, LastBad: track[1].Last.Done(), FirstGood: track[2].First.Done()}
+		if truth := up - down; o.AtLeast() > truth || o.AtMost() < truth || o.AtMost()-o.AtLeast() > 500*time.Millisecond {
+			t.Errorf("got an outage of %s to %s, want bounds around %s", o.AtLeast(), o.AtMost(), truth)
+		}
+	})
+}
 
 func TestPace(t *testing.T) {
 	const ms = time.Millisecond

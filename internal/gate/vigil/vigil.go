@@ -4,8 +4,11 @@
 // writes down what they met for package gate to judge.
 //
 // Requests do not pile up: each client has one under way at a time. What fails
-// is tried again at once, so that the end of an outage is known to a few
-// hundredths of a second whatever the interval is.
+// is tried again as soon as the budget of the cluster allows, whatever the interval
+// is, so that the end of an outage is known to a few tenths of a second. The
+// bounds of an outage are times at which requests were sent and answered: where
+// retries wait for the budget, the bounds are wider, and as true. Such retries are
+// marked: they count as no user's requests.
 package vigil
 
 import (

@@ -137,7 +137,9 @@ const server = http.createServer(serve);
 
 // A client that leaves without a word is kept for longer than any test runs:
 // whoever is gone has said so.
-const io = require('socket.io')(server, { serveClient: false, pingInterval: 300000, pingTimeout: 300000 });
+const io = require('socket.io')(server, {
+  serveClient: false, pingInterval: 300000, pingTimeout: 300000, transports: config.transports || ['polling', 'websocket'],
+});
 
 // Engine.IO's sessions, and the reasons for which they ended.
 let opened = 0;
