@@ -52,6 +52,20 @@ type Request struct {
 	Outcome  Outcome
 }
 
+// harmSpan is from the first to the last of some requests.
+func harmSpan(answers []*answer) Span {
+	var s Span
+	for _, a := range answers {
+		if s.From.IsZero() || a.At.Before(s.From) {
+			s.From = a.At
+		}
+		if end := a.At.Add(a.Timing.Total); end.After(s.To) {
+			s.To = end
+		}
+	}
+	return s
+}
+
 // Affected is how many clients a finding concerns.
 type Affected struct {
 	Share float64 // of clients, estimated, in [0, 1]
