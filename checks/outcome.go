@@ -45,8 +45,9 @@ func (o Outcome) Good() bool { return o == OutcomeServed || o == OutcomeMoved }
 // A Request is one request of a client of ours through the balancer.
 type Request struct {
 	Cluster  string
-	Balancer string // the address of the balancer, as a Target of kind balancer names it
-	Node     string // id of the node that owns the session; "": not told
+	Balancer string             // the address of the balancer, as a Target of kind balancer names it
+	Node     string             // id of the node that owns the session; "": not told
+	Session  probes.Fingerprint // that the client was given first; "": no id is visible
 	At       time.Time
 	Latency  time.Duration
 	Outcome  Outcome
@@ -166,7 +167,7 @@ func (v *view) requests() []Request {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: v.Cluster.Name, Balancer: BalancerName(a.walk.URL, a.walk.Balancer), Node: owner,
+			Cluster: v.Cluster.Name, Balancer: BalancerName(a.walk.URL, a.walk.Balancer), Node: owner, Session: a.walk.First().Session,
 			At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

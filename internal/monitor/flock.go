@@ -100,7 +100,7 @@ func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, miss
 func (b *bird) request(ex probes.Exchange, last checks.Report) checks.Request {
 	walk := b.Walk()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(walk.URL, walk.Balancer), Node: b.who.Who(walk.Opener),
+		Cluster: last.Cluster, Balancer: checks.BalancerName(walk.URL, walk.Balancer), Node: b.who.Who(walk.Opener), Session: walk.First().Session,
 		At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(walk, len(walk.Steps)-1, b.who),
 	}
 }
