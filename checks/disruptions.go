@@ -16,9 +16,11 @@ import (
 type Disruption struct {
 	Span      // from when the node was last known to be well to the newest sign that it was not
 	Told bool // it did not answer for so long that node_down has told of it
-	Kind DisruptionKind
-	Why  string // the newest sign, in a few words
-	Lost int    // sessions of ours that were gone because of it
+	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
+	Unwatched bool
+	Kind      DisruptionKind
+	Why       string // the newest sign, in a few words
+	Lost      int    // sessions of ours that were gone because of it
 }
 
 // A DisruptionKind says what interrupted a node.
@@ -78,6 +80,7 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 		}
 		last.Kind = stronger(last.Kind, sign.Kind)
 		last.Told = last.Told || sign.Told
+		last.Unwatched = last.Unwatched && sign.Unwatched
 		return m
 	}
 	m.Disruptions = append(m.Disruptions, sign)
@@ -105,7 +108,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 			from = to
 		}
 		told := !m.DownSince.IsZero() && to.Sub(m.DownSince) >= longDown
-		m = m.with(Disruption{Span: Span{from, to}, Told: told, Kind: kind, Why: why}, v.aftermath)
+		m = m.with(Disruption{Span: Span{from, to}, Told: told, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}, v.aftermath)
 	}
 	switch down := !v.well(n.ID); {
 	case !asked(o.Primary):
@@ -116,6 +119,9 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	}
 	if asked(o.Primary) && !v.well(n.ID) && !n.Down {
 		sign(DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
+	}
+	if limit := v.Cluster.Limits.Slow; asked(o.Primary) && limit > 0 && o.Primary.Timing.Total > limit && !n.Down {
+		sign(DisruptionDown, m.Seen, o.Primary.At, fmt.Sprintf("it took %s to answer directly", o.Primary.Timing.Total.Round(100*time.Millisecond)))
 	}
 	if m.Restarted.After(before.Restarted) {
 		sign(DisruptionRestart, m.Seen, m.Restarted, m.Sign)
@@ -149,6 +155,11 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		m.Seen = o.Primary.At
 	}
 	return m
+}
+
+// holdsSession reports whether a client of earlier rounds had its session on a node.
+func (v *view) holdsSession(node string) bool {
+	return slices.ContainsFunc(v.walks, func(w *walk) bool { return w.Carried && (w.owner == node || w.home == node) })
 }
 
 // mostGuesses is how many restarts of a node within rememberedFor are taken from

@@ -28,6 +28,9 @@ func Judge(r Round) Report {
 			}
 		}
 	}
+	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
+		v.history.Pool.Lost = r.Started
+	}
 	report := Report{
 		Cluster:      r.Cluster.Name,
 		Started:      r.Started,

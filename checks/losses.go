@@ -64,7 +64,7 @@ func losses(v *view) []Finding {
 // that lost it first.
 func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
-	return v.lostWithNode(a) ||
+	return v.lostWithNode(a) || a.overslept(v.past().Pool.Lost) ||
 		sticky && a.moved() && (a.overslept(v.history.Pool.Remapped.At) || a.overslept(v.history.Pool.Drifted)) ||
 		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }

@@ -17,6 +17,7 @@ import (
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
 	Agreed   bool      // the newest answers that could tell followed the configured arithmetic
+	Lost     time.Time // when session_lost was last found; zero: never
 	Drifted  time.Time // when sessions were last seen to drift; zero: never
 	Remapped Remapping
 }

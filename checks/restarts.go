@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"stickwatch/probes"
@@ -37,6 +38,18 @@ func restarts(v *view) []Finding {
 	return list
 }
 
+// shareOfNodes is which part of the clients some nodes have, by their weights.
+func (v *view) shareOfNodes(nodes []string) Affected {
+	among := Serving(v.Cluster, nil)
+	a := Affected{Of: len(v.walks)}
+	for _, n := range among {
+		if slices.Contains(nodes, n.ID) {
+			a.Share += Share(n, among)
+		}
+	}
+	return a
+}
+
 // lostHere says how many sessions went with a node that is down; "": none did.
 func (v *view) lostHere(node string) string {
 	list := v.history.Nodes[node].Disruptions
@@ -49,7 +62,7 @@ func (v *view) lostHere(node string) string {
 // costOfRestarts sums up the sessions that went with their nodes, when the last
 // of these has been back for the aftermath of its restart.
 func (v *view) costOfRestarts() (Finding, bool) {
-	lost, of := 0, 0
+	lost, unwatched := 0, false
 	var newest time.Time
 	var evidence []string
 	nodes := make(map[string]bool)
@@ -61,7 +74,12 @@ func (v *view) costOfRestarts() (Finding, bool) {
 			if d.To.After(newest) {
 				newest = d.To
 			}
-			if d.Lost > 0 && !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath {
+			recent := !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath
+			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
+				nodes[n.ID], unwatched = true, true
+				evidence = append(evidence, fmt.Sprintf("%s at %s: none of our sessions was there (%s)", n.ID, second(d.To), d.Why))
+			}
+			if recent && d.Lost > 0 {
 				nodes[n.ID] = true
 				lost += d.Lost
 				evidence = append(evidence, fmt.Sprintf("%s at %s: %s lost (%s)", n.ID, second(d.To), plural(d.Lost, "session", "sessions"), d.Why))
@@ -69,14 +87,17 @@ func (v *view) costOfRestarts() (Finding, bool) {
 		}
 	}
 	settled := v.Started.Sub(newest) > v.aftermath
-	if lost == 0 || !settled || v.policy() != probes.PolicySticky {
+	if lost == 0 && !unwatched || !settled || v.policy() != probes.PolicySticky {
 		return Finding{}, false
 	}
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Node, f.Target, f.When = "", sessionsLost, newest
 	f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "when it was restarted", "when they were restarted"))
 	f.Evidence = firstFew(evidence)
-	f.Affected = v.shareOf(min(lost, max(of, len(v.walks))))
+	if lost == 0 {
+		f.Summary = say(f.Nodes, "was", "were") + " restarted; none of our sessions was there to tell how many were lost"
+	}
+	f.Affected = v.shareOfNodes(f.Nodes)
 	f.Remedy = "Under sticky sessions a restart costs the users of its node their session. Drain a node before it is restarted, announce deployments, or let the nodes share their sessions."
 	return f, true
 }

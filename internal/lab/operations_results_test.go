@@ -174,6 +174,13 @@ something that was due was not notified. *false criticals*: critical incidents t
 {{- else}}
 Nothing is known that should be notified otherwise.
 {{- end}}
+{{- with .Others}}
+
+Nor by other tests of the lab:
+{{range .}}
+- {{.}}
+{{- end}}
+{{- end}}
 
 ` + operationsEnd + "\n"))
 
@@ -185,11 +192,12 @@ func (b *results) section() (string, error) {
 		Rows        []*row
 		Runs, False int
 		NotMet      []string
-	}{Rows: b.rows()}
+		Others      []string // of tests that have no table of their own
+	}{Rows: b.rows(), Others: otherGaps()}
 	for _, w := range data.Rows {
 		data.Runs += w.Runs
 		data.False += w.False
-		known := notMet[w.Operation+"/"+w.Balancer].why
+		known := gapOf(testName("TestOperations", w.Operation, w.Balancer)).why
 		if w.Right < w.Runs || known != "" {
 			data.NotMet = append(data.NotMet, strings.TrimSuffix(fmt.Sprintf("%s, %s: %d of %d right. %s", w.Operation, w.Balancer, w.Right, w.Runs, known), " "))
 		}

@@ -29,12 +29,12 @@ var ownerScenarios = []scenario{
 	{
 		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
 		act:   func(r *rig) { r.changeAll(adopt) },
-		apart: true, also: []checks.Code{checks.SessionNotShared}, never: checks.Healthy,
+		apart: true, also: []checks.Code{checks.SessionNotShared},
 	},
 	{
 		name: "nodes accept any id and share nothing, without a counter", on: both(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
 		act:   func(r *rig) { r.changeAll(adopt) },
-		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost}, never: checks.Healthy,
+		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost},
 	},
 	{
 		name: "nodes accept any id and share nothing, tomcat", on: both(sticky, choosing), plan: plan{profile: "tomcat"},

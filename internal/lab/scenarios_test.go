@@ -77,7 +77,7 @@ func TestScenarios(t *testing.T) {
 	t.Cleanup(func() { card.write(t) })
 	for _, s := range scenarios {
 		for _, f := range fronts {
-			if s.on != nil && !s.on(f) || f.alters && s.plan.crosses() && s.shortcoming(f) == "" {
+			if s.on != nil && !s.on(f) || f.alters && s.plan.crosses() && s.shortcoming(f) == (gap{}) {
 				continue
 			}
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
@@ -106,35 +106,27 @@ func (s scenario) healthy() bool {
 	return s.is == checks.Healthy && len(s.want) == 0 && s.cause.code == ""
 }
 
-// shortcoming is why stickwatch is wrong behind f; "": it should not be.
-func (s scenario) shortcoming(f front) string {
+// shortcoming is why stickwatch is wrong behind f; zero: it should not be.
+func (s scenario) shortcoming(f front) gap {
 	for _, k := range s.known {
 		if k.front == "" || k.front == f.name {
-			return k.why
+			return gap{why: k.why}
 		}
 	}
-	return ""
+	return gapOf(testName("TestScenarios", s.name, f.name))
 }
 
 // settle fails the test unless all is as it should be, or is known not to be.
-func (s scenario) settle(t *testing.T, known string, missing, unexpected []string, report checks.Report) {
+func (s scenario) settle(t *testing.T, known gap, missing, unexpected []string, report checks.Report) {
 	t.Helper()
-	right := len(missing)+len(unexpected) == 0
-	switch {
-	case right && known != "":
-		t.Errorf("stickwatch is right: take this out of the known shortcomings: %s", known)
-	case !right && known != "":
-		t.Logf("known: %s: missing %q, unexpected %q", known, missing, unexpected)
-	case !right:
-		t.Errorf("missing %q, unexpected %q in:\n%s", missing, unexpected, tell(report))
-	}
+	settle(t, known, len(missing)+len(unexpected) == 0, fmt.Sprintf("missing %q, unexpected %q in:\n%s", missing, unexpected, tell(report)))
 }
 
 // judgeScenario holds a report against what is wanted.
 func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 	t.Helper()
 	missing, unexpected := s.compare(report)
-	s.settle(t, s.shortcoming(front{}), missing, unexpected, report)
+	s.settle(t, gapOf(t.Name()), missing, unexpected, report)
 }
 
 // compare returns what was wanted and is missing, and what is there and was

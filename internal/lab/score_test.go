@@ -43,7 +43,7 @@ func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r che
 	i := slices.IndexFunc(c.rows, func(row *score) bool { return row.Scenario == s.name && row.Balancer == f.name })
 	if i < 0 {
 		i = len(c.rows)
-		c.rows = append(c.rows, &score{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.shortcoming(f)})
+		c.rows = append(c.rows, &score{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.shortcoming(f).why})
 	}
 	t := tally{Runs: 1, Slowest: r.Duration}
 	switch {
