@@ -13,9 +13,10 @@ type alert struct {
 	id       string
 	started  time.Time
 	fired    time.Time
-	critical time.Time // when it was first notified as critical; zero: never
-	ended    time.Time // zero: it was not resolved
-	cause    checks.Finding
+	critical time.Time      // when it was first notified as critical; zero: never
+	ended    time.Time      // zero: it was not resolved
+	cause    checks.Finding // as it was notified first
+	notices  []alerting.Notice
 	summary  bool // of a deployment
 }
 
@@ -25,13 +26,13 @@ func alerts(notices []alerting.Notice) (list []alert) {
 	for _, n := range notices {
 		i := slices.IndexFunc(list, func(a alert) bool { return a.id == n.Incident.ID })
 		if i < 0 {
-			list, i = append(list, alert{id: n.Incident.ID, started: n.Incident.Started, fired: n.At}), len(list)
+			list, i = append(list, alert{id: n.Incident.ID, started: n.Incident.Started, fired: n.At, cause: n.Incident.Cause}), len(list)
 		}
 		a := &list[i]
 		if a.critical.IsZero() && n.Incident.Severity == checks.Critical {
 			a.critical = n.At
 		}
-		a.cause, a.ended = n.Incident.Cause, n.Incident.Ended
+		a.ended, a.notices = n.Incident.Ended, append(a.notices, n)
 		a.summary = n.Kind == alerting.NoticeDeployment
 	}
 	return list
@@ -44,17 +45,33 @@ func (r Result) about(a alert, o Operation) bool {
 	if a.summary || k.announced {
 		return a.summary && k.announced
 	}
-	if k.unwell && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, a.cause.Code) {
+	return r.names(a.cause, o)
+}
+
+// names reports whether a finding is one that is right for an operation.
+func (r Result) names(f checks.Finding, o Operation) bool {
+	k, _ := kindOf(o.Kind)
+	if k.unwell && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
 		return true
 	}
-	return slices.Contains(k.causes, a.cause.Code) && (a.cause.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, a.cause.Node))
+	return slices.Contains(k.causes, f.Code) && (f.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, f.Node))
+}
+
+// toldOf reports whether a notification of an incident that was open already says
+// what an operation did.
+func (r Result) toldOf(a alert, o Operation, until time.Time) bool {
+	return slices.ContainsFunc(a.notices, func(n alerting.Notice) bool {
+		return !n.At.Before(r.at(o.At)) && !n.At.After(until) && slices.ContainsFunc(n.Incident.Findings, func(m alerting.Member) bool {
+			return m.Holds() && m.Severity.AtLeast(checks.Warning) && r.names(m.Finding, o)
+		})
+	})
 }
 
 // during reports whether an alert may be an operation's by its time. A client that
 // idles for minutes finds only then that its session is gone.
 func (r Result) during(a alert, o Operation) bool {
 	aftermath := time.Minute
-	if a.cause.Code == checks.SessionLost {
+	if a.cause.Code == checks.SessionLost || a.cause.Code == checks.NodeRestarted {
 		aftermath = 6 * time.Minute
 	}
 	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.settled(o).Add(aftermath))

@@ -141,6 +141,9 @@ func (a alert) covers(h harm) bool {
 // is open from earlier.
 func (r Result) answers(a alert, o Operation) bool {
 	const settling = 3 * time.Minute
+	if r.toldOf(a, o, r.settled(o).Add(settling)) {
+		return true
+	}
 	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
 	return r.about(a, o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
 }
