@@ -175,12 +175,12 @@ var operations = []operation{
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request"}, harmed: true},
 	},
 	{
 		name: "Redis evicts what is not used for 12 s", on: sharing, lru: true, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|evict"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },
