@@ -42,6 +42,9 @@ const (
 	DefaultGrace = 30 * time.Second
 	// MaxUnserved is how long a deployment may leave clients without an answer.
 	MaxUnserved = time.Minute
+	// EventMemory is how long after it was summed up a deployment still explains what
+	// happened while it went on: an event is reported for a while after it happened.
+	EventMemory = 10 * time.Minute
 	// lossSettles is how long a loss at a node that is not known to be touched waits
 	// for a round that shows the node's restart.
 	lossSettles = 5 * time.Second
@@ -86,7 +89,7 @@ func (h Hold) Held() bool {
 var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) Hold{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
-	checks.NodeRestarted:         Deployment.explainsRestarts,
+	checks.NodeRestarted:         Deployment.explainsNode,
 	checks.NodeEjected:           Deployment.explainsNode,
 	checks.NodeFailingInRotation: Deployment.explainsNode,
 	checks.StartOrder:            Deployment.explainsNode,
@@ -127,21 +130,10 @@ func (d Deployment) explainsDown(at time.Time, s checks.Standing) Hold {
 }
 
 func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
-	if d.touches(s.Node) {
+	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
 		return HoldTouchedNode
 	}
 	return NotTouched
-}
-
-// explainsRestarts: of one node, or of all that it touches.
-func (d Deployment) explainsRestarts(at time.Time, s checks.Standing) Hold {
-	if s.Node != "" {
-		return d.explainsNode(at, s)
-	}
-	if slices.ContainsFunc(s.Nodes, func(node string) bool { return !d.touches(node) }) {
-		return NotTouched
-	}
-	return HoldTouchedNode
 }
 
 // explainsPage: a page fails at a node that starts, or where clients ask for it.
@@ -162,7 +154,7 @@ func (d Deployment) explainsOutage(at time.Time, s checks.Standing) Hold {
 // explainsSessions: sessions go with the nodes that own them.
 func (d Deployment) explainsSessions(at time.Time, s checks.Standing) Hold {
 	switch {
-	case len(s.Nodes) > 0 && !slices.ContainsFunc(s.Nodes, func(node string) bool { return !d.touches(node) }):
+	case d.touchesAll(s.Nodes):
 		return HoldTouchedOwner
 	case at.Sub(s.Since) < lossSettles:
 		return HoldUnsettled
@@ -178,6 +170,11 @@ func (d Deployment) explainsFailing(at time.Time, s checks.Standing) Hold {
 		return NotLongOutage
 	}
 	return d.explainsSessions(at, s)
+}
+
+// touchesAll reports whether the deployment changes all of some nodes.
+func (d Deployment) touchesAll(nodes []string) bool {
+	return len(nodes) > 0 && !slices.ContainsFunc(nodes, func(node string) bool { return !d.touches(node) })
 }
 
 // touches reports whether the deployment changes a node: it was announced, or,

@@ -129,6 +129,11 @@ func (r deployed) end(at time.Time) {
 func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	t.Helper()
 	found := findings(t, stands)
+	for n := range found {
+		if found[n].Code == checks.NodeRestarted {
+			found[n].When = noon.Add(15 * time.Second)
+		}
+	}
 	r.desk.Watched(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {
@@ -181,6 +186,12 @@ func TestDeployment(t *testing.T) {
 				"ops fired #1 node_down/node1 critical", summary + "still active: node down",
 			}},
 		},
+		"an event of the deployment is not, however long it is reported": {
+			{5 * s, "critical node_down/node1", nil},
+			{15 * s, "warning node_restarted/node1", nil},
+			{90 * s, "warning node_restarted/node1", []string{summary + "nothing is active any more"}},
+			{135 * s, "warning node_restarted/node1", nil},
+		},
 		"a long outage is notified at once": {
 			{1 * s, "critical balancer_error", nil},
 			{59 * s, "critical balancer_error", nil},
@@ -199,7 +210,7 @@ func TestDeployment(t *testing.T) {
 				r := newDeployed(usual())
 				for _, sc := range scenes {
 					at := noon.Add(sc.at)
-					if sc.at >= 60*s && len(r.desk.deployments.list) > 0 {
+					if sc.at >= 60*s && r.desk.deployments.list[0].To.IsZero() {
 						r.end(noon.Add(60 * s))
 					}
 					if diff := cmp.Diff(sc.want, r.round(t, at, sc.stands)); diff != "" {
@@ -220,8 +231,10 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	c := usual()
 	c.Receivers = []string{"ops", "pager", "crm", "paused"}
 	c.Routes = []Route{
-		{Receiver: "pager", Severity: checks.Critical, Continue: true}, {Receiver: "crm", Cluster: "crm", Continue: true},
-		{Receiver: "paused", Code: checks.NodePaused, Continue: true}, {Receiver: "ops", Severity: checks.Warning},
+		{Receiver: "pager", Severity: checks.Critical, Continue: true},
+		{Receiver: "crm", Cluster: "crm", Continue: true},
+		{Receiver: "paused", Code: checks.NodePaused, Continue: true},
+		{Receiver: "ops", Severity: checks.Warning},
 	}
 	for name, tt := range map[string]struct {
 		silences []Silence

@@ -9,13 +9,11 @@ import (
 	"stickwatch/probes"
 )
 
-// deployments are those that explain findings, or wait to be summed up, oldest
-// first.
+// deployments are those that explain findings, wait to be summed up, or were within
+// EventMemory, oldest first.
 type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
-	ended   []*Deployment // summed up a moment ago: what happened while they went on is in their summary
-	summed  []string      // IDs of those summed up last, which may not be written down yet
 	changed []*Deployment // since they were taken
 }
 
@@ -25,10 +23,10 @@ func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
 	for _, one := range announced {
-		if !one.Summed.IsZero() || slices.Contains(d.summed, one.ID) {
-			continue
-		}
 		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
+			if one.Summed.IsZero() {
+				one.Summed = old[at].Summed // which may not be written down yet
+			}
 			one.Touched = union(one.Touched, old[at].Touched)
 			one.CanariesLost = max(one.CanariesLost, old[at].CanariesLost)
 		}
@@ -53,6 +51,13 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 		return grace
 	}
 	return DefaultGrace
+}
+
+// forget drops those that were summed up long ago.
+func (d *deployments) forget(at time.Time) {
+	d.list = slices.DeleteFunc(d.list, func(one *Deployment) bool {
+		return !one.Summed.IsZero() && at.Sub(one.Summed) > EventMemory
+	})
 }
 
 // at are the deployments of a cluster that explain findings at a moment.
@@ -115,36 +120,26 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 // by a cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
-		for _, one := range d.at(at, m.Cluster) {
-			switch hold := one.Explains(at, m.Standing); {
+		for _, one := range d.list {
+			when, grace := at, d.graceOf(m.Cluster)
+			if !m.When.IsZero() {
+				when = m.When // an event is part of its deployment, though that may be over by now
+			}
+			if one.Cluster != m.Cluster || !one.ExplainsAt(when, grace) {
+				continue
+			}
+			switch hold := one.Explains(when, m.Standing); {
 			case hold.Held():
 				return one
 			case hold == NotLeaked || hold == NotLongOutage:
 				return nil
 			}
 		}
-		if one := d.ofEvent(m); one != nil {
-			return one
-		}
 		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return nil
 		}
 		m = *cause
-	}
-	return nil
-}
-
-// ofEvent is the deployment that an event is part of, though it may be over by now:
-// its summary tells of it. A state that outlasts the grace is notified.
-func (d *deployments) ofEvent(m Member) *Deployment {
-	if m.When.IsZero() {
-		return nil
-	}
-	for _, one := range slices.Concat(d.list, d.ended) {
-		if one.Cluster == m.Cluster && one.ExplainsAt(m.When, d.graceOf(m.Cluster)) && one.Explains(m.When, m.Standing).Held() {
-			return one
-		}
 	}
 	return nil
 }
@@ -177,7 +172,7 @@ func (d *Desk) Met(r checks.Request) {
 func (d *Desk) Due(at time.Time) []Deployment {
 	var due []Deployment
 	for _, one := range d.deployments.list {
-		if at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())

@@ -33,6 +33,7 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 			allDown(t, error1), allDown(t, ""), allDown(t, error1), allDown(t, ""), allDown(t, error1), allDown(t, ""),
 			allDown(t, error1), allDown(t, ""), allDown(t, error1), allDown(t, ""), allDown(t, error1), allDown(t, ""),
 		},
+		"the balancer needs a while":      {allDown(t, ""), nil, findings(t, "critical balancer_error"), findings(t, "critical balancer_error")},
 		"they return one after the other": {allDown(t, error1), findings(t, "warning node_down/node2; warning node_down/node3"), findings(t, "warning node_down/node3")},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,7 +60,25 @@ func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 	if shared != nil {
 		oldest.Host = host
 	}
+	if oldest == nil {
+		return d.aftermath(cluster, f)
+	}
 	return oldest
+}
+
+// aftermath returns the open incident of a cluster of which no node was up, if a
+// family is what clients meet at the balancer until that has noticed that nodes are
+// back; nil: there is none, or it is something else.
+func (d *docket) aftermath(cluster string, f family) *Incident {
+	if root := f.members[0]; !f.rooted() || root.Node != "" || !slices.Contains(checks.AtBalancer, root.Code) {
+		return nil
+	}
+	for _, i := range d.of(cluster) {
+		if slices.ContainsFunc(i.Findings, func(m Member) bool { return m.Cluster == cluster && m.Group == checks.AllNodesDown }) {
+			return i
+		}
+	}
+	return nil
 }
 
 // sharing returns the open incident of another cluster that fails by the same

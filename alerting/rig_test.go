@@ -131,7 +131,8 @@ func (r *rig) restart(at time.Time) {
 	var announced []Deployment
 	for _, one := range r.desk.deployments.list {
 		kept := one.clone()
-		kept.Touched, kept.CanariesLost = r.touched[one.ID].Touched, r.touched[one.ID].CanariesLost
+		seen := r.touched[one.ID]
+		kept.Touched, kept.CanariesLost, kept.Summed = seen.Touched, seen.CanariesLost, seen.Summed
 		announced = append(announced, kept)
 	}
 	r.desk = NewDesk(r.config, past)

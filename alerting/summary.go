@@ -27,9 +27,6 @@ type Counts struct {
 	Longest time.Duration // the longest time without a good answer through the balancer
 }
 
-// maxSummed bounds how many summed up deployments are remembered.
-const maxSummed = 1000
-
 // MaxActive bounds the findings of a summary.
 const MaxActive = 10
 
@@ -57,22 +54,18 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 		return Step{}
 	}
 	one := d.deployments.list[n]
-	d.deployments.list = slices.Delete(d.deployments.list, n, n+1)
-	d.deployments.ended = append(d.deployments.ended, one)
-	d.deployments.ended = d.deployments.ended[max(0, len(d.deployments.ended)-maxSummed):]
 	one.Summed = at
-	d.deployments.summed = append(d.deployments.summed, id)
-	d.deployments.summed = d.deployments.summed[max(0, len(d.deployments.summed)-maxSummed):]
+	d.deployments.forget(at)
 	d.deployments.change(one)
 	step := d.step(at)
-	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(one, counts))...)
+	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(at, one, counts))...)
 	return step
 }
 
-func (d *Desk) summary(one *Deployment, counts Counts) Summary {
+func (d *Desk) summary(at time.Time, one *Deployment, counts Counts) Summary {
 	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
 	for _, i := range d.docket.of(one.Cluster) {
-		if i.worstOf(one.Cluster).AtLeast(checks.Warning) {
+		if _, reason := d.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			s.Active = append(s.Active, i.Cause)
 		}
 	}

@@ -18,9 +18,9 @@ type Disruption struct {
 	Told bool // it did not answer for so long that node_down has told of it
 	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
 	Unwatched bool
-	Kind DisruptionKind
-	Why  string // the newest sign, in a few words
-	Lost int    // sessions of ours that were gone because of it
+	Kind      DisruptionKind
+	Why       string // the newest sign, in a few words
+	Lost      int    // sessions of ours that were gone because of it
 }
 
 // A DisruptionKind says what interrupted a node.

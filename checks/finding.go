@@ -106,6 +106,11 @@ type Finding struct {
 // AllNodesDown is the group of every node_down while no node of the cluster is up.
 const AllNodesDown = "all_nodes_down"
 
+// AtBalancer are the findings that clients meet at the balancer while no node of the
+// cluster is up, and for as long afterwards as the balancer takes to notice that
+// nodes are back.
+var AtBalancer = []Code{BalancerDown, BalancerError, PageFailing, HandshakeBroken, UpgradeRefused, BalancerSplit}
+
 // clusterWide findings are one thing, whichever nodes show it in a round.
 var clusterWide = []Code{
 	SessionDrift, SessionLost, SessionRollback, SessionNotShared, SessionFailing, SessionLeaked,

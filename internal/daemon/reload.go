@@ -180,11 +180,10 @@ func rulesOf(cfg *config.Config) alerting.Config {
 
 // past is the history, with everything that is changed there put in force.
 func (d *Daemon) past() pastOf {
-	announced := func(ctx context.Context, _ time.Time) ([]alerting.Deployment, error) { return d.history.Announced(ctx) }
 	return pastOf{
 		d.history,
 		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.registry.silence},
-		&refresher[alerting.Deployment]{read: announced, apply: d.registry.announce},
+		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.registry.announce},
 	}
 }
 

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
@@ -28,7 +30,9 @@ func TestRequested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &reporter{history: db, metrics: metrics.New(metrics.Build{})}
+	live := metrics.New(metrics.Build{})
+	registry := newRegistry(db, live, func(alerting.Step) {}, slog.New(slog.DiscardHandler), alerting.Config{}, legacy{})
+	r := &reporter{history: db, metrics: live, registry: registry}
 	start := time.Now().Truncate(time.Second)
 	at := start
 	request := func(node string, outcomes ...checks.Outcome) {

@@ -86,14 +86,14 @@ func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error
 	return err
 }
 
-// Announced are the deployments that go on, and those that have not been summed
-// up, oldest first.
-func (r *Reader) Announced(ctx context.Context) ([]alerting.Deployment, error) {
-	return announced(ctx, r.pool)
+// Announced are the deployments that explain findings at a time: those that go on,
+// that have not been summed up, or were a short while ago; oldest first.
+func (r *Reader) Announced(ctx context.Context, at time.Time) ([]alerting.Deployment, error) {
+	return announced(ctx, r.pool, at)
 }
 
-func announced(ctx context.Context, q queryer) ([]alerting.Deployment, error) {
-	rows, err := q.QueryContext(ctx, selectAnnounced)
+func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deployment, error) {
+	rows, err := q.QueryContext(ctx, selectAnnounced, at.Add(-alerting.EventMemory).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("reading announced deployments: %w", err)
 	}
@@ -111,15 +111,18 @@ func announced(ctx context.Context, q queryer) ([]alerting.Deployment, error) {
 
 func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
 	var id, started int64
-	var ended sql.NullInt64
+	var ended, summed sql.NullInt64
 	var nodes, touched []byte
 	var watched sql.NullString
-	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched); err != nil {
+	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched, &summed); err != nil {
 		return d, err
 	}
 	d.ID, d.From = strconv.FormatInt(id, 10), moment(started)
 	if ended.Valid {
 		d.To = moment(ended.Int64)
+	}
+	if summed.Valid {
+		d.Summed = moment(summed.Int64)
 	}
 	if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
 		return d, err

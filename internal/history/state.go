@@ -16,7 +16,7 @@ type State struct {
 	Standing  map[string][]checks.Standing // by cluster
 	Canaries  map[string][]Canary          // by cluster
 	Silences  []alerting.Silence           // that are not over
-	Announced []alerting.Deployment        // that have not been summed up
+	Announced []alerting.Deployment        // that explain findings: see Reader.Announced
 	Counters  map[string]float64
 }
 
@@ -41,7 +41,7 @@ func (db *DB) restore(ctx context.Context) (s State, err error) {
 	if s.Silences, err = bodies[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
 		return s, err
 	}
-	if s.Announced, err = announced(ctx, tx); err != nil {
+	if s.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
 		return s, err
 	}
 	if s.Standing, err = byCluster[checks.Standing](ctx, tx, selectStanding); err != nil {

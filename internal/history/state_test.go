@@ -304,7 +304,7 @@ func TestAnnounced(t *testing.T) {
 	want := alerting.Deployment{ID: id, Cluster: "shop", Name: "4.2", Nodes: []string{"node1", "node2"}, From: noon, Touched: []string{}}
 	announced := func(want ...alerting.Deployment) {
 		t.Helper()
-		got, err := db.Announced(t.Context())
+		got, err := db.Announced(t.Context(), noon.Add(5*time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,11 @@ func TestAnnounced(t *testing.T) {
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Deployments: []alerting.Deployment{observed}}}); err != nil {
 		t.Fatal(err)
 	}
-	announced()
+	want.Summed = observed.Summed
+	announced(want)
+	if late, err := db.Announced(t.Context(), observed.Summed.Add(alerting.EventMemory)); err != nil || len(late) != 0 {
+		t.Errorf("got %v and error %v long after it was summed up, want none", late, err)
+	}
 }
 
 // TestCountsOf: each session counts once, and a node's own outage is not one of

@@ -78,8 +78,8 @@ const (
 	insertDeployment  = `INSERT INTO deployments (cluster, name, started, nodes) VALUES (?, ?, ?, ?) RETURNING id`
 	updateDeployment  = `UPDATE deployments SET ended = ?, watched = ? WHERE id = ? AND ended IS NULL`
 	observeDeployment = `UPDATE deployments SET touched = ?, lost = ?, summed = ? WHERE id = ?`
-	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched FROM deployments
-	WHERE summed IS NULL ORDER BY id`
+	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched, summed FROM deployments
+	WHERE summed IS NULL OR summed > ? ORDER BY id`
 	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
 	// A deployment counts to every span that it was going on in.
 	selectDeployments = `SELECT cluster, name, started, ended, nodes FROM deployments

@@ -23,12 +23,14 @@ func TestChangingReason(t *testing.T) {
 	}{
 		"a counter beside the name": {
 			func(round int) string { return fmt.Sprintf("unavailable: Mail (attempt %d, %d ms)", round, 17*round) },
-			[]string{"appeared dependency_down node2", "appeared node_paused node2"}, 0,
+			[]string{"appeared dependency_down node2", "appeared node_paused node2"},
+			0,
 		},
 		// Three rounds to be sure, then 1, 2, 4, 8, 16 and 32 s apart.
 		"another name every time": {
 			func(round int) string { return "unavailable: " + string(rune('a'+round)) + " service" },
-			[]string{"appeared node_paused node2"}, 9,
+			[]string{"appeared node_paused node2"},
+			9,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
