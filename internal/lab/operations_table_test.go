@@ -168,6 +168,11 @@ var operations = []operation{
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
+		name: "one node shows an error page with 200", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie"),
+		play: func(c *operatedCluster) { c.nodes[1].Change(errorPage) },
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.PageFailing}, node: "node2", harmed: true},
+	},
+	{
 		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
 		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
