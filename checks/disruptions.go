@@ -38,9 +38,10 @@ const (
 	keptDisruptions = 16
 	// rememberedFor is for how long a disruption is remembered.
 	rememberedFor = 15 * time.Minute
-	// longDown is for how long a node must be down to be told of in a line of its
-	// own, whatever it has cost.
-	longDown = 30 * time.Second
+	// longDown is how long a node is down when its own line, node_down, is notified:
+	// warnings wait for 30 s by default, and a finding is active for one more round
+	// after the node is back.
+	longDown = 27 * time.Second
 	// httpdRetry is httpd's default for how long it leaves a member alone after a
 	// failed connect (mod_proxy, "retry").
 	httpdRetry = time.Minute
@@ -107,13 +108,12 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		if from.IsZero() || from.After(to) {
 			from = to
 		}
-		told := !m.DownSince.IsZero() && to.Sub(m.DownSince) >= longDown
-		m = m.with(Disruption{Span: Span{from, to}, Told: told, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}, v.aftermath)
+		m = m.with(Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}, v.aftermath)
 	}
 	switch down := !v.well(n.ID); {
 	case !asked(o.Primary):
 	case !down:
-		m.DownSince = time.Time{}
+		m = m.recovered(o.Primary.At)
 	case m.DownSince.IsZero():
 		m.DownSince = o.Primary.At
 	}
@@ -154,6 +154,15 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	if asked(o.Primary) && v.well(n.ID) {
 		m.Seen = o.Primary.At
 	}
+	return m
+}
+
+// recovered is the history of a node that answers well again.
+func (m NodeHistory) recovered(at time.Time) NodeHistory {
+	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() && at.Sub(m.DownSince) >= longDown {
+		m.Disruptions[n-1].Told = true // the list is a copy by now
+	}
+	m.DownSince = time.Time{}
 	return m
 }
 

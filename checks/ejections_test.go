@@ -84,7 +84,10 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 		{"that of a node which was found failing is its failure's", []look{
 			{at: 0},
 			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}},
-			{at: 30, episodes: []int{14}, want: []string{"info node_restarted/node2"}},
+			{at: 30, episodes: []int{14}, want: []string{
+				"warning node_restarted/sessions lost [node2]",
+				"info node_restarted/node2 <- node_restarted/sessions lost",
+			}},
 		}},
 		{"that of a node which was restarted is the restart's", []look{
 			{at: 0, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "900"}, "node2") }},
