@@ -110,7 +110,9 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		}
 		m = m.with(Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}, v.aftermath)
 	}
-	switch down := !v.well(n.ID); {
+	limit := v.Cluster.Limits.Slow
+	slow := asked(o.Primary) && limit > 0 && o.Primary.Timing.Total > limit && !n.Down
+	switch down := !v.well(n.ID) || slow; {
 	case !asked(o.Primary):
 	case !down:
 		m = m.recovered(o.Primary.At)
@@ -120,7 +122,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	if asked(o.Primary) && !v.well(n.ID) && !n.Down {
 		sign(DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
 	}
-	if limit := v.Cluster.Limits.Slow; asked(o.Primary) && limit > 0 && o.Primary.Timing.Total > limit && !n.Down {
+	if slow {
 		sign(DisruptionDown, m.Seen, o.Primary.At, fmt.Sprintf("it took %s to answer directly", o.Primary.Timing.Total.Round(100*time.Millisecond)))
 	}
 	if m.Restarted.After(before.Restarted) {
@@ -157,10 +159,13 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	return m
 }
 
-// recovered is the history of a node that answers well again.
+// recovered is the history of a node that answers well again: until now it may
+// have been down.
 func (m NodeHistory) recovered(at time.Time) NodeHistory {
-	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() && at.Sub(m.DownSince) >= longDown {
-		m.Disruptions[n-1].Told = true // the list is a copy by now
+	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
+		last := &m.Disruptions[n-1] // the list is a copy by now
+		last.To = at
+		last.Told = last.Told || at.Sub(m.DownSince) >= longDown
 	}
 	m.DownSince = time.Time{}
 	return m
@@ -182,8 +187,8 @@ const mostGuesses = 2
 // that was, and how many sessions tell so.
 func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		if c.To != node || c.Fate() != probes.FateLost {
-			continue
+		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) {
+			continue // of a restart that is known the session says nothing new
 		}
 		if !c.Renewed() {
 			return from, to, 0 // it keeps no session at all

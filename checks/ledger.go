@@ -48,6 +48,7 @@ type entry struct {
 	Standing
 	stands  bool      // it has been believed
 	cause   string    // key of the cause that stood when it was last reported; "": none did
+	proven  bool      // requests before the newest round show that it, or what it explains, has lasted
 	altered bool      // the newest round gave it another severity or other nodes
 	seen    int       // rounds in a row
 	missed  int       // rounds in a row
@@ -93,6 +94,7 @@ func (l *Ledger) Update(r Report) []Change {
 			l.see(f, r.Started)
 		}
 	}
+	l.prove()
 	changes := l.believe(seen, r.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
@@ -180,8 +182,8 @@ func (l *Ledger) ripe(e *entry, steps int) bool {
 		return true
 	}
 	needs := l.rounds(e.Code)
-	if l.damping.Last > 0 && e.harm.To.Sub(e.harm.From) >= l.damping.Last {
-		needs = 1 // requests before this round have failed for long enough
+	if e.proven {
+		needs = 1
 	} else if slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
 		return false
 	}
@@ -190,6 +192,22 @@ func (l *Ledger) ripe(e *entry, steps int) bool {
 	}
 	cause := l.entry(e.ExplainedBy)
 	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.ripe(cause, steps-1)
+}
+
+// prove notes which findings need no other round, because clients' requests have
+// failed for long enough, and with them the causes of these.
+func (l *Ledger) prove() {
+	for _, e := range l.entries {
+		e.proven = false
+	}
+	for _, e := range l.entries {
+		if l.damping.Last <= 0 || e.harm.To.Sub(e.harm.From) < l.damping.Last {
+			continue
+		}
+		for at := e; at != nil && !at.proven; at = l.entry(at.ExplainedBy) {
+			at.proven = true
+		}
+	}
 }
 
 // rounds is how many rounds in a row must make a finding.

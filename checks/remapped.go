@@ -69,7 +69,7 @@ func (v *view) remapping() *remap {
 		}
 		r.Of++
 		a, settled := v.relocated(w)
-		if !settled || a.overslept(v.past().Pool.Remapped.At) {
+		if !settled || v.past().Pool.drifting(a.At, v.aftermath) || a.overslept(v.past().Pool.Remapped.At) {
 			continue
 		}
 		r.walks = append(r.walks, w)

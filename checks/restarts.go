@@ -62,7 +62,7 @@ func (v *view) lostHere(node string) string {
 // costOfRestarts sums up the sessions that went with their nodes, when the last
 // of these has been back for the aftermath of its restart.
 func (v *view) costOfRestarts() (Finding, bool) {
-	lost, unwatched := 0, false
+	lost, unwatched, failed := 0, false, false
 	var newest time.Time
 	var evidence []string
 	nodes := make(map[string]bool)
@@ -82,6 +82,7 @@ func (v *view) costOfRestarts() (Finding, bool) {
 			if recent && d.Lost > 0 {
 				nodes[n.ID] = true
 				lost += d.Lost
+				failed = failed || d.Kind == DisruptionDown
 				evidence = append(evidence, fmt.Sprintf("%s at %s: %s lost (%s)", n.ID, second(d.To), plural(d.Lost, "session", "sessions"), d.Why))
 			}
 		}
@@ -94,6 +95,10 @@ func (v *view) costOfRestarts() (Finding, bool) {
 	f.Node, f.Target, f.When = "", sessionsLost, newest
 	f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "when it was restarted", "when they were restarted"))
 	f.Evidence = firstFew(evidence)
+	if failed {
+		f.Code = NodeDown
+		f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "while it failed", "while they failed"))
+	}
 	if lost == 0 {
 		f.Summary = say(f.Nodes, "was", "were") + " restarted; none of our sessions was there to tell how many were lost"
 	}

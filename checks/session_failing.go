@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -12,6 +13,7 @@ import (
 type nodeTally struct {
 	fresh, freshBad    int // requests of new clients
 	returns, failed    int // requests of clients with a session
+	failedNow          int // of those, in this round: what failed before it may be over
 	writes, writesBad  int // of those, requests that store a value
 	evidence           []string
 	bad                []*answer
@@ -38,7 +40,7 @@ func sessionsFailing(v *view) []Finding {
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failed == 0 || id == "" || !v.well(id) || t.asBadForNew() {
+		if t.failedNow == 0 || id == "" || !v.well(id) || t.asBadForNew() {
 			continue
 		}
 		nodes = append(nodes, id)
@@ -92,7 +94,7 @@ func (v *view) tallyReturns() map[string]*nodeTally {
 			}
 			continue
 		}
-		of(orElse(a.node, a.walk.opener)).take(a, harmed)
+		of(orElse(a.node, a.walk.opener)).take(a, harmed, v.Started)
 	}
 	return tallies
 }
@@ -120,7 +122,7 @@ func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
 
-func (t *nodeTally) take(a *answer, harmed bool) {
+func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	t.returns++
 	t.clients[a.walk] = true
 	if a.Kind == probes.StepWrite {
@@ -130,6 +132,9 @@ func (t *nodeTally) take(a *answer, harmed bool) {
 		return
 	}
 	t.failed++
+	if !a.At.Before(began) {
+		t.failedNow++
+	}
 	t.bad = append(t.bad, a)
 	t.badClient[a.walk] = true
 	if a.Kind == probes.StepWrite {
