@@ -28,7 +28,7 @@ type Deployment struct {
 // WatchedCounts are the results of a client that held sessions through a
 // deployment.
 type WatchedCounts struct {
-	Moved   int           // sessions that another node answered and that were kept
+	Moved   int           // sessions that another node answered, lost or not
 	Lost    int           // sessions that were gone, or had older contents
 	Longest time.Duration // the longest time without a good answer
 }

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -271,7 +272,10 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 func TestDeploymentCounts(t *testing.T) {
 	r := newDeployed(usual())
 	for n := range 5 {
-		r.desk.Met(checks.Request{Cluster: "shop", At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+		session := probes.Fingerprint(strconv.Itoa(n))
+		for range 3 { // it stays lost
+			r.desk.Met(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+		}
 		r.desk.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
 		r.desk.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
 	}

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,6 +16,34 @@ type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
 	changed []*Deployment // since they were taken
+	lost    map[lostSession]bool
+}
+
+// A lostSession is a session that was lost during a deployment. Where no id is
+// visible, all of a node through one address of the balancer are one.
+type lostSession struct {
+	deployment, balancer, node string
+	session                    probes.Fingerprint
+}
+
+// maxLost bounds the lost sessions that are told apart.
+const maxLost = 10_000
+
+// lose counts a lost session, once however often its client meets that.
+func (d *deployments) lose(one *Deployment, r checks.Request) {
+	s := lostSession{one.ID, r.Balancer, r.Node, r.Session}
+	if r.Session != "" {
+		s.balancer, s.node = "", ""
+	}
+	if d.lost[s] || len(d.lost) >= maxLost {
+		return
+	}
+	if d.lost == nil {
+		d.lost = make(map[lostSession]bool)
+	}
+	d.lost[s] = true
+	one.CanariesLost++
+	d.change(one)
 }
 
 // replace takes over what was announced. What was observed of a deployment before
@@ -55,6 +84,9 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 
 // forget drops those that were summed up long ago.
 func (d *deployments) forget(at time.Time) {
+	maps.DeleteFunc(d.lost, func(s lostSession, _ bool) bool {
+		return !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == s.deployment && one.Summed.IsZero() })
+	})
 	d.list = slices.DeleteFunc(d.list, func(one *Deployment) bool {
 		return !one.Summed.IsZero() && at.Sub(one.Summed) > EventMemory
 	})
@@ -163,8 +195,7 @@ func (d *Desk) Met(r checks.Request) {
 		return
 	}
 	for _, one := range d.deployments.at(r.At, r.Cluster) {
-		one.CanariesLost++
-		d.deployments.change(one)
+		d.deployments.lose(one, r)
 	}
 }
 

@@ -22,7 +22,7 @@ type Summary struct {
 // Counts are what the history has of a deployment, from its beginning until its
 // grace had passed.
 type Counts struct {
-	Moved   int           // sessions that another node answered and that were kept
+	Moved   int           // sessions that another node answered, lost or not
 	Lost    int           // sessions that were lost, or had older contents
 	Longest time.Duration // the longest time without a good answer through the balancer
 }

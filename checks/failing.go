@@ -25,6 +25,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 	}
 	f := about(NodeFailingInRotation, Critical, n.ID)
 	f.erring = v.failsDirectly(n.ID)
+	f.harm = harmSpan(v.failedOn(n.ID))
 	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
 	f.Evidence = firstFew(seen)
 	if words, ok := v.balancersWord(n); ok {
@@ -58,6 +59,12 @@ func (v *view) failuresOf(node string) []string {
 		seen = append(seen, plural(triedFirst, "request was", "requests were")+" tried on it first and answered by another node")
 	}
 	return seen
+}
+
+// failedOn are the failed requests that are due to a node, those of canaries since
+// the round before included.
+func (v *view) failedOn(node string) []*answer {
+	return slices.DeleteFunc(v.everyAnswer(), func(a *answer) bool { return a.blamed != node })
 }
 
 // triedInVain reports whether nginx's error log shows that requests go on being

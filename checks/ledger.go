@@ -180,7 +180,12 @@ func (l *Ledger) ripe(e *entry, steps int) bool {
 		return true
 	}
 	needs := l.rounds(e.Code)
-	if e.seen < needs || slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
+	if l.damping.Last > 0 && e.harm.To.Sub(e.harm.From) >= l.damping.Last {
+		needs = 1 // requests before this round have failed for long enough
+	} else if slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
+		return false
+	}
+	if e.seen < needs {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)

@@ -45,11 +45,26 @@ func (o Outcome) Good() bool { return o == OutcomeServed || o == OutcomeMoved }
 // A Request is one request of a client of ours through the balancer.
 type Request struct {
 	Cluster  string
-	Balancer string // the address of the balancer, as a Target of kind balancer names it
-	Node     string // id of the node that owns the session; "": not told
+	Balancer string             // the address of the balancer, as a Target of kind balancer names it
+	Node     string             // id of the node that owns the session; "": not told
+	Session  probes.Fingerprint // that the client was given first; "": no id is visible
 	At       time.Time
 	Latency  time.Duration
 	Outcome  Outcome
+}
+
+// harmSpan is from the first to the last of some requests.
+func harmSpan(answers []*answer) Span {
+	var s Span
+	for _, a := range answers {
+		if s.From.IsZero() || a.At.Before(s.From) {
+			s.From = a.At
+		}
+		if end := a.At.Add(a.Timing.Total); end.After(s.To) {
+			s.To = end
+		}
+	}
+	return s
 }
 
 // Affected is how many clients a finding concerns.
@@ -152,7 +167,7 @@ func (v *view) requests() []Request {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: v.Cluster.Name, Balancer: BalancerName(a.walk.URL, a.walk.Balancer), Node: owner,
+			Cluster: v.Cluster.Name, Balancer: BalancerName(a.walk.URL, a.walk.Balancer), Node: owner, Session: a.walk.First().Session,
 			At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

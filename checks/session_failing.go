@@ -14,6 +14,7 @@ type nodeTally struct {
 	returns, failed    int // requests of clients with a session
 	writes, writesBad  int // of those, requests that store a value
 	evidence           []string
+	bad                []*answer
 	clients, badClient map[*walk]bool
 }
 
@@ -32,6 +33,7 @@ func sessionsFailing(v *view) []Finding {
 		return nil // nobody is served: that is no matter of sessions
 	}
 	var nodes, evidence []string
+	var failures []*answer
 	onlyWrites, bad, clients := true, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
@@ -41,6 +43,7 @@ func sessionsFailing(v *view) []Finding {
 		}
 		nodes = append(nodes, id)
 		evidence = append(evidence, t.evidence...)
+		failures = append(failures, t.bad...)
 		bad += len(t.badClient)
 		onlyWrites = onlyWrites && t.failed == t.writesBad
 	}
@@ -48,6 +51,7 @@ func sessionsFailing(v *view) []Finding {
 		return nil
 	}
 	f := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	f.harm = harmSpan(failures)
 	what := "clients that hold a session get errors"
 	if onlyWrites {
 		what = "sessions cannot be written"
@@ -126,6 +130,7 @@ func (t *nodeTally) take(a *answer, harmed bool) {
 		return
 	}
 	t.failed++
+	t.bad = append(t.bad, a)
 	t.badClient[a.walk] = true
 	if a.Kind == probes.StepWrite {
 		t.writesBad++

@@ -364,7 +364,7 @@ func TestCountsOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(alerting.Counts{Moved: 2, Lost: 3, Longest: 3 * s}, got); diff != "" {
+	if diff := cmp.Diff(alerting.Counts{Moved: 4, Lost: 3, Longest: 3 * s}, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

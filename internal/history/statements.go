@@ -67,7 +67,7 @@ const (
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	// countMoves of a cluster: a session without an id is known by its row.
-	countMoves = `SELECT COUNT(DISTINCT CASE WHEN kept <> 0 THEN who END), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
+	countMoves = `SELECT COUNT(DISTINCT who), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
 	(SELECT kept, CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END AS who FROM moves
 	WHERE cluster = ? AND at >= ? AND at < ?) AS sessions`
 

@@ -168,6 +168,11 @@ var operations = []operation{
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
 	{
+		name: "one node shows an error page with 200", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie"),
+		play: func(c *operatedCluster) { c.nodes[1].Change(errorPage) },
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.PageFailing}, node: "node2", harmed: true},
+	},
+	{
 		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
 		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
@@ -175,12 +180,12 @@ var operations = []operation{
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request"}, harmed: true},
 	},
 	{
 		name: "Redis evicts what is not used for 12 s", on: sharing, lru: true, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|evict"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },

@@ -14,40 +14,40 @@ var wrongPageScenarios = []scenario{
 	{
 		name: "one node shows an error page with 200", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.change("node2", errorPage) },
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows an error page with 200, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.change("node2", errorPage) },
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows an error page with 200, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
 		act:   func(r *rig) { r.change("node2", errorPage) },
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows an error page with 200, shared", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
 		act:   func(r *rig) { r.change("node2", errorPage) },
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows an error page with 200, shared without a counter", on: both(notSticky, some),
 		plan:  plan{policy: probes.PolicyShared, shared: true},
 		act:   func(r *rig) { r.change("node2", errorPage) },
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows nothing with 200", on: both(holdsAny, some), plan: plan{skin: on2(blank)},
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node shows nothing with 200, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, skin: on2(blank)},
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "one node leads everybody to a login", on: both(holdsAny, some), plan: plan{skin: on2(login)},
-		cause: cause{code: checks.PageFailing, nodes: []string{"node2"}},
+		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "the balancer shows nothing with 200", on: both(holdsAny, some), plan: plan{},

@@ -59,7 +59,9 @@ func (f *flock) each(piece func(*bird)) {
 // to see what became of that.
 func (f *flock) comeBack(ctx context.Context) {
 	f.each(func(b *bird) {
-		b.Return(ctx)
+		if !b.Return(ctx).OK() {
+			return // to wait for a node that hangs once is enough
+		}
 		if ex := b.Write(ctx); ex.Path != "" {
 			b.Return(ctx)
 		}
@@ -82,21 +84,23 @@ func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
 }
 
 // hear tells what the canaries were answered, and reports whether some of that
-// is not what the last report leads to expect.
-func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, misses patience, o Observer) (odd bool) {
+// is not what the last report leads to expect, and whether a client was harmed.
+func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, misses patience, o Observer) (odd, harmed bool) {
 	for b, ex := range answers {
 		f.probed(b, last.Cluster, ex, o)
-		o.Requested(b.request(ex, last))
+		request := b.request(ex, last)
+		o.Requested(request)
+		harmed = harmed || request.Outcome.Harmful()
 		odd = odd || f.strange(b, ex, last)
 	}
-	return f.missing(answers, last, misses) || odd
+	return f.missing(answers, last, misses) || odd, harmed
 }
 
 // request is the newest request of a canary with what it came to.
 func (b *bird) request(ex probes.Exchange, last checks.Report) checks.Request {
 	walk := b.Walk()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(walk.URL, walk.Balancer), Node: b.who.Who(walk.Opener),
+		Cluster: last.Cluster, Balancer: checks.BalancerName(walk.URL, walk.Balancer), Node: b.who.Who(walk.Opener), Session: walk.First().Session,
 		At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(walk, len(walk.Steps)-1, b.who),
 	}
 }

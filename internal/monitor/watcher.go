@@ -152,14 +152,21 @@ func (w *Watcher) Visit(ctx context.Context) {
 		if w.over(ctx) {
 			return
 		}
-		odd := w.flock.hear(answers, w.verdict, w.misses, w.observer)
+		odd, harmed := w.flock.hear(answers, w.verdict, w.misses, w.observer)
 		switch {
-		case !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
+		case harmed && !w.troubled(), !w.ledger.Settled() && w.unsettled <= w.roundsToSettle():
 			w.takeWhole(ctx)
 		case (odd || !w.ledger.Settled()) && w.mayInvestigate():
 			w.investigate(ctx)
 		}
 	})
+}
+
+// roundsToSettle is how many rounds in a row a change may take to be believed: as
+// many as see it, and those within which errors must last.
+func (w *Watcher) roundsToSettle() int {
+	const lasting = 3 // Damping.Last is two canary intervals, and a round may begin within one
+	return max(w.pace.Damping.Appear, w.pace.Damping.Vanish) + lasting
 }
 
 // mayInvestigate reports whether a sign of trouble may take a whole round: those
