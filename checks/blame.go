@@ -12,7 +12,7 @@ import (
 // can tell.
 func (v *view) blame(a *answer, cameBack bool) string {
 	switch aim, home := a.walk.Expected, a.walk.home; {
-	case !failed(a.Exchange):
+	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node
@@ -77,7 +77,7 @@ func (v *view) failsDirectly(id string) bool {
 	if !listed || !asked(o.Primary) {
 		return false
 	}
-	return !v.up[id] || (o.Session != nil && asked(*o.Session) && !o.Session.OK())
+	return !v.up[id] || o.Session != nil && asked(*o.Session) && (!o.Session.OK() || v.page.isWrong(*o.Session) && v.othersHavePage(id))
 }
 
 // theOnlyFailing is the node that fails when asked directly, if just one of

@@ -36,20 +36,45 @@ func (v *view) noCookie() []Finding {
 	for _, w := range v.walks {
 		first := w.First()
 		switch {
-		case w.Carried || !first.OK() || first.Status >= 300 || first.Label == "":
-		case first.Session != "" || first.NewID || len(first.Rejected) > 0:
+		case w.Carried || !first.OK() || first.Status >= 300 || v.page.isWrong(first):
+		case first.NewID || len(first.Rejected) > 0:
 			return nil
 		default:
 			clients++
 		}
 	}
-	scheme := v.Cluster.Balancer.URLs[0].Scheme
-	if clients == 0 || slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Session != "" }) {
+	tells := func(a *answer) bool { return a.Label != "" || a.Session != "" }
+	if clients == 0 || !slices.ContainsFunc(v.answers, tells) || !v.noneComesBack() {
 		return nil
 	}
+	scheme := v.Cluster.Balancer.URLs[0].Scheme
 	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
 	f.Summary = "the application sets no session cookie at all over " + scheme
-	f.Evidence = []string{fmt.Sprintf("%s got the page, and no cookie with it", plural(clients, "new client", "new clients"))}
+	f.Evidence = []string{fmt.Sprintf("%s got the page, and no session cookie with it", plural(clients, "new client", "new clients"))}
 	f.Remedy = "Where the application wants https, tell it that its users come by that: proxy_set_header X-Forwarded-Proto $scheme, and have it trust the proxy; or ask it over https (balancer.url). Else correct session.id."
 	return []Finding{f}
+}
+
+// noneComesBack reports whether no session survives a single request: answers show
+// none at all, or another one each time, from the same node, too.
+func (v *view) noneComesBack() bool {
+	shown, lost, own := 0, 0, 0
+	for _, a := range v.answers {
+		if a.Session != "" {
+			shown++
+		}
+		if !a.cameBack() || a.walk.Carried || !a.OK() {
+			continue
+		}
+		switch a.fate {
+		case probes.FateLost:
+			lost++
+			if !a.moved() {
+				own++
+			}
+		case probes.FateKept, probes.FateRolledBack:
+			return false
+		}
+	}
+	return shown == 0 || lost > 0 && own > 0
 }

@@ -38,6 +38,7 @@ var rules = []rule{
 	{HandshakeBroken, SessionDrift, seenThrough},
 	{HandshakeBroken, BalancerSplit, seenThrough},
 	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
+	{SessionFailing, PageFailing, throughBalancer},
 	{SessionFailing, NodeDown, atOneOf},
 	{NodeFailingInRotation, SessionFailing, forSessions},
 	{SessionFailing, DependencyDown, storedThere},

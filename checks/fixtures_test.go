@@ -175,7 +175,7 @@ func (r *round) eachStep(node string, change func(*probes.Step)) {
 }
 
 func page(path string, status int) probes.Exchange {
-	return probes.Exchange{At: began, Path: path, Status: status, Own: own}
+	return probes.Exchange{At: began, Path: path, Status: status, Own: own, Told: status < 400}
 }
 
 func refused(path string) probes.Exchange {

@@ -111,7 +111,7 @@ func (v *view) expectPage() testPage {
 // isWrong reports whether an answer is some other page: it tells neither its node
 // nor the session, where the page does, and shows no value.
 func (p testPage) isWrong(ex probes.Exchange) bool {
-	return p.labelled && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
+	return p.labelled && !ex.Cut && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
 		ex.Label == "" && ex.Value == "" && !ex.Told
 }
 

@@ -40,16 +40,20 @@ func sessionsFailing(v *view) []Finding {
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failedNow == 0 || id == "" || !v.well(id) || t.asBadForNew() {
+		if t.failedNow == 0 || id == "" || id != anyNode && !v.well(id) || t.asBadForNew(id == anyNode) {
 			continue
 		}
-		nodes = append(nodes, id)
+		if id == anyNode {
+			nodes = append(nodes, v.failingWithSession()...)
+		} else {
+			nodes = append(nodes, id)
+		}
 		evidence = append(evidence, t.evidence...)
 		failures = append(failures, t.bad...)
 		bad += len(t.badClient)
 		onlyWrites = onlyWrites && t.failed == t.writesBad
 	}
-	if len(nodes) == 0 {
+	if len(failures) == 0 {
 		return nil
 	}
 	f := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
@@ -87,16 +91,37 @@ func (v *view) tallyReturns() map[string]*nodeTally {
 			continue
 		}
 		if a.Kind == probes.StepFirst {
-			t := of(orElse(a.node, a.walk.opener))
+			t := of(v.tallyOf(a))
 			t.fresh++
 			if harmed {
 				t.freshBad++
 			}
 			continue
 		}
-		of(orElse(a.node, a.walk.opener)).take(a, harmed, v.Started)
+		of(v.tallyOf(a)).take(a, harmed, v.Started)
 	}
 	return tallies
+}
+
+// anyNode is the tally of all requests where any node may answer.
+const anyNode = "any"
+
+// tallyOf is the node by which a request is counted.
+func (v *view) tallyOf(a *answer) string {
+	if v.policy() == probes.PolicyShared {
+		return anyNode
+	}
+	return orElse(a.node, a.walk.opener)
+}
+
+// failingWithSession are the nodes that answer with errors when a session is
+// presented to them directly.
+func (v *view) failingWithSession() []string {
+	return v.nodesWhere(func(id string) bool {
+		return v.well(id) && slices.ContainsFunc(v.Crossings, func(x probes.Crossing) bool {
+			return x.To == id && (failed(x.There) || x.There.Status >= 400 || v.page.isWrong(x.There))
+		})
+	})
 }
 
 // disruptedFor reports whether a failed answer is due to a node that was down, or
@@ -152,10 +177,15 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	t.evidence = append(t.evidence, fmt.Sprintf("session %s %s", orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client)), got))
 }
 
-// asBadForNew reports whether new clients fare no better on the node: then it
-// fails for everybody.
-func (t *nodeTally) asBadForNew() bool {
-	return t.fresh > 0 && t.freshBad*t.returns >= t.failed*t.fresh
+// asBadForNew reports whether new clients fare no better: then it fails for
+// everybody. Where any node may answer, chance says which clients meet one that
+// fails, and half as bad is as bad.
+func (t *nodeTally) asBadForNew(anyNode bool) bool {
+	weight := 1
+	if anyNode {
+		weight = 2
+	}
+	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
 func (v *view) failingRemedy(onlyWrites bool) string {

@@ -123,6 +123,7 @@ func (c *Client) hop(ctx context.Context, q question, u *url.URL, ex *Exchange) 
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		ex.Clock = t.clock(date)
 	}
+	ex.Cut = len(body) >= MaxBody
 	doc := Document{Header: resp.Header, Body: body, Cookies: q.keep(c, u, resp, ex)}
 	next, shown := c.redirect(u, resp)
 	ex.Redirect = shown

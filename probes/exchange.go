@@ -22,6 +22,7 @@ type Exchange struct {
 	Label    string      // what the answer says about the node that gave it; "": it does not tell
 	Store    string      // what it says about the store that holds the session; "": it does not tell
 	Session  Fingerprint // of the session id without its route; "": it does not tell
+	Cut      bool        // the answer was longer than MaxBody, and is not known in whole
 	Told     bool        // the answer itself shows the session's id: on its page, or in a cookie that it sets
 	Routed   bool        // the session cookie carries a route, as Tomcat's jvmRoute
 	NewID    bool        // the answer set a session cookie that had not been sent
