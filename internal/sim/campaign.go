@@ -119,6 +119,10 @@ func (s Score) notMet() string {
 }
 
 func (s Score) line(name string) string {
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %.1f %% | %.2f | %v / %v |\n", name, s.Operations, s.Harms, s.Count(Silent),
-		s.Criticals, s.Count(False), s.Incidents, 100*s.WrongShare(), s.PerDeserving(), s.Delay(0.5), s.Delay(0.95))
+	delays := "-"
+	if len(s.Delays) > 0 {
+		delays = fmt.Sprintf("%v / %v", s.Delay(0.5), s.Delay(0.95))
+	}
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %.1f %% | %.2f | %s |\n", name, s.Operations, s.Harms, s.Count(Silent),
+		s.Criticals, s.Count(False), s.Incidents, 100*s.WrongShare(), s.PerDeserving(), delays)
 }
