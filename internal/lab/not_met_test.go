@@ -16,7 +16,47 @@ type gap struct {
 // notMet are the tests of this package in which stickwatch is known to be wrong,
 // by a test's name or the beginning of it. They are run and reported, and listed
 // in SCENARIOS.md. One that is right is an error: it is to be taken out here.
-var notMet = map[string]gap{}
+var notMet = map[string]gap{
+	// Two addresses of the balancer.
+	"TestOneAddressScatters": {why: "balancer_split stands beside the drift that explains it", sometimes: true},
+
+	// Cookies and clocks.
+	"TestCookiesThatBrowsersRefuse/no_cookie_over_HTTP":  {why: "told as session_lost, not as a cookie that is never set"},
+	"TestScenarios/no_cookie_is_set":                     {why: "told as session_lost, not as a cookie that is never set"},
+	"TestScenarios/no_cookie_that_tells_the_node":        {why: "told as session_lost, not as a cookie that is never set"},
+	"TestClockTokens/shared/nginx_round_robin":           {why: "the losses are not joined to clock_skew"},
+	"TestClockTokens/shared/behind":                      {why: "the losses are not joined to clock_skew"},
+	"TestClockTokens/replicated/haproxy_cookie":          {why: "session_not_shared is not joined to clock_skew"},
+	"TestClockTokens/replicated/behind":                  {why: "session_not_shared is not joined to clock_skew"},
+	"TestJVMRouteMissing":                                {why: "the remedy does not name jvmRoute"},
+	"TestPHPAcceptsAnyID/nginx_round_robin/counter_true": {why: "told as session_rollback in some runs", sometimes: true},
+
+	// Sessions of others.
+	"TestCacheBeforeTheBalancer/every_answer":                                                   {why: "not found behind hashes, where each client is targeted", sometimes: true},
+	"TestCacheBeforeTheBalancer/answers_to_new_clients":                                         {why: "not found behind hashes, where each client is targeted", sometimes: true},
+	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "told as session_not_shared"},
+	"TestScenarios/a_client_reads_what_another_stored,_shared":                                  {why: "session_not_shared stands beside it"},
+	"TestScenarios/a_client_reads_what_another_stored_on_one_node":                              {why: "not found: few of our clients store on one node in a round", sometimes: true},
+	"TestScenarios/whoever_holds_a_session_gets_500_from_one_node,_shared":                      {why: "the owner nodes are named, not the node that fails"},
+	"TestScenarios/one_node_shows_an_error_page_with_200,_tomcat":                               {why: "session_not_shared stands beside page_failing"},
+	"TestScenarios/one_node_shows_an_error_page_with_200,_shared_without_a_counter":             {why: "told as session_failing of the owner nodes"},
+	"TestScenarios/one_node_shows_an_error_page_with_200,_shared/nginx_round_robin,_X-Upstream": {why: "the balancer names the node of every answer, so that none looks like another page"},
+	"TestScenarios/the_balancer_shows_a_maintenance_page_with_200,_no_test_page":                {why: "plain pages are compared by their status only"},
+
+	// Operations.
+	"TestOperations/a_server_removed,_announced":                                            {why: "sessions lost at nodes that nobody touched wait for the summary", sometimes: true},
+	"TestOperations/a_server_removed/haproxy_source":                                        {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
+	"TestOperations/a_server_added/haproxy_source":                                          {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
+	"TestOperations/a_server_disabled_by_the_socket,_hash":                                  {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
+	"TestOperations/a_server_disabled_by_the_socket/haproxy_stick_table":                    {why: "told as session_lost, or not at all", sometimes: true},
+	"TestOperations/reloaded_without_peers":                                                 {why: "told as session_lost: that the table was forgotten is not recognised", sometimes: true},
+	"TestOperations/rolling_restart/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
+	"TestOperations/one_node_killed/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
+	"TestOperations/one_node_shows_an_error_page_with_200":                                  {why: "a warning on a node, or session_failing of the owner nodes where sessions are shared", sometimes: true},
+	"TestOperations/a_third_of_what_returning_clients_ask_is_never_answered/haproxy_cookie": {why: "told as balancer_error in some runs, or not at all", sometimes: true},
+	"TestOperations/Redis_evicts_what_is_not_used_for_12_s":                                 {why: "told as sessions that another node does not know, twice in some runs", sometimes: true},
+	"TestOperations/small_nodes":                                                            {why: "nginx ejects nodes in some runs", sometimes: true},
+}
 
 // gapOf is the gap of a test, the most precise there is; zero: there is none.
 func gapOf(test string) gap { return gapIn(notMet, test) }
