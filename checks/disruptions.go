@@ -19,8 +19,9 @@ type Disruption struct {
 	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
 	Unwatched bool
 	Kind      DisruptionKind
-	Why       string // the newest sign, in a few words
-	Lost      int    // sessions of ours that were gone because of it
+	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
+	Why       string    // the newest sign, in a few words
+	Lost      int       // sessions of ours that were gone because of it
 }
 
 // A DisruptionKind says what interrupted a node.
@@ -80,6 +81,9 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 			last.To, last.Why = sign.To, sign.Why
 		}
 		last.Kind = stronger(last.Kind, sign.Kind)
+		if sign.Gone.After(last.Gone) {
+			last.Gone = sign.Gone
+		}
 		last.Told = last.Told || sign.Told
 		last.Unwatched = last.Unwatched && sign.Unwatched
 		return m
@@ -108,7 +112,11 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		if from.IsZero() || from.After(to) {
 			from = to
 		}
-		m = m.with(Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}, v.aftermath)
+		d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}
+		if kind != DisruptionEjected {
+			d.Gone = to
+		}
+		m = m.with(d, v.aftermath)
 	}
 	limit := v.Cluster.Limits.Slow
 	slow := asked(o.Primary) && limit > 0 && o.Primary.Timing.Total > limit && !n.Down
@@ -164,7 +172,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 func (m NodeHistory) recovered(at time.Time) NodeHistory {
 	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
 		last := &m.Disruptions[n-1] // the list is a copy by now
-		last.To = at
+		last.To, last.Gone = at, at
 		last.Told = last.Told || at.Sub(m.DownSince) >= longDown
 	}
 	m.DownSince = time.Time{}

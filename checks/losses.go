@@ -86,11 +86,21 @@ func (v *view) lostWithNode(a *answer) bool {
 		if v.beganAnew(node, a.walk.First().At) || !v.well(node) && node != "" && a.moved() {
 			return true
 		}
-		if d, ok := v.disruptionAt(node, a.At); ok && d.Kind != DisruptionEjected {
+		if d, ok := v.disruptionAt(node, a.At); ok && d.takes(a) {
 			return true
 		}
 	}
 	return a.moved() && v.byRestartElsewhere(a)
+}
+
+// takes reports whether a disruption of its node may have cost a client its
+// session. A node that answers, and has lost what it opened after it was back, has
+// another trouble.
+func (d Disruption) takes(a *answer) bool {
+	if d.Kind == DisruptionEjected {
+		return false
+	}
+	return a.moved() || a.walk.Opened.Before(d.Gone)
 }
 
 // byRestartElsewhere: while nodes restart one after the other, the heir of a

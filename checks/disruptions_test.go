@@ -1,0 +1,98 @@
+package checks_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// restartedAgo is the history of node1, which was restarted some seconds before the
+// round.
+func restartedAgo(seconds int) *checks.History {
+	at := began.Add(-time.Duration(seconds) * time.Second)
+	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
+		Seen: began.Add(-time.Second), Restarted: at, Sign: "its process id changed",
+		Disruptions: []checks.Disruption{{
+			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: "its process id changed",
+		}},
+	}}}
+}
+
+// losing is a healthy round in which a canary of node1, opened some seconds before
+// it, has lost its session there.
+func losingOf(openedAgo int, past *checks.History) *round {
+	r := healthy()
+	r.Past = past
+	w := r.visit("node1", "node1", "node1")
+	w.Carried, w.Opened, w.Opener = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
+	w.Steps[0].At = began.Add(-3 * time.Second)
+	for i := range w.Steps[1:] {
+		w.Steps[1+i].Session, w.Steps[1+i].Kind = otherSession, probes.StepReturn
+	}
+	return r
+}
+
+// TestLossesAndRestarts: what a restart takes is its own, and nothing else is.
+func TestLossesAndRestarts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		round *round
+		want  []string
+	}{
+		{"opened before it", losingOf(60, restartedAgo(5)), []string{"info node_restarted/node1"}},
+		{
+			"opened after it: the node loses what it opens", losingOf(3, restartedAgo(5)),
+			[]string{"critical session_lost/node1", "info node_restarted/node1"},
+		},
+		{
+			"long after it", losingOf(60, restartedAgo(90)),
+			[]string{"critical session_lost/node1", "info node_restarted/node1"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(tc.round.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRestartThatNobodySaw: a node that knows no session from before, asked
+// directly, and keeps those that it begins now, has restarted.
+func TestRestartThatNobodySaw(t *testing.T) {
+	t.Parallel()
+	check := func(renewed bool) probes.OwnerCheck {
+		c := probes.OwnerCheck{
+			Crossing: probes.Crossing{From: "node1", To: "node1", Session: "s:00000000", There: page(testPage, 200)},
+			Opened:   began.Add(-time.Minute), Known: began.Add(-3 * time.Second),
+		}
+		c.There.At, c.There.Session = began.Add(time.Second), otherSession
+		if renewed {
+			c.Again = c.There
+		}
+		return c
+	}
+	for _, tc := range []struct {
+		name    string
+		renewed bool
+		want    []string
+	}{
+		{"it keeps new sessions", true, []string{"info node_restarted/node1"}},
+		{"it keeps none", false, []string{"critical session_lost/node1"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := losingOf(60, new(checks.History))
+			r.OwnerChecks = []probes.OwnerCheck{check(tc.renewed)}
+			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
