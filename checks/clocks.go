@@ -16,12 +16,14 @@ func clocks(v *view) []Finding {
 	}
 	apart := make(map[string]int)
 	var evidence []string
+	var widest time.Duration
 	for i, a := range v.active {
 		for _, b := range v.active[i+1:] {
 			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
 				continue
 			}
 			if gap := max(a.Clock.Min-b.Clock.Max, b.Clock.Min-a.Clock.Max); gap > limit {
+				widest = max(widest, gap)
 				apart[a.Node]++
 				apart[b.Node]++
 				evidence = append(evidence, fmt.Sprintf("%s and %s are at least %s apart", a.Node, b.Node, gap.Round(time.Millisecond)))
@@ -38,10 +40,15 @@ func clocks(v *view) []Finding {
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
 	f.Summary = fmt.Sprintf("the clocks of the nodes differ by more than %s (%s)", limit, join(f.Nodes))
+	f.expires = widest >= expiringSkew
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Start time synchronisation (chrony, systemd-timesyncd) on these nodes and compare their time zones: sessions and signatures expire by the clock."
 	return []Finding{f}
 }
+
+// expiringSkew is how far apart clocks must be for sessions and signatures to be
+// refused because of that.
+const expiringSkew = time.Minute
 
 // offOurs reports whether a node's clock is certainly off our own by more than
 // the limit.

@@ -67,6 +67,9 @@ func (v *view) routeless() bool {
 		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Routed })
 }
 
+// noRoute is what to do where session ids name no node.
+const noRoute = "The session ids have no route: set jvmRoute in each Tomcat's server.xml (<Engine jvmRoute=\"...\">) to the route of its BalancerMember, and check stickysession."
+
 func (v *view) driftRemedy(where string) string {
 	method := v.Cluster.Balancer.Method
 	switch {
@@ -75,7 +78,7 @@ func (v *view) driftRemedy(where string) string {
 	case method == probes.MethodIPHash || method == probes.MethodHash:
 		return "The balancer does not do what its configuration says: check that the upstream block has " + string(method) + " and that it was reloaded."
 	case method == probes.MethodCookie && v.routeless():
-		return "The session ids have no route: set jvmRoute in each Tomcat's server.xml (<Engine jvmRoute=\"...\">) to the route of its BalancerMember, and check stickysession."
+		return noRoute
 	case method == probes.MethodCookie:
 		return "Check the balancer's sticky cookie or stickysession, and that each node's route is the one in the balancer's file."
 	default:

@@ -21,6 +21,9 @@ var rules = []rule{
 	{BalancerDown, NodeDown, noNodeUp},
 	{BalancerError, NodeDown, noNodeUp},
 	{BalancerSplit, NodeEjected, mayCause},
+	{BalancerSplit, SessionDrift, atOneOf},
+	{BalancerRemapped, NodeDown, followsNode},
+	{BalancerRemapped, NodeRestarted, followsNode},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
 	{DependencyDisputed, DependencyDown, sameDependency},
@@ -52,10 +55,11 @@ var rules = []rule{
 	{NodeEjected, SessionLeaked, always},
 	{SessionLost, BalancerRemapped, lostByMove},
 	{SessionLost, CookieRejected, always},
+	{SessionLost, ClockSkew, refusedByClock},
+	{SessionNotShared, ClockSkew, refusedByClock},
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, SessionNotShared, lostByMove},
 	{SessionLost, DependencyDown, storedThere},
-	{SessionLost, ClockSkew, atOneOf},
 	{SessionLost, BalancerSplit, lostByMove},
 	{SessionLost, NodeEjected, lostByMove},
 	{SessionNotShared, DependencyDown, storedThere},
@@ -87,6 +91,14 @@ func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNo
 func sumsUp(effect, cause Finding) bool {
 	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
 }
+
+// followsNode: a hash over the servers that are left sends clients of others
+// elsewhere, too.
+func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
+
+// refusedByClock: a node whose clock is off takes sessions of others for expired,
+// or gives out what the others take for that.
+func refusedByClock(effect, cause Finding) bool { return cause.expires && atOneOf(effect, cause) }
 
 // gone: sessions that their own node has lost, or that are gone everywhere, are
 // known nowhere else.

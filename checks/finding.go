@@ -99,6 +99,8 @@ type Finding struct {
 	erring     bool     // the node answers, with errors
 	unanswered bool     // it was asked and did not answer: a node in time, a dependency at all
 	store      bool     // the dependency is of a kind that sessions are kept in
+	follows    []string // nodes whose coming or going moved clients of others
+	expires    bool     // clocks are so far apart that sessions may be refused
 	harm       Span     // from the first failed request of a client to the last; zero: it tells of none
 	over       bool     // it held between two rounds, and no longer does
 	entrances  []string // names of the balancer's addresses at which it was seen

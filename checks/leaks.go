@@ -25,7 +25,7 @@ func (v *view) findForeign() {
 
 // writerOf is the client other than reader that has sent a value; nil: none.
 func (v *view) writerOf(value int, reader *walk) *walk {
-	if value > reader.Base && value <= reader.Base+valuesOfAClient {
+	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
 	}
 	for _, w := range v.walks {
@@ -37,6 +37,16 @@ func (v *view) writerOf(value int, reader *walk) *walk {
 		}
 	}
 	return nil
+}
+
+// foreignAt is the client whose value a node showed for another one's session; nil:
+// it showed none.
+func (v *view) foreignAt(x probes.Crossing) *walk {
+	n, err := strconv.Atoi(x.There.Value)
+	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
+		return nil
+	}
+	return v.writerOf(n, nil)
 }
 
 // A sharedID is two clients that hold one session.
@@ -100,6 +110,13 @@ func leaks(v *view) []Finding {
 		if a.foreign != nil {
 			note(a.walk, a.foreign, a.node, fmt.Sprintf("session %s read %s at %s, which session %s had stored",
 				a.walk.First().Session, a.Value, clock(a.At), a.foreign.First().Session))
+		}
+	}
+	for _, x := range v.Crossings {
+		if w := v.foreignAt(x); w != nil {
+			evidence = append(evidence, fmt.Sprintf("session %s, presented to %s directly, showed %s, which session %s had stored",
+				x.Session, x.To, x.There.Value, w.First().Session))
+			clients[w], nodes[x.To] = true, true
 		}
 	}
 	if len(evidence) == 0 {

@@ -43,11 +43,17 @@ func losses(v *view) []Finding {
 		f.Remedy = "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use."
 		list = append(list, f)
 	}
+	if len(list) > 0 && v.routeless() {
+		list[0].Remedy = noRoute
+	}
 	if len(moved) > 0 {
 		f := v.lossOf(SessionLost, moved)
 		f.Target = afterMove
 		f.Summary = "sessions were gone when another node than their own answered" + parenthesis(f.Nodes)
 		f.Remedy = "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node."
+		if v.routeless() {
+			f.Remedy = noRoute
+		}
 		list = append(list, f)
 	}
 	if len(back) > 0 {
@@ -65,8 +71,8 @@ func losses(v *view) []Finding {
 func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
 	return v.lostWithNode(a) || a.overslept(v.past().Pool.Lost) ||
-		sticky && a.moved() && (a.overslept(v.history.Pool.Remapped.At) || a.overslept(v.history.Pool.Drifted)) ||
-		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
+		sticky && a.moved() && (a.overslept(v.afterwards(v.history.Pool.Remapped.At)) || a.overslept(v.afterwards(v.history.Pool.Drifted))) ||
+		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath+2*v.Every) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }
 
 // lostWithNode reports whether a session went with its node: under sticky that is
@@ -147,6 +153,14 @@ func (v *view) afterPause(answers []*answer) string {
 		return ""
 	}
 	return fmt.Sprintf(" after %s without a request", shortest.Round(time.Second))
+}
+
+// afterwards is the end of what may follow from an event; zero for none.
+func (v *view) afterwards(event time.Time) time.Time {
+	if event.IsZero() {
+		return event
+	}
+	return event.Add(v.aftermath + 2*v.Every)
 }
 
 // overslept reports whether a client had paused since before a moment: what it

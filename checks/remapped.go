@@ -36,6 +36,7 @@ type Remapping struct {
 	Lost     int       // sessions that were gone because of it
 	Change   string    // what arithmetic says was changed, in a few words; "": it cannot tell
 	Nodes    []string  // the nodes whose clients moved, or the node whose line came or went
+	Follows  []string  // nodes that were out at that moment, so that others were hashed anew
 	Evidence []string
 }
 
@@ -69,7 +70,7 @@ func (v *view) remapping() *remap {
 		}
 		r.Of++
 		a, settled := v.relocated(w)
-		if !settled || v.past().Pool.drifting(a.At, v.aftermath) || a.overslept(v.past().Pool.Remapped.At) {
+		if !settled || v.past().Pool.drifting(a.At, v.aftermath+2*v.Every) || a.overslept(v.past().Pool.Remapped.At) {
 			continue
 		}
 		r.walks = append(r.walks, w)
@@ -93,6 +94,9 @@ func (v *view) remapping() *remap {
 		nodes = map[string]bool{node: true}
 	}
 	r.Nodes = v.nodesWhere(func(id string) bool { return nodes[id] })
+	if v.oracle == nil {
+		r.Follows = v.disruptedAt(r.At)
+	}
 	r.Evidence = firstFew(r.Evidence)
 	return r
 }
@@ -107,8 +111,10 @@ func (v *view) manyMoved(r *remap, change string) bool {
 		return false
 	case change != "":
 		return true
-	case r.Moved >= 2:
-		return 3*r.Moved >= r.Of
+	case r.Moved >= 2 && 3*r.Moved >= r.Of:
+		return true
+	case v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown && len(v.disruptedAt(r.At)) > 0:
+		return true // a hash over the servers that are left moves clients of the others, too
 	default:
 		return r.Of == 1 && v.Cluster.Balancer.KeyHeader() == "" && v.oracle == nil // all that can be seen from one address
 	}
@@ -256,12 +262,15 @@ func remapped(v *view) []Finding {
 		return nil
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
+	f.follows = r.Follows
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}
 	f.Summary = fmt.Sprintf("the balancer sends %d of %s elsewhere since about %s, and they stay there", r.Moved, plural(r.Of, "observed client", "observed clients"), second(r.At))
 	if r.Change != "" {
 		f.Summary += ": " + r.Change
+	} else if len(r.Follows) > 0 {
+		f.Summary += ": " + join(r.Follows) + " came or went, and the clients of others moved, too"
 	} else if v.oracle == nil {
 		f.Summary += ": it forgot whom it holds where, or its list of servers was changed"
 	}

@@ -32,7 +32,7 @@ func sharing(v *view) []Finding {
 	ignorant := make(map[string]bool)
 	var evidence []string
 	for _, x := range v.Crossings {
-		if x.Fate() == probes.FateLost && v.well(x.To) && !v.page.isWrong(x.There) {
+		if x.Fate() == probes.FateLost && v.well(x.To) && !v.page.isWrong(x.There) && v.foreignAt(x) == nil {
 			ignorant[x.To] = true
 			evidence = append(evidence, fmt.Sprintf("session %s of %s, presented to %s directly: not known there", x.Session, x.From, x.To))
 		}

@@ -11,6 +11,7 @@ import (
 type client struct {
 	key      string // "": our own address
 	expected string // node id; "": nobody can tell
+	base     int    // the counter after which it writes; 0: the next one that is free
 }
 
 // aim returns one client for every node that the balancer's arithmetic can be

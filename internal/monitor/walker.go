@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -123,10 +124,14 @@ func (w *walker) bound(missing, serving []probes.Node, met int) int {
 // first comes alone: a balancer that keeps a table of clients by address learns
 // ours from it, and would give clients that race for the entry different nodes.
 func (w *walker) open(ctx context.Context, clients []client) {
+	clients = w.asStrangers(clients)
 	done := w.counter(w.cluster, "clients", len(clients))
 	admit := func(c client) {
 		w.mu.Lock()
-		base := w.base()
+		base := c.base
+		if base == 0 {
+			base = w.base()
+		}
 		canary := probes.NewCanary(w.cluster, w.entrance, c.key, c.expected, base)
 		w.canaries = append(w.canaries, canary)
 		w.mu.Unlock()
@@ -138,6 +143,29 @@ func (w *walker) open(ctx context.Context, clients []client) {
 		clients = clients[1:]
 	}
 	w.sideBySide(len(clients), func(i int) { admit(clients[i]) })
+}
+
+// asStrangers gives clients that come as nobody in particular an address each, where
+// the balancer takes addresses from a header: a balancer that keeps a table of
+// clients by address would take them all for one.
+func (w *walker) asStrangers(clients []client) []client {
+	if sourceHashed(w.cluster) || w.cluster.Balancer.ClientIPHeader == "" || w.cluster.Session == nil {
+		return clients
+	}
+	out := slices.Clone(clients)
+	for i := range out {
+		if out[i].key == "" {
+			out[i].base = w.base()
+			out[i].key = strangersAddress(out[i].base / 1000).String()
+		}
+	}
+	return out
+}
+
+// strangersAddress is the address of the nth client, of the range that RFC 2544
+// sets aside for benchmarks. Neighbours are of different networks.
+func strangersAddress(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, byte(18 + n/256%2), byte(n % 256), byte(1 + n/512%254)})
 }
 
 // met is the nodes that answered new clients so far.
