@@ -18,8 +18,6 @@ var quiet = []string{
 	"stickwatch_jobs_skipped_total",                   // no machine is that small
 	"stickwatch_notifications_total",                  // it has no receivers
 	"stickwatch_deployment_active",                    // nobody announces one
-	"stickwatch_client_requests_total",                // its watchers tell no outcomes
-	"stickwatch_finding_affected_ratio",               // nor how many clients are concerned
 	"stickwatch_incidents_total",                      // one that began before the first scrape is no increase
 }
 

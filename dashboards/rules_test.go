@@ -108,7 +108,7 @@ const causesRecord = "cluster_code_severity_node:stickwatch_finding_causes:max"
 // TestEveryFindingAlerts: every code has one alert, but for those that are only
 // worth knowing.
 func TestEveryFindingAlerts(t *testing.T) {
-	codes := regexp.MustCompile(regexp.QuoteMeta(causesRecord) + `{code=~?"([^"]+)"}`)
+	codes := regexp.MustCompile(regexp.QuoteMeta(causesRecord) + `{code=~?"([^"]+)"[,}]`)
 	var alerted []string
 	for _, r := range rules(t) {
 		if match := codes.FindStringSubmatch(r.Expr); match != nil {

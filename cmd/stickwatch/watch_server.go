@@ -78,8 +78,7 @@ func (h *herald) end() {
 	for _, one := range h.open {
 		var counts any
 		if w, ok := h.watches[one.cluster]; ok {
-			outage := max(w.Session.AtLeast(), w.Newcomer.AtLeast())
-			counts = counted{w.Moved, w.Lost, outage.Milliseconds()}
+			counts = counted{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}
 		}
 		if err := h.tell(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
 			h.warn(name(one.id)+" is not ended there, and goes on for the daemon", err)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
@@ -32,7 +33,7 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.
 	return &probes.Session{
 		Path:    b.path(at.key("path"), path),
 		Policy:  policy,
-		Timeout: orDefault(w.Timeout, 0),
+		Timeout: b.sessionTimeout(at.key("timeout"), w.Timeout),
 		Node:    b.extractor(w.Node, ofNode, at.key("node")),
 		ID:      b.extractor(w.ID, page, at.key("id")),
 		Store:   b.extractor(w.Store, page, at.key("store")),
@@ -40,6 +41,19 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.
 		Write:   b.write(at.key("write"), w.Write, path),
 		Read:    b.extractor(w.Read, page, at.key("read")),
 	}
+}
+
+// sessionTimeout is for how long the application keeps an unused session; 0 where
+// the file does not say.
+func (b *builder) sessionTimeout(at place, d *duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	timeout := time.Duration(*d)
+	if timeout < time.Second {
+		b.problem(at, "expected at least 1s, got %s", FormatDuration(timeout))
+	}
+	return timeout
 }
 
 // write is the path that stores a value; a query alone is added to the

@@ -140,7 +140,7 @@ func TestEverythingElse(t *testing.T) {
 			{ID: "2", URL: mustURL("https://10.0.0.1"), Host: "other.example", Weight: 3, Down: true},
 		},
 		Session: &probes.Session{
-			Path: "/test?x=1", Policy: probes.PolicyShared, Cookie: "SID", Write: "/test?x=1&value={value}",
+			Path: "/test?x=1", Policy: probes.PolicyShared, Timeout: 45 * time.Minute, Cookie: "SID", Write: "/test?x=1&value={value}",
 		},
 		Status: &probes.Status{Path: "/health", Settings: []string{"tls"}},
 		Pages:  []probes.Page{{Path: "/", Want: probes.StatusRange{From: 200, To: 200}}},

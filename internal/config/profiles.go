@@ -129,15 +129,16 @@ func (w wireCluster) withProfile() wireCluster {
 	return w
 }
 
+// or is w with what it leaves out taken from p.
 func (w wireSession) or(p wireSession) wireSession {
-	return wireSession{
-		Path:    cmp.Or(w.Path, p.Path),
-		Policy:  cmp.Or(w.Policy, p.Policy, string(probes.PolicySticky)),
-		Node:    cmp.Or(w.Node, p.Node),
-		ID:      cmp.Or(w.ID, p.ID),
-		Store:   cmp.Or(w.Store, p.Store),
-		Write:   cmp.Or(w.Write, p.Write),
-		Read:    cmp.Or(w.Read, p.Read),
-		Charset: cmp.Or(w.Charset, p.Charset),
-	}
+	w.Path = cmp.Or(w.Path, p.Path)
+	w.Policy = cmp.Or(w.Policy, p.Policy, string(probes.PolicySticky))
+	w.Timeout = cmp.Or(w.Timeout, p.Timeout)
+	w.Node = cmp.Or(w.Node, p.Node)
+	w.ID = cmp.Or(w.ID, p.ID)
+	w.Store = cmp.Or(w.Store, p.Store)
+	w.Write = cmp.Or(w.Write, p.Write)
+	w.Read = cmp.Or(w.Read, p.Read)
+	w.Charset = cmp.Or(w.Charset, p.Charset)
+	return w
 }
