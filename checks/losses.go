@@ -72,7 +72,7 @@ func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
 	return v.lostWithNode(a) || a.overslept(v.past().Pool.Lost) ||
 		sticky && a.moved() && (a.overslept(v.afterwards(v.history.Pool.Remapped.At)) || a.overslept(v.afterwards(v.history.Pool.Drifted))) ||
-		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath+2*v.Every) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
+		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }
 
 // lostWithNode reports whether a session went with its node: under sticky that is
@@ -170,7 +170,7 @@ func (v *view) afterwards(event time.Time) time.Time {
 	if event.IsZero() {
 		return event
 	}
-	return event.Add(v.aftermath + 2*v.Every)
+	return event.Add(v.aftermath)
 }
 
 // overslept reports whether a client had paused since before a moment: what it

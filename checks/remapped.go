@@ -70,7 +70,7 @@ func (v *view) remapping() *remap {
 		}
 		r.Of++
 		a, settled := v.relocated(w)
-		if !settled || v.past().Pool.drifting(a.At, v.aftermath+2*v.Every) || a.overslept(v.past().Pool.Remapped.At) {
+		if !settled || v.past().Pool.drifting(a.At, v.aftermath) || a.overslept(v.past().Pool.Remapped.At) {
 			continue
 		}
 		r.walks = append(r.walks, w)

@@ -31,7 +31,7 @@ type view struct {
 	entrances []entrance
 	sightings map[sighting]time.Time // when the latest request that it answered began
 
-	aftermath   time.Duration    // see the function of that name
+	aftermath   time.Duration    // see the function of that name; with the time until clients come back
 	history     History          // this round included
 	places      map[string]place // by node id
 	holdings    []holding        // as entrances
@@ -78,7 +78,7 @@ func look(r Round) *view {
 			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.well(o.Node)
 		}
 	}
-	v.aftermath = Aftermath(r.Cluster.Balancer)
+	v.aftermath = Aftermath(r.Cluster.Balancer) + 2*r.Every // a client shows where it is at its next request
 	v.history = History{Nodes: remember(r.past().Nodes, r)}
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.page = v.expectPage()
