@@ -51,6 +51,7 @@ var remediesInChinese = map[string]string{
 	"balancer_down":                `请确认负载均衡器已启动，并检查 DNS、防火墙、端口、证书，以及配置中的 balancer.url。`,
 	"balancer_error":               `请在负载均衡器的错误日志中查找 "no live upstreams"、"connect() failed" 或超时；若节点正常，请检查负载均衡器能否连到节点。`,
 	"node_down":                    `请在 {node} 上启动应用；若进程仍在，请检查应用是否挂起、应用日志，以及防火墙。`,
+	"node_down/sessions lost":      `节点已恢复，但在 sticky 策略下，其用户在节点故障时丢失了会话：请查明 {node} 的故障原因，或让各节点共享会话。`,
 	"node_paused":                  `请恢复其原因中所指的服务，节点会自动恢复；若没有给出原因，请在 {node} 上查明后手动恢复。`,
 	"dependency_down":              `请恢复 {dependency}，因它而暂停的节点会自动恢复；若它对 stickwatch 应答正常，请检查节点访问它的地址、凭据和防火墙。`,
 	"dependency_disputed":          `请比对节点与 stickwatch 访问 {dependency} 所用的地址和凭据，并检查两者之间的网络。`,

@@ -12,7 +12,7 @@ type Entry struct {
 var Catalogue = []Entry{
 	{BalancerDown, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
 	{BalancerError, "critical", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
-	{NodeDown, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx", "start the application there"},
+	{NodeDown, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
 	{NodePaused, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
 	{DependencyDisputed, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},
@@ -37,7 +37,7 @@ var Catalogue = []Entry{
 	{SettingsSkew, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
 	{ClockSkew, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
 	{StartOrder, "warning", "the primary was started after another node", "restart the others"},
-	{NodeRestarted, "info; warning for the sessions that restarts have cost", "process id, start time or counters show a restart", "nothing, if it was meant"},
+	{NodeRestarted, "info; warning for the sessions that restarts have cost", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted", "nothing, if it was meant"},
 	{StoreFailover, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
 	{Slow, "warning", "an answer took longer than the limit", "look at load and at what the node waits for"},
 	{CertificateExpiring, "warning", "a certificate expires soon", "renew it"},
