@@ -70,7 +70,7 @@ func losses(v *view) []Finding {
 // that lost it first.
 func (v *view) counted(a *answer) bool {
 	sticky := v.policy() == probes.PolicySticky
-	return v.lostWithNode(a) || a.overslept(v.past().Pool.Lost) ||
+	return v.lostWithNode(a) || sticky && v.comesHome(a) || a.overslept(v.past().Pool.Lost) ||
 		sticky && a.moved() && (a.overslept(v.afterwards(v.history.Pool.Remapped.At)) || a.overslept(v.afterwards(v.history.Pool.Drifted))) ||
 		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
 }
@@ -91,6 +91,14 @@ func (v *view) lostWithNode(a *answer) bool {
 		}
 	}
 	return a.moved() && v.byRestartElsewhere(a)
+}
+
+// comesHome reports whether a hash sends a client back to the node that it names,
+// from the one that stood in while that was out: what it had there goes with the
+// ejection that moved it.
+func (v *view) comesHome(a *answer) bool {
+	owner, _, ok := v.ownerAndHeir(a.walk)
+	return ok && a.moved() && a.giver == owner && v.byEjection(a)
 }
 
 // takes reports whether a disruption of its node may have cost a client its

@@ -114,7 +114,8 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		r.fail(home)
 		w.Visit(t.Context())
 		report := w.Picture().Report
-		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}}, report)
+		// The node is well when it is asked, and its client has lost its session.
+		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}, also: []checks.Code{checks.SessionLost}}, report)
 		hear(t, report, "ip_hash sends our own address to it")
 		comesBack(t, home, func() checks.Report {
 			w.Visit(t.Context())
@@ -160,7 +161,10 @@ func comesBack(t *testing.T, id string, look func() checks.Report) {
 		if report.Verdict == checks.Healthy {
 			return
 		}
-		if findings := verdict(report); !slices.Equal(findings, []string{string(checks.Degraded), "node_ejected/" + id}) || time.Now().After(deadline) {
+		other := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool {
+			return f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) && f.Key() != "node_ejected/"+id
+		})
+		if other || time.Now().After(deadline) { // a round in which it comes back may be in doubt
 			t.Fatalf("on the way back: %s", tell(report))
 		}
 		select {

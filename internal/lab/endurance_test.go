@@ -102,7 +102,7 @@ func TestEndurance(t *testing.T) {
 		one := endured{trouble: troubles[random.IntN(len(troubles))]}
 		one.From = time.Now()
 		one.begin(r)
-		time.Sleep(3*status + time.Duration(random.Int64N(int64(2*status))))
+		time.Sleep(5*status + time.Duration(random.Int64N(int64(2*status)))) // two rounds, also at a node that is slow
 		one.end(r)
 		one.To = time.Now()                                                // servers take a while to start
 		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx has everybody back, and the incident ends
@@ -125,6 +125,7 @@ clusters:
   - name: lab
     timeout: 1s
     slow: 500ms
+    budget: {requests_per_second: 1000, concurrent: 32}
     status: {path: /status, settings: [scaling]}
     balancer: {url: %[3]q, method: ip_hash, fail_timeout: 2s, client_ip_header: %[4]s}
     dependencies: [{name: Redis Server, url: %[5]q}]

@@ -21,25 +21,15 @@ var notMet = map[string]gap{
 	"TestOneAddressScatters": {why: "balancer_split stands beside the drift that explains it", sometimes: true},
 
 	// Cookies and clocks.
-	"TestCookiesThatBrowsersRefuse/no_cookie_over_HTTP":  {why: "told as session_lost, not as a cookie that is never set"},
-	"TestScenarios/no_cookie_is_set":                     {why: "told as session_lost, not as a cookie that is never set"},
 	"TestScenarios/no_cookie_that_tells_the_node":        {why: "told as session_lost, not as a cookie that is never set"},
-	"TestClockTokens/shared/nginx_round_robin":           {why: "the losses are not joined to clock_skew"},
-	"TestClockTokens/shared/behind":                      {why: "the losses are not joined to clock_skew"},
-	"TestClockTokens/replicated/haproxy_cookie":          {why: "session_not_shared is not joined to clock_skew"},
-	"TestClockTokens/replicated/behind":                  {why: "session_not_shared is not joined to clock_skew"},
-	"TestJVMRouteMissing":                                {why: "the remedy does not name jvmRoute"},
 	"TestPHPAcceptsAnyID/nginx_round_robin/counter_true": {why: "told as session_rollback in some runs", sometimes: true},
 
 	// Sessions of others.
 	"TestCacheBeforeTheBalancer/every_answer":                                                   {why: "not found behind hashes, where each client is targeted", sometimes: true},
 	"TestCacheBeforeTheBalancer/answers_to_new_clients":                                         {why: "not found behind hashes, where each client is targeted", sometimes: true},
-	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "told as session_not_shared"},
-	"TestScenarios/a_client_reads_what_another_stored,_shared":                                  {why: "session_not_shared stands beside it"},
+	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "told as session_not_shared where one node is seen", sometimes: true},
 	"TestScenarios/a_client_reads_what_another_stored_on_one_node":                              {why: "not found: few of our clients store on one node in a round", sometimes: true},
-	"TestScenarios/whoever_holds_a_session_gets_500_from_one_node,_shared":                      {why: "the owner nodes are named, not the node that fails"},
 	"TestScenarios/one_node_shows_an_error_page_with_200,_tomcat":                               {why: "session_not_shared stands beside page_failing"},
-	"TestScenarios/one_node_shows_an_error_page_with_200,_shared_without_a_counter":             {why: "told as session_failing of the owner nodes"},
 	"TestScenarios/one_node_shows_an_error_page_with_200,_shared/nginx_round_robin,_X-Upstream": {why: "the balancer names the node of every answer, so that none looks like another page"},
 	"TestScenarios/the_balancer_shows_a_maintenance_page_with_200,_no_test_page":                {why: "plain pages are compared by their status only"},
 

@@ -91,7 +91,7 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, pace Pace, standing ..
 	if pace.Newcomers <= 0 {
 		pace.Newcomers = 2 * time.Minute
 	}
-	pace.Damping.Last = 2 * pace.Canary
+	pace.Damping.Last = 2 * pace.Canary * 9 / 10 // a little is forgiven for the schedule's jitter
 	if pace.CanaryAge <= 0 {
 		pace.CanaryAge = 10 * time.Minute
 	}
@@ -154,19 +154,12 @@ func (w *Watcher) Visit(ctx context.Context) {
 		}
 		odd, harmed := w.flock.hear(answers, w.verdict, w.misses, w.observer)
 		switch {
-		case harmed && !w.troubled(), !w.ledger.Settled() && w.unsettled <= w.roundsToSettle():
+		case harmed && !w.troubled(), !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
 			w.takeWhole(ctx)
 		case (odd || !w.ledger.Settled()) && w.mayInvestigate():
 			w.investigate(ctx)
 		}
 	})
-}
-
-// roundsToSettle is how many rounds in a row a change may take to be believed: as
-// many as see it, and those within which errors must last.
-func (w *Watcher) roundsToSettle() int {
-	const lasting = 3 // Damping.Last is two canary intervals, and a round may begin within one
-	return max(w.pace.Damping.Appear, w.pace.Damping.Vanish) + lasting
 }
 
 // mayInvestigate reports whether a sign of trouble may take a whole round: those
