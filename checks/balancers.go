@@ -11,7 +11,7 @@ import (
 // an error of their own.
 func balancers(v *view) []Finding {
 	var list []Finding
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		switch {
 		case !asked(e.Primary):
 		case !e.answered():
@@ -29,7 +29,7 @@ func balancers(v *view) []Finding {
 // back because of a node that hangs, or whose gibberish is passed on. It must be
 // known which, or none be left that answers: else nobody would be told that
 // clients get nothing.
-func (v *view) brokenBehind(e entrance) bool {
+func (v *view) brokenBehind(e frontend) bool {
 	for _, ex := range e.plain() {
 		if passedOn(ex) && ex.Own.IsValid() && (v.nobodyUp() && v.someBreak(ex.Failure) || v.breaks(v.blamePlain(ex), ex.Failure)) {
 			return true
@@ -54,7 +54,7 @@ func (v *view) someBreak(how probes.Failure) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.breaks(o.Node, how) })
 }
 
-func balancerDown(e entrance) Finding {
+func balancerDown(e frontend) Finding {
 	f := Finding{Code: BalancerDown, Severity: Critical, Target: e.name}
 	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", e.name)
 	f.Evidence = []string{describe(e.Primary)}
@@ -74,7 +74,7 @@ func balancerDown(e entrance) Finding {
 // balancerErrors: the answers are the balancer's own errors. Those that a
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
-func (v *view) balancerErrors(e entrance) []Finding {
+func (v *view) balancerErrors(e frontend) []Finding {
 	var evidence []string
 	answered, unexplained := 0, 0
 	culprits := make(map[string]bool)

@@ -79,7 +79,7 @@ func (v *view) contradiction() string {
 	if v.oracle == nil || v.deaf(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
 		return ""
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		missed := v.missed(e.traffic)
 		for _, a := range e.answers {
 			if a.walk.Expected == "" || a.node == "" || !a.OK() {

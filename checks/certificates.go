@@ -16,7 +16,7 @@ func certificates(v *view) []Finding {
 			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left))
 		}
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if left, ok := expiring(e.Primary, limit); ok {
 			f := Finding{Code: CertificateExpiring, Severity: Warning, Target: e.name}
 			list = append(list, aboutCertificate(f, e.name, e.Primary, left))

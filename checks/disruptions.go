@@ -108,61 +108,75 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
 		return v.Started.Sub(d.To) > rememberedFor
 	})
-	sign := func(kind DisruptionKind, from, to time.Time, why string) {
-		if from.IsZero() || from.After(to) {
-			from = to
-		}
-		d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(n.ID), Kind: kind, Why: why}
-		if kind != DisruptionEjected {
-			d.Gone = to
-		}
-		m = m.with(d, v.aftermath)
-	}
 	limit := v.Cluster.Limits.Slow
-	slow := asked(o.Primary) && limit > 0 && o.Primary.Timing.Total > limit && !n.Down
-	switch down := !v.well(n.ID) || slow; {
-	case !asked(o.Primary):
-	case !down:
+	slow := limit > 0 && o.Primary.Timing.Total > limit
+	switch bad := !v.well(n.ID) || slow; {
+	case !asked(o.Primary) || n.Down:
+	case bad:
+		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
+		if m.DownSince.IsZero() {
+			m.DownSince = o.Primary.At
+		}
+	default:
 		m = m.recovered(o.Primary.At)
-	case m.DownSince.IsZero():
-		m.DownSince = o.Primary.At
-	}
-	if asked(o.Primary) && !v.well(n.ID) && !n.Down {
-		sign(DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
-	}
-	if slow {
-		sign(DisruptionDown, m.Seen, o.Primary.At, fmt.Sprintf("it took %s to answer directly", o.Primary.Timing.Total.Round(100*time.Millisecond)))
 	}
 	if m.Restarted.After(before.Restarted) {
-		sign(DisruptionRestart, m.Seen, m.Restarted, m.Sign)
+		m = v.sign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.Sign)
 	}
-	for _, a := range v.everyAnswer() {
-		switch {
-		case slices.Contains(a.tried, n.ID):
-			sign(DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
-		case a.blamed == n.ID:
-			sign(DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
-		}
-	}
-	for _, c := range v.OwnerChecks {
-		if c.To == n.ID && failed(c.There) || c.To == n.ID && c.There.Failure == probes.FailureRefused {
-			sign(DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
-		}
-	}
-	for _, e := range m.Ejections {
-		sign(DisruptionEjected, e.From, e.To, e.Words)
-	}
-	if place := v.places[n.ID]; place.Sure && v.well(n.ID) {
-		sign(DisruptionEjected, m.Seen, v.Started, place.Reason)
-	}
+	m = v.signsOfClients(n.ID, m)
+	m = v.signsOfBalancer(n.ID, m)
 	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
-		sign(DisruptionRestart, from, to, fmt.Sprintf("it no longer knows %s that it had opened before, and keeps those that it opens since", plural(lost, "session", "sessions")))
-		m.Restarted, m.Sign = to, m.Disruptions[len(m.Disruptions)-1].Why
+		m.Restarted = to
+		m.Sign = fmt.Sprintf("it no longer knows %s that it had opened before, and keeps those that it opens since", plural(lost, "session", "sessions"))
+		m = v.sign(n.ID, m, DisruptionRestart, from, to, m.Sign)
 		m.Guessed = append(slices.Clone(m.Guessed), to)
 		m.Guessed = m.Guessed[max(0, len(m.Guessed)-mostGuesses):]
 	}
 	if asked(o.Primary) && v.well(n.ID) {
 		m.Seen = o.Primary.At
+	}
+	return m
+}
+
+// sign takes one sign of a disruption into the history of a node: from when it was
+// last known to be well to the moment of the sign.
+func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why string) NodeHistory {
+	if from.IsZero() || from.After(to) {
+		from = to
+	}
+	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: why}
+	if kind != DisruptionEjected {
+		d.Gone = to
+	}
+	return m.with(d, v.aftermath)
+}
+
+// signsOfClients are requests of clients that failed because of a node, and sessions
+// that it did not answer when they were presented to it.
+func (v *view) signsOfClients(node string, m NodeHistory) NodeHistory {
+	for _, a := range v.everyAnswer() {
+		switch {
+		case slices.Contains(a.tried, node):
+			m = v.sign(node, m, DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
+		case a.blamed == node:
+			m = v.sign(node, m, DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
+		}
+	}
+	for _, c := range v.OwnerChecks {
+		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
+			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
+		}
+	}
+	return m
+}
+
+// signsOfBalancer are ejections that the balancer tells of, and that clients show.
+func (v *view) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+	for _, e := range m.Ejections {
+		m = v.sign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+	}
+	if place := v.places[node]; place.Sure && v.well(node) {
+		m = v.sign(node, m, DisruptionEjected, m.Seen, v.Started, place.Reason)
 	}
 	return m
 }
@@ -225,7 +239,7 @@ func (v *view) keepsOld(node string, moment time.Time) bool {
 	}
 	return slices.ContainsFunc(v.walks, func(w *walk) bool {
 		return w.Carried && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.giver == node && a.fate == probes.FateKept && a.At.After(moment)
+			return a.servingNode == node && a.fate == probes.FateKept && a.At.After(moment)
 		})
 	})
 }

@@ -47,10 +47,10 @@ func (v *view) sessionDoubt() string {
 // unasked is what stickwatch did not get to ask.
 func (v *view) unasked() []string {
 	list := v.nodesWhere(func(id string) bool { return !asked(v.direct[id].Primary) })
-	if !slices.ContainsFunc(v.entrances, func(e entrance) bool { return asked(e.Primary) }) {
+	if !slices.ContainsFunc(v.frontends, func(e frontend) bool { return asked(e.Primary) }) {
 		return append(list, "the balancer")
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if !asked(e.Primary) {
 			list = append(list, e.name)
 		}
@@ -68,10 +68,10 @@ func (v *view) isolated() bool {
 			return false
 		}
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if !local(e.Primary) {
 			return false
 		}
 	}
-	return len(v.Nodes)+len(v.entrances) > 0
+	return len(v.Nodes)+len(v.frontends) > 0
 }

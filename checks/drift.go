@@ -31,12 +31,12 @@ func drift(v *view) []Finding {
 	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	f.entrances = v.scattering(drifts)
+	f.frontends = v.scattering(drifts)
 	where := ""
-	if len(f.entrances) > 0 && len(f.entrances) < len(v.entrances) {
-		where = " at " + join(f.entrances)
+	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
+		where = " at " + join(f.frontends)
 		evidence = append(firstFew(evidence), fmt.Sprintf("the other %s of the balancer hold their clients",
-			plural(len(v.entrances)-len(f.entrances), "address", "addresses")))
+			plural(len(v.frontends)-len(f.frontends), "address", "addresses")))
 	}
 	f.Summary = fmt.Sprintf("sessions do not stay on their node%s: %d of %d follow-ups were answered by another one while it was well", where, len(drifts), v.followUps())
 	if lost > 0 {
@@ -51,7 +51,7 @@ func drift(v *view) []Finding {
 // scattering names the addresses of the balancer at which sessions drifted.
 func (v *view) scattering(drifts []move) []string {
 	var names []string
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if slices.ContainsFunc(drifts, func(m move) bool { return m.walk.Balancer == e.Address && m.walk.URL == e.URL }) {
 			names = append(names, e.name)
 		}

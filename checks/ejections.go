@@ -25,7 +25,7 @@ type Ejection struct {
 func (v *view) hear(n probes.Node, m NodeHistory) NodeHistory {
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > newsOfEjection })
 	told := !v.well(n.ID) || n.Down || v.places[n.ID].Sure
-	return v.hearStatistics(n, v.hearLog(n, m, told), told)
+	return v.readStatistics(n, v.readLog(n, m, told), told)
 }
 
 // wasEjected finds that n was ejected, and is back.

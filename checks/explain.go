@@ -130,7 +130,7 @@ func storedThere(effect, cause Finding) bool {
 // onlyThere: the handshake broke at this address of the balancer, and at none
 // besides.
 func onlyThere(effect, cause Finding) bool {
-	return len(effect.entrances) == 1 && effect.entrances[0] == cause.Target
+	return len(effect.frontends) == 1 && effect.frontends[0] == cause.Target
 }
 
 // waitsFor: what is slow through the balancer may wait for a node that hangs,

@@ -180,12 +180,12 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"handshakes, by the balancer's errors",
-			[]Finding{{Code: HandshakeBroken, Severity: Critical, entrances: []string{lb}}, on(BalancerError, Critical, lb)},
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, frontends: []string{lb}}, on(BalancerError, Critical, lb)},
 			[]string{"balancer_error/" + lb, "handshake_broken <- balancer_error/" + lb},
 		},
 		{
 			"handshakes that break at an address that is well, too: two causes",
-			[]Finding{{Code: HandshakeBroken, Severity: Critical, entrances: []string{lb, "another"}}, on(BalancerDown, Critical, lb)},
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, frontends: []string{lb, "another"}}, on(BalancerDown, Critical, lb)},
 			[]string{"handshake_broken", "balancer_down/" + lb},
 		},
 		{

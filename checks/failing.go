@@ -48,7 +48,7 @@ func (v *view) failuresOf(node string) []string {
 			triedFirst++
 		}
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		for _, ex := range e.plain() {
 			if v.blamePlain(ex) == node {
 				seen = append(seen, "a plain request got "+describe(ex))

@@ -103,7 +103,7 @@ type Finding struct {
 	expires    bool     // clocks are so far apart that sessions may be refused
 	harm       Span     // from the first failed request of a client to the last; zero: it tells of none
 	over       bool     // it held between two rounds, and no longer does
-	entrances  []string // names of the balancer's addresses at which it was seen
+	frontends  []string // names of the balancer's addresses at which it was seen
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.

@@ -17,7 +17,7 @@ func handshakes(v *view) []Finding {
 	var broken, refused []string
 	aims := make(map[string]bool)
 	var list []Finding
-	var entrances []string
+	var frontends []string
 	through, sidLost := 0, false
 	for _, h := range v.Handshakes {
 		if h.Node != "" {
@@ -32,8 +32,8 @@ func handshakes(v *view) []Finding {
 		case !h.Opened || !h.Known:
 			broken = append(broken, describeHandshake(h))
 			aims[h.Expected] = true
-			if at := v.entranceName(h.URL, h.Balancer); !slices.Contains(entrances, at) {
-				entrances = append(entrances, at)
+			if at := v.frontendName(h.URL, h.Balancer); !slices.Contains(frontends, at) {
+				frontends = append(frontends, at)
 			}
 		case h.Offered && !h.Upgraded:
 			refused = append(refused, describeHandshake(h))
@@ -42,7 +42,7 @@ func handshakes(v *view) []Finding {
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = v.nodesWhere(func(id string) bool { return aims[id] })
-		f.entrances = entrances
+		f.frontends = frontends
 		f.Summary = fmt.Sprintf("the Engine.IO handshake breaks: %d of %s could not begin", len(broken), plural(through, "client", "clients"))
 		f.Evidence = firstFew(broken)
 		f.Remedy = "Every request of a handshake must reach the node that opened it: the balancer needs ip_hash or a sticky cookie on this path."

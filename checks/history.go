@@ -40,8 +40,8 @@ type NodeHistory struct {
 	Own    netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
 	OwnWas time.Time  // when that was last
 
-	Listened  bool       // nginx's error log was read
-	Heard     time.Time  // when the newest ejection that is known from it began; zero: there was none
+	LogRead   bool       // nginx's error log was read
+	LogUntil  time.Time  // when the newest ejection that is known from it began; zero: there was none
 	Up        time.Time  // since when HAProxy had it up when it last had; zero: not told, or a round has found that it was out
 	Ejections []Ejection // of a moment ago that no round has seen, oldest first
 }

@@ -16,7 +16,7 @@ import (
 
 // A holding is what one address of the balancer does with clients that come back.
 type holding struct {
-	entrance  *entrance
+	frontend  *frontend
 	homes     map[string]*homeTally // by the node that opened the session
 	relocated []*walk               // changed their node once, and stayed on the new one
 	moves     []move                // to and fro, of homes whose clients the balancer does not hold
@@ -49,18 +49,18 @@ func (t homeTally) byChance() bool {
 // hold looks at every address.
 func (v *view) hold() []holding {
 	met := make(map[string]bool)
-	for id := range v.newcomers() {
+	for id := range v.newClients() {
 		met[id] = true
 	}
 	var list []holding
-	for i := range v.entrances {
-		list = append(list, v.holdingAt(&v.entrances[i], met))
+	for i := range v.frontends {
+		list = append(list, v.holdingAt(&v.frontends[i], met))
 	}
 	return list
 }
 
-func (v *view) holdingAt(e *entrance, met map[string]bool) holding {
-	h := holding{entrance: e, homes: make(map[string]*homeTally)}
+func (v *view) holdingAt(e *frontend, met map[string]bool) holding {
+	h := holding{frontend: e, homes: make(map[string]*homeTally)}
 	moves := make(map[string][]move)
 	for _, w := range e.walks {
 		if w.home == "" {
@@ -112,20 +112,20 @@ func (v *view) returns(w *walk) (stays int, moved []move, switches int) {
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := w.home
 	for _, a := range answers {
-		if a.Kind == probes.StepFirst || !a.OK() || a.giver == "" {
+		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
 			continue
 		}
-		if a.giver != w.home && v.excused(a) {
+		if a.servingNode != w.home && v.excused(a) {
 			continue
 		}
-		if a.giver != at {
+		if a.servingNode != at {
 			switches++
-			at = a.giver
+			at = a.servingNode
 		}
-		if a.giver == w.home {
+		if a.servingNode == w.home {
 			stays++
 		} else {
-			moved = append(moved, move{w.home, a.giver, a})
+			moved = append(moved, move{w.home, a.servingNode, a})
 		}
 	}
 	return stays, moved, switches
@@ -136,6 +136,6 @@ func (v *view) returns(w *walk) (stays int, moved []move, switches int) {
 // the client comes back to the node that opened its session.
 func (v *view) excused(a *answer) bool {
 	home := a.walk.home
-	return !v.well(home) || slices.Contains(a.tried, home) || a.giver == a.walk.owner ||
+	return !v.well(home) || slices.Contains(a.tried, home) || a.servingNode == a.walk.owner ||
 		!v.answeredSince(home, a.walk.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
 }

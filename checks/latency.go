@@ -23,7 +23,7 @@ func latency(v *view) []Finding {
 			list = append(list, f)
 		}
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if ex, ok := slowest(e.plain(), limit); ok {
 			f := Finding{Code: Slow, Severity: Warning, Target: e.name}
 			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", e.name, round(ex.Timing.Total), limit)

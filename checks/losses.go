@@ -98,7 +98,7 @@ func (v *view) lostWithNode(a *answer) bool {
 // ejection that moved it.
 func (v *view) comesHome(a *answer) bool {
 	owner, _, ok := v.ownerAndHeir(a.walk)
-	return ok && a.moved() && a.giver == owner && v.byEjection(a)
+	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 
 // takes reports whether a disruption of its node may have cost a client its
@@ -256,7 +256,7 @@ func (v *view) holders(answers []*answer) []string {
 	return v.nodesWhere(func(id string) bool { return held[id] })
 }
 
-func holder(a *answer) string { return orElse(a.giver, a.walk.home) }
+func holder(a *answer) string { return orElse(a.servingNode, a.walk.home) }
 
 func parenthesis(nodes []string) string {
 	if len(nodes) == 0 {

@@ -30,7 +30,7 @@ func (v *view) moves() (drifts, failovers, single []move) {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
 			}
-			switch m := (move{w.home, a.giver, a}); {
+			switch m := (move{w.home, a.servingNode, a}); {
 			case drifting[a]:
 				drifts = append(drifts, m)
 			case v.excused(a):
@@ -74,7 +74,7 @@ func (v *view) byEjection(a *answer) bool {
 		return false
 	}
 	home := a.walk.home
-	return a.giver == owner && home == heir || a.giver == heir && home == owner
+	return a.servingNode == owner && home == heir || a.servingNode == heir && home == owner
 }
 
 // unsplit leaves out the moves of clients whom a split of the balancer sends to
@@ -95,13 +95,13 @@ func (v *view) sessionMoves() []Move {
 	told := make(map[way]bool)
 	var list []Move
 	for _, a := range v.everyAnswer() {
-		w := way{a.walk, a.giver}
+		w := way{a.walk, a.servingNode}
 		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || told[w] {
 			continue
 		}
 		told[w] = true
 		list = append(list, Move{
-			At: a.At, Cluster: v.Cluster.Name, From: a.walk.home, To: a.giver,
+			At: a.At, Cluster: v.Cluster.Name, From: a.walk.home, To: a.servingNode,
 			Kept: a.fate == probes.FateKept, Session: a.walk.First().Session, Cause: v.causeOf(a),
 		})
 	}
@@ -125,8 +125,8 @@ func (v *view) causeOf(a *answer) string {
 		return home + " did not answer"
 	case v.places[home].Sure || disrupted:
 		return home + " is out of rotation"
-	case a.giver == a.walk.owner && a.giver != home:
-		return a.giver + " is back"
+	case a.servingNode == a.walk.owner && a.servingNode != home:
+		return a.servingNode + " is back"
 	case v.remap != nil && slices.Contains(v.remap.walks, a.walk):
 		return "the balancer was changed"
 	case v.policy() == probes.PolicyShared:

@@ -18,7 +18,7 @@ func pages(v *view) []Finding {
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
 		}
-		for _, e := range v.entrances {
+		for _, e := range v.frontends {
 			if i < len(e.Pages) && e.answered() && !v.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
 				list = append(list, v.failsThrough(e, page, e.Pages[i], failing))
 			}
@@ -43,7 +43,7 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // failsThrough is about a page that fails where users ask for it: the nodes on
 // which it does, too, and the one that the balancer got no answer from, are
 // those that may have caused it.
-func (v *view) failsThrough(e entrance, page probes.Page, ex probes.Exchange, failing []string) Finding {
+func (v *view) failsThrough(e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
 	culprit := v.blamePlain(ex)
 	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
@@ -112,7 +112,7 @@ func (v *view) pageInBetween() []Finding {
 		return nil
 	}
 	var list []Finding
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		var got []probes.Exchange
 		for _, w := range e.walks {
 			if w.Carried {
@@ -147,7 +147,7 @@ func (v *view) someNodeErrs() bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
 }
 
-func failsInBetween(e entrance, page probes.Page, got []probes.Exchange) Finding {
+func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {
 	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, "through the balancer", page, got[0])
 	f.Evidence = nil
 	for _, ex := range got {

@@ -16,13 +16,13 @@ type place struct {
 	Voice  voice // whose reason it is, where a node is out
 	// Sure: a node is out that should not be, and the reason is proof.
 	Sure bool
-	// Elsewhere: it is in rotation, but surely out at these entrances.
+	// Elsewhere: it is in rotation, but surely out at these frontends.
 	Elsewhere []elsewhere
 }
 
-// An elsewhere is an entrance that sends a node nothing, while others do.
+// An elsewhere is a frontend that sends a node nothing, while others do.
 type elsewhere struct {
-	entrance string
+	frontend string
 	place
 }
 
@@ -52,10 +52,10 @@ func unknown(format string, args ...any) place {
 // the balancer.
 func (v *view) place(n probes.Node) place {
 	whole := v.weigh(n, v.placeIn(n, v.traffic))
-	if whole.In != Yes || len(v.entrances) < 2 {
+	if whole.In != Yes || len(v.frontends) < 2 {
 		return whole
 	}
-	for _, e := range v.entrances {
+	for _, e := range v.frontends {
 		if p := v.placeIn(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason += ", and none at " + e.name
@@ -81,7 +81,7 @@ func (v *view) placeIn(n probes.Node, t traffic) place {
 		return unknown("no answer through the balancer tells which node gave it")
 	case v.who.Ambiguous(v.direct[n.ID].Label):
 		return unknown("another node calls itself the same")
-	case v.who.direct[n.ID] == "" && t.newcomers()[""] > 0:
+	case v.who.direct[n.ID] == "" && t.newClients()[""] > 0:
 		return unknown("it has not told its name, and clients met names that no node has told")
 	case !v.up[n.ID]:
 		return unknown("it does not answer, and a retry on another node would hide that it was tried")
@@ -131,23 +131,23 @@ func (v *view) skewed(met map[sighting]int, at netip.AddrPort) bool {
 }
 
 // independent counts the new clients that met listed nodes, each by a chance of
-// its own. Where the method is not known, an entrance whose clients all met one
+// its own. Where the method is not known, a frontend whose clients all met one
 // node may hash our address: its clients are one and the same draw, and count
-// for nothing. It scatters when some entrance gave clients to several nodes.
+// for nothing. It scatters when some frontend gave clients to several nodes.
 func (v *view) independent(t traffic) (clients int, scatters bool) {
-	byEntrance := make(map[sighting]int)
+	byFrontend := make(map[sighting]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.walks {
 		if first := w.First(); w.Carried || !first.OK() || w.opener == "" {
 			continue
 		}
 		s := sighting{w.opener, w.Balancer}
-		if byEntrance[s]++; byEntrance[s] == 1 {
+		if byFrontend[s]++; byFrontend[s] == 1 {
 			nodes[w.Balancer]++
 		}
 	}
-	for s, count := range byEntrance {
-		several := nodes[s.at] > 1 && !v.skewed(byEntrance, s.at)
+	for s, count := range byFrontend {
+		several := nodes[s.at] > 1 && !v.skewed(byFrontend, s.at)
 		scatters = scatters || several
 		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count

@@ -82,7 +82,7 @@ func (v *view) remapping() *remap {
 			r.Lost++
 		}
 		r.Evidence = append(r.Evidence, fmt.Sprintf("session %s of %s is answered by %s since %s",
-			orElse(string(w.First().Session), "without a visible id"), w.home, a.giver, clock(a.At)))
+			orElse(string(w.First().Session), "without a visible id"), w.home, a.servingNode, clock(a.At)))
 	}
 	r.Moved = len(r.walks)
 	change, node := v.changeOfPool()
@@ -101,7 +101,7 @@ func (v *view) remapping() *remap {
 	return r
 }
 
-func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.giver != "" }
+func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingNode != "" }
 
 // manyMoved reports whether the clients that moved are too many for chance, or
 // the arithmetic names what changed.
@@ -127,17 +127,17 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
 		case !a.answeredBy():
-		case a.giver == w.home:
+		case a.servingNode == w.home:
 			first = nil
 		case first == nil:
 			first, last = a, a
-		case a.giver != first.giver:
+		case a.servingNode != first.servingNode:
 			return nil, false
 		default:
 			last = a
 		}
 	}
-	if first == nil || v.byDisruption(first) || !v.well(w.home) || first.giver == w.owner || slices.Contains(first.tried, w.home) ||
+	if first == nil || v.byDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
 		v.places[w.home].Sure || v.history.Nodes[w.home].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}

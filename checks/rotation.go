@@ -19,7 +19,7 @@ func rotation(v *view) []Finding {
 		}
 		if v.well(n.ID) {
 			for _, e := range place.Elsewhere {
-				list = append(list, v.ejected(n, e.entrance, e.place))
+				list = append(list, v.ejected(n, e.frontend, e.place))
 			}
 		}
 		if f, ok := v.failingInRotation(n); ok {
@@ -30,12 +30,12 @@ func rotation(v *view) []Finding {
 }
 
 // ejected: by the whole balancer, or by one of its addresses.
-func (v *view) ejected(n probes.Node, entrance string, p place) Finding {
+func (v *view) ejected(n probes.Node, frontend string, p place) Finding {
 	f := about(NodeEjected, Warning, n.ID)
-	f.Target = entrance
+	f.Target = frontend
 	f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer sends it nothing", n.ID)
-	if entrance != "" {
-		f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer at %s sends it nothing", n.ID, entrance)
+	if frontend != "" {
+		f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer at %s sends it nothing", n.ID, frontend)
 	}
 	f.Evidence = append([]string{p.Voice.says(p.Reason), "asked directly: " + describe(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {

@@ -138,7 +138,7 @@ func (v *view) amidst(owner, heir string, w *walk) bool {
 	})
 }
 
-// around is when a node was last known to have answered somebody at the entrance
+// around is when a node was last known to have answered somebody at the frontend
 // of a walk before a moment, and first asked after it; zero: it was not.
 func (v *view) around(node string, w *walk, moment time.Time) (before, after time.Time) {
 	for _, a := range v.answers {

@@ -11,7 +11,7 @@ import (
 // stickiness says whether sessions stay on their node, and how sure that is.
 func (v *view) stickiness() SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: v.shared()}
-	for _, count := range v.newcomers() {
+	for _, count := range v.newClients() {
 		s.Fresh += count
 	}
 	if v.Cluster.Session == nil {
@@ -58,7 +58,7 @@ func (v *view) destinations() []probes.Node {
 // everybody by luck, too; its canary is as sure as all of them together.
 func (v *view) stayed() (least int, sure float64) {
 	met := make(map[string]bool)
-	for id := range v.newcomers() {
+	for id := range v.newClients() {
 		met[id] = true
 	}
 	least, sure = -1, 1

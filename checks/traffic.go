@@ -26,7 +26,7 @@ func (v *view) lookThrough() {
 		v.add(v.resolve(w))
 	}
 	for _, b := range v.Balancers {
-		v.entrances = append(v.entrances, v.entranceOf(b))
+		v.frontends = append(v.frontends, v.frontendOf(b))
 	}
 }
 
@@ -92,9 +92,9 @@ func (t traffic) signed() int {
 	return count
 }
 
-// newcomers counts the clients that came new and were told who answered, by
+// newClients counts the clients that came new and were told who answered, by
 // node; those of strangers are under "".
-func (t traffic) newcomers() map[string]int {
+func (t traffic) newClients() map[string]int {
 	met := make(map[string]int)
 	for _, w := range t.walks {
 		if first := w.First(); !w.Carried && first.OK() && first.Label != "" {
@@ -106,7 +106,7 @@ func (t traffic) newcomers() map[string]int {
 
 // metOne reports whether all new clients met one and the same node.
 func (t traffic) metOne() bool {
-	met := t.newcomers()
+	met := t.newClients()
 	return len(met) == 1 && met[""] == 0
 }
 

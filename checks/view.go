@@ -28,13 +28,13 @@ type view struct {
 	allNamed    bool     // every node is known by the name that answers give it
 
 	traffic   // through all addresses of the balancer
-	entrances []entrance
+	frontends []frontend
 	sightings map[sighting]time.Time // when the latest request that it answered began
 
 	aftermath   time.Duration    // see the function of that name; with the time until clients come back
 	history     History          // this round included
 	places      map[string]place // by node id
-	holdings    []holding        // as entrances
+	holdings    []holding        // as frontends
 	drifts      []move
 	failovers   []move
 	single      []move // that nothing explains, and that happened once

@@ -11,7 +11,7 @@ import (
 type walk struct {
 	probes.Walk
 	owner   string    // who opened its session, however many rounds ago; home where that is not told
-	home    string    // who opened its session, as an answer's giver; "": not told
+	home    string    // who opened its session, as an answer's servingNode; "": not told
 	opener  string    // the listed node among homes; "": a stranger, or not told
 	pinned  bool      // what the client presents may hold it on a node that gets no new ones
 	earlier []*answer // to a session that is carried over rounds, since the round before this one
@@ -21,21 +21,23 @@ type walk struct {
 // An answer is a step of a walk with the node that gave it.
 type answer struct {
 	probes.Step
-	walk    *walk
-	fate    probes.Fate
-	outcome Outcome
-	foreign *walk    // the other client whose value it shows; nil: it shows none
-	node    string   // "": not told, or by none that is listed
-	giver   string   // the node; else, where every node is known by name, the stranger's label in quotes
-	blamed  string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
-	tried   []string // nodes that were tried before, and did not answer
+	walk        *walk
+	fate        probes.Fate
+	outcome     Outcome
+	foreign     *walk    // the other client whose value it shows; nil: it shows none
+	node        string   // "": not told, or by none that is listed
+	servingNode string   // the node; else, where every node is known by name, the stranger's label in quotes
+	blamed      string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
+	tried       []string // nodes that were tried before, and did not answer
 }
 
 // cameBack reports whether the client came back to see its session.
 func (a *answer) cameBack() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
 
 // moved reports whether an answer came from another node than the session's.
-func (a *answer) moved() bool { return a.giver != "" && a.walk.home != "" && a.giver != a.walk.home }
+func (a *answer) moved() bool {
+	return a.servingNode != "" && a.walk.home != "" && a.servingNode != a.walk.home
+}
 
 // stayed counts the follow-ups that were answered by the session's own node.
 // It is not ok for a client that did not come back.
@@ -44,7 +46,7 @@ func (w *walk) stayed() (count int, ok bool) {
 		return 0, false
 	}
 	for _, a := range w.answers {
-		if a.cameBack() && a.giver != "" && a.giver == w.home {
+		if a.cameBack() && a.servingNode != "" && a.servingNode == w.home {
 			count++
 		}
 	}
@@ -58,16 +60,16 @@ func (w *walk) onlyMet(node string) bool {
 
 // resolve finds the node behind every step of w.
 func (v *view) resolve(w probes.Walk) *walk {
-	out := &walk{Walk: w, home: v.giver(w.First().Label), opener: v.who.Who(w.First().Label)}
+	out := &walk{Walk: w, home: v.servingNode(w.First().Label), opener: v.who.Who(w.First().Label)}
 	method := v.Cluster.Balancer.Method
-	out.owner = orElse(v.giver(w.Opener), out.home)
+	out.owner = orElse(v.servingNode(w.Opener), out.home)
 	out.pinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Carried && i == 0 {
 			continue // an answer of rounds that have been judged
 		}
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
-		a.giver = v.giver(step.Label)
+		a.servingNode = v.servingNode(step.Label)
 		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
 			a.fate = probes.FateUntold // what is not the page does not show the session
 		}
@@ -84,9 +86,9 @@ func (v *view) resolve(w probes.Walk) *walk {
 	return out
 }
 
-// giver is who gave an answer: a listed node; else, where every node is known
+// servingNode is who gave an answer: a listed node; else, where every node is known
 // by name, the stranger's label in quotes; "" when that is not told.
-func (v *view) giver(label string) string {
+func (v *view) servingNode(label string) string {
 	if v.stranger(label) {
 		return strconv.Quote(label)
 	}

@@ -34,9 +34,9 @@ func (v *view) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 	return l, ok
 }
 
-// hearLog reads nginx's error log on from where the round before left it. What
+// readLog reads nginx's error log on from where the round before left it. What
 // is in it when it is first read is the past's.
-func (v *view) hearLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *view) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	l, ok := v.ejectionsOf(n)
 	if !ok {
 		return m
@@ -46,7 +46,7 @@ func (v *view) hearLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 		over = over[:len(over)-1]
 	}
 	for _, e := range over {
-		if m.Listened && !told && e.First.After(m.Heard) {
+		if m.LogRead && !told && e.First.After(m.LogUntil) {
 			m.Ejections = append(m.Ejections, v.ejection(n, l, e))
 		}
 	}
@@ -55,9 +55,9 @@ func (v *view) hearLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 		known = l.episodes
 	}
 	if len(known) > 0 {
-		m.Heard = known[len(known)-1].First
+		m.LogUntil = known[len(known)-1].First
 	}
-	m.Listened = true
+	m.LogRead = true
 	return m
 }
 
@@ -70,9 +70,9 @@ func (v *view) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection
 		l.source, n.ServerName(), second(out.From), second(out.To), hold, l.detail)}
 }
 
-// hearStatistics holds since when HAProxy has n up against what it said before.
+// readStatistics holds since when HAProxy has n up against what it said before.
 // Where that is news of every node, HAProxy itself has begun anew.
-func (v *view) hearStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *view) readStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	s, source, ok := v.statistics(n)
 	switch {
 	case !ok:
