@@ -89,6 +89,8 @@ func (v *view) placeIn(n probes.Node, t traffic) place {
 		return v.placeByHash(n, t)
 	case v.metUsBefore(n):
 		return v.placeByOurs(n, t)
+	case t.holds(n.ID):
+		return unknown("it answers the clients that it holds; httpd gives new ones to whoever has had fewer requests, and a node that is being drained gets none")
 	default:
 		return v.placeByChance(n, t)
 	}

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -79,6 +80,14 @@ func (t traffic) given(node string) int {
 		}
 	}
 	return count
+}
+
+// holds reports whether node answers clients of earlier rounds whom a cookie of the
+// balancer has brought there.
+func (t traffic) holds(node string) bool {
+	return slices.ContainsFunc(t.answers, func(a *answer) bool {
+		return a.node == node && a.OK() && a.walk.Carried && a.walk.pinned
+	})
 }
 
 // signed counts the answers through the balancer that tell who gave them.
