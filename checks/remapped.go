@@ -214,21 +214,50 @@ func (v *view) otherPools() []pool {
 	for i, n := range nodes {
 		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), "the line of " + n.ID + " was removed", n.ID})
 	}
-	for i := range nodes {
-		for j := i + 1; j < len(nodes); j++ {
-			swapped := slices.Clone(nodes)
-			swapped[i], swapped[j] = swapped[j], swapped[i]
-			list = append(list, pool{swapped, "the lines are in another order", ""})
-		}
+	for _, order := range orders(nodes) {
+		list = append(list, pool{order, "the lines are in another order", ""})
 	}
-	reversed := slices.Clone(nodes)
-	slices.Reverse(reversed)
-	list = append(list, pool{reversed, "the lines are in another order", ""})
 	for i := range len(nodes) + 1 {
 		stranger := probes.Node{URL: nodes[0].URL, Weight: 1}
 		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, stranger), "a line was added", ""})
 	}
 	return list
+}
+
+// mostPermuted bounds the lists of which every order is tried; of longer ones two
+// lines are swapped, or all reversed.
+const mostPermuted = 5
+
+// orders are the other orders that the lines may be in.
+func orders(nodes []probes.Node) [][]probes.Node {
+	var list [][]probes.Node
+	if len(nodes) <= mostPermuted {
+		permute(slices.Clone(nodes), 0, func(order []probes.Node) { list = append(list, slices.Clone(order)) })
+		return list
+	}
+	for i := range nodes {
+		for j := i + 1; j < len(nodes); j++ {
+			swapped := slices.Clone(nodes)
+			swapped[i], swapped[j] = swapped[j], swapped[i]
+			list = append(list, swapped)
+		}
+	}
+	reversed := slices.Clone(nodes)
+	slices.Reverse(reversed)
+	return append(list, reversed)
+}
+
+// permute yields every order of the nodes from the kth on.
+func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
+	if k == len(nodes) {
+		yield(nodes)
+		return
+	}
+	for i := k; i < len(nodes); i++ {
+		nodes[k], nodes[i] = nodes[i], nodes[k]
+		permute(nodes, k+1, yield)
+		nodes[k], nodes[i] = nodes[i], nodes[k]
+	}
 }
 
 // poolHistory takes what this round has seen of the pool into the history.
