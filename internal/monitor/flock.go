@@ -69,11 +69,19 @@ func (f *flock) comeBack(ctx context.Context) {
 	f.wake(ctx)
 }
 
-// visit lets every canary return once, and the idle ones that are due.
+// visit lets every canary return once. Where an idle one is due it stands in for the
+// canary of the same node, so that pauses cost no requests.
 func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
 	answers := make(map[*bird]probes.Exchange)
+	standIns := make(map[perch]bool)
+	for _, c := range f.due() {
+		standIns[c.perch] = true
+	}
 	var mu sync.Mutex
 	f.each(func(b *bird) {
+		if standIns[b.perch] {
+			return
+		}
 		ex := b.Return(ctx)
 		mu.Lock()
 		defer mu.Unlock()
