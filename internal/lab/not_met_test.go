@@ -40,6 +40,8 @@ var notMet = map[string]gap{
 	"TestOperations/a_server_disabled_by_the_socket,_hash":                                  {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
 	"TestOperations/a_server_disabled_by_the_socket/haproxy_stick_table":                    {why: "told as session_lost, or not at all", sometimes: true},
 	"TestOperations/reloaded_without_peers":                                                 {why: "told as session_lost: that the table was forgotten is not recognised", sometimes: true},
+	"TestOperations/rolling_restart/haproxy_source":                                         {why: "clients of the other nodes are hashed anew, and lose their sessions: critical in some runs", sometimes: true},
+	"TestOperations/rolling_restart,_announced/haproxy_source":                              {why: "clients of the other nodes are hashed anew, and lose their sessions: critical in some runs", sometimes: true},
 	"TestOperations/rolling_restart/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
 	"TestOperations/one_node_killed/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
 	"TestOperations/one_node_shows_an_error_page_with_200":                                  {why: "a warning on a node, or session_failing of the owner nodes where sessions are shared", sometimes: true},

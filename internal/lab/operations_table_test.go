@@ -75,7 +75,11 @@ var operations = []operation{
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
-		name: "one node killed", on: anyOperated, play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		name: "one node killed, and others are hashed anew", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		want: expectation{perhaps: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
+	},
+	{
+		name: "one node killed", on: func(f operatedFront) bool { return f.name != "haproxy source" }, play: func(c *operatedCluster) { c.nodes[1].Stop() },
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
 	},
 	{

@@ -69,7 +69,22 @@ func pairings() (list []pairing) {
 	return list
 }
 
+// playOnce plays a pairing. Which worker or table takes a request is chance, and
+// rates are a matter of `make operations`: in a run of each once, what goes wrong is
+// played again, and only what goes wrong twice is an error.
 func (p pairing) playOnce(t *testing.T, book *results) {
+	c, r := p.run(t, book)
+	if !r.OK && gapOf(t.Name()).why == "" && os.Getenv("STICKWATCH_OPERATIONS_RUNS") == "" {
+		t.Logf("wrong once: %s", r)
+		c, r = p.run(t, book)
+	}
+	settle(t, gapOf(t.Name()), r.OK, r.String())
+	if t.Failed() && len(r.Broken) == 0 {
+		t.Log(tell(c.daemon.Pictures()[0].Report))
+	}
+}
+
+func (p pairing) run(t *testing.T, book *results) (*operatedCluster, result) {
 	c := operate(t, p.front, p.operation)
 	if !p.first {
 		c.began = time.Now()
@@ -78,10 +93,7 @@ func (p pairing) playOnce(t *testing.T, book *results) {
 	time.Sleep(cmp.Or(p.after, aftermath)) // what is notified comes meanwhile
 	r := p.judge(c)
 	book.add(t, r)
-	settle(t, gapOf(t.Name()), r.OK, r.String())
-	if t.Failed() && len(r.Broken) == 0 {
-		t.Log(tell(c.daemon.Pictures()[0].Report))
-	}
+	return c, r
 }
 
 // judge holds what was notified against what is expected.
