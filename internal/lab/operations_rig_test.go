@@ -366,7 +366,9 @@ func (o *comparison) readmit(after time.Duration, failing, next pair) {
 	o.start(2)
 	for name, v := range map[string]*visitor{"real": next.real, "demo": next.demo} {
 		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
-		if took := time.Since(before); took < after {
+		// httpd takes the time of a failure from when its request came in.
+		const early = 100 * time.Millisecond
+		if took := time.Since(before); took < after-early {
 			o.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)
 		}
 	}
