@@ -101,6 +101,7 @@ func (v *view) remapping() *remap {
 	return r
 }
 
+// answeredBy reports whether a client came back, and who answered it is known.
 func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingNode != "" }
 
 // manyMoved reports whether the clients that moved are too many for chance, or
@@ -144,8 +145,7 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 	return first, true
 }
 
-// pool returns in which order the balancer's servers would be, and what was
-// changed in a few words.
+// A pool is a list of server lines that differs from the configured one by one edit.
 type pool struct {
 	servers []probes.Node
 	change  string

@@ -103,6 +103,6 @@ func (v *view) costOfRestarts() (Finding, bool) {
 		f.Summary = say(f.Nodes, "was", "were") + " restarted; none of our sessions was there to tell how many were lost"
 	}
 	f.Affected = v.shareOfNodes(f.Nodes)
-	f.Remedy = "Under sticky sessions a restart costs the users of its node their session. Drain a node before it is restarted, announce deployments, or let the nodes share their sessions."
+	f.Remedy = "Under sticky sessions the users of a node lose theirs when it restarts or fails. Drain a node before it is restarted, announce deployments, or let the nodes share their sessions."
 	return f, true
 }
