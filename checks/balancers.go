@@ -104,7 +104,7 @@ func (v *view) balancerErrors(e frontend) []Finding {
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
 	})
-	f.harm = harmSpan(slices.DeleteFunc(v.everyAnswer(), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address }))
+	f.harm = harmSpan(slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address }))
 	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %s with an error of its own", e.name, len(evidence), plural(answered, "request", "requests"))
 	f.Evidence = firstFew(evidence)
 	f.Remedy = "Look in the balancer's error log for \"no live upstreams\", \"connect() failed\" or time-outs; when the nodes are well, see whether the balancer can reach them."

@@ -64,7 +64,7 @@ func (v *view) failuresOf(node string) []string {
 // failedOn are the failed requests that are due to a node, those of canaries since
 // the round before included.
 func (v *view) failedOn(node string) []*answer {
-	return slices.DeleteFunc(v.everyAnswer(), func(a *answer) bool { return a.blamed != node })
+	return slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return a.blamed != node })
 }
 
 // triedInVain reports whether nginx's error log shows that requests go on being

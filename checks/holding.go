@@ -16,12 +16,11 @@ import (
 
 // A holding is what one address of the balancer does with clients that come back.
 type holding struct {
-	frontend  *frontend
-	homes     map[string]*homeTally // by the node that opened the session
-	relocated []*walk               // changed their node once, and stayed on the new one
-	moves     []move                // to and fro, of homes whose clients the balancer does not hold
-	scatters  bool                  // it holds the clients of no node
-	torn      []string              // the nodes whose clients it does not hold, while it holds those of others
+	frontend *frontend
+	homes    map[string]*homeTally // by the node that opened the session
+	moves    []move                // to and fro, of homes whose clients the balancer does not hold
+	scatters bool                  // it holds the clients of no node
+	torn     []string              // the nodes whose clients it does not hold, while it holds those of others
 }
 
 // A homeTally counts the answers to clients that came back, by the node that
@@ -72,15 +71,13 @@ func (v *view) holdingAt(e *frontend, met map[string]bool) holding {
 			h.homes[w.home] = tally
 		}
 		stays, moved, switches := v.returns(w)
-		switch {
-		case switches == 1 && len(moved) > 0:
-			h.relocated = append(h.relocated, w)
-		default:
-			tally.stays += stays
-			tally.moves += len(moved)
-			tally.torn = tally.torn || switches > 1
-			moves[w.home] = append(moves[w.home], moved...)
+		if switches == 1 && len(moved) > 0 {
+			continue // it changed its node once, and stayed on the new one: see remapping
 		}
+		tally.stays += stays
+		tally.moves += len(moved)
+		tally.torn = tally.torn || switches > 1
+		moves[w.home] = append(moves[w.home], moved...)
 	}
 	h.weigh(moves, v.Confidence)
 	return h

@@ -15,8 +15,8 @@ type move struct {
 
 // moves sorts every move away from a node. Those that the balancer makes again
 // and again have drifted. A failover leaves a node that fails, was tried in vain,
-// or was out. What is neither is single: it happened once.
-func (v *view) moves() (drifts, failovers, single []move) {
+// or was out. What is neither happened once.
+func (v *view) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
 	for _, h := range v.holdings {
 		for _, m := range h.moves {
@@ -35,12 +35,10 @@ func (v *view) moves() (drifts, failovers, single []move) {
 				drifts = append(drifts, m)
 			case v.excused(a):
 				failovers = append(failovers, m)
-			default:
-				single = append(single, m)
 			}
 		}
 	}
-	return drifts, failovers, single
+	return drifts, failovers
 }
 
 // lasting reports whether the clients of a node, and of no other, have been torn

@@ -14,7 +14,7 @@ type nodeTally struct {
 	fresh, freshBad    int // requests of new clients
 	returns, failed    int // requests of clients with a session
 	failedNow          int // of those, in this round: what failed before it may be over
-	writes, writesBad  int // of those, requests that store a value
+	writesBad          int // of these, requests that store a value
 	evidence           []string
 	bad                []*answer
 	clients, badClient map[*walk]bool
@@ -150,9 +150,6 @@ func (m NodeHistory) disruptedBy(d Disruption) bool {
 func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	t.returns++
 	t.clients[a.walk] = true
-	if a.Kind == probes.StepWrite {
-		t.writes++
-	}
 	if !harmed {
 		return
 	}

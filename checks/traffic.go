@@ -55,11 +55,12 @@ func (t *traffic) add(w *walk) {
 // rounds got before it. What became of a session is told by all; what the
 // balancer does is told by this round alone.
 func (v *view) everyAnswer() []*answer {
-	var list []*answer
-	for _, w := range v.walks {
-		list = append(append(list, w.earlier...), w.answers...)
+	if v.every == nil {
+		for _, w := range v.walks {
+			v.every = append(append(v.every, w.earlier...), w.answers...)
+		}
 	}
-	return list
+	return v.every
 }
 
 // answeredSince reports whether node answered a request through an address of

@@ -27,7 +27,8 @@ type view struct {
 	page        testPage // that clients ask for
 	allNamed    bool     // every node is known by the name that answers give it
 
-	traffic   // through all addresses of the balancer
+	every     []*answer // see everyAnswer, which asks for it again and again
+	traffic             // through all addresses of the balancer
 	frontends []frontend
 	sightings map[sighting]time.Time // when the latest request that it answered began
 
@@ -37,7 +38,6 @@ type view struct {
 	holdings    []holding        // as frontends
 	drifts      []move
 	failovers   []move
-	single      []move // that nothing explains, and that happened once
 	separations []separation
 	remap       *remap // that this round has seen; nil: none
 	session     SessionReport
@@ -95,7 +95,7 @@ func look(r Round) *view {
 	for _, n := range r.Cluster.Nodes {
 		v.note(n.ID, v.tornOf(n, v.history.Nodes[n.ID]))
 	}
-	v.drifts, v.failovers, v.single = v.moves()
+	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()
 	v.remap = v.remapping()
 	v.history.Pool = v.poolHistory()

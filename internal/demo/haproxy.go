@@ -217,15 +217,7 @@ func (h *haproxy) answered(c *choice, server int, header http.Header, now time.T
 	}
 }
 
-func (h *haproxy) status(why error) int {
-	switch {
-	case why == nil || notSent(why):
-		return http.StatusServiceUnavailable
-	case timedOut(why):
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusBadGateway
-}
+func (h *haproxy) status(why error) int { return gatewayStatus(why) }
 
 func (h *haproxy) usable(server int, _ time.Time) bool {
 	h.mu.Lock()

@@ -133,15 +133,7 @@ func (h *httpd) retry(c *choice, why error) (time.Duration, bool) {
 // answered adds nothing: the route is in the session cookie of the server.
 func (h *httpd) answered(*choice, int, http.Header, time.Time) {}
 
-func (h *httpd) status(why error) int {
-	switch {
-	case why == nil || notSent(why):
-		return http.StatusServiceUnavailable
-	case timedOut(why):
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusBadGateway
-}
+func (h *httpd) status(why error) int { return gatewayStatus(why) }
 
 func (h *httpd) usable(server int, now time.Time) bool {
 	h.mu.Lock()

@@ -134,3 +134,15 @@ func weights(servers []balance.Server) []int {
 func indexOf(servers []balance.Server, name string) int {
 	return slices.IndexFunc(servers, func(s balance.Server) bool { return s.Name == name })
 }
+
+// gatewayStatus is what HAProxy and httpd answer themselves: 503 where no server was
+// sent the request, which a nil error stands for, too.
+func gatewayStatus(why error) int {
+	switch {
+	case why == nil || notSent(why):
+		return http.StatusServiceUnavailable
+	case timedOut(why):
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
