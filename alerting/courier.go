@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A courier takes notices to one receiver, one at a time.
@@ -54,7 +56,12 @@ func (c *courier) lease() time.Duration {
 // deliver makes one attempt and writes down what became of it. The pause is what
 // the receiver asked for.
 func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
-	receipt, result, err := c.attempt(ctx, n)
+	var receipt Receipt
+	var result Result
+	var err error
+	if caught := panics.Catch(panics.Delivery, func() { receipt, result, err = c.attempt(ctx, n) }); caught != nil {
+		err = caught
+	}
 	if result == skipped {
 		c.logger.Info("notice is not sent: the end of its incident is told in its place", "notice", n.ID)
 		return 0
@@ -88,7 +95,7 @@ func (c *courier) deliver(ctx context.Context, n Notice) (pause time.Duration) {
 	if unsaid, ok := c.lament.may(time.Now()); ok {
 		c.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", v.wait, "unsaid", unsaid, "err", err)
 	}
-	time.AfterFunc(v.wait, c.rouse)
+	panics.AfterFunc(v.wait, panics.Delivery, c.rouse)
 	return v.pause
 }
 
@@ -141,7 +148,7 @@ func (c *courier) find(ctx context.Context, finder Finder, n Notice) (Receipt, b
 // gracefully is a context that ends after a time, or Grace after its parent.
 func (c *courier) gracefully(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.config.Grace, cancel) })
+	stop := panics.AfterContext(ctx, panics.Delivery, func() { panics.AfterFunc(c.config.Grace, panics.Delivery, cancel) })
 	return late, func() { stop(); cancel() }
 }
 
@@ -163,10 +170,13 @@ func (c *courier) record(ctx context.Context, write func(context.Context) error)
 	}
 }
 
-func (c *courier) once(ctx context.Context, write func(context.Context) error) error {
+func (c *courier) once(ctx context.Context, write func(context.Context) error) (err error) {
 	ctx, cancel := c.gracefully(ctx, c.config.Timeout)
 	defer cancel()
-	return write(ctx)
+	if caught := panics.Catch(panics.Delivery, func() { err = write(ctx) }); caught != nil {
+		return caught
+	}
+	return err
 }
 
 // rest waits until there may be something to do.

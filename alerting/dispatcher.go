@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A Dispatcher takes notices from the outbox to their receivers, each receiver
@@ -85,16 +87,16 @@ func (d *Dispatcher) pauses() map[string]*pause {
 func (d *Dispatcher) Run(ctx context.Context) {
 	more, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
+	panics.Go(panics.Delivery, func() {
 		select {
 		case <-d.retired:
 			stop()
 		case <-more.Done():
 		}
-	}()
-	var workers sync.WaitGroup
+	})
+	var workers panics.Group
 	for _, c := range d.couriers {
-		workers.Go(func() { c.run(ctx, more) })
+		workers.Go(func() { panics.Keep(more, panics.Delivery, func() { c.run(ctx, more) }) })
 	}
 	workers.Wait()
 }

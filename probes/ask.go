@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A question is one request, with what to read from its answer.
@@ -44,19 +46,33 @@ func (c *Client) reserve(ctx context.Context, q question) func() (Exchange, Docu
 		if err == nil {
 			err = c.run(ctx, p, func() response {
 				var hops int
-				ex, doc, hops = c.send(ctx, q)
+				ex, doc, hops = c.attempt(ctx, q)
 				return response{
 					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
 				}
 			})
 		}
 		if err != nil {
-			ex = Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
-			ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
-			doc = Document{}
+			ex, doc = c.failed(ctx, q, time.Now(), err), Document{}
 		}
 		return ex, doc
 	}
+}
+
+// attempt is send, where a panic is a failed exchange.
+func (c *Client) attempt(ctx context.Context, q question) (ex Exchange, doc Document, hops int) {
+	began := time.Now()
+	if err := panics.Catch(panics.Probe, func() { ex, doc, hops = c.send(ctx, q) }); err != nil {
+		return c.failed(ctx, q, began, err), Document{}, 0
+	}
+	return ex, doc, hops
+}
+
+// failed is an exchange that got no answer because of err.
+func (c *Client) failed(ctx context.Context, q question, began time.Time, err error) Exchange {
+	ex := Exchange{At: began, Path: q.path, Address: c.target.Address}
+	ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
+	return ex
 }
 
 // send puts q to the target, and counts the requests that it took.

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // An Entrance is one address of a balancer. Every address that a name resolves
@@ -27,7 +28,7 @@ const maxAddresses = 8
 // Resolve finds every entrance of c's balancer.
 func Resolve(ctx context.Context, c *Cluster) []Entrance {
 	found := make([][]Entrance, len(c.Balancer.URLs))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, u := range c.Balancer.URLs {
 		wg.Go(func() { found[i] = resolve(ctx, u, c.Limits.Timeout) })
 	}
@@ -86,14 +87,20 @@ func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
 		obs.Primary.Path = c.PrimaryPath()
 		return obs
 	}
+	began := time.Now()
 	client := NewClient(e.Target(c, ""))
-	obs.Pages = make([]Exchange, len(c.Pages))
-	var wg sync.WaitGroup
-	wg.Go(func() { obs.Primary, _ = client.ask(ctx, question{path: c.PrimaryPath()}) })
-	for i, page := range c.Pages {
-		wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path}) })
+	err := panics.Catch(panics.Probe, func() {
+		obs.Pages = make([]Exchange, len(c.Pages))
+		var wg panics.Group
+		wg.Go(func() { obs.Primary, _ = client.ask(ctx, question{path: c.PrimaryPath()}) })
+		for i, page := range c.Pages {
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path}) })
+		}
+		wg.Wait()
+	})
+	if err != nil {
+		obs.Primary, obs.Pages = client.failed(ctx, question{path: c.PrimaryPath()}, began, err), client.failedPages(ctx, c, began, err)
 	}
-	wg.Wait()
 	return obs
 }
 

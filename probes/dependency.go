@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // Ask puts ping to a dependency and tells what it said.
@@ -16,7 +18,10 @@ func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Durati
 	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	began := time.Now()
-	err := ping(ctx, d.URL)
+	var err error
+	if caught := panics.Catch(panics.Dependency, func() { err = ping(ctx, d.URL) }); caught != nil {
+		err = caught
+	}
 	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
 	if err != nil {
 		_, obs.Error = classify(parent, stageError{error: err, stage: "asking " + d.URL.Host}, timeout)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+
+	"stickwatch/internal/panics"
 )
 
 // A dialer opens the connections of one Client.
@@ -32,6 +34,19 @@ func (f DialFunc) dial(ctx context.Context, network, addr string) (net.Conn, err
 
 // dial connects to addr, "host:port".
 func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return guardDial(func() (net.Conn, error) { return d.dialPlain(ctx, network, addr) })
+}
+
+// guardDial returns a panic as an error: http.Transport dials in goroutines of its
+// own.
+func guardDial(dial func() (net.Conn, error)) (c net.Conn, err error) {
+	if caught := panics.Catch(panics.Probe, func() { c, err = dial() }); caught != nil {
+		return nil, caught
+	}
+	return c, err
+}
+
+func (d dialer) dialPlain(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx = requestContext(ctx)
 	raw, err := d.connect(ctx, network, addr)
 	if err != nil {
@@ -43,6 +58,10 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 
 // dialTLS connects to addr and shakes hands.
 func (d dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	return guardDial(func() (net.Conn, error) { return d.dialSecure(ctx, network, addr) })
+}
+
+func (d dialer) dialSecure(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx = requestContext(ctx)
 	raw, err := d.connect(ctx, network, addr)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"sync"
+	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // NodeTarget is n as it is asked directly.
@@ -36,13 +38,38 @@ func (c *Cluster) WalkPath() string {
 }
 
 // Direct asks one node everything, side by side.
-func Direct(ctx context.Context, c *Cluster, n Node) NodeObservation {
+func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
+	began := time.Now()
 	client := NewClient(c.NodeTarget(n))
+	err := panics.Catch(panics.Probe, func() { obs = direct(ctx, c, n, client) })
+	if err == nil {
+		return obs
+	}
+	obs = NodeObservation{
+		Node: n.ID, Primary: client.failed(ctx, question{path: c.PrimaryPath()}, began, err), Pages: client.failedPages(ctx, c, began, err),
+	}
+	if c.Session != nil {
+		session := client.failed(ctx, question{path: c.Session.Path}, began, err)
+		obs.Session = &session
+	}
+	return obs
+}
+
+// failedPages are the pages of c, of which err has kept every one.
+func (c *Client) failedPages(ctx context.Context, cluster *Cluster, began time.Time, err error) []Exchange {
+	pages := make([]Exchange, len(cluster.Pages))
+	for i, page := range cluster.Pages {
+		pages[i] = c.failed(ctx, question{path: page.Path}, began, err)
+	}
+	return pages
+}
+
+func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObservation {
 	obs := NodeObservation{Node: n.ID, Pages: make([]Exchange, len(c.Pages))}
 	var session Exchange
 	var primary Document
 	var hidden secrets // of the primary answer
-	var wg sync.WaitGroup
+	var wg panics.Group
 
 	primaryPath := c.PrimaryPath()
 	primaryIsSession := c.Session != nil && c.Session.Path == primaryPath

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A Limiter keeps the requests that stickwatch sends to the nodes of one cluster
@@ -212,7 +214,7 @@ func (l *Limiter) wake(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	l.timer = time.AfterFunc(time.Until(at), func() {
+	l.timer = panics.AfterFunc(time.Until(at), panics.Probe, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.advance()

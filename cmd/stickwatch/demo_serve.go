@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/panics"
 )
 
 // serve watches the cluster as the command serve does, while faults come and go.
@@ -21,7 +21,7 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
 	logger := server.logger(c.err)
 	ctx, stop := context.WithCancel(parent)
-	var story sync.WaitGroup
+	var story panics.Group
 	defer story.Wait()
 	defer stop()
 	if len(o.faults) == 0 {

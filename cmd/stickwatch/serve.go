@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/panics"
 )
 
 // serveOptions are the flags of serve.
@@ -154,6 +155,7 @@ func (o *serveOptions) serve(parent context.Context, c console, load func() (*co
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
 	logger := o.logger(c.err)
+	slog.SetDefault(logger) // package panics has no other
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
@@ -166,7 +168,7 @@ func (o *serveOptions) serve(parent context.Context, c console, load func() (*co
 	saveMemory(c.environ)
 	service := serviceManager{c.environ}
 	service.tell("READY=1")
-	context.AfterFunc(ctx, func() { service.tell("STOPPING=1") })
+	panics.AfterContext(ctx, panics.Daemon, func() { service.tell("STOPPING=1") })
 	if err := d.Run(ctx); err != nil {
 		return exitError{exitFinding, err}
 	}
@@ -195,18 +197,22 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
-	go func() {
+	panics.Go(panics.Daemon, func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-hangups:
 			}
-			if err := d.Reload(ctx); err != nil {
+			var err error
+			if caught := panics.Catch(panics.Daemon, func() { err = d.Reload(ctx) }); caught != nil {
+				err = caught
+			}
+			if err != nil {
 				logger.Error("reloading: everything is as before", "err", err)
 			}
 		}
-	}()
+	})
 	return func() {
 		signal.Stop(hangups)
 		cancel()

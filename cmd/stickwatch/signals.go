@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"stickwatch/internal/panics"
 )
 
 // untilInterrupted returns a context that the first interrupt (Ctrl-C) or
@@ -16,14 +18,14 @@ func untilInterrupted(parent context.Context) (ctx context.Context, stop func())
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
+	panics.Go(panics.Daemon, func() {
 		select {
 		case s := <-signals:
 			signal.Stop(signals)
 			cancel(interruption{s})
 		case <-ctx.Done():
 		}
-	}()
+	})
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel(nil)

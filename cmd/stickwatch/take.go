@@ -3,12 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/memcached"
@@ -75,7 +75,7 @@ func retry(ctx context.Context, wait, interval time.Duration, try func() (done b
 // take takes one picture of all clusters, side by side.
 func take(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) results {
 	r := results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, c := range clusters {
 		wg.Go(func() { r.Clusters[i] = checks.Judge(p.Round(ctx, c)) })
 	}

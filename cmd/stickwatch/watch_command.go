@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"stickwatch/internal/panics"
 )
 
 // A commandResult is what came of the command that was run during a watch.
@@ -43,7 +45,7 @@ func runCommand(ctx context.Context, c console, command []string) *commandResult
 	if r.Error = cmd.Start(); r.Error != nil {
 		return r
 	}
-	stop := context.AfterFunc(ctx, func() { forward(ctx, c, cmd.Process) })
+	stop := panics.AfterContext(ctx, panics.Daemon, func() { forward(ctx, c, cmd.Process) })
 	defer stop()
 	err := cmd.Wait()
 	r.Duration, r.Status = time.Since(began), statusOfProcess(cmd.ProcessState)

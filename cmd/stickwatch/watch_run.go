@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/gate/vigil"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -91,7 +91,7 @@ func (d *deployment) interrupted(ctx context.Context) error {
 func (d *deployment) begin(ctx context.Context) bool {
 	prober := d.options.prober(d.line)
 	d.vigils = make([]*vigil.Vigil, len(d.clusters))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, c := range d.clusters {
 		wg.Go(func() {
 			d.vigils[i] = vigil.Begin(ctx, c, vigil.Config{
@@ -115,7 +115,7 @@ const aftermath = time.Second
 // what happens. Of a command it returns what came of it.
 func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	telling, done := context.WithCancel(ctx)
-	var wg sync.WaitGroup
+	var wg panics.Group
 	wg.Go(func() { d.tell(telling, len(d.options.watch.command) > 0) })
 	defer wg.Wait()
 	defer done()
@@ -136,7 +136,7 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 func (d *deployment) await(ctx context.Context) []gate.Lack {
 	return d.options.await(ctx, d.clusters, d.line, tryEvery, func(ctx context.Context) ([]checks.Report, bool) {
 		pictures := make([]checks.Report, len(d.vigils))
-		var wg sync.WaitGroup
+		var wg panics.Group
 		for i, v := range d.vigils {
 			wg.Go(func() { pictures[i] = v.Picture(ctx) })
 		}
@@ -149,7 +149,7 @@ func (d *deployment) await(ctx context.Context) []gate.Lack {
 func (d *deployment) end(ctx context.Context) results {
 	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.vigils)), Watches: make(map[string]gate.Report)}
 	watches := make([]gate.Report, len(d.vigils))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, v := range d.vigils {
 		wg.Go(func() { watches[i] = gate.Judge(v.End(ctx), d.options.terms(d.clusters[i]), time.Now()) })
 	}

@@ -86,7 +86,7 @@ type wireHandshake struct {
 type wireDependency struct {
 	// Its name, as the nodes' status endpoints call it.
 	Name string `yaml:"name" check:"required"`
-	// Its address: redis://, rediss://, mysql://, postgres://, memcached://, tcp://, http:// or https://, with user and password if need be.
+	// Its address: redis://, rediss://, mysql://, postgres://, memcached://, tcp://, http:// or https://, with user and password if need be. Where a server asks for the password in clear, it is sent to PostgreSQL only with ?require_auth=password or ?sslmode=verify-full, and to memcached only with ?allowCleartextPasswords=true.
 	URL string `yaml:"url"`
 	// File with the address, where that has a password; a relative path starts at the configuration file.
 	URLFile string `yaml:"url_file"`

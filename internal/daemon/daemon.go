@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/panics"
 	"stickwatch/internal/web"
 )
 
@@ -49,7 +50,7 @@ type Daemon struct {
 	closed    bool
 	watch     atomic.Pointer[watch]
 	wasReady  atomic.Bool
-	leaving   sync.WaitGroup // watchers that are being closed
+	leaving   panics.Group // watchers that are being closed
 }
 
 // A watch is a configuration and who watches its clusters, in its order.
@@ -162,19 +163,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.schedule.Set(d.jobs(d.watch.Load().config)); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
-	var workers sync.WaitGroup
-	workers.Go(func() { d.registry.run(ctx) })
-	workers.Go(func() { d.postroom.run(ctx) })
+	var workers panics.Group
+	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.registry.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.postroom.run(ctx) }) })
 	workers.Go(func() { sideBySide(ctx, d.chores()) })
 	served := make(chan error, 1)
-	go func() {
-		served <- d.server.Serve(ctx, d.listener)
-		stop() // a daemon that nobody can ask should be started anew by whoever started it
-	}()
+	panics.Go(panics.Web, func() {
+		defer stop() // a daemon that nobody can ask should be started anew by whoever started it
+		err := errors.New("the server panicked")
+		defer func() { served <- err }()
+		err = d.server.Serve(ctx, d.listener)
+	})
 	<-ctx.Done()
 	d.logger.Info("ending: waiting for what is under way")
 	err := d.schedule.Close() // nothing is seen any more
-	workers.Wait()
+	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))
 	return errors.Join(err, <-served, d.close(ctx))
 }
 
@@ -197,7 +200,7 @@ func (d *Daemon) close(ctx context.Context) error {
 			errs = append(errs, one.Close())
 		}
 	}
-	d.leaving.Wait()
+	errs = append(errs, panics.Catch(panics.Daemon, d.leaving.Wait))
 	if d.registry != nil {
 		errs = append(errs, d.registry.settle(ctx))
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // A chore is done now and then.
@@ -29,7 +29,7 @@ func (d *Daemon) chores() []chore {
 
 // sideBySide does chores until ctx ends: some ask those who may not answer.
 func sideBySide(ctx context.Context, chores []chore) {
-	var workers sync.WaitGroup
+	var workers panics.Group
 	for _, c := range chores {
 		workers.Go(func() { c.repeat(ctx) })
 	}
@@ -44,7 +44,7 @@ func (c chore) repeat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-clock.C:
-			c.do(ctx)
+			_ = panics.Catch(panics.Daemon, func() { c.do(ctx) })
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/panics"
 )
 
 // A postroom has notices taken from the outbox to receivers. A reload gives it
@@ -88,7 +89,7 @@ func (p *postroom) current() *alerting.Dispatcher {
 // run delivers until ctx ends. Dispatchers that were retired end beside the one
 // that is current.
 func (p *postroom) run(ctx context.Context) {
-	var working sync.WaitGroup
+	var working panics.Group
 	defer working.Wait()
 	for {
 		select {
@@ -123,7 +124,7 @@ func (p *postroom) keep(ctx context.Context, open []alerting.Incident) {
 	p.mu.Lock()
 	receivers := p.receivers
 	p.mu.Unlock()
-	var workers sync.WaitGroup
+	var workers panics.Group
 	for name, notifier := range receivers {
 		k, ok := notifier.(keeper)
 		if !ok {
@@ -136,7 +137,11 @@ func (p *postroom) keep(ctx context.Context, open []alerting.Incident) {
 		workers.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 			defer cancel()
-			if err := k.Keep(ctx, known); err != nil && ctx.Err() == nil {
+			var err error
+			if caught := panics.Catch(panics.Delivery, func() { err = k.Keep(ctx, known) }); caught != nil {
+				err = caught
+			}
+			if err != nil && ctx.Err() == nil {
 				p.logger.Warn("telling again what goes on", "receiver", name, "err", err)
 			}
 		})

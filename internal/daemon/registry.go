@@ -15,6 +15,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/panics"
 )
 
 // A registry keeps incidents: what watchers see changes them in memory, at once,
@@ -184,7 +185,10 @@ func (r *registry) settle(ctx context.Context) error {
 	if step.Empty() {
 		return nil
 	}
-	err := r.history.Commit(ctx, step)
+	var err error
+	if caught := panics.Catch(panics.Incidents, func() { err = r.history.Commit(ctx, step) }); caught != nil {
+		err = caught
+	}
 	r.settled(step, err)
 	if err != nil {
 		return fmt.Errorf("writing incidents: %w", err)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // An endpoint is a loopback address that can be served, left and served again.
@@ -78,10 +80,11 @@ func (e *endpoint) start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel, e.done = cancel, make(chan struct{})
-	go func(done chan struct{}) {
+	done := e.done
+	panics.Go(panics.Daemon, func() {
 		defer close(done)
 		e.serve(ctx, ln)
-	}(e.done)
+	})
 	return nil
 }
 
@@ -168,7 +171,7 @@ func serveHTTP(handler http.Handler, connContext func(context.Context, net.Conn)
 			ErrorLog:          log.New(io.Discard, "", 0), // what it would say is what faults are for
 		}
 		closed := make(chan struct{})
-		context.AfterFunc(ctx, func() {
+		panics.AfterContext(ctx, panics.Daemon, func() {
 			defer close(closed)
 			server.Close()
 		})

@@ -6,8 +6,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A HealthCheck is how HAProxy finds out which servers are up.
@@ -52,7 +53,7 @@ func (h *health) add(passed bool) {
 // one interval, as in HAProxy.
 func (b *Balancer) startChecks(h *haproxy) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
+	var wg panics.Group
 	inter := h.config.Check.Inter
 	for i := range h.servers {
 		offset := inter * time.Duration(i) / time.Duration(len(h.servers))
@@ -99,7 +100,7 @@ func (b *Balancer) check(ctx context.Context, c HealthCheck, server string) erro
 	if c.Path == "" {
 		return nil
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer panics.AfterContext(ctx, panics.Daemon, func() { conn.Close() })()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+server+c.Path, nil)
 	if err != nil {
 		return err

@@ -7,8 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A passage is one request on its way through the balancer.
@@ -142,11 +143,11 @@ func (p *passage) tunnel(w http.ResponseWriter, resp *http.Response) {
 		panic(http.ErrAbortHandler)
 	}
 	ctx, cancel := context.WithCancel(p.request.Context())
-	defer context.AfterFunc(ctx, func() {
+	defer panics.AfterContext(ctx, panics.Daemon, func() {
 		client.Close()
 		server.Close()
 	})()
-	var wg sync.WaitGroup
+	var wg panics.Group
 	wg.Go(func() {
 		defer cancel()
 		io.Copy(server, buffered)

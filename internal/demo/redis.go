@@ -9,7 +9,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
+
+	"stickwatch/internal/panics"
 )
 
 // A Redis is the service the nodes of a Cluster depend on: as much of a Redis
@@ -41,7 +42,7 @@ func (s *Redis) Ping(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer panics.AfterContext(ctx, panics.Daemon, func() { conn.Close() })()
 	io.WriteString(conn, "*1\r\n$4\r\nPING\r\n")
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
@@ -54,8 +55,8 @@ func (s *Redis) Ping(ctx context.Context) error {
 }
 
 func serveRedis(ctx context.Context, ln net.Listener) {
-	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	var wg sync.WaitGroup
+	defer panics.AfterContext(ctx, panics.Daemon, func() { ln.Close() })()
+	var wg panics.Group
 	defer wg.Wait()
 	for {
 		conn, err := ln.Accept()
@@ -64,7 +65,7 @@ func serveRedis(ctx context.Context, ln net.Listener) {
 		}
 		wg.Go(func() {
 			defer conn.Close()
-			defer context.AfterFunc(ctx, func() { conn.Close() })()
+			defer panics.AfterContext(ctx, panics.Daemon, func() { conn.Close() })()
 			talkRedis(conn)
 		})
 	}

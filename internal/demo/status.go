@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // status is the answer of Strategy Collaboration Server's /status, as its
@@ -112,7 +114,7 @@ func (n *Node) unavailable(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, dependencyTimeout)
 	defer cancel()
 	var (
-		wg   sync.WaitGroup
+		wg   panics.Group
 		mu   sync.Mutex
 		down []string
 	)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // The frames of RFC 6455 that an Engine.IO server needs. Messages in fragments
@@ -34,7 +36,7 @@ func (ss *sockets) serveWebSocket(w http.ResponseWriter, r *http.Request, s *soc
 		refuseFor(w, "websocket", errRequest)
 		return
 	}
-	defer context.AfterFunc(r.Context(), func() { ws.conn.Close() })()
+	defer panics.AfterContext(r.Context(), panics.Daemon, func() { ws.conn.Close() })()
 	defer ws.conn.Close()
 	if s == nil {
 		s = ss.open("websocket")
@@ -99,7 +101,7 @@ func wantsUpgrade(r *http.Request) bool {
 // keepAlive pings the client in Engine.IO's way until stop is called.
 func (ws *webSocket) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
+	var wg panics.Group
 	wg.Go(func() {
 		for pause(ctx, pingInterval) {
 			ws.text("2")

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // A Config says where history is kept, and how much of it.
@@ -77,7 +77,7 @@ type DB struct {
 	lost bool
 
 	stop context.CancelFunc
-	done sync.WaitGroup
+	done panics.Group
 }
 
 // Open opens the history at c.Path, creating it when there is none: it checks
@@ -92,9 +92,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	var running context.Context
 	running, db.stop = context.WithCancel(context.WithoutCancel(ctx))
-	db.done.Go(func() { db.write(running) })
+	db.done.Go(func() { panics.Keep(running, panics.History, func() { db.write(running) }) })
 	if db.big {
-		db.done.Go(func() { db.inspect(running) })
+		db.done.Go(func() { _ = panics.Catch(panics.History, func() { db.inspect(running) }) })
 	}
 	return db, nil
 }
@@ -168,8 +168,7 @@ func (db *DB) Record(b Batch) { db.queue.put(b) }
 // Close writes what waits, as far as ctx lets it, and closes the file.
 func (db *DB) Close(ctx context.Context) error {
 	db.stop()
-	db.done.Wait()
-	err := db.flush(ctx)
+	err := errors.Join(panics.Catch(panics.History, db.done.Wait), db.flush(ctx))
 	if left, _ := db.queue.state(); left > 0 {
 		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
 	}

@@ -166,7 +166,7 @@ func durably(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error
 	if err != nil {
 		return err
 	}
-	return finish(tx, work(tx))
+	return finish(tx, work)
 }
 
 // swiftly runs work in a transaction that survives the end of the process, and
@@ -176,14 +176,22 @@ func swiftly(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error
 	if err != nil {
 		return err
 	}
-	return finish(tx, work(tx))
+	return finish(tx, work)
 }
 
-// finish commits tx when err is nil.
-func finish(tx *sql.Tx, err error) error {
-	if err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+// finish runs work in tx and commits it. After an error, or a panic, it is as if
+// nothing had been done.
+func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
+	done := false
+	defer func() {
+		if !done {
+			err = errors.Join(err, ignoreDone(tx.Rollback()))
+		}
+	}()
+	if err := work(tx); err != nil {
+		return err
 	}
+	done = true
 	return tx.Commit()
 }
 

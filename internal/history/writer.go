@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // chunk is how many rows one transaction writes: some ten milliseconds' work,
@@ -33,7 +34,9 @@ func (db *DB) write(ctx context.Context) {
 		err := db.flush(ctx)
 		if now := db.config.Now(); err == nil && now.Sub(tidied).Abs() >= tidyEvery {
 			tidied = now
-			err = db.tidy(ctx, now)
+			if caught := panics.Catch(panics.History, func() { err = db.tidy(ctx, now) }); caught != nil {
+				err = caught
+			}
 		}
 		if err == nil || ctx.Err() != nil {
 			pause = 0
@@ -45,13 +48,18 @@ func (db *DB) write(ctx context.Context) {
 	}
 }
 
-// flush writes everything that waits. What cannot be written waits on.
+// flush writes everything that waits. What cannot be written waits on, but for a
+// part that makes it panic: it would do so every time.
 func (db *DB) flush(ctx context.Context) error {
 	b := db.queue.take()
 	b.sort()
 	for !b.empty() {
 		part, rest := b.split(chunk)
-		if err := db.writePart(ctx, part); err != nil {
+		var err error
+		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part) }) != nil {
+			db.queue.drop(part.size())
+		}
+		if err != nil {
 			db.queue.putBack(b)
 			return err
 		}

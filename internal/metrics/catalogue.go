@@ -26,7 +26,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, buildInfo,
+	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, panicsTotal, buildInfo,
 }
 
 // What the newest round of a cluster says.
@@ -106,6 +106,9 @@ var (
 		"Whether the newest try to read the configuration succeeded. At 0 the one before is still in use.")
 	reloadTimestamp = gauge("config_last_reload_success_timestamp_seconds",
 		"When the configuration in use was read, as a Unix time.")
+	panicsTotal = counter("panics_total",
+		"Faults of stickwatch itself (panics) that it survived since it started, by the part of it where they happened. Each is a bug: the log has its stack.",
+		"component")
 	buildInfo = gauge("build_info", "Always 1: what this stickwatch was built from.", "version", "revision", "goversion")
 )
 

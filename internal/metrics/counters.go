@@ -8,6 +8,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // counters are what a restart must not begin anew.
@@ -152,10 +153,10 @@ func (c counters) save() map[string]float64 {
 func collected(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
 	return func(yield func(*dto.Metric) bool) {
 		metrics := make(chan prometheus.Metric)
-		go func() {
+		panics.Go(panics.Metrics, func() {
 			defer close(metrics)
 			c.Collect(metrics)
-		}()
+		})
 		going := true
 		for m := range metrics { // to the end: Collect holds a lock until all are taken
 			var d dto.Metric

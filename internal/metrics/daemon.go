@@ -12,6 +12,7 @@ type daemon struct {
 	lag                         prometheus.Histogram
 	queue, reloaded, reloadedAt prometheus.Gauge
 	build                       *prometheus.GaugeVec
+	panics                      panicCounts
 }
 
 // late are the classic buckets of the schedule's lag: a well machine is below
@@ -32,7 +33,7 @@ func newDaemon(b Build) daemon {
 }
 
 func (d daemon) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.lag, d.queue, d.reloaded, d.reloadedAt, d.build}
+	return []prometheus.Collector{d.lag, d.queue, d.reloaded, d.reloadedAt, d.build, d.panics}
 }
 
 // Describe implements prometheus.Collector.

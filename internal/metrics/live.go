@@ -55,7 +55,11 @@ func New(b Build) *Live {
 
 // Register adds the metrics of other components, such as the history's. Those
 // that are there already are a mistake of the program: it panics.
-func (l *Live) Register(others ...prometheus.Collector) { l.registry.MustRegister(others...) }
+func (l *Live) Register(others ...prometheus.Collector) {
+	for _, c := range others {
+		l.registry.MustRegister(guarded{c})
+	}
+}
 
 // Handler answers scrapes: in the text formats and, for native histograms, in
 // protocol buffers.

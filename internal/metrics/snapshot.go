@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -67,10 +68,10 @@ func (s *snapshot) Collect(metrics chan<- prometheus.Metric) {
 // series are the gauges as they are now.
 func (s *snapshot) series() []prometheus.Metric {
 	metrics := make(chan prometheus.Metric)
-	go func() {
+	panics.Go(panics.Metrics, func() {
 		defer close(metrics)
 		s.Collect(metrics)
-	}()
+	})
 	var all []prometheus.Metric
 	for m := range metrics {
 		all = append(all, m)
@@ -84,7 +85,7 @@ func (s *snapshot) series() []prometheus.Metric {
 func Registry(reports []checks.Report) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	s := newSnapshot(nil)
-	registry.MustRegister(s)
+	registry.MustRegister(guarded{s})
 	for _, r := range reports {
 		s.add(r)
 	}

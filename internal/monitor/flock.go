@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -48,7 +49,7 @@ func (f *flock) walks() []probes.Walk {
 
 // each runs a piece for every canary, side by side.
 func (f *flock) each(piece func(*bird)) {
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for _, b := range f.birds {
 		wg.Go(func() { piece(b) })
 	}

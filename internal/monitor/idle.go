@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -47,7 +48,7 @@ func (f *flock) due() []*idleCanary {
 func (f *flock) wake(ctx context.Context) map[*bird]probes.Exchange {
 	answers := make(map[*bird]probes.Exchange)
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for _, c := range f.due() {
 		c.last = time.Now()
 		wg.Go(func() {

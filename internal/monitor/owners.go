@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -23,7 +24,7 @@ func checkOwners(ctx context.Context, c *probes.Cluster, who checks.Identity, ca
 	}
 	var list []probes.OwnerCheck
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var wg panics.Group
 	asked := make(map[string]int)
 	for _, canary := range canaries {
 		walk := canary.Walk()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
 )
@@ -52,10 +53,10 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Reader) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
 	direct := make(chan struct{}) // closed when r.Nodes is whole
-	var wg sync.WaitGroup
+	var wg panics.Group
 	wg.Go(func() {
+		defer close(direct)
 		r.Nodes = p.askNodes(ctx, c)
-		close(direct)
 	})
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
 	var atNodes []probes.HandshakeObservation
@@ -66,7 +67,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 		r.Balancers = make([]probes.BalancerObservation, len(entrances))
 		walks := make([]walked, len(entrances))
 		shakes := make([][]probes.HandshakeObservation, len(entrances))
-		var inner sync.WaitGroup
+		var inner panics.Group
 		for i, e := range entrances {
 			inner.Go(func() { r.Balancers[i] = probes.Through(ctx, c, e) })
 			if !e.Address.IsValid() {
@@ -140,7 +141,7 @@ func (p *Prober) confidence() float64 {
 func (p *Prober) askNodes(ctx context.Context, c *probes.Cluster) []probes.NodeObservation {
 	seen := make([]probes.NodeObservation, len(c.Nodes))
 	done := p.counter(c, "nodes", len(c.Nodes))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, n := range c.Nodes {
 		wg.Go(func() {
 			seen[i] = probes.Direct(ctx, c, n)
@@ -153,7 +154,7 @@ func (p *Prober) askNodes(ctx context.Context, c *probes.Cluster) []probes.NodeO
 
 func (p *Prober) askDependencies(ctx context.Context, c *probes.Cluster) []probes.DependencyObservation {
 	seen := make([]probes.DependencyObservation, len(c.Dependencies))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, d := range c.Dependencies {
 		wg.Go(func() { seen[i] = d.Ask(ctx, p.pinger(d.URL.Scheme), c.Limits.Timeout) })
 	}
@@ -189,7 +190,7 @@ func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Ent
 		clients = append(clients, clients[0])
 	}
 	seen := make([]probes.HandshakeObservation, shakes)
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, client := range clients[:shakes] {
 		wg.Go(func() {
 			obs := p.shake(ctx, probes.NewClient(e.Target(c, client.key)), probes.HandshakeRequest{
@@ -210,7 +211,7 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 		return nil
 	}
 	seen := make([]probes.HandshakeObservation, len(c.Nodes))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, n := range c.Nodes {
 		wg.Go(func() {
 			seen[i] = p.shake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
@@ -230,7 +231,9 @@ func (p *Prober) shake(ctx context.Context, client *probes.Client, r probes.Hand
 	errand := probes.Errand{Path: r.Path, Requests: handshakeRequests, Expected: r.Expected}
 	err := client.Admit(ctx, errand, func() (timedOut bool) {
 		began := time.Now()
-		obs = p.Handshake(ctx, client, r)
+		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {
+			obs.Stage, obs.Error = "open", err.Error()
+		}
 		return obs.Stage != "" && time.Since(began) >= client.Target().Timeout
 	})
 	if err != nil {

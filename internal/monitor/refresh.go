@@ -5,10 +5,10 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
 )
@@ -44,10 +44,10 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 			r.Balancers[i].Primary = last.Balancers[i].Primary
 		}
 	default:
-		var handshakes sync.WaitGroup
-		handshakes.Go(func() { r.Handshakes = p.shakeAllHands(ctx, r.Cluster, last.Balancers) })
-		r.Nodes, r.Balancers = p.ask(ctx, justStatus(noPages(r.Cluster)), last)
-		handshakes.Wait()
+		var both panics.Group
+		both.Go(func() { r.Handshakes = p.shakeAllHands(ctx, r.Cluster, last.Balancers) })
+		both.Go(func() { r.Nodes, r.Balancers = p.ask(ctx, justStatus(noPages(r.Cluster)), last) })
+		both.Wait()
 		if r.Cluster.Status != nil {
 			for i := range r.Nodes {
 				keepSession(&r.Nodes[i], last.Nodes[i])
@@ -69,7 +69,7 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 
 // ask asks every node, and every address of the balancer that was known last.
 func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) (nodes []probes.NodeObservation, balancers []probes.BalancerObservation) {
-	var wg sync.WaitGroup
+	var wg panics.Group
 	wg.Go(func() { nodes = p.askNodes(ctx, c) })
 	balancers = make([]probes.BalancerObservation, len(last.Balancers))
 	for i, b := range last.Balancers {
@@ -91,7 +91,7 @@ func (p *Prober) shakeAllHands(ctx context.Context, c *probes.Cluster, last []pr
 		return nil
 	}
 	seen := make([][]probes.HandshakeObservation, len(last)+1)
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i, b := range last {
 		if at := urlOf(c, b); at != nil {
 			wg.Go(func() { seen[i] = p.shakeHands(ctx, c, probes.Entrance{URL: at, Address: b.Address}) })

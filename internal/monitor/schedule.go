@@ -7,12 +7,13 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
+
+	"stickwatch/internal/panics"
 )
 
 // A Job is done again and again.
@@ -98,7 +99,7 @@ func (s *Schedule) add(j Job) error {
 	var err error
 	entry.job, err = s.scheduler.NewJob(
 		gocron.DurationJob(j.Every),
-		gocron.NewTask(func() { s.begin(entry) }),
+		gocron.NewTask(func() { _ = panics.Catch(panics.Job, func() { s.begin(entry) }) }),
 		gocron.WithStartAt(gocron.WithStartDateTimePast(entry.first)),
 		gocron.WithName(j.Key),
 	)
@@ -144,16 +145,8 @@ func (s *Schedule) begin(j *job) {
 	if s.told.Lag != nil {
 		s.told.Lag(time.Since(j.first) % j.every)
 	}
-	defer s.survive(j.key)
 	if pause(s.ctx, jitter(j.every)) {
 		(*j.run.Load())(s.ctx)
-	}
-}
-
-// survive keeps the panic of one job from ending all others.
-func (s *Schedule) survive(key string) {
-	if p := recover(); p != nil {
-		s.logger.Error("a job panicked; it will be run again", "job", key, "panic", p, "stack", string(debug.Stack()))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -235,7 +236,7 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 	}
 	rand.Shuffle(len(visits), func(i, j int) { visits[i], visits[j] = visits[j], visits[i] })
 	done := w.counter(w.cluster, "follow-ups", len(visits))
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for _, c := range visits {
 		w.slots <- struct{}{}
 		follow := c.AwaitFollow(ctx) // here, so that requests leave in this order
@@ -304,7 +305,7 @@ func (w *walker) walks() []probes.Walk {
 
 // sideBySide runs n pieces at once, as far as there are slots.
 func (w *walker) sideBySide(n int, piece func(i int)) {
-	var wg sync.WaitGroup
+	var wg panics.Group
 	for i := range n {
 		w.slots <- struct{}{}
 		wg.Go(func() {

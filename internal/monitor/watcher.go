@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
 )
@@ -228,10 +228,12 @@ func (w *Watcher) over(ctx context.Context) bool { return ctx.Err() != nil || w.
 // takeWhole takes a round in which everything is asked, and judges it.
 func (w *Watcher) takeWhole(ctx context.Context) {
 	blank := w.prober.blank(w.cluster) // it begins before any canary comes back
-	var carried sync.WaitGroup
-	carried.Go(func() { w.flock.comeBack(ctx) })
-	r, fresh := w.prober.round(ctx, blank, w.witness)
-	carried.Wait()
+	var r checks.Round
+	var fresh []*probes.Canary
+	var both panics.Group
+	both.Go(func() { w.flock.comeBack(ctx) })
+	both.Go(func() { r, fresh = w.prober.round(ctx, blank, w.witness) })
+	both.Wait()
 	if w.over(ctx) {
 		return
 	}

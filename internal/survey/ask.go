@@ -9,10 +9,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -34,7 +34,7 @@ func (s *Survey) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	slots := make(chan struct{}, askAtOnce)
-	var wg sync.WaitGroup
+	var wg panics.Group
 	silent := make([][]string, len(s.subjects))
 	for i, subject := range s.subjects {
 		asked := subject.nodes[:min(len(subject.nodes), maxAsked)]

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"sync"
+
+	"stickwatch/internal/panics"
 )
 
 // maxWaiting bounds who waits for a round of one cluster.
@@ -69,7 +71,7 @@ func (r *rounds) join(cluster string) (*round, error) {
 	if !ok {
 		one = &round{done: make(chan struct{})}
 		r.taken[cluster] = one
-		go r.run(one, cluster)
+		panics.Go(panics.Web, func() { r.run(one, cluster) })
 	}
 	if one.waiting == maxWaiting {
 		return nil, refuse(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
@@ -87,7 +89,10 @@ func (r *rounds) leave(one *round) {
 func (r *rounds) run(one *round, cluster string) {
 	ctx, cancel := context.WithTimeout(r.ending, probeNow)
 	defer cancel()
-	one.metrics, one.err = r.take(ctx, cluster)
+	err := panics.Catch(panics.Web, func() { one.metrics, one.err = r.take(ctx, cluster) })
+	if err != nil {
+		one.metrics, one.err = nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.taken, cluster)

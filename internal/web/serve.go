@@ -10,6 +10,8 @@ import (
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"stickwatch/internal/panics"
 )
 
 // Bounds of a connection. The longest honest answer is a probe now, which is
@@ -31,7 +33,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	defer stop()
 	ends := make(chan error)
 	for _, l := range listeners {
-		go func() { ends <- s.serve(ctx, l) }()
+		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, l) }) })
 	}
 	var all []error
 	for range listeners {
@@ -41,6 +43,14 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// orPanic returns the error of f, or that it panicked.
+func orPanic(f func() error) (err error) {
+	if caught := panics.Catch(panics.Web, func() { err = f() }); caught != nil {
+		return caught
+	}
+	return err
 }
 
 // serve has a server for each listener: exporter-toolkit puts its own handler
@@ -58,7 +68,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	server.RegisterOnShutdown(s.config.Live.Close)
 	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
-	unregister := context.AfterFunc(ctx, func() { down <- s.shutDown(ctx, server) })
+	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- orPanic(func() error { return s.shutDown(ctx, server) }) })
 	err := toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
 	if unregister() || !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving at %q: %w", l.Addr(), err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"stickwatch/internal/panics"
 )
 
 // A Server answers HTTP for a daemon.
@@ -35,7 +37,7 @@ func New(c Config) (*Server, error) {
 	s.Speak(c.Language, c.Location)
 	s.memory = newMemory(c)
 	s.rounds = newRounds(c.takeRound)
-	s.handler = s.guard(s.routes())
+	s.handler = survive(s.guard(s.routes()))
 	return s, nil
 }
 
@@ -124,6 +126,16 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	}))
+}
+
+// survive breaks off an answer that panics. Package net/http would do so too, but
+// would write to the log what the panic says.
+func survive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if panics.Catch(panics.Web, func() { next.ServeHTTP(w, r) }) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	})
 }
 
 // reads reports whether a request changes nothing by its method.

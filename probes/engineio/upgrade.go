@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/coder/websocket"
+
+	"stickwatch/internal/panics"
 )
 
 // maxFrame bounds a packet in a WebSocket, in bytes. Those of a handshake have
@@ -108,7 +110,7 @@ func (l leashed) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err == nil {
 		body := resp.Body
-		context.AfterFunc(l.ctx, func() { body.Close() })
+		panics.AfterContext(l.ctx, panics.Handshake, func() { body.Close() })
 	}
 	return resp, err
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -15,45 +15,61 @@ import (
 type Reader struct {
 	timeout time.Duration
 	log     *Follower // nil: there is none
-	pages   []func(context.Context) probes.EvidenceObservation
+	sources []source
+}
+
+// A source is one place where the balancer tells about its servers.
+type source struct {
+	kind probes.EvidenceKind
+	read func(context.Context) probes.EvidenceObservation
+}
+
+// ask reads a source, where a panic is a source that cannot be read.
+func (s source) ask(ctx context.Context) (obs probes.EvidenceObservation) {
+	began := time.Now()
+	if err := panics.Catch(panics.Evidence, func() { obs = s.read(ctx) }); err != nil {
+		return probes.EvidenceObservation{Kind: s.kind, Source: string(s.kind), At: began, Error: err.Error()}
+	}
+	return obs
 }
 
 // NewReader returns a reader for c. It opens nothing yet.
 func NewReader(c *probes.Cluster) *Reader {
-	sources := c.Balancer.Evidence
+	from := c.Balancer.Evidence
 	r := &Reader{timeout: c.Limits.Timeout}
-	if sources.NginxErrorLog != "" {
-		r.log = Follow(sources.NginxErrorLog, NginxOptions{FailTimeout: c.Balancer.FailTimeout})
+	if from.NginxErrorLog != "" {
+		r.log = Follow(from.NginxErrorLog, NginxOptions{FailTimeout: c.Balancer.FailTimeout})
+		r.add(probes.EvidenceNginxErrorLog, func(ctx context.Context) probes.EvidenceObservation {
+			return r.log.Read(ctx, time.Now())
+		})
 	}
-	page := func(u *url.URL, read func(context.Context, *http.Client, *url.URL) probes.EvidenceObservation) {
+	page := func(kind probes.EvidenceKind, u *url.URL, read func(context.Context, *http.Client, *url.URL) probes.EvidenceObservation) {
 		if u != nil {
 			client := probes.NewClient(probes.Target{URL: u, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial}).HTTP()
-			r.pages = append(r.pages, func(ctx context.Context) probes.EvidenceObservation { return read(ctx, client, u) })
+			r.add(kind, func(ctx context.Context) probes.EvidenceObservation { return read(ctx, client, u) })
 		}
 	}
-	page(sources.HAProxyStats, func(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
+	page(probes.EvidenceHAProxyStats, from.HAProxyStats, func(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
 		return HAProxyStats(ctx, client, u, "")
 	})
-	page(sources.ApacheStatus, ApacheStatus)
-	page(sources.ApacheBalancerManager, ApacheBalancerManager)
-	page(sources.CaddyAdmin, CaddyAdmin)
+	page(probes.EvidenceApacheStatus, from.ApacheStatus, ApacheStatus)
+	page(probes.EvidenceApacheBalancerManager, from.ApacheBalancerManager, ApacheBalancerManager)
+	page(probes.EvidenceCaddyAdmin, from.CaddyAdmin, CaddyAdmin)
 	return r
+}
+
+func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes.EvidenceObservation) {
+	r.sources = append(r.sources, source{kind, read})
 }
 
 // Read asks all sources, side by side, and returns what each told.
 func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	readers := r.pages
-	if r.log != nil {
-		readers = append([]func(context.Context) probes.EvidenceObservation{func(ctx context.Context) probes.EvidenceObservation {
-			return r.log.Read(ctx, time.Now())
-		}}, readers...)
-	}
-	told := make([]probes.EvidenceObservation, len(readers))
-	var wg sync.WaitGroup
-	for i, read := range readers {
-		wg.Go(func() { told[i] = read(ctx) })
+	told := make([]probes.EvidenceObservation, len(r.sources))
+	var wg panics.Group
+	for i, s := range r.sources {
+		wg.Go(func() { told[i] = s.ask(ctx) })
 	}
 	wg.Wait()
 	return told

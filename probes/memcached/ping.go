@@ -19,8 +19,9 @@ import (
 //
 // Credentials are those of memcached's text protocol (option -Y), and are sent
 // only to a server that asks for them: to any other the login is an order to
-// store the password. A server that asks when u has none is up. SASL, which
-// takes the binary protocol, is not spoken.
+// store the password. The protocol knows no other way than in clear, so u must
+// allow it: ?allowCleartextPasswords=true. A server that asks when u has none is
+// up. SASL, which takes the binary protocol, is not spoken.
 func Ping(ctx context.Context, u *url.URL) error {
 	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
 		client := memcache.NewFromSelector(server(address(u)))
@@ -35,6 +36,10 @@ func Ping(ctx context.Context, u *url.URL) error {
 		}
 		if u.User == nil {
 			return nil
+		}
+		if u.Query().Get("allowCleartextPasswords") != "true" {
+			return errors.New("the server asks for the password in clear, which is not sent:" +
+				" allow it with ?allowCleartextPasswords=true in the URL, or leave the credentials out")
 		}
 		return login(client, u.User)
 	})

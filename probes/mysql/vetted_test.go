@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"testing"
 )
 
@@ -48,6 +49,7 @@ func TestSoundReply(t *testing.T) {
 		"flag":                {"\x01\x03", true},
 		"no flag":             {"\x01", false},
 		"RSA key":             {"\x01" + rsaKey(t), true},
+		"huge key":            {"\x01" + rsaKeyOf(t, 16384), false},
 		"elliptic key":        {"\x01" + ellipticKey(t), false},
 		"rows":                {"\x02rows", false},
 	} {
@@ -57,12 +59,12 @@ func TestSoundReply(t *testing.T) {
 	}
 }
 
-func rsaKey(t *testing.T) string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return encoded(t, &key.PublicKey)
+func rsaKey(t *testing.T) string { return rsaKeyOf(t, 2048) }
+
+// rsaKeyOf is a key of so many bits, which nobody has the private key of.
+func rsaKeyOf(t *testing.T, bits int) string {
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	return encoded(t, &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
 }
 
 func ellipticKey(t *testing.T) string {

@@ -4,11 +4,14 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"stickwatch/probes/internal/leash"
 )
@@ -17,7 +20,9 @@ import (
 // it, with PGSSLMODE and its like, and asks SELECT 1. It is a probes.Pinger.
 //
 // A server that refuses an unknown client when u names no user is up. Anything
-// it refuses a user whom u names is an error.
+// it refuses a user whom u names is an error. A server that asks for the password
+// in clear gets it where u has require_auth=password, or sslmode=verify-full,
+// which proves that it is the right one.
 func Ping(ctx context.Context, u *url.URL) error {
 	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
 		config, err := pgconn.ParseConfig(u.String())
@@ -25,6 +30,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return err
 		}
 		shorten(config, dial)
+		keepPassword(config)
 		return judge(ask(context.WithValue(ctx, ours{}, true), config), u.User != nil)
 	})
 }
@@ -49,6 +55,9 @@ var errBackground = errors.New("the probe is over")
 // more, in the background and for 15 s, to cancel a query that went wrong.
 func shorten(config *pgconn.Config, dial leash.Dial) {
 	config.MaxProtocolMessageBodyLen = leash.Budget
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(&saslReader{r: r}, w)
+	}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if ctx.Value(ours{}) == nil {
 			return nil, errBackground
@@ -56,6 +65,23 @@ func shorten(config *pgconn.Config, dial leash.Dial) {
 		return dial(ctx, network, address)
 	}
 }
+
+// keepPassword keeps pgx from sending a password in clear, unless the URL says how
+// to log in, or every server that is asked must prove by TLS that it is the right one.
+func keepPassword(config *pgconn.Config) {
+	proven := config.TLSConfig != nil && !config.TLSConfig.InsecureSkipVerify
+	for _, other := range config.Fallbacks {
+		proven = proven && other.TLSConfig != nil && !other.TLSConfig.InsecureSkipVerify
+	}
+	if config.RequireAuth == "" && config.Password != "" && !proven {
+		config.RequireAuth = notInClear
+	}
+}
+
+const (
+	notInClear = "!password"
+	keptRemedy = "take a login by scram-sha-256, or allow this with sslmode=verify-full or require_auth=password in the URL"
+)
 
 // remedies are by SQLSTATE.
 var remedies = map[string]string{
@@ -83,6 +109,9 @@ func plain(err error) error {
 	err = innermost(err)
 	if err == nil {
 		return nil
+	}
+	if strings.Contains(err.Error(), "requirement \""+notInClear+"\" failed") {
+		return fmt.Errorf("the server asks for the password in clear, which is not sent: %s", keptRemedy)
 	}
 	for _, mark := range []string{"unexpected message", "invalid body length", "invalid message length"} {
 		if strings.Contains(err.Error(), mark) {

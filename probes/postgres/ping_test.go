@@ -3,9 +3,11 @@ package postgres
 import (
 	"net"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"stickwatch/probes/internal/leash/leashtest"
@@ -64,6 +66,7 @@ func TestPing(t *testing.T) {
 		"tells the password":  {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
 		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
 		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
+		"asks in clear":       {askInClear(t), "watch:pa55@", "the server asks for the password in clear, which is not sent: " + keptRemedy},
 		"other protocol":      {leashtest.Say("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,5 +83,46 @@ func TestPing(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// askInClear asks for a password in clear, and fails the test if it gets one.
+func askInClear(t *testing.T) func(net.Conn) {
+	return func(conn net.Conn) {
+		serve([]pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}, nil)(tapped{conn, t})
+	}
+}
+
+// A tapped connection fails the test when the password comes.
+type tapped struct {
+	net.Conn
+	t *testing.T
+}
+
+func (c tapped) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if strings.Contains(string(p[:n]), "pa55") {
+		c.t.Error("the password came in clear")
+	}
+	return n, err
+}
+
+func TestKeepPassword(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                           notInClear,
+		"?sslmode=disable":           notInClear,
+		"?sslmode=require":           notInClear,
+		"?sslmode=verify-full":       "",
+		"?require_auth=password":     "password",
+		"?require_auth=md5,password": "md5,password",
+	} {
+		config, err := pgconn.ParseConfig("postgres://watch:pa55@db.test/shop" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keepPassword(config)
+		if config.RequireAuth != want {
+			t.Errorf("%q: got %q, want %q", query, config.RequireAuth, want)
+		}
 	}
 }

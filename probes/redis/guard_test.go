@@ -15,6 +15,12 @@ func TestGuard(t *testing.T) {
 		"length after string": {"$1\r\naXX*1099511627776\r\n", false},
 		"no number":           {"$many\r\n", false},
 		"negative":            {"$-9\r\n*1099511627776\r\n", false},
+		"deep":                {strings.Repeat("*1\r\n", maxDepth) + "+a\r\n" + strings.Repeat("%1\r\n+k\r\n", maxDepth) + "+v\r\n", true},
+		"too deep":            {strings.Repeat("*1\r\n", maxDepth+1), false},
+		"attributes":          {strings.Repeat("|0\r\n", maxDepth) + "+a\r\n|1\r\n+k\r\n+v\r\n+a\r\n", true},
+		"too many attributes": {strings.Repeat("|0\r\n", maxDepth+1), false},
+		"too much":            {strings.Repeat("$4000\r\n"+strings.Repeat("x", 4000)+"\r\n", 5), false},
+		"too many":            {strings.Repeat("%3000\r\n"+strings.Repeat("+\r\n", 6000), 3), false},
 	} {
 		for _, chunk := range []int{1, 3, len(tc.stream)} {
 			var g guard

@@ -20,6 +20,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	sources "stickwatch/probes/evidence"
 )
@@ -42,7 +43,7 @@ type Vigil struct {
 	bases   bases
 
 	stop    context.CancelFunc
-	running sync.WaitGroup
+	running panics.Group
 
 	mu     sync.Mutex
 	record gate.Record
@@ -79,8 +80,9 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 		v.running.Go(func() {
 			pace(ctx, v.config.Interval, phase, func() (good bool) {
 				retry := requests.retry(time.Now())
-				beats := who.visit(ctx)
-				if ctx.Err() != nil {
+				var beats []gate.Beat
+				err := panics.Catch(panics.Probe, func() { beats = who.visit(ctx) })
+				if ctx.Err() != nil || err != nil {
 					return true // what was under way was broken off by us
 				}
 				v.mu.Lock()
@@ -117,7 +119,7 @@ func (v *Vigil) watch(ctx context.Context, users []*user, newcomers []*newcomer)
 		})
 		i++
 	}
-	v.running.Go(func() { v.listen(ctx) })
+	v.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { v.listen(ctx) }) })
 }
 
 // Record is what was seen so far. It is a copy.

@@ -51,7 +51,7 @@ func (l *leash) explain(err error, secrets []string) error {
 	switch {
 	case answered:
 		answer.Said = hide(answer.Said, secrets)
-		return failure{text: line(answer.Error(), secrets)}
+		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is ours
 	case l.ctx.Err() != nil:
 		return failure{"no answer in time: " + l.ctx.Err().Error(), context.Cause(l.ctx)}
 	case isReset(cause):
@@ -74,12 +74,19 @@ func line(text string, secrets []string) string {
 	return probes.Clean(hide(text, secrets), probes.MaxError)
 }
 
-// hide blots out the secrets. It cleans the text first, for control characters
+// hide masks the secrets. It cleans the text first, for control characters
 // could stand between their letters, and whoever cuts it does so later, for a
 // cut could leave half of one.
+//
+// A secret that words contain by chance would be read off the letters that are
+// masked, so nothing is shown of a text with such a one.
 func hide(text string, secrets []string) string {
+	const shortest = 4
 	text = probes.Clean(text, Budget)
 	for _, secret := range secrets {
+		if len(secret) < shortest && strings.Contains(text, secret) {
+			return "[hidden: the password is too short to be masked in it]"
+		}
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}
 	return text

@@ -1,11 +1,12 @@
 package leash
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
+
+	"stickwatch/internal/panics"
 )
 
 // A conn ends with its leash's context and takes in at most Budget bytes.
@@ -22,7 +23,7 @@ var past = time.Unix(1, 0)
 func newConn(l *leash, raw net.Conn) *conn {
 	c := &conn{Conn: raw, leash: l}
 	c.left.Store(Budget)
-	c.stop = context.AfterFunc(l.ctx, func() { raw.SetDeadline(past) })
+	c.stop = panics.AfterContext(l.ctx, panics.Dependency, func() { raw.SetDeadline(past) })
 	return c
 }
 

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"sync"
 
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -45,12 +46,10 @@ func Run(ctx context.Context, u *url.URL, ask func(ctx context.Context, dial Dia
 var errPanic = errors.New("the answer breaks the client library: this is no such service, or a hostile one")
 
 func guarded(ask func() error) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errPanic
-		}
-	}()
-	return ask()
+	if panics.Catch(panics.Dependency, func() { err = ask() }) != nil {
+		return errPanic
+	}
+	return err
 }
 
 // A leash is one probe's connections.
@@ -65,7 +64,15 @@ type leash struct {
 
 // dial ignores the context it is given: some libraries derive it from
 // context.Background.
-func (l *leash) dial(_ context.Context, network, address string) (net.Conn, error) {
+func (l *leash) dial(_ context.Context, network, address string) (c net.Conn, err error) {
+	// Some libraries dial in goroutines of their own.
+	if caught := panics.Catch(panics.Dependency, func() { c, err = l.connect(network, address) }); caught != nil {
+		return nil, caught
+	}
+	return c, err
+}
+
+func (l *leash) connect(network, address string) (net.Conn, error) {
 	var d net.Dialer
 	raw, err := d.DialContext(l.ctx, network, address)
 	if err != nil {

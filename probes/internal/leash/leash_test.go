@@ -65,6 +65,20 @@ func TestRunExplains(t *testing.T) {
 	}
 }
 
+// TestRunHidesShortPassword: to mask each "a" of a sentence tells that the password is "a".
+func TestRunHidesShortPassword(t *testing.T) {
+	u := &url.URL{User: url.UserPassword("", "a")}
+	for name, err := range map[string]error{
+		"answer":  leash.Answer{Said: "a password that has an a", Remedy: "correct the password"},
+		"library": errors.New("bad password: a"),
+	} {
+		got := leash.Run(t.Context(), u, func(context.Context, leash.Dial) error { return err }).Error()
+		if strings.Contains(got, "[secret]") || strings.Contains(got, "bad password") || strings.Contains(got, "that has") {
+			t.Errorf("%s: got %q, want nothing of the text", name, got)
+		}
+	}
+}
+
 func TestRunHidesPasswordAtTheCut(t *testing.T) {
 	u := &url.URL{User: url.UserPassword("", "0123456789"), RawQuery: "sslpassword=abcdefghij"}
 	for _, secret := range []string{"0123456789", "abcdefghij"} {

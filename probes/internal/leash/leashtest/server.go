@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -125,7 +126,7 @@ func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 			// Some of them leave the client waiting for the rest of a message.
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			Fit(t, ping(ctx, URL(scheme, Serve(t, handle))))
+			Fit(t, Frugal(t, func() error { return ping(ctx, URL(scheme, Serve(t, handle))) }))
 		})
 	}
 	t.Run("refuses", func(t *testing.T) {
@@ -137,6 +138,23 @@ func Survives(t *testing.T, scheme string, ping probes.Pinger) {
 	})
 	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
 	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
+}
+
+// maxMemory is how many bytes one probe may allocate, whatever the server sends.
+const maxMemory = 16 << 20
+
+// Frugal runs a probe and fails the test if it allocates maxMemory or more, the
+// memory that it has given back included. No other test may run meanwhile.
+func Frugal(t testing.TB, probe func() error) error {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := probe()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got >= maxMemory {
+		t.Errorf("the probe allocates %d bytes, want less than %d", got, maxMemory)
+	}
+	return err
 }
 
 func echo(conn net.Conn) {

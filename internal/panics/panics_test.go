@@ -1,0 +1,140 @@
+package panics_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stickwatch/internal/panics"
+)
+
+// logged returns what is logged until the test ends.
+func logged(t *testing.T) *bytes.Buffer {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return &log
+}
+
+func explode() { var m map[string]int; m["secret"] = 1 }
+
+func TestCatch(t *testing.T) {
+	log := logged(t)
+	before := panics.Counts()[panics.Web]
+	if err := panics.Catch(panics.Web, func() {}); err != nil {
+		t.Errorf("without a panic: got %v", err)
+	}
+	err := panics.Catch(panics.Web, explode)
+	if caught, ok := errors.AsType[panics.Error](err); !ok || caught.Component != panics.Web {
+		t.Errorf("got %v, want an Error of the web", err)
+	}
+	if got := panics.Counts()[panics.Web] - before; got != 1 {
+		t.Errorf("got %d panics counted, want 1", got)
+	}
+	for _, want := range []string{"component=web", "assignment to entry in nil map", "explode"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("got log %q, want %q in it", log, want)
+		}
+	}
+}
+
+// TestTextIsNotShown: what a panic says may be a target's words, or a session id.
+func TestTextIsNotShown(t *testing.T) {
+	log := logged(t)
+	err := panics.Catch(panics.Evidence, func() { panic("JSESSIONID=0123456789") })
+	if strings.Contains(err.Error()+log.String(), "0123456789") || !strings.Contains(log.String(), "panic with a string") {
+		t.Errorf("got %v and log %q, want neither to show the panic's text", err, log)
+	}
+}
+
+// TestLogIsBounded: one stack a minute and component, and the number of the others.
+func TestLogIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := logged(t)
+		for range 10 {
+			panics.Catch(panics.Metrics, explode)
+		}
+		time.Sleep(2 * time.Minute)
+		panics.Catch(panics.Metrics, explode)
+		if got := strings.Count(log.String(), "component=metrics"); got != 2 {
+			t.Errorf("got %d lines, want 2:\n%s", got, log)
+		}
+		if !strings.Contains(log.String(), "not_logged=9") {
+			t.Errorf("got log %q, want it to tell of 9 more", log)
+		}
+	})
+}
+
+// TestGroup: a panic two goroutines down reaches the Catch above, with its stack,
+// when everybody has ended.
+func TestGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := logged(t)
+		before := panics.Counts()[panics.Job]
+		ended := 0
+		err := panics.Catch(panics.Job, func() {
+			var outer panics.Group
+			outer.Go(func() {
+				var inner panics.Group
+				inner.Go(explode)
+				inner.Go(func() { time.Sleep(time.Second); ended++ })
+				inner.Wait()
+			})
+			outer.Wait()
+		})
+		if err == nil || ended != 1 {
+			t.Errorf("got %v and %d ended, want an error and 1", err, ended)
+		}
+		if got := panics.Counts()[panics.Job] - before; got != 1 {
+			t.Errorf("got %d panics counted, want 1", got)
+		}
+		if !strings.Contains(log.String(), "explode") {
+			t.Errorf("got log %q, want the stack of the goroutine that panicked", log)
+		}
+	})
+}
+
+// TestStarters: no way to start a goroutine lets a panic end the process.
+func TestStarters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logged(t)
+		before := panics.Counts()[panics.Daemon]
+		ctx, cancel := context.WithCancel(t.Context())
+		panics.Go(panics.Daemon, explode)
+		panics.AfterFunc(time.Second, panics.Daemon, explode)
+		panics.AfterContext(ctx, panics.Daemon, explode)
+		time.Sleep(2 * time.Second)
+		cancel()
+		synctest.Wait()
+		if got := panics.Counts()[panics.Daemon] - before; got != 3 {
+			t.Errorf("got %d panics counted, want 3", got)
+		}
+	})
+}
+
+func TestKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logged(t)
+		runs := 0
+		panics.Keep(t.Context(), panics.History, func() {
+			if runs++; runs < 3 {
+				explode()
+			}
+		})
+		if runs != 3 {
+			t.Errorf("got %d runs, want 3", runs)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		panics.Keep(ctx, panics.History, func() { runs++; explode() })
+		if runs != 4 {
+			t.Errorf("got %d runs after the end, want 1", runs-3)
+		}
+	})
+}
