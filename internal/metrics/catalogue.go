@@ -26,7 +26,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, buildInfo,
+	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, logDropped, buildInfo,
 }
 
 // What the newest round of a cluster says.
@@ -106,6 +106,8 @@ var (
 		"Whether the newest try to read the configuration succeeded. At 0 the one before is still in use.")
 	reloadTimestamp = gauge("config_last_reload_success_timestamp_seconds",
 		"When the configuration in use was read, as a Unix time.")
+	logDropped = counter("log_lines_dropped_total",
+		"Lines of the log that nobody got, since the start: standard error was blocked or closed.")
 	buildInfo = gauge("build_info", "Always 1: what this stickwatch was built from.", "version", "revision", "goversion")
 )
 
