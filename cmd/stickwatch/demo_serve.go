@@ -19,15 +19,15 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	}
 	defer os.RemoveAll(folder)
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
-	logger := server.logger(c.err)
+	log := server.openLog(c.err)
 	ctx, stop := context.WithCancel(parent)
 	var story panics.Group
 	defer story.Wait()
 	defer stop()
 	if len(o.faults) == 0 {
-		story.Go(func() { o.tell(ctx, cluster, logger) })
+		story.Go(func() { o.tell(ctx, cluster, log.Logger) })
 	}
-	return server.serve(ctx, c, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) })
+	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) })
 }
 
 // tell lets one fault after the other come and go.

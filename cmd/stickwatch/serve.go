@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
+	"stickwatch/internal/logwriter"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/panics"
 )
@@ -139,7 +141,7 @@ func (o *serveOptions) run(parent context.Context, c console) error {
 	if o.healthy {
 		return o.ask(parent, cfg.Listen)
 	}
-	return o.serve(parent, c, o.load)
+	return o.serve(parent, c, o.openLog(c.err), o.load)
 }
 
 // ask asks the daemon that answers at an address whether it is well.
@@ -151,14 +153,17 @@ func (o *serveOptions) ask(ctx context.Context, listen string) error {
 }
 
 // serve runs a daemon until it is interrupted.
-func (o *serveOptions) serve(parent context.Context, c console, load func() (*config.Config, error)) error {
+func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, load func() (*config.Config, error)) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
-	logger := o.logger(c.err)
-	slog.SetDefault(logger) // package panics has no other
+	outliveReaders()
+	logger := l.Logger
+	slog.SetDefault(logger) // what libraries log must not wait for standard error either
+	defer l.out.Flush(lastWords)
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
+		LogDropped: l.out.Dropped,
 	})
 	if err != nil {
 		return exitError{exitFinding, fmt.Errorf("starting: %w", err)}
@@ -182,6 +187,21 @@ func saveMemory(environ []string) {
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		debug.SetGCPercent(percent)
 	}
+}
+
+// A daemonLog never waits for the file that it goes to.
+type daemonLog struct {
+	*slog.Logger
+	out *logwriter.Writer
+}
+
+func (o *serveOptions) openLog(file io.Writer) daemonLog {
+	out := logwriter.New(file, func(lines int64) []byte {
+		var line bytes.Buffer
+		o.logger(&line).Error("lines of the log are missing: standard error took none", "lines", lines)
+		return line.Bytes()
+	})
+	return daemonLog{o.logger(out), out}
 }
 
 func (o *serveOptions) logger(w io.Writer) *slog.Logger {

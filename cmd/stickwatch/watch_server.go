@@ -40,7 +40,7 @@ const deploymentsPath = "/api/v1/deployments"
 const heraldPatience = 5 * time.Second
 
 // herald returns one for the daemon that the flags name; nil: they name none.
-func (o *watchOptions) herald(c console) (*herald, error) {
+func (o *watchOptions) herald(warnings io.Writer) (*herald, error) {
 	if o.server.server.value == nil {
 		return nil, nil
 	}
@@ -48,7 +48,7 @@ func (o *watchOptions) herald(c console) (*herald, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &herald{client: client, warnings: c.err}, nil
+	return &herald{client: client, warnings: warnings}, nil
 }
 
 // begin tells of a deployment of each cluster. Failures are warnings.
@@ -68,14 +68,16 @@ func (h *herald) begin(ctx context.Context, clusters []*probes.Cluster, what str
 	}
 }
 
-// end tells that the deployments are over. It does so even when the program is
+// end tells that the deployments are over, once. It does so even when the program is
 // about to be interrupted: a daemon that takes what follows for the deployment's
 // doing would be worse.
 func (h *herald) end() {
 	if h == nil {
 		return
 	}
-	for _, one := range h.open {
+	open := h.open
+	h.open = nil
+	for _, one := range open {
 		var counts any
 		if w, ok := h.watches[one.cluster]; ok {
 			counts = counted{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}

@@ -28,7 +28,8 @@ type Config struct {
 
 	WebConfigFile string // in the format of Prometheus's exporter-toolkit; "": plain HTTP without users
 	Build         metrics.Build
-	Logger        *slog.Logger // nil: slog.Default
+	Logger        *slog.Logger // nil: slog.Default; whatever takes part in watching logs, so that it must not wait
+	LogDropped    func() int64 // lines that Logger dropped rather than wait; nil: it drops none
 }
 
 // A Daemon watches the clusters of a configuration.
@@ -80,6 +81,9 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{config: c, logger: c.Logger, metrics: metrics.New(c.Build), page: web.NewLive()}
+	if c.LogDropped != nil {
+		d.metrics.LogDropped(c.LogDropped)
+	}
 	if err := d.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}

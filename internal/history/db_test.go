@@ -112,14 +112,6 @@ func TestOpenRefuses(t *testing.T) {
 			},
 			"is damaged",
 		},
-		"a damaged page": {damage, ".recover"},
-		"a damaged page and a copy": {
-			func(t *testing.T, path string) {
-				damage(t, path)
-				os.WriteFile(path+".before-2", nil, 0o600)
-			},
-			`stickwatch.db.before-2"`,
-		},
 		"a newer schema": {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
