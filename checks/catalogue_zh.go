@@ -1,0 +1,330 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// chinese is the catalogue in Chinese, in the words of Chinese operators.
+var chinese = catalogue{
+	words: template.FuncMap{
+		"list": func(items []string) string { return strings.Join(items, "、") },
+		"client": func(key string) string {
+			if key == "" {
+				return "本机地址"
+			}
+			return "客户端 " + key + " "
+		},
+		"state": func(state string) string {
+			if word := statesInChinese[probes.ServerState(state)]; word != "" {
+				return word
+			}
+			return "状态为 " + state
+		},
+		"span": spanInChinese,
+		"often": func(perSecond float64) string {
+			if perSecond < 1 {
+				return "每 " + spanInChinese(seconds(time.Duration(float64(time.Second)/perSecond))) + "一次"
+			}
+			return fmt.Sprintf("每秒 %.1f 次", perSecond)
+		},
+	},
+	parts: map[string]string{
+		"and lost":      "{{if .Lost}}；其上的 {{.Lost}} 个监测会话随之丢失{{end}}",
+		"of nodes":      "{{with .Nodes}}（{{list .}}）{{end}}",
+		"named session": "{{if .Session}}{{.Session}}{{else}}（{{client .Client}}）{{end}}",
+		"what came":     "{{if .Reason}}{{.Reason}}{{else}}HTTP {{.Status}}{{end}}",
+	},
+	sentences: map[MessageID]string{
+		// What was met: parts of evidence.
+		MsgExchange:        "{{with .Path}}{{.}}：{{end}}{{if .Reason}}{{.Reason}}{{else if .Status}}HTTP {{.Status}}{{else}}无应答{{end}}（{{clock .At}}）",
+		MsgAskedDirectly:   "直接访问：{{say .Why}}",
+		MsgMoreLikeIt:      "另有 {{.Count}} 条类似记录",
+		MsgClientGot:       "{{client .Client}}得到 {{say .Why}}",
+		MsgPlainRequestGot: "普通请求得到 {{say .Why}}",
+		MsgSessionGot:      `会话 {{template "named session" .}}：{{say .Why}}`,
+		MsgLedElsewhere:    "被引到 {{.Path}}，不是该页面（{{clock .At}}）",
+		MsgRedirected:      "被重定向到 {{.Path}}（{{clock .At}}）",
+		MsgUnknownPage:     "得到的页面既不含节点也不含会话（{{clock .At}}）",
+		MsgByHash:          "依据哈希计算：{{say .Why}}",
+		MsgByClients:       "依据新客户端：{{say .Why}}",
+		MsgByBalancer:      "依据负载均衡器自身的说法：{{say .Why}}",
+		MsgServerState:     "{{.Name}} 显示 {{.Server}} {{state .State}}{{if not .Since.IsZero}}，始于 {{date .Since}}{{end}}{{with .Reason}}：{{.}}{{end}}",
+		MsgNoEjectionNow:   "{{.Name}} 目前没有摘除 {{.Server}} 的记录",
+		MsgSourceSilent:    "{{.Name}}：{{.Reason}}",
+
+		// Nodes: balancers.go, nodes.go, failing.go, budget.go.
+		MsgNodeSilent:           `直接访问 {{.Node}} 没有应答：{{.Reason}}{{template "and lost" .}}`,
+		MsgNodeErrs:             `直接访问 {{.Node}} 返回 HTTP {{.Status}}{{template "and lost" .}}`,
+		MsgReadNodeLog:          "请查看 {{.Node}} 上的应用日志。",
+		MsgStartApplication:     "{{.Address}} 上没有进程监听：请在该处启动应用。",
+		MsgFindHang:             "它接受连接后不应答，或静默丢弃连接：请检查 {{.Node}} 上的应用是否挂起，以及防火墙。",
+		MsgCheckNode:            "请检查 {{.Node}} 上的应用，以及本机能否访问它。",
+		MsgNodePaused:           `{{.Node}} 报告自身状态为 {{or .State "停止服务"}}{{with .Reason}}：{{.}}{{end}}`,
+		MsgStatusSaid:           "{{say .Why}}，状态 {{quote .State}}，原因 {{quote .Reason}}",
+		MsgBringBackReason:      "请恢复其原因中所指的服务，节点会自动恢复。",
+		MsgFindWhyPaused:        "请在该节点上查明暂停的原因，然后手动恢复。",
+		MsgFailsInRotation:      "{{.Node}} 发生故障，负载均衡器仍在向它分配请求",
+		MsgTakeOut:              "请把 {{.Node}} 移出负载均衡器（将该 server 标为 down 并重新加载），修复后再放回。",
+		MsgTriedFirst:           "有 {{.Count}} 个请求先发往它，再由其他节点应答",
+		MsgFailedTries:          "{{.Name}}：对 {{.Server}} 连续 {{.Count}} 次尝试失败，其间没有超过 fail_timeout 的间隔，最近一次在 {{second .At}}：{{.Reason}}",
+		MsgBudgetOfHealthChecks: "何时摘除它，由负载均衡器自身的健康检查决定",
+		MsgBudgetEndless:        "负载均衡器的摘除机制已关闭（max_fails=0）：在人工处理之前会一直持续",
+		MsgBudgetOfOne:          "max_fails=1：下一次连接失败或超时后，nginx 的各 worker 各自将它摘除 {{span .Duration}}；HTTP 错误只有列入 proxy_next_upstream 才计数",
+		MsgBudgetAssumed:        `按每秒一个请求、{{printf "%.0f" .Rate}}% 失败估计，约 {{span .Duration}}后摘除（max_fails={{.Of}}，各 worker 分别计数）；若每 fail_timeout={{.Limit}} 才失败一次，最多 {{span .Longest}}。HTTP 错误只有列入 proxy_next_upstream 才计数。配置 balancer.evidence.nginx_error_log 可得到真实速率`,
+		MsgBudgetSpent:          "已经用尽：错误日志表明 nginx 已将它摘除（max_fails={{.Of}}）；每 {{span .Duration}}会放行一个请求试探，首次成功即自动恢复，无须重新加载",
+		MsgBudgetNever:          "只要它不时有应答就不会摘除：每 {{span .Duration}}失败一次（nginx 错误日志），失败之后超过 fail_timeout={{.Limit}} 的成功会清零计数；若它完全不应答，约 {{span .Longest}}后摘除",
+		MsgBudgetTooNew:         "max_fails={{.Of}} 已计约 {{.Count}} 次（nginx 错误日志），时间太短，无法得出速率：按每秒失败一次估计，{{say .Why}}",
+		MsgBudgetLeft:           "{{say .Why}}：本轮之前，发往它的请求{{often .Rate}}失败（nginx 错误日志，{{span .Duration}}），max_fails={{.Of}} 已计约 {{.Count}} 次",
+		MsgBudgetUncounted:      "没有迹象表明 nginx 会摘除它：{{if not .Since.IsZero}}自 {{second .Since}} 起，{{end}}错误日志中没有对它的连接失败或超时；HTTP 错误只有列入 proxy_next_upstream 才计数，客户端放弃的请求从不计数",
+		MsgTimeLeft:             "约 {{span .Duration}}后摘除",
+		MsgTimeLeftOfWorkers:    "{{.Count}} 个 worker 分别计数，约 {{span .Duration}}后由其中首个摘除",
+		MsgTimeLeftWithZone:     "若 upstream 有 zone，约 {{span .Duration}}后摘除；否则约 {{span .Longest}}后由 {{.Count}} 个 worker 中的首个摘除",
+		MsgBalancerSilent:       "负载均衡器 {{.Address}} 没有 HTTP 应答",
+		MsgFixName:              "域名无法解析：请检查 DNS，以及本机的解析器。",
+		MsgStartBalancer:        "该处没有进程监听：请启动负载均衡器，或修正 balancer.url。",
+		MsgCheckScheme:          "有应答，但与配置不符：请核对 balancer.url 的协议、端口和证书。",
+		MsgCheckBalancer:        "请检查负载均衡器是否在运行、防火墙是否丢弃连接，以及各节点是否应答。",
+		MsgBalancerErrs:         "负载均衡器 {{.Address}} 对 {{.Of}} 个请求中的 {{.Count}} 个返回了自身的错误",
+		MsgReadBalancerLog:      `请在负载均衡器的错误日志中查找 "no live upstreams"、"connect() failed" 或超时；若节点正常，请检查负载均衡器能否连到节点。`,
+
+		// Rotation: place.go, rotation.go, ejections.go, balancer_history.go.
+		MsgGave:              "经负载均衡器的 {{.Of}} 个应答中有 {{.Count}} 个来自它{{range .Addresses}}，但在 {{.}} 没有{{end}}",
+		MsgMarkedDown:        "配置中已标为 down",
+		MsgIsBackup:          "它是 backup，只有其他节点都不可用时才接收流量",
+		MsgNoneSigned:        "经负载均衡器的应答都没有表明来自哪个节点",
+		MsgSameLabel:         "另有节点使用相同的标识",
+		MsgNameNotTold:       "它没有给出自己的标识，而客户端遇到了不属于任何节点的标识",
+		MsgRetryWouldHide:    "它没有应答，而改试其他节点会掩盖曾试过它",
+		MsgHoldsItsClients:   "它仍应答已有的客户端；httpd 把新客户端分给请求较少的节点，排空中的节点则没有新客户端",
+		MsgOneClientOneNode:  "负载均衡器把同一客户端固定分配给一个节点，而本机被分配到别的节点",
+		MsgAllMetOne:         "所有新客户端都落在同一节点，与 ip_hash 相同；尚未配置负载均衡方法",
+		MsgLeastConn:         "在它已有较多连接时，least_conn 不分配新客户端属于正常",
+		MsgTooFewMissed:      "{{.Count}} 个新客户端没有落在它上面，需要 {{.Of}} 个才能排除偶然",
+		MsgNoneMet:           `{{.Count}} 个新客户端无一落在它上面；若属偶然，{{printf "%.1g" .Rate}} 轮才会出现一次`,
+		MsgNoArithmetic:      "负载均衡器的算法未知",
+		MsgAnswersDiffer:     "应答不符合 {{.Method}}：客户端 {{.Client}} 由 {{quote .Node}} 应答，按计算应为 {{quote .Other}}",
+		MsgClientNotAnswered: "发往它的客户端没有得到应答",
+		MsgAllLandedOnOne:    "所有客户端都落在同一节点：或者负载均衡器没有从 {{.Name}} 取得客户端，或者其他节点没有接收流量",
+		MsgHashedToNext:      "按 {{.Method}} 应分配给它的客户端，有 {{.Count}} 次由除它之外的下一个节点应答",
+		MsgNotTheNext:        "应答本机的不是除它之外的下一个节点",
+		MsgOursNotAnswered:   "负载均衡器把同一客户端固定分配给一个节点，而本机没有得到应答",
+		MsgOursToNext:        "按 {{.Method}} 本机地址应分配给它，在 {{clock .At}} 之前也由它应答，而现在有 {{.Count}} 次由除它之外的下一个节点应答",
+		MsgContradiction:     "{{say .Why}}；但是 {{say .But}}",
+		MsgEjected:           "直接访问 {{.Node}} 正常，而负载均衡器{{with .Address}} {{.}} {{end}}没有向它分配流量",
+		MsgWaitFailTimeout:   `若它刚刚失败过，nginx 会在最后一次失败约 {{span .Duration}}后自动放回，无须重新加载。若迟迟不放回，请在负载均衡器的错误日志中查找 "temporarily disabled"（warn 级别；默认的 error 级别不记录），并检查负载均衡器能否连到 {{.Server}}。`,
+		MsgCheckServerState:  "请查看负载均衡器中该 server 的状态，以及负载均衡器能否连到 {{.Server}}。",
+		MsgWasEjected:        "负载均衡器曾摘除 {{.Node}}，{{if not .Since.IsZero}}自 {{second .Since}} {{end}}至约 {{second .At}}；现已恢复",
+		MsgFindMoment:        "负载均衡器无须处理：它已自动放回 {{.Node}}。请查明它当时为何没有应答，以及负载均衡器是否不该这么快放弃一个节点。",
+		MsgEjectionLogged:    "{{.Name}}：{{.Server}} 自 {{second .Since}} 至约 {{second .At}} 被摘除，即最后一次失败之后 {{span .Duration}}：{{.Reason}}",
+		MsgCameUpAgain:       "{{.Name}}：{{.Server}} 于 {{second .At}} 重新接收流量；上一次查询时，它自 {{second .Since}} 起一直接收流量",
+
+		// Blind spots and doubts: blindspots.go, doubts.go, evidence.go.
+		MsgRotationUnseen:         "无法判断 {{list .Nodes}} 是否接收流量：{{say .Why}}",
+		MsgNodeBecause:            "{{.Node}}：{{say .Why}}",
+		MsgAllMetOneNode:          "所有客户端都落在同一节点：或者负载均衡器没有从 {{.Name}} 取得客户端，或者其他节点没有接收流量",
+		MsgLikeIPHash:             "所有新客户端都落在同一节点，与 ip_hash 相同",
+		MsgSetMethod:              "请设置 balancer.method（--method）。{{say .Why}}",
+		MsgNoHashKey:              "没有配置负载均衡器的哈希依据",
+		MsgSetHashKey:             "请按 nginx 的 hash 指令设置 balancer.hash_key，例如 $remote_addr（配合 client_ip_header）或 $http_x_user。",
+		MsgOwnAddressOnly:         "{{.Method}} 把本机地址（{{.Address}}）固定分配给一个节点",
+		MsgHashedByOther:          "负载均衡器按 {{.Name}} 哈希，stickwatch 无法选择其值",
+		MsgLookAtServers:          "请查看负载均衡器中这些 server 的状态；若 balancer.hash_key 使用请求头（$http_...），stickwatch 就能选择其值。",
+		MsgTooManyClients:         "所需的新客户端多于一轮所开的 {{.Count}} 个",
+		MsgAskForLess:             "请用 --confidence 降低要求的置信度，或通过 balancer.evidence 读取负载均衡器自身的状态。",
+		MsgComputedOther:          "客户端 {{.Client}} 由 {{.Node}} 应答，按计算应为 {{.Other}}",
+		MsgOtherArithmetic:        "应答不符合按所配置节点计算的 {{.Method}}，因此无法推算摘除",
+		MsgListNodesInOrder:       "节点列表须与 upstream 的 server 行一致：顺序、weight、down、backup 都相同，既不多也不少。",
+		MsgNoLabels:               "经负载均衡器的应答没有表明来自哪个节点",
+		MsgNoLabelSeen:            "{{.Count}} 个应答中都没有 session.node 要找的内容",
+		MsgHaveNodesTell:          "请让节点表明身份（Tomcat 的 jvmRoute，或测试页上的标签），或由负载均衡器表明，如 nginx：add_header X-Upstream $upstream_addr always; 并设 session.node: {header: X-Upstream}。",
+		MsgChooseClient:           "在 nginx 中设置：set_real_ip_from {{.Address}}; real_ip_header {{.Name}}; 然后重新加载。若已设有 real_ip_header，请为 stickwatch 单独配置一个 server 块。{{if .Setting}}再设 client_ip_header: {{.Name}}（--client-ip-header）。{{end}}",
+		MsgSeldomLooked:           "{{span .Limit}}的摘除可能在相隔 {{span .Duration}}的两次观察之间开始并结束",
+		MsgIntervalsTold:          "fail_timeout 为 {{.Limit}}，intervals.canary 为 {{.Duration}}",
+		MsgLookMoreOften:          "请把 intervals.canary 设为小于 {{.Limit}}，或通过 balancer.evidence（nginx_error_log、haproxy_stats）读取负载均衡器自身的状态。",
+		MsgStatusUnread:           "无法判断 {{list .Nodes}} 是否已暂停：{{.Reason}}",
+		MsgCorrectStatusPath:      `请修正 status.path，或以 path: "" 关闭状态检查。`,
+		MsgEvidenceUnread:         "无法读取负载均衡器自身的状态：{{.Name}}",
+		MsgGiveAccess:             "请给予 stickwatch 读取权限，或从配置中删去 balancer.evidence.{{.Setting}}。",
+		MsgCutShort:               "本轮提前结束：没有查询 {{list .Nodes}}{{if and .Nodes .Addresses}}、{{end}}{{list .Addresses}}",
+		MsgCutShortBeforeBalancer: "本轮提前结束：没有查询{{with .Nodes}} {{list .}}、{{end}}负载均衡器",
+		MsgNoVersion:              "没有节点给出版本：请在配置中设置 version",
+		MsgIsolated:               "完全无法访问任何目标：请先检查本机的网络",
+		MsgNoTestPage:             "没有节点提供会话测试页 {{.Path}}：请设置 session.path，或选用其他 profile",
+		MsgStickinessUnknown:      "无法判断会话是否保持：{{say .Why}}",
+		MsgNoSession:              "无法经负载均衡器建立并跟踪会话",
+
+		// Whether sessions stick: stickiness.go.
+		MsgNoSessionTest:     "没有配置会话测试",
+		MsgNothingPromised:   "没有约定会话策略，因此未跟踪会话",
+		MsgFollowUpsMoved:    "{{.Of}} 次后续请求中有 {{.Count}} 次由其他节点应答",
+		MsgNowhereToDrift:    "提供服务的节点少于两个，会话无处漂移",
+		MsgMovedWhileLeaving: "会话在其节点退出时切换了节点：是否保持须再次观察",
+		MsgAnswersUnsigned:   "应答没有表明来自哪个节点",
+		MsgNoOwnAnswer:       "有会话既没有得到自己节点的应答，也没有得到其他节点的应答",
+		MsgStayedByLuck:      `{{.Count}} 次后续请求保持在原节点，这种情况偶然出现的概率为 {{printf "%.0f" .Rate}} 分之一`,
+		MsgStays:             "每次后续请求都由会话自己的节点应答，每个会话至少 {{.Count}} 次",
+
+		// Sessions: drift.go, losses.go, leaks.go, session_failing.go, sharing.go, cookies.go, handshakes.go, store.go.
+		MsgDrift:              "会话没有保持在原节点{{with .Addresses}}（{{list .}}）{{end}}：{{.Of}} 次后续请求中有 {{.Count}} 次在原节点正常时由其他节点应答{{if .Lost}}，其中 {{.Lost}} 次丢失了会话{{end}}",
+		MsgAnsweredElsewhere:  `{{.Node}} 的会话 {{or .Session "（标识不可见）"}} 由 {{.Other}} 应答（{{clock .At}}）`,
+		MsgOthersHold:         "负载均衡器的其余 {{.Count}} 个地址能保持会话",
+		MsgSetJVMRoute:        `会话标识中没有路由：请把各 Tomcat 的 server.xml 中的 jvmRoute（<Engine jvmRoute="...">）设为其 BalancerMember 的 route，并检查 stickysession。`,
+		MsgCompareAddresses:   "请将负载均衡器 {{list .Addresses}} 的配置与其他地址比较：该处缺少会话保持，或没有重新加载。",
+		MsgCheckHashing:       "负载均衡器的行为与配置不符：请确认 upstream 块中有 {{.Method}}，并且已重新加载。",
+		MsgCheckStickyCookie:  "请检查负载均衡器的粘性 Cookie 或 stickysession，并确认各节点的路由与负载均衡器配置文件中的一致。",
+		MsgMakeSticky:         "请为负载均衡器启用会话保持（ip_hash 或粘性 Cookie），或让节点共享会话并设 policy: shared。",
+		MsgLost:               `客户端{{if .Duration}}在 {{span .Duration}}没有请求之后{{end}}再次访问时，会话已丢失{{template "of nodes" .}}`,
+		MsgFindLoss:           "请检查节点是否重启、会话是否被提前淘汰或立即过期，以及所有节点是否使用同一个会话存储。",
+		MsgLostAfterMove:      `由其他节点应答时，会话已丢失{{template "of nodes" .}}`,
+		MsgShareOrHold:        "请检查所有节点是否使用同一个会话存储，或相互复制；在此之前，负载均衡器须把客户端固定在原节点。",
+		MsgRolledBack:         `会话恢复成了较早的内容{{template "of nodes" .}}`,
+		MsgFindStaleCopy:      "有节点返回了旧的会话内容：请检查会话复制（异步或失败）、各节点时钟，以及会话存储之前的缓存。",
+		MsgHeldValue:          `会话 {{template "named session" .}} 原存有 {{.Count}}，在{{with .Node}} {{.}} {{else}}未知节点{{end}}返回 {{quote .Value}}（{{clock .At}}）`,
+		MsgHeldID:             `会话 {{template "named session" .}} 在{{with .Node}} {{.}} {{else}}未知节点{{end}}变为 {{.NewSession}}（{{clock .At}}）`,
+		MsgLeaked:             "不同客户端得到了同一会话：一个用户存入的内容会被另一个用户读到",
+		MsgSameSession:        "两个没有 Cookie 的客户端得到了同一会话 {{.Session}}（{{clock .Since}} 与 {{clock .At}}）",
+		MsgReadForeign:        "会话 {{.Session}} 读到了由会话 {{.NewSession}} 存入的 {{.Value}}（{{clock .At}}）",
+		MsgShowedForeign:      "直接向 {{.Node}} 出示会话 {{.Session}}，显示了由会话 {{.NewSession}} 存入的 {{.Value}}",
+		MsgFindCache:          "请检查客户端与节点之间是否有缓存保存了带 Set-Cookie 的响应：会话页面应返回 Cache-Control: no-store，且缓存不得忽略它（nginx 的 proxy_ignore_headers；HAProxy 的 cookie insert 请加 nocache）。",
+		MsgSessionsFail:       `持有会话的客户端请求出错{{template "of nodes" .}}，而新客户端正常`,
+		MsgWritesFail:         `会话无法写入{{template "of nodes" .}}，而新客户端正常`,
+		MsgNewGotPage:         "{{.Of}} 个新客户端中有 {{.Count}} 个得到了页面",
+		MsgFindWriteError:     "请在应用日志中查看写入会话的请求：常见原因有值无法序列化、存储只读、CSRF 令牌被拒。",
+		MsgFindSessionError:   "请在应用日志中查看带会话 Cookie 的请求：常见原因有发布后类不兼容、各节点密钥不一致、会话锁定过久。",
+		MsgNotShared:          "{{list .Nodes}} 不认识其他节点的会话：若故障转移到那里，用户会丢失会话",
+		MsgNotSharedNow:       "{{list .Nodes}} 不认识其他节点的会话，用户正在丢失会话",
+		MsgNotKnownThere:      "直接向 {{.Other}} 出示 {{.Node}} 的会话 {{.Session}}：该节点不认识",
+		MsgRepairReplication:  "请检查这些节点的会话复制或共享存储：集群成员、地址，以及应用是否声明为 distributable。",
+		MsgCookieRejected:     "会话 Cookie {{.Name}} 不会被浏览器带回：{{.Reason}}",
+		MsgCookieSet:          `由{{with .Node}} {{.}} {{else}}某个应答{{end}}经负载均衡器设置（{{clock .At}}）`,
+		MsgCorrectCookie:      "请在设置该 Cookie 的应用或负载均衡器处修正其属性（Path、Domain、Secure；nginx 用 proxy_cookie_path、proxy_cookie_domain）。",
+		MsgNoCookie:           "应用在 {{.Name}} 下没有设置任何会话 Cookie",
+		MsgPageWithoutCookie:  "{{.Count}} 个新客户端得到了页面，但没有会话 Cookie",
+		MsgForwardScheme:      "若应用要求 https，请让负载均衡器告知用户使用的协议：proxy_set_header X-Forwarded-Proto $scheme，并让应用信任代理；或让 stickwatch 以 https 访问（balancer.url）。否则请修正 session.id。",
+		MsgHandshakesBreak:    "Engine.IO 握手失败：{{.Of}} 个客户端中有 {{.Count}} 个无法建立连接",
+		MsgMakePathSticky:     "同一次握手的所有请求必须到达同一节点：请为该路径启用 ip_hash 或粘性 Cookie。",
+		MsgCheckHandshakePath: "应答的不是 Engine.IO 端点：请核对 handshake.path，并确认负载均衡器把该路径转发到节点。",
+		MsgUpgradesRefused:    "WebSocket 升级无法通过负载均衡器：{{.Of}} 个客户端中有 {{.Count}} 个停留在轮询",
+		MsgPassUpgrade:        `请在 nginx 的 location 中设置：proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`,
+		MsgHandshakeBreaksAt:  "不经负载均衡器，直接与 {{.Node}} 的 Engine.IO 握手也失败",
+		MsgCheckSocketIO:      "请检查 {{.Node}} 上的 socket.io 服务：它的其他页面有应答。",
+		MsgHandshakeGot:       `{{client .Client}}在 {{or .Node .Address}}，阶段 {{.Name}}：{{with .Status}}HTTP {{.}}，{{end}}{{or .Reason "没有升级"}}`,
+		MsgStoreMoved:         "会话切换到了另一个存储，没有丢失（{{.Count}} 次）",
+		MsgSessionStoreMoved:  "会话 {{.Session}} 从 {{.Name}} 切换到 {{.Server}}（{{clock .At}}）",
+		MsgBringStoreBack:     "会话没有丢失。请检查会话原来所在的存储，并在另一个存储出现问题之前恢复它。",
+
+		// The balancer as a whole: split.go, remapped.go.
+		MsgSplit:           "同一客户端在同一时刻落在不同节点：负载均衡器的各部分对节点是否正常判断不一",
+		MsgSplitByAddress:  "客户端 {{.Client}} 在 {{index .Addresses 0}} 落在 {{.Node}}，在 {{index .Addresses 1}} 落在 {{.Other}}",
+		MsgSplitByWorker:   "客户端 {{.Client}} 有 {{.Of}} 次由 {{.Node}} 应答，{{.Count}} 次由除它之外的下一个节点 {{.Other}} 应答",
+		MsgAddZone:         "请在 nginx 的 upstream 中加入 zone，使各 worker 共同计数失败；若有多个负载均衡器地址，请检查各自能连到哪些节点。",
+		MsgSameLines:       "请让负载均衡器的各个地址使用相同且顺序一致的 server 行，并检查各自能连到哪些节点。",
+		MsgRemapped:        "自约 {{second .At}} 起，负载均衡器把 {{.Of}} 个观察中的客户端里的 {{.Count}} 个改分配到其他节点，并一直如此{{with .Why}}：{{say .}}{{end}}{{if .Lost}}；丢失了 {{.Lost}} 个会话{{end}}",
+		MsgNodesCameOrWent: "{{list .Nodes}} 加入或退出，其他节点的客户端也随之变动",
+		MsgTableForgotten:  "它丢失了会话保持表，或 server 列表被改动",
+		MsgLineRemoved:     "{{.Node}} 的 server 行被删除",
+		MsgLinesReordered:  "server 行的顺序被改变",
+		MsgLineAdded:       "增加了一行 server",
+		MsgAnsweredSince:   `{{.Node}} 的会话 {{or .Session "（标识不可见）"}} 自 {{clock .At}} 起由 {{.Other}} 应答`,
+		MsgMarkDown:        "下线节点时请将 server 标为 down，而不是删除该行，其他客户端就不会变动。请把本集群的节点列表改为与负载均衡器一致。",
+		MsgKeepLines:       "请保持 server 行的数量和顺序，或使用 hash ... consistent，以减少变动的客户端。请把本集群的节点列表改为与负载均衡器一致。",
+		MsgCarryTable:      "若 HAProxy 使用粘性表，请用 peers 段在重新加载时保留，或改用 Cookie；使用 balance source 时，请设 hash-type consistent。",
+
+		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
+		MsgRestarted:         "{{.Node}} 已重启",
+		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",
+		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
+		MsgLostWithRestart:   "{{list .Nodes}} 重启时丢失了 {{.Count}} 个会话",
+		MsgLostWithFailure:   "{{list .Nodes}} 故障期间丢失了 {{.Count}} 个会话",
+		MsgRestartUnwatched:  "{{list .Nodes}} 已重启；当时没有监测会话在其上，无法得知丢失了多少会话",
+		MsgNoneWatched:       "{{.Node}} 于 {{second .At}}：没有监测会话在其上（{{say .Why}}）",
+		MsgLostThere:         "{{.Node}} 于 {{second .At}}：丢失 {{.Count}} 个会话（{{say .Why}}）",
+		MsgDrainFirst:        "在 sticky 策略下，节点重启或故障会使其用户丢失会话：请在重启前先将节点排空，并预先通知发布，或让各节点共享会话。",
+		MsgSessionsForgotten: "它不再认识此前建立的 {{.Count}} 个会话，而此后建立的能保持",
+		MsgTriedInVain:       "负载均衡器尝试它未成功（{{clock .At}}）",
+		MsgAClientGot:        "有客户端得到 {{say .Why}}",
+		MsgListensAgain:      "它的地址此前没有进程监听，现在恢复应答",
+		MsgProcessChanged:    "它的进程号由 {{.Value}} 变为 {{.Name}}",
+		MsgStartChanged:      "它的启动时间由 {{date .Since}} 变为 {{date .At}}",
+		MsgPrimaryLate:       "主节点 {{.Node}} 晚于 {{list .Nodes}} 启动",
+		MsgRunsSince:         "{{.Node}} 自 {{date .Since}} 起运行",
+		MsgRestartOthers:     "请重启其他节点：主节点须最先启动、最后停止。若各节点以不同时区显示时间，则无法比较，请统一时区。",
+
+		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.
+		MsgDependencyDown:        "{{.Name}} 不可用",
+		MsgDependencyUnavailable: "{{list .Nodes}} 无法使用 {{.Name}}",
+		MsgReportedUnavailable:   "{{list .Nodes}} {{with .Path}}在 {{.}} 中{{end}}报告其不可用",
+		MsgDependencyAnswers:     "stickwatch 直接访问：有应答",
+		MsgDependencySilent:      "stickwatch 直接访问：{{.Reason}}",
+		MsgBringDependencyBack:   "请恢复 {{.Name}}，因它而暂停的节点会自动恢复。",
+		MsgCheckWayToDependency:  "请检查 {{list .Nodes}} 访问 {{.Name}} 所用的地址、凭据和防火墙；也可能是节点的状态没有更新。",
+		MsgDisputedByNodes:       "{{list .Nodes}} 报告 {{.Name}} 不可用，而它对 stickwatch 有应答",
+		MsgDisputedByProbe:       "{{.Name}} 对 stickwatch 没有应答，而没有节点报告其不可用",
+		MsgReportNothing:         "{{list .Nodes}} 没有报告异常",
+		MsgCheckOwnCredentials:   "请核对 stickwatch 访问 {{.Name}} 所用的地址和凭据，以及节点是否使用相同的。",
+		MsgPageFailsOn:           `{{.Node}} 上的 {{.Path}} 异常：得到 {{template "what came" .}}，应为 {{.Value}}`,
+		MsgPageFailsThrough:      `经负载均衡器访问 {{.Path}} 异常：得到 {{template "what came" .}}，应为 {{.Value}}`,
+		MsgCheckPage:             "请在应用日志中查看该请求；若页面已迁移，请修正配置中的路径或状态码。",
+		MsgAnotherPage:           "{{.Node}} 上的 {{.Path}} 是另一个页面：应答中既没有节点也没有会话，而其他节点都有",
+		MsgLeadsTo:               "它被引到 {{.Path}}",
+		MsgNobodysPage:           "经负载均衡器访问 {{.Path}}，得到的不是任何节点的应答：HTTP {{.Status}}，没有节点和会话",
+		MsgNoNodeAnswersSo:       "直接访问时，没有节点这样应答",
+		MsgCheckBetween:          "请检查客户端与节点之间的环节：负载均衡器的虚拟主机（server_name 与所请求的 Host）、location 与重定向。",
+		MsgDuplicateID:           "{{list .Nodes}} 都自称 {{quote .Value}}：节点标识必须唯一",
+		MsgSaysItIs:              "直接访问 {{with .Node}}{{.}}（{{$.Address}}）{{else}}{{.Address}}{{end}}，它自称 {{quote .Value}}",
+		MsgGiveOwnIDs:            "请让每个节点使用各自的标识（cluster_node.properties 的 nodeId、server.xml 的 jvmRoute）；若两个地址指向同一台机器，请修正节点地址。",
+		MsgMisidentified:         "{{.Node}} 的地址以 {{.Other}} 的身份应答",
+		MsgCorrectAddresses:      "请修正配置中 {{.Node}} 与 {{.Other}} 的地址，或修正应用在该处的标识。",
+		MsgStranger:              "负载均衡器把客户端分配到 {{quote .Value}}，它不在节点列表中",
+		MsgAnsweredByStranger:    "{{client .Client}}由 {{quote .Value}} 应答（{{clock .At}}）",
+		MsgListIt:                "请把它加入本集群的节点列表，或将它移出负载均衡器。",
+		MsgManyStrangers:         "经负载均衡器的应答给出了 {{.Count}} 个不在节点列表中的名称",
+		MsgCorrectNodeLabel:      "若每次应答读到的内容都不同，请修正 session.node；否则请把这些节点加入集群，或将它们移出负载均衡器。",
+		MsgVersionsDiffer:        "各节点运行的版本不一致（{{list .Values}}）",
+		MsgDeployOneVersion:      "请在所有节点部署同一版本；滚动发布期间的不一致会自行消失。",
+		MsgSettingsDiffer:        "各节点的配置项 {{.Setting}} 不一致（{{list .Values}}）",
+		MsgEqualiseSettings:      "请让所有节点使用相同的配置，并重启不一致的节点。",
+		MsgNodesHave:             "{{list .Nodes}}：{{or .Value `\"\"`}}",
+		MsgVersionUnexpected:     "{{list .Nodes}} 运行的不是预期版本 {{.Value}}",
+		MsgRunsVersion:           `{{.Node}} 运行 {{or .Value "未知版本"}}`,
+		MsgWaitForDeployment:     "请等待发布到达这些节点，或在其上部署。",
+		MsgClocksDiffer:          "节点之间的时钟相差超过 {{span .Limit}}（{{list .Nodes}}）",
+		MsgClocksApart:           "{{.Node}} 与 {{.Other}} 至少相差 {{span .Duration}}",
+		MsgSynchroniseClocks:     "请在这些节点上启用时间同步（chrony、systemd-timesyncd）并核对时区：会话与签名按时钟过期。",
+		MsgSlowNode:              "直接访问 {{.Node}} 用了 {{span .Duration}}才应答，超过 {{span .Limit}}",
+		MsgFindLoad:              "请检查 {{.Node}} 的负载、垃圾回收及其后端服务。",
+		MsgSlowBalancer:          "负载均衡器 {{.Address}} 用了 {{span .Duration}}才应答，超过 {{span .Limit}}",
+		MsgCompareDirect:         "请与直接访问节点比较：若节点很快，时间就耗在负载均衡器，或对故障节点的重试上。",
+		MsgPhases:                "{{say .Why}}；域名解析 {{span .Timing.DNS}}，连接 {{span .Timing.Connect}}，TLS {{span .Timing.TLS}}，首字节 {{span .Timing.FirstByte}}",
+		MsgCertificateExpires:    "{{or .Node .Address}} 的证书将在 {{days .Duration}} 天后过期",
+		MsgCertificateExpired:    "{{or .Node .Address}} 的证书已过期",
+		MsgValidUntil:            "有效期至 {{stamp .At}}",
+		MsgRenewCertificate:      "请更新证书，并重新加载提供该证书的服务。",
+	},
+}
+
+var statesInChinese = map[probes.ServerState]string{
+	probes.ServerUp:          "正在接收流量",
+	probes.ServerDown:        "已被摘除",
+	probes.ServerDraining:    "正在排空",
+	probes.ServerMaintenance: "处于维护状态",
+	probes.ServerUnknown:     "状态未知",
+}
+
+// spanInChinese is a duration with Chinese units: 1 分 30 秒.
+func spanInChinese(d time.Duration) string {
+	text := d.String()
+	for _, empty := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, empty) {
+			text = text[:len(text)-2]
+		}
+	}
+	return strings.TrimSpace(units.Replace(text))
+}
+
+var units = strings.NewReplacer("ms", " 毫秒 ", "µs", " 微秒 ", "ns", " 纳秒 ", "h", " 小时 ", "m", " 分 ", "s", " 秒 ")
