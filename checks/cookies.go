@@ -16,13 +16,25 @@ func cookies(v *view) []Finding {
 				continue
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
-			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Reason: r.Why})
+			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks}))})
 			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.node, At: a.At})}
 			f.Remedy = msg(MsgCorrectCookie, Args{})
 			list = append(list, f)
 		}
 	}
 	return append(list, v.noCookie()...)
+}
+
+// brokenRules say which rule a cookie breaks.
+var brokenRules = map[probes.CookieRule]MessageID{
+	probes.CookieTooLong:      MsgCookieTooLong,
+	probes.CookieSecurePrefix: MsgCookieSecurePrefix,
+	probes.CookieHostPrefix:   MsgCookieHostPrefix,
+	probes.CookieSameSite:     MsgCookieSameSite,
+	probes.CookieSecure:       MsgCookieSecure,
+	probes.CookieDomain:       MsgCookieDomain,
+	probes.CookiePath:         MsgCookiePath,
+	probes.CookieNoPath:       MsgCookieNoPath,
 }
 
 // noCookie finds an application that sets no session cookie at all over the scheme
