@@ -10,7 +10,7 @@ import (
 	"stickwatch/checks"
 )
 
-// TestChineseIsWhole: every code has a title and a remedy of its own.
+// TestChineseIsWhole: every code has a title of its own.
 func TestChineseIsWhole(t *testing.T) {
 	titles := make(map[string]checks.Code)
 	for _, entry := range checks.Catalogue {
@@ -19,21 +19,8 @@ func TestChineseIsWhole(t *testing.T) {
 			t.Errorf("%s and %s are both %q", entry.Code, other, title)
 		}
 		titles[title] = entry.Code
-		for _, f := range []checks.Finding{
-			{Code: entry.Code, Remedy: "english"},
-			{Code: entry.Code, Node: "node1", Nodes: []string{"node1"}, Dependency: "Redis", Remedy: "english"},
-		} {
-			if got := Chinese.Remedy(f); !chinese(got) || strings.Contains(got, "{node}") || strings.Contains(got, "{dependency}") {
-				t.Errorf("the remedy of %s is %q, want Chinese", entry.Code, got)
-			}
-		}
 		if !chinese(title) {
 			t.Errorf("the title of %s is %q, want Chinese", entry.Code, title)
-		}
-	}
-	for key := range remediesInChinese {
-		if code, _, _ := strings.Cut(key, "/"); !checks.Known(checks.Code(code)) {
-			t.Errorf("there is a remedy for %q, which is no code", key)
 		}
 	}
 }
@@ -51,29 +38,6 @@ func TestTitle(t *testing.T) {
 		if diff := cmp.Diff(want, [2]string{English.Title(code), Chinese.Title(code)}); diff != "" {
 			t.Errorf("titles of %q (-want +got):\n%s", code, diff)
 		}
-	}
-}
-
-func TestRemedy(t *testing.T) {
-	for name, tt := range map[string]struct {
-		language Language
-		finding  checks.Finding
-		want     string
-	}{
-		"english, as the check says": {English, checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
-		"no language":                {"", checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
-		"a node":                     {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "node1"}, "请修正配置中 node1 的地址，或修正应用在该处的标识。"},
-		"several":                    {Chinese, checks.Finding{Code: checks.NodeMisidentified, Nodes: []string{"node1", "node2"}}, "请修正配置中 node1、node2 的地址，或修正应用在该处的标识。"},
-		"by its target":              {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "status"}, `请修正 status.path，或以 path: "" 关闭状态检查。`},
-		"another target":             {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "haproxy_stats"}, "请按证据补全 stickwatch 的配置，或给予它所需的访问权限。"},
-		"an unknown code":            {Chinese, checks.Finding{Code: "to_come", Remedy: "Wait."}, "Wait."},
-		"a name is not a template":   {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "{dependency}"}, "请修正配置中 {dependency} 的地址，或修正应用在该处的标识。"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, tt.language.Remedy(tt.finding)); diff != "" {
-				t.Errorf("remedy (-want +got):\n%s", diff)
-			}
-		})
 	}
 }
 

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ type Disruption struct {
 	Unwatched bool
 	Kind      DisruptionKind
 	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
-	Why       string    // the newest sign, in a few words
+	Why       Message   // the newest sign
 	Lost      int       // sessions of ours that were gone because of it
 }
 
@@ -113,7 +112,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	switch bad := !v.well(n.ID) || slow; {
 	case !asked(o.Primary) || n.Down:
 	case bad:
-		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
+		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
 		if m.DownSince.IsZero() {
 			m.DownSince = o.Primary.At
 		}
@@ -127,7 +126,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	m = v.signsOfBalancer(n.ID, m)
 	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
 		m.Restarted = to
-		m.Sign = fmt.Sprintf("it no longer knows %s that it had opened before, and keeps those that it opens since", plural(lost, "session", "sessions"))
+		m.Sign = msg(MsgSessionsForgotten, Args{Count: lost})
 		m = v.sign(n.ID, m, DisruptionRestart, from, to, m.Sign)
 		m.Guessed = append(slices.Clone(m.Guessed), to)
 		m.Guessed = m.Guessed[max(0, len(m.Guessed)-mostGuesses):]
@@ -140,7 +139,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 
 // sign takes one sign of a disruption into the history of a node: from when it was
 // last known to be well to the moment of the sign.
-func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why string) NodeHistory {
+func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
@@ -157,14 +156,14 @@ func (v *view) signsOfClients(node string, m NodeHistory) NodeHistory {
 	for _, a := range v.everyAnswer() {
 		switch {
 		case slices.Contains(a.tried, node):
-			m = v.sign(node, m, DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
+			m = v.sign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.blamed == node:
-			m = v.sign(node, m, DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
+			m = v.sign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 		}
 	}
 	for _, c := range v.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
+			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
 	return m

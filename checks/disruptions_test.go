@@ -15,9 +15,9 @@ import (
 func restartedAgo(seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
-		Seen: began.Add(-time.Second), Restarted: at, Sign: "its process id changed",
+		Seen: began.Add(-time.Second), Restarted: at, Sign: checks.Quote("its process id changed"),
 		Disruptions: []checks.Disruption{{
-			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: "its process id changed",
+			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: checks.Quote("its process id changed"),
 		}},
 	}}}
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -39,27 +38,27 @@ func losses(v *view) []Finding {
 	var list []Finding
 	if len(own) > 0 {
 		f := v.lossOf(SessionLost, own)
-		f.Summary = "sessions were gone when their client came back" + v.afterPause(own) + parenthesis(f.Nodes)
-		f.Remedy = "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use."
+		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
+		f.Remedy = msg(MsgFindLoss, Args{})
 		list = append(list, f)
 	}
 	if len(list) > 0 && v.routeless() {
-		list[0].Remedy = noRoute
+		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if len(moved) > 0 {
 		f := v.lossOf(SessionLost, moved)
 		f.Target = afterMove
-		f.Summary = "sessions were gone when another node than their own answered" + parenthesis(f.Nodes)
-		f.Remedy = "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node."
+		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
+		f.Remedy = msg(MsgShareOrHold, Args{})
 		if v.routeless() {
-			f.Remedy = noRoute
+			f.Remedy = msg(MsgSetJVMRoute, Args{})
 		}
 		list = append(list, f)
 	}
 	if len(back) > 0 {
 		f := v.lossOf(SessionRollback, back)
-		f.Summary = "sessions came back with older contents" + parenthesis(f.Nodes)
-		f.Remedy = "A node served a stale copy: look at replication (asynchronous, or failing) and at clocks and caches in front of the session store."
+		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
+		f.Remedy = msg(MsgFindStaleCopy, Args{})
 		list = append(list, f)
 	}
 	return list
@@ -161,16 +160,16 @@ func (a *answer) pauseBefore() time.Duration {
 	return a.At.Sub(last)
 }
 
-// afterPause says for how long clients had paused, if all of them had.
-func (v *view) afterPause(answers []*answer) string {
+// sharedPause is for how long clients had paused, if all of them had; else 0.
+func sharedPause(answers []*answer) time.Duration {
 	shortest := answers[0].pauseBefore()
 	for _, a := range answers {
 		shortest = min(shortest, a.pauseBefore())
 	}
 	if shortest < shortestPause {
-		return ""
+		return 0
 	}
-	return fmt.Sprintf(" after %s without a request", shortest.Round(time.Second))
+	return shortest.Round(time.Second)
 }
 
 // afterwards is the end of what may follow from an event; zero for none.
@@ -258,25 +257,18 @@ func (v *view) holders(answers []*answer) []string {
 
 func holder(a *answer) string { return orElse(a.servingNode, a.walk.home) }
 
-func parenthesis(nodes []string) string {
-	if len(nodes) == 0 {
-		return ""
-	}
-	return " (" + join(nodes) + ")"
-}
-
 // evidenceOf says what sessions held before, and what their answers showed.
-func evidenceOf(answers []*answer) []string {
-	var list []string
+func evidenceOf(answers []*answer) []Message {
+	var list []Message
 	for _, a := range answers {
-		session := orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client))
-		at := fmt.Sprintf("on %s at %s", orElse(holder(a), "an untold node"), clock(a.At))
-		switch {
-		case a.Counter > 0 && a.Kind != probes.StepWrite:
-			list = append(list, fmt.Sprintf("session %s held %d, and came back with %q %s", session, a.Counter, probes.Clean(a.Value, 32), at))
-		default:
-			list = append(list, fmt.Sprintf("session %s came back as %s %s", session, a.Session, at))
+		args := Args{Session: a.walk.First().Session, Client: a.walk.Client, Node: holder(a), At: a.At}
+		if a.Counter > 0 && a.Kind != probes.StepWrite {
+			args.Count, args.Value = a.Counter, probes.Clean(a.Value, 32)
+			list = append(list, msg(MsgHeldValue, args))
+			continue
 		}
+		args.NewSession = a.Session
+		list = append(list, msg(MsgHeldID, args))
 	}
 	return firstFew(list)
 }

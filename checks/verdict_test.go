@@ -93,7 +93,7 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("got %s, want %s; findings %q", report.Verdict, tc.want, tellAll(report))
 			}
 			if (tc.doubt == "") != (len(report.Doubts) == 0) ||
-				!strings.Contains(strings.Join(report.Doubts, "; "), tc.doubt) {
+				!strings.Contains(strings.Join(texts(report.Doubts), "; "), tc.doubt) {
 				t.Errorf("got doubts %q, want %q", report.Doubts, tc.doubt)
 			}
 			for _, problem := range unsound(r, report) {

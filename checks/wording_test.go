@@ -72,7 +72,7 @@ func TestSentences(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
 			}
-			if diff := cmp.Diff(tc.want, report.Findings[at].Summary); diff != "" {
+			if diff := cmp.Diff(tc.want, report.Findings[at].Summary.String()); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
 			}
 		})
@@ -149,7 +149,7 @@ func TestEvidence(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
 			}
-			if diff := cmp.Diff(tc.want, report.Findings[at].Evidence); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(report.Findings[at].Evidence)); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)
 			}
 		})
@@ -187,7 +187,7 @@ func TestRemedies(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
 			}
-			if got := report.Findings[at].Remedy; !strings.Contains(got, tc.want) {
+			if got := report.Findings[at].Remedy.String(); !strings.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q in it", got, tc.want)
 			}
 		})

@@ -86,8 +86,8 @@ func testNotice(receiver, language string, now time.Time) alerting.Notice {
 		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理办法。"
 	}
 	cause := checks.Finding{
-		Code: testCode, Severity: checks.Warning, Summary: summary, Remedy: remedy,
-		Evidence: []string{testEvidence(receiver)},
+		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
+		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
 	}
 	return alerting.Notice{
 		ID: alerting.NoticeID(id, receiver, 1), Receiver: receiver, Kind: alerting.NoticeFired, At: now, Attempts: 1,
