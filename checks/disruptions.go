@@ -210,8 +210,8 @@ const mostGuesses = 2
 // that was, and how many sessions tell so.
 func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) {
-			continue // of a restart that is known the session says nothing new
+		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+			continue // of a restart or an outage that is known the session says nothing new
 		}
 		if !c.Renewed() {
 			return from, to, 0 // it keeps no session at all
@@ -228,6 +228,14 @@ func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost
 		return from, to, 0
 	}
 	return from, to, lost
+}
+
+// failedSince reports whether a node failed after a moment, and was well again before
+// another one.
+func (m NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
+		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
+	})
 }
 
 // keepsOld reports whether a node still knows, after a moment, a session that it
