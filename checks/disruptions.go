@@ -36,8 +36,9 @@ const (
 const (
 	// keptDisruptions bounds the disruptions that are remembered of a node.
 	keptDisruptions = 16
-	// rememberedFor is for how long a disruption is remembered.
-	rememberedFor = 15 * time.Minute
+	// rememberedFor is for how long a disruption is remembered at the least: for longer
+	// than an idle canary pauses, which finds only then what the disruption cost it.
+	rememberedFor = 20 * time.Minute
 	// longDown is how long a node is down when its own line, node_down, is notified:
 	// warnings wait for 30 s by default, and a finding is active for one more round
 	// after the node is back.
@@ -208,8 +209,8 @@ const mostGuesses = 2
 // that was, and how many sessions tell so.
 func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) {
-			continue // of a restart that is known the session says nothing new
+		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+			continue // of a restart or an outage that is known the session says nothing new
 		}
 		if !c.Renewed() {
 			return from, to, 0 // it keeps no session at all
@@ -226,6 +227,14 @@ func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost
 		return from, to, 0
 	}
 	return from, to, lost
+}
+
+// failedSince reports whether a node failed after a moment, and was well again before
+// another one.
+func (m NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
+		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
+	})
 }
 
 // keepsOld reports whether a node still knows, after a moment, a session that it
@@ -288,14 +297,25 @@ func (v *view) disruptionAt(node string, at time.Time) (Disruption, bool) {
 // hashes, the node that answered must be the one that is named without some of
 // the disrupted ones.
 func (v *view) byDisruption(a *answer) bool {
-	out := v.disruptedAt(a.At)
+	return v.sentBy(a, v.disruptedAt(a.At))
+}
+
+// sentBy reports whether a client met another node because some nodes were disrupted.
+func (v *view) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
 	if key := v.key(a.walk); v.oracle != nil && key != "" && !v.Past.remapped() {
 		return v.namedWithoutSome(key, out, a.node)
 	}
-	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner)
+	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner) || v.rehashes() && v.openedMeanwhile(a)
+}
+
+// openedMeanwhile reports whether a client came while the node was out that answers it
+// now: a hash over the nodes that were left had placed it.
+func (v *view) openedMeanwhile(a *answer) bool {
+	d, ok := v.disruptionAt(a.servingNode, a.walk.Opened)
+	return ok && d.covers(a.At, v.aftermath)
 }
 
 // mostOut bounds how many nodes are taken out in every combination.

@@ -19,6 +19,9 @@ func handshakes(v *view) []Finding {
 	var frontends []string
 	through, sidLost := 0, false
 	for _, h := range v.Handshakes {
+		if v.ranOutOfTime(h) {
+			continue
+		}
 		if h.Node != "" {
 			if f, ok := v.handshakeAt(h); ok {
 				list = append(list, f)
@@ -58,6 +61,21 @@ func handshakes(v *view) []Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// ranOutOfTime reports whether a handshake had no time left because the node that
+// it is aimed at is slow: its requests come one after the other within the time-out
+// of one, and each of them takes as long as any other page of that node. A node
+// whose other pages are quick enough for that has a broken endpoint.
+func (v *view) ranOutOfTime(h probes.HandshakeObservation) bool {
+	if !h.TimedOut {
+		return false
+	}
+	at := orElse(h.Node, h.Expected)
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
+		_, slow := slowest(questions(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		return slow && (at == "" || at == o.Node)
+	})
 }
 
 // handshakeAt judges the handshake with one node that was asked directly.

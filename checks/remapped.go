@@ -112,11 +112,22 @@ func (v *view) manyMoved(r *remap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown && len(v.disruptedAt(r.At)) > 0:
+	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
 		return true // a hash over the servers that are left moves clients of the others, too
+	case v.rehashes() && slices.ContainsFunc(r.walks, v.knownAtHome):
+		return true // nothing but the balancer has changed: the node knows the session still
 	default:
-		return r.Of == 1 && v.Cluster.Balancer.KeyHeader() == "" && v.oracle == nil // all that can be seen from one address
+		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
+		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // all that can be seen from one address
 	}
+}
+
+// knownAtHome reports whether the node that a client was moved away from still knew
+// its session when that was presented to it.
+func (v *view) knownAtHome(w *walk) bool {
+	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
+		return c.To == w.home && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.Fate() == probes.FateKept
+	})
 }
 
 // relocated returns the answer by which a client of earlier rounds was found on
@@ -136,11 +147,19 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || v.byDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
+	if first == nil || v.movedByDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
 		v.places[w.home].Sure || v.history.Nodes[w.home].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}
 	return first, true
+}
+
+// movedByDisruption reports whether a disruption since the last answer of its own node
+// explains that another one answered a client. One that paused may have been moved by
+// anything that is over by now.
+func (v *view) movedByDisruption(a *answer) bool {
+	since := a.lostIn()
+	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
 }
 
 // A pool is a list of server lines that differs from the configured one by one edit.

@@ -90,6 +90,7 @@ func (w *Watcher) fillIdle(ctx context.Context, who checks.Identity) {
 		canary := probes.NewCanary(w.cluster, entrances[i%len(entrances)], client.key, client.expected, w.prober.base())
 		canary.Open(ctx)
 		canary.Write(ctx)
+		canary.Write(ctx) // an older copy of a session with one value holds none, as a new session does
 		if ctx.Err() != nil || !canary.Settle() {
 			continue
 		}

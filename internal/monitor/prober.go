@@ -222,13 +222,9 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 	return seen
 }
 
-// handshakeRequests is how many requests a handshake sends, one after the other:
-// an open, two for a poll, an upgrade.
-const handshakeRequests = 4
-
 // shake takes a client through a handshake within the cluster's budget.
 func (p *Prober) shake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
-	errand := probes.Errand{Path: r.Path, Requests: handshakeRequests, Expected: r.Expected}
+	errand := probes.Errand{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
 	err := client.Admit(ctx, errand, func() (timedOut bool) {
 		began := time.Now()
 		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {
