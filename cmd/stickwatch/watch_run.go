@@ -32,7 +32,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	defer stop()
 	outliveReaders()
 	line := newStatusLine(c)
-	told, err := o.watch.herald(line.out)
+	told, err := o.watch.herald(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
 	}

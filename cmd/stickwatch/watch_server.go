@@ -39,12 +39,13 @@ const deploymentsPath = "/api/v1/deployments"
 // their deployment.
 const heraldPatience = 5 * time.Second
 
-// herald returns one for the daemon that the flags name; nil: they name none.
-func (o *watchOptions) herald(warnings io.Writer) (*herald, error) {
+// herald returns one for the daemon that the flags name; nil: they name none. A
+// configuration tells where its admin socket may be.
+func (o *watchOptions) herald(ctx context.Context, warnings io.Writer, file string) (*herald, error) {
 	if o.server.server.value == nil {
 		return nil, nil
 	}
-	client, err := o.server.client("")
+	client, err := o.server.client(ctx, configurationIfAny(file))
 	if err != nil {
 		return nil, err
 	}

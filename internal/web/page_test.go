@@ -126,21 +126,24 @@ func TestPagesAreSecured(t *testing.T) {
 	}
 }
 
-// TestStrangersGetNoButtons, and no forms.
+// TestStrangersGetNoButtons, and no forms: they are told how to come by them.
 func TestStrangersGetNoButtons(t *testing.T) {
 	w := troubles()
 	s := w.server(t)
 	for _, path := range everyPage(w) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		r.RemoteAddr = "10.0.0.7:50000"
+		r.RemoteAddr = "127.0.0.1:50000"
 		got := httptest.NewRecorder()
 		s.ServeHTTP(got, r)
+		if !strings.Contains(got.Body.String(), "stickwatch token") {
+			t.Errorf("%s does not say what to do", path)
+		}
 		if strings.Contains(got.Body.String(), "<form") || strings.Contains(got.Body.String(), "<button") {
 			t.Errorf("%s has a form", path)
 		}
 	}
 	if !strings.Contains(visit(s, "/").Body.String(), "<form") {
-		t.Error("there is no form at the machine either")
+		t.Error("there is no form for who may write either")
 	}
 }
 
