@@ -237,6 +237,18 @@ var english = catalogue{
 		MsgKeepLines:       "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list.",
 		MsgCarryTable:      "If HAProxy keeps a stick table, carry it over reloads with a `peers` section, or hold clients by a cookie; with `balance source`, use `hash-type consistent`.",
 
+		// Why a session moved: moves.go.
+		MsgMovedSilent:      "{{.Node}} does not answer",
+		MsgMovedRestarted:   "{{.Node}} was restarted",
+		MsgMovedPaused:      "{{.Node}} is paused",
+		MsgMovedTried:       "{{.Node}} was tried in vain",
+		MsgMovedDown:        "{{.Node}} did not answer",
+		MsgMovedOut:         "{{.Node}} is out of rotation",
+		MsgMovedBack:        "{{.Node}} is back",
+		MsgMovedRemapped:    "the balancer was changed",
+		MsgMovedShared:      "any node may answer",
+		MsgMovedUnexplained: "unexplained",
+
 		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
