@@ -55,7 +55,7 @@ func TestEventWording(t *testing.T) {
 		{Event{Kind: EventMoved, Finding: paused, Text: "node3 is paused"}, "it has another cause: node3 is paused", "另有原因：节点已暂停（node3）"},
 		{Event{Kind: EventAltered, Finding: paused, Text: "node3 is paused"}, "changed: node3 is paused", "有变化：节点已暂停（node3）"},
 		{Event{Kind: EventExplained, Finding: "session_drift", Text: "it drifts"}, "this is the cause: it drifts", "查明原因：会话漂移"},
-		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "反复出现：节点已暂停（node3）"},
+		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "抖动：节点已暂停（node3）"},
 		{Event{Kind: EventMerged, Detail: "2026-1", Text: "incident 2026-1 has the same cause"}, "incident 2026-1 has the same cause", "与事件 2026-1 同因，已合并"},
 		{Event{Kind: EventWorsened, Detail: "critical", Text: "it is critical now"}, "it is critical now", "级别升为严重"},
 		{Event{Kind: EventFired, Text: "it has held for 30s"}, "it has held for 30s", "持续时间已到，开始告警"},

@@ -26,8 +26,8 @@ var titlesInChinese = map[checks.Code]string{
 	checks.CookieRejected:        "会话 Cookie 不会被带回",
 	checks.HandshakeBroken:       "握手失败",
 	checks.UpgradeRefused:        "WebSocket 升级被拒",
-	checks.NodeFailingInRotation: "故障节点仍在轮转中",
-	checks.NodeEjected:           "节点被剔除",
+	checks.NodeFailingInRotation: "故障节点仍在接收流量",
+	checks.NodeEjected:           "节点已摘除",
 	checks.BalancerSplit:         "负载均衡器判断不一",
 	checks.BalancerRemapped:      "负载均衡器改变了客户端分配",
 	checks.DuplicateNodeID:       "节点标识重复",
@@ -84,7 +84,7 @@ var findingEventsInChinese = map[EventKind]string{
 	EventMoved:     "另有原因：%s",
 	EventAltered:   "有变化：%s",
 	EventExplained: "查明原因：%s",
-	EventFlapping:  "反复出现：%s",
+	EventFlapping:  "抖动：%s",
 }
 
 // plainEventsInChinese say all by their kind.

@@ -150,7 +150,7 @@ func TestEjectionBudget(t *testing.T) {
 				r.Evidence = nil
 				said(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
 			}),
-			"when the balancer ejects it is for its own health checks to say",
+			"the balancer's own health checks decide when it is ejected",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -243,6 +243,18 @@ var chinese = catalogue{
 		MsgKeepLines:       "请保持 server 行的数量和顺序，或使用 hash ... consistent，以减少变动的客户端。请把本集群的节点列表改为与负载均衡器一致。",
 		MsgCarryTable:      "若 HAProxy 使用粘性表，请用 peers 段在重新加载时保留，或改用 Cookie；使用 balance source 时，请设 hash-type consistent。",
 
+		// Why a session moved: moves.go.
+		MsgMovedSilent:      "{{.Node}} 没有应答",
+		MsgMovedRestarted:   "{{.Node}} 已重启",
+		MsgMovedPaused:      "{{.Node}} 已暂停",
+		MsgMovedTried:       "尝试 {{.Node}} 未成功",
+		MsgMovedDown:        "{{.Node}} 曾没有应答",
+		MsgMovedOut:         "{{.Node}} 已摘除",
+		MsgMovedBack:        "{{.Node}} 已恢复",
+		MsgMovedRemapped:    "负载均衡器有变更",
+		MsgMovedShared:      "任何节点都可应答",
+		MsgMovedUnexplained: "原因不明",
+
 		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
 		MsgRestarted:         "{{.Node}} 已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",

@@ -141,7 +141,7 @@ func TestEjectionIsTold(t *testing.T) {
 			if c.Kind != checks.Appeared {
 				continue
 			}
-			want := "from 09:00:09 until about 09:00:19; it is over"
+			want := "from 09:00:09 until about 09:00:19; it is back in rotation"
 			if !strings.Contains(c.Summary.String(), want) {
 				t.Errorf("got summary %q, want %q in it", c.Summary, want)
 			}

@@ -205,7 +205,7 @@ func TestVoices(t *testing.T) {
 		}), []string{
 			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
-			"by the balancer's own word: its own word tells of no ejection of 10.0.0.2:8080 now",
+			"by the balancer's own word: its own word shows no ejection of 10.0.0.2:8080 now",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -208,6 +208,18 @@ const (
 	MsgKeepLines       MessageID = "keep_lines"
 	MsgCarryTable      MessageID = "carry_table"
 
+	// Why a session moved: moves.go.
+	MsgMovedSilent      MessageID = "moved_silent"
+	MsgMovedRestarted   MessageID = "moved_restarted"
+	MsgMovedPaused      MessageID = "moved_paused"
+	MsgMovedTried       MessageID = "moved_tried"
+	MsgMovedDown        MessageID = "moved_down"
+	MsgMovedOut         MessageID = "moved_out"
+	MsgMovedBack        MessageID = "moved_back"
+	MsgMovedRemapped    MessageID = "moved_remapped"
+	MsgMovedShared      MessageID = "moved_shared"
+	MsgMovedUnexplained MessageID = "moved_unexplained"
+
 	// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
 	MsgRestarted         MessageID = "restarted"
 	MsgAtMoment          MessageID = "at_moment"

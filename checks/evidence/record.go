@@ -63,7 +63,7 @@ func (m Matcher) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence
 // words is what a source says of a server.
 func words(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
-		return fmt.Sprintf("%s tells of no ejection of %s now", o.Source, s.Server)
+		return fmt.Sprintf("%s shows no ejection of %s now", o.Source, s.Server)
 	}
 	text := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
 	if !s.Since.IsZero() {

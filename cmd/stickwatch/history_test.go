@@ -46,8 +46,8 @@ func dayOfShop() past {
 			},
 		},
 		moves: []checks.Move{
-			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: "node2 did not answer"},
-			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: "unexplained"},
+			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: checks.Message{ID: checks.MsgMovedUnexplained}},
 		},
 		deployments: []checks.Deployment{
 			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: noon.Add(-21 * time.Hour), To: noon.Add(-21*time.Hour + 12*time.Minute)}},
@@ -174,7 +174,7 @@ func TestHistoryIsClean(t *testing.T) {
 		cluster:     evil,
 		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: evil}, Probes: 1}},
 		incidents:   []alerting.Incident{incident},
-		moves:       []checks.Move{{From: evil, To: evil, Cause: evil}},
+		moves:       []checks.Move{{From: evil, To: evil, Cause: checks.Quote(evil)}},
 		deployments: []checks.Deployment{{Name: evil}},
 	}
 	s := newSheet(renderOptions{})

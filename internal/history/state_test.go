@@ -156,7 +156,7 @@ func TestIncidents(t *testing.T) {
 
 func TestMovesAndChanges(t *testing.T) {
 	db := opened(t)
-	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: "unexplained"}
+	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedUnexplained}}
 	change := Change{Cluster: "shop", Change: checks.Change{
 		Kind: checks.Appeared, At: noon, Reason: "seen twice",
 		Standing: checks.Standing{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1"}, Since: noon, Last: noon},

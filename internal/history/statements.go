@@ -73,9 +73,9 @@ func forLevels(statement func(table, columns string) string) (all [levels]string
 
 // What happened.
 const (
-	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	// selectMoves of a cluster, or of all for ''; the newest first.
-	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause FROM moves
+	selectMoves = `SELECT cluster, at, origin, dest, kept, session, coalesce(message, json_quote(cause)) FROM moves
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	// countMoves of a cluster: a session without an id is known by its row.

@@ -146,9 +146,9 @@ func nodeDown(name string, n int) *scene {
 	})
 	s.outages["node2"] = []checks.Span{{From: noon.Add(-22 * time.Minute), To: noon}, {From: noon.Add(-4 * time.Hour), To: noon.Add(-225 * time.Minute)}}
 	s.moves = []checks.Move{
-		{At: noon.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: "node2 did not answer"},
-		{At: noon.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: "readmitted"},
-		{At: noon.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: "node2 did not answer"},
+		{At: noon.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+		{At: noon.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Quote("readmitted")},
+		{At: noon.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
 	}
 	s.deployments = []checks.Deployment{{Cluster: name, Name: "11.4.1", Span: checks.Span{From: noon.Add(-245 * time.Minute), To: noon.Add(-220 * time.Minute)}}}
 	s.incidents = append(s.incidents, resolved(name, noon.Add(-4*time.Hour), down))
@@ -183,7 +183,7 @@ func hostile(name string) *scene {
 	n.Status = &probes.StatusReport{State: evil, Reason: evil, Version: evil}
 	n.Version, n.Rotation, n.Primary.Error = evil, checks.Quote(evil), evil
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: evil, Up: checks.No, Error: evil}
-	s.moves = []checks.Move{{At: noon.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: evil}}
+	s.moves = []checks.Move{{At: noon.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: checks.Quote(evil)}}
 	s.finds(checks.Failing, noon.Add(-time.Hour), checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Nodes: []string{"node1"},
 		Summary: checks.Quote(evil), Remedy: checks.Quote(evil), Evidence: []checks.Message{checks.Quote(evil), checks.Quote(evil)},

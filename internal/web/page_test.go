@@ -57,7 +57,7 @@ func TestPages(t *testing.T) {
 		{"/incidents?clutser=portal", 400, []string{"&#34;clutser&#34; is unknown"}},
 		{"/clusters/ship", 404, []string{"Not Found", "cluster &#34;ship&#34;: not found"}},
 		{"/nowhere", 404, []string{"there is no page /nowhere"}},
-		{"/?lang=zh", 200, []string{`<html lang="zh">`, "3 个集群故障（共 6 个）", "处理办法", "直接访问", `href="/?lang=en"`}},
+		{"/?lang=zh", 200, []string{`<html lang="zh">`, "3 个集群故障（共 6 个）", "处理建议", "直接访问", `href="/?lang=en"`}},
 		{"/clusters/portal?lang=zh", 200, []string{"portal 故障", "节点不可用", "会话转移"}},
 	} {
 		t.Run(test.path, func(t *testing.T) {

@@ -169,7 +169,9 @@ func pausedAt(node string) checks.Message {
 	return say(checks.MsgNodeBecause, checks.Args{Node: node, Why: &said})
 }
 
-func say(id checks.MessageID, args checks.Args) checks.Message { return checks.Message{ID: id, Args: args} }
+func say(id checks.MessageID, args checks.Args) checks.Message {
+	return checks.Message{ID: id, Args: args}
+}
 
 func member(f checks.Finding, after time.Duration) alerting.Member {
 	since := Start.Add(after)
