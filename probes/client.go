@@ -49,6 +49,7 @@ func NewClient(t Target) *Client {
 			DialContext:            d.dial,
 			DialTLSContext:         d.dialTLS,
 			DisableKeepAlives:      true,
+			DisableCompression:     true, // tethered decompresses
 			MaxResponseHeaderBytes: 64 << 10,
 			WriteBufferSize:        1 << 10, // each exchange has a connection of its own, and most say little
 			ReadBufferSize:         2 << 10,

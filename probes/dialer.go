@@ -110,12 +110,18 @@ func (d dialer) config(addr string) *tls.Config {
 // A tethered transport ends a dial with the request that wanted it.
 // http.Transport detaches the two, for a later request may use the connection.
 // Here there is none, and a dial of its own would keep a socket and a goroutine
-// for as long as a silent peer likes.
+// for as long as a silent peer likes. It decompresses answers itself, within bounds.
 type tethered struct{ *http.Transport }
 
 func (t tethered) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	return t.Transport.RoundTrip(req.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
+	req = req.Clone(context.WithValue(ctx, requestKey{}, ctx))
+	compressed := askGzip(req)
+	resp, err := t.Transport.RoundTrip(req)
+	if err == nil && compressed {
+		gunzip(resp)
+	}
+	return resp, err
 }
 
 type requestKey struct{}

@@ -47,6 +47,7 @@ type Bot struct {
 // NewBot makes a Bot. It calls nobody.
 func NewBot(c BotConfig) *Bot {
 	client := post.Client(c.Client)
+	client.Transport = post.BoundRetryAfter(client.Transport)
 	client.Transport = bounded{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	b := &Bot{
 		client: api.New(c.Token.Reveal(),

@@ -44,6 +44,7 @@ func TestErrors(t *testing.T) {
 		want  string
 	}{
 		"limited":              {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to "#ops": slack rate limit exceeded, retry after 7s`},
+		"limited for ages":     {slacktest.Fault{Status: 429, After: "99999999999999999999"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 1h0m0s`},
 		"limited for a week":   {slacktest.Fault{Status: 429, After: "604800"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 168h0m0s`},
 		"down":                 {slacktest.Fault{Status: 500}, `again after 0s: posting to "#ops": slack server error: 500 Internal Server Error`},
 		"in maintenance":       {slacktest.Fault{Status: 503, After: "60"}, `again after 0s: posting to "#ops": slack server error: 503 Service Unavailable`},

@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/panics"
 )
 
 // A tray is an outbox in which one notice for "ops" may wait at a time.
@@ -195,4 +196,25 @@ func TestKeepHouse(t *testing.T) {
 			t.Errorf("got a chore done %d times in 10 s, want 10", done)
 		}
 	})
+}
+
+// A breaking receiver panics when it is kept informed.
+type breaking struct{ speaker }
+
+func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
+
+// TestKeepPanics: a receiver that panics keeps no other from being informed.
+func TestKeepPanics(t *testing.T) {
+	quietly(t)
+	knows := &reminded{}
+	p := newPostroom(&tray{}, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+	p.exchange(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	before := panics.Counts()[panics.Delivery]
+	p.keep(t.Context(), nil)
+	if len(knows.kept) != 1 {
+		t.Errorf("the other was informed %d times, want once", len(knows.kept))
+	}
+	if got := panics.Counts()[panics.Delivery] - before; got != 1 {
+		t.Errorf("got %d panics counted, want 1", got)
+	}
 }

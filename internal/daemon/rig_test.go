@@ -82,6 +82,35 @@ type receiver struct {
 	mu      sync.Mutex
 	kinds   []string
 	refusal error // nil: it takes what it is told
+	hanging bool  // it answers nothing
+	waiting int   // notices that it does not answer
+}
+
+// hang lets it answer nothing from now on.
+func (r *receiver) hang() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hanging = true
+}
+
+// hangs reports whether a notice waits for an answer.
+func (r *receiver) hangs() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting > 0
+}
+
+// wait waits for the end of ctx if it hangs.
+func (r *receiver) wait(ctx context.Context) {
+	r.mu.Lock()
+	hanging := r.hanging
+	if hanging {
+		r.waiting++
+	}
+	r.mu.Unlock()
+	if hanging {
+		<-ctx.Done()
+	}
 }
 
 // refuse lets it take nothing.
@@ -91,7 +120,8 @@ func (r *receiver) refuse(err error) {
 	r.refusal = err
 }
 
-func (r *receiver) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (r *receiver) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+	r.wait(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.refusal != nil {

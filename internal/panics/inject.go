@@ -28,8 +28,8 @@ func site() string {
 }
 
 func run(f func(), at string) {
-	f()
 	if throw := injected.Load(); throw != nil {
-		(*throw)(at)
+		defer (*throw)(at)
 	}
+	f()
 }

@@ -56,7 +56,10 @@ func TestRetryAfter(t *testing.T) {
 		"-5":                             0,
 		"1.5":                            0,
 		"99999999":                       time.Hour,
-		"99999999999999999999":           0,
+		"2147483648":                     time.Hour,
+		"9223372037":                     time.Hour,
+		"99999999999999999999":           time.Hour,
+		"-99999999999999999999":          0,
 		"soon":                           0,
 		"Sun, 01 Mar 2026 12:00:20 GMT":  20 * time.Second,
 		"Sun, 01 Mar 2026 11:00:00 GMT":  0,
@@ -158,4 +161,21 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, value := range []string{"30", "99999999999999999999", "-1", "Sun, 01 Mar 2026 12:00:20 GMT", "Sun, 01 Mar 9999 12:00:20 GMT"} {
+		f.Add(value)
+	}
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value string) {
+		got := RetryAfter(http.Header{"Retry-After": {value}}, now)
+		if got < 0 || got > maxPause {
+			t.Errorf("%q: got %s", value, got)
+		}
+		digits := strings.Trim(value, "0123456789") == "" && strings.Trim(value, "0") != ""
+		if digits && got == 0 {
+			t.Errorf("%q: got no pause", value)
+		}
+	})
 }
