@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -13,7 +14,7 @@ import (
 // TestChineseIsWhole: every code has a title of its own.
 func TestChineseIsWhole(t *testing.T) {
 	titles := make(map[string]checks.Code)
-	for _, entry := range checks.Catalogue {
+	for _, entry := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		title := Chinese.Title(entry.Code)
 		if other, taken := titles[title]; taken {
 			t.Errorf("%s and %s are both %q", entry.Code, other, title)

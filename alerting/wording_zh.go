@@ -42,6 +42,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.Slow:                  "响应缓慢",
 	checks.CertificateExpiring:   "证书即将过期",
 	checks.BlindSpot:             "监测盲区",
+	checks.HistoryDamaged:        "历史文件已损坏",
 }
 
 // eventInChinese tells an event; "": its kind is not known here.

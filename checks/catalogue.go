@@ -1,5 +1,7 @@
 package checks
 
+import "slices"
+
 // An Entry of the catalogue tells people what a code means.
 type Entry struct {
 	Code     Code
@@ -44,12 +46,13 @@ var Catalogue = []Entry{
 	{BlindSpot, "info", "something that this set-up cannot see", "follow its remedy to open it"},
 }
 
+// OfMonitor lists the codes of findings about the monitor itself, which no round
+// finds.
+var OfMonitor = []Entry{
+	{HistoryDamaged, "warning", "the history file was damaged at the start: it is kept, and a new one was begun with what could be read", "check the disk and the file system"},
+}
+
 // Known reports whether there is such a code.
 func Known(code Code) bool {
-	for _, e := range Catalogue {
-		if e.Code == code {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(slices.Concat(Catalogue, OfMonitor), func(e Entry) bool { return e.Code == code })
 }

@@ -319,5 +319,11 @@ var english = catalogue{
 		MsgCertificateExpired:    "the certificate of {{or .Node .Address}} has expired",
 		MsgValidUntil:            "valid until {{stamp .At}}",
 		MsgRenewCertificate:      "Renew it and reload the server that presents it.",
+
+		MsgHistoryDamaged: "the history file was damaged: a new history was begun",
+		MsgCheckDisk:      "Check the disk and the file system. The damaged file is kept; delete it when nothing more is to be read from it.",
+		MsgHistoryKept:    "the damaged file is kept as {{.Path}}",
+		MsgHistoryDamage:  "damage: {{.Reason}}",
+		MsgHistorySaved:   "rows saved by table: {{list .Values}}",
 	},
 }

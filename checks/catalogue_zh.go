@@ -325,6 +325,12 @@ var chinese = catalogue{
 		MsgCertificateExpired:    "{{or .Node .Address}} 的证书已过期",
 		MsgValidUntil:            "有效期至 {{stamp .At}}",
 		MsgRenewCertificate:      "请更新证书，并重新加载提供该证书的服务。",
+
+		MsgHistoryDamaged: "历史文件已损坏，已启用新的历史",
+		MsgCheckDisk:      "请检查磁盘与文件系统。损坏的文件已原样保留，确认不再需要后可删除。",
+		MsgHistoryKept:    "损坏的文件保留为 {{.Path}}",
+		MsgHistoryDamage:  "损坏情况：{{.Reason}}",
+		MsgHistorySaved:   "各表转入的行数：{{list .Values}}",
 	},
 }
 

@@ -45,6 +45,8 @@ const (
 	Slow                  Code = "slow"
 	CertificateExpiring   Code = "certificate_expiring"
 	BlindSpot             Code = "blind_spot"
+
+	HistoryDamaged Code = "history_damaged" // of the monitor itself
 )
 
 // A Severity says how soon somebody must look.

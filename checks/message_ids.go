@@ -290,4 +290,11 @@ const (
 	MsgCertificateExpired    MessageID = "certificate_expired"
 	MsgValidUntil            MessageID = "valid_until"
 	MsgRenewCertificate      MessageID = "renew_certificate"
+
+	// The monitor itself.
+	MsgHistoryDamaged MessageID = "history_damaged"
+	MsgCheckDisk      MessageID = "check_disk"
+	MsgHistoryKept    MessageID = "history_kept"
+	MsgHistoryDamage  MessageID = "history_damage"
+	MsgHistorySaved   MessageID = "history_saved"
 )

@@ -51,6 +51,13 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 // has taken its first round.
 func startServe(t *testing.T, stderr *os.File) (cmd *exec.Cmd, url string) {
 	t.Helper()
+	file, url := serveFile(t, t.TempDir())
+	return serveWith(t, file, url, stderr), url
+}
+
+// serveFile writes a configuration for the demo, with its history, into a folder.
+func serveFile(t *testing.T, dir string) (file, url string) {
+	t.Helper()
 	cluster, err := demo.Start(demo.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -62,21 +69,24 @@ func startServe(t *testing.T, stderr *os.File) (cmd *exec.Cmd, url string) {
 	}
 	address := free.Addr().String()
 	free.Close()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "stickwatch.yml")
+	file = filepath.Join(dir, "stickwatch.yml")
 	if err := os.WriteFile(file, []byte(demoFile(cluster, address, dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command("stickwatch", "serve", "-c", file)
+	return file, "http://" + address
+}
+
+func serveWith(t *testing.T, file, url string, stderr *os.File) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("stickwatch", "serve", "-c", file)
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	url = "http://" + address
 	for deadline := time.Now().Add(patienceOfTests); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := fetchText(t, url+"/-/ready"); status == http.StatusOK {
-			return cmd, url
+			return cmd
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the daemon does not watch")

@@ -29,7 +29,7 @@ func topics() []*cobra.Command {
 func findingsTopic() string {
 	s := newSheet(renderOptions{})
 	s.line("Findings, with their severity, when they hold and what to do:")
-	for _, e := range checks.Catalogue {
+	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		s.blank()
 		s.line(fmt.Sprintf("%s (%s)", e.Code, e.Severity))
 		s.paragraph("  ", "    ", span{plain, "holds when " + e.Holds})

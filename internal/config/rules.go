@@ -50,8 +50,9 @@ func words[T ~string](list []T) []string {
 }
 
 func codes() []string {
-	out := make([]string, len(checks.Catalogue))
-	for i, entry := range checks.Catalogue {
+	all := slices.Concat(checks.Catalogue, checks.OfMonitor)
+	out := make([]string, len(all))
+	for i, entry := range all {
 		out[i] = string(entry.Code)
 	}
 	return out

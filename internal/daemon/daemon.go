@@ -126,6 +126,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	d.begin(cfg, left)
+	d.reportRecovery()
 	d.server, err = web.New(d.webConfig(cfg))
 	return err
 }

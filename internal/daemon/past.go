@@ -40,6 +40,20 @@ func recall(ctx context.Context, db *history.DB) (legacy, error) {
 	return legacy(state), nil
 }
 
+// damageShown is for how long it is told that the history was damaged.
+const damageShown = time.Hour
+
+// reportRecovery tells of a history that was damaged when it was opened.
+func (d *Daemon) reportRecovery() {
+	r := d.history.Recovery()
+	if r == nil {
+		d.registry.retract(checks.HistoryDamaged)
+		return
+	}
+	d.registry.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()))
+	time.AfterFunc(damageShown, func() { d.registry.retract(checks.HistoryDamaged) })
+}
+
 // pastOf is the history as the page and the API ask it.
 type pastOf struct {
 	*history.DB

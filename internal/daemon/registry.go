@@ -31,6 +31,7 @@ type registry struct {
 	mu      sync.Mutex // guards what follows
 	desk    *alerting.Desk
 	watched map[string]bool // clusters; at first those of which something stands
+	own     []checks.Standing // findings about the monitor itself
 	owed    history.Step
 	loans   map[string]*loan // by notice: what has become of those that are owed
 	failing time.Time        // since when the disk has not taken what is owed; zero: it has
@@ -63,6 +64,25 @@ func (r *registry) observe(cluster string, changes []checks.Change, standing []c
 		}
 		s.Step = r.desk.Observe(at, cluster, changes, standing)
 		return s
+	})
+}
+
+// report takes in a finding about the monitor itself, which holds until retract.
+func (r *registry) report(f checks.Finding) {
+	r.do(func(at time.Time) history.Step {
+		s := checks.Standing{Finding: f, Since: at, Last: at}
+		r.own = append(r.own, s)
+		change := checks.Change{Kind: checks.Appeared, Standing: s, At: at, Reason: f.Summary.String()}
+		return history.Step{Step: r.desk.Observe(at, "", []checks.Change{change}, r.own)}
+	})
+}
+
+// retract ends the findings of a code about the monitor itself, also those of a
+// daemon before this one.
+func (r *registry) retract(code checks.Code) {
+	r.do(func(at time.Time) history.Step {
+		r.own = slices.DeleteFunc(r.own, func(s checks.Standing) bool { return s.Code == code })
+		return history.Step{Step: r.desk.Observe(at, "", nil, r.own)}
 	})
 }
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -31,15 +32,24 @@ type Recovery struct {
 	Lost   []string         // tables that could not be read to their end
 }
 
-// Summary tells in a line what was saved.
+// Summary tells in a line what was saved, and of what something is missing.
 func (r *Recovery) Summary() string {
-	text := fmt.Sprintf("%d incidents, %d notifications, %d silences and %d measurements were saved",
-		r.Saved["incidents"], r.Saved["notices"], r.Saved["silences"],
-		r.Saved["samples"]+r.Saved["minutes"]+r.Saved["hours"]+r.Saved["days"])
+	text := cmp.Or(strings.Join(r.Rows(), ", "), "nothing")
 	if len(r.Lost) > 0 {
 		text += "; rows are missing from: " + strings.Join(r.Lost, ", ")
 	}
 	return text
+}
+
+// Rows are the tables of which rows were saved, and how many: "incidents 7".
+func (r *Recovery) Rows() []string {
+	var list []string
+	for _, t := range salvageTables {
+		if n := r.Saved[t.name]; n > 0 {
+			list = append(list, fmt.Sprintf("%s %d", t.name, n))
+		}
+	}
+	return list
 }
 
 // Recovery tells what happened when the history was opened; nil: it was whole.
@@ -189,10 +199,9 @@ func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, 
 		return nil, errors.Join(err, removeFiles(fresh))
 	}
 	// A journal of the damaged file must not be taken for one of the new file.
-	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Rename(c.Path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("moving the damaged history aside: %w", err)
-		}
+	err := errors.Join(ifThere(os.Rename(c.Path+"-wal", kept+"-wal")), ifThere(os.Remove(c.Path+"-shm")))
+	if err != nil {
+		return nil, fmt.Errorf("moving the damaged history aside: %w", err)
 	}
 	if err := os.Link(c.Path, kept); err != nil { // a file system without hard links
 		if err := os.Rename(c.Path, kept); err != nil {
@@ -216,10 +225,18 @@ func unused(path string) string {
 	}
 }
 
+// ifThere is an error, unless it says that there is no such file.
+func ifThere(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // removeFiles removes a database with its journal.
 func removeFiles(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := ifThere(os.Remove(path + suffix)); err != nil {
 			return fmt.Errorf("removing %q: %w", path+suffix, err)
 		}
 	}
