@@ -29,6 +29,7 @@ func (c *courier) run(ctx, more context.Context) {
 		n, ok, err := c.config.Outbox.Claim(ctx, c.receiver, time.Now(), c.lease())
 		switch {
 		case ctx.Err() != nil && !ok:
+			return
 		case err != nil:
 			failures++
 			pause := backoffBound(failures, mostBackoff)
@@ -138,8 +139,8 @@ func (c *courier) find(ctx context.Context, finder Finder, n Notice) (Receipt, b
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	receipt, found, err := finder.Find(ctx, n)
-	if permanent, ok := errors.AsType[Permanent](err); ok {
-		c.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", permanent)
+	if _, ok := errors.AsType[Permanent](err); ok {
+		c.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", err)
 		return Receipt{}, false, nil
 	}
 	return receipt, found, err

@@ -7,7 +7,7 @@ import (
 )
 
 // A Notifier takes notices to one receiver. Its errors are Retriable or
-// Permanent, and show no secret.
+// Permanent; see Discreet.
 type Notifier interface {
 	Notify(context.Context, Notice) (Receipt, error)
 }
@@ -17,6 +17,12 @@ type Notifier interface {
 // sending it and writing down that it was sent.
 type Finder interface {
 	Find(context.Context, Notice) (receipt Receipt, found bool, err error)
+}
+
+// A Keeper is a Notifier whose receiver forgets what it is not told again, as
+// Alertmanager does: Keep repeats the incidents that go on.
+type Keeper interface {
+	Keep(context.Context, []Incident) error
 }
 
 // Gone is the Notifier of a receiver that is not in the configuration any more:

@@ -51,18 +51,23 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 // has taken its first round.
 func startServe(t *testing.T, stderr *os.File) (cmd *exec.Cmd, url string) {
 	t.Helper()
-	file, url := serveFile(t, t.TempDir())
+	file, url := serveFile(t, t.TempDir(), startedDemo(t))
 	return serveWith(t, file, url, stderr), url
 }
 
-// serveFile writes a configuration for the demo, with its history, into a folder.
-func serveFile(t *testing.T, dir string) (file, url string) {
+func startedDemo(t *testing.T) *demo.Cluster {
 	t.Helper()
 	cluster, err := demo.Start(demo.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// serveFile writes a configuration for the demo, with its history, into a folder.
+func serveFile(t *testing.T, dir string, cluster *demo.Cluster) (file, url string) {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -165,11 +170,7 @@ func TestServeWithoutLogReader(t *testing.T) {
 // watchDemo is a watch of the demo, not started.
 func watchDemo(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cluster, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
+	cluster := startedDemo(t)
 	args = append([]string{"probe", "--watch"}, args...)
 	cmd := exec.Command("stickwatch", append(args, strings.Fields(strings.Join(demoFlags(cluster), " "))...)...)
 	t.Cleanup(func() {

@@ -15,7 +15,7 @@ import (
 // file, and tells where in the log, on the page and as an incident of its own.
 func TestServeWithDamagedHistory(t *testing.T) {
 	dir := t.TempDir()
-	file, url := serveFile(t, dir)
+	file, url := serveFile(t, dir, startedDemo(t))
 	history := filepath.Join(dir, "history.db")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {

@@ -12,28 +12,38 @@ import (
 	"stickwatch/internal/config"
 )
 
-// notifierOf returns a function that makes a notifier of each kind of receiver.
+// notifierOf returns a function that makes a notifier of each kind of receiver. No
+// error of it shows a secret.
 func notifierOf(logger *slog.Logger) func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
 	return func(r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
-		writer := message.Writer{
-			Language: alerting.Language(a.Language), Page: a.ExternalURL, Grafana: a.GrafanaURL, Zone: a.Location,
+		n, err := outspoken(logger, r, a)
+		if err != nil {
+			return nil, err
 		}
-		switch {
-		case r.Slack != nil && !r.Slack.WebhookURL.IsZero():
-			return slack.NewHook(slack.HookConfig{URL: r.Slack.WebhookURL, Writer: writer})
-		case r.Slack != nil:
-			return slack.NewBot(slack.BotConfig{
-				Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL, Writer: writer,
-				Logger: logger.With("receiver", r.Name),
-			}), nil
-		case r.Alertmanager != nil:
-			return alertmanager.New(alertmanager.Config{URL: r.Alertmanager.URL, Writer: writer})
-		case r.Webhook != nil:
-			return webhook.New(webhook.Config{
-				URL: r.Webhook.URL, Secret: r.Webhook.Secret, Template: r.Webhook.Template, Writer: writer,
-			})
-		default:
-			return nil, fmt.Errorf("there is no kind of receiver in %q", r.Name)
-		}
+		return alerting.Discreet(n, r.Secrets()...), nil
+	}
+}
+
+// outspoken is a notifier whose errors say what its receiver said.
+func outspoken(logger *slog.Logger, r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
+	writer := message.Writer{
+		Language: alerting.Language(a.Language), Page: a.ExternalURL, Grafana: a.GrafanaURL, Zone: a.Location,
+	}
+	switch {
+	case r.Slack != nil && !r.Slack.WebhookURL.IsZero():
+		return slack.NewHook(slack.HookConfig{URL: r.Slack.WebhookURL, Writer: writer})
+	case r.Slack != nil:
+		return slack.NewBot(slack.BotConfig{
+			Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL, Writer: writer,
+			Logger: logger.With("receiver", r.Name),
+		}), nil
+	case r.Alertmanager != nil:
+		return alertmanager.New(alertmanager.Config{URL: r.Alertmanager.URL, Writer: writer})
+	case r.Webhook != nil:
+		return webhook.New(webhook.Config{
+			URL: r.Webhook.URL, Secret: r.Webhook.Secret, Template: r.Webhook.Template, Writer: writer,
+		})
+	default:
+		return nil, fmt.Errorf("there is no kind of receiver in %q", r.Name)
 	}
 }
