@@ -1,7 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"iter"
 	"time"
 
 	"stickwatch/alerting"
@@ -21,21 +25,34 @@ type lender struct {
 	registry *registry
 }
 
-// A loan is a notice that is delivered before it is on the disk.
+// A loan is a notice that is delivered before it is known to be on the disk.
 type loan struct {
 	due      time.Time // when it may be lent again
 	attempts int
 	receipt  *alerting.Receipt // nil: it has not arrived
-	refused  bool              // and will be buried when it is on the disk
+	refused  bool              // it was given up
+	reason   string            // why
 }
 
+// over reports whether nothing more is to be done with the notice.
+func (o *loan) over() bool { return o != nil && (o.receipt != nil || o.refused) }
+
 // Claim implements alerting.Outbox.
-func (l lender) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
+func (l lender) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notice, bool, error) {
 	if l.registry.stuck(now) {
-		n, ok = l.registry.lend(ctx, receiver, now, lease)
+		n, ok := l.registry.lend(ctx, receiver, now, lease)
 		return n, ok, nil
 	}
-	return l.outbox.Claim(ctx, receiver, now, lease)
+	type claim struct {
+		alerting.Notice
+		ok bool
+	}
+	// What is claimed after all, later than anybody waits for, is free when its lease ends.
+	c, err := unlessHung(ctx, func(ctx context.Context) (c claim, err error) {
+		c.Notice, c.ok, err = l.outbox.Claim(ctx, receiver, now, lease)
+		return c, err
+	})
+	return c.Notice, c.ok, err
 }
 
 // Delivered implements alerting.Outbox.
@@ -43,7 +60,8 @@ func (l lender) Delivered(ctx context.Context, id string, r alerting.Receipt) er
 	if l.registry.repay(id, func(o *loan) { o.receipt = &r }) {
 		return nil
 	}
-	return l.outbox.Delivered(ctx, id, r)
+	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.Delivered(ctx, id, r) },
+		history.Step{Delivered: map[string]alerting.Receipt{id: r}})
 }
 
 // Retry implements alerting.Outbox.
@@ -51,15 +69,27 @@ func (l lender) Retry(ctx context.Context, id string, at time.Time, reason strin
 	if l.registry.repay(id, func(o *loan) { o.due = at }) {
 		return nil
 	}
-	return l.outbox.Retry(ctx, id, at, reason)
+	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.Retry(ctx, id, at, reason) }, history.Step{})
 }
 
 // Bury implements alerting.Outbox.
 func (l lender) Bury(ctx context.Context, id, reason string) error {
-	if l.registry.repay(id, func(o *loan) { o.refused = true }) {
+	if l.registry.repay(id, func(o *loan) { o.refused, o.reason = true, reason }) {
 		return nil
 	}
-	return l.outbox.Bury(ctx, id, reason)
+	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.Bury(ctx, id, reason) },
+		history.Step{Buried: map[string]string{id: reason}})
+}
+
+// conclude writes down what became of a notice. While the disk hangs the registry
+// remembers it, and the receiver is told of what comes next.
+func (l lender) conclude(ctx context.Context, write func(context.Context) error, outcome history.Step) error {
+	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
+	if errors.Is(err, errHung) {
+		l.registry.do(func(time.Time) history.Step { return outcome })
+		return nil
+	}
+	return err
 }
 
 // SkipToEnd implements alerting.Outbox. Loans are told one after the other.
@@ -67,28 +97,71 @@ func (l lender) SkipToEnd(ctx context.Context, id string) (bool, error) {
 	if l.registry.repay(id, func(*loan) {}) {
 		return false, nil
 	}
-	return l.outbox.SkipToEnd(ctx, id)
+	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return l.outbox.SkipToEnd(ctx, id) })
 }
 
-// stuck reports whether the disk has taken nothing for too long.
+// errHung says that the disk neither took something nor refused it.
+var errHung = fmt.Errorf("the disk has not answered for %s", stuckAfter)
+
+// unlessHung does something with the disk, and gives up when that hangs: no context
+// ends a write that the system does not return from. Then it may still be done.
+func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(ctx, stuckAfter)
+	done := make(chan result, 1)
+	go func() {
+		defer cancel()
+		value, err := do(ctx)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errHung, err) // it waited for another one that hangs
+		}
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(stuckAfter + time.Second):
+		var none T
+		return none, errHung
+	}
+}
+
+// stuck reports whether the disk has taken nothing for too long: it refuses, or a
+// write does not come to its end.
 func (r *registry) stuck(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.failing.IsZero() && now.Sub(r.failing) > stuckAfter
+	since := r.failing
+	if since.IsZero() {
+		since = r.writes
+	}
+	return !since.IsZero() && now.Sub(since) > stuckAfter
 }
 
 // lend lends a notice that is owed to the disk, unless an earlier one of its
 // incident waits there.
 func (r *registry) lend(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notice, bool) {
-	for _, n := range r.lendable(receiver, now) {
-		// A disk that cannot even be read knows of nothing that comes before.
-		known, err := r.history.Correspondence(ctx, receiver, n.Incident.ID)
-		if err == nil && known.Waits {
+	list := r.lendable(receiver, now)
+	if len(list) == 0 {
+		return alerting.Notice{}, false
+	}
+	incidents := make([]string, len(list))
+	for i, n := range list {
+		incidents[i] = n.Incident.ID
+	}
+	// A disk that cannot even be read knows of nothing that comes before.
+	known, _ := unlessHung(ctx, func(ctx context.Context) (map[string]history.Correspondence, error) {
+		return r.history.Correspondence(ctx, receiver, incidents)
+	})
+	for _, n := range list {
+		before := known[n.Incident.ID]
+		if before.Waits {
 			continue
 		}
-		if n.Thread == "" {
-			n.Thread = known.Thread
-		}
+		n.Thread = cmp.Or(n.Thread, before.Thread)
 		if r.book(&n, now, lease) {
 			return n, true
 		}
@@ -104,21 +177,40 @@ func (r *registry) lendable(receiver string, now time.Time) []alerting.Notice {
 	var list []alerting.Notice
 	begun := make(map[string]bool)     // incidents of which a notice is still to be delivered
 	threads := make(map[string]string) // by incident
-	for _, n := range r.owed.Notices {
+	for n := range r.unwritten() {
 		incident, o := n.Incident.ID, r.loans[n.ID]
 		switch {
 		case n.Receiver != receiver || begun[incident]:
-		case o != nil && o.receipt != nil:
-			threads[incident] = o.receipt.Thread
+		case o.over():
+			if o.receipt != nil {
+				threads[incident] = o.receipt.Thread
+			}
 		default:
 			begun[incident] = true
-			if o == nil || !o.refused && !now.Before(o.due) {
+			if o == nil || !now.Before(o.due) {
 				n.Thread = threads[incident]
 				list = append(list, n)
 			}
 		}
 	}
 	return list
+}
+
+// unwritten are the notices that are being written, and those that are owed besides,
+// in their order.
+func (r *registry) unwritten() iter.Seq[alerting.Notice] {
+	return func(yield func(alerting.Notice) bool) {
+		for _, n := range r.writing.Notices {
+			if !yield(n) {
+				return
+			}
+		}
+		for _, n := range r.owed.Notices {
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 // book makes a notice a loan, if it still is owed and nobody was quicker.
@@ -139,9 +231,9 @@ func (r *registry) book(n *alerting.Notice, now time.Time, lease time.Duration) 
 	return true
 }
 
-// owes reports whether a notice has yet to come to the disk.
+// owes reports whether a notice is not yet known to be on the disk.
 func (r *registry) owes(id string) bool {
-	for _, n := range r.owed.Notices {
+	for n := range r.unwritten() {
 		if n.ID == id {
 			return true
 		}
@@ -153,32 +245,23 @@ func (r *registry) owes(id string) bool {
 // never was one.
 func (r *registry) repay(id string, note func(*loan)) bool {
 	r.mu.Lock()
-	_, lent := r.loans[id]
-	r.mu.Unlock()
-	if !lent {
-		return false
-	}
-	r.writing.Lock() // a step that is being written has left without it
-	defer r.writing.Unlock()
-	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := r.loans[id]
-	if o != nil {
-		note(o)
+	if o == nil {
+		return false
 	}
-	return o != nil
+	note(o)
+	return true
 }
 
 // withLoans is a step that tells what became of its notices.
 func (r *registry) withLoans(s history.Step) history.Step {
-	s.Delivered = make(map[string]alerting.Receipt)
+	s = s.Then(history.Step{}) // a copy of what is changed here
 	for at := range s.Notices {
 		n := &s.Notices[at]
 		if o := r.loans[n.ID]; o != nil {
 			n.Attempts = o.attempts
-			if o.receipt != nil {
-				s.Delivered[n.ID] = *o.receipt
-			}
+			conclude(s, n.ID, o)
 		}
 	}
 	return s
@@ -186,15 +269,23 @@ func (r *registry) withLoans(s history.Step) history.Step {
 
 // undelivered is how many notices wait for the disk and have not arrived.
 func (r *registry) undelivered() int {
-	r.writing.Lock() // what is being written either is on the disk or is owed again
-	defer r.writing.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	waiting := 0
-	for _, n := range r.owed.Notices {
-		if o := r.loans[n.ID]; o == nil || o.receipt == nil {
+	for n := range r.unwritten() {
+		if !r.loans[n.ID].over() {
 			waiting++
 		}
 	}
 	return waiting
+}
+
+// conclude has a step tell what became of a loan, if it is over.
+func conclude(s history.Step, id string, o *loan) {
+	switch {
+	case o.receipt != nil:
+		s.Delivered[id] = *o.receipt
+	case o.refused:
+		s.Buried[id] = o.reason
+	}
 }

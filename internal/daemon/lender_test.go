@@ -2,14 +2,18 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 )
 
@@ -168,7 +172,158 @@ func TestLoanThatIsRefused(t *testing.T) {
 	}
 	c.wantClaim(t, time.Hour, "")
 	c.room(t)
-	c.wantClaim(t, 0, c.fired.ID)
+	c.wantClaim(t, 0, "")
+	dead, err := c.db.DeadLetters(t.Context(), 0)
+	if err != nil || len(dead) != 1 || dead[0].Reason != "400" {
+		t.Errorf("got dead letters %+v and error %v, want the one that was refused", dead, err)
+	}
+}
+
+// TestRefusedLoanHoldsUpNothing: though the beginning of an incident was refused, its
+// end is told while the disk takes nothing.
+func TestRefusedLoanHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	c := newCrisis(t)
+	c.wantClaim(t, stuck, c.fired.ID)
+	if err := c.outbox.Bury(t.Context(), c.fired.ID, "400"); err != nil {
+		t.Fatal(err)
+	}
+	c.heals("shop")
+	c.full(t)
+	c.wantClaim(t, stuck, alerting.NoticeID(c.fired.Incident.ID, "ops", 2))
+}
+
+// A hangingStore takes a step and does not return from it before it is let go.
+type hangingStore struct {
+	store
+	taken, released chan struct{}
+}
+
+func (s hangingStore) Commit(ctx context.Context, step history.Step) error {
+	close(s.taken)
+	<-s.released
+	return s.store.Commit(ctx, step)
+}
+
+// TestHangingDisk: a write that does not come to its end is a disk that takes
+// nothing. What became of its notices meanwhile goes to the disk when it does.
+func TestHangingDisk(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		outcome func(*crisis) error
+		dead    int
+	}{
+		"delivered": {func(c *crisis) error {
+			return c.outbox.Delivered(t.Context(), c.fired.ID, alerting.Receipt{Thread: "C1/1"})
+		}, 0},
+		"refused": {func(c *crisis) error { return c.outbox.Bury(t.Context(), c.fired.ID, "400") }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrisis(t)
+			c.failing = time.Time{}
+			disk := hangingStore{c.db, make(chan struct{}), make(chan struct{})}
+			c.history = disk
+			written := make(chan error, 1)
+			go func() { written <- c.settle(t.Context()) }()
+			<-disk.taken
+			c.wantClaim(t, stuckAfter-time.Second, "")
+			c.wantClaim(t, stuck, c.fired.ID)
+			if err := tt.outcome(c); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.undelivered(); got != 0 {
+				t.Errorf("got %d notices that wait, want none", got)
+			}
+			close(disk.released)
+			if err := <-written; err != nil {
+				t.Fatal(err)
+			}
+			c.history = c.db
+			c.room(t)
+			c.wantClaim(t, 0, "")
+			c.wantWaiting(t, 0, 0)
+			if dead, err := c.db.DeadLetters(t.Context(), 0); err != nil || len(dead) != tt.dead {
+				t.Errorf("got %d dead letters and error %v, want %d", len(dead), err, tt.dead)
+			}
+		})
+	}
+}
+
+// A hangingOutbox answers when it is released.
+type hangingOutbox struct {
+	tray
+	released chan struct{}
+}
+
+func (o *hangingOutbox) Claim(context.Context, string, time.Time, time.Duration) (n alerting.Notice, ok bool, err error) {
+	<-o.released
+	return n, false, nil
+}
+
+func (o *hangingOutbox) Delivered(context.Context, string, alerting.Receipt) error {
+	<-o.released
+	return nil
+}
+
+// TestHangingOutbox: whoever delivers does not wait for a disk that hangs, and what
+// became of a notice is remembered.
+func TestHangingOutbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry(nil, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.DiscardHandler), alerting.Config{}, legacy{})
+		o := &hangingOutbox{released: make(chan struct{})}
+		defer close(o.released)
+		l := lender{o, r}
+		if _, ok, err := l.Claim(t.Context(), "ops", time.Now(), time.Minute); ok || !errors.Is(err, errHung) {
+			t.Errorf("claiming: got %v, %v, want that the disk hangs", ok, err)
+		}
+		if err := l.Delivered(t.Context(), "1/ops/1", alerting.Receipt{Thread: "C1/1"}); err != nil {
+			t.Errorf("writing down a delivery: got %v", err)
+		}
+		if diff := cmp.Diff(map[string]alerting.Receipt{"1/ops/1": {Thread: "C1/1"}}, r.owed.Delivered); diff != "" {
+			t.Errorf("owed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestOwedNoticesAreBounded: while the disk takes nothing, what goes on is superseded,
+// and in the end the oldest give way.
+func TestOwedNoticesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	of := func(incident string, number int, kind alerting.NoticeKind) alerting.Notice {
+		return alerting.Notice{
+			ID: alerting.NoticeID(incident, "ops", number), Receiver: "ops", Kind: kind,
+			Incident: alerting.Incident{ID: incident}, News: []alerting.Event{{Text: fmt.Sprint(number)}},
+		}
+	}
+	put := func(n alerting.Notice) { w.do(func(time.Time) history.Step { return stepOf(n) }) }
+	put(of("a", 1, alerting.NoticeFired))
+	for n := range 3 {
+		put(of("a", n+2, alerting.NoticeDeveloped))
+	}
+	put(of("b", 1, alerting.NoticeDeveloped))
+	put(of("a", 5, alerting.NoticeResolved))
+	var got []string
+	for _, n := range w.owed.Notices {
+		got = append(got, n.ID)
+	}
+	if diff := cmp.Diff([]string{"a/ops/1", "b/ops/1", "a/ops/5"}, got); diff != "" {
+		t.Errorf("owed (-want +got):\n%s", diff)
+	}
+	if news := w.owed.Notices[2].News; len(news) != 4 {
+		t.Errorf("got news %v, want that of all", news)
+	}
+	var more []alerting.Notice
+	for n := range mostOwed {
+		more = append(more, of(fmt.Sprint("more", n), 1, alerting.NoticeFired))
+	}
+	w.do(func(time.Time) history.Step { return stepOf(more...) })
+	if got := len(w.owed.Notices); got != mostOwed || w.owed.Notices[0].ID != "more0/ops/1" {
+		t.Errorf("got %d notices from %q on", got, w.owed.Notices[0].ID)
+	}
+	wantMetrics(t, w.metrics, `stickwatch_notifications_total{receiver="ops",result="buried"} 3`)
 }
 
 // TestNoLoanBeforeWhatIsOnTheDisk: the end is not told before the beginning, and

@@ -20,7 +20,7 @@ type postroom struct {
 	metrics *metrics.Live
 	logger  *slog.Logger
 
-	exchanged chan struct{} // there is another dispatcher
+	exchanged chan *alerting.Dispatcher // holds the one that is to run next
 
 	mu         sync.Mutex // guards what follows
 	receivers  map[string]alerting.Notifier
@@ -34,7 +34,7 @@ type outbox interface {
 }
 
 func newPostroom(o outbox, live *metrics.Live, logger *slog.Logger) *postroom {
-	return &postroom{outbox: o, metrics: live, logger: logger, exchanged: make(chan struct{}, 1)}
+	return &postroom{outbox: o, metrics: live, logger: logger, exchanged: make(chan *alerting.Dispatcher, 1)}
 }
 
 // withGone adds the receivers that are no more to those there are. What waits for
@@ -72,9 +72,10 @@ func (p *postroom) exchange(receivers map[string]alerting.Notifier) {
 		old.Retire()
 	}
 	select {
-	case p.exchanged <- struct{}{}:
+	case <-p.exchanged: // it was retired before it ran
 	default:
 	}
+	p.exchanged <- p.dispatcher // never waits: nobody else sends
 }
 
 // wake tells that there may be something to deliver.
@@ -95,8 +96,7 @@ func (p *postroom) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.exchanged:
-			d := p.current()
+		case d := <-p.exchanged:
 			working.Go(func() { d.Run(ctx) })
 		}
 	}
@@ -113,12 +113,6 @@ func (p *postroom) observe(receiver string, result alerting.Result) {
 	p.metrics.Notified(receiver, d)
 }
 
-// A keeper is a notifier whose receiver forgets what it is not told again, as
-// Alertmanager does.
-type keeper interface {
-	Keep(context.Context, []alerting.Incident) error
-}
-
 // keep tells keepers of the incidents that they know of and that go on.
 func (p *postroom) keep(ctx context.Context, open []alerting.Incident) {
 	p.mu.Lock()
@@ -126,7 +120,7 @@ func (p *postroom) keep(ctx context.Context, open []alerting.Incident) {
 	p.mu.Unlock()
 	var workers panics.Group
 	for name, notifier := range receivers {
-		k, ok := notifier.(keeper)
+		k, ok := notifier.(alerting.Keeper)
 		if !ok {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +130,48 @@ func TestExchangeEnds(t *testing.T) {
 			t.Errorf("got %d attempts by the former and %d by the next, want 0 and 1", former.begun, next.begun)
 		}
 	})
+}
+
+// A countingOutbox has nothing, and counts how often it is asked.
+type countingOutbox struct {
+	tray
+	claims atomic.Int64
+}
+
+func (o *countingOutbox) Claim(context.Context, string, time.Time, time.Duration) (n alerting.Notice, ok bool, err error) {
+	o.claims.Add(1)
+	return n, false, nil
+}
+
+// TestQuickExchanges: however quickly one follows another, each dispatcher runs once.
+func TestQuickExchanges(t *testing.T) {
+	t.Parallel()
+	for range 1000 {
+		synctest.Test(t, func(t *testing.T) {
+			o := new(countingOutbox)
+			p := newPostroom(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); p.run(ctx) }()
+			synctest.Wait()
+			for range 3 {
+				p.exchange(map[string]alerting.Notifier{"ops": new(speaker)})
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			o.claims.Store(0)
+			time.Sleep(time.Minute)
+			got := o.claims.Load()
+			cancel()
+			<-done
+			if got > 13 { // one a poll of 5 s
+				t.Fatalf("the outbox was asked %d times in a minute: a dispatcher runs twice", got)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
 }
 
 // A reminded receiver keeps what it is told again.

@@ -23,25 +23,34 @@ import (
 // notices that tell it. What the disk does not take is tried again with whatever
 // came later, so that nothing is lost but by the end of the process.
 type registry struct {
-	history *history.DB
+	history store
 	metrics *metrics.Live
 	written func(alerting.Step) // called with what has come to the disk
 	logger  *slog.Logger
 
 	mu      sync.Mutex // guards what follows
 	desk    *alerting.Desk
-	watched map[string]bool // clusters; at first those of which something stands
+	watched map[string]bool   // clusters; at first those of which something stands
 	own     []checks.Standing // findings about the monitor itself
 	owed    history.Step
 	loans   map[string]*loan // by notice: what has become of those that are owed
 	failing time.Time        // since when the disk has not taken what is owed; zero: it has
+	writing history.Step     // what is being written
+	writes  time.Time        // since when; zero: nothing is
+	dropped int              // notices that gave way to others and were never told
 
-	writing    sync.Mutex // steps go to the disk in their order; taken before mu
+	turn       sync.Mutex // steps go to the disk in their order; taken before mu
 	news       chan struct{}
 	complained time.Time // when it was last told that the disk takes nothing; zero: it does
 }
 
-func newRegistry(db *history.DB, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, left legacy) *registry {
+// A store is the history as far as a registry needs it.
+type store interface {
+	Commit(context.Context, history.Step) error
+	Correspondence(ctx context.Context, receiver string, incidents []string) (map[string]history.Correspondence, error)
+}
+
+func newRegistry(db store, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, left legacy) *registry {
 	r := &registry{
 		history: db, metrics: live, written: written, logger: logger,
 		desk: alerting.NewDesk(rules, left.Incidents), watched: setOf(maps.Keys(left.Standing)), loans: make(map[string]*loan),
@@ -139,25 +148,72 @@ func (r *registry) open() []alerting.Incident {
 // do has a decision written. What was owed before it is tried again with the
 // clock: a disk that takes nothing is not asked with every round of a cluster.
 func (r *registry) do(decide func(at time.Time) history.Step) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := time.Now()
-	step := decide(at)
-	if step.Empty() {
-		return
-	}
+	at, step := r.decide(decide)
 	for _, i := range step.Incidents {
 		r.tell(at, i)
 	}
-	r.metrics.Incidents(r.desk.Open())
-	r.owed = r.owed.Then(step)
+	if step.Empty() {
+		return
+	}
 	select {
 	case r.news <- struct{}{}:
 	default:
 	}
 }
 
-// tell counts and logs what became of an incident at a moment.
+func (r *registry) decide(decide func(at time.Time) history.Step) (time.Time, history.Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := time.Now()
+	step := decide(at)
+	if !step.Empty() {
+		r.metrics.Incidents(r.desk.Open())
+		r.owe(step)
+	}
+	return at, step
+}
+
+// mostOwed bounds the notices that wait for the disk. Each has its incident with it,
+// some ten kilobytes.
+const mostOwed = 2000
+
+// owe adds a step to what is owed. While the disk takes nothing, what goes on in an
+// incident is superseded by what comes next, and the oldest notices give way to more
+// than mostOwed: first those that have arrived.
+func (r *registry) owe(step history.Step) {
+	for i, n := range step.Notices {
+		step.Notices[i].News = append(r.supersede(n), n.News...)
+		step.Notices[i].News = step.Notices[i].News[max(0, len(step.Notices[i].News)-alerting.MaxNews):]
+	}
+	r.owed = r.owed.Then(step)
+	for len(r.owed.Notices) > mostOwed {
+		at := max(0, slices.IndexFunc(r.owed.Notices, func(n alerting.Notice) bool { return r.loans[n.ID].over() }))
+		n := r.owed.Notices[at]
+		if !r.loans[n.ID].over() {
+			r.dropped++
+			r.metrics.Notified(n.Receiver, metrics.Buried)
+		}
+		delete(r.loans, n.ID)
+		r.owed.Notices = slices.Delete(r.owed.Notices, at, at+1)
+	}
+}
+
+// supersede takes back what is owed to the receiver of a notice about the same
+// incident and is neither its beginning nor under way, and returns what that told.
+func (r *registry) supersede(by alerting.Notice) (news []alerting.Event) {
+	r.owed.Notices = slices.DeleteFunc(r.owed.Notices, func(n alerting.Notice) bool {
+		goesOn := n.Kind == alerting.NoticeDeveloped || n.Kind == alerting.NoticeReminder
+		if !goesOn || n.Receiver != by.Receiver || n.Incident.ID != by.Incident.ID || r.loans[n.ID] != nil {
+			return false
+		}
+		news = append(news, n.News...)
+		return true
+	})
+	return news
+}
+
+// tell counts and logs what became of an incident at a moment. The lock is not held:
+// whoever logs may have to wait.
 func (r *registry) tell(at time.Time, i alerting.Incident) {
 	args := []any{"incident", i.ID, "cluster", strings.Join(i.Clusters, ","), "severity", string(i.Severity), "cause", i.Cause.Key(), "summary", alerting.English.Summary(i)}
 	for _, e := range i.Timeline {
@@ -186,22 +242,21 @@ func (r *registry) run(ctx context.Context) {
 			r.tick()
 		case <-r.news:
 		}
-		if err := r.settle(ctx); err != nil && ctx.Err() == nil {
+		switch err := r.settle(ctx); {
+		case err != nil && ctx.Err() == nil:
 			r.complain(err)
-		} else {
+		case err == nil && !r.complained.IsZero():
 			r.complained = time.Time{}
+			r.logger.Info("incidents are written again")
 		}
 	}
 }
 
 // settle writes what is owed. What cannot be written stays owed.
 func (r *registry) settle(ctx context.Context) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	r.mu.Lock()
-	step := r.withLoans(r.owed)
-	r.owed = history.Step{}
-	r.mu.Unlock()
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	step := r.begin()
 	if step.Empty() {
 		return nil
 	}
@@ -217,21 +272,42 @@ func (r *registry) settle(ctx context.Context) error {
 	return nil
 }
 
+// begin takes what is owed, to be written.
+func (r *registry) begin() history.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owed.Empty() {
+		return history.Step{}
+	}
+	r.writing, r.writes = r.withLoans(r.owed), time.Now()
+	r.owed = history.Step{}
+	return r.writing
+}
+
 // settled notes whether a step has come to the disk.
 func (r *registry) settled(step history.Step, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	began := r.writes
+	r.writing, r.writes = history.Step{}, time.Time{}
 	if err != nil {
 		r.owed = step.Then(r.owed)
 		if r.failing.IsZero() {
-			r.failing = time.Now()
+			r.failing = began
 		}
 		return
 	}
 	r.failing = time.Time{}
+	late := history.Step{}.Then(history.Step{})
 	for _, n := range step.Notices {
+		_, delivered := step.Delivered[n.ID]
+		_, buried := step.Buried[n.ID]
+		if o := r.loans[n.ID]; o != nil && !delivered && !buried {
+			conclude(late, n.ID, o) // while it was written
+		}
 		delete(r.loans, n.ID)
 	}
+	r.owed = late.Then(r.owed)
 }
 
 // complain tells that the disk takes nothing, now and then.
@@ -239,6 +315,9 @@ func (r *registry) complain(err error) {
 	const again = time.Minute
 	if time.Since(r.complained) > again {
 		r.complained = time.Now()
-		r.logger.Error("incidents are kept in memory and tried again", "err", err)
+		r.mu.Lock()
+		dropped := r.dropped
+		r.mu.Unlock()
+		r.logger.Error("incidents are kept in memory and tried again", "err", err, "notices_dropped", dropped)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,8 +184,8 @@ func TestUnwrittenIsTold(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	d.registry.writing.Lock()
-	defer d.registry.writing.Unlock()
+	d.registry.turn.Lock()
+	defer d.registry.turn.Unlock()
 	if err := r.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
@@ -194,4 +195,42 @@ func TestUnwrittenIsTold(t *testing.T) {
 		_ = d.history.Commit(ended, history.Step{}) // until the next sample, the disk takes nothing
 		return slices.Contains(d.incidents(t), "firing dependency_down")
 	})
+}
+
+// A slowHandler does not return from a line of the log before it is released.
+type slowHandler struct {
+	slog.Handler
+	logging, released chan struct{}
+}
+
+func (h slowHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h slowHandler) Handle(context.Context, slog.Record) error {
+	close(h.logging)
+	<-h.released
+	return nil
+}
+
+// TestLogHoldsUpNobody: while somebody logs, others are not kept from the incidents.
+func TestLogHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	h := slowHandler{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}
+	w.logger = slog.New(h)
+	w.watch([]string{"shop"})
+	var broken sync.WaitGroup
+	broken.Go(func() { w.breaks("shop") })
+	<-h.logging
+	open := make(chan int, 1)
+	go func() { open <- len(w.open()) }()
+	select {
+	case got := <-open:
+		if got != 1 {
+			t.Errorf("got %d open incidents, want 1", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the incidents are locked while the log is written")
+	}
+	close(h.released)
+	broken.Wait()
 }

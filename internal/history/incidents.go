@@ -22,18 +22,26 @@ type Step struct {
 	// Delivered are the receipts of those notices, by ID, that somebody delivered
 	// before they were written.
 	Delivered map[string]alerting.Receipt
+	// Buried are the reasons for which notices, by ID, were given up before that.
+	Buried map[string]string
 }
 
 // Empty reports whether there is nothing to write.
-func (s Step) Empty() bool { return s.Step.Empty() && len(s.Standing) == 0 }
+func (s Step) Empty() bool {
+	return s.Step.Empty() && len(s.Standing)+len(s.Delivered)+len(s.Buried) == 0
+}
 
 // Then is a step and a later one in one. Who could not write a step holds it,
 // and writes it with the next.
 func (s Step) Then(later Step) Step {
-	both := Step{Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing), Delivered: make(map[string]alerting.Receipt)}
+	both := Step{
+		Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing),
+		Delivered: make(map[string]alerting.Receipt), Buried: make(map[string]string),
+	}
 	for _, one := range []Step{s, later} {
 		maps.Copy(both.Standing, one.Standing)
 		maps.Copy(both.Delivered, one.Delivered)
+		maps.Copy(both.Buried, one.Buried)
 	}
 	return both
 }
@@ -60,6 +68,11 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 		}
 		for id, receipt := range s.Delivered {
 			if err := db.deliver(ctx, tx, id, receipt); err != nil {
+				return err
+			}
+		}
+		for id, reason := range s.Buried {
+			if err := bury(ctx, tx, id, reason); err != nil {
 				return err
 			}
 		}

@@ -1,11 +1,14 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"stickwatch/alerting"
@@ -135,10 +138,12 @@ func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string)
 // Bury gives a notice up: it becomes a dead letter, and later notices of its
 // incident wait for it no longer.
 func (db *DB) Bury(ctx context.Context, id, reason string) error {
-	return db.release(ctx, id, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, buryNotice, probes.Clean(reason, probes.MaxError), id)
-		return err
-	})
+	return db.release(ctx, id, func(tx *sql.Tx) error { return bury(ctx, tx, id, reason) })
+}
+
+func bury(ctx context.Context, tx *sql.Tx, id, reason string) error {
+	_, err := tx.ExecContext(ctx, buryNotice, probes.Clean(reason, probes.MaxError), id)
+	return err
 }
 
 // SkipToEnd takes a notice out of the outbox, and those that wait for it, if the
@@ -201,14 +206,39 @@ type Correspondence struct {
 	Waits  bool   // whether a notice of it waits
 }
 
-// Correspondence with a receiver about an incident.
-func (r *Reader) Correspondence(ctx context.Context, receiver, incident string) (Correspondence, error) {
-	var c Correspondence
-	err := r.pool.QueryRowContext(ctx, selectCorrespondence, receiver, incident, receiver, incident).Scan(&c.Thread, &c.Waits)
-	if err != nil {
-		return Correspondence{}, fmt.Errorf("looking for what %q knows of incident %q: %w", receiver, incident, err)
+// Correspondence with a receiver about incidents, by incident.
+func (r *Reader) Correspondence(ctx context.Context, receiver string, incidents []string) (map[string]Correspondence, error) {
+	known := make(map[string]Correspondence)
+	const most = 500 // parameters of a query
+	for part := range slices.Chunk(incidents, most) {
+		if err := r.correspondence(ctx, receiver, part, known); err != nil {
+			return nil, fmt.Errorf("looking for what %q knows of %d incidents: %w", receiver, len(incidents), err)
+		}
 	}
-	return c, nil
+	return known, nil
+}
+
+func (r *Reader) correspondence(ctx context.Context, receiver string, incidents []string, known map[string]Correspondence) error {
+	args := []any{receiver}
+	for _, i := range incidents {
+		args = append(args, i)
+	}
+	in := "?" + strings.Repeat(", ?", len(incidents)-1)
+	rows, err := r.pool.QueryContext(ctx, fmt.Sprintf(selectCorrespondence, in, in), append(args, args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var incident, thread string
+		var waits bool
+		if err := rows.Scan(&incident, &thread, &waits); err != nil {
+			return err
+		}
+		c := known[incident]
+		known[incident] = Correspondence{Thread: cmp.Or(c.Thread, thread), Waits: c.Waits || waits}
+	}
+	return rows.Err()
 }
 
 // A DeadLetter is a notice that was given up.

@@ -146,8 +146,9 @@ const (
 	WHERE n.id = ? AND n.state = 'pending' ORDER BY l.seq DESC LIMIT 1`
 	skipNotices = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ?)`
-	selectCorrespondence = `SELECT COALESCE((SELECT thread FROM threads WHERE receiver = ? AND incident = ?), ''),
-	EXISTS (SELECT 1 FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending')`
+	// selectCorrespondence has two lists of parameters to be filled in.
+	selectCorrespondence = `SELECT incident, thread, FALSE FROM threads WHERE receiver = ? AND incident IN (%s)
+	UNION ALL SELECT incident, '', TRUE FROM notices WHERE receiver = ? AND incident IN (%s) AND state = 'pending'`
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
 )
