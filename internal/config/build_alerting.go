@@ -13,8 +13,8 @@ func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
 	const at = place("alerting")
 	out := Alerting{
 		Language:    cmp.Or(w.Language, "en"),
-		ExternalURL: b.url(at.key("external_url"), w.ExternalURL, web),
-		GrafanaURL:  b.url(at.key("grafana_url"), w.GrafanaURL, web),
+		ExternalURL: b.public(at.key("external_url"), w.ExternalURL),
+		GrafanaURL:  b.public(at.key("grafana_url"), w.GrafanaURL),
 		Location:    b.zone(at.key("timezone"), w.Timezone),
 		For: map[checks.Severity]time.Duration{
 			checks.Critical: orDefault(w.For.Critical, 0),

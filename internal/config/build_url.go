@@ -27,6 +27,16 @@ func (b *builder) url(at place, text string, schemes []string) *url.URL {
 	return u
 }
 
+// public is an address that messages show to everybody.
+func (b *builder) public(at place, text string) *url.URL {
+	u := b.url(at, text, web)
+	if u != nil && u.User != nil {
+		b.problem(at, "%s has a user name or password, which every message would show", b.said(at, text))
+		return nil
+	}
+	return u
+}
+
 // server is an address of the balancer or a node: nothing in it but where to
 // connect and a path that comes before all others. Credentials in it would get
 // into every report.

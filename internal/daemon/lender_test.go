@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -397,4 +400,40 @@ func TestQueueLength(t *testing.T) {
 		}
 	}
 	count("0")
+}
+
+// A moodyStore takes nothing until it is well.
+type moodyStore struct {
+	store
+	well atomic.Bool
+}
+
+func (s *moodyStore) Commit(context.Context, history.Step) error {
+	if s.well.Load() {
+		return nil
+	}
+	return errors.New("no space left on device")
+}
+
+// TestRecoveryIsLogged: once the disk takes incidents again the log says so, once.
+func TestRecoveryIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		disk := new(moodyStore)
+		r := newRegistry(disk, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.NewTextHandler(&log, nil)), alerting.Config{}, legacy{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { r.run(ctx) })
+		r.watch([]string{"shop"})
+		r.observe("shop", []checks.Change{{Kind: checks.Appeared, Standing: redisDown(), At: time.Now()}}, []checks.Standing{redisDown()})
+		time.Sleep(90 * time.Second)
+		disk.well.Store(true)
+		time.Sleep(time.Minute)
+		cancel()
+		running.Wait()
+		if got := strings.Count(log.String(), "incidents are written again"); got != 1 || strings.Count(log.String(), "kept in memory") != 2 {
+			t.Errorf("got %d lines that it is well:\n%s", got, log.String())
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -34,19 +35,75 @@ func (e *LostError) Error() string {
 		e.Path)
 }
 
-// lookForFile tells once when what is written cannot be found any more.
+// A CutError says that the file was cut off while it was in use, by something else.
+type CutError struct {
+	Path      string
+	Got, Want int64 // bytes
+}
+
+func (e *CutError) Error() string {
+	return fmt.Sprintf("looking at %q: it has %d bytes, and its header says at least %d: something else has cut it off. "+
+		"Restart stickwatch: it keeps the file and begins a new history with what can be read", e.Path, e.Got, e.Want)
+}
+
+// cutOff tells whether the file is shorter than its header says; nil: it is not, or
+// cannot be looked at.
+func cutOff(path string) *CutError {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil
+	}
+	var count [4]byte
+	want := int64(headerSize)
+	if _, err := file.ReadAt(count[:], 28); err == nil {
+		want = max(want, pageSize*int64(binary.BigEndian.Uint32(count[:])))
+	}
+	if info.Size() >= want {
+		return nil
+	}
+	return &CutError{Path: path, Got: info.Size(), Want: want}
+}
+
+// lookForFile tells once when what is written cannot be found any more, and counts
+// an error whenever that is so.
 func (db *DB) lookForFile() {
 	if db.lost {
 		return
 	}
 	there, err := os.Stat(db.path)
-	if err == nil && os.SameFile(there, db.file) || err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err == nil && os.SameFile(there, db.file) {
+		db.lookForEnd()
+		return
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return
 	}
 	db.lost = true
 	lost := &LostError{Path: db.path}
 	db.meter.damaged(lost)
 	db.config.Logger.Error("history is lost", "err", lost)
+}
+
+// lookForEnd looks whether the file is whole. While pages go from the journal into
+// the file, its header may be ahead of it for a moment: only what is seen twice counts.
+func (db *DB) lookForEnd() {
+	cut := cutOff(db.path)
+	if cut == nil {
+		db.cut = 0
+		return
+	}
+	switch db.cut++; {
+	case db.cut == 2:
+		db.config.Logger.Error("history is damaged", "err", cut)
+		fallthrough
+	case db.cut > 2:
+		db.meter.damaged(cut)
+	}
 }
 
 // A NewerError says that a later version of the program wrote the file.

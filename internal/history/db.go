@@ -75,6 +75,8 @@ type DB struct {
 	forgot time.Time
 	// lost is set once the file is not at its path any more.
 	lost bool
+	// cut is how often in a row the file was seen to be cut off.
+	cut int
 
 	recovery *Recovery // what became of the file that was damaged; nil: it was whole
 

@@ -213,6 +213,43 @@ func TestALostFileIsTold(t *testing.T) {
 	}
 }
 
+// TestAFileThatIsCutOff while it is in use is told once, and counts as errors.
+func TestAFileThatIsCutOff(t *testing.T) {
+	for name, share := range map[string]int64{"to nothing": 0, "to a page": 1, "by a page": -1} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "stickwatch.db")
+			filled(t, path)
+			var log strings.Builder
+			db := opened(t, func(c *Config) { c.Path, c.Logger = path, slog.New(slog.NewTextHandler(&log, nil)) })
+			db.lookForFile()
+			db.lookForFile()
+			if got := db.Stats(); got.Damage != "" || got.WriteErrors > 0 {
+				t.Fatalf("got %+v of a file that is whole", got)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := 4096 * share
+			if share < 0 {
+				size += info.Size()
+			}
+			if err := os.Truncate(path, size); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				db.lookForFile()
+			}
+			if got := db.Stats(); !strings.Contains(got.Damage, "cut it off") || got.WriteErrors != 2 {
+				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)
+			}
+			if got := strings.Count(log.String(), "history is damaged"); got != 1 {
+				t.Errorf("got %d lines in the log, want 1:\n%s", got, log.String())
+			}
+		})
+	}
+}
+
 // damage writes over a page in the middle of a history.
 func damage(t *testing.T, path string) {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 type Stats struct {
 	Queue       int       // rows that wait
 	Dropped     int64     // rows that gave way, or came too late, since the start
-	WriteErrors int64     // batches that had to be tried again
+	WriteErrors int64     // batches that had to be tried again, and looks at a file that is damaged or gone
 	LastError   string    // of the newest of them; "": the newest batch was written
 	LastWrite   time.Time // when a batch was last written; zero: none was
 	Size        int64     // bytes on the disk, journal included
@@ -61,6 +61,7 @@ func (m *meter) damaged(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state.Damage = err.Error()
+	m.state.WriteErrors++
 }
 
 func (m *meter) stats() Stats {
@@ -77,7 +78,7 @@ var (
 	queueDesc = prometheus.NewDesc("stickwatch_history_queue_length",
 		"Rows that wait to be written.", nil, nil)
 	errorsDesc = prometheus.NewDesc("stickwatch_history_write_errors_total",
-		"Writes that failed; batches are tried again.", nil, nil)
+		"Writes that failed, which are tried again, and looks at a file that is damaged or gone.", nil, nil)
 )
 
 // Collector of the history's metrics. Its series have no labels.

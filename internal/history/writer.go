@@ -39,6 +39,9 @@ func (db *DB) write(ctx context.Context) {
 			}
 		}
 		if err == nil || ctx.Err() != nil {
+			if err == nil && pause > 0 {
+				db.config.Logger.Info("history is written again")
+			}
 			pause = 0
 			continue
 		}

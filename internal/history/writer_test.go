@@ -3,6 +3,9 @@ package history
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,4 +185,44 @@ func TestCollector(t *testing.T) {
 	if n, err := testutil.GatherAndCount(registry); err != nil || n != 5 {
 		t.Errorf("got %d series and error %v, want 5", n, err)
 	}
+}
+
+// TestRecoveryIsLogged: once a disk takes batches again the log says so.
+func TestRecoveryIsLogged(t *testing.T) {
+	lines := make(chan string, 100)
+	path := filepath.Join(t.TempDir(), "stickwatch.db")
+	db, err := Open(t.Context(), Config{Path: path, Flush: time.Millisecond, Logger: slog.New(slog.NewTextHandler(lineWriter(lines), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.WithoutCancel(t.Context()))
+	other, err := openWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: noon, OK: true}}})
+	if got := <-lines; !strings.Contains(got, "writing history") {
+		t.Errorf("got %q, want that it fails", got)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range lines {
+		if strings.Contains(line, "history is written again") {
+			return
+		}
+	}
+}
+
+// A lineWriter passes lines on.
+type lineWriter chan<- string
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	w <- string(line)
+	return len(line), nil
 }

@@ -31,6 +31,12 @@ type askedSilence struct {
 // longestSilence bounds silences: one that is forgotten must end some day.
 const longestSilence = 90 * 24 * time.Hour
 
+// latestBegin is how far ahead a silence may be made: what lies further is a slip.
+const latestBegin = 365 * 24 * time.Hour
+
+// maxReason bounds why a silence is made, in bytes: a paragraph.
+const maxReason = 1000
+
 func (s *Server) getSilences(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
@@ -101,6 +107,12 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 	if err := a.aim(); err != nil {
 		wrong = append(wrong, err.Error())
 	}
+	if len(a.Reason) > maxReason {
+		wrong = append(wrong, fmt.Sprintf(`"reason" has %d bytes, want at most %d`, len(a.Reason), maxReason))
+	}
+	if len(a.Author) > maxWord {
+		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(a.Author), maxWord))
+	}
 	if a.Code != "" && !checks.Known(a.Code) {
 		wrong = append(wrong, `"code" is no code of a finding`)
 	}
@@ -112,7 +124,7 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 	}
 	return alerting.Silence{
 		ID: strings.ToLower(rand.Text()[:12]), Cluster: a.Cluster, Node: a.Node, Code: a.Code,
-		Reason: probes.Clean(a.Reason, probes.MaxError), Author: probes.Clean(a.Author, maxWord),
+		Reason: probes.Clean(a.Reason, maxReason), Author: probes.Clean(a.Author, maxWord),
 		From: span.From, To: span.To,
 	}, nil
 }
@@ -151,6 +163,9 @@ func (a askedSilence) span(now time.Time) (checks.Span, error) {
 			return span, fmt.Errorf(`"duration" is %q, want one such as 30m, 2h or 7d`, a.Duration)
 		}
 		span.To = span.From.Add(d)
+	}
+	if span.From.After(now.Add(latestBegin)) {
+		return span, errors.New("it must begin within a year")
 	}
 	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > longestSilence {
 		return span, errors.New("it must end after it begins and after now, within 90 days")

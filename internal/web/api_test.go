@@ -106,6 +106,14 @@ func TestProblems(t *testing.T) {
 			"about everything and something", "POST", "/api/v1/silences", `{"cluster": "shop", "all": true, "duration": "2h"}`, 400,
 			`"all" is everything: leave it out, or "cluster", "node" and "code"`,
 		},
+		{
+			"an essay", "POST", "/api/v1/silences", `{"cluster": "shop", "duration": "2h", "reason": "` + strings.Repeat("x", 60_000) + `", "author": "` + strings.Repeat("y", 100) + `"}`, 400,
+			`"reason" has 60000 bytes, want at most 1000; "author" has 100 bytes, want at most 64`,
+		},
+		{
+			"in the far future", "POST", "/api/v1/silences", `{"cluster": "shop", "from": "9999-01-01T00:00:00Z", "duration": "2h"}`, 400,
+			`it must begin within a year`,
+		},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -25,11 +26,13 @@ type Live struct {
 	mu        sync.Mutex
 	revision  uint64
 	listeners map[*listener]struct{}
+	addresses map[netip.Prefix]int // how many listeners each has
 	closed    bool
 }
 
 // A listener is one browser.
 type listener struct {
+	from    netip.Prefix
 	changed map[string]struct{} // under Live.mu
 	wake    chan struct{}       // holds one; closed when Live is
 }
@@ -37,6 +40,7 @@ type listener struct {
 // Bounds of what listeners take.
 const (
 	maxListeners  = 256              // browsers at a time; more are told to come back
+	maxOfAddress  = 64               // of them from one address, which may be a proxy's: nobody alone may keep all others out
 	heartbeat     = 15 * time.Second // after which silence is broken, so that proxies and dead peers show
 	writeDeadline = 10 * time.Second // for one event; a browser that takes longer is let go and will come back
 	comeBack      = 3 * time.Second  // after which a browser is to reconnect
@@ -44,7 +48,7 @@ const (
 
 // NewLive returns a Live without listeners.
 func NewLive() *Live {
-	return &Live{boot: rand.Text()[:8], listeners: map[*listener]struct{}{}}
+	return &Live{boot: rand.Text()[:8], listeners: map[*listener]struct{}{}, addresses: map[netip.Prefix]int{}}
 }
 
 // Publish tells everybody who listens that a cluster's picture has changed.
@@ -74,7 +78,7 @@ func (l *Live) Close() {
 
 // ServeHTTP streams changes until either side has enough.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	who := l.join()
+	who := l.join(addressOf(r))
 	if who == nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, "too many listen already", http.StatusServiceUnavailable)
@@ -116,14 +120,31 @@ func (l *Live) serve(r *http.Request, who *listener, out stream) {
 	}
 }
 
-// join adds a listener; nil: there are too many, or no more are wanted.
-func (l *Live) join() *listener {
+// addressOf is from where somebody listens: of IPv6 a network, within which one
+// machine may choose.
+func addressOf(r *http.Request) netip.Prefix {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	address, bits := peer.Addr().Unmap().WithZone(""), 64
+	if address.Is4() {
+		bits = 32
+	}
+	network, _ := address.Prefix(bits) // of a length that the address has: no error
+	return network
+}
+
+// join adds a listener; nil: there are too many, in all or from there, or no more
+// are wanted.
+func (l *Live) join(from netip.Prefix) *listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.listeners) >= maxListeners {
+	if l.closed || len(l.listeners) >= maxListeners || l.addresses[from] >= maxOfAddress {
 		return nil
 	}
-	who := &listener{changed: map[string]struct{}{}, wake: make(chan struct{}, 1)}
+	l.addresses[from]++
+	who := &listener{from: from, changed: map[string]struct{}{}, wake: make(chan struct{}, 1)}
 	l.listeners[who] = struct{}{}
 	return who
 }
@@ -132,6 +153,9 @@ func (l *Live) leave(who *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.listeners, who)
+	if l.addresses[who.from]--; l.addresses[who.from] == 0 {
+		delete(l.addresses, who.from)
+	}
 }
 
 // take empties what has changed for a listener.

@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -109,8 +111,8 @@ func TestLiveCoalesces(t *testing.T) {
 func TestLiveIsBounded(t *testing.T) {
 	l := NewLive()
 	var all []*listener
-	for range maxListeners {
-		all = append(all, l.join())
+	for n := range maxListeners {
+		all = append(all, l.join(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), 32)))
 	}
 	w := httptest.NewRecorder()
 	l.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/events", nil))
@@ -118,12 +120,43 @@ func TestLiveIsBounded(t *testing.T) {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 	l.leave(all[0])
-	if l.join() == nil {
+	if l.join(netip.Prefix{}) == nil {
 		t.Error("nobody may come after one has gone")
 	}
 	l.Close()
 	l.Close()
-	if l.join() != nil {
+	if l.join(netip.Prefix{}) != nil {
 		t.Error("somebody may come after the end")
+	}
+}
+
+// TestNobodyKeepsOthersOut: whoever opens streams without end leaves room for others,
+// though they use every address of their network.
+func TestNobodyKeepsOthersOut(t *testing.T) {
+	l := NewLive()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	join := func(peer string) *listener {
+		r := httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx)
+		r.RemoteAddr = peer
+		return l.join(addressOf(r))
+	}
+	for _, peer := range []string{"10.0.0.7:%d", "[::ffff:10.0.0.7]:%d", "[2001:db8:0:1::%x]:50000"} {
+		for n := range maxListeners {
+			join(fmt.Sprintf(peer, n+1))
+		}
+	}
+	if got := len(l.listeners); got != 2*maxOfAddress {
+		t.Errorf("got %d listeners of two networks, want %d", got, 2*maxOfAddress)
+	}
+	one := join("10.0.0.8:50000")
+	if one == nil {
+		t.Fatal("another address is kept out")
+	}
+	for who := range l.listeners {
+		l.leave(who)
+	}
+	if len(l.addresses) > 0 {
+		t.Errorf("%d addresses are kept for ever", len(l.addresses))
 	}
 }
