@@ -38,6 +38,7 @@ type Config struct {
 type Daemon struct {
 	config   Config
 	logger   *slog.Logger
+	began    time.Time
 	listener net.Listener
 	admin    *adminSocket // nil: none could be had
 
@@ -83,7 +84,7 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{config: c, logger: c.Logger, metrics: metrics.New(c.Build), page: web.NewLive()}
+	d := &Daemon{config: c, logger: c.Logger, began: time.Now(), metrics: metrics.New(c.Build), page: web.NewLive()}
 	if c.LogDropped != nil {
 		d.metrics.LogDropped(c.LogDropped)
 	}

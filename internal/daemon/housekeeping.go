@@ -23,6 +23,7 @@ func (d *Daemon) chores() []chore {
 		{5 * time.Second, d.countDeployments},
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
+		{time.Minute, d.retractRecovery},
 		{time.Minute, func(ctx context.Context) { d.postroom.keep(ctx, d.registry.open()) }},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/panics"
 )
 
 // stuckAfter is for how long the disk may take nothing before notices are
@@ -112,14 +113,18 @@ func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error))
 	}
 	ctx, cancel := context.WithTimeout(ctx, stuckAfter)
 	done := make(chan result, 1)
-	go func() {
+	panics.Go(panics.Delivery, func() {
 		defer cancel()
-		value, err := do(ctx)
+		var value T
+		var err error
+		if failed := panics.Catch(panics.Delivery, func() { value, err = do(ctx) }); failed != nil {
+			err = failed
+		}
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("%w: %w", errHung, err) // it waited for another one that hangs
 		}
 		done <- result{value, err}
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.value, r.err

@@ -51,7 +51,13 @@ func (d *Daemon) reportRecovery() {
 		return
 	}
 	d.registry.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()))
-	time.AfterFunc(damageShown, func() { d.registry.retract(checks.HistoryDamaged) })
+}
+
+// retractRecovery ends that after a while.
+func (d *Daemon) retractRecovery(context.Context) {
+	if time.Since(d.began) > damageShown {
+		d.registry.retract(checks.HistoryDamaged)
+	}
 }
 
 // pastOf is the history as the page and the API ask it.

@@ -267,7 +267,10 @@ var salvageTables = []salvageTable{
 	{"targets", "rowid", nil},
 	{"moves", "rowid", nil},
 	{"changes", "rowid", decodes[checks.Change]},
-	{"days", "ts", nil}, {"hours", "ts", nil}, {"minutes", "ts", nil}, {"samples", "ts", nil},
+	{"days", "ts", nil},
+	{"hours", "ts", nil},
+	{"minutes", "ts", nil},
+	{"samples", "ts", nil},
 }
 
 // decodes reports whether the body of a row is the JSON of a T.
