@@ -29,10 +29,10 @@ func askedDirectly(ex probes.Exchange) Message {
 }
 
 // clock is a time of day as evidence gives it.
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
 
 // second is a time of day to the second, which is all that logs tell.
-func second(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
+func second(t time.Time) string { return t.Format(time.TimeOnly) }
 
 // days is a duration in days.
 func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
