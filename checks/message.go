@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -55,6 +56,15 @@ type Args struct {
 	Why        *Message           `json:",omitzero"` // what the sentence tells further
 	But        *Message           `json:",omitzero"` // what contradicts Why
 }
+
+// A Language is what people are told in.
+type Language string
+
+// The languages. Any other value speaks English.
+const (
+	English Language = "en"
+	Chinese Language = "zh"
+)
 
 func msg(id MessageID, args Args) Message { return Message{ID: id, Args: args}.InZone(time.UTC) }
 
@@ -143,8 +153,8 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A catalogue is every sentence in one language, as templates over Args.
-type catalogue struct {
+// A translation is every sentence in one language, as templates over Args.
+type translation struct {
 	words     template.FuncMap  // by which sentences put values into words
 	parts     map[string]string // templates that several sentences use
 	sentences map[MessageID]string
@@ -160,14 +170,20 @@ var words = template.FuncMap{
 	"days":   days,
 }
 
+// Each language is parsed when it is first spoken.
+var (
+	inEnglish = sync.OnceValue(english.parse)
+	inChinese = sync.OnceValue(chinese.parse)
+)
+
 // parse returns a template for each sentence, by its id.
-func (c catalogue) parse() *template.Template {
-	all := template.New("").Funcs(words).Funcs(c.words)
+func (t translation) parse() *template.Template {
+	all := template.New("").Funcs(words).Funcs(t.words)
 	all.Funcs(template.FuncMap{"say": func(m *Message) string { return render(all, m) }})
-	for name, text := range c.parts {
+	for name, text := range t.parts {
 		template.Must(all.New(name).Parse(text))
 	}
-	for id, text := range c.sentences {
+	for id, text := range t.sentences {
 		template.Must(all.New(string(id)).Parse(text))
 	}
 	return all

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// english is the catalogue in English.
-var english = catalogue{
+// english is every sentence in English.
+var english = translation{
 	words: template.FuncMap{
 		"list":  func(items []string) string { return strings.Join(items, ", ") },
 		"count": plural,

@@ -23,9 +23,9 @@ import (
 
 // TestCatalogue: every sentence is there in both languages, speaks of the same in
 // both, can be rendered whatever it is given, and is said somewhere.
-func TestCatalogue(t *testing.T) {
+func TestTranslations(t *testing.T) {
 	declared, used := messageIDs(t)
-	for language, c := range map[Language]catalogue{English: english, Chinese: chinese} {
+	for language, c := range map[Language]translation{English: english, Chinese: chinese} {
 		if diff := cmp.Diff(slices.Sorted(maps.Values(declared)), slices.Sorted(maps.Keys(c.sentences))); diff != "" {
 			t.Errorf("sentences in %q (-declared +there):\n%s", language, diff)
 		}
@@ -57,7 +57,7 @@ func messageIDs(t *testing.T) (ids map[string]MessageID, used map[string]bool) {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "catalogue_") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "messages_") {
 			continue
 		}
 		source, err := os.ReadFile(name)

@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// chinese is the catalogue in Chinese, in the words of Chinese operators.
-var chinese = catalogue{
+// chinese is every sentence in Chinese, in the words of Chinese operators.
+var chinese = translation{
 	words: template.FuncMap{
 		"list": func(items []string) string { return strings.Join(items, "、") },
 		"client": func(key string) string {
