@@ -74,29 +74,30 @@ func balancerDown(e frontend) Finding {
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
 func (v *view) balancerErrors(e frontend) []Finding {
-	var evidence []Message
+	var errs []*probes.Exchange
 	answered, unexplained := 0, 0
 	culprits := make(map[string]bool)
-	count := func(ex probes.Exchange, culprit string) {
+	count := func(ex *probes.Exchange, culprit string) {
 		if ex.Answered() {
 			answered++
 		}
-		if !v.ownError(ex) {
+		if !v.ownError(*ex) {
 			return
 		}
-		evidence = append(evidence, describe(ex))
+		errs = append(errs, ex)
 		if culprit == "" {
 			unexplained++
 		}
 		culprits[culprit] = true
 	}
-	for _, ex := range e.plain() {
-		count(ex, v.blamePlain(ex))
+	plain := e.plain()
+	for i, ex := range plain {
+		count(&plain[i], v.blamePlain(ex))
 	}
 	for _, a := range e.answers {
-		count(a.Exchange, a.blamed)
+		count(&a.Exchange, a.blamed)
 	}
-	if len(evidence) == 0 || (len(evidence) < answered && unexplained == 0) {
+	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return nil
 	}
 	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
@@ -104,8 +105,8 @@ func (v *view) balancerErrors(e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
 	})
 	f.harm = harmSpan(slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address }))
-	f.Summary = msg(MsgBalancerErrs, Args{Address: e.name, Count: len(evidence), Of: answered})
-	f.Evidence = firstFew(evidence)
+	f.Summary = msg(MsgBalancerErrs, Args{Address: e.name, Count: len(errs), Of: answered})
+	f.Evidence = fewOf(errs, func(ex *probes.Exchange) Message { return describe(*ex) })
 	f.Remedy = msg(MsgReadBalancerLog, Args{})
 	return []Finding{f}
 }

@@ -19,7 +19,7 @@ type Disruption struct {
 	Unwatched bool
 	Kind      DisruptionKind
 	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
-	Why       Message   // the newest sign
+	Why       *Message  // the newest sign
 	Lost      int       // sessions of ours that were gone because of it
 }
 
@@ -144,7 +144,7 @@ func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to ti
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
-	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: why}
+	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: &why}
 	if kind != DisruptionEjected {
 		d.Gone = to
 	}

@@ -17,7 +17,7 @@ func restartedAgo(seconds int) *checks.History {
 	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
 		Seen: began.Add(-time.Second), Restarted: at, Sign: checks.Quote("its process id changed"),
 		Disruptions: []checks.Disruption{{
-			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: checks.Quote("its process id changed"),
+			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
 		}},
 	}}}
 }

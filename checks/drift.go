@@ -16,7 +16,6 @@ func drift(v *view) []Finding {
 	if len(drifts) == 0 {
 		return nil
 	}
-	var evidence []Message
 	lost := 0
 	clients := make(map[*walk]bool)
 	for _, m := range drifts {
@@ -24,19 +23,20 @@ func drift(v *view) []Finding {
 			lost++
 		}
 		clients[m.walk] = true
-		evidence = append(evidence, msg(MsgAnsweredElsewhere, Args{Session: m.walk.First().Session, Node: m.from, Other: m.to, At: m.At}))
 	}
 	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	f.frontends = v.scattering(drifts)
+	f.Evidence = fewOf(drifts, func(m move) Message {
+		return msg(MsgAnsweredElsewhere, Args{Session: m.walk.First().Session, Node: m.from, Other: m.to, At: m.At})
+	})
 	var where []string
 	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
 		where = f.frontends
-		evidence = append(firstFew(evidence), msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
+		f.Evidence = append(f.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
 	}
 	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
-	f.Evidence = firstFew(evidence)
 	f.Affected = v.shareOf(len(clients))
 	f.Remedy = v.driftRemedy(where)
 	return []Finding{f}

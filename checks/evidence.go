@@ -15,7 +15,7 @@ func recorded(r evidence.Record) Message {
 	if r.Kind == probes.EvidenceNginxErrorLog && r.State == probes.ServerUp {
 		return msg(MsgNoEjectionNow, Args{Name: r.Source, Server: r.Server})
 	}
-	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since.UTC(), Reason: r.Detail})
+	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
 }
 
 // weigh holds what was seen of a node against what the balancer says. A node

@@ -25,7 +25,7 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 	f.erring = v.failsDirectly(n.ID)
 	f.harm = harmSpan(v.failedOn(n.ID))
 	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
-	f.Evidence = firstFew(seen)
+	f.Evidence = seen
 	if word, ok := v.balancersWord(n); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
@@ -34,13 +34,13 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 	return f, true
 }
 
-// failuresOf are the requests of this round that failed because of a node.
+// failuresOf are the first requests of this round that failed because of a node.
 func (v *view) failuresOf(node string) []Message {
-	var seen []Message
+	var seen []func() Message
 	triedFirst := 0
 	for _, a := range v.answers {
 		if a.blamed == node {
-			seen = append(seen, msg(MsgClientGot, Args{Client: a.walk.Client, Why: new(describe(a.Exchange))}))
+			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.walk.Client, Why: new(describe(a.Exchange))}) })
 		}
 		if slices.Contains(a.tried, node) {
 			triedFirst++
@@ -49,14 +49,14 @@ func (v *view) failuresOf(node string) []Message {
 	for _, e := range v.frontends {
 		for _, ex := range e.plain() {
 			if v.blamePlain(ex) == node {
-				seen = append(seen, msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}))
+				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}
 	}
 	if triedFirst > 0 {
-		seen = append(seen, msg(MsgTriedFirst, Args{Count: triedFirst}))
+		seen = append(seen, func() Message { return msg(MsgTriedFirst, Args{Count: triedFirst}) })
 	}
-	return seen
+	return fewOf(seen, func(word func() Message) Message { return word() })
 }
 
 // failedOn are the failed requests that are due to a node, those of canaries since

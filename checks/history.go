@@ -101,13 +101,16 @@ const clockSlack = 3 * time.Second
 func (m NodeHistory) changed(s *probes.StatusReport) Message {
 	switch {
 	case m.PID != "" && s.PID != "" && m.PID != s.PID:
-		return msg(MsgProcessChanged, Args{Value: m.PID, Name: s.PID})
+		return msg(MsgProcessChanged, Args{Was: m.PID, Value: s.PID})
 	case !m.UpSince.IsZero() && s.UpSince.Sub(m.UpSince) > clockSlack:
-		return msg(MsgStartChanged, Args{Since: m.UpSince, At: s.UpSince})
+		return msg(MsgStartChanged, Args{Was: asTold(m.UpSince), Value: asTold(s.UpSince)})
 	default:
 		return Message{}
 	}
 }
+
+// asTold is a time as a node gave it, whose zone may not be known.
+func asTold(t time.Time) string { return t.Format(time.DateTime) }
 
 // beganAnew reports whether a node was restarted after a moment: the sessions
 // that it held until then went with its process.

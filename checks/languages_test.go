@@ -38,7 +38,7 @@ var latinWords = regexp.MustCompile(`\b[A-Za-z]+'?[a-z]* [a-z]+ [a-z]+\b`)
 // quotedBy is everything that a message quotes, the longest first.
 func quotedBy(m checks.Message) []string {
 	a := m.Args
-	list := []string{a.Node, a.Other, a.Name, a.Server, a.Address, a.Client, a.Path, a.Setting, a.State, a.Value, a.Reason, m.Text, `"no live upstreams"`}
+	list := []string{a.Node, a.Other, a.Name, a.Server, a.Address, a.Client, a.Path, a.Setting, a.State, a.Value, a.Was, a.Reason, m.Text, `"no live upstreams"`}
 	list = slices.Concat(list, a.Nodes, a.Addresses, a.Values)
 	for _, part := range []*checks.Message{a.Why, a.But} {
 		if part != nil {

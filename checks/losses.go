@@ -136,16 +136,13 @@ func holder(a *answer) string { return orElse(a.servingNode, a.walk.home) }
 
 // evidenceOf says what sessions held before, and what their answers showed.
 func evidenceOf(answers []*answer) []Message {
-	var list []Message
-	for _, a := range answers {
+	return fewOf(answers, func(a *answer) Message {
 		args := Args{Session: a.walk.First().Session, Client: a.walk.Client, Node: holder(a), At: a.At}
 		if a.Counter > 0 && a.Kind != probes.StepWrite {
 			args.Count, args.Value = a.Counter, probes.Clean(a.Value, 32)
-			list = append(list, msg(MsgHeldValue, args))
-			continue
+			return msg(MsgHeldValue, args)
 		}
 		args.NewSession = a.Session
-		list = append(list, msg(MsgHeldID, args))
-	}
-	return firstFew(list)
+		return msg(MsgHeldID, args)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -39,6 +40,7 @@ type Args struct {
 	Setting    string             `json:",omitzero"` // a key of a configuration
 	State      string             `json:",omitzero"` // of a server or a node
 	Value      string             `json:",omitzero"`
+	Was        string             `json:",omitzero"` // the value before
 	Values     []string           `json:",omitzero"`
 	Reason     string             `json:",omitzero"` // in the words of a target, a product or the operating system
 	Count      int                `json:",omitzero"`
@@ -49,13 +51,22 @@ type Args struct {
 	Limit      time.Duration      `json:",omitzero"`
 	Longest    time.Duration      `json:",omitzero"`
 	Timing     probes.Timing      `json:",omitzero"`
-	Since      time.Time          `json:",omitzero"`
+	Since      time.Time          `json:",omitzero"` // shown in its zone, as At is
 	At         time.Time          `json:",omitzero"`
 	Why        *Message           `json:",omitzero"` // what the sentence tells further
 	But        *Message           `json:",omitzero"` // what contradicts Why
 }
 
-func msg(id MessageID, args Args) Message { return Message{ID: id, Args: args} }
+// A Language is what people are told in.
+type Language string
+
+// The languages. Any other value speaks English.
+const (
+	English Language = "en"
+	Chinese Language = "zh"
+)
+
+func msg(id MessageID, args Args) Message { return Message{ID: id, Args: args}.InZone(time.UTC) }
 
 // Quote is a message of words that are shown as they are in every language.
 func Quote(text string) Message { return Message{Text: text} }
@@ -72,6 +83,18 @@ func (m Message) In(l Language) string {
 // String renders m in English.
 func (m Message) String() string { return m.In(English) }
 
+// InZone is m with its times in a zone; they are in UTC until then.
+func (m Message) InZone(zone *time.Location) Message {
+	a := &m.Args
+	a.Since, a.At = a.Since.In(zone), a.At.In(zone)
+	for _, part := range []**Message{&a.Why, &a.But} {
+		if *part != nil {
+			*part = new((*part).InZone(zone))
+		}
+	}
+	return m
+}
+
 // IsZero reports whether m says nothing.
 func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
 
@@ -79,7 +102,7 @@ func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
 func (m Message) tidy() Message {
 	a := &m.Args
 	for _, text := range []*string{
-		&a.Node, &a.Other, &a.Name, &a.Server, &a.Address, &a.Client, &a.Path, &a.Setting, &a.State, &a.Value, &a.Reason, &m.Text,
+		&a.Node, &a.Other, &a.Name, &a.Server, &a.Address, &a.Client, &a.Path, &a.Setting, &a.State, &a.Value, &a.Was, &a.Reason, &m.Text,
 	} {
 		*text = probes.Clean(*text, maxLine)
 	}
@@ -130,8 +153,8 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A catalogue is every sentence in one language, as templates over Args.
-type catalogue struct {
+// A translation is every sentence in one language, as templates over Args.
+type translation struct {
 	words     template.FuncMap  // by which sentences put values into words
 	parts     map[string]string // templates that several sentences use
 	sentences map[MessageID]string
@@ -143,18 +166,24 @@ var words = template.FuncMap{
 	"clock":  clock,
 	"second": second,
 	"date":   func(t time.Time) string { return t.Format(time.DateTime) },
-	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"stamp":  func(t time.Time) string { return t.Format(time.RFC3339) },
 	"days":   days,
 }
 
+// Each language is parsed when it is first spoken.
+var (
+	inEnglish = sync.OnceValue(english.parse)
+	inChinese = sync.OnceValue(chinese.parse)
+)
+
 // parse returns a template for each sentence, by its id.
-func (c catalogue) parse() *template.Template {
-	all := template.New("").Funcs(words).Funcs(c.words)
+func (t translation) parse() *template.Template {
+	all := template.New("").Funcs(words).Funcs(t.words)
 	all.Funcs(template.FuncMap{"say": func(m *Message) string { return render(all, m) }})
-	for name, text := range c.parts {
+	for name, text := range t.parts {
 		template.Must(all.New(name).Parse(text))
 	}
-	for id, text := range c.sentences {
+	for id, text := range t.sentences {
 		template.Must(all.New(string(id)).Parse(text))
 	}
 	return all

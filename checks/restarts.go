@@ -76,13 +76,13 @@ func (v *view) costOfRestarts() (Finding, bool) {
 			recent := !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[n.ID], unwatched = true, true
-				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: &d.Why}))
+				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
 			}
 			if recent && d.Lost > 0 {
 				nodes[n.ID] = true
 				lost += d.Lost
 				failed = failed || d.Kind == DisruptionDown
-				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: &d.Why}))
+				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: d.Why}))
 			}
 		}
 	}

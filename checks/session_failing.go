@@ -14,7 +14,6 @@ type nodeTally struct {
 	returns, failed    int // requests of clients with a session
 	failedNow          int // of those, in this round: what failed before it may be over
 	writesBad          int // of these, requests that store a value
-	evidence           []Message
 	bad                []*answer
 	clients, badClient map[*walk]bool
 }
@@ -34,7 +33,6 @@ func sessionsFailing(v *view) []Finding {
 		return nil // nobody is served: that is no matter of sessions
 	}
 	var nodes []string
-	var evidence []Message
 	var failures []*answer
 	onlyWrites, bad, clients := true, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
@@ -48,7 +46,6 @@ func sessionsFailing(v *view) []Finding {
 		} else {
 			nodes = append(nodes, id)
 		}
-		evidence = append(evidence, t.evidence...)
 		failures = append(failures, t.bad...)
 		bad += len(t.badClient)
 		onlyWrites = onlyWrites && t.failed == t.writesBad
@@ -66,7 +63,7 @@ func sessionsFailing(v *view) []Finding {
 		}
 	}
 	f.Summary = msg(what, Args{Nodes: f.Nodes})
-	f.Evidence = append(firstFew(evidence), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
+	f.Evidence = append(fewOf(failures, metWithSession), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
 	if bad > 0 && clients > 0 {
 		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
@@ -162,6 +159,10 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	if a.Kind == probes.StepWrite {
 		t.writesBad++
 	}
+}
+
+// metWithSession is what a client that holds a session got.
+func metWithSession(a *answer) Message {
 	got := describe(a.Exchange)
 	switch {
 	case a.outcome == OutcomeWrongPage && a.Landed != "":
@@ -171,7 +172,7 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	case a.outcome == OutcomeWrongPage:
 		got = msg(MsgUnknownPage, Args{At: a.At})
 	}
-	t.evidence = append(t.evidence, msg(MsgSessionGot, Args{Session: a.walk.First().Session, Client: a.walk.Client, Why: &got}))
+	return msg(MsgSessionGot, Args{Session: a.walk.First().Session, Client: a.walk.Client, Why: &got})
 }
 
 // asBadForNew reports whether new clients fare no better: then it fails for

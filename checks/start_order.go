@@ -21,7 +21,7 @@ func startOrder(v *view) []Finding {
 		f := about(StartOrder, Warning, primary.ID)
 		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
 		for _, id := range append([]string{primary.ID}, earlier...) {
-			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Since: started[id]}))
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: asTold(started[id])}))
 		}
 		f.Evidence = firstFew(f.Evidence)
 		f.Remedy = msg(MsgRestartOthers, Args{})

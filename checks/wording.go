@@ -2,7 +2,6 @@ package checks
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,10 +28,10 @@ func askedDirectly(ex probes.Exchange) Message {
 }
 
 // clock is a time of day as evidence gives it.
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
 
 // second is a time of day to the second, which is all that logs tell.
-func second(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
+func second(t time.Time) string { return t.Format(time.TimeOnly) }
 
 // days is a duration in days.
 func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
@@ -40,13 +39,24 @@ func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
 // quote puts a text between quotes, with what cannot be seen escaped.
 func quote(text string) string { return strconv.Quote(text) }
 
-// firstFew keeps evidence readable: the first three, and how many more.
+// few is how many lines of one kind are read.
+const few = 3
+
+// firstFew keeps evidence readable: the first lines, and how many more there are.
 func firstFew(evidence []Message) []Message {
-	const few = 3
-	if len(evidence) <= few {
-		return evidence
+	return fewOf(evidence, func(m Message) Message { return m })
+}
+
+// fewOf is firstFew for what is put into words only if it is among the first.
+func fewOf[T any](items []T, word func(T) Message) []Message {
+	var lines []Message
+	for _, item := range items[:min(few, len(items))] {
+		lines = append(lines, word(item))
 	}
-	return append(slices.Clone(evidence[:few]), msg(MsgMoreLikeIt, Args{Count: len(evidence) - few}))
+	if len(items) > few {
+		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - few}))
+	}
+	return lines
 }
 
 func plural(n int, one, many string) string {

@@ -26,6 +26,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 		return w.writeDeployment(n)
 	}
 	l, i := w.labels(), n.Incident
+	i.Cause.Summary = i.Cause.Summary.InZone(w.zone())
 	m := Message{
 		Kind:         n.Kind,
 		Severity:     i.Severity,
@@ -104,7 +105,10 @@ func (w Writer) bounded(lines []string, most int) []string {
 	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
 }
 
-func (w Writer) say(m checks.Message) string { return probes.Clean(w.Language.Say(m), maxLine) }
+// say renders a message, with its times in the zone of the others.
+func (w Writer) say(m checks.Message) string {
+	return probes.Clean(w.Language.Say(m.InZone(w.zone())), maxLine)
+}
 
 func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.Event(e), maxLine) }
 

@@ -15,15 +15,16 @@ func (s speech) title(c checks.Code) string { return alerting.Language(s.languag
 
 // summary is an incident in one sentence.
 func (s speech) summary(i alerting.Incident) string {
+	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
 	return line(alerting.Language(s.language).Summary(i))
 }
 
 // affected says how many clients are concerned; "": that is not estimated.
 func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
 
-// sentence is a message of the checks.
+// sentence is a message of the checks, with its times in the zone of the page.
 func (s speech) sentence(m checks.Message) string {
-	return line(alerting.Language(s.language).Say(m))
+	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
 }
 
 // remedy is what to do about a finding.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// english is the catalogue in English.
-var english = catalogue{
+// english is every sentence in English.
+var english = translation{
 	words: template.FuncMap{
 		"list":  func(items []string) string { return strings.Join(items, ", ") },
 		"count": plural,
@@ -263,10 +263,10 @@ var english = catalogue{
 		MsgTriedInVain:       "a request that the balancer sent to it failed at {{clock .At}}",
 		MsgAClientGot:        "a client got {{say .Why}}",
 		MsgListensAgain:      "it answers again, after nothing had listened at its address",
-		MsgProcessChanged:    "its process id was {{.Value}} and is {{.Name}}",
-		MsgStartChanged:      "it was up since {{date .Since}} and is up since {{date .At}}",
+		MsgProcessChanged:    "its process id was {{.Was}} and is {{.Value}}",
+		MsgStartChanged:      "it was up since {{.Was}} and is up since {{.Value}}",
 		MsgPrimaryLate:       "the primary {{.Node}} was started after {{list .Nodes}}",
-		MsgRunsSince:         "{{.Node}} runs since {{date .Since}}",
+		MsgRunsSince:         "{{.Node}} runs since {{.Value}}",
 		MsgRestartOthers:     "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone.",
 
 		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.

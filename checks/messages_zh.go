@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// chinese is the catalogue in Chinese, in the words of Chinese operators.
-var chinese = catalogue{
+// chinese is every sentence in Chinese, in the words of Chinese operators.
+var chinese = translation{
 	words: template.FuncMap{
 		"list": func(items []string) string { return strings.Join(items, "、") },
 		"client": func(key string) string {
@@ -269,10 +269,10 @@ var chinese = catalogue{
 		MsgTriedInVain:       "负载均衡器尝试它未成功（{{clock .At}}）",
 		MsgAClientGot:        "有客户端得到 {{say .Why}}",
 		MsgListensAgain:      "它的地址此前没有进程监听，现在恢复应答",
-		MsgProcessChanged:    "它的进程号由 {{.Value}} 变为 {{.Name}}",
-		MsgStartChanged:      "它的启动时间由 {{date .Since}} 变为 {{date .At}}",
+		MsgProcessChanged:    "它的进程号由 {{.Was}} 变为 {{.Value}}",
+		MsgStartChanged:      "它的启动时间由 {{.Was}} 变为 {{.Value}}",
 		MsgPrimaryLate:       "主节点 {{.Node}} 晚于 {{list .Nodes}} 启动",
-		MsgRunsSince:         "{{.Node}} 自 {{date .Since}} 起运行",
+		MsgRunsSince:         "{{.Node}} 自 {{.Value}} 起运行",
 		MsgRestartOthers:     "请重启其他节点：主节点须最先启动、最后停止。若各节点以不同时区显示时间，则无法比较，请统一时区。",
 
 		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.

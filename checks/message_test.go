@@ -23,9 +23,9 @@ import (
 
 // TestCatalogue: every sentence is there in both languages, speaks of the same in
 // both, can be rendered whatever it is given, and is said somewhere.
-func TestCatalogue(t *testing.T) {
+func TestTranslations(t *testing.T) {
 	declared, used := messageIDs(t)
-	for language, c := range map[Language]catalogue{English: english, Chinese: chinese} {
+	for language, c := range map[Language]translation{English: english, Chinese: chinese} {
 		if diff := cmp.Diff(slices.Sorted(maps.Values(declared)), slices.Sorted(maps.Keys(c.sentences))); diff != "" {
 			t.Errorf("sentences in %q (-declared +there):\n%s", language, diff)
 		}
@@ -57,7 +57,7 @@ func messageIDs(t *testing.T) (ids map[string]MessageID, used map[string]bool) {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "catalogue_") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "messages_") {
 			continue
 		}
 		source, err := os.ReadFile(name)
@@ -131,7 +131,7 @@ func everything() Args {
 	return Args{
 		Node: "node1", Other: "node2", Nodes: []string{"node1", "node2"}, Name: "redis", Server: "10.0.0.1:80",
 		Address: "http://shop", Addresses: []string{"http://a", "http://b"}, Client: "10.9.9.9", Session: "a1", NewSession: "b2",
-		Path: "/", Status: 502, Method: probes.MethodIPHash, Setting: "port", State: "down", Value: "1", Values: []string{"1", "2"},
+		Path: "/", Status: 502, Method: probes.MethodIPHash, Setting: "port", State: "down", Value: "1", Was: "0", Values: []string{"1", "2"},
 		Reason: "refused", Count: 2, Of: 3, Lost: 1, Rate: 0.5, Duration: time.Minute, Limit: time.Second, Longest: time.Hour,
 		Timing: probes.Timing{DNS: 1}, Since: at, At: at,
 		Why: new(msg(MsgTimeLeft, Args{Duration: time.Second})), But: new(msg(MsgBudgetEndless, Args{})),
@@ -166,6 +166,24 @@ func TestMessageIsKept(t *testing.T) {
 		if err := json.Unmarshal([]byte(old), &got); err != nil || got.In(Chinese) != "node1 is down" {
 			t.Errorf("%s: got %q, %v", old, got, err)
 		}
+	}
+}
+
+// TestMessageInZone: every time of a message is shown in one zone, UTC unless another
+// is asked for; what a node told stays as it told it.
+func TestMessageInZone(t *testing.T) {
+	shanghai := time.FixedZone("CST", 8*60*60)
+	at := time.Date(2026, 3, 1, 20, 0, 0, 0, shanghai)
+	m := msg(MsgAtMoment, Args{At: at, Why: new(msg(MsgAClientGot, Args{Why: new(msg(MsgExchange, Args{Status: 502, At: at}))}))})
+	for zone, want := range map[*time.Location]string{
+		time.UTC: "12:00:00.000: a client got HTTP 502 at 12:00:00.000", shanghai: "20:00:00.000: a client got HTTP 502 at 20:00:00.000",
+	} {
+		if got := m.InZone(zone).String(); got != want {
+			t.Errorf("in %s: got %q, want %q", zone, got, want)
+		}
+	}
+	if got, want := m.String(), m.InZone(time.UTC).String(); got != want {
+		t.Errorf("got %q, want it in UTC as it was made", got)
 	}
 }
 
