@@ -119,7 +119,7 @@ func (l *Ledger) Update(r Report) []Change {
 func (l *Ledger) Glimpse(r Report) []Change {
 	proven := make(map[string]bool)
 	for _, f := range r.Findings {
-		lasted := l.damping.Last > 0 && f.harm.To.Sub(f.harm.From) >= l.damping.Last
+		lasted := l.lasted(l.harmOf(f))
 		for key := f.Key(); lasted && key != "" && !proven[key]; {
 			proven[key] = true
 			at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Key() == key })
@@ -141,8 +141,23 @@ func (l *Ledger) Glimpse(r Report) []Change {
 	return changes
 }
 
+// harmOf is from when to when clients' requests have failed by a finding, the rounds
+// in a row that made it before included.
+func (l *Ledger) harmOf(f Finding) Span {
+	if e := l.entry(f.Key()); e != nil && e.missed == 0 && !e.harm.From.IsZero() && e.harm.From.Before(f.harm.From) {
+		f.harm.From = e.harm.From
+	}
+	return f.harm
+}
+
+// lasted reports whether requests have failed for long enough.
+func (l *Ledger) lasted(s Span) bool {
+	return l.damping.Last > 0 && s.To.Sub(s.From) >= l.damping.Last
+}
+
 // see takes in a finding that a round has made.
 func (l *Ledger) see(f Finding, at time.Time) {
+	f.harm = l.harmOf(f)
 	e := l.entry(f.Key())
 	if e == nil {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
@@ -229,7 +244,7 @@ func (l *Ledger) prove() {
 		e.proven = false
 	}
 	for _, e := range l.entries {
-		if l.damping.Last <= 0 || e.harm.To.Sub(e.harm.From) < l.damping.Last {
+		if !l.lasted(e.harm) {
 			continue
 		}
 		for at := e; at != nil && !at.proven; at = l.entry(at.ExplainedBy) {

@@ -105,3 +105,34 @@ func played(round string, at time.Time) Report {
 	}
 	return r
 }
+
+// TestGlimpse: what a round that goes on has seen counts where clients' failed
+// requests prove that it lasts, with what explains it, and counts once.
+func TestGlimpse(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	seen := func(lasted time.Duration) Report {
+		down, failing := about(NodeDown, Warning, "node1"), about(NodeFailingInRotation, Critical, "node1")
+		failing.ExplainedBy, failing.harm = down.Key(), Span{From: at, To: at.Add(lasted)}
+		return Report{Started: at, Findings: []Finding{down, failing, about(BalancerDown, Critical, "")}}
+	}
+	codes := func(changes []Change) (list []Code) {
+		for _, c := range changes {
+			list = append(list, c.Code)
+		}
+		return list
+	}
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	if got := codes(l.Glimpse(seen(4 * time.Second))); got != nil || len(l.Standing()) > 0 {
+		t.Errorf("after 4 s: got %v, want nothing", got)
+	}
+	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.Glimpse(seen(5*time.Second)))); diff != "" {
+		t.Errorf("after 5 s (-want +got):\n%s", diff)
+	}
+	if got := codes(l.Glimpse(seen(6 * time.Second))); got != nil {
+		t.Errorf("a second later: got %v, want nothing that is known", got)
+	}
+	if got := codes(l.Update(seen(7 * time.Second))); got != nil {
+		t.Errorf("at the end of the round: got %v, want nothing: the balancer waits for another round", got)
+	}
+}

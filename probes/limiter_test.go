@@ -444,3 +444,38 @@ func TestLimiterProperty(t *testing.T) {
 		})
 	}
 }
+
+// TestHanging: a request hangs when it takes longer than a lost packet explains, and
+// three times as long as its kind usually takes.
+func TestHanging(t *testing.T) {
+	for name, test := range map[string]struct{ usual, after time.Duration }{
+		"quick":           {10 * time.Millisecond, 1500 * time.Millisecond},
+		"slow by its own": {time.Second, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAnswerer(DefaultBudget, 1, test.usual)
+				a.ask(t.Context(), demand{}, "node1")
+				p, err := a.limiter.admit(t.Context(), demand{kind: "page"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(test.after - time.Millisecond)
+				if a.limiter.Hanging() {
+					t.Errorf("%v after it was sent, a request hangs already", test.after-time.Millisecond)
+				}
+				time.Sleep(time.Millisecond)
+				if !a.limiter.Hanging() {
+					t.Errorf("%v after it was sent, a request does not hang yet", test.after)
+				}
+				p.end(response{answered: true})
+				if a.limiter.Hanging() {
+					t.Error("a request that was answered hangs")
+				}
+			})
+		})
+	}
+	if (*Limiter)(nil).Hanging() {
+		t.Error("without a limiter nothing is known to hang")
+	}
+}

@@ -27,9 +27,7 @@ const (
 // refresh asks a part of a cluster again, and returns the last round with the
 // new answers in it.
 func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witness *evidence.Reader) checks.Round {
-	r := p.blank(last.Cluster)
-	r.Walks, r.Crossings, r.Handshakes = last.Walks, last.Crossings, last.Handshakes
-	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
+	r := p.again(last)
 	switch part {
 	case Dependencies:
 		r.Dependencies = p.askDependencies(ctx, r.Cluster)
@@ -64,6 +62,14 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 		r.Evidence = witness.Read(ctx)
 	}
 	r.Duration = time.Since(r.Started)
+	return r
+}
+
+// again is a round that begins now and knows what the last one did.
+func (p *Prober) again(last checks.Round) checks.Round {
+	r := p.blank(last.Cluster)
+	r.Walks, r.Crossings, r.Handshakes = last.Walks, last.Crossings, last.Handshakes
+	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
 	return r
 }
 

@@ -183,9 +183,10 @@ func (w *walker) asStrangers(clients []client) []client {
 }
 
 // strangersAddress is the address of the nth client, of the range that RFC 2544
-// sets aside for benchmarks. Neighbours are of different networks.
+// sets aside for benchmarks. Neighbours are of different networks, for hashes of those,
+// and differ in the last byte, for hashes that take the address by the number of nodes.
 func strangersAddress(n int) netip.Addr {
-	return netip.AddrFrom4([4]byte{198, byte(18 + n/256%2), byte(n % 256), byte(1 + n/512%254)})
+	return netip.AddrFrom4([4]byte{198, byte(18 + n/256%2), byte(n % 256), byte(1 + (n+n/512)%254)})
 }
 
 // met is the nodes that answered new clients so far.

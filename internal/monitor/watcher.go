@@ -162,6 +162,11 @@ func (w *Watcher) Visit(ctx context.Context) {
 		}
 		answers := v.take()
 		odd, harmed := w.flock.hear(answers, w.verdict, w.observer)
+		if harmed {
+			r := w.prober.again(w.last)
+			r.Walks = append(w.newcomers(), v.newcomers()...)
+			w.glimpse(r)
+		}
 		odd = w.flock.missing(answers, w.verdict, w.misses) || w.leaked(v) || odd
 		switch {
 		case harmed && !w.troubled(), !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
@@ -288,7 +293,11 @@ func (w *Watcher) takeWhole(ctx context.Context, before *visit) {
 		if w.cluster.Limiter.Hanging() {
 			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster) })
 		}
-		_ = panics.Catch(panics.Job, func() { w.glimpse(blank, &seen) }) // the round goes on
+		_ = panics.Catch(panics.Job, func() { // the round goes on
+			if r, ok := seen.round(blank); ok {
+				w.glimpse(r)
+			}
+		})
 	}
 	round.wait()
 	seen.asking.Wait()
@@ -325,14 +334,11 @@ func (w *Watcher) takeWhole(ctx context.Context, before *visit) {
 	}
 }
 
-// glimpse judges what a round under way has seen so far. Clients whose requests have
-// failed for long enough need not wait for its end.
-func (w *Watcher) glimpse(blank checks.Round, seen *soFar) {
+// glimpse judges what a round that goes on has seen so far, or the last one with what
+// canaries met since. Clients whose requests have failed for long enough need not
+// wait for a whole round to end.
+func (w *Watcher) glimpse(r checks.Round) {
 	if w.whole.IsZero() || w.retired.Load() {
-		return
-	}
-	r, ok := seen.round(blank)
-	if !ok {
 		return
 	}
 	r.Past, r.Every = w.history, w.pace.Canary
