@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"stickwatch/probes"
@@ -150,6 +151,29 @@ func seldom(v *view) []Finding {
 		Evidence: []string{fmt.Sprintf("fail_timeout is %s, intervals.canary %s", b.FailTimeout, v.Every)},
 		Remedy:   fmt.Sprintf("Set intervals.canary to less than %s, or let the balancer tell by itself: balancer.evidence (nginx_error_log, haproxy_stats).", b.FailTimeout),
 	}}
+}
+
+// inTurns finds balancers with more addresses than are probed at a time.
+func inTurns(v *view) []Finding {
+	probed, waiting := make(map[string]int), make(map[string]int) // by URL
+	for _, b := range v.Balancers {
+		probed[b.URL]++
+		waiting[b.URL] = b.Waiting
+	}
+	var list []Finding
+	for _, u := range slices.Sorted(maps.Keys(waiting)) {
+		if waiting[u] == 0 {
+			continue
+		}
+		all := probed[u] + waiting[u]
+		list = append(list, Finding{
+			Code: BlindSpot, Severity: Info, Target: "addresses of " + u,
+			Summary:  fmt.Sprintf("%d of the balancer's %d addresses are probed at a time, the others in their turn", probed[u], all),
+			Evidence: []string{fmt.Sprintf("%s has %d addresses", u, all)},
+			Remedy:   "Give the addresses to several clusters, each with some of them as balancer.url, to have all of them probed all the time.",
+		})
+	}
+	return list
 }
 
 // unreadStatus finds nodes whose status is answered and cannot be read: whether

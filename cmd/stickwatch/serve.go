@@ -156,6 +156,7 @@ func (o *serveOptions) serve(parent context.Context, c console, load func() (*co
 	defer stop()
 	logger := o.logger(c.err)
 	slog.SetDefault(logger) // package panics has no other
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no watch
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
