@@ -14,7 +14,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build --chown=65534:65534 /empty/ /
 COPY --from=build /stickwatch /stickwatch
 USER 65534:65534
-# A relative history.url of the configuration is a file here.
+# A relative history.url of the configuration is a file here, and beside it the admin
+# socket: docker exec stickwatch /stickwatch silence list -c /etc/stickwatch/stickwatch.yml
 WORKDIR /var/lib/stickwatch
 VOLUME /var/lib/stickwatch
 EXPOSE 9748

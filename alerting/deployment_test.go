@@ -150,7 +150,7 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	var lines []string
 	for _, n := range notices {
 		if n.Deployment != nil {
-			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary)
+			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary.String())
 			continue
 		}
 		lines = append(lines, r.tell([]Notice{n})...)

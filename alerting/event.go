@@ -43,6 +43,9 @@ const (
 	EventCut        EventKind = "cut"        // events at this place are not kept
 )
 
+// worsens reports whether the severity of the incident rose.
+func (e Event) worsens() bool { return e.Kind == EventWorsened }
+
 // A Reason names a decision.
 type Reason string
 

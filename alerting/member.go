@@ -50,5 +50,5 @@ func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
 
 // event begins a line of the timeline about the finding.
 func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
-	return Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary, Reason: reason}
+	return Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary.String(), Reason: reason}
 }

@@ -161,7 +161,7 @@ func (l *law) notice(rt *rapid.T, n Notice) {
 		rt.Fatalf("%s is %s, after the end was told", n.ID, n.Kind)
 	case (n.Kind == NoticeResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
-	case n.Kind == NoticeDeveloped && n.At.Sub(before.At) < Gather:
+	case n.Kind == NoticeDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
 		rt.Fatalf("%s tells developments %s after the notice before", n.ID, n.At.Sub(before.At))
 	case n.Kind != NoticeResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)

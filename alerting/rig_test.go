@@ -41,7 +41,7 @@ func finding(t testing.TB, text string) checks.Finding {
 	code, subject, _ := strings.Cut(key, "/")
 	f := checks.Finding{
 		Code: checks.Code(code), Severity: checks.Severity(severity), ExplainedBy: cause,
-		Summary: "summary of " + key, Remedy: "remedy of " + key,
+		Summary: checks.Quote("summary of " + key), Remedy: checks.Quote("remedy of " + key),
 	}
 	if f.Code == checks.DependencyDown {
 		f.Dependency = subject

@@ -64,11 +64,11 @@ func TestStories(t *testing.T) {
 			{20 * s, down1, nil},
 			{40 * s, down1, []string{"ops developed #1 node_down/node1 critical [left node_failing_in_rotation/node1]"}},
 		},
-		"a worse effect is news": {
+		"a worse effect is told at once": {
 			{0, down1, nil},
 			{30 * s, down1, []string{"ops fired #1 node_down/node1 warning"}},
-			{40 * s, down1 + ";" + rotation1, nil},
-			{60 * s, onlyTime, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
+			{31 * s, down1 + ";" + rotation1, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
+			{61 * s, onlyTime, nil},
 		},
 		"developments are gathered": {
 			{0, redis, []string{"ops fired #1 dependency_down/Redis critical"}},

@@ -97,7 +97,7 @@ func (s Summary) Severity() checks.Severity {
 func (d *Desk) summaryNotices(at time.Time, s Summary) []Notice {
 	i := Incident{
 		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
-		Cause: checks.Finding{Severity: s.Severity(), Summary: English.Deployment(s)}, Started: s.From, Ended: s.End(),
+		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(English.Deployment(s))}, Started: s.From, Ended: s.End(),
 	}
 	if coverAt(at, d.silences, d.config.Windows).all(s.Cluster) {
 		return nil

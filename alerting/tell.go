@@ -1,9 +1,12 @@
 package alerting
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Gather is how long an incident's developments are gathered: a receiver is told
-// of them that long after its last notice at the earliest.
+// of them that long after its last notice at the earliest, unless it has become worse.
 const Gather = 30 * time.Second
 
 // mostRepeat bounds the time between two reminders.
@@ -39,7 +42,7 @@ func (d *Desk) tell(at time.Time, i *Incident) []Notice {
 func (d *Desk) due(at time.Time, t Told) (NoticeKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
-	case len(t.News) > 0 && quiet >= Gather:
+	case len(t.News) > 0 && (quiet >= Gather || slices.ContainsFunc(t.News, Event.worsens)):
 		return NoticeDeveloped, ReasonNews
 	case d.config.Repeat > 0 && quiet >= repeatAfter(d.config.Repeat, t.Reminders):
 		return NoticeReminder, ReasonStillFiring

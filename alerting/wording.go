@@ -8,15 +8,17 @@ import (
 	"stickwatch/checks"
 )
 
-// A Language is what people are told in. What was seen is told as it was seen:
-// summaries and evidence stay as the checks wrote them.
-type Language string
+// A Language is what people are told in.
+type Language checks.Language
 
 // The languages. Any other value speaks English.
 const (
-	English Language = "en"
-	Chinese Language = "zh"
+	English = Language(checks.English)
+	Chinese = Language(checks.Chinese)
 )
+
+// Say renders a message. It may hold names that came from a target.
+func (l Language) Say(m checks.Message) string { return m.In(checks.Language(l)) }
 
 // Title is what a code is called: "Session drift". A code that has no name in
 // the language is read aloud.
@@ -26,21 +28,6 @@ func (l Language) Title(c checks.Code) string {
 	}
 	words := strings.ReplaceAll(string(c), "_", " ")
 	return strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):]
-}
-
-// Remedy is what to do about a finding, in a sentence or two. The check that made
-// it knows more than its code tells, and says so in English; in other languages it
-// is what to do as a rule. It may hold names that came from a target.
-func (l Language) Remedy(f checks.Finding) string {
-	if l != Chinese {
-		return f.Remedy
-	}
-	text := cmp.Or(remediesInChinese[string(f.Code)+"/"+f.Target], remediesInChinese[string(f.Code)])
-	if text == "" {
-		return f.Remedy
-	}
-	node := cmp.Or(f.Node, strings.Join(f.Nodes, "、"), "相关节点")
-	return strings.NewReplacer("{node}", node, "{dependency}", cmp.Or(f.Dependency, "该依赖服务")).Replace(text)
 }
 
 // Summary is an incident in one sentence: that of its cause, or, where several
@@ -61,7 +48,7 @@ func (l Language) Summary(i Incident) string {
 		}
 		return fmt.Sprintf("no node is up: %s", strings.Join(nodes, ", "))
 	default:
-		return i.Cause.Summary
+		return l.Say(i.Cause.Summary)
 	}
 }
 
@@ -70,7 +57,7 @@ func (l Language) Summary(i Incident) string {
 func (l Language) Advice(i Incident) string {
 	advised := i.Advised()
 	if advised.Code != checks.NodeDown {
-		return l.Remedy(advised)
+		return l.Say(advised.Remedy)
 	}
 	switch {
 	case i.Host != "" && len(i.Clusters) > 1 && l == Chinese:
@@ -82,7 +69,7 @@ func (l Language) Advice(i Incident) string {
 	case advised.Group == checks.AllNodesDown:
 		return "Check what the nodes have in common: a deployment or a change of configuration, a dependency, the network. Then start the applications."
 	default:
-		return l.Remedy(advised)
+		return l.Say(advised.Remedy)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"stickwatch/checks"
 )
 
-// TestChineseIsWhole: every code has a title and a remedy of its own.
+// TestChineseIsWhole: every code has a title of its own.
 func TestChineseIsWhole(t *testing.T) {
 	titles := make(map[string]checks.Code)
 	for _, entry := range checks.Catalogue {
@@ -19,21 +19,8 @@ func TestChineseIsWhole(t *testing.T) {
 			t.Errorf("%s and %s are both %q", entry.Code, other, title)
 		}
 		titles[title] = entry.Code
-		for _, f := range []checks.Finding{
-			{Code: entry.Code, Remedy: "english"},
-			{Code: entry.Code, Node: "node1", Nodes: []string{"node1"}, Dependency: "Redis", Remedy: "english"},
-		} {
-			if got := Chinese.Remedy(f); !chinese(got) || strings.Contains(got, "{node}") || strings.Contains(got, "{dependency}") {
-				t.Errorf("the remedy of %s is %q, want Chinese", entry.Code, got)
-			}
-		}
 		if !chinese(title) {
 			t.Errorf("the title of %s is %q, want Chinese", entry.Code, title)
-		}
-	}
-	for key := range remediesInChinese {
-		if code, _, _ := strings.Cut(key, "/"); !checks.Known(checks.Code(code)) {
-			t.Errorf("there is a remedy for %q, which is no code", key)
 		}
 	}
 }
@@ -54,29 +41,6 @@ func TestTitle(t *testing.T) {
 	}
 }
 
-func TestRemedy(t *testing.T) {
-	for name, tt := range map[string]struct {
-		language Language
-		finding  checks.Finding
-		want     string
-	}{
-		"english, as the check says": {English, checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
-		"no language":                {"", checks.Finding{Code: checks.NodeDown, Remedy: "Start it."}, "Start it."},
-		"a node":                     {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "node1"}, "请修正配置中 node1 的地址，或修正应用在该处的标识。"},
-		"several":                    {Chinese, checks.Finding{Code: checks.NodeMisidentified, Nodes: []string{"node1", "node2"}}, "请修正配置中 node1、node2 的地址，或修正应用在该处的标识。"},
-		"by its target":              {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "status"}, `请修正 status.path，或以 path: "" 关闭状态检查。`},
-		"another target":             {Chinese, checks.Finding{Code: checks.BlindSpot, Target: "haproxy_stats"}, "请按证据补全 stickwatch 的配置，或给予它所需的访问权限。"},
-		"an unknown code":            {Chinese, checks.Finding{Code: "to_come", Remedy: "Wait."}, "Wait."},
-		"a name is not a template":   {Chinese, checks.Finding{Code: checks.NodeMisidentified, Node: "{dependency}"}, "请修正配置中 {dependency} 的地址，或修正应用在该处的标识。"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, tt.language.Remedy(tt.finding)); diff != "" {
-				t.Errorf("remedy (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestEventWording(t *testing.T) {
 	const paused = "node_paused/node3"
 	for _, tt := range []struct {
@@ -91,7 +55,7 @@ func TestEventWording(t *testing.T) {
 		{Event{Kind: EventMoved, Finding: paused, Text: "node3 is paused"}, "it has another cause: node3 is paused", "另有原因：节点已暂停（node3）"},
 		{Event{Kind: EventAltered, Finding: paused, Text: "node3 is paused"}, "changed: node3 is paused", "有变化：节点已暂停（node3）"},
 		{Event{Kind: EventExplained, Finding: "session_drift", Text: "it drifts"}, "this is the cause: it drifts", "查明原因：会话漂移"},
-		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "反复出现：节点已暂停（node3）"},
+		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "抖动：节点已暂停（node3）"},
 		{Event{Kind: EventMerged, Detail: "2026-1", Text: "incident 2026-1 has the same cause"}, "incident 2026-1 has the same cause", "与事件 2026-1 同因，已合并"},
 		{Event{Kind: EventWorsened, Detail: "critical", Text: "it is critical now"}, "it is critical now", "级别升为严重"},
 		{Event{Kind: EventFired, Text: "it has held for 30s"}, "it has held for 30s", "持续时间已到，开始告警"},

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -66,8 +65,9 @@ func (v *view) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 func (v *view) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
 	hold := v.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
-	return Ejection{out, fmt.Sprintf("%s: %s was out from %s until about %s, %s after its last failed try: %s",
-		l.source, n.ServerName(), second(out.From), second(out.To), hold, l.detail)}
+	return Ejection{out, msg(MsgEjectionLogged, Args{
+		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,
+	})}
 }
 
 // readStatistics holds since when HAProxy has n up against what it said before.
@@ -79,8 +79,9 @@ func (v *view) readStatistics(n probes.Node, m NodeHistory, told bool) NodeHisto
 		return m
 	case s.State == probes.ServerUp:
 		if !m.Up.IsZero() && !told && s.Since.Sub(m.Up) > clockSlack && v.someStayedUp() {
-			m.Ejections = append(m.Ejections, Ejection{Span{To: s.Since}, fmt.Sprintf(
-				"%s: %s came up again at %s, and had been up since %s when it was asked before", source, s.Server, second(s.Since), second(m.Up))})
+			m.Ejections = append(m.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
+				Name: source, Server: s.Server, At: s.Since, Since: m.Up,
+			})})
 		}
 		m.Up = s.Since
 	case told:

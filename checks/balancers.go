@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -56,17 +55,17 @@ func (v *view) someBreak(how probes.Failure) bool {
 
 func balancerDown(e frontend) Finding {
 	f := Finding{Code: BalancerDown, Severity: Critical, Target: e.name}
-	f.Summary = fmt.Sprintf("the balancer at %s gives no HTTP answer", e.name)
-	f.Evidence = []string{describe(e.Primary)}
+	f.Summary = msg(MsgBalancerSilent, Args{Address: e.name})
+	f.Evidence = []Message{describe(e.Primary)}
 	switch e.Primary.Failure {
 	case probes.FailureDNS:
-		f.Remedy = "Its name does not resolve: look at DNS, and at the resolver of this prober."
+		f.Remedy = msg(MsgFixName, Args{})
 	case probes.FailureRefused:
-		f.Remedy = "Nothing listens there: start the balancer, or correct balancer.url."
+		f.Remedy = msg(MsgStartBalancer, Args{})
 	case probes.FailureTLS, probes.FailureMalformed:
-		f.Remedy = "Something answers, but not as configured: check scheme, port and certificate in balancer.url."
+		f.Remedy = msg(MsgCheckScheme, Args{})
 	default:
-		f.Remedy = "Look whether the balancer runs, whether a firewall drops the connection, and whether its nodes answer."
+		f.Remedy = msg(MsgCheckBalancer, Args{})
 	}
 	return f
 }
@@ -75,7 +74,7 @@ func balancerDown(e frontend) Finding {
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
 func (v *view) balancerErrors(e frontend) []Finding {
-	var evidence []string
+	var evidence []Message
 	answered, unexplained := 0, 0
 	culprits := make(map[string]bool)
 	count := func(ex probes.Exchange, culprit string) {
@@ -105,9 +104,9 @@ func (v *view) balancerErrors(e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
 	})
 	f.harm = harmSpan(slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address }))
-	f.Summary = fmt.Sprintf("the balancer at %s answered %d of %s with an error of its own", e.name, len(evidence), plural(answered, "request", "requests"))
+	f.Summary = msg(MsgBalancerErrs, Args{Address: e.name, Count: len(evidence), Of: answered})
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Look in the balancer's error log for \"no live upstreams\", \"connect() failed\" or time-outs; when the nodes are well, see whether the balancer can reach them."
+	f.Remedy = msg(MsgReadBalancerLog, Args{})
 	return []Finding{f}
 }
 

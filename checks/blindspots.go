@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -20,49 +19,45 @@ func blindSpots(v *view) []Finding {
 		serves := slices.ContainsFunc(v.serving, func(n probes.Node) bool { return n.ID == id })
 		return serves && v.places[id].In == Unknown
 	})
-	if contradiction := v.contradiction(); contradiction != "" {
+	if contradiction := v.contradiction(); !contradiction.IsZero() {
 		return []Finding{v.otherArithmetic(contradiction, unseen)}
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
 	why, remedy := v.blindness(unseen)
-	if why == "" {
+	if why.IsZero() {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
-	f.Summary = fmt.Sprintf("whether the balancer sends clients to %s cannot be seen: %s", join(unseen), why)
+	f.Summary = msg(MsgRotationUnseen, Args{Nodes: unseen, Why: &why})
 	for _, id := range unseen {
-		f.Evidence = append(f.Evidence, id+": "+v.places[id].Reason)
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(v.places[id].Reason)}))
 	}
 	f.Evidence = firstFew(f.Evidence)
 	f.Remedy = remedy
 	return []Finding{f}
 }
 
-// blindness is why some nodes cannot be seen, and what to do about it; "" where
+// blindness is why some nodes cannot be seen, and what to do about it; nothing where
 // the next round may see them.
-func (v *view) blindness(unseen []string) (why, remedy string) {
+func (v *view) blindness(unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := v.Cluster.Balancer; {
 	case b.KeyHeader() != "" && v.deaf(v.traffic):
-		return "every client met one node: either the balancer does not take the client from " + b.KeyHeader() + ", or it sends the others nothing",
-			v.realip(b.KeyHeader())
+		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), v.chooseClient(b.KeyHeader())
 	case b.Method == probes.MethodUnknown && v.metOne():
-		return "every new client met one node, as under ip_hash", "Set balancer.method (--method). " + v.realip(header)
+		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(v.chooseClient(header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
-		return "what the balancer hashes is not configured",
-			"Set balancer.hash_key as in nginx's hash directive, such as $remote_addr with client_ip_header, or $http_x_user."
+		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
 	case b.KeyHeader() == "" && hashesAddress(b):
-		return fmt.Sprintf("%s sends our own address (%s) to one node", b.Method, v.ownAddress()), v.realip(header)
+		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: v.ownAddress()}), v.chooseClient(header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
-		return "the balancer hashes " + b.HashKey + ", which stickwatch does not choose",
-			"Look at the balancer's own state of these servers; a request header ($http_...) in balancer.hash_key could be chosen."
+		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
 	case v.tooMany(unseen):
-		return fmt.Sprintf("more new clients are needed than the %d that one round opens", MaxFreshClients),
-			"Ask for less with --confidence, or let the balancer tell by itself: balancer.evidence."
+		return msg(MsgTooManyClients, Args{Count: MaxFreshClients}), msg(MsgAskForLess, Args{})
 	default:
-		return "", ""
+		return Message{}, Message{}
 	}
 }
 
@@ -76,9 +71,9 @@ func (v *view) tooMany(unseen []string) bool {
 // contradiction is an answer that the balancer's arithmetic excludes, whatever
 // nodes are out: its configuration is not the one that we were told. While
 // sessions move, it may be the nodes that changed.
-func (v *view) contradiction() string {
+func (v *view) contradiction() Message {
 	if v.oracle == nil || v.deaf(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
-		return ""
+		return Message{}
 	}
 	for _, e := range v.frontends {
 		missed := v.missed(e.traffic)
@@ -89,18 +84,18 @@ func (v *view) contradiction() string {
 			index, ok := v.oracle.Pick(v.key(a.walk), missed...)
 			next, _ := v.oracle.Pick(v.key(a.walk), append(slices.Clone(missed), v.index(a.walk.Expected))...) // ejected in mid-round
 			if ok && v.Cluster.Nodes[index].ID != a.node && (next < 0 || v.Cluster.Nodes[next].ID != a.node) {
-				return fmt.Sprintf("client %s was answered by %s, computed %s", v.key(a.walk), a.node, v.Cluster.Nodes[index].ID)
+				return msg(MsgComputedOther, Args{Client: v.key(a.walk), Node: a.node, Other: v.Cluster.Nodes[index].ID})
 			}
 		}
 	}
-	return ""
+	return Message{}
 }
 
-func (v *view) otherArithmetic(contradiction string, unseen []string) Finding {
+func (v *view) otherArithmetic(contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
-	f.Summary = fmt.Sprintf("the answers do not follow %s over the nodes as configured, so that ejections cannot be computed", v.Cluster.Balancer.Method)
-	f.Evidence = []string{contradiction}
-	f.Remedy = "List the nodes in the order, and with the weight, down and backup, of the upstream's server lines; all of them, and none that is not there."
+	f.Summary = msg(MsgOtherArithmetic, Args{Method: v.Cluster.Balancer.Method})
+	f.Evidence = []Message{contradiction}
+	f.Remedy = msg(MsgListNodesInOrder, Args{})
 	return f
 }
 
@@ -110,21 +105,20 @@ func (v *view) noLabels() []Finding {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Target: "labels"}
-	f.Summary = "the answers through the balancer do not tell which node gave them"
-	f.Evidence = []string{fmt.Sprintf("none of %s has what session.node looks for", plural(len(v.answers), "answer", "answers"))}
-	f.Remedy = "Have the nodes tell (jvmRoute in Tomcat's server.xml, a label on the test page), or the balancer, as in nginx: " +
-		"add_header X-Upstream $upstream_addr always; with session.node: {header: X-Upstream}."
+	f.Summary = msg(MsgNoLabels, Args{})
+	f.Evidence = []Message{msg(MsgNoLabelSeen, Args{Count: len(v.answers)})}
+	f.Remedy = msg(MsgHaveNodesTell, Args{})
 	return []Finding{f}
 }
 
-// realip gives the lines of nginx that let a prober choose its node.
-func (v *view) realip(header string) string {
-	lines := fmt.Sprintf("In nginx: set_real_ip_from %s; real_ip_header %s; then reload. Where real_ip_header is set already, give the prober a server block of its own.",
-		v.ownAddress(), header)
+// chooseClient gives the lines of nginx that let a prober choose its node, and the
+// setting that goes with them where that is not set.
+func (v *view) chooseClient(header string) Message {
+	args := Args{Address: v.ownAddress(), Name: header}
 	if v.Cluster.Balancer.KeyHeader() == "" {
-		lines += " Then set client_ip_header: " + header + " (--client-ip-header)."
+		args.Setting = "client_ip_header"
 	}
-	return lines
+	return msg(MsgChooseClient, args)
 }
 
 // ownAddress is this prober as the balancer sees it, as far as we know.
@@ -147,9 +141,9 @@ func seldom(v *view) []Finding {
 	}
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
-		Summary:  fmt.Sprintf("an ejection of %s may begin and end between two looks, which are %s apart", b.FailTimeout, v.Every),
-		Evidence: []string{fmt.Sprintf("fail_timeout is %s, intervals.canary %s", b.FailTimeout, v.Every)},
-		Remedy:   fmt.Sprintf("Set intervals.canary to less than %s, or let the balancer tell by itself: balancer.evidence (nginx_error_log, haproxy_stats).", b.FailTimeout),
+		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: v.Every}),
+		Evidence: []Message{msg(MsgIntervalsTold, Args{Limit: b.FailTimeout, Duration: v.Every})},
+		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
 }
 
@@ -165,12 +159,12 @@ func inTurns(v *view) []Finding {
 		if waiting[u] == 0 {
 			continue
 		}
-		all := probed[u] + waiting[u]
+		args := Args{Address: u, Count: probed[u], Of: probed[u] + waiting[u]}
 		list = append(list, Finding{
 			Code: BlindSpot, Severity: Info, Target: "addresses of " + u,
-			Summary:  fmt.Sprintf("%d of the balancer's %d addresses are probed at a time, the others in their turn", probed[u], all),
-			Evidence: []string{fmt.Sprintf("%s has %d addresses", u, all)},
-			Remedy:   "Give the addresses to several clusters, each with some of them as balancer.url, to have all of them probed all the time.",
+			Summary:  msg(MsgAddressesInTurns, args),
+			Evidence: []Message{msg(MsgAddressesCounted, args)},
+			Remedy:   msg(MsgSplitAddresses, Args{}),
 		})
 	}
 	return list
@@ -184,11 +178,11 @@ func unreadStatus(v *view) []Finding {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: nodes, Target: "status"}
-	f.Summary = "whether " + say(nodes, "is", "are") + " paused cannot be seen: " + v.direct[nodes[0]].StatusError
+	f.Summary = msg(MsgStatusUnread, Args{Nodes: nodes, Reason: v.direct[nodes[0]].StatusError})
 	for _, id := range nodes {
-		f.Evidence = append(f.Evidence, id+": "+describe(v.direct[id].Primary))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(v.direct[id].Primary))}))
 	}
 	f.Evidence = firstFew(f.Evidence)
-	f.Remedy = "Correct status.path, or switch the status off with path: \"\"."
+	f.Remedy = msg(MsgCorrectStatusPath, Args{})
 	return []Finding{f}
 }

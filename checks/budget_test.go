@@ -150,7 +150,7 @@ func TestEjectionBudget(t *testing.T) {
 				r.Evidence = nil
 				said(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
 			}),
-			"when the balancer ejects it is for its own health checks to say",
+			"the balancer's own health checks decide when it is ejected",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestEjectionBudget(t *testing.T) {
 			got := ""
 			for _, f := range report.Findings {
 				if f.Code == checks.NodeFailingInRotation {
-					got = f.Evidence[len(f.Evidence)-1]
+					got = f.Evidence[len(f.Evidence)-1].String()
 				}
 			}
 			if !strings.HasPrefix(got, tc.want) {
@@ -200,7 +200,7 @@ func TestFailingByTheLog(t *testing.T) {
 				if f.Code == checks.NodeFailingInRotation {
 					found = true
 					want := "nginx error log error.log: "
-					if !strings.HasPrefix(f.Evidence[1], want) || !strings.HasSuffix(f.Evidence[1], "while connecting to upstream") {
+					if !strings.HasPrefix(f.Evidence[1].String(), want) || !strings.HasSuffix(f.Evidence[1].String(), "while connecting to upstream") {
 						t.Errorf("evidence %q, want what the log says", f.Evidence)
 					}
 				}

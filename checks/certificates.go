@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"time"
 
 	"stickwatch/probes"
@@ -32,11 +31,11 @@ func expiring(ex probes.Exchange, limit time.Duration) (left time.Duration, ok b
 }
 
 func aboutCertificate(f Finding, where string, ex probes.Exchange, left time.Duration) Finding {
-	f.Summary = fmt.Sprintf("the certificate of %s expires in %.1f days", where, left.Hours()/24)
+	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: left})
 	if left < 0 {
-		f.Summary = fmt.Sprintf("the certificate of %s has expired", where)
+		f.Summary = msg(MsgCertificateExpired, Args{Address: where})
 	}
-	f.Evidence = []string{"valid until " + ex.Certificate.UTC().Format(time.RFC3339)}
-	f.Remedy = "Renew it and reload the server that presents it."
+	f.Evidence = []Message{msg(MsgValidUntil, Args{At: ex.Certificate})}
+	f.Remedy = msg(MsgRenewCertificate, Args{})
 	return f
 }

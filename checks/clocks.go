@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,7 +14,7 @@ func clocks(v *view) []Finding {
 		return nil
 	}
 	apart := make(map[string]int)
-	var evidence []string
+	var evidence []Message
 	var widest time.Duration
 	for i, a := range v.active {
 		for _, b := range v.active[i+1:] {
@@ -26,7 +25,7 @@ func clocks(v *view) []Finding {
 				widest = max(widest, gap)
 				apart[a.Node]++
 				apart[b.Node]++
-				evidence = append(evidence, fmt.Sprintf("%s and %s are at least %s apart", a.Node, b.Node, gap.Round(time.Millisecond)))
+				evidence = append(evidence, msg(MsgClocksApart, Args{Node: a.Node, Other: b.Node, Duration: gap.Round(time.Millisecond)}))
 			}
 		}
 	}
@@ -39,10 +38,10 @@ func clocks(v *view) []Finding {
 		suspects = off // as many against as many: our own clock has a voice, too
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
-	f.Summary = fmt.Sprintf("the clocks of the nodes differ by more than %s (%s)", limit, join(f.Nodes))
+	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
 	f.expires = widest >= expiringSkew
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Start time synchronisation (chrony, systemd-timesyncd) on these nodes and compare their time zones: sessions and signatures expire by the clock."
+	f.Remedy = msg(MsgSynchroniseClocks, Args{})
 	return []Finding{f}
 }
 

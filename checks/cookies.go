@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -17,13 +16,25 @@ func cookies(v *view) []Finding {
 				continue
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
-			f.Summary = fmt.Sprintf("the session cookie %s would not come back: %s", r.Name, r.Why)
-			f.Evidence = []string{fmt.Sprintf("set by %s through the balancer at %s", orElse(a.node, "an answer"), clock(a.At))}
-			f.Remedy = "Correct the cookie's attributes where the application or the balancer sets them (Path, Domain, Secure; proxy_cookie_path, proxy_cookie_domain in nginx)."
+			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks}))})
+			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.node, At: a.At})}
+			f.Remedy = msg(MsgCorrectCookie, Args{})
 			list = append(list, f)
 		}
 	}
 	return append(list, v.noCookie()...)
+}
+
+// brokenRules say which rule a cookie breaks.
+var brokenRules = map[probes.CookieRule]MessageID{
+	probes.CookieTooLong:      MsgCookieTooLong,
+	probes.CookieSecurePrefix: MsgCookieSecurePrefix,
+	probes.CookieHostPrefix:   MsgCookieHostPrefix,
+	probes.CookieSameSite:     MsgCookieSameSite,
+	probes.CookieSecure:       MsgCookieSecure,
+	probes.CookieDomain:       MsgCookieDomain,
+	probes.CookiePath:         MsgCookiePath,
+	probes.CookieNoPath:       MsgCookieNoPath,
 }
 
 // noCookie finds an application that sets no session cookie at all over the scheme
@@ -49,9 +60,9 @@ func (v *view) noCookie() []Finding {
 	}
 	scheme := v.Cluster.Balancer.URLs[0].Scheme
 	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
-	f.Summary = "the application sets no session cookie at all over " + scheme
-	f.Evidence = []string{fmt.Sprintf("%s got the page, and no session cookie with it", plural(clients, "new client", "new clients"))}
-	f.Remedy = "Where the application wants https, tell it that its users come by that: proxy_set_header X-Forwarded-Proto $scheme, and have it trust the proxy; or ask it over https (balancer.url). Else correct session.id."
+	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
+	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
+	f.Remedy = msg(MsgForwardScheme, Args{})
 	return []Finding{f}
 }
 

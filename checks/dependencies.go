@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ type service struct {
 // that failed tells nothing.
 func (v *view) services() []service {
 	var list []service
-	cutShort := len(v.unasked()) > 0
+	cutShort := !v.cutShort().IsZero()
 	for _, d := range v.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
@@ -91,18 +90,18 @@ func (v *view) keepsSessions(name string) bool {
 func (s service) downFinding() Finding {
 	f := aboutAll(DependencyDown, Critical, s.reported)
 	f.Dependency = s.name
-	f.Summary = s.name + " is down"
+	f.Summary = msg(MsgDependencyDown, Args{Name: s.name})
 	if len(s.reported) > 0 {
-		f.Summary = fmt.Sprintf("%s is unavailable to %s", s.name, join(s.reported))
-		f.Evidence = append(f.Evidence, say(s.reported, "reports", "report")+" it unavailable in /status")
+		f.Summary = msg(MsgDependencyUnavailable, Args{Name: s.name, Nodes: s.reported})
+		f.Evidence = append(f.Evidence, msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: "/status"}))
 	}
 	switch {
 	case s.probed && !s.up:
-		f.Evidence = append(f.Evidence, "asked by stickwatch: "+s.error)
+		f.Evidence = append(f.Evidence, msg(MsgDependencySilent, Args{Reason: s.error}))
 	case s.probed:
-		f.Evidence = append(f.Evidence, "asked by stickwatch: it answers")
+		f.Evidence = append(f.Evidence, msg(MsgDependencyAnswers, Args{}))
 	}
-	f.Remedy = fmt.Sprintf("Bring %s back; nodes that were paused for it resume by themselves.", s.name)
+	f.Remedy = msg(MsgBringDependencyBack, Args{Name: s.name})
 	if s.probed && s.up {
 		f.Remedy = s.wayRemedy()
 	}
@@ -113,22 +112,22 @@ func (s service) disputedFinding() Finding {
 	if s.up {
 		f := aboutAll(DependencyDisputed, Warning, s.reported)
 		f.Dependency = s.name
-		f.Summary = fmt.Sprintf("%s that %s is unavailable, and it answers stickwatch", say(s.reported, "says", "say"), s.name)
-		f.Evidence = []string{say(s.reported, "reports", "report") + " it unavailable", "asked by stickwatch: it answers"}
+		f.Summary = msg(MsgDisputedByNodes, Args{Nodes: s.reported, Name: s.name})
+		f.Evidence = []Message{msg(MsgReportedUnavailable, Args{Nodes: s.reported}), msg(MsgDependencyAnswers, Args{})}
 		f.Remedy = s.wayRemedy()
 		return f
 	}
 	f := aboutAll(DependencyDisputed, Warning, s.silent)
 	f.Dependency = s.name
-	f.Summary = fmt.Sprintf("%s does not answer stickwatch, and no node complains of it", s.name)
-	f.Evidence = []string{"asked by stickwatch: " + s.error, say(s.silent, "reports", "report") + " nothing"}
-	f.Remedy = "Check the address and the credentials that stickwatch uses for " + s.name + ", and whether the nodes use the same."
+	f.Summary = msg(MsgDisputedByProbe, Args{Name: s.name})
+	f.Evidence = []Message{msg(MsgDependencySilent, Args{Reason: s.error}), msg(MsgReportNothing, Args{Nodes: s.silent})}
+	f.Remedy = msg(MsgCheckOwnCredentials, Args{Name: s.name})
 	return f
 }
 
 // wayRemedy: the service is well, so the trouble lies between it and the nodes.
-func (s service) wayRemedy() string {
-	return "Look at the way from " + join(s.reported) + " to " + s.name + ": address, credentials, firewall; or their state is stale."
+func (s service) wayRemedy() Message {
+	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
 
 func (v *view) dependencyReports() []DependencyReport {

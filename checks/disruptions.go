@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ type Disruption struct {
 	Unwatched bool
 	Kind      DisruptionKind
 	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
-	Why       string    // the newest sign, in a few words
+	Why       Message   // the newest sign
 	Lost      int       // sessions of ours that were gone because of it
 }
 
@@ -37,8 +36,9 @@ const (
 const (
 	// keptDisruptions bounds the disruptions that are remembered of a node.
 	keptDisruptions = 16
-	// rememberedFor is for how long a disruption is remembered.
-	rememberedFor = 15 * time.Minute
+	// rememberedFor is for how long a disruption is remembered at the least: for longer
+	// than an idle canary pauses, which finds only then what the disruption cost it.
+	rememberedFor = 20 * time.Minute
 	// longDown is how long a node is down when its own line, node_down, is notified:
 	// warnings wait for 30 s by default, and a finding is active for one more round
 	// after the node is back.
@@ -113,7 +113,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	switch bad := !v.well(n.ID) || slow; {
 	case !asked(o.Primary) || n.Down:
 	case bad:
-		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, "asked directly: "+describe(o.Primary))
+		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
 		if m.DownSince.IsZero() {
 			m.DownSince = o.Primary.At
 		}
@@ -127,7 +127,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	m = v.signsOfBalancer(n.ID, m)
 	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
 		m.Restarted = to
-		m.Sign = fmt.Sprintf("it no longer knows %s that it had opened before, and keeps those that it opens since", plural(lost, "session", "sessions"))
+		m.Sign = msg(MsgSessionsForgotten, Args{Count: lost})
 		m = v.sign(n.ID, m, DisruptionRestart, from, to, m.Sign)
 		m.Guessed = append(slices.Clone(m.Guessed), to)
 		m.Guessed = m.Guessed[max(0, len(m.Guessed)-mostGuesses):]
@@ -140,7 +140,7 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 
 // sign takes one sign of a disruption into the history of a node: from when it was
 // last known to be well to the moment of the sign.
-func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why string) NodeHistory {
+func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
@@ -157,14 +157,14 @@ func (v *view) signsOfClients(node string, m NodeHistory) NodeHistory {
 	for _, a := range v.everyAnswer() {
 		switch {
 		case slices.Contains(a.tried, node):
-			m = v.sign(node, m, DisruptionEjected, a.At, a.At, "the balancer tried it in vain at "+clock(a.At))
+			m = v.sign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.blamed == node:
-			m = v.sign(node, m, DisruptionDown, a.At, a.At, "a client got "+describe(a.Exchange))
+			m = v.sign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 		}
 	}
 	for _, c := range v.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, "asked directly: "+describe(c.There))
+			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
 	return m
@@ -209,8 +209,8 @@ const mostGuesses = 2
 // that was, and how many sessions tell so.
 func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) {
-			continue // of a restart that is known the session says nothing new
+		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+			continue // of a restart or an outage that is known the session says nothing new
 		}
 		if !c.Renewed() {
 			return from, to, 0 // it keeps no session at all
@@ -227,6 +227,14 @@ func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost
 		return from, to, 0
 	}
 	return from, to, lost
+}
+
+// failedSince reports whether a node failed after a moment, and was well again before
+// another one.
+func (m NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
+		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
+	})
 }
 
 // keepsOld reports whether a node still knows, after a moment, a session that it
@@ -289,14 +297,25 @@ func (v *view) disruptionAt(node string, at time.Time) (Disruption, bool) {
 // hashes, the node that answered must be the one that is named without some of
 // the disrupted ones.
 func (v *view) byDisruption(a *answer) bool {
-	out := v.disruptedAt(a.At)
+	return v.sentBy(a, v.disruptedAt(a.At))
+}
+
+// sentBy reports whether a client met another node because some nodes were disrupted.
+func (v *view) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
 	if key := v.key(a.walk); v.oracle != nil && key != "" && !v.Past.remapped() {
 		return v.namedWithoutSome(key, out, a.node)
 	}
-	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner)
+	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner) || v.rehashes() && v.openedMeanwhile(a)
+}
+
+// openedMeanwhile reports whether a client came while the node was out that answers it
+// now: a hash over the nodes that were left had placed it.
+func (v *view) openedMeanwhile(a *answer) bool {
+	d, ok := v.disruptionAt(a.servingNode, a.walk.Opened)
+	return ok && d.covers(a.At, v.aftermath)
 }
 
 // mostOut bounds how many nodes are taken out in every combination.

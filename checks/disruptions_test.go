@@ -15,9 +15,9 @@ import (
 func restartedAgo(seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
-		Seen: began.Add(-time.Second), Restarted: at, Sign: "its process id changed",
+		Seen: began.Add(-time.Second), Restarted: at, Sign: checks.Quote("its process id changed"),
 		Disruptions: []checks.Disruption{{
-			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: "its process id changed",
+			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: checks.Quote("its process id changed"),
 		}},
 	}}}
 }
@@ -90,6 +90,47 @@ func TestRestartThatNobodySaw(t *testing.T) {
 			t.Parallel()
 			r := losingOf(60, new(checks.History))
 			r.OwnerChecks = []probes.OwnerCheck{check(tc.renewed)}
+			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestLossesOfThoseWhoPause: what a client that pauses has lost is held against what
+// happened while it did, however long ago that was.
+func TestLossesOfThoseWhoPause(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name     string
+		answered string // the node that answers it after the pause
+		method   probes.Method
+		past     *checks.History
+		want     []string
+	}{
+		{"its node restarted meanwhile", "node1", probes.MethodCookie, restartedAgo(240), nil},
+		{"its node restarted meanwhile, and another one answers", "node2", probes.MethodCookie, restartedAgo(240), nil},
+		{"another node did, where clients are hashed over those that are left", "node3", probes.MethodUnknown, restartedAgo(240), nil},
+		{
+			"another node did, and the balancer holds clients by a cookie", "node3", probes.MethodCookie, restartedAgo(240),
+			[]string{"critical session_lost/node3 after a move"},
+		},
+		{"its node restarted before it came last", "node1", probes.MethodCookie, restartedAgo(330), []string{"critical session_lost/node1"}},
+		{"nothing happened", "node2", probes.MethodCookie, new(checks.History), []string{"critical session_lost/node2 after a move"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			owner := "node1"
+			if tc.answered == "node3" {
+				owner = "node2"
+			}
+			r := healthy()
+			r.Past = tc.past
+			r.Cluster.Balancer.Method = tc.method
+			w := r.visit(owner, tc.answered)
+			w.Carried, w.Opened, w.Opener = true, began.Add(-10*time.Minute), owner
+			w.Steps[0].At = began.Add(-5 * time.Minute)
+			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
 			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

@@ -1,61 +1,68 @@
 package checks
 
 import (
-	"fmt"
-	"slices"
-
 	"stickwatch/probes"
 )
 
 // doubts are the reasons for which the picture is not whole enough for a
 // verdict.
-func (v *view) doubts() []string {
-	var list []string
-	if unasked := v.unasked(); len(unasked) > 0 {
-		list = append(list, "the round was cut short: not asked were "+join(unasked))
+func (v *view) doubts() []Message {
+	var list []Message
+	if doubt := v.cutShort(); !doubt.IsZero() {
+		list = append(list, doubt)
 	}
-	if doubt := v.sessionDoubt(); doubt != "" {
+	if doubt := v.sessionDoubt(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
 	if v.ExpectVersion != "" && v.noVersion() {
-		list = append(list, "no node tells its version: set version in the configuration")
+		list = append(list, msg(MsgNoVersion, Args{}))
 	}
 	if v.isolated() {
-		list = append(list, "nothing at all could be reached: look at this prober's own network first")
+		list = append(list, msg(MsgIsolated, Args{}))
 	}
 	return list
 }
 
 // sessionDoubt is why it is not known whether the promise about sessions is
-// kept; "" when it is known, or there is nobody to break it.
-func (v *view) sessionDoubt() string {
+// kept; none when it is known, or there is nobody to break it.
+func (v *view) sessionDoubt() Message {
 	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
-		return ""
+		return Message{}
 	}
 	switch {
 	case v.noTestPage():
-		return fmt.Sprintf("no node has the session test page %s: set session.path, or choose another profile", v.Cluster.Session.Path)
+		return msg(MsgNoTestPage, Args{Path: v.Cluster.Session.Path})
 	case v.policy() != probes.PolicyShared && v.session.Sticky == Unknown:
-		return "whether sessions stick is not known: " + v.session.Reason
+		return msg(MsgStickinessUnknown, Args{Why: &v.session.Reason})
 	case v.policy() == probes.PolicyShared && v.followUps() == 0:
-		return "no session could be opened and followed through the balancer"
+		return msg(MsgNoSession, Args{})
 	default:
-		return ""
+		return Message{}
 	}
 }
 
-// unasked is what stickwatch did not get to ask.
-func (v *view) unasked() []string {
-	list := v.nodesWhere(func(id string) bool { return !asked(v.direct[id].Primary) })
-	if !slices.ContainsFunc(v.frontends, func(e frontend) bool { return asked(e.Primary) }) {
-		return append(list, "the balancer")
+// cutShort names what stickwatch did not get to ask; none where it asked all.
+func (v *view) cutShort() Message {
+	nodes, addresses := v.unasked()
+	switch {
+	case len(nodes)+len(addresses) == 0 && len(v.frontends) > 0:
+		return Message{}
+	case len(addresses) == len(v.frontends):
+		return msg(MsgCutShortBeforeBalancer, Args{Nodes: nodes})
+	default:
+		return msg(MsgCutShort, Args{Nodes: nodes, Addresses: addresses})
 	}
+}
+
+// unasked are the nodes and the balancer's addresses that stickwatch did not get to
+// ask.
+func (v *view) unasked() (nodes, addresses []string) {
 	for _, e := range v.frontends {
 		if !asked(e.Primary) {
-			list = append(list, e.name)
+			addresses = append(addresses, e.name)
 		}
 	}
-	return list
+	return v.nodesWhere(func(id string) bool { return !asked(v.direct[id].Primary) }), addresses
 }
 
 // isolated reports whether every attempt failed before it left this machine.

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -17,7 +16,7 @@ func drift(v *view) []Finding {
 	if len(drifts) == 0 {
 		return nil
 	}
-	var evidence []string
+	var evidence []Message
 	lost := 0
 	clients := make(map[*walk]bool)
 	for _, m := range drifts {
@@ -25,23 +24,18 @@ func drift(v *view) []Finding {
 			lost++
 		}
 		clients[m.walk] = true
-		evidence = append(evidence, fmt.Sprintf("session %s of %s was answered by %s at %s",
-			orElse(string(m.walk.First().Session), "without a visible id"), m.from, m.to, clock(m.At)))
+		evidence = append(evidence, msg(MsgAnsweredElsewhere, Args{Session: m.walk.First().Session, Node: m.from, Other: m.to, At: m.At}))
 	}
 	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	f.frontends = v.scattering(drifts)
-	where := ""
+	var where []string
 	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
-		where = " at " + join(f.frontends)
-		evidence = append(firstFew(evidence), fmt.Sprintf("the other %s of the balancer hold their clients",
-			plural(len(v.frontends)-len(f.frontends), "address", "addresses")))
+		where = f.frontends
+		evidence = append(firstFew(evidence), msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
 	}
-	f.Summary = fmt.Sprintf("sessions do not stay on their node%s: %d of %d follow-ups were answered by another one while it was well", where, len(drifts), v.followUps())
-	if lost > 0 {
-		f.Summary += fmt.Sprintf(", and %d of them had lost the session", lost)
-	}
+	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
 	f.Evidence = firstFew(evidence)
 	f.Affected = v.shareOf(len(clients))
 	f.Remedy = v.driftRemedy(where)
@@ -67,21 +61,18 @@ func (v *view) routeless() bool {
 		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Routed })
 }
 
-// noRoute is what to do where session ids name no node.
-const noRoute = "The session ids have no route: set jvmRoute in each Tomcat's server.xml (<Engine jvmRoute=\"...\">) to the route of its BalancerMember, and check stickysession."
-
-func (v *view) driftRemedy(where string) string {
+func (v *view) driftRemedy(where []string) Message {
 	method := v.Cluster.Balancer.Method
 	switch {
-	case where != "":
-		return "Compare the configuration of the balancer" + where + " with that of its other addresses: the sticky method is missing there, or was not reloaded."
+	case len(where) > 0:
+		return msg(MsgCompareAddresses, Args{Addresses: where})
 	case method == probes.MethodIPHash || method == probes.MethodHash:
-		return "The balancer does not do what its configuration says: check that the upstream block has " + string(method) + " and that it was reloaded."
+		return msg(MsgCheckHashing, Args{Method: method})
 	case method == probes.MethodCookie && v.routeless():
-		return noRoute
+		return msg(MsgSetJVMRoute, Args{})
 	case method == probes.MethodCookie:
-		return "Check the balancer's sticky cookie or stickysession, and that each node's route is the one in the balancer's file."
+		return msg(MsgCheckStickyCookie, Args{})
 	default:
-		return "Give the balancer a sticky method (ip_hash, a cookie), or let the nodes share their sessions and set policy: shared."
+		return msg(MsgMakeSticky, Args{})
 	}
 }

@@ -1,9 +1,7 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"stickwatch/probes"
 )
@@ -16,8 +14,8 @@ const newsOfEjection = newsOfRestart
 
 // An Ejection is one that no round has seen.
 type Ejection struct {
-	Span         // From is zero where only the end is told
-	Words string // whose word it is, and what it says
+	Span          // From is zero where only the end is told
+	Words Message // whose word it is, and what it says
 }
 
 // hear takes in what the balancer says of n's past. What a round has found by
@@ -37,22 +35,11 @@ func (v *view) wasEjected(n probes.Node) (Finding, bool) {
 	last := past[len(past)-1]
 	f := about(NodeEjected, Warning, n.ID)
 	f.over = true
-	f.Summary = fmt.Sprintf("the balancer ejected %s%s until about %s; it is over", n.ID, from(last.From), second(last.To))
+	f.Summary = msg(MsgWasEjected, Args{Node: n.ID, Since: last.From, At: last.To})
 	for _, e := range slices.Backward(past) {
-		f.Evidence = append(f.Evidence, byBalancer.says(e.Words))
+		f.Evidence = append(f.Evidence, says(byBalancer, e.Words))
 	}
-	f.Evidence = append(firstFew(f.Evidence), "asked directly: "+describe(v.direct[n.ID].Primary))
-	f.Remedy = fmt.Sprintf("The balancer needs nothing: it has taken %s back by itself. Look what kept it from answering at that moment, and whether the balancer should give a node up that soon.", n.ID)
+	f.Evidence = append(firstFew(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
+	f.Remedy = msg(MsgFindMoment, Args{Node: n.ID})
 	return f, true
 }
-
-// from is since when, where that is known.
-func from(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return " from " + second(t)
-}
-
-// second is a time of day to the second, which is all that logs tell.
-func second(t time.Time) string { return t.UTC().Format(time.TimeOnly) }

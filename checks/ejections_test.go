@@ -141,12 +141,12 @@ func TestEjectionIsTold(t *testing.T) {
 			if c.Kind != checks.Appeared {
 				continue
 			}
-			want := "from 09:00:09 until about 09:00:19; it is over"
-			if !strings.Contains(c.Summary, want) {
+			want := "from 09:00:09 until about 09:00:19; it is back in rotation"
+			if !strings.Contains(c.Summary.String(), want) {
 				t.Errorf("got summary %q, want %q in it", c.Summary, want)
 			}
 			want = "by the balancer's own word: nginx error log: 10.0.0.2:8080 was out from 09:00:03 until about 09:00:13"
-			if !slices.ContainsFunc(c.Evidence, func(e string) bool { return strings.Contains(e, want) }) {
+			if !slices.ContainsFunc(texts(c.Evidence), func(e string) bool { return strings.Contains(e, want) }) {
 				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
 			}
 		}

@@ -1,8 +1,6 @@
 package checks
 
 import (
-	"fmt"
-
 	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
@@ -10,6 +8,14 @@ import (
 // records are what the balancer itself says of n.
 func (v *view) records(n probes.Node) []evidence.Record {
 	return v.matcher.Records(n, v.Evidence)
+}
+
+// recorded is what a record says.
+func recorded(r evidence.Record) Message {
+	if r.Kind == probes.EvidenceNginxErrorLog && r.State == probes.ServerUp {
+		return msg(MsgNoEjectionNow, Args{Name: r.Source, Server: r.Server})
+	}
+	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since.UTC(), Reason: r.Detail})
 }
 
 // weigh holds what was seen of a node against what the balancer says. A node
@@ -23,9 +29,9 @@ func (v *view) weigh(n probes.Node, seen place) place {
 	for _, r := range v.records(n) {
 		switch {
 		case r.Out() && !seen.Sure:
-			seen = place{In: No, Sure: true, Voice: byBalancer, Reason: r.Words}
+			seen = place{In: No, Sure: true, Voice: byBalancer, Reason: recorded(r)}
 		case r.In() && seen.Sure:
-			return unknown("%s; but %s", seen.Reason, r.Words)
+			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
 		}
 	}
 	return seen
@@ -34,16 +40,16 @@ func (v *view) weigh(n probes.Node, seen place) place {
 // spoken lists, for a node that is out, every witness beside the one whose
 // reason is given: what the balancer says, and why a silent source proves
 // nothing.
-func (v *view) spoken(n probes.Node, given string) []string {
-	var lines []string
+func (v *view) spoken(n probes.Node, given Message) []Message {
+	var lines []Message
 	for _, r := range v.records(n) {
-		if r.Words != given {
-			lines = append(lines, byBalancer.says(r.Words))
+		if said := recorded(r); said.String() != given.String() {
+			lines = append(lines, says(byBalancer, said))
 		}
 	}
 	for _, o := range v.Evidence {
 		if o.Error == "" && o.Silent != "" {
-			lines = append(lines, o.Source+": "+o.Silent)
+			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.Silent}))
 		}
 	}
 	return lines
@@ -57,9 +63,9 @@ func unread(v *view) []Finding {
 			continue
 		}
 		f := Finding{Code: BlindSpot, Severity: Info, Target: string(o.Kind)}
-		f.Summary = fmt.Sprintf("the balancer's own evidence cannot be read: %s", o.Source)
-		f.Evidence = []string{o.Error}
-		f.Remedy = "Give stickwatch access to it, or take balancer.evidence." + string(o.Kind) + " out of the configuration."
+		f.Summary = msg(MsgEvidenceUnread, Args{Name: o.Source})
+		f.Evidence = []Message{Quote(o.Error)}
+		f.Remedy = msg(MsgGiveAccess, Args{Setting: string(o.Kind)})
 		list = append(list, f)
 	}
 	return list

@@ -138,7 +138,7 @@ func TestUnreadEvidence(t *testing.T) {
 	if report.Verdict != checks.Healthy || len(report.Findings) != 1 || report.Findings[0].Code != checks.BlindSpot {
 		t.Fatalf("got %s with %q, want healthy with a blind spot", report.Verdict, tellAll(report))
 	}
-	if !strings.Contains(report.Findings[0].Remedy, "evidence.haproxy_stats") {
+	if !strings.Contains(report.Findings[0].Remedy.String(), "evidence.haproxy_stats") {
 		t.Errorf("got remedy %q, want one that names the key", report.Findings[0].Remedy)
 	}
 }
@@ -205,7 +205,7 @@ func TestVoices(t *testing.T) {
 		}), []string{
 			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
-			"by the balancer's own word: its own word tells of no ejection of 10.0.0.2:8080 now",
+			"by the balancer's own word: its own word shows no ejection of 10.0.0.2:8080 now",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestVoices(t *testing.T) {
 			if at < 0 {
 				t.Fatalf("got %q, want an ejection", tellAll(report))
 			}
-			if diff := cmp.Diff(tc.want, report.Findings[at].Evidence); diff != "" {
+			if diff := cmp.Diff(tc.want, texts(report.Findings[at].Evidence)); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)
 			}
 		})

@@ -1,9 +1,7 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"stickwatch/probes"
 )
@@ -21,28 +19,28 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 		if !v.triedInVain(n) {
 			return Finding{}, false
 		}
-		seen = []string{"asked directly: " + describe(v.direct[n.ID].Primary)}
+		seen = []Message{askedDirectly(v.direct[n.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, n.ID)
 	f.erring = v.failsDirectly(n.ID)
 	f.harm = harmSpan(v.failedOn(n.ID))
-	f.Summary = fmt.Sprintf("%s fails, and the balancer still sends it requests", n.ID)
+	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
 	f.Evidence = firstFew(seen)
-	if words, ok := v.balancersWord(n); ok {
-		f.Evidence = append(f.Evidence, words)
+	if word, ok := v.balancersWord(n); ok {
+		f.Evidence = append(f.Evidence, word)
 	}
 	f.Evidence = append(f.Evidence, v.ejectionBudget(n))
-	f.Remedy = fmt.Sprintf("Take %s out of the balancer (mark the server down and reload) until it is repaired.", n.ID)
+	f.Remedy = msg(MsgTakeOut, Args{Node: n.ID})
 	return f, true
 }
 
 // failuresOf are the requests of this round that failed because of a node.
-func (v *view) failuresOf(node string) []string {
-	var seen []string
+func (v *view) failuresOf(node string) []Message {
+	var seen []Message
 	triedFirst := 0
 	for _, a := range v.answers {
 		if a.blamed == node {
-			seen = append(seen, fmt.Sprintf("%s got %s", clientOf(a.walk.Client), describe(a.Exchange)))
+			seen = append(seen, msg(MsgClientGot, Args{Client: a.walk.Client, Why: new(describe(a.Exchange))}))
 		}
 		if slices.Contains(a.tried, node) {
 			triedFirst++
@@ -51,12 +49,12 @@ func (v *view) failuresOf(node string) []string {
 	for _, e := range v.frontends {
 		for _, ex := range e.plain() {
 			if v.blamePlain(ex) == node {
-				seen = append(seen, "a plain request got "+describe(ex))
+				seen = append(seen, msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}))
 			}
 		}
 	}
 	if triedFirst > 0 {
-		seen = append(seen, plural(triedFirst, "request was", "requests were")+" tried on it first and answered by another node")
+		seen = append(seen, msg(MsgTriedFirst, Args{Count: triedFirst}))
 	}
 	return seen
 }
@@ -77,18 +75,16 @@ func (v *view) triedInVain(n probes.Node) bool {
 }
 
 // balancersWord is what the balancer itself says about a failing node.
-func (v *view) balancersWord(n probes.Node) (words string, ok bool) {
+func (v *view) balancersWord(n probes.Node) (word Message, ok bool) {
 	if l, ok := v.logged(n); ok && !l.last().IsZero() {
-		words = fmt.Sprintf("%s: %d failed tries on %s with no pause of fail_timeout, the last at %s: %s",
-			l.source, l.Run, n.ServerName(), l.last().UTC().Format(time.TimeOnly), l.detail)
-		return probes.Clean(words, 2*probes.MaxError), true
+		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
 	}
 	for _, r := range v.records(n) {
 		if r.State != probes.ServerUnknown {
-			return r.Words, true
+			return recorded(r), true
 		}
 	}
-	return "", false
+	return Message{}, false
 }
 
 // failing is the part of the requests first sent to a node that failed, as far

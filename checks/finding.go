@@ -78,10 +78,10 @@ type Finding struct {
 	Node       string   // the node it is about; "" when it is about none, or about several
 	Nodes      []string // every node it is about, or that may have caused it, in configuration order
 	Dependency string
-	Target     string // what else it is about: a balancer URL, a page; tells findings of one code apart
-	Summary    string // one sentence
-	Remedy     string // one or two sentences
-	Evidence   []string
+	Target     string  // what else it is about: a balancer URL, a page; tells findings of one code apart
+	Summary    Message // one sentence
+	Remedy     Message // one or two sentences
+	Evidence   []Message
 	Affected   Affected // zero: not estimated
 	// When is the moment of an event, such as a restart; zero: it is a state. An event
 	// may be found when what brought it about is over.
@@ -159,13 +159,12 @@ func aboutAll(code Code, severity Severity, nodes []string) Finding {
 // come from configurations and from targets, and there may be many of them.
 const maxLine = 2 * probes.MaxError
 
-// tidy makes every text of f one harmless line of bounded length.
+// tidy bounds and cleans what the messages of f quote.
 func (f Finding) tidy() Finding {
-	f.Summary = probes.Clean(f.Summary, maxLine)
-	f.Remedy = probes.Clean(f.Remedy, maxLine)
+	f.Summary, f.Remedy = f.Summary.tidy(), f.Remedy.tidy()
 	f.Evidence = slices.Clone(f.Evidence)
 	for i, e := range f.Evidence {
-		f.Evidence[i] = probes.Clean(e, maxLine)
+		f.Evidence[i] = e.tidy()
 	}
 	return f
 }

@@ -270,18 +270,18 @@ func unsound(r checks.Round, report checks.Report) []string {
 	}
 	keys := make(map[string]int)
 	for i, f := range report.Findings {
-		texts := append([]string{f.Summary, f.Remedy}, f.Evidence...)
+		said := append([]string{f.Summary.String(), f.Remedy.String()}, texts(f.Evidence)...)
 		switch {
 		case !checks.Known(f.Code):
 			wrong(f, "no such code")
 		case !strings.Contains(entry(f.Code).Severity, string(f.Severity)):
 			wrong(f, "severity %q, want %s", f.Severity, entry(f.Code).Severity)
-		case len(f.Evidence) == 0 || slices.Contains(texts, ""):
-			wrong(f, "summary, remedy and evidence must be there: got %q", texts)
+		case len(f.Evidence) == 0 || slices.Contains(said, ""):
+			wrong(f, "summary, remedy and evidence must be there: got %q", said)
 		case len(f.Evidence) > 6:
 			wrong(f, "%d lines of evidence", len(f.Evidence))
-		case slices.ContainsFunc(texts, func(s string) bool { return len(s) > 2*probes.MaxError || s != probes.Clean(s, len(s)+4) }):
-			wrong(f, "a text is too long or unclean: %q", texts)
+		case slices.ContainsFunc(said, func(s string) bool { return len(s) > 2*probes.MaxError || s != probes.Clean(s, len(s)+4) }):
+			wrong(f, "a text is too long or unclean: %q", said)
 		case f.Node != "" && !slices.Contains(f.Nodes, f.Node):
 			wrong(f, "node %q is not among its nodes %q", f.Node, f.Nodes)
 		case !slices.IsSorted(places(r.Cluster, f.Nodes)):
@@ -296,6 +296,9 @@ func unsound(r checks.Round, report checks.Report) []string {
 			wrong(f, "found twice")
 		}
 		keys[f.Key()] = i
+	}
+	for _, text := range untranslated(report) {
+		problems = append(problems, "not in Chinese: "+text)
 	}
 	return problems
 }
@@ -320,4 +323,13 @@ func codeOf(line string) checks.Code {
 	code, _, _ := strings.Cut(key, "/")
 	code, _, _ = strings.Cut(code, " ")
 	return checks.Code(code)
+}
+
+// texts are messages in English.
+func texts(messages []checks.Message) []string {
+	var list []string
+	for _, m := range messages {
+		list = append(list, m.String())
+	}
+	return list
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -11,15 +10,18 @@ import (
 // balancer, and upgrades that do not pass it. A round that was cut short tells
 // nothing of them: it may be what broke them.
 func handshakes(v *view) []Finding {
-	if len(v.unasked()) > 0 {
+	if !v.cutShort().IsZero() {
 		return nil
 	}
-	var broken, refused []string
+	var broken, refused []Message
 	aims := make(map[string]bool)
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
 	for _, h := range v.Handshakes {
+		if v.ranOutOfTime(h) {
+			continue
+		}
 		if h.Node != "" {
 			if f, ok := v.handshakeAt(h); ok {
 				list = append(list, f)
@@ -43,22 +45,37 @@ func handshakes(v *view) []Finding {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = v.nodesWhere(func(id string) bool { return aims[id] })
 		f.frontends = frontends
-		f.Summary = fmt.Sprintf("the Engine.IO handshake breaks: %d of %s could not begin", len(broken), plural(through, "client", "clients"))
+		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through})
 		f.Evidence = firstFew(broken)
-		f.Remedy = "Every request of a handshake must reach the node that opened it: the balancer needs ip_hash or a sticky cookie on this path."
+		f.Remedy = msg(MsgMakePathSticky, Args{})
 		if !sidLost {
-			f.Remedy = "What answered is no Engine.IO endpoint: check handshake.path, and that the balancer passes this path to the nodes."
+			f.Remedy = msg(MsgCheckHandshakePath, Args{})
 		}
 		list = append(list, f)
 	}
 	if len(refused) > 0 {
 		f := Finding{Code: UpgradeRefused, Severity: Warning}
-		f.Summary = fmt.Sprintf("the WebSocket upgrade does not pass the balancer: %d of %s on polling", len(refused), plural(through, "client stays", "clients stay"))
+		f.Summary = msg(MsgUpgradesRefused, Args{Count: len(refused), Of: through})
 		f.Evidence = firstFew(refused)
-		f.Remedy = "In nginx's location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";"
+		f.Remedy = msg(MsgPassUpgrade, Args{})
 		list = append(list, f)
 	}
 	return list
+}
+
+// ranOutOfTime reports whether a handshake had no time left because the node that
+// it is aimed at is slow: its requests come one after the other within the time-out
+// of one, and each of them takes as long as any other page of that node. A node
+// whose other pages are quick enough for that has a broken endpoint.
+func (v *view) ranOutOfTime(h probes.HandshakeObservation) bool {
+	if !h.TimedOut {
+		return false
+	}
+	at := orElse(h.Node, h.Expected)
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
+		_, slow := slowest(questions(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		return slow && (at == "" || at == o.Node)
+	})
 }
 
 // handshakeAt judges the handshake with one node that was asked directly.
@@ -67,20 +84,15 @@ func (v *view) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
 		return Finding{}, false
 	}
 	f := about(HandshakeBroken, Critical, h.Node)
-	f.Summary = fmt.Sprintf("the Engine.IO handshake breaks at %s itself, without a balancer in between", h.Node)
-	f.Evidence = []string{describeHandshake(h)}
-	f.Remedy = fmt.Sprintf("Look at the socket.io server on %s: its other pages answer.", h.Node)
+	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node})
+	f.Evidence = []Message{describeHandshake(h)}
+	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node})
 	return f, true
 }
 
-func describeHandshake(h probes.HandshakeObservation) string {
-	got := orElse(probes.Clean(h.Error, probes.MaxError), "no upgrade")
-	if h.Status != 0 {
-		got = fmt.Sprintf("HTTP %d, %s", h.Status, got)
-	}
-	where := h.Balancer.String()
-	if h.Node != "" {
-		where = h.Node
-	}
-	return fmt.Sprintf("%s at %s, stage %s: %s", clientOf(h.Client), where, orElse(h.Stage, "open"), got)
+func describeHandshake(h probes.HandshakeObservation) Message {
+	return msg(MsgHandshakeGot, Args{
+		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: orElse(h.Stage, "open"),
+		Status: h.Status, Reason: probes.Clean(h.Error, probes.MaxError),
+	})
 }

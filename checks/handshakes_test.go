@@ -1,6 +1,10 @@
 package checks_test
 
-import "stickwatch/probes"
+import (
+	"time"
+
+	"stickwatch/probes"
+)
 
 // shake adds a client's handshake that got as far as stage; "" is all the way.
 func (r *round) shake(stage, expected string) {
@@ -19,6 +23,15 @@ func shaken(stage, expected string, base func() *round) func() *round {
 		r.shake("", "")
 		r.shake(stage, expected)
 	})
+}
+
+// shakeTimesOut adds handshakes that had no time left at a node and on the way to it.
+func (r *round) shakeTimesOut(node string) {
+	for _, at := range []string{node, ""} {
+		r.shake("poll", node)
+		h := &r.Handshakes[len(r.Handshakes)-1]
+		h.Node, h.TimedOut, h.Status, h.Error = at, true, 0, "no answer within 5s (poll)"
+	}
 }
 
 var handshakeSpecs = []spec{
@@ -80,6 +93,27 @@ var handshakeSpecs = []spec{
 			r.Handshakes[0].Node = "node2"
 		}),
 		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "not broken at a node itself, nor through the balancer: the node is slow, and the time was up",
+		round: bent(func(r *round) {
+			took(&r.Nodes[1].Primary, 3*time.Second)
+			r.shakeTimesOut("node2")
+		}),
+		want: []string{"warning slow/node2"},
+	},
+	{
+		name:  "broken: the time was up, and the other pages of the node are quick",
+		round: bent(func(r *round) { r.shakeTimesOut("node2") }),
+		want:  []string{"critical handshake_broken/node2", "critical handshake_broken [node2] <- handshake_broken/node2"},
+	},
+	{
+		name: "broken: the time was up at another node than the slow one",
+		round: bent(func(r *round) {
+			took(&r.Nodes[0].Primary, 3*time.Second)
+			r.shakeTimesOut("node2")
+		}),
+		want: []string{"critical handshake_broken/node2", "critical handshake_broken [node2] <- handshake_broken/node2", "warning slow/node1"},
 	},
 	{
 		name: "upgrade refused", round: shaken("upgrade", "", healthy),

@@ -28,7 +28,7 @@ type NodeHistory struct {
 	Started   time.Time // when it was seen listening again, after nothing had; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
-	Sign      string // what that was, in a few words
+	Sign      Message // what that was
 
 	Disruptions []Disruption // of the last minutes, oldest first
 	Guessed     []time.Time  // restarts that only lost sessions told of, oldest first
@@ -81,12 +81,12 @@ func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 		m.Down = true
 	case listening && m.Down:
 		m.Down, m.Started = false, at
-		m.Restarted, m.Sign = at, "it answers again, after nothing had listened at its address"
+		m.Restarted, m.Sign = at, msg(MsgListensAgain, Args{})
 	}
 	if o.Status == nil {
 		return m
 	}
-	if sign := m.changed(o.Status); sign != "" {
+	if sign := m.changed(o.Status); !sign.IsZero() {
 		m.Restarted, m.Sign = at, sign
 	}
 	m.PID, m.UpSince = o.Status.PID, o.Status.UpSince
@@ -98,14 +98,14 @@ func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 const clockSlack = 3 * time.Second
 
 // changed is what a status says differently from the one before.
-func (m NodeHistory) changed(s *probes.StatusReport) string {
+func (m NodeHistory) changed(s *probes.StatusReport) Message {
 	switch {
 	case m.PID != "" && s.PID != "" && m.PID != s.PID:
-		return "its process id was " + m.PID + " and is " + s.PID
+		return msg(MsgProcessChanged, Args{Value: m.PID, Name: s.PID})
 	case !m.UpSince.IsZero() && s.UpSince.Sub(m.UpSince) > clockSlack:
-		return "it was up since " + m.UpSince.Format(time.DateTime) + " and is up since " + s.UpSince.Format(time.DateTime)
+		return msg(MsgStartChanged, Args{Since: m.UpSince, At: s.UpSince})
 	default:
-		return ""
+		return Message{}
 	}
 }
 

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -24,13 +23,13 @@ func (v *view) duplicates() []Finding {
 		}
 		f := aboutAll(DuplicateNodeID, Warning, slices.Clone(owners))
 		f.Target = label
-		f.Summary = fmt.Sprintf("%s call themselves %q: the id of a node must be unique", join(owners), label)
+		f.Summary = msg(MsgDuplicateID, Args{Nodes: owners, Value: label})
 		for _, id := range owners {
 			host := v.Cluster.Nodes[v.index(id)].URL.Host
-			f.Evidence = append(f.Evidence, fmt.Sprintf("%s, asked directly at %s, says it is %q", id, host, label))
+			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
 		}
 		f.Evidence = firstFew(f.Evidence)
-		f.Remedy = "Give each node an id of its own (nodeId in cluster_node.properties, jvmRoute in server.xml), or correct the node addresses if two lead to one machine."
+		f.Remedy = msg(MsgGiveOwnIDs, Args{})
 		list = append(list, f)
 	}
 	return list
@@ -49,9 +48,9 @@ func (v *view) misidentified() []Finding {
 		}
 		other := v.Cluster.Nodes[at].ID
 		f := about(NodeMisidentified, Warning, n.ID)
-		f.Summary = fmt.Sprintf("the address of %s answers as %s", n.ID, other)
-		f.Evidence = []string{fmt.Sprintf("%s, asked directly, says it is %q", n.URL.Host, label)}
-		f.Remedy = fmt.Sprintf("Correct the addresses of %s and %s in the configuration, or the id that the application has there.", n.ID, other)
+		f.Summary = msg(MsgMisidentified, Args{Node: n.ID, Other: other})
+		f.Evidence = []Message{msg(MsgSaysItIs, Args{Address: n.URL.Host, Value: label})}
+		f.Remedy = msg(MsgCorrectAddresses, Args{Node: n.ID, Other: other})
 		list = append(list, f)
 	}
 	return list
@@ -74,9 +73,9 @@ func (v *view) unknownNodes() []Finding {
 	var list []Finding
 	for _, s := range strangers {
 		f := Finding{Code: UnknownNode, Severity: Warning, Target: s.label}
-		f.Summary = fmt.Sprintf("the balancer sends clients to %q, which is no listed node", s.label)
-		f.Evidence = []string{s.evidence}
-		f.Remedy = "Add it to the nodes of this cluster, or take it out of the balancer."
+		f.Summary = msg(MsgStranger, Args{Value: s.label})
+		f.Evidence = []Message{s.evidence}
+		f.Remedy = msg(MsgListIt, Args{})
 		list = append(list, f)
 	}
 	return list
@@ -89,7 +88,7 @@ const maxStrangers = 5
 type stranger struct {
 	label    string
 	answers  int
-	evidence string // of the first
+	evidence Message // of the first
 }
 
 func (v *view) strangers() []stranger {
@@ -102,7 +101,7 @@ func (v *view) strangers() []stranger {
 		if at < 0 {
 			at = len(list)
 			list = append(list, stranger{
-				label: a.Label, evidence: fmt.Sprintf("%s was answered by %q at %s", clientOf(a.walk.Client), a.Label, clock(a.At)),
+				label: a.Label, evidence: msg(MsgAnsweredByStranger, Args{Client: a.walk.Client, Value: a.Label, At: a.At}),
 			})
 		}
 		list[at].answers++
@@ -112,11 +111,11 @@ func (v *view) strangers() []stranger {
 
 func manyStrangers(strangers []stranger) Finding {
 	f := Finding{Code: UnknownNode, Severity: Warning}
-	f.Summary = fmt.Sprintf("the balancer's answers give %d names of nodes that are not listed", len(strangers))
+	f.Summary = msg(MsgManyStrangers, Args{Count: len(strangers)})
 	for _, s := range strangers {
 		f.Evidence = append(f.Evidence, s.evidence)
 	}
 	f.Evidence = firstFew(f.Evidence)
-	f.Remedy = "Correct session.node if what it reads changes with every answer; else add these nodes to the cluster, or take them out of the balancer."
+	f.Remedy = msg(MsgCorrectNodeLabel, Args{})
 	return f
 }

@@ -57,7 +57,7 @@ func Judge(r Round) Report {
 // verdict: a critical finding is certain whatever else is unknown, but a doubt
 // outweighs a warning. A warning about an event, which is over, is no state of the
 // cluster.
-func verdict(findings []Finding, doubts []string) Verdict {
+func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == s && (s == Critical || f.When.IsZero()) })
 	}

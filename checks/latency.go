@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"time"
 
 	"stickwatch/probes"
@@ -17,18 +16,18 @@ func latency(v *view) []Finding {
 	for _, o := range v.active {
 		if ex, ok := slowest(questions(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
-			f.Summary = fmt.Sprintf("%s took %s to answer directly, more than %s", o.Node, round(ex.Timing.Total), limit)
-			f.Evidence = []string{phases(ex)}
-			f.Remedy = "Look at load, garbage collection and the services behind " + o.Node + "."
+			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
+			f.Evidence = []Message{phases(ex)}
+			f.Remedy = msg(MsgFindLoad, Args{Node: o.Node})
 			list = append(list, f)
 		}
 	}
 	for _, e := range v.frontends {
 		if ex, ok := slowest(e.plain(), limit); ok {
 			f := Finding{Code: Slow, Severity: Warning, Target: e.name}
-			f.Summary = fmt.Sprintf("the balancer at %s took %s to answer, more than %s", e.name, round(ex.Timing.Total), limit)
-			f.Evidence = []string{phases(ex)}
-			f.Remedy = "Compare with the nodes asked directly: if they are quick, the time is lost in the balancer or in tries on failing nodes."
+			f.Summary = msg(MsgSlowBalancer, Args{Address: e.name, Duration: round(ex.Timing.Total), Limit: limit})
+			f.Evidence = []Message{phases(ex)}
+			f.Remedy = msg(MsgCompareDirect, Args{})
 			list = append(list, f)
 		}
 	}
@@ -47,9 +46,11 @@ func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange,
 	return worst, worst.Timing.Total > 0
 }
 
-func phases(ex probes.Exchange) string {
+func phases(ex probes.Exchange) Message {
 	t := ex.Timing
-	return fmt.Sprintf("%s; name %s, connect %s, TLS %s, first byte %s", describe(ex), round(t.DNS), round(t.Connect), round(t.TLS), round(t.FirstByte))
+	return msg(MsgPhases, Args{Why: new(describe(ex)), Timing: probes.Timing{
+		DNS: round(t.DNS), Connect: round(t.Connect), TLS: round(t.TLS), FirstByte: round(t.FirstByte),
+	}})
 }
 
 func round(d time.Duration) time.Duration {

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -94,28 +93,29 @@ func leaks(v *view) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
-	var evidence []string
+	var evidence []Message
 	clients := make(map[*walk]bool)
 	nodes := make(map[string]bool)
-	note := func(reader, other *walk, node, words string) {
-		evidence = append(evidence, words)
+	note := func(reader, other *walk, node string, shown Message) {
+		evidence = append(evidence, shown)
 		clients[reader], clients[other] = true, true
 		nodes[node] = true
 	}
 	for _, s := range v.sharedIDs() {
-		note(s.b, s.a, s.b.opener, fmt.Sprintf("two clients that came without a cookie were given session %s, at %s and %s",
-			s.b.First().Session, clock(s.a.Opened), clock(s.b.Opened)))
+		note(s.b, s.a, s.b.opener, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range v.everyAnswer() {
 		if a.foreign != nil {
-			note(a.walk, a.foreign, a.node, fmt.Sprintf("session %s read %s at %s, which session %s had stored",
-				a.walk.First().Session, a.Value, clock(a.At), a.foreign.First().Session))
+			note(a.walk, a.foreign, a.node, msg(MsgReadForeign, Args{
+				Session: a.walk.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
+			}))
 		}
 	}
 	for _, x := range v.Crossings {
 		if w := v.foreignAt(x); w != nil {
-			evidence = append(evidence, fmt.Sprintf("session %s, presented to %s directly, showed %s, which session %s had stored",
-				x.Session, x.To, x.There.Value, w.First().Session))
+			evidence = append(evidence, msg(MsgShowedForeign, Args{
+				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: w.First().Session,
+			}))
 			clients[w], nodes[x.To] = true, true
 		}
 	}
@@ -123,9 +123,9 @@ func leaks(v *view) []Finding {
 		return nil
 	}
 	f := aboutAll(SessionLeaked, Critical, v.nodesWhere(func(id string) bool { return nodes[id] }))
-	f.Summary = "clients are given each other's session: what one user stores another one reads"
+	f.Summary = msg(MsgLeaked, Args{})
 	f.Evidence = firstFew(evidence)
 	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.walks)))), Of: len(v.walks)}
-	f.Remedy = "Look for a cache between clients and nodes that stores answers with Set-Cookie: send Cache-Control: no-store with session pages, and do not ignore it (proxy_ignore_headers in nginx; `nocache` with HAProxy's cookie insert)."
+	f.Remedy = msg(MsgFindCache, Args{})
 	return []Finding{f}
 }

@@ -113,6 +113,34 @@ func (l *Ledger) Update(r Report) []Change {
 	return changes
 }
 
+// Glimpse takes in what a round that goes on has seen so far, and returns what that
+// changed. Only what clients' failed requests prove to have lasted counts, with its
+// causes, and only if it is new: all else waits for the round's end.
+func (l *Ledger) Glimpse(r Report) []Change {
+	proven := make(map[string]bool)
+	for _, f := range r.Findings {
+		lasted := l.damping.Last > 0 && f.harm.To.Sub(f.harm.From) >= l.damping.Last
+		for key := f.Key(); lasted && key != "" && !proven[key]; {
+			proven[key] = true
+			at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Key() == key })
+			key = r.Findings[at].ExplainedBy
+		}
+	}
+	for _, f := range r.Findings {
+		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.stands) {
+			l.see(f, r.Started)
+		} else {
+			delete(proven, f.Key())
+		}
+	}
+	l.prove()
+	changes := l.believe(proven, r.Started)
+	for key := range proven {
+		l.entry(key).seen-- // the round is not over
+	}
+	return changes
+}
+
 // see takes in a finding that a round has made.
 func (l *Ledger) see(f Finding, at time.Time) {
 	e := l.entry(f.Key())

@@ -101,7 +101,7 @@ func played(round string, at time.Time) Report {
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":
-		r.Doubts = []string{"nobody could be asked"}
+		r.Doubts = []Message{Quote("nobody could be asked")}
 	}
 	return r
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +25,7 @@ func losses(v *view) []Finding {
 			// what it read is another client's, which has a finding of its own
 		case a.fate == probes.FateRolledBack && !v.lostWithNode(a):
 			back = append(back, a)
-		case a.fate != probes.FateLost || v.counted(a):
+		case a.fate != probes.FateLost || v.causeOfLoss(a) != lossUnexplained:
 		case a.moved() || v.lostBefore(a):
 			moved = append(moved, a)
 		default:
@@ -39,112 +38,30 @@ func losses(v *view) []Finding {
 	var list []Finding
 	if len(own) > 0 {
 		f := v.lossOf(SessionLost, own)
-		f.Summary = "sessions were gone when their client came back" + v.afterPause(own) + parenthesis(f.Nodes)
-		f.Remedy = "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use."
+		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
+		f.Remedy = msg(MsgFindLoss, Args{})
 		list = append(list, f)
 	}
 	if len(list) > 0 && v.routeless() {
-		list[0].Remedy = noRoute
+		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if len(moved) > 0 {
 		f := v.lossOf(SessionLost, moved)
 		f.Target = afterMove
-		f.Summary = "sessions were gone when another node than their own answered" + parenthesis(f.Nodes)
-		f.Remedy = "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node."
+		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
+		f.Remedy = msg(MsgShareOrHold, Args{})
 		if v.routeless() {
-			f.Remedy = noRoute
+			f.Remedy = msg(MsgSetJVMRoute, Args{})
 		}
 		list = append(list, f)
 	}
 	if len(back) > 0 {
 		f := v.lossOf(SessionRollback, back)
-		f.Summary = "sessions came back with older contents" + parenthesis(f.Nodes)
-		f.Remedy = "A node served a stale copy: look at replication (asynchronous, or failing) and at clocks and caches in front of the session store."
+		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
+		f.Remedy = msg(MsgFindStaleCopy, Args{})
 		list = append(list, f)
 	}
 	return list
-}
-
-// counted reports whether a lost session is counted elsewhere: with its node,
-// with a drift, with a change of the pool, or with the answer of the same client
-// that lost it first.
-func (v *view) counted(a *answer) bool {
-	sticky := v.policy() == probes.PolicySticky
-	return v.lostWithNode(a) || sticky && v.comesHome(a) || a.overslept(v.past().Pool.Lost) ||
-		sticky && a.moved() && (a.overslept(v.afterwards(v.history.Pool.Remapped.At)) || a.overslept(v.afterwards(v.history.Pool.Drifted))) ||
-		sticky && (v.drifted(a.walk) || a.moved() && v.past().Pool.drifting(a.At, v.aftermath) || v.remap.concerns(a.walk) || v.splitOff(a.walk) || v.lostBefore(a))
-}
-
-// lostWithNode reports whether a session went with its node: under sticky that is
-// nobody's promise. A node that was merely left out has its sessions still, and
-// its clients lose them all the same.
-func (v *view) lostWithNode(a *answer) bool {
-	if v.policy() != probes.PolicySticky {
-		return false
-	}
-	for _, node := range []string{a.walk.home, a.walk.owner} {
-		if v.beganAnew(node, a.walk.First().At) || !v.well(node) && node != "" && a.moved() {
-			return true
-		}
-		if d, ok := v.disruptionAt(node, a.At); ok && d.takes(a) {
-			return true
-		}
-	}
-	return a.moved() && v.byRestartElsewhere(a)
-}
-
-// comesHome reports whether a hash sends a client back to the node that it names,
-// from the one that stood in while that was out: what it had there goes with the
-// ejection that moved it.
-func (v *view) comesHome(a *answer) bool {
-	owner, _, ok := v.ownerAndHeir(a.walk)
-	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
-}
-
-// takes reports whether a disruption of its node may have cost a client its
-// session. A node that answers, and has lost what it opened after it was back, has
-// another trouble.
-func (d Disruption) takes(a *answer) bool {
-	if d.Kind == DisruptionEjected {
-		return false
-	}
-	return a.moved() || a.walk.Opened.Before(d.Gone)
-}
-
-// byRestartElsewhere: while nodes restart one after the other, the heir of a
-// client may be any node, and what it began there goes when it moves on.
-func (v *view) byRestartElsewhere(a *answer) bool {
-	if !v.byDisruption(a) {
-		return false
-	}
-	return slices.ContainsFunc(v.disruptedAt(a.At), func(id string) bool {
-		d, ok := v.disruptionAt(id, a.At)
-		return ok && d.Kind != DisruptionEjected
-	})
-}
-
-// drifted reports whether the balancer sends a client to and fro: a session of it
-// may then be replaced by another node's, and its own does not know it any more.
-func (v *view) drifted(w *walk) bool {
-	return slices.ContainsFunc(v.drifts, func(m move) bool {
-		return m.walk == w || m.walk.Balancer == w.Balancer && m.walk.URL == w.URL
-	})
-}
-
-// splitOff reports whether parts of the balancer disagree about a client.
-func (v *view) splitOff(w *walk) bool {
-	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk == w })
-}
-
-// lostBefore reports whether an earlier answer to the same client had lost the
-// session already, on a move.
-func (v *view) lostBefore(a *answer) bool {
-	if a.moved() {
-		return false
-	}
-	return slices.ContainsFunc(slices.Concat(a.walk.earlier, a.walk.answers), func(b *answer) bool {
-		return b.At.Before(a.At) && b.moved() && b.fate == probes.FateLost
-	})
 }
 
 // shortestPause is the shortest time without a request that is worth telling.
@@ -161,24 +78,16 @@ func (a *answer) pauseBefore() time.Duration {
 	return a.At.Sub(last)
 }
 
-// afterPause says for how long clients had paused, if all of them had.
-func (v *view) afterPause(answers []*answer) string {
+// sharedPause is for how long clients had paused, if all of them had; else 0.
+func sharedPause(answers []*answer) time.Duration {
 	shortest := answers[0].pauseBefore()
 	for _, a := range answers {
 		shortest = min(shortest, a.pauseBefore())
 	}
 	if shortest < shortestPause {
-		return ""
+		return 0
 	}
-	return fmt.Sprintf(" after %s without a request", shortest.Round(time.Second))
-}
-
-// afterwards is the end of what may follow from an event; zero for none.
-func (v *view) afterwards(event time.Time) time.Time {
-	if event.IsZero() {
-		return event
-	}
-	return event.Add(v.aftermath)
+	return shortest.Round(time.Second)
 }
 
 // overslept reports whether a client had paused since before a moment: what it
@@ -197,39 +106,6 @@ func (v *view) lossOf(code Code, answers []*answer) Finding {
 	}
 	f.Affected = v.shareOf(len(clients))
 	return f
-}
-
-// countLosses adds the sessions that went with their nodes to the disruptions
-// that took them. Only sessions of earlier rounds count: those of this round were
-// opened while it went on.
-func (v *view) countLosses() {
-	for _, w := range v.walks {
-		lost := slices.IndexFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
-			return a.fate == probes.FateLost && v.lostWithNode(a)
-		})
-		if !w.Carried || lost < 0 {
-			continue
-		}
-		at := slices.Concat(w.earlier, w.answers)[lost].At
-		for _, node := range []string{w.owner, w.home} {
-			if v.addLoss(node, at) {
-				break
-			}
-		}
-	}
-}
-
-func (v *view) addLoss(node string, at time.Time) bool {
-	m := v.history.Nodes[node]
-	for i, d := range slices.Backward(m.Disruptions) {
-		if d.covers(at, v.aftermath) {
-			m.Disruptions = slices.Clone(m.Disruptions)
-			m.Disruptions[i].Lost++
-			v.note(node, m)
-			return true
-		}
-	}
-	return false
 }
 
 // shareOf is which part of the clients that came back n of them are.
@@ -258,25 +134,18 @@ func (v *view) holders(answers []*answer) []string {
 
 func holder(a *answer) string { return orElse(a.servingNode, a.walk.home) }
 
-func parenthesis(nodes []string) string {
-	if len(nodes) == 0 {
-		return ""
-	}
-	return " (" + join(nodes) + ")"
-}
-
 // evidenceOf says what sessions held before, and what their answers showed.
-func evidenceOf(answers []*answer) []string {
-	var list []string
+func evidenceOf(answers []*answer) []Message {
+	var list []Message
 	for _, a := range answers {
-		session := orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client))
-		at := fmt.Sprintf("on %s at %s", orElse(holder(a), "an untold node"), clock(a.At))
-		switch {
-		case a.Counter > 0 && a.Kind != probes.StepWrite:
-			list = append(list, fmt.Sprintf("session %s held %d, and came back with %q %s", session, a.Counter, probes.Clean(a.Value, 32), at))
-		default:
-			list = append(list, fmt.Sprintf("session %s came back as %s %s", session, a.Session, at))
+		args := Args{Session: a.walk.First().Session, Client: a.walk.Client, Node: holder(a), At: a.At}
+		if a.Counter > 0 && a.Kind != probes.StepWrite {
+			args.Count, args.Value = a.Counter, probes.Clean(a.Value, 32)
+			list = append(list, msg(MsgHeldValue, args))
+			continue
 		}
+		args.NewSession = a.Session
+		list = append(list, msg(MsgHeldID, args))
 	}
 	return firstFew(list)
 }

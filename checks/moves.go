@@ -106,30 +106,30 @@ func (v *view) sessionMoves() []Move {
 	return list
 }
 
-// causeOf is why a session moved, in a few words.
-func (v *view) causeOf(a *answer) string {
+// causeOf is why a session moved.
+func (v *view) causeOf(a *answer) Message {
 	home := a.walk.home
 	d, disrupted := v.disruptionAt(home, a.At)
 	switch {
 	case !v.up[home]:
-		return home + " does not answer"
+		return msg(MsgMovedSilent, Args{Node: home})
 	case v.beganAnew(home, a.walk.First().At), disrupted && d.Kind == DisruptionRestart:
-		return home + " was restarted"
+		return msg(MsgMovedRestarted, Args{Node: home})
 	case v.direct[home].Status.Paused():
-		return home + " is paused"
+		return msg(MsgMovedPaused, Args{Node: home})
 	case slices.Contains(a.tried, home):
-		return home + " was tried in vain"
+		return msg(MsgMovedTried, Args{Node: home})
 	case disrupted && d.Kind == DisruptionDown:
-		return home + " did not answer"
+		return msg(MsgMovedDown, Args{Node: home})
 	case v.places[home].Sure || disrupted:
-		return home + " is out of rotation"
+		return msg(MsgMovedOut, Args{Node: home})
 	case a.servingNode == a.walk.owner && a.servingNode != home:
-		return a.servingNode + " is back"
+		return msg(MsgMovedBack, Args{Node: a.servingNode})
 	case v.remap != nil && slices.Contains(v.remap.walks, a.walk):
-		return "the balancer was changed"
+		return msg(MsgMovedRemapped, Args{})
 	case v.policy() == probes.PolicyShared:
-		return "any node may answer"
+		return msg(MsgMovedShared, Args{})
 	default:
-		return "unexplained"
+		return msg(MsgMovedUnexplained, Args{})
 	}
 }

@@ -1,10 +1,6 @@
 package checks
 
-import (
-	"fmt"
-
-	"stickwatch/probes"
-)
+import "stickwatch/probes"
 
 // nodes finds nodes that are down or say that they are paused. One that the
 // operator took out may be in any state.
@@ -15,7 +11,7 @@ func nodes(v *view) []Finding {
 		case !asked(o.Primary):
 		case !v.up[o.Node]:
 			f := v.nodeDown(o)
-			f.Summary += v.lostHere(o.Node)
+			f.Summary.Args.Lost = v.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
 			list = append(list, nodePaused(o))
@@ -30,22 +26,22 @@ func (v *view) nodeDown(o probes.NodeObservation) Finding {
 	if v.nobodyUp() {
 		f.Severity, f.Group = Critical, AllNodesDown
 	}
-	f.Evidence = []string{"asked directly: " + describe(o.Primary)}
+	f.Evidence = []Message{askedDirectly(o.Primary)}
 	if o.Primary.Failure == "" {
 		f.erring = true
-		f.Summary = fmt.Sprintf("%s answers HTTP %d when asked directly", o.Node, o.Primary.Status)
-		f.Remedy = "Look in the application's log on " + o.Node + "."
+		f.Summary = msg(MsgNodeErrs, Args{Node: o.Node, Status: o.Primary.Status})
+		f.Remedy = msg(MsgReadNodeLog, Args{Node: o.Node})
 		return f
 	}
-	f.Summary = fmt.Sprintf("%s does not answer when asked directly: %s", o.Node, orElse(o.Primary.Error, string(o.Primary.Failure)))
+	f.Summary = msg(MsgNodeSilent, Args{Node: o.Node, Reason: why(o.Primary)})
 	switch o.Primary.Failure {
 	case probes.FailureRefused:
-		f.Remedy = fmt.Sprintf("Nothing listens on %s: start the application there.", v.Cluster.Nodes[v.index(o.Node)].URL.Host)
+		f.Remedy = msg(MsgStartApplication, Args{Address: v.Cluster.Nodes[v.index(o.Node)].URL.Host})
 	case probes.FailureTimeout:
 		f.unanswered = true
-		f.Remedy = fmt.Sprintf("It takes connections or drops them silently: look at %s for a hanging application or a firewall.", o.Node)
+		f.Remedy = msg(MsgFindHang, Args{Node: o.Node})
 	default:
-		f.Remedy = fmt.Sprintf("Look at the application on %s, and whether this prober can reach it.", o.Node)
+		f.Remedy = msg(MsgCheckNode, Args{Node: o.Node})
 	}
 	return f
 }
@@ -64,14 +60,11 @@ func (v *view) deadHost(id string) string {
 
 func nodePaused(o probes.NodeObservation) Finding {
 	f := about(NodePaused, Critical, o.Node)
-	f.Summary = fmt.Sprintf("%s says that it is %s", o.Node, orElse(o.Status.State, "not serving"))
-	if o.Status.Reason != "" {
-		f.Summary += ": " + o.Status.Reason
-	}
-	f.Evidence = []string{fmt.Sprintf("%s, state %q, reason %q", describe(o.Primary), o.Status.State, o.Status.Reason)}
-	f.Remedy = "Bring back what its reason names; it resumes by itself."
+	f.Summary = msg(MsgNodePaused, Args{Node: o.Node, State: o.Status.State, Reason: o.Status.Reason})
+	f.Evidence = []Message{msg(MsgStatusSaid, Args{Why: new(describe(o.Primary)), State: o.Status.State, Reason: o.Status.Reason})}
+	f.Remedy = msg(MsgBringBackReason, Args{})
 	if o.Status.Reason == "" {
-		f.Remedy = "Find out on the node why it was paused, and resume it."
+		f.Remedy = msg(MsgFindWhyPaused, Args{})
 	}
 	return f
 }

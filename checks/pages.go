@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -37,7 +36,7 @@ func asConfigured(page probes.Page, ex probes.Exchange) bool {
 func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := about(PageFailing, Warning, node)
 	f.Target = page.Path
-	return aboutPage(f, "on "+node, page, ex)
+	return aboutPage(f, MsgPageFailsOn, page, ex)
 }
 
 // failsThrough is about a page that fails where users ask for it: the nodes on
@@ -47,17 +46,13 @@ func (v *view) failsThrough(e frontend, page probes.Page, ex probes.Exchange, fa
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
 	culprit := v.blamePlain(ex)
 	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
-	return aboutPage(f, "through the balancer", page, ex)
+	return aboutPage(f, MsgPageFailsThrough, page, ex)
 }
 
-func aboutPage(f Finding, where string, page probes.Page, ex probes.Exchange) Finding {
-	got := fmt.Sprintf("HTTP %d", ex.Status)
-	if ex.Failure != "" {
-		got = orElse(ex.Error, string(ex.Failure))
-	}
-	f.Summary = fmt.Sprintf("%s fails %s: got %s, want %s", page.Path, where, got, page.Want)
-	f.Evidence = []string{describe(ex)}
-	f.Remedy = "Look in the application's log for this request; if the page moved, correct its path or status in the configuration."
+func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange) Finding {
+	f.Summary = msg(fails, Args{Path: page.Path, Node: f.Node, Status: ex.Status, Reason: why(ex), Value: page.Want.String()})
+	f.Evidence = []Message{describe(ex)}
+	f.Remedy = msg(MsgCheckPage, Args{})
 	return f
 }
 
@@ -94,10 +89,10 @@ func (v *view) othersHavePage(node string) bool {
 // notThePage is about a node that answers with something else, though with 2xx.
 func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
-	f.Summary = fmt.Sprintf("%s on %s is another page: its answer tells neither node nor session, where other nodes' do", page.Path, node)
-	f.Evidence = []string{describe(ex)}
+	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
+	f.Evidence = []Message{describe(ex)}
 	if ex.Landed != "" {
-		f.Evidence = append(f.Evidence, "it leads to "+ex.Landed)
+		f.Evidence = append(f.Evidence, msg(MsgLeadsTo, Args{Path: ex.Landed}))
 	}
 	return f
 }
@@ -148,16 +143,16 @@ func (v *view) someNodeErrs() bool {
 }
 
 func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {
-	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, "through the balancer", page, got[0])
+	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, MsgPageFailsThrough, page, got[0])
 	f.Evidence = nil
 	for _, ex := range got {
 		f.Evidence = append(f.Evidence, describe(ex))
 	}
 	if got[0].Failure == "" && page.Want.Has(got[0].Status) {
-		f.Summary = fmt.Sprintf("%s through the balancer is not what any node answers: HTTP %d without node and session", page.Path, got[0].Status)
+		f.Summary = msg(MsgNobodysPage, Args{Path: page.Path, Status: got[0].Status})
 	}
-	f.Evidence = append(firstFew(f.Evidence), "no node answers so when asked directly")
-	f.Remedy = "Look at what stands between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects."
+	f.Evidence = append(firstFew(f.Evidence), msg(MsgNoNodeAnswersSo, Args{}))
+	f.Remedy = msg(MsgCheckBetween, Args{})
 	return f
 }
 

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"math"
 	"net/netip"
 
@@ -12,7 +11,7 @@ import (
 // believed.
 type place struct {
 	In     Answer
-	Reason string
+	Reason Message
 	Voice  voice // whose reason it is, where a node is out
 	// Sure: a node is out that should not be, and the reason is proof.
 	Sure bool
@@ -28,24 +27,24 @@ type elsewhere struct {
 
 // A voice is a way to know that a node is out. There are three, and where two
 // contradict each other nobody is believed.
-type voice string
+type voice = MessageID
 
 const (
-	byHash     voice = "by the hash"
-	byClients  voice = "by new clients"
-	byBalancer voice = "by the balancer's own word"
+	byHash     voice = MsgByHash
+	byClients  voice = MsgByClients
+	byBalancer voice = MsgByBalancer
 )
 
-// says puts the voice before what it has to say.
-func (by voice) says(words string) string {
+// says puts a voice before what it has to say.
+func says(by voice, words Message) Message {
 	if by == "" {
 		return words
 	}
-	return string(by) + ": " + words
+	return msg(by, Args{Why: &words})
 }
 
-func unknown(format string, args ...any) place {
-	return place{In: Unknown, Reason: fmt.Sprintf(format, args...)}
+func unknown(reason MessageID, args Args) place {
+	return place{In: Unknown, Reason: msg(reason, args)}
 }
 
 // place decides for one node, and where it is in rotation for each address of
@@ -58,7 +57,7 @@ func (v *view) place(n probes.Node) place {
 	for _, e := range v.frontends {
 		if p := v.placeIn(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
-			whole.Reason += ", and none at " + e.name
+			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
 		}
 	}
 	return whole
@@ -70,27 +69,27 @@ func (v *view) place(n probes.Node) place {
 func (v *view) placeIn(n probes.Node, t traffic) place {
 	signed := t.signed()
 	if given := t.given(n.ID); given > 0 {
-		return place{In: Yes, Reason: fmt.Sprintf("it gave %d of %d answers through the balancer", given, signed)}
+		return place{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
 	}
 	switch {
 	case n.Down:
-		return place{In: No, Reason: "it is marked down in the configuration"}
+		return place{In: No, Reason: msg(MsgMarkedDown, Args{})}
 	case n.Backup:
-		return unknown("it is a backup, which gets clients only when no other node is left")
+		return unknown(MsgIsBackup, Args{})
 	case signed == 0:
-		return unknown("no answer through the balancer tells which node gave it")
+		return unknown(MsgNoneSigned, Args{})
 	case v.who.Ambiguous(v.direct[n.ID].Label):
-		return unknown("another node calls itself the same")
+		return unknown(MsgSameLabel, Args{})
 	case v.who.direct[n.ID] == "" && t.newClients()[""] > 0:
-		return unknown("it has not told its name, and clients met names that no node has told")
+		return unknown(MsgNameNotTold, Args{})
 	case !v.up[n.ID]:
-		return unknown("it does not answer, and a retry on another node would hide that it was tried")
+		return unknown(MsgRetryWouldHide, Args{})
 	case t.aimedAt(n.ID):
 		return v.placeByHash(n, t)
 	case v.metUsBefore(n):
 		return v.placeByOurs(n, t)
 	case t.holds(n.ID):
-		return unknown("it answers the clients that it holds; httpd gives new ones to whoever has had fewer requests, and a node that is being drained gets none")
+		return unknown(MsgHoldsItsClients, Args{})
 	default:
 		return v.placeByChance(n, t)
 	}
@@ -106,16 +105,17 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 	need := ClientsToMiss(v.Cluster, n, v.Confidence)
 	switch method := v.Cluster.Balancer.Method; {
 	case method == probes.MethodIPHash || method == probes.MethodHash:
-		return unknown("the balancer sends one client to one node, and ours goes to another")
+		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
-		return unknown("every new client met the same node, as under ip_hash; the method is not configured")
+		return unknown(MsgAllMetOne, Args{})
 	case method == probes.MethodLeastConn:
-		return unknown("least_conn may rightly send it nobody while it holds many connections")
+		return unknown(MsgLeastConn, Args{})
 	case clients < need:
-		return unknown("%s missed it, %d are needed to exclude chance", plural(clients, "new client", "new clients"), need)
+		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
 	}
-	return place{In: No, Sure: true, Voice: byClients, Reason: fmt.Sprintf(
-		"none of %d new clients met it; by chance that happens once in %.1g rounds", clients, 1/math.Pow(1-share, float64(clients)))}
+	return place{In: No, Sure: true, Voice: byClients, Reason: msg(MsgNoneMet, Args{
+		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
+	})}
 }
 
 // skewed reports whether so many of the clients at one address met the same node

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -19,7 +18,7 @@ func (t traffic) aimedAt(node string) bool {
 // otherwise the arithmetic does not describe this balancer and proves nothing.
 func (v *view) placeByHash(n probes.Node, t traffic) place {
 	if v.oracle == nil {
-		return unknown("the balancer's arithmetic is not known")
+		return unknown(MsgNoArithmetic, Args{})
 	}
 	missed, agreed := v.missed(t), 0
 	for _, a := range t.answers {
@@ -31,8 +30,9 @@ func (v *view) placeByHash(n probes.Node, t traffic) place {
 			continue
 		}
 		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
-			return unknown("the answers do not follow %s: client %s was answered by %q, computed %q",
-				v.Cluster.Balancer.Method, v.key(a.walk), orElse(a.node, a.Label), computed)
+			return unknown(MsgAnswersDiffer, Args{
+				Method: v.Cluster.Balancer.Method, Client: v.key(a.walk), Node: orElse(a.node, a.Label), Other: computed,
+			})
 		}
 		if a.walk.Expected == n.ID {
 			agreed++
@@ -40,13 +40,11 @@ func (v *view) placeByHash(n probes.Node, t traffic) place {
 	}
 	switch {
 	case agreed == 0:
-		return unknown("the client sent to it was not answered")
+		return unknown(MsgClientNotAnswered, Args{})
 	case v.deaf(t) && !v.skippedForUs(n, t):
-		return unknown("every client landed on one node: either the balancer does not take the client from %s, or it sends the others nothing",
-			v.Cluster.Balancer.KeyHeader())
+		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
 	}
-	return place{In: No, Sure: true, Voice: byHash, Reason: fmt.Sprintf("a client that %s sends to it was answered %s by the node that is next without it",
-		v.Cluster.Balancer.Method, plural(agreed, "time", "times"))}
+	return place{In: No, Sure: true, Voice: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // missed returns the indexes of the nodes that answered nobody.

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -53,13 +52,12 @@ func (v *view) placeByOurs(n probes.Node, t traffic) place {
 			id := v.Cluster.Nodes[i].ID
 			return id != n.ID && v.well(id)
 		}) {
-			return unknown("we are not answered by the node that is next without it")
+			return unknown(MsgNotTheNext, Args{})
 		}
 		agreed++
 	}
 	if agreed == 0 {
-		return unknown("the balancer sends one client to one node, and ours was not answered")
+		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return place{In: No, Sure: true, Voice: byHash, Reason: fmt.Sprintf("%s sends our own address to it, it answered us until %s, and now we are answered %s by the node that is next without it",
-		v.Cluster.Balancer.Method, clock(m.OwnWas), plural(agreed, "time", "times"))}
+	return place{In: No, Sure: true, Voice: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnWas, Count: agreed})}
 }

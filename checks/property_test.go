@@ -209,7 +209,7 @@ func anyExchange(t *rapid.T) probes.Exchange {
 			probes.FailureDNS, probes.FailureRefused, probes.FailureUnreachable, probes.FailureReset, probes.FailureTimeout,
 			probes.FailureTLS, probes.FailureMalformed, probes.FailureRedirect, probes.FailureCancelled), anyText(t)
 	case 1:
-		ex.Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Why: "Path=/app does not cover /"}}
+		ex.Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
 	case 2:
 		ex.Certificate = began.Add(anyDuration(t))
 	}

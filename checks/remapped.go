@@ -1,10 +1,7 @@
 package checks
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"stickwatch/probes"
@@ -34,10 +31,10 @@ type Remapping struct {
 	Moved    int       // clients that changed their node and stayed
 	Of       int       // clients that were observed meanwhile
 	Lost     int       // sessions that were gone because of it
-	Change   string    // what arithmetic says was changed, in a few words; "": it cannot tell
+	Change   Message   // what arithmetic says was changed; none: it cannot tell
 	Nodes    []string  // the nodes whose clients moved, or the node whose line came or went
 	Follows  []string  // nodes that were out at that moment, so that others were hashed anew
-	Evidence []string
+	Evidence []Message
 }
 
 // newsOfRemapping is for how long a remapping is told.
@@ -81,8 +78,9 @@ func (v *view) remapping() *remap {
 		if a.fate == probes.FateLost {
 			r.Lost++
 		}
-		r.Evidence = append(r.Evidence, fmt.Sprintf("session %s of %s is answered by %s since %s",
-			orElse(string(w.First().Session), "without a visible id"), w.home, a.servingNode, clock(a.At)))
+		r.Evidence = append(r.Evidence, msg(MsgAnsweredSince, Args{
+			Session: w.First().Session, Node: w.home, Other: a.servingNode, At: a.At,
+		}))
 	}
 	r.Moved = len(r.walks)
 	change, node := v.changeOfPool()
@@ -106,19 +104,30 @@ func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingN
 
 // manyMoved reports whether the clients that moved are too many for chance, or
 // the arithmetic names what changed.
-func (v *view) manyMoved(r *remap, change string) bool {
+func (v *view) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
-	case change != "":
+	case !change.IsZero():
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown && len(v.disruptedAt(r.At)) > 0:
+	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
 		return true // a hash over the servers that are left moves clients of the others, too
+	case v.rehashes() && slices.ContainsFunc(r.walks, v.knownAtHome):
+		return true // nothing but the balancer has changed: the node knows the session still
 	default:
-		return r.Of == 1 && v.Cluster.Balancer.KeyHeader() == "" && v.oracle == nil // all that can be seen from one address
+		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
+		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // all that can be seen from one address
 	}
+}
+
+// knownAtHome reports whether the node that a client was moved away from still knew
+// its session when that was presented to it.
+func (v *view) knownAtHome(w *walk) bool {
+	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
+		return c.To == w.home && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.Fate() == probes.FateKept
+	})
 }
 
 // relocated returns the answer by which a client of earlier rounds was found on
@@ -138,34 +147,42 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || v.byDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
+	if first == nil || v.movedByDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
 		v.places[w.home].Sure || v.history.Nodes[w.home].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}
 	return first, true
 }
 
+// movedByDisruption reports whether a disruption since the last answer of its own node
+// explains that another one answered a client. One that paused may have been moved by
+// anything that is over by now.
+func (v *view) movedByDisruption(a *answer) bool {
+	since := a.lostIn()
+	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
+}
+
 // A pool is a list of server lines that differs from the configured one by one edit.
 type pool struct {
 	servers []probes.Node
-	change  string
+	change  Message
 	node    string // whose line came or went; "": none
 }
 
 // changeOfPool finds the one change of the list of servers that explains where
 // every client went which was aimed by arithmetic. It finds none while the list
 // as configured explains them.
-func (v *view) changeOfPool() (change, node string) {
+func (v *view) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
 	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
-		return "", ""
+		return Message{}, ""
 	}
 	for _, p := range v.otherPools() {
 		if v.fits(p.servers, placed) {
 			return p.change, p.node
 		}
 	}
-	return "", ""
+	return Message{}, ""
 }
 
 // placedByHash are the nodes that clients of this round met, by what the balancer
@@ -212,14 +229,14 @@ func (v *view) otherPools() []pool {
 	nodes := v.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
-		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), "the line of " + n.ID + " was removed", n.ID})
+		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
 	}
 	for _, order := range orders(nodes) {
-		list = append(list, pool{order, "the lines are in another order", ""})
+		list = append(list, pool{order, msg(MsgLinesReordered, Args{}), ""})
 	}
 	for i := range len(nodes) + 1 {
 		stranger := probes.Node{URL: nodes[0].URL, Weight: 1}
-		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, stranger), "a line was added", ""})
+		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, stranger), msg(MsgLineAdded, Args{}), ""})
 	}
 	return list
 }
@@ -276,7 +293,9 @@ func (v *view) poolHistory() PoolHistory {
 	r := v.remap.Remapping
 	if old := h.Remapped; v.Started.Sub(old.At) <= newsOfRemapping { // one event may be seen by several rounds
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
-		r.Change = cmp.Or(old.Change, r.Change)
+		if !old.Change.IsZero() {
+			r.Change = old.Change
+		}
 		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence = old.Evidence
 	}
@@ -295,30 +314,34 @@ func remapped(v *view) []Finding {
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}
-	f.Summary = fmt.Sprintf("the balancer sends %d of %s elsewhere since about %s, and they stay there", r.Moved, plural(r.Of, "observed client", "observed clients"), second(r.At))
-	if r.Change != "" {
-		f.Summary += ": " + r.Change
-	} else if len(r.Follows) > 0 {
-		f.Summary += ": " + join(r.Follows) + " came or went, and the clients of others moved, too"
-	} else if v.oracle == nil {
-		f.Summary += ": it forgot whom it holds where, or its list of servers was changed"
-	}
-	if r.Lost > 0 {
-		f.Summary += fmt.Sprintf("; %s lost", plural(r.Lost, "session was", "sessions were"))
-	}
+	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: v.whyRemapped(r)})
 	f.Affected = Affected{Share: float64(r.Moved) / float64(max(1, r.Of)), Of: r.Of}
 	f.Evidence = r.Evidence
 	f.Remedy = v.remapRemedy(r)
 	return []Finding{f}
 }
 
-func (v *view) remapRemedy(r Remapping) string {
+// whyRemapped is what was changed, as far as that can be told; nil: nobody knows.
+func (v *view) whyRemapped(r Remapping) *Message {
 	switch {
-	case strings.Contains(r.Change, "removed"):
-		return "Mark a server `down` instead of removing its line: that keeps the other clients where they are. Update the nodes of this cluster to the balancer's list."
-	case v.oracle != nil:
-		return "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list."
+	case !r.Change.IsZero():
+		return &r.Change
+	case len(r.Follows) > 0:
+		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Follows}))
+	case v.oracle == nil:
+		return new(msg(MsgTableForgotten, Args{}))
 	default:
-		return "If HAProxy keeps a stick table, carry it over reloads with a `peers` section, or hold clients by a cookie; with `balance source`, use `hash-type consistent`."
+		return nil
+	}
+}
+
+func (v *view) remapRemedy(r Remapping) Message {
+	switch {
+	case r.Change.ID == MsgLineRemoved:
+		return msg(MsgMarkDown, Args{})
+	case v.oracle != nil:
+		return msg(MsgKeepLines, Args{})
+	default:
+		return msg(MsgCarryTable, Args{})
 	}
 }

@@ -36,7 +36,7 @@ type Report struct {
 	Verdict  Verdict
 	// Doubts are the reasons for which the verdict is inconclusive, or would be
 	// but for the findings: one sentence each.
-	Doubts []string
+	Doubts []Message
 
 	Balancers    []probes.BalancerObservation
 	Nodes        []NodeReport
@@ -55,7 +55,7 @@ type NodeReport struct {
 	probes.NodeObservation
 	Up         bool
 	InRotation Answer
-	Rotation   string // why InRotation says so
+	Rotation   Message // why InRotation says so
 }
 
 // A SessionReport tells whether sessions stick, and how sure that is.
@@ -64,7 +64,7 @@ type SessionReport struct {
 	Sticky     Answer
 	Shared     Answer
 	Confidence float64 // that Sticky is not luck; 0 when Sticky is unknown
-	Reason     string  // why Sticky says so
+	Reason     Message // why Sticky says so
 	Canaries   []Canary
 	Fresh      int    // clients that came new through the balancer
 	Moves      []Move // sessions that another node answered, each once a node

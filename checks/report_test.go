@@ -47,7 +47,7 @@ func TestSessionReport(t *testing.T) {
 				t.Errorf("got sticky %s with %v, shared %s, %d new clients; want %s with %v, %s, %d",
 					s.Sticky, s.Confidence, s.Shared, s.Fresh, tc.sticky, tc.confidence, tc.shared, tc.fresh)
 			}
-			if s.Reason == "" {
+			if s.Reason.IsZero() {
 				t.Error("got no reason")
 			}
 		})
@@ -77,7 +77,7 @@ func TestInRotation(t *testing.T) {
 			got := says{}
 			for _, n := range checks.Judge(tc.round().Round).Nodes {
 				got[n.Node] = n.InRotation
-				if n.Rotation == "" {
+				if n.Rotation.IsZero() {
 					t.Errorf("%s: no reason is given", n.Node)
 				}
 			}

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -27,9 +26,9 @@ func restarts(v *view) []Finding {
 		}
 		f := about(NodeRestarted, Info, n.ID)
 		f.When = m.Restarted
-		f.Summary = n.ID + " has been restarted"
-		f.Evidence = []string{clock(m.Restarted) + ": " + m.Sign}
-		f.Remedy = "Nothing, if it was meant; else look why its process ended."
+		f.Summary = msg(MsgRestarted, Args{Node: n.ID})
+		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.Sign})}
+		f.Remedy = msg(MsgFindWhyEnded, Args{})
 		list = append(list, f)
 	}
 	if f, ok := v.costOfRestarts(); ok {
@@ -50,13 +49,13 @@ func (v *view) shareOfNodes(nodes []string) Affected {
 	return a
 }
 
-// lostHere says how many sessions went with a node that is down; "": none did.
-func (v *view) lostHere(node string) string {
+// lostHere is how many sessions went with a node that is down.
+func (v *view) lostHere(node string) int {
 	list := v.history.Nodes[node].Disruptions
-	if len(list) == 0 || list[len(list)-1].Lost == 0 {
-		return ""
+	if len(list) == 0 {
+		return 0
 	}
-	return fmt.Sprintf("; %s of ours went with it", plural(list[len(list)-1].Lost, "session", "sessions"))
+	return list[len(list)-1].Lost
 }
 
 // costOfRestarts sums up the sessions that went with their nodes, when the last
@@ -64,7 +63,7 @@ func (v *view) lostHere(node string) string {
 func (v *view) costOfRestarts() (Finding, bool) {
 	lost, unwatched, failed := 0, false, false
 	var newest time.Time
-	var evidence []string
+	var evidence []Message
 	nodes := make(map[string]bool)
 	for _, n := range v.Cluster.Nodes {
 		for _, d := range v.history.Nodes[n.ID].Disruptions {
@@ -77,13 +76,13 @@ func (v *view) costOfRestarts() (Finding, bool) {
 			recent := !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[n.ID], unwatched = true, true
-				evidence = append(evidence, fmt.Sprintf("%s at %s: none of our sessions was there (%s)", n.ID, second(d.To), d.Why))
+				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: &d.Why}))
 			}
 			if recent && d.Lost > 0 {
 				nodes[n.ID] = true
 				lost += d.Lost
 				failed = failed || d.Kind == DisruptionDown
-				evidence = append(evidence, fmt.Sprintf("%s at %s: %s lost (%s)", n.ID, second(d.To), plural(d.Lost, "session", "sessions"), d.Why))
+				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: &d.Why}))
 			}
 		}
 	}
@@ -93,16 +92,16 @@ func (v *view) costOfRestarts() (Finding, bool) {
 	}
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Node, f.Target, f.When = "", sessionsLost, newest
-	f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "when it was restarted", "when they were restarted"))
+	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
 	f.Evidence = firstFew(evidence)
 	if failed {
 		f.Code = NodeDown
-		f.Summary = fmt.Sprintf("%s of ours went with %s", plural(lost, "session", "sessions"), say(f.Nodes, "while it failed", "while they failed"))
+		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})
 	}
 	if lost == 0 {
-		f.Summary = say(f.Nodes, "was", "were") + " restarted; none of our sessions was there to tell how many were lost"
+		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})
 	}
 	f.Affected = v.shareOfNodes(f.Nodes)
-	f.Remedy = "Under sticky sessions the users of a node lose theirs when it restarts or fails. Drain a node before it is restarted, announce deployments, or let the nodes share their sessions."
+	f.Remedy = msg(MsgDrainFirst, Args{})
 	return f, true
 }

@@ -1,10 +1,6 @@
 package checks
 
-import (
-	"fmt"
-
-	"stickwatch/probes"
-)
+import "stickwatch/probes"
 
 // rotation finds healthy nodes that get nobody, and failing ones that do.
 func rotation(v *view) []Finding {
@@ -33,16 +29,12 @@ func rotation(v *view) []Finding {
 func (v *view) ejected(n probes.Node, frontend string, p place) Finding {
 	f := about(NodeEjected, Warning, n.ID)
 	f.Target = frontend
-	f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer sends it nothing", n.ID)
-	if frontend != "" {
-		f.Summary = fmt.Sprintf("%s is healthy when asked directly, and the balancer at %s sends it nothing", n.ID, frontend)
-	}
-	f.Evidence = append([]string{p.Voice.says(p.Reason), "asked directly: " + describe(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, p.Reason))...)
+	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
+	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
-		f.Remedy = fmt.Sprintf("If it failed a moment ago, nginx takes it back by itself about %s after its last failed try; a reload is not needed. "+
-			"If it stays out, look for \"temporarily disabled\" in the balancer's error log (at level warn; the default, error, hides it) and whether the balancer can reach %s.", t, n.ServerName())
+		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
 		return f
 	}
-	f.Remedy = "Look at the balancer's own state of this server, and whether the balancer can reach " + n.ServerName() + "."
+	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
 	return f
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,7 +14,7 @@ type nodeTally struct {
 	returns, failed    int // requests of clients with a session
 	failedNow          int // of those, in this round: what failed before it may be over
 	writesBad          int // of these, requests that store a value
-	evidence           []string
+	evidence           []Message
 	bad                []*answer
 	clients, badClient map[*walk]bool
 }
@@ -34,7 +33,8 @@ func sessionsFailing(v *view) []Finding {
 	if fresh == freshBad {
 		return nil // nobody is served: that is no matter of sessions
 	}
-	var nodes, evidence []string
+	var nodes []string
+	var evidence []Message
 	var failures []*answer
 	onlyWrites, bad, clients := true, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
@@ -58,15 +58,15 @@ func sessionsFailing(v *view) []Finding {
 	}
 	f := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	f.harm = harmSpan(failures)
-	what := "clients that hold a session get errors"
+	what := MsgSessionsFail
 	if onlyWrites {
-		what = "sessions cannot be written"
+		what = MsgWritesFail
 		if 2*len(f.Nodes) < len(v.serving) {
 			f.Severity = Warning
 		}
 	}
-	f.Summary = fmt.Sprintf("%s%s, while new clients are served", what, parenthesis(f.Nodes))
-	f.Evidence = append(firstFew(evidence), fmt.Sprintf("%d of %s came new and got the page", fresh-freshBad, plural(fresh, "client", "clients")))
+	f.Summary = msg(what, Args{Nodes: f.Nodes})
+	f.Evidence = append(firstFew(evidence), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
 	if bad > 0 && clients > 0 {
 		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
@@ -165,13 +165,13 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 	got := describe(a.Exchange)
 	switch {
 	case a.outcome == OutcomeWrongPage && a.Landed != "":
-		got = "was led to " + a.Landed + ", which is not the page, at " + clock(a.At)
+		got = msg(MsgLedElsewhere, Args{Path: a.Landed, At: a.At})
 	case a.outcome == OutcomeWrongPage && a.Redirect != "":
-		got = "was led to " + a.Redirect + " at " + clock(a.At)
+		got = msg(MsgRedirected, Args{Path: a.Redirect, At: a.At})
 	case a.outcome == OutcomeWrongPage:
-		got = "got a page that tells neither node nor session, at " + clock(a.At)
+		got = msg(MsgUnknownPage, Args{At: a.At})
 	}
-	t.evidence = append(t.evidence, fmt.Sprintf("session %s %s", orElse(string(a.walk.First().Session), "of "+clientOf(a.walk.Client)), got))
+	t.evidence = append(t.evidence, msg(MsgSessionGot, Args{Session: a.walk.First().Session, Client: a.walk.Client, Why: &got}))
 }
 
 // asBadForNew reports whether new clients fare no better: then it fails for
@@ -185,9 +185,9 @@ func (t *nodeTally) asBadForNew(anyNode bool) bool {
 	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
-func (v *view) failingRemedy(onlyWrites bool) string {
+func (v *view) failingRemedy(onlyWrites bool) Message {
 	if onlyWrites {
-		return "Look in the application's log for requests that store something in the session: a value that cannot be serialised, a store that is read only, a rejected CSRF token."
+		return msg(MsgFindWriteError, Args{})
 	}
-	return "Look in the application's log for requests that bring a session cookie: classes that changed with a deployment, keys that the nodes do not share, a session that is locked for too long."
+	return msg(MsgFindSessionError, Args{})
 }

@@ -158,7 +158,7 @@ var sessionSpecs = []spec{
 	{
 		name: "drift: because the cookie would not come back",
 		round: from(scattered, func(r *round) {
-			r.Walks[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Why: "Path=/app does not cover /"}}
+			r.Walks[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
 			r.Walks[1].Steps[0].Rejected = r.Walks[0].Steps[0].Rejected
 		}),
 		want: []string{
@@ -409,7 +409,7 @@ var sessionSpecs = []spec{
 		name: "cookie rejected: once, however many clients were given it",
 		round: bent(func(r *round) {
 			for i := range r.Walks {
-				r.Walks[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Why: "it is Secure"}}
+				r.Walks[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookieSecure, Asks: "http"}}
 			}
 		}),
 		want: []string{"warning cookie_rejected/JSESSIONID"},

@@ -16,8 +16,7 @@ func settings(v *view) []Finding {
 				values[o.Node] = value
 			}
 		}
-		list = append(list, v.skew(SettingsSkew, key, values, "the nodes differ in their setting "+key,
-			"Give all nodes the same configuration and restart those that differ.")...)
+		list = append(list, v.skew(SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
 	}
 	return list
 }

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -30,22 +29,22 @@ func sharing(v *view) []Finding {
 		return nil
 	}
 	ignorant := make(map[string]bool)
-	var evidence []string
+	var evidence []Message
 	for _, x := range v.Crossings {
 		if x.Fate() == probes.FateLost && v.well(x.To) && !v.page.isWrong(x.There) && v.foreignAt(x) == nil {
 			ignorant[x.To] = true
-			evidence = append(evidence, fmt.Sprintf("session %s of %s, presented to %s directly: not known there", x.Session, x.From, x.To))
+			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
 		}
 	}
 	if len(ignorant) == 0 {
 		return nil
 	}
 	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
-	f.Summary = fmt.Sprintf("%s did not know the sessions of other nodes: a failover there would lose users", join(f.Nodes))
+	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
 	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.fate == probes.FateLost }) {
-		f.Summary = fmt.Sprintf("%s did not know the sessions of other nodes, and users lose theirs now", join(f.Nodes))
+		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
 	}
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Look at the session replication or the shared store on these nodes: membership, address, and that the application is marked distributable."
+	f.Remedy = msg(MsgRepairReplication, Args{})
 	return []Finding{f}
 }

@@ -1,14 +1,13 @@
 package checks
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 )
 
 // skew finds nodes whose value differs from what most nodes have; all of them
 // where there is a tie.
-func (v *view) skew(code Code, target string, values map[string]string, summary, remedy string) []Finding {
+func (v *view) skew(code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
 		if value, told := values[n.ID]; told {
@@ -27,10 +26,10 @@ func (v *view) skew(code Code, target string, values map[string]string, summary,
 		return told && (tie || value != most)
 	}))
 	for _, kind := range kinds {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: %s", join(holders[kind]), orElse(kind, `""`)))
+		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: holders[kind], Value: kind}))
 	}
 	f.Target, f.Evidence = target, firstFew(f.Evidence)
-	f.Summary = fmt.Sprintf("%s (%s)", summary, join(kinds))
-	f.Remedy = remedy
+	f.Summary = msg(summary, Args{Setting: target, Values: kinds})
+	f.Remedy = msg(remedy, Args{})
 	return []Finding{f}
 }

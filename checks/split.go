@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -11,7 +10,7 @@ import (
 type separation struct {
 	walk     *walk // whose answers came from both nodes; nil: two walks of one client did
 	nodes    [2]string
-	evidence string
+	evidence Message
 }
 
 // separate finds clients that were separated: by addresses of the balancer, and
@@ -44,8 +43,9 @@ func (v *view) separateByAddress() []separation {
 			continue
 		}
 		if other.Balancer != w.Balancer && other.home != w.home && v.atOnce(other, w) {
-			list = append(list, separation{nil, [2]string{other.home, w.home}, fmt.Sprintf(
-				"client %s met %s at %s and %s at %s", key, other.home, other.Balancer, w.home, w.Balancer)})
+			list = append(list, separation{nil, [2]string{other.home, w.home}, msg(MsgSplitByAddress, Args{
+				Client: key, Node: other.home, Other: w.home, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
+			})})
 		}
 	}
 	return list
@@ -95,8 +95,9 @@ func (v *view) separated(w *walk) (separation, bool) {
 	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.well(owner) || !v.amidst(owner, heir, w) {
 		return separation{}, false
 	}
-	return separation{w, [2]string{owner, heir}, fmt.Sprintf("client %s was answered %s by %s and %s by %s, which is next without %s",
-		v.key(w), plural(met[owner], "time", "times"), owner, plural(met[heir], "time", "times"), heir, owner)}, true
+	return separation{w, [2]string{owner, heir}, msg(MsgSplitByWorker, Args{
+		Client: v.key(w), Node: owner, Of: met[owner], Other: heir, Count: met[heir],
+	})}, true
 }
 
 // ownerAndHeir are the node that the hash names for a walk's client, and the
@@ -160,7 +161,7 @@ func splits(v *view) []Finding {
 	if len(v.separations) == 0 {
 		return nil
 	}
-	var evidence []string
+	var evidence []Message
 	for _, s := range v.separations {
 		evidence = append(evidence, s.evidence)
 	}
@@ -168,11 +169,11 @@ func splits(v *view) []Finding {
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(v.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
 	})
-	f.Summary = "the same client meets different nodes at one moment: parts of the balancer do not agree on who is well"
+	f.Summary = msg(MsgSplit, Args{})
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Add a `zone` to nginx's upstream block so that its workers count failures together; with several balancer addresses, look at what each of them can reach."
+	f.Remedy = msg(MsgAddZone, Args{})
 	if !slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk != nil }) {
-		f.Remedy = "Give the balancer the same server lines in the same order at each of its addresses, and look at what each of them can reach."
+		f.Remedy = msg(MsgSameLines, Args{})
 	}
 	return []Finding{f}
 }

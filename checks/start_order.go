@@ -1,9 +1,6 @@
 package checks
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // startOrder finds a primary that was started after another node.
 func startOrder(v *view) []Finding {
@@ -22,12 +19,12 @@ func startOrder(v *view) []Finding {
 			continue
 		}
 		f := about(StartOrder, Warning, primary.ID)
-		f.Summary = fmt.Sprintf("the primary %s was started after %s", primary.ID, join(earlier))
+		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
 		for _, id := range append([]string{primary.ID}, earlier...) {
-			f.Evidence = append(f.Evidence, fmt.Sprintf("%s runs since %s", id, started[id].Format(time.DateTime)))
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Since: started[id]}))
 		}
 		f.Evidence = firstFew(f.Evidence)
-		f.Remedy = "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone."
+		f.Remedy = msg(MsgRestartOthers, Args{})
 		list = append(list, f)
 	}
 	return list

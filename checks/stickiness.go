@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -15,33 +14,33 @@ func (v *view) stickiness() SessionReport {
 		s.Fresh += count
 	}
 	if v.Cluster.Session == nil {
-		s.Reason = "no session test is configured"
+		s.Reason = msg(MsgNoSessionTest, Args{})
 		return s
 	}
 	s.Canaries, s.Moves = v.canaries(), v.sessionMoves()
 	stayed, sure := v.stayed()
 	switch {
 	case s.Policy == probes.PolicyNone:
-		s.Reason = "nothing was promised about sessions, so none was followed"
+		s.Reason = msg(MsgNothingPromised, Args{})
 	case len(v.drifts) > 0:
 		s.Sticky, s.Confidence = No, 1
-		s.Reason = fmt.Sprintf("%d of %d follow-ups were answered by another node", len(v.drifts), v.followUps())
+		s.Reason = msg(MsgFollowUpsMoved, Args{Count: len(v.drifts), Of: v.followUps()})
 	case len(v.destinations()) < 2:
-		s.Reason = "fewer than two nodes serve: there is nowhere to drift to"
+		s.Reason = msg(MsgNowhereToDrift, Args{})
 	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.walk.Carried }):
-		s.Reason = "sessions moved while their node left: whether they stick must be asked again"
+		s.Reason = msg(MsgMovedWhileLeaving, Args{})
 	case v.followUps() == 0:
-		s.Reason = "no session could be opened and followed through the balancer"
+		s.Reason = msg(MsgNoSession, Args{})
 	case v.untold():
-		s.Reason = "the answers do not tell which node gave them"
+		s.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayed == 0:
-		s.Reason = "a session got no answer from its own node, and none from another"
+		s.Reason = msg(MsgNoOwnAnswer, Args{})
 	case sure < v.Confidence-1e-12:
 		s.Confidence = sure
-		s.Reason = fmt.Sprintf("%s stayed, which luck explains once in %.0f", plural(stayed, "follow-up", "follow-ups"), 1/(1-sure))
+		s.Reason = msg(MsgStayedByLuck, Args{Count: stayed, Rate: 1 / (1 - sure)})
 	default:
 		s.Sticky, s.Confidence = Yes, sure
-		s.Reason = fmt.Sprintf("every follow-up was answered by the session's own node, at least %d each", stayed)
+		s.Reason = msg(MsgStays, Args{Count: stayed})
 	}
 	return s
 }

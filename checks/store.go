@@ -1,15 +1,11 @@
 package checks
 
-import (
-	"fmt"
-
-	"stickwatch/probes"
-)
+import "stickwatch/probes"
 
 // stores finds sessions that moved from one store to another and were kept:
 // with memcached-session-manager, ID-n1 that became ID-n2.
 func stores(v *view) []Finding {
-	var evidence []string
+	var evidence []Message
 	for _, w := range v.walks {
 		from := w.First().Store
 		for _, a := range w.answers {
@@ -17,7 +13,7 @@ func stores(v *view) []Finding {
 				continue
 			}
 			if a.fate == probes.FateKept || (a.Session != "" && a.Session == w.First().Session) {
-				evidence = append(evidence, fmt.Sprintf("session %s moved from %s to %s at %s", w.First().Session, from, a.Store, clock(a.At)))
+				evidence = append(evidence, msg(MsgSessionStoreMoved, Args{Session: w.First().Session, Name: from, Server: a.Store, At: a.At}))
 				from = a.Store
 			}
 		}
@@ -26,8 +22,8 @@ func stores(v *view) []Finding {
 		return nil
 	}
 	f := Finding{Code: StoreFailover, Severity: Info}
-	f.Summary = fmt.Sprintf("sessions moved to another store and were kept (%s)", plural(len(evidence), "move", "moves"))
+	f.Summary = msg(MsgStoreMoved, Args{Count: len(evidence)})
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Nothing is lost. Look at the store that they left, and bring it back before the other one is needed."
+	f.Remedy = msg(MsgBringStoreBack, Args{})
 	return []Finding{f}
 }

@@ -97,7 +97,7 @@ type Move struct {
 	To      string // node id, or a stranger's label in quotes
 	Kept    bool   // the session went along; false: it was lost, or came back older
 	Session probes.Fingerprint
-	Cause   string // why, in a few words: "node2 did not answer", "unexplained"
+	Cause   Message // why: "node2 did not answer", "unexplained"
 }
 
 // A Deployment is a stretch of time that somebody has announced.

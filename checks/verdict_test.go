@@ -26,14 +26,14 @@ func TestVerdict(t *testing.T) {
 			"a critical outweighs a doubt", from(counting, func(r *round) {
 				r.Walks[0].Steps, r.Walks[1].Steps[2].Value = r.Walks[0].Steps[:3], "1001"
 			}),
-			checks.Failing, "whether sessions stick is not known: 2 follow-ups stayed, which luck explains once in 9",
+			checks.Failing, "it is unknown whether sessions stick: 2 follow-ups stayed, which happens by chance once in 9",
 		},
 		{
 			"a doubt outweighs a warning", bent(func(r *round) {
 				r.down("node2")
 				r.Walks[0].Steps = r.Walks[0].Steps[:3]
 			}),
-			checks.Inconclusive, "2 follow-ups stayed, which luck explains once in 4",
+			checks.Inconclusive, "2 follow-ups stayed, which happens by chance once in 4",
 		},
 		{"an ignored finding counts for nothing", from(scattered, func(r *round) { r.Ignore = []checks.Code{checks.SessionDrift} }), checks.Healthy, ""},
 
@@ -42,7 +42,7 @@ func TestVerdict(t *testing.T) {
 			r.Confidence, r.Walks[2].Steps = 0.99, r.Walks[2].Steps[:6]
 		}), checks.Healthy, ""},
 		{"no confidence given is the default", bent(func(r *round) { r.Confidence = 0 }), checks.Healthy, ""},
-		{"a certainty cannot be had", bent(func(r *round) { r.Confidence = 1 }), checks.Inconclusive, "which luck explains once in 2187"},
+		{"a certainty cannot be had", bent(func(r *round) { r.Confidence = 1 }), checks.Inconclusive, "which happens by chance once in 2187"},
 		{"no session could be opened", threeNodes, checks.Inconclusive, "no session could be opened and followed"},
 		{"none under shared, either", promising(probes.PolicyShared, threeNodes), checks.Inconclusive, "no session could be opened and followed"},
 		{"nothing was promised", promising(probes.PolicyNone, threeNodes), checks.Healthy, ""},
@@ -59,7 +59,7 @@ func TestVerdict(t *testing.T) {
 		{"sessions failed over", from(threeNodes, func(r *round) {
 			r.visit("node1", "node1", "node2", "node2")
 			r.direct("node1", refused(testPage))
-		}), checks.Inconclusive, "must be asked again"},
+		}), checks.Inconclusive, "another round must show whether they stick"},
 		{"a session got no answer", bent(func(r *round) {
 			for i := range r.Walks[1].Steps[1:] {
 				r.Walks[1].Steps[1+i].Exchange = hung(testPage)
@@ -70,21 +70,21 @@ func TestVerdict(t *testing.T) {
 				r.direct(n.ID, page(testPage, 404))
 			}
 		}), checks.Inconclusive, "no node has the session test page /cluster/test"},
-		{"no node tells its version", versions("1.2"), checks.Inconclusive, "no node tells its version"},
-		{"a node was not asked", bent(func(r *round) { r.Nodes = r.Nodes[1:] }), checks.Inconclusive, "not asked were node1"},
-		{"the round was cut short", bent(func(r *round) { r.direct("node3", cancelled(testPage)) }), checks.Inconclusive, "not asked were node3"},
-		{"the balancer was not asked", bent(func(r *round) { r.Balancers = nil }), checks.Inconclusive, "not asked were the balancer"},
+		{"no node tells its version", versions("1.2"), checks.Inconclusive, "no node reports its version"},
+		{"a node was not asked", bent(func(r *round) { r.Nodes = r.Nodes[1:] }), checks.Inconclusive, "not probed: node1"},
+		{"the round was cut short", bent(func(r *round) { r.direct("node3", cancelled(testPage)) }), checks.Inconclusive, "not probed: node3"},
+		{"the balancer was not asked", bent(func(r *round) { r.Balancers = nil }), checks.Inconclusive, "not probed: the balancer"},
 		{"one address was not asked", bent(func(r *round) {
 			r.through(otherLB)
 			r.Balancers[1].Primary = cancelled(testPage)
-		}), checks.Inconclusive, "not asked were http://shop.example (192.0.2.11:80)"},
+		}), checks.Inconclusive, "not probed: http://shop.example (192.0.2.11:80)"},
 		{"nothing could be reached", from(func() *round {
 			return silent(probes.Exchange{Failure: probes.FailureUnreachable, Error: "no route to host"})
 		}, func(r *round) {
 			for _, n := range r.Cluster.Nodes {
 				r.direct(n.ID, r.Balancers[0].Primary)
 			}
-		}), checks.Failing, "look at this prober's own network first"},
+		}), checks.Failing, "check this prober's own network first"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := tc.round().Round
@@ -93,7 +93,7 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("got %s, want %s; findings %q", report.Verdict, tc.want, tellAll(report))
 			}
 			if (tc.doubt == "") != (len(report.Doubts) == 0) ||
-				!strings.Contains(strings.Join(report.Doubts, "; "), tc.doubt) {
+				!strings.Contains(strings.Join(texts(report.Doubts), "; "), tc.doubt) {
 				t.Errorf("got doubts %q, want %q", report.Doubts, tc.doubt)
 			}
 			for _, problem := range unsound(r, report) {

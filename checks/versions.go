@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/probes"
@@ -18,8 +17,7 @@ func versions(v *view) []Finding {
 	if v.ExpectVersion != "" {
 		return v.unexpected(running)
 	}
-	return v.skew(VersionSkew, "", running, "the nodes run different versions",
-		"Deploy one version everywhere; during a rolling deployment this passes by itself.")
+	return v.skew(VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
 }
 
 // unexpected is critical, unlike a skew: somebody asked for this version, to
@@ -29,20 +27,21 @@ func (v *view) unexpected(running map[string]string) []Finding {
 	if len(running) == 0 {
 		return nil
 	}
-	var nodes, evidence []string
+	var nodes []string
+	var evidence []Message
 	for _, o := range v.active {
 		if v.up[o.Node] && running[o.Node] != v.ExpectVersion {
 			nodes = append(nodes, o.Node)
-			evidence = append(evidence, fmt.Sprintf("%s runs %s", o.Node, orElse(running[o.Node], "a version it does not tell")))
+			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
 		}
 	}
 	if len(nodes) == 0 {
 		return nil
 	}
 	f := aboutAll(VersionSkew, Critical, nodes)
-	f.Summary = say(nodes, "does not run", "do not run") + " the expected version " + v.ExpectVersion
+	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: v.ExpectVersion})
 	f.Evidence = firstFew(evidence)
-	f.Remedy = "Wait for the deployment to reach these nodes, or deploy it there."
+	f.Remedy = msg(MsgWaitForDeployment, Args{})
 	return []Finding{f}
 }
 

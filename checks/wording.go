@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,38 +11,42 @@ import (
 )
 
 // describe says what an exchange came to, in a few words.
-func describe(ex probes.Exchange) string {
-	came := "no answer"
-	switch {
-	case ex.Failure != "":
-		came = orElse(ex.Error, string(ex.Failure))
-	case ex.Answered():
-		came = fmt.Sprintf("HTTP %d", ex.Status)
+func describe(ex probes.Exchange) Message {
+	return msg(MsgExchange, Args{Path: ex.Path, Status: ex.Status, Reason: why(ex), At: ex.At})
+}
+
+// why is why an exchange failed, in the words of whoever says so; "": it did not.
+func why(ex probes.Exchange) string {
+	if ex.Failure == "" {
+		return ""
 	}
-	if ex.Path != "" {
-		came = ex.Path + ": " + came
-	}
-	return came + " at " + clock(ex.At)
+	return orElse(ex.Error, string(ex.Failure))
+}
+
+// askedDirectly is what came of asking a node directly.
+func askedDirectly(ex probes.Exchange) Message {
+	return msg(MsgAskedDirectly, Args{Why: new(describe(ex))})
 }
 
 // clock is a time of day as evidence gives it.
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// clientOf names a client by what it presented.
-func clientOf(key string) string {
-	if key == "" {
-		return "our own address"
-	}
-	return "client " + key
-}
+// second is a time of day to the second, which is all that logs tell.
+func second(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
+
+// days is a duration in days.
+func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
+
+// quote puts a text between quotes, with what cannot be seen escaped.
+func quote(text string) string { return strconv.Quote(text) }
 
 // firstFew keeps evidence readable: the first three, and how many more.
-func firstFew(evidence []string) []string {
+func firstFew(evidence []Message) []Message {
 	const few = 3
 	if len(evidence) <= few {
 		return evidence
 	}
-	return append(slices.Clone(evidence[:few]), fmt.Sprintf("and %d more like it", len(evidence)-few))
+	return append(slices.Clone(evidence[:few]), msg(MsgMoreLikeIt, Args{Count: len(evidence) - few}))
 }
 
 func plural(n int, one, many string) string {

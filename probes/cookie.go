@@ -77,7 +77,7 @@ func (q question) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Excha
 			ex.NewID = true
 		}
 		if likelySessionCookie(c.Name, q.session.Cookie) && !holds(kept, c) && len(ex.Rejected) < maxRejected {
-			ex.Rejected = append(ex.Rejected, RejectedCookie{Name: Clean(c.Name, 64), Why: whyRejected(heldCookie{from, c}, &page)})
+			ex.Rejected = append(ex.Rejected, rejected(heldCookie{from, c}, &page))
 		}
 	}
 }
@@ -137,18 +137,18 @@ func transplant(path, from, to string) string {
 	return joinPath(to, rest)
 }
 
-// refusal says why a browser throws a cookie away whoever sets it; "": it does
-// not. The prefixes are those of RFC 6265bis, section 4.1.3.
-func refusal(c *http.Cookie) string {
+// refusal is the rule by which a browser throws a cookie away whoever sets it; "": it
+// does not. The prefixes are those of RFC 6265bis, section 4.1.3.
+func refusal(c *http.Cookie) CookieRule {
 	switch {
 	case len(c.Name)+len(c.Value) > maxCookie:
-		return "it is longer than 4096 bytes"
+		return CookieTooLong
 	case hasPrefixFold(c.Name, "__Secure-") && !c.Secure:
-		return "its name asks for Secure"
+		return CookieSecurePrefix
 	case hasPrefixFold(c.Name, "__Host-") && (!c.Secure || c.Domain != "" || c.Path != "/"):
-		return "its name asks for Secure, Path=/ and no Domain"
+		return CookieHostPrefix
 	case c.SameSite == http.SameSiteNoneMode && !c.Secure:
-		return "SameSite=None asks for Secure"
+		return CookieSameSite
 	default:
 		return ""
 	}
@@ -158,22 +158,24 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// whyRejected says why a browser would not send h back to page.
-func whyRejected(h heldCookie, page *url.URL) string {
-	if why := refusal(h.cookie); why != "" {
-		return why
-	}
-	host, path := page.Hostname(), Clean(page.Path, 64)
-	switch c := h.cookie; {
+// rejected says why a browser would not send h back to page.
+func rejected(h heldCookie, page *url.URL) RejectedCookie {
+	host, path := Clean(page.Hostname(), 64), Clean(page.Path, 64)
+	c := h.cookie
+	r := RejectedCookie{Name: Clean(c.Name, 64)}
+	switch rule := refusal(c); {
+	case rule != "":
+		r.Rule = rule
 	case c.Secure && page.Scheme != "https":
-		return "it is Secure, and the balancer is spoken to over " + page.Scheme
-	case c.Domain != "" && !covers(c.Domain, host):
-		return "Domain=" + Clean(c.Domain, 64) + " does not cover " + Clean(host, 64)
+		r.Rule, r.Asks = CookieSecure, page.Scheme
+	case c.Domain != "" && !covers(c.Domain, page.Hostname()):
+		r.Rule, r.Has, r.Asks = CookieDomain, Clean(c.Domain, 64), host
 	case c.Path != "":
-		return "Path=" + Clean(c.Path, 64) + " does not cover " + path
+		r.Rule, r.Has, r.Asks = CookiePath, Clean(c.Path, 64), path
 	default:
-		return "without a Path it belongs to " + Clean(h.path(), 64) + ", which does not cover " + path
+		r.Rule, r.Has, r.Asks = CookieNoPath, Clean(h.path(), 64), path
 	}
+	return r
 }
 
 // covers reports whether a cookie's Domain is host or one that host is in.

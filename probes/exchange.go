@@ -72,5 +72,22 @@ const (
 // A RejectedCookie is a cookie that was set and would not come back.
 type RejectedCookie struct {
 	Name string
-	Why  string // such as "Path=/app does not cover /cluster/test"
+	Rule CookieRule // that it breaks
+	Has  string     // what the cookie says: of CookieDomain its Domain, of CookiePath its Path, of CookieNoPath the folder that it belongs to
+	Asks string     // what does not fit that: a host, a path; of CookieSecure the scheme
 }
+
+// A CookieRule is one by which a browser does not send a cookie back.
+type CookieRule string
+
+// The rules.
+const (
+	CookieTooLong      CookieRule = "too_long"
+	CookieSecurePrefix CookieRule = "secure_prefix" // __Secure- without Secure
+	CookieHostPrefix   CookieRule = "host_prefix"   // __Host- without Secure and Path=/, or with a Domain
+	CookieSameSite     CookieRule = "same_site"     // SameSite=None without Secure
+	CookieSecure       CookieRule = "secure"        // Secure, over http
+	CookieDomain       CookieRule = "domain"
+	CookiePath         CookieRule = "path"
+	CookieNoPath       CookieRule = "no_path"
+)

@@ -150,6 +150,37 @@ func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
 	}
 }
 
+// Hanging reports whether a request in flight goes on for longer than one lost packet
+// would explain, and for three times as long as one of its kind usually takes.
+func (l *Limiter) Hanging() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, n := range l.nodes {
+		for _, p := range n.inFlight {
+			if now.Sub(p.began) >= max(lostPacket, 3*p.usual()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lostPacket is within which time TCP has sent a packet again that was lost once.
+const lostPacket = 1500 * time.Millisecond
+
+// usual is how long a request of its kind takes alone, at the slowest node at which
+// it may arrive; 0: that is not known.
+func (p *permit) usual() (longest time.Duration) {
+	for _, n := range p.nodes {
+		longest = max(longest, n.limit.alone[p.kind])
+	}
+	return longest
+}
+
 // candidates are the nodes at which a request may arrive.
 func (l *Limiter) candidates(d demand) []*limitedNode {
 	for i, n := range l.nodes {

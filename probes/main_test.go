@@ -198,7 +198,7 @@ func fit(t testing.TB, ex Exchange) {
 	}
 	texts := []string{ex.Error, ex.Redirect, ex.Label, ex.Store, ex.Value, ex.Version}
 	for _, r := range ex.Rejected {
-		texts = append(texts, r.Name, r.Why)
+		texts = append(texts, r.Name, r.Has, r.Asks)
 	}
 	for _, text := range texts {
 		if len(text) > MaxValue || strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {

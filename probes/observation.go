@@ -53,6 +53,7 @@ type HandshakeObservation struct {
 	Offered  bool   // the server offers the upgrade
 	Stage    string // the stage that broke: open, poll, upgrade; "": none
 	Status   int    // HTTP status at that stage
+	TimedOut bool   // it broke because there was no time left for it
 	Error    string
 	Series   string // the per-process counter in the sid, where it has one
 }

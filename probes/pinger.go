@@ -14,6 +14,10 @@ type Pinger func(ctx context.Context, u *url.URL) error
 // a second poll with the sid, the WebSocket upgrade, a polite close.
 type Handshaker func(ctx context.Context, c *Client, o HandshakeRequest) HandshakeObservation
 
+// HandshakeRequests is how many requests a handshake sends, one after the other: an
+// open, two for a poll, an upgrade.
+const HandshakeRequests = 4
+
 // A HandshakeRequest tells a Handshaker where to go and as whom.
 type HandshakeRequest struct {
 	Path     string

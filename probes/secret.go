@@ -80,7 +80,7 @@ func (s *secrets) hide(e *Exchange) {
 		*text = hide(*text)
 	}
 	for i, r := range e.Rejected {
-		e.Rejected[i] = RejectedCookie{Name: hide(r.Name), Why: hide(r.Why)}
+		e.Rejected[i] = RejectedCookie{hide(r.Name), r.Rule, hide(r.Has), hide(r.Asks)}
 	}
 }
 

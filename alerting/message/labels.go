@@ -66,15 +66,15 @@ var chinese = labels{
 	resolved:   "已恢复",
 
 	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
-	affected: "影响范围", since: "始于", until: "结束于", flapping: "反复", comesAndGoes: "时有时无",
+	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", comesAndGoes: "反复出现和消失",
 
-	evidence: "证据", consequences: "由此引起", remedy: "处理办法", news: "经过",
+	evidence: "证据", consequences: "由此引起", remedy: "处理建议", news: "经过",
 	page: "事件详情", grafana: "Grafana",
 
 	deployment: "发布小结", touched: "涉及节点", active: "尚未恢复",
 
 	goesOn: "已持续 %s，尚未恢复。",
-	over:   "历时 %s后恢复。共 %d 项发现，最高级别：%s。",
+	over:   "历时 %s后恢复。共 %d 个问题，最高级别：%s。",
 	merged: "与事件 %s 同因，后续见该事件。",
 	more:   "另有 %d 项",
 	isOver: "（已恢复）",

@@ -80,7 +80,7 @@ func (w Writer) closing(m Message, n alerting.Notice) string {
 func (w Writer) evidence(f checks.Finding) []string {
 	var lines []string
 	for _, e := range f.Evidence {
-		lines = append(lines, probes.Clean(e, maxLine))
+		lines = append(lines, w.say(e))
 	}
 	return w.bounded(lines, maxEvidence)
 }
@@ -103,6 +103,8 @@ func (w Writer) bounded(lines []string, most int) []string {
 	}
 	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
 }
+
+func (w Writer) say(m checks.Message) string { return probes.Clean(w.Language.Say(m), maxLine) }
 
 func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.Event(e), maxLine) }
 

@@ -133,7 +133,7 @@ func incidentOf(n alerting.Notice) incident {
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
 		Summary:    text(alerting.English.Summary(i)),
-		Remedy:     text(i.Cause.Remedy),
+		Remedy:     sentence(i.Cause.Remedy),
 		Started:    moment(i.Started),
 		Fired:      moment(i.Fired),
 		Ended:      moment(i.Ended),
@@ -175,9 +175,9 @@ func findingOf(m alerting.Member) finding {
 		Nodes:       list(m.Nodes, maxNames, text),
 		Dependency:  text(m.Dependency),
 		Target:      text(m.Target),
-		Summary:     text(m.Summary),
-		Remedy:      text(m.Remedy),
-		Evidence:    list(m.Evidence, maxEvidence, text),
+		Summary:     sentence(m.Summary),
+		Remedy:      sentence(m.Remedy),
+		Evidence:    list(m.Evidence, maxEvidence, sentence),
 		Key:         text(m.Key()),
 		ExplainedBy: text(m.ExplainedBy),
 		Affected:    affected(m.Affected),
@@ -201,6 +201,9 @@ func list[A, B any](all []A, most int, convert func(A) B) []B {
 
 // text is what a target may have said, made harmless.
 func text(s string) string { return probes.Clean(s, maxText) }
+
+// sentence is a message in English, which programs are told in.
+func sentence(m checks.Message) string { return text(m.String()) }
 
 func moment(t time.Time) string {
 	if t.IsZero() {

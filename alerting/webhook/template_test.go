@@ -33,8 +33,8 @@ func TestTemplate(t *testing.T) {
 			"dependency_down/Redis Server, node_paused/node1 (over), node_paused/node2, node_paused/node3, joined left ", "text/plain; charset=utf-8",
 		},
 		"the document itself": {`{{json .news}}`, "", `[` +
-			`{"at":"2026-03-01T12:00:20Z","cluster":"","finding":"node_paused/node3","kind":"joined","reason":"same_cause","text":"node3 has paused: Redis Server is not available."},` +
-			`{"at":"2026-03-01T12:00:30Z","cluster":"","finding":"node_paused/node1","kind":"left","reason":"gone","text":"node1 has paused: Redis Server is not available."}]`, "application/json"},
+			`{"at":"2026-03-01T12:00:20Z","cluster":"","finding":"node_paused/node3","kind":"joined","reason":"same_cause","text":"node3 says that it is paused: Redis Server is not available"},` +
+			`{"at":"2026-03-01T12:00:30Z","cluster":"","finding":"node_paused/node1","kind":"left","reason":"gone","text":"node1 says that it is paused: Redis Server is not available"}]`, "application/json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, got := receiver(t)

@@ -101,7 +101,7 @@ func TestRecords(t *testing.T) {
 			"nginx ejects it no more, and may have it marked down", probes.EvidenceNginxErrorLog,
 			probes.ServerEvidence{State: probes.ServerUp},
 			1,
-			"a source tells of no ejection of node2 now", false, false,
+			"a source shows no ejection of node2 now", false, false,
 		},
 		{
 			"Caddy remembers enough failures", probes.EvidenceCaddyAdmin,

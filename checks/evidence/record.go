@@ -11,10 +11,12 @@ import (
 type Record struct {
 	Kind   probes.EvidenceKind
 	Source string // where it was read, such as "haproxy stats http://10.0.0.9:8404/"
+	Server string // as the source names it
 	At     time.Time
 	State  probes.ServerState
 	Since  time.Time // of the state; zero: not told
-	Words  string    // source, server, state and detail in one line
+	Detail string    // in the source's words
+	Words  string    // source, server, state and detail in one line, in English
 }
 
 // Out reports whether the record says that new clients are kept away from the
@@ -46,7 +48,7 @@ func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []
 			if m.failedOut(o, s) {
 				s.State = probes.ServerDown
 			}
-			list = append(list, Record{o.Kind, o.Source, o.At, s.State, s.Since, words(o, s)})
+			list = append(list, Record{o.Kind, o.Source, s.Server, o.At, s.State, s.Since, s.Detail, words(o, s)})
 		}
 	}
 	return list
@@ -61,7 +63,7 @@ func (m Matcher) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence
 // words is what a source says of a server.
 func words(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
-		return fmt.Sprintf("%s tells of no ejection of %s now", o.Source, s.Server)
+		return fmt.Sprintf("%s shows no ejection of %s now", o.Source, s.Server)
 	}
 	text := fmt.Sprintf("%s says %s is %s", o.Source, s.Server, s.State)
 	if !s.Since.IsZero() {

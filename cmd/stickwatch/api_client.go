@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -24,6 +26,8 @@ type apiClient struct {
 	base     url.URL // without userinfo; a path is where a proxy has the daemon
 	username string  // "": nobody in particular
 	password string
+	token    string // "": none
+	socket   string // path of an admin socket, by which the daemon is asked; "": base tells where it is
 	http     *http.Client
 }
 
@@ -45,6 +49,18 @@ func newAPIClient(base url.URL, roots *x509.CertPool) *apiClient {
 		// The API redirects nobody; who does has no business with passwords.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// newSocketClient returns a client of the daemon whose admin socket has that path.
+func newSocketClient(path string) *apiClient {
+	client := newAPIClient(url.URL{Scheme: "http", Host: "localhost"}, nil)
+	client.socket = path
+	transport := client.http.Transport.(*http.Transport)
+	transport.Proxy = nil
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return client
 }
 
 // call sends in as JSON, unless it is nil, and decodes the answer into out,
@@ -103,11 +119,19 @@ func (a *apiClient) request(ctx context.Context, method, path string, in any) (*
 	if a.username != "" {
 		req.SetBasicAuth(a.username, a.password)
 	}
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
 	return req, nil
 }
 
 // String is where the daemon is.
-func (a *apiClient) String() string { return a.base.String() }
+func (a *apiClient) String() string {
+	if a.socket != "" {
+		return "unix://" + a.socket
+	}
+	return a.base.String()
+}
 
 // unreachable tells why there is no answer, and what to do.
 func (a *apiClient) unreachable(err error) error {
@@ -119,6 +143,8 @@ func (a *apiClient) unreachable(err error) error {
 	}
 	var advice string
 	switch {
+	case a.socket != "" && errors.Is(err, fs.ErrPermission):
+		advice = "run this as who may open that socket, such as its owner"
 	case untrusted(err):
 		advice = "name the authority of its certificate with --ca-file FILE"
 	case errors.Is(err, http.ErrSchemeMismatch):

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
 )
 
 // serverCommand is a command that has serverFlags, and has been called with args.
@@ -36,7 +38,7 @@ func clientOf(t *testing.T, args ...string) *apiClient {
 	if err := flags.mistakes(cmd); err != nil {
 		t.Fatal(err)
 	}
-	client, err := flags.client("")
+	client, err := flags.client(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +173,7 @@ func TestWhereADaemonIs(t *testing.T) {
 		{"watch.example:9000", []string{"--server", "https://ops:secret@other.example/watch"}, "https://other.example/watch"},
 	} {
 		_, flags := serverCommand(t, tt.args...)
-		client, err := flags.client(tt.listen)
+		client, err := flags.client(t.Context(), &config.Config{Listen: tt.listen})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,11 +83,11 @@ func testNotice(receiver, language string, now time.Time) alerting.Notice {
 	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
 	summary, remedy := "This is a test: nothing is wrong.", "There is nothing to do. What you read here would be what to do."
 	if language == string(alerting.Chinese) {
-		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理办法。"
+		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理建议。"
 	}
 	cause := checks.Finding{
-		Code: testCode, Severity: checks.Warning, Summary: summary, Remedy: remedy,
-		Evidence: []string{testEvidence(receiver)},
+		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
+		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
 	}
 	return alerting.Notice{
 		ID: alerting.NoticeID(id, receiver, 1), Receiver: receiver, Kind: alerting.NoticeFired, At: now, Attempts: 1,

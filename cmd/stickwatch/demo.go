@@ -35,7 +35,8 @@ func newDemo(c console) *cobra.Command {
 		Short: "Watch a cluster of its own, on loopback, that can be broken",
 		Long: `demo starts three nodes and a balancer inside this process, on free loopback
 ports, and watches them as serve does, with a status page at
-http://127.0.0.1:9748/. One fault after the other comes and goes, with health in
+http://127.0.0.1:9748/, and a link to it that lets a browser silence and probe,
+too. One fault after the other comes and goes, with health in
 between, until it is interrupted (Ctrl-C); with --fault the cluster is broken by
 that from the beginning. Nothing leaves this machine, and nothing is left on it.
 

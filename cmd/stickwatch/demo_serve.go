@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/panics"
 )
@@ -19,16 +21,23 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	}
 	defer os.RemoveAll(folder)
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
-	logger := server.logger(c.err)
+	log := server.openLog(c.err)
 	ctx, stop := context.WithCancel(parent)
 	var story panics.Group
 	defer story.Wait()
 	defer stop()
 	if len(o.faults) == 0 {
-		story.Go(func() { o.tell(ctx, cluster, logger) })
+		story.Go(func() { o.tell(ctx, cluster, log.Logger) })
 	}
-	return server.serve(ctx, c, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) })
+	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
+		link, err := d.Link(demoLink)
+		fmt.Fprintf(log.out, "To silence and to probe on the page, too, come by this link:\n  %s\n\n", link)
+		return err
+	})
 }
+
+// demoLink is for how long the link is good that lets a browser change something.
+const demoLink = 24 * time.Hour
 
 // tell lets one fault after the other come and go.
 func (o *demoOptions) tell(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {

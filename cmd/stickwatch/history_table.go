@@ -142,7 +142,7 @@ func (s *sheet) moves(moves []checks.Move, days calendar) {
 			fate = marked(bad, "lost")
 		}
 		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), name(m.From), name(m.To))},
-			fate, span{faint, "  " + string(m.Session)}, span{plain, "  " + prose(m.Cause)})
+			fate, span{faint, "  " + string(m.Session)}, span{plain, "  " + words(m.Cause)})
 	}
 	s.more(len(moves))
 }

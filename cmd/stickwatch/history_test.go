@@ -46,8 +46,8 @@ func dayOfShop() past {
 			},
 		},
 		moves: []checks.Move{
-			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: "node2 did not answer"},
-			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: "unexplained"},
+			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: checks.Message{ID: checks.MsgMovedUnexplained}},
 		},
 		deployments: []checks.Deployment{
 			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: noon.Add(-21 * time.Hour), To: noon.Add(-21*time.Hour + 12*time.Minute)}},
@@ -62,13 +62,13 @@ func redisIncident() alerting.Incident {
 	ended := began.Add(4 * time.Minute)
 	cause := checks.Finding{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1"},
-		Summary: "Redis Server is down, as node1 says.", Remedy: "Start Redis Server; the nodes resume by themselves.",
-		Evidence: []string{"09:00:00 redis://10.0.0.5:6379: connection refused"},
+		Summary: checks.Quote("Redis Server is down, as node1 says."), Remedy: checks.Quote("Start Redis Server; the nodes resume by themselves."),
+		Evidence: []checks.Message{checks.Quote("09:00:00 redis://10.0.0.5:6379: connection refused")},
 		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
 	paused := checks.Finding{
-		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Summary: "node1 has paused: Redis Server is not available.",
-		Remedy: "Bring back Redis Server.", Evidence: []string{"09:00:00 node1 /status: paused"}, ExplainedBy: cause.Key(),
+		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Summary: checks.Quote("node1 has paused: Redis Server is not available."),
+		Remedy: checks.Quote("Bring back Redis Server."), Evidence: []checks.Message{checks.Quote("09:00:00 node1 /status: paused")}, ExplainedBy: cause.Key(),
 	}
 	member := func(f checks.Finding) alerting.Member {
 		return alerting.Member{Standing: checks.Standing{Finding: f, Since: began, Last: ended}, Ended: ended}
@@ -78,10 +78,10 @@ func redisIncident() alerting.Incident {
 		Cause: cause, Findings: []alerting.Member{member(cause), member(paused)},
 		Started: began, Fired: began.Add(time.Second), Ended: ended,
 		Timeline: []alerting.Event{
-			{At: began, Kind: alerting.EventOpened, Finding: cause.Key(), Text: cause.Summary, Reason: alerting.ReasonNewCause},
-			{At: began, Kind: alerting.EventJoined, Finding: paused.Key(), Text: paused.Summary, Reason: alerting.ReasonSameCause},
+			{At: began, Kind: alerting.EventOpened, Finding: cause.Key(), Text: cause.Summary.String(), Reason: alerting.ReasonNewCause},
+			{At: began, Kind: alerting.EventJoined, Finding: paused.Key(), Text: paused.Summary.String(), Reason: alerting.ReasonSameCause},
 			{At: began.Add(time.Second), Kind: alerting.EventFired, Text: "it has held for 1s", Reason: alerting.ReasonHeld},
-			{At: ended, Kind: alerting.EventLeft, Finding: cause.Key(), Text: cause.Summary, Reason: alerting.ReasonGone},
+			{At: ended, Kind: alerting.EventLeft, Finding: cause.Key(), Text: cause.Summary.String(), Reason: alerting.ReasonGone},
 			{At: ended.Add(30 * time.Second), Kind: alerting.EventResolved, Text: "nothing of it has been seen for 30s", Reason: alerting.ReasonQuiet},
 		},
 	}
@@ -163,7 +163,7 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 func TestHistoryIsClean(t *testing.T) {
 	const evil = "\x1b[31m\u202eevil\r\n\x00" + "界界界"
 	finding := checks.Finding{
-		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Target: evil, Summary: evil, Remedy: evil, Evidence: []string{evil},
+		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Target: evil, Summary: checks.Quote(evil), Remedy: checks.Quote(evil), Evidence: []checks.Message{checks.Quote(evil)},
 	}
 	incident := alerting.Incident{
 		ID: "i", Cluster: evil, State: alerting.Firing, Cause: finding, Silenced: evil, Started: noon,
@@ -174,7 +174,7 @@ func TestHistoryIsClean(t *testing.T) {
 		cluster:     evil,
 		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: evil}, Probes: 1}},
 		incidents:   []alerting.Incident{incident},
-		moves:       []checks.Move{{From: evil, To: evil, Cause: evil}},
+		moves:       []checks.Move{{From: evil, To: evil, Cause: checks.Quote(evil)}},
 		deployments: []checks.Deployment{{Name: evil}},
 	}
 	s := newSheet(renderOptions{})

@@ -6,6 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
+
+	"stickwatch/internal/logwriter"
 )
 
 func main() {
@@ -18,9 +21,20 @@ func run(args []string, c console) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(context.Background())
 	if text := describe(err); text != "" {
-		fmt.Fprintln(c.err, text)
+		say(c.err, text)
 	}
 	return statusOf(err)
+}
+
+// lastWords bounds, at the end of the program, the wait for a standard error that
+// takes nothing.
+const lastWords = 5 * time.Second
+
+// say writes a line to a file, or gives up.
+func say(file *os.File, text string) {
+	w := logwriter.New(file, nil)
+	fmt.Fprintln(w, text)
+	w.Flush(lastWords)
 }
 
 // A console is where a command reads and writes.

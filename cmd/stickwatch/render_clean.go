@@ -6,6 +6,8 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"stickwatch/checks"
 )
 
 // Columns that texts of reports may take. Much of what a report says was said
@@ -50,6 +52,9 @@ func name(s string) string { return clean(s, maxName) }
 
 // prose is clean for a sentence.
 func prose(s string) string { return clean(s, maxWords) }
+
+// words is a message as people read it on a terminal.
+func words(m checks.Message) string { return prose(m.String()) }
 
 // names joins ids.
 func names(ids []string) string {

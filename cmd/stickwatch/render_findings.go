@@ -83,11 +83,12 @@ func sentence(f checks.Finding) string {
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
 	}
-	named := func(s string) bool { return s != "" && strings.Contains(f.Summary, s) }
+	summary := words(f.Summary)
+	named := func(s string) bool { return s != "" && strings.Contains(summary, s) }
 	if about == "" || slices.ContainsFunc(subjects, named) {
-		return prose(f.Summary)
+		return summary
 	}
-	return about + ": " + prose(f.Summary)
+	return about + ": " + summary
 }
 
 // affects says how many clients are concerned; "": that is not estimated.
@@ -111,8 +112,8 @@ const maxEvidence = 8
 // left out.
 func evidence(f checks.Finding, limit int) (lines []string, more int) {
 	for _, e := range f.Evidence {
-		if e = prose(e); e != "" {
-			lines = append(lines, e)
+		if line := words(e); line != "" {
+			lines = append(lines, line)
 		}
 	}
 	if len(lines) > limit {

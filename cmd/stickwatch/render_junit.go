@@ -62,7 +62,7 @@ func pictureTest(r checks.Report) junit.Testcase {
 	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
-		lines = append(lines, prose(d))
+		lines = append(lines, words(d))
 	}
 	text := strings.Join(lines, "\n")
 	switch {
@@ -89,7 +89,7 @@ func test(cluster string, p promise, broken []checks.Finding, failOn checks.Seve
 		}
 	}
 	if len(failures) > 0 {
-		message := prose(failures[0].Summary)
+		message := words(failures[0].Summary)
 		if more := len(failures) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -108,7 +108,7 @@ func test(cluster string, p promise, broken []checks.Finding, failOn checks.Seve
 func account(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), prose(f.Summary))
+		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), words(f.Summary))
 		if words := affects(f.Affected); words != "" {
 			fmt.Fprintln(&b, words)
 		}
@@ -122,8 +122,8 @@ func account(findings []checks.Finding) string {
 		if f.ExplainedBy != "" {
 			fmt.Fprintf(&b, "explained by %s\n", prose(f.ExplainedBy))
 		}
-		if f.Remedy != "" {
-			fmt.Fprintf(&b, "-> %s\n", prose(f.Remedy))
+		if !f.Remedy.IsZero() {
+			fmt.Fprintf(&b, "-> %s\n", words(f.Remedy))
 		}
 	}
 	return b.String()

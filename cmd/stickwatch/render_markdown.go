@@ -61,7 +61,7 @@ func (p *page) cluster(r checks.Report, c *probes.Cluster) {
 		p.item(0, "session %s", escape(answer.text))
 	}
 	for _, d := range r.Doubts {
-		p.item(0, "doubt %s %s", emoji(doubt), escape(prose(d)))
+		p.item(0, "doubt %s %s", emoji(doubt), escape(words(d)))
 	}
 	p.WriteString("\n")
 	if len(r.Findings) > 0 {
@@ -106,7 +106,7 @@ func (p *page) branch(b branch, level int) {
 	if more > 0 {
 		p.item(level+1, "… %d more", more)
 	}
-	if remedy := prose(b.Remedy); remedy != "" && level == 0 {
+	if remedy := words(b.Remedy); remedy != "" && level == 0 {
 		p.item(level+1, "**Remedy:** %s", escape(remedy))
 	}
 	if len(b.explains) > 0 {

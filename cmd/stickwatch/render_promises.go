@@ -100,11 +100,11 @@ func nodePromises(n checks.NodeReport, c *probes.Cluster) []promise {
 }
 
 // reasoned is an answer with the reason for it, if there is one.
-func reasoned(a checks.Answer, why string) string {
-	if why == "" {
+func reasoned(a checks.Answer, why checks.Message) string {
+	if why.IsZero() {
 		return answer(a)
 	}
-	return answer(a) + ": " + why
+	return answer(a) + ": " + why.String()
 }
 
 func dependencyPromise(d checks.DependencyReport) promise {

@@ -191,8 +191,8 @@ func followUps(canaries []checks.Canary) string {
 
 // because is the reason, where the answer is not the one hoped for.
 func because(s checks.SessionReport) string {
-	if s.Sticky == checks.Yes || s.Reason == "" {
+	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}
-	return "; " + prose(s.Reason)
+	return "; " + words(s.Reason)
 }

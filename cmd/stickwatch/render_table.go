@@ -114,9 +114,9 @@ func (s *sheet) canaries(canaries []checks.Canary) {
 	}
 }
 
-func (s *sheet) doubts(doubts []string) {
+func (s *sheet) doubts(doubts []checks.Message) {
 	for _, d := range doubts {
-		s.labelled("doubt", marked(doubt, prose(d)))
+		s.labelled("doubt", marked(doubt, words(d)))
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *sheet) branch(b branch, head, rest string, explained bool) {
 
 func (s *sheet) inFull(f checks.Finding, head, inner string) {
 	s.paragraph(head, inner, append(title(f), span{plain, "  " + subject(f)})...)
-	s.paragraph(inner, inner, span{plain, prose(f.Summary)})
+	s.paragraph(inner, inner, span{plain, words(f.Summary)})
 	s.affected(f, inner)
 	lines, more := evidence(f, maxEvidence)
 	for _, line := range lines {
@@ -76,7 +76,7 @@ func title(f checks.Finding) []span {
 }
 
 func (s *sheet) remedy(f checks.Finding, inner string) {
-	if remedy := prose(f.Remedy); remedy != "" {
+	if remedy := words(f.Remedy); remedy != "" {
 		s.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
 	}
 }

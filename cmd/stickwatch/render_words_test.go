@@ -77,12 +77,12 @@ func TestSessionAnswers(t *testing.T) {
 		},
 		{
 			"drift",
-			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.No, Reason: "one moved"},
+			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.No, Reason: checks.Quote("one moved")},
 			"✗ sticky: no; one moved",
 		},
 		{
 			"nobody knows",
-			checks.SessionReport{Policy: probes.PolicyReplicated, Reason: "no labels", Shared: checks.Yes},
+			checks.SessionReport{Policy: probes.PolicyReplicated, Reason: checks.Quote("no labels"), Shared: checks.Yes},
 			"? sticky: unknown; no labels\n✓ replicated: yes",
 		},
 		{
@@ -140,12 +140,12 @@ func TestSentence(t *testing.T) {
 		finding checks.Finding
 		want    string
 	}{
-		{"names its node", checks.Finding{Node: "a", Summary: "a is down"}, "a is down"},
-		{"names another", checks.Finding{Node: "b", Target: "/x", Summary: "/x fails"}, "b /x: /x fails"},
-		{"names one of its nodes", checks.Finding{Nodes: []string{"a", "b"}, Target: "rotation", Summary: "b is not seen"}, "b is not seen"},
-		{"names none", checks.Finding{Nodes: []string{"n1", "n2"}, Summary: "versions differ"}, "n1, n2: versions differ"},
-		{"dependency", checks.Finding{Dependency: "Redis", Nodes: []string{"a"}, Summary: "it is down"}, "Redis: it is down"},
-		{"about nothing", checks.Finding{Summary: "too few probes"}, "too few probes"},
+		{"names its node", checks.Finding{Node: "a", Summary: checks.Quote("a is down")}, "a is down"},
+		{"names another", checks.Finding{Node: "b", Target: "/x", Summary: checks.Quote("/x fails")}, "b /x: /x fails"},
+		{"names one of its nodes", checks.Finding{Nodes: []string{"a", "b"}, Target: "rotation", Summary: checks.Quote("b is not seen")}, "b is not seen"},
+		{"names none", checks.Finding{Nodes: []string{"n1", "n2"}, Summary: checks.Quote("versions differ")}, "n1, n2: versions differ"},
+		{"dependency", checks.Finding{Dependency: "Redis", Nodes: []string{"a"}, Summary: checks.Quote("it is down")}, "Redis: it is down"},
+		{"about nothing", checks.Finding{Summary: checks.Quote("too few probes")}, "too few probes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := sentence(tt.finding); got != tt.want {

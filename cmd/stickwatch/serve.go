@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
+	"stickwatch/internal/logwriter"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/panics"
 )
@@ -27,7 +29,9 @@ type serveOptions struct {
 	file      string
 	listen    string // "": what the file says
 	webConfig string
-	healthy   bool // ask the daemon that runs, and run none
+	admin     string // path of the admin socket; "": beside the history
+	group     string // that may open it, too; "": none
+	healthy   bool   // ask the daemon that runs, and run none
 	logFormat setting[string]
 	logLevel  setting[slog.Level]
 }
@@ -51,9 +55,13 @@ incidents, and answers at listen (127.0.0.1:9748):
 
 SIGHUP, and /-/reload, read the configuration again: a file with a mistake
 changes nothing, and clusters that are as before keep their canaries. SIGTERM
-and Ctrl-C end it when what is under way is written. Who may change something
-is decided by the users in --web.config.file; without any, only requests from
-this machine may.
+and Ctrl-C end it when what is under way is written.
+
+Something may be changed (silences, announcements, probes now, reloads) by the
+users in --web.config.file, and by whoever may open the admin socket on this
+machine: the file system decides. The commands of stickwatch use it by
+themselves, stickwatch token gives a browser or a pipeline access through it,
+and curl --unix-socket FILE -X POST http://localhost/-/reload reloads.
 
 The log goes to standard error, a line a change. Exit status:
   0  ended by SIGTERM or Ctrl-C
@@ -77,11 +85,13 @@ The log goes to standard error, a line a change. Exit status:
 	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringVar(&o.listen, "listen", "", "answer at this `HOST:PORT` (default: what the file says, else 127.0.0.1:9748)")
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`FILE` with TLS, users and headers, in the format of Prometheus's exporter-toolkit")
+	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of a Unix socket by which everything may be changed (default: the history's file and .sock)")
+	flags.StringVar(&o.group, "admin-group", "", "the `GROUP`, a name or a number, that may open that socket besides its owner")
 	flags.BoolVar(&o.healthy, "healthcheck", false, "ask the daemon that answers there whether it is well, and exit 0 or 1")
 	o.registerLog(cmd)
 	explain(cmd,
 		section{"What to watch", []string{"config"}},
-		section{"Where to answer", []string{"listen", "web.config.file", "healthcheck"}},
+		section{"Where to answer", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
 		section{"Log", []string{"log-format", "log-level"}})
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
@@ -107,6 +117,11 @@ func (o *serveOptions) mistakes(cmd *cobra.Command) error {
 	errs := []error{o.logFormat.mistake("log-format"), o.logLevel.mistake("log-level")}
 	if cmd.Flags().Changed("listen") {
 		errs = append(errs, badAddress("listen", o.listen))
+	}
+	for name, value := range map[string]string{"admin-socket": o.admin, "admin-group": o.group} {
+		if cmd.Flags().Changed(name) && nothing(value) {
+			errs = append(errs, emptyFlag(name))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -139,7 +154,7 @@ func (o *serveOptions) run(parent context.Context, c console) error {
 	if o.healthy {
 		return o.ask(parent, cfg.Listen)
 	}
-	return o.serve(parent, c, o.load)
+	return o.serve(parent, c, o.openLog(c.err), o.load, func(*daemon.Daemon) error { return nil })
 }
 
 // ask asks the daemon that answers at an address whether it is well.
@@ -150,17 +165,24 @@ func (o *serveOptions) ask(ctx context.Context, listen string) error {
 	return nil
 }
 
-// serve runs a daemon until it is interrupted.
-func (o *serveOptions) serve(parent context.Context, c console, load func() (*config.Config, error)) error {
+// serve runs a daemon until it is interrupted. Before that it says what there is to
+// say of one that has started.
+func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, load func() (*config.Config, error), started func(*daemon.Daemon) error) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
-	logger := o.logger(c.err)
-	slog.SetDefault(logger) // package panics has no other
-	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no watch
+	outliveReaders()
+	logger := l.Logger
+	slog.SetDefault(logger) // what libraries and package panics log must not wait for standard error either
+	defer l.out.Flush(lastWords)
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
-		WebConfigFile: o.webConfig, Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
+		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
+		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
+		LogDropped: l.out.Dropped,
 	})
+	if err == nil {
+		err = started(d)
+	}
 	if err != nil {
 		return exitError{exitFinding, fmt.Errorf("starting: %w", err)}
 	}
@@ -183,6 +205,21 @@ func saveMemory(environ []string) {
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		debug.SetGCPercent(percent)
 	}
+}
+
+// A daemonLog never waits for the file that it goes to.
+type daemonLog struct {
+	*slog.Logger
+	out *logwriter.Writer
+}
+
+func (o *serveOptions) openLog(file io.Writer) daemonLog {
+	out := logwriter.New(file, func(lines int64) []byte {
+		var line bytes.Buffer
+		o.logger(&line).Error("lines of the log are missing: standard error took none", "lines", lines)
+		return line.Bytes()
+	})
+	return daemonLog{o.logger(out), out}
 }
 
 func (o *serveOptions) logger(w io.Writer) *slog.Logger {

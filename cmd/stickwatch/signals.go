@@ -32,6 +32,11 @@ func untilInterrupted(parent context.Context) (ctx context.Context, stop func())
 	}
 }
 
+// outliveReaders keeps the program running when the reader of its standard output
+// or standard error goes away: writing there then fails. Programs that it starts
+// get the signal as ever.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 // An interruption is the signal that ended a command.
 type interruption struct{ signal os.Signal }
 

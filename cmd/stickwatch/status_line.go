@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
 
+	"stickwatch/internal/logwriter"
 	"stickwatch/internal/monitor"
 )
 
@@ -16,7 +16,7 @@ import (
 // overwritten. Off a terminal it only says what changes.
 type statusLine struct {
 	mu    sync.Mutex
-	file  *os.File
+	out   *logwriter.Writer // never waits
 	live  bool
 	width int
 	last  string // what was said last
@@ -24,7 +24,7 @@ type statusLine struct {
 }
 
 func newStatusLine(c console) *statusLine {
-	s := &statusLine{file: c.err}
+	s := &statusLine{out: logwriter.New(c.err, nil)}
 	fd := int(c.err.Fd())
 	if !term.IsTerminal(fd) || slices.Contains(c.environ, "TERM=dumb") {
 		return s
@@ -76,7 +76,7 @@ func (s *statusLine) say(text string) {
 	case s.live:
 		s.overwrite(text)
 	case text != s.last:
-		fmt.Fprintln(s.file, "stickwatch: "+text)
+		fmt.Fprintln(s.out, "stickwatch: "+text)
 	}
 	s.last = text
 }
@@ -86,8 +86,9 @@ func (s *statusLine) end(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text != "" {
-		fmt.Fprintln(s.file, "stickwatch: "+prose(text))
+		fmt.Fprintln(s.out, "stickwatch: "+prose(text))
 	}
+	s.out.Flush(lastWords)
 }
 
 // clear removes the line, so that results begin on a clean one.
@@ -97,11 +98,12 @@ func (s *statusLine) clear() {
 	if s.live {
 		s.overwrite("")
 	}
+	s.out.Flush(lastWords)
 }
 
 // overwrite puts text in the place of the line, less a column: a full line
 // would begin another one.
 func (s *statusLine) overwrite(text string) {
 	const clearLine = "\r\x1b[K"
-	fmt.Fprint(s.file, clearLine+clean(text, s.width-1))
+	fmt.Fprint(s.out, clearLine+clean(text, s.width-1))
 }

@@ -27,6 +27,9 @@ var apiRequests = []apiRequest{
 	{"GET /-/healthy", "200 while the process can answer"},
 	{"GET /-/ready", "200, or 503 and why it cannot tell anything yet"},
 	{"POST /-/reload", "reads the configuration again; 422 with what is wrong"},
+	{"GET /-/admin", "by the admin socket alone: where the daemon answers else"},
+	{"POST /-/token", "by the admin socket alone: a token, or a link for a browser; duration, bearer"},
+	{"GET /login", "gives a browser that comes by such a link the right to change something"},
 	{"GET /", "the status page, with /clusters/{name}, /incidents and /incidents/{id}"},
 	{"GET /events", "server-sent events: a cluster's picture has changed"},
 }
@@ -35,7 +38,8 @@ func apiTopic() string {
 	s := newSheet(renderOptions{})
 	s.line("What serve answers over HTTP. since and until take a time, or how long ago: 24h,")
 	s.line("7d. Errors are RFC 9457 problems. Reading is open unless --web.config.file names")
-	s.line("users; what changes something is for those, or for this machine alone.")
+	s.line("users; what changes something is for those, for whoever may open the admin")
+	s.line("socket of serve, and for who has a token of stickwatch token.")
 	s.blank()
 	for _, r := range apiRequests {
 		s.line(r.route)

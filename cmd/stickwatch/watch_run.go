@@ -30,8 +30,9 @@ type deployment struct {
 func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probes.Cluster) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
+	outliveReaders()
 	line := newStatusLine(c)
-	told, err := o.watch.herald(c)
+	told, err := o.watch.herald(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
 	}
@@ -50,12 +51,13 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
 	told.counted(r.Watches)
+	told.end() // before the report, for which nobody may ever make room
 	r.Command = ran
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
 	opts.FailOn, opts.Clusters = o.failOn.value, clusters
-	if err := render(c.out, o.output.value, r, opts); err != nil {
-		return fmt.Errorf("writing the result: %w", err)
+	if err := unlessInterrupted(ctx, func() error { return render(c.out, o.output.value, r, opts) }); err != nil {
+		return err
 	}
 	if o.wait.value > 0 && ctx.Err() == nil {
 		line.end(o.waited(clusters, r.Clusters, lacks))
@@ -64,6 +66,37 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		return d.interrupted(ctx)
 	}
 	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(lacks))}
+}
+
+// unlessInterrupted writes a result. A file that takes nothing is given up a while
+// after an interruption.
+func unlessInterrupted(ctx context.Context, write func() error) error {
+	written := make(chan error, 1)
+	panics.Go(panics.Daemon, func() {
+		var err error
+		if failed := panics.Catch(panics.Daemon, func() { err = write() }); failed != nil {
+			err = failed
+		}
+		written <- err
+	})
+	finished := func(err error) error {
+		if err != nil {
+			return fmt.Errorf("writing the result: %w", err)
+		}
+		return nil
+	}
+	select {
+	case err := <-written:
+		return finished(err)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-written:
+		return finished(err)
+	case <-time.After(lastWords):
+		cause, _ := errors.AsType[interruption](context.Cause(ctx))
+		return exitError{cause.status(), errors.New("writing the result: standard output takes nothing")}
+	}
 }
 
 // deploymentName is what a daemon is told of the deployment. Of a command its

@@ -39,16 +39,17 @@ const deploymentsPath = "/api/v1/deployments"
 // their deployment.
 const heraldPatience = 5 * time.Second
 
-// herald returns one for the daemon that the flags name; nil: they name none.
-func (o *watchOptions) herald(c console) (*herald, error) {
+// herald returns one for the daemon that the flags name; nil: they name none. A
+// configuration tells where its admin socket may be.
+func (o *watchOptions) herald(ctx context.Context, warnings io.Writer, file string) (*herald, error) {
 	if o.server.server.value == nil {
 		return nil, nil
 	}
-	client, err := o.server.client("")
+	client, err := o.server.client(ctx, configurationIfAny(file))
 	if err != nil {
 		return nil, err
 	}
-	return &herald{client: client, warnings: c.err}, nil
+	return &herald{client: client, warnings: warnings}, nil
 }
 
 // begin tells of a deployment of each cluster. Failures are warnings.
@@ -68,14 +69,16 @@ func (h *herald) begin(ctx context.Context, clusters []*probes.Cluster, what str
 	}
 }
 
-// end tells that the deployments are over. It does so even when the program is
+// end tells that the deployments are over, once. It does so even when the program is
 // about to be interrupted: a daemon that takes what follows for the deployment's
 // doing would be worse.
 func (h *herald) end() {
 	if h == nil {
 		return
 	}
-	for _, one := range h.open {
+	open := h.open
+	h.open = nil
+	for _, one := range open {
 		var counts any
 		if w, ok := h.watches[one.cluster]; ok {
 			counts = counted{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}

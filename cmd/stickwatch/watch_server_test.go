@@ -59,7 +59,7 @@ func TestHerald(t *testing.T) {
 	}
 	o := newWatchOptions()
 	o.server = serverFlags{server: newSetting(server.URL+"/stickwatch/", serverURL), username: "ci", passwordFile: password}
-	h, err := o.herald(console{err: warnings})
+	h, err := o.herald(t.Context(), warnings, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestHerald(t *testing.T) {
 // Nobody is told of a deployment where no daemon is named.
 func TestNoHerald(t *testing.T) {
 	o := newWatchOptions()
-	h, err := o.herald(console{})
+	h, err := o.herald(t.Context(), nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (d *deployment) tell(ctx context.Context, beside bool) {
 	line := d.line
 	if beside && line.live {
 		line.clear()
-		line = &statusLine{file: line.file}
+		line = &statusLine{out: line.out}
 	}
 	news := make([]newsOf, len(d.vigils))
 	for i, v := range d.vigils {

@@ -12,7 +12,7 @@ var topLevel = []string{
 	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
 	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",
 	"README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
-	".ci", ".gitignore", ".golangci.yml", ".dockerignore",
+	".ci", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", ".dockerignore",
 }
 
 func TestTopLevel(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -50,18 +51,11 @@ func (d *daemon) end() {
 }
 
 // reload has it read its configuration again.
-func (d *daemon) reload(ctx context.Context) error {
-	_, err := d.ask(ctx, http.MethodPost, "-/reload")
-	return err
-}
+func (d *daemon) reload() error { return d.cmd.Process.Signal(syscall.SIGHUP) }
 
+// get returns the body of an answer, or tells its status if that is no success.
 func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
-	return d.ask(ctx, http.MethodGet, path)
-}
-
-// ask returns the body of an answer, or tells its status if that is no success.
-func (d *daemon) ask(ctx context.Context, method, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, d.url+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 		case <-over:
 			return reloads, nil
 		case <-again:
-			if err := d.reload(ctx); err != nil {
+			if err := d.reload(); err != nil {
 				return reloads, err
 			}
 			reloads++

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
 	"time"
 
 	"stickwatch/checks"
@@ -38,6 +41,21 @@ type History struct {
 	Path      string // of the SQLite file, as it was given
 	Retention time.Duration
 	MaxSize   int64 // bytes; 0: no bound
+}
+
+// RunDirectory is where admin sockets are that are not beside a history.
+const RunDirectory = "/run/stickwatch"
+
+// AdminSocket is the path of the Unix socket by which the daemon may be told
+// everything, unless it was started with another: beside the history's file, or in
+// RunDirectory where that path is too long for a socket.
+func (c *Config) AdminSocket() string {
+	const longest = 90 // bytes; systems take about 100
+	if path := c.History.Path + ".sock"; len(path) <= longest {
+		return path
+	}
+	hash := sha256.Sum256([]byte(c.History.Path))
+	return filepath.Join(RunDirectory, hex.EncodeToString(hash[:6])+".sock")
 }
 
 // Intervals tell how often serve probes.

@@ -27,8 +27,11 @@ type Config struct {
 	Notifier func(config.Receiver, config.Alerting) (alerting.Notifier, error)
 
 	WebConfigFile string // in the format of Prometheus's exporter-toolkit; "": plain HTTP without users
+	AdminSocket   string // path of a Unix socket by which everything may be changed; "": the configuration's
+	AdminGroup    string // name or id of a group that may open it besides its owner; "": none
 	Build         metrics.Build
-	Logger        *slog.Logger // nil: slog.Default
+	Logger        *slog.Logger // nil: slog.Default; whatever takes part in watching logs, so that it must not wait
+	LogDropped    func() int64 // lines that Logger dropped rather than wait; nil: it drops none
 }
 
 // A Daemon watches the clusters of a configuration.
@@ -36,6 +39,7 @@ type Daemon struct {
 	config   Config
 	logger   *slog.Logger
 	listener net.Listener
+	admin    *adminSocket // nil: none could be had
 
 	history  *history.DB
 	metrics  *metrics.Live
@@ -80,6 +84,9 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{config: c, logger: c.Logger, metrics: metrics.New(c.Build), page: web.NewLive()}
+	if c.LogDropped != nil {
+		d.metrics.LogDropped(c.LogDropped)
+	}
 	if err := d.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
@@ -93,6 +100,9 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger))
 	if err != nil {
+		return err
+	}
+	if err := d.openAdmin(ctx, cfg); err != nil {
 		return err
 	}
 	d.metrics.Register(d.history.Collector())
@@ -172,7 +182,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		defer stop() // a daemon that nobody can ask should be started anew by whoever started it
 		err := errors.New("the server panicked")
 		defer func() { served <- err }()
-		err = d.server.Serve(ctx, d.listener)
+		err = d.server.Serve(ctx, d.adminListener(), d.listener)
 	})
 	<-ctx.Done()
 	d.logger.Info("ending: waiting for what is under way")
@@ -210,8 +220,11 @@ func (d *Daemon) close(ctx context.Context) error {
 		}
 		errs = append(errs, d.history.Close(ctx))
 	}
-	if d.listener != nil {
-		if err := d.listener.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, l := range []net.Listener{d.listener, d.adminListener()} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

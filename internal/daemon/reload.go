@@ -197,6 +197,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,
 		WebConfigFile: d.config.WebConfigFile,
+		Listen:        d.listener.Addr().String(),
 		Language:      cfg.Alerting.Language,
 		Location:      cfg.Alerting.Location,
 		ExternalURL:   cfg.Alerting.ExternalURL,

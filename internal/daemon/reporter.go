@@ -122,7 +122,7 @@ func (r *reporter) log(cluster string, c checks.Change) {
 	if c.Kind != checks.Gone && c.Severity.AtLeast(checks.Warning) && c.ExplainedBy == "" {
 		write = r.logger.Warn
 	}
-	args := []any{"cluster", cluster, "finding", c.Key(), "severity", string(c.Severity), "summary", c.Summary}
+	args := []any{"cluster", cluster, "finding", c.Key(), "severity", string(c.Severity), "summary", c.Summary.String()}
 	if c.ExplainedBy != "" {
 		args = append(args, "explained_by", c.ExplainedBy)
 	}

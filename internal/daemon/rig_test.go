@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -148,8 +150,8 @@ func (r *rig) start(t *testing.T) (d *running, stop func()) {
 	t.Helper()
 	one, err := Start(t.Context(), Config{
 		Load: r.load, Prober: &monitor.Prober{}, Build: metrics.Build{Version: "test"},
-		Notifier: r.notifier,
-		Logger:   slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		Notifier: r.notifier, AdminSocket: shortPath(t),
+		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +169,18 @@ func (r *rig) start(t *testing.T) (d *running, stop func()) {
 	return &running{one, "http://" + one.Address().String()}, stop
 }
 
+// shortPath is where a socket can be: in the folder of a test its path may be too
+// long.
+func shortPath(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "stickwatch-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return filepath.Join(folder, "s")
+}
+
 // testWriter keeps the log with the test that it is of.
 type testWriter struct{ *testing.T }
 
@@ -182,7 +196,7 @@ type running struct {
 	url string
 }
 
-// ask returns the status and the body of an answer.
+// ask returns the status and the body of an answer that the admin socket gives.
 func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
@@ -192,7 +206,13 @@ func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", d.admin.path)
+		},
+	}}
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -29,14 +30,20 @@ type Store interface {
 // maxSessions bounds a MemoryStore: monitors open sessions and leave.
 const maxSessions = 10_000
 
-// A MemoryStore is a Store in memory. When it is full the oldest session goes.
+// A MemoryStore is a Store in memory. When it is full, the session goes that nobody
+// has asked for for the longest time.
 type MemoryStore struct {
 	idle time.Duration // forgets sessions that nobody asked for for this long; 0: never
 
 	mu    sync.Mutex
-	byID  map[string]Session
-	used  map[string]time.Time // kept only where idle is set
-	order []string             // oldest first
+	byID  map[string]*list.Element // of order
+	order list.List                // of storedSession, in the order of their last use
+}
+
+type storedSession struct {
+	id     string
+	values Session
+	used   time.Time // last
 }
 
 // NewStore returns an empty MemoryStore.
@@ -45,39 +52,37 @@ func NewStore() *MemoryStore { return NewIdleStore(0) }
 // NewIdleStore returns an empty MemoryStore that forgets sessions which nobody
 // asked for for the given time, as one with too little memory does.
 func NewIdleStore(idle time.Duration) *MemoryStore {
-	return &MemoryStore{idle: idle, byID: make(map[string]Session), used: make(map[string]time.Time)}
+	return &MemoryStore{idle: idle, byID: make(map[string]*list.Element)}
 }
 
 // Get implements Store.
 func (m *MemoryStore) Get(_ context.Context, id string) (Session, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.byID[id]
-	if ok && m.idle > 0 {
-		now := time.Now()
-		if now.Sub(m.used[id]) > m.idle {
-			return nil, false, nil
-		}
-		m.used[id] = now
+	e, ok := m.byID[id]
+	if !ok {
+		return nil, false, nil
 	}
-	return maps.Clone(s), ok, nil
+	s := e.Value.(*storedSession)
+	if m.idle > 0 && time.Since(s.used) > m.idle {
+		return nil, false, nil
+	}
+	s.used = time.Now()
+	m.order.MoveToBack(e)
+	return maps.Clone(s.values), true, nil
 }
 
 // Put implements Store.
-func (m *MemoryStore) Put(_ context.Context, id string, s Session) error {
+func (m *MemoryStore) Put(_ context.Context, id string, values Session) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.byID[id]; !known {
-		m.order = append(m.order, id)
+	if e, known := m.byID[id]; known {
+		m.order.Remove(e)
 	}
-	m.byID[id] = maps.Clone(s)
-	if m.idle > 0 {
-		m.used[id] = time.Now()
-	}
-	if len(m.order) > maxSessions {
-		delete(m.byID, m.order[0])
-		delete(m.used, m.order[0])
-		m.order = m.order[1:]
+	m.byID[id] = m.order.PushBack(&storedSession{id, maps.Clone(values), time.Now()})
+	if m.order.Len() > maxSessions {
+		oldest := m.order.Remove(m.order.Front()).(*storedSession)
+		delete(m.byID, oldest.id)
 	}
 	return nil
 }

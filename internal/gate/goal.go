@@ -35,7 +35,7 @@ func (g Goal) Missing(c *probes.Cluster, r checks.Report) []Lack {
 		}
 	}
 	for _, f := range r.Findings {
-		switch lack := (Lack{Why: f.Summary}); {
+		switch lack := (Lack{Why: f.Summary.String()}); {
 		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, lack):
 		case f.ExplainedBy != "":
 			explained = append(explained, lack)
@@ -45,7 +45,7 @@ func (g Goal) Missing(c *probes.Cluster, r checks.Report) []Lack {
 	}
 	if g.Node == "" && r.Verdict == checks.Inconclusive {
 		for _, d := range r.Doubts {
-			list = append(list, Lack{d, true})
+			list = append(list, Lack{d.String(), true})
 		}
 	}
 	if len(list) == 0 {

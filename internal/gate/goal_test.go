@@ -20,7 +20,7 @@ func TestGoal(t *testing.T) {
 	}
 	old := func(n *checks.NodeReport) { n.Version = "4.1" }
 	down := func(n *checks.NodeReport) { n.Up, n.Primary = false, probes.Exchange{Error: "connection refused"} }
-	critical := checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Nodes: []string{"node1"}, Summary: "Redis is down"}
+	critical := checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Nodes: []string{"node1"}, Summary: checks.Quote("Redis is down")}
 	for _, tt := range []struct {
 		name     string
 		goal     Goal
@@ -35,14 +35,14 @@ func TestGoal(t *testing.T) {
 			"a warning that nobody minds",
 			Goal{},
 			nil,
-			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: "slow"}},
+			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded, nil,
 		},
 		{
 			"a warning that somebody minds",
 			Goal{FailOn: checks.Warning},
 			nil,
-			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: "slow"}},
+			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded,
 			[]Lack{{"slow", false}},
 		},
@@ -51,7 +51,7 @@ func TestGoal(t *testing.T) {
 			"a version",
 			Goal{Version: "4.2"},
 			[]checks.NodeReport{node("node1", nil), node("node2", old), node("node3", down)},
-			[]checks.Finding{{Code: checks.VersionSkew, Severity: checks.Critical, Summary: "skew"}},
+			[]checks.Finding{{Code: checks.VersionSkew, Severity: checks.Critical, Summary: checks.Quote("skew")}},
 			checks.Failing,
 			[]Lack{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
 		},
@@ -82,7 +82,7 @@ func TestGoal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := checks.Report{Nodes: tt.nodes, Findings: tt.findings, Verdict: tt.verdict}
 			if tt.verdict == checks.Inconclusive {
-				r.Doubts = []string{"nobody knows"}
+				r.Doubts = []checks.Message{checks.Quote("nobody knows")}
 			}
 			if diff := cmp.Diff(tt.want, tt.goal.Missing(&probes.Cluster{}, r)); diff != "" {
 				t.Errorf("missing (-want +got):\n%s", diff)

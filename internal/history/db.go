@@ -76,14 +76,16 @@ type DB struct {
 	// lost is set once the file is not at its path any more.
 	lost bool
 
+	recovery *Recovery // what became of the file that was damaged; nil: it was whole
+
 	stop context.CancelFunc
 	done panics.Group
 }
 
 // Open opens the history at c.Path, creating it when there is none: it checks
-// that nobody else writes it (else InUseError), that the file is whole (else
-// DamagedError), and brings its schema up to date (else NewerError), after a
-// copy. A file of more than 100 MB is checked in the background instead; see
+// that nobody else writes it (else InUseError), and brings its schema up to date
+// (else NewerError), after a copy. A damaged file is kept beside a new one; see
+// Recovery. A file of more than 100 MB is checked in the background; see
 // Stats.Damage. Close it.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db, err := open(ctx, c)
@@ -101,15 +103,19 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 // open opens the history without the goroutine that writes batches.
 func open(ctx context.Context, c Config) (*DB, error) {
+	if err := strange(c.Path); err != nil {
+		return nil, err
+	}
 	lock, err := lockFile(c.Path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openLocked(ctx, c.withDefaults())
+	db, err := openWhole(ctx, c.withDefaults())
 	if err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
 	db.lock = lock
+	lock.mark()
 	return db, nil
 }
 
@@ -122,15 +128,6 @@ func openLocked(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, closing(writer, fmt.Errorf("opening the history: %w", err))
 	}
-	// The check comes first: whatever else is asked of a broken file fails with
-	// less to say.
-	big := fileBytes(c.Path) >= c.big
-	if !big {
-		err = verify(ctx, writer, c.Path, wholeCheck)
-	}
-	if err != nil {
-		return nil, closing(writer, err)
-	}
 	if err := readPragmas(ctx, writer, c.Path); err != nil {
 		return nil, closing(writer, err)
 	}
@@ -142,7 +139,7 @@ func openLocked(ctx context.Context, c Config) (*DB, error) {
 		return nil, closing(writer, err)
 	}
 	db := &DB{
-		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, big: big,
+		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, big: fileBytes(c.Path) >= c.big,
 		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
 	}
 	if err := errors.Join(db.loadTargets(ctx), db.endClaims(ctx)); err != nil {

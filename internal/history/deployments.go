@@ -124,14 +124,14 @@ func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
 	if summed.Valid {
 		d.Summed = moment(summed.Int64)
 	}
-	if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
+	if err := decode(nodes, &d.Nodes); err != nil {
 		return d, err
 	}
-	if err := json.Unmarshal(touched, &d.Touched); err != nil {
+	if err := decode(touched, &d.Touched); err != nil {
 		return d, err
 	}
 	if watched.Valid {
-		err = json.Unmarshal([]byte(watched.String), &d.Watched)
+		err = decode([]byte(watched.String), &d.Watched)
 	}
 	return d, err
 }

@@ -21,8 +21,12 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 	for rows.Next() {
 		var m checks.Move
 		var at int64
-		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &m.Cause); err != nil {
+		var cause []byte
+		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause); err != nil {
 			return nil, fmt.Errorf("reading moves: %w", err)
+		}
+		if err := json.Unmarshal(cause, &m.Cause); err != nil {
+			return nil, fmt.Errorf("reading why %s moved: %w", m.Session, err)
 		}
 		m.At = moment(at)
 		all = append(all, m)

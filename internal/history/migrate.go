@@ -56,14 +56,22 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	}
 }
 
+// newestVersion is that of the last migration in dir.
+func newestVersion(dir fs.FS) (int64, error) {
+	sources, err := fs.Glob(dir, "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("reading migrations: %w", err)
+	}
+	return int64(len(sources)), nil // numbered from 1 without gaps, as a test demands
+}
+
 // schemaOf makes sure that the file at path, opened for reading, has the schema
 // that this program reads. It creates no version table as goose would.
 func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
-	sources, err := fs.Glob(dir, "*.sql")
+	want, err := newestVersion(dir)
 	if err != nil {
-		return fmt.Errorf("reading migrations: %w", err)
+		return err
 	}
-	want := int64(len(sources)) // numbered from 1 without gaps, as a test demands
 	var got int64
 	if err := db.QueryRowContext(ctx, selectVersion).Scan(&got); err != nil {
 		return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)

@@ -20,7 +20,7 @@ var kept = cmpopts.IgnoreUnexported(checks.Finding{})
 func incident(id string) alerting.Incident {
 	return alerting.Incident{
 		ID: id, Cluster: "shop", State: alerting.Firing, Severity: checks.Critical, Started: noon,
-		Cause:    checks.Finding{Code: checks.DependencyDown, Dependency: "Redis Server", Summary: "Redis 不可用"},
+		Cause:    checks.Finding{Code: checks.DependencyDown, Dependency: "Redis Server", Summary: checks.Quote("Redis 不可用")},
 		Timeline: []alerting.Event{{At: noon, Text: "first sight"}},
 	}
 }

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -69,7 +68,7 @@ func bodies[T any](ctx context.Context, q queryer, query string, args ...any) ([
 			return nil, err
 		}
 		var one T
-		if err := json.Unmarshal(body, &one); err != nil {
+		if err := decode(body, &one); err != nil {
 			return nil, err
 		}
 		all = append(all, one)

@@ -75,10 +75,12 @@ func readPragmas(ctx context.Context, db *sql.DB, path string) error {
 }
 
 // openReaders opens a pool of connections that cannot write.
-func openReaders(path string) (*sql.DB, error) {
+func openReaders(path string, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"mode": {"ro"}}
 	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()))
-	query.Add("_pragma", "temp_store(MEMORY)")
+	for _, p := range append(pragmas, "temp_store(MEMORY)") {
+		query.Add("_pragma", p)
+	}
 	db, err := sql.Open("sqlite", dsn(path, query))
 	if err != nil {
 		return nil, fmt.Errorf("opening %q for reading: %w", path, err)

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 
 	"stickwatch/alerting"
@@ -69,7 +68,7 @@ func byCluster[T any](ctx context.Context, q queryer, query string) (map[string]
 			return nil, err
 		}
 		var list []T
-		if err := json.Unmarshal(body, &list); err != nil {
+		if err := decode(body, &list); err != nil {
 			return nil, err
 		}
 		if len(list) > 0 {

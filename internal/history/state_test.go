@@ -20,7 +20,7 @@ func TestRestore(t *testing.T) {
 	quiet := incident("1-quiet")
 	quiet.Ended = noon.Add(time.Minute) // may still come back
 	standing := map[string][]checks.Standing{
-		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []string{"refused"}}, Since: noon, Last: noon}},
+		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: noon, Last: noon}},
 	}
 	for _, s := range []Step{
 		{Step: alerting.Step{Incidents: []alerting.Incident{over, quiet}}, Standing: map[string][]checks.Standing{"shop": standing["shop"], "mail": standing["shop"]}},
@@ -55,6 +55,34 @@ func TestRestore(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, kept); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
+	}
+}
+
+// TestIncidentIsKeptInBothLanguages: what was found can be shown in a language that
+// nobody asked for when it was found, and is there as text for who reads the file.
+func TestIncidentIsKeptInBothLanguages(t *testing.T) {
+	db := opened(t)
+	i := incident("1")
+	silent := checks.Message{ID: checks.MsgExchange, Args: checks.Args{Path: "/status", Reason: "connection refused", At: noon}}
+	i.Cause.Summary = checks.Message{ID: checks.MsgNodeSilent, Args: checks.Args{Node: "node1", Reason: "connection refused"}}
+	i.Cause.Evidence = []checks.Message{{ID: checks.MsgAskedDirectly, Args: checks.Args{Why: &silent}}}
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{i}}}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := db.Incidents(t.Context(), IncidentQuery{})
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got %d incidents and error %v, want one", len(found), err)
+	}
+	if diff := cmp.Diff(i, found[0], kept, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("incident (-kept +read):\n%s", diff)
+	}
+	if got, want := found[0].Cause.Evidence[0].In(checks.Chinese), "直接访问：/status：connection refused（12:00:00.000）"; got != want {
+		t.Errorf("in Chinese it is %q, want %q", got, want)
+	}
+	var text string
+	const column = "SELECT json_extract(body, '$.Cause.Summary.Text') FROM incidents"
+	if err := db.pool.QueryRowContext(t.Context(), column).Scan(&text); err != nil || text != "node1 does not answer when asked directly: connection refused" {
+		t.Errorf("the file has %q and error %v, want the English text", text, err)
 	}
 }
 
@@ -128,7 +156,7 @@ func TestIncidents(t *testing.T) {
 
 func TestMovesAndChanges(t *testing.T) {
 	db := opened(t)
-	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: "unexplained"}
+	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedUnexplained}}
 	change := Change{Cluster: "shop", Change: checks.Change{
 		Kind: checks.Appeared, At: noon, Reason: "seen twice",
 		Standing: checks.Standing{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1"}, Since: noon, Last: noon},

@@ -7,6 +7,18 @@ import "fmt"
 // Migrations.
 const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
 
+// Opening, and saving what can be read of a damaged file.
+const (
+	countBroken = `SELECT (SELECT COUNT(*) FROM incidents WHERE NOT json_valid(body)) +
+	(SELECT COUNT(*) FROM notices WHERE state IN ('pending', 'dead') AND NOT json_valid(body))`
+	selectRecentIncidents = `SELECT body FROM incidents WHERE state = 'resolved' AND ended >= ?`
+	selectPendingNotices  = `SELECT body FROM notices WHERE state = 'pending'`
+	countTables           = `SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('incidents', 'notices')`
+	selectTargetIDs       = `SELECT id FROM targets ORDER BY id`
+	fillClusters          = `INSERT OR IGNORE INTO incident_clusters SELECT id, cluster FROM incidents WHERE cluster <> ''
+	UNION SELECT i.id, c.value FROM incidents i, json_each(i.body, '$.Clusters') c`
+)
+
 // Targets and what is measured of them.
 const (
 	targetColumns = `id, cluster, kind, name,
@@ -61,9 +73,9 @@ func forLevels(statement func(table, columns string) string) (all [levels]string
 
 // What happened.
 const (
-	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	// selectMoves of a cluster, or of all for ''; the newest first.
-	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause FROM moves
+	selectMoves = `SELECT cluster, at, origin, dest, kept, session, coalesce(message, json_quote(cause)) FROM moves
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	// countMoves of a cluster: a session without an id is known by its row.

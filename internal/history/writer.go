@@ -149,7 +149,12 @@ func insertOne(ctx context.Context, insert *sql.Stmt, target int64, row sample) 
 
 func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
 	for _, m := range b.Moves {
-		if _, err := tx.ExecContext(ctx, insertMove, m.Cluster, m.At.UnixMilli(), m.From, m.To, m.Kept, string(m.Session), m.Cause); err != nil {
+		message, err := json.Marshal(m.Cause)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertMove,
+			m.Cluster, m.At.UnixMilli(), m.From, m.To, m.Kept, string(m.Session), m.Cause.String(), string(message)); err != nil {
 			return err
 		}
 	}

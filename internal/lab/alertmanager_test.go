@@ -148,7 +148,7 @@ func TestAlertmanager(t *testing.T) {
 
 	down := checks.Finding{
 		Code: checks.NodeDown, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"},
-		Summary: "node2 is down.", Remedy: "Start node2.", Evidence: []string{"GET /status: connection refused"},
+		Summary: checks.Quote("node2 is down."), Remedy: checks.Quote("Start node2."), Evidence: []checks.Message{checks.Quote("GET /status: connection refused")},
 	}
 	began := time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)
 	i := send(t, receiver, alerting.NoticeFired, news.observe(began, down))
@@ -196,7 +196,7 @@ func TestAlertmanagerForgets(t *testing.T) {
 	people := newOnCall(t)
 	server := Alertmanager(t, AlertmanagerConfig{Webhook: people.URL})
 	receiver := server.receiver(t, 300*time.Millisecond)
-	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: "The balancer is down."}
+	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: checks.Quote("The balancer is down.")}
 	i := send(t, receiver, alerting.NoticeFired, newNewsroom().observe(time.Now(), finding))
 	await(t, "firing", func() bool {
 		if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {

@@ -35,7 +35,7 @@ func (c cause) compare(r checks.Report) (missing, unexpected []string) {
 	}
 	for _, f := range r.Findings {
 		if f.Severity != checks.Info && !c.is(rootOf(r, f)) {
-			unexpected = append(unexpected, f.Key()+": "+f.Summary)
+			unexpected = append(unexpected, f.Key()+": "+f.Summary.String())
 		}
 		for _, word := range c.unsaid {
 			if strings.Contains(textOf(f), word) {
@@ -88,5 +88,14 @@ func rootOf(r checks.Report, f checks.Finding) checks.Finding {
 
 // textOf is all that a finding says.
 func textOf(f checks.Finding) string {
-	return strings.Join(append([]string{f.Summary, f.Remedy}, f.Evidence...), " | ")
+	return fmt.Sprintf("%s | %s | %s", f.Summary, f.Remedy, evidenceOf(f))
+}
+
+// evidenceOf is the evidence of a finding, a line each.
+func evidenceOf(f checks.Finding) string {
+	var lines []string
+	for _, e := range f.Evidence {
+		lines = append(lines, e.String())
+	}
+	return strings.Join(lines, "\n")
 }

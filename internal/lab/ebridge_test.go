@@ -60,7 +60,7 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 		if slices.Contains(f.Nodes, r.ourNode()) || len(f.Nodes) != 2 {
 			t.Errorf("%v are told to be out of sight, want all but %s", f.Nodes, r.ourNode())
 		}
-		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy, want) {
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy.String(), want) {
 			t.Errorf("got remedy %q, want %q in it", f.Remedy, want)
 		}
 	}
@@ -142,7 +142,7 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 func hear(t *testing.T, report checks.Report, witness string) {
 	t.Helper()
 	for _, f := range report.Findings {
-		if told := strings.Join(f.Evidence, "\n"); f.Code == checks.NodeEjected && !strings.Contains(told, witness) {
+		if told := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(told, witness) {
 			t.Errorf("got evidence %q, want %q in it", f.Evidence, witness)
 		}
 	}

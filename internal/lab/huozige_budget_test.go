@@ -172,7 +172,7 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 func budgetOf(report checks.Report) string {
 	for _, f := range report.Findings {
 		if f.Code == checks.NodeFailingInRotation {
-			return f.Evidence[len(f.Evidence)-1]
+			return f.Evidence[len(f.Evidence)-1].String()
 		}
 	}
 	return ""

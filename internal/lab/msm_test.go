@@ -81,7 +81,7 @@ func TestMSMFailoverTold(t *testing.T) {
 			report := w.Picture().Report
 			judgeScenario(t, scenario{want: []string{"store_failover", "dependency_down/memcached n1"}}, report)
 			for _, f := range report.Findings {
-				if told := strings.Join(f.Evidence, "\n"); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
+				if told := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
 					t.Errorf("got evidence %q, want that sessions moved from n1 to n2", f.Evidence)
 				}
 			}

@@ -145,7 +145,7 @@ func (s scenario) compare(report checks.Report) (missing, unexpected []string) {
 	for _, f := range report.Findings {
 		wanted := slices.ContainsFunc(s.want, func(w string) bool { return matches(w, f) })
 		if f.Severity != checks.Info && !wanted && !slices.Contains(s.also, f.Code) {
-			unexpected = append(unexpected, f.Key()+": "+f.Summary)
+			unexpected = append(unexpected, f.Key()+": "+f.Summary.String())
 		}
 	}
 	for _, w := range s.want {
@@ -156,7 +156,7 @@ func (s scenario) compare(report checks.Report) (missing, unexpected []string) {
 	if s.is != "" && report.Verdict != s.is {
 		missing = append(missing, fmt.Sprintf("verdict %s instead of %s", s.is, report.Verdict))
 	}
-	if !slices.ContainsFunc(report.Doubts, func(d string) bool { return strings.Contains(d, s.doubt) }) && s.doubt != "" {
+	if !slices.ContainsFunc(report.Doubts, func(d checks.Message) bool { return strings.Contains(d.String(), s.doubt) }) && s.doubt != "" {
 		missing = append(missing, "doubt: "+s.doubt)
 	}
 	return missing, unexpected

@@ -58,7 +58,7 @@ func TestHeaderIgnored(t *testing.T) {
 	report := r.probe()
 	judgeScenario(t, scenario{want: []string{"blind_spot"}}, report)
 	for _, f := range report.Findings {
-		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy, want) {
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy.String(), want) {
 			t.Errorf("got remedy %q, want one with %q", f.Remedy, want)
 		}
 	}

@@ -129,7 +129,7 @@ func (p picture) check(t *testing.T, tomcats []*Tomcat) {
 		if diff := cmp.Diff(p.is, outlook{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
 			t.Errorf("(-want +got):\n%s\n%s", diff, tell(report))
 		}
-		if !strings.Contains(report.Session.Reason, p.reason) {
+		if !strings.Contains(report.Session.Reason.String(), p.reason) {
 			t.Errorf("got reason %q, want one with %q", report.Session.Reason, p.reason)
 		}
 	})

@@ -40,7 +40,7 @@ func TestWitnesses(t *testing.T) {
 			report := r.probe()
 			judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
 			for _, f := range report.Findings {
-				told := strings.ToLower(strings.Join(f.Evidence, "\n"))
+				told := strings.ToLower(evidenceOf(f))
 				for _, part := range tc.spoke {
 					if f.Code == checks.NodeEjected && !strings.Contains(told, strings.ToLower(part)) {
 						t.Errorf("got evidence %q, want %q in it", f.Evidence, part)

@@ -26,7 +26,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, panicsTotal, buildInfo,
+	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
 // What the newest round of a cluster says.
@@ -109,6 +109,8 @@ var (
 	panicsTotal = counter("panics_total",
 		"Faults of stickwatch itself (panics) that it survived since it started, by the part of it where they happened. Each is a bug: the log has its stack.",
 		"component")
+	logDropped = counter("log_lines_dropped_total",
+		"Lines of the log that nobody got, since the start: standard error was blocked or closed.")
 	buildInfo = gauge("build_info", "Always 1: what this stickwatch was built from.", "version", "revision", "goversion")
 )
 

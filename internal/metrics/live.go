@@ -173,6 +173,12 @@ const (
 // Queued tells how many notices wait to be delivered.
 func (l *Live) Queued(notices int) { l.daemon.queue.Set(float64(notices)) }
 
+// LogDropped has a counter shown of the lines of the log that nobody got. It may be
+// called once.
+func (l *Live) LogDropped(lines func() int64) {
+	l.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logDropped.Name, Help: logDropped.Help}, func() float64 { return float64(lines()) }))
+}
+
 // Reloaded tells that the configuration was read, at the start too, and what
 // came of it.
 func (l *Live) Reloaded(at time.Time, err error) {

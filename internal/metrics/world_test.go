@@ -40,6 +40,7 @@ func world() *Live {
 	l.Notified("ops", Retried)
 	l.Notified("hook", Buried)
 	l.Queued(2)
+	l.LogDropped(func() int64 { return 3 })
 	l.Skipped("shop", "pages")
 	l.Lag(3 * time.Millisecond)
 	l.Lag(40 * time.Millisecond)

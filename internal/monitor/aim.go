@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"slices"
+
 	"stickwatch/checks"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
@@ -22,6 +24,19 @@ func aim(c *probes.Cluster) []client {
 		return []client{{}}
 	}
 	return clients
+}
+
+// aimAt returns another client than aim does that leads to a node: clients that look
+// at the balancer with other keys see that it places clients differently where those
+// of aim happen to stay. n tells such clients apart.
+func aimAt(c *probes.Cluster, node string, n int) client {
+	const keys = 8 // computing a later one takes longer
+	for _, list := range [][]client{aimNth(c, 1+n%keys), aimNth(c, 0)} {
+		if at := slices.IndexFunc(list, func(c client) bool { return c.expected == node }); at >= 0 {
+			return list[at]
+		}
+	}
+	return aim(c)[0]
 }
 
 // aimNth returns the nth client that leads to each node; none where the

@@ -2,10 +2,8 @@ package monitor
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
@@ -56,45 +54,32 @@ func (f *flock) each(piece func(*bird)) {
 	wg.Wait()
 }
 
-// comeBack takes every canary through a round: it returns, writes, and returns
-// to see what became of that.
-func (f *flock) comeBack(ctx context.Context) {
+// comeBack takes every canary through a round, but for those that the visit before
+// it still waits for: it returns, writes, and returns to see what became of that.
+func (f *flock) comeBack(ctx context.Context, before *visit) {
 	f.each(func(b *bird) {
-		if !b.Return(ctx).OK() {
+		if before.waitsFor(b) || !b.Return(ctx).OK() {
 			return // to wait for a node that hangs once is enough
 		}
 		if ex := b.Write(ctx); ex.Path != "" {
 			b.Return(ctx)
 		}
 	})
-	f.wake(ctx)
+	f.wake(ctx, f.due(), func(*bird, probes.Exchange) {})
 }
 
-// visit lets every canary return once. Where an idle one is due it stands in for the
-// canary of the same node, so that pauses cost no requests.
-func (f *flock) visit(ctx context.Context) map[*bird]probes.Exchange {
-	answers := make(map[*bird]probes.Exchange)
-	standIns := make(map[perch]bool)
-	for _, c := range f.due() {
-		standIns[c.perch] = true
-	}
-	var mu sync.Mutex
+// comeBackAgain lets every canary that has not been kept waiting return once more.
+func (f *flock) comeBackAgain(ctx context.Context) {
 	f.each(func(b *bird) {
-		if standIns[b.perch] {
-			return
+		if !hung(b.Canary) {
+			b.Return(ctx)
 		}
-		ex := b.Return(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		answers[b] = ex
 	})
-	maps.Copy(answers, f.wake(ctx))
-	return answers
 }
 
 // hear tells what the canaries were answered, and reports whether some of that
 // is not what the last report leads to expect, and whether a client was harmed.
-func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, misses patience, o Observer) (odd, harmed bool) {
+func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, o Observer) (odd, harmed bool) {
 	for b, ex := range answers {
 		f.probed(b, last.Cluster, ex, o)
 		request := b.request(ex, last)
@@ -102,7 +87,7 @@ func (f *flock) hear(answers map[*bird]probes.Exchange, last checks.Report, miss
 		harmed = harmed || request.Outcome.Harmful()
 		odd = odd || f.strange(b, ex, last)
 	}
-	return f.missing(answers, last, misses) || odd, harmed
+	return odd, harmed
 }
 
 // request is the newest request of a canary with what it came to.

@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
@@ -44,22 +43,14 @@ func (f *flock) due() []*idleCanary {
 	return slices.DeleteFunc(slices.Clone(f.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.pause })
 }
 
-// wake lets the idle canaries that are due come back once.
-func (f *flock) wake(ctx context.Context) map[*bird]probes.Exchange {
-	answers := make(map[*bird]probes.Exchange)
-	var mu sync.Mutex
+// wake lets idle canaries come back once, and reports each answer.
+func (f *flock) wake(ctx context.Context, due []*idleCanary, answered func(*bird, probes.Exchange)) {
 	var wg panics.Group
-	for _, c := range f.due() {
+	for _, c := range due {
 		c.last = time.Now()
-		wg.Go(func() {
-			ex := c.Return(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			answers[c.bird] = ex
-		})
+		wg.Go(func() { answered(c.bird, c.Return(ctx)) })
 	}
 	wg.Wait()
-	return answers
 }
 
 // settleIdle ends a round for the idle canaries: those that have lost their
@@ -85,11 +76,11 @@ func (w *Watcher) fillIdle(ctx context.Context, who checks.Identity) {
 		if len(entrances) == 0 {
 			return
 		}
-		clients := aim(w.cluster)
-		client := clients[i%len(clients)]
+		client := aimAt(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
 		canary := probes.NewCanary(w.cluster, entrances[i%len(entrances)], client.key, client.expected, w.prober.base())
 		canary.Open(ctx)
 		canary.Write(ctx)
+		canary.Write(ctx) // an older copy of a session with one value holds none, as a new session does
 		if ctx.Err() != nil || !canary.Settle() {
 			continue
 		}

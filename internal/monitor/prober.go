@@ -44,19 +44,21 @@ type Progress struct {
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	witness := evidence.NewReader(c)
 	defer witness.Close()
-	r, _ := p.round(ctx, p.blank(c), witness)
+	r, _ := p.round(ctx, p.blank(c), witness, new(soFar))
 	return r
 }
 
 // round takes the round that r, a blank one, is the beginning of, and returns
-// with it those of its clients that could live on: the canaries.
-func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Reader) (checks.Round, []*probes.Canary) {
+// with it those of its clients that could live on: the canaries. seen has what is
+// known before it ends.
+func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Reader, seen *soFar) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
 	direct := make(chan struct{}) // closed when r.Nodes is whole
 	var wg panics.Group
 	wg.Go(func() {
 		defer close(direct)
 		r.Nodes = p.askNodes(ctx, c)
+		seen.answeredBy(r.Nodes)
 	})
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
 	var atNodes []probes.HandshakeObservation
@@ -69,13 +71,17 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 		shakes := make([][]probes.HandshakeObservation, len(entrances))
 		var inner panics.Group
 		for i, e := range entrances {
-			inner.Go(func() { r.Balancers[i] = probes.Through(ctx, c, e) })
+			inner.Go(func() {
+				r.Balancers[i] = probes.Through(ctx, c, e)
+				seen.answeredAt(r.Balancers[i])
+			})
 			if !e.Address.IsValid() {
 				continue
 			}
 			inner.Go(func() { shakes[i] = p.shakeHands(ctx, c, e) })
 			inner.Go(func() {
 				w := p.newWalker(c, e)
+				seen.sentBy(w)
 				walks[i] = w.walk(ctx, func() []probes.NodeObservation {
 					<-direct
 					return r.Nodes
@@ -222,13 +228,9 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 	return seen
 }
 
-// handshakeRequests is how many requests a handshake sends, one after the other:
-// an open, two for a poll, an upgrade.
-const handshakeRequests = 4
-
 // shake takes a client through a handshake within the cluster's budget.
 func (p *Prober) shake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
-	errand := probes.Errand{Path: r.Path, Requests: handshakeRequests, Expected: r.Expected}
+	errand := probes.Errand{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
 	err := client.Admit(ctx, errand, func() (timedOut bool) {
 		began := time.Now()
 		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/panics"
@@ -87,11 +88,25 @@ func (w *walker) openMore(ctx context.Context, who checks.Identity, serving []pr
 		met := w.met(who)
 		missing := slices.DeleteFunc(w.wanted(serving), func(n probes.Node) bool { return met[n.ID] })
 		more := w.bound(missing, serving, len(met)) - len(w.canaries)
-		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil {
+		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil || w.inVain() >= enoughWaiting {
 			return
 		}
 		w.open(ctx, make([]client, min(more, max(1, len(serving)))))
 	}
+}
+
+// enoughWaiting is for how long new clients have waited for answers that were none
+// before no more are sent to find out who is missing.
+const enoughWaiting = 3 * time.Second
+
+// inVain is for how long new clients have waited for answers that were none.
+func (w *walker) inVain() (waited time.Duration) {
+	for _, c := range w.canaries {
+		if first := c.Walk().First(); !first.OK() {
+			waited += first.Timing.Total
+		}
+	}
+	return waited
 }
 
 // wanted is whom new clients look for: every node that serves, and, until some
@@ -128,12 +143,8 @@ func (w *walker) open(ctx context.Context, clients []client) {
 	clients = w.asStrangers(clients)
 	done := w.counter(w.cluster, "clients", len(clients))
 	admit := func(c client) {
+		canary := w.newClient(c)
 		w.mu.Lock()
-		base := c.base
-		if base == 0 {
-			base = w.base()
-		}
-		canary := probes.NewCanary(w.cluster, w.entrance, c.key, c.expected, base)
 		w.canaries = append(w.canaries, canary)
 		w.mu.Unlock()
 		canary.Open(ctx)
@@ -144,6 +155,14 @@ func (w *walker) open(ctx context.Context, clients []client) {
 		clients = clients[1:]
 	}
 	w.sideBySide(len(clients), func(i int) { admit(clients[i]) })
+}
+
+// newClient returns a client that has not come yet.
+func (w *walker) newClient(c client) *probes.Canary {
+	if c.base == 0 {
+		c.base = w.base()
+	}
+	return probes.NewCanary(w.cluster, w.entrance, c.key, c.expected, c.base)
 }
 
 // asStrangers gives clients that come as nobody in particular an address each, where
@@ -214,8 +233,9 @@ func (w *walker) write(ctx context.Context, canaries []*probes.Canary) {
 		return
 	}
 	w.sideBySide(len(canaries), func(i int) {
-		canaries[i].Write(ctx)
-		canaries[i].Write(ctx)
+		if canaries[i].Write(ctx).Failure != probes.FailureTimeout {
+			canaries[i].Write(ctx)
+		}
 	})
 }
 
@@ -238,6 +258,10 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 	done := w.counter(w.cluster, "follow-ups", len(visits))
 	var wg panics.Group
 	for _, c := range visits {
+		if hung(c) {
+			done()
+			continue // one that hangs has been waited for, and its fellows would hang, too
+		}
 		w.slots <- struct{}{}
 		follow := c.AwaitFollow(ctx) // here, so that requests leave in this order
 		wg.Go(func() {
@@ -255,6 +279,11 @@ func (w *walker) follow(ctx context.Context, canaries []*probes.Canary, who chec
 			canaries[i].Follow(ctx)
 		}
 	})
+}
+
+// hung reports whether a request of a client has timed out.
+func hung(c *probes.Canary) bool {
+	return slices.ContainsFunc(c.Walk().Steps, func(s probes.Step) bool { return s.Failure == probes.FailureTimeout })
 }
 
 // torn reports whether a client that a hash should hold on one node was
@@ -293,6 +322,14 @@ func (w *walker) cross(ctx context.Context, canaries []*probes.Canary, who check
 		crossings[i] = canaries[i].Cross(ctx, serving[at], others[:min(len(others), maxCrossings)])
 	})
 	return slices.Concat(crossings...)
+}
+
+// walksSoFar are the walks of clients that have come by now. It may be called at any
+// time.
+func (w *walker) walksSoFar() []probes.Walk {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(w.walks(), func(walk probes.Walk) bool { return len(walk.Steps) == 0 })
 }
 
 func (w *walker) walks() []probes.Walk {

@@ -37,6 +37,8 @@ type Watcher struct {
 	verdict  checks.Report // of it
 	since    time.Time     // of its verdict
 	whole    time.Time     // when the last whole round ended; zero: there was none
+	paired   time.Time     // when new clients came in pairs last
+	newest   int           // how many of them there were
 	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
 
 	unsettled int // whole rounds in a row that changed nothing and left a finding waiting to be believed
@@ -136,7 +138,7 @@ var ErrRetired = errors.New("the watch is over")
 // Probe takes a whole round now. Its error is that ctx ended before, or that the
 // watch did.
 func (w *Watcher) Probe(ctx context.Context) error {
-	if !w.alone(ctx, func() { w.takeWhole(ctx) }) || w.over(ctx) {
+	if !w.alone(ctx, func() { w.takeWhole(ctx, nil) }) || w.over(ctx) {
 		return cmp.Or(ctx.Err(), ErrRetired)
 	}
 	return nil
@@ -148,16 +150,24 @@ func (w *Watcher) Visit(ctx context.Context) {
 		if w.whole.IsZero() {
 			return // nobody is known yet
 		}
-		answers := w.flock.visit(ctx)
+		v := w.flock.visit(ctx, w.pairs())
+		if w.hangs(v.task) && w.mayInvestigateHang() {
+			w.flock.hear(v.take(), w.verdict, w.observer)
+			w.investigate(ctx, v)
+			return
+		}
+		v.wait()
 		if w.over(ctx) {
 			return
 		}
-		odd, harmed := w.flock.hear(answers, w.verdict, w.misses, w.observer)
+		answers := v.take()
+		odd, harmed := w.flock.hear(answers, w.verdict, w.observer)
+		odd = w.flock.missing(answers, w.verdict, w.misses) || w.leaked(v) || odd
 		switch {
 		case harmed && !w.troubled(), !w.ledger.Settled() && w.unsettled <= max(w.pace.Damping.Appear, w.pace.Damping.Vanish):
-			w.takeWhole(ctx)
+			w.takeWhole(ctx, v)
 		case (odd || !w.ledger.Settled()) && w.mayInvestigate():
-			w.investigate(ctx)
+			w.investigate(ctx, v)
 		}
 	})
 }
@@ -167,10 +177,15 @@ func (w *Watcher) Visit(ctx context.Context) {
 // target whose answers differ every time would be asked as often as canaries return.
 func (w *Watcher) mayInvestigate() bool { return time.Since(w.whole) >= w.patience }
 
-// investigate takes a whole round because of a sign of trouble.
-func (w *Watcher) investigate(ctx context.Context) {
+// mayInvestigateHang reports whether requests that hang may take a whole round. What
+// always takes long becomes usual, so that only known trouble bounds how often.
+func (w *Watcher) mayInvestigateHang() bool { return !w.troubled() || w.mayInvestigate() }
+
+// investigate takes a whole round because of a sign of trouble. before is the visit
+// that saw it, whose requests may go on; nil: it was none.
+func (w *Watcher) investigate(ctx context.Context, before *visit) {
 	w.patience = min(max(2*w.patience, time.Second), w.pace.Status)
-	w.takeWhole(ctx)
+	w.takeWhole(ctx, before)
 }
 
 // Refresh asks a part of the cluster again. What has changed, or a whole round
@@ -181,10 +196,14 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			if !w.troubled() {
 				w.patience = 0 // nothing odd has taken one for long
 			}
-			w.takeWhole(ctx)
+			w.takeWhole(ctx, nil)
 			return
 		}
-		r := w.prober.refresh(ctx, w.last, part, w.witness)
+		r, ended := w.refresh(ctx, part)
+		if !ended {
+			w.investigate(ctx, nil)
+			return
+		}
 		r.Past, r.Every = w.history, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
 		report := checks.Judge(r)
@@ -192,7 +211,7 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 		switch {
 		case w.over(ctx):
 		case changed && w.mayInvestigate():
-			w.investigate(ctx)
+			w.investigate(ctx, nil)
 		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
 			w.tell(r, part)
 			w.conclude(r, report, false)
@@ -203,6 +222,20 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			w.last = r
 		}
 	})
+}
+
+// refresh asks a part of the cluster again. It gives up, and is not ok, where that
+// takes longer than it usually does and a whole round may be taken at once.
+func (w *Watcher) refresh(ctx context.Context, part Part) (r checks.Round, ok bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asking := begin(func() { r = w.prober.refresh(ctx, w.last, part, w.witness) })
+	ok = !w.hangs(asking) || !w.mayInvestigateHang()
+	if !ok {
+		cancel()
+	}
+	asking.wait()
+	return r, ok
 }
 
 // alone runs what must be alone, and reports whether it did before ctx or the
@@ -225,23 +258,53 @@ func (w *Watcher) alone(ctx context.Context, run func()) bool {
 // nobody wants to know.
 func (w *Watcher) over(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
-// takeWhole takes a round in which everything is asked, and judges it.
-func (w *Watcher) takeWhole(ctx context.Context) {
+// takeWhole takes a round in which everything is asked, and judges it: once a second
+// what it has seen so far, for what that proves, and in the end. The visit before it
+// tells of new clients, and its requests may go on; nil: there was none.
+func (w *Watcher) takeWhole(ctx context.Context, before *visit) {
 	blank := w.prober.blank(w.cluster) // it begins before any canary comes back
 	var r checks.Round
 	var fresh []*probes.Canary
-	var both panics.Group
-	both.Go(func() { w.flock.comeBack(ctx) })
-	both.Go(func() { r, fresh = w.prober.round(ctx, blank, w.witness) })
-	both.Wait()
+	var seen soFar
+	round := begin(func() {
+		asked := make(chan struct{})
+		var both panics.Group
+		both.Go(func() {
+			w.flock.comeBack(ctx, before)
+			for w.pace.Canary > 0 && !endsWithin(asked, w.pace.Canary) {
+				w.flock.comeBackAgain(ctx) // a round that lasts keeps nobody from noticing what goes on
+			}
+		})
+		both.Go(func() {
+			defer close(asked)
+			r, fresh = w.prober.round(ctx, blank, w.witness, &seen)
+		})
+		both.Wait()
+		if before != nil {
+			before.wait()
+		}
+	})
+	for !endsWithin(round.done, time.Second) {
+		if w.cluster.Limiter.Hanging() {
+			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster) })
+		}
+		_ = panics.Catch(panics.Job, func() { w.glimpse(blank, &seen) }) // the round goes on
+	}
+	round.wait()
+	seen.asking.Wait()
+	r.Nodes = seen.newestNodes()
 	if w.over(ctx) {
 		return
+	}
+	if before != nil {
+		w.flock.hear(before.take(), w.verdict, w.observer)
+		r.Walks = append(r.Walks, before.newcomers()...)
 	}
 	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, checks.Identify(w.cluster, r.Nodes), w.flock.canaries())...)
 	if w.over(ctx) {
 		return
 	}
-	w.whole = time.Now()
+	w.whole, w.paired = time.Now(), time.Now()
 	r.Past, r.Every = w.history, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	r.Duration = time.Since(r.Started)
@@ -260,6 +323,27 @@ func (w *Watcher) takeWhole(ctx context.Context) {
 	if w.unsettled++; len(changes) > 0 || w.ledger.Settled() {
 		w.unsettled = 0
 	}
+}
+
+// glimpse judges what a round under way has seen so far. Clients whose requests have
+// failed for long enough need not wait for its end.
+func (w *Watcher) glimpse(blank checks.Round, seen *soFar) {
+	if w.whole.IsZero() || w.retired.Load() {
+		return
+	}
+	r, ok := seen.round(blank)
+	if !ok {
+		return
+	}
+	r.Past, r.Every = w.history, w.pace.Canary
+	r.Walks = append(r.Walks, w.flock.walks()...)
+	changes := w.ledger.Glimpse(checks.Judge(r))
+	if len(changes) == 0 {
+		return
+	}
+	p := Picture{Cluster: w.cluster, Report: w.verdict, Standing: inOrder(w.ledger.Standing(), w.verdict.Findings), Since: w.since}
+	w.picture.Store(&p)
+	w.observer.Judged(Judgement{Picture: p, Round: w.last, Changes: changes, Canaries: w.flock.told()})
 }
 
 // conclude makes a judged round the newest, and tells what it changed.

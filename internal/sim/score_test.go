@@ -30,7 +30,7 @@ func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (l
 
 // told is a notification that a finding fired.
 func told(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notice {
-	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: "as found"}
+	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: checks.Quote("as found")}
 	return alerting.Notice{Kind: alerting.NoticeFired, At: began.Add(at), Incident: alerting.Incident{
 		ID: at.String() + f.Key(), Severity: severity, Cause: f, Started: began.Add(at - 5*time.Second),
 	}}

@@ -1,78 +1,66 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v2"
 )
 
-// access decides who may change something.
-//
-// With users in the web configuration, exporter-toolkit has asked everybody for
-// a password before a request comes here. Without, only whoever sits at the
-// machine may: a peer on loopback, who asked for loopback by name (else it could
-// be a browser there, led here by a page whose name resolves to loopback), and
-// for whom no proxy speaks (else it could be anybody).
+// access decides who may change something: a user of the web configuration, for
+// whose password exporter-toolkit has asked before a request comes here; whoever
+// can open the admin socket, which the file system decides; and whoever has a
+// token that was given out there. Where a request seems to come from decides
+// nothing: a proxy need not tell that it is one.
 type access struct {
-	file string // the web configuration; "": none
+	file   string // the web configuration; "": none
+	tokens *tokens
 }
+
+// adminKey marks the context of requests that came in by the admin socket.
+type adminKey struct{}
+
+func asAdmin(ctx context.Context) context.Context { return context.WithValue(ctx, adminKey{}, true) }
+
+// byAdmin reports whether r came in by the admin socket.
+func byAdmin(r *http.Request) bool { return r.Context().Value(adminKey{}) != nil }
 
 // deny tells why the sender of r may change nothing; nil: they may.
 func (a access) deny(r *http.Request) error {
-	if a.authenticated(r) || atTheMachine(r) {
+	if byAdmin(r) || a.authenticated(r) {
 		return nil
 	}
-	return refuse(http.StatusForbidden, "without users in the web configuration (--web.config.file, basic_auth_users), "+
-		"only requests from the machine itself, to a loopback address, may change something")
+	return refuse(http.StatusForbidden, "without users only the command line on the daemon's machine may change something, "+
+		"through the admin socket (--admin-socket) and as who may open it: for a browser, `stickwatch token` prints a link there; "+
+		"from elsewhere send a token (`stickwatch token --bearer`), or name users in the web configuration "+
+		"(--web.config.file, basic_auth_users)")
 }
 
 // authenticated reports whether the sender of r has shown who they are. The file
 // is read anew, as exporter-toolkit does for every request: a user taken out of
 // it must not leave the door open.
 func (a access) authenticated(r *http.Request) bool {
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 || a.tokens.grant(r) {
 		return true
 	}
-	users, err := a.users()
-	return err == nil && users
+	c, err := a.webConfig()
+	return err == nil && len(c.Users) > 0
 }
 
-// users reports whether the web configuration names any.
-func (a access) users() (bool, error) {
+// webConfig is the web configuration; an empty one where there is no file.
+func (a access) webConfig() (c toolkit.Config, err error) {
 	if a.file == "" {
-		return false, nil
+		return c, nil
 	}
 	content, err := os.ReadFile(a.file)
 	if err != nil {
-		return false, fmt.Errorf("reading the web configuration: %w", err)
+		return c, fmt.Errorf("reading the web configuration: %w", err)
 	}
-	var c toolkit.Config
 	if err := yaml.UnmarshalStrict(content, &c); err != nil {
-		return false, fmt.Errorf("reading the web configuration %q: %w", a.file, err)
+		return c, fmt.Errorf("reading the web configuration %q: %w", a.file, err)
 	}
-	return len(c.Users) > 0, nil
-}
-
-// relays are headers that a proxy adds to what it passes on.
-var relays = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"}
-
-func atTheMachine(r *http.Request) bool {
-	for _, name := range relays {
-		if r.Header.Get(name) != "" {
-			return false
-		}
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && peer.Addr().Unmap().IsLoopback() && namesLoopback(r.Host)
-}
-
-// namesLoopback reports whether a Host header names this machine as itself.
-func namesLoopback(host string) bool {
-	name := hostOf(host)
-	address, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && address.IsLoopback()
+	return c, nil
 }

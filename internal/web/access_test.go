@@ -5,46 +5,188 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"stickwatch/internal/wire"
 )
 
-// TestWhoMayWrite without users in the web configuration.
+// TestWhoMayWrite without users in the web configuration: nobody by where they seem
+// to be, whoever has a token, and whoever comes by the admin socket.
 func TestWhoMayWrite(t *testing.T) {
+	w := newWorld(calm("shop", 2))
+	s := w.server(t)
+	token, _, err := s.access.tokens.add(time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, _, err := s.access.tokens.add(-time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := s.access.tokens.addCode(time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, peer, host string
 		headers          []string
+		admin            bool
 		want             int
 	}{
-		{"at the machine", "127.0.0.1:50000", "127.0.0.1:9748", nil, 204},
-		{"by name", "127.0.0.1:50000", "localhost:9748", nil, 204},
-		{"IPv6", "[::1]:50000", "[::1]:9748", nil, 204},
-		{"IPv6 without port", "[::1]:50000", "[::1]", nil, 204},
-		{"IPv4 in IPv6", "[::ffff:127.0.0.1]:50000", "127.0.0.1", nil, 204},
-		{"from afar", "10.0.0.7:50000", "127.0.0.1:9748", nil, 403},
-		{"a name that resolves to loopback", "127.0.0.1:50000", "rebound.example:9748", nil, 403},
-		{"through a proxy", "127.0.0.1:50000", "127.0.0.1:9748", []string{"X-Forwarded-For", "10.0.0.7"}, 403},
-		{"another site", "127.0.0.1:50000", "127.0.0.1:9748", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		{"another origin", "127.0.0.1:50000", "127.0.0.1:9748", []string{"Origin", "https://evil.example"}, 403},
-		{"the page itself", "127.0.0.1:50000", "127.0.0.1:9748", []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:9748"}, 204},
-		{"no address", "pipe", "127.0.0.1:9748", nil, 403},
-		{"a password nobody asked for", "10.0.0.7:50000", "127.0.0.1:9748", []string{"Authorization", "Basic b3BzOm9wcw=="}, 403},
+		{"at the machine", "127.0.0.1:50000", "127.0.0.1:9748", nil, false, 403},
+		{"by name", "127.0.0.1:50000", "localhost:9748", nil, false, 403},
+		{"IPv6", "[::1]:50000", "[::1]:9748", nil, false, 403},
+		{"from afar", "10.0.0.7:50000", "127.0.0.1:9748", nil, false, 403},
+		{"the page itself", "127.0.0.1:50000", "127.0.0.1:9748", []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:9748"}, false, 403},
+		{"a password nobody asked for", "10.0.0.7:50000", "127.0.0.1:9748", []string{"Authorization", "Basic b3BzOm9wcw=="}, false, 403},
+		{"the admin socket", "@", "localhost", nil, true, 204},
+		{"another site, at the admin socket", "@", "localhost", []string{"Sec-Fetch-Site", "cross-site"}, true, 403},
+		{"a token", "10.0.0.7:50000", "watch.example", []string{"Authorization", "Bearer " + token}, false, 204},
+		{"a token as a password", "10.0.0.7:50000", "watch.example", []string{"Authorization", "Basic " + token}, false, 403},
+		{"a token that has ended", "10.0.0.7:50000", "watch.example", []string{"Authorization", "Bearer " + ended}, false, 403},
+		{"the code of a link", "10.0.0.7:50000", "watch.example", []string{"Authorization", "Bearer " + code}, false, 403},
+		{"no token", "10.0.0.7:50000", "watch.example", []string{"Authorization", "Bearer "}, false, 403},
+		{"a cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "=" + token}, false, 204},
+		{"no cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "="}, false, 403},
+		{"another site with the cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "=" + token, "Sec-Fetch-Site", "cross-site"}, false, 403},
+		{"another port with the cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "=" + token, "Sec-Fetch-Site", "same-site"}, false, 403},
+		{"another origin with the cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "=" + token, "Origin", "https://evil.example"}, false, 403},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(calm("shop", 2))
+			w.reloads = 0
 			r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 			r.RemoteAddr, r.Host = test.peer, test.host
+			if test.admin {
+				r = r.WithContext(asAdmin(r.Context()))
+			}
 			for i := 0; i+1 < len(test.headers); i += 2 {
 				r.Header.Set(test.headers[i], test.headers[i+1])
 			}
 			got := httptest.NewRecorder()
-			w.server(t).ServeHTTP(got, r)
+			s.ServeHTTP(got, r)
 			if got.Code != test.want || (w.reloads > 0) != (test.want == 204) {
 				t.Errorf("got %d after %d reloads, want %d", got.Code, w.reloads, test.want)
 			}
 		})
+	}
+}
+
+// TestRefusalsNameTheRemedy.
+func TestRefusalsNameTheRemedy(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
+	got := httptest.NewRecorder()
+	newWorld(calm("shop", 2)).server(t).ServeHTTP(got, r)
+	for _, want := range []string{"--admin-socket", "stickwatch token", "--bearer", "--web.config.file"} {
+		if !strings.Contains(got.Body.String(), want) {
+			t.Errorf("got %s, want %q in it", got.Body, want)
+		}
+	}
+}
+
+// TestLink: a browser gets a token by a link of the admin socket, and loses it with
+// its end.
+func TestLink(t *testing.T) {
+	now := noon
+	s := newWorld(calm("shop", 2)).server(t, func(c *Config) {
+		c.Listen, c.Now = "0.0.0.0:9748", func() time.Time { return now }
+	})
+	asked := send(s, http.MethodPost, "/-/token", `{"duration": "2h"}`)
+	given := decoded[wireToken](t, asked)
+	link, err := url.Parse(given.Link)
+	if err != nil || given.Token != "" || link.Host != "localhost:9748" || link.Scheme != "http" {
+		t.Fatalf("got %s", asked.Body)
+	}
+	follow := func() *http.Response {
+		got := httptest.NewRecorder()
+		s.ServeHTTP(got, httptest.NewRequest(http.MethodGet, link.RequestURI(), nil))
+		return got.Result()
+	}
+	came := follow()
+	if came.StatusCode != http.StatusSeeOther || came.Header.Get("Location") != "/" || len(came.Cookies()) != 1 {
+		t.Fatalf("got %d %v", came.StatusCode, came.Header)
+	}
+	cookie := came.Cookies()[0]
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.MaxAge != 7200 || cookie.Secure || strings.Contains(given.Link, cookie.Value) {
+		t.Errorf("got cookie %s", came.Header.Get("Set-Cookie"))
+	}
+	buttons := func() bool {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(cookie)
+		got := httptest.NewRecorder()
+		s.ServeHTTP(got, r)
+		return strings.Contains(got.Body.String(), "<button")
+	}
+	if !buttons() {
+		t.Error("the browser gets no buttons")
+	}
+	now = now.Add(11 * time.Minute)
+	if got := follow(); got.StatusCode != http.StatusForbidden || len(got.Cookies()) > 0 || !buttons() {
+		t.Errorf("got %d for a link that has ended", got.StatusCode)
+	}
+	if now = now.Add(2 * time.Hour); buttons() {
+		t.Error("a token has no end")
+	}
+}
+
+// TestLinksAreWhereTheDaemonIs: by its external URL, else by where it listens.
+func TestLinksAreWhereTheDaemonIs(t *testing.T) {
+	for _, test := range []struct {
+		external *url.URL
+		listen   string
+		want     string
+	}{
+		{nil, "127.0.0.1:9748", "http://127.0.0.1:9748/login?code="},
+		{nil, ":9748", "http://localhost:9748/login?code="},
+		{nil, "[::]:9748", "http://localhost:9748/login?code="},
+		{mustURL("https://watch.example/"), ":9748", "https://watch.example/login?code="},
+	} {
+		s := newWorld().server(t, func(c *Config) { c.ExternalURL, c.Listen = test.external, test.listen })
+		if got, err := s.Link(time.Hour); err != nil || !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: got %s, %v", test.listen, got, err)
+		}
+	}
+}
+
+// TestTokens are given out by the admin socket alone, with an end, in no number
+// beyond all bounds, and not beside users.
+func TestTokens(t *testing.T) {
+	s := newWorld(calm("shop", 2)).server(t)
+	given := decoded[wireToken](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
+	if given.Expires != wire.Time(noon.Add(time.Hour)) || given.Link != "" {
+		t.Errorf("got %+v", given)
+	}
+	for _, path := range []string{"/-/token", "/-/admin"} {
+		method := map[string]string{"/-/token": http.MethodPost, "/-/admin": http.MethodGet}[path]
+		r := httptest.NewRequest(method, path, strings.NewReader(`{"duration": "1h"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+given.Token)
+		got := httptest.NewRecorder()
+		if s.ServeHTTP(got, r); got.Code != http.StatusForbidden {
+			t.Errorf("%s: got %d %s for a token", path, got.Code, got.Body)
+		}
+	}
+	for _, body := range []string{`{}`, `{"duration": "59s"}`, `{"duration": "91d"}`, `{"duration": "-1h"}`} {
+		if got := send(s, http.MethodPost, "/-/token", body); got.Code != http.StatusBadRequest {
+			t.Errorf("%s: got %d %s", body, got.Code, got.Body)
+		}
+	}
+	for range 2 * maxTokens {
+		_ = send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`)
+	}
+	if got := len(s.access.tokens.tokens); got != maxTokens {
+		t.Errorf("got %d tokens, want %d", got, maxTokens)
+	}
+	s.access.file = filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(s.access.file, []byte(aUser), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(s, http.MethodPost, "/-/token", `{"duration": "1h"}`); got.Code != http.StatusConflict {
+		t.Errorf("got %d %s beside users", got.Code, got.Body)
 	}
 }
 
@@ -53,7 +195,7 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 	s := newWorld(calm("shop", 2)).server(t)
 	for _, path := range []string{
 		"/-/reload", "/silences", "/silences/x/expire", "/clusters/shop/probe", "/api/v1/clusters/shop/probe",
-		"/api/v1/silences", "/api/v1/silences/x", "/api/v1/deployments", "/api/v1/deployments/1/end",
+		"/-/token", "/api/v1/silences", "/api/v1/silences/x", "/api/v1/deployments", "/api/v1/deployments/1/end",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodPut, http.MethodPatch} {
 			r := httptest.NewRequest(method, path, strings.NewReader("{}"))
@@ -80,7 +222,7 @@ func TestUsers(t *testing.T) {
 		}
 		r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 		r.RemoteAddr = "10.0.0.7:50000"
-		if got := (access{file: file}).deny(r) == nil; got != want {
+		if got := (access{file, newTokens(time.Now)}).deny(r) == nil; got != want {
 			t.Errorf("%q: got %t, want %t", content, got, want)
 		}
 	}

@@ -17,10 +17,10 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// send asks as a program at the machine itself does.
+// send asks as a program does that may open the admin socket.
 func send(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr, r.Host = "127.0.0.1:50000", "127.0.0.1:9748"
+	r = r.WithContext(asAdmin(r.Context()))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

@@ -42,6 +42,11 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	t.Cleanup(s.config.Live.Close)
+	s.config.Listen = server.Listener.Addr().String()
+	link, err := s.Link(time.Hour) // by which the browser gets its buttons
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-gpu", true), chromedp.Flag("lang", "en-US"))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
@@ -63,6 +68,7 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	t.Cleanup(b.quiet)
 	b.patient()
 	b.emulate(media...)
+	b.do(chromedp.Navigate(link))
 	return b
 }
 

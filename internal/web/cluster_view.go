@@ -55,7 +55,7 @@ func (v viewer) cluster(p Picture, r *record) clusterView {
 		NoPast: r.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}
 	for _, d := range p.Report.Doubts {
-		c.Doubts = append(c.Doubts, line(d))
+		c.Doubts = append(c.Doubts, v.sentence(d))
 	}
 	if p.Report.Started.IsZero() {
 		c.Doubts = []string{v.say("no round has been taken yet")}
@@ -123,7 +123,7 @@ func (v viewer) balancer(b probes.BalancerObservation) verdictCell {
 }
 
 func (v viewer) sticky(s checks.SessionReport) verdictCell {
-	why := line(s.Reason)
+	why := v.sentence(s.Reason)
 	switch {
 	case s.Policy == probes.PolicyShared && s.Shared == checks.Yes:
 		return verdictCell{good, v.say("shared"), why}

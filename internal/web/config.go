@@ -34,6 +34,9 @@ type Config struct {
 	// users, headers, a rate limit. "": plain HTTP without users.
 	WebConfigFile string
 
+	// Listen is the host:port at which the daemon answers, for links to it.
+	Listen string
+
 	// ExternalURL is where people find the page when they do not ask for this
 	// machine: its host is answered to at loopback. Nil: nowhere else;
 	// Server.AnswerTo changes it.

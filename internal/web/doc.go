@@ -5,8 +5,8 @@
 //
 // Reading is open, as with the exporters beside which stickwatch runs; the web
 // configuration of Prometheus's exporter-toolkit closes it, with TLS and
-// passwords. What changes something (a silence, a probe now, a reload) asks for
-// more: see access.
+// passwords. What changes something (a silence, a probe now, a reload) needs more:
+// the admin socket, a user, or a token; see access.
 //
 // # One page, two readers
 //

@@ -51,7 +51,7 @@ func (s *scene) addNode(id string, i int) {
 			Status:  &probes.StatusReport{State: "running", Version: "11.4.1"},
 			Version: "11.4.1",
 		},
-		Up: true, InRotation: checks.Yes, Rotation: "it answered new clients",
+		Up: true, InRotation: checks.Yes, Rotation: checks.Quote("it answered new clients"),
 	})
 	s.canary(id, id, id, id)
 }
@@ -84,7 +84,7 @@ func (s *scene) finds(verdict checks.Verdict, since time.Time, findings ...check
 	incident := alerting.Incident{
 		ID: fmt.Sprintf("%s-%s", since.Format("20060102T150405000"), s.Cluster.Name), Cluster: s.Cluster.Name, State: alerting.Firing,
 		Severity: findings[0].Severity, Cause: findings[0], Started: since, Fired: since,
-		Timeline: []alerting.Event{{At: since, Kind: alerting.EventOpened, Finding: findings[0].Key(), Text: findings[0].Summary, Reason: alerting.ReasonNewCause}},
+		Timeline: []alerting.Event{{At: since, Kind: alerting.EventOpened, Finding: findings[0].Key(), Text: findings[0].Summary.String(), Reason: alerting.ReasonNewCause}},
 	}
 	for i, f := range findings {
 		if f.Severity.AtLeast(incident.Severity) {
@@ -95,7 +95,7 @@ func (s *scene) finds(verdict checks.Verdict, since time.Time, findings ...check
 		s.Standing = append(s.Standing, checks.Standing{Finding: f, Since: at, Last: noon})
 		incident.Findings = append(incident.Findings, alerting.Member{Standing: checks.Standing{Finding: f, Since: at, Last: noon}})
 		if i > 0 {
-			incident.Timeline = append(incident.Timeline, alerting.Event{At: at, Kind: alerting.EventJoined, Finding: f.Key(), Text: f.Summary, Reason: alerting.ReasonSameCause})
+			incident.Timeline = append(incident.Timeline, alerting.Event{At: at, Kind: alerting.EventJoined, Finding: f.Key(), Text: f.Summary.String(), Reason: alerting.ReasonSameCause})
 		}
 	}
 	if findings[0].Severity.AtLeast(checks.Warning) {
@@ -109,16 +109,16 @@ func redisDown(name string) *scene {
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: "Redis Server", Up: checks.No, ReportedBy: []string{"node1", "node2", "node3"}, Error: "dial tcp 10.0.0.5:6379: connection refused"}
 	findings := []checks.Finding{{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1", "node2", "node3"},
-		Summary:  "Redis Server is down; node1, node2 and node3 say so",
-		Remedy:   "Bring Redis Server back; the nodes resume by themselves.",
-		Evidence: []string{"redis://10.0.0.5:6379: connection refused at 11:58:02", `node1 /status: "The following dependent services are unavailable: Redis Server"`},
+		Summary:  checks.Quote("Redis Server is down; node1, node2 and node3 say so"),
+		Remedy:   checks.Quote("Bring Redis Server back; the nodes resume by themselves."),
+		Evidence: []checks.Message{checks.Quote("redis://10.0.0.5:6379: connection refused at 11:58:02"), checks.Quote(`node1 /status: "The following dependent services are unavailable: Redis Server"`)},
 	}}
 	for _, id := range []string{"node1", "node2", "node3"} {
 		n := s.node(id)
 		n.Status = &probes.StatusReport{State: "paused", Reason: "The following dependent services are unavailable: Redis Server", Version: "11.4.1"}
 		findings = append(findings, checks.Finding{
 			Code: checks.NodePaused, Severity: checks.Critical, Node: id, Nodes: []string{id}, ExplainedBy: findings[0].Key(),
-			Summary: id + " is paused", Remedy: "Bring back what the reason names.", Evidence: []string{"/status: paused"},
+			Summary: checks.Quote(id + " is paused"), Remedy: checks.Quote("Bring back what the reason names."), Evidence: []checks.Message{checks.Quote("/status: paused")},
 		})
 	}
 	s.finds(checks.Failing, noon.Add(-5*time.Minute), findings...)
@@ -132,23 +132,23 @@ func nodeDown(name string, n int) *scene {
 	dead := s.node("node2")
 	dead.Up, dead.Status, dead.Version = false, nil, ""
 	dead.Primary = probes.Exchange{Failure: probes.FailureRefused, Error: "dial tcp 10.0.0.2:8080: connection refused"}
-	dead.Rotation = "new clients were answered with 502 in its place"
+	dead.Rotation = checks.Quote("new clients were answered with 502 in its place")
 	s.Report.Session.Canaries[1].Steps[2].Node = "node1"
 	down := checks.Finding{
 		Code: checks.NodeDown, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"},
-		Summary: "node2 does not answer: connection refused", Remedy: "Start the application there.",
-		Evidence: []string{"http://10.0.0.2:8080/status: connection refused at 11:41:07"},
+		Summary: checks.Quote("node2 does not answer: connection refused"), Remedy: checks.Quote("Start the application there."),
+		Evidence: []checks.Message{checks.Quote("http://10.0.0.2:8080/status: connection refused at 11:41:07")},
 	}
 	s.finds(checks.Failing, noon.Add(-22*time.Minute), down, checks.Finding{
 		Code: checks.NodeFailingInRotation, Severity: checks.Critical, Node: "node2", Nodes: []string{"node2"}, ExplainedBy: down.Key(),
-		Summary: "node2 fails and the balancer still sends it requests: about 7 s left until nginx ejects it", Remedy: "Take it out of the balancer.",
-		Evidence: []string{"4 of 12 new clients got 502"}, Affected: checks.Affected{Share: 1.0 / 3, Of: 12},
+		Summary: checks.Quote("node2 fails and the balancer still sends it requests: about 7 s left until nginx ejects it"), Remedy: checks.Quote("Take it out of the balancer."),
+		Evidence: []checks.Message{checks.Quote("4 of 12 new clients got 502")}, Affected: checks.Affected{Share: 1.0 / 3, Of: 12},
 	})
 	s.outages["node2"] = []checks.Span{{From: noon.Add(-22 * time.Minute), To: noon}, {From: noon.Add(-4 * time.Hour), To: noon.Add(-225 * time.Minute)}}
 	s.moves = []checks.Move{
-		{At: noon.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: "node2 did not answer"},
-		{At: noon.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: "readmitted"},
-		{At: noon.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: "node2 did not answer"},
+		{At: noon.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+		{At: noon.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Quote("readmitted")},
+		{At: noon.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
 	}
 	s.deployments = []checks.Deployment{{Cluster: name, Name: "11.4.1", Span: checks.Span{From: noon.Add(-245 * time.Minute), To: noon.Add(-220 * time.Minute)}}}
 	s.incidents = append(s.incidents, resolved(name, noon.Add(-4*time.Hour), down))
@@ -158,11 +158,11 @@ func nodeDown(name string, n int) *scene {
 // ejected is a cluster with a warning: a node without clients.
 func ejected(name string) *scene {
 	s := calm(name, 2)
-	s.node("node1").InRotation, s.node("node1").Rotation = checks.No, "27 new clients missed it, which happens by chance once in 100 days"
+	s.node("node1").InRotation, s.node("node1").Rotation = checks.No, checks.Quote("27 new clients missed it, which happens by chance once in 100 days")
 	s.finds(checks.Degraded, noon.Add(-26*time.Hour), checks.Finding{
 		Code: checks.NodeEjected, Severity: checks.Warning, Node: "node1", Nodes: []string{"node1"},
-		Summary: "node1 is well when asked directly, and the balancer sends it nothing", Remedy: "Wait fail_timeout, then look at the way from balancer to node.",
-		Evidence: []string{"27 of 27 new clients were answered by node2"},
+		Summary: checks.Quote("node1 is well when asked directly, and the balancer sends it nothing"), Remedy: checks.Quote("Wait fail_timeout, then look at the way from balancer to node."),
+		Evidence: []checks.Message{checks.Quote("27 of 27 new clients were answered by node2")},
 	})
 	s.outages["node1"] = []checks.Span{{From: noon.Add(-50 * time.Minute), To: noon.Add(-48 * time.Minute)}}
 	return s
@@ -181,12 +181,12 @@ func hostile(name string) *scene {
 	evil := `"><script>alert(1)</script><img src=x onerror=alert(1)>` + "\x1b[2J\u202e'`{{.}}" + string(make([]byte, 5000))
 	n := s.node("node1")
 	n.Status = &probes.StatusReport{State: evil, Reason: evil, Version: evil}
-	n.Version, n.Rotation, n.Primary.Error = evil, evil, evil
+	n.Version, n.Rotation, n.Primary.Error = evil, checks.Quote(evil), evil
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: evil, Up: checks.No, Error: evil}
-	s.moves = []checks.Move{{At: noon.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: evil}}
+	s.moves = []checks.Move{{At: noon.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: checks.Quote(evil)}}
 	s.finds(checks.Failing, noon.Add(-time.Hour), checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Nodes: []string{"node1"},
-		Summary: evil, Remedy: evil, Evidence: []string{evil, evil},
+		Summary: checks.Quote(evil), Remedy: checks.Quote(evil), Evidence: []checks.Message{checks.Quote(evil), checks.Quote(evil)},
 	})
 	return s
 }
@@ -197,7 +197,7 @@ func resolved(cluster string, at time.Time, f checks.Finding) alerting.Incident 
 		Cause: f, Started: at, Fired: at, Ended: at.Add(15 * time.Minute),
 		Findings: []alerting.Member{{Standing: checks.Standing{Finding: f, Since: at, Last: at}, Ended: at.Add(15 * time.Minute)}},
 		Timeline: []alerting.Event{
-			{At: at, Kind: alerting.EventOpened, Text: f.Summary, Reason: alerting.ReasonNewCause},
+			{At: at, Kind: alerting.EventOpened, Text: f.Summary.String(), Reason: alerting.ReasonNewCause},
 			{At: at.Add(16 * time.Minute), Kind: alerting.EventResolved, Text: "it is over", Reason: alerting.ReasonQuiet},
 		},
 	}

@@ -107,6 +107,6 @@ func laneOf(p Picture, node string) int {
 func (v viewer) move(m checks.Move) moveView {
 	return moveView{
 		At: v.moment(m.At), From: word(m.From), To: word(m.To), Kept: m.Kept,
-		Session: string(m.Session), Cause: line(m.Cause),
+		Session: string(m.Session), Cause: v.sentence(m.Cause),
 	}
 }

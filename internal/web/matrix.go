@@ -116,7 +116,7 @@ func (v viewer) said(state, otherwise string) string {
 }
 
 func (v viewer) rotation(node probes.Node, n checks.NodeReport) verdictCell {
-	why := line(n.Rotation)
+	why := v.sentence(n.Rotation)
 	switch {
 	case n.InRotation == checks.Yes && !n.Up:
 		return verdictCell{trouble, v.say("in, failing"), why}

@@ -25,6 +25,7 @@ type page struct {
 	Now       moment
 	Zone      string
 	Assets    map[string]string
+	ReadOnly  bool // whoever looks may change nothing
 }
 
 // A pager fills in what is particular to a page.
@@ -58,7 +59,7 @@ func (s *Server) newPage(r *http.Request) *page {
 	return &page{
 		viewer: v, templates: manner.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
 		Icon: unsure, Revision: s.config.Live.Revision(), Version: s.config.Version,
-		Now: v.moment(now), Zone: now.In(manner.zone).Format("MST"), Assets: assetLinks,
+		Now: v.moment(now), Zone: now.In(manner.zone).Format("MST"), Assets: assetLinks, ReadOnly: !v.canWrite,
 	}
 }
 

@@ -57,7 +57,7 @@ func TestPages(t *testing.T) {
 		{"/incidents?clutser=portal", 400, []string{"&#34;clutser&#34; is unknown"}},
 		{"/clusters/ship", 404, []string{"Not Found", "cluster &#34;ship&#34;: not found"}},
 		{"/nowhere", 404, []string{"there is no page /nowhere"}},
-		{"/?lang=zh", 200, []string{`<html lang="zh">`, "3 个集群故障（共 6 个）", "处理办法", "直接访问", `href="/?lang=en"`}},
+		{"/?lang=zh", 200, []string{`<html lang="zh">`, "3 个集群故障（共 6 个）", "处理建议", "直接访问", `href="/?lang=en"`}},
 		{"/clusters/portal?lang=zh", 200, []string{"portal 故障", "节点不可用", "会话转移"}},
 	} {
 		t.Run(test.path, func(t *testing.T) {
@@ -126,21 +126,24 @@ func TestPagesAreSecured(t *testing.T) {
 	}
 }
 
-// TestStrangersGetNoButtons, and no forms.
+// TestStrangersGetNoButtons, and no forms: they are told how to come by them.
 func TestStrangersGetNoButtons(t *testing.T) {
 	w := troubles()
 	s := w.server(t)
 	for _, path := range everyPage(w) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
-		r.RemoteAddr = "10.0.0.7:50000"
+		r.RemoteAddr = "127.0.0.1:50000"
 		got := httptest.NewRecorder()
 		s.ServeHTTP(got, r)
+		if !strings.Contains(got.Body.String(), "stickwatch token") {
+			t.Errorf("%s does not say what to do", path)
+		}
 		if strings.Contains(got.Body.String(), "<form") || strings.Contains(got.Body.String(), "<button") {
 			t.Errorf("%s has a form", path)
 		}
 	}
 	if !strings.Contains(visit(s, "/").Body.String(), "<form") {
-		t.Error("there is no form at the machine either")
+		t.Error("there is no form for who may write either")
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func letter(receiver string, age time.Duration, reason string) DeadLetter {
 	return DeadLetter{Reason: reason, Notice: alerting.Notice{
 		Receiver: receiver, At: noon.Add(-age),
-		Incident: alerting.Incident{ID: receiver + "-1", Cause: checks.Finding{Summary: "node2 is down"}},
+		Incident: alerting.Incident{ID: receiver + "-1", Cause: checks.Finding{Summary: checks.Quote("node2 is down")}},
 	}}
 }
 

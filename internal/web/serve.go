@@ -25,18 +25,23 @@ const (
 	shutdownTime = 10 * time.Second
 )
 
-// Serve answers at listeners until ctx ends, then ends its streams and the rounds
+// Serve answers at listeners, and at the admin socket unless that is nil, until ctx
+// ends. Whoever reaches the admin socket may change everything. Serve then ends its streams and the rounds
 // that requests wait for, lets all other requests under way finish for up to ten
 // seconds, and returns nil. Any other end is an error, and ends all listeners.
-func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ends := make(chan error)
+	ends, running := make(chan error), len(listeners)
 	for _, l := range listeners {
-		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, l) }) })
+		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, l, s.public) }) })
+	}
+	if admin != nil {
+		running++
+		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, admin, s.admin) }) })
 	}
 	var all []error
-	for range listeners {
+	for range running {
 		if err := <-ends; err != nil {
 			all = append(all, err)
 			stop()
@@ -55,7 +60,7 @@ func orPanic(f func() error) (err error) {
 
 // serve has a server for each listener: exporter-toolkit puts its own handler
 // into the server that it is given.
-func (s *Server) serve(ctx context.Context, l net.Listener) error {
+func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Server, net.Listener) error) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeader,
@@ -69,7 +74,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
 	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- orPanic(func() error { return s.shutDown(ctx, server) }) })
-	err := toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
+	err := run(server, l)
 	if unregister() || !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
 	}
@@ -77,6 +82,17 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("ending requests at %q: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// public answers as the web configuration says: with TLS, to users.
+func (s *Server) public(server *http.Server, l net.Listener) error {
+	return toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
+}
+
+// admin answers who could open the admin socket.
+func (s *Server) admin(server *http.Server, l net.Listener) error {
+	server.BaseContext = func(net.Listener) context.Context { return asAdmin(context.Background()) }
+	return server.Serve(l)
 }
 
 // shutDown ends a server. Whoever takes longer than there is time for is cut off:

@@ -27,7 +27,7 @@ func running(t *testing.T, w *world, change ...func(*Config)) (address string, e
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	s := w.server(t, change...)
-	go func() { done <- s.Serve(ctx, l) }()
+	go func() { done <- s.Serve(ctx, nil, l) }()
 	ended := false
 	end = func() error {
 		cancel()
@@ -114,7 +114,7 @@ func TestServeCutsOff(t *testing.T) {
 		l.conns <- there
 		ctx, end := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- s.Serve(ctx, l) }()
+		go func() { done <- s.Serve(ctx, nil, l) }()
 		if _, err := io.WriteString(here, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestServeTellsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := newWorld().server(t).Serve(t.Context(), l); err == nil || !strings.Contains(err.Error(), `serving at "127.0.0.1:`) {
+	if err := newWorld().server(t).Serve(t.Context(), nil, l); err == nil || !strings.Contains(err.Error(), `serving at "127.0.0.1:`) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New(Config{WebConfigFile: filepath.Join(t.TempDir(), "none.yml")}); err == nil || !strings.Contains(err.Error(), "reading the web configuration") {

@@ -32,7 +32,7 @@ func New(c Config) (*Server, error) {
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("reading the web configuration %q: %w", c.WebConfigFile, err)
 	}
-	s := &Server{config: c, access: access{file: c.WebConfigFile}, machine: machineName()}
+	s := &Server{config: c, access: access{c.WebConfigFile, newTokens(c.Now)}, machine: machineName()}
 	s.AnswerTo(c.ExternalURL)
 	s.Speak(c.Language, c.Location)
 	s.memory = newMemory(c)
@@ -74,11 +74,14 @@ func (s *Server) routePages(mux *http.ServeMux) {
 }
 
 func (s *Server) routeOperations(mux *http.ServeMux) {
+	mux.HandleFunc("GET /login", s.login)
 	mux.HandleFunc("GET /-/healthy", s.healthy)
 	mux.HandleFunc("GET /-/ready", s.ready)
 	if s.config.Reloader != nil {
 		mux.Handle("POST /-/reload", s.api(s.reload))
 	}
+	mux.Handle("GET /-/admin", s.api(adminOnly(s.getAdmin)))
+	mux.Handle("POST /-/token", s.api(adminOnly(s.postToken)))
 	if s.config.Metrics != nil {
 		mux.Handle("GET /metrics", s.config.Metrics)
 	}

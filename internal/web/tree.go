@@ -84,7 +84,7 @@ func (v viewer) branch(m alerting.Member) branch {
 		Severity: v.say(string(m.Severity)),
 		Code:     string(m.Code),
 		Title:    v.title(m.Code),
-		Summary:  line(m.Summary),
+		Summary:  v.sentence(m.Summary),
 		Affected: v.affected(m.Affected),
 		Since:    v.moment(m.Since),
 		Ended:    v.moment(m.Ended),
@@ -94,7 +94,7 @@ func (v viewer) branch(m alerting.Member) branch {
 		b.Remedy = v.remedy(m.Finding)
 	}
 	for _, e := range m.Evidence[:min(len(m.Evidence), mostEvidence)] {
-		b.Evidence = append(b.Evidence, line(e))
+		b.Evidence = append(b.Evidence, v.sentence(e))
 	}
 	return b
 }

@@ -21,9 +21,14 @@ func (s speech) summary(i alerting.Incident) string {
 // affected says how many clients are concerned; "": that is not estimated.
 func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
 
+// sentence is a message of the checks.
+func (s speech) sentence(m checks.Message) string {
+	return line(alerting.Language(s.language).Say(m))
+}
+
 // remedy is what to do about a finding.
 func (s speech) remedy(f checks.Finding) string {
-	return long(alerting.Language(s.language).Remedy(f))
+	return long(alerting.Language(s.language).Say(f.Remedy))
 }
 
 // event tells what happened in an incident.

@@ -90,7 +90,7 @@ func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
 	return Cluster{
 		Name:         Field(r.Cluster),
 		Verdict:      r.Verdict,
-		Doubts:       List(r.Doubts, Field),
+		Doubts:       List(r.Doubts, Sentence),
 		Balancer:     List(r.Balancers, balancerOf),
 		Nodes:        List(r.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
 		Session:      sessionOf(r.Session),

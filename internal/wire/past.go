@@ -51,7 +51,7 @@ func UptimeOf(u checks.Uptime) Uptime {
 
 // MoveOf is one as programs get it.
 func MoveOf(m checks.Move) Move {
-	return Move{Time(m.At), Field(m.From), Field(m.To), m.Kept, m.Session, Field(m.Cause)}
+	return Move{Time(m.At), Field(m.From), Field(m.To), m.Kept, m.Session, Sentence(m.Cause)}
 }
 
 // PointOf is one as programs get it.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -21,6 +22,9 @@ const MaxField = 4096
 
 // Field is a text as programs get it.
 func Field(s string) string { return probes.Clean(s, MaxField) }
+
+// Sentence is a message in English, which programs are told in.
+func Sentence(m checks.Message) string { return Field(m.String()) }
 
 // List is never nil: programs iterate over what is there.
 func List[T, W any](list []T, of func(T) W) []W {

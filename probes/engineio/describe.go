@@ -85,11 +85,10 @@ func (s *session) words(err error, stage string) string {
 	if r, ok := errors.AsType[refusal](err); ok {
 		return r.Error()
 	}
-	timeout, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "stickwatch was interrupted"
-	case errors.Is(err, context.DeadlineExceeded), ok && timeout.Timeout():
+	case timedOut(err):
 		return fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -97,6 +96,12 @@ func (s *session) words(err error, stage string) string {
 	default:
 		return err.Error()
 	}
+}
+
+// timedOut reports whether a stage broke because the time for the handshake was up.
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
 }
 
 // hide puts a fingerprint in the place of the session id. It cleans the text

@@ -37,7 +37,7 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 	s := &session{client: c, path: r.Path, jar: probes.NewJar(), eio: eio4}
 	stage, err := s.walk(ctx, &obs)
 	if err != nil {
-		obs.Stage = stage
+		obs.Stage, obs.TimedOut = stage, timedOut(err)
 		obs.Status, obs.Error = s.describe(err, stage)
 	}
 	return obs

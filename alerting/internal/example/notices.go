@@ -3,6 +3,7 @@
 package example
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ func Developed() alerting.Notice {
 	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
 	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
 	n.News = []alerting.Event{
-		{At: Start.Add(20 * time.Second), Kind: alerting.EventJoined, Finding: "node_paused/node3", Text: paused("node3").Summary, Reason: alerting.ReasonSameCause},
-		{At: Start.Add(30 * time.Second), Kind: alerting.EventLeft, Finding: "node_paused/node1", Text: paused("node1").Summary, Reason: alerting.ReasonGone},
+		{At: Start.Add(20 * time.Second), Kind: alerting.EventJoined, Finding: "node_paused/node3", Text: paused("node3").Summary.String(), Reason: alerting.ReasonSameCause},
+		{At: Start.Add(30 * time.Second), Kind: alerting.EventLeft, Finding: "node_paused/node1", Text: paused("node1").Summary.String(), Reason: alerting.ReasonGone},
 	}
 	return n
 }
@@ -54,7 +55,7 @@ func Resolved() alerting.Notice {
 		n.Incident.Findings[i].Ended = n.Incident.Ended
 	}
 	n.News = []alerting.Event{
-		{At: n.Incident.Ended, Kind: alerting.EventLeft, Finding: "dependency_down/Redis Server", Text: n.Incident.Cause.Summary, Reason: alerting.ReasonGone},
+		{At: n.Incident.Ended, Kind: alerting.EventLeft, Finding: "dependency_down/Redis Server", Text: n.Incident.Cause.Summary.String(), Reason: alerting.ReasonGone},
 	}
 	return n
 }
@@ -65,8 +66,8 @@ func Machine() alerting.Notice {
 	down := func(cluster, node string) alerting.Member {
 		m := member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
-			Summary: node + " does not answer when asked directly: 10.0.0.5:8080: connection refused",
-			Remedy:  "Nothing listens on 10.0.0.5:8080: start the application there.",
+			Summary: say(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "10.0.0.5:8080: connection refused"}),
+			Remedy:  say(checks.MsgStartApplication, checks.Args{Address: "10.0.0.5:8080"}),
 		}, 0)
 		m.Cluster = cluster
 		return m
@@ -90,13 +91,13 @@ func Deployment() alerting.Notice {
 		},
 		Counts: alerting.Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond},
 		Active: []checks.Finding{{
-			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: "node2 takes 2.4 s to answer.",
+			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: say(checks.MsgSlowNode, checks.Args{Node: "node2", Duration: 2400 * time.Millisecond, Limit: 2 * time.Second}),
 		}},
 	}
 	n.Deployment = &s
 	n.Incident = alerting.Incident{
 		ID: "deployment-7", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
-		Cause: checks.Finding{Severity: s.Severity(), Summary: alerting.English.Deployment(s)},
+		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(alerting.English.Deployment(s))},
 	}
 	n.Incident.Findings = []alerting.Member{{Standing: checks.Standing{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
 	return n
@@ -110,7 +111,7 @@ func Hostile() alerting.Notice {
 	n.Incident.MergedInto = evil
 	f := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
-		Summary: evil, Remedy: evil, Evidence: []string{evil, evil, evil, evil, evil},
+		Summary: checks.Quote(evil), Remedy: say(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),
 	}
 	n.Incident.Cause = f
 	n.Incident.Findings = []alerting.Member{member(f, 0)}
@@ -133,14 +134,13 @@ func notice(kind alerting.NoticeKind, number int, after time.Duration) alerting.
 func incident() alerting.Incident {
 	cause := checks.Finding{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1", "node2"},
-		Summary: "Redis Server is down, as 2 nodes say.",
-		Remedy:  "Start Redis Server; the nodes resume by themselves.",
-		Evidence: []string{
-			"12:00:00 redis://10.0.0.5:6379: connection refused",
-			"12:00:00 node1 /status: paused, \"Redis Server is not available\"",
-			"12:00:00 node2 /status: paused, \"Redis Server is not available\"",
-			"12:00:01 redis://10.0.0.5:6379: connection refused",
-			"12:00:02 redis://10.0.0.5:6379: connection refused",
+		Summary: say(checks.MsgDependencyUnavailable, checks.Args{Name: "Redis Server", Nodes: []string{"node1", "node2"}}),
+		Remedy:  say(checks.MsgBringDependencyBack, checks.Args{Name: "Redis Server"}),
+		Evidence: []checks.Message{
+			say(checks.MsgDependencySilent, checks.Args{Reason: "redis://10.0.0.5:6379: connection refused"}),
+			pausedAt("node1"), pausedAt("node2"),
+			checks.Quote("12:00:01 redis://10.0.0.5:6379: connection refused"),
+			checks.Quote("12:00:02 redis://10.0.0.5:6379: connection refused"),
 		},
 		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
@@ -156,9 +156,21 @@ func incident() alerting.Incident {
 func paused(node string) checks.Finding {
 	return checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: node, Nodes: []string{node},
-		Summary: node + " has paused: Redis Server is not available.", Remedy: "Bring back Redis Server.",
-		Evidence: []string{"12:00:00 " + node + " /status: paused"}, ExplainedBy: "dependency_down/Redis Server",
+		Summary: say(checks.MsgNodePaused, checks.Args{Node: node, State: "paused", Reason: unavailable}), Remedy: say(checks.MsgBringBackReason, checks.Args{}),
+		Evidence: []checks.Message{pausedAt(node)}, ExplainedBy: "dependency_down/Redis Server",
 	}
+}
+
+const unavailable = "Redis Server is not available"
+
+func pausedAt(node string) checks.Message {
+	status := say(checks.MsgExchange, checks.Args{Path: "/status", Status: 200, At: Start})
+	said := say(checks.MsgStatusSaid, checks.Args{Why: &status, State: "paused", Reason: unavailable})
+	return say(checks.MsgNodeBecause, checks.Args{Node: node, Why: &said})
+}
+
+func say(id checks.MessageID, args checks.Args) checks.Message {
+	return checks.Message{ID: id, Args: args}
 }
 
 func member(f checks.Finding, after time.Duration) alerting.Member {

@@ -1,0 +1,176 @@
+package checks
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Message is a sentence of the catalogue and what it speaks of. Checks make
+// messages, histories keep them, and whoever shows one chooses the language.
+type Message struct {
+	ID   MessageID
+	Args Args
+	// Text is shown as it is where ID names no sentence of this version: words of a
+	// target, or what an older version wrote down.
+	Text string
+}
+
+// Args are what a sentence speaks of; each takes what it needs. Names, paths and
+// reasons may come from a target: they are quoted in every language as they are.
+type Args struct {
+	Node       string             `json:",omitzero"` // its id, or a stranger's label in quotes
+	Other      string             `json:",omitzero"` // another node
+	Nodes      []string           `json:",omitzero"` // ids
+	Name       string             `json:",omitzero"` // of a dependency, a cookie, a header, a source of evidence
+	Server     string             `json:",omitzero"` // a node as the balancer names it
+	Address    string             `json:",omitzero"` // of the balancer, or of a node
+	Addresses  []string           `json:",omitzero"` // of the balancer
+	Client     string             `json:",omitzero"` // the address or key that a client presented; "": our own
+	Session    probes.Fingerprint `json:",omitzero"`
+	NewSession probes.Fingerprint `json:",omitzero"` // that another client holds, or that took the place of Session
+	Path       string             `json:",omitzero"`
+	Status     int                `json:",omitzero"` // HTTP
+	Method     probes.Method      `json:",omitzero"`
+	Setting    string             `json:",omitzero"` // a key of a configuration
+	State      string             `json:",omitzero"` // of a server or a node
+	Value      string             `json:",omitzero"`
+	Values     []string           `json:",omitzero"`
+	Reason     string             `json:",omitzero"` // in the words of a target, a product or the operating system
+	Count      int                `json:",omitzero"`
+	Of         int                `json:",omitzero"` // how many Count is a part of
+	Lost       int                `json:",omitzero"` // sessions
+	Rate       float64            `json:",omitzero"`
+	Duration   time.Duration      `json:",omitzero"`
+	Limit      time.Duration      `json:",omitzero"`
+	Longest    time.Duration      `json:",omitzero"`
+	Timing     probes.Timing      `json:",omitzero"`
+	Since      time.Time          `json:",omitzero"`
+	At         time.Time          `json:",omitzero"`
+	Why        *Message           `json:",omitzero"` // what the sentence tells further
+	But        *Message           `json:",omitzero"` // what contradicts Why
+}
+
+func msg(id MessageID, args Args) Message { return Message{ID: id, Args: args} }
+
+// Quote is a message of words that are shown as they are in every language.
+func Quote(text string) Message { return Message{Text: text} }
+
+// In renders m as one harmless line of at most maxLine bytes.
+func (m Message) In(l Language) string {
+	sentences := inEnglish()
+	if l == Chinese {
+		sentences = inChinese()
+	}
+	return probes.Clean(render(sentences, &m), maxLine)
+}
+
+// String renders m in English.
+func (m Message) String() string { return m.In(English) }
+
+// IsZero reports whether m says nothing.
+func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
+
+// tidy bounds and cleans what m quotes.
+func (m Message) tidy() Message {
+	a := &m.Args
+	for _, text := range []*string{
+		&a.Node, &a.Other, &a.Name, &a.Server, &a.Address, &a.Client, &a.Path, &a.Setting, &a.State, &a.Value, &a.Reason, &m.Text,
+	} {
+		*text = probes.Clean(*text, maxLine)
+	}
+	for _, list := range []*[]string{&a.Nodes, &a.Addresses, &a.Values} {
+		*list = slices.Clone(*list)
+		for i, text := range *list {
+			(*list)[i] = probes.Clean(text, maxLine)
+		}
+	}
+	for _, part := range []**Message{&a.Why, &a.But} {
+		if *part != nil {
+			*part = new((*part).tidy())
+		}
+	}
+	return m
+}
+
+// MarshalJSON writes the English text beside the id, for programs and for versions
+// that do not know the id.
+func (m Message) MarshalJSON() ([]byte, error) {
+	type plain Message
+	m.Text = m.String()
+	return json.Marshal(plain(m))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, or a mere text, as versions before
+// this catalogue wrote it. Where the sentence or its arguments are of another
+// version, the text is left.
+func (m *Message) UnmarshalJSON(data []byte) error {
+	*m = Message{}
+	if data[0] == '"' {
+		return json.Unmarshal(data, &m.Text)
+	}
+	var read struct {
+		ID   MessageID
+		Args json.RawMessage
+		Text string
+	}
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	m.ID, m.Text = read.ID, read.Text
+	if _, known := english.sentences[m.ID]; known && json.Unmarshal(read.Args, &m.Args) == nil {
+		m.Text = ""
+		return nil
+	}
+	*m = Quote(read.Text)
+	return nil
+}
+
+// A catalogue is every sentence in one language, as templates over Args.
+type catalogue struct {
+	words     template.FuncMap  // by which sentences put values into words
+	parts     map[string]string // templates that several sentences use
+	sentences map[MessageID]string
+}
+
+// words are those that are the same in every language.
+var words = template.FuncMap{
+	"quote":  quote,
+	"clock":  clock,
+	"second": second,
+	"date":   func(t time.Time) string { return t.Format(time.DateTime) },
+	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"days":   days,
+}
+
+// parse returns a template for each sentence, by its id.
+func (c catalogue) parse() *template.Template {
+	all := template.New("").Funcs(words).Funcs(c.words)
+	all.Funcs(template.FuncMap{"say": func(m *Message) string { return render(all, m) }})
+	for name, text := range c.parts {
+		template.Must(all.New(name).Parse(text))
+	}
+	for id, text := range c.sentences {
+		template.Must(all.New(string(id)).Parse(text))
+	}
+	return all
+}
+
+func render(sentences *template.Template, m *Message) string {
+	if m == nil {
+		return ""
+	}
+	sentence := sentences.Lookup(string(m.ID))
+	if m.ID == "" || sentence == nil {
+		return m.Text
+	}
+	var b strings.Builder
+	if err := sentence.Execute(&b, m.Args); err != nil {
+		return m.Text // the test of the catalogue renders every sentence
+	}
+	return b.String()
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"stickwatch/internal/monitor"
+)
+
+// TestAdminSocketIsPrivate: whoever may open it decides the file system, and it is
+// gone when the daemon is.
+func TestAdminSocketIsPrivate(t *testing.T) {
+	for group, want := range map[string]os.FileMode{"": 0o600, strconv.Itoa(os.Getgid()): 0o660} {
+		path := shortPath(t)
+		socket, err := listenAdmin(t.Context(), path, group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Stat(path)
+		if err != nil || file.Mode() != want|os.ModeSocket {
+			t.Errorf("group %q: got mode %s, want %s: %v", group, file.Mode(), want, err)
+		}
+		if err := socket.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+			t.Errorf("it left %v: %v", left, err)
+		}
+	}
+	if _, err := listenAdmin(t.Context(), shortPath(t), "no-such-group"); err == nil {
+		t.Error("a group that does not exist is taken")
+	}
+}
+
+// TestAdminSocketTakesNothingAway but what a daemon left that is gone.
+func TestAdminSocketTakesNothingAway(t *testing.T) {
+	path := shortPath(t)
+	first, err := listenAdmin(t.Context(), path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon answers there") {
+		t.Errorf("got %v beside another", err)
+	}
+	first.UnixListener.Close() // as kill -9 leaves it
+	second, err := listenAdmin(t.Context(), path, "")
+	if err != nil {
+		t.Fatalf("got %v after a crash", err)
+	}
+	if err := first.Close(); err == nil {
+		t.Error("it was closed already")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("another's socket was taken away: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("got %v where a file is", err)
+	}
+}
+
+// TestWithoutAnAdminSocket it watches all the same, unless one was named.
+func TestWithoutAnAdminSocket(t *testing.T) {
+	r := newRig(t)
+	taken := Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier, AdminSocket: t.TempDir()}
+	if _, err := Start(t.Context(), taken); err == nil {
+		t.Error("a socket that was named and cannot be had is no error")
+	}
+	if err := os.Mkdir(filepath.Join(r.dir, "history.db.sock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	taken.AdminSocket = ""
+	d, err := Start(t.Context(), taken)
+	if err != nil || d.admin != nil {
+		t.Fatalf("got a socket where a directory is: %v", err)
+	}
+	if err := d.close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,104 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
+	"stickwatch/internal/monitor"
+)
+
+// TestProxiesGrantNoWrite: nginx and HAProxy with nothing but their address to pass
+// requests to add no header that tells of them. Whoever reaches them may change
+// nothing, whatever host they ask for.
+func TestProxiesGrantNoWrite(t *testing.T) {
+	t.Parallel()
+	address := idleDaemon(t)
+	for name, proxy := range map[string]interface{ Addr() string }{
+		"nginx":   Nginx(t, NginxConfig{Servers: []Server{{Addr: address}}, Location: "location / { proxy_pass http://" + address + "; }"}),
+		"haproxy": plainHAProxy(t, address),
+	} {
+		for _, host := range []string{proxy.Addr(), "localhost", "[::1]"} {
+			for path, body := range map[string]string{
+				"/api/v1/silences":    `{"all": true, "duration": "90d"}`,
+				"/api/v1/deployments": `{"cluster": "shop", "name": "4.2"}`,
+				"/-/reload":           "",
+			} {
+				if status := post(t, "http://"+proxy.Addr()+path, host, body); status != http.StatusForbidden {
+					t.Errorf("%s, POST %s for host %s: got %d, want 403", name, path, host, status)
+				}
+			}
+		}
+	}
+}
+
+// plainHAProxy passes requests to an address, with no option that it needs not.
+func plainHAProxy(t *testing.T, to string) *Process {
+	t.Helper()
+	at, file := FreeAddr(t), filepath.Join(t.TempDir(), "haproxy.cfg")
+	text := "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n" +
+		"frontend users\n bind " + at + "\n default_backend stickwatch\n" +
+		"backend stickwatch\n server stickwatch " + to + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Run(t, Command{Name: "haproxy", Path: program(t, "haproxy"), Args: []string{"-db", "-f", file}, Addr: at})
+}
+
+// idleDaemon runs a daemon without users that watches a cluster of which nothing
+// answers, and returns its address.
+func idleDaemon(t *testing.T) string {
+	t.Helper()
+	text := fmt.Sprintf(`
+listen: 127.0.0.1:0
+history: {url: "sqlite:%s"}
+clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http://%[2]s"}]}]
+`, filepath.Join(t.TempDir(), "history.db"), FreeAddr(t))
+	d, err := daemon.Start(t.Context(), daemon.Config{
+		Load: func() (*config.Config, error) {
+			return config.Parse("stickwatch.yml", []byte(text), func(string) (string, bool) { return "", false })
+		},
+		Prober: &monitor.Prober{}, Logger: slog.New(slog.DiscardHandler),
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return alerting.Gone{}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return d.Address().String()
+}
+
+// post returns the status of a POST for a host.
+func post(t *testing.T, url, host, body string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}

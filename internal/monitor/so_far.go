@@ -1,0 +1,71 @@
+package monitor
+
+import (
+	"slices"
+	"sync"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// soFar is what a round that goes on has seen by now.
+type soFar struct {
+	mu        sync.Mutex
+	nodes     []probes.NodeObservation // nil: some have not answered yet
+	balancers []probes.BalancerObservation
+	walkers   []*walker
+
+	again  bool // the nodes are asked a second time, or were
+	asking panics.Group
+}
+
+func (s *soFar) answeredBy(nodes []probes.NodeObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = nodes
+}
+
+func (s *soFar) answeredAt(b probes.BalancerObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.balancers = append(s.balancers, b)
+}
+
+func (s *soFar) sentBy(w *walker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.walkers = append(s.walkers, w)
+}
+
+// round is the round so far. It is not ok while it is not known how the nodes are:
+// what clients met could not be put down to them.
+func (s *soFar) round(blank checks.Round) (r checks.Round, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r = blank
+	r.Nodes, r.Balancers = slices.Clone(s.nodes), slices.Clone(s.balancers)
+	for _, w := range s.walkers {
+		r.Walks = append(r.Walks, w.walksSoFar()...)
+	}
+	return r, s.nodes != nil
+}
+
+// askAgain asks the nodes a second time, if they have answered: clients whose requests
+// hang since then may wait for a node that was well.
+func (s *soFar) askAgain(ask func() []probes.NodeObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.again || s.nodes == nil || slices.ContainsFunc(s.nodes, func(o probes.NodeObservation) bool { return !checks.Up(o) }) {
+		return
+	}
+	s.again = true
+	s.asking.Go(func() { s.answeredBy(ask()) })
+}
+
+// newestNodes are the nodes as they answered last.
+func (s *soFar) newestNodes() []probes.NodeObservation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes
+}

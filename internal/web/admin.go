@@ -1,0 +1,135 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"stickwatch/internal/wire"
+)
+
+// This file is what the admin socket alone answers, and what a browser does with
+// the link that it gives out.
+
+// askedToken is a token as somebody asks for it.
+type askedToken struct {
+	Duration string `json:"duration"` // for how long it is good: 30m, 12h, 7d
+	Bearer   bool   `json:"bearer"`   // for a program; else for a browser, as a link
+}
+
+// wireToken is a token as it is given out.
+type wireToken struct {
+	Token   string `json:"token,omitempty"`
+	Link    string `json:"link,omitempty"` // good for ten minutes
+	Expires string `json:"expires"`        // of the token; of a link: of the link
+}
+
+// wireAdmin tells whose admin socket it is.
+type wireAdmin struct {
+	Listen string `json:"listen"` // where the daemon answers else
+}
+
+// adminOnly has an endpoint answer by the admin socket alone: what it gives out must
+// not come from what it gave out.
+func adminOnly(e endpoint) endpoint {
+	return func(r *http.Request) (answer, error) {
+		if !byAdmin(r) {
+			return answer{}, refuse(http.StatusForbidden, "only the admin socket of the daemon (--admin-socket) answers this")
+		}
+		return e(r)
+	}
+}
+
+func (s *Server) getAdmin(*http.Request) (answer, error) {
+	return answer{body: wireAdmin{s.config.Listen}}, nil
+}
+
+// postToken gives out a token, or a link by which a browser gets one.
+func (s *Server) postToken(r *http.Request) (answer, error) {
+	asked, err := decode[askedToken](r)
+	if err != nil {
+		return answer{}, err
+	}
+	length, err := parseDuration(asked.Duration)
+	if err != nil || length < time.Minute || length > longestToken {
+		return answer{}, refuse(http.StatusBadRequest, `"duration" is %q, want one such as 30m, 12h or 7d, from a minute to 90 days`, asked.Duration)
+	}
+	c, err := s.access.webConfig()
+	if err != nil {
+		return answer{}, err
+	}
+	if len(c.Users) > 0 {
+		return answer{}, refuse(http.StatusConflict, "the web configuration has users: a token is of no use beside them, ask as one of them")
+	}
+	if !asked.Bearer {
+		link, err := s.link(linkLength, length)
+		return answer{body: wireToken{Link: link, Expires: wire.Time(s.config.Now().Add(linkLength))}}, err
+	}
+	token, end, err := s.access.tokens.add(length)
+	if err != nil {
+		return answer{}, refuse(http.StatusConflict, "%v", err)
+	}
+	s.config.Logger.Info("token given out", "until", end)
+	return answer{body: wireToken{Token: token, Expires: wire.Time(end)}}, nil
+}
+
+// Link returns a link by which a browser may change something, that is good for a
+// time, as is what the browser gets by it.
+func (s *Server) Link(length time.Duration) (string, error) { return s.link(length, length) }
+
+func (s *Server) link(link, token time.Duration) (string, error) {
+	text, err := s.access.tokens.addCode(link, token)
+	if err != nil {
+		return "", refuse(http.StatusConflict, "%v", err)
+	}
+	base := *s.external.Load()
+	if base.Host == "" {
+		base = url.URL{Scheme: "http", Host: dialable(s.config.Listen)}
+		if c, err := s.access.webConfig(); err == nil && (c.TLSConfig.TLSCertPath != "" || c.TLSConfig.TLSCert != "") {
+			base.Scheme = "https"
+		}
+	}
+	at := base.JoinPath("/login")
+	at.RawQuery = url.Values{"code": {text}}.Encode()
+	s.config.Logger.Info("link for a browser given out", "for", token)
+	return at.String(), nil
+}
+
+// dialable is an address to listen at as one to go to.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return listen
+}
+
+// login gives a browser that comes by a link a token, and shows it the overview.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	length := s.access.tokens.exchange(r.URL.Query().Get("code"))
+	var token string
+	var end time.Time
+	err := error(refuse(http.StatusForbidden, "this link has ended, or is of another daemon: `stickwatch token` prints a new one"))
+	if length > 0 {
+		token, end, err = s.access.tokens.add(length)
+	}
+	if err != nil {
+		p := s.newPage(r)
+		s.render(w, r, s.pageOf(w, r, p, err), p)
+		return
+	}
+	s.config.Logger.Info("a browser may change something", "peer", r.RemoteAddr, "until", end)
+	http.SetCookie(w, &http.Cookie{
+		Name: tokenCookie, Value: token, Path: "/", MaxAge: int(length / time.Second),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.overTLS(r),
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// overTLS reports whether a browser asks by TLS, be it of a proxy's.
+func (s *Server) overTLS(r *http.Request) bool {
+	external := s.external.Load()
+	return r.TLS != nil || external.Scheme == "https" && hostOf(r.Host) == hostOf(external.Host)
+}
