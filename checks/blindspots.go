@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"slices"
 
 	"stickwatch/probes"
@@ -144,6 +145,29 @@ func seldom(v *view) []Finding {
 		Evidence: []Message{msg(MsgIntervalsTold, Args{Limit: b.FailTimeout, Duration: v.Every})},
 		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
+}
+
+// inTurns finds balancers with more addresses than are probed at a time.
+func inTurns(v *view) []Finding {
+	probed, waiting := make(map[string]int), make(map[string]int) // by URL
+	for _, b := range v.Balancers {
+		probed[b.URL]++
+		waiting[b.URL] = b.Waiting
+	}
+	var list []Finding
+	for _, u := range slices.Sorted(maps.Keys(waiting)) {
+		if waiting[u] == 0 {
+			continue
+		}
+		args := Args{Address: u, Count: probed[u], Of: probed[u] + waiting[u]}
+		list = append(list, Finding{
+			Code: BlindSpot, Severity: Info, Target: "addresses of " + u,
+			Summary:  msg(MsgAddressesInTurns, args),
+			Evidence: []Message{msg(MsgAddressesCounted, args)},
+			Remedy:   msg(MsgSplitAddresses, Args{}),
+		})
+	}
+	return list
 }
 
 // unreadStatus finds nodes whose status is answered and cannot be read: whether

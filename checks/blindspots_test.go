@@ -80,4 +80,9 @@ var blindSpotSpecs = []spec{
 		name:  "none: the balancer is not of nginx's kind",
 		round: bent(func(r *round) { r.Every = time.Minute }),
 	},
+	{
+		name:  "addresses wait for their turn",
+		round: from(healthy, func(r *round) { r.Balancers[0].Waiting = 8 }),
+		want:  []string{"info blind_spot/addresses of " + lbURL},
+	},
 }

@@ -14,7 +14,7 @@ var families = []family{
 	drift, losses, leaks, sessionsFailing, sharing, cookies, handshakes,
 	rotation, splits, restarts, remapped,
 	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, seldom, unread, unreadStatus, stores,
+	latency, certificates, blindSpots, seldom, inTurns, unread, unreadStatus, stores,
 }
 
 // Judge tells what a round means.

@@ -20,10 +20,28 @@ type Entrance struct {
 	URL     *url.URL
 	Address netip.AddrPort // zero: the name did not resolve
 	Lookup  Exchange       // the failed look-up; zero when it succeeded
+	Waiting int            // addresses of the name that are not probed now, but in their turn
 }
 
-// maxAddresses bounds how many addresses of one name are probed.
-const maxAddresses = 8
+const (
+	// maxAddresses bounds how many addresses of one name are probed at a time.
+	maxAddresses = 32
+	// turnLength is how long they are, before others are: canaries have to come
+	// back a few times.
+	turnLength = 10 * time.Minute
+)
+
+// inTurn returns those of a name's addresses that are probed at a moment. Within a
+// few turns all are.
+func inTurn(addrs []netip.Addr, now time.Time) []netip.Addr {
+	if len(addrs) <= maxAddresses {
+		return addrs
+	}
+	turns := (len(addrs) + maxAddresses - 1) / maxAddresses
+	turn := int(now.Unix()/int64(turnLength/time.Second)) % turns
+	first := min(turn*maxAddresses, len(addrs)-maxAddresses)
+	return addrs[first : first+maxAddresses]
+}
 
 // Resolve finds every entrance of c's balancer.
 func Resolve(ctx context.Context, c *Cluster) []Entrance {
@@ -53,8 +71,8 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Entran
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
 	var list []Entrance
-	for _, addr := range addrs[:min(len(addrs), maxAddresses)] {
-		list = append(list, Entrance{URL: u, Address: netip.AddrPortFrom(addr, port(u))})
+	for _, addr := range inTurn(addrs, began) {
+		list = append(list, Entrance{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
 	}
 	return list
 }
@@ -82,7 +100,7 @@ func (e Entrance) Target(c *Cluster, key string) Target {
 
 // Through asks e as a plain client would: the primary path, and every page.
 func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
-	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup}
+	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup, Waiting: e.Waiting}
 	if !e.Address.IsValid() {
 		obs.Primary.Path = c.PrimaryPath()
 		return obs

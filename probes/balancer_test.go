@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,6 +29,7 @@ func TestResolve(t *testing.T) {
 		{[]string{"https://shop.example", "http://two.example:81"}, []string{"127.0.0.1:443", "127.0.0.1:81", "127.0.0.2:81"}},
 		{[]string{"http://ten.example"}, []string{
 			"127.0.0.1:80", "127.0.0.2:80", "127.0.0.3:80", "127.0.0.4:80", "127.0.0.5:80", "127.0.0.6:80", "127.0.0.7:80", "127.0.0.8:80",
+			"127.0.0.9:80", "127.0.0.10:80",
 		}},
 	}
 	for _, tt := range tests {
@@ -50,6 +54,33 @@ func TestResolve(t *testing.T) {
 
 // TestResolveLocalhost: the name of the machine itself may have an address of
 // either family, or both.
+// TestInTurn: of more addresses than are probed at a time, all get their turn, and
+// the same ones for the length of one.
+func TestInTurn(t *testing.T) {
+	var addrs []netip.Addr
+	for i := range 70 {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
+	}
+	now := time.Unix(0, 0)
+	met := make(map[netip.Addr]bool)
+	for range 3 {
+		turn := inTurn(addrs, now)
+		if len(turn) != maxAddresses || !slices.Equal(turn, inTurn(addrs, now.Add(turnLength-1))) {
+			t.Errorf("got %d addresses, want %d, and the same ones until the turn ends", len(turn), maxAddresses)
+		}
+		for _, a := range turn {
+			met[a] = true
+		}
+		now = now.Add(turnLength)
+	}
+	if len(met) != len(addrs) {
+		t.Errorf("got %d addresses in three turns, want all %d", len(met), len(addrs))
+	}
+	if got := inTurn(addrs[:maxAddresses], now); len(got) != maxAddresses {
+		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
+	}
+}
+
 func TestResolveLocalhost(t *testing.T) {
 	c := &Cluster{Balancer: Balancer{URLs: []*url.URL{parsed(t, "http://localhost:81")}}, Limits: Limits{Timeout: ample}}
 	for _, e := range Resolve(t.Context(), c) {

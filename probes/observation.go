@@ -28,6 +28,7 @@ type BalancerObservation struct {
 	Address netip.AddrPort
 	Primary Exchange
 	Pages   []Exchange // in the order of Cluster.Pages
+	Waiting int        // addresses of the URL that are not probed now, but in their turn
 }
 
 // A DependencyObservation is what a dependency said to stickwatch itself.

@@ -172,7 +172,7 @@ func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, loa
 	defer stop()
 	outliveReaders()
 	logger := l.Logger
-	slog.SetDefault(logger) // what libraries log must not wait for standard error either
+	slog.SetDefault(logger) // what libraries and package panics log must not wait for standard error either
 	defer l.out.Flush(lastWords)
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),

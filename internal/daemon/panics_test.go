@@ -128,7 +128,7 @@ func TestPanicsAreSurvived(t *testing.T) {
 			t.Logf("nothing was thrown at %s", missing)
 		}
 	}()
-	until(t, "a panic everywhere", func() bool {
+	within(t, 5*time.Minute, "a panic everywhere", func() bool {
 		if time.Since(restarted) > 8*time.Second { // sessions are lost again, when there are canaries
 			restarted = time.Now()
 			if err := r.Nodes[1].Restart(); err != nil {

@@ -84,7 +84,9 @@ func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) 
 			balancers[i] = b
 			continue
 		}
-		wg.Go(func() { balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: at, Address: b.Address}) })
+		wg.Go(func() {
+			balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: at, Address: b.Address, Waiting: b.Waiting})
+		})
 	}
 	wg.Wait()
 	return nodes, balancers

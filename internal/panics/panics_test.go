@@ -22,7 +22,10 @@ func logged(t *testing.T) *bytes.Buffer {
 	return &log
 }
 
-func explode() { var m map[string]int; m["secret"] = 1 }
+func explode() {
+	var list []string
+	_ = list[len(list)]
+}
 
 func TestCatch(t *testing.T) {
 	log := logged(t)
@@ -37,7 +40,7 @@ func TestCatch(t *testing.T) {
 	if got := panics.Counts()[panics.Web] - before; got != 1 {
 		t.Errorf("got %d panics counted, want 1", got)
 	}
-	for _, want := range []string{"component=web", "assignment to entry in nil map", "explode"} {
+	for _, want := range []string{"component=web", "index out of range [0] with length 0", "explode"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("got log %q, want %q in it", log, want)
 		}
