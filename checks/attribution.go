@@ -47,7 +47,7 @@ func (v *view) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		case a.moved() && v.followed(a, pool.Drifted):
 			return lossByDrift
-		case a.moved() && v.followed(a, pool.Remapped.At):
+		case a.moved() && (v.followed(a, pool.Remapped.At) || v.followed(a, pool.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
