@@ -47,7 +47,7 @@ func (v *view) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		case a.moved() && v.followed(a, pool.Drifted):
 			return lossByDrift
-		case a.moved() && v.followed(a, pool.Remapped.At):
+		case a.moved() && (v.followed(a, pool.Remapped.At) || v.followed(a, pool.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -130,11 +130,12 @@ func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 // byRestartElsewhere: while nodes restart one after the other, the heir of a
 // client may be any node, and what it began there goes when it moves on. A balancer
 // whose arithmetic is not known may hash over the nodes that are left: then the
-// clients of others move, too.
+// clients of others move, too. Those that come all the time show that at once, and
+// their losses are reported; one that paused finds what was reported meanwhile.
 func (v *view) byRestartElsewhere(a *answer, lost Span) bool {
 	out := v.disruptedWithin(lost)
 	failed := slices.ContainsFunc(out, func(id string) bool { return v.disruptedIn(id, lost, Disruption.failed) })
-	return failed && (v.rehashes() || v.sentBy(a, out))
+	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when

@@ -104,11 +104,30 @@ func (v *view) balancerErrors(e frontend) []Finding {
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
 	})
-	f.harm = harmSpan(slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address }))
+	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address })
+	f.harm = harmSpan(met)
+	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
+		f.Severity = Warning
+	}
 	f.Summary = msg(MsgBalancerErrs, Args{Address: e.name, Count: len(errs), Of: answered})
 	f.Evidence = fewOf(errs, func(ex *probes.Exchange) Message { return describe(*ex) })
 	f.Remedy = msg(MsgReadBalancerLog, Args{})
 	return []Finding{f}
+}
+
+// Errors are critical if so many clients meet them, or so many of the requests do.
+const (
+	manyClients  = 3
+	manyRequests = 0.05
+)
+
+// clientsOf is how many clients some answers were for.
+func clientsOf(answers []*answer) int {
+	clients := make(map[*walk]bool)
+	for _, a := range answers {
+		clients[a.walk] = true
+	}
+	return len(clients)
 }
 
 // ownError: a gateway error that no node signed and none gives when asked

@@ -97,6 +97,14 @@ func TestRestartThatNobodySaw(t *testing.T) {
 	}
 }
 
+// remappedAgo is a history in which the pool was changed some time before the round,
+// and seen to change for the last time some time before it.
+func remappedAgo(first, last time.Duration) *checks.History {
+	return &checks.History{Pool: checks.PoolHistory{Remapped: checks.Remapping{
+		At: began.Add(-first), Last: began.Add(-last), Moved: 2, Of: 2, Evidence: []checks.Message{checks.Quote("it moved")},
+	}}}
+}
+
 // TestLossesOfThoseWhoPause: what a client that pauses has lost is held against what
 // happened while it did, however long ago that was.
 func TestLossesOfThoseWhoPause(t *testing.T) {
@@ -116,6 +124,12 @@ func TestLossesOfThoseWhoPause(t *testing.T) {
 			[]string{"critical session_lost/node3 after a move"},
 		},
 		{"its node restarted before it came last", "node1", probes.MethodCookie, restartedAgo(330), []string{"critical session_lost/node1"}},
+		{"a change of the pool was undone meanwhile", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 4*time.Minute), nil},
+		{
+			"the pool was changed before it came last", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 7*time.Minute),
+			[]string{"critical session_lost/node2 after a move"},
+		},
+		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Pool: checks.PoolHistory{Drifted: began.Add(-4 * time.Minute)}}, nil},
 		{"nothing happened", "node2", probes.MethodCookie, new(checks.History), []string{"critical session_lost/node2 after a move"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ var inferenceSpecs = []spec{
 			w := r.visit(slices.Repeat([]string{"node1"}, 12)...)
 			w.Steps[5].Status, w.Steps[5].Label, w.Steps[5].Session = 503, "", ""
 		}),
-		want: []string{"critical balancer_error/http://shop.example (192.0.2.10:80)", "warning node_down/node3"},
+		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)", "warning node_down/node3"},
 	},
 	{
 		name: "every client is turned away, those of well nodes, too",

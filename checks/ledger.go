@@ -163,6 +163,9 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
+	if !e.When.IsZero() && f.When.After(e.Last) {
+		e.Since = at // it happened again, and what was known of it before is another event
+	}
 	e.altered = e.Severity != f.Severity ||
 		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
 	e.Finding, e.Last, e.missed = f, at, 0

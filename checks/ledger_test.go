@@ -10,6 +10,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestLedgerTellsEventsApart: a finding about an event that happens again while the
+// first is still reported began with the second.
+func TestLedgerTellsEventsApart(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	l := NewLedger(Damping{})
+	round := func(second, restarted int) {
+		f := Finding{Code: NodeRestarted, Severity: Info, Node: "node1", When: start.Add(time.Duration(restarted) * time.Second)}
+		l.Update(Report{Started: start.Add(time.Duration(second) * time.Second), Findings: []Finding{f}})
+	}
+	for _, step := range []struct{ second, restarted, since int }{{2, 1, 2}, {12, 1, 2}, {60, 55, 60}, {70, 55, 60}} {
+		round(step.second, step.restarted)
+		if got := l.Standing()[0].Since.Sub(start).Seconds(); got != float64(step.since) {
+			t.Errorf("at %d, restarted at %d: since %v, want %d", step.second, step.restarted, got, step.since)
+		}
+	}
+}
+
 // TestLedger plays rounds, one a second. A round is what it finds: d for a node
 // that is down, D for the same as critical, l for a session that was lost, h for
 // a handshake that breaks, x for a node that is paused because a dependency is

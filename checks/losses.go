@@ -100,11 +100,7 @@ func (a *answer) overslept(moment time.Time) bool {
 func (v *view) lossOf(code Code, answers []*answer) Finding {
 	f := aboutAll(code, Critical, v.holders(answers))
 	f.Evidence = evidenceOf(answers)
-	clients := make(map[*walk]bool)
-	for _, a := range answers {
-		clients[a.walk] = true
-	}
-	f.Affected = v.shareOf(len(clients))
+	f.Affected = v.shareOf(clientsOf(answers))
 	return f
 }
 

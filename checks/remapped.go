@@ -19,15 +19,10 @@ type PoolHistory struct {
 	Remapped Remapping
 }
 
-// drifting reports whether what a client met at a moment may be the end of a drift:
-// its session is wherever it was last.
-func (h PoolHistory) drifting(at time.Time, aftermath time.Duration) bool {
-	return !h.Drifted.IsZero() && at.Sub(h.Drifted) <= aftermath
-}
-
 // A Remapping is a moment at which the balancer changed where it sends clients.
 type Remapping struct {
 	At       time.Time // when the first client was found elsewhere; zero: never
+	Last     time.Time // when one was found elsewhere for the last time: a change may be undone
 	Moved    int       // clients that changed their node and stayed
 	Of       int       // clients that were observed meanwhile
 	Lost     int       // sessions that were gone because of it
@@ -67,7 +62,7 @@ func (v *view) remapping() *remap {
 		}
 		r.Of++
 		a, settled := v.relocated(w)
-		if !settled || v.past().Pool.drifting(a.At, v.aftermath) || a.overslept(v.past().Pool.Remapped.At) {
+		if !settled || v.followed(a, v.past().Pool.Drifted) || a.overslept(v.past().Pool.Remapped.Last) {
 			continue
 		}
 		r.walks = append(r.walks, w)
@@ -291,6 +286,7 @@ func (v *view) poolHistory() PoolHistory {
 		return h
 	}
 	r := v.remap.Remapping
+	r.Last = r.At
 	if old := h.Remapped; v.Started.Sub(old.At) <= newsOfRemapping { // one event may be seen by several rounds
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {

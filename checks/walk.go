@@ -69,7 +69,7 @@ func (v *view) resolve(w probes.Walk) *walk {
 			continue // an answer of rounds that have been judged
 		}
 		a := &answer{Step: step, walk: out, fate: w.Fate(i), node: v.who.Who(step.Label), tried: v.who.FailedOver(step.Label)}
-		a.servingNode = v.servingNode(step.Label)
+		a.servingNode = orElse(v.servingNode(step.Label), v.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
 			a.fate = probes.FateUntold // what is not the page does not show the session
 		}
@@ -93,6 +93,15 @@ func (v *view) servingNode(label string) string {
 		return strconv.Quote(label)
 	}
 	return v.who.Who(label)
+}
+
+// otherLabel is a label in quotes that is not known, and not of the node that opened a
+// session: that one is known by name. "" where the label may be its own.
+func (v *view) otherLabel(w *walk, label string) string {
+	if w.opener == "" || label == "" || v.who.Ambiguous(label) {
+		return ""
+	}
+	return strconv.Quote(label)
 }
 
 // stranger reports whether a label is of no listed node. While some node is not

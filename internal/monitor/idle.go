@@ -65,6 +65,11 @@ func (f *flock) settleIdle(who checks.Identity, age time.Duration) {
 	})
 }
 
+// dropIdle lets the idle canaries go that were opened after a moment.
+func (f *flock) dropIdle(moment time.Time) {
+	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool { return c.Opened().After(moment) })
+}
+
 // fillIdle opens an idle canary for each pause that has none, one at every call, at
 // the addresses of the balancer in turns.
 func (w *Watcher) fillIdle(ctx context.Context, who checks.Identity) {

@@ -39,6 +39,7 @@ type Watcher struct {
 	whole    time.Time     // when the last whole round ended; zero: there was none
 	paired   time.Time     // when new clients came in pairs last
 	newest   int           // how many of them there were
+	unshared time.Time     // when the last whole round began that found no session held by two clients
 	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
 
 	unsettled int // whole rounds in a row that changed nothing and left a finding waiting to be believed
@@ -324,7 +325,12 @@ func (w *Watcher) takeWhole(ctx context.Context, before *visit) {
 		w.observer.Requested(request)
 	}
 	w.flock.settle(checks.Identify(w.cluster, r.Nodes), fresh, w.pace.CanaryAge)
-	w.fillIdle(ctx, checks.Identify(w.cluster, r.Nodes))
+	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
+		w.flock.dropIdle(w.unshared) // their sessions may be other clients', too
+	} else {
+		w.unshared = r.Started
+		w.fillIdle(ctx, checks.Identify(w.cluster, r.Nodes))
+	}
 	changes := w.conclude(r, report, true)
 	if len(changes) > 0 {
 		w.patience = 0
