@@ -148,6 +148,9 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
+	if e.Severity == Info && f.Severity.AtLeast(Warning) {
+		e.Since = at // until now it was nothing to act on
+	}
 	e.altered = e.Severity != f.Severity ||
 		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
 	e.Finding, e.Last, e.missed = f, at, 0
