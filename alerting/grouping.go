@@ -33,7 +33,7 @@ var losses = []checks.Code{checks.SessionLost, checks.SessionNotShared}
 
 // ofBalancer are the findings that say that the balancer's way to its nodes is not what
 // it was.
-var ofBalancer = []checks.Code{checks.BalancerError, checks.BalancerSplit, checks.BalancerRemapped, checks.NodeEjected}
+var ofBalancer = []checks.Code{checks.BalancerError, checks.BalancerSplit, checks.NodeEjected}
 
 // A grouping reports whether a family of a cluster belongs with a member of an open
 // incident.
@@ -93,8 +93,7 @@ func sameLoss(_ Rules, m Member, cluster string, f family) bool {
 	return m.Cluster == cluster && f.rooted() && slices.Contains(losses, m.Code) && slices.Contains(losses, s.Code) && follows(m, s)
 }
 
-// sameBalancer: the balancer loses its way to nodes, or its list of them has changed, and
-// that shows in more than one way.
+// sameBalancer: the balancer loses its way to nodes, which shows in more than one way.
 func sameBalancer(_ Rules, m Member, cluster string, f family) bool {
 	s := f.members[0]
 	return m.Cluster == cluster && f.rooted() && slices.Contains(ofBalancer, m.Code) && slices.Contains(ofBalancer, s.Code) &&
