@@ -12,10 +12,11 @@ import (
 // Every change of an incident is an event with a reason: what has no event has
 // not changed, and need not be written.
 type docket struct {
-	rules   Rules
-	open    []*Incident // oldest first; resolved ones until they are taken
-	touched []*Incident // that have new events
-	comings comings
+	rules    Rules
+	open     []*Incident // oldest first; resolved ones until they are taken
+	touched  []*Incident // that have new events
+	comings  comings
+	failures failures
 }
 
 // Rules are how long things must hold, or be quiet, to count.
@@ -28,9 +29,10 @@ type Rules struct {
 // newDocket goes on with incidents of the past. Those that are over tell what
 // has come and gone lately.
 func newDocket(rules Rules, past []Incident) *docket {
-	d := &docket{rules: rules, comings: make(comings)}
+	d := &docket{rules: rules, comings: make(comings), failures: make(failures)}
 	for _, i := range past {
 		d.comings.learn(&i)
+		d.failures.learn(&i)
 		if i.State != Resolved {
 			open := i.clone()
 			d.open = append(d.open, &open)
@@ -143,6 +145,11 @@ func (d *docket) take() []Incident {
 		changed = append(changed, i.clone())
 	}
 	d.touched = nil
-	d.open = slices.DeleteFunc(d.open, func(i *Incident) bool { return i.State == Resolved })
+	d.open = slices.DeleteFunc(d.open, func(i *Incident) bool {
+		if i.State == Resolved {
+			d.failures.learn(i)
+		}
+		return i.State == Resolved
+	})
 	return changed
 }

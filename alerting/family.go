@@ -1,15 +1,13 @@
 package alerting
 
 import (
-	"cmp"
 	"slices"
 
 	"stickwatch/checks"
 )
 
 // A family is findings with one cause: the root, which nothing explains, and all
-// that it explains, over any number of steps. Of a group of findings the one that
-// was seen first is the root. A root may be named by what it
+// that it explains, over any number of steps. A root may be named by what it
 // explains and not stand: it takes more rounds to be believed, or it is over.
 type family struct {
 	root    string            // its key
@@ -29,11 +27,10 @@ func families(standing []checks.Standing) []family {
 		byKey[key] = s
 		keys = append(keys, key)
 	}
-	roots := rootsOf(keys, byKey)
 	var list []family
 	index := make(map[string]int)
 	for _, key := range keys {
-		root := roots[key]
+		root := rootOf(key, byKey)
 		at, known := index[root]
 		if !known {
 			at = len(list)
@@ -48,29 +45,6 @@ func families(standing []checks.Standing) []family {
 		}
 	}
 	return list
-}
-
-// rootsOf returns the root of each finding, by key.
-func rootsOf(keys []string, standing map[string]checks.Standing) map[string]string {
-	roots := make(map[string]string, len(keys))
-	first := make(map[string]checks.Standing) // by group
-	for _, key := range keys {
-		root := standing[rootOf(key, standing)]
-		if root.Group == "" {
-			continue
-		}
-		old, known := first[root.Group]
-		if !known || cmp.Or(root.Since.Compare(old.Since), cmp.Compare(root.Key(), old.Key())) < 0 {
-			first[root.Group] = root
-		}
-	}
-	for _, key := range keys {
-		roots[key] = rootOf(key, standing)
-		if s, grouped := first[standing[roots[key]].Group]; grouped {
-			roots[key] = s.Key()
-		}
-	}
-	return roots
 }
 
 // rootOf follows explanations to their end. Those that come from different rounds

@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,5 +75,100 @@ func TestSilenceOfOneOfAGroup(t *testing.T) {
 	got := r.tell(r.see(noon, "shop", allDown(t, "")))
 	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
+	}
+}
+
+// sum reads findings that name several nodes, and events.
+func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Finding {
+	t.Helper()
+	list := findings(t, line)
+	for n := range list {
+		if list[n].Node == "sessions lost" {
+			list[n].Node, list[n].Target = "", "sessions lost"
+		}
+		if list[n].Node == "" {
+			list[n].Nodes = nodes
+		}
+		list[n].When = when
+	}
+	return list
+}
+
+// TestOneTrouble: what is one trouble is one incident, though nothing in a round says
+// that one finding explains the other; and what is not, is several.
+func TestOneTrouble(t *testing.T) {
+	const ejected1, split, cost = "warning node_ejected/node1", "critical balancer_split", "warning node_restarted/sessions lost"
+	type at struct {
+		seconds int
+		seen    []checks.Finding
+	}
+	line := func(seconds int, text string) at { return at{seconds, findings(t, text)} }
+	back := noon.Add(50 * time.Second)
+	for name, tt := range map[string]struct {
+		rounds []at
+		want   []string // of each incident that was notified: its summary while it was active, and how many findings it has
+	}{
+		"nodes that fail together":           {[]at{line(0, down1+";"+down2), line(60, down1+";"+down2)}, []string{"2 nodes are down: node1, node2; 2"}},
+		"the second a look later":            {[]at{line(0, down1), line(35, down1+";"+down2), line(70, down1+";"+down2)}, []string{"2 nodes are down: node1, node2; 2"}},
+		"much later":                         {[]at{line(0, down1), line(121, down1+";"+down2), line(160, down1+";"+down2)}, []string{"summary of node_down/node1; 1", "summary of node_down/node2; 1"}},
+		"only one of them is left":           {[]at{line(0, down1+";"+down2), line(60, down2)}, []string{"summary of node_down/node2; 2"}},
+		"nodes that are paused, each itself": {[]at{line(0, paused1+";"+paused2)}, []string{"summary of node_paused/node1; 1", "summary of node_paused/node2; 1"}},
+		"one node, two troubles":             {[]at{line(0, "warning slow/node1"), line(30, "critical page_failing/node1; warning slow/node1")}, []string{"summary of slow/node1; 2"}},
+		"an ejection that outlasts":          {[]at{line(0, down1), line(40, "info node_ejected/node1"), line(65, ejected1), line(100, ejected1)}, []string{"summary of node_down/node1; 2"}},
+		"an ejection out of the blue":        {[]at{line(0, "info node_ejected/node1"), line(20, ejected1), line(51, ejected1)}, []string{"summary of node_ejected/node1; 1"}},
+		"clients still meet its failure": {
+			[]at{line(0, down1), line(40, ""), {45, sum(t, "critical session_failing", time.Time{}, "node1")}},
+			[]string{"summary of node_down/node1; 2"},
+		},
+		"errors of other nodes": {
+			[]at{line(0, down1), line(31, down1), line(40, ""), {45, sum(t, "critical session_failing", time.Time{}, "node3")}},
+			[]string{"summary of node_down/node1; 1", "summary of session_failing; 1"},
+		},
+		"by a failure that is not believed": {
+			[]at{line(0, down1), line(40, ""), line(45, "critical balancer_remapped < node_restarted/node1")},
+			[]string{"summary of node_down/node1; 2"},
+		},
+		"what it cost, while it is open":    {[]at{line(0, down1), line(50, ""), {70, sum(t, cost, back, "node1")}, {110, sum(t, cost, back, "node1")}}, []string{"summary of node_down/node1; 2"}},
+		"what it cost, when it is resolved": {[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1")}, {140, sum(t, cost, back, "node1")}}, []string{"summary of node_down/node1; 1"}},
+		"what a failure cost that nobody was told of": {
+			[]at{line(0, down1), line(20, ""), line(51, ""), {60, sum(t, cost, noon.Add(20*time.Second), "node1")}, {95, sum(t, cost, noon.Add(20*time.Second), "node1")}},
+			[]string{"summary of node_restarted/sessions lost; 1"},
+		},
+		"what a later restart cost": {
+			[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {120, sum(t, cost, noon.Add(100*time.Second), "node1")}, {155, sum(t, cost, noon.Add(100*time.Second), "node1")}},
+			[]string{"summary of node_down/node1; 1", "summary of node_restarted/sessions lost; 1"},
+		},
+		"the balancer's way to its nodes": {[]at{line(0, split), line(5, split+"; critical balancer_error"), line(40, ejected1)}, []string{"summary of balancer_split; 3"}},
+	} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restarts %t", name, restarts), func(t *testing.T) {
+				r := newRig(usual())
+				var ids, got []string
+				summaries := make(map[string]string)
+				for _, round := range tt.rounds {
+					at := noon.Add(time.Duration(round.seconds) * time.Second)
+					for _, notice := range append(r.see(at, "shop", round.seen), r.commit(r.desk.Tick(at))...) {
+						if !slices.Contains(ids, notice.Incident.ID) {
+							ids = append(ids, notice.Incident.ID)
+						}
+					}
+					for _, i := range r.kept {
+						if i.Holds() {
+							summaries[i.ID] = English.Summary(i)
+						}
+					}
+					if restarts {
+						r.restart(at)
+					}
+				}
+				for _, id := range ids {
+					got = append(got, fmt.Sprintf("%s; %d", summaries[id], len(r.kept[id].Findings)))
+				}
+				slices.Sort(got)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("incidents (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }

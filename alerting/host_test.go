@@ -67,8 +67,8 @@ func TestHost(t *testing.T) {
 	see(120*s, "crm", "")
 	want := []string{
 		"ops fired #1 node_down/node2 warning",
-		"ops developed #1 node_down/node2 critical [joined node_failing_in_rotation/node1, worsened, left node_down/node2]",
-		"ops resolved #1 node_down/node2 critical [left node_down/node1, left node_failing_in_rotation/node1]",
+		"ops developed #1 node_down/node2 critical [joined node_failing_in_rotation/node1, worsened]",
+		"ops resolved #1 node_down/node2 critical [left node_down/node2, left node_down/node1, left node_failing_in_rotation/node1]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
@@ -87,7 +87,7 @@ func TestApart(t *testing.T) {
 	}{
 		"together":           {byHost(), at10(t, down1), 0, 1},
 		"grouped by cluster": {apart, at10(t, down1), 0, 2},
-		"much later":         {byHost(), at10(t, down1), HostWindow + time.Second, 2},
+		"much later":         {byHost(), at10(t, down1), OneMoment + time.Second, 2},
 		"another machine":    {byHost(), findings(t, down1), 0, 2},
 		"another trouble":    {byHost(), findings(t, paused1), 0, 2},
 	} {

@@ -94,8 +94,9 @@ func (i *Incident) worstOf(cluster string) checks.Severity {
 	return worst
 }
 
-// Advised is the finding whose remedy is the one to follow: the cause, or, where
-// that is mere information, the first of its consequences that holds and is more.
+// Advised is the finding whose remedy is the one to follow: the cause, or that of the
+// nodes with the same trouble which is active; or, where it is mere information, the
+// first of its consequences that holds and is more.
 func (i *Incident) Advised() checks.Finding {
 	if !i.Cause.Severity.AtLeast(checks.Warning) {
 		for _, m := range i.Findings {
@@ -104,7 +105,8 @@ func (i *Incident) Advised() checks.Finding {
 			}
 		}
 	}
-	return i.Cause
+	alike, _ := i.Alike()
+	return alike[0].Finding
 }
 
 // Duration is how long the incident lasted, or has lasted at a moment.
@@ -166,6 +168,24 @@ func (i *Incident) steady(m *Member) bool {
 		m = cause
 	}
 	return false
+}
+
+// sharedHost is the machine by which nodes of several clusters are down; "": none.
+func (i *Incident) sharedHost() string {
+	if len(i.Clusters) < 2 {
+		return ""
+	}
+	hosts := make(map[string]string) // of nodes that are down: their cluster
+	for _, m := range i.Findings {
+		if m.Code != checks.NodeDown || m.Host == "" || !m.Holds() {
+			continue
+		}
+		if cluster, known := hosts[m.Host]; known && cluster != m.Cluster {
+			return m.Host
+		}
+		hosts[m.Host] = m.Cluster
+	}
+	return ""
 }
 
 // member returns a cluster's finding of a key, or nil.

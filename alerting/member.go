@@ -33,7 +33,8 @@ func (m Member) isNews() bool { return m.raises() && !m.flaps() }
 
 // refresh takes over what the newest round says of a finding that holds, and
 // reports whether it differs in more than its evidence. The earlier of two
-// beginnings stays: a monitor that was restarted may count anew. So does the cause
+// beginnings stays, unless it was mere information until now: a monitor that was
+// restarted may count anew. So does the cause
 // unless the round changed the finding: another one that does not stand yet may be
 // named in every round.
 func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
@@ -41,7 +42,7 @@ func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
 		s.ExplainedBy = m.ExplainedBy
 	}
 	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
-	if m.Since.Before(s.Since) {
+	if m.raises() && m.Since.Before(s.Since) {
 		s.Since = m.Since
 	}
 	m.Standing = s

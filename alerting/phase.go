@@ -9,6 +9,7 @@ import (
 // advance moves incidents from state to state as time goes by.
 func (d *docket) advance(at time.Time) {
 	d.comings.forget(at)
+	d.failures.forget(at)
 	d.rest(at)
 	for _, i := range d.open {
 		switch {

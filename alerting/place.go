@@ -9,15 +9,13 @@ import (
 	"stickwatch/checks"
 )
 
-// HostWindow is within which time nodes of several clusters go down by one machine.
-const HostWindow = 2 * time.Minute
-
 // place finds the incident of a family, or opens one, and brings it up to date.
-// A family that only informs, and belongs to no incident, has none.
+// A family that only informs, and belongs to no incident, has none, nor has what a
+// failure has cost that was notified.
 func (d *docket) place(at time.Time, cluster string, f family, changed map[string]bool) {
 	i := d.home(at, cluster, f)
 	if i == nil {
-		if !f.worst().AtLeast(checks.Warning) {
+		if !f.worst().AtLeast(checks.Warning) || d.failures.explain(cluster, f) {
 			return
 		}
 		i = d.begin(at, cluster, f)
@@ -30,6 +28,9 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 		i.lead(cluster, f.root)
 		d.note(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
+	if i.Host == "" {
+		i.Host = i.sharedHost()
+	}
 	if worst := f.worst(); !i.Severity.AtLeast(worst) {
 		i.Severity = worst
 		d.note(i, Event{
@@ -41,73 +42,25 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 
 // home returns the open incident that a family belongs to, or nil: the one that
 // its root is part of, though that may be over by now, or one that the family
-// turns out to explain, or one of another cluster that fails by the same machine.
-// When these are several they are one from now on, the oldest.
+// turns out to explain, or one that has the same trouble. When these are several they
+// are one from now on, the oldest.
 func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 	root := d.where(cluster, f.root)
-	host, shared := d.sharing(cluster, f)
 	var oldest *Incident
 	for _, i := range d.open {
 		switch {
 		case i.State == Resolved:
-		case i != root && i != shared && !(f.has(i.Cause.Key()) && i.ledBy(cluster, i.Cause.Key())):
+		case i != root && !d.mergedBy(i, cluster, f) && !(f.has(i.Cause.Key()) && i.ledBy(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
 		default:
 			d.merge(at, i, oldest)
 		}
 	}
-	if shared != nil {
-		oldest.Host = host
-	}
-	if oldest == nil {
-		return d.aftermath(cluster, f)
+	if oldest == nil && f.worst().AtLeast(checks.Warning) {
+		return d.grouped(cluster, f)
 	}
 	return oldest
-}
-
-// aftermath returns the open incident of a cluster of which no node was up, if a
-// family is what clients meet at the balancer until that has noticed that nodes are
-// back; nil: there is none, or it is something else.
-func (d *docket) aftermath(cluster string, f family) *Incident {
-	if root := f.members[0]; !f.rooted() || root.Node != "" || !slices.Contains(checks.AtBalancer, root.Code) {
-		return nil
-	}
-	for _, i := range d.of(cluster) {
-		if slices.ContainsFunc(i.Findings, func(m Member) bool { return m.Cluster == cluster && m.Group == checks.AllNodesDown }) {
-			return i
-		}
-	}
-	return nil
-}
-
-// sharing returns the open incident of another cluster that fails by the same
-// machine as a family, and the machine; nil: there is none. The machine is down for
-// both, and went down for both at about one moment.
-func (d *docket) sharing(cluster string, f family) (host string, shared *Incident) {
-	if !d.rules.ByHost {
-		return "", nil
-	}
-	for _, s := range f.members {
-		if s.Code != checks.NodeDown || s.Host == "" {
-			continue
-		}
-		for _, i := range d.open {
-			if i.State != Resolved && i.failsBy(s, cluster) {
-				return s.Host, i
-			}
-		}
-	}
-	return "", nil
-}
-
-// failsBy reports whether a node of another cluster is down in the incident because
-// of the machine by which a node of a cluster is.
-func (i *Incident) failsBy(s checks.Standing, cluster string) bool {
-	return slices.ContainsFunc(i.Findings, func(m Member) bool {
-		return m.Cluster != cluster && m.Code == checks.NodeDown && m.Holds() && m.Host == s.Host &&
-			m.Since.Sub(s.Since).Abs() <= HostWindow
-	})
 }
 
 // begin opens an incident for a family.
@@ -132,6 +85,9 @@ func (d *docket) admit(at time.Time, i *Incident, cluster string, s checks.Stand
 	switch m := i.member(cluster, s.Key()); {
 	case m == nil || !m.Holds():
 		d.enter(at, i, cluster, s)
+	case !m.raises() && s.Severity.AtLeast(checks.Warning): // until now it was mere information
+		m.Standing = s
+		d.come(at, i, m, ReasonSeen, EventJoined)
 	case m.refresh(s, changed) && changed:
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
 	}

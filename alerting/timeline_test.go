@@ -41,16 +41,16 @@ func TestTimeline(t *testing.T) {
 		"two that are one": {
 			[]scene{
 				{at: 0, stands: down1},
-				{at: 3 * s, stands: down1 + "; warning node_down/node2"},
-				{at: 6 * s, stands: redis + ";" + down1 + byRedis + "; warning node_down/node2" + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
+				{at: 3 * s, stands: down1 + "; warning slow/node2"},
+				{at: 6 * s, stands: redis + ";" + down1 + byRedis + "; warning slow/node2" + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
 			},
 			[][]string{
 				{
 					"opened node_down/node1 new_cause", "merged one_cause", "joined dependency_down/Redis same_cause",
-					"altered node_down/node1 seen", "altered node_down/node2 seen", "explained dependency_down/Redis cause_found",
+					"altered node_down/node1 seen", "altered slow/node2 seen", "explained dependency_down/Redis cause_found",
 					"worsened worse_than_before", "fired held_long_enough", "told first_notice",
 				},
-				{"opened node_down/node2 new_cause", "merged one_cause"},
+				{"opened slow/node2 new_cause", "merged one_cause"},
 			},
 		},
 		"a finding with another cause": {

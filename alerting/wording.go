@@ -3,6 +3,7 @@ package alerting
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"stickwatch/checks"
@@ -30,25 +31,44 @@ func (l Language) Title(c checks.Code) string {
 	return strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):]
 }
 
+// several says that several nodes have one trouble; by whether it is Chinese.
+var several = map[bool]map[checks.Code]string{
+	false: {
+		checks.NodeDown:              "%d nodes are down: %s",
+		checks.NodeFailingInRotation: "%d nodes fail, and the balancer still sends them requests: %s",
+		checks.NodeEjected:           "%d nodes are healthy when asked directly, and the balancer sends them nothing: %s",
+		checks.Slow:                  "%d nodes are slow: %s",
+	},
+	true: {
+		checks.NodeDown:              "%d 个节点不可用：%s",
+		checks.NodeFailingInRotation: "%d 个节点异常，但仍在接收流量：%s",
+		checks.NodeEjected:           "%d 个节点直接访问正常，但负载均衡器不向其转发请求：%s",
+		checks.Slow:                  "%d 个节点响应缓慢：%s",
+	},
+}
+
 // Summary is an incident in one sentence: that of its cause, or, where several
 // findings are one cause, what they have in common. It may hold names that came
 // from a target.
 func (l Language) Summary(i Incident) string {
+	alike, _ := i.Alike()
+	onHost := slices.DeleteFunc(slices.Clone(alike), func(m Member) bool { return m.Host != i.Host })
 	switch {
-	case i.Host != "" && len(i.Clusters) > 1:
-		nodes := l.nodesDown(i, func(m Member) bool { return m.Host == i.Host })
+	case i.Host != "" && len(i.Clusters) > 1 && len(onHost) > 0:
+		nodes := l.namesOf(i, onHost)
 		if l == Chinese {
-			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", i.Host, strings.Join(nodes, "、"))
+			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", i.Host, nodes)
 		}
-		return fmt.Sprintf("machine %s is down: %s", i.Host, strings.Join(nodes, ", "))
-	case i.Cause.Group == checks.AllNodesDown:
-		nodes := l.nodesDown(i, func(m Member) bool { return m.Group == checks.AllNodesDown })
+		return fmt.Sprintf("machine %s is down: %s", i.Host, nodes)
+	case alike[0].Group == checks.AllNodesDown:
 		if l == Chinese {
-			return fmt.Sprintf("所有节点均不可用：%s", strings.Join(nodes, "、"))
+			return "所有节点均不可用：" + l.namesOf(i, alike)
 		}
-		return fmt.Sprintf("no node is up: %s", strings.Join(nodes, ", "))
+		return "no node is up: " + l.namesOf(i, alike)
+	case len(alike) > 1:
+		return fmt.Sprintf(several[l == Chinese][i.Cause.Code], len(alike), l.namesOf(i, alike))
 	default:
-		return l.Say(i.Cause.Summary)
+		return l.Say(alike[0].Summary)
 	}
 }
 
@@ -56,6 +76,7 @@ func (l Language) Summary(i Incident) string {
 // that came from a target.
 func (l Language) Advice(i Incident) string {
 	advised := i.Advised()
+	alike, _ := i.Alike()
 	if advised.Code != checks.NodeDown {
 		return l.Say(advised.Remedy)
 	}
@@ -64,25 +85,26 @@ func (l Language) Advice(i Incident) string {
 		return fmt.Sprintf("请检查主机 %s：是否开机、网络与防火墙是否正常；主机恢复后，请确认其上的应用均已启动。", i.Host)
 	case i.Host != "" && len(i.Clusters) > 1:
 		return fmt.Sprintf("Check the machine %s: power, network, firewall. When it is back, check that its applications run.", i.Host)
-	case advised.Group == checks.AllNodesDown && l == Chinese:
+	case len(alike) > 1 && l == Chinese:
 		return "请检查各节点的共同之处：刚刚的发布或配置变更、共用的依赖服务、网络与防火墙；然后启动应用。"
-	case advised.Group == checks.AllNodesDown:
+	case len(alike) > 1:
 		return "Check what the nodes have in common: a deployment or a change of configuration, a dependency, the network. Then start the applications."
 	default:
 		return l.Say(advised.Remedy)
 	}
 }
 
-// nodesDown names the nodes of an incident that are down, or were when it ended, in
-// the order in which they failed; with their clusters if it concerns several.
-func (l Language) nodesDown(i Incident, fits func(Member) bool) []string {
+// namesOf lists the nodes of an incident's findings, with their clusters if it concerns
+// several.
+func (l Language) namesOf(i Incident, members []Member) string {
 	var names []string
-	for _, m := range i.Findings {
-		if m.Code == checks.NodeDown && fits(m) && (m.Holds() || !i.Holds()) {
-			names = append(names, l.Of(i, m.Cluster, m.Node))
-		}
+	for _, m := range members {
+		names = append(names, l.Of(i, m.Cluster, m.Node))
 	}
-	return names
+	if l == Chinese {
+		return strings.Join(names, "、")
+	}
+	return strings.Join(names, ", ")
 }
 
 // Of is a name with the cluster that it belongs to, where an incident concerns

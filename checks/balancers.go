@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -75,7 +76,7 @@ func balancerDown(e frontend) Finding {
 // balancer serves anybody.
 func (v *view) balancerErrors(e frontend) []Finding {
 	var errs []*probes.Exchange
-	answered, unexplained := 0, 0
+	answered, unexplained, waited := 0, 0, 0
 	culprits := make(map[string]bool)
 	count := func(ex *probes.Exchange, culprit string) {
 		if ex.Answered() {
@@ -85,6 +86,9 @@ func (v *view) balancerErrors(e frontend) []Finding {
 			return
 		}
 		errs = append(errs, ex)
+		if ex.Timing.Total >= waits {
+			waited++
+		}
 		if culprit == "" {
 			unexplained++
 		}
@@ -104,6 +108,7 @@ func (v *view) balancerErrors(e frontend) []Finding {
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
 	})
+	f.waited, f.follows = waited == len(errs), v.allDisrupted()
 	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
@@ -128,6 +133,26 @@ func clientsOf(answers []*answer) int {
 		clients[a.walk] = true
 	}
 	return len(clients)
+}
+
+// waits is how long a balancer has at least waited for a node whose answer takes too
+// long: nobody sets a shorter time-out. One that has no node left answers at once.
+const waits = 500 * time.Millisecond
+
+// allDisrupted returns the nodes that failed or restarted a moment ago, if every node
+// did, or is left out: the balancer then has none that it would try.
+func (v *view) allDisrupted() []string {
+	var failed []string
+	for _, o := range v.active {
+		d, ok := v.disruptionAt(o.Node, v.Started)
+		if !ok {
+			return nil
+		}
+		if !d.Gone.IsZero() {
+			failed = append(failed, o.Node)
+		}
+	}
+	return failed
 }
 
 // ownError: a gateway error that no node signed and none gives when asked

@@ -135,6 +135,18 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	if asked(o.Primary) && v.well(n.ID) {
 		m.Seen = o.Primary.At
 	}
+	if m.Restarted.After(m.Back) {
+		m.Back = m.Restarted
+	}
+	switch place := v.places[n.ID]; {
+	case place.In == Yes:
+		m.Out = time.Time{}
+	case !place.Sure || !v.well(n.ID) || !m.Out.IsZero():
+	case v.Past == nil: // who knows since when
+		m.Out = v.Started.Add(-rememberedFor)
+	default:
+		m.Out = v.Started
+	}
 	return m
 }
 
@@ -188,6 +200,9 @@ func (m NodeHistory) recovered(at time.Time) NodeHistory {
 		last := &m.Disruptions[n-1] // the list is a copy by now
 		last.To, last.Gone = at, at
 		last.Told = last.Told || at.Sub(m.DownSince) >= longDown
+	}
+	if !m.DownSince.IsZero() {
+		m.Back = at
 	}
 	m.DownSince = time.Time{}
 	return m

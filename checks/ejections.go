@@ -40,6 +40,9 @@ func (v *view) wasEjected(n probes.Node) (Finding, bool) {
 		f.Evidence = append(f.Evidence, says(byBalancer, e.Words))
 	}
 	f.Evidence = append(firstFew(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
+	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {
+		f.Severity, f.passing = Info, true
+	}
 	f.Remedy = msg(MsgFindMoment, Args{Node: n.ID})
 	return f, true
 }

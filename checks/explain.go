@@ -18,6 +18,8 @@ var rules = []rule{
 	{BalancerError, NodeFailingInRotation, mayCause},
 	{BalancerError, NodeDown, mayCause},
 	{BalancerError, NodePaused, mayCause},
+	{BalancerError, Slow, tookTooLong},
+	{BalancerError, NodeRestarted, followsNode},
 	{BalancerDown, NodeDown, noNodeUp},
 	{BalancerError, NodeDown, noNodeUp},
 	{BalancerSplit, NodeEjected, mayCause},
@@ -60,6 +62,7 @@ var rules = []rule{
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, SessionNotShared, lostByMove},
 	{SessionLost, DependencyDown, storedThere},
+	{SessionLost, SessionLost, gone},
 	{SessionLost, BalancerSplit, lostByMove},
 	{SessionLost, NodeEjected, lostByMove},
 	{SessionNotShared, DependencyDown, storedThere},
@@ -83,17 +86,23 @@ func always(_, _ Finding) bool { return true }
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 
-// whileItRestarted: an ejection that is over has ended with the restart that
-// brought it about. One that goes on is worth a look of its own.
-func whileItRestarted(effect, cause Finding) bool { return effect.over && sameNode(effect, cause) }
+// whileItRestarted: an ejection that is over has ended with the restart that brought
+// it about, and one that goes on for a moment ends by itself. One that outlasts that
+// is worth a look of its own.
+func whileItRestarted(effect, cause Finding) bool {
+	return (effect.over || effect.passing) && sameNode(effect, cause)
+}
 
 // sumsUp: the line of one node's restart stands below the one about all.
 func sumsUp(effect, cause Finding) bool {
 	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
 }
 
+// tookTooLong: the balancer gave up a node that answers, too late for it.
+func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
+
 // followsNode: a hash over the servers that are left sends clients of others
-// elsewhere, too.
+// elsewhere, too, and a balancer that has given up every node has none left.
 func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
 
 // refusedByClock: a node whose clock is off takes sessions of others for expired,
@@ -102,7 +111,9 @@ func refusedByClock(effect, cause Finding) bool { return cause.expires && atOneO
 
 // gone: sessions that their own node has lost, or that are gone everywhere, are
 // known nowhere else.
-func gone(_, cause Finding) bool { return cause.Target == "" }
+func gone(effect, cause Finding) bool {
+	return cause.Target == "" && (effect.Code != SessionLost || effect.Target == afterMove && atOneOf(effect, cause))
+}
 
 // forSessions: the node is well when it is asked directly, and fails those that
 // hold a session.

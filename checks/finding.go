@@ -101,10 +101,12 @@ type Finding struct {
 	erring     bool     // the node answers, with errors
 	unanswered bool     // it was asked and did not answer: a node in time, a dependency at all
 	store      bool     // the dependency is of a kind that sessions are kept in
-	follows    []string // nodes whose coming or going moved clients of others
+	follows    []string // nodes whose failure or return has consequences for clients of others
+	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
 	harm       Span     // from the first failed request of a client to the last; zero: it tells of none
 	over       bool     // it held between two rounds, and no longer does
+	passing    bool     // it is what follows a failure of the node, and is expected to end by itself
 	frontends  []string // names of the balancer's addresses at which it was seen
 }
 

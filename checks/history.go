@@ -30,6 +30,11 @@ type NodeHistory struct {
 	Restarted time.Time
 	Sign      Message // what that was
 
+	// Back is when it last was well again after it had failed or restarted, asked
+	// directly; zero: it has not failed. Out is since when the balancer has left it out,
+	// though it is well; zero: it gets clients.
+	Back, Out time.Time
+
 	Disruptions []Disruption // of the last minutes, oldest first
 	Guessed     []time.Time  // restarts that only lost sessions told of, oldest first
 	// Torn is since when its clients have been answered by it and by others in

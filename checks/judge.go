@@ -56,10 +56,12 @@ func Judge(r Round) Report {
 
 // verdict: a critical finding is certain whatever else is unknown, but a doubt
 // outweighs a warning. A warning about an event, which is over, is no state of the
-// cluster.
+// cluster; a node that the balancer has not taken back yet is one.
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
-		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == s && (s == Critical || f.When.IsZero()) })
+		return slices.ContainsFunc(findings, func(f Finding) bool {
+			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.passing
+		})
 	}
 	switch {
 	case has(Critical):

@@ -163,8 +163,11 @@ func (l *Ledger) see(f Finding, at time.Time) {
 		e = &entry{Standing: Standing{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
-	if !e.When.IsZero() && f.When.After(e.Last) {
+	switch {
+	case !e.When.IsZero() && f.When.After(e.Last):
 		e.Since = at // it happened again, and what was known of it before is another event
+	case e.Severity == Info && f.Severity.AtLeast(Warning):
+		e.Since = at // until now it was nothing to act on
 	}
 	e.altered = e.Severity != f.Severity ||
 		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes

@@ -81,6 +81,7 @@ const (
 	MsgOursToNext        MessageID = "ours_to_next"
 	MsgContradiction     MessageID = "contradiction"
 	MsgEjected           MessageID = "ejected"
+	MsgNotTakenBackYet   MessageID = "not_taken_back_yet"
 	MsgWaitFailTimeout   MessageID = "wait_fail_timeout"
 	MsgCheckServerState  MessageID = "check_server_state"
 	MsgWasEjected        MessageID = "was_ejected"

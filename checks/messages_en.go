@@ -110,6 +110,7 @@ var english = translation{
 		MsgOursToNext:        `{{.Method}} sends our own address to it, it answered us until {{clock .At}}, and now we are answered {{count .Count "time" "times"}} by the node that is next without it`,
 		MsgContradiction:     "{{say .Why}}; but {{say .But}}",
 		MsgEjected:           "{{.Node}} is healthy when asked directly, and the balancer{{with .Address}} at {{.}}{{end}} sends it nothing",
+		MsgNotTakenBackYet:   "{{.Node}} is well again since {{second .Since}}, and the balancer{{with .Address}} at {{.}}{{end}} sends it nothing yet",
 		MsgWaitFailTimeout:   `If it failed a moment ago, nginx takes it back by itself about {{.Duration}} after its last failed try; a reload is not needed. If it stays out, look for "temporarily disabled" in the balancer's error log (at level warn; the default, error, hides it) and whether the balancer can reach {{.Server}}.`,
 		MsgCheckServerState:  "Look at the balancer's own state of this server, and whether the balancer can reach {{.Server}}.",
 		MsgWasEjected:        "the balancer ejected {{.Node}}{{if not .Since.IsZero}} from {{second .Since}}{{end}} until about {{second .At}}; it is back in rotation",

@@ -116,6 +116,7 @@ var chinese = translation{
 		MsgOursToNext:        "按 {{.Method}} 本机地址应分配给它，在 {{clock .At}} 之前也由它应答，而现在有 {{.Count}} 次由除它之外的下一个节点应答",
 		MsgContradiction:     "{{say .Why}}；但是 {{say .But}}",
 		MsgEjected:           "直接访问 {{.Node}} 正常，而负载均衡器{{with .Address}} {{.}} {{end}}没有向它分配流量",
+		MsgNotTakenBackYet:   "{{.Node}} 自 {{second .Since}} 起已恢复，而负载均衡器{{with .Address}} {{.}} {{end}}尚未向它分配流量",
 		MsgWaitFailTimeout:   `若它刚刚失败过，nginx 会在最后一次失败约 {{span .Duration}}后自动放回，无须重新加载。若迟迟不放回，请在负载均衡器的错误日志中查找 "temporarily disabled"（warn 级别；默认的 error 级别不记录），并检查负载均衡器能否连到 {{.Server}}。`,
 		MsgCheckServerState:  "请查看负载均衡器中该 server 的状态，以及负载均衡器能否连到 {{.Server}}。",
 		MsgWasEjected:        "负载均衡器曾摘除 {{.Node}}，{{if not .Since.IsZero}}自 {{second .Since}} {{end}}至约 {{second .At}}；现已恢复",

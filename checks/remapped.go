@@ -307,6 +307,12 @@ func remapped(v *view) []Finding {
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
 	f.follows = r.Follows
+	for _, node := range r.Follows { // whose failure may be over by now
+		if d, ok := v.disruptionAt(node, r.At); ok && !d.Gone.IsZero() {
+			f.ExplainedBy = about(NodeDown, Warning, node).Key()
+			break
+		}
+	}
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}

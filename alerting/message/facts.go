@@ -15,8 +15,8 @@ const maxNodes = 8
 // facts are where and since when; those that say nothing are left out.
 func (w Writer) facts(i alerting.Incident) []Fact {
 	l := w.labels()
-	nodes := l.node
-	if len(nodesOf(i.Cause)) > 1 {
+	nodes, named := l.node, w.nodesOf(i)
+	if len(named) > 1 {
 		nodes = l.nodes
 	}
 	clusters := l.cluster
@@ -26,7 +26,7 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 	all := []Fact{
 		{Label: l.severity, Value: l.severities[i.Severity]},
 		{Label: clusters, Value: w.clusters(i)},
-		{Label: nodes, Value: w.names(nodesOf(i.Cause))},
+		{Label: nodes, Value: w.names(named)},
 		{Label: l.dependency, Value: name(i.Cause.Dependency)},
 		{Label: l.target, Value: name(i.Cause.Target)},
 		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
@@ -48,8 +48,9 @@ func (w Writer) consequences(i alerting.Incident) []string {
 	}
 	var kinds []kind
 	subjects := make(map[kind][]string)
+	alike := slices.Concat(i.Alike())
 	for _, m := range i.Findings {
-		if m.Key() == i.Cause.Key() && m.Cluster == i.Findings[0].Cluster {
+		if slices.ContainsFunc(alike, func(a alerting.Member) bool { return a.Key() == m.Key() && a.Cluster == m.Cluster }) {
 			continue
 		}
 		k := kind{m.Code, !m.Holds()}
@@ -85,6 +86,23 @@ func (w Writer) names(all []string) string {
 		named[i] = name(n)
 	}
 	return strings.Join(w.bounded(named, maxNodes), w.labels().comma)
+}
+
+// nodesOf are the nodes that an incident is about, with their clusters if it concerns
+// several.
+func (w Writer) nodesOf(i alerting.Incident) []string {
+	active, over := i.Alike()
+	if len(active)+len(over) == 1 {
+		return nodesOf(active[0].Finding)
+	}
+	var names []string
+	for _, m := range active {
+		names = append(names, w.Language.Of(i, m.Cluster, m.Node))
+	}
+	for _, m := range over {
+		names = append(names, w.Language.Of(i, m.Cluster, m.Node)+w.labels().isOver)
+	}
+	return names
 }
 
 func nodesOf(f checks.Finding) []string {

@@ -21,6 +21,7 @@ func TestPlain(t *testing.T) {
 		for name, n := range map[string]alerting.Notice{
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
 			"deployment": example.Deployment(), "machine": example.Machine(),
+			"nodes": example.Nodes(), "nodes_developed": example.NodesDeveloped(), "nodes_resolved": example.NodesResolved(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
 				golden.Compare(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")

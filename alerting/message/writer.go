@@ -33,7 +33,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 		Resolved:     n.Kind == alerting.NoticeResolved || i.State == alerting.Resolved,
 		Summary:      probes.Clean(w.Language.Summary(i), maxLine),
 		Facts:        w.facts(i),
-		Evidence:     Section{l.evidence, w.evidence(i.Cause)},
+		Evidence:     Section{l.evidence, w.evidence(i)},
 		Consequences: Section{l.consequences, w.consequences(i)},
 		News:         Section{l.news, w.news(n.News)},
 		Links:        w.links(i),
@@ -78,10 +78,19 @@ func (w Writer) closing(m Message, n alerting.Notice) string {
 	}
 }
 
-func (w Writer) evidence(f checks.Finding) []string {
+// evidence is what the cause was seen by; of several nodes, what each was.
+func (w Writer) evidence(i alerting.Incident) []string {
+	alike, _ := i.Alike()
 	var lines []string
-	for _, e := range f.Evidence {
-		lines = append(lines, w.say(e))
+	for _, m := range alike {
+		for n, e := range m.Evidence {
+			switch {
+			case len(alike) == 1:
+				lines = append(lines, w.say(e))
+			case n == 0:
+				lines = append(lines, probes.Clean(w.Language.Of(i, m.Cluster, m.Node)+w.labels().colon+w.say(e), maxLine))
+			}
+		}
 	}
 	return w.bounded(lines, maxEvidence)
 }

@@ -133,7 +133,7 @@ func incidentOf(n alerting.Notice) incident {
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
 		Summary:    text(alerting.English.Summary(i)),
-		Remedy:     sentence(i.Cause.Remedy),
+		Remedy:     text(alerting.English.Advice(i)),
 		Started:    moment(i.Started),
 		Fired:      moment(i.Fired),
 		Ended:      moment(i.Ended),

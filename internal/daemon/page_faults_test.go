@@ -78,7 +78,7 @@ func TestPageShowsFaults(t *testing.T) {
 // A telling is what the daemon tells of its cluster.
 type telling struct {
 	Verdict checks.Verdict
-	Causes  []checks.Code // what no other finding explains
+	Causes  []checks.Code // what no other finding explains, and is worth a look
 }
 
 // probe lets the daemon take a round now.
@@ -89,6 +89,7 @@ func (d *running) probe(t *testing.T) telling {
 		Verdict  checks.Verdict
 		Findings []struct {
 			Code        checks.Code
+			Severity    checks.Severity
 			ExplainedBy string `json:"explained_by"`
 		}
 	}
@@ -97,7 +98,7 @@ func (d *running) probe(t *testing.T) telling {
 	}
 	known := telling{Verdict: answer.Verdict}
 	for _, f := range answer.Findings {
-		if f.ExplainedBy == "" {
+		if f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) {
 			known.Causes = append(known.Causes, f.Code)
 		}
 	}

@@ -27,11 +27,11 @@ func (w *Watcher) due() time.Duration {
 }
 
 // troubled reports whether something is wrong that a whole round is needed to
-// see the end of, or may be.
+// see the end of, or may be: an ejection that is information yet may last.
 func (w *Watcher) troubled() bool {
 	return !w.ledger.Settled() || len(w.verdict.Doubts) > 0 ||
 		slices.ContainsFunc(w.verdict.Findings, func(f checks.Finding) bool {
-			return f.Severity.AtLeast(checks.Warning) && !slices.Contains(byStatus, f.Code)
+			return (f.Severity.AtLeast(checks.Warning) || f.Code == checks.NodeEjected) && !slices.Contains(byStatus, f.Code)
 		})
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type eventView struct {
 }
 
 func (v viewer) incident(i alerting.Incident) incidentView {
+	alike := slices.Concat(i.Alike())
 	view := incidentView{
 		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), Where: true,
 		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
@@ -50,7 +52,7 @@ func (v viewer) incident(i alerting.Incident) incidentView {
 		Title: v.title(i.Cause.Code), Summary: v.summary(i), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
 		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
-		Effects: v.effects(len(i.Findings) - 1),
+		Effects: v.effects(len(i.Findings) - len(alike)),
 		Tree:    v.tree(i.Findings),
 	}
 	view.stand(v, i)
@@ -63,7 +65,10 @@ func (v viewer) incident(i alerting.Incident) incidentView {
 		view.Timeline = append(view.Timeline, eventView{At: v.moment(e.At), Mark: markOfEvent(e.Kind), Text: v.event(e)})
 	}
 	if v.canWrite && view.Open {
-		view.Silence = &silenceForm{Cluster: i.Cluster, Node: i.Cause.Node, Code: i.Cause.Code}
+		view.Silence = &silenceForm{Cluster: i.Cluster, Code: i.Cause.Code}
+		if len(alike) == 1 {
+			view.Silence.Node = alike[0].Node
+		}
 	}
 	return view
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
 // unwritten is a server whose disk has been full for a while. Since then an
@@ -69,5 +71,39 @@ func TestPagesOfWhatIsNotWritten(t *testing.T) {
 	}
 	if got := send(s, "GET", "/clusters/shop", "").Body.String(); strings.Contains(got, `id="i-20260314T115811000-shop"`) {
 		t.Error("an incident that is over is shown as open")
+	}
+}
+
+// TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do
+// not take one for the consequence of another.
+func TestIncidentOfSeveralNodes(t *testing.T) {
+	down := calm("shop", 4)
+	var findings []checks.Finding
+	for _, id := range []string{"node1", "node4"} {
+		findings = append(findings, checks.Finding{
+			Code: checks.NodeDown, Severity: checks.Warning, Node: id, Nodes: []string{id},
+			Summary: checks.Quote(id + " does not answer"), Remedy: checks.Quote("Start " + id + "."), Evidence: []checks.Message{checks.Quote("refused")},
+		})
+	}
+	down.finds(checks.Degraded, noon.Add(-time.Minute), findings...)
+	s := newWorld(down).server(t)
+	id := down.incidents[0].ID
+	for language, want := range map[string][]string{
+		"en": {"2 nodes are down: node1, node4", "Check what the nodes have in common", "node4 does not answer"},
+		"zh": {"2 个节点不可用：node1、node4", "请检查各节点的共同之处"},
+	} {
+		page := send(s, "GET", "/incidents/"+id+"?lang="+language, "").Body.String()
+		for _, text := range want {
+			if !strings.Contains(page, text) {
+				t.Errorf("%s: %q is not on the page", language, text)
+			}
+		}
+	}
+	if page := send(s, "GET", "/?lang=en", "").Body.String(); !strings.Contains(page, "2 nodes are down: node1, node4") || strings.Contains(page, "and a consequence") {
+		t.Error("the overview calls a node the consequence of another")
+	}
+	one := decoded[wire.Incident](t, send(s, "GET", "/api/v1/incidents/"+id, ""))
+	if one.Summary != "2 nodes are down: node1, node4" || !strings.HasPrefix(one.Remedy, "Check what the nodes have in common") {
+		t.Errorf("got %q and %q", one.Summary, one.Remedy)
 	}
 }

@@ -62,7 +62,7 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		Severity:   i.Severity,
 		Code:       i.Cause.Code,
 		Summary:    Field(alerting.English.Summary(i)),
-		Remedy:     Sentence(i.Cause.Remedy),
+		Remedy:     Field(alerting.English.Advice(i)),
 		Started:    Time(i.Started),
 		Fired:      Time(i.Fired),
 		Ended:      Time(i.Ended),

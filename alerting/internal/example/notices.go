@@ -80,6 +80,44 @@ func Machine() alerting.Notice {
 	return n
 }
 
+// Nodes tells of two nodes of a cluster that went down together.
+func Nodes() alerting.Notice {
+	n := notice(alerting.NoticeFired, 1, 50*time.Second)
+	down := func(node string, after time.Duration) alerting.Member {
+		return member(checks.Finding{
+			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node},
+			Summary:  say(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "connection refused"}),
+			Remedy:   say(checks.MsgStartApplication, checks.Args{Address: node + ":8080"}),
+			Evidence: []checks.Message{say(checks.MsgAskedDirectly, checks.Args{Why: new(say(checks.MsgExchange, checks.Args{Path: "/", Reason: "connection refused", At: Start.Add(after)}))})},
+		}, after)
+	}
+	members := []alerting.Member{down("node1", 0), down("node4", 20*time.Second)}
+	n.Incident = alerting.Incident{
+		ID: "20260301T120000-9c3d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing,
+		Severity: checks.Warning, Cause: members[0].Finding, Started: Start, Fired: Start.Add(30 * time.Second), Findings: members,
+	}
+	return n
+}
+
+// NodesDeveloped tells that the first of them is back, and that the other one is not.
+func NodesDeveloped() alerting.Notice {
+	n := Nodes()
+	n.Kind, n.At, n.ID = alerting.NoticeDeveloped, Start.Add(2*time.Minute), alerting.NoticeID("20260301T120000-9c3d", Receiver, 2)
+	first := &n.Incident.Findings[0]
+	first.Ended = Start.Add(100 * time.Second)
+	n.News = []alerting.Event{{At: first.Ended, Kind: alerting.EventLeft, Finding: first.Key(), Text: first.Summary.String(), Reason: alerting.ReasonGone}}
+	return n
+}
+
+// NodesResolved tells that both are back.
+func NodesResolved() alerting.Notice {
+	n := NodesDeveloped()
+	n.Kind, n.At, n.ID, n.News = alerting.NoticeResolved, Start.Add(5*time.Minute), alerting.NoticeID("20260301T120000-9c3d", Receiver, 3), nil
+	n.Incident.State, n.Incident.Ended = alerting.Resolved, Start.Add(4*time.Minute)
+	n.Incident.Findings[1].Ended = n.Incident.Ended
+	return n
+}
+
 // Deployment sums up a deployment that restarted three nodes, and after which one
 // of them is slow.
 func Deployment() alerting.Notice {
