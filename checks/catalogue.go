@@ -50,6 +50,7 @@ var Catalogue = []Entry{
 // finds.
 var OfMonitor = []Entry{
 	{HistoryDamaged, "warning", "the history file was damaged at the start: it is kept, and a new one was begun with what could be read", "check the disk and the file system"},
+	{ProberImpaired, "critical", "stickwatch itself cannot probe: it has no network, descriptors or ports, or no cluster answers any more; clusters are inconclusive meanwhile", "look at the machine it runs on: interfaces, routes, limits of open files, ports"},
 }
 
 // Known reports whether there is such a code.

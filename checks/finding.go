@@ -47,6 +47,7 @@ const (
 	BlindSpot             Code = "blind_spot"
 
 	HistoryDamaged Code = "history_damaged" // of the monitor itself
+	ProberImpaired Code = "prober_impaired" // of the monitor itself
 )
 
 // A Severity says how soon somebody must look.

@@ -301,4 +301,10 @@ const (
 	MsgHistoryKept    MessageID = "history_kept"
 	MsgHistoryDamage  MessageID = "history_damage"
 	MsgHistorySaved   MessageID = "history_saved"
+	MsgProberImpaired MessageID = "prober_impaired"
+	MsgCannotConnect  MessageID = "cannot_connect"
+	MsgNoWay          MessageID = "no_way"
+	MsgNobodyAnswers  MessageID = "nobody_answers"
+	MsgClockJumped    MessageID = "clock_jumped"
+	MsgRepairProber   MessageID = "repair_prober"
 )

@@ -329,5 +329,11 @@ var english = translation{
 		MsgHistoryKept:    "the damaged file is kept as {{.Path}}",
 		MsgHistoryDamage:  "damage: {{.Reason}}",
 		MsgHistorySaved:   "rows saved by table: {{list .Values}}",
+		MsgProberImpaired: "stickwatch itself cannot probe: no cluster can be judged",
+		MsgCannotConnect:  "this machine cannot connect: {{.Reason}}",
+		MsgNoWay:          "this machine has no way to {{.Address}} any more: {{.Reason}}",
+		MsgNobodyAnswers:  "none of {{.Count}} clusters answers any more, since one moment: this machine has no network, or all of them are cut off",
+		MsgClockJumped:    "the clock of this machine was set by {{.Duration}}",
+		MsgRepairProber:   "Look at the machine that stickwatch runs on: its network interfaces, routes and firewall, the limit of open files (LimitNOFILE), and ip_local_port_range.",
 	},
 }

@@ -335,6 +335,12 @@ var chinese = translation{
 		MsgHistoryKept:    "损坏的文件保留为 {{.Path}}",
 		MsgHistoryDamage:  "损坏情况：{{.Reason}}",
 		MsgHistorySaved:   "各表转入的行数：{{list .Values}}",
+		MsgProberImpaired: "stickwatch 自身无法探测：所有集群都无法判断",
+		MsgCannotConnect:  "本机无法建立连接：{{.Reason}}",
+		MsgNoWay:          "本机已没有通往 {{.Address}} 的路径：{{.Reason}}",
+		MsgNobodyAnswers:  "全部 {{.Count}} 个集群在同一时刻起不再应答：本机没有网络，或者它们全都被隔离",
+		MsgClockJumped:    "本机时钟被拨动了 {{.Duration}}",
+		MsgRepairProber:   "检查 stickwatch 所在的机器：网络接口、路由与防火墙、打开文件数上限（LimitNOFILE）以及 ip_local_port_range。",
 	},
 }
 

@@ -93,6 +93,16 @@ func (c *Canary) Settle() bool {
 	return true
 }
 
+// Disregard forgets the requests since a moment that failed, and reports whether there
+// were any: they never left this machine, or say nothing of who was to answer them.
+func (c *Canary) Disregard(since time.Time) (some bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.walk.Steps)
+	c.walk.Steps = slices.DeleteFunc(c.walk.Steps, func(s Step) bool { return !s.OK() && !s.At.Before(since) })
+	return len(c.walk.Steps) < n
+}
+
 // Write stores the next counter in the session. Where the application takes
 // none, it asks nothing. An answer that began another session is not believed:
 // the canary goes on with the cookies that it had.

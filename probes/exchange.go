@@ -66,6 +66,7 @@ const (
 	FailureMalformed   Failure = "malformed" // speaks no HTTP, or broken HTTP
 	FailureRedirect    Failure = "redirect"  // in circles, or too many
 	FailureCancelled   Failure = "cancelled" // stickwatch itself stopped
+	FailureProber      Failure = "prober"    // this machine could not connect: no descriptor, port or right; see Own
 	FailureOther       Failure = "other"
 )
 

@@ -108,11 +108,13 @@ func classOfConnection(err error) Failure {
 	switch {
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return FailureTimeout
+	case Own(err):
+		return FailureProber
 	case lookup:
 		return FailureDNS
 	case isAny(err, syscall.ECONNREFUSED):
 		return FailureRefused
-	case isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN):
+	case isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN):
 		return FailureUnreachable
 	case isAny(err, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF):
 		return FailureReset

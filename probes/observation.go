@@ -36,6 +36,7 @@ type DependencyObservation struct {
 	Name  string
 	Up    bool
 	Error string
+	Own   bool // this machine could not ask it; see Own
 	Took  time.Duration
 }
 

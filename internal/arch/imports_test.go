@@ -147,6 +147,7 @@ var homes = map[string][]string{
 	"github.com/antchfx/":                    {"probes/extract"},
 	"github.com/ohler55/ojg":                 {"probes/extract"},
 	"golang.org/x/net/html":                  {"probes/extract"},
+	"golang.org/x/net/netutil":               {"internal/web"},
 	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo speaks GBK, too
 	"github.com/coder/websocket":             {"probes/engineio"},
 	"github.com/redis/go-redis":              {"probes/redis"},

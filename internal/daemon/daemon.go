@@ -84,6 +84,7 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Prober.Self = monitor.NewSelfCheck()
 	d := &Daemon{config: c, logger: c.Logger, began: time.Now(), metrics: metrics.New(c.Build), page: web.NewLive()}
 	if c.LogDropped != nil {
 		d.metrics.LogDropped(c.LogDropped)
@@ -179,6 +180,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.registry.run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.postroom.run(ctx) }) })
 	workers.Go(func() { sideBySide(ctx, d.chores()) })
+	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
 	served := make(chan error, 1)
 	panics.Go(panics.Web, func() {
 		defer stop() // a daemon that nobody can ask should be started anew by whoever started it

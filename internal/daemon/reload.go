@@ -198,10 +198,12 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		Ready:         d.ready,
 		WebConfigFile: d.config.WebConfigFile,
 		Listen:        d.listener.Addr().String(),
-		Language:      cfg.Alerting.Language,
-		Location:      cfg.Alerting.Location,
-		ExternalURL:   cfg.Alerting.ExternalURL,
-		Version:       d.config.Build.Version,
-		Logger:        d.logger,
+
+		MaxConnections: webConnections(),
+		Language:       cfg.Alerting.Language,
+		Location:       cfg.Alerting.Location,
+		ExternalURL:    cfg.Alerting.ExternalURL,
+		Version:        d.config.Build.Version,
+		Logger:         d.logger,
 	}
 }

@@ -28,6 +28,7 @@ var failures = []probes.Failure{
 	probes.FailureMalformed,
 	probes.FailureRedirect,
 	probes.FailureCancelled,
+	probes.FailureProber,
 }
 
 // An outcome is HTTP status << 6 | failure << 1 | failed: two bytes for nearly

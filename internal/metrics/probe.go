@@ -37,7 +37,7 @@ func probeName(name string, kind checks.TargetKind) string {
 
 var failures = []probes.Failure{
 	probes.FailureDNS, probes.FailureRefused, probes.FailureUnreachable, probes.FailureReset, probes.FailureTimeout,
-	probes.FailureTLS, probes.FailureMalformed, probes.FailureRedirect, probes.FailureCancelled,
+	probes.FailureTLS, probes.FailureMalformed, probes.FailureRedirect, probes.FailureCancelled, probes.FailureProber,
 }
 
 // result is the value of the label result.

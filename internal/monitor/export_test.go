@@ -24,3 +24,13 @@ func (w *Watcher) Hold() (release func()) {
 
 // Misses is how many visits in a row may meet a node not at all.
 func (w *Watcher) Misses(node string, canaries int) int { return w.misses(node, canaries) }
+
+// Impair has a SelfCheck find evidence until Recover is called.
+func (s *SelfCheck) Impair(reason checks.Message) { s.note(time.Now().Add(time.Hour), reason) }
+
+// Recover has it find none any more.
+func (s *SelfCheck) Recover() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began, s.last = time.Time{}, time.Time{}
+}

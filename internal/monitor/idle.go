@@ -28,10 +28,7 @@ func pausesOf(c *probes.Cluster) []time.Duration {
 	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
 		return nil
 	}
-	timeout := c.Session.Timeout
-	if timeout <= 0 {
-		timeout = assumedTimeout
-	}
+	timeout := sessionTimeout(c)
 	list := []time.Duration{30 * time.Second, 5 * time.Minute, timeout / 2}
 	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
 	slices.Sort(list)

@@ -23,6 +23,8 @@ type Prober struct {
 	Pingers   map[string]probes.Pinger // by URL scheme, beside tcp and http
 	Handshake probes.Handshaker        // nil: handshakes are not probed
 
+	Self *SelfCheck // whether this machine lets it probe; nil: nobody looks
+
 	opened atomic.Int64 // clients so far, so that no two write the same values
 	anyID  sync.Map     // by *probes.Cluster: whether its nodes go on with an id that nobody has issued
 

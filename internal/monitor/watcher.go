@@ -1,9 +1,9 @@
 package monitor
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -30,6 +30,7 @@ type Watcher struct {
 
 	retired  atomic.Bool   // tells nobody anything any more
 	turn     chan struct{} // holds one: one round or visit at a time; guards what follows
+	began    time.Time     // of the round or visit under way
 	flock    flock
 	ledger   *checks.Ledger
 	history  *checks.History
@@ -42,7 +43,8 @@ type Watcher struct {
 	unshared time.Time     // when the last whole round began that found no session held by two clients
 	patience time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
 
-	unsettled int // whole rounds in a row that changed nothing and left a finding waiting to be believed
+	suspended bool // the picture says that stickwatch itself cannot probe
+	unsettled int  // whole rounds in a row that changed nothing and left a finding waiting to be believed
 
 	picture atomic.Pointer[Picture]
 }
@@ -130,6 +132,7 @@ func (w *Watcher) Close() error {
 	w.Retire()
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
+	w.prober.Self.forget(w)
 	return w.witness.Close()
 }
 
@@ -139,8 +142,12 @@ var ErrRetired = errors.New("the watch is over")
 // Probe takes a whole round now. Its error is that ctx ended before, or that the
 // watch did.
 func (w *Watcher) Probe(ctx context.Context) error {
-	if !w.alone(ctx, func() { w.takeWhole(ctx, nil) }) || w.over(ctx) {
-		return cmp.Or(ctx.Err(), ErrRetired)
+	ran := w.alone(ctx, func() { w.takeWhole(ctx, nil) })
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ran || w.retired.Load():
+		return ErrRetired
 	}
 	return nil
 }
@@ -152,16 +159,17 @@ func (w *Watcher) Visit(ctx context.Context) {
 			return // nobody is known yet
 		}
 		v := w.flock.visit(ctx, w.pairs())
-		if w.hangs(v.task) && w.mayInvestigateHang() {
+		if w.hangs(v.task) && w.mayInvestigateHang() && !w.doubtful() {
 			w.flock.hear(v.take(), w.verdict, w.observer)
 			w.investigate(ctx, v)
 			return
 		}
 		v.wait()
+		answers := v.take()
+		w.prober.Self.heed(w, w.began, slices.Collect(maps.Values(answers)))
 		if w.over(ctx) {
 			return
 		}
-		answers := v.take()
 		odd, harmed := w.flock.hear(answers, w.verdict, w.observer)
 		if harmed {
 			r := w.prober.again(w.last)
@@ -210,6 +218,7 @@ func (w *Watcher) Refresh(ctx context.Context, part Part) {
 			w.investigate(ctx, nil)
 			return
 		}
+		w.prober.Self.heed(w, w.began, w.met(r))
 		r.Past, r.Every = w.history, w.pace.Canary
 		r.Walks = slices.Concat(w.newcomers(), w.flock.walks())
 		report := checks.Judge(r)
@@ -253,7 +262,8 @@ func (w *Watcher) alone(ctx context.Context, run func()) bool {
 	case <-ctx.Done():
 		return false
 	}
-	if w.over(ctx) {
+	w.began = time.Now()
+	if w.ended(ctx) {
 		return false
 	}
 	run()
@@ -261,8 +271,11 @@ func (w *Watcher) alone(ctx context.Context, run func()) bool {
 }
 
 // over reports whether what was just seen may not be told: it was cut short, or
-// nobody wants to know.
-func (w *Watcher) over(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
+// nobody wants to know, or stickwatch itself could not probe. Nothing is under way
+// when it is asked.
+func (w *Watcher) over(ctx context.Context) bool { return w.ended(ctx) || w.impaired() }
+
+func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
 // takeWhole takes a round in which everything is asked, and judges it: once a second
 // what it has seen so far, for what that proves, and in the end. The visit before it
@@ -303,6 +316,7 @@ func (w *Watcher) takeWhole(ctx context.Context, before *visit) {
 	round.wait()
 	seen.asking.Wait()
 	r.Nodes = seen.newestNodes()
+	w.prober.Self.heed(w, w.began, w.met(r))
 	if w.over(ctx) {
 		return
 	}
@@ -347,6 +361,10 @@ func (w *Watcher) glimpse(r checks.Round) {
 	if w.whole.IsZero() || w.retired.Load() {
 		return
 	}
+	w.prober.Self.heed(w, w.began, w.met(r))
+	if w.doubtful() {
+		return
+	}
 	r.Past, r.Every = w.history, w.pace.Canary
 	r.Walks = append(r.Walks, w.flock.walks()...)
 	changes := w.ledger.Glimpse(checks.Judge(r))
@@ -364,7 +382,7 @@ func (w *Watcher) conclude(r checks.Round, report checks.Report, whole bool) []c
 		w.since = r.Started
 	}
 	changes := w.ledger.Update(report)
-	w.last, w.verdict, w.history = r, report, report.History
+	w.last, w.verdict, w.history, w.suspended = r, report, report.History, false
 	p := Picture{Cluster: w.cluster, Report: report, Standing: inOrder(w.ledger.Standing(), report.Findings), Since: w.since}
 	w.picture.Store(&p)
 	w.observer.Judged(Judgement{Picture: p, Round: r, Whole: whole, Changes: changes, Canaries: w.flock.told()})

@@ -37,6 +37,10 @@ type Config struct {
 	// Listen is the host:port at which the daemon answers, for links to it.
 	Listen string
 
+	// MaxConnections bounds connections at a time, at each listener but the admin
+	// socket; more wait. 0: no bound.
+	MaxConnections int
+
 	// ExternalURL is where people find the page when they do not ask for this
 	// machine: its host is answered to at loopback. Nil: nowhere else;
 	// Server.AnswerTo changes it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 
 	"stickwatch/internal/panics"
 )
@@ -86,6 +87,9 @@ func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Serve
 
 // public answers as the web configuration says: with TLS, to users.
 func (s *Server) public(server *http.Server, l net.Listener) error {
+	if s.config.MaxConnections > 0 {
+		l = netutil.LimitListener(l, s.config.MaxConnections)
+	}
 	return toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
 }
 

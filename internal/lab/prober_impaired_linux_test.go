@@ -1,0 +1,285 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stickwatch/internal/demo"
+)
+
+// An impairment takes something from the machine that stickwatch runs on, which is a
+// network namespace. Commands have its process id as $P, and that of the targets'
+// namespace as $T.
+type impairment struct {
+	name, begin, end string
+	asked            bool // it answers meanwhile
+}
+
+var impairments = []impairment{
+	{"its interface is down", "nsenter -t $P -n ip link set watch down", "nsenter -t $P -n ip link set watch up", true},
+	{"nothing is connected to its interface", "nsenter -t $T -n ip link set targets down", "nsenter -t $T -n ip link set targets up", true},
+	{"no descriptors", "prlimit --pid $P --nofile=$(($(ls /proc/$P/fd | wc -l) + 2)):1024", "prlimit --pid $P --nofile=1024:1024", false},
+	{
+		"no ports", "nsenter -t $P -n sysctl -qw net.ipv4.ip_local_port_range='60000 60001'",
+		"nsenter -t $P -n sysctl -qw net.ipv4.ip_local_port_range='32768 60999'", true,
+	},
+}
+
+// TestItsOwnTrouble is one incident of stickwatch itself, and no verdict of clusters:
+// the real program, in a network namespace, before nodes that are well throughout.
+func TestItsOwnTrouble(t *testing.T) {
+	t.Parallel()
+	needNamespaces(t)
+	n := startNamespaces(t)
+	for i, one := range impairments {
+		n.run(t, one.begin)
+		n.await(t, one.name+": it says so", func() bool { return n.said(`msg="stickwatch itself cannot probe`) == i+1 })
+		if one.asked {
+			n.await(t, one.name+": no verdict", func() bool {
+				return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "inconclusive" })
+			})
+		}
+		n.run(t, one.end)
+		n.await(t, one.name+": it says that it is over", func() bool { return n.said(`msg="stickwatch can probe again`) == i+1 })
+		n.await(t, one.name+": verdicts after it", func() bool {
+			return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "healthy" })
+		})
+		n.await(t, one.name+": the end of the incident", func() bool {
+			all := n.incidents(t)
+			return len(all) > 0 && all[0].State == "resolved"
+		})
+		if all := n.incidents(t); len(all) != i+1 || all[0].Code != "prober_impaired" || all[0].Cluster != "" {
+			t.Fatalf("%s: got %+v, want one more incident, of stickwatch itself", one.name, all)
+		}
+	}
+}
+
+// needNamespaces skips a test that may not make network namespaces.
+func needNamespaces(t *testing.T) {
+	t.Helper()
+	Require(t, "ip", "nsenter", "prlimit", "sysctl")
+	cmd := exec.CommandContext(t.Context(), "true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := cmd.Run(); err != nil {
+		t.Skipf("network namespaces may not be made here: %v", err)
+	}
+}
+
+// namespaces are that of the targets, and that of a stickwatch.
+type namespaces struct {
+	targets, watch int    // process ids
+	log            string // path of what stickwatch says
+	api            http.Client
+}
+
+func startNamespaces(t *testing.T) *namespaces {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "stickwatch-") // short: a socket is in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program := filepath.Join(dir, "stickwatch")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	n := new(namespaces)
+	var said io.Reader
+	n.targets, said = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
+	n.log = dir + "/log"
+	wait := "exec 2>" + n.log + "; while ! ip route | grep -q 10.77.0; do sleep 0.1; done; exec " + program + " serve -c " + dir + "/stickwatch.yml --admin-socket " + dir + "/s"
+	n.watch, _ = n.start(t, "sh", []string{"-c", wait})
+	n.run(t, "ip link add targets netns $T type veth peer name watch netns $P")
+	for _, command := range []string{"link set lo up", "addr add 10.77.0.1/24 dev targets", "addr add 10.77.0.2/24 dev targets", "link set targets up"} {
+		n.run(t, "nsenter -t $T -n ip "+command)
+	}
+	var file strings.Builder
+	for lines := bufio.NewScanner(said); lines.Scan() && lines.Text() != "that is all"; {
+		if line, ours := strings.CutPrefix(lines.Text(), "| "); ours {
+			file.WriteString(line + "\n")
+		}
+	}
+	if err := os.WriteFile(dir+"/stickwatch.yml", []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"link set lo up", "addr add 10.77.0.9/24 dev watch", "link set watch up"} {
+		n.run(t, "nsenter -t $P -n ip "+command)
+	}
+	n.api.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", dir+"/s")
+	}}
+	n.await(t, "healthy", func() bool {
+		verdicts := n.verdicts(t)
+		return len(verdicts) == 2 && verdicts[0] == "healthy" && verdicts[1] == "healthy"
+	})
+	return n
+}
+
+// start runs a program in a network namespace of its own.
+func (n *namespaces) start(t *testing.T, program string, args []string, env ...string) (pid int, output io.Reader) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program, log.String())
+		}
+	})
+	return cmd.Process.Pid, output
+}
+
+// run runs a command of the shell.
+func (n *namespaces) run(t *testing.T, command string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.watch), "T="+strconv.Itoa(n.targets))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+func (n *namespaces) await(t *testing.T, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !true(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			content, _ := os.ReadFile(n.log)
+			t.Fatalf("%s: not within a minute\n%s", what, content)
+		}
+	}
+}
+
+// said is how often the log has a line.
+func (n *namespaces) said(line string) int {
+	content, err := os.ReadFile(n.log)
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(content), line)
+}
+
+type itsIncident struct{ State, Code, Cluster, Summary string }
+
+func (n *namespaces) incidents(t *testing.T) []itsIncident {
+	var answer struct{ Incidents []itsIncident }
+	n.get(t, "/api/v1/incidents", &answer)
+	return answer.Incidents
+}
+
+func (n *namespaces) verdicts(t *testing.T) (list []string) {
+	var answer struct{ Clusters []struct{ Verdict string } }
+	n.get(t, "/api/v1/clusters", &answer)
+	for _, c := range answer.Clusters {
+		list = append(list, c.Verdict)
+	}
+	return list
+}
+
+// get decodes an answer, of which there is none while the program starts, or has no
+// descriptors.
+func (n *namespaces) get(t *testing.T, path string, answer any) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		res, err := n.api.Get("http://localhost" + path)
+		if err == nil {
+			err = json.NewDecoder(res.Body).Decode(answer)
+			res.Body.Close()
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHoldTargets is no test: it is the targets of TestItsOwnTrouble, a demo behind
+// addresses of two machines, and says how to watch it as two clusters.
+func TestHoldTargets(t *testing.T) {
+	if os.Getenv("LAB_HOLD_TARGETS") == "" {
+		t.Skip("only runs as a process of TestItsOwnTrouble")
+	}
+	for ready := false; !ready; time.Sleep(100 * time.Millisecond) {
+		addresses, err := net.InterfaceAddrs()
+		ready = err == nil && slices.ContainsFunc(addresses, func(a net.Addr) bool { return a.String() == "10.77.0.2/24" })
+	}
+	d, err := demo.Start(demo.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(format string, args ...any) { fmt.Printf("| "+format+"\n", args...) }
+	say("listen: 127.0.0.1:0")
+	say("history: {url: \"sqlite:%s/history.db\"}", t.TempDir())
+	say("intervals: {canary: 1s, status: 2s, pages: 2s, dependencies: 2s}")
+	say("alerting: {for: {warning: 1s}, resolve_after: 1s}")
+	say("clusters:")
+	for i, name := range []string{"shop", "blog"} {
+		host := fmt.Sprintf("10.77.0.%d", i+1)
+		say("  - name: %s", name)
+		say("    timeout: 2s")
+		say("    balancer: {url: %q, method: ip_hash, client_ip_header: %s}", forward(t, host, d.Balancer.URL()), d.Config.ClientIPHeader)
+		say("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, strings.Replace(forward(t, host, d.Redis.URL()), "http:", "tcp:", 1))
+		say("    nodes:")
+		for _, node := range d.Nodes {
+			say("      - {id: %s, url: %q}", node.ID(), forward(t, host, node.URL()))
+		}
+	}
+	fmt.Println("that is all")
+	select {}
+}
+
+// forward takes connections at an address of a host to where a URL leads, and returns
+// the URL by which that is found.
+func forward(t *testing.T, host, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, address, _ := strings.Cut(to, "://")
+	go func() {
+		for {
+			here, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer here.Close()
+				there, err := net.Dial("tcp", address)
+				if err != nil {
+					return
+				}
+				defer there.Close()
+				go func() { _, _ = io.Copy(there, here) }()
+				_, _ = io.Copy(here, there)
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
