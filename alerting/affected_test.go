@@ -44,7 +44,7 @@ func TestAffectedInWords(t *testing.T) {
 // active, and a resolved incident says what it last concerned.
 func TestAffectedOfAnIncident(t *testing.T) {
 	member := func(share float64, of int, ended bool) alerting.Member {
-		m := alerting.Member{Standing: checks.Standing{Finding: checks.Finding{Affected: checks.Affected{Share: share, Of: of}}}}
+		m := alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Affected: checks.Affected{Share: share, Of: of}}}}
 		if ended {
 			m.Ended = time.Unix(1, 0)
 		}

@@ -16,15 +16,15 @@ import (
 
 var errKilled = errors.New("the process is gone")
 
-// A mortal is a process that ends in the middle of things: after a number of
+// A crashing is a process that ends in the middle of things: after a number of
 // steps nothing it does has any effect.
-type mortal struct {
+type crashing struct {
 	steps int
 	gone  context.CancelFunc
 }
 
 // step is one thing that the process does; an error: it does not live to do it.
-func (m *mortal) step() error {
+func (m *crashing) step() error {
 	if m.steps--; m.steps > 0 {
 		return nil
 	}
@@ -47,9 +47,9 @@ func killed(t *testing.T, luck *rand.Rand) {
 	outbox, ops := new(memory), new(channel)
 	var want []string
 	for n := range 60 {
-		notice := letterOf(NoticeDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
-		outbox.put(notice)
-		want = append(want, notice.ID)
+		notification := entryOf(NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
+		outbox.put(notification)
+		want = append(want, notification.ID)
 	}
 	for range 50 {
 		live(t, outbox, ops, 1+luck.IntN(10))
@@ -68,11 +68,11 @@ func killed(t *testing.T, luck *rand.Rand) {
 func live(t *testing.T, outbox *memory, ops *channel, steps int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 	defer cancel()
-	life := &mortal{steps: steps, gone: cancel}
+	life := &crashing{steps: steps, gone: cancel}
 	outbox.broken = life.step
-	ops.answer = func(context.Context, Notice) error { return life.step() }
-	ops.lost = func(Notice) error { return life.step() }
-	notifier := searchable{channel: ops, failing: func(Notice) error { return life.step() }}
+	ops.answer = func(context.Context, Notification) error { return life.step() }
+	ops.lost = func(Notification) error { return life.step() }
+	notifier := searchable{channel: ops, failing: func(Notification) error { return life.step() }}
 	NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: map[string]Notifier{"ops": notifier}}).Run(ctx)
 }
 
@@ -97,14 +97,14 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				n := letterOf(NoticeFired, "ops", "1", 1)
+				n := entryOf(NotificationFired, "ops", "1", 1)
 				outbox.put(n)
 				answer, lost := saying(tt.answer, nil), saying(tt.lost, nil)
 				finding := saying(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
-				ops := &channel{answer: answer, lost: func(n Notice) error { return lost(t.Context(), n) }}
+				ops := &channel{answer: answer, lost: func(n Notification) error { return lost(t.Context(), n) }}
 				var notifier Notifier = ops
 				if !tt.blind {
-					notifier = searchable{channel: ops, failing: func(n Notice) error { return finding(t.Context(), n) }}
+					notifier = searchable{channel: ops, failing: func(n Notification) error { return finding(t.Context(), n) }}
 				}
 				b := open(t, outbox, ops, map[string]Notifier{"ops": notifier})
 				<-b.ended
@@ -115,7 +115,7 @@ func TestFind(t *testing.T) {
 				if diff := cmp.Diff(tt.results, b.results); diff != "" {
 					t.Errorf("results (-want +got):\n%s", diff)
 				}
-				if got := outbox.find(n.ID).receipt.Thread; got != "thread of 1" {
+				if got := outbox.find(n.ID).deliveryRef.Thread; got != "thread of 1" {
 					t.Errorf("got thread %q", got)
 				}
 			})
@@ -135,7 +135,7 @@ func TestOutboxFails(t *testing.T) {
 			}
 			return nil
 		}}
-		outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1))
+		outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, new(channel), nil)
 		time.Sleep(time.Hour)
 		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked.Load() > 25 {
@@ -154,7 +154,7 @@ func TestOutboxFails(t *testing.T) {
 func TestStop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		takes, stops time.Duration
-		state        letterState
+		state        entryState
 	}{
 		"it ends in time":    {8 * time.Second, 4 * time.Second, arrived},
 		"it takes too long":  {20 * time.Second, 5 * time.Second, waiting},
@@ -165,9 +165,9 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				n := letterOf(NoticeFired, "ops", "1", 1)
+				n := entryOf(NotificationFired, "ops", "1", 1)
 				outbox.put(n)
-				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ Notice) error {
+				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ Notification) error {
 					select {
 					case <-ctx.Done():
 						return ctx.Err()

@@ -18,9 +18,9 @@ import (
 // of a dispatcher that tells a receiver.
 type day struct {
 	*rig
-	bureau *bureau
-	begins time.Time
-	counts map[NoticeKind]int
+	modelRig *modelRig
+	begins   time.Time
+	counts   map[NotificationKind]int
 }
 
 // live lets a day go by, in which stands says what a round sees; then an hour in
@@ -29,21 +29,21 @@ func (d *day) live(t *testing.T, stands func(since time.Duration) string) {
 	const length, quiet, round = 24 * time.Hour, time.Hour, 5 * time.Second
 	for since := time.Duration(0); since < length+quiet; since += time.Second {
 		at := d.begins.Add(since)
-		var notices []Notice
+		var notifications []Notification
 		switch {
 		case since%round != 0:
-			notices = d.commit(d.desk.Tick(at))
+			notifications = d.commit(d.manager.Tick(at))
 		case since < length:
-			notices = d.see(at, "shop", findings(t, stands(since)))
+			notifications = d.see(at, "shop", findings(t, stands(since)))
 		default:
-			notices = d.see(at, "shop", nil)
+			notifications = d.see(at, "shop", nil)
 		}
-		for _, n := range notices {
+		for _, n := range notifications {
 			d.counts[n.Kind]++
 		}
-		if len(notices) > 0 {
-			d.bureau.outbox.put(notices...)
-			d.bureau.Wake()
+		if len(notifications) > 0 {
+			d.modelRig.outbox.put(notifications...)
+			d.modelRig.Wake()
 		}
 		time.Sleep(time.Second)
 	}
@@ -69,42 +69,42 @@ const maxPerDay = 24 * 2 * (FlapTimes - 1)
 func TestDay(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	for name, tt := range map[string]struct {
-		stands func(time.Duration) string
-		want   map[NoticeKind]int
+		active func(time.Duration) string
+		want   map[NotificationKind]int
 	}{
 		// Four incidents, then one that flaps: told at once, and reminded of after 4 and 12 hours.
-		"critical, 20 s of every minute": {every(m, 20*s, paused1), map[NoticeKind]int{NoticeFired: 5, NoticeReminder: 2, NoticeResolved: 5}},
+		"critical, 20 s of every minute": {every(m, 20*s, paused1), map[NotificationKind]int{NotificationFired: 5, NotificationReminder: 2, NotificationResolved: 5}},
 		// The same, but the four were never told: they did not hold for 30 s.
-		"a warning, 20 s of every minute": {every(m, 20*s, down1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
+		"a warning, 20 s of every minute": {every(m, 20*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
 		// One incident: it never was quiet for 30 s. News for 40 s, the last of them that it flaps.
-		"critical, 5 s of every 10":  {every(10*s, 5*s, paused1), map[NoticeKind]int{NoticeFired: 1, NoticeDeveloped: 2, NoticeReminder: 2, NoticeResolved: 1}},
-		"a warning, 5 s of every 10": {every(10*s, 5*s, down1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
+		"critical, 5 s of every 10":  {every(10*s, 5*s, paused1), map[NotificationKind]int{NotificationFired: 1, NotificationDeveloped: 2, NotificationReminder: 2, NotificationResolved: 1}},
+		"a warning, 5 s of every 10": {every(10*s, 5*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
 		// A cause that flaps below an effect that stays: four times each way it is news, then that it flaps.
 		"a cause that comes and goes, its effect stays": {
 			func(since time.Duration) string {
 				return every(2*m, m, redis+";"+paused1+byRedis)(since) + every(2*m, 2*m, ";"+paused2)(since)
 			},
-			map[NoticeKind]int{NoticeFired: 6, NoticeReminder: 4, NoticeResolved: 6},
+			map[NotificationKind]int{NotificationFired: 6, NotificationReminder: 4, NotificationResolved: 6},
 		},
 		// Not flapping, by any rule: each time is an incident.
 		"critical, a minute of every quarter of an hour and a bit": {
-			every(15*m+30*s, m, paused1), map[NoticeKind]int{NoticeFired: 93, NoticeResolved: 93},
+			every(15*m+30*s, m, paused1), map[NotificationKind]int{NotificationFired: 93, NotificationResolved: 93},
 		},
-		"for good": {every(m, m, paused1), map[NoticeKind]int{NoticeFired: 1, NoticeReminder: 2, NoticeResolved: 1}},
-		"never":    {every(m, 0, paused1), map[NoticeKind]int{}},
+		"for good": {every(m, m, paused1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
+		"never":    {every(m, 0, paused1), map[NotificationKind]int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				ops := &channel{answer: func(context.Context, Notice) error {
+				ops := &channel{answer: func(context.Context, Notification) error {
 					if tries++; tries%3 != 0 {
 						return Retriable{After: time.Duration(tries%2) * 7 * time.Second, Err: errors.New("429")}
 					}
 					return nil
 				}}
-				d := &day{rig: newRig(usual()), begins: time.Now(), counts: make(map[NoticeKind]int)}
-				d.bureau = open(t, new(memory), ops, nil)
-				d.live(t, tt.stands)
+				d := &day{rig: newRig(usual()), begins: time.Now(), counts: make(map[NotificationKind]int)}
+				d.modelRig = open(t, new(memory), ops, nil)
+				d.live(t, tt.active)
 				if diff := cmp.Diff(tt.want, d.counts); diff != "" {
 					t.Errorf("notices (-want +got):\n%s", diff)
 				}
@@ -117,28 +117,28 @@ func TestDay(t *testing.T) {
 // check: each notice was posted once, in the order of its incident.
 func (d *day) check(t *testing.T) {
 	t.Helper()
-	d.bureau.stop()
+	d.modelRig.stop()
 	last := make(map[string]int)
 	total := 0
-	for _, l := range d.bureau.outbox.letters {
+	for _, l := range d.modelRig.outbox.letters {
 		if l.state != arrived {
-			t.Errorf("%s is %s, want it to have arrived", l.notice.ID, l.state)
+			t.Errorf("%s is %s, want it to have arrived", l.notification.ID, l.state)
 		}
 		total++
 	}
-	for _, id := range d.bureau.ops.ids() {
+	for _, id := range d.modelRig.ops.ids() {
 		for incident := range d.kept {
-			if id == NoticeID(incident, "ops", last[incident]+1) {
+			if id == NotificationID(incident, "ops", last[incident]+1) {
 				last[incident]++
 				total--
 			}
 		}
 	}
-	if total != 0 || len(d.bureau.ops.ids()) != len(d.bureau.outbox.letters) {
-		t.Errorf("posted %d notices, %d of them not in their order, want %d", len(d.bureau.ops.ids()), total, len(d.bureau.outbox.letters))
+	if total != 0 || len(d.modelRig.ops.ids()) != len(d.modelRig.outbox.letters) {
+		t.Errorf("posted %d notices, %d of them not in their order, want %d", len(d.modelRig.ops.ids()), total, len(d.modelRig.outbox.letters))
 	}
-	if len(d.desk.Open()) != 0 {
-		t.Errorf("got %d open incidents after an hour of quiet", len(d.desk.Open()))
+	if len(d.manager.Open()) != 0 {
+		t.Errorf("got %d open incidents after an hour of quiet", len(d.manager.Open()))
 	}
 }
 
@@ -152,10 +152,10 @@ func TestDayIsBounded(t *testing.T) {
 	} {
 		for _, part := range []time.Duration{10, 2} {
 			for _, stands := range []string{paused1, down1} {
-				notices := evenDay(t, every(period, period/part, stands))
-				most = max(most, notices)
-				if notices > maxPerDay {
-					t.Errorf("%s for a %dth of every %s: got %d notices, want at most %d", stands, part, period, notices, maxPerDay)
+				notifications := evenDay(t, every(period, period/part, stands))
+				most = max(most, notifications)
+				if notifications > maxPerDay {
+					t.Errorf("%s for a %dth of every %s: got %d notices, want at most %d", stands, part, period, notifications, maxPerDay)
 				}
 			}
 		}
@@ -165,16 +165,16 @@ func TestDayIsBounded(t *testing.T) {
 
 // evenDay counts the notices of a day with rounds five seconds apart.
 func evenDay(t *testing.T, stands func(time.Duration) string) int {
-	r, notices := newRig(usual()), 0
+	r, notifications := newRig(usual()), 0
 	parsed := make(map[string][]checks.Finding)
 	for since := time.Duration(0); since < 24*time.Hour; since += 5 * time.Second {
 		line := stands(since)
 		if _, known := parsed[line]; !known {
 			parsed[line] = findings(t, line)
 		}
-		notices += len(r.see(noon.Add(since), "shop", parsed[line]))
+		notifications += len(r.see(noon.Add(since), "shop", parsed[line]))
 	}
-	return notices
+	return notifications
 }
 
 // TestManyFlapAtOnce: findings that flap below one cause are one incident, and

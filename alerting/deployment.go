@@ -45,9 +45,9 @@ const (
 	// EventMemory is how long after it was summed up a deployment still explains what
 	// happened while it went on: an event is reported for a while after it happened.
 	EventMemory = 10 * time.Minute
-	// lossSettles is how long a loss at a node that is not known to be touched waits
+	// lossSettleTime is how long a loss at a node that is not known to be touched waits
 	// for a round that shows the node's restart.
-	lossSettles = 5 * time.Second
+	lossSettleTime = 5 * time.Second
 )
 
 // End is when the deployment is over at the latest.
@@ -63,30 +63,30 @@ func (d Deployment) ExplainsAt(at time.Time, grace time.Duration) bool {
 	return !at.Before(d.From) && at.Before(d.End().Add(grace))
 }
 
-// A Hold names why a deployment explains a finding, or why it does not.
-type Hold string
+// A HoldBack names why a deployment explains a finding, or why it does not.
+type HoldBack string
 
 // The holds. Those that begin with "not" are notified at once.
 const (
-	HoldTouchedNode   Hold = "touched_node"      // about a node that the deployment touches
-	HoldTouchedOwner  Hold = "touched_owner"     // a move or a loss of sessions of such nodes
-	HoldShortOutage   Hold = "short_outage"      // clients get no answer, for no longer than MaxUnserved
-	HoldMixedVersions Hold = "mixed_versions"    // nodes differ because some have the new version
-	HoldUnsettled     Hold = "unsettled"         // a loss so new that its node's restart may not have been seen
-	NotLongOutage     Hold = "not_long_outage"   // clients get no answer for longer than MaxUnserved
-	NotLeaked         Hold = "not_leaked"        // no deployment gives one client's session to another
-	NotTouched        Hold = "not_touched"       // about a node, or about sessions of one, that the deployment does not touch
-	NotByDeployment   Hold = "not_by_deployment" // a deployment brings nothing of this kind about
+	HoldTouchedNode   HoldBack = "touched_node"      // about a node that the deployment touches
+	HoldTouchedOwner  HoldBack = "touched_owner"     // a move or a loss of sessions of such nodes
+	HoldShortOutage   HoldBack = "short_outage"      // clients get no answer, for no longer than MaxUnserved
+	HoldMixedVersions HoldBack = "mixed_versions"    // nodes differ because some have the new version
+	HoldUnsettled     HoldBack = "unsettled"         // a loss so new that its node's restart may not have been seen
+	NotLongOutage     HoldBack = "not_long_outage"   // clients get no answer for longer than MaxUnserved
+	NotLeaked         HoldBack = "not_leaked"        // no deployment gives one client's session to another
+	NotTouched        HoldBack = "not_touched"       // about a node, or about sessions of one, that the deployment does not touch
+	NotByDeployment   HoldBack = "not_by_deployment" // a deployment brings nothing of this kind about
 )
 
-// Held reports whether the hold keeps a finding from being notified.
-func (h Hold) Held() bool {
-	return slices.Contains([]Hold{HoldTouchedNode, HoldTouchedOwner, HoldShortOutage, HoldMixedVersions, HoldUnsettled}, h)
+// IsHeld reports whether the hold keeps a finding from being notified.
+func (h HoldBack) IsHeld() bool {
+	return slices.Contains([]HoldBack{HoldTouchedNode, HoldTouchedOwner, HoldShortOutage, HoldMixedVersions, HoldUnsettled}, h)
 }
 
 // explainable says by which rule a deployment explains findings of a code. Codes
 // that are missing are never explained.
-var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) Hold{
+var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) HoldBack{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
 	checks.NodeRestarted:         Deployment.explainsNode,
@@ -105,14 +105,14 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.Standing) H
 	checks.SessionRollback:       Deployment.explainsSessions,
 	checks.SessionNotShared:      Deployment.explainsSessions,
 	checks.SessionFailing:        Deployment.explainsFailing,
-	checks.BalancerRemapped:      func(Deployment, time.Time, checks.Standing) Hold { return HoldTouchedOwner },
-	checks.VersionSkew:           func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
-	checks.SettingsSkew:          func(Deployment, time.Time, checks.Standing) Hold { return HoldMixedVersions },
-	checks.SessionLeaked:         func(Deployment, time.Time, checks.Standing) Hold { return NotLeaked },
+	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldTouchedOwner },
+	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
+	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
+	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return NotLeaked },
 }
 
 // Explains decides whether the deployment, while it goes on, explains a finding.
-func (d Deployment) Explains(at time.Time, s checks.Standing) Hold {
+func (d Deployment) Explains(at time.Time, s checks.ActiveFinding) HoldBack {
 	rule := explainable[s.Code]
 	if rule == nil {
 		return NotByDeployment
@@ -122,14 +122,14 @@ func (d Deployment) Explains(at time.Time, s checks.Standing) Hold {
 
 // explainsDown: a node that is down is touched by that, unless the announcement
 // names others. All of them may be down for a short time.
-func (d Deployment) explainsDown(at time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) HoldBack {
 	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > MaxUnserved {
 		return NotLongOutage
 	}
 	return d.explainsNode(at, s)
 }
 
-func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) HoldBack {
 	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
 		return HoldTouchedNode
 	}
@@ -137,14 +137,14 @@ func (d Deployment) explainsNode(_ time.Time, s checks.Standing) Hold {
 }
 
 // explainsPage: a page fails at a node that starts, or where clients ask for it.
-func (d Deployment) explainsPage(at time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) HoldBack {
 	if s.Node != "" && s.Code != checks.HandshakeBroken && s.Code != checks.UpgradeRefused {
 		return d.explainsNode(at, s)
 	}
 	return d.explainsOutage(at, s)
 }
 
-func (d Deployment) explainsOutage(at time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) HoldBack {
 	if at.Sub(s.Since) > MaxUnserved {
 		return NotLongOutage
 	}
@@ -152,11 +152,11 @@ func (d Deployment) explainsOutage(at time.Time, s checks.Standing) Hold {
 }
 
 // explainsSessions: sessions go with the nodes that own them.
-func (d Deployment) explainsSessions(at time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) HoldBack {
 	switch {
 	case d.touchesAll(s.Nodes):
 		return HoldTouchedOwner
-	case at.Sub(s.Since) < lossSettles:
+	case at.Sub(s.Since) < lossSettleTime:
 		return HoldUnsettled
 	default:
 		return NotTouched
@@ -165,7 +165,7 @@ func (d Deployment) explainsSessions(at time.Time, s checks.Standing) Hold {
 
 // explainsFailing: clients with a session get errors. Those of a node that starts
 // do, for a short time.
-func (d Deployment) explainsFailing(at time.Time, s checks.Standing) Hold {
+func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) HoldBack {
 	if at.Sub(s.Since) > MaxUnserved {
 		return NotLongOutage
 	}

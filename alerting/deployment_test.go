@@ -29,7 +29,7 @@ func TestExplains(t *testing.T) {
 	for name, tt := range map[string]struct {
 		finding checks.Finding
 		age     time.Duration
-		want    Hold
+		want    HoldBack
 	}{
 		"a touched node is down":                      {about("node_down", "node1"), time.Hour, HoldTouchedNode},
 		"another is":                                  {about("node_down", "node3"), 0, NotTouched},
@@ -62,12 +62,12 @@ func TestExplains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
 			at := noon.Add(2 * time.Hour)
-			got := d.Explains(at, checks.Standing{Finding: tt.finding, Since: at.Add(-tt.age)})
+			got := d.Explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if got.Held() == strings.HasPrefix(string(got), "not_") {
-				t.Errorf("%s: held is %v", got, got.Held())
+			if got.IsHeld() == strings.HasPrefix(string(got), "not_") {
+				t.Errorf("%s: held is %v", got, got.IsHeld())
 			}
 		})
 	}
@@ -76,9 +76,9 @@ func TestExplains(t *testing.T) {
 // TestExplainsAnnounced: where nodes were announced, those seen do not count.
 func TestExplainsAnnounced(t *testing.T) {
 	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
-	for node, want := range map[string]Hold{"node1": HoldTouchedNode, "node2": NotTouched} {
+	for node, want := range map[string]HoldBack{"node1": HoldTouchedNode, "node2": NotTouched} {
 		f := checks.Finding{Code: checks.NodeDown, Node: node, Nodes: []string{node}}
-		if got := d.Explains(noon, checks.Standing{Finding: f, Since: noon}); got != want {
+		if got := d.Explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
 			t.Errorf("%s: got %s, want %s", node, got, want)
 		}
 	}
@@ -116,14 +116,14 @@ type deployed struct{ *rig }
 
 func newDeployed(c Config) deployed {
 	r := deployed{newRig(c)}
-	r.desk.Announce([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
+	r.manager.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
 	return r
 }
 
 func (r deployed) end(at time.Time) {
-	d := r.desk.deployments.list[0].clone()
+	d := r.manager.deployments.list[0].clone()
 	d.To = at
-	r.desk.Announce([]Deployment{d})
+	r.manager.NotifyNow([]Deployment{d})
 }
 
 // round takes a round, and sums up what is due.
@@ -135,7 +135,7 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	r.desk.Watched(at, "shop", func(time.Time) (touched []string) {
+	r.manager.Watched(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {
 				touched = append(touched, f.Node)
@@ -143,17 +143,17 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 		}
 		return touched
 	})
-	notices := r.see(at, "shop", found)
-	for _, one := range r.desk.Due(at) {
-		notices = append(notices, r.commit(r.desk.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
+	notifications := r.see(at, "shop", found)
+	for _, one := range r.manager.Due(at) {
+		notifications = append(notifications, r.commit(r.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
-	for _, n := range notices {
+	for _, n := range notifications {
 		if n.Deployment != nil {
 			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary.String())
 			continue
 		}
-		lines = append(lines, r.tell([]Notice{n})...)
+		lines = append(lines, r.notify([]Notification{n})...)
 	}
 	return lines
 }
@@ -162,13 +162,13 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 // deployment that lasts a minute.
 func TestDeployment(t *testing.T) {
 	const s = time.Second
-	type scene struct {
+	type testCase struct {
 		at     time.Duration
-		stands string
+		active string
 		want   []string
 	}
 	const summary = "ops deployment 4.2 of shop: 12 sessions moved, 3 lost, longest outage 3.4 s, "
-	for name, scenes := range map[string][]scene{
+	for name, testCases := range map[string][]testCase{
 		"a rolling restart is summed up once": {
 			{5 * s, "critical node_down/node1; critical balancer_error", nil},
 			{15 * s, "", nil},
@@ -209,12 +209,12 @@ func TestDeployment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, restarts := range []bool{false, true} {
 				r := newDeployed(usual())
-				for _, sc := range scenes {
+				for _, sc := range testCases {
 					at := noon.Add(sc.at)
-					if sc.at >= 60*s && r.desk.deployments.list[0].To.IsZero() {
+					if sc.at >= 60*s && r.manager.deployments.list[0].To.IsZero() {
 						r.end(noon.Add(60 * s))
 					}
-					if diff := cmp.Diff(sc.want, r.round(t, at, sc.stands)); diff != "" {
+					if diff := cmp.Diff(sc.want, r.round(t, at, sc.active)); diff != "" {
 						t.Errorf("at %s, restarts: %v (-want +got):\n%s", sc.at, restarts, diff)
 					}
 					if restarts {
@@ -247,11 +247,11 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newDeployed(c)
-			r.desk.Silence(tt.silences)
+			r.manager.Silence(tt.silences)
 			at := noon.Add(LongestDeployment + DefaultGrace) // nobody ends it
-			step := r.desk.SumUp(at, "7", Counts{})
+			step := r.manager.SumUp(at, "7", Counts{})
 			var got []string
-			for _, n := range step.Notices {
+			for _, n := range step.Notifications {
 				got = append(got, n.Receiver)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -260,7 +260,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 			if len(step.Deployments) != 1 || !step.Deployments[0].Summed.Equal(at) {
 				t.Errorf("got %v, want it to be summed up", step.Deployments)
 			}
-			if again := r.desk.SumUp(at, "7", Counts{}); !again.Empty() {
+			if again := r.manager.SumUp(at, "7", Counts{}); !again.Empty() {
 				t.Errorf("got %v for what has been summed up", again)
 			}
 		})
@@ -274,16 +274,16 @@ func TestDeploymentCounts(t *testing.T) {
 	for n := range 5 {
 		session := probes.Fingerprint(strconv.Itoa(n))
 		for range 3 { // it stays lost
-			r.desk.Met(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+			r.manager.Met(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
 		}
-		r.desk.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
-		r.desk.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
+		r.manager.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
+		r.manager.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
 	}
-	d := r.desk.deployments.list[0].clone()
+	d := r.manager.deployments.list[0].clone()
 	d.To, d.Watched = noon.Add(time.Minute), &WatchedCounts{Moved: 20, Lost: 1, Longest: time.Second}
-	r.desk.Announce([]Deployment{d})
+	r.manager.NotifyNow([]Deployment{d})
 	at := noon.Add(2 * time.Minute)
-	got := r.desk.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notices[0].Deployment.Counts
+	got := r.manager.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notifications[0].Deployment.Counts
 	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}

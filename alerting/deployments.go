@@ -160,8 +160,8 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 			if one.Cluster != m.Cluster || !one.ExplainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.Explains(when, m.Standing); {
-			case hold.Held():
+			switch hold := one.Explains(when, m.ActiveFinding); {
+			case hold.IsHeld():
 				return one
 			case hold == NotLeaked || hold == NotLongOutage:
 				return nil
@@ -179,18 +179,18 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 // Announce puts deployments in force, in place of those before: all that go on,
 // and all that have not been summed up. It takes effect with the next call of any
 // other method.
-func (d *Desk) Announce(announced []Deployment) { d.deployments.replace(announced) }
+func (d *Manager) NotifyNow(announced []Deployment) { d.deployments.replace(announced) }
 
 // Watched notes what a judged round shows of the nodes that deployments of its
 // cluster touch. It is called before what the round found is observed.
-func (d *Desk) Watched(at time.Time, cluster string, touchedSince func(time.Time) []string) {
+func (d *Manager) Watched(at time.Time, cluster string, touchedSince func(time.Time) []string) {
 	for _, one := range d.deployments.at(at, cluster) {
 		d.deployments.touch(one, touchedSince(one.From))
 	}
 }
 
 // Met notes what a client met during deployments of its cluster.
-func (d *Desk) Met(r checks.Request) {
+func (d *Manager) Met(r checks.Request) {
 	if r.Outcome != checks.OutcomeLost && r.Outcome != checks.OutcomeStale && r.Outcome != checks.OutcomeForeign {
 		return
 	}
@@ -200,7 +200,7 @@ func (d *Desk) Met(r checks.Request) {
 }
 
 // Due are the deployments whose grace has passed, and that wait to be summed up.
-func (d *Desk) Due(at time.Time) []Deployment {
+func (d *Manager) Due(at time.Time) []Deployment {
 	var due []Deployment
 	for _, one := range d.deployments.list {
 		if !one.Summed.IsZero() || at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {

@@ -40,9 +40,9 @@ type discreet struct {
 	secrets  []string
 }
 
-func (d discreet) Notify(ctx context.Context, n Notice) (Receipt, error) {
-	receipt, err := d.notifier.Notify(ctx, n)
-	return receipt, conceal(err, d.secrets)
+func (d discreet) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
+	deliveryRef, err := d.notifier.Notify(ctx, n)
+	return deliveryRef, conceal(err, d.secrets)
 }
 
 type discreetFinder struct {
@@ -50,9 +50,9 @@ type discreetFinder struct {
 	secrets []string
 }
 
-func (d discreetFinder) Find(ctx context.Context, n Notice) (Receipt, bool, error) {
-	receipt, found, err := d.finder.Find(ctx, n)
-	return receipt, found, conceal(err, d.secrets)
+func (d discreetFinder) Find(ctx context.Context, n Notification) (DeliveryRef, bool, error) {
+	deliveryRef, found, err := d.finder.Find(ctx, n)
+	return deliveryRef, found, conceal(err, d.secrets)
 }
 
 type discreetKeeper struct {

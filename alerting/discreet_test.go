@@ -11,12 +11,12 @@ import (
 // An echo refuses everything, and repeats what it was sent with.
 type echo struct{ err error }
 
-func (e echo) Notify(context.Context, Notice) (Receipt, error) { return Receipt{}, e.err }
+func (e echo) Notify(context.Context, Notification) (DeliveryRef, error) { return DeliveryRef{}, e.err }
 
 type findingEcho struct{ echo }
 
-func (e findingEcho) Find(context.Context, Notice) (Receipt, bool, error) {
-	return Receipt{}, false, e.err
+func (e findingEcho) Find(context.Context, Notification) (DeliveryRef, bool, error) {
+	return DeliveryRef{}, false, e.err
 }
 
 type keepingEcho struct{ echo }
@@ -38,10 +38,10 @@ func TestDiscreet(t *testing.T) {
 			if wasFinder != isFinder || wasKeeper != isKeeper {
 				t.Errorf("%T: it can do something else", n)
 			}
-			_, got := d.Notify(t.Context(), Notice{})
+			_, got := d.Notify(t.Context(), Notification{})
 			all := []error{got}
 			if isFinder {
-				_, _, err := finder.Find(t.Context(), Notice{})
+				_, _, err := finder.Find(t.Context(), Notification{})
 				all = append(all, err)
 			}
 			if isKeeper {

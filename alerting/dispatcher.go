@@ -14,9 +14,9 @@ import (
 // by a worker of its own: who is slow or down holds up nobody else, and nothing
 // of it reaches those who probe.
 type Dispatcher struct {
-	couriers []*courier
-	retired  chan struct{} // closed by retire
-	retire   func()
+	workers []*worker
+	retired chan struct{} // closed by retire
+	retire  func()
 }
 
 // DispatcherConfig says what a Dispatcher works with.
@@ -42,7 +42,7 @@ const (
 	Delivered Result = "delivered"
 	Found     Result = "found"   // an earlier attempt had delivered it
 	Retried   Result = "retried" // it is tried again later
-	Buried    Result = "buried"  // it was given up: a dead letter
+	Dead      Result = "buried"  // it was given up: a dead letter
 	skipped   Result = "skipped" // nothing was sent: no attempt, and not counted
 )
 
@@ -56,27 +56,27 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	if c.Observe == nil {
 		c.Observe = func(string, Result) {}
 	}
-	pauses := c.Predecessor.pauses()
+	backoffs := c.Predecessor.backoffs()
 	c.Predecessor = nil // which had one, too
 	d := &Dispatcher{retired: make(chan struct{})}
 	d.retire = sync.OnceFunc(func() { close(d.retired) })
 	for receiver, notifier := range c.Notifiers {
-		d.couriers = append(d.couriers, &courier{
-			config: c, receiver: receiver, notifier: notifier, pause: cmp.Or(pauses[receiver], new(pause)),
+		d.workers = append(d.workers, &worker{
+			config: c, receiver: receiver, notifier: notifier, backoff: cmp.Or(backoffs[receiver], new(backoff)),
 			logger: c.Logger.With("receiver", receiver), wake: make(chan struct{}, 1),
 		})
 	}
 	return d
 }
 
-// pauses are those of its receivers, by name.
-func (d *Dispatcher) pauses() map[string]*pause {
+// backoffs are those of its receivers, by name.
+func (d *Dispatcher) backoffs() map[string]*backoff {
 	if d == nil {
 		return nil
 	}
-	all := make(map[string]*pause)
-	for _, c := range d.couriers {
-		all[c.receiver] = c.pause
+	all := make(map[string]*backoff)
+	for _, c := range d.workers {
+		all[c.receiver] = c.backoff
 	}
 	return all
 }
@@ -95,7 +95,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		}
 	})
 	var workers panics.Group
-	for _, c := range d.couriers {
+	for _, c := range d.workers {
 		workers.Go(func() { panics.Keep(more, panics.Delivery, func() { c.run(ctx, more) }) })
 	}
 	workers.Wait()
@@ -107,7 +107,7 @@ func (d *Dispatcher) Retire() { d.retire() }
 
 // Wake tells that there may be something new in the outbox. It never waits.
 func (d *Dispatcher) Wake() {
-	for _, c := range d.couriers {
-		c.rouse()
+	for _, c := range d.workers {
+		c.signal()
 	}
 }

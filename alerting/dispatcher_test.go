@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A bureau is a dispatcher at work, and what it works with.
-type bureau struct {
+// A modelRig is a dispatcher at work, and what it works with.
+type modelRig struct {
 	*Dispatcher
 	outbox *memory
 	ops    *channel
@@ -31,9 +31,9 @@ type bureau struct {
 }
 
 // open runs a dispatcher, in a bubble, for the receiver "ops" and others.
-func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notifier) *bureau {
+func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notifier) *modelRig {
 	t.Helper()
-	b := &bureau{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
+	b := &modelRig{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
 	all := map[string]Notifier{"ops": ops}
 	maps.Copy(all, notifiers)
 	b.Dispatcher = NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: all, Observe: b.observe, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
@@ -45,7 +45,7 @@ func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notif
 	return b
 }
 
-func (b *bureau) observe(_ string, r Result) {
+func (b *modelRig) observe(_ string, r Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.results[r]++
@@ -58,15 +58,15 @@ func (b *bureau) observe(_ string, r Result) {
 	}
 }
 
-// letterOf is a notice that is written now.
-func letterOf(kind NoticeKind, receiver, incident string, number int) Notice {
-	return Notice{ID: NoticeID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: Incident{ID: incident}}
+// entryOf is a notice that is written now.
+func entryOf(kind NotificationKind, receiver, incident string, number int) Notification {
+	return Notification{ID: NotificationID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: Incident{ID: incident}}
 }
 
 // saying answers with one error after the other, and then with the last for good.
-func saying(errs ...error) func(context.Context, Notice) error {
+func saying(errs ...error) func(context.Context, Notification) error {
 	var mu sync.Mutex
-	return func(context.Context, Notice) error {
+	return func(context.Context, Notification) error {
 		mu.Lock()
 		defer mu.Unlock()
 		err := errs[0]
@@ -82,32 +82,35 @@ func TestDelivery(t *testing.T) {
 	limited := Retriable{After: 40 * time.Second, Err: errors.New("429")}
 	greedy := Retriable{After: 1000 * time.Hour, Err: errors.New("429")}
 	refused := Permanent{Err: errors.New("message too long")}
-	gone := func(ctx context.Context, n Notice) error { _, err := Gone{}.Notify(ctx, n); return err }
-	hangs := func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }
+	gone := func(ctx context.Context, n Notification) error {
+		_, err := RemovedReceiver{}.Notify(ctx, n)
+		return err
+	}
+	hangs := func(ctx context.Context, _ Notification) error { <-ctx.Done(); return ctx.Err() }
 	for name, tt := range map[string]struct {
-		kind     NoticeKind
-		answer   func(context.Context, Notice) error
-		state    letterState
+		kind     NotificationKind
+		answer   func(context.Context, Notification) error
+		state    entryState
 		results  map[Result]int // nil: any
 		from, to time.Duration  // after which it was posted or given up
 	}{
-		"at once":                              {NoticeFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
-		"when what failed has passed":          {NoticeFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
-		"an error of no kind may pass":         {NoticeFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
-		"when the receiver allows it":          {NoticeFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
-		"within an hour, whatever it asks":     {NoticeFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
-		"what is refused is given up":          {NoticeFired, saying(refused), dead, map[Result]int{Buried: 1}, 0, 0},
-		"even if it may pass for a while":      {NoticeFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Buried: 1}, 0, time.Second},
-		"a receiver that is gone gets nothing": {NoticeFired, gone, dead, map[Result]int{Buried: 1}, 0, 0},
-		"an attempt ends":                      {NoticeFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"news are tried for a day":             {NoticeDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"reminders are, too":                   {NoticeReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"the first is tried for three":         {NoticeFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"the last is, too":                     {NoticeResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"at once":                              {NotificationFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":          {NotificationFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":         {NotificationFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":          {NotificationFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks":     {NotificationFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":          {NotificationFired, saying(refused), dead, map[Result]int{Dead: 1}, 0, 0},
+		"even if it may pass for a while":      {NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
+		"a receiver that is gone gets nothing": {NotificationFired, gone, dead, map[Result]int{Dead: 1}, 0, 0},
+		"an attempt ends":                      {NotificationFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":             {NotificationDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":                   {NotificationReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":         {NotificationFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                     {NotificationResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := letterOf(tt.kind, "ops", "1", 1)
+				n := entryOf(tt.kind, "ops", "1", 1)
 				outbox := new(memory)
 				outbox.put(n)
 				b := open(t, outbox, &channel{answer: tt.answer}, nil)
@@ -128,7 +131,7 @@ func TestDelivery(t *testing.T) {
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var repaired atomic.Bool
-		ops := &channel{answer: func(_ context.Context, n Notice) error {
+		ops := &channel{answer: func(_ context.Context, n Notification) error {
 			if !repaired.Load() && n.Incident.ID == "1" {
 				return Retriable{Err: errors.New("500")}
 			}
@@ -136,8 +139,8 @@ func TestOrder(t *testing.T) {
 		}}
 		outbox := new(memory)
 		outbox.put(
-			letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1),
-			letterOf(NoticeDeveloped, "ops", "1", 2), letterOf(NoticeResolved, "ops", "2", 2), letterOf(NoticeResolved, "ops", "1", 3),
+			entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1),
+			entryOf(NotificationDeveloped, "ops", "1", 2), entryOf(NotificationResolved, "ops", "2", 2), entryOf(NotificationResolved, "ops", "1", 3),
 		)
 		open(t, outbox, ops, nil)
 		time.Sleep(time.Second)
@@ -159,7 +162,7 @@ func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ops := &channel{answer: saying(Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
 		outbox := new(memory)
-		outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeFired, "ops", "2", 1))
+		outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, ops, nil)
 		for range 59 {
 			b.Wake()
@@ -178,11 +181,11 @@ func TestPause(t *testing.T) {
 // TestReceiversAreApart: one that hangs holds up no other.
 func TestReceiversAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ops, pager := &channel{answer: func(ctx context.Context, _ Notice) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
+		ops, pager := &channel{answer: func(ctx context.Context, _ Notification) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
 		outbox := new(memory)
 		for n := range 10 {
 			incident := fmt.Sprint(n)
-			outbox.put(letterOf(NoticeFired, "ops", incident, 1), letterOf(NoticeFired, "pager", incident, 1))
+			outbox.put(entryOf(NotificationFired, "ops", incident, 1), entryOf(NotificationFired, "pager", incident, 1))
 		}
 		open(t, outbox, ops, map[string]Notifier{"pager": pager})
 		synctest.Wait()
@@ -207,7 +210,7 @@ func TestWake(t *testing.T) {
 				outbox := new(memory)
 				b := open(t, outbox, new(channel), nil)
 				synctest.Wait()
-				outbox.put(letterOf(NoticeFired, "ops", "1", 1))
+				outbox.put(entryOf(NotificationFired, "ops", "1", 1))
 				if tt.wake {
 					b.Wake()
 				}

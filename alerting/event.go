@@ -14,7 +14,7 @@ type Event struct {
 	Finding string // its key; "": about the incident as a whole
 	Text    string // one sentence for people, in English; Language.Event has others
 	Reason  Reason // the decision behind it
-	Detail  string // of EventTold the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity, of EventUnwatched the cluster; else ""
+	Detail  string // of EventNotified the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity, of EventUnwatched the cluster; else ""
 	Omitted int    // of EventCut: how many events are not kept
 }
 
@@ -38,7 +38,7 @@ const (
 	EventResolved   EventKind = "resolved"   // it is over
 	EventSilenced   EventKind = "silenced"   // from here on nobody is told
 	EventUnsilenced EventKind = "unsilenced" // from here on receivers are told again
-	EventTold       EventKind = "told"       // a notice was written for a receiver
+	EventNotified   EventKind = "told"       // a notice was written for a receiver
 	EventUnwatched  EventKind = "unwatched"  // one of its clusters is not watched any more
 	EventCut        EventKind = "cut"        // events at this place are not kept
 )
@@ -51,28 +51,28 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNewCause    Reason = "new_cause"            // no open incident has its cause
-	ReasonSameCause   Reason = "same_cause"           // its cause is part of the incident
-	ReasonStillPart   Reason = "still_part"           // it was part of the incident, and nothing else explains it
-	ReasonOtherCause  Reason = "other_cause"          // its cause is part of another incident
-	ReasonCauseFound  Reason = "cause_found"          // the cause appeared later than its effects
-	ReasonOneCause    Reason = "one_cause"            // the causes of two incidents have the same cause
-	ReasonGone        Reason = "gone"                 // the newest rounds do not see it any more
-	ReasonSeen        Reason = "seen"                 // the newest rounds see it so
-	ReasonWorse       Reason = "worse_than_before"    // a finding is more severe than all before
-	ReasonHeld        Reason = "held_long_enough"     // alerting.for has passed
-	ReasonCameAndWent Reason = "came_and_went"        // FlapTimes within FlapWindow
-	ReasonQuiet       Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
-	ReasonNotHeld     Reason = "not_held_long_enough" // quiet before alerting.for had passed
-	ReasonUnwatched   Reason = "no_longer_watched"    // its cluster is not in the configuration
-	ReasonSilence     Reason = "silence"              // a silence or a maintenance window covers it
-	ReasonDeployment  Reason = "deployment"           // an announced deployment explains it
-	ReasonSilenceOver Reason = "silence_over"         // none does any more
-	ReasonFirst       Reason = "first_notice"         // the receiver did not know of it
-	ReasonNews        Reason = "developed"            // there are developments, and Gather has passed
-	ReasonStillFiring Reason = "still_firing"         // alerting.repeat has passed
-	ReasonToldBefore  Reason = "told_before"          // who knows of an incident is told of its end
-	ReasonBounded     Reason = "timeline_bounded"     // MaxEvents
+	ReasonNewCause       Reason = "new_cause"            // no open incident has its cause
+	ReasonSameCause      Reason = "same_cause"           // its cause is part of the incident
+	ReasonStillPart      Reason = "still_part"           // it was part of the incident, and nothing else explains it
+	ReasonOtherCause     Reason = "other_cause"          // its cause is part of another incident
+	ReasonCauseFound     Reason = "cause_found"          // the cause appeared later than its effects
+	ReasonOneCause       Reason = "one_cause"            // the causes of two incidents have the same cause
+	ReasonGone           Reason = "gone"                 // the newest rounds do not see it any more
+	ReasonSeen           Reason = "seen"                 // the newest rounds see it so
+	ReasonWorse          Reason = "worse_than_before"    // a finding is more severe than all before
+	ReasonHeld           Reason = "held_long_enough"     // alerting.for has passed
+	ReasonCameAndWent    Reason = "came_and_went"        // FlapTimes within FlapWindow
+	ReasonQuiet          Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
+	ReasonNotHeld        Reason = "not_held_long_enough" // quiet before alerting.for had passed
+	ReasonUnwatched      Reason = "no_longer_watched"    // its cluster is not in the configuration
+	ReasonSilence        Reason = "silence"              // a silence or a maintenance window covers it
+	ReasonDeployment     Reason = "deployment"           // an announced deployment explains it
+	ReasonSilenceOver    Reason = "silence_over"         // none does any more
+	ReasonFirst          Reason = "first_notice"         // the receiver did not know of it
+	ReasonNews           Reason = "developed"            // there are developments, and Gather has passed
+	ReasonStillFiring    Reason = "still_firing"         // alerting.repeat has passed
+	ReasonNotifiedBefore Reason = "told_before"          // who knows of an incident is told of its end
+	ReasonBounded        Reason = "timeline_bounded"     // MaxEvents
 )
 
 // MaxEvents bounds a timeline. Of a longer one the beginning and the end are

@@ -8,14 +8,14 @@ import (
 	"stickwatch/checks"
 )
 
-// standing is a finding that has held since noon.
-func standing(f checks.Finding) checks.Standing {
-	return checks.Standing{Finding: f, Since: noon, Last: noon}
+// activeFindings is a finding that has held since noon.
+func activeFindings(f checks.Finding) checks.ActiveFinding {
+	return checks.ActiveFinding{Finding: f, Since: noon, Last: noon}
 }
 
 func TestFamilies(t *testing.T) {
 	for name, tt := range map[string]struct {
-		stands string
+		active string
 		want   [][]string
 	}{
 		"nothing":                   {"", nil},
@@ -32,12 +32,12 @@ func TestFamilies(t *testing.T) {
 		"one key twice": {down1 + ";" + down1, [][]string{{"node_down/node1"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var stands []checks.Standing
-			for _, f := range findings(t, tt.stands) {
-				stands = append(stands, standing(f))
+			var stands []checks.ActiveFinding
+			for _, f := range findings(t, tt.active) {
+				stands = append(stands, activeFindings(f))
 			}
 			var got [][]string
-			for _, f := range families(stands) {
+			for _, f := range causeGroups(stands) {
 				var keys []string
 				for _, s := range f.members {
 					keys = append(keys, s.Key())

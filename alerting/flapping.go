@@ -19,9 +19,9 @@ const (
 	FlapQuiet  = 15 * time.Minute
 )
 
-// comings remembers when findings appeared, longer than their incidents last:
+// flapCounter remembers when findings appeared, longer than their incidents last:
 // at most FlapTimes each, not older than FlapWindow, the newest last.
-type comings map[subject][]time.Time
+type flapCounter map[subject][]time.Time
 
 // A subject is a finding of a cluster, from one round to the next.
 type subject struct{ cluster, key string }
@@ -30,7 +30,7 @@ type subject struct{ cluster, key string }
 const maxSubjects = 10_000
 
 // came adds an appearance, and returns all that count.
-func (c comings) came(s subject, at time.Time) []time.Time {
+func (c flapCounter) came(s subject, at time.Time) []time.Time {
 	times := append(recent(c[s], at), at)
 	times = times[max(0, len(times)-FlapTimes):]
 	if _, known := c[s]; known || len(c) < maxSubjects {
@@ -40,17 +40,17 @@ func (c comings) came(s subject, at time.Time) []time.Time {
 }
 
 // learn takes over what an incident knows of the past.
-func (c comings) learn(i *Incident) {
+func (c flapCounter) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s := subject{m.Cluster, m.Key()}
-		if n := len(m.Came); n > 0 && (len(c[s]) == 0 || m.Came[n-1].After(c[s][len(c[s])-1])) {
-			c[s] = slices.Clone(m.Came)
+		if n := len(m.CameBack); n > 0 && (len(c[s]) == 0 || m.CameBack[n-1].After(c[s][len(c[s])-1])) {
+			c[s] = slices.Clone(m.CameBack)
 		}
 	}
 }
 
 // forget drops what does not count any more.
-func (c comings) forget(at time.Time) {
+func (c flapCounter) forget(at time.Time) {
 	for s, times := range c {
 		if times = recent(times, at); len(times) == 0 {
 			delete(c, s)

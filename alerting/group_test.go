@@ -47,15 +47,15 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 				if n < len(rounds) {
 					seen = rounds[n]
 				}
-				for _, notice := range r.see(at, "shop", seen) {
+				for _, notification := range r.see(at, "shop", seen) {
 					switch {
-					case notice.Kind == NoticeFired:
+					case notification.Kind == NotificationFired:
 						fired++
-					case notice.Kind == NoticeResolved:
+					case notification.Kind == NotificationResolved:
 						resolved++
 					}
-					if notice.Incident.Flapping {
-						t.Errorf("%s says that it flaps", notice.ID)
+					if notification.Incident.Flapping {
+						t.Errorf("%s says that it flaps", notification.ID)
 					}
 				}
 				at = at.Add(5 * time.Second)
@@ -71,8 +71,8 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 // all.
 func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
-	r.desk.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
-	got := r.tell(r.see(noon, "shop", allDown(t, "")))
+	r.manager.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
+	got := r.notify(r.see(noon, "shop", allDown(t, "")))
 	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
 	}
@@ -147,9 +147,9 @@ func TestOneTrouble(t *testing.T) {
 				summaries := make(map[string]string)
 				for _, round := range tt.rounds {
 					at := noon.Add(time.Duration(round.seconds) * time.Second)
-					for _, notice := range append(r.see(at, "shop", round.seen), r.commit(r.desk.Tick(at))...) {
-						if !slices.Contains(ids, notice.Incident.ID) {
-							ids = append(ids, notice.Incident.ID)
+					for _, notification := range append(r.see(at, "shop", round.seen), r.commit(r.manager.Tick(at))...) {
+						if !slices.Contains(ids, notification.Incident.ID) {
+							ids = append(ids, notification.Incident.ID)
 						}
 					}
 					for _, i := range r.kept {

@@ -38,7 +38,7 @@ var ofBalancer = []checks.Code{checks.BalancerError, checks.BalancerSplit, check
 // A grouping reports whether a family of a cluster belongs with a member of an open
 // incident.
 type grouping struct {
-	fits func(r Rules, m Member, cluster string, f family) bool
+	fits func(r Rules, m Member, cluster string, f causeGroup) bool
 	// merges: two incidents that are open already become one by it, too.
 	merges bool
 }
@@ -54,20 +54,20 @@ var groupings = []grouping{
 }
 
 // byMachine: nodes of several clusters are down because of one machine.
-func byMachine(r Rules, m Member, cluster string, f family) bool {
+func byMachine(r Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == s.Host &&
 		m.Code == checks.NodeDown && s.Code == m.Code && m.Holds() && beganTogether(m, s)
 }
 
 // noNodeUp: the nodes of a cluster are down, all of them.
-func noNodeUp(_ Rules, m Member, cluster string, f family) bool {
+func noNodeUp(_ Rules, m Member, cluster string, f causeGroup) bool {
 	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == f.members[0].Group && m.Holds()
 }
 
 // atOnce: nodes of a cluster have the same trouble, or one node has several, since
 // about the same moment.
-func atOnce(_ Rules, m Member, cluster string, f family) bool {
+func atOnce(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return m.Cluster == cluster && m.Holds() && f.rooted() && isTrouble(m.Finding) && isTrouble(s.Finding) &&
 		(m.Node == s.Node || m.Code == s.Code && slices.Contains(shared, m.Code)) && beganTogether(m, s)
@@ -76,7 +76,7 @@ func atOnce(_ Rules, m Member, cluster string, f family) bool {
 // afterFailure: a node that was down, or that restarted, is not well yet, or has cost
 // what it has cost; or no node was up, and the balancer has not noticed yet that some
 // are.
-func afterFailure(_ Rules, m Member, cluster string, f family) bool {
+func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	if m.Cluster != cluster || !isFailure(m.Finding) || !follows(m, s) {
 		return false
@@ -88,22 +88,26 @@ func afterFailure(_ Rules, m Member, cluster string, f family) bool {
 }
 
 // sameLoss: sessions are found gone in one place, and in another.
-func sameLoss(_ Rules, m Member, cluster string, f family) bool {
+func sameLoss(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return m.Cluster == cluster && f.rooted() && slices.Contains(losses, m.Code) && slices.Contains(losses, s.Code) && follows(m, s)
 }
 
 // sameBalancer: the balancer loses its way to nodes, which shows in more than one way.
-func sameBalancer(_ Rules, m Member, cluster string, f family) bool {
+func sameBalancer(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return m.Cluster == cluster && f.rooted() && slices.Contains(ofBalancer, m.Code) && slices.Contains(ofBalancer, s.Code) &&
 		follows(m, s) && beganTogether(m, s)
 }
 
-func beganTogether(m Member, s checks.Standing) bool { return m.Since.Sub(s.Since).Abs() <= OneMoment }
+func beganTogether(m Member, s checks.ActiveFinding) bool {
+	return m.Since.Sub(s.Since).Abs() <= OneMoment
+}
 
 // follows reports whether a finding begins while a member holds, or a moment later.
-func follows(m Member, s checks.Standing) bool { return m.Holds() || s.Since.Sub(m.Ended) <= OneMoment }
+func follows(m Member, s checks.ActiveFinding) bool {
+	return m.Holds() || s.Since.Sub(m.Ended) <= OneMoment
+}
 
 // isTrouble reports whether a finding is about one node that does not serve its
 // clients.
@@ -118,7 +122,7 @@ func isFailure(f checks.Finding) bool {
 
 // causedBy reports whether the root of a family, which need not be believed yet, is
 // that a node is down, or was restarted.
-func (f family) causedBy(node string) bool {
+func (f causeGroup) causedBy(node string) bool {
 	return f.root == (checks.Finding{Code: checks.NodeDown, Node: node}).Key() ||
 		f.root == (checks.Finding{Code: checks.NodeRestarted, Node: node}).Key()
 }
@@ -131,7 +135,7 @@ func isCost(f checks.Finding) bool {
 
 // groups reports whether an open incident takes a family in by a grouping: for its
 // cause, or for a finding that has no cause in it.
-func (g grouping) groups(r Rules, i *Incident, cluster string, f family) bool {
+func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) bool {
 	for n, m := range i.Findings {
 		if (n == 0 || m.raises() && i.member(m.Cluster, m.ExplainedBy) == nil) && g.fits(r, m, cluster, f) {
 			return true
@@ -142,7 +146,7 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, f family) bool {
 
 // grouped returns the oldest open incident that takes a family in by a grouping, the
 // surest first; nil: none does.
-func (d *docket) grouped(cluster string, f family) *Incident {
+func (d *openIncidents) grouped(cluster string, f causeGroup) *Incident {
 	for _, g := range groupings {
 		for _, i := range d.open {
 			if i.State != Resolved && g.groups(d.rules, i, cluster, f) {
@@ -155,7 +159,7 @@ func (d *docket) grouped(cluster string, f family) *Incident {
 
 // mergedBy reports whether a grouping makes an open incident, and the one of a family,
 // one.
-func (d *docket) mergedBy(i *Incident, cluster string, f family) bool {
+func (d *openIncidents) mergedBy(i *Incident, cluster string, f causeGroup) bool {
 	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(d.rules, i, cluster, f) })
 }
 
@@ -168,7 +172,7 @@ type failures map[subject]time.Time
 
 // learn takes over what an incident knows. A subject is a node.
 func (f failures) learn(i *Incident) {
-	if len(i.Told) == 0 {
+	if len(i.Notified) == 0 {
 		return
 	}
 	for _, m := range i.Findings {
@@ -195,7 +199,7 @@ func (f failures) forget(at time.Time) {
 }
 
 // explain reports whether a family sums up what failures have cost that were notified.
-func (f failures) explain(cluster string, of family) bool {
+func (f failures) explain(cluster string, of causeGroup) bool {
 	s := of.members[0]
 	return of.rooted() && isCost(s.Finding) && slices.ContainsFunc(s.Nodes, func(node string) bool {
 		end, known := f[subject{cluster, node}]
@@ -209,7 +213,7 @@ func (f failures) explain(cluster string, of family) bool {
 // one.
 func (i *Incident) Alike() (active, over []Member) {
 	if len(i.Findings) == 0 {
-		return []Member{{Standing: checks.Standing{Finding: i.Cause}, Cluster: i.Cluster}}, nil
+		return []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause}, Cluster: i.Cluster}}, nil
 	}
 	for n, m := range i.Findings {
 		same := m.Code == i.Cause.Code && isTrouble(m.Finding) && slices.Contains(shared, m.Code) && m.raises() && i.member(m.Cluster, m.ExplainedBy) == nil

@@ -37,8 +37,8 @@ func TestHost(t *testing.T) {
 	r := newRig(byHost())
 	var got []string
 	see := func(at time.Duration, cluster, stands string) {
-		notices := r.see(noon.Add(at), cluster, at10(t, stands))
-		got = append(got, r.tell(notices)...)
+		notifications := r.see(noon.Add(at), cluster, at10(t, stands))
+		got = append(got, r.notify(notifications)...)
 	}
 	see(0, "shop", down2)
 	see(3*s, "crm", down1)
@@ -98,7 +98,7 @@ func TestApart(t *testing.T) {
 			if len(r.ids) != tt.want {
 				t.Errorf("got %d incidents, want %d", len(r.ids), tt.want)
 			}
-			for _, i := range r.desk.Open() {
+			for _, i := range r.manager.Open() {
 				for _, m := range i.Findings {
 					if !i.Concerns(m.Cluster) {
 						t.Errorf("%s has %s of %s, and concerns %q", i.ID, m.Key(), m.Cluster, i.Clusters)
@@ -112,21 +112,21 @@ func TestApart(t *testing.T) {
 // TestSharedIncident: routes, silences and deployments fit any member of an
 // incident, and only the whole of it is held back.
 func TestSharedIncident(t *testing.T) {
-	shared := func(c Config, prepare func(*Desk)) []string {
+	shared := func(c Config, prepare func(*Manager)) []string {
 		r := newRig(c)
-		prepare(r.desk)
+		prepare(r.manager)
 		var got []string
-		for _, notices := range [][]Notice{
+		for _, notifications := range [][]Notification{
 			r.see(noon, "shop", at10(t, "critical node_down/node1")), r.see(noon, "crm", at10(t, down1)),
 		} {
-			got = append(got, r.tell(notices)...)
+			got = append(got, r.notify(notifications)...)
 		}
 		return got
 	}
 	forCRM := byHost()
 	forCRM.Routes = []Route{{Receiver: "ops", Cluster: "crm"}}
-	silent := func(clusters ...string) func(*Desk) {
-		return func(d *Desk) {
+	silent := func(clusters ...string) func(*Manager) {
+		return func(d *Manager) {
 			var list []Silence
 			for _, cluster := range clusters {
 				list = append(list, Silence{ID: cluster, Cluster: cluster, From: noon, To: noon.Add(time.Hour)})
@@ -137,14 +137,14 @@ func TestSharedIncident(t *testing.T) {
 	fired := []string{"ops fired #1 node_down/node1 critical"}
 	for name, tt := range map[string]struct {
 		config  Config
-		prepare func(*Desk)
+		prepare func(*Manager)
 		want    []string
 	}{
 		"a route for the second cluster": {forCRM, silent(), fired},
 		"a silence of one":               {byHost(), silent("shop"), fired},
 		"silences of both":               {byHost(), silent("shop", "crm"), nil},
-		"a deployment of one": {byHost(), func(d *Desk) {
-			d.Announce([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
+		"a deployment of one": {byHost(), func(d *Manager) {
+			d.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
 		}, fired},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,9 +162,9 @@ func TestUnwatchedMember(t *testing.T) {
 	r.see(noon, "shop", at10(t, down1))
 	r.see(noon, "crm", at10(t, down1))
 	r.see(noon, "", findings(t, "critical slow"))
-	r.commit(r.desk.Watch(noon.Add(time.Second), []string{"crm"}))
+	r.commit(r.manager.Watch(noon.Add(time.Second), []string{"crm"}))
 	var got [][]string
-	for _, i := range r.desk.Open() {
+	for _, i := range r.manager.Open() {
 		got = append(got, append([]string{i.Cluster}, i.Clusters...))
 	}
 	if diff := cmp.Diff([][]string{{"crm", "crm"}, {""}}, got); diff != "" {

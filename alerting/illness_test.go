@@ -18,10 +18,10 @@ import (
 // soon.
 func TestAReceiverThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const notices, night = 2000, 8 * time.Hour
+		const notifications, night = 2000, 8 * time.Hour
 		var well atomic.Bool
 		var asked int
-		ops := &channel{answer: func(context.Context, Notice) error {
+		ops := &channel{answer: func(context.Context, Notification) error {
 			if well.Load() {
 				return nil
 			}
@@ -29,21 +29,21 @@ func TestAReceiverThatIsDown(t *testing.T) {
 			return Retriable{Err: errors.New("connection refused")}
 		}}
 		outbox := new(memory)
-		for n := range notices {
-			outbox.put(letterOf(NoticeFired, "ops", fmt.Sprint(n), 1))
+		for n := range notifications {
+			outbox.put(entryOf(NotificationFired, "ops", fmt.Sprint(n), 1))
 		}
 		b := open(t, outbox, ops, nil)
 		time.Sleep(night)
 		synctest.Wait()
 		const beginning = 12 // while the pause grows
-		if most := beginning + int(night/(mostIll/2)); asked > most {
+		if most := beginning + int(night/(maxFailing/2)); asked > most {
 			t.Errorf("got %d attempts in %s, want %d at most", asked, night, most)
 		}
 		well.Store(true)
-		time.Sleep(mostIll)
+		time.Sleep(maxFailing)
 		synctest.Wait()
-		if got := len(ops.ids()); got != notices {
-			t.Errorf("got %d notices within %s of its recovery, want all %d", got, mostIll, notices)
+		if got := len(ops.ids()); got != notifications {
+			t.Errorf("got %d notices within %s of its recovery, want all %d", got, maxFailing, notifications)
 		}
 		b.stop()
 		lines := strings.Count(b.log.String(), "notice not delivered")
@@ -67,13 +67,13 @@ func TestAnAnswerEndsTheRow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var times []time.Time
 				answers := saying(trouble, trouble, trouble, trouble, answer, trouble, nil)
-				ops := &channel{answer: func(ctx context.Context, n Notice) error {
+				ops := &channel{answer: func(ctx context.Context, n Notification) error {
 					times = append(times, time.Now())
 					return answers(ctx, n)
 				}}
 				outbox := new(memory)
 				for n := range 20 {
-					outbox.put(letterOf(NoticeFired, "ops", fmt.Sprint(n), 1))
+					outbox.put(entryOf(NotificationFired, "ops", fmt.Sprint(n), 1))
 				}
 				open(t, outbox, ops, nil)
 				time.Sleep(time.Minute)
@@ -114,18 +114,18 @@ func TestTheEndAlone(t *testing.T) {
 					}
 					return down
 				}
-				ops := &channel{answer: func(context.Context, Notice) error {
+				ops := &channel{answer: func(context.Context, Notification) error {
 					if first {
 						return nil
 					}
 					return notWell()
-				}, lost: func(Notice) error { first = false; return notWell() }}
+				}, lost: func(Notification) error { first = false; return notWell() }}
 				outbox := new(memory)
-				outbox.put(letterOf(NoticeFired, "ops", "1", 1), letterOf(NoticeDeveloped, "ops", "1", 2))
+				outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationDeveloped, "ops", "1", 2))
 				if tt.over {
-					outbox.put(letterOf(NoticeResolved, "ops", "1", 3))
+					outbox.put(entryOf(NotificationResolved, "ops", "1", 3))
 				}
-				open(t, outbox, ops, map[string]Notifier{"ops": searchable{channel: ops, failing: func(Notice) error { return notWell() }}})
+				open(t, outbox, ops, map[string]Notifier{"ops": searchable{channel: ops, failing: func(Notification) error { return notWell() }}})
 				time.Sleep(tt.down)
 				well.Store(true)
 				time.Sleep(10 * time.Minute)

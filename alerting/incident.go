@@ -29,10 +29,10 @@ type Incident struct {
 	Ended    time.Time // when nothing of it held any more; zero: something does
 	Timeline []Event   // oldest first, at most MaxEvents
 
-	Flapping   bool   // its findings come and go; see FlapTimes
-	MergedInto string // the incident that turned out to have the same cause; "": none
-	Silenced   string // why nobody is told of it now; "": they are
-	Told       []Told // how far each receiver knows of it
+	Flapping   bool       // its findings come and go; see FlapTimes
+	MergedInto string     // the incident that turned out to have the same cause; "": none
+	Silenced   string     // why nobody is told of it now; "": they are
+	Notified   []Notified `json:"Told"` // how far each receiver knows of it
 }
 
 // A State is how far an incident has come.
@@ -234,13 +234,13 @@ func (i *Incident) add(m Member) {
 	}
 }
 
-// told returns how far a receiver knows of the incident; nil: it does not.
-func (i *Incident) told(receiver string) *Told {
-	at := slices.IndexFunc(i.Told, func(t Told) bool { return t.Receiver == receiver })
+// notified returns how far a receiver knows of the incident; nil: it does not.
+func (i *Incident) notified(receiver string) *Notified {
+	at := slices.IndexFunc(i.Notified, func(t Notified) bool { return t.Receiver == receiver })
 	if at < 0 {
 		return nil
 	}
-	return &i.Told[at]
+	return &i.Notified[at]
 }
 
 // clone copies the incident, but for the contents of findings, which nobody
@@ -250,9 +250,9 @@ func (i *Incident) clone() Incident {
 	c.Clusters = slices.Clone(i.Clusters)
 	c.Findings = slices.Clone(i.Findings)
 	c.Timeline = slices.Clone(i.Timeline)
-	c.Told = slices.Clone(i.Told)
-	for n := range c.Told {
-		c.Told[n].News = slices.Clone(c.Told[n].News)
+	c.Notified = slices.Clone(i.Notified)
+	for n := range c.Notified {
+		c.Notified[n].News = slices.Clone(c.Notified[n].News)
 	}
 	return c
 }

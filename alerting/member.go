@@ -9,10 +9,10 @@ import (
 
 // A Member is a finding's part in an incident.
 type Member struct {
-	checks.Standing
-	Cluster string      // "": of the monitor itself
-	Ended   time.Time   // zero: it holds
-	Came    []time.Time // when it last appeared, oldest first, at most FlapTimes; earlier incidents included
+	checks.ActiveFinding
+	Cluster  string      // "": of the monitor itself
+	Ended    time.Time   // zero: it holds
+	CameBack []time.Time `json:"Came"` // when it last appeared, oldest first, at most FlapTimes; earlier incidents included
 }
 
 // Holds reports whether the finding still stands.
@@ -25,7 +25,7 @@ func (m Member) raises() bool { return m.Severity.AtLeast(checks.Warning) }
 
 // flaps reports whether the finding had come and gone too often when it
 // appeared last.
-func (m Member) flaps() bool { return len(m.Came) >= FlapTimes }
+func (m Member) flaps() bool { return len(m.CameBack) >= FlapTimes }
 
 // isNews reports whether those who know of the incident want to hear that the
 // finding comes or goes. That it flaps is said once, and then no more.
@@ -37,7 +37,7 @@ func (m Member) isNews() bool { return m.raises() && !m.flaps() }
 // restarted may count anew. So does the cause
 // unless the round changed the finding: another one that does not stand yet may be
 // named in every round.
-func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
+func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
 	if !changed {
 		s.ExplainedBy = m.ExplainedBy
 	}
@@ -45,7 +45,7 @@ func (m *Member) refresh(s checks.Standing, changed bool) (altered bool) {
 	if m.raises() && m.Since.Before(s.Since) {
 		s.Since = m.Since
 	}
-	m.Standing = s
+	m.ActiveFinding = s
 	return altered
 }
 

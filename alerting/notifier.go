@@ -9,14 +9,14 @@ import (
 // A Notifier takes notices to one receiver. Its errors are Retriable or
 // Permanent; see Discreet.
 type Notifier interface {
-	Notify(context.Context, Notice) (Receipt, error)
+	Notify(context.Context, Notification) (DeliveryRef, error)
 }
 
 // A Finder is a Notifier that can look whether its receiver has a notice. It is
 // asked before a notice is sent again, since the process may have ended between
 // sending it and writing down that it was sent.
 type Finder interface {
-	Find(context.Context, Notice) (receipt Receipt, found bool, err error)
+	Find(context.Context, Notification) (deliveryRef DeliveryRef, found bool, err error)
 }
 
 // A Keeper is a Notifier whose receiver forgets what it is not told again, as
@@ -25,15 +25,15 @@ type Keeper interface {
 	Keep(context.Context, []Incident) error
 }
 
-// Gone is the Notifier of a receiver that is not in the configuration any more:
+// RemovedReceiver is the Notifier of a receiver that is not in the configuration any more:
 // what still waits for it is given up, and can be seen among the dead letters.
-type Gone struct{}
+type RemovedReceiver struct{}
 
 var errGone = errors.New("no receiver of this name is configured any more")
 
 // Notify takes nothing.
-func (Gone) Notify(context.Context, Notice) (Receipt, error) {
-	return Receipt{}, Permanent{Err: errGone}
+func (RemovedReceiver) Notify(context.Context, Notification) (DeliveryRef, error) {
+	return DeliveryRef{}, Permanent{Err: errGone}
 }
 
 // An Outbox keeps notices until they are delivered, over restarts.
@@ -41,14 +41,14 @@ type Outbox interface {
 	// Claim lends the notice of a receiver that has been due at now for the longest,
 	// and whose predecessors of the same incident are done, until now+lease. It
 	// counts an attempt, and fills in the thread that an earlier receipt told.
-	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n Notice, ok bool, err error)
+	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n Notification, ok bool, err error)
 	// Delivered ends a notice that has arrived.
-	Delivered(ctx context.Context, id string, r Receipt) error
+	Delivered(ctx context.Context, id string, r DeliveryRef) error
 	// Retry gives a notice back until at.
 	Retry(ctx context.Context, id string, at time.Time, reason string) error
 	// SkipToEnd ends a notice, and those that wait for it, but for the last, if that
 	// is the Resolved one of their incident; else it changes nothing.
 	SkipToEnd(ctx context.Context, id string) (skipped bool, err error)
 	// Bury ends a notice that will not arrive: a dead letter, kept to be seen.
-	Bury(ctx context.Context, id string, reason string) error
+	DeadLetter(ctx context.Context, id string, reason string) error
 }

@@ -12,95 +12,95 @@ import (
 // is on its disk.
 type memory struct {
 	mu      sync.Mutex
-	letters []*letter
+	letters []*entry
 	broken  func() error // asked before everything; nil: it never is
 }
 
-// A letter is a notice with what became of it.
-type letter struct {
-	notice   Notice
-	due      time.Time
-	leased   time.Time
-	attempts int
-	state    letterState
-	reasons  []string
-	receipt  Receipt
+// A entry is a notice with what became of it.
+type entry struct {
+	notification Notification
+	due          time.Time
+	leased       time.Time
+	attempts     int
+	state        entryState
+	reasons      []string
+	deliveryRef  DeliveryRef
 }
 
-type letterState string
+type entryState string
 
 const (
-	waiting letterState = "waiting"
-	arrived letterState = "arrived"
-	dead    letterState = "dead"
+	waiting entryState = "waiting"
+	arrived entryState = "arrived"
+	dead    entryState = "dead"
 
-	passedOver letterState = "passed over"
+	passedOver entryState = "passed over"
 )
 
 var _ Outbox = (*memory)(nil)
 
-func (m *memory) put(notices ...Notice) {
+func (m *memory) put(notifications ...Notification) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, n := range notices {
+	for _, n := range notifications {
 		if m.find(n.ID) == nil {
-			m.letters = append(m.letters, &letter{notice: n, due: n.At, state: waiting})
+			m.letters = append(m.letters, &entry{notification: n, due: n.At, state: waiting})
 		}
 	}
 }
 
-func (m *memory) find(id string) *letter {
-	at := slices.IndexFunc(m.letters, func(l *letter) bool { return l.notice.ID == id })
+func (m *memory) find(id string) *entry {
+	at := slices.IndexFunc(m.letters, func(l *entry) bool { return l.notification.ID == id })
 	if at < 0 {
 		return nil
 	}
 	return m.letters[at]
 }
 
-func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (Notice, bool, error) {
+func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (Notification, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(); err != nil {
-		return Notice{}, false, err
+		return Notification{}, false, err
 	}
 	begun := make(map[string]bool) // incidents of which an earlier notice waits
-	var first *letter
+	var first *entry
 	for _, l := range m.letters {
-		if l.notice.Receiver != receiver || l.state != waiting || begun[l.notice.Incident.ID] {
+		if l.notification.Receiver != receiver || l.state != waiting || begun[l.notification.Incident.ID] {
 			continue
 		}
-		begun[l.notice.Incident.ID] = true
+		begun[l.notification.Incident.ID] = true
 		if !now.Before(l.due) && !now.Before(l.leased) && (first == nil || l.due.Before(first.due)) {
 			first = l
 		}
 	}
 	if first == nil {
-		return Notice{}, false, nil
+		return Notification{}, false, nil
 	}
 	first.attempts++
 	first.leased = now.Add(lease)
-	n := first.notice
+	n := first.notification
 	n.Attempts, n.Thread = first.attempts, m.thread(n)
 	return n, true, nil
 }
 
 // thread is where the receiver keeps the incident.
-func (m *memory) thread(n Notice) string {
+func (m *memory) thread(n Notification) string {
 	var thread string
 	for _, l := range m.letters {
-		if l.notice.Receiver == n.Receiver && l.notice.Incident.ID == n.Incident.ID && l.receipt.Thread != "" {
-			thread = l.receipt.Thread
+		if l.notification.Receiver == n.Receiver && l.notification.Incident.ID == n.Incident.ID && l.deliveryRef.Thread != "" {
+			thread = l.deliveryRef.Thread
 		}
 	}
 	return thread
 }
 
-func (m *memory) Delivered(_ context.Context, id string, r Receipt) error {
-	return m.change(id, func(l *letter) { l.state, l.receipt = arrived, r })
+func (m *memory) Delivered(_ context.Context, id string, r DeliveryRef) error {
+	return m.change(id, func(l *entry) { l.state, l.deliveryRef = arrived, r })
 }
 
 func (m *memory) Retry(_ context.Context, id string, at time.Time, reason string) error {
-	return m.change(id, func(l *letter) { l.due, l.leased, l.reasons = at, time.Time{}, append(l.reasons, reason) })
+	return m.change(id, func(l *entry) { l.due, l.leased, l.reasons = at, time.Time{}, append(l.reasons, reason) })
 }
 
 func (m *memory) SkipToEnd(_ context.Context, id string) (bool, error) {
@@ -109,11 +109,11 @@ func (m *memory) SkipToEnd(_ context.Context, id string) (bool, error) {
 	if err := m.ready(); err != nil {
 		return false, err
 	}
-	of := m.find(id).notice
-	waits := func(l *letter) bool {
-		return l.state == waiting && l.notice.Receiver == of.Receiver && l.notice.Incident.ID == of.Incident.ID
+	of := m.find(id).notification
+	waits := func(l *entry) bool {
+		return l.state == waiting && l.notification.Receiver == of.Receiver && l.notification.Incident.ID == of.Incident.ID
 	}
-	end := slices.IndexFunc(m.letters, func(l *letter) bool { return waits(l) && l.notice.Kind == NoticeResolved })
+	end := slices.IndexFunc(m.letters, func(l *entry) bool { return waits(l) && l.notification.Kind == NotificationResolved })
 	for _, l := range m.letters[:max(end, 0)] {
 		if waits(l) {
 			l.state = passedOver
@@ -122,11 +122,11 @@ func (m *memory) SkipToEnd(_ context.Context, id string) (bool, error) {
 	return end >= 0, nil
 }
 
-func (m *memory) Bury(_ context.Context, id, reason string) error {
-	return m.change(id, func(l *letter) { l.state, l.reasons = dead, append(l.reasons, reason) })
+func (m *memory) DeadLetter(_ context.Context, id, reason string) error {
+	return m.change(id, func(l *entry) { l.state, l.reasons = dead, append(l.reasons, reason) })
 }
 
-func (m *memory) change(id string, write func(*letter)) error {
+func (m *memory) change(id string, write func(*entry)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(); err != nil {
@@ -148,12 +148,12 @@ func (m *memory) ready() error {
 }
 
 // states are what became of every notice, by ID.
-func (m *memory) states() map[string]letterState {
+func (m *memory) states() map[string]entryState {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	states := make(map[string]letterState)
+	states := make(map[string]entryState)
 	for _, l := range m.letters {
-		states[l.notice.ID] = l.state
+		states[l.notification.ID] = l.state
 	}
 	return states
 }
@@ -162,8 +162,8 @@ func (m *memory) states() map[string]letterState {
 type channel struct {
 	mu     sync.Mutex
 	posted []post
-	answer func(ctx context.Context, n Notice) error // asked before a notice is posted; nil: it always is
-	lost   func(n Notice) error                      // asked after: an answer that never comes
+	answer func(ctx context.Context, n Notification) error // asked before a notice is posted; nil: it always is
+	lost   func(n Notification) error                      // asked after: an answer that never comes
 }
 
 type post struct {
@@ -171,10 +171,10 @@ type post struct {
 	after time.Duration // since the notice was written
 }
 
-func (c *channel) Notify(ctx context.Context, n Notice) (Receipt, error) {
+func (c *channel) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
 	if c.answer != nil {
 		if err := c.answer(ctx, n); err != nil {
-			return Receipt{}, err
+			return DeliveryRef{}, err
 		}
 	}
 	c.mu.Lock()
@@ -182,10 +182,10 @@ func (c *channel) Notify(ctx context.Context, n Notice) (Receipt, error) {
 	c.mu.Unlock()
 	if c.lost != nil {
 		if err := c.lost(n); err != nil {
-			return Receipt{}, err
+			return DeliveryRef{}, err
 		}
 	}
-	return Receipt{Thread: "thread of " + n.Incident.ID}, nil
+	return DeliveryRef{Thread: "thread of " + n.Incident.ID}, nil
 }
 
 func (c *channel) posts() []post {
@@ -205,14 +205,14 @@ func (c *channel) ids() []string {
 // A searchable channel can tell what has been posted in it.
 type searchable struct {
 	*channel
-	failing func(n Notice) error // asked before looking; nil: it can be looked for
+	failing func(n Notification) error // asked before looking; nil: it can be looked for
 }
 
-func (s searchable) Find(_ context.Context, n Notice) (Receipt, bool, error) {
+func (s searchable) Find(_ context.Context, n Notification) (DeliveryRef, bool, error) {
 	if s.failing != nil {
 		if err := s.failing(n); err != nil {
-			return Receipt{}, false, err
+			return DeliveryRef{}, false, err
 		}
 	}
-	return Receipt{Thread: "thread of " + n.Incident.ID}, slices.Contains(s.ids(), n.ID), nil
+	return DeliveryRef{Thread: "thread of " + n.Incident.ID}, slices.Contains(s.ids(), n.ID), nil
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // advance moves incidents from state to state as time goes by.
-func (d *docket) advance(at time.Time) {
-	d.comings.forget(at)
+func (d *openIncidents) advance(at time.Time) {
+	d.flapCounter.forget(at)
 	d.failures.forget(at)
 	d.rest(at)
 	for _, i := range d.open {
@@ -23,7 +23,7 @@ func (d *docket) advance(at time.Time) {
 }
 
 // rest ends the incidents of which nothing has held for long enough.
-func (d *docket) rest(at time.Time) {
+func (d *openIncidents) rest(at time.Time) {
 	for _, i := range d.open {
 		quiet := d.rules.ResolveAfter
 		if i.Flapping {
@@ -40,7 +40,7 @@ func (d *docket) rest(at time.Time) {
 }
 
 // fire makes a pending incident one that is to be told.
-func (d *docket) fire(at time.Time, i *Incident, reason Reason, why string) {
+func (d *openIncidents) fire(at time.Time, i *Incident, reason Reason, why string) {
 	if i.State != Pending {
 		return
 	}
@@ -49,7 +49,7 @@ func (d *docket) fire(at time.Time, i *Incident, reason Reason, why string) {
 }
 
 // close ends an incident.
-func (d *docket) close(at time.Time, i *Incident, last Event) {
+func (d *openIncidents) close(at time.Time, i *Incident, last Event) {
 	for n := range i.Findings {
 		if m := &i.Findings[n]; m.Holds() {
 			m.Ended = at
@@ -61,7 +61,7 @@ func (d *docket) close(at time.Time, i *Incident, last Event) {
 }
 
 // abandon ends the incidents of clusters that are not watched any more.
-func (d *docket) abandon(at time.Time, watched func(cluster string) bool) {
+func (d *openIncidents) dropReceiver(at time.Time, watched func(cluster string) bool) {
 	for _, i := range d.open {
 		if i.State == Resolved || i.Cluster == "" {
 			continue
@@ -70,13 +70,13 @@ func (d *docket) abandon(at time.Time, watched func(cluster string) bool) {
 			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster is not in the configuration any more"})
 			continue
 		}
-		d.forsake(at, i, watched)
+		d.giveUp(at, i, watched)
 	}
 }
 
-// forsake ends the findings of those clusters of an incident that are not watched
+// giveUp ends the findings of those clusters of an incident that are not watched
 // any more, while others are.
-func (d *docket) forsake(at time.Time, i *Incident, watched func(cluster string) bool) {
+func (d *openIncidents) giveUp(at time.Time, i *Incident, watched func(cluster string) bool) {
 	gone := func(cluster string) bool { return !watched(cluster) }
 	if !slices.ContainsFunc(i.Clusters, gone) {
 		return

@@ -9,10 +9,10 @@ import (
 	"stickwatch/checks"
 )
 
-// place finds the incident of a family, or opens one, and brings it up to date.
+// position finds the incident of a family, or opens one, and brings it up to date.
 // A family that only informs, and belongs to no incident, has none, nor has what a
 // failure has cost that was notified.
-func (d *docket) place(at time.Time, cluster string, f family, changed map[string]bool) {
+func (d *openIncidents) position(at time.Time, cluster string, f causeGroup, changed map[string]bool) {
 	i := d.home(at, cluster, f)
 	if i == nil {
 		if !f.worst().AtLeast(checks.Warning) || d.failures.explain(cluster, f) {
@@ -44,7 +44,7 @@ func (d *docket) place(at time.Time, cluster string, f family, changed map[strin
 // its root is part of, though that may be over by now, or one that the family
 // turns out to explain, or one that has the same trouble. When these are several they
 // are one from now on, the oldest.
-func (d *docket) home(at time.Time, cluster string, f family) *Incident {
+func (d *openIncidents) home(at time.Time, cluster string, f causeGroup) *Incident {
 	root := d.where(cluster, f.root)
 	var oldest *Incident
 	for _, i := range d.open {
@@ -64,7 +64,7 @@ func (d *docket) home(at time.Time, cluster string, f family) *Incident {
 }
 
 // begin opens an incident for a family.
-func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
+func (d *openIncidents) begin(at time.Time, cluster string, f causeGroup) *Incident {
 	first := f.members[0]
 	i := &Incident{
 		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
@@ -81,12 +81,12 @@ func (d *docket) begin(at time.Time, cluster string, f family) *Incident {
 }
 
 // admit makes a finding part of an incident, or brings it up to date there.
-func (d *docket) admit(at time.Time, i *Incident, cluster string, s checks.Standing, changed bool) {
+func (d *openIncidents) admit(at time.Time, i *Incident, cluster string, s checks.ActiveFinding, changed bool) {
 	switch m := i.member(cluster, s.Key()); {
 	case m == nil || !m.Holds():
 		d.enter(at, i, cluster, s)
 	case !m.raises() && s.Severity.AtLeast(checks.Warning): // until now it was mere information
-		m.Standing = s
+		m.ActiveFinding = s
 		d.come(at, i, m, ReasonSeen, EventJoined)
 	case m.refresh(s, changed) && changed:
 		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
@@ -99,29 +99,29 @@ func (d *docket) admit(at time.Time, i *Incident, cluster string, s checks.Stand
 // enter makes a finding hold in an incident in which it does not, though it may
 // have before. Where it held until now it was by mistake, and is no more; it has
 // not come then, and is no news.
-func (d *docket) enter(at time.Time, i *Incident, cluster string, s checks.Standing) {
+func (d *openIncidents) enter(at time.Time, i *Incident, cluster string, s checks.ActiveFinding) {
 	came, moved := d.release(at, i, cluster, s.Key())
 	kind, reason := EventReturned, ReasonSeen
 	if i.member(cluster, s.Key()) == nil {
-		i.add(Member{Standing: s, Cluster: cluster})
+		i.add(Member{ActiveFinding: s, Cluster: cluster})
 		kind, reason = EventJoined, ReasonSameCause
 	}
 	if len(i.Timeline) == 0 {
 		kind, reason = EventOpened, ReasonNewCause
 	}
 	m := i.member(cluster, s.Key())
-	m.Standing, m.Ended = s, time.Time{}
+	m.ActiveFinding, m.Ended = s, time.Time{}
 	if !moved {
 		d.come(at, i, m, reason, kind)
 		return
 	}
-	m.Came = came
+	m.CameBack = came
 	d.note(i, m.event(at, kind, reason), false)
 }
 
 // release ends a finding in the incident in which it holds, because it belongs to
 // another one; moved is false if there is none. It returns when it came.
-func (d *docket) release(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
+func (d *openIncidents) release(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
 	from := d.where(cluster, key)
 	if from == nil || !from.member(cluster, key).Holds() {
 		return nil, false
@@ -131,26 +131,26 @@ func (d *docket) release(at time.Time, to *Incident, cluster, key string) (came 
 	e := m.event(at, EventMoved, ReasonOtherCause)
 	e.Detail = to.ID
 	d.note(from, e, false)
-	return m.Came, true
+	return m.CameBack, true
 }
 
 // come notes that a finding has appeared, and whether it flaps.
-func (d *docket) come(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
+func (d *openIncidents) come(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
 	if m.raises() {
-		m.Came = d.comings.came(subject{m.Cluster, m.Key()}, at)
+		m.CameBack = d.flapCounter.came(subject{m.Cluster, m.Key()}, at)
 	}
 	d.note(i, m.event(at, kind, reason), m.isNews())
 	if m.flaps() && !i.Flapping && !i.steady(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
-		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.Came), at.Sub(m.Came[0]).Round(time.Second), m.Summary)
+		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
 		d.note(i, e, true)
 	}
 }
 
 // merge makes a younger incident part of an older one: both have one cause. Who
 // was told of the younger one is told that it goes on in the other.
-func (d *docket) merge(at time.Time, younger, older *Incident) {
+func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 	for _, m := range younger.Findings {
 		switch known := older.member(m.Cluster, m.Key()); {
 		case known == nil:

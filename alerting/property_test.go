@@ -17,7 +17,7 @@ import (
 
 // alike ignores when a finding was seen last: that is written down with what
 // happens, and not for its own sake.
-var alike = cmp.Options{unexported, cmpopts.IgnoreFields(checks.Standing{}, "Last"), cmpopts.EquateEmpty()}
+var alike = cmp.Options{unexported, cmpopts.IgnoreFields(checks.ActiveFinding{}, "Last"), cmpopts.EquateEmpty()}
 
 // TestAnySequence: whatever happens to clusters, silences and the configuration,
 // the rules hold that people rely on, and a desk that is restarted at any time
@@ -26,16 +26,16 @@ func TestAnySequence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		config := someConfig(rt)
 		steady, restarted := newRig(config), newRig(config)
-		l := &law{last: make(map[string]Notice), kept: make(map[string]Incident)}
+		l := &modelManager{last: make(map[string]Notification), kept: make(map[string]Incident)}
 		at := noon
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 29, 30, 31, 200, 1000, 5000, 20_000}).Draw(rt, "seconds")) * time.Second)
 			act := someAct(rt, t, at)
-			notices := act(steady)
-			if diff := cmp.Diff(steady.tell(notices), restarted.tell(act(restarted))); diff != "" {
+			notifications := act(steady)
+			if diff := cmp.Diff(steady.notify(notifications), restarted.notify(act(restarted))); diff != "" {
 				rt.Fatalf("notices of a desk that was restarted (-steady +restarted):\n%s", diff)
 			}
-			l.hold(rt, at, steady, notices)
+			l.hold(rt, at, steady, notifications)
 			if rapid.Bool().Draw(rt, "restart") {
 				restarted.restart(at)
 			}
@@ -60,22 +60,22 @@ func someConfig(rt *rapid.T) Config {
 }
 
 // An act is something that happens to a desk.
-type act func(*rig) []Notice
+type act func(*rig) []Notification
 
 func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 	switch rapid.SampledFrom([]string{"see", "see", "see", "see", "tick", "silence", "deploy", "watch"}).Draw(rt, "act") {
 	case "see":
 		cluster, seen := someCluster(rt), someFindings(rt, t)
-		return func(r *rig) []Notice {
-			r.desk.Watched(at, cluster, func(time.Time) []string { return downIn(seen) })
+		return func(r *rig) []Notification {
+			r.manager.Watched(at, cluster, func(time.Time) []string { return downIn(seen) })
 			return r.see(at, cluster, seen)
 		}
 	case "deploy":
 		d := Deployment{ID: fmt.Sprint(at.Unix()), Cluster: "shop", Name: "4.2", From: at}
 		d.To = at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second)
-		return func(r *rig) []Notice {
-			r.desk.Announce([]Deployment{d})
-			return r.commit(r.desk.Tick(at))
+		return func(r *rig) []Notification {
+			r.manager.NotifyNow([]Deployment{d})
+			return r.commit(r.manager.Tick(at))
 		}
 	case "silence":
 		s := Silence{
@@ -83,22 +83,22 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 			Code: rapid.SampledFrom([]checks.Code{"", checks.NodePaused, checks.DependencyDown}).Draw(rt, "code"),
 			To:   at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second),
 		}
-		return func(r *rig) []Notice {
-			r.desk.Silence([]Silence{s})
-			return r.commit(r.desk.Tick(at))
+		return func(r *rig) []Notification {
+			r.manager.Silence([]Silence{s})
+			return r.commit(r.manager.Tick(at))
 		}
 	case "watch":
 		watched := []string{someCluster(rt)}
-		return func(r *rig) []Notice {
+		return func(r *rig) []Notification {
 			clear(r.ledgers)
-			return r.commit(r.desk.Watch(at, watched))
+			return r.commit(r.manager.Watch(at, watched))
 		}
 	default:
-		return func(r *rig) []Notice { return r.commit(r.desk.Tick(at)) }
+		return func(r *rig) []Notification { return r.commit(r.manager.Tick(at)) }
 	}
 }
 
-// downIn are the nodes that a round finds down.
+// outageIn are the nodes that a round finds down.
 func downIn(seen []checks.Finding) (nodes []string) {
 	for _, f := range seen {
 		if f.Code == checks.NodeDown {
@@ -131,43 +131,43 @@ func someFindings(rt *rapid.T, t *testing.T) []checks.Finding {
 	return at10(t, strings.Join(texts, ";"))
 }
 
-// A law is what people rely on, whatever happens.
-type law struct {
-	last map[string]Notice   // by incident and receiver
-	kept map[string]Incident // as they were before
+// A modelManager is what people rely on, whatever happens.
+type modelManager struct {
+	last map[string]Notification // by incident and receiver
+	kept map[string]Incident     // as they were before
 }
 
-func (l *law) hold(rt *rapid.T, at time.Time, r *rig, notices []Notice) {
-	for _, n := range notices {
-		l.notice(rt, n)
+func (l *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []Notification) {
+	for _, n := range notifications {
+		l.notification(rt, n)
 	}
 	for _, i := range r.kept {
 		l.incident(rt, i)
 	}
 	l.open(rt, r)
-	l.standing(rt, r)
+	l.activeFindings(rt, r)
 	l.kept = maps.Clone(r.kept)
 }
 
 // notice: fired is the first and once, resolved the last and once, developments
 // are gathered, and silences hold back all but the end.
-func (l *law) notice(rt *rapid.T, n Notice) {
+func (l *modelManager) notification(rt *rapid.T, n Notification) {
 	key := n.Incident.ID + "/" + n.Receiver
 	before, told := l.last[key]
 	switch {
-	case told == (n.Kind == NoticeFired):
+	case told == (n.Kind == NotificationFired):
 		rt.Fatalf("%s is %s, told before: %v", n.ID, n.Kind, told)
-	case before.Kind == NoticeResolved:
+	case before.Kind == NotificationResolved:
 		rt.Fatalf("%s is %s, after the end was told", n.ID, n.Kind)
-	case (n.Kind == NoticeResolved) != (n.Incident.State == Resolved):
+	case (n.Kind == NotificationResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
-	case n.Kind == NoticeDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
+	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
 		rt.Fatalf("%s tells developments %s after the notice before", n.ID, n.At.Sub(before.At))
-	case n.Kind != NoticeResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
+	case n.Kind != NotificationResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)
 	case told && !n.Incident.Severity.AtLeast(before.Incident.Severity):
 		rt.Fatalf("%s tells %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
-	case n.Kind == NoticeDeveloped && len(n.News) == 0:
+	case n.Kind == NotificationDeveloped && len(n.News) == 0:
 		rt.Fatalf("%s tells developments, and there are none", n.ID)
 	}
 	l.last[key] = n
@@ -175,7 +175,7 @@ func (l *law) notice(rt *rapid.T, n Notice) {
 
 // incident: what is over stays as it is, severity never falls, whoever was told is
 // told of the end, and everything is bounded.
-func (l *law) incident(rt *rapid.T, i Incident) {
+func (l *modelManager) incident(rt *rapid.T, i Incident) {
 	before, known := l.kept[i.ID]
 	if known && before.State == Resolved {
 		if i.State != Resolved || len(before.Timeline) != len(i.Timeline) {
@@ -198,15 +198,15 @@ func (l *law) incident(rt *rapid.T, i Incident) {
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
 	}
-	for _, told := range i.Told {
-		if last := l.last[i.ID+"/"+told.Receiver]; (i.State == Resolved) != (last.Kind == NoticeResolved) {
+	for _, told := range i.Notified {
+		if last := l.last[i.ID+"/"+told.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
 			rt.Fatalf("%s is %s, and the last that %s was told is %s", i.ID, i.State, told.Receiver, last.Kind)
 		}
 	}
 }
 
 // open: what is on the disk is what the desk goes by.
-func (l *law) open(rt *rapid.T, r *rig) {
+func (l *modelManager) open(rt *rapid.T, r *rig) {
 	var kept []Incident
 	for _, id := range r.ids {
 		if i := r.kept[id]; i.State != Resolved {
@@ -214,25 +214,25 @@ func (l *law) open(rt *rapid.T, r *rig) {
 		}
 	}
 	slices.SortFunc(kept, func(a, b Incident) int { return strings.Compare(a.ID, b.ID) })
-	for n, i := range r.desk.Open() {
+	for n, i := range r.manager.Open() {
 		if n >= len(kept) || kept[n].ID != i.ID || kept[n].State != i.State || kept[n].Severity != i.Severity || kept[n].Ended != i.Ended {
 			rt.Fatalf("open incident %s is not on the disk as it is", i.ID)
 		}
 	}
-	if len(kept) != len(r.desk.Open()) {
-		rt.Fatalf("%d incidents are open on the disk, %d on the desk", len(kept), len(r.desk.Open()))
+	if len(kept) != len(r.manager.Open()) {
+		rt.Fatalf("%d incidents are open on the disk, %d on the desk", len(kept), len(r.manager.Open()))
 	}
 }
 
-// standing: whatever stands that is worth a message is part of exactly one open
+// activeFindings: whatever stands that is worth a message is part of exactly one open
 // incident, and what is not standing holds in none.
-func (l *law) standing(rt *rapid.T, r *rig) {
+func (l *modelManager) activeFindings(rt *rapid.T, r *rig) {
 	for cluster, ledger := range r.ledgers {
 		stands := make(map[string]int)
-		for _, s := range ledger.Standing() {
+		for _, s := range ledger.Active() {
 			stands[s.Key()] = 0
 		}
-		for _, i := range r.desk.Open() {
+		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
 				if _, ok := stands[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
 					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
@@ -242,7 +242,7 @@ func (l *law) standing(rt *rapid.T, r *rig) {
 				}
 			}
 		}
-		for _, s := range ledger.Standing() {
+		for _, s := range ledger.Active() {
 			if n := stands[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
 				rt.Fatalf("%s stands and holds in %d incidents", s.Key(), n)
 			}

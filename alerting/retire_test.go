@@ -15,8 +15,8 @@ import (
 // predecessor is under way.
 func TestRetire(t *testing.T) {
 	limited := Retriable{After: time.Minute, Err: errors.New("429")}
-	slowly := func(err error) func(context.Context, Notice) error {
-		return func(ctx context.Context, _ Notice) error {
+	slowly := func(err error) func(context.Context, Notification) error {
+		return func(ctx context.Context, _ Notification) error {
 			select {
 			case <-time.After(20 * time.Second):
 				return err
@@ -26,7 +26,7 @@ func TestRetire(t *testing.T) {
 		}
 	}
 	for name, tt := range map[string]struct {
-		answer func(context.Context, Notice) error
+		answer func(context.Context, Notification) error
 		before []post // the predecessor's
 		want   []post // the successor's; of two incidents, the second written at 40 s
 	}{
@@ -37,7 +37,7 @@ func TestRetire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				outbox.put(letterOf(NoticeFired, "ops", "1", 1))
+				outbox.put(entryOf(NotificationFired, "ops", "1", 1))
 				old := open(t, outbox, &channel{answer: tt.answer}, nil)
 				time.Sleep(time.Second)
 				next := new(channel)
@@ -49,7 +49,7 @@ func TestRetire(t *testing.T) {
 				done := make(chan struct{})
 				go func() { defer close(done); heir.Run(ctx) }()
 				time.Sleep(39 * time.Second)
-				outbox.put(letterOf(NoticeFired, "ops", "2", 1))
+				outbox.put(entryOf(NotificationFired, "ops", "2", 1))
 				heir.Wake()
 				time.Sleep(5 * time.Minute)
 				cancel()

@@ -70,7 +70,7 @@ func findings(t testing.TB, line string) []checks.Finding {
 type rig struct {
 	config  Config
 	damping checks.Damping
-	desk    *Desk
+	manager *Manager
 	ledgers map[string]*checks.Ledger
 	kept    map[string]Incident   // on the disk, by ID
 	ids     []string              // in the order of opening
@@ -78,22 +78,22 @@ type rig struct {
 }
 
 func newRig(c Config) *rig {
-	return &rig{config: c, desk: NewDesk(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident), touched: make(map[string]Deployment)}
+	return &rig{config: c, manager: NewManager(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident), touched: make(map[string]Deployment)}
 }
 
 // see takes a round of a cluster.
-func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notice {
+func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notification {
 	ledger := r.ledgers[cluster]
 	if ledger == nil {
 		ledger = checks.NewLedger(r.damping)
 		r.ledgers[cluster] = ledger
 	}
 	changes := ledger.Update(checks.Report{Cluster: cluster, Started: at, Findings: seen})
-	return r.commit(r.desk.Observe(at, cluster, changes, ledger.Standing()))
+	return r.commit(r.manager.Observe(at, cluster, changes, ledger.Active()))
 }
 
 // commit keeps a step.
-func (r *rig) commit(s Step) []Notice {
+func (r *rig) commit(s Step) []Notification {
 	for _, i := range s.Incidents {
 		if _, known := r.kept[i.ID]; !known {
 			r.ids = append(r.ids, i.ID)
@@ -103,7 +103,7 @@ func (r *rig) commit(s Step) []Notice {
 	for _, one := range s.Deployments {
 		r.touched[one.ID] = one
 	}
-	return s.Notices
+	return s.Notifications
 }
 
 // copied is an incident as the history gives it back: it was JSON.
@@ -127,23 +127,23 @@ func (r *rig) restart(at time.Time) {
 			past = append(past, copied(i))
 		}
 	}
-	silences := r.desk.silences
+	silences := r.manager.silences
 	var announced []Deployment
-	for _, one := range r.desk.deployments.list {
+	for _, one := range r.manager.deployments.list {
 		kept := one.clone()
 		seen := r.touched[one.ID]
 		kept.Touched, kept.CanariesLost, kept.Summed = seen.Touched, seen.CanariesLost, seen.Summed
 		announced = append(announced, kept)
 	}
-	r.desk = NewDesk(r.config, past)
-	r.desk.Silence(silences)
-	r.desk.Announce(announced)
+	r.manager = NewManager(r.config, past)
+	r.manager.Silence(silences)
+	r.manager.NotifyNow(announced)
 }
 
-// tell renders notices: "ops fired #1 node_down/node1 warning".
-func (r *rig) tell(notices []Notice) []string {
+// notify renders notices: "ops fired #1 node_down/node1 warning".
+func (r *rig) notify(notifications []Notification) []string {
 	var lines []string
-	for _, n := range notices {
+	for _, n := range notifications {
 		line := fmt.Sprintf("%s %s #%d %s %s", n.Receiver, n.Kind, slices.Index(r.ids, n.Incident.ID)+1, n.Incident.Cause.Key(), n.Incident.Severity)
 		if len(n.News) > 0 {
 			var news []string
@@ -157,28 +157,28 @@ func (r *rig) tell(notices []Notice) []string {
 	return lines
 }
 
-// A scene is a moment of a story. What stands is "" for nothing and "…" when
+// A testCase is a moment of a story. What stands is "" for nothing and "…" when
 // only time goes by.
-type scene struct {
+type testCase struct {
 	at     time.Duration
-	stands string
+	active string
 	want   []string
 }
 
 const onlyTime = "…"
 
 // play plays a story, with a restart after every scene or without.
-func (r *rig) play(t *testing.T, scenes []scene, restarts bool) {
+func (r *rig) play(t *testing.T, testCases []testCase, restarts bool) {
 	t.Helper()
-	for _, s := range scenes {
+	for _, s := range testCases {
 		at := noon.Add(s.at)
-		var notices []Notice
-		if s.stands == onlyTime {
-			notices = r.commit(r.desk.Tick(at))
+		var notifications []Notification
+		if s.active == onlyTime {
+			notifications = r.commit(r.manager.Tick(at))
 		} else {
-			notices = r.see(at, "shop", findings(t, s.stands))
+			notifications = r.see(at, "shop", findings(t, s.active))
 		}
-		if diff := cmp.Diff(s.want, r.tell(notices)); diff != "" {
+		if diff := cmp.Diff(s.want, r.notify(notifications)); diff != "" {
 			t.Errorf("at %s (-want +got):\n%s", s.at, diff)
 		}
 		if restarts {
@@ -187,8 +187,8 @@ func (r *rig) play(t *testing.T, scenes []scene, restarts bool) {
 	}
 }
 
-// told renders a timeline: "opened node_down/node1 new_cause".
-func told(timeline []Event) []string {
+// notified renders a timeline: "opened node_down/node1 new_cause".
+func notified(timeline []Event) []string {
 	var lines []string
 	for _, e := range timeline {
 		lines = append(lines, strings.Join(strings.Fields(fmt.Sprint(e.Kind, " ", e.Finding, " ", e.Reason)), " "))

@@ -45,7 +45,7 @@ func TestRoutes(t *testing.T) {
 	c.Receivers = []string{"ops", "pager"}
 	c.Routes = []Route{{Receiver: "pager", Severity: checks.Critical}, {Receiver: "ops", Severity: checks.Warning}}
 	r := newRig(c)
-	r.play(t, []scene{
+	r.play(t, []testCase{
 		{0, down1, nil},
 		{30 * s, down1, []string{"ops fired #1 node_down/node1 warning"}},
 		{60 * s, down1 + ";" + rotation1, []string{
@@ -55,8 +55,8 @@ func TestRoutes(t *testing.T) {
 	}, false)
 	c.Receivers = []string{"pager"} // a reload
 	c.Routes = c.Routes[:1]
-	r.desk.Configure(c)
-	r.play(t, []scene{
+	r.manager.Configure(c)
+	r.play(t, []testCase{
 		{70 * s, "", nil},
 		{100 * s, "", []string{"pager resolved #1 node_down/node1 critical [left node_down/node1, left node_failing_in_rotation/node1]"}},
 	}, false)
@@ -72,8 +72,8 @@ func TestNoticeIDs(t *testing.T) {
 			if at > time.Second {
 				line = ""
 			}
-			for _, notice := range r.see(noon.Add(at), "shop", findings(t, line)) {
-				ids[n] = append(ids[n], notice.ID)
+			for _, notification := range r.see(noon.Add(at), "shop", findings(t, line)) {
+				ids[n] = append(ids[n], notification.ID)
 			}
 		}
 	}
@@ -87,9 +87,9 @@ func TestNoticeIDs(t *testing.T) {
 }
 
 func TestStepThen(t *testing.T) {
-	a := Step{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notices: []Notice{{ID: "1/ops/1"}}}
-	b := Step{Incidents: []Incident{{ID: "1", State: Firing}}, Notices: []Notice{{ID: "1/ops/2"}}}
-	want := Step{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notices: []Notice{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
+	a := Step{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notifications: []Notification{{ID: "1/ops/1"}}}
+	b := Step{Incidents: []Incident{{ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/2"}}}
+	want := Step{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
 	if diff := cmp.Diff(want, a.Then(b), unexported); diff != "" {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}

@@ -38,45 +38,45 @@ func TestSilenced(t *testing.T) {
 	node1 := Silence{ID: "a", Cluster: "shop", Node: "node1", Reason: "deploy 4.2", From: noon.Add(m), To: noon.Add(20 * m)}
 	forRedis := Silence{ID: "b", Code: checks.DependencyDown, From: noon.Add(m), To: noon.Add(20 * m)}
 	for name, tt := range map[string]struct {
-		silence Silence
-		scenes  []scene
+		silence   Silence
+		testCases []testCase
 	}{
-		"what begins and ends within is not told": {node1, []scene{
+		"what begins and ends within is not told": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{10 * m, "", nil},
 			{11 * m, "", nil},
 			{21 * m, "", nil},
 		}},
-		"what outlives the silence is told": {node1, []scene{
+		"what outlives the silence is told": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{20*m - 1, onlyTime, nil},
 			{20 * m, onlyTime, []string{"ops fired #1 node_paused/node1 critical"}},
 		}},
-		"what is quiet when the silence ends is not": {node1, []scene{
+		"what is quiet when the silence ends is not": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{19*m + 50*s, "", nil},
 			{20 * m, "", nil},
 			{20*m + 20*s, "", nil},
 		}},
-		"what was told before is told to be over": {node1, []scene{
+		"what was told before is told to be over": {node1, []testCase{
 			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
 			{2 * m, "", nil},
 			{3 * m, "", []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
 		}},
-		"developments and reminders wait": {node1, []scene{
+		"developments and reminders wait": {node1, []testCase{
 			{0, down1, nil},
 			{30 * s, down1, []string{"ops fired #1 node_down/node1 warning"}},
 			{2 * m, down1 + ";" + rotation1, nil},
 			{19 * m, onlyTime, nil},
 			{20 * m, onlyTime, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
 		}},
-		"another node is told": {node1, []scene{
+		"another node is told": {node1, []testCase{
 			{2 * m, paused1 + ";" + paused2, []string{"ops fired #2 node_paused/node2 critical"}},
 		}},
-		"a cause that is not silenced is told": {node1, []scene{
+		"a cause that is not silenced is told": {node1, []testCase{
 			{2 * m, redis + ";" + paused1 + byRedis, []string{"ops fired #1 dependency_down/Redis critical"}},
 		}},
-		"a silenced cause silences its effects": {forRedis, []scene{
+		"a silenced cause silences its effects": {forRedis, []testCase{
 			{2 * m, redis + ";" + paused1 + byRedis + ";" + paused2 + byRedis, nil},
 			{3 * m, paused1 + byRedis, nil},
 			{4 * m, paused1, []string{"ops fired #1 dependency_down/Redis critical"}},
@@ -84,19 +84,19 @@ func TestSilenced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())
-			r.desk.Silence([]Silence{tt.silence})
-			r.play(t, tt.scenes, false)
+			r.manager.Silence([]Silence{tt.silence})
+			r.play(t, tt.testCases, false)
 		})
 		t.Run(name+", restarted", func(t *testing.T) {
 			r := newRig(usual())
-			r.desk.Silence([]Silence{tt.silence})
-			r.play(t, tt.scenes, true)
+			r.manager.Silence([]Silence{tt.silence})
+			r.play(t, tt.testCases, true)
 		})
 		t.Run(name+", by a window", func(t *testing.T) {
 			c := usual()
 			w := tt.silence
 			c.Windows = []Window{{Cluster: w.Cluster, Node: w.Node, Code: w.Code, Active: w.Active}}
-			newRig(c).play(t, tt.scenes, true)
+			newRig(c).play(t, tt.testCases, true)
 		})
 	}
 }
@@ -104,17 +104,17 @@ func TestSilenced(t *testing.T) {
 // TestSilencedIsRecorded: silenced incidents are kept with the reason.
 func TestSilencedIsRecorded(t *testing.T) {
 	r := newRig(usual())
-	r.desk.Silence([]Silence{{ID: "a", Node: "node1", Reason: "deploy\n4.2", From: noon, To: noon.Add(time.Minute)}})
-	r.play(t, []scene{
-		{at: 0, stands: paused1},
-		{at: time.Minute, stands: onlyTime, want: []string{"ops fired #1 node_paused/node1 critical"}},
+	r.manager.Silence([]Silence{{ID: "a", Node: "node1", Reason: "deploy\n4.2", From: noon, To: noon.Add(time.Minute)}})
+	r.play(t, []testCase{
+		{at: 0, active: paused1},
+		{at: time.Minute, active: onlyTime, want: []string{"ops fired #1 node_paused/node1 critical"}},
 	}, false)
 	want := []string{
 		"opened node_paused/node1 new_cause", "fired held_long_enough", "silenced silence",
 		"unsilenced silence_over", "told first_notice",
 	}
 	i := r.kept[r.ids[0]]
-	if diff := cmp.Diff(want, told(i.Timeline)); diff != "" {
+	if diff := cmp.Diff(want, notified(i.Timeline)); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
 	if got := i.Timeline[2].Text; got != "deploy 4.2" || i.Silenced != "" {

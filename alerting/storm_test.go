@@ -46,21 +46,21 @@ func TestStorm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())
 			r.damping = tt.damping
-			counts := make(map[NoticeKind]int)
+			counts := make(map[NotificationKind]int)
 			threads := make(map[string]int)
 			for n := range 60 {
 				line := tt.rounds[min(n, len(tt.rounds)-1)]
 				if n >= 30 {
 					line = ""
 				}
-				for _, notice := range r.see(noon.Add(time.Duration(n)*3*s), "shop", findings(t, line)) {
-					counts[notice.Kind]++
-					threads[notice.Incident.ID]++
+				for _, notification := range r.see(noon.Add(time.Duration(n)*3*s), "shop", findings(t, line)) {
+					counts[notification.Kind]++
+					threads[notification.Incident.ID]++
 				}
 			}
-			want := map[NoticeKind]int{NoticeFired: 3, NoticeResolved: 3}
+			want := map[NotificationKind]int{NotificationFired: 3, NotificationResolved: 3}
 			if tt.news > 0 {
-				want[NoticeDeveloped] = tt.news
+				want[NotificationDeveloped] = tt.news
 			}
 			if diff := cmp.Diff(want, counts); diff != "" {
 				t.Errorf("notices (-want +got):\n%s", diff)

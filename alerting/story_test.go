@@ -18,7 +18,7 @@ const (
 // rules: critical at once, a warning after 30 s, over after 30 s of quiet.
 func TestStories(t *testing.T) {
 	const s, m, h = time.Second, time.Minute, time.Hour
-	for name, scenes := range map[string][]scene{
+	for name, testCases := range map[string][]testCase{
 		"a critical finding is told at once, and its end after a quiet time": {
 			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
 			{10 * s, "", nil},
@@ -157,7 +157,7 @@ func TestStories(t *testing.T) {
 			{20*m + 20*s, "", []string{"ops resolved #5 node_down/node1 warning"}},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { newRig(usual()).play(t, scenes, false) })
-		t.Run(name+", restarted", func(t *testing.T) { newRig(usual()).play(t, scenes, true) })
+		t.Run(name, func(t *testing.T) { newRig(usual()).play(t, testCases, false) })
+		t.Run(name+", restarted", func(t *testing.T) { newRig(usual()).play(t, testCases, true) })
 	}
 }

@@ -48,7 +48,7 @@ func (c Counts) merged(d Deployment) Counts {
 // SumUp ends a deployment that is due, and notifies of what it did. Counts are
 // those of the history. Of an id that is not due the step is empty: a deployment is
 // summed up once.
-func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
+func (d *Manager) SumUp(at time.Time, id string, counts Counts) Step {
 	n := slices.IndexFunc(d.deployments.list, func(one *Deployment) bool { return one.ID == id })
 	if n < 0 || !slices.ContainsFunc(d.Due(at), func(one Deployment) bool { return one.ID == id }) {
 		return Step{}
@@ -58,13 +58,13 @@ func (d *Desk) SumUp(at time.Time, id string, counts Counts) Step {
 	d.deployments.forget(at)
 	d.deployments.change(one)
 	step := d.step(at)
-	step.Notices = append(step.Notices, d.summaryNotices(at, d.summary(at, one, counts))...)
+	step.Notifications = append(step.Notifications, d.summaryNotifications(at, d.summary(at, one, counts))...)
 	return step
 }
 
-func (d *Desk) summary(at time.Time, one *Deployment, counts Counts) Summary {
+func (d *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
 	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
-	for _, i := range d.docket.of(one.Cluster) {
+	for _, i := range d.openIncidents.of(one.Cluster) {
 		if _, reason := d.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			s.Active = append(s.Active, i.Cause)
 		}
@@ -92,26 +92,26 @@ func (s Summary) Severity() checks.Severity {
 	return checks.Info
 }
 
-// summaryNotices are for the receivers to which a warning of the cluster would go,
+// summaryNotifications are for the receivers to which a warning of the cluster would go,
 // unless the whole cluster is silenced.
-func (d *Desk) summaryNotices(at time.Time, s Summary) []Notice {
+func (d *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
 	i := Incident{
 		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(English.Deployment(s))}, Started: s.From, Ended: s.End(),
 	}
-	if coverAt(at, d.silences, d.config.Windows).all(s.Cluster) {
+	if silenceMatchAt(at, d.silences, d.config.Windows).all(s.Cluster) {
 		return nil
 	}
-	i.Findings = []Member{{Standing: checks.Standing{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
+	i.Findings = []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
 	receivers := d.router.receiversOf(&i)
 	i.Severity = s.Severity()
-	var notices []Notice
+	var notifications []Notification
 	for _, receiver := range receivers {
-		notices = append(notices, Notice{
-			ID: NoticeID(i.ID, receiver, 1), Receiver: receiver, Kind: NoticeDeployment, At: at, Incident: i, Deployment: &s,
+		notifications = append(notifications, Notification{
+			ID: NotificationID(i.ID, receiver, 1), Receiver: receiver, Kind: NotificationDeployment, At: at, Incident: i, Deployment: &s,
 		})
 	}
-	return notices
+	return notifications
 }
 
 // Deployment sums a deployment up in one sentence. It may hold a name that

@@ -15,16 +15,16 @@ import (
 func TestTimeline(t *testing.T) {
 	const s = time.Second
 	for name, tt := range map[string]struct {
-		scenes []scene
-		want   [][]string // by incident
+		testCases []testCase
+		want      [][]string // by incident
 	}{
 		"a cause that is found, and leaves": {
-			[]scene{
-				{at: 0, stands: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}},
-				{at: 3 * s, stands: redis + ";" + paused1 + byRedis},
-				{at: 6 * s, stands: paused1},
-				{at: 9 * s, stands: ""},
-				{at: 39 * s, stands: onlyTime, want: []string{"ops resolved #1 dependency_down/Redis critical " +
+			[]testCase{
+				{at: 0, active: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}},
+				{at: 3 * s, active: redis + ";" + paused1 + byRedis},
+				{at: 6 * s, active: paused1},
+				{at: 9 * s, active: ""},
+				{at: 39 * s, active: onlyTime, want: []string{"ops resolved #1 dependency_down/Redis critical " +
 					"[joined dependency_down/Redis, explained dependency_down/Redis, left dependency_down/Redis, left node_paused/node1]"}},
 			},
 			[][]string{{
@@ -35,14 +35,14 @@ func TestTimeline(t *testing.T) {
 			}},
 		},
 		"a warning that nobody is told of": {
-			[]scene{{at: 0, stands: down1}, {at: 10 * s, stands: ""}, {at: 40 * s, stands: onlyTime}},
+			[]testCase{{at: 0, active: down1}, {at: 10 * s, active: ""}, {at: 40 * s, active: onlyTime}},
 			[][]string{{"opened node_down/node1 new_cause", "left node_down/node1 gone", "withdrawn not_held_long_enough"}},
 		},
 		"two that are one": {
-			[]scene{
-				{at: 0, stands: down1},
-				{at: 3 * s, stands: down1 + "; warning slow/node2"},
-				{at: 6 * s, stands: redis + ";" + down1 + byRedis + "; warning slow/node2" + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
+			[]testCase{
+				{at: 0, active: down1},
+				{at: 3 * s, active: down1 + "; warning slow/node2"},
+				{at: 6 * s, active: redis + ";" + down1 + byRedis + "; warning slow/node2" + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
 			},
 			[][]string{
 				{
@@ -54,10 +54,10 @@ func TestTimeline(t *testing.T) {
 			},
 		},
 		"a finding with another cause": {
-			[]scene{
-				{at: 0, stands: redis + ";" + paused1 + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
+			[]testCase{
+				{at: 0, active: redis + ";" + paused1 + byRedis, want: []string{"ops fired #1 dependency_down/Redis critical"}},
 				{
-					at: 60 * s, stands: redis + "; critical dependency_down/MySQL;" + paused1 + " < dependency_down/MySQL",
+					at: 60 * s, active: redis + "; critical dependency_down/MySQL;" + paused1 + " < dependency_down/MySQL",
 					want: []string{"ops fired #2 dependency_down/MySQL critical"},
 				},
 			},
@@ -72,10 +72,10 @@ func TestTimeline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())
-			r.play(t, tt.scenes, false)
+			r.play(t, tt.testCases, false)
 			var got [][]string
 			for _, id := range r.ids {
-				got = append(got, told(r.kept[id].Timeline))
+				got = append(got, notified(r.kept[id].Timeline))
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("timelines (-want +got):\n%s", diff)
@@ -110,10 +110,10 @@ func TestChanceIsNotAltered(t *testing.T) {
 				f.Nodes = nodes
 				r.see(noon.Add(time.Duration(n)*3*time.Second), "shop", []checks.Finding{f})
 			}
-			if diff := cmp.Diff(tt.want, told(r.kept[r.ids[0]].Timeline)); diff != "" {
+			if diff := cmp.Diff(tt.want, notified(r.kept[r.ids[0]].Timeline)); diff != "" {
 				t.Errorf("timeline (-want +got):\n%s", diff)
 			}
-			if got := r.desk.Open()[0].Cause.Nodes; !slices.Equal(got, []string{"node1", "node3"}) {
+			if got := r.manager.Open()[0].Cause.Nodes; !slices.Equal(got, []string{"node1", "node3"}) {
 				t.Errorf("got nodes %q, want the newest", got)
 			}
 		})
@@ -138,7 +138,7 @@ func TestTimelineIsBounded(t *testing.T) {
 func TestFindingsAreBounded(t *testing.T) {
 	var i Incident
 	for n := range MaxFindings + 1 {
-		m := Member{Standing: standing(finding(t, fmt.Sprintf("warning node_down/node%d", n)))}
+		m := Member{ActiveFinding: activeFindings(finding(t, fmt.Sprintf("warning node_down/node%d", n)))}
 		if n == 7 || n == 9 {
 			m.Ended = noon.Add(-time.Duration(n) * time.Minute)
 		}
@@ -169,15 +169,15 @@ func TestIncidentIDs(t *testing.T) {
 // who knows of them is told.
 func TestWatch(t *testing.T) {
 	r := newRig(usual())
-	r.play(t, []scene{{at: 0, stands: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)
-	if got := r.tell(r.commit(r.desk.Watch(noon.Add(time.Second), []string{"shop"}))); got != nil {
+	r.play(t, []testCase{{at: 0, active: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)
+	if got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"shop"}))); got != nil {
 		t.Errorf("got %q of a cluster that is still watched", got)
 	}
-	got := r.tell(r.commit(r.desk.Watch(noon.Add(time.Second), []string{"mall"})))
+	got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
 	if diff := cmp.Diff([]string{"ops resolved #1 node_paused/node1 critical"}, got); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
 	}
-	if open := r.desk.Open(); len(open) != 0 {
+	if open := r.manager.Open(); len(open) != 0 {
 		t.Errorf("got %d open incidents, want none", len(open))
 	}
 }

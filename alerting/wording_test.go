@@ -65,7 +65,7 @@ func TestEventWording(t *testing.T) {
 		{Event{Kind: EventResolved, Reason: ReasonUnwatched, Text: "it is not watched"}, "it is not watched", "所属集群已移出配置，不再监测"},
 		{Event{Kind: EventSilenced, Detail: "deploy 4.2", Text: "deploy 4.2"}, "deploy 4.2", "已静默：deploy 4.2"},
 		{Event{Kind: EventUnsilenced, Text: "receivers are told again"}, "receivers are told again", "静默结束"},
-		{Event{Kind: EventTold, Detail: "ops", Text: "ops: fired"}, "ops: fired", "已通知 ops"},
+		{Event{Kind: EventNotified, Detail: "ops", Text: "ops: fired"}, "ops: fired", "已通知 ops"},
 		{Event{Kind: EventCut, Omitted: 7, Text: "7 events are not kept"}, "7 events are not kept", "省略 7 条记录"},
 		{Event{Kind: "to_come", Text: "something new"}, "something new", "something new"},
 	} {

@@ -61,7 +61,7 @@ func eventInChinese(e Event) string {
 			return "发布期间暂不通知：" + strings.TrimPrefix(e.Detail, deploymentPrefix)
 		}
 		return "已静默：" + e.Detail
-	case EventTold:
+	case EventNotified:
 		return "已通知 " + e.Detail
 	case EventUnwatched:
 		return fmt.Sprintf("集群 %s 已移出配置，不再监测", e.Detail)

@@ -29,19 +29,19 @@ const (
 
 // causeOfLoss is what the loss of a session is attributed to. Only under sticky a node
 // may take sessions along, and a balancer that moves clients loses them.
-func (v *view) causeOfLoss(a *answer) lossCause {
+func (v *analysis) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.lostIn().holds(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
 		switch pool := v.history.Pool; {
-		case v.drifted(a.walk):
+		case v.drifted(a.trace):
 			return lossByDrift
-		case v.splitOff(a.walk):
+		case v.separatedByBalancer(a.trace):
 			return lossBySplit
-		case v.remap.concerns(a.walk):
+		case v.remap.includes(a.trace):
 			return lossByRemapping
 		case v.lostWithNode(a):
 			return lossByNode
-		case v.comesHome(a):
+		case v.returnsToOwner(a):
 			return lossByReturn
 		case v.lostBefore(a):
 			return lossEarlier
@@ -60,9 +60,9 @@ func (v *view) causeOfLoss(a *answer) lossCause {
 // lostIn is the time in which a session was lost: since the last answer before this
 // one that had it.
 func (a *answer) lostIn() Span {
-	s := Span{a.walk.First().At, a.At}
-	for i, step := range a.walk.Steps {
-		if step.At.Before(a.At) && step.At.After(s.From) && a.walk.Fate(i) == probes.FateKept {
+	s := Span{a.trace.First().At, a.At}
+	for i, step := range a.trace.Steps {
+		if step.At.Before(a.At) && step.At.After(s.From) && a.trace.SessionOutcome(i) == probes.SessionKept {
 			s.From = step.At
 		}
 	}
@@ -76,7 +76,7 @@ func (s Span) holds(moment time.Time) bool {
 
 // followed reports whether a session may have been lost by an event, or within the
 // aftermath of one.
-func (v *view) followed(a *answer, event time.Time) bool {
+func (v *analysis) followed(a *answer, event time.Time) bool {
 	lost := a.lostIn()
 	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
 }
@@ -89,16 +89,16 @@ func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
 // lostWithNode reports whether a session went with its node: under sticky that is
 // nobody's promise. A node that was merely left out has its sessions still, and
 // its clients lose them all the same.
-func (v *view) lostWithNode(a *answer) bool {
+func (v *analysis) lostWithNode(a *answer) bool {
 	if v.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.lostIn()
-	for _, node := range []string{a.walk.home, a.walk.owner} {
-		if v.beganAnew(node, a.walk.First().At) || !v.well(node) && node != "" && a.moved() {
+	for _, node := range []string{a.trace.holder, a.trace.owner} {
+		if v.beganAnew(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
 			return true
 		}
-		if v.disruptedIn(node, lost, func(d Disruption) bool { return d.takes(a) }) {
+		if v.disruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
 			return true
 		}
 	}
@@ -106,22 +106,22 @@ func (v *view) lostWithNode(a *answer) bool {
 }
 
 // disruptedIn reports whether a node had such a disruption in a span.
-func (v *view) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
+func (v *analysis) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
 	return slices.ContainsFunc(v.history.Nodes[node].Disruptions, func(d Disruption) bool {
 		return d.overlaps(s, v.aftermath) && such(d)
 	})
 }
 
 // disruptedWithin returns the nodes with a disruption in a span, in configuration order.
-func (v *view) disruptedWithin(s Span) []string {
+func (v *analysis) disruptedWithin(s Span) []string {
 	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
-// takes reports whether a disruption of its node may have cost a client its
+// mayTakeSession reports whether a disruption of its node may have cost a client its
 // session. A node that answers, and has lost what it opened after it was back, has
 // another trouble.
-func (d Disruption) takes(a *answer) bool {
-	return d.failed() && (a.moved() || a.walk.Opened.Before(d.Gone))
+func (d Disruption) mayTakeSession(a *answer) bool {
+	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
 }
 
 // failed reports whether the node itself was gone, and not only left out.
@@ -132,7 +132,7 @@ func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 // whose arithmetic is not known may hash over the nodes that are left: then the
 // clients of others move, too. Those that come all the time show that at once, and
 // their losses are reported; one that paused finds what was reported meanwhile.
-func (v *view) byRestartElsewhere(a *answer, lost Span) bool {
+func (v *analysis) byRestartElsewhere(a *answer, lost Span) bool {
 	out := v.disruptedWithin(lost)
 	failed := slices.ContainsFunc(out, func(id string) bool { return v.disruptedIn(id, lost, Disruption.failed) })
 	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
@@ -140,55 +140,55 @@ func (v *view) byRestartElsewhere(a *answer, lost Span) bool {
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // one of them comes or goes.
-func (v *view) rehashes() bool {
+func (v *analysis) rehashes() bool {
 	return v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
-// comesHome reports whether a hash sends a client back to the node that it names,
+// returnsToOwner reports whether a hash sends a client back to the node that it names,
 // from the one that stood in while that was out: what it had there goes with the
 // ejection that moved it.
-func (v *view) comesHome(a *answer) bool {
-	owner, _, ok := v.ownerAndHeir(a.walk)
+func (v *analysis) returnsToOwner(a *answer) bool {
+	owner, _, ok := v.ownerAndHeir(a.trace)
 	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 
 // drifted reports whether the balancer sends a client to and fro: a session of it
 // may then be replaced by another node's, and its own does not know it any more.
-func (v *view) drifted(w *walk) bool {
+func (v *analysis) drifted(w *trace) bool {
 	return slices.ContainsFunc(v.drifts, func(m move) bool {
-		return m.walk == w || m.walk.Balancer == w.Balancer && m.walk.URL == w.URL
+		return m.trace == w || m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
-// splitOff reports whether parts of the balancer disagree about a client.
-func (v *view) splitOff(w *walk) bool {
-	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk == w })
+// separatedByBalancer reports whether parts of the balancer disagree about a client.
+func (v *analysis) separatedByBalancer(w *trace) bool {
+	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == w })
 }
 
 // lostBefore reports whether an earlier answer to the same client had lost the
 // session already, on a move.
-func (v *view) lostBefore(a *answer) bool {
+func (v *analysis) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
-	return slices.ContainsFunc(slices.Concat(a.walk.earlier, a.walk.answers), func(b *answer) bool {
-		return b.At.Before(a.At) && b.moved() && b.fate == probes.FateLost
+	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+		return b.At.Before(a.At) && b.moved() && b.sessionOutcome == probes.SessionLost
 	})
 }
 
 // countLosses adds the sessions that went with their nodes to the disruptions
 // that took them. Only sessions of earlier rounds count: those of this round were
 // opened while it went on.
-func (v *view) countLosses() {
-	for _, w := range v.walks {
+func (v *analysis) countLosses() {
+	for _, w := range v.traces {
 		answers := slices.Concat(w.earlier, w.answers)
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
-			return a.fate == probes.FateLost && v.causeOfLoss(a) == lossByNode
+			return a.sessionOutcome == probes.SessionLost && v.causeOfLoss(a) == lossByNode
 		})
-		if !w.Carried || lost < 0 {
+		if !w.Continued || lost < 0 {
 			continue
 		}
-		for _, node := range []string{w.owner, w.home} {
+		for _, node := range []string{w.owner, w.holder} {
 			if v.addLoss(node, answers[lost].lostIn()) {
 				break
 			}
@@ -198,7 +198,7 @@ func (v *view) countLosses() {
 
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time, and reports whether there was one.
-func (v *view) addLoss(node string, lost Span) bool {
+func (v *analysis) addLoss(node string, lost Span) bool {
 	m := v.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
 		if d.overlaps(lost, v.aftermath) {

@@ -9,7 +9,7 @@ import (
 
 // balancers finds addresses of the balancer that do not answer, or answer with
 // an error of their own.
-func balancers(v *view) []Finding {
+func balancers(v *analysis) []Finding {
 	var list []Finding
 	for _, e := range v.frontends {
 		switch {
@@ -29,13 +29,13 @@ func balancers(v *view) []Finding {
 // back because of a node that hangs, or whose gibberish is passed on. It must be
 // known which, or none be left that answers: else nobody would be told that
 // clients get nothing.
-func (v *view) brokenBehind(e frontend) bool {
+func (v *analysis) brokenBehind(e frontend) bool {
 	for _, ex := range e.plain() {
-		if passedOn(ex) && ex.Own.IsValid() && (v.nobodyUp() && v.someBreak(ex.Failure) || v.breaks(v.blamePlain(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && v.someBreak(ex.Failure) || v.breaks(v.attributePlainFailure(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && v.breaks(a.blamed, a.Failure) })
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && v.breaks(a.failedNode, a.Failure) })
 }
 
 // passedOn reports whether an exchange failed in a way that a balancer may have
@@ -45,12 +45,12 @@ func passedOn(ex probes.Exchange) bool {
 }
 
 // breaks reports whether a node, asked directly, fails in the same way.
-func (v *view) breaks(id string, how probes.Failure) bool {
+func (v *analysis) breaks(id string, how probes.Failure) bool {
 	o, listed := v.direct[id]
 	return listed && slices.ContainsFunc(questions(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
-func (v *view) someBreak(how probes.Failure) bool {
+func (v *analysis) someBreak(how probes.Failure) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.breaks(o.Node, how) })
 }
 
@@ -74,7 +74,7 @@ func balancerDown(e frontend) Finding {
 // balancerErrors: the answers are the balancer's own errors. Those that a
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
-func (v *view) balancerErrors(e frontend) []Finding {
+func (v *analysis) balancerErrors(e frontend) []Finding {
 	var errs []*probes.Exchange
 	answered, unexplained, waited := 0, 0, 0
 	culprits := make(map[string]bool)
@@ -96,20 +96,20 @@ func (v *view) balancerErrors(e frontend) []Finding {
 	}
 	plain := e.plain()
 	for i, ex := range plain {
-		count(&plain[i], v.blamePlain(ex))
+		count(&plain[i], v.attributePlainFailure(ex))
 	}
 	for _, a := range e.answers {
-		count(&a.Exchange, a.blamed)
+		count(&a.Exchange, a.failedNode)
 	}
 	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return nil
 	}
 	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
 	f.Nodes = v.nodesWhere(func(id string) bool {
-		return (unexplained == 0 && culprits[id]) || (v.nobodyWell() && !v.well(id))
+		return (unexplained == 0 && culprits[id]) || (v.noneWell() && !v.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), v.allDisrupted()
-	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.walk.Balancer != e.Address })
+	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
 		f.Severity = Warning
@@ -128,9 +128,9 @@ const (
 
 // clientsOf is how many clients some answers were for.
 func clientsOf(answers []*answer) int {
-	clients := make(map[*walk]bool)
+	clients := make(map[*trace]bool)
 	for _, a := range answers {
-		clients[a.walk] = true
+		clients[a.trace] = true
 	}
 	return len(clients)
 }
@@ -141,7 +141,7 @@ const waits = 500 * time.Millisecond
 
 // allDisrupted returns the nodes that failed or restarted a moment ago, if every node
 // did, or is left out: the balancer then has none that it would try.
-func (v *view) allDisrupted() []string {
+func (v *analysis) allDisrupted() []string {
 	var failed []string
 	for _, o := range v.active {
 		d, ok := v.disruptionAt(o.Node, v.Started)
@@ -157,8 +157,8 @@ func (v *view) allDisrupted() []string {
 
 // ownError: a gateway error that no node signed and none gives when asked
 // directly.
-func (v *view) ownError(ex probes.Exchange) bool {
-	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.who.Who(ex.Label) != "" {
+func (v *analysis) ownError(ex probes.Exchange) bool {
+	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.identity.NodeOf(ex.Label) != "" {
 		return false
 	}
 	_, told := v.replies[reply{path: ex.Path, status: ex.Status}]

@@ -6,12 +6,12 @@ import (
 	"stickwatch/probes"
 )
 
-// blame is the node to which a failed answer is due: the one that signed it;
+// attributeFailure is the node to which a failed answer is due: the one that signed it;
 // the one its client was aimed at or has its session on, if that fails
 // directly, too; or the only one that does. "" when nothing failed, or nobody
 // can tell.
-func (v *view) blame(a *answer, cameBack bool) string {
-	switch aim, home := a.walk.Expected, a.walk.home; {
+func (v *analysis) attributeFailure(a *answer, cameBack bool) string {
+	switch aim, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
@@ -20,11 +20,11 @@ func (v *view) blame(a *answer, cameBack bool) string {
 		return "" // the balancer refuses everybody, those of well nodes, too: that is no node's doing
 	case aim != "" && v.failsDirectly(aim):
 		return aim
-	case cameBack && home != "" && v.failsDirectly(home):
-		return home
+	case cameBack && holder != "" && v.failsDirectly(holder):
+		return holder
 	case aim != "":
 		return "" // a well node's client failed: whoever did that, it is not known to be a node
-	case cameBack && home != "" && v.holds():
+	case cameBack && holder != "" && v.holds():
 		return "" // so did one that the balancer holds on a well node
 	default:
 		return v.onlyFailing
@@ -32,32 +32,32 @@ func (v *view) blame(a *answer, cameBack bool) string {
 }
 
 // holds reports whether the balancer is meant to hold a client on its node.
-func (v *view) holds() bool {
+func (v *analysis) holds() bool {
 	m := v.Cluster.Balancer.Method
 	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
 }
 
 // servesNobody reports whether the balancer turned all clients away, although
 // some of them were aimed at nodes that are well.
-func (v *view) servesNobody() bool {
+func (v *analysis) servesNobody() bool {
 	aimedAtWell := false
-	for _, w := range v.Walks {
+	for _, w := range v.Traces {
 		for i, s := range w.Steps {
-			if w.Carried && i == 0 {
+			if w.Continued && i == 0 {
 				continue
 			}
 			if s.Status < 500 && s.Answered() {
 				return false
 			}
 		}
-		aimedAtWell = aimedAtWell || (w.Expected != "" && v.well(w.Expected) && !w.Carried && w.First().Status >= 500)
+		aimedAtWell = aimedAtWell || (w.Expected != "" && v.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
 	}
 	return aimedAtWell
 }
 
-// blamePlain is blame for a request that belongs to no walk. What a well node
+// attributePlainFailure is blame for a request that belongs to no walk. What a well node
 // says of itself is nobody else's doing.
-func (v *view) blamePlain(ex probes.Exchange) string {
+func (v *analysis) attributePlainFailure(ex probes.Exchange) string {
 	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
 		return ""
 	}
@@ -68,11 +68,11 @@ func (v *view) blamePlain(ex probes.Exchange) string {
 // took the connection.
 func failed(ex probes.Exchange) bool {
 	broken := ex.Failure != "" && ex.Failure != probes.FailureCancelled
-	return ex.Status >= 500 || (broken && ex.Own.IsValid())
+	return ex.Status >= 500 || (broken && ex.LocalAddress.IsValid())
 }
 
 // failsDirectly: the node fails the very thing that walks ask of it.
-func (v *view) failsDirectly(id string) bool {
+func (v *analysis) failsDirectly(id string) bool {
 	o, listed := v.direct[id]
 	if !listed || !asked(o.Primary) {
 		return false
@@ -82,7 +82,7 @@ func (v *view) failsDirectly(id string) bool {
 
 // theOnlyFailing is the node that fails when asked directly, if just one of
 // several does that the balancer may send clients to.
-func (v *view) theOnlyFailing() string {
+func (v *analysis) theOnlyFailing() string {
 	var failing []string
 	for _, n := range v.Cluster.Nodes {
 		if !n.Down && !n.Backup && v.failsDirectly(n.ID) {
@@ -95,10 +95,10 @@ func (v *view) theOnlyFailing() string {
 	return ""
 }
 
-// nobodyUp reports whether no node is left that could serve.
-func (v *view) nobodyUp() bool { return !slices.ContainsFunc(v.active, Up) }
+// noneUp reports whether no node is left that could serve.
+func (v *analysis) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
 
-// nobodyWell reports whether no node is left that serves and is not paused.
-func (v *view) nobodyWell() bool {
-	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.well(o.Node) })
+// noneWell reports whether no node is left that serves and is not paused.
+func (v *analysis) noneWell() bool {
+	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
 }

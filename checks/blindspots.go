@@ -8,16 +8,16 @@ import (
 )
 
 // blindSpots says what this set-up cannot see, and what would open its eyes.
-func blindSpots(v *view) []Finding {
+func blindSpots(v *analysis) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone || len(v.serving) < 2 {
 		return nil
 	}
-	if v.signed() == 0 {
+	if v.attributedAnswers() == 0 {
 		return v.noLabels()
 	}
 	unseen := v.nodesWhere(func(id string) bool {
 		serves := slices.ContainsFunc(v.serving, func(n probes.Node) bool { return n.ID == id })
-		return serves && v.places[id].In == Unknown
+		return serves && v.rotationStates[id].In == Unknown
 	})
 	if contradiction := v.contradiction(); !contradiction.IsZero() {
 		return []Finding{v.otherArithmetic(contradiction, unseen)}
@@ -32,21 +32,21 @@ func blindSpots(v *view) []Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
 	f.Summary = msg(MsgRotationUnseen, Args{Nodes: unseen, Why: &why})
 	for _, id := range unseen {
-		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(v.places[id].Reason)}))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(v.rotationStates[id].Reason)}))
 	}
-	f.Evidence = firstFew(f.Evidence)
+	f.Evidence = limited(f.Evidence)
 	f.Remedy = remedy
 	return []Finding{f}
 }
 
 // blindness is why some nodes cannot be seen, and what to do about it; nothing where
 // the next round may see them.
-func (v *view) blindness(unseen []string) (why, remedy Message) {
+func (v *analysis) blindness(unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := v.Cluster.Balancer; {
-	case b.KeyHeader() != "" && v.deaf(v.traffic):
+	case b.KeyHeader() != "" && v.evidenceMissing(v.traffic):
 		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), v.chooseClient(b.KeyHeader())
-	case b.Method == probes.MethodUnknown && v.metOne():
+	case b.Method == probes.MethodUnknown && v.allMetOneNode():
 		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(v.chooseClient(header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
 		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
@@ -62,7 +62,7 @@ func (v *view) blindness(unseen []string) (why, remedy Message) {
 }
 
 // tooMany reports whether chance cannot be excluded for some node in a round.
-func (v *view) tooMany(unseen []string) bool {
+func (v *analysis) tooMany(unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
 		return ClientsToMiss(v.Cluster, v.Cluster.Nodes[v.index(id)], v.Confidence) > MaxFreshClients
 	})
@@ -71,27 +71,27 @@ func (v *view) tooMany(unseen []string) bool {
 // contradiction is an answer that the balancer's arithmetic excludes, whatever
 // nodes are out: its configuration is not the one that we were told. While
 // sessions move, it may be the nodes that changed.
-func (v *view) contradiction() Message {
-	if v.oracle == nil || v.deaf(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
+func (v *analysis) contradiction() Message {
+	if v.oracle == nil || v.evidenceMissing(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
 		return Message{}
 	}
 	for _, e := range v.frontends {
 		missed := v.missed(e.traffic)
 		for _, a := range e.answers {
-			if a.walk.Expected == "" || a.node == "" || !a.OK() {
+			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
 			}
-			index, ok := v.oracle.Pick(v.key(a.walk), missed...)
-			next, _ := v.oracle.Pick(v.key(a.walk), append(slices.Clone(missed), v.index(a.walk.Expected))...) // ejected in mid-round
+			index, ok := v.oracle.Pick(v.key(a.trace), missed...)
+			next, _ := v.oracle.Pick(v.key(a.trace), append(slices.Clone(missed), v.index(a.trace.Expected))...) // ejected in mid-round
 			if ok && v.Cluster.Nodes[index].ID != a.node && (next < 0 || v.Cluster.Nodes[next].ID != a.node) {
-				return msg(MsgComputedOther, Args{Client: v.key(a.walk), Node: a.node, Other: v.Cluster.Nodes[index].ID})
+				return msg(MsgComputedOther, Args{Client: v.key(a.trace), Node: a.node, Other: v.Cluster.Nodes[index].ID})
 			}
 		}
 	}
 	return Message{}
 }
 
-func (v *view) otherArithmetic(contradiction Message, unseen []string) Finding {
+func (v *analysis) otherArithmetic(contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
 	f.Summary = msg(MsgOtherArithmetic, Args{Method: v.Cluster.Balancer.Method})
 	f.Evidence = []Message{contradiction}
@@ -100,7 +100,7 @@ func (v *view) otherArithmetic(contradiction Message, unseen []string) Finding {
 }
 
 // noLabels: clients are served, and nobody can tell by whom.
-func (v *view) noLabels() []Finding {
+func (v *analysis) noLabels() []Finding {
 	if !slices.ContainsFunc(v.answers, func(a *answer) bool { return a.OK() && a.Status < 400 }) {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (v *view) noLabels() []Finding {
 
 // chooseClient gives the lines of nginx that let a prober choose its node, and the
 // setting that goes with them where that is not set.
-func (v *view) chooseClient(header string) Message {
+func (v *analysis) chooseClient(header string) Message {
 	args := Args{Address: v.ownAddress(), Name: header}
 	if v.Cluster.Balancer.KeyHeader() == "" {
 		args.Setting = "client_ip_header"
@@ -122,18 +122,18 @@ func (v *view) chooseClient(header string) Message {
 }
 
 // ownAddress is this prober as the balancer sees it, as far as we know.
-func (v *view) ownAddress() string {
+func (v *analysis) ownAddress() string {
 	for _, a := range v.answers {
-		if a.Own.IsValid() {
-			return a.Own.String()
+		if a.LocalAddress.IsValid() {
+			return a.LocalAddress.String()
 		}
 	}
 	return "ADDRESS-OF-THIS-PROBER"
 }
 
-// seldom finds that the cluster is looked at more seldom than a balancer of
+// seldomMet finds that the cluster is looked at more seldom than a balancer of
 // nginx's kind holds a node out: an ejection may begin and end between two looks.
-func seldom(v *view) []Finding {
+func seldomMet(v *analysis) []Finding {
 	b := v.Cluster.Balancer
 	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
 		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
@@ -147,8 +147,8 @@ func seldom(v *view) []Finding {
 	}}
 }
 
-// inTurns finds balancers with more addresses than are probed at a time.
-func inTurns(v *view) []Finding {
+// behindRoundRobin finds balancers with more addresses than are probed at a time.
+func inTurns(v *analysis) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
 	for _, b := range v.Balancers {
 		probed[b.URL]++
@@ -172,7 +172,7 @@ func inTurns(v *view) []Finding {
 
 // unreadStatus finds nodes whose status is answered and cannot be read: whether
 // they are paused cannot be seen.
-func unreadStatus(v *view) []Finding {
+func unreadStatus(v *analysis) []Finding {
 	nodes := v.nodesWhere(func(id string) bool { return v.up[id] && v.direct[id].StatusError != "" })
 	if len(nodes) == 0 {
 		return nil
@@ -182,7 +182,7 @@ func unreadStatus(v *view) []Finding {
 	for _, id := range nodes {
 		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(v.direct[id].Primary))}))
 	}
-	f.Evidence = firstFew(f.Evidence)
+	f.Evidence = limited(f.Evidence)
 	f.Remedy = msg(MsgCorrectStatusPath, Args{})
 	return []Finding{f}
 }

@@ -11,7 +11,7 @@ import (
 // fails: from its own error log where there is one, else at an assumed rate.
 // nginx counts connection errors and time-outs; HTTP errors only where
 // proxy_next_upstream lists them.
-func (v *view) ejectionBudget(n probes.Node) Message {
+func (v *analysis) ejectionBudget(n probes.Node) Message {
 	l, logged := v.logged(n)
 	switch b := v.Cluster.Balancer; {
 	case v.checksHealth() || b.Method == probes.MethodCookie && !logged:
@@ -29,13 +29,13 @@ func (v *view) ejectionBudget(n probes.Node) Message {
 
 // checksHealth reports whether the balancer is one of those that tell of health
 // checks of their own.
-func (v *view) checksHealth() bool {
+func (v *analysis) checksHealth() bool {
 	return slices.ContainsFunc(v.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
 // assumedBudget knows of no user's request. The longest time is that of a node
 // of which a request fails just before nginx would forget the one before.
-func (v *view) assumedBudget(node string) Message {
+func (v *analysis) assumedBudget(node string) Message {
 	b, failing := v.Cluster.Balancer, v.failing(node)
 	return msg(MsgBudgetAssumed, Args{
 		Duration: TimeToEjection(b.MaxFails, 1, failing, 0).Round(time.Second), Rate: 100 * failing, Of: b.MaxFails,

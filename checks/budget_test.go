@@ -40,23 +40,23 @@ func unmentioned(r *round) { r.Evidence[0].Servers = nil }
 
 // seconds are failures: so many in each second from at on, which counts from the
 // beginning of the round.
-func seconds(at int, counts ...int) []probes.Tally {
-	var list []probes.Tally
+func seconds(at int, counts ...int) []probes.SecondCount {
+	var list []probes.SecondCount
 	for i, n := range counts {
 		if n > 0 {
-			list = append(list, probes.Tally{At: began.Add(time.Duration(at+i) * time.Second), Count: n})
+			list = append(list, probes.SecondCount{At: began.Add(time.Duration(at+i) * time.Second), Count: n})
 		}
 	}
 	return list
 }
 
 // one worker's run of n failures, of a log that is old enough.
-func one(n int, s []probes.Tally) probes.Failures {
+func one(n int, s []probes.SecondCount) probes.Failures {
 	return probes.Failures{Since: began.Add(-time.Hour), Seconds: s, Run: n, RunOfWorker: n, Workers: 1}
 }
 
 func TestEjectionBudget(t *testing.T) {
-	every := func(gap, n int) (s []probes.Tally) {
+	every := func(gap, n int) (s []probes.SecondCount) {
 		for i := range n {
 			s = append(s, seconds(-gap*(n-i)+gap/2, 1)...)
 		}

@@ -7,13 +7,13 @@ import (
 )
 
 // canaries are the walks that came back, or were aimed at a node, for people.
-func (v *view) canaries() []Canary {
+func (v *analysis) canaries() []Canary {
 	var list []Canary
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		if len(w.Steps) < 2 && w.Expected == "" {
 			continue
 		}
-		c := Canary{Pinned: orElse(w.home, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
+		c := Canary{Pinned: orDefault(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
 		for _, a := range slices.Concat(w.earlier, w.answers) {
 			node := a.node
 			if node == "" && a.Label != "" {

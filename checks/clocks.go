@@ -8,7 +8,7 @@ import (
 
 // clocks finds pairs of nodes whose clocks certainly differ by more than the
 // limit: their intervals must exclude it.
-func clocks(v *view) []Finding {
+func clocks(v *analysis) []Finding {
 	limit := v.Cluster.Limits.ClockSkew
 	if limit <= 0 {
 		return nil
@@ -34,13 +34,13 @@ func clocks(v *view) []Finding {
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
 	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
-	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && v.offOurs(id) }); len(off) > 0 && len(off) < len(suspects) {
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && v.movedOffOwnAddress(id) }); len(off) > 0 && len(off) < len(suspects) {
 		suspects = off // as many against as many: our own clock has a voice, too
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
 	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
 	f.expires = widest >= expiringSkew
-	f.Evidence = firstFew(evidence)
+	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgSynchroniseClocks, Args{})
 	return []Finding{f}
 }
@@ -49,9 +49,9 @@ func clocks(v *view) []Finding {
 // refused because of that.
 const expiringSkew = time.Minute
 
-// offOurs reports whether a node's clock is certainly off our own by more than
+// movedOffOwnAddress reports whether a node's clock is certainly off our own by more than
 // the limit.
-func (v *view) offOurs(id string) bool {
+func (v *analysis) movedOffOwnAddress(id string) bool {
 	o := v.direct[id].Clock
 	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
 }

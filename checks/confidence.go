@@ -85,11 +85,11 @@ func largestShare(among []probes.Node) float64 {
 	return largest
 }
 
-// Luck is the chance that a follow-up stays at home though nothing holds it
+// ChanceProbability is the chance that a follow-up stays at home though nothing holds it
 // there: home's share among the nodes that new clients met, or among all that
 // serve where one source address meets only one. A home that is not among them
 // is taken for the luckiest.
-func Luck(home string, serving []probes.Node, met map[string]bool) float64 {
+func ChanceProbability(holder string, serving []probes.Node, met map[string]bool) float64 {
 	var among []probes.Node
 	for _, n := range serving {
 		if met[n.ID] {
@@ -100,7 +100,7 @@ func Luck(home string, serving []probes.Node, met map[string]bool) float64 {
 		among = serving
 	}
 	for _, n := range among {
-		if n.ID == home {
+		if n.ID == holder {
 			return Share(n, among)
 		}
 	}

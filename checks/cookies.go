@@ -7,7 +7,7 @@ import (
 )
 
 // cookies finds session cookies that a browser would not bring back.
-func cookies(v *view) []Finding {
+func cookies(v *analysis) []Finding {
 	var list []Finding
 	for _, a := range v.answers {
 		for _, r := range a.Rejected {
@@ -39,15 +39,15 @@ var brokenRules = map[probes.CookieRule]MessageID{
 
 // noCookie finds an application that sets no session cookie at all over the scheme
 // that it is asked by, though its answers are the page.
-func (v *view) noCookie() []Finding {
+func (v *analysis) noCookie() []Finding {
 	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
 	clients := 0
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		first := w.First()
 		switch {
-		case w.Carried || !first.OK() || first.Status >= 300 || v.page.isWrong(first):
+		case w.Continued || !first.OK() || first.Status >= 300 || v.page.isWrong(first):
 		case first.NewID || len(first.Rejected) > 0:
 			return nil
 		default:
@@ -68,22 +68,22 @@ func (v *view) noCookie() []Finding {
 
 // noneComesBack reports whether no session survives a single request: answers show
 // none at all, or another one each time, from the same node, too.
-func (v *view) noneComesBack() bool {
+func (v *analysis) noneComesBack() bool {
 	shown, lost, own := 0, 0, 0
 	for _, a := range v.answers {
 		if a.Session != "" {
 			shown++
 		}
-		if !a.cameBack() || a.walk.Carried || !a.OK() {
+		if !a.cameBack() || a.trace.Continued || !a.OK() {
 			continue
 		}
-		switch a.fate {
-		case probes.FateLost:
+		switch a.sessionOutcome {
+		case probes.SessionLost:
 			lost++
 			if !a.moved() {
 				own++
 			}
-		case probes.FateKept, probes.FateRolledBack:
+		case probes.SessionKept, probes.SessionStale:
 			return false
 		}
 	}

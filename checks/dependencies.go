@@ -20,7 +20,7 @@ type service struct {
 // services joins what was probed with what the nodes' reasons name, as far as
 // those are not too many to be believed. Of a round that was cut short, a probe
 // that failed tells nothing.
-func (v *view) services() []service {
+func (v *analysis) services() []service {
 	var list []service
 	cutShort := !v.cutShort().IsZero()
 	for _, d := range v.Dependencies {
@@ -29,7 +29,7 @@ func (v *view) services() []service {
 	for _, o := range v.active {
 		for _, name := range v.dependencyNames(o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
-			if at < 0 && len(list) == len(v.Dependencies)+maxStrangers {
+			if at < 0 && len(list) == len(v.Dependencies)+maxUnlistedNodes {
 				continue // its name is in the node's own reason
 			}
 			if at < 0 {
@@ -63,7 +63,7 @@ func (s service) disputed() bool {
 
 // dependencies finds services that are down: one finding a service, however
 // many nodes suffer from it.
-func dependencies(v *view) []Finding {
+func dependencies(v *analysis) []Finding {
 	var list []Finding
 	for _, s := range v.services() {
 		if s.down() {
@@ -80,7 +80,7 @@ func dependencies(v *view) []Finding {
 
 // keepsSessions reports whether a dependency is of a kind that sessions are
 // kept in.
-func (v *view) keepsSessions(name string) bool {
+func (v *analysis) keepsSessions(name string) bool {
 	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
@@ -103,7 +103,7 @@ func (s service) downFinding() Finding {
 	}
 	f.Remedy = msg(MsgBringDependencyBack, Args{Name: s.name})
 	if s.probed && s.up {
-		f.Remedy = s.wayRemedy()
+		f.Remedy = s.pathRemedy()
 	}
 	return f
 }
@@ -114,7 +114,7 @@ func (s service) disputedFinding() Finding {
 		f.Dependency = s.name
 		f.Summary = msg(MsgDisputedByNodes, Args{Nodes: s.reported, Name: s.name})
 		f.Evidence = []Message{msg(MsgReportedUnavailable, Args{Nodes: s.reported}), msg(MsgDependencyAnswers, Args{})}
-		f.Remedy = s.wayRemedy()
+		f.Remedy = s.pathRemedy()
 		return f
 	}
 	f := aboutAll(DependencyDisputed, Warning, s.silent)
@@ -125,12 +125,12 @@ func (s service) disputedFinding() Finding {
 	return f
 }
 
-// wayRemedy: the service is well, so the trouble lies between it and the nodes.
-func (s service) wayRemedy() Message {
+// pathRemedy: the service is well, so the trouble lies between it and the nodes.
+func (s service) pathRemedy() Message {
 	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
 
-func (v *view) dependencyReports() []DependencyReport {
+func (v *analysis) dependencyReports() []DependencyReport {
 	var reports []DependencyReport
 	for _, s := range v.services() {
 		r := DependencyReport{Name: s.name, Up: Unknown, ReportedBy: s.reported, Error: s.error}

@@ -15,7 +15,7 @@ import (
 
 // dependencyNames are the services that a node's reason names, without what
 // nodes say of them besides. A configured dependency goes by its configured name.
-func (v *view) dependencyNames(o *probes.StatusReport) []string {
+func (v *analysis) dependencyNames(o *probes.StatusReport) []string {
 	var names []string
 	for _, told := range o.Unavailable() {
 		name := v.configuredName(told)
@@ -31,7 +31,7 @@ func (v *view) dependencyNames(o *probes.StatusReport) []string {
 
 // configuredName is the dependency of the configuration with whose name a text
 // begins, the longest such name; "": none.
-func (v *view) configuredName(told string) string {
+func (v *analysis) configuredName(told string) string {
 	longest := ""
 	for _, d := range v.Dependencies {
 		if len(d.Name) > len(longest) && beginsWithName(told, d.Name) {

@@ -12,7 +12,7 @@ import (
 // dependency.
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()
-	v := &view{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
+	v := &analysis{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
 	for told, want := range map[string][]string{
 		"Mail (attempt 17)":                {"Mail"},
 		"Mail [5012 ms]":                   {"Mail"},

@@ -13,8 +13,8 @@ import (
 // A Disruption is a time in which a node, or the balancer's way to it, was
 // interrupted.
 type Disruption struct {
-	Span      // from when the node was last known to be well to the newest sign that it was not
-	Told bool // it did not answer for so long that node_down has told of it
+	Span              // from when the node was last known to be well to the newest sign that it was not
+	NotifiedDown bool // it did not answer for so long that node_down has told of it
 	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
 	Unwatched bool
 	Kind      DisruptionKind
@@ -84,7 +84,7 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 		if sign.Gone.After(last.Gone) {
 			last.Gone = sign.Gone
 		}
-		last.Told = last.Told || sign.Told
+		last.NotifiedDown = last.NotifiedDown || sign.NotifiedDown
 		last.Unwatched = last.Unwatched && sign.Unwatched
 		return m
 	}
@@ -103,17 +103,17 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 }
 
 // disruptionsOf takes this round's signs into the history of a node.
-func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
+func (v *analysis) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
 	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
 		return v.Started.Sub(d.To) > rememberedFor
 	})
 	limit := v.Cluster.Limits.Slow
 	slow := limit > 0 && o.Primary.Timing.Total > limit
-	switch bad := !v.well(n.ID) || slow; {
+	switch bad := !v.ready(n.ID) || slow; {
 	case !asked(o.Primary) || n.Down:
 	case bad:
-		m = v.sign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
+		m = v.addSign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
 		if m.DownSince.IsZero() {
 			m.DownSince = o.Primary.At
 		}
@@ -121,27 +121,27 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		m = m.recovered(o.Primary.At)
 	}
 	if m.Restarted.After(before.Restarted) {
-		m = v.sign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.Sign)
+		m = v.addSign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.LastSign)
 	}
 	m = v.signsOfClients(n.ID, m)
 	m = v.signsOfBalancer(n.ID, m)
 	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
 		m.Restarted = to
-		m.Sign = msg(MsgSessionsForgotten, Args{Count: lost})
-		m = v.sign(n.ID, m, DisruptionRestart, from, to, m.Sign)
-		m.Guessed = append(slices.Clone(m.Guessed), to)
-		m.Guessed = m.Guessed[max(0, len(m.Guessed)-mostGuesses):]
+		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
+		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
+		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
+		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
 	}
-	if asked(o.Primary) && v.well(n.ID) {
+	if asked(o.Primary) && v.ready(n.ID) {
 		m.Seen = o.Primary.At
 	}
 	if m.Restarted.After(m.Back) {
 		m.Back = m.Restarted
 	}
-	switch place := v.places[n.ID]; {
+	switch place := v.rotationStates[n.ID]; {
 	case place.In == Yes:
 		m.Out = time.Time{}
-	case !place.Sure || !v.well(n.ID) || !m.Out.IsZero():
+	case !place.Sure || !v.ready(n.ID) || !m.Out.IsZero():
 	case v.Past == nil: // who knows since when
 		m.Out = v.Started.Add(-rememberedFor)
 	default:
@@ -150,9 +150,9 @@ func (v *view) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	return m
 }
 
-// sign takes one sign of a disruption into the history of a node: from when it was
+// addSign takes one sign of a disruption into the history of a node: from when it was
 // last known to be well to the moment of the sign.
-func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+func (v *analysis) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
@@ -165,30 +165,30 @@ func (v *view) sign(node string, m NodeHistory, kind DisruptionKind, from, to ti
 
 // signsOfClients are requests of clients that failed because of a node, and sessions
 // that it did not answer when they were presented to it.
-func (v *view) signsOfClients(node string, m NodeHistory) NodeHistory {
+func (v *analysis) signsOfClients(node string, m NodeHistory) NodeHistory {
 	for _, a := range v.everyAnswer() {
 		switch {
-		case slices.Contains(a.tried, node):
-			m = v.sign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
-		case a.blamed == node:
-			m = v.sign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+		case slices.Contains(a.upstreamsTried, node):
+			m = v.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
+		case a.failedNode == node:
+			m = v.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 		}
 	}
 	for _, c := range v.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = v.sign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
+			m = v.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
 	return m
 }
 
 // signsOfBalancer are ejections that the balancer tells of, and that clients show.
-func (v *view) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+func (v *analysis) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
-		m = v.sign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if place := v.places[node]; place.Sure && v.well(node) {
-		m = v.sign(node, m, DisruptionEjected, m.Seen, v.Started, place.Reason)
+	if place := v.rotationStates[node]; place.Sure && v.ready(node) {
+		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, place.Reason)
 	}
 	return m
 }
@@ -199,7 +199,7 @@ func (m NodeHistory) recovered(at time.Time) NodeHistory {
 	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
 		last := &m.Disruptions[n-1] // the list is a copy by now
 		last.To, last.Gone = at, at
-		last.Told = last.Told || at.Sub(m.DownSince) >= longDown
+		last.NotifiedDown = last.NotifiedDown || at.Sub(m.DownSince) >= longDown
 	}
 	if !m.DownSince.IsZero() {
 		m.Back = at
@@ -209,22 +209,22 @@ func (m NodeHistory) recovered(at time.Time) NodeHistory {
 }
 
 // holdsSession reports whether a client of earlier rounds had its session on a node.
-func (v *view) holdsSession(node string) bool {
-	return slices.ContainsFunc(v.walks, func(w *walk) bool { return w.Carried && (w.owner == node || w.home == node) })
+func (v *analysis) holdsSession(node string) bool {
+	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
 }
 
-// mostGuesses is how many restarts of a node within rememberedFor are taken from
+// maxInferredRestarts is how many restarts of a node within rememberedFor are taken from
 // lost sessions alone: a node that loses sessions again and again without any
 // other sign of a restart has another trouble.
-const mostGuesses = 2
+const maxInferredRestarts = 2
 
 // processGone reports whether every session that a node had opened before is gone
 // there, asked directly, while it keeps those that it begins now: then its process
 // is another one, though nobody saw it restart. It returns between which moments
 // that was, and how many sessions tell so.
-func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
+func (v *analysis) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
-		if c.To != node || c.Fate() != probes.FateLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
 			continue // of a restart or an outage that is known the session says nothing new
 		}
 		if !c.Renewed() {
@@ -238,7 +238,7 @@ func (v *view) processGone(node string, m NodeHistory) (from, to time.Time, lost
 			to = c.There.At
 		}
 	}
-	if v.keepsOld(node, from) || m.guesses(v.Started) >= mostGuesses {
+	if v.keepsOld(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
 		return from, to, 0
 	}
 	return from, to, lost
@@ -254,23 +254,23 @@ func (m NodeHistory) failedSince(moment, until time.Time) bool {
 
 // keepsOld reports whether a node still knows, after a moment, a session that it
 // opened before.
-func (v *view) keepsOld(node string, moment time.Time) bool {
+func (v *analysis) keepsOld(node string, moment time.Time) bool {
 	for _, c := range v.OwnerChecks {
-		if fate := c.Fate(); c.To == node && c.Opened.Before(moment) && (fate == probes.FateKept || fate == probes.FateRolledBack) {
+		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.walks, func(w *walk) bool {
-		return w.Carried && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.servingNode == node && a.fate == probes.FateKept && a.At.After(moment)
+	return slices.ContainsFunc(v.traces, func(w *trace) bool {
+		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
 		})
 	})
 }
 
-// guesses is how many restarts of a node were taken from lost sessions lately.
-func (m NodeHistory) guesses(now time.Time) int {
+// inferredRestarts is how many restarts of a node were taken from lost sessions lately.
+func (m NodeHistory) inferredRestarts(now time.Time) int {
 	n := 0
-	for _, at := range m.Guessed {
+	for _, at := range m.InferredRestarts {
 		if now.Sub(at) < rememberedFor {
 			n++
 		}
@@ -291,14 +291,14 @@ func (h *History) DisruptedSince(node string, since time.Time) bool {
 
 // disruptedAt returns the nodes whose disruptions cover a moment, in
 // configuration order.
-func (v *view) disruptedAt(at time.Time) []string {
+func (v *analysis) disruptedAt(at time.Time) []string {
 	return v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(v.history.Nodes[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
 }
 
 // disruptionAt is the disruption of a node that covers a moment.
-func (v *view) disruptionAt(node string, at time.Time) (Disruption, bool) {
+func (v *analysis) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	for _, d := range slices.Backward(v.history.Nodes[node].Disruptions) {
 		if d.covers(at, v.aftermath) {
 			return d, true
@@ -311,35 +311,35 @@ func (v *view) disruptionAt(node string, at time.Time) (Disruption, bool) {
 // of the node that owns its session, or that held it last. Where the balancer
 // hashes, the node that answered must be the one that is named without some of
 // the disrupted ones.
-func (v *view) byDisruption(a *answer) bool {
+func (v *analysis) byDisruption(a *answer) bool {
 	return v.sentBy(a, v.disruptedAt(a.At))
 }
 
 // sentBy reports whether a client met another node because some nodes were disrupted.
-func (v *view) sentBy(a *answer, out []string) bool {
+func (v *analysis) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
-	if key := v.key(a.walk); v.oracle != nil && key != "" && !v.Past.remapped() {
-		return v.namedWithoutSome(key, out, a.node)
+	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
+		return v.namedWithoutNodes(key, out, a.node)
 	}
-	return slices.Contains(out, a.walk.home) || slices.Contains(out, a.walk.owner) || v.rehashes() && v.openedMeanwhile(a)
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node was out that answers it
 // now: a hash over the nodes that were left had placed it.
-func (v *view) openedMeanwhile(a *answer) bool {
-	d, ok := v.disruptionAt(a.servingNode, a.walk.Opened)
+func (v *analysis) openedMeanwhile(a *answer) bool {
+	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
 	return ok && d.covers(a.At, v.aftermath)
 }
 
-// mostOut bounds how many nodes are taken out in every combination.
-const mostOut = 6
+// maxPermutedOut bounds how many nodes are taken out in every combination.
+const maxPermutedOut = 6
 
-// namedWithoutSome reports whether the hash names node for a key when some of the
+// namedWithoutNodes reports whether the hash names node for a key when some of the
 // nodes in out are left out: workers may disagree about which.
-func (v *view) namedWithoutSome(key string, out []string, node string) bool {
-	out = out[:min(len(out), mostOut)]
+func (v *analysis) namedWithoutNodes(key string, out []string, node string) bool {
+	out = out[:min(len(out), maxPermutedOut)]
 	for mask := range 1 << len(out) {
 		var without []int
 		for i, id := range out {

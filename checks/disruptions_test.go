@@ -15,7 +15,7 @@ import (
 func restartedAgo(seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
-		Seen: began.Add(-time.Second), Restarted: at, Sign: checks.Quote("its process id changed"),
+		Seen: began.Add(-time.Second), Restarted: at, LastSign: checks.Quote("its process id changed"),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
 		}},
@@ -28,7 +28,7 @@ func losingOf(openedAgo int, past *checks.History) *round {
 	r := healthy()
 	r.Past = past
 	w := r.visit("node1", "node1", "node1")
-	w.Carried, w.Opened, w.Opener = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
+	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	for i := range w.Steps[1:] {
 		w.Steps[1+i].Session, w.Steps[1+i].Kind = otherSession, probes.StepReturn
@@ -69,8 +69,8 @@ func TestRestartThatNobodySaw(t *testing.T) {
 	t.Parallel()
 	check := func(renewed bool) probes.OwnerCheck {
 		c := probes.OwnerCheck{
-			Crossing: probes.Crossing{From: "node1", To: "node1", Session: "s:00000000", There: page(testPage, 200)},
-			Opened:   began.Add(-time.Minute), Known: began.Add(-3 * time.Second),
+			FailoverCheck: probes.FailoverCheck{From: "node1", To: "node1", Session: "s:00000000", There: page(testPage, 200)},
+			Opened:        began.Add(-time.Minute), Known: began.Add(-3 * time.Second),
 		}
 		c.There.At, c.There.Session = began.Add(time.Second), otherSession
 		if renewed {
@@ -142,7 +142,7 @@ func TestLossesOfThoseWhoPause(t *testing.T) {
 			r.Past = tc.past
 			r.Cluster.Balancer.Method = tc.method
 			w := r.visit(owner, tc.answered)
-			w.Carried, w.Opened, w.Opener = true, began.Add(-10*time.Minute), owner
+			w.Continued, w.Opened, w.OpenedBy = true, began.Add(-10*time.Minute), owner
 			w.Steps[0].At = began.Add(-5 * time.Minute)
 			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
 			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {

@@ -6,7 +6,7 @@ import (
 
 // doubts are the reasons for which the picture is not whole enough for a
 // verdict.
-func (v *view) doubts() []Message {
+func (v *analysis) doubts() []Message {
 	var list []Message
 	if doubt := v.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)
@@ -17,7 +17,7 @@ func (v *view) doubts() []Message {
 	if v.ExpectVersion != "" && v.noVersion() {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}
-	if v.isolated() {
+	if v.onlyNodeAway() {
 		list = append(list, msg(MsgIsolated, Args{}))
 	}
 	return list
@@ -25,7 +25,7 @@ func (v *view) doubts() []Message {
 
 // sessionDoubt is why it is not known whether the promise about sessions is
 // kept; none when it is known, or there is nobody to break it.
-func (v *view) sessionDoubt() Message {
+func (v *analysis) sessionDoubt() Message {
 	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
 		return Message{}
 	}
@@ -42,8 +42,8 @@ func (v *view) sessionDoubt() Message {
 }
 
 // cutShort names what stickwatch did not get to ask; none where it asked all.
-func (v *view) cutShort() Message {
-	nodes, addresses := v.unasked()
+func (v *analysis) cutShort() Message {
+	nodes, addresses := v.notAsked()
 	switch {
 	case len(nodes)+len(addresses) == 0 && len(v.frontends) > 0:
 		return Message{}
@@ -54,9 +54,9 @@ func (v *view) cutShort() Message {
 	}
 }
 
-// unasked are the nodes and the balancer's addresses that stickwatch did not get to
+// notAsked are the nodes and the balancer's addresses that stickwatch did not get to
 // ask.
-func (v *view) unasked() (nodes, addresses []string) {
+func (v *analysis) notAsked() (nodes, addresses []string) {
 	for _, e := range v.frontends {
 		if !asked(e.Primary) {
 			addresses = append(addresses, e.name)
@@ -65,8 +65,8 @@ func (v *view) unasked() (nodes, addresses []string) {
 	return v.nodesWhere(func(id string) bool { return !asked(v.direct[id].Primary) }), addresses
 }
 
-// isolated reports whether every attempt failed before it left this machine.
-func (v *view) isolated() bool {
+// onlyNodeAway reports whether every attempt failed before it left this machine.
+func (v *analysis) onlyNodeAway() bool {
 	local := func(ex probes.Exchange) bool {
 		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
 	}

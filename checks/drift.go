@@ -8,28 +8,28 @@ import (
 
 // drift finds a balancer, or one of its addresses, that does not hold clients on
 // nodes which are well.
-func drift(v *view) []Finding {
+func drift(v *analysis) []Finding {
 	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
 		return nil
 	}
-	drifts := v.unsplit(v.drifts)
+	drifts := v.withoutSplit(v.drifts)
 	if len(drifts) == 0 {
 		return nil
 	}
 	lost := 0
-	clients := make(map[*walk]bool)
+	clients := make(map[*trace]bool)
 	for _, m := range drifts {
-		if m.fate == probes.FateLost {
+		if m.sessionOutcome == probes.SessionLost {
 			lost++
 		}
-		clients[m.walk] = true
+		clients[m.trace] = true
 	}
 	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	f.frontends = v.scattering(drifts)
 	f.Evidence = fewOf(drifts, func(m move) Message {
-		return msg(MsgAnsweredElsewhere, Args{Session: m.walk.First().Session, Node: m.from, Other: m.to, At: m.At})
+		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
 	var where []string
 	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
@@ -43,10 +43,10 @@ func drift(v *view) []Finding {
 }
 
 // scattering names the addresses of the balancer at which sessions drifted.
-func (v *view) scattering(drifts []move) []string {
+func (v *analysis) scattering(drifts []move) []string {
 	var names []string
 	for _, e := range v.frontends {
-		if slices.ContainsFunc(drifts, func(m move) bool { return m.walk.Balancer == e.Address && m.walk.URL == e.URL }) {
+		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
 			names = append(names, e.name)
 		}
 	}
@@ -55,13 +55,13 @@ func (v *view) scattering(drifts []move) []string {
 
 // routeless reports whether Tomcats that are to be told apart by the route in
 // their session ids write none.
-func (v *view) routeless() bool {
+func (v *analysis) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
 	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&
-		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Routed })
+		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute })
 }
 
-func (v *view) driftRemedy(where []string) Message {
+func (v *analysis) driftRemedy(where []string) Message {
 	method := v.Cluster.Balancer.Method
 	switch {
 	case len(where) > 0:

@@ -9,8 +9,8 @@ import (
 // This file finds ejections that began and ended between two rounds. No client
 // of ours met them; but the balancer itself tells of them afterwards.
 
-// newsOfEjection is for how long such an ejection is told.
-const newsOfEjection = newsOfRestart
+// ejectionReportedFor is for how long such an ejection is told.
+const ejectionReportedFor = restartReportedFor
 
 // An Ejection is one that no round has seen.
 type Ejection struct {
@@ -18,18 +18,18 @@ type Ejection struct {
 	Words Message // whose word it is, and what it says
 }
 
-// hear takes in what the balancer says of n's past. What a round has found by
+// addBalancerEvents takes in what the balancer says of n's past. What a round has found by
 // itself, be it the ejection or that the node fails, is told already.
-func (v *view) hear(n probes.Node, m NodeHistory) NodeHistory {
-	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > newsOfEjection })
-	told := !v.well(n.ID) || n.Down || v.places[n.ID].Sure
+func (v *analysis) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
+	told := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
 	return v.readStatistics(n, v.readLog(n, m, told), told)
 }
 
 // wasEjected finds that n was ejected, and is back.
-func (v *view) wasEjected(n probes.Node) (Finding, bool) {
+func (v *analysis) wasEjected(n probes.Node) (Finding, bool) {
 	past := v.history.Nodes[n.ID].Ejections
-	if len(past) == 0 || !v.well(n.ID) || v.places[n.ID].Sure {
+	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
 		return Finding{}, false
 	}
 	last := past[len(past)-1]
@@ -39,7 +39,7 @@ func (v *view) wasEjected(n probes.Node) (Finding, bool) {
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, says(byBalancer, e.Words))
 	}
-	f.Evidence = append(firstFew(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
+	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
 	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {
 		f.Severity, f.passing = Info, true
 	}

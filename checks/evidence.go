@@ -6,7 +6,7 @@ import (
 )
 
 // records are what the balancer itself says of n.
-func (v *view) records(n probes.Node) []evidence.Record {
+func (v *analysis) records(n probes.Node) []evidence.Record {
 	return v.matcher.Records(n, v.Evidence)
 }
 
@@ -18,18 +18,18 @@ func recorded(r evidence.Record) Message {
 	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
 }
 
-// weigh holds what was seen of a node against what the balancer says. A node
+// likelihood holds what was seen of a node against what the balancer says. A node
 // that answered is in rotation whatever is said; where it was not met, the
 // balancer's word decides; and where the two contradict each other, nobody
 // knows.
-func (v *view) weigh(n probes.Node, seen place) place {
+func (v *analysis) likelihood(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
 	for _, r := range v.records(n) {
 		switch {
 		case r.Out() && !seen.Sure:
-			seen = place{In: No, Sure: true, Voice: byBalancer, Reason: recorded(r)}
+			seen = rotationState{In: No, Sure: true, Voice: byBalancer, Reason: recorded(r)}
 		case r.In() && seen.Sure:
 			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
 		}
@@ -37,10 +37,10 @@ func (v *view) weigh(n probes.Node, seen place) place {
 	return seen
 }
 
-// spoken lists, for a node that is out, every witness beside the one whose
+// evidenceRecords lists, for a node that is out, every witness beside the one whose
 // reason is given: what the balancer says, and why a silent source proves
 // nothing.
-func (v *view) spoken(n probes.Node, given Message) []Message {
+func (v *analysis) evidenceRecords(n probes.Node, given Message) []Message {
 	var lines []Message
 	for _, r := range v.records(n) {
 		if said := recorded(r); said.String() != given.String() {
@@ -48,15 +48,15 @@ func (v *view) spoken(n probes.Node, given Message) []Message {
 		}
 	}
 	for _, o := range v.Evidence {
-		if o.Error == "" && o.Silent != "" {
-			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.Silent}))
+		if o.Error == "" && o.NoAbsence != "" {
+			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.NoAbsence}))
 		}
 	}
 	return lines
 }
 
-// unread finds sources of evidence that could not be read.
-func unread(v *view) []Finding {
+// unreadEvidence finds sources of evidence that could not be read.
+func unreadEvidence(v *analysis) []Finding {
 	var list []Finding
 	for _, o := range v.Evidence {
 		if o.Error == "" {

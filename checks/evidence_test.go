@@ -14,7 +14,7 @@ import (
 
 // said is a round in which the balancer itself said something of node2.
 func said(r *round, kind probes.EvidenceKind, state probes.ServerState, silent string) {
-	o := probes.EvidenceObservation{Kind: kind, Source: "its own word", Silent: silent}
+	o := probes.EvidenceObservation{Kind: kind, Source: "its own word", NoAbsence: silent}
 	if state != "" {
 		o.Servers = []probes.ServerEvidence{{Server: r.Cluster.Nodes[1].ServerName(), State: state, Detail: "as it said"}}
 	}
@@ -23,10 +23,10 @@ func said(r *round, kind probes.EvidenceKind, state probes.ServerState, silent s
 
 // unlabelled takes away every way to tell who answered.
 func unlabelled(r *round) {
-	for w := range r.Walks {
-		r.Walks[w].Expected = ""
-		for s := range r.Walks[w].Steps {
-			r.Walks[w].Steps[s].Label = ""
+	for w := range r.Traces {
+		r.Traces[w].Expected = ""
+		for s := range r.Traces[w].Steps {
+			r.Traces[w].Steps[s].Label = ""
 		}
 	}
 }

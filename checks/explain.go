@@ -237,7 +237,7 @@ func (t tree) causeOf(effect int) int {
 			continue
 		}
 		for i, cause := range t.findings {
-			if cause.Code == r.cause && r.fits(t.findings[effect], cause) && !t.leadsTo(i, effect) {
+			if cause.Code == r.cause && r.fits(t.findings[effect], cause) && !t.isCauseOf(i, effect) {
 				return i
 			}
 		}
@@ -245,9 +245,9 @@ func (t tree) causeOf(effect int) int {
 	return none
 }
 
-// leadsTo reports whether a finding is another one, or explained by it, over any
+// isCauseOf reports whether a finding is another one, or explained by it, over any
 // number of steps.
-func (t tree) leadsTo(finding, other int) bool {
+func (t tree) isCauseOf(finding, other int) bool {
 	for at := finding; at != none; at = t.causes[at] {
 		if at == other {
 			return true

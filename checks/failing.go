@@ -10,13 +10,13 @@ import (
 // tells of tries on n in vain, of which clients may see nothing while there is
 // another node to try. With no node left the balancer cannot do otherwise, and
 // its own error says so.
-func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
-	if v.nobodyUp() {
+func (v *analysis) failingInRotation(n probes.Node) (Finding, bool) {
+	if v.noneUp() {
 		return Finding{}, false
 	}
 	seen := v.failuresOf(n.ID)
 	if len(seen) == 0 {
-		if !v.triedInVain(n) {
+		if !v.triedWithoutAnswer(n) {
 			return Finding{}, false
 		}
 		seen = []Message{askedDirectly(v.direct[n.ID].Primary)}
@@ -35,20 +35,20 @@ func (v *view) failingInRotation(n probes.Node) (Finding, bool) {
 }
 
 // failuresOf are the first requests of this round that failed because of a node.
-func (v *view) failuresOf(node string) []Message {
+func (v *analysis) failuresOf(node string) []Message {
 	var seen []func() Message
 	triedFirst := 0
 	for _, a := range v.answers {
-		if a.blamed == node {
-			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.walk.Client, Why: new(describe(a.Exchange))}) })
+		if a.failedNode == node {
+			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
 		}
-		if slices.Contains(a.tried, node) {
+		if slices.Contains(a.upstreamsTried, node) {
 			triedFirst++
 		}
 	}
 	for _, e := range v.frontends {
 		for _, ex := range e.plain() {
-			if v.blamePlain(ex) == node {
+			if v.attributePlainFailure(ex) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}
@@ -61,21 +61,21 @@ func (v *view) failuresOf(node string) []Message {
 
 // failedOn are the failed requests that are due to a node, those of canaries since
 // the round before included.
-func (v *view) failedOn(node string) []*answer {
-	return slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return a.blamed != node })
+func (v *analysis) failedOn(node string) []*answer {
+	return slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return a.failedNode != node })
 }
 
-// triedInVain reports whether nginx's error log shows that requests go on being
+// triedWithoutAnswer reports whether nginx's error log shows that requests go on being
 // tried on a node that fails when we ask it. A single failure may be nginx's
 // trial of a server that is ejected, and a log alone, into which others may have
 // written, proves nothing.
-func (v *view) triedInVain(n probes.Node) bool {
+func (v *analysis) triedWithoutAnswer(n probes.Node) bool {
 	l, ok := v.logged(n)
 	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
 }
 
 // balancersWord is what the balancer itself says about a failing node.
-func (v *view) balancersWord(n probes.Node) (word Message, ok bool) {
+func (v *analysis) balancersWord(n probes.Node) (word Message, ok bool) {
 	if l, ok := v.logged(n); ok && !l.last().IsZero() {
 		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
 	}
@@ -89,10 +89,10 @@ func (v *view) balancersWord(n probes.Node) (word Message, ok bool) {
 
 // failing is the part of the requests first sent to a node that failed, as far
 // as was seen; 1 where none was seen.
-func (v *view) failing(node string) float64 {
-	failed, all := 0, v.given(node)
+func (v *analysis) failing(node string) float64 {
+	failed, all := 0, v.answersFrom(node)
 	for _, a := range v.answers {
-		if a.blamed == node || slices.Contains(a.tried, node) {
+		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
 			failed, all = failed+1, all+1
 		}
 	}

@@ -18,7 +18,7 @@ var failingSpecs = []spec{
 	{
 		name: "it signed the error",
 		round: bent(func(r *round) {
-			r.Walks[1].Steps[3].Status = 500
+			r.Traces[1].Steps[3].Status = 500
 		}),
 		want: []string{
 			"critical session_failing/node2",

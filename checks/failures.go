@@ -21,7 +21,7 @@ type loggedFailures struct {
 // logged finds what nginx's error log says of n's failures: none, where it does
 // not mention n. It is not ok where no log can be read, or the times in it are
 // not to be believed.
-func (v *view) logged(n probes.Node) (l loggedFailures, ok bool) {
+func (v *analysis) logged(n probes.Node) (l loggedFailures, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
@@ -112,7 +112,7 @@ func (l loggedFailures) rate() (perSecond float64, over time.Duration) {
 
 // run are the seconds of the failures that nginx adds up: the newest ones, back
 // to the first pause longer than fail_timeout.
-func (l loggedFailures) run() []probes.Tally {
+func (l loggedFailures) run() []probes.SecondCount {
 	begin := len(l.Seconds)
 	for i := range slices.Backward(l.Seconds) {
 		begin = i

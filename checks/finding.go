@@ -164,12 +164,12 @@ func aboutAll(code Code, severity Severity, nodes []string) Finding {
 // come from configurations and from targets, and there may be many of them.
 const maxLine = 2 * probes.MaxError
 
-// tidy bounds and cleans what the messages of f quote.
-func (f Finding) tidy() Finding {
-	f.Summary, f.Remedy = f.Summary.tidy(), f.Remedy.tidy()
+// sanitized bounds and cleans what the messages of f quote.
+func (f Finding) sanitized() Finding {
+	f.Summary, f.Remedy = f.Summary.sanitized(), f.Remedy.sanitized()
 	f.Evidence = slices.Clone(f.Evidence)
 	for i, e := range f.Evidence {
-		f.Evidence[i] = e.tidy()
+		f.Evidence[i] = e.sanitized()
 	}
 	return f
 }

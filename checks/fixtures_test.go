@@ -77,8 +77,8 @@ func healthy() *round {
 // visit sends a client through the balancer: the first label is of the node
 // that opens its session, the others of those that answer when it comes back.
 // All clients come back side by side.
-func (r *round) visit(labels ...string) *probes.Walk {
-	w := probes.Walk{URL: lbURL, Balancer: lb}
+func (r *round) visit(labels ...string) *probes.Trace {
+	w := probes.Trace{URL: lbURL, Balancer: lb}
 	id := probes.Fingerprint(fmt.Sprintf("s:%08d", r.clients))
 	r.clients++
 	for i, label := range labels {
@@ -86,12 +86,12 @@ func (r *round) visit(labels ...string) *probes.Walk {
 		if i == 0 {
 			step.Kind = probes.StepFirst
 		}
-		step.At = began.Add(time.Duration(i)*10*time.Millisecond + time.Duration(len(r.Walks))*100*time.Microsecond)
-		step.Label, step.Session, step.Told = label, id, true
+		step.At = began.Add(time.Duration(i)*10*time.Millisecond + time.Duration(len(r.Traces))*100*time.Microsecond)
+		step.Label, step.Session, step.ShowsSession = label, id, true
 		w.Steps = append(w.Steps, step)
 	}
-	r.Walks = append(r.Walks, w)
-	return &r.Walks[len(r.Walks)-1]
+	r.Traces = append(r.Traces, w)
+	return &r.Traces[len(r.Traces)-1]
 }
 
 // come sends n clients that do not come back.
@@ -117,7 +117,7 @@ func hashed(n int, without ...int) *round {
 }
 
 // aim sends the nth client that the hash sends to a node.
-func (r *round) aim(node, nth int, without ...int) *probes.Walk {
+func (r *round) aim(node, nth int, without ...int) *probes.Trace {
 	picker, _ := checks.Oracle(r.Cluster)
 	client, _ := balance.ClientFor(picker, node, nth)
 	at, _ := picker.Pick(client.String(), without...)
@@ -152,7 +152,7 @@ func (r *round) through(address netip.AddrPort) {
 
 // leave takes the clients of a node out of the round.
 func (r *round) leave(node string) {
-	r.Walks = slices.DeleteFunc(r.Walks, func(w probes.Walk) bool { return w.First().Label == node })
+	r.Traces = slices.DeleteFunc(r.Traces, func(w probes.Trace) bool { return w.First().Label == node })
 }
 
 // down lets nodes refuse connections, and no client meet them.
@@ -165,9 +165,9 @@ func (r *round) down(ids ...string) {
 
 // eachStep changes every step that node gave but the ones that open sessions.
 func (r *round) eachStep(node string, change func(*probes.Step)) {
-	for w := range r.Walks {
-		for i := range r.Walks[w].Steps {
-			if s := &r.Walks[w].Steps[i]; i > 0 && s.Label == node {
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			if s := &r.Traces[w].Steps[i]; i > 0 && s.Label == node {
 				change(s)
 			}
 		}
@@ -175,7 +175,7 @@ func (r *round) eachStep(node string, change func(*probes.Step)) {
 }
 
 func page(path string, status int) probes.Exchange {
-	return probes.Exchange{At: began, Path: path, Status: status, Own: own, Told: status < 400}
+	return probes.Exchange{At: began, Path: path, Status: status, LocalAddress: own, ShowsSession: status < 400}
 }
 
 func refused(path string) probes.Exchange {
@@ -184,12 +184,12 @@ func refused(path string) probes.Exchange {
 
 // hung was connected, and got no answer in time.
 func hung(path string) probes.Exchange {
-	return probes.Exchange{At: began, Path: path, Own: own, Failure: probes.FailureTimeout, Error: "no answer within 5s"}
+	return probes.Exchange{At: began, Path: path, LocalAddress: own, Failure: probes.FailureTimeout, Error: "no answer within 5s"}
 }
 
 // gibberish was answered, and not in HTTP.
 func gibberish(path string) probes.Exchange {
-	return probes.Exchange{At: began, Path: path, Own: own, Failure: probes.FailureMalformed, Error: "malformed HTTP status code"}
+	return probes.Exchange{At: began, Path: path, LocalAddress: own, Failure: probes.FailureMalformed, Error: "malformed HTTP status code"}
 }
 
 func cancelled(path string) probes.Exchange {

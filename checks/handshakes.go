@@ -9,7 +9,7 @@ import (
 // handshakes finds Engine.IO handshakes that break on their way through the
 // balancer, and upgrades that do not pass it. A round that was cut short tells
 // nothing of them: it may be what broke them.
-func handshakes(v *view) []Finding {
+func handshakes(v *analysis) []Finding {
 	if !v.cutShort().IsZero() {
 		return nil
 	}
@@ -46,7 +46,7 @@ func handshakes(v *view) []Finding {
 		f.Nodes = v.nodesWhere(func(id string) bool { return aims[id] })
 		f.frontends = frontends
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through})
-		f.Evidence = firstFew(broken)
+		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
 		if !sidLost {
 			f.Remedy = msg(MsgCheckHandshakePath, Args{})
@@ -56,7 +56,7 @@ func handshakes(v *view) []Finding {
 	if len(refused) > 0 {
 		f := Finding{Code: UpgradeRefused, Severity: Warning}
 		f.Summary = msg(MsgUpgradesRefused, Args{Count: len(refused), Of: through})
-		f.Evidence = firstFew(refused)
+		f.Evidence = limited(refused)
 		f.Remedy = msg(MsgPassUpgrade, Args{})
 		list = append(list, f)
 	}
@@ -67,11 +67,11 @@ func handshakes(v *view) []Finding {
 // it is aimed at is slow: its requests come one after the other within the time-out
 // of one, and each of them takes as long as any other page of that node. A node
 // whose other pages are quick enough for that has a broken endpoint.
-func (v *view) ranOutOfTime(h probes.HandshakeObservation) bool {
+func (v *analysis) ranOutOfTime(h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
 	}
-	at := orElse(h.Node, h.Expected)
+	at := orDefault(h.Node, h.Expected)
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
 		_, slow := slowest(questions(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
@@ -79,8 +79,8 @@ func (v *view) ranOutOfTime(h probes.HandshakeObservation) bool {
 }
 
 // handshakeAt judges the handshake with one node that was asked directly.
-func (v *view) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
-	if !v.well(h.Node) || (h.Opened && h.Known) {
+func (v *analysis) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
+	if !v.ready(h.Node) || (h.Opened && h.Known) {
 		return Finding{}, false
 	}
 	f := about(HandshakeBroken, Critical, h.Node)
@@ -92,7 +92,7 @@ func (v *view) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
 
 func describeHandshake(h probes.HandshakeObservation) Message {
 	return msg(MsgHandshakeGot, Args{
-		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: orElse(h.Stage, "open"),
+		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: orDefault(h.Stage, "open"),
 		Status: h.Status, Reason: probes.Clean(h.Error, probes.MaxError),
 	})
 }

@@ -28,22 +28,22 @@ type NodeHistory struct {
 	Started   time.Time // when it was seen listening again, after nothing had; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: none was.
 	Restarted time.Time
-	Sign      Message // what that was
+	LastSign  Message // what that was
 
 	// Back is when it last was well again after it had failed or restarted, asked
 	// directly; zero: it has not failed. Out is since when the balancer has left it out,
 	// though it is well; zero: it gets clients.
 	Back, Out time.Time
 
-	Disruptions []Disruption // of the last minutes, oldest first
-	Guessed     []time.Time  // restarts that only lost sessions told of, oldest first
+	Disruptions      []Disruption // of the last minutes, oldest first
+	InferredRestarts []time.Time  // restarts that only lost sessions told of, oldest first
 	// Torn is since when its clients have been answered by it and by others in
-	// turns, while those of other nodes stay; zero: they are not. TornLast is when
+	// turns, while those of other nodes stay; zero: they are not. ScatteredLast is when
 	// that was last seen.
-	Torn, TornLast time.Time
+	ScatteredSince, ScatteredLast time.Time
 
-	Own    netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
-	OwnWas time.Time  // when that was last
+	OwnAddress     netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
+	OwnAddressSeen time.Time  // when that was last
 
 	LogRead   bool       // nginx's error log was read
 	LogUntil  time.Time  // when the newest ejection that is known from it began; zero: there was none
@@ -86,13 +86,13 @@ func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 		m.Down = true
 	case listening && m.Down:
 		m.Down, m.Started = false, at
-		m.Restarted, m.Sign = at, msg(MsgListensAgain, Args{})
+		m.Restarted, m.LastSign = at, msg(MsgListensAgain, Args{})
 	}
 	if o.Status == nil {
 		return m
 	}
 	if sign := m.changed(o.Status); !sign.IsZero() {
-		m.Restarted, m.Sign = at, sign
+		m.Restarted, m.LastSign = at, sign
 	}
 	m.PID, m.UpSince = o.Status.PID, o.Status.UpSince
 	return m
@@ -119,7 +119,7 @@ func asTold(t time.Time) string { return t.Format(time.DateTime) }
 
 // beganAnew reports whether a node was restarted after a moment: the sessions
 // that it held until then went with its process.
-func (v *view) beganAnew(node string, since time.Time) bool {
+func (v *analysis) beganAnew(node string, since time.Time) bool {
 	m, known := v.history.Nodes[node]
 	return known && (m.Down || m.Restarted.After(since))
 }

@@ -16,37 +16,37 @@ import (
 
 // A holding is what one address of the balancer does with clients that come back.
 type holding struct {
-	frontend *frontend
-	homes    map[string]*homeTally // by the node that opened the session
-	moves    []move                // to and fro, of homes whose clients the balancer does not hold
-	scatters bool                  // it holds the clients of no node
-	torn     []string              // the nodes whose clients it does not hold, while it holds those of others
+	frontend  *frontend
+	byOpener  map[string]*openerCount // by the node that opened the session
+	moves     []move                  // to and fro, of homes whose clients the balancer does not hold
+	scatters  bool                    // it holds the clients of no node
+	scattered []string                // the nodes whose clients it does not hold, while it holds those of others
 }
 
-// A homeTally counts the answers to clients that came back, by the node that
+// A openerCount counts the answers to clients that came back, by the node that
 // opened their session.
-type homeTally struct {
+type openerCount struct {
 	stays, moves int
-	torn         bool // some client went to and fro
-	luck         float64
+	scattered    bool // some client went to and fro
+	chance       float64
 }
 
-// rare is how often a request is answered elsewhere although the balancer holds
+// retryRate is how often a request is answered elsewhere although the balancer holds
 // clients: a retry after a lost packet, a reload.
-const rare = 1e-3
+const retryRate = 1e-3
 
-// byChance reports whether the answers are better explained by a balancer that
+// scattersByLikelihood reports whether the answers are better explained by a balancer that
 // gives each request to any node than by one that holds clients.
-func (t homeTally) byChance() bool {
-	if !t.torn || t.moves == 0 || t.luck <= 0 || t.luck >= 1 {
-		return t.torn && t.moves > 0
+func (t openerCount) scattersByLikelihood() bool {
+	if !t.scattered || t.moves == 0 || t.chance <= 0 || t.chance >= 1 {
+		return t.scattered && t.moves > 0
 	}
-	chance := float64(t.stays)*math.Log(t.luck) + float64(t.moves)*math.Log(1-t.luck)
-	return chance > float64(t.moves)*math.Log(rare)
+	chance := float64(t.stays)*math.Log(t.chance) + float64(t.moves)*math.Log(1-t.chance)
+	return chance > float64(t.moves)*math.Log(retryRate)
 }
 
 // hold looks at every address.
-func (v *view) hold() []holding {
+func (v *analysis) hold() []holding {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
@@ -58,71 +58,71 @@ func (v *view) hold() []holding {
 	return list
 }
 
-func (v *view) holdingAt(e *frontend, met map[string]bool) holding {
-	h := holding{frontend: e, homes: make(map[string]*homeTally)}
+func (v *analysis) holdingAt(e *frontend, met map[string]bool) holding {
+	h := holding{frontend: e, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
-	for _, w := range e.walks {
-		if w.home == "" {
+	for _, w := range e.traces {
+		if w.holder == "" {
 			continue
 		}
-		tally := h.homes[w.home]
-		if tally == nil {
-			tally = &homeTally{luck: Luck(w.home, v.serving, met)}
-			h.homes[w.home] = tally
+		count := h.byOpener[w.holder]
+		if count == nil {
+			count = &openerCount{chance: ChanceProbability(w.holder, v.serving, met)}
+			h.byOpener[w.holder] = count
 		}
 		stays, moved, switches := v.returns(w)
 		if switches == 1 && len(moved) > 0 {
 			continue // it changed its node once, and stayed on the new one: see remapping
 		}
-		tally.stays += stays
-		tally.moves += len(moved)
-		tally.torn = tally.torn || switches > 1
-		moves[w.home] = append(moves[w.home], moved...)
+		count.stays += stays
+		count.moves += len(moved)
+		count.scattered = count.scattered || switches > 1
+		moves[w.holder] = append(moves[w.holder], moved...)
 	}
-	h.weigh(moves, v.Confidence)
+	h.likelihood(moves, v.Confidence)
 	return h
 }
 
-// weigh decides between the hypotheses.
-func (h *holding) weigh(moves map[string][]move, confidence float64) {
+// likelihood decides between the hypotheses.
+func (h *holding) likelihood(moves map[string][]move, confidence float64) {
 	luck := 1.0 // that those that stayed did so by chance
-	for home, tally := range h.homes {
+	for holder, count := range h.byOpener {
 		switch {
-		case tally.byChance():
-			h.torn = append(h.torn, home)
-			h.moves = append(h.moves, moves[home]...)
-		case tally.stays > 0:
-			luck *= math.Pow(tally.luck, float64(tally.stays))
+		case count.scattersByLikelihood():
+			h.scattered = append(h.scattered, holder)
+			h.moves = append(h.moves, moves[holder]...)
+		case count.stays > 0:
+			luck *= math.Pow(count.chance, float64(count.stays))
 		}
 	}
-	slices.Sort(h.torn)
-	if len(h.torn) > 0 && luck > 1-confidence+1e-12 {
-		h.scatters, h.torn = true, nil
+	slices.Sort(h.scattered)
+	if len(h.scattered) > 0 && luck > 1-confidence+1e-12 {
+		h.scatters, h.scattered = true, nil
 	}
 }
 
 // returns sorts the answers to a client that came back into those of its own node
 // and those of others, and counts how often the node changed from one to the
 // next. What a disruption explains is left out.
-func (v *view) returns(w *walk) (stays int, moved []move, switches int) {
+func (v *analysis) returns(w *trace) (stays int, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
-	at := w.home
+	at := w.holder
 	for _, a := range answers {
 		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
 			continue
 		}
-		if a.servingNode != w.home && v.excused(a) {
+		if a.servingNode != w.holder && v.excused(a) {
 			continue
 		}
 		if a.servingNode != at {
 			switches++
 			at = a.servingNode
 		}
-		if a.servingNode == w.home {
+		if a.servingNode == w.holder {
 			stays++
 		} else {
-			moved = append(moved, move{w.home, a.servingNode, a})
+			moved = append(moved, move{w.holder, a.servingNode, a})
 		}
 	}
 	return stays, moved, switches
@@ -131,8 +131,8 @@ func (v *view) returns(w *walk) (stays int, moved []move, switches int) {
 // excused reports whether something known explains that another node than its own
 // answered a client: its node does not serve, was tried in vain, has been out, or
 // the client comes back to the node that opened its session.
-func (v *view) excused(a *answer) bool {
-	home := a.walk.home
-	return !v.well(home) || slices.Contains(a.tried, home) || a.servingNode == a.walk.owner ||
-		!v.answeredSince(home, a.walk.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
+func (v *analysis) excused(a *answer) bool {
+	holder := a.trace.holder
+	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
 }

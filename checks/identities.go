@@ -8,16 +8,16 @@ import (
 
 // identities finds nodes that cannot be told apart, that answer as another, or
 // that nobody has listed.
-func identities(v *view) []Finding {
+func identities(v *analysis) []Finding {
 	list := append(v.duplicates(), v.misidentified()...)
 	return append(list, v.unknownNodes()...)
 }
 
-func (v *view) duplicates() []Finding {
+func (v *analysis) duplicates() []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
-		label := v.who.direct[n.ID]
-		owners := v.who.owners[fold(label)]
+		label := v.identity.direct[n.ID]
+		owners := v.identity.owners[fold(label)]
 		if label == "" || len(owners) < 2 || owners[0] != n.ID {
 			continue
 		}
@@ -28,18 +28,18 @@ func (v *view) duplicates() []Finding {
 			host := v.Cluster.Nodes[v.index(id)].URL.Host
 			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
 		}
-		f.Evidence = firstFew(f.Evidence)
+		f.Evidence = limited(f.Evidence)
 		f.Remedy = msg(MsgGiveOwnIDs, Args{})
 		list = append(list, f)
 	}
 	return list
 }
 
-func (v *view) misidentified() []Finding {
+func (v *analysis) misidentified() []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
-		label := v.who.direct[n.ID]
-		if label == "" || calls(n, label) || v.who.Ambiguous(label) {
+		label := v.identity.direct[n.ID]
+		if label == "" || calls(n, label) || v.identity.Ambiguous(label) {
 			continue
 		}
 		at := slices.IndexFunc(v.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
@@ -64,14 +64,14 @@ func calls(n probes.Node, label string) bool {
 // unknownNodes finds answers through the balancer from nodes that are not listed.
 // Names that are too many, or that change with every answer, are one finding: it
 // must not be another one in every round.
-func (v *view) unknownNodes() []Finding {
-	strangers := v.strangers()
-	changing := len(strangers) > 2 && !slices.ContainsFunc(strangers, func(s stranger) bool { return s.answers > 1 })
-	if changing || len(strangers) > maxStrangers {
-		return []Finding{manyStrangers(strangers)}
+func (v *analysis) unknownNodes() []Finding {
+	unlistedNodes := v.unlistedNodes()
+	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedNode) bool { return s.answers > 1 })
+	if changing || len(unlistedNodes) > maxUnlistedNodes {
+		return []Finding{manyUnlistedNodes(unlistedNodes)}
 	}
 	var list []Finding
-	for _, s := range strangers {
+	for _, s := range unlistedNodes {
 		f := Finding{Code: UnknownNode, Severity: Warning, Target: s.label}
 		f.Summary = msg(MsgStranger, Args{Value: s.label})
 		f.Evidence = []Message{s.evidence}
@@ -81,27 +81,27 @@ func (v *view) unknownNodes() []Finding {
 	return list
 }
 
-// maxStrangers bounds the findings that pages with ever new names can cause.
-const maxStrangers = 5
+// maxUnlistedNodes bounds the findings that pages with ever new names can cause.
+const maxUnlistedNodes = 5
 
-// A stranger is a name that an answer gave its node, and that no listed node has.
-type stranger struct {
+// A unlistedNode is a name that an answer gave its node, and that no listed node has.
+type unlistedNode struct {
 	label    string
 	answers  int
 	evidence Message // of the first
 }
 
-func (v *view) strangers() []stranger {
-	var list []stranger
+func (v *analysis) unlistedNodes() []unlistedNode {
+	var list []unlistedNode
 	for _, a := range v.answers {
-		if !a.OK() || !v.stranger(a.Label) {
+		if !a.OK() || !v.unlistedNode(a.Label) {
 			continue
 		}
-		at := slices.IndexFunc(list, func(s stranger) bool { return s.label == a.Label })
+		at := slices.IndexFunc(list, func(s unlistedNode) bool { return s.label == a.Label })
 		if at < 0 {
 			at = len(list)
-			list = append(list, stranger{
-				label: a.Label, evidence: msg(MsgAnsweredByStranger, Args{Client: a.walk.Client, Value: a.Label, At: a.At}),
+			list = append(list, unlistedNode{
+				label: a.Label, evidence: msg(MsgAnsweredByStranger, Args{Client: a.trace.Client, Value: a.Label, At: a.At}),
 			})
 		}
 		list[at].answers++
@@ -109,13 +109,13 @@ func (v *view) strangers() []stranger {
 	return list
 }
 
-func manyStrangers(strangers []stranger) Finding {
+func manyUnlistedNodes(unlistedNodes []unlistedNode) Finding {
 	f := Finding{Code: UnknownNode, Severity: Warning}
-	f.Summary = msg(MsgManyStrangers, Args{Count: len(strangers)})
-	for _, s := range strangers {
+	f.Summary = msg(MsgManyStrangers, Args{Count: len(unlistedNodes)})
+	for _, s := range unlistedNodes {
 		f.Evidence = append(f.Evidence, s.evidence)
 	}
-	f.Evidence = firstFew(f.Evidence)
+	f.Evidence = limited(f.Evidence)
 	f.Remedy = msg(MsgCorrectNodeLabel, Args{})
 	return f
 }

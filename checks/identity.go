@@ -61,13 +61,13 @@ func hostPort(n probes.Node) string {
 	return net.JoinHostPort(n.URL.Hostname(), port)
 }
 
-// Who returns the id of the node that a label names; "" when none does, or
+// NodeOf returns the id of the node that a label names; "" when none does, or
 // several. Of a list of tries ("10.0.0.1:80, 10.0.0.2:80" in nginx's
 // $upstream_addr) the last one answered.
-func (i Identity) Who(label string) string {
+func (i Identity) NodeOf(label string) string {
 	owners := i.owners[fold(label)]
 	if len(owners) == 0 {
-		upstreams := tries(label)
+		upstreams := attempts(label)
 		last := upstreams[len(upstreams)-1]
 		owners = i.owners[fold(last[len(last)-1])]
 	}
@@ -85,9 +85,9 @@ func (i Identity) FailedOver(label string) []string {
 		return nil
 	}
 	var ids []string
-	for _, upstream := range tries(label) {
+	for _, upstream := range attempts(label) {
 		for _, try := range upstream[:len(upstream)-1] {
-			if id := i.Who(try); id != "" {
+			if id := i.NodeOf(try); id != "" {
 				ids = append(ids, id)
 			}
 		}
@@ -102,10 +102,10 @@ func (i Identity) Ambiguous(label string) bool { return len(i.owners[fold(label)
 // of them is a stranger's.
 func (i Identity) Complete() bool { return len(i.direct) == i.total }
 
-// tries splits nginx's $upstream_addr: " : " stands between the upstreams of an
+// attempts splits nginx's $upstream_addr: " : " stands between the upstreams of an
 // internal redirect, ", " between the servers tried in one. Neither a label nor
 // a part of it is ever missing.
-func tries(label string) [][]string {
+func attempts(label string) [][]string {
 	var list [][]string
 	for upstream := range strings.SplitSeq(label, " : ") {
 		list = append(list, strings.Split(upstream, ", "))

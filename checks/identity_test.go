@@ -13,9 +13,9 @@ import (
 // the balancer.
 func (r *round) relabel(node, label string) {
 	r.node(node).Label = label
-	for w := range r.Walks {
-		for i := range r.Walks[w].Steps {
-			if s := &r.Walks[w].Steps[i]; s.Label == node {
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			if s := &r.Traces[w].Steps[i]; s.Label == node {
 				s.Label = label
 			}
 		}
@@ -178,7 +178,7 @@ func TestIdentity(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			who := checks.Identify(c, tc.direct)
-			if got := who.Who(tc.label); got != tc.want {
+			if got := who.NodeOf(tc.label); got != tc.want {
 				t.Errorf("Who(%q): got %q, want %q", tc.label, got, tc.want)
 			}
 			if diff := cmp.Diff(tc.failed, who.FailedOver(tc.label)); diff != "" {
@@ -193,7 +193,7 @@ func TestSharedAddress(t *testing.T) {
 	c := cluster(2)
 	c.Nodes[1].URL = c.Nodes[0].URL
 	who := checks.Identify(c, nil)
-	if got := who.Who("10.0.0.1:8080"); got != "" || !who.Ambiguous("10.0.0.1:8080") {
+	if got := who.NodeOf("10.0.0.1:8080"); got != "" || !who.Ambiguous("10.0.0.1:8080") {
 		t.Errorf("got %q, ambiguous %v, want nobody in particular", got, who.Ambiguous("10.0.0.1:8080"))
 	}
 	if who.Complete() {

@@ -56,9 +56,9 @@ var inferenceSpecs = []spec{
 			r := hashed(3)
 			r.direct("node1", refused(testPage))
 			r.Balancers[0].Primary = page(testPage, 502)
-			for w := range r.Walks {
-				r.Walks[w].Steps = r.Walks[w].Steps[:1]
-				r.Walks[w].Steps[0].Exchange = page(testPage, 502)
+			for w := range r.Traces {
+				r.Traces[w].Steps = r.Traces[w].Steps[:1]
+				r.Traces[w].Steps[0].Exchange = page(testPage, 502)
 			}
 			return r
 		},

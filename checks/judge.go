@@ -4,27 +4,27 @@ import (
 	"slices"
 )
 
-// A family is a group of checks about one thing. It returns what it found and
+// A check is a group of checks about one thing. It returns what it found and
 // keeps nothing.
-type family func(*view) []Finding
+type check func(*analysis) []Finding
 
-// families, in no particular order: none depends on another's findings.
-var families = []family{
+// checkGroups, in no particular order: none depends on another's findings.
+var checkGroups = []check{
 	balancers, nodes, pages, dependencies,
 	drift, losses, leaks, sessionsFailing, sharing, cookies, handshakes,
 	rotation, splits, restarts, remapped,
 	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, seldom, inTurns, unread, unreadStatus, stores,
+	latency, certificates, blindSpots, seldomMet, inTurns, unreadEvidence, unreadStatus, stores,
 }
 
 // Judge tells what a round means.
 func Judge(r Round) Report {
-	v := look(r)
+	v := analyse(r)
 	var findings []Finding
-	for _, family := range families {
-		for _, f := range family(v) {
+	for _, check := range checkGroups {
+		for _, f := range check(v) {
 			if !slices.Contains(r.Ignore, f.Code) {
-				findings = append(findings, f.tidy())
+				findings = append(findings, f.sanitized())
 			}
 		}
 	}
@@ -45,7 +45,7 @@ func Judge(r Round) Report {
 		History:      &v.history,
 	}
 	for _, o := range v.Nodes {
-		place := v.places[o.Node]
+		place := v.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
 			NodeObservation: o, Up: v.up[o.Node], InRotation: place.In, Rotation: place.Reason,
 		})

@@ -13,21 +13,21 @@ const valuesOfAClient = 999
 
 // findForeign looks for answers that show what another client of ours has stored,
 // and tells what every answer came to.
-func (v *view) findForeign() {
+func (v *analysis) findForeign() {
 	for _, a := range v.everyAnswer() {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
-			a.foreign = v.writerOf(n, a.walk)
+			a.foreign = v.writerOf(n, a.trace)
 		}
 		a.outcome = v.outcomeOf(a)
 	}
 }
 
 // writerOf is the client other than reader that has sent a value; nil: none.
-func (v *view) writerOf(value int, reader *walk) *walk {
+func (v *analysis) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
 	}
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
 			continue
 		}
@@ -40,7 +40,7 @@ func (v *view) writerOf(value int, reader *walk) *walk {
 
 // foreignAt is the client whose value a node showed for another one's session; nil:
 // it showed none.
-func (v *view) foreignAt(x probes.Crossing) *walk {
+func (v *analysis) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
 	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
 		return nil
@@ -49,15 +49,15 @@ func (v *view) foreignAt(x probes.Crossing) *walk {
 }
 
 // A sharedID is two clients that hold one session.
-type sharedID struct{ a, b *walk }
+type sharedID struct{ a, b *trace }
 
 // sharedIDs finds clients that came new, each for itself, and were given the same
 // session. Nodes that give everybody the same id when they are asked directly,
 // too, tell something else by it.
-func (v *view) sharedIDs() []sharedID {
-	first := make(map[probes.Fingerprint]*walk)
+func (v *analysis) sharedIDs() []sharedID {
+	first := make(map[probes.Fingerprint]*trace)
 	var list []sharedID
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		id := w.First().Session
 		if id == "" || v.constantID(id) {
 			continue
@@ -75,10 +75,10 @@ func (v *view) sharedIDs() []sharedID {
 
 // sameClient reports whether two walks are parts of one client's way: a client
 // that was new in the last whole round lives on as a canary.
-func sameClient(a, b *walk) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
+func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
 
 // constantID reports whether several nodes gave the same id when asked directly.
-func (v *view) constantID(id probes.Fingerprint) bool {
+func (v *analysis) constantID(id probes.Fingerprint) bool {
 	nodes := 0
 	for _, o := range v.active {
 		if o.Session != nil && o.Session.Session == id {
@@ -89,29 +89,29 @@ func (v *view) constantID(id probes.Fingerprint) bool {
 }
 
 // leaks finds sessions that several clients hold.
-func leaks(v *view) []Finding {
+func leaks(v *analysis) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
 	var evidence []Message
-	clients := make(map[*walk]bool)
+	clients := make(map[*trace]bool)
 	nodes := make(map[string]bool)
-	note := func(reader, other *walk, node string, shown Message) {
+	note := func(reader, other *trace, node string, shown Message) {
 		evidence = append(evidence, shown)
 		clients[reader], clients[other] = true, true
 		nodes[node] = true
 	}
 	for _, s := range v.sharedIDs() {
-		note(s.b, s.a, s.b.opener, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
+		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range v.everyAnswer() {
 		if a.foreign != nil {
-			note(a.walk, a.foreign, a.node, msg(MsgReadForeign, Args{
-				Session: a.walk.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
+			note(a.trace, a.foreign, a.node, msg(MsgReadForeign, Args{
+				Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
 			}))
 		}
 	}
-	for _, x := range v.Crossings {
+	for _, x := range v.FailoverChecks {
 		if w := v.foreignAt(x); w != nil {
 			evidence = append(evidence, msg(MsgShowedForeign, Args{
 				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: w.First().Session,
@@ -124,8 +124,8 @@ func leaks(v *view) []Finding {
 	}
 	f := aboutAll(SessionLeaked, Critical, v.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Summary = msg(MsgLeaked, Args{})
-	f.Evidence = firstFew(evidence)
-	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.walks)))), Of: len(v.walks)}
+	f.Evidence = limited(evidence)
+	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.traces)))), Of: len(v.traces)}
 	f.Remedy = msg(MsgFindCache, Args{})
 	return []Finding{f}
 }

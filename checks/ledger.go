@@ -17,16 +17,16 @@ type Damping struct {
 	Last time.Duration
 }
 
-// losable are the findings that one lost or late packet can bring about. What
+// confirmTwice are the findings that one lost or late packet can bring about. What
 // an answer says outright, such as a session that is gone, needs no second look.
-var losable = []Code{
+var confirmTwice = []Code{
 	BalancerDown, BalancerError, NodeDown, DependencyDown, DependencyDisputed, PageFailing,
 	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, SessionFailing, Slow,
 }
 
-// byErrors are the findings that say that clients get errors, and not that they
+// errorFindings are the findings that say that clients get errors, and not that they
 // lose anything.
-var byErrors = []Code{
+var errorFindings = []Code{
 	BalancerDown, BalancerError, PageFailing, NodeFailingInRotation, SessionFailing, HandshakeBroken,
 }
 
@@ -45,8 +45,8 @@ type Ledger struct {
 
 // An entry is a finding that holds, or may be about to.
 type entry struct {
-	Standing
-	stands  bool      // it has been believed
+	ActiveFinding
+	active  bool      // it has been believed
 	cause   string    // key of the cause that stood when it was last reported; "": none did
 	proven  bool      // requests before the newest round show that it, or what it explains, has lasted
 	altered bool      // the newest round gave it another severity or other nodes
@@ -57,23 +57,23 @@ type entry struct {
 
 // NewLedger returns a ledger in which the given findings stand, as they did
 // when they were last written down.
-func NewLedger(d Damping, standing ...Standing) *Ledger {
+func NewLedger(d Damping, standing ...ActiveFinding) *Ledger {
 	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
 	for _, s := range standing {
-		l.entries = append(l.entries, &entry{Standing: s, stands: true})
+		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true})
 	}
 	for _, e := range l.entries {
-		e.cause = l.standingCause(e)
+		e.cause = l.activeCause(e)
 	}
 	return l
 }
 
-// Standing returns what holds, in the order of first sight.
-func (l *Ledger) Standing() []Standing {
-	var list []Standing
+// Active returns what holds, in the order of first sight.
+func (l *Ledger) Active() []ActiveFinding {
+	var list []ActiveFinding
 	for _, e := range l.entries {
-		if e.stands {
-			list = append(list, e.Standing)
+		if e.active {
+			list = append(list, e.ActiveFinding)
 		}
 	}
 	return list
@@ -82,7 +82,7 @@ func (l *Ledger) Standing() []Standing {
 // Settled reports whether no finding waits for another round to be believed, or
 // to be believed gone.
 func (l *Ledger) Settled() bool {
-	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.stands || e.missed > 0 })
+	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 })
 }
 
 // Update takes in a round and returns what it changed.
@@ -94,18 +94,18 @@ func (l *Ledger) Update(r Report) []Change {
 			l.see(f, r.Started)
 		}
 	}
-	l.prove()
-	changes := l.believe(seen, r.Started)
+	l.markProven()
+	changes := l.settle(seen, r.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
 		}
 		if len(r.Doubts) > 0 && slices.Contains(throughSessions, e.Code) {
 			e.missed = 0     // its end is looked for anew when there is no doubt any more
-			return !e.stands // and what was not believed yet is forgotten
+			return !e.active // and what was not believed yet is forgotten
 		}
-		c, over := e.miss(r.Started, l.damping.Vanish)
-		if over && e.stands {
+		c, over := e.missRound(r.Started, l.damping.Vanish)
+		if over && e.active {
 			changes = append(changes, c)
 		}
 		return over
@@ -127,14 +127,14 @@ func (l *Ledger) Glimpse(r Report) []Change {
 		}
 	}
 	for _, f := range r.Findings {
-		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.stands) {
+		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.active) {
 			l.see(f, r.Started)
 		} else {
 			delete(proven, f.Key())
 		}
 	}
-	l.prove()
-	changes := l.believe(proven, r.Started)
+	l.markProven()
+	changes := l.settle(proven, r.Started)
 	for key := range proven {
 		l.entry(key).seen-- // the round is not over
 	}
@@ -160,7 +160,7 @@ func (l *Ledger) see(f Finding, at time.Time) {
 	f.harm = l.harmOf(f)
 	e := l.entry(f.Key())
 	if e == nil {
-		e = &entry{Standing: Standing{Finding: f, Since: at}}
+		e = &entry{ActiveFinding: ActiveFinding{Finding: f, Since: at}}
 		l.entries = append(l.entries, e)
 	}
 	switch {
@@ -184,68 +184,68 @@ func (l *Ledger) entry(key string) *entry {
 	return l.entries[i]
 }
 
-// believe returns what became of the findings that a round has made. A cause that
+// settle returns what became of the findings that a round has made. A cause that
 // does not stand is no change of its effect: its name may be another one in every
 // round.
-func (l *Ledger) believe(seen map[string]bool, at time.Time) []Change {
+func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 	appeared := make(map[*entry]bool)
 	for _, e := range l.entries {
-		if seen[e.Key()] && !e.stands && l.ripe(e, len(l.entries)) {
+		if seen[e.Key()] && !e.active && l.confirmed(e, len(l.entries)) {
 			appeared[e] = true
 		}
 	}
 	for e := range appeared {
-		e.stands = true
+		e.active = true
 	}
 	var changes []Change
 	for _, e := range l.entries {
-		if !seen[e.Key()] || !e.stands {
+		if !seen[e.Key()] || !e.active {
 			continue
 		}
 		before := e.cause
-		e.cause = l.standingCause(e)
+		e.cause = l.activeCause(e)
 		switch {
 		case appeared[e]:
-			changes = append(changes, Change{Appeared, e.Standing, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
+			changes = append(changes, Change{Appeared, e.ActiveFinding, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
 		case e.altered || e.cause != before:
-			changes = append(changes, Change{Altered, e.Standing, at, "its severity, cause or nodes are others than before"})
+			changes = append(changes, Change{Altered, e.ActiveFinding, at, "its severity, cause or nodes are others than before"})
 		}
 	}
 	return changes
 }
 
-// standingCause is the key of what explains a finding, if that stands.
-func (l *Ledger) standingCause(e *entry) string {
-	if cause := l.entry(e.ExplainedBy); cause != nil && cause.stands {
+// activeCause is the key of what explains a finding, if that stands.
+func (l *Ledger) activeCause(e *entry) string {
+	if cause := l.entry(e.ExplainedBy); cause != nil && cause.active {
 		return e.ExplainedBy
 	}
 	return ""
 }
 
-// ripe reports whether enough rounds have made a finding, and its cause: an effect
+// confirmed reports whether enough rounds have made a finding, and its cause: an effect
 // that is reported before its cause looks like a cause. A cause delays its effect
 // by no more rounds than any finding needs, because it may never ripen itself.
 // Causes are followed for so many steps.
-func (l *Ledger) ripe(e *entry, steps int) bool {
-	if e.stands || steps == 0 {
+func (l *Ledger) confirmed(e *entry, steps int) bool {
+	if e.active || steps == 0 {
 		return true
 	}
 	needs := l.rounds(e.Code)
 	if e.proven {
 		needs = 1
-	} else if slices.Contains(byErrors, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
+	} else if slices.Contains(errorFindings, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
 		return false
 	}
 	if e.seen < needs {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)
-	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.ripe(cause, steps-1)
+	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.confirmed(cause, steps-1)
 }
 
-// prove notes which findings need no other round, because clients' requests have
+// markProven notes which findings need no other round, because clients' requests have
 // failed for long enough, and with them the causes of these.
-func (l *Ledger) prove() {
+func (l *Ledger) markProven() {
 	for _, e := range l.entries {
 		e.proven = false
 	}
@@ -261,21 +261,21 @@ func (l *Ledger) prove() {
 
 // rounds is how many rounds in a row must make a finding.
 func (l *Ledger) rounds(code Code) int {
-	if slices.Contains(losable, code) {
+	if slices.Contains(confirmTwice, code) {
 		return l.damping.Appear
 	}
 	return 1
 }
 
-// miss takes in that a round has not made the finding, and reports whether it
+// missRound takes in that a round has not made the finding, and reports whether it
 // is over. One that was not believed yet is forgotten at once.
-func (e *entry) miss(at time.Time, need int) (Change, bool) {
+func (e *entry) missRound(at time.Time, need int) (Change, bool) {
 	e.seen = 0
 	if e.missed++; e.missed == 1 {
 		e.gone = at
 	}
-	if e.stands && e.missed < need {
+	if e.active && e.missed < need {
 		return Change{}, false
 	}
-	return Change{Gone, e.Standing, e.gone, fmt.Sprintf("missed by %s", plural(e.missed, "round", "rounds in a row"))}, true
+	return Change{Gone, e.ActiveFinding, e.gone, fmt.Sprintf("missed by %s", plural(e.missed, "round", "rounds in a row"))}, true
 }

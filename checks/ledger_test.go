@@ -22,7 +22,7 @@ func TestLedgerTellsEventsApart(t *testing.T) {
 	}
 	for _, step := range []struct{ second, restarted, since int }{{2, 1, 2}, {12, 1, 2}, {60, 55, 60}, {70, 55, 60}} {
 		round(step.second, step.restarted)
-		if got := l.Standing()[0].Since.Sub(start).Seconds(); got != float64(step.since) {
+		if got := l.Active()[0].Since.Sub(start).Seconds(); got != float64(step.since) {
 			t.Errorf("at %d, restarted at %d: since %v, want %d", step.second, step.restarted, got, step.since)
 		}
 	}
@@ -85,8 +85,8 @@ func TestLedgerRestored(t *testing.T) {
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	before := NewLedger(Damping{})
 	before.Update(played("d", at))
-	after := NewLedger(Damping{}, before.Standing()...)
-	if diff := cmp.Diff(before.Standing(), after.Standing(), cmp.AllowUnexported(Finding{})); diff != "" {
+	after := NewLedger(Damping{}, before.Active()...)
+	if diff := cmp.Diff(before.Active(), after.Active(), cmp.AllowUnexported(Finding{})); diff != "" {
 		t.Errorf("standing (-before +after):\n%s", diff)
 	}
 	if got := after.Update(played("d", at.Add(time.Second))); len(got) != 0 {
@@ -141,7 +141,7 @@ func TestGlimpse(t *testing.T) {
 		return list
 	}
 	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
-	if got := codes(l.Glimpse(seen(4 * time.Second))); got != nil || len(l.Standing()) > 0 {
+	if got := codes(l.Glimpse(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
 		t.Errorf("after 4 s: got %v, want nothing", got)
 	}
 	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.Glimpse(seen(5*time.Second)))); diff != "" {

@@ -14,7 +14,7 @@ const afterMove = "after a move"
 // losses finds sessions whose state was gone, or older, at a request that the
 // policy says it must survive. What a restart, a drift or a changed pool has cost
 // is counted there.
-func losses(v *view) []Finding {
+func losses(v *analysis) []Finding {
 	if v.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -23,9 +23,9 @@ func losses(v *view) []Finding {
 		switch {
 		case a.foreign != nil:
 			// what it read is another client's, which has a finding of its own
-		case a.fate == probes.FateRolledBack && !v.lostWithNode(a):
+		case a.sessionOutcome == probes.SessionStale && !v.lostWithNode(a):
 			back = append(back, a)
-		case a.fate != probes.FateLost || v.causeOfLoss(a) != lossUnexplained:
+		case a.sessionOutcome != probes.SessionLost || v.causeOfLoss(a) != lossUnexplained:
 		case a.moved() || v.lostBefore(a):
 			moved = append(moved, a)
 		default:
@@ -69,8 +69,8 @@ const shortestPause = 20 * time.Second
 
 // pauseBefore is how long a client had sent no request before one.
 func (a *answer) pauseBefore() time.Duration {
-	last := a.walk.First().At
-	for _, s := range a.walk.Steps {
+	last := a.trace.First().At
+	for _, s := range a.trace.Steps {
 		if s.At.Before(a.At) && s.At.After(last) {
 			last = s.At
 		}
@@ -90,14 +90,14 @@ func sharedPause(answers []*answer) time.Duration {
 	return shortest.Round(time.Second)
 }
 
-// overslept reports whether a client had paused since before a moment: what it
+// idleSince reports whether a client had paused since before a moment: what it
 // finds now happened then.
-func (a *answer) overslept(moment time.Time) bool {
+func (a *answer) idleSince(moment time.Time) bool {
 	return !moment.IsZero() && a.pauseBefore() >= shortestPause && a.At.Add(-a.pauseBefore()).Before(moment)
 }
 
 // lossOf begins a finding about answers that show a loss.
-func (v *view) lossOf(code Code, answers []*answer) Finding {
+func (v *analysis) lossOf(code Code, answers []*answer) Finding {
 	f := aboutAll(code, Critical, v.holders(answers))
 	f.Evidence = evidenceOf(answers)
 	f.Affected = v.shareOf(clientsOf(answers))
@@ -105,9 +105,9 @@ func (v *view) lossOf(code Code, answers []*answer) Finding {
 }
 
 // shareOf is which part of the clients that came back n of them are.
-func (v *view) shareOf(n int) Affected {
+func (v *analysis) shareOf(n int) Affected {
 	of := 0
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).cameBack) {
 			of++
 		}
@@ -120,20 +120,20 @@ func (v *view) shareOf(n int) Affected {
 
 // holders are the nodes that gave the answers, or that held the sessions where
 // answers do not tell.
-func (v *view) holders(answers []*answer) []string {
+func (v *analysis) holders(answers []*answer) []string {
 	held := make(map[string]bool)
 	for _, a := range answers {
-		held[holder(a)] = true
+		held[servingOrHolder(a)] = true
 	}
 	return v.nodesWhere(func(id string) bool { return held[id] })
 }
 
-func holder(a *answer) string { return orElse(a.servingNode, a.walk.home) }
+func servingOrHolder(a *answer) string { return orDefault(a.servingNode, a.trace.holder) }
 
 // evidenceOf says what sessions held before, and what their answers showed.
 func evidenceOf(answers []*answer) []Message {
 	return fewOf(answers, func(a *answer) Message {
-		args := Args{Session: a.walk.First().Session, Client: a.walk.Client, Node: holder(a), At: a.At}
+		args := Args{Session: a.trace.First().Session, Client: a.trace.Client, Node: servingOrHolder(a), At: a.At}
 		if a.Counter > 0 && a.Kind != probes.StepWrite {
 			args.Count, args.Value = a.Counter, probes.Clean(a.Value, 32)
 			return msg(MsgHeldValue, args)

@@ -98,8 +98,8 @@ func (m Message) InZone(zone *time.Location) Message {
 // IsZero reports whether m says nothing.
 func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
 
-// tidy bounds and cleans what m quotes.
-func (m Message) tidy() Message {
+// sanitized bounds and cleans what m quotes.
+func (m Message) sanitized() Message {
 	a := &m.Args
 	for _, text := range []*string{
 		&a.Node, &a.Other, &a.Name, &a.Server, &a.Address, &a.Client, &a.Path, &a.Setting, &a.State, &a.Value, &a.Was, &a.Reason, &m.Text,
@@ -114,7 +114,7 @@ func (m Message) tidy() Message {
 	}
 	for _, part := range []**Message{&a.Why, &a.But} {
 		if *part != nil {
-			*part = new((*part).tidy())
+			*part = new((*part).sanitized())
 		}
 	}
 	return m

@@ -12,7 +12,7 @@ var english = translation{
 	words: template.FuncMap{
 		"list":  func(items []string) string { return strings.Join(items, ", ") },
 		"count": plural,
-		"do":    say,
+		"do":    phrase,
 		"client": func(key string) string {
 			if key == "" {
 				return "our own address"

@@ -11,7 +11,7 @@ func DamagedHistory(kept, damage string, saved []string) Finding {
 		evidence = append(evidence, msg(MsgHistorySaved, Args{Values: saved}))
 	}
 	for i, m := range evidence {
-		evidence[i] = m.tidy()
+		evidence[i] = m.sanitized()
 	}
 	return Finding{
 		Code: HistoryDamaged, Severity: Warning, Target: filepath.Base(kept),

@@ -4,7 +4,7 @@ import "stickwatch/probes"
 
 // nodes finds nodes that are down or say that they are paused. One that the
 // operator took out may be in any state.
-func nodes(v *view) []Finding {
+func nodes(v *analysis) []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
@@ -20,10 +20,10 @@ func nodes(v *view) []Finding {
 	return list
 }
 
-func (v *view) nodeDown(o probes.NodeObservation) Finding {
+func (v *analysis) nodeDown(o probes.NodeObservation) Finding {
 	f := about(NodeDown, Warning, o.Node)
 	f.Host = v.deadHost(o.Node)
-	if v.nobodyUp() {
+	if v.noneUp() {
 		f.Severity, f.Group = Critical, AllNodesDown
 	}
 	f.Evidence = []Message{askedDirectly(o.Primary)}
@@ -48,7 +48,7 @@ func (v *view) nodeDown(o probes.NodeObservation) Finding {
 
 // deadHost is the host of a node's address, if every node there is down; "": one
 // is up, so that the machine is.
-func (v *view) deadHost(id string) string {
+func (v *analysis) deadHost(id string) string {
 	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
 	for _, o := range v.Nodes {
 		if v.up[o.Node] && v.Cluster.Nodes[v.index(o.Node)].URL.Hostname() == host {

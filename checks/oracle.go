@@ -32,8 +32,8 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key is what the balancer hashed for a walk: what it presented, or our own
 // address; "" when not known.
-func (v *view) key(w *walk) string {
-	switch own := w.First().Own; {
+func (v *analysis) key(w *trace) string {
+	switch own := w.First().LocalAddress; {
 	case w.Client != "":
 		return w.Client
 	case hashesAddress(v.Cluster.Balancer) && own.IsValid():

@@ -73,36 +73,36 @@ type Affected struct {
 	Of    int     // how many observed clients that is estimated from; 0: not known
 }
 
-// A testPage is what is known of the page that clients ask for, so that an answer
+// A pageShape is what is known of the page that clients ask for, so that an answer
 // that is something else can be told from it.
-type testPage struct {
-	labelled bool // whoever gives it tells which node that is
-	told     bool // it shows the session's id itself
-	served   bool // new clients, or nodes asked directly, get it with 2xx or 3xx
+type pageShape struct {
+	labelled     bool // whoever gives it tells which node that is
+	showsSession bool // it shows the session's id itself
+	served       bool // new clients, or nodes asked directly, get it with 2xx or 3xx
 }
 
-// expectPage looks at how the nodes answer when they are asked directly, and what
+// expectedPage looks at how the nodes answer when they are asked directly, and what
 // new clients get.
-func (v *view) expectPage() testPage {
-	p := testPage{}
+func (v *analysis) expectedPage() pageShape {
+	p := pageShape{}
 	asked := 0
 	for _, o := range v.active {
-		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !v.well(o.Node) {
+		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !v.ready(o.Node) {
 			continue
 		}
 		asked++
 		p.labelled = p.labelled || o.Session.Label != ""
-		p.told = p.told || o.Session.Told
+		p.showsSession = p.showsSession || o.Session.ShowsSession
 		p.served = true
 	}
 	if asked > 0 {
 		return p
 	}
-	for _, w := range v.Walks {
-		if first := w.First(); !w.Carried && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
+	for _, w := range v.Traces {
+		if first := w.First(); !w.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
 			p.served = true
 			p.labelled = p.labelled || first.Label != ""
-			p.told = p.told || first.Told
+			p.showsSession = p.showsSession || first.ShowsSession
 		}
 	}
 	return p
@@ -110,22 +110,22 @@ func (v *view) expectPage() testPage {
 
 // isWrong reports whether an answer is some other page: it tells neither its node
 // nor the session, where the page does, and shows no value.
-func (p testPage) isWrong(ex probes.Exchange) bool {
-	return p.labelled && !ex.Cut && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
-		ex.Label == "" && ex.Value == "" && !ex.Told
+func (p pageShape) isWrong(ex probes.Exchange) bool {
+	return p.labelled && !ex.Truncated && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
+		ex.Label == "" && ex.Value == "" && !ex.ShowsSession
 }
 
 // outcomeOf is what a client met.
-func (v *view) outcomeOf(a *answer) Outcome {
+func (v *analysis) outcomeOf(a *answer) Outcome {
 	moved := a.moved() && (v.policy() == probes.PolicySticky || v.policy() == probes.PolicyReplicated)
-	if o := v.page.outcome(a.Step, a.fate, moved); a.foreign == nil || o == OutcomeError {
+	if o := v.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign
 }
 
 // outcome is what a client met by one step, as far as that step tells.
-func (p testPage) outcome(s probes.Step, fate probes.Fate, moved bool) Outcome {
+func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, moved bool) Outcome {
 	missing := s.Status == http.StatusNotFound || s.Status == http.StatusMethodNotAllowed
 	switch {
 	case s.Failure == probes.FailureCancelled || !asked(s.Exchange):
@@ -138,9 +138,9 @@ func (p testPage) outcome(s probes.Step, fate probes.Fate, moved bool) Outcome {
 		return OutcomeError
 	case s.Kind != probes.StepWrite && p.isWrong(s.Exchange):
 		return OutcomeWrongPage
-	case fate == probes.FateLost:
+	case sessionOutcome == probes.SessionLost:
 		return OutcomeLost
-	case fate == probes.FateRolledBack:
+	case sessionOutcome == probes.SessionStale:
 		return OutcomeStale
 	case moved:
 		return OutcomeMoved
@@ -151,23 +151,23 @@ func (p testPage) outcome(s probes.Step, fate probes.Fate, moved bool) Outcome {
 
 // OutcomeOf is what the ith request of a client came to, for requests between two
 // rounds: as far as the newest report and the client's own answers tell.
-func (r Report) OutcomeOf(w probes.Walk, i int, who Identity) Outcome {
-	owner, node := who.Who(w.Opener), who.Who(w.Steps[i].Label)
+func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
+	owner, node := who.NodeOf(w.OpenedBy), who.NodeOf(w.Steps[i].Label)
 	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
-	return r.page.outcome(w.Steps[i], w.Fate(i), stays && owner != "" && node != "" && node != owner)
+	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner)
 }
 
 // requests are the requests of this round's clients with what they came to. Those
 // between two rounds have been told by then.
-func (v *view) requests() []Request {
+func (v *analysis) requests() []Request {
 	var list []Request
 	for _, a := range v.answers {
-		owner := a.walk.opener
-		if id := v.who.Who(a.walk.Opener); id != "" {
+		owner := a.trace.openedBy
+		if id := v.identity.NodeOf(a.trace.OpenedBy); id != "" {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: v.Cluster.Name, Balancer: BalancerName(a.walk.URL, a.walk.Balancer), Node: owner, Session: a.walk.First().Session,
+			Cluster: v.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Session: a.trace.First().Session,
 			At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

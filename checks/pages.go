@@ -7,12 +7,12 @@ import (
 )
 
 // pages finds pages that are not as configured; the session test page is one.
-func pages(v *view) []Finding {
+func pages(v *analysis) []Finding {
 	var list []Finding
 	for i, page := range v.Cluster.Pages {
 		var failing []string
 		for _, o := range v.active {
-			if i < len(o.Pages) && v.well(o.Node) && !asConfigured(page, o.Pages[i]) {
+			if i < len(o.Pages) && v.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
 				failing = append(failing, o.Node)
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
@@ -42,9 +42,9 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // failsThrough is about a page that fails where users ask for it: the nodes on
 // which it does, too, and the one that the balancer got no answer from, are
 // those that may have caused it.
-func (v *view) failsThrough(e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
+func (v *analysis) failsThrough(e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
-	culprit := v.blamePlain(ex)
+	culprit := v.attributePlainFailure(ex)
 	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
 	return aboutPage(f, MsgPageFailsThrough, page, ex)
 }
@@ -58,7 +58,7 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 
 // sessionPage judges the session test page, unless it is one of the pages. One
 // that nobody has is a matter of configuration: see doubts.
-func (v *view) sessionPage() []Finding {
+func (v *analysis) sessionPage() []Finding {
 	if v.Cluster.Session == nil || v.noTestPage() {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (v *view) sessionPage() []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
-		case !v.well(o.Node) || o.Session == nil:
+		case !v.ready(o.Node) || o.Session == nil:
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
 		case v.page.isWrong(*o.Session) && v.othersHavePage(o.Node):
@@ -80,9 +80,9 @@ func (v *view) sessionPage() []Finding {
 }
 
 // othersHavePage reports whether another node that is well answers with the page.
-func (v *view) othersHavePage(node string) bool {
+func (v *analysis) othersHavePage(node string) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return o.Node != node && v.well(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
+		return o.Node != node && v.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
 }
 
@@ -91,8 +91,8 @@ func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
 	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
 	f.Evidence = []Message{describe(ex)}
-	if ex.Landed != "" {
-		f.Evidence = append(f.Evidence, msg(MsgLeadsTo, Args{Path: ex.Landed}))
+	if ex.FinalPath != "" {
+		f.Evidence = append(f.Evidence, msg(MsgLeadsTo, Args{Path: ex.FinalPath}))
 	}
 	return f
 }
@@ -100,8 +100,8 @@ func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 // pageInBetween judges what new clients are given of the page that walks ask
 // for. An answer that no node gives, while a well one has the page, is of
 // something in between, such as another virtual host or a closed location.
-func (v *view) pageInBetween() []Finding {
-	page := probes.Page{Path: v.Cluster.WalkPath(), Want: probes.StatusRange{From: 200, To: 399}}
+func (v *analysis) pageInBetween() []Finding {
+	page := probes.Page{Path: v.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
 	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be open to the public
 	if private || !v.hasPage(page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
@@ -109,14 +109,14 @@ func (v *view) pageInBetween() []Finding {
 	var list []Finding
 	for _, e := range v.frontends {
 		var got []probes.Exchange
-		for _, w := range e.walks {
-			if w.Carried {
+		for _, w := range e.traces {
+			if w.Continued {
 				continue
 			}
 			ex := w.First()
 			_, told := v.replies[replyOf(ex)]
 			other := v.page.isWrong(ex) && !v.someNodeErrs()
-			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].blamed == "" {
+			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -128,9 +128,9 @@ func (v *view) pageInBetween() []Finding {
 }
 
 // hasPage reports whether some node that is well has the page.
-func (v *view) hasPage(page probes.Page) bool {
+func (v *analysis) hasPage(page probes.Page) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return v.well(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
+		return v.ready(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
 			return ex.Path == page.Path && asked(ex) && asConfigured(page, ex)
 		})
 	})
@@ -138,7 +138,7 @@ func (v *view) hasPage(page probes.Page) bool {
 
 // someNodeErrs reports whether a node, asked directly, gives something else than
 // the page, too: then it may have given what clients got.
-func (v *view) someNodeErrs() bool {
+func (v *analysis) someNodeErrs() bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
 }
 
@@ -151,14 +151,14 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 	if got[0].Failure == "" && page.Want.Has(got[0].Status) {
 		f.Summary = msg(MsgNobodysPage, Args{Path: page.Path, Status: got[0].Status})
 	}
-	f.Evidence = append(firstFew(f.Evidence), msg(MsgNoNodeAnswersSo, Args{}))
+	f.Evidence = append(limited(f.Evidence), msg(MsgNoNodeAnswersSo, Args{}))
 	f.Remedy = msg(MsgCheckBetween, Args{})
 	return f
 }
 
 // noTestPage reports whether every node that is up answers the session test
 // page with a 4xx: the path is wrong, or the application has no such page.
-func (v *view) noTestPage() bool {
+func (v *analysis) noTestPage() bool {
 	with := 0
 	for _, o := range v.active {
 		if !v.up[o.Node] || o.Session == nil {

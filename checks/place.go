@@ -7,12 +7,12 @@ import (
 	"stickwatch/probes"
 )
 
-// A place says whether the balancer gives a node new clients, and why that is
+// A rotationState says whether the balancer gives a node new clients, and why that is
 // believed.
-type place struct {
+type rotationState struct {
 	In     Answer
 	Reason Message
-	Voice  voice // whose reason it is, where a node is out
+	Voice  evidenceVoice // whose reason it is, where a node is out
 	// Sure: a node is out that should not be, and the reason is proof.
 	Sure bool
 	// Elsewhere: it is in rotation, but surely out at these frontends.
@@ -22,40 +22,40 @@ type place struct {
 // An elsewhere is a frontend that sends a node nothing, while others do.
 type elsewhere struct {
 	frontend string
-	place
+	rotationState
 }
 
-// A voice is a way to know that a node is out. There are three, and where two
+// A evidenceVoice is a way to know that a node is out. There are three, and where two
 // contradict each other nobody is believed.
-type voice = MessageID
+type evidenceVoice = MessageID
 
 const (
-	byHash     voice = MsgByHash
-	byClients  voice = MsgByClients
-	byBalancer voice = MsgByBalancer
+	byHash     evidenceVoice = MsgByHash
+	byClients  evidenceVoice = MsgByClients
+	byBalancer evidenceVoice = MsgByBalancer
 )
 
 // says puts a voice before what it has to say.
-func says(by voice, words Message) Message {
+func says(by evidenceVoice, words Message) Message {
 	if by == "" {
 		return words
 	}
 	return msg(by, Args{Why: &words})
 }
 
-func unknown(reason MessageID, args Args) place {
-	return place{In: Unknown, Reason: msg(reason, args)}
+func unknown(reason MessageID, args Args) rotationState {
+	return rotationState{In: Unknown, Reason: msg(reason, args)}
 }
 
-// place decides for one node, and where it is in rotation for each address of
+// rotationState decides for one node, and where it is in rotation for each address of
 // the balancer.
-func (v *view) place(n probes.Node) place {
-	whole := v.weigh(n, v.placeIn(n, v.traffic))
+func (v *analysis) rotationState(n probes.Node) rotationState {
+	whole := v.likelihood(n, v.filePosition(n, v.traffic))
 	if whole.In != Yes || len(v.frontends) < 2 {
 		return whole
 	}
 	for _, e := range v.frontends {
-		if p := v.placeIn(n, e.traffic); p.Sure {
+		if p := v.filePosition(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
 		}
@@ -63,43 +63,43 @@ func (v *view) place(n probes.Node) place {
 	return whole
 }
 
-// placeIn decides for one node by some traffic. That it answered is proof of
+// filePosition decides for one node by some traffic. That it answered is proof of
 // rotation; that it did not is proof only against a computed destination or
 // against chance.
-func (v *view) placeIn(n probes.Node, t traffic) place {
-	signed := t.signed()
-	if given := t.given(n.ID); given > 0 {
-		return place{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
+func (v *analysis) filePosition(n probes.Node, t traffic) rotationState {
+	signed := t.attributedAnswers()
+	if given := t.answersFrom(n.ID); given > 0 {
+		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
 	}
 	switch {
 	case n.Down:
-		return place{In: No, Reason: msg(MsgMarkedDown, Args{})}
+		return rotationState{In: No, Reason: msg(MsgMarkedDown, Args{})}
 	case n.Backup:
 		return unknown(MsgIsBackup, Args{})
 	case signed == 0:
 		return unknown(MsgNoneSigned, Args{})
-	case v.who.Ambiguous(v.direct[n.ID].Label):
+	case v.identity.Ambiguous(v.direct[n.ID].Label):
 		return unknown(MsgSameLabel, Args{})
-	case v.who.direct[n.ID] == "" && t.newClients()[""] > 0:
+	case v.identity.direct[n.ID] == "" && t.newClients()[""] > 0:
 		return unknown(MsgNameNotTold, Args{})
 	case !v.up[n.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
 	case t.aimedAt(n.ID):
-		return v.placeByHash(n, t)
-	case v.metUsBefore(n):
-		return v.placeByOurs(n, t)
+		return v.rotationByHash(n, t)
+	case v.answeredOwnAddressBefore(n):
+		return v.rotationByOwnAddress(n, t)
 	case t.holds(n.ID):
 		return unknown(MsgHoldsItsClients, Args{})
 	default:
-		return v.placeByChance(n, t)
+		return v.rotationBySample(n, t)
 	}
 }
 
-// placeByChance: no new client met n. Two independent samples of the size that
+// rotationBySample: no new client met n. Two independent samples of the size that
 // one test needs must miss it; a single one would be wrong once in a thousand.
 // Clients that strangers took count for nothing: nobody knows how many
 // strangers share with n.
-func (v *view) placeByChance(n probes.Node, t traffic) place {
+func (v *analysis) rotationBySample(n probes.Node, t traffic) rotationState {
 	clients, scatters := v.independent(t)
 	share := Share(n, Serving(v.Cluster, nil))
 	need := ClientsToMiss(v.Cluster, n, v.Confidence)
@@ -113,7 +113,7 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 	case clients < need:
 		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
 	}
-	return place{In: No, Sure: true, Voice: byClients, Reason: msg(MsgNoneMet, Args{
+	return rotationState{In: No, Sure: true, Voice: byClients, Reason: msg(MsgNoneMet, Args{
 		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
 	})}
 }
@@ -121,7 +121,7 @@ func (v *view) placeByChance(n probes.Node, t traffic) place {
 // skewed reports whether so many of the clients at one address met the same node
 // that each cannot have been drawn by chance: a table holds our address there, and
 // some came before it was written.
-func (v *view) skewed(met map[sighting]int, at netip.AddrPort) bool {
+func (v *analysis) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
 		if s.at == at {
@@ -136,14 +136,14 @@ func (v *view) skewed(met map[sighting]int, at netip.AddrPort) bool {
 // its own. Where the method is not known, a frontend whose clients all met one
 // node may hash our address: its clients are one and the same draw, and count
 // for nothing. It scatters when some frontend gave clients to several nodes.
-func (v *view) independent(t traffic) (clients int, scatters bool) {
-	byFrontend := make(map[sighting]int)
+func (v *analysis) independent(t traffic) (clients int, scatters bool) {
+	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
-	for _, w := range t.walks {
-		if first := w.First(); w.Carried || !first.OK() || w.opener == "" {
+	for _, w := range t.traces {
+		if first := w.First(); w.Continued || !first.OK() || w.openedBy == "" {
 			continue
 		}
-		s := sighting{w.opener, w.Balancer}
+		s := nodeAtAddress{w.openedBy, w.Balancer}
 		if byFrontend[s]++; byFrontend[s] == 1 {
 			nodes[w.Balancer]++
 		}

@@ -10,63 +10,63 @@ import (
 
 // aimedAt reports whether a walk was aimed at node.
 func (t traffic) aimedAt(node string) bool {
-	return slices.ContainsFunc(t.walks, func(w *walk) bool { return w.Expected == node })
+	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
 }
 
-// placeByHash: the client was computed to land on n and did not. Where it went
+// rotationByHash: the client was computed to land on n and did not. Where it went
 // instead must be where nginx sends it without the nodes that nobody met;
 // otherwise the arithmetic does not describe this balancer and proves nothing.
-func (v *view) placeByHash(n probes.Node, t traffic) place {
+func (v *analysis) rotationByHash(n probes.Node, t traffic) rotationState {
 	if v.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
 	missed, agreed := v.missed(t), 0
 	for _, a := range t.answers {
-		if a.walk.Expected == "" || a.Label == "" || !a.OK() {
+		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
-		index, ok := v.oracle.Pick(v.key(a.walk), missed...)
+		index, ok := v.oracle.Pick(v.key(a.trace), missed...)
 		if !ok {
 			continue
 		}
 		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: v.Cluster.Balancer.Method, Client: v.key(a.walk), Node: orElse(a.node, a.Label), Other: computed,
+				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: orDefault(a.node, a.Label), Other: computed,
 			})
 		}
-		if a.walk.Expected == n.ID {
+		if a.trace.Expected == n.ID {
 			agreed++
 		}
 	}
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
-	case v.deaf(t) && !v.skippedForUs(n, t):
+	case v.evidenceMissing(t) && !v.skippedForUs(n, t):
 		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
 	}
-	return place{In: No, Sure: true, Voice: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // missed returns the indexes of the nodes that answered nobody.
-func (v *view) missed(t traffic) []int {
+func (v *analysis) missed(t traffic) []int {
 	var out []int
 	for i, n := range v.Cluster.Nodes {
-		if !n.Down && t.given(n.ID) == 0 {
+		if !n.Down && t.answersFrom(n.ID) == 0 {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-// deaf reports whether the balancer may not hear what clients present: they
+// evidenceMissing reports whether the balancer may not hear what clients present: they
 // were aimed at several nodes, and all met one.
-func (v *view) deaf(t traffic) bool {
+func (v *analysis) evidenceMissing(t traffic) bool {
 	aims, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
-		if a.walk.Client == "" || a.walk.Expected == "" {
+		if a.trace.Client == "" || a.trace.Expected == "" {
 			continue
 		}
-		aims[a.walk.Expected] = true
+		aims[a.trace.Expected] = true
 		if a.OK() && a.node != "" {
 			met[a.node] = true
 		}
@@ -77,14 +77,14 @@ func (v *view) deaf(t traffic) bool {
 // skippedForUs reports whether n is out even if the balancer hears nothing and
 // takes all clients for us: then our own address, too, went past n. That is
 // known only where nobody translates addresses on the way.
-func (v *view) skippedForUs(n probes.Node, t traffic) bool {
-	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.Own.IsValid() })
+func (v *analysis) skippedForUs(n probes.Node, t traffic) bool {
+	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
 	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
 		return false
 	}
 	a := t.answers[at]
-	return neighbours(a.Own, a.walk.Balancer.Addr()) &&
-		slices.Contains(skipped(v.oracle, a.Own.String(), v.index(a.node)), v.index(n.ID))
+	return adjacentPairs(a.LocalAddress, a.trace.Balancer.Addr()) &&
+		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
 }
 
 // skipped returns the servers that p looks at for key before it comes to met.
@@ -104,7 +104,7 @@ func skipped(p balance.Picker, key string, met int) []int {
 
 // neighbours reports whether two addresses are of one network, as far as
 // addresses tell.
-func neighbours(a, b netip.Addr) bool {
+func adjacentPairs(a, b netip.Addr) bool {
 	bits := 24
 	if a.Is6() {
 		bits = 64

@@ -14,43 +14,45 @@ import (
 // who gave them.
 func (t traffic) ours() []*answer {
 	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
-		return a.walk.Client != "" || a.node == "" || !a.OK() || !a.Own.IsValid()
+		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
 	})
 }
 
-// sendsUs reports whether the balancer's hash sends an answer's client to n.
-func (v *view) sendsUs(a *answer, n probes.Node) bool {
+// hashesOwnAddressTo reports whether the balancer's hash sends an answer's client to n.
+func (v *analysis) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
 		return false
 	}
-	index, ok := v.oracle.Pick(a.Own.String())
+	index, ok := v.oracle.Pick(a.LocalAddress.String())
 	return ok && v.Cluster.Nodes[index].ID == n.ID
 }
 
-// metUs notes that n answered us as the hash has it.
-func (v *view) metUs(n probes.Node, m NodeHistory) NodeHistory {
+// answeredOwnAddress notes that n answered us as the hash has it.
+func (v *analysis) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
 	for _, a := range v.ours() {
-		if a.node == n.ID && v.sendsUs(a, n) && a.At.After(m.OwnWas) {
-			m.Own, m.OwnWas = a.Own, a.At
+		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
+			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
 	return m
 }
 
-// metUsBefore reports whether n did so in an earlier round.
-func (v *view) metUsBefore(n probes.Node) bool { return v.history.Nodes[n.ID].Own.IsValid() }
+// answeredOwnAddressBefore reports whether n did so in an earlier round.
+func (v *analysis) answeredOwnAddressBefore(n probes.Node) bool {
+	return v.history.Nodes[n.ID].OwnAddress.IsValid()
+}
 
-// placeByOurs: we are where n is left out, and nowhere else.
-func (v *view) placeByOurs(n probes.Node, t traffic) place {
+// rotationByOwnAddress: we are where n is left out, and nowhere else.
+func (v *analysis) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
 	m, agreed := v.history.Nodes[n.ID], 0
 	for _, a := range t.ours() {
-		if a.Own != m.Own {
+		if a.LocalAddress != m.OwnAddress {
 			continue
 		}
-		between := skipped(v.oracle, a.Own.String(), v.index(a.node))
+		between := skipped(v.oracle, a.LocalAddress.String(), v.index(a.node))
 		if !slices.Contains(between, v.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
 			id := v.Cluster.Nodes[i].ID
-			return id != n.ID && v.well(id)
+			return id != n.ID && v.ready(id)
 		}) {
 			return unknown(MsgNotTheNext, Args{})
 		}
@@ -59,5 +61,5 @@ func (v *view) placeByOurs(n probes.Node, t traffic) place {
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return place{In: No, Sure: true, Voice: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnWas, Count: agreed})}
+	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
 }

@@ -39,9 +39,9 @@ func TestPlaceByOurs(t *testing.T) {
 	t.Parallel()
 	home := ownNode(alone(0))
 	moved := func(r *round) {
-		for w := range r.Walks {
-			for s := range r.Walks[w].Steps {
-				r.Walks[w].Steps[s].Own = netip.MustParseAddr("192.0.2.78")
+		for w := range r.Traces {
+			for s := range r.Traces[w].Steps {
+				r.Traces[w].Steps[s].LocalAddress = netip.MustParseAddr("192.0.2.78")
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func TestPlaceByOurs(t *testing.T) {
 		{"nobody has ever seen it answer us", -1, alone(1), checks.Unknown},
 		{"it never did as the hash has it", 1, alone(1), checks.Unknown},
 		{"we have another address than then", 0, from(func() *round { return alone(1) }, moved)(), checks.Unknown},
-		{"nobody is answered", 0, from(func() *round { return alone(1) }, func(r *round) { r.Walks = nil })(), checks.Unknown},
+		{"nobody is answered", 0, from(func() *round { return alone(1) }, func(r *round) { r.Traces = nil })(), checks.Unknown},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

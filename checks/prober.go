@@ -24,5 +24,5 @@ func ProberImpairedBy(reason Message) Finding {
 	return Finding{
 		Code: ProberImpaired, Severity: Critical, Summary: msg(MsgProberImpaired, Args{}),
 		Evidence: []Message{reason}, Remedy: msg(MsgRepairProber, Args{}),
-	}.tidy()
+	}.sanitized()
 }

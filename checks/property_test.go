@@ -73,10 +73,10 @@ func anyRound(t *rapid.T) checks.Round {
 		}
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "walks") {
-		r.Walks = append(r.Walks, anyWalk(t))
+		r.Traces = append(r.Traces, anyWalk(t))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "crossings") {
-		r.Crossings = append(r.Crossings, probes.Crossing{
+		r.FailoverChecks = append(r.FailoverChecks, probes.FailoverCheck{
 			From: anyLabel(t), To: anyLabel(t), Counter: oneOf(t, "counter", 0, 1002), Session: anySession(t), There: anyExchange(t),
 		})
 	}
@@ -156,8 +156,8 @@ func anyNode(t *rapid.T, id string) probes.NodeObservation {
 	return o
 }
 
-func anyWalk(t *rapid.T) probes.Walk {
-	w := probes.Walk{
+func anyWalk(t *rapid.T) probes.Trace {
+	w := probes.Trace{
 		URL: lbURL, Balancer: anyAddress(t), Base: 1000,
 		Client:   oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),
 		Expected: oneOf(t, "expected", "", "node1", "node2", "node9"),
@@ -180,7 +180,7 @@ func anyHandshake(t *rapid.T, node string) probes.HandshakeObservation {
 }
 
 func anyEvidence(t *rapid.T, kind probes.EvidenceKind) probes.EvidenceObservation {
-	o := probes.EvidenceObservation{Kind: kind, Source: "its own word", Error: oneOf(t, "unread", "", "", "HTTP 401"), Silent: anyText(t)}
+	o := probes.EvidenceObservation{Kind: kind, Source: "its own word", Error: oneOf(t, "unread", "", "", "HTTP 401"), NoAbsence: anyText(t)}
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		o.Servers = append(o.Servers, probes.ServerEvidence{
 			Server: oneOf(t, "server", "10.0.0.1:8080", "node2", "web", anyText(t)), Detail: anyText(t),
@@ -193,15 +193,15 @@ func anyEvidence(t *rapid.T, kind probes.EvidenceKind) probes.EvidenceObservatio
 // anyExchange is well more often than not, else nothing would come of a walk.
 func anyExchange(t *rapid.T) probes.Exchange {
 	ex := probes.Exchange{
-		At:      began.Add(anyDuration(t)),
-		Path:    oneOf(t, "path", testPage, app, ""),
-		Status:  oneOf(t, "status", 200, 200, 200, 200, 302, 404, 500, 502, 503, 0),
-		Own:     oneOf(t, "own", own, own, netip.Addr{}, netip.MustParseAddr("2001:db8::7")),
-		Label:   anyLabel(t),
-		Session: anySession(t),
-		Store:   oneOf(t, "store", "", "n1", "n2"),
-		Value:   oneOf(t, "value", "1002", "1001", "", anyText(t)),
-		Timing:  probes.Timing{Total: anyDuration(t)},
+		At:           began.Add(anyDuration(t)),
+		Path:         oneOf(t, "path", testPage, app, ""),
+		Status:       oneOf(t, "status", 200, 200, 200, 200, 302, 404, 500, 502, 503, 0),
+		LocalAddress: oneOf(t, "own", own, own, netip.Addr{}, netip.MustParseAddr("2001:db8::7")),
+		Label:        anyLabel(t),
+		Session:      anySession(t),
+		Store:        oneOf(t, "store", "", "n1", "n2"),
+		Value:        oneOf(t, "value", "1002", "1001", "", anyText(t)),
+		Timing:       probes.Timing{Total: anyDuration(t)},
 	}
 	switch rapid.IntRange(0, 12).Draw(t, "outcome") {
 	case 0:

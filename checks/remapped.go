@@ -32,8 +32,8 @@ type Remapping struct {
 	Evidence []Message
 }
 
-// newsOfRemapping is for how long a remapping is told.
-const newsOfRemapping = newsOfRestart
+// remappingReportedFor is for how long a remapping is told.
+const remappingReportedFor = restartReportedFor
 
 // remapped reports whether the pool is not the configured one any more.
 func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
@@ -41,43 +41,43 @@ func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool
 // A remap is a remapping that this round has seen, with the clients that show it.
 type remap struct {
 	Remapping
-	walks []*walk
+	traces []*trace
 }
 
-// concerns reports whether a client was sent elsewhere by it.
-func (r *remap) concerns(w *walk) bool { return r != nil && slices.Contains(r.walks, w) }
+// includes reports whether a client was sent elsewhere by it.
+func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
 
 // remapping looks for clients of earlier rounds that were moved away from nodes
 // which are well and still get others, and that stay where they are now, while
 // clients of this round are held.
-func (v *view) remapping() *remap {
+func (v *analysis) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
 	}
 	r := &remap{}
 	nodes := make(map[string]bool)
-	for _, w := range v.walks {
-		if !w.Carried || w.home == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
+	for _, w := range v.traces {
+		if !w.Continued || w.holder == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
 			continue
 		}
 		r.Of++
-		a, settled := v.relocated(w)
-		if !settled || v.followed(a, v.past().Pool.Drifted) || a.overslept(v.past().Pool.Remapped.Last) {
+		a, settled := v.movedForGood(w)
+		if !settled || v.followed(a, v.past().Pool.Drifted) || a.idleSince(v.past().Pool.Remapped.Last) {
 			continue
 		}
-		r.walks = append(r.walks, w)
-		nodes[w.home] = true
+		r.traces = append(r.traces, w)
+		nodes[w.holder] = true
 		if r.At.IsZero() || a.At.Before(r.At) {
 			r.At = a.At
 		}
-		if a.fate == probes.FateLost {
+		if a.sessionOutcome == probes.SessionLost {
 			r.Lost++
 		}
 		r.Evidence = append(r.Evidence, msg(MsgAnsweredSince, Args{
-			Session: w.First().Session, Node: w.home, Other: a.servingNode, At: a.At,
+			Session: w.First().Session, Node: w.holder, Other: a.servingNode, At: a.At,
 		}))
 	}
-	r.Moved = len(r.walks)
+	r.Moved = len(r.traces)
 	change, node := v.changeOfPool()
 	if !v.manyMoved(r, change) {
 		return nil
@@ -90,7 +90,7 @@ func (v *view) remapping() *remap {
 	if v.oracle == nil {
 		r.Follows = v.disruptedAt(r.At)
 	}
-	r.Evidence = firstFew(r.Evidence)
+	r.Evidence = limited(r.Evidence)
 	return r
 }
 
@@ -99,7 +99,7 @@ func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingN
 
 // manyMoved reports whether the clients that moved are too many for chance, or
 // the arithmetic names what changed.
-func (v *view) manyMoved(r *remap, change Message) bool {
+func (v *analysis) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -109,7 +109,7 @@ func (v *view) manyMoved(r *remap, change Message) bool {
 		return true
 	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
 		return true // a hash over the servers that are left moves clients of the others, too
-	case v.rehashes() && slices.ContainsFunc(r.walks, v.knownAtHome):
+	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownAtHome):
 		return true // nothing but the balancer has changed: the node knows the session still
 	default:
 		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
@@ -119,20 +119,20 @@ func (v *view) manyMoved(r *remap, change Message) bool {
 
 // knownAtHome reports whether the node that a client was moved away from still knew
 // its session when that was presented to it.
-func (v *view) knownAtHome(w *walk) bool {
+func (v *analysis) knownAtHome(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
-		return c.To == w.home && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.Fate() == probes.FateKept
+		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
 
-// relocated returns the answer by which a client of earlier rounds was found on
+// movedForGood returns the answer by which a client of earlier rounds was found on
 // another node, where every later answer came from, too.
-func (v *view) relocated(w *walk) (first *answer, settled bool) {
+func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
 		case !a.answeredBy():
-		case a.servingNode == w.home:
+		case a.servingNode == w.holder:
 			first = nil
 		case first == nil:
 			first, last = a, a
@@ -142,8 +142,8 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || v.movedByDisruption(first) || !v.well(w.home) || first.servingNode == w.owner || slices.Contains(first.tried, w.home) ||
-		v.places[w.home].Sure || v.history.Nodes[w.home].Down || last == first && len(w.answers) > 1 {
+	if first == nil || v.movedByDisruption(first) || !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
+		v.rotationStates[w.holder].Sure || v.history.Nodes[w.holder].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}
 	return first, true
@@ -152,7 +152,7 @@ func (v *view) relocated(w *walk) (first *answer, settled bool) {
 // movedByDisruption reports whether a disruption since the last answer of its own node
 // explains that another one answered a client. One that paused may have been moved by
 // anything that is over by now.
-func (v *view) movedByDisruption(a *answer) bool {
+func (v *analysis) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
 }
@@ -167,7 +167,7 @@ type pool struct {
 // changeOfPool finds the one change of the list of servers that explains where
 // every client went which was aimed by arithmetic. It finds none while the list
 // as configured explains them.
-func (v *view) changeOfPool() (change Message, node string) {
+func (v *analysis) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
 	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
 		return Message{}, ""
@@ -183,23 +183,23 @@ func (v *view) changeOfPool() (change Message, node string) {
 // placedByHash are the nodes that clients of this round met, by what the balancer
 // hashes of them. Nobody is left out that a disruption may have sent elsewhere:
 // then nothing can be said.
-func (v *view) placedByHash() map[string]string {
+func (v *analysis) placedByHash() map[string]string {
 	placed := make(map[string]string)
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		key := v.key(w)
-		if w.Carried || key == "" || w.opener == "" || !w.First().OK() {
+		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
 			continue
 		}
-		placed[key] = w.opener
+		placed[key] = w.openedBy
 	}
-	if v.deaf(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
+	if v.evidenceMissing(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
 		return nil
 	}
 	return placed
 }
 
 // fits reports whether a list of servers explains every placement.
-func (v *view) fits(servers []probes.Node, placed map[string]string) bool {
+func (v *analysis) fits(servers []probes.Node, placed map[string]string) bool {
 	c := *v.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
@@ -220,7 +220,7 @@ func (v *view) fits(servers []probes.Node, placed map[string]string) bool {
 
 // otherPools are the lists that one edit makes of the configured one: a line
 // fewer, two lines swapped, a line marked down, a line more.
-func (v *view) otherPools() []pool {
+func (v *analysis) otherPools() []pool {
 	nodes := v.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
@@ -230,20 +230,20 @@ func (v *view) otherPools() []pool {
 		list = append(list, pool{order, msg(MsgLinesReordered, Args{}), ""})
 	}
 	for i := range len(nodes) + 1 {
-		stranger := probes.Node{URL: nodes[0].URL, Weight: 1}
-		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, stranger), msg(MsgLineAdded, Args{}), ""})
+		unlistedNode := probes.Node{URL: nodes[0].URL, Weight: 1}
+		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, unlistedNode), msg(MsgLineAdded, Args{}), ""})
 	}
 	return list
 }
 
-// mostPermuted bounds the lists of which every order is tried; of longer ones two
+// maxPermuted bounds the lists of which every order is tried; of longer ones two
 // lines are swapped, or all reversed.
-const mostPermuted = 5
+const maxPermuted = 5
 
 // orders are the other orders that the lines may be in.
 func orders(nodes []probes.Node) [][]probes.Node {
 	var list [][]probes.Node
-	if len(nodes) <= mostPermuted {
+	if len(nodes) <= maxPermuted {
 		permute(slices.Clone(nodes), 0, func(order []probes.Node) { list = append(list, slices.Clone(order)) })
 		return list
 	}
@@ -273,7 +273,7 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 }
 
 // poolHistory takes what this round has seen of the pool into the history.
-func (v *view) poolHistory() PoolHistory {
+func (v *analysis) poolHistory() PoolHistory {
 	h := v.past().Pool
 	if len(v.drifts) > 0 {
 		h.Drifted = v.Started
@@ -287,7 +287,7 @@ func (v *view) poolHistory() PoolHistory {
 	}
 	r := v.remap.Remapping
 	r.Last = r.At
-	if old := h.Remapped; v.Started.Sub(old.At) <= newsOfRemapping { // one event may be seen by several rounds
+	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // one event may be seen by several rounds
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
@@ -300,9 +300,9 @@ func (v *view) poolHistory() PoolHistory {
 }
 
 // remapped finds that the balancer has sent many clients elsewhere a moment ago.
-func remapped(v *view) []Finding {
+func remapped(v *analysis) []Finding {
 	r := v.history.Pool.Remapped
-	if r.At.IsZero() || v.Started.Sub(r.At) > newsOfRemapping {
+	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
 		return nil
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
@@ -324,7 +324,7 @@ func remapped(v *view) []Finding {
 }
 
 // whyRemapped is what was changed, as far as that can be told; nil: nobody knows.
-func (v *view) whyRemapped(r Remapping) *Message {
+func (v *analysis) whyRemapped(r Remapping) *Message {
 	switch {
 	case !r.Change.IsZero():
 		return &r.Change
@@ -337,7 +337,7 @@ func (v *view) whyRemapped(r Remapping) *Message {
 	}
 }
 
-func (v *view) remapRemedy(r Remapping) Message {
+func (v *analysis) remapRemedy(r Remapping) Message {
 	switch {
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})

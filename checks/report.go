@@ -45,7 +45,7 @@ type Report struct {
 	Findings     []Finding // causes before what they explain, the most severe first
 
 	Requests []Request // of our clients in this round, with what they came to
-	page     testPage
+	page     pageShape
 	// History is what is known by now: the next round's Past.
 	History *History
 }
@@ -66,7 +66,7 @@ type SessionReport struct {
 	Confidence float64 // that Sticky is not luck; 0 when Sticky is unknown
 	Reason     Message // why Sticky says so
 	Canaries   []Canary
-	Fresh      int    // clients that came new through the balancer
+	NewClients int    // clients that came new through the balancer
 	Moves      []Move // sessions that another node answered, each once a node
 }
 

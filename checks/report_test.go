@@ -26,8 +26,8 @@ func TestSessionReport(t *testing.T) {
 		{"seven follow-ups on three nodes", healthy, checks.Yes, 1 - math.Pow(1./3, 7), checks.Unknown, 3},
 		{"ten on two", func() *round { return hashed(2) }, checks.Yes, 1 - math.Pow(.5, 10), checks.Unknown, 2},
 		{"the heavier the node, the better its luck", bent(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
-		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Walks[1].Steps = r.Walks[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
-		{"one move is no proof", bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
+		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Traces[1].Steps = r.Traces[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
+		{"one move is no proof", bent(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
 		{"also where any node may answer", promising(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
 		{"by a split", splitWorker, checks.No, 1, checks.Unknown, 3},
 		{"nothing followed", promising(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
@@ -43,9 +43,9 @@ func TestSessionReport(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := checks.Judge(tc.round().Round).Session
-			if s.Sticky != tc.sticky || math.Abs(s.Confidence-tc.confidence) > 1e-12 || s.Shared != tc.shared || s.Fresh != tc.fresh {
+			if s.Sticky != tc.sticky || math.Abs(s.Confidence-tc.confidence) > 1e-12 || s.Shared != tc.shared || s.NewClients != tc.fresh {
 				t.Errorf("got sticky %s with %v, shared %s, %d new clients; want %s with %v, %s, %d",
-					s.Sticky, s.Confidence, s.Shared, s.Fresh, tc.sticky, tc.confidence, tc.shared, tc.fresh)
+					s.Sticky, s.Confidence, s.Shared, s.NewClients, tc.sticky, tc.confidence, tc.shared, tc.fresh)
 			}
 			if s.Reason.IsZero() {
 				t.Error("got no reason")
@@ -162,10 +162,10 @@ func TestIPv6(t *testing.T) {
 	r := hashed(3, 1)
 	v6 := netip.MustParseAddrPort("[2001:db8::10]:80")
 	r.Balancers[0].Address = v6
-	for w := range r.Walks {
-		r.Walks[w].Balancer = v6
-		for i := range r.Walks[w].Steps {
-			r.Walks[w].Steps[i].Own = netip.MustParseAddr("2001:db8::77")
+	for w := range r.Traces {
+		r.Traces[w].Balancer = v6
+		for i := range r.Traces[w].Steps {
+			r.Traces[w].Steps[i].LocalAddress = netip.MustParseAddr("2001:db8::77")
 		}
 	}
 	if got, want := tellAll(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {

@@ -7,9 +7,9 @@ import (
 	"stickwatch/probes"
 )
 
-// newsOfRestart is for how long a restart is told: long enough for what it
+// restartReportedFor is for how long a restart is told: long enough for what it
 // brought about to be seen, and explained by it.
-const newsOfRestart = 2 * time.Minute
+const restartReportedFor = 2 * time.Minute
 
 // sessionsLost tells the warning that sums up what restarts have cost from the
 // line of each node.
@@ -17,17 +17,17 @@ const sessionsLost = "sessions lost"
 
 // restarts finds nodes that began anew a moment ago, and, once nothing is
 // restarting any more, what that has cost.
-func restarts(v *view) []Finding {
+func restarts(v *analysis) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
 		m := v.history.Nodes[n.ID]
-		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > newsOfRestart {
+		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > restartReportedFor {
 			continue
 		}
 		f := about(NodeRestarted, Info, n.ID)
 		f.When = m.Restarted
 		f.Summary = msg(MsgRestarted, Args{Node: n.ID})
-		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.Sign})}
+		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
 		f.Remedy = msg(MsgFindWhyEnded, Args{})
 		list = append(list, f)
 	}
@@ -38,9 +38,9 @@ func restarts(v *view) []Finding {
 }
 
 // shareOfNodes is which part of the clients some nodes have, by their weights.
-func (v *view) shareOfNodes(nodes []string) Affected {
+func (v *analysis) shareOfNodes(nodes []string) Affected {
 	among := Serving(v.Cluster, nil)
-	a := Affected{Of: len(v.walks)}
+	a := Affected{Of: len(v.traces)}
 	for _, n := range among {
 		if slices.Contains(nodes, n.ID) {
 			a.Share += Share(n, among)
@@ -50,7 +50,7 @@ func (v *view) shareOfNodes(nodes []string) Affected {
 }
 
 // lostHere is how many sessions went with a node that is down.
-func (v *view) lostHere(node string) int {
+func (v *analysis) lostHere(node string) int {
 	list := v.history.Nodes[node].Disruptions
 	if len(list) == 0 {
 		return 0
@@ -60,7 +60,7 @@ func (v *view) lostHere(node string) int {
 
 // costOfRestarts sums up the sessions that went with their nodes, when the last
 // of these has been back for the aftermath of its restart.
-func (v *view) costOfRestarts() (Finding, bool) {
+func (v *analysis) costOfRestarts() (Finding, bool) {
 	lost, unwatched, failed := 0, false, false
 	var newest time.Time
 	var evidence []Message
@@ -73,7 +73,7 @@ func (v *view) costOfRestarts() (Finding, bool) {
 			if d.To.After(newest) {
 				newest = d.To
 			}
-			recent := !d.Told && v.Started.Sub(d.To) <= newsOfRestart+v.aftermath
+			recent := !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[n.ID], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
@@ -93,7 +93,7 @@ func (v *view) costOfRestarts() (Finding, bool) {
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Node, f.Target, f.When = "", sessionsLost, newest
 	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
-	f.Evidence = firstFew(evidence)
+	f.Evidence = limited(evidence)
 	if failed {
 		f.Code = NodeDown
 		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})

@@ -8,19 +8,19 @@ import (
 )
 
 // rotation finds healthy nodes that get nobody, and failing ones that do.
-func rotation(v *view) []Finding {
+func rotation(v *analysis) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
-		place := v.places[n.ID]
-		if place.Sure && v.well(n.ID) {
+		place := v.rotationStates[n.ID]
+		if place.Sure && v.ready(n.ID) {
 			list = append(list, v.ejected(n, "", place))
 		}
 		if f, ok := v.wasEjected(n); ok {
 			list = append(list, f)
 		}
-		if v.well(n.ID) {
+		if v.ready(n.ID) {
 			for _, e := range place.Elsewhere {
-				list = append(list, v.ejected(n, e.frontend, e.place))
+				list = append(list, v.ejected(n, e.frontend, e.rotationState))
 			}
 		}
 		if f, ok := v.failingInRotation(n); ok {
@@ -31,7 +31,7 @@ func rotation(v *view) []Finding {
 }
 
 // ejected: by the whole balancer, or by one of its addresses.
-func (v *view) ejected(n probes.Node, frontend string, p place) Finding {
+func (v *analysis) ejected(n probes.Node, frontend string, p rotationState) Finding {
 	f := about(NodeEjected, Warning, n.ID)
 	f.Target = frontend
 	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
@@ -41,7 +41,7 @@ func (v *view) ejected(n probes.Node, frontend string, p place) Finding {
 			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
 		}
 	}
-	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, firstFew(v.spoken(n, p.Reason))...)
+	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(v.evidenceRecords(n, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
 		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
 		return f
@@ -62,12 +62,12 @@ const (
 // node back by itself. httpd counts the requests of clients that have a route against
 // their node (mod_proxy_balancer, proxy_balancer_pre_request): one that has lost its
 // clients to others gets new ones only when it has caught up, and so looks left out.
-func (v *view) passing(m NodeHistory) bool {
+func (v *analysis) passing(m NodeHistory) bool {
 	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
 	if m.Back.After(since) {
 		since = m.Back
 	}
-	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.Routed }) {
+	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
 	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest

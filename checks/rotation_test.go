@@ -25,9 +25,9 @@ func method(m probes.Method, base func() *round) func() *round {
 
 // meetOnly lets every client of r meet one node.
 func (r *round) meetOnly(node string) {
-	for w := range r.Walks {
-		for i := range r.Walks[w].Steps {
-			r.Walks[w].Steps[i].Label = node
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			r.Traces[w].Steps[i].Label = node
 		}
 	}
 }
@@ -48,13 +48,13 @@ func hashedFrom(n, node int) *round {
 		if at, _ := picker.Pick(address.String()); at != node {
 			continue
 		}
-		for w := range r.Walks {
-			r.Walks[w].Balancer = netip.AddrPortFrom(address.Next(), 80)
-			for i := range r.Walks[w].Steps {
-				r.Walks[w].Steps[i].Own = address
+		for w := range r.Traces {
+			r.Traces[w].Balancer = netip.AddrPortFrom(address.Next(), 80)
+			for i := range r.Traces[w].Steps {
+				r.Traces[w].Steps[i].LocalAddress = address
 			}
 		}
-		r.Balancers[0].Address = r.Walks[0].Balancer
+		r.Balancers[0].Address = r.Traces[0].Balancer
 		return r
 	}
 }
@@ -76,7 +76,7 @@ var rotationSpecs = []spec{
 		name: "ejected by hash: of unequal weights",
 		round: func() *round {
 			r := hashed(3)
-			r.Walks = nil
+			r.Traces = nil
 			r.Cluster.Nodes[0].Weight, r.Cluster.Nodes[2].Weight = 3, 2
 			for i := range 3 {
 				r.aim(i, 0, 2)
@@ -90,7 +90,7 @@ var rotationSpecs = []spec{
 		round: func() *round {
 			r := hashed(3)
 			b := &r.Cluster.Balancer
-			r.Walks, b.Method, b.HashKey, b.Consistent = nil, probes.MethodHash, "$http_x_user", true
+			r.Traces, b.Method, b.HashKey, b.Consistent = nil, probes.MethodHash, "$http_x_user", true
 			picker, _ := checks.Oracle(r.Cluster)
 			for i := range 3 {
 				key, _ := balance.KeyFor(picker, i, 0)
@@ -105,10 +105,10 @@ var rotationSpecs = []spec{
 	{
 		name: "not ejected by hash: the arithmetic does not describe this balancer",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
-			for i := range r.Walks {
-				if r.Walks[i].Expected == "node1" {
-					for s := range r.Walks[i].Steps {
-						r.Walks[i].Steps[s].Label = "node3"
+			for i := range r.Traces {
+				if r.Traces[i].Expected == "node1" {
+					for s := range r.Traces[i].Steps {
+						r.Traces[i].Steps[s].Label = "node3"
 					}
 				}
 			}
@@ -117,8 +117,8 @@ var rotationSpecs = []spec{
 	{
 		name: "not ejected by hash: an unlisted server has a share of it",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
-			for s := range r.Walks[0].Steps {
-				r.Walks[0].Steps[s].Label = "node9"
+			for s := range r.Traces[0].Steps {
+				r.Traces[0].Steps[s].Label = "node9"
 			}
 		}),
 		want: []string{"warning unknown_node/node9"},
@@ -140,10 +140,10 @@ var rotationSpecs = []spec{
 	{
 		name: "not ejected by hash: its client got no answer",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
-			for i := range r.Walks {
-				if r.Walks[i].Expected == "node2" {
-					r.Walks[i].Steps = r.Walks[i].Steps[:1]
-					r.Walks[i].Steps[0].Exchange = refused(testPage)
+			for i := range r.Traces {
+				if r.Traces[i].Expected == "node2" {
+					r.Traces[i].Steps = r.Traces[i].Steps[:1]
+					r.Traces[i].Steps[0].Exchange = refused(testPage)
 				}
 			}
 		}),
@@ -174,7 +174,7 @@ var rotationSpecs = []spec{
 		round: func() *round {
 			r := hashedFrom(3, 1)
 			picker, _ := checks.Oracle(r.Cluster)
-			at, _ := picker.Pick(r.Walks[0].Steps[0].Own.String(), 1)
+			at, _ := picker.Pick(r.Traces[0].Steps[0].LocalAddress.String(), 1)
 			r.meetOnly(r.Cluster.Nodes[at].ID)
 			return r
 		},
@@ -184,8 +184,8 @@ var rotationSpecs = []spec{
 		name: "not ejected by hash: our address may be translated on the way",
 		round: from(func() *round { return hashedFrom(2, 1) }, func(r *round) {
 			r.meetOnly("node1")
-			for i := range r.Walks {
-				r.Walks[i].Balancer = netip.MustParseAddrPort("198.51.100.1:80")
+			for i := range r.Traces {
+				r.Traces[i].Balancer = netip.MustParseAddrPort("198.51.100.1:80")
 			}
 		}),
 		want: []string{"info blind_spot/rotation [node2]"},

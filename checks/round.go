@@ -20,13 +20,13 @@ type Round struct {
 	Every time.Duration // at which canaries come back between rounds; 0: they do not
 	Past  *History      // what earlier rounds knew; nil: this is a single picture
 
-	Balancers    []probes.BalancerObservation
-	Nodes        []probes.NodeObservation // as Cluster.Nodes
-	Walks        []probes.Walk            // canaries and fresh clients alike: a fresh client is a walk of one step
-	Crossings    []probes.Crossing
-	AcceptsAnyID bool                // a node went on with a session id that nobody had issued
-	OwnerChecks  []probes.OwnerCheck // of sessions that were lost, or answered by another node
-	Handshakes   []probes.HandshakeObservation
-	Dependencies []probes.DependencyObservation
-	Evidence     []probes.EvidenceObservation // what the balancer itself told, after all the rest
+	Balancers      []probes.BalancerObservation
+	Nodes          []probes.NodeObservation // as Cluster.Nodes
+	Traces         []probes.Trace           // canaries and fresh clients alike: a fresh client is a walk of one step
+	FailoverChecks []probes.FailoverCheck
+	AcceptsAnyID   bool                // a node went on with a session id that nobody had issued
+	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
+	Handshakes     []probes.HandshakeObservation
+	Dependencies   []probes.DependencyObservation
+	Evidence       []probes.EvidenceObservation // what the balancer itself told, after all the rest
 }

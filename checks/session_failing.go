@@ -8,23 +8,23 @@ import (
 	"stickwatch/probes"
 )
 
-// A nodeTally counts what clients met whose session is on one node.
-type nodeTally struct {
+// A nodeCount counts what clients met whose session is on one node.
+type nodeCount struct {
 	fresh, freshBad    int // requests of new clients
 	returns, failed    int // requests of clients with a session
 	failedNow          int // of those, in this round: what failed before it may be over
 	writesBad          int // of these, requests that store a value
 	bad                []*answer
-	clients, badClient map[*walk]bool
+	clients, badClient map[*trace]bool
 }
 
 // sessionsFailing finds nodes where clients that hold a session are answered with
 // errors or with something that is not the page, while new clients are served.
-func sessionsFailing(v *view) []Finding {
+func sessionsFailing(v *analysis) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
-	tallies := v.tallyReturns()
+	tallies := v.countReturns()
 	fresh, freshBad := 0, 0
 	for _, t := range tallies {
 		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
@@ -38,7 +38,7 @@ func sessionsFailing(v *view) []Finding {
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failedNow == 0 || id == "" || id != anyNode && !v.well(id) || t.asBadForNew(id == anyNode) {
+		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.asBadForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
@@ -71,14 +71,14 @@ func sessionsFailing(v *view) []Finding {
 	return []Finding{f}
 }
 
-// tallyReturns counts by the node that owns the session; "" where that is not
+// countReturns counts by the node that owns the session; "" where that is not
 // told. A failure that is due to a node which fails when it is asked directly, or
 // to one that was tried in vain, is that node's.
-func (v *view) tallyReturns() map[string]*nodeTally {
-	tallies := make(map[string]*nodeTally)
-	of := func(id string) *nodeTally {
+func (v *analysis) countReturns() map[string]*nodeCount {
+	tallies := make(map[string]*nodeCount)
+	of := func(id string) *nodeCount {
 		if tallies[id] == nil {
-			tallies[id] = &nodeTally{clients: make(map[*walk]bool), badClient: make(map[*walk]bool)}
+			tallies[id] = &nodeCount{clients: make(map[*trace]bool), badClient: make(map[*trace]bool)}
 		}
 		return tallies[id]
 	}
@@ -88,14 +88,14 @@ func (v *view) tallyReturns() map[string]*nodeTally {
 			continue
 		}
 		if a.Kind == probes.StepFirst {
-			t := of(v.tallyOf(a))
+			t := of(v.countsOf(a))
 			t.fresh++
 			if harmed {
 				t.freshBad++
 			}
 			continue
 		}
-		of(v.tallyOf(a)).take(a, harmed, v.Started)
+		of(v.countsOf(a)).take(a, harmed, v.Started)
 	}
 	return tallies
 }
@@ -103,19 +103,19 @@ func (v *view) tallyReturns() map[string]*nodeTally {
 // anyNode is the tally of all requests where any node may answer.
 const anyNode = "any"
 
-// tallyOf is the node by which a request is counted.
-func (v *view) tallyOf(a *answer) string {
+// countsOf is the node by which a request is counted.
+func (v *analysis) countsOf(a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
 	}
-	return orElse(a.node, a.walk.opener)
+	return orDefault(a.node, a.trace.openedBy)
 }
 
 // failingWithSession are the nodes that answer with errors when a session is
 // presented to them directly.
-func (v *view) failingWithSession() []string {
+func (v *analysis) failingWithSession() []string {
 	return v.nodesWhere(func(id string) bool {
-		return v.well(id) && slices.ContainsFunc(v.Crossings, func(x probes.Crossing) bool {
+		return v.ready(id) && slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool {
 			return x.To == id && (failed(x.There) || x.There.Status >= 400 || v.page.isWrong(x.There))
 		})
 	})
@@ -123,12 +123,12 @@ func (v *view) failingWithSession() []string {
 
 // disruptedFor reports whether a failed answer is due to a node that was down, or
 // left out, at that moment.
-func (v *view) disruptedFor(a *answer) bool {
-	for _, id := range []string{a.blamed, a.walk.home, a.walk.owner} {
+func (v *analysis) disruptedFor(a *answer) bool {
+	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
 			continue
 		}
-		if v.failsDirectly(id) || !v.well(id) {
+		if v.failsDirectly(id) || !v.ready(id) {
 			return true
 		}
 		if d, ok := v.disruptionAt(id, a.At); ok && d.Kind != DisruptionEjected && v.past().Nodes[id].disruptedBy(d) {
@@ -144,9 +144,9 @@ func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
 
-func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
+func (t *nodeCount) take(a *answer, harmed bool, began time.Time) {
 	t.returns++
-	t.clients[a.walk] = true
+	t.clients[a.trace] = true
 	if !harmed {
 		return
 	}
@@ -155,7 +155,7 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 		t.failedNow++
 	}
 	t.bad = append(t.bad, a)
-	t.badClient[a.walk] = true
+	t.badClient[a.trace] = true
 	if a.Kind == probes.StepWrite {
 		t.writesBad++
 	}
@@ -165,20 +165,20 @@ func (t *nodeTally) take(a *answer, harmed bool, began time.Time) {
 func metWithSession(a *answer) Message {
 	got := describe(a.Exchange)
 	switch {
-	case a.outcome == OutcomeWrongPage && a.Landed != "":
-		got = msg(MsgLedElsewhere, Args{Path: a.Landed, At: a.At})
+	case a.outcome == OutcomeWrongPage && a.FinalPath != "":
+		got = msg(MsgLedElsewhere, Args{Path: a.FinalPath, At: a.At})
 	case a.outcome == OutcomeWrongPage && a.Redirect != "":
 		got = msg(MsgRedirected, Args{Path: a.Redirect, At: a.At})
 	case a.outcome == OutcomeWrongPage:
 		got = msg(MsgUnknownPage, Args{At: a.At})
 	}
-	return msg(MsgSessionGot, Args{Session: a.walk.First().Session, Client: a.walk.Client, Why: &got})
+	return msg(MsgSessionGot, Args{Session: a.trace.First().Session, Client: a.trace.Client, Why: &got})
 }
 
 // asBadForNew reports whether new clients fare no better: then it fails for
 // everybody. Where any node may answer, chance says which clients meet one that
 // fails, and half as bad is as bad.
-func (t *nodeTally) asBadForNew(anyNode bool) bool {
+func (t *nodeCount) asBadForNew(anyNode bool) bool {
 	weight := 1
 	if anyNode {
 		weight = 2
@@ -186,7 +186,7 @@ func (t *nodeTally) asBadForNew(anyNode bool) bool {
 	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
-func (v *view) failingRemedy(onlyWrites bool) Message {
+func (v *analysis) failingRemedy(onlyWrites bool) Message {
 	if onlyWrites {
 		return msg(MsgFindWriteError, Args{})
 	}

@@ -27,8 +27,8 @@ func promising(p probes.Policy, base func() *round) func() *round {
 // before.
 func counting() *round {
 	r := healthy()
-	for i := range r.Walks {
-		r.Walks[i].Base = 1000
+	for i := range r.Traces {
+		r.Traces[i].Base = 1000
 	}
 	for _, n := range r.Cluster.Nodes {
 		r.eachStep(n.ID, func(s *probes.Step) { s.Counter, s.Value = 1002, "1002" })
@@ -45,11 +45,11 @@ func remapped(losing bool) *round {
 	picker, _ := checks.Oracle(&two)
 	r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}}
 	for i := range 3 {
-		w := &r.Walks[i]
+		w := &r.Traces[i]
 		at, _ := picker.Pick(w.Client)
 		old := r.visit(slices.Repeat([]string{r.Cluster.Nodes[i].ID}, 4)...)
-		w = &r.Walks[i]
-		old.Client, old.Expected, old.Carried = w.Client, w.Expected, true
+		w = &r.Traces[i]
+		old.Client, old.Expected, old.Continued = w.Client, w.Expected, true
 		for s := range old.Steps {
 			if s == 0 {
 				continue
@@ -71,7 +71,7 @@ func remapped(losing bool) *round {
 func storedIn(stores ...string) func() *round {
 	return bent(func(r *round) {
 		for i, store := range stores {
-			r.Walks[0].Steps[i].Store = store
+			r.Traces[0].Steps[i].Store = store
 		}
 	})
 }
@@ -85,13 +85,13 @@ var sessionSpecs = []spec{
 	},
 	{
 		name:  "no drift: one answer of another node happens once",
-		round: bent(func(r *round) { r.Walks[0].Steps[4].Label = "node3" }),
+		round: bent(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }),
 	},
 	{
 		name: "drift: of the clients of one node, to and fro",
 		round: bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label = "node3"
+				r.Traces[0].Steps[s].Label = "node3"
 			}
 		}),
 		want: []string{"critical session_drift/node1"},
@@ -100,7 +100,7 @@ var sessionSpecs = []spec{
 		name: "no drift yet: the same, while later rounds may tell whether it lasts",
 		round: bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label = "node3"
+				r.Traces[0].Steps[s].Label = "node3"
 			}
 			r.Past = new(checks.History)
 		}),
@@ -109,9 +109,9 @@ var sessionSpecs = []spec{
 		name: "drift: the same, and it has lasted for longer than an ejection",
 		round: bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label = "node3"
+				r.Traces[0].Steps[s].Label = "node3"
 			}
-			torn := checks.NodeHistory{Torn: began.Add(-20 * time.Second), TornLast: began.Add(-3 * time.Second)}
+			torn := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": torn}}
 		}),
 		want: []string{"critical session_drift/node1"},
@@ -120,7 +120,7 @@ var sessionSpecs = []spec{
 		name: "no drift: the node did not answer a moment ago",
 		round: bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label = "node3"
+				r.Traces[0].Steps[s].Label = "node3"
 			}
 			down := checks.NodeHistory{Seen: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: began.Add(-15 * time.Second), To: began.Add(-6 * time.Second)}, Kind: checks.DisruptionDown,
@@ -132,7 +132,7 @@ var sessionSpecs = []spec{
 		name: "drift: to a node that nobody listed",
 		round: bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label = "node9"
+				r.Traces[0].Steps[s].Label = "node9"
 			}
 		}),
 		want: []string{"critical session_drift/node1", "warning unknown_node/node9"},
@@ -144,11 +144,11 @@ var sessionSpecs = []spec{
 	{
 		name: "drift: the lost sessions are its own doing under sticky",
 		round: from(scattered, func(r *round) {
-			for i := range r.Walks {
-				home := r.Walks[i].First().Label
-				for j := range r.Walks[i].Steps {
-					if r.Walks[i].Steps[j].Label != home {
-						r.Walks[i].Steps[j].Session = otherSession
+			for i := range r.Traces {
+				home := r.Traces[i].First().Label
+				for j := range r.Traces[i].Steps {
+					if r.Traces[i].Steps[j].Label != home {
+						r.Traces[i].Steps[j].Session = otherSession
 					}
 				}
 			}
@@ -158,8 +158,8 @@ var sessionSpecs = []spec{
 	{
 		name: "drift: because the cookie would not come back",
 		round: from(scattered, func(r *round) {
-			r.Walks[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
-			r.Walks[1].Steps[0].Rejected = r.Walks[0].Steps[0].Rejected
+			r.Traces[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
+			r.Traces[1].Steps[0].Rejected = r.Traces[0].Steps[0].Rejected
 		}),
 		want: []string{
 			"warning cookie_rejected/JSESSIONID",
@@ -217,7 +217,7 @@ var sessionSpecs = []spec{
 		round: bent(func(r *round) {
 			r.node("node3").Label = "node2"
 			r.leave("node3")
-			r.Walks[0].Steps[4].Label = "node2"
+			r.Traces[0].Steps[4].Label = "node2"
 		}),
 		want: []string{"warning duplicate_node_id/node2 [node2 node3]"},
 	},
@@ -234,30 +234,30 @@ var sessionSpecs = []spec{
 	{
 		name: "failing: only storing, on one node",
 		round: from(counting, func(r *round) {
-			r.Walks[1].Steps[1].Kind, r.Walks[1].Steps[1].Status, r.Walks[1].Steps[1].Label = probes.StepWrite, 419, ""
+			r.Traces[1].Steps[1].Kind, r.Traces[1].Steps[1].Status, r.Traces[1].Steps[1].Label = probes.StepWrite, 419, ""
 		}),
 		want: []string{"warning session_failing/node2"},
 	},
 	{
 		name: "not failing: the application takes no values",
 		round: bent(func(r *round) {
-			for w := range r.Walks {
-				r.Walks[w].Steps[1].Kind, r.Walks[w].Steps[1].Status = probes.StepWrite, 404
+			for w := range r.Traces {
+				r.Traces[w].Steps[1].Kind, r.Traces[w].Steps[1].Status = probes.StepWrite, 404
 			}
 		}),
 	},
 	{
 		name: "failing: clients with a session are led to another page",
 		round: bent(func(r *round) {
-			r.eachStep("node1", func(s *probes.Step) { s.Label, s.Told, s.Landed = "", false, "/login" })
+			r.eachStep("node1", func(s *probes.Step) { s.Label, s.ShowsSession, s.FinalPath = "", false, "/login" })
 		}),
 		want: []string{"critical session_failing/node1"},
 	},
 	{
 		name: "leaked: two new clients are given one session",
 		round: bent(func(r *round) {
-			for i := range r.Walks[1].Steps {
-				r.Walks[1].Steps[i].Session = r.Walks[0].First().Session
+			for i := range r.Traces[1].Steps {
+				r.Traces[1].Steps[i].Session = r.Traces[0].First().Session
 			}
 		}),
 		want: []string{"critical session_leaked/node2"},
@@ -265,9 +265,9 @@ var sessionSpecs = []spec{
 	{
 		name: "not leaked: what looks like an id is the same everywhere, also directly",
 		round: bent(func(r *round) {
-			for w := range r.Walks {
-				for i := range r.Walks[w].Steps {
-					r.Walks[w].Steps[i].Session = otherSession
+			for w := range r.Traces {
+				for i := range r.Traces[w].Steps {
+					r.Traces[w].Steps[i].Session = otherSession
 				}
 			}
 			for i := range r.Nodes {
@@ -278,7 +278,7 @@ var sessionSpecs = []spec{
 	{
 		name: "leaked: a client reads what another one has stored",
 		round: from(counting, func(r *round) {
-			r.Walks[1].Base = 2000
+			r.Traces[1].Base = 2000
 			r.eachStep("node2", func(s *probes.Step) { s.Counter, s.Value = 2002, "1002" })
 		}),
 		want: []string{
@@ -318,7 +318,7 @@ var sessionSpecs = []spec{
 		name: "lost: where no answer tells its node",
 		round: from(threeNodes, func(r *round) {
 			r.visit("", "", "")
-			r.Walks[0].Steps[2].Session = otherSession
+			r.Traces[0].Steps[2].Session = otherSession
 		}),
 		want: []string{"critical session_lost", "info blind_spot/labels"},
 	},
@@ -326,7 +326,7 @@ var sessionSpecs = []spec{
 		name: "lost: by moving, though it was to be replicated",
 		round: promising(probes.PolicyReplicated, bent(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
-				r.Walks[0].Steps[s].Label, r.Walks[0].Steps[s].Session = "node3", otherSession
+				r.Traces[0].Steps[s].Label, r.Traces[0].Steps[s].Session = "node3", otherSession
 			}
 		})),
 		want: []string{
@@ -337,7 +337,7 @@ var sessionSpecs = []spec{
 	{
 		name: "lost: by one move that nothing explains",
 		round: bent(func(r *round) {
-			r.Walks[0].Steps[4].Label, r.Walks[0].Steps[4].Session = "node3", otherSession
+			r.Traces[0].Steps[4].Label, r.Traces[0].Steps[4].Session = "node3", otherSession
 		}),
 		want: []string{"critical session_lost/node3 after a move"},
 	},
@@ -385,7 +385,7 @@ var sessionSpecs = []spec{
 	{
 		name: "rollback: under shared, on the node that served the stale copy",
 		round: promising(probes.PolicyShared, from(counting, func(r *round) {
-			r.Walks[0].Steps[4].Label, r.Walks[0].Steps[4].Value = "node3", "1001"
+			r.Traces[0].Steps[4].Label, r.Traces[0].Steps[4].Value = "node3", "1001"
 		})),
 		want: []string{"critical session_rollback/node3"},
 	},
@@ -399,7 +399,7 @@ var sessionSpecs = []spec{
 	{
 		name: "no store failover: another session is kept in another memcached",
 		round: from(storedIn("n1", "n1", "n2", "n2"), func(r *round) {
-			r.Walks[0].Steps[2].Session, r.Walks[0].Steps[3].Session = otherSession, otherSession
+			r.Traces[0].Steps[2].Session, r.Traces[0].Steps[3].Session = otherSession, otherSession
 		}),
 		want: []string{"critical session_lost/node1"},
 	},
@@ -408,8 +408,8 @@ var sessionSpecs = []spec{
 	{
 		name: "cookie rejected: once, however many clients were given it",
 		round: bent(func(r *round) {
-			for i := range r.Walks {
-				r.Walks[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookieSecure, Asks: "http"}}
+			for i := range r.Traces {
+				r.Traces[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookieSecure, Asks: "http"}}
 			}
 		}),
 		want: []string{"warning cookie_rejected/JSESSIONID"},

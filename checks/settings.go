@@ -1,7 +1,7 @@
 package checks
 
 // settings finds settings that must be equal on all nodes, and are not.
-func settings(v *view) []Finding {
+func settings(v *analysis) []Finding {
 	if v.Cluster.Status == nil {
 		return nil
 	}

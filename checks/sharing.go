@@ -7,16 +7,16 @@ import (
 )
 
 // shared says whether the nodes know each other's sessions.
-func (v *view) shared() Answer {
+func (v *analysis) shared() Answer {
 	answer := Unknown
-	if v.AcceptsAnyID && !slices.ContainsFunc(v.Crossings, func(x probes.Crossing) bool { return x.Counter > 0 }) {
+	if v.AcceptsAnyID && !slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // that an id is taken elsewhere proves nothing, and no value was stored
 	}
-	for _, x := range v.Crossings {
-		switch x.Fate() {
-		case probes.FateKept, probes.FateRolledBack:
+	for _, x := range v.FailoverChecks {
+		switch x.SessionOutcome() {
+		case probes.SessionKept, probes.SessionStale:
 			answer = Yes
-		case probes.FateLost:
+		case probes.SessionLost:
 			return No
 		}
 	}
@@ -24,14 +24,14 @@ func (v *view) shared() Answer {
 }
 
 // sharing finds nodes that would lose the users of another one at a failover.
-func sharing(v *view) []Finding {
+func sharing(v *analysis) []Finding {
 	if v.policy() != probes.PolicyShared && v.policy() != probes.PolicyReplicated {
 		return nil
 	}
 	ignorant := make(map[string]bool)
 	var evidence []Message
-	for _, x := range v.Crossings {
-		if x.Fate() == probes.FateLost && v.well(x.To) && !v.page.isWrong(x.There) && v.foreignAt(x) == nil {
+	for _, x := range v.FailoverChecks {
+		if x.SessionOutcome() == probes.SessionLost && v.ready(x.To) && !v.page.isWrong(x.There) && v.foreignAt(x) == nil {
 			ignorant[x.To] = true
 			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
 		}
@@ -41,10 +41,10 @@ func sharing(v *view) []Finding {
 	}
 	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
-	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.fate == probes.FateLost }) {
+	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
 	}
-	f.Evidence = firstFew(evidence)
+	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgRepairReplication, Args{})
 	return []Finding{f}
 }

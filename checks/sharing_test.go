@@ -8,12 +8,12 @@ import (
 
 // cross presents a session of one node to another, which knows it or not.
 func (r *round) cross(from, to string, known bool) {
-	x := probes.Crossing{From: from, To: to, Session: "s:00000001", There: page(testPage, 200)}
+	x := probes.FailoverCheck{From: from, To: to, Session: "s:00000001", There: page(testPage, 200)}
 	x.There.Session = otherSession
 	if known {
 		x.There.Session = x.Session
 	}
-	r.Crossings = append(r.Crossings, x)
+	r.FailoverChecks = append(r.FailoverChecks, x)
 }
 
 // strangers is a round in which no node knows the sessions of another.
@@ -28,9 +28,9 @@ func strangers(base func() *round) func() *round {
 // losing lets every node but a session's own lose it.
 func losing(base func() *round) func() *round {
 	return from(base, func(r *round) {
-		for i := range r.Walks {
-			for j := range r.Walks[i].Steps {
-				if s := &r.Walks[i].Steps[j]; s.Label != r.Walks[i].First().Label {
+		for i := range r.Traces {
+			for j := range r.Traces[i].Steps {
+				if s := &r.Traces[i].Steps[j]; s.Label != r.Traces[i].First().Label {
 					s.Session = otherSession
 				}
 			}
@@ -100,7 +100,7 @@ var sharingSpecs = []spec{
 		name: "unknown: the other node answered with an error",
 		round: promising(probes.PolicyReplicated, bent(func(r *round) {
 			r.cross("node1", "node2", false)
-			r.Crossings[0].There.Status = 500
+			r.FailoverChecks[0].There.Status = 500
 		})),
 	},
 }

@@ -7,7 +7,7 @@ import (
 
 // skew finds nodes whose value differs from what most nodes have; all of them
 // where there is a tie.
-func (v *view) skew(code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
+func (v *analysis) skew(code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
 		if value, told := values[n.ID]; told {
@@ -28,7 +28,7 @@ func (v *view) skew(code Code, target string, values map[string]string, summary,
 	for _, kind := range kinds {
 		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: holders[kind], Value: kind}))
 	}
-	f.Target, f.Evidence = target, firstFew(f.Evidence)
+	f.Target, f.Evidence = target, limited(f.Evidence)
 	f.Summary = msg(summary, Args{Setting: target, Values: kinds})
 	f.Remedy = msg(remedy, Args{})
 	return []Finding{f}

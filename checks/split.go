@@ -8,7 +8,7 @@ import (
 // A separation is a client that met different nodes at one moment, because
 // parts of the balancer do not agree.
 type separation struct {
-	walk     *walk // whose answers came from both nodes; nil: two walks of one client did
+	trace    *trace // whose answers came from both nodes; nil: two walks of one client did
 	nodes    [2]string
 	evidence Message
 }
@@ -16,7 +16,7 @@ type separation struct {
 // separate finds clients that were separated: by addresses of the balancer, and
 // by workers that count failures each for itself. Only where the balancer
 // hashes is one client meant to get one node.
-func (v *view) separate() []separation {
+func (v *analysis) separate() []separation {
 	if v.oracle == nil {
 		return nil
 	}
@@ -29,12 +29,12 @@ func (v *view) separate() []separation {
 	})
 }
 
-func (v *view) separateByAddress() []separation {
+func (v *analysis) separateByAddress() []separation {
 	var list []separation
-	first := make(map[string]*walk) // by what the balancer hashes
-	for _, w := range v.walks {
+	first := make(map[string]*trace) // by what the balancer hashes
+	for _, w := range v.traces {
 		key := v.key(w)
-		if w.Carried || key == "" || w.home == "" || !w.First().OK() {
+		if w.Continued || key == "" || w.holder == "" || !w.First().OK() {
 			continue
 		}
 		other, seen := first[key]
@@ -42,9 +42,9 @@ func (v *view) separateByAddress() []separation {
 			first[key] = w
 			continue
 		}
-		if other.Balancer != w.Balancer && other.home != w.home && v.atOnce(other, w) {
-			list = append(list, separation{nil, [2]string{other.home, w.home}, msg(MsgSplitByAddress, Args{
-				Client: key, Node: other.home, Other: w.home, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
+		if other.Balancer != w.Balancer && other.holder != w.holder && v.atOnce(other, w) {
+			list = append(list, separation{nil, [2]string{other.holder, w.holder}, msg(MsgSplitByAddress, Args{
+				Client: key, Node: other.holder, Other: w.holder, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
 			})})
 		}
 	}
@@ -53,19 +53,19 @@ func (v *view) separateByAddress() []separation {
 
 // atOnce reports whether the node that the earlier walk met was still in
 // rotation when the later one met another: if it was not, it has left.
-func (v *view) atOnce(a, b *walk) bool {
+func (v *analysis) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
-	return v.well(a.home) && v.answeredSince(a.home, a.Balancer, b.First().At)
+	return v.ready(a.holder) && v.answeredSince(a.holder, a.Balancer, b.First().At)
 }
 
 // separateByWorker finds nothing unless some client stays where the hash sends
 // it: else the balancer scatters everybody, and does not hash at all.
-func (v *view) separateByWorker() []separation {
+func (v *analysis) separateByWorker() []separation {
 	var list []separation
 	held := false
-	for _, w := range v.walks {
+	for _, w := range v.traces {
 		if s, ok := v.separated(w); ok {
 			list = append(list, s)
 		} else if w.Expected != "" && len(w.Steps) > 1 && w.onlyMet(w.Expected) {
@@ -81,7 +81,7 @@ func (v *view) separateByWorker() []separation {
 // separated: every answer of the walk came either from the node that the hash
 // names, or from the one it names without that node; both came, and the first
 // has not left meanwhile.
-func (v *view) separated(w *walk) (separation, bool) {
+func (v *analysis) separated(w *trace) (separation, bool) {
 	owner, heir, ok := v.ownerAndHeir(w)
 	if !ok {
 		return separation{}, false
@@ -92,7 +92,7 @@ func (v *view) separated(w *walk) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.well(owner) || !v.amidst(owner, heir, w) {
+	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.ready(owner) || !v.answeredBetween(owner, heir, w) {
 		return separation{}, false
 	}
 	return separation{w, [2]string{owner, heir}, msg(MsgSplitByWorker, Args{
@@ -102,7 +102,7 @@ func (v *view) separated(w *walk) (separation, bool) {
 
 // ownerAndHeir are the node that the hash names for a walk's client, and the
 // well one that it names without that.
-func (v *view) ownerAndHeir(w *walk) (owner, heir string, ok bool) {
+func (v *analysis) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
 	key := v.key(w)
 	if key == "" || v.oracle == nil {
 		return "", "", false
@@ -117,7 +117,7 @@ func (v *view) ownerAndHeir(w *walk) (owner, heir string, ok bool) {
 		switch {
 		case owner == "":
 			owner = id
-		case v.well(id) && !v.places[id].Sure:
+		case v.ready(id) && !v.rotationStates[id].Sure:
 			return owner, id, true
 		}
 		out = append(out, next)
@@ -128,12 +128,12 @@ func (v *view) ownerAndHeir(w *walk) (owner, heir string, ok bool) {
 // asked for after the owner had answered somebody, and before it answered again,
 // all within less than an ejection takes. An answer before the owner's first is
 // of an ejection that ends, one after its last of one that begins.
-func (v *view) amidst(owner, heir string, w *walk) bool {
+func (v *analysis) answeredBetween(owner, heir string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
 		if a.node != heir || !a.OK() {
 			return false
 		}
-		before, after := v.around(owner, w, a.At)
+		before, after := v.answersAround(owner, w, a.At)
 		limit := v.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
@@ -141,9 +141,9 @@ func (v *view) amidst(owner, heir string, w *walk) bool {
 
 // around is when a node was last known to have answered somebody at the frontend
 // of a walk before a moment, and first asked after it; zero: it was not.
-func (v *view) around(node string, w *walk, moment time.Time) (before, after time.Time) {
+func (v *analysis) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
 	for _, a := range v.answers {
-		if a.node != node || !a.OK() || a.walk.Balancer != w.Balancer {
+		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
 			continue
 		}
 		if end := a.At.Add(a.Timing.Total); !end.After(moment) && end.After(before) {
@@ -157,7 +157,7 @@ func (v *view) around(node string, w *walk, moment time.Time) (before, after tim
 }
 
 // splits reports separations.
-func splits(v *view) []Finding {
+func splits(v *analysis) []Finding {
 	if len(v.separations) == 0 {
 		return nil
 	}
@@ -170,9 +170,9 @@ func splits(v *view) []Finding {
 		return slices.ContainsFunc(v.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
 	})
 	f.Summary = msg(MsgSplit, Args{})
-	f.Evidence = firstFew(evidence)
+	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgAddZone, Args{})
-	if !slices.ContainsFunc(v.separations, func(s separation) bool { return s.walk != nil }) {
+	if !slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace != nil }) {
 		f.Remedy = msg(MsgSameLines, Args{})
 	}
 	return []Finding{f}

@@ -12,8 +12,8 @@ import (
 // that is next without it.
 func splitWorker() *round {
 	r := hashed(3)
-	for s := 1; s < len(r.Walks[1].Steps); s += 2 {
-		r.Walks[1].Steps[s].Label = r.heir(1)
+	for s := 1; s < len(r.Traces[1].Steps); s += 2 {
+		r.Traces[1].Steps[s].Label = r.heir(1)
 	}
 	return r
 }
@@ -21,7 +21,7 @@ func splitWorker() *round {
 // heir is the node that a node's client gets when that node is out.
 func (r *round) heir(node int) string {
 	picker, _ := checks.Oracle(r.Cluster)
-	at, _ := picker.Pick(r.Walks[node].Client, node)
+	at, _ := picker.Pick(r.Traces[node].Client, node)
 	return r.Cluster.Nodes[at].ID
 }
 
@@ -62,7 +62,7 @@ var splitSpecs = []spec{
 				other = "node2"
 			}
 			for _, s := range []int{1, 3, 4, 6, 8, 9} {
-				r.Walks[2].Steps[s].Label = other
+				r.Traces[2].Steps[s].Label = other
 			}
 		}),
 		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
@@ -71,8 +71,8 @@ var splitSpecs = []spec{
 		name: "drift and no split: nobody stays where the hash sends him",
 		round: from(splitWorker, func(r *round) {
 			for _, w := range []int{0, 2} {
-				r.Walks[w].Steps[1].Label, r.Walks[w].Steps[2].Label = "node2", "node3"
-				r.Walks[w].Steps[4].Label = "node1"
+				r.Traces[w].Steps[1].Label, r.Traces[w].Steps[2].Label = "node2", "node3"
+				r.Traces[w].Steps[4].Label = "node1"
 			}
 		}),
 		want: []string{"critical session_drift [node1 node2 node3]"},
@@ -80,8 +80,8 @@ var splitSpecs = []spec{
 	{
 		name: "no split: the node was ejected in mid-round",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
-			for s := 5; s < len(r.Walks[1].Steps); s++ {
-				r.Walks[1].Steps[s].Label = r.heir(1)
+			for s := 5; s < len(r.Traces[1].Steps); s++ {
+				r.Traces[1].Steps[s].Label = r.heir(1)
 			}
 		}),
 	},
@@ -89,14 +89,14 @@ var splitSpecs = []spec{
 		name: "no split, no drift: the node came back in mid-round",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			for s := range 5 {
-				r.Walks[1].Steps[s].Label = r.heir(1)
+				r.Traces[1].Steps[s].Label = r.heir(1)
 			}
 		}),
 	},
 	{
 		name: "no split, no drift: it is tried while its client still gets the next",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
-			steps := r.Walks[1].Steps
+			steps := r.Traces[1].Steps
 			steps[0].Label, steps[2].Label = r.heir(1), r.heir(1)
 			steps[1].Timing.Total = steps[3].At.Sub(steps[1].At) // the trial
 		}),
@@ -105,16 +105,16 @@ var splitSpecs = []spec{
 		name: "no split, no drift: it was out for longer than fail_timeout between",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			r.Cluster.Balancer.FailTimeout = time.Second
-			steps := r.Walks[1].Steps
+			steps := r.Traces[1].Steps
 			for s := 5; s < len(steps); s++ {
 				steps[s].At = steps[s].At.Add(2 * time.Second)
 			}
 			for s := 2; s < 5; s++ {
 				steps[s].Label = r.heir(1)
 			}
-			for w := range r.Walks { // nobody else asked for it meanwhile
-				for s := range r.Walks[w].Steps {
-					if step := &r.Walks[w].Steps[s]; w != 1 && step.Label == "node2" {
+			for w := range r.Traces { // nobody else asked for it meanwhile
+				for s := range r.Traces[w].Steps {
+					if step := &r.Traces[w].Steps[s]; w != 1 && step.Label == "node2" {
 						step.At = steps[5].At
 					}
 				}
@@ -125,7 +125,7 @@ var splitSpecs = []spec{
 		name: "drift: to a node that the hash does not name for it",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			for s := 5; s < 8; s++ {
-				r.Walks[1].Steps[s].Label = r.other(1)
+				r.Traces[1].Steps[s].Label = r.other(1)
 			}
 		}),
 		want: []string{"critical session_drift/node2"},
@@ -153,7 +153,7 @@ var splitSpecs = []spec{
 		name: "no split: the node left between the two visits",
 		round: from(twoAddresses(1), func(r *round) {
 			for i := range 3 {
-				r.Walks[i].Steps = r.Walks[i].Steps[:1] // before any client came to the other address
+				r.Traces[i].Steps = r.Traces[i].Steps[:1] // before any client came to the other address
 			}
 		}),
 		want: []string{"warning node_ejected/node2 http://shop.example (192.0.2.11:80)"},
@@ -168,7 +168,7 @@ var splitSpecs = []spec{
 			w := r.visit(slices.Repeat([]string{"node2"}, 8)...)
 			w.Balancer = otherLB
 			for i := range w.Steps {
-				w.Steps[i].Own = own.Next().Next()
+				w.Steps[i].LocalAddress = own.Next().Next()
 			}
 			return r
 		},

@@ -2,8 +2,8 @@ package checks
 
 import "time"
 
-// A Standing is a finding that holds from one round to the next.
-type Standing struct {
+// A ActiveFinding is a finding that holds from one round to the next.
+type ActiveFinding struct {
 	Finding
 	Since time.Time // when the first round that saw it began
 	Last  time.Time // when the newest round that saw it began
@@ -22,7 +22,7 @@ const (
 // A Change is the difference that a round made to what stands.
 type Change struct {
 	Kind ChangeKind
-	Standing
+	ActiveFinding
 	// At is when it came true, which may be a few rounds ago: of Appeared, Since;
 	// of Gone, when the first round that missed the finding began.
 	At     time.Time

@@ -3,7 +3,7 @@ package checks
 import "time"
 
 // startOrder finds a primary that was started after another node.
-func startOrder(v *view) []Finding {
+func startOrder(v *analysis) []Finding {
 	started := v.starts()
 	var list []Finding
 	for _, primary := range v.Cluster.Nodes {
@@ -23,7 +23,7 @@ func startOrder(v *view) []Finding {
 		for _, id := range append([]string{primary.ID}, earlier...) {
 			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: asTold(started[id])}))
 		}
-		f.Evidence = firstFew(f.Evidence)
+		f.Evidence = limited(f.Evidence)
 		f.Remedy = msg(MsgRestartOthers, Args{})
 		list = append(list, f)
 	}
@@ -34,7 +34,7 @@ func startOrder(v *view) []Finding {
 // from outside. A node that answered as long as it has been watched began
 // before that, which is enough to tell that it was there before a primary that
 // was seen to start.
-func (v *view) starts() map[string]time.Time {
+func (v *analysis) starts() map[string]time.Time {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
 	for _, o := range v.active {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {

@@ -8,17 +8,17 @@ import (
 )
 
 // stickiness says whether sessions stay on their node, and how sure that is.
-func (v *view) stickiness() SessionReport {
+func (v *analysis) stickiness() SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: v.shared()}
 	for _, count := range v.newClients() {
-		s.Fresh += count
+		s.NewClients += count
 	}
 	if v.Cluster.Session == nil {
 		s.Reason = msg(MsgNoSessionTest, Args{})
 		return s
 	}
 	s.Canaries, s.Moves = v.canaries(), v.sessionMoves()
-	stayed, sure := v.stayed()
+	stayedCount, sure := v.stayedCount()
 	switch {
 	case s.Policy == probes.PolicyNone:
 		s.Reason = msg(MsgNothingPromised, Args{})
@@ -27,50 +27,50 @@ func (v *view) stickiness() SessionReport {
 		s.Reason = msg(MsgFollowUpsMoved, Args{Count: len(v.drifts), Of: v.followUps()})
 	case len(v.destinations()) < 2:
 		s.Reason = msg(MsgNowhereToDrift, Args{})
-	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.walk.Carried }):
+	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.trace.Continued }):
 		s.Reason = msg(MsgMovedWhileLeaving, Args{})
 	case v.followUps() == 0:
 		s.Reason = msg(MsgNoSession, Args{})
-	case v.untold():
+	case v.unattributed():
 		s.Reason = msg(MsgAnswersUnsigned, Args{})
-	case stayed == 0:
+	case stayedCount == 0:
 		s.Reason = msg(MsgNoOwnAnswer, Args{})
 	case sure < v.Confidence-1e-12:
 		s.Confidence = sure
-		s.Reason = msg(MsgStayedByLuck, Args{Count: stayed, Rate: 1 / (1 - sure)})
+		s.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
 	default:
 		s.Sticky, s.Confidence = Yes, sure
-		s.Reason = msg(MsgStays, Args{Count: stayed})
+		s.Reason = msg(MsgStays, Args{Count: stayedCount})
 	}
 	return s
 }
 
 // destinations are the nodes between which a session could drift: those that
 // serve, but for those that the balancer surely sends nobody.
-func (v *view) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.places[n.ID].Sure })
+func (v *analysis) destinations() []probes.Node {
+	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.rotationStates[n.ID].Sure })
 }
 
-// stayed is the least number of follow-ups that any canary got from its own
+// stayedCount is the least number of follow-ups that any canary got from its own
 // node, and how sure it is that none of them stayed by luck: a chain is as
 // strong as its weakest link. A node that gets nearly everybody keeps nearly
 // everybody by luck, too; its canary is as sure as all of them together.
-func (v *view) stayed() (least int, sure float64) {
+func (v *analysis) stayedCount() (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
 	}
 	least, sure = -1, 1
 	together, heavy := 1.0, false
-	for _, w := range v.walks {
-		count, ok := w.stayed()
-		if !ok || w.Carried { // its few answers are one more chance to see a move, and no sample
+	for _, w := range v.traces {
+		count, ok := w.stayedCount()
+		if !ok || w.Continued { // its few answers are one more chance to see a move, and no sample
 			continue
 		}
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := Luck(w.home, v.serving, met)
+		luck := ChanceProbability(w.holder, v.serving, met)
 		together *= math.Pow(luck, float64(count))
 		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
 			heavy = true
@@ -84,10 +84,10 @@ func (v *view) stayed() (least int, sure float64) {
 	return max(0, least), sure
 }
 
-// untold reports whether some session that was followed does not tell its node.
-func (v *view) untold() bool {
-	return slices.ContainsFunc(v.walks, func(w *walk) bool {
-		_, followed := w.stayed()
-		return followed && w.home == ""
+// unattributed reports whether some session that was followed does not tell its node.
+func (v *analysis) unattributed() bool {
+	return slices.ContainsFunc(v.traces, func(w *trace) bool {
+		_, followed := w.stayedCount()
+		return followed && w.holder == ""
 	})
 }

@@ -9,21 +9,21 @@ import (
 // Traffic is what clients met: through all addresses of the balancer, or
 // through one.
 type traffic struct {
-	walks   []*walk
+	traces  []*trace
 	answers []*answer
 }
 
-// A sighting is a node that answered through an address of the balancer.
-type sighting struct {
+// A nodeAtAddress is a node that answered through an address of the balancer.
+type nodeAtAddress struct {
 	node string
 	at   netip.AddrPort
 }
 
-// lookThrough works out what clients met, and where.
-func (v *view) lookThrough() {
-	v.sightings = make(map[sighting]time.Time)
+// collectTraffic works out what clients met, and where.
+func (v *analysis) collectTraffic() {
+	v.lastAnswerAt = make(map[nodeAtAddress]time.Time)
 	v.allNamed = v.everyNodeNamed()
-	for _, w := range v.Walks {
+	for _, w := range v.Traces {
 		v.add(v.resolve(w))
 	}
 	for _, b := range v.Balancers {
@@ -33,30 +33,30 @@ func (v *view) lookThrough() {
 
 // everyNodeNamed reports whether every node told its label when asked directly,
 // or answered under a name that is known to be its.
-func (v *view) everyNodeNamed() bool {
+func (v *analysis) everyNodeNamed() bool {
 	met := make(map[string]bool)
-	for _, w := range v.Walks {
+	for _, w := range v.Traces {
 		for _, s := range w.Steps {
 			if s.OK() {
-				met[v.who.Who(s.Label)] = true
+				met[v.identity.NodeOf(s.Label)] = true
 			}
 		}
 	}
-	unnamed := v.nodesWhere(func(id string) bool { return v.who.direct[id] == "" && !met[id] })
+	unnamed := v.nodesWhere(func(id string) bool { return v.identity.direct[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
-func (t *traffic) add(w *walk) {
-	t.walks = append(t.walks, w)
+func (t *traffic) add(w *trace) {
+	t.traces = append(t.traces, w)
 	t.answers = append(t.answers, w.answers...)
 }
 
 // everyAnswer is those of this round, and those that sessions carried over
 // rounds got before it. What became of a session is told by all; what the
 // balancer does is told by this round alone.
-func (v *view) everyAnswer() []*answer {
+func (v *analysis) everyAnswer() []*answer {
 	if v.every == nil {
-		for _, w := range v.walks {
+		for _, w := range v.traces {
 			v.every = append(append(v.every, w.earlier...), w.answers...)
 		}
 	}
@@ -65,18 +65,18 @@ func (v *view) everyAnswer() []*answer {
 
 // answeredSince reports whether node answered a request through an address of
 // the balancer that began no earlier than t.
-func (v *view) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
-	last, ok := v.sightings[sighting{node, at}]
+func (v *analysis) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
+	last, ok := v.lastAnswerAt[nodeAtAddress{node, at}]
 	return ok && !last.Before(t)
 }
 
-// given counts the answers that node gave through the balancer. One to a
+// answersFrom counts the answers that node gave through the balancer. One to a
 // session of earlier rounds does not count where the balancer's cookie may have
 // brought it there: a node that is being drained keeps those it has.
-func (t traffic) given(node string) int {
+func (t traffic) answersFrom(node string) int {
 	count := 0
 	for _, a := range t.answers {
-		if a.node == node && a.Status < 500 && !(a.walk.Carried && a.walk.pinned) {
+		if a.node == node && a.Status < 500 && !(a.trace.Continued && a.trace.mayBePinned) {
 			count++
 		}
 	}
@@ -87,12 +87,12 @@ func (t traffic) given(node string) int {
 // balancer has brought there.
 func (t traffic) holds(node string) bool {
 	return slices.ContainsFunc(t.answers, func(a *answer) bool {
-		return a.node == node && a.OK() && a.walk.Carried && a.walk.pinned
+		return a.node == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
 	})
 }
 
-// signed counts the answers through the balancer that tell who gave them.
-func (t traffic) signed() int {
+// attributedAnswers counts the answers through the balancer that tell who gave them.
+func (t traffic) attributedAnswers() int {
 	count := 0
 	for _, a := range t.answers {
 		if a.Label != "" && a.Status < 500 {
@@ -106,16 +106,16 @@ func (t traffic) signed() int {
 // node; those of strangers are under "".
 func (t traffic) newClients() map[string]int {
 	met := make(map[string]int)
-	for _, w := range t.walks {
-		if first := w.First(); !w.Carried && first.OK() && first.Label != "" {
-			met[w.opener]++
+	for _, w := range t.traces {
+		if first := w.First(); !w.Continued && first.OK() && first.Label != "" {
+			met[w.openedBy]++
 		}
 	}
 	return met
 }
 
-// metOne reports whether all new clients met one and the same node.
-func (t traffic) metOne() bool {
+// allMetOneNode reports whether all new clients met one and the same node.
+func (t traffic) allMetOneNode() bool {
 	met := t.newClients()
 	return len(met) == 1 && met[""] == 0
 }

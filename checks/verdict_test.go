@@ -24,22 +24,22 @@ func TestVerdict(t *testing.T) {
 		{"a critical", scattered, checks.Failing, ""},
 		{
 			"a critical outweighs a doubt", from(counting, func(r *round) {
-				r.Walks[0].Steps, r.Walks[1].Steps[2].Value = r.Walks[0].Steps[:3], "1001"
+				r.Traces[0].Steps, r.Traces[1].Steps[2].Value = r.Traces[0].Steps[:3], "1001"
 			}),
 			checks.Failing, "it is unknown whether sessions stick: 2 follow-ups stayed, which happens by chance once in 9",
 		},
 		{
 			"a doubt outweighs a warning", bent(func(r *round) {
 				r.down("node2")
-				r.Walks[0].Steps = r.Walks[0].Steps[:3]
+				r.Traces[0].Steps = r.Traces[0].Steps[:3]
 			}),
 			checks.Inconclusive, "2 follow-ups stayed, which happens by chance once in 4",
 		},
 		{"an ignored finding counts for nothing", from(scattered, func(r *round) { r.Ignore = []checks.Code{checks.SessionDrift} }), checks.Healthy, ""},
 
-		{"luck may explain it", bent(func(r *round) { r.Walks[2].Steps = r.Walks[2].Steps[:7] }), checks.Inconclusive, "6 follow-ups stayed"},
+		{"luck may explain it", bent(func(r *round) { r.Traces[2].Steps = r.Traces[2].Steps[:7] }), checks.Inconclusive, "6 follow-ups stayed"},
 		{"a lower confidence asks less", bent(func(r *round) {
-			r.Confidence, r.Walks[2].Steps = 0.99, r.Walks[2].Steps[:6]
+			r.Confidence, r.Traces[2].Steps = 0.99, r.Traces[2].Steps[:6]
 		}), checks.Healthy, ""},
 		{"no confidence given is the default", bent(func(r *round) { r.Confidence = 0 }), checks.Healthy, ""},
 		{"a certainty cannot be had", bent(func(r *round) { r.Confidence = 1 }), checks.Inconclusive, "which happens by chance once in 2187"},
@@ -50,7 +50,7 @@ func TestVerdict(t *testing.T) {
 		{"answers do not tell their node", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not tell which node"},
 		{"one node serves: nowhere to drift to", bent(func(r *round) {
 			r.down("node2", "node3")
-			r.Walks[0].Steps = r.Walks[0].Steps[:2]
+			r.Traces[0].Steps = r.Traces[0].Steps[:2]
 		}), checks.Degraded, ""},
 		{"two serve, of which one is ejected: nowhere, either", from(func() *round { return empty(2) }, func(r *round) {
 			r.come(19, "node1")
@@ -61,8 +61,8 @@ func TestVerdict(t *testing.T) {
 			r.direct("node1", refused(testPage))
 		}), checks.Inconclusive, "another round must show whether they stick"},
 		{"a session got no answer", bent(func(r *round) {
-			for i := range r.Walks[1].Steps[1:] {
-				r.Walks[1].Steps[1+i].Exchange = hung(testPage)
+			for i := range r.Traces[1].Steps[1:] {
+				r.Traces[1].Steps[1+i].Exchange = hung(testPage)
 			}
 		}), checks.Failing, "no answer from its own node"},
 		{"no node has the test page", from(threeNodes, func(r *round) {

@@ -7,7 +7,7 @@ import (
 )
 
 // versions finds nodes that run different versions, or not the expected one.
-func versions(v *view) []Finding {
+func versions(v *analysis) []Finding {
 	running := make(map[string]string)
 	for _, o := range v.active {
 		if v.up[o.Node] && o.Version != "" {
@@ -23,7 +23,7 @@ func versions(v *view) []Finding {
 // unexpected is critical, unlike a skew: somebody asked for this version, to
 // have a deployment stopped where it is not there. Where no node tells its
 // version, that is a doubt and no finding.
-func (v *view) unexpected(running map[string]string) []Finding {
+func (v *analysis) unexpected(running map[string]string) []Finding {
 	if len(running) == 0 {
 		return nil
 	}
@@ -40,12 +40,12 @@ func (v *view) unexpected(running map[string]string) []Finding {
 	}
 	f := aboutAll(VersionSkew, Critical, nodes)
 	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: v.ExpectVersion})
-	f.Evidence = firstFew(evidence)
+	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgWaitForDeployment, Args{})
 	return []Finding{f}
 }
 
 // noVersion reports whether no node tells its version.
-func (v *view) noVersion() bool {
+func (v *analysis) noVersion() bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
 }

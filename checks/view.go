@@ -9,38 +9,38 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// A view is a round with what every check wants to know of it worked out once.
-type view struct {
+// A analysis is a round with what every check wants to know of it worked out once.
+type analysis struct {
 	Round // Nodes is made to be as Cluster.Nodes
 
-	who     Identity
-	matcher evidence.Matcher                   // of the balancer's own evidence to nodes
-	direct  map[string]*probes.NodeObservation // by node id
-	up      map[string]bool                    // by node id
-	active  []probes.NodeObservation           // of the nodes that the operator has not marked down
-	serving []probes.Node                      // up, and meant to get new clients
-	oracle  balance.Picker                     // nil: the balancer has no arithmetic that can be computed
-	replies map[reply]bool                     // what nodes answer when asked directly; true: a well one does
+	identity Identity
+	matcher  evidence.Matcher                   // of the balancer's own evidence to nodes
+	direct   map[string]*probes.NodeObservation // by node id
+	up       map[string]bool                    // by node id
+	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving  []probes.Node                      // up, and meant to get new clients
+	oracle   balance.Picker                     // nil: the balancer has no arithmetic that can be computed
+	replies  map[reply]bool                     // what nodes answer when asked directly; true: a well one does
 
-	onlyFailing string   // the one node that fails when asked directly; "": none does, or several do
-	refusesAll  bool     // the balancer turned every client away, those aimed at well nodes, too
-	page        testPage // that clients ask for
-	allNamed    bool     // every node is known by the name that answers give it
+	onlyFailing string    // the one node that fails when asked directly; "": none does, or several do
+	refusesAll  bool      // the balancer turned every client away, those aimed at well nodes, too
+	page        pageShape // that clients ask for
+	allNamed    bool      // every node is known by the name that answers give it
 
-	every     []*answer // see everyAnswer, which asks for it again and again
-	traffic             // through all addresses of the balancer
-	frontends []frontend
-	sightings map[sighting]time.Time // when the latest request that it answered began
+	every        []*answer // see everyAnswer, which asks for it again and again
+	traffic                // through all addresses of the balancer
+	frontends    []frontend
+	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
 
-	aftermath   time.Duration    // see the function of that name; with the time until clients come back
-	history     History          // this round included
-	places      map[string]place // by node id
-	holdings    []holding        // as frontends
-	drifts      []move
-	failovers   []move
-	separations []separation
-	remap       *remap // that this round has seen; nil: none
-	session     SessionReport
+	aftermath      time.Duration            // see the function of that name; with the time until clients come back
+	history        History                  // this round included
+	rotationStates map[string]rotationState // by node id
+	holdings       []holding                // as frontends
+	drifts         []move
+	failovers      []move
+	separations    []separation
+	remap          *remap // that this round has seen; nil: none
+	session        SessionReport
 }
 
 // A reply is what one path was answered with.
@@ -52,16 +52,16 @@ type reply struct {
 
 func replyOf(ex probes.Exchange) reply { return reply{ex.Path, ex.Status, ex.Failure} }
 
-func look(r Round) *view {
+func analyse(r Round) *analysis {
 	if r.Confidence <= 0 {
 		r.Confidence = DefaultConfidence
 	}
 	r.Nodes = inOrder(r)
-	v := &view{
-		Round: r, who: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
+	v := &analysis{
+		Round: r, identity: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
 		matcher: evidence.NewMatcher(r.Cluster, r.Nodes),
 		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool),
-		replies: make(map[reply]bool), places: make(map[string]place),
+		replies: make(map[reply]bool), rotationStates: make(map[string]rotationState),
 	}
 	if picker, ok := Oracle(r.Cluster); ok {
 		v.oracle = picker
@@ -75,25 +75,25 @@ func look(r Round) *view {
 	}
 	for _, o := range r.Nodes {
 		for _, ex := range questions(o) {
-			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.well(o.Node)
+			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.ready(o.Node)
 		}
 	}
 	v.aftermath = Aftermath(r.Cluster.Balancer) + 2*r.Every // a client shows where it is at its next request
 	v.history = History{Nodes: remember(r.past().Nodes, r)}
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
-	v.page = v.expectPage()
-	v.lookThrough()
+	v.page = v.expectedPage()
+	v.collectTraffic()
 	v.findForeign()
 	for _, n := range r.Cluster.Nodes {
-		v.places[n.ID] = v.place(n)
-		v.note(n.ID, v.hear(n, v.metUs(n, v.history.Nodes[n.ID])))
+		v.rotationStates[n.ID] = v.rotationState(n)
+		v.note(n.ID, v.addBalancerEvents(n, v.answeredOwnAddress(n, v.history.Nodes[n.ID])))
 	}
 	for _, n := range r.Cluster.Nodes {
 		v.note(n.ID, v.disruptionsOf(n, v.history.Nodes[n.ID]))
 	}
 	v.holdings = v.hold()
 	for _, n := range r.Cluster.Nodes {
-		v.note(n.ID, v.tornOf(n, v.history.Nodes[n.ID]))
+		v.note(n.ID, v.scatteredSince(n, v.history.Nodes[n.ID]))
 	}
 	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()
@@ -106,9 +106,9 @@ func look(r Round) *view {
 
 // note keeps what is known of a node by now. A node that was never asked, and of
 // which nothing was known, stays unknown.
-func (v *view) note(node string, m NodeHistory) { v.history.Nodes[node] = m }
+func (v *analysis) note(node string, m NodeHistory) { v.history.Nodes[node] = m }
 
-// inOrder returns an observation for each node of the cluster, in its order. A
+// sortByFinding returns an observation for each node of the cluster, in its order. A
 // node that was not asked has an empty one.
 func inOrder(r Round) []probes.NodeObservation {
 	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
@@ -130,16 +130,16 @@ func questions(o probes.NodeObservation) []probes.Exchange {
 	return append(list, o.Pages...)
 }
 
-// well reports whether a node is up and does not say that it is paused.
-func (v *view) well(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
+// ready reports whether a node is up and does not say that it is paused.
+func (v *analysis) ready(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
 
 // index is a node's place in the configuration; -1 when it is not listed.
-func (v *view) index(id string) int {
+func (v *analysis) index(id string) int {
 	return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
 }
 
 // policy is what users were promised about their session.
-func (v *view) policy() probes.Policy {
+func (v *analysis) policy() probes.Policy {
 	if v.Cluster.Session == nil {
 		return probes.PolicyNone
 	}
@@ -147,7 +147,7 @@ func (v *view) policy() probes.Policy {
 }
 
 // nodesWhere returns the ids of the nodes that fit, in configuration order.
-func (v *view) nodesWhere(fits func(id string) bool) []string {
+func (v *analysis) nodesWhere(fits func(id string) bool) []string {
 	var ids []string
 	for _, n := range v.Cluster.Nodes {
 		if fits(n.ID) {

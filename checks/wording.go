@@ -19,7 +19,7 @@ func why(ex probes.Exchange) string {
 	if ex.Failure == "" {
 		return ""
 	}
-	return orElse(ex.Error, string(ex.Failure))
+	return orDefault(ex.Error, string(ex.Failure))
 }
 
 // askedDirectly is what came of asking a node directly.
@@ -39,22 +39,22 @@ func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
 // quote puts a text between quotes, with what cannot be seen escaped.
 func quote(text string) string { return strconv.Quote(text) }
 
-// few is how many lines of one kind are read.
-const few = 3
+// minimumSample is how many lines of one kind are read.
+const minimumSample = 3
 
-// firstFew keeps evidence readable: the first lines, and how many more there are.
-func firstFew(evidence []Message) []Message {
+// limited keeps evidence readable: the first lines, and how many more there are.
+func limited(evidence []Message) []Message {
 	return fewOf(evidence, func(m Message) Message { return m })
 }
 
-// fewOf is firstFew for what is put into words only if it is among the first.
+// fewOf is limited for what is put into words only if it is among the first.
 func fewOf[T any](items []T, word func(T) Message) []Message {
 	var lines []Message
-	for _, item := range items[:min(few, len(items))] {
+	for _, item := range items[:min(minimumSample, len(items))] {
 		lines = append(lines, word(item))
 	}
-	if len(items) > few {
-		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - few}))
+	if len(items) > minimumSample {
+		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - minimumSample}))
 	}
 	return lines
 }
@@ -66,8 +66,8 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// say puts nodes before what they do: "node1 says", "node1, node2 say".
-func say(nodes []string, one, many string) string {
+// phrase puts nodes before what they do: "node1 says", "node1, node2 say".
+func phrase(nodes []string, one, many string) string {
 	if len(nodes) == 1 {
 		return nodes[0] + " " + one
 	}
@@ -76,7 +76,7 @@ func say(nodes []string, one, many string) string {
 
 func join(items []string) string { return strings.Join(items, ", ") }
 
-func orElse(s, otherwise string) string {
+func orDefault(s, otherwise string) string {
 	if s == "" {
 		return otherwise
 	}

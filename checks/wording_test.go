@@ -106,7 +106,7 @@ func TestEvidence(t *testing.T) {
 			"and 10 more like it",
 		}},
 		{"lost contents", from(counting, func(r *round) {
-			r.Walks[0].Steps[3].Value = ""
+			r.Traces[0].Steps[3].Value = ""
 		}), checks.SessionLost, []string{`session s:00000000 held 1002, and came back with "" on node1 at 09:00:00.030`}},
 		{"a failing node tells the time left", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
@@ -170,7 +170,7 @@ func TestRemedies(t *testing.T) {
 		{"no name", specOf("down: its name does not resolve"), checks.BalancerDown, "look at DNS"},
 		{"nobody listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
 		{"no TLS", func() *round {
-			return silent(probes.Exchange{At: began, Path: testPage, Own: own, Failure: probes.FailureTLS, Error: "certificate expired"})
+			return silent(probes.Exchange{At: began, Path: testPage, LocalAddress: own, Failure: probes.FailureTLS, Error: "certificate expired"})
 		}, checks.BalancerDown, "check scheme, port and certificate"},
 		{"a node refuses", bent(func(r *round) { r.down("node2") }), checks.NodeDown, "Nothing listens on 10.0.0.2:8080"},
 		{"a node hangs", bent(func(r *round) { r.direct("node2", hung(testPage)) }), checks.NodeDown, "a hanging application or a firewall"},

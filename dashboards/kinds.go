@@ -21,8 +21,8 @@ func newPanel(kind, title, description string, queries []query) panel {
 	}
 }
 
-// over asks for values over the time shown.
-func over(expr, legend string) query {
+// overRange asks for values over the time shown.
+func overRange(expr, legend string) query {
 	return query{Expr: expr, LegendFormat: legend, Range: true, Format: "time_series", EditorMode: "code"}
 }
 
@@ -31,11 +31,11 @@ func now(expr string) query {
 	return query{Expr: expr, Instant: true, Format: "time_series", EditorMode: "code"}
 }
 
-// eachStretch asks for what was in each stretch of a graph, by an expression that
+// perInterval asks for what was in each stretch of a graph, by an expression that
 // looks over $__interval: what happened, or the worst that was. A stretch is not
 // shorter than a minute, so that a scrape or two fall into it.
-func eachStretch(expr, legend string) query {
-	q := over(expr, legend)
+func perInterval(expr, legend string) query {
+	q := overRange(expr, legend)
 	q.Interval = "1m"
 	return q
 }
@@ -119,10 +119,10 @@ type tooltip struct {
 }
 
 // timeline is a lane a series, coloured by what its values mean.
-func timeline(title, description string, meaning mapping, queries ...query) panel {
+func timeline(title, description string, valueText mapping, queries ...query) panel {
 	p := newPanel("state-timeline", title, description, queries).sized(12, 8)
-	p.FieldConfig.Defaults.Mappings = []mapping{meaning}
-	p.FieldConfig.Defaults.Custom = lane{LineWidth: 0, FillOpacity: 80}
+	p.FieldConfig.Defaults.Mappings = []mapping{valueText}
+	p.FieldConfig.Defaults.Custom = stateTimelineCustom{LineWidth: 0, FillOpacity: 80}
 	p.Options = timelineOptions{
 		MergeValues: true, ShowValue: "auto", AlignValue: "left", RowHeight: 0.85,
 		Legend: legend{DisplayMode: "list", Placement: "bottom", ShowLegend: true}, Tooltip: tooltip{"single", "none"},
@@ -130,7 +130,7 @@ func timeline(title, description string, meaning mapping, queries ...query) pane
 	return p
 }
 
-type lane struct {
+type stateTimelineCustom struct {
 	LineWidth   int `json:"lineWidth"`
 	FillOpacity int `json:"fillOpacity"`
 }

@@ -23,7 +23,7 @@ func TestQueriesMean(t *testing.T) {
 		want   map[string]float64
 	}{{
 		name: "a node is told by what is to be said first",
-		expr: lifeOf(`cluster="shop"`, ""),
+		expr: nodeStateExpr(`cluster="shop"`, ""),
 		series: map[string]string{
 			`stickwatch_node_up{cluster="shop", node="dead"}`:                     "0x10",
 			`stickwatch_node_in_rotation{cluster="shop", node="dead"}`:            "0x10",
@@ -45,7 +45,7 @@ func TestQueriesMean(t *testing.T) {
 		},
 	}, {
 		name: "ten seconds out of rotation are seen in a stretch of five minutes",
-		expr: lifeOf(`cluster="shop"`, "5m"),
+		expr: nodeStateExpr(`cluster="shop"`, "5m"),
 		series: map[string]string{
 			`stickwatch_node_up{cluster="shop", node="node1"}`:          "1x20",
 			`stickwatch_node_in_rotation{cluster="shop", node="node1"}`: "1x8 0 1x11",

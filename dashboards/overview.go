@@ -6,7 +6,7 @@ func overview() Dashboard {
 		"All clusters: what is wrong now, whether sessions stick, who is in rotation, and how much of the promise was kept.")
 	d.Templating.List = []variable{
 		datasourceVariable(),
-		labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict").several(),
+		labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict").multi(),
 		objectiveVariable(),
 	}
 	d.Annotations.List = []annotated{
@@ -20,13 +20,13 @@ func overview() Dashboard {
 		clusterTable(), causeTable(`cluster=~"$cluster"`),
 
 		row("Over time"),
-		verdictTimeline(), stickyTimeline(), rotationShare(), movesByFate(),
+		verdictTimeline(), stickyTimeline(), rotationShare(), movesByOutcome(),
 
 		row("Service level"),
 		availabilityTable(), availabilityGraph(),
 
 		row("stickwatch itself"),
-		roundAge(), scheduleLag(), notices(), historyHealth(),
+		roundAge(), scheduleLag(), notifications(), historyHealth(),
 	)
 	return d
 }
@@ -73,22 +73,22 @@ func clusterTable() panel {
 }
 
 func verdictTimeline() panel {
-	return timeline("Verdicts", "A lane a cluster: the worst verdict of each stretch.", verdicts, eachStretch(verdictOf(`cluster=~"$cluster"`, "$__interval"), "{{cluster}}"))
+	return timeline("Verdicts", "A lane a cluster: the worst verdict of each stretch.", verdicts, perInterval(verdictOf(`cluster=~"$cluster"`, "$__interval"), "{{cluster}}"))
 }
 
 func stickyTimeline() panel {
 	return timeline("Do sessions stick?", "A gap where it is not known, or where the policy of the cluster does not ask for it.", yesNo,
-		eachStretch(`min by (cluster) (min_over_time(stickwatch_session_sticky{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}"))
+		perInterval(`min by (cluster) (min_over_time(stickwatch_session_sticky{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}"))
 }
 
 func rotationShare() panel {
 	return series("Nodes in rotation", "The share of nodes that the balancer sends requests, of those of which it is known.",
-		eachStretch(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).share(0)
+		perInterval(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).share(0)
 }
 
-func movesByFate() panel {
+func movesByOutcome() panel {
 	return bars("Sessions that moved", "Sessions of canaries that changed their node: with what was in them (kept) or without (lost).",
-		eachStretch(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
+		perInterval(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
 }
 
 // availabilityTable compares the time shown with the objective.
@@ -107,29 +107,29 @@ func availabilityTable() panel {
 
 func availabilityGraph() panel {
 	return series("Availability of the last hour", "At each moment, over the hour before it.",
-		over(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).share(2)
+		overRange(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).share(2)
 }
 
 func roundAge() panel {
 	return series("Age of the newest picture", "A line that climbs means that nobody is watching that cluster.",
-		over(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).in("s")
+		overRange(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).in("s")
 }
 
 func scheduleLag() panel {
 	return series("Schedule", "How late rounds begin, and jobs that were left out since the one before still ran. Seconds mean a machine too small for its clusters.",
-		over(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_schedule_lag_seconds_bucket[$__rate_interval])))`, "lag, p99"),
-		over(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} left out a second")).in("s")
+		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_schedule_lag_seconds_bucket[$__rate_interval])))`, "lag, p99"),
+		overRange(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} left out a second")).in("s")
 }
 
-func notices() panel {
+func notifications() panel {
 	return series("Notifications", "Retried: the receiver did not take it, and will be asked again. Buried: nobody was told. What waits should soon be gone.",
-		over(`sum by (receiver, result) (increase(stickwatch_notifications_total[$__rate_interval]))`, "{{receiver}}: {{result}}"),
-		over(`max(stickwatch_notification_queue_length)`, "waiting"))
+		overRange(`sum by (receiver, result) (increase(stickwatch_notifications_total[$__rate_interval]))`, "{{receiver}}: {{result}}"),
+		overRange(`max(stickwatch_notification_queue_length)`, "waiting"))
 }
 
 func historyHealth() panel {
 	return series("History", "How long a write takes, and what was not written. Probing never waits for either.",
-		over(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_history_write_seconds_bucket[$__rate_interval])))`, "write, p99"),
-		over(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped a second"),
-		over(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes a second")).in("s")
+		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_history_write_seconds_bucket[$__rate_interval])))`, "write, p99"),
+		overRange(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped a second"),
+		overRange(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes a second")).in("s")
 }

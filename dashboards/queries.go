@@ -6,11 +6,11 @@ import "fmt"
 // what they answer.
 
 var (
-	verdicts = meanings(meaning{"healthy", green}, meaning{"inconclusive", gray}, meaning{"degraded", yellow}, meaning{"failing", red})
-	yesNo    = meanings(meaning{"no", red}, meaning{"yes", green})
-	upDown   = meanings(meaning{"down", red}, meaning{"up", green})
-	nodeLife = meanings(meaning{"down", red}, meaning{"paused", orange}, meaning{"out of rotation", yellow},
-		meaning{"up, rotation unknown", blue}, meaning{"in rotation", green})
+	verdicts   = valueMapping(valueText{"healthy", green}, valueText{"inconclusive", gray}, valueText{"degraded", yellow}, valueText{"failing", red})
+	yesNo      = valueMapping(valueText{"no", red}, valueText{"yes", green})
+	upDown     = valueMapping(valueText{"down", red}, valueText{"up", green})
+	nodeStates = valueMapping(valueText{"down", red}, valueText{"paused", orange}, valueText{"out of rotation", yellow},
+		valueText{"up, rotation unknown", blue}, valueText{"in rotation", green})
 )
 
 // within is a selector's least or greatest value (fn: min, max) in a window, so
@@ -32,9 +32,9 @@ func verdictOf(clusters, window string) string {
 		is("healthy"), is("inconclusive"), is("degraded"), is("failing"))
 }
 
-// lifeOf is what is to be said of nodes first, as a place in nodeLife: one that
+// nodeStateExpr is what is to be said of nodes first, as a place in nodeStates: one that
 // is down is out of rotation, too.
-func lifeOf(nodes, window string) string {
+func nodeStateExpr(nodes, window string) string {
 	up := within("min", fmt.Sprintf("stickwatch_node_up{%s}", nodes), window)
 	paused := within("max", fmt.Sprintf(`stickwatch_node_state{%s, state="paused"}`, nodes), window)
 	rotation := within("min", fmt.Sprintf("stickwatch_node_in_rotation{%s}", nodes), window)

@@ -32,14 +32,14 @@ func (p panel) share(decimals int) panel {
 	return p
 }
 
-// means gives the values words.
-func (p panel) means(m mapping) panel {
+// withMapping gives the values words.
+func (p panel) withMapping(m mapping) panel {
 	p.FieldConfig.Defaults.Mappings = []mapping{m}
 	return p
 }
 
-// without says what stands where there is no value.
-func (p panel) without(text string) panel {
+// noValue says what stands where there is no value.
+func (p panel) noValue(text string) panel {
 	p.FieldConfig.Defaults.NoValue = text
 	return p
 }
@@ -57,11 +57,11 @@ func scale(base string, limits ...step) *thresholds {
 // from is a colour from a value on.
 func from(value float64, color string) step { return step{Color: color, Value: &value} }
 
-// A meaning is the word and colour of the value at its place in a list.
-type meaning struct{ text, color string }
+// A valueText is the word and colour of the value at its place in a list.
+type valueText struct{ text, color string }
 
-// meanings are the words of the values 0, 1, 2, ...
-func meanings(all ...meaning) mapping {
+// valueMapping are the words of the values 0, 1, 2, ...
+func valueMapping(all ...valueText) mapping {
 	m := mapping{Type: "value", Options: make(map[string]word)}
 	for i, a := range all {
 		m.Options[strconv.Itoa(i)] = word{Text: a.text, Color: a.color, Index: i}

@@ -66,8 +66,8 @@ func labelVariable(name, title, metric string) variable {
 	}
 }
 
-// several lets more than one value be chosen; at first all are.
-func (v variable) several() variable {
+// multi lets more than one value be chosen; at first all are.
+func (v variable) multi() variable {
 	v.Multi, v.IncludeAll, v.AllValue = true, true, ".*"
 	v.Current = choice{Text: "All", Value: "$__all"}
 	return v

@@ -14,9 +14,9 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// An Entrance is one address of a balancer. Every address that a name resolves
+// An Frontend is one address of a balancer. Every address that a name resolves
 // to is a machine of its own, with a view of its own of which nodes are well.
-type Entrance struct {
+type Frontend struct {
 	URL     *url.URL
 	Address netip.AddrPort // zero: the name did not resolve
 	Lookup  Exchange       // the failed look-up; zero when it succeeded
@@ -44,8 +44,8 @@ func inTurn(addrs []netip.Addr, now time.Time) []netip.Addr {
 }
 
 // Resolve finds every entrance of c's balancer.
-func Resolve(ctx context.Context, c *Cluster) []Entrance {
-	found := make([][]Entrance, len(c.Balancer.URLs))
+func Resolve(ctx context.Context, c *Cluster) []Frontend {
+	found := make([][]Frontend, len(c.Balancer.URLs))
 	var wg panics.Group
 	for i, u := range c.Balancer.URLs {
 		wg.Go(func() { found[i] = resolve(ctx, u, c.Limits.Timeout) })
@@ -54,7 +54,7 @@ func Resolve(ctx context.Context, c *Cluster) []Entrance {
 	return slices.Concat(found...)
 }
 
-func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Entrance {
+func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Frontend {
 	timeout = cmp.Or(timeout, DefaultLimits.Timeout)
 	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
@@ -63,16 +63,16 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Entran
 	if err != nil {
 		ex := Exchange{At: began, Timing: Timing{DNS: time.Since(began), Total: time.Since(began)}}
 		ex.Failure, ex.Error = classify(parent, stageError{error: err, stage: stageLookup}, timeout)
-		return []Entrance{{URL: u, Lookup: ex}}
+		return []Frontend{{URL: u, Lookup: ex}}
 	}
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
-	var list []Entrance
+	var list []Frontend
 	for _, addr := range inTurn(addrs, began) {
-		list = append(list, Entrance{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
+		list = append(list, Frontend{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
 	}
 	return list
 }
@@ -91,7 +91,7 @@ func port(u *url.URL) uint16 {
 }
 
 // Target is e as a client that presents key dials it; key "" comes as itself.
-func (e Entrance) Target(c *Cluster, key string) Target {
+func (e Frontend) Target(c *Cluster, key string) Target {
 	return Target{
 		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
 		KeyHeader: c.Balancer.KeyHeader(), Key: key, Limiter: c.Limiter,
@@ -99,7 +99,7 @@ func (e Entrance) Target(c *Cluster, key string) Target {
 }
 
 // Through asks e as a plain client would: the primary path, and every page.
-func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
+func Through(ctx context.Context, c *Cluster, e Frontend) BalancerObservation {
 	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup, Waiting: e.Waiting}
 	if !e.Address.IsValid() {
 		obs.Primary.Path = c.PrimaryPath()
@@ -110,14 +110,14 @@ func Through(ctx context.Context, c *Cluster, e Entrance) BalancerObservation {
 	err := panics.Catch(panics.Probe, func() {
 		obs.Pages = make([]Exchange, len(c.Pages))
 		var wg panics.Group
-		wg.Go(func() { obs.Primary, _ = client.ask(ctx, question{path: c.PrimaryPath()}) })
+		wg.Go(func() { obs.Primary, _ = client.ask(ctx, pageRequest{path: c.PrimaryPath()}) })
 		for i, page := range c.Pages {
-			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path}) })
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path}) })
 		}
 		wg.Wait()
 	})
 	if err != nil {
-		obs.Primary, obs.Pages = client.failed(ctx, question{path: c.PrimaryPath()}, began, err), client.failedPages(ctx, c, began, err)
+		obs.Primary, obs.Pages = client.failed(ctx, pageRequest{path: c.PrimaryPath()}, began, err), client.failedPages(ctx, c, began, err)
 	}
 	return obs
 }

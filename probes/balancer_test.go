@@ -134,12 +134,12 @@ func TestThroughEveryAddress(t *testing.T) {
 		Balancer: Balancer{URLs: []*url.URL{{Scheme: "http", Host: "two.example:" + one.Port()}}},
 		Pages:    []Page{{Path: "/"}, {Path: "/a"}}, Limits: Limits{Timeout: ample},
 	}
-	entrances := Resolve(t.Context(), c)
-	if len(entrances) != 2 {
-		t.Fatalf("got %d entrances, want 2", len(entrances))
+	frontends := Resolve(t.Context(), c)
+	if len(frontends) != 2 {
+		t.Fatalf("got %d entrances, want 2", len(frontends))
 	}
-	up, down := Through(t.Context(), c, entrances[0]), Through(t.Context(), c, entrances[1])
-	if !up.Primary.OK() || !up.Pages[1].OK() || up.Address != entrances[0].Address || up.Primary.Address != up.Address {
+	up, down := Through(t.Context(), c, frontends[0]), Through(t.Context(), c, frontends[1])
+	if !up.Primary.OK() || !up.Pages[1].OK() || up.Address != frontends[0].Address || up.Primary.Address != up.Address {
 		t.Errorf("first address: got %+v", up)
 	}
 	if down.Primary.Failure != FailureRefused || down.Primary.Address.String() != "127.0.0.2:"+one.Port() {

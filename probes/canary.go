@@ -23,7 +23,7 @@ type Canary struct {
 	jar     *Jar
 	session Fingerprint // its id
 	holder  string      // the label of the answer that last showed the session
-	walk    Walk
+	trace   Trace
 	counter int // the last value sent
 	written int // the last value known to be stored; 0: none
 	scope   sessionScope
@@ -33,31 +33,31 @@ type Canary struct {
 // NewCanary returns a canary that enters through e presenting key, and whose
 // counter starts after base, so that no two canaries hold the same value.
 // expected is the node that the oracle names; "" where it cannot.
-func NewCanary(c *Cluster, e Entrance, key, expected string, base int) *Canary {
+func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
 	return &Canary{
 		client:  NewClient(e.Target(c, key)),
 		cluster: c,
 		jar:     NewJar(),
-		walk:    Walk{URL: e.URL.Redacted(), Balancer: e.Address, Client: key, Expected: expected, Base: base},
+		trace:   Trace{URL: e.URL.Redacted(), Balancer: e.Address, Client: key, Expected: expected, Base: base},
 		counter: base,
 	}
 }
 
-// Walk is a copy of what the canary has been through.
-func (c *Canary) Walk() Walk {
+// Trace is a copy of what the canary has been through.
+func (c *Canary) Trace() Trace {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	walk := c.walk
-	walk.Steps = slices.Clone(walk.Steps)
-	return walk
+	trace := c.trace
+	trace.Steps = slices.Clone(trace.Steps)
+	return trace
 }
 
 // Open begins the session.
 func (c *Canary) Open(ctx context.Context) Exchange {
-	ex := c.get(ctx, c.cluster.WalkPath(), c.cookies())
+	ex := c.get(ctx, c.cluster.ClientPath(), c.cookies())
 	c.mu.Lock()
 	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
-	c.walk.Opener, c.walk.Opened = ex.Label, ex.At
+	c.trace.OpenedBy, c.trace.Opened = ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
@@ -70,26 +70,26 @@ func (c *Canary) Opened() time.Time {
 	return c.opened
 }
 
-// Settle ends a round for a canary that lives on: its walk begins anew with the
+// StartNextRound ends a round for a canary that lives on: its walk begins anew with the
 // last answer that had the session, wherever that came from, and knows nothing
 // of what was before. It reports whether there is a session to go on with: none
 // is left where the last answers had lost it, or there never was one.
-func (c *Canary) Settle() bool {
-	walk := c.Walk()
+func (c *Canary) StartNextRound() bool {
+	trace := c.Trace()
 	at := -1
-	for i := range walk.Steps {
-		if s := walk.Steps[i]; s.OK() && s.Status < 300 && s.Kind != StepFollow {
+	for i := range trace.Steps {
+		if s := trace.Steps[i]; s.OK() && s.Status < 300 && s.Kind != StepFollow {
 			at = i
 		}
 	}
-	if at < 0 || walk.Fate(at) == FateLost || walk.Fate(at) == FateRolledBack {
+	if at < 0 || trace.SessionOutcome(at) == SessionLost || trace.SessionOutcome(at) == SessionStale {
 		return false
 	}
-	last := walk.Steps[at]
+	last := trace.Steps[at]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last.Kind, last.Counter = StepFirst, c.counter
-	c.walk.Steps, c.walk.Carried = []Step{last}, true
+	c.trace.Steps, c.trace.Continued = []Step{last}, true
 	return true
 }
 
@@ -98,9 +98,9 @@ func (c *Canary) Settle() bool {
 func (c *Canary) Disregard(since time.Time) (some bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := len(c.walk.Steps)
-	c.walk.Steps = slices.DeleteFunc(c.walk.Steps, func(s Step) bool { return !s.OK() && !s.At.Before(since) })
-	return len(c.walk.Steps) < n
+	n := len(c.trace.Steps)
+	c.trace.Steps = slices.DeleteFunc(c.trace.Steps, func(s Step) bool { return !s.OK() && !s.At.Before(since) })
+	return len(c.trace.Steps) < n
 }
 
 // Write stores the next counter in the session. Where the application takes
@@ -120,7 +120,7 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ex.OK() || (held{id: c.walk.First().Session}).fate(ex) == FateLost {
+	if !ex.OK() || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
 		return ex
 	}
 	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
@@ -140,10 +140,10 @@ func (c *Canary) Follow(ctx context.Context) Exchange { return c.AwaitFollow(ctx
 // several canaries in turn decides on the order in which their requests leave.
 func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 	jar := c.cookies().Clone()
-	come := c.come(ctx, StepFollow, jar)
+	come := c.startRequest(ctx, StepFollow, jar)
 	return func() Exchange {
-		ex, fate := come()
-		if fate == FateKept && ex.NewID {
+		ex, outcome := come()
+		if outcome == SessionKept && ex.NewID {
 			c.adopt(jar, ex)
 		}
 		return ex
@@ -154,25 +154,25 @@ func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 // had the session.
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
-	ex, fate := c.come(ctx, StepReturn, jar)()
-	if fate != FateLost && ex.OK() && ex.Status < 300 {
+	ex, outcome := c.startRequest(ctx, StepReturn, jar)()
+	if outcome != SessionLost && ex.OK() && ex.Status < 300 {
 		c.adopt(jar, ex)
 	}
 	return ex
 }
 
-// come waits until the budget admits a request with the session, and returns the
+// startRequest waits until the budget admits a request with the session, and returns the
 // function that sends it.
-func (c *Canary) come(ctx context.Context, kind StepKind, jar *Jar) func() (Exchange, Fate) {
+func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func() (Exchange, SessionOutcome) {
 	counter := c.stored() // now: a write may come to its end before the answer does
-	send := c.client.reserve(ctx, c.question(c.cluster.WalkPath(), jar))
-	return func() (Exchange, Fate) {
+	send := c.client.reserve(ctx, c.pageRequest(c.cluster.ClientPath(), jar))
+	return func() (Exchange, SessionOutcome) {
 		ex, _ := send()
 		c.record(kind, counter, ex)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		h := held{id: c.walk.First().Session, counter: counter, base: c.walk.Base, tried: c.counter}
-		return ex, h.fate(ex)
+		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, tried: c.counter}
+		return ex, h.outcome(ex)
 	}
 }
 
@@ -190,55 +190,55 @@ func (c *Canary) Holder() string {
 	return c.holder
 }
 
-// Cross presents the session directly to other nodes, one after the other, and
+// CheckFailover presents the session directly to other nodes, one after the other, and
 // then to home, to put it back: Tomcat moves a session's route to the node that
 // was asked. The jar travels along, because each may rename the session.
-func (c *Canary) Cross(ctx context.Context, home Node, others []Node) []Crossing {
-	var list []Crossing
+func (c *Canary) CheckFailover(ctx context.Context, home Node, others []Node) []FailoverCheck {
+	var list []FailoverCheck
 	jar := c.cookies()
 	for _, other := range others {
-		var x Crossing
-		x, jar = c.cross(ctx, home, other, jar)
+		var x FailoverCheck
+		x, jar = c.checkFailover(ctx, home, other, jar)
 		list = append(list, x)
 	}
-	_, jar = c.cross(ctx, home, home, jar)
+	_, jar = c.checkFailover(ctx, home, home, jar)
 	c.mu.Lock()
 	c.jar = jar
 	c.mu.Unlock()
 	return list
 }
 
-// cross presents the session to node, and returns the jar to go on with: only a
+// checkFailover presents the session to node, and returns the jar to go on with: only a
 // node that knew the session may rename it.
-func (c *Canary) cross(ctx context.Context, home, node Node, jar *Jar) (Crossing, *Jar) {
+func (c *Canary) checkFailover(ctx context.Context, home, node Node, jar *Jar) (FailoverCheck, *Jar) {
 	c.mu.Lock()
-	x := Crossing{From: home.ID, To: node.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session}
+	x := FailoverCheck{From: home.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
 	c.mu.Unlock()
 	x.Counter = c.stored()
 	there := jar.Clone()
 	x.There = c.present(ctx, node, there)
-	if x.Fate() == FateLost && pause(ctx, replicationDelay) {
+	if x.SessionOutcome() == SessionLost && pause(ctx, replicationDelay) {
 		there = jar.Clone()
 		x.There = c.present(ctx, node, there)
 	}
-	if fate := x.Fate(); fate == FateKept || fate == FateRolledBack {
+	if outcome := x.SessionOutcome(); outcome == SessionKept || outcome == SessionStale {
 		jar = there
 	}
 	return x, jar
 }
 
-// Forge presents a session id that nobody has issued to a node, directly, in the
+// PresentForged presents a session id that nobody has issued to a node, directly, in the
 // form of the canary's own. It reports whether the node went on with it, as PHP
 // does without session.use_strict_mode: then that an id is known somewhere proves
 // nothing. It is not ok where there is no session cookie to forge, or no answer.
-func (c *Canary) Forge(ctx context.Context, n Node) (accepted, ok bool) {
+func (c *Canary) PresentForged(ctx context.Context, n Node) (accepted, ok bool) {
 	jar := c.cookies().Clone()
 	page := *c.client.target.URL
-	page.Path = joinPath(page.Path, c.cluster.WalkPath())
+	page.Path = joinPath(page.Path, c.cluster.ClientPath())
 	var forged []*http.Cookie
 	for _, cookie := range jar.Cookies(&page) {
 		if isSessionCookie(cookie.Name, c.cluster.Session.Cookie) {
-			forged = append(forged, &http.Cookie{Name: cookie.Name, Value: scrambled(cookie.Value), Path: "/"})
+			forged = append(forged, &http.Cookie{Name: cookie.Name, Value: sameFormat(cookie.Value), Path: "/"})
 		}
 	}
 	if len(forged) == 0 {
@@ -251,9 +251,9 @@ func (c *Canary) Forge(ctx context.Context, n Node) (accepted, ok bool) {
 	return answered && ex.Session != "" && !ex.NewID, answered
 }
 
-// scrambled is a value of the same form, in which no letter or digit of the id is
+// sameFormat is a value of the same form, in which no letter or digit of the id is
 // what it was. What follows the first dot, a route, stays.
-func scrambled(value string) string {
+func sameFormat(value string) string {
 	id, rest, _ := strings.Cut(value, ".")
 	out := strings.Map(func(r rune) rune {
 		switch {
@@ -273,17 +273,17 @@ func scrambled(value string) string {
 // CheckOwner presents the session to the node that opened it, with the cookies of
 // the last answer that had the session. It changes nothing that the canary knows.
 func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
-	known := c.Walk().lastKept()
+	known := c.Trace().lastKept()
 	c.mu.Lock()
 	check := OwnerCheck{
-		Crossing: Crossing{From: owner.ID, To: owner.ID, Base: c.walk.Base, Tried: c.counter, Session: c.session},
-		Opened:   c.opened, Known: known,
+		FailoverCheck: FailoverCheck{From: owner.ID, To: owner.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session},
+		Opened:        c.opened, Known: known,
 	}
 	jar := c.jar.Clone()
 	c.mu.Unlock()
 	check.Counter = c.stored()
 	check.There = c.present(ctx, owner, jar)
-	if check.Fate() == FateLost {
+	if check.SessionOutcome() == SessionLost {
 		check.Again = c.present(ctx, owner, jar)
 	}
 	return check
@@ -306,20 +306,20 @@ func pause(ctx context.Context, d time.Duration) bool {
 // present asks a node directly, with the cookies that a browser has of the
 // balancer.
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
-	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, question{
-		path: c.cluster.WalkPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
+	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, pageRequest{
+		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
 		inSession: &c.scope,
 	})
 	return ex
 }
 
 func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
-	ex, _ := c.client.ask(ctx, c.question(path, jar))
+	ex, _ := c.client.ask(ctx, c.pageRequest(path, jar))
 	return ex
 }
 
-func (c *Canary) question(path string, jar *Jar) question {
-	return question{
+func (c *Canary) pageRequest(path string, jar *Jar) pageRequest {
+	return pageRequest{
 		path: path, jar: jar, follow: true, session: c.cluster.Session,
 		expected: c.expected(), inSession: &c.scope,
 	}
@@ -332,7 +332,7 @@ func (c *Canary) expected() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	label := ""
-	for _, s := range c.walk.Steps {
+	for _, s := range c.trace.Steps {
 		switch {
 		case s.Label == "":
 		case label != "" && s.Label != label:
@@ -344,7 +344,7 @@ func (c *Canary) expected() string {
 	if s := c.cluster.Session; label != "" && s != nil && s.Policy != PolicyShared {
 		return c.cluster.Limiter.nodeOf(label)
 	}
-	return c.walk.Expected
+	return c.trace.Expected
 }
 
 func (c *Canary) cookies() *Jar {
@@ -356,7 +356,7 @@ func (c *Canary) cookies() *Jar {
 func (c *Canary) record(kind StepKind, counter int, ex Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.walk.Steps = append(c.walk.Steps, Step{Kind: kind, Counter: counter, Exchange: ex})
+	c.trace.Steps = append(c.trace.Steps, Step{Kind: kind, Counter: counter, Exchange: ex})
 }
 
 // stored is the counter that the session should hold; 0 when none is known to

@@ -20,8 +20,8 @@ func TestCanary(t *testing.T) {
 	}
 	fit(t, canary.Follow(t.Context()))
 
-	walk := canary.Walk()
-	id := walk.First().Session
+	trace := canary.Trace()
+	id := trace.First().Session
 	type step struct {
 		Kind    StepKind
 		Counter int
@@ -31,7 +31,7 @@ func TestCanary(t *testing.T) {
 		NewID   bool
 	}
 	var got []step
-	for _, st := range walk.Steps {
+	for _, st := range trace.Steps {
 		got = append(got, step{st.Kind, st.Counter, st.Label, st.Session, st.Value, st.NewID})
 	}
 	want := []step{
@@ -43,14 +43,14 @@ func TestCanary(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	if last(canary) != FateKept || walk.Base != 1000 || walk.Balancer.String() != cluster.Nodes[0].URL.Host {
-		t.Errorf("got fate %q, base %d, balancer %s", last(canary), walk.Base, walk.Balancer)
+	if last(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
+		t.Errorf("got fate %q, base %d, balancer %s", last(canary), trace.Base, trace.Balancer)
 	}
 	if id != FingerprintOf(secretID+"000000000000000001") {
 		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
 	}
-	walk.Steps[0].Counter = 99
-	if canary.Walk().Steps[0].Counter != 0 {
+	trace.Steps[0].Counter = 99
+	if canary.Trace().Steps[0].Counter != 0 {
 		t.Error("the walk is no copy")
 	}
 }
@@ -68,15 +68,15 @@ func TestFollowDoesNotSpoil(t *testing.T) {
 	s.sessions = nil
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != FateLost {
-		t.Errorf("forgotten: got %q, want %q", got, FateLost)
+	if got := last(canary); got != SessionLost {
+		t.Errorf("forgotten: got %q, want %q", got, SessionLost)
 	}
 	s.mu.Lock()
 	s.sessions = forgotten
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != FateKept {
-		t.Errorf("remembered: got %q, want %q", got, FateKept)
+	if got := last(canary); got != SessionKept {
+		t.Errorf("remembered: got %q, want %q", got, SessionKept)
 	}
 }
 
@@ -85,20 +85,20 @@ func TestCross(t *testing.T) {
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	canary := enter(t, cluster, 0)
 	canary.Write(t.Context())
-	id := canary.Walk().First().Session
+	id := canary.Trace().First().Session
 
-	list := canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
+	list := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	for i, x := range list {
 		fit(t, x.There)
-		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.Fate() != FateKept {
-			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.Fate(), x.There.Label)
+		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.SessionOutcome() != SessionKept {
+			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.SessionOutcome(), x.There.Label)
 		}
 	}
 	if len(list) != 2 {
 		t.Errorf("got %d crossings, want 2", len(list))
 	}
 	// The session is back where it was, and the canary knows by which name.
-	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || last(canary) != FateKept {
+	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || last(canary) != SessionKept {
 		t.Errorf("afterwards: got %q at %q, new id %v", last(canary), ex.Label, ex.NewID)
 	}
 }
@@ -106,21 +106,21 @@ func TestCross(t *testing.T) {
 // TestCrossDoesNotSpoil: what nodes say that do not know the session, or are
 // broken, does not take it from the canary.
 func TestCrossDoesNotSpoil(t *testing.T) {
-	s := &tomcats{deaf: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
+	s := &tomcats{unreachable: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	cluster.Nodes = append(cluster.Nodes, Node{ID: "tomcat4", URL: closed(t)})
 	canary := enter(t, cluster, 0)
 	canary.Write(t.Context())
-	var got []Fate
-	for _, x := range canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
-		got = append(got, x.Fate())
+	var got []SessionOutcome
+	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		got = append(got, x.SessionOutcome())
 	}
-	if diff := cmp.Diff([]Fate{FateLost, FateUntold, FateUntold}, got); diff != "" {
+	if diff := cmp.Diff([]SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got); diff != "" {
 		t.Errorf("fates (-want +got):\n%s", diff)
 	}
 	canary.Follow(t.Context())
-	if got := last(canary); got != FateKept {
-		t.Errorf("afterwards: got %q, want %q", got, FateKept)
+	if got := last(canary); got != SessionKept {
+		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
 	}
 }
 
@@ -134,12 +134,12 @@ func TestCrossBehindAPrefix(t *testing.T) {
 	cluster.Balancer.URLs = []*url.URL{u}
 	canary := enter(t, cluster, 0)
 	canary.Write(t.Context())
-	for _, x := range canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
-		if x.Fate() != FateKept {
-			t.Errorf("got %q, want %q", x.Fate(), FateKept)
+	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		if x.SessionOutcome() != SessionKept {
+			t.Errorf("got %q, want %q", x.SessionOutcome(), SessionKept)
 		}
 	}
-	if ex := canary.Follow(t.Context()); last(canary) != FateKept || ex.NewID {
+	if ex := canary.Follow(t.Context()); last(canary) != SessionKept || ex.NewID {
 		t.Errorf("afterwards: got %q, new id %v", last(canary), ex.NewID)
 	}
 }
@@ -174,8 +174,8 @@ func TestLostAnswerIsNoLostSession(t *testing.T) {
 			if ex := canary.Write(t.Context()); ex.Failure != FailureReset {
 				t.Fatalf("second write: got %q, want %q", ex.Failure, FailureReset)
 			}
-			if canary.Follow(t.Context()); last(canary) != FateKept {
-				t.Errorf("got %q, want %q", last(canary), FateKept)
+			if canary.Follow(t.Context()); last(canary) != SessionKept {
+				t.Errorf("got %q, want %q", last(canary), SessionKept)
 			}
 		})
 	}
@@ -197,8 +197,8 @@ func TestWriteThatIsNotTaken(t *testing.T) {
 	cluster.Balancer.URLs = []*url.URL{u}
 	canary := enter(t, cluster, 0)
 	canary.Write(t.Context())
-	if canary.Follow(t.Context()); last(canary) != FateKept {
-		t.Errorf("got %q, want %q by the id", last(canary), FateKept)
+	if canary.Follow(t.Context()); last(canary) != SessionKept {
+		t.Errorf("got %q, want %q by the id", last(canary), SessionKept)
 	}
 
 	cluster.Session = nil
@@ -216,17 +216,17 @@ func TestCanarySideBySide(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() { canary.Follow(t.Context()) })
-		wg.Go(func() { canary.Walk() })
+		wg.Go(func() { canary.Trace() })
 	}
 	wg.Go(func() { canary.Write(t.Context()) })
 	wg.Wait()
-	walk := canary.Walk()
-	for i, step := range walk.Steps {
-		if step.Kind == StepFollow && walk.Fate(i) != FateKept {
-			t.Errorf("step %d: got %q with value %q for counter %d, want %q", i, walk.Fate(i), step.Value, step.Counter, FateKept)
+	trace := canary.Trace()
+	for i, step := range trace.Steps {
+		if step.Kind == StepFollow && trace.SessionOutcome(i) != SessionKept {
+			t.Errorf("step %d: got %q with value %q for counter %d, want %q", i, trace.SessionOutcome(i), step.Value, step.Counter, SessionKept)
 		}
 	}
-	wg.Go(func() { canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) })
+	wg.Go(func() { canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) })
 	wg.Go(func() { canary.Follow(t.Context()) })
 	wg.Wait()
 }
@@ -245,7 +245,7 @@ func TestKeyReachesTheBalancer(t *testing.T) {
 	if got := strings.Join(keys, " "); got != "10.0.1.1 10.0.1.1" {
 		t.Errorf("got keys %q", got)
 	}
-	if w := canary.Walk(); w.Client != "10.0.1.1" || w.Expected != "tomcat1" {
+	if w := canary.Trace(); w.Client != "10.0.1.1" || w.Expected != "tomcat1" {
 		t.Errorf("got client %q, expected %q", w.Client, w.Expected)
 	}
 }
@@ -279,22 +279,22 @@ func TestSettle(t *testing.T) {
 	canary := enter(t, s.site(t, "tomcat1"), 1000)
 	canary.Write(t.Context())
 	canary.Return(t.Context())
-	if !canary.Settle() {
+	if !canary.StartNextRound() {
 		t.Fatal("a session that was kept is no more")
 	}
-	if w := canary.Walk(); !w.Carried || len(w.Steps) != 1 || w.First().Session == "" {
-		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Carried, w.First().Session)
+	if w := canary.Trace(); !w.Continued || len(w.Steps) != 1 || w.First().Session == "" {
+		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Continued, w.First().Session)
 	}
 	canary.Return(t.Context())
-	if got := last(canary); got != FateKept {
-		t.Errorf("in the next round: got %q, want %q", got, FateKept)
+	if got := last(canary); got != SessionKept {
+		t.Errorf("in the next round: got %q, want %q", got, SessionKept)
 	}
 
 	s.mu.Lock()
 	s.sessions = nil
 	s.mu.Unlock()
 	canary.Return(t.Context())
-	if canary.Settle() {
+	if canary.StartNextRound() {
 		t.Error("a session that was lost goes on")
 	}
 }

@@ -44,7 +44,7 @@ func NewClient(t Target) *Client {
 	}
 	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial}
 	return &Client{target: t, http: &http.Client{
-		Transport: tethered{&http.Transport{
+		Transport: boundTransport{&http.Transport{
 			Proxy:                  nil, // a proxy would be another balancer in between
 			DialContext:            d.dial,
 			DialTLSContext:         d.dialTLS,
@@ -65,8 +65,8 @@ func (c *Client) Target() Target { return c.target }
 // follows no redirects, keeps no cookies and has no time-out of its own.
 func (c *Client) HTTP() *http.Client { return c.http }
 
-// An Errand is requests, one after the other, that a Client's user sends.
-type Errand struct {
+// An RequestSequence is requests, one after the other, that a Client's user sends.
+type RequestSequence struct {
 	Path     string // of the first of them
 	Requests int    // how many there are
 	Expected string // id of the node that the oracle computed; "": it cannot tell
@@ -75,7 +75,7 @@ type Errand struct {
 // Admit runs send when the cluster's budget admits it. When send reports a
 // time-out that other requests of stickwatch have caused, it runs once more while
 // there are none. The error is that ctx ended before.
-func (c *Client) Admit(ctx context.Context, e Errand, send func() (timedOut bool)) error {
+func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (timedOut bool)) error {
 	d := c.demand(e.Path, e.Expected)
 	d.requests = e.Requests
 	p, err := c.target.Limiter.admit(ctx, d)
@@ -150,12 +150,12 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*ht
 	if c.target.Host != "" {
 		req.Host = c.target.Host
 	}
-	c.Introduce(req.Header)
+	c.SetHeaders(req.Header)
 	return req, nil
 }
 
-// Introduce sets the headers every request of the client carries.
-func (c *Client) Introduce(h http.Header) {
+// SetHeaders sets the headers every request of the client carries.
+func (c *Client) SetHeaders(h http.Header) {
 	h.Set("User-Agent", "stickwatch")
 	h.Set("Cache-Control", "no-cache")
 	if c.target.KeyHeader != "" && c.target.Key != "" {

@@ -55,7 +55,7 @@ func TestIntroduction(t *testing.T) {
 	target := Target{
 		URL: name, Address: netip.MustParseAddrPort(u.Host), Host: "shop.example", KeyHeader: "x-client", Key: "10.0.1.1", Timeout: ample,
 	}
-	fetch(t, target, question{path: "/a?x=1", jar: jar, public: parsed(t, "http://public.example")})
+	fetch(t, target, pageRequest{path: "/a?x=1", jar: jar, public: parsed(t, "http://public.example")})
 	r := <-heard
 	got := []string{r.Host, r.RequestURI, r.Header.Get("X-Client"), r.UserAgent(), r.Header.Get("Cookie"), r.Header.Get("Connection")}
 	want := []string{"shop.example", "/app/a?x=1", "10.0.1.1", "stickwatch", `sid=v; a="b c"`, "close"}
@@ -108,7 +108,7 @@ func TestCancelled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := start()
 			defer cancel()
-			ex, _ := NewClient(Target{URL: u, Timeout: ample}).ask(ctx, question{path: "/"})
+			ex, _ := NewClient(Target{URL: u, Timeout: ample}).ask(ctx, pageRequest{path: "/"})
 			fit(t, ex)
 			if ex.Failure != FailureCancelled {
 				t.Errorf("got %q (%s), want %q", ex.Failure, ex.Error, FailureCancelled)
@@ -123,9 +123,9 @@ func TestConnections(t *testing.T) {
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { seen[r.RemoteAddr] = true })
 	client := NewClient(Target{URL: u, Timeout: ample})
 	for range 5 {
-		ex, _ := client.ask(t.Context(), question{path: "/"})
-		if ex.Own.String() != "127.0.0.1" || ex.Address.String() != u.Host {
-			t.Errorf("got own %s and address %s, want 127.0.0.1 and %s", ex.Own, ex.Address, u.Host)
+		ex, _ := client.ask(t.Context(), pageRequest{path: "/"})
+		if ex.LocalAddress.String() != "127.0.0.1" || ex.Address.String() != u.Host {
+			t.Errorf("got own %s and address %s, want 127.0.0.1 and %s", ex.LocalAddress, ex.Address, u.Host)
 		}
 	}
 	if len(seen) != 5 {

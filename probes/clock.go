@@ -9,10 +9,10 @@ type ClockOffset struct {
 	Samples  int
 }
 
-// Meet narrows o by another sample of the same clock. Samples that contradict
+// Intersect narrows o by another sample of the same clock. Samples that contradict
 // each other mean that the clock was stepped, or that two machines answered:
 // then nothing is known.
-func (o ClockOffset) Meet(other ClockOffset) ClockOffset {
+func (o ClockOffset) Intersect(other ClockOffset) ClockOffset {
 	switch {
 	case o.Samples == 0:
 		return other
@@ -35,7 +35,7 @@ func clockOf(exchanges []Exchange) ClockOffset {
 			continue
 		}
 		seen[ex.At] = true
-		met := all.Meet(ex.Clock)
+		met := all.Intersect(ex.Clock)
 		if met.Samples == 0 {
 			return met // not to be forgotten for the next sample
 		}

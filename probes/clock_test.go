@@ -27,10 +27,10 @@ func TestMeet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, tt.a.Meet(tt.b)); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.a.Intersect(tt.b)); diff != "" {
 				t.Errorf("a.Meet(b) (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.want, tt.b.Meet(tt.a)); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.b.Intersect(tt.a)); diff != "" {
 				t.Errorf("b.Meet(a) (-want +got):\n%s", diff)
 			}
 		})
@@ -44,7 +44,7 @@ func TestMeetHoldsTheTruth(t *testing.T) {
 		for i := range rapid.IntRange(1, 9).Draw(t, "samples") {
 			below := rapid.Int64Range(1, 1e9).Draw(t, fmt.Sprint("below", i))
 			above := rapid.Int64Range(1, 1e9).Draw(t, fmt.Sprint("above", i))
-			all = all.Meet(ClockOffset{Min: -time.Duration(below), Max: time.Duration(above), Samples: 1})
+			all = all.Intersect(ClockOffset{Min: -time.Duration(below), Max: time.Duration(above), Samples: 1})
 		}
 		if all.Samples == 0 || all.Min >= 0 || all.Max <= 0 {
 			t.Errorf("got %+v, want it to hold 0", all)
@@ -85,7 +85,7 @@ func TestDateHeader(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, say(head+"Date: "+tt.date+"\r\n\r\n"))
-			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{})
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{})
 			c := ex.Clock
 			if (c.Samples == 1) != tt.known {
 				t.Fatalf("got %+v, want known: %v", c, tt.known)
@@ -103,12 +103,12 @@ func TestDateHeader(t *testing.T) {
 // moment the connection was ready and the moment its first byte came.
 func TestTraceClock(t *testing.T) {
 	date := time.Date(2024, 9, 1, 12, 0, 0, 0, time.UTC)
-	tr := &trace{usable: date.Add(100 * time.Millisecond), heard: date.Add(150 * time.Millisecond)}
+	tr := &hopTimer{usable: date.Add(100 * time.Millisecond), firstByte: date.Add(150 * time.Millisecond)}
 	want := ClockOffset{Min: -150 * time.Millisecond, Max: 1900 * time.Millisecond, Samples: 1}
 	if diff := cmp.Diff(want, tr.clock(date)); diff != "" {
 		t.Errorf("offset (-want +got):\n%s", diff)
 	}
-	if got := (&trace{heard: date}).clock(date); got.Samples != 0 {
+	if got := (&hopTimer{firstByte: date}).clock(date); got.Samples != 0 {
 		t.Errorf("got %+v without a connection", got)
 	}
 }

@@ -9,7 +9,7 @@ import "time"
 type concurrencyLimit struct {
 	now, most int
 	alone     map[string]time.Duration // how long requests of a kind take when no other is in flight
-	trial     time.Time                // when another request may be added again, after queueing was seen
+	retryAt   time.Time                // when another request may be added again, after queueing was seen
 	queues    bool                     // queueing was seen, and nothing else since
 }
 
@@ -19,9 +19,9 @@ const (
 	// queueingSlack is the delay that is not taken for queueing: scheduling on a
 	// busy machine.
 	queueingSlack = 5 * time.Millisecond
-	// silence is after how long an unanswered request no longer holds up others,
+	// unansweredAfter is after how long an unanswered request no longer holds up others,
 	// unless requests of its kind are known to take longer.
-	silence = time.Second
+	unansweredAfter = time.Second
 	// maxKinds bounds the memory of a limit. Kinds are paths of a configuration.
 	maxKinds = 64
 )
@@ -35,7 +35,7 @@ func newConcurrencyLimit(most int) *concurrencyLimit {
 // others: its node is in trouble, and requests that waited for it would only find
 // that out one by one.
 func (c *concurrencyLimit) holdsFor(kind string) time.Duration {
-	return max(silence, time.Duration(c.now+1)*c.alone[kind])
+	return max(unansweredAfter, time.Duration(c.now+1)*c.alone[kind])
 }
 
 // answeredAlone learns from an answer to a request that was the only one in
@@ -49,7 +49,7 @@ func (c *concurrencyLimit) answeredAlone(kind string, took time.Duration, now ti
 	case known || len(c.alone) < maxKinds:
 		c.alone[kind] = took
 	}
-	if c.now == 1 && !now.Before(c.trial) {
+	if c.now == 1 && !now.Before(c.retryAt) {
 		c.raise()
 		c.queues = false
 	}
@@ -67,7 +67,7 @@ func (c *concurrencyLimit) raise() { c.now = min(c.now+1, c.most) }
 
 // lower lets one request at a time go for a while.
 func (c *concurrencyLimit) lower(now time.Time) {
-	c.now, c.trial = 1, now.Add(queueingHold)
+	c.now, c.retryAt = 1, now.Add(queueingHold)
 }
 
 // A scope is the requests in flight that may delay each other: those at one
@@ -79,8 +79,8 @@ type scope struct {
 	answered time.Time // when the last answer came
 }
 
-// A company is the other requests in a scope while one is in flight.
-type company struct {
+// A contention is the other requests in a scope while one is in flight.
+type contention struct {
 	ahead   bool          // some were there before it
 	overlap time.Duration // the longest time for which one of them was in flight with it
 }
@@ -95,12 +95,12 @@ func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
 	s.limit.answeredAlone(kind, took, now)
 }
 
-// answeredInCompany learns from an answer to a request that was in flight
+// answeredConcurrently learns from an answer to a request that was in flight
 // together with others. A prompt one proves little: it may have been the first in
 // a queue, or have met the others only at its end. Those count that were sent
 // behind others and met them for half of their time, and as many in a row as
 // there are side by side allow one more.
-func (s *scope) answeredInCompany(c company, kind string, took time.Duration, now time.Time) {
+func (s *scope) answeredConcurrently(c contention, kind string, took time.Duration, now time.Time) {
 	_, known := s.limit.alone[kind]
 	switch {
 	case s.limit.queued(kind, took):
@@ -109,7 +109,7 @@ func (s *scope) answeredInCompany(c company, kind string, took time.Duration, no
 	case known && c.ahead && c.overlap >= took/2:
 		s.prompt++
 	}
-	if s.prompt >= max(2, s.limit.now) && !now.Before(s.limit.trial) {
+	if s.prompt >= max(2, s.limit.now) && !now.Before(s.limit.retryAt) {
 		s.prompt = 0
 		s.limit.raise()
 	}

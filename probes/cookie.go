@@ -39,14 +39,14 @@ var likelySessionCookies = []string{
 	"asp.net_sessionid", ".aspnetcore.session", "laravel_session", "cfid", "cftoken",
 }
 
-// likelySessionCookie is isSessionCookie for those names.
-func likelySessionCookie(name, configured string) bool {
+// looksLikeSessionCookie is isSessionCookie for those names.
+func looksLikeSessionCookie(name, configured string) bool {
 	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(withoutNamePrefix(name)))
 }
 
 // keep puts the cookies of an answer from u in the jar, notes what became of
 // the session's, and returns what the client holds.
-func (q question) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
+func (q pageRequest) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
 	public := c.publicURL(q.public, u)
 	set := resp.Cookies()
 	if q.secrets != nil {
@@ -59,12 +59,12 @@ func (q question) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange)
 	q.jar.Set(public, set)
 	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(c, ex.At) })
 	q.noteSession(public, sent, set, ex)
-	return heldCookies(q.jar.Cookies(public), set, resp.StatusCode)
+	return jarCookies(q.jar.Cookies(public), set, resp.StatusCode)
 }
 
 // noteSession tells a new session from cookies set, and a session cookie that
 // would not come back to the session's page.
-func (q question) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
+func (q pageRequest) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
 	if q.session == nil {
 		return
 	}
@@ -76,8 +76,8 @@ func (q question) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Excha
 		if isSessionCookie(c.Name, q.session.Cookie) && !holds(sent, c) {
 			ex.NewID = true
 		}
-		if likelySessionCookie(c.Name, q.session.Cookie) && !holds(kept, c) && len(ex.Rejected) < maxRejected {
-			ex.Rejected = append(ex.Rejected, rejected(heldCookie{from, c}, &page))
+		if looksLikeSessionCookie(c.Name, q.session.Cookie) && !holds(kept, c) && len(ex.Rejected) < maxRejected {
+			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c}, &page))
 		}
 	}
 }
@@ -89,12 +89,12 @@ func holds(cookies []*http.Cookie, c *http.Cookie) bool {
 	return slices.ContainsFunc(cookies, func(h *http.Cookie) bool { return h.Name == c.Name && h.Value == c.Value })
 }
 
-// heldCookies is what the client holds after an answer. A cookie it was just
+// jarCookies is what the client holds after an answer. A cookie it was just
 // given counts even where a browser would not send it back: it tells of this
 // answer. What it held before says nothing about an error: that may be
 // anybody's. Of two with one name, servers read the one with the longer path,
 // which stands first.
-func heldCookies(kept, set []*http.Cookie, status int) map[string]string {
+func jarCookies(kept, set []*http.Cookie, status int) map[string]string {
 	held := make(map[string]string)
 	if status < 500 {
 		for _, c := range slices.Backward(kept) {
@@ -112,7 +112,7 @@ func heldCookies(kept, set []*http.Cookie, status int) map[string]string {
 func (c *Client) publicURL(public, u *url.URL) *url.URL {
 	out := *u
 	out.Scheme, out.Host = public.Scheme, public.Host
-	out.Path, out.RawPath = transplant(u.Path, c.target.URL.Path, public.Path), ""
+	out.Path, out.RawPath = replacePrefix(u.Path, c.target.URL.Path, public.Path), ""
 	return &out
 }
 
@@ -122,14 +122,14 @@ func (c *Client) publicPath(public *url.URL, path string) string {
 	if path == "" || strings.TrimRight(own, "/") == strings.TrimRight(prefix, "/") {
 		return path
 	}
-	if moved := transplant(path, own, prefix); path != "/" || moved == "/" {
+	if moved := replacePrefix(path, own, prefix); path != "/" || moved == "/" {
 		return moved
 	}
 	return strings.TrimRight(prefix, "/") // Path=/app/ would not cover /app
 }
 
-// transplant puts another prefix before path, where it has the first one.
-func transplant(path, from, to string) string {
+// replacePrefix puts another prefix before path, where it has the first one.
+func replacePrefix(path, from, to string) string {
 	rest, ok := strings.CutPrefix(path, strings.TrimRight(from, "/"))
 	if !ok || rest != "" && rest[0] != '/' {
 		return path
@@ -159,7 +159,7 @@ func hasPrefixFold(s, prefix string) bool {
 }
 
 // rejected says why a browser would not send h back to page.
-func rejected(h heldCookie, page *url.URL) RejectedCookie {
+func rejected(h jarCookie, page *url.URL) RejectedCookie {
 	host, path := Clean(page.Hostname(), 64), Clean(page.Path, 64)
 	c := h.cookie
 	r := RejectedCookie{Name: Clean(c.Name, 64)}

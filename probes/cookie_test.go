@@ -92,7 +92,7 @@ func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar)
 	from.Path = "/app/login"
 	jar, ex := NewJar(), Exchange{At: time.Now()}
 	resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": set}}
-	question{jar: jar, public: u, session: s}.keep(client, &from, resp, &ex)
+	pageRequest{jar: jar, public: u, session: s}.keep(client, &from, resp, &ex)
 	fit(t, Exchange{Rejected: ex.Rejected, Status: 200})
 	return ex, jar
 }
@@ -123,11 +123,11 @@ func TestSetCookieOverTheWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := serve(t, say(head+lines+"Set-Cookie: JSESSIONID=1; Path=/\r\n\r\n"))
 			jar := NewJar()
-			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{jar: jar, session: tomcatSession})
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{jar: jar, session: tomcatSession})
 			if ex.Failure != "" || len(jar.Cookies(u)) > maxCookies {
 				t.Errorf("got failure %q and %d cookies", ex.Error, len(jar.Cookies(u)))
 			}
-			fetch(t, Target{URL: web(t, func(http.ResponseWriter, *http.Request) {}), Timeout: ample}, question{jar: jar, public: u})
+			fetch(t, Target{URL: web(t, func(http.ResponseWriter, *http.Request) {}), Timeout: ample}, pageRequest{jar: jar, public: u})
 		})
 	}
 }
@@ -148,7 +148,7 @@ func TestNewID(t *testing.T) {
 	} {
 		var ex Exchange
 		resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {step.set}}}
-		question{jar: jar, public: u, session: tomcatSession}.keep(client, u, resp, &ex)
+		pageRequest{jar: jar, public: u, session: tomcatSession}.keep(client, u, resp, &ex)
 		if ex.NewID != step.want {
 			t.Errorf("step %d, %s: got %v, want %v", i, step.set, ex.NewID, step.want)
 		}
@@ -159,11 +159,11 @@ func TestHeldCookies(t *testing.T) {
 	kept := []*http.Cookie{cookie("a", "long path"), cookie("a", "short path"), cookie("b", "old")}
 	set := []*http.Cookie{cookie("b", "elsewhere"), cookie("c", "new")}
 	want := map[string]string{"a": "long path", "b": "elsewhere", "c": "new"}
-	if diff := cmp.Diff(want, heldCookies(kept, set, 200)); diff != "" {
+	if diff := cmp.Diff(want, jarCookies(kept, set, 200)); diff != "" {
 		t.Errorf("held (-want +got):\n%s", diff)
 	}
 	want = map[string]string{"b": "elsewhere", "c": "new"}
-	if diff := cmp.Diff(want, heldCookies(kept, set, 502)); diff != "" {
+	if diff := cmp.Diff(want, jarCookies(kept, set, 502)); diff != "" {
 		t.Errorf("held after an error (-want +got):\n%s", diff)
 	}
 }

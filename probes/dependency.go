@@ -24,7 +24,7 @@ func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Durati
 	}
 	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
 	if err != nil {
-		obs.Own = Own(err)
+		obs.LocalAddress = LocalAddress(err)
 		_, obs.Error = classify(parent, stageError{error: err, stage: "asking " + d.URL.Host}, timeout)
 		obs.Error = Conceal(obs.Error, SecretsOf(d.URL)...)
 	}
@@ -48,7 +48,7 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 		return err
 	}
 	client := NewClient(Target{URL: u}) // ctx has the time-out
-	client.Introduce(req.Header)
+	client.SetHeaders(req.Header)
 	resp, err := client.HTTP().Do(req)
 	if err != nil {
 		return err

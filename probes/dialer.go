@@ -52,7 +52,7 @@ func (d dialer) dialPlain(ctx context.Context, network, addr string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	traceOf(ctx).ready()
+	hopTimerOf(ctx).ready()
 	return newConn(raw), nil
 }
 
@@ -68,7 +68,7 @@ func (d dialer) dialSecure(ctx context.Context, network, addr string) (net.Conn,
 		return nil, err
 	}
 	secure := tls.Client(raw, d.config(addr))
-	t := traceOf(ctx)
+	t := hopTimerOf(ctx)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(record.RecordHeader[:]) == "HTTP/" {
@@ -89,7 +89,7 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 		addr = d.address.String()
 	}
 	raw, err := d.open.dial(ctx, network, addr)
-	traceOf(ctx).dialled(raw, err)
+	hopTimerOf(ctx).dialled(raw, err)
 	return raw, err
 }
 
@@ -107,13 +107,13 @@ func (d dialer) config(addr string) *tls.Config {
 	return config
 }
 
-// A tethered transport ends a dial with the request that wanted it.
+// A boundTransport transport ends a dial with the request that wanted it.
 // http.Transport detaches the two, for a later request may use the connection.
 // Here there is none, and a dial of its own would keep a socket and a goroutine
 // for as long as a silent peer likes. It decompresses answers itself, within bounds.
-type tethered struct{ *http.Transport }
+type boundTransport struct{ *http.Transport }
 
-func (t tethered) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t boundTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	req = req.Clone(context.WithValue(ctx, requestKey{}, ctx))
 	compressed := askGzip(req)
@@ -139,25 +139,25 @@ func requestContext(ctx context.Context) context.Context {
 // the log, whatever it holds, and gives an error that does not tell.
 type conn struct {
 	net.Conn
-	once   sync.Once
-	spoken chan struct{} // closed at the first Write or Close
+	once     sync.Once
+	released chan struct{} // closed at the first Write or Close
 }
 
-func newConn(c net.Conn) *conn { return &conn{Conn: c, spoken: make(chan struct{})} }
+func newConn(c net.Conn) *conn { return &conn{Conn: c, released: make(chan struct{})} }
 
-func (c *conn) speak() { c.once.Do(func() { close(c.spoken) }) }
+func (c *conn) release() { c.once.Do(func() { close(c.released) }) }
 
 func (c *conn) Read(p []byte) (int, error) {
-	<-c.spoken
+	<-c.released
 	return c.Conn.Read(p)
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	c.speak()
+	c.release()
 	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {
-	c.speak()
+	c.release()
 	return c.Conn.Close()
 }

@@ -34,7 +34,7 @@ func TestClusterDial(t *testing.T) {
 			return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 		},
 	}
-	through := Entrance{URL: front, Address: netip.MustParseAddrPort("192.0.2.9:80")}
+	through := Frontend{URL: front, Address: netip.MustParseAddrPort("192.0.2.9:80")}
 	direct := Direct(t.Context(), c, node)
 	canary := NewCanary(c, through, "", "", 0)
 	for name, ex := range map[string]Exchange{
@@ -52,7 +52,7 @@ func TestClusterDial(t *testing.T) {
 // TestConnWaits: whatever a peer says at once is heard after the first word to
 // it, and a reader does not outlive the connection.
 func TestConnWaits(t *testing.T) {
-	for name, speak := range map[string]func(net.Conn){
+	for name, release := range map[string]func(net.Conn){
 		"until spoken to": func(c net.Conn) { c.Write([]byte("GET")) },
 		"until closed":    func(c net.Conn) { c.Close() },
 	} {
@@ -73,7 +73,7 @@ func TestConnWaits(t *testing.T) {
 				if len(read) > 0 {
 					t.Error("it was heard before it was spoken to")
 				}
-				speak(c)
+				release(c)
 				<-read
 			})
 		})

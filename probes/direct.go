@@ -29,8 +29,8 @@ func (c *Cluster) PrimaryPath() string {
 	}
 }
 
-// WalkPath is the path that walks ask.
-func (c *Cluster) WalkPath() string {
+// ClientPath is the path that walks ask.
+func (c *Cluster) ClientPath() string {
 	if c.Session != nil {
 		return c.Session.Path
 	}
@@ -46,10 +46,10 @@ func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 		return obs
 	}
 	obs = NodeObservation{
-		Node: n.ID, Primary: client.failed(ctx, question{path: c.PrimaryPath()}, began, err), Pages: client.failedPages(ctx, c, began, err),
+		Node: n.ID, Primary: client.failed(ctx, pageRequest{path: c.PrimaryPath()}, began, err), Pages: client.failedPages(ctx, c, began, err),
 	}
 	if c.Session != nil {
-		session := client.failed(ctx, question{path: c.Session.Path}, began, err)
+		session := client.failed(ctx, pageRequest{path: c.Session.Path}, began, err)
 		obs.Session = &session
 	}
 	return obs
@@ -59,7 +59,7 @@ func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 func (c *Client) failedPages(ctx context.Context, cluster *Cluster, began time.Time, err error) []Exchange {
 	pages := make([]Exchange, len(cluster.Pages))
 	for i, page := range cluster.Pages {
-		pages[i] = c.failed(ctx, question{path: page.Path}, began, err)
+		pages[i] = c.failed(ctx, pageRequest{path: page.Path}, began, err)
 	}
 	return pages
 }
@@ -74,7 +74,7 @@ func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObserva
 	primaryPath := c.PrimaryPath()
 	primaryIsSession := c.Session != nil && c.Session.Path == primaryPath
 	wg.Go(func() {
-		q := question{path: primaryPath, version: c.Version, secrets: &hidden}
+		q := pageRequest{path: primaryPath, version: c.Version, secrets: &hidden}
 		if primaryIsSession {
 			q.session, q.follow = c.Session, true
 		}
@@ -82,12 +82,12 @@ func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObserva
 	})
 	if c.Session != nil && !primaryIsSession {
 		wg.Go(func() {
-			session, _ = client.ask(ctx, question{path: c.Session.Path, session: c.Session, follow: true, version: c.Version})
+			session, _ = client.ask(ctx, pageRequest{path: c.Session.Path, session: c.Session, follow: true, version: c.Version})
 		})
 	}
 	for i, page := range c.Pages {
 		if page.Path != primaryPath {
-			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, question{path: page.Path, version: c.Version}) })
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: c.Version}) })
 		}
 	}
 	wg.Wait()
@@ -116,7 +116,7 @@ func (o *NodeObservation) readStatus(status *Status, primary Document, hidden *s
 		return
 	}
 	o.Status = parseStatus(primary.Body, status.Settings)
-	hidden.hideStatus(o.Status)
+	hidden.redactStatus(o.Status)
 	if o.Status == nil && o.Primary.Failure == "" && o.Primary.Status == http.StatusOK {
 		o.StatusError = "the status is no JSON object"
 	}

@@ -30,7 +30,7 @@ type EvidenceObservation struct {
 
 	// Silent tells why the absence of a server from this source, or of an
 	// ejection, proves nothing; "": silence is telling.
-	Silent string
+	NoAbsence string
 }
 
 // An EvidenceKind is a way by which balancers tell.
@@ -92,7 +92,7 @@ type Failures struct {
 	// to be believed.
 	Since time.Time
 	// Seconds are the newest seconds that had failures, oldest first.
-	Seconds []Tally
+	Seconds []SecondCount
 
 	// Run counts those since the last pause longer than fail_timeout. Where the
 	// upstream has a zone, or there is one worker, it is what nginx has counted,
@@ -106,8 +106,8 @@ type Failures struct {
 	Workers int
 }
 
-// A Tally is how often something happened within a second of the clock.
-type Tally struct {
+// A SecondCount is how often something happened within a second of the clock.
+type SecondCount struct {
 	At    time.Time
 	Count int
 }

@@ -9,31 +9,31 @@ import (
 // atom of every observation. Nothing in it is longer than its bounds, and no
 // session id is in it: only fingerprints.
 type Exchange struct {
-	At      time.Time      // when it began
-	Path    string         // what was asked
-	Address netip.AddrPort // who was dialled; zero when no name resolved
-	Own     netip.Addr     // this prober's end of the connection; zero when none came about
+	At           time.Time      // when it began
+	Path         string         // what was asked
+	Address      netip.AddrPort // who was dialled; zero when no name resolved
+	LocalAddress netip.Addr     // this prober's end of the connection; zero when none came about
 
 	Status  int     // HTTP status; 0: no HTTP answer
 	Failure Failure // "": the answer came in whole
 	Error   string  // one clean line for people; "" without Failure
 	Timing  Timing
 
-	Label    string      // what the answer says about the node that gave it; "": it does not tell
-	Store    string      // what it says about the store that holds the session; "": it does not tell
-	Session  Fingerprint // of the session id without its route; "": it does not tell
-	Cut      bool        // the answer was longer than MaxBody, and is not known in whole
-	Told     bool        // the answer itself shows the session's id: on its page, or in a cookie that it sets
-	Routed   bool        // the session cookie carries a route, as Tomcat's jvmRoute
-	NewID    bool        // the answer set a session cookie that had not been sent
-	Value    string      // the stored value the answer shows; "": none
-	Version  string      // what the answer says of the application's version
-	Rejected []RejectedCookie
+	Label        string      // what the answer says about the node that gave it; "": it does not tell
+	Store        string      // what it says about the store that holds the session; "": it does not tell
+	Session      Fingerprint // of the session id without its route; "": it does not tell
+	Truncated    bool        // the answer was longer than MaxBody, and is not known in whole
+	ShowsSession bool        // the answer itself shows the session's id: on its page, or in a cookie that it sets
+	HasRoute     bool        // the session cookie carries a route, as Tomcat's jvmRoute
+	NewID        bool        // the answer set a session cookie that had not been sent
+	Value        string      // the stored value the answer shows; "": none
+	Version      string      // what the answer says of the application's version
+	Rejected     []RejectedCookie
 
 	Clock       ClockOffset // from the Date header; no samples: none
 	Certificate time.Time   // when the peer's certificate expires; zero: no TLS
 	Redirect    string      // where an unfollowed redirect pointed, cleaned
-	Landed      string      // the path at which redirects that were followed ended, cleaned; "": none was
+	FinalPath   string      // the path at which redirects that were followed ended, cleaned; "": none was
 }
 
 // Answered reports whether an HTTP answer came, whatever it said.

@@ -88,7 +88,7 @@ func classOf(err error, answering bool) Failure {
 		return class
 	}
 	switch {
-	case errors.Is(err, errCircle), errors.Is(err, errTooFar):
+	case errors.Is(err, errRedirectLoop), errors.Is(err, errTooManyRedirects):
 		return FailureRedirect
 	case isTLS(err):
 		return FailureTLS
@@ -108,7 +108,7 @@ func classOfConnection(err error) Failure {
 	switch {
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return FailureTimeout
-	case Own(err):
+	case LocalAddress(err):
 		return FailureProber
 	case lookup:
 		return FailureDNS

@@ -136,12 +136,12 @@ func TestHostile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, tt.handle)
-			ex, doc := fetch(t, Target{URL: u, Timeout: tt.timeout}, question{follow: true, session: tomcatSession})
+			ex, doc := fetch(t, Target{URL: u, Timeout: tt.timeout}, pageRequest{follow: true, session: tomcatSession})
 			if ex.Status != tt.status || ex.Failure != tt.failure {
 				t.Errorf("got status %d, failure %q (%s), want %d, %q", ex.Status, ex.Failure, ex.Error, tt.status, tt.failure)
 			}
-			if ex.Address.String() != u.Host || !ex.Own.IsLoopback() {
-				t.Errorf("got address %s and own %s, want %s and loopback", ex.Address, ex.Own, u.Host)
+			if ex.Address.String() != u.Host || !ex.LocalAddress.IsLoopback() {
+				t.Errorf("got address %s and own %s, want %s and loopback", ex.Address, ex.LocalAddress, u.Host)
 			}
 			if len(doc.Body) > MaxBody {
 				t.Errorf("got a body of %d bytes, want at most %d", len(doc.Body), MaxBody)
@@ -173,7 +173,7 @@ func TestFailureWords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ex, _ := fetch(t, tt.target, question{})
+			ex, _ := fetch(t, tt.target, pageRequest{})
 			if ex.Failure != tt.failure || !strings.Contains(ex.Error, tt.words) || strings.Contains(ex.Error, "0123456789ABCDEF") {
 				t.Errorf("got %q: %q, want %q: %q", ex.Failure, ex.Error, tt.failure, tt.words)
 			}
@@ -183,8 +183,8 @@ func TestFailureWords(t *testing.T) {
 
 func TestRefusedTellsWhoWasDialled(t *testing.T) {
 	u := closed(t)
-	ex, _ := fetch(t, Target{URL: u}, question{})
-	if diff := cmp.Diff(u.Host, ex.Address.String()); diff != "" || ex.Own.IsValid() {
-		t.Errorf("address (-want +got):\n%s; own %s, want none", diff, ex.Own)
+	ex, _ := fetch(t, Target{URL: u}, pageRequest{})
+	if diff := cmp.Diff(u.Host, ex.Address.String()); diff != "" || ex.LocalAddress.IsValid() {
+		t.Errorf("address (-want +got):\n%s; own %s, want none", diff, ex.LocalAddress)
 	}
 }

@@ -14,12 +14,12 @@ import (
 // follow-up that takes a copy is an experiment of its own, and what it is given
 // does not spoil the next one.
 type Jar struct {
-	mu   sync.Mutex
-	jar  *cookiejar.Jar
-	held []heldCookie // what jar holds, because it cannot be asked
+	mu       sync.Mutex
+	jar      *cookiejar.Jar
+	contents []jarCookie // what jar holds, because it cannot be asked
 }
 
-type heldCookie struct {
+type jarCookie struct {
 	url    *url.URL // whose answer set it
 	cookie *http.Cookie
 }
@@ -42,8 +42,8 @@ func (j *Jar) Clone() *Jar {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	clone := NewJar()
-	clone.held = slices.Clone(j.held)
-	for _, h := range clone.held {
+	clone.contents = slices.Clone(j.contents)
+	for _, h := range clone.contents {
 		clone.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
 	}
 	return clone
@@ -56,36 +56,36 @@ func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) {
 	now := time.Now()
 	for _, c := range cookies {
 		if refusal(c) == "" {
-			j.set(heldCookie{u, lasting(c, now)}, now)
+			j.set(jarCookie{u, withExpiry(c, now)}, now)
 		}
 	}
 }
 
-func (j *Jar) set(h heldCookie, now time.Time) {
-	at := slices.IndexFunc(j.held, h.replaces)
+func (j *Jar) set(h jarCookie, now time.Time) {
+	at := slices.IndexFunc(j.contents, h.replaces)
 	switch {
 	case deletes(h.cookie, now):
 		if at >= 0 {
-			j.held = slices.Delete(j.held, at, at+1)
+			j.contents = slices.Delete(j.contents, at, at+1)
 		}
 	case at >= 0:
-		j.held[at] = h
-	case len(j.held) >= maxCookies:
+		j.contents[at] = h
+	case len(j.contents) >= maxCookies:
 		return
 	default:
-		j.held = append(j.held, h)
+		j.contents = append(j.contents, h)
 	}
 	j.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
 }
 
 // replaces reports whether h takes the place of an older cookie.
-func (h heldCookie) replaces(old heldCookie) bool {
+func (h jarCookie) replaces(old jarCookie) bool {
 	return h.cookie.Name == old.cookie.Name && h.url.Host == old.url.Host && h.path() == old.path() &&
 		strings.EqualFold(h.cookie.Domain, old.cookie.Domain)
 }
 
 // path is the part of the site that gets the cookie (RFC 6265, section 5.1.4).
-func (h heldCookie) path() string {
+func (h jarCookie) path() string {
 	if strings.HasPrefix(h.cookie.Path, "/") {
 		return h.cookie.Path
 	}
@@ -104,15 +104,15 @@ func (j *Jar) all() []*http.Cookie {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var list []*http.Cookie
-	for _, h := range j.held {
+	for _, h := range j.contents {
 		list = append(list, h.cookie)
 	}
 	return list
 }
 
-// lasting is c with the end of its life as a moment: a copy of the jar must not
+// withExpiry is c with the end of its life as a moment: a copy of the jar must not
 // begin the life of its cookies anew.
-func lasting(c *http.Cookie, now time.Time) *http.Cookie {
+func withExpiry(c *http.Cookie, now time.Time) *http.Cookie {
 	if c.MaxAge <= 0 {
 		return c
 	}

@@ -50,8 +50,8 @@ func TestJarKeepsOnLearning(t *testing.T) {
 		jar.Set(u, []*http.Cookie{cookie("sid", fmt.Sprint(i)), {Name: "other", Value: "x", Path: "/app"}})
 		jar.Set(u, []*http.Cookie{{Name: "other", Path: "/app", MaxAge: -1}})
 	}
-	if diff := cmp.Diff("sid=1999", sent(jar.Clone(), u)); diff != "" || len(jar.held) != 1 {
-		t.Errorf("clone (-want +got):\n%s\nkept %d cookies, want 1", diff, len(jar.held))
+	if diff := cmp.Diff("sid=1999", sent(jar.Clone(), u)); diff != "" || len(jar.contents) != 1 {
+		t.Errorf("clone (-want +got):\n%s\nkept %d cookies, want 1", diff, len(jar.contents))
 	}
 }
 

@@ -38,11 +38,11 @@ type Limiter struct {
 // A limitedNode is a node as its Limiter knows it.
 type limitedNode struct {
 	scope
-	id     string
-	label  string // how it called itself when it was last asked directly
-	tokens tokenBucket
-	rest   time.Time // it gets no request before
-	missed bool      // another node answered the last request that was expected here
+	id        string
+	label     string // how it called itself when it was last asked directly
+	tokens    tokenBucket
+	notBefore time.Time // it gets no request before
+	missed    bool      // another node answered the last request that was expected here
 }
 
 // A demand is what a Limiter is asked for.
@@ -62,10 +62,10 @@ type permit struct {
 	nodes    []*limitedNode // where it may arrive
 	admitted chan struct{}  // closed when it is
 
-	number  uint64 // counts admitted permits
-	began   time.Time
-	company map[*scope]*company // nil: it is the only one
-	delayed time.Time           // when the last answer came to a request with a lower number
+	sequence   uint64 // counts admitted permits
+	began      time.Time
+	contention map[*scope]*contention // nil: it is the only one
+	delayed    time.Time              // when the last answer came to a request with a lower number
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.
@@ -145,7 +145,7 @@ func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
 	case <-p.admitted:
 		return p, nil
 	case <-ctx.Done():
-		l.withdraw(p)
+		l.cancel(p)
 		return nil, ctx.Err()
 	}
 }
@@ -191,8 +191,8 @@ func (l *Limiter) candidates(d demand) []*limitedNode {
 	return l.nodes
 }
 
-// withdraw ends a permit that nobody waits for any more.
-func (l *Limiter) withdraw(p *permit) {
+// cancel ends a permit that nobody waits for any more.
+func (l *Limiter) cancel(p *permit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at := slices.Index(l.waiting, p); at >= 0 {
@@ -215,9 +215,9 @@ func (l *Limiter) advance() {
 			return false
 		}
 		behind := slices.ContainsFunc(p.nodes, func(n *limitedNode) bool { return claimed[n] })
-		room, when := p.room(now)
+		room, when := p.hasCapacity(now)
 		if room {
-			when = p.paced(now)
+			when = p.rateAllowsAt(now)
 		}
 		if room && !behind && !when.After(now) {
 			p.enter(now)

@@ -16,7 +16,7 @@ import (
 
 // An answerer is nodes behind a limiter. How they answer is up to its fields;
 // what arrived is counted.
-type answerer struct {
+type testServer struct {
 	client  *Client
 	limiter *Limiter
 	timeout time.Duration
@@ -32,7 +32,7 @@ type answerer struct {
 	began    time.Time
 }
 
-func newAnswerer(b Budget, nodes int, work time.Duration) *answerer {
+func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 	var list []Node
 	for i := range nodes {
 		list = append(list, Node{ID: fmt.Sprintf("node%d", i+1)})
@@ -41,7 +41,7 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *answerer {
 	for _, n := range list {
 		l.learn(n.ID, n.ID)
 	}
-	return &answerer{
+	return &testServer{
 		client: &Client{target: Target{Limiter: l}}, limiter: l, timeout: 5 * time.Second, work: func() time.Duration { return work },
 		arrived: make(map[string][]time.Duration), inFlight: make(map[any]int), most: make(map[any]int), began: time.Now(),
 	}
@@ -49,7 +49,7 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *answerer {
 
 // ask sends one request, which node answers, and reports whether it was answered
 // in time.
-func (a *answerer) ask(ctx context.Context, d demand, node string) (answered bool) {
+func (a *testServer) ask(ctx context.Context, d demand, node string) (answered bool) {
 	d.kind = "page"
 	p, err := a.limiter.admit(ctx, d)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *answerer) ask(ctx context.Context, d demand, node string) (answered boo
 }
 
 // serve is what happens at the node.
-func (a *answerer) serve(d demand, node string) (answered bool) {
+func (a *testServer) serve(d demand, node string) (answered bool) {
 	a.count(node, 1)
 	defer a.count(node, -1)
 	if d.session != nil {
@@ -93,7 +93,7 @@ func (a *answerer) serve(d demand, node string) (answered bool) {
 	}
 }
 
-func (a *answerer) count(of any, n int) {
+func (a *testServer) count(of any, n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if node, ok := of.(string); ok && n > 0 {
@@ -104,7 +104,7 @@ func (a *answerer) count(of any, n int) {
 }
 
 // busiest is how many requests arrived at a node within any window of a length.
-func (a *answerer) busiest(node string, window time.Duration) int {
+func (a *testServer) busiest(node string, window time.Duration) int {
 	most := 0
 	for i, from := range a.arrived[node] {
 		n := slices.IndexFunc(a.arrived[node][i:], func(at time.Duration) bool { return at >= from+window })
@@ -164,7 +164,7 @@ func TestLimiterAnyNode(t *testing.T) {
 		{"not told where", func(int) string { return "" }, 4 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var a *answerer
+			var a *testServer
 			took := bubble(t, func(t *testing.T) {
 				a = newAnswerer(DefaultBudget, 3, time.Millisecond)
 				for i := range 90 {
@@ -222,7 +222,7 @@ func TestLimiterConcurrency(t *testing.T) {
 		{"a slow one, too", true, 300 * time.Millisecond, 2, 25 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var a *answerer
+			var a *testServer
 			took := bubble(t, func(t *testing.T) {
 				a = newAnswerer(DefaultBudget, 1, tt.work)
 				if tt.serial {
@@ -247,7 +247,7 @@ func TestLimiterConcurrency(t *testing.T) {
 // A node that answers nothing is not asked one time-out after the other, nor is
 // anything tried again.
 func TestLimiterHangingNode(t *testing.T) {
-	var a *answerer
+	var a *testServer
 	took := bubble(t, func(t *testing.T) {
 		a = newAnswerer(DefaultBudget, 2, 0)
 		a.work = func() time.Duration { return time.Minute }
@@ -301,7 +301,7 @@ func TestLimiterSessionLock(t *testing.T) {
 		{"not locked", false, 3, 4, 4 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var a *answerer
+			var a *testServer
 			sessions := make([]sessionScope, 3)
 			took := bubble(t, func(t *testing.T) {
 				a = newAnswerer(DefaultBudget, 3, 700*time.Millisecond)
@@ -408,7 +408,7 @@ func TestLimiterProperty(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			budget := Budget{RequestsPerSecond: 1 + random.IntN(40), Concurrent: 1 + random.IntN(6)}
-			var a *answerer
+			var a *testServer
 			bubble(t, func(t *testing.T) {
 				a = newAnswerer(budget, 3, time.Duration(random.IntN(400))*time.Millisecond)
 				if random.IntN(2) == 0 {

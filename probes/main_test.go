@@ -211,7 +211,7 @@ func fit(t testing.TB, ex Exchange) {
 }
 
 // fetch asks one question of u, and fails the test unless the exchange is fit.
-func fetch(t testing.TB, target Target, q question) (Exchange, Document) {
+func fetch(t testing.TB, target Target, q pageRequest) (Exchange, Document) {
 	t.Helper()
 	if q.path == "" {
 		q.path = "/"

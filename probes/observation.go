@@ -33,11 +33,11 @@ type BalancerObservation struct {
 
 // A DependencyObservation is what a dependency said to stickwatch itself.
 type DependencyObservation struct {
-	Name  string
-	Up    bool
-	Error string
-	Own   bool // this machine could not ask it; see Own
-	Took  time.Duration
+	Name         string
+	Up           bool
+	Error        string
+	LocalAddress bool // this machine could not ask it; see Own
+	Took         time.Duration
 }
 
 // A HandshakeObservation is one Engine.IO client's handshake, through an address

@@ -13,6 +13,6 @@ var ownErrors = []error{
 	syscall.ENETDOWN, syscall.EPERM, syscall.EACCES,
 }
 
-// Own reports whether an error of connecting says that this machine could not, and
+// LocalAddress reports whether an error of connecting says that this machine could not, and
 // nothing of whom it was to reach.
-func Own(err error) bool { return isAny(err, ownErrors...) }
+func LocalAddress(err error) bool { return isAny(err, ownErrors...) }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// room reports whether as few requests are in flight as p needs. If not, it
+// hasCapacity reports whether as few requests are in flight as p needs. If not, it
 // returns when time alone will change that; zero: never.
-func (p *permit) room(now time.Time) (ok bool, when time.Time) {
+func (p *permit) hasCapacity(now time.Time) (ok bool, when time.Time) {
 	for _, s := range p.scopes() {
-		free, at := s.room(p, now)
+		free, at := s.hasCapacity(p, now)
 		if !free {
 			return false, at
 		}
@@ -17,11 +17,11 @@ func (p *permit) room(now time.Time) (ok bool, when time.Time) {
 	return true, time.Time{}
 }
 
-// room is how a scope answers for a permit. Where a request has waited for long,
+// hasCapacity is how a scope answers for a permit. Where a request has waited for long,
 // and nothing was answered since it was sent, only the bound of the budget counts:
 // the others would wait for nothing. Even that does not count silent requests to a
 // node itself against one that may well arrive at another node.
-func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
+func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) {
 	counted, bounded, exclusive, silent := 0, 0, false, false
 	for _, q := range s.inFlight {
 		if until := q.began.Add(s.limit.holdsFor(q.kind)); now.Before(until) {
@@ -44,11 +44,11 @@ func (s *scope) room(p *permit, now time.Time) (ok bool, when time.Time) {
 	return (silent || !exclusive && counted < s.limit.now) && bounded < s.limit.most, when
 }
 
-// paced is from when the rates of all its nodes let a permit go.
-func (p *permit) paced(now time.Time) time.Time {
+// rateAllowsAt is from when the rates of all its nodes let a permit go.
+func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	var latest time.Time
 	for _, n := range p.nodes {
-		for _, at := range []time.Time{n.rest, n.tokens.available(p.limiter.budget, now)} {
+		for _, at := range []time.Time{n.notBefore, n.tokens.available(p.limiter.budget, now)} {
 			if at.After(latest) {
 				latest = at
 			}
@@ -72,12 +72,12 @@ func (p *permit) scopes() []*scope {
 // enter admits p.
 func (p *permit) enter(now time.Time) {
 	p.limiter.admitted++
-	p.number, p.began, p.company = p.limiter.admitted, now, make(map[*scope]*company)
+	p.sequence, p.began, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
-			p.company[s] = &company{ahead: true}
-			if q.company[s] == nil {
-				q.company[s] = new(company)
+			p.contention[s] = &contention{ahead: true}
+			if q.contention[s] == nil {
+				q.contention[s] = new(contention)
 			}
 		}
 		s.inFlight = append(s.inFlight, p)
@@ -99,8 +99,8 @@ func (p *permit) leave() {
 		s.inFlight = slices.DeleteFunc(s.inFlight, func(q *permit) bool { return q == p })
 		for _, q := range s.inFlight {
 			both := min(now.Sub(p.began), now.Sub(q.began))
-			p.company[s].overlap = max(p.company[s].overlap, both)
-			q.company[s].overlap = max(q.company[s].overlap, both)
+			p.contention[s].overlap = max(p.contention[s].overlap, both)
+			q.contention[s].overlap = max(q.contention[s].overlap, both)
 		}
 	}
 	if len(p.nodes) > 1 {
@@ -172,7 +172,7 @@ func (p *permit) attribute(r response) []*limitedNode {
 func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
 	following := func(s *scope) {
 		for _, q := range s.inFlight {
-			if q.number > p.number {
+			if q.sequence > p.sequence {
 				q.delayed = now
 			}
 		}
@@ -188,14 +188,14 @@ func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
 // learnFrom adapts a node's limit. Requests of one session that delay each other
 // may do so by its lock, which is no fault of the node.
 func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now time.Time) {
-	shared := p.session != nil && p.company[&p.session.scope] != nil
+	shared := p.session != nil && p.contention[&p.session.scope] != nil
 	switch {
 	case r.timedOut && !shared:
 		n.limit.lower(now)
 	case !r.answered || !slices.Contains(p.nodes, n):
 	case shared && n.limit.queued(p.kind, took):
-	case p.company[&n.scope] != nil:
-		n.answeredInCompany(*p.company[&n.scope], p.kind, took, now)
+	case p.contention[&n.scope] != nil:
+		n.answeredConcurrently(*p.contention[&n.scope], p.kind, took, now)
 	default:
 		n.answeredAlone(p.kind, took, now)
 	}
@@ -203,7 +203,7 @@ func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now t
 		n.answered = now
 	}
 	if n.limit.queues {
-		n.rest = now.Add(took)
+		n.notBefore = now.Add(took)
 	}
 }
 
@@ -211,9 +211,9 @@ func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now t
 func (p *permit) learnSession(r response, took time.Duration, now time.Time) {
 	switch {
 	case p.session == nil || !r.answered:
-	case p.company[&p.session.scope] != nil:
-		p.session.answeredInCompany(*p.company[&p.session.scope], p.kind, took, now)
-	case len(p.company) == 0:
+	case p.contention[&p.session.scope] != nil:
+		p.session.answeredConcurrently(*p.contention[&p.session.scope], p.kind, took, now)
+	case len(p.contention) == 0:
 		p.session.answeredAlone(p.kind, took, now)
 	}
 }

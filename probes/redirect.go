@@ -10,8 +10,8 @@ import (
 
 // How chains of redirects end.
 var (
-	errCircle = errors.New("redirects in circles")
-	errTooFar = errors.New("redirects more than 5 times")
+	errRedirectLoop     = errors.New("redirects in circles")
+	errTooManyRedirects = errors.New("redirects more than 5 times")
 )
 
 // redirect returns where resp, the answer from u, sends its client: next is nil

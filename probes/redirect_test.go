@@ -122,7 +122,7 @@ func TestChainsOfRedirects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ex, _ := fetch(t, Target{URL: web(t, tt.handle), Timeout: ample}, question{follow: tt.follow})
+			ex, _ := fetch(t, Target{URL: web(t, tt.handle), Timeout: ample}, pageRequest{follow: tt.follow})
 			if ex.Status != tt.status || ex.Failure != tt.failure || ex.Redirect != tt.redirect || !strings.HasPrefix(ex.Error, tt.words) {
 				t.Errorf("got %d, %q, redirect %q, error %q", ex.Status, ex.Failure, ex.Redirect, ex.Error)
 			}
@@ -139,7 +139,7 @@ func TestRedirectsShareTheTime(t *testing.T) {
 		}
 		http.Redirect(w, r, "/x", http.StatusFound)
 	})
-	ex, _ := fetch(t, Target{URL: u, Timeout: short}, question{follow: true})
+	ex, _ := fetch(t, Target{URL: u, Timeout: short}, pageRequest{follow: true})
 	if ex.Failure != FailureTimeout || ex.Status != 0 {
 		t.Errorf("got failure %q, status %d, want a time-out without a status", ex.Failure, ex.Status)
 	}

@@ -24,7 +24,7 @@ type secrets struct {
 	set     []*http.Cookie  // by answers; a browser may not have kept them
 	sure    []string        // session ids, and cookies by the names of sessions
 	guessed []string        // other cookies
-	spared  map[string]bool // what of these a node's label may show
+	allowed map[string]bool // what of these a node's label may show
 }
 
 // id is a session id.
@@ -54,56 +54,56 @@ func (s *secrets) cookies(list []*http.Cookie) {
 }
 
 func (s *secrets) isSession(name string) bool {
-	return isSessionCookie(name, s.session) || likelySessionCookie(name, "")
+	return isSessionCookie(name, s.session) || looksLikeSessionCookie(name, "")
 }
 
-// spare lets a node's label be shown that a configured extractor reads from a
+// allow lets a node's label be shown that a configured extractor reads from a
 // cookie which is not the session's.
-func (s *secrets) spare(node Extractor, cookies map[string]string) {
-	s.spared = make(map[string]bool)
+func (s *secrets) allow(node Extractor, cookies map[string]string) {
+	s.allowed = make(map[string]bool)
 	for name, value := range cookies {
 		if s.isSession(name) {
 			continue
 		}
 		if label := extract(node, Document{Cookies: map[string]string{name: value}}); label != "" {
-			s.spared[label] = true
+			s.allowed[label] = true
 		}
 	}
 }
 
-// hide puts fingerprints in the place of secrets in whatever the target wrote:
+// redact puts fingerprints in the place of secrets in whatever the target wrote:
 // an extractor may read too much, a page may repeat a cookie.
-func (s *secrets) hide(e *Exchange) {
-	e.Label = s.hider(s.spared)(e.Label)
-	hide := s.hider(nil)
-	for _, text := range []*string{&e.Error, &e.Redirect, &e.Landed, &e.Store, &e.Value, &e.Version} {
-		*text = hide(*text)
+func (s *secrets) redact(e *Exchange) {
+	e.Label = s.redactor(s.allowed)(e.Label)
+	redact := s.redactor(nil)
+	for _, text := range []*string{&e.Error, &e.Redirect, &e.FinalPath, &e.Store, &e.Value, &e.Version} {
+		*text = redact(*text)
 	}
 	for i, r := range e.Rejected {
-		e.Rejected[i] = RejectedCookie{hide(r.Name), r.Rule, hide(r.Has), hide(r.Asks)}
+		e.Rejected[i] = RejectedCookie{redact(r.Name), r.Rule, redact(r.Has), redact(r.Asks)}
 	}
 }
 
-// hideStatus is hide for a status answer.
-func (s *secrets) hideStatus(r *StatusReport) {
+// redactStatus is hide for a status answer.
+func (s *secrets) redactStatus(r *StatusReport) {
 	if r == nil {
 		return
 	}
-	hide := s.hider(nil)
+	redact := s.redactor(nil)
 	for _, text := range []*string{&r.State, &r.Reason, &r.Version, &r.PID} {
-		*text = hide(*text)
+		*text = redact(*text)
 	}
 	for key, value := range r.Settings {
-		r.Settings[key] = hide(value)
+		r.Settings[key] = redact(value)
 	}
 }
 
-// hider replaces secrets in a clean text, but for those guessed ones that are
+// redactor replaces secrets in a clean text, but for those guessed ones that are
 // spared.
-func (s *secrets) hider(spared map[string]bool) func(string) string {
+func (s *secrets) redactor(allowed map[string]bool) func(string) string {
 	texts := slices.Clone(s.sure)
 	for _, text := range s.guessed {
-		if !spared[text] {
+		if !allowed[text] {
 			texts = append(texts, text)
 		}
 	}
@@ -118,7 +118,7 @@ func (s *secrets) hider(spared map[string]bool) func(string) string {
 		if text == "" {
 			return ""
 		}
-		text = hideCut(text, texts)
+		text = redactTruncated(text, texts)
 		if slices.ContainsFunc(texts, func(secret string) bool { return strings.Contains(text, secret) }) {
 			text = replacer().Replace(text)
 		}
@@ -138,8 +138,8 @@ func replacerOf(secrets []string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// hideCut hides the beginning of a secret with which a text ends that was cut.
-func hideCut(text string, secrets []string) string {
+// redactTruncated hides the beginning of a secret with which a text ends that was cut.
+func redactTruncated(text string, secrets []string) string {
 	const end = "…"
 	whole, cut := strings.CutSuffix(text, end)
 	if !cut {

@@ -34,13 +34,13 @@ func TestSessionIDsAreNotTold(t *testing.T) {
 	canary := enter(t, cluster, 0)
 	canary.Write(t.Context())
 	canary.Follow(t.Context())
-	crossings := canary.Cross(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
+	failoverChecks := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	through := Through(t.Context(), cluster, Resolve(t.Context(), cluster)[0])
 	node := Direct(t.Context(), cluster, cluster.Nodes[1])
-	if s.opened < 2 || len(crossings) != 1 {
-		t.Fatalf("got %d sessions, %d crossings: nothing was tried", s.opened, len(crossings))
+	if s.opened < 2 || len(failoverChecks) != 1 {
+		t.Fatalf("got %d sessions, %d crossings: nothing was tried", s.opened, len(failoverChecks))
 	}
-	tells(t, secretID, canary.Walk(), crossings, through, node, *node.Session)
+	tells(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
 }
 
 // TestSessionIDsThatAreBlurtedOut does it with servers that put the id wherever
@@ -76,7 +76,7 @@ func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 				cluster.Balancer.URLs = []*url.URL{u}
 				canary := enter(t, cluster, 0)
 				canary.Follow(t.Context())
-				tells(t, secretID, canary.Walk(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
+				tells(t, secretID, canary.Trace(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
 			})
 		}
 	}
@@ -88,7 +88,7 @@ func TestHideLeavesTheRest(t *testing.T) {
 		http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: secretID + ".tomcat1"})
 		fmt.Fprint(w, "key1=1001")
 	})
-	ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{session: tomcatSession})
+	ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: tomcatSession})
 	if ex.Label != "tomcat1" || ex.Value != "1001" || ex.Session != FingerprintOf(secretID) {
 		t.Errorf("got label %q, value %q, session %q", ex.Label, ex.Value, ex.Session)
 	}
@@ -115,7 +115,7 @@ func TestLabelsFromCookies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
-			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{session: &tt.session})
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &tt.session})
 			if ex.Label != tt.want {
 				t.Errorf("got label %q, want %q", ex.Label, tt.want)
 			}
@@ -142,7 +142,7 @@ func TestSecretsInDisguise(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
 			read := reads(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
-			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, question{session: &Session{Read: read}, version: read})
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &Session{Read: read}, version: read})
 			tells(t, tt.secret, ex)
 		})
 	}
@@ -159,7 +159,7 @@ func TestErrorsQuoteNoPeer(t *testing.T) {
 		head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n": "http: message cannot contain multiple Content-Length headers",
 		head + "Set-Cookie JSESSIONID=" + secretID + "\r\n\r\n": "malformed MIME header",
 	} {
-		ex, _ := fetch(t, Target{URL: serve(t, say(answer)), Timeout: ample}, question{})
+		ex, _ := fetch(t, Target{URL: serve(t, say(answer)), Timeout: ample}, pageRequest{})
 		if ex.Failure != FailureMalformed || ex.Error != want {
 			t.Errorf("%q: got %s, %q, want %q", answer, ex.Failure, ex.Error, want)
 		}

@@ -37,7 +37,7 @@ func TestStoreThatMoves(t *testing.T) {
 		Session      Fingerprint
 	}
 	var got []step
-	for _, s := range canary.Walk().Steps {
+	for _, s := range canary.Trace().Steps {
 		got = append(got, step{s.Store, s.Label, s.Session})
 	}
 	same := FingerprintOf(id)
@@ -45,10 +45,10 @@ func TestStoreThatMoves(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	if fate := last(canary); fate != FateKept {
-		t.Errorf("got fate %q, want %q", fate, FateKept)
+	if outcome := last(canary); outcome != SessionKept {
+		t.Errorf("got fate %q, want %q", outcome, SessionKept)
 	}
-	tells(t, secretID, canary.Walk())
+	tells(t, secretID, canary.Trace())
 }
 
 // TestStore: only a whole answer tells the store, and only who asks is told.
@@ -67,7 +67,7 @@ func TestStore(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ex, _ := fetch(t, Target{URL: serve(t, say(tt.answer)), Timeout: ample}, question{session: tt.session})
+			ex, _ := fetch(t, Target{URL: serve(t, say(tt.answer)), Timeout: ample}, pageRequest{session: tt.session})
 			if ex.Store != tt.want {
 				t.Errorf("got store %q, want %q", ex.Store, tt.want)
 			}

@@ -83,7 +83,7 @@ func TestTLS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.target.Timeout = ample
-			ex, doc := fetch(t, tt.target, question{})
+			ex, doc := fetch(t, tt.target, pageRequest{})
 			if ex.Failure != tt.failure || ex.Status != tt.status {
 				t.Fatalf("got %q, status %d (%s), want %q, %d", ex.Failure, ex.Status, ex.Error, tt.failure, tt.status)
 			}
@@ -93,8 +93,8 @@ func TestTLS(t *testing.T) {
 			if said := string(doc.Body) + ex.Error; !strings.Contains(said, tt.body) {
 				t.Errorf("got %q, want %q in it", said, tt.body)
 			}
-			if !ex.Own.IsLoopback() {
-				t.Errorf("got own %s: a connection came about", ex.Own)
+			if !ex.LocalAddress.IsLoopback() {
+				t.Errorf("got own %s: a connection came about", ex.LocalAddress)
 			}
 			if ex.Failure == "" && tt.target.URL.Scheme == "https" && ex.Timing.TLS <= 0 {
 				t.Errorf("got %+v, want a TLS phase", ex.Timing)

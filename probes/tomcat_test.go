@@ -13,11 +13,11 @@ import (
 // JvmRouteBinderValve does: the node that is asked takes a session over, and
 // renames its route. The id it had before is then unknown.
 type tomcats struct {
-	mu       sync.Mutex
-	sessions map[string]*tomcatEntry // by id without route
-	opened   int
-	deaf     map[string]bool // nodes that know no sessions but their own
-	broken   map[string]bool // nodes that answer 500 with a new session cookie
+	mu          sync.Mutex
+	sessions    map[string]*tomcatEntry // by id without route
+	opened      int
+	unreachable map[string]bool // nodes that know no sessions but their own
+	broken      map[string]bool // nodes that answer 500 with a new session cookie
 }
 
 type tomcatEntry struct{ route, value string }
@@ -60,7 +60,7 @@ func (s *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
 	}
 	id, route, _ := strings.Cut(c.Value, ".")
 	entry := s.sessions[id]
-	if entry == nil || entry.route != route || s.deaf[node] && entry.route != node {
+	if entry == nil || entry.route != route || s.unreachable[node] && entry.route != node {
 		return "", nil
 	}
 	return id, entry
@@ -89,17 +89,17 @@ func (s *tomcats) site(t testing.TB, names ...string) *Cluster {
 // enter opens a canary at the balancer of c.
 func enter(t testing.TB, c *Cluster, base int) *Canary {
 	t.Helper()
-	entrances := Resolve(t.Context(), c)
-	if len(entrances) != 1 {
-		t.Fatalf("got %d entrances, want 1", len(entrances))
+	frontends := Resolve(t.Context(), c)
+	if len(frontends) != 1 {
+		t.Fatalf("got %d entrances, want 1", len(frontends))
 	}
-	canary := NewCanary(c, entrances[0], "", "", base)
+	canary := NewCanary(c, frontends[0], "", "", base)
 	fit(t, canary.Open(t.Context()))
 	return canary
 }
 
 // last is the fate by the last step.
-func last(c *Canary) Fate {
-	w := c.Walk()
-	return w.Fate(len(w.Steps) - 1)
+func last(c *Canary) SessionOutcome {
+	w := c.Trace()
+	return w.SessionOutcome(len(w.Steps) - 1)
 }

@@ -1,170 +1,80 @@
 package probes
 
 import (
-	"context"
-	"crypto/x509"
-	"errors"
-	"net"
-	"net/http/httptrace"
 	"net/netip"
-	"sync"
 	"time"
 )
 
-// A trace takes the times of one hop. What it hears of may happen after the hop
-// has been given up, hence the lock.
-type trace struct {
-	mu    sync.Mutex
-	start time.Time
+// A Trace is one client's way through the balancer: a jar, a source address as
+// the balancer sees it, and every step on a connection of its own.
+type Trace struct {
+	URL      string         // the balancer URL as configured
+	Balancer netip.AddrPort // the address dialled
+	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
+	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
+	Base     int            // its counter starts after it, so that no two walks hold one value
+	Opened   time.Time      // when the session was asked for, however many rounds ago
+	OpenedBy string         // the label of the answer that opened the session, however many rounds ago; "": not told
 
-	lookup, looked time.Time // name resolution
-	found          bool
-	dialDone       time.Time // it may have failed
-	connected      bool
-	usable         time.Time // connected and, with TLS, shaken hands
-	written, heard time.Time
-
-	own, peer netip.AddrPort
-	expires   time.Time // of the peer's certificate
+	// Carried: the session is older than the round. The first step is then the
+	// last answer of the rounds before, and tells nothing of new clients.
+	Continued bool
+	Steps     []Step
 }
 
-func newTrace() *trace { return &trace{start: time.Now()} }
-
-type traceKey struct{}
-
-// traceOf is the trace of a request with that context.
-func traceOf(ctx context.Context) *trace {
-	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
-		return t
+// First is the walk's first exchange; the zero Exchange when there is none.
+func (w Trace) First() Exchange {
+	if len(w.Steps) == 0 {
+		return Exchange{}
 	}
-	return newTrace() // nobody looks at it
+	return w.Steps[0].Exchange
 }
 
-// watch returns a context whose request t hears of.
-func (t *trace) watch(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &httptrace.ClientTrace{
-		DNSStart:             func(httptrace.DNSStartInfo) { t.mark(&t.lookup) },
-		DNSDone:              t.resolved,
-		WroteRequest:         func(httptrace.WroteRequestInfo) { t.mark(&t.written) },
-		GotFirstResponseByte: func() { t.mark(&t.heard) },
-	})
+// A StepKind tells what a step was for.
+type StepKind string
+
+// The steps of a walk, in their order.
+const (
+	StepFirst  StepKind = "first"  // opens the session
+	StepWrite  StepKind = "write"  // stores the counter
+	StepFollow StepKind = "follow" // comes back with a copy of the cookies of the steps before
+	StepReturn StepKind = "return" // comes back with the cookies of the last answer that had the session
+)
+
+// A Step is one request of a walk.
+type Step struct {
+	Kind StepKind
+
+	// Counter is what the session should hold after this step: of a write that
+	// failed, what it may hold. 0: nothing was stored.
+	Counter int
+	Exchange
 }
 
-func (t *trace) mark(at *time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	*at = time.Now()
+// A FailoverCheck presents a walk's cookies directly to another node, to see
+// whether that node would know the session after a failover, and then to the
+// node it came from, to put the session back where it was.
+type FailoverCheck struct {
+	From    string // node id
+	To      string
+	Counter int         // what the session should hold
+	Base    int         // of the walk
+	Tried   int         // the last value sent, which the session may hold too
+	Session Fingerprint // what its id should be
+	There   Exchange    // at To
 }
 
-func (t *trace) ready() { t.mark(&t.usable) }
-
-func (t *trace) resolved(info httptrace.DNSDoneInfo) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.looked, t.found = time.Now(), info.Err == nil
+// An OwnerCheck presents a session to the node that opened it, directly, after
+// the client had lost it or met another node. It tells a node that has restarted
+// from a balancer that sent the client elsewhere. Its From and To are that node.
+type OwnerCheck struct {
+	FailoverCheck
+	Opened time.Time // when the session was asked for
+	Known  time.Time // when it was last known to be there
+	Again  Exchange  // the answer to whatever session There began, presented once more
 }
 
-// dialled takes down how a dial went: of the addresses tried side by side the
-// one that was reached, or the first that failed.
-func (t *trace) dialled(c net.Conn, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
-		t.dialDone, t.peer = time.Now(), addrPort(op.Addr.String())
-	}
-	if err == nil {
-		t.dialDone, t.connected = time.Now(), true
-		t.own, t.peer = addrPort(c.LocalAddr().String()), addrPort(c.RemoteAddr().String())
-	}
-}
-
-func (t *trace) certificates(chain []*x509.Certificate) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(chain) > 0 {
-		t.expires = chain[0].NotAfter
-	}
-}
-
-// note writes what the hop showed, but for its answer, to ex.
-func (t *trace) note(ex *Exchange) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ex.Own = t.own.Addr().WithZone("")
-	if t.peer.IsValid() {
-		ex.Address = t.peer
-	}
-	ex.Certificate = t.expires
-	ex.Timing = t.phases()
-}
-
-func (t *trace) phases() Timing {
-	var out Timing
-	last := t.start
-	phase := func(d *time.Duration, done time.Time) {
-		if done.After(last) {
-			*d, last = done.Sub(last), done
-		}
-	}
-	phase(&out.DNS, t.looked)
-	phase(&out.Connect, t.dialDone)
-	phase(&out.TLS, t.usable)
-	phase(&out.FirstByte, t.heard)
-	return out
-}
-
-// stage says what the hop was doing when it ended, for people.
-func (t *trace) stage() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case !t.heard.IsZero():
-		return "reading the answer"
-	case !t.written.IsZero():
-		return "waiting for an answer"
-	case !t.usable.IsZero():
-		return "sending the request"
-	case t.connected:
-		return "TLS handshake"
-	case !t.lookup.IsZero() && !t.found:
-		return stageLookup
-	default:
-		return "connecting"
-	}
-}
-
-// answering reports whether the peer had begun to answer.
-func (t *trace) answering() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !t.heard.IsZero()
-}
-
-// clock reads an answer's Date as an interval for the node's clock: the header
-// has whole seconds, and some servers send one that is up to a second old
-// (Tomcat before 2024-09, Node.js), so its second may have begun 2 s before.
-// The node wrote it after the connection was ready and before it was heard.
-func (t *trace) clock(date time.Time) ClockOffset {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if date.IsZero() || t.heard.IsZero() || t.usable.IsZero() {
-		return ClockOffset{}
-	}
-	if off := date.Sub(t.heard); off.Abs() > maxClockOffset {
-		return ClockOffset{}
-	}
-	return ClockOffset{
-		Min:     date.Sub(t.heard),
-		Max:     date.Add(2 * time.Second).Sub(t.usable),
-		Samples: 1,
-	}
-}
-
-// maxClockOffset is beyond any clock that was ever set or reset: what is
-// further off was made up, and near the ends of time.Duration sums overflow.
-const maxClockOffset = 100 * 365 * 24 * time.Hour
-
-func addrPort(s string) netip.AddrPort {
-	ap, _ := netip.ParseAddrPort(s)
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+// Renewed reports whether the node keeps the sessions that it begins now.
+func (c OwnerCheck) Renewed() bool {
+	return c.There.Session != "" && c.Again.Session == c.There.Session
 }

@@ -45,7 +45,7 @@ type annotations struct {
 
 // alertOf is a notice's incident. While it fires it ends at expires, if nobody
 // repeats it.
-func alertOf(n alerting.Notice, w message.Writer, expires time.Time) alert {
+func alertOf(n alerting.Notification, w message.Writer, expires time.Time) alert {
 	i, m := n.Incident, w.Write(n)
 	a := alert{
 		Labels: labelsOf(i),

@@ -31,7 +31,7 @@ type Config struct {
 
 // An Alertmanager is told of incidents.
 type Alertmanager struct {
-	box    post.Box
+	box    post.Endpoint
 	resend time.Duration
 	writer message.Writer
 	turn   chan struct{} // holds one while somebody sends: what is sent later is newer
@@ -44,7 +44,7 @@ func New(c Config) (*Alertmanager, error) {
 		return nil, errors.New("reading the address of Alertmanager: it names no host")
 	}
 	return &Alertmanager{
-		box: post.Box{
+		box: post.Endpoint{
 			Client: post.Client(c.Client),
 			URL:    c.URL.JoinPath("api/v2/alerts"),
 			Quote:  func(answer string) string { return answer }, // says which label it does not like
@@ -58,12 +58,12 @@ func New(c Config) (*Alertmanager, error) {
 
 // Notify sends the incident as the notice has it, unless Keep was faster with
 // something newer. Its receipt has no thread.
-func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
-	return alerting.Receipt{}, a.inTurn(ctx, func() error {
+func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+	return alerting.DeliveryRef{}, a.inTurn(ctx, func() error {
 		if a.known.newer(n) {
 			return nil
 		}
-		return a.send(ctx, time.Now(), []alerting.Notice{n})
+		return a.send(ctx, time.Now(), []alerting.Notification{n})
 	})
 }
 
@@ -73,10 +73,10 @@ func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notice) (alerting.
 func (a *Alertmanager) Keep(ctx context.Context, firing []alerting.Incident) error {
 	return a.inTurn(ctx, func() error {
 		now := time.Now()
-		var notices []alerting.Notice
+		var notices []alerting.Notification
 		for _, i := range firing {
 			if !a.known[i.ID].over {
-				notices = append(notices, alerting.Notice{Kind: alerting.NoticeFired, At: now, Incident: i})
+				notices = append(notices, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
 			}
 		}
 		if len(notices) == 0 {
@@ -99,7 +99,7 @@ func (a *Alertmanager) inTurn(ctx context.Context, do func() error) error {
 
 // send sends incidents, and ends the alerts that they were under other labels:
 // the severity may have risen, or the cause been found.
-func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerting.Notice) error {
+func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerting.Notification) error {
 	var alerts []alert
 	for _, n := range notices {
 		current := alertOf(n, a.writer, now.Add(resends*a.resend))

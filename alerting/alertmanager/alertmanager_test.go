@@ -35,13 +35,13 @@ func chinese() message.Writer {
 // TestAlerts: the golden files are what is sent.
 func TestAlerts(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
-		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
+		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
 				in(t, func(t *testing.T, f *fake) {
 					time.Sleep(time.Until(n.At))
 					receipt, err := f.client(t, writer).Notify(t.Context(), n)
-					if err != nil || receipt != (alerting.Receipt{}) {
+					if err != nil || receipt != (alerting.DeliveryRef{}) {
 						t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 					}
 					golden.Compare(t, name, indented(t, f.bodies[0]))

@@ -25,13 +25,13 @@ type records map[string]record
 const recordFor = time.Hour
 
 // newer reports whether more is known than a notice says.
-func (r records) newer(n alerting.Notice) bool {
+func (r records) newer(n alerting.Notification) bool {
 	known, ok := r[n.Incident.ID]
 	return ok && known.at.After(n.At) && !over(n)
 }
 
 // sent takes down what was sent.
-func (r records) sent(now time.Time, notices []alerting.Notice) {
+func (r records) sent(now time.Time, notices []alerting.Notification) {
 	maps.DeleteFunc(r, func(_ string, known record) bool { return now.Sub(known.sent) > recordFor })
 	for _, n := range notices {
 		r[n.Incident.ID] = record{at: n.At, sent: now, labels: labelsOf(n.Incident), over: over(n)}
@@ -39,6 +39,6 @@ func (r records) sent(now time.Time, notices []alerting.Notice) {
 }
 
 // over reports whether a notice ends its incident.
-func over(n alerting.Notice) bool {
-	return n.Kind == alerting.NoticeResolved || n.Kind != alerting.NoticeDeployment && n.Incident.State == alerting.Resolved
+func over(n alerting.Notification) bool {
+	return n.Kind == alerting.NotificationResolved || n.Kind != alerting.NotificationDeployment && n.Incident.State == alerting.Resolved
 }

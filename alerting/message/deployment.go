@@ -10,7 +10,7 @@ import (
 )
 
 // writeDeployment says what a deployment did.
-func (w Writer) writeDeployment(n alerting.Notice) Message {
+func (w Writer) writeDeployment(n alerting.Notification) Message {
 	l, s := w.labels(), *n.Deployment
 	m := Message{
 		Kind:     n.Kind,
@@ -38,7 +38,7 @@ func (w Writer) writeDeployment(n alerting.Notice) Message {
 func (w Writer) active(s alerting.Summary) []string {
 	var lines []string
 	for _, f := range s.Active {
-		parts := []string{w.title(f.Code), w.say(f.Summary)}
+		parts := []string{w.title(f.Code), w.translate(f.Summary)}
 		parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 		lines = append(lines, strings.Join(parts, w.labels().colon))
 	}

@@ -16,7 +16,7 @@ import (
 
 // A Message says what, where, since when, why, and what to do.
 type Message struct {
-	Kind     alerting.NoticeKind
+	Kind     alerting.NotificationKind
 	Severity checks.Severity // the worst so far
 	Resolved bool            // the incident is over, whichever kind of notice says so
 

@@ -18,7 +18,7 @@ import (
 // TestPlain: the golden files are what people read.
 func TestPlain(t *testing.T) {
 	for language, w := range writers() {
-		for name, n := range map[string]alerting.Notice{
+		for name, n := range map[string]alerting.Notification{
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
 			"deployment": example.Deployment(), "machine": example.Machine(),
 			"nodes": example.Nodes(), "nodes_developed": example.NodesDeveloped(), "nodes_resolved": example.NodesResolved(),
@@ -49,7 +49,7 @@ func TestHostile(t *testing.T) {
 }
 
 func TestZeroWriter(t *testing.T) {
-	m := message.Writer{}.Write(alerting.Notice{Kind: alerting.NoticeFired})
+	m := message.Writer{}.Write(alerting.Notification{Kind: alerting.NotificationFired})
 	if diff := cmp.Diff("[] stickwatch: ?", m.Headline); diff != "" {
 		t.Errorf("the headline of an empty notice (-want +got):\n%s", diff)
 	}

@@ -21,7 +21,7 @@ type Writer struct {
 }
 
 // Write says what a notice tells.
-func (w Writer) Write(n alerting.Notice) Message {
+func (w Writer) Write(n alerting.Notification) Message {
 	if n.Deployment != nil {
 		return w.writeDeployment(n)
 	}
@@ -30,7 +30,7 @@ func (w Writer) Write(n alerting.Notice) Message {
 	m := Message{
 		Kind:         n.Kind,
 		Severity:     i.Severity,
-		Resolved:     n.Kind == alerting.NoticeResolved || i.State == alerting.Resolved,
+		Resolved:     n.Kind == alerting.NotificationResolved || i.State == alerting.Resolved,
 		Summary:      probes.Clean(w.Language.Summary(i), maxLine),
 		Facts:        w.facts(i),
 		Evidence:     Section{l.evidence, w.evidence(i)},
@@ -64,14 +64,14 @@ func (w Writer) clusters(i alerting.Incident) string {
 	return w.names(unique(append([]string{i.Cluster}, i.Clusters...)))
 }
 
-func (w Writer) closing(m Message, n alerting.Notice) string {
+func (w Writer) closing(m Message, n alerting.Notification) string {
 	l, i := w.labels(), n.Incident
 	switch {
 	case i.MergedInto != "":
 		return fmt.Sprintf(l.merged, name(i.MergedInto))
 	case m.Resolved:
 		return fmt.Sprintf(l.over, w.duration(i.Duration(n.At)), len(i.Findings), l.severities[i.Severity])
-	case m.Kind == alerting.NoticeReminder:
+	case m.Kind == alerting.NotificationReminder:
 		return fmt.Sprintf(l.goesOn, w.duration(i.Duration(n.At)))
 	default:
 		return ""
@@ -86,9 +86,9 @@ func (w Writer) evidence(i alerting.Incident) []string {
 		for n, e := range m.Evidence {
 			switch {
 			case len(alike) == 1:
-				lines = append(lines, w.say(e))
+				lines = append(lines, w.translate(e))
 			case n == 0:
-				lines = append(lines, probes.Clean(w.Language.Of(i, m.Cluster, m.Node)+w.labels().colon+w.say(e), maxLine))
+				lines = append(lines, probes.Clean(w.Language.Of(i, m.Cluster, m.Node)+w.labels().colon+w.translate(e), maxLine))
 			}
 		}
 	}
@@ -114,8 +114,8 @@ func (w Writer) bounded(lines []string, most int) []string {
 	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
 }
 
-// say renders a message, with its times in the zone of the others.
-func (w Writer) say(m checks.Message) string {
+// translate renders a message, with its times in the zone of the others.
+func (w Writer) translate(m checks.Message) string {
 	return probes.Clean(w.Language.Say(m.InZone(w.zone())), maxLine)
 }
 

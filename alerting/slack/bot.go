@@ -64,7 +64,7 @@ func NewBot(c BotConfig) *Bot {
 }
 
 // Notify posts a notice. A message that somebody deleted is posted anew.
-func (b *Bot) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (b *Bot) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	m := b.writer.Write(n)
 	channel, root, ok := parseThread(n.Thread)
 	if !ok {
@@ -76,25 +76,25 @@ func (b *Bot) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, 
 		return b.open(ctx, n, m)
 	case says(err, "cant_update_message", "edit_window_closed"): // the thread still tells
 	case err != nil:
-		return alerting.Receipt{}, b.failure("updating a message in", err)
+		return alerting.DeliveryRef{}, b.failure("updating a message in", err)
 	}
 	if _, _, err := b.post(ctx, channel, n, reply(m), api.MsgOptionTS(root)); err != nil {
-		return alerting.Receipt{}, b.failure("replying in", err)
+		return alerting.DeliveryRef{}, b.failure("replying in", err)
 	}
-	return alerting.Receipt{Thread: n.Thread}, nil
+	return alerting.DeliveryRef{Thread: n.Thread}, nil
 }
 
 // open begins a thread.
-func (b *Bot) open(ctx context.Context, n alerting.Notice, m message.Message) (alerting.Receipt, error) {
+func (b *Bot) open(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
 	channel, ts, err := b.post(ctx, cmp.Or(b.known(), b.channel), n, root(m))
 	if err != nil {
-		return alerting.Receipt{}, b.failure("posting to", err)
+		return alerting.DeliveryRef{}, b.failure("posting to", err)
 	}
 	b.learn(channel)
-	return alerting.Receipt{Thread: thread(channel, ts)}, nil
+	return alerting.DeliveryRef{Thread: thread(channel, ts)}, nil
 }
 
-func (b *Bot) post(ctx context.Context, channel string, n alerting.Notice, c content, more ...api.MsgOption) (id, ts string, err error) {
+func (b *Bot) post(ctx context.Context, channel string, n alerting.Notification, c content, more ...api.MsgOption) (id, ts string, err error) {
 	more = append(more, api.MsgOptionMetadata(mark(n)))
 	err = c.shortened(func(c content) error {
 		id, ts, err = b.client.PostMessageContext(ctx, channel, append(c.options(), more...)...)
@@ -118,7 +118,7 @@ func (b *Bot) update(ctx context.Context, channel, ts string, m message.Message)
 
 // failure judges an error, and says at which channel.
 func (b *Bot) failure(doing string, err error) error {
-	return judge(fmt.Sprintf("%s %q", doing, b.channel), err)
+	return classify(fmt.Sprintf("%s %q", doing, b.channel), err)
 }
 
 func (b *Bot) known() string {

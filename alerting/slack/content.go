@@ -49,7 +49,7 @@ func (c content) shortened(send func(content) error) error {
 const markType = "stickwatch_notice"
 
 // mark lets Find know a message again.
-func mark(n alerting.Notice) api.SlackMetadata {
+func mark(n alerting.Notification) api.SlackMetadata {
 	return api.SlackMetadata{
 		EventType:    markType,
 		EventPayload: map[string]any{"notice": n.ID, "incident": n.Incident.ID},
@@ -57,6 +57,6 @@ func mark(n alerting.Notice) api.SlackMetadata {
 }
 
 // marked reports whether a message is the notice's.
-func marked(m api.Message, n alerting.Notice) bool {
+func marked(m api.Message, n alerting.Notification) bool {
 	return m.Metadata.EventType == markType && m.Metadata.EventPayload["notice"] == n.ID
 }

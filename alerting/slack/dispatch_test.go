@@ -20,8 +20,8 @@ import (
 )
 
 // story is an incident from beginning to end, told now.
-func story() []alerting.Notice {
-	return []alerting.Notice{
+func story() []alerting.Notification {
+	return []alerting.Notification{
 		example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Reminder()), example.Now(example.Resolved()),
 	}
 }

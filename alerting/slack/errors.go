@@ -45,12 +45,12 @@ var advice = map[string]string{
 	"restricted_action":   "ask an administrator of the workspace",
 }
 
-// judge turns a failure into an alerting.Retriable or an alerting.Permanent.
+// classify turns a failure into an alerting.Retriable or an alerting.Permanent.
 //
 // Only what is wrong with the message itself is permanent. Whatever else Slack
 // refuses, unknown errors included, is tried again a minute later: a message
 // lost is worse than one that comes when the token is repaired.
-func judge(doing string, err error) error {
+func classify(doing string, err error) error {
 	said := fmt.Errorf("%s: %w", doing, readable(err))
 	if limited, ok := errors.AsType[*api.RateLimitedError](err); ok {
 		return alerting.Retriable{After: post.Pause(limited.RetryAfter), Err: said}
@@ -91,7 +91,7 @@ func code(err error) string {
 		return probes.Clean(refused.Err, maxCode)
 	}
 	if refused, ok := errors.AsType[post.Refusal](err); ok {
-		return refused.Said
+		return refused.Answer
 	}
 	return ""
 }

@@ -26,7 +26,7 @@ const (
 
 // Find looks whether a notice was posted by an earlier try. Where the token may
 // not look it has found nothing; see the package's comment.
-func (b *Bot) Find(ctx context.Context, n alerting.Notice) (alerting.Receipt, bool, error) {
+func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
 	receipt, found, err := b.find(ctx, n)
 	switch {
 	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
@@ -34,36 +34,36 @@ func (b *Bot) Find(ctx context.Context, n alerting.Notice) (alerting.Receipt, bo
 			b.logger.Warn("the Slack token may not read the channel: a message whose answer is lost may be posted again",
 				"channel", b.channel, "missing", code(err), "give", "channels:history, channels:read (private channels: groups:history, groups:read)")
 		})
-		return alerting.Receipt{}, false, nil
+		return alerting.DeliveryRef{}, false, nil
 	case err != nil:
-		return alerting.Receipt{}, false, b.failure("reading", err)
+		return alerting.DeliveryRef{}, false, b.failure("reading", err)
 	}
 	return receipt, found, nil
 }
 
-func (b *Bot) find(ctx context.Context, n alerting.Notice) (alerting.Receipt, bool, error) {
+func (b *Bot) find(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
 	if channel, root, ok := parseThread(n.Thread); ok {
 		ts, err := b.search(n, b.replies(ctx, channel, root, n))
 		if !says(err, "thread_not_found", "message_not_found") && (ts != "" || err != nil) {
-			return alerting.Receipt{Thread: n.Thread}, err == nil, err
+			return alerting.DeliveryRef{Thread: n.Thread}, err == nil, err
 		}
 	}
 	channel, err := b.resolve(ctx)
 	if channel == "" || err != nil {
-		return alerting.Receipt{}, false, err
+		return alerting.DeliveryRef{}, false, err
 	}
 	ts, err := b.search(n, b.history(ctx, channel, n))
 	if ts == "" || err != nil {
-		return alerting.Receipt{}, false, err
+		return alerting.DeliveryRef{}, false, err
 	}
-	return alerting.Receipt{Thread: thread(channel, ts)}, true, nil
+	return alerting.DeliveryRef{Thread: thread(channel, ts)}, true, nil
 }
 
 // A fetch reads a page of messages; next is "" on the last.
 type fetch func(cursor string) (page []api.Message, next string, err error)
 
 // search returns the timestamp of the notice's message, "" if there is none.
-func (b *Bot) search(n alerting.Notice, read fetch) (ts string, err error) {
+func (b *Bot) search(n alerting.Notification, read fetch) (ts string, err error) {
 	cursor := ""
 	for range findPages {
 		page, next, err := read(cursor)
@@ -82,7 +82,7 @@ func (b *Bot) search(n alerting.Notice, read fetch) (ts string, err error) {
 	return "", nil
 }
 
-func (b *Bot) history(ctx context.Context, channel string, n alerting.Notice) fetch {
+func (b *Bot) history(ctx context.Context, channel string, n alerting.Notification) fetch {
 	return func(cursor string) ([]api.Message, string, error) {
 		res, err := b.client.GetConversationHistoryContext(ctx, &api.GetConversationHistoryParameters{
 			ChannelID: channel, Cursor: cursor, Limit: findPage, Oldest: oldest(n), IncludeAllMetadata: true,
@@ -94,7 +94,7 @@ func (b *Bot) history(ctx context.Context, channel string, n alerting.Notice) fe
 	}
 }
 
-func (b *Bot) replies(ctx context.Context, channel, root string, n alerting.Notice) fetch {
+func (b *Bot) replies(ctx context.Context, channel, root string, n alerting.Notification) fetch {
 	return func(cursor string) ([]api.Message, string, error) {
 		page, _, next, err := b.client.GetConversationRepliesContext(ctx, &api.GetConversationRepliesParameters{
 			ChannelID: channel, Timestamp: root, Cursor: cursor, Limit: findPage, Oldest: oldest(n), IncludeAllMetadata: true,
@@ -104,7 +104,7 @@ func (b *Bot) replies(ctx context.Context, channel, root string, n alerting.Noti
 }
 
 // oldest is before any message that tells the notice.
-func oldest(n alerting.Notice) string {
+func oldest(n alerting.Notification) string {
 	return strconv.FormatInt(n.At.Add(-clocksDiffer).Unix(), 10) + ".000000"
 }
 

@@ -29,12 +29,12 @@ func TestFind(t *testing.T) {
 				})
 			}
 			fired, developed := example.Now(example.Fired()), example.Now(example.Developed())
-			wantFound(t, fresh(), fired, alerting.Receipt{}, false)
+			wantFound(t, fresh(), fired, alerting.DeliveryRef{}, false)
 			root := lost(t, server, fresh(), fired)
 			wantFound(t, fresh(), fired, root, true)
 
 			developed.Thread = root.Thread
-			wantFound(t, fresh(), developed, alerting.Receipt{}, false)
+			wantFound(t, fresh(), developed, alerting.DeliveryRef{}, false)
 			lost(t, server, fresh(), developed)
 			wantFound(t, fresh(), developed, root, true)
 			wantFound(t, fresh(), fired, root, true)
@@ -44,17 +44,17 @@ func TestFind(t *testing.T) {
 
 // lost posts a notice whose answer is lost. It returns the receipt that would
 // have been given for the newest message in the channel.
-func lost(t *testing.T, server *slacktest.Server, b *slack.Bot, n alerting.Notice) alerting.Receipt {
+func lost(t *testing.T, server *slacktest.Server, b *slack.Bot, n alerting.Notification) alerting.DeliveryRef {
 	t.Helper()
 	server.Fail(slacktest.Fault{Method: "chat.postMessage", Die: true})
 	if _, err := b.Notify(t.Context(), n); err == nil {
 		t.Fatal("got no error, want one")
 	}
 	root := server.Messages()[0]
-	return alerting.Receipt{Thread: root.Channel + " " + root.TS}
+	return alerting.DeliveryRef{Thread: root.Channel + " " + root.TS}
 }
 
-func wantFound(t *testing.T, b *slack.Bot, n alerting.Notice, receipt alerting.Receipt, found bool) {
+func wantFound(t *testing.T, b *slack.Bot, n alerting.Notification, receipt alerting.DeliveryRef, found bool) {
 	t.Helper()
 	got, ok, err := b.Find(t.Context(), n)
 	if diff := cmp.Diff(receipt, got); diff != "" || ok != found || err != nil {
@@ -90,7 +90,7 @@ func TestFindBlind(t *testing.T) {
 			var log bytes.Buffer
 			b := bot(server, func(c *slack.BotConfig) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 			for range 3 {
-				wantFound(t, b, example.Fired(), alerting.Receipt{}, false)
+				wantFound(t, b, example.Fired(), alerting.DeliveryRef{}, false)
 			}
 			if n := strings.Count(log.String(), "may not read the channel"); n != 1 || strings.Contains(log.String(), slacktest.Token) {
 				t.Errorf("want it said once, without the token, got\n%s", log.String())

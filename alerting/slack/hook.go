@@ -26,7 +26,7 @@ type HookConfig struct {
 // A Hook posts by an incoming webhook: every notice is a message of its own,
 // with all that is to be known of its incident.
 type Hook struct {
-	box    post.Box
+	box    post.Endpoint
 	writer message.Writer
 }
 
@@ -36,17 +36,17 @@ func NewHook(c HookConfig) (*Hook, error) {
 	if err != nil || address.Host == "" {
 		return nil, errors.New("reading the webhook's address: it is no URL")
 	}
-	return &Hook{post.Box{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
+	return &Hook{post.Endpoint{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
 }
 
 // Notify posts a notice. Its receipt has no thread.
-func (h *Hook) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (h *Hook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	c := root(h.writer.Write(n))
 	err := c.shortened(func(c content) error { return h.post(ctx, c) })
 	if err != nil {
-		return alerting.Receipt{}, judge("posting to the webhook", err)
+		return alerting.DeliveryRef{}, classify("posting to the webhook", err)
 	}
-	return alerting.Receipt{}, nil
+	return alerting.DeliveryRef{}, nil
 }
 
 func (h *Hook) post(ctx context.Context, c content) error {

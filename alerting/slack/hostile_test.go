@@ -17,10 +17,10 @@ func TestHostile(t *testing.T) {
 	server := start(t)
 	b := bot(server)
 	n := example.Hostile()
-	for _, notify := range []func() (alerting.Receipt, error){
-		func() (alerting.Receipt, error) { return b.Notify(t.Context(), n) },
-		func() (alerting.Receipt, error) { return b.Notify(t.Context(), n) },
-		func() (alerting.Receipt, error) { return hook(t, server).Notify(t.Context(), n) },
+	for _, notify := range []func() (alerting.DeliveryRef, error){
+		func() (alerting.DeliveryRef, error) { return b.Notify(t.Context(), n) },
+		func() (alerting.DeliveryRef, error) { return b.Notify(t.Context(), n) },
+		func() (alerting.DeliveryRef, error) { return hook(t, server).Notify(t.Context(), n) },
 	} {
 		receipt, err := notify()
 		if err != nil {

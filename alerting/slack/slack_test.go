@@ -58,7 +58,7 @@ func TestIncident(t *testing.T) {
 			server := start(t)
 			b := bot(server, func(c *slack.BotConfig) { c.Writer = writer })
 			thread := ""
-			for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
+			for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
 				n.Thread = thread
 				receipt, err := b.Notify(t.Context(), n)
 				if err != nil {
@@ -109,9 +109,9 @@ func TestHook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []alerting.Notice{example.Fired(), example.Resolved()} {
+	for _, n := range []alerting.Notification{example.Fired(), example.Resolved()} {
 		receipt, err := hook.Notify(t.Context(), n)
-		if diff := cmp.Diff(alerting.Receipt{}, receipt); diff != "" || err != nil {
+		if diff := cmp.Diff(alerting.DeliveryRef{}, receipt); diff != "" || err != nil {
 			t.Fatalf("got error %v, receipt (-want +got):\n%s", err, diff)
 		}
 	}

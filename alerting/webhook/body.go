@@ -58,16 +58,16 @@ func newBody(text, contentType string) (*body, error) {
 
 // samples are a notice with as little as one may have, one with more, and the
 // summary of a deployment.
-func samples() []alerting.Notice {
-	with := func(findings, news int) alerting.Notice {
-		return alerting.Notice{
+func samples() []alerting.Notification {
+	with := func(findings, news int) alerting.Notification {
+		return alerting.Notification{
 			Incident: alerting.Incident{Findings: make([]alerting.Member, findings)},
 			News:     make([]alerting.Event, news),
 		}
 	}
 	deployment := with(1, 0)
-	deployment.Kind, deployment.Deployment = alerting.NoticeDeployment, new(alerting.Summary)
-	return []alerting.Notice{with(1, 0), with(2, 2), deployment}
+	deployment.Kind, deployment.Deployment = alerting.NotificationDeployment, new(alerting.Summary)
+	return []alerting.Notification{with(1, 0), with(2, 2), deployment}
 }
 
 // render makes the bytes to send.

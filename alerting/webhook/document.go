@@ -18,12 +18,12 @@ const (
 )
 
 type document struct {
-	Schema   int                 `json:"schema"`
-	ID       string              `json:"id"`
-	Kind     alerting.NoticeKind `json:"kind"`
-	Receiver string              `json:"receiver"`
-	At       string              `json:"at"`
-	Incident incident            `json:"incident"`
+	Schema   int                       `json:"schema"`
+	ID       string                    `json:"id"`
+	Kind     alerting.NotificationKind `json:"kind"`
+	Receiver string                    `json:"receiver"`
+	At       string                    `json:"at"`
+	Incident incident                  `json:"incident"`
 
 	Deployment *deployment `json:"deployment"` // of kind deployment; null in all others
 	News       []event     `json:"news"`
@@ -108,7 +108,7 @@ type link struct {
 	URL  string `json:"url"`
 }
 
-func documentOf(n alerting.Notice, m message.Message) document {
+func documentOf(n alerting.Notification, m message.Message) document {
 	return document{
 		Schema:   1,
 		ID:       n.ID,
@@ -123,7 +123,7 @@ func documentOf(n alerting.Notice, m message.Message) document {
 	}
 }
 
-func incidentOf(n alerting.Notice) incident {
+func incidentOf(n alerting.Notification) incident {
 	i := n.Incident
 	return incident{
 		ID:         i.ID,
@@ -161,7 +161,7 @@ func deploymentOf(s *alerting.Summary) *deployment {
 		Lost:            s.Lost,
 		LongestOutageMS: s.Longest.Milliseconds(),
 		Active: list(s.Active, alerting.MaxActive, func(f checks.Finding) finding {
-			return findingOf(alerting.Member{Standing: checks.Standing{Finding: f}})
+			return findingOf(alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f}})
 		}),
 	}
 }

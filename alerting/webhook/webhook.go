@@ -29,7 +29,7 @@ type Config struct {
 
 // A Webhook sends notices to an address.
 type Webhook struct {
-	box    post.Box
+	box    post.Endpoint
 	key    []byte
 	body   *body
 	writer message.Writer
@@ -52,7 +52,7 @@ func New(c Config) (*Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Webhook{box: post.Box{Client: post.Client(c.Client), URL: c.URL}, body: body, writer: c.Writer}
+	w := &Webhook{box: post.Endpoint{Client: post.Client(c.Client), URL: c.URL}, body: body, writer: c.Writer}
 	if c.Secret != nil {
 		w.key = []byte(c.Secret.Reveal())
 	}
@@ -60,10 +60,10 @@ func New(c Config) (*Webhook, error) {
 }
 
 // Notify sends a notice. Its receipt has no thread.
-func (w *Webhook) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (w *Webhook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	content, err := w.body.render(documentOf(n, w.writer.Write(n)))
 	if err != nil {
-		return alerting.Receipt{}, alerting.Permanent{Err: fmt.Errorf("writing notice %q: %w", n.ID, err)}
+		return alerting.DeliveryRef{}, alerting.Permanent{Err: fmt.Errorf("writing notice %q: %w", n.ID, err)}
 	}
 	header := http.Header{}
 	header.Set("Content-Type", w.body.contentType)
@@ -71,5 +71,5 @@ func (w *Webhook) Notify(ctx context.Context, n alerting.Notice) (alerting.Recei
 	if len(w.key) > 0 {
 		sign(header, w.key, time.Now(), content)
 	}
-	return alerting.Receipt{}, w.box.Post(ctx, header, content)
+	return alerting.DeliveryRef{}, w.box.Post(ctx, header, content)
 }

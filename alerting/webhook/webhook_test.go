@@ -84,12 +84,12 @@ func chinese() message.Writer {
 // TestDocument: the golden files are what arrives.
 func TestDocument(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
-		for _, n := range []alerting.Notice{example.Fired(), example.Developed(), example.Resolved(), example.Deployment()} {
+		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
 				address, got := receiver(t)
 				receipt, err := newHook(t, webhook.Config{URL: address, Writer: writer}).Notify(t.Context(), n)
-				if err != nil || receipt != (alerting.Receipt{}) {
+				if err != nil || receipt != (alerting.DeliveryRef{}) {
 					t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 				}
 				golden.Compare(t, name, indented(t, (*got)[0].body))

@@ -35,7 +35,7 @@ func (m Matcher) Matches(n probes.Node, o probes.EvidenceObservation, s probes.S
 func (m Matcher) hasName(n probes.Node, s probes.ServerEvidence) bool {
 	names := []string{n.ServerName(), n.URL.Host, n.ID, n.Label, m.labels[n.ID]}
 	return slices.ContainsFunc(names, func(name string) bool {
-		return name != "" && (fold(name) == fold(s.Address) || fold(name) == fold(s.Server))
+		return name != "" && (normalise(name) == normalise(s.Address) || normalise(name) == normalise(s.Server))
 	})
 }
 
@@ -54,20 +54,20 @@ func (m Matcher) hasAJP(n probes.Node, o probes.EvidenceObservation, s probes.Se
 		}
 	}
 	for _, other := range m.nodes {
-		if fold(other.URL.Hostname()) == host {
+		if normalise(other.URL.Hostname()) == host {
 			nodes++
 		}
 	}
-	return servers == 1 && nodes == 1 && fold(n.URL.Hostname()) == host
+	return servers == 1 && nodes == 1 && normalise(n.URL.Hostname()) == host
 }
 
 // hostOf is the host of host:port.
 func hostOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fold(address)
+		return normalise(address)
 	}
-	return fold(host)
+	return normalise(host)
 }
 
-func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+func normalise(name string) string { return strings.ToLower(strings.TrimSpace(name)) }

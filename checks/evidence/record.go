@@ -48,7 +48,7 @@ func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []
 			if m.failedOut(o, s) {
 				s.State = probes.ServerDown
 			}
-			list = append(list, Record{o.Kind, o.Source, s.Server, o.At, s.State, s.Since, s.Detail, words(o, s)})
+			list = append(list, Record{o.Kind, o.Source, s.Server, o.At, s.State, s.Since, s.Detail, stateWords(o, s)})
 		}
 	}
 	return list
@@ -60,8 +60,8 @@ func (m Matcher) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence
 	return o.Kind == probes.EvidenceCaddyAdmin && s.Fails > 0 && s.Fails >= m.maxFails
 }
 
-// words is what a source says of a server.
-func words(o probes.EvidenceObservation, s probes.ServerEvidence) string {
+// stateWords is what a source says of a server.
+func stateWords(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
 		return fmt.Sprintf("%s shows no ejection of %s now", o.Source, s.Server)
 	}

@@ -33,8 +33,8 @@ type apiClient struct {
 
 // Bounds of a call.
 const (
-	apiPatience = 30 * time.Second
-	maxAnswer   = 16 << 20 // bytes
+	apiTimeout = 30 * time.Second
+	maxAnswer  = 16 << 20 // bytes
 )
 
 // newAPIClient returns a client of the daemon at base, which it believes to be
@@ -45,7 +45,7 @@ func newAPIClient(base url.URL, roots *x509.CertPool) *apiClient {
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &apiClient{base: base, http: &http.Client{
 		Transport: transport,
-		Timeout:   apiPatience,
+		Timeout:   apiTimeout,
 		// The API redirects nobody; who does has no business with passwords.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -65,7 +65,7 @@ func newSocketClient(path string) *apiClient {
 
 // call sends in as JSON, unless it is nil, and decodes the answer into out,
 // unless that is nil. The path may have a query. Errors say what to do, and show
-// no password; a refusal is an apiRefusal.
+// no password; a refusal is an apiError.
 func (a *apiClient) call(ctx context.Context, method, path string, in, out any) error {
 	req, err := a.request(ctx, method, path, in)
 	if err != nil {
@@ -145,7 +145,7 @@ func (a *apiClient) unreachable(err error) error {
 	switch {
 	case a.socket != "" && errors.Is(err, fs.ErrPermission):
 		advice = "run this as who may open that socket, such as its owner"
-	case untrusted(err):
+	case certificateError(err):
 		advice = "name the authority of its certificate with --ca-file FILE"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		advice = "it speaks no TLS: give --server http://" + a.base.Host
@@ -155,19 +155,19 @@ func (a *apiClient) unreachable(err error) error {
 	return fmt.Errorf("asking the daemon at %s: %w: %s", a, err, advice)
 }
 
-// untrusted reports whether the daemon could not show that it is the one.
-func untrusted(err error) bool {
+// certificateError reports whether the daemon could not show that it is the one.
+func certificateError(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
-// An apiRefusal is an answer that is no success.
-type apiRefusal struct {
+// An apiError is an answer that is no success.
+type apiError struct {
 	status int // of HTTP
 	detail string
 }
 
-func (r apiRefusal) Error() string { return r.detail }
+func (r apiError) Error() string { return r.detail }
 
 // refusal is why the daemon did not do what it was asked for: the detail of a
 // problem as RFC 9457 has it, or what the status means where something else
@@ -177,10 +177,10 @@ func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
 		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
-		return apiRefusal{res.StatusCode, "the daemon refuses: " + said}
+		return apiError{res.StatusCode, "the daemon refuses: " + said}
 	}
 	refused := func(advice string) error {
-		return apiRefusal{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}
+		return apiError{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}
 	}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized && a.username == "":

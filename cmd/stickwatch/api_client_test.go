@@ -35,7 +35,7 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 func clientOf(t *testing.T, args ...string) *apiClient {
 	t.Helper()
 	cmd, flags := serverCommand(t, args...)
-	if err := flags.mistakes(cmd); err != nil {
+	if err := flags.validate(cmd); err != nil {
 		t.Fatal(err)
 	}
 	client, err := flags.client(t.Context(), nil)

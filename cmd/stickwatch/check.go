@@ -35,7 +35,7 @@ Exit status:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			notify := cmd.Flags().Changed("notify")
 			switch {
-			case notify && nothing(receiver):
+			case notify && isEmptyValue(receiver):
 				return emptyFlag("notify")
 			case notify && schema:
 				return errors.New("--notify and --schema: one at a time")
@@ -52,7 +52,7 @@ Exit status:
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the file")
 	cmd.Flags().StringVar(&receiver, "notify", "", "send a test message to the `RECEIVER` of the file")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
-	offerNames(cmd, "notify", namesOfReceivers)
+	completeFlagNames(cmd, "notify", namesOfReceivers)
 	explain(cmd, section{"Flags", []string{"config", "schema", "notify"}})
 	return cmd
 }

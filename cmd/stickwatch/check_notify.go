@@ -16,8 +16,8 @@ import (
 	"stickwatch/probes"
 )
 
-// testPatience is how long a receiver may take for a test message.
-const testPatience = 30 * time.Second
+// testTimeout is how long a receiver may take for a test message.
+const testTimeout = 30 * time.Second
 
 // testReceiver sends a test message to the receiver of that name, and then that
 // it is over.
@@ -30,14 +30,14 @@ func testReceiver(ctx context.Context, c console, file, name string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, testPatience)
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
-	test := testNotice(name, cfg.Alerting.Language, time.Now())
-	receipt, err := notifier.Notify(ctx, test)
+	test := testNotification(name, cfg.Alerting.Language, time.Now())
+	reference, err := notifier.Notify(ctx, test)
 	if err != nil {
 		return exitError{exitFinding, fmt.Errorf("sending a test message to %q: %w", name, err)}
 	}
-	if _, err := notifier.Notify(ctx, testOver(test, receipt, time.Now())); err != nil {
+	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
 		return exitError{exitFinding, fmt.Errorf("%s has a test message; telling it that it is over: %w", name, err)}
 	}
 	_, err = fmt.Fprintf(c.out, "%s has it: a test message, and that it is over\n", name)
@@ -78,8 +78,8 @@ func noReceiver(a config.Alerting, wanted string) error {
 // testCode is what a test message has for the code of a finding. It is none.
 const testCode checks.Code = "test"
 
-// testNotice is a notice that nobody can take for a real one.
-func testNotice(receiver, language string, now time.Time) alerting.Notice {
+// testNotification is a notice that nobody can take for a real one.
+func testNotification(receiver, language string, now time.Time) alerting.Notification {
 	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
 	summary, remedy := "This is a test: nothing is wrong.", "There is nothing to do. What you read here would be what to do."
 	if language == string(alerting.Chinese) {
@@ -89,11 +89,11 @@ func testNotice(receiver, language string, now time.Time) alerting.Notice {
 		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
 		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
 	}
-	return alerting.Notice{
-		ID: alerting.NoticeID(id, receiver, 1), Receiver: receiver, Kind: alerting.NoticeFired, At: now, Attempts: 1,
+	return alerting.Notification{
+		ID: alerting.NotificationID(id, receiver, 1), Receiver: receiver, Kind: alerting.NotificationFired, At: now, Attempts: 1,
 		Incident: alerting.Incident{
 			ID: id, Cluster: "test", State: alerting.Firing, Severity: cause.Severity, Cause: cause, Started: now, Fired: now,
-			Findings: []alerting.Member{{Standing: checks.Standing{Finding: cause, Since: now, Last: now}}},
+			Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: cause, Since: now, Last: now}}},
 		},
 	}
 }
@@ -107,11 +107,11 @@ func testEvidence(receiver string) string {
 	return probes.Clean(text, probes.MaxError)
 }
 
-// testOver is the last notice about a test message that the receiver has.
-func testOver(test alerting.Notice, receipt alerting.Receipt, now time.Time) alerting.Notice {
+// testResolvedNotification is the last notice about a test message that the receiver has.
+func testResolvedNotification(test alerting.Notification, reference alerting.DeliveryRef, now time.Time) alerting.Notification {
 	over := test
-	over.ID = alerting.NoticeID(test.Incident.ID, test.Receiver, 2)
-	over.Kind, over.At, over.Thread = alerting.NoticeResolved, now, receipt.Thread
+	over.ID = alerting.NotificationID(test.Incident.ID, test.Receiver, 2)
+	over.Kind, over.At, over.Thread = alerting.NotificationResolved, now, reference.Thread
 	over.Incident.State, over.Incident.Ended = alerting.Resolved, now
 	over.Incident.Findings = slices.Clone(test.Incident.Findings)
 	over.Incident.Findings[0].Ended = now

@@ -28,8 +28,8 @@ const defaultFile = "stickwatch.yml"
 
 // Flags that choose from a file, and flags that do without one.
 var (
-	fromFile  = section{"Which clusters, by a file", []string{"config", "cluster"}}
-	described = section{"Which cluster, without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
+	fileSection    = section{"Which clusters, by a file", []string{"config", "cluster"}}
+	clusterSection = section{"Which cluster, without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
 )
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
@@ -37,7 +37,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	flags.StringVarP(&f.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringArrayVar(&f.names, "cluster", nil, "only the cluster of this `NAME`; repeatable")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
-	offerNames(cmd, "cluster", namesOfClusters)
+	completeFlagNames(cmd, "cluster", namesOfClusters)
 	f.registerQuick(cmd)
 }
 
@@ -49,13 +49,13 @@ func (f *clusterFlags) registerQuick(cmd *cobra.Command) {
 	flags.StringVar(&f.quick.Profile, "profile", "", "what runs there, a `PROFILE`: "+strings.Join(config.ProfileNames(), ", "))
 	flags.StringVar(&f.quick.Method, "method", "", "how the balancer chooses, a `METHOD`: "+joinWords(probes.Methods))
 	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "the `HEADER` from which the balancer takes this prober's client address (realip)")
-	offer(cmd, "profile", config.ProfileNames()...)
-	offer(cmd, "method", asTexts(probes.Methods)...)
+	completeFlag(cmd, "profile", config.ProfileNames()...)
+	completeFlag(cmd, "method", asTexts(probes.Methods)...)
 }
 
-// offer completes the values of a flag, each with a description after a tab if
+// completeFlag completes the values of a flag, each with a description after a tab if
 // need be.
-func offer(cmd *cobra.Command, flag string, words ...string) {
+func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
 		panic(err) // there is no such flag
@@ -64,10 +64,10 @@ func offer(cmd *cobra.Command, flag string, words ...string) {
 
 // load returns the clusters asked for. Its errors are of usage.
 func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
-	if err := f.mistakes(cmd); err != nil {
+	if err := f.validate(cmd); err != nil {
 		return nil, err
 	}
-	if len(changed(cmd, described)) > 0 {
+	if len(changed(cmd, clusterSection)) > 0 {
 		cfg, err := config.FromFlags(f.quick)
 		if err != nil {
 			return nil, err
@@ -81,9 +81,9 @@ func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 	return f.choose(cfg)
 }
 
-// mistakes are what is wrong before any value is looked at.
-func (f *clusterFlags) mistakes(cmd *cobra.Command) error {
-	if of, without := changed(cmd, fromFile), changed(cmd, described); len(of) > 0 && len(without) > 0 {
+// validate are what is wrong before any value is looked at.
+func (f *clusterFlags) validate(cmd *cobra.Command) error {
+	if of, without := changed(cmd, fileSection), changed(cmd, clusterSection); len(of) > 0 && len(without) > 0 {
 		return fmt.Errorf("--%s is for clusters of a file, and --%s for one without: leave one of them out", of[0], without[0])
 	}
 	var errs []error
@@ -98,7 +98,7 @@ func (f *clusterFlags) mistakes(cmd *cobra.Command) error {
 		{"method", []string{f.quick.Method}},
 		{"client-ip-header", []string{f.quick.ClientIPHeader}},
 	} {
-		if cmd.Flags().Changed(flag.name) && slices.ContainsFunc(flag.values, nothing) {
+		if cmd.Flags().Changed(flag.name) && slices.ContainsFunc(flag.values, isEmptyValue) {
 			errs = append(errs, emptyFlag(flag.name))
 		}
 	}
@@ -108,7 +108,7 @@ func (f *clusterFlags) mistakes(cmd *cobra.Command) error {
 // nothing reports whether a value is what --flag "$A" or --flag "$A=$B" comes
 // to in a script whose variables are not set. That must not pass for a flag
 // that was left out.
-func nothing(value string) bool { return strings.Trim(value, "= ") == "" }
+func isEmptyValue(value string) bool { return strings.Trim(value, "= ") == "" }
 
 func emptyFlag(name string) error {
 	return fmt.Errorf("--%s: is empty: give it a value, or leave it out", name)

@@ -14,8 +14,8 @@ import (
 // tab if need be.
 type naming func(cmd *cobra.Command, cfg *config.Config) []string
 
-// offerNames completes the values of a flag with names of the configuration.
-func offerNames(cmd *cobra.Command, flag string, names naming) {
+// completeFlagNames completes the values of a flag with names of the configuration.
+func completeFlagNames(cmd *cobra.Command, flag string, names naming) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		file, err := cmd.Flags().GetString("config")
 		if err != nil {

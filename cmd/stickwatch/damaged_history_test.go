@@ -47,10 +47,10 @@ func TestServeWithDamagedHistory(t *testing.T) {
 				t.Fatal(err)
 			}
 			const times = ".damaged-*Z"
-			before, _ := filepath.Glob(history + times)
+			timeOrAge, _ := filepath.Glob(history + times)
 			cmd := serveWith(t, file, url, log)
 			after, _ := filepath.Glob(history + times)
-			if len(after) == len(before) {
+			if len(after) == len(timeOrAge) {
 				t.Fatalf("nothing was kept: %q", after)
 			}
 			kept := after[len(after)-1]

@@ -26,7 +26,7 @@ type demoOptions struct {
 
 func newDemo(c console) *cobra.Command {
 	o := demoOptions{
-		rounds:   newSetting("", natural),
+		rounds:   newSetting("", parseCount),
 		interval: newSetting("3s", atLeast(100*time.Millisecond)),
 		every:    newSetting("30s", atLeast(time.Second)),
 	}
@@ -50,7 +50,7 @@ It exits 0 whatever there is to see.`,
   stickwatch demo --fault drift --rounds 1`,
 		Args: noArguments(func(arg string) string { return "stickwatch demo --fault " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.mistakes(); err != nil {
+			if err := o.validate(); err != nil {
 				return err
 			}
 			if o.list {
@@ -78,15 +78,15 @@ func (o *demoOptions) register(cmd *cobra.Command) {
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name+"\t"+f.Description)
 	}
-	offer(cmd, "fault", known...)
+	completeFlag(cmd, "fault", known...)
 }
 
-func (o *demoOptions) mistakes() error {
+func (o *demoOptions) validate() error {
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name)
 	}
-	errs := []error{o.rounds.mistake("rounds"), o.interval.mistake("interval"), o.every.mistake("every"), badAddress("listen", o.listen)}
+	errs := []error{o.rounds.usageError("rounds"), o.interval.usageError("interval"), o.every.usageError("every"), badAddress("listen", o.listen)}
 	for _, name := range o.faults {
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
@@ -136,7 +136,7 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 	p, line := newProber(), newStatusLine(c)
 	p.Progress = line.show
 	for n := 1; ; n++ {
-		r := take(ctx, p, watched)
+		r := takeRounds(ctx, p, watched)
 		line.clear()
 		if ctx.Err() != nil {
 			return nil

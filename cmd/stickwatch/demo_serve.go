@@ -27,7 +27,7 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	defer story.Wait()
 	defer stop()
 	if len(o.faults) == 0 {
-		story.Go(func() { o.tell(ctx, cluster, log.Logger) })
+		story.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
 	}
 	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
 		link, err := d.Link(demoLink)
@@ -39,8 +39,8 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 // demoLink is for how long the link is good that lets a browser change something.
 const demoLink = 24 * time.Hour
 
-// tell lets one fault after the other come and go.
-func (o *demoOptions) tell(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+// cycleFaults lets one fault after the other come and go.
+func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
 	for pause(ctx, o.every.value) {
 		for _, f := range demo.Faults() {
 			logger.Info("the demo breaks something", "fault", f.Name, "what", f.Description)

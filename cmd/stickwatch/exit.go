@@ -60,9 +60,9 @@ func exitStatus(reports []checks.Report, failOn checks.Severity) int {
 	}
 }
 
-// byGravity lists the verdicts, the worst last. Inconclusive stands above
+// verdictsBySeverity lists the verdicts, the worst last. Inconclusive stands above
 // degraded, because it may hide a failure.
-var byGravity = []checks.Verdict{checks.Healthy, checks.Degraded, checks.Inconclusive, checks.Failing}
+var verdictsBySeverity = []checks.Verdict{checks.Healthy, checks.Degraded, checks.Inconclusive, checks.Failing}
 
 // worst is the verdict of several clusters in one word; inconclusive when
 // there is none, because nothing was seen.
@@ -72,7 +72,7 @@ func worst(reports []checks.Report) checks.Verdict {
 	}
 	verdict := checks.Healthy
 	for _, r := range reports {
-		if slices.Index(byGravity, r.Verdict) > slices.Index(byGravity, verdict) {
+		if slices.Index(verdictsBySeverity, r.Verdict) > slices.Index(verdictsBySeverity, verdict) {
 			verdict = r.Verdict
 		}
 	}

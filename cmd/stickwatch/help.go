@@ -25,7 +25,7 @@ func explain(cmd *cobra.Command, sections ...section) {
 		_, err := fmt.Fprint(cmd.OutOrStderr(), usage(cmd, sections))
 		return err
 	})
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagMistake(cmd, err, flags) })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err, flags) })
 }
 
 // usage is what stands below a command's long text in its help.

@@ -27,15 +27,15 @@ type historyOptions struct {
 
 // Flags of history.
 var (
-	whichHistory = section{"Which history", []string{"config", "file"}}
-	whatHistory  = section{"What of it", []string{"cluster", "since", "until"}}
-	howHistory   = section{"How to show it", []string{"output"}}
+	historySourceSection = section{"Which history", []string{"config", "file"}}
+	historyFilterSection = section{"What of it", []string{"cluster", "since", "until"}}
+	historyOutputSection = section{"How to show it", []string{"output"}}
 )
 
 func newHistory(c console) *cobra.Command {
 	now := time.Now()
 	o := historyOptions{
-		since: newSetting("", before(now)), until: newSetting("", before(now)), now: now,
+		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)), now: now,
 		output: newSetting(listFormats[0], oneOf(listFormats)),
 	}
 	cmd := &cobra.Command{
@@ -65,7 +65,7 @@ It asks nobody on the network. Exit status:
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.mistakes(cmd, args); err != nil {
+			if err := o.validate(cmd, args); err != nil {
 				return err
 			}
 			return o.run(cmd.Context(), c, args)
@@ -83,26 +83,26 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
 	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
-	offerNames(cmd, "cluster", namesOfClusters)
-	offer(cmd, "output", listFormats...)
+	completeFlagNames(cmd, "cluster", namesOfClusters)
+	completeFlag(cmd, "output", listFormats...)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")
-	explain(cmd, whichHistory, whatHistory, howHistory)
+	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
-// mistakes are what is wrong before any file is looked at.
-func (o *historyOptions) mistakes(cmd *cobra.Command, args []string) error {
-	errs := []error{o.since.mistake("since"), o.until.mistake("until"), o.output.mistake("output")}
-	if cmd.Flags().Changed("file") && nothing(o.file) {
+// validate are what is wrong before any file is looked at.
+func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
+	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output")}
+	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
 		errs = append(errs, emptyFlag("file"))
 	}
-	if len(changed(cmd, whichHistory)) > 1 {
+	if len(changed(cmd, historySourceSection)) > 1 {
 		errs = append(errs, errors.New("--config names a history, and so does --file: leave one of them out"))
 	}
-	if slices.ContainsFunc(o.clusters, nothing) {
+	if slices.ContainsFunc(o.clusters, isEmptyValue) {
 		errs = append(errs, emptyFlag("cluster"))
 	}
-	if of := changed(cmd, whatHistory); len(args) > 0 && len(of) > 0 {
+	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
 		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], name(args[0])))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -139,15 +139,15 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 	if err != nil {
 		return err
 	}
-	pasts := make([]past, 0, len(names))
+	clusterHistories := make([]clusterHistory, 0, len(names))
 	for _, cluster := range names {
-		p, err := readPast(ctx, reader, cluster, o.span())
+		p, err := readClusterHistory(ctx, reader, cluster, o.span())
 		if err != nil {
 			return exitError{exitFinding, err}
 		}
-		pasts = append(pasts, p)
+		clusterHistories = append(clusterHistories, p)
 	}
-	return o.showPasts(c, pasts)
+	return o.showClusterHistories(c, clusterHistories)
 }
 
 // open opens the history that the flags name.
@@ -156,7 +156,7 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	if path == "" {
 		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
 		if err != nil {
-			return nil, withWayOut(err, "where the history lies is read from that file: --file FILE does without it")
+			return nil, withRemedy(err, "where the history lies is read from that file: --file FILE does without it")
 		}
 		path = cfg.History.Path
 		if o.config != defaultFile {

@@ -10,10 +10,10 @@ import (
 )
 
 // incident writes all that is known of one.
-func (s *sheet) incident(i alerting.Incident, days calendar) {
-	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{faint, "  " + name(clustersOf(i))})...)
+func (s *textReport) incident(i alerting.Incident, days calendar) {
+	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{dim, "  " + name(clustersOf(i))})...)
 	s.labelled("incident", span{plain, i.ID})
-	s.labelled("course", span{plain, strings.Join(course(i, days), ", ")})
+	s.labelled("course", span{plain, strings.Join(incidentNotes(i, days), ", ")})
 	for _, moment := range []struct {
 		label string
 		at    time.Time
@@ -23,7 +23,7 @@ func (s *sheet) incident(i alerting.Incident, days calendar) {
 		}
 	}
 	if i.Silenced != "" {
-		s.labelled("silenced", span{plain, prose(i.Silenced)})
+		s.labelled("silenced", span{plain, cleanSentence(i.Silenced)})
 	}
 	s.members(i)
 	s.timeline(i.Timeline, days)
@@ -39,7 +39,7 @@ func clustersOf(i alerting.Incident) string {
 }
 
 // members writes the findings of an incident, those of each cluster together.
-func (s *sheet) members(i alerting.Incident) {
+func (s *textReport) members(i alerting.Incident) {
 	clusters := i.Clusters
 	if len(clusters) < 2 {
 		clusters = []string{""}
@@ -58,14 +58,14 @@ func (s *sheet) members(i alerting.Incident) {
 	}
 }
 
-func (s *sheet) timeline(events []alerting.Event, days calendar) {
+func (s *textReport) timeline(events []alerting.Event, days calendar) {
 	s.heading("Timeline")
 	for _, e := range events {
 		about := name(e.Finding)
 		if about != "" {
 			about += ": "
 		}
-		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{strong, pad(string(e.Kind), labelWidth)},
-			span{plain, about + prose(e.Text)}, span{faint, "  " + string(e.Reason)})
+		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), labelWidth)},
+			span{plain, about + cleanSentence(e.Text)}, span{dim, "  " + string(e.Reason)})
 	}
 }

@@ -12,14 +12,14 @@ import (
 // Fields may be added to schema 1; one that changes its meaning or goes makes
 // another one.
 
-type wirePasts struct {
-	Schema   int        `json:"schema"`
-	Since    string     `json:"since"`
-	Until    string     `json:"until"`
-	Clusters []wirePast `json:"clusters"`
+type wireClusterHistories struct {
+	Schema   int                  `json:"schema"`
+	Since    string               `json:"since"`
+	Until    string               `json:"until"`
+	Clusters []wireClusterHistory `json:"clusters"`
 }
 
-type wirePast struct {
+type wireClusterHistory struct {
 	Cluster     string            `json:"cluster"`
 	Since       string            `json:"since"`
 	Until       string            `json:"until"`
@@ -35,13 +35,13 @@ type wireIncidentFile struct {
 	wire.Incident
 }
 
-func wirePastsOf(pasts []past, span checks.Span, now time.Time) wirePasts {
-	return wirePasts{
+func wireClusterHistoriesOf(clusterHistories []clusterHistory, span checks.Span, now time.Time) wireClusterHistories {
+	return wireClusterHistories{
 		Schema: wire.Schema,
 		Since:  wire.Time(span.From),
 		Until:  wire.Time(span.To),
-		Clusters: wire.List(pasts, func(p past) wirePast {
-			return wirePast{
+		Clusters: wire.List(clusterHistories, func(p clusterHistory) wireClusterHistory {
+			return wireClusterHistory{
 				Cluster:     wire.Field(p.cluster),
 				Since:       wire.Time(p.span.From),
 				Until:       wire.Time(p.span.To),

@@ -14,11 +14,11 @@ import (
 // maxListed bounds the incidents, moves and deployments that a table lists.
 const maxListed = 20
 
-// past writes what was of a cluster.
-func (s *sheet) past(p past, days calendar) {
-	s.paragraph("", "  ", span{strong, name(p.cluster)},
+// clusterHistory writes what was of a cluster.
+func (s *textReport) clusterHistory(p clusterHistory, days calendar) {
+	s.paragraph("", "  ", span{bold, name(p.cluster)},
 		span{plain, fmt.Sprintf("  %s to %s", days.minute(p.span.From), days.minute(p.span.To))},
-		span{faint, days.now.Format(" MST")})
+		span{dim, days.now.Format(" MST")})
 	s.uptimes(p.uptimes)
 	s.incidents(p.incidents, days)
 	s.moves(p.moves, days)
@@ -26,12 +26,12 @@ func (s *sheet) past(p past, days calendar) {
 }
 
 // heading begins a part of a past.
-func (s *sheet) heading(title string, spans ...span) {
+func (s *textReport) heading(title string, spans ...span) {
 	s.blank()
-	s.paragraph("", "  ", append([]span{{strong, title}}, spans...)...)
+	s.paragraph("", "  ", append([]span{{bold, title}}, spans...)...)
 }
 
-func (s *sheet) uptimes(uptimes []checks.Uptime) {
+func (s *textReport) uptimes(uptimes []checks.Uptime) {
 	if len(uptimes) == 0 {
 		s.heading("Uptime", span{plain, "  nothing was probed"})
 		return
@@ -44,12 +44,12 @@ func (s *sheet) uptimes(uptimes []checks.Uptime) {
 			m = warn
 		}
 		// One cell: on a narrow terminal the first stands before what is folded.
-		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, marked(m, percent(u)), {faint, failures(u)}}
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(m, percent(u)), {dim, failures(u)}}
 	}
 	s.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
 		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
-			span{faint, "  the uptime of sessions is recorded from this version of stickwatch on, where sessions are followed"})
+			span{dim, "  the uptime of sessions is recorded from this version of stickwatch on, where sessions are followed"})
 	}
 }
 
@@ -73,7 +73,7 @@ func failures(u checks.Uptime) string {
 	}
 	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
 	if u.Longest > 0 {
-		detail += ", for " + spell(u.Longest) + " at the longest"
+		detail += ", for " + formatDuration(u.Longest) + " at the longest"
 	}
 	return detail
 }
@@ -88,27 +88,27 @@ func percent(u checks.Uptime) string {
 	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
 }
 
-func (s *sheet) incidents(incidents []alerting.Incident, days calendar) {
+func (s *textReport) incidents(incidents []alerting.Incident, days calendar) {
 	open := 0
 	for _, i := range incidents {
 		if i.State != alerting.Resolved {
 			open++
 		}
 	}
-	s.heading("Incidents", span{plain, "  " + total(len(incidents), partly(open, "going on"))})
+	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "going on"))})
 	for _, i := range first(incidents) {
 		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
 		s.paragraph("  ", "    ", spans...)
-		s.paragraph("    ", "    ", span{plain, strings.Join(course(i, days), ", ")}, span{faint, "  " + i.ID})
+		s.paragraph("    ", "    ", span{plain, strings.Join(incidentNotes(i, days), ", ")}, span{dim, "  " + i.ID})
 	}
 	s.more(len(incidents))
 }
 
-// course is how an incident went, in a few words.
-func course(i alerting.Incident, days calendar) []string {
-	words := []string{days.at(i.Started), "lasted " + spell(i.Duration(days.now))}
+// incidentNotes is how an incident went, in a few words.
+func incidentNotes(i alerting.Incident, days calendar) []string {
+	words := []string{days.at(i.Started), "lasted " + formatDuration(i.Duration(days.now))}
 	if i.State != alerting.Resolved {
-		words = []string{"since " + words[0], string(i.State) + " for " + spell(i.Duration(days.now))}
+		words = []string{"since " + words[0], string(i.State) + " for " + formatDuration(i.Duration(days.now))}
 	}
 	if affected := alerting.English.Affected(i.Affected()); affected != "" {
 		words = append(words, "affected "+affected)
@@ -128,35 +128,35 @@ func course(i alerting.Incident, days calendar) []string {
 	return words
 }
 
-func (s *sheet) moves(moves []checks.Move, days calendar) {
+func (s *textReport) moves(moves []checks.Move, days calendar) {
 	lost := 0
 	for _, m := range moves {
 		if !m.Kept {
 			lost++
 		}
 	}
-	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), partly(lost, "lost"))})
+	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), countedPart(lost, "lost"))})
 	for _, m := range first(moves) {
-		fate := marked(good, "kept")
+		outcome := toned(good, "kept")
 		if !m.Kept {
-			fate = marked(bad, "lost")
+			outcome = toned(bad, "lost")
 		}
 		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), name(m.From), name(m.To))},
-			fate, span{faint, "  " + string(m.Session)}, span{plain, "  " + words(m.Cause)})
+			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + words(m.Cause)})
 	}
 	s.more(len(moves))
 }
 
-func (s *sheet) deployments(deployments []checks.Deployment, days calendar) {
+func (s *textReport) deployments(deployments []checks.Deployment, days calendar) {
 	s.heading("Deployments", span{plain, "  " + total(len(deployments), "")})
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
 		length := "goes on"
 		if !d.To.IsZero() {
-			length = spell(d.To.Sub(d.From))
+			length = formatDuration(d.To.Sub(d.From))
 		}
-		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), prose(d.Name))}, span{faint, "  " + length})
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), cleanSentence(d.Name))}, span{dim, "  " + length})
 	}
 	s.more(len(deployments))
 }
@@ -165,9 +165,9 @@ func (s *sheet) deployments(deployments []checks.Deployment, days calendar) {
 func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 
 // more tells how many elements of n a table does not show.
-func (s *sheet) more(n int) {
+func (s *textReport) more(n int) {
 	if n > maxListed {
-		s.paragraph("  ", "  ", span{faint, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
+		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
 	}
 }
 
@@ -188,8 +188,8 @@ func total(n int, part string) string {
 	return fmt.Sprintf("%d (%s)", n, part)
 }
 
-// partly counts what there is of a kind; "": nothing.
-func partly(n int, what string) string {
+// countedPart counts what there is of a kind; "": nothing.
+func countedPart(n int, what string) string {
 	if n == 0 {
 		return ""
 	}

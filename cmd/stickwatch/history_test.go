@@ -11,17 +11,17 @@ import (
 	"stickwatch/checks"
 )
 
-// dayOfShop is a past in which something of everything happened.
-func dayOfShop() past {
+// exampleHistory is a past in which something of everything happened.
+func exampleHistory() clusterHistory {
 	target := func(kind checks.TargetKind, name string, probes, failed int, longest time.Duration) checks.Uptime {
 		return checks.Uptime{
 			Target: checks.Target{Cluster: "shop", Kind: kind, Name: name}, Probes: probes, Failed: failed,
 			Ratio: float64(probes-failed) / float64(probes), Longest: longest,
 		}
 	}
-	return past{
+	return clusterHistory{
 		cluster: "shop",
-		span:    checks.Span{From: noon.Add(-24 * time.Hour), To: noon},
+		span:    checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime},
 		uptimes: []checks.Uptime{
 			target(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088", 5760, 0, 0),
 			target(checks.TargetDependency, "Redis Server", 5760, 16, 4*time.Minute),
@@ -35,30 +35,30 @@ func dayOfShop() past {
 			{
 				ID: "20260314T115900250-0a0b0c0d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Warning, Silenced: "deploy 4.2",
 				Cause:   checks.Finding{Code: checks.NodeEjected, Severity: checks.Warning, Node: "node2"},
-				Started: noon.Add(-time.Minute), Fired: noon.Add(-30 * time.Second),
+				Started: testTime.Add(-time.Minute), Fired: testTime.Add(-30 * time.Second),
 			},
 			redisIncident(),
 			{
 				ID: "20260313T140000250-01020304", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: checks.Warning, Flapping: true,
 				Cause:      checks.Finding{Code: checks.Slow, Severity: checks.Warning, Node: "node1", Target: "/app_a/"},
 				MergedInto: "20260313T135900250-05060708",
-				Started:    noon.Add(-22 * time.Hour), Ended: noon.Add(-22*time.Hour + 3*time.Second),
+				Started:    testTime.Add(-22 * time.Hour), Ended: testTime.Add(-22*time.Hour + 3*time.Second),
 			},
 		},
 		moves: []checks.Move{
-			{At: noon.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
-			{At: noon.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: checks.Message{ID: checks.MsgMovedUnexplained}},
+			{At: testTime.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+			{At: testTime.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: checks.Message{ID: checks.MsgMovedUnexplained}},
 		},
 		deployments: []checks.Deployment{
-			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: noon.Add(-21 * time.Hour), To: noon.Add(-21*time.Hour + 12*time.Minute)}},
-			{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon.Add(-2 * time.Minute)}},
+			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: testTime.Add(-21 * time.Hour), To: testTime.Add(-21*time.Hour + 12*time.Minute)}},
+			{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime.Add(-2 * time.Minute)}},
 		},
 	}
 }
 
 // redisIncident is one from its beginning to its end.
 func redisIncident() alerting.Incident {
-	began := noon.Add(-3 * time.Hour)
+	began := testTime.Add(-3 * time.Hour)
 	ended := began.Add(4 * time.Minute)
 	cause := checks.Finding{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1"},
@@ -71,7 +71,7 @@ func redisIncident() alerting.Incident {
 		Remedy: checks.Quote("Bring back Redis Server."), Evidence: []checks.Message{checks.Quote("09:00:00 node1 /status: paused")}, ExplainedBy: cause.Key(),
 	}
 	member := func(f checks.Finding) alerting.Member {
-		return alerting.Member{Standing: checks.Standing{Finding: f, Since: began, Last: ended}, Ended: ended}
+		return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: began, Last: ended}, Ended: ended}
 	}
 	return alerting.Incident{
 		ID: "20260314T090000250-1a2b3c4d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: checks.Critical,
@@ -96,12 +96,12 @@ func TestHistoryTables(t *testing.T) {
 		{"history.terminal", renderOptions{Width: 60, Colour: true}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			s := newSheet(tt.opts)
-			s.past(dayOfShop(), calendar{noon})
+			s := newTextReport(tt.opts)
+			s.clusterHistory(exampleHistory(), calendar{testTime})
 			s.blank()
-			s.past(past{cluster: "blog", span: dayOfShop().span}, calendar{noon})
+			s.clusterHistory(clusterHistory{cluster: "blog", span: exampleHistory().span}, calendar{testTime})
 			s.blank()
-			s.incident(redisIncident(), calendar{noon})
+			s.incident(redisIncident(), calendar{testTime})
 			golden(t, tt.file, s.String())
 		})
 	}
@@ -109,22 +109,22 @@ func TestHistoryTables(t *testing.T) {
 
 func TestHistoryJSON(t *testing.T) {
 	var b strings.Builder
-	p := dayOfShop()
-	if err := writeJSON(&b, wirePastsOf([]past{p, {cluster: "blog", span: p.span}}, p.span, noon)); err != nil {
+	p := exampleHistory()
+	if err := writeJSON(&b, wireClusterHistoriesOf([]clusterHistory{p, {cluster: "blog", span: p.span}}, p.span, testTime)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "history.json", b.String())
 }
 
 func TestHistoryIsBounded(t *testing.T) {
-	p := past{cluster: "shop"}
+	p := clusterHistory{cluster: "shop"}
 	for i := range maxRead {
-		p.moves = append(p.moves, checks.Move{At: noon, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
+		p.moves = append(p.moves, checks.Move{At: testTime, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
 		p.incidents = append(p.incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
 		p.deployments = append(p.deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
 	}
-	s := newSheet(renderOptions{})
-	s.past(p, calendar{noon})
+	s := newTextReport(renderOptions{})
+	s.clusterHistory(p, calendar{testTime})
 	text := s.String()
 	if n := strings.Count(text, "… and 9980 more: -o json tells all"); n != 3 {
 		t.Errorf("%d lists tell that there is more, want 3", n)
@@ -144,10 +144,10 @@ func TestHistoryIsBounded(t *testing.T) {
 // TestHistoryBeforeAnUpgrade: nodes have an uptime, sessions have none, and it is
 // said why.
 func TestHistoryBeforeAnUpgrade(t *testing.T) {
-	p := dayOfShop()
+	p := exampleHistory()
 	shown := func() string {
-		s := newSheet(renderOptions{})
-		s.past(p, calendar{noon})
+		s := newTextReport(renderOptions{})
+		s.clusterHistory(p, calendar{testTime})
 		return s.String()
 	}
 	if text := shown(); strings.Contains(text, "no data") {
@@ -161,31 +161,31 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 
 // What targets and people wrote must not command a terminal.
 func TestHistoryIsClean(t *testing.T) {
-	const evil = "\x1b[31m\u202eevil\r\n\x00" + "界界界"
+	const hostileText = "\x1b[31m\u202eevil\r\n\x00" + "界界界"
 	finding := checks.Finding{
-		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Target: evil, Summary: checks.Quote(evil), Remedy: checks.Quote(evil), Evidence: []checks.Message{checks.Quote(evil)},
+		Code: checks.NodePaused, Severity: checks.Critical, Node: hostileText, Target: hostileText, Summary: checks.Quote(hostileText), Remedy: checks.Quote(hostileText), Evidence: []checks.Message{checks.Quote(hostileText)},
 	}
 	incident := alerting.Incident{
-		ID: "i", Cluster: evil, State: alerting.Firing, Cause: finding, Silenced: evil, Started: noon,
-		Findings: []alerting.Member{{Standing: checks.Standing{Finding: finding}}},
-		Timeline: []alerting.Event{{At: noon, Kind: alerting.EventOpened, Finding: evil, Text: evil}},
+		ID: "i", Cluster: hostileText, State: alerting.Firing, Cause: finding, Silenced: hostileText, Started: testTime,
+		Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: finding}}},
+		Timeline: []alerting.Event{{At: testTime, Kind: alerting.EventOpened, Finding: hostileText, Text: hostileText}},
 	}
-	p := past{
-		cluster:     evil,
-		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: evil}, Probes: 1}},
+	p := clusterHistory{
+		cluster:     hostileText,
+		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: hostileText}, Probes: 1}},
 		incidents:   []alerting.Incident{incident},
-		moves:       []checks.Move{{From: evil, To: evil, Cause: checks.Quote(evil)}},
-		deployments: []checks.Deployment{{Name: evil}},
+		moves:       []checks.Move{{From: hostileText, To: hostileText, Cause: checks.Quote(hostileText)}},
+		deployments: []checks.Deployment{{Name: hostileText}},
 	}
-	s := newSheet(renderOptions{})
-	s.past(p, calendar{noon})
-	s.incident(incident, calendar{noon})
-	s.silences([]wireSilence{{ID: evil, Cluster: evil, Node: evil, Reason: evil, Author: evil}}, noon)
+	s := newTextReport(renderOptions{})
+	s.clusterHistory(p, calendar{testTime})
+	s.incident(incident, calendar{testTime})
+	s.silences([]wireSilence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
 	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}
 	var b strings.Builder
-	if err := writeJSON(&b, wirePastsOf([]past{p}, p.span, noon)); err != nil {
+	if err := writeJSON(&b, wireClusterHistoriesOf([]clusterHistory{p}, p.span, testTime)); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
@@ -194,10 +194,10 @@ func TestHistoryIsClean(t *testing.T) {
 }
 
 func TestMoments(t *testing.T) {
-	parse := before(noon)
+	parse := timeOrAge(testTime)
 	for text, want := range map[string]time.Time{
-		"24h":                  noon.Add(-24 * time.Hour),
-		"7d":                   noon.Add(-7 * 24 * time.Hour),
+		"24h":                  testTime.Add(-24 * time.Hour),
+		"7d":                   testTime.Add(-7 * 24 * time.Hour),
 		"2026-03-01T10:00:00Z": time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
 		"2026-03-01":           time.Date(2026, 3, 1, 0, 0, 0, 0, time.Local),
 		"2026-03-01 10:05":     time.Date(2026, 3, 1, 10, 5, 0, 0, time.Local),

@@ -10,29 +10,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
-	"stickwatch/internal/survey"
+	"stickwatch/internal/importer"
 )
 
 // initOptions are the flags of init.
 type initOptions struct {
 	clusters  clusterFlags
-	files     map[survey.Product]*string
+	files     map[importer.Product]*string
 	upstreams []string
 	offline   bool
 	output    string
 	force     bool
 }
 
-// Flags that name a balancer's file, in the order of survey.Products, and flags
+// Flags that name a balancer's file, in the order of importer.Products, and flags
 // that only go with one.
 var (
-	fromBalancer = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
-	fromNobody   = section{"From what you know", described.names}
-	initResult   = section{"What becomes of it", []string{"offline", "output", "force"}}
+	balancerFileSection = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
+	noFileSection       = section{"From what you know", clusterSection.names}
+	initOutputSection   = section{"What becomes of it", []string{"offline", "output", "force"}}
 )
 
 func newInit(c console) *cobra.Command {
-	o := initOptions{files: map[survey.Product]*string{}}
+	o := initOptions{files: map[importer.Product]*string{}}
 	cmd := &cobra.Command{
 		Use:   "init [flags]",
 		Short: "Write a configuration, from the balancer's own file",
@@ -61,11 +61,11 @@ Exit status:
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
 	}
 	flags := cmd.Flags()
-	for product, what := range map[survey.Product]string{
-		survey.Nginx:   "nginx.conf or what nginx -T prints: a `FILE`, or - for standard input",
-		survey.Apache:  "httpd.conf or apache2.conf: a `FILE`",
-		survey.HAProxy: "haproxy.cfg: a `FILE`",
-		survey.Caddy:   "a Caddyfile: the `FILE`",
+	for product, what := range map[importer.Product]string{
+		importer.Nginx:   "nginx.conf or what nginx -T prints: a `FILE`, or - for standard input",
+		importer.Apache:  "httpd.conf or apache2.conf: a `FILE`",
+		importer.HAProxy: "haproxy.cfg: a `FILE`",
+		importer.Caddy:   "a Caddyfile: the `FILE`",
 	} {
 		o.files[product] = flags.String(string(product), "", what)
 	}
@@ -74,30 +74,30 @@ Exit status:
 	flags.BoolVar(&o.offline, "offline", false, "ask nobody on the network")
 	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
 	flags.BoolVar(&o.force, "force", false, "replace the file if it is there")
-	explain(cmd, fromBalancer, fromNobody, initResult)
+	explain(cmd, balancerFileSection, noFileSection, initOutputSection)
 	return cmd
 }
 
 // productOf is whose file a name most likely is.
-func productOf(file string) survey.Product {
+func productOf(file string) importer.Product {
 	name := strings.ToLower(file)
 	switch {
 	case strings.HasSuffix(name, ".cfg"), strings.Contains(name, "haproxy"):
-		return survey.HAProxy
+		return importer.HAProxy
 	case strings.Contains(name, "httpd"), strings.Contains(name, "apache"):
-		return survey.Apache
+		return importer.Apache
 	case strings.Contains(name, "caddy"):
-		return survey.Caddy
+		return importer.Caddy
 	default:
-		return survey.Nginx
+		return importer.Nginx
 	}
 }
 
 func (o *initOptions) run(cmd *cobra.Command, c console) error {
-	if err := o.mistakes(cmd); err != nil {
+	if err := o.validate(cmd); err != nil {
 		return err
 	}
-	found, err := o.survey(cmd, c)
+	found, err := o.readConfiguration(cmd, c)
 	if err != nil {
 		return err
 	}
@@ -112,37 +112,37 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	tell(c, found)
+	printNotes(c, found)
 	return target.write(c, text, found)
 }
 
-func (o *initOptions) ask(ctx context.Context, c console, found *survey.Survey) {
+func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
 	line := newStatusLine(c)
-	line.say("asking the nodes what they are")
+	line.log("asking the nodes what they are")
 	found.Ask(ctx)
 	line.clear()
 }
 
-// tell says on standard error what nobody should have to find in the file.
-func tell(c console, found *survey.Survey) {
+// printNotes says on standard error what nobody should have to find in the file.
+func printNotes(c console, found *importer.Import) {
 	for _, note := range found.Notes() {
-		fmt.Fprintln(c.err, "stickwatch: "+prose(note))
+		fmt.Fprintln(c.err, "stickwatch: "+cleanSentence(note))
 	}
 	for _, guess := range found.Guesses() {
-		fmt.Fprintln(c.err, "stickwatch: guessed: "+prose(guess))
+		fmt.Fprintln(c.err, "stickwatch: guessed: "+cleanSentence(guess))
 	}
 }
 
-// mistakes are what is wrong before any file is looked at.
-func (o *initOptions) mistakes(cmd *cobra.Command) error {
-	errs := []error{o.clusters.mistakes(cmd)}
+// validate are what is wrong before any file is looked at.
+func (o *initOptions) validate(cmd *cobra.Command) error {
+	errs := []error{o.clusters.validate(cmd)}
 	named := o.named(cmd)
 	for _, product := range named {
 		if *o.files[product] == "" {
 			errs = append(errs, emptyFlag(string(product)))
 		}
 	}
-	if slices.ContainsFunc(o.upstreams, nothing) {
+	if slices.ContainsFunc(o.upstreams, isEmptyValue) {
 		errs = append(errs, emptyFlag("upstream"))
 	}
 	if o.output == "" {
@@ -161,7 +161,7 @@ func (o *initOptions) mistakes(cmd *cobra.Command) error {
 		errs = append(errs, fmt.Errorf("--%s and --%s: one file at a time", named[0], named[1]))
 	case len(named) == 0 && len(o.upstreams) > 0:
 		errs = append(errs, errors.New("--upstream: chooses from a balancer's file: name that, such as --nginx FILE"))
-	case len(named) == 0 && len(changed(cmd, described)) == 0:
+	case len(named) == 0 && len(changed(cmd, clusterSection)) == 0:
 		errs = append(errs, errors.New("nothing to write a configuration from: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
 			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
 	}
@@ -180,17 +180,17 @@ func (o *initOptions) besideFile() error {
 }
 
 // named are the products whose file the call names.
-func (o *initOptions) named(cmd *cobra.Command) []survey.Product {
-	return slices.DeleteFunc(slices.Clone(survey.Products), func(p survey.Product) bool { return !cmd.Flags().Changed(string(p)) })
+func (o *initOptions) named(cmd *cobra.Command) []importer.Product {
+	return slices.DeleteFunc(slices.Clone(importer.Products), func(p importer.Product) bool { return !cmd.Flags().Changed(string(p)) })
 }
 
-// survey reads the file or the flags.
-func (o *initOptions) survey(cmd *cobra.Command, c console) (*survey.Survey, error) {
+// readConfiguration reads the file or the flags.
+func (o *initOptions) readConfiguration(cmd *cobra.Command, c console) (*importer.Import, error) {
 	named := o.named(cmd)
 	if len(named) == 0 {
-		return survey.FromFlags(o.clusters.quick)
+		return importer.FromFlags(o.clusters.quick)
 	}
-	return survey.Read(named[0], *o.files[named[0]], survey.Options{
+	return importer.Read(named[0], *o.files[named[0]], importer.Options{
 		Upstreams: o.upstreams,
 		Profile:   o.clusters.quick.Profile,
 		Balancer:  o.clusters.quick.Balancer,

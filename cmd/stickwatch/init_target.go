@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"stickwatch/internal/config"
-	"stickwatch/internal/survey"
+	"stickwatch/internal/importer"
 )
 
 // A target is where init writes to.
@@ -40,7 +40,7 @@ func (t target) free() error {
 
 // write writes the text, and says so on standard output where that has not the
 // text itself.
-func (t target) write(c console, text []byte, found *survey.Survey) error {
+func (t target) write(c console, text []byte, found *importer.Import) error {
 	if t.file == standardOutput {
 		_, err := c.out.Write(text)
 		return err

@@ -13,7 +13,7 @@ var listFormats = []string{"table", "json"}
 func headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
-		row[i] = span{faint, title}
+		row[i] = span{dim, title}
 	}
 	return row
 }

@@ -44,7 +44,7 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	}
 	switch {
 	case len(all.list) > 0:
-		return all, all.doWithout(without)
+		return all, all.exclude(without)
 	case !all.named:
 		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, and the balancer's method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
 	case keys:
@@ -74,8 +74,8 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 	return o, true
 }
 
-// doWithout leaves out nodes, each in the clusters that have it.
-func (all oracles) doWithout(ids []string) error {
+// exclude leaves out nodes, each in the clusters that have it.
+func (all oracles) exclude(ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		var known []string
@@ -147,15 +147,15 @@ func (all oracles) answers(clients []string) (string, error) {
 }
 
 const (
-	maxLine = 1 << 20 // bytes; what is longer is no list of clients
-	maxTold = 10      // wrong lines; a log of another form has millions
+	maxLine          = 1 << 20 // bytes; what is longer is no list of clients
+	maxReportedLines = 10      // wrong lines; a log of another form has millions
 )
 
 // stream answers clients a line at a time. A bad line is told to complaints
 // and does not stop the rest, for the input may be the log of a month.
 func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
-	lines := bufio.NewScanner(patient{in, answers})
+	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	number, wrong := 0, 0
 	for lines.Scan() {
@@ -165,7 +165,7 @@ func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 			continue
 		}
 		if err := all.answer(answers, client); err != nil {
-			if wrong++; wrong <= maxTold {
+			if wrong++; wrong <= maxReportedLines {
 				fmt.Fprintf(complaints, "stickwatch: line %d: %v\n", number, err)
 			}
 		}
@@ -173,7 +173,7 @@ func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 	if err := errors.Join(answers.Flush(), tooLong(lines.Err(), number+1)); err != nil {
 		return err
 	}
-	if more := wrong - maxTold; more > 0 {
+	if more := wrong - maxReportedLines; more > 0 {
 		fmt.Fprintf(complaints, "stickwatch: and %s\n", count(more, "more line like that", "more lines like that"))
 	}
 	if wrong > 0 {
@@ -189,14 +189,14 @@ func tooLong(err error, line int) error {
 	return err
 }
 
-// patient input shows what was answered before it waits for more, so that
+// flushingReader input shows what was answered before it waits for more, so that
 // `tail -f | stickwatch where -` answers at once, and a file in large pieces.
-type patient struct {
+type flushingReader struct {
 	io.Reader
 	answers *bufio.Writer
 }
 
-func (p patient) Read(b []byte) (int, error) {
+func (p flushingReader) Read(b []byte) (int, error) {
 	if err := p.answers.Flush(); err != nil {
 		return 0, err
 	}

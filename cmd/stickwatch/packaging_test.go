@@ -22,7 +22,7 @@ func TestUnit(t *testing.T) {
 		t.Errorf("got %d calls of stickwatch, want 3", len(calls))
 	}
 	for _, call := range calls {
-		isTrue(t, string(call[1]))
+		checkCall(t, string(call[1]))
 	}
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -59,12 +59,12 @@ func TestImage(t *testing.T) {
 		t.Errorf("got %d calls of stickwatch, want 2", len(lists))
 	}
 	for _, list := range lists {
-		isTrue(t, "stickwatch "+strings.NewReplacer(`"`, "", ",", "").Replace(list[1]))
+		checkCall(t, "stickwatch "+strings.NewReplacer(`"`, "", ",", "").Replace(list[1]))
 	}
 }
 
-// isTrue reports a call that has flags which its command has not.
-func isTrue(t *testing.T, call string) {
+// checkCall reports a call that has flags which its command has not.
+func checkCall(t *testing.T, call string) {
 	t.Helper()
 	words := strings.Fields(call)
 	found, rest, err := newRoot(console{}).Find(words[1:])

@@ -17,9 +17,9 @@ import (
 
 // probeOptions are the flags of probe.
 type probeOptions struct {
-	clusters clusterFlags
-	watch    watchOptions
-	sought   []string // nodes that --wait waits for
+	clusters     clusterFlags
+	watch        watchOptions
+	awaitedNodes []string // nodes that --wait waits for
 
 	failOn        setting[checks.Severity]
 	ignore        []string
@@ -102,25 +102,25 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait (default 2s), or two requests of a client of --watch (default 250ms)")
 	o.watch.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
-	explain(cmd, fromFile, described,
+	explain(cmd, fileSection, clusterSection,
 		section{"What counts", []string{"fail-on", "ignore", "expect-version", "confidence"}},
 		section{"How long", []string{"timeout", "wait", "watch", "interval"}},
-		watchFlags,
+		watchSection,
 		section{"Output", []string{"output"}})
 
-	offerNames(cmd, "node", namesOfNodes) // as --wait takes them
-	offerNames(cmd, "drain", namesOfNodes)
-	offer(cmd, "output", formats...)
-	offer(cmd, "fail-on", "critical", "warning")
+	completeFlagNames(cmd, "node", namesOfNodes) // as --wait takes them
+	completeFlagNames(cmd, "drain", namesOfNodes)
+	completeFlag(cmd, "output", formats...)
+	completeFlag(cmd, "fail-on", "critical", "warning")
 	var known []string
 	for _, e := range checks.Catalogue {
 		known = append(known, string(e.Code)+"\t"+e.Holds)
 	}
-	offer(cmd, "ignore", known...)
+	completeFlag(cmd, "ignore", known...)
 }
 
-// instead is the call that an argument of probe was meant for.
-func instead(arg string) string {
+// suggestCall is the call that an argument of probe was meant for.
+func suggestCall(arg string) string {
 	switch {
 	case strings.Contains(arg, "://"):
 		return "stickwatch probe --balancer " + arg + " --node ID=URL --node ID=URL"
@@ -132,13 +132,13 @@ func instead(arg string) string {
 }
 
 func (o *probeOptions) run(cmd *cobra.Command, c console) error {
-	o.takeSought(cmd)
+	o.takeAwaitedNodes(cmd)
 	clusters, err := o.clusters.load(cmd)
-	if err := errors.Join(o.mistakes(cmd), err, o.strangers(clusters)); err != nil {
+	if err := errors.Join(o.validate(cmd), err, o.unknownNodes(clusters)); err != nil {
 		return err
 	}
 	for _, cluster := range clusters {
-		o.hurry(&cluster.Limits)
+		o.applyTimeout(&cluster.Limits)
 	}
 	if o.watch.asked {
 		return o.runWatch(cmd, c, clusters)
@@ -146,9 +146,9 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
-	r, lacks, whole := o.takeUntil(ctx, clusters, line)
+	r, unmet, complete := o.roundsUntil(ctx, clusters, line)
 	line.clear()
-	if whole {
+	if complete {
 		opts := terminalOptions(c.out, c.environ)
 		opts.FailOn, opts.Clusters = o.failOn.value, clusters
 		if err := render(c.out, o.output.value, r, opts); err != nil {
@@ -159,38 +159,38 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 		return exitError{cause.status(), cause}
 	}
 	if o.wait.value > 0 {
-		line.end(o.waited(clusters, r.Clusters, lacks))
+		line.printAfter(o.waited(clusters, r.Clusters, unmet))
 	}
-	return exitError{status: o.status(r, lacks)}
+	return exitError{status: o.status(r, unmet)}
 }
 
 // status is what a picture ends with. Where --wait waits for nodes, the others
 // do not matter.
-func (o *probeOptions) status(r results, lacks []gate.Lack) int {
+func (o *probeOptions) status(r results, unmet []gate.Unmet) int {
 	switch {
 	case o.wait.value == 0:
 		return exitStatus(r.Clusters, o.failOn.value)
-	case len(o.sought) > 0:
-		return waitStatus(lacks)
+	case len(o.awaitedNodes) > 0:
+		return waitStatus(unmet)
 	default:
-		return cmp.Or(exitStatus(r.Clusters, o.failOn.value), waitStatus(lacks))
+		return cmp.Or(exitStatus(r.Clusters, o.failOn.value), waitStatus(unmet))
 	}
 }
 
-// strangers tells which nodes are named that there are not.
-func (o *probeOptions) strangers(clusters []*probes.Cluster) error {
+// unknownNodes tells which nodes are named that there are not.
+func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 	var drained []string
 	if o.watch.drain != "" {
 		drained = []string{o.watch.drain}
 	}
-	return errors.Join(strangers("node", o.sought, clusters), strangers("drain", drained, clusters))
+	return errors.Join(unknownNodes("node", o.awaitedNodes, clusters), unknownNodes("drain", drained, clusters))
 }
 
-// mistakes tells everything that is wrong with the flags at once.
-func (o *probeOptions) mistakes(cmd *cobra.Command) error {
+// validate tells everything that is wrong with the flags at once.
+func (o *probeOptions) validate(cmd *cobra.Command) error {
 	errs := []error{
-		o.failOn.mistake("fail-on"), o.confidence.mistake("confidence"), o.timeout.mistake("timeout"),
-		o.wait.mistake("wait"), o.watch.mistakes(cmd), o.interval.mistake("interval"), o.output.mistake("output"),
+		o.failOn.usageError("fail-on"), o.confidence.usageError("confidence"), o.timeout.usageError("timeout"),
+		o.wait.usageError("wait"), o.watch.validate(cmd), o.interval.usageError("interval"), o.output.usageError("output"),
 	}
 	for _, code := range o.ignore {
 		if !checks.Known(checks.Code(code)) {
@@ -198,15 +198,15 @@ func (o *probeOptions) mistakes(cmd *cobra.Command) error {
 			errs = append(errs, fmt.Errorf("--ignore: %w", err))
 		}
 	}
-	if cmd.Flags().Changed("expect-version") && nothing(o.expectVersion) {
+	if cmd.Flags().Changed("expect-version") && isEmptyValue(o.expectVersion) {
 		errs = append(errs, emptyFlag("expect-version"))
 	}
 	return errors.Join(errs...)
 }
 
-// hurry applies --timeout. As in a file, a short time-out alone says that
+// applyTimeout applies --timeout. As in a file, a short time-out alone says that
 // nothing slower is waited for.
-func (o *probeOptions) hurry(limits *probes.Limits) {
+func (o *probeOptions) applyTimeout(limits *probes.Limits) {
 	if o.timeout.value > 0 {
 		limits.Timeout = o.timeout.value
 		limits.Slow = min(limits.Slow, limits.Timeout)

@@ -13,9 +13,9 @@ import (
 // Columns that texts of reports may take. Much of what a report says was said
 // by a target, and none of it may flood a screen or a log.
 const (
-	maxCell  = 24  // a state, a version: one cell of many
-	maxName  = 48  // an id
-	maxWords = 320 // a summary, a line of evidence
+	maxCell     = 24  // a state, a version: one cell of many
+	maxName     = 48  // an id
+	maxSentence = 320 // a summary, a line of evidence
 )
 
 // clean returns s as one line of at most limit columns that only prints:
@@ -50,11 +50,11 @@ func cell(s string) string { return clean(s, maxCell) }
 // name is clean for an id.
 func name(s string) string { return clean(s, maxName) }
 
-// prose is clean for a sentence.
-func prose(s string) string { return clean(s, maxWords) }
+// cleanSentence is clean for a sentence.
+func cleanSentence(s string) string { return clean(s, maxSentence) }
 
 // words is a message as people read it on a terminal.
-func words(m checks.Message) string { return prose(m.String()) }
+func words(m checks.Message) string { return cleanSentence(m.String()) }
 
 // names joins ids.
 func names(ids []string) string {
@@ -62,7 +62,7 @@ func names(ids []string) string {
 	for i, id := range ids {
 		clean[i] = name(id)
 	}
-	return cut(strings.Join(clean, ", "), maxWords)
+	return cut(strings.Join(clean, ", "), maxSentence)
 }
 
 // pad fills s with blanks to a width in columns: Chinese takes two a character.

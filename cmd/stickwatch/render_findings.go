@@ -9,16 +9,16 @@ import (
 	"stickwatch/checks"
 )
 
-// A branch is a finding with those that it explains.
-type branch struct {
+// A findingNode is a finding with those that it explains.
+type findingNode struct {
 	checks.Finding
-	explains []branch
+	explains []findingNode
 }
 
 // tree hangs findings under their causes, in their own order. Each finding is
 // in it once: one whose cause is not at hand is a root, and so is one of a
 // circle.
-func tree(findings []checks.Finding) []branch {
+func tree(findings []checks.Finding) []findingNode {
 	first := map[string]int{} // by key
 	for i, f := range findings {
 		if _, ok := first[f.Key()]; !ok {
@@ -37,10 +37,10 @@ func tree(findings []checks.Finding) []branch {
 	}
 
 	told := make([]bool, len(findings))
-	var grow func(i int) branch
-	grow = func(i int) branch {
+	var grow func(i int) findingNode
+	grow = func(i int) findingNode {
 		told[i] = true
-		b := branch{Finding: findings[i]}
+		b := findingNode{Finding: findings[i]}
 		for _, e := range effects[i] {
 			if !told[e] {
 				b.explains = append(b.explains, grow(e))
@@ -48,7 +48,7 @@ func tree(findings []checks.Finding) []branch {
 		}
 		return b
 	}
-	var all []branch
+	var all []findingNode
 	for _, i := range roots {
 		all = append(all, grow(i))
 	}
@@ -99,9 +99,9 @@ func affects(a checks.Affected) string {
 	return ""
 }
 
-// brief reports whether a finding is told in short: it is good to know, or its
+// isBrief reports whether a finding is told in short: it is good to know, or its
 // cause tells what to do.
-func brief(f checks.Finding, explained bool) bool {
+func isBrief(f checks.Finding, explained bool) bool {
 	return explained || !f.Severity.AtLeast(checks.Warning)
 }
 

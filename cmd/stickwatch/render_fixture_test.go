@@ -12,19 +12,19 @@ import (
 )
 
 // noon is when every fixture was taken.
-var noon = time.Date(2026, 3, 14, 12, 0, 0, 250e6, time.UTC)
+var testTime = time.Date(2026, 3, 14, 12, 0, 0, 250e6, time.UTC)
 
-// A picture is a report with the configuration it was taken by.
-type picture struct {
+// A report is a report with the configuration it was taken by.
+type report struct {
 	checks.Report
 	cluster *probes.Cluster
 }
 
-// healthyPicture returns a cluster of nodes with which nothing is wrong; tests
+// healthyReport returns a cluster of nodes with which nothing is wrong; tests
 // break it.
-func healthyPicture(name string, ids ...string) *picture {
-	p := &picture{
-		Report: checks.Report{Cluster: name, Started: noon, Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
+func healthyReport(name string, ids ...string) *report {
+	p := &report{
+		Report: checks.Report{Cluster: name, Started: testTime, Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
 		cluster: &probes.Cluster{
 			Name:     name,
 			Balancer: probes.Balancer{URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}, Method: probes.MethodIPHash},
@@ -41,7 +41,7 @@ func healthyPicture(name string, ids ...string) *picture {
 		Pages:   []probes.Exchange{answered("/app_a/", 200, 0), answered("/app_b/", 302, 0)},
 	}}
 	p.Session = checks.SessionReport{
-		Policy: probes.PolicySticky, Sticky: checks.Yes, Shared: checks.Unknown, Confidence: 0.99995, Fresh: 25,
+		Policy: probes.PolicySticky, Sticky: checks.Yes, Shared: checks.Unknown, Confidence: 0.99995, NewClients: 25,
 	}
 	for i, id := range ids {
 		p.addNode(i, id)
@@ -51,7 +51,7 @@ func healthyPicture(name string, ids ...string) *picture {
 	return p
 }
 
-func (p *picture) addNode(i int, id string) {
+func (p *report) addNode(i int, id string) {
 	u := mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1))
 	p.cluster.Nodes = append(p.cluster.Nodes, probes.Node{ID: id, URL: u, Weight: 1})
 	p.Nodes = append(p.Nodes, checks.NodeReport{
@@ -71,11 +71,11 @@ func (p *picture) addNode(i int, id string) {
 // addCanary adds a canary by the nodes that answered it, "node1 node1 node2".
 // A word "node2/b" is an answer with another session than the one before,
 // "!502" an error.
-func (p *picture) addCanary(client, answers string) {
+func (p *report) addCanary(client, answers string) {
 	c := checks.Canary{Client: client, Balancer: "10.0.0.9:8088"}
 	session := client
 	for i, word := range strings.Fields(answers) {
-		step := checks.CanaryStep{At: noon.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow, Status: 200}
+		step := checks.CanaryStep{At: testTime.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow, Status: 200}
 		if i == 0 {
 			step.Kind = probes.StepFirst
 		}
@@ -94,17 +94,17 @@ func (p *picture) addCanary(client, answers string) {
 	p.Session.Canaries = append(p.Session.Canaries, c)
 }
 
-func (p *picture) find(verdict checks.Verdict, findings ...checks.Finding) *picture {
+func (p *report) find(verdict checks.Verdict, findings ...checks.Finding) *report {
 	p.Verdict = verdict
 	p.Findings = append(p.Findings, findings...)
 	return p
 }
 
 // shown is what probe renders of pictures.
-func shown(pictures ...*picture) (results, renderOptions) {
-	r := results{Started: noon, Duration: 950 * time.Millisecond}
+func shown(reports ...*report) (results, renderOptions) {
+	r := results{Started: testTime, Duration: 950 * time.Millisecond}
 	var opts renderOptions
-	for _, p := range pictures {
+	for _, p := range reports {
 		r.Clusters = append(r.Clusters, p.Report)
 		opts.Clusters = append(opts.Clusters, p.cluster)
 	}
@@ -113,11 +113,11 @@ func shown(pictures ...*picture) (results, renderOptions) {
 }
 
 func answered(path string, status int, took time.Duration) probes.Exchange {
-	return probes.Exchange{At: noon, Path: path, Status: status, Timing: probes.Timing{Total: took}}
+	return probes.Exchange{At: testTime, Path: path, Status: status, Timing: probes.Timing{Total: took}}
 }
 
 func failed(path string, failure probes.Failure, why string) probes.Exchange {
-	return probes.Exchange{At: noon, Path: path, Failure: failure, Error: why}
+	return probes.Exchange{At: testTime, Path: path, Failure: failure, Error: why}
 }
 
 func mustURL(s string) *url.URL {

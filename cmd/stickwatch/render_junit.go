@@ -39,26 +39,26 @@ func suite(id int, r checks.Report, opts renderOptions) junit.Testsuite {
 	s.SetTimestamp(r.Started.UTC())
 	s.AddProperty("verdict", string(r.Verdict))
 	s.AddProperty("policy", string(r.Session.Policy))
-	s.AddTestcase(pictureTest(r))
+	s.AddTestcase(reportTest(r))
 
 	left := slices.Clone(r.Findings)
-	for _, p := range promises(r, opts.cluster(r.Cluster)) {
+	for _, p := range guarantees(r, opts.cluster(r.Cluster)) {
 		var broken []checks.Finding
-		broken, left = p.take(left)
+		broken, left = p.splitFindings(left)
 		if p.applies || len(broken) > 0 {
 			s.AddTestcase(test(r.Cluster, p, broken, opts.failOn()))
 		}
 	}
 	// A finding is never lost, even one that no promise has foreseen.
 	for _, f := range left {
-		p := promise{family: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
+		p := guarantee{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
 		s.AddTestcase(test(r.Cluster, p, []checks.Finding{f}, opts.failOn()))
 	}
 	return s
 }
 
-// pictureTest is in error, not failed, when there was nothing to judge by.
-func pictureTest(r checks.Report) junit.Testcase {
+// reportTest is in error, not failed, when there was nothing to judge by.
+func reportTest(r checks.Report) junit.Testcase {
 	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
@@ -78,8 +78,8 @@ func pictureTest(r checks.Report) junit.Testcase {
 	return t
 }
 
-func test(cluster string, p promise, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
-	t := junit.Testcase{Classname: classname(cluster, p.family), Name: p.name, Time: seconds(p.took)}
+func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
+	t := junit.Testcase{Classname: classname(cluster, p.group), Name: p.name, Time: seconds(p.took)}
 	var failures, others []checks.Finding
 	for _, f := range broken {
 		if f.Severity.AtLeast(failOn) {
@@ -93,19 +93,19 @@ func test(cluster string, p promise, broken []checks.Finding, failOn checks.Seve
 		if more := len(failures) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
-		t.Failure = &junit.Result{Message: message, Type: string(failures[0].Code), Data: account(failures)}
+		t.Failure = &junit.Result{Message: message, Type: string(failures[0].Code), Data: findingLines(failures)}
 	}
 	if len(others) > 0 {
-		t.SystemOut = &junit.Output{Data: account(others)}
+		t.SystemOut = &junit.Output{Data: findingLines(others)}
 	}
 	if p.unknown != "" && len(broken) == 0 {
-		t.Skipped = &junit.Result{Message: prose(p.unknown)}
+		t.Skipped = &junit.Result{Message: cleanSentence(p.unknown)}
 	}
 	return t
 }
 
 // account is findings as lines of text.
-func account(findings []checks.Finding) string {
+func findingLines(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), words(f.Summary))
@@ -120,7 +120,7 @@ func account(findings []checks.Finding) string {
 			fmt.Fprintf(&b, "- … %d more\n", more)
 		}
 		if f.ExplainedBy != "" {
-			fmt.Fprintf(&b, "explained by %s\n", prose(f.ExplainedBy))
+			fmt.Fprintf(&b, "explained by %s\n", cleanSentence(f.ExplainedBy))
 		}
 		if !f.Remedy.IsZero() {
 			fmt.Fprintf(&b, "-> %s\n", words(f.Remedy))
@@ -131,8 +131,8 @@ func account(findings []checks.Finding) string {
 
 // classname is how CI servers group tests: by cluster, then by family. A dot
 // would begin another group.
-func classname(cluster, family string) string {
-	return strings.ReplaceAll(name(cluster), ".", "_") + "." + family
+func classname(cluster, group string) string {
+	return strings.ReplaceAll(name(cluster), ".", "_") + "." + group
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

@@ -20,12 +20,12 @@ func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
 	if !b.Primary.OK() {
 		m = bad
 	}
-	spans := []span{{plain, address}, {plain, "  "}, marked(m, outcome(b.Primary))}
+	spans := []span{{plain, address}, {plain, "  "}, toned(m, outcome(b.Primary))}
 	if pages := pagesCell(b.Pages, c.Pages); pages.text != "" {
-		spans = append(spans, span{faint, "  pages "}, pages)
+		spans = append(spans, span{dim, "  pages "}, pages)
 	}
 	if b.Primary.Answered() {
-		spans = append(spans, span{faint, "  " + spell(b.Primary.Timing.Total)})
+		spans = append(spans, span{dim, "  " + formatDuration(b.Primary.Timing.Total)})
 	}
 	if b.Primary.Error != "" {
 		spans = append(spans, span{plain, "  " + clean(b.Primary.Error, maxError)})
@@ -48,10 +48,10 @@ func dependencyLines(dependencies []checks.DependencyReport) [][]span {
 			if len(up) > 0 {
 				up = append(up, span{plain, "  "})
 			}
-			up = append(up, marked(good, name(d.Name)))
+			up = append(up, toned(good, name(d.Name)))
 			continue
 		}
-		lines = append(lines, []span{marked(markOf(d.Up), name(d.Name)), {plain, "  " + dependencyState(d)}})
+		lines = append(lines, []span{toned(toneOf(d.Up), name(d.Name)), {plain, "  " + dependencyState(d)}})
 	}
 	if len(up) > 0 {
 		lines = slices.Insert(lines, 0, up)

@@ -18,9 +18,9 @@ type page struct{ strings.Builder }
 func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
 	var p page
 	if a, watched := r.answer(); watched {
-		p.block("**%s %s**", emoji(answerSpan(a).mark), escape(answerText(a)))
+		p.block("**%s %s**", emoji(answerSpan(a).tone), escape(answerText(a)))
 	}
-	p.block("## %s stickwatch: %s", emoji(markOfVerdict(r.Verdict)), r.Verdict)
+	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict)), r.Verdict)
 	p.block("%s, %s", totals(r), wire.Time(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
@@ -41,7 +41,7 @@ func (p *page) item(level int, format string, args ...any) {
 }
 
 func (p *page) cluster(r checks.Report, c *probes.Cluster) {
-	p.block("### %s %s: %s", emoji(markOfVerdict(r.Verdict)), escape(name(r.Cluster)), r.Verdict)
+	p.block("### %s %s: %s", emoji(toneOfVerdict(r.Verdict)), escape(name(r.Cluster)), r.Verdict)
 	if len(r.Nodes) > 0 {
 		p.matrix(matrix(r, c))
 	}
@@ -53,8 +53,8 @@ func (p *page) cluster(r checks.Report, c *probes.Cluster) {
 		p.item(0, "dependency %s", escape(join(line)))
 	}
 	for _, canary := range r.Session.Canaries {
-		if !steady(canary) {
-			p.item(0, "canary %s: %s", escape(whose(canary)), escape(join(way(canary))))
+		if !isSteady(canary) {
+			p.item(0, "canary %s: %s", escape(canaryName(canary)), escape(join(traceSpans(canary))))
 		}
 	}
 	for _, answer := range sessionAnswers(r.Session) {
@@ -67,7 +67,7 @@ func (p *page) cluster(r checks.Report, c *probes.Cluster) {
 	if len(r.Findings) > 0 {
 		p.block("#### Findings")
 		for _, b := range tree(r.Findings) {
-			p.branch(b, 0)
+			p.findingNode(b, 0)
 		}
 		p.WriteString("\n")
 	}
@@ -92,10 +92,10 @@ func (p *page) matrix(rows [][]span) {
 
 func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 
-// branch writes a finding, and one level deeper what it explains.
-func (p *page) branch(b branch, level int) {
+// findingNode writes a finding, and one level deeper what it explains.
+func (p *page) findingNode(b findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
-		emoji(markOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
+		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
 	if words := affects(b.Affected); words != "" {
 		p.item(level+1, "%s", escape(words))
 	}
@@ -113,11 +113,11 @@ func (p *page) branch(b branch, level int) {
 		p.item(level+1, "explains")
 	}
 	for _, e := range b.explains {
-		p.branch(e, level+2)
+		p.findingNode(e, level+2)
 	}
 }
 
-func emoji(m mark) string {
+func emoji(m tone) string {
 	switch m {
 	case good:
 		return "✅"
@@ -132,18 +132,18 @@ func emoji(m mark) string {
 	}
 }
 
-// unmarked takes the meaning from whatever Markdown or HTML would give one to.
+// markdownEscaper takes the meaning from whatever Markdown or HTML would give one to.
 // "@" and "#" are not syntax but would notify people and link issues: an
 // invisible space behind them ends the word. So does one behind a scheme, lest
 // a target's URL becomes a link to it.
-var unmarked = strings.NewReplacer(
+var markdownEscaper = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;",
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "|", `\|`, "~", `\~`, "[", `\[`, "]", `\]`, "!", `\!`, "$", `\$`,
 	"@", "@&#8203;", "#", "#&#8203;", "://", ":&#8203;//", "www.", "www&#8203;.",
 )
 
 // escape is clean text as Markdown that shows just that.
-func escape(s string) string { return unmarked.Replace(s) }
+func escape(s string) string { return markdownEscaper.Replace(s) }
 
 // code is clean text as a code span, fenced by more backticks than it has in a
 // row.

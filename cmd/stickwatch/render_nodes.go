@@ -13,7 +13,7 @@ import (
 // A column of the matrix of nodes: a question, and what each node answered.
 type column struct {
 	title string
-	tell  func(checks.NodeReport) span // an empty text: nothing to tell
+	cell  func(checks.NodeReport) span // an empty text: nothing to tell
 }
 
 // matrix is the nodes against what they were asked. The first row is the
@@ -30,17 +30,17 @@ func matrix(r checks.Report, c *probes.Cluster) [][]span {
 		{"LATENCY", latencyCell},
 	}
 	columns = slices.DeleteFunc(columns, func(c column) bool {
-		return !slices.ContainsFunc(r.Nodes, func(n checks.NodeReport) bool { return c.tell(n).text != "" })
+		return !slices.ContainsFunc(r.Nodes, func(n checks.NodeReport) bool { return c.cell(n).text != "" })
 	})
 	rows := [][]span{make([]span, len(columns))}
 	for i, c := range columns {
-		rows[0][i] = span{faint, c.title}
+		rows[0][i] = span{dim, c.title}
 	}
 	for _, n := range r.Nodes {
 		row := make([]span, len(columns))
 		for i, c := range columns {
-			if row[i] = c.tell(n); row[i].text == "" {
-				row[i] = span{faint, "-"}
+			if row[i] = c.cell(n); row[i].text == "" {
+				row[i] = span{dim, "-"}
 			}
 		}
 		rows = append(rows, row)
@@ -53,7 +53,7 @@ func directCell(n checks.NodeReport) span {
 	if !n.Up {
 		m = bad
 	}
-	return marked(m, outcome(n.Primary))
+	return toned(m, outcome(n.Primary))
 }
 
 // outcome is an exchange in a word: the class of its failure, or its status.
@@ -73,9 +73,9 @@ func stateCell(n checks.NodeReport) span {
 	case n.Status == nil:
 		return span{}
 	case n.Status.Paused() && n.Status.State == "":
-		return marked(bad, "gives a reason")
+		return toned(bad, "gives a reason")
 	case n.Status.Paused():
-		return marked(bad, cell(n.Status.State))
+		return toned(bad, cell(n.Status.State))
 	default:
 		return span{plain, cell(n.Status.State)}
 	}
@@ -97,9 +97,9 @@ func pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 		m = bad
 	}
 	if len(pages) == 1 {
-		return marked(m, outcome(pages[0]))
+		return toned(m, outcome(pages[0]))
 	}
-	return marked(m, fmt.Sprintf("%d/%d", right, len(pages)))
+	return toned(m, fmt.Sprintf("%d/%d", right, len(pages)))
 }
 
 func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
@@ -113,11 +113,11 @@ func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
 func rotationCell(n checks.NodeReport) span {
 	switch {
 	case n.InRotation == checks.Yes && !n.Up: // users are sent there
-		return marked(bad, "in")
+		return toned(bad, "in")
 	case n.InRotation == checks.Yes:
-		return marked(good, "in")
+		return toned(good, "in")
 	case n.InRotation == checks.No:
-		return marked(warn, "out")
+		return toned(warn, "out")
 	default:
 		return span{}
 	}
@@ -155,5 +155,5 @@ func latencyCell(n checks.NodeReport) span {
 	if !n.Primary.Answered() {
 		return span{}
 	}
-	return span{plain, spell(n.Primary.Timing.Total)}
+	return span{plain, formatDuration(n.Primary.Timing.Total)}
 }

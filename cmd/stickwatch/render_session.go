@@ -10,20 +10,20 @@ import (
 	"stickwatch/probes"
 )
 
-// maxStays bounds how many changes of a canary's way are told.
-const maxStays = 12
+// maxSegments bounds how many changes of a canary's way are told.
+const maxSegments = 12
 
-// A stay is equal answers in a row.
-type stay struct {
+// A traceSegment is equal answers in a row.
+type traceSegment struct {
 	span
 	fresh bool // begins with another session than the one before
 	times int
 }
 
-// stays shortens a canary's steps to what changes, and tells whether its
+// traceSegments shortens a canary's steps to what changes, and tells whether its
 // session was the same all along: Unknown when no answer showed one.
-func stays(steps []checks.CanaryStep) ([]stay, checks.Answer) {
-	var all []stay
+func traceSegments(steps []checks.CanaryStep) ([]traceSegment, checks.Answer) {
+	var all []traceSegment
 	var session probes.Fingerprint
 	kept := checks.Unknown
 	for _, s := range steps {
@@ -41,7 +41,7 @@ func stays(steps []checks.CanaryStep) ([]stay, checks.Answer) {
 			all[n-1].times++
 			continue
 		}
-		all = append(all, stay{answer, fresh, 1})
+		all = append(all, traceSegment{answer, fresh, 1})
 	}
 	return all, kept
 }
@@ -49,49 +49,49 @@ func stays(steps []checks.CanaryStep) ([]stay, checks.Answer) {
 func answerOf(s checks.CanaryStep) span {
 	switch {
 	case s.Error != "" && s.Status != 0:
-		return marked(bad, strconv.Itoa(s.Status))
+		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return marked(bad, cell(s.Error))
+		return toned(bad, cell(s.Error))
 	case s.Node != "":
 		return span{plain, name(s.Node)}
 	case s.Status >= 500:
-		return marked(bad, strconv.Itoa(s.Status))
+		return toned(bad, strconv.Itoa(s.Status))
 	default:
 		return span{doubt, "(does not tell)"}
 	}
 }
 
-// way is a canary's way from node to node: "node1 ×3 → node2 ×2  ✓ kept". A
+// traceSpans is a canary's way from node to node: "node1 ×3 → node2 ×2  ✓ kept". A
 // star marks where its session was another one.
-func way(c checks.Canary) []span {
-	all, kept := stays(c.Steps)
+func traceSpans(c checks.Canary) []span {
+	all, kept := traceSegments(c.Steps)
 	if len(all) == 0 {
-		return []span{marked(doubt, "no answer")}
+		return []span{toned(doubt, "no answer")}
 	}
 	var spans []span
 	for i, r := range all {
-		if i == maxStays {
+		if i == maxSegments {
 			spans = append(spans, span{warn, fmt.Sprintf(" → … %d more changes", len(all)-i)})
 			break
 		}
-		spans = append(spans, stop(r, i > 0)...)
+		spans = append(spans, segmentSpans(r, i > 0)...)
 	}
 	switch kept {
 	case checks.Yes:
-		spans = append(spans, span{plain, "  "}, marked(good, "kept"))
+		spans = append(spans, span{plain, "  "}, toned(good, "kept"))
 	case checks.No:
-		spans = append(spans, span{plain, "  "}, marked(bad, "lost"), span{faint, " (* a new session)"})
+		spans = append(spans, span{plain, "  "}, toned(bad, "lost"), span{dim, " (* a new session)"})
 	}
 	return spans
 }
 
-// stop is one stay of a way. Moved: it is not where the canary began.
-func stop(s stay, moved bool) []span {
+// segmentSpans is one stay of a way. Moved: it is not where the canary began.
+func segmentSpans(s traceSegment, moved bool) []span {
 	var spans []span
 	if moved {
 		spans = append(spans, span{warn, " → "})
-		if s.mark == plain {
-			s.mark = warn
+		if s.tone == plain {
+			s.tone = warn
 		}
 	}
 	spans = append(spans, s.span)
@@ -99,20 +99,20 @@ func stop(s stay, moved bool) []span {
 		spans = append(spans, span{bad, "*"})
 	}
 	if s.times > 1 {
-		spans = append(spans, span{faint, " ×" + strconv.Itoa(s.times)})
+		spans = append(spans, span{dim, " ×" + strconv.Itoa(s.times)})
 	}
 	return spans
 }
 
-// steady reports whether a canary stayed where it was, with its session.
-func steady(c checks.Canary) bool {
-	all, kept := stays(c.Steps)
-	return len(all) == 1 && all[0].mark == plain && kept != checks.No
+// isSteady reports whether a canary stayed where it was, with its session.
+func isSteady(c checks.Canary) bool {
+	all, kept := traceSegments(c.Steps)
+	return len(all) == 1 && all[0].tone == plain && kept != checks.No
 }
 
-// whose names a canary: the address it presented, and the node it belongs to
+// canaryName names a canary: the address it presented, and the node it belongs to
 // where its first answer came from elsewhere.
-func whose(c checks.Canary) string {
+func canaryName(c checks.Canary) string {
 	client := name(cmp.Or(c.Client, "own address"))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
 		client += " of " + name(c.Pinned)
@@ -127,14 +127,14 @@ func sessionAnswers(s checks.SessionReport) []span {
 	switch s.Policy {
 	case "", probes.PolicyNone:
 	case probes.PolicyShared: // sticking was not promised
-		all = append(all, marked(markOf(s.Shared), "shared: "+answer(s.Shared)+basis(s)))
+		all = append(all, toned(toneOf(s.Shared), "shared: "+answer(s.Shared)+evidenceBasis(s)))
 		if known(s.Sticky) {
-			all = append(all, marked(note, "sticky: "+answer(s.Sticky)+sureness(s)+", which this policy leaves open"))
+			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+", which this policy leaves open"))
 		}
 	default:
-		all = append(all, marked(markOf(s.Sticky), "sticky: "+answer(s.Sticky)+sureness(s)+basis(s)+because(s)))
+		all = append(all, toned(toneOf(s.Sticky), "sticky: "+answer(s.Sticky)+confidenceText(s)+evidenceBasis(s)+notStickyReason(s)))
 		if s.Policy == probes.PolicyReplicated {
-			all = append(all, marked(markOf(s.Shared), "replicated: "+answer(s.Shared)))
+			all = append(all, toned(toneOf(s.Shared), "replicated: "+answer(s.Shared)))
 		}
 	}
 	return all
@@ -144,8 +144,8 @@ func known(a checks.Answer) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Answer) string { return string(cmp.Or(a, checks.Unknown)) }
 
-// sureness is the confidence in words, rounded down: luck is never excluded.
-func sureness(s checks.SessionReport) string {
+// confidenceText is the confidence in words, rounded down: luck is never excluded.
+func confidenceText(s checks.SessionReport) string {
 	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
 	case s.Confidence <= 0:
 		return ""
@@ -156,13 +156,13 @@ func sureness(s checks.SessionReport) string {
 	}
 }
 
-// basis tells how much the answer rests on.
-func basis(s checks.SessionReport) string {
+// evidenceBasis tells how much the answer rests on.
+func evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
 		return fmt.Sprintf(" (%s, %s)", count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
-	case s.Fresh > 0:
-		return fmt.Sprintf(" (%s)", count(s.Fresh, "fresh client", "fresh clients"))
+	case s.NewClients > 0:
+		return fmt.Sprintf(" (%s)", count(s.NewClients, "fresh client", "fresh clients"))
 	default:
 		return ""
 	}
@@ -189,8 +189,8 @@ func followUps(canaries []checks.Canary) string {
 	return count(most, "follow-up", "follow-ups") + each
 }
 
-// because is the reason, where the answer is not the one hoped for.
-func because(s checks.SessionReport) string {
+// notStickyReason is the reason, where the answer is not the one hoped for.
+func notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}

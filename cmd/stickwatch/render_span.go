@@ -9,32 +9,32 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// A mark says how a piece of the picture is to be taken. It shows as a symbol,
+// A tone says how a piece of the picture is to be taken. It shows as a symbol,
 // and where there is colour as one too: never as colour alone.
-type mark int
+type tone int
 
 const (
-	plain mark = iota
+	plain tone = iota
 	good
 	bad
 	warn
 	doubt
 	note
-	faint  // of less weight; this and the next have no symbol
-	strong // of more
+	dim  // of less weight; this and the next have no symbol
+	bold // of more
 )
 
 // symbol is the mark for eyes that see no colour; "" for those that have none.
-func (m mark) symbol() string { return [...]string{"", "✓", "✗", "▲", "?", "•", "", ""}[m] }
+func (m tone) symbol() string { return [...]string{"", "✓", "✗", "▲", "?", "•", "", ""}[m] }
 
 // A span is a piece of clean text and how it is to be taken.
 type span struct {
-	mark mark
+	tone tone
 	text string
 }
 
-// marked is a span that shows its mark's symbol.
-func marked(m mark, text string) span {
+// toned is a span that shows its mark's symbol.
+func toned(m tone, text string) span {
 	return span{m, strings.TrimSpace(m.symbol() + " " + text)}
 }
 
@@ -47,7 +47,7 @@ func join(spans []span) string {
 	return b.String()
 }
 
-func markOfVerdict(v checks.Verdict) mark {
+func toneOfVerdict(v checks.Verdict) tone {
 	switch v {
 	case checks.Healthy:
 		return good
@@ -60,7 +60,7 @@ func markOfVerdict(v checks.Verdict) mark {
 	}
 }
 
-func markOfSeverity(s checks.Severity) mark {
+func toneOfSeverity(s checks.Severity) tone {
 	switch s {
 	case checks.Critical:
 		return bad
@@ -71,8 +71,8 @@ func markOfSeverity(s checks.Severity) mark {
 	}
 }
 
-// markOf an answer to a question to which yes is the good one.
-func markOf(a checks.Answer) mark {
+// toneOf an answer to a question to which yes is the good one.
+func toneOf(a checks.Answer) tone {
 	switch a {
 	case checks.Yes:
 		return good
@@ -83,8 +83,8 @@ func markOf(a checks.Answer) mark {
 	}
 }
 
-// spell writes a duration as people read one: two or three digits and a unit.
-func spell(d time.Duration) string {
+// formatDuration writes a duration as people read one: two or three digits and a unit.
+func formatDuration(d time.Duration) string {
 	switch a := d.Abs(); {
 	case a < 9950*time.Microsecond:
 		return fmt.Sprintf("%.1f ms", wire.MS(d))
@@ -102,7 +102,7 @@ func spell(d time.Duration) string {
 // took is a duration of a whole round, which nobody reads to the millisecond.
 func took(d time.Duration) string {
 	if d < 100*time.Millisecond || d > 2*time.Minute {
-		return spell(d)
+		return formatDuration(d)
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }

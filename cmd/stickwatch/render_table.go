@@ -15,7 +15,7 @@ import (
 // renderTable writes r for people: what to know first comes first, and what to
 // do last, where the eye is when a command has ended.
 func renderTable(w io.Writer, r results, opts renderOptions) error {
-	s := newSheet(opts)
+	s := newTextReport(opts)
 	if a, watched := r.answer(); watched {
 		s.paragraph("", "  ", answerSpan(a))
 		s.blank()
@@ -38,7 +38,7 @@ func renderTable(w io.Writer, r results, opts renderOptions) error {
 	return err
 }
 
-func (s *sheet) cluster(r checks.Report, c *probes.Cluster) {
+func (s *textReport) cluster(r checks.Report, c *probes.Cluster) {
 	s.paragraph("", "  ", headline(r, c)...)
 	if len(r.Nodes) > 0 {
 		s.blank()
@@ -59,17 +59,17 @@ func (s *sheet) cluster(r checks.Report, c *probes.Cluster) {
 
 // headline is a cluster in one line: its name, its state, its size.
 func headline(r checks.Report, c *probes.Cluster) []span {
-	m := markOfVerdict(r.Verdict)
+	m := toneOfVerdict(r.Verdict)
 	facts := nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
 		facts += ", " + string(method)
 	}
 	return []span{
-		marked(m, name(r.Cluster)),
+		toned(m, name(r.Cluster)),
 		{plain, "  "},
 		{m, strings.ToUpper(string(r.Verdict))},
 		{plain, "  "},
-		{faint, facts + ", " + took(r.Duration)},
+		{dim, facts + ", " + took(r.Duration)},
 	}
 }
 
@@ -87,46 +87,46 @@ func nodeCount(nodes []checks.NodeReport) string {
 	return fmt.Sprintf("%d of %s up", up, all)
 }
 
-// maxSteady bounds how many canaries are told that just stayed where they were.
-const maxSteady = 8
+// maxSteadyCanaries bounds how many canaries are told that just stayed where they were.
+const maxSteadyCanaries = 8
 
-func (s *sheet) canaries(canaries []checks.Canary) {
+func (s *textReport) canaries(canaries []checks.Canary) {
 	width, still := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {
-		width = max(width, lipgloss.Width(whose(c)))
+		width = max(width, lipgloss.Width(canaryName(c)))
 		through[c.Balancer] = true
 	}
 	for _, c := range canaries {
-		if steady(c) {
-			if still++; still > maxSteady {
+		if isSteady(c) {
+			if still++; still > maxSteadyCanaries {
 				continue
 			}
 		}
-		spans := append([]span{{plain, pad(whose(c), width) + "  "}}, way(c)...)
+		spans := append([]span{{plain, pad(canaryName(c), width) + "  "}}, traceSpans(c)...)
 		if len(through) > 1 {
-			spans = append(spans, span{faint, "  through " + name(c.Balancer)})
+			spans = append(spans, span{dim, "  through " + name(c.Balancer)})
 		}
 		s.labelled("canary", spans...)
 	}
-	if still > maxSteady {
-		s.labelled("canary", span{faint, fmt.Sprintf("%d more that stayed on their nodes", still-maxSteady)})
+	if still > maxSteadyCanaries {
+		s.labelled("canary", span{dim, fmt.Sprintf("%d more that stayed on their nodes", still-maxSteadyCanaries)})
 	}
 }
 
-func (s *sheet) doubts(doubts []checks.Message) {
+func (s *textReport) doubts(doubts []checks.Message) {
 	for _, d := range doubts {
-		s.labelled("doubt", marked(doubt, words(d)))
+		s.labelled("doubt", toned(doubt, words(d)))
 	}
 }
 
 // total is the last line of several clusters, and the only one of none.
-func (s *sheet) total(r results) {
+func (s *textReport) total(r results) {
 	if len(r.Clusters) > 0 {
 		s.blank()
 	}
-	m := markOfVerdict(r.Verdict)
-	s.paragraph("", "  ", marked(m, strings.ToUpper(string(r.Verdict))), span{plain, "  " + totals(r)})
+	m := toneOfVerdict(r.Verdict)
+	s.paragraph("", "  ", toned(m, strings.ToUpper(string(r.Verdict))), span{plain, "  " + totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.
@@ -136,7 +136,7 @@ func totals(r results) string {
 		by[c.Verdict]++
 	}
 	var parts []string
-	for _, v := range slices.Backward(byGravity) {
+	for _, v := range slices.Backward(verdictsBySeverity) {
 		if by[v] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", by[v], v))
 		}

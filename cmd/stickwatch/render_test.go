@@ -22,17 +22,17 @@ import (
 var updateGolden = flag.Bool("update", false, "write the golden files of the renderers anew")
 
 func TestRenderGolden(t *testing.T) {
-	for _, tt := range []struct{ format, pictures string }{
+	for _, tt := range []struct{ format, reports string }{
 		{"table", "healthy redis_down drift ejected chinese hostile inconclusive several nothing"},
 		{"json", "redis_down inconclusive nothing"},
 		{"junit", "redis_down ejected inconclusive hostile"},
 		{"markdown", "healthy redis_down drift hostile several"},
 		{"prometheus", "redis_down"},
 	} {
-		for picture := range strings.FieldsSeq(tt.pictures) {
-			t.Run(picture+"."+tt.format, func(t *testing.T) {
-				r, opts := shown(pictures[picture]()...)
-				golden(t, picture+"."+tt.format, rendered(t, tt.format, r, opts))
+		for report := range strings.FieldsSeq(tt.reports) {
+			t.Run(report+"."+tt.format, func(t *testing.T) {
+				r, opts := shown(reports[report]()...)
+				golden(t, report+"."+tt.format, rendered(t, tt.format, r, opts))
 			})
 		}
 	}
@@ -42,11 +42,11 @@ func TestRenderGoldenTerminal(t *testing.T) {
 	for _, tt := range []struct {
 		file  string
 		width int
-		shows *picture
+		shows *report
 	}{
 		{"redis_down.terminal", 100, redisDown()},
 		{"drift.terminal", 80, drift()},
-		{"crowd.terminal", 80, crowd(10)},
+		{"crowd.terminal", 80, manyCanaries(10)},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			r, opts := shown(tt.shows)
@@ -89,9 +89,9 @@ func TestRenderHostile(t *testing.T) {
 }
 
 func TestRenderTableKeepsToTheWidth(t *testing.T) {
-	for name, picture := range pictures {
+	for name, report := range reports {
 		for _, width := range []int{60, 80, 100, 132} {
-			r, opts := shown(picture()...)
+			r, opts := shown(report()...)
 			opts.Width = width
 			for line := range strings.Lines(rendered(t, "table", r, opts)) {
 				if got := lipgloss.Width(strings.TrimRight(line, "\n")); got > width {
@@ -121,7 +121,7 @@ func TestRenderTableColourOnlyWhenAsked(t *testing.T) {
 }
 
 func TestRenderJSONHasNoNullLists(t *testing.T) {
-	r := results{Started: noon, Clusters: []checks.Report{{Cluster: "bare", Findings: []checks.Finding{{Code: checks.Slow}}}}}
+	r := results{Started: testTime, Clusters: []checks.Report{{Cluster: "bare", Findings: []checks.Finding{{Code: checks.Slow}}}}}
 	var got map[string]any
 	if err := json.Unmarshal([]byte(rendered(t, "json", r, renderOptions{})), &got); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestRenderJUnitFailsFromSeverityOn(t *testing.T) {
 
 // A CI server takes a test that comes and goes for a flaky one.
 func TestRenderJUnitNamesStayTheSame(t *testing.T) {
-	names := func(p *picture) (all []string) {
+	names := func(p *report) (all []string) {
 		r, opts := shown(p)
 		for _, c := range suite(0, r.Clusters[0], opts).Testcases {
 			all = append(all, c.Classname+" "+c.Name)
@@ -172,7 +172,7 @@ func TestRenderJUnitNamesStayTheSame(t *testing.T) {
 	}
 	broken := redisDown()
 	broken.Cluster = "shop"
-	if diff := cmp.Diff(names(healthyPicture("shop", "node1", "node2", "node3")), names(broken)); diff != "" {
+	if diff := cmp.Diff(names(healthyReport("shop", "node1", "node2", "node3")), names(broken)); diff != "" {
 		t.Errorf("tests of a healthy and of a failing cluster (-healthy +failing):\n%s", diff)
 	}
 }

@@ -19,9 +19,9 @@ type fact struct {
 }
 
 // watch writes what became of users during a deployment.
-func (s *sheet) watch(w gate.Report) {
+func (s *textReport) watch(w gate.Report) {
 	s.labelled("watch", watchSpans(w)...)
-	s.lanes(w)
+	s.clientTimelines(w)
 	for _, f := range watchFacts(w) {
 		s.labelled(f.label, f.spans...)
 	}
@@ -29,23 +29,23 @@ func (s *sheet) watch(w gate.Report) {
 
 // watchSpans are the watch in one line.
 func watchSpans(w gate.Report) []span {
-	m := markOfVerdict(w.Verdict())
+	m := toneOfVerdict(w.Verdict())
 	spans := []span{
-		marked(m, took(w.To.Sub(w.From))),
+		toned(m, took(w.To.Sub(w.From))),
 		{plain, "  " + count(w.Requests, "request", "requests") + ", "},
-		{markOfCount(w.Failed, warn), fmt.Sprintf("%d failed", w.Failed)},
+		{toneOfCount(w.Failed, warn), fmt.Sprintf("%d failed", w.Failed)},
 		{plain, ", "},
 		{plain, fmt.Sprintf("%d moved, ", w.Moved)},
-		{markOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
+		{toneOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{faint, "  slowest answer " + spell(w.Slowest)})
+		spans = append(spans, span{dim, "  slowest answer " + formatDuration(w.Slowest)})
 	}
 	return spans
 }
 
-// markOfCount is m for anything but none.
-func markOfCount(n int, m mark) mark {
+// toneOfCount is m for anything but none.
+func toneOfCount(n int, m tone) tone {
 	if n == 0 {
 		return plain
 	}
@@ -57,7 +57,7 @@ func markOfCount(n int, m mark) mark {
 func watchFacts(w gate.Report) []fact {
 	var list []fact
 	for _, n := range w.Nodes {
-		if spans := passageSpans(n); len(spans) > 0 {
+		if spans := nodeSpans(n); len(spans) > 0 {
 			list = append(list, fact{"node", spans})
 		}
 	}
@@ -66,14 +66,14 @@ func watchFacts(w gate.Report) []fact {
 		list = append(list, fact{moveLabel(m), moveSpans(m)})
 	}
 	if more := w.Moved + w.Lost - len(shown); len(w.Moves) > len(shown) {
-		list = append(list, fact{"moved", []span{{faint, fmt.Sprintf("… and %d more moves and losses", more)}}})
+		list = append(list, fact{"moved", []span{{dim, fmt.Sprintf("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", outageSpans("a session", w.Session)}, fact{"outage", outageSpans("a newcomer", w.Newcomer)})
-	for _, p := range w.Promises {
-		list = append(list, fact{"promise", promiseSpans(p)})
+	list = append(list, fact{"outage", outageSpans("a session", w.Session)}, fact{"outage", outageSpans("a newcomer", w.NewClient)})
+	for _, p := range w.Guarantees {
+		list = append(list, fact{"promise", guaranteeSpans(p)})
 	}
 	for _, d := range w.Doubts {
-		list = append(list, fact{"doubt", []span{marked(doubt, prose(d))}})
+		list = append(list, fact{"doubt", []span{toned(doubt, cleanSentence(d))}})
 	}
 	return list
 }
@@ -81,8 +81,8 @@ func watchFacts(w gate.Report) []fact {
 // maxShownMoves bounds how many moves people are shown.
 const maxShownMoves = 20
 
-// passageSpans is what a node went through; none for one that was well.
-func passageSpans(n gate.Passage) []span {
+// nodeSpans is what a node went through; none for one that was well.
+func nodeSpans(n gate.NodeReport) []span {
 	var parts []string
 	for i, d := range n.Downs {
 		if i == 3 {
@@ -104,7 +104,7 @@ func passageSpans(n gate.Passage) []span {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{strong, name(n.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
+	return []span{{bold, name(n.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -120,31 +120,31 @@ func moveSpans(m gate.Move) []span {
 	if m.Moved() {
 		way = name(m.From) + " → " + name(m.To)
 	}
-	fate := marked(good, "kept")
-	switch m.Fate {
-	case probes.FateLost:
-		fate = marked(bad, "lost")
-	case probes.FateRolledBack:
-		fate = marked(bad, "came back older")
-	case probes.FateUntold:
-		fate = marked(doubt, "kept or not, its answers do not tell")
+	outcome := toned(good, "kept")
+	switch m.SessionOutcome {
+	case probes.SessionLost:
+		outcome = toned(bad, "lost")
+	case probes.SessionStale:
+		outcome = toned(bad, "came back older")
+	case probes.SessionUnknown:
+		outcome = toned(doubt, "kept or not, its answers do not tell")
 	}
-	why := span{plain, "  " + prose(m.Why)}
+	why := span{plain, "  " + cleanSentence(m.Reason)}
 	if m.Cause == gate.CauseUnexplained {
-		why.mark = bad
+		why.tone = bad
 	}
 	return []span{
-		{faint, clockTime(m.At) + "  "}, {plain, way + "  "}, fate, why, {faint, "  " + string(m.Session)},
+		{dim, clockTime(m.At) + "  "}, {plain, way + "  "}, outcome, why, {dim, "  " + string(m.Session)},
 	}
 }
 
 func outageSpans(who string, o gate.Outage) []span {
 	if o.IsZero() {
-		return []span{marked(good, who+" was always answered")}
+		return []span{toned(good, who+" was always answered")}
 	}
-	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, spell(o.AtMost()), spell(o.AtLeast()))
+	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, formatDuration(o.AtMost()), formatDuration(o.AtLeast()))
 	if o.Ongoing {
-		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, spell(o.AtMost()))
+		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, formatDuration(o.AtMost()))
 	}
 	details := clockTime(o.FirstBad) + ", " + count(o.Failed, "request", "requests")
 	if o.Node != "" {
@@ -156,56 +156,56 @@ func outageSpans(who string, o gate.Outage) []span {
 	case o.Status != 0:
 		details += fmt.Sprintf(": HTTP %d", o.Status)
 	}
-	return []span{marked(warn, text), {faint, "  " + details}}
+	return []span{toned(warn, text), {dim, "  " + details}}
 }
 
-// promiseSpans is a promise, and why it is not kept.
-func promiseSpans(p gate.Promise) []span {
-	m := markOf(p.Kept)
+// guaranteeSpans is a promise, and why it is not kept.
+func guaranteeSpans(p gate.Guarantee) []span {
+	m := toneOf(p.Kept)
 	if p.Kept == checks.No {
-		m = markOfSeverity(p.Severity)
+		m = toneOfSeverity(p.Severity)
 	}
-	spans := []span{marked(m, p.Name)}
+	spans := []span{toned(m, p.Name)}
 	if len(p.Reasons) == 0 {
 		return spans
 	}
-	text := "  " + prose(p.Reasons[0])
+	text := "  " + cleanSentence(p.Reasons[0])
 	if more := len(p.Reasons) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
-	return append(spans, span{faint, text})
+	return append(spans, span{dim, text})
 }
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// lanes draws every client's way over time: a line each, a column a moment.
-func (s *sheet) lanes(w gate.Report) {
+// clientTimelines draws every client's way over time: a line each, a column a moment.
+func (s *textReport) clientTimelines(w gate.Report) {
 	width := 0
-	for _, lane := range w.Lanes {
-		width = max(width, lipgloss.Width(laneName(lane)))
+	for _, client := range w.Clients {
+		width = max(width, lipgloss.Width(clientName(client)))
 	}
 	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
-	k := newKey(w)
-	for i, lane := range w.Lanes {
-		if i == maxLanes {
-			s.labelled("lane", span{faint, fmt.Sprintf("… and %d more", len(w.Lanes)-i)})
+	k := newTimelineLegend(w)
+	for i, client := range w.Clients {
+		if i == maxClients {
+			s.labelled("lane", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
 			break
 		}
-		s.labelled("lane", append([]span{{plain, pad(laneName(lane), width) + "  "}}, k.draw(lane, w.Span, columns)...)...)
+		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, k.draw(client, w.Span, columns)...)...)
 	}
-	if len(w.Lanes) > 0 {
-		s.labelled("", span{faint, k.legend(w.To.Sub(w.From) / time.Duration(columns))})
+	if len(w.Clients) > 0 {
+		s.labelled("", span{dim, k.legend(w.To.Sub(w.From) / time.Duration(columns))})
 	}
 }
 
-// maxLanes bounds how many clients are drawn.
-const maxLanes = 24
+// maxClients bounds how many clients are drawn.
+const maxClients = 24
 
-func laneName(s gate.Story) string {
+func clientName(s gate.ClientReport) string {
 	switch {
-	case s.Kind == gate.KindNewcomer && s.Node != "":
+	case s.Kind == gate.KindNewClient && s.Node != "":
 		return "newcomers to " + cell(s.Node)
-	case s.Kind == gate.KindNewcomer:
+	case s.Kind == gate.KindNewClient:
 		return "newcomers"
 	case s.Node == "":
 		return "session"

@@ -31,7 +31,7 @@ func answerText(a gate.Summary) string {
 		text = "no session was held"
 	}
 	if a.LongestOutage > 0 {
-		text += "; longest outage " + spell(a.LongestOutage)
+		text += "; longest outage " + formatDuration(a.LongestOutage)
 	} else {
 		text += "; no outage"
 	}
@@ -52,7 +52,7 @@ func answerSpan(a gate.Summary) span {
 	case a.LongestOutage > 0:
 		m = warn
 	}
-	return marked(m, answerText(a))
+	return toned(m, answerText(a))
 }
 
 // watched are the watches as the metrics have them.

@@ -35,11 +35,11 @@ type wireWatch struct {
 	Lost            int              `json:"lost"`
 	LongestOutageMS float64          `json:"longest_outage_ms"` // of anybody, from one good answer to the next
 	Session         wireOutage       `json:"session_outage"`    // the longest
-	Newcomer        wireOutage       `json:"newcomer_outage"`
+	NewClient       wireOutage       `json:"newcomer_outage"`
 	SlowestMS       float64          `json:"slowest_ms"` // of the good answers
-	Lanes           []wireLane       `json:"lanes"`
-	Nodes           []wirePassage    `json:"nodes"`
-	Promises        []wirePromise    `json:"promises"`
+	Clients         []wireClient     `json:"lanes"`
+	Nodes           []wireNodeReport `json:"nodes"`
+	Guarantees      []wireGuarantee  `json:"promises"`
 	Doubts          []string         `json:"doubts"`
 	Command         *wireCommandDone `json:"command"` // null: none was run
 }
@@ -49,7 +49,7 @@ type wireMove struct {
 	From    string             `json:"from"`
 	To      string             `json:"to"` // from: the session was lost where it was
 	Kept    bool               `json:"kept"`
-	Fate    string             `json:"fate"` // kept, lost, rolled back, unknown
+	Outcome string             `json:"fate"` // kept, lost, rolled back, unknown
 	Cause   gate.Cause         `json:"cause"`
 	Why     string             `json:"why"`
 	Allowed bool               `json:"allowed"` // by the policy
@@ -73,17 +73,17 @@ type wireOutage struct {
 	Error     string  `json:"error"`
 }
 
-type wireLane struct {
-	Kind     gate.Kind  `json:"kind"`
-	Node     string     `json:"node"`
-	Client   string     `json:"client"`
-	Balancer string     `json:"balancer"`
-	Requests int        `json:"requests"`
-	Failed   int        `json:"failed"`
-	Outage   wireOutage `json:"longest_outage"`
+type wireClient struct {
+	Kind     gate.ClientKind `json:"kind"`
+	Node     string          `json:"node"`
+	Client   string          `json:"client"`
+	Balancer string          `json:"balancer"`
+	Requests int             `json:"requests"`
+	Failed   int             `json:"failed"`
+	Outage   wireOutage      `json:"longest_outage"`
 }
 
-type wirePassage struct {
+type wireNodeReport struct {
 	ID            string       `json:"id"`
 	Downs         []wireOutage `json:"downs"` // asked directly
 	Restarted     bool         `json:"restarted"`
@@ -91,7 +91,7 @@ type wirePassage struct {
 	VersionAfter  string       `json:"version_after"`
 }
 
-type wirePromise struct {
+type wireGuarantee struct {
 	Name     string          `json:"name"`
 	Code     checks.Code     `json:"code"`
 	Kept     checks.Answer   `json:"kept"`
@@ -120,11 +120,11 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 		Lost:            w.Lost,
 		LongestOutageMS: wire.MS(w.Summary().LongestOutage),
 		Session:         wireOutageOf(w.Session),
-		Newcomer:        wireOutageOf(w.Newcomer),
+		NewClient:       wireOutageOf(w.NewClient),
 		SlowestMS:       wire.MS(w.Slowest),
-		Lanes:           wire.List(w.Lanes, wireLaneOf),
-		Nodes:           wire.List(w.Nodes, wirePassageOf),
-		Promises:        wire.List(w.Promises, wirePromiseOf),
+		Clients:         wire.List(w.Clients, wireClientOf),
+		Nodes:           wire.List(w.Nodes, wireNodeReportOf),
+		Guarantees:      wire.List(w.Guarantees, wireGuaranteeOf),
 		Doubts:          wire.List(w.Doubts, wire.Field),
 	}
 	for _, m := range w.Moves {
@@ -142,13 +142,13 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 }
 
 func wireMoveOf(m gate.Move) wireMove {
-	fate := string(m.Fate)
-	if m.Fate == probes.FateUntold {
-		fate = "unknown"
+	outcome := string(m.SessionOutcome)
+	if m.SessionOutcome == probes.SessionUnknown {
+		outcome = "unknown"
 	}
 	return wireMove{
-		At: wire.Time(m.At), From: wire.Field(m.From), To: wire.Field(m.To), Kept: m.Kept(), Fate: fate,
-		Cause: m.Cause, Why: wire.Field(m.Why), Allowed: m.Allowed, Session: m.Session,
+		At: wire.Time(m.At), From: wire.Field(m.From), To: wire.Field(m.To), Kept: m.Kept(), Outcome: outcome,
+		Cause: m.Cause, Why: wire.Field(m.Reason), Allowed: m.Allowed, Session: m.Session,
 	}
 }
 
@@ -160,22 +160,22 @@ func wireOutageOf(o gate.Outage) wireOutage {
 	}
 }
 
-func wireLaneOf(s gate.Story) wireLane {
-	return wireLane{
-		Kind: s.Kind, Node: wire.Field(s.Node), Client: wire.Field(s.Client), Balancer: wire.Field(s.Through),
+func wireClientOf(s gate.ClientReport) wireClient {
+	return wireClient{
+		Kind: s.Kind, Node: wire.Field(s.Node), Client: wire.Field(s.Client), Balancer: wire.Field(s.Frontend),
 		Requests: s.Requests, Failed: s.Failed, Outage: wireOutageOf(s.Longest),
 	}
 }
 
-func wirePassageOf(p gate.Passage) wirePassage {
-	return wirePassage{
+func wireNodeReportOf(p gate.NodeReport) wireNodeReport {
+	return wireNodeReport{
 		ID: wire.Field(p.Node), Downs: wire.List(p.Downs, wireOutageOf), Restarted: len(p.Downs) > 0 || !p.Restarted.IsZero(),
 		VersionBefore: wire.Field(p.Before), VersionAfter: wire.Field(p.After),
 	}
 }
 
-func wirePromiseOf(p gate.Promise) wirePromise {
-	return wirePromise{
+func wireGuaranteeOf(p gate.Guarantee) wireGuarantee {
+	return wireGuarantee{
 		Name: wire.Field(p.Name), Code: p.Code, Kept: checks.Answer(answer(p.Kept)), Severity: p.Severity,
 		Reasons: wire.List(p.Reasons, wire.Field),
 	}

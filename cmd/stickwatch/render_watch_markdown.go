@@ -13,11 +13,11 @@ const markdownColumns = 60
 
 // watch writes what became of users during a deployment.
 func (p *page) watch(w gate.Report) {
-	p.block("#### %s Deployment: %s", emoji(markOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
-	for _, promise := range w.Promises {
-		spans := promiseSpans(promise)
-		m := spans[0].mark
-		line := escape(promise.Name)
+	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
+	for _, guarantee := range w.Guarantees {
+		spans := guaranteeSpans(guarantee)
+		m := spans[0].tone
+		line := escape(guarantee.Name)
 		if len(spans) > 1 {
 			line += ": " + escape(strings.TrimSpace(spans[1].text))
 		}
@@ -29,21 +29,21 @@ func (p *page) watch(w gate.Report) {
 		}
 	}
 	p.WriteString("\n")
-	p.lanes(w)
+	p.clientTimelines(w)
 }
 
-// lanes are drawn as text of equal width.
-func (p *page) lanes(w gate.Report) {
-	if len(w.Lanes) == 0 {
+// clientTimelines are drawn as text of equal width.
+func (p *page) clientTimelines(w gate.Report) {
+	if len(w.Clients) == 0 {
 		return
 	}
-	k := newKey(w)
+	k := newTimelineLegend(w)
 	p.WriteString("```text\n")
-	for i, lane := range w.Lanes {
-		if i == maxLanes {
+	for i, client := range w.Clients {
+		if i == maxClients {
 			break
 		}
-		p.WriteString(strings.ReplaceAll(pad(laneName(lane), maxCell)+"  "+join(k.draw(lane, w.Span, markdownColumns)), "`", "'") + "\n")
+		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxCell)+"  "+join(k.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
 	}
 	p.WriteString(strings.ReplaceAll(k.legend(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
 }

@@ -16,51 +16,51 @@ import (
 )
 
 // moment is so many milliseconds after noon.
-func moment(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+func moment(ms int) time.Time { return testTime.Add(time.Duration(ms) * time.Millisecond) }
 
 // piece is a stretch of a lane: "node1", "!node1" for a loss, "" for a failure.
-func piece(from, to int, who string) gate.Piece {
+func piece(from, to int, who string) gate.Segment {
 	node, lost := strings.CutPrefix(who, "!")
-	return gate.Piece{Span: checks.Span{From: moment(from), To: moment(to)}, Node: node, Good: who != "", Lost: lost}
+	return gate.Segment{Span: checks.Span{From: moment(from), To: moment(to)}, Node: node, Good: who != "", Lost: lost}
 }
 
 // rollingRestart is a deployment of two nodes that threw out one of two users.
 func rollingRestart() (results, renderOptions) {
-	p := healthyPicture("shop", "node1", "node2")
+	p := healthyReport("shop", "node1", "node2")
 	p.Session.Policy = probes.PolicyReplicated
 	out := gate.Outage{
 		LastGood: moment(2010), FirstBad: moment(2250), LastBad: moment(2420), FirstGood: moment(2520),
 		Node: "node1", Failed: 11, Status: 502,
 	}
 	lost := gate.Move{
-		At: moment(2520), From: "node1", To: "node2", Fate: probes.FateLost, Session: "s:3f9a12c4",
-		Cause: gate.CauseRestart, Why: "node1 did not answer from 12:00:02.300 to 12:00:04.100",
+		At: moment(2520), From: "node1", To: "node2", SessionOutcome: probes.SessionLost, Session: "s:3f9a12c4",
+		Cause: gate.CauseRestart, Reason: "node1 did not answer from 12:00:02.300 to 12:00:04.100",
 	}
 	kept := gate.Move{
-		At: moment(6010), From: "node2", To: "node1", Fate: probes.FateKept, Session: "s:91ab03de",
-		Cause: gate.CauseDrain, Why: "haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN", Allowed: true,
+		At: moment(6010), From: "node2", To: "node1", SessionOutcome: probes.SessionKept, Session: "s:91ab03de",
+		Cause: gate.CauseDrain, Reason: "haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN", Allowed: true,
 	}
 	w := gate.Report{
-		Cluster: "shop", Span: checks.Span{From: noon, To: moment(10_000)}, Policy: probes.PolicyReplicated, Picture: p.Report,
+		Cluster: "shop", Span: checks.Span{From: testTime, To: moment(10_000)}, Policy: probes.PolicyReplicated, FinalReport: p.Report,
 		Requests: 132, Failed: 13, Opened: 43, Slowest: 41 * time.Millisecond, Moved: 2, Lost: 1,
-		Lanes: []gate.Story{
-			{Kind: gate.KindSession, Node: "node1", Through: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Opened: 2, Longest: out, Pieces: []gate.Piece{
+		Clients: []gate.ClientReport{
+			{Kind: gate.KindSession, Node: "node1", Frontend: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Opened: 2, Longest: out, Segments: []gate.Segment{
 				piece(0, 2010, "node1"), piece(2250, 2500, ""), piece(2515, 2520, "!node2"), piece(2770, 9990, "node2"),
 			}},
-			{Kind: gate.KindSession, Node: "node2", Through: "http://10.0.0.9:8088", Requests: 40, Opened: 1, Pieces: []gate.Piece{
+			{Kind: gate.KindSession, Node: "node2", Frontend: "http://10.0.0.9:8088", Requests: 40, Opened: 1, Segments: []gate.Segment{
 				piece(60, 5760, "node2"), piece(6005, 9995, "node1"),
 			}},
-			{Kind: gate.KindNewcomer, Through: "http://10.0.0.9:8088", Requests: 41, Failed: 2, Pieces: []gate.Piece{
+			{Kind: gate.KindNewClient, Frontend: "http://10.0.0.9:8088", Requests: 41, Failed: 2, Segments: []gate.Segment{
 				piece(120, 1890, "node1"), piece(2140, 2165, ""), piece(2190, 9940, "node2"),
 			}},
 		},
 		Moves: []gate.Move{lost, kept}, Session: out,
-		Newcomer: gate.Outage{LastGood: moment(1890), FirstBad: moment(2140), LastBad: moment(2167), FirstGood: moment(2193), Failed: 2, Error: "connection refused"},
-		Nodes: []gate.Passage{
+		NewClient: gate.Outage{LastGood: moment(1890), FirstBad: moment(2140), LastBad: moment(2167), FirstGood: moment(2193), Failed: 2, Error: "connection refused"},
+		Nodes: []gate.NodeReport{
 			{Node: "node1", Before: "4.1", After: "4.2", Downs: []gate.Outage{{LastGood: moment(2150), FirstBad: moment(2300), LastBad: moment(4050), FirstGood: moment(4100)}}},
 			{Node: "node2", Before: "4.1", After: "4.1"},
 		},
-		Promises: []gate.Promise{
+		Guarantees: []gate.Guarantee{
 			{Name: "no session is lost", Code: checks.SessionLost, Severity: checks.Critical, Kept: checks.No, Reasons: []string{lost.String()}},
 			{Name: "sessions keep what they hold", Code: checks.SessionRollback, Severity: checks.Critical, Kept: checks.Yes},
 			{Name: "sessions are answered", Severity: checks.Warning, Kept: checks.No, Reasons: []string{out.String()}},
@@ -69,7 +69,7 @@ func rollingRestart() (results, renderOptions) {
 		Doubts: []string{"no session could be held on node3: none of our clients was sent there"},
 	}
 	r, opts := shown(p)
-	r.Clusters[0].Verdict = graver(r.Clusters[0].Verdict, w.Verdict())
+	r.Clusters[0].Verdict = worseVerdict(r.Clusters[0].Verdict, w.Verdict())
 	r.Verdict = worst(r.Clusters)
 	r.Watches = map[string]gate.Report{"shop": w}
 	r.Command = &commandResult{Name: "deploy.sh", Duration: 9 * time.Second}
@@ -105,12 +105,12 @@ func TestRenderWatchWidth(t *testing.T) {
 
 // Whatever nodes call themselves: no form of a watch commands a terminal.
 func TestRenderWatchHostile(t *testing.T) {
-	const evil = "n\x1b[2J\u202e`|\n<b>"
+	const hostileText = "n\x1b[2J\u202e`|\n<b>"
 	for _, format := range []string{"table", "json", "junit", "markdown"} {
 		r, opts := rollingRestart()
 		w := r.Watches["shop"]
-		w.Moves[0].From, w.Moves[0].Why, w.Lanes[0].Node, w.Nodes[0].Node = evil, evil, evil, evil
-		w.Session.Error, w.Promises[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = evil, evil, evil, evil
+		w.Moves[0].From, w.Moves[0].Reason, w.Clients[0].Node, w.Nodes[0].Node = hostileText, hostileText, hostileText, hostileText
+		w.Session.Error, w.Guarantees[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = hostileText, hostileText, hostileText, hostileText
 		var b bytes.Buffer
 		if err := render(&b, format, r, opts); err != nil {
 			t.Fatal(err)
@@ -124,24 +124,24 @@ func TestRenderWatchHostile(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	k := newKey(gate.Report{Nodes: []gate.Passage{{Node: "node1"}, {Node: "node2"}}})
+	k := newTimelineLegend(gate.Report{Nodes: []gate.NodeReport{{Node: "node1"}, {Node: "node2"}}})
 	for _, tt := range []struct {
 		name   string
-		pieces []gate.Piece
+		pieces []gate.Segment
 		want   string
 	}{
-		{"all along", []gate.Piece{piece(0, 1000, "node1")}, "1111111111"},
-		{"between two requests it is where it was", []gate.Piece{piece(0, 10, "node1"), piece(900, 990, "node2")}, "1111111112"},
-		{"a failure shows, however short", []gate.Piece{piece(0, 500, "node1"), piece(510, 511, ""), piece(520, 1000, "node1")}, "11111×1111"},
-		{"a loss shows before all", []gate.Piece{piece(0, 310, "node1"), piece(320, 325, ""), piece(330, 335, "!node2"), piece(420, 1000, "node2")}, "111!222222"},
-		{"several in one column", []gate.Piece{piece(0, 40, "node1"), piece(50, 60, "node2"), piece(110, 1000, "node2")}, "*222222222"},
-		{"before the watch", []gate.Piece{piece(-50, -10, "node1"), piece(250, 1000, "node2")}, "1122222222"},
-		{"a stranger", []gate.Piece{piece(0, 1000, `"x"`)}, "??????????"},
-		{"nobody yet", []gate.Piece{piece(500, 1000, "node1")}, "·····11111"},
-		{"it does not tell", []gate.Piece{{Span: checks.Span{From: moment(0), To: moment(1000)}, Good: true}}, "··········"},
+		{"all along", []gate.Segment{piece(0, 1000, "node1")}, "1111111111"},
+		{"between two requests it is where it was", []gate.Segment{piece(0, 10, "node1"), piece(900, 990, "node2")}, "1111111112"},
+		{"a failure shows, however short", []gate.Segment{piece(0, 500, "node1"), piece(510, 511, ""), piece(520, 1000, "node1")}, "11111×1111"},
+		{"a loss shows before all", []gate.Segment{piece(0, 310, "node1"), piece(320, 325, ""), piece(330, 335, "!node2"), piece(420, 1000, "node2")}, "111!222222"},
+		{"several in one column", []gate.Segment{piece(0, 40, "node1"), piece(50, 60, "node2"), piece(110, 1000, "node2")}, "*222222222"},
+		{"before the watch", []gate.Segment{piece(-50, -10, "node1"), piece(250, 1000, "node2")}, "1122222222"},
+		{"a stranger", []gate.Segment{piece(0, 1000, `"x"`)}, "??????????"},
+		{"nobody yet", []gate.Segment{piece(500, 1000, "node1")}, "·····11111"},
+		{"it does not tell", []gate.Segment{{Span: checks.Span{From: moment(0), To: moment(1000)}, Good: true}}, "··········"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := join(k.draw(gate.Story{Pieces: tt.pieces}, checks.Span{From: noon, To: moment(1000)}, 10))
+			got := join(k.draw(gate.ClientReport{Segments: tt.pieces}, checks.Span{From: testTime, To: moment(1000)}, 10))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -174,10 +174,10 @@ func TestAnswerOfSeveral(t *testing.T) {
 		Clusters: []checks.Report{{Cluster: "shop"}, {Cluster: "blog"}},
 		Watches: map[string]gate.Report{
 			"shop": {
-				Cluster: "shop", Lost: 1, Moved: 2, Lanes: []gate.Story{{Kind: gate.KindSession, Opened: 1}},
+				Cluster: "shop", Lost: 1, Moved: 2, Clients: []gate.ClientReport{{Kind: gate.KindSession, Opened: 1}},
 				Session: gate.Outage{FirstBad: moment(0), FirstGood: moment(300)},
 			},
-			"blog": {Cluster: "blog", Newcomer: gate.Outage{FirstBad: moment(0), FirstGood: moment(500)}},
+			"blog": {Cluster: "blog", NewClient: gate.Outage{FirstBad: moment(0), FirstGood: moment(500)}},
 		},
 	}
 	want := gate.Summary{Sessions: 1, Lost: 1, Moved: 2, LongestOutage: 500 * time.Millisecond, Incomplete: true}

@@ -45,19 +45,19 @@ func TestWay(t *testing.T) {
 		{"!502 !502", "✗ 502 ×2"},
 		{strings.Repeat("a b ", 8), "a → b → a → b → a → b → a → b → a → b → a → b → … 4 more changes  ✓ kept"},
 	} {
-		p := &picture{}
+		p := &report{}
 		p.addCanary("client", tt.answers)
-		if got := join(way(p.Session.Canaries[0])); got != tt.want {
+		if got := join(traceSpans(p.Session.Canaries[0])); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.answers, got, tt.want)
 		}
 	}
-	if got := join(way(checks.Canary{})); got != "? no answer" {
+	if got := join(traceSpans(checks.Canary{})); got != "? no answer" {
 		t.Errorf("no steps: got %q", got)
 	}
 }
 
 func TestSessionAnswers(t *testing.T) {
-	canaries := healthyPicture("shop", "node1", "node2").Session.Canaries
+	canaries := healthyReport("shop", "node1", "node2").Session.Canaries
 	for _, tt := range []struct {
 		name    string
 		session checks.SessionReport
@@ -87,7 +87,7 @@ func TestSessionAnswers(t *testing.T) {
 		},
 		{
 			"shared",
-			checks.SessionReport{Policy: probes.PolicyShared, Shared: checks.Yes, Sticky: checks.No, Fresh: 25},
+			checks.SessionReport{Policy: probes.PolicyShared, Shared: checks.Yes, Sticky: checks.No, NewClients: 25},
 			"✓ shared: yes (25 fresh clients)\n• sticky: no, which this policy leaves open",
 		},
 	} {
@@ -155,9 +155,9 @@ func TestSentence(t *testing.T) {
 	}
 }
 
-func outline(branches []branch) string {
+func outline(findingNodes []findingNode) string {
 	var all []string
-	for _, b := range branches {
+	for _, b := range findingNodes {
 		s := b.Node
 		if len(b.explains) > 0 {
 			s += "(" + outline(b.explains) + ")"
@@ -196,7 +196,7 @@ func TestSpell(t *testing.T) {
 		{5 * time.Minute, "5 min", "5 min"},
 		{36 * time.Hour, "36.0 h", "36.0 h"},
 	} {
-		if got := spell(tt.d); got != tt.want {
+		if got := formatDuration(tt.d); got != tt.want {
 			t.Errorf("spell %s: got %q, want %q", tt.d, got, tt.want)
 		}
 		if got := took(tt.d); got != tt.took {

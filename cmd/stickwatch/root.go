@@ -6,7 +6,7 @@ import (
 
 // Groups of commands in the help of the program.
 const (
-	groupLook    = "look"
+	groupInspect = "look"
 	groupPrepare = "prepare"
 	groupProgram = "program"
 )
@@ -51,7 +51,7 @@ every node answers 200. stickwatch sees it.`,
 
 func addCommands(root *cobra.Command, c console) {
 	root.AddGroup(
-		&cobra.Group{ID: groupLook, Title: "Look at a cluster"},
+		&cobra.Group{ID: groupInspect, Title: "Look at a cluster"},
 		&cobra.Group{ID: groupPrepare, Title: "Prepare"},
 		&cobra.Group{ID: groupProgram, Title: "About the program"},
 	)
@@ -64,7 +64,7 @@ func addCommands(root *cobra.Command, c console) {
 	}
 	help := newHelp()
 	root.SetHelpCommand(help)
-	add(groupLook, newProbe(c), newServe(c), newWhere(c), newHistory(c), newDemo(c))
+	add(groupInspect, newProbe(c), newServe(c), newWhere(c), newHistory(c), newDemo(c))
 	add(groupPrepare, newCheck(c), newInit(c), newSilence(c), newToken(c), newDashboards(c))
 	add(groupProgram, newCompletion(c), newVersion(c), help)
 	root.AddCommand(topics()...)

@@ -27,7 +27,7 @@ import (
 // served [WEBCONFIG]: starts a daemon in the test that watches the demo, sets
 // SERVER to its URL, and writes stickwatch.yml as its configuration.
 func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
-	s, folder := stageOf(ts), ts.Getenv("WORK")
+	s, folder := fixtureOf(ts), ts.Getenv("WORK")
 	webConfig := ""
 	if len(args) > 0 {
 		webConfig = ts.MkAbs(args[0])
@@ -54,7 +54,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 // awaits PATTERN COMMAND...: runs a command again and again until its standard
 // output matches, which it must within a minute.
 func awaits(ts *testscript.TestScript, _ bool, args []string) {
-	s, pattern := stageOf(ts), regexp.MustCompile("(?m)"+args[0])
+	s, pattern := fixtureOf(ts), regexp.MustCompile("(?m)"+args[0])
 	var out bytes.Buffer
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		out.Reset()
@@ -81,7 +81,7 @@ func likeAPI(ts *testscript.TestScript, _ bool, args []string) {
 	since := url.QueryEscape(told.Since)
 	want := ask(ts, "/api/v1/history?cluster=demo&since="+since)
 	want["incidents"] = ask(ts, "/api/v1/incidents?cluster=demo&since="+since)["incidents"]
-	for _, wrong := range [][]string{misshapen("history", got, want), misshapen("API", want, got)} {
+	for _, wrong := range [][]string{differences("history", got, want), differences("API", want, got)} {
 		if len(wrong) > 0 {
 			ts.Fatalf("differences in shape: %q", wrong)
 		}
@@ -103,7 +103,7 @@ func ask(ts *testscript.TestScript, path string) (answer map[string]any) {
 // receivers: starts a workspace of Slack's and an address for webhooks, and sets
 // SLACK and HOOK to their URLs, and SLACK_TOKEN to the token.
 func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	s.slack = slacktest.New("ops")
 	ts.Defer(s.slack.Close)
 	hook := httptest.NewServer(&s.hook)
@@ -131,7 +131,7 @@ func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 
 // received: writes to standard output what the receivers have, a line each.
 func received(ts *testscript.TestScript, _ bool, _ []string) {
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	for _, m := range s.slack.Messages() {
 		fmt.Fprintf(ts.Stdout(), "slack: thread=%t edits=%d %s %s\n", m.Thread != "", m.Edits,
 			strings.ReplaceAll(m.Text, "\n", " "), m.Attachments)
@@ -146,5 +146,5 @@ func received(ts *testscript.TestScript, _ bool, _ []string) {
 // refuses ERROR: from now on Slack answers so.
 func slackRefuses(ts *testscript.TestScript, _ bool, args []string) {
 	const forEver = -1
-	stageOf(ts).slack.Fail(slacktest.Fault{Error: args[0], Times: forEver})
+	fixtureOf(ts).slack.Fail(slacktest.Fault{Error: args[0], Times: forEver})
 }

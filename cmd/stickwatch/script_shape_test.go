@@ -15,7 +15,7 @@ func shape(ts *testscript.TestScript, _ bool, args []string) {
 	var got, want any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &got))
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &want))
-	if wrong := misshapen("", got, want); len(wrong) > 0 {
+	if wrong := differences("", got, want); len(wrong) > 0 {
 		ts.Fatalf("%d differences in shape: %q", len(wrong), wrong)
 	}
 }
@@ -23,7 +23,7 @@ func shape(ts *testscript.TestScript, _ bool, args []string) {
 // nullable are the fields whose value may not be known.
 var nullable = []string{"clock_offset_ms", "up"}
 
-func misshapen(path string, got, want any) (wrong []string) {
+func differences(path string, got, want any) (wrong []string) {
 	switch want := want.(type) {
 	case map[string]any:
 		object, ok := got.(map[string]any)
@@ -37,7 +37,7 @@ func misshapen(path string, got, want any) (wrong []string) {
 				continue
 			}
 			if field != nil || !slices.Contains(nullable, key) {
-				wrong = slices.Concat(wrong, misshapen(path+"."+key, field, value))
+				wrong = slices.Concat(wrong, differences(path+"."+key, field, value))
 			}
 		}
 	case []any:
@@ -46,7 +46,7 @@ func misshapen(path string, got, want any) (wrong []string) {
 			return []string{fmt.Sprintf("%s: got %T, want a list", path, got)}
 		}
 		for i, element := range list {
-			wrong = slices.Concat(wrong, misshapen(fmt.Sprintf("%s[%d]", path, i), element, want[0]))
+			wrong = slices.Concat(wrong, differences(fmt.Sprintf("%s[%d]", path, i), element, want[0]))
 		}
 	default:
 		if fmt.Sprintf("%T", got) != fmt.Sprintf("%T", want) {

@@ -18,9 +18,9 @@ import (
 	"stickwatch/probes"
 )
 
-// A stage is what a script's stickwatch can look at: a demo cluster, a listener
+// A fixture is what a script's stickwatch can look at: a demo cluster, a listener
 // that nobody should talk to, and who is told of incidents.
-type stage struct {
+type fixture struct {
 	demo     *demo.Cluster
 	listener *listener
 	slack    *slacktest.Server
@@ -28,11 +28,11 @@ type stage struct {
 	env      []string // names of variables that lead there
 }
 
-type stageKey struct{}
+type fixtureKey struct{}
 
-func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+func fixtureOf(ts *testscript.TestScript) *fixture { return ts.Value(fixtureKey{}).(*fixture) }
 
-func (s *stage) close() {
+func (s *fixture) close() {
 	if s.demo != nil {
 		s.demo.Close()
 	}
@@ -41,14 +41,14 @@ func (s *stage) close() {
 	}
 }
 
-func (s *stage) setenv(ts *testscript.TestScript, name, value string) {
+func (s *fixture) setenv(ts *testscript.TestScript, name, value string) {
 	ts.Setenv(name, value)
 	s.env = append(s.env, name)
 }
 
 // command is a command of the script that runs while the test does something
 // else. The script sees its output.
-func (s *stage) command(ts *testscript.TestScript, args []string) *exec.Cmd {
+func (s *fixture) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
 	cmd.Env = os.Environ()
@@ -62,7 +62,7 @@ func (s *stage) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 // demo [METHOD [MAXFAILS]]: starts a cluster in the test, and sets BALANCER,
 // REDIS, and NODE1 to NODE3.
 func startDemo(ts *testscript.TestScript, _ bool, args []string) {
-	s, config := stageOf(ts), demo.Config{}
+	s, config := fixtureOf(ts), demo.Config{}
 	if len(args) > 0 {
 		config.Method = probes.Method(args[0])
 	}
@@ -81,7 +81,7 @@ func startDemo(ts *testscript.TestScript, _ bool, args []string) {
 
 // break FAULT...: breaks the demo; without any, heals it.
 func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
-	cluster := stageOf(ts).demo
+	cluster := fixtureOf(ts).demo
 	if len(args) == 0 {
 		ts.Check(cluster.Heal())
 	}
@@ -93,7 +93,7 @@ func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
 // waits heal|INT STATUS COMMAND...: runs a command, heals the demo or interrupts
 // the command as soon as it says that it waits, and checks its exit status.
 func waits(ts *testscript.TestScript, _ bool, args []string) {
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	cmd := s.command(ts, args[2:])
 	cmd.Stderr = nil
 	stderr, err := cmd.StderrPipe()
@@ -133,7 +133,7 @@ func startListener(ts *testscript.TestScript, _ bool, _ []string) {
 	l := &listener{Listener: ln}
 	l.arrived.L = &l.mu
 	go l.accept()
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	if s.listener != nil {
 		s.listener.Close()
 	}
@@ -188,9 +188,9 @@ func (l *listener) Close() error {
 	return err
 }
 
-// unasked: nobody has connected to the listener.
-func unasked(ts *testscript.TestScript, _ bool, _ []string) {
-	n, err := stageOf(ts).listener.count()
+// wantNoConnections: nobody has connected to the listener.
+func wantNoConnections(ts *testscript.TestScript, _ bool, _ []string) {
+	n, err := fixtureOf(ts).listener.count()
 	ts.Check(err)
 	if n > 0 {
 		ts.Fatalf("%d connections came, want none", n)
@@ -202,7 +202,7 @@ var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 // interrupts INT|TERM STATUS COMMAND...: runs a command, sends it a signal as
 // soon as it has asked the listener, and checks its exit status.
 func interrupts(ts *testscript.TestScript, _ bool, args []string) {
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	cmd := s.command(ts, args[2:])
 	ts.Check(cmd.Start())
 	s.listener.await(func(net.Conn) bool { return true })

@@ -28,8 +28,8 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *updateGolden,
 		Setup: func(env *testscript.Env) error {
-			s := new(stage)
-			env.Values[stageKey{}] = s
+			s := new(fixture)
+			env.Values[fixtureKey{}] = s
 			env.Defer(s.close)
 			return nil
 		},
@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			"break":      breakDemo,
 			"waits":      waits,
 			"listener":   startListener,
-			"unasked":    unasked,
+			"unasked":    wantNoConnections,
 			"interrupts": interrupts,
 			"operator":   startOperator,
 			"signals":    signalsAt,

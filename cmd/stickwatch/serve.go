@@ -75,7 +75,7 @@ The log goes to standard error, a line a change. Exit status:
   stickwatch check && kill -HUP $(pidof stickwatch)`,
 		Args: noArguments(func(arg string) string { return "stickwatch serve -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.mistakes(cmd); err != nil {
+			if err := o.validate(cmd); err != nil {
 				return err
 			}
 			return o.run(cmd.Context(), c)
@@ -101,8 +101,8 @@ The log goes to standard error, a line a change. Exit status:
 func (o *serveOptions) registerLog(cmd *cobra.Command) {
 	cmd.Flags().Var(&o.logFormat, "log-format", "a `FORMAT`: text, json")
 	cmd.Flags().Var(&o.logLevel, "log-level", "the least `LEVEL` that is written: debug, info, warn, error")
-	offer(cmd, "log-format", "text", "json")
-	offer(cmd, "log-level", "debug", "info", "warn", "error")
+	completeFlag(cmd, "log-format", "text", "json")
+	completeFlag(cmd, "log-level", "debug", "info", "warn", "error")
 }
 
 // logLevel parses a level of slog.
@@ -113,13 +113,13 @@ func logLevel(text string) (level slog.Level, err error) {
 	return level, nil
 }
 
-func (o *serveOptions) mistakes(cmd *cobra.Command) error {
-	errs := []error{o.logFormat.mistake("log-format"), o.logLevel.mistake("log-level")}
+func (o *serveOptions) validate(cmd *cobra.Command) error {
+	errs := []error{o.logFormat.usageError("log-format"), o.logLevel.usageError("log-level")}
 	if cmd.Flags().Changed("listen") {
 		errs = append(errs, badAddress("listen", o.listen))
 	}
 	for name, value := range map[string]string{"admin-socket": o.admin, "admin-group": o.group} {
-		if cmd.Flags().Changed(name) && nothing(value) {
+		if cmd.Flags().Changed(name) && isEmptyValue(value) {
 			errs = append(errs, emptyFlag(name))
 		}
 	}
@@ -188,19 +188,19 @@ func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, loa
 	}
 	logger.Info("watching", "version", versionText(), "url", pageURL(d.Address(), o.webConfig))
 	defer reloadOnHangup(ctx, d, logger)()
-	saveMemory(c.environ)
+	lowerGCPercent(c.environ)
 	service := serviceManager{c.environ}
-	service.tell("READY=1")
-	panics.AfterContext(ctx, panics.Daemon, func() { service.tell("STOPPING=1") })
+	service.notify("READY=1")
+	panics.AfterContext(ctx, panics.Daemon, func() { service.notify("STOPPING=1") })
 	if err := d.Run(ctx); err != nil {
 		return exitError{exitFinding, err}
 	}
 	return nil
 }
 
-// saveMemory collects garbage earlier than Go does as a rule, unless GOGC says
+// lowerGCPercent collects garbage earlier than Go does as a rule, unless GOGC says
 // when: on the small machine of a monitor, memory is dearer than the processor.
-func saveMemory(environ []string) {
+func lowerGCPercent(environ []string) {
 	const percent = 50
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		debug.SetGCPercent(percent)

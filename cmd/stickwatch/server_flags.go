@@ -30,8 +30,8 @@ type serverFlags struct {
 	caFile       string
 }
 
-// whichServer are the flags of serverFlags.
-var whichServer = section{"Which daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
+// serverSection are the flags of serverFlags.
+var serverSection = section{"Which daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
 
 // defaultServer is where serve answers if nobody says otherwise.
 const defaultServer = "127.0.0.1:9748"
@@ -58,17 +58,17 @@ func serverURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// mistakes are what is wrong before any file is looked at.
-func (f *serverFlags) mistakes(cmd *cobra.Command) error {
+// validate are what is wrong before any file is looked at.
+func (f *serverFlags) validate(cmd *cobra.Command) error {
 	var errs []error
-	if err := f.server.mistake("server"); err != nil {
+	if err := f.server.usageError("server"); err != nil {
 		f.server.text = hidePassword(f.server.text)
-		errs = append(errs, f.server.mistake("server"))
+		errs = append(errs, f.server.usageError("server"))
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"username", f.username}, {"password-file", f.passwordFile}, {"token-file", f.tokenFile}, {"ca-file", f.caFile},
 	} {
-		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+		if cmd.Flags().Changed(flag.name) && isEmptyValue(flag.value) {
 			errs = append(errs, emptyFlag(flag.name))
 		}
 	}
@@ -226,7 +226,7 @@ func configurationOf(cmd *cobra.Command, file string) (*config.Config, error) {
 	}
 	cfg, err := loadFile(file, "name one with -c FILE, or the daemon with --server URL")
 	if err != nil {
-		return nil, withWayOut(err, "where the daemon listens is read from that file: --server URL does without it")
+		return nil, withRemedy(err, "where the daemon listens is read from that file: --server URL does without it")
 	}
 	return cfg, nil
 }
@@ -241,11 +241,11 @@ func configurationIfAny(file string) *config.Config {
 	return cfg
 }
 
-// withWayOut adds to mistakes in a configuration how to do without it. They may
+// withRemedy adds to mistakes in a configuration how to do without it. They may
 // be that its secrets are for the daemon alone.
-func withWayOut(err error, wayOut string) error {
+func withRemedy(err error, remedy string) error {
 	if _, ok := errors.AsType[config.Problems](err); ok {
-		return errors.Join(err, errors.New(wayOut))
+		return errors.Join(err, errors.New(remedy))
 	}
 	return err
 }
@@ -256,8 +256,8 @@ type daemonFlags struct {
 	server serverFlags
 }
 
-// whichDaemon are the flags of daemonFlags.
-var whichDaemon = section{whichServer.title, append(slices.Clone(whichServer.names), "config")}
+// daemonSection are the flags of daemonFlags.
+var daemonSection = section{serverSection.title, append(slices.Clone(serverSection.names), "config")}
 
 func (f *daemonFlags) register(cmd *cobra.Command) {
 	f.server.register(cmd)

@@ -9,9 +9,9 @@ import (
 // program is: systemd, by the protocol of sd_notify(3).
 type serviceManager struct{ environ []string }
 
-// tell sends a line such as READY=1. Nobody is told where nobody asked for it,
+// notify sends a line such as READY=1. Nobody is told where nobody asked for it,
 // and what goes wrong is the manager's to notice.
-func (m serviceManager) tell(state string) {
+func (m serviceManager) notify(state string) {
 	for _, pair := range m.environ {
 		path, ok := strings.CutPrefix(pair, "NOTIFY_SOCKET=")
 		if !ok || path == "" {

@@ -40,8 +40,8 @@ func (s *setting[T]) String() string { return s.text }
 // Type is what help calls a value whose flag names none.
 func (s *setting[T]) Type() string { return "VALUE" }
 
-// mistake tells what is wrong with the value of the flag of that name.
-func (s *setting[T]) mistake(name string) error {
+// usageError tells what is wrong with the value of the flag of that name.
+func (s *setting[T]) usageError(name string) error {
 	if s.err == nil {
 		return nil
 	}
@@ -84,7 +84,7 @@ func confidence(text string) (float64, error) {
 }
 
 // natural parses a number of times.
-func natural(text string) (int, error) {
+func parseCount(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		return 0, errors.New("a whole number of at least 1")

@@ -32,9 +32,9 @@ maintenance.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	explain(cmd)
-	cmd.AddGroup(&cobra.Group{ID: groupLook, Title: "Commands"})
+	cmd.AddGroup(&cobra.Group{ID: groupInspect, Title: "Commands"})
 	for _, sub := range []*cobra.Command{newSilenceAdd(c), newSilenceList(c), newSilenceExpire(c)} {
-		sub.GroupID = groupLook
+		sub.GroupID = groupInspect
 		sub.DisableFlagsInUseLine = true
 		cmd.AddCommand(sub)
 	}
@@ -44,8 +44,8 @@ maintenance.`,
 // silencesPath is where the API has silences.
 const silencesPath = "/api/v1/silences"
 
-// An askedSilence is what the API takes.
-type askedSilence struct {
+// An silenceRequest is what the API takes.
+type silenceRequest struct {
 	Cluster  string `json:"cluster"`
 	Node     string `json:"node"`
 	Code     string `json:"code"`

@@ -27,13 +27,13 @@ type silenceOptions struct {
 
 // Flags of silence add.
 var (
-	whatSilenced = section{"What nobody is told of", []string{"cluster", "node", "code", "all"}}
-	whenSilenced = section{"When", []string{"for", "until", "from"}}
-	whySilenced  = section{"Why", []string{"reason", "author"}}
+	silenceScopeSection  = section{"What nobody is told of", []string{"cluster", "node", "code", "all"}}
+	silenceTimeSection   = section{"When", []string{"for", "until", "from"}}
+	silenceReasonSection = section{"Why", []string{"reason", "author"}}
 )
 
 func newSilenceAdd(c console) *cobra.Command {
-	o := silenceOptions{length: newSetting("", days), from: newSetting("", instant), until: newSetting("", instant)}
+	o := silenceOptions{length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
 	cmd := &cobra.Command{
 		Use:   "add [flags]",
 		Short: "Silence a cluster, a node or a code for a while",
@@ -68,16 +68,16 @@ Exit status:
 	flags.Var(&o.from, "from", "its beginning, a `TIME` (default: now)")
 	flags.StringVar(&o.reason, "reason", "", "a few `WORDS`, for who wonders")
 	flags.StringVar(&o.author, "author", "", "a `NAME` (default: the user that the daemon knows, else $USER)")
-	offerNames(cmd, "cluster", namesOfClusters)
-	offerNames(cmd, "node", namesOfNodes)
-	offer(cmd, "code", codes()...)
+	completeFlagNames(cmd, "cluster", namesOfClusters)
+	completeFlagNames(cmd, "node", namesOfNodes)
+	completeFlag(cmd, "code", codes()...)
 	o.daemon.register(cmd)
-	explain(cmd, whatSilenced, whenSilenced, whySilenced, whichDaemon)
+	explain(cmd, silenceScopeSection, silenceTimeSection, silenceReasonSection, daemonSection)
 	return cmd
 }
 
 func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
-	if err := o.mistakes(cmd); err != nil {
+	if err := o.validate(cmd); err != nil {
 		return err
 	}
 	client, err := o.daemon.client(cmd)
@@ -97,8 +97,8 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 
 // asked is what the daemon is asked for. A daemon that knows the user takes that
 // for the author.
-func (o *silenceOptions) asked(c console, username string) askedSilence {
-	asked := askedSilence{
+func (o *silenceOptions) asked(c console, username string) silenceRequest {
+	asked := silenceRequest{
 		Cluster: o.cluster, Node: o.node, Code: o.code, All: o.all, Reason: o.reason, Author: o.author,
 		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
 	}
@@ -121,13 +121,13 @@ func variable(environ []string, name string) string {
 	return ""
 }
 
-// mistakes are what is wrong before anybody is asked.
-func (o *silenceOptions) mistakes(cmd *cobra.Command) error {
-	errs := []error{o.length.mistake("for"), o.until.mistake("until"), o.from.mistake("from")}
+// validate are what is wrong before anybody is asked.
+func (o *silenceOptions) validate(cmd *cobra.Command) error {
+	errs := []error{o.length.usageError("for"), o.until.usageError("until"), o.from.usageError("from")}
 	for _, flag := range []struct{ name, value string }{
 		{"cluster", o.cluster}, {"node", o.node}, {"code", o.code}, {"reason", o.reason}, {"author", o.author},
 	} {
-		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+		if cmd.Flags().Changed(flag.name) && isEmptyValue(flag.value) {
 			errs = append(errs, emptyFlag(flag.name))
 		}
 	}
@@ -147,5 +147,5 @@ func (o *silenceOptions) mistakes(cmd *cobra.Command) error {
 	case cmp.Or(o.length.text, o.until.text) == "":
 		errs = append(errs, errors.New("nothing says how long: give --for DURATION or --until TIME"))
 	}
-	return errors.Join(append(errs, o.daemon.server.mistakes(cmd))...)
+	return errors.Join(append(errs, o.daemon.server.validate(cmd))...)
 }

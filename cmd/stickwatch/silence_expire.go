@@ -25,7 +25,7 @@ Exit status:
 		Example: `  stickwatch silence expire ca3kq7d2m4xy`,
 		Args:    silenceIDs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			if err := daemon.server.mistakes(cmd); err != nil {
+			if err := daemon.server.validate(cmd); err != nil {
 				return err
 			}
 			client, err := daemon.client(cmd)
@@ -36,7 +36,7 @@ Exit status:
 		},
 	}
 	daemon.register(cmd)
-	explain(cmd, whichDaemon)
+	explain(cmd, daemonSection)
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func expireSilences(ctx context.Context, c console, client *apiClient, ids []str
 	var errs []error
 	for _, id := range ids {
 		err := client.call(ctx, http.MethodDelete, silencesPath+"/"+id, nil, nil)
-		if refused, ok := errors.AsType[apiRefusal](err); ok && refused.status == http.StatusNotFound {
+		if refused, ok := errors.AsType[apiError](err); ok && refused.status == http.StatusNotFound {
 			err = fmt.Errorf("there is no silence %q (see: stickwatch silence list)", id)
 		} else if err != nil && !ok { // nor will there be an answer for the others
 			return exitError{exitFinding, errors.Join(append(errs, err)...)}

@@ -39,7 +39,7 @@ Exit status:
       xargs stickwatch silence expire`,
 		Args: noArguments(nil),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(output.mistake("output"), daemon.server.mistakes(cmd)); err != nil {
+			if err := errors.Join(output.usageError("output"), daemon.server.validate(cmd)); err != nil {
 				return err
 			}
 			client, err := daemon.client(cmd)
@@ -50,9 +50,9 @@ Exit status:
 		},
 	}
 	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
-	offer(cmd, "output", listFormats...)
+	completeFlag(cmd, "output", listFormats...)
 	daemon.register(cmd)
-	explain(cmd, section{"How to show them", []string{"output"}}, whichDaemon)
+	explain(cmd, section{"How to show them", []string{"output"}}, daemonSection)
 	return cmd
 }
 
@@ -65,26 +65,26 @@ func listSilences(ctx context.Context, c console, client *apiClient, format stri
 	if format == "json" {
 		return writeJSON(c.out, found)
 	}
-	s := newSheet(terminalOptions(c.out, c.environ))
+	s := newTextReport(terminalOptions(c.out, c.environ))
 	s.silences(found.Silences, time.Now())
 	_, err := io.WriteString(c.out, s.String())
 	return err
 }
 
 // silences writes them as a table.
-func (s *sheet) silences(silences []wireSilence, now time.Time) {
+func (s *textReport) silences(silences []wireSilence, now time.Time) {
 	if len(silences) == 0 {
 		s.line("No silence is active or planned.")
 		return
 	}
 	rows := [][]span{headings("id", "what", "when", "reason", "author")}
 	for _, one := range silences {
-		m := faint
+		m := dim
 		if one.Active {
 			m = plain
 		}
 		rows = append(rows, []span{
-			{strong, name(one.ID)}, {m, one.about()}, {m, one.when(now)}, {m, prose(one.Reason)}, {m, name(one.Author)},
+			{bold, name(one.ID)}, {m, one.about()}, {m, one.when(now)}, {m, cleanSentence(one.Reason)}, {m, name(one.Author)},
 		})
 	}
 	s.matrix(rows)
@@ -110,5 +110,5 @@ func (w wireSilence) when(now time.Time) string {
 	if now.Before(w.From) {
 		return fmt.Sprintf("from %s to %s", days.at(w.From), days.at(w.To))
 	}
-	return fmt.Sprintf("until %s (%s left)", days.at(w.To), spell(max(0, w.To.Sub(now))))
+	return fmt.Sprintf("until %s (%s left)", days.at(w.To), formatDuration(max(0, w.To.Sub(now))))
 }

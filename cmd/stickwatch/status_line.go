@@ -64,14 +64,14 @@ func (s *statusLine) wait(text string, left time.Duration) {
 		text = fmt.Sprintf("(%s left) %s", left.Round(time.Second), text)
 	}
 	s.mu.Unlock()
-	s.say(text)
+	s.log(text)
 }
 
-// say tells something worth a line in a log, once.
-func (s *statusLine) say(text string) {
+// log tells something worth a line in a log, once.
+func (s *statusLine) log(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text = prose(text)
+	text = cleanSentence(text)
 	switch {
 	case s.live:
 		s.overwrite(text)
@@ -81,12 +81,12 @@ func (s *statusLine) say(text string) {
 	s.last = text
 }
 
-// end says something after the results, where it stays; nothing for no text.
-func (s *statusLine) end(text string) {
+// printAfter says something after the results, where it stays; nothing for no text.
+func (s *statusLine) printAfter(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text != "" {
-		fmt.Fprintln(s.out, "stickwatch: "+prose(text))
+		fmt.Fprintln(s.out, "stickwatch: "+cleanSentence(text))
 	}
 	s.out.Flush(lastWords)
 }

@@ -52,15 +52,15 @@ Exit status:
 	cmd.Flags().Var(&o.length, "for", "for how long something may be changed, a `DURATION` such as 30m, 12h or 7d; 90 days at most")
 	cmd.Flags().BoolVar(&o.bearer, "bearer", false, "print a token for programs in place of a link")
 	o.daemon.register(cmd)
-	explain(cmd, section{"What to print", []string{"for", "bearer"}}, whichDaemon)
+	explain(cmd, section{"What to print", []string{"for", "bearer"}}, daemonSection)
 	return cmd
 }
 
 func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
-	if err := o.daemon.server.mistakes(cmd); err != nil {
+	if err := o.daemon.server.validate(cmd); err != nil {
 		return err
 	}
-	if err := o.length.mistake("for"); err != nil {
+	if err := o.length.usageError("for"); err != nil {
 		return err
 	}
 	client, err := o.daemon.client(cmd)
@@ -73,9 +73,9 @@ func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
 		return exitError{exitFinding, err}
 	}
 	if o.bearer {
-		_, err = fmt.Fprintln(c.out, prose(given.Token))
+		_, err = fmt.Fprintln(c.out, cleanSentence(given.Token))
 	} else {
-		_, err = fmt.Fprintln(c.out, prose(given.Link))
+		_, err = fmt.Fprintln(c.out, cleanSentence(given.Link))
 	}
 	return err
 }

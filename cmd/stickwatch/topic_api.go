@@ -35,7 +35,7 @@ var apiRequests = []apiRequest{
 }
 
 func apiTopic() string {
-	s := newSheet(renderOptions{})
+	s := newTextReport(renderOptions{})
 	s.line("What serve answers over HTTP. since and until take a time, or how long ago: 24h,")
 	s.line("7d. Errors are RFC 9457 problems. Reading is open unless --web.config.file names")
 	s.line("users; what changes something is for those, for whoever may open the admin")

@@ -27,7 +27,7 @@ func topics() []*cobra.Command {
 }
 
 func findingsTopic() string {
-	s := newSheet(renderOptions{})
+	s := newTextReport(renderOptions{})
 	s.line("Findings, with their severity, when they hold and what to do:")
 	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		s.blank()
@@ -49,11 +49,11 @@ func configurationTopic() string {
 	if err != nil {
 		return "The keys cannot be listed: " + err.Error()
 	}
-	s := newSheet(renderOptions{})
+	s := newTextReport(renderOptions{})
 	s.line(configurationHead)
 	for _, section := range sections {
 		s.blank()
-		if name := strings.Join(section.Places, ", "); name != "" {
+		if name := strings.Join(section.KeyPaths, ", "); name != "" {
 			s.paragraph("", "  ", span{plain, name})
 		}
 		s.paragraph("  ", "  ", span{plain, section.Text})
@@ -71,7 +71,7 @@ for editors. ${VAR} and ${VAR:-default} are expanded in values; within {} and []
 they need quotes. Durations: 500ms, 10s, 1h30m, 400d.`
 
 func metricsTopic() string {
-	s := newSheet(renderOptions{})
+	s := newTextReport(renderOptions{})
 	s.line("What serve shows on /metrics. What is not known is absent rather than 0.")
 	for _, m := range slices.Concat(metrics.Catalogue, metrics.WatchCatalogue) {
 		s.blank()

@@ -15,31 +15,31 @@ import (
 	"stickwatch/probes"
 )
 
-// tryEvery is how long --wait waits between two pictures, unless told.
-const tryEvery = 2 * time.Second
+// pollInterval is how long --wait waits between two pictures, unless told.
+const pollInterval = 2 * time.Second
 
-// takeSought takes those values of --node that are no ID=URL out of those that
+// takeAwaitedNodes takes those values of --node that are no ID=URL out of those that
 // describe a cluster: `--wait 2m --node node2` waits for a node. Without any
 // that describe, it is as if the flag had not been given.
-func (o *probeOptions) takeSought(cmd *cobra.Command) {
+func (o *probeOptions) takeAwaitedNodes(cmd *cobra.Command) {
 	if !cmd.Flags().Changed("wait") {
 		return
 	}
-	names := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !nothing(value) }
-	var described []string
+	names := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !isEmptyValue(value) }
+	var clusterSection []string
 	for _, value := range o.clusters.quick.Nodes {
 		if names(value) {
-			o.sought = append(o.sought, value)
+			o.awaitedNodes = append(o.awaitedNodes, value)
 		} else {
-			described = append(described, value)
+			clusterSection = append(clusterSection, value)
 		}
 	}
-	o.clusters.quick.Nodes = described
-	cmd.Flags().Lookup("node").Changed = len(described) > 0
+	o.clusters.quick.Nodes = clusterSection
+	cmd.Flags().Lookup("node").Changed = len(clusterSection) > 0
 }
 
-// strangers tells which of the nodes that are named no cluster has.
-func strangers(flag string, nodes []string, clusters []*probes.Cluster) error {
+// unknownNodes tells which of the nodes that are named no cluster has.
+func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error {
 	var known []string
 	for _, c := range clusters {
 		for _, n := range c.Nodes {
@@ -58,25 +58,25 @@ func strangers(flag string, nodes []string, clusters []*probes.Cluster) error {
 // goals are what --wait waits for.
 func (o *probeOptions) goals() []gate.Goal {
 	goal := gate.Goal{Version: o.expectVersion, FailOn: o.failOn.value}
-	if len(o.sought) == 0 {
+	if len(o.awaitedNodes) == 0 {
 		return []gate.Goal{goal}
 	}
 	var list []gate.Goal
-	for _, node := range o.sought {
+	for _, node := range o.awaitedNodes {
 		goal.Node = node
 		list = append(list, goal)
 	}
 	return list
 }
 
-// lacks are what stands between pictures and the goals, each once.
-func (o *probeOptions) lacks(clusters []*probes.Cluster, pictures []checks.Report) []gate.Lack {
-	var list []gate.Lack
-	for i, r := range pictures {
+// unmet are what stands between pictures and the goals, each once.
+func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report) []gate.Unmet {
+	var list []gate.Unmet
+	for i, r := range reports {
 		for _, goal := range o.goals() {
-			for _, lack := range goal.Missing(clusters[i], r) {
-				if !slices.Contains(list, lack) {
-					list = append(list, lack)
+			for _, unmet := range goal.Unmet(clusters[i], r) {
+				if !slices.Contains(list, unmet) {
+					list = append(list, unmet)
 				}
 			}
 		}
@@ -87,10 +87,10 @@ func (o *probeOptions) lacks(clusters []*probes.Cluster, pictures []checks.Repor
 // awaited names what is waited for, in a log.
 func (o *probeOptions) awaited() string {
 	switch {
-	case len(o.sought) > 0 && o.expectVersion != "":
-		return "waiting for " + o.expectVersion + " on " + strings.Join(o.sought, ", ")
-	case len(o.sought) > 0:
-		return "waiting for " + strings.Join(o.sought, ", ")
+	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
+		return "waiting for " + o.expectVersion + " on " + strings.Join(o.awaitedNodes, ", ")
+	case len(o.awaitedNodes) > 0:
+		return "waiting for " + strings.Join(o.awaitedNodes, ", ")
 	case o.expectVersion != "":
 		return "waiting for version " + o.expectVersion
 	default:
@@ -103,33 +103,33 @@ func (o *probeOptions) awaited() string {
 // for. It returns what the last whole one lacks; the caller keeps the picture.
 func (o *probeOptions) await(
 	ctx context.Context, clusters []*probes.Cluster, line *statusLine, every time.Duration,
-	picture func(context.Context) (pictures []checks.Report, whole bool),
-) (lacks []gate.Lack) {
+	report func(context.Context) (reports []checks.Report, complete bool),
+) (unmet []gate.Unmet) {
 	end := time.Now().Add(o.wait.value)
 	try := func() (done bool) {
-		pictures, whole := picture(ctx)
-		if !whole {
+		reports, complete := report(ctx)
+		if !complete {
 			return true
 		}
-		lacks = o.lacks(clusters, pictures)
-		return len(lacks) == 0
+		unmet = o.unmet(clusters, reports)
+		return len(unmet) == 0
 	}
 	retry(ctx, o.wait.value, every, try, func() {
-		line.wait(o.awaited()+": "+reasons(lacks), time.Until(end))
+		line.wait(o.awaited()+": "+reasons(unmet), time.Until(end))
 	})
-	return lacks
+	return unmet
 }
 
 // waited is the last line of a wait: what it lacked in the end, or the nodes that
 // get no clients though --fail-on accepts that; "": every node does.
-func (o *probeOptions) waited(clusters []*probes.Cluster, pictures []checks.Report, lacks []gate.Lack) string {
-	if len(lacks) > 0 {
-		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(lacks))
+func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
+	if len(unmet) > 0 {
+		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(unmet))
 	}
 	var out []string
-	for i, r := range pictures {
+	for i, r := range reports {
 		for _, node := range gate.OutOfRotation(clusters[i], r) {
-			if len(pictures) > 1 {
+			if len(reports) > 1 {
 				node = r.Cluster + " " + node
 			}
 			out = append(out, node)
@@ -141,21 +141,21 @@ func (o *probeOptions) waited(clusters []*probes.Cluster, pictures []checks.Repo
 	return "what --wait waits for is there; out of rotation: " + strings.Join(out, ", ")
 }
 
-func reasons(lacks []gate.Lack) string {
+func reasons(unmet []gate.Unmet) string {
 	var list []string
-	for _, l := range lacks {
-		list = append(list, l.Why)
+	for _, l := range unmet {
+		list = append(list, l.Reason)
 	}
 	return strings.Join(list, "; ")
 }
 
 // waitStatus is what a wait ends with: in vain, it is a failure, unless it may
 // well be that all is there and nobody can tell.
-func waitStatus(lacks []gate.Lack) int {
+func waitStatus(unmet []gate.Unmet) int {
 	switch {
-	case len(lacks) == 0:
+	case len(unmet) == 0:
 		return exitOK
-	case slices.ContainsFunc(lacks, func(l gate.Lack) bool { return !l.Unknown }):
+	case slices.ContainsFunc(unmet, func(l gate.Unmet) bool { return !l.Unknown }):
 		return exitFinding
 	default:
 		return exitInconclusive

@@ -34,7 +34,7 @@ const forever = "forever"
 func newWatchOptions() watchOptions {
 	return watchOptions{
 		length:    newSetting("", watchLength),
-		sessions:  newSetting("1", natural),
+		sessions:  newSetting("1", parseCount),
 		maxOutage: newSetting("", atLeast(0)),
 	}
 }
@@ -46,8 +46,8 @@ func watchLength(text string) (time.Duration, error) {
 	return atLeast(time.Second)(text)
 }
 
-// watchFlags are the flags that mean nothing without --watch.
-var watchFlags = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage", "fail-on-loss"}, whichServer.names...)}
+// watchSection are the flags that mean nothing without --watch.
+var watchSection = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage", "fail-on-loss"}, serverSection.names...)}
 
 func (o *watchOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -76,7 +76,7 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case len(args) > 0:
-		return noArguments(instead)(cmd, args)
+		return noArguments(suggestCall)(cmd, args)
 	case dash >= 0 && !o.asked:
 		return errors.New("a command after -- is run during --watch: add that")
 	case dash >= 0 && len(o.command) == 0:
@@ -86,18 +86,18 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	}
 }
 
-// mistakes are what is wrong with the flags.
-func (o *watchOptions) mistakes(cmd *cobra.Command) error {
+// validate are what is wrong with the flags.
+func (o *watchOptions) validate(cmd *cobra.Command) error {
 	if !o.asked {
-		if lone := changed(cmd, watchFlags); len(lone) > 0 {
+		if lone := changed(cmd, watchSection); len(lone) > 0 {
 			return fmt.Errorf("--%s is for --watch: add that, or leave it out", lone[0])
 		}
 		return nil
 	}
 	errs := []error{
-		o.length.mistake("watch"), o.sessions.mistake("sessions"), o.maxOutage.mistake("max-outage"), o.server.mistakes(cmd),
+		o.length.usageError("watch"), o.sessions.usageError("sessions"), o.maxOutage.usageError("max-outage"), o.server.validate(cmd),
 	}
-	if lone := changed(cmd, whichServer); len(lone) > 0 && !slices.Contains(lone, "server") {
+	if lone := changed(cmd, serverSection); len(lone) > 0 && !slices.Contains(lone, "server") {
 		errs = append(errs, fmt.Errorf("--%s is for --server: add that, or leave it out", lone[0]))
 	}
 	if len(o.command) > 0 && o.length.value > 0 {
@@ -106,7 +106,7 @@ func (o *watchOptions) mistakes(cmd *cobra.Command) error {
 	for _, flag := range []struct{ name, value string }{
 		{"watch", o.length.text}, {"drain", o.drain}, {"server", o.server.server.text},
 	} {
-		if cmd.Flags().Changed(flag.name) && nothing(flag.value) {
+		if cmd.Flags().Changed(flag.name) && isEmptyValue(flag.value) {
 			return emptyFlag(flag.name)
 		}
 	}
@@ -118,9 +118,9 @@ func (o *watchOptions) mistakes(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// terms are what the deployment of a cluster is held to.
-func (o *probeOptions) terms(c *probes.Cluster) gate.Terms {
-	t := gate.Terms{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
+// limits are what the deployment of a cluster is held to.
+func (o *probeOptions) limits(c *probes.Cluster) gate.Limits {
+	t := gate.Limits{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
 	for _, n := range c.Nodes {
 		if n.ID == o.watch.drain {
 			t.Drain = n.ID

@@ -11,7 +11,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
-	"stickwatch/internal/gate/vigil"
+	"stickwatch/internal/gate/watch"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
@@ -20,7 +20,7 @@ import (
 type deployment struct {
 	options  *probeOptions
 	clusters []*probes.Cluster
-	vigils   []*vigil.Vigil
+	watches  []*watch.Watch
 	began    time.Time
 	line     *statusLine
 }
@@ -32,12 +32,12 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	defer stop()
 	outliveReaders()
 	line := newStatusLine(c)
-	told, err := o.watch.herald(ctx, line.out, o.clusters.file)
+	told, err := o.watch.announcer(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
 	}
-	told.begin(ctx, clusters, o.deploymentName())
-	defer told.end()
+	told.announce(ctx, clusters, o.deploymentName())
+	defer told.finish()
 
 	d := &deployment{options: o, clusters: clusters, began: time.Now(), line: line}
 	if !d.begin(ctx) {
@@ -45,13 +45,13 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		return d.interrupted(ctx)
 	}
 	ran := d.wait(ctx, c)
-	var lacks []gate.Lack
+	var unmet []gate.Unmet
 	if o.wait.value > 0 && ctx.Err() == nil {
-		lacks = d.await(ctx)
+		unmet = d.await(ctx)
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
-	told.counted(r.Watches)
-	told.end() // before the report, for which nobody may ever make room
+	told.setCounts(r.Watches)
+	told.finish() // before the report, for which nobody may ever make room
 	r.Command = ran
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
@@ -60,12 +60,12 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		return err
 	}
 	if o.wait.value > 0 && ctx.Err() == nil {
-		line.end(o.waited(clusters, r.Clusters, lacks))
+		line.printAfter(o.waited(clusters, r.Clusters, unmet))
 	}
 	if ran == nil && o.watch.length.value > 0 && ctx.Err() != nil {
 		return d.interrupted(ctx)
 	}
-	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(lacks))}
+	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(unmet))}
 }
 
 // unlessInterrupted writes a result. A file that takes nothing is given up a while
@@ -123,11 +123,11 @@ func (d *deployment) interrupted(ctx context.Context) error {
 // came to its end.
 func (d *deployment) begin(ctx context.Context) bool {
 	prober := d.options.prober(d.line)
-	d.vigils = make([]*vigil.Vigil, len(d.clusters))
+	d.watches = make([]*watch.Watch, len(d.clusters))
 	var wg panics.Group
 	for i, c := range d.clusters {
 		wg.Go(func() {
-			d.vigils[i] = vigil.Begin(ctx, c, vigil.Config{
+			d.watches[i] = watch.Start(ctx, c, watch.Config{
 				Prober: prober, Interval: d.options.interval.value, Sessions: d.options.watch.sessions.value,
 			})
 		})
@@ -149,7 +149,7 @@ const aftermath = time.Second
 func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	telling, done := context.WithCancel(ctx)
 	var wg panics.Group
-	wg.Go(func() { d.tell(telling, len(d.options.watch.command) > 0) })
+	wg.Go(func() { d.reportProgress(telling, len(d.options.watch.command) > 0) })
 	defer wg.Wait()
 	defer done()
 	switch length := d.options.watch.length.value; {
@@ -166,31 +166,31 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 }
 
 // await lets the watch go on until what --wait waits for is there.
-func (d *deployment) await(ctx context.Context) []gate.Lack {
-	return d.options.await(ctx, d.clusters, d.line, tryEvery, func(ctx context.Context) ([]checks.Report, bool) {
-		pictures := make([]checks.Report, len(d.vigils))
+func (d *deployment) await(ctx context.Context) []gate.Unmet {
+	return d.options.await(ctx, d.clusters, d.line, pollInterval, func(ctx context.Context) ([]checks.Report, bool) {
+		reports := make([]checks.Report, len(d.watches))
 		var wg panics.Group
-		for i, v := range d.vigils {
-			wg.Go(func() { pictures[i] = v.Picture(ctx) })
+		for i, v := range d.watches {
+			wg.Go(func() { reports[i] = v.TakeReport(ctx) })
 		}
 		wg.Wait()
-		return pictures, ctx.Err() == nil
+		return reports, ctx.Err() == nil
 	})
 }
 
 // end ends the watch and judges it.
 func (d *deployment) end(ctx context.Context) results {
-	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.vigils)), Watches: make(map[string]gate.Report)}
-	watches := make([]gate.Report, len(d.vigils))
+	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
+	watches := make([]gate.Report, len(d.watches))
 	var wg panics.Group
-	for i, v := range d.vigils {
-		wg.Go(func() { watches[i] = gate.Judge(v.End(ctx), d.options.terms(d.clusters[i]), time.Now()) })
+	for i, v := range d.watches {
+		wg.Go(func() { watches[i] = gate.Judge(v.Stop(ctx), d.options.limits(d.clusters[i]), time.Now()) })
 	}
 	wg.Wait()
 	for i, w := range watches {
 		r.Watches[w.Cluster] = w
-		r.Clusters[i] = w.Picture
-		r.Clusters[i].Verdict = graver(w.Picture.Verdict, w.Verdict())
+		r.Clusters[i] = w.FinalReport
+		r.Clusters[i].Verdict = worseVerdict(w.FinalReport.Verdict, w.Verdict())
 	}
 	r.Duration = time.Since(r.Started)
 	r.Verdict = worst(r.Clusters)
@@ -202,7 +202,7 @@ func watchStatus(r results, failOn checks.Severity) int {
 	unknown := false
 	for _, w := range r.Watches {
 		unknown = unknown || len(w.Doubts) > 0
-		for _, p := range w.Promises {
+		for _, p := range w.Guarantees {
 			if p.Kept == checks.No && p.Severity.AtLeast(failOn) {
 				return exitFinding
 			}
@@ -216,7 +216,7 @@ func watchStatus(r results, failOn checks.Severity) int {
 	return status
 }
 
-// graver is the worse of two verdicts.
-func graver(a, b checks.Verdict) checks.Verdict {
+// worseVerdict is the worse of two verdicts.
+func worseVerdict(a, b checks.Verdict) checks.Verdict {
 	return worst([]checks.Report{{Verdict: a}, {Verdict: b}})
 }

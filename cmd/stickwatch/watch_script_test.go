@@ -15,7 +15,7 @@ import (
 // operator: starts one whom the program `operate` tells what to do with the
 // demo. It is what a deployment's command is to a real cluster.
 func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
-	s := stageOf(ts)
+	s := fixtureOf(ts)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.operate(strings.Fields(r.FormValue("do"))); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -26,7 +26,7 @@ func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // operate does what was asked for: "restart NODE", "break FAULT" or "heal".
-func (s *stage) operate(words []string) error {
+func (s *fixture) operate(words []string) error {
 	switch {
 	case len(words) == 2 && words[0] == "restart":
 		for _, n := range s.demo.Nodes {
@@ -57,7 +57,7 @@ func operate() {
 // signals INT|TERM TEXT STATUS COMMAND...: runs a command, signals it as soon as
 // a line of its standard error has TEXT, and checks its exit status.
 func signalsAt(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := stageOf(ts).command(ts, args[3:])
+	cmd := fixtureOf(ts).command(ts, args[3:])
 	cmd.Stderr = nil
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)

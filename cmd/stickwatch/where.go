@@ -14,7 +14,7 @@ import (
 // whereOptions are the flags of where.
 type whereOptions struct {
 	clusters clusterFlags
-	without  []string
+	excluded []string
 	keys     []string
 }
 
@@ -52,10 +52,10 @@ Exit status:
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, c, args) },
 	}
 	o.clusters.register(cmd)
-	cmd.Flags().StringArrayVar(&o.without, "without", nil, "as if the balancer had ejected this `NODE`; repeatable")
+	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "as if the balancer had ejected this `NODE`; repeatable")
 	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "a `KEY` of hash instead of a client address; repeatable")
-	offerNames(cmd, "without", namesOfNodes)
-	explain(cmd, section{"What to compute", []string{"without", "key"}}, fromFile, described)
+	completeFlagNames(cmd, "without", namesOfNodes)
+	explain(cmd, section{"What to compute", []string{"without", "key"}}, fileSection, clusterSection)
 	return cmd
 }
 
@@ -75,12 +75,12 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	oracles, err := newOracles(clusters, o.without, len(o.keys) > 0)
+	oracles, err := newOracles(clusters, o.excluded, len(o.keys) > 0)
 	if err != nil {
 		return err
 	}
 	if len(oracles.left) > 0 {
-		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", prose(strings.Join(oracles.left, ", ")))
+		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", cleanSentence(strings.Join(oracles.left, ", ")))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })

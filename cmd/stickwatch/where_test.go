@@ -50,7 +50,7 @@ func TestStreamOfSomethingElse(t *testing.T) {
 }
 
 // Some editors and tools of Windows begin a file with a byte order mark.
-func TestStreamWithByteOrderMark(t *testing.T) {
+func TestStreamWithByteOrderTone(t *testing.T) {
 	var out bytes.Buffer
 	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard)
 	if err != nil || out.String() != "10.0.0.1 a\n" {

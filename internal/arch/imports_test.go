@@ -140,7 +140,7 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml/v2":                     {"internal/web"}, // the web configuration is exporter-toolkit's
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
-	"github.com/tufanbarisyildirim/gonginx":  {"internal/survey"},
+	"github.com/tufanbarisyildirim/gonginx":  {"internal/importer"},
 	"github.com/slack-go/slack":              {"alerting/slack"},
 	"github.com/pressly/goose":               {"internal/history"},
 	"github.com/andybalholm/cascadia":        {"probes/extract"},
@@ -155,7 +155,7 @@ var homes = map[string][]string{
 	"github.com/jackc/pgx":                   {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
 	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside every test
-	"go.uber.org/goleak":                     {"probes/internal/leash/leashtest"},
+	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 }
 
 func TestEveryModuleHasOneHome(t *testing.T) {

@@ -10,19 +10,19 @@ import (
 // none that is gone.
 func TestEveryPackageIsTold(t *testing.T) {
 	packages := graph(t)
-	var told []string
+	var listed []string
 	for _, line := range row.FindAllString(read(t, "ARCHITECTURE.md"), -1) {
 		for _, m := range regexp.MustCompile("`([a-z]+(?:/[a-z]+)*)`").FindAllStringSubmatch(line, -1) {
-			told = append(told, m[1])
+			listed = append(listed, m[1])
 		}
 	}
 	for name := range packages {
-		if !slices.Contains(told, name) {
+		if !slices.Contains(listed, name) {
 			t.Errorf("ARCHITECTURE.md does not tell of %s", name)
 		}
 	}
 	paths := regexp.MustCompile(`^(cmd|probes|checks|alerting|dashboards|internal)(/|$)`)
-	for _, name := range told {
+	for _, name := range listed {
 		if _, there := packages[name]; !there && paths.MatchString(name) {
 			t.Errorf("ARCHITECTURE.md tells of %s, which is gone", name)
 		}

@@ -45,7 +45,7 @@ func startDaemon(ctx context.Context, binary, file string) (*daemon, error) {
 	return nil, errors.Join(errors.New("the daemon did not start"), cmd.Wait())
 }
 
-func (d *daemon) end() {
+func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(os.Interrupt)
 	_ = d.cmd.Wait()
 }
@@ -71,9 +71,9 @@ func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// untilSwept waits until every cluster has had its first round, and returns how
+// waitFirstSweep waits until every cluster has had its first round, and returns how
 // long that took.
-func (d *daemon) untilSwept(ctx context.Context) (time.Duration, error) {
+func (d *daemon) waitFirstSweep(ctx context.Context) (time.Duration, error) {
 	for {
 		if _, err := d.get(ctx, "-/ready"); err == nil {
 			return time.Since(d.started), nil

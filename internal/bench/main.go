@@ -81,7 +81,7 @@ func (o options) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer d.end()
+	defer d.stop()
 	return o.report(ctx, d, filepath.Join(folder, "history.db"))
 }
 
@@ -117,7 +117,7 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 	}
 	var b strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() == ready {
+		if lines.Text() == readyLine {
 			return b.String(), end, nil
 		}
 		b.WriteString(lines.Text() + "\n")

@@ -82,7 +82,7 @@ func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 
 // report waits and prints what the daemon took meanwhile.
 func (o options) report(ctx context.Context, d *daemon, history string) error {
-	swept, err := d.untilSwept(ctx)
+	swept, err := d.waitFirstSweep(ctx)
 	if err != nil {
 		return fmt.Errorf("waiting for the first sweep: %w", err)
 	}

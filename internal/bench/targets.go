@@ -12,8 +12,8 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// ready is the line after the configuration: everything answers.
-const ready = "---"
+// readyLine is the line after the configuration: everything answers.
+const readyLine = "---"
 
 // serveTargets serves clusters until standard input ends.
 func (o options) serveTargets(ctx context.Context) error {
@@ -36,9 +36,9 @@ func (o options) serveTargets(ctx context.Context) error {
 		all = append(all, c)
 		describe(fmt.Sprintf("cluster%03d", i), c)
 	}
-	fmt.Println(ready)
+	fmt.Println(readyLine)
 	if o.trouble {
-		go disturb(ctx, all)
+		go injectFaults(ctx, all)
 	}
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
@@ -53,8 +53,8 @@ func describe(name string, c *demo.Cluster) {
 	}
 }
 
-// disturb breaks a cluster every second, and heals another.
-func disturb(ctx context.Context, all []*demo.Cluster) {
+// injectFaults breaks a cluster every second, and heals another.
+func injectFaults(ctx context.Context, all []*demo.Cluster) {
 	for {
 		select {
 		case <-ctx.Done():

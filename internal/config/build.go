@@ -34,12 +34,12 @@ func (b *builder) config(w wireFile) *Config {
 	}
 	names := b.unique("cluster name")
 	for i, wire := range w.Clusters {
-		at := place("clusters").item(i)
+		at := keyPath("clusters").item(i)
 		names(at.key("name"), wire.Name)
 		cluster := b.cluster(wire.withProfile(), at)
 		c.Clusters = append(c.Clusters, cluster)
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
-		b.room(at, wire, cluster.Limits.Timeout, intervals)
+		b.checkTimeout(at, wire, cluster.Limits.Timeout, intervals)
 		c.ClusterIntervals[wire.Name] = intervals
 		c.digests[wire.Name] = digest(wire)
 	}
@@ -48,24 +48,24 @@ func (b *builder) config(w wireFile) *Config {
 	return c
 }
 
-func (b *builder) listen(at place, text string) string {
+func (b *builder) listen(at keyPath, text string) string {
 	text = cmp.Or(text, "127.0.0.1:9748")
 	_, port, err := net.SplitHostPort(text)
 	if err == nil {
 		err = validPort(port)
 	}
 	if err != nil {
-		b.problem(at, "expected host:port such as 127.0.0.1:9748, got %s", b.said(at, text))
+		b.problem(at, "expected host:port such as 127.0.0.1:9748, got %s", b.valueText(at, text))
 	}
 	return text
 }
 
-func (b *builder) history(at place, w wireHistory) History {
+func (b *builder) history(at keyPath, w wireHistory) History {
 	const defaultSize, leastSize = 4e9, 16e6
 	h := History{Retention: orDefault(w.Retention, 400*day), MaxSize: defaultSize}
 	path, ok := strings.CutPrefix(cmp.Or(w.URL, "sqlite:stickwatch.db"), "sqlite:")
 	if h.Path = strings.TrimPrefix(path, "//"); !ok || h.Path == "" {
-		b.problem(at.key("url"), "expected sqlite: and the path of a file, got %s", b.said(at.key("url"), w.URL))
+		b.problem(at.key("url"), "expected sqlite: and the path of a file, got %s", b.valueText(at.key("url"), w.URL))
 	}
 	if h.Retention < time.Hour {
 		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(h.Retention))
@@ -79,7 +79,7 @@ func (b *builder) history(at place, w wireHistory) History {
 	return h
 }
 
-func (b *builder) intervals(at place, w wireIntervals, base Intervals) Intervals {
+func (b *builder) intervals(at keyPath, w wireIntervals, base Intervals) Intervals {
 	every := func(key string, d *duration, base time.Duration) time.Duration {
 		got := orDefault(d, base)
 		if got < time.Second {
@@ -95,7 +95,7 @@ func (b *builder) intervals(at place, w wireIntervals, base Intervals) Intervals
 	}
 }
 
-func (b *builder) damping(at place, w wireDamping) checks.Damping {
+func (b *builder) damping(at keyPath, w wireDamping) checks.Damping {
 	const most = 20
 	rounds := func(key string, n *int) int {
 		got := 2
@@ -110,9 +110,9 @@ func (b *builder) damping(at place, w wireDamping) checks.Damping {
 	return checks.Damping{Appear: rounds("appear", w.Appear), Vanish: rounds("vanish", w.Vanish)}
 }
 
-// room reports a time-out so long that a probe may still wait for its answer
+// checkTimeout reports a time-out so long that a probe may still wait for its answer
 // when the next is due. Canaries wait for each other, and may.
-func (b *builder) room(at place, w wireCluster, timeout time.Duration, intervals Intervals) {
+func (b *builder) checkTimeout(at keyPath, w wireCluster, timeout time.Duration, intervals Intervals) {
 	for _, i := range []struct {
 		key   string
 		own   bool
@@ -130,7 +130,7 @@ func (b *builder) room(at place, w wireCluster, timeout time.Duration, intervals
 		case i.own:
 			where = at.key("intervals").key(i.key)
 		case w.Timeout == nil:
-			where = place("intervals").key(i.key)
+			where = keyPath("intervals").key(i.key)
 		}
 		b.problem(where, "the time-out of %s is longer than the %s interval of %s: probes would overlap",
 			FormatDuration(timeout), i.key, FormatDuration(i.every))
@@ -138,7 +138,7 @@ func (b *builder) room(at place, w wireCluster, timeout time.Duration, intervals
 	}
 }
 
-func (b *builder) evidence(at place, w wireEvidence) probes.EvidenceSources {
+func (b *builder) evidence(at keyPath, w wireEvidence) probes.EvidenceSources {
 	page := func(key, text string) *url.URL { return b.url(at.key(key), text, web) }
 	return probes.EvidenceSources{
 		NginxErrorLog:         w.NginxErrorLog,
@@ -151,9 +151,9 @@ func (b *builder) evidence(at place, w wireEvidence) probes.EvidenceSources {
 
 // unique returns a function that reports the second of two equal names. Names
 // that are not there have been told already.
-func (b *builder) unique(what string) func(at place, name string) {
-	seen := map[string]place{}
-	return func(at place, name string) {
+func (b *builder) unique(what string) func(at keyPath, name string) {
+	seen := map[string]keyPath{}
+	return func(at keyPath, name string) {
 		first, ok := seen[name]
 		switch {
 		case name == "":
@@ -161,7 +161,7 @@ func (b *builder) unique(what string) func(at place, name string) {
 		case !ok:
 			seen[name] = at
 		case b.flags == nil:
-			b.problem(at, "the %s %s is on line %d already", what, b.said(at, name), b.nearest(first).Line)
+			b.problem(at, "the %s %s is on line %d already", what, b.valueText(at, name), b.nearest(first).Line)
 		default:
 			b.problem(at, "the %s %s is given twice", what, quote(name))
 		}
@@ -169,10 +169,10 @@ func (b *builder) unique(what string) func(at place, name string) {
 }
 
 // name reports text that cannot name anything on a screen.
-func (b *builder) name(at place, text string) string {
+func (b *builder) name(at keyPath, text string) string {
 	const most = 100
 	if text != strings.Map(printable, strings.TrimSpace(text)) || len(text) > most {
-		b.problem(at, "expected up to %d bytes in one line without blanks around, got %s", most, b.said(at, text))
+		b.problem(at, "expected up to %d bytes in one line without blanks around, got %s", most, b.valueText(at, text))
 	}
 	return text
 }
@@ -192,7 +192,7 @@ func validPort(port string) error {
 }
 
 // limits of a cluster.
-func (b *builder) limits(w wireCluster, at place) probes.Limits {
+func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
 	l := probes.Limits{
 		Timeout:           orDefault(w.Timeout, probes.DefaultLimits.Timeout),
 		Slow:              orDefault(w.Slow, probes.DefaultLimits.Slow),

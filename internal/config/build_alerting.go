@@ -10,7 +10,7 @@ import (
 )
 
 func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
-	const at = place("alerting")
+	const at = keyPath("alerting")
 	out := Alerting{
 		Language:    cmp.Or(w.Language, "en"),
 		ExternalURL: b.public(at.key("external_url"), w.ExternalURL),
@@ -42,7 +42,7 @@ func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
 	return out
 }
 
-func (b *builder) routes(w wireAlerting, c *Config, at place) []Route {
+func (b *builder) routes(w wireAlerting, c *Config, at keyPath) []Route {
 	var names []string
 	for _, r := range w.Receivers {
 		names = append(names, r.Name)
@@ -70,17 +70,17 @@ func (b *builder) routes(w wireAlerting, c *Config, at place) []Route {
 
 // known reports a name that nothing has. "" is no name; among names it is one
 // that could not be read, and might be this one.
-func (b *builder) known(at place, what, name string, names []string) {
+func (b *builder) known(at keyPath, what, name string, names []string) {
 	switch {
 	case name == "" || slices.Contains(names, name) || slices.Contains(names, ""):
 	case len(names) == 0:
-		b.problem(at, "unknown %s %s: there is none", what, b.said(at, name))
+		b.problem(at, "unknown %s %s: there is none", what, b.valueText(at, name))
 	default:
 		b.problem(at, "%s", unknown(what, b.written(b.nearest(at), name), slices.Compact(slices.Sorted(slices.Values(names)))))
 	}
 }
 
-func (b *builder) receiver(w wireReceiver, at place) Receiver {
+func (b *builder) receiver(w wireReceiver, at keyPath) Receiver {
 	out := Receiver{Name: b.name(at.key("name"), w.Name)}
 	var kinds []string
 	if w.Slack != nil {
@@ -103,9 +103,9 @@ func (b *builder) receiver(w wireReceiver, at place) Receiver {
 	return out
 }
 
-func (b *builder) slack(w wireSlack, at place) *Slack {
-	token, _ := b.either(at, "token", w.Token.Reveal(), w.TokenFile)
-	hook, hookAt := b.either(at, "webhook_url", w.WebhookURL.Reveal(), w.WebhookURLFile)
+func (b *builder) slack(w wireSlack, at keyPath) *Slack {
+	token, _ := b.valueOrFile(at, "token", w.Token.Reveal(), w.TokenFile)
+	hook, hookAt := b.valueOrFile(at, "webhook_url", w.WebhookURL.Reveal(), w.WebhookURLFile)
 	byToken, byHook := token != "" || w.TokenFile != "", hook != "" || w.WebhookURLFile != ""
 	switch {
 	case byToken && byHook:
@@ -128,15 +128,15 @@ func (b *builder) slack(w wireSlack, at place) *Slack {
 	return out
 }
 
-func (b *builder) webhook(w wireWebhook, at place) *Webhook {
-	secret, _ := b.either(at, "secret", w.Secret.Reveal(), w.SecretFile)
+func (b *builder) webhook(w wireWebhook, at keyPath) *Webhook {
+	secret, _ := b.valueOrFile(at, "secret", w.Secret.Reveal(), w.SecretFile)
 	return &Webhook{URL: b.url(at.key("url"), w.URL, web), Secret: NewSecret(secret), Template: w.Template}
 }
 
 func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
 	var out []Maintenance
 	for i, w := range ws {
-		at := place("maintenance").item(i)
+		at := keyPath("maintenance").item(i)
 		b.known(at.key("cluster"), "cluster", w.Cluster, c.names())
 		switch cluster := c.Cluster(w.Cluster); {
 		case w.Node != "" && w.Cluster == "":
@@ -153,18 +153,18 @@ func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
 	return out
 }
 
-func (b *builder) weekly(w wireMaintenance, at place) Weekly {
+func (b *builder) weekly(w wireMaintenance, at keyPath) Weekly {
 	weekly, err := ParseWeekly(w.Weekly, b.zone(at.key("timezone"), w.Timezone))
 	if err != nil && w.Weekly != "" {
-		b.problem(at.key("weekly"), "%s, got %s", err, b.said(at.key("weekly"), w.Weekly))
+		b.problem(at.key("weekly"), "%s, got %s", err, b.valueText(at.key("weekly"), w.Weekly))
 	}
 	return weekly
 }
 
-func (b *builder) zone(at place, name string) *time.Location {
+func (b *builder) zone(at keyPath, name string) *time.Location {
 	zone, err := time.LoadLocation(cmp.Or(name, "UTC"))
 	if err != nil || name == "Local" {
-		b.problem(at, "expected a time zone such as Asia/Shanghai, got %s", b.said(at, name))
+		b.problem(at, "expected a time zone such as Asia/Shanghai, got %s", b.valueText(at, name))
 		return time.UTC
 	}
 	return zone

@@ -15,19 +15,19 @@ const anyCookie = "auto"
 
 // affinity reads the node out of the cookie that the balancer wrote; nil,
 // and reported, where none of servers is looked for.
-func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at place) probes.Extractor {
+func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at keyPath) probes.Extractor {
 	if servers == nil {
 		b.problem(at, "tells a node: it goes with session.node only, alone or in a list of first")
 		return nil
 	}
 	name := w.BalancerCookie
 	if !headerName.MatchString(name) { // RFC 6265 lets cookies be called what headers are
-		b.problem(at, "expected %s or the name of a cookie, got %s", anyCookie, b.said(at, name))
+		b.problem(at, "expected %s or the name of a cookie, got %s", anyCookie, b.valueText(at, name))
 	}
 	if name == anyCookie {
 		name = ""
 	}
-	secret, _ := b.either(at.parent(), "secret", w.Secret.Reveal(), w.SecretFile)
+	secret, _ := b.valueOrFile(at.parent(), "secret", w.Secret.Reveal(), w.SecretFile)
 	return cookies.Extractor(servers, cookies.Options{Cookie: name, Secret: secret, Backend: w.Backend})
 }
 

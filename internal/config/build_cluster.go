@@ -14,12 +14,12 @@ import (
 )
 
 // cluster builds what a wire struct says, its profile included.
-func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
+func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 	c := &probes.Cluster{
 		Name:     b.name(at.key("name"), w.Name),
 		Profile:  w.Profile,
 		Balancer: b.balancer(w.Balancer, at.key("balancer")),
-		Version:  b.extractor(w.Version, reading{}, at.key("version")),
+		Version:  b.extractor(w.Version, extractorContext{}, at.key("version")),
 		TLS:      b.tls(w.TLS, at.key("tls")),
 		Limits:   b.limits(w, at),
 	}
@@ -38,7 +38,7 @@ func (b *builder) cluster(w wireCluster, at place) *probes.Cluster {
 }
 
 // budget of a cluster.
-func (b *builder) budget(w wireBudget, at place) probes.Budget {
+func (b *builder) budget(w wireBudget, at keyPath) probes.Budget {
 	number := func(key string, got *int, standard, most int) int {
 		if got == nil {
 			return standard
@@ -54,7 +54,7 @@ func (b *builder) budget(w wireBudget, at place) probes.Budget {
 	}
 }
 
-func (b *builder) balancer(w wireBalancer, at place) probes.Balancer {
+func (b *builder) balancer(w wireBalancer, at keyPath) probes.Balancer {
 	out := probes.Balancer{
 		Method:         probes.Method(cmp.Or(w.Method, string(probes.MethodUnknown))),
 		HashKey:        w.HashKey,
@@ -87,7 +87,7 @@ func (b *builder) balancer(w wireBalancer, at place) probes.Balancer {
 	b.hash(out, at)
 	if w.ClientIPHeader != "" && !headerName.MatchString(w.ClientIPHeader) {
 		b.problem(at.key("client_ip_header"), "expected the name of a header, got %s",
-			b.said(at.key("client_ip_header"), w.ClientIPHeader))
+			b.valueText(at.key("client_ip_header"), w.ClientIPHeader))
 	}
 	return out
 }
@@ -98,7 +98,7 @@ var (
 )
 
 // hash reports what `hash` has no use for.
-func (b *builder) hash(w probes.Balancer, at place) {
+func (b *builder) hash(w probes.Balancer, at keyPath) {
 	if w.Method != probes.MethodHash {
 		if w.HashKey != "" {
 			b.problem(at.key("hash_key"), "goes with the method hash only, and this is %s", w.Method)
@@ -110,11 +110,11 @@ func (b *builder) hash(w probes.Balancer, at place) {
 	}
 	if w.HashKey != "" && !hashKey.MatchString(w.HashKey) {
 		b.problem(at.key("hash_key"), "expected $remote_addr, $http_NAME or $cookie_NAME, got %s: leave it out for another key",
-			b.said(at.key("hash_key"), w.HashKey))
+			b.valueText(at.key("hash_key"), w.HashKey))
 	}
 }
 
-func (b *builder) nodeList(ws []wireNode, method probes.Method, at place) []probes.Node {
+func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath) []probes.Node {
 	if len(ws) == 0 {
 		b.problem(at, "expected at least one node")
 		return nil
@@ -144,15 +144,15 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at place) []prob
 // noBackup is the methods with which nginx refuses a backup server.
 var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
-func (b *builder) node(w wireNode, method probes.Method, at place) probes.Node {
+func (b *builder) node(w wireNode, method probes.Method, at keyPath) probes.Node {
 	if strings.ContainsAny(w.ID, " \t\n\r") {
-		b.problem(at.key("id"), "expected an id without spaces, got %s", b.said(at.key("id"), w.ID))
+		b.problem(at.key("id"), "expected an id without spaces, got %s", b.valueText(at.key("id"), w.ID))
 	}
 	if w.Backup && slices.Contains(noBackup, method) {
 		b.problem(at.key("backup"), "a balancer with the method %s takes no backup nodes", method)
 	}
 	if w.Host != "" && !validHost(w.Host) {
-		b.problem(at.key("host"), "expected a host name, with a port if need be, got %s", b.said(at.key("host"), w.Host))
+		b.problem(at.key("host"), "expected a host name, with a port if need be, got %s", b.valueText(at.key("host"), w.Host))
 	}
 	return probes.Node{
 		ID:      b.name(at.key("id"), w.ID),
@@ -172,7 +172,7 @@ func validHost(host string) bool {
 	return err == nil && u.Host == host && u.Hostname() != ""
 }
 
-func (b *builder) pages(ws []wirePage, at place) []probes.Page {
+func (b *builder) pages(ws []wirePage, at keyPath) []probes.Page {
 	var out []probes.Page
 	paths := b.unique("page")
 	for i, w := range ws {
@@ -187,13 +187,13 @@ func (b *builder) pages(ws []wirePage, at place) []probes.Page {
 	return out
 }
 
-func (b *builder) dependencies(ws []wireDependency, at place) []probes.Dependency {
+func (b *builder) dependencies(ws []wireDependency, at keyPath) []probes.Dependency {
 	var out []probes.Dependency
 	names := b.unique("dependency")
 	for i, w := range ws {
 		where := at.item(i)
 		names(where.key("name"), w.Name)
-		text, from := b.either(where, "url", w.URL, w.URLFile)
+		text, from := b.valueOrFile(where, "url", w.URL, w.URLFile)
 		if text == "" && from == where.key("url") {
 			b.problem(from, "is missing")
 		}
@@ -202,7 +202,7 @@ func (b *builder) dependencies(ws []wireDependency, at place) []probes.Dependenc
 	return out
 }
 
-func (b *builder) tls(w wireTLS, at place) *tls.Config {
+func (b *builder) tls(w wireTLS, at keyPath) *tls.Config {
 	if w == (wireTLS{}) {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (b *builder) tls(w wireTLS, at place) *tls.Config {
 	if pem, ok := b.file(at.key("ca_file"), w.CAFile); ok {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			b.problem(at.key("ca_file"), "%s has no certificate in PEM", b.said(at.key("ca_file"), w.CAFile))
+			b.problem(at.key("ca_file"), "%s has no certificate in PEM", b.valueText(at.key("ca_file"), w.CAFile))
 		}
 	}
 	return config

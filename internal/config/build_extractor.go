@@ -8,8 +8,8 @@ import (
 	"stickwatch/probes/extract"
 )
 
-// A reading is what extractors need to know beside their own keys.
-type reading struct {
+// A extractorContext is what extractors need to know beside their own keys.
+type extractorContext struct {
 	charset string           // of the pages, where an extractor has none of its own
 	servers []cookies.Server // whom a balancer's cookie may name; nil: it is not a node that is looked for
 }
@@ -48,7 +48,7 @@ func (w *wireExtractor) cookie() string {
 }
 
 // extractor builds w, nil for nil.
-func (b *builder) extractor(w *wireExtractor, r reading, at place) probes.Extractor {
+func (b *builder) extractor(w *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	if w == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (b *builder) extractor(w *wireExtractor, r reading, at place) probes.Extrac
 		b.problem(at, "expected a single source, got %s", strings.Join(sources, " and "))
 		return nil
 	}
-	b.beside(w, sources[0], at)
+	b.checkExclusive(w, sources[0], at)
 	if w.Charset != "" {
 		r.charset = b.charset(at.key("charset"), w.Charset)
 	}
@@ -72,8 +72,8 @@ func (b *builder) extractor(w *wireExtractor, r reading, at place) probes.Extrac
 	return cut{from: e, after: w.After, before: w.Before}
 }
 
-// beside reports keys that stand beside a source that has no use for them.
-func (b *builder) beside(w *wireExtractor, source string, at place) {
+// checkExclusive reports keys that stand beside a source that has no use for them.
+func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
 	for _, k := range []struct {
 		key   string
 		there bool
@@ -95,7 +95,7 @@ func (b *builder) beside(w *wireExtractor, source string, at place) {
 
 // source builds what w reads, before anything is cut off; nil, and reported,
 // if that cannot be.
-func (b *builder) source(w *wireExtractor, r reading, at place) probes.Extractor {
+func (b *builder) source(w *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	var (
 		e    probes.Extractor
 		err  error
@@ -112,7 +112,7 @@ func (b *builder) source(w *wireExtractor, r reading, at place) probes.Extractor
 	case len(w.First) > 0:
 		e = extract.First(b.extractors(w.First, r, at)...)
 	case len(w.Join) > 0: // what is joined is no node's id
-		e = extract.Join("/", b.extractors(w.Join, reading{charset: r.charset}, at)...)
+		e = extract.Join("/", b.extractors(w.Join, extractorContext{charset: r.charset}, at)...)
 	default:
 		e, err = extract.New(extract.Spec{
 			Cookie: w.Cookie, Header: w.Header, Regex: w.Regex, CSS: w.CSS, XPath: w.XPath, JSONPath: w.JSONPath,
@@ -123,14 +123,14 @@ func (b *builder) source(w *wireExtractor, r reading, at place) probes.Extractor
 	case err == nil:
 		return e
 	case b.expanded[b.nearest(at)]:
-		b.problem(at, "%s cannot be used with its variables filled in", b.said(at, ""))
+		b.problem(at, "%s cannot be used with its variables filled in", b.valueText(at, ""))
 	default:
 		b.problem(at, "%s", oneLine(err.Error(), maxMessage))
 	}
 	return nil
 }
 
-func (b *builder) extractors(ws []wireExtractor, r reading, at place) []probes.Extractor {
+func (b *builder) extractors(ws []wireExtractor, r extractorContext, at keyPath) []probes.Extractor {
 	out := make([]probes.Extractor, len(ws))
 	for i := range ws {
 		out[i] = b.extractor(&ws[i], r, at.item(i))

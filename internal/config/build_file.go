@@ -14,9 +14,9 @@ import (
 // certificates are the largest.
 const maxSecretFile = 1 << 20
 
-// either is the value of a key, or what stands in the file that KEY_file
+// valueOrFile is the value of a key, or what stands in the file that KEY_file
 // names, and where it was said.
-func (b *builder) either(at place, key, value, path string) (string, place) {
+func (b *builder) valueOrFile(at keyPath, key, value, path string) (string, keyPath) {
 	own, beside := at.key(key), at.key(key+"_file")
 	switch {
 	case path == "":
@@ -27,13 +27,13 @@ func (b *builder) either(at place, key, value, path string) (string, place) {
 	}
 	text, ok := b.file(beside, path)
 	if ok && text == "" {
-		b.problem(beside, "the file %s is empty", b.said(beside, path))
+		b.problem(beside, "the file %s is empty", b.valueText(beside, path))
 	}
 	return text, beside
 }
 
 // file is what stands in a file, without white space around it.
-func (b *builder) file(at place, path string) (string, bool) {
+func (b *builder) file(at keyPath, path string) (string, bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.dir, path)
 	}
@@ -42,7 +42,7 @@ func (b *builder) file(at place, path string) (string, bool) {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			err = e.Err // the path is in the message, unless it comes from the environment
 		}
-		b.problem(at, "reading %s: %s", b.said(at, path), err)
+		b.problem(at, "reading %s: %s", b.valueText(at, path), err)
 		return "", false
 	}
 	return strings.TrimSpace(string(text)), true

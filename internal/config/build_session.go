@@ -11,7 +11,7 @@ import (
 // session builds the session test; nil when there is none, or it is switched
 // off by its policy or an empty path. The nodes are those whom the balancer's
 // cookie may name.
-func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.Session {
+func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probes.Session {
 	policy, path := probes.Policy(w.Policy), deref(w.Path)
 	if policy == probes.PolicyNone || w.Path != nil && path == "" {
 		return nil
@@ -28,8 +28,8 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.
 	if w.Read != nil && w.Write == "" {
 		b.problem(at.key("read"), "goes with write only: nothing would be there to read")
 	}
-	page := reading{charset: b.charset(at.key("charset"), w.Charset)}
-	ofNode := reading{charset: page.charset, servers: servers(nodes)}
+	page := extractorContext{charset: b.charset(at.key("charset"), w.Charset)}
+	ofNode := extractorContext{charset: page.charset, servers: servers(nodes)}
 	return &probes.Session{
 		Path:    b.path(at.key("path"), path),
 		Policy:  policy,
@@ -45,7 +45,7 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at place) *probes.
 
 // sessionTimeout is for how long the application keeps an unused session; 0 where
 // the file does not say.
-func (b *builder) sessionTimeout(at place, d *duration) time.Duration {
+func (b *builder) sessionTimeout(at keyPath, d *duration) time.Duration {
 	if d == nil {
 		return 0
 	}
@@ -58,12 +58,12 @@ func (b *builder) sessionTimeout(at place, d *duration) time.Duration {
 
 // write is the path that stores a value; a query alone is added to the
 // session's path, so that a profile's counter follows a path of the file's.
-func (b *builder) write(at place, text, path string) string {
+func (b *builder) write(at keyPath, text, path string) string {
 	switch {
 	case text == "":
 		return ""
 	case !strings.Contains(text, "{value}"):
-		b.problem(at, "expected {value} where the value goes, got %s", b.said(at, text))
+		b.problem(at, "expected {value} where the value goes, got %s", b.valueText(at, text))
 	case strings.HasPrefix(text, "?") && strings.Contains(path, "?"):
 		return path + "&" + text[1:]
 	case strings.HasPrefix(text, "?"):
@@ -74,9 +74,9 @@ func (b *builder) write(at place, text, path string) string {
 
 // charset is a character set that extractors know; "", and reported, for
 // another.
-func (b *builder) charset(at place, name string) string {
+func (b *builder) charset(at keyPath, name string) string {
 	if _, err := extract.LabelsIn(name); err != nil {
-		b.problem(at, "unknown character set %s", b.said(at, name))
+		b.problem(at, "unknown character set %s", b.valueText(at, name))
 		return ""
 	}
 	return name

@@ -15,23 +15,23 @@ var (
 
 // url is an address with one of the schemes; nil, and reported, if text is
 // none; nil for "".
-func (b *builder) url(at place, text string, schemes []string) *url.URL {
+func (b *builder) url(at keyPath, text string, schemes []string) *url.URL {
 	if text == "" {
 		return nil
 	}
 	u, err := parseURL(text, schemes)
 	if err != nil {
-		b.problem(at, "%s %s", b.said(at, text), err)
+		b.problem(at, "%s %s", b.valueText(at, text), err)
 		return nil
 	}
 	return u
 }
 
 // public is an address that messages show to everybody.
-func (b *builder) public(at place, text string) *url.URL {
+func (b *builder) public(at keyPath, text string) *url.URL {
 	u := b.url(at, text, web)
 	if u != nil && u.User != nil {
-		b.problem(at, "%s has a user name or password, which every message would show", b.said(at, text))
+		b.problem(at, "%s has a user name or password, which every message would show", b.valueText(at, text))
 		return nil
 	}
 	return u
@@ -40,15 +40,15 @@ func (b *builder) public(at place, text string) *url.URL {
 // server is an address of the balancer or a node: nothing in it but where to
 // connect and a path that comes before all others. Credentials in it would get
 // into every report.
-func (b *builder) server(at place, text string) *url.URL {
+func (b *builder) server(at keyPath, text string) *url.URL {
 	u := b.url(at, text, web)
 	switch {
 	case u == nil:
 		return nil
 	case u.User != nil:
-		b.problem(at, "%s has a user name or password, which this address cannot have", b.said(at, text))
+		b.problem(at, "%s has a user name or password, which this address cannot have", b.valueText(at, text))
 	case u.RawQuery != "" || u.ForceQuery:
-		b.problem(at, "%s has a query, which this address cannot have", b.said(at, text))
+		b.problem(at, "%s has a query, which this address cannot have", b.valueText(at, text))
 	default:
 		return u
 	}
@@ -90,15 +90,15 @@ func endWith(words []string, end string) []string {
 }
 
 // path reports text that is not a path, with a query if need be, on a server.
-func (b *builder) path(at place, text string) string {
+func (b *builder) path(at keyPath, text string) string {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
 		return ""
 	case !strings.HasPrefix(text, "/"):
-		b.problem(at, "expected a path that begins with /, got %s", b.said(at, text))
+		b.problem(at, "expected a path that begins with /, got %s", b.valueText(at, text))
 	case err != nil || u.Host != "" || u.Fragment != "":
-		b.problem(at, "expected a path on the server, got %s", b.said(at, text))
+		b.problem(at, "expected a path on the server, got %s", b.valueText(at, text))
 	}
 	return text
 }

@@ -50,8 +50,8 @@ const RunDirectory = "/run/stickwatch"
 // everything, unless it was started with another: beside the history's file, or in
 // RunDirectory where that path is too long for a socket.
 func (c *Config) AdminSocket() string {
-	const longest = 90 // bytes; systems take about 100
-	if path := c.History.Path + ".sock"; len(path) <= longest {
+	const maxLength = 90 // bytes; systems take about 100
+	if path := c.History.Path + ".sock"; len(path) <= maxLength {
 		return path
 	}
 	hash := sha256.Sum256([]byte(c.History.Path))

@@ -15,12 +15,12 @@ import (
 // lines of aliases of aliases stand for billions.
 const maxAliased = 10_000
 
-// longest is the length of the longest place, in bytes. Extractors can be
+// maxLength is the length of the longest place, in bytes. Extractors can be
 // nested, and with an alias, endlessly.
-const longest = 500
+const maxLength = 500
 
-// enough problems are more than are told: no more are looked for.
-const enough = 10 * maxProblems
+// maxCollected problems are more than are told: no more are looked for.
+const maxCollected = 10 * maxProblems
 
 // A decoder fills wire structs from a document.
 //
@@ -47,7 +47,7 @@ func (doc *document) decode(out any) bool {
 	return false
 }
 
-func (d *decoder) value(n *yaml.Node, out reflect.Value, at place, r rules) {
+func (d *decoder) value(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	if n.Kind == yaml.AliasNode {
 		if d.alias == nil {
 			d.alias, d.last = n, n
@@ -61,8 +61,8 @@ func (d *decoder) value(n *yaml.Node, out reflect.Value, at place, r rules) {
 	if d.aliased > maxAliased {
 		return
 	}
-	if len(at) > longest {
-		d.undecoded(n, "", "the value is nested too deeply")
+	if len(at) > maxLength {
+		d.markBroken(n, "", "the value is nested too deeply")
 		return
 	}
 	d.nodes[at] = n
@@ -73,29 +73,29 @@ func (d *decoder) value(n *yaml.Node, out reflect.Value, at place, r rules) {
 	_, text := out.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
 	case n.Style&yaml.TaggedStyle != 0:
-		d.undecoded(n, at, "YAML tags are not taken: text that begins with ! needs quotes")
+		d.markBroken(n, at, "YAML tags are not taken: text that begins with ! needs quotes")
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
-		d.undecoded(n, at, "has no value: write one, or leave the key out")
+		d.markBroken(n, at, "has no value: write one, or leave the key out")
 	case out.Kind() == reflect.Struct && !text:
 		d.mapping(n, out, at)
 	case out.Kind() == reflect.Slice:
 		d.sequence(n, out, at, r)
 	case n.Kind != yaml.ScalarNode:
-		d.undecoded(n, at, "expected "+kindOf(out)+", got "+shape(n))
+		d.markBroken(n, at, "expected "+kindOf(out)+", got "+nodeKind(n))
 	default:
 		d.scalar(n, out, at, r)
 	}
 }
 
-func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at place) {
+func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at keyPath) {
 	if n.Kind != yaml.MappingNode {
-		d.hide(n, out.Type())
-		d.undecoded(n, at, "expected keys and values, got "+shape(n))
+		d.hideSecret(n, out.Type())
+		d.markBroken(n, at, "expected keys and values, got "+nodeKind(n))
 		return
 	}
 	fields := fieldsOf(out.Type())
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content) && len(d.problems) <= enough && d.aliased <= maxAliased; i += 2 {
+	for i := 0; i+1 < len(n.Content) && len(d.problems) <= maxCollected && d.aliased <= maxAliased; i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		known := slices.IndexFunc(fields, func(f field) bool { return key.Kind == yaml.ScalarNode && f.name == key.Value })
 		if known < 0 {
@@ -104,7 +104,7 @@ func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at place) {
 		}
 		f := fields[known]
 		if line, ok := seen[f.name]; ok {
-			d.undecoded(key, at.key(f.name), fmt.Sprintf("the key is on line %d already", line))
+			d.markBroken(key, at.key(f.name), fmt.Sprintf("the key is on line %d already", line))
 			continue
 		}
 		seen[f.name] = key.Line
@@ -113,43 +113,43 @@ func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at place) {
 	for _, f := range fields {
 		if _, ok := seen[f.name]; !ok && f.required {
 			d.problem(at.key(f.name), "is missing")
-			d.excuse(at.key(f.name))
+			d.suppress(at.key(f.name))
 		}
 	}
 }
 
 // unknownKey tells of a key that a wire struct does not have. What it was
 // meant to be is not missed as well.
-func (d *decoder) unknownKey(key, value *yaml.Node, at place, t reflect.Type) {
+func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) {
 	names := namesOf(fieldsOf(t))
 	switch {
 	case key.Kind != yaml.ScalarNode:
-		d.undecoded(key, at, "expected a word for a key, got "+shape(key))
+		d.markBroken(key, at, "expected a word for a key, got "+nodeKind(key))
 		return
 	case key.Tag == "!!merge":
-		d.undecoded(key, at, "YAML merge keys (<<) are not taken: repeat the keys, or use an alias for a whole value")
+		d.markBroken(key, at, "YAML merge keys (<<) are not taken: repeat the keys, or use an alias for a whole value")
 		return
 	}
 	meant := nearest(key.Value, names)
 	name := word(key.Value)
-	d.hide(value, t)
-	if meant == "" && d.hide(key, t) {
+	d.hideSecret(value, t)
+	if meant == "" && d.hideSecret(key, t) {
 		name = redacted
 	}
-	d.undecoded(key, at.key(name), unknown("key", name, names))
+	d.markBroken(key, at.key(name), unknown("key", name, names))
 	if meant != "" {
-		d.excuse(at.key(meant))
+		d.suppress(at.key(meant))
 	}
 }
 
-// shortest is the length in bytes of the shortest text that is hidden wherever
+// minSecretLength is the length in bytes of the shortest text that is hidden wherever
 // it stands: anything shorter hides nothing and is everywhere.
-const shortest = 4
+const minSecretLength = 4
 
-// hide keeps text from being shown that stands where a secret may have been
+// hideSecret keeps text from being shown that stands where a secret may have been
 // meant to stand, and reports whether there is such text.
-func (d *decoder) hide(n *yaml.Node, t reflect.Type) bool {
-	if n.Kind != yaml.ScalarNode || len(n.Value) < shortest || !holdsSecret(t) {
+func (d *decoder) hideSecret(n *yaml.Node, t reflect.Type) bool {
+	if n.Kind != yaml.ScalarNode || len(n.Value) < minSecretLength || !holdsSecret(t) {
 		return false
 	}
 	d.hidden = append(d.hidden, n.Value)
@@ -164,14 +164,14 @@ func word(key string) string {
 
 // sequence fills a slice, an element for every item, decoded or not: an index
 // is the same in the file and in the slice. Lists of text take a single text.
-func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at place, r rules) {
+func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	items := n.Content
 	single := n.Kind == yaml.ScalarNode && out.Type() == reflect.TypeFor[oneOrMore]()
 	switch {
 	case single:
 		items = []*yaml.Node{n}
 	case n.Kind != yaml.SequenceNode:
-		d.undecoded(n, at, "expected a list, got "+shape(n))
+		d.markBroken(n, at, "expected a list, got "+nodeKind(n))
 		return
 	}
 	out.Set(reflect.MakeSlice(out.Type(), len(items), len(items)))
@@ -184,22 +184,22 @@ func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at place, r rules) {
 	}
 }
 
-func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at place, r rules) {
-	if m := address.FindStringSubmatch(n.Value); m != nil && len(m[1]) >= shortest && isURL(at) && !slices.Contains(d.hidden, m[1]) {
+func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
+	if m := address.FindStringSubmatch(n.Value); m != nil && len(m[1]) >= minSecretLength && isURL(at) && !slices.Contains(d.hidden, m[1]) {
 		d.hidden = append(d.hidden, m[1])
 	}
 	text, err := d.text(n)
 	if err != nil {
-		d.undecoded(n, at, err.Error())
+		d.markBroken(n, at, err.Error())
 		return
 	}
 	if text == "" && !r.empty {
-		d.undecoded(n, at, "is empty: write a value, or leave the key out")
+		d.markBroken(n, at, "is empty: write a value, or leave the key out")
 		return
 	}
 	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
-			d.undecoded(n, at, err.Error()+", got "+d.said(at, text))
+			d.markBroken(n, at, err.Error()+", got "+d.valueText(at, text))
 		}
 		return
 	}
@@ -208,28 +208,28 @@ func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at place, r rules) {
 		d.number(n, out, at, r, text)
 	case reflect.Bool:
 		if d.quoted(n) || text != "true" && text != "false" {
-			d.undecoded(n, at, "expected true or false, got "+d.said(at, text))
+			d.markBroken(n, at, "expected true or false, got "+d.valueText(at, text))
 			return
 		}
 		out.SetBool(text == "true")
 	default:
-		if known, ok := vocabulary[r.oneOf]; ok && !slices.Contains(known, text) {
-			d.undecoded(n, at, unknown(at.last(), d.written(n, text), known))
+		if known, ok := enumWords[r.oneOf]; ok && !slices.Contains(known, text) {
+			d.markBroken(n, at, unknown(at.last(), d.written(n, text), known))
 			return
 		}
 		out.SetString(text)
 	}
 }
 
-func (d *decoder) number(n *yaml.Node, out reflect.Value, at place, r rules, text string) {
+func (d *decoder) number(n *yaml.Node, out reflect.Value, at keyPath, r rules, text string) {
 	i, err := strconv.Atoi(text)
 	switch {
 	case d.quoted(n):
-		d.undecoded(n, at, "expected a whole number, got the text "+d.said(at, text))
+		d.markBroken(n, at, "expected a whole number, got the text "+d.valueText(at, text))
 	case err != nil:
-		d.undecoded(n, at, "expected a whole number, got "+d.said(at, text))
+		d.markBroken(n, at, "expected a whole number, got "+d.valueText(at, text))
 	case r.min != nil && i < *r.min:
-		d.undecoded(n, at, fmt.Sprintf("expected at least %d, got %d", *r.min, i))
+		d.markBroken(n, at, fmt.Sprintf("expected at least %d, got %d", *r.min, i))
 	default:
 		out.SetInt(int64(i))
 	}
@@ -254,7 +254,7 @@ func (d *decoder) text(n *yaml.Node) (string, error) {
 	return text, err
 }
 
-// kindOf tells what a value is decoded into, for people.
+// operationKindOf tells what a value is decoded into, for people.
 func kindOf(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.Int:
@@ -266,8 +266,8 @@ func kindOf(v reflect.Value) string {
 	}
 }
 
-// shape tells what a value of the file is, for people.
-func shape(n *yaml.Node) string {
+// nodeKind tells what a value of the file is, for people.
+func nodeKind(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "keys and values"

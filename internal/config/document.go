@@ -25,20 +25,20 @@ type document struct {
 	file  string
 	lines []string
 	root  *yaml.Node
-	env   getenv           // nil: values are taken literally
-	flags map[place]string // which flag said what; nil: a file said it
+	env   getenv             // nil: values are taken literally
+	flags map[keyPath]string // which flag said what; nil: a file said it
 
-	nodes    map[place]*yaml.Node // every value that was decoded
-	expanded map[*yaml.Node]bool  // its text comes from the environment
-	broken   map[place]bool       // true: its value could not be decoded; false: a value in it could not
-	hidden   []string             // text of the file that may be a secret
+	nodes    map[keyPath]*yaml.Node // every value that was decoded
+	expanded map[*yaml.Node]bool    // its text comes from the environment
+	broken   map[keyPath]bool       // true: its value could not be decoded; false: a value in it could not
+	hidden   []string               // text of the file that may be a secret
 	problems Problems
 }
 
 func newDocument(file string, root *yaml.Node) *document {
 	return &document{
 		file: file, root: root,
-		nodes: map[place]*yaml.Node{}, expanded: map[*yaml.Node]bool{}, broken: map[place]bool{},
+		nodes: map[keyPath]*yaml.Node{}, expanded: map[*yaml.Node]bool{}, broken: map[keyPath]bool{},
 	}
 }
 

@@ -26,9 +26,9 @@ type Flags struct {
 // host:port. Flags are held to the rules of the file: they become the tree that
 // the file would be. The error is Problems whose Key is the flag.
 func FromFlags(f Flags) (*Config, error) {
-	const cluster, balancer = place("clusters[0]"), place("clusters[0].balancer")
+	const cluster, balancer = keyPath("clusters[0]"), keyPath("clusters[0].balancer")
 	doc := newDocument("", nil)
-	doc.flags = map[place]string{
+	doc.flags = map[keyPath]string{
 		balancer:                         "--balancer",
 		cluster.key("name"):              "--balancer",
 		cluster.key("nodes"):             "--node",
@@ -62,7 +62,7 @@ func clusterName(addresses []string) string {
 
 // nodeFlags are the nodes that ID=URL flags tell, each held by a place of its
 // own.
-func (doc *document) nodeFlags(flags []string, at place) *yaml.Node {
+func (doc *document) nodeFlags(flags []string, at keyPath) *yaml.Node {
 	if len(flags) == 0 {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (doc *document) nodeFlags(flags []string, at place) *yaml.Node {
 	for i, flag := range flags {
 		id, address, ok := strings.Cut(flag, "=")
 		if !ok || id == "" || address == "" {
-			doc.undecoded(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quoteURL(flag)))
+			doc.markBroken(nil, at.item(i), fmt.Sprintf("%s: expected ID=URL", quoteURL(flag)))
 			id, address = cmp.Or(id, "?"), cmp.Or(address, "?")
 		}
 		nodes.Content = append(nodes.Content, mapping("id", text(id), "url", text(address)))

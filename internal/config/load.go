@@ -34,7 +34,7 @@ func (doc *document) config(dir string) (*Config, error) {
 		}
 	}
 	if len(doc.problems) > 0 {
-		return nil, doc.told()
+		return nil, doc.reported()
 	}
 	return c, nil
 }

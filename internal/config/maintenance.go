@@ -34,8 +34,8 @@ var errWeekly = errors.New(`expected days and hours such as "Sun 02:00-04:00" or
 // ParseWeekly reads "Sun 02:00-04:00": a day, days in a range ("Mon-Fri") or
 // a list ("Sat,Sun"), or "daily"; then two times of day, the second up to
 // 24:00.
-func ParseWeekly(text string, place *time.Location) (Weekly, error) {
-	w := Weekly{Location: place}
+func ParseWeekly(text string, keyPath *time.Location) (Weekly, error) {
+	w := Weekly{Location: keyPath}
 	days, hours, ok := strings.Cut(strings.TrimSpace(text), " ")
 	from, to, ok2 := strings.Cut(strings.TrimSpace(hours), "-")
 	if !ok || !ok2 {

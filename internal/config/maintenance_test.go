@@ -53,10 +53,10 @@ func TestWeeklyContains(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct {
-		window string
-		place  *time.Location
-		at     string // 2025-03-02 is a Sunday
-		want   bool
+		window  string
+		keyPath *time.Location
+		at      string // 2025-03-02 is a Sunday
+		want    bool
 	}{
 		{"Sun 02:00-04:00", time.UTC, "2025-03-02T01:59:59Z", false},
 		{"Sun 02:00-04:00", time.UTC, "2025-03-02T02:00:00Z", true},
@@ -74,7 +74,7 @@ func TestWeeklyContains(t *testing.T) {
 		{"Sun 03:00-04:00", berlin, "2025-03-30T01:30:00Z", true}, // summer time began at 2:00
 	}
 	for _, tt := range tests {
-		w, err := ParseWeekly(tt.window, tt.place)
+		w, err := ParseWeekly(tt.window, tt.keyPath)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestWeeklyContains(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.Contains(at); got != tt.want {
-			t.Errorf("%q in %s contains %s: got %t, want %t", tt.window, tt.place, tt.at, got, tt.want)
+			t.Errorf("%q in %s contains %s: got %t, want %t", tt.window, tt.keyPath, tt.at, got, tt.want)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func quoteURL(text string) string {
 }
 
 // isURL reports whether a place is that of an address.
-func isURL(at place) bool {
+func isURL(at keyPath) bool {
 	return urlKey.MatchString(at.last()+": @") || urlKey.MatchString(at.parent().last()+": @")
 }
 

@@ -10,9 +10,9 @@ import (
 // A Section is one object of the file, told to people: where it stands, what it
 // is for, and its keys.
 type Section struct {
-	Places []string // such as clusters[].balancer, more than one if it may stand there, too; "" is the file
-	Text   string
-	Keys   []Key
+	KeyPaths []string // such as clusters[].balancer, more than one if it may stand there, too; "" is the file
+	Text     string
+	Keys     []Key
 }
 
 // A Key is one key of a Section.
@@ -46,10 +46,10 @@ type reference struct {
 // add tells of the struct t, which stands at a place, and of those in it.
 func (r *reference) add(at string, t reflect.Type) {
 	if i, told := r.known[t]; told {
-		r.sections[i].Places = append(r.sections[i].Places, at)
+		r.sections[i].KeyPaths = append(r.sections[i].KeyPaths, at)
 		return
 	}
-	s := Section{Places: []string{at}, Text: r.comments[t.Name()+"."]}
+	s := Section{KeyPaths: []string{at}, Text: r.comments[t.Name()+"."]}
 	for _, f := range fieldsOf(t) {
 		s.Keys = append(s.Keys, keyOf(f, t.Field(f.index).Type, r.comments[t.Name()+"."+t.Field(f.index).Name]))
 	}
@@ -71,7 +71,7 @@ func keyOf(f field, t reflect.Type, text string) Key {
 	case "code":
 		k.Kind = "code of a finding"
 	default:
-		k.Kind, k.Words = "word", vocabulary[f.oneOf]
+		k.Kind, k.Words = "word", enumWords[f.oneOf]
 	}
 	return k
 }
@@ -129,8 +129,8 @@ func Markdown(w io.Writer, sections []Section) error {
 	var b strings.Builder
 	for _, s := range sections {
 		heading := "The file"
-		if s.Places[0] != "" {
-			heading = "`" + strings.Join(s.Places, "`, `") + "`"
+		if s.KeyPaths[0] != "" {
+			heading = "`" + strings.Join(s.KeyPaths, "`, `") + "`"
 		}
 		fmt.Fprintf(&b, "### %s\n\n%s\n\n| key | value | meaning |\n|---|---|---|\n", heading, s.Text)
 		for _, k := range s.Keys {

@@ -55,23 +55,23 @@ func TestReference(t *testing.T) {
 	at := map[string]bool{}
 	for _, s := range readReference(t) {
 		if s.Text == "" {
-			t.Errorf("%q tells nothing of itself", s.Places)
+			t.Errorf("%q tells nothing of itself", s.KeyPaths)
 		}
-		for _, place := range s.Places {
-			if at[place] {
-				t.Errorf("%q is told twice", place)
+		for _, keyPath := range s.KeyPaths {
+			if at[keyPath] {
+				t.Errorf("%q is told twice", keyPath)
 			}
-			at[place] = true
+			at[keyPath] = true
 		}
 		for _, k := range s.Keys {
 			if k.Name == "" || k.Kind == "" || k.Text == "" {
-				t.Errorf("%q has the key %+v", s.Places, k)
+				t.Errorf("%q has the key %+v", s.KeyPaths, k)
 			}
 		}
 	}
-	for _, place := range []string{"", "clusters[].nodes[]", "clusters[].intervals", "intervals", "clusters[].session.node", "alerting.routes[]"} {
-		if !at[place] {
-			t.Errorf("%q is missing", place)
+	for _, keyPath := range []string{"", "clusters[].nodes[]", "clusters[].intervals", "intervals", "clusters[].session.node", "alerting.routes[]"} {
+		if !at[keyPath] {
+			t.Errorf("%q is missing", keyPath)
 		}
 	}
 }
@@ -133,9 +133,9 @@ func TestReadmesHaveEveryKey(t *testing.T) {
 		for _, s := range readReference(t) {
 			for _, k := range s.Keys {
 				word := regexp.MustCompile(`\b` + k.Name + `\b`)
-				if !slices.ContainsFunc(s.Places, func(at string) bool { return told[at+"."+k.Name] || told[at+"."+k.Name+"_file"] }) &&
+				if !slices.ContainsFunc(s.KeyPaths, func(at string) bool { return told[at+"."+k.Name] || told[at+"."+k.Name+"_file"] }) &&
 					!word.MatchString(comments) {
-					t.Errorf("%s does not have %s.%s", page, s.Places[0], k.Name)
+					t.Errorf("%s does not have %s.%s", page, s.KeyPaths[0], k.Name)
 				}
 			}
 		}

@@ -8,13 +8,13 @@ import (
 )
 
 // at adds a problem at a line and column of the file, from 1; 0 is unknown.
-func (doc *document) at(line, column int, key place, message string) {
+func (doc *document) at(line, column int, key keyPath, message string) {
 	doc.problems = append(doc.problems, Problem{File: doc.file, Line: line, Column: column, Key: string(key), Message: message})
 }
 
-// told is all problems in the order of the file, with the lines they are on.
+// reported is all problems in the order of the file, with the lines they are on.
 // Only now is it known what those lines must not show.
-func (doc *document) told() Problems {
+func (doc *document) reported() Problems {
 	ps := doc.problems.sorted()
 	const manyHidden = 100 // in a file like that nothing is worth showing
 	if len(doc.hidden) > manyHidden {
@@ -62,15 +62,15 @@ func window(line string, caret int) (string, int) {
 	return string(runes[min(from, to):to]), caret - from
 }
 
-// undecoded adds a problem of the value at a place, and keeps what follows
+// markBroken adds a problem of the value at a place, and keeps what follows
 // from it from being told as well.
-func (doc *document) undecoded(n *yaml.Node, at place, message string) {
+func (doc *document) markBroken(n *yaml.Node, at keyPath, message string) {
 	doc.add(n, at, message)
-	doc.excuse(at)
+	doc.suppress(at)
 }
 
-// excuse keeps problems of a place, and of those that hold it, from being told.
-func (doc *document) excuse(at place) {
+// suppress keeps problems of a place, and of those that hold it, from being told.
+func (doc *document) suppress(at keyPath) {
 	doc.broken[at] = true
 	for p := at; p != ""; {
 		p = p.parent()
@@ -80,9 +80,9 @@ func (doc *document) excuse(at place) {
 	}
 }
 
-// excused reports whether something in the value at a place, or in which it
+// suppressed reports whether something in the value at a place, or in which it
 // would be, could not be decoded.
-func (doc *document) excused(at place) bool {
+func (doc *document) suppressed(at keyPath) bool {
 	if _, ok := doc.broken[at]; ok {
 		return true
 	}
@@ -97,14 +97,14 @@ func (doc *document) excused(at place) bool {
 
 // problem adds a problem of what is, or should be, at a place, unless that
 // could not be decoded: then it was told already.
-func (doc *document) problem(at place, format string, args ...any) {
-	if !doc.excused(at) {
+func (doc *document) problem(at keyPath, format string, args ...any) {
+	if !doc.suppressed(at) {
 		doc.add(doc.nearest(at), at, fmt.Sprintf(format, args...))
 	}
 }
 
 // nearest is the value at a place, else the one that should hold it.
-func (doc *document) nearest(at place) *yaml.Node {
+func (doc *document) nearest(at keyPath) *yaml.Node {
 	for p := at; p != ""; p = p.parent() {
 		if n, ok := doc.nodes[p]; ok {
 			return n
@@ -113,7 +113,7 @@ func (doc *document) nearest(at place) *yaml.Node {
 	return doc.root
 }
 
-func (doc *document) add(n *yaml.Node, at place, message string) {
+func (doc *document) add(n *yaml.Node, at keyPath, message string) {
 	if doc.flags == nil {
 		doc.at(n.Line, n.Column, at, message)
 		return
@@ -127,9 +127,9 @@ func (doc *document) add(n *yaml.Node, at place, message string) {
 	}
 }
 
-// said is the value at a place for a message, quoted: as it is written if it
+// valueText is the value at a place for a message, quoted: as it is written if it
 // comes from the environment, because that is where secrets are kept.
-func (doc *document) said(at place, value string) string {
+func (doc *document) valueText(at keyPath, value string) string {
 	if n := doc.nodes[at]; n != nil {
 		value = doc.written(n, value)
 	}

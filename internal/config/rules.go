@@ -31,8 +31,8 @@ type rules struct {
 	oneOf    string
 }
 
-// vocabulary is the lists of words that `oneof` names.
-var vocabulary = map[string][]string{
+// enumWords is the lists of words that `oneof` names.
+var enumWords = map[string][]string{
 	"profile":  ProfileNames(),
 	"method":   words(probes.Methods),
 	"policy":   words(probes.Policies),

@@ -103,7 +103,7 @@ func restrict(property *jsonschema.Schema, r rules) {
 	own := jsonschema.Schema{Type: property.Type}
 	switch {
 	case r.oneOf != "":
-		for _, word := range vocabulary[r.oneOf] {
+		for _, word := range enumWords[r.oneOf] {
 			own.Enum = append(own.Enum, word)
 		}
 	case property.Type == "integer" && r.min != nil:

@@ -35,13 +35,13 @@ func secretPath(hook *url.URL) []string {
 	if hook == nil {
 		return nil
 	}
-	const shortest = 16 // else it is a word
+	const minSecretLength = 16 // else it is a word
 	all := []string{hook.RequestURI()}
-	if len(hook.RequestURI()) < shortest {
+	if len(hook.RequestURI()) < minSecretLength {
 		all = nil
 	}
 	for element := range strings.SplitSeq(hook.Path, "/") {
-		if len(element) >= shortest {
+		if len(element) >= minSecretLength {
 			all = append(all, element)
 		}
 	}

@@ -26,13 +26,13 @@ func list(words []string) string {
 // nearest is the known word that word is most likely a slip of; "" when none
 // is close.
 func nearest(word string, known []string) string {
-	const longest = 40 // no known word is near to a longer one
+	const maxLength = 40 // no known word is near to a longer one
 	best, bestDistance := "", len(word)/3+2
-	if len(word) > longest {
+	if len(word) > maxLength {
 		return ""
 	}
 	for _, k := range known {
-		d := distance(fold(word), fold(k))
+		d := distance(normalize(word), normalize(k))
 		if d < bestDistance && d < len(k) {
 			best, bestDistance = k, d
 		}
@@ -40,9 +40,9 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-// fold hides differences that are no slips of the finger: case, and how words
+// normalize hides differences that are no slips of the finger: case, and how words
 // are joined.
-func fold(s string) string {
+func normalize(s string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 }
 

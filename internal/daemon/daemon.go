@@ -42,30 +42,30 @@ type Daemon struct {
 	listener net.Listener
 	admin    *adminSocket // nil: none could be had
 
-	history  *history.DB
-	metrics  *metrics.Live
-	page     *web.Live
-	server   *web.Server
-	schedule *monitor.Schedule
-	registry *registry
-	postroom *postroom
-	reporter *reporter
+	history         *history.DB
+	metrics         *metrics.Live
+	page            *web.Live
+	server          *web.Server
+	schedule        *monitor.Schedule
+	incidentStore   *incidentStore
+	deliveryManager *deliveryManager
+	reporter        *reporter
 
-	reloading sync.Mutex // one at a time, and none any more at the end; guards closed
-	closed    bool
-	watch     atomic.Pointer[watch]
-	wasReady  atomic.Bool
-	leaving   panics.Group // watchers that are being closed
+	reloading       sync.Mutex // one at a time, and none any more at the end; guards closed
+	closed          bool
+	active          atomic.Pointer[activeConfig]
+	wasReady        atomic.Bool
+	closingWatchers panics.Group // watchers that are being closed
 }
 
-// A watch is a configuration and who watches its clusters, in its order.
-type watch struct {
+// A activeConfig is a configuration and who watches its clusters, in its order.
+type activeConfig struct {
 	config   *config.Config
 	watchers []*monitor.Watcher
 }
 
-// of returns the watcher of a cluster; nil: it is not watched.
-func (w *watch) of(cluster string) *monitor.Watcher {
+// watcherOf returns the watcher of a cluster; nil: it is not watched.
+func (w *activeConfig) watcherOf(cluster string) *monitor.Watcher {
 	at := slices.IndexFunc(w.watchers, func(one *monitor.Watcher) bool { return one.Cluster().Name == cluster })
 	if at < 0 {
 		return nil
@@ -112,50 +112,50 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	left, err := recall(ctx, d.history)
+	left, err := restoreState(ctx, d.history)
 	if err != nil {
 		return err
 	}
-	d.registry = newRegistry(d.history, d.metrics, d.written, d.logger, rulesOf(cfg), left)
-	d.postroom = newPostroom(lender{d.history, d.registry}, d.metrics, d.logger)
-	if notifiers, err = d.postroom.withGone(ctx, notifiers); err != nil {
+	d.incidentStore = newIncidentStore(d.history, d.metrics, d.onWritten, d.logger, rulesOf(cfg), left)
+	d.deliveryManager = newDeliveryManager(memoryOutbox{d.history, d.incidentStore}, d.metrics, d.logger)
+	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
-	d.postroom.exchange(notifiers)
-	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, registry: d.registry, logger: d.logger}
-	d.schedule, err = monitor.NewSchedule(d.logger, monitor.Told{Lag: d.metrics.Lag, Skipped: d.skipped})
+	d.deliveryManager.replaceReceivers(notifiers)
+	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger}
+	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped})
 	if err != nil {
 		return err
 	}
-	d.begin(cfg, left)
+	d.startWatching(cfg, left)
 	d.reportRecovery()
 	d.server, err = web.New(d.webConfig(cfg))
 	return err
 }
 
-// begin puts the first configuration in force.
-func (d *Daemon) begin(cfg *config.Config, left legacy) {
-	w := &watch{config: cfg}
+// startWatching puts the first configuration in force.
+func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
+	w := &activeConfig{config: cfg}
 	for _, c := range cfg.Clusters {
-		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.Standing[c.Name]))
+		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
 		if n := len(left.Canaries[c.Name]); n > 0 {
 			d.logger.Info("sessions of before the restart are left to expire", "cluster", c.Name, "canaries", n)
 		}
 	}
-	d.watch.Store(w)
+	d.active.Store(w)
 	d.metrics.Restore(left.Counters, names(cfg))
 	for _, c := range cfg.Clusters {
 		d.metrics.Retain(c.Name, nodeIDs(c))
 	}
-	d.registry.watch(names(cfg))
+	d.incidentStore.setClusters(names(cfg))
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)
 }
 
-// written takes what has become of incidents to those who wait for it.
-func (d *Daemon) written(step alerting.Step) {
-	if len(step.Notices) > 0 {
-		d.postroom.wake()
+// onWritten takes what has become of incidents to those who wait for it.
+func (d *Daemon) onWritten(step alerting.Step) {
+	if len(step.Notifications) > 0 {
+		d.deliveryManager.wake()
 	}
 	for _, i := range step.Incidents {
 		for _, cluster := range i.Clusters {
@@ -173,13 +173,13 @@ func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := d.schedule.Set(d.jobs(d.watch.Load().config)); err != nil {
+	if err := d.schedule.Set(d.jobs(d.active.Load().config)); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
 	var workers panics.Group
-	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.registry.run(ctx) }) })
-	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.postroom.run(ctx) }) })
-	workers.Go(func() { sideBySide(ctx, d.chores()) })
+	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.run(ctx) }) })
+	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })
 	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
 	served := make(chan error, 1)
 	panics.Go(panics.Web, func() {
@@ -195,12 +195,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(err, <-served, d.close(ctx))
 }
 
-// closing bounds what is written at the end.
-const closing = 10 * time.Second
+// shutdownTimeout bounds what is written at the end.
+const shutdownTimeout = 10 * time.Second
 
 // close gives everything back that open got hold of, as far as it came.
 func (d *Daemon) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
@@ -209,17 +209,17 @@ func (d *Daemon) close(ctx context.Context) error {
 	if d.schedule != nil {
 		errs = append(errs, d.schedule.Close())
 	}
-	if w := d.watch.Load(); w != nil {
+	if w := d.active.Load(); w != nil {
 		for _, one := range w.watchers {
 			errs = append(errs, one.Close())
 		}
 	}
-	errs = append(errs, panics.Catch(panics.Daemon, d.leaving.Wait))
-	if d.registry != nil {
-		errs = append(errs, d.registry.settle(ctx))
+	errs = append(errs, panics.Catch(panics.Daemon, d.closingWatchers.Wait))
+	if d.incidentStore != nil {
+		errs = append(errs, d.incidentStore.flush(ctx))
 	}
 	if d.history != nil {
-		if d.watch.Load() != nil {
+		if d.active.Load() != nil {
 			errs = append(errs, d.history.SaveCounters(ctx, d.metrics.Counters()))
 		}
 		errs = append(errs, d.history.Close(ctx))

@@ -57,7 +57,7 @@ func TestReload(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	before := d.watch.Load().watchers[0]
+	before := d.active.Load().watchers[0]
 
 	good := r.text
 	r.write(good + "nonsense: true\n")
@@ -77,11 +77,11 @@ func TestReload(t *testing.T) {
 	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
 	}
-	if d.watch.Load().watchers[0] != before {
+	if d.active.Load().watchers[0] != before {
 		t.Error("the cluster that is the same has another watcher")
 	}
 	d.untilReady(t)
-	if n := len(d.Pictures()); n != 2 {
+	if n := len(d.Snapshots()); n != 2 {
 		t.Errorf("got %d pictures, want 2", n)
 	}
 
@@ -133,11 +133,11 @@ func TestDeployment(t *testing.T) {
 	id := idOf(t, body)
 	for _, n := range r.Nodes {
 		n.Stop()
-		until(t, n.ID()+" is found down", func() bool { return d.stands(checks.NodeDown, n.ID()) })
+		until(t, n.ID()+" is found down", func() bool { return d.isActive(checks.NodeDown, n.ID()) })
 		if err := n.Start(); err != nil {
 			t.Fatal(err)
 		}
-		until(t, n.ID()+" is found up", func() bool { return !d.stands(checks.NodeDown, n.ID()) })
+		until(t, n.ID()+" is found up", func() bool { return !d.isActive(checks.NodeDown, n.ID()) })
 	}
 	until(t, "a metric", func() bool {
 		_, body := d.ask(t, http.MethodGet, "/metrics", "")
@@ -159,9 +159,9 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// stands reports whether a finding about a node is active.
-func (d *running) stands(code checks.Code, node string) bool {
-	return slices.ContainsFunc(d.Pictures()[0].Standing, func(s checks.Standing) bool { return s.Code == code && s.Node == node })
+// isActive reports whether a finding about a node is active.
+func (d *running) isActive(code checks.Code, node string) bool {
+	return slices.ContainsFunc(d.Snapshots()[0].ActiveFindings, func(s checks.ActiveFinding) bool { return s.Code == code && s.Node == node })
 }
 
 // TestProbe: metrics of a round that is taken now.

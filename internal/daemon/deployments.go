@@ -13,40 +13,40 @@ import (
 )
 
 // announce puts announced deployments in force, in place of those before.
-func (r *registry) announce(announced []alerting.Deployment) {
-	r.do(func(at time.Time) history.Step {
-		r.desk.Announce(announced)
-		return history.Step{Step: r.desk.Tick(at)}
+func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
+	r.apply(func(at time.Time) history.Step {
+		r.incidentManager.NotifyNow(announced)
+		return history.Step{Step: r.incidentManager.Tick(at)}
 	})
 }
 
-// touched notes what a judged round shows of nodes that are being worked on.
-func (r *registry) touched(j monitor.Judgement) {
+// observeNodes notes what a judged round shows of nodes that are being worked on.
+func (r *incidentStore) observeNodes(j monitor.RoundResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.desk.Watched(time.Now(), j.Cluster.Name, func(since time.Time) []string {
+	r.incidentManager.Watched(time.Now(), j.Cluster.Name, func(since time.Time) []string {
 		return alerting.TouchedIn(j.Cluster, j.Report, since)
 	})
 }
 
-// met notes what a client of ours met.
-func (r *registry) met(request checks.Request) {
+// observeRequest notes what a client of ours met.
+func (r *incidentStore) observeRequest(request checks.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.desk.Met(request)
+	r.incidentManager.Met(request)
 }
 
 // due are the deployments that wait to be summed up.
-func (r *registry) due() []alerting.Deployment {
+func (r *incidentStore) due() []alerting.Deployment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.desk.Due(time.Now())
+	return r.incidentManager.Due(time.Now())
 }
 
 // sumUpDeployments notifies of what deployments did whose grace has passed. Those
 // of which the history cannot be read wait for it: nothing else does.
 func (d *Daemon) sumUpDeployments(ctx context.Context) {
-	for _, one := range d.registry.due() {
+	for _, one := range d.incidentStore.due() {
 		counts, err := d.history.CountsOf(ctx, one.Cluster, checks.Span{From: one.From, To: time.Now()})
 		if err != nil {
 			if ctx.Err() == nil {
@@ -54,8 +54,8 @@ func (d *Daemon) sumUpDeployments(ctx context.Context) {
 			}
 			continue
 		}
-		d.registry.do(func(at time.Time) history.Step {
-			return history.Step{Step: d.registry.desk.SumUp(at, one.ID, counts)}
+		d.incidentStore.apply(func(at time.Time) history.Step {
+			return history.Step{Step: d.incidentStore.incidentManager.SumUp(at, one.ID, counts)}
 		})
 	}
 }

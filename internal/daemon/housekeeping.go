@@ -11,33 +11,33 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A chore is done now and then.
-type chore struct {
+// A periodicTask is done now and then.
+type periodicTask struct {
 	every time.Duration
 	do    func(context.Context)
 }
 
-func (d *Daemon) chores() []chore {
-	return []chore{
-		{5 * time.Second, d.countNotices},
+func (d *Daemon) periodicTasks() []periodicTask {
+	return []periodicTask{
+		{5 * time.Second, d.countNotifications},
 		{5 * time.Second, d.countDeployments},
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, d.retractRecovery},
-		{time.Minute, func(ctx context.Context) { d.postroom.keep(ctx, d.registry.open()) }},
+		{time.Minute, func(ctx context.Context) { d.deliveryManager.resend(ctx, d.incidentStore.open()) }},
 	}
 }
 
-// sideBySide does chores until ctx ends: some ask those who may not answer.
-func sideBySide(ctx context.Context, chores []chore) {
+// runPeriodically does chores until ctx ends: some ask those who may not answer.
+func runPeriodically(ctx context.Context, periodicTasks []periodicTask) {
 	var workers panics.Group
-	for _, c := range chores {
+	for _, c := range periodicTasks {
 		workers.Go(func() { c.repeat(ctx) })
 	}
 	workers.Wait()
 }
 
-func (c chore) repeat(ctx context.Context) {
+func (c periodicTask) repeat(ctx context.Context) {
 	clock := time.NewTicker(c.every)
 	defer clock.Stop()
 	for {
@@ -56,7 +56,7 @@ func (d *Daemon) saveCounters(ctx context.Context) {
 	}
 }
 
-func (d *Daemon) countNotices(ctx context.Context) {
+func (d *Daemon) countNotifications(ctx context.Context) {
 	pending, err := d.history.Pending(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -64,7 +64,7 @@ func (d *Daemon) countNotices(ctx context.Context) {
 		}
 		return
 	}
-	total := d.registry.undelivered()
+	total := d.incidentStore.undelivered()
 	for _, n := range pending {
 		total += n
 	}
@@ -84,8 +84,8 @@ func (d *Daemon) countDeployments(ctx context.Context) {
 	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= alerting.LongestDeployment }))
 }
 
-// skipped is told the key of a job that did not run.
-func (d *Daemon) skipped(key string) {
+// onSkipped is told the key of a job that did not run.
+func (d *Daemon) onSkipped(key string) {
 	part, cluster, _ := strings.Cut(key, "/")
 	d.metrics.Skipped(cluster, part)
 }

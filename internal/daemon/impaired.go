@@ -8,11 +8,11 @@ import (
 // impaired keeps the incident that stickwatch itself cannot probe, which is of no
 // cluster.
 func (d *Daemon) impaired(is monitor.Impairment) {
-	d.registry.retract(checks.ProberImpaired)
+	d.incidentStore.retract(checks.ProberImpaired)
 	if is.Since.IsZero() {
 		d.logger.Info("stickwatch can probe again")
 		return
 	}
 	d.logger.Error("stickwatch itself cannot probe: no cluster can be judged", "since", is.Since, "reason", is.Reason.String())
-	d.registry.report(checks.ProberImpairedBy(is.Reason))
+	d.incidentStore.report(checks.ProberImpairedBy(is.Reason))
 }

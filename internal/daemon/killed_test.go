@@ -30,14 +30,14 @@ const daemonFile = "STICKWATCH_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(daemonFile); file != "" {
-		fmt.Fprintln(os.Stderr, beDaemon(file))
+		fmt.Fprintln(os.Stderr, runDaemon(file))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// beDaemon is a daemon that tells where it answers, and runs until it is killed.
-func beDaemon(file string) error {
+// runDaemon is a daemon that tells where it answers, and runs until it is killed.
+func runDaemon(file string) error {
 	d, err := Start(context.Background(), Config{
 		Load: func() (*config.Config, error) { return config.Load(file) }, Prober: &monitor.Prober{},
 		Notifier: func(r config.Receiver, _ config.Alerting) (alerting.Notifier, error) {
@@ -52,13 +52,13 @@ func beDaemon(file string) error {
 	return d.Run(context.Background())
 }
 
-// A life is a daemon in a process of its own.
-type life struct {
+// A process is a daemon in a process of its own.
+type process struct {
 	*exec.Cmd
 	url string
 }
 
-func begin(t *testing.T, file string) *life {
+func begin(t *testing.T, file string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), daemonFile+"="+file)
@@ -71,7 +71,7 @@ func begin(t *testing.T, file string) *life {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l := &life{Cmd: cmd}
+	l := &process{Cmd: cmd}
 	t.Cleanup(l.kill)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -83,7 +83,7 @@ func begin(t *testing.T, file string) *life {
 }
 
 // kill is kill -9.
-func (l *life) kill() {
+func (l *process) kill() {
 	_ = l.Process.Kill()
 	_ = l.Wait()
 }
@@ -96,7 +96,7 @@ type told struct {
 
 // incidents are those that the daemon acknowledges; ok is false when it does not
 // answer.
-func (l *life) incidents(ctx context.Context) (list []told, ok bool) {
+func (l *process) incidents(ctx context.Context) (list []told, ok bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/incidents?limit=1000", http.NoBody)
 	if err != nil {
 		return nil, false
@@ -132,10 +132,10 @@ func TestKilled(t *testing.T) {
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	story := &story{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]told)}
+	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]told)}
 	for range kills {
 		l := begin(t, file)
-		story.live(t, l)
+		killTest.live(t, l)
 		l.kill()
 	}
 	if err := r.Heal(); err != nil {
@@ -146,19 +146,19 @@ func TestKilled(t *testing.T) {
 	var missing string
 	defer func() {
 		if missing != "" {
-			t.Errorf("waiting for %s\n%s", missing, story.untold(t))
+			t.Errorf("waiting for %s\n%s", missing, killTest.unnotifiedIncidents(t))
 		}
 	}()
 	const longestPause = 5 * time.Minute // between two tries, after many that were cut off
 	within(t, longestPause+time.Minute, "the end of every incident, told", func() bool {
-		missing = story.over(t, l)
+		missing = killTest.over(t, l)
 		return missing == ""
 	})
-	story.check(t, l)
+	killTest.check(t, l)
 }
 
-// A story is what happens to the cluster and to Slack while daemons come and go.
-type story struct {
+// A killTest is what happens to the cluster and to Slack while daemons come and go.
+type killTest struct {
 	*rig
 	random       *rand.Rand
 	workspace    *slacktest.Server
@@ -167,7 +167,7 @@ type story struct {
 }
 
 // live lets things happen for a while.
-func (s *story) live(t *testing.T, l *life) {
+func (s *killTest) live(t *testing.T, l *process) {
 	t.Helper()
 	faults := []slacktest.Fault{
 		{Latency: 500 * time.Millisecond},
@@ -183,7 +183,7 @@ func (s *story) live(t *testing.T, l *life) {
 	for began, changed := time.Now(), false; time.Since(began) < end; time.Sleep(20 * time.Millisecond) {
 		if !changed && time.Since(began) >= change {
 			changed = true
-			s.turn(t)
+			s.toggleFault(t)
 		}
 		list, _ := l.incidents(t.Context())
 		for _, i := range list {
@@ -192,8 +192,8 @@ func (s *story) live(t *testing.T, l *life) {
 	}
 }
 
-// turn breaks what is whole, and heals what is broken.
-func (s *story) turn(t *testing.T) {
+// toggleFault breaks what is whole, and heals what is broken.
+func (s *killTest) toggleFault(t *testing.T) {
 	t.Helper()
 	err := s.Heal()
 	if !s.broken {
@@ -207,7 +207,7 @@ func (s *story) turn(t *testing.T) {
 
 // over tells what is still to come; "": every incident is resolved, and everybody
 // was told.
-func (s *story) over(t *testing.T, l *life) string {
+func (s *killTest) over(t *testing.T, l *process) string {
 	t.Helper()
 	list, ok := l.incidents(t.Context())
 	if !ok {
@@ -236,8 +236,8 @@ func fired(list []told) (n int) {
 	return n
 }
 
-// untold tells what became of those incidents that nobody was told of.
-func (s *story) untold(t *testing.T) string {
+// unnotifiedIncidents tells what became of those incidents that nobody was told of.
+func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), filepath.Join(s.dir, "history.db"))
 	if err != nil {
@@ -254,10 +254,10 @@ func (s *story) untold(t *testing.T) string {
 	text.WriteString(fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead)))
 	said := s.roots()
 	for _, i := range list {
-		if said[alerting.NoticeID(i.ID, "ops", 1)] > 0 {
+		if said[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
 			continue
 		}
-		text.WriteString(fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Told))
+		text.WriteString(fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified))
 		for _, e := range i.Timeline {
 			text.WriteString(fmt.Sprintf("  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail))
 		}
@@ -275,7 +275,7 @@ func ended(list []told) (n int) {
 }
 
 // roots are the messages in the channel by the notice that each tells.
-func (s *story) roots() map[string]int {
+func (s *killTest) roots() map[string]int {
 	return count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
 }
 
@@ -283,14 +283,14 @@ func count(messages []slacktest.Message, which func(slacktest.Message) bool) map
 	seen := make(map[string]int)
 	for _, m := range messages {
 		if which(m) {
-			seen[noticeOf(m)]++
+			seen[notificationOf(m)]++
 		}
 	}
 	return seen
 }
 
-// noticeOf is the notice that a message tells, as its metadata has it.
-func noticeOf(m slacktest.Message) string {
+// notificationOf is the notice that a message tells, as its metadata has it.
+func notificationOf(m slacktest.Message) string {
 	var meta struct {
 		Payload map[string]string `json:"event_payload"`
 	}
@@ -299,7 +299,7 @@ func noticeOf(m slacktest.Message) string {
 }
 
 // ends are how many threads tell the end of their incident.
-func (s *story) ends() (n int) {
+func (s *killTest) ends() (n int) {
 	for _, m := range s.workspace.Messages() {
 		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
 			n++
@@ -308,7 +308,7 @@ func (s *story) ends() (n int) {
 	return n
 }
 
-func (s *story) check(t *testing.T, l *life) {
+func (s *killTest) check(t *testing.T, l *process) {
 	t.Helper()
 	list, _ := l.incidents(t.Context())
 	kept := make(map[string]told)

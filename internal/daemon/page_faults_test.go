@@ -29,7 +29,7 @@ func TestPageShowsFaults(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	page := openTab(t, d.url+"/?lang=en", watched)
+	page := openBrowserTab(t, d.url+"/?lang=en", watched)
 	page.await("the start", `window.told > 0 && document.querySelector("h1.m.ok")?.textContent === "shop is healthy"`)
 	ask[bool](page, `window.same = true`)
 
@@ -75,14 +75,14 @@ func TestPageShowsFaults(t *testing.T) {
 	}
 }
 
-// A telling is what the daemon tells of its cluster.
-type telling struct {
+// A clusterStatus is what the daemon tells of its cluster.
+type clusterStatus struct {
 	Verdict checks.Verdict
 	Causes  []checks.Code // what no other finding explains, and is worth a look
 }
 
 // probe lets the daemon take a round now.
-func (d *running) probe(t *testing.T) telling {
+func (d *running) probe(t *testing.T) clusterStatus {
 	t.Helper()
 	status, body := d.ask(t, http.MethodPost, "/api/v1/clusters/shop/probe", "{}")
 	var answer struct {
@@ -96,7 +96,7 @@ func (d *running) probe(t *testing.T) telling {
 	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
 		t.Fatalf("got %d %s: %v", status, body, err)
 	}
-	known := telling{Verdict: answer.Verdict}
+	known := clusterStatus{Verdict: answer.Verdict}
 	for _, f := range answer.Findings {
 		if f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) {
 			known.Causes = append(known.Causes, f.Code)

@@ -14,8 +14,8 @@ import (
 	"stickwatch/internal/lab"
 )
 
-// A tab of Chromium shows what a daemon serves.
-type tab struct {
+// A browserTab of Chromium shows what a daemon serves.
+type browserTab struct {
 	*testing.T
 	ctx context.Context
 
@@ -23,10 +23,10 @@ type tab struct {
 	console []string
 }
 
-// openTab opens a page after a script of ours. What the console is told, by the
+// openBrowserTab opens a page after a script of ours. What the console is told, by the
 // page or of the page (a violation of its policy, a resource that is missing),
 // fails the test.
-func openTab(t *testing.T, url, before string) *tab {
+func openBrowserTab(t *testing.T, url, before string) *browserTab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs chromium")
@@ -41,7 +41,7 @@ func openTab(t *testing.T, url, before string) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	one := &tab{T: t, ctx: ctx}
+	one := &browserTab{T: t, ctx: ctx}
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -53,7 +53,7 @@ func openTab(t *testing.T, url, before string) *tab {
 			one.mu.Unlock()
 		}
 	}()
-	t.Cleanup(one.quiet)
+	t.Cleanup(one.wantEmptyConsole)
 	one.do(func(ctx context.Context, to *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, to, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: before})
 		return chromedp.Void{}, err
@@ -61,8 +61,8 @@ func openTab(t *testing.T, url, before string) *tab {
 	return one
 }
 
-// quiet demands an empty console.
-func (t *tab) quiet() {
+// wantEmptyConsole demands an empty console.
+func (t *browserTab) wantEmptyConsole() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, m := range t.console {
@@ -70,7 +70,7 @@ func (t *tab) quiet() {
 	}
 }
 
-func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+func (t *browserTab) do(steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(t.ctx, steps...); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 
 // await waits until an expression holds, looking again whenever the document
 // changes.
-func (t *tab) await(what, expression string) {
+func (t *browserTab) await(what, expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)
 	defer cancel()
@@ -94,7 +94,7 @@ func (t *tab) await(what, expression string) {
 }
 
 // ask evaluates an expression.
-func ask[T any](t *tab, expression string) T {
+func ask[T any](t *browserTab, expression string) T {
 	t.Helper()
 	value, err := chromedp.Run(t.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 
 // guardedPackages are those whose goroutines run in a daemon.
 var guardedPackages = []string{
-	"probes", "probes/evidence", "probes/engineio", "probes/internal/leash", "alerting",
+	"probes", "probes/evidence", "probes/engineio", "probes/internal/readlimit", "alerting",
 	"internal/monitor", "internal/daemon", "internal/history", "internal/metrics", "internal/web",
 }
 
@@ -235,7 +235,7 @@ func (d *running) get(path string) (status int) {
 func (d *running) worksAsBefore(t *testing.T, r *rig) {
 	t.Helper()
 	now := time.Now()
-	until(t, "a new round", func() bool { return d.Pictures()[0].Report.Started.After(now) })
+	until(t, "a new round", func() bool { return d.Snapshots()[0].Report.Started.After(now) })
 	until(t, "the notification", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 	until(t, "the page", func() bool { return d.get("/") == http.StatusOK })
 	until(t, "a scrape", func() bool { return d.get("/metrics") == http.StatusOK })

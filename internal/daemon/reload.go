@@ -26,25 +26,25 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	err := d.reload(ctx)
 	d.metrics.Reloaded(time.Now(), err)
 	if err == nil {
-		d.logger.Info("configuration reloaded", "clusters", len(d.watch.Load().watchers))
+		d.logger.Info("configuration reloaded", "clusters", len(d.active.Load().watchers))
 	}
 	return err
 }
 
 func (d *Daemon) reload(ctx context.Context) error {
-	old := d.watch.Load()
+	old := d.active.Load()
 	cfg, err := d.config.Load()
 	if err != nil {
 		return err
 	}
-	if err := fixed(old.config, cfg); err != nil {
+	if err := checkReloadable(old.config, cfg); err != nil {
 		return err
 	}
 	notifiers, err := d.notifiers(cfg)
 	if err != nil {
 		return err
 	}
-	if notifiers, err = d.postroom.withGone(ctx, notifiers); err != nil {
+	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	if err := d.schedule.Set(d.jobs(cfg)); err != nil {
@@ -56,30 +56,30 @@ func (d *Daemon) reload(ctx context.Context) error {
 
 // replace puts a configuration in force in place of another. Watchers that leave
 // say nothing any more before anybody believes that they are gone.
-func (d *Daemon) replace(old *watch, cfg *config.Config, notifiers map[string]alerting.Notifier) {
+func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[string]alerting.Notifier) {
 	for _, one := range old.watchers {
 		if !cfg.SameCluster(one.Cluster().Name, old.config) {
 			one.Retire()
 		}
 	}
-	d.registry.configure(rulesOf(cfg))
-	d.registry.watch(names(cfg))
-	d.postroom.exchange(notifiers)
+	d.incidentStore.configure(rulesOf(cfg))
+	d.incidentStore.setClusters(names(cfg))
+	d.deliveryManager.replaceReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
-	d.server.Speak(cfg.Alerting.Language, cfg.Alerting.Location)
-	d.server.AnswerTo(cfg.Alerting.ExternalURL)
-	next := d.succeed(old, cfg)
-	d.watch.Store(next)
+	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
+	d.server.SetExternalURL(cfg.Alerting.ExternalURL)
+	next := d.nextConfig(old, cfg)
+	d.active.Store(next)
 	for _, one := range old.watchers {
-		if next.of(one.Cluster().Name) != one {
-			d.dismiss(one)
+		if next.watcherOf(one.Cluster().Name) != one {
+			d.closeWatcher(one)
 		}
 		d.page.Publish(one.Cluster().Name)
 	}
 }
 
-// fixed tells what a reload cannot change.
-func fixed(old, cfg *config.Config) error {
+// checkReloadable tells what a reload cannot change.
+func checkReloadable(old, cfg *config.Config) error {
 	switch {
 	case old.Listen != cfg.Listen:
 		return fmt.Errorf("listen is %q now and was %q: restart stickwatch to change it", cfg.Listen, old.Listen)
@@ -89,22 +89,22 @@ func fixed(old, cfg *config.Config) error {
 	return nil
 }
 
-// succeed is the watch of a new configuration, with the watchers of the old one
+// nextConfig is the watch of a new configuration, with the watchers of the old one
 // where it says the same. A cluster that has changed keeps what stands, and its
 // picture until there is a new one.
-func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
-	next := &watch{config: cfg}
+func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
+	next := &activeConfig{config: cfg}
 	for _, c := range cfg.Clusters {
-		one := old.of(c.Name)
+		one := old.watcherOf(c.Name)
 		if one == nil || !cfg.SameCluster(c.Name, old.config) {
 			before := one
-			var standing []checks.Standing
+			var activeFindings []checks.ActiveFinding
 			if before != nil {
-				standing = before.Picture().Standing
+				activeFindings = before.Snapshot().ActiveFindings
 			}
-			one = d.newWatcher(cfg, c, standing)
+			one = d.newWatcher(cfg, c, activeFindings)
 			if before != nil {
-				one.Inherit(before.Picture())
+				one.Inherit(before.Snapshot())
 			}
 		}
 		next.watchers = append(next.watchers, one)
@@ -112,15 +112,15 @@ func (d *Daemon) succeed(old *watch, cfg *config.Config) *watch {
 	return next
 }
 
-// dismiss lets a watcher go when its round is done, and drops the metrics of its
+// closeWatcher lets a watcher go when its round is done, and drops the metrics of its
 // cluster, or of nodes that the cluster no longer has.
-func (d *Daemon) dismiss(one *monitor.Watcher) {
-	d.leaving.Go(func() {
+func (d *Daemon) closeWatcher(one *monitor.Watcher) {
+	d.closingWatchers.Go(func() {
 		if err := one.Close(); err != nil {
 			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
 		}
 		name := one.Cluster().Name
-		if next := d.watch.Load().of(name); next != nil {
+		if next := d.active.Load().watcherOf(name); next != nil {
 			d.metrics.Retain(name, nodeIDs(next.Cluster()))
 		} else {
 			d.metrics.Forget(name)
@@ -178,21 +178,21 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	return rules
 }
 
-// past is the history, with everything that is changed there put in force.
-func (d *Daemon) past() pastOf {
-	return pastOf{
+// webHistory is the history, with everything that is changed there put in force.
+func (d *Daemon) webHistory() webHistory {
+	return webHistory{
 		d.history,
-		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.registry.silence},
-		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.registry.announce},
+		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences},
+		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments},
 	}
 }
 
 // webConfig is what the page and the API are made of.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
-		Pictures: d, Prober: d, Exporter: d, Reloader: d,
-		Past:          d.past(),
-		Unwritten:     d.unwritten,
+		Snapshots: d, Prober: d, Exporter: d, Reloader: d,
+		History:       d.webHistory(),
+		Unwritten:     d.unwrittenIncidents,
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,

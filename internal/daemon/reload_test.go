@@ -49,9 +49,9 @@ func TestReloaded(t *testing.T) {
 		},
 		"a cluster that has changed keeps what stands": func(t *testing.T, r *rig, d *running) {
 			fires(t, r, d)
-			before := d.standing(t)
+			before := d.activeFindings(t)
 			r.reload(t, d, strings.Replace(r.file("shop"), "slow: 900ms", "slow: 901ms", 1))
-			if after := d.standing(t); !after.Equal(before) {
+			if after := d.activeFindings(t); !after.Equal(before) {
 				t.Errorf("got a finding that stands since %s, want %s", after, before)
 			}
 			if n := len(d.incidents(t)); n != 1 {
@@ -95,11 +95,11 @@ func TestReloaded(t *testing.T) {
 		},
 		"what is written for it later, too": func(t *testing.T, r *rig, d *running) {
 			r.reload(t, d, strings.Replace(r.file("shop"), "name: ops", "name: others", 1))
-			late := alerting.Notice{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NoticeFired, At: time.Now()}
-			if err := d.history.Commit(t.Context(), stepOf(late)); err != nil {
+			late := alerting.Notification{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NotificationFired, At: time.Now()}
+			if err := d.history.Commit(t.Context(), stepWith(late)); err != nil {
 				t.Fatal(err)
 			}
-			d.postroom.wake()
+			d.deliveryManager.wake()
 			until(t, "a dead letter", func() bool {
 				dead, err := d.history.DeadLetters(t.Context(), 1)
 				return err == nil && len(dead) == 1
@@ -157,7 +157,7 @@ func TestReloadThatFails(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	before, dispatcher := d.watch.Load(), d.postroom.current()
+	before, dispatcher := d.active.Load(), d.deliveryManager.current()
 	load := d.config.Load
 	d.config.Load = func() (*config.Config, error) {
 		cfg, err := load()
@@ -173,7 +173,7 @@ func TestReloadThatFails(t *testing.T) {
 	if err := d.Reload(t.Context()); err == nil {
 		t.Fatal("got no error of an interval that cannot be kept")
 	}
-	if d.watch.Load() != before || d.postroom.current() != dispatcher || !d.registry.watched["shop"] {
+	if d.active.Load() != before || d.deliveryManager.current() != dispatcher || !d.incidentStore.watched["shop"] {
 		t.Error("something is not as it was")
 	}
 	if err := r.Break("redis-down"); err != nil {
@@ -202,8 +202,8 @@ func TestReloadAtTheEnd(t *testing.T) {
 	r.write(r.file("shop", "second"))
 	_ = d.Reload(t.Context())
 	<-stopped
-	for _, one := range d.watch.Load().watchers {
-		if err := one.Probe(t.Context()); !errors.Is(err, monitor.ErrRetired) {
+	for _, one := range d.active.Load().watchers {
+		if err := one.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
 			t.Errorf("got error %v of the watcher of %q, want it to be over", err, one.Cluster().Name)
 		}
 	}
@@ -223,15 +223,15 @@ func TestReloadRetires(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = d.close(context.Background()) }()
-	d.reporter.registry = newWard(t).registry // so that a round can end while nobody can be told that the cluster is gone
-	one := d.watch.Load().of("shop")
+	d.reporter.incidentStore = newDiskFixture(t).incidentStore // so that a round can end while nobody can be told that the cluster is gone
+	one := d.active.Load().watcherOf("shop")
 	r.write(r.file("second"))
 	reloaded := make(chan error, 1)
 	func() {
-		d.registry.mu.Lock()
-		defer d.registry.mu.Unlock()
+		d.incidentStore.mu.Lock()
+		defer d.incidentStore.mu.Unlock()
 		go func() { reloaded <- d.Reload(t.Context()) }()
-		until(t, "the watcher to be retired", func() bool { return errors.Is(one.Probe(t.Context()), monitor.ErrRetired) })
+		until(t, "the watcher to be retired", func() bool { return errors.Is(one.TakeRound(t.Context()), monitor.ErrRetired) })
 	}()
 	if err := <-reloaded; err != nil {
 		t.Error(err)
@@ -267,7 +267,7 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 		exported <- err
 	}()
 	<-asked
-	watcher := one.watch.Load()
+	watcher := one.active.Load()
 	r.write(r.file("second"))
 	if err := one.Reload(t.Context()); err != nil {
 		t.Fatal(err)
@@ -276,26 +276,26 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 	if err := <-exported; err != nil && !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("got error %v, want what is known or ErrNotFound", err)
 	}
-	one.watch.Store(watcher) // as it is for who asks in the moment of the reload
+	one.active.Store(watcher) // as it is for who asks in the moment of the reload
 	if _, err := one.Export(t.Context(), "shop"); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("got error %v of a watch that is over, want ErrNotFound", err)
 	}
 }
 
-// TestPictureOutlivesReload: a cluster that has changed shows what was known of
+// TestSnapshotOutlivesReload: a cluster that has changed shows what was known of
 // it until its first round, and a new one makes nobody think that the daemon is
 // not ready.
-func TestPictureOutlivesReload(t *testing.T) {
+func TestSnapshotOutlivesReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	before := d.Pictures()[0]
+	before := d.Snapshots()[0]
 	r.write(strings.Replace(r.file("shop", "second"), "canary: 1s", "canary: 2s", 1))
 	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
 	}
-	after := d.Pictures()[0]
+	after := d.Snapshots()[0]
 	if after.Report.Started.Before(before.Report.Started) || !after.Since.Equal(before.Since) {
 		t.Errorf("got a picture of %s, since %s; want that of %s, since %s",
 			after.Report.Started, after.Since, before.Report.Started, before.Since)

@@ -17,13 +17,13 @@ import (
 // A reporter takes what watchers see to everybody who wants to know. Probing
 // waits for it, so it waits for nobody.
 type reporter struct {
-	history  *history.DB
-	metrics  *metrics.Live
-	page     *web.Live
-	registry *registry
-	logger   *slog.Logger
+	history       *history.DB
+	metrics       *metrics.Live
+	page          *web.Live
+	incidentStore *incidentStore
+	logger        *slog.Logger
 
-	shown sync.Map // when the page was last told, by cluster: time.Time
+	pageUpdated sync.Map // when the page was last told, by cluster: time.Time
 }
 
 // Probed implements monitor.Observer.
@@ -35,7 +35,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 		Target: p.Target, At: p.At, OK: p.OK(), Latency: p.Timing.Total, Status: p.Status, Failure: p.Failure,
 	}
 	name := ""
-	switch p.Question {
+	switch p.Purpose {
 	case "ping":
 		s.OK = p.Failure == ""
 	case "page":
@@ -50,7 +50,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 // Requested implements monitor.Observer.
 func (r *reporter) Requested(q checks.Request) {
 	r.metrics.Request(q)
-	r.registry.met(q)
+	r.incidentStore.observeRequest(q)
 	if s, known := sessionSample(q); known {
 		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
 	}
@@ -76,10 +76,10 @@ func sessionSample(q checks.Request) (s checks.Sample, known bool) {
 }
 
 // Judged implements monitor.Observer.
-func (r *reporter) Judged(j monitor.Judgement) {
+func (r *reporter) Judged(j monitor.RoundResult) {
 	cluster := j.Cluster.Name
 	r.metrics.Observe(j.Report)
-	r.metrics.Canaries(cluster, opened(j.Canaries))
+	r.metrics.Canaries(cluster, oldestOpened(j.Canaries))
 	kept := batchOf(j)
 	for _, m := range kept.Moves {
 		r.metrics.Move(m)
@@ -88,19 +88,19 @@ func (r *reporter) Judged(j monitor.Judgement) {
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
-	r.registry.touched(j)
-	r.registry.observe(cluster, j.Changes, j.Standing)
+	r.incidentStore.observeNodes(j)
+	r.incidentStore.observe(cluster, j.Changes, j.ActiveFindings)
 	r.show(j)
 }
 
 // batchOf is what history keeps of a judgement.
-func batchOf(j monitor.Judgement) history.Batch {
+func batchOf(j monitor.RoundResult) history.Batch {
 	cluster := j.Cluster.Name
 	var b history.Batch
 	for _, c := range j.Changes {
 		b.Changes = append(b.Changes, history.Change{Cluster: cluster, Change: c})
 	}
-	if !j.Whole {
+	if !j.Full {
 		return b
 	}
 	b.Canaries = map[string][]history.Canary{cluster: nil}
@@ -134,19 +134,19 @@ func (r *reporter) log(cluster string, c checks.Change) {
 
 // show tells the page. Rounds that change nothing are shown now and then: they
 // have newer times and nothing else.
-func (r *reporter) show(j monitor.Judgement) {
+func (r *reporter) show(j monitor.RoundResult) {
 	const calm = 10 * time.Second
 	cluster := j.Cluster.Name
-	last, _ := r.shown.Load(cluster)
+	last, _ := r.pageUpdated.Load(cluster)
 	at, _ := last.(time.Time)
-	if j.Whole || len(j.Changes) > 0 || time.Since(at) > calm {
-		r.shown.Store(cluster, time.Now())
+	if j.Full || len(j.Changes) > 0 || time.Since(at) > calm {
+		r.pageUpdated.Store(cluster, time.Now())
 		r.page.Publish(cluster)
 	}
 }
 
-// opened tells when the oldest canary of each node was opened.
-func opened(canaries []monitor.Canary) map[string]time.Time {
+// oldestOpened tells when the oldest canary of each node was opened.
+func oldestOpened(canaries []monitor.Canary) map[string]time.Time {
 	at := make(map[string]time.Time)
 	for _, c := range canaries {
 		if old, ok := at[c.Node]; !ok || c.Opened.Before(old) {

@@ -15,20 +15,20 @@ import (
 func TestShow(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		judgement monitor.Judgement
+		judgement monitor.RoundResult
 		last      time.Duration // ago, when the page was told last
 		want      bool
 	}{
-		"a whole round":                {monitor.Judgement{Whole: true}, 0, true},
-		"a calm round":                 {monitor.Judgement{}, 0, false},
-		"a calm round after a while":   {monitor.Judgement{}, time.Minute, true},
-		"a calm round with changes":    {monitor.Judgement{Changes: []checks.Change{{Kind: checks.Gone}}}, 0, true},
-		"a calm round without changes": {monitor.Judgement{Changes: []checks.Change{}}, 0, false},
+		"a whole round":                {monitor.RoundResult{Full: true}, 0, true},
+		"a calm round":                 {monitor.RoundResult{}, 0, false},
+		"a calm round after a while":   {monitor.RoundResult{}, time.Minute, true},
+		"a calm round with changes":    {monitor.RoundResult{Changes: []checks.Change{{Kind: checks.Gone}}}, 0, true},
+		"a calm round without changes": {monitor.RoundResult{Changes: []checks.Change{}}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := &reporter{page: web.NewLive()}
-			r.shown.Store("shop", time.Now().Add(-tt.last))
+			r.pageUpdated.Store("shop", time.Now().Add(-tt.last))
 			tt.judgement.Cluster = &probes.Cluster{Name: "shop"}
 			before := r.page.Revision()
 			r.show(tt.judgement)

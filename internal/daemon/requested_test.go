@@ -31,8 +31,8 @@ func TestRequested(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := metrics.New(metrics.Build{})
-	registry := newRegistry(db, live, func(alerting.Step) {}, slog.New(slog.DiscardHandler), alerting.Config{}, legacy{})
-	r := &reporter{history: db, metrics: live, registry: registry}
+	incidentStore := newIncidentStore(db, live, func(alerting.Step) {}, slog.New(slog.DiscardHandler), alerting.Config{}, restoredState{})
+	r := &reporter{history: db, metrics: live, incidentStore: incidentStore}
 	start := time.Now().Truncate(time.Second)
 	at := start
 	request := func(node string, outcomes ...checks.Outcome) {
@@ -120,13 +120,13 @@ func TestDriftIsNoUptime(t *testing.T) {
 		})
 	}
 	uptimes := func() (up map[checks.TargetKind]wire.Uptime) {
-		var past struct{ Uptimes []wire.Uptime }
+		var webHistory struct{ Uptimes []wire.Uptime }
 		status, body := d.ask(t, http.MethodGet, "/api/v1/history?cluster=shop", "")
-		if err := json.Unmarshal(body, &past); err != nil || status != http.StatusOK {
+		if err := json.Unmarshal(body, &webHistory); err != nil || status != http.StatusOK {
 			t.Fatalf("got %d %s: %v", status, body, err)
 		}
 		up = make(map[checks.TargetKind]wire.Uptime)
-		for _, u := range past.Uptimes {
+		for _, u := range webHistory.Uptimes {
 			if u.Target == r.Nodes[0].ID() {
 				up[u.Kind] = u
 			}

@@ -38,7 +38,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
-	since := d.standing(t)
+	since := d.activeFindings(t)
 	stop()
 
 	// This one is never run: nothing is probed, nothing is written but at its end.
@@ -46,11 +46,11 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := (&running{Daemon: next}).standing(t); !got.Equal(since) {
+	if got := (&running{Daemon: next}).activeFindings(t); !got.Equal(since) {
 		t.Errorf("got a finding that stands since %s, want %s", got, since)
 	}
 	wantMetrics(t, next.metrics, `stickwatch_incidents_total{cluster="shop",code="dependency_down"} 1`)
-	next.registry.watch(nil)
+	next.incidentStore.setClusters(nil)
 	if err := next.close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = last.close(context.Background()) }()
-	if open := last.registry.open(); len(open) > 0 {
+	if open := last.incidentStore.open(); len(open) > 0 {
 		t.Errorf("got %d open incidents, want what was decided before the end", len(open))
 	}
 }
@@ -73,8 +73,8 @@ func TestRestartWithoutAReceiver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waits := alerting.Notice{ID: "1/former/1", Receiver: "former", Kind: alerting.NoticeFired, At: time.Now()}
-	if err := errors.Join(next.history.Commit(t.Context(), stepOf(waits)), next.close(context.Background())); err != nil {
+	waits := alerting.Notification{ID: "1/former/1", Receiver: "former", Kind: alerting.NotificationFired, At: time.Now()}
+	if err := errors.Join(next.history.Commit(t.Context(), stepWith(waits)), next.close(context.Background())); err != nil {
 		t.Fatal(err)
 	}
 	d, _ := r.start(t)

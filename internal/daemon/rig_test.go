@@ -120,19 +120,19 @@ func (r *receiver) refuse(err error) {
 	r.refusal = err
 }
 
-func (r *receiver) Notify(ctx context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (r *receiver) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	r.wait(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.refusal != nil {
-		return alerting.Receipt{}, r.refusal
+		return alerting.DeliveryRef{}, r.refusal
 	}
 	if s := n.Deployment; s != nil {
 		r.kinds = append(r.kinds, fmt.Sprintf("%s %d moved, %d lost, %s", n.Kind, s.Moved, s.Lost, strings.Join(s.Touched, " ")))
-		return alerting.Receipt{}, nil
+		return alerting.DeliveryRef{}, nil
 	}
 	r.kinds = append(r.kinds, string(n.Kind)+" "+string(n.Incident.Cause.Code))
-	return alerting.Receipt{}, nil
+	return alerting.DeliveryRef{}, nil
 }
 
 func (r *receiver) got() []string {
@@ -242,10 +242,10 @@ func (d *running) incidents(t *testing.T) (list []string) {
 	return list
 }
 
-// standing tells since when the one finding stands that is a cause.
-func (d *running) standing(t *testing.T) time.Time {
+// activeFindings tells since when the one finding stands that is a cause.
+func (d *running) activeFindings(t *testing.T) time.Time {
 	t.Helper()
-	for _, s := range d.Pictures()[0].Standing {
+	for _, s := range d.Snapshots()[0].ActiveFindings {
 		if s.Code == checks.DependencyDown {
 			return s.Since
 		}
@@ -264,8 +264,8 @@ func (d *running) pending(t *testing.T) map[string]int {
 	return pending
 }
 
-func stepOf(notices ...alerting.Notice) history.Step {
-	return history.Step{Step: alerting.Step{Notices: notices}}
+func stepWith(notifications ...alerting.Notification) history.Step {
+	return history.Step{Step: alerting.Step{Notifications: notifications}}
 }
 
 // idOf is the id that an answer tells.

@@ -270,18 +270,18 @@ func (b *Balancer) Faults() BalancerFaults {
 	return f
 }
 
-// acceptedAs is the context key for the number of the connection.
-type acceptedAs struct{}
+// connectionKey is the context key for the number of the connection.
+type connectionKey struct{}
 
 // accept numbers a new connection, so that workers take turns.
 func (b *Balancer) accept(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, acceptedAs{}, b.connections.Add(1)-1)
+	return context.WithValue(ctx, connectionKey{}, b.connections.Add(1)-1)
 }
 
 // turn is the number of a request's connection; 0 where the request came by no
 // listener of the balancer's.
 func (b *Balancer) turn(ctx context.Context) uint64 {
-	number, _ := ctx.Value(acceptedAs{}).(uint64)
+	number, _ := ctx.Value(connectionKey{}).(uint64)
 	return number
 }
 

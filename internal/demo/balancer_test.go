@@ -18,18 +18,18 @@ import (
 
 const clientHeader = "X-Stickwatch-Client"
 
-// A lineup is nodes behind a balancer.
-type lineup struct {
+// A testCluster is nodes behind a balancer.
+type testCluster struct {
 	t        *testing.T
 	nodes    []*Node
 	balancer *Balancer
 }
 
-// behind starts a balancer with n nodes. Whom it tries is told by number, from
+// startBehind starts a balancer with n nodes. Whom it tries is told by number, from
 // 0; its fail_timeout is longer than any test.
-func behind(t *testing.T, n int, c BalancerConfig) *lineup {
+func startBehind(t *testing.T, n int, c BalancerConfig) *testCluster {
 	t.Helper()
-	l := &lineup{t: t}
+	l := &testCluster{t: t}
 	servers := make([]balance.Server, n)
 	for i := range n {
 		node := startNode(t, NodeConfig{ID: fmt.Sprint("node", i)})
@@ -50,27 +50,27 @@ func behind(t *testing.T, n int, c BalancerConfig) *lineup {
 	return l
 }
 
-// trail is which nodes were tried for an answer, such as "0, 2".
-func (l *lineup) trail(r reply) string {
-	trail := r.Header.Get("X-Upstream")
+// upstreamsTried is which nodes were tried for an answer, such as "0, 2".
+func (l *testCluster) upstreamsTried(r reply) string {
+	upstreamsTried := r.Header.Get("X-Upstream")
 	for i, n := range l.nodes {
-		trail = strings.ReplaceAll(trail, n.Addr(), fmt.Sprint(i))
+		upstreamsTried = strings.ReplaceAll(upstreamsTried, n.Addr(), fmt.Sprint(i))
 	}
-	return trail
+	return upstreamsTried
 }
 
-// trails lets a client come count times.
-func (l *lineup) trails(v *visitor, count int) []string {
+// upstreamsTriedBy lets a client come count times.
+func (l *testCluster) upstreamsTriedBy(v *browser, count int) []string {
 	l.t.Helper()
 	var list []string
 	for range count {
 		r := v.get(l.balancer.URL() + "/")
-		list = append(list, fmt.Sprintf("%d: %s", r.Status, l.trail(r)))
+		list = append(list, fmt.Sprintf("%d: %s", r.Status, l.upstreamsTried(r)))
 	}
 	return list
 }
 
-func (l *lineup) want(what string, got []string, want ...string) {
+func (l *testCluster) want(what string, got []string, want ...string) {
 	l.t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		l.t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -84,7 +84,7 @@ func TestBalancerPlacesAsNginx(t *testing.T) {
 	for method, oracle := range map[probes.Method]func([]balance.Server) balance.Picker{
 		probes.MethodIPHash: balance.IPHash, probes.MethodHash: balance.Hash,
 	} {
-		l := behind(t, 4, BalancerConfig{Method: method, Servers: servers, MaxFails: 1})
+		l := startBehind(t, 4, BalancerConfig{Method: method, Servers: servers, MaxFails: 1})
 		for _, ejected := range [][]int{nil, {3}} {
 			l.balancer.Change(func(f *BalancerFaults) {
 				for _, i := range ejected {
@@ -97,7 +97,7 @@ func TestBalancerPlacesAsNginx(t *testing.T) {
 					client = fmt.Sprintf("2001:db8::%x", i+1)
 				}
 				want, _ := oracle(servers).Pick(client, ejected...)
-				got := l.trail(newVisitor(t, clientHeader+": "+client).get(l.balancer.URL() + "/"))
+				got := l.upstreamsTried(newBrowser(t, clientHeader+": "+client).get(l.balancer.URL() + "/"))
 				if got != fmt.Sprint(want) {
 					t.Errorf("%s without %v: client %s went to %s, want %d", method, ejected, client, got, want)
 				}
@@ -107,42 +107,42 @@ func TestBalancerPlacesAsNginx(t *testing.T) {
 }
 
 func TestBalancerEjects(t *testing.T) {
-	l := behind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 2, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}})
+	l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 2, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}})
 	l.nodes[0].Stop()
-	v := newVisitor(t)
-	l.want("with max_fails 2", l.trails(v, 4), "200: 0, 1", "200: 0, 1", "200: 1", "200: 1")
+	v := newBrowser(t)
+	l.want("with max_fails 2", l.upstreamsTriedBy(v, 4), "200: 0, 1", "200: 0, 1", "200: 1", "200: 1")
 	if err := l.nodes[0].Start(); err != nil {
 		t.Fatal(err)
 	}
-	l.want("started again within fail_timeout", l.trails(v, 2), "200: 1", "200: 1")
+	l.want("started again within fail_timeout", l.upstreamsTriedBy(v, 2), "200: 1", "200: 1")
 	l.nodes[1].Set(NodeFaults{Failing: "/"})
-	l.want("an answer is an answer", l.trails(v, 2), "500: 1", "500: 1")
+	l.want("an answer is an answer", l.upstreamsTriedBy(v, 2), "500: 1", "500: 1")
 }
 
 func TestBalancerWithNobodyLeft(t *testing.T) {
-	l := behind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1})
+	l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1})
 	for _, n := range l.nodes {
 		n.Stop()
 	}
-	v := newVisitor(t)
-	l.want("all down", l.trails(v, 3), "502: 0, 1", "502: demo", "502: demo")
+	v := newBrowser(t)
+	l.want("all down", l.upstreamsTriedBy(v, 3), "502: 0, 1", "502: demo", "502: demo")
 	for _, n := range l.nodes {
 		if err := n.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.want("started again within fail_timeout", l.trails(v, 1), "502: demo")
+	l.want("started again within fail_timeout", l.upstreamsTriedBy(v, 1), "502: demo")
 }
 
 func TestBalancerNeverEjectsTheOnlyServer(t *testing.T) {
-	l := behind(t, 1, BalancerConfig{MaxFails: 1})
+	l := startBehind(t, 1, BalancerConfig{MaxFails: 1})
 	l.nodes[0].Stop()
-	v := newVisitor(t)
-	l.want("down", l.trails(v, 2), "502: 0", "502: 0")
+	v := newBrowser(t)
+	l.want("down", l.upstreamsTriedBy(v, 2), "502: 0", "502: 0")
 	if err := l.nodes[0].Start(); err != nil {
 		t.Fatal(err)
 	}
-	l.want("up", l.trails(v, 1), "200: 0")
+	l.want("up", l.upstreamsTriedBy(v, 1), "200: 0")
 }
 
 func TestBalancerRetries(t *testing.T) {
@@ -162,10 +162,10 @@ func TestBalancerRetries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // some last as long as the time-out, which leaves the second node all the time it may need
-			l := behind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, Timeout: 3 * time.Second})
+			l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, Timeout: 3 * time.Second})
 			tt.breaks(l.nodes[0])
-			r := newVisitor(t).do(tt.method, l.balancer.URL()+"/", "key1=1")
-			if got := fmt.Sprintf("%d: %s", r.Status, l.trail(r)); got != tt.want {
+			r := newBrowser(t).do(tt.method, l.balancer.URL()+"/", "key1=1")
+			if got := fmt.Sprintf("%d: %s", r.Status, l.upstreamsTried(r)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -173,8 +173,8 @@ func TestBalancerRetries(t *testing.T) {
 }
 
 func TestBalancerPassesBodies(t *testing.T) {
-	l := behind(t, 1, BalancerConfig{})
-	v := newVisitor(t, "Content-Type: application/x-www-form-urlencoded")
+	l := startBehind(t, 1, BalancerConfig{})
+	v := newBrowser(t, "Content-Type: application/x-www-form-urlencoded")
 	if r := v.do(http.MethodPost, l.balancer.URL()+"/cluster/test", "key1=41"); !strings.Contains(r.Body, "key1=41\n") {
 		t.Errorf("no key1=41 in:\n%s", r.Body)
 	}
@@ -184,29 +184,29 @@ func TestBalancerPassesBodies(t *testing.T) {
 }
 
 func TestBalancerByCookie(t *testing.T) {
-	l := behind(t, 3, BalancerConfig{Method: probes.MethodCookie, MaxFails: 1})
-	v := newVisitor(t)
-	l.want("sticks", l.trails(v, 3), "200: 0", "200: 0", "200: 0")
-	l.want("another client", l.trails(newVisitor(t), 2), "200: 1", "200: 1")
+	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodCookie, MaxFails: 1})
+	v := newBrowser(t)
+	l.want("sticks", l.upstreamsTriedBy(v, 3), "200: 0", "200: 0", "200: 0")
+	l.want("another client", l.upstreamsTriedBy(newBrowser(t), 2), "200: 1", "200: 1")
 	l.balancer.Set(BalancerFaults{Ejected: []string{l.nodes[0].Addr()}})
-	moved := l.trails(v, 2)
+	moved := l.upstreamsTriedBy(v, 2)
 	if slices.Contains(moved, "200: 0") || moved[0] != moved[1] {
 		t.Errorf("redispatched to %q, want one other node", moved)
 	}
 	l.balancer.Set(BalancerFaults{})
-	l.want("stays where it was sent", l.trails(v, 1), moved[0])
+	l.want("stays where it was sent", l.upstreamsTriedBy(v, 1), moved[0])
 }
 
 func TestBalancerByChanceOrTurn(t *testing.T) {
-	l := behind(t, 3, BalancerConfig{Method: probes.MethodRoundRobin, Servers: []balance.Server{{Weight: 1}, {Weight: 1}, {Weight: 1, Backup: true}}})
-	l.want("round robin", l.trails(newVisitor(t), 4), "200: 0", "200: 1", "200: 0", "200: 1")
+	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodRoundRobin, Servers: []balance.Server{{Weight: 1}, {Weight: 1}, {Weight: 1, Backup: true}}})
+	l.want("round robin", l.upstreamsTriedBy(newBrowser(t), 4), "200: 0", "200: 1", "200: 0", "200: 1")
 	l.nodes[0].Stop()
 	l.nodes[1].Stop()
-	l.want("backup", l.trails(newVisitor(t), 1), "200: 0, 1, 2")
+	l.want("backup", l.upstreamsTriedBy(newBrowser(t), 1), "200: 0, 1, 2")
 
 	draws := func(seed uint64) []string {
-		l := behind(t, 3, BalancerConfig{Method: probes.MethodRandom, Seed: seed})
-		return l.trails(newVisitor(t), 20)
+		l := startBehind(t, 3, BalancerConfig{Method: probes.MethodRandom, Seed: seed})
+		return l.upstreamsTriedBy(newBrowser(t), 20)
 	}
 	one, same, other := draws(1), draws(1), draws(2)
 	if !slices.Equal(one, same) || slices.Equal(one, other) {
@@ -217,34 +217,34 @@ func TestBalancerByChanceOrTurn(t *testing.T) {
 // Each worker has to find out for itself: its first request to a dead node is
 // retried, and for that long clients see two nodes.
 func TestBalancerWorkersKnowOnlyTheirOwn(t *testing.T) {
-	l := behind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
+	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
-	v := newVisitor(t, clientHeader+": "+client.String())
+	v := newBrowser(t, clientHeader+": "+client.String())
 	l.nodes[0].Stop()
-	l.want("connections in turn", l.trails(v, 6), "200: 0, 1", "200: 0, 1", "200: 0, 1", "200: 1", "200: 1", "200: 1")
+	l.want("connections in turn", l.upstreamsTriedBy(v, 6), "200: 0, 1", "200: 0, 1", "200: 0, 1", "200: 1", "200: 1", "200: 1")
 	if err := l.nodes[0].Start(); err != nil {
 		t.Fatal(err)
 	}
 
-	l = behind(t, 2, BalancerConfig{MaxFails: 1, Workers: 2})
+	l = startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 2})
 	client, _ = balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
 	l.balancer.Set(BalancerFaults{Ejected: []string{l.nodes[0].Addr()}, OnlyWorker: 2})
-	l.want("split", l.trails(newVisitor(t, clientHeader+": "+client.String()), 4), "200: 0", "200: 1", "200: 0", "200: 1")
+	l.want("split", l.upstreamsTriedBy(newBrowser(t, clientHeader+": "+client.String()), 4), "200: 0", "200: 1", "200: 0", "200: 1")
 }
 
 func TestBalancerFaults(t *testing.T) {
-	l := behind(t, 3, BalancerConfig{})
+	l := startBehind(t, 3, BalancerConfig{})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 2, 0)
-	v := newVisitor(t, clientHeader+": "+client.String())
+	v := newBrowser(t, clientHeader+": "+client.String())
 	own, _ := balance.IPHash(l.balancer.config.Servers).Pick("127.0.0.1")
 
-	l.want("healthy", l.trails(v, 1), "200: 2")
+	l.want("healthy", l.upstreamsTriedBy(v, 1), "200: 2")
 	l.balancer.Set(BalancerFaults{IgnoreClientIP: true})
-	l.want("header ignored", l.trails(v, 1), fmt.Sprintf("200: %d", own))
+	l.want("header ignored", l.upstreamsTriedBy(v, 1), fmt.Sprintf("200: %d", own))
 	l.balancer.Set(BalancerFaults{Status: http.StatusBadGateway})
-	l.want("error of its own", l.trails(v, 1), "502: ")
+	l.want("error of its own", l.upstreamsTriedBy(v, 1), "502: ")
 	l.balancer.Set(BalancerFaults{Method: probes.MethodRoundRobin})
-	l.want("another method", l.trails(v, 3), "200: 0", "200: 1", "200: 2")
+	l.want("another method", l.upstreamsTriedBy(v, 3), "200: 0", "200: 1", "200: 2")
 
 	l.balancer.Stop()
 	if _, err := v.try(t.Context(), http.MethodGet, l.balancer.URL(), ""); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -254,14 +254,14 @@ func TestBalancerFaults(t *testing.T) {
 	if err := l.balancer.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l.want("healed", l.trails(v, 1), "200: 2")
+	l.want("healed", l.upstreamsTriedBy(v, 1), "200: 2")
 }
 
 // nginx shows its own clock, not the node's.
 func TestBalancerHidesTheNodesClock(t *testing.T) {
-	l := behind(t, 1, BalancerConfig{})
+	l := startBehind(t, 1, BalancerConfig{})
 	l.nodes[0].Set(NodeFaults{ClockOffset: 24 * time.Hour})
-	date, err := http.ParseTime(newVisitor(t).get(l.balancer.URL()).Header.Get("Date"))
+	date, err := http.ParseTime(newBrowser(t).get(l.balancer.URL()).Header.Get("Date"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,8 +271,8 @@ func TestBalancerHidesTheNodesClock(t *testing.T) {
 }
 
 func TestBalancerPassesWebSockets(t *testing.T) {
-	l := behind(t, 2, BalancerConfig{})
-	sid := opening(t, newVisitor(t), l.balancer.URL())
+	l := startBehind(t, 2, BalancerConfig{})
+	sid := opening(t, newBrowser(t), l.balancer.URL())
 	c, resp := dialWebSocket(t, l.balancer.Addr(), "&sid="+sid)
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("status %d, want 101", resp.StatusCode)
@@ -303,12 +303,12 @@ func TestStartBalancerRefuses(t *testing.T) {
 // Requests that are under way count: a server that holds one gets the next only
 // when the others hold as many.
 func TestBalancerByLeastConnections(t *testing.T) {
-	l := behind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
-	l.want("idle servers take turns", l.trails(newVisitor(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")
+	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
+	l.want("idle servers take turns", l.upstreamsTriedBy(newBrowser(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")
 	if _, resp := dialWebSocket(t, l.balancer.Addr(), ""); resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("status %d, want 101", resp.StatusCode)
 	}
-	if got := l.trails(newVisitor(t), 6); slices.Contains(got, "200: 1") || !slices.Contains(got, "200: 0") || !slices.Contains(got, "200: 2") {
+	if got := l.upstreamsTriedBy(newBrowser(t), 6); slices.Contains(got, "200: 1") || !slices.Contains(got, "200: 0") || !slices.Contains(got, "200: 2") {
 		t.Errorf("node 1 has a WebSocket, and clients went to %q", got)
 	}
 }

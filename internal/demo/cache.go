@@ -76,26 +76,26 @@ func cacheKey(r *http.Request) string { return r.Host + r.URL.RequestURI() }
 
 // serve answers a request from the cache, or lets next answer and keeps that.
 func (c *cache) serve(config CacheConfig, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-	if a, ok := c.find(cacheKey(r), time.Now()); ok {
+	if a, ok := c.lookup(cacheKey(r), time.Now()); ok {
 		maps.Copy(w.Header(), a.header.Clone())
 		w.Write(a.body)
 		return
 	}
 	recorder := &answerRecorder{ResponseWriter: w, status: http.StatusOK}
 	next(recorder, r)
-	if ttl := config.ttl(recorder.status, recorder.header); ttl > 0 && recorder.whole() {
-		c.keep(cacheKey(r), cachedAnswer{recorder.header, recorder.body.Bytes(), time.Now().Add(ttl)})
+	if ttl := config.ttl(recorder.status, recorder.header); ttl > 0 && recorder.complete() {
+		c.store(cacheKey(r), cachedAnswer{recorder.header, recorder.body.Bytes(), time.Now().Add(ttl)})
 	}
 }
 
-func (c *cache) find(key string, now time.Time) (cachedAnswer, bool) {
+func (c *cache) lookup(key string, now time.Time) (cachedAnswer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.answers[key]
 	return a, ok && now.Before(a.expires)
 }
 
-func (c *cache) keep(key string, a cachedAnswer) {
+func (c *cache) store(key string, a cachedAnswer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.answers == nil || len(c.answers) >= maxCached {
@@ -124,11 +124,11 @@ func (r *answerRecorder) Write(part []byte) (int, error) {
 	if r.header == nil {
 		r.WriteHeader(http.StatusOK)
 	}
-	if r.whole() {
+	if r.complete() {
 		r.body.Write(part)
 	}
 	return r.ResponseWriter.Write(part)
 }
 
-// whole reports whether the answer is not too long to be remembered.
-func (r *answerRecorder) whole() bool { return r.body.Len() <= maxBody }
+// complete reports whether the answer is not too long to be remembered.
+func (r *answerRecorder) complete() bool { return r.body.Len() <= maxBody }

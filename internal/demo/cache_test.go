@@ -12,8 +12,8 @@ import (
 func cachedSessions(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var ids []string
-	visitors, seen := clients(t, 2), ""
-	for _, v := range append(visitors, visitors...) {
+	browsers, seen := clients(t, 2), ""
+	for _, v := range append(browsers, browsers...) {
 		id := shownID(t, v.get(c.Balancer.URL()+"/cluster/test"))
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -82,9 +82,9 @@ func TestCacheObeys(t *testing.T) {
 		}
 	}
 	var c cache
-	c.keep("/", cachedAnswer{expires: at(10)})
+	c.store("/", cachedAnswer{expires: at(10)})
 	for second, want := range map[float64]bool{9: true, 10: false} {
-		if _, ok := c.find("/", at(second)); ok != want {
+		if _, ok := c.lookup("/", at(second)); ok != want {
 			t.Errorf("at %v s: found %t, want %t", second, ok, want)
 		}
 	}

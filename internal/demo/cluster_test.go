@@ -23,29 +23,29 @@ func startCluster(t *testing.T, c Config) *Cluster {
 	return cluster
 }
 
-// An eye looks at a cluster through its balancer, as clients of one node each.
-type eye struct {
+// An browserSet looks at a cluster through its balancer, as clients of one node each.
+type browserSet struct {
 	t        *testing.T
 	cluster  *Cluster
-	visitors []*visitor // by node
+	browsers []*browser // by node
 }
 
-func newEye(t *testing.T, c *Cluster) *eye {
-	e := &eye{t: t, cluster: c}
+func newBrowserSet(t *testing.T, c *Cluster) *browserSet {
+	e := &browserSet{t: t, cluster: c}
 	picker := balance.IPHash(c.Balancer.config.Servers)
 	for i := range c.Nodes {
 		client, ok := balance.ClientFor(picker, i, 0)
 		if !ok {
 			t.Fatalf("no client for node %d", i)
 		}
-		e.visitors = append(e.visitors, newVisitor(t, c.Config.ClientIPHeader+": "+client.String()))
+		e.browsers = append(e.browsers, newBrowser(t, c.Config.ClientIPHeader+": "+client.String()))
 	}
 	return e
 }
 
-// see returns what visitor i gets at path: the status, or that there was none.
-func (e *eye) see(i int, path string) (string, reply) {
-	r, err := e.visitors[i].try(e.t.Context(), http.MethodGet, e.cluster.Balancer.URL()+path, "")
+// get returns what visitor i gets at path: the status, or that there was none.
+func (e *browserSet) get(i int, path string) (string, reply) {
+	r, err := e.browsers[i].try(e.t.Context(), http.MethodGet, e.cluster.Balancer.URL()+path, "")
 	if err != nil {
 		return "no answer", r
 	}
@@ -55,10 +55,10 @@ func (e *eye) see(i int, path string) (string, reply) {
 var nodeOnPage = regexp.MustCompile(`<td>(\w+)</td>`)
 
 // nodes returns which node each visitor gets, or the status of the answer.
-func (e *eye) nodes() []string {
+func (e *browserSet) nodes() []string {
 	var list []string
-	for i := range e.visitors {
-		status, r := e.see(i, "/cluster/test")
+	for i := range e.browsers {
+		status, r := e.get(i, "/cluster/test")
 		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
 			status = m[1]
 		}
@@ -69,7 +69,7 @@ func (e *eye) nodes() []string {
 
 func TestHealthyCluster(t *testing.T) {
 	c := startCluster(t, Config{})
-	e := newEye(t, c)
+	e := newBrowserSet(t, c)
 	want := []string{"node1", "node2", "node3"}
 	for range 3 {
 		if diff := cmp.Diff(want, e.nodes()); diff != "" {
@@ -106,7 +106,7 @@ func TestFaultsThatMoveClients(t *testing.T) {
 			if err := c.Break(name); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, newEye(t, c).nodes()); diff != "" {
+			if diff := cmp.Diff(want, newBrowserSet(t, c).nodes()); diff != "" {
 				t.Errorf("nodes (-want +got):\n%s", diff)
 			}
 		})
@@ -124,7 +124,7 @@ func TestHealUndoesEveryFault(t *testing.T) {
 			if err := c.Heal(); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"node1", "node2"}, newEye(t, c).nodes()); diff != "" {
+			if diff := cmp.Diff([]string{"node1", "node2"}, newBrowserSet(t, c).nodes()); diff != "" {
 				t.Errorf("healed (-want +got):\n%s", diff)
 			}
 			for _, n := range c.Nodes {
@@ -141,10 +141,10 @@ func TestDrift(t *testing.T) {
 	if err := c.Break("drift"); err != nil {
 		t.Fatal(err)
 	}
-	e := newEye(t, c)
+	e := newBrowserSet(t, c)
 	seen, ids := map[string]bool{}, map[string]bool{}
 	for range 3 {
-		_, r := e.see(0, "/cluster/test")
+		_, r := e.get(0, "/cluster/test")
 		seen[between(t, r.Body, "<th>node</th><td>", "<")] = true
 		ids[shownID(t, r)] = true
 	}
@@ -156,12 +156,12 @@ func TestDrift(t *testing.T) {
 func TestNodeDownFailsOver(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		c := startCluster(t, Config{Shared: shared})
-		e := newEye(t, c)
-		_, before := e.see(1, "/cluster/test?key1=41")
+		e := newBrowserSet(t, c)
+		_, before := e.get(1, "/cluster/test?key1=41")
 		if err := c.Break("node-down"); err != nil {
 			t.Fatal(err)
 		}
-		status, after := e.see(1, "/cluster/test")
+		status, after := e.get(1, "/cluster/test")
 		if kept := strings.Contains(after.Body, "key1=41\n"); status != "200" || kept != shared {
 			t.Errorf("shared %v: status %s, session kept %v", shared, status, kept)
 		}
@@ -173,14 +173,14 @@ func TestNodeDownFailsOver(t *testing.T) {
 
 func TestEjectedNodeIsWell(t *testing.T) {
 	c := startCluster(t, Config{})
-	e := newEye(t, c)
+	e := newBrowserSet(t, c)
 	if err := c.Break("ejected"); err != nil {
 		t.Fatal(err)
 	}
 	if got := e.nodes(); slices.Contains(got, "node2") || got[0] != "node1" || got[2] != "node3" {
 		t.Errorf("clients are at %q, want none at node2 and the others where they were", got)
 	}
-	if r := newVisitor(t).get(c.Nodes[1].URL() + "/cluster/test"); r.Status != http.StatusOK {
+	if r := newBrowser(t).get(c.Nodes[1].URL() + "/cluster/test"); r.Status != http.StatusOK {
 		t.Errorf("asked directly, node2 answers %d", r.Status)
 	}
 }
@@ -190,10 +190,10 @@ func TestSplit(t *testing.T) {
 	if err := c.Break("split"); err != nil {
 		t.Fatal(err)
 	}
-	e := newEye(t, c)
+	e := newBrowserSet(t, c)
 	seen := map[string]int{}
 	for range 6 {
-		_, r := e.see(1, "/cluster/test")
+		_, r := e.get(1, "/cluster/test")
 		seen[between(t, r.Body, "<th>node</th><td>", "<")]++
 	}
 	if len(seen) != 2 || seen["node2"] != 3 {
@@ -235,7 +235,7 @@ func TestFaultsSeenOnNodes(t *testing.T) {
 			if i == 1 {
 				want = tt.broken
 			}
-			if r := newVisitor(t).get(n.URL() + tt.path); !strings.Contains(r.Body, want) {
+			if r := newBrowser(t).get(n.URL() + tt.path); !strings.Contains(r.Body, want) {
 				t.Errorf("%s: %s says %q, want %q in it", tt.name, n.ID(), r.Body, want)
 			}
 		}

@@ -13,22 +13,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A visitor is a browser as far as tests need one. Every request takes a
+// A browser is a browser as far as tests need one. Every request takes a
 // connection of its own.
-type visitor struct {
+type browser struct {
 	t      *testing.T
 	client *http.Client
 	header http.Header
 }
 
-// newVisitor returns one that sends the given header lines, "Name: value".
-func newVisitor(t *testing.T, lines ...string) *visitor {
+// newBrowser returns one that sends the given header lines, "Name: value".
+func newBrowser(t *testing.T, lines ...string) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &visitor{t: t, header: make(http.Header), client: &http.Client{
+	v := &browser{t: t, header: make(http.Header), client: &http.Client{
 		Jar:           jar,
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -47,7 +47,7 @@ type reply struct {
 	Body   string
 }
 
-func (v *visitor) try(ctx context.Context, method, url, body string) (reply, error) {
+func (v *browser) try(ctx context.Context, method, url, body string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return reply{}, err
@@ -62,7 +62,7 @@ func (v *visitor) try(ctx context.Context, method, url, body string) (reply, err
 	return reply{resp.StatusCode, resp.Header, string(text)}, err
 }
 
-func (v *visitor) do(method, url, body string) reply {
+func (v *browser) do(method, url, body string) reply {
 	v.t.Helper()
 	r, err := v.try(v.t.Context(), method, url, body)
 	if err != nil {
@@ -71,7 +71,7 @@ func (v *visitor) do(method, url, body string) reply {
 	return r
 }
 
-func (v *visitor) get(url string) reply {
+func (v *browser) get(url string) reply {
 	v.t.Helper()
 	return v.do(http.MethodGet, url, "")
 }

@@ -23,11 +23,11 @@ type endpoint struct {
 
 	network Network // nil: the system's
 
-	mu     sync.Mutex
-	addr   string
-	anchor []net.Conn
-	cancel context.CancelFunc // nil: nobody listens
-	done   chan struct{}
+	mu        sync.Mutex
+	addr      string
+	portGuard []net.Conn
+	cancel    context.CancelFunc // nil: nobody listens
+	done      chan struct{}
 }
 
 func newEndpoint(addr string, serve func(context.Context, net.Listener)) *endpoint {
@@ -72,8 +72,8 @@ func (e *endpoint) start() error {
 		return fmt.Errorf("listening on %q: %w", e.addr, err)
 	}
 	e.addr = ln.Addr().String()
-	if e.anchor == nil && e.network == nil {
-		if e.anchor, err = anchor(ln); err != nil {
+	if e.portGuard == nil && e.network == nil {
+		if e.portGuard, err = portGuard(ln); err != nil {
 			ln.Close()
 			return fmt.Errorf("anchoring %q: %w", e.addr, err)
 		}
@@ -88,8 +88,8 @@ func (e *endpoint) start() error {
 	return nil
 }
 
-// leftWithin is for how long an address that was left may still be taken.
-const leftWithin = 10 * time.Second
+// relistenTimeout is for how long an address that was left may still be taken.
+const relistenTimeout = 10 * time.Second
 
 // listen takes the address. One that is ours, and was left, nobody else can
 // have; but a process which was forked just then holds a copy of the listener
@@ -98,8 +98,8 @@ func (e *endpoint) listen() (net.Listener, error) {
 	if e.network != nil {
 		return e.network.Listen(e.addr)
 	}
-	ours := e.anchor != nil
-	for end := time.Now().Add(leftWithin); ; time.Sleep(time.Millisecond) {
+	ours := e.portGuard != nil
+	for end := time.Now().Add(relistenTimeout); ; time.Sleep(time.Millisecond) {
 		ln, err := net.Listen("tcp", e.addr)
 		if !ours || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
 			return ln, err
@@ -125,10 +125,10 @@ func (e *endpoint) close() {
 	e.stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, conn := range e.anchor {
+	for _, conn := range e.portGuard {
 		conn.Close()
 	}
-	e.anchor = nil
+	e.portGuard = nil
 }
 
 func (e *endpoint) address() string {
@@ -140,7 +140,7 @@ func (e *endpoint) address() string {
 // anchor holds a connection to the port of ln from within. The system gives no
 // port away that has a connection, so a stopped endpoint refuses clients, and
 // never turns out to be somebody else's by the time they come.
-func anchor(ln net.Listener) ([]net.Conn, error) {
+func portGuard(ln net.Listener) ([]net.Conn, error) {
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 const polling = "/socket.io/?EIO=4&transport=polling"
 
 // opening opens a session by polling and returns its sid.
-func opening(t *testing.T, v *visitor, url string) string {
+func opening(t *testing.T, v *browser, url string) string {
 	t.Helper()
 	return openPacket(t, v.get(url+polling).Body).SID
 }
@@ -43,7 +43,7 @@ func openPacket(t *testing.T, packet string) openedSocket {
 
 func TestEngineIOPolling(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	opened := openPacket(t, v.get(n.URL()+polling).Body)
 	want := openedSocket{opened.SID, []string{"websocket"}, 25000, 20000, 1 << 20}
 	if diff := cmp.Diff(want, opened); diff != "" || len(opened.SID) != 20 {
@@ -82,7 +82,7 @@ func TestEngineIORefuses(t *testing.T) {
 		{"GET", "EIO=3&transport=polling", `{"code":5,"message":"Unsupported protocol version"}` + "\n"},
 	}
 	for _, tt := range tests {
-		r := newVisitor(t).do(tt.method, n.URL()+"/socket.io/?"+tt.query, "")
+		r := newBrowser(t).do(tt.method, n.URL()+"/socket.io/?"+tt.query, "")
 		if r.Status != http.StatusBadRequest || r.Body != tt.want {
 			t.Errorf("%s %s: %d %q, want 400 %q", tt.method, tt.query, r.Status, r.Body, tt.want)
 		}
@@ -92,7 +92,7 @@ func TestEngineIORefuses(t *testing.T) {
 // A session is known to the process that opened it, and only to that one.
 func TestEngineIOForgets(t *testing.T) {
 	n, other := startNode(t, NodeConfig{ID: "node1"}), startNode(t, NodeConfig{ID: "node2"})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	known := func(n *Node, sid string) bool {
 		return v.do(http.MethodPost, n.URL()+polling+"&sid="+sid, "3").Status == http.StatusOK
 	}
@@ -194,7 +194,7 @@ func (c *wsClient) receive() string {
 
 func TestEngineIOUpgrade(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	sid := opening(t, v, n.URL())
 	c, resp := dialWebSocket(t, n.Addr(), "&sid="+sid)
 	// RFC 6455, 1.3, has this pair.

@@ -67,8 +67,8 @@ func (n *Node) Change(change func(*NodeFaults)) {
 // Faults returns the node's faults.
 func (n *Node) Faults() NodeFaults { return *n.faults.Load() }
 
-// spoil makes a cookie as bad as it is to be.
-func (f NodeFaults) spoil(c *http.Cookie) *http.Cookie {
+// corruptCookie makes a cookie as bad as it is to be.
+func (f NodeFaults) corruptCookie(c *http.Cookie) *http.Cookie {
 	if f.CookiePath != "" {
 		c.Path = f.CookiePath
 	}
@@ -78,7 +78,7 @@ func (f NodeFaults) spoil(c *http.Cookie) *http.Cookie {
 
 // afflict does to a request what is wrong with the node, and reports whether
 // that was the end of it.
-func (f NodeFaults) afflict(w http.ResponseWriter, r *http.Request) (ended bool) {
+func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
 	if f.Delay > 0 && !pause(r.Context(), f.Delay) {
 		return true
 	}
@@ -90,9 +90,9 @@ func (f NodeFaults) afflict(w http.ResponseWriter, r *http.Request) (ended bool)
 	case Drop:
 		panic(http.ErrAbortHandler)
 	case Garbage:
-		garble(w)
+		writeGarbage(w)
 	case Endless:
-		babble(w, r)
+		writeEndless(w, r)
 	case Redirect:
 		http.Redirect(w, r, r.URL.RequestURI(), http.StatusFound)
 	default:
@@ -129,8 +129,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// garble answers in no protocol at all.
-func garble(w http.ResponseWriter) {
+// writeGarbage answers in no protocol at all.
+func writeGarbage(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
@@ -139,8 +139,8 @@ func garble(w http.ResponseWriter) {
 	conn.Write([]byte("\x00\x16\x03 this is not HTTP \xff\x1b[31m\r\n\r\n"))
 }
 
-// babble answers until the client has had enough.
-func babble(w http.ResponseWriter, r *http.Request) {
+// writeEndless answers until the client has had enough.
+func writeEndless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	chunk := []byte(strings.Repeat("and so on ", 1<<10))
 	for r.Context().Err() == nil {

@@ -63,24 +63,24 @@ type haproxy struct {
 	weights []int
 	table   *stickTable
 
-	mu     sync.Mutex
-	health []health
-	states []ServerState
-	conns  []int // requests under way
-	wheel  wheel
+	mu         sync.Mutex
+	health     []health
+	states     []ServerState
+	conns      []int // requests under way
+	roundRobin roundRobin
 }
 
 func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *haproxy {
 	h := &haproxy{
-		config:  *c.HAProxy,
-		timeout: c.Timeout,
-		servers: servers,
-		routes:  routes(c, servers),
-		weights: weights(servers),
-		table:   table,
-		states:  initialStates(servers),
-		conns:   make([]int, len(servers)),
-		wheel:   newWheel(weights(servers)),
+		config:     *c.HAProxy,
+		timeout:    c.Timeout,
+		servers:    servers,
+		routes:     routes(c, servers),
+		weights:    weights(servers),
+		table:      table,
+		states:     initialStates(servers),
+		conns:      make([]int, len(servers)),
+		roundRobin: newRoundRobin(weights(servers)),
 	}
 	for range servers {
 		h.health = append(h.health, newHealth(c.HAProxy.Check))
@@ -88,7 +88,7 @@ func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *
 	return h
 }
 
-func (h *haproxy) choose(c *choice, now time.Time) (int, bool) {
+func (h *haproxy) choose(c *selection, now time.Time) (int, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	server, ok := h.server(c, now)
@@ -100,7 +100,7 @@ func (h *haproxy) choose(c *choice, now time.Time) (int, bool) {
 
 // server returns the one that failed before, until the request is redispatched;
 // the one that keeps the client; or the one whose turn it is.
-func (h *haproxy) server(c *choice, now time.Time) (int, bool) {
+func (h *haproxy) server(c *selection, now time.Time) (int, bool) {
 	avoid := -1
 	if n := len(c.tried); n > 0 {
 		avoid = c.tried[n-1]
@@ -118,7 +118,7 @@ func (h *haproxy) server(c *choice, now time.Time) (int, bool) {
 // persistent returns the server that keeps the client, by its cookie or by its
 // entry in the stick table. A server that is down or disabled keeps nobody; one
 // that is drained does.
-func (h *haproxy) persistent(c *choice, now time.Time) (int, bool) {
+func (h *haproxy) persistent(c *selection, now time.Time) (int, bool) {
 	if c.faults.Method != "" {
 		return 0, false
 	}
@@ -136,13 +136,13 @@ func (h *haproxy) persistent(c *choice, now time.Time) (int, bool) {
 }
 
 // running reports whether server i can have requests.
-func (h *haproxy) running(i int, c *choice) bool {
+func (h *haproxy) running(i int, c *selection) bool {
 	return h.states[i] != ServerDisabled && h.health[i].up() && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
 }
 
 // candidates lists the servers for new clients, in their order: those that run
 // and are not drained, or else the first backup of that kind.
-func (h *haproxy) candidates(c *choice) []int {
+func (h *haproxy) candidates(c *selection) []int {
 	var primaries, backups []int
 	for i, s := range h.servers {
 		switch {
@@ -162,7 +162,7 @@ func (h *haproxy) candidates(c *choice) []int {
 // balanced chooses a server by the balance directive. The hash of the source
 // address returns the server to avoid once more; the other ways do so only when
 // it is the last one.
-func (h *haproxy) balanced(c *choice, avoid int) (int, bool) {
+func (h *haproxy) balanced(c *selection, avoid int) (int, bool) {
 	usable := h.candidates(c)
 	if h.config.Balance == HAProxySource && c.faults.Method == "" {
 		return sourceHash(c.client, usable, h.weights)
@@ -172,9 +172,9 @@ func (h *haproxy) balanced(c *choice, avoid int) (int, bool) {
 	}
 	may := func(i int) bool { return slices.Contains(usable, i) }
 	if h.config.Balance == HAProxyLeastConn && c.faults.Method == "" {
-		return h.wheel.least(h.conns, may)
+		return h.roundRobin.leastConn(h.conns, may)
 	}
-	return h.wheel.next(may)
+	return h.roundRobin.next(may)
 }
 
 func (h *haproxy) failed(server int, _ error, _ time.Time) { h.finished(server) }
@@ -191,7 +191,7 @@ const turnAround = time.Second
 // retry follows back_handle_st_cer of HAProxy: only a connection is tried again,
 // with the same server until the last try. A request that nothing binds to its
 // server is redispatched at once under round robin.
-func (h *haproxy) retry(c *choice, why error) (time.Duration, bool) {
+func (h *haproxy) retry(c *selection, why error) (time.Duration, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := len(c.tried)
@@ -208,7 +208,7 @@ func (h *haproxy) retry(c *choice, why error) (time.Duration, bool) {
 
 // answered sets the cookie of a client that its server did not keep, and notes
 // in the stick table which server answered.
-func (h *haproxy) answered(c *choice, server int, header http.Header, now time.Time) {
+func (h *haproxy) answered(c *selection, server int, header http.Header, now time.Time) {
 	if h.config.Cookie != "" && !c.persistent {
 		addCookie(header, h.config.Cookie, h.routes[server])
 	}
@@ -222,7 +222,7 @@ func (h *haproxy) status(why error) int { return gatewayStatus(why) }
 func (h *haproxy) usable(server int, _ time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Contains(h.candidates(&choice{}), server)
+	return slices.Contains(h.candidates(&selection{}), server)
 }
 
 // setState is `disable server`, `enable server` or `set server ... state drain`.

@@ -30,18 +30,18 @@ func haproxyOf(n int, c HAProxyConfig) *haproxy {
 }
 
 // request is a request of a client, with a cookie if there is one.
-func request(client, cookie string) *choice {
+func request(client, cookie string) *selection {
 	r, _ := http.NewRequest(http.MethodGet, "http://cluster/", nil)
 	if cookie != "" {
 		r.Header.Set("Cookie", cookie)
 	}
-	return &choice{client: client, request: r}
+	return &selection{client: client, request: r}
 }
 
 // pass sends a request through a scheduler while the servers in down refuse
 // connections. It returns the servers tried, the pauses between them, and the
 // cookie or the failure that the client gets.
-func pass(s scheduler, c *choice, now time.Time, down ...int) string {
+func pass(s scheduler, c *selection, now time.Time, down ...int) string {
 	var told []string
 	for {
 		i, ok := s.choose(c, now)
@@ -244,14 +244,14 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 func TestReloadForgetsTheStickTable(t *testing.T) {
 	for _, peers := range []bool{false, true} {
 		c := startCluster(t, Config{HAProxy: &HAProxyConfig{StickOnSrc: true, Peers: peers}})
-		visitors := clients(t, 4)
-		before := placed(c, visitors)
-		if diff := cmp.Diff(before, placed(c, visitors)); diff != "" {
+		browsers := clients(t, 4)
+		before := nodesOf(c, browsers)
+		if diff := cmp.Diff(before, nodesOf(c, browsers)); diff != "" {
 			t.Errorf("stuck (-want +got):\n%s", diff)
 		}
 		operate(t, c, "reload", "")
-		slices.Reverse(visitors)
-		after := placed(c, visitors)
+		slices.Reverse(browsers)
+		after := nodesOf(c, browsers)
 		slices.Reverse(after)
 		if kept := slices.Equal(before, after); kept != peers {
 			t.Errorf("peers %t: before the reload %q, after it %q", peers, before, after)

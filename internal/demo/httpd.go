@@ -33,24 +33,24 @@ type httpd struct {
 	servers []balance.Server
 	routes  []string // by server
 
-	mu     sync.Mutex
-	errors []time.Time // since when a server is in error; zero: it is not
-	states []ServerState
-	wheel  wheel
+	mu         sync.Mutex
+	errors     []time.Time // since when a server is in error; zero: it is not
+	states     []ServerState
+	roundRobin roundRobin
 }
 
 func newHTTPD(c BalancerConfig, servers []balance.Server) *httpd {
 	return &httpd{
-		config:  *c.HTTPD,
-		servers: servers,
-		routes:  routes(c, servers),
-		errors:  make([]time.Time, len(servers)),
-		states:  initialStates(servers),
-		wheel:   newWheel(weights(servers)),
+		config:     *c.HTTPD,
+		servers:    servers,
+		routes:     routes(c, servers),
+		errors:     make([]time.Time, len(servers)),
+		states:     initialStates(servers),
+		roundRobin: newRoundRobin(weights(servers)),
 	}
 }
 
-func (h *httpd) choose(c *choice, now time.Time) (int, bool) {
+func (h *httpd) choose(c *selection, now time.Time) (int, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recover(now)
@@ -76,10 +76,10 @@ func (h *httpd) inError(i int, now time.Time) bool {
 	return !h.errors[i].IsZero()
 }
 
-func (h *httpd) server(c *choice, now time.Time) (int, bool) {
+func (h *httpd) server(c *selection, now time.Time) (int, bool) {
 	if i := slices.Index(h.routes, h.route(c)); i >= 0 {
 		if h.running(i, c, now) {
-			h.wheel.charge(i, func(i int) bool { return h.running(i, c, now) })
+			h.roundRobin.countTurn(i, func(i int) bool { return h.running(i, c, now) })
 			return i, true
 		}
 		if h.config.NoFailover {
@@ -90,7 +90,7 @@ func (h *httpd) server(c *choice, now time.Time) (int, bool) {
 		may := func(i int) bool {
 			return h.servers[i].Backup == backup && h.states[i] != ServerDrain && h.running(i, c, now)
 		}
-		if server, ok := h.wheel.next(may); ok {
+		if server, ok := h.roundRobin.next(may); ok {
 			return server, true
 		}
 	}
@@ -98,7 +98,7 @@ func (h *httpd) server(c *choice, now time.Time) (int, bool) {
 }
 
 // route returns what follows the first dot of the session cookie, or "".
-func (h *httpd) route(c *choice) string {
+func (h *httpd) route(c *selection) string {
 	if h.config.StickySession == "" || c.faults.Method != "" {
 		return ""
 	}
@@ -107,7 +107,7 @@ func (h *httpd) route(c *choice) string {
 }
 
 // running reports whether server i can have requests.
-func (h *httpd) running(i int, c *choice, now time.Time) bool {
+func (h *httpd) running(i int, c *selection, now time.Time) bool {
 	return h.states[i] != ServerDisabled && !h.inError(i, now) && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
 }
 
@@ -126,19 +126,19 @@ func (h *httpd) finished(int) {}
 
 // retry lets as many servers be tried as there are, and two where there is one
 // (maxattempts).
-func (h *httpd) retry(c *choice, why error) (time.Duration, bool) {
+func (h *httpd) retry(c *selection, why error) (time.Duration, bool) {
 	return 0, notSent(why) && len(c.tried) < max(len(h.servers), 2)
 }
 
 // answered adds nothing: the route is in the session cookie of the server.
-func (h *httpd) answered(*choice, int, http.Header, time.Time) {}
+func (h *httpd) answered(*selection, int, http.Header, time.Time) {}
 
 func (h *httpd) status(why error) int { return gatewayStatus(why) }
 
 func (h *httpd) usable(server int, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.states[server] != ServerDrain && h.running(server, &choice{}, now)
+	return h.states[server] != ServerDrain && h.running(server, &selection{}, now)
 }
 
 // setState does what the balancer manager does: disabled or drain.

@@ -143,7 +143,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.process.Load().requests.Add(1)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	w.Header().Set("Date", time.Now().Add(faults.ClockOffset).UTC().Format(http.TimeFormat))
-	if !faults.afflict(w, r) {
+	if !faults.apply(w, r) {
 		n.mux.ServeHTTP(w, r)
 	}
 }

@@ -45,7 +45,7 @@ func TestFaces(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			r := newVisitor(t).get(n.URL() + tt.path)
+			r := newBrowser(t).get(n.URL() + tt.path)
 			if r.Status != http.StatusOK {
 				t.Fatalf("status %d, want 200", r.Status)
 			}
@@ -64,14 +64,14 @@ func TestFaces(t *testing.T) {
 			}
 		})
 	}
-	if r := newVisitor(t).get(n.URL() + "/elsewhere"); r.Status != http.StatusNotFound {
+	if r := newBrowser(t).get(n.URL() + "/elsewhere"); r.Status != http.StatusNotFound {
 		t.Errorf("unknown path: status %d, want 404", r.Status)
 	}
 }
 
 func TestGBK(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1", GBK: true})
-	r := newVisitor(t).get(n.URL() + "/main/base/cluster/test")
+	r := newBrowser(t).get(n.URL() + "/main/base/cluster/test")
 	if got, want := r.Header.Get("Content-Type"), "text/html; charset=GBK"; got != want {
 		t.Errorf("Content-Type %q, want %q", got, want)
 	}
@@ -86,7 +86,7 @@ func TestGBK(t *testing.T) {
 
 func TestPagesEscapeWhatTheyShow(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	r := newVisitor(t).get(n.URL() + "/cluster/test?key1=%3Cscript%3E")
+	r := newBrowser(t).get(n.URL() + "/cluster/test?key1=%3Cscript%3E")
 	if !strings.Contains(r.Body, "key1=&lt;script&gt;") {
 		t.Errorf("a value is not escaped in:\n%s", r.Body)
 	}
@@ -94,7 +94,7 @@ func TestPagesEscapeWhatTheyShow(t *testing.T) {
 
 func TestStopKeepsTheAddress(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	url, v := n.URL(), newVisitor(t)
+	url, v := n.URL(), newBrowser(t)
 	for range 3 {
 		n.Stop()
 		n.Stop()
@@ -122,7 +122,7 @@ func TestStartNodeAtAnAddressInUse(t *testing.T) {
 
 func TestStartNodeWhereOneWasClosed(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	newVisitor(t).get(n.URL())
+	newBrowser(t).get(n.URL())
 	n.Close()
 	again := startNode(t, NodeConfig{ID: "node1", Addr: n.Addr()})
 	if got, want := again.URL(), n.URL(); got != want {
@@ -153,7 +153,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n.Set(tt.faults)
-			r := newVisitor(t).get(n.URL() + tt.path)
+			r := newBrowser(t).get(n.URL() + tt.path)
 			got := map[string]string{}
 			for name := range tt.header {
 				got[name] = r.Header.Get(name)
@@ -173,7 +173,7 @@ func TestFaultsWithoutAnswer(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	for _, mode := range []Mode{Drop, Garbage} {
 		n.Set(NodeFaults{Mode: mode})
-		if r, err := newVisitor(t).try(t.Context(), http.MethodGet, n.URL(), ""); err == nil {
+		if r, err := newBrowser(t).try(t.Context(), http.MethodGet, n.URL(), ""); err == nil {
 			t.Errorf("%s: got %d, want an error", mode, r.Status)
 		}
 	}
@@ -181,12 +181,12 @@ func TestFaultsWithoutAnswer(t *testing.T) {
 		n.Set(NodeFaults{Mode: Hang})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, err := newVisitor(t).try(ctx, method, n.URL(), "x"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := newBrowser(t).try(ctx, method, n.URL(), "x"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("hang: got %v, want nothing until the deadline", err)
 		}
 	}
 	n.Set(NodeFaults{Mode: Endless})
-	resp, err := newVisitor(t).client.Get(n.URL())
+	resp, err := newBrowser(t).client.Get(n.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestStopEndsWhatHangs(t *testing.T) {
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { go n.Stop() },
 	})
-	if _, err := newVisitor(t).try(ctx, http.MethodGet, n.URL(), ""); err == nil {
+	if _, err := newBrowser(t).try(ctx, http.MethodGet, n.URL(), ""); err == nil {
 		t.Error("a node that hangs has answered")
 	}
 }
@@ -211,7 +211,7 @@ func TestDelayAndClock(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{Delay: 20 * time.Millisecond, ClockOffset: time.Hour})
 	sent := time.Now()
-	r := newVisitor(t).get(n.URL())
+	r := newBrowser(t).get(n.URL())
 	if took := time.Since(sent); took < 20*time.Millisecond {
 		t.Errorf("answered after %v, want 20ms or more", took)
 	}

@@ -14,19 +14,19 @@ import (
 )
 
 // clients returns n visitors from as many networks.
-func clients(t *testing.T, n int) []*visitor {
-	list := make([]*visitor, n)
+func clients(t *testing.T, n int) []*browser {
+	list := make([]*browser, n)
 	for i := range list {
-		list[i] = newVisitor(t, fmt.Sprintf("%s: 10.%d.%d.7", clientHeader, i*7%256, i*31%256))
+		list[i] = newBrowser(t, fmt.Sprintf("%s: 10.%d.%d.7", clientHeader, i*7%256, i*31%256))
 	}
 	return list
 }
 
-// placed returns the id of the node that each visitor meets, or the status of
+// nodesOf returns the id of the node that each visitor meets, or the status of
 // the answer.
-func placed(c *Cluster, visitors []*visitor) []string {
-	list := make([]string, len(visitors))
-	for i, v := range visitors {
+func nodesOf(c *Cluster, browsers []*browser) []string {
+	list := make([]string, len(browsers))
+	for i, v := range browsers {
 		r := v.get(c.Balancer.URL() + "/cluster/test")
 		list[i] = fmt.Sprint(r.Status)
 		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
@@ -53,7 +53,7 @@ func oracle(n int, ids ...string) []string {
 
 func TestReloadPlacesByTheNewList(t *testing.T) {
 	c := startCluster(t, Config{})
-	visitors := clients(t, 60)
+	browsers := clients(t, 60)
 	for _, step := range []struct {
 		operation, node string
 		want            []string
@@ -71,7 +71,7 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 		if err := c.Operate(step.operation, step.node); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(oracle(len(visitors), step.want...), placed(c, visitors)); diff != "" {
+		if diff := cmp.Diff(oracle(len(browsers), step.want...), nodesOf(c, browsers)); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", step.operation, step.node, diff)
 		}
 	}
@@ -80,27 +80,27 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 // A reload forgets which servers were ejected, so that a dead one is tried again.
 func TestReloadResetsEjection(t *testing.T) {
 	for _, zone := range []bool{false, true} {
-		l := behind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}, Zone: zone})
+		l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}, Zone: zone})
 		l.nodes[0].Stop()
-		v := newVisitor(t)
-		l.want("ejects", l.trails(v, 2), "200: 0, 1", "200: 1")
+		v := newBrowser(t)
+		l.want("ejects", l.upstreamsTriedBy(v, 2), "200: 0, 1", "200: 1")
 		if err := l.balancer.Reload(l.balancer.Servers()); err != nil {
 			t.Fatal(err)
 		}
-		l.want("tries again", l.trails(v, 2), "200: 0, 1", "200: 1")
+		l.want("tries again", l.upstreamsTriedBy(v, 2), "200: 0, 1", "200: 1")
 	}
 }
 
 func TestZoneSharesEjection(t *testing.T) {
-	l := behind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3, Zone: true})
+	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3, Zone: true})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
 	l.nodes[0].Stop()
-	v := newVisitor(t, clientHeader+": "+client.String())
-	l.want("one failure for all workers", l.trails(v, 4), "200: 0, 1", "200: 1", "200: 1", "200: 1")
+	v := newBrowser(t, clientHeader+": "+client.String())
+	l.want("one failure for all workers", l.upstreamsTriedBy(v, 4), "200: 0, 1", "200: 1", "200: 1", "200: 1")
 }
 
 func TestReloadRefuses(t *testing.T) {
-	b := behind(t, 2, BalancerConfig{}).balancer
+	b := startBehind(t, 2, BalancerConfig{}).balancer
 	if err := b.Reload(nil); err == nil {
 		t.Error("reloaded without a server")
 	}
@@ -112,8 +112,8 @@ func TestReloadRefuses(t *testing.T) {
 
 func TestNodeOperations(t *testing.T) {
 	c := startCluster(t, Config{})
-	e := newEye(t, c)
-	_, before := e.see(1, "/cluster/test?key1=41")
+	e := newBrowserSet(t, c)
+	_, before := e.get(1, "/cluster/test?key1=41")
 	since := c.Nodes[1].process.Load()
 	for _, name := range []string{"stop-node", "start-node"} {
 		if err := c.Operate(name, "node2"); err != nil {
@@ -126,7 +126,7 @@ func TestNodeOperations(t *testing.T) {
 	if err := c.Operate("reload", ""); err != nil { // so that no worker holds node2 for dead
 		t.Fatal(err)
 	}
-	if _, after := e.see(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {
+	if _, after := e.get(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {
 		t.Error("want a new session at node2")
 	}
 	running := c.Nodes[0].process.Load()

@@ -16,7 +16,7 @@ var templates = template.Must(template.ParseFS(files, "templates/*.html"))
 
 // A page is what the templates show.
 type page struct {
-	visit
+	sessionRequest
 	Node    string
 	Version string
 	Charset string
@@ -25,8 +25,8 @@ type page struct {
 	Port    string
 }
 
-func (n *Node) page(r *http.Request, v visit) page {
-	p := page{visit: v, Node: n.id(), Version: n.version(), Charset: "UTF-8", Path: r.URL.Path}
+func (n *Node) page(r *http.Request, v sessionRequest) page {
+	p := page{sessionRequest: v, Node: n.id(), Version: n.version(), Charset: "UTF-8", Path: r.URL.Path}
 	var err error
 	if p.Host, p.Port, err = net.SplitHostPort(r.Host); err != nil {
 		p.Host, p.Port = r.Host, "80"
@@ -36,41 +36,41 @@ func (n *Node) page(r *http.Request, v visit) page {
 
 // serveTest is the generic session test page.
 func (n *Node) serveTest(w http.ResponseWriter, r *http.Request) {
-	n.servePage(w, r, "test.html", keeper{cookie: n.config.Cookie, path: "/"})
+	n.servePage(w, r, "test.html", sessionCookie{cookie: n.config.Cookie, path: "/"})
 }
 
 // serveEBridge is the page of Weaver e-Bridge's cluster manual, section 7,
 // which names its two labels.
 func (n *Node) serveEBridge(w http.ResponseWriter, r *http.Request) {
-	n.servePage(w, r, "ebridge.html", keeper{cookie: "JSESSIONID", path: "/"})
+	n.servePage(w, r, "ebridge.html", sessionCookie{cookie: "JSESSIONID", path: "/"})
 }
 
 // serveTomcat is a page of a context that Tomcat replicates. A known session
 // that comes with another node's route gets this node's, as from Tomcat's
 // JvmRouteBinderValve.
 func (n *Node) serveTomcat(w http.ResponseWriter, r *http.Request) {
-	n.servePage(w, r, "tomcat.html", keeper{cookie: "JSESSIONID", path: "/cluster", suffix: "." + n.id()})
+	n.servePage(w, r, "tomcat.html", sessionCookie{cookie: "JSESSIONID", path: "/cluster", suffix: "." + n.id()})
 }
 
 // serveMSM is the page by which memcached-session-manager set-ups are tried
 // out: the id says which memcached has the session, and which Tomcat.
 func (n *Node) serveMSM(w http.ResponseWriter, r *http.Request) {
 	suffix := "-" + n.config.Memcached(r.Context()) + "." + n.id()
-	n.servePage(w, r, "msm.html", keeper{cookie: "JSESSIONID", path: "/", suffix: suffix})
+	n.servePage(w, r, "msm.html", sessionCookie{cookie: "JSESSIONID", path: "/", suffix: suffix})
 }
 
 // servePlain is a page without a session.
 func (n *Node) servePlain(w http.ResponseWriter, r *http.Request) {
-	n.render(w, "plain.html", n.page(r, visit{}))
+	n.render(w, "plain.html", n.page(r, sessionRequest{}))
 }
 
 // servePage shows a page with the client's session on it.
-func (n *Node) servePage(w http.ResponseWriter, r *http.Request, name string, k keeper) {
+func (n *Node) servePage(w http.ResponseWriter, r *http.Request, name string, k sessionCookie) {
 	w.Header().Set("Cache-Control", "no-store")
 	if n.refuse(w, r, k) {
 		return
 	}
-	v, err := n.visit(w, r, k)
+	v, err := n.openSession(w, r, k)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -111,8 +111,8 @@ func TestPeersThatAreNeverEjected(t *testing.T) {
 	}
 }
 
-func TestWheelIsSmooth(t *testing.T) {
-	w := newWheel([]int{5, 1, 1})
+func TestRoundRobinIsSmooth(t *testing.T) {
+	w := newRoundRobin([]int{5, 1, 1})
 	var got []int
 	for range 7 {
 		i, _ := w.next(func(int) bool { return true })

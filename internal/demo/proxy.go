@@ -12,15 +12,15 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A passage is one request on its way through the balancer.
-type passage struct {
-	balancer   *Balancer
-	generation *generation
-	scheduler  scheduler
-	choice     choice
-	request    *http.Request
-	body       []byte   // kept, so that it can be sent again
-	trail      []string // the servers tried, as $upstream_addr has them
+// A proxiedRequest is one request on its way through the balancer.
+type proxiedRequest struct {
+	balancer       *Balancer
+	generation     *generation
+	scheduler      scheduler
+	selection      selection
+	request        *http.Request
+	body           []byte   // kept, so that it can be sent again
+	upstreamsTried []string // the servers tried, as $upstream_addr has them
 }
 
 // ServeHTTP passes a request to a server, and to the next when that one does
@@ -52,26 +52,26 @@ func (b *Balancer) pass(w http.ResponseWriter, r *http.Request, f BalancerFaults
 		return
 	}
 	g := b.generation.Load()
-	p := &passage{
+	p := &proxiedRequest{
 		balancer: b, generation: g, scheduler: g.schedulers[b.turn(r.Context())%uint64(len(g.schedulers))],
-		choice: choice{client: b.client(r, f).String(), request: r, faults: f}, request: r, body: body,
+		selection: selection{client: b.client(r, f).String(), request: r, faults: f}, request: r, body: body,
 	}
 	p.serve(w)
 }
 
-func (p *passage) serve(w http.ResponseWriter) {
+func (p *proxiedRequest) serve(w http.ResponseWriter) {
 	var failure error
 	for {
-		server, ok := p.scheduler.choose(&p.choice, time.Now())
+		server, ok := p.scheduler.choose(&p.selection, time.Now())
 		if !ok {
-			p.trail = append(p.trail, p.balancer.config.Name) // no live upstreams
+			p.upstreamsTried = append(p.upstreamsTried, p.balancer.config.Name) // no live upstreams
 			break
 		}
-		p.choice.tried = append(p.choice.tried, server)
-		p.trail = append(p.trail, p.generation.servers[server].Name)
+		p.selection.tried = append(p.selection.tried, server)
+		p.upstreamsTried = append(p.upstreamsTried, p.generation.servers[server].Name)
 		resp, err := p.forward(server)
 		if err == nil {
-			p.relay(w, resp, server)
+			p.copyResponse(w, resp, server)
 			return
 		}
 		if p.request.Context().Err() != nil { // the client left, which no product counts as a failure
@@ -80,17 +80,17 @@ func (p *passage) serve(w http.ResponseWriter) {
 		}
 		failure = err
 		p.scheduler.failed(server, err, time.Now())
-		if wait, again := p.scheduler.retry(&p.choice, err); !again || !pause(p.request.Context(), wait) {
+		if wait, again := p.scheduler.retry(&p.selection, err); !again || !pause(p.request.Context(), wait) {
 			break
 		}
 	}
-	p.leaveTrail(w.Header())
+	p.setUpstreamHeader(w.Header())
 	status := p.scheduler.status(failure)
 	http.Error(w, http.StatusText(status), status)
 }
 
 // forward sends the request to a server.
-func (p *passage) forward(server int) (*http.Response, error) {
+func (p *proxiedRequest) forward(server int) (*http.Response, error) {
 	r := p.request
 	out := r.Clone(r.Context())
 	out.URL.Scheme, out.URL.Host = "http", p.generation.servers[server].Name
@@ -100,26 +100,26 @@ func (p *passage) forward(server int) (*http.Response, error) {
 		out.Body = io.NopCloser(bytes.NewReader(p.body))
 	}
 	dropHopByHop(out.Header)
-	if wantsUpgrade(r) && !p.choice.faults.NoUpgrade {
+	if wantsUpgrade(r) && !p.selection.faults.NoUpgrade {
 		out.Header.Set("Connection", "Upgrade")
 		out.Header.Set("Upgrade", r.Header.Get("Upgrade"))
 	}
-	out.Header.Set("X-Real-IP", p.choice.client)
-	out.Header.Add("X-Forwarded-For", p.choice.client)
+	out.Header.Set("X-Real-IP", p.selection.client)
+	out.Header.Add("X-Forwarded-For", p.selection.client)
 	return p.balancer.transport.RoundTrip(out)
 }
 
-// relay passes a server's answer to the client. Not before it is through does
+// copyResponse passes a server's answer to the client. Not before it is through does
 // the account hear of it.
-func (p *passage) relay(w http.ResponseWriter, resp *http.Response, server int) {
+func (p *proxiedRequest) copyResponse(w http.ResponseWriter, resp *http.Response, server int) {
 	defer p.scheduler.finished(server)
 	defer resp.Body.Close()
 	header := w.Header()
 	maps.Copy(header, resp.Header)
 	header.Del("Date") // as nginx does, which shows its own
 	header.Del("Server")
-	p.leaveTrail(header)
-	p.scheduler.answered(&p.choice, server, header, time.Now())
+	p.setUpstreamHeader(header)
+	p.scheduler.answered(&p.selection, server, header, time.Now())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		p.tunnel(w, resp)
 		return
@@ -133,7 +133,7 @@ func (p *passage) relay(w http.ResponseWriter, resp *http.Response, server int) 
 
 // tunnel passes bytes both ways until one end has enough. The answer's header
 // is the one of w.
-func (p *passage) tunnel(w http.ResponseWriter, resp *http.Response) {
+func (p *proxiedRequest) tunnel(w http.ResponseWriter, resp *http.Response) {
 	server, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
 		panic(http.ErrAbortHandler)
@@ -160,10 +160,10 @@ func (p *passage) tunnel(w http.ResponseWriter, resp *http.Response) {
 	wg.Wait()
 }
 
-// leaveTrail shows the servers tried.
-func (p *passage) leaveTrail(h http.Header) {
-	if name := p.balancer.config.UpstreamHeader; name != "" && len(p.trail) > 0 {
-		h.Set(name, strings.Join(p.trail, ", "))
+// setUpstreamHeader shows the servers tried.
+func (p *proxiedRequest) setUpstreamHeader(h http.Header) {
+	if name := p.balancer.config.UpstreamHeader; name != "" && len(p.upstreamsTried) > 0 {
+		h.Set(name, strings.Join(p.upstreamsTried, ", "))
 	}
 }
 

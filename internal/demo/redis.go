@@ -66,13 +66,13 @@ func serveRedis(ctx context.Context, ln net.Listener) {
 		wg.Go(func() {
 			defer conn.Close()
 			defer panics.AfterContext(ctx, panics.Daemon, func() { conn.Close() })()
-			talkRedis(conn)
+			handleRedis(conn)
 		})
 	}
 }
 
-// talkRedis answers commands until the client has enough or says nonsense.
-func talkRedis(conn net.Conn) {
+// handleRedis answers commands until the client has enough or says nonsense.
+func handleRedis(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	for {
 		command, err := readCommand(r)

@@ -16,7 +16,7 @@ import (
 type scheduler interface {
 	// choose returns the server for a request and notes that it is in use there.
 	// It is not ok when no server is left.
-	choose(c *choice, now time.Time) (server int, ok bool)
+	choose(c *selection, now time.Time) (server int, ok bool)
 
 	// failed notes that a server gave no answer, and why.
 	failed(server int, why error, now time.Time)
@@ -26,10 +26,10 @@ type scheduler interface {
 
 	// retry reports whether the request may be sent again after a failure, and
 	// after which pause.
-	retry(c *choice, why error) (pause time.Duration, ok bool)
+	retry(c *selection, why error) (pause time.Duration, ok bool)
 
 	// answered adds to the header of the answer what keeps the client at server.
-	answered(c *choice, server int, header http.Header, now time.Time)
+	answered(c *selection, server int, header http.Header, now time.Time)
 
 	// status is the answer when no server gave one. why is the last failure; nil
 	// means that no server was left to try.
@@ -39,8 +39,8 @@ type scheduler interface {
 	usable(server int, now time.Time) bool
 }
 
-// A choice is the request that a server is chosen for.
-type choice struct {
+// A selection is the request that a server is chosen for.
+type selection struct {
 	client  string // address
 	request *http.Request
 	faults  BalancerFaults
@@ -52,7 +52,7 @@ type choice struct {
 }
 
 // cookie returns the value of the request's cookie of that name, or "".
-func (c *choice) cookie(name string) string {
+func (c *selection) cookie(name string) string {
 	cookie, err := c.request.Cookie(name)
 	if err != nil {
 		return ""
@@ -99,13 +99,13 @@ func (b *Balancer) stickTable(old *generation) *stickTable {
 // newWorkers returns the workers of an nginx.
 func newWorkers(c BalancerConfig, servers []balance.Server) []scheduler {
 	var list []scheduler
-	shared := newAccount(c, servers)
+	shared := newUpstreamState(c, servers)
 	for number := range c.Workers {
-		account := shared
+		upstreamState := shared
 		if !c.Zone {
-			account = newAccount(c, servers)
+			upstreamState = newUpstreamState(c, servers)
 		}
-		list = append(list, newWorker(c, servers, number+1, account))
+		list = append(list, newWorker(c, servers, number+1, upstreamState))
 	}
 	return list
 }

@@ -23,7 +23,7 @@ type SessionFaults struct {
 
 // refuse answers a request for a session page that is not served, and reports
 // whether it did.
-func (n *Node) refuse(w http.ResponseWriter, r *http.Request, k keeper) bool {
+func (n *Node) refuse(w http.ResponseWriter, r *http.Request, k sessionCookie) bool {
 	faults := n.Faults()
 	_, err := r.Cookie(k.cookie)
 	returning := err == nil
@@ -35,7 +35,7 @@ func (n *Node) refuse(w http.ResponseWriter, r *http.Request, k keeper) bool {
 		http.Redirect(w, r, "/login", http.StatusFound)
 	case returning && faults.ReturningStatus != 0:
 		httpError(w, faults.ReturningStatus)
-	case stores(r) && faults.StoringStatus != 0:
+	case storesValue(r) && faults.StoringStatus != 0:
 		httpError(w, faults.StoringStatus)
 	case returning && faults.ReturningHangs > 0 && n.process.Load().returned.Add(1)%int64(faults.ReturningHangs) == 0:
 		io.Copy(io.Discard, r.Body) // only then does the server notice that a client leaves
@@ -60,8 +60,8 @@ func (n *Node) serveLogin(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, `<!DOCTYPE html><html><head><title>Sign in</title></head><body><form><input name="user"><input name="password" type="password"></form></body></html>`)
 }
 
-// stores reports whether r brings a value for its session.
-func stores(r *http.Request) bool {
+// storesValue reports whether r brings a value for its session.
+func storesValue(r *http.Request) bool {
 	for _, key := range sessionKeys {
 		if r.FormValue(key) != "" {
 			return true
@@ -73,8 +73,8 @@ func stores(r *http.Request) bool {
 // adoptableID is what PHP takes for a session id, and the route that a balancer adds.
 var adoptableID = regexp.MustCompile(`^[0-9A-Za-z,.-]{1,256}$`)
 
-// share shows a session with what was stored last, and notes what is stored.
-func (p *process) share(s Session, stored bool) Session {
+// withLastStored shows a session with what was stored last, and notes what is stored.
+func (p *process) withLastStored(s Session, stored bool) Session {
 	p.lastMu.Lock()
 	defer p.lastMu.Unlock()
 	if stored || p.last == nil {

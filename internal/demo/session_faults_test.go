@@ -26,7 +26,7 @@ func TestSessionFaultsSpareNewClients(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := startNode(t, NodeConfig{ID: "node1"})
 			n.Set(NodeFaults{SessionFaults: tt.faults})
-			v := newVisitor(t)
+			v := newBrowser(t)
 			if first := v.get(n.URL() + "/cluster/test"); first.Status != http.StatusOK || !strings.Contains(first.Body, "node1") {
 				t.Errorf("the first request: got %d\n%s", first.Status, first.Body)
 			}
@@ -40,7 +40,7 @@ func TestSessionFaultsSpareNewClients(t *testing.T) {
 func TestErrorPage(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{SessionFaults: SessionFaults{ErrorPage: true}})
-	got := newVisitor(t).get(n.URL() + "/cluster/test")
+	got := newBrowser(t).get(n.URL() + "/cluster/test")
 	if got.Status != http.StatusOK || strings.Contains(got.Body, "node1") || got.Header.Get("Set-Cookie") != "" {
 		t.Errorf("got %d, %v\n%s", got.Status, got.Header, got.Body)
 	}
@@ -51,7 +51,7 @@ func TestAdoptIDs(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{SessionFaults: SessionFaults{AdoptIDs: true}})
 	made := strings.Repeat("AB12", 8)
-	v := newVisitor(t, "Cookie: SESSIONID="+made)
+	v := newBrowser(t, "Cookie: SESSIONID="+made)
 	if got := shownID(t, v.get(n.URL()+"/cluster/test?key1=41")); got != made {
 		t.Errorf("got %q, want %q", got, made)
 	}
@@ -64,7 +64,7 @@ func TestAdoptIDs(t *testing.T) {
 func TestOverwrites(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{SessionFaults: SessionFaults{Overwrites: true}})
-	a, b := newVisitor(t), newVisitor(t)
+	a, b := newBrowser(t), newBrowser(t)
 	a.get(n.URL() + "/cluster/test?key1=41")
 	b.get(n.URL() + "/cluster/test?key1=99")
 	if got := a.get(n.URL() + "/cluster/test"); !strings.Contains(got.Body, "key1=99\n") {

@@ -87,15 +87,15 @@ func (m *MemoryStore) Put(_ context.Context, id string, values Session) error {
 	return nil
 }
 
-// A keeper is how one of the node's faces keeps sessions with its clients.
-type keeper struct {
+// A sessionCookie is how one of the node's faces keeps sessions with its clients.
+type sessionCookie struct {
 	cookie string
 	path   string
 	suffix string // what follows the id in the cookie
 }
 
-// A visit is a request with its session.
-type visit struct {
+// A sessionRequest is a request with its session.
+type sessionRequest struct {
 	ID     string // the id without suffix
 	Cookie string // the id as the cookie has it
 	Session
@@ -108,9 +108,9 @@ const maxValue = 256
 // form of Tomcat's cluster test does.
 var sessionKeys = []string{"key1", "key2"}
 
-// visit finds the session of r or begins one, stores what r brings for it, and
+// openSession finds the session of r or begins one, stores what r brings for it, and
 // sets the cookie when the client's is not the right one (any more).
-func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, error) {
+func (n *Node) openSession(w http.ResponseWriter, r *http.Request, k sessionCookie) (sessionRequest, error) {
 	faults, store := n.Faults(), n.store()
 	given := ""
 	if cookie, err := r.Cookie(k.cookie); err == nil {
@@ -118,25 +118,25 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 	}
 	v, known, err := find(r.Context(), store, given)
 	if err != nil {
-		return visit{}, fmt.Errorf("reading a session: %w", err)
+		return sessionRequest{}, fmt.Errorf("reading a session: %w", err)
 	}
 	if faults.AdoptIDs && !known && adoptableID.MatchString(given) {
-		v, known = visit{ID: withoutRoute(given), Session: Session{}}, true
+		v, known = sessionRequest{ID: withoutRoute(given), Session: Session{}}, true
 	}
 	if !known || faults.Forgetful {
-		v, known = visit{ID: newSessionID(), Session: Session{}}, false
+		v, known = sessionRequest{ID: newSessionID(), Session: Session{}}, false
 	}
-	stored := keep(v.Session, r)
+	stored := storeParameters(v.Session, r)
 	if stored || !known {
 		if err := store.Put(r.Context(), v.ID, v.Session); err != nil {
-			return visit{}, fmt.Errorf("storing a session: %w", err)
+			return sessionRequest{}, fmt.Errorf("storing a session: %w", err)
 		}
 	}
 	if v.Cookie = v.ID + k.suffix; v.Cookie != given {
-		http.SetCookie(w, faults.spoil(&http.Cookie{Name: k.cookie, Value: v.Cookie, Path: k.path, HttpOnly: true}))
+		http.SetCookie(w, faults.corruptCookie(&http.Cookie{Name: k.cookie, Value: v.Cookie, Path: k.path, HttpOnly: true}))
 	}
 	if faults.Overwrites {
-		v.Session = n.process.Load().share(v.Session, stored)
+		v.Session = n.process.Load().withLastStored(v.Session, stored)
 	}
 	if faults.Rollback {
 		v.rollBack()
@@ -146,16 +146,16 @@ func (n *Node) visit(w http.ResponseWriter, r *http.Request, k keeper) (visit, e
 
 // find returns the session that a cookie's value names. Whatever follows the
 // id there, a route or a memcached node, is of no account.
-func find(ctx context.Context, store Store, cookie string) (visit, bool, error) {
+func find(ctx context.Context, store Store, cookie string) (sessionRequest, bool, error) {
 	id := withoutRoute(cookie)
 	if !sessionID.MatchString(id) {
-		return visit{}, false, nil
+		return sessionRequest{}, false, nil
 	}
 	s, known, err := store.Get(ctx, id)
 	if s == nil {
 		s = Session{}
 	}
-	return visit{ID: id, Session: s}, known, err
+	return sessionRequest{ID: id, Session: s}, known, err
 }
 
 func withoutRoute(cookie string) string {
@@ -165,8 +165,8 @@ func withoutRoute(cookie string) string {
 	return cookie
 }
 
-// keep puts r's parameters into s and reports whether there were any.
-func keep(s Session, r *http.Request) bool {
+// storeParameters puts r's parameters into s and reports whether there were any.
+func storeParameters(s Session, r *http.Request) bool {
 	changed := false
 	for _, key := range sessionKeys {
 		if value := r.FormValue(key); value != "" && len(value) <= maxValue {
@@ -177,7 +177,7 @@ func keep(s Session, r *http.Request) bool {
 }
 
 // rollBack shows counters as they were one write before.
-func (v visit) rollBack() {
+func (v sessionRequest) rollBack() {
 	for key, value := range v.Session {
 		if counter, err := strconv.Atoi(value); err == nil {
 			v.Session[key] = strconv.Itoa(counter - 1)

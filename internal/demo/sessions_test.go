@@ -20,7 +20,7 @@ func shownID(t *testing.T, r reply) string {
 
 func TestSessionStays(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	first := v.get(n.URL() + "/cluster/test?key1=41")
 	again := v.get(n.URL() + "/cluster/test")
 	if a, b := shownID(t, first), shownID(t, again); a != b {
@@ -50,7 +50,7 @@ func TestSessionFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := startNode(t, NodeConfig{ID: "node1", Store: tt.store})
-			v := newVisitor(t)
+			v := newBrowser(t)
 			before := v.get(n.URL() + "/cluster/test?key1=41")
 			if err := tt.breaks(n); err != nil {
 				t.Fatal(err)
@@ -76,7 +76,7 @@ func set(f NodeFaults) func(*Node) error {
 func TestSpoiltCookies(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{CookiePath: "/elsewhere", CookieSecure: true})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	first, again := v.get(n.URL()+"/cluster/test"), v.get(n.URL()+"/cluster/test")
 	if shownID(t, first) == shownID(t, again) {
 		t.Error("the session stayed")
@@ -94,7 +94,7 @@ func TestTomcatChangesTheRoute(t *testing.T) {
 		startNode(t, NodeConfig{ID: "tomcat1", Store: store}),
 		startNode(t, NodeConfig{ID: "tomcat2", Store: store}),
 	}
-	v := newVisitor(t)
+	v := newBrowser(t)
 	var got []string
 	for _, step := range []struct {
 		node  int
@@ -115,7 +115,7 @@ func TestMemcachedFailover(t *testing.T) {
 	var name atomic.Value
 	name.Store("n1")
 	n := startNode(t, NodeConfig{ID: "tomcat1", Memcached: func(context.Context) string { return name.Load().(string) }})
-	v := newVisitor(t)
+	v := newBrowser(t)
 	before := between(t, v.get(n.URL()+"/index.jsp").Body, "SessionID:", "<")
 	name.Store("n2")
 	after := between(t, v.get(n.URL()+"/index.jsp").Body, "SessionID:", "<")
@@ -133,7 +133,7 @@ func (brokenStore) Put(context.Context, string, Session) error { return errors.N
 
 func TestStoreFails(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1", Store: brokenStore{}})
-	if r := newVisitor(t).get(n.URL() + "/cluster/test"); r.Status != http.StatusInternalServerError {
+	if r := newBrowser(t).get(n.URL() + "/cluster/test"); r.Status != http.StatusInternalServerError {
 		t.Errorf("status %d, want 500", r.Status)
 	}
 }

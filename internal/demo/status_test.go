@@ -14,7 +14,7 @@ import (
 func readStatus(t *testing.T, n *Node) status {
 	t.Helper()
 	var s status
-	if err := json.Unmarshal([]byte(newVisitor(t).get(n.URL()+"/status").Body), &s); err != nil {
+	if err := json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -61,7 +61,7 @@ func TestStatusHasTheDocumentedKeys(t *testing.T) {
 	if err := json.Unmarshal([]byte(example), &want); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(newVisitor(t).get(n.URL()+"/status").Body), &got); err != nil {
+	if err := json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(keys(want), keys(got)); diff != "" {

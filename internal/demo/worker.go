@@ -20,18 +20,18 @@ var balancerMethods = []probes.Method{
 
 // An account is what nginx remembers of an upstream's servers: one for each
 // worker, or one for all of them with `zone`.
-type account struct {
-	mu    sync.Mutex
-	peers *peers
-	wheel wheel
-	conns []int // requests under way
+type upstreamState struct {
+	mu         sync.Mutex
+	peers      *peers
+	roundRobin roundRobin
+	conns      []int // requests under way
 }
 
-func newAccount(c BalancerConfig, servers []balance.Server) *account {
-	return &account{
-		peers: newPeers(len(servers), c.MaxFails, c.FailTimeout),
-		wheel: newWheel(weights(servers)),
-		conns: make([]int, len(servers)),
+func newUpstreamState(c BalancerConfig, servers []balance.Server) *upstreamState {
+	return &upstreamState{
+		peers:      newPeers(len(servers), c.MaxFails, c.FailTimeout),
+		roundRobin: newRoundRobin(weights(servers)),
+		conns:      make([]int, len(servers)),
 	}
 }
 
@@ -45,26 +45,26 @@ type worker struct {
 	ipHash  balance.Picker
 	hash    balance.Picker
 
-	*account
+	*upstreamState
 	random *rand.Rand
 }
 
-func newWorker(c BalancerConfig, servers []balance.Server, number int, a *account) *worker {
+func newWorker(c BalancerConfig, servers []balance.Server, number int, a *upstreamState) *worker {
 	return &worker{
-		number:  number,
-		method:  c.Method,
-		cookies: c.Cookie,
-		servers: servers,
-		ipHash:  balance.IPHash(servers),
-		hash:    balance.Hash(servers),
-		account: a,
-		random:  rand.New(rand.NewPCG(c.Seed, uint64(number))),
+		number:        number,
+		method:        c.Method,
+		cookies:       c.Cookie,
+		servers:       servers,
+		ipHash:        balance.IPHash(servers),
+		hash:          balance.Hash(servers),
+		upstreamState: a,
+		random:        rand.New(rand.NewPCG(c.Seed, uint64(number))),
 	}
 }
 
-func (w *worker) methodOf(c *choice) probes.Method { return cmp.Or(c.faults.Method, w.method) }
+func (w *worker) methodOf(c *selection) probes.Method { return cmp.Or(c.faults.Method, w.method) }
 
-func (w *worker) choose(c *choice, now time.Time) (server int, ok bool) {
+func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	without := w.without(c, now)
@@ -76,12 +76,12 @@ func (w *worker) choose(c *choice, now time.Time) (server int, ok bool) {
 	case probes.MethodCookie:
 		server, ok = w.named(c.cookie(w.cookies), without)
 	case probes.MethodLeastConn:
-		server, ok = w.turn(without, func(may func(int) bool) (int, bool) { return w.wheel.least(w.conns, may) })
+		server, ok = w.turn(without, func(may func(int) bool) (int, bool) { return w.roundRobin.leastConn(w.conns, may) })
 	case probes.MethodRandom:
-		server, ok = w.draw(without)
+		server, ok = w.pickRandom(without)
 	}
 	if !ok {
-		server, ok = w.turn(without, w.wheel.next)
+		server, ok = w.turn(without, w.roundRobin.next)
 	}
 	if ok {
 		w.conns[server]++
@@ -91,7 +91,7 @@ func (w *worker) choose(c *choice, now time.Time) (server int, ok bool) {
 }
 
 // without lists the servers that are passed over.
-func (w *worker) without(c *choice, now time.Time) []int {
+func (w *worker) without(c *selection, now time.Time) []int {
 	var list []int
 	blind := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
 	for i, s := range w.servers {
@@ -109,8 +109,8 @@ func (w *worker) named(name string, without []int) (int, bool) {
 	return i, i >= 0 && !slices.Contains(without, i)
 }
 
-// draw returns a server by chance and weight.
-func (w *worker) draw(without []int) (int, bool) {
+// pickRandom returns a server by chance and weight.
+func (w *worker) pickRandom(without []int) (int, bool) {
 	var tickets []int
 	for i, s := range w.servers {
 		if !s.Backup && !slices.Contains(without, i) {
@@ -142,7 +142,7 @@ func (w *worker) failed(server int, _ error, now time.Time) {
 	defer w.mu.Unlock()
 	w.conns[server]--
 	w.peers.failed(server, now)
-	w.wheel.failed(server, w.peers.maxFails)
+	w.roundRobin.failed(server, w.peers.maxFails)
 }
 
 func (w *worker) finished(server int) {
@@ -155,7 +155,7 @@ func (w *worker) finished(server int) {
 // retry follows `proxy_next_upstream error timeout invalid_header`: every server
 // is tried once, and a request that changes something goes to another server
 // only if it cannot have arrived.
-func (w *worker) retry(c *choice, why error) (time.Duration, bool) {
+func (w *worker) retry(c *selection, why error) (time.Duration, bool) {
 	up := 0
 	for _, s := range w.servers {
 		if !s.Down {
@@ -165,7 +165,7 @@ func (w *worker) retry(c *choice, why error) (time.Duration, bool) {
 	return 0, len(c.tried) < up && (c.request.Method != http.MethodPost || notSent(why))
 }
 
-func (w *worker) answered(c *choice, server int, header http.Header, _ time.Time) {
+func (w *worker) answered(c *selection, server int, header http.Header, _ time.Time) {
 	name := w.servers[server].Name
 	if w.methodOf(c) == probes.MethodCookie && c.cookie(w.cookies) != name {
 		addCookie(header, w.cookies, name)

@@ -16,26 +16,26 @@ import (
 // earlier are the moves of its lane before.
 func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	span := checks.Span{From: m.last, To: m.At}
-	down, failed := j.downIn(m.From, span)
-	said, out := j.saidOut(m.From, span)
-	drained := (j.terms.Drain != "" && m.From == j.terms.Drain) || (out && said.State != probes.ServerDown)
+	down, failed := j.outageIn(m.From, span)
+	balancerStates, out := j.outOfRotationState(m.From, span)
+	drained := (j.limits.Drain != "" && m.From == j.limits.Drain) || (out && balancerStates.State != probes.ServerDown)
 	consequence, why, explained := j.afterRestart(m, earlier)
 	switch {
 	case failed && !(drained && m.At.Before(down.FirstBad)): // else it was empty when it stopped
-		return failure(m.From, down)
-	case out && said.State != probes.ServerDown:
-		return CauseDrain, said.Words
+		return failureCause(m.From, down)
+	case out && balancerStates.State != probes.ServerDown:
+		return CauseDrain, balancerStates.Text
 	case explained:
 		return consequence, why
 	case out:
-		return CauseEjection, said.Words
+		return CauseEjection, balancerStates.Text
 	case drained:
 		return CauseDrain, m.From + " is being drained"
-	case j.back(m, earlier):
+	case j.returned(m, earlier):
 		return CauseReturn, m.To + " is back"
 	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // between two looks at it
-		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.closing.History.Nodes[m.From].Sign)
-	case j.avoided(m.From, m.through, m.last) >= j.enough(m.From):
+		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.finalReport.History.Nodes[m.From].LastSign)
+	case j.newClientsElsewhere(m.From, m.frontend, m.last) >= j.requiredMisses(m.From):
 		return CauseEjection, m.From + " answers when asked directly, and got no requests"
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, "any node may answer"
@@ -44,18 +44,18 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	}
 }
 
-// failure is the cause of what happened to a node's sessions while it did not
+// failureCause is the cause of what happened to a node's sessions while it did not
 // answer.
-func failure(node string, down Outage) (Cause, string) {
+func failureCause(node string, down Outage) (Cause, string) {
 	if down.Ongoing {
 		return CauseDown, fmt.Sprintf("%s does not answer since %s", node, clock(down.FirstBad))
 	}
 	return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", node, clock(down.FirstBad), clock(down.FirstGood))
 }
 
-// back reports whether a session returns to a node that it had left because
+// returned reports whether a session returns to a node that it had left because
 // that was out.
-func (j *judge) back(m Move, earlier []Move) bool {
+func (j *judge) returned(m Move, earlier []Move) bool {
 	for _, e := range slices.Backward(earlier) {
 		if e.From == m.To {
 			return m.Moved() && slices.Contains([]Cause{CauseRestart, CauseDown, CauseDrain, CauseEjection}, e.Cause)
@@ -64,9 +64,9 @@ func (j *judge) back(m Move, earlier []Move) bool {
 	return false
 }
 
-// downIn finds a time in which a node did not answer when asked directly, and
+// outageIn finds a time in which a node did not answer when asked directly, and
 // that a span has a part of. It may have begun right after the last good answer.
-func (j *judge) downIn(node string, span checks.Span) (Outage, bool) {
+func (j *judge) outageIn(node string, span checks.Span) (Outage, bool) {
 	for _, o := range j.Nodes[node].outages(j.To) {
 		began := o.LastGood
 		if began.IsZero() {
@@ -79,10 +79,10 @@ func (j *judge) downIn(node string, span checks.Span) (Outage, bool) {
 	return Outage{}, false
 }
 
-// saidOut finds what the balancer said that has a node out of rotation, at a
+// outOfRotationState finds what the balancer said that has a node out of rotation, at a
 // time that a span has a part of. It holds from the question before, at most.
-func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
-	list := j.Said[node]
+func (j *judge) outOfRotationState(node string, span checks.Span) (BalancerState, bool) {
+	list := j.BalancerStates[node]
 	for i, s := range list {
 		if !evidence.Out(s.State) {
 			continue
@@ -98,32 +98,32 @@ func (j *judge) saidOut(node string, span checks.Span) (Said, bool) {
 			return s, true
 		}
 	}
-	return Said{}, false
+	return BalancerState{}, false
 }
 
 // avoided counts the newcomers through an address of the balancer that were
 // answered after a moment and before the next one that node answered. It counts
 // none where node had answered none before: from one source address the balancer
 // may always choose another.
-func (j *judge) avoided(node, through string, moment time.Time) int {
+func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int {
 	most := 0
-	for _, lane := range j.Newcomers {
-		if lane.Through != through || (lane.Expected != "" && lane.Expected != node) {
+	for _, client := range j.NewClients {
+		if client.Frontend != frontend || (client.TargetNode != "" && client.TargetNode != node) {
 			continue
 		}
-		n := j.missed(lane.Track, node, moment)
-		if n > 1 && lane.Expected == node {
-			n = never // it must have landed there
+		n := j.countMissed(client.Timeline, node, moment)
+		if n > 1 && client.TargetNode == node {
+			n = certain // it must have landed there
 		}
 		most = max(most, n)
 	}
 	return most
 }
 
-func (j *judge) missed(t Track, node string, moment time.Time) int {
+func (j *judge) countMissed(t Timeline, node string, moment time.Time) int {
 	met, count := false, 0
 	for _, s := range t {
-		by := j.node(s.First.Label)
+		by := j.nodeOf(s.First.Label)
 		switch {
 		case !s.First.Good || by == "":
 		case s.First.At.Before(moment):
@@ -138,17 +138,17 @@ func (j *judge) missed(t Track, node string, moment time.Time) int {
 }
 
 // never is more newcomers than chance keeps away from a node.
-const never = 1 << 30
+const certain = 1 << 30
 
-// enough is how many newcomers in a row must miss a node before chance is
+// requiredMisses is how many newcomers in a row must miss a node before chance is
 // excluded.
-func (j *judge) enough(node string) int {
+func (j *judge) requiredMisses(node string) int {
 	for _, n := range j.Cluster.Nodes {
 		if n.ID == node {
 			return checks.ClientsToMiss(j.Cluster, n, j.confidence())
 		}
 	}
-	return never
+	return certain
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }

@@ -17,35 +17,35 @@ type Goal struct {
 	FailOn  checks.Severity // no finding at or above it may be left; "": critical
 }
 
-// A Lack is what stands between a cluster and a goal.
-type Lack struct {
-	Why     string // one sentence
+// A Unmet is what stands between a cluster and a goal.
+type Unmet struct {
+	Reason  string // one sentence
 	Unknown bool   // it may be there: nothing tells
 }
 
-// Missing tells what a picture of a cluster lacks; nothing: the goal is reached.
-func (g Goal) Missing(c *probes.Cluster, r checks.Report) []Lack {
-	var list, explained []Lack
+// Unmet tells what a picture of a cluster lacks; nothing: the goal is reached.
+func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
+	var list, explained []Unmet
 	for _, n := range r.Nodes {
 		if g.Node == n.Node {
-			list = append(list, notBack(n)...)
+			list = append(list, notServing(n)...)
 		}
-		if g.Version != "" && (g.Node == "" && !takenOut(c, n.Node) || g.Node == n.Node) {
-			list = append(list, g.notThere(n)...)
+		if g.Version != "" && (g.Node == "" && !markedDown(c, n.Node) || g.Node == n.Node) {
+			list = append(list, g.versionUnmet(n)...)
 		}
 	}
 	for _, f := range r.Findings {
-		switch lack := (Lack{Why: f.Summary.String()}); {
-		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, lack):
+		switch unmet := (Unmet{Reason: f.Summary.String()}); {
+		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, unmet):
 		case f.ExplainedBy != "":
-			explained = append(explained, lack)
+			explained = append(explained, unmet)
 		default:
-			list = append(list, lack)
+			list = append(list, unmet)
 		}
 	}
 	if g.Node == "" && r.Verdict == checks.Inconclusive {
 		for _, d := range r.Doubts {
-			list = append(list, Lack{d.String(), true})
+			list = append(list, Unmet{d.String(), true})
 		}
 	}
 	if len(list) == 0 {
@@ -60,7 +60,7 @@ func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
 	var list []string
 	for _, n := range r.Nodes {
 		switch {
-		case takenOut(c, n.Node):
+		case markedDown(c, n.Node):
 		case !n.Up:
 			list = append(list, n.Node+" (does not answer)")
 		case n.InRotation == checks.No:
@@ -70,9 +70,9 @@ func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
 	return list
 }
 
-// takenOut reports whether the operator has marked a node down: whatever runs
+// markedDown reports whether the operator has marked a node down: whatever runs
 // there is nobody's goal.
-func takenOut(c *probes.Cluster, node string) bool {
+func markedDown(c *probes.Cluster, node string) bool {
 	return slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == node && n.Down })
 }
 
@@ -87,33 +87,33 @@ func (g Goal) concerns(f checks.Finding) bool {
 	return g.Node == "" || slices.Contains(f.Nodes, g.Node)
 }
 
-// notBack is why a node does not serve yet.
-func notBack(n checks.NodeReport) []Lack {
+// notServing is why a node does not serve yet.
+func notServing(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && n.Primary.Error != "":
-		return []Lack{{Why: fmt.Sprintf("%s does not answer: %s", n.Node, n.Primary.Error)}}
+		return []Unmet{{Reason: fmt.Sprintf("%s does not answer: %s", n.Node, n.Primary.Error)}}
 	case !n.Up:
-		return []Lack{{Why: fmt.Sprintf("%s answers HTTP %d", n.Node, n.Primary.Status)}}
+		return []Unmet{{Reason: fmt.Sprintf("%s answers HTTP %d", n.Node, n.Primary.Status)}}
 	case n.Status.Paused():
-		return []Lack{{Why: n.Node + " is paused"}}
+		return []Unmet{{Reason: n.Node + " is paused"}}
 	case n.InRotation == checks.No:
-		return []Lack{{Why: n.Node + " is up, and not in rotation"}}
+		return []Unmet{{Reason: n.Node + " is up, and not in rotation"}}
 	case n.InRotation != checks.Yes:
-		return []Lack{{n.Node + " is up; whether it is in rotation is not known", true}}
+		return []Unmet{{n.Node + " is up; whether it is in rotation is not known", true}}
 	default:
 		return nil
 	}
 }
 
-func (g Goal) notThere(n checks.NodeReport) []Lack {
+func (g Goal) versionUnmet(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && g.Node == "":
-		return []Lack{{Why: n.Node + " does not answer"}}
+		return []Unmet{{Reason: n.Node + " does not answer"}}
 	case !n.Up || n.Version == g.Version:
 		return nil
 	case n.Version == "":
-		return []Lack{{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version), true}}
+		return []Unmet{{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version), true}}
 	default:
-		return []Lack{{Why: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
+		return []Unmet{{Reason: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
 	}
 }

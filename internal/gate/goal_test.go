@@ -27,10 +27,10 @@ func TestGoal(t *testing.T) {
 		nodes    []checks.NodeReport
 		findings []checks.Finding
 		verdict  checks.Verdict
-		want     []Lack
+		want     []Unmet
 	}{
 		{"well", Goal{}, []checks.NodeReport{node("node1", nil)}, nil, checks.Healthy, nil},
-		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Lack{{"Redis is down", false}}},
+		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Unmet{{"Redis is down", false}}},
 		{
 			"a warning that nobody minds",
 			Goal{},
@@ -44,38 +44,38 @@ func TestGoal(t *testing.T) {
 			nil,
 			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded,
-			[]Lack{{"slow", false}},
+			[]Unmet{{"slow", false}},
 		},
-		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Lack{{"nobody knows", true}}},
+		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Unmet{{"nobody knows", true}}},
 		{
 			"a version",
 			Goal{Version: "4.2"},
 			[]checks.NodeReport{node("node1", nil), node("node2", old), node("node3", down)},
 			[]checks.Finding{{Code: checks.VersionSkew, Severity: checks.Critical, Summary: checks.Quote("skew")}},
 			checks.Failing,
-			[]Lack{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
+			[]Unmet{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
 		},
-		{"a version that is not told", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Lack{{"node1 does not tell its version, want 4.2", true}}},
+		{"a version that is not told", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not tell its version, want 4.2", true}}},
 		{
 			"a node that is down",
 			Goal{Node: "node2", Version: "4.2"},
 			[]checks.NodeReport{node("node2", down)},
 			nil, checks.Degraded,
-			[]Lack{{"node2 does not answer: connection refused", false}},
+			[]Unmet{{"node2 does not answer: connection refused", false}},
 		},
 		{
 			"a node that is out",
 			Goal{Node: "node2"},
 			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.No })},
 			nil, checks.Degraded,
-			[]Lack{{"node2 is up, and not in rotation", false}},
+			[]Unmet{{"node2 is up, and not in rotation", false}},
 		},
 		{
 			"a node of which nobody knows",
 			Goal{Node: "node2"},
 			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.Unknown })},
 			nil, checks.Degraded,
-			[]Lack{{"node2 is up; whether it is in rotation is not known", true}},
+			[]Unmet{{"node2 is up; whether it is in rotation is not known", true}},
 		},
 		{"another node's trouble", Goal{Node: "node2"}, []checks.NodeReport{node("node2", nil)}, []checks.Finding{critical}, checks.Failing, nil},
 	} {
@@ -84,7 +84,7 @@ func TestGoal(t *testing.T) {
 			if tt.verdict == checks.Inconclusive {
 				r.Doubts = []checks.Message{checks.Quote("nobody knows")}
 			}
-			if diff := cmp.Diff(tt.want, tt.goal.Missing(&probes.Cluster{}, r)); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.goal.Unmet(&probes.Cluster{}, r)); diff != "" {
 				t.Errorf("missing (-want +got):\n%s", diff)
 			}
 		})

@@ -14,86 +14,86 @@ func TestMoves(t *testing.T) {
 	const well = "111111111111111111111111111111"
 	for _, tt := range []struct {
 		name string
-		scene
+		fixture
 		want    []string
 		verdict checks.Verdict
 	}{
-		{"nothing", scene{sessions: []string{"+1111", "+2222"}}, nil, checks.Healthy},
+		{"nothing", fixture{sessions: []string{"+1111", "+2222"}}, nil, checks.Healthy},
 		{
 			"a restart that replication covers",
-			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 kept restart allowed"},
 			checks.Healthy,
 		},
 		{
 			"a restart that throws users out",
-			scene{sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			fixture{sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 lost restart"},
 			checks.Failing,
 		},
 		{
 			"the same where only stickiness was promised",
-			scene{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			fixture{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 lost restart allowed"},
 			checks.Degraded,
 		},
 		{
 			"a restart that brings back an older session",
-			scene{policy: probes.PolicySticky, sessions: []string{"+111~2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
+			fixture{policy: probes.PolicySticky, sessions: []string{"+111~2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 rolled back restart"},
 			checks.Failing,
 		},
 		{
 			"lost where it was, by a restart between two looks",
-			scene{sessions: []string{"+111!1+111", "+2222"}, nodes: map[string]string{"node1": well}, before: "7 8", after: "9 8"},
+			fixture{sessions: []string{"+111!1+111", "+2222"}, nodes: map[string]string{"node1": well}, before: "7 8", after: "9 8"},
 			[]string{"node1>node1 lost restart"},
 			checks.Failing,
 		},
 		{
 			"a node that does not come back",
-			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx"}},
 			[]string{"node1>node2 kept down allowed"},
 			checks.Healthy,
 		},
 		{
 			"drift",
-			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newcomers: []string{"121212121212"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
 			[]string{"node1>node2 kept unexplained"},
 			checks.Failing,
 		},
 		{
 			"a drain that the balancer tells of",
-			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, said: map[string]string{"node1": "udddd"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "udddd"}},
 			[]string{"node1>node2 kept drain allowed"},
 			checks.Healthy,
 		},
 		{
 			"a drain, and then the node is stopped",
-			scene{
+			fixture{
 				sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "1111xxx1"},
-				said: map[string]string{"node1": "udddd"},
+				balancerStates: map[string]string{"node1": "udddd"},
 			},
 			[]string{"node1>node2 kept drain allowed"},
 			checks.Healthy,
 		},
 		{
 			"an ejection that the balancer tells of",
-			scene{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, said: map[string]string{"node1": "uxxxu"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "uxxxu"}},
 			[]string{"node1>node2 kept ejection allowed"},
 			checks.Healthy,
 		},
 		{
 			"an ejection that a client shows who should be there, and the way back",
-			scene{
+			fixture{
 				sessions: []string{"+11122211", "+2222222"}, nodes: map[string]string{"node1": well},
-				newcomers: []string{"node1: 111222111", "node2: 222222222"},
+				newClients: []string{"node1: 111222111", "node2: 222222222"},
 			},
 			[]string{"node1>node2 kept ejection allowed", "node2>node1 kept return allowed"},
 			checks.Healthy,
 		},
 		{
 			"a worker that leaves a node out for fail_timeout after its restart, and one that does not",
-			scene{
+			fixture{
 				sessions: []string{"+111!2+22!1+1!2+211111", "+2222222"}, nodes: map[string]string{"node1": "111xx11111111111111"},
 				policy: probes.PolicySticky, failTimeout: time.Second,
 			},
@@ -105,7 +105,7 @@ func TestMoves(t *testing.T) {
 		},
 		{
 			"the same when that time is over",
-			scene{
+			fixture{
 				sessions: []string{"+1..................................1112222", "+2222222"}, nodes: map[string]string{"node1": "1xx11111111111"},
 				failTimeout: time.Second,
 			},
@@ -114,41 +114,41 @@ func TestMoves(t *testing.T) {
 		},
 		{
 			"any heir while the client's own node is out",
-			scene{sessions: []string{"+1112233311", "+2222222"}, nodes: map[string]string{"node1": "111xxx111111"}, failTimeout: time.Second},
+			fixture{sessions: []string{"+1112233311", "+2222222"}, nodes: map[string]string{"node1": "111xxx111111"}, failTimeout: time.Second},
 			[]string{"node1>node2 kept restart allowed", `node2>"node3" kept restart allowed`, `"node3">node1 kept return allowed`},
 			checks.Healthy,
 		},
 		{
 			"moves from node to node while the client's own does not come back",
-			scene{sessions: []string{"+1112233322", "+2222222"}, nodes: map[string]string{"node1": "111xxx"}, failTimeout: time.Second},
+			fixture{sessions: []string{"+1112233322", "+2222222"}, nodes: map[string]string{"node1": "111xxx"}, failTimeout: time.Second},
 			[]string{"node1>node2 kept down allowed", `node2>"node3" kept down allowed`, `"node3">node2 kept down allowed`},
 			checks.Healthy,
 		},
 		{
 			"any node may answer, also after a restart",
-			scene{policy: probes.PolicyShared, sessions: []string{"+22222121212", "+22222222222"}, nodes: map[string]string{"node1": "1x11111111"}, failTimeout: time.Second},
+			fixture{policy: probes.PolicyShared, sessions: []string{"+22222121212", "+22222222222"}, nodes: map[string]string{"node1": "1x11111111"}, failTimeout: time.Second},
 			nil, checks.Healthy,
 		},
 		{
 			"any node may answer",
-			scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"12121212"}},
+			fixture{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newClients: []string{"12121212"}},
 			nil, checks.Healthy,
 		},
 		{
 			"any node may answer, and one has another store",
-			scene{policy: probes.PolicyShared, sessions: []string{"+1212!1+121"}, newcomers: []string{"12121212"}},
+			fixture{policy: probes.PolicyShared, sessions: []string{"+1212!1+121"}, newClients: []string{"12121212"}},
 			[]string{"node2>node1 lost shared"},
 			checks.Failing,
 		},
 		{
 			"a stranger",
-			scene{sessions: []string{"+1113333", "+2222"}, nodes: map[string]string{"node1": "111xxxxx"}},
+			fixture{sessions: []string{"+1113333", "+2222"}, nodes: map[string]string{"node1": "111xxxxx"}},
 			[]string{`node1>"node3" kept down allowed`},
 			checks.Healthy,
 		},
 		{
 			"whether it was kept is not told",
-			scene{sessions: []string{"+1110000", "+2222"}},
+			fixture{sessions: []string{"+1110000", "+2222"}},
 			nil, checks.Healthy,
 		},
 	} {
@@ -162,14 +162,14 @@ func TestMoves(t *testing.T) {
 				t.Errorf("moves (-want +got):\n%s", diff)
 			}
 			if r.Verdict() != tt.verdict {
-				t.Errorf("got %s, want %s: %+v, doubts %q", r.Verdict(), tt.verdict, r.Promises, r.Doubts)
+				t.Errorf("got %s, want %s: %+v, doubts %q", r.Verdict(), tt.verdict, r.Guarantees, r.Doubts)
 			}
 		})
 	}
 }
 
 func TestScattered(t *testing.T) {
-	r := scene{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newcomers: []string{"1212"}}.judged(t)
+	r := fixture{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newClients: []string{"1212"}}.judged(t)
 	if r.Scattered != 7 || r.Moved != 0 {
 		t.Errorf("got %d scattered, %d moved, want 7 and 0", r.Scattered, r.Moved)
 	}
@@ -193,7 +193,7 @@ func TestOutage(t *testing.T) {
 		{"it ends in another session", "+1xx!2+2", 105 * ms, 300 * ms, false, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := scene{sessions: []string{tt.signs, "+2222"}, nodes: map[string]string{"node1": "xxxx1"}}.judged(t)
+			r := fixture{sessions: []string{tt.signs, "+2222"}, nodes: map[string]string{"node1": "xxxx1"}}.judged(t)
 			o := r.Session
 			if o.AtLeast() != tt.least || o.AtMost() != tt.most || o.Ongoing != tt.ongoing || o.Failed != tt.failed {
 				t.Errorf("got %s to %s, ongoing %t, %d failed, want %s to %s, %t, %d",
@@ -207,12 +207,12 @@ func TestMaxOutage(t *testing.T) {
 	for limit, want := range map[time.Duration]checks.Verdict{
 		0: checks.Failing, 150 * time.Millisecond: checks.Failing, 300 * time.Millisecond: checks.Healthy,
 	} {
-		s := scene{sessions: []string{"+11x11", "+2222"}, terms: Terms{MaxOutage: &limit}}
+		s := fixture{sessions: []string{"+11x11", "+2222"}, limits: Limits{MaxOutage: &limit}}
 		if got := s.judged(t).Verdict(); got != want {
 			t.Errorf("%s put up with: got %s, want %s", limit, got, want)
 		}
 	}
-	if got := (scene{sessions: []string{"+11x11", "+2222"}}).judged(t).Verdict(); got != checks.Degraded {
+	if got := (fixture{sessions: []string{"+11x11", "+2222"}}).judged(t).Verdict(); got != checks.Degraded {
 		t.Errorf("without a limit: got %s, want degraded", got)
 	}
 }
@@ -229,7 +229,7 @@ func TestDoubts(t *testing.T) {
 		{"nobody was answered", []string{"xx"}, []string{"no session could be held: the balancer answered none of our clients"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := scene{sessions: tt.sessions}.judged(t)
+			r := fixture{sessions: tt.sessions}.judged(t)
 			if diff := cmp.Diff(tt.want, r.Doubts); diff != "" {
 				t.Errorf("doubts (-want +got):\n%s", diff)
 			}
@@ -241,9 +241,9 @@ func TestDoubts(t *testing.T) {
 }
 
 func TestIgnore(t *testing.T) {
-	s := scene{sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
-	s.terms.Ignore = []checks.Code{checks.SessionLost}
-	for _, p := range s.judged(t).Promises {
+	s := fixture{sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
+	s.limits.Ignore = []checks.Code{checks.SessionLost}
+	for _, p := range s.judged(t).Guarantees {
 		if p.Code == checks.SessionLost {
 			t.Errorf("got promise %+v, want none of that code", p)
 		}
@@ -251,39 +251,39 @@ func TestIgnore(t *testing.T) {
 }
 
 // A client that is sent to and fro for days does not fill the memory.
-func TestTrackIsBounded(t *testing.T) {
-	var tr Track
-	for i := range 2*maxStretches + 1 {
-		tr.Add(Beat{At: noon.Add(time.Duration(i)), Good: true, Label: string(rune('a' + i%2))})
+func TestTimelineIsBounded(t *testing.T) {
+	var tr Timeline
+	for i := range 2*maxRuns + 1 {
+		tr.Add(Sample{At: testTime.Add(time.Duration(i)), Good: true, Label: string(rune('a' + i%2))})
 	}
-	if all, _ := tr.requests(); len(tr) != maxStretches || all != 2*maxStretches+1 {
-		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxStretches, 2*maxStretches+1)
+	if all, _ := tr.requests(); len(tr) != maxRuns || all != 2*maxRuns+1 {
+		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxRuns, 2*maxRuns+1)
 	}
 }
 
 // Where no loss is put up with, one that the policy allows is critical, is not
 // ignored, and needs sessions to be told.
 func TestNoLoss(t *testing.T) {
-	restarted := scene{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
+	restarted := fixture{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
 	for _, tt := range []struct {
 		name   string
 		policy probes.Policy
-		terms  Terms
+		limits Limits
 		want   checks.Verdict
 	}{
-		{"put up with", probes.PolicySticky, Terms{}, checks.Degraded},
-		{"not put up with", probes.PolicySticky, Terms{NoLoss: true}, checks.Failing},
-		{"nor ignored", probes.PolicySticky, Terms{NoLoss: true, Ignore: []checks.Code{checks.SessionLost}}, checks.Failing},
-		{"without sessions", probes.PolicyNone, Terms{NoLoss: true}, checks.Inconclusive},
+		{"put up with", probes.PolicySticky, Limits{}, checks.Degraded},
+		{"not put up with", probes.PolicySticky, Limits{NoLoss: true}, checks.Failing},
+		{"nor ignored", probes.PolicySticky, Limits{NoLoss: true, Ignore: []checks.Code{checks.SessionLost}}, checks.Failing},
+		{"without sessions", probes.PolicyNone, Limits{NoLoss: true}, checks.Inconclusive},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := restarted
-			s.policy, s.terms = tt.policy, tt.terms
+			s.policy, s.limits = tt.policy, tt.limits
 			if tt.policy == probes.PolicyNone {
 				s.sessions = nil
 			}
 			if r := s.judged(t); r.Verdict() != tt.want {
-				t.Errorf("got %s, want %s: %+v", r.Verdict(), tt.want, r.Promises)
+				t.Errorf("got %s, want %s: %+v", r.Verdict(), tt.want, r.Guarantees)
 			}
 		})
 	}
@@ -291,25 +291,25 @@ func TestNoLoss(t *testing.T) {
 
 // Quick retries tell how long an outage was, and count for nothing else.
 func TestRetriesDoNotCount(t *testing.T) {
-	s := scene{sessions: []string{"+11xxxx11", "+2222"}}
+	s := fixture{sessions: []string{"+11xxxx11", "+2222"}}
 	r := s.record()
-	var told Track
+	var told Timeline
 	at := 0
-	for _, stretch := range r.Sessions[0].Track {
-		for range stretch.Count {
-			b := stretch.First
-			b.At, b.New = noon.Add(time.Duration(at)*beat), at == 0
+	for _, run := range r.Sessions[0].Timeline {
+		for range run.Count {
+			b := run.First
+			b.At, b.New = testTime.Add(time.Duration(at)*sample), at == 0
 			b.Retry = at > 2 && at < 6
 			told.Add(b)
 			at++
 		}
 	}
-	r.Sessions[0].Track = told
-	got := Judge(r, Terms{}, noon.Add(time.Hour))
+	r.Sessions[0].Timeline = told
+	got := Judge(r, Limits{}, testTime.Add(time.Hour))
 	if got.Requests != 9 || got.Failed != 1 || got.Session.Failed != 1 {
 		t.Errorf("got %d requests, %d failed, %d in the outage, want 9, 1 and 1", got.Requests, got.Failed, got.Session.Failed)
 	}
-	if least := got.Session.AtLeast(); least != 3*beat+5*time.Millisecond {
+	if least := got.Session.AtLeast(); least != 3*sample+5*time.Millisecond {
 		t.Errorf("got an outage of %s, want 305 ms: retries locate its last failure", least)
 	}
 }

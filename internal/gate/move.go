@@ -11,26 +11,28 @@ import (
 // A Move is a session that another node answered, or that was lost, if only
 // where it was.
 type Move struct {
-	At      time.Time // of the answer that showed it
-	From    string    // node id; the label in quotes of one that is not listed; "": not told
-	To      string    // likewise; From: it was lost without moving
-	Fate    probes.Fate
-	Session probes.Fingerprint // before
+	At             time.Time // of the answer that showed it
+	From           string    // node id; the label in quotes of one that is not listed; "": not told
+	To             string    // likewise; From: it was lost without moving
+	SessionOutcome probes.SessionOutcome
+	Session        probes.Fingerprint // before
 
-	Cause Cause
-	Why   string // the cause in a few words, with what shows it
+	Cause  Cause
+	Reason string // the cause in a few words, with what shows it
 	// Allowed: the policy lets that happen. Users may still have been thrown out.
 	Allowed bool
 
-	last    time.Time // the last good answer before
-	through string    // address of the balancer
+	last     time.Time // the last good answer before
+	frontend string    // address of the balancer
 }
 
 // Kept reports whether the session went along.
-func (m Move) Kept() bool { return m.Fate == probes.FateKept }
+func (m Move) Kept() bool { return m.SessionOutcome == probes.SessionKept }
 
 // Lost reports whether the session was gone, or came back older.
-func (m Move) Lost() bool { return m.Fate == probes.FateLost || m.Fate == probes.FateRolledBack }
+func (m Move) Lost() bool {
+	return m.SessionOutcome == probes.SessionLost || m.SessionOutcome == probes.SessionStale
+}
 
 // Moved reports whether another node answered.
 func (m Move) Moved() bool { return m.From != m.To && m.To != "" }
@@ -52,10 +54,10 @@ const (
 // moves finds every move of every session, in order of time, and why. Where any
 // node may answer, those for no other reason are counted alone.
 func (j *judge) moves() (list []Move, scattered int) {
-	for _, lane := range j.Sessions {
+	for _, client := range j.Sessions {
 		var earlier []Move
-		for _, m := range j.movesOf(lane) {
-			m.Cause, m.Why = j.cause(m, earlier)
+		for _, m := range j.movesOf(client) {
+			m.Cause, m.Reason = j.cause(m, earlier)
 			m.Allowed = j.allows(m)
 			earlier = append(earlier, m)
 			if m.Cause == CauseShared && !m.Lost() {
@@ -70,30 +72,30 @@ func (j *judge) moves() (list []Move, scattered int) {
 }
 
 // movesOf finds where a lane's sessions changed their node, or were lost.
-func (j *judge) movesOf(lane Lane) []Move {
+func (j *judge) movesOf(client WatchedClient) []Move {
 	var list []Move
-	var home string
+	var owner string
 	var session probes.Fingerprint
 	var last time.Time
-	for _, s := range lane.Track {
+	for _, s := range client.Timeline {
 		if !s.First.Good {
 			continue
 		}
-		node := j.node(s.First.Label)
-		moved := node != "" && home != "" && node != home
-		if !s.First.New && (moved || s.First.thrownOut()) {
+		node := j.nodeOf(s.First.Label)
+		moved := node != "" && owner != "" && node != owner
+		if !s.First.New && (moved || s.First.lostSession()) {
 			to := node
 			if to == "" {
-				to = home
+				to = owner
 			}
 			list = append(list, Move{
-				At: s.First.Done(), From: home, To: to, Fate: s.First.Fate, Session: session, last: last, through: lane.Through,
+				At: s.First.Done(), From: owner, To: to, SessionOutcome: s.First.SessionOutcome, Session: session, last: last, frontend: client.Frontend,
 			})
 		}
 		if node != "" {
-			home = node
+			owner = node
 		}
-		if !s.First.thrownOut() && s.Last.Session != "" {
+		if !s.First.lostSession() && s.Last.Session != "" {
 			session = s.Last.Session
 		}
 		last = s.Last.Done()
@@ -110,7 +112,7 @@ func (j *judge) allows(m Move) bool {
 	case probes.PolicyReplicated:
 		return !m.Lost() && fails
 	case probes.PolicySticky:
-		return fails && m.Fate != probes.FateRolledBack
+		return fails && m.SessionOutcome != probes.SessionStale
 	default:
 		return true
 	}
@@ -118,18 +120,18 @@ func (j *judge) allows(m Move) bool {
 
 // restarted reports whether a node is another process than it was at first.
 func (j *judge) restarted(node string) bool {
-	return j.closing.History.Nodes[node].Restarted.After(j.From)
+	return j.finalReport.History.Nodes[node].Restarted.After(j.From)
 }
 
 // node is who answers to a label: a listed node; else the label in quotes; ""
 // where none is told. A process that was begun since may have a name that only
 // the closing picture knows.
-func (j *judge) node(label string) string {
+func (j *judge) nodeOf(label string) string {
 	if label == "" {
 		return ""
 	}
 	for _, who := range []checks.Identity{j.before, j.after} {
-		if node := who.Who(label); node != "" {
+		if node := who.NodeOf(label); node != "" {
 			return node
 		}
 	}

@@ -36,7 +36,7 @@ func (o Outage) AtMost() time.Duration {
 func (o Outage) IsZero() bool { return o.FirstBad.IsZero() }
 
 // outages finds every outage of a track that is known until end.
-func (t Track) outages(end time.Time) []Outage {
+func (t Timeline) outages(end time.Time) []Outage {
 	var list []Outage
 	var last time.Time
 	for i, s := range t {

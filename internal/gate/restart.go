@@ -24,16 +24,16 @@ func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 		return "", "", false // any node may answer: the client need not have left for a reason
 	}
 	span := checks.Span{From: m.last, To: m.At}
-	if o, ok := j.ejectedAfter(m.To, span); ok && m.Moved() && o.FirstGood.Before(m.At) {
+	if o, ok := j.ejectionAfter(m.To, span); ok && m.Moved() && o.FirstGood.Before(m.At) {
 		return CauseReturn, fmt.Sprintf("%s is back: it did not answer from %s to %s", m.To, clock(o.FirstBad), clock(o.FirstGood)), true
 	}
-	home := awayFrom(earlier)
-	if o, ok := j.downIn(home, span); ok {
-		cause, why := failure(home, o)
+	owner := awayFrom(earlier)
+	if o, ok := j.outageIn(owner, span); ok {
+		cause, why := failureCause(owner, o)
 		return cause, why, true
 	}
-	for _, node := range []string{m.From, home} {
-		if o, ok := j.ejectedAfter(node, span); ok {
+	for _, node := range []string{m.From, owner} {
+		if o, ok := j.ejectionAfter(node, span); ok {
 			return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s, and workers of the balancer may leave it out until %s",
 				node, clock(o.FirstBad), clock(o.FirstGood), clock(o.FirstGood.Add(checks.Aftermath(j.Cluster.Balancer)))), true
 		}
@@ -41,9 +41,9 @@ func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 	return "", "", false
 }
 
-// ejectedAfter finds the newest outage of a node that was over, and for which a
+// ejectionAfter finds the newest outage of a node that was over, and for which a
 // worker may have left the node out within a span.
-func (j *judge) ejectedAfter(node string, span checks.Span) (Outage, bool) {
+func (j *judge) ejectionAfter(node string, span checks.Span) (Outage, bool) {
 	var found Outage
 	aftermath := checks.Aftermath(j.Cluster.Balancer)
 	for _, o := range j.Nodes[node].outages(j.To) {
@@ -57,15 +57,15 @@ func (j *judge) ejectedAfter(node string, span checks.Span) (Outage, bool) {
 // awayFrom is the node that a client left first and has not come back to; "":
 // it is on its node, for all that is known.
 func awayFrom(earlier []Move) string {
-	home := ""
+	owner := ""
 	for _, m := range earlier {
 		switch {
 		case !m.Moved():
-		case home == "":
-			home = m.From
-		case m.To == home:
-			home = ""
+		case owner == "":
+			owner = m.From
+		case m.To == owner:
+			owner = ""
 		}
 	}
-	return home
+	return owner
 }

@@ -14,10 +14,10 @@ type Summary struct {
 // Summary is the report in short.
 func (r Report) Summary() Summary {
 	s := Summary{
-		Lost: r.Lost, Moved: r.Moved, LongestOutage: max(r.Session.AtMost(), r.Newcomer.AtMost()), Incomplete: len(r.Doubts) > 0,
+		Lost: r.Lost, Moved: r.Moved, LongestOutage: max(r.Session.AtMost(), r.NewClient.AtMost()), Incomplete: len(r.Doubts) > 0,
 	}
-	for _, lane := range r.Lanes {
-		s.Sessions += count(lane.Kind == KindSession && lane.Opened > 0)
+	for _, client := range r.Clients {
+		s.Sessions += count(client.Kind == KindSession && client.Opened > 0)
 	}
 	return s
 }

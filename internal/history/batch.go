@@ -51,8 +51,8 @@ type queue struct {
 func (q *queue) put(b Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = join(q.waiting, b)
-	q.cut()
+	q.waiting = appendBatch(q.waiting, b)
+	q.dropOldest()
 }
 
 // take returns everything that waits.
@@ -64,14 +64,14 @@ func (q *queue) take() Batch {
 	return b
 }
 
-// putBack returns what could not be written to its place before the rest.
-func (q *queue) putBack(b Batch) {
+// requeue returns what could not be written to its place before the rest.
+func (q *queue) requeue(b Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = join(b, q.waiting)
+	q.waiting = appendBatch(b, q.waiting)
 	// b was sorted by target; what gives way must be the oldest.
 	slices.SortStableFunc(q.waiting.Samples, func(x, y checks.Sample) int { return x.At.Compare(y.At) })
-	q.cut()
+	q.dropOldest()
 }
 
 // drop counts what nobody can write.
@@ -87,7 +87,7 @@ func (q *queue) state() (length int, dropped int64) {
 	return q.waiting.size(), q.dropped
 }
 
-func (q *queue) cut() {
+func (q *queue) dropOldest() {
 	before := q.waiting.size()
 	q.waiting.Samples = newest(q.waiting.Samples, q.bound)
 	q.waiting.Moves = newest(q.waiting.Moves, q.bound)
@@ -98,9 +98,9 @@ func (q *queue) cut() {
 // newest keeps the last n of s.
 func newest[S ~[]E, E any](s S, n int) S { return s[max(len(s)-n, 0):] }
 
-// join puts later after b, whose slices are the queue's own; those of later, which
+// appendBatch puts later after b, whose slices are the queue's own; those of later, which
 // may be somebody else's, are copied.
-func join(b, later Batch) Batch {
+func appendBatch(b, later Batch) Batch {
 	b.Samples = append(b.Samples, later.Samples...)
 	b.Moves = append(b.Moves, later.Moves...)
 	b.Changes = append(b.Changes, later.Changes...)

@@ -32,7 +32,7 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 	const targets, day = 50, 24 * time.Hour
 	for b.Loop() {
 		db := opened(b)
-		at := noon
+		at := testTime
 		for range int(day / replayStep) {
 			var batch Batch
 			for i := range targets {
@@ -44,7 +44,7 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 			write(b, db, batch)
 			at = at.Add(replayStep)
 			if at.Unix()%60 == 0 {
-				if err := db.tidy(b.Context(), at); err != nil {
+				if err := db.maintain(b.Context(), at); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -61,7 +61,7 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 // BenchmarkRecord is what a probe waits for.
 func BenchmarkRecord(b *testing.B) {
 	db := opened(b)
-	batch := Batch{Samples: every(node, noon, time.Second, 20)}
+	batch := Batch{Samples: every(node, testTime, time.Second, 20)}
 	for b.Loop() {
 		db.Record(batch)
 	}
@@ -76,7 +76,7 @@ func BenchmarkCommit(b *testing.B) {
 		n++
 		s := Step{}
 		s.Incidents = append(s.Incidents, incident(id))
-		s.Notices = append(s.Notices, notice(id, "ops", id))
+		s.Notifications = append(s.Notifications, notification(id, "ops", id))
 		if err := db.Commit(b.Context(), s); err != nil {
 			b.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func BenchmarkQueries(b *testing.B) {
 }
 
 // replayEnd is where a replay ends and the writing goes on.
-var replayEnd = noon.Add(90 * time.Minute)
+var replayEnd = testTime.Add(90 * time.Minute)
 
 // benchmarkQuery reports percentiles, with fifty samples written for each query:
 // what the fleet makes in a second.
@@ -171,8 +171,8 @@ func generate(b *testing.B, path string) {
 		b.Fatal(err)
 	}
 	for i := range replayTargets {
-		t := newTarget(replayTarget(i), noon.AddDate(0, 0, -replayDays).UnixMilli())
-		if err := swiftly(b.Context(), db.writer, func(tx *sql.Tx) error { return replay(b.Context(), tx, t) }); err != nil {
+		t := newTarget(replayTarget(i), testTime.AddDate(0, 0, -replayDays).UnixMilli())
+		if err := commitRelaxed(b.Context(), db.writer, func(tx *sql.Tx) error { return replay(b.Context(), tx, t) }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -203,7 +203,7 @@ func replay(ctx context.Context, tx *sql.Tx, t *target) error {
 		defer upsert.Close()
 		n := units[l] / units[minutes] * perMinute
 		for ts := from[l]; ts < t.until[l]; ts += units[l] {
-			s := slot{ts, bucket{probes: n, latency: 1500 * n, slowest: 4000, good: true, recovered: ts + 137}}
+			s := timedBucket{ts, bucket{probes: n, latency: 1500 * n, slowest: 4000, good: true, recovered: ts + 137}}
 			if err := l.put(ctx, upsert, t.id, s); err != nil {
 				return err
 			}

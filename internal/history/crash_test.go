@@ -17,12 +17,12 @@ import (
 	"stickwatch/checks"
 )
 
-// victimOf is the variable that makes this test binary a process that commits to
+// killedPID is the variable that makes this test binary a process that commits to
 // a history until it is killed; its value is the file's path.
-const victimOf = "STICKWATCH_HISTORY_VICTIM"
+const killedPID = "STICKWATCH_HISTORY_VICTIM"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(victimOf); path != "" {
+	if path := os.Getenv(killedPID); path != "" {
 		if err := commitForever(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -41,7 +41,7 @@ func commitForever(path string) error {
 	for {
 		id := strconv.FormatInt(time.Now().UnixNano(), 10)
 		db.Record(Batch{Samples: every(node, time.Now(), time.Millisecond, 50)})
-		s := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident(id)}, Notices: []alerting.Notice{notice(id+"/ops/1", "ops", id)}}}
+		s := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident(id)}, Notifications: []alerting.Notification{notification(id+"/ops/1", "ops", id)}}}
 		if err := db.Commit(ctx, s); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 func killed(t *testing.T, path string, after int) (ids []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), victimOf+"="+path)
+	cmd.Env = append(os.Environ(), killedPID+"="+path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -110,14 +110,14 @@ func allThere(t *testing.T, path string, ids []string) {
 			t.Errorf("incident %s was acknowledged: got %d of it and error %v", id, len(found), err)
 		}
 	}
-	incidents, notices := 0, 0
-	for table, n := range map[string]*int{"incidents": &incidents, "notices": &notices} {
+	incidents, notifications := 0, 0
+	for table, n := range map[string]*int{"incidents": &incidents, "notices": &notifications} {
 		if err := db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if incidents != notices {
-		t.Errorf("got %d incidents and %d notices, want each with its own", incidents, notices)
+	if incidents != notifications {
+		t.Errorf("got %d incidents and %d notices, want each with its own", incidents, notifications)
 	}
 	if _, err := db.Uptimes(t.Context(), node.Cluster, checks.Span{}); err != nil {
 		t.Error(err)

@@ -25,11 +25,11 @@ func (e *DamagedError) Error() string {
 	return text
 }
 
-// A LostError says that the file that is being written is not at its path any
+// A FileMissingError says that the file that is being written is not at its path any
 // more. The system does not mind: it keeps the file until it is closed.
-type LostError struct{ Path string }
+type FileMissingError struct{ Path string }
 
-func (e *LostError) Error() string {
+func (e *FileMissingError) Error() string {
 	return fmt.Sprintf("looking for %q: it was deleted, or another file is in its place, while it was written. "+
 		"What happens is remembered until stickwatch ends, and then lost: restart stickwatch, it goes on with the file that is there, or begins a new history",
 		e.Path)
@@ -69,10 +69,10 @@ func cutOff(path string) *CutError {
 	return &CutError{Path: path, Got: info.Size(), Want: want}
 }
 
-// lookForFile tells once when what is written cannot be found any more, and counts
+// checkFilePresent tells once when what is written cannot be found any more, and counts
 // an error whenever that is so.
-func (db *DB) lookForFile() {
-	if db.lost {
+func (db *DB) checkFilePresent() {
+	if db.fileMissing {
 		return
 	}
 	there, err := os.Stat(db.path)
@@ -83,8 +83,8 @@ func (db *DB) lookForFile() {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	db.lost = true
-	lost := &LostError{Path: db.path}
+	db.fileMissing = true
+	lost := &FileMissingError{Path: db.path}
 	db.meter.damaged(lost)
 	db.config.Logger.Error("history is lost", "err", lost)
 }
@@ -113,7 +113,7 @@ type NewerError struct {
 	Backup    string // the copy made when the version after Want came; "": there is none
 }
 
-func newer(path string, got, want int64) *NewerError {
+func newNewerError(path string, got, want int64) *NewerError {
 	e := &NewerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
 	if _, err := os.Stat(e.Backup); err != nil {
 		e.Backup = "" // a file that began with a later version has none

@@ -28,7 +28,7 @@ type Config struct {
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // nil: time.Now
 
-	big int64 // bytes from which the file is checked after it was opened; 0: bigFile
+	largeFile int64 // bytes from which the file is checked after it was opened; 0: largeFile
 }
 
 func (c Config) withDefaults() Config {
@@ -38,7 +38,7 @@ func (c Config) withDefaults() Config {
 	c.Raw = min(orDefault(c.Raw, 2*day), c.Minutes)
 	c.Flush = orDefault(c.Flush, time.Second)
 	c.Queue = orDefault(c.Queue, 50_000)
-	c.big = orDefault(c.big, bigFile)
+	c.largeFile = orDefault(c.largeFile, largeFile)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -61,20 +61,20 @@ func orDefault[T comparable](value, instead T) T {
 // programs may read it.
 type DB struct {
 	*Reader
-	config Config
-	writer *sql.DB
-	lock   lock
-	file   os.FileInfo // that was opened
-	queue  queue
-	meter  *meter
-	big    bool // to be checked in the background
+	config     Config
+	writer     *sql.DB
+	lock       lock
+	file       os.FileInfo // that was opened
+	queue      queue
+	meter      *meter
+	checkLater bool // to be checked in the background
 
 	// targets that are known, by name; touched by the writing goroutine alone.
 	targets map[checks.Target]*target
 	// forgot is when it last deleted what is past its retention.
-	forgot time.Time
+	lastExpired time.Time
 	// lost is set once the file is not at its path any more.
-	lost bool
+	fileMissing bool
 	// cut is how often in a row the file was seen to be cut off.
 	cut int
 
@@ -97,15 +97,15 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	var running context.Context
 	running, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.done.Go(func() { panics.Keep(running, panics.History, func() { db.write(running) }) })
-	if db.big {
-		db.done.Go(func() { _ = panics.Catch(panics.History, func() { db.inspect(running) }) })
+	if db.checkLater {
+		db.done.Go(func() { _ = panics.Catch(panics.History, func() { db.checkInBackground(running) }) })
 	}
 	return db, nil
 }
 
 // open opens the history without the goroutine that writes batches.
 func open(ctx context.Context, c Config) (*DB, error) {
-	if err := strange(c.Path); err != nil {
+	if err := unexpected(c.Path); err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(c.Path)
@@ -128,30 +128,30 @@ func openLocked(ctx context.Context, c Config) (*DB, error) {
 	}
 	file, err := os.Stat(c.Path)
 	if err != nil {
-		return nil, closing(writer, fmt.Errorf("opening the history: %w", err))
+		return nil, closeWith(writer, fmt.Errorf("opening the history: %w", err))
 	}
 	if err := readPragmas(ctx, writer, c.Path); err != nil {
-		return nil, closing(writer, err)
+		return nil, closeWith(writer, err)
 	}
 	if err := migrate(ctx, writer, c.Path, migrations()); err != nil {
-		return nil, closing(writer, err)
+		return nil, closeWith(writer, err)
 	}
 	reader, err := OpenReader(ctx, c.Path)
 	if err != nil {
-		return nil, closing(writer, err)
+		return nil, closeWith(writer, err)
 	}
 	db := &DB{
-		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, big: fileBytes(c.Path) >= c.big,
+		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, checkLater: fileBytes(c.Path) >= c.largeFile,
 		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
 	}
-	if err := errors.Join(db.loadTargets(ctx), db.endClaims(ctx)); err != nil {
+	if err := errors.Join(db.loadTargets(ctx), db.releaseClaims(ctx)); err != nil {
 		return nil, errors.Join(err, db.Close(ctx))
 	}
 	return db, nil
 }
 
-// inspect checks the file while it is in use, and tells what it finds.
-func (db *DB) inspect(ctx context.Context) {
+// checkInBackground checks the file while it is in use, and tells what it finds.
+func (db *DB) checkInBackground(ctx context.Context) {
 	err := verify(ctx, db.pool, db.path, quickCheck)
 	if err == nil || ctx.Err() != nil {
 		return

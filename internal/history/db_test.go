@@ -22,7 +22,7 @@ import (
 )
 
 // noon is when tests take place.
-var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // opened returns a history at noon in a folder of its own, whose batches are
 // written when the test says so.
@@ -30,7 +30,7 @@ func opened(t testing.TB, change ...func(*Config)) *DB {
 	t.Helper()
 	c := Config{
 		Path: filepath.Join(t.TempDir(), "stickwatch.db"), Logger: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return noon },
+		Now: func() time.Time { return testTime },
 	}
 	for _, f := range change {
 		f(&c)
@@ -75,7 +75,7 @@ func TestRecordedIsThereAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: noon, OK: true, Status: 200, Latency: time.Millisecond}}})
+	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true, Status: 200, Latency: time.Millisecond}}})
 	if err := db.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +87,11 @@ func TestRecordedIsThereAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	got, err := r.Points(t.Context(), node, checks.Span{From: noon, To: noon.Add(time.Minute)}, time.Minute)
+	got, err := r.Points(t.Context(), node, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []checks.Point{{At: noon, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
+	want := []checks.Point{{At: testTime, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
@@ -135,15 +135,15 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestABigFileIsCheckedWhileItIsUsed, and damage is told.
 func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
-	whole := opened(t, func(c *Config) { c.big = 1 })
-	whole.inspect(t.Context())
+	whole := opened(t, func(c *Config) { c.largeFile = 1 })
+	whole.checkInBackground(t.Context())
 	if got := whole.Stats().Damage; got != "" {
 		t.Errorf("got damage %q of a file that is whole", got)
 	}
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	damage(t, path)
-	db := opened(t, func(c *Config) { c.Path, c.big = path, 1 })
-	db.inspect(t.Context())
+	db := opened(t, func(c *Config) { c.Path, c.largeFile = path, 1 })
+	db.checkInBackground(t.Context())
 	if got := db.Stats().Damage; !strings.Contains(got, ".recover") {
 		t.Errorf("got damage %q, want it and the ways out", got)
 	}
@@ -188,21 +188,21 @@ func TestALostFileIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
 			db := opened(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-			tidy := func() {
+			maintain := func() {
 				t.Helper()
-				if err := db.tidy(t.Context(), noon); err != nil {
+				if err := db.maintain(t.Context(), testTime); err != nil {
 					t.Fatal(err)
 				}
 			}
-			tidy()
+			maintain()
 			if got := db.Stats().Damage; got != "" {
 				t.Errorf("got damage %q of a file that is there", got)
 			}
 			if err := lose(db.path); err != nil {
 				t.Fatal(err)
 			}
-			tidy()
-			tidy()
+			maintain()
+			maintain()
 			if got := db.Stats().Damage; !strings.Contains(got, "restart stickwatch") {
 				t.Errorf("got damage %q, want what happened and what to do", got)
 			}
@@ -221,8 +221,8 @@ func TestAFileThatIsCutOff(t *testing.T) {
 			filled(t, path)
 			var log strings.Builder
 			db := opened(t, func(c *Config) { c.Path, c.Logger = path, slog.New(slog.NewTextHandler(&log, nil)) })
-			db.lookForFile()
-			db.lookForFile()
+			db.checkFilePresent()
+			db.checkFilePresent()
 			if got := db.Stats(); got.Damage != "" || got.WriteErrors > 0 {
 				t.Fatalf("got %+v of a file that is whole", got)
 			}
@@ -238,7 +238,7 @@ func TestAFileThatIsCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				db.lookForFile()
+				db.checkFilePresent()
 			}
 			if got := db.Stats(); !strings.Contains(got.Damage, "cut it off") || got.WriteErrors != 2 {
 				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)
@@ -352,9 +352,9 @@ func TestMigrateKnowsWhoWasTold(t *testing.T) {
 	if err := migrate(t.Context(), old, path, fstest.MapFS{"00001_history.sql": &fstest.MapFile{Data: first}}); err != nil {
 		t.Fatal(err)
 	}
-	fired, untold := incident("fired"), incident("untold")
-	fired.Fired = noon.Add(1500 * time.Millisecond).In(time.FixedZone("", 8*3600))
-	for _, i := range []alerting.Incident{fired, untold} {
+	fired, unnotified := incident("fired"), incident("untold")
+	fired.Fired = testTime.Add(1500 * time.Millisecond).In(time.FixedZone("", 8*3600))
+	for _, i := range []alerting.Incident{fired, unnotified} {
 		body, err := json.Marshal(i)
 		if err != nil {
 			t.Fatal(err)
@@ -369,7 +369,7 @@ func TestMigrateKnowsWhoWasTold(t *testing.T) {
 	}
 	db := opened(t, func(c *Config) { c.Path = path })
 	for id, want := range map[string]sql.NullInt64{
-		"fired": {Int64: noon.Add(time.Second).UnixMilli(), Valid: true}, "untold": {},
+		"fired": {Int64: testTime.Add(time.Second).UnixMilli(), Valid: true}, "untold": {},
 	} {
 		var got sql.NullInt64
 		if err := db.pool.QueryRowContext(t.Context(), "SELECT fired FROM incidents WHERE id = ?", id).Scan(&got); err != nil || got != want {
@@ -416,7 +416,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	if len(state.Silences) != 1 || state.Silences[0].ID != "kept" {
 		t.Errorf("got silences %v, want the one that was no deployment's", state.Silences)
 	}
-	goesOn := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: noon}
+	goesOn := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: testTime}
 	if diff := cmp.Diff([]alerting.Deployment{goesOn}, state.Announced); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
@@ -427,7 +427,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 		}
 		wantClusters(t, found[0], cluster)
 	}
-	n, ok, err := db.Claim(t.Context(), "ops", noon.Add(time.Hour), time.Minute)
+	n, ok, err := db.Claim(t.Context(), "ops", testTime.Add(time.Hour), time.Minute)
 	if err != nil || !ok {
 		t.Fatalf("got a notice: %v, error %v, want the one that waits", ok, err)
 	}

@@ -31,7 +31,7 @@ func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id stri
 		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
 	}
 	var row int64
-	err = db.durably(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
 	})
 	if err != nil {
@@ -55,7 +55,7 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watche
 		}
 		counts = string(body)
 	}
-	err = db.durably(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), counts, row)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deploym
 	defer rows.Close()
 	var all []alerting.Deployment
 	for rows.Next() {
-		d, err := scanAnnounced(rows)
+		d, err := scanDeployment(rows)
 		if err != nil {
 			return nil, fmt.Errorf("reading announced deployments: %w", err)
 		}
@@ -109,7 +109,7 @@ func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deploym
 	return all, rows.Err()
 }
 
-func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
+func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
 	var id, started int64
 	var ended, summed sql.NullInt64
 	var nodes, touched []byte
@@ -117,12 +117,12 @@ func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
 	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched, &summed); err != nil {
 		return d, err
 	}
-	d.ID, d.From = strconv.FormatInt(id, 10), moment(started)
+	d.ID, d.From = strconv.FormatInt(id, 10), timeOf(started)
 	if ended.Valid {
-		d.To = moment(ended.Int64)
+		d.To = timeOf(ended.Int64)
 	}
 	if summed.Valid {
-		d.Summed = moment(summed.Int64)
+		d.Summed = timeOf(summed.Int64)
 	}
 	if err := decode(nodes, &d.Nodes); err != nil {
 		return d, err
@@ -141,7 +141,7 @@ func scanAnnounced(rows *sql.Rows) (d alerting.Deployment, err error) {
 // canaries of one node, got no good answer.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
-	from, to := limits(span)
+	from, to := bounds(span)
 	err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&c.Moved, &c.Lost)
 	if err != nil {
 		return c, fmt.Errorf("counting moves of %q: %w", cluster, err)
@@ -160,7 +160,7 @@ func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span)
 
 // Deployments of a cluster, "" for all, that went on in a span, oldest first.
 func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
-	from, to := limits(span)
+	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectDeployments, cluster, cluster, to, from)
 	if err != nil {
 		return nil, fmt.Errorf("reading deployments: %w", err)
@@ -178,9 +178,9 @@ func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Sp
 		if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
 			return nil, fmt.Errorf("reading the nodes of deployment %q: %w", d.Name, err)
 		}
-		d.From = moment(started)
+		d.From = timeOf(started)
 		if ended.Valid {
-			d.To = moment(ended.Int64)
+			d.To = timeOf(ended.Int64)
 		}
 		all = append(all, d)
 	}

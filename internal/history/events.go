@@ -11,8 +11,8 @@ import (
 // Moves of a cluster's sessions, "" for all, in a span: the newest first, and no
 // more than limit; 0: 10000, which is the most.
 func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
-	from, to := limits(span)
-	rows, err := r.pool.QueryContext(ctx, selectMoves, cluster, cluster, from, to, atMost(limit))
+	from, to := bounds(span)
+	rows, err := r.pool.QueryContext(ctx, selectMoves, cluster, cluster, from, to, clampLimit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading moves: %w", err)
 	}
@@ -28,7 +28,7 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 		if err := json.Unmarshal(cause, &m.Cause); err != nil {
 			return nil, fmt.Errorf("reading why %s moved: %w", m.Session, err)
 		}
-		m.At = moment(at)
+		m.At = timeOf(at)
 		all = append(all, m)
 	}
 	return all, rows.Err()
@@ -37,8 +37,8 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 // Changes to a cluster's findings, "" for all, in a span: the newest first, and no
 // more than limit; 0: 10000, which is the most.
 func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
-	from, to := limits(span)
-	rows, err := r.pool.QueryContext(ctx, selectChanges, cluster, cluster, from, to, atMost(limit))
+	from, to := bounds(span)
+	rows, err := r.pool.QueryContext(ctx, selectChanges, cluster, cluster, from, to, clampLimit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading changes: %w", err)
 	}

@@ -18,28 +18,28 @@ type Step struct {
 	alerting.Step
 	// Standing replaces what stood of each cluster in it; an empty list says that
 	// nothing stands.
-	Standing map[string][]checks.Standing
+	ActiveFindings map[string][]checks.ActiveFinding
 	// Delivered are the receipts of those notices, by ID, that somebody delivered
 	// before they were written.
-	Delivered map[string]alerting.Receipt
+	Delivered map[string]alerting.DeliveryRef
 	// Buried are the reasons for which notices, by ID, were given up before that.
 	Buried map[string]string
 }
 
 // Empty reports whether there is nothing to write.
 func (s Step) Empty() bool {
-	return s.Step.Empty() && len(s.Standing)+len(s.Delivered)+len(s.Buried) == 0
+	return s.Step.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.Buried) == 0
 }
 
 // Then is a step and a later one in one. Who could not write a step holds it,
 // and writes it with the next.
 func (s Step) Then(later Step) Step {
 	both := Step{
-		Step: s.Step.Then(later.Step), Standing: make(map[string][]checks.Standing),
-		Delivered: make(map[string]alerting.Receipt), Buried: make(map[string]string),
+		Step: s.Step.Then(later.Step), ActiveFindings: make(map[string][]checks.ActiveFinding),
+		Delivered: make(map[string]alerting.DeliveryRef), Buried: make(map[string]string),
 	}
 	for _, one := range []Step{s, later} {
-		maps.Copy(both.Standing, one.Standing)
+		maps.Copy(both.ActiveFindings, one.ActiveFindings)
 		maps.Copy(both.Delivered, one.Delivered)
 		maps.Copy(both.Buried, one.Buried)
 	}
@@ -50,14 +50,14 @@ func (s Step) Then(later Step) Step {
 // the disk and survives the end of the machine. When it does not, nothing of it is
 // kept, and the caller tries the same step again: it is the one who holds it.
 func (db *DB) Commit(ctx context.Context, s Step) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error {
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
 		for _, i := range s.Incidents {
 			if err := putIncident(ctx, tx, i); err != nil {
 				return err
 			}
 		}
-		for _, n := range s.Notices {
-			if err := putNotice(ctx, tx, n); err != nil {
+		for _, n := range s.Notifications {
+			if err := putNotification(ctx, tx, n); err != nil {
 				return err
 			}
 		}
@@ -66,8 +66,8 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 				return err
 			}
 		}
-		for id, receipt := range s.Delivered {
-			if err := db.deliver(ctx, tx, id, receipt); err != nil {
+		for id, deliveryRef := range s.Delivered {
+			if err := db.deliver(ctx, tx, id, deliveryRef); err != nil {
 				return err
 			}
 		}
@@ -76,19 +76,19 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 				return err
 			}
 		}
-		return upsertByCluster(ctx, tx, upsertStanding, s.Standing)
+		return upsertByCluster(ctx, tx, upsertActiveFindings, s.ActiveFindings)
 	})
 	if err != nil {
-		return fmt.Errorf("committing %d incidents and %d notices: %w", len(s.Incidents), len(s.Notices), err)
+		return fmt.Errorf("committing %d incidents and %d notices: %w", len(s.Incidents), len(s.Notifications), err)
 	}
 	return nil
 }
 
-// durably runs work in a durable transaction, and measures it.
-func (db *DB) durably(ctx context.Context, work func(*sql.Tx) error) (err error) {
+// commitDurable runs work in a durable transaction, and measures it.
+func (db *DB) commitDurable(ctx context.Context, work func(*sql.Tx) error) (err error) {
 	began := time.Now()
-	defer func() { db.meter.wrote(time.Since(began), db.config.Now(), err) }()
-	return durably(ctx, db.writer, work)
+	defer func() { db.meter.recordWrite(time.Since(began), db.config.Now(), err) }()
+	return commitDurable(ctx, db.writer, work)
 }
 
 func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
@@ -138,15 +138,15 @@ type IncidentQuery struct {
 // Incidents that q asks for, the newest first.
 func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if q.ID != "" {
-		found, err := bodies[alerting.Incident](ctx, r.pool, selectIncident, q.ID)
+		found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncident, q.ID)
 		if err != nil {
 			return nil, fmt.Errorf("reading incident %q: %w", q.ID, err)
 		}
 		return found, nil
 	}
-	from, to := limits(q.Span)
-	found, err := bodies[alerting.Incident](ctx, r.pool, selectIncidents,
-		to, from, string(q.State), string(q.State), q.Cluster, q.Cluster, atMost(q.Limit))
+	from, to := bounds(q.Span)
+	found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncidents,
+		to, from, string(q.State), string(q.State), q.Cluster, q.Cluster, clampLimit(q.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading incidents: %w", err)
 	}

@@ -33,15 +33,15 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// A slot is a bucket and when it began.
-type slot struct {
+// A timedBucket is a bucket and when it began.
+type timedBucket struct {
 	ts int64
 	bucket
 }
 
 // each calls yield with the buckets of a target that begin in [from, to), oldest
 // first: of the level samples, a bucket a sample.
-func (l level) each(ctx context.Context, q queryer, target, from, to int64, yield func(slot)) error {
+func (l level) each(ctx context.Context, q queryer, target, from, to int64, yield func(timedBucket)) error {
 	rows, err := q.QueryContext(ctx, selectBuckets[l], target, l.ceil(from)/units[l], l.ceil(to)/units[l])
 	if err != nil {
 		return err
@@ -57,13 +57,13 @@ func (l level) each(ctx context.Context, q queryer, target, from, to int64, yiel
 	return rows.Err()
 }
 
-func (l level) scan(rows *sql.Rows) (slot, error) {
+func (l level) scan(rows *sql.Rows) (timedBucket, error) {
 	if l == samples {
 		var s sample
 		err := rows.Scan(&s.ts, &s.latency, &s.outcome)
-		return slot{s.ts, bucketOf(s)}, err
+		return timedBucket{s.ts, bucketOf(s)}, err
 	}
-	var s slot
+	var s timedBucket
 	var recovered, broken, last sql.NullInt64 // from the beginning of the bucket
 	err := rows.Scan(&s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest,
 		&recovered, &s.longest, &broken, &last)
@@ -79,7 +79,7 @@ func (l level) scan(rows *sql.Rows) (slot, error) {
 }
 
 // put writes a bucket, or the newer sum of the same time, by upsertBucket.
-func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s slot) error {
+func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedBucket) error {
 	offset := func(ts int64, valid bool) any {
 		if !valid {
 			return nil
@@ -92,14 +92,14 @@ func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s slot) 
 	return err
 }
 
-// sum makes the buckets of l that begin in [from, to) from those of the level
+// rollUp makes the buckets of l that begin in [from, to) from those of the level
 // below; from and to are where buckets of l begin.
-func (l level) sum(ctx context.Context, tx *sql.Tx, target, from, to int64) error {
-	var made []slot
-	err := (l - 1).each(ctx, tx, target, from, to, func(s slot) {
+func (l level) rollUp(ctx context.Context, tx *sql.Tx, target, from, to int64) error {
+	var made []timedBucket
+	err := (l - 1).each(ctx, tx, target, from, to, func(s timedBucket) {
 		at := l.floor(s.ts)
 		if n := len(made); n == 0 || made[n-1].ts != at {
-			made = append(made, slot{ts: at})
+			made = append(made, timedBucket{ts: at})
 		}
 		newest := &made[len(made)-1]
 		newest.bucket = newest.add(s.bucket)

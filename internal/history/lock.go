@@ -30,9 +30,9 @@ func known(path string) bool {
 	return err == nil && info.Size() > 0
 }
 
-// strange tells of a file that never was a history: a path that names something else
+// unexpected tells of a file that never was a history: a path that names something else
 // by mistake. Of a history there is a lock.
-func strange(path string) error {
+func unexpected(path string) error {
 	if _, err := os.Stat(path + ".lock"); err == nil {
 		return nil
 	}

@@ -18,14 +18,14 @@ func TestOneWriter(t *testing.T) {
 	}
 	closeFirst := func() error { return first.Close(context.WithoutCancel(t.Context())) }
 	t.Cleanup(func() { _ = closeFirst() })
-	commit(t, first, notice("a1", "ops", "a"))
-	held := claimed(t, first, "ops", noon)
+	commit(t, first, notification("a1", "ops", "a"))
+	held := claimed(t, first, "ops", testTime)
 
 	_, err = Open(t.Context(), Config{Path: first.path})
 	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch writes") {
 		t.Errorf("got error %v, want one that says who writes %q", err, first.path)
 	}
-	if again := claimed(t, first, "ops", noon); again.ID != "" {
+	if again := claimed(t, first, "ops", testTime); again.ID != "" {
 		t.Errorf("got %q again, which is held: the second has ended the claim of %q", again.ID, held.ID)
 	}
 	reader, err := OpenReader(t.Context(), first.path)

@@ -42,7 +42,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 		case err != nil:
 			return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
 		case at > newest:
-			return newer(path, at, newest)
+			return newNewerError(path, at, newest)
 		case at == newest:
 			return nil
 		case at > 0:
@@ -78,7 +78,7 @@ func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	}
 	switch {
 	case got > want:
-		return newer(path, got, want)
+		return newNewerError(path, got, want)
 	case got < want:
 		return fmt.Errorf("opening %q: its schema is version %d and this program reads %d: start the daemon once, it migrates the file", path, got, want)
 	}

@@ -20,27 +20,27 @@ import (
 // that. All of it is durable: an attempt that the disk forgot could be made
 // twice without anybody asking whether the first had arrived.
 
-func putNotice(ctx context.Context, tx *sql.Tx, n alerting.Notice) error {
+func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
 	at := n.At.UnixMilli()
-	_, err = tx.ExecContext(ctx, insertNotice, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, n.Attempts, string(body))
+	_, err = tx.ExecContext(ctx, insertNotification, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, n.Attempts, string(body))
 	return err
 }
 
-// landing is how long an attempt may still be under way whose process has died: a
+// inFlightGrace is how long an attempt may still be under way whose process has died: a
 // receiver that took it may be slow to show it, and whoever looks for it before
 // that would send it a second time.
-const landing = 15 * time.Second
+const inFlightGrace = 15 * time.Second
 
-// endClaims ends those of the daemon before this one soon: whoever held them has
+// releaseClaims ends those of the daemon before this one soon: whoever held them has
 // died, and a notice should not wait for all that is left of its lease.
-func (db *DB) endClaims(ctx context.Context) error {
-	return db.durably(ctx, func(tx *sql.Tx) error {
-		at := db.config.Now().Add(landing).UnixMilli()
-		_, err := tx.ExecContext(ctx, releaseNotices, at, at)
+func (db *DB) releaseClaims(ctx context.Context) error {
+	return db.commitDurable(ctx, func(tx *sql.Tx) error {
+		at := db.config.Now().Add(inFlightGrace).UnixMilli()
+		_, err := tx.ExecContext(ctx, releaseNotifications, at, at)
 		return err
 	})
 }
@@ -49,17 +49,17 @@ func (db *DB) endClaims(ctx context.Context) error {
 // waits for no earlier one of its incident, for a lease beginning now; ok is false
 // when there is none. The notice knows its attempts, this one included, and the
 // thread of its incident.
-func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notice, ok bool, err error) {
+func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error) {
 	// Most claims find nothing: looking first costs no fsync.
 	if waiting, err := db.claimable(ctx, receiver, now); err != nil || !waiting {
 		return n, false, err
 	}
-	err = db.durably(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
 		n, ok, err = claim(ctx, tx, receiver, now.UnixMilli(), now.Add(lease).UnixMilli())
 		return err
 	})
 	if err != nil {
-		return alerting.Notice{}, false, fmt.Errorf("claiming a notice for %q: %w", receiver, err)
+		return alerting.Notification{}, false, fmt.Errorf("claiming a notice for %q: %w", receiver, err)
 	}
 	return n, ok, nil
 }
@@ -77,10 +77,10 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 	return true, nil
 }
 
-func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (n alerting.Notice, ok bool, err error) {
+func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (n alerting.Notification, ok bool, err error) {
 	var attempts int
 	var body []byte
-	err = tx.QueryRowContext(ctx, claimNotice, until, receiver, now, now).Scan(&attempts, &body)
+	err = tx.QueryRowContext(ctx, claimNotification, until, receiver, now, now).Scan(&attempts, &body)
 	if noRows(err) {
 		return n, false, nil
 	}
@@ -101,24 +101,24 @@ func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (
 // Delivered takes a notice out of the outbox, and remembers the thread of its
 // receipt for later notices of the incident. A notice that was delivered before,
 // or that there is none of, changes nothing.
-func (db *DB) Delivered(ctx context.Context, id string, receipt alerting.Receipt) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error { return db.deliver(ctx, tx, id, receipt) })
+func (db *DB) Delivered(ctx context.Context, id string, deliveryRef alerting.DeliveryRef) error {
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return db.deliver(ctx, tx, id, deliveryRef) })
 	if err != nil {
 		return fmt.Errorf("recording the delivery of %q: %w", id, err)
 	}
 	return nil
 }
 
-func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, receipt alerting.Receipt) error {
+func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, deliveryRef alerting.DeliveryRef) error {
 	var receiver, incident string
-	err := tx.QueryRowContext(ctx, deliverNotice, id).Scan(&receiver, &incident)
+	err := tx.QueryRowContext(ctx, deliverNotification, id).Scan(&receiver, &incident)
 	if noRows(err) {
 		return nil
 	}
-	if err != nil || receipt.Thread == "" {
+	if err != nil || deliveryRef.Thread == "" {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, upsertThread, receiver, incident, receipt.Thread, db.config.Now().UnixMilli())
+	_, err = tx.ExecContext(ctx, upsertThread, receiver, incident, deliveryRef.Thread, db.config.Now().UnixMilli())
 	return err
 }
 
@@ -130,19 +130,19 @@ func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string)
 		if _, err := tx.ExecContext(ctx, retryLater, due, due, id); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, retryNotice, due, probes.Clean(reason, probes.MaxError), id)
+		_, err := tx.ExecContext(ctx, retryNotification, due, probes.Clean(reason, probes.MaxError), id)
 		return err
 	})
 }
 
-// Bury gives a notice up: it becomes a dead letter, and later notices of its
+// DeadLetter gives a notice up: it becomes a dead letter, and later notices of its
 // incident wait for it no longer.
-func (db *DB) Bury(ctx context.Context, id, reason string) error {
+func (db *DB) DeadLetter(ctx context.Context, id, reason string) error {
 	return db.release(ctx, id, func(tx *sql.Tx) error { return bury(ctx, tx, id, reason) })
 }
 
 func bury(ctx context.Context, tx *sql.Tx, id, reason string) error {
-	_, err := tx.ExecContext(ctx, buryNotice, probes.Clean(reason, probes.MaxError), id)
+	_, err := tx.ExecContext(ctx, markNotificationDead, probes.Clean(reason, probes.MaxError), id)
 	return err
 }
 
@@ -153,29 +153,29 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 	err = db.release(ctx, id, func(tx *sql.Tx) error {
 		var last int64
 		var body []byte
-		err := tx.QueryRowContext(ctx, selectLast, id).Scan(&last, &body)
+		err := tx.QueryRowContext(ctx, selectLastPending, id).Scan(&last, &body)
 		if noRows(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		var n alerting.Notice
+		var n alerting.Notification
 		if err := json.Unmarshal(body, &n); err != nil {
 			return err
 		}
-		if n.ID == id || n.Kind != alerting.NoticeResolved {
+		if n.ID == id || n.Kind != alerting.NotificationResolved {
 			return nil
 		}
 		skipped = true
-		_, err = tx.ExecContext(ctx, skipNotices, last, id)
+		_, err = tx.ExecContext(ctx, skipNotifications, last, id)
 		return err
 	})
 	return skipped && err == nil, err
 }
 
 func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) error {
-	if err := db.durably(ctx, work); err != nil {
+	if err := db.commitDurable(ctx, work); err != nil {
 		return fmt.Errorf("releasing notice %q: %w", id, err)
 	}
 	return nil
@@ -200,31 +200,31 @@ func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 	return counts, rows.Err()
 }
 
-// A Correspondence is what a receiver and the outbox know of an incident.
-type Correspondence struct {
+// A ThreadState is what a receiver and the outbox know of an incident.
+type ThreadState struct {
 	Thread string // where the receiver keeps it; "": nowhere yet
 	Waits  bool   // whether a notice of it waits
 }
 
-// Correspondence with a receiver about incidents, by incident.
-func (r *Reader) Correspondence(ctx context.Context, receiver string, incidents []string) (map[string]Correspondence, error) {
-	known := make(map[string]Correspondence)
+// ThreadState with a receiver about incidents, by incident.
+func (r *Reader) ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]ThreadState, error) {
+	known := make(map[string]ThreadState)
 	const most = 500 // parameters of a query
 	for part := range slices.Chunk(incidents, most) {
-		if err := r.correspondence(ctx, receiver, part, known); err != nil {
+		if err := r.threadState(ctx, receiver, part, known); err != nil {
 			return nil, fmt.Errorf("looking for what %q knows of %d incidents: %w", receiver, len(incidents), err)
 		}
 	}
 	return known, nil
 }
 
-func (r *Reader) correspondence(ctx context.Context, receiver string, incidents []string, known map[string]Correspondence) error {
+func (r *Reader) threadState(ctx context.Context, receiver string, incidents []string, known map[string]ThreadState) error {
 	args := []any{receiver}
 	for _, i := range incidents {
 		args = append(args, i)
 	}
 	in := "?" + strings.Repeat(", ?", len(incidents)-1)
-	rows, err := r.pool.QueryContext(ctx, fmt.Sprintf(selectCorrespondence, in, in), append(args, args...)...)
+	rows, err := r.pool.QueryContext(ctx, fmt.Sprintf(selectThreadState, in, in), append(args, args...)...)
 	if err != nil {
 		return err
 	}
@@ -236,20 +236,20 @@ func (r *Reader) correspondence(ctx context.Context, receiver string, incidents 
 			return err
 		}
 		c := known[incident]
-		known[incident] = Correspondence{Thread: cmp.Or(c.Thread, thread), Waits: c.Waits || waits}
+		known[incident] = ThreadState{Thread: cmp.Or(c.Thread, thread), Waits: c.Waits || waits}
 	}
 	return rows.Err()
 }
 
 // A DeadLetter is a notice that was given up.
 type DeadLetter struct {
-	alerting.Notice
+	alerting.Notification
 	Reason string
 }
 
 // DeadLetters are the newest notices that were given up, the newest first.
 func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	rows, err := r.pool.QueryContext(ctx, selectDead, atMost(limit))
+	rows, err := r.pool.QueryContext(ctx, selectDead, clampLimit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading dead letters: %w", err)
 	}
@@ -262,7 +262,7 @@ func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, erro
 		if err := rows.Scan(&attempts, &d.Reason, &body); err != nil {
 			return nil, fmt.Errorf("reading dead letters: %w", err)
 		}
-		if err := json.Unmarshal(body, &d.Notice); err != nil {
+		if err := json.Unmarshal(body, &d.Notification); err != nil {
 			return nil, fmt.Errorf("reading dead letters: %w", err)
 		}
 		d.Attempts = attempts

@@ -19,20 +19,20 @@ var kept = cmpopts.IgnoreUnexported(checks.Finding{})
 
 func incident(id string) alerting.Incident {
 	return alerting.Incident{
-		ID: id, Cluster: "shop", State: alerting.Firing, Severity: checks.Critical, Started: noon,
+		ID: id, Cluster: "shop", State: alerting.Firing, Severity: checks.Critical, Started: testTime,
 		Cause:    checks.Finding{Code: checks.DependencyDown, Dependency: "Redis Server", Summary: checks.Quote("Redis 不可用")},
-		Timeline: []alerting.Event{{At: noon, Text: "first sight"}},
+		Timeline: []alerting.Event{{At: testTime, Text: "first sight"}},
 	}
 }
 
-func notice(id, receiver, incidentID string) alerting.Notice {
-	return alerting.Notice{ID: id, Receiver: receiver, Kind: alerting.NoticeFired, At: noon, Incident: incident(incidentID)}
+func notification(id, receiver, incidentID string) alerting.Notification {
+	return alerting.Notification{ID: id, Receiver: receiver, Kind: alerting.NotificationFired, At: testTime, Incident: incident(incidentID)}
 }
 
-func commit(t *testing.T, db *DB, notices ...alerting.Notice) {
+func commit(t *testing.T, db *DB, notifications ...alerting.Notification) {
 	t.Helper()
-	s := Step{Step: alerting.Step{Notices: notices}}
-	for _, n := range notices {
+	s := Step{Step: alerting.Step{Notifications: notifications}}
+	for _, n := range notifications {
 		s.Incidents = append(s.Incidents, n.Incident)
 	}
 	if err := db.Commit(t.Context(), s); err != nil {
@@ -41,7 +41,7 @@ func commit(t *testing.T, db *DB, notices ...alerting.Notice) {
 }
 
 // claimed is the id of the notice that a claim gets; "": none.
-func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notice {
+func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notification {
 	t.Helper()
 	n, ok, err := db.Claim(t.Context(), receiver, at, lease)
 	if err != nil {
@@ -61,57 +61,57 @@ func TestClaim(t *testing.T) {
 		want string
 	}
 	deliver := func(id string) func(*DB) error {
-		return func(db *DB) error { return db.Delivered(t.Context(), id, alerting.Receipt{}) }
+		return func(db *DB) error { return db.Delivered(t.Context(), id, alerting.DeliveryRef{}) }
 	}
 	retry := func(id string, at time.Duration) func(*DB) error {
-		return func(db *DB) error { return db.Retry(t.Context(), id, noon.Add(at), "503") }
+		return func(db *DB) error { return db.Retry(t.Context(), id, testTime.Add(at), "503") }
 	}
 	bury := func(id string) func(*DB) error {
-		return func(db *DB) error { return db.Bury(t.Context(), id, "no such channel") }
+		return func(db *DB) error { return db.DeadLetter(t.Context(), id, "no such channel") }
 	}
 	for name, tt := range map[string]struct {
-		outbox []alerting.Notice
+		outbox []alerting.Notification
 		steps  []step
 	}{
 		"the oldest first": {
-			[]alerting.Notice{notice("a1", "ops", "a"), notice("b1", "ops", "b")},
+			[]alerting.Notification{notification("a1", "ops", "a"), notification("b1", "ops", "b")},
 			[]step{{nil, 0, "a1"}, {nil, 0, "b1"}, {nil, 0, ""}},
 		},
 		"in order within an incident, other incidents do not wait": {
-			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a"), notice("b1", "ops", "b")},
+			[]alerting.Notification{notification("a1", "ops", "a"), notification("a2", "ops", "a"), notification("b1", "ops", "b")},
 			[]step{{nil, 0, "a1"}, {nil, 0, "b1"}, {nil, 0, ""}, {deliver("a1"), 0, "a2"}, {nil, 0, ""}},
 		},
 		"other receivers are of no concern": {
-			[]alerting.Notice{notice("a1", "pager", "a"), notice("a2", "ops", "a")},
+			[]alerting.Notification{notification("a1", "pager", "a"), notification("a2", "ops", "a")},
 			[]step{{nil, 0, "a2"}, {nil, 0, ""}},
 		},
 		"a lease ends": {
-			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]alerting.Notification{notification("a1", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {nil, lease - time.Second, ""}, {nil, lease, "a1"}},
 		},
 		"a retry waits, and so do its followers": {
-			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
+			[]alerting.Notification{notification("a1", "ops", "a"), notification("a2", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {retry("a1", 5*time.Second), 4 * time.Second, ""}, {nil, 5 * time.Second, "a1"}},
 		},
 		"a retry lets the others pass": {
-			[]alerting.Notice{notice("a1", "ops", "a"), notice("b1", "ops", "b"), notice("c1", "ops", "c")},
+			[]alerting.Notification{notification("a1", "ops", "a"), notification("b1", "ops", "b"), notification("c1", "ops", "c")},
 			[]step{{nil, 0, "a1"}, {retry("a1", time.Second), 2 * time.Second, "b1"}, {nil, 2 * time.Second, "c1"}, {nil, 2 * time.Second, "a1"}},
 		},
 		"what comes later of an incident waits with it": {
-			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]alerting.Notification{notification("a1", "ops", "a")},
 			[]step{
 				{nil, 0, "a1"},
 				{retry("a1", time.Minute), 0, ""},
-				{func(db *DB) error { commit(t, db, notice("a2", "ops", "a")); return nil }, time.Minute, "a1"},
+				{func(db *DB) error { commit(t, db, notification("a2", "ops", "a")); return nil }, time.Minute, "a1"},
 				{deliver("a1"), time.Minute, "a2"},
 			},
 		},
 		"a dead letter lets its followers pass": {
-			[]alerting.Notice{notice("a1", "ops", "a"), notice("a2", "ops", "a")},
+			[]alerting.Notification{notification("a1", "ops", "a"), notification("a2", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {bury("a1"), 0, "a2"}, {deliver("a2"), 0, ""}},
 		},
 		"what is delivered stays delivered": {
-			[]alerting.Notice{notice("a1", "ops", "a")},
+			[]alerting.Notification{notification("a1", "ops", "a")},
 			[]step{{nil, 0, "a1"}, {deliver("a1"), 0, ""}, {retry("a1", 0), 0, ""}, {bury("a1"), 0, ""}, {deliver("unknown"), 0, ""}},
 		},
 	} {
@@ -124,7 +124,7 @@ func TestClaim(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if got := claimed(t, db, "ops", noon.Add(s.at)); got.ID != s.want {
+				if got := claimed(t, db, "ops", testTime.Add(s.at)); got.ID != s.want {
 					t.Errorf("step %d: got %q, want %q", i, got.ID, s.want)
 				}
 			}
@@ -137,58 +137,58 @@ func TestClaim(t *testing.T) {
 func TestClaimsOfTheDead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	open := func() *DB {
-		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return noon }})
+		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return db
 	}
 	db := open()
-	commit(t, db, notice("a1", "ops", "a"))
-	claimed(t, db, "ops", noon)
+	commit(t, db, notification("a1", "ops", "a"))
+	claimed(t, db, "ops", testTime)
 	if err := db.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	db = open()
 	defer db.Close(t.Context())
-	if got := claimed(t, db, "ops", noon.Add(landing-time.Second)); got.ID != "" {
+	if got := claimed(t, db, "ops", testTime.Add(inFlightGrace-time.Second)); got.ID != "" {
 		t.Errorf("got %q before it can have arrived", got.ID)
 	}
-	if got := claimed(t, db, "ops", noon.Add(landing)); got.ID != "a1" {
+	if got := claimed(t, db, "ops", testTime.Add(inFlightGrace)); got.ID != "a1" {
 		t.Errorf("got %q, want a1", got.ID)
 	}
 }
 
 func TestClaimKnowsAttemptsAndThread(t *testing.T) {
 	db := opened(t)
-	commit(t, db, notice("a1", "ops", "a"), notice("a2", "ops", "a"), notice("a3", "pager", "a"))
-	want := notice("a1", "ops", "a")
+	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"), notification("a3", "pager", "a"))
+	want := notification("a1", "ops", "a")
 	want.Attempts = 1
-	if diff := cmp.Diff(want, claimed(t, db, "ops", noon), kept); diff != "" {
+	if diff := cmp.Diff(want, claimed(t, db, "ops", testTime), kept); diff != "" {
 		t.Errorf("first attempt (-want +got):\n%s", diff)
 	}
-	if got := claimed(t, db, "ops", noon.Add(lease)); got.Attempts != 2 {
+	if got := claimed(t, db, "ops", testTime.Add(lease)); got.Attempts != 2 {
 		t.Errorf("got %d attempts, want 2", got.Attempts)
 	}
-	if err := db.Delivered(t.Context(), "a1", alerting.Receipt{Thread: "C1/1700000000.000100"}); err != nil {
+	if err := db.Delivered(t.Context(), "a1", alerting.DeliveryRef{Thread: "C1/1700000000.000100"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := claimed(t, db, "ops", noon); got.Thread != "C1/1700000000.000100" || got.Attempts != 1 {
+	if got := claimed(t, db, "ops", testTime); got.Thread != "C1/1700000000.000100" || got.Attempts != 1 {
 		t.Errorf("got thread %q and %d attempts, want that of the first receipt and 1", got.Thread, got.Attempts)
 	}
-	if got := claimed(t, db, "pager", noon); got.Thread != "" {
+	if got := claimed(t, db, "pager", testTime); got.Thread != "" {
 		t.Errorf("got thread %q, which is another receiver's", got.Thread)
 	}
 }
 
-// TestANoticeIsQueuedOnce however often its step is committed.
-func TestANoticeIsQueuedOnce(t *testing.T) {
+// TestANotificationIsQueuedOnce however often its step is committed.
+func TestANotificationIsQueuedOnce(t *testing.T) {
 	db := opened(t)
-	commit(t, db, notice("a1", "ops", "a"))
-	if err := db.Delivered(t.Context(), "a1", alerting.Receipt{}); err != nil {
+	commit(t, db, notification("a1", "ops", "a"))
+	if err := db.Delivered(t.Context(), "a1", alerting.DeliveryRef{}); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, db, notice("a1", "ops", "a"), notice("a2", "pager", "a"))
+	commit(t, db, notification("a1", "ops", "a"), notification("a2", "pager", "a"))
 	got, err := db.Pending(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -202,38 +202,38 @@ func TestANoticeIsQueuedOnce(t *testing.T) {
 // nothing is not told again, and who tried it in vain is known.
 func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	db := opened(t)
-	tried := notice("b1", "ops", "b")
+	tried := notification("b1", "ops", "b")
 	tried.Attempts = 1
 	if err := db.Commit(t.Context(), Step{
-		Step:      alerting.Step{Notices: []alerting.Notice{notice("a1", "ops", "a"), tried}},
-		Delivered: map[string]alerting.Receipt{"a1": {Thread: "C1/1"}},
+		Step:      alerting.Step{Notifications: []alerting.Notification{notification("a1", "ops", "a"), tried}},
+		Delivered: map[string]alerting.DeliveryRef{"a1": {Thread: "C1/1"}},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := claimed(t, db, "ops", noon); got.ID != "b1" || got.Attempts != 2 {
+	if got := claimed(t, db, "ops", testTime); got.ID != "b1" || got.Attempts != 2 {
 		t.Errorf("got %q, attempt %d, want b1 for the second time", got.ID, got.Attempts)
 	}
-	known, err := db.Correspondence(t.Context(), "ops", []string{"a", "b", "c"})
+	known, err := db.ThreadState(t.Context(), "ops", []string{"a", "b", "c"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]Correspondence{"a": {Thread: "C1/1"}, "b": {Waits: true}}, known); diff != "" {
+	if diff := cmp.Diff(map[string]ThreadState{"a": {Thread: "C1/1"}, "b": {Waits: true}}, known); diff != "" {
 		t.Errorf("known (-want +got):\n%s", diff)
 	}
 }
 
 func TestDeadLetters(t *testing.T) {
 	db := opened(t)
-	commit(t, db, notice("a1", "ops", "a"))
-	claimed(t, db, "ops", noon)
-	if err := db.Bury(t.Context(), "a1", "channel_not_found\x1b[31m"); err != nil {
+	commit(t, db, notification("a1", "ops", "a"))
+	claimed(t, db, "ops", testTime)
+	if err := db.DeadLetter(t.Context(), "a1", "channel_not_found\x1b[31m"); err != nil {
 		t.Fatal(err)
 	}
 	got, err := db.DeadLetters(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []DeadLetter{{Notice: notice("a1", "ops", "a"), Reason: "channel_not_found[31m"}}
+	want := []DeadLetter{{Notification: notification("a1", "ops", "a"), Reason: "channel_not_found[31m"}}
 	want[0].Attempts = 1
 	if diff := cmp.Diff(want, got, kept); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
@@ -242,21 +242,24 @@ func TestDeadLetters(t *testing.T) {
 
 // TestSkipToEnd: the end alone stays of an incident that is over.
 func TestSkipToEnd(t *testing.T) {
-	kind := func(n alerting.Notice, kind alerting.NoticeKind) alerting.Notice { n.Kind = kind; return n }
-	first, news := notice("a1", "ops", "a"), kind(notice("a2", "ops", "a"), alerting.NoticeDeveloped)
-	end := kind(notice("a3", "ops", "a"), alerting.NoticeResolved)
-	others := []alerting.Notice{notice("b1", "ops", "b"), notice("a4", "pager", "a")}
+	kind := func(n alerting.Notification, kind alerting.NotificationKind) alerting.Notification {
+		n.Kind = kind
+		return n
+	}
+	first, news := notification("a1", "ops", "a"), kind(notification("a2", "ops", "a"), alerting.NotificationDeveloped)
+	end := kind(notification("a3", "ops", "a"), alerting.NotificationResolved)
+	others := []alerting.Notification{notification("b1", "ops", "b"), notification("a4", "pager", "a")}
 	for name, tt := range map[string]struct {
-		outbox  []alerting.Notice
+		outbox  []alerting.Notification
 		skip    string
 		skipped bool
 		want    string // what is claimed next
 	}{
-		"it goes on":              {[]alerting.Notice{first, news}, "a1", false, "a1"},
-		"it is over":              {[]alerting.Notice{first, news, end}, "a1", true, "a3"},
-		"it is the end":           {[]alerting.Notice{end}, "a3", false, "a3"},
-		"there is no such one":    {[]alerting.Notice{first, end}, "z", false, "a1"},
-		"others' ends matter not": {[]alerting.Notice{first, kind(notice("b9", "ops", "b"), alerting.NoticeResolved)}, "a1", false, "a1"},
+		"it goes on":              {[]alerting.Notification{first, news}, "a1", false, "a1"},
+		"it is over":              {[]alerting.Notification{first, news, end}, "a1", true, "a3"},
+		"it is the end":           {[]alerting.Notification{end}, "a3", false, "a3"},
+		"there is no such one":    {[]alerting.Notification{first, end}, "z", false, "a1"},
+		"others' ends matter not": {[]alerting.Notification{first, kind(notification("b9", "ops", "b"), alerting.NotificationResolved)}, "a1", false, "a1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := opened(t)
@@ -265,17 +268,17 @@ func TestSkipToEnd(t *testing.T) {
 			if err != nil || skipped != tt.skipped {
 				t.Errorf("got skipped %v and error %v, want %v", skipped, err, tt.skipped)
 			}
-			if got := claimed(t, db, "ops", noon); got.ID != tt.want {
+			if got := claimed(t, db, "ops", testTime); got.ID != tt.want {
 				t.Errorf("got %q, want %q", got.ID, tt.want)
 			}
-			if got := claimed(t, db, "pager", noon); got.ID != "a4" {
+			if got := claimed(t, db, "pager", testTime); got.ID != "a4" {
 				t.Errorf("got %q for another receiver, want %q", got.ID, "a4")
 			}
 		})
 	}
 	db := opened(t)
 	commit(t, db, first, news, end)
-	claimed(t, db, "ops", noon)
+	claimed(t, db, "ops", testTime)
 	if _, err := db.SkipToEnd(t.Context(), "a1"); err != nil {
 		t.Fatal(err)
 	}
@@ -308,15 +311,15 @@ func TestWhatWaitsForLaterCostsNothing(t *testing.T) {
 			}
 		})
 	}
-	commit(t, db, notice("a1", "ops", "a"), notice("a2", "ops", "a"))
-	claimed(t, db, "ops", noon)
-	if err := db.Retry(t.Context(), "a1", noon.Add(time.Minute), "503"); err != nil {
+	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"))
+	claimed(t, db, "ops", testTime)
+	if err := db.Retry(t.Context(), "a1", testTime.Add(time.Minute), "503"); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, db, notice("a3", "ops", "a"))
+	commit(t, db, notification("a3", "ops", "a"))
 	var due int
 	const count = "SELECT COUNT(*) FROM notices WHERE due <= ?"
-	if err := db.pool.QueryRowContext(t.Context(), count, noon.UnixMilli()).Scan(&due); err != nil || due > 0 {
+	if err := db.pool.QueryRowContext(t.Context(), count, testTime.UnixMilli()).Scan(&due); err != nil || due > 0 {
 		t.Errorf("got %d notices to look at and error %v, want none that waits for another", due, err)
 	}
 }

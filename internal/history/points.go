@@ -17,7 +17,7 @@ const maxPoints = 20_000
 // begin where step divides the time since 1970 UTC. What is so old that only
 // coarser sums are kept is told in points of a minute, an hour or a day.
 func (r *Reader) Points(ctx context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
-	from, to := limits(span)
+	from, to := bounds(span)
 	width := step.Milliseconds()
 	if width < 1 || (!span.To.IsZero() && !span.From.IsZero() && (to-from)/width > maxPoints) {
 		return nil, fmt.Errorf("reading the points of %q: a step of %s cuts %s into none or more than %d points",
@@ -25,17 +25,17 @@ func (r *Reader) Points(ctx context.Context, of checks.Target, span checks.Span,
 	}
 	var points series
 	points.width = width
-	err := r.one(ctx, of, func(tx *sql.Tx, t *target) error {
+	err := r.withTarget(ctx, of, func(tx *sql.Tx, t *target) error {
 		return t.read(ctx, tx, from, to, width, points.add)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the points of %q: %w", of.Name, err)
 	}
-	return points.told(), nil
+	return points.points(), nil
 }
 
-// one calls look with the target of a name; not at all when it was never probed.
-func (r *Reader) one(ctx context.Context, of checks.Target, look func(*sql.Tx, *target) error) error {
+// withTarget calls look with the target of a name; not at all when it was never probed.
+func (r *Reader) withTarget(ctx context.Context, of checks.Target, read func(*sql.Tx, *target) error) error {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
 		return err
@@ -45,32 +45,32 @@ func (r *Reader) one(ctx context.Context, of checks.Target, look func(*sql.Tx, *
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	return look(tx, found[0])
+	return read(tx, found[0])
 }
 
 // A series puts buckets together by step.
 type series struct {
 	width int64 // milliseconds
-	slots []slot
+	slots []timedBucket
 }
 
-func (s *series) add(next slot) {
+func (s *series) add(next timedBucket) {
 	at := next.ts - next.ts%s.width
 	if n := len(s.slots); n == 0 || s.slots[n-1].ts != at {
 		if n >= 2*maxPoints {
 			return // a span without an end, in steps too short for it
 		}
-		s.slots = append(s.slots, slot{ts: at})
+		s.slots = append(s.slots, timedBucket{ts: at})
 	}
 	last := &s.slots[len(s.slots)-1]
 	last.bucket = last.bucket.add(next.bucket)
 }
 
-func (s *series) told() []checks.Point {
+func (s *series) points() []checks.Point {
 	points := make([]checks.Point, 0, len(s.slots))
 	for _, s := range s.slots {
 		points = append(points, checks.Point{
-			At: moment(s.ts), Probes: int(s.probes), Failed: int(s.failed),
+			At: timeOf(s.ts), Probes: int(s.probes), Failed: int(s.failed),
 			Mean: s.mean(), Max: time.Duration(s.slowest) * time.Microsecond,
 		})
 	}

@@ -29,7 +29,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 		return nil, err
 	}
 	if err := schemaOf(ctx, pool, path, migrations()); err != nil {
-		return nil, closing(pool, err)
+		return nil, closeWith(pool, err)
 	}
 	return &Reader{pool: pool, path: path}, nil
 }
@@ -37,8 +37,8 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 // Close ends the reader.
 func (r *Reader) Close() error { return r.pool.Close() }
 
-// closing closes db and returns the error that it is closed for.
-func closing(db *sql.DB, err error) error {
+// closeWith closes db and returns the error that it is closed for.
+func closeWith(db *sql.DB, err error) error {
 	db.Close()
 	return err
 }
@@ -54,8 +54,8 @@ func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 	return tx, func() { _ = tx.Rollback() }, nil
 }
 
-// bodies runs a query for one column of JSON, and decodes each row into a T.
-func bodies[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
+// queryJSON runs a query for one column of JSON, and decodes each row into a T.
+func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -76,9 +76,9 @@ func bodies[T any](ctx context.Context, q queryer, query string, args ...any) ([
 	return all, rows.Err()
 }
 
-// limits turns a span into the bounds of a query. A zero From is the beginning of
+// bounds turns a span into the bounds of a query. A zero From is the beginning of
 // all, a zero To the end.
-func limits(span checks.Span) (from, to int64) {
+func bounds(span checks.Span) (from, to int64) {
 	to = 1<<62 - 1
 	if !span.To.IsZero() {
 		to = ceilMillis(span.To)
@@ -97,7 +97,7 @@ func ceilMillis(t time.Time) int64 {
 // maxRows bounds every list that is asked for without a limit.
 const maxRows = 10_000
 
-func atMost(limit int) int {
+func clampLimit(limit int) int {
 	if limit <= 0 || limit > maxRows {
 		return maxRows
 	}

@@ -94,7 +94,7 @@ func openReadable(ctx context.Context, c Config) (*DB, error) {
 // flaw is what SQLite's own check finds. It comes before anything is written:
 // whatever else is asked of a damaged file fails with less to say.
 func (c Config) flaw(ctx context.Context) error {
-	if size := fileBytes(c.Path); size == 0 || size >= c.big {
+	if size := fileBytes(c.Path); size == 0 || size >= c.largeFile {
 		return nil
 	}
 	pool, err := openReaders(c.Path)
@@ -102,7 +102,7 @@ func (c Config) flaw(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	return verify(ctx, pool, c.Path, wholeCheck)
+	return verify(ctx, pool, c.Path, fullCheck)
 }
 
 // An undecodableError is a row whose content is not what was written.
@@ -134,10 +134,10 @@ func (db *DB) readable(ctx context.Context) error {
 		return undecodableError{fmt.Errorf("%d incidents and notifications are no JSON", broken)}
 	}
 	recent := db.config.Now().Add(-alerting.FlapWindow)
-	if _, err := bodies[alerting.Incident](ctx, db.pool, selectRecentIncidents, recent.UnixMilli()); err != nil {
+	if _, err := queryJSON[alerting.Incident](ctx, db.pool, selectRecentIncidents, recent.UnixMilli()); err != nil {
 		return err
 	}
-	_, err := bodies[alerting.Notice](ctx, db.pool, selectPendingNotices)
+	_, err := queryJSON[alerting.Notification](ctx, db.pool, selectPendingNotifications)
 	return err
 }
 
@@ -256,12 +256,12 @@ var salvageTables = []salvageTable{
 	{"incidents", "rowid", decodes[alerting.Incident]},
 	{"notices", "rowid", func(row map[string]any) bool {
 		waits := row["state"] == "pending" || row["state"] == "dead" // others have no body any more
-		return !waits || decodes[alerting.Notice](row)
+		return !waits || decodes[alerting.Notification](row)
 	}},
 	{"threads", "rowid", nil},
 	{"silences", "rowid", decodes[alerting.Silence]},
 	{"deployments", "rowid", nil},
-	{"standing", "rowid", decodes[[]checks.Standing]},
+	{"standing", "rowid", decodes[[]checks.ActiveFinding]},
 	{"canaries", "rowid", decodes[[]Canary]},
 	{"counters", "rowid", nil},
 	{"targets", "rowid", nil},
@@ -302,7 +302,7 @@ func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 		r.Lost = []string{"every table"}
 		return nil
 	case version > newest:
-		return newer(c.Path, version, newest)
+		return newNewerError(c.Path, version, newest)
 	case version == 0:
 		version = newest
 		r.Lost = append(r.Lost, "goose_db_version")
@@ -318,7 +318,7 @@ func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 	s := salvager{from: from, to: to, recovery: r, until: time.Now().Add(salvageTime)}
 	for _, t := range salvageTables {
 		if err := s.table(ctx, t); err != nil {
-			return closing(to, fmt.Errorf("saving %s: %w", t.name, err))
+			return closeWith(to, fmt.Errorf("saving %s: %w", t.name, err))
 		}
 	}
 	const withClusters = 4 // the schema that has the table
@@ -506,7 +506,7 @@ func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColu
 		return last, 0, unread, ctx.Err()
 	}
 	defer rows.Close()
-	err = swiftly(ctx, s.to, func(tx *sql.Tx) error {
+	err = commitRelaxed(ctx, s.to, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", t.name, list, strings.Repeat(", ?", len(columns)-1)))
 		if err != nil {
 			return err

@@ -33,17 +33,17 @@ func filled(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	for n := range manyIncidents {
-		one := notice(fmt.Sprintf("%02d/ops/1", n), "ops", fmt.Sprintf("%02d", n))
+		one := notification(fmt.Sprintf("%02d/ops/1", n), "ops", fmt.Sprintf("%02d", n))
 		one.Incident.Clusters = []string{"shop"}
-		one.Incident.Timeline = []alerting.Event{{At: noon, Text: strings.Repeat("what happened ", 400)}} // on pages of its own
+		one.Incident.Timeline = []alerting.Event{{At: testTime, Text: strings.Repeat("what happened ", 400)}} // on pages of its own
 		commit(t, db, one)
 	}
-	if err := db.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: noon, To: noon.Add(time.Hour)}); err != nil {
+	if err := db.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	var b Batch
 	for n := range manySamples {
-		b.Samples = append(b.Samples, checks.Sample{Target: node, At: noon.Add(time.Duration(n) * time.Second), OK: true, Latency: time.Millisecond})
+		b.Samples = append(b.Samples, checks.Sample{Target: node, At: testTime.Add(time.Duration(n) * time.Second), OK: true, Latency: time.Millisecond})
 	}
 	write(t, db, b)
 	if err := db.Close(t.Context()); err != nil {
@@ -52,7 +52,7 @@ func filled(t *testing.T, path string) {
 }
 
 func quietly(path string) Config {
-	return Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon.Add(manySamples * time.Second) }}
+	return Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return testTime.Add(manySamples * time.Second) }}
 }
 
 // change rewrites a file.
@@ -83,10 +83,10 @@ func truncated(share float64) func([]byte) []byte {
 // kept as it was.
 func TestADamagedHistory(t *testing.T) {
 	for name, tt := range map[string]struct {
-		edit      func([]byte) []byte
-		incidents int // that are saved at least
-		notices   int
-		samples   int64
+		edit          func([]byte) []byte
+		incidents     int // that are saved at least
+		notifications int
+		samples       int64
 	}{
 		"empty":              {truncated(0), 0, 0, 0},
 		"a header":           {func(c []byte) []byte { return c[:100] }, 0, 0, 0},
@@ -139,9 +139,9 @@ func TestADamagedHistory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(state.Incidents) < tt.incidents || pending["ops"] < tt.notices || r.Saved["samples"] < tt.samples {
+			if len(state.Incidents) < tt.incidents || pending["ops"] < tt.notifications || r.Saved["samples"] < tt.samples {
 				t.Errorf("got %d incidents, %d notifications, %d samples, want at least %d, %d, %d (%s)",
-					len(state.Incidents), pending["ops"], r.Saved["samples"], tt.incidents, tt.notices, tt.samples, r.Summary())
+					len(state.Incidents), pending["ops"], r.Saved["samples"], tt.incidents, tt.notifications, tt.samples, r.Summary())
 			}
 			works(t, db)
 		})
@@ -151,7 +151,7 @@ func TestADamagedHistory(t *testing.T) {
 // works makes sure that a history can be written and found whole again.
 func works(t *testing.T, db *DB) {
 	t.Helper()
-	commit(t, db, notice("new/ops/1", "ops", "new"))
+	commit(t, db, notification("new/ops/1", "ops", "new"))
 	found, err := db.Incidents(t.Context(), IncidentQuery{Cluster: "shop"})
 	if err != nil || len(found) == 0 {
 		t.Errorf("got %d incidents of the cluster: %v", len(found), err)
@@ -272,7 +272,7 @@ func TestADamagedJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit(t, db, notice("late/ops/1", "ops", "late"))
+	commit(t, db, notification("late/ops/1", "ops", "late"))
 	killed := filepath.Join(t.TempDir(), "stickwatch.db") // as the process would leave it that was killed now
 	for _, suffix := range []string{"", "-wal", ".lock"} {
 		if err := copyFile(path+suffix, killed+suffix); err != nil {

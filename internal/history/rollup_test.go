@@ -21,7 +21,7 @@ func drawSamples(t *rapid.T) []checks.Sample {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) checks.Sample {
 		offset := rapid.OneOf(rapid.IntRange(0, 3*24*3600), rapid.IntRange(3600, 3700)).Draw(t, "second")
 		s := checks.Sample{
-			Target: node, At: noon.Add(time.Duration(offset) * time.Second),
+			Target: node, At: testTime.Add(time.Duration(offset) * time.Second),
 			OK: rapid.Bool().Draw(t, "ok"), Latency: time.Duration(rapid.IntRange(0, 5000).Draw(t, "latency")) * time.Microsecond,
 			Status: 200,
 		}
@@ -84,15 +84,15 @@ func TestRollUpsEqualTheRaw(t *testing.T) {
 		defer db.Close(t.Context())
 		all := drawSamples(rt)
 		// The first day begins the history: what is older than it would be dropped.
-		write(t, db, Batch{Samples: []checks.Sample{{Target: node, At: noon.Add(-time.Hour), OK: true, Status: 200}}})
+		write(t, db, Batch{Samples: []checks.Sample{{Target: node, At: testTime.Add(-time.Hour), OK: true, Status: 200}}})
 		for part := range slices.Chunk(all, rapid.IntRange(1, 60).Draw(rt, "batch")) {
 			write(t, db, Batch{Samples: part})
-			now := noon.Add(time.Duration(rapid.IntRange(0, 120).Draw(rt, "hour")) * time.Hour)
-			if err := db.tidy(t.Context(), now); err != nil {
+			now := testTime.Add(time.Duration(rapid.IntRange(0, 120).Draw(rt, "hour")) * time.Hour)
+			if err := db.maintain(t.Context(), now); err != nil {
 				rt.Fatal(err)
 			}
 		}
-		from := noon.Add(time.Duration(rapid.IntRange(0, 70*60).Draw(rt, "from")) * time.Minute)
+		from := testTime.Add(time.Duration(rapid.IntRange(0, 70*60).Draw(rt, "from")) * time.Minute)
 		span := checks.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 72*60).Draw(rt, "length")) * time.Minute)}
 		raw := spread(all)
 		compareUptime(rt, db, raw, span)
@@ -176,17 +176,17 @@ func TestOldDetailsGoAndSumsStay(t *testing.T) {
 	var all []checks.Sample
 	for i := range 24 * 60 {
 		all = append(all, checks.Sample{
-			Target: node, At: noon.Add(-50 * 24 * time.Hour).Add(time.Duration(i) * time.Minute),
+			Target: node, At: testTime.Add(-50 * 24 * time.Hour).Add(time.Duration(i) * time.Minute),
 			OK: i%100 != 7, Latency: time.Duration(i) * time.Microsecond, Status: 200,
 		})
 	}
 	write(t, db, Batch{Samples: all})
-	span := checks.Span{From: noon.Add(-60 * 24 * time.Hour), To: noon}
+	span := checks.Span{From: testTime.Add(-60 * 24 * time.Hour), To: testTime}
 	before, err := db.Uptimes(t.Context(), "shop", span)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.tidy(t.Context(), noon); err != nil {
+	if err := db.maintain(t.Context(), testTime); err != nil {
 		t.Fatal(err)
 	}
 	after, err := db.Uptimes(t.Context(), "shop", span)
@@ -221,16 +221,16 @@ func rowsOf(t *testing.T, db *DB) (n [levels]int) {
 func TestDays(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: []checks.Sample{
-		{Target: node, At: noon.Add(-24 * time.Hour), OK: true, Status: 200},
-		{Target: node, At: noon.Add(-24 * time.Hour).Add(time.Minute), Status: 503},
-		{Target: node, At: noon, OK: true, Status: 200},
+		{Target: node, At: testTime.Add(-24 * time.Hour), OK: true, Status: 200},
+		{Target: node, At: testTime.Add(-24 * time.Hour).Add(time.Minute), Status: 503},
+		{Target: node, At: testTime, OK: true, Status: 200},
 	}})
-	got, err := db.Days(t.Context(), node, noon, 3)
+	got, err := db.Days(t.Context(), node, testTime, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	day := func(n int) checks.Span {
-		from := noon.Truncate(24*time.Hour).AddDate(0, 0, n)
+		from := testTime.Truncate(24*time.Hour).AddDate(0, 0, n)
 		return checks.Span{From: from, To: from.AddDate(0, 0, 1)}
 	}
 	want := []checks.Uptime{
@@ -247,15 +247,15 @@ func TestPackIsUndone(t *testing.T) {
 	for _, failure := range failures {
 		for _, status := range []int{0, 200, 503, maxStatus} {
 			for _, ok := range []bool{true, false} {
-				want := checks.Sample{Target: node, At: noon, OK: ok, Latency: 1234 * time.Microsecond, Status: status, Failure: failure}
+				want := checks.Sample{Target: node, At: testTime, OK: ok, Latency: 1234 * time.Microsecond, Status: status, Failure: failure}
 				if diff := gocmp.Diff(want, pack(want).unpack(node)); diff != "" {
 					t.Errorf("sample (-want +got):\n%s", diff)
 				}
 			}
 		}
 	}
-	strange := pack(checks.Sample{At: noon, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
-	if strange.Status != 0 || strange.Failure != probes.FailureOther {
-		t.Errorf("got status %d and failure %q, want 0 and other", strange.Status, strange.Failure)
+	unexpected := pack(checks.Sample{At: testTime, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
+	if unexpected.Status != 0 || unexpected.Failure != probes.FailureOther {
+		t.Errorf("got status %d and failure %q, want 0 and other", unexpected.Status, unexpected.Failure)
 	}
 }

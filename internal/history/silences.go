@@ -17,7 +17,7 @@ var ErrNotFound = errors.New("not found")
 // AddSilence keeps a silence, in place of the one that has its ID if there is
 // one.
 func (db *DB) AddSilence(ctx context.Context, s alerting.Silence) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error { return putSilence(ctx, tx, s) })
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return putSilence(ctx, tx, s) })
 	if err != nil {
 		return fmt.Errorf("adding silence %q: %w", s.ID, err)
 	}
@@ -35,7 +35,7 @@ func putSilence(ctx context.Context, tx *sql.Tx, s alerting.Silence) error {
 
 // Silences that are active at a time or will be, by their beginning.
 func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error) {
-	found, err := bodies[alerting.Silence](ctx, r.pool, selectSilences, at.UnixMilli())
+	found, err := queryJSON[alerting.Silence](ctx, r.pool, selectSilences, at.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("reading silences: %w", err)
 	}
@@ -45,8 +45,8 @@ func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence
 // ExpireSilence ends a silence at a time, which is before its own end or changes
 // nothing. ErrNotFound: there is none with that id.
 func (db *DB) ExpireSilence(ctx context.Context, id string, at time.Time) error {
-	err := db.durably(ctx, func(tx *sql.Tx) error {
-		found, err := bodies[alerting.Silence](ctx, tx, selectSilence, id)
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
+		found, err := queryJSON[alerting.Silence](ctx, tx, selectSilence, id)
 		if err != nil {
 			return err
 		}

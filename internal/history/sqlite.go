@@ -98,14 +98,14 @@ func dsn(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
-// bigFile is the size above which a file is checked page by page only, and after
+// largeFile is the size above which a file is checked page by page only, and after
 // it was opened: the whole check reads every index entry, and even the quick one
 // took 28 seconds for a gigabyte, in which nobody would have watched anything.
-const bigFile = 100 << 20
+const largeFile = 100 << 20
 
 // The checks that SQLite has. They stop at the first thing that they find.
 const (
-	wholeCheck = "PRAGMA integrity_check(1)"
+	fullCheck  = "PRAGMA integrity_check(1)"
 	quickCheck = "PRAGMA quick_check(1)"
 )
 
@@ -149,9 +149,9 @@ func copyTo(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// durably runs work in a transaction that is on the disk when durably returns,
+// commitDurable runs work in a transaction that is on the disk when durably returns,
 // together with all that was committed before it.
-func durably(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
+func commitDurable(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
@@ -171,9 +171,9 @@ func durably(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error
 	return finish(tx, work)
 }
 
-// swiftly runs work in a transaction that survives the end of the process, and
+// commitRelaxed runs work in a transaction that survives the end of the process, and
 // perhaps not the end of the machine.
-func swiftly(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
+func commitRelaxed(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
 	done := false
 	defer func() {
 		if !done {
-			err = errors.Join(err, ignoreDone(tx.Rollback()))
+			err = errors.Join(err, ignoreContext(tx.Rollback()))
 		}
 	}()
 	if err := work(tx); err != nil {
@@ -197,8 +197,8 @@ func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
 	return tx.Commit()
 }
 
-// ignoreDone drops the error that says that a context's end was quicker.
-func ignoreDone(err error) error {
+// ignoreContext drops the error that says that a context's end was quicker.
+func ignoreContext(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
 	}

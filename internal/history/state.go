@@ -11,12 +11,12 @@ import (
 
 // A State is what a daemon has to know of the past to go on where it was.
 type State struct {
-	Incidents []alerting.Incident          // that are not resolved, oldest first
-	Standing  map[string][]checks.Standing // by cluster
-	Canaries  map[string][]Canary          // by cluster
-	Silences  []alerting.Silence           // that are not over
-	Announced []alerting.Deployment        // that explain findings: see Reader.Announced
-	Counters  map[string]float64
+	Incidents      []alerting.Incident               // that are not resolved, oldest first
+	ActiveFindings map[string][]checks.ActiveFinding // by cluster
+	Canaries       map[string][]Canary               // by cluster
+	Silences       []alerting.Silence                // that are not over
+	Announced      []alerting.Deployment             // that explain findings: see Reader.Announced
+	Counters       map[string]float64
 }
 
 // Restore returns the state that was last saved, all of it as of one moment.
@@ -34,27 +34,27 @@ func (db *DB) restore(ctx context.Context) (s State, err error) {
 		return s, err
 	}
 	defer end()
-	if s.Incidents, err = bodies[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
+	if s.Incidents, err = queryJSON[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
 		return s, err
 	}
-	if s.Silences, err = bodies[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
+	if s.Silences, err = queryJSON[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
 		return s, err
 	}
 	if s.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
 		return s, err
 	}
-	if s.Standing, err = byCluster[checks.Standing](ctx, tx, selectStanding); err != nil {
+	if s.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
 		return s, err
 	}
-	if s.Canaries, err = byCluster[Canary](ctx, tx, selectCanaries); err != nil {
+	if s.Canaries, err = queryByCluster[Canary](ctx, tx, selectCanaries); err != nil {
 		return s, err
 	}
 	s.Counters, err = counters(ctx, tx)
 	return s, err
 }
 
-// byCluster is the opposite of upsertByCluster.
-func byCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
+// queryByCluster is the opposite of upsertByCluster.
+func queryByCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func counters(ctx context.Context, q queryer) (map[string]float64, error) {
 // SaveCounters keeps counters; those that are not among them stay as they were.
 // It is meant for every minute or so, and not durable beyond the process.
 func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) error {
-	err := swiftly(ctx, db.writer, func(tx *sql.Tx) error {
+	err := commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
 		for name, value := range counters {
 			if _, err := tx.ExecContext(ctx, upsertCounter, name, value); err != nil {
 				return err

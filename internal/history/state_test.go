@@ -16,25 +16,25 @@ import (
 func TestRestore(t *testing.T) {
 	db := opened(t)
 	over := incident("0-over")
-	over.State, over.Ended = alerting.Resolved, noon.Add(time.Minute)
+	over.State, over.Ended = alerting.Resolved, testTime.Add(time.Minute)
 	quiet := incident("1-quiet")
-	quiet.Ended = noon.Add(time.Minute) // may still come back
-	standing := map[string][]checks.Standing{
-		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: noon, Last: noon}},
+	quiet.Ended = testTime.Add(time.Minute) // may still come back
+	activeFindings := map[string][]checks.ActiveFinding{
+		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: testTime, Last: testTime}},
 	}
 	for _, s := range []Step{
-		{Step: alerting.Step{Incidents: []alerting.Incident{over, quiet}}, Standing: map[string][]checks.Standing{"shop": standing["shop"], "mail": standing["shop"]}},
-		{Standing: map[string][]checks.Standing{"mail": {}}},
+		{Step: alerting.Step{Incidents: []alerting.Incident{over, quiet}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": activeFindings["shop"], "mail": activeFindings["shop"]}},
+		{ActiveFindings: map[string][]checks.ActiveFinding{"mail": {}}},
 	} {
 		if err := db.Commit(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	canaries := map[string][]Canary{"shop": {{Node: "node1", Session: "s:3f9a12c4", Opened: noon}}}
+	canaries := map[string][]Canary{"shop": {{Node: "node1", Session: "s:3f9a12c4", Opened: testTime}}}
 	write(t, db, Batch{Canaries: map[string][]Canary{"shop": nil}})
 	write(t, db, Batch{Canaries: canaries})
-	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: noon, To: noon.Add(time.Hour)}
-	past := alerting.Silence{ID: "s0", From: noon.Add(-time.Hour), To: noon}
+	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
+	past := alerting.Silence{ID: "s0", From: testTime.Add(-time.Hour), To: testTime}
 	for _, s := range []alerting.Silence{silence, past} {
 		if err := db.AddSilence(t.Context(), s); err != nil {
 			t.Fatal(err)
@@ -50,7 +50,7 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := State{
-		Incidents: []alerting.Incident{quiet}, Standing: standing, Canaries: canaries,
+		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings, Canaries: canaries,
 		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
 	}
 	if diff := cmp.Diff(want, got, kept); diff != "" {
@@ -63,7 +63,7 @@ func TestRestore(t *testing.T) {
 func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	db := opened(t)
 	i := incident("1")
-	silent := checks.Message{ID: checks.MsgExchange, Args: checks.Args{Path: "/status", Reason: "connection refused", At: noon}}
+	silent := checks.Message{ID: checks.MsgExchange, Args: checks.Args{Path: "/status", Reason: "connection refused", At: testTime}}
 	i.Cause.Summary = checks.Message{ID: checks.MsgNodeSilent, Args: checks.Args{Node: "node1", Reason: "connection refused"}}
 	i.Cause.Evidence = []checks.Message{{ID: checks.MsgAskedDirectly, Args: checks.Args{Why: &silent}}}
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{i}}}); err != nil {
@@ -88,20 +88,20 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 
 func TestExpireSilence(t *testing.T) {
 	db := opened(t)
-	s := alerting.Silence{ID: "s1", Reason: "deploy", From: noon, To: noon.Add(time.Hour)}
+	s := alerting.Silence{ID: "s1", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
 	if err := db.AddSilence(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.ExpireSilence(t.Context(), "s2", noon); !errors.Is(err, ErrNotFound) {
+	if err := db.ExpireSilence(t.Context(), "s2", testTime); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got error %v, want ErrNotFound", err)
 	}
 	for _, after := range []time.Duration{20 * time.Minute, 30 * time.Minute} { // the second changes nothing
-		if err := db.ExpireSilence(t.Context(), "s1", noon.Add(after)); err != nil {
+		if err := db.ExpireSilence(t.Context(), "s1", testTime.Add(after)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for at, want := range map[time.Duration]int{0: 1, 20*time.Minute - 1: 1, 20 * time.Minute: 0} {
-		got, err := db.Silences(t.Context(), noon.Add(at))
+		got, err := db.Silences(t.Context(), testTime.Add(at))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,14 +114,14 @@ func TestExpireSilence(t *testing.T) {
 func TestIncidents(t *testing.T) {
 	db := opened(t)
 	a, b, c := incident("a"), incident("b"), incident("c")
-	a.State, a.Ended = alerting.Resolved, noon.Add(time.Minute)
-	b.Started = noon.Add(time.Hour)
-	c.Started, c.Cluster, c.Clusters = noon.Add(2*time.Hour), "mail", []string{"crm", "mail"}
+	a.State, a.Ended = alerting.Resolved, testTime.Add(time.Minute)
+	b.Started = testTime.Add(time.Hour)
+	c.Started, c.Cluster, c.Clusters = testTime.Add(2*time.Hour), "mail", []string{"crm", "mail"}
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
 		t.Fatal(err)
 	}
 	between := func(from, to time.Duration) checks.Span {
-		return checks.Span{From: noon.Add(from), To: noon.Add(to)}
+		return checks.Span{From: testTime.Add(from), To: testTime.Add(to)}
 	}
 	for name, tt := range map[string]struct {
 		query IncidentQuery
@@ -156,13 +156,13 @@ func TestIncidents(t *testing.T) {
 
 func TestMovesAndChanges(t *testing.T) {
 	db := opened(t)
-	move := checks.Move{At: noon, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedUnexplained}}
+	move := checks.Move{At: testTime, Cluster: "shop", From: "node1", To: `"stranger"`, Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedUnexplained}}
 	change := Change{Cluster: "shop", Change: checks.Change{
-		Kind: checks.Appeared, At: noon, Reason: "seen twice",
-		Standing: checks.Standing{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1"}, Since: noon, Last: noon},
+		Kind: checks.Appeared, At: testTime, Reason: "seen twice",
+		ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1"}, Since: testTime, Last: testTime},
 	}}
 	write(t, db, Batch{Moves: []checks.Move{move}, Changes: []Change{change}})
-	span := checks.Span{From: noon, To: noon.Add(time.Second)}
+	span := checks.Span{From: testTime, To: testTime.Add(time.Second)}
 	moves, err := db.Moves(t.Context(), "shop", span, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -184,12 +184,12 @@ func TestMovesAndChanges(t *testing.T) {
 
 func TestDeployments(t *testing.T) {
 	db := opened(t)
-	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}, Nodes: []string{"node1"}}
+	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}, Nodes: []string{"node1"}}
 	id, err := db.BeginDeployment(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := checks.Span{From: noon.Add(time.Hour), To: noon.Add(2 * time.Hour)}
+	later := checks.Span{From: testTime.Add(time.Hour), To: testTime.Add(2 * time.Hour)}
 	got, err := db.Deployments(t.Context(), "shop", later)
 	if err != nil {
 		t.Fatal(err)
@@ -197,14 +197,14 @@ func TestDeployments(t *testing.T) {
 	if diff := cmp.Diff([]checks.Deployment{d}, got); diff != "" {
 		t.Errorf("while it goes on (-want +got):\n%s", diff)
 	}
-	if err := db.EndDeployment(t.Context(), id, noon.Add(time.Minute), nil); err != nil {
+	if err := db.EndDeployment(t.Context(), id, testTime.Add(time.Minute), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := db.Deployments(t.Context(), "shop", later); err != nil || len(got) > 0 {
 		t.Errorf("got deployments %v and error %v, want none after its end", got, err)
 	}
 	for _, id := range []string{id, "none"} {
-		if err := db.EndDeployment(t.Context(), id, noon, nil); !errors.Is(err, ErrNotFound) {
+		if err := db.EndDeployment(t.Context(), id, testTime, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("ending %q: got error %v, want ErrNotFound", id, err)
 		}
 	}
@@ -214,18 +214,18 @@ func TestDeployments(t *testing.T) {
 // forgotten as others are.
 func TestDeploymentThatNobodyEnds(t *testing.T) {
 	db := opened(t)
-	if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}}); err != nil {
+	if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		after time.Duration
 		want  []checks.Span
 	}{
-		{alerting.LongestDeployment - time.Millisecond, []checks.Span{{From: noon}}},
-		{alerting.LongestDeployment, []checks.Span{{From: noon, To: noon.Add(alerting.LongestDeployment)}}},
+		{alerting.LongestDeployment - time.Millisecond, []checks.Span{{From: testTime}}},
+		{alerting.LongestDeployment, []checks.Span{{From: testTime, To: testTime.Add(alerting.LongestDeployment)}}},
 		{db.config.Retention + alerting.LongestDeployment + time.Hour, nil},
 	} {
-		if err := db.tidy(t.Context(), noon.Add(tt.after)); err != nil {
+		if err := db.maintain(t.Context(), testTime.Add(tt.after)); err != nil {
 			t.Fatal(err)
 		}
 		all, err := db.Deployments(t.Context(), "shop", checks.Span{})
@@ -244,9 +244,9 @@ func TestDeploymentThatNobodyEnds(t *testing.T) {
 
 // TestStepThen: the later step wins where both say something.
 func TestStepThen(t *testing.T) {
-	a := Step{Standing: map[string][]checks.Standing{"shop": {{Since: noon}}, "mail": {{Since: noon}}}}
-	b := Step{Step: alerting.Step{Notices: []alerting.Notice{{ID: "1"}}}, Standing: map[string][]checks.Standing{"shop": nil}}
-	want := Step{Step: b.Step, Standing: map[string][]checks.Standing{"shop": nil, "mail": {{Since: noon}}}}
+	a := Step{ActiveFindings: map[string][]checks.ActiveFinding{"shop": {{Since: testTime}}, "mail": {{Since: testTime}}}}
+	b := Step{Step: alerting.Step{Notifications: []alerting.Notification{{ID: "1"}}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}
+	want := Step{Step: b.Step, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil, "mail": {{Since: testTime}}}}
 	if diff := cmp.Diff(want, a.Then(b), kept, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("then (-want +got):\n%s", diff)
 	}
@@ -259,14 +259,14 @@ func TestStepThen(t *testing.T) {
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
-	over.State, over.Fired, over.Ended = alerting.Resolved, noon, noon
+	over.State, over.Fired, over.Ended = alerting.Resolved, testTime, testTime
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{
-		Incidents: []alerting.Incident{over, incident("open")}, Notices: []alerting.Notice{notice("waits", "ops", "open")},
+		Incidents: []alerting.Incident{over, incident("open")}, Notifications: []alerting.Notification{notification("waits", "ops", "open")},
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	write(t, db, Batch{Moves: []checks.Move{{At: noon, Cluster: "shop"}}})
-	if err := db.tidy(t.Context(), noon.Add(401*24*time.Hour)); err != nil {
+	write(t, db, Batch{Moves: []checks.Move{{At: testTime, Cluster: "shop"}}})
+	if err := db.maintain(t.Context(), testTime.Add(401*24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	found, err := db.Incidents(t.Context(), IncidentQuery{})
@@ -279,7 +279,7 @@ func TestForgetOld(t *testing.T) {
 	if moves, err := db.Moves(t.Context(), "", checks.Span{}, 0); err != nil || len(moves) > 0 {
 		t.Errorf("got moves %v and error %v, want none", moves, err)
 	}
-	if got := claimed(t, db, "ops", noon); got.ID != "waits" {
+	if got := claimed(t, db, "ops", testTime); got.ID != "waits" {
 		t.Errorf("got %q, want the notice that waits", got.ID)
 	}
 }
@@ -288,13 +288,13 @@ func TestForgetOld(t *testing.T) {
 // told, or they are not over yet.
 func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 	db := opened(t)
-	untold := incident("untold")
-	untold.State, untold.Ended = alerting.Resolved, noon
+	unnotified := incident("untold")
+	unnotified.State, unnotified.Ended = alerting.Resolved, testTime
 	quiet := incident("quiet") // and may come back
-	quiet.State, quiet.Ended = alerting.Pending, noon
+	quiet.State, quiet.Ended = alerting.Pending, testTime
 	fired := incident("fired")
-	fired.State, fired.Fired, fired.Ended = alerting.Resolved, noon, noon
-	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{untold, quiet, fired}}}); err != nil {
+	fired.State, fired.Fired, fired.Ended = alerting.Resolved, testTime, testTime
+	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{unnotified, quiet, fired}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -304,7 +304,7 @@ func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 		{23 * time.Hour, []string{"untold", "quiet", "fired"}},
 		{25 * time.Hour, []string{"quiet", "fired"}},
 	} {
-		if err := db.tidy(t.Context(), noon.Add(tt.after)); err != nil {
+		if err := db.maintain(t.Context(), testTime.Add(tt.after)); err != nil {
 			t.Fatal(err)
 		}
 		found, err := db.Incidents(t.Context(), IncidentQuery{})
@@ -325,14 +325,14 @@ func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 // summed up.
 func TestAnnounced(t *testing.T) {
 	db := opened(t)
-	id, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: noon}, Nodes: []string{"node1", "node2"}})
+	id, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}, Nodes: []string{"node1", "node2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := alerting.Deployment{ID: id, Cluster: "shop", Name: "4.2", Nodes: []string{"node1", "node2"}, From: noon, Touched: []string{}}
+	want := alerting.Deployment{ID: id, Cluster: "shop", Name: "4.2", Nodes: []string{"node1", "node2"}, From: testTime, Touched: []string{}}
 	announced := func(want ...alerting.Deployment) {
 		t.Helper()
-		got, err := db.Announced(t.Context(), noon.Add(5*time.Minute))
+		got, err := db.Announced(t.Context(), testTime.Add(5*time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +344,7 @@ func TestAnnounced(t *testing.T) {
 	observed := want
 	observed.Touched, observed.CanariesLost = []string{"node1"}, 2
 	want = observed
-	want.To, want.Watched = noon.Add(time.Minute), &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}
+	want.To, want.Watched = testTime.Add(time.Minute), &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}
 	if err := db.EndDeployment(t.Context(), id, want.To, want.Watched); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestAnnounced(t *testing.T) {
 	if state, err := db.Restore(t.Context()); err != nil || cmp.Diff([]alerting.Deployment{want}, state.Announced) != "" {
 		t.Errorf("got %v and error %v after a restart", state.Announced, err)
 	}
-	observed.Summed = noon.Add(2 * time.Minute)
+	observed.Summed = testTime.Add(2 * time.Minute)
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Deployments: []alerting.Deployment{observed}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -372,10 +372,10 @@ func TestAnnounced(t *testing.T) {
 func TestCountsOf(t *testing.T) {
 	db := opened(t)
 	move := func(after time.Duration, session probes.Fingerprint, kept bool) checks.Move {
-		return checks.Move{At: noon.Add(after), Cluster: "shop", From: "node1", To: "node2", Kept: kept, Session: session}
+		return checks.Move{At: testTime.Add(after), Cluster: "shop", From: "node1", To: "node2", Kept: kept, Session: session}
 	}
 	sample := func(kind checks.TargetKind, after time.Duration, ok bool) checks.Sample {
-		return checks.Sample{Target: checks.Target{Cluster: "shop", Kind: kind, Name: "node1"}, At: noon.Add(after), OK: ok, Status: 200}
+		return checks.Sample{Target: checks.Target{Cluster: "shop", Kind: kind, Name: "node1"}, At: testTime.Add(after), OK: ok, Status: 200}
 	}
 	const s = time.Second
 	write(t, db, Batch{
@@ -388,7 +388,7 @@ func TestCountsOf(t *testing.T) {
 			sample(checks.TargetNode, s, true), sample(checks.TargetNode, 2*s, false), sample(checks.TargetNode, 30*s, true),
 		},
 	})
-	got, err := db.CountsOf(t.Context(), "shop", checks.Span{From: noon, To: noon.Add(time.Minute)})
+	got, err := db.CountsOf(t.Context(), "shop", checks.Span{From: testTime, To: testTime.Add(time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version
 const (
 	countBroken = `SELECT (SELECT COUNT(*) FROM incidents WHERE NOT json_valid(body)) +
 	(SELECT COUNT(*) FROM notices WHERE state IN ('pending', 'dead') AND NOT json_valid(body))`
-	selectRecentIncidents = `SELECT body FROM incidents WHERE state = 'resolved' AND ended >= ?`
-	selectPendingNotices  = `SELECT body FROM notices WHERE state = 'pending'`
-	countTables           = `SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('incidents', 'notices')`
-	selectTargetIDs       = `SELECT id FROM targets ORDER BY id`
-	fillClusters          = `INSERT OR IGNORE INTO incident_clusters SELECT id, cluster FROM incidents WHERE cluster <> ''
+	selectRecentIncidents      = `SELECT body FROM incidents WHERE state = 'resolved' AND ended >= ?`
+	selectPendingNotifications = `SELECT body FROM notices WHERE state = 'pending'`
+	countTables                = `SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('incidents', 'notices')`
+	selectTargetIDs            = `SELECT id FROM targets ORDER BY id`
+	fillClusters               = `INSERT OR IGNORE INTO incident_clusters SELECT id, cluster FROM incidents WHERE cluster <> ''
 	UNION SELECT i.id, c.value FROM incidents i, json_each(i.body, '$.Clusters') c`
 )
 
@@ -112,10 +112,10 @@ const (
 	AND (? = '' OR id IN (SELECT incident FROM incident_clusters WHERE cluster = ?))
 	ORDER BY started DESC, id DESC LIMIT ?`
 
-	// insertNotice is due when the one before it of its incident is, or now. While a
+	// insertNotification is due when the one before it of its incident is, or now. While a
 	// receiver is down most notices wait for one before them; none of those is
 	// looked at before that one is due again.
-	insertNotice = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
+	insertNotification = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
 	VALUES (?, ?, ?, 'pending', ?, COALESCE(
 		(SELECT MAX(due) FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending'), ?), 0, ?, '', ?)
 	ON CONFLICT (id) DO NOTHING`
@@ -126,28 +126,28 @@ const (
 	WHERE n.state = 'pending' AND n.receiver = ? AND n.due <= ? AND n.leased <= ? AND NOT EXISTS (
 		SELECT 1 FROM notices p WHERE p.state = 'pending' AND p.receiver = n.receiver AND p.incident = n.incident AND p.seq < n.seq)
 	ORDER BY n.due, n.seq LIMIT 1`
-	claimNotice = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
+	claimNotification = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
 	RETURNING attempts, body`
-	selectThread   = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
-	releaseNotices = `UPDATE notices SET leased = ? WHERE state = 'pending' AND leased > ?`
-	deliverNotice  = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
+	selectThread         = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
+	releaseNotifications = `UPDATE notices SET leased = ? WHERE state = 'pending' AND leased > ?`
+	deliverNotification  = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
 	RETURNING receiver, incident`
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)
 	ON CONFLICT (receiver, incident) DO UPDATE SET thread = excluded.thread, at = excluded.at`
-	retryNotice = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	retryNotification = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
 	// retryLater is for those that wait for the one that is tried again.
 	retryLater = `UPDATE notices SET due = ? WHERE state = 'pending' AND due < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ? AND state = 'pending')`
-	buryNotice = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
-	// selectLast is the last notice that waits of the incident, and for the receiver,
+	markNotificationDead = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
+	// selectLastPending is the last notice that waits of the incident, and for the receiver,
 	// of one that does.
-	selectLast = `SELECT l.seq, l.body FROM notices n
+	selectLastPending = `SELECT l.seq, l.body FROM notices n
 	JOIN notices l ON l.receiver = n.receiver AND l.incident = n.incident AND l.state = 'pending'
 	WHERE n.id = ? AND n.state = 'pending' ORDER BY l.seq DESC LIMIT 1`
-	skipNotices = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
+	skipNotifications = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ?)`
-	// selectCorrespondence has two lists of parameters to be filled in.
-	selectCorrespondence = `SELECT incident, thread, FALSE FROM threads WHERE receiver = ? AND incident IN (%s)
+	// selectThreadState has two lists of parameters to be filled in.
+	selectThreadState = `SELECT incident, thread, FALSE FROM threads WHERE receiver = ? AND incident IN (%s)
 	UNION ALL SELECT incident, '', TRUE FROM notices WHERE receiver = ? AND incident IN (%s) AND state = 'pending'`
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
@@ -160,10 +160,10 @@ const (
 	selectSilence  = `SELECT body FROM silences WHERE id = ?`
 	selectSilences = `SELECT body FROM silences WHERE ends > ? ORDER BY starts, id`
 
-	upsertStanding = `INSERT INTO standing (cluster, body) VALUES (?, ?)
+	upsertActiveFindings = `INSERT INTO standing (cluster, body) VALUES (?, ?)
 	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
-	selectStanding = `SELECT cluster, body FROM standing`
-	upsertCanaries = `INSERT INTO canaries (cluster, body) VALUES (?, ?)
+	selectActiveFindings = `SELECT cluster, body FROM standing`
+	upsertCanaries       = `INSERT INTO canaries (cluster, body) VALUES (?, ?)
 	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
 	selectCanaries = `SELECT cluster, body FROM canaries`
 	upsertCounter  = `INSERT INTO counters (name, value) VALUES (?, ?)
@@ -171,14 +171,14 @@ const (
 	selectCounters = `SELECT name, value FROM counters`
 )
 
-// forgetUntold deletes incidents that ended before a time, and that nobody was
+// deleteUnnotified deletes incidents that ended before a time, and that nobody was
 // told of: they went away before that.
-const forgetUntold = `DELETE FROM incidents WHERE id IN (
+const deleteUnnotified = `DELETE FROM incidents WHERE id IN (
 	SELECT id FROM incidents WHERE fired IS NULL AND ended < ? AND state = 'resolved' LIMIT 100)`
 
-// forget deletes what is older than a time, a bounded number of rows at once.
+// deleteExpired deletes what is older than a time, a bounded number of rows at once.
 // What is still open, and what has not been told, is kept however old it is.
-var forget = []string{
+var deleteExpired = []string{
 	`DELETE FROM moves WHERE id IN (SELECT id FROM moves WHERE at < ? ORDER BY id LIMIT 500)`,
 	`DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < ? ORDER BY id LIMIT 500)`,
 	`DELETE FROM deployments WHERE id IN (SELECT id FROM deployments WHERE ended < ? LIMIT 500)`,

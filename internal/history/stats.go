@@ -44,8 +44,8 @@ func newMeter() *meter {
 	})}
 }
 
-// wrote counts a write that was tried.
-func (m *meter) wrote(took time.Duration, at time.Time, err error) {
+// recordWrite counts a write that was tried.
+func (m *meter) recordWrite(took time.Duration, at time.Time, err error) {
 	m.seconds.Observe(took.Seconds())
 	m.mu.Lock()
 	defer m.mu.Unlock()

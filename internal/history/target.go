@@ -86,13 +86,13 @@ func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (t
 	return ts * units[l], err == nil, err
 }
 
-// reach bounds what one transaction sums up or deletes, by time: rows of a level
+// transactionSpan bounds what one transaction sums up or deletes, by time: rows of a level
 // that may lie in it are at most a few thousand.
-var reach = [levels]int64{units[hours], units[days], 30 * units[days], 400 * units[days]}
+var transactionSpan = [levels]int64{units[hours], units[days], 30 * units[days], 400 * units[days]}
 
-// sumUp makes the buckets of l whose time is over before limit, as far as one
+// rollUp makes the buckets of l whose time is over before limit, as far as one
 // transaction should go.
-func (t *target) sumUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
+func (t *target) rollUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
 	if l > minutes {
 		limit = min(limit, t.until[l-1])
 	}
@@ -108,18 +108,18 @@ func (t *target) sumUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (m
 		return false, nil
 	}
 	from = l.floor(from)
-	to := min(limit, l.ceil(from+reach[l-1]))
-	if err := l.sum(ctx, tx, t.id, from, to); err != nil {
+	to := min(limit, l.ceil(from+transactionSpan[l-1]))
+	if err := l.rollUp(ctx, tx, t.id, from, to); err != nil {
 		return false, err
 	}
 	t.until[l] = to
 	return to < limit, nil
 }
 
-// resum makes the buckets anew that a late sample at ts belongs to.
-func (t *target) resum(ctx context.Context, tx *sql.Tx, ts int64) error {
+// recompute makes the buckets anew that a late sample at ts belongs to.
+func (t *target) recompute(ctx context.Context, tx *sql.Tx, ts int64) error {
 	for l := minutes; l < levels && ts < t.until[l]; l++ {
-		if err := l.sum(ctx, tx, t.id, l.floor(ts), l.floor(ts)+units[l]); err != nil {
+		if err := l.rollUp(ctx, tx, t.id, l.floor(ts), l.floor(ts)+units[l]); err != nil {
 			return err
 		}
 	}
@@ -144,7 +144,7 @@ func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (mo
 		t.since[l] = limit
 		return false, nil
 	}
-	to := min(limit, next.ceil(from+reach[l]))
+	to := min(limit, next.ceil(from+transactionSpan[l]))
 	if _, err := tx.ExecContext(ctx, deleteBuckets[l], t.id, to/units[l]); err != nil {
 		return false, err
 	}
@@ -152,5 +152,5 @@ func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (mo
 	return to < limit, nil
 }
 
-// moment is the time of a column.
-func moment(ts int64) time.Time { return time.UnixMilli(ts).UTC() }
+// timeOf is the time of a column.
+func timeOf(ts int64) time.Time { return time.UnixMilli(ts).UTC() }

@@ -31,11 +31,11 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) 
 	if err != nil {
 		return nil, err
 	}
-	from, to := limits(span)
+	from, to := bounds(span)
 	var all []checks.Uptime
 	for _, t := range found {
 		var sum bucket
-		err := t.read(ctx, tx, soften(from, to), to, units[days], func(s slot) { sum = sum.add(s.bucket) })
+		err := t.read(ctx, tx, alignStart(from, to), to, units[days], func(s timedBucket) { sum = sum.add(s.bucket) })
 		if err != nil {
 			return nil, err
 		}
@@ -58,9 +58,9 @@ func (r *Reader) Days(ctx context.Context, of checks.Target, to time.Time, n int
 	const day = 24 * time.Hour
 	first := to.UTC().Truncate(day).Add(-time.Duration(n-1) * day)
 	sums := make([]bucket, max(n, 0))
-	err := r.one(ctx, of, func(tx *sql.Tx, t *target) error {
-		from, to := limits(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
-		return t.read(ctx, tx, from, to, units[days], func(s slot) {
+	err := r.withTarget(ctx, of, func(tx *sql.Tx, t *target) error {
+		from, to := bounds(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
+		return t.read(ctx, tx, from, to, units[days], func(s timedBucket) {
 			i := (s.ts - from) / units[days]
 			sums[i] = sums[i].add(s.bucket)
 		})

@@ -18,36 +18,36 @@ const chunk = 2000
 
 // The waits between two tries after an error, doubled from one to the next.
 const (
-	firstPause = time.Second
-	lastPause  = 30 * time.Second
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
 )
 
 // write is the goroutine that writes batches, and tidies up in between.
 func (db *DB) write(ctx context.Context) {
-	pause, tidied := time.Duration(0), db.config.Now()
+	wait, maintained := time.Duration(0), db.config.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(db.config.Flush, pause)):
+		case <-time.After(max(db.config.Flush, wait)):
 		}
 		err := db.flush(ctx)
-		if now := db.config.Now(); err == nil && now.Sub(tidied).Abs() >= tidyEvery {
-			tidied = now
-			if caught := panics.Catch(panics.History, func() { err = db.tidy(ctx, now) }); caught != nil {
+		if now := db.config.Now(); err == nil && now.Sub(maintained).Abs() >= maintainEvery {
+			maintained = now
+			if caught := panics.Catch(panics.History, func() { err = db.maintain(ctx, now) }); caught != nil {
 				err = caught
 			}
 		}
 		if err == nil || ctx.Err() != nil {
-			if err == nil && pause > 0 {
+			if err == nil && wait > 0 {
 				db.config.Logger.Info("history is written again")
 			}
-			pause = 0
+			wait = 0
 			continue
 		}
-		pause = min(max(2*pause, firstPause), lastPause)
+		wait = min(max(2*wait, minBackoff), maxBackoff)
 		length, dropped := db.queue.state()
-		db.config.Logger.Error("writing history", "err", err, "waiting", length, "dropped", dropped, "again_in", pause)
+		db.config.Logger.Error("writing history", "err", err, "waiting", length, "dropped", dropped, "again_in", wait)
 	}
 }
 
@@ -63,7 +63,7 @@ func (db *DB) flush(ctx context.Context) error {
 			db.queue.drop(part.size())
 		}
 		if err != nil {
-			db.queue.putBack(b)
+			db.queue.requeue(b)
 			return err
 		}
 		b = rest
@@ -82,10 +82,10 @@ func (b Batch) split(n int) (part, rest Batch) {
 // writePart writes a part of a batch in one transaction.
 func (db *DB) writePart(ctx context.Context, b Batch) (err error) {
 	began := time.Now()
-	defer func() { db.meter.wrote(time.Since(began), db.config.Now(), err) }()
+	defer func() { db.meter.recordWrite(time.Since(began), db.config.Now(), err) }()
 	var late int
 	created := make(map[checks.Target]*target)
-	err = swiftly(ctx, db.writer, func(tx *sql.Tx) error {
+	err = commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
 		var err error
 		if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
 			return err
@@ -128,7 +128,7 @@ func (db *DB) insertSamples(ctx context.Context, tx *sql.Tx, all []checks.Sample
 		if row.ts, err = insertOne(ctx, insert, t.id, row); err != nil {
 			return 0, err
 		}
-		if err := t.resum(ctx, tx, row.ts); err != nil {
+		if err := t.recompute(ctx, tx, row.ts); err != nil {
 			return 0, err
 		}
 	}

@@ -32,22 +32,22 @@ func every(of checks.Target, from time.Time, interval time.Duration, n int) []ch
 // TestQueueDropsTheOldest, of those that were written back too, and counts them.
 func TestQueueDropsTheOldest(t *testing.T) {
 	q := queue{bound: 4}
-	q.put(Batch{Samples: every(node, noon, time.Second, 3)})
+	q.put(Batch{Samples: every(node, testTime, time.Second, 3)})
 	b := q.take()
-	q.put(Batch{Samples: every(node, noon.Add(time.Minute), time.Second, 2)})
-	q.putBack(b)
+	q.put(Batch{Samples: every(node, testTime.Add(time.Minute), time.Second, 2)})
+	q.requeue(b)
 	if length, dropped := q.state(); length != 4 || dropped != 1 {
 		t.Errorf("got %d waiting and %d dropped, want 4 and 1", length, dropped)
 	}
-	if got, want := q.take().Samples[0].At, noon.Add(time.Second); !got.Equal(want) {
+	if got, want := q.take().Samples[0].At, testTime.Add(time.Second); !got.Equal(want) {
 		t.Errorf("the oldest that is left is of %s, want %s", got, want)
 	}
 }
 
 // TestQueueLeavesTheCallersSlicesAlone: a round goes on using what it recorded.
 func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
-	mine := every(node, noon, -time.Second, 3)
-	want := every(node, noon, -time.Second, 3)
+	mine := every(node, testTime, -time.Second, 3)
+	want := every(node, testTime, -time.Second, 3)
 	db := opened(t)
 	write(t, db, Batch{Samples: mine[:2]})
 	if diff := cmp.Diff(want, mine); diff != "" {
@@ -68,7 +68,7 @@ func TestAFullDisk(t *testing.T) {
 		}
 	}
 	fill(60)
-	db.Record(Batch{Samples: every(node, noon, time.Second, bound)})
+	db.Record(Batch{Samples: every(node, testTime, time.Second, bound)})
 	if err := db.flush(t.Context()); !is(err, sqlite3.SQLITE_FULL) {
 		t.Fatalf("got error %v, want that the disk is full", err)
 	}
@@ -77,7 +77,7 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("got %+v, want rows to wait, none to be dropped and an error", s)
 	}
 	written := bound - s.Queue
-	db.Record(Batch{Samples: every(node, noon.Add(24*time.Hour), time.Second, bound-s.Queue+10)})
+	db.Record(Batch{Samples: every(node, testTime.Add(24*time.Hour), time.Second, bound-s.Queue+10)})
 	if s := db.Stats(); s.Queue != bound || s.Dropped != 10 {
 		t.Errorf("got %d waiting and %d dropped, want %d and 10", s.Queue, s.Dropped, bound)
 	}
@@ -106,7 +106,7 @@ func TestALockedFileDelaysNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.Record(Batch{Samples: every(node, noon, time.Second, 1)})
+	db.Record(Batch{Samples: every(node, testTime, time.Second, 1)})
 	if err := db.flush(t.Context()); !is(err, sqlite3.SQLITE_BUSY) {
 		t.Errorf("got error %v, want that the file is locked", err)
 	}
@@ -124,11 +124,11 @@ func TestALockedFileDelaysNobody(t *testing.T) {
 // TestTooLate: a sample whose time has been deleted cannot be summed up again.
 func TestTooLate(t *testing.T) {
 	db := opened(t)
-	write(t, db, Batch{Samples: every(node, noon.Add(-10*24*time.Hour), time.Minute, 10)})
-	if err := db.tidy(t.Context(), noon); err != nil {
+	write(t, db, Batch{Samples: every(node, testTime.Add(-10*24*time.Hour), time.Minute, 10)})
+	if err := db.maintain(t.Context(), testTime); err != nil {
 		t.Fatal(err)
 	}
-	write(t, db, Batch{Samples: every(node, noon.Add(-10*24*time.Hour), time.Second, 2)})
+	write(t, db, Batch{Samples: every(node, testTime.Add(-10*24*time.Hour), time.Second, 2)})
 	if got := db.Stats().Dropped; got != 2 {
 		t.Errorf("got %d dropped, want 2", got)
 	}
@@ -137,13 +137,13 @@ func TestTooLate(t *testing.T) {
 func TestSizeCap(t *testing.T) {
 	const bound = 1 << 20
 	db := opened(t, func(c *Config) { c.MaxSize, c.Queue = bound, 200_000 })
-	write(t, db, Batch{Samples: every(node, noon.Add(-24*time.Hour), time.Second, 24*3600)})
-	before, err := db.Uptimes(t.Context(), "shop", checks.Span{To: noon})
+	write(t, db, Batch{Samples: every(node, testTime.Add(-24*time.Hour), time.Second, 24*3600)})
+	before, err := db.Uptimes(t.Context(), "shop", checks.Span{To: testTime})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 48 { // an hour of samples goes each time
-		if err := db.tidy(t.Context(), noon); err != nil {
+		if err := db.maintain(t.Context(), testTime); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestSizeCap(t *testing.T) {
 	if err != nil || used > bound {
 		t.Errorf("got %d bytes in use and error %v, want at most %d", used, err, bound)
 	}
-	after, err := db.Uptimes(t.Context(), "shop", checks.Span{To: noon})
+	after, err := db.Uptimes(t.Context(), "shop", checks.Span{To: testTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestSizeCap(t *testing.T) {
 
 func TestCloseWritesWhatWaits(t *testing.T) {
 	db := opened(t)
-	db.Record(Batch{Samples: every(node, noon, time.Second, 3)})
+	db.Record(Batch{Samples: every(node, testTime, time.Second, 3)})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := db.flush(cancelled); err == nil {
@@ -175,7 +175,7 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 
 func TestCollector(t *testing.T) {
 	db := opened(t)
-	write(t, db, Batch{Samples: every(node, noon, time.Second, 3)})
+	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(db.Collector())
 	problems, err := testutil.GatherAndLint(registry)
@@ -205,7 +205,7 @@ func TestRecoveryIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: noon, OK: true}}})
+	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true}}})
 	if got := <-lines; !strings.Contains(got, "writing history") {
 		t.Errorf("got %q, want that it fails", got)
 	}

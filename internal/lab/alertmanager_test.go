@@ -17,8 +17,8 @@ import (
 	"stickwatch/checks"
 )
 
-// An onCall hears what Alertmanager says to those who are on call.
-type onCall struct {
+// An webhookReceiver hears what Alertmanager says to those who are on call.
+type webhookReceiver struct {
 	*httptest.Server
 	mu    sync.Mutex
 	heard []page
@@ -34,9 +34,9 @@ type page struct {
 	GeneratorURL string            `json:"generatorURL"`
 }
 
-func newOnCall(t *testing.T) *onCall {
+func newWebhookReceiver(t *testing.T) *webhookReceiver {
 	t.Helper()
-	o := new(onCall)
+	o := new(webhookReceiver)
 	o.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body struct {
 			Alerts []page `json:"alerts"`
@@ -52,9 +52,9 @@ func newOnCall(t *testing.T) *onCall {
 	return o
 }
 
-// hears returns the first page of a status and a severity, nil if there is none
+// find returns the first page of a status and a severity, nil if there is none
 // yet.
-func (o *onCall) hears(status string, severity checks.Severity) *page {
+func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range o.heard {
@@ -66,11 +66,11 @@ func (o *onCall) hears(status string, severity checks.Severity) *page {
 }
 
 // await is hears, and waits until there is one.
-func (o *onCall) await(t *testing.T, status string, severity checks.Severity) page {
+func (o *webhookReceiver) await(t *testing.T, status string, severity checks.Severity) page {
 	t.Helper()
 	var found *page
 	await(t, status+" "+string(severity), func() bool {
-		found = o.hears(status, severity)
+		found = o.find(status, severity)
 		return found != nil
 	})
 	return *found
@@ -110,48 +110,48 @@ func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alert
 }
 
 // A newsroom makes notices of findings, as the daemon does.
-type newsroom struct {
-	desk   *alerting.Desk
-	ledger *checks.Ledger
+type notificationSource struct {
+	incidentManager *alerting.Manager
+	ledger          *checks.Ledger
 }
 
-func newNewsroom() *newsroom {
-	return &newsroom{
-		alerting.NewDesk(alerting.Config{Receivers: []string{"am"}}, nil),
+func newNotificationSource() *notificationSource {
+	return &notificationSource{
+		alerting.NewManager(alerting.Config{Receivers: []string{"am"}}, nil),
 		checks.NewLedger(checks.Damping{}),
 	}
 }
 
 // observe takes a round.
-func (n *newsroom) observe(at time.Time, findings ...checks.Finding) []alerting.Notice {
+func (n *notificationSource) observe(at time.Time, findings ...checks.Finding) []alerting.Notification {
 	changes := n.ledger.Update(checks.Report{Cluster: "shop", Started: at, Findings: findings})
-	return n.desk.Observe(at, "shop", changes, n.ledger.Standing()).Notices
+	return n.incidentManager.Observe(at, "shop", changes, n.ledger.Active()).Notifications
 }
 
-func send(t *testing.T, to *alertmanager.Alertmanager, kind alerting.NoticeKind, notices []alerting.Notice) alerting.Incident {
+func send(t *testing.T, to *alertmanager.Alertmanager, kind alerting.NotificationKind, notifications []alerting.Notification) alerting.Incident {
 	t.Helper()
-	if len(notices) != 1 || notices[0].Kind != kind {
-		t.Fatalf("got %d notices %+v, want one: %s", len(notices), notices, kind)
+	if len(notifications) != 1 || notifications[0].Kind != kind {
+		t.Fatalf("got %d notices %+v, want one: %s", len(notifications), notifications, kind)
 	}
-	if _, err := to.Notify(t.Context(), notices[0]); err != nil {
+	if _, err := to.Notify(t.Context(), notifications[0]); err != nil {
 		t.Fatal(err)
 	}
-	return notices[0].Incident
+	return notifications[0].Incident
 }
 
 // TestAlertmanager: an incident from findings to those who are on call.
 func TestAlertmanager(t *testing.T) {
 	t.Parallel()
-	people := newOnCall(t)
+	people := newWebhookReceiver(t)
 	server := Alertmanager(t, AlertmanagerConfig{Webhook: people.URL})
-	receiver, news := server.receiver(t, 0), newNewsroom()
+	receiver, news := server.receiver(t, 0), newNotificationSource()
 
 	down := checks.Finding{
 		Code: checks.NodeDown, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"},
 		Summary: checks.Quote("node2 is down."), Remedy: checks.Quote("Start node2."), Evidence: []checks.Message{checks.Quote("GET /status: connection refused")},
 	}
 	began := time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Millisecond)
-	i := send(t, receiver, alerting.NoticeFired, news.observe(began, down))
+	i := send(t, receiver, alerting.NotificationFired, news.observe(began, down))
 	got := people.await(t, "firing", checks.Warning)
 	want := page{
 		Status:       "firing",
@@ -168,7 +168,7 @@ func TestAlertmanager(t *testing.T) {
 	}
 
 	down.Severity = checks.Critical
-	i = send(t, receiver, alerting.NoticeDeveloped, news.observe(began.Add(time.Minute), down))
+	i = send(t, receiver, alerting.NotificationDeveloped, news.observe(began.Add(time.Minute), down))
 	people.await(t, "firing", checks.Critical)
 	people.await(t, "resolved", checks.Warning)
 	if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
@@ -179,7 +179,7 @@ func TestAlertmanager(t *testing.T) {
 		t.Errorf("what Alertmanager shows of a worse incident (-want +got):\n%s", diff)
 	}
 
-	i = send(t, receiver, alerting.NoticeResolved, news.observe(began.Add(2*time.Minute)))
+	i = send(t, receiver, alerting.NotificationResolved, news.observe(began.Add(2*time.Minute)))
 	got = people.await(t, "resolved", checks.Critical)
 	if !got.StartsAt.Equal(i.Started) || !got.EndsAt.Equal(i.Ended) {
 		t.Errorf("got from %v to %v, want from %v to %v", got.StartsAt, got.EndsAt, i.Started, i.Ended)
@@ -193,16 +193,16 @@ func TestAlertmanager(t *testing.T) {
 // by itself when nobody does.
 func TestAlertmanagerForgets(t *testing.T) {
 	t.Parallel()
-	people := newOnCall(t)
+	people := newWebhookReceiver(t)
 	server := Alertmanager(t, AlertmanagerConfig{Webhook: people.URL})
 	receiver := server.receiver(t, 300*time.Millisecond)
 	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: checks.Quote("The balancer is down.")}
-	i := send(t, receiver, alerting.NoticeFired, newNewsroom().observe(time.Now(), finding))
+	i := send(t, receiver, alerting.NotificationFired, newNotificationSource().observe(time.Now(), finding))
 	await(t, "firing", func() bool {
 		if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
 			t.Fatal(err)
 		}
-		return people.hears("firing", checks.Critical) != nil
+		return people.find("firing", checks.Critical) != nil
 	})
 	people.await(t, "resolved", checks.Critical)
 }

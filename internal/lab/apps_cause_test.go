@@ -13,7 +13,7 @@ import (
 // not know, and replaces the cookie, so that the owner node does not know the
 // client either when it comes back. All that is lost is lost by the drift.
 func TestSessionsOpenedAnew(t *testing.T) {
-	nodes := expresses(t, nil)
+	nodes := expressNodes(t, nil)
 	for _, f := range []appFront{appRoundRobin, appHAProxyRoundRobin, appHTTPDByRequests} {
 		for _, write := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/counter %v", f.name, write), func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestSessionsOpenedAnew(t *testing.T) {
 
 // TestExpressIsHealthy: the same application behind balancers that stick.
 func TestExpressIsHealthy(t *testing.T) {
-	nodes := expresses(t, nil)
+	nodes := expressNodes(t, nil)
 	for _, f := range []appFront{appIPHash, appCookie} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +53,7 @@ func TestCookiesThatBrowsersRefuse(t *testing.T) {
 		{"__Secure- without Secure", []string{"COOKIE=__Secure-sid"}, []string{"__Secure-", "Secure"}},
 		{"no cookie over HTTP", []string{"SECURE=1"}, []string{"X-Forwarded-Proto"}},
 	} {
-		nodes := expresses(t, tc.env)
+		nodes := expressNodes(t, tc.env)
 		for _, f := range []appFront{appIPHash, appCookie} {
 			t.Run(tc.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
@@ -68,7 +68,7 @@ func TestCookiesThatBrowsersRefuse(t *testing.T) {
 // clock is ten minutes ahead.
 func TestClockTokens(t *testing.T) {
 	tokens := []string{"TOKENS=1", "COOKIE=token", "TTL=120"}
-	right := expresses(t, tokens)
+	right := expressNodes(t, tokens)
 	clock := func(offset string) []*Process {
 		return []*Process{right[0], Express(t, ExpressConfig{ID: names[1], Env: append(tokens, "CLOCK="+offset)}), right[2]}
 	}
@@ -99,8 +99,8 @@ func TestClockTokens(t *testing.T) {
 	}
 }
 
-// phps starts three nodes of PHP.
-func phps(tb testing.TB, c PHPConfig) (list []*Process) {
+// phpNodes starts three nodes of PHP.
+func phpNodes(tb testing.TB, c PHPConfig) (list []*Process) {
 	tb.Helper()
 	for _, name := range names[:3] {
 		c.ID = name
@@ -120,7 +120,7 @@ func TestPHPAcceptsAnyID(t *testing.T) {
 		for _, write := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/counter %v", tc.front.name, write), func(t *testing.T) {
 				t.Parallel()
-				a := behind(t, phps(t, PHPConfig{}), appConfig{front: tc.front, policy: tc.policy, write: write})
+				a := behind(t, phpNodes(t, PHPConfig{}), appConfig{front: tc.front, policy: tc.policy, write: write})
 				s := scenario{apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost}}
 				if write {
 					s.want = []string{"session_not_shared"}
@@ -137,7 +137,7 @@ func TestPHPRefusesUnknownIDs(t *testing.T) {
 	for _, write := range []bool{false, true} {
 		t.Run(fmt.Sprintf("counter %v", write), func(t *testing.T) {
 			t.Parallel()
-			a := behind(t, phps(t, PHPConfig{Strict: true}), appConfig{front: appCookie, policy: probes.PolicyReplicated, write: write})
+			a := behind(t, phpNodes(t, PHPConfig{Strict: true}), appConfig{front: appCookie, policy: probes.PolicyReplicated, write: write})
 			judgeScenario(t, scenario{apart: true, want: []string{"session_not_shared"}}, a.probe())
 		})
 	}
@@ -151,7 +151,7 @@ func TestPHPSharesFiles(t *testing.T) {
 	}{{appCookie, probes.PolicyReplicated}, {appRoundRobin, probes.PolicyShared}} {
 		t.Run(tc.front.name, func(t *testing.T) {
 			t.Parallel()
-			a := behind(t, phps(t, PHPConfig{Files: t.TempDir()}), appConfig{front: tc.front, policy: tc.policy, write: true})
+			a := behind(t, phpNodes(t, PHPConfig{Files: t.TempDir()}), appConfig{front: tc.front, policy: tc.policy, write: true})
 			report := a.probe()
 			judgeScenario(t, scenario{is: checks.Healthy}, report)
 			if report.Session.Shared != checks.Yes {
@@ -167,7 +167,7 @@ func TestPHPLocksTheSession(t *testing.T) {
 	for _, f := range []appFront{appIPHash, appCookie} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			a := behind(t, phps(t, PHPConfig{Work: "700"}), appConfig{front: f, write: true})
+			a := behind(t, phpNodes(t, PHPConfig{Work: "700"}), appConfig{front: f, write: true})
 			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
 		})
 	}

@@ -101,8 +101,8 @@ func (a *app) probe() checks.Report {
 	return checks.Judge((&monitor.Prober{Handshake: engineio.Handshake}).Round(ctx, a.cluster))
 }
 
-// expresses starts three nodes of Express.
-func expresses(tb testing.TB, env []string) (list []*Process) {
+// expressNodes starts three nodes of Express.
+func expressNodes(tb testing.TB, env []string) (list []*Process) {
 	tb.Helper()
 	for _, name := range names[:3] {
 		list = append(list, Express(tb, ExpressConfig{ID: name, Env: env}))

@@ -34,7 +34,7 @@ func TestEjectionBetweenRounds(t *testing.T) {
 			r := newRig(t, f, plan{profile: tc.profile, shared: true, front: frontPlan{failTimeout: tc.failTimeout}})
 			r.cluster.Balancer.FailTimeout = tc.failTimeout
 			nginxLog(r.front, &r.cluster.Balancer.Evidence, t)
-			w := r.watch(monitor.Pace{Damping: damping})
+			w := r.startWatcher(monitor.Intervals{Damping: damping})
 			if diff := cmp.Diff([]string(nil), w.told); diff != "" {
 				t.Fatalf("told at first (-want +got):\n%s", diff)
 			}
@@ -45,11 +45,11 @@ func TestEjectionBetweenRounds(t *testing.T) {
 				w.Refresh(t.Context(), monitor.Status)
 			}
 			if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
-				t.Errorf("told (-want +got):\n%s%s", diff, tell(w.Picture().Report))
+				t.Errorf("told (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 			}
-			hear(t, w.Picture().Report, "was out from")
-			hear(t, w.Picture().Report, "nginx error log")
-			for _, n := range w.Picture().Report.Nodes {
+			wantEvidence(t, w.Snapshot().Report, "was out from")
+			wantEvidence(t, w.Snapshot().Report, "nginx error log")
+			for _, n := range w.Snapshot().Report.Nodes {
 				if n.InRotation == checks.No {
 					t.Errorf("%s is told to be out: %s", n.Node, n.Rotation)
 				}
@@ -62,7 +62,7 @@ func TestEjectionBetweenRounds(t *testing.T) {
 // before anybody looks. Its statistics tell since when it is up.
 func TestComebackBetweenRounds(t *testing.T) {
 	t.Parallel()
-	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
+	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
 		c := HAProxyConfig{CheckPath: "/status"}
 		for _, n := range nodes {
 			c.Servers = append(c.Servers, Server{Name: n.ID(), Addr: n.Addr()})
@@ -71,9 +71,9 @@ func TestComebackBetweenRounds(t *testing.T) {
 	}}
 	r := newRig(t, f, plan{profile: "tomcat-msm", shared: true})
 	haproxyStats(r.front, &r.cluster.Balancer.Evidence, t)
-	w := r.watch(monitor.Pace{Damping: checks.Damping{Appear: 2, Vanish: 2}})
-	if report := w.Picture().Report; report.Verdict != checks.Healthy {
-		t.Fatalf("at first: %s", tell(report))
+	w := r.startWatcher(monitor.Intervals{Damping: checks.Damping{Appear: 2, Vanish: 2}})
+	if report := w.Snapshot().Report; report.Verdict != checks.Healthy {
+		t.Fatalf("at first: %s", formatReport(report))
 	}
 	began := time.Now()
 	r.stop("node2")
@@ -86,9 +86,9 @@ func TestComebackBetweenRounds(t *testing.T) {
 		w.Refresh(t.Context(), monitor.Status)
 	}
 	if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
-		t.Errorf("told (-want +got):\n%s%s", diff, tell(w.Picture().Report))
+		t.Errorf("told (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 	}
-	hear(t, w.Picture().Report, "by the balancer's own word: haproxy")
+	wantEvidence(t, w.Snapshot().Report, "by the balancer's own word: haproxy")
 }
 
 // failFor has nginx eject a node by a user's request, whatever the method.

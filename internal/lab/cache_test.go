@@ -33,7 +33,7 @@ const cacheFirst = `
 // cached puts an nginx that caches before a balancer.
 func cached(f front, location string) front {
 	behind := f.start
-	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		balancer := behind(tb, nodes, p)
 		return Nginx(tb, NginxConfig{
 			Servers: []Server{{Addr: parse(tb, balancer.URL()).Host}}, Location: location,

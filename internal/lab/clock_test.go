@@ -27,7 +27,7 @@ func TestClockBounds(t *testing.T) {
 			c := &probes.Cluster{Nodes: []probes.Node{n}, Limits: probes.DefaultLimits, Status: &probes.Status{Path: "/"}}
 			var all probes.ClockOffset
 			for range 20 {
-				all = all.Meet(probes.Direct(t.Context(), c, n).Clock)
+				all = all.Intersect(probes.Direct(t.Context(), c, n).Clock)
 			}
 			if all.Samples < 20 || all.Min > 0 || all.Max < 0 {
 				t.Errorf("got a clock that is off by %s to %s (%d samples), want bounds of 0", all.Min, all.Max, all.Samples)

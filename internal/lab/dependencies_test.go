@@ -52,9 +52,9 @@ func TestDependencies(t *testing.T) {
 				wrong.User = url.UserPassword(u.User.Username(), "wrong-word")
 				expect("asked with a wrong password", ask(&wrong, 10*time.Second), false)
 			}
-			store.Freeze()
+			store.Suspend()
 			expect("frozen", ask(u, 500*time.Millisecond), false)
-			store.Thaw()
+			store.Resume()
 			store.Stop()
 			expect("stopped", ask(u, 10*time.Second), false)
 			store.Start()

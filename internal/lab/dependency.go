@@ -27,7 +27,7 @@ func (d *Dependency) URL() string { return d.url }
 // Redis starts a Redis that asks for [Password].
 func Redis(tb testing.TB) *Dependency {
 	tb.Helper()
-	path, dir, host, port := place(tb, "redis-server")
+	path, dir, host, port := storePaths(tb, "redis-server")
 	process := Run(tb, Command{
 		Name: "redis",
 		Path: path,
@@ -44,7 +44,7 @@ func Redis(tb testing.TB) *Dependency {
 // Memcached starts a memcached, without credentials.
 func Memcached(tb testing.TB) *Dependency {
 	tb.Helper()
-	path, dir, host, port := place(tb, "memcached")
+	path, dir, host, port := storePaths(tb, "memcached")
 	args := []string{"-l", host, "-p", port, "-U", "0", "-m", "16", "-t", "2"}
 	if isRoot() {
 		args = append(args, "-u", "root")
@@ -59,8 +59,8 @@ func Memcached(tb testing.TB) *Dependency {
 	return &Dependency{process, "memcached://" + process.Addr()}
 }
 
-// place returns what every store needs: its program, a directory, an address.
-func place(tb testing.TB, name string) (path, dir, host, port string) {
+// storePaths returns what every store needs: its program, a directory, an address.
+func storePaths(tb testing.TB, name string) (path, dir, host, port string) {
 	tb.Helper()
 	path, dir = program(tb, name), directory(tb)
 	host, port, err := net.SplitHostPort(FreeAddr(tb))

@@ -43,12 +43,12 @@ type ebridgeNginx struct {
 
 func (n ebridgeNginx) URL() string { return "http://" + n.addr }
 
-// asInTheManual puts the manual's nginx before the nodes, with an error log of a
+// fromManual puts the manual's nginx before the nodes, with an error log of a
 // level.
-func asInTheManual(level string) front {
+func fromManual(level string) front {
 	return front{
 		name: "e-Bridge's nginx", method: probes.MethodIPHash, sticky: true, narrow: true,
-		start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
+		start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
 			var servers strings.Builder
 			for _, n := range nodes {
 				fmt.Fprintf(&servers, "    server %s;\n", n.Addr())
@@ -72,7 +72,7 @@ func asInTheManual(level string) front {
 func ebridgeFront() front {
 	return front{
 		name: "e-Bridge's nginx, with a header", method: probes.MethodIPHash, header: true, sticky: true,
-		start: func(tb testing.TB, nodes []*demo.Node, _ plan) entrance {
+		start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
 			c := NginxConfig{Method: "ip_hash", RealIP: true, Zone: true}
 			for _, n := range nodes {
 				c.Servers = append(c.Servers, Server{Addr: n.Addr()})

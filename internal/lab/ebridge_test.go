@@ -31,7 +31,7 @@ func TestEBridgeSessions(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			store := tc.store(t)
-			for _, front := range []front{asInTheManual("error"), ebridgeFront()} {
+			for _, front := range []front{fromManual("error"), ebridgeFront()} {
 				report := newRig(t, front, plan{profile: "ebridge", store: store}).probe()
 				judgeScenario(t, scenario{is: checks.Healthy}, report)
 				if report.Session.Sticky != checks.Yes {
@@ -53,7 +53,7 @@ func TestEBridgeSessions(t *testing.T) {
 // nodes it cannot see, and what would let it see them, is told.
 func TestEBridgeSeesOneNode(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+	r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 	report := r.probe()
 	judgeScenario(t, scenario{want: []string{"blind_spot"}, is: checks.Healthy}, report)
 	for _, f := range report.Findings {
@@ -71,7 +71,7 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 func TestEBridgeStoreGone(t *testing.T) {
 	t.Parallel()
 	redis := Redis(t)
-	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge", store: newRedisStore(t, redis)})
+	r := newRig(t, fromManual("error"), plan{profile: "ebridge", store: newRedisStore(t, redis)})
 	r.cluster.Dependencies = []probes.Dependency{{Name: "Redis", URL: parse(t, redis.URL())}}
 	redis.Stop()
 	report := r.probe()
@@ -92,39 +92,39 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		r.eject("node2")
 		report := r.probe()
 		judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
-		hear(t, report, "ip_hash sends to it")
-		comesBack(t, "node2", func() checks.Report { return r.probe() })
+		wantEvidence(t, report, "ip_hash sends to it")
+		waitReadmitted(t, "node2", func() checks.Report { return r.probe() })
 	})
 	t.Run("as in the manual, any node, by the log", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, asInTheManual("warn"), plan{profile: "ebridge"})
+		r := newRig(t, fromManual("warn"), plan{profile: "ebridge"})
 		nginxLog(r.front.(ebridgeNginx).NginxBalancer, &r.cluster.Balancer.Evidence, t)
 		other := r.cluster.Nodes[(1+slices.IndexFunc(r.cluster.Nodes, func(n probes.Node) bool { return n.ID == r.ourNode() }))%3].ID
 		r.fail(other)
 		report := r.probe()
 		judgeScenario(t, scenario{want: []string{"node_ejected/" + other}}, report)
-		hear(t, report, "error log")
-		comesBack(t, other, func() checks.Report { return r.probe() })
+		wantEvidence(t, report, "error log")
+		waitReadmitted(t, other, func() checks.Report { return r.probe() })
 	})
 	t.Run("as in the manual, our node, by our own address", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
-		w := r.watch(monitor.Pace{})
+		r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
+		w := r.startWatcher(monitor.Intervals{})
 		home := r.ourNode()
 		r.fail(home)
-		w.Visit(t.Context())
-		report := w.Picture().Report
+		w.FollowUp(t.Context())
+		report := w.Snapshot().Report
 		// The node is well when it is asked, and its client has lost its session.
 		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}, also: []checks.Code{checks.SessionLost}}, report)
-		hear(t, report, "ip_hash sends our own address to it")
-		comesBack(t, home, func() checks.Report {
-			w.Visit(t.Context())
-			return w.Picture().Report
+		wantEvidence(t, report, "ip_hash sends our own address to it")
+		waitReadmitted(t, home, func() checks.Report {
+			w.FollowUp(t.Context())
+			return w.Snapshot().Report
 		})
 	})
 	t.Run("as in the manual, and its log hides it", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+		r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 		nginxLog(r.front.(ebridgeNginx).NginxBalancer, &r.cluster.Balancer.Evidence, t)
 		other := r.cluster.Nodes[(1+slices.IndexFunc(r.cluster.Nodes, func(n probes.Node) bool { return n.ID == r.ourNode() }))%3].ID
 		r.fail(other)
@@ -138,20 +138,20 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 	})
 }
 
-// hear tests that somebody's word is among the evidence of an ejection.
-func hear(t *testing.T, report checks.Report, witness string) {
+// wantEvidence tests that somebody's word is among the evidence of an ejection.
+func wantEvidence(t *testing.T, report checks.Report, evidenceReader string) {
 	t.Helper()
 	for _, f := range report.Findings {
-		if told := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(told, witness) {
-			t.Errorf("got evidence %q, want %q in it", f.Evidence, witness)
+		if told := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(told, evidenceReader) {
+			t.Errorf("got evidence %q, want %q in it", f.Evidence, evidenceReader)
 		}
 	}
 }
 
-// comesBack looks until all is well again, which nginx sees to by itself: it
+// waitReadmitted looks until all is well again, which nginx sees to by itself: it
 // lets one request through when more than fail_timeout has passed. Until then
 // the node is out, and nothing else is found.
-func comesBack(t *testing.T, id string, look func() checks.Report) {
+func waitReadmitted(t *testing.T, id string, look func() checks.Report) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -165,7 +165,7 @@ func comesBack(t *testing.T, id string, look func() checks.Report) {
 			return f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) && f.Key() != "node_ejected/"+id
 		})
 		if other || time.Now().After(deadline) { // a round in which it comes back may be in doubt
-			t.Fatalf("on the way back: %s", tell(report))
+			t.Fatalf("on the way back: %s", formatReport(report))
 		}
 		select {
 		case <-t.Context().Done():
@@ -178,7 +178,7 @@ func comesBack(t *testing.T, id string, look func() checks.Report) {
 // TestEBridgeDuplicate: "the value of nodeId must be unique".
 func TestEBridgeDuplicate(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+	r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 	r.change("node2", func(f *demo.NodeFaults) { f.ID = "node1" })
 	judgeScenario(t, scenario{want: []string{"duplicate_node_id"}}, r.probe())
 }

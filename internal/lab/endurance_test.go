@@ -21,8 +21,8 @@ import (
 	"stickwatch/internal/history"
 )
 
-// A trouble is something that goes wrong for a while.
-type trouble struct {
+// A fault is something that goes wrong for a while.
+type fault struct {
 	name  string
 	cause checks.Code // the finding that explains the rest
 	too   []checks.Code
@@ -31,17 +31,17 @@ type trouble struct {
 }
 
 // on is a trouble of node2.
-func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...checks.Code) trouble {
-	return trouble{
+func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...checks.Code) fault {
+	return fault{
 		name: name, cause: cause, too: too,
 		begin: func(r *rig) { r.nodes[1].Change(change) },
 		end:   func(r *rig) { r.nodes[1].Set(demo.NodeFaults{}) },
 	}
 }
 
-// troubles are what may go wrong, and what may come of it: its cause, and what
+// faults are what may go wrong, and what may come of it: its cause, and what
 // the cause leaves behind.
-var troubles = []trouble{
+var faults = []fault{
 	{
 		name: "node stopped", cause: checks.NodeDown, too: []checks.Code{checks.NodeEjected, checks.SessionLost, checks.SessionDrift},
 		begin: func(r *rig) { r.nodes[1].Stop() },
@@ -68,14 +68,14 @@ var troubles = []trouble{
 	on("node hangs", checks.NodeDown, func(f *demo.NodeFaults) { f.Mode = demo.Hang }, checks.NodeEjected, checks.SessionLost, checks.SessionDrift),
 }
 
-// endured is a trouble, and when it was.
-type endured struct {
-	trouble
+// injectedFault is a trouble, and when it was.
+type injectedFault struct {
+	fault
 	checks.Span
 }
 
 // Endurance is how long troubles come and go, by STICKWATCH_ENDURANCE.
-func endurance(t *testing.T) time.Duration {
+func enduranceTime(t *testing.T) time.Duration {
 	text := os.Getenv("STICKWATCH_ENDURANCE")
 	if text == "" {
 		return 45 * time.Second
@@ -97,9 +97,9 @@ func TestEndurance(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	end := r.daemon(t, path, status)
 	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
-	var all []endured
-	for began := time.Now(); time.Since(began) < endurance(t); {
-		one := endured{trouble: troubles[random.IntN(len(troubles))]}
+	var all []injectedFault
+	for began := time.Now(); time.Since(began) < enduranceTime(t); {
+		one := injectedFault{fault: faults[random.IntN(len(faults))]}
 		one.From = time.Now()
 		one.begin(r)
 		time.Sleep(5*status + time.Duration(random.Int64N(int64(2*status)))) // two rounds, also at a node that is slow
@@ -109,7 +109,7 @@ func TestEndurance(t *testing.T) {
 		all = append(all, one)
 	}
 	end()
-	judgeEndurance(t, all, heldIn(t, path), status)
+	judgeEndurance(t, all, findingSpans(t, path), status)
 }
 
 // daemon watches the rig until the function that it returns is called.
@@ -139,7 +139,9 @@ clusters:
 			return config.Parse("stickwatch.yml", []byte(text.String()), func(string) (string, bool) { return "", false })
 		},
 		Prober: r.prober(), Logger: slog.New(slog.DiscardHandler),
-		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return alerting.Gone{}, nil },
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
+			return alerting.RemovedReceiver{}, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +149,7 @@ clusters:
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	await(t, "the first round", func() bool { return !d.Pictures()[0].Report.Started.IsZero() })
+	await(t, "the first round", func() bool { return !d.Snapshots()[0].Report.Started.IsZero() })
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -156,15 +158,15 @@ clusters:
 	}
 }
 
-// A held is a finding for as long as it held; its end is zero while it does.
-type held struct {
+// A findingSpan is a finding for as long as it held; its end is zero while it does.
+type findingSpan struct {
 	checks.Finding
 	checks.Span
 }
 
-// heldIn are the findings of a history that nothing else explained, the oldest
+// findingSpans are the findings of a history that nothing else explained, the oldest
 // first. Incidents are no measure: what comes and goes five times an hour is one.
-func heldIn(t *testing.T, path string) []held {
+func findingSpans(t *testing.T, path string) []findingSpan {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), path)
 	if err != nil {
@@ -176,14 +178,14 @@ func heldIn(t *testing.T, path string) []held {
 		t.Fatal(err)
 	}
 	slices.Reverse(changes)
-	var list []held
+	var list []findingSpan
 	for _, c := range changes {
 		if !c.Severity.AtLeast(checks.Warning) {
 			continue
 		}
 		switch c.Kind {
 		case checks.Appeared:
-			list = append(list, held{c.Finding, checks.Span{From: c.At}})
+			list = append(list, findingSpan{c.Finding, checks.Span{From: c.At}})
 		case checks.Gone:
 			for i := range list {
 				if list[i].Key() == c.Key() && list[i].To.IsZero() {
@@ -192,11 +194,11 @@ func heldIn(t *testing.T, path string) []held {
 			}
 		}
 	}
-	return slices.DeleteFunc(list, func(h held) bool { return h.ExplainedBy != "" })
+	return slices.DeleteFunc(list, func(h findingSpan) bool { return h.ExplainedBy != "" })
 }
 
 // judgeEndurance wants a finding for each trouble, and none besides.
-func judgeEndurance(t *testing.T, all []endured, findings []held, interval time.Duration) {
+func judgeEndurance(t *testing.T, all []injectedFault, findings []findingSpan, interval time.Duration) {
 	t.Helper()
 	var late, over []time.Duration
 	for n, one := range all {
@@ -204,32 +206,32 @@ func judgeEndurance(t *testing.T, all []endured, findings []held, interval time.
 		if n+1 < len(all) {
 			until = all[n+1].From
 		}
-		mine := slices.DeleteFunc(slices.Clone(findings), func(h held) bool { return h.From.Before(one.From) || !h.From.Before(until) })
-		at := slices.IndexFunc(mine, func(h held) bool { return h.Code == one.cause })
+		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return h.From.Before(one.From) || !h.From.Before(until) })
+		at := slices.IndexFunc(mine, func(h findingSpan) bool { return h.Code == one.cause })
 		if at < 0 {
-			t.Errorf("%s from %s to %s: got %s, want %s", one.name, clock(one.From), clock(one.To), tellHeld(mine), one.cause)
+			t.Errorf("%s from %s to %s: got %s, want %s", one.name, clock(one.From), clock(one.To), formatSpans(mine), one.cause)
 			continue
 		}
 		begin, end := mine[at].From.Sub(one.From), mine[at].To.Sub(one.To)
 		t.Logf("%-16s began %.1f s late, ended %.1f s late", one.name, begin.Seconds(), end.Seconds())
 		late, over = append(late, begin), append(over, end)
 		if mine[at].To.IsZero() || end < -interval {
-			t.Errorf("%s from %s to %s: got %s", one.name, clock(one.From), clock(one.To), tellHeld(mine[at:at+1]))
+			t.Errorf("%s from %s to %s: got %s", one.name, clock(one.From), clock(one.To), formatSpans(mine[at:at+1]))
 		}
 		for _, h := range slices.Delete(mine, at, at+1) {
 			// What a node that was out has cost is told when it has settled, which may be
 			// amid the next trouble.
 			cost := h.Code == checks.NodeRestarted || h.Code == checks.NodeDown && h.Target == "sessions lost"
 			if h.Code != one.cause && !slices.Contains(one.too, h.Code) && !cost {
-				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), tellHeld([]held{h}))
+				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), formatSpans([]findingSpan{h}))
 			}
 		}
 	}
-	t.Logf("%d troubles, %d findings, at an interval of %s\n%s", len(all), len(findings), interval, lateness(late, over))
+	t.Logf("%d troubles, %d findings, at an interval of %s\n%s", len(all), len(findings), interval, formatDelays(late, over))
 }
 
-// lateness is how far begins and ends are from the truth.
-func lateness(late, over []time.Duration) string {
+// formatDelays is how far begins and ends are from the truth.
+func formatDelays(late, over []time.Duration) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\tmedian\tp95\tworst")
@@ -245,7 +247,7 @@ func lateness(late, over []time.Duration) string {
 	return b.String()
 }
 
-func tellHeld(list []held) string {
+func formatSpans(list []findingSpan) string {
 	var texts []string
 	for _, h := range list {
 		texts = append(texts, fmt.Sprintf("%s %s to %s", h.Key(), clock(h.From), clock(h.To)))

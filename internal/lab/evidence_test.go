@@ -71,8 +71,8 @@ func TestNginxEvidence(t *testing.T) {
 			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: test.state}, states(t, obs)); diff != "" {
 				t.Errorf("states (-want +got):\n%s", diff)
 			}
-			if !strings.Contains(obs.Silent, test.silent) {
-				t.Errorf("Silent = %q, want %q", obs.Silent, test.silent)
+			if !strings.Contains(obs.NoAbsence, test.silent) {
+				t.Errorf("Silent = %q, want %q", obs.NoAbsence, test.silent)
 			}
 			// Long after, the same log tells that the ejection is over, and since it
 			// would tell of another, its silence is telling.
@@ -83,8 +83,8 @@ func TestNginxEvidence(t *testing.T) {
 			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: probes.ServerUp}, states(t, later)); diff != "" {
 				t.Errorf("states an hour later (-want +got):\n%s", diff)
 			}
-			if later.Silent != "" {
-				t.Errorf("Silent = %q an hour later, want it to be telling", later.Silent)
+			if later.NoAbsence != "" {
+				t.Errorf("Silent = %q an hour later, want it to be telling", later.NoAbsence)
 			}
 		})
 	}

@@ -11,8 +11,8 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An entrance is a running balancer.
-type entrance interface {
+// An frontend is a running balancer.
+type frontend interface {
 	URL() string
 	Stop()
 }
@@ -30,7 +30,7 @@ type front struct {
 	cookie string        // the only cookie it holds clients by; "": any client
 	alters bool          // changes the session's cookie on its way, so that no node knows it when it is presented directly
 	label  string        // the answer header by which it names the node; "": pages do
-	start  func(tb testing.TB, nodes []*demo.Node, p plan) entrance
+	start  func(tb testing.TB, nodes []*demo.Node, p plan) frontend
 }
 
 // ejection is long enough to last through a test.
@@ -75,8 +75,8 @@ var fronts = []front{
 	{name: "caddy round_robin", method: probes.MethodRoundRobin, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "round_robin"})},
 }
 
-func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) entrance {
-	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) frontend {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c := demo.BalancerConfig{
 			Method: m, MaxFails: max(1, p.front.maxFails), FailTimeout: ejection, Timeout: ejection,
 			Workers: p.front.workers, ClientIPHeader: clientHeader,
@@ -96,8 +96,8 @@ func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) entrance {
 	}
 }
 
-func startNginx(c NginxConfig) func(testing.TB, []*demo.Node, plan) entrance {
-	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startNginx(c NginxConfig) func(testing.TB, []*demo.Node, plan) frontend {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c := c
 		c.Servers = servers(tb, nodes, p)
 		c.WebSocket = p.front.upgrade
@@ -109,21 +109,21 @@ func startNginx(c NginxConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	}
 }
 
-func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) entrance {
-	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) frontend {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c := c
 		c.Servers, c.Observe, c.Timeout = servers(tb, nodes, p), "layer4", ejection
 		c.Redispatch, c.Retries = true, 1
 		h := HAProxy(tb, c)
 		if c.StickOn == "src" {
-			enter(tb, h.URL()) // of several first clients at once each may get a node of its own
+			firstRequest(tb, h.URL()) // of several first clients at once each may get a node of its own
 		}
 		return h
 	}
 }
 
-// enter is the first client's request.
-func enter(tb testing.TB, url string) {
+// firstRequest is the first client's request.
+func firstRequest(tb testing.TB, url string) {
 	tb.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
@@ -132,8 +132,8 @@ func enter(tb testing.TB, url string) {
 	resp.Body.Close()
 }
 
-func startApache(c ApacheConfig) func(testing.TB, []*demo.Node, plan) entrance {
-	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startApache(c ApacheConfig) func(testing.TB, []*demo.Node, plan) frontend {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c := c
 		c.Servers = servers(tb, nodes, p)
 		c.WebSocket = p.front.upgrade
@@ -141,8 +141,8 @@ func startApache(c ApacheConfig) func(testing.TB, []*demo.Node, plan) entrance {
 	}
 }
 
-func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) entrance {
-	return func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) frontend {
+	return func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c := c
 		c.Servers, c.FailDuration, c.Retries = servers(tb, nodes, p), ejection, 1
 		c.MaxFails = p.front.maxFails

@@ -111,9 +111,9 @@ func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
 	}
 }
 
-// Tell gives a command over the admin socket, such as "set server
+// AdminCommand gives a command over the admin socket, such as "set server
 // cluster/node1 state drain". An answer means that it was not understood.
-func (h *HAProxyBalancer) Tell(tb testing.TB, command string) {
+func (h *HAProxyBalancer) AdminCommand(tb testing.TB, command string) {
 	tb.Helper()
 	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", h.admin)
 	if err != nil {

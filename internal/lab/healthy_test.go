@@ -20,7 +20,7 @@ func TestHealthy(t *testing.T) {
 				r.cluster.Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 4}) // or so many pictures take an hour
 				for i := range runs(t, "STICKWATCH_HEALTHY_RUNS", 50) {
 					if report := r.probe(); report.Verdict != checks.Healthy {
-						t.Fatalf("run %d: %s", i, tell(report))
+						t.Fatalf("run %d: %s", i, formatReport(report))
 					}
 				}
 			})

@@ -66,7 +66,7 @@ func (h *huozige) recovers() {
 		h.tb.Fatal(err)
 	}
 	if report := h.probe("app_a"); !found(report, checks.NodeEjected) {
-		h.tb.Errorf("back, and not yet taken back: %s", tell(report))
+		h.tb.Errorf("back, and not yet taken back: %s", formatReport(report))
 	}
 }
 
@@ -79,7 +79,7 @@ func TestHuozigeNeverEjects(t *testing.T) {
 	h.visit("/app_a/", 80)
 	report := h.probe("app_a")
 	if !found(report, checks.NodeFailingInRotation) {
-		t.Fatalf("got %s", tell(report))
+		t.Fatalf("got %s", formatReport(report))
 	}
 	if got := budgetOf(report); !strings.HasPrefix(got, "nothing shows that nginx will eject it") {
 		t.Errorf("told %q, want that nothing shows it", got)

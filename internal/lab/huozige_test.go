@@ -105,7 +105,7 @@ func TestHuozigeDeploysWithoutEjection(t *testing.T) {
 	h.a[1].Change(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/app_a/", 404 })
 	h.visit("/app_a/", 100)
 	h.a[1].Set(demo.NodeFaults{})
-	if !h.meets(h.a[1], 4) {
+	if !h.reachesNode(h.a[1], 4) {
 		t.Error("nginx has taken a node out for its 404s")
 	}
 	judgeScenario(t, scenario{is: checks.Healthy}, h.probe("app_a"))
@@ -124,7 +124,7 @@ func TestHuozigeEjects(t *testing.T) {
 	if err := h.a[1].Start(); err != nil {
 		t.Fatal(err)
 	}
-	if h.meets(h.a[1], 20) {
+	if h.reachesNode(h.a[1], 20) {
 		t.Fatal("the node still gets requests after 30 failures")
 	}
 	// Pages tell no node: nothing but the balancer's log shows the ejection.
@@ -132,20 +132,20 @@ func TestHuozigeEjects(t *testing.T) {
 	h.readsLog()
 	report := h.probe("app_a")
 	judgeScenario(t, scenario{want: []string{"node_ejected/server2"}}, report)
-	hear(t, report, "by the balancer's own word: nginx error log")
+	wantEvidence(t, report, "by the balancer's own word: nginx error log")
 
 	deadline := time.Now().Add(time.Minute)
-	for !h.meets(h.a[1], 2) {
+	for !h.reachesNode(h.a[1], 2) {
 		if time.Now().After(deadline) {
 			t.Fatal("the node is not taken back")
 		}
 		<-time.After(500 * time.Millisecond)
 	}
-	comesBack(t, "server2", func() checks.Report { return h.probe("app_a") })
+	waitReadmitted(t, "server2", func() checks.Report { return h.probe("app_a") })
 }
 
-// meets reports whether one of n further requests of users reaches a node.
-func (h *huozige) meets(node *demo.Node, n int) bool {
+// reachesNode reports whether one of n further requests of users reaches a node.
+func (h *huozige) reachesNode(node *demo.Node, n int) bool {
 	const version = "met"
 	old := node.Faults()
 	node.Change(func(f *demo.NodeFaults) { f.Version = version })

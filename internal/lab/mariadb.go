@@ -12,7 +12,7 @@ import (
 func MariaDB(tb testing.TB) *Dependency {
 	tb.Helper()
 	Require(tb, "mariadb-install-db")
-	path, dir, host, port := place(tb, "mariadbd")
+	path, dir, host, port := storePaths(tb, "mariadbd")
 	options := mariaDBOptions(dir)
 	install, _ := find("mariadb-install-db")
 	err := prepare(tb, Command{

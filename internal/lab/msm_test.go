@@ -22,12 +22,12 @@ type msmRig struct {
 	memcached []*Dependency
 }
 
-func newMSMRig(t *testing.T, skin func(*demo.Node) http.Handler) msmRig {
+func newMSMRig(t *testing.T, middleware func(*demo.Node) http.Handler) msmRig {
 	t.Helper()
 	f := front{name: "nginx for MSM", method: probes.MethodRoundRobin, start: startNginx(NginxConfig{})}
 	memcached := []*Dependency{Memcached(t), Memcached(t)}
 	store := newMSMStore(memcached...)
-	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary, skin: skin})
+	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary, middleware: middleware})
 	for i, m := range memcached {
 		r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{
 			Name: "memcached " + store.names[i], URL: parse(t, m.URL()),
@@ -57,28 +57,28 @@ func TestMSMMemcachedStopped(t *testing.T) {
 // -n1 to -n2 and keeps prefix and values: that is a failover, no loss.
 func TestMSMFailover(t *testing.T) {
 	r := newMSMRig(t, nil)
-	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
+	canary := probes.NewCanary(r.cluster, frontendOf(t, r.rig), "", "", 0)
 	canary.Open(t.Context())
 	r.memcached[0].Stop()
 	canary.Follow(t.Context())
-	walk := canary.Walk()
-	if got := walk.Fate(1); got != probes.FateKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.FateKept, walk)
+	trace := canary.Trace()
+	if got := trace.SessionOutcome(1); got != probes.SessionKept {
+		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, trace)
 	}
 }
 
 // TestMSMFailoverTold: who watches is told of that by its name, and of no drift
 // and no loss; and with the route in the ids as without.
 func TestMSMFailoverTold(t *testing.T) {
-	for name, skin := range map[string]func(*demo.Node) http.Handler{"ID-n1.tomcat1": nil, "ID-n1": noRoute} {
+	for name, middleware := range map[string]func(*demo.Node) http.Handler{"ID-n1.tomcat1": nil, "ID-n1": noRoute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newMSMRig(t, skin)
-			w := r.watch(monitor.Pace{})
-			judgeScenario(t, scenario{is: checks.Healthy}, w.Picture().Report)
+			r := newMSMRig(t, middleware)
+			w := r.startWatcher(monitor.Intervals{})
+			judgeScenario(t, scenario{is: checks.Healthy}, w.Snapshot().Report)
 			r.memcached[0].Stop()
 			w.Refresh(t.Context(), monitor.Dependencies)
-			report := w.Picture().Report
+			report := w.Snapshot().Report
 			judgeScenario(t, scenario{want: []string{"store_failover", "dependency_down/memcached n1"}}, report)
 			for _, f := range report.Findings {
 				if told := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
@@ -103,12 +103,12 @@ func noRoute(n *demo.Node) http.Handler {
 // TestMSMTomcatStopped: "stop one Tomcat: the session stays".
 func TestMSMTomcatStopped(t *testing.T) {
 	r := newMSMRig(t, nil)
-	canary := probes.NewCanary(r.cluster, entranceOf(t, r.rig), "", "", 0)
+	canary := probes.NewCanary(r.cluster, frontendOf(t, r.rig), "", "", 0)
 	first := canary.Open(t.Context())
 	r.stop(first.Label)
 	canary.Follow(t.Context())
-	if got := canary.Walk().Fate(1); got != probes.FateKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.FateKept, canary.Walk())
+	if got := canary.Trace().SessionOutcome(1); got != probes.SessionKept {
+		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, canary.Trace())
 	}
 	judgeScenario(t, scenario{want: []string{"node_down/" + first.Label}, also: []checks.Code{checks.NodeFailingInRotation}}, r.probe())
 }
@@ -130,7 +130,7 @@ func TestMSMIdentity(t *testing.T) {
 	}
 }
 
-func entranceOf(t *testing.T, r *rig) probes.Entrance {
+func frontendOf(t *testing.T, r *rig) probes.Frontend {
 	t.Helper()
 	list := probes.Resolve(context.WithoutCancel(t.Context()), r.cluster)
 	if len(list) != 1 {

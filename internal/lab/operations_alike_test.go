@@ -51,7 +51,7 @@ func TestOperationsAlikeNginx(t *testing.T) {
 				Method: test.method, MaxFails: test.maxFails, FailTimeout: time.Hour,
 				Workers: max(test.nginx.Workers, 1), Zone: test.nginx.Zone,
 			})
-			o.addPairs(test.clients, "/cluster/test", addressOf, nil)
+			o.addClientPairs(test.clients, "/cluster/test", addressOf, nil)
 			o.playNginx()
 		})
 	}
@@ -108,7 +108,7 @@ func (o *comparison) playNginx() {
 		}},
 	} {
 		step.act()
-		o.t.Logf("%s: %v", step.name, o.same(step.name))
+		o.t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
 	}
 }
 
@@ -119,27 +119,27 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash", Workers: 2}, demo.BalancerConfig{
 		Method: probes.MethodIPHash, MaxFails: 1, FailTimeout: time.Hour, Workers: 2,
 	})
-	o.addPairs(operated, "/cluster/test", addressOf, nil)
-	o.same("all is well")
+	o.addClientPairs(operated, "/cluster/test", addressOf, nil)
+	o.sameAnswers("all is well")
 	own := o.clientOf("node2")
 	o.stop(2)
 	// After one request one worker of each balancer holds node2 for dead, and the
 	// other does not know.
 	o.trails = false
-	heir := o.ask(o.pairs[own].real)
-	if got := o.ask(o.pairs[own].demo); got != heir {
-		t.Fatalf("the client of node2 went to %q behind nginx and to %q behind the demo", heir, got)
+	nextOwner := o.ask(o.pairs[own].real)
+	if got := o.ask(o.pairs[own].demo); got != nextOwner {
+		t.Fatalf("the client of node2 went to %q behind nginx and to %q behind the demo", nextOwner, got)
 	}
 	o.start(2)
-	for name, u := range map[string]*visitor{"nginx": o.pairs[own].real, "demo": o.pairs[own].demo} {
+	for name, u := range map[string]*httpClient{"nginx": o.pairs[own].real, "demo": o.pairs[own].demo} {
 		met := map[string]bool{}
-		o.until(name+": the client of node2 meets two nodes", func() bool { o.crowd(u, met); return len(met) > 1 })
-		if diff := cmp.Diff(map[string]bool{"node2": true, heir: true}, met); diff != "" {
+		o.until(name+": the client of node2 meets two nodes", func() bool { o.sendConcurrently(u, met); return len(met) > 1 })
+		if diff := cmp.Diff(map[string]bool{"node2": true, nextOwner: true}, met); diff != "" {
 			t.Errorf("%s: whom the client of node2 meets (-want +got):\n%s", name, diff)
 		}
 	}
 	oracle := balance.IPHash(o.demoServers())
-	real, demo := o.meet()
+	real, demo := o.askAll()
 	for i := range o.pairs {
 		addr := addressOf(i).Get(clientHeader)
 		home, _ := oracle.Pick(addr)
@@ -151,7 +151,7 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	}
 	o.trails = true
 	o.reload()
-	o.same("reload")
+	o.sameAnswers("reload")
 }
 
 // Both let a server back no sooner than fail_timeout after its last failure, by
@@ -162,11 +162,11 @@ func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash"}, demo.BalancerConfig{
 		Method: probes.MethodIPHash, MaxFails: 1, FailTimeout: failTimeout,
 	})
-	o.addPairs(operated, "/cluster/test", addressOf, nil)
-	o.same("all is well")
+	o.addClientPairs(operated, "/cluster/test", addressOf, nil)
+	o.sameAnswers("all is well")
 	p := o.pairs[o.clientOf("node2")]
 	o.readmit(failTimeout, p, p)
-	o.same("node2 is back")
+	o.sameAnswers("node2 is back")
 }
 
 // A cache in front gives the same strangers one session behind both.
@@ -195,9 +195,9 @@ func TestOperationsAlikeCache(t *testing.T) {
 				ExtraServers: "proxy_cache_path " + t.TempDir() + " keys_zone=answers:1m;",
 			}, demo.BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, FailTimeout: time.Hour, Cache: test.demo})
 			o.trails = false
-			o.addPairs(10, "/cluster/test", addressOf, nil)
+			o.addClientPairs(10, "/cluster/test", addressOf, nil)
 			for range 3 {
-				o.same("nodes")
+				o.sameAnswers("nodes")
 				real, demo := o.sessions()
 				if diff := cmp.Diff(real, demo); diff != "" {
 					t.Errorf("sessions (-real +demo):\n%s", diff)

@@ -32,22 +32,22 @@ import (
 // An operatedCluster is nodes behind a balancer, users who use them, and a
 // daemon with its default intervals that watches.
 type operatedCluster struct {
-	t        *testing.T
-	front    operatedFront
-	nodes    []*demo.Node
-	store    *flushable  // nil: sessions are not shared
-	redis    *Dependency // nil: nodes depend on nothing
-	servers  []Server
-	balancer operable
-	crowd    *users.Crowd
-	inbox    *inbox
-	daemon   *daemon.Daemon
-	began    time.Time // of the operation
-	quiet    time.Time // nothing may be notified before; zero: it may
+	t                 *testing.T
+	front             operatedFront
+	nodes             []*demo.Node
+	store             *flushableStore // nil: sessions are not shared
+	redis             *Dependency     // nil: nodes depend on nothing
+	servers           []Server
+	balancer          operable
+	population        *users.Population
+	recordingReceiver *recordingReceiver
+	daemon            *daemon.Daemon
+	began             time.Time // of the operation
+	quiet             time.Time // nothing may be notified before; zero: it may
 }
 
-// crowdPaces make 200 users send about ten requests a second.
-var crowdPaces = []users.Pace{
+// populationPacings make 200 users send about ten requests a second.
+var populationPacings = []users.Pacing{
 	{Every: 15 * time.Second}, {Every: 20 * time.Second}, {Every: 25 * time.Second}, {Every: 20 * time.Second, New: true},
 }
 
@@ -57,7 +57,7 @@ const warmUp = 20 * time.Second
 // operate starts all of it and returns when it has been well for a while.
 func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 	t.Helper()
-	c := &operatedCluster{t: t, front: f, inbox: &inbox{}}
+	c := &operatedCluster{t: t, front: f, recordingReceiver: &recordingReceiver{}}
 	c.began = time.Now()
 	c.startNodes(o)
 	c.servers = f.operatedServers(c.nodes)
@@ -68,12 +68,12 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 	c.use()
 	if o.small {
 		time.Sleep(warmUp) // users come alone meanwhile
-		if totals := c.crowd.Log().Totals(); totals.Harmed() > 0 {
+		if totals := c.population.Log().Totals(); totals.Harmed() > 0 {
 			t.Fatalf("the nodes are too small for their users: %v", totals)
 		}
 	}
 	c.serve(c.file(o))
-	await(t, "a first round", func() bool { return !c.daemon.Pictures()[0].Report.Started.IsZero() })
+	await(t, "a first round", func() bool { return !c.daemon.Snapshots()[0].Report.Started.IsZero() })
 	time.Sleep(warmUp) // users come meanwhile
 	return c
 }
@@ -81,7 +81,7 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 func (c *operatedCluster) startNodes(o operation) {
 	c.t.Helper()
 	if c.front.shared {
-		c.store = &flushable{store: demo.NewStore()}
+		c.store = &flushableStore{store: demo.NewStore()}
 	}
 	if o.redis || o.lru {
 		c.redis = Redis(c.t)
@@ -153,7 +153,7 @@ func (c *operatedCluster) serve(file string) {
 			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
 		},
 		Prober: &monitor.Prober{Pingers: map[string]probes.Pinger{"redis": redis.Ping}}, Logger: slog.New(slog.DiscardHandler),
-		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.inbox, nil },
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return c.recordingReceiver, nil },
 	})
 	if err != nil {
 		c.t.Fatalf("%v\n%s", err, file)
@@ -197,23 +197,23 @@ func (c *operatedCluster) call(path, body string, answer any) {
 // use has users come until the test ends.
 func (c *operatedCluster) use() {
 	cfg := users.Config{
-		URL: c.balancer.URL(), Page: c.front.page, Sticky: !c.front.shared, Users: 200, Paces: crowdPaces, Seed: uint64(time.Now().UnixNano()),
+		URL: c.balancer.URL(), Page: c.front.page, Sticky: !c.front.shared, Users: 200, Pacings: populationPacings, Seed: uint64(time.Now().UnixNano()),
 	}
 	if c.front.header {
 		cfg.ClientHeader = clientHeader
 	}
-	c.crowd = users.New(cfg)
+	c.population = users.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.crowd.Run(ctx)
+		c.population.Run(ctx)
 	}()
 	c.t.Cleanup(func() { cancel(); <-ended })
 }
 
-// An inbox is a receiver that remembers what it was told.
-type inbox struct {
+// An recordingReceiver is a receiver that remembers what it was told.
+type recordingReceiver struct {
 	mu   sync.Mutex
 	list []notification
 }
@@ -221,7 +221,7 @@ type inbox struct {
 // A notification is a notification when it arrived.
 type notification struct {
 	At       time.Time
-	Kind     alerting.NoticeKind
+	Kind     alerting.NotificationKind
 	Incident string
 	Severity checks.Severity
 	Code     checks.Code
@@ -235,7 +235,7 @@ func (m notification) String() string {
 }
 
 // Notify implements alerting.Notifier.
-func (b *inbox) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, error) {
+func (b *recordingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := notification{
@@ -246,11 +246,11 @@ func (b *inbox) Notify(_ context.Context, n alerting.Notice) (alerting.Receipt, 
 		m.Joined = append(m.Joined, f.Key())
 	}
 	b.list = append(b.list, m)
-	return alerting.Receipt{}, nil
+	return alerting.DeliveryRef{}, nil
 }
 
 // since are the notifications that arrived after a moment.
-func (b *inbox) since(t time.Time) (list []notification) {
+func (b *recordingReceiver) since(t time.Time) (list []notification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.list {
@@ -261,29 +261,29 @@ func (b *inbox) since(t time.Time) (list []notification) {
 	return list
 }
 
-// A flushable store can lose everything at once.
-type flushable struct {
+// A flushableStore store can lose everything at once.
+type flushableStore struct {
 	mu    sync.Mutex
 	store *demo.MemoryStore
 }
 
-func (f *flushable) now() *demo.MemoryStore {
+func (f *flushableStore) now() *demo.MemoryStore {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.store
 }
 
-func (f *flushable) flush() {
+func (f *flushableStore) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.store = demo.NewStore()
 }
 
-func (f *flushable) Get(ctx context.Context, id string) (demo.Session, bool, error) {
+func (f *flushableStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {
 	return f.now().Get(ctx, id)
 }
 
-func (f *flushable) Put(ctx context.Context, id string, s demo.Session) error {
+func (f *flushableStore) Put(ctx context.Context, id string, s demo.Session) error {
 	return f.now().Put(ctx, id, s)
 }
 
@@ -293,7 +293,7 @@ func (f *flushable) Put(ctx context.Context, id string, s demo.Session) error {
 func (c *operatedCluster) shrink() {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		ln := &oneByOne{Listener: shortQueue(c.t, 5), free: make(chan struct{}, 1)}
+		ln := &sequentialListener{Listener: shortQueue(c.t, 5), free: make(chan struct{}, 1)}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(30 * time.Millisecond) // this is the node's work, and no waiting of the test
 			w.Header().Set("Connection", "close")
@@ -305,13 +305,13 @@ func (c *operatedCluster) shrink() {
 	}
 }
 
-// oneByOne accepts a connection when the one before is closed.
-type oneByOne struct {
+// sequentialListener accepts a connection when the one before is closed.
+type sequentialListener struct {
 	net.Listener
 	free chan struct{} // holds one while a connection is open
 }
 
-func (l *oneByOne) Accept() (net.Conn, error) {
+func (l *sequentialListener) Accept() (net.Conn, error) {
 	l.free <- struct{}{}
 	conn, err := l.Listener.Accept()
 	if err != nil {

@@ -33,7 +33,7 @@ func compareHAProxy(t *testing.T, h HAProxyConfig, d demo.HAProxyConfig) *compar
 			url:    haproxy.URL(),
 			reload: func(servers []Server) { haproxy.Reload(configured(servers)) },
 			state: func(node string, s demo.ServerState) {
-				haproxy.Tell(t, fmt.Sprintf("set server cluster/%s state %s", node, haproxyStates[s]))
+				haproxy.AdminCommand(t, fmt.Sprintf("set server cluster/%s state %s", node, haproxyStates[s]))
 			},
 			usable: func(node string) bool {
 				_, stats := get(t, haproxy.StatsURL())
@@ -76,10 +76,10 @@ type operatedStep struct {
 // haproxySteps is a script of operations. Where servers are checked, each step
 // waits until both balancers have noticed.
 func (o *comparison) haproxySteps(checked bool) []operatedStep {
-	notice := func(up bool, nodes ...int) {
+	notification := func(up bool, nodes ...int) {
 		for _, n := range nodes {
 			if checked {
-				o.settle(n, up)
+				o.waitNoticed(n, up)
 			}
 		}
 	}
@@ -90,22 +90,22 @@ func (o *comparison) haproxySteps(checked bool) []operatedStep {
 	}
 	return []operatedStep{
 		{name: "all is well", act: func() {}},
-		{name: "node2 is killed", act: func() { o.stop(2); notice(false, 2) }, without: []int{2}},
-		{name: "node2 is started again", act: func() { o.start(2); notice(true, 2) }},
+		{name: "node2 is killed", act: func() { o.stop(2); notification(false, 2) }, without: []int{2}},
+		{name: "node2 is started again", act: func() { o.start(2); notification(true, 2) }},
 		{name: "node2 is disabled", act: func() { o.state(2, demo.ServerDisabled) }, without: []int{2}},
 		{name: "node2 is enabled", act: func() { o.state(2, demo.ServerReady) }},
 		{name: "node3 is drained", act: func() { o.state(3, demo.ServerDrain) }, avoided: 3},
 		{name: "node3 is back", act: func() { o.state(3, demo.ServerReady) }},
 		{name: "reload", act: func() { o.reload() }, forgets: true},
 		{name: "node1 is disabled and killed", act: func() { o.state(1, demo.ServerDisabled); o.stop(1) }, without: []int{1}},
-		{name: "reload while node1 is dead", act: func() { o.reload(); notice(false, 1) }, without: []int{1}, forgets: true},
-		{name: "all are started again", act: func() { o.start(1); notice(true, 1) }},
+		{name: "reload while node1 is dead", act: func() { o.reload(); notification(false, 1) }, without: []int{1}, forgets: true},
+		{name: "all are started again", act: func() { o.start(1); notification(true, 1) }},
 		{name: "a line removed", act: func() { o.reload(linesOf(1, 3)...) }, without: []int{2}, forgets: true},
 		{name: "the line is back", act: func() { o.reload(linesOf(1, 2, 3)...) }, forgets: true},
 		{name: "another order", act: func() { o.reload(linesOf(3, 1, 2)...) }, forgets: true},
 		{name: "a line added", act: func() { o.reload(linesOf(1, 2, 3, 4)...) }, forgets: true},
-		{name: "several are killed", act: func() { o.stop(several...); notice(false, several...) }, without: several},
-		{name: "several are started again", act: func() { o.start(several...); notice(true, several...) }},
+		{name: "several are killed", act: func() { o.stop(several...); notification(false, several...) }, without: several},
+		{name: "several are started again", act: func() { o.start(several...); notification(true, several...) }},
 		{name: "node3 is down", act: func() {
 			o.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
 		}, without: []int{3}, forgets: true},
@@ -128,10 +128,10 @@ func TestOperationsAlikeHAProxySource(t *testing.T) {
 				h.CheckPath, d.Check = healthChecks.Path, healthChecks
 			}
 			o := compareHAProxy(t, h, d)
-			o.addPairs(operated, "/cluster/test", nil, sourceOf)
+			o.addClientPairs(operated, "/cluster/test", nil, sourceOf)
 			for _, step := range o.haproxySteps(checked) {
 				step.act()
-				t.Logf("%s: %v", step.name, o.same(step.name))
+				t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
 			}
 		})
 	}
@@ -165,17 +165,17 @@ func TestOperationsAlikeHAProxyPersistence(t *testing.T) {
 					h.CheckPath, d.Check, clients = healthChecks.Path, healthChecks, operated
 				}
 				o := compareHAProxy(t, h, d)
-				o.addPairs(clients, "/cluster/test", nil, sourceOf)
-				if o.luck = d.Balance == demo.HAProxyLeastConn; !o.luck {
-					o.same("new clients, before everything")
+				o.addClientPairs(clients, "/cluster/test", nil, sourceOf)
+				if o.chance = d.Balance == demo.HAProxyLeastConn; !o.chance {
+					o.sameAnswers("new clients, before everything")
 				}
 				for _, step := range o.haproxySteps(checked) {
 					step.act()
 					if step.avoided > 0 {
-						o.addPairs(20, "/cluster/test", nil, func(i int) net.IP { return net.IPv4(127, 0, 100, byte(1+i)) })
+						o.addClientPairs(20, "/cluster/test", nil, func(i int) net.IP { return net.IPv4(127, 0, 100, byte(1+i)) })
 					}
 					if step.forgets && d.StickOnSrc && len(step.without) == 0 {
-						t.Logf("%s: %v", step.name, o.same(step.name))
+						t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
 						continue
 					}
 					o.kept(step.name, step.without, step.avoided, step.forgets && d.StickOnSrc)
@@ -189,12 +189,12 @@ func TestOperationsAlikeHAProxyPersistence(t *testing.T) {
 func TestOperationsAlikeHAProxyNoRedispatch(t *testing.T) {
 	t.Parallel()
 	o := compareHAProxy(t, HAProxyConfig{Cookie: "SRV insert indirect nocache"}, demo.HAProxyConfig{Cookie: "SRV"})
-	o.addPairs(operated, "/cluster/test", nil, sourceOf)
-	o.same("all is well")
+	o.addClientPairs(operated, "/cluster/test", nil, sourceOf)
+	o.sameAnswers("all is well")
 	o.stop(2)
-	if met := o.same("node2 is killed"); met["503"] != met["node1"] {
+	if met := o.sameAnswers("node2 is killed"); met["503"] != met["node1"] {
 		t.Errorf("got %v, want an error for a third of the clients", met)
 	}
 	o.start(2)
-	o.same("node2 is started again")
+	o.sameAnswers("node2 is started again")
 }

@@ -32,7 +32,7 @@ func compareHTTPD(t *testing.T, a ApacheConfig, d demo.HTTPDConfig) *comparison 
 					if s == is {
 						value = "1"
 					}
-					manage(t, apache, "http://"+servers[i].Addr, status, value)
+					setWorkerStatus(t, apache, "http://"+servers[i].Addr, status, value)
 				}
 			},
 		}
@@ -57,7 +57,7 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 			t.Parallel()
 			test.demo.Retry = time.Hour
 			o := compareHTTPD(t, test.real, test.demo)
-			o.addPairs(operated, "/cluster/index.jsp", nil, nil)
+			o.addClientPairs(operated, "/cluster/index.jsp", nil, nil)
 			for _, step := range []struct {
 				name string
 				act  func()
@@ -65,13 +65,13 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 				{"all is well", func() {}},
 				{"node2 is killed", func() { o.stop(2) }},
 				{"node2 is started again", func() { o.start(2) }},
-				{"new clients", func() { o.addPairs(20, "/cluster/index.jsp", nil, nil) }},
+				{"new clients", func() { o.addClientPairs(20, "/cluster/index.jsp", nil, nil) }},
 				{"node3 is killed, too", func() { o.stop(3) }},
 				{"node1 is killed, too", func() { o.stop(1, 2) }},
 				{"all are started again", func() { o.start(1, 2, 3) }},
 				{"reload after an outage", func() { o.reload() }},
 				{"node2 is drained", func() { o.state(2, demo.ServerDrain) }},
-				{"more new clients", func() { o.addPairs(21, "/cluster/index.jsp", nil, nil) }},
+				{"more new clients", func() { o.addClientPairs(21, "/cluster/index.jsp", nil, nil) }},
 				{"node2 is disabled", func() { o.state(2, demo.ServerDisabled) }},
 				{"all come again, an odd number", func() {}}, // so that the turns are not where they began
 				{"node2 is enabled", func() { o.state(2, demo.ServerReady) }},
@@ -88,7 +88,7 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 				{"weights", func() { o.reload(serverLine{node: 1, weight: 3}, serverLine{node: 2}, serverLine{node: 4, weight: 2}) }},
 			} {
 				step.act()
-				t.Logf("%s: %v", step.name, o.same(step.name))
+				t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
 			}
 		})
 	}
@@ -101,9 +101,9 @@ func TestOperationsAlikeHTTPDRetry(t *testing.T) {
 	const retry = 2 * time.Second
 	o := compareHTTPD(t, ApacheConfig{StickySession: "JSESSIONID", NoFailover: true},
 		demo.HTTPDConfig{StickySession: "JSESSIONID", NoFailover: true, Retry: retry})
-	o.addPairs(30, "/cluster/index.jsp", nil, nil)
-	o.same("all is well")
+	o.addClientPairs(30, "/cluster/index.jsp", nil, nil)
+	o.sameAnswers("all is well")
 	p := o.pairs[o.clientOf("node2")]
 	o.readmit(retry, p, p)
-	o.same("node2 is back")
+	o.sameAnswers("node2 is back")
 }

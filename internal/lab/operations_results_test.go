@@ -45,10 +45,10 @@ type results struct {
 // openResults goes on with the file that STICKWATCH_OPERATIONS_LOG names.
 func openResults(t *testing.T) *results {
 	t.Helper()
-	book := &results{new: make(map[string]int)}
+	results := &results{new: make(map[string]int)}
 	path := os.Getenv("STICKWATCH_OPERATIONS_LOG")
 	if path == "" {
-		return book
+		return results
 	}
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
@@ -57,17 +57,17 @@ func openResults(t *testing.T) *results {
 	for line := range bytes.Lines(text) {
 		var r result
 		if json.Unmarshal(line, &r) == nil { // the last one may have been cut off
-			book.list = append(book.list, r)
+			results.list = append(results.list, r)
 		}
 	}
-	if book.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+	if results.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		t.Fatalf("keeping results: %v", err)
 	}
 	if n := len(text); n > 0 && text[n-1] != '\n' {
-		fmt.Fprintln(book.file)
+		fmt.Fprintln(results.file)
 	}
-	t.Cleanup(func() { book.file.Close() })
-	return book
+	t.Cleanup(func() { results.file.Close() })
+	return results
 }
 
 // played is how many results there are of p from before this campaign went on.

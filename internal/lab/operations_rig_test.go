@@ -31,7 +31,7 @@ type comparison struct {
 	pairs []pair
 
 	trails bool // the real balancer shows the servers tried, too
-	luck   bool // the shares of the nodes are not the same every time
+	chance bool // the shares of the nodes are not the same every time
 
 	last struct{ real, demo []string } // what each client met the last time
 }
@@ -52,7 +52,7 @@ type realBalancer struct {
 }
 
 // A pair is one client, as it asks the real balancer and as it asks the demo's.
-type pair struct{ real, demo *visitor }
+type pair struct{ real, demo *httpClient }
 
 // newComparison starts n nodes. start starts the real balancer for servers, and
 // c is the demo's balancer without servers.
@@ -151,21 +151,21 @@ func (o *comparison) state(node int, s demo.ServerState) {
 	}
 }
 
-// A visitor is a client that takes a connection of its own for every request.
-type visitor struct {
+// A httpClient is a client that takes a connection of its own for every request.
+type httpClient struct {
 	url     string
 	client  *http.Client
 	header  http.Header
 	session string // that the last page showed
 }
 
-// addPairs adds clients. header has i-th client's headers, and source the
+// addClientPairs adds clients. header has i-th client's headers, and source the
 // address that it connects from; either may be nil.
-func (o *comparison) addPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
+func (o *comparison) addClientPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
 	o.t.Helper()
 	for i := range n {
-		p := pair{o.newVisitor(o.real.url + path), o.newVisitor(o.demo.URL() + path)}
-		for _, u := range []*visitor{p.real, p.demo} {
+		p := pair{o.newHTTPClient(o.real.url + path), o.newHTTPClient(o.demo.URL() + path)}
+		for _, u := range []*httpClient{p.real, p.demo} {
 			if header != nil {
 				u.header = header(i)
 			}
@@ -178,12 +178,12 @@ func (o *comparison) addPairs(n int, path string, header func(int) http.Header, 
 	}
 }
 
-func (o *comparison) newVisitor(url string) *visitor {
+func (o *comparison) newHTTPClient(url string) *httpClient {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return &visitor{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
+	return &httpClient{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 // shownNode and shownSession are on the demo's pages.
@@ -195,7 +195,7 @@ var (
 // ask returns what a visitor meets: the node that answers, the status of an error,
 // or why there is no answer; and the servers that were tried for it, where the
 // balancers show them and there is more to see.
-func (o *comparison) ask(u *visitor) string {
+func (o *comparison) ask(u *httpClient) string {
 	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, u.url, nil)
 	if err != nil {
 		return err.Error()
@@ -219,8 +219,8 @@ func (o *comparison) ask(u *visitor) string {
 	if m := shownNode.FindSubmatch(body); m != nil {
 		met = string(m[1])
 	}
-	if trail := o.trail(resp.Header.Get("X-Upstream")); o.trails && trail != met {
-		met = fmt.Sprintf("%s after %s", met, trail)
+	if upstreamsTried := o.upstreamsTried(resp.Header.Get("X-Upstream")); o.trails && upstreamsTried != met {
+		met = fmt.Sprintf("%s after %s", met, upstreamsTried)
 	}
 	return met
 }
@@ -228,7 +228,7 @@ func (o *comparison) ask(u *visitor) string {
 // sessions returns the number of each client's session, as the page showed it the
 // last time: equal ids have equal numbers, in the order of their first client.
 func (o *comparison) sessions() (real, demo []int) {
-	number := func(v func(pair) *visitor) (list []int) {
+	number := func(v func(pair) *httpClient) (list []int) {
 		var ids []string
 		for _, p := range o.pairs {
 			id := v(p).session
@@ -239,12 +239,12 @@ func (o *comparison) sessions() (real, demo []int) {
 		}
 		return list
 	}
-	return number(func(p pair) *visitor { return p.real }), number(func(p pair) *visitor { return p.demo })
+	return number(func(p pair) *httpClient { return p.real }), number(func(p pair) *httpClient { return p.demo })
 }
 
-// crowd has a visitor ask several times at once, so that no worker gets all the
+// sendConcurrently has a visitor ask several times at once, so that no worker gets all the
 // requests, and notes whom it meets.
-func (o *comparison) crowd(u *visitor, met map[string]bool) {
+func (o *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 8 {
@@ -259,8 +259,8 @@ func (o *comparison) crowd(u *visitor, met map[string]bool) {
 	wg.Wait()
 }
 
-// trail returns the servers that were tried for an answer.
-func (o *comparison) trail(header string) string {
+// upstreamsTried returns the servers that were tried for an answer.
+func (o *comparison) upstreamsTried(header string) string {
 	var ids []string
 	for addr := range strings.SplitSeq(header, ", ") {
 		ids = append(ids, o.id(addr))
@@ -268,9 +268,9 @@ func (o *comparison) trail(header string) string {
 	return strings.Join(ids, ", ")
 }
 
-// meet has every client ask both balancers once, in their order, and returns
+// askAll has every client ask both balancers once, in their order, and returns
 // what each met.
-func (o *comparison) meet() (real, demo []string) {
+func (o *comparison) askAll() (real, demo []string) {
 	o.t.Helper()
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -288,11 +288,11 @@ func (o *comparison) meet() (real, demo []string) {
 	return real, demo
 }
 
-// same checks that every client meets the same behind both balancers, and returns
+// sameAnswers checks that every client meets the same behind both balancers, and returns
 // how often what was met.
-func (o *comparison) same(what string) map[string]int {
+func (o *comparison) sameAnswers(what string) map[string]int {
 	o.t.Helper()
-	real, demo := o.meet()
+	real, demo := o.askAll()
 	if diff := cmp.Diff(real, demo); diff != "" {
 		o.t.Errorf("%s: the demo differs (-real +demo):\n%s", what, diff)
 	}
@@ -306,7 +306,7 @@ func (o *comparison) same(what string) map[string]int {
 func (o *comparison) kept(what string, without []int, avoided int, forgotten bool) {
 	o.t.Helper()
 	before, closed := o.last, append([]int{avoided}, without...)
-	real, demo := o.meet()
+	real, demo := o.askAll()
 	for name, met := range map[string][2][]string{"real": {before.real, real}, "demo": {before.demo, demo}} {
 		for i, now := range met[1] {
 			var was string
@@ -323,7 +323,7 @@ func (o *comparison) kept(what string, without []int, avoided int, forgotten boo
 	}
 	shares, want := count(demo), count(real)
 	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
-		if got, want := shares[met], want[met]; !o.luck && max(got-want, want-got) > len(real)/50+1 {
+		if got, want := shares[met], want[met]; !o.chance && max(got-want, want-got) > len(real)/50+1 {
 			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
 		}
 	}
@@ -364,7 +364,7 @@ func (o *comparison) readmit(after time.Duration, failing, next pair) {
 		o.t.Errorf("without node2 its client met %q, and %q behind the demo", real, demo)
 	}
 	o.start(2)
-	for name, v := range map[string]*visitor{"real": next.real, "demo": next.demo} {
+	for name, v := range map[string]*httpClient{"real": next.real, "demo": next.demo} {
 		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
 		// httpd takes the time of a failure from when its request came in.
 		const early = 100 * time.Millisecond
@@ -374,8 +374,8 @@ func (o *comparison) readmit(after time.Duration, failing, next pair) {
 	}
 }
 
-// settle waits until both balancers have noticed that a node is up, or down.
-func (o *comparison) settle(node int, up bool) {
+// waitNoticed waits until both balancers have noticed that a node is up, or down.
+func (o *comparison) waitNoticed(node int, up bool) {
 	o.t.Helper()
 	n := o.nodes[node-1]
 	o.until(fmt.Sprintf("%s is up: %t", n.ID(), up), func() bool {

@@ -42,9 +42,9 @@ func TestResultsGoOn(t *testing.T) {
 	t.Setenv("STICKWATCH_OPERATIONS_LOG", path)
 	p := pairings()[0]
 	played := result{Operation: p.operation.name, Balancer: p.front.name, OK: true}
-	book := openResults(t)
-	book.add(t, played)
-	if got := book.played(p); got != 0 {
+	results := openResults(t)
+	results.add(t, played)
+	if got := results.played(p); got != 0 {
 		t.Errorf("played before this campaign: got %d, want 0", got)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)

@@ -30,14 +30,14 @@ type operation struct {
 // aftermath is long enough for a warning to be notified.
 const aftermath = 45 * time.Second
 
-// settling is long enough for a summary: restarts settle for fail_timeout, an
+// settleTime is long enough for a summary: restarts settle for fail_timeout, an
 // announced deployment for deployment_grace, and a warning waits after that.
-const settling = 80 * time.Second
+const settleTime = 80 * time.Second
 
 // An expectation is what must be notified of an operation, by incidents.
 type expectation struct {
 	critical  int           // how many critical incidents, at least
-	perhaps   int           // how many more of them, at most
+	optional  int           // how many more of them, at most
 	warnings  int           // how many others, at most
 	least     int           // how many of any kind, at least
 	codes     []checks.Code // of their causes; nil: any
@@ -52,31 +52,31 @@ var (
 	nothing = expectation{unharmed: true}
 	// remapped: clients of healthy nodes were sent elsewhere, and lost their sessions.
 	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped}, harmed: true}
-	// takenOut: clients of a healthy node were sent elsewhere, and lost their sessions.
+	// markedDown: clients of a healthy node were sent elsewhere, and lost their sessions.
 	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.NodeEjected}, harmed: true}
 )
 
 // operations is the table.
 var operations = []operation{
 	{
-		name: "rolling restart", on: alone, play: rollingRestart, after: settling,
+		name: "rolling restart", on: sharesNothing, play: rollingRestart, after: settleTime,
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeRestarted, checks.NodeDown}, harmed: true},
 	},
 	{
-		name: "rolling restart, sessions shared", on: sharing, play: rollingRestart, after: settling,
+		name: "rolling restart, sessions shared", on: sharesSessions, play: rollingRestart, after: settleTime,
 		want: expectation{warnings: 1},
 	},
 	{
-		name: "rolling restart, announced", on: alone, play: announced(rollingRestart), after: settling,
+		name: "rolling restart, announced", on: sharesNothing, play: announced(rollingRestart), after: settleTime,
 		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
 	},
 	{
-		name: "rolling restart, announced, sessions shared", on: sharing, play: announced(rollingRestart), after: settling,
+		name: "rolling restart, announced, sessions shared", on: sharesSessions, play: announced(rollingRestart), after: settleTime,
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
 		name: "one node killed, and others are hashed anew", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
-		want: expectation{perhaps: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
+		want: expectation{optional: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
 	},
 	{
 		name: "one node killed", on: func(f operatedFront) bool { return f.name != "haproxy source" }, play: func(c *operatedCluster) { c.nodes[1].Stop() },
@@ -108,12 +108,12 @@ var operations = []operation{
 		want: nothing,
 	},
 	{
-		name: "a server removed", on: hashing, play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
-		want: remapped.telling("node2|removed|fewer|gone"),
+		name: "a server removed", on: hashesClients, play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		want: remapped.withText("node2|removed|fewer|gone"),
 	},
 	{
-		name: "a server removed, announced", on: operatedNamed("nginx ip_hash"), after: settling,
-		play: announcedLoud(func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) }),
+		name: "a server removed, announced", on: operatedNamed("nginx ip_hash"), after: settleTime,
+		play: announcedWithIncident(func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) }),
 		want: expectation{critical: 1, warnings: 1, least: 1, harmed: true},
 	},
 	{
@@ -129,22 +129,22 @@ var operations = []operation{
 		want: takenOut,
 	},
 	{
-		name: "a server added", on: hashing, play: addServer,
+		name: "a server added", on: hashesClients, play: addServer,
 		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
 	},
 	{
 		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
 		play: func(c *operatedCluster) { c.balancer.reload([]Server{c.servers[2], c.servers[0], c.servers[1]}) },
-		want: remapped.telling("order"),
+		want: remapped.withText("order"),
 	},
 	{
-		name: "a server removed, sessions shared", on: sharing,
+		name: "a server removed, sessions shared", on: sharesSessions,
 		play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
 		want: expectation{warnings: 1, unharmed: true},
 	},
 	{
 		name: "a server disabled by the socket, hash", on: operatedNamed("haproxy source"), play: disableServer,
-		want: remapped.telling("node2"),
+		want: remapped.withText("node2"),
 	},
 	{
 		name: "a server disabled by the socket", on: operatedNamed("haproxy cookie", "haproxy stick table"), play: disableServer,
@@ -152,14 +152,14 @@ var operations = []operation{
 	},
 	{
 		name: "reloaded without peers", on: operatedNamed("haproxy stick table"), play: func(c *operatedCluster) { c.balancer.reload(c.servers) },
-		want: remapped.telling("peers|cookie"),
+		want: remapped.withText("peers|cookie"),
 	},
 	{
 		name: "a node drained", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"), play: drain,
 		want: takenOut,
 	},
 	{
-		name: "a node drained, sessions shared", on: sharing, play: drain,
+		name: "a node drained, sessions shared", on: sharesSessions, play: drain,
 		want: expectation{warnings: 1, unharmed: true},
 	},
 	{
@@ -187,22 +187,22 @@ var operations = []operation{
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request"}, harmed: true},
 	},
 	{
-		name: "Redis evicts what is not used for 12 s", on: sharing, lru: true, first: true,
+		name: "Redis evicts what is not used for 12 s", on: sharesSessions, lru: true, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request|evict"}, harmed: true},
 	},
 	{
-		name: "the session store is emptied", on: sharing, play: func(c *operatedCluster) { c.store.flush() },
+		name: "the session store is emptied", on: sharesSessions, play: func(c *operatedCluster) { c.store.flush() },
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, harmed: true},
 	},
 	{
 		name: "redis hangs, and the reason changes with every answer", on: operatedNamed("nginx ip_hash", "nginx round robin, shared"), redis: true,
-		play: func(c *operatedCluster) { c.redis.Freeze() }, after: 75 * time.Second,
+		play: func(c *operatedCluster) { c.redis.Suspend() }, after: 75 * time.Second,
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.DependencyDown, checks.NodePaused}},
 	},
 }
 
-func (e expectation) telling(words ...string) expectation {
+func (e expectation) withText(words ...string) expectation {
 	e.tells = words
 	return e
 }
@@ -210,11 +210,11 @@ func (e expectation) telling(words ...string) expectation {
 func anyOperated(operatedFront) bool { return true }
 
 // alone fronts hold clients on nodes that share nothing.
-func alone(f operatedFront) bool   { return !f.shared }
-func sharing(f operatedFront) bool { return f.shared }
+func sharesNothing(f operatedFront) bool  { return !f.shared }
+func sharesSessions(f operatedFront) bool { return f.shared }
 
-// hashing fronts place clients by a hash of all servers.
-func hashing(f operatedFront) bool {
+// hashesClients fronts place clients by a hash of all servers.
+func hashesClients(f operatedFront) bool {
 	return f.method == probes.MethodIPHash || f.name == "haproxy source"
 }
 
@@ -240,7 +240,7 @@ func rollingRestart(c *operatedCluster) {
 // announced plays an operation as probe --watch --server announces it. Nothing
 // may be notified before it has ended.
 func announced(play func(*operatedCluster)) func(*operatedCluster) {
-	loud := announcedLoud(play)
+	loud := announcedWithIncident(play)
 	return func(c *operatedCluster) {
 		c.t.Helper()
 		loud(c)
@@ -248,9 +248,9 @@ func announced(play func(*operatedCluster)) func(*operatedCluster) {
 	}
 }
 
-// announcedLoud is the same of an operation that is worse than was announced: it
+// announcedWithIncident is the same of an operation that is worse than was announced: it
 // loses sessions of nodes that nobody touched, which is notified at once.
-func announcedLoud(play func(*operatedCluster)) func(*operatedCluster) {
+func announcedWithIncident(play func(*operatedCluster)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		c.t.Helper()
 		var begun struct{ ID string }
@@ -273,7 +273,7 @@ func addServer(c *operatedCluster) {
 }
 
 func disableServer(c *operatedCluster) {
-	c.balancer.(*operatedHAProxy).Tell(c.t, "disable server cluster/node2")
+	c.balancer.(*operatedHAProxy).AdminCommand(c.t, "disable server cluster/node2")
 }
 
 func drain(c *operatedCluster) {

@@ -27,27 +27,27 @@ func TestOperations(t *testing.T) {
 		t.Skip("operating clusters takes minutes")
 	}
 	t.Parallel()
-	book := openResults(t)
+	results := openResults(t)
 	todo := make(chan pairing)
 	var workers sync.WaitGroup
 	for range operationsAtOnce {
 		workers.Go(func() {
 			for p := range todo {
-				t.Run(p.name(), func(t *testing.T) { p.playOnce(t, book) })
+				t.Run(p.name(), func(t *testing.T) { p.playOnce(t, results) })
 			}
 		})
 	}
 	longest := slices.SortedStableFunc(slices.Values(pairings()), func(a, b pairing) int { return cmp.Compare(b.after, a.after) })
 	for run := range runs(t, "STICKWATCH_OPERATIONS_RUNS", 1) {
 		for _, p := range longest {
-			if book.played(p) <= run {
+			if results.played(p) <= run {
 				todo <- p
 			}
 		}
 	}
 	close(todo)
 	workers.Wait()
-	book.write(t)
+	results.write(t)
 }
 
 // A pairing is an operation behind a balancer.
@@ -72,19 +72,19 @@ func pairings() (list []pairing) {
 // playOnce plays a pairing. Which worker or table takes a request is chance, and
 // rates are a matter of `make operations`: in a run of each once, what goes wrong is
 // played again, and only what goes wrong twice is an error.
-func (p pairing) playOnce(t *testing.T, book *results) {
-	c, r := p.run(t, book)
+func (p pairing) playOnce(t *testing.T, results *results) {
+	c, r := p.run(t, results)
 	if !r.OK && gapOf(t.Name()).why == "" && os.Getenv("STICKWATCH_OPERATIONS_RUNS") == "" {
 		t.Logf("wrong once: %s", r)
-		c, r = p.run(t, book)
+		c, r = p.run(t, results)
 	}
-	settle(t, gapOf(t.Name()), r.OK, r.String())
+	waitServed(t, gapOf(t.Name()), r.OK, r.String())
 	if t.Failed() && len(r.Broken) == 0 {
-		t.Log(tell(c.daemon.Pictures()[0].Report))
+		t.Log(formatReport(c.daemon.Snapshots()[0].Report))
 	}
 }
 
-func (p pairing) run(t *testing.T, book *results) (*operatedCluster, result) {
+func (p pairing) run(t *testing.T, results *results) (*operatedCluster, result) {
 	c := operate(t, p.front, p.operation)
 	if !p.first {
 		c.began = time.Now()
@@ -92,18 +92,18 @@ func (p pairing) run(t *testing.T, book *results) (*operatedCluster, result) {
 	p.play(c)
 	time.Sleep(cmp.Or(p.after, aftermath)) // what is notified comes meanwhile
 	r := p.judge(c)
-	book.add(t, r)
+	results.add(t, r)
 	return c, r
 }
 
 // judge holds what was notified against what is expected.
 func (p pairing) judge(c *operatedCluster) result {
 	r := result{Operation: p.operation.name, Balancer: p.front.name, At: c.began}
-	log := c.crowd.Log()
+	log := c.population.Log()
 	r.Users, r.Harmed = log.Totals().All(), log.Totals().Harmed()
 	harms := slices.DeleteFunc(log.Requests(), func(q users.Request) bool { return !q.Outcome.Harmful() })
 	r.Broken = p.want.broken(c, harms)
-	incidents := incidentsOf(c.inbox.since(time.Time{}))
+	incidents := incidentsOf(c.recordingReceiver.since(time.Time{}))
 	for _, i := range incidents {
 		r.Notified = append(r.Notified, i.String())
 	}
@@ -113,23 +113,23 @@ func (p pairing) judge(c *operatedCluster) result {
 	return r
 }
 
-// An episode is an incident as its notifications told it.
-type episode struct {
+// An incidentRecord is an incident as its notifications told it.
+type incidentRecord struct {
 	notification                 // the last one, which tells its cause
 	First        time.Time       // when the first one arrived
 	Worst        checks.Severity // that any of them told
 }
 
-func (e episode) String() string {
+func (e incidentRecord) String() string {
 	return fmt.Sprintf("%s %s/%s from %s with %q: %s", e.Worst, e.Code, e.Node, e.First.Format(time.TimeOnly), e.Joined, e.Text)
 }
 
 // incidentsOf puts notifications together by incident, in the order of the first.
-func incidentsOf(list []notification) (episodes []episode) {
+func incidentsOf(list []notification) (episodes []incidentRecord) {
 	for _, m := range list {
-		at := slices.IndexFunc(episodes, func(e episode) bool { return e.Incident == m.Incident })
+		at := slices.IndexFunc(episodes, func(e incidentRecord) bool { return e.Incident == m.Incident })
 		if at < 0 {
-			episodes = append(episodes, episode{notification: m, First: m.At, Worst: m.Severity})
+			episodes = append(episodes, incidentRecord{notification: m, First: m.At, Worst: m.Severity})
 			continue
 		}
 		episodes[at].notification = m
@@ -179,7 +179,7 @@ func (e expectation) allowing(harms []users.Request) expectation {
 		}
 	}
 	if len(who) >= 3 && errs[len(errs)-1].At.Sub(errs[0].At) >= lasting && e.critical == 0 {
-		e.perhaps = 1
+		e.optional = 1
 		if e.codes != nil {
 			e.codes = append(slices.Clone(e.codes), checks.BalancerError)
 		}
@@ -188,25 +188,25 @@ func (e expectation) allowing(harms []users.Request) expectation {
 }
 
 // hold notes what is missed and what is false.
-func (e expectation) hold(r *result, list []episode, began, quiet time.Time) {
+func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Time) {
 	critical, others, told := 0, 0, false
 	for _, i := range list {
 		switch right := e.codes == nil || slices.Contains(e.codes, i.Code); {
 		case i.First.Before(began):
-			r.accuse(i, "before anything was done")
+			r.addFalseAlarm(i, "before anything was done")
 		case i.First.Before(quiet):
-			r.accuse(i, "during an announced deployment")
+			r.addFalseAlarm(i, "during an announced deployment")
 		case !right:
-			r.accuse(i, "another cause")
+			r.addFalseAlarm(i, "another cause")
 		case e.node != "" && i.Node != e.node:
-			r.accuse(i, "another node")
+			r.addFalseAlarm(i, "another node")
 		case i.Worst == checks.Critical:
-			if critical++; critical > e.critical+e.perhaps {
-				r.accuse(i, "critical once too often")
+			if critical++; critical > e.critical+e.optional {
+				r.addFalseAlarm(i, "critical once too often")
 			}
 		default:
 			if others++; others > e.warnings {
-				r.accuse(i, "a warning too many")
+				r.addFalseAlarm(i, "a warning too many")
 			}
 		}
 		told = told || allOf(e.tells, i.Text)
@@ -223,7 +223,7 @@ func (e expectation) hold(r *result, list []episode, began, quiet time.Time) {
 }
 
 // accuse notes an incident that should not be.
-func (r *result) accuse(i episode, why string) {
+func (r *result) addFalseAlarm(i incidentRecord, why string) {
 	r.False = append(r.False, why+": "+i.String())
 	if i.Worst == checks.Critical {
 		r.FalseCritical++
@@ -242,7 +242,7 @@ func allOf(words []string, text string) bool {
 
 // delay is from the first harm, or from the operation where there was none, to
 // the first notification of the right cause; 0: there is no such notification.
-func delay(e expectation, list []episode, harms []users.Request, began time.Time) time.Duration {
+func delay(e expectation, list []incidentRecord, harms []users.Request, began time.Time) time.Duration {
 	from := began
 	if len(harms) > 0 {
 		from = harms[0].At.Add(harms[0].Took)

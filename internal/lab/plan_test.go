@@ -30,14 +30,14 @@ type plan struct {
 	prefix    string                       // of every path, at the balancer and at the nodes
 
 	// skin is put around every node, so that its pages look as no demo node's do.
-	skin  func(*demo.Node) http.Handler
-	skins map[*demo.Node]string // where nodes with a skin listen: see newRig
+	middleware  func(*demo.Node) http.Handler
+	middlewares map[*demo.Node]string // where nodes with a skin listen: see newRig
 
 	front frontPlan
 }
 
 // addr is where the balancer finds a node.
-func (p plan) addr(n *demo.Node) string { return cmp.Or(p.skins[n], n.Addr()) }
+func (p plan) addr(n *demo.Node) string { return cmp.Or(p.middlewares[n], n.Addr()) }
 
 // crosses: the policy has sessions presented to nodes directly.
 func (p plan) crosses() bool {

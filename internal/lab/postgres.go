@@ -20,7 +20,7 @@ const postgresUser = "postgres"
 func Postgres(tb testing.TB) *Dependency {
 	tb.Helper()
 	Require(tb, "initdb", "pg_isready")
-	path, dir, host, port := place(tb, "postgres")
+	path, dir, host, port := storePaths(tb, "postgres")
 	data := initPostgres(tb, dir)
 	process := Run(tb, Command{
 		Name: "postgres",

@@ -81,9 +81,9 @@ func needNamespaces(t *testing.T) {
 
 // namespaces are that of the targets, and that of a stickwatch.
 type namespaces struct {
-	targets, watch int    // process ids
-	log            string // path of what stickwatch says
-	api            http.Client
+	targets, recordingObserver int    // process ids
+	log                        string // path of what stickwatch says
+	api                        http.Client
 }
 
 func startNamespaces(t *testing.T) *namespaces {
@@ -102,7 +102,7 @@ func startNamespaces(t *testing.T) *namespaces {
 	n.targets, said = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
 	n.log = dir + "/log"
 	wait := "exec 2>" + n.log + "; while ! ip route | grep -q 10.77.0; do sleep 0.1; done; exec " + program + " serve -c " + dir + "/stickwatch.yml --admin-socket " + dir + "/s"
-	n.watch, _ = n.start(t, "sh", []string{"-c", wait})
+	n.recordingObserver, _ = n.start(t, "sh", []string{"-c", wait})
 	n.run(t, "ip link add targets netns $T type veth peer name watch netns $P")
 	for _, command := range []string{"link set lo up", "addr add 10.77.0.1/24 dev targets", "addr add 10.77.0.2/24 dev targets", "link set targets up"} {
 		n.run(t, "nsenter -t $T -n ip "+command)
@@ -158,7 +158,7 @@ func (n *namespaces) start(t *testing.T, program string, args []string, env ...s
 func (n *namespaces) run(t *testing.T, command string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.watch), "T="+strconv.Itoa(n.targets))
+	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.recordingObserver), "T="+strconv.Itoa(n.targets))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}

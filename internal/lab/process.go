@@ -120,7 +120,7 @@ func (p *Process) Kill() {
 func (p *Process) ask(r *run, to os.Signal) {
 	p.tb.Helper()
 	r.process.Signal(to)
-	thaw(r.process) // a frozen process hears signals only after this
+	resume(r.process) // a frozen process hears signals only after this
 	select {
 	case <-r.exited:
 	case <-time.After(stopWithin):
@@ -129,12 +129,12 @@ func (p *Process) ask(r *run, to os.Signal) {
 	}
 }
 
-// Freeze stops the server from running without closing its sockets: it accepts
+// Suspend stops the server from running without closing its sockets: it accepts
 // connections and never answers. [Process.Thaw] lets it go on.
-func (p *Process) Freeze() { p.each("freezing", freeze) }
+func (p *Process) Suspend() { p.each("freezing", suspend) }
 
-// Thaw lets a frozen server go on.
-func (p *Process) Thaw() { p.each("thawing", thaw) }
+// Resume lets a frozen server go on.
+func (p *Process) Resume() { p.each("thawing", resume) }
 
 func (p *Process) each(verb string, do func(*os.Process) error) {
 	p.tb.Helper()

@@ -44,9 +44,9 @@ func userIDs(username string) (uid, gid int, err error) {
 
 func killGroup(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGKILL) }
 
-func freeze(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGSTOP) }
+func suspend(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGSTOP) }
 
-func thaw(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGCONT) }
+func resume(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGCONT) }
 
 // The signals by which httpd and HAProxy's master take a new configuration.
 const user1, user2 = syscall.SIGUSR1, syscall.SIGUSR2

@@ -36,19 +36,19 @@ func TestStartTwiceIsAnError(t *testing.T) {
 	}
 }
 
-func TestFreezeAndThaw(t *testing.T) {
+func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	server := Memcached(t)
-	server.Freeze()
+	server.Suspend()
 	await(t, "frozen", func() bool { return state(server.PID()) == "T" })
-	server.Thaw()
+	server.Resume()
 	await(t, "running", func() bool { return state(server.PID()) != "T" })
-	if got := talk(t, server.Process, "verbosity 0\r\nquit\r\n"); got != "OK\r\n" {
+	if got := sendText(t, server.Process, "verbosity 0\r\nquit\r\n"); got != "OK\r\n" {
 		t.Errorf("a thawed server answers %q, want OK", got)
 	}
 
-	server.Freeze()
+	server.Suspend()
 	family := descendants(t, server.PID())
 	server.Stop()
 	checkGone(t, "stopped while frozen", server.Process, family)
@@ -78,7 +78,7 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	holder.Wait()
-	await(t, "gone", func() bool { return len(alive(family)) == 0 })
+	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
 }
 
 // TestHoldServers is not a test but the process that the test above kills.
@@ -102,7 +102,7 @@ func checkGone(t *testing.T, how string, server *Process, family []int) {
 		t.Errorf("the %s server: %v", how, err)
 	}
 	// What its parent did not wait for takes its orders a moment later.
-	await(t, "gone", func() bool { return len(alive(family)) == 0 })
+	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
 }
 
 func needProc(t *testing.T) {
@@ -137,7 +137,7 @@ func descendants(t *testing.T, pid int) []int {
 	return family
 }
 
-func alive(pids []int) []int {
+func runningPIDs(pids []int) []int {
 	var living []int
 	for _, pid := range pids {
 		// A dead orphan waits for init, which in a container may never come.

@@ -67,7 +67,9 @@ clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http
 			return config.Parse("stickwatch.yml", []byte(text), func(string) (string, bool) { return "", false })
 		},
 		Prober: &monitor.Prober{}, Logger: slog.New(slog.DiscardHandler),
-		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) { return alerting.Gone{}, nil },
+		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
+			return alerting.RemovedReceiver{}, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func TestWatchedEjections(t *testing.T) {
 			f := fronts[slices.IndexFunc(fronts, named(tc.front))]
 			r := newRig(t, f, plan{profile: tc.profile, shared: tc.profile != "ebridge", front: frontPlan{failTimeout: time.Second}})
 			r.cluster.Balancer.FailTimeout = time.Second
-			w := r.watch(monitor.Pace{Damping: checks.Damping{Appear: 2, Vanish: 2}})
+			w := r.startWatcher(monitor.Intervals{Damping: checks.Damping{Appear: 2, Vanish: 2}})
 			turns := []string{"node2", "node1", "node3", "node2"}
 			if f.narrow {
 				turns = slices.Repeat([]string{r.ourNode()}, 3)
@@ -35,8 +35,8 @@ func TestWatchedEjections(t *testing.T) {
 				r.failFor(id)
 				failed := time.Now()
 				await(t, "well again", func() bool {
-					w.Visit(t.Context())
-					return time.Since(failed) > 3*time.Second && w.Picture().Report.Verdict == checks.Healthy
+					w.FollowUp(t.Context())
+					return time.Since(failed) > 3*time.Second && w.Snapshot().Report.Verdict == checks.Healthy
 				})
 			}
 			for _, change := range w.told {

@@ -39,7 +39,7 @@ const clientHeader = "X-Stickwatch-Client"
 type rig struct {
 	tb      testing.TB
 	nodes   []*demo.Node
-	front   entrance
+	front   frontend
 	redis   *Dependency // nil unless the scenario asks for it
 	cluster *probes.Cluster
 	cut     bool // the last round did not end by itself
@@ -74,8 +74,8 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 		tb.Cleanup(n.Close)
 		r.nodes = append(r.nodes, n)
 	}
-	if p.skin != nil {
-		p.skins = dress(tb, r.nodes, p.skin)
+	if p.middleware != nil {
+		p.middlewares = wrapNodes(tb, r.nodes, p.middleware)
 	}
 	r.front = f.start(tb, r.nodes, p)
 	r.cluster = r.configure(f, p)
@@ -131,8 +131,8 @@ func header(tb testing.TB, name string) probes.Extractor {
 	return e
 }
 
-// enterBy has users come through h instead of the balancer.
-func (r *rig) enterBy(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{serve(r.tb, h)} }
+// serveFrom has users come through h instead of the balancer.
+func (r *rig) serveFrom(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{serve(r.tb, h)} }
 
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
@@ -229,9 +229,9 @@ func (r *rig) start(id string) {
 	}
 }
 
-// settle waits until a user is served again: a balancer that asks its servers
+// waitServed waits until a user is served again: a balancer that asks its servers
 // by itself needs a moment to see that one is dead.
-func (r *rig) settle() {
+func (r *rig) waitServed() {
 	r.tb.Helper()
 	for range 500 {
 		if resp, err := http.Get(r.front.URL() + "/"); err == nil {
@@ -245,9 +245,9 @@ func (r *rig) settle() {
 	r.tb.Fatal("the balancer serves nobody")
 }
 
-// home is the node that our own clients are sent to first: with one source
+// ownNode is the node that our own clients are sent to first: with one source
 // address there may be no other that is seen.
-func (r *rig) home() string {
+func (r *rig) ownNode() string {
 	for _, c := range r.probe().Session.Canaries {
 		return c.Pinned
 	}

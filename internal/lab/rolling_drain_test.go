@@ -31,7 +31,7 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 		}
 		h := HAProxy(t, front)
 		state := func(state string) func() {
-			return func() { h.Tell(t, "set server cluster/tomcat1 state "+state) }
+			return func() { h.AdminCommand(t, "set server cluster/tomcat1 state "+state) }
 		}
 		return drainable{
 			h.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.HAProxyStats = parse(t, h.StatsURL()) },
@@ -44,7 +44,7 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 			front.Servers = append(front.Servers, Server{Name: t.Name(), Addr: t.AJP(), FailTimeout: time.Second})
 		}
 		a := Apache(t, front)
-		set := func(status, value string) { manage(t, a, "ajp://"+tomcats[0].AJP(), status, value) }
+		set := func(status, value string) { setWorkerStatus(t, a, "ajp://"+tomcats[0].AJP(), status, value) }
 		return drainable{
 			a.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.ApacheBalancerManager = parse(t, a.ManagerURL()) },
 			func() { set("N", "1") },
@@ -56,9 +56,9 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 
 var nonce = regexp.MustCompile(`nonce=([0-9a-f-]+)`)
 
-// manage sets a status of a worker by httpd's balancer manager, as its page
+// setWorkerStatus sets a status of a worker by httpd's balancer manager, as its page
 // does.
-func manage(t *testing.T, a *ApacheBalancer, worker, status, value string) {
+func setWorkerStatus(t *testing.T, a *ApacheBalancer, worker, status, value string) {
 	t.Helper()
 	send := func(method, body string) string {
 		req, err := http.NewRequestWithContext(t.Context(), method, a.ManagerURL(), strings.NewReader(body))
@@ -95,10 +95,10 @@ func TestGracefulDrain(t *testing.T) {
 			t.Parallel()
 			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
 			front := start(t, tomcats)
-			d := watchTomcats(t, tomcats, front.url, gate.Terms{Drain: "tomcat1"}, front.evidence)
+			d := watchTomcats(t, tomcats, front.url, gate.Limits{Drain: "tomcat1"}, front.evidence)
 			front.drain()
 			d.until("new clients avoid it", func(r gate.Report) bool {
-				return promise(t, r, "new clients avoid tomcat1").Kept == checks.Yes
+				return guarantee(t, r, "new clients avoid tomcat1").Kept == checks.Yes
 			})
 			if r := d.report(); r.Moved > 0 {
 				t.Errorf("got %v, want sessions to stay while their node is drained", r.Moves)
@@ -112,7 +112,7 @@ func TestGracefulDrain(t *testing.T) {
 			back := time.Now()
 			d.until("it gets new clients", func(r gate.Report) bool { return met(r, "tomcat1", back) })
 			r := d.end()
-			for _, p := range r.Promises {
+			for _, p := range r.Guarantees {
 				if p.Kept != checks.Yes {
 					t.Errorf("%s: got %s, want yes: %q", p.Name, p.Kept, p.Reasons)
 				}

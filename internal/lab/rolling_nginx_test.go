@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
-	"stickwatch/internal/gate/vigil"
+	"stickwatch/internal/gate/watch"
 	"stickwatch/probes"
 )
 
@@ -30,7 +30,7 @@ func newNginxCluster(t *testing.T, c NginxConfig, failTimeout time.Duration) *ng
 	if c.Method == "ip_hash" {
 		method = probes.MethodIPHash
 	}
-	f := front{name: "nginx " + c.Method, method: method, header: c.RealIP, start: func(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+	f := front{name: "nginx " + c.Method, method: method, header: c.RealIP, start: func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		c.Servers = servers(tb, nodes, p)
 		n.config, n.nginx = c, Nginx(tb, c)
 		return n.nginx
@@ -42,10 +42,10 @@ func newNginxCluster(t *testing.T, c NginxConfig, failTimeout time.Duration) *ng
 }
 
 // watchDeployment begins to watch the cluster.
-func (n *nginxCluster) watchDeployment(t *testing.T, terms gate.Terms) *deployment {
+func (n *nginxCluster) watchDeployment(t *testing.T, limits gate.Limits) *deployment {
 	t.Helper()
-	d := &deployment{t: t, cluster: n.cluster, terms: terms}
-	d.vigil = vigil.Begin(t.Context(), d.cluster, vigil.Config{Interval: 100 * time.Millisecond})
+	d := &deployment{t: t, cluster: n.cluster, limits: limits}
+	d.watch = watch.Start(t.Context(), d.cluster, watch.Config{Interval: 100 * time.Millisecond})
 	return d
 }
 
@@ -65,7 +65,7 @@ func (n *nginxCluster) markDown(id string) {
 func TestRollingRestartNginxWorkers(t *testing.T) {
 	const failTimeout = 6 * time.Second
 	n := newNginxCluster(t, NginxConfig{Method: "ip_hash", RealIP: true, Workers: 2}, failTimeout)
-	d := n.watchDeployment(t, gate.Terms{})
+	d := n.watchDeployment(t, gate.Limits{})
 	for i, node := range n.nodes {
 		node.Stop()
 		d.forAtLeast(time.Second, func(r gate.Report) bool { return isDown(r, i) })
@@ -117,17 +117,17 @@ func TestDrainNginx(t *testing.T) {
 			n := newNginxCluster(t, NginxConfig{Method: method, RealIP: method != ""}, time.Second)
 			n.failFor("node2")
 			awaitReadmission(t, n.rig)
-			d := n.watchDeployment(t, gate.Terms{Drain: "node2"})
+			d := n.watchDeployment(t, gate.Limits{Drain: "node2"})
 			d.until("new clients come to node2", func(r gate.Report) bool { return met(r, "node2", r.From) })
 			n.markDown("node2")
 			reloaded := time.Now()
 			d.until("new clients avoid it", func(r gate.Report) bool {
-				return promise(t, r, "new clients avoid node2").Kept == checks.Yes
+				return guarantee(t, r, "new clients avoid node2").Kept == checks.Yes
 			})
 			r := d.end()
 			holds(t, r, "new clients avoid node2", checks.Yes)
 			holds(t, r, "the traffic of node2 reaches zero", checks.Yes)
-			empty := promise(t, r, "the traffic of node2 reaches zero").Reasons[0]
+			empty := guarantee(t, r, "the traffic of node2 reaches zero").Reasons[0]
 			found := regexp.MustCompile(`came at (\d\d:\d\d:\d\d\.\d\d\d)$`).FindStringSubmatch(empty)
 			if found == nil {
 				t.Fatalf("got %q, want the time of the last answer", empty)
@@ -144,7 +144,7 @@ func TestNoDrainNginx(t *testing.T) {
 	n := newNginxCluster(t, NginxConfig{Method: "ip_hash", RealIP: true}, time.Second)
 	n.failFor("node2")
 	awaitReadmission(t, n.rig)
-	d := n.watchDeployment(t, gate.Terms{Drain: "node2"})
+	d := n.watchDeployment(t, gate.Limits{Drain: "node2"})
 	d.until("new clients come to node2", func(r gate.Report) bool { return met(r, "node2", r.From.Add(time.Second)) })
 	r := d.end()
 	holds(t, r, "new clients avoid node2", checks.No)

@@ -130,9 +130,9 @@ func TestOutageAgreesWithTheLog(t *testing.T) {
 			t.Parallel()
 			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair})
 			url, log := front.start(t, tomcats)
-			d := watchTomcats(t, tomcats, url, gate.Terms{}, nil)
+			d := watchTomcats(t, tomcats, url, gate.Limits{}, nil)
 			d.until("everybody has come", func(r gate.Report) bool {
-				return !slices.ContainsFunc(r.Lanes, func(s gate.Story) bool { return s.Requests < 5 })
+				return !slices.ContainsFunc(r.Clients, func(s gate.ClientReport) bool { return s.Requests < 5 })
 			})
 			tomcats[0].Stop()
 			tomcats[0].Start()
@@ -142,8 +142,8 @@ func TestOutageAgreesWithTheLog(t *testing.T) {
 			r := d.end()
 			least, most := longestOutage(readLog(t, log, r.From, front.read))
 			t.Logf("we saw %s to %s, %s saw %s to %s", r.Session.AtLeast(), r.Session.AtMost(), name, least, most)
-			agree(t, "for at least", r.Session.AtLeast(), least)
-			agree(t, "for at most", r.Session.AtMost(), most)
+			checkEqual(t, "for at least", r.Session.AtLeast(), least)
+			checkEqual(t, "for at most", r.Session.AtMost(), most)
 			if r.Session.Node != "tomcat1" {
 				t.Errorf("got an outage on %q, want tomcat1", r.Session.Node)
 			}
@@ -151,7 +151,7 @@ func TestOutageAgreesWithTheLog(t *testing.T) {
 	}
 }
 
-func agree(t *testing.T, what string, ours, theirs time.Duration) {
+func checkEqual(t *testing.T, what string, ours, theirs time.Duration) {
 	t.Helper()
 	if (ours-theirs).Abs() > 50*time.Millisecond || theirs == 0 {
 		t.Errorf("out %s: got %s, and %s by the balancer's log", what, ours, theirs)

@@ -9,7 +9,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/gate"
-	"stickwatch/internal/gate/vigil"
+	"stickwatch/internal/gate/watch"
 	"stickwatch/probes"
 )
 
@@ -19,18 +19,18 @@ type deployment struct {
 	t       *testing.T
 	tomcats []*Tomcat
 	cluster *probes.Cluster
-	terms   gate.Terms
-	vigil   *vigil.Vigil
+	limits  gate.Limits
+	watch   *watch.Watch
 }
 
 // watchTomcats begins to watch Tomcats behind a balancer at url.
-func watchTomcats(t *testing.T, tomcats []*Tomcat, url string, terms gate.Terms, change func(*probes.Cluster)) *deployment {
+func watchTomcats(t *testing.T, tomcats []*Tomcat, url string, limits gate.Limits, change func(*probes.Cluster)) *deployment {
 	t.Helper()
-	d := &deployment{t: t, tomcats: tomcats, cluster: tomcatCluster(t, tomcats, url), terms: terms}
+	d := &deployment{t: t, tomcats: tomcats, cluster: tomcatCluster(t, tomcats, url), limits: limits}
 	if change != nil {
 		change(d.cluster)
 	}
-	d.vigil = vigil.Begin(t.Context(), d.cluster, vigil.Config{Interval: 100 * time.Millisecond})
+	d.watch = watch.Start(t.Context(), d.cluster, watch.Config{Interval: 100 * time.Millisecond})
 	return d
 }
 
@@ -48,11 +48,11 @@ func tomcatCluster(tb testing.TB, tomcats []*Tomcat, url string) *probes.Cluster
 	return cfg.Clusters[0]
 }
 
-func (d *deployment) report() gate.Report { return gate.Judge(d.vigil.Record(), d.terms, time.Now()) }
+func (d *deployment) report() gate.Report { return gate.Judge(d.watch.Record(), d.limits, time.Now()) }
 
 func (d *deployment) end() gate.Report {
 	d.t.Helper()
-	r := gate.Judge(d.vigil.End(d.t.Context()), d.terms, time.Now())
+	r := gate.Judge(d.watch.Stop(d.t.Context()), d.limits, time.Now())
 	if d.t.Failed() {
 		d.t.Logf("moves:")
 	}
@@ -78,9 +78,9 @@ func (d *deployment) until(what string, shows func(gate.Report) bool) {
 
 // met reports whether a newcomer was answered by a node after a moment.
 func met(r gate.Report, node string, moment time.Time) bool {
-	for _, lane := range r.Lanes {
-		for _, p := range lane.Pieces {
-			if lane.Kind == gate.KindNewcomer && p.Good && p.Node == node && p.To.After(moment) {
+	for _, client := range r.Clients {
+		for _, p := range client.Segments {
+			if client.Kind == gate.KindNewClient && p.Good && p.Node == node && p.To.After(moment) {
 				return true
 			}
 		}
@@ -98,22 +98,22 @@ func (d *deployment) restart(i int) {
 	d.until(tomcat.Name()+" gets new clients", func(r gate.Report) bool { return met(r, tomcat.Name(), back) })
 }
 
-// promise is the one of that name.
-func promise(t *testing.T, r gate.Report, name string) gate.Promise {
+// guarantee is the one of that name.
+func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 	t.Helper()
-	for _, p := range r.Promises {
+	for _, p := range r.Guarantees {
 		if p.Name == name {
 			return p
 		}
 	}
-	t.Fatalf("no promise %q in %+v", name, r.Promises)
-	return gate.Promise{}
+	t.Fatalf("no promise %q in %+v", name, r.Guarantees)
+	return gate.Guarantee{}
 }
 
 // holds checks that a promise is kept, or not.
 func holds(t *testing.T, r gate.Report, name string, want checks.Answer) {
 	t.Helper()
-	if p := promise(t, r, name); p.Kept != want {
+	if p := guarantee(t, r, name); p.Kept != want {
 		t.Errorf("%s: got %s, want %s: %q", name, p.Kept, want, p.Reasons)
 	}
 }

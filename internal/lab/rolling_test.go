@@ -33,7 +33,7 @@ func TestRollingRestartReplicated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
-			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Terms{}, nil)
+			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Limits{}, nil)
 			for i := range tomcats {
 				d.restart(i)
 				awaitReplication(t, tomcats)
@@ -61,7 +61,7 @@ func TestRollingRestartAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair})
-			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Terms{}, nil)
+			d := watchTomcats(t, tomcats, front(t, tomcats), gate.Limits{}, nil)
 			for i := range tomcats {
 				d.restart(i)
 			}

@@ -26,7 +26,7 @@ var balancerScenarios = []scenario{
 	},
 	{
 		name: "the wrong virtual host", on: some, plan: plan{profile: "tomcat-msm", shared: true},
-		act:  func(r *rig) { r.enterBy(http.NotFoundHandler()) },
+		act:  func(r *rig) { r.serveFrom(http.NotFoundHandler()) },
 		want: []string{"page_failing"}, is: checks.Failing,
 	},
 	{
@@ -41,7 +41,7 @@ var balancerScenarios = []scenario{
 		act: func(r *rig) {
 			r.cluster.Limits.Slow = 400 * time.Millisecond
 			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
-			r.enterBy(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r.serveFrom(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				time.Sleep(500 * time.Millisecond) // this is what the balancer does, and no waiting of the test
 				proxy.ServeHTTP(w, req)
 			}))
@@ -51,7 +51,7 @@ var balancerScenarios = []scenario{
 	{
 		name: "the balancer redirects in circles", on: named("demo ip_hash"), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
-			r.enterBy(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r.serveFrom(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				http.Redirect(w, req, req.URL.RequestURI(), http.StatusFound)
 			}))
 		},
@@ -65,16 +65,16 @@ var balancerScenarios = []scenario{
 		name: "the backup takes over", on: withBackup, plan: plan{profile: "tomcat-msm", shared: true, backup: "node3"},
 		act: func(r *rig) {
 			r.stop("node1", "node2")
-			r.settle()
+			r.waitServed()
 		},
 		want: []string{"node_down/node1", "node_down/node2"}, also: []checks.Code{checks.NodeFailingInRotation}, is: checks.Degraded,
 	},
 	{
-		name: "a node taken out on purpose", on: sharp, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
+		name: "a node taken out on purpose", on: canMarkDown, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
 		is: checks.Healthy,
 	},
 	{
-		name: "a node taken out and stopped", on: sharp, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
+		name: "a node taken out and stopped", on: canMarkDown, plan: plan{profile: "tomcat-msm", shared: true, down: "node2"},
 		act: func(r *rig) { r.stop("node2") }, is: checks.Healthy,
 	},
 }
@@ -82,5 +82,5 @@ var balancerScenarios = []scenario{
 // withBackup: nginx has none beside its hashes.
 var withBackup = named("demo round robin", "nginx round robin", "nginx unknown", "haproxy round robin", "haproxy cookie", "apache byrequests")
 
-// sharp fronts can be told that a node is down.
-func sharp(f front) bool { return !f.blunt }
+// canMarkDown fronts can be told that a node is down.
+func canMarkDown(f front) bool { return !f.blunt }

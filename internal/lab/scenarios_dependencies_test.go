@@ -51,21 +51,21 @@ var dependencyScenarios = []scenario{
 	},
 	{
 		name: "memcached down", on: some, plan: plan{profile: "tomcat-msm", shared: true},
-		act: func(r *rig) { r.needs("Sessions", Memcached).Stop() }, want: []string{"dependency_down/Sessions"},
+		act: func(r *rig) { r.addDependency("Sessions", Memcached).Stop() }, want: []string{"dependency_down/Sessions"},
 	},
 	{
 		name: "mariadb down", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
-		act: func(r *rig) { r.needs("Users", MariaDB).Stop() }, want: []string{"dependency_down/Users"},
+		act: func(r *rig) { r.addDependency("Users", MariaDB).Stop() }, want: []string{"dependency_down/Users"},
 	},
 	{
 		name: "postgres down", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
-		act: func(r *rig) { r.needs("Users", Postgres).Stop() }, want: []string{"dependency_down/Users"},
+		act: func(r *rig) { r.addDependency("Users", Postgres).Stop() }, want: []string{"dependency_down/Users"},
 	},
 	{
 		name: "every service up", on: named("nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
-			r.needs("Cache", Redis)
-			r.needs("Sessions", Memcached)
+			r.addDependency("Cache", Redis)
+			r.addDependency("Sessions", Memcached)
 		},
 		is: checks.Healthy,
 	},
@@ -77,7 +77,7 @@ func (r *rig) dead(name, scheme string) probes.Dependency {
 }
 
 // needs starts a real service that the nodes are said to depend on.
-func (r *rig) needs(name string, start func(testing.TB) *Dependency) *Dependency {
+func (r *rig) addDependency(name string, start func(testing.TB) *Dependency) *Dependency {
 	d := start(r.tb)
 	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: parse(r.tb, d.URL())})
 	return d

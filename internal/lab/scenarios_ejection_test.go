@@ -8,12 +8,12 @@ import (
 // ejectionScenarios are nodes that are well, and that the balancer sends nothing.
 var ejectionScenarios = []scenario{
 	{
-		name: "marked down in the balancer only", on: func(f front) bool { return proves(f) && !f.blunt },
+		name: "marked down in the balancer only", on: func(f front) bool { return provesAbsence(f) && !f.blunt },
 		plan: plan{front: frontPlan{down: "node2"}, profile: "tomcat-msm", shared: true},
 		want: []string{"node_ejected/node2"},
 	},
 	{
-		name: "ejected after failures", on: proves, plan: plan{profile: "tomcat-msm", shared: true},
+		name: "ejected after failures", on: provesAbsence, plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) { r.eject("node2") }, want: []string{"node_ejected/node2"},
 	},
 	{
@@ -21,15 +21,15 @@ var ejectionScenarios = []scenario{
 		act: func(r *rig) { r.eject("node3") }, want: []string{"node_ejected/node3"},
 	},
 	{
-		name: "two ejected of three", on: both(proves, scatters), plan: plan{profile: "tomcat-msm", shared: true},
+		name: "two ejected of three", on: both(provesAbsence, scatters), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) { r.eject("node2"); r.eject("node3") }, want: []string{"node_ejected/node2", "node_ejected/node3"},
 	},
 	{
-		name: "ejected after three failures", on: both(proves, some), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{maxFails: 3}},
+		name: "ejected after three failures", on: both(provesAbsence, some), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{maxFails: 3}},
 		act: func(r *rig) { r.eject("node2") }, want: []string{"node_ejected/node2"},
 	},
 	{
-		name: "the lightest is ejected", on: func(f front) bool { return proves(f) && !f.equal },
+		name: "the lightest is ejected", on: func(f front) bool { return provesAbsence(f) && !f.equal },
 		plan: plan{profile: "tomcat-msm", shared: true, weights: []int{5, 1, 1}},
 		act:  func(r *rig) { r.eject("node3") }, want: []string{"node_ejected/node3"},
 	},

@@ -24,7 +24,7 @@ var handshakeScenarios = []scenario{
 	},
 	{
 		name: "one node refuses the upgrade", on: named("demo ip_hash", "nginx ip_hash"),
-		plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}, skin: noUpgrade("node2")},
+		plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}, middleware: noUpgrade("node2")},
 		want: []string{"upgrade_refused"},
 	},
 	{

@@ -9,7 +9,7 @@ import (
 // false alarm.
 var healthyScenarios = []scenario{
 	{name: "healthy, generic", on: holdsAny, plan: plan{profile: "generic"}, is: checks.Healthy},
-	{name: "healthy, generic of unequal nodes", on: both(holdsAny, heavy), plan: plan{profile: "generic", weights: []int{3, 1, 2}}, is: checks.Healthy},
+	{name: "healthy, generic of unequal nodes", on: both(holdsAny, hasWeights), plan: plan{profile: "generic", weights: []int{3, 1, 2}}, is: checks.Healthy},
 	{name: "healthy, ebridge", on: func(f front) bool { return holdsAny(f) || f.alters }, plan: plan{profile: "ebridge"}, is: checks.Healthy},
 	{name: "healthy, tomcat", on: sticky, plan: plan{profile: "tomcat", shared: true}, is: checks.Healthy},
 	{name: "healthy, tomcat-msm", plan: plan{profile: "tomcat-msm", shared: true}, is: checks.Healthy},
@@ -20,5 +20,5 @@ var healthyScenarios = []scenario{
 	},
 }
 
-// heavy fronts know weights.
-func heavy(f front) bool { return !f.equal }
+// hasWeights fronts know weights.
+func hasWeights(f front) bool { return !f.equal }

@@ -84,7 +84,7 @@ var nodeScenarios = []scenario{
 		also: []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.BalancerDown, checks.Slow},
 	},
 	{
-		name: "node drips", on: named("demo ip_hash", "caddy round_robin"), plan: plan{profile: "tomcat-msm", shared: true, skin: drip("node2")},
+		name: "node drips", on: named("demo ip_hash", "caddy round_robin"), plan: plan{profile: "tomcat-msm", shared: true, middleware: slowBody("node2")},
 		act:  func(r *rig) { r.cluster.Limits.Timeout = 3 * time.Second },
 		want: []string{"node_down/node2", "node_failing_in_rotation/node2"},
 	},
@@ -105,8 +105,8 @@ var nodeScenarios = []scenario{
 	},
 }
 
-// drip has one node answer a byte at a time, for ever.
-func drip(id string) func(*demo.Node) http.Handler {
+// slowBody has one node answer a byte at a time, for ever.
+func slowBody(id string) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler {
 		if n.ID() != id {
 			return n

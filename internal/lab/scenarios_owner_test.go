@@ -28,22 +28,22 @@ var ownerScenarios = []scenario{
 	},
 	{
 		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
-		act:   func(r *rig) { r.changeAll(adopt) },
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, also: []checks.Code{checks.SessionNotShared},
 	},
 	{
 		name: "nodes accept any id and share nothing, without a counter", on: both(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
-		act:   func(r *rig) { r.changeAll(adopt) },
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost},
 	},
 	{
 		name: "nodes accept any id and share nothing, tomcat", on: both(sticky, choosing), plan: plan{profile: "tomcat"},
-		act:   func(r *rig) { r.changeAll(adopt) },
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, want: []string{"session_not_shared"},
 	},
 	{
 		name: "nodes accept any id and share all", on: both(both(sticky, choosing), some), plan: plan{profile: "tomcat", shared: true},
-		act: func(r *rig) { r.changeAll(adopt) },
+		act: func(r *rig) { r.changeAll(adoptIDs) },
 		is:  checks.Healthy,
 	},
 	{
@@ -53,6 +53,6 @@ var ownerScenarios = []scenario{
 }
 
 // adopt is the fault that a node opens a session under whatever id it is told.
-func adopt(f *demo.NodeFaults) { f.AdoptIDs = true }
+func adoptIDs(f *demo.NodeFaults) { f.AdoptIDs = true }
 
 func now() string { return time.Now().Format(time.RFC3339Nano) }

@@ -57,24 +57,24 @@ var pageScenarios = []scenario{
 		is:  checks.Inconclusive, doubt: "no node has the session test page",
 	},
 	{
-		name: "the test page asks for a login", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: login},
+		name: "the test page asks for a login", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: login},
 		is: checks.Inconclusive,
 	},
 	{
-		name: "the page tells no node", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: untold},
+		name: "the page tells no node", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: noSessionShown},
 		is: checks.Inconclusive, doubt: "do not tell which node",
 	},
 	{
-		name: "pages are compressed", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: compress}, is: checks.Healthy,
+		name: "pages are compressed", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: compress}, is: checks.Healthy,
 	},
 	{
 		name: "pages are in GBK", on: both(holdsAny, some), plan: plan{profile: "ebridge", gbk: true}, is: checks.Healthy,
 	},
 	{
-		name: "pages of 900 KB", on: both(holdsAny, some), plan: plan{profile: "ebridge", skin: pad}, is: checks.Healthy,
+		name: "pages of 900 KB", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: padPages}, is: checks.Healthy,
 	},
 	{
-		name: "all below a path", on: both(holdsAny, some), plan: plan{profile: "ebridge", prefix: "/portal", skin: below("/portal")}, is: checks.Healthy,
+		name: "all below a path", on: both(holdsAny, some), plan: plan{profile: "ebridge", prefix: "/portal", middleware: below("/portal")}, is: checks.Healthy,
 	},
 }
 
@@ -96,8 +96,8 @@ func login(n *demo.Node) http.Handler {
 	return mux
 }
 
-// untold keeps the session, and shows nothing.
-func untold(n *demo.Node) http.Handler {
+// noSessionShown keeps the session, and shows nothing.
+func noSessionShown(n *demo.Node) http.Handler {
 	return rewrite(n, func(http.Header, []byte) []byte { return []byte("<html>Welcome</html>") })
 }
 
@@ -109,8 +109,8 @@ func noCookie(n *demo.Node) http.Handler {
 	})
 }
 
-// pad makes every page long, and has what matters at its end.
-func pad(n *demo.Node) http.Handler {
+// padPages makes every page long, and has what matters at its end.
+func padPages(n *demo.Node) http.Handler {
 	return rewrite(n, func(_ http.Header, body []byte) []byte {
 		comment := "<!-- " + strings.Repeat("padding ", 900<<10/8) + "-->"
 		return bytes.Replace(body, []byte("<body>"), []byte("<body>"+comment), 1)

@@ -17,12 +17,12 @@ var sessionScenarios = []scenario{
 	},
 	{
 		name: "sessions lost on one node", on: sticky, plan: plan{profile: "tomcat", shared: true},
-		act:  func(r *rig) { r.change(r.home(), func(f *demo.NodeFaults) { f.Forgetful = true }) },
+		act:  func(r *rig) { r.change(r.ownNode(), func(f *demo.NodeFaults) { f.Forgetful = true }) },
 		want: []string{"session_lost"}, also: []checks.Code{checks.SessionNotShared, checks.SessionDrift},
 	},
 	{
 		name: "older contents", on: sticky, plan: plan{profile: "tomcat", shared: true},
-		act:  func(r *rig) { r.change(r.home(), func(f *demo.NodeFaults) { f.Rollback = true }) },
+		act:  func(r *rig) { r.change(r.ownNode(), func(f *demo.NodeFaults) { f.Rollback = true }) },
 		want: []string{"session_rollback"},
 	},
 	{
@@ -49,11 +49,11 @@ var sessionScenarios = []scenario{
 		want: []string{"session_lost"}, also: []checks.Code{checks.SessionNotShared, checks.SessionDrift},
 	},
 	{
-		name: "no cookie is set", on: both(holdsAny, some), plan: plan{skin: noCookie},
+		name: "no cookie is set", on: both(holdsAny, some), plan: plan{middleware: noCookie},
 		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost, checks.SessionDrift},
 	},
 	{
-		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, skin: noCookie},
+		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, middleware: noCookie},
 		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not tell which node",
 	},
 }

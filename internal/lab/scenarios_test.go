@@ -29,16 +29,16 @@ type scenario struct {
 	apart bool           // sessions must not be said to be shared
 	// known are fronts behind which stickwatch is known to be wrong. What it says
 	// there is not held against it until it is right, which must be told.
-	known []shortcoming
+	known []knownGap
 }
 
-// A shortcoming is why stickwatch is wrong; front "" is all of them.
-type shortcoming struct{ front, why string }
+// A knownGap is why stickwatch is wrong; front "" is all of them.
+type knownGap struct{ front, why string }
 
 // scenarios, in the order of the requests' way.
 var scenarios = slices.Concat(
 	balancerScenarios, ejectionScenarios, nodeScenarios, pageScenarios, dependencyScenarios,
-	sessionScenarios, promiseScenarios, handshakeScenarios, alikeScenarios, healthyScenarios,
+	sessionScenarios, guaranteeScenarios, handshakeScenarios, alikeScenarios, healthyScenarios,
 	returningScenarios, wrongPageScenarios, ownerScenarios,
 )
 
@@ -52,8 +52,8 @@ func choosing(f front) bool { return f.header || f.key != "" || f.method == prob
 // seesAll fronts show the prober every node.
 func seesAll(f front) bool { return !f.narrow }
 
-// proves: that a node got nobody tells something.
-func proves(f front) bool { return !f.narrow && f.method != probes.MethodLeastConn }
+// provesAbsence: that a node got nobody tells something.
+func provesAbsence(f front) bool { return !f.narrow && f.method != probes.MethodLeastConn }
 
 // any session is held on its node, whatever its cookie.
 func holdsAny(f front) bool { return f.sticky && f.cookie == "" }
@@ -77,7 +77,7 @@ func TestScenarios(t *testing.T) {
 	t.Cleanup(func() { card.write(t) })
 	for _, s := range scenarios {
 		for _, f := range fronts {
-			if s.on != nil && !s.on(f) || f.alters && s.plan.crosses() && s.shortcoming(f) == (gap{}) {
+			if s.on != nil && !s.on(f) || f.alters && s.plan.crosses() && s.knownGap(f) == (gap{}) {
 				continue
 			}
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestScenarios(t *testing.T) {
 						missing = append(missing, "the end of the round")
 					}
 					card.add(s, f, missing, unexpected, report)
-					s.settle(t, s.shortcoming(f), missing, unexpected, report)
+					s.checkKnown(t, s.knownGap(f), missing, unexpected, report)
 					r.end()
 				}
 			})
@@ -106,8 +106,8 @@ func (s scenario) healthy() bool {
 	return s.is == checks.Healthy && len(s.want) == 0 && s.cause.code == ""
 }
 
-// shortcoming is why stickwatch is wrong behind f; zero: it should not be.
-func (s scenario) shortcoming(f front) gap {
+// knownGap is why stickwatch is wrong behind f; zero: it should not be.
+func (s scenario) knownGap(f front) gap {
 	for _, k := range s.known {
 		if k.front == "" || k.front == f.name {
 			return gap{why: k.why}
@@ -116,17 +116,17 @@ func (s scenario) shortcoming(f front) gap {
 	return gapOf(testName("TestScenarios", s.name, f.name))
 }
 
-// settle fails the test unless all is as it should be, or is known not to be.
-func (s scenario) settle(t *testing.T, known gap, missing, unexpected []string, report checks.Report) {
+// checkKnown fails the test unless all is as it should be, or is known not to be.
+func (s scenario) checkKnown(t *testing.T, known gap, missing, unexpected []string, report checks.Report) {
 	t.Helper()
-	settle(t, known, len(missing)+len(unexpected) == 0, fmt.Sprintf("missing %q, unexpected %q in:\n%s", missing, unexpected, tell(report)))
+	waitServed(t, known, len(missing)+len(unexpected) == 0, fmt.Sprintf("missing %q, unexpected %q in:\n%s", missing, unexpected, formatReport(report)))
 }
 
 // judgeScenario holds a report against what is wanted.
 func judgeScenario(t *testing.T, s scenario, report checks.Report) {
 	t.Helper()
 	missing, unexpected := s.compare(report)
-	s.settle(t, gapOf(t.Name()), missing, unexpected, report)
+	s.checkKnown(t, gapOf(t.Name()), missing, unexpected, report)
 }
 
 // compare returns what was wanted and is missing, and what is there and was

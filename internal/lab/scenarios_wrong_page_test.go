@@ -38,20 +38,20 @@ var wrongPageScenarios = []scenario{
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows nothing with 200", on: both(holdsAny, some), plan: plan{skin: on2(blank)},
+		name: "one node shows nothing with 200", on: both(holdsAny, some), plan: plan{middleware: on2(blank)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows nothing with 200, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, skin: on2(blank)},
+		name: "one node shows nothing with 200, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, middleware: on2(blank)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node leads everybody to a login", on: both(holdsAny, some), plan: plan{skin: on2(login)},
+		name: "one node leads everybody to a login", on: both(holdsAny, some), plan: plan{middleware: on2(login)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
 		name: "the balancer shows nothing with 200", on: both(holdsAny, some), plan: plan{},
-		act:   func(r *rig) { r.enterBy(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) },
+		act:   func(r *rig) { r.serveFrom(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) },
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
 	{
@@ -60,7 +60,7 @@ var wrongPageScenarios = []scenario{
 			mux := http.NewServeMux()
 			mux.Handle("/maintenance", maintenance)
 			mux.Handle("/", http.RedirectHandler("/maintenance", http.StatusFound))
-			r.enterBy(mux)
+			r.serveFrom(mux)
 		},
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
@@ -71,17 +71,17 @@ var wrongPageScenarios = []scenario{
 	},
 	{
 		name: "the balancer shows a maintenance page with 200", on: some, plan: plan{profile: "tomcat-msm", shared: true},
-		act:   func(r *rig) { r.enterBy(maintenance) },
+		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
-		act:   func(r *rig) { r.enterBy(maintenance) },
+		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, generic", on: both(holdsAny, some), plan: plan{},
-		act:   func(r *rig) { r.enterBy(maintenance) },
+		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
 	{
@@ -93,11 +93,11 @@ var wrongPageScenarios = []scenario{
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, no test page", on: some, plan: plan{profile: "huozige"},
-		act:   func(r *rig) { r.enterBy(maintenance) },
+		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
 	},
 	{
-		name: "a page of the cluster that differs from node to node", on: some, plan: plan{profile: "tomcat-msm", shared: true, skin: chatty},
+		name: "a page of the cluster that differs from node to node", on: some, plan: plan{profile: "tomcat-msm", shared: true, middleware: variableAnswers},
 		is: checks.Healthy,
 	},
 }
@@ -111,10 +111,10 @@ var maintenance = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) 
 })
 
 // on2 puts a skin around node2 only.
-func on2(skin func(*demo.Node) http.Handler) func(*demo.Node) http.Handler {
+func on2(middleware func(*demo.Node) http.Handler) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler {
 		if n.ID() == "node2" {
-			return onlyPages(n, skin(n))
+			return onlyPages(n, middleware(n))
 		}
 		return n
 	}
@@ -136,8 +136,8 @@ func blank(*demo.Node) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 }
 
-// chatty has every answer differ, which is no sign of another page.
-func chatty(n *demo.Node) http.Handler {
+// variableAnswers has every answer differ, which is no sign of another page.
+func variableAnswers(n *demo.Node) http.Handler {
 	return rewrite(n, func(_ http.Header, body []byte) []byte {
 		return append(body, []byte("<!-- "+n.ID()+" answered at "+now()+" -->")...)
 	})

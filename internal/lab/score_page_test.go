@@ -56,17 +56,17 @@ func simulation(page []byte) []byte {
 // page is the card as Markdown.
 func (c *scorecard) page(t *testing.T) []byte {
 	t.Helper()
-	slices.SortStableFunc(c.rows, func(a, b *score) int {
+	slices.SortStableFunc(c.rows, func(a, b *scoreRow) int {
 		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Balancer, b.Balancer))
 	})
 	data := struct {
-		Faults, Healthy        tally
+		Faults, Healthy        runCounts
 		Scenarios, Fronts      []line
-		Rows, Known, Imperfect []*score // Known: those that cannot be found, and why
+		Rows, Known, Imperfect []*scoreRow // Known: those that cannot be found, and why
 	}{
 		Faults: c.of(false), Healthy: c.of(true),
-		Scenarios: c.by(func(s *score) string { return s.Scenario }),
-		Fronts:    c.by(func(s *score) string { return s.Balancer }),
+		Scenarios: c.by(func(s *scoreRow) string { return s.Scenario }),
+		Fronts:    c.by(func(s *scoreRow) string { return s.Balancer }),
 		Rows:      c.rows,
 	}
 	for _, row := range c.rows {

@@ -13,20 +13,20 @@ import (
 // its runs. `make scenarios` writes it down: see SCENARIOS.md.
 type scorecard struct {
 	mu   sync.Mutex
-	rows []*score
+	rows []*scoreRow
 }
 
-// A score is a row: every run counts once.
-type score struct {
+// A scoreRow is a row: every run counts once.
+type scoreRow struct {
 	Scenario, Balancer string
 	Healthy            bool   // nothing is wrong, and nothing may be found
 	Known              string // why it is not found; "": it should be
 
-	tally
+	runCounts
 }
 
-// A tally is what came of runs.
-type tally struct {
+// A runCounts is what came of runs.
+type runCounts struct {
 	Runs       int
 	Found      int // all that was wanted, and nothing else
 	Missed     int // something that was wanted is not there, and nothing else is
@@ -40,12 +40,12 @@ type tally struct {
 func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.rows, func(row *score) bool { return row.Scenario == s.name && row.Balancer == f.name })
+	i := slices.IndexFunc(c.rows, func(row *scoreRow) bool { return row.Scenario == s.name && row.Balancer == f.name })
 	if i < 0 {
 		i = len(c.rows)
-		c.rows = append(c.rows, &score{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.shortcoming(f).why})
+		c.rows = append(c.rows, &scoreRow{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.knownGap(f).why})
 	}
-	t := tally{Runs: 1, Slowest: r.Duration}
+	t := runCounts{Runs: 1, Slowest: r.Duration}
 	switch {
 	case len(missing) == 0 && len(unexpected) == 0:
 		t.Found = 1
@@ -56,11 +56,11 @@ func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r che
 	default:
 		t.FalseAlarm = 1
 	}
-	c.rows[i].tally = c.rows[i].plus(t)
+	c.rows[i].runCounts = c.rows[i].plus(t)
 }
 
-func (t tally) plus(o tally) tally {
-	return tally{
+func (t runCounts) plus(o runCounts) runCounts {
+	return runCounts{
 		t.Runs + o.Runs, t.Found + o.Found, t.Missed + o.Missed,
 		t.WrongClass + o.WrongClass, t.FalseAlarm + o.FalseAlarm, max(t.Slowest, o.Slowest),
 	}
@@ -69,15 +69,15 @@ func (t tally) plus(o tally) tally {
 // A line is a tally of all that have one name.
 type line struct {
 	Name string
-	tally
+	runCounts
 }
 
 // by adds up the rows by a name that they have in common, in the order of the
 // names.
-func (c *scorecard) by(name func(*score) string) []line {
-	sums := make(map[string]tally)
+func (c *scorecard) by(name func(*scoreRow) string) []line {
+	sums := make(map[string]runCounts)
 	for _, row := range c.rows {
-		sums[name(row)] = sums[name(row)].plus(row.tally)
+		sums[name(row)] = sums[name(row)].plus(row.runCounts)
 	}
 	var lines []line
 	for _, n := range slices.Sorted(maps.Keys(sums)) {
@@ -87,11 +87,11 @@ func (c *scorecard) by(name func(*score) string) []line {
 }
 
 // of adds up the rows that are of healthy clusters, or those that are not.
-func (c *scorecard) of(healthy bool) tally {
-	var all tally
+func (c *scorecard) of(healthy bool) runCounts {
+	var all runCounts
 	for _, row := range c.rows {
 		if row.Healthy == healthy {
-			all = all.plus(row.tally)
+			all = all.plus(row.runCounts)
 		}
 	}
 	return all

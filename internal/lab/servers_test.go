@@ -50,7 +50,7 @@ func TestLifecycle(t *testing.T) {
 			name:  "redis",
 			start: func(tb testing.TB) *Process { return Redis(tb).Process },
 			ask: func(tb testing.TB, p *Process) string {
-				return talk(tb, p, "AUTH "+Password+"\r\nINCR visits\r\nQUIT\r\n")
+				return sendText(tb, p, "AUTH "+Password+"\r\nINCR visits\r\nQUIT\r\n")
 			},
 			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it is stopped,
 		},
@@ -58,7 +58,7 @@ func TestLifecycle(t *testing.T) {
 			name:  "memcached",
 			start: func(tb testing.TB) *Process { return Memcached(tb).Process },
 			ask: func(tb testing.TB, p *Process) string {
-				return talk(tb, p, "add visits 0 0 1\r\n1\r\nincr visits 1\r\nquit\r\n")
+				return sendText(tb, p, "add visits 0 0 1\r\n1\r\nincr visits 1\r\nquit\r\n")
 			},
 			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it keeps nothing
 		},
@@ -166,8 +166,8 @@ func askRoot(tb testing.TB, p *Process) string {
 	return body
 }
 
-// talk sends text to a server that closes the connection at its end.
-func talk(tb testing.TB, p *Process, text string) string {
+// sendText sends text to a server that closes the connection at its end.
+func sendText(tb testing.TB, p *Process, text string) string {
 	tb.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
 	if err != nil {

@@ -32,15 +32,15 @@ func TestSplit(t *testing.T) {
 			return
 		}
 		if report.Session.Sticky == checks.No {
-			t.Fatalf("sessions moved, and no split was named: %s", tell(report))
+			t.Fatalf("sessions moved, and no split was named: %s", formatReport(report))
 		}
 	}
 	t.Error("no round of 50 saw that the workers disagree")
 }
 
-// TestTwoEntrances: two balancers, one of which has a node ejected. The same
+// TestTwoFrontends: two balancers, one of which has a node ejected. The same
 // client meets different nodes, depending on which of them it enters.
-func TestTwoEntrances(t *testing.T) {
+func TestTwoFrontends(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{})
 	second := f.start(t, r.nodes, plan{front: frontPlan{down: "node2"}})

@@ -19,32 +19,32 @@ func TestStartOrderSeen(t *testing.T) {
 	const late = "appeared start_order/node1"
 	for _, tc := range []struct {
 		name string
-		play func(*testing.T, *rig) *watch
+		play func(*testing.T, *rig) *recordingObserver
 		want []string
 	}{
-		{"late", func(t *testing.T, r *rig) *watch {
+		{"late", func(t *testing.T, r *rig) *recordingObserver {
 			r.stop("node1")
-			w := r.watch(monitor.Pace{})
+			w := r.startWatcher(monitor.Intervals{})
 			r.start("node1")
 			return w
 		}, []string{late}},
-		{"again", func(t *testing.T, r *rig) *watch {
-			w := r.watch(monitor.Pace{})
+		{"again", func(t *testing.T, r *rig) *recordingObserver {
+			w := r.startWatcher(monitor.Intervals{})
 			r.stop("node1")
 			w.Refresh(t.Context(), monitor.Status)
 			r.start("node1")
 			return w
 		}, []string{late}},
-		{"another one again", func(t *testing.T, r *rig) *watch {
-			w := r.watch(monitor.Pace{})
+		{"another one again", func(t *testing.T, r *rig) *recordingObserver {
+			w := r.startWatcher(monitor.Intervals{})
 			r.stop("node2")
 			w.Refresh(t.Context(), monitor.Status)
 			r.start("node2")
 			return w
 		}, nil},
-		{"first of all", func(t *testing.T, r *rig) *watch {
+		{"first of all", func(t *testing.T, r *rig) *recordingObserver {
 			r.stop("node1", "node2", "node3")
-			w := r.watch(monitor.Pace{})
+			w := r.startWatcher(monitor.Intervals{})
 			for _, id := range []string{"node1", "node2"} {
 				r.start(id)
 				w.Refresh(t.Context(), monitor.Status)
@@ -52,16 +52,16 @@ func TestStartOrderSeen(t *testing.T) {
 			r.start("node3")
 			return w
 		}, nil},
-		{"all were there", func(_ *testing.T, r *rig) *watch { return r.watch(monitor.Pace{}) }, nil},
+		{"all were there", func(_ *testing.T, r *rig) *recordingObserver { return r.startWatcher(monitor.Intervals{}) }, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, asInTheManual("error"), plan{profile: "ebridge"})
+			r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 			w := tc.play(t, r)
 			w.Refresh(t.Context(), monitor.Status)
 			told := slices.DeleteFunc(w.told, func(change string) bool { return !strings.Contains(change, string(checks.StartOrder)) })
 			if diff := cmp.Diff(tc.want, told, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("told of the order (-want +got):\n%s%s", diff, tell(w.Picture().Report))
+				t.Errorf("told of the order (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 			}
 		})
 	}

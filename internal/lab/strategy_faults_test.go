@@ -15,15 +15,15 @@ const (
 // A collaborationFault is something that an operator of system B would want to
 // be told, and what it is to be told as.
 type collaborationFault struct {
-	name      string
-	act, mend func(*collaboration)
-	want      []string // the verdict, then the findings
+	name        string
+	act, repair func(*collaboration)
+	want        []string // the verdict, then the findings
 }
 
 var collaborationFaults = []collaborationFault{
 	{
 		name: "Redis is down",
-		act:  func(s *collaboration) { s.redis.Stop() }, mend: func(s *collaboration) { s.redis.Start() },
+		act:  func(s *collaboration) { s.redis.Stop() }, repair: func(s *collaboration) { s.redis.Start() },
 		want: []string{
 			"failing", redisDown,
 			"node_paused/collab1 < " + redisDown, "node_paused/collab2 < " + redisDown, "node_paused/collab3 < " + redisDown,
@@ -31,16 +31,16 @@ var collaborationFaults = []collaborationFault{
 	},
 	{
 		name: "PostgreSQL is down",
-		act:  func(s *collaboration) { s.postgres.Stop() }, mend: func(s *collaboration) { s.postgres.Start() },
+		act:  func(s *collaboration) { s.postgres.Stop() }, repair: func(s *collaboration) { s.postgres.Start() },
 		want: []string{
 			"failing", postgresDown,
 			"node_paused/collab1 < " + postgresDown, "node_paused/collab2 < " + postgresDown, "node_paused/collab3 < " + postgresDown,
 		},
 	},
 	{
-		name: "both are down",
-		act:  func(s *collaboration) { s.redis.Stop(); s.postgres.Stop() },
-		mend: func(s *collaboration) { s.redis.Start(); s.postgres.Start() },
+		name:   "both are down",
+		act:    func(s *collaboration) { s.redis.Stop(); s.postgres.Stop() },
+		repair: func(s *collaboration) { s.redis.Start(); s.postgres.Start() },
 		want: []string{
 			"failing", postgresDown, redisDown,
 			"node_paused/collab1 < " + redisDown, "node_paused/collab2 < " + redisDown, "node_paused/collab3 < " + redisDown,
@@ -48,7 +48,7 @@ var collaborationFaults = []collaborationFault{
 	},
 	{
 		name: "Redis hangs",
-		act:  func(s *collaboration) { s.redis.Freeze() }, mend: func(s *collaboration) { s.redis.Thaw() },
+		act:  func(s *collaboration) { s.redis.Suspend() }, repair: func(s *collaboration) { s.redis.Resume() },
 		want: []string{
 			"failing", redisDown,
 			"node_paused/collab1 < " + redisDown, "node_paused/collab2 < " + redisDown, "node_paused/collab3 < " + redisDown,
@@ -58,7 +58,7 @@ var collaborationFaults = []collaborationFault{
 	},
 	{
 		name: "one server is down",
-		act:  func(s *collaboration) { s.nodes[1].Stop() }, mend: func(s *collaboration) { s.nodes[1].Start() },
+		act:  func(s *collaboration) { s.nodes[1].Stop() }, repair: func(s *collaboration) { s.nodes[1].Start() },
 		want: []string{"degraded", "node_down/collab2"},
 	},
 	{
@@ -67,7 +67,7 @@ var collaborationFaults = []collaborationFault{
 			nowhere := "redis://:" + Password + "@" + FreeAddr(s.tb)
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.RedisServerURL = nowhere })
 		},
-		mend: func(s *collaboration) {
+		repair: func(s *collaboration) {
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.RedisServerURL = s.redis.URL() })
 		},
 		want: []string{
@@ -81,7 +81,7 @@ var collaborationFaults = []collaborationFault{
 			nowhere := "redis://:" + Password + "@" + FreeAddr(s.tb)
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.RedisServerURL, c.PausedCode = nowhere, 503 })
 		},
-		mend: func(s *collaboration) {
+		repair: func(s *collaboration) {
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.RedisServerURL, c.PausedCode = s.redis.URL(), 0 })
 		},
 		want: []string{
@@ -94,7 +94,7 @@ var collaborationFaults = []collaborationFault{
 		act: func(s *collaboration) {
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.Scaling = "none" })
 		},
-		mend: func(s *collaboration) {
+		repair: func(s *collaboration) {
 			s.nodes[1].Restart(func(c *CollaborationConfig) { c.Scaling = "horizontal" })
 		},
 		want: []string{"degraded", "settings_skew/scaling"},
@@ -104,16 +104,16 @@ var collaborationFaults = []collaborationFault{
 		act: func(s *collaboration) {
 			s.nodes[2].Restart(func(c *CollaborationConfig) { c.Version = "11.3.0" })
 		},
-		mend: func(s *collaboration) {
+		repair: func(s *collaboration) {
 			s.nodes[2].Restart(func(c *CollaborationConfig) { c.Version = "11.0.0.720" })
 		},
 		want: []string{"degraded", "version_skew"},
 	},
 	{
-		name: "the primary started last",
-		act:  func(s *collaboration) { s.restartLater(0) },
-		mend: func(s *collaboration) { s.restartLater(1); s.restartLater(2) },
-		want: []string{"degraded", "start_order/collab1"},
+		name:   "the primary started last",
+		act:    func(s *collaboration) { s.restartLater(0) },
+		repair: func(s *collaboration) { s.restartLater(1); s.restartLater(2) },
+		want:   []string{"degraded", "start_order/collab1"},
 	},
 }
 

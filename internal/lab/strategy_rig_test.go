@@ -36,15 +36,15 @@ func newCollaboration(tb testing.TB, major int) *collaboration {
 	return s
 }
 
-// A guide is what an operator may have made of the clustering guide's nginx
+// A guideConfig is what an operator may have made of the clustering guide's nginx
 // configuration. The zero value is all wrong.
-type guide struct {
+type guideConfig struct {
 	Sticky  bool // ip_hash, which "is a must"
 	Upgrade bool // the headers of the WebSocket upgrade
 }
 
 // asWritten follows the guide to the letter.
-var asWritten = guide{Sticky: true, Upgrade: true}
+var asWritten = guideConfig{Sticky: true, Upgrade: true}
 
 // guideServer is the guide's configuration but for the addresses.
 var guideServer = template.Must(template.New("guide").Parse(`
@@ -77,12 +77,12 @@ var guideServer = template.Must(template.New("guide").Parse(`
 
 // nginx puts the guide's nginx in front of the servers and returns its URL. Who
 // presents a client address is believed; nobody has to.
-func (s *collaboration) nginx(g guide) string {
+func (s *collaboration) nginx(g guideConfig) string {
 	s.tb.Helper()
 	listen := FreeAddr(s.tb)
 	var text strings.Builder
 	err := guideServer.Execute(&text, struct {
-		guide
+		guideConfig
 		Nodes  []*SocketIONode
 		Listen string
 	}{g, s.nodes, listen})
@@ -179,7 +179,7 @@ func (s *collaboration) expect(t *testing.T, c *probes.Cluster, want ...string) 
 	t.Helper()
 	_, report := s.probe(c)
 	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), verdict(report)); diff != "" {
-		t.Errorf("-want +got:\n%s%s", diff, tell(report))
+		t.Errorf("-want +got:\n%s%s", diff, formatReport(report))
 	}
 }
 
@@ -189,7 +189,7 @@ func (s *collaboration) expectHealthy(t *testing.T, c *probes.Cluster) {
 	t.Helper()
 	round, report := s.probe(c)
 	if diff := cmp.Diff([]string{"healthy"}, verdict(report)); diff != "" {
-		t.Errorf("-want +got:\n%s%s", diff, tell(report))
+		t.Errorf("-want +got:\n%s%s", diff, formatReport(report))
 	}
 	if len(c.Nodes) > 1 && report.Session.Sticky != checks.Yes {
 		t.Errorf("sticky: got %s, %s", report.Session.Sticky, report.Session.Reason)

@@ -82,7 +82,7 @@ func TestSystemB(t *testing.T) {
 			t.Run(f.name, func(t *testing.T) {
 				f.act(s)
 				s.expect(t, c, f.want...)
-				f.mend(s)
+				f.repair(s)
 				s.expectHealthy(t, c)
 			})
 		}
@@ -94,7 +94,7 @@ func TestSystemB(t *testing.T) {
 func TestSystemBRoundRobin(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		s := newCollaboration(t, major)
-		c := s.cluster(s.nginx(guide{Upgrade: true}), "", s.nodes...)
+		c := s.cluster(s.nginx(guideConfig{Upgrade: true}), "", s.nodes...)
 		s.confidence = 0.999999 // by the default one, chance looks sticky once in a thousand rounds
 		_, report := s.probe(c)
 		judgeScenario(t, scenario{want: []string{"session_drift", "handshake_broken"}}, report)
@@ -113,7 +113,7 @@ func TestSystemBRoundRobin(t *testing.T) {
 func TestSystemBNoUpgrade(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		s := newCollaboration(t, major)
-		s.expect(t, s.cluster(s.nginx(guide{Sticky: true}), "", s.nodes...), "degraded", "upgrade_refused")
+		s.expect(t, s.cluster(s.nginx(guideConfig{Sticky: true}), "", s.nodes...), "degraded", "upgrade_refused")
 		s.expectNobody(t)
 	})
 }

@@ -30,8 +30,8 @@ func TestSystemCEvidence(t *testing.T) {
 			judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, checks.Judge(s.round()))
 			report := checks.Judge(s.round()) // by now httpd has tried it
 			judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
-			hear(t, report, "by new clients: none of")
-			hear(t, report, "by the balancer's own word: apache")
+			wantEvidence(t, report, "by new clients: none of")
+			wantEvidence(t, report, "by the balancer's own word: apache")
 		})
 	}
 	t.Run("the manager alone", func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestSystemCEvidence(t *testing.T) {
 		s.round()
 		report := checks.Judge(s.round())
 		judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
-		hear(t, report, "by the balancer's own word: apache")
+		wantEvidence(t, report, "by the balancer's own word: apache")
 	})
 }
 

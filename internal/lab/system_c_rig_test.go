@@ -64,9 +64,9 @@ func (s *systemC) round() checks.Round {
 // have to take back first, and stores a counter in its session.
 func (s *systemC) canary(i int) (canary *probes.Canary) {
 	s.tb.Helper()
-	entrance := probes.Resolve(s.tb.Context(), s.cluster)[0]
+	frontend := probes.Resolve(s.tb.Context(), s.cluster)[0]
 	err := poll(s.tb.Context(), nil, func(ctx context.Context) error {
-		canary = probes.NewCanary(s.cluster, entrance, "", "", 1000)
+		canary = probes.NewCanary(s.cluster, frontend, "", "", 1000)
 		if canary.Open(ctx).Label != s.tomcats[i].Name() {
 			return errors.New("no new client met " + s.tomcats[i].Name())
 		}
@@ -79,46 +79,46 @@ func (s *systemC) canary(i int) (canary *probes.Canary) {
 	return canary
 }
 
-// A sighting is what a canary sees when it comes back.
-type sighting struct {
+// A canaryAnswer is what a canary sees when it comes back.
+type canaryAnswer struct {
 	Status int
 	Node   string
-	Fate   probes.Fate
+	Fate   probes.SessionOutcome
 }
 
-func (s *systemC) follow(canary *probes.Canary) sighting {
+func (s *systemC) follow(canary *probes.Canary) canaryAnswer {
 	ex := canary.Follow(s.tb.Context())
-	walk := canary.Walk()
-	return sighting{ex.Status, ex.Label, walk.Fate(len(walk.Steps) - 1)}
+	trace := canary.Trace()
+	return canaryAnswer{ex.Status, ex.Label, trace.SessionOutcome(len(trace.Steps) - 1)}
 }
 
-// sees has a canary come back and compares.
-func (s *systemC) sees(when string, canary *probes.Canary, want sighting) {
+// checkAnswer has a canary come back and compares.
+func (s *systemC) checkAnswer(when string, canary *probes.Canary, want canaryAnswer) {
 	s.tb.Helper()
 	if diff := cmp.Diff(want, s.follow(canary)); diff != "" {
 		s.tb.Errorf("%s (-want +got):\n%s", when, diff)
 	}
 }
 
-// An outlook is a report in three words.
-type outlook struct {
+// An reportSummary is a report in three words.
+type reportSummary struct {
 	Verdict        checks.Verdict
 	Sticky, Shared checks.Answer
 }
 
-// A picture is what must be seen of a systemC.
-type picture struct {
+// A expectedReport is what must be seen of a systemC.
+type expectedReport struct {
 	name   string
 	front  ApacheConfig
 	policy probes.Policy
 	change func(testing.TB, *Server) // of httpd's members
 	act    func(*systemC)
 	want   []string // findings, as in a scenario
-	is     outlook
+	is     reportSummary
 	reason string // in the session's reason
 }
 
-func (p picture) check(t *testing.T, tomcats []*Tomcat) {
+func (p expectedReport) check(t *testing.T, tomcats []*Tomcat) {
 	t.Run(p.name, func(t *testing.T) {
 		s := newSystemC(t, tomcats, p.front, p.policy, p.change)
 		if p.act != nil {
@@ -126,8 +126,8 @@ func (p picture) check(t *testing.T, tomcats []*Tomcat) {
 		}
 		report := checks.Judge(s.round())
 		judgeScenario(t, scenario{want: p.want}, report)
-		if diff := cmp.Diff(p.is, outlook{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
-			t.Errorf("(-want +got):\n%s\n%s", diff, tell(report))
+		if diff := cmp.Diff(p.is, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, formatReport(report))
 		}
 		if !strings.Contains(report.Session.Reason.String(), p.reason) {
 			t.Errorf("got reason %q, want one with %q", report.Session.Reason, p.reason)

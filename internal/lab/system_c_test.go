@@ -11,45 +11,45 @@ import (
 	"stickwatch/probes"
 )
 
-var replicatedPictures = []picture{
-	{name: "as in the guide", front: apacheSticky, is: outlook{checks.Healthy, checks.Yes, checks.Yes}},
+var replicatedReports = []expectedReport{
+	{name: "as in the guide", front: apacheSticky, is: reportSummary{checks.Healthy, checks.Yes, checks.Yes}},
 	{
 		// Each answer renames the session to its own Tomcat's route, and follow-ups
 		// come back by the name that is theirs by then, as a browser does.
 		name: "without stickysession", front: apacheScattered,
-		want: []string{"session_drift"}, is: outlook{checks.Failing, checks.No, checks.Yes},
+		want: []string{"session_drift"}, is: reportSummary{checks.Failing, checks.No, checks.Yes},
 	},
 	{
 		name: "without stickysession, as is meant", front: apacheScattered, policy: probes.PolicyShared,
-		is: outlook{checks.Healthy, checks.No, checks.Yes},
+		is: reportSummary{checks.Healthy, checks.No, checks.Yes},
 	},
 	{
 		name: "one stopped", front: apacheSticky, act: func(s *systemC) {
 			s.tomcats[0].Stop()
 			s.tb.Cleanup(s.tomcats[0].Start)
 		},
-		want: []string{"node_down/tomcat1"}, is: outlook{checks.Degraded, checks.Unknown, checks.Unknown},
+		want: []string{"node_down/tomcat1"}, is: reportSummary{checks.Degraded, checks.Unknown, checks.Unknown},
 	},
 	{
 		name: "one without AJP", front: apacheSticky, change: loseAJP,
-		want: []string{"node_ejected/tomcat2"}, is: outlook{checks.Degraded, checks.Unknown, checks.Yes}, // nowhere to drift to
+		want: []string{"node_ejected/tomcat2"}, is: reportSummary{checks.Degraded, checks.Unknown, checks.Yes}, // nowhere to drift to
 	},
 }
 
 func TestSystemCReplicated(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
-	for _, p := range replicatedPictures {
+	for _, p := range replicatedReports {
 		p.check(t, tomcats)
 	}
 	t.Run("sessions are put back", func(t *testing.T) {
 		s := newSystemC(t, tomcats, apacheSticky, "", nil)
 		canary := s.canary(0)
-		for _, x := range canary.Cross(t.Context(), s.cluster.Nodes[0], s.cluster.Nodes[1:]) {
-			if x.Fate() != probes.FateKept || x.There.Label != "tomcat2" {
-				t.Errorf("presented to %s: %q answers, the session is %q", x.To, x.There.Label, x.Fate())
+		for _, x := range canary.CheckFailover(t.Context(), s.cluster.Nodes[0], s.cluster.Nodes[1:]) {
+			if x.SessionOutcome() != probes.SessionKept || x.There.Label != "tomcat2" {
+				t.Errorf("presented to %s: %q answers, the session is %q", x.To, x.There.Label, x.SessionOutcome())
 			}
 		}
-		s.sees("back through httpd", canary, sighting{200, "tomcat1", probes.FateKept})
+		s.checkAnswer("back through httpd", canary, canaryAnswer{200, "tomcat1", probes.SessionKept})
 	})
 	for name, end := range map[string]func(*Process){"stop": (*Process).Stop, "kill": (*Process).Kill} {
 		t.Run("failover after a "+name, func(t *testing.T) { failsOver(t, tomcats, end) })
@@ -65,7 +65,7 @@ func TestSystemCFromAddresses(t *testing.T) {
 	s.cluster.Balancer.Method = probes.MethodUnknown
 	report := checks.Judge(s.round())
 	judgeScenario(t, scenario{is: checks.Healthy}, report)
-	if diff := cmp.Diff(outlook{checks.Healthy, checks.Yes, checks.Yes}, outlook{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
+	if diff := cmp.Diff(reportSummary{checks.Healthy, checks.Yes, checks.Yes}, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	tomcats[1].Stop()
@@ -78,11 +78,11 @@ func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
 	s := newSystemC(t, tomcats, apacheSticky, "", func(_ testing.TB, s *Server) { s.FailTimeout = time.Second })
 	canary := s.canary(0)
 	end(tomcats[0].Process)
-	kept := sighting{200, "tomcat2", probes.FateKept}
-	s.sees("while its node is down", canary, kept)
+	kept := canaryAnswer{200, "tomcat2", probes.SessionKept}
+	s.checkAnswer("while its node is down", canary, kept)
 	tomcats[0].Start()
 	s.canary(0) // httpd has taken it back
-	s.sees("when its node is back", canary, kept)
+	s.checkAnswer("when its node is back", canary, kept)
 }
 
 // locksOut: with nofailover=On the users of a stopped node are refused, though
@@ -91,28 +91,28 @@ func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
 func locksOut(t *testing.T, tomcats []*Tomcat) {
 	s := newSystemC(t, tomcats, apacheNoFailover, "", nil)
 	canary := s.canary(0)
-	refused := sighting{503, "", probes.FateUntold}
+	refused := canaryAnswer{503, "", probes.SessionUnknown}
 	tomcats[0].Stop()
-	s.sees("while its node is down", canary, refused)
+	s.checkAnswer("while its node is down", canary, refused)
 	round := s.round()
 	judgeScenario(t, scenario{want: []string{"node_down/tomcat1"}}, checks.Judge(round))
-	round.Walks = append(round.Walks, canary.Walk())
+	round.Traces = append(round.Traces, canary.Trace())
 	judgeScenario(t, scenario{want: []string{"node_down/tomcat1", "node_failing_in_rotation/tomcat1"}}, checks.Judge(round))
 	tomcats[0].Start()
-	s.sees("when its node is back", canary, refused)
+	s.checkAnswer("when its node is back", canary, refused)
 	judgeScenario(t, scenario{want: []string{"node_ejected/tomcat1"}}, checks.Judge(s.round()))
 }
 
 func TestSystemCAsynchronous(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Async: true})
-	picture{name: "as in the guide", front: apacheSticky, is: outlook{checks.Healthy, checks.Yes, checks.Yes}}.check(t, tomcats)
+	expectedReport{name: "as in the guide", front: apacheSticky, is: reportSummary{checks.Healthy, checks.Yes, checks.Yes}}.check(t, tomcats)
 }
 
 func TestSystemCAlone(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair})
-	picture{
+	expectedReport{
 		name: "sticky", front: apacheSticky,
-		want: []string{"session_not_shared"}, is: outlook{checks.Degraded, checks.Yes, checks.No},
+		want: []string{"session_not_shared"}, is: reportSummary{checks.Degraded, checks.Yes, checks.No},
 	}.check(t, tomcats)
 	t.Run("both are named", func(t *testing.T) {
 		report := checks.Judge(newSystemC(t, tomcats, apacheSticky, "", nil).round())
@@ -135,7 +135,7 @@ func TestSystemCAlone(t *testing.T) {
 		s := newSystemC(t, tomcats, apacheSticky, "", nil)
 		canary := s.canary(0)
 		tomcats[0].Stop()
-		s.sees("while its node is down", canary, sighting{200, "tomcat2", probes.FateLost})
+		s.checkAnswer("while its node is down", canary, canaryAnswer{200, "tomcat2", probes.SessionLost})
 	})
 }
 
@@ -143,25 +143,25 @@ func TestSystemCAlone(t *testing.T) {
 // one for both, nothing tells who answers. Swapped, httpd sends each session to
 // the other node, which renames it to its own route, which leads back.
 func TestSystemCRoutes(t *testing.T) {
-	const untold = "the answers do not tell which node gave them"
+	const noSessionShown = "the answers do not tell which node gave them"
 	tests := []struct {
-		routes  []string
-		picture picture
+		routes         []string
+		expectedReport expectedReport
 	}{
-		{[]string{"", ""}, picture{
-			name: "none", is: outlook{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: untold,
+		{[]string{"", ""}, expectedReport{
+			name: "none", is: reportSummary{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: noSessionShown,
 		}},
-		{[]string{"tomcat1", "tomcat1"}, picture{
-			name: "one twice", is: outlook{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: untold,
+		{[]string{"tomcat1", "tomcat1"}, expectedReport{
+			name: "one twice", is: reportSummary{checks.Inconclusive, checks.Unknown, checks.Unknown}, reason: noSessionShown,
 			want: []string{"duplicate_node_id"},
 		}},
-		{[]string{"tomcat2", "tomcat1"}, picture{
-			name: "swapped", is: outlook{checks.Failing, checks.No, checks.Yes}, reason: "answered by another node",
+		{[]string{"tomcat2", "tomcat1"}, expectedReport{
+			name: "swapped", is: reportSummary{checks.Failing, checks.No, checks.Yes}, reason: "answered by another node",
 			want: []string{"session_drift", "node_misidentified/tomcat1", "node_misidentified/tomcat2"},
 		}},
 	}
 	for _, test := range tests {
-		test.picture.front = apacheSticky
-		test.picture.check(t, Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: test.routes, Replicate: true}))
+		test.expectedReport.front = apacheSticky
+		test.expectedReport.check(t, Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: test.routes, Replicate: true}))
 	}
 }

@@ -25,7 +25,7 @@ import (
 func TestTLS(t *testing.T) {
 	f := front{name: "nginx TLS", method: probes.MethodIPHash, start: startNginxTLS}
 	r := newRig(t, f, plan{})
-	r.cluster.TLS = &tls.Config{RootCAs: r.front.(*tlsEntrance).authority}
+	r.cluster.TLS = &tls.Config{RootCAs: r.front.(*tlsFrontend).authority}
 	judgeScenario(t, scenario{want: []string{"certificate_expiring"}}, r.probe())
 
 	r.cluster.TLS = nil
@@ -36,20 +36,20 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A tlsEntrance is an nginx whose second server speaks TLS.
-type tlsEntrance struct {
+// A tlsFrontend is an nginx whose second server speaks TLS.
+type tlsFrontend struct {
 	*NginxBalancer
 	addr      string
 	authority *x509.CertPool
 }
 
 // URL is where it speaks TLS.
-func (e *tlsEntrance) URL() string { return (&url.URL{Scheme: "https", Host: e.addr}).String() }
+func (e *tlsFrontend) URL() string { return (&url.URL{Scheme: "https", Host: e.addr}).String() }
 
-func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) entrance {
+func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 	addr := FreeAddr(tb)
 	cert, key, pool := certificate(tb, 3*24*time.Hour)
-	return &tlsEntrance{addr: addr, authority: pool, NginxBalancer: Nginx(tb, NginxConfig{
+	return &tlsFrontend{addr: addr, authority: pool, NginxBalancer: Nginx(tb, NginxConfig{
 		Method: "ip_hash", Servers: servers(tb, nodes, p),
 		ExtraServers: fmt.Sprintf(`server {
 	listen %s ssl;

@@ -7,17 +7,17 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// A watch is a watcher of a rig, and what it told.
-type watch struct {
+// A recordingObserver is a watcher of a rig, and what it told.
+type recordingObserver struct {
 	*monitor.Watcher
 	mu   sync.Mutex
 	told []string // changes: kind and key
 }
 
-func (w *watch) Probed(monitor.Probe)     {}
-func (w *watch) Requested(checks.Request) {}
+func (w *recordingObserver) Probed(monitor.Probe)     {}
+func (w *recordingObserver) Requested(checks.Request) {}
 
-func (w *watch) Judged(j monitor.Judgement) {
+func (w *recordingObserver) Judged(j monitor.RoundResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range j.Changes {
@@ -27,11 +27,11 @@ func (w *watch) Judged(j monitor.Judgement) {
 	}
 }
 
-// watch begins to watch the rig's cluster, and takes a first round.
-func (r *rig) watch(pace monitor.Pace) *watch {
+// startWatcher begins to watch the rig's cluster, and takes a first round.
+func (r *rig) startWatcher(intervals monitor.Intervals) *recordingObserver {
 	r.tb.Helper()
-	w := new(watch)
-	w.Watcher = monitor.NewWatcher(r.cluster, r.prober(), w, pace)
+	w := new(recordingObserver)
+	w.Watcher = monitor.NewWatcher(r.cluster, r.prober(), w, intervals)
 	r.tb.Cleanup(func() { w.Close() })
 	w.Refresh(r.tb.Context(), monitor.Status)
 	return w

@@ -39,9 +39,9 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// families are what a scrape of l gets, but for the metrics of the Go runtime
+// metricFamilies are what a scrape of l gets, but for the metrics of the Go runtime
 // and the process.
-func families(t *testing.T, l *Live) []*dto.MetricFamily {
+func metricFamilies(t *testing.T, l *Live) []*dto.MetricFamily {
 	t.Helper()
 	all, err := l.registry.Gather()
 	if err != nil {
@@ -56,11 +56,11 @@ func families(t *testing.T, l *Live) []*dto.MetricFamily {
 	return ours
 }
 
-func exposition(t *testing.T, families []*dto.MetricFamily) string {
+func exposition(t *testing.T, metricFamilies []*dto.MetricFamily) string {
 	t.Helper()
 	var b bytes.Buffer
 	encoder := expfmt.NewEncoder(&b, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, f := range families {
+	for _, f := range metricFamilies {
 		if err := encoder.Encode(f); err != nil {
 			t.Fatal(err)
 		}
@@ -84,13 +84,13 @@ func historyFamilies(t *testing.T) []*dto.MetricFamily {
 		t.Fatal(err)
 	}
 	for _, f := range all {
-		settle(f.Metric[0], f.GetName() == "stickwatch_history_size_bytes")
+		fixValue(f.Metric[0], f.GetName() == "stickwatch_history_size_bytes")
 	}
 	return all
 }
 
-// settle gives a metric of the history a value that does not depend on the day.
-func settle(m *dto.Metric, size bool) {
+// fixValue gives a metric of the history a value that does not depend on the day.
+func fixValue(m *dto.Metric, size bool) {
 	switch {
 	case size:
 		m.Gauge.Value = new(float64(1 << 20))
@@ -110,18 +110,18 @@ func settle(m *dto.Metric, size bool) {
 	}
 }
 
-// everything is what the world's /metrics shows, sorted by name.
-func everything(t *testing.T) []*dto.MetricFamily {
+// allMetrics is what the world's /metrics shows, sorted by name.
+func allMetrics(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	all := historyFamilies(t)
-	synctest.Test(t, func(t *testing.T) { all = append(all, families(t, world())...) })
+	synctest.Test(t, func(t *testing.T) { all = append(all, metricFamilies(t, fixture())...) })
 	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return all
 }
 
 // TestExposition: dashboards and rules are tested against this file.
 func TestExposition(t *testing.T) {
-	golden(t, "testdata/exposition.txt", exposition(t, everything(t)))
+	golden(t, "testdata/exposition.txt", exposition(t, allMetrics(t)))
 }
 
 // TestCatalogue: what people are told of the metrics is what a scrape gets.
@@ -132,7 +132,7 @@ func TestCatalogue(t *testing.T) {
 		known[m.Name] = m
 	}
 	seen := make(map[string]bool)
-	for _, f := range everything(t) {
+	for _, f := range allMetrics(t) {
 		got := Metric{Name: f.GetName(), Type: strings.ToLower(f.GetType().String()), Help: f.GetHelp()}
 		for _, pair := range f.Metric[0].GetLabel() {
 			got.Labels = append(got.Labels, pair.GetName())

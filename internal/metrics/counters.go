@@ -13,7 +13,7 @@ import (
 
 // counters are what a restart must not begin anew.
 type counters struct {
-	words         *vocabulary
+	limiter       *labelLimiter
 	probes, moves *prometheus.CounterVec
 	requests      *prometheus.CounterVec
 	incidents     *prometheus.CounterVec
@@ -21,9 +21,9 @@ type counters struct {
 	skipped       *prometheus.CounterVec
 }
 
-func newCounters(words *vocabulary) counters {
+func newCounters(limiter *labelLimiter) counters {
 	return counters{
-		words:         words,
+		limiter:       limiter,
 		probes:        probesTotal.counter(),
 		moves:         sessionMoves.counter(),
 		requests:      clientRequests.counter(),
@@ -33,14 +33,14 @@ func newCounters(words *vocabulary) counters {
 	}
 }
 
-// A family of counters, as it is called in what is saved.
-type family struct {
+// A metricFamily of counters, as it is called in what is saved.
+type metricFamily struct {
 	Metric
 	vec *prometheus.CounterVec
 }
 
-func (c counters) families() []family {
-	return []family{
+func (c counters) metricFamilies() []metricFamily {
+	return []metricFamily{
 		{probesTotal, c.probes},
 		{sessionMoves, c.moves},
 		{clientRequests, c.requests},
@@ -52,14 +52,14 @@ func (c counters) families() []family {
 
 // Describe implements prometheus.Collector.
 func (c counters) Describe(descs chan<- *prometheus.Desc) {
-	for _, f := range c.families() {
+	for _, f := range c.metricFamilies() {
 		f.vec.Describe(descs)
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c counters) Collect(metrics chan<- prometheus.Metric) {
-	for _, f := range c.families() {
+	for _, f := range c.metricFamilies() {
 		f.vec.Collect(metrics)
 	}
 }
@@ -67,10 +67,10 @@ func (c counters) Collect(metrics chan<- prometheus.Metric) {
 // maxPairs bounds the nodes between which moves are counted from 0.
 const maxPairs = 12
 
-// begin counts from 0 what should be alerted on at its first: Prometheus sees
+// initialize counts from 0 what should be alerted on at its first: Prometheus sees
 // no increase in a series that begins with 1.
-func (c counters) begin(r checks.Report) {
-	cluster := label(r.Cluster)
+func (c counters) initialize(r checks.Report) {
+	cluster := cleanLabel(r.Cluster)
 	for _, e := range checks.Catalogue {
 		c.incidents.WithLabelValues(cluster, string(e.Code))
 	}
@@ -83,7 +83,7 @@ func (c counters) begin(r checks.Report) {
 				continue
 			}
 			for _, fate := range []string{"kept", "lost"} {
-				c.moves.WithLabelValues(cluster, c.words.node(cluster, from.Node), c.words.node(cluster, to.Node), fate)
+				c.moves.WithLabelValues(cluster, c.limiter.node(cluster, from.Node), c.limiter.node(cluster, to.Node), fate)
 			}
 		}
 	}
@@ -92,8 +92,8 @@ func (c counters) begin(r checks.Report) {
 // request counts one, and makes every outcome of its clients begin at 0: their
 // first error must be an increase.
 func (c counters) request(r checks.Request) {
-	cluster := label(r.Cluster)
-	balancer, node := c.words.fold(r.Cluster, "balancer", r.Balancer), c.words.node(r.Cluster, r.Node)
+	cluster := cleanLabel(r.Cluster)
+	balancer, node := c.limiter.limit(r.Cluster, "balancer", r.Balancer), c.limiter.node(r.Cluster, r.Node)
 	for _, o := range checks.Outcomes {
 		c.requests.WithLabelValues(cluster, balancer, node, string(o))
 	}
@@ -108,29 +108,29 @@ func (c counters) request(r checks.Request) {
 func (c counters) retain(cluster string, nodes []string) {
 	kept := []string{"", other}
 	for _, n := range nodes {
-		kept = append(kept, c.words.node(cluster, n))
+		kept = append(kept, c.limiter.node(cluster, n))
 	}
 	var gone []string
-	for m := range collected(c.requests) {
+	for m := range seriesOf(c.requests) {
 		values := clientRequests.values(m)
-		if node := values[slices.Index(clientRequests.Labels, "node")]; values[0] == label(cluster) && !slices.Contains(kept, node) {
+		if node := values[slices.Index(clientRequests.Labels, "node")]; values[0] == cleanLabel(cluster) && !slices.Contains(kept, node) {
 			gone = append(gone, node)
 		}
 	}
 	for _, node := range gone {
-		c.requests.DeletePartialMatch(prometheus.Labels{"cluster": label(cluster), "node": node})
+		c.requests.DeletePartialMatch(prometheus.Labels{"cluster": cleanLabel(cluster), "node": node})
 	}
 }
 
 func (c counters) forget(cluster string) {
-	for _, f := range c.families() {
+	for _, f := range c.metricFamilies() {
 		forget(f.vec.MetricVec, cluster)
 	}
 }
 
 // forget drops the series of a cluster.
 func forget(vec *prometheus.MetricVec, cluster string) {
-	vec.DeletePartialMatch(prometheus.Labels{"cluster": label(cluster)})
+	vec.DeletePartialMatch(prometheus.Labels{"cluster": cleanLabel(cluster)})
 }
 
 // save returns every counter that has counted, under its name and labels as a
@@ -138,8 +138,8 @@ func forget(vec *prometheus.MetricVec, cluster string) {
 // ["stickwatch_incidents_total","shop","node_down"].
 func (c counters) save() map[string]float64 {
 	saved := make(map[string]float64)
-	for _, f := range c.families() {
-		for m := range collected(f.vec) {
+	for _, f := range c.metricFamilies() {
+		for m := range seriesOf(f.vec) {
 			key, err := json.Marshal(append([]string{f.Name}, f.values(m)...))
 			if n := m.GetCounter().GetValue(); err == nil && n > 0 {
 				saved[string(key)] = n
@@ -149,8 +149,8 @@ func (c counters) save() map[string]float64 {
 	return saved
 }
 
-// collected are the series of a collector as they would be sent.
-func collected(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
+// seriesOf are the series of a collector as they would be sent.
+func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
 	return func(yield func(*dto.Metric) bool) {
 		metrics := make(chan prometheus.Metric)
 		panics.Go(panics.Metrics, func() {
@@ -179,14 +179,14 @@ func (m Metric) values(d *dto.Metric) []string {
 func (c counters) restore(saved map[string]float64, clusters []string) {
 	watched := make(map[string]bool)
 	for _, name := range clusters {
-		watched[label(name)] = true
+		watched[cleanLabel(name)] = true
 	}
 	for key, value := range saved {
 		var parts []string
 		if json.Unmarshal([]byte(key), &parts) != nil || len(parts) == 0 || !(value >= 0) {
 			continue
 		}
-		for _, f := range c.families() {
+		for _, f := range c.metricFamilies() {
 			if f.Name == parts[0] && len(f.Labels) == len(parts)-1 {
 				c.add(f, parts[1:], value, watched)
 			}
@@ -195,7 +195,7 @@ func (c counters) restore(saved map[string]float64, clusters []string) {
 }
 
 // add goes through the vocabulary, or each restart would widen its bounds.
-func (c counters) add(f family, values []string, value float64, watched map[string]bool) {
+func (c counters) add(f metricFamily, values []string, value float64, watched map[string]bool) {
 	cluster := ""
 	for i, name := range f.Labels {
 		switch name {
@@ -204,9 +204,9 @@ func (c counters) add(f family, values []string, value float64, watched map[stri
 				return
 			}
 		case "from", "to":
-			values[i] = c.words.node(cluster, values[i])
+			values[i] = c.limiter.node(cluster, values[i])
 		default:
-			values[i] = c.words.fold(cluster, name, values[i])
+			values[i] = c.limiter.limit(cluster, name, values[i])
 		}
 	}
 	f.vec.WithLabelValues(values...).Add(value)

@@ -9,7 +9,7 @@ import (
 
 // TestRestore: a daemon goes on counting where the one before ended.
 func TestRestore(t *testing.T) {
-	saved := world().Counters()
+	saved := fixture().Counters()
 	if len(saved) < 20 {
 		t.Fatalf("got %d counters, want those of the world", len(saved))
 	}

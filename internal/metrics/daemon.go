@@ -15,20 +15,20 @@ type daemon struct {
 	panics                      panicCounts
 }
 
-// late are the classic buckets of the schedule's lag: a well machine is below
+// lagBuckets are the classic buckets of the schedule's lag: a well machine is below
 // the first few.
-var late = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+var lagBuckets = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 func newDaemon(b Build) daemon {
 	d := daemon{
-		lag:        prometheus.NewHistogram(scheduleLag.histogram(late)),
+		lag:        prometheus.NewHistogram(scheduleLag.histogram(lagBuckets)),
 		queue:      notificationQueue.gauge().WithLabelValues(),
 		reloaded:   reloadSuccessful.gauge().WithLabelValues(),
 		reloadedAt: reloadTimestamp.gauge().WithLabelValues(),
 		build:      buildInfo.gauge(),
 	}
 	const unknown = "unknown"
-	d.build.WithLabelValues(cmp.Or(label(b.Version), unknown), cmp.Or(label(b.Revision), unknown), runtime.Version()).Set(1)
+	d.build.WithLabelValues(cmp.Or(cleanLabel(b.Version), unknown), cmp.Or(cleanLabel(b.Revision), unknown), runtime.Version()).Set(1)
 	return d
 }
 

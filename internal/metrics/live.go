@@ -17,15 +17,15 @@ import (
 // goroutines at once; none waits for a scrape, and none fails.
 type Live struct {
 	registry *prometheus.Registry
-	words    *vocabulary
+	limiter  *labelLimiter
 
-	pictures    *pictures
-	canaries    *canaries
-	incidents   *openIncidents
-	deployments *deployments
-	counters    counters
-	timings     timings
-	daemon      daemon
+	latestRounds *latestRounds
+	canaries     *canaries
+	incidents    *openIncidents
+	deployments  *deployments
+	counters     counters
+	timings      timings
+	daemon       daemon
 }
 
 // Build is what a binary knows of itself. Empty fields are told as "unknown".
@@ -36,19 +36,19 @@ type Build struct {
 
 // New returns the metrics of a daemon that has seen nothing yet.
 func New(b Build) *Live {
-	words := newVocabulary()
+	limiter := newLabelLimiter()
 	l := &Live{
-		registry:    prometheus.NewRegistry(),
-		words:       words,
-		pictures:    &pictures{words: words},
-		canaries:    &canaries{words: words},
-		incidents:   &openIncidents{},
-		deployments: &deployments{words: words},
-		counters:    newCounters(words),
-		timings:     newTimings(),
-		daemon:      newDaemon(b),
+		registry:     prometheus.NewRegistry(),
+		limiter:      limiter,
+		latestRounds: &latestRounds{limiter: limiter},
+		canaries:     &canaries{limiter: limiter},
+		incidents:    &openIncidents{},
+		deployments:  &deployments{limiter: limiter},
+		counters:     newCounters(limiter),
+		timings:      newTimings(),
+		daemon:       newDaemon(b),
 	}
-	l.Register(l.pictures, l.canaries, l.incidents, l.deployments, l.counters, l.timings, l.daemon)
+	l.Register(l.latestRounds, l.canaries, l.incidents, l.deployments, l.counters, l.timings, l.daemon)
 	l.Register(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return l
 }
@@ -78,8 +78,8 @@ const maxScrapes = 8
 // Observe takes a judged round as the present of its cluster. All of it is
 // replaced at once: a finding that is gone has no series in the next scrape.
 func (l *Live) Observe(r checks.Report) {
-	l.pictures.observe(r)
-	l.counters.begin(r)
+	l.latestRounds.observe(r)
+	l.counters.initialize(r)
 }
 
 // Sample counts a probe and, if it was answered, tells how long its phases
@@ -87,10 +87,10 @@ func (l *Live) Observe(r checks.Report) {
 // was asked for, as Probe* do; "": what the kind of the target is asked for as
 // a rule.
 func (l *Live) Sample(s checks.Sample, phases probes.Timing, probe string) {
-	cluster, target := label(s.Cluster), l.words.fold(s.Cluster, "target", s.Name)
+	cluster, target := cleanLabel(s.Cluster), l.limiter.limit(s.Cluster, "target", s.Name)
 	probe = probeName(probe, s.Kind)
 	l.counters.probes.WithLabelValues(cluster, target, probe, result(s)).Inc()
-	if !answered(s) {
+	if !hasLatency(s) {
 		return
 	}
 	if phases.Total == 0 {
@@ -108,8 +108,8 @@ func (l *Live) Move(m checks.Move) {
 	if m.Kept {
 		fate = "kept"
 	}
-	l.counters.moves.WithLabelValues(label(m.Cluster),
-		l.words.node(m.Cluster, m.From), l.words.node(m.Cluster, m.To), fate).Inc()
+	l.counters.moves.WithLabelValues(cleanLabel(m.Cluster),
+		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), fate).Inc()
 }
 
 // Canaries replaces what is known of a cluster's canaries: by the id of the
@@ -121,7 +121,7 @@ func (l *Live) Canaries(cluster string, opened map[string]time.Time) { l.canarie
 // due, since the one before it was still running. Jobs are few: "canary",
 // "status", "pages", "dependencies".
 func (l *Live) Skipped(cluster, job string) {
-	l.counters.skipped.WithLabelValues(label(cluster), l.words.fold(cluster, "job", job)).Inc()
+	l.counters.skipped.WithLabelValues(cleanLabel(cluster), l.limiter.limit(cluster, "job", job)).Inc()
 }
 
 // Lag tells how much later than planned a job began.
@@ -133,7 +133,7 @@ func (l *Live) Incident(cluster string, cause checks.Code) {
 	if !checks.Known(cause) {
 		code = other
 	}
-	l.counters.incidents.WithLabelValues(label(cluster), code).Inc()
+	l.counters.incidents.WithLabelValues(cleanLabel(cluster), code).Inc()
 }
 
 // Incidents replaces what is known of incidents that are open. Only firing ones
@@ -148,15 +148,15 @@ func (l *Live) Deployments(announced []checks.Deployment) { l.deployments.observ
 // reload, so that the first notice that is buried is an increase.
 func (l *Live) Receivers(names []string) {
 	for _, name := range names {
-		for _, d := range []Delivery{Delivered, Retried, Buried} {
-			l.counters.notifications.WithLabelValues(l.words.fold("", "receiver", name), string(d))
+		for _, d := range []Delivery{Delivered, Retried, Dead} {
+			l.counters.notifications.WithLabelValues(l.limiter.limit("", "receiver", name), string(d))
 		}
 	}
 }
 
 // Notified counts an attempt to deliver a notice.
 func (l *Live) Notified(receiver string, d Delivery) {
-	l.counters.notifications.WithLabelValues(l.words.fold("", "receiver", receiver), string(d)).Inc()
+	l.counters.notifications.WithLabelValues(l.limiter.limit("", "receiver", receiver), string(d)).Inc()
 }
 
 // A Delivery is what became of an attempt to deliver a notice.
@@ -167,11 +167,11 @@ type Delivery string
 const (
 	Delivered Delivery = "delivered"
 	Retried   Delivery = "retried"
-	Buried    Delivery = "buried"
+	Dead      Delivery = "buried"
 )
 
 // Queued tells how many notices wait to be delivered.
-func (l *Live) Queued(notices int) { l.daemon.queue.Set(float64(notices)) }
+func (l *Live) Queued(notifications int) { l.daemon.queue.Set(float64(notifications)) }
 
 // LogDropped has a counter shown of the lines of the log that nobody got. It may be
 // called once.
@@ -182,7 +182,7 @@ func (l *Live) LogDropped(lines func() int64) {
 // Reloaded tells that the configuration was read, at the start too, and what
 // came of it.
 func (l *Live) Reloaded(at time.Time, err error) {
-	l.daemon.reloaded.Set(number(err == nil))
+	l.daemon.reloaded.Set(boolValue(err == nil))
 	if err == nil {
 		l.daemon.reloadedAt.Set(unix(at))
 	}
@@ -194,13 +194,13 @@ func (l *Live) Retain(cluster string, nodes []string) { l.counters.retain(cluste
 
 // Forget drops every series of a cluster that is no longer watched.
 func (l *Live) Forget(cluster string) {
-	l.pictures.forget(cluster)
+	l.latestRounds.forget(cluster)
 	l.canaries.forget(cluster)
 	l.incidents.forget(cluster)
 	l.deployments.forget(cluster)
 	l.counters.forget(cluster)
 	l.timings.forget(cluster)
-	l.words.forget(cluster)
+	l.limiter.forget(cluster)
 }
 
 // Counters returns every counter by a name that Restore understands. They mean

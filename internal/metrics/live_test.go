@@ -16,7 +16,7 @@ import (
 )
 
 func TestLiveIsClean(t *testing.T) {
-	problems, err := testutil.GatherAndLint(world().registry)
+	problems, err := testutil.GatherAndLint(fixture().registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,11 +27,11 @@ func TestLiveIsClean(t *testing.T) {
 
 // TestObserveReplaces: what is gone has no series, and other clusters keep theirs.
 func TestObserveReplaces(t *testing.T) {
-	l := world()
+	l := fixture()
 	healthy := reports()[0]
 	healthy.Findings, healthy.Nodes, healthy.Verdict = nil, healthy.Nodes[:1], checks.Healthy
 	l.Observe(healthy)
-	got := exposition(t, families(t, l))
+	got := exposition(t, metricFamilies(t, l))
 	for _, gone := range []string{"stickwatch_finding_active{", `stickwatch_node_up{cluster="shop",node="node2"}`} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s is still there", gone)
@@ -49,9 +49,9 @@ func TestObserveReplaces(t *testing.T) {
 }
 
 func TestForget(t *testing.T) {
-	l := world()
+	l := fixture()
 	l.Forget("shop")
-	if got := exposition(t, families(t, l)); strings.Contains(got, `"shop"`) || !strings.Contains(got, `"blog"`) {
+	if got := exposition(t, metricFamilies(t, l)); strings.Contains(got, `"shop"`) || !strings.Contains(got, `"blog"`) {
 		t.Errorf("got\n%s\nwant nothing of the shop, and the blog", got)
 	}
 	for name := range l.Counters() {
@@ -59,7 +59,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("counter %s would be saved", name)
 		}
 	}
-	if got := l.words.fold("shop", "target", "node1"); got != "node1" {
+	if got := l.limiter.limit("shop", "target", "node1"); got != "node1" {
 		t.Errorf("got %q in a cluster that is new again", got)
 	}
 }
@@ -76,7 +76,7 @@ func TestReloaded(t *testing.T) {
 }
 
 func TestIncidents(t *testing.T) {
-	l := world()
+	l := fixture()
 	l.Incidents(nil)
 	if n := testutil.CollectAndCount(l.incidents); n != 0 {
 		t.Errorf("got %d open incidents, want none", n)
@@ -90,7 +90,7 @@ func TestIncidents(t *testing.T) {
 // TestDeployments: what is over is not shown, and neither is what was never
 // announced again.
 func TestDeployments(t *testing.T) {
-	l := world()
+	l := fixture()
 	if n := testutil.CollectAndCount(l.deployments); n != 1 {
 		t.Errorf("got %d deployments that go on, want 1", n)
 	}
@@ -103,7 +103,7 @@ func TestDeployments(t *testing.T) {
 // TestHandler: the text format for all, native histograms for a Prometheus that
 // asks for protocol buffers.
 func TestHandler(t *testing.T) {
-	l := world()
+	l := fixture()
 	ask := func(accept string) string {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
 		r.Header.Set("Accept", accept)
@@ -132,13 +132,13 @@ func TestHandler(t *testing.T) {
 
 // TestSideBySide is for the race detector: scrapes, rounds and reloads meet.
 func TestSideBySide(t *testing.T) {
-	l := world()
+	l := fixture()
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for range 20 {
 				l.Observe(reports()[0])
-				worldSamples(l, time.Now())
+				fixtureSamples(l, time.Now())
 				l.Canaries("shop", map[string]time.Time{"node1": time.Now()})
 				l.Incidents([]alerting.Incident{{Cluster: "shop", State: alerting.Firing}})
 				l.Deployments([]checks.Deployment{{Cluster: "shop", Name: "12.3.5"}})

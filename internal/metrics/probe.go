@@ -56,4 +56,4 @@ func result(s checks.Sample) string {
 
 // answered reports whether a sample's times mean something: how long an answer
 // took rather than how long there was none.
-func answered(s checks.Sample) bool { return s.OK || s.Failure == "" && s.Status != 0 }
+func hasLatency(s checks.Sample) bool { return s.OK || s.Failure == "" && s.Status != 0 }

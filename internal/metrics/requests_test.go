@@ -14,7 +14,7 @@ import (
 // requestsOf are the counted requests of a cluster as "balancer node outcome".
 func requestsOf(l *Live, cluster string) map[string]float64 {
 	counted := make(map[string]float64)
-	for m := range collected(l.counters.requests) {
+	for m := range seriesOf(l.counters.requests) {
 		if v := clientRequests.values(m); v[0] == cluster {
 			counted[strings.Join(v[1:], " ")] = m.GetCounter().GetValue()
 		}
@@ -64,12 +64,12 @@ func TestRequestsOfNodesThatLeft(t *testing.T) {
 // outcome.
 func TestRequestLabelsAreBounded(t *testing.T) {
 	l := New(Build{})
-	for i := range 3 * maxWords {
+	for i := range 3 * maxLabelValues {
 		l.Request(checks.Request{
 			Cluster: "shop", Balancer: fmt.Sprintf("b%d\x1b\u202e", i), Node: fmt.Sprintf("node%d", i), Outcome: checks.Outcome(fmt.Sprintf("outcome%d", i)),
 		})
 	}
-	if got, most := testutil.CollectAndCount(l.counters.requests), (maxWords+1)*(len(checks.Outcomes)+1); got > most {
+	if got, most := testutil.CollectAndCount(l.counters.requests), (maxLabelValues+1)*(len(checks.Outcomes)+1); got > most {
 		t.Errorf("got %d series, want at most %d", got, most)
 	}
 	for name := range requestsOf(l, "shop") {

@@ -12,12 +12,12 @@ import (
 type timings struct{ *prometheus.HistogramVec }
 
 func newTimings() timings {
-	return timings{prometheus.NewHistogramVec(probeDuration.histogram(seconds), probeDuration.Labels)}
+	return timings{prometheus.NewHistogramVec(probeDuration.histogram(durationBuckets), probeDuration.Labels)}
 }
 
-// seconds are the classic buckets: from a page in the same rack to the longest
+// durationBuckets are the classic buckets: from a page in the same rack to the longest
 // time-out that anybody sets. There are few, since each is a series.
-var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // histogram has classic buckets for everybody and native ones for a Prometheus
 // that takes them. Native buckets are 19 % wide, which bounds the memory of

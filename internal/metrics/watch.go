@@ -43,7 +43,7 @@ func addWatches(registry *prometheus.Registry, watches []Watch) {
 			float64(w.Sessions), float64(w.Lost), float64(w.Moved), w.LongestOutage.Seconds(), float64(w.Requests), float64(w.Failed),
 		}
 		for i, value := range values {
-			vecs[i].WithLabelValues(label(w.Cluster)).Set(value)
+			vecs[i].WithLabelValues(cleanLabel(w.Cluster)).Set(value)
 		}
 	}
 }

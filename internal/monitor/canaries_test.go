@@ -14,10 +14,10 @@ import (
 // TestCanariesAreRenewed: those of age make room for new ones, one a round.
 func TestCanariesAreRenewed(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
-	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Pace{CanaryAge: time.Nanosecond})
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{CanaryAge: time.Nanosecond})
 	first := sessions(log.last().Canaries)
 	for round := range 3 {
-		if err := w.Probe(t.Context()); err != nil {
+		if err := w.TakeRound(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		now := sessions(log.last().Canaries)
@@ -32,11 +32,11 @@ func TestCanariesAreRenewed(t *testing.T) {
 // visit or of a whole round.
 func TestCanariesAreTold(t *testing.T) {
 	for _, tc := range []struct {
-		name    string
-		config  demo.Config
-		profile string
-		visit   int // answers of three canaries
-		round   int
+		name     string
+		config   demo.Config
+		profile  string
+		followUp int // answers of three canaries
+		round    int
 	}{
 		{"they return", demo.Config{}, "generic", 3, 3},
 		{"they return, write, and return", demo.Config{Shared: true}, "tomcat", 3, 9},
@@ -49,10 +49,10 @@ func TestCanariesAreTold(t *testing.T) {
 				return log.probes[checks.TargetCanary] - before
 			}
 			for range 5 {
-				if got := told(func() { w.Visit(t.Context()) }); got != tc.visit {
-					t.Errorf("of a visit: %d answers were told, want %d", got, tc.visit)
+				if got := told(func() { w.FollowUp(t.Context()) }); got != tc.followUp {
+					t.Errorf("of a visit: %d answers were told, want %d", got, tc.followUp)
 				}
-				if got := told(func() { _ = w.Probe(t.Context()) }); got != tc.round {
+				if got := told(func() { _ = w.TakeRound(t.Context()) }); got != tc.round {
 					t.Errorf("of a whole round: %d answers were told, want %d", got, tc.round)
 				}
 			}

@@ -15,11 +15,11 @@ import (
 // TestChangingReason: nodes that name another reason in every answer are paused
 // within two rounds, nothing else changes, and they are not asked more often.
 func TestChangingReason(t *testing.T) {
-	const visits = 24
+	const followUps = 24
 	for name, tt := range map[string]struct {
-		reason func(round int) string
-		want   []string // changes
-		wholes int      // at most, after the first two
+		reason     func(round int) string
+		want       []string // changes
+		fullRounds int      // at most, after the first two
 	}{
 		"a counter beside the name": {
 			func(round int) string { return fmt.Sprintf("unavailable: Mail (attempt %d, %d ms)", round, 17*round) },
@@ -36,8 +36,8 @@ func TestChangingReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, demo.Config{}, "strategy-collaboration", nil)
 			damping := checks.Damping{Appear: 2, Vanish: 2}
-			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Pace{Status: time.Hour, Damping: damping})
-			log.told()
+			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour, Damping: damping})
+			log.newChanges()
 			round := 0
 			pause := func() {
 				round++
@@ -45,23 +45,23 @@ func TestChangingReason(t *testing.T) {
 			}
 			for range 2 {
 				pause()
-				if err := w.Probe(t.Context()); err != nil {
+				if err := w.TakeRound(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if diff := cmp.Diff(tt.want, log.told()); diff != "" {
+			if diff := cmp.Diff(tt.want, log.newChanges()); diff != "" {
 				t.Errorf("after two rounds (-want +got):\n%s", diff)
 			}
-			before := log.wholes()
-			for range visits {
+			before := log.fullRounds()
+			for range followUps {
 				pause()
 				w.Backdate(3 * time.Second)
-				w.Visit(t.Context())
+				w.FollowUp(t.Context())
 			}
-			if got := log.wholes() - before; got > tt.wholes {
-				t.Errorf("got %d whole rounds in %d visits, want at most %d", got, visits, tt.wholes)
+			if got := log.fullRounds() - before; got > tt.fullRounds {
+				t.Errorf("got %d whole rounds in %d visits, want at most %d", got, followUps, tt.fullRounds)
 			}
-			if diff := cmp.Diff([]string(nil), log.told()); diff != "" {
+			if diff := cmp.Diff([]string(nil), log.newChanges()); diff != "" {
 				t.Errorf("later changes (-want +got):\n%s", diff)
 			}
 		})

@@ -13,18 +13,18 @@ import (
 // An idleCanary is a client that pauses between two requests, as people do: it
 // notices a session that is thrown away while nobody uses it.
 type idleCanary struct {
-	*bird
-	pause time.Duration
-	last  time.Time // when its newest request began
+	*pooledCanary
+	idleTime time.Duration
+	last     time.Time // when its newest request began
 }
 
 // assumedTimeout is how long an application keeps an unused session, if the
 // configuration does not say.
 const assumedTimeout = 30 * time.Minute
 
-// pausesOf are for how long idle canaries pause. None pauses for as long as the
+// idleTimes are for how long idle canaries pause. None pauses for as long as the
 // application keeps a session.
-func pausesOf(c *probes.Cluster) []time.Duration {
+func idleTimes(c *probes.Cluster) []time.Duration {
 	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
 		return nil
 	}
@@ -35,58 +35,58 @@ func pausesOf(c *probes.Cluster) []time.Duration {
 	return slices.Compact(list)
 }
 
-// due are the idle canaries whose pause has passed.
-func (f *flock) due() []*idleCanary {
-	return slices.DeleteFunc(slices.Clone(f.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.pause })
+// dueIdle are the idle canaries whose pause has passed.
+func (f *canaryPool) dueIdle() []*idleCanary {
+	return slices.DeleteFunc(slices.Clone(f.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.idleTime })
 }
 
-// wake lets idle canaries come back once, and reports each answer.
-func (f *flock) wake(ctx context.Context, due []*idleCanary, answered func(*bird, probes.Exchange)) {
+// followUpIdle lets idle canaries come back once, and reports each answer.
+func (f *canaryPool) followUpIdle(ctx context.Context, due []*idleCanary, answered func(*pooledCanary, probes.Exchange)) {
 	var wg panics.Group
 	for _, c := range due {
 		c.last = time.Now()
-		wg.Go(func() { answered(c.bird, c.Return(ctx)) })
+		wg.Go(func() { answered(c.pooledCanary, c.Return(ctx)) })
 	}
 	wg.Wait()
 }
 
-// settleIdle ends a round for the idle canaries: those that have lost their
+// renewIdle ends a round for the idle canaries: those that have lost their
 // session go, and so do those of age.
-func (f *flock) settleIdle(who checks.Identity, age time.Duration) {
+func (f *canaryPool) renewIdle(identity checks.Identity, age time.Duration) {
 	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool {
-		if !c.Settle() {
+		if !c.StartNextRound() {
 			return true
 		}
-		c.home, c.who = who.Who(c.Walk().First().Label), who
-		return time.Since(c.Opened()) > age+2*c.pause
+		c.owner, c.identity = identity.NodeOf(c.Trace().First().Label), identity
+		return time.Since(c.Opened()) > age+2*c.idleTime
 	})
 }
 
 // dropIdle lets the idle canaries go that were opened after a moment.
-func (f *flock) dropIdle(moment time.Time) {
+func (f *canaryPool) dropIdle(moment time.Time) {
 	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool { return c.Opened().After(moment) })
 }
 
-// fillIdle opens an idle canary for each pause that has none, one at every call, at
+// addIdleCanaries opens an idle canary for each pause that has none, one at every call, at
 // the addresses of the balancer in turns.
-func (w *Watcher) fillIdle(ctx context.Context, who checks.Identity) {
-	for i, pause := range pausesOf(w.cluster) {
-		if slices.ContainsFunc(w.flock.idle, func(c *idleCanary) bool { return c.pause == pause }) {
+func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity) {
+	for i, pause := range idleTimes(w.cluster) {
+		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
 			continue
 		}
-		entrances := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(e probes.Entrance) bool { return !e.Address.IsValid() })
-		if len(entrances) == 0 {
+		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(e probes.Frontend) bool { return !e.Address.IsValid() })
+		if len(frontends) == 0 {
 			return
 		}
 		client := aimAt(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
-		canary := probes.NewCanary(w.cluster, entrances[i%len(entrances)], client.key, client.expected, w.prober.base())
+		canary := probes.NewCanary(w.cluster, frontends[i%len(frontends)], client.key, client.targetNode, w.prober.nextCounterBase())
 		canary.Open(ctx)
 		canary.Write(ctx)
 		canary.Write(ctx) // an older copy of a session with one value holds none, as a new session does
-		if ctx.Err() != nil || !canary.Settle() {
+		if ctx.Err() != nil || !canary.StartNextRound() {
 			continue
 		}
-		b := &bird{Canary: canary, perch: perchOf(canary, who), home: who.Who(canary.Walk().First().Label), who: who}
-		w.flock.idle = append(w.flock.idle, &idleCanary{bird: b, pause: pause, last: time.Now()})
+		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity), owner: identity.NodeOf(canary.Trace().First().Label), identity: identity}
+		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
 	}
 }

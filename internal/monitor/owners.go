@@ -10,15 +10,15 @@ import (
 	"stickwatch/probes"
 )
 
-// checksOfAnOwner bounds how many sessions are presented to one node directly in a
+// maxChecksPerOwner bounds how many sessions are presented to one node directly in a
 // round.
-const checksOfAnOwner = 3
+const maxChecksPerOwner = 3
 
 // checkOwners presents the sessions that were lost, or that another node answered,
 // to the nodes that opened them: whether those still know them tells a restart
 // from a balancer that sent the client elsewhere. Under other policies than sticky
 // any loss counts, whatever its node knows.
-func checkOwners(ctx context.Context, c *probes.Cluster, who checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
 	if c.Session == nil || c.Session.Policy != probes.PolicySticky {
 		return nil
 	}
@@ -27,10 +27,10 @@ func checkOwners(ctx context.Context, c *probes.Cluster, who checks.Identity, ca
 	var wg panics.Group
 	asked := make(map[string]int)
 	for _, canary := range canaries {
-		walk := canary.Walk()
-		owner := who.Who(walk.Opener)
+		trace := canary.Trace()
+		owner := identity.NodeOf(trace.OpenedBy)
 		at := slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == owner })
-		if at < 0 || asked[owner] >= checksOfAnOwner || !strayed(walk, who) {
+		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
 			continue
 		}
 		asked[owner]++
@@ -45,12 +45,12 @@ func checkOwners(ctx context.Context, c *probes.Cluster, who checks.Identity, ca
 	return list
 }
 
-// strayed reports whether a client lost its session, or met another node than the
+// movedOrLost reports whether a client lost its session, or met another node than the
 // one that opened it.
-func strayed(w probes.Walk, who checks.Identity) bool {
-	owner := who.Who(w.Opener)
+func movedOrLost(w probes.Trace, identity checks.Identity) bool {
+	owner := identity.NodeOf(w.OpenedBy)
 	for i, s := range w.Steps {
-		if node := who.Who(s.Label); i > 0 && s.OK() && (w.Fate(i) == probes.FateLost || node != "" && node != owner) {
+		if node := identity.NodeOf(s.Label); i > 0 && s.OK() && (w.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
 			return true
 		}
 	}

@@ -20,18 +20,18 @@ func TestPairs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, c, "generic", nil)
-			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Pace{Newcomers: time.Hour, Status: time.Nanosecond})
+			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{NewClients: time.Hour, Status: time.Nanosecond})
 			before := log.probes[checks.TargetCanary]
-			w.Visit(t.Context())
-			if got := log.probes[checks.TargetCanary] - before; got != len(d.Nodes) || log.wholes() != 1 {
-				t.Errorf("got %d requests of clients and %d whole rounds, want one a node, and only the first round", got, log.wholes())
+			w.FollowUp(t.Context())
+			if got := log.probes[checks.TargetCanary] - before; got != len(d.Nodes) || log.fullRounds() != 1 {
+				t.Errorf("got %d requests of clients and %d whole rounds, want one a node, and only the first round", got, log.fullRounds())
 			}
-			log.told()
+			log.newChanges()
 			d.Balancer.Change(func(f *demo.BalancerFaults) {
 				f.Cache = demo.CacheConfig{TTL: time.Hour, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
 			})
-			w.Visit(t.Context())
-			if got := log.told(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "appeared session_leaked") }) {
+			w.FollowUp(t.Context())
+			if got := log.newChanges(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "appeared session_leaked") }) {
 				t.Errorf("got %q, want session_leaked", got)
 			}
 		})

@@ -23,7 +23,7 @@ func (broken) Extract(probes.Document) (string, bool) { panic("broken") }
 // observation of that target, and the round goes on.
 func TestPanicsAreObservations(t *testing.T) {
 	const want = "stickwatch itself failed"
-	everything := func(f *config.Flags) { f.Profile = "strategy-collaboration" }
+	fullCluster := func(f *config.Flags) { f.Profile = "strategy-collaboration" }
 	for name, tc := range map[string]struct {
 		breaks func(*monitor.Prober, *probes.Cluster)
 		shown  func(*testing.T, watched, *monitor.Prober) string // an error of the round
@@ -32,7 +32,7 @@ func TestPanicsAreObservations(t *testing.T) {
 			func(_ *monitor.Prober, c *probes.Cluster) { c.Session.Node = broken{} },
 			func(t *testing.T, w watched, p *monitor.Prober) string {
 				r := p.Round(t.Context(), w.config)
-				return r.Walks[0].Steps[0].Error
+				return r.Traces[0].Steps[0].Error
 			},
 		},
 		"dial": {
@@ -78,7 +78,7 @@ func TestPanicsAreObservations(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := start(t, demo.Config{}, "strategy-collaboration", everything)
+			w := start(t, demo.Config{}, "strategy-collaboration", fullCluster)
 			p := &monitor.Prober{}
 			tc.breaks(p, w.config)
 			if got := tc.shown(t, w, p); !strings.Contains(got, want) {

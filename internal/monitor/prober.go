@@ -44,16 +44,16 @@ type Progress struct {
 // Round asks a cluster everything once. It ends early when ctx does, with what
 // it has seen by then.
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
-	witness := evidence.NewReader(c)
-	defer witness.Close()
-	r, _ := p.round(ctx, p.blank(c), witness, new(soFar))
+	evidenceReader := evidence.NewReader(c)
+	defer evidenceReader.Close()
+	r, _ := p.round(ctx, p.emptyRound(c), evidenceReader, new(soFar))
 	return r
 }
 
 // round takes the round that r, a blank one, is the beginning of, and returns
 // with it those of its clients that could live on: the canaries. seen has what is
 // known before it ends.
-func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Reader, seen *soFar) (checks.Round, []*probes.Canary) {
+func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *soFar) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
 	direct := make(chan struct{}) // closed when r.Nodes is whole
 	var wg panics.Group
@@ -64,15 +64,15 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 	})
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
 	var atNodes []probes.HandshakeObservation
-	wg.Go(func() { atNodes = p.shakeHandsWithNodes(ctx, c) })
+	wg.Go(func() { atNodes = p.handshakesWithNodes(ctx, c) })
 	var canaries []*probes.Canary
 	wg.Go(func() {
-		entrances := probes.Resolve(ctx, c)
-		r.Balancers = make([]probes.BalancerObservation, len(entrances))
-		walks := make([]walked, len(entrances))
-		shakes := make([][]probes.HandshakeObservation, len(entrances))
+		frontends := probes.Resolve(ctx, c)
+		r.Balancers = make([]probes.BalancerObservation, len(frontends))
+		traces := make([]traceResult, len(frontends))
+		handshakes := make([][]probes.HandshakeObservation, len(frontends))
 		var inner panics.Group
-		for i, e := range entrances {
+		for i, e := range frontends {
 			inner.Go(func() {
 				r.Balancers[i] = probes.Through(ctx, c, e)
 				seen.answeredAt(r.Balancers[i])
@@ -80,29 +80,29 @@ func (p *Prober) round(ctx context.Context, r checks.Round, witness *evidence.Re
 			if !e.Address.IsValid() {
 				continue
 			}
-			inner.Go(func() { shakes[i] = p.shakeHands(ctx, c, e) })
+			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, e) })
 			inner.Go(func() {
-				w := p.newWalker(c, e)
+				w := p.newTraceDriver(c, e)
 				seen.sentBy(w)
-				walks[i] = w.walk(ctx, func() []probes.NodeObservation {
+				traces[i] = w.run(ctx, func() []probes.NodeObservation {
 					<-direct
 					return r.Nodes
 				})
 			})
 		}
 		inner.Wait()
-		for i := range entrances {
-			canaries = append(canaries, walks[i].canaries...)
-			r.Walks = append(r.Walks, walks[i].walks...)
-			r.Crossings = append(r.Crossings, walks[i].crossings...)
-			r.Handshakes = append(r.Handshakes, shakes[i]...)
+		for i := range frontends {
+			canaries = append(canaries, traces[i].canaries...)
+			r.Traces = append(r.Traces, traces[i].traces...)
+			r.FailoverChecks = append(r.FailoverChecks, traces[i].failoverChecks...)
+			r.Handshakes = append(r.Handshakes, handshakes[i]...)
 		}
 	})
 	wg.Wait()
 	r.Handshakes = append(r.Handshakes, atNodes...)
 	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
 	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
-	r.Evidence = witness.Read(ctx) // last, so that it knows what happened on the way
+	r.Evidence = evidenceReader.Read(ctx) // last, so that it knows what happened on the way
 	r.Duration = time.Since(r.Started)
 	return r, canaries
 }
@@ -119,7 +119,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 		return known.(bool)
 	}
 	for _, n := range checks.Serving(c, nil) {
-		if accepted, ok := canaries[0].Forge(ctx, n); ok {
+		if accepted, ok := canaries[0].PresentForged(ctx, n); ok {
 			p.anyID.Store(c, accepted)
 			return accepted
 		}
@@ -127,17 +127,17 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 	return false
 }
 
-// blank is a round in which nothing has been asked yet.
-func (p *Prober) blank(c *probes.Cluster) checks.Round {
+// emptyRound is a round in which nothing has been asked yet.
+func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	return checks.Round{
 		Cluster: c, Started: time.Now(),
 		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore,
 	}
 }
 
-// base is the counter after which a new client writes. It begins anew after a
+// nextCounterBase is the counter after which a new client writes. It begins anew after a
 // million clients, whose sessions are over by then.
-func (p *Prober) base() int { return 1000 * (1 + int(p.opened.Add(1)-1)%1_000_000) }
+func (p *Prober) nextCounterBase() int { return 1000 * (1 + int(p.opened.Add(1)-1)%1_000_000) }
 
 func (p *Prober) confidence() float64 {
 	if p.Confidence <= 0 {
@@ -183,28 +183,28 @@ func (p *Prober) pinger(scheme string) probes.Pinger {
 	}
 }
 
-// shakes is how many Engine.IO clients try a handshake at one address. Behind a
+// handshakeClients is how many Engine.IO clients try a handshake at one address. Behind a
 // balancer that sends each request elsewhere, one passes all four requests of a
 // handshake by luck once in n³.
-const shakes = 3
+const handshakeClients = 3
 
-func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Entrance) []probes.HandshakeObservation {
+func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, e probes.Frontend) []probes.HandshakeObservation {
 	if c.Handshake == nil || p.Handshake == nil || !e.Address.IsValid() {
 		return nil
 	}
-	clients := aim(c)
+	clients := targetedClients(c)
 	rand.Shuffle(len(clients), func(i, j int) { clients[i], clients[j] = clients[j], clients[i] })
-	for len(clients) < shakes {
+	for len(clients) < handshakeClients {
 		clients = append(clients, clients[0])
 	}
-	seen := make([]probes.HandshakeObservation, shakes)
+	seen := make([]probes.HandshakeObservation, handshakeClients)
 	var wg panics.Group
-	for i, client := range clients[:shakes] {
+	for i, client := range clients[:handshakeClients] {
 		wg.Go(func() {
-			obs := p.shake(ctx, probes.NewClient(e.Target(c, client.key)), probes.HandshakeRequest{
-				Path: c.Handshake.Path, Client: client.key, Expected: client.expected,
+			obs := p.handshake(ctx, probes.NewClient(e.Target(c, client.key)), probes.HandshakeRequest{
+				Path: c.Handshake.Path, Client: client.key, Expected: client.targetNode,
 			})
-			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.expected
+			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.targetNode
 			seen[i] = obs
 		})
 	}
@@ -212,9 +212,9 @@ func (p *Prober) shakeHands(ctx context.Context, c *probes.Cluster, e probes.Ent
 	return seen
 }
 
-// shakeHandsWithNodes asks every node directly: behind a hash, our own clients
+// handshakesWithNodes asks every node directly: behind a hash, our own clients
 // may never reach the one whose endpoint is broken.
-func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []probes.HandshakeObservation {
+func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []probes.HandshakeObservation {
 	if c.Handshake == nil || p.Handshake == nil {
 		return nil
 	}
@@ -222,7 +222,7 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 	var wg panics.Group
 	for i, n := range c.Nodes {
 		wg.Go(func() {
-			seen[i] = p.shake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
+			seen[i] = p.handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
 			seen[i].Node = n.ID
 		})
 	}
@@ -230,10 +230,10 @@ func (p *Prober) shakeHandsWithNodes(ctx context.Context, c *probes.Cluster) []p
 	return seen
 }
 
-// shake takes a client through a handshake within the cluster's budget.
-func (p *Prober) shake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
-	errand := probes.Errand{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
-	err := client.Admit(ctx, errand, func() (timedOut bool) {
+// handshake takes a client through a handshake within the cluster's budget.
+func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
+	budgetRequest := probes.RequestSequence{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
+	err := client.Admit(ctx, budgetRequest, func() (timedOut bool) {
 		began := time.Now()
 		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {
 			obs.Stage, obs.Error = "open", err.Error()

@@ -13,26 +13,26 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// A Part of what is asked of a cluster has an interval of its own.
-type Part string
+// A JobKind of what is asked of a cluster has an interval of its own.
+type JobKind string
 
 // The parts.
 const (
-	Canaries     Part = "canary"
-	Status       Part = "status" // nodes, addresses of the balancer, its evidence, handshakes
-	Pages        Part = "pages"
-	Dependencies Part = "dependencies"
+	Canaries     JobKind = "canary"
+	Status       JobKind = "status" // nodes, addresses of the balancer, its evidence, handshakes
+	Pages        JobKind = "pages"
+	Dependencies JobKind = "dependencies"
 )
 
 // refresh asks a part of a cluster again, and returns the last round with the
 // new answers in it.
-func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witness *evidence.Reader) checks.Round {
+func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind, evidenceReader *evidence.Reader) checks.Round {
 	r := p.again(last)
-	switch part {
+	switch jobKind {
 	case Dependencies:
 		r.Dependencies = p.askDependencies(ctx, r.Cluster)
 	case Pages:
-		r.Nodes, r.Balancers = p.ask(ctx, justPages(r.Cluster), last)
+		r.Nodes, r.Balancers = p.ask(ctx, pagesOnly(r.Cluster), last)
 		for i := range r.Nodes {
 			pages := r.Nodes[i].Pages
 			r.Nodes[i] = last.Nodes[i]
@@ -43,15 +43,15 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 		}
 	default:
 		var both panics.Group
-		both.Go(func() { r.Handshakes = p.shakeAllHands(ctx, r.Cluster, last.Balancers) })
-		both.Go(func() { r.Nodes, r.Balancers = p.ask(ctx, justStatus(noPages(r.Cluster)), last) })
+		both.Go(func() { r.Handshakes = p.allHandshakes(ctx, r.Cluster, last.Balancers) })
+		both.Go(func() { r.Nodes, r.Balancers = p.ask(ctx, statusOnly(withoutPages(r.Cluster)), last) })
 		both.Wait()
 		if r.Cluster.Status != nil {
 			for i := range r.Nodes {
 				keepSession(&r.Nodes[i], last.Nodes[i])
 			}
 		}
-		if len(r.Cluster.Pages) > 0 && !pagesAreAll(r.Cluster) {
+		if len(r.Cluster.Pages) > 0 && !onlyPagesConfigured(r.Cluster) {
 			for i := range r.Nodes {
 				r.Nodes[i].Pages = last.Nodes[i].Pages
 			}
@@ -59,7 +59,7 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 				r.Balancers[i].Pages = last.Balancers[i].Pages
 			}
 		}
-		r.Evidence = witness.Read(ctx)
+		r.Evidence = evidenceReader.Read(ctx)
 	}
 	r.Duration = time.Since(r.Started)
 	return r
@@ -67,8 +67,8 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, part Part, witn
 
 // again is a round that begins now and knows what the last one did.
 func (p *Prober) again(last checks.Round) checks.Round {
-	r := p.blank(last.Cluster)
-	r.Walks, r.Crossings, r.Handshakes = last.Walks, last.Crossings, last.Handshakes
+	r := p.emptyRound(last.Cluster)
+	r.Traces, r.FailoverChecks, r.Handshakes = last.Traces, last.FailoverChecks, last.Handshakes
 	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
 	return r
 }
@@ -85,16 +85,16 @@ func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) 
 			continue
 		}
 		wg.Go(func() {
-			balancers[i] = probes.Through(ctx, c, probes.Entrance{URL: at, Address: b.Address, Waiting: b.Waiting})
+			balancers[i] = probes.Through(ctx, c, probes.Frontend{URL: at, Address: b.Address, Waiting: b.Waiting})
 		})
 	}
 	wg.Wait()
 	return nodes, balancers
 }
 
-// shakeAllHands tries handshakes with every node, and at every address of the
+// allHandshakes tries handshakes with every node, and at every address of the
 // balancer that was known last.
-func (p *Prober) shakeAllHands(ctx context.Context, c *probes.Cluster, last []probes.BalancerObservation) []probes.HandshakeObservation {
+func (p *Prober) allHandshakes(ctx context.Context, c *probes.Cluster, last []probes.BalancerObservation) []probes.HandshakeObservation {
 	if c.Handshake == nil {
 		return nil
 	}
@@ -102,10 +102,10 @@ func (p *Prober) shakeAllHands(ctx context.Context, c *probes.Cluster, last []pr
 	var wg panics.Group
 	for i, b := range last {
 		if at := urlOf(c, b); at != nil {
-			wg.Go(func() { seen[i] = p.shakeHands(ctx, c, probes.Entrance{URL: at, Address: b.Address}) })
+			wg.Go(func() { seen[i] = p.handshakesThrough(ctx, c, probes.Frontend{URL: at, Address: b.Address}) })
 		}
 	}
-	wg.Go(func() { seen[len(last)] = p.shakeHandsWithNodes(ctx, c) })
+	wg.Go(func() { seen[len(last)] = p.handshakesWithNodes(ctx, c) })
 	wg.Wait()
 	return slices.Concat(seen...)
 }
@@ -119,11 +119,11 @@ func urlOf(c *probes.Cluster, b probes.BalancerObservation) *url.URL {
 	return c.Balancer.URLs[at]
 }
 
-// pagesAreAll reports whether a cluster's nodes are known by their pages alone.
-func pagesAreAll(c *probes.Cluster) bool { return c.Status == nil && c.Session == nil }
+// onlyPagesConfigured reports whether a cluster's nodes are known by their pages alone.
+func onlyPagesConfigured(c *probes.Cluster) bool { return c.Status == nil && c.Session == nil }
 
-func noPages(c *probes.Cluster) *probes.Cluster {
-	if pagesAreAll(c) {
+func withoutPages(c *probes.Cluster) *probes.Cluster {
+	if onlyPagesConfigured(c) {
 		return c
 	}
 	out := *c
@@ -131,9 +131,9 @@ func noPages(c *probes.Cluster) *probes.Cluster {
 	return &out
 }
 
-// justStatus leaves out the session page of nodes that tell their state without
+// statusOnly leaves out the session page of nodes that tell their state without
 // it: whoever asks for it leaves a session behind, and canaries see it anyway.
-func justStatus(c *probes.Cluster) *probes.Cluster {
+func statusOnly(c *probes.Cluster) *probes.Cluster {
 	if c.Status == nil {
 		return c
 	}
@@ -148,20 +148,20 @@ func keepSession(o *probes.NodeObservation, earlier probes.NodeObservation) {
 	o.Version = cmp.Or(o.Version, earlier.Version)
 }
 
-func justPages(c *probes.Cluster) *probes.Cluster {
+func pagesOnly(c *probes.Cluster) *probes.Cluster {
 	out := *c
 	out.Status, out.Session, out.Version = nil, nil, nil
 	return &out
 }
 
-// tell reports the answers to the parts of a round that were asked anew.
-func (w *Watcher) tell(r checks.Round, parts ...Part) {
+// reportProbes reports the answers to the parts of a round that were asked anew.
+func (w *Watcher) reportProbes(r checks.Round, jobKinds ...JobKind) {
 	name := r.Cluster.Name
 	probed := func(kind checks.TargetKind, target, what string, ex probes.Exchange) {
 		w.observer.Probed(Probe{checks.Target{Cluster: name, Kind: kind, Name: target}, what, ex})
 	}
-	for _, part := range parts {
-		switch part {
+	for _, jobKind := range jobKinds {
+		switch jobKind {
 		case Status:
 			for _, o := range r.Nodes {
 				probed(checks.TargetNode, o.Node, "status", o.Primary)

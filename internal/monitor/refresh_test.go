@@ -17,8 +17,8 @@ import (
 	"stickwatch/probes"
 )
 
-// An everything is a cluster in which there is something of every part to ask.
-type everything struct {
+// An fullCluster is a cluster in which there is something of every part to ask.
+type fullCluster struct {
 	watched
 	prober     *monitor.Prober
 	pings      atomic.Int32
@@ -27,9 +27,9 @@ type everything struct {
 	broken     atomic.Bool // every handshake
 }
 
-func startEverything(t *testing.T) *everything {
+func startFullCluster(t *testing.T) *fullCluster {
 	t.Helper()
-	e := &everything{watched: start(t, demo.Config{}, "generic", nil)}
+	e := &fullCluster{watched: start(t, demo.Config{}, "generic", nil)}
 	e.config.Pages = []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}}
 	e.config.Handshake = &probes.Handshake{Path: "/socket.io/"}
 	e.config.Dependencies = []probes.Dependency{{Name: "DB Service", URL: &url.URL{Scheme: "fake", Host: "db"}}}
@@ -54,7 +54,7 @@ func startEverything(t *testing.T) *everything {
 
 // asked is which answers of a round are others than those of the round before,
 // and how many questions there were that have no time of their own.
-func (e *everything) asked(refresh func(), newest func() checks.Round) map[string]int {
+func (e *fullCluster) asked(refresh func(), newest func() checks.Round) map[string]int {
 	pings, handshakes, before := e.pings.Load(), e.handshakes.Load(), newest()
 	refresh()
 	after := newest()
@@ -78,9 +78,9 @@ func (e *everything) asked(refresh func(), newest func() checks.Round) map[strin
 	return asked
 }
 
-// everyPart is what each part asks anew of three nodes: three clients shake
+// everyJobKind is what each part asks anew of three nodes: three clients shake
 // hands through the balancer, and one with each node.
-var everyPart = map[monitor.Part]map[string]int{
+var everyJobKind = map[monitor.JobKind]map[string]int{
 	monitor.Status:       {"nodes": 3, "balancer": 1, "handshakes": 6},
 	monitor.Pages:        {"pages of nodes": 3, "pages of the balancer": 1},
 	monitor.Dependencies: {"dependencies": 1},
@@ -89,15 +89,15 @@ var everyPart = map[monitor.Part]map[string]int{
 // TestParts: a part asks what is its own anew, and the newest round has those
 // answers beside the others from before.
 func TestParts(t *testing.T) {
-	e := startEverything(t)
-	w, log := watchAs(t, e.config, e.prober, monitor.Pace{})
-	for part, want := range everyPart {
-		got := e.asked(func() { w.Refresh(t.Context(), part) }, func() checks.Round { return log.last().Round })
+	e := startFullCluster(t)
+	w, log := watchAs(t, e.config, e.prober, monitor.Intervals{})
+	for jobKind, want := range everyJobKind {
+		got := e.asked(func() { w.Refresh(t.Context(), jobKind) }, func() checks.Round { return log.last().Round })
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: asked anew (-want +got):\n%s", part, diff)
+			t.Errorf("%s: asked anew (-want +got):\n%s", jobKind, diff)
 		}
 	}
-	if got := log.wholes(); got != 1 {
+	if got := log.fullRounds(); got != 1 {
 		t.Errorf("got %d whole rounds, want only the first", got)
 	}
 }
@@ -105,27 +105,27 @@ func TestParts(t *testing.T) {
 // TestPartsFind: what a part finds takes a whole round at once.
 func TestPartsFind(t *testing.T) {
 	for _, tc := range []struct {
-		part  monitor.Part
-		fault func(*everything) error
-		want  string // among others that it brings about
+		jobKind monitor.JobKind
+		fault   func(*fullCluster) error
+		want    string // among others that it brings about
 	}{
-		{monitor.Status, func(e *everything) error { return e.Break("node-paused") }, "appeared node_paused node2"},
-		{monitor.Status, func(e *everything) error { e.broken.Store(true); return nil }, "appeared handshake_broken "},
-		{monitor.Pages, func(e *everything) error { return e.Break("page-failing") }, "appeared page_failing node2"},
-		{monitor.Dependencies, func(e *everything) error { e.down.Store(true); return nil }, "appeared dependency_down "},
+		{monitor.Status, func(e *fullCluster) error { return e.Break("node-paused") }, "appeared node_paused node2"},
+		{monitor.Status, func(e *fullCluster) error { e.broken.Store(true); return nil }, "appeared handshake_broken "},
+		{monitor.Pages, func(e *fullCluster) error { return e.Break("page-failing") }, "appeared page_failing node2"},
+		{monitor.Dependencies, func(e *fullCluster) error { e.down.Store(true); return nil }, "appeared dependency_down "},
 	} {
-		t.Run(string(tc.part)+": "+tc.want, func(t *testing.T) {
-			e := startEverything(t)
-			w, log := watchAs(t, e.config, e.prober, monitor.Pace{})
-			log.told()
+		t.Run(string(tc.jobKind)+": "+tc.want, func(t *testing.T) {
+			e := startFullCluster(t)
+			w, log := watchAs(t, e.config, e.prober, monitor.Intervals{})
+			log.newChanges()
 			if err := tc.fault(e); err != nil {
 				t.Fatal(err)
 			}
-			w.Refresh(t.Context(), tc.part)
-			if got := log.told(); !slices.Contains(got, tc.want) {
+			w.Refresh(t.Context(), tc.jobKind)
+			if got := log.newChanges(); !slices.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q among it", got, tc.want)
 			}
-			if got := log.wholes(); got != 2 {
+			if got := log.fullRounds(); got != 2 {
 				t.Errorf("got %d whole rounds, want one for what was found", got-1)
 			}
 		})
@@ -135,30 +135,30 @@ func TestPartsFind(t *testing.T) {
 // TestPartsInTrouble: while something waits to be believed, or is in doubt, the
 // parts go on being asked and told. But that is no second look at what waits.
 func TestPartsInTrouble(t *testing.T) {
-	for name, trouble := range map[string]func(*everything) error{
-		"a finding that waits": func(e *everything) error { return e.Break("node-down") },
-		"a doubt":              func(e *everything) error { e.config.Session.Path = "/nowhere"; return nil },
+	for name, trouble := range map[string]func(*fullCluster) error{
+		"a finding that waits": func(e *fullCluster) error { return e.Break("node-down") },
+		"a doubt":              func(e *fullCluster) error { e.config.Session.Path = "/nowhere"; return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := startEverything(t)
+			e := startFullCluster(t)
 			if err := trouble(e); err != nil {
 				t.Fatal(err)
 			}
-			w, log := watchAs(t, e.config, e.prober, monitor.Pace{Status: time.Hour, Damping: checks.Damping{Appear: 2}})
-			log.told()
-			told := map[monitor.Part]checks.TargetKind{
+			w, log := watchAs(t, e.config, e.prober, monitor.Intervals{Status: time.Hour, Damping: checks.Damping{Appear: 2}})
+			log.newChanges()
+			told := map[monitor.JobKind]checks.TargetKind{
 				monitor.Status: checks.TargetNode, monitor.Pages: checks.TargetNode, monitor.Dependencies: checks.TargetDependency,
 			}
-			for part, want := range everyPart {
-				before := log.probes[told[part]]
-				if diff := cmp.Diff(want, e.asked(func() { w.Refresh(t.Context(), part) }, w.Newest)); diff != "" {
-					t.Errorf("%s: asked anew (-want +got):\n%s", part, diff)
+			for jobKind, want := range everyJobKind {
+				before := log.probes[told[jobKind]]
+				if diff := cmp.Diff(want, e.asked(func() { w.Refresh(t.Context(), jobKind) }, w.Newest)); diff != "" {
+					t.Errorf("%s: asked anew (-want +got):\n%s", jobKind, diff)
 				}
-				if log.probes[told[part]] == before {
-					t.Errorf("%s: nothing was told", part)
+				if log.probes[told[jobKind]] == before {
+					t.Errorf("%s: nothing was told", jobKind)
 				}
 			}
-			if got := log.told(); len(got) > 0 || len(log.judged) != 1 {
+			if got := log.newChanges(); len(got) > 0 || len(log.judged) != 1 {
 				t.Errorf("got %d judgements and %q, want nothing after the first round", len(log.judged), got)
 			}
 		})

@@ -16,20 +16,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A tap is an extractor that does something whenever an answer is read.
-type tap struct {
+// A hookExtractor is an extractor that does something whenever an answer is read.
+type hookExtractor struct {
 	probes.Extractor
 	read func()
 }
 
-func (t tap) Extract(d probes.Document) (string, bool) {
+func (t hookExtractor) Extract(d probes.Document) (string, bool) {
 	t.read()
 	return t.Extractor.Extract(d)
 }
 
-// tapped begins to watch a cluster. From then on meanwhile is called as often as
+// watchWithHook begins to watch a cluster. From then on meanwhile is called as often as
 // an answer of a canary is read or a dependency asked.
-func tapped(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *monitor.Watcher, *diary) {
+func watchWithHook(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, demo.Config{}, "generic", nil)
 	var w *monitor.Watcher
@@ -38,33 +38,33 @@ func tapped(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *monitor.W
 			meanwhile(w)
 		}
 	}
-	d.config.Session.Node = tap{d.config.Session.Node, interrupt}
+	d.config.Session.Node = hookExtractor{d.config.Session.Node, interrupt}
 	d.config.Dependencies = []probes.Dependency{{Name: "DB Service", URL: &url.URL{Scheme: "fake", Host: "db"}}}
 	p := &monitor.Prober{Pingers: map[string]probes.Pinger{"fake": func(context.Context, *url.URL) error {
 		interrupt()
 		return nil
 	}}}
-	begun, log := watchAs(t, d.config, p, monitor.Pace{})
+	begun, log := watchAs(t, d.config, p, monitor.Intervals{})
 	w = begun
-	w.Wait(0)
+	w.SetBackoff(0)
 	return d, w, log
 }
 
 // TestRetiredMeanwhile: what was under way when the watch ended tells nobody.
 func TestRetiredMeanwhile(t *testing.T) {
 	for name, run := range map[string]func(context.Context, *monitor.Watcher) error{
-		"a whole round": func(ctx context.Context, w *monitor.Watcher) error { return w.Probe(ctx) },
+		"a whole round": func(ctx context.Context, w *monitor.Watcher) error { return w.TakeRound(ctx) },
 		"a visit": func(ctx context.Context, w *monitor.Watcher) error {
-			w.Visit(ctx)
-			return w.Probe(ctx)
+			w.FollowUp(ctx)
+			return w.TakeRound(ctx)
 		},
 		"a part": func(ctx context.Context, w *monitor.Watcher) error {
 			w.Refresh(ctx, monitor.Dependencies)
-			return w.Probe(ctx)
+			return w.TakeRound(ctx)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, w, log := tapped(t, (*monitor.Watcher).Retire)
+			d, w, log := watchWithHook(t, (*monitor.Watcher).Retire)
 			d.Nodes[1].Stop() // so that there were something to tell
 			judged, told := len(log.judged), maps.Clone(log.probes)
 			if err := run(t.Context(), w); !errors.Is(err, monitor.ErrRetired) {
@@ -80,14 +80,14 @@ func TestRetiredMeanwhile(t *testing.T) {
 // TestRetired: what is asked for after the watch has ended is not done.
 func TestRetired(t *testing.T) {
 	var asked atomic.Int32
-	_, w, log := tapped(t, func(*monitor.Watcher) { asked.Add(1) })
+	_, w, log := watchWithHook(t, func(*monitor.Watcher) { asked.Add(1) })
 	judged, told := len(log.judged), maps.Clone(log.probes)
 	w.Retire()
-	w.Visit(t.Context())
-	for _, part := range []monitor.Part{monitor.Status, monitor.Pages, monitor.Dependencies} {
-		w.Refresh(t.Context(), part)
+	w.FollowUp(t.Context())
+	for _, jobKind := range []monitor.JobKind{monitor.Status, monitor.Pages, monitor.Dependencies} {
+		w.Refresh(t.Context(), jobKind)
 	}
-	if err := w.Probe(t.Context()); !errors.Is(err, monitor.ErrRetired) {
+	if err := w.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
 		t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
 	}
 	if diff := cmp.Diff(told, log.probes); diff != "" || len(log.judged) != judged || asked.Load() > 0 {
@@ -98,8 +98,8 @@ func TestRetired(t *testing.T) {
 // TestCloseWaits: the watch is closed when what was under way has ended.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Pace{})
-		release := w.Hold()
+		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
+		release := w.Acquire()
 		closed := make(chan error, 1)
 		go func() { closed <- w.Close() }()
 		synctest.Wait()
@@ -116,11 +116,11 @@ func TestCloseWaits(t *testing.T) {
 // TestProbeGivesUp: who waits for its turn does so no longer than its context.
 func TestProbeGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Pace{})
-		release := w.Hold()
+		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
+		release := w.Acquire()
 		ctx, cancel := context.WithCancel(t.Context())
 		probed := make(chan error, 1)
-		go func() { probed <- w.Probe(ctx) }()
+		go func() { probed <- w.TakeRound(ctx) }()
 		synctest.Wait()
 		if len(probed) > 0 {
 			t.Error("it did not wait for its turn")

@@ -54,7 +54,7 @@ func start(tb testing.TB, c demo.Config, profile string, change func(*config.Fla
 // shape is how many walks of each length a round took.
 func shape(r checks.Round) map[int]int {
 	lengths := make(map[int]int)
-	for _, w := range r.Walks {
+	for _, w := range r.Traces {
 		lengths[len(w.Steps)]++
 	}
 	return lengths
@@ -111,8 +111,8 @@ func TestOneAddress(t *testing.T) {
 func TestFreshClients(t *testing.T) {
 	w := start(t, demo.Config{Nodes: 3, Method: probes.MethodCookie}, "generic", nil)
 	count := func() (fresh int) {
-		for _, walk := range new(monitor.Prober).Round(t.Context(), w.config).Walks {
-			if len(walk.Steps) > 0 {
+		for _, trace := range new(monitor.Prober).Round(t.Context(), w.config).Traces {
+			if len(trace.Steps) > 0 {
 				fresh++
 			}
 		}
@@ -138,7 +138,7 @@ func TestNodesOutOfReach(t *testing.T) {
 	}
 	w.Nodes[2].Stop() // so that one stays unmet
 	r := new(monitor.Prober).Round(t.Context(), w.config)
-	if got, most := len(r.Walks), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got > most {
+	if got, most := len(r.Traces), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got > most {
 		t.Errorf("got %d clients, want at most %d", got, most)
 	}
 }

@@ -32,7 +32,7 @@ type Schedule struct {
 	cancel    context.CancelFunc
 	scheduler gocron.Scheduler
 	logger    *slog.Logger
-	told      Told
+	observer  ScheduleObserver
 
 	mu      sync.Mutex
 	closed  bool
@@ -40,30 +40,30 @@ type Schedule struct {
 	running sync.WaitGroup
 }
 
-// Told is who is told how the schedule is kept. Nil functions are nobody.
-type Told struct {
+// ScheduleObserver is who is told how the schedule is kept. Nil functions are nobody.
+type ScheduleObserver struct {
 	Lag     func(time.Duration) // by how much a run began late
 	Skipped func(key string)    // a run that was due was not begun
 }
 
 // A job is one that is being scheduled.
 type job struct {
-	job   gocron.Job
-	key   string
-	every time.Duration
-	first time.Time // when it was to run first
-	run   atomic.Pointer[func(context.Context)]
-	busy  atomic.Bool
+	job      gocron.Job
+	key      string
+	every    time.Duration
+	firstRun time.Time // when it was to run first
+	run      atomic.Pointer[func(context.Context)]
+	running  atomic.Bool
 }
 
 // NewSchedule returns a schedule without jobs, which runs.
-func NewSchedule(logger *slog.Logger, told Told) (*Schedule, error) {
-	scheduler, err := gocron.NewScheduler(gocron.WithLogger(quiet{logger}))
+func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, error) {
+	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}))
 	if err != nil {
 		return nil, fmt.Errorf("starting the schedule: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, told: told, jobs: make(map[string]*job)}
+	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, observer: observer, jobs: make(map[string]*job)}
 	scheduler.Start()
 	return s, nil
 }
@@ -94,13 +94,13 @@ func (s *Schedule) Set(jobs []Job) error {
 }
 
 func (s *Schedule) add(j Job) error {
-	entry := &job{key: j.Key, every: j.Every, first: time.Now().Add(phase(j.Key, j.Every))}
+	entry := &job{key: j.Key, every: j.Every, firstRun: time.Now().Add(phase(j.Key, j.Every))}
 	entry.run.Store(&j.Run)
 	var err error
 	entry.job, err = s.scheduler.NewJob(
 		gocron.DurationJob(j.Every),
-		gocron.NewTask(func() { _ = panics.Catch(panics.Job, func() { s.begin(entry) }) }),
-		gocron.WithStartAt(gocron.WithStartDateTimePast(entry.first)),
+		gocron.NewTask(func() { _ = panics.Catch(panics.Job, func() { s.runJob(entry) }) }),
+		gocron.WithStartAt(gocron.WithStartDateTimePast(entry.firstRun)),
 		gocron.WithName(j.Key),
 	)
 	if err != nil {
@@ -125,8 +125,8 @@ func phase(key string, every time.Duration) time.Duration {
 	return time.Duration(h.Sum64() % uint64(every-every/10))
 }
 
-// begin runs a job that is due, unless it still runs.
-func (s *Schedule) begin(j *job) {
+// runJob runs a job that is due, unless it still runs.
+func (s *Schedule) runJob(j *job) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -135,15 +135,15 @@ func (s *Schedule) begin(j *job) {
 	s.running.Add(1)
 	s.mu.Unlock()
 	defer s.running.Done()
-	if !j.busy.CompareAndSwap(false, true) {
-		if s.told.Skipped != nil {
-			s.told.Skipped(j.key)
+	if !j.running.CompareAndSwap(false, true) {
+		if s.observer.Skipped != nil {
+			s.observer.Skipped(j.key)
 		}
 		return
 	}
-	defer j.busy.Store(false)
-	if s.told.Lag != nil {
-		s.told.Lag(time.Since(j.first) % j.every)
+	defer j.running.Store(false)
+	if s.observer.Lag != nil {
+		s.observer.Lag(time.Since(j.firstRun) % j.every)
 	}
 	if pause(s.ctx, jitter(j.every)) {
 		(*j.run.Load())(s.ctx)
@@ -175,7 +175,7 @@ func (s *Schedule) Close() error {
 	s.mu.Unlock()
 	s.cancel()
 	s.running.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), stopping)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	// gocron's scheduler and executor can wait for each other when a job is due in
 	// the moment in which they are stopped. Nothing of ours runs by now, so there is
@@ -188,11 +188,11 @@ func (s *Schedule) Close() error {
 	return err
 }
 
-// stopping bounds how long gocron is waited for.
-const stopping = time.Second
+// stopTimeout bounds how long gocron is waited for.
+const stopTimeout = time.Second
 
-// quiet leaves out what the scheduler says of its ordinary life.
-type quiet struct{ *slog.Logger }
+// warningsOnly leaves out what the scheduler says of its ordinary life.
+type warningsOnly struct{ *slog.Logger }
 
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
+func (warningsOnly) Debug(string, ...any) {}
+func (warningsOnly) Info(string, ...any)  {}

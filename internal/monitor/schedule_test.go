@@ -13,13 +13,13 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// A tally counts when jobs ran.
-type tally struct {
+// A runTimes counts when jobs ran.
+type runTimes struct {
 	mu   sync.Mutex
 	runs map[string][]time.Time
 }
 
-func (l *tally) job(key string, every time.Duration) monitor.Job {
+func (l *runTimes) job(key string, every time.Duration) monitor.Job {
 	return monitor.Job{Key: key, Every: every, Run: func(context.Context) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -28,7 +28,7 @@ func (l *tally) job(key string, every time.Duration) monitor.Job {
 }
 
 // scheduled runs a test in a bubble, with a schedule that is closed at its end.
-func scheduled(t *testing.T, told monitor.Told, test func(t *testing.T, s *monitor.Schedule)) {
+func scheduled(t *testing.T, told monitor.ScheduleObserver, test func(t *testing.T, s *monitor.Schedule)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), told)
 		if err != nil {
@@ -51,9 +51,9 @@ func TestScheduleSpreads(t *testing.T) {
 		defer mu.Unlock()
 		worst = max(worst, d)
 	}
-	scheduled(t, monitor.Told{Lag: lag}, func(t *testing.T, s *monitor.Schedule) {
+	scheduled(t, monitor.ScheduleObserver{Lag: lag}, func(t *testing.T, s *monitor.Schedule) {
 		const jobs, every = 500, 10 * time.Second
-		log := tally{runs: make(map[string][]time.Time)}
+		log := runTimes{runs: make(map[string][]time.Time)}
 		var list []monitor.Job
 		for i := range jobs {
 			list = append(list, log.job(fmt.Sprintf("cluster-%d/status", i), every))
@@ -72,9 +72,9 @@ func TestScheduleSpreads(t *testing.T) {
 			tenth[int(log.runs[j.Key][0].Sub(began)/(every/10))]++
 		}
 		log.mu.Unlock()
-		for part := range 9 { // the last one is left to those that come late
-			if got := tenth[part]; got < jobs/20 || got > jobs/5 {
-				t.Errorf("%d of %d jobs ran in tenth %d of the interval", got, jobs, part)
+		for jobKind := range 9 { // the last one is left to those that come late
+			if got := tenth[jobKind]; got < jobs/20 || got > jobs/5 {
+				t.Errorf("%d of %d jobs ran in tenth %d of the interval", got, jobs, jobKind)
 			}
 		}
 		time.Sleep(100 * every)
@@ -96,9 +96,9 @@ func TestScheduleSpreads(t *testing.T) {
 // TestScheduleChanges: what is new begins, what is gone ends, and what stays
 // keeps its rhythm, whatever it does now.
 func TestScheduleChanges(t *testing.T) {
-	scheduled(t, monitor.Told{}, func(t *testing.T, s *monitor.Schedule) {
+	scheduled(t, monitor.ScheduleObserver{}, func(t *testing.T, s *monitor.Schedule) {
 		const every = 10 * time.Second
-		log := tally{runs: make(map[string][]time.Time)}
+		log := runTimes{runs: make(map[string][]time.Time)}
 		set := func(jobs ...monitor.Job) {
 			t.Helper()
 			if err := s.Set(jobs); err != nil {
@@ -136,7 +136,7 @@ func TestScheduleChanges(t *testing.T) {
 // another, and one that panics is run again.
 func TestScheduleDoesNotOverlap(t *testing.T) {
 	skipped := make(chan string, 100)
-	scheduled(t, monitor.Told{Skipped: func(key string) { skipped <- key }}, func(t *testing.T, s *monitor.Schedule) {
+	scheduled(t, monitor.ScheduleObserver{Skipped: func(key string) { skipped <- key }}, func(t *testing.T, s *monitor.Schedule) {
 		var began, panicked atomic.Int32
 		err := s.Set([]monitor.Job{
 			{Key: "long", Every: time.Second, Run: func(ctx context.Context) {

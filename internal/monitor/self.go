@@ -65,7 +65,7 @@ func NewSelfCheck() *SelfCheck {
 func (s *SelfCheck) Run(ctx context.Context, tell func(Impairment)) {
 	clock := time.NewTicker(lookEvery)
 	defer clock.Stop()
-	var told Impairment
+	var observer Impairment
 	before := time.Now()
 	for {
 		select {
@@ -79,8 +79,8 @@ func (s *SelfCheck) Run(ctx context.Context, tell func(Impairment)) {
 		}
 		before = now
 		s.look()
-		if is := s.impairment(time.Now()); is.Since != told.Since {
-			told = is
+		if is := s.impairment(time.Now()); is.Since != observer.Since {
+			observer = is
 			tell(is)
 		}
 	}
@@ -251,7 +251,7 @@ func (s *SelfCheck) look() {
 			s.routes[host] = true
 		}
 		s.mu.Unlock()
-		if err != nil && (had || probes.Own(err)) {
+		if err != nil && (had || probes.LocalAddress(err)) {
 			s.note(time.Now(), checks.NoWay(host.String(), err.Error()))
 			return
 		}
@@ -268,7 +268,7 @@ func linksByAddress() (map[netip.Addr]net.Interface, error) {
 	for _, link := range all {
 		addresses, err := link.Addrs()
 		if err != nil {
-			if probes.Own(err) {
+			if probes.LocalAddress(err) {
 				return nil, err
 			}
 			continue // it is gone by now

@@ -14,7 +14,7 @@ type soFar struct {
 	mu        sync.Mutex
 	nodes     []probes.NodeObservation // nil: some have not answered yet
 	balancers []probes.BalancerObservation
-	walkers   []*walker
+	walkers   []*traceDriver
 
 	again  bool // the nodes are asked a second time, or were
 	asking panics.Group
@@ -32,7 +32,7 @@ func (s *soFar) answeredAt(b probes.BalancerObservation) {
 	s.balancers = append(s.balancers, b)
 }
 
-func (s *soFar) sentBy(w *walker) {
+func (s *soFar) sentBy(w *traceDriver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.walkers = append(s.walkers, w)
@@ -40,13 +40,13 @@ func (s *soFar) sentBy(w *walker) {
 
 // round is the round so far. It is not ok while it is not known how the nodes are:
 // what clients met could not be put down to them.
-func (s *soFar) round(blank checks.Round) (r checks.Round, ok bool) {
+func (s *soFar) round(emptyRound checks.Round) (r checks.Round, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r = blank
+	r = emptyRound
 	r.Nodes, r.Balancers = slices.Clone(s.nodes), slices.Clone(s.balancers)
 	for _, w := range s.walkers {
-		r.Walks = append(r.Walks, w.walksSoFar()...)
+		r.Traces = append(r.Traces, w.tracesSoFar()...)
 	}
 	return r, s.nodes != nil
 }

@@ -25,13 +25,13 @@ func (w *Watcher) met(r checks.Round) (list []probes.Exchange) {
 		add(b.Primary)
 		add(b.Pages...)
 	}
-	for _, walk := range slices.Concat(r.Walks, w.flock.walks()) {
-		for _, step := range walk.Steps {
+	for _, trace := range slices.Concat(r.Traces, w.canaryPool.traces()) {
+		for _, step := range trace.Steps {
 			add(step.Exchange)
 		}
 	}
 	for _, d := range r.Dependencies {
-		if d.Own {
+		if d.LocalAddress {
 			add(probes.Exchange{At: w.began, Failure: probes.FailureProber, Error: d.Error})
 		}
 	}
@@ -53,15 +53,15 @@ func (w *Watcher) impaired() bool {
 	if !ok {
 		return false
 	}
-	w.flock.disregard(w.began, lasted, sessionTimeout(w.cluster))
+	w.canaryPool.disregard(w.began, lasted, sessionTimeout(w.cluster))
 	if w.suspended {
 		return true
 	}
 	w.suspended = true
-	p := *w.picture.Load()
+	p := *w.snapshot.Load()
 	p.Report.Verdict, p.Report.Doubts, p.Report.Requests, p.Since = checks.Inconclusive, []checks.Message{why}, nil, time.Now()
-	w.picture.Store(&p)
-	w.observer.Judged(Judgement{Picture: p, Round: w.last, Canaries: w.flock.told()})
+	w.snapshot.Store(&p)
+	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Canaries: w.canaryPool.exportedCanaries()})
 	return true
 }
 
@@ -76,12 +76,12 @@ func sessionTimeout(c *probes.Cluster) time.Duration {
 // disregard makes nothing of what canaries met since a moment and failed. Sessions
 // that were not used for long because of that may have timed out: nobody has lost
 // them, and their canaries are let go.
-func (f *flock) disregard(since time.Time, lasted, timeout time.Duration) {
+func (f *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
 	if lasted >= timeout/2 {
-		f.birds, f.idle = nil, nil
+		f.canaries, f.idle = nil, nil
 		return
 	}
-	for _, b := range f.birds {
+	for _, b := range f.canaries {
 		b.Disregard(since)
 	}
 	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool { return c.Disregard(since) })

@@ -15,11 +15,11 @@ import (
 func TestImpaired(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
 	p := &monitor.Prober{Self: monitor.NewSelfCheck()}
-	w, log := watchAs(t, d.config, p, monitor.Pace{})
-	if got := w.Picture().Report.Verdict; got != checks.Healthy {
+	w, log := watchAs(t, d.config, p, monitor.Intervals{})
+	if got := w.Snapshot().Report.Verdict; got != checks.Healthy {
 		t.Fatalf("got %s", got)
 	}
-	log.told()
+	log.newChanges()
 	before, judged := maps.Clone(log.probes), len(log.judged)
 
 	p.Self.Impair(checks.CannotConnect("socket: too many open files"))
@@ -27,17 +27,17 @@ func TestImpaired(t *testing.T) {
 	for _, n := range d.Nodes {
 		n.Stop()
 	}
-	w.Visit(t.Context())
+	w.FollowUp(t.Context())
 	w.Refresh(t.Context(), monitor.Status)
-	if err := w.Probe(t.Context()); err != nil {
+	if err := w.TakeRound(t.Context()); err != nil {
 		t.Error(err)
 	}
-	picture := w.Picture()
+	picture := w.Snapshot()
 	if picture.Report.Verdict != checks.Inconclusive || len(picture.Report.Doubts) != 1 ||
 		picture.Report.Doubts[0].String() != "this machine cannot connect: socket: too many open files" {
 		t.Errorf("got %s, %s", picture.Report.Verdict, picture.Report.Doubts)
 	}
-	if !maps.Equal(before, log.probes) || len(log.judged) != judged+1 || len(log.told()) > 0 {
+	if !maps.Equal(before, log.probes) || len(log.judged) != judged+1 || len(log.newChanges()) > 0 {
 		t.Errorf("it recorded %v after %v, judged %d times", log.probes, before, len(log.judged)-judged)
 	}
 
@@ -50,11 +50,11 @@ func TestImpaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Self.Recover()
-	w.Visit(t.Context())
-	if err := w.Probe(t.Context()); err != nil {
+	w.FollowUp(t.Context())
+	if err := w.TakeRound(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, request := range w.Picture().Report.Requests {
+	for _, request := range w.Snapshot().Report.Requests {
 		if request.Outcome.Harmful() {
 			t.Errorf("a client is said to have met %+v", request)
 		}

@@ -14,29 +14,29 @@ type visit struct {
 	pairs []pair
 
 	mu      sync.Mutex
-	waiting map[*bird]bool
-	answers map[*bird]probes.Exchange // that nobody has taken yet
+	waiting map[*pooledCanary]bool
+	answers map[*pooledCanary]probes.Exchange // that nobody has taken yet
 }
 
-// visit lets every canary return once. Where an idle one is due, or a new client
+// followUp lets every canary return once. Where an idle one is due, or a new client
 // comes, it stands in for the canary of the same node.
-func (f *flock) visit(ctx context.Context, pairs []pair) *visit {
+func (f *canaryPool) followUp(ctx context.Context, pairs []pair) *visit {
 	v := &visit{
-		pairs: pairs, waiting: make(map[*bird]bool), answers: make(map[*bird]probes.Exchange),
+		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
-	relieved := make(map[perch]bool)
-	due := f.due()
+	relieved := make(map[slot]bool)
+	due := f.dueIdle()
 	for _, c := range due {
-		relieved[c.perch], v.waiting[c.bird] = true, true
+		relieved[c.slot], v.waiting[c.pooledCanary] = true, true
 	}
 	for _, two := range pairs {
 		for _, b := range two {
-			relieved[b.perch] = true
+			relieved[b.slot] = true
 		}
 	}
-	var canaries []*bird
-	for _, b := range f.birds {
-		if !relieved[b.perch] {
+	var canaries []*pooledCanary
+	for _, b := range f.canaries {
+		if !relieved[b.slot] {
 			canaries, v.waiting[b] = append(canaries, b), true
 		}
 	}
@@ -48,13 +48,13 @@ func (f *flock) visit(ctx context.Context, pairs []pair) *visit {
 		for _, two := range pairs {
 			wg.Go(func() { two.come(ctx, v.answered) })
 		}
-		wg.Go(func() { f.wake(ctx, due, v.answered) })
+		wg.Go(func() { f.followUpIdle(ctx, due, v.answered) })
 		wg.Wait()
 	})
 	return v
 }
 
-func (v *visit) answered(b *bird, ex probes.Exchange) {
+func (v *visit) answered(b *pooledCanary, ex probes.Exchange) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.waiting, b)
@@ -62,20 +62,20 @@ func (v *visit) answered(b *bird, ex probes.Exchange) {
 }
 
 // take returns the answers that came since the last call.
-func (v *visit) take() map[*bird]probes.Exchange {
+func (v *visit) take() map[*pooledCanary]probes.Exchange {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	taken := v.answers
-	v.answers = make(map[*bird]probes.Exchange)
+	v.answers = make(map[*pooledCanary]probes.Exchange)
 	return taken
 }
 
 // newcomers are the walks of new clients.
-func (v *visit) newcomers() (list []probes.Walk) {
+func (v *visit) newClients() (list []probes.Trace) {
 	for _, two := range v.pairs {
 		for _, b := range two {
-			if walk := b.Walk(); len(walk.Steps) > 0 {
-				list = append(list, walk)
+			if trace := b.Trace(); len(trace.Steps) > 0 {
+				list = append(list, trace)
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func (v *visit) newcomers() (list []probes.Walk) {
 }
 
 // waitsFor reports whether a canary's request goes on. A nil visit waits for none.
-func (v *visit) waitsFor(b *bird) bool {
+func (v *visit) waitsFor(b *pooledCanary) bool {
 	if v == nil {
 		return false
 	}

@@ -13,17 +13,17 @@ import (
 	"stickwatch/probes"
 )
 
-// A diary is an observer that remembers.
-type diary struct {
+// A recordingObserver is an observer that remembers.
+type recordingObserver struct {
 	mu      sync.Mutex
 	probes  map[checks.TargetKind]int
-	judged  []monitor.Judgement
+	judged  []monitor.RoundResult
 	changes []string
 }
 
-func (d *diary) Requested(checks.Request) {}
+func (d *recordingObserver) Requested(checks.Request) {}
 
-func (d *diary) Probed(p monitor.Probe) {
+func (d *recordingObserver) Probed(p monitor.Probe) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.probes == nil {
@@ -32,7 +32,7 @@ func (d *diary) Probed(p monitor.Probe) {
 	d.probes[p.Kind]++
 }
 
-func (d *diary) Judged(j monitor.Judgement) {
+func (d *recordingObserver) Judged(j monitor.RoundResult) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.judged = append(d.judged, j)
@@ -42,17 +42,17 @@ func (d *diary) Judged(j monitor.Judgement) {
 }
 
 // last is the newest judgement; told are the changes since the last call.
-func (d *diary) last() monitor.Judgement { return d.judged[len(d.judged)-1] }
+func (d *recordingObserver) last() monitor.RoundResult { return d.judged[len(d.judged)-1] }
 
-func (d *diary) told() []string {
+func (d *recordingObserver) newChanges() []string {
 	defer func() { d.changes = nil }()
 	return d.changes
 }
 
-// wholes is how many whole rounds there were.
-func (d *diary) wholes() (n int) {
+// fullRounds is how many whole rounds there were.
+func (d *recordingObserver) fullRounds() (n int) {
 	for _, j := range d.judged {
-		if j.Whole {
+		if j.Full {
 			n++
 		}
 	}
@@ -60,18 +60,18 @@ func (d *diary) wholes() (n int) {
 }
 
 // watch begins to watch a demo cluster, and takes its first round.
-func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) (watched, *monitor.Watcher, *diary) {
+func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, c, profile, nil)
-	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Pace{Damping: damping})
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Damping: damping})
 	return d, w, log
 }
 
 // watchAs begins to watch a cluster, and takes its first round.
-func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, pace monitor.Pace) (*monitor.Watcher, *diary) {
+func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monitor.Intervals) (*monitor.Watcher, *recordingObserver) {
 	t.Helper()
-	var log diary
-	w := monitor.NewWatcher(c, p, &log, pace)
+	var log recordingObserver
+	w := monitor.NewWatcher(c, p, &log, intervals)
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
@@ -107,8 +107,8 @@ func TestCanariesLiveOn(t *testing.T) {
 				t.Fatalf("got %d canaries %v, want one a node; %s %v", len(first), first, log.last().Report.Verdict, log.last().Report.Findings)
 			}
 			for range 3 {
-				w.Visit(t.Context())
-				w.Probe(t.Context())
+				w.FollowUp(t.Context())
+				w.TakeRound(t.Context())
 			}
 			if diff := cmp.Diff(sessions(first), sessions(log.last().Canaries)); diff != "" {
 				t.Errorf("the sessions are others (-first +now):\n%s", diff)
@@ -120,21 +120,21 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
-// TestOddVisit: a visit that meets something odd takes a whole round, and what
+// TestOddFollowUp: a visit that meets something odd takes a whole round, and what
 // is over is seen to be over.
-func TestOddVisit(t *testing.T) {
+func TestOddFollowUp(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
-	log.told()
+	log.newChanges()
 	d.Nodes[1].Stop()
-	w.Visit(t.Context())
-	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.told()); diff != "" {
+	w.FollowUp(t.Context())
+	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
 		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
 	}
 	if err := d.Nodes[1].Start(); err != nil {
 		t.Fatal(err)
 	}
-	w.Probe(t.Context())
-	told := log.told()
+	w.TakeRound(t.Context())
+	told := log.newChanges()
 	if !slices.Contains(told, "gone node_down node2") || !slices.Contains(told, "appeared node_restarted node2") {
 		t.Errorf("when node2 was back: got %q", told)
 	}
@@ -145,7 +145,7 @@ func TestCalm(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	before := log.last().Round.Started
 	for range 3 {
-		w.Visit(t.Context())
+		w.FollowUp(t.Context())
 		w.Refresh(t.Context(), monitor.Status)
 		w.Refresh(t.Context(), monitor.Dependencies)
 		w.Refresh(t.Context(), monitor.Pages)
@@ -154,8 +154,8 @@ func TestCalm(t *testing.T) {
 	if got := last.Report.Verdict; got != checks.Healthy {
 		t.Errorf("got %s: %v %v", got, last.Report.Doubts, last.Report.Findings)
 	}
-	for _, walk := range last.Round.Walks {
-		if at := walk.First().At; !walk.Carried && at.After(last.Round.Started) {
+	for _, trace := range last.Round.Traces {
+		if at := trace.First().At; !trace.Continued && at.After(last.Round.Started) {
 			t.Errorf("a newcomer came at %s, in a calm round", at)
 		}
 	}
@@ -172,14 +172,14 @@ func TestCalm(t *testing.T) {
 // TestOnePacket: with damping, one bad round is no finding; two are.
 func TestOnePacket(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{Appear: 2, Vanish: 2})
-	log.told()
+	log.newChanges()
 	d.Nodes[1].Stop()
-	w.Probe(t.Context())
-	if got := log.told(); len(got) > 0 {
+	w.TakeRound(t.Context())
+	if got := log.newChanges(); len(got) > 0 {
 		t.Errorf("after one round: got %q, want nothing", got)
 	}
-	w.Visit(t.Context()) // whatever it meets: a finding waits to be believed
-	if got := log.told(); !slices.Contains(got, "appeared node_down node2") {
+	w.FollowUp(t.Context()) // whatever it meets: a finding waits to be believed
+	if got := log.newChanges(); !slices.Contains(got, "appeared node_down node2") {
 		t.Errorf("after two rounds: got %q", got)
 	}
 }

@@ -10,20 +10,20 @@ import (
 
 // An alert is an incident that was notified.
 type alert struct {
-	id       string
-	started  time.Time
-	fired    time.Time
-	critical time.Time      // when it was first notified as critical; zero: never
-	ended    time.Time      // zero: it was not resolved
-	cause    checks.Finding // as it was notified first
-	notices  []alerting.Notice
-	summary  bool // of a deployment
+	id            string
+	started       time.Time
+	fired         time.Time
+	critical      time.Time      // when it was first notified as critical; zero: never
+	ended         time.Time      // zero: it was not resolved
+	cause         checks.Finding // as it was notified first
+	notifications []alerting.Notification
+	summary       bool // of a deployment
 }
 
 // alerts are the incidents of notifications, in the order in which they were
 // notified first.
-func alerts(notices []alerting.Notice) (list []alert) {
-	for _, n := range notices {
+func alerts(notifications []alerting.Notification) (list []alert) {
+	for _, n := range notifications {
 		i := slices.IndexFunc(list, func(a alert) bool { return a.id == n.Incident.ID })
 		if i < 0 {
 			list, i = append(list, alert{id: n.Incident.ID, started: n.Incident.Started, fired: n.At, cause: n.Incident.Cause}), len(list)
@@ -32,37 +32,37 @@ func alerts(notices []alerting.Notice) (list []alert) {
 		if a.critical.IsZero() && n.Incident.Severity == checks.Critical {
 			a.critical = n.At
 		}
-		a.ended, a.notices = n.Incident.Ended, append(a.notices, n)
-		a.summary = n.Kind == alerting.NoticeDeployment
+		a.ended, a.notifications = n.Incident.Ended, append(a.notifications, n)
+		a.summary = n.Kind == alerting.NotificationDeployment
 	}
 	return list
 }
 
 // about reports whether an alert's cause is one that is right for an operation,
 // at a node that it is about.
-func (r Result) about(a alert, o Operation) bool {
-	k, _ := kindOf(o.Kind)
+func (r Result) concerns(a alert, o Operation) bool {
+	k, _ := operationKindOf(o.Kind)
 	if a.summary || k.announced {
 		return a.summary && k.announced
 	}
-	return r.names(a.cause, o)
+	return r.matchesFinding(a.cause, o)
 }
 
 // names reports whether a finding is one that is right for an operation.
-func (r Result) names(f checks.Finding, o Operation) bool {
-	k, _ := kindOf(o.Kind)
-	if k.unwell && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
+func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
+	k, _ := operationKindOf(o.Kind)
+	if k.unhealthy && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
 		return true
 	}
 	return slices.Contains(k.causes, f.Code) && (f.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, f.Node))
 }
 
-// toldOf reports whether a notification of an incident that was open already says
+// notifiedOf reports whether a notification of an incident that was open already says
 // what an operation did.
-func (r Result) toldOf(a alert, o Operation, until time.Time) bool {
-	return slices.ContainsFunc(a.notices, func(n alerting.Notice) bool {
+func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
+	return slices.ContainsFunc(a.notifications, func(n alerting.Notification) bool {
 		return !n.At.Before(r.at(o.At)) && !n.At.After(until) && slices.ContainsFunc(n.Incident.Findings, func(m alerting.Member) bool {
-			return m.Holds() && m.Severity.AtLeast(checks.Warning) && r.names(m.Finding, o)
+			return m.Holds() && m.Severity.AtLeast(checks.Warning) && r.matchesFinding(m.Finding, o)
 		})
 	})
 }
@@ -74,7 +74,7 @@ func (r Result) during(a alert, o Operation) bool {
 	if a.cause.Code == checks.SessionLost || a.cause.Code == checks.NodeRestarted {
 		aftermath = 6 * time.Minute
 	}
-	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.settled(o).Add(aftermath))
+	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.readmittedAt(o).Add(aftermath))
 }
 
 // operation is what an alert is about: the newest operation that it names rightly,
@@ -83,7 +83,7 @@ func (r Result) operation(a alert) (o *Operation, right bool) {
 	for i := range r.Schedule.Operations {
 		switch candidate := &r.Schedule.Operations[i]; {
 		case !r.during(a, *candidate):
-		case r.about(a, *candidate):
+		case r.concerns(a, *candidate):
 			o, right = candidate, true
 		case !right:
 			o = candidate

@@ -10,7 +10,7 @@ import (
 // A balancer is a product with the way in which it chooses nodes.
 type balancer struct {
 	method    probes.Method // as stickwatch's configuration calls it
-	sticks    bool          // a client comes back to its node
+	sticky    bool          // a client comes back to its node
 	remaps    bool          // when a node is down, the clients of the others move, too
 	readmits  func(Setup) (maxFails int, after time.Duration)
 	configure func(*demo.Config, Setup)
@@ -23,9 +23,9 @@ const (
 	checkRise  = 2
 )
 
-func nginx(m probes.Method, sticks bool) balancer {
+func nginx(m probes.Method, sticky bool) balancer {
 	return balancer{
-		method: m, sticks: sticks,
+		method: m, sticky: sticky,
 		readmits: func(s Setup) (int, time.Duration) { return s.MaxFails, s.FailTimeout },
 		configure: func(c *demo.Config, s Setup) {
 			c.Method, c.Workers, c.Zone, c.MaxFails, c.FailTimeout = m, s.Workers, s.Zone, s.MaxFails, s.FailTimeout
@@ -35,19 +35,19 @@ func nginx(m probes.Method, sticks bool) balancer {
 
 // haproxy checks its servers, tries a failed connect again, and at last at another
 // server.
-func haproxy(m probes.Method, sticks bool, h demo.HAProxyConfig) balancer {
+func haproxy(m probes.Method, sticky bool, h demo.HAProxyConfig) balancer {
 	h.Retries, h.Redispatch = 3, true
 	h.Check = demo.HealthCheck{Inter: checkEvery, Path: "/status", Rise: checkRise, Fall: checkFall}
 	return balancer{
-		method: m, sticks: sticks, remaps: h.Balance == demo.HAProxySource,
+		method: m, sticky: sticky, remaps: h.Balance == demo.HAProxySource,
 		readmits:  func(Setup) (int, time.Duration) { return checkFall, checkRise * checkEvery },
 		configure: func(c *demo.Config, _ Setup) { c.HAProxy = &h },
 	}
 }
 
-func httpd(m probes.Method, sticks bool, h demo.HTTPDConfig) balancer {
+func httpd(m probes.Method, sticky bool, h demo.HTTPDConfig) balancer {
 	return balancer{
-		method: m, sticks: sticks,
+		method: m, sticky: sticky,
 		readmits: func(s Setup) (int, time.Duration) { return 1, s.FailTimeout },
 		configure: func(c *demo.Config, s Setup) {
 			h.Retry = s.FailTimeout

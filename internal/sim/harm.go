@@ -12,35 +12,35 @@ import (
 // The scale of harm. What lies between the least and the sure measures is left to
 // the judge: a monitor that asks now and then cannot know it exactly.
 const (
-	interval    = 3 * time.Second // of canaries
-	leastSpread = interval        // errors over less than this are no harm worth a critical
-	sureSpread  = 4 * interval    // errors over at least this are
-	leastUsers  = 2               // so many users who met errors may be worth a critical
-	sureUsers   = 3               // so many are
-	sureLosers  = 2               // users who lost sessions against the promise
-	together    = 3 * interval    // errors no further apart belong together
+	interval         = 3 * time.Second // of canaries
+	minErrorSpan     = interval        // errors over less than this are no harm worth a critical
+	certainErrorSpan = 4 * interval    // errors over at least this are
+	minUsers         = 2               // so many users who met errors may be worth a critical
+	certainUsers     = 3               // so many are
+	certainLosses    = 2               // users who lost sessions against the promise
+	joinGap          = 3 * interval    // errors no further apart belong together
 )
 
 // A harm is one row of the scale: something that happened to users for which a
 // notification is due.
 type harm struct {
-	row      row
-	from, to time.Time // from when on it happened; when the last of it was met
-	first    time.Time // when the first user met it
-	users    []int     // sorted
-	sure     bool      // it must be notified; else it may be
-	by       *Operation
-	met      users.Totals
+	row       row
+	from, to  time.Time // from when on it happened; when the last of it was met
+	first     time.Time // when the first user met it
+	users     []int     // sorted
+	certain   bool      // it must be notified; else it may be
+	operation *Operation
+	met       users.Totals
 }
 
 // A row of the scale of harm.
 type row string
 
 const (
-	rowErrors  row = "errors or wrong pages"                               // critical
-	rowBroken  row = "lost, stale or foreign sessions against the promise" // critical
-	rowExcused row = "sessions lost with a node, as promised"              // part of that node's line, a warning at least
-	rowShort   row = "errors in an announced deployment"                   // part of its summary
+	rowErrors    row = "errors or wrong pages"                               // critical
+	rowBroken    row = "lost, stale or foreign sessions against the promise" // critical
+	rowExplained row = "sessions lost with a node, as promised"              // part of that node's line, a warning at least
+	rowShort     row = "errors in an announced deployment"                   // part of its summary
 )
 
 func (h harm) String() string {
@@ -51,8 +51,8 @@ func (h harm) String() string {
 		}
 	}
 	s := fmt.Sprintf("%s: %s, %d users, over %v", h.row, strings.Join(met, ", "), len(h.users), h.to.Sub(h.first).Round(100*time.Millisecond))
-	if h.by != nil {
-		s += fmt.Sprintf(", by %q", h.by)
+	if h.operation != nil {
+		s += fmt.Sprintf(", by %q", h.operation)
 	}
 	return s
 }
@@ -76,7 +76,7 @@ func (h *harm) add(r users.Request, since time.Time) {
 // A loss is a request that found its session gone, older or another's.
 type loss struct {
 	users.Request
-	since time.Time // when the user had been there before: it happened in between
+	lastRequest time.Time // when the user had been there before: it happened in between
 }
 
 // harms sorts what users met into the rows of the scale.
@@ -105,9 +105,9 @@ const maxUnserved = time.Minute
 func (r Result) announced(list []harm) []harm {
 	for i, h := range list {
 		for n, o := range r.Schedule.Operations {
-			k, _ := kindOf(o.Kind)
-			if k.announced && !h.first.Before(r.at(o.At)) && !h.first.After(r.settled(o)) && h.to.Sub(h.first) < maxUnserved {
-				list[i].row, list[i].by = rowShort, &r.Schedule.Operations[n]
+			k, _ := operationKindOf(o.Kind)
+			if k.announced && !h.first.Before(r.at(o.At)) && !h.first.After(r.readmittedAt(o)) && h.to.Sub(h.first) < maxUnserved {
+				list[i].row, list[i].operation = rowShort, &r.Schedule.Operations[n]
 			}
 		}
 	}
@@ -117,14 +117,14 @@ func (r Result) announced(list []harm) []harm {
 // errorHarms joins errors that are close to each other.
 func errorHarms(requests []users.Request) (list []harm) {
 	for _, q := range requests {
-		if n := len(list); n == 0 || q.At.Sub(list[n-1].to) > together {
+		if n := len(list); n == 0 || q.At.Sub(list[n-1].to) > joinGap {
 			list = append(list, harm{row: rowErrors})
 		}
 		list[len(list)-1].add(q, q.At)
 	}
-	list = slices.DeleteFunc(list, func(h harm) bool { return len(h.users) < leastUsers || h.to.Sub(h.first) < leastSpread })
+	list = slices.DeleteFunc(list, func(h harm) bool { return len(h.users) < minUsers || h.to.Sub(h.first) < minErrorSpan })
 	for i := range list {
-		list[i].sure = len(list[i].users) >= sureUsers && list[i].to.Sub(list[i].first) >= sureSpread
+		list[i].certain = len(list[i].users) >= certainUsers && list[i].to.Sub(list[i].first) >= certainErrorSpan
 	}
 	return list
 }
@@ -135,39 +135,39 @@ func (r Result) lossHarms(losses []loss) []harm {
 	const apart = time.Minute
 	var broken, excused []harm
 	for _, l := range losses {
-		if by := r.excuse(l); by != nil {
-			i := slices.IndexFunc(excused, func(h harm) bool { return h.by.At == by.At })
+		if by := r.explainingOperation(l); by != nil {
+			i := slices.IndexFunc(excused, func(h harm) bool { return h.operation.At == by.At })
 			if i < 0 {
-				excused, i = append(excused, harm{row: rowExcused, by: by}), len(excused)
+				excused, i = append(excused, harm{row: rowExplained, operation: by}), len(excused)
 			}
-			excused[i].add(l.Request, l.since)
+			excused[i].add(l.Request, l.lastRequest)
 			continue
 		}
 		if n := len(broken); n == 0 || l.At.Sub(broken[n-1].to) > apart {
 			broken = append(broken, harm{row: rowBroken})
 		}
-		broken[len(broken)-1].add(l.Request, l.since)
+		broken[len(broken)-1].add(l.Request, l.lastRequest)
 	}
 	list := append(broken, excused...)
 	for i := range list {
-		list[i].sure = len(list[i].users) >= sureLosers
+		list[i].certain = len(list[i].users) >= certainLosses
 	}
 	return list
 }
 
-// excuse is the operation that a loss is part of: under sticky, one in which the
+// explainingOperation is the operation that a loss is part of: under sticky, one in which the
 // session's node, or the one that answered, was not well since the user's request
 // before. While the balancer keeps a node ejected its clients are elsewhere, and
 // lose what they open there when they return.
-func (r Result) excuse(l loss) *Operation {
-	if l.Outcome != users.Lost || !sticks(r.Schedule.Setup) {
+func (r Result) explainingOperation(l loss) *Operation {
+	if l.Outcome != users.Lost || !sticky(r.Schedule.Setup) {
 		return nil
 	}
 	var by *Operation
 	for i, o := range r.Schedule.Operations {
-		k, _ := kindOf(o.Kind)
+		k, _ := operationKindOf(o.Kind)
 		about := slices.Contains(o.Nodes, l.Owner) || slices.Contains(o.Nodes, l.Node)
-		if k.unwell && about && !l.since.After(r.settled(o)) && !l.At.Before(r.at(o.At)) {
+		if k.unhealthy && about && !l.lastRequest.After(r.readmittedAt(o)) && !l.At.Before(r.at(o.At)) {
 			by = &r.Schedule.Operations[i]
 		}
 	}
@@ -177,8 +177,8 @@ func (r Result) excuse(l loss) *Operation {
 // at is a moment of the schedule on the virtual clock.
 func (r Result) at(d time.Duration) time.Time { return r.Began.Add(d) }
 
-// settled is when the balancer has readmitted the nodes of an operation.
-func (r Result) settled(o Operation) time.Time {
+// readmittedAt is when the balancer has readmitted the nodes of an operation.
+func (r Result) readmittedAt(o Operation) time.Time {
 	_, after := balancers[r.Schedule.Setup.Balancer].readmits(r.Schedule.Setup)
 	return r.at(o.end(r.Schedule.Setup)).Add(after + 2*time.Second)
 }

@@ -32,7 +32,7 @@ func TestInTime(t *testing.T) {
 			s.Seed = 9013
 			r := play(t, s)
 			if score := r.Score(); score.Harms == 0 || score.Count(Late)+score.Count(Silent)+score.Count(False) > 0 {
-				t.Errorf("got %d harms, want some, and each notified in time:\n%s", score.Harms, r.Story())
+				t.Errorf("got %d harms, want some, and each notified in time:\n%s", score.Harms, r.Transcript())
 			}
 		})
 	}

@@ -17,13 +17,13 @@ import (
 type Network struct {
 	latency time.Duration // of each connect
 
-	mu        sync.Mutex
-	random    *rand.Rand
-	listeners map[string]*listener
-	port      int             // the next free one
-	client    int             // the port of the next client
-	silent    map[string]bool // addresses whose machine is gone: nothing comes back from them
-	loss      float64         // share of connects whose first packet is lost
+	mu          sync.Mutex
+	random      *rand.Rand
+	listeners   map[string]*listener
+	port        int             // the next free one
+	client      int             // the port of the next client
+	partitioned map[string]bool // addresses whose machine is gone: nothing comes back from them
+	loss        float64         // share of connects whose first packet is lost
 }
 
 // NewNetwork returns a network without listeners. The seed decides which packets
@@ -31,16 +31,16 @@ type Network struct {
 func NewNetwork(seed uint64, latency time.Duration) *Network {
 	return &Network{
 		latency: latency, random: rand.New(rand.NewPCG(seed, 1)),
-		listeners: make(map[string]*listener), silent: make(map[string]bool), port: 8000, client: 20000,
+		listeners: make(map[string]*listener), partitioned: make(map[string]bool), port: 8000, client: 20000,
 	}
 }
 
-// Silence makes an address swallow what is sent to it, as that of a machine which
+// SetPartitioned makes an address swallow what is sent to it, as that of a machine which
 // is off or cut from the network, or ends that. Connections that are open stay so.
-func (n *Network) Silence(addr string, silent bool) {
+func (n *Network) SetPartitioned(addr string, silent bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.silent[addr] = silent
+	n.partitioned[addr] = silent
 }
 
 // Lose makes a share of connects lose their first packet, which TCP sends again
@@ -78,7 +78,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 // DialContext connects to addr as net.Dialer does.
 func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Net: network, Err: err} }
-	wait, lost := n.way(addr)
+	wait, lost := n.route(addr)
 	if wait > 0 && !sleep(ctx, wait) {
 		return fail(expired(ctx))
 	}
@@ -105,15 +105,15 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 	}
 }
 
-// way is how long a connect to addr takes, and whether it comes to nothing.
-func (n *Network) way(addr string) (wait time.Duration, lost bool) {
+// route is how long a connect to addr takes, and whether it comes to nothing.
+func (n *Network) route(addr string) (wait time.Duration, lost bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	wait = n.latency
 	for again := time.Second; again <= 4*time.Second && n.loss > 0 && n.random.Float64() < n.loss; again *= 2 {
 		wait += again
 	}
-	return wait, n.silent[addr]
+	return wait, n.partitioned[addr]
 }
 
 // expired is why ctx ended, in net.Dialer's words: a deadline is a time-out.

@@ -73,7 +73,7 @@ func TestNetworkKeepsAddresses(t *testing.T) {
 func TestNetworkSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(1, 0)
-		n.Silence("127.0.0.1:9", true)
+		n.SetPartitioned("127.0.0.1:9", true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		began := time.Now()
@@ -84,7 +84,7 @@ func TestNetworkSilence(t *testing.T) {
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it took %v, want 5 s", took)
 		}
-		n.Silence("127.0.0.1:9", false)
+		n.SetPartitioned("127.0.0.1:9", false)
 		if _, err := n.DialContext(t.Context(), "tcp", "127.0.0.1:9"); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("got %v, want connection refused", err)
 		}

@@ -32,7 +32,7 @@ func (o Operation) String() string {
 
 // end is when the last step of the operation is done.
 func (o Operation) end(s Setup) time.Duration {
-	k, _ := kindOf(o.Kind)
+	k, _ := operationKindOf(o.Kind)
 	end := o.At
 	for _, st := range k.steps(o, s) {
 		end = max(end, o.At+st.after)
@@ -53,8 +53,8 @@ type Schedule struct {
 
 // Bounds of a random schedule.
 const (
-	warmUp   = 3 * time.Minute // before the first operation
-	settling = 4 * time.Minute // after the last one
+	warmUp     = 3 * time.Minute // before the first operation
+	settleTime = 4 * time.Minute // after the last one
 )
 
 // Random returns the schedule of a seed: operations at random moments, about ten
@@ -62,7 +62,7 @@ const (
 func Random(seed uint64, length time.Duration, among []Setup) Schedule {
 	random := rand.New(rand.NewPCG(seed, 0))
 	s := Schedule{Seed: seed, Setup: randomSetup(random, among), Length: length}
-	for at := warmUp + upTo(random, 2*time.Minute); at < length-settling; at += 30*time.Second + upTo(random, 11*time.Minute) {
+	for at := warmUp + randomDuration(random, 2*time.Minute); at < length-settleTime; at += 30*time.Second + randomDuration(random, 11*time.Minute) {
 		s.Operations = append(s.Operations, s.random(random, at.Truncate(10*time.Millisecond)))
 	}
 	return s
@@ -72,9 +72,9 @@ func Random(seed uint64, length time.Duration, among []Setup) Schedule {
 func (s Schedule) random(random *rand.Rand, at time.Duration) Operation {
 	k := s.randomKind(random)
 	o := Operation{At: at, Kind: k.name}
-	if k.most > 0 {
-		o.For = (k.least + upTo(random, k.most-k.least)).Truncate(10 * time.Millisecond)
-		o.For = min(o.For, max(k.least, s.Length-settling-at))
+	if k.maxFor > 0 {
+		o.For = (k.minFor + randomDuration(random, k.maxFor-k.minFor)).Truncate(10 * time.Millisecond)
+		o.For = min(o.For, max(k.minFor, s.Length-settleTime-at))
 	}
 	nodes := s.nodes()
 	random.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
@@ -86,11 +86,11 @@ func (s Schedule) random(random *rand.Rand, at time.Duration) Operation {
 	return o
 }
 
-func (s Schedule) randomKind(random *rand.Rand) kind {
-	var tickets []kind
-	for _, k := range kinds {
+func (s Schedule) randomKind(random *rand.Rand) operationKind {
+	var tickets []operationKind
+	for _, k := range operationKinds {
 		if k.fits == nil || k.fits(s.Setup) {
-			tickets = append(tickets, slices.Repeat([]kind{k}, k.weight)...)
+			tickets = append(tickets, slices.Repeat([]operationKind{k}, k.weight)...)
 		}
 	}
 	return tickets[random.IntN(len(tickets))]
@@ -105,7 +105,7 @@ func (s Schedule) nodes() []string {
 	return list
 }
 
-func upTo(random *rand.Rand, d time.Duration) time.Duration {
+func randomDuration(random *rand.Rand, d time.Duration) time.Duration {
 	return time.Duration(random.Int64N(int64(max(d, 1))))
 }
 
@@ -124,7 +124,7 @@ func (s Schedule) Check() error {
 }
 
 func (s Schedule) check(o Operation) error {
-	k, known := kindOf(o.Kind)
+	k, known := operationKindOf(o.Kind)
 	switch {
 	case !known:
 		return fmt.Errorf("there is no kind %q; want one of %q", o.Kind, kindNames())
@@ -132,8 +132,8 @@ func (s Schedule) check(o Operation) error {
 		return fmt.Errorf("%s does not fit the cluster %q", k.name, s.Setup)
 	case k.nodes == all && len(o.Nodes) != s.Setup.Nodes, k.nodes != all && len(o.Nodes) != k.nodes:
 		return fmt.Errorf("got %d nodes, want %s", len(o.Nodes), k.wanted())
-	case k.most > 0 && o.For <= 0, k.most == 0 && o.For != 0:
-		return fmt.Errorf("got a duration of %v, want one above 0: %t", o.For, k.most > 0)
+	case k.maxFor > 0 && o.For <= 0, k.maxFor == 0 && o.For != 0:
+		return fmt.Errorf("got a duration of %v, want one above 0: %t", o.For, k.maxFor > 0)
 	case o.At < 0 || o.end(s.Setup) > s.Length:
 		return fmt.Errorf("it lasts from %v to %v, want within 0s to %v", o.At, o.end(s.Setup), s.Length)
 	}
@@ -145,7 +145,7 @@ func (s Schedule) check(o Operation) error {
 	return nil
 }
 
-func (k kind) wanted() string {
+func (k operationKind) wanted() string {
 	if k.nodes == all {
 		return "all"
 	}
@@ -154,7 +154,7 @@ func (k kind) wanted() string {
 
 func kindNames() []string {
 	var list []string
-	for _, k := range kinds {
+	for _, k := range operationKinds {
 		list = append(list, k.name)
 	}
 	return list

@@ -37,7 +37,7 @@ func TestRandomSchedules(t *testing.T) {
 // TestEveryKindIsChosen: each kind of operation and each setup occurs.
 func TestEveryKindIsChosen(t *testing.T) {
 	missing := make(map[string]bool)
-	for _, k := range kinds {
+	for _, k := range operationKinds {
 		missing[k.name] = true
 	}
 	for _, s := range setups {

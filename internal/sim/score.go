@@ -68,10 +68,10 @@ func (s Score) Count(c Class) (n int) {
 
 // Score compares users and notifications.
 func (r Result) Score() Score {
-	harms, alerts := r.harms(), alerts(r.Notices)
+	harms, alerts := r.harms(), alerts(r.Notifications)
 	s := Score{Operations: len(r.Schedule.Operations), Incidents: len(alerts)}
 	for _, h := range harms {
-		if h.sure {
+		if h.certain {
 			s.Harms++
 			r.scoreHarm(&s, h, alerts)
 		}
@@ -97,64 +97,64 @@ func (r Result) Score() Score {
 
 func (s *Score) add(c Counterexample) { s.Counterexamples = append(s.Counterexamples, c) }
 
-// inTime is until when a notification must have come after the last of a harm.
-const inTime = time.Minute
+// notifyDeadline is until when a notification must have come after the last of a harm.
+const notifyDeadline = time.Minute
 
 // scoreHarm looks for the notification of a harm.
 func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.by != nil {
-			return r.answers(a, *h.by)
+		if h.operation != nil {
+			return r.answers(a, *h.operation)
 		}
-		return a.covers(h)
+		return a.notifiedInTime(h)
 	})
 	if !answered {
 		s.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
 		return
 	}
-	if h.by != nil {
+	if h.operation != nil {
 		return
 	}
 	delay := time.Duration(-1)
 	for _, a := range alerts {
-		if d := max(0, a.critical.Sub(h.first)); a.covers(h) && (delay < 0 || d < delay) {
+		if d := max(0, a.critical.Sub(h.first)); a.notifiedInTime(h) && (delay < 0 || d < delay) {
 			delay = d
 		}
 	}
 	s.Delays = append(s.Delays, delay)
-	if delay > atMost {
+	if delay > maxDelay {
 		s.add(Counterexample{Late, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), fmt.Sprintf("%v after the first of %s", delay.Round(100*time.Millisecond), h)})
 	}
 }
 
-// atMost is how long after the first harm a notification is to come.
-const atMost = 15 * time.Second
+// maxDelay is how long after the first harm a notification is to come.
+const maxDelay = 15 * time.Second
 
-// covers reports whether an alert is a critical that was notified in time for a
+// notifiedInTime reports whether an alert is a critical that was notified in time for a
 // harm, or was open already.
-func (a alert) covers(h harm) bool {
+func (a alert) notifiedInTime(h harm) bool {
 	const before = 30 * time.Second
-	return !a.critical.IsZero() && !a.critical.After(h.to.Add(inTime)) && (a.ended.IsZero() || !a.ended.Add(before).Before(h.from))
+	return !a.critical.IsZero() && !a.critical.After(h.to.Add(notifyDeadline)) && (a.ended.IsZero() || !a.ended.Add(before).Before(h.from))
 }
 
 // answers reports whether an alert tells of an operation: in its time, or while it
 // is open from earlier.
 func (r Result) answers(a alert, o Operation) bool {
-	const settling = 3 * time.Minute
-	if r.toldOf(a, o, r.settled(o).Add(settling)) {
+	const settleTime = 3 * time.Minute
+	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) {
 		return true
 	}
 	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
-	return r.about(a, o) && (r.during(a, o) || open) && !a.fired.After(r.settled(o).Add(settling))
+	return r.concerns(a, o) && (r.during(a, o) || open) && !a.fired.After(r.readmittedAt(o).Add(settleTime))
 }
 
 // deserves is how many incidents an operation deserves, and whether it deserves
 // one by itself, whatever users met. One that is undone may harm twice.
 func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself bool) {
-	k, _ := kindOf(o.Kind)
-	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.settled(o)
-	if !k.twice {
-		byItself = k.must > 0 && o.For >= k.must && (k.announced || r.alone(o))
+	k, _ := operationKindOf(o.Kind)
+	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.readmittedAt(o)
+	if !k.undoCounts {
+		byItself = k.notifyFrom > 0 && o.For >= k.notifyFrom && (k.announced || r.onlyUnhealthy(o))
 		if byItself || r.harmed(o, harms, begin, end) {
 			incidents = 1
 		}
@@ -171,11 +171,11 @@ func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself boo
 
 // alone reports whether no other operation makes a node of this one unwell meanwhile:
 // one that is down cannot be seen to be paused.
-func (r Result) alone(o Operation) bool {
+func (r Result) onlyUnhealthy(o Operation) bool {
 	return !slices.ContainsFunc(r.Schedule.Operations, func(other Operation) bool {
-		k, _ := kindOf(other.Kind)
+		k, _ := operationKindOf(other.Kind)
 		both := slices.ContainsFunc(o.Nodes, func(node string) bool { return slices.Contains(other.Nodes, node) })
-		return other.At != o.At && k.unwell && both && !r.at(other.At).After(r.settled(o)) && !r.at(o.At).After(r.settled(other))
+		return other.At != o.At && k.unhealthy && both && !r.at(other.At).After(r.readmittedAt(o)) && !r.at(o.At).After(r.readmittedAt(other))
 	})
 }
 
@@ -183,8 +183,8 @@ func (r Result) alone(o Operation) bool {
 // users met first after a moment, and that began before another.
 func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		if !h.sure || h.by != nil {
-			return h.sure && h.by.At == o.At
+		if !h.certain || h.operation != nil {
+			return h.certain && h.operation.At == o.At
 		}
 		return !h.first.Before(from) && !h.from.After(to)
 	})
@@ -192,8 +192,8 @@ func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
 
 // scoreSecond notes an incident about an operation that has had as many as it may.
 func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
-	k, _ := kindOf(o.Kind)
-	if number == 1 || number == 2 && k.twice {
+	k, _ := operationKindOf(o.Kind)
+	if number == 1 || number == 2 && k.undoCounts {
 		return
 	}
 	s.add(Counterexample{Second, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) is number %d of %q", a.cause.Key(), a.cause.Summary, number, o)})
@@ -230,11 +230,11 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		return h.by == nil && !h.to.Before(from) && !h.from.After(to)
+		return h.operation == nil && !h.to.Before(from) && !h.from.After(to)
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
-		k, _ := kindOf(o.Kind)
+		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		return k.word && own && r.about(a, o) && r.during(a, o)
+		return k.selfReported && own && r.concerns(a, o) && r.during(a, o)
 	})
 }
 
@@ -246,21 +246,21 @@ func (r Result) kindsDuring(a alert) string {
 			list = append(list, o.Kind)
 		}
 	}
-	return orNothing(list)
+	return orDash(list)
 }
 
 // kindsBefore are the kinds of operations that a harm may come from by its time.
 func (r Result) kindsBefore(h harm) string {
 	var list []string
 	for _, o := range r.Schedule.Operations {
-		if !h.first.Before(r.at(o.At)) && !h.from.After(r.settled(o)) && !slices.Contains(list, o.Kind) {
+		if !h.first.Before(r.at(o.At)) && !h.from.After(r.readmittedAt(o)) && !slices.Contains(list, o.Kind) {
 			list = append(list, o.Kind)
 		}
 	}
-	return orNothing(list)
+	return orDash(list)
 }
 
-func orNothing(list []string) string {
+func orDash(list []string) string {
 	if len(list) == 0 {
 		return "nothing"
 	}

@@ -28,17 +28,17 @@ func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (l
 	return list
 }
 
-// told is a notification that a finding fired.
-func told(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notice {
+// firedNotification is a notification that a finding fired.
+func firedNotification(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notification {
 	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: checks.Quote("as found")}
-	return alerting.Notice{Kind: alerting.NoticeFired, At: began.Add(at), Incident: alerting.Incident{
+	return alerting.Notification{Kind: alerting.NotificationFired, At: began.Add(at), Incident: alerting.Incident{
 		ID: at.String() + f.Key(), Severity: severity, Cause: f, Started: began.Add(at - 5*time.Second),
 	}}
 }
 
 // sum is the summary of a deployment that was announced at a moment.
-func sum(at, from time.Duration) alerting.Notice {
-	return alerting.Notice{Kind: alerting.NoticeDeployment, At: began.Add(at), Incident: alerting.Incident{
+func sum(at, from time.Duration) alerting.Notification {
+	return alerting.Notification{Kind: alerting.NotificationDeployment, At: began.Add(at), Incident: alerting.Incident{
 		ID: "deployment-1", Severity: checks.Warning, Started: began.Add(from), Ended: began.Add(at),
 	}}
 }
@@ -47,16 +47,16 @@ func TestScore(t *testing.T) {
 	const critical, warning = checks.Critical, checks.Warning
 	many := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
 	tests := []struct {
-		name     string
-		schedule string
-		requests []users.Request
-		notices  []alerting.Notice
-		want     []string // kinds of counterexamples
+		name          string
+		schedule      string
+		requests      []users.Request
+		notifications []alerting.Notification
+		want          []string // kinds of counterexamples
 	}{
 		{"nothing happens", "", nil, nil, nil},
 		{
 			"critical out of nothing", "", nil,
-			[]alerting.Notice{told(time.Minute, critical, checks.SessionDrift, "")},
+			[]alerting.Notification{firedNotification(time.Minute, critical, checks.SessionDrift, "")},
 			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"},
 		},
 		{
@@ -67,25 +67,25 @@ func TestScore(t *testing.T) {
 		{
 			"errors, and a critical in time", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")},
 			nil,
 		},
 		{
 			"errors, and only a warning", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, warning, checks.NodeDown, "node1")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, warning, checks.NodeDown, "node1")},
 			[]string{"harm without notification: errors or wrong pages"},
 		},
 		{
 			"errors, and the wrong node", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
 			[]string{"wrong node or cause: node_failing_in_rotation"},
 		},
 		{
 			"errors, and the wrong cause", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node1")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node1")},
 			[]string{"wrong node or cause: session_lost"},
 		},
 		{
@@ -95,7 +95,7 @@ func TestScore(t *testing.T) {
 		{
 			"a restart loses its sessions, and a warning says so", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
 			nil,
 		},
 		{
@@ -106,13 +106,13 @@ func TestScore(t *testing.T) {
 		{
 			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
 			[]string{"critical without harm: node_restarted"},
 		},
 		{
 			"sessions of a well node are lost", "5m restart node2 for 2s",
 			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
 			[]string{"harm without notification: lost, stale or foreign sessions against the promise"},
 		},
 		{
@@ -120,18 +120,18 @@ func TestScore(t *testing.T) {
 			append(met(users.Lost, "node2", "node2", 5*time.Minute+5*time.Second, 1),
 				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
 				users.Request{User: 2, At: began.Add(20 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Lost}),
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
 			nil,
 		},
 		{
 			"two incidents for one outage", "5m kill node2 for 2m", nil,
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), told(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), firedNotification(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
 			[]string{"second incident: node_down"},
 		},
 		{
 			"a deployment is summed up", "5m deploy node1,node2,node3 for 1s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
-			[]alerting.Notice{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
 			nil,
 		},
 		{
@@ -142,17 +142,17 @@ func TestScore(t *testing.T) {
 		{
 			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
 			[]string{"critical without harm: node_down", "wrong node or cause: node_down"},
 		},
 		{
 			"a node's own word needs no harm", "5m paused node2 for 1m", nil,
-			[]alerting.Notice{told(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")},
 			nil,
 		},
 		{
 			"a dead node cannot be seen to be paused", "5m kill node2 for 2m\n5m10s paused node2 for 1m", nil,
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
 			nil,
 		},
 		{
@@ -161,7 +161,7 @@ func TestScore(t *testing.T) {
 		},
 		{
 			"a busy prober is no reason for anything", "5m busy-prober for 20s", nil,
-			[]alerting.Notice{told(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
 			[]string{"wrong node or cause: node_down"},
 		},
 	}
@@ -171,13 +171,13 @@ func TestScore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := Result{Schedule: s, Began: began, Requests: byTime(tt.requests), Notices: tt.notices}
+			r := Result{Schedule: s, Began: began, Requests: byTime(tt.requests), Notifications: tt.notifications}
 			var got []string
 			for _, c := range r.Score().Counterexamples {
 				got = append(got, c.Kind())
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("counterexamples (-want +got):\n%s\n%s", diff, r.Story())
+				t.Errorf("counterexamples (-want +got):\n%s\n%s", diff, r.Transcript())
 			}
 		})
 	}
@@ -189,7 +189,7 @@ func byTime(list []users.Request) []users.Request {
 }
 
 func TestTable(t *testing.T) {
-	var c Campaign
+	var c ScoreSummary
 	one, _ := ParseSchedule(threeNodes)
 	c.Add(one, Score{Operations: 10, Deserving: 4, Due: 5, Incidents: 6, Criticals: 3, Harms: 2, Delays: []time.Duration{time.Second, 3 * time.Second}})
 	c.Add(one, Score{Operations: 10, Deserving: 6, Due: 5, Incidents: 4, Counterexamples: []Counterexample{{Class: Wrong}, {Class: Silent}}})

@@ -53,7 +53,7 @@ func TestSchedules(t *testing.T) {
 func agree(t *testing.T, r Result) {
 	t.Helper()
 	if !r.Score().Agrees() {
-		t.Error(r.Story())
+		t.Error(r.Transcript())
 	}
 }
 

@@ -13,11 +13,11 @@ func TestQuiet(t *testing.T) {
 		t.Run(one.Name(), func(t *testing.T) {
 			s := Schedule{Seed: uint64(i), Length: 6 * time.Minute, Setup: randomSetup(rand.New(rand.NewPCG(uint64(i), 0)), []Setup{one})}
 			r := play(t, s)
-			if harms := r.harms(); len(r.Notices) > 0 || len(harms) > 0 || len(r.Requests) < 500 {
-				t.Errorf("%d requests\n%s", len(r.Requests), r.Story())
+			if harms := r.harms(); len(r.Notifications) > 0 || len(harms) > 0 || len(r.Requests) < 500 {
+				t.Errorf("%d requests\n%s", len(r.Requests), r.Transcript())
 			}
 			for _, q := range r.Requests {
-				if q.Outcome.Harmful() || q.Outcome == "unknown" || balancers[one.Balancer].sticks && q.Outcome == "moved" {
+				if q.Outcome.Harmful() || q.Outcome == "unknown" || balancers[one.Balancer].sticky && q.Outcome == "moved" {
 					t.Fatalf("got %+v, want it served", q)
 				}
 			}

@@ -16,7 +16,7 @@ func shrink(s Schedule, kind string, run func(Schedule) Result) Schedule {
 		return slices.ContainsFunc(run(candidate).Score().Counterexamples, func(c Counterexample) bool { return c.Kind() == kind })
 	}
 	s.Operations = reduce(s.Operations, yields)
-	return s.earlier(yields)
+	return s.moveEarlier(yields)
 }
 
 // reduce is delta debugging: it removes ever smaller parts of a list as long as
@@ -47,9 +47,9 @@ func reduce(list []Operation, yields func([]Operation) bool) []Operation {
 	return list
 }
 
-// earlier moves the operations to the beginning and cuts what comes after them, if
+// moveEarlier moves the operations to the beginning and cuts what comes after them, if
 // that still yields.
-func (s Schedule) earlier(yields func([]Operation) bool) Schedule {
+func (s Schedule) moveEarlier(yields func([]Operation) bool) Schedule {
 	if len(s.Operations) == 0 {
 		return s
 	}
@@ -65,6 +65,6 @@ func (s Schedule) earlier(yields func([]Operation) bool) Schedule {
 	for _, o := range s.Operations {
 		end = max(end, o.end(s.Setup))
 	}
-	s.Length = min(s.Length, (end + settling).Round(time.Second))
+	s.Length = min(s.Length, (end + settleTime).Round(time.Second))
 	return s
 }

@@ -22,7 +22,7 @@ func TestShrink(t *testing.T) {
 		runs++
 		r := Result{Schedule: s, Began: began}
 		if i := slices.IndexFunc(s.Operations, func(o Operation) bool { return o.Kind == "restart" }); i >= 0 {
-			r.Notices = []alerting.Notice{told(s.Operations[i].At+10*time.Second, checks.Critical, checks.SessionDrift, "")}
+			r.Notifications = []alerting.Notification{firedNotification(s.Operations[i].At+10*time.Second, checks.Critical, checks.SessionDrift, "")}
 		}
 		return r
 	}

@@ -66,7 +66,7 @@ func TestSimulate(t *testing.T) {
 			t.Fatalf("reading %q: %v", path, err)
 		}
 		r := play(t, s)
-		fmt.Print(r.Story())
+		fmt.Print(r.Transcript())
 		return
 	}
 	among := matching(os.Getenv("STICKWATCH_SIM_CLUSTERS"))
@@ -88,7 +88,7 @@ func TestSimulate(t *testing.T) {
 			r := play(t, Random(seed, time.Hour, among))
 			c.add(r)
 			if hours == 1 && os.Getenv("STICKWATCH_SIM_SEED") != "" && os.Getenv("STICKWATCH_SIM_RESULT") == "" {
-				fmt.Print(r.Story())
+				fmt.Print(r.Transcript())
 			}
 		}
 	}
@@ -136,9 +136,9 @@ type collector struct {
 	hours uint64
 	shown time.Time
 
-	Campaign Campaign
-	Kinds    map[string][]found
-	Agree    []uint64 // seeds in which nothing that decides was found
+	ScoreSummary ScoreSummary
+	Kinds        map[string][]found
+	Agree        []uint64 // seeds in which nothing that decides was found
 }
 
 // save writes down what was collected, for load.
@@ -164,7 +164,7 @@ func (c *collector) load(t *testing.T, path string) {
 	if err := json.Unmarshal(text, &other); err != nil {
 		t.Fatalf("reading %q: %v", path, err)
 	}
-	c.Campaign.plus(other.Campaign)
+	c.ScoreSummary.plus(other.ScoreSummary)
 	c.Agree = append(c.Agree, other.Agree...)
 	for kind, list := range other.Kinds {
 		c.Kinds[kind] = append(c.Kinds[kind], list...)
@@ -173,7 +173,7 @@ func (c *collector) load(t *testing.T, path string) {
 
 func (c *collector) add(r Result) {
 	score := r.Score()
-	c.Campaign.Add(r.Schedule, score)
+	c.ScoreSummary.Add(r.Schedule, score)
 	if score.Agrees() {
 		c.Agree = append(c.Agree, r.Schedule.Seed)
 	}
@@ -182,9 +182,9 @@ func (c *collector) add(r Result) {
 	}
 	if time.Since(c.shown) > 30*time.Second {
 		c.shown = time.Now()
-		total := c.Campaign.Total
+		total := c.ScoreSummary.Total
 		fmt.Printf("%v: %.0f of %d hours, %d operations; %d without notification, %d without harm, %d wrong of %d incidents\n",
-			time.Since(c.began).Round(time.Second), c.Campaign.Simulated.Hours(), c.hours, total.Operations,
+			time.Since(c.began).Round(time.Second), c.ScoreSummary.Simulated.Hours(), c.hours, total.Operations,
 			total.Count(Silent), total.Count(False), total.Count(Wrong), total.Incidents)
 	}
 }
@@ -207,7 +207,7 @@ func (c *collector) report(t *testing.T) {
 		c.example(t, kind)
 	}
 	fmt.Printf("\nusers and notifications agree in %d of %d seeds: %d\n", len(c.Agree), c.hours, c.Agree)
-	table := c.Campaign.Table()
+	table := c.ScoreSummary.Table()
 	fmt.Printf("\n%s", table)
 	if path := os.Getenv("STICKWATCH_SIM_TABLE"); path != "" {
 		writeTable(t, path, table)
@@ -223,7 +223,7 @@ func (c *collector) example(t *testing.T, kind string) {
 	}
 	small := shrink(first.Schedule, kind, func(s Schedule) Result { return play(t, s) })
 	r := play(t, small)
-	fmt.Print(indent(r.Story()))
+	fmt.Print(indent(r.Transcript()))
 }
 
 func indent(text string) string {

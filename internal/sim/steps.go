@@ -9,12 +9,12 @@ import (
 	"stickwatch/probes"
 )
 
-func stop(node string) func(*world) error {
-	return func(w *world) error { return w.cluster.StopNode(node) }
+func stop(node string) func(*environment) error {
+	return func(w *environment) error { return w.cluster.StopNode(node) }
 }
 
-func launch(node string) func(*world) error {
-	return func(w *world) error { return w.cluster.StartNode(node) }
+func launch(node string) func(*environment) error {
+	return func(w *environment) error { return w.cluster.StartNode(node) }
 }
 
 // outage stops the nodes and starts them again.
@@ -39,8 +39,8 @@ func rolling(o Operation, _ Setup) (list []step) {
 // deploy is a rolling restart that is announced.
 func deploy(o Operation, s Setup) (list []step) {
 	name := "deployment at " + o.At.String()
-	announce := func(over bool) func(*world) error {
-		return func(w *world) error { w.watch.announce(name, over); return nil }
+	announce := func(over bool) func(*environment) error {
+		return func(w *environment) error { w.instance.announce(name, over); return nil }
 	}
 	list = append(list, step{0, "announce a deployment", announce(false)})
 	end := time.Duration(0)
@@ -70,17 +70,17 @@ func flap(o Operation, _ Setup) (list []step) {
 	return list
 }
 
-// silence takes a node's machine from the network. Its process is a new one
+// partition takes a node's machine from the network. Its process is a new one
 // afterwards.
-func silence(o Operation, _ Setup) (list []step) {
+func partition(o Operation, _ Setup) (list []step) {
 	for _, node := range o.Nodes {
-		set := func(silent bool) func(*world) error {
-			return func(w *world) error {
+		set := func(silent bool) func(*environment) error {
+			return func(w *environment) error {
 				n, err := w.cluster.Node(node)
 				if err != nil {
 					return err
 				}
-				w.network.Silence(n.Addr(), silent)
+				w.network.SetPartitioned(n.Addr(), silent)
 				if silent {
 					n.Kill()
 					return nil
@@ -95,33 +95,33 @@ func silence(o Operation, _ Setup) (list []step) {
 
 func balancerDown(o Operation, _ Setup) []step {
 	return []step{
-		{0, "stop the balancer", func(w *world) error { w.cluster.Balancer.Stop(); return nil }},
-		{o.For, "start the balancer", func(w *world) error { return w.cluster.Balancer.Start() }},
+		{0, "stop the balancer", func(w *environment) error { w.cluster.Balancer.Stop(); return nil }},
+		{o.For, "start the balancer", func(w *environment) error { return w.cluster.Balancer.Start() }},
 	}
 }
 
-// moment is an operation of one step.
-func moment(what string, do func(*world) error) func(Operation, Setup) []step {
+// singleStep is an operation of one step.
+func singleStep(what string, do func(*environment) error) func(Operation, Setup) []step {
 	return func(Operation, Setup) []step { return []step{{0, what, do}} }
 }
 
-// both is an operation that does something to a node, or to none, and undoes it.
-func both(do, undo func(*world, string) error) func(Operation, Setup) []step {
+// withUndo is an operation that does something to a node, or to none, and undoes it.
+func withUndo(do, undo func(*environment, string) error) func(Operation, Setup) []step {
 	return func(o Operation, _ Setup) []step {
 		node := ""
 		if len(o.Nodes) > 0 {
 			node = o.Nodes[0]
 		}
 		return []step{
-			{0, o.Kind + " " + node, func(w *world) error { return do(w, node) }},
-			{o.For, "undo " + o.Kind + " " + node, func(w *world) error { return undo(w, node) }},
+			{0, o.Kind + " " + node, func(w *environment) error { return do(w, node) }},
+			{o.For, "undo " + o.Kind + " " + node, func(w *environment) error { return undo(w, node) }},
 		}
 	}
 }
 
 // removeServer takes a node off the balancer's list, unless fewer than two would
 // be left or it is not there.
-func (w *world) removeServer(node string) error {
+func (w *environment) removeServer(node string) error {
 	if n, err := w.cluster.Node(node); err != nil || !w.listed(n) || len(w.cluster.Balancer.Servers()) <= 2 {
 		return err
 	}
@@ -129,14 +129,14 @@ func (w *world) removeServer(node string) error {
 }
 
 // addServer puts a node back on the balancer's list, unless it is there.
-func (w *world) addServer(node string) error {
+func (w *environment) addServer(node string) error {
 	if n, err := w.cluster.Node(node); err != nil || w.listed(n) {
 		return err
 	}
 	return w.cluster.AddServer(node)
 }
 
-func (w *world) listed(n *demo.Node) bool {
+func (w *environment) listed(n *demo.Node) bool {
 	for _, s := range w.cluster.Balancer.Servers() {
 		if s.Name == n.Addr() {
 			return true
@@ -149,7 +149,7 @@ func (w *world) listed(n *demo.Node) bool {
 func scaleOut(o Operation, _ Setup) []step {
 	added := ""
 	return []step{
-		{0, "add a node", func(w *world) error {
+		{0, "add a node", func(w *environment) error {
 			n, err := w.cluster.ScaleOut()
 			if err != nil {
 				return err
@@ -157,7 +157,7 @@ func scaleOut(o Operation, _ Setup) []step {
 			added = n.ID()
 			return nil
 		}},
-		{o.For, "take the added node away", func(w *world) error {
+		{o.For, "take the added node away", func(w *environment) error {
 			if err := w.cluster.RemoveServer(added); err != nil {
 				return err
 			}
@@ -166,11 +166,11 @@ func scaleOut(o Operation, _ Setup) []step {
 	}
 }
 
-func reverse(w *world, _ string) error { return w.cluster.ReverseServers() }
+func reverse(w *environment, _ string) error { return w.cluster.ReverseServers() }
 
 // serverState gives a listed server a state.
-func serverState(s demo.ServerState) func(*world, string) error {
-	return func(w *world, node string) error {
+func serverState(s demo.ServerState) func(*environment, string) error {
+	return func(w *environment, node string) error {
 		if n, err := w.cluster.Node(node); err != nil || !w.listed(n) {
 			return err
 		}
@@ -182,8 +182,8 @@ func serverState(s demo.ServerState) func(*world, string) error {
 func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []step {
 	return func(o Operation, _ Setup) (list []step) {
 		for _, node := range o.Nodes {
-			set := func(on bool) func(*world) error {
-				return func(w *world) error {
+			set := func(on bool) func(*environment) error {
+				return func(w *environment) error {
 					n, err := w.cluster.Node(node)
 					if err != nil {
 						return err
@@ -200,13 +200,13 @@ func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []st
 
 // failPage makes the session page of a node answer with errors.
 func failPage(o Operation, s Setup) []step {
-	return fault(func(f *demo.NodeFaults, on bool) { f.Failing = pick(on, s.page().Path) })(o, s)
+	return fault(func(f *demo.NodeFaults, on bool) { f.Failing = valueIf(on, s.page().Path) })(o, s)
 }
 
 // scatter makes the balancer go by round robin.
 func scatter(o Operation, _ Setup) []step {
-	set := func(m probes.Method) func(*world) error {
-		return func(w *world) error {
+	set := func(m probes.Method) func(*environment) error {
+		return func(w *environment) error {
 			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Method = m })
 			return nil
 		}
@@ -216,8 +216,8 @@ func scatter(o Operation, _ Setup) []step {
 
 // cache puts a cache in front that gives one session to all who come without one.
 func cache(o Operation, _ Setup) []step {
-	set := func(c demo.CacheConfig) func(*world) error {
-		return func(w *world) error {
+	set := func(c demo.CacheConfig) func(*environment) error {
+		return func(w *environment) error {
 			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
 			return nil
 		}
@@ -228,30 +228,30 @@ func cache(o Operation, _ Setup) []step {
 
 func storeDown(o Operation, _ Setup) []step {
 	return []step{
-		{0, "stop the session store", func(w *world) error {
+		{0, "stop the session store", func(w *environment) error {
 			w.sessions.set(true)
 			w.cluster.Redis.Stop()
 			return nil
 		}},
-		{o.For, "start the session store", func(w *world) error {
+		{o.For, "start the session store", func(w *environment) error {
 			w.sessions.set(false)
 			return w.cluster.Redis.Start()
 		}},
 	}
 }
 
-// lose makes a twentieth of all connects lose packets.
-func lose(o Operation, _ Setup) []step {
-	set := func(share float64) func(*world) error {
-		return func(w *world) error { w.network.Lose(share); return nil }
+// packetLoss makes a twentieth of all connects lose packets.
+func packetLoss(o Operation, _ Setup) []step {
+	set := func(share float64) func(*environment) error {
+		return func(w *environment) error { w.network.Lose(share); return nil }
 	}
 	return []step{{0, "lose packets", set(0.05)}, {o.For, "lose no more packets", set(0)}}
 }
 
-// busy keeps the prober from doing anything.
-func busy(o Operation, _ Setup) []step {
-	return []step{{0, "keep the prober busy", func(w *world) error {
-		w.watch.delay(time.Now().Add(o.For))
+// starveProber keeps the prober from doing anything.
+func starveProber(o Operation, _ Setup) []step {
+	return []step{{0, "keep the prober busy", func(w *environment) error {
+		w.instance.delay(time.Now().Add(o.For))
 		return nil
 	}}}
 }
@@ -260,7 +260,7 @@ func busy(o Operation, _ Setup) []step {
 func (s Schedule) plan() ([]planned, error) {
 	var list []planned
 	for _, o := range s.Operations {
-		k, ok := kindOf(o.Kind)
+		k, ok := operationKindOf(o.Kind)
 		if !ok {
 			return nil, fmt.Errorf("planning %q: there is no such kind of operation", o)
 		}

@@ -35,15 +35,15 @@ func (h *Harm) add(r Request) {
 	if end := r.At.Add(r.Took); end.After(h.To) {
 		h.To = end
 	}
-	h.Users = insert(h.Users, r.User)
-	h.Owners = insert(h.Owners, r.Owner)
-	h.Nodes = insert(h.Nodes, r.Node)
+	h.Users = insertSorted(h.Users, r.User)
+	h.Owners = insertSorted(h.Owners, r.Owner)
+	h.Nodes = insertSorted(h.Nodes, r.Node)
 	h.Outcomes[r.Outcome]++
 	h.Requests = append(h.Requests, r)
 }
 
-// insert adds v to a sorted list that has no value twice.
-func insert[T int | string](list []T, v T) []T {
+// insertSorted adds v to a sorted list that has no value twice.
+func insertSorted[T int | string](list []T, v T) []T {
 	if at, found := slices.BinarySearch(list, v); !found {
 		return slices.Insert(list, at, v)
 	}

@@ -64,18 +64,18 @@ type answer struct {
 	node, id, value string
 }
 
-// read takes an answer apart.
-func (p Page) read(body []byte, cookies []*http.Cookie) answer {
+// parseAnswer takes an answer apart.
+func (p Page) parseAnswer(body []byte, cookies []*http.Cookie) answer {
 	text := string(body)
 	var held strings.Builder
 	held.WriteString(text + "\n")
 	for _, c := range cookies {
 		held.WriteString("cookie " + c.Name + "=" + c.Value + "\n")
 	}
-	return answer{node: first(p.Node, text), id: first(p.ID, held.String()), value: first(p.Value, text)}
+	return answer{node: firstGroup(p.Node, text), id: firstGroup(p.ID, held.String()), value: firstGroup(p.Value, text)}
 }
 
-func first(re *regexp.Regexp, text string) string {
+func firstGroup(re *regexp.Regexp, text string) string {
 	if re == nil {
 		return ""
 	}
@@ -85,7 +85,7 @@ func first(re *regexp.Regexp, text string) string {
 	return ""
 }
 
-// storing is the path and query that store v; "" where nothing can be stored.
-func (p Page) storing(v string) string {
+// writePath is the path and query that store v; "" where nothing can be stored.
+func (p Page) writePath(v string) string {
 	return strings.ReplaceAll(p.Write, "{value}", url.QueryEscape(v))
 }

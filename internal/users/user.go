@@ -14,54 +14,54 @@ import (
 
 // A user is one client. It does one thing at a time.
 type user struct {
-	number int // from 1
-	crowd  *Crowd
-	addr   netip.Addr // zero: its own
-	pace   Pace
-	random *rand.Rand
-	http   *http.Client
+	number     int // from 1
+	population *Population
+	addr       netip.Addr // zero: its own
+	pacing     Pacing
+	random     *rand.Rand
+	http       *http.Client
 
-	id      string // of the session it holds; "": none
-	owner   string // the node that served the session last
-	tried   int    // the counter it tried to store last
-	written int    // the counter that is known to be stored; 0: none
+	id        string // of the session it holds; "": none
+	owner     string // the node that served the session last
+	attempted int    // the counter it tried to store last
+	written   int    // the counter that is known to be stored; 0: none
 }
 
 // run uses the application until ctx ends.
 func (u *user) run(ctx context.Context) {
 	defer u.http.CloseIdleConnections()
-	if !wait(ctx, rand64(u.random, u.pace.Every)) {
+	if !wait(ctx, randomDuration(u.random, u.pacing.Every)) {
 		return
 	}
 	for n := 1; ; n++ {
-		if u.pace.New {
-			u.leave()
+		if u.pacing.New {
+			u.forgetSession()
 		}
-		if r, ok := u.visit(ctx, n); ok {
-			u.crowd.log.add(r)
+		if r, ok := u.request(ctx, n); ok {
+			u.population.log.add(r)
 		}
-		if !wait(ctx, u.pace.gap(n, u.random)) {
+		if !wait(ctx, u.pacing.gap(n, u.random)) {
 			return
 		}
 	}
 }
 
-// leave forgets the session, as another client would not know it.
-func (u *user) leave() {
+// forgetSession forgets the session, as another client would not know it.
+func (u *user) forgetSession() {
 	u.http.Jar, _ = cookiejar.New(nil) // never fails without options
-	u.id, u.owner, u.tried, u.written = "", "", 0, 0
+	u.id, u.owner, u.attempted, u.written = "", "", 0, 0
 }
 
 // writeEvery is how many requests make one that stores a value.
 const writeEvery = 4
 
-// visit makes request number n and judges it. It is not ok when ctx ended
+// request makes request number n and judges it. It is not ok when ctx ended
 // meanwhile: the user left, and what it met is not known.
-func (u *user) visit(ctx context.Context, n int) (Request, bool) {
-	path, stores := u.crowd.config.Page.Path, false
-	if u.id != "" && n%writeEvery == 2 && u.crowd.config.Page.Write != "" {
-		u.tried, stores = u.tried+1, true
-		path = u.crowd.config.Page.storing(u.value(u.tried))
+func (u *user) request(ctx context.Context, n int) (Request, bool) {
+	path, stores := u.population.config.Page.Path, false
+	if u.id != "" && n%writeEvery == 2 && u.population.config.Page.Write != "" {
+		u.attempted, stores = u.attempted+1, true
+		path = u.population.config.Page.writePath(u.value(u.attempted))
 	}
 	r := Request{User: u.number, At: time.Now(), Owner: u.owner, New: u.id == "", Write: stores}
 	got := u.get(ctx, path)
@@ -69,26 +69,26 @@ func (u *user) visit(ctx context.Context, n int) (Request, bool) {
 		return r, false
 	}
 	r.Took, r.Status, r.Node = time.Since(r.At), got.status, got.node
-	r.Outcome, r.Detail = u.judge(got, stores)
-	u.learn(got, r.Outcome)
+	r.Outcome, r.Detail = u.classify(got, stores)
+	u.adoptSession(got, r.Outcome)
 	return r, true
 }
 
 // Values are numbers, because what shows an older one may count down: a million
 // for each user, beyond those that a probe with a counter is likely to store.
 const (
-	valuesOfAUser = 1_000_000
-	firstValue    = 1_000_000 * valuesOfAUser
+	valuesPerUser = 1_000_000
+	firstValue    = 1_000_000 * valuesPerUser
 )
 
 // value is what the user stores as its counter n: nobody else stores it.
-func (u *user) value(n int) string { return strconv.Itoa(firstValue + u.number*valuesOfAUser + n) }
+func (u *user) value(n int) string { return strconv.Itoa(firstValue + u.number*valuesPerUser + n) }
 
-// parse takes a stored value apart. It is not ok when no user of a crowd wrote it.
-func parse(value string) (number, counter int, ok bool) {
+// parseValue takes a stored value apart. It is not ok when no user of a crowd wrote it.
+func parseValue(value string) (number, counter int, ok bool) {
 	v, err := strconv.Atoi(value)
 	v -= firstValue
-	return v / valuesOfAUser, v % valuesOfAUser, err == nil && v >= valuesOfAUser
+	return v / valuesPerUser, v % valuesPerUser, err == nil && v >= valuesPerUser
 }
 
 // A response is an answer with what carried it.
@@ -103,9 +103,9 @@ const maxBody = 1 << 20
 
 // get asks for a path, following a few redirects as a browser does.
 func (u *user) get(ctx context.Context, path string) response {
-	ctx, cancel := context.WithTimeout(ctx, u.crowd.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, u.population.config.Timeout)
 	defer cancel()
-	target, err := url.Parse(u.crowd.config.URL + path)
+	target, err := url.Parse(u.population.config.URL + path)
 	if err != nil {
 		return response{err: err}
 	}
@@ -113,7 +113,7 @@ func (u *user) get(ctx context.Context, path string) response {
 	if err != nil {
 		return response{err: err}
 	}
-	if name := u.crowd.config.ClientHeader; name != "" && u.addr.IsValid() {
+	if name := u.population.config.ClientHeader; name != "" && u.addr.IsValid() {
 		req.Header.Set(name, u.addr.String())
 	}
 	resp, err := u.http.Do(req)
@@ -125,7 +125,7 @@ func (u *user) get(ctx context.Context, path string) response {
 	if err != nil {
 		return response{err: err, status: resp.StatusCode}
 	}
-	return response{answer: u.crowd.config.Page.read(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
+	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
 }
 
 // wait waits for d and reports whether ctx lasted.

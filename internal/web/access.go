@@ -33,7 +33,7 @@ func (a access) deny(r *http.Request) error {
 	if byAdmin(r) || a.authenticated(r) {
 		return nil
 	}
-	return refuse(http.StatusForbidden, "without users only the command line on the daemon's machine may change something, "+
+	return newProblem(http.StatusForbidden, "without users only the command line on the daemon's machine may change something, "+
 		"through the admin socket (--admin-socket) and as who may open it: for a browser, `stickwatch token` prints a link there; "+
 		"from elsewhere send a token (`stickwatch token --bearer`), or name users in the web configuration "+
 		"(--web.config.file, basic_auth_users)")

@@ -18,7 +18,7 @@ import (
 // TestWhoMayWrite without users in the web configuration: nobody by where they seem
 // to be, whoever has a token, and whoever comes by the admin socket.
 func TestWhoMayWrite(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	token, _, err := s.access.tokens.add(time.Hour)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestWhoMayWrite(t *testing.T) {
 func TestRefusalsNameTheRemedy(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 	got := httptest.NewRecorder()
-	newWorld(calm("shop", 2)).server(t).ServeHTTP(got, r)
+	newFakeDaemon(healthyCluster("shop", 2)).server(t).ServeHTTP(got, r)
 	for _, want := range []string{"--admin-socket", "stickwatch token", "--bearer", "--web.config.file"} {
 		if !strings.Contains(got.Body.String(), want) {
 			t.Errorf("got %s, want %q in it", got.Body, want)
@@ -91,8 +91,8 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 // TestLink: a browser gets a token by a link of the admin socket, and loses it with
 // its end.
 func TestLink(t *testing.T) {
-	now := noon
-	s := newWorld(calm("shop", 2)).server(t, func(c *Config) {
+	now := testTime
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) {
 		c.Listen, c.Now = "0.0.0.0:9748", func() time.Time { return now }
 	})
 	asked := send(s, http.MethodPost, "/-/token", `{"duration": "2h"}`)
@@ -145,7 +145,7 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 		{nil, "[::]:9748", "http://localhost:9748/login?code="},
 		{mustURL("https://watch.example/"), ":9748", "https://watch.example/login?code="},
 	} {
-		s := newWorld().server(t, func(c *Config) { c.ExternalURL, c.Listen = test.external, test.listen })
+		s := newFakeDaemon().server(t, func(c *Config) { c.ExternalURL, c.Listen = test.external, test.listen })
 		if got, err := s.Link(time.Hour); err != nil || !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: got %s, %v", test.listen, got, err)
 		}
@@ -155,9 +155,9 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 // TestTokens are given out by the admin socket alone, with an end, in no number
 // beyond all bounds, and not beside users.
 func TestTokens(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	given := decoded[wireToken](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
-	if given.Expires != wire.Time(noon.Add(time.Hour)) || given.Link != "" {
+	if given.Expires != wire.Time(testTime.Add(time.Hour)) || given.Link != "" {
 		t.Errorf("got %+v", given)
 	}
 	for _, path := range []string{"/-/token", "/-/admin"} {
@@ -192,7 +192,7 @@ func TestTokens(t *testing.T) {
 
 // TestEveryWriteIsGuarded: no route changes anything for a stranger.
 func TestEveryWriteIsGuarded(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	for _, path := range []string{
 		"/-/reload", "/silences", "/silences/x/expire", "/clusters/shop/probe", "/api/v1/clusters/shop/probe",
 		"/-/token", "/api/v1/silences", "/api/v1/silences/x", "/api/v1/deployments", "/api/v1/deployments/1/end",
@@ -255,7 +255,7 @@ func TestWhoMayRead(t *testing.T) {
 		{"another address of the machine", "10.0.0.9:9748", "monitor.example:9748", nil, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(calm("shop", 2))
+			w := newFakeDaemon(healthyCluster("shop", 2))
 			s := w.server(t, func(c *Config) { c.ExternalURL = external })
 			for _, path := range []string{"/", "/api/v1/clusters", "/metrics", "/probe?cluster=shop", "/-/healthy"} {
 				r := askedAt(t, path, test.local, test.host)
@@ -289,7 +289,7 @@ func askedAt(t *testing.T, path, local, host string) *http.Request {
 
 // TestAnswerTo another name from now on, or to anybody who has a password.
 func TestAnswerTo(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	code := func() int {
 		got := httptest.NewRecorder()
 		s.ServeHTTP(got, askedAt(t, "/metrics", "127.0.0.1:9748", "watch.example"))
@@ -298,11 +298,11 @@ func TestAnswerTo(t *testing.T) {
 	if got := code(); got != http.StatusMisdirectedRequest {
 		t.Errorf("got %d by a name that nobody gave it", got)
 	}
-	s.AnswerTo(mustURL("http://watch.example"))
+	s.SetExternalURL(mustURL("http://watch.example"))
 	if got := code(); got != http.StatusOK {
 		t.Errorf("got %d by the name that it has now", got)
 	}
-	s.AnswerTo(nil)
+	s.SetExternalURL(nil)
 	if got := code(); got != http.StatusMisdirectedRequest {
 		t.Errorf("got %d by the name that it had", got)
 	}
@@ -317,7 +317,7 @@ func TestAnswerTo(t *testing.T) {
 
 // TestServeKnowsWhereItIsAsked: the rule holds for real connections.
 func TestServeKnowsWhereItIsAsked(t *testing.T) {
-	address, _ := running(t, newWorld(calm("shop", 2)))
+	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/api/v1/clusters", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func (b *browser) listen() (all []heard) {
 // TestScreenReaders hear one of each landmark, and no control, drawing, table or
 // heading without a name.
 func TestScreenReaders(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	b := browse(t, w.server(t))
 	landmarks := []string{"banner", "navigation", "main", "contentinfo"}
 	named := []string{"button", "link", "combobox", "textbox", "heading", "image", "table", "region", "DisclosureTriangle", "columnheader", "rowheader"}
@@ -73,7 +73,7 @@ func TestScreenReaders(t *testing.T) {
 // TestFocusIsSeen wherever it goes, and goes everywhere by the tabulator.
 func TestFocusIsSeen(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
-		b := browse(t, newWorld(redisDown("shop"), calm("docs", 2)).server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+		b := browse(t, newFakeDaemon(redisDown("shop"), healthyCluster("docs", 2)).server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
 		b.open("/")
 		stops := ask[int](b, `[...document.querySelectorAll("a, button, summary, input, select")].filter((e) => e.checkVisibility()).length`)
 		if stops < 10 {
@@ -102,7 +102,7 @@ func TestFocusIsSeen(t *testing.T) {
 // TestNewsAreAnnouncedOnce: a screen reader hears a headline when it changes, and
 // nothing when the same page comes again.
 func TestNewsAreAnnouncedOnce(t *testing.T) {
-	w := newWorld(calm("shop", 2), calm("docs", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2), healthyCluster("docs", 2))
 	s := w.server(t)
 	b := browse(t, s)
 	b.open("/")
@@ -119,8 +119,8 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 		window.fetch = (...args) => fetched(...args).finally(() => { document.body.dataset.fetched++; });
 		return true;
 	})()`)
-	for i, next := range []*scene{redisDown("shop"), redisDown("shop"), calm("shop", 2)} {
-		w.become(next)
+	for i, next := range []*fakeCluster{redisDown("shop"), redisDown("shop"), healthyCluster("shop", 2)} {
+		w.replaceCluster(next)
 		s.config.Live.Publish("shop")
 		b.await(fmt.Sprintf(`Number(document.body.dataset.fetched) === %d`, i+1))
 	}
@@ -133,7 +133,7 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 // TestNothingMoves for those who asked for that.
 func TestNothingMoves(t *testing.T) {
 	for motion, want := range map[string]string{"reduce": "auto", "no-preference": "smooth"} {
-		b := browse(t, newWorld(redisDown("shop")).server(t), &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: motion})
+		b := browse(t, newFakeDaemon(redisDown("shop")).server(t), &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: motion})
 		b.open("/")
 		if got := ask[string](b, `getComputedStyle(document.documentElement).scrollBehavior`); got != want {
 			t.Errorf("%s: scrolls %s, want %s", motion, got, want)

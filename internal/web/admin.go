@@ -35,7 +35,7 @@ type wireAdmin struct {
 func adminOnly(e endpoint) endpoint {
 	return func(r *http.Request) (answer, error) {
 		if !byAdmin(r) {
-			return answer{}, refuse(http.StatusForbidden, "only the admin socket of the daemon (--admin-socket) answers this")
+			return answer{}, newProblem(http.StatusForbidden, "only the admin socket of the daemon (--admin-socket) answers this")
 		}
 		return e(r)
 	}
@@ -53,14 +53,14 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	}
 	length, err := parseDuration(asked.Duration)
 	if err != nil || length < time.Minute || length > longestToken {
-		return answer{}, refuse(http.StatusBadRequest, `"duration" is %q, want one such as 30m, 12h or 7d, from a minute to 90 days`, asked.Duration)
+		return answer{}, newProblem(http.StatusBadRequest, `"duration" is %q, want one such as 30m, 12h or 7d, from a minute to 90 days`, asked.Duration)
 	}
 	c, err := s.access.webConfig()
 	if err != nil {
 		return answer{}, err
 	}
 	if len(c.Users) > 0 {
-		return answer{}, refuse(http.StatusConflict, "the web configuration has users: a token is of no use beside them, ask as one of them")
+		return answer{}, newProblem(http.StatusConflict, "the web configuration has users: a token is of no use beside them, ask as one of them")
 	}
 	if !asked.Bearer {
 		link, err := s.link(linkLength, length)
@@ -68,7 +68,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	}
 	token, end, err := s.access.tokens.add(length)
 	if err != nil {
-		return answer{}, refuse(http.StatusConflict, "%v", err)
+		return answer{}, newProblem(http.StatusConflict, "%v", err)
 	}
 	s.config.Logger.Info("token given out", "until", end)
 	return answer{body: wireToken{Token: token, Expires: wire.Time(end)}}, nil
@@ -81,7 +81,7 @@ func (s *Server) Link(length time.Duration) (string, error) { return s.link(leng
 func (s *Server) link(link, token time.Duration) (string, error) {
 	text, err := s.access.tokens.addCode(link, token)
 	if err != nil {
-		return "", refuse(http.StatusConflict, "%v", err)
+		return "", newProblem(http.StatusConflict, "%v", err)
 	}
 	base := *s.external.Load()
 	if base.Host == "" {
@@ -110,7 +110,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	length := s.access.tokens.exchange(r.URL.Query().Get("code"))
 	var token string
 	var end time.Time
-	err := error(refuse(http.StatusForbidden, "this link has ended, or is of another daemon: `stickwatch token` prints a new one"))
+	err := error(newProblem(http.StatusForbidden, "this link has ended, or is of another daemon: `stickwatch token` prints a new one"))
 	if length > 0 {
 		token, end, err = s.access.tokens.add(length)
 	}

@@ -30,7 +30,7 @@ func (s *Server) api(e endpoint) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		a, err := e(r)
 		if err != nil {
-			s.refuse(w, r, err)
+			s.writeProblem(w, r, err)
 			return
 		}
 		if a.location != "" {
@@ -44,8 +44,8 @@ func (s *Server) api(e endpoint) http.Handler {
 	})
 }
 
-// refuse writes an error as a problem.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// writeProblem writes an error as a problem.
+func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.inside() {
 		s.config.Logger.Error("answering a request", "path", r.URL.Path, "err", err)
@@ -73,19 +73,19 @@ func decode[T any](r *http.Request) (T, error) {
 	var value T
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return value, refuse(http.StatusUnsupportedMediaType, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
+		return value, newProblem(http.StatusUnsupportedMediaType, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
 	}
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	err = decoder.Decode(&value)
 	if err == nil && !errors.Is(decoder.Decode(new(json.RawMessage)), io.EOF) {
-		return value, refuse(http.StatusBadRequest, "the body must be one JSON object and nothing more")
+		return value, newProblem(http.StatusBadRequest, "the body must be one JSON object and nothing more")
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return value, err
 	}
 	if err != nil {
-		return value, refuse(http.StatusBadRequest, "reading the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return value, newProblem(http.StatusBadRequest, "reading the body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return value, nil
 }

@@ -8,28 +8,28 @@ import (
 	"stickwatch/probes"
 )
 
-// picture returns what is known of a cluster now.
-func (s *Server) picture(name string) (Picture, error) {
-	for _, p := range s.config.Pictures.Pictures() {
+// snapshot returns what is known of a cluster now.
+func (s *Server) snapshot(name string) (Snapshot, error) {
+	for _, p := range s.config.Snapshots.Snapshots() {
 		if p.Cluster.Name == name {
 			return p, nil
 		}
 	}
-	return Picture{}, fmt.Errorf("cluster %q: %w", probes.Clean(name, maxWord), ErrNotFound)
+	return Snapshot{}, fmt.Errorf("cluster %q: %w", probes.Clean(name, maxWord), ErrNotFound)
 }
 
 func (s *Server) getClusters(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	return answer{body: wireClusters{wire.Schema, wire.List(s.config.Pictures.Pictures(), wireClusterOf)}}, nil
+	return answer{body: wireClusters{wire.Schema, wire.List(s.config.Snapshots.Snapshots(), wireClusterOf)}}, nil
 }
 
 func (s *Server) getCluster(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	p, err := s.picture(r.PathValue("name"))
+	p, err := s.snapshot(r.PathValue("name"))
 	if err != nil {
 		return answer{}, err
 	}

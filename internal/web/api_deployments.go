@@ -10,8 +10,8 @@ import (
 	"stickwatch/probes"
 )
 
-// An askedDeployment is a deployment as somebody announces it.
-type askedDeployment struct {
+// An deploymentRequest is a deployment as somebody announces it.
+type deploymentRequest struct {
 	Cluster string   `json:"cluster"`
 	Name    string   `json:"name"`  // what is deployed: a version, a ticket
 	Nodes   []string `json:"nodes"` // that it changes; left out: any
@@ -20,18 +20,18 @@ type askedDeployment struct {
 // maxNodes bounds the nodes that a deployment is announced for.
 const maxNodes = 1000
 
-// askedEnd is what a client that watched a deployment counted; a request without a
+// deploymentEndRequest is what a client that watched a deployment counted; a request without a
 // body tells nothing.
-type askedEnd struct {
+type deploymentEndRequest struct {
 	Moved           int   `json:"sessions_moved"`
 	Lost            int   `json:"sessions_lost"`
 	LongestOutageMS int64 `json:"longest_outage_ms"`
 }
 
 // watched is what it counted, if that can be.
-func (a askedEnd) watched() (*alerting.WatchedCounts, error) {
+func (a deploymentEndRequest) watched() (*alerting.WatchedCounts, error) {
 	if a.Moved < 0 || a.Lost < 0 || a.LongestOutageMS < 0 || a.LongestOutageMS > alerting.LongestDeployment.Milliseconds() {
-		return nil, refuse(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`)
+		return nil, newProblem(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`)
 	}
 	return &alerting.WatchedCounts{Moved: a.Moved, Lost: a.Lost, Longest: time.Duration(a.LongestOutageMS) * time.Millisecond}, nil
 }
@@ -39,32 +39,32 @@ func (a askedEnd) watched() (*alerting.WatchedCounts, error) {
 func (s *Server) getDeployments(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
 	cluster := q.text("cluster")
-	span := checks.Span{From: q.moment("since", q.now.Add(-30*24*time.Hour)), To: q.moment("until", q.now)}
+	span := checks.Span{From: q.timestamp("since", q.now.Add(-30*24*time.Hour)), To: q.timestamp("until", q.now)}
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.config.Past.Deployments(r.Context(), cluster, span)
+	found, err := s.config.History.Deployments(r.Context(), cluster, span)
 	return answer{body: wireDeployments{wire.List(found, wire.DeploymentOf)}}, err
 }
 
 // postDeployment begins a deployment; its answer has the id by which it is ended.
 func (s *Server) postDeployment(r *http.Request) (answer, error) {
-	asked, err := decode[askedDeployment](r)
+	asked, err := decode[deploymentRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
 	if asked.Name == "" || asked.Cluster == "" {
-		return answer{}, refuse(http.StatusBadRequest, `want "cluster" and "name"`)
+		return answer{}, newProblem(http.StatusBadRequest, `want "cluster" and "name"`)
 	}
-	if _, err := s.picture(asked.Cluster); err != nil {
+	if _, err := s.snapshot(asked.Cluster); err != nil {
 		return answer{}, err
 	}
 	if len(asked.Nodes) > maxNodes {
-		return answer{}, refuse(http.StatusBadRequest, `"nodes" has %d names, want at most %d`, len(asked.Nodes), maxNodes)
+		return answer{}, newProblem(http.StatusBadRequest, `"nodes" has %d names, want at most %d`, len(asked.Nodes), maxNodes)
 	}
 	for _, node := range asked.Nodes {
-		if err := s.known(asked.Cluster, node); node == "" || err != nil {
-			return answer{}, refuse(http.StatusBadRequest, `"nodes" has a name that is no node of the cluster`)
+		if err := s.checkNames(asked.Cluster, node); node == "" || err != nil {
+			return answer{}, newProblem(http.StatusBadRequest, `"nodes" has a name that is no node of the cluster`)
 		}
 	}
 	d := checks.Deployment{
@@ -73,7 +73,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 		Span:    checks.Span{From: s.config.Now()},
 		Nodes:   asked.Nodes,
 	}
-	id, err := s.config.Past.BeginDeployment(r.Context(), d)
+	id, err := s.config.History.BeginDeployment(r.Context(), d)
 	if err != nil {
 		return answer{}, err
 	}
@@ -87,7 +87,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 func (s *Server) endDeployment(r *http.Request) (answer, error) {
 	var watched *alerting.WatchedCounts
 	if r.ContentLength != 0 {
-		asked, err := decode[askedEnd](r)
+		asked, err := decode[deploymentEndRequest](r)
 		if err != nil {
 			return answer{}, err
 		}
@@ -95,5 +95,5 @@ func (s *Server) endDeployment(r *http.Request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return answer{}, s.config.Past.EndDeployment(r.Context(), r.PathValue("id"), s.config.Now(), watched)
+	return answer{}, s.config.History.EndDeployment(r.Context(), r.PathValue("id"), s.config.Now(), watched)
 }

@@ -11,9 +11,9 @@ import (
 
 // Bounds of an answer about the past.
 const (
-	usualPoints = 300 // what a chart on a screen can show
-	mostPoints  = 5000
-	mostMoves   = 1000
+	defaultPoints = 300 // what a chart on a screen can show
+	maxPoints     = 5000
+	maxMoves      = 1000
 )
 
 // getHistory tells uptimes, moves and deployments of a cluster over a span, and
@@ -21,7 +21,7 @@ const (
 func (s *Server) getHistory(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
 	name := q.required("cluster")
-	span := checks.Span{From: q.moment("since", q.now.Add(-24*time.Hour)), To: q.moment("until", q.now)}
+	span := checks.Span{From: q.timestamp("since", q.now.Add(-24*time.Hour)), To: q.timestamp("until", q.now)}
 	target := checks.Target{
 		Cluster: name,
 		Name:    q.text("target"),
@@ -32,14 +32,14 @@ func (s *Server) getHistory(r *http.Request) (answer, error) {
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	if _, err := s.picture(name); err != nil {
+	if _, err := s.snapshot(name); err != nil {
 		return answer{}, err
 	}
-	body, err := s.pastOf(r, name, span)
+	body, err := s.historyOf(r, name, span)
 	if err != nil || target.Name == "" {
 		return answer{body: body}, err
 	}
-	points, err := s.config.Past.Points(r.Context(), target, span, step)
+	points, err := s.config.History.Points(r.Context(), target, span, step)
 	body.StepMS, body.Points = step.Milliseconds(), wire.List(points, wire.PointOf)
 	return answer{body: body}, err
 }
@@ -54,27 +54,27 @@ func (q *query) step(span checks.Span) time.Duration {
 	case length <= 0:
 		q.reject("%q must lie before %q", "since", "until")
 	case step == 0:
-		step = max(time.Second, (length / usualPoints).Round(time.Second))
-	case step < time.Second || length/step > mostPoints:
-		q.reject("%q must be a second at least, and cut the span into %d points at most", "step", mostPoints)
+		step = max(time.Second, (length / defaultPoints).Round(time.Second))
+	case step < time.Second || length/step > maxPoints:
+		q.reject("%q must be a second at least, and cut the span into %d points at most", "step", maxPoints)
 	}
 	return step
 }
 
-func (s *Server) pastOf(r *http.Request, cluster string, span checks.Span) (wirePast, error) {
-	uptimes, err := s.config.Past.Uptimes(r.Context(), cluster, span)
+func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (wireHistory, error) {
+	uptimes, err := s.config.History.Uptimes(r.Context(), cluster, span)
 	if err != nil {
-		return wirePast{}, err
+		return wireHistory{}, err
 	}
-	moves, err := s.config.Past.Moves(r.Context(), cluster, span, mostMoves)
+	moves, err := s.config.History.Moves(r.Context(), cluster, span, maxMoves)
 	if err != nil {
-		return wirePast{}, err
+		return wireHistory{}, err
 	}
-	deployments, err := s.config.Past.Deployments(r.Context(), cluster, span)
+	deployments, err := s.config.History.Deployments(r.Context(), cluster, span)
 	if err != nil {
-		return wirePast{}, err
+		return wireHistory{}, err
 	}
-	return wirePast{
+	return wireHistory{
 		Cluster:     cluster,
 		Since:       wire.Time(span.From),
 		Until:       wire.Time(span.To),

@@ -14,8 +14,8 @@ import (
 
 // Bounds of lists of incidents.
 const (
-	usualIncidents = 100
-	mostIncidents  = 1000
+	defaultIncidents = 100
+	maxIncidents     = 1000
 )
 
 func (s *Server) getIncidents(r *http.Request) (answer, error) {
@@ -23,8 +23,8 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	asked := IncidentQuery{
 		Cluster: q.text("cluster"),
 		State:   oneOf(q, "state", alerting.Pending, alerting.Firing, alerting.Resolved),
-		Span:    checks.Span{From: q.moment("since", time.Time{}), To: q.moment("until", time.Time{})},
-		Limit:   q.number("limit", usualIncidents, 1, mostIncidents),
+		Span:    checks.Span{From: q.timestamp("since", time.Time{}), To: q.timestamp("until", time.Time{})},
+		Limit:   q.number("limit", defaultIncidents, 1, maxIncidents),
 	}
 	if err := q.err(); err != nil {
 		return answer{}, err

@@ -15,8 +15,8 @@ import (
 	"stickwatch/probes"
 )
 
-// An askedSilence is a silence as somebody asks for it, by the API or a form.
-type askedSilence struct {
+// An silenceRequest is a silence as somebody asks for it, by the API or a form.
+type silenceRequest struct {
 	Cluster  string      `json:"cluster"`
 	Node     string      `json:"node"`
 	Code     checks.Code `json:"code"`
@@ -28,8 +28,8 @@ type askedSilence struct {
 	Duration string      `json:"duration"` // from From: 30m, 2h, 7d
 }
 
-// longestSilence bounds silences: one that is forgotten must end some day.
-const longestSilence = 90 * 24 * time.Hour
+// maxSilence bounds silences: one that is forgotten must end some day.
+const maxSilence = 90 * 24 * time.Hour
 
 // latestBegin is how far ahead a silence may be made: what lies further is a slip.
 const latestBegin = 365 * 24 * time.Hour
@@ -41,12 +41,12 @@ func (s *Server) getSilences(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	silences, err := s.config.Past.Silences(r.Context(), s.config.Now())
+	silences, err := s.config.History.Silences(r.Context(), s.config.Now())
 	return answer{body: wireSilences{wire.List(silences, s.wireSilenceOf)}}, err
 }
 
 func (s *Server) postSilence(r *http.Request) (answer, error) {
-	asked, err := decode[askedSilence](r)
+	asked, err := decode[silenceRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -67,15 +67,15 @@ func (s *Server) deleteSilence(r *http.Request) (answer, error) {
 }
 
 // silence judges what is asked for and keeps it.
-func (s *Server) silence(r *http.Request, asked askedSilence) (alerting.Silence, error) {
-	silence, err := s.judged(asked)
+func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silence, error) {
+	silence, err := s.validSilence(asked)
 	if err != nil {
 		return alerting.Silence{}, err
 	}
 	if user, _, ok := r.BasicAuth(); ok && silence.Author == "" {
 		silence.Author = probes.Clean(user, maxWord)
 	}
-	if err := s.config.Past.AddSilence(r.Context(), silence); err != nil {
+	if err := s.config.History.AddSilence(r.Context(), silence); err != nil {
 		return alerting.Silence{}, err
 	}
 	s.config.Logger.Info("silence added", "id", silence.ID, "cluster", silence.Cluster, "node", silence.Node,
@@ -86,7 +86,7 @@ func (s *Server) silence(r *http.Request, asked askedSilence) (alerting.Silence,
 
 func (s *Server) expire(r *http.Request) error {
 	id := r.PathValue("id")
-	if err := s.config.Past.ExpireSilence(r.Context(), id, s.config.Now()); err != nil {
+	if err := s.config.History.ExpireSilence(r.Context(), id, s.config.Now()); err != nil {
 		return err
 	}
 	s.config.Logger.Info("silence expired", "id", probes.Clean(id, maxWord))
@@ -97,14 +97,14 @@ func (s *Server) expire(r *http.Request) error {
 // announce tells who looks at a cluster that it is silenced, or not any more.
 func (s *Server) announce(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
 
-// judged makes a silence of what is asked for, or tells all that is wrong with it.
-func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
+// validSilence makes a silence of what is asked for, or tells all that is wrong with it.
+func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 	var wrong []string
 	span, err := a.span(s.config.Now())
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	}
-	if err := a.aim(); err != nil {
+	if err := a.checkScope(); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	if len(a.Reason) > maxReason {
@@ -116,11 +116,11 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 	if a.Code != "" && !checks.Known(a.Code) {
 		wrong = append(wrong, `"code" is no code of a finding`)
 	}
-	if err := s.known(a.Cluster, a.Node); err != nil {
+	if err := s.checkNames(a.Cluster, a.Node); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	if len(wrong) > 0 {
-		return alerting.Silence{}, refuse(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
+		return alerting.Silence{}, newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
 	}
 	return alerting.Silence{
 		ID: strings.ToLower(rand.Text()[:12]), Cluster: a.Cluster, Node: a.Node, Code: a.Code,
@@ -131,7 +131,7 @@ func (s *Server) judged(a askedSilence) (alerting.Silence, error) {
 
 // aim tells what is wrong with what the silence is about. A script in which a
 // variable is empty must not silence everything.
-func (a askedSilence) aim() error {
+func (a silenceRequest) checkScope() error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
 		return errors.New(`"all" is everything: leave it out, or "cluster", "node" and "code"`)
@@ -142,7 +142,7 @@ func (a askedSilence) aim() error {
 }
 
 // span is from when to when the silence is asked for.
-func (a askedSilence) span(now time.Time) (checks.Span, error) {
+func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error
 	if a.From != "" {
@@ -167,20 +167,20 @@ func (a askedSilence) span(now time.Time) (checks.Span, error) {
 	if span.From.After(now.Add(latestBegin)) {
 		return span, errors.New("it must begin within a year")
 	}
-	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > longestSilence {
+	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > maxSilence {
 		return span, errors.New("it must end after it begins and after now, within 90 days")
 	}
 	return span, nil
 }
 
-// known tells what is wrong with the names of a cluster and of a node. A silence
+// checkNames tells what is wrong with the names of a cluster and of a node. A silence
 // for what does not exist is a misspelt one.
-func (s *Server) known(cluster, node string) error {
+func (s *Server) checkNames(cluster, node string) error {
 	if cluster == "" && node == "" {
 		return nil
 	}
 	err := errors.New(`"cluster" is no cluster`)
-	for _, p := range s.config.Pictures.Pictures() {
+	for _, p := range s.config.Snapshots.Snapshots() {
 		if cluster != "" && p.Cluster.Name != cluster {
 			continue
 		}

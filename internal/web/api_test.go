@@ -43,7 +43,7 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 
 // TestClustersAsJSON compares with a file, since programs read it.
 func TestClustersAsJSON(t *testing.T) {
-	s := newWorld(redisDown("shop"), unseen("intranet")).server(t)
+	s := newFakeDaemon(redisDown("shop"), unprobed("intranet")).server(t)
 	w := send(s, "GET", "/api/v1/clusters", "")
 	const golden = "testdata/clusters.json"
 	if os.Getenv("UPDATE") != "" {
@@ -125,7 +125,7 @@ func TestProblems(t *testing.T) {
 		{"probe of nothing", "GET", "/probe", "", 400, `"cluster" is missing`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := send(newWorld(calm("shop", 2)).server(t), test.method, test.path, test.body)
+			w := send(newFakeDaemon(healthyCluster("shop", 2)).server(t), test.method, test.path, test.body)
 			want := problem{Title: http.StatusText(test.status), Status: test.status, Detail: test.detail}
 			if diff := cmp.Diff(want, decoded[problem](t, w)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -142,7 +142,7 @@ func TestProblems(t *testing.T) {
 
 // TestInsideStaysInside: what is wrong within is not for who asks.
 func TestInsideStaysInside(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
 	for _, path := range []string{"/api/v1/incidents", "/api/v1/history?cluster=shop", "/api/v1/silences"} {
 		got := send(w.server(t), "GET", path, "")
@@ -153,7 +153,7 @@ func TestInsideStaysInside(t *testing.T) {
 }
 
 func TestIncidents(t *testing.T) {
-	w := newWorld(redisDown("shop"), nodeDown("portal", 3))
+	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
 	for query, want := range map[string][]string{
 		"":                                  {"20260314T115811000-shop", "20260314T114111000-portal", "20260314T080311000-portal-over"},
 		"?cluster=portal":                   {"20260314T114111000-portal", "20260314T080311000-portal-over"},
@@ -178,8 +178,8 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	s := newWorld(nodeDown("portal", 3)).server(t)
-	got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&step=30m", ""))
+	s := newFakeDaemon(nodeDown("portal", 3)).server(t)
+	got := decoded[wireHistory](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&step=30m", ""))
 	if len(got.Points) != 10 || got.StepMS != 1_800_000 || got.Points[0].At != "2026-03-14T07:03:11.000Z" {
 		t.Errorf("got %d points a %d ms apart: %+v", len(got.Points), got.StepMS, got.Points)
 	}
@@ -190,21 +190,21 @@ func TestHistory(t *testing.T) {
 	if diff := cmp.Diff(sessions, got.Uptimes[10]); diff != "" {
 		t.Errorf("uptime of sessions (-want +got):\n%s", diff)
 	}
-	if got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&kind=session&step=30m", "")); len(got.Points) != 10 {
+	if got := decoded[wireHistory](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&kind=session&step=30m", "")); len(got.Points) != 10 {
 		t.Errorf("got %d points of sessions, want 10", len(got.Points))
 	}
 	want := wire.Move{At: "2026-03-14T11:41:11.000Z", From: "node2", To: "node1", Session: "s:3e23e816", Cause: "node2 did not answer"}
 	if diff := cmp.Diff(want, got.Moves[0]); diff != "" || len(got.Moves) != 3 || len(got.Deployments) != 1 {
 		t.Errorf("got %d moves and %d deployments (-want +got):\n%s", len(got.Moves), len(got.Deployments), diff)
 	}
-	if got := decoded[wirePast](t, send(s, "GET", "/api/v1/history?cluster=portal", "")); got.Points != nil || got.Since != "2026-03-13T12:03:11.000Z" {
+	if got := decoded[wireHistory](t, send(s, "GET", "/api/v1/history?cluster=portal", "")); got.Points != nil || got.Since != "2026-03-13T12:03:11.000Z" {
 		t.Errorf("got %+v", got)
 	}
 }
 
 // TestSilence: from the request to the list and to its end.
 func TestSilence(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	made := send(s, "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node2", "code": "node_down", "reason": "kernel\u001b update", "duration": "2h"}`)
 	silence := decoded[wireSilence](t, made)
@@ -231,7 +231,7 @@ func TestSilence(t *testing.T) {
 
 // TestSilenceOfEverything must be asked for by name.
 func TestSilenceOfEverything(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.kept()) != 1 {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
@@ -243,7 +243,7 @@ func TestSilenceOfEverything(t *testing.T) {
 }
 
 func TestDeployment(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2", "nodes": ["node2"]}`))
 	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", Nodes: []string{"node2"}, From: "2026-03-14T12:03:11.000Z"}

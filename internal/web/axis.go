@@ -12,46 +12,46 @@ var windows = []time.Duration{6 * time.Hour, 2 * time.Hour, 30 * time.Minute, 6 
 
 // spanUntil is a window of whole slots, the last of which a time is in.
 func spanUntil(now time.Time, window time.Duration) checks.Span {
-	to := now.Truncate(window / slots).Add(window / slots)
+	to := now.Truncate(window / barBuckets).Add(window / barBuckets)
 	return checks.Span{From: to.Add(-window), To: to}
 }
 
-// slotTime is how long a slot of a window is.
-func slotTime(span checks.Span) time.Duration { return span.To.Sub(span.From) / slots }
+// bucketWidth is how long a slot of a window is.
+func bucketWidth(span checks.Span) time.Duration { return span.To.Sub(span.From) / barBuckets }
 
 // window tells how far back a span reaches.
-func (v viewer) window(span checks.Span) string {
+func (v viewContext) window(span checks.Span) string {
 	length := span.To.Sub(span.From)
 	if length < time.Hour {
-		return v.say("Last %d minutes", int(length.Minutes()))
+		return v.translate("Last %d minutes", int(length.Minutes()))
 	}
-	return v.say("Last %d hours", int(length.Hours()))
+	return v.translate("Last %d hours", int(length.Hours()))
 }
 
 // timeOfDay tells a time as exactly as a span's drawing can.
-func (v viewer) timeOfDay(t time.Time, span checks.Span) string {
+func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
 	if span.To.Sub(span.From) < time.Hour {
 		return t.In(v.zone).Format("15:04:05")
 	}
 	return t.In(v.zone).Format("15:04")
 }
 
-// slotOf is the slot of a strip or chart that a time is in; -1: none.
-func slotOf(span checks.Span, at time.Time) int {
+// bucketOf is the slot of a strip or chart that a time is in; -1: none.
+func bucketOf(span checks.Span, at time.Time) int {
 	if at.Before(span.From) || !at.Before(span.To) {
 		return -1
 	}
-	return int(at.Sub(span.From) / slotTime(span))
+	return int(at.Sub(span.From) / bucketWidth(span))
 }
 
-// across is where a time is in a drawing of laneWidth, within its edges.
-func across(span checks.Span, at time.Time) int {
+// across is where a time is in a drawing of drawingWidth, within its edges.
+func xOf(span checks.Span, at time.Time) int {
 	share := float64(at.Sub(span.From)) / float64(span.To.Sub(span.From))
-	return int(min(max(share, 0), 1) * laneWidth)
+	return int(min(max(share, 0), 1) * drawingWidth)
 }
 
 // ticks are times below a drawing, from edge to edge.
-func (v viewer) ticks(span checks.Span) []string {
+func (v viewContext) ticks(span checks.Span) []string {
 	const intervals = 4
 	ticks := make([]string, 0, intervals+1)
 	for i := range intervals + 1 {

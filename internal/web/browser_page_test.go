@@ -12,7 +12,7 @@ import (
 // TestPageFollows: the page shows what has changed without being loaded again,
 // and disturbs nobody who reads or writes there.
 func TestPageFollows(t *testing.T) {
-	w := newWorld(nodeDown("portal", 3), calm("shop", 3))
+	w := newFakeDaemon(nodeDown("portal", 3), healthyCluster("shop", 3))
 	s := w.server(t)
 	b := browse(t, s)
 	b.open("/")
@@ -23,7 +23,7 @@ func TestPageFollows(t *testing.T) {
 		chromedp.Focus(chromedp.CSS("#probe-portal")),
 	)
 
-	w.become(redisDown("shop"))
+	w.replaceCluster(redisDown("shop"))
 	s.config.Live.Publish("shop")
 	b.await(`document.querySelector("h1").textContent.startsWith("2 of 2 clusters are failing")`)
 	b.await(`document.querySelectorAll("#incidents article").length === 2`)
@@ -44,7 +44,7 @@ func TestPageFollows(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#incidents article:last-of-type details:last-of-type summary")),
 		chromedp.SendKeys(chromedp.CSS("#incidents article:last-of-type input[name=reason]"), "half a sen"),
 	)
-	w.become(calm("portal", 3))
+	w.replaceCluster(healthyCluster("portal", 3))
 	s.config.Live.Publish("portal")
 	b.await(`document.querySelector("h1").textContent === "shop is failing"`)
 	if got := ask[string](b, `document.querySelector("#incidents article:last-of-type input[name=reason]").value`); got != "half a sen" {
@@ -54,12 +54,12 @@ func TestPageFollows(t *testing.T) {
 
 // TestPageCatchesUp with what changed while it was loading.
 func TestPageCatchesUp(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	b := browse(t, s)
 	b.open("/")
 	b.await(`!document.getElementById("live").hidden`)
-	w.become(redisDown("shop"))
+	w.replaceCluster(redisDown("shop"))
 	s.config.Live.Publish("shop")
 	b.await(`document.querySelector("h1").textContent === "shop is failing"`)
 	if icon := ask[string](b, `document.querySelector("link[rel=icon]").href`); len(icon) == 0 || icon[len(b.url):len(b.url)+len("/static/icon-bd.svg")] != "/static/icon-bd.svg" {
@@ -70,7 +70,7 @@ func TestPageCatchesUp(t *testing.T) {
 // TestConnectionLost: a page that hears nothing any more does not go on saying in
 // green that all is well.
 func TestConnectionLost(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	b := browse(t, s)
 	b.open("/")
 	b.await(`!document.getElementById("live").hidden`)
@@ -80,12 +80,12 @@ func TestConnectionLost(t *testing.T) {
 		t.Errorf("got filter %q, want it grey", got)
 	}
 	b.do(chromedp.Navigate("about:blank"))
-	b.forgive() // the browser complains, as it should
+	b.clearConsole() // the browser complains, as it should
 }
 
 // TestButtonsWork from the keyboard alone.
 func TestButtonsWork(t *testing.T) {
-	w := newWorld(redisDown("shop"))
+	w := newFakeDaemon(redisDown("shop"))
 	b := browse(t, w.server(t))
 	b.open("/")
 	b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab))
@@ -138,7 +138,7 @@ const lint = `(() => {
 // TestEveryPage in a browser as narrow as WCAG 1.4.10 has it: nothing sticks out,
 // no complaint on the console, names and structure for who cannot see.
 func TestEveryPage(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	b := browse(t, w.server(t))
 	b.do(chromedp.EmulateViewport(320, 700))
 	for _, path := range everyPage(w) {

@@ -66,15 +66,15 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 		}
 	}()
 	t.Cleanup(b.quiet)
-	b.patient()
+	b.disablePolling()
 	b.emulate(media...)
 	b.do(chromedp.Navigate(link))
 	return b
 }
 
-// patient lets pages look for news only when they are told of some: what a page
+// disablePolling lets pages look for news only when they are told of some: what a page
 // missed would show a while later, and a test would pass that took its time.
-func (b *browser) patient() {
+func (b *browser) disablePolling() {
 	b.t.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: `window.setInterval = () => 0`})
@@ -91,8 +91,8 @@ func (b *browser) quiet() {
 	}
 }
 
-// forgive forgets what the console has said so far.
-func (b *browser) forgive() {
+// clearConsole forgets what the console has said so far.
+func (b *browser) clearConsole() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.console = nil

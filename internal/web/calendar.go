@@ -9,7 +9,7 @@ import (
 
 // A calendar is a target's uptime by day.
 type calendar struct {
-	strip
+	uptimeBar
 	Name    string
 	Kind    string
 	Percent string // over all days; "–": nothing is known
@@ -18,44 +18,44 @@ type calendar struct {
 // Uptimes from which a day is good, or at least not an outage. At a probe in
 // three seconds 99.9 % forgives a minute and a half.
 const (
-	goodDay = 0.999
-	poorDay = 0.99
+	goodUptime = 0.999
+	poorUptime = 0.99
 )
 
-func (v viewer) calendar(days []checks.Uptime, whole checks.Uptime) calendar {
-	c := calendar{Name: v.targetName(whole.Target), Kind: v.kind(whole.Kind), Percent: v.available(whole)}
-	marks := make([]mark, len(days))
+func (v viewContext) calendar(days []checks.Uptime, whole checks.Uptime) calendar {
+	c := calendar{Name: v.targetName(whole.Target), Kind: v.kind(whole.Kind), Percent: v.uptimeShare(whole)}
+	tones := make([]tone, len(days))
 	worst := checks.Uptime{Ratio: 1}
 	for i, day := range days {
-		marks[i] = markOfDay(day)
+		tones[i] = toneOfDay(day)
 		if day.Probes > 0 && day.Ratio < worst.Ratio {
 			worst = day
 		}
 	}
-	c.Slots, c.Paths = max(1, len(days)), drawn(marks)
-	c.Label = v.say("%s in %d days", c.Percent, len(days))
+	c.Buckets, c.Paths = max(1, len(days)), barPaths(tones)
+	c.Label = v.translate("%s in %d days", c.Percent, len(days))
 	if worst.Probes > 0 {
-		c.Label += v.say("; worst: %s with %s", v.day(worst.From), v.percent(worst.Ratio))
+		c.Label += v.translate("; worst: %s with %s", v.day(worst.From), v.percent(worst.Ratio))
 	}
 	return c
 }
 
-func markOfDay(u checks.Uptime) mark {
+func toneOfDay(u checks.Uptime) tone {
 	switch {
 	case u.Probes == 0:
-		return unsure
-	case u.Ratio >= goodDay:
-		return good
-	case u.Ratio >= poorDay:
-		return worse
+		return toneUnknown
+	case u.Ratio >= goodUptime:
+		return toneOK
+	case u.Ratio >= poorUptime:
+		return toneWarning
 	default:
-		return trouble
+		return toneCritical
 	}
 }
 
 // calendars of a record, in the order in which the record tells uptimes. The
 // sessions that a node owns follow the node.
-func (v viewer) calendars(r *record) []calendar {
+func (v viewContext) calendars(r *clusterHistory) []calendar {
 	var all []calendar
 	shown := make(map[checks.Target]bool)
 	show := func(u checks.Uptime) {
@@ -74,7 +74,7 @@ func (v viewer) calendars(r *record) []calendar {
 }
 
 // uptime of a target; without probes where nothing is known.
-func (r *record) uptime(of checks.Target) checks.Uptime {
+func (r *clusterHistory) uptime(of checks.Target) checks.Uptime {
 	for _, u := range r.uptimes {
 		if u.Target == of {
 			return u
@@ -85,7 +85,7 @@ func (r *record) uptime(of checks.Target) checks.Uptime {
 
 // available is the share of an uptime; "–": nothing is known. It has no mark: what
 // failed in the past is nothing to look after now.
-func (v viewer) available(u checks.Uptime) string {
+func (v viewContext) uptimeShare(u checks.Uptime) string {
 	if u.Probes == 0 {
 		return "–"
 	}
@@ -94,20 +94,20 @@ func (v viewer) available(u checks.Uptime) string {
 
 // targetName leaves a balancer's address away: its URL comes first and says
 // enough, and where two addresses share one, the full name is in the API.
-func (v viewer) targetName(of checks.Target) string {
+func (v viewContext) targetName(of checks.Target) string {
 	switch {
 	case of.Kind == checks.TargetBalancer:
 		url, _, _ := strings.Cut(of.Name, " ")
 		return word(url)
 	case of.Kind == checks.TargetSession && of.Name == "":
-		return v.say("owner unknown")
+		return v.translate("owner unknown")
 	default:
 		return word(of.Name)
 	}
 }
 
-func (v viewer) kind(k checks.TargetKind) string {
-	return v.say(cmp.Or(map[checks.TargetKind]string{
+func (v viewContext) kind(k checks.TargetKind) string {
+	return v.translate(cmp.Or(map[checks.TargetKind]string{
 		checks.TargetNode:       "node",
 		checks.TargetBalancer:   "balancer",
 		checks.TargetDependency: "dependency",

@@ -29,14 +29,14 @@ type chart struct {
 const chartHeight = 100
 
 // charts of the nodes, each with its canary's latency, and of the balancer.
-func (v viewer) charts(p Picture, r *record) charts {
+func (v viewContext) charts(p Snapshot, r *clusterHistory) charts {
 	var drawn []chart
-	top := topOf(r)
+	top := scaleMax(r)
 	for _, n := range p.Cluster.Nodes {
 		node := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}
 		canary := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetCanary, Name: n.ID}
 		c := v.chart(node, r, top)
-		c.Through = curve(r.points[canary], r.span, top)
+		c.Through = linePath(r.points[canary], r.span, top)
 		drawn = append(drawn, c)
 	}
 	for _, u := range r.uptimes {
@@ -47,12 +47,12 @@ func (v viewer) charts(p Picture, r *record) charts {
 	return charts{Top: v.latency(top), Ticks: v.ticks(r.span), Charts: drawn}
 }
 
-func (v viewer) chart(of checks.Target, r *record, top time.Duration) chart {
+func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
 	points := r.points[of]
 	c := chart{
 		Name: v.targetName(of), Kind: v.kind(of.Kind), Newest: "–",
-		Area: area(points, r.span, top),
-		Line: curve(points, r.span, top),
+		Area: areaPath(points, r.span, top),
+		Line: linePath(points, r.span, top),
 	}
 	var slowest time.Duration
 	for _, p := range points {
@@ -65,9 +65,9 @@ func (v viewer) chart(of checks.Target, r *record, top time.Duration) chart {
 	return c
 }
 
-// topOf is the scale: a round number not below the slowest mean. Single slow
+// scaleMax is the scale: a round number not below the slowest mean. Single slow
 // answers may leave the box; the number beside the chart tells them.
-func topOf(r *record) time.Duration {
+func scaleMax(r *clusterHistory) time.Duration {
 	var slowest time.Duration
 	for _, points := range r.points {
 		for _, p := range points {
@@ -83,21 +83,21 @@ func topOf(r *record) time.Duration {
 	}
 }
 
-// curve draws the mean of points, with a gap where nothing was answered.
-func curve(points []checks.Point, span checks.Span, top time.Duration) string {
+// linePath draws the mean of points, with a gap where nothing was answered.
+func linePath(points []checks.Point, span checks.Span, top time.Duration) string {
 	var d strings.Builder
 	last := -2
 	for _, p := range points {
-		x := slotOf(span, p.At)
+		x := bucketOf(span, p.At)
 		switch {
 		case x < 0 || p.Mean <= 0:
 			continue
 		case x == last+1:
-			fmt.Fprintf(&d, "L%d %d", x, height(p.Mean, top))
+			fmt.Fprintf(&d, "L%d %d", x, yOf(p.Mean, top))
 		default:
 			// A point with gaps on both sides is a line of no length, which round
 			// ends make a dot.
-			fmt.Fprintf(&d, "M%d %dh0", x, height(p.Mean, top))
+			fmt.Fprintf(&d, "M%d %dh0", x, yOf(p.Mean, top))
 		}
 		last = x
 	}
@@ -105,17 +105,17 @@ func curve(points []checks.Point, span checks.Span, top time.Duration) string {
 }
 
 // area fills what is below the slowest answers.
-func area(points []checks.Point, span checks.Span, top time.Duration) string {
+func areaPath(points []checks.Point, span checks.Span, top time.Duration) string {
 	var d strings.Builder
 	for _, p := range points {
-		if x := slotOf(span, p.At); x >= 0 && p.Max > 0 {
-			fmt.Fprintf(&d, "M%d %dV%dh1V%dz", x, chartHeight, height(p.Max, top), chartHeight)
+		if x := bucketOf(span, p.At); x >= 0 && p.Max > 0 {
+			fmt.Fprintf(&d, "M%d %dV%dh1V%dz", x, chartHeight, yOf(p.Max, top), chartHeight)
 		}
 	}
 	return d.String()
 }
 
-// height is the distance of a value from the upper edge.
-func height(value, top time.Duration) int {
+// yOf is the distance of a value from the upper edge.
+func yOf(value, top time.Duration) int {
 	return chartHeight - int(min(value, top)*chartHeight/top)
 }

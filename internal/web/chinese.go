@@ -1,8 +1,8 @@
 package web
 
-// inChinese translates what the page says; the English text is the key. A test
+// chineseTexts translates what the page says; the English text is the key. A test
 // demands an entry for every text that templates and this package's code say.
-var inChinese = map[string]string{
+var chineseTexts = map[string]string{
 	// Verdicts, severities, states and what happens in incidents.
 	"healthy":      "正常",
 	"degraded":     "降级",

@@ -10,69 +10,69 @@ import (
 
 // clusterPageView is all there is to know of one cluster.
 type clusterPageView struct {
-	Cluster   clusterView
-	Incidents []incidentView // open
-	Quiet     []incidentView // open, though nothing of them holds now
-	Findings  []branch       // everything that holds, information included
-	Lanes     lanes
-	Charts    charts
-	Calendars []calendar
-	Days      int
+	Cluster    clusterView
+	Incidents  []incidentView // open
+	Recovering []incidentView // open, though nothing of them holds now
+	Findings   []findingNode  // everything that holds, information included
+	Timeline   nodeTimeline
+	Charts     charts
+	Calendars  []calendar
+	Days       int
 	// Unrecorded: nodes have an uptime and sessions have none, as before an upgrade.
-	Unrecorded bool
-	Recent     []incidentView
-	Silences   []silenceView
-	Silence    *silenceForm // nil: nobody may
-	Broken     bool
+	Unrecorded    bool
+	Recent        []incidentView
+	Silences      []silenceView
+	Silence       *silenceForm // nil: nobody may
+	HistoryFailed bool
 }
 
-// mostListed bounds lists of incidents on pages.
-const mostListed = 50
+// maxListed bounds lists of incidents on pages.
+const maxListed = 50
 
 func (s *Server) clusterPage(r *http.Request, p *page) error {
-	picture, err := s.picture(r.PathValue("name"))
+	snapshot, err := s.snapshot(r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	v := p.viewer
-	past := s.memory.whole(r.Context(), picture)
+	v := p.viewContext
+	history := s.historyCache.forClusterPage(r.Context(), snapshot)
 	view := clusterPageView{
-		Cluster: v.cluster(picture, past), Findings: v.tree(standing(picture)),
-		Lanes: v.lanes(picture, past), Charts: v.charts(picture, past),
-		Calendars: v.calendars(past), Days: shownDays,
-		Unrecorded: picture.Report.Session.Policy != probes.PolicyNone && checks.SessionsUnrecorded(past.uptimes),
+		Cluster: v.cluster(snapshot, history), Findings: v.tree(activeFindings(snapshot)),
+		Timeline: v.nodeTimeline(snapshot, history), Charts: v.charts(snapshot, history),
+		Calendars: v.calendars(history), Days: uptimeDays,
+		Unrecorded: snapshot.Report.Session.Policy != probes.PolicyNone && checks.SessionsUnrecorded(history.uptimes),
 	}
 	if v.canWrite {
-		view.Silence = &silenceForm{Cluster: picture.Cluster.Name}
+		view.Silence = &silenceForm{Cluster: snapshot.Cluster.Name}
 	}
-	if err := s.clusterTrouble(r, &view, v); err != nil {
+	if err := s.addClusterIncidents(r, &view, v); err != nil {
 		s.config.Logger.Error("reading incidents for a page", "err", err)
-		view.Broken = true
+		view.HistoryFailed = true
 	}
-	p.Template, p.Content, p.Icon = "cluster", view, view.Cluster.Mark
+	p.Template, p.Content, p.Icon = "cluster", view, view.Cluster.Tone
 	p.Title = heading(word(view.Cluster.Name), view.Cluster.Verdict)
 	return nil
 }
 
-func (s *Server) clusterTrouble(r *http.Request, view *clusterPageView, v viewer) error {
+func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v viewContext) error {
 	open, err := s.open(r.Context(), view.Cluster.Name)
 	if err != nil {
 		return err
 	}
 	recent, err := s.incidents(r.Context(), IncidentQuery{
-		Cluster: view.Cluster.Name, State: alerting.Resolved, Limit: mostListed,
+		Cluster: view.Cluster.Name, State: alerting.Resolved, Limit: maxListed,
 	})
 	if err != nil {
 		return err
 	}
-	silences, err := s.config.Past.Silences(r.Context(), v.now)
+	silences, err := s.config.History.Silences(r.Context(), v.now)
 	if err != nil {
 		return err
 	}
-	holding, quiet := apart(open)
-	view.Incidents, view.Quiet, view.Recent = v.incidents(holding), v.incidents(quiet), v.incidents(recent)
+	holding, quiet := splitRecovering(open)
+	view.Incidents, view.Recovering, view.Recent = v.incidents(holding), v.incidents(quiet), v.incidents(recent)
 	for i := range view.Incidents {
-		view.Incidents[i].Where = false
+		view.Incidents[i].ShowCluster = false
 	}
 	view.Silences = v.silences(silences, view.Cluster.Name)
 	return nil

@@ -13,9 +13,9 @@ import (
 // A Config is what a Server serves, and how. Pictures, Past and Live must be
 // there; where another source is nil, what needs it is not offered.
 type Config struct {
-	Pictures Pictures
-	Past     Past
-	Live     *Live // told of changes by whoever makes them; Serve closes it
+	Snapshots Snapshots
+	History   History
+	Live      *Live // told of changes by whoever makes them; Serve closes it
 
 	// Unwritten tells which incidents are open while Past cannot be told of them, as
 	// copies; ok is false as long as it can. Nil: it always can.
@@ -43,13 +43,13 @@ type Config struct {
 
 	// ExternalURL is where people find the page when they do not ask for this
 	// machine: its host is answered to at loopback. Nil: nowhere else;
-	// Server.AnswerTo changes it.
+	// Server.SetExternalURL changes it.
 	ExternalURL *url.URL
 
 	Language string         // of who does not ask for one: en or zh; "": en; Server.Speak changes it
 	Location *time.Location // in which the page tells times; nil: the local one; Server.Speak changes it
 	Version  string         // of stickwatch, for the foot of the page
-	Remember time.Duration  // for how long the page shows the same past; 0: 10 s
+	CacheFor time.Duration  // for how long the page shows the same past; 0: 10 s
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
@@ -57,7 +57,7 @@ type Config struct {
 
 // withDefaults fills in what zero values mean.
 func (c Config) withDefaults() Config {
-	c.Remember = cmp.Or(c.Remember, 10*time.Second)
+	c.CacheFor = cmp.Or(c.CacheFor, 10*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now

@@ -10,29 +10,29 @@ import (
 	"stickwatch/checks"
 )
 
-var sixHours = spanUntil(noon, 6*time.Hour)
+var sixHours = spanUntil(testTime, 6*time.Hour)
 
 // at is a point of a slot with some of ten probes failed.
-func at(slot, failed int, mean time.Duration) checks.Point {
-	return checks.Point{At: sixHours.From.Add(time.Duration(slot) * slotTime(sixHours)), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
+func at(bucket, failed int, mean time.Duration) checks.Point {
+	return checks.Point{At: sixHours.From.Add(time.Duration(bucket) * bucketWidth(sixHours)), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
 }
 
-func TestStrip(t *testing.T) {
+func TestUptimeBar(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		points []checks.Point
-		want   strip
+		want   uptimeBar
 	}{
-		{"nothing", nil, strip{Slots: slots, Label: "nothing known"}},
-		{"outside", []checks.Point{at(-1, 0, 1), at(slots, 0, 1)}, strip{Slots: slots, Label: "nothing known"}},
-		{"well of late", []checks.Point{at(70, 0, 1), at(71, 0, 1)}, strip{Slots: slots, Paths: []stripPath{{good, "M70 6.5h2"}}, Label: "no failures"}},
-		{"ups and downs", []checks.Point{at(0, 0, 1), at(1, 4, 1), at(2, 5, 1), at(3, 10, 0), at(4, 0, 1), at(6, 10, 0)}, strip{
-			Slots: slots,
-			Paths: []stripPath{{good, "M0 6.5h1M4 6.5h1"}, {worse, "M1 5h1"}, {trouble, "M2 4h2M6 4h1"}},
-			Label: "failing at times 06:10 to 06:15, failing 06:15 to 06:25, failing 06:35 to 06:40",
+		{"nothing", nil, uptimeBar{Buckets: barBuckets, Label: "nothing known"}},
+		{"outside", []checks.Point{at(-1, 0, 1), at(barBuckets, 0, 1)}, uptimeBar{Buckets: barBuckets, Label: "nothing known"}},
+		{"well of late", []checks.Point{at(70, 0, 1), at(71, 0, 1)}, uptimeBar{Buckets: barBuckets, Paths: []barPath{{toneOK, "M70 6.5h2"}}, Label: "no failures"}},
+		{"ups and downs", []checks.Point{at(0, 0, 1), at(1, 4, 1), at(2, 5, 1), at(3, 10, 0), at(4, 0, 1), at(6, 10, 0)}, uptimeBar{
+			Buckets: barBuckets,
+			Paths:   []barPath{{toneOK, "M0 6.5h1M4 6.5h1"}, {toneWarning, "M1 5h1"}, {toneCritical, "M2 4h2M6 4h1"}},
+			Label:   "failing at times 06:10 to 06:15, failing 06:15 to 06:25, failing 06:35 to 06:40",
 		}},
-		{"too much to tell", []checks.Point{at(1, 9, 1), at(3, 9, 1), at(5, 9, 1), at(7, 9, 1), at(9, 9, 1)}, strip{
-			Slots: slots, Paths: []stripPath{{trouble, "M1 4h1M3 4h1M5 4h1M7 4h1M9 4h1"}},
+		{"too much to tell", []checks.Point{at(1, 9, 1), at(3, 9, 1), at(5, 9, 1), at(7, 9, 1), at(9, 9, 1)}, uptimeBar{
+			Buckets: barBuckets, Paths: []barPath{{toneCritical, "M1 4h1M3 4h1M5 4h1M7 4h1M9 4h1"}},
 			Label: "failing 06:30 to 06:35, failing 06:40 to 06:45, failing 06:50 to 06:55, and 2 more",
 		}},
 	} {
@@ -43,23 +43,23 @@ func TestStrip(t *testing.T) {
 		})
 	}
 	var all []checks.Point
-	for i := range slots {
+	for i := range barBuckets {
 		all = append(all, at(i, 0, 1))
 	}
-	if !seenInEnglish.hours(all, sixHours).Calm {
+	if !seenInEnglish.hours(all, sixHours).AllGood {
 		t.Error("six good hours are not calm")
 	}
 }
 
 func TestCalendar(t *testing.T) {
 	day := func(probes int, ratio float64) checks.Uptime {
-		return checks.Uptime{Span: checks.Span{From: noon}, Probes: probes, Ratio: ratio}
+		return checks.Uptime{Span: checks.Span{From: testTime}, Probes: probes, Ratio: ratio}
 	}
 	whole := checks.Uptime{Target: checks.Target{Kind: checks.TargetBalancer, Name: "http://lb:8088 10.0.0.9:8088"}, Probes: 40, Ratio: 0.975}
 	got := seenInEnglish.calendar([]checks.Uptime{day(0, 0), day(10, 1), day(10, 0.9991), day(10, 0.995), day(10, 0.9)}, whole)
 	want := calendar{
-		strip: strip{
-			Slots: 5, Paths: []stripPath{{good, "M1 6.5h2"}, {worse, "M3 5h1"}, {trouble, "M4 4h1"}},
+		uptimeBar: uptimeBar{
+			Buckets: 5, Paths: []barPath{{toneOK, "M1 6.5h2"}, {toneWarning, "M3 5h1"}, {toneCritical, "M4 4h1"}},
 			Label: "97.50\u00a0% in 5 days; worst: 2026-03-14 with 90.00\u00a0%",
 		},
 		Name: "http://lb:8088", Kind: "balancer", Percent: "97.50\u00a0%",
@@ -67,25 +67,25 @@ func TestCalendar(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(calendar{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := seenInEnglish.calendar(nil, checks.Uptime{}); got.Percent != "–" || got.Slots != 1 {
+	if got := seenInEnglish.calendar(nil, checks.Uptime{}); got.Percent != "–" || got.Buckets != 1 {
 		t.Errorf("of nothing got %+v", got)
 	}
 }
 
 func TestCurve(t *testing.T) {
 	points := []checks.Point{at(0, 0, time.Millisecond), at(1, 0, 2*time.Millisecond), at(2, 10, 0), at(3, 0, 20*time.Millisecond), at(5, 0, time.Millisecond)}
-	if got, want := curve(points, sixHours, 10*time.Millisecond), "M0 90h0L1 80M3 0h0M5 90h0"; got != want {
+	if got, want := linePath(points, sixHours, 10*time.Millisecond), "M0 90h0L1 80M3 0h0M5 90h0"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := area(points[:2], sixHours, 10*time.Millisecond), "M0 100V80h1V100zM1 100V60h1V100z"; got != want {
+	if got, want := areaPath(points[:2], sixHours, 10*time.Millisecond), "M0 100V80h1V100zM1 100V60h1V100z"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for slowest, want := range map[time.Duration]time.Duration{
 		0: time.Millisecond, 800 * time.Microsecond: time.Millisecond, time.Millisecond: 2 * time.Millisecond,
 		30 * time.Millisecond: 50 * time.Millisecond, 4 * time.Second: 5 * time.Second,
 	} {
-		r := &record{points: map[checks.Target][]checks.Point{{}: {at(0, 0, slowest)}}}
-		if got := topOf(r); got != want {
+		r := &clusterHistory{points: map[checks.Target][]checks.Point{{}: {at(0, 0, slowest)}}}
+		if got := scaleMax(r); got != want {
 			t.Errorf("with %s the top is %s, want %s", slowest, got, want)
 		}
 	}
@@ -93,17 +93,17 @@ func TestCurve(t *testing.T) {
 
 // TestLanesOfStrangers: a move from or to nobody's lane is listed, not drawn.
 func TestLanesOfStrangers(t *testing.T) {
-	s := calm("shop", 3)
-	r := &record{span: sixHours, moves: []checks.Move{
+	s := healthyCluster("shop", 3)
+	r := &clusterHistory{span: sixHours, moves: []checks.Move{
 		{At: sixHours.From.Add(3 * time.Hour), From: "node3", To: "node1", Kept: true},
 		{At: sixHours.From.Add(4 * time.Hour), From: "node1", To: `"stranger"`},
 		{At: sixHours.From.Add(5 * time.Hour), From: "node2", To: "node2"},
 	}, deployments: []checks.Deployment{{Name: "1.1", Span: checks.Span{From: sixHours.From.Add(-time.Hour)}}}}
-	got := seenInEnglish.lanes(s.Picture, r)
+	got := seenInEnglish.nodeTimeline(s.Snapshot, r)
 	if got.Kept != "M500 93V13" || got.KeptTo != "M500 13h0" || got.Lost != "" || len(got.Moves) != 3 || got.Height != 120 {
 		t.Errorf("got %+v", got)
 	}
-	if diff := cmp.Diff([]band{{X: 0, Width: laneWidth, Name: "1.1"}}, got.Bands); diff != "" {
+	if diff := cmp.Diff([]deploymentBand{{X: 0, Width: drawingWidth, Name: "1.1"}}, got.Bands); diff != "" {
 		t.Errorf("bands (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"06:05", "07:35", "09:05", "10:35", "12:05"}, got.Ticks); diff != "" {
@@ -114,14 +114,14 @@ func TestLanesOfStrangers(t *testing.T) {
 // TestTree: causes first, whatever explanations are given.
 func TestTree(t *testing.T) {
 	member := func(code checks.Code, node, cause string) alerting.Member {
-		return alerting.Member{Standing: checks.Standing{Finding: checks.Finding{Code: code, Node: node, ExplainedBy: cause}}}
+		return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, ExplainedBy: cause}}}
 	}
-	var told func(branches []branch) string
-	told = func(branches []branch) (s string) {
+	var told func(branches []findingNode) string
+	told = func(branches []findingNode) (s string) {
 		for _, b := range branches {
 			s += b.Code
-			if len(b.Branches) > 0 {
-				s += "(" + told(b.Branches) + ")"
+			if len(b.Children) > 0 {
+				s += "(" + told(b.Children) + ")"
 			}
 			s += " "
 		}

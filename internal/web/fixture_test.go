@@ -12,29 +12,29 @@ import (
 )
 
 // noon is when everybody looks at the fixtures.
-var noon = time.Date(2026, 3, 14, 12, 3, 11, 0, time.UTC)
+var testTime = time.Date(2026, 3, 14, 12, 3, 11, 0, time.UTC)
 
-// A scene is a cluster with its past; tests break it.
-type scene struct {
-	Picture
+// A fakeCluster is a cluster with its past; tests break it.
+type fakeCluster struct {
+	Snapshot
 	moves       []checks.Move
 	deployments []checks.Deployment
 	incidents   []alerting.Incident
 	outages     map[string][]checks.Span // by node
 }
 
-// calm returns a cluster of n nodes with which nothing has ever been wrong.
-func calm(name string, n int) *scene {
-	s := &scene{Picture: Picture{
+// healthyCluster returns a cluster of n nodes with which nothing has ever been wrong.
+func healthyCluster(name string, n int) *fakeCluster {
+	s := &fakeCluster{Snapshot: Snapshot{
 		Cluster: &probes.Cluster{Name: name, Balancer: probes.Balancer{URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}}},
-		Report:  checks.Report{Cluster: name, Started: noon.Add(-2 * time.Second), Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
-		Since:   noon.Add(-49 * time.Hour),
+		Report:  checks.Report{Cluster: name, Started: testTime.Add(-2 * time.Second), Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
+		Since:   testTime.Add(-49 * time.Hour),
 	}, outages: map[string][]checks.Span{}}
 	s.Report.Balancers = []probes.BalancerObservation{{
 		URL: "http://10.0.0.9:8088", Address: netip.MustParseAddrPort("10.0.0.9:8088"),
 		Primary: probes.Exchange{Status: 200, Timing: probes.Timing{Total: 3100 * time.Microsecond}},
 	}}
-	s.Report.Session = checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Shared: checks.Unknown, Confidence: 0.99995, Fresh: 25}
+	s.Report.Session = checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Shared: checks.Unknown, Confidence: 0.99995, NewClients: 25}
 	s.Report.Dependencies = []checks.DependencyReport{{Name: "Redis Server", Up: checks.Yes}, {Name: "DB Service", Up: checks.Yes}}
 	for i := range n {
 		s.addNode(fmt.Sprintf("node%d", i+1), i)
@@ -42,7 +42,7 @@ func calm(name string, n int) *scene {
 	return s
 }
 
-func (s *scene) addNode(id string, i int) {
+func (s *fakeCluster) addNode(id string, i int) {
 	s.Cluster.Nodes = append(s.Cluster.Nodes, probes.Node{ID: id, URL: mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
 	s.Report.Nodes = append(s.Report.Nodes, checks.NodeReport{
 		NodeObservation: probes.NodeObservation{
@@ -57,18 +57,18 @@ func (s *scene) addNode(id string, i int) {
 }
 
 // canary adds a session that a node holds, by who answered it.
-func (s *scene) canary(pinned string, answers ...string) {
+func (s *fakeCluster) canary(pinned string, answers ...string) {
 	c := checks.Canary{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
 	for i, node := range answers {
 		c.Steps = append(c.Steps, checks.CanaryStep{
-			At: noon.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow,
+			At: testTime.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow,
 			Node: node, Session: probes.FingerprintOf(pinned), Status: 200,
 		})
 	}
 	s.Report.Session.Canaries = append(s.Report.Session.Canaries, c)
 }
 
-func (s *scene) node(id string) *checks.NodeReport {
+func (s *fakeCluster) node(id string) *checks.NodeReport {
 	for i := range s.Report.Nodes {
 		if s.Report.Nodes[i].Node == id {
 			return &s.Report.Nodes[i]
@@ -77,9 +77,9 @@ func (s *scene) node(id string) *checks.NodeReport {
 	panic("no node " + id)
 }
 
-// finds adds findings that have held since a time, and the incident of them if
+// addFindings adds findings that have held since a time, and the incident of them if
 // they are worth one.
-func (s *scene) finds(verdict checks.Verdict, since time.Time, findings ...checks.Finding) {
+func (s *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findings ...checks.Finding) {
 	s.Report.Verdict, s.Since = verdict, since
 	incident := alerting.Incident{
 		ID: fmt.Sprintf("%s-%s", since.Format("20060102T150405000"), s.Cluster.Name), Cluster: s.Cluster.Name, State: alerting.Firing,
@@ -92,8 +92,8 @@ func (s *scene) finds(verdict checks.Verdict, since time.Time, findings ...check
 		}
 		at := since.Add(time.Duration(i) * 3 * time.Second)
 		s.Report.Findings = append(s.Report.Findings, f)
-		s.Standing = append(s.Standing, checks.Standing{Finding: f, Since: at, Last: noon})
-		incident.Findings = append(incident.Findings, alerting.Member{Standing: checks.Standing{Finding: f, Since: at, Last: noon}})
+		s.ActiveFindings = append(s.ActiveFindings, checks.ActiveFinding{Finding: f, Since: at, Last: testTime})
+		incident.Findings = append(incident.Findings, alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: at, Last: testTime}})
 		if i > 0 {
 			incident.Timeline = append(incident.Timeline, alerting.Event{At: at, Kind: alerting.EventJoined, Finding: f.Key(), Text: f.Summary.String(), Reason: alerting.ReasonSameCause})
 		}
@@ -104,8 +104,8 @@ func (s *scene) finds(verdict checks.Verdict, since time.Time, findings ...check
 }
 
 // redisDown is a cluster whose nodes all pause because of one dependency.
-func redisDown(name string) *scene {
-	s := calm(name, 3)
+func redisDown(name string) *fakeCluster {
+	s := healthyCluster(name, 3)
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: "Redis Server", Up: checks.No, ReportedBy: []string{"node1", "node2", "node3"}, Error: "dial tcp 10.0.0.5:6379: connection refused"}
 	findings := []checks.Finding{{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1", "node2", "node3"},
@@ -121,14 +121,14 @@ func redisDown(name string) *scene {
 			Summary: checks.Quote(id + " is paused"), Remedy: checks.Quote("Bring back what the reason names."), Evidence: []checks.Message{checks.Quote("/status: paused")},
 		})
 	}
-	s.finds(checks.Failing, noon.Add(-5*time.Minute), findings...)
+	s.addFindings(checks.Failing, testTime.Add(-5*time.Minute), findings...)
 	return s
 }
 
 // nodeDown is a cluster with a dead node to which the balancer still sends
 // clients, and whose sessions have moved.
-func nodeDown(name string, n int) *scene {
-	s := calm(name, n)
+func nodeDown(name string, n int) *fakeCluster {
+	s := healthyCluster(name, n)
 	dead := s.node("node2")
 	dead.Up, dead.Status, dead.Version = false, nil, ""
 	dead.Primary = probes.Exchange{Failure: probes.FailureRefused, Error: "dial tcp 10.0.0.2:8080: connection refused"}
@@ -139,52 +139,52 @@ func nodeDown(name string, n int) *scene {
 		Summary: checks.Quote("node2 does not answer: connection refused"), Remedy: checks.Quote("Start the application there."),
 		Evidence: []checks.Message{checks.Quote("http://10.0.0.2:8080/status: connection refused at 11:41:07")},
 	}
-	s.finds(checks.Failing, noon.Add(-22*time.Minute), down, checks.Finding{
+	s.addFindings(checks.Failing, testTime.Add(-22*time.Minute), down, checks.Finding{
 		Code: checks.NodeFailingInRotation, Severity: checks.Critical, Node: "node2", Nodes: []string{"node2"}, ExplainedBy: down.Key(),
 		Summary: checks.Quote("node2 fails and the balancer still sends it requests: about 7 s left until nginx ejects it"), Remedy: checks.Quote("Take it out of the balancer."),
 		Evidence: []checks.Message{checks.Quote("4 of 12 new clients got 502")}, Affected: checks.Affected{Share: 1.0 / 3, Of: 12},
 	})
-	s.outages["node2"] = []checks.Span{{From: noon.Add(-22 * time.Minute), To: noon}, {From: noon.Add(-4 * time.Hour), To: noon.Add(-225 * time.Minute)}}
+	s.outages["node2"] = []checks.Span{{From: testTime.Add(-22 * time.Minute), To: testTime}, {From: testTime.Add(-4 * time.Hour), To: testTime.Add(-225 * time.Minute)}}
 	s.moves = []checks.Move{
-		{At: noon.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
-		{At: noon.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Quote("readmitted")},
-		{At: noon.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+		{At: testTime.Add(-22 * time.Minute), Cluster: name, From: "node2", To: "node1", Kept: false, Session: probes.FingerprintOf("b"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
+		{At: testTime.Add(-225 * time.Minute), Cluster: name, From: "node3", To: "node2", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Quote("readmitted")},
+		{At: testTime.Add(-4 * time.Hour), Cluster: name, From: "node2", To: "node3", Kept: true, Session: probes.FingerprintOf("a"), Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
 	}
-	s.deployments = []checks.Deployment{{Cluster: name, Name: "11.4.1", Span: checks.Span{From: noon.Add(-245 * time.Minute), To: noon.Add(-220 * time.Minute)}}}
-	s.incidents = append(s.incidents, resolved(name, noon.Add(-4*time.Hour), down))
+	s.deployments = []checks.Deployment{{Cluster: name, Name: "11.4.1", Span: checks.Span{From: testTime.Add(-245 * time.Minute), To: testTime.Add(-220 * time.Minute)}}}
+	s.incidents = append(s.incidents, resolved(name, testTime.Add(-4*time.Hour), down))
 	return s
 }
 
 // ejected is a cluster with a warning: a node without clients.
-func ejected(name string) *scene {
-	s := calm(name, 2)
+func ejected(name string) *fakeCluster {
+	s := healthyCluster(name, 2)
 	s.node("node1").InRotation, s.node("node1").Rotation = checks.No, checks.Quote("27 new clients missed it, which happens by chance once in 100 days")
-	s.finds(checks.Degraded, noon.Add(-26*time.Hour), checks.Finding{
+	s.addFindings(checks.Degraded, testTime.Add(-26*time.Hour), checks.Finding{
 		Code: checks.NodeEjected, Severity: checks.Warning, Node: "node1", Nodes: []string{"node1"},
 		Summary: checks.Quote("node1 is well when asked directly, and the balancer sends it nothing"), Remedy: checks.Quote("Wait fail_timeout, then look at the way from balancer to node."),
 		Evidence: []checks.Message{checks.Quote("27 of 27 new clients were answered by node2")},
 	})
-	s.outages["node1"] = []checks.Span{{From: noon.Add(-50 * time.Minute), To: noon.Add(-48 * time.Minute)}}
+	s.outages["node1"] = []checks.Span{{From: testTime.Add(-50 * time.Minute), To: testTime.Add(-48 * time.Minute)}}
 	return s
 }
 
-// unseen is a cluster of which no round has been taken yet.
-func unseen(name string) *scene {
-	s := calm(name, 2)
+// unprobed is a cluster of which no round has been taken yet.
+func unprobed(name string) *fakeCluster {
+	s := healthyCluster(name, 2)
 	s.Report, s.Since = checks.Report{}, time.Time{}
 	return s
 }
 
 // hostile is a cluster whose every text was written by somebody who means harm.
-func hostile(name string) *scene {
-	s := calm(name, 2)
+func hostile(name string) *fakeCluster {
+	s := healthyCluster(name, 2)
 	evil := `"><script>alert(1)</script><img src=x onerror=alert(1)>` + "\x1b[2J\u202e'`{{.}}" + string(make([]byte, 5000))
 	n := s.node("node1")
 	n.Status = &probes.StatusReport{State: evil, Reason: evil, Version: evil}
 	n.Version, n.Rotation, n.Primary.Error = evil, checks.Quote(evil), evil
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: evil, Up: checks.No, Error: evil}
-	s.moves = []checks.Move{{At: noon.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: checks.Quote(evil)}}
-	s.finds(checks.Failing, noon.Add(-time.Hour), checks.Finding{
+	s.moves = []checks.Move{{At: testTime.Add(-time.Minute), Cluster: name, From: evil, To: evil, Session: "s:00000000", Cause: checks.Quote(evil)}}
+	s.addFindings(checks.Failing, testTime.Add(-time.Hour), checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: "node1", Nodes: []string{"node1"},
 		Summary: checks.Quote(evil), Remedy: checks.Quote(evil), Evidence: []checks.Message{checks.Quote(evil), checks.Quote(evil)},
 	})
@@ -195,7 +195,7 @@ func resolved(cluster string, at time.Time, f checks.Finding) alerting.Incident 
 	return alerting.Incident{
 		ID: at.Format("20060102T150405000") + "-" + cluster + "-over", Cluster: cluster, State: alerting.Resolved, Severity: f.Severity,
 		Cause: f, Started: at, Fired: at, Ended: at.Add(15 * time.Minute),
-		Findings: []alerting.Member{{Standing: checks.Standing{Finding: f, Since: at, Last: at}, Ended: at.Add(15 * time.Minute)}},
+		Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: f, Since: at, Last: at}, Ended: at.Add(15 * time.Minute)}},
 		Timeline: []alerting.Event{
 			{At: at, Kind: alerting.EventOpened, Text: f.Summary.String(), Reason: alerting.ReasonNewCause},
 			{At: at.Add(16 * time.Minute), Kind: alerting.EventResolved, Text: "it is over", Reason: alerting.ReasonQuiet},

@@ -33,9 +33,9 @@ func (s *Server) form(do form) http.Handler {
 
 func (s *Server) silenceForm(r *http.Request) (string, error) {
 	if err := r.ParseForm(); err != nil {
-		return "", refuse(http.StatusBadRequest, "reading the form: %v", err)
+		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
 	}
-	asked := askedSilence{
+	asked := silenceRequest{
 		Cluster: r.PostForm.Get("cluster"), Node: r.PostForm.Get("node"), Code: checks.Code(r.PostForm.Get("code")),
 		Reason: r.PostForm.Get("reason"), Duration: r.PostForm.Get("duration"),
 	}

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// AnswerTo changes Config's ExternalURL for the requests to come.
-func (s *Server) AnswerTo(external *url.URL) {
+// SetExternalURL changes Config's ExternalURL for the requests to come.
+func (s *Server) SetExternalURL(external *url.URL) {
 	s.external.Store(cmp.Or(external, new(url.URL)))
 }
 
-// misled tells why r must not be answered, not even by reading; nil: it may.
+// checkRebinding tells why r must not be answered, not even by reading; nil: it may.
 //
 // A browser at this machine can be led to loopback by a page of anybody whose
 // name resolves there by now (DNS rebinding): to the browser that is one and the
@@ -23,24 +23,24 @@ func (s *Server) AnswerTo(external *url.URL) {
 // so that a proxy's prove nothing. What they cannot do is ask for another name
 // than their own: so only requests for names that are known are answered, and for
 // addresses, which nobody has to resolve. Who has shown a password was not led.
-func (s *Server) misled(r *http.Request) error {
-	if !cameByLoopback(r) || s.goesBy(hostOf(r.Host)) || s.access.authenticated(r) {
+func (s *Server) checkRebinding(r *http.Request) error {
+	if !sentToLoopback(r) || s.isKnownHost(hostOf(r.Host)) || s.access.authenticated(r) {
 		return nil
 	}
-	return refuse(http.StatusMisdirectedRequest, "stickwatch does not go by the name %q here: ask for a loopback address, "+
+	return newProblem(http.StatusMisdirectedRequest, "stickwatch does not go by the name %q here: ask for a loopback address, "+
 		"or set alerting.external_url to the page's address, or name users in the web configuration "+
 		"(--web.config.file, basic_auth_users)", hostOf(r.Host))
 }
 
-// cameByLoopback reports whether a request was sent to a loopback address.
-func cameByLoopback(r *http.Request) bool {
+// sentToLoopback reports whether a request was sent to a loopback address.
+func sentToLoopback(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.IP.IsLoopback()
 }
 
-// goesBy reports whether a host is one by which this daemon is asked. Only what is
+// isKnownHost reports whether a host is one by which this daemon is asked. Only what is
 // no browser asks for none.
-func (s *Server) goesBy(host string) bool {
+func (s *Server) isKnownHost(host string) bool {
 	switch host {
 	case "", "localhost", s.machine, hostOf(s.external.Load().Host):
 		return true

@@ -20,22 +20,22 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	q := s.queryOf(r)
 	q.text("lang")
 	cluster := q.text("cluster")
-	until := q.moment("until", time.Time{})
+	until := q.timestamp("until", time.Time{})
 	if err := q.err(); err != nil {
 		return err
 	}
 	found, err := s.incidents(r.Context(), IncidentQuery{
-		Cluster: cluster, Span: checks.Span{To: until}, Limit: mostListed,
+		Cluster: cluster, Span: checks.Span{To: until}, Limit: maxListed,
 	})
 	if err != nil {
 		return err
 	}
 	view := incidentsView{Cluster: probes.Clean(cluster, maxWord), Incidents: p.incidents(found)}
-	if len(found) == mostListed {
+	if len(found) == maxListed {
 		view.Older = found[len(found)-1].Started.UTC().Format(time.RFC3339Nano)
 	}
 	p.Template, p.Content, p.Tab = "incidents", view, "incidents"
-	p.Title = p.say("Incidents")
+	p.Title = p.translate("Incidents")
 	return nil
 }
 
@@ -49,6 +49,6 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 	view := p.incident(i)
 	p.Template, p.Content, p.Tab = "incident", view, "incidents"
 	p.Title = heading(view.Summary, view.Cluster)
-	p.Icon = view.Tone
+	p.Icon = view.StateTone
 	return nil
 }

@@ -11,58 +11,58 @@ import (
 
 // An incidentView is an incident as pages show it.
 type incidentView struct {
-	ID       string
-	Cluster  string
-	Link     string // to the cluster
-	Where    bool   // the page does not say by itself in which cluster
-	Mark     mark   // of its severity
-	Tone     mark   // of how it stands: its severity only while something of it holds
-	Severity string
-	State    string
-	Open     bool
-	Quiet    bool // open, but nothing of it holds: it may come again
-	Flapping bool
-	Title    string
-	Summary  string
-	Affected string // how many clients, in words; "": not estimated
-	Remedy   string
-	Silenced string
-	Merged   string
-	Started  moment
-	Ended    moment
-	Lasted   string
-	Effects  string // how much there is to see: evidence, and what the cause explains
-	Tree     []branch
-	Timeline []eventView
-	Silence  *silenceForm // nil: nobody may, or there is nothing to silence
+	ID          string
+	Cluster     string
+	Link        string // to the cluster
+	ShowCluster bool   // the page does not say by itself in which cluster
+	Tone        tone   // of its severity
+	StateTone   tone   // of how it stands: its severity only while something of it holds
+	Severity    string
+	State       string
+	Open        bool
+	Recovering  bool // open, but nothing of it holds: it may come again
+	Flapping    bool
+	Title       string
+	Summary     string
+	Affected    string // how many clients, in words; "": not estimated
+	Remedy      string
+	Silenced    string
+	Merged      string
+	Started     timestamp
+	Ended       timestamp
+	Lasted      string
+	Extent      string // how much there is to see: evidence, and what the cause explains
+	Tree        []findingNode
+	Timeline    []eventView
+	Silence     *silenceForm // nil: nobody may, or there is nothing to silence
 }
 
 type eventView struct {
-	At   moment
-	Mark mark
+	At   timestamp
+	Tone tone
 	Text string
 }
 
-func (v viewer) incident(i alerting.Incident) incidentView {
+func (v viewContext) incident(i alerting.Incident) incidentView {
 	alike := slices.Concat(i.Alike())
 	view := incidentView{
-		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), Where: true,
-		Mark: markOfSeverity(i.Severity), Severity: v.say(string(i.Severity)), State: v.say(string(i.State)),
+		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), ShowCluster: true,
+		Tone: toneOfSeverity(i.Severity), Severity: v.translate(string(i.Severity)), State: v.translate(string(i.State)),
 		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
 		Title: v.title(i.Cause.Code), Summary: v.summary(i), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
 		Silenced: line(i.Silenced), Merged: i.MergedInto,
-		Started: v.moment(i.Started), Ended: v.moment(i.Ended), Lasted: v.length(i.Duration(v.now)),
-		Effects: v.effects(len(i.Findings) - len(alike)),
-		Tree:    v.tree(i.Findings),
+		Started: v.timestamp(i.Started), Ended: v.timestamp(i.Ended), Lasted: v.length(i.Duration(v.now)),
+		Extent: v.extent(len(i.Findings) - len(alike)),
+		Tree:   v.tree(i.Findings),
 	}
-	view.stand(v, i)
+	view.setState(v, i)
 	for b := range view.Tree {
 		if view.Tree[b].Remedy == view.Remedy {
 			view.Tree[b].Remedy = "" // said above
 		}
 	}
 	for _, e := range i.Timeline {
-		view.Timeline = append(view.Timeline, eventView{At: v.moment(e.At), Mark: markOfEvent(e.Kind), Text: v.event(e)})
+		view.Timeline = append(view.Timeline, eventView{At: v.timestamp(e.At), Tone: toneOfEvent(e.Kind), Text: v.event(e)})
 	}
 	if v.canWrite && view.Open {
 		view.Silence = &silenceForm{Cluster: i.Cluster, Code: i.Cause.Code}
@@ -87,37 +87,37 @@ func clustersOf(i alerting.Incident) string {
 	return strings.Join(names, ", ")
 }
 
-// stand tells how the incident stands. What nobody has to get up for does not
+// setState tells how the incident stands. What nobody has to get up for does not
 // look as if somebody had to: an incident goes on for a while after the last of
 // its findings went, for a quarter of an hour if they come and go.
-func (i *incidentView) stand(v viewer, of alerting.Incident) {
+func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	switch {
 	case !i.Open:
-		i.Tone = good
+		i.StateTone = toneOK
 	case !of.Holds():
-		i.Tone, i.Quiet, i.State = unsure, true, v.say("quiet")
+		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate("quiet")
 	default:
-		i.Tone = i.Mark
+		i.StateTone = i.Tone
 	}
 }
 
 // advice is what to do about an incident.
-func (v viewer) advice(i alerting.Incident) string {
+func (v viewContext) advice(i alerting.Incident) string {
 	return long(alerting.Language(v.language).Advice(i))
 }
 
-func (v viewer) effects(n int) string {
+func (v viewContext) extent(n int) string {
 	switch {
 	case n < 1:
-		return v.say("Evidence")
+		return v.translate("Evidence")
 	case n == 1:
-		return v.say("Evidence, and a consequence")
+		return v.translate("Evidence, and a consequence")
 	default:
-		return v.say("Evidence, and %d consequences", n)
+		return v.translate("Evidence, and %d consequences", n)
 	}
 }
 
-func (v viewer) incidents(list []alerting.Incident) []incidentView {
+func (v viewContext) incidents(list []alerting.Incident) []incidentView {
 	views := make([]incidentView, len(list))
 	for i, one := range list {
 		views[i] = v.incident(one)
@@ -132,12 +132,12 @@ type silenceView struct {
 	Reason  string
 	Author  string
 	Active  bool
-	From    moment
-	To      moment
+	From    timestamp
+	To      timestamp
 	Expires bool // may be ended by who looks
 }
 
-func (v viewer) silences(list []alerting.Silence, cluster string) []silenceView {
+func (v viewContext) silences(list []alerting.Silence, cluster string) []silenceView {
 	var views []silenceView
 	for _, s := range list {
 		if cluster != "" && s.Cluster != "" && s.Cluster != cluster {
@@ -145,21 +145,21 @@ func (v viewer) silences(list []alerting.Silence, cluster string) []silenceView 
 		}
 		views = append(views, silenceView{
 			ID: s.ID, About: v.about(s), Reason: line(s.Reason), Author: word(s.Author),
-			Active: s.Active(v.now), From: v.moment(s.From), To: v.until(s.To), Expires: v.canWrite,
+			Active: s.Active(v.now), From: v.timestamp(s.From), To: v.until(s.To), Expires: v.canWrite,
 		})
 	}
 	return views
 }
 
 // until is a time to come.
-func (v viewer) until(t time.Time) moment {
-	m := v.moment(t)
-	m.For = v.length(max(0, t.Sub(v.now)))
+func (v viewContext) until(t time.Time) timestamp {
+	m := v.timestamp(t)
+	m.Ago = v.length(max(0, t.Sub(v.now)))
 	return m
 }
 
 // about tells what a silence is about.
-func (v viewer) about(s alerting.Silence) string {
+func (v viewContext) about(s alerting.Silence) string {
 	var parts []string
 	for _, part := range []string{word(s.Cluster), word(s.Node), v.titleOr(s.Code)} {
 		if part != "" {
@@ -167,12 +167,12 @@ func (v viewer) about(s alerting.Silence) string {
 		}
 	}
 	if len(parts) == 0 {
-		return v.say("everything")
+		return v.translate("everything")
 	}
 	return strings.Join(parts, " · ")
 }
 
-func (v viewer) titleOr(c checks.Code) string {
+func (v viewContext) titleOr(c checks.Code) string {
 	if c == "" {
 		return ""
 	}

@@ -17,7 +17,7 @@ func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 	if unwritten && (q.State == alerting.Pending || q.State == alerting.Firing) {
 		return newest(q.among(open), q.Limit), nil
 	}
-	found, err := s.config.Past.Incidents(ctx, q)
+	found, err := s.config.History.Incidents(ctx, q)
 	if err != nil || !unwritten || q.State == alerting.Resolved {
 		return found, err
 	}

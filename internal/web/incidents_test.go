@@ -13,22 +13,22 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// unwritten is a server whose disk has been full for a while. Since then an
+// withFullDisk is a server whose disk has been full for a while. Since then an
 // incident began that the history lacks, one of shop has come to an end that it
 // does not know, and one of portal flaps.
-func unwritten(t *testing.T) *Server {
-	w := newWorld(redisDown("shop"), nodeDown("portal", 3))
-	flaps := w.scenes[1].incidents[0]
+func withFullDisk(t *testing.T) *Server {
+	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
+	flaps := w.fakeClusters[1].incidents[0]
 	flaps.Flapping = true
 	fresh := flaps
-	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", noon.Add(-10*time.Second), alerting.Pending
+	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", testTime.Add(-10*time.Second), alerting.Pending
 	return w.server(t, func(c *Config) {
 		c.Unwritten = func() ([]alerting.Incident, bool) { return []alerting.Incident{flaps, fresh}, true }
 	})
 }
 
 func TestIncidentsThatAreNotWritten(t *testing.T) {
-	s := unwritten(t)
+	s := withFullDisk(t)
 	const fresh, flaps = "20260314T120301000-fresh", "20260314T114111000-portal flaps"
 	const ended, over = "20260314T115811000-shop", "20260314T080311000-portal-over"
 	for query, want := range map[string][]string{
@@ -62,7 +62,7 @@ func TestIncidentsThatAreNotWritten(t *testing.T) {
 
 // TestPagesOfWhatIsNotWritten show it, each.
 func TestPagesOfWhatIsNotWritten(t *testing.T) {
-	s := unwritten(t)
+	s := withFullDisk(t)
 	for _, path := range []string{"/", "/incidents", "/clusters/portal", "/incidents/20260314T120301000-fresh", "/api/v1/incidents/20260314T120301000-fresh"} {
 		got := send(s, "GET", path, "")
 		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "20260314T120301000-fresh") {
@@ -77,7 +77,7 @@ func TestPagesOfWhatIsNotWritten(t *testing.T) {
 // TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do
 // not take one for the consequence of another.
 func TestIncidentOfSeveralNodes(t *testing.T) {
-	down := calm("shop", 4)
+	down := healthyCluster("shop", 4)
 	var findings []checks.Finding
 	for _, id := range []string{"node1", "node4"} {
 		findings = append(findings, checks.Finding{
@@ -85,8 +85,8 @@ func TestIncidentOfSeveralNodes(t *testing.T) {
 			Summary: checks.Quote(id + " does not answer"), Remedy: checks.Quote("Start " + id + "."), Evidence: []checks.Message{checks.Quote("refused")},
 		})
 	}
-	down.finds(checks.Degraded, noon.Add(-time.Minute), findings...)
-	s := newWorld(down).server(t)
+	down.addFindings(checks.Degraded, testTime.Add(-time.Minute), findings...)
+	s := newFakeDaemon(down).server(t)
 	id := down.incidents[0].ID
 	for language, want := range map[string][]string{
 		"en": {"2 nodes are down: node1, node4", "Check what the nodes have in common", "node4 does not answer"},

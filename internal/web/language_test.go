@@ -12,7 +12,7 @@ import (
 // as soon as it is told, to who does not ask for a language.
 func TestSpeak(t *testing.T) {
 	t.Parallel()
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	page := func() string {
 		answer := httptest.NewRecorder()
 		s.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
@@ -27,7 +27,7 @@ func TestSpeak(t *testing.T) {
 		{"zh", time.FixedZone("CST", 8*60*60), []string{`lang="zh`, "CST"}},
 		{"en", time.UTC, []string{`lang="en"`, "UTC"}},
 	} {
-		s.Speak(tt.language, tt.zone)
+		s.SetLocale(tt.language, tt.zone)
 		for _, want := range tt.want {
 			if got := page(); !strings.Contains(got, want) {
 				t.Errorf("%q in %s: no %s in\n%s", tt.language, tt.zone, want, got)

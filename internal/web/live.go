@@ -39,11 +39,11 @@ type listener struct {
 
 // Bounds of what listeners take.
 const (
-	maxListeners  = 256              // browsers at a time; more are told to come back
-	maxOfAddress  = 64               // of them from one address, which may be a proxy's: nobody alone may keep all others out
-	heartbeat     = 15 * time.Second // after which silence is broken, so that proxies and dead peers show
-	writeDeadline = 10 * time.Second // for one event; a browser that takes longer is let go and will come back
-	comeBack      = 3 * time.Second  // after which a browser is to reconnect
+	maxListeners   = 256              // browsers at a time; more are told to come back
+	maxOfAddress   = 64               // of them from one address, which may be a proxy's: nobody alone may keep all others out
+	heartbeat      = 15 * time.Second // after which silence is broken, so that proxies and dead peers show
+	writeDeadline  = 10 * time.Second // for one event; a browser that takes longer is let go and will come back
+	reconnectAfter = 3 * time.Second  // after which a browser is to reconnect
 )
 
 // NewLive returns a Live without listeners.
@@ -78,13 +78,13 @@ func (l *Live) Close() {
 
 // ServeHTTP streams changes until either side has enough.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	who := l.join(addressOf(r))
+	who := l.subscribe(addressOf(r))
 	if who == nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, "too many listen already", http.StatusServiceUnavailable)
 		return
 	}
-	defer l.leave(who)
+	defer l.unsubscribe(who)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
@@ -111,7 +111,7 @@ func (l *Live) serve(r *http.Request, who *listener, out stream) {
 			if !open {
 				return
 			}
-			id, clusters := l.take(who)
+			id, clusters := l.drain(who)
 			err = out.event(id, clusters)
 		}
 		if err != nil {
@@ -135,9 +135,9 @@ func addressOf(r *http.Request) netip.Prefix {
 	return network
 }
 
-// join adds a listener; nil: there are too many, in all or from there, or no more
+// subscribe adds a listener; nil: there are too many, in all or from there, or no more
 // are wanted.
-func (l *Live) join(from netip.Prefix) *listener {
+func (l *Live) subscribe(from netip.Prefix) *listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || len(l.listeners) >= maxListeners || l.addresses[from] >= maxOfAddress {
@@ -149,7 +149,7 @@ func (l *Live) join(from netip.Prefix) *listener {
 	return who
 }
 
-func (l *Live) leave(who *listener) {
+func (l *Live) unsubscribe(who *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.listeners, who)
@@ -158,8 +158,8 @@ func (l *Live) leave(who *listener) {
 	}
 }
 
-// take empties what has changed for a listener.
-func (l *Live) take(who *listener) (id string, clusters []string) {
+// drain empties what has changed for a listener.
+func (l *Live) drain(who *listener) (id string, clusters []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clusters = slices.Sorted(maps.Keys(who.changed))
@@ -184,7 +184,7 @@ type stream struct {
 }
 
 func (s stream) hello() error {
-	return s.write(fmt.Appendf(nil, "retry: %d\n\n", comeBack.Milliseconds()))
+	return s.write(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfter.Milliseconds()))
 }
 
 func (s stream) comment() error { return s.write([]byte(":\n\n")) }

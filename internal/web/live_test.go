@@ -112,20 +112,20 @@ func TestLiveIsBounded(t *testing.T) {
 	l := NewLive()
 	var all []*listener
 	for n := range maxListeners {
-		all = append(all, l.join(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), 32)))
+		all = append(all, l.subscribe(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), 32)))
 	}
 	w := httptest.NewRecorder()
 	l.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/events", nil))
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
-	l.leave(all[0])
-	if l.join(netip.Prefix{}) == nil {
+	l.unsubscribe(all[0])
+	if l.subscribe(netip.Prefix{}) == nil {
 		t.Error("nobody may come after one has gone")
 	}
 	l.Close()
 	l.Close()
-	if l.join(netip.Prefix{}) != nil {
+	if l.subscribe(netip.Prefix{}) != nil {
 		t.Error("somebody may come after the end")
 	}
 }
@@ -139,7 +139,7 @@ func TestNobodyKeepsOthersOut(t *testing.T) {
 	join := func(peer string) *listener {
 		r := httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx)
 		r.RemoteAddr = peer
-		return l.join(addressOf(r))
+		return l.subscribe(addressOf(r))
 	}
 	for _, peer := range []string{"10.0.0.7:%d", "[::ffff:10.0.0.7]:%d", "[2001:db8:0:1::%x]:50000"} {
 		for n := range maxListeners {
@@ -154,7 +154,7 @@ func TestNobodyKeepsOthersOut(t *testing.T) {
 		t.Fatal("another address is kept out")
 	}
 	for who := range l.listeners {
-		l.leave(who)
+		l.unsubscribe(who)
 	}
 	if len(l.addresses) > 0 {
 		t.Errorf("%d addresses are kept for ever", len(l.addresses))

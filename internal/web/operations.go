@@ -27,13 +27,13 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *Server) reload(r *http.Request) (answer, error) {
 	if err := s.config.Reloader.Reload(r.Context()); err != nil {
 		s.config.Logger.Error("reloading the configuration", "err", err)
-		return answer{}, refuse(http.StatusUnprocessableEntity, "the configuration is as before: %v", err)
+		return answer{}, newProblem(http.StatusUnprocessableEntity, "the configuration is as before: %v", err)
 	}
 	return answer{}, nil
 }
 
-// probeNow bounds a round that somebody waits for: waiting for it, too.
-const probeNow = time.Minute
+// probeTimeout bounds a round that somebody waits for: waiting for it, too.
+const probeTimeout = time.Minute
 
 // export probes a cluster and answers with the metrics of that round, as
 // exporters of Prometheus do.
@@ -41,14 +41,14 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	q := s.queryOf(r)
 	cluster := q.required("cluster")
 	if err := q.err(); err != nil {
-		s.refuse(w, r, err)
+		s.writeProblem(w, r, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTime(r))
 	defer cancel()
 	metrics, err := s.round(ctx, cluster)
 	if err != nil {
-		s.refuse(w, r, err)
+		s.writeProblem(w, r, err)
 		return
 	}
 	metrics.ServeHTTP(w, r)
@@ -58,8 +58,8 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 func scrapeTime(r *http.Request) time.Duration {
 	const onItsWay = 500 * time.Millisecond
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || !(seconds > onItsWay.Seconds() && seconds < probeNow.Seconds()) {
-		return probeNow
+	if err != nil || !(seconds > onItsWay.Seconds() && seconds < probeTimeout.Seconds()) {
+		return probeTimeout
 	}
 	return time.Duration(seconds*float64(time.Second)) - onItsWay
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOperations(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	for _, test := range []struct {
 		method, path string
@@ -47,7 +47,7 @@ func TestOperations(t *testing.T) {
 
 // TestProbeWithoutExporter: a Prober is enough for those who want no metrics.
 func TestProbeWithoutExporter(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t, func(c *Config) { c.Exporter = nil })
 	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || len(w.asked()) != 1 {
 		t.Errorf("got %d %s after %d rounds", got.Code, got.Body, len(w.asked()))
@@ -56,7 +56,7 @@ func TestProbeWithoutExporter(t *testing.T) {
 
 // TestNotOffered: what has no source is not there.
 func TestNotOffered(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t, func(c *Config) { c.Prober, c.Exporter, c.Reloader, c.Metrics = nil, nil, nil, nil })
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Prober, c.Exporter, c.Reloader, c.Metrics = nil, nil, nil, nil })
 	for _, test := range []struct{ method, path string }{
 		{"GET", "/metrics"},
 		{"GET", "/probe?cluster=shop"},
@@ -71,12 +71,12 @@ func TestNotOffered(t *testing.T) {
 
 func TestScrapeTime(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"":     probeNow,
+		"":     probeTimeout,
 		"10":   9500 * time.Millisecond,
-		"0.2":  probeNow,
-		"1e9":  probeNow,
-		"NaN":  probeNow,
-		"soon": probeNow,
+		"0.2":  probeTimeout,
+		"1e9":  probeTimeout,
+		"NaN":  probeTimeout,
+		"soon": probeTimeout,
 	} {
 		r, _ := http.NewRequest("GET", "/probe", nil)
 		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)

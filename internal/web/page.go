@@ -9,12 +9,12 @@ import (
 
 // A page is what the layout shows, around a template's content.
 type page struct {
-	viewer
+	viewContext
 	templates *pages
 	Template  string // of the content
 	Content   any
 	Title     string
-	Icon      mark
+	Icon      tone
 	Tab       string // of the navigation; "": none
 
 	Language  string
@@ -22,34 +22,34 @@ type page struct {
 	OtherLink string
 	Revision  string // of Live, before the content was looked at
 	Version   string
-	Now       moment
+	Now       timestamp
 	Zone      string
 	Assets    map[string]string
 	ReadOnly  bool // whoever looks may change nothing
 }
 
-// A pager fills in what is particular to a page.
-type pager func(r *http.Request, p *page) error
+// A pageFunc fills in what is particular to a page.
+type pageFunc func(r *http.Request, p *page) error
 
 // page serves a pager. What it cannot show, a page says.
-func (s *Server) page(fill pager) http.Handler {
+func (s *Server) page(fill pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := s.newPage(r)
 		status := http.StatusOK
 		if err := fill(r, p); err != nil {
 			status = s.pageOf(w, r, p, err)
 		}
-		rememberLanguage(w, r)
+		setLanguageCookie(w, r)
 		s.render(w, r, status, p)
 	})
 }
 
 func (s *Server) newPage(r *http.Request) *page {
-	manner := s.manner.Load()
-	language := languageOf(r, manner.language)
+	locale := s.locale.Load()
+	language := languageOf(r, locale.language)
 	now := s.config.Now()
-	v := viewer{
-		speech: speech{language: language, zone: manner.zone}, now: now,
+	v := viewContext{
+		formatter: formatter{language: language, zone: locale.zone}, now: now,
 		canWrite: s.access.deny(r) == nil, canProbe: s.config.Prober != nil,
 	}
 	other := languages[0]
@@ -57,9 +57,9 @@ func (s *Server) newPage(r *http.Request) *page {
 		other = languages[1]
 	}
 	return &page{
-		viewer: v, templates: manner.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
-		Icon: unsure, Revision: s.config.Live.Revision(), Version: s.config.Version,
-		Now: v.moment(now), Zone: now.In(manner.zone).Format("MST"), Assets: assetLinks, ReadOnly: !v.canWrite,
+		viewContext: v, templates: locale.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
+		Icon: toneUnknown, Revision: s.config.Live.Revision(), Version: s.config.Version,
+		Now: v.timestamp(now), Zone: now.In(locale.zone).Format("MST"), Assets: assetLinks, ReadOnly: !v.canWrite,
 	}
 }
 
@@ -79,7 +79,7 @@ func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err err
 	if problem.inside() {
 		s.config.Logger.Error("showing a page", "path", r.URL.Path, "err", err)
 	}
-	p.Template, p.Content, p.Title = "problem", problem, p.say(problem.Title)
+	p.Template, p.Content, p.Title = "problem", problem, p.translate(problem.Title)
 	return problem.Status
 }
 

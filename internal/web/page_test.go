@@ -15,15 +15,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// troubles is a world with every kind of cluster.
-func troubles() *world {
-	return newWorld(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), calm("billing", 3), unseen("intranet"), hostile("evil"))
+// everyKindOfCluster is a world with every kind of cluster.
+func everyKindOfCluster() *fakeDaemon {
+	return newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"), hostile("evil"))
 }
 
 // everyPage of a world.
-func everyPage(w *world) []string {
+func everyPage(w *fakeDaemon) []string {
 	pages := []string{"/", "/incidents", "/nowhere"}
-	for _, s := range w.scenes {
+	for _, s := range w.fakeClusters {
 		pages = append(pages, "/clusters/"+s.Cluster.Name)
 		for _, i := range s.incidents {
 			pages = append(pages, "/incidents/"+i.ID)
@@ -33,7 +33,7 @@ func everyPage(w *world) []string {
 }
 
 func TestPages(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	s := w.server(t)
 	for _, test := range []struct {
 		path   string
@@ -61,7 +61,7 @@ func TestPages(t *testing.T) {
 		{"/clusters/portal?lang=zh", 200, []string{"portal 故障", "节点不可用", "会话转移"}},
 	} {
 		t.Run(test.path, func(t *testing.T) {
-			got := visit(s, test.path)
+			got := getPage(s, test.path)
 			if got.Code != test.status {
 				t.Errorf("got status %d, want %d", got.Code, test.status)
 			}
@@ -76,10 +76,10 @@ func TestPages(t *testing.T) {
 
 // TestAffectedOnlyWhereEstimated: a page without estimates does not mention them.
 func TestAffectedOnlyWhereEstimated(t *testing.T) {
-	w := newWorld(redisDown("shop"))
+	w := newFakeDaemon(redisDown("shop"))
 	for _, path := range everyPage(w) {
 		for _, language := range []string{"?lang=en", "?lang=zh"} {
-			body := visit(w.server(t), path+language).Body.String()
+			body := getPage(w.server(t), path+language).Body.String()
 			for _, words := range []string{"Affected", "observed", "影响范围", "的客户端"} {
 				if strings.Contains(body, words) {
 					t.Errorf("%s has %q, and nothing is estimated", path+language, words)
@@ -92,10 +92,10 @@ func TestAffectedOnlyWhereEstimated(t *testing.T) {
 // TestHostileTextsAreShown, not obeyed: no markup, no control characters, no
 // flood.
 func TestHostileTextsAreShown(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	s := w.server(t)
 	for _, path := range everyPage(w) {
-		body := visit(s, path).Body.String()
+		body := getPage(s, path).Body.String()
 		for _, bad := range []string{"<script>alert", "<img", "onerror=\"", "{{.}}{{", "xxxxxxxx"} {
 			if strings.Contains(body, bad) {
 				t.Errorf("%s has %q", path, bad)
@@ -105,18 +105,18 @@ func TestHostileTextsAreShown(t *testing.T) {
 			t.Errorf("%s has %q", path, body[i:min(len(body), i+20)])
 		}
 	}
-	if got := visit(s, "/clusters/evil").Body.Len(); got > 40_000 {
+	if got := getPage(s, "/clusters/evil").Body.Len(); got > 40_000 {
 		t.Errorf("the page of an evil cluster is %d bytes", got)
 	}
 }
 
 // TestPagesAreSecured: the policy lets nothing in, and pages keep to it.
 func TestPagesAreSecured(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	s := w.server(t)
 	inline := regexp.MustCompile(`(?i)<style|<script(?: defer)?>|\sstyle=|\son[a-z]+="|javascript:|https?://[^1][^"<]*"\s*(?:src|href)`)
 	for _, path := range everyPage(w) {
-		got := visit(s, path)
+		got := getPage(s, path)
 		if csp := got.Header().Get("Content-Security-Policy"); csp != policy || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: got policy %q", path, csp)
 		}
@@ -128,7 +128,7 @@ func TestPagesAreSecured(t *testing.T) {
 
 // TestStrangersGetNoButtons, and no forms: they are told how to come by them.
 func TestStrangersGetNoButtons(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	s := w.server(t)
 	for _, path := range everyPage(w) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
@@ -142,45 +142,45 @@ func TestStrangersGetNoButtons(t *testing.T) {
 			t.Errorf("%s has a form", path)
 		}
 	}
-	if !strings.Contains(visit(s, "/").Body.String(), "<form") {
+	if !strings.Contains(getPage(s, "/").Body.String(), "<form") {
 		t.Error("there is no form for who may write either")
 	}
 }
 
 // TestBrokenHistory hides nothing of the present.
 func TestBrokenHistory(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	w.broken = errors.New("disk I/O error")
 	s := w.server(t)
 	for _, path := range []string{"/", "/clusters/shop"} {
-		got := visit(s, path)
+		got := getPage(s, path)
 		for _, want := range []string{"The history cannot be read", "paused", "Redis Server is down"} {
 			if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
 				t.Errorf("%s: got %d, it lacks %q", path, got.Code, want)
 			}
 		}
 	}
-	if got := visit(s, "/incidents"); got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "disk") {
+	if got := getPage(s, "/incidents"); got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "disk") {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}
 }
 
 // TestFolded: with many clusters, those that are well take a line.
 func TestFolded(t *testing.T) {
-	count := func(w *world) (open, folded int) {
-		body := visit(w.server(t), "/").Body.String()
+	count := func(w *fakeDaemon) (open, folded int) {
+		body := getPage(w.server(t), "/").Body.String()
 		return strings.Count(body, `" open><summary>`), strings.Count(body, `<details class="fold"`) - strings.Count(body, `" open><summary>`)
 	}
-	if open, folded := count(crowd()); open != 2 || folded != 18 {
+	if open, folded := count(manyClusters()); open != 2 || folded != 18 {
 		t.Errorf("of 20 clusters %d are open and %d folded, want 2 and 18", open, folded)
 	}
-	if open, folded := count(newWorld(calm("a", 1), calm("b", 1))); open != 2 || folded != 0 {
+	if open, folded := count(newFakeDaemon(healthyCluster("a", 1), healthyCluster("b", 1))); open != 2 || folded != 0 {
 		t.Errorf("of 2 clusters %d are open and %d folded, want 2 and 0", open, folded)
 	}
 }
 
 func TestForms(t *testing.T) {
-	w := troubles()
+	w := everyKindOfCluster()
 	s := w.server(t)
 	post := func(path string, form url.Values) *httptest.ResponseRecorder {
 		return send(s, "POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
@@ -189,10 +189,10 @@ func TestForms(t *testing.T) {
 	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" || len(w.silences) != 1 || w.silences[0].Reason != "moving Redis" {
 		t.Fatalf("got %d to %q, silences %+v", got.Code, got.Header().Get("Location"), w.silences)
 	}
-	if body := visit(s, "/").Body.String(); !strings.Contains(body, "shop · Dependency down") || !strings.Contains(body, "16:03:11") {
+	if body := getPage(s, "/").Body.String(); !strings.Contains(body, "shop · Dependency down") || !strings.Contains(body, "16:03:11") {
 		t.Error("the overview lacks the silence")
 	}
-	if got := post("/silences/"+w.silences[0].ID+"/expire", nil); got.Code != http.StatusSeeOther || w.silences[0].Active(noon) {
+	if got := post("/silences/"+w.silences[0].ID+"/expire", nil); got.Code != http.StatusSeeOther || w.silences[0].Active(testTime) {
 		t.Errorf("got %d, silence %+v", got.Code, w.silences[0])
 	}
 	if got := post("/clusters/shop/probe", nil); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" {
@@ -207,7 +207,7 @@ func TestForms(t *testing.T) {
 }
 
 func TestLanguages(t *testing.T) {
-	s := newWorld(calm("shop", 1)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 1)).server(t)
 	for _, test := range []struct{ query, cookie, accept, want string }{
 		{"", "", "", "en"},
 		{"", "", "zh-CN,zh;q=0.9,en;q=0.8", "zh"},
@@ -234,8 +234,8 @@ func TestLanguages(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
-	s := crowd().server(t)
-	plain := visit(s, "/").Body.String()
+	s := manyClusters().server(t)
+	plain := getPage(s, "/").Body.String()
 	for accept, want := range map[string]bool{"gzip, br": true, "br;q=1.0, gzip;q=0.8": true, "gzip;q=0": false, "gzip;q=0.000": false, "br": false, "": false} {
 		w := send(s, "GET", "/", "", "Accept-Encoding", accept)
 		if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
@@ -261,14 +261,14 @@ func TestCompression(t *testing.T) {
 }
 
 func TestStatic(t *testing.T) {
-	s := newWorld().server(t)
+	s := newFakeDaemon().server(t)
 	for file, link := range assetLinks {
-		w := visit(s, link)
+		w := getPage(s, link)
 		if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Header().Get("Content-Type") == "" {
 			t.Errorf("%s: got %d %v", file, w.Code, w.Header())
 		}
 	}
-	if w := visit(s, "/static/..%2fstatic.go"); w.Code != http.StatusNotFound {
+	if w := getPage(s, "/static/..%2fstatic.go"); w.Code != http.StatusNotFound {
 		t.Errorf("got %d", w.Code)
 	}
 }

@@ -10,8 +10,8 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// A manner is how the page speaks until it is told otherwise.
-type manner struct {
+// A locale is how the page speaks until it is told otherwise.
+type locale struct {
 	language string // of who does not ask for one
 	zone     *time.Location
 	pages    map[string]*pages // by language
@@ -28,17 +28,17 @@ var contents = []string{"overview", "cluster", "incidents", "incident", "problem
 func allPages(zone *time.Location) map[string]*pages {
 	all := map[string]*pages{}
 	for _, language := range languages {
-		all[language] = newPages(speech{language: language, zone: zone})
+		all[language] = newPages(formatter{language: language, zone: zone})
 	}
 	return all
 }
 
 // newPages parses what is embedded: a mistake in it is one of this program, and
 // shows in every test.
-func newPages(s speech) *pages {
+func newPages(s formatter) *pages {
 	shared := template.Must(template.New("").Funcs(template.FuncMap{
-		"t":       s.say,
-		"foreign": s.foreign,
+		"t":       s.translate,
+		"foreign": s.englishLang,
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/drawings.html"))
 	p := &pages{all: map[string]*template.Template{}}
 	for _, name := range contents {

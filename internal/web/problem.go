@@ -20,9 +20,9 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-// refuse makes a problem. What requests said may be in its detail: it is one
+// newProblem makes a problem. What requests said may be in its detail: it is one
 // bounded line.
-func refuse(status int, format string, args ...any) *problem {
+func newProblem(status int, format string, args ...any) *problem {
 	return &problem{
 		Title:  http.StatusText(status),
 		Status: status,
@@ -40,17 +40,17 @@ func problemOf(err error) *problem {
 		return p
 	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return refuse(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
+		return newProblem(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return refuse(http.StatusNotFound, "%v", err)
+		return newProblem(http.StatusNotFound, "%v", err)
 	case errors.Is(err, context.Canceled):
-		return refuse(http.StatusServiceUnavailable, "it was given up before its answer")
+		return newProblem(http.StatusServiceUnavailable, "it was given up before its answer")
 	case errors.Is(err, context.DeadlineExceeded):
-		return refuse(http.StatusGatewayTimeout, "it took too long; the work may still be going on")
+		return newProblem(http.StatusGatewayTimeout, "it took too long; the work may still be going on")
 	default:
-		return refuse(http.StatusInternalServerError, "stickwatch itself has a problem; its log tells more")
+		return newProblem(http.StatusInternalServerError, "stickwatch itself has a problem; its log tells more")
 	}
 }
 

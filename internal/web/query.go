@@ -93,14 +93,14 @@ func (q *query) duration(name string) time.Duration {
 	return d
 }
 
-// moment returns a parameter that is a time, or how long ago it was; fallback
+// timestamp returns a parameter that is a time, or how long ago it was; fallback
 // where it is not there.
-func (q *query) moment(name string, fallback time.Time) time.Time {
+func (q *query) timestamp(name string, fallback time.Time) time.Time {
 	value := q.text(name)
 	if value == "" {
 		return fallback
 	}
-	at, err := parseMoment(value, q.now)
+	at, err := parseTimestamp(value, q.now)
 	if err != nil {
 		q.reject("%q is %q, want how long ago, such as 24h or 7d, or a time such as %s",
 			name, value, q.now.UTC().Format(time.RFC3339))
@@ -118,11 +118,11 @@ func (q *query) err() error {
 	if len(q.problems) == 0 {
 		return nil
 	}
-	return refuse(http.StatusBadRequest, "%s", strings.Join(q.problems, "; "))
+	return newProblem(http.StatusBadRequest, "%s", strings.Join(q.problems, "; "))
 }
 
-// parseMoment reads an RFC 3339 time, or how long before now it was.
-func parseMoment(value string, now time.Time) (time.Time, error) {
+// parseTimestamp reads an RFC 3339 time, or how long before now it was.
+func parseTimestamp(value string, now time.Time) (time.Time, error) {
 	if d, err := parseDuration(value); err == nil {
 		return now.Add(-d), nil
 	}

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-func TestParseMoment(t *testing.T) {
+func TestParseTimestamp(t *testing.T) {
 	for value, want := range map[string]time.Time{
-		"24h":                       noon.Add(-24 * time.Hour),
-		"1h30m":                     noon.Add(-90 * time.Minute),
-		"7d":                        noon.AddDate(0, 0, -7),
-		"2w":                        noon.AddDate(0, 0, -14),
+		"24h":                       testTime.Add(-24 * time.Hour),
+		"1h30m":                     testTime.Add(-90 * time.Minute),
+		"7d":                        testTime.AddDate(0, 0, -7),
+		"2w":                        testTime.AddDate(0, 0, -14),
 		"2026-03-14T08:00:00+08:00": time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC),
 	} {
-		if got, err := parseMoment(value, noon); err != nil || !got.Equal(want) {
+		if got, err := parseTimestamp(value, testTime); err != nil || !got.Equal(want) {
 			t.Errorf("%q: got %s, %v, want %s", value, got, err, want)
 		}
 	}
 	for _, value := range []string{"", "7", "d", "-7d", "0h", "-1h", "99999999d", "9999999h", "1.5d", "2026-03-14", "yesterday"} {
-		if got, err := parseMoment(value, noon); err == nil {
+		if got, err := parseTimestamp(value, testTime); err == nil {
 			t.Errorf("%q: got %s, want an error", value, got)
 		}
 	}
 }
 
-func FuzzParseMoment(f *testing.F) {
+func FuzzParseTimestamp(f *testing.F) {
 	for _, seed := range []string{"24h", "7d", "2026-03-14T08:00:00Z", "9223372036854775807d", "1e9h"} {
 		f.Add(seed)
 	}
@@ -32,6 +32,6 @@ func FuzzParseMoment(f *testing.F) {
 		if d, err := parseDuration(value); err == nil && (d <= 0 || d > maxDuration) {
 			t.Errorf("%q is %s", value, d)
 		}
-		_, _ = parseMoment(value, noon)
+		_, _ = parseTimestamp(value, testTime)
 	})
 }

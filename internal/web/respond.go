@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// worthCompressing is the size, in bytes, below which an answer fits in a packet
+// minCompressSize is the size, in bytes, below which an answer fits in a packet
 // anyway.
-const worthCompressing = 1200
+const minCompressSize = 1200
 
 var compressors = sync.Pool{New: func() any {
 	// The level is a constant that exists.
@@ -24,7 +24,7 @@ func write(w http.ResponseWriter, r *http.Request, contentType string, status in
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Add("Vary", "Accept-Encoding")
-	if len(body) < worthCompressing || !takesGzip(r.Header.Get("Accept-Encoding")) {
+	if len(body) < minCompressSize || !takesGzip(r.Header.Get("Accept-Encoding")) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		if r.Method != http.MethodHead {

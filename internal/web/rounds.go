@@ -74,7 +74,7 @@ func (r *rounds) join(cluster string) (*round, error) {
 		panics.Go(panics.Web, func() { r.run(one, cluster) })
 	}
 	if one.waiting == maxWaiting {
-		return nil, refuse(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
+		return nil, newProblem(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
 	}
 	one.waiting++
 	return one, nil
@@ -87,7 +87,7 @@ func (r *rounds) leave(one *round) {
 }
 
 func (r *rounds) run(one *round, cluster string) {
-	ctx, cancel := context.WithTimeout(r.ending, probeNow)
+	ctx, cancel := context.WithTimeout(r.ending, probeTimeout)
 	defer cancel()
 	err := panics.Catch(panics.Web, func() { one.metrics, one.err = r.take(ctx, cluster) })
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *rounds) run(one *round, cluster string) {
 	close(one.done)
 }
 
-func errEnding() error { return refuse(http.StatusServiceUnavailable, "stickwatch is ending") }
+func errEnding() error { return newProblem(http.StatusServiceUnavailable, "stickwatch is ending") }
 
 // takeRound takes a round with whoever there is for it. An Exporter takes the
 // same rounds as a Prober.
@@ -112,7 +112,7 @@ func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, er
 
 // round waits for a round of a cluster, and returns what answers with its metrics.
 func (s *Server) round(ctx context.Context, cluster string) (http.Handler, error) {
-	p, err := s.picture(cluster)
+	p, err := s.snapshot(cluster)
 	if err != nil {
 		return nil, err
 	}

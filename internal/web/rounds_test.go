@@ -39,7 +39,7 @@ func (e *slowExporter) Export(ctx context.Context, _ string) (http.Handler, erro
 func TestRoundsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
-		s := newWorld(calm("shop", 2)).server(t, func(c *Config) { c.Exporter = e })
+		s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Exporter = e })
 		ways := []struct {
 			method, path string
 			want         int
@@ -99,7 +99,7 @@ func TestRoundsOutliveThoseWhoWait(t *testing.T) {
 func TestRoundsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{}
-		s := newWorld(calm("shop", 2)).server(t, func(c *Config) { c.Exporter = e })
+		s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Exporter = e })
 		var got *httptest.ResponseRecorder
 		var waiting sync.WaitGroup
 		waiting.Go(func() { got = send(s, "GET", "/probe?cluster=shop", "") })

@@ -16,8 +16,8 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		t.Skip("STICKWATCH_SCREENSHOTS names no folder")
 	}
-	w := newWorld(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), calm("billing", 3), unseen("intranet"))
-	incident := "/incidents/" + w.scenes[0].incidents[0].ID
+	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"))
+	incident := "/incidents/" + w.fakeClusters[0].incidents[0].ID
 	for _, shot := range []struct {
 		name, path string
 		width      int64
@@ -42,11 +42,11 @@ func TestScreenshots(t *testing.T) {
 			b := browse(t, w.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
 			b.do(chromedp.EmulateViewport(shot.width, 900))
 			b.open(shot.path)
-			picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			snapshot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), picture, 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		})

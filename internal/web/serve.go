@@ -16,14 +16,14 @@ import (
 )
 
 // Bounds of a connection. The longest honest answer is a probe now, which is
-// bounded by probeNow.
+// bounded by probeTimeout.
 const (
-	readHeader   = 10 * time.Second
-	readAll      = 30 * time.Second
-	writeAll     = 2 * probeNow
-	idle         = 2 * time.Minute
-	maxHeader    = 32 << 10 // bytes
-	shutdownTime = 10 * time.Second
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 2 * probeTimeout
+	idleTimeout       = 2 * time.Minute
+	maxHeader         = 32 << 10 // bytes
+	shutdownTimeout   = 10 * time.Second
 )
 
 // Serve answers at listeners, and at the admin socket unless that is nil, until ctx
@@ -35,11 +35,11 @@ func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net
 	defer stop()
 	ends, running := make(chan error), len(listeners)
 	for _, l := range listeners {
-		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, l, s.public) }) })
+		panics.Go(panics.Web, func() { ends <- panicAsError(func() error { return s.serve(ctx, l, s.public) }) })
 	}
 	if admin != nil {
 		running++
-		panics.Go(panics.Web, func() { ends <- orPanic(func() error { return s.serve(ctx, admin, s.admin) }) })
+		panics.Go(panics.Web, func() { ends <- panicAsError(func() error { return s.serve(ctx, admin, s.admin) }) })
 	}
 	var all []error
 	for range running {
@@ -51,8 +51,8 @@ func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net
 	return errors.Join(all...)
 }
 
-// orPanic returns the error of f, or that it panicked.
-func orPanic(f func() error) (err error) {
+// panicAsError returns the error of f, or that it panicked.
+func panicAsError(f func() error) (err error) {
 	if caught := panics.Catch(panics.Web, func() { err = f() }); caught != nil {
 		return caught
 	}
@@ -64,17 +64,17 @@ func orPanic(f func() error) (err error) {
 func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Server, net.Listener) error) error {
 	server := &http.Server{
 		Handler:           s.handler,
-		ReadHeaderTimeout: readHeader,
-		ReadTimeout:       readAll,
-		WriteTimeout:      writeAll,
-		IdleTimeout:       idle,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}
 	server.RegisterOnShutdown(s.config.Live.Close)
 	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
-	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- orPanic(func() error { return s.shutDown(ctx, server) }) })
+	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- panicAsError(func() error { return s.shutDown(ctx, server) }) })
 	err := run(server, l)
 	if unregister() || !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
@@ -102,11 +102,11 @@ func (s *Server) admin(server *http.Server, l net.Listener) error {
 // shutDown ends a server. Whoever takes longer than there is time for is cut off:
 // that is nothing that went wrong here.
 func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.config.Logger.Warn("requests under way are cut off", "after", shutdownTime)
+		s.config.Logger.Warn("requests under way are cut off", "after", shutdownTimeout)
 		return server.Close()
 	}
 	return err

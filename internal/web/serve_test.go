@@ -18,7 +18,7 @@ import (
 
 // running serves a world at a free port until the test, or the function that is
 // returned, ends it.
-func running(t *testing.T, w *world, change ...func(*Config)) (address string, end func() error) {
+func running(t *testing.T, w *fakeDaemon, change ...func(*Config)) (address string, end func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -54,7 +54,7 @@ func get(t *testing.T, url string) *http.Response {
 // TestServeEndsStreams: somebody who listens does not hold up the end.
 func TestServeEndsStreams(t *testing.T) {
 	live := NewLive()
-	address, end := running(t, newWorld(calm("shop", 2)), func(c *Config) { c.Live = live })
+	address, end := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.Live = live })
 	lines := bufio.NewScanner(get(t, address+"/events").Body)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data:") {
 	}
@@ -74,7 +74,7 @@ func TestServeEndsStreams(t *testing.T) {
 // TestServeEndsRounds: nodes that do not answer do not hold up the end.
 func TestServeEndsRounds(t *testing.T) {
 	e := &slowExporter{began: make(chan struct{})}
-	address, end := running(t, newWorld(calm("shop", 2)), func(c *Config) { c.Exporter = e })
+	address, end := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.Exporter = e })
 	status := make(chan int, 1)
 	go func() {
 		r, err := http.Get(address + "/probe?cluster=shop")
@@ -100,7 +100,7 @@ func TestServeCutsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, given := make(chan struct{}), make(chan struct{})
 		var log bytes.Buffer
-		s := newWorld(calm("shop", 2)).server(t, func(c *Config) {
+		s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) {
 			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			c.Metrics = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				close(began)
@@ -161,7 +161,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address, _ := running(t, newWorld(calm("shop", 2)), func(c *Config) { c.WebConfigFile = file })
+	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.WebConfigFile = file })
 	for _, path := range []string{"/", "/metrics", "/api/v1/clusters", "/events"} {
 		if got := get(t, address+path); got.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: got %d without a password", path, got.StatusCode)
@@ -185,7 +185,7 @@ func TestServeTellsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := newWorld().server(t).Serve(t.Context(), nil, l); err == nil || !strings.Contains(err.Error(), `serving at "127.0.0.1:`) {
+	if err := newFakeDaemon().server(t).Serve(t.Context(), nil, l); err == nil || !strings.Contains(err.Error(), `serving at "127.0.0.1:`) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New(Config{WebConfigFile: filepath.Join(t.TempDir(), "none.yml")}); err == nil || !strings.Contains(err.Error(), "reading the web configuration") {

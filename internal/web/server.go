@@ -15,13 +15,13 @@ import (
 
 // A Server answers HTTP for a daemon.
 type Server struct {
-	config  Config
-	access  access
-	memory  *memory
-	rounds  *rounds
-	machine string // its name, as hostOf has it
-	manner  atomic.Pointer[manner]
-	handler http.Handler
+	config       Config
+	access       access
+	historyCache *historyCache
+	rounds       *rounds
+	machine      string // its name, as hostOf has it
+	locale       atomic.Pointer[locale]
+	handler      http.Handler
 
 	external atomic.Pointer[url.URL] // of Config; without a host: not known
 }
@@ -33,18 +33,18 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("reading the web configuration %q: %w", c.WebConfigFile, err)
 	}
 	s := &Server{config: c, access: access{c.WebConfigFile, newTokens(c.Now)}, machine: machineName()}
-	s.AnswerTo(c.ExternalURL)
-	s.Speak(c.Language, c.Location)
-	s.memory = newMemory(c)
+	s.SetExternalURL(c.ExternalURL)
+	s.SetLocale(c.Language, c.Location)
+	s.historyCache = newHistoryCache(c)
 	s.rounds = newRounds(c.takeRound)
-	s.handler = survive(s.guard(s.routes()))
+	s.handler = abortOnPanic(s.guard(s.routes()))
 	return s, nil
 }
 
-// Speak changes Config's Language and Location for the answers to come.
-func (s *Server) Speak(language string, location *time.Location) {
+// SetLocale changes Config's Language and Location for the answers to come.
+func (s *Server) SetLocale(language string, location *time.Location) {
 	location = cmp.Or(location, time.Local)
-	s.manner.Store(&manner{language: cmp.Or(language, english), zone: location, pages: allPages(location)})
+	s.locale.Store(&locale{language: cmp.Or(language, english), zone: location, pages: allPages(location)})
 }
 
 // ServeHTTP answers one request, without what Serve adds: TLS, users, time-outs.
@@ -55,7 +55,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.routePages(mux)
 	s.routeOperations(mux)
 	s.routeAPI(mux)
-	mux.Handle("/", s.unknown(mux))
+	mux.Handle("/", s.notFound(mux))
 	return mux
 }
 
@@ -113,17 +113,17 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.misled(r); err != nil {
-			s.refuse(w, r, err)
+		if err := s.checkRebinding(r); err != nil {
+			s.writeProblem(w, r, err)
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {
-			s.refuse(w, r, refuse(http.StatusForbidden, "requests from another site may change nothing: %v", err))
+			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site may change nothing: %v", err))
 			return
 		}
 		if !reads(r) {
 			if err := s.access.deny(r); err != nil {
-				s.refuse(w, r, err)
+				s.writeProblem(w, r, err)
 				return
 			}
 		}
@@ -131,9 +131,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	}))
 }
 
-// survive breaks off an answer that panics. Package net/http would do so too, but
+// abortOnPanic breaks off an answer that panics. Package net/http would do so too, but
 // would write to the log what the panic says.
-func survive(next http.Handler) http.Handler {
+func abortOnPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if panics.Catch(panics.Web, func() { next.ServeHTTP(w, r) }) != nil {
 			panic(http.ErrAbortHandler)

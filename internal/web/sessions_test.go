@@ -11,7 +11,7 @@ import (
 // TestSessionUptime: the uptime of sessions stands beside that of their node, and
 // a cluster whose sessions get lost shows no 100 %.
 func TestSessionUptime(t *testing.T) {
-	s := newWorld(calm("shop", 2)).server(t)
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	for path, has := range map[string][]string{
 		"/":         {"Session uptime, 90 days: 98.75\u00a0%"},
 		"/?lang=zh": {"会话可用率，90 天：98.75\u00a0%"},
@@ -22,7 +22,7 @@ func TestSessionUptime(t *testing.T) {
 		},
 		"/clusters/shop?lang=zh": {"节点可用率，90 天", "会话可用率，90 天", `<span class="meta">会话</span>`},
 	} {
-		body := visit(s, path).Body.String()
+		body := getPage(s, path).Body.String()
 		for _, want := range append(has, "98.75\u00a0%") {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q", path, want)
@@ -39,7 +39,7 @@ func TestSessionUptime(t *testing.T) {
 // TestSessionsFollowTheirNode in the calendars; sessions of nodes that left, and
 // those without a known owner, come last.
 func TestSessionsFollowTheirNode(t *testing.T) {
-	r := &record{days: map[checks.Target][]checks.Uptime{}}
+	r := &clusterHistory{days: map[checks.Target][]checks.Uptime{}}
 	for _, of := range []checks.Target{
 		{Kind: checks.TargetNode, Name: "node1"},
 		{Kind: checks.TargetNode, Name: "node2"},
@@ -63,9 +63,9 @@ func TestSessionsFollowTheirNode(t *testing.T) {
 // TestBeforeAnUpgrade nothing is recorded of sessions: the page says so, and shows
 // neither 100 % nor 0 %. Without sessions to follow there is nothing to say.
 func TestBeforeAnUpgrade(t *testing.T) {
-	w := newWorld(calm("shop", 2))
+	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.upgraded = true
-	body := visit(w.server(t), "/clusters/shop").Body.String()
+	body := getPage(w.server(t), "/clusters/shop").Body.String()
 	for _, want := range []string{
 		"Session uptime: no data yet. It is recorded from this version of stickwatch on.",
 		"<td class=past>99.98\u00a0%<td class=past>–<td",
@@ -74,14 +74,14 @@ func TestBeforeAnUpgrade(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(visit(w.server(t), "/").Body.String(), "Session uptime, 90 days") {
+	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(getPage(w.server(t), "/").Body.String(), "Session uptime, 90 days") {
 		t.Error("a page shows an uptime of sessions")
 	}
-	if body := visit(w.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话可用率：暂无数据") {
+	if body := getPage(w.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话可用率：暂无数据") {
 		t.Error("the Chinese page does not say so")
 	}
-	w.scenes[0].Report.Session.Policy = probes.PolicyNone
-	if body := visit(w.server(t), "/clusters/shop").Body.String(); strings.Contains(body, "no data yet") {
+	w.fakeClusters[0].Report.Session.Policy = probes.PolicyNone
+	if body := getPage(w.server(t), "/clusters/shop").Body.String(); strings.Contains(body, "no data yet") {
 		t.Error("the page misses sessions where none are followed")
 	}
 }

@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// crowd is 20 clusters of 10 nodes, some of which are in trouble.
-func crowd() *world {
-	var scenes []*scene
+// manyClusters is 20 clusters of 10 nodes, some of which are in trouble.
+func manyClusters() *fakeDaemon {
+	var fakeClusters []*fakeCluster
 	for i := range 20 {
 		name := fmt.Sprintf("cluster-%02d", i+1)
 		switch {
 		case i%10 == 3:
-			scenes = append(scenes, nodeDown(name, 10))
+			fakeClusters = append(fakeClusters, nodeDown(name, 10))
 		default:
-			scenes = append(scenes, calm(name, 10))
+			fakeClusters = append(fakeClusters, healthyCluster(name, 10))
 		}
 	}
-	return newWorld(scenes...)
+	return newFakeDaemon(fakeClusters...)
 }
 
-// disaster is the same with trouble in every cluster.
-func disaster() *world {
-	var scenes []*scene
+// allFailing is the same with trouble in every cluster.
+func allFailing() *fakeDaemon {
+	var fakeClusters []*fakeCluster
 	for i := range 20 {
-		scenes = append(scenes, nodeDown(fmt.Sprintf("cluster-%02d", i+1), 10))
+		fakeClusters = append(fakeClusters, nodeDown(fmt.Sprintf("cluster-%02d", i+1), 10))
 	}
-	return newWorld(scenes...)
+	return newFakeDaemon(fakeClusters...)
 }
 
-// weight is how many bytes a browser gets that has never been here, without
+// transferSize is how many bytes a browser gets that has never been here, without
 // compression: the page, its stylesheet, its script and its icon.
-func weight(t *testing.T, s *Server, path string) int {
+func transferSize(t *testing.T, s *Server, path string) int {
 	t.Helper()
-	page := visit(s, path)
+	page := getPage(s, path)
 	if page.Code != http.StatusOK {
 		t.Fatalf("%s: got status %d", path, page.Code)
 	}
@@ -52,8 +52,8 @@ func weight(t *testing.T, s *Server, path string) int {
 	return total
 }
 
-// visit asks for a path as a browser at the machine itself does.
-func visit(s *Server, path string) *httptest.ResponseRecorder {
+// getPage asks for a path as a browser at the machine itself does.
+func getPage(s *Server, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r = r.WithContext(asAdmin(r.Context())) // who may do everything sees everything
 	w := httptest.NewRecorder()
@@ -63,13 +63,13 @@ func visit(s *Server, path string) *httptest.ResponseRecorder {
 
 // TestPagesAreLight: 100 KB in all, whatever happens, without compression.
 func TestPagesAreLight(t *testing.T) {
-	newborn := crowd()
-	newborn.born = noon.Add(-time.Hour)
-	for name, w := range map[string]*world{"as a rule": crowd(), "in a disaster": disaster(), "an hour after its start": newborn} {
+	unprobed := manyClusters()
+	unprobed.born = testTime.Add(-time.Hour)
+	for name, w := range map[string]*fakeDaemon{"as a rule": manyClusters(), "in a disaster": allFailing(), "an hour after its start": unprobed} {
 		s := w.server(t)
 		for _, path := range []string{"/", "/?lang=zh", "/clusters/cluster-04"} {
 			const most = 100_000
-			if got := weight(t, s, path); got > most {
+			if got := transferSize(t, s, path); got > most {
 				t.Errorf("%s, %s weighs %d bytes, want %d at most", path, name, got, most)
 			} else {
 				t.Logf("%s, %s: %d bytes", path, name, got)
@@ -94,10 +94,10 @@ func BenchmarkCluster(b *testing.B) {
 	benchmarkPage(b, "/clusters/cluster-04", time.Hour)
 }
 
-func benchmarkPage(b *testing.B, path string, remember time.Duration) {
-	s := crowd().server(b, func(c *Config) { c.Remember = remember })
+func benchmarkPage(b *testing.B, path string, cacheFor time.Duration) {
+	s := manyClusters().server(b, func(c *Config) { c.CacheFor = cacheFor })
 	for b.Loop() {
-		if w := visit(s, path); w.Code != http.StatusOK {
+		if w := getPage(s, path); w.Code != http.StatusOK {
 			b.Fatalf("got status %d", w.Code)
 		}
 	}

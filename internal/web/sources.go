@@ -17,18 +17,18 @@ import (
 // cluster, incident, silence or deployment.
 var ErrNotFound = errors.New("not found")
 
-// A Picture is what is known of a cluster now.
-type Picture struct {
-	Cluster  *probes.Cluster   // as configured
-	Report   checks.Report     // the newest judged round; zero Started: none has been taken yet
-	Standing []checks.Standing // what holds over rounds, in the order of Report.Findings
-	Since    time.Time         // since when the verdict has been what it is; zero: not known
+// A Snapshot is what is known of a cluster now.
+type Snapshot struct {
+	Cluster        *probes.Cluster        // as configured
+	Report         checks.Report          // the newest judged round; zero Started: none has been taken yet
+	ActiveFindings []checks.ActiveFinding // what holds over rounds, in the order of Report.Findings
+	Since          time.Time              // since when the verdict has been what it is; zero: not known
 }
 
-// Pictures tells what is known now, a picture a cluster, in the order of the
+// Snapshots tells what is known now, a picture a cluster, in the order of the
 // configuration. Nobody changes what it returned.
-type Pictures interface {
-	Pictures() []Picture
+type Snapshots interface {
+	Snapshots() []Snapshot
 }
 
 // A Prober takes a round now and remembers it, so that Pictures knows it when
@@ -48,16 +48,16 @@ type Reloader interface {
 	Reload(ctx context.Context) error
 }
 
-// A Past tells what was.
-type Past interface {
+// A History tells what was.
+type History interface {
 	Points
 	Uptimes
 	Moves
 	Incidents
 	Deployments
 	Silences
-	Letters
-	Keeper
+	DeadLetters
+	HistoryStatusReporter
 }
 
 // Points tells how a target did: a point for each step of the span in which it
@@ -113,24 +113,24 @@ type Silences interface {
 	ExpireSilence(ctx context.Context, id string, at time.Time) error
 }
 
-// Letters tells which notices were given up, the newest first.
-type Letters interface {
+// DeadLetters tells which notices were given up, the newest first.
+type DeadLetters interface {
 	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
 }
 
 // A DeadLetter is a notice that its receiver will never get, and why.
 type DeadLetter struct {
-	alerting.Notice
+	alerting.Notification
 	Reason string
 }
 
-// A Keeper tells how the past is being kept.
-type Keeper interface {
-	Keeping() Keeping
+// A HistoryStatusReporter tells how the past is being kept.
+type HistoryStatusReporter interface {
+	HistoryStatus() HistoryStatus
 }
 
-// Keeping is how the writing of the history goes.
-type Keeping struct {
+// HistoryStatus is how the writing of the history goes.
+type HistoryStatus struct {
 	Dropped   int64     // rows that were never written, since the start
 	LastError string    // why the newest write failed; "": it did not
 	LastWrite time.Time // when something was last written; zero: nothing was yet

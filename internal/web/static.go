@@ -45,7 +45,7 @@ func (s *Server) static() http.Handler {
 		name := r.PathValue("file")
 		content, err := staticFiles.ReadFile("static/" + name)
 		if err != nil {
-			s.refuse(w, r, refuse(http.StatusNotFound, "there is no %s", r.URL.Path))
+			s.writeProblem(w, r, newProblem(http.StatusNotFound, "there is no %s", r.URL.Path))
 			return
 		}
 		if r.URL.Query().Get("v") != "" {

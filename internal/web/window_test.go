@@ -24,14 +24,14 @@ func TestWindows(t *testing.T) {
 		{"never probed", -time.Hour, 20, 6 * time.Hour},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(calm("shop", 2))
-			w.born, w.often = noon.Add(-test.age), test.probes
-			r := newReading(t.Context(), w, "shop", noon)
-			r.nodes(w.scenes[0].Picture)
+			w := newFakeDaemon(healthyCluster("shop", 2))
+			w.born, w.often = testTime.Add(-test.age), test.probes
+			r := newHistoryReader(t.Context(), w, "shop", testTime)
+			r.nodes(w.fakeClusters[0].Snapshot)
 			if got := r.span.To.Sub(r.span.From); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
-			if !r.span.To.After(noon) || r.span.To.Sub(noon) > slotTime(r.span) {
+			if !r.span.To.After(testTime) || r.span.To.Sub(testTime) > bucketWidth(r.span) {
 				t.Errorf("got a span until %s, want one whose last slot goes on", r.span.To)
 			}
 		})
@@ -40,11 +40,11 @@ func TestWindows(t *testing.T) {
 
 func TestWindowInWords(t *testing.T) {
 	for window, want := range map[time.Duration]string{6 * time.Hour: "Last 6 hours", 6 * time.Minute: "Last 6 minutes"} {
-		if got := seenInEnglish.window(spanUntil(noon, window)); got != want {
+		if got := seenInEnglish.window(spanUntil(testTime, window)); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if got := seenInEnglish.ticks(spanUntil(noon, 30*time.Minute)); got[1] != "11:40:50" {
+	if got := seenInEnglish.ticks(spanUntil(testTime, 30*time.Minute)); got[1] != "11:40:50" {
 		t.Errorf("got ticks %q", got)
 	}
 }

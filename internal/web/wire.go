@@ -18,21 +18,21 @@ type wireClusters struct {
 type wireCluster struct {
 	wire.Cluster // its verdict is inconclusive until a round has been taken
 
-	Since      string         `json:"since"`   // since when the verdict has been what it is; "": not known
-	Started    string         `json:"started"` // of the round; "": none has been taken
-	DurationMS int64          `json:"duration_ms"`
-	Findings   []wire.Holding `json:"findings"` // in place of the cluster's
+	Since      string               `json:"since"`   // since when the verdict has been what it is; "": not known
+	Started    string               `json:"started"` // of the round; "": none has been taken
+	DurationMS int64                `json:"duration_ms"`
+	Findings   []wire.ActiveFinding `json:"findings"` // in place of the cluster's
 }
 
-func wireClusterOf(p Picture) wireCluster {
-	since := sinceByKey(p.Standing)
+func wireClusterOf(p Snapshot) wireCluster {
+	since := sinceByKey(p.ActiveFindings)
 	out := wireCluster{
 		Cluster:    wire.ClusterOf(p.Report, p.Cluster),
 		Since:      wire.Time(p.Since),
 		Started:    wire.Time(p.Report.Started),
 		DurationMS: p.Report.Duration.Milliseconds(),
-		Findings: wire.List(p.Report.Findings, func(f checks.Finding) wire.Holding {
-			return wire.Holding{Finding: wire.FindingOf(f), Since: wire.Time(since[f.Key()])}
+		Findings: wire.List(p.Report.Findings, func(f checks.Finding) wire.ActiveFinding {
+			return wire.ActiveFinding{Finding: wire.FindingOf(f), Since: wire.Time(since[f.Key()])}
 		}),
 	}
 	out.Name, out.Verdict = wire.Field(p.Cluster.Name), verdictOf(p)
@@ -40,9 +40,9 @@ func wireClusterOf(p Picture) wireCluster {
 }
 
 // sinceByKey tells since when each finding has held.
-func sinceByKey(standing []checks.Standing) map[string]time.Time {
-	since := make(map[string]time.Time, len(standing))
-	for _, s := range standing {
+func sinceByKey(activeFindings []checks.ActiveFinding) map[string]time.Time {
+	since := make(map[string]time.Time, len(activeFindings))
+	for _, s := range activeFindings {
 		since[s.Key()] = s.Since
 	}
 	return since
@@ -52,7 +52,7 @@ type wireIncidents struct {
 	Incidents []wire.Incident `json:"incidents"`
 }
 
-type wirePast struct {
+type wireHistory struct {
 	Cluster     string            `json:"cluster"`
 	Since       string            `json:"since"`
 	Until       string            `json:"until"`

@@ -11,33 +11,37 @@ import (
 // alerting.
 
 // title is a code in words.
-func (s speech) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
+func (s formatter) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
 
 // summary is an incident in one sentence.
-func (s speech) summary(i alerting.Incident) string {
+func (s formatter) summary(i alerting.Incident) string {
 	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
 	return line(alerting.Language(s.language).Summary(i))
 }
 
 // affected says how many clients are concerned; "": that is not estimated.
-func (s speech) affected(a checks.Affected) string { return alerting.Language(s.language).Affected(a) }
+func (s formatter) affected(a checks.Affected) string {
+	return alerting.Language(s.language).Affected(a)
+}
 
 // sentence is a message of the checks, with its times in the zone of the page.
-func (s speech) sentence(m checks.Message) string {
+func (s formatter) sentence(m checks.Message) string {
 	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
 }
 
 // remedy is what to do about a finding.
-func (s speech) remedy(f checks.Finding) string {
+func (s formatter) remedy(f checks.Finding) string {
 	return long(alerting.Language(s.language).Say(f.Remedy))
 }
 
 // event tells what happened in an incident.
-func (s speech) event(e alerting.Event) string { return line(alerting.Language(s.language).Event(e)) }
+func (s formatter) event(e alerting.Event) string {
+	return line(alerting.Language(s.language).Event(e))
+}
 
-// foreign marks what stays English on pages in another language, for screen
+// englishLang marks what stays English on pages in another language, for screen
 // readers to pronounce it so.
-func (s speech) foreign() template.HTMLAttr {
+func (s formatter) englishLang() template.HTMLAttr {
 	if s.language == english {
 		return ""
 	}

@@ -31,13 +31,13 @@ type Incident struct {
 
 // A Member is a finding's part in an incident.
 type Member struct {
-	Holding
+	ActiveFinding
 	Cluster string `json:"cluster"`
 	Ended   string `json:"ended"` // "": it holds
 }
 
-// A Holding is a finding that holds from one round to the next.
-type Holding struct {
+// A ActiveFinding is a finding that holds from one round to the next.
+type ActiveFinding struct {
 	Finding
 	Since string `json:"since"` // first sight; "": not known
 }
@@ -72,7 +72,7 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		Affected:   Affected(i.Affected()),
 		Silenced:   Field(i.Silenced),
 		Findings: List(i.Findings, func(m alerting.Member) Member {
-			return Member{Holding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
+			return Member{ActiveFinding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
 		}),
 		Timeline: List(i.Timeline, func(e alerting.Event) Event {
 			return Event{Time(e.At), e.Kind, Field(e.Cluster), Field(e.Finding), Field(e.Text), e.Reason}

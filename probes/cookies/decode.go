@@ -13,7 +13,7 @@ const maxCookie = 4096
 // its client to, and false when it is none that a balancer or a session is
 // known by. A value that two servers share names neither.
 func Decode(name, value string, servers []Server, opts Options) (Affinity, bool) {
-	c, ok := newInventory(servers, opts).decode(name, value)
+	c, ok := newNodeIndex(servers, opts).decode(name, value)
 	return c.Affinity, ok
 }
 
@@ -23,10 +23,10 @@ func Decode(name, value string, servers []Server, opts Options) (Affinity, bool)
 // name different nodes it says nothing, for there may be two balancers in a
 // row; Options.Cookie settles which is meant.
 func Node(cookies map[string]string, servers []Server, opts Options) (Affinity, bool) {
-	return newInventory(servers, opts).node(cookies)
+	return newNodeIndex(servers, opts).node(cookies)
 }
 
-func (inv inventory) node(cookies map[string]string) (Affinity, bool) {
+func (inv nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 	var best claim
 	found, disputed := false, false
 	for _, name := range slices.Sorted(maps.Keys(cookies)) {
@@ -50,12 +50,12 @@ func (inv inventory) node(cookies map[string]string) (Affinity, bool) {
 
 // decode tries the surest reading first. A product whose values are opaque is
 // known by its cookie's name, before anything is read into a random value.
-func (inv inventory) decode(name, value string) (claim, bool) {
+func (inv nodeIndex) decode(name, value string) (claim, bool) {
 	value = strings.Trim(value, `"`)
 	if value == "" || len(value) > maxCookie {
 		return claim{}, false
 	}
-	h, known := habitOf(name)
+	h, known := namingOf(name)
 	if h.kind == KindRotating {
 		return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, true
 	}
@@ -70,7 +70,7 @@ func (inv inventory) decode(name, value string) (claim, bool) {
 	}
 	configured := inv.cookie != "" && name == inv.cookie
 	if configured && !known {
-		h, known = habit{Unnamed, KindStable}, true
+		h, known = naming{Unnamed, KindStable}, true
 	}
 	if c, ok := inv.named(value, h, configured); ok {
 		return c, true
@@ -83,7 +83,7 @@ func (inv inventory) decode(name, value string) (claim, bool) {
 
 // coded finds a server's code, alone or before time stamps (HAProxy, Tengine),
 // a backend's key (ingress-nginx) or a session id (prefix modes).
-func (inv inventory) coded(value string) (claim, bool) {
+func (inv nodeIndex) coded(value string) (claim, bool) {
 	for _, text := range []string{value, head(value)} {
 		if m := inv.codes[text]; m.node != "" {
 			return pin(m.node, m.product, m.strength)
@@ -93,7 +93,7 @@ func (inv inventory) coded(value string) (claim, bool) {
 }
 
 // named finds a server's name, alone or before what products put after it.
-func (inv inventory) named(value string, h habit, configured bool) (claim, bool) {
+func (inv nodeIndex) named(value string, h naming, configured bool) (claim, bool) {
 	text := head(value)
 	node := inv.names[text].node
 	switch {
@@ -110,7 +110,7 @@ func (inv inventory) named(value string, h habit, configured bool) (claim, bool)
 
 // route finds a server's name after a session id, and one that is not listed
 // only where ids are known to have a route.
-func (inv inventory) route(value string, h habit, configured bool) (claim, bool) {
+func (inv nodeIndex) route(value string, h naming, configured bool) (claim, bool) {
 	id, product := value, HTTPD
 	spring, isSpring := springID(value)
 	if isSpring {

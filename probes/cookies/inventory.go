@@ -20,10 +20,10 @@ type Options struct {
 	Backend string
 }
 
-// An inventory is a list of servers turned around: from what a cookie may hold
+// An nodeIndex is a list of servers turned around: from what a cookie may hold
 // to the node. Looking a value up costs the same however long the list, and
 // however hostile the value.
-type inventory struct {
+type nodeIndex struct {
 	cookie    string          // Options.Cookie
 	codes     map[string]mark // made from a server's address or URL
 	names     map[string]mark
@@ -37,8 +37,8 @@ type mark struct {
 	strength strength
 }
 
-func newInventory(servers []Server, opts Options) inventory {
-	inv := inventory{opts.Cookie, map[string]mark{}, map[string]mark{}, map[netip.AddrPort]mark{}}
+func newNodeIndex(servers []Server, opts Options) nodeIndex {
+	inv := nodeIndex{opts.Cookie, map[string]mark{}, map[string]mark{}, map[netip.AddrPort]mark{}}
 	for _, s := range servers {
 		for _, c := range codes(s, opts) {
 			put(inv.codes, c.text, mark{s.ID, c.product, c.strength})
@@ -72,7 +72,7 @@ func pin(node string, p Product, s strength) (claim, bool) {
 }
 
 // spelled is the claim of a cookie that spells an address.
-func (inv inventory) spelled(p Product, a netip.AddrPort) claim {
+func (inv nodeIndex) spelled(p Product, a netip.AddrPort) claim {
 	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
 	if node := inv.addresses[a].node; node != "" {
 		c.Kind, c.Node = KindNode, node

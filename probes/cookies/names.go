@@ -2,16 +2,16 @@ package cookies
 
 import "strings"
 
-// A habit is what is known of a cookie by its name alone.
-type habit struct {
+// A naming is what is known of a cookie by its name alone.
+type naming struct {
 	product Product
 	kind    Kind
 }
 
-// habits are the names by which products call their cookies unless told
+// namings are the names by which products call their cookies unless told
 // otherwise, and those that their manuals teach. Azure's instance can be asked
 // for by sending its cookie, but is a hash that nobody outside can compute.
-var habits = map[string]habit{
+var namings = map[string]naming{
 	"route":               {Nginx, KindStable}, // ingress-nginx's too
 	"srv_id":              {Nginx, KindStable},
 	"INGRESSCOOKIE":       {IngressNginx, KindStable},
@@ -38,22 +38,22 @@ var habits = map[string]habit{
 // variant's.
 var prefixes = []struct {
 	text string
-	habit
+	naming
 }{
-	{"BIGipServer", habit{BIGIP, KindStable}},
-	{"AWSALB", habit{AWS, KindRotating}}, // AWSALBAPP-0, AWSALBCORS, AWSALBTG too
-	{"AWSELB", habit{AWS, KindRotating}},
-	{"ASPSESSIONID", habit{Application, KindNone}},
+	{"BIGipServer", naming{BIGIP, KindStable}},
+	{"AWSALB", naming{AWS, KindRotating}}, // AWSALBAPP-0, AWSALBCORS, AWSALBTG too
+	{"AWSELB", naming{AWS, KindRotating}},
+	{"ASPSESSIONID", naming{Application, KindNone}},
 }
 
-func habitOf(name string) (habit, bool) {
-	if h, ok := habits[name]; ok {
+func namingOf(name string) (naming, bool) {
+	if h, ok := namings[name]; ok {
 		return h, true
 	}
 	for _, p := range prefixes {
 		if strings.HasPrefix(name, p.text) {
-			return p.habit, true
+			return p.naming, true
 		}
 	}
-	return habit{}, false
+	return naming{}, false
 }

@@ -24,7 +24,7 @@ type refusal struct {
 // said is what the answer says in Engine.IO's own words. Nothing else is ever
 // quoted: it may be any page, and any page may show a session id.
 func (r refusal) said() string {
-	message := complaintOf(r.answer.body).Message
+	message := serverErrorOf(r.answer.body).Message
 	for _, known := range messages {
 		if strings.Contains(message, known) {
 			return strconv.Quote(known)
@@ -57,7 +57,7 @@ func (r refusal) code() int {
 	if r.answer.status != http.StatusBadRequest {
 		return -1
 	}
-	return complaintOf(r.answer.body).Code
+	return serverErrorOf(r.answer.body).Code
 }
 
 // A socketError happened inside an open WebSocket.

@@ -26,6 +26,6 @@ func FuzzPackets(f *testing.F) {
 			}
 		}
 		r.openingOf(body)
-		complaintOf(body)
+		serverErrorOf(body)
 	})
 }

@@ -35,7 +35,7 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 		URL: target.URL.Redacted(), Balancer: target.Address, Client: r.Client, Expected: r.Expected,
 	}
 	s := &session{client: c, path: r.Path, jar: probes.NewJar(), eio: eio4}
-	stage, err := s.walk(ctx, &obs)
+	stage, err := s.runSteps(ctx, &obs)
 	if err != nil {
 		obs.Stage, obs.TimedOut = stage, timedOut(err)
 		obs.Status, obs.Error = s.describe(err, stage)
@@ -43,8 +43,8 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 	return obs
 }
 
-// walk goes through the stages, and returns the one that broke.
-func (s *session) walk(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
+// runSteps goes through the stages, and returns the one that broke.
+func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.open(ctx)
 	if refused(err, codeUnknownTransport) {
 		return s.straight(ctx, obs)

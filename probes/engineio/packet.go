@@ -127,9 +127,9 @@ func (r revision) openingOf(body string) (opening, bool) {
 
 func (o opening) offersWebSocket() bool { return slices.Contains(o.Upgrades, "websocket") }
 
-// A complaint is Engine.IO's own error, such as {"code":1,"message":"Session ID
+// A serverError is Engine.IO's own error, such as {"code":1,"message":"Session ID
 // unknown"}.
-type complaint struct {
+type serverError struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 }
@@ -146,14 +146,14 @@ var messages = []string{
 	"Session ID unknown", "Transport unknown", "Bad handshake method", "Bad request", "Forbidden", "Unsupported protocol version",
 }
 
-// complaintOf reads a refusal's body. A refused WebSocket has the message alone
+// serverErrorOf reads a refusal's body. A refused WebSocket has the message alone
 // in it, and some servers a JSON string.
-func complaintOf(body string) complaint {
-	c := complaint{Code: -1}
+func serverErrorOf(body string) serverError {
+	c := serverError{Code: -1}
 	if json.Unmarshal([]byte(body), &c) == nil && c.Message != "" {
 		return c
 	}
-	c = complaint{Code: -1, Message: body}
+	c = serverError{Code: -1, Message: body}
 	if strings.Contains(body, "Session ID unknown") {
 		c.Code = codeUnknownSession
 	}

@@ -52,7 +52,7 @@ func TestDecodeAnything(t *testing.T) {
 			eio.decode(body)
 			eio.openingOf(body)
 		}
-		complaintOf(body)
+		serverErrorOf(body)
 	})
 }
 
@@ -71,14 +71,14 @@ func TestSeries(t *testing.T) {
 }
 
 func TestComplaintOf(t *testing.T) {
-	for body, want := range map[string]complaint{
+	for body, want := range map[string]serverError{
 		`{"code":1,"message":"Session ID unknown"}`: {1, "Session ID unknown"},
 		"Session ID unknown":                        {1, "Session ID unknown"},
 		`{"code":3,"message":"Bad request"}`:        {3, "Bad request"},
 		`{"error":"x"}`:                             {-1, `{"error":"x"}`},
 		"":                                          {-1, ""},
 	} {
-		if diff := cmp.Diff(want, complaintOf(body)); diff != "" {
+		if diff := cmp.Diff(want, serverErrorOf(body)); diff != "" {
 			t.Errorf("%q: -want +got:\n%s", body, diff)
 		}
 	}

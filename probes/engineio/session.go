@@ -45,7 +45,7 @@ func (s *session) open(ctx context.Context) (opening, error) {
 }
 
 func unsupported(body string) bool {
-	c := complaintOf(body)
+	c := serverErrorOf(body)
 	return c.Code == codeUnsupportedVersion || strings.Contains(strings.ToLower(c.Message), "unsupported")
 }
 

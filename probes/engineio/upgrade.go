@@ -80,7 +80,7 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 		req.AddCookie(cookie)
 	}
 	client := *s.client.HTTP()
-	client.Transport = leashed{client.Transport, ctx}
+	client.Transport = limitedTransport{client.Transport, ctx}
 	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
 		HTTPClient: &client, HTTPHeader: req.Header, Host: req.Host,
 	})
@@ -99,14 +99,14 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 	return nil, refusal{stageUpgrade, a}
 }
 
-// A leashed transport closes what it carries at the end of the context: a
+// A limitedTransport transport closes what it carries at the end of the context: a
 // WebSocket's close handshake waits seconds for its peer, whatever is left.
-type leashed struct {
+type limitedTransport struct {
 	http.RoundTripper
 	ctx context.Context
 }
 
-func (l leashed) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err == nil {
 		body := resp.Body

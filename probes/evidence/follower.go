@@ -19,16 +19,16 @@ import (
 //
 // It is not safe for concurrent use.
 type Follower struct {
-	path   string
-	ledger *ledger
-	files  []*tail       // the log, after those that were renamed a moment ago
-	ahead  time.Duration // by how much the file's time is ahead of its last line's
+	path       string
+	failureLog *failureLog
+	files      []*tail       // the log, after those that were renamed a moment ago
+	ahead      time.Duration // by how much the file's time is ahead of its last line's
 }
 
 // Follow returns a follower of the error log at path. It opens nothing yet: a
 // log that is not there may come.
 func Follow(path string, o NginxOptions) *Follower {
-	return &Follower{path: path, ledger: newLedger(o)}
+	return &Follower{path: path, failureLog: newFailureLog(o)}
 }
 
 // Close closes the files.
@@ -54,12 +54,12 @@ func (f *Follower) Read(ctx context.Context, now time.Time) probes.EvidenceObser
 		obs.Error = probes.Clean(err.Error(), probes.MaxError)
 		return obs
 	}
-	obs.Servers, obs.Pools = f.ledger.evidence(f.ledger.servers, now), f.ledger.evidence(f.ledger.pools, now)
+	obs.Servers, obs.Pools = f.failureLog.evidence(f.failureLog.servers, now), f.failureLog.evidence(f.failureLog.pools, now)
 	if f.misdated() {
-		distrust(obs.Servers)
-		distrust(obs.Pools)
+		checkClock(obs.Servers)
+		checkClock(obs.Pools)
 	}
-	obs.Silent = f.silent(now)
+	obs.NoAbsence = f.silent(now)
 	return obs
 }
 
@@ -116,9 +116,9 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 		return err
 	}
 	if c.missed {
-		f.ledger.missed()
+		f.failureLog.missed()
 	}
-	zone := f.ledger.options.zone()
+	zone := f.failureLog.options.zone()
 	for text := range strings.Lines(c.text) {
 		l, ok := parseLine(strings.TrimRight(text, "\r\n"), zone)
 		if !ok {
@@ -126,9 +126,9 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 			continue
 		}
 		f.ahead = c.written.Sub(l.at)
-		f.ledger.add(l, now)
+		f.failureLog.add(l, now)
 	}
-	f.ledger.begun(now)
+	f.failureLog.begun(now)
 	return nil
 }
 
@@ -137,7 +137,7 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 // say of now cannot be told.
 func (f *Follower) misdated() bool { return f.ahead.Abs() > time.Minute }
 
-func distrust(list []probes.ServerEvidence) {
+func checkClock(list []probes.ServerEvidence) {
 	for i := range list {
 		list[i].State, list[i].Since, list[i].Failures = probes.ServerUnknown, time.Time{}, probes.Failures{}
 	}
@@ -145,14 +145,14 @@ func distrust(list []probes.ServerEvidence) {
 
 // silent tells why an ejection might not have been seen.
 func (f *Follower) silent(now time.Time) string {
-	covered := now.Sub(f.ledger.since)
+	covered := now.Sub(f.failureLog.since)
 	switch {
 	case f.misdated():
 		return fmt.Sprintf("its last line is dated %s off the time it was written: is it in another time zone?",
 			f.ahead.Abs().Round(time.Second))
-	case !f.ledger.low:
+	case !f.failureLog.low:
 		return "no line below the level error was seen, so it may leave out ejections: error_log needs the level warn"
-	case covered < f.ledger.options.hold():
+	case covered < f.failureLog.options.hold():
 		return fmt.Sprintf("what was read of it reaches back only %s", max(0, covered).Round(time.Second))
 	default:
 		return ""

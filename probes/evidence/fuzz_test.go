@@ -33,12 +33,12 @@ func checkServers(t *testing.T, list []probes.ServerEvidence) {
 }
 
 // checkAccount fails the test unless an account is bounded and adds up.
-func checkAccount(t *testing.T, a account) {
+func checkAccount(t *testing.T, a upstreamFailures) {
 	t.Helper()
 	if len(a.seconds) > maxSeconds || len(a.workers) > maxWorkers {
 		t.Errorf("%d seconds and %d workers are kept, want at most %d and %d", len(a.seconds), len(a.workers), maxSeconds, maxWorkers)
 	}
-	if !slices.IsSortedFunc(a.seconds, func(x, y probes.Tally) int { return x.At.Compare(y.At) }) {
+	if !slices.IsSortedFunc(a.seconds, func(x, y probes.SecondCount) int { return x.At.Compare(y.At) }) {
 		t.Errorf("the seconds are not in order: %v", a.seconds)
 	}
 	if f := a.told(start); f.RunOfWorker > f.Run {
@@ -52,7 +52,7 @@ func FuzzNginxLog(f *testing.F) {
 	f.Add(ejection(0, node1) + ejection(11, "unix:/a:") + ejection(3600, "[::1]:80"))
 	f.Fuzz(func(t *testing.T, text string) {
 		now := time.Date(2026, 11, 20, 23, 45, 0, 0, time.UTC)
-		g := newLedger(options)
+		g := newFailureLog(options)
 		for text := range strings.Lines(text) {
 			if l, ok := parseLine(strings.TrimRight(text, "\r\n"), time.UTC); ok {
 				g.add(l, now)
@@ -64,7 +64,7 @@ func FuzzNginxLog(f *testing.F) {
 			if len(r.episodes) > maxEpisodes {
 				t.Errorf("%d episodes are kept, want at most %d", len(r.episodes), maxEpisodes)
 			}
-			checkAccount(t, r.account)
+			checkAccount(t, r.upstreamFailures)
 		}
 	})
 }

@@ -14,9 +14,9 @@ const (
 	maxEpisodes = 16  // of each server, the newest
 )
 
-// A ledger gathers what the lines of an error log tell. Lines may come out of
+// A failureLog gathers what the lines of an error log tell. Lines may come out of
 // order by a moment: every worker writes its own.
-type ledger struct {
+type failureLog struct {
 	options NginxOptions
 	servers map[string]*record
 	pools   map[string]*record
@@ -26,30 +26,30 @@ type ledger struct {
 
 // A record is what is known of one server.
 type record struct {
-	who      probes.ServerEvidence // its names
-	seen     time.Time             // its last line
-	said     string
-	fails    int
-	account  account
-	episodes []probes.Episode
+	upstream         probes.ServerEvidence // its names
+	seen             time.Time             // its last line
+	said             string
+	fails            int
+	upstreamFailures upstreamFailures
+	episodes         []probes.Episode
 }
 
-func newLedger(o NginxOptions) *ledger {
-	return &ledger{options: o, servers: make(map[string]*record), pools: make(map[string]*record)}
+func newFailureLog(o NginxOptions) *failureLog {
+	return &failureLog{options: o, servers: make(map[string]*record), pools: make(map[string]*record)}
 }
 
 // missed notes that lines may have been lost before what comes next.
-func (g *ledger) missed() { g.since = time.Time{} }
+func (g *failureLog) missed() { g.since = time.Time{} }
 
 // begun notes that everything up to now was read.
-func (g *ledger) begun(now time.Time) {
+func (g *failureLog) begun(now time.Time) {
 	if g.since.IsZero() {
 		g.since = now
 	}
 }
 
 // add takes a line that is read at now. One from the future is not believed.
-func (g *ledger) add(l line, now time.Time) {
+func (g *failureLog) add(l line, now time.Time) {
 	if l.at.After(now.Add(slack)) {
 		return
 	}
@@ -61,7 +61,7 @@ func (g *ledger) add(l line, now time.Time) {
 	case eventFailed:
 		r := lookUp(g.servers, l)
 		r.fails++
-		r.account.add(l, g.options.failTimeout())
+		r.upstreamFailures.add(l, g.options.failTimeout())
 	case eventEjected:
 		lookUp(g.servers, l).extend(l.at, g.options.join())
 	case eventExhausted:
@@ -79,7 +79,7 @@ func lookUp(records map[string]*record, l line) *record {
 				return cmp.Or(records[a].seen.Compare(records[b].seen), cmp.Compare(a, b))
 			}))
 		}
-		r = &record{who: l.who()}
+		r = &record{upstream: l.upstream()}
 		records[l.server] = r
 	}
 	r.seen, r.said = l.at, l.said
@@ -103,13 +103,13 @@ func (r *record) extend(at time.Time, join time.Duration) {
 }
 
 // evidence is what the records mean at now.
-func (g *ledger) evidence(records map[string]*record, now time.Time) []probes.ServerEvidence {
+func (g *failureLog) evidence(records map[string]*record, now time.Time) []probes.ServerEvidence {
 	var list []probes.ServerEvidence
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		r := records[name]
-		s := r.who
+		s := r.upstream
 		s.Fails, s.Detail, s.Episodes = r.fails, r.said, slices.Clone(r.episodes)
-		s.Failures = r.account.told(g.since)
+		s.Failures = r.upstreamFailures.told(g.since)
 		n := len(r.episodes)
 		switch {
 		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.hold():

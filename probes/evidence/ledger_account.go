@@ -18,8 +18,8 @@ const (
 // max_fails, and forgets it when a request that it sent more than fail_timeout
 // after the last failure succeeds. Of successes the log has nothing, but where
 // failures came no further apart than that, nothing was forgotten.
-type account struct {
-	seconds []probes.Tally
+type upstreamFailures struct {
+	seconds []probes.SecondCount
 	all     run            // as an upstream with a zone has it, or a single worker
 	workers map[string]run // as each worker has it without; those of the current run
 }
@@ -42,8 +42,8 @@ func (r run) next(at time.Time, failTimeout time.Duration) run {
 	return run{at, r.count + 1}
 }
 
-func (a *account) add(l line, failTimeout time.Duration) {
-	a.tally(l.at)
+func (a *upstreamFailures) add(l line, failTimeout time.Duration) {
+	a.countFailure(l.at)
 	if a.all = a.all.next(l.at, failTimeout); a.all.count == 1 {
 		a.workers = make(map[string]run)
 	}
@@ -55,12 +55,12 @@ func (a *account) add(l line, failTimeout time.Duration) {
 	a.workers[l.worker] = a.workers[l.worker].next(l.at, failTimeout)
 }
 
-// tally counts a failure in its second. Lines come nearly in order, so that its
+// countFailure counts a failure in its second. Lines come nearly in order, so that its
 // place is at the end or shortly before it.
-func (a *account) tally(at time.Time) {
-	i, found := slices.BinarySearchFunc(a.seconds, at, func(t probes.Tally, at time.Time) int { return t.At.Compare(at) })
+func (a *upstreamFailures) countFailure(at time.Time) {
+	i, found := slices.BinarySearchFunc(a.seconds, at, func(t probes.SecondCount, at time.Time) int { return t.At.Compare(at) })
 	if !found {
-		a.seconds = slices.Insert(a.seconds, i, probes.Tally{At: at})
+		a.seconds = slices.Insert(a.seconds, i, probes.SecondCount{At: at})
 	}
 	a.seconds[i].Count++
 	if len(a.seconds) > maxSeconds {
@@ -69,7 +69,7 @@ func (a *account) tally(at time.Time) {
 }
 
 // told is what is known of them by a log that lacks nothing since.
-func (a *account) told(since time.Time) probes.Failures {
+func (a *upstreamFailures) told(since time.Time) probes.Failures {
 	if a.all.count == 0 {
 		return probes.Failures{}
 	}

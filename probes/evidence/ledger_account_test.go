@@ -59,7 +59,7 @@ func TestFailuresBySecond(t *testing.T) {
 	for _, at := range []int{0, 0, 2, 1, 2, 300} {
 		l.write(at, refusal(at, "1"))
 	}
-	want := []probes.Tally{{At: second(0), Count: 2}, {At: second(1), Count: 1}, {At: second(2), Count: 2}, {At: second(300), Count: 1}}
+	want := []probes.SecondCount{{At: second(0), Count: 2}, {At: second(1), Count: 1}, {At: second(2), Count: 2}, {At: second(300), Count: 1}}
 	if diff := cmp.Diff(want, read(t, follow(t, l.path), 301).Servers[0].Failures.Seconds); diff != "" {
 		t.Errorf("seconds (-want +got):\n%s", diff)
 	}
@@ -67,7 +67,7 @@ func TestFailuresBySecond(t *testing.T) {
 
 func TestFailuresAreBounded(t *testing.T) {
 	t.Parallel()
-	var a account
+	var a upstreamFailures
 	for i := range 3 * maxSeconds {
 		a.add(line{at: second(i), worker: fmt.Sprint(i)}, time.Minute)
 	}

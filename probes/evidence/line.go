@@ -19,8 +19,8 @@ type line struct {
 	said   string // nginx's own words, without the client's
 }
 
-// who names whom the line is about.
-func (l line) who() probes.ServerEvidence {
+// upstream names whom the line is about.
+func (l line) upstream() probes.ServerEvidence {
 	if l.event == eventExhausted {
 		return probes.ServerEvidence{Pool: l.server}
 	}

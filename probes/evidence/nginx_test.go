@@ -45,7 +45,7 @@ func TestRecordedNginxLog(t *testing.T) {
 // failed are the failures of one second, in a log that begins with it.
 func failed(at time.Time, run, ofWorker, workers int) probes.Failures {
 	return probes.Failures{
-		Since: at, Seconds: []probes.Tally{{At: at, Count: run}}, Run: run, RunOfWorker: ofWorker, Workers: workers,
+		Since: at, Seconds: []probes.SecondCount{{At: at, Count: run}}, Run: run, RunOfWorker: ofWorker, Workers: workers,
 	}
 }
 
@@ -56,8 +56,8 @@ func TestSilentAtDefaultLevel(t *testing.T) {
 	t.Parallel()
 	path := recorded(t, "nginx_error.log", time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC))
 	obs := NginxErrorLog(t.Context(), path, time.Date(2026, 11, 20, 23, 50, 0, 0, time.UTC), options)
-	if !strings.Contains(obs.Silent, "needs the level warn") {
-		t.Errorf("Silent = %q, want it to name the level", obs.Silent)
+	if !strings.Contains(obs.NoAbsence, "needs the level warn") {
+		t.Errorf("Silent = %q, want it to name the level", obs.NoAbsence)
 	}
 	want := []probes.ServerEvidence{{
 		Server: "127.0.0.1:21100", Address: "127.0.0.1:21100", State: probes.ServerUnknown, Fails: 1,
@@ -140,8 +140,8 @@ func TestSilent(t *testing.T) {
 			l := newLog(t)
 			l.write(test.dated, test.text)
 			obs := read(t, follow(t, l.path), test.now)
-			if !strings.Contains(obs.Silent, test.want) || test.want == "" && obs.Silent != "" {
-				t.Errorf("Silent = %q, want it to hold %q", obs.Silent, test.want)
+			if !strings.Contains(obs.NoAbsence, test.want) || test.want == "" && obs.NoAbsence != "" {
+				t.Errorf("Silent = %q, want it to hold %q", obs.NoAbsence, test.want)
 			}
 			var state probes.ServerState
 			if len(obs.Servers) > 0 {

@@ -44,10 +44,10 @@ func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObse
 	case err != nil:
 		obs.Servers, obs.Error = nil, explain(err)
 	case n == 0:
-		obs.Silent = p.empty
+		obs.NoAbsence = p.empty
 	case n > maxServers:
 		obs.Servers = obs.Servers[:maxServers]
-		obs.Silent = fmt.Sprintf("it names %d servers, of which the first %d were read", n, maxServers)
+		obs.NoAbsence = fmt.Sprintf("it names %d servers, of which the first %d were read", n, maxServers)
 	}
 	return obs
 }

@@ -154,8 +154,8 @@ func TestBadAnswers(t *testing.T) {
 			if !strings.Contains(obs.Error, test.err) || (obs.Error != "") != (test.err != "") {
 				t.Errorf("Error = %q, want %q", obs.Error, test.err)
 			}
-			if !strings.Contains(obs.Silent, test.silent) || (obs.Silent != "") != (test.silent != "") {
-				t.Errorf("Silent = %q, want %q", obs.Silent, test.silent)
+			if !strings.Contains(obs.NoAbsence, test.silent) || (obs.NoAbsence != "") != (test.silent != "") {
+				t.Errorf("Silent = %q, want %q", obs.NoAbsence, test.silent)
 			}
 			if len(obs.Servers) > maxServers {
 				t.Errorf("%d servers are kept, want at most %d", len(obs.Servers), maxServers)

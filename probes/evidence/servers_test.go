@@ -49,8 +49,8 @@ func TestRecordedPages(t *testing.T) {
 			t.Parallel()
 			u := serve(t, answer(testdata(t, recordings[name])))
 			obs := readers[name](t.Context(), u)
-			if obs.Error != "" || obs.Silent != "" {
-				t.Errorf("Error = %q, Silent = %q, want neither", obs.Error, obs.Silent)
+			if obs.Error != "" || obs.NoAbsence != "" {
+				t.Errorf("Error = %q, Silent = %q, want neither", obs.Error, obs.NoAbsence)
 			}
 			ignore := cmpopts.IgnoreFields(probes.ServerEvidence{}, "Since")
 			if name == "haproxy" {
@@ -90,8 +90,8 @@ func TestHAProxyBackend(t *testing.T) {
 		t.Errorf("backend cluster has %d servers, want 6", len(obs.Servers))
 	}
 	obs := HAProxyStats(t.Context(), nil, u, "shop")
-	if len(obs.Servers) != 0 || !strings.Contains(obs.Silent, `of backend "shop"`) {
-		t.Errorf("got %d servers, Silent %q, of a backend that there is not", len(obs.Servers), obs.Silent)
+	if len(obs.Servers) != 0 || !strings.Contains(obs.NoAbsence, `of backend "shop"`) {
+		t.Errorf("got %d servers, Silent %q, of a backend that there is not", len(obs.Servers), obs.NoAbsence)
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { leashtest.Survives(t, "memcached", Ping) }
+func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "memcached", Ping) }
 
 // TestAnnouncements has a server that announces more than it sends, or sends
 // without end.
@@ -29,12 +29,12 @@ func TestAnnouncements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			u := leashtest.URL("memcached", leashtest.Serve(t, func(conn net.Conn) {
+			u := readlimittest.URL("memcached", readlimittest.Serve(t, func(conn net.Conn) {
 				conn.Write([]byte(reply))
-				leashtest.Hang(conn)
+				readlimittest.Hang(conn)
 			}))
 			u.RawQuery = "allowCleartextPasswords=true"
-			leashtest.Fit(t, leashtest.Frugal(t, func() error { return Ping(ctx, u) }))
+			readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error { return Ping(ctx, u) }))
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
 // Ping connects to memcached://user:password@host:port and asks for the
@@ -23,7 +23,7 @@ import (
 // allow it: ?allowCleartextPasswords=true. A server that asks when u has none is
 // up. SASL, which takes the binary protocol, is not spoken.
 func Ping(ctx context.Context, u *url.URL) error {
-	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
+	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		client := memcache.NewFromSelector(server(address(u)))
 		client.DialContext = dial
 		defer client.Close()
@@ -50,7 +50,7 @@ func login(client *memcache.Client, user *url.Userinfo) error {
 	// Whatever the key, a server that waits for a login reads "user password".
 	err := client.Set(&memcache.Item{Key: "login", Value: []byte(user.Username() + " " + password)})
 	if err != nil && strings.Contains(err.Error(), "CLIENT_ERROR") {
-		return leash.Answer{Said: err.Error(), Remedy: "correct the credentials in the URL"}
+		return readlimit.Answer{Message: err.Error(), Remedy: "correct the credentials in the URL"}
 	}
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func ping(t *testing.T, raw string) string {
@@ -19,14 +19,14 @@ func ping(t *testing.T, raw string) string {
 		t.Fatal(err)
 	}
 	if err := Ping(t.Context(), u); err != nil {
-		leashtest.Fit(t, err)
+		readlimittest.CheckError(t, err)
 		return err.Error()
 	}
 	return ""
 }
 
 func start(t *testing.T, more ...string) string {
-	return leashtest.Start(t, "memcached", func(port string) []string {
+	return readlimittest.Start(t, "memcached", func(port string) []string {
 		return append([]string{"-l", "127.0.0.1", "-p", port, "-U", "0", "-u", "root", "-m", "8"}, more...)
 	})
 }

@@ -9,12 +9,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { leashtest.Survives(t, "mysql", Ping) }
+func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "mysql", Ping) }
 
 // TestAnnouncements has a server that announces more than it sends, or sends
 // without end.
@@ -42,7 +42,7 @@ func TestAnnouncements(t *testing.T) {
 			for _, login := range []bool{true, false} {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				address := leashtest.Serve(t, func(conn net.Conn) {
+				address := readlimittest.Serve(t, func(conn net.Conn) {
 					conn.Write(packet(0, greeting))
 					if login {
 						next(conn)
@@ -50,11 +50,11 @@ func TestAnnouncements(t *testing.T) {
 						next(conn)
 					}
 					conn.Write([]byte(reply))
-					leashtest.Hang(conn)
+					readlimittest.Hang(conn)
 				})
-				err := leashtest.Frugal(t, func() error { return Ping(ctx, leashtest.URL("mysql", address)) })
+				err := readlimittest.CheckMemory(t, func() error { return Ping(ctx, readlimittest.URL("mysql", address)) })
 				if err != nil {
-					leashtest.Fit(t, err)
+					readlimittest.CheckError(t, err)
 				} else if name != "OK" { // too much of it harms nobody
 					t.Error("got no error")
 				}

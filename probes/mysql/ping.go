@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
 // Ping connects to mysql://user:password@host:port/database, logs in, and
@@ -21,9 +21,9 @@ import (
 // A server that refuses an unknown client when u names no user is up. Anything
 // it refuses a user whom u names is an error.
 func Ping(ctx context.Context, u *url.URL) error {
-	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
+	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		config := configOf(u)
-		v := &vetted{encrypts: config.TLSConfig != "" && config.TLSConfig != "false"}
+		v := &checkedConn{encrypts: config.TLSConfig != "" && config.TLSConfig != "false"}
 		config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
 			v.Conn = conn
@@ -33,7 +33,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 		if v.unsound {
 			return errUnsound // the driver calls it an invalid connection
 		}
-		return judge(err, u.User != nil)
+		return explain(err, u.User != nil)
 	})
 }
 
@@ -99,14 +99,14 @@ var remedies = map[uint16]string{
 	passwordMissing:    "correct the credentials in the URL",
 }
 
-func judge(err error, credentials bool) error {
+func explain(err error, credentials bool) error {
 	switch {
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword),
 		errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrNativePassword):
 		if !credentials {
 			return nil
 		}
-		return leash.Answer{Said: err.Error(), Remedy: "give the URL a user with an ordinary password"}
+		return readlimit.Answer{Message: err.Error(), Remedy: "give the URL a user with an ordinary password"}
 	}
 	answer, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
@@ -118,5 +118,5 @@ func judge(err error, credentials bool) error {
 			return nil
 		}
 	}
-	return leash.Answer{Said: answer.Error(), Remedy: remedies[answer.Number]}
+	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Number]}
 }

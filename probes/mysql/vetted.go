@@ -9,14 +9,14 @@ import (
 	"io"
 	"net"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
-// A vetted connection reads packets ahead of the driver, which indexes them
+// A checkedConn connection reads packets ahead of the driver, which indexes them
 // without looking at their length: a short one would be a panic, and would
 // leave the driver's watcher goroutine behind for ever. What is inside TLS
 // cannot be vetted.
-type vetted struct {
+type checkedConn struct {
 	net.Conn
 	encrypts bool // goes over to TLS after the greeting
 	greeted  bool
@@ -26,7 +26,7 @@ type vetted struct {
 
 var errUnsound = errors.New("the server does not speak MySQL")
 
-func (v *vetted) Read(p []byte) (int, error) {
+func (v *checkedConn) Read(p []byte) (int, error) {
 	if len(v.packet) == 0 {
 		if v.greeted && v.encrypts {
 			return v.Conn.Read(p)
@@ -41,13 +41,13 @@ func (v *vetted) Read(p []byte) (int, error) {
 }
 
 // next reads a packet: three bytes of length, one of sequence, the body.
-func (v *vetted) next() error {
+func (v *checkedConn) next() error {
 	var head [4]byte
 	if _, err := io.ReadFull(v.Conn, head[:]); err != nil {
 		return err
 	}
 	length := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
-	if length == 0 || length > leash.Budget {
+	if length == 0 || length > readlimit.Budget {
 		v.unsound = true
 		return errUnsound
 	}

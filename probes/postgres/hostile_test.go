@@ -11,12 +11,12 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"go.uber.org/goleak"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { leashtest.Survives(t, "postgres", Ping) }
+func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "postgres", Ping) }
 
 // message is one of a type with a body, as it is on the wire.
 func message(kind byte, body string) string {
@@ -53,7 +53,7 @@ func TestAnnouncements(t *testing.T) {
 			for _, login := range []bool{true, false} {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				address := leashtest.Serve(t, func(conn net.Conn) {
+				address := readlimittest.Serve(t, func(conn net.Conn) {
 					backend := pgproto3.NewBackend(conn, conn)
 					startup, err := backend.ReceiveStartupMessage()
 					if err != nil {
@@ -68,11 +68,11 @@ func TestAnnouncements(t *testing.T) {
 						backend.Receive()
 					}
 					conn.Write([]byte(reply))
-					leashtest.Hang(conn)
+					readlimittest.Hang(conn)
 				})
-				err := leashtest.Frugal(t, func() error { return Ping(ctx, leashtest.URL("postgres", address)) })
+				err := readlimittest.CheckMemory(t, func() error { return Ping(ctx, readlimittest.URL("postgres", address)) })
 				if err != nil {
-					leashtest.Fit(t, err)
+					readlimittest.CheckError(t, err)
 				} else if name != "ready" { // too much of it harms nobody
 					t.Error("got no error")
 				}
@@ -89,7 +89,7 @@ func TestIterations(t *testing.T) {
 		"99999999999999999999": "the server asks for 99999999999999999999 rounds of hashing the password, want at most 500000",
 		"4096":                 "the server closed the connection in the middle of the conversation",
 	} {
-		address := leashtest.Serve(t, func(conn net.Conn) {
+		address := readlimittest.Serve(t, func(conn net.Conn) {
 			backend := pgproto3.NewBackend(conn, conn)
 			startup, err := backend.ReceiveStartupMessage()
 			if err != nil {
@@ -110,7 +110,7 @@ func TestIterations(t *testing.T) {
 			backend.SetAuthType(pgproto3.AuthTypeSASLContinue)
 			backend.Receive()
 		})
-		err := Ping(t.Context(), leashtest.URL("postgres", address))
+		err := Ping(t.Context(), readlimittest.URL("postgres", address))
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", iterations, err, want)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
 // Ping connects to postgres://user:password@host:port/database, as pgx reads
@@ -24,14 +24,14 @@ import (
 // in clear gets it where u has require_auth=password, or sslmode=verify-full,
 // which proves that it is the right one.
 func Ping(ctx context.Context, u *url.URL) error {
-	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
+	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		config, err := pgconn.ParseConfig(u.String())
 		if err != nil {
 			return err
 		}
 		shorten(config, dial)
 		keepPassword(config)
-		return judge(ask(context.WithValue(ctx, ours{}, true), config), u.User != nil)
+		return explain(ask(context.WithValue(ctx, ours{}, true), config), u.User != nil)
 	})
 }
 
@@ -53,8 +53,8 @@ var errBackground = errors.New("the probe is over")
 
 // shorten bounds what a message may announce, and keeps pgx from dialling once
 // more, in the background and for 15 s, to cancel a query that went wrong.
-func shorten(config *pgconn.Config, dial leash.Dial) {
-	config.MaxProtocolMessageBodyLen = leash.Budget
+func shorten(config *pgconn.Config, dial readlimit.Dial) {
+	config.MaxProtocolMessageBodyLen = readlimit.Budget
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		return pgproto3.NewFrontend(&saslReader{r: r}, w)
 	}
@@ -93,7 +93,7 @@ var remedies = map[string]string{
 	"57P03": "wait, it is starting or stopping",
 }
 
-func judge(err error, credentials bool) error {
+func explain(err error, credentials bool) error {
 	answer, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return plain(err)
@@ -101,7 +101,7 @@ func judge(err error, credentials bool) error {
 	if !credentials && strings.HasPrefix(answer.Code, "28") {
 		return nil
 	}
-	return leash.Answer{Said: answer.Error(), Remedy: remedies[answer.Code]}
+	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Code]}
 }
 
 // plain is err in fewer words than pgx takes.

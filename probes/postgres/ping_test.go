@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func refusal(code, message string) *pgproto3.ErrorResponse {
@@ -67,16 +67,16 @@ func TestPing(t *testing.T) {
 		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
 		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
 		"asks in clear":       {askInClear(t), "watch:pa55@", "the server asks for the password in clear, which is not sent: " + keptRemedy},
-		"other protocol":      {leashtest.Say("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
+		"other protocol":      {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u, err := url.Parse("postgres://" + tc.user + leashtest.Serve(t, tc.serve) + "/shop")
+			u, err := url.Parse("postgres://" + tc.user + readlimittest.Serve(t, tc.serve) + "/shop")
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := ""
 			if err := Ping(t.Context(), u); err != nil {
-				leashtest.Fit(t, err)
+				readlimittest.CheckError(t, err)
 				got = err.Error()
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
 // maxIterations bounds how often the server may have the password hashed, which
@@ -56,7 +56,7 @@ func (s *saslReader) take(p []byte) ([]byte, error) {
 	s.header = append(s.header, p[:n]...)
 	if len(s.header) == headerLength {
 		// A length beyond the budget is for pgx to refuse; it reads no further.
-		length := min(max(0, int(binary.BigEndian.Uint32(s.header[1:]))-4), leash.Budget)
+		length := min(max(0, int(binary.BigEndian.Uint32(s.header[1:]))-4), readlimit.Budget)
 		if s.header[0] == 'R' {
 			s.body, s.want = s.body[:0], length
 		} else {

@@ -118,10 +118,10 @@ func (g *guard) leave() {
 	}
 }
 
-// farewell is what a server said before it hung up, such as that it has too
+// lastError is what a server said before it hung up, such as that it has too
 // many clients; "" when it did not. Refusing HELLO is no farewell: servers
 // before version 6 do.
-func (g *guard) farewell() string {
+func (g *guard) lastError() string {
 	if strings.Contains(strings.ToUpper(g.said), "HELLO") {
 		return ""
 	}

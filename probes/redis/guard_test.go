@@ -45,7 +45,7 @@ func TestGuardFarewell(t *testing.T) {
 		if err := g.scan([]byte(said)); err != nil {
 			t.Fatal(err)
 		}
-		if got := g.farewell(); got != want {
+		if got := g.lastError(); got != want {
 			t.Errorf("after %q: got %q, want %q", strings.TrimSpace(said), got, want)
 		}
 	}

@@ -8,12 +8,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { leashtest.Survives(t, "redis", Ping) }
+func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "redis", Ping) }
 
 // TestAnnouncements has a server that announces more than it sends: the client
 // library makes room for every announcement, and goes down by a frame a level.
@@ -34,15 +34,15 @@ func TestAnnouncements(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, login := range []bool{true, false} {
-				serve := leashtest.Say(reply) // the answer to HELLO
+				serve := readlimittest.Reply(reply) // the answer to HELLO
 				if login {
 					serve = answer(reply) // to PING
 				}
 				// Some of them leave the client waiting for the rest of a reply.
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				leashtest.Fit(t, leashtest.Frugal(t, func() error {
-					return Ping(ctx, leashtest.URL("redis", leashtest.Serve(t, serve)))
+				readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error {
+					return Ping(ctx, readlimittest.URL("redis", readlimittest.Serve(t, serve)))
 				}))
 			}
 		})

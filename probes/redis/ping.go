@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"stickwatch/probes/internal/leash"
+	"stickwatch/probes/internal/readlimit"
 )
 
 // Ping connects to redis://user:password@host:port/db (rediss:// is TLS),
@@ -25,7 +25,7 @@ import (
 // same one is refused too.
 func Ping(ctx context.Context, u *url.URL) error {
 	silence()
-	return leash.Run(ctx, u, func(ctx context.Context, dial leash.Dial) error {
+	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		o, err := redis.ParseURL(u.String())
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 		})
 		client := redis.NewClient(o)
 		defer client.Close()
-		return judge(client.Ping(ctx).Err(), g, o.Password != "")
+		return explain(client.Ping(ctx).Err(), g, o.Password != "")
 	})
 }
 
@@ -54,7 +54,7 @@ var silence = sync.OnceFunc(logging.Disable)
 
 // shorten leaves o one attempt at one connection, and nothing to say on it but
 // a login and a ping.
-func shorten(o *redis.Options, dial leash.Dial) {
+func shorten(o *redis.Options, dial readlimit.Dial) {
 	o.Dialer = dial
 	o.DialerRetries = 1
 	o.MaxRetries = -1
@@ -69,8 +69,8 @@ func shorten(o *redis.Options, dial leash.Dial) {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// judge tells a server that serves, if not us, from one that does not.
-func judge(err error, g *guard, password bool) error {
+// explain tells a server that serves, if not us, from one that does not.
+func explain(err error, g *guard, password bool) error {
 	if err == nil {
 		return nil
 	}
@@ -78,7 +78,7 @@ func judge(err error, g *guard, password bool) error {
 	if answer, ok := errors.AsType[redis.Error](err); ok {
 		said = answer.Error()
 	} else if g != nil {
-		said = g.farewell()
+		said = g.lastError()
 	}
 	if said == "" {
 		return err
@@ -88,7 +88,7 @@ func judge(err error, g *guard, password bool) error {
 	case word == "NOAUTH" && !password, word == "NOPERM":
 		return nil
 	default:
-		return leash.Answer{Said: said, Remedy: remedy(said, word)}
+		return readlimit.Answer{Message: said, Remedy: remedy(said, word)}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stickwatch/probes/internal/leash/leashtest"
+	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
 func ping(t *testing.T, raw string) string {
@@ -21,14 +21,14 @@ func ping(t *testing.T, raw string) string {
 		t.Fatal(err)
 	}
 	if err := Ping(t.Context(), u); err != nil {
-		leashtest.Fit(t, err)
+		readlimittest.CheckError(t, err)
 		return err.Error()
 	}
 	return ""
 }
 
 func TestPing(t *testing.T) {
-	address := leashtest.Start(t, "redis-server", func(port string) []string {
+	address := readlimittest.Start(t, "redis-server", func(port string) []string {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--databases", "4", "--loglevel", "warning"}
 	})
 	for name, tc := range map[string]struct{ url, want string }{
@@ -47,7 +47,7 @@ func TestPing(t *testing.T) {
 }
 
 func TestPingPassword(t *testing.T) {
-	address := leashtest.Start(t, "redis-server", func(port string) []string {
+	address := readlimittest.Start(t, "redis-server", func(port string) []string {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--requirepass", "p@ss/w", "--user", "watch", "on", ">w", "-@all"}
 	})
 	const refused = `correct the credentials in the URL: it answers "WRONGPASS invalid username-password pair or user is disabled."`
@@ -98,10 +98,10 @@ func TestPingRefused(t *testing.T) {
 			`it has no connection left, see maxclients: it answers "ERR max number of clients reached"`,
 		},
 		"huge string": {answer("$1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
-		"huge map":    {leashtest.Say("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
+		"huge map":    {readlimittest.Reply("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, "redis://"+leashtest.Serve(t, tc.serve))); diff != "" {
+			if diff := cmp.Diff(tc.want, ping(t, "redis://"+readlimittest.Serve(t, tc.serve))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -111,7 +111,7 @@ func TestPingRefused(t *testing.T) {
 func TestPingTLS(t *testing.T) {
 	web := httptest.NewTLSServer(nil)
 	defer web.Close()
-	address := leashtest.Serve(t, func(conn net.Conn) {
+	address := readlimittest.Serve(t, func(conn net.Conn) {
 		answer("+PONG\r\n")(tls.Server(conn, web.TLS))
 	})
 	for url, want := range map[string]string{

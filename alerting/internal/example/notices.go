@@ -18,15 +18,15 @@ var Start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 const Receiver = "ops"
 
 // Fired tells of a dependency that is down, and of two nodes that paused.
-func Fired() alerting.Notice {
-	n := notice(alerting.NoticeFired, 1, 2*time.Second)
+func Fired() alerting.Notification {
+	n := notice(alerting.NotificationFired, 1, 2*time.Second)
 	n.Incident = incident()
 	return n
 }
 
 // Developed tells that a third node paused, and that the first runs again.
-func Developed() alerting.Notice {
-	n := notice(alerting.NoticeDeveloped, 2, 40*time.Second)
+func Developed() alerting.Notification {
+	n := notice(alerting.NotificationDeveloped, 2, 40*time.Second)
 	n.Incident = incident()
 	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
 	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
@@ -38,16 +38,16 @@ func Developed() alerting.Notice {
 }
 
 // Reminder tells four hours later that it still goes on, now and then.
-func Reminder() alerting.Notice {
-	n := notice(alerting.NoticeReminder, 3, 4*time.Hour)
+func Reminder() alerting.Notification {
+	n := notice(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident
 	n.Incident.Flapping = true
 	return n
 }
 
 // Resolved tells that it is over.
-func Resolved() alerting.Notice {
-	n := notice(alerting.NoticeResolved, 4, 5*time.Hour)
+func Resolved() alerting.Notification {
+	n := notice(alerting.NotificationResolved, 4, 5*time.Hour)
 	n.Incident = Developed().Incident
 	n.Incident.State = alerting.Resolved
 	n.Incident.Ended = Start.Add(4*time.Hour + 59*time.Minute + 30*time.Second)
@@ -61,8 +61,8 @@ func Resolved() alerting.Notice {
 }
 
 // Machine tells of a machine by which nodes of two clusters are down.
-func Machine() alerting.Notice {
-	n := notice(alerting.NoticeFired, 1, 40*time.Second)
+func Machine() alerting.Notification {
+	n := notice(alerting.NotificationFired, 1, 40*time.Second)
 	down := func(cluster, node string) alerting.Member {
 		m := member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
@@ -81,8 +81,8 @@ func Machine() alerting.Notice {
 }
 
 // Nodes tells of two nodes of a cluster that went down together.
-func Nodes() alerting.Notice {
-	n := notice(alerting.NoticeFired, 1, 50*time.Second)
+func Nodes() alerting.Notification {
+	n := notice(alerting.NotificationFired, 1, 50*time.Second)
 	down := func(node string, after time.Duration) alerting.Member {
 		return member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node},
@@ -100,9 +100,9 @@ func Nodes() alerting.Notice {
 }
 
 // NodesDeveloped tells that the first of them is back, and that the other one is not.
-func NodesDeveloped() alerting.Notice {
+func NodesDeveloped() alerting.Notification {
 	n := Nodes()
-	n.Kind, n.At, n.ID = alerting.NoticeDeveloped, Start.Add(2*time.Minute), alerting.NoticeID("20260301T120000-9c3d", Receiver, 2)
+	n.Kind, n.At, n.ID = alerting.NotificationDeveloped, Start.Add(2*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 2)
 	first := &n.Incident.Findings[0]
 	first.Ended = Start.Add(100 * time.Second)
 	n.News = []alerting.Event{{At: first.Ended, Kind: alerting.EventLeft, Finding: first.Key(), Text: first.Summary.String(), Reason: alerting.ReasonGone}}
@@ -110,9 +110,9 @@ func NodesDeveloped() alerting.Notice {
 }
 
 // NodesResolved tells that both are back.
-func NodesResolved() alerting.Notice {
+func NodesResolved() alerting.Notification {
 	n := NodesDeveloped()
-	n.Kind, n.At, n.ID, n.News = alerting.NoticeResolved, Start.Add(5*time.Minute), alerting.NoticeID("20260301T120000-9c3d", Receiver, 3), nil
+	n.Kind, n.At, n.ID, n.News = alerting.NotificationResolved, Start.Add(5*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 3), nil
 	n.Incident.State, n.Incident.Ended = alerting.Resolved, Start.Add(4*time.Minute)
 	n.Incident.Findings[1].Ended = n.Incident.Ended
 	return n
@@ -120,9 +120,9 @@ func NodesResolved() alerting.Notice {
 
 // Deployment sums up a deployment that restarted three nodes, and after which one
 // of them is slow.
-func Deployment() alerting.Notice {
-	n := notice(alerting.NoticeDeployment, 1, 10*time.Minute)
-	n.ID = alerting.NoticeID("deployment-7", Receiver, 1)
+func Deployment() alerting.Notification {
+	n := notice(alerting.NotificationDeployment, 1, 10*time.Minute)
+	n.ID = alerting.NotificationID("deployment-7", Receiver, 1)
 	s := alerting.Summary{
 		Deployment: alerting.Deployment{
 			ID: "7", Cluster: "shop", Name: "4.2", From: Start, To: Start.Add(9 * time.Minute), Touched: []string{"node1", "node2", "node3"},
@@ -137,12 +137,12 @@ func Deployment() alerting.Notice {
 		ID: "deployment-7", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(alerting.English.Deployment(s))},
 	}
-	n.Incident.Findings = []alerting.Member{{Standing: checks.Standing{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
+	n.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
 	return n
 }
 
 // Hostile tells what a target made up to do harm, in every text.
-func Hostile() alerting.Notice {
+func Hostile() alerting.Notification {
 	n := Developed()
 	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
 	n.Incident.Cluster = evil
@@ -163,9 +163,9 @@ func Hostile() alerting.Notice {
 	return n
 }
 
-func notice(kind alerting.NoticeKind, number int, after time.Duration) alerting.Notice {
-	return alerting.Notice{
-		ID: alerting.NoticeID("20260301T120000-5f2c", Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Attempts: 1,
+func notice(kind alerting.NotificationKind, number int, after time.Duration) alerting.Notification {
+	return alerting.Notification{
+		ID: alerting.NotificationID("20260301T120000-5f2c", Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Attempts: 1,
 	}
 }
 
@@ -187,7 +187,7 @@ func incident() alerting.Incident {
 		Cause: cause, Started: Start, Fired: Start.Add(time.Second),
 		Findings: []alerting.Member{member(cause, 0), member(paused("node1"), 0), member(paused("node2"), time.Second)},
 	}
-	i.Told = []alerting.Told{{Receiver: Receiver, Notices: 1}}
+	i.Notified = []alerting.Notified{{Receiver: Receiver, Notifications: 1}}
 	return i
 }
 
@@ -213,12 +213,12 @@ func say(id checks.MessageID, args checks.Args) checks.Message {
 
 func member(f checks.Finding, after time.Duration) alerting.Member {
 	since := Start.Add(after)
-	return alerting.Member{Standing: checks.Standing{Finding: f, Since: since, Last: since}, Cluster: "shop", Came: []time.Time{since}}
+	return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since, Last: since}, Cluster: "shop", CameBack: []time.Time{since}}
 }
 
 // Now is a notice as if it were written now: receivers that are asked for what
 // is newer than a notice go by its time.
-func Now(n alerting.Notice) alerting.Notice {
+func Now(n alerting.Notification) alerting.Notification {
 	n.At = time.Now()
 	return n
 }

@@ -26,7 +26,7 @@ type entry struct {
 
 // An Entry is a notice and what has become of it.
 type Entry struct {
-	Notice alerting.Notice
+	Notice alerting.Notification
 	State  State
 	Reason string // of the last failure
 }
@@ -42,7 +42,7 @@ const (
 )
 
 // New is an Outbox of these notices.
-func New(notices ...alerting.Notice) *Outbox {
+func New(notices ...alerting.Notification) *Outbox {
 	o := &Outbox{threads: make(map[string]string)}
 	for _, n := range notices {
 		o.Put(n)
@@ -51,7 +51,7 @@ func New(notices ...alerting.Notice) *Outbox {
 }
 
 // Put writes a notice.
-func (o *Outbox) Put(n alerting.Notice) {
+func (o *Outbox) Put(n alerting.Notification) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.entries = append(o.entries, &entry{Entry: Entry{Notice: n, State: Waiting}})
@@ -80,7 +80,7 @@ func (o *Outbox) Waiting() int {
 }
 
 // Claim lends the oldest notice that is due and has no predecessor.
-func (o *Outbox) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notice, bool, error) {
+func (o *Outbox) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	blocked := make(map[string]bool) // by incident
@@ -98,11 +98,11 @@ func (o *Outbox) Claim(_ context.Context, receiver string, now time.Time, lease 
 		n.Thread = o.threads[keep(*n)]
 		return *n, true, nil
 	}
-	return alerting.Notice{}, false, nil
+	return alerting.Notification{}, false, nil
 }
 
 // Delivered ends a notice that has arrived.
-func (o *Outbox) Delivered(_ context.Context, id string, r alerting.Receipt) error {
+func (o *Outbox) Delivered(_ context.Context, id string, r alerting.DeliveryRef) error {
 	return o.change(id, func(e *entry) {
 		e.State = Delivered
 		o.threads[keep(e.Notice)] = r.Thread
@@ -117,8 +117,8 @@ func (o *Outbox) Retry(_ context.Context, id string, at time.Time, reason string
 // SkipToEnd leaves nothing out: tests of receivers are about what they are told.
 func (o *Outbox) SkipToEnd(context.Context, string) (bool, error) { return false, nil }
 
-// Bury ends a notice that will not arrive.
-func (o *Outbox) Bury(_ context.Context, id, reason string) error {
+// DeadLetter ends a notice that will not arrive.
+func (o *Outbox) DeadLetter(_ context.Context, id, reason string) error {
 	return o.change(id, func(e *entry) { e.State, e.Reason = Buried, reason })
 }
 
@@ -134,4 +134,4 @@ func (o *Outbox) change(id string, change func(*entry)) error {
 }
 
 // keep names what a receiver keeps in one place.
-func keep(n alerting.Notice) string { return n.Incident.ID + "/" + n.Receiver }
+func keep(n alerting.Notification) string { return n.Incident.ID + "/" + n.Receiver }

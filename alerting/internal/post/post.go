@@ -52,8 +52,8 @@ func stayHere(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// A Box is an address that takes messages.
-type Box struct {
+// A Endpoint is an address that takes messages.
+type Endpoint struct {
 	Client *http.Client // from Client
 	URL    *url.URL
 	Quote  func(answer string) string // what of a refusal is shown; nil: nothing, since error pages repeat the address
@@ -61,7 +61,7 @@ type Box struct {
 
 // Post sends a body with headers, which it may add to. Its error is an alerting.Retriable or an
 // alerting.Permanent, around a Refusal if there was an answer.
-func (b Box) Post(ctx context.Context, header http.Header, body []byte) error {
+func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.URL.String(), bytes.NewReader(body))
 	if err != nil {
 		return alerting.Permanent{Err: Unaddressed(err)}
@@ -79,9 +79,9 @@ func (b Box) Post(ctx context.Context, header http.Header, body []byte) error {
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	refusal := Refusal{Status: res.StatusCode}
 	if b.Quote != nil {
-		refusal.Said = b.Quote(probes.Clean(string(answer), probes.MaxError))
+		refusal.Answer = b.Quote(probes.Clean(string(answer), probes.MaxError))
 	}
-	return Judge(refusal, res.Header, time.Now())
+	return Classify(refusal, res.Header, time.Now())
 }
 
 // Unaddressed is an error of net/http without the address that it names, since

@@ -30,7 +30,7 @@ func TestStatusMatrix(t *testing.T) {
 		case status >= 300:
 			want = alerting.Retriable{After: RepairPause, Err: refusal}
 		}
-		if got := Judge(refusal, http.Header{}, time.Time{}); got != want {
+		if got := Classify(refusal, http.Header{}, time.Time{}); got != want {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	for _, status := range []int{408, 429, 503} {
 		refusal := Refusal{Status: status}
 		want := alerting.Retriable{After: 30 * time.Second, Err: refusal}
-		if got := Judge(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); got != want {
+		if got := Classify(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); got != want {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}
@@ -147,13 +147,13 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func box(t *testing.T, address string) Box {
+func box(t *testing.T, address string) Endpoint {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Box{Client: Client(nil), URL: u}
+	return Endpoint{Client: Client(nil), URL: u}
 }
 
 func text(err error) string {

@@ -12,7 +12,7 @@ import (
 // A Refusal is an HTTP answer that did not take a message.
 type Refusal struct {
 	Status int
-	Said   string // as far as it is shown; "": nothing is
+	Answer string // as far as it is shown; "": nothing is
 }
 
 func (r Refusal) Error() string {
@@ -20,8 +20,8 @@ func (r Refusal) Error() string {
 	if r.Status >= 300 && r.Status < 400 {
 		text += ", a redirect that is not followed"
 	}
-	if r.Said != "" {
-		text += fmt.Sprintf(": %q", r.Said)
+	if r.Answer != "" {
+		text += fmt.Sprintf(": %q", r.Answer)
 	}
 	return text
 }
@@ -37,10 +37,10 @@ var repairable = []int{
 	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
 }
 
-// Judge tells what an answer means for a message: nil if it was taken, or r as
+// Classify tells what an answer means for a message: nil if it was taken, or r as
 // an alerting.Retriable or an alerting.Permanent. Only a message that will never
 // do is given up: one lost is worse than one that comes late.
-func Judge(r Refusal, header http.Header, now time.Time) error {
+func Classify(r Refusal, header http.Header, now time.Time) error {
 	switch status := r.Status; {
 	case status >= 200 && status < 300:
 		return nil

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A guarantee is what users of a cluster rely on, and the findings that break it.
+type guarantee struct {
+	group   string
+	name    string
+	codes   []checks.Code
+	about   func(checks.Finding) bool // nil: any with these codes
+	applies bool                      // it is tested even when nothing breaks it
+	unknown string                    // why it cannot be tested; "": it can
+	took    time.Duration
+}
+
+// splitFindings splits findings into those that break the promise and the others.
+func (p guarantee) splitFindings(findings []checks.Finding) (broken, left []checks.Finding) {
+	for _, f := range findings {
+		if slices.Contains(p.codes, f.Code) && (p.about == nil || p.about(f)) {
+			broken = append(broken, f)
+		} else {
+			left = append(left, f)
+		}
+	}
+	return broken, left
+}
+
+// guarantees are those of a cluster, in the order in which one would look.
+func guarantees(r checks.Report, c *probes.Cluster) []guarantee {
+	all := balancerGuarantees(r)
+	for _, n := range r.Nodes {
+		all = append(all, nodeGuarantees(n, c)...)
+	}
+	for _, d := range r.Dependencies {
+		all = append(all, dependencyGuarantee(d))
+	}
+	all = append(all, sessionGuarantees(r.Session, c)...)
+	return append(all, consistencyGuarantees(r)...)
+}
+
+func balancerGuarantees(r checks.Report) []guarantee {
+	var all []guarantee
+	var urls []string
+	for _, b := range r.Balancers { // one for each of its addresses
+		if slices.Contains(urls, b.URL) {
+			continue
+		}
+		urls = append(urls, b.URL)
+		all = append(all, guarantee{
+			group: "balancer", name: clean(b.URL, 2*maxName) + " answers", applies: true, took: b.Primary.Timing.Total,
+			codes: []checks.Code{checks.BalancerDown, checks.BalancerError},
+			about: func(f checks.Finding) bool { return f.Target == b.URL || strings.HasPrefix(f.Target, b.URL+" ") },
+		})
+	}
+	return append(all,
+		guarantee{
+			group: "balancer", name: "one client gets one node", applies: len(r.Session.Canaries) > 0,
+			codes: []checks.Code{checks.BalancerSplit},
+		},
+		guarantee{
+			group: "pages", name: "pages are as configured", applies: asksPages(r),
+			codes: []checks.Code{checks.PageFailing},
+		})
+}
+
+func asksPages(r checks.Report) bool {
+	return slices.ContainsFunc(r.Nodes, func(n checks.NodeReport) bool { return len(n.Pages) > 0 }) ||
+		slices.ContainsFunc(r.Balancers, func(b probes.BalancerObservation) bool { return len(b.Pages) > 0 })
+}
+
+func nodeGuarantees(n checks.NodeReport, c *probes.Cluster) []guarantee {
+	mine := func(f checks.Finding) bool { return f.Node == n.Node }
+	id := name(n.Node)
+	idle := slices.ContainsFunc(c.Nodes, func(m probes.Node) bool { return m.ID == n.Node && (m.Down || m.Backup) })
+	rotation := guarantee{
+		group: "nodes", name: id + " is in rotation", applies: !idle, about: mine,
+		codes: []checks.Code{checks.NodeEjected, checks.NodeFailingInRotation},
+	}
+	if n.InRotation != checks.Yes {
+		rotation.unknown = answerWithReason(n.InRotation, n.Rotation)
+	}
+	return []guarantee{
+		{
+			group: "nodes", name: id + " is up", applies: true, about: mine, took: n.Primary.Timing.Total,
+			codes: []checks.Code{checks.NodeDown},
+		},
+		{
+			group: "nodes", name: id + " is not paused", applies: n.Status != nil, about: mine,
+			codes: []checks.Code{checks.NodePaused},
+		},
+		rotation,
+	}
+}
+
+// answerWithReason is an answer with the reason for it, if there is one.
+func answerWithReason(a checks.Answer, why checks.Message) string {
+	if why.IsZero() {
+		return answer(a)
+	}
+	return answer(a) + ": " + why.String()
+}
+
+func dependencyGuarantee(d checks.DependencyReport) guarantee {
+	p := guarantee{
+		group: "dependencies", name: name(d.Name) + " works", applies: true,
+		codes: []checks.Code{checks.DependencyDown, checks.DependencyDisputed},
+		about: func(f checks.Finding) bool { return f.Dependency == d.Name },
+	}
+	if !known(d.Up) {
+		p.unknown = "it was not probed"
+	}
+	return p
+}
+
+func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
+	tested := s.Policy != "" && s.Policy != probes.PolicyNone
+	all := []guarantee{
+		{name: "sessions stick", codes: []checks.Code{checks.SessionDrift}, applies: tested && s.Policy != probes.PolicyShared},
+		{name: "sessions keep what they hold", codes: []checks.Code{checks.SessionLost, checks.SessionRollback}, applies: tested},
+		{
+			name: "other nodes know a session", codes: []checks.Code{checks.SessionNotShared},
+			applies: tested && s.Policy != probes.PolicySticky,
+		},
+		{name: "session cookies come back", codes: []checks.Code{checks.CookieRejected}, applies: tested},
+		{
+			name: "handshakes pass the balancer", codes: []checks.Code{checks.HandshakeBroken, checks.UpgradeRefused},
+			applies: c.Handshake != nil,
+		},
+	}
+	for i := range all {
+		all[i].group = "sessions"
+	}
+	if !known(s.Sticky) {
+		all[0].unknown = answerWithReason(s.Sticky, s.Reason)
+	}
+	if !known(s.Shared) {
+		all[2].unknown = "unknown: no session was shown to another node"
+	}
+	return all
+}
+
+func consistencyGuarantees(r checks.Report) []guarantee {
+	says := func(has func(checks.NodeReport) bool) bool {
+		return len(r.Nodes) > 1 && slices.ContainsFunc(r.Nodes, has)
+	}
+	versions := says(func(n checks.NodeReport) bool { return n.Version != "" })
+	settings := says(func(n checks.NodeReport) bool { return n.Status != nil && len(n.Status.Settings) > 0 })
+	clocks := says(func(n checks.NodeReport) bool { return n.Clock.Samples > 0 })
+	identities := []checks.Code{checks.DuplicateNodeID, checks.NodeMisidentified, checks.UnknownNode}
+	return []guarantee{
+		{group: "consistency", name: "nodes are who they say", codes: identities, applies: len(r.Nodes) > 1},
+		{group: "consistency", name: "nodes run one version", codes: []checks.Code{checks.VersionSkew}, applies: versions},
+		{group: "consistency", name: "nodes have the same settings", codes: []checks.Code{checks.SettingsSkew}, applies: settings},
+		{group: "consistency", name: "clocks agree", codes: []checks.Code{checks.ClockSkew}, applies: clocks},
+		{group: "consistency", name: "the primary started first", codes: []checks.Code{checks.StartOrder}},
+		{group: "latency", name: "answers come in time", codes: []checks.Code{checks.Slow}, applies: true},
+		{group: "latency", name: "certificates last", codes: []checks.Code{checks.CertificateExpiring}},
+		{group: "stickwatch", name: "nothing is out of sight", codes: []checks.Code{checks.BlindSpot}},
+	}
+}

@@ -1,0 +1,263 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/metrics"
+	"stickwatch/internal/panics"
+)
+
+// A oneSlotOutbox is an outbox in which one notice for "ops" may wait at a time.
+type oneSlotOutbox struct {
+	mu        sync.Mutex
+	waits     bool
+	leased    time.Time
+	delivered int
+	retried   int
+}
+
+func (o *oneSlotOutbox) put() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waits, o.leased = true, time.Time{}
+}
+
+func (o *oneSlotOutbox) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if receiver != "ops" || !o.waits || now.Before(o.leased) {
+		return n, false, nil
+	}
+	o.leased = now.Add(lease)
+	return alerting.Notification{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NotificationFired, At: now, Attempts: 1}, true, nil
+}
+
+func (o *oneSlotOutbox) Delivered(context.Context, string, alerting.DeliveryRef) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.delivered++
+	o.waits = false
+	return nil
+}
+
+func (o *oneSlotOutbox) Retry(_ context.Context, _ string, at time.Time, _ string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retried, o.leased = o.retried+1, at
+	return nil
+}
+
+func (o *oneSlotOutbox) SkipToEnd(context.Context, string) (bool, error) { return false, nil }
+
+func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { return nil }
+
+func (o *oneSlotOutbox) Pending(context.Context) (map[string]int, error) { return nil, nil }
+
+// A slowReceiver takes a while for each notice, and counts those that it began.
+type slowReceiver struct {
+	long time.Duration
+
+	mu    sync.Mutex
+	begun int
+}
+
+func (s *slowReceiver) Notify(ctx context.Context, _ alerting.Notification) (alerting.DeliveryRef, error) {
+	s.mu.Lock()
+	s.begun++
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.long):
+		return alerting.DeliveryRef{}, nil
+	case <-ctx.Done():
+		return alerting.DeliveryRef{}, ctx.Err()
+	}
+}
+
+// TestExchange: a receiver that takes longer than a daemon that ends would wait
+// is told once, whatever is reloaded meanwhile.
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
+		o.put()
+		p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		p.replaceReceivers(map[string]alerting.Notifier{"ops": ops})
+		done := make(chan struct{})
+		go func() { defer close(done); p.run(ctx) }()
+		for range 5 {
+			time.Sleep(time.Second)
+			p.replaceReceivers(map[string]alerting.Notifier{"ops": ops})
+		}
+		time.Sleep(10 * time.Minute)
+		cancel()
+		<-done
+		if got, want := [3]int{ops.begun, o.delivered, o.retried}, [3]int{1, 1, 0}; got != want {
+			t.Errorf("got %d attempts, %d delivered, %d retried, want %d", got[0], got[1], got[2], want)
+		}
+	})
+}
+
+// TestExchangeEnds: who was exchanged is told nothing new, though nobody had woken
+// the one who takes over.
+func TestExchangeEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
+		p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		p.replaceReceivers(map[string]alerting.Notifier{"ops": former})
+		done := make(chan struct{})
+		go func() { defer close(done); p.run(ctx) }()
+		time.Sleep(time.Second)
+		p.replaceReceivers(map[string]alerting.Notifier{"ops": next})
+		time.Sleep(time.Second)
+		o.put()
+		time.Sleep(time.Minute)
+		cancel()
+		<-done
+		if former.begun != 0 || next.begun != 1 {
+			t.Errorf("got %d attempts by the former and %d by the next, want 0 and 1", former.begun, next.begun)
+		}
+	})
+}
+
+// A countingOutbox has nothing, and counts how often it is asked.
+type countingOutbox struct {
+	oneSlotOutbox
+	claims atomic.Int64
+}
+
+func (o *countingOutbox) Claim(context.Context, string, time.Time, time.Duration) (n alerting.Notification, ok bool, err error) {
+	o.claims.Add(1)
+	return n, false, nil
+}
+
+// TestQuickExchanges: however quickly one follows another, each dispatcher runs once.
+func TestQuickExchanges(t *testing.T) {
+	t.Parallel()
+	for range 1000 {
+		synctest.Test(t, func(t *testing.T) {
+			o := new(countingOutbox)
+			p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); p.run(ctx) }()
+			synctest.Wait()
+			for range 3 {
+				p.replaceReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			o.claims.Store(0)
+			time.Sleep(time.Minute)
+			got := o.claims.Load()
+			cancel()
+			<-done
+			if got > 13 { // one a poll of 5 s
+				t.Fatalf("the outbox was asked %d times in a minute: a dispatcher runs twice", got)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// A resendingReceiver receiver keeps what it is told again.
+type resendingReceiver struct {
+	slowReceiver
+	kept [][]string // causes
+}
+
+func (r *resendingReceiver) Keep(_ context.Context, open []alerting.Incident) error {
+	var causes []string
+	for _, i := range open {
+		causes = append(causes, i.Cause.Key())
+	}
+	r.kept = append(r.kept, causes)
+	return nil
+}
+
+// TestPeriodicTasks: what is done now and then.
+func TestPeriodicTasks(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	w.setClusters([]string{"shop"})
+	w.breaks("shop")
+	if err := w.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	knows, stranger := new(resendingReceiver), new(resendingReceiver)
+	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler)}
+	d.deliveryManager = newDeliveryManager(w.db, w.metrics, d.logger)
+	d.deliveryManager.replaceReceivers(map[string]alerting.Notifier{"ops": knows, "others": stranger})
+	for _, c := range d.periodicTasks() {
+		c.do(t.Context())
+	}
+	if diff := cmp.Diff([][]string{{"dependency_down/Redis"}}, knows.kept); diff != "" {
+		t.Errorf("told again to who knows (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]string{nil}, stranger.kept); diff != "" {
+		t.Errorf("told again to who does not (-want +got):\n%s", diff)
+	}
+	wantMetrics(t, w.metrics, "stickwatch_notification_queue_length 1", `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
+	if n := len(w.restored(t).Counters); n == 0 {
+		t.Error("no counters were kept")
+	}
+}
+
+// TestKeepHouse: a chore that hangs holds up no other.
+func TestKeepHouse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var done int
+		periodicTasks := []periodicTask{
+			{time.Second, func(ctx context.Context) { <-ctx.Done() }},
+			{time.Second, func(context.Context) { done++ }},
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); runPeriodically(ctx, periodicTasks) }()
+		time.Sleep(10*time.Second + time.Millisecond)
+		cancel()
+		<-ended
+		if done != 10 {
+			t.Errorf("got a chore done %d times in 10 s, want 10", done)
+		}
+	})
+}
+
+// A breaking receiver panics when it is kept informed.
+type breaking struct{ slowReceiver }
+
+func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
+
+// TestKeepPanics: a receiver that panics keeps no other from being informed.
+func TestKeepPanics(t *testing.T) {
+	quietly(t)
+	knows := &resendingReceiver{}
+	p := newDeliveryManager(&oneSlotOutbox{}, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+	p.replaceReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	before := panics.Counts()[panics.Delivery]
+	p.resend(t.Context(), nil)
+	if len(knows.kept) != 1 {
+		t.Errorf("the other was informed %d times, want once", len(knows.kept))
+	}
+	if got := panics.Counts()[panics.Delivery] - before; got != 1 {
+		t.Errorf("got %d panics counted, want 1", got)
+	}
+}

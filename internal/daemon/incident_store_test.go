@@ -1,0 +1,236 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+	"stickwatch/internal/metrics"
+)
+
+// A diskFixture is a registry without a daemon around it.
+type diskFixture struct {
+	*incidentStore
+	db *history.DB
+}
+
+// newDiskFixture goes on from a past in which the findings of some clusters stand.
+func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
+	t.Helper()
+	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(t.Context()) })
+	w := &diskFixture{db: db}
+	if len(stands) > 0 {
+		activeFindings := make(map[string][]checks.ActiveFinding)
+		for _, cluster := range stands {
+			activeFindings[cluster] = []checks.ActiveFinding{redisDown()}
+		}
+		if err := db.Commit(t.Context(), history.Step{ActiveFindings: activeFindings}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.incidentStore = newIncidentStore(db, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.DiscardHandler),
+		alerting.Config{Receivers: []string{"ops"}}, w.restored(t))
+	return w
+}
+
+func (w *diskFixture) restored(t *testing.T) restoredState {
+	t.Helper()
+	left, err := restoreState(t.Context(), w.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+// breaks lets Redis be seen down in a cluster.
+func (w *diskFixture) breaks(cluster string) {
+	s := redisDown()
+	w.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
+}
+
+func redisDown() checks.ActiveFinding {
+	at := time.Now()
+	return checks.ActiveFinding{
+		Finding: checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis"}, Since: at, Last: at,
+	}
+}
+
+// hasUnwritten reports whether there is news for the disk since it was asked last.
+func (w *diskFixture) hasUnwritten() bool {
+	select {
+	case <-w.changed:
+		return true
+	default:
+		return false
+	}
+}
+
+// activeFindings are the clusters of which something stands on the disk.
+func (w *diskFixture) activeFindings(t *testing.T) []string {
+	t.Helper()
+	if err := w.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(w.restored(t).ActiveFindings))
+}
+
+// TestUnwatched: a round that was under way when its cluster left begins nothing
+// that nobody would end, and leaves nothing behind.
+func TestUnwatched(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	w.setClusters([]string{"shop", "mail"})
+	w.breaks("shop")
+	w.setClusters([]string{"mail"})
+	w.breaks("shop")
+	if open := w.open(); len(open) > 0 {
+		t.Errorf("got %d open incidents of a cluster that nobody watches", len(open))
+	}
+	w.breaks("mail")
+	if open := w.open(); len(open) != 1 || open[0].Cluster != "mail" {
+		t.Errorf("got %+v, want the incident of the cluster that is watched", open)
+	}
+	if diff := cmp.Diff([]string{"mail"}, w.activeFindings(t)); diff != "" {
+		t.Errorf("clusters of which something stands (-want +got):\n%s", diff)
+	}
+}
+
+// TestActiveFindingsOfClustersThatLeft: it is forgotten, whether they leave by a reload
+// or between two starts.
+func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t, "mail", "shop", "wiki")
+	if diff := cmp.Diff([]string{"mail", "shop", "wiki"}, w.activeFindings(t)); diff != "" {
+		t.Fatalf("before (-want +got):\n%s", diff)
+	}
+	w.setClusters([]string{"mail", "shop"})
+	if diff := cmp.Diff([]string{"mail", "shop"}, w.activeFindings(t)); diff != "" {
+		t.Errorf("after a start without wiki (-want +got):\n%s", diff)
+	}
+	w.setClusters([]string{"shop"})
+	if diff := cmp.Diff([]string{"shop"}, w.activeFindings(t)); diff != "" {
+		t.Errorf("after a reload without mail (-want +got):\n%s", diff)
+	}
+}
+
+// TestNews: the disk is asked at once when there is something new for it, and not
+// again for what it did not take: the clock does that.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	w.setClusters([]string{"shop"})
+	if w.hasUnwritten() {
+		t.Error("got news of nothing")
+	}
+	w.breaks("shop")
+	if !w.hasUnwritten() {
+		t.Error("got no news of an incident")
+	}
+	w.observe("shop", nil, []checks.ActiveFinding{redisDown()})
+	w.tick()
+	if w.hasUnwritten() {
+		t.Error("got news of what is owed already")
+	}
+	if got := w.activeFindings(t); len(got) != 1 || len(w.restored(t).Incidents) != 1 {
+		t.Errorf("got %q and %d incidents on the disk, want what was owed", got, len(w.restored(t).Incidents))
+	}
+}
+
+// TestUnwritten: incidents are told before they are on the disk only when it takes
+// nothing.
+func TestUnwritten(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	w.setClusters([]string{"shop"})
+	d := &Daemon{history: w.db, incidentStore: w.incidentStore}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	w.breaks("shop")
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want bool
+	}{
+		{"nothing was tried", func() error { return nil }, false},
+		{"the disk takes nothing", func() error { return w.flush(ended) }, true},
+		{"there is room again", func() error { return w.flush(t.Context()) }, false},
+	} {
+		if err := step.do(); (err != nil) != step.want {
+			t.Errorf("%s: got error %v", step.name, err)
+		}
+		if open, ok := d.unwrittenIncidents(); ok != step.want || (len(open) == 1) != step.want {
+			t.Errorf("%s: got %d incidents, %t", step.name, len(open), ok)
+		}
+	}
+}
+
+// TestUnwrittenIsTold by the API, and so by the page.
+func TestUnwrittenIsTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d, _ := r.start(t)
+	d.untilReady(t)
+	d.incidentStore.turn.Lock()
+	defer d.incidentStore.turn.Unlock()
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	until(t, "an incident", func() bool {
+		_ = d.history.Commit(ended, history.Step{}) // until the next sample, the disk takes nothing
+		return slices.Contains(d.incidents(t), "firing dependency_down")
+	})
+}
+
+// A slowHandler does not return from a line of the log before it is released.
+type slowHandler struct {
+	slog.Handler
+	logging, released chan struct{}
+}
+
+func (h slowHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h slowHandler) Handle(context.Context, slog.Record) error {
+	close(h.logging)
+	<-h.released
+	return nil
+}
+
+// TestLogHoldsUpNobody: while somebody logs, others are not kept from the incidents.
+func TestLogHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	h := slowHandler{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}
+	w.logger = slog.New(h)
+	w.setClusters([]string{"shop"})
+	var broken sync.WaitGroup
+	broken.Go(func() { w.breaks("shop") })
+	<-h.logging
+	open := make(chan int, 1)
+	go func() { open <- len(w.open()) }()
+	select {
+	case got := <-open:
+		if got != 1 {
+			t.Errorf("got %d open incidents, want 1", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the incidents are locked while the log is written")
+	}
+	close(h.released)
+	broken.Wait()
+}

@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"stickwatch/checks"
+)
+
+// TestSnapshots writes pictures of the page into the folder that the environment
+// variable STICKWATCH_PICTURES names: the demo as it is watched, in the middle of
+// a bad morning. `make screenshots` calls it.
+func TestSnapshots(t *testing.T) {
+	folder := os.Getenv("STICKWATCH_PICTURES")
+	if folder == "" {
+		t.Skip("STICKWATCH_PICTURES names no folder")
+	}
+	r := newRig(t)
+	r.write(strings.Replace(r.text, "    dependencies:", "    pages: [{path: /app_a/}]\n    dependencies:", 1))
+	d, _ := r.start(t)
+	d.untilReady(t)
+	page := openBrowserTab(t, d.url+"/?lang=en", "")
+	r.recordHistory(t)
+	until(t, "a cause", func() bool { return slices.Contains(d.probe(t).Causes, checks.DependencyDown) })
+	time.Sleep(4 * time.Second) // for the incident to gather what follows from it
+	for _, shot := range []struct {
+		name, path    string
+		width, height int
+		scheme        string
+	}{
+		{"page-light", "/?lang=en", 1000, 895, "light"},
+		{"page-dark", "/?lang=en", 1000, 895, "dark"},
+		{"page-narrow", "/?lang=en", 360, 930, "light"},
+		{"page-zh", "/?lang=zh", 1000, 915, "light"},
+		{"cluster", "/clusters/shop?lang=en", 1000, 1265, "light"},
+	} {
+		snapshot := page.screenshot(d.url+shot.path, shot.width, shot.height, shot.scheme)
+		if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d bytes", shot.name, len(snapshot))
+	}
+}
+
+// recordHistory is what there is to see of the last minutes.
+func (r *rig) recordHistory(t *testing.T) {
+	t.Helper()
+	const well = 50 * time.Second
+	time.Sleep(well)
+	for _, fault := range []struct {
+		name string
+		long time.Duration
+	}{{"node-down", 25 * time.Second}, {"drift", 4 * time.Second}, {"node-hanging", 15 * time.Second}} {
+		if err := r.Break(fault.name); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(fault.long)
+		if err := r.Heal(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(well)
+	}
+	if err := r.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// screenshot returns a PNG of the upper part of a page.
+func (t *browserTab) screenshot(url string, width, height int, scheme string) []byte {
+	t.Helper()
+	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
+	t.do(func(ctx context.Context, to *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, to, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+		return chromedp.Void{}, err
+	}, chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(url))
+	t.await("the script", `!document.getElementById("live").hidden`)
+	taken, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := png.Decode(bytes.NewReader(taken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := whole.Bounds().Intersect(image.Rect(0, 0, width, height))
+	reduced := image.NewPaletted(part, palette(whole, part))
+	draw.Draw(reduced, part, whole, part.Min, draw.Src)
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, reduced); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// palette has the colours of a picture, what it has the most of first, without
+// those that nobody could tell from one before: the edges of letters.
+func palette(of image.Image, part image.Rectangle) (chosen color.Palette) {
+	const most, alike = 256, 5 // of 255 steps in a colour's red, green or blue
+	count := map[color.RGBA]int{}
+	for y := part.Min.Y; y < part.Max.Y; y++ {
+		for x := part.Min.X; x < part.Max.X; x++ {
+			count[color.RGBAModel.Convert(of.At(x, y)).(color.RGBA)]++
+		}
+	}
+	near := func(a, b uint8) bool { return max(a, b)-min(a, b) <= alike }
+	for _, c := range slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return cmp.Compare(count[b], count[a]) }) {
+		known := slices.ContainsFunc(chosen, func(other color.Color) bool {
+			o := other.(color.RGBA)
+			return near(o.R, c.R) && near(o.G, c.G) && near(o.B, c.B)
+		})
+		if !known && len(chosen) < most {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+	"stickwatch/probes"
+)
+
+func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFindings []checks.ActiveFinding) *monitor.Watcher {
+	every := cfg.ClusterIntervals[c.Name]
+	return monitor.NewWatcher(c, d.config.Prober, d.reporter, monitor.Intervals{
+		Canary: every.Canary, Status: every.Status, Damping: cfg.Damping,
+	}, activeFindings...)
+}
+
+// jobs are what is to be done again and again, a job for each cluster and what
+// is asked of it. They are for whoever watches the cluster when they are run.
+func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
+	var jobs []monitor.Job
+	for _, c := range cfg.Clusters {
+		every := cfg.ClusterIntervals[c.Name]
+		add := func(part monitor.JobKind, every time.Duration, run func(*monitor.Watcher, context.Context)) {
+			jobs = append(jobs, monitor.Job{Key: jobKey(c, part), Every: every, Run: func(ctx context.Context) {
+				if one := d.active.Load().watcherOf(c.Name); one != nil {
+					run(one, ctx)
+				}
+			}})
+		}
+		refresh := func(part monitor.JobKind, every time.Duration) {
+			add(part, every, func(one *monitor.Watcher, ctx context.Context) { one.Refresh(ctx, part) })
+		}
+		refresh(monitor.Status, every.Status)
+		if c.Session != nil {
+			add(monitor.Canaries, every.Canary, (*monitor.Watcher).FollowUp)
+		}
+		if len(c.Pages) > 0 && (c.Status != nil || c.Session != nil) { // else the pages are what tells a node's status
+			refresh(monitor.Pages, every.Pages)
+		}
+		if len(c.Dependencies) > 0 {
+			refresh(monitor.Dependencies, every.Dependencies)
+		}
+	}
+	return jobs
+}
+
+// jobKey names a job. Parts have no slash, so that clusters may.
+func jobKey(c *probes.Cluster, part monitor.JobKind) string { return string(part) + "/" + c.Name }
+
+// ready tells why there is no whole picture yet.
+func (d *Daemon) ready() error {
+	if d.wasReady.Load() {
+		return nil // a cluster that a reload adds takes nothing away
+	}
+	for _, one := range d.active.Load().watchers {
+		if one.Snapshot().Report.Started.IsZero() {
+			return fmt.Errorf("the first round of %q is not done", one.Cluster().Name)
+		}
+	}
+	d.wasReady.Store(true)
+	return nil
+}
+
+// Snapshots tells what is known of each cluster.
+func (d *Daemon) Snapshots() []web.Snapshot {
+	var list []web.Snapshot
+	for _, one := range d.active.Load().watchers {
+		list = append(list, web.Snapshot(one.Snapshot()))
+	}
+	return list
+}
+
+// Probe takes a whole round of a cluster now.
+func (d *Daemon) Probe(ctx context.Context, cluster string) error {
+	_, err := d.probe(ctx, cluster)
+	return err
+}
+
+// probe returns the watcher that has taken the round: there may be another, or
+// none, by now.
+func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, error) {
+	one := d.active.Load().watcherOf(cluster)
+	if one == nil {
+		return nil, fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
+	}
+	err := one.TakeRound(ctx)
+	if errors.Is(err, monitor.ErrRetired) {
+		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, web.ErrNotFound, err)
+	}
+	return one, err
+}
+
+func names(cfg *config.Config) []string {
+	var list []string
+	for _, c := range cfg.Clusters {
+		list = append(list, c.Name)
+	}
+	return list
+}

@@ -1,0 +1,177 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A Guarantee is something that users, or whoever deploys, rely on.
+type Guarantee struct {
+	Name     string
+	Code     checks.Code     // the finding that would break it in a single picture; "": there is none
+	Severity checks.Severity // of its breach
+	Kept     checks.Answer
+	Reasons  []string // why it is not known to be kept; what it was up to, where it is
+}
+
+// broken is p with a reason for which it is not kept.
+func (p Guarantee) broken(severity checks.Severity, reason string) Guarantee {
+	if p.Kept != checks.No || severity.AtLeast(p.Severity) {
+		p.Severity = severity
+	}
+	p.Kept = checks.No
+	p.Reasons = append(p.Reasons, reason)
+	return p
+}
+
+func (p Guarantee) unknown(reason string) Guarantee {
+	if p.Kept != checks.No {
+		p.Kept = checks.Unknown
+		p.Reasons = append(p.Reasons, reason)
+	}
+	return p
+}
+
+// maxReasons bounds how many reasons a promise gives.
+const maxReasons = 20
+
+// trimmed keeps what people can read.
+func (p Guarantee) trimmed() Guarantee {
+	if more := len(p.Reasons) - maxReasons; more > 0 {
+		p.Reasons = append(slices.Clip(p.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
+	}
+	for i, r := range p.Reasons {
+		p.Reasons[i] = probes.Clean(r, 2*probes.MaxError)
+	}
+	return p
+}
+
+// guarantees are those that the policy and the terms make, in the order in which
+// one would look.
+func (j *judge) guarantees(r Report) []Guarantee {
+	var list []Guarantee
+	switch policy := j.policy(); {
+	case policy != probes.PolicyNone:
+		list = append(list, j.sessionsKept(r.Moves), j.sessionsCurrent(r.Moves))
+		if policy != probes.PolicyShared {
+			list = append(list, j.clientsSticky(r.Moves))
+		}
+	case j.limits.NoLoss:
+		list = append(list, newGuarantee("no session is lost", checks.SessionLost).unknown("no session was held: the cluster has none to lose"))
+	}
+	list = append(list, j.requestsServed("sessions are answered", r.Session), j.requestsServed("newcomers are answered", r.NewClient))
+	if len(j.Sessions) == 0 {
+		list = slices.DeleteFunc(list, func(p Guarantee) bool { return p.Name == "sessions are answered" })
+	}
+	if j.limits.Drain != "" {
+		list = append(list, j.drainGuarantees(r.Moves)...)
+	}
+	list = slices.DeleteFunc(list, func(p Guarantee) bool {
+		insisted := j.limits.NoLoss && (p.Code == checks.SessionLost || p.Code == checks.SessionRollback)
+		return p.Code != "" && slices.Contains(j.limits.Ignore, p.Code) && !insisted
+	})
+	for i, p := range list {
+		list[i] = p.trimmed()
+	}
+	return list
+}
+
+func newGuarantee(name string, code checks.Code) Guarantee {
+	return Guarantee{Name: name, Code: code, Severity: checks.Critical, Kept: checks.Yes}
+}
+
+// sessionsKept: nobody is thrown out. What the policy lets happen is a warning, unless
+// the terms allow no loss: it was nobody's promise, and yet it cost users their
+// session.
+func (j *judge) sessionsKept(moves []Move) Guarantee {
+	p := newGuarantee("no session is lost", checks.SessionLost)
+	for _, m := range moves {
+		switch {
+		case m.SessionOutcome != probes.SessionLost:
+		case m.Allowed && !j.limits.NoLoss:
+			p = p.broken(checks.Warning, m.String())
+		default:
+			p = p.broken(checks.Critical, m.String())
+		}
+	}
+	return p
+}
+
+// sessionsCurrent: a session comes back with what was last put into it.
+func (j *judge) sessionsCurrent(moves []Move) Guarantee {
+	p := newGuarantee("sessions keep what they hold", checks.SessionRollback)
+	if s := j.Cluster.Session; s.Write == "" {
+		p.Reasons = []string{"the application takes no values to hold: only ids were compared"}
+	}
+	for _, m := range moves {
+		if m.SessionOutcome == probes.SessionStale {
+			p = p.broken(checks.Critical, m.String())
+		}
+	}
+	return p
+}
+
+// clientsSticky: the balancer holds clients on their node while that is well.
+func (j *judge) clientsSticky(moves []Move) Guarantee {
+	p := newGuarantee("sessions stay while their node is well", checks.SessionDrift)
+	for _, m := range moves {
+		if m.Moved() && m.Cause == CauseUnexplained {
+			p = p.broken(checks.Critical, m.String())
+		}
+	}
+	return p
+}
+
+// requestsServed: requests are answered. How long an outage is put up with is a matter
+// of the terms; without, any is worth a warning.
+func (j *judge) requestsServed(name string, o Outage) Guarantee {
+	p := newGuarantee(name, "")
+	limit := j.limits.MaxOutage
+	switch {
+	case o.IsZero():
+	case limit == nil:
+		p = p.broken(checks.Warning, o.String())
+	case o.AtMost() > *limit:
+		p = p.broken(checks.Critical, fmt.Sprintf("%s; %s is put up with", o.String(), *limit))
+	default:
+		p.Reasons = []string{fmt.Sprintf("%s; %s is put up with", o.String(), *limit)}
+	}
+	return p
+}
+
+// String is a move in one line.
+func (m Move) String() string { return fmt.Sprintf("%s (%s)", m.Describe(), m.Reason) }
+
+// Describe is a move in one line, without its cause, of which more may be known when
+// the watch is over.
+func (m Move) Describe() string {
+	what := map[probes.SessionOutcome]string{
+		probes.SessionKept: "moved and was kept", probes.SessionLost: "was lost", probes.SessionStale: "came back older",
+		probes.SessionUnknown: "moved",
+	}[m.SessionOutcome]
+	way := "on " + m.From
+	if m.Moved() {
+		way = "from " + m.From + " to " + m.To
+	}
+	return fmt.Sprintf("%s: session %s %s %s", clock(m.At), m.Session, what, way)
+}
+
+// String is an outage in one line.
+func (o Outage) String() string {
+	where, why := "", o.Error
+	if o.Node != "" {
+		where = " on " + o.Node
+	}
+	if why == "" {
+		why = fmt.Sprintf("HTTP %d", o.Status)
+	}
+	text := fmt.Sprintf("%s: no good answer%s for %d to %d ms (%s)",
+		clock(o.FirstBad), where, o.AtLeast().Milliseconds(), o.AtMost().Milliseconds(), why)
+	if o.Ongoing {
+		text += ", and to the end"
+	}
+	return text
+}

@@ -1,0 +1,59 @@
+package watch
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"time"
+
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+// A healthChecker asks one node directly whether it answers. It keeps the cookies it
+// is given: several times a second, a new session each time would be a burden.
+type healthChecker struct {
+	client  *probes.Client
+	http    *http.Client
+	path    string
+	timeout time.Duration
+}
+
+func newHealthChecker(c *probes.Cluster, n probes.Node) *healthChecker {
+	client := probes.NewClient(c.NodeTarget(n))
+	own := *client.HTTP()
+	own.Jar, _ = cookiejar.New(nil) // it has no error without options
+	return &healthChecker{client, &own, c.PrimaryPath(), client.Target().Timeout}
+}
+
+func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
+	b := gate.Sample{At: time.Now()}
+	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // its error is that the watch ended
+		b.At = time.Now()
+		b.Status, b.Error = k.check(ctx)
+		b.Took = time.Since(b.At)
+		return b.Error != "" && b.Took >= k.timeout
+	})
+	b.Good = b.Error == "" && b.Status < http.StatusInternalServerError
+	return []gate.Sample{b}
+}
+
+// ask returns the status of an answer, or why there was none in one clean line.
+func (k *healthChecker) check(ctx context.Context) (status int, problem string) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	req, err := k.client.NewRequest(ctx, http.MethodGet, k.path)
+	if err != nil {
+		return 0, "its path cannot be asked for"
+	}
+	resp, err := k.http.Do(req)
+	if err != nil {
+		return 0, "no answer"
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, probes.MaxBody)); err != nil {
+		return resp.StatusCode, "its answer broke off"
+	}
+	return resp.StatusCode, ""
+}

@@ -1,0 +1,132 @@
+package watch
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+// TestLoopWithinBudget: clients that retry at a node that is down share its budget,
+// and the bounds of the outage are the times at which requests were sent.
+func TestLoopWithinBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		const down, up = 2 * time.Second, 10 * time.Second
+		cluster := &probes.Cluster{Nodes: []probes.Node{{ID: "node1", URL: &url.URL{Scheme: "http", Host: "node1"}}}}
+		cluster.Limit(probes.DefaultBudget)
+		ctx, cancel := context.WithDeadline(t.Context(), began.Add(20*time.Second))
+		defer cancel()
+		var sent []time.Time
+		var timeline gate.Timeline // of the first client
+		var running sync.WaitGroup
+		for i := range 3 {
+			client := probes.NewClient(cluster.NodeTarget(cluster.Nodes[0]))
+			sample := func() bool {
+				var b gate.Sample
+				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // its error is the end of the test
+					b.At, b.Took = time.Now(), time.Millisecond
+					sent = append(sent, b.At)
+					after := b.At.Sub(began)
+					b.Good = after < down || after >= up
+					return !sleepUntil(ctx, b.At.Add(b.Took))
+				})
+				if i == 0 && !b.At.IsZero() {
+					timeline.Add(b)
+				}
+				return b.Good
+			}
+			running.Go(func() { loop(ctx, 250*time.Millisecond, time.Duration(i)*80*time.Millisecond, sample) })
+		}
+		running.Wait()
+		for i, from := range sent {
+			within := slices.IndexFunc(sent[i:], func(at time.Time) bool { return !at.Before(from.Add(time.Second)) })
+			if most := 20 + probes.DefaultBudget.Burst(); within > most {
+				t.Fatalf("got %d requests in the second after %s, want at most %d", within, from.Sub(began), most)
+			}
+		}
+		if len(timeline) != 3 {
+			t.Fatalf("got %d stretches, want good, bad, good: %+v", len(timeline), timeline)
+		}
+		o := gate.Outage{LastGood: timeline[0].Last.Done(), FirstBad: timeline[1].First.At, LastBad: timeline[1].Last.Done(), FirstGood: timeline[2].First.Done()}
+		if truth := up - down; o.AtLeast() > truth || o.AtMost() < truth || o.AtMost()-o.AtLeast() > 500*time.Millisecond {
+			t.Errorf("got an outage of %s to %s, want bounds around %s", o.AtLeast(), o.AtMost(), truth)
+		}
+	})
+}
+
+func TestLoop(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name       string
+		phase      time.Duration
+		sample     func(start time.Duration) (took time.Duration, good bool)
+		sleepUntil time.Duration
+		want       []time.Duration // when visits began
+	}{
+		{
+			"by the starts", 10 * ms, func(time.Duration) (time.Duration, bool) { return 40 * ms, true }, 700 * ms,
+			[]time.Duration{10 * ms, 260 * ms, 510 * ms},
+		},
+		{
+			"a slow answer piles nothing up", 0,
+			func(start time.Duration) (time.Duration, bool) {
+				if start == 0 {
+					return 600 * ms, true
+				}
+				return ms, true
+			}, 900 * ms,
+			[]time.Duration{0, 600 * ms, 850 * ms},
+		},
+		{
+			"what fails is tried again soon", 0,
+			func(start time.Duration) (time.Duration, bool) { return ms, start < 250*ms || start > 320*ms }, 600 * ms,
+			[]time.Duration{0, 250 * ms, 275 * ms, 300 * ms, 325 * ms, 575 * ms},
+		},
+		{
+			"a time-out, then at once", 0,
+			func(start time.Duration) (time.Duration, bool) { return 500 * ms, start > 0 }, 800 * ms,
+			[]time.Duration{0, 500 * ms},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				ctx, cancel := context.WithDeadline(t.Context(), began.Add(tt.sleepUntil))
+				defer cancel()
+				var got []time.Duration
+				loop(ctx, 250*ms, tt.phase, func() bool {
+					start := time.Since(began)
+					got = append(got, start)
+					took, good := tt.sample(start)
+					sleepUntil(context.WithoutCancel(ctx), time.Now().Add(took))
+					return good
+				})
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("visits (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// After half a minute without a good answer there is no hurry any more.
+func TestLoopOfALongOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		clientSamples := 0
+		loop(ctx, time.Second, 0, func() bool { clientSamples++; return false })
+		if least, most := 1480, 1520; clientSamples < least || clientSamples > most {
+			t.Errorf("got %d visits in a minute of failures, want %d to %d", clientSamples, least, most)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+// Package watch watches a cluster while it is being changed: it holds sessions
+// through the balancer as users would, lets newcomers in beside them, asks the
+// nodes directly and the balancer for its own word, many times a second, and
+// writes down what they met for package gate to judge.
+//
+// Requests do not pile up: each client has one under way at a time. What fails
+// is tried again as soon as the budget of the cluster allows, whatever the interval
+// is, so that the end of an outage is known to a few tenths of a second. The
+// bounds of an outage are times at which requests were sent and answered: where
+// retries wait for the budget, the bounds are wider, and as true. Such retries are
+// marked: they count as no user's requests.
+package watch
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+	sources "stickwatch/probes/evidence"
+)
+
+// DefaultInterval is how often a client comes, unless told otherwise.
+const DefaultInterval = 250 * time.Millisecond
+
+// A Config says how a cluster is watched. Zero fields have defaults.
+type Config struct {
+	Prober   *monitor.Prober // takes the pictures; nil: a plain one
+	Interval time.Duration   // between the starts of a client's requests; 0: DefaultInterval
+	Sessions int             // held on every node, through each address of the balancer; 0: 1
+}
+
+// A Watch is a watch that goes on.
+type Watch struct {
+	cluster        *probes.Cluster
+	config         Config
+	evidenceReader *sources.Reader
+	counterBases   counterBases
+
+	stop    context.CancelFunc
+	running panics.Group
+
+	mu     sync.Mutex
+	record gate.WatchRecord
+}
+
+// Start takes the opening picture, opens a session on every node that it can
+// reach, and watches from then on until [Vigil.End]. It returns when the
+// sessions are held, or ctx is done.
+func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
+	config.Prober = cmp.Or(config.Prober, new(monitor.Prober))
+	config.Interval = cmp.Or(config.Interval, DefaultInterval)
+	config.Sessions = cmp.Or(config.Sessions, 1)
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	v := &Watch{cluster: c, config: config, evidenceReader: sources.NewReader(c), stop: stop}
+	v.record = gate.WatchRecord{
+		Cluster: c, Before: config.Prober.Round(ctx, c),
+		Nodes: make(map[string]gate.Timeline), BalancerStates: make(map[string][]gate.BalancerState),
+	}
+	users, newClients := v.openClients(ctx)
+	v.record.From = time.Now()
+	v.runClients(watching, users, newClients)
+	return v
+}
+
+// runClients lets everybody come, each at a moment of the interval of its own.
+func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
+	type sampler interface {
+		sample(context.Context) []gate.Sample
+	}
+	all := len(users) + len(newClients) + len(v.cluster.Nodes)
+	begin := func(i int, identity sampler, add func(gate.Sample)) {
+		phase := v.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: v.config.Interval}
+		v.running.Go(func() {
+			loop(ctx, v.config.Interval, phase, func() (good bool) {
+				retry := requests.retry(time.Now())
+				var samples []gate.Sample
+				err := panics.Catch(panics.Probe, func() { samples = identity.sample(ctx) })
+				if ctx.Err() != nil || err != nil {
+					return true // what was under way was broken off by us
+				}
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				good = true
+				for _, b := range samples {
+					b.Retry = retry
+					add(b)
+					good = good && b.Good
+				}
+				requests.failing = !good
+				return good
+			})
+		})
+	}
+	i := 0
+	v.mu.Lock() // the record is being made
+	defer v.mu.Unlock()
+	for n, u := range users {
+		v.record.Sessions = append(v.record.Sessions, u.watchedClient)
+		begin(i, u, func(b gate.Sample) { v.record.Sessions[n].Timeline.Add(b) })
+		i++
+	}
+	for n, c := range newClients {
+		v.record.NewClients = append(v.record.NewClients, c.watchedClient)
+		begin(i, c, func(b gate.Sample) { v.record.NewClients[n].Timeline.Add(b) })
+		i++
+	}
+	for _, n := range v.cluster.Nodes {
+		begin(i, newHealthChecker(v.cluster, n), func(b gate.Sample) {
+			timeline := v.record.Nodes[n.ID]
+			timeline.Add(b)
+			v.record.Nodes[n.ID] = timeline
+		})
+		i++
+	}
+	v.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { v.pollEvidence(ctx) }) })
+}
+
+// Record is what was seen so far. It is a copy.
+func (v *Watch) Record() gate.WatchRecord {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.record
+	r.Sessions, r.NewClients = copyClients(r.Sessions), copyClients(r.NewClients)
+	r.Nodes, r.BalancerStates = copyMap(r.Nodes), copyMap(r.BalancerStates)
+	return r
+}
+
+// TakeReport takes a picture while the watch goes on.
+func (v *Watch) TakeReport(ctx context.Context) checks.Report {
+	r := v.config.Prober.Round(ctx, v.cluster)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ctx.Err() == nil {
+		v.record.After = r
+	}
+	r.Past = checks.Judge(v.record.Before).History
+	return checks.Judge(r)
+}
+
+// Stop ends the watch and returns what was seen. Unless a picture was taken while
+// it went on, it takes one of the cluster as it is left, as far as ctx lets it.
+func (v *Watch) Stop(ctx context.Context) gate.WatchRecord {
+	v.stop()
+	v.running.Wait()
+	v.evidenceReader.Close()
+	v.mu.Lock()
+	v.record.To = time.Now()
+	reported := !v.record.After.Started.IsZero()
+	v.mu.Unlock()
+	if !reported {
+		v.TakeReport(ctx)
+	}
+	return v.Record()
+}

@@ -1,0 +1,216 @@
+package watch
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/gate"
+	"stickwatch/probes"
+)
+
+// A fixture is a demo cluster that is being watched.
+type fixture struct {
+	t *testing.T
+	*demo.Cluster
+	cluster *probes.Cluster
+	watch   *Watch
+	limits  gate.Limits
+}
+
+func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
+	t.Helper()
+	running, err := demo.Start(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(running.Close)
+	flags := config.Flags{
+		Balancer: []string{running.Balancer.URL()}, Policy: string(policy),
+		Method: string(running.Config.Method), ClientIPHeader: running.Config.ClientIPHeader,
+	}
+	for _, n := range running.Nodes {
+		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
+	}
+	cfg, err := config.FromFlags(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its clients come more often than the usual budget allows.
+	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
+	return &fixture{
+		t: t, Cluster: running, cluster: cfg.Clusters[0],
+		watch: Start(t.Context(), cfg.Clusters[0], Config{Interval: 20 * time.Millisecond}),
+	}
+}
+
+func (s *fixture) report() gate.Report { return gate.Judge(s.watch.Record(), s.limits, time.Now()) }
+
+// until waits for what the record must come to show.
+func (s *fixture) until(what string, shows func(gate.Report) bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	for !shows(s.report()) {
+		if !sleepUntil(ctx, time.Now().Add(5*time.Millisecond)) {
+			s.t.Fatalf("waiting for %s: not within 20 s: %+v", what, s.report())
+		}
+	}
+}
+
+// samples waits until everybody has come so many times more.
+func (s *fixture) samples(n int) {
+	s.t.Helper()
+	counts := func(r gate.Report) (list []int) {
+		for _, watchedClient := range r.Clients {
+			list = append(list, watchedClient.Requests)
+		}
+		return list
+	}
+	before := counts(s.report())
+	s.until("more visits", func(r gate.Report) bool {
+		for i, count := range counts(r) {
+			if count < before[i]+n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (s *fixture) end() gate.Report {
+	return gate.Judge(s.watch.Stop(s.t.Context()), s.limits, time.Now())
+}
+
+func TestNothingHappens(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, "")
+	s.samples(5)
+	got := s.end()
+	if got.Verdict() != "healthy" || len(got.Moves) > 0 || got.Failed > 0 || got.Requests == 0 {
+		t.Errorf("got %s, %d requests, %d failed, moves %+v, promises %+v", got.Verdict(), got.Requests, got.Failed, got.Moves, got.Guarantees)
+	}
+	owners := map[string]int{}
+	for _, watchedClient := range got.Clients {
+		owners[watchedClient.Node]++
+	}
+	for _, node := range []string{"node1", "node2", "node3"} {
+		if owners[node] != 1 {
+			t.Errorf("got %d sessions on %s, want 1: %v", owners[node], node, owners)
+		}
+	}
+}
+
+// A node that is restarted throws out its users, as a sticky policy lets it.
+func TestRestart(t *testing.T) {
+	for _, method := range []probes.Method{probes.MethodCookie, probes.MethodIPHash} {
+		t.Run(string(method), func(t *testing.T) {
+			s := watchDemo(t, demo.Config{Method: method, Workers: 1}, probes.PolicySticky)
+			s.samples(2)
+			s.Nodes[1].Stop()
+			s.until("the loss", func(r gate.Report) bool { return r.Lost > 0 })
+			if err := s.Nodes[1].Restart(); err != nil {
+				t.Fatal(err)
+			}
+			s.samples(3)
+			got := s.end()
+			if got.Lost != 1 || got.Verdict() != "degraded" {
+				t.Fatalf("got %d lost, %s, want 1 and degraded: %+v", got.Lost, got.Verdict(), got.Guarantees)
+			}
+			m := got.Moves[0]
+			if m.From != "node2" || m.Kept() || m.Cause != gate.CauseRestart || !m.Allowed {
+				t.Errorf("got %+v, want a loss that the restart of node2 caused", m)
+			}
+		})
+	}
+}
+
+// Where sessions are shared, nobody notices.
+func TestRestartShared(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodCookie, Shared: true, MaxFails: 1000}, probes.PolicyReplicated)
+	s.samples(2)
+	for _, n := range s.Nodes {
+		n.Stop()
+		s.samples(2)
+		if err := n.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		s.samples(2)
+	}
+	got := s.end()
+	if got.Lost > 0 || got.Moved == 0 || got.Verdict() != "healthy" {
+		t.Errorf("got %d lost of %d moved, %s: %+v", got.Lost, got.Moved, got.Verdict(), got.Guarantees)
+	}
+}
+
+// A balancer that scatters users breaks its promise.
+func TestDrift(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
+	s.samples(2)
+	if err := s.Break("drift"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a move", func(r gate.Report) bool { return r.Moved > 0 })
+	s.samples(4)
+	got := s.end()
+	if got.Verdict() != "failing" || got.Moves[0].Cause != gate.CauseUnexplained {
+		t.Errorf("got %s, %+v, want an unexplained move", got.Verdict(), got.Moves[0])
+	}
+}
+
+// The balancer is away for a moment: everybody waits for it, and no longer than
+// a quick retry after it is back.
+func TestOutage(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
+	s.samples(2)
+	s.Balancer.Stop()
+	s.until("failures", func(r gate.Report) bool { return r.Session.Failed > 2 && r.NewClient.Failed > 2 })
+	if err := s.Balancer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("its end", func(r gate.Report) bool { return !r.Session.Ongoing && !r.NewClient.Ongoing })
+	s.samples(2)
+	got := s.end()
+	if got.Lost > 0 || got.Verdict() != "degraded" {
+		t.Errorf("got %d lost, %s, want 0 and degraded: %+v", got.Lost, got.Verdict(), got.Guarantees)
+	}
+	for name, o := range map[string]gate.Outage{"session": got.Session, "newcomer": got.NewClient} {
+		if o.AtLeast() <= 0 || o.AtMost() < o.AtLeast() || o.Ongoing {
+			t.Errorf("%s: got an outage of %s to %s: %+v", name, o.AtLeast(), o.AtMost(), o)
+		}
+	}
+}
+
+// An ejected node that is well takes nobody's blame: the balancer took it out.
+func TestEjection(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
+	s.samples(2)
+	if err := s.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the move", func(r gate.Report) bool { return r.Moved > 0 && r.Moves[0].Cause == gate.CauseEjection })
+	if err := s.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the return", func(r gate.Report) bool { return r.Moved > 1 })
+	got := s.end()
+	if m := got.Moves[1]; m.Cause != gate.CauseReturn || m.To != "node2" || got.Lost > 0 {
+		t.Errorf("got %+v, want a return to node2", m)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
+	s.limits.Drain = "node2"
+	s.samples(2)
+	if err := s.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	s.samples(40)
+	for _, p := range s.end().Guarantees {
+		if p.Kept != "yes" {
+			t.Errorf("got promise %q: %s %q", p.Name, p.Kept, p.Reasons)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// Bounds on what is asked. A first look is worth no more: what it leaves open is
+// guessed, and told.
+const (
+	askTimeout = 3 * time.Second  // of one request
+	askFor     = 30 * time.Second // of all of them
+	maxAsked   = 5                // nodes of a cluster
+	askAtOnce  = 16               // nodes of all clusters, side by side
+
+	maxCookieName = 64
+)
+
+// Ask asks the nodes, directly, what they are, and whether the balancer's own
+// evidence can be read from here. It sends a few requests to each, and takes at
+// most half a minute; an answer that does not come is told by Notes.
+func (s *Import) Ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	slots := make(chan struct{}, askAtOnce)
+	var wg panics.Group
+	noAnswer := make([][]string, len(s.candidates))
+	for i, candidate := range s.candidates {
+		asked := candidate.nodes[:min(len(candidate.nodes), maxAsked)]
+		candidate.answers = make([]answer, len(asked))
+		for k, n := range asked {
+			wg.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				candidate.answers[k] = candidate.ask(ctx, n)
+			})
+		}
+		wg.Go(func() { candidate.confirm(ctx) })
+		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
+	}
+	wg.Wait()
+	for i, candidate := range s.candidates {
+		for _, why := range noAnswer[i] {
+			s.note("%s: %s", candidate.name, why)
+		}
+		for _, a := range candidate.answers {
+			if a.failure != "" {
+				s.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
+			}
+		}
+	}
+}
+
+// ask asks a node as each profile would, until one fits.
+func (s *candidate) ask(ctx context.Context, n node) answer {
+	a := answer{node: n.ID}
+	for _, profile := range recognisableProfiles {
+		trial, err := singleNodeCluster(profile, n)
+		if err != nil {
+			return answer{node: n.ID, failure: err.Error()}
+		}
+		obs := probes.Direct(ctx, trial, trial.Nodes[0])
+		switch {
+		case !obs.Primary.Answered():
+			return answer{node: n.ID, failure: obs.Primary.Error}
+		case !obs.Primary.OK():
+			a.failure = fmt.Sprintf("HTTP %d", obs.Primary.Status)
+			continue
+		}
+		a.failure = ""
+		a.status = a.status || profile == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
+		if why := recognise(profile, obs); why != "" {
+			a.profile, a.why = profile, why
+			return a
+		}
+	}
+	a.cookie = openSession(ctx, n, s.samplePath())
+	return a
+}
+
+// singleNodeCluster is n as the only node of a cluster of that profile.
+func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
+	cfg, err := config.FromFlags(config.Flags{
+		Balancer: []string{n.URL}, Nodes: []string{"node=" + n.URL}, Profile: profile, Timeout: askTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("its address is none: %w", err)
+	}
+	trial := cfg.Clusters[0]
+	trial.Nodes[0].Host = n.Host
+	trial.Pages = nil
+	return trial, nil
+}
+
+// knownSessions begin the names by which frameworks call the cookie of their
+// sessions.
+var knownSessions = []string{
+	"JSESSIONID", "SESSION", "PHPSESSID", "ASP.NET_SessionId", ".AspNetCore.Session", "connect.sid",
+	"sessionid", "laravel_session", "_session_id", "ASPSESSIONID",
+}
+
+// openSession asks a node for a page, and returns the session cookie that this
+// sets.
+func openSession(ctx context.Context, n node, path string) sessionCookie {
+	at, err := url.Parse(n.URL)
+	if err != nil {
+		return sessionCookie{}
+	}
+	resp, err := get(ctx, at, n.Host, path)
+	if err != nil {
+		return sessionCookie{}
+	}
+	for _, cookie := range resp.Cookies() {
+		known := func(name string) bool { return strings.HasPrefix(cookie.Name, name) }
+		if slices.ContainsFunc(knownSessions, known) && len(cookie.Name) < maxCookieName {
+			return sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, ".")}
+		}
+	}
+	return sessionCookie{}
+}
+
+// checkFrontends looks whether anybody answers where users arrive; it returns why not.
+func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
+	for _, e := range s.frontends[:min(len(s.frontends), maxAsked)] {
+		at, err := url.Parse(e.url + s.base.path)
+		if err != nil {
+			continue
+		}
+		if _, err := get(ctx, at, "", s.samplePath()); err != nil {
+			if e, ok := errors.AsType[*url.Error](err); ok {
+				err = e.Err // without the address, which is told already
+			}
+			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, err))
+		}
+	}
+	return noAnswer
+}
+
+// get asks for a page, whose body nobody needs.
+func get(ctx context.Context, at *url.URL, host, path string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	client := probes.NewClient(probes.Target{URL: at, Host: host, Timeout: askTimeout})
+	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.HTTP().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, resp.Body.Close()
+}
+
+// confirm looks which evidence can be read from here.
+func (s *candidate) confirm(ctx context.Context) {
+	for key, where := range s.evidence {
+		if key == "nginx_error_log" {
+			s.confirmed[key] = isReadable(where)
+			continue
+		}
+		if key == "caddy_admin" { // an API, with nothing at its root
+			where += "/reverse_proxy/upstreams"
+		}
+		at, err := url.Parse(where)
+		if err != nil {
+			continue
+		}
+		resp, err := get(ctx, &url.URL{Scheme: at.Scheme, Host: at.Host}, "", at.RequestURI())
+		s.confirmed[key] = err == nil && resp.StatusCode == http.StatusOK
+	}
+}
+
+// isReadable reports whether a file can be read, and read to its end.
+func isReadable(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	file.Close()
+	return true
+}

@@ -1,0 +1,251 @@
+package importer
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+// pages are what a node answers, by path. A page may begin with a line
+// "Set-Cookie: ..."; others are not found.
+type pages map[string]string
+
+func (p pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, ok := p[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if cookie, rest, ok := strings.Cut(body, "\n"); ok && strings.HasPrefix(cookie, "Set-Cookie: ") {
+		w.Header().Set("Set-Cookie", strings.TrimPrefix(cookie, "Set-Cookie: "))
+		body = rest
+	}
+	_, _ = io.WriteString(w, body)
+}
+
+const (
+	tomcatCookie = "Set-Cookie: JSESSIONID=0123456789ABCDEF0123456789ABCDEF.tomcat1; Path=/\n"
+	msmCookie    = "Set-Cookie: JSESSIONID=0123456789ABCDEF0123456789ABCDEF-n1.tomcat1; Path=/\n"
+	paused       = `{"version":"11","state":"paused","reason":"DB Service","main":{"pid":900,"up_since":"2018-4-18 02:12:42"}}`
+)
+
+// applications are nodes, with what they are to be taken for.
+var applications = []struct {
+	name  string
+	pages pages
+
+	profile string
+	session string // path
+	says    string // in the file
+	status  bool
+	guessed bool
+}{
+	{
+		name:    "e-Bridge",
+		pages:   pages{"/main/base/cluster/test": "<table><tr><td>当前节点（node）</td><td>node1</td></tr></table>"},
+		profile: "ebridge", session: "/main/base/cluster/test",
+	},
+	{
+		name:    "Strategy, paused",
+		pages:   pages{"/status": paused},
+		profile: "strategy-collaboration", session: "/status", status: true,
+	},
+	{
+		name:    "Tomcat",
+		pages:   pages{"/cluster/index.jsp": tomcatCookie + "hello", "/": "it works"},
+		profile: "tomcat", session: "/cluster/index.jsp",
+	},
+	{
+		name:    "Tomcat with memcached",
+		pages:   pages{"/index.jsp": msmCookie + "hello"},
+		profile: "tomcat-msm", session: "/index.jsp",
+	},
+	{
+		name:    "generic",
+		pages:   pages{"/cluster/test": `{"node":"node1","session":"abc"}`, "/status": `{"state":"running"}`},
+		profile: "generic", session: "/cluster/test", status: true,
+	},
+	{
+		name:    "generic without a status",
+		pages:   pages{"/cluster/test": `{"node":"node1","session":"abc"}`},
+		profile: "generic", session: "/cluster/test",
+	},
+	{
+		name:    "a status alone",
+		pages:   pages{"/status": `{"state":"running"}`},
+		profile: "generic", status: true, guessed: true,
+	},
+	{
+		name:    "some PHP",
+		pages:   pages{"/": "Set-Cookie: PHPSESSID=secret; Path=/\nhello"},
+		profile: "generic", session: "/", guessed: true, says: "id: {cookie: PHPSESSID}",
+	},
+	{
+		name:    "some servlet with a route",
+		pages:   pages{"/": tomcatCookie + "hello"},
+		profile: "generic", session: "/", guessed: true, says: `node: {cookie: JSESSIONID, after: "."}`,
+	},
+	{
+		name:    "nothing",
+		profile: "generic", guessed: true,
+	},
+}
+
+func TestAsk(t *testing.T) {
+	for _, a := range applications {
+		t.Run(a.name, func(t *testing.T) {
+			one, two := httptest.NewServer(a.pages), httptest.NewServer(a.pages)
+			defer one.Close()
+			defer two.Close()
+			s := flagged(t, config.Flags{
+				Balancer: []string{one.URL},
+				Nodes:    []string{"node1=" + one.URL, "node2=" + two.URL},
+				Method:   "cookie",
+			})
+			s.Ask(t.Context())
+			got := clusterOf(t, s)
+			if got.Profile != a.profile {
+				t.Errorf("got profile %q, want %q", got.Profile, a.profile)
+			}
+			path := ""
+			if got.Session != nil {
+				path = got.Session.Path
+			}
+			if path != a.session || (got.Status != nil) != a.status {
+				t.Errorf("got session %q, status %v; want %q, %v", path, got.Status != nil, a.session, a.status)
+			}
+			if text, err := s.YAML(); err != nil || !strings.Contains(string(text), a.says) {
+				t.Errorf("got %v and\n%s\nwant it to say %s", err, text, a.says)
+			}
+			guessed := slices.ContainsFunc(s.Guesses(), func(g string) bool { return strings.Contains(g, ": profile: ") })
+			if guessed != a.guessed {
+				t.Errorf("got guesses %q, want one of the profile: %v", s.Guesses(), a.guessed)
+			}
+			if len(s.Notes()) > 0 {
+				t.Errorf("got notes %q, want none", s.Notes())
+			}
+		})
+	}
+}
+
+// Nodes that are down, or broken, are told, and do not hide what the others say.
+func TestAskWithNodesDown(t *testing.T) {
+	well := httptest.NewServer(applications[0].pages)
+	defer well.Close()
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer broken.Close()
+	down := httptest.NewServer(nil)
+	down.Close()
+	s := flagged(t, config.Flags{
+		Balancer: []string{well.URL, down.URL},
+		Nodes:    []string{"node1=" + down.URL, "node2=" + broken.URL, "node3=" + well.URL},
+	})
+	s.Ask(t.Context())
+	if got := clusterOf(t, s).Profile; got != "ebridge" {
+		t.Errorf("got profile %q, want ebridge", got)
+	}
+	name, noAnswer := strings.TrimPrefix(well.URL, "http://"), strings.TrimPrefix(down.URL, "http://")
+	want := []string{
+		name + ": the balancer's address " + down.URL + " does not answer from here: dial tcp " + noAnswer + ": connect: connection refused",
+		name + ": node1 does not answer: " + noAnswer + ": connection refused",
+		name + ": node2 does not answer: HTTP 502",
+	}
+	if diff := cmp.Diff(want, s.Notes()); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	want = []string{name + ": profile: asked directly, node3 of 3 nodes answer so: /main/base/cluster/test names its node"}
+	if diff := cmp.Diff(want, s.Guesses()); diff != "" {
+		t.Errorf("guesses (-want +got):\n%s", diff)
+	}
+}
+
+// What was asked for is written, and doubted where the nodes say something else.
+func TestAskWithAProfile(t *testing.T) {
+	node := httptest.NewServer(applications[0].pages)
+	defer node.Close()
+	s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}, Profile: "tomcat", Method: "ip_hash"})
+	s.Ask(t.Context())
+	if got := clusterOf(t, s).Profile; got != "tomcat" {
+		t.Errorf("got profile %q, want tomcat", got)
+	}
+	if got := s.Guesses(); len(got) != 1 || !strings.Contains(got[0], "although the nodes look like ebridge") {
+		t.Errorf("got guesses %q, want a doubt", got)
+	}
+}
+
+// A hint of the file stands only until a node is heard that would have borne it
+// out.
+func TestHintsAgainstAnswers(t *testing.T) {
+	heard := []answer{{node: "node1"}}
+	mute := []answer{{node: "node1", failure: "connection refused"}}
+	for _, test := range []struct {
+		hint    string
+		answers []answer
+		want    string
+	}{
+		{"tomcat", nil, "tomcat"},
+		{"tomcat", mute, "tomcat"},
+		{"tomcat", heard, ""},
+		{"huozige", heard, "huozige"}, // it has nothing to be known by
+		{"", nil, ""},
+	} {
+		s := &candidate{upstream: new(upstream), hint: hint{test.hint, "so"}, answers: test.answers}
+		if got := s.application().profile; got != test.want {
+			t.Errorf("hint %q, answers %v: got %q, want %q", test.hint, test.answers, got, test.want)
+		}
+	}
+}
+
+// No session of a node gets into what is written or told.
+func TestSessionsStaySecret(t *testing.T) {
+	for _, a := range applications {
+		node := httptest.NewServer(a.pages)
+		s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}})
+		s.Ask(t.Context())
+		node.Close()
+		text, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := string(text) + strings.Join(s.Notes(), "\n") + strings.Join(s.Guesses(), "\n")
+		for _, secret := range []string{"0123456789ABCDEF", "=secret"} {
+			if strings.Contains(all, secret) {
+				t.Errorf("%s: %q is in\n%s", a.name, secret, all)
+			}
+		}
+	}
+}
+
+func flagged(t *testing.T, f config.Flags) *Import {
+	t.Helper()
+	s, err := FromFlags(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// clusterOf is the only cluster of what s writes.
+func clusterOf(t *testing.T, s *Import) *probes.Cluster {
+	t.Helper()
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Clusters) != 1 {
+		t.Fatalf("got %d clusters, want 1:\n%s", len(cfg.Clusters), text)
+	}
+	return cfg.Clusters[0]
+}

@@ -1,0 +1,218 @@
+package importer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// proxy reads a reverse_proxy, and what leads to it.
+func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]string) error {
+	args := d.args
+	if isMatcher(d.arg(0)) {
+		s = s.match(matchers, d.arg(0))
+		args = args[1:]
+	}
+	u, err := caddyUpstream(d, args)
+	if err != nil || len(u.servers) == 0 { // all are dynamic, or none can be asked
+		return err
+	}
+	if known := r.same(u); known != nil {
+		u = known
+	} else {
+		u.name = r.uniqueName(s)
+		r.upstreams = append(r.upstreams, u)
+		r.addAdminURL(u)
+	}
+	taken := len(u.frontends) > 0
+	for i, e := range s.frontends {
+		if taken || i > 0 {
+			u.alsoReached(e)
+		} else {
+			u.addFrontend(e)
+		}
+	}
+	if !s.pathUnknown {
+		u.addRoute(route{position: d.position, path: s.path, to: s.to, exact: s.exact})
+	}
+	return nil
+}
+
+// caddyUpstream is what a reverse_proxy says of its servers, the first of whom are
+// args.
+func caddyUpstream(d directive, args []string) (*upstream, error) {
+	u := &upstream{
+		position: d.position, kind: "reverse_proxy",
+		method:   probes.MethodRandom,
+		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there is no fail_duration: Caddy takes no server out because of failed requests"},
+		evidence: map[string]string{},
+	}
+	d.args = args
+	for _, line := range append([]directive{d}, slices.Collect(among(d.block, "to"))...) {
+		for _, text := range line.args {
+			u.caddyServers(line.position, text)
+		}
+	}
+	return u, u.caddySettings(d.block)
+}
+
+// addAdminURL gives u the address of the admin API, if the file has one. Caddy's
+// default is for its own machine only.
+func (r *caddyReader) addAdminURL(u *upstream) {
+	if r.admin == "" || r.admin == "off" || strings.Contains(r.admin, "/") {
+		return
+	}
+	host, port := splitAddress(r.admin)
+	if e, ok := newFrontend(u.position, "http", host, port, ""); ok {
+		u.evidence["caddy_admin"] = e.url
+	}
+}
+
+// maxPorts bounds how many servers a range of ports may stand for.
+const maxPorts = 64
+
+// caddyServers adds the servers that an upstream's address stands for: one, or
+// one a port of a range.
+func (u *upstream) caddyServers(at position, text string) {
+	s := server{position: at, scheme: "http", address: text, weight: 1}
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		s.scheme, s.address = strings.Replace(scheme, "h2c", "http", 1), rest
+	}
+	if strings.HasPrefix(s.address, ":") {
+		s.address = "localhost" + s.address
+	}
+	host, ports, _ := strings.Cut(s.address, ":")
+	first, final, ranged := strings.Cut(ports, "-")
+	from, err1 := strconv.Atoi(first)
+	to, err2 := strconv.Atoi(final)
+	if ranged && err1 == nil && err2 == nil && from <= to && to-from < maxPorts && validAddress(fmt.Sprintf("%s:%d", host, to)) {
+		for port := from; port <= to; port++ {
+			s.address = fmt.Sprintf("%s:%d", host, port)
+			u.servers = append(u.servers, s)
+		}
+		return
+	}
+	if s.scheme != "http" && s.scheme != "https" || !validAddress(s.address) {
+		u.guess("nodes", at.String()+": "+text+" cannot be asked: its node is missing here")
+		return
+	}
+	if _, port := splitAddress(s.address); port == "" { // Caddy's default
+		s.address += ":" + defaultPort[s.scheme]
+	}
+	u.servers = append(u.servers, s)
+}
+
+// caddySettings reads the block of a reverse_proxy.
+func (u *upstream) caddySettings(block []directive) error {
+	health := caddyHealth{active: haproxyHealth{inter: 30 * time.Second, rise: 1, fall: 1}, maxFails: 1}
+	for _, d := range block {
+		var err error
+		switch d.name {
+		case "lb_policy":
+			err = u.caddyPolicy(d)
+		case "health_uri":
+			u.check(d.arg(0))
+		case "header_up":
+			if strings.EqualFold(d.arg(0), "Host") && !strings.Contains(d.arg(1), "{") {
+				u.hostHeader = d.arg(1)
+			}
+		case "dynamic":
+			u.partial = true
+			u.guess("nodes", d.position.String()+": dynamic upstreams are not in the file: write the nodes here")
+		}
+		if err := cmp.Or(err, health.read(d)); err != nil {
+			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
+		}
+	}
+	if told, ok := health.ejection(); ok {
+		u.ejection = told
+	}
+	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
+		if _, ok := last(transport[0].block, "tls"); ok {
+			u.secure()
+		}
+		if _, ok := last(transport[0].block, "tls_insecure_skip_verify"); ok {
+			u.secure()
+		}
+	}
+	return nil
+}
+
+// caddyHealth is what takes a server out.
+type caddyHealth struct {
+	fails    time.Duration // for which a failed request counts; 0: none does
+	maxFails int
+	active   haproxyHealth
+}
+
+func (h *caddyHealth) read(d directive) (err error) {
+	switch d.name {
+	case "fail_duration":
+		h.fails, err = times(d.arg(0), time.Second)
+	case "max_fails":
+		h.maxFails, err = atLeast(d.arg(0), 1)
+	case "health_uri":
+		h.active.check = true
+	case "health_interval":
+		h.active.inter, err = times(d.arg(0), time.Second)
+	case "health_passes":
+		h.active.rise, err = atLeast(d.arg(0), 1)
+	case "health_fails":
+		h.active.fall, err = atLeast(d.arg(0), 1)
+	}
+	return err
+}
+
+// ejection tells it in nginx's terms, if there is any.
+func (h *caddyHealth) ejection() (ejection, bool) {
+	switch {
+	case h.fails > 0:
+		return ejection{maxFails: h.maxFails, failTimeout: h.fails, explicit: true, derivedFrom: "fail_duration: each failure counts for that long"}, true
+	case h.active.check:
+		return h.active.ejection(), true
+	}
+	return ejection{}, false
+}
+
+func (u *upstream) secure() {
+	for i := range u.servers {
+		u.servers[i].scheme = "https"
+	}
+}
+
+// caddyPolicy reads lb_policy. Caddy's hashes are its own (rendezvous), and not
+// nginx's.
+func (u *upstream) caddyPolicy(d directive) error {
+	switch d.arg(0) {
+	case "round_robin":
+		u.method = probes.MethodRoundRobin
+	case "weighted_round_robin":
+		u.method = probes.MethodRoundRobin
+		for i := range min(len(u.servers), len(d.args)-1) {
+			weight, err := atLeast(d.args[i+1], 0)
+			if err != nil {
+				return err
+			}
+			u.servers[i].weight, u.servers[i].down = max(weight, 1), weight == 0
+		}
+	case "least_conn":
+		u.method = probes.MethodLeastConn
+	case "random", "random_choose":
+		u.method = probes.MethodRandom
+	case "cookie":
+		u.method, u.cookie = probes.MethodCookie, "lb"
+		if d.arg(1) != "" {
+			u.cookie = d.arg(1)
+		}
+		u.secret = d.arg(2) != ""
+	default:
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" hashes in Caddy's own way, which is not computed")
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package importer
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+// A draft is a cluster as it will be written. Its fields and methods are for the
+// template; those that are "" or nil are left out.
+type draft struct {
+	Name, Origin string
+	Profile      string
+	URLs         []string
+	Method       probes.Method
+	HashKey      string
+	Consistent   bool
+	MaxFails     int
+	FailTimeout  string // "": neither this nor MaxFails is known
+	ClientHeader string
+	Evidence     []keyValue // that can be read from here
+	Withheld     []keyValue // that cannot, or nobody looked
+	Nodes        []node
+	Session      []keyValue
+	Policy       string
+	NoStatus     bool
+	Pages        []string
+
+	keyComments []keyComment
+}
+
+// A keyValue is a line "key: value", the value in YAML.
+type keyValue struct{ Key, Value string }
+
+// draft is s with everything decided that was open.
+func (s *candidate) draft() draft {
+	app := s.application()
+	d := draft{
+		Name: s.name, Origin: s.origin(),
+		Profile:      cmp.Or(app.profile, "generic"),
+		Method:       s.method,
+		HashKey:      s.hashKey,
+		Consistent:   s.consistent,
+		MaxFails:     s.ejection.maxFails,
+		ClientHeader: s.clientIPHeader,
+		Nodes:        s.nodes,
+		keyComments:  slices.Clone(s.keyComments),
+	}
+	for _, e := range s.frontends {
+		d.URLs = append(d.URLs, e.url+s.base.path)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.evidence)) {
+		line := keyValue{key, yaml(s.evidence[key])}
+		if s.confirmed[key] {
+			d.Evidence = append(d.Evidence, line)
+		} else {
+			d.Withheld = append(d.Withheld, line)
+		}
+	}
+	if app.why != "" {
+		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
+	}
+	if s.kind != "" { // flags do not tell
+		d.commentEjection(s.ejection)
+	}
+	d.setProfile(s, app)
+	d.commentNodes(s)
+	return d
+}
+
+func (s *candidate) origin() string {
+	if s.kind == "" {
+		return ""
+	}
+	return probes.Clean(s.kind+" "+s.name, 120) + ", " + s.position.String()
+}
+
+// wholeSeconds is d in the seconds that fail_timeout counts, at least one.
+func wholeSeconds(d time.Duration) time.Duration {
+	return max((d + time.Second - 1).Truncate(time.Second), time.Second)
+}
+
+func (d *draft) commentEjection(e ejection) {
+	d.MaxFails, d.FailTimeout = e.maxFails, config.FormatDuration(wholeSeconds(e.failTimeout))
+	switch {
+	case e.derivedFrom != "":
+		d.keyComments = append(d.keyComments, keyComment{key: "balancer.max_fails", text: e.derivedFrom})
+	case !e.explicit:
+		d.keyComments = append(d.keyComments, keyComment{key: "balancer.max_fails", text: "not in the file: the balancer's defaults"})
+	}
+}
+
+// commentNodes leaves out labels that nothing reads, and tells what the nodes' lines
+// need.
+func (d *draft) commentNodes(s *candidate) {
+	labelled := slices.ContainsFunc(d.Session, func(k keyValue) bool { return strings.Contains(k.Value, "balancer_cookie") })
+	d.Nodes = slices.Clone(d.Nodes)
+	for i := range d.Nodes {
+		if !labelled {
+			d.Nodes[i].Label = ""
+		}
+	}
+	if labelled && s.secret {
+		d.guess("session", "the balancer's file has a secret for the cookie "+s.cookie+": set STICKWATCH_COOKIE_SECRET to it where stickwatch runs")
+	}
+	if slices.ContainsFunc(d.Nodes, func(n node) bool { return strings.HasPrefix(n.URL, "https:") }) {
+		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "their certificates are checked: where they are of your own authority, add tls: {ca_file: FILE}"})
+	}
+}
+
+func (d *draft) guess(key, text string) {
+	d.keyComments = append(d.keyComments, keyComment{key, text, true})
+}
+
+// Line is a node as a flow mapping.
+func (n node) Line() string {
+	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server}
+	line := strings.TrimSuffix(mapping(words...), "}")
+	if n.Weight > 1 {
+		line += ", weight: " + strconv.Itoa(n.Weight)
+	}
+	if n.Down {
+		line += ", down: true"
+	}
+	if n.Backup {
+		line += ", backup: true"
+	}
+	return line + "}"
+}

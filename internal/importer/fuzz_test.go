@@ -1,0 +1,61 @@
+package importer
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// Whatever a file says, reading it ends, and what is written of it is valid and
+// one clean line a line.
+func fuzz(f *testing.F, p Product) {
+	for _, fixture := range fixtures {
+		if fixture.product == p {
+			folder := filepath.Dir(fixture.file)
+			_ = filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+				if err != nil || entry.IsDir() || strings.HasSuffix(path, ".yml") {
+					return err
+				}
+				text, err := os.ReadFile(path)
+				f.Add(string(text))
+				return err
+			})
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		text, err := plainText("conf", []byte(text))
+		if err != nil {
+			return
+		}
+		s, err := read(p, memoryFiles{"conf": text}, "conf", Options{})
+		if err != nil {
+			clean(t, err.Error())
+			return
+		}
+		got, err := s.YAML()
+		if err != nil {
+			t.Fatalf("%v\n%q", err, text)
+		}
+		for line := range strings.SplitSeq(string(got), "\n") {
+			clean(t, line)
+		}
+		for _, line := range append(s.Notes(), s.Guesses()...) {
+			clean(t, line)
+		}
+	})
+}
+
+// clean fails the test if text could do more to a terminal than show itself.
+func clean(t *testing.T, text string) {
+	t.Helper()
+	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\n\r\a\b\u202e") {
+		t.Errorf("%q is no clean line", text)
+	}
+}
+
+func FuzzNginx(f *testing.F)   { fuzz(f, Nginx) }
+func FuzzApache(f *testing.F)  { fuzz(f, Apache) }
+func FuzzHAProxy(f *testing.F) { fuzz(f, HAProxy) }
+func FuzzCaddy(f *testing.F)   { fuzz(f, Caddy) }

@@ -1,0 +1,179 @@
+package importer
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// An haproxyReader finds the backends of an haproxy.cfg and the ways that lead to
+// them.
+type haproxyReader struct {
+	parsedConfig
+}
+
+// readHAProxy reads haproxy.cfg.
+func readHAProxy(src source, file string) (*parsedConfig, error) {
+	text, err := src.read(file)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := parseHAProxy(file, text)
+	if err != nil {
+		return nil, err
+	}
+	tree = withDefaults(tree)
+	r := new(haproxyReader)
+	for _, d := range tree {
+		if d.name != "backend" && d.name != "listen" {
+			continue
+		}
+		u, err := r.backend(d)
+		if err != nil {
+			return nil, err
+		}
+		if len(u.servers) > 0 {
+			r.upstreams = append(r.upstreams, u)
+		}
+	}
+	for _, d := range tree {
+		if d.name == "frontend" || d.name == "listen" {
+			r.frontend(d)
+		}
+	}
+	return &r.parsedConfig, nil
+}
+
+// withDefaults puts before each proxy's lines those of its defaults: the nearest
+// above, or the one it names.
+func withDefaults(tree []directive) []directive {
+	var near []directive
+	named := map[string][]directive{}
+	var out []directive
+	for _, d := range tree {
+		base := near
+		if i := slices.Index(d.args, "from"); i >= 0 && i+1 < len(d.args) {
+			base = named[d.args[i+1]]
+		}
+		switch d.name {
+		case "defaults":
+			if i := slices.Index(d.args, "from"); i >= 0 {
+				d.block = slices.Concat(base, d.block)
+			}
+			near = d.block
+			named[d.arg(0)] = d.block
+		case "frontend", "backend", "listen":
+			d.block = slices.Concat(base, d.block)
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// backend reads a backend, or the half of a listen that is one.
+func (r *haproxyReader) backend(d directive) (*upstream, error) {
+	u := &upstream{
+		position: d.position, kind: d.name, name: d.arg(0),
+		method: probes.MethodRoundRobin, evidence: map[string]string{},
+	}
+	var usual []string // parameters of servers that do not say otherwise
+	health := haproxyHealth{inter: 2 * time.Second, rise: 2, fall: 3}
+	for _, line := range d.block {
+		switch line.name {
+		case "default-server":
+			usual = append(usual, line.args...)
+		case "server":
+			s, h, err := haproxyServer(line, usual, health)
+			if err != nil {
+				return nil, err
+			}
+			r.keep(u, s, h)
+		case "server-template":
+			u.partial = true
+			u.guess("nodes", line.position.String()+": server-template makes servers that the file does not list: write them here")
+		default:
+			u.haproxySetting(line)
+		}
+	}
+	if u.cookie != "" {
+		u.method = probes.MethodCookie
+	}
+	return u, nil
+}
+
+// keep adds a server, unless it cannot be asked.
+func (r *haproxyReader) keep(u *upstream, s server, h haproxyHealth) {
+	if s.address == "" {
+		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be asked: it is missing here")
+		return
+	}
+	if len(u.servers) == 0 {
+		u.ejection = h.ejection()
+	}
+	u.servers = append(u.servers, s)
+}
+
+// haproxySetting reads a line of a backend that is about all its servers.
+func (u *upstream) haproxySetting(d directive) {
+	switch d.name {
+	case "balance":
+		u.haproxyBalance(d)
+	case "cookie":
+		u.haproxyCookie(d)
+	case "mode":
+		u.tcp = d.arg(0) == "tcp"
+	case "stick":
+		u.addComment("balancer.method", d.position.String()+": a stick table keeps clients: stick "+strings.Join(d.args, " "))
+		if d.arg(0) != "store-response" && u.method != probes.MethodCookie {
+			u.method = probes.MethodUnknown
+		}
+	case "option":
+		if d.arg(0) == "httpchk" {
+			for _, arg := range d.args[1:] {
+				u.check(arg)
+			}
+		}
+	case "http-check":
+		if i := slices.Index(d.args, "uri"); i >= 0 && i+1 < len(d.args) {
+			u.check(d.args[i+1])
+		}
+	case "http-request":
+		if d.arg(0) == "replace-path" || d.arg(0) == "set-path" || d.arg(0) == "replace-uri" {
+			u.guess("pages", d.position.String()+": the path is changed on its way to the nodes: pages may be elsewhere there")
+		}
+	}
+}
+
+// check adds a path for which the balancer asks its nodes.
+func (u *upstream) check(path string) {
+	if strings.HasPrefix(path, "/") && !slices.Contains(u.checks, path) {
+		u.checks = append(u.checks, path)
+	}
+}
+
+func (u *upstream) haproxyBalance(d directive) {
+	name, _, _ := strings.Cut(d.arg(0), "(")
+	switch name {
+	case "roundrobin", "static-rr":
+		u.method = probes.MethodRoundRobin
+	case "leastconn":
+		u.method = probes.MethodLeastConn
+	case "random":
+		u.method = probes.MethodRandom
+	default:
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" hashes in HAProxy's own way, which is not computed")
+	}
+}
+
+// haproxyCookie reads cookie NAME insert|prefix|rewrite [dynamic] ...
+func (u *upstream) haproxyCookie(d directive) {
+	u.cookie = d.arg(0)
+	u.prefixed = slices.Contains(d.args, "prefix")
+	u.secret = slices.Contains(d.args, "dynamic")
+	if slices.Contains(d.args, "rewrite") {
+		u.addComment("session", d.position.String()+": the application sets the cookie "+u.cookie+", and the balancer writes the node into it")
+	}
+}

@@ -1,0 +1,222 @@
+package importer
+
+import (
+	"cmp"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// loadHTTPD reads httpd.conf and what it includes.
+func loadHTTPD(src source, file string) ([]directive, noteList, error) {
+	l := &loader{source: src, parse: parseHTTPD}
+	root := ""
+	l.parse = func(file, text string) ([]directive, error) {
+		tree, err := parseHTTPD(file, text)
+		if d, ok := last(tree, "serverroot"); ok {
+			root = d.arg(0)
+		}
+		return slices.DeleteFunc(tree, switchedOff), err // what it includes would be missed
+	}
+	l.included = func(d directive) []string {
+		if d.name != "include" && d.name != "includeoptional" || len(d.args) == 0 {
+			return nil
+		}
+		return httpdPatterns(d.args[0], root, filepath.Dir(file))
+	}
+	tree, err := l.load(file)
+	return tree, l.noteList, err
+}
+
+// httpdPatterns are where an Include may lead: below ServerRoot, or, in a copy
+// brought from elsewhere, below the main file's folder or the one above it, since
+// the main file mostly is conf/httpd.conf. A folder is all files in it.
+func httpdPatterns(name, root, dir string) []string {
+	var out []string
+	for _, base := range []string{cmp.Or(root, dir), dir, filepath.Join(dir, "..")} {
+		pattern := filepath.Join(base, name)
+		if filepath.IsAbs(name) {
+			pattern = name
+		}
+		out = append(out, filepath.Join(pattern, "*"), pattern)
+	}
+	return out
+}
+
+// parseHTTPD is the tree of one file. Names are in small letters, sections are
+// directives with blocks.
+func parseHTTPD(file, text string) ([]directive, error) {
+	open := []directive{{position: position{file: file}}}
+	lines := logicalLines(text)
+	for i := range lines {
+		at, line := position{file, lines[i].number}, strings.TrimSpace(lines[i].text)
+		top := &open[len(open)-1]
+		switch {
+		case line == "" || line[0] == '#':
+		case strings.HasPrefix(line, "</"):
+			name := strings.ToLower(strings.TrimSpace(strings.TrimSuffix(line[2:], ">")))
+			if len(open) == 1 {
+				return nil, at.errorf("</%s> closes nothing", quotedBare(name))
+			}
+			if name != top.name {
+				return nil, at.errorf("</%s> where </%s> should close the section of line %d", quotedBare(name), quotedBare(top.name), top.line)
+			}
+			open = open[:len(open)-1]
+			parent := &open[len(open)-1]
+			parent.block = append(parent.block, *top)
+		case line[0] == '<':
+			d, err := httpdSection(at, line)
+			if err != nil {
+				return nil, err
+			}
+			if len(open) > maxDepth {
+				return nil, at.errorf("more than %d sections in each other", maxDepth)
+			}
+			open = append(open, d)
+		default:
+			words, err := httpdWords(at, line)
+			if err != nil {
+				return nil, err
+			}
+			top.block = append(top.block, directive{position: at, name: strings.ToLower(words[0]), args: words[1:]})
+		}
+	}
+	if top := open[len(open)-1]; len(open) > 1 {
+		return nil, top.errorf("<%s> is never closed", quotedBare(top.name))
+	}
+	return open[0].block, nil
+}
+
+// httpdSection is the directive that a line such as <Proxy balancer://x> opens.
+func httpdSection(at position, line string) (directive, error) {
+	inside, ok := strings.CutSuffix(line[1:], ">")
+	if !ok {
+		return directive{}, at.errorf("%s has no \">\" at its end", quoted(line))
+	}
+	words, err := httpdWords(at, strings.TrimSpace(inside))
+	if err != nil || len(words) == 0 {
+		return directive{}, cmp.Or(err, at.errorf("a section without a name"))
+	}
+	if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "</") }) {
+		return directive{}, at.errorf("<%s> goes on behind its \">\": have the ends of lines been lost?", quotedBare(words[0]))
+	}
+	return directive{position: at, name: strings.ToLower(words[0]), args: words[1:]}, nil
+}
+
+// quotedBare is a name of a file in an error, without quotes around it.
+func quotedBare(name string) string { return strings.Trim(quoted(name), `"`) }
+
+// A logicalLine is one with those that a backslash at its end joins to it.
+type logicalLine struct {
+	text   string
+	number int // of its first line, from 1
+}
+
+func logicalLines(text string) []logicalLine {
+	var out []logicalLine
+	joined := false
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		body, goesOn := strings.CutSuffix(line, `\`)
+		if joined {
+			out[len(out)-1].text += body
+		} else {
+			out = append(out, logicalLine{body, i + 1})
+		}
+		joined = goesOn
+	}
+	return out
+}
+
+// httpdWords splits a line as httpd does: a quote counts only where a word
+// begins, and what follows its end is the next word.
+func httpdWords(at position, line string) ([]string, error) {
+	var words []string
+	for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " \t") {
+		if line[0] != '"' && line[0] != '\'' {
+			end := strings.IndexAny(line, " \t")
+			if end < 0 {
+				end = len(line)
+			}
+			words = append(words, line[:end])
+			line = line[end:]
+			continue
+		}
+		end := closingQuote(line)
+		if end < 0 {
+			return nil, at.errorf("the quote %s is never closed", line[:1])
+		}
+		words = append(words, httpdUnescape(line[1:end], line[:1]))
+		line = line[end+1:]
+	}
+	return words, nil
+}
+
+// closingQuote is where the quote with which text begins ends; -1: nowhere.
+func closingQuote(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case text[0]:
+			return i
+		}
+	}
+	return -1
+}
+
+func httpdUnescape(text, quote string) string {
+	return strings.NewReplacer(`\\`, `\`, `\`+quote, quote).Replace(text)
+}
+
+// variables are what Define has made, put where ${NAME} stands.
+type variables map[string]string
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}`)
+
+func (v variables) expand(text string) string {
+	return variable.ReplaceAllStringFunc(text, func(reference string) string {
+		if value, ok := v[reference[2:len(reference)-1]]; ok {
+			return value
+		}
+		return reference
+	})
+}
+
+// switchedOff reports whether a section is for a module that is missing.
+func switchedOff(d directive) bool {
+	return d.name == "ifmodule" && strings.HasPrefix(d.arg(0), "!")
+}
+
+// evaluate is tree without its conditions and with its variables replaced: modules
+// are taken to be loaded, and nothing to be defined on the command line. Where
+// both ways could be meant, the usual one is.
+func (v variables) evaluate(tree []directive) []directive {
+	var out []directive
+	for _, d := range tree {
+		for i := range d.args {
+			d.args[i] = v.expand(d.args[i])
+		}
+		if switchedOff(d) {
+			continue
+		}
+		switch d.name {
+		case "define":
+			if len(d.args) == 2 && len(d.args[1]) < 1<<10 { // ${X}${X} defined again and again would fill the memory
+				v[d.args[0]] = d.args[1]
+			}
+		case "ifdefine":
+			name, negated := strings.CutPrefix(d.arg(0), "!")
+			if _, defined := v[name]; defined != negated {
+				out = append(out, v.evaluate(d.block)...)
+			}
+		case "ifmodule", "ifversion":
+			out = append(out, v.evaluate(d.block)...)
+		default:
+			d.block = v.evaluate(d.block)
+			out = append(out, d)
+		}
+	}
+	return out
+}

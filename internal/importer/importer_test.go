@@ -1,0 +1,125 @@
+package importer
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// fixtures are configurations, each with the file to begin with. Those named for
+// a product are as the product's guide has them: e-Bridge's cluster guide,
+// Strategy's of the Collaboration Server, Huozige's of the intelligent cluster,
+// and two on Tomcat behind Apache and nginx.
+var fixtures = []struct {
+	product Product
+	file    string
+}{
+	{Nginx, "testdata/nginx/ebridge/nginx.conf"},
+	{Nginx, "testdata/nginx/collaboration/nginx.conf"},
+	{Nginx, "testdata/nginx/huozige/nginx.conf"},
+	{Nginx, "testdata/nginx/msm/nginx.conf"},
+	{Nginx, "testdata/nginx/everything/nginx.conf"},
+	{Nginx, "testdata/nginx/dump/dump.txt"},
+	{Apache, "testdata/apache/sticky/httpd-vhosts.conf"},
+	{Apache, "testdata/apache/plain/httpd-vhosts.conf"},
+	{Apache, "testdata/apache/everything/conf/httpd.conf"},
+	{HAProxy, "testdata/haproxy/everything/haproxy.cfg"},
+	{HAProxy, "testdata/haproxy/stick-table/haproxy.cfg"},
+	{Caddy, "testdata/caddy/everything/Caddyfile"},
+	{Caddy, "testdata/caddy/single/Caddyfile"},
+}
+
+// TestGolden reads every fixture without asking anybody, and compares what is
+// written. What is written is valid, or YAML would have failed; here it is loaded
+// once more, as `stickwatch check` does.
+func TestGolden(t *testing.T) {
+	for _, f := range fixtures {
+		t.Run(strings.ReplaceAll(filepath.Dir(f.file), "testdata/", ""), func(t *testing.T) {
+			t.Chdir(filepath.Dir(f.file))
+			file := filepath.Base(f.file)
+			s, err := Read(f.product, file, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := "stickwatch.yml"
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, diff)
+			}
+			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
+				if strings.Contains(string(got)+strings.Join(append(s.Notes(), s.Guesses()...), "\n"), secret) {
+					t.Errorf("the secret %q of the file is written or told", secret)
+				}
+			}
+			if _, err := config.Load(golden); err != nil {
+				t.Errorf("loading %s: %v", golden, err)
+			}
+		})
+	}
+}
+
+// What people's editors do to a file changes nothing.
+func TestLineEndsAndEncodings(t *testing.T) {
+	for _, f := range fixtures {
+		data, err := os.ReadFile(f.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		want := described(t, f.product, text)
+		for name, text := range map[string]string{
+			"CRLF":              strings.ReplaceAll(text, "\n", "\r\n"),
+			"byte order mark":   "\ufeff" + text,
+			"no end":            strings.TrimRight(text, "\n"),
+			"GBK in a comment":  text + "\n# \xd6\xd0\xce\xc4\n",
+			"tabs":              strings.ReplaceAll(text, "    ", "\t"),
+			"blanks at the end": strings.ReplaceAll(text, "\n", " \n"),
+		} {
+			if name == "blanks at the end" && f.product == Apache {
+				continue // there a backslash is no longer at the end of its line
+			}
+			if diff := cmp.Diff(want, described(t, f.product, text)); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", f.file, name, diff)
+			}
+		}
+	}
+}
+
+// described is what a file alone comes to, without what it includes.
+func described(t *testing.T, p Product, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Read(p, file, Options{})
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), file, "conf")
+	}
+	out, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, clusters, _ := strings.Cut(string(out), "\nclusters:\n") // above are notes, whose lines are as long as the file's name
+	return strings.ReplaceAll(clusters, file, "conf")
+}

@@ -1,0 +1,186 @@
+package importer_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/importer"
+	"stickwatch/internal/lab"
+	"stickwatch/probes"
+)
+
+// A front is a real balancer with the file that made it so.
+type front struct{ url, file string }
+
+// fronts are balancers of the lab, and what is to be read of their files.
+var fronts = []struct {
+	product importer.Product
+	start   func(tb testing.TB, nodes []lab.Server) front
+
+	method      probes.Method
+	maxFails    int
+	failTimeout time.Duration
+	client      string
+	evidence    func(probes.EvidenceSources) bool
+}{
+	{
+		product: importer.Nginx,
+		start: func(tb testing.TB, nodes []lab.Server) front {
+			n := lab.Nginx(tb, lab.NginxConfig{Servers: nodes, Method: "ip_hash", RealIP: true, Zone: true, WebSocket: true})
+			return front{n.URL(), n.ConfigFile()}
+		},
+		method: probes.MethodIPHash, maxFails: 3, failTimeout: 20 * time.Second, client: "X-Stickwatch-Client",
+		evidence: func(e probes.EvidenceSources) bool { return e.NginxErrorLog != "" },
+	},
+	{
+		product: importer.HAProxy,
+		start: func(tb testing.TB, nodes []lab.Server) front {
+			h := lab.HAProxy(tb, lab.HAProxyConfig{Servers: nodes, Cookie: "SRV insert indirect nocache", CheckPath: "/status"})
+			return front{h.URL(), h.ConfigFile()}
+		},
+		method: probes.MethodCookie, maxFails: 3, failTimeout: 20 * time.Second,
+		evidence: func(e probes.EvidenceSources) bool { return e.HAProxyStats != nil },
+	},
+	{
+		product: importer.Apache,
+		start: func(tb testing.TB, nodes []lab.Server) front {
+			a := lab.Apache(tb, lab.ApacheConfig{Servers: nodes, StickySession: "JSESSIONID|jsessionid", RouteHeader: true})
+			return front{a.URL(), a.ConfigFile()}
+		},
+		method: probes.MethodCookie, maxFails: 1, failTimeout: 20 * time.Second,
+		evidence: func(e probes.EvidenceSources) bool {
+			return e.ApacheStatus != nil && e.ApacheBalancerManager != nil
+		},
+	},
+	{
+		product: importer.Caddy,
+		start: func(tb testing.TB, nodes []lab.Server) front {
+			c := lab.Caddy(tb, lab.CaddyConfig{Servers: nodes, Policy: "cookie lb", FailDuration: 20 * time.Second, MaxFails: 3})
+			return front{c.URL(), c.ConfigFile()}
+		},
+		method: probes.MethodCookie, maxFails: 3, failTimeout: 20 * time.Second,
+		evidence: func(e probes.EvidenceSources) bool { return e.CaddyAdmin != nil },
+	},
+}
+
+// TestRealBalancers reads the files of running balancers, asks the nodes behind
+// them, and compares what is written with what was started.
+func TestRealBalancers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts real servers")
+	}
+	for _, f := range fronts {
+		t.Run(string(f.product), func(t *testing.T) {
+			one, two := newNode(t, "one"), newNode(t, "two")
+			started := f.start(t, []lab.Server{
+				{Name: "web1", Addr: one.Listener.Addr().String(), MaxFails: 3, FailTimeout: 20 * time.Second, Weight: 2},
+				{Name: "web2", Addr: two.Listener.Addr().String(), MaxFails: 3, FailTimeout: 20 * time.Second},
+			})
+			got, guesses := written(t, f.product, started.file)
+			if got.Profile != "generic" || got.Status == nil || got.Session == nil {
+				t.Errorf("got profile %q, status %v, session %v, want that of the nodes", got.Profile, got.Status, got.Session)
+			}
+			b := got.Balancer
+			if url := b.URLs[0].String(); len(b.URLs) != 1 || url != started.url {
+				t.Errorf("got balancer %q, want %q", url, started.url)
+			}
+			if b.Method != f.method || b.MaxFails != f.maxFails || b.FailTimeout != f.failTimeout || b.ClientIPHeader != f.client {
+				t.Errorf("got method %s, max_fails %d, fail_timeout %s, client_ip_header %q; want %s, %d, %s, %q",
+					b.Method, b.MaxFails, b.FailTimeout, b.ClientIPHeader, f.method, f.maxFails, f.failTimeout, f.client)
+			}
+			if !f.evidence(b.Evidence) {
+				t.Errorf("got evidence %+v, want the balancer's own", b.Evidence)
+			}
+			var urls []string
+			for _, n := range got.Nodes {
+				urls = append(urls, n.URL.String())
+			}
+			if diff := cmp.Diff([]string{one.URL, two.URL}, urls); diff != "" {
+				t.Errorf("nodes (-want +got):\n%s", diff)
+			}
+			if weight := got.Nodes[0].Weight; f.product != importer.Caddy && weight != 2 {
+				t.Errorf("got weight %d, want 2", weight)
+			}
+			if slices.ContainsFunc(guesses, func(g string) bool { return !strings.Contains(g, "client_ip_header") }) {
+				t.Errorf("got guesses %q, want none but on who is believed", guesses)
+			}
+		})
+	}
+}
+
+// TestDumpOfNginx reads what a real `nginx -T` prints, from standard input.
+func TestDumpOfNginx(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts real servers")
+	}
+	one, two := newNode(t, "one"), newNode(t, "two")
+	n := lab.Nginx(t, lab.NginxConfig{Method: "ip_hash", Servers: []lab.Server{
+		{Addr: one.Listener.Addr().String()}, {Addr: two.Listener.Addr().String()},
+	}})
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // as lab.Require has found it
+	}
+	dump, err := exec.CommandContext(t.Context(), program, "-T", "-q", "-c", n.ConfigFile()).Output()
+	if err != nil {
+		t.Fatalf("nginx -T: %v", err)
+	}
+	s, err := importer.Read(importer.Nginx, "-", importer.Options{Stdin: bytes.NewReader(dump)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"from standard input", "url: " + n.URL(), "url: " + one.URL + "}", "# " + n.ConfigFile() + ":"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("got\n%s\nwant it to have %q", text, want)
+		}
+	}
+}
+
+// written is the only cluster that a file comes to, and what of it is guessed.
+func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []string) {
+	t.Helper()
+	s, err := importer.Read(p, file, importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Ask(t.Context())
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Clusters) != 1 {
+		t.Fatalf("got %d clusters, want 1:\n%s", len(cfg.Clusters), text)
+	}
+	return cfg.Clusters[0], s.Guesses()
+}
+
+// newNode starts an application of the generic profile.
+func newNode(t *testing.T, name string) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"state":"running"}`) })
+	mux.HandleFunc("/cluster/test", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"node":"`+name+`","session":"abc"}`)
+	})
+	node := httptest.NewServer(mux)
+	t.Cleanup(node.Close)
+	return node
+}

@@ -1,0 +1,255 @@
+package importer
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"stickwatch/probes"
+)
+
+// nginxText is an nginx.conf on its way to the parser. The parser gives up on
+// braces in Lua's strings, takes a stray "}" for the end of the file, drops a
+// block without a name and tells no line of an unclosed one. So the structure is
+// checked here, with the words of nginx where it has some, and Lua is blanked
+// out: nothing in it is looked for.
+type nginxText struct {
+	file string
+	text []byte
+	at   int // the next byte
+	line int
+
+	words  []string // of the statement being read
+	begun  int      // the line where it began
+	open   []nginxBlock
+	begins nginxBegins
+	notes  noteList
+}
+
+type nginxBlock struct {
+	name string
+	line int
+}
+
+// nginxBegins are the lines where blocks begin, by their names and the lines where
+// they end: of a block, the parser tells only the latter.
+type nginxBegins map[nginxBlock][]int
+
+// checkNginx returns text as the parser can read it, and where its blocks begin.
+func checkNginx(file, text string) (checked string, begins nginxBegins, notes noteList, err error) {
+	n := &nginxText{file: file, text: []byte(text), line: 1, begins: nginxBegins{}}
+	for n.at < len(n.text) {
+		if err := n.step(); err != nil {
+			return "", nil, nil, err
+		}
+	}
+	if len(n.words) > 0 {
+		return "", nil, nil, n.start().errorf("the file ends where a \";\" should end %s", quoted(n.words[0]))
+	}
+	if len(n.open) > 0 {
+		b := n.open[len(n.open)-1]
+		return "", nil, nil, position{file, b.line}.errorf("the file ends where a \"}\" should close %s", quoted(b.name))
+	}
+	return string(n.text), n.begins, n.notes, nil
+}
+
+func (n *nginxText) position() position { return position{n.file, n.line} }
+func (n *nginxText) start() position    { return position{n.file, n.begun} }
+
+// step reads one token.
+func (n *nginxText) step() error {
+	switch c := n.text[n.at]; c {
+	case ' ', '\t', '\r', '\n':
+		n.skip(1)
+	case '#':
+		n.comment()
+	case ';':
+		return n.end()
+	case '{':
+		return n.openBlock()
+	case '}':
+		return n.closeBlock()
+	case '"', '\'':
+		return n.quoted(c)
+	case '`':
+		return n.position().errorf("a backquote, which nginx has no use for: is it left over from a document?")
+	default:
+		return n.word()
+	}
+	return nil
+}
+
+// maxComment is how long a comment is that may once have been lines, in bytes.
+const maxComment = 300
+
+// comment passes one over. Where line ends were lost, all that follows is in it.
+func (n *nginxText) comment() {
+	text := n.text[n.at : n.at+lineLength(n.text[n.at:])]
+	if len(text) > maxComment && bytes.ContainsAny(text, "{}") && bytes.Contains(text, []byte(";")) {
+		n.notes.note("%s: a comment of %d bytes has statements in it: have the ends of lines been lost?", n.position(), len(text))
+	}
+	n.skip(len(text))
+}
+
+// skip goes on by so many bytes, and counts the lines.
+func (n *nginxText) skip(bytes int) {
+	for _, c := range n.text[n.at : n.at+bytes] {
+		if c == '\n' {
+			n.line++
+		}
+	}
+	n.at += bytes
+}
+
+func lineLength(text []byte) int {
+	if i := slices.Index(text, '\n'); i >= 0 {
+		return i
+	}
+	return len(text)
+}
+
+// blank hides so many bytes, but for the ends of lines.
+func (n *nginxText) blank(bytes int) {
+	for i := n.at; i < n.at+bytes; i++ {
+		if n.text[i] != '\n' {
+			n.text[i] = ' '
+		}
+	}
+	n.skip(bytes)
+}
+
+// end is the ";" after a statement.
+func (n *nginxText) end() error {
+	if len(n.words) == 0 {
+		return n.position().errorf("unexpected \";\"")
+	}
+	err := n.arity(false)
+	n.words = nil
+	n.skip(1)
+	return err
+}
+
+func (n *nginxText) openBlock() error {
+	if len(n.words) == 0 {
+		return n.position().errorf("unexpected \"{\": a block needs a name before it")
+	}
+	if len(n.open) >= maxDepth {
+		return n.position().errorf("more than %d blocks in each other", maxDepth)
+	}
+	if err := n.arity(true); err != nil {
+		return err
+	}
+	name := n.words[0]
+	n.open = append(n.open, nginxBlock{name, n.begun})
+	n.words = nil
+	n.skip(1)
+	if strings.HasSuffix(name, "_by_lua_block") {
+		return n.lua()
+	}
+	return nil
+}
+
+func (n *nginxText) closeBlock() error {
+	if len(n.words) > 0 {
+		return n.start().errorf("there is a \"}\" where a \";\" should end %s", quoted(n.words[0]))
+	}
+	if len(n.open) == 0 {
+		return n.position().errorf("unexpected \"}\": there is no block to close")
+	}
+	b := n.open[len(n.open)-1]
+	end := nginxBlock{b.name, n.line}
+	n.begins[end] = append(n.begins[end], b.line)
+	n.open = n.open[:len(n.open)-1]
+	n.skip(1)
+	return nil
+}
+
+// arities are how many arguments those directives take which are looked at, or
+// at which the parser would fail without a line.
+var arities = map[string]struct {
+	block    bool
+	min, max int
+}{
+	"http":       {true, 0, 0},
+	"upstream":   {true, 1, 1},
+	"location":   {true, 1, 2},
+	"include":    {false, 1, 1},
+	"ip_hash":    {false, 0, 0},
+	"proxy_pass": {false, 1, 1},
+	"listen":     {false, 1, 100},
+}
+
+// arity reports a statement with too few or too many arguments, which mostly is
+// one whose ";" was forgotten.
+func (n *nginxText) arity(block bool) error {
+	want, known := arities[n.words[0]]
+	got := len(n.words) - 1
+	switch {
+	case !known || want.block != block && n.words[0] != "http":
+		return nil
+	case got > want.max:
+		return n.start().errorf("invalid number of arguments in %q: expected at most %d, got %d: is a \";\" missing?",
+			n.words[0], want.max, got)
+	case got < want.min:
+		return n.start().errorf("invalid number of arguments in %q: expected at least %d, got %d", n.words[0], want.min, got)
+	}
+	return nil
+}
+
+func (n *nginxText) begin() {
+	if len(n.words) == 0 {
+		n.begun = n.line
+	}
+}
+
+// quoted is a word in quotes.
+func (n *nginxText) quoted(quote byte) error {
+	n.begin()
+	from := n.position()
+	for i := n.at + 1; i < len(n.text); i++ {
+		switch n.text[i] {
+		case '\\':
+			i++
+		case quote:
+			n.words = append(n.words, string(n.text[n.at+1:i]))
+			n.skip(i + 1 - n.at)
+			return nil
+		}
+	}
+	return from.errorf("the quote %c is never closed", quote)
+}
+
+// word is one without quotes, which ends as the parser's do.
+func (n *nginxText) word() error {
+	n.begin()
+	end, variable := n.at+1, n.text[n.at] == '$'
+	for inside := false; end < len(n.text); end++ {
+		c := n.text[end]
+		if c == '{' && variable {
+			inside = true
+		} else if c == '}' && inside {
+			inside = false
+		} else if strings.IndexByte(" \t\r\n;", c) >= 0 || !inside && (c == '{' || c == '}') {
+			break
+		}
+		variable = c == '$'
+	}
+	word := string(n.text[n.at:end])
+	if strings.ContainsAny(word, "；｛｝") {
+		return n.position().errorf("%s has a full-width punctuation mark, which is none to nginx", quoted(word))
+	}
+	if strings.ContainsAny(word, "\u00a0\u3000") {
+		return n.position().errorf("%s has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?", quoted(word))
+	}
+	if len(n.words) == 0 && len(word) > 2 && strings.Trim(word, ".…") == "" {
+		n.notes.note("%s: %s stands for what a document has left out: it is missing here", n.position(), word)
+		n.blank(end - n.at)
+		return nil
+	}
+	n.words = append(n.words, word)
+	n.skip(end - n.at)
+	return nil
+}
+
+// quoted is a word of a file in an error.
+func quoted(word string) string { return `"` + probes.Clean(word, 60) + `"` }

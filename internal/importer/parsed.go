@@ -1,0 +1,44 @@
+package importer
+
+import (
+	"fmt"
+
+	"stickwatch/probes"
+)
+
+// A parsedConfig is what a configuration says.
+type parsedConfig struct {
+	noteList
+	upstreams []*upstream
+}
+
+func (r *parsedConfig) named(name string) *upstream {
+	for _, u := range r.upstreams {
+		if u.name == name {
+			return u
+		}
+	}
+	return nil
+}
+
+// distinct reports two upstreams of one name, which no product takes.
+func (r *parsedConfig) distinct() error {
+	seen := map[string]position{}
+	for _, u := range r.upstreams {
+		if first, ok := seen[u.name]; ok {
+			return u.errorf("the %s %s is at %s already", u.kind, quoted(u.name), first)
+		}
+		seen[u.name] = u.position
+	}
+	return nil
+}
+
+// A notebook is what could not be read or understood, for people.
+type noteList []string
+
+// maxNote bounds what is told in one note, in bytes.
+const maxNote = 400
+
+func (n *noteList) note(format string, args ...any) {
+	*n = append(*n, probes.Clean(fmt.Sprintf(format, args...), maxNote))
+}

@@ -1,0 +1,111 @@
+package importer
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+//go:embed stickwatch.yml.tmpl
+var layout string
+
+var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.FuncMap{
+	"yaml":    yaml,
+	"comment": comment,
+}).Parse(layout))
+
+// YAML is the configuration: commented, in UTF-8, and valid. The error is a
+// defect of this package, or of a name that no configuration can hold.
+func (s *Import) YAML() ([]byte, error) {
+	var out strings.Builder
+	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Drafts": s.drafts()})
+	if err != nil {
+		return nil, fmt.Errorf("writing the configuration: %w", err)
+	}
+	text := []byte(out.String())
+	if _, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false }); err != nil {
+		return nil, fmt.Errorf("checking the configuration that %s comes to: %w", s.from, err)
+	}
+	return text, nil
+}
+
+// drafts are the clusters, each by a name of its own.
+func (s *Import) drafts() []draft {
+	var out []draft
+	for _, candidate := range s.candidates {
+		out = append(out, candidate.draft())
+	}
+	return out
+}
+
+// Guesses are what the configuration says that nobody told, a line each, with the
+// cluster and the key.
+func (s *Import) Guesses() []string {
+	var out []string
+	for _, d := range s.drafts() {
+		for _, r := range d.keyComments {
+			if r.guessed {
+				out = append(out, probes.Clean(d.Name+": "+r.key+": "+r.text, maxNote))
+			}
+		}
+	}
+	return out
+}
+
+// Notes are what could not be read, was left out or did not answer, a line each.
+func (s *Import) Notes() []string { return slices.Clone(s.noteList) }
+
+// Clusters are the names of the clusters, in the order of the file.
+func (s *Import) Clusters() []string {
+	var names []string
+	for _, d := range s.drafts() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// Comments is the comments on a key, to be put before its line.
+func (d draft) Comments(key string) string {
+	indent := 4
+	if strings.HasPrefix(key, "balancer.") {
+		indent = 6
+	}
+	var out strings.Builder
+	for _, r := range d.keyComments {
+		if r.key != key {
+			continue
+		}
+		mark := ""
+		if r.guessed {
+			mark = "GUESS: "
+		}
+		out.WriteString(comment(indent, mark, r.text))
+	}
+	return out.String()
+}
+
+// columns is how wide comments may be.
+const columns = 100
+
+// comment is a text as lines of comment, each with the end of the line before it.
+func comment(indent int, mark, text string) string {
+	head := "\n" + strings.Repeat(" ", indent) + "# "
+	var out strings.Builder
+	width := columns
+	for word := range strings.FieldsSeq(mark + probes.Clean(text, maxNote)) {
+		if width+1+len(word) > columns {
+			out.WriteString(head)
+			width = indent + 2
+		} else {
+			out.WriteByte(' ')
+		}
+		out.WriteString(word)
+		width += 1 + len(word)
+	}
+	return out.String()
+}

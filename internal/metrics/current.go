@@ -1,0 +1,154 @@
+package metrics
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A current is what holds now, by cluster. A cluster's is replaced as a whole,
+// so that no scrape sees half of it, and what is gone is gone.
+type current[T any] struct {
+	mu        sync.Mutex
+	byCluster map[string]T
+}
+
+func (p *current[T]) set(cluster string, now T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byCluster == nil {
+		p.byCluster = make(map[string]T)
+	}
+	p.byCluster[cluster] = now
+}
+
+func (p *current[T]) replace(now map[string]T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byCluster = now
+}
+
+func (p *current[T]) forget(cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byCluster, cluster)
+}
+
+// copy is taken before anything is sent: a scrape may be slow to take it.
+func (p *current[T]) copy() map[string]T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.byCluster)
+}
+
+// latestRounds are the newest rounds, as series.
+type latestRounds struct {
+	limiter *labelLimiter
+	current[[]prometheus.Metric]
+}
+
+func (p *latestRounds) observe(r checks.Report) {
+	s := newRoundGauges(p.limiter)
+	s.add(r)
+	p.set(r.Cluster, s.series())
+}
+
+// Describe implements prometheus.Collector.
+func (p *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(nil).Describe(descs) }
+
+// Collect implements prometheus.Collector.
+func (p *latestRounds) Collect(metrics chan<- prometheus.Metric) {
+	for _, series := range p.copy() {
+		for _, m := range series {
+			metrics <- m
+		}
+	}
+}
+
+// canaries are when sessions were opened, by the node that holds them. Ages
+// are told as of the scrape: a canary that nobody follows up grows old.
+type canaries struct {
+	limiter *labelLimiter
+	current[map[string]time.Time]
+}
+
+// Describe implements prometheus.Collector.
+func (c *canaries) Describe(descs chan<- *prometheus.Desc) { descs <- canaryAge.desc() }
+
+// Collect implements prometheus.Collector.
+func (c *canaries) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, opened := range c.copy() {
+		vec := canaryAge.gauge() // two nodes may fold into one
+		for node, at := range opened {
+			vec.WithLabelValues(cleanLabel(cluster), c.limiter.node(cluster, node)).Set(time.Since(at).Seconds())
+		}
+		vec.Collect(metrics)
+	}
+}
+
+// openIncidents are how many incidents fire, by severity.
+type openIncidents struct {
+	current[map[checks.Severity]int]
+}
+
+func (o *openIncidents) observe(open []alerting.Incident) {
+	now := make(map[string]map[checks.Severity]int)
+	for _, i := range open {
+		if i.State != alerting.Firing {
+			continue
+		}
+		if now[i.Cluster] == nil {
+			now[i.Cluster] = make(map[checks.Severity]int)
+		}
+		now[i.Cluster][i.Severity]++
+	}
+	o.replace(now)
+}
+
+// Describe implements prometheus.Collector.
+func (o *openIncidents) Describe(descs chan<- *prometheus.Desc) { descs <- incidentsOpen.desc() }
+
+// Collect implements prometheus.Collector.
+func (o *openIncidents) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, counts := range o.copy() {
+		for severity, n := range counts {
+			metrics <- prometheus.MustNewConstMetric(incidentsOpen.desc(), prometheus.GaugeValue, float64(n),
+				cleanLabel(cluster), string(severity))
+		}
+	}
+}
+
+// deployments are those that go on, by their names.
+type deployments struct {
+	limiter *labelLimiter
+	current[[]string]
+}
+
+func (d *deployments) observe(announced []checks.Deployment) {
+	now := make(map[string][]string)
+	for _, a := range announced {
+		if a.To.IsZero() {
+			now[a.Cluster] = append(now[a.Cluster], a.Name)
+		}
+	}
+	d.replace(now)
+}
+
+// Describe implements prometheus.Collector.
+func (d *deployments) Describe(descs chan<- *prometheus.Desc) { descs <- deploymentActive.desc() }
+
+// Collect implements prometheus.Collector.
+func (d *deployments) Collect(metrics chan<- prometheus.Metric) {
+	for cluster, names := range d.copy() {
+		vec := deploymentActive.gauge() // two may have one name
+		for _, name := range names {
+			vec.WithLabelValues(cleanLabel(cluster), d.limiter.limit(cluster, "deployment", name)).Set(1)
+		}
+		vec.Collect(metrics)
+	}
+}

@@ -1,0 +1,229 @@
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// A roundGauges is one round of each cluster as gauges. Nothing in it counts or
+// remembers, so it has no counters and no histograms.
+type roundGauges struct {
+	limiter                           *labelLimiter // nil: one round, which is bounded by itself
+	success, verdict                  *prometheus.GaugeVec
+	duration, timestamp               *prometheus.GaugeVec
+	nodeUp, nodeState, nodeInRotation *prometheus.GaugeVec
+	nodeInfo, clockOffset             *prometheus.GaugeVec
+	balancerUp, dependencyUp          *prometheus.GaugeVec
+	certificate                       *prometheus.GaugeVec
+	sticky, shared                    *prometheus.GaugeVec
+	active, explained, affected       *prometheus.GaugeVec
+}
+
+func newRoundGauges(limiter *labelLimiter) *roundGauges {
+	return &roundGauges{
+		limiter: limiter,
+		success: probeSuccess.gauge(), verdict: verdict.gauge(),
+		duration: roundDuration.gauge(), timestamp: roundTimestamp.gauge(),
+		nodeUp: nodeUp.gauge(), nodeState: nodeState.gauge(), nodeInRotation: nodeInRotation.gauge(),
+		nodeInfo: nodeInfo.gauge(), clockOffset: clockOffset.gauge(),
+		balancerUp: balancerUp.gauge(), dependencyUp: dependencyUp.gauge(),
+		certificate: certificateExpiry.gauge(),
+		sticky:      sessionSticky.gauge(), shared: sessionShared.gauge(),
+		active: findingActive.gauge(), explained: findingExplained.gauge(), affected: findingAffected.gauge(),
+	}
+}
+
+func (s *roundGauges) gauges() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{
+		s.success, s.verdict, s.duration, s.timestamp, s.nodeUp, s.nodeState, s.nodeInRotation, s.nodeInfo,
+		s.clockOffset, s.balancerUp, s.dependencyUp, s.certificate, s.sticky, s.shared, s.active, s.explained, s.affected,
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (s *roundGauges) Describe(descs chan<- *prometheus.Desc) {
+	for _, g := range s.gauges() {
+		g.Describe(descs)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *roundGauges) Collect(metrics chan<- prometheus.Metric) {
+	for _, g := range s.gauges() {
+		g.Collect(metrics)
+	}
+}
+
+// series are the gauges as they are now.
+func (s *roundGauges) series() []prometheus.Metric {
+	metrics := make(chan prometheus.Metric)
+	panics.Go(panics.Metrics, func() {
+		defer close(metrics)
+		s.Collect(metrics)
+	})
+	var all []prometheus.Metric
+	for m := range metrics {
+		all = append(all, m)
+	}
+	return all
+}
+
+// Registry returns a registry that holds what reports tell: the metrics of
+// `probe -o prometheus` and of the /probe endpoint. What a report does not know
+// is absent rather than 0.
+func Registry(reports []checks.Report) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	s := newRoundGauges(nil)
+	registry.MustRegister(guarded{s})
+	for _, r := range reports {
+		s.add(r)
+	}
+	return registry
+}
+
+// Handler answers a scrape with what reports tell, as Registry does: the
+// /probe endpoint.
+func Handler(reports []checks.Report) http.Handler {
+	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+// Write writes what reports and watches tell in the text format of Prometheus,
+// as the textfile collector of the node exporter reads it.
+func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
+	registry := Registry(reports)
+	addWatches(registry, watches)
+	metricFamilies, err := registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gathering metrics: %w", err)
+	}
+	encoder := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, f := range metricFamilies {
+		if err := encoder.Encode(f); err != nil {
+			return fmt.Errorf("writing metric %q: %w", f.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func (s *roundGauges) add(r checks.Report) {
+	cluster := cleanLabel(r.Cluster)
+	ok := r.Verdict == checks.Healthy || r.Verdict == checks.Degraded
+	s.success.WithLabelValues(cluster).Set(boolValue(ok))
+	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
+		s.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == r.Verdict))
+	}
+	s.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
+	s.timestamp.WithLabelValues(cluster).Set(unix(r.Started))
+	setAnswer(s.sticky, r.Session.Sticky, cluster)
+	setAnswer(s.shared, r.Session.Shared, cluster)
+
+	s.addBalancers(cluster, r.Balancers)
+	for _, n := range r.Nodes {
+		s.addNode(cluster, n)
+	}
+	for _, d := range r.Dependencies {
+		setAnswer(s.dependencyUp, d.Up, cluster, s.limiter.limit(cluster, "dependency", d.Name))
+	}
+	s.addFindings(cluster, r.Findings)
+}
+
+func (s *roundGauges) addBalancers(cluster string, balancers []probes.BalancerObservation) {
+	silent := make(map[string]bool) // by URL, which may stand for several addresses
+	expiry := make(map[string]time.Time)
+	for _, b := range balancers {
+		u := s.limiter.limit(cluster, "balancer", b.URL)
+		silent[u] = silent[u] || !b.Primary.Answered()
+		s.balancerUp.WithLabelValues(cluster, u).Set(boolValue(!silent[u]))
+		if at := b.Primary.Certificate; expiry[u].IsZero() || !at.IsZero() && at.Before(expiry[u]) {
+			expiry[u] = at
+		}
+		s.addCertificate(cluster, u, expiry[u])
+	}
+}
+
+func (s *roundGauges) addNode(cluster string, n checks.NodeReport) {
+	node := s.limiter.node(cluster, n.Node)
+	s.nodeUp.WithLabelValues(cluster, node).Set(boolValue(n.Up))
+	setAnswer(s.nodeInRotation, n.InRotation, cluster, node)
+	s.addCertificate(cluster, node, n.Primary.Certificate)
+	if n.Clock.Samples > 0 {
+		s.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
+		s.clockOffset.WithLabelValues(cluster, node, "max").Set(n.Clock.Max.Seconds())
+	}
+	if version := s.limiter.limit(cluster, "version", n.Version); version != "" {
+		s.nodeInfo.WithLabelValues(cluster, node, version).Set(1)
+	}
+	if n.Status != nil {
+		s.nodeState.WithLabelValues(cluster, node, "paused").Set(boolValue(n.Status.Paused()))
+		if state := s.limiter.limit(cluster, "state", state(n.Status)); state != "" {
+			s.nodeState.WithLabelValues(cluster, node, state).Set(1)
+		}
+	}
+}
+
+func (s *roundGauges) addCertificate(cluster, target string, expires time.Time) {
+	if !expires.IsZero() {
+		s.certificate.WithLabelValues(cluster, target).Set(unix(expires))
+	}
+}
+
+// addFindings sets one series for findings that differ in their target alone.
+// It is explained when all of them are, and concerns as many clients as the
+// worst of them.
+func (s *roundGauges) addFindings(cluster string, findings []checks.Finding) {
+	type series [3]string
+	causes := make(map[series]bool)
+	affected := make(map[series]checks.Affected)
+	for _, f := range findings {
+		at := series{string(f.Code), string(f.Severity), s.limiter.node(cluster, f.Node)}
+		s.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		causes[at] = causes[at] || f.ExplainedBy == ""
+		affected[at] = affected[at].Worse(f.Affected)
+	}
+	for at, cause := range causes {
+		if !cause {
+			s.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		}
+	}
+	for at, a := range affected {
+		if a.Estimated() {
+			s.affected.WithLabelValues(cluster, at[0], at[1], at[2]).Set(a.Share)
+		}
+	}
+}
+
+// state is the node's own word for its state, so that it can be compared. One
+// that is paused for a reason, whatever it calls that, is told as paused.
+func state(s *probes.StatusReport) string {
+	if s.Paused() {
+		return "paused"
+	}
+	return strings.ToLower(cleanLabel(s.State))
+}
+
+func setAnswer(g *prometheus.GaugeVec, a checks.Answer, labels ...string) {
+	if a == checks.Yes || a == checks.No {
+		g.WithLabelValues(labels...).Set(boolValue(a == checks.Yes))
+	}
+}
+
+// unix is a time in seconds.
+func unix(at time.Time) float64 { return float64(at.UnixMilli()) / 1e3 }
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,179 @@
+package monitor_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+)
+
+// behindRoundRobin is a cluster whose balancer gives any three requests in a row to three
+// nodes, all of which know every session.
+func behindRoundRobin(t *testing.T) (watched, *monitor.Watcher, *recordingObserver) {
+	t.Helper()
+	d := start(t, demo.Config{Method: probes.MethodRoundRobin, Workers: 1, Shared: true}, "tomcat-msm", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	log.newChanges()
+	w.SetBackoff(0)
+	return d, w, log
+}
+
+// sixFollowUps is how many of three canaries must miss one of three nodes: 18
+// clients exclude chance.
+const sixFollowUps = 6
+
+// TestMissedNode: where sessions are shared, a node that answers no canary any
+// more is odd as soon as chance does not explain it.
+func TestMissedNode(t *testing.T) {
+	d, w, log := behindRoundRobin(t)
+	if err := d.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	for range sixFollowUps - 1 {
+		w.FollowUp(t.Context())
+	}
+	if got := log.fullRounds(); got != 1 {
+		t.Errorf("after %d visits: got %d whole rounds, want only the first", sixFollowUps-1, got)
+	}
+	w.FollowUp(t.Context())
+	if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
+		t.Errorf("after %d visits (-want +got):\n%s", sixFollowUps, diff)
+	}
+	for range 2 * sixFollowUps {
+		w.FollowUp(t.Context())
+	}
+	if got := log.fullRounds(); got != 2 {
+		t.Errorf("got %d whole rounds, want no other one for what is known", got)
+	}
+}
+
+// TestMetNode: a node that answers a canary now and then is not missed.
+func TestMetNode(t *testing.T) {
+	d, w, log := behindRoundRobin(t)
+	for range 2 {
+		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
+		for range sixFollowUps - 1 {
+			w.FollowUp(t.Context())
+		}
+		d.Balancer.Set(demo.BalancerFaults{})
+		w.FollowUp(t.Context())
+	}
+	if got := log.fullRounds(); got != 1 {
+		t.Errorf("got %d whole rounds, want only the first", got)
+	}
+}
+
+// TestMissedAnew: newcomers of a whole round have met a node, so that visits
+// begin to count anew.
+func TestMissedAnew(t *testing.T) {
+	d, w, log := behindRoundRobin(t)
+	for range 2 {
+		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
+		for range sixFollowUps - 1 {
+			w.FollowUp(t.Context())
+		}
+		d.Balancer.Set(demo.BalancerFaults{})
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := log.fullRounds(); got != 3 {
+		t.Errorf("got %d whole rounds, want the first and two that were asked for", got)
+	}
+}
+
+// TestMissedMeanwhile: a node that is missed while a round would come too early
+// is missed still when it would not.
+func TestMissedMeanwhile(t *testing.T) {
+	d, w, log := behindRoundRobin(t)
+	w.SetBackoff(time.Hour)
+	if err := d.Break("ejected"); err != nil {
+		t.Fatal(err)
+	}
+	for range sixFollowUps {
+		w.FollowUp(t.Context())
+	}
+	if got := log.fullRounds(); got != 1 {
+		t.Fatalf("got %d whole rounds, want only the first: it was a moment ago", got)
+	}
+	w.Backdate(time.Hour)
+	w.FollowUp(t.Context())
+	if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
+		t.Errorf("an hour later (-want +got):\n%s", diff)
+	}
+}
+
+// TestPatience: what stays odd and changes nothing takes whole rounds ever more
+// seldom, up to the interval of the status; what changes something, the next at
+// once.
+func TestPatience(t *testing.T) {
+	const most = time.Hour
+	d := start(t, demo.Config{}, "generic", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: most})
+	followUp := func() (taken int) {
+		before := log.fullRounds()
+		w.FollowUp(t.Context())
+		return log.fullRounds() - before
+	}
+	followUpAfter := func(age time.Duration) int {
+		w.Backdate(age)
+		return followUp()
+	}
+	w.SetBackoff(0)
+	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
+	got := []int{followUp(), followUp()}
+	for range 15 { // the wait doubles from a second on
+		followUpAfter(most)
+	}
+	got = append(got, followUp(), followUpAfter(most-time.Minute), followUpAfter(time.Minute))
+	if diff := cmp.Diff([]int{1, 1, 0, 0, 1}, got); diff != "" {
+		t.Errorf("whole rounds at first, at once after, after many, nearly an hour later, an hour later (-want +got):\n%s", diff)
+	}
+	d.Balancer.Set(demo.BalancerFaults{})
+	if err := w.TakeRound(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
+	if followUp() != 1 {
+		t.Error("the balancer had recovered, and its new failure was not looked at at once")
+	}
+}
+
+// TestRoutine: whole rounds that nothing odd has called for do not put off one
+// that something does.
+func TestRoutine(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	for range 15 {
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log.newChanges()
+	d.Nodes[1].Stop()
+	w.FollowUp(t.Context())
+	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
+		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
+	}
+}
+
+// TestCalmAgain: a whole round that was due, since nothing odd had taken one for
+// so long, ends the wait that former trouble has left.
+func TestCalmAgain(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: 10 * time.Minute})
+	w.SetBackoff(10 * time.Minute)
+	w.Backdate(10 * time.Minute)
+	w.Refresh(t.Context(), monitor.Status)
+	log.newChanges()
+	d.Nodes[1].Stop()
+	w.FollowUp(t.Context())
+	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
+		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
+	}
+}

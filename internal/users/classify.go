@@ -1,0 +1,97 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+)
+
+// classify says what a request met, and why where that is not plain. stores says
+// that the request was to store the counter u.tried.
+func (u *user) classify(got response, stores bool) (Outcome, string) {
+	if got.err != nil {
+		return Error, reason(got.err)
+	}
+	if got.status >= 400 {
+		return Error, fmt.Sprintf("status %d", got.status)
+	}
+	if got.node == "" && !u.showsSession(got) {
+		return WrongPage, fmt.Sprintf("status %d with neither node nor session", got.status)
+	}
+	if outcome, why := u.classifySession(got, stores); outcome != "" {
+		return outcome, why
+	}
+	if u.population.config.Sticky && u.owner != "" && got.node != "" && got.node != u.owner {
+		return Moved, ""
+	}
+	if got.id == "" && u.population.config.Page.ID != nil {
+		return Unknown, "the page shows no session"
+	}
+	return Served, ""
+}
+
+// showsSession reports whether the answer shows a session. An id that is read from a
+// cookie is there whatever the page is, so then the value or nothing shows one.
+func (u *user) showsSession(got response) bool {
+	return got.value != "" || got.id != "" && got.id != u.id
+}
+
+// classifySession compares the session of an answer with the one that the user
+// holds. The outcome is "" when nothing is wrong with it.
+func (u *user) classifySession(got response, stores bool) (Outcome, string) {
+	if got.id != "" && u.population.ownedByAnother(got.id, u.number) {
+		return Foreign, "the session of another user"
+	}
+	number, counter, ours := parseValue(got.value)
+	switch {
+	case ours && number != u.number:
+		return Foreign, fmt.Sprintf("a value of user %d", number)
+	case got.value != "" && !ours:
+		return Foreign, "a value that no user stored"
+	case u.id != "" && got.id != "" && got.id != u.id:
+		return Lost, "another session id"
+	case u.written > 0 && got.value == "" && u.population.config.Page.Value != nil:
+		return Lost, "the value is gone"
+	case ours && counter < u.written:
+		return Stale, fmt.Sprintf("counter %d, wrote %d", counter, u.written)
+	case ours && stores && counter < u.attempted:
+		return Stale, fmt.Sprintf("counter %d, just wrote %d", counter, u.attempted)
+	}
+	return "", ""
+}
+
+// adoptSession makes what an answer showed the session that the user holds from now on.
+func (u *user) adoptSession(got response, o Outcome) {
+	if o == Error || o == WrongPage {
+		return
+	}
+	if got.id != "" && got.id != u.id {
+		u.id, u.written = got.id, 0
+		u.population.recordOwner(got.id, u.number)
+	}
+	if got.node != "" {
+		u.owner = got.node
+	}
+	switch number, counter, ours := parseValue(got.value); {
+	case ours && number == u.number:
+		u.written = counter
+	default:
+		u.written = 0 // what is gone is not missed twice
+	}
+}
+
+// reason is an error without the addresses and paths around it.
+func reason(err error) string {
+	if e, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout() {
+		return "time-out"
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,150 @@
+package users
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"stickwatch/internal/demo"
+	"stickwatch/probes"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// quick are paces for tests over real connections.
+var quick = []Pacing{{Every: 2 * time.Millisecond}, {Every: time.Millisecond, Burst: 3, Idle: 5 * time.Millisecond}, {Every: 2 * time.Millisecond, New: true}}
+
+// start runs a crowd behind a demo cluster until the test ends or stop is called.
+func start(t *testing.T, c demo.Config, u Config) (*demo.Cluster, *Population, func()) {
+	t.Helper()
+	cluster, err := demo.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	u.URL, u.ClientHeader, u.Pacings = cluster.Balancer.URL(), "X-Stickwatch-Client", quick
+	population := New(u)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		population.Run(ctx)
+	}()
+	stop := func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return cluster, population, stop
+}
+
+// until waits for a condition on the log.
+func until(t *testing.T, l *Log, what string, met func(Totals) bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !met(l.Totals()); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: still not after 30 s; got %v", what, l.Totals())
+		}
+	}
+}
+
+// TestStrategy: where there is no session, users still see which process answers.
+func TestStrategy(t *testing.T) {
+	cluster, population, stop := start(t, demo.Config{}, Config{Page: Strategy, Sticky: true, Users: 8})
+	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+	if got := population.Log().Totals(); got[Served] != got.All() {
+		t.Errorf("got %v, want all served", got)
+	}
+	if err := cluster.Nodes[1].Restart(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, population.Log(), "moves to another process", func(got Totals) bool { return got[Moved] > 0 })
+	stop()
+	if got := population.Log().Totals(); got.Harmed() != 0 {
+		t.Errorf("got %v, want nobody harmed", got)
+	}
+}
+
+func TestPages(t *testing.T) {
+	for name, page := range map[string]Page{"generic": Generic, "ebridge": EBridge, "tomcat": Tomcat, "msm": MSM} {
+		t.Run(name, func(t *testing.T) {
+			_, population, stop := start(t, demo.Config{}, Config{Page: page, Sticky: true, Users: 12})
+			until(t, population.Log(), "300 requests", func(got Totals) bool { return got.All() >= 300 })
+			stop()
+			if got := population.Log().Totals(); got[Served] != got.All() {
+				t.Errorf("got %v, want all served", got)
+			}
+			writes := 0
+			for _, r := range population.Log().Requests() {
+				if r.Write {
+					writes++
+				}
+			}
+			if nodes := population.Log().ByNode(); writes == 0 || len(nodes) != 4 {
+				t.Errorf("got %d writes and nodes %v, want some and node1 to node3, beside new clients", writes, nodes)
+			}
+		})
+	}
+}
+
+// TestPopulationNoticesARestart: the sessions of the node that restarts are lost, once
+// each, and nobody else's.
+func TestPopulationNoticesARestart(t *testing.T) {
+	cluster, population, stop := start(t, demo.Config{}, Config{Sticky: true, Users: 18})
+	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+	before := time.Now()
+	if err := cluster.Nodes[1].Restart(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, population.Log(), "a loss", func(got Totals) bool { return got[Lost] > 0 })
+	stop()
+	harms := population.Log().Harms(time.Minute)
+	if len(harms) != 1 {
+		t.Fatalf("got %d harms, want 1: %+v", len(harms), harms)
+	}
+	h := harms[0]
+	if diff := cmp.Diff([]string{"node2"}, h.Owners); diff != "" || h.To.Before(before) || h.Outcomes[Lost] < 1 {
+		t.Errorf("got %+v, want losses of node2 after the restart\n%s", h, diff)
+	}
+}
+
+// TestPopulationDialsFromItsAddresses: without a header, the balancer sees where each
+// user comes from.
+func TestPopulationDialsFromItsAddresses(t *testing.T) {
+	seen := make(chan string, 1000)
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			select {
+			case seen <- conn.RemoteAddr().(*net.TCPAddr).IP.String():
+			default:
+			}
+			conn.Close()
+		}
+	}()
+	population := New(Config{
+		URL: "http://" + ln.Addr().String(), Users: 1, Pacings: quick, FromClient: true,
+		Client: func(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, byte(n), 9}) },
+	})
+	r, _ := population.users[0].request(t.Context(), 1)
+	if got := <-seen; got != "127.0.1.9" || r.Outcome != Error {
+		t.Errorf("came from %s and met %q, want 127.0.1.9 and an error", got, r.Outcome)
+	}
+}
+
+// TestPopulationSeesMoves: round robin over one store moves everybody and loses nothing.
+func TestPopulationSeesMoves(t *testing.T) {
+	_, population, stop := start(t, demo.Config{Method: probes.MethodRoundRobin, Shared: true}, Config{Sticky: true, Users: 4})
+	until(t, population.Log(), "moves", func(got Totals) bool { return got[Moved] >= 20 })
+	stop()
+	if got := population.Log().Totals(); got.Harmed() != 0 {
+		t.Errorf("got %v, want nobody harmed", got)
+	}
+}

@@ -1,0 +1,291 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A fakeDaemon is everything that a Server asks, in memory.
+type fakeDaemon struct {
+	mu           sync.Mutex
+	fakeClusters []*fakeCluster
+	silences     []alerting.Silence
+	began        []checks.Deployment
+	watched      *alerting.WatchedCounts // as the end of a deployment told
+	probed       []string
+	reloads      int
+	broken       error // of the history
+	deadLetters  []DeadLetter
+	keeping      HistoryStatus
+	ready        error
+	born         time.Time // before which nothing was probed
+	often        int       // probes in a point; 0: 20
+	upgraded     bool      // just now: nothing is recorded of sessions
+}
+
+func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
+	return &fakeDaemon{fakeClusters: fakeClusters}
+}
+
+// server serves the world as it is at noon.
+func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
+	t.Helper()
+	c := Config{
+		Snapshots: w, History: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
+		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
+		Ready:    func() error { return w.ready },
+		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
+		Now: func() time.Time { return testTime }, Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (w *fakeDaemon) Snapshots() []Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []Snapshot
+	for _, s := range w.fakeClusters {
+		all = append(all, s.Snapshot)
+	}
+	return all
+}
+
+// replaceCluster puts another scene in the place of the one of its name.
+func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.fakeClusters {
+		if w.fakeClusters[i].Cluster.Name == s.Cluster.Name {
+			w.fakeClusters[i] = s
+		}
+	}
+}
+
+func (w *fakeDaemon) Probe(_ context.Context, cluster string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probed = append(w.probed, cluster)
+	return nil
+}
+
+func (w *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
+	if w.fakeCluster(cluster) == nil {
+		return nil, fmt.Errorf("cluster %q: %w", cluster, ErrNotFound)
+	}
+	if err := w.Probe(ctx, cluster); err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "stickwatch_balancer_up{cluster=%q} 1\n", cluster)
+	}), nil
+}
+
+func (w *fakeDaemon) Reload(context.Context) error {
+	w.reloads++
+	if w.reloads > 1 {
+		return errors.New("stickwatch.yml:3:5: clusters[0].nam: unknown key")
+	}
+	return nil
+}
+
+func (w *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
+	if i < 0 {
+		return nil
+	}
+	return w.fakeClusters[i]
+}
+
+// Points makes up latencies that wander a little, and failures in outages.
+func (w *fakeDaemon) Points(_ context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	var points []checks.Point
+	for i, at := 0, span.From; at.Before(span.To) && at.Before(testTime); i, at = i+1, at.Add(step) {
+		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
+		if of.Kind != checks.TargetNode {
+			mean += 2 * time.Millisecond
+		}
+		if !at.Add(step).After(w.born) {
+			continue
+		}
+		p := checks.Point{At: at, Probes: cmp.Or(w.often, 20), Mean: mean, Max: mean * 2}
+		for _, out := range w.fakeCluster(of.Cluster).outages[of.Name] {
+			if of.Kind == checks.TargetNode && at.Add(step).After(out.From) && at.Before(out.To) {
+				p.Failed = int(20 * min(step, min(out.To.Sub(out.From), out.To.Sub(at))) / step)
+				if p.Failed >= 20 {
+					p.Mean, p.Max = 0, 0
+				}
+			}
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	s := w.fakeCluster(cluster)
+	up := func(kind checks.TargetKind, name string) checks.Uptime {
+		return checks.Uptime{Target: checks.Target{Cluster: cluster, Kind: kind, Name: name}, Span: span, Probes: 100000, Failed: 20, Ratio: 0.9998, Longest: 12 * time.Second}
+	}
+	all := []checks.Uptime{up(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088")}
+	for _, n := range s.Cluster.Nodes {
+		all = append(all, up(checks.TargetCanary, n.ID))
+	}
+	all = append(all, up(checks.TargetDependency, "Redis Server"))
+	for _, n := range s.Cluster.Nodes {
+		all = append(all, up(checks.TargetNode, n.ID))
+	}
+	if w.upgraded {
+		return all, nil
+	}
+	for _, n := range s.Cluster.Nodes {
+		u := up(checks.TargetSession, n.ID)
+		u.Failed, u.Ratio = 1250, 0.9875
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+func (w *fakeDaemon) Days(_ context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	days := make([]checks.Uptime, n)
+	for i := range days {
+		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
+		days[i] = checks.Uptime{Target: of, Span: checks.Span{From: from, To: from.AddDate(0, 0, 1)}, Probes: 5000, Ratio: 1}
+		switch {
+		case i < 8:
+			days[i].Probes, days[i].Ratio = 0, 0
+		case i == 40:
+			days[i].Ratio, days[i].Failed = 0.994, 30
+		case i == 63 && of.Kind == checks.TargetNode:
+			days[i].Ratio, days[i].Failed = 0.91, 450
+		}
+	}
+	return days, nil
+}
+
+func (w *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	moves := slices.Clone(w.fakeCluster(cluster).moves)
+	moves = slices.DeleteFunc(moves, func(m checks.Move) bool { return m.At.Before(span.From) || !m.At.Before(span.To) })
+	return moves[:min(limit, len(moves))], nil
+}
+
+func (w *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []alerting.Incident
+	for _, s := range w.fakeClusters {
+		for _, i := range s.incidents {
+			if (q.ID == "" || q.ID == i.ID) && (q.Cluster == "" || q.Cluster == i.Cluster) && (q.State == "" || q.State == i.State) &&
+				(q.Span.From.IsZero() || i.Ended.IsZero() || i.Ended.After(q.Span.From)) && (q.Span.To.IsZero() || i.Started.Before(q.Span.To)) {
+				found = append(found, i)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b alerting.Incident) int { return b.Started.Compare(a.Started) })
+	return found[:min(q.Limit, len(found))], nil
+}
+
+func (w *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
+	if w.broken != nil {
+		return nil, w.broken
+	}
+	all := slices.Clone(w.began)
+	for _, s := range w.fakeClusters {
+		if cluster == "" || s.Cluster.Name == cluster {
+			all = append(all, s.deployments...)
+		}
+	}
+	return all, nil
+}
+
+func (w *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
+	w.began = append(w.began, d)
+	return strconv.Itoa(len(w.began)), nil
+}
+
+func (w *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 1 || n > len(w.began) || !w.began[n-1].To.IsZero() {
+		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
+	}
+	w.began[n-1].To, w.watched = at, watched
+	return nil
+}
+
+func (w *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
+	return slices.DeleteFunc(w.kept(), func(s alerting.Silence) bool { return !at.Before(s.To) }), w.broken
+}
+
+// kept are all silences there ever were.
+func (w *fakeDaemon) kept() []alerting.Silence {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.silences)
+}
+
+// asked are the clusters that somebody wanted to be probed now.
+func (w *fakeDaemon) asked() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.probed)
+}
+
+func (w *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.silences = append(w.silences, s)
+	return nil
+}
+
+func (w *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.silences {
+		if w.silences[i].ID == id {
+			w.silences[i].To = at
+			return nil
+		}
+	}
+	return fmt.Errorf("expiring silence %q: %w", id, ErrNotFound)
+}
+
+func (w *fakeDaemon) DeadLetters(context.Context, int) ([]DeadLetter, error) {
+	return w.deadLetters, w.broken
+}
+
+func (w *fakeDaemon) HistoryStatus() HistoryStatus { return w.keeping }

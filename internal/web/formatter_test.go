@@ -1,0 +1,109 @@
+package web
+
+import (
+	"io/fs"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// said finds the texts that templates and code of this package say.
+func said(t *testing.T) map[string]bool {
+	t.Helper()
+	texts := map[string]bool{}
+	find := func(pattern, content string) {
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(content, -1) {
+			text, err := strconv.Unquote(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[text] = true
+		}
+	}
+	for _, pattern := range []string{"*.go", "templates/*.html"} {
+		names, err := fs.Glob(os.DirFS("."), pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case strings.HasSuffix(name, "_test.go"):
+			case strings.HasSuffix(name, ".go"):
+				find(`\.(?:translate|stateLabel)\([^"\n]*("(?:[^"\\]|\\.)*")`, string(content))
+				find(`\.verdictHeadline\(.*, ("%s[^"]*"), "`, string(content))
+				find(`\.verdictHeadline\(.*, "%s[^"]*", ("[^"]*")`, string(content))
+			default:
+				find(`\bt ("[^"]*")`, string(content))
+			}
+		}
+	}
+	return texts
+}
+
+// TestEverythingIsSaidInChinese, with the same verbs in it.
+func TestEverythingIsSaidInChinese(t *testing.T) {
+	texts := said(t)
+	if len(texts) < 100 {
+		t.Fatalf("found %d texts, want all of them", len(texts))
+	}
+	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
+		texts[string(v)] = true
+	}
+	for _, s := range []checks.Severity{checks.Info, checks.Warning, checks.Critical} {
+		texts[string(s)] = true
+	}
+	for _, s := range []alerting.State{alerting.Pending, alerting.Firing, alerting.Resolved} {
+		texts[string(s)] = true
+	}
+	verbs := regexp.MustCompile(`%(?:\[\d\])?[sd]`)
+	for text := range texts {
+		translated, ok := chineseTexts[text]
+		if !ok {
+			t.Errorf("%q is not said in Chinese", text)
+		}
+		if want, got := len(verbs.FindAllString(text, -1)), len(verbs.FindAllString(translated, -1)); ok && want != got {
+			t.Errorf("%q has %d verbs, and %d in Chinese", text, want, got)
+		}
+	}
+}
+
+func TestSpeech(t *testing.T) {
+	en, zh := formatter{english, time.UTC}, formatter{chinese, time.FixedZone("CST", 8*60*60)}
+	for _, test := range []struct{ got, want string }{
+		{en.length(0), "0 s"},
+		{en.length(59 * time.Second), "59 s"},
+		{en.length(90 * time.Second), "1 min"},
+		{en.length(3*time.Hour + 5*time.Minute), "3 h 5 min"},
+		{en.length(50 * time.Hour), "2 d 2 h"},
+		{zh.length(50 * time.Hour), "2 天 2 小时"},
+		{en.clock(testTime, testTime), "12:03:11"},
+		{zh.clock(testTime, testTime), "20:03:11"},
+		{en.clock(testTime.AddDate(0, 0, -3), testTime), "11 Mar 12:03"},
+		{zh.clock(testTime.AddDate(0, 0, -3), testTime), "3月11日 20:03"},
+		{en.clock(testTime.AddDate(-1, 0, 0), testTime), "2025-03-14 12:03"},
+		{en.clock(time.Time{}, testTime), "–"},
+		{en.percent(1), "100\u00a0%"},
+		{en.percent(0.999999), ">99.99\u00a0%"},
+		{en.percent(0.99949), "99.95\u00a0%"},
+		{en.percent(0), "0.00\u00a0%"},
+		{en.latency(0), "–"},
+		{en.latency(1234 * time.Microsecond), "1.2\u00a0ms"},
+		{en.latency(87 * time.Millisecond), "87\u00a0ms"},
+		{en.latency(2345 * time.Millisecond), "2.3\u00a0s"},
+		{en.translate("no such text %d", 7), "no such text 7"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}

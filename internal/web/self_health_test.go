@@ -1,0 +1,89 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+func deadLetter(receiver string, age time.Duration, reason string) DeadLetter {
+	return DeadLetter{Reason: reason, Notification: alerting.Notification{
+		Receiver: receiver, At: testTime.Add(-age),
+		Incident: alerting.Incident{ID: receiver + "-1", Cause: checks.Finding{Summary: checks.Quote("node2 is down")}},
+	}}
+}
+
+// TestUndelivered: a line a receiver, about its newest message; old ones are
+// nobody's business any more.
+func TestUndelivered(t *testing.T) {
+	got := seenInEnglish.undelivered([]DeadLetter{
+		deadLetter("ops", time.Hour, "channel_not_found"),
+		deadLetter("ops", 2*time.Hour, "invalid_auth"),
+		deadLetter("hook", 70*time.Hour, "HTTP 400"),
+		deadLetter("gone", 5*24*time.Hour, "no such receiver"),
+	})
+	want := []undelivered{
+		{"ops", "2 messages were given up", seenInEnglish.timestamp(testTime.Add(-time.Hour)), "channel_not_found", "ops-1", "node2 is down"},
+		{"hook", "A message was given up", seenInEnglish.timestamp(testTime.Add(-70 * time.Hour)), "HTTP 400", "hook-1", "node2 is down"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestKeeping(t *testing.T) {
+	full := "database or disk is full"
+	for _, test := range []struct {
+		name string
+		k    HistoryStatus
+		want []healthNote
+	}{
+		{"well", HistoryStatus{LastWrite: testTime}, nil},
+		{"never written", HistoryStatus{LastError: full}, []healthNote{{toneCritical, "The history cannot be written", full}}},
+		{"not written any more", HistoryStatus{LastError: full, LastWrite: testTime.Add(-time.Hour), Dropped: 7}, []healthNote{
+			{toneCritical, "The history has not been written since 11:03:11", full},
+			{toneWarning, "The history lacks 7 probes: the disk was too slow or full", ""},
+		}},
+		{"damaged", HistoryStatus{Damage: "row 5 is missing"}, []healthNote{{toneCritical, "The file of the history is damaged", "row 5 is missing"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, seenInEnglish.historyProblems(test.k)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestOverviewTellsOfItself in both languages, and is ready all the same: a full
+// disk is no reason to restart what still watches.
+func TestOverviewTellsOfItself(t *testing.T) {
+	w := newFakeDaemon(healthyCluster("shop", 2))
+	w.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
+	w.keeping = HistoryStatus{LastError: "database or disk is full", LastWrite: testTime.Add(-time.Hour)}
+	s := w.server(t)
+	for path, want := range map[string][]string{
+		"/":         {"A message was given up", "receiver ops", "&lt;b&gt;&#34;channel_not_found", `href="/incidents/ops-1"`, "not been written since 11:03:11"},
+		"/?lang=zh": {"有 1 条消息未能送达", "接收方 ops", "历史未能写入", `<span lang="en">database or disk is full`},
+	} {
+		got := getPage(s, path).Body.String()
+		for _, text := range want {
+			if !strings.Contains(got, text) {
+				t.Errorf("%s lacks %q", path, text)
+			}
+		}
+	}
+	if got := getPage(s, "/-/ready"); got.Code != http.StatusOK {
+		t.Errorf("got %d, want it to be ready", got.Code)
+	}
+	w.broken = errors.New("no disk at all")
+	if got := getPage(s, "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "not been written since") {
+		t.Errorf("got %d without the notice when the history cannot be read", got.Code)
+	}
+}

@@ -1,0 +1,232 @@
+package probes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/internal/panics"
+)
+
+// A pageRequest is one request, with what to read from its answer.
+type pageRequest struct {
+	path   string
+	jar    *Jar     // nil: comes without cookies and keeps none
+	public *url.URL // whose cookies are presented; nil: the target's own
+	bare   bool     // session cookies go without what a balancer has put before them
+	follow bool     // redirects within the same host
+
+	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
+	session *Session // reads label, store, session id and value; nil: none of them
+	version Extractor
+
+	expected  string        // id of the node that will answer; "": any may, or the target is one
+	inSession *sessionScope // nil: comes without a session
+}
+
+// ask puts q to the target when the cluster's budget admits it, within the
+// target's time-out, and reads the answer.
+func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
+	return c.reserve(ctx, q)()
+}
+
+// reserve waits until the cluster's budget admits q, and returns the function
+// that asks it. That must be called.
+func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, Document) {
+	d := c.demand(q.path, q.expected)
+	d.session = q.inSession
+	p, err := c.target.Limiter.admit(ctx, d)
+	return func() (ex Exchange, doc Document) {
+		if err == nil {
+			err = c.run(ctx, p, func() response {
+				var hops int
+				ex, doc, hops = c.attempt(ctx, q)
+				return response{
+					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
+				}
+			})
+		}
+		if err != nil {
+			ex, doc = c.failed(ctx, q, time.Now(), err), Document{}
+		}
+		return ex, doc
+	}
+}
+
+// attempt is send, where a panic is a failed exchange.
+func (c *Client) attempt(ctx context.Context, q pageRequest) (ex Exchange, doc Document, hops int) {
+	began := time.Now()
+	if err := panics.Catch(panics.Probe, func() { ex, doc, hops = c.send(ctx, q) }); err != nil {
+		return c.failed(ctx, q, began, err), Document{}, 0
+	}
+	return ex, doc, hops
+}
+
+// failed is an exchange that got no answer because of err.
+func (c *Client) failed(ctx context.Context, q pageRequest, began time.Time, err error) Exchange {
+	ex := Exchange{At: began, Path: q.path, Address: c.target.Address}
+	ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
+	return ex
+}
+
+// send puts q to the target, and counts the requests that it took.
+func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document, int) {
+	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
+	defer cancel()
+	q.secrets = cmp.Or(q.secrets, new(secrets))
+	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
+	if q.jar == nil {
+		q.jar = NewJar()
+	}
+	if q.public == nil {
+		q.public = c.target.URL
+	}
+	doc, hops, err := c.fetchFollowing(ctx, q, &ex)
+	ex.Timing.Total = time.Since(ex.At)
+	if err != nil {
+		ex.Failure, ex.Error = classify(parent, err, c.target.Timeout)
+	}
+	q.read(doc, &ex)
+	return ex, doc, hops
+}
+
+// maxRedirects bounds how many redirects a question follows.
+const maxRedirects = 5
+
+// fetchFollowing asks, and follows redirects where q does. That one leads back to a page
+// proves nothing: it may have come with the cookie that was missing there.
+func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
+	u, err := c.URL(q.path)
+	if err != nil {
+		return Document{}, 0, err
+	}
+	seen := make(map[string]bool)
+	for hops < maxRedirects+1 {
+		seen[u.String()] = true
+		hops++
+		doc, next, err := c.hop(ctx, q, u, ex)
+		if err != nil || next == nil {
+			return doc, hops, err
+		}
+		u = next
+		ex.FinalPath = Clean(u.Path, MaxValue)
+	}
+	if seen[u.String()] {
+		return Document{}, hops, errRedirectLoop
+	}
+	return Document{}, hops, errTooManyRedirects
+}
+
+// hop is one request and its answer. It returns where the next one should go;
+// nil: nowhere.
+func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
+	t := newHopTimer()
+	ex.Status, ex.Redirect = 0, ""
+	resp, body, err := c.fetch(t.watch(ctx), q, u)
+	t.note(ex)
+	if resp != nil {
+		ex.Status = resp.StatusCode
+	}
+	if err != nil {
+		return Document{}, nil, stageError{err, t.stage(), t.answering()}
+	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		ex.Clock = t.clock(date)
+	}
+	ex.Truncated = len(body) >= MaxBody
+	doc := Document{Header: resp.Header, Body: body, Cookies: q.keep(c, u, resp, ex)}
+	next, shown := c.redirect(u, resp)
+	ex.Redirect = shown
+	if !q.follow {
+		next = nil
+	}
+	return doc, next, nil
+}
+
+// fetch returns the answer and its body. With an error, the answer may still be
+// there: it broke off.
+func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Response, []byte, error) {
+	req, err := c.newRequest(ctx, http.MethodGet, u)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
+		if q.bare && isSessionCookie(cookie.Name, q.session.Cookie) {
+			cookie.Value = withoutPrefix(cookie.Value)
+		}
+		req.AddCookie(cookie)
+	}
+	// Not Do: it parses a Location that nobody follows, and quotes a bad one,
+	// session id and all.
+	resp, err := c.http.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
+		// Nothing would end reading the body of a 101: it is the bare connection.
+		return nil, nil, fmt.Errorf("malformed HTTP response: status %03d to a plain request", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
+	return resp, body, err
+}
+
+// read takes from doc what the question asked for. Of an exchange that failed
+// it only finds out which words must not be shown.
+func (q pageRequest) read(doc Document, ex *Exchange) {
+	held := q.jar.all()
+	if ex.Failure != "" {
+		doc = Document{Cookies: jarCookies(held, nil, 0)}
+	}
+	var s Session
+	if q.session != nil {
+		s = *q.session
+	}
+	q.secrets.session = s.Cookie
+	q.secrets.cookies(slices.Concat(held, q.secrets.set))
+	id := extract(s.ID, doc)
+	q.secrets.id(id)
+	q.secrets.allow(s.Node, doc.Cookies)
+	if ex.Failure == "" {
+		ex.Session = FingerprintOf(id)
+		ex.ShowsSession = extract(s.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: jarCookies(nil, q.secrets.set, ex.Status)}) != ""
+		ex.HasRoute = routed(doc.Cookies, s.Cookie)
+		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
+		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
+	}
+	q.secrets.redact(ex)
+}
+
+// withoutPrefix is a session cookie as the application set it: HAProxy's
+// `cookie NAME prefix` writes the server's name and a tilde before it, and takes
+// them off again.
+func withoutPrefix(value string) string {
+	if _, own, ok := strings.Cut(value, "~"); ok {
+		return own
+	}
+	return value
+}
+
+// routed reports whether a session cookie carries a route after its id.
+func routed(cookies map[string]string, configured string) bool {
+	for name, value := range cookies {
+		if isSessionCookie(name, configured) && strings.Contains(value, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+func extract(e Extractor, doc Document) string {
+	if e == nil {
+		return ""
+	}
+	value, _ := e.Extract(doc)
+	return Clean(value, MaxValue)
+}

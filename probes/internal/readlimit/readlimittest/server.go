@@ -1,0 +1,209 @@
+// Package readlimittest has servers that do what no service should, to show that a
+// probe of one survives them.
+package readlimittest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"stickwatch/probes"
+)
+
+// Serve answers every connection with handle until the test ends, and returns
+// the address. It closes what handle leaves open.
+func Serve(t testing.TB, handle func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				handle(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		wg.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// Reply returns a handler that writes text and hangs up when the client does.
+func Reply(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		conn.Write([]byte(text))
+		Hang(conn)
+	}
+}
+
+// Hang reads for ever and answers nothing.
+func Hang(conn net.Conn) {
+	buf := make([]byte, 512)
+	for {
+		if _, err := conn.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+// Flood returns a handler that writes block again and again.
+func Flood(block string) func(net.Conn) {
+	return func(conn net.Conn) {
+		data := bytes.Repeat([]byte(block), 1+(4<<10)/len(block))
+		for {
+			if _, err := conn.Write(data); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// drip writes a byte now and then, none of which ends anything.
+func drip(conn net.Conn) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		if _, err := conn.Write([]byte{'1'}); err != nil {
+			return
+		}
+	}
+}
+
+func closed(t testing.TB) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	return listener.Addr().String()
+}
+
+// secret is the password of every URL here; each server is told it where the
+// protocol tells it, and no error may.
+const secret = "s3cr%t pass/word"
+
+// URL is a URL of scheme with credentials.
+func URL(scheme, address string) *url.URL {
+	return &url.URL{Scheme: scheme, User: url.UserPassword("watch", secret), Host: address, Path: "/1"}
+}
+
+// TestHostile runs ping against servers that refuse, hang, drip, flood, talk
+// nonsense, or speak another protocol: each must give an error fit to be shown,
+// in the context's time. That no goroutine is left is for the package's TestMain
+// to see.
+func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
+	hostile := map[string]func(net.Conn){
+		"closes":      func(net.Conn) {},
+		"speaks HTTP": Reply("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
+		"zeros":       Flood("\x00"),
+		"ones":        Flood("\xff"),
+		"lines":       Flood("\r\n"),
+		"endless":     Flood("A"),
+		"echoes":      func(conn net.Conn) { echo(conn) },
+		"tells":       Flood(secret + "\x00\r\n"),
+		"drips":       drip,
+	}
+	for name, handle := range hostile {
+		t.Run(name, func(t *testing.T) {
+			// Some of them leave the client waiting for the rest of a message.
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			CheckError(t, CheckMemory(t, func() error { return ping(ctx, URL(scheme, Serve(t, handle))) }))
+		})
+	}
+	t.Run("refuses", func(t *testing.T) {
+		err := ping(t.Context(), URL(scheme, closed(t)))
+		CheckError(t, err)
+		if err != nil && !strings.Contains(err.Error(), "refused") {
+			t.Errorf("got %q, want it to say that the connection was refused", err)
+		}
+	})
+	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
+	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
+}
+
+// maxMemory is how many bytes one probe may allocate, whatever the server sends.
+const maxMemory = 16 << 20
+
+// CheckMemory runs a probe and fails the test if it allocates maxMemory or more, the
+// memory that it has given back included. No other test may run meanwhile.
+func CheckMemory(t testing.TB, probe func() error) error {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := probe()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got >= maxMemory {
+		t.Errorf("the probe allocates %d bytes, want less than %d", got, maxMemory)
+	}
+	return err
+}
+
+func echo(conn net.Conn) {
+	buf := make([]byte, 512)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		conn.Write(buf[:n])
+	}
+}
+
+func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := ping(ctx, URL(scheme, Serve(t, Hang)))
+	CheckError(t, err)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	address := Serve(t, func(conn net.Conn) {
+		cancel()
+		Hang(conn)
+	})
+	if err := ping(ctx, URL(scheme, address)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+// CheckError fails the test unless err is one that can be shown: one line, bounded,
+// without control characters and without the password.
+func CheckError(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	text := err.Error()
+	if text == "" || len(text) > probes.MaxError || strings.ContainsFunc(text, unicode.IsControl) {
+		t.Errorf("got %q, want one clean line of at most %d bytes", text, probes.MaxError)
+	}
+	for _, s := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		if strings.Contains(text, s) {
+			t.Errorf("got %q, which tells the password", text)
+		}
+	}
+}
