@@ -2,6 +2,8 @@ package probes
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -51,30 +53,99 @@ type Step struct {
 	Exchange
 }
 
-// A FailoverCheck presents a walk's cookies directly to another node, to see
-// whether that node would know the session after a failover, and then to the
-// node it came from, to put the session back where it was.
-type FailoverCheck struct {
-	From    string // node id
-	To      string
-	Counter int         // what the session should hold
-	Base    int         // of the walk
-	Tried   int         // the last value sent, which the session may hold too
-	Session Fingerprint // what its id should be
-	There   Exchange    // at To
+// SessionOutcome is what became of a session between two answers.
+type SessionOutcome string
+
+// The fates. SessionUnknown: the answers do not show it.
+const (
+	SessionUnknown SessionOutcome = ""
+	SessionKept    SessionOutcome = "kept"
+	SessionLost    SessionOutcome = "lost"
+	SessionStale   SessionOutcome = "rolled back" // the counter shows an earlier value of its own
+)
+
+// What a session was given to hold. All its values are above Base, and none is
+// above Tried; those of other sessions are not among them.
+type contents struct {
+	id      Fingerprint
+	counter int // the last value known to be stored; 0: none
+	base    int
+	tried   int // the last value sent, whatever became of the answer
 }
 
-// An OwnerCheck presents a session to the node that opened it, directly, after
-// the client had lost it or met another node. It tells a node that has restarted
-// from a balancer that sent the client elsewhere. Its From and To are that node.
-type OwnerCheck struct {
-	FailoverCheck
-	Opened time.Time // when the session was asked for
-	Known  time.Time // when it was last known to be there
-	Again  Exchange  // the answer to whatever session There began, presented once more
+// outcome tells from an answer whether it still holds the session. The counter is
+// the stronger witness: some frameworks renew a session's id and keep its
+// values, others keep the id and drop the values.
+func (h contents) outcome(ex Exchange) SessionOutcome {
+	switch {
+	case ex.Failure != "" || ex.Status < 200 || ex.Status >= 300:
+		return SessionUnknown // an error or a redirect elsewhere may be anybody's
+	case h.counter > 0:
+		return h.counterOutcome(ex.Value)
+	case h.id == "" || ex.Session == "":
+		return SessionUnknown
+	case ex.Session == h.id:
+		return SessionKept
+	default:
+		return SessionLost
+	}
 }
 
-// Renewed reports whether the node keeps the sessions that it begins now.
-func (c OwnerCheck) Renewed() bool {
-	return c.There.Session != "" && c.Again.Session == c.There.Session
+// counterOutcome: a value later than the counter is of a write whose answer did
+// not come, or came after this one.
+func (h contents) counterOutcome(value string) SessionOutcome {
+	switch n, err := strconv.Atoi(value); {
+	case err == nil && n >= h.counter && n <= max(h.counter, h.tried):
+		return SessionKept
+	case err == nil && n > h.base && n < h.counter:
+		return SessionStale
+	default:
+		return SessionLost
+	}
+}
+
+// SessionOutcome tells what became of the session by step i of the walk. A write shows no
+// earlier value, so that only a new id tells that it began another session; and
+// once an answer has renamed the session, a follow-up that asks for the old
+// name proves nothing.
+func (w Trace) SessionOutcome(i int) SessionOutcome {
+	step := w.Steps[i]
+	switch step.Kind {
+	case StepFirst:
+		return SessionUnknown
+	case StepWrite:
+		return contents{id: w.First().Session}.outcome(step.Exchange)
+	}
+	outcome := w.contents(step).outcome(step.Exchange)
+	if outcome == SessionLost && step.Kind == StepFollow && w.Renamed() {
+		return SessionUnknown
+	}
+	return outcome
+}
+
+// lastKept is when the last answer began that had the session.
+func (w Trace) lastKept() time.Time {
+	at := w.First().At
+	for i, s := range w.Steps {
+		if w.SessionOutcome(i) == SessionKept && s.At.After(at) {
+			at = s.At
+		}
+	}
+	return at
+}
+
+// Renamed reports whether an answer gave the session a new name and kept it.
+func (w Trace) Renamed() bool {
+	return slices.ContainsFunc(w.Steps, func(s Step) bool {
+		return s.Kind == StepFollow && s.NewID && w.contents(s).outcome(s.Exchange) == SessionKept
+	})
+}
+
+// contents is what the session should hold when step was taken.
+func (w Trace) contents(step Step) contents {
+	h := contents{id: w.First().Session, counter: step.Counter, base: w.Base}
+	for _, s := range w.Steps {
+		h.tried = max(h.tried, s.Counter)
+	}
+	return h
 }

@@ -10,9 +10,12 @@ package panics
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -151,4 +154,91 @@ func carry(v any) *carried {
 	const most = 16 << 10
 	stack := debug.Stack()
 	return &carried{text: text, stack: string(stack[:min(len(stack), most)])}
+}
+
+// logEvery is how often a panic of a component is logged with its stack: a target
+// that provokes one with every answer must not fill the disk.
+const logEvery = time.Minute
+
+// recorder counts and logs panics for the whole process.
+var recorder struct {
+	mu         sync.Mutex
+	components map[Component]*record
+}
+
+type record struct {
+	count  uint64
+	logged time.Time
+	silent int // since it was logged
+}
+
+// handle counts and logs a panic.
+func handle(c Component, p *carried) {
+	if silent, ok := count(c); ok {
+		slog.Error("stickwatch panicked; it goes on", "component", string(c), "panic", p.text, "not_logged", silent, "stack", p.stack)
+	}
+}
+
+// count counts a panic, and reports whether it may be logged, with how many were
+// not since one was.
+func count(c Component) (silent int, log bool) {
+	recorder.mu.Lock()
+	defer recorder.mu.Unlock()
+	if recorder.components == nil {
+		recorder.components = make(map[Component]*record)
+	}
+	r := recorder.components[c]
+	if r == nil {
+		r = new(record)
+		recorder.components[c] = r
+	}
+	r.count++
+	if time.Since(r.logged).Abs() < logEvery {
+		r.silent++
+		return 0, false
+	}
+	silent, r.logged, r.silent = r.silent, time.Now(), 0
+	return silent, true
+}
+
+// Counts returns how many panics were handled since the process started, for
+// every component.
+func Counts() map[Component]uint64 {
+	recorder.mu.Lock()
+	defer recorder.mu.Unlock()
+	counts := make(map[Component]uint64, len(Components))
+	for _, c := range Components {
+		counts[c] = 0
+	}
+	for c, r := range recorder.components {
+		counts[c] = r.count
+	}
+	return counts
+}
+
+// injected is called at the end of every function that runs here, in tests.
+var injected atomic.Pointer[func(site string)]
+
+// Inject has tests throw panics: until remove is called, f is called at the end
+// of every function that Catch, Go, Keep, a Group and the like run, with the place
+// in the source that had it run ("package/file.go:12"), and may panic.
+func Inject(f func(site string)) (remove func()) {
+	injected.Store(&f)
+	return func() { injected.Store(nil) }
+}
+
+// site is where the caller of the exported function stands; "" outside of tests.
+func site() string {
+	if injected.Load() == nil {
+		return ""
+	}
+	_, file, line, _ := runtime.Caller(2)
+	return fmt.Sprintf("%s/%s:%d", filepath.Base(filepath.Dir(file)), filepath.Base(file), line)
+}
+
+func run(f func(), at string) {
+	if throw := injected.Load(); throw != nil {
+		defer (*throw)(at)
+	}
+	f()
 }

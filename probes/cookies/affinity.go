@@ -1,6 +1,10 @@
 package cookies
 
-import "net/netip"
+import (
+	"encoding/base64"
+	"net/netip"
+	"strings"
+)
 
 // An Affinity is what one cookie says about the node it pins its client to.
 type Affinity struct {
@@ -81,4 +85,92 @@ func (c claim) tellsMore(o claim) bool {
 // different nodes.
 func (c claim) contradicts(o claim) bool {
 	return c.Kind == KindNode && o.Kind == KindNode && c.strength == o.strength && c.Node != o.Node
+}
+
+// A naming is what is known of a cookie by its name alone.
+type naming struct {
+	product Product
+	kind    Kind
+}
+
+// namings are the names by which products call their cookies unless told
+// otherwise, and those that their manuals teach. Azure's instance can be asked
+// for by sending its cookie, but is a hash that nobody outside can compute.
+var namings = map[string]naming{
+	"route":               {Nginx, KindStable}, // ingress-nginx's too
+	"srv_id":              {Nginx, KindStable},
+	"INGRESSCOOKIE":       {IngressNginx, KindStable},
+	"ROUTEID":             {HTTPD, KindStable},
+	"BALANCEID":           {HTTPD, KindStable},
+	"SERVERID":            {HAProxy, KindStable},
+	"SRVID":               {HAProxy, KindStable},
+	"SRV":                 {HAProxy, KindStable},
+	"lb":                  {Caddy, KindStable},
+	"ARRAffinity":         {Azure, KindStable},
+	"ARRAffinitySameSite": {Azure, KindStable},
+
+	"GCLB":  {GoogleCloud, KindRotating},
+	"GCILB": {GoogleCloud, KindRotating},
+
+	"JSESSIONID":        {HTTPD, KindNone},
+	"SESSION":           {Application, KindNone}, // unless it looks like Spring's
+	"PHPSESSID":         {Application, KindNone},
+	"connect.sid":       {Application, KindNone},
+	"ASP.NET_SessionId": {Application, KindNone},
+}
+
+// prefixes begin the names that go on with a pool's, an application's or a
+// variant's.
+var prefixes = []struct {
+	text string
+	naming
+}{
+	{"BIGipServer", naming{BIGIP, KindStable}},
+	{"AWSALB", naming{AWS, KindRotating}}, // AWSALBAPP-0, AWSALBCORS, AWSALBTG too
+	{"AWSELB", naming{AWS, KindRotating}},
+	{"ASPSESSIONID", naming{Application, KindNone}},
+}
+
+func namingOf(name string) (naming, bool) {
+	if h, ok := namings[name]; ok {
+		return h, true
+	}
+	for _, p := range prefixes {
+		if strings.HasPrefix(name, p.text) {
+			return p.naming, true
+		}
+	}
+	return naming{}, false
+}
+
+// routed cuts the route off a session id as httpd, Tomcat and mod_jk do: it is
+// all that follows the first dot.
+func routed(value string) (route string, ok bool) {
+	_, route, ok = strings.Cut(value, ".")
+	return route, ok && route != ""
+}
+
+// springID is the session id in a cookie of Spring Session, which is base64 of
+// a UUID and maybe a route.
+func springID(value string) (string, bool) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || len(raw) < uuidLength || !isUUID(string(raw[:uuidLength])) {
+		return "", false
+	}
+	if len(raw) > uuidLength && raw[uuidLength] != '.' {
+		return "", false
+	}
+	return string(raw), true
+}
+
+const uuidLength = 36
+
+func isUUID(text string) bool {
+	for i, c := range []byte(text) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) {
+			return false
+		}
+	}
+	return true
 }

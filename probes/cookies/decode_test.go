@@ -2,11 +2,14 @@ package cookies
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/probes"
 )
 
 var cluster = []Server{
@@ -155,4 +158,98 @@ func TestDecodeByURL(t *testing.T) {
 			t.Errorf("Decode(%q) = %+v, %t, want %s", value, got, ok, want)
 		}
 	}
+}
+
+func TestNode(t *testing.T) {
+	const node1, node2 = "05ef642f508b1e5b76612ddbd5f89a4c", "MTAuMC4wLjI6ODA4MA=="
+	tests := map[string]struct {
+		cookies map[string]string
+		opts    Options
+		node    string
+		kind    Kind // "": nothing is told
+	}{
+		"none":                        {},
+		"none that tells":             {cookies: map[string]string{"theme": "dark"}},
+		"an address before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "route": node1}, node: "node1", kind: KindNode},
+		"a balancer before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "SERVERID": "a"}, node: "node1", kind: KindNode},
+		"a route before a name":       {cookies: map[string]string{"app": "node1", "JSESSIONID": "0123.tomcat2"}, node: "node2", kind: KindNode},
+		"a node before an opaque one": {cookies: map[string]string{"ARRAffinity": "5d41", "JSESSIONID": "0123.tomcat2"}, node: "node2", kind: KindNode},
+		"opaque before rotating":      {cookies: map[string]string{"AWSALB": "5d41", "ARRAffinity": "5d41"}, kind: KindStable},
+		"rotating before none":        {cookies: map[string]string{"AWSALB": "5d41", "PHPSESSID": "5d41"}, kind: KindRotating},
+		"none but a session":          {cookies: map[string]string{"PHPSESSID": "5d41"}, kind: KindNone},
+		"two that agree":              {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "ROUTEID": ".tomcat2"}, node: "node2", kind: KindNode},
+		"two that do not":             {cookies: map[string]string{"x": node1, "y": node2}},
+		"two weak and a strong":       {cookies: map[string]string{"a": "node1", "b": "node2", "route": node1}, node: "node1", kind: KindNode},
+		"a strong and two weak":       {cookies: map[string]string{"a": node1, "b": "node1", "c": "node2"}, node: "node1", kind: KindNode},
+		"the configured one":          {cookies: map[string]string{"x": node1, "y": node2}, opts: Options{Cookie: "y"}, node: "node2", kind: KindNode},
+		"not the configured one":      {cookies: map[string]string{"x": node1}, opts: Options{Cookie: "y"}},
+	}
+	for label, test := range tests {
+		t.Run(label, func(t *testing.T) {
+			got, ok := Node(test.cookies, cluster, test.opts)
+			if ok != (test.kind != "") || got.Kind != test.kind || got.Node != test.node {
+				t.Errorf("Node(%q) = %+v, %t, want node %q of kind %q", test.cookies, got, ok, test.node, test.kind)
+			}
+			label, labelled := Extractor(cluster, test.opts).Extract(probes.Document{Cookies: test.cookies})
+			if label != test.node || labelled != (test.kind == KindNode) {
+				t.Errorf("the extractor says %q, %t, want %q", label, labelled, test.node)
+			}
+		})
+	}
+}
+
+// The vectors are those that implementations of xxHash are usually tested with.
+func TestXXH64(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"":     0xef46db3751d8e999,
+		"a":    0xd24ec4f1a98c6e5b,
+		"as":   0x1c330fb2d66be179,
+		"asd":  0x631c37ce72a97393,
+		"asdf": 0x415872f599cea71e,
+		"Call me Ishmael. Some years ago--never mind how long precisely-": 0x02a2e85470d6fd96,
+	} {
+		if got := xxh64([]byte(text)); got != want {
+			t.Errorf("xxh64(%q) = %016x, want %016x", text, got, want)
+		}
+	}
+}
+
+// Whatever a target sets: nothing breaks, no node is invented, and no part of
+// the value comes out.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"JSESSIONID", "0123.tomcat1"},
+		{"SESSION", "N2U4MzgzYTQtMDgyYy00ZmZlLWE0YmMtYzQwZmQzMzYzYzVlLm5vZGUx"},
+		{"SRV", "node1|awDAw|awDAw"},
+		{"SRV", "node1~0123"},
+		{"route", "05ef642f508b1e5b76612ddbd5f89a4c"},
+		{"x", "Cg0xMC4wLjAuMTo4MDgwEKCNBg=="},
+		{"x", "MS4yLjMuNDo4MA=="},
+		{"x", "CgA="},
+		{"x", `"`},
+		{"BIGipServerpool", "1677787402.36895.0000"},
+		{"x", "rd5o00000000000000000000ffffc0000201o80"},
+		{"x", "vi20010112000000000000000000000030.20480"},
+		{"AWSALB", "x"},
+	} {
+		f.Add(seed[0], seed[1], "")
+	}
+	ids := []string{"", "node1", "node2", "3", "4"}
+	f.Fuzz(func(t *testing.T, name, value, configured string) {
+		opts := Options{Cookie: configured, Secret: "s3cret", Backend: "default-shop-80"}
+		a, ok := Decode(name, value, cluster, opts)
+		switch {
+		case !ok && a != Affinity{}:
+			t.Errorf("%+v comes with nothing told", a)
+		case ok && (a.Kind == "" || a.Product == ""):
+			t.Errorf("%+v lacks its kind or product", a)
+		case !slices.Contains(ids, a.Node) || (a.Node != "") != (a.Kind == KindNode):
+			t.Errorf("%+v names no listed node", a)
+		case a.Kind == KindRotating && a.Address.IsValid():
+			t.Errorf("%+v was read from a random value", a)
+		}
+		if a.Address.IsValid() && strings.Contains(a.Address.String(), "%") {
+			t.Errorf("%+v carries text of the value", a)
+		}
+	})
 }

@@ -13,6 +13,10 @@ package engineio
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 
 	"stickwatch/probes"
 )
@@ -89,4 +93,119 @@ func (s *session) straight(ctx context.Context, obs *probes.HandshakeObservation
 func refused(err error, code int) bool {
 	r, ok := errors.AsType[refusal](err)
 	return ok && r.code() == code
+}
+
+// A session is one client: its cookies, and what the server said of it.
+type session struct {
+	client *probes.Client
+	path   string
+	jar    *probes.Jar // balancers that stick by a cookie set theirs at the open
+	eio    revision
+	sid    string // "" before the open
+}
+
+// An answer is one HTTP answer.
+type answer struct {
+	status int
+	body   string
+}
+
+// open asks for a session. A server too old for EIO=4 ignores it or complains.
+func (s *session) open(ctx context.Context) (opening, error) {
+	a, err := s.do(ctx, http.MethodGet, "")
+	if err == nil && a.status == http.StatusBadRequest && unsupported(a.body) {
+		s.eio = eio3
+		a, err = s.do(ctx, http.MethodGet, "")
+	}
+	if err != nil {
+		return opening{}, err
+	}
+	spoken := revisionOf(a.body)
+	o, ok := spoken.openingOf(a.body)
+	if a.status != http.StatusOK || !ok {
+		return opening{}, refusal{stageOpen, a}
+	}
+	s.eio, s.sid = spoken, o.SID
+	return o, nil
+}
+
+func unsupported(body string) bool {
+	c := serverErrorOf(body)
+	return c.Code == codeUnsupportedVersion || strings.Contains(strings.ToLower(c.Message), "unsupported")
+}
+
+// poll sends a packet that is answered at once and fetches the answer: two
+// requests that only the node that opened the session can serve. They follow
+// one another, for a second poll under way would kill the session.
+func (s *session) poll(ctx context.Context) error {
+	packet := packetConnect // an EIO 3 server connects by itself, and would let a poll wait
+	if s.eio == eio3 {
+		packet = packetPing
+	}
+	a, err := s.do(ctx, http.MethodPost, s.eio.encode(packet))
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK || a.body != "ok" {
+		return refusal{stagePoll, a}
+	}
+	if a, err = s.do(ctx, http.MethodGet, ""); err != nil {
+		return err
+	}
+	if a.status != http.StatusOK || len(s.eio.decode(a.body)) == 0 {
+		return refusal{stagePoll, a}
+	}
+	return nil
+}
+
+// leave closes the session by polling. Whether that arrives is not a finding:
+// the server drops the session after its ping time-out.
+func (s *session) leave(ctx context.Context) {
+	_, _ = s.do(ctx, http.MethodPost, s.eio.encode(packetClose))
+}
+
+// do is one polling request on a connection of its own.
+func (s *session) do(ctx context.Context, method, body string) (answer, error) {
+	req, err := s.client.NewRequest(ctx, method, s.url("polling"))
+	if err != nil {
+		return answer{}, err
+	}
+	if method == http.MethodPost {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	}
+	public := s.public(req)
+	for _, cookie := range s.jar.Cookies(public) {
+		req.AddCookie(cookie)
+	}
+	resp, err := s.client.HTTP().Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	s.jar.Set(public, resp.Cookies())
+	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
+	return answer{resp.StatusCode, string(text)}, err
+}
+
+// url is the path and query of the endpoint. b64 asks EIO 3 servers for text.
+func (s *session) url(transport string) string {
+	path, query, _ := strings.Cut(s.path, "?")
+	values, _ := url.ParseQuery(query)
+	values.Set("EIO", string(s.eio))
+	values.Set("transport", transport)
+	values.Set("b64", "1")
+	if s.sid != "" {
+		values.Set("sid", s.sid)
+	}
+	return path + "?" + values.Encode()
+}
+
+// public is req's URL as a browser would know it.
+func (s *session) public(req *http.Request) *url.URL {
+	u := *req.URL
+	if req.Host != "" {
+		u.Host = req.Host
+	}
+	return &u
 }

@@ -3,6 +3,9 @@ package evidence
 import (
 	"cmp"
 	"context"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"stickwatch/probes"
@@ -47,4 +50,155 @@ func NginxErrorLog(ctx context.Context, path string, now time.Time, o NginxOptio
 	f := Follow(path, o)
 	defer f.Close()
 	return f.Read(ctx, now)
+}
+
+// A line is what one line of an nginx error log tells.
+type line struct {
+	at     time.Time
+	worker string // the process that wrote it
+	low    bool   // written by a request, at a level that "error_log PATH;" leaves out
+	event  event
+	server string // host:port, unix:PATH, or the upstream's name where event is eventExhausted
+	said   string // nginx's own words, without the client's
+}
+
+// upstream names whom the line is about.
+func (l line) upstream() probes.ServerEvidence {
+	if l.event == eventExhausted {
+		return probes.ServerEvidence{Pool: l.server}
+	}
+	return probes.ServerEvidence{Server: l.server, Address: l.server}
+}
+
+type event int
+
+const (
+	eventNone event = iota
+	eventFailed
+	eventEjected
+	eventExhausted // no server is left
+)
+
+// logLine is: time, level, process, the connection if a request wrote it,
+// message.
+var logLine = regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[([a-z]+)\] (\d{1,20})#\d+: (\*\d+ )?`)
+
+// lowLevels are those below error, which is the level of an error_log that
+// names none. Only lines of a request count: what nginx says while it starts is
+// written before the configured level holds.
+var lowLevels = []string{"warn", "notice", "info", "debug"}
+
+// parseLine reads one line; ok is false when it is not nginx's.
+func parseLine(text string, zone *time.Location) (l line, ok bool) {
+	if len(text) > maxLine {
+		return line{}, false
+	}
+	m := logLine.FindStringSubmatch(text)
+	if m == nil {
+		return line{}, false
+	}
+	at, err := time.ParseInLocation("2006/01/02 15:04:05", m[1], zone)
+	if err != nil {
+		return line{}, false
+	}
+	l.at, l.worker, l.low = at, m[3], m[4] != "" && slices.Contains(lowLevels, m[2])
+	said, fields, _ := strings.Cut(text[len(m[0]):], ", client: ")
+	if event := eventOf(said); event != eventNone {
+		if server := upstreamOf(fields); server != "" {
+			l.event, l.server, l.said = event, server, probes.Clean(said, probes.MaxError)
+		}
+	}
+	return l, true
+}
+
+const (
+	ejected   = "upstream server temporarily disabled while "
+	exhausted = "no live upstreams while connecting to upstream"
+)
+
+// failures begin the messages that tell of a try that failed. Messages which
+// quote what the upstream sent ("upstream sent invalid header") are not among
+// them: it could name another there. Nor is "upstream sent no valid HTTP/1.0
+// header": nginx passes that answer on and counts it for nothing.
+var failures = []string{
+	"connect() ", "send() failed ", "recv() failed ", "writev() failed ", "readv() failed ",
+	"SSL_do_handshake() failed ", "peer closed connection in SSL handshake ", "upstream timed out ",
+	"upstream prematurely closed connection ", "upstream sent too big header ",
+}
+
+// phases are those in which nginx counts a failure: once the header is read,
+// it does not.
+var phases = []string{
+	"connecting to upstream", "SSL handshaking to upstream",
+	"sending request to upstream", "reading response header from upstream",
+}
+
+func eventOf(said string) event {
+	inPhase := slices.ContainsFunc(phases, func(phase string) bool { return strings.HasSuffix(said, " while "+phase) })
+	begins := func(prefix string) bool { return strings.HasPrefix(said, prefix) }
+	switch {
+	case said == exhausted:
+		return eventExhausted
+	case !inPhase:
+		return eventNone
+	case begins(ejected):
+		return eventEjected
+	case slices.ContainsFunc(failures, begins):
+		return eventFailed
+	default:
+		return eventNone
+	}
+}
+
+// upstreamOf finds the server in: IP, server: NAME, request: "GET / HTTP/1.1",
+// upstream: "http://IP:PORT/uri", host: "...", referrer: "...".
+//
+// What stands before and after it is the client's: a request line may hold
+// quotes (before nginx 1.21 also spaces), a referrer may hold anything. The
+// field is the first one that follows a request line's end, which no client
+// can write into its path.
+func upstreamOf(fields string) string {
+	const mark = `, upstream: "`
+	first := -1
+	for at := 0; ; {
+		i := strings.Index(fields[at:], mark)
+		if i < 0 {
+			break
+		}
+		at += i + len(mark)
+		if first < 0 {
+			first = at
+		}
+		if endsRequest(fields[:at-len(mark)]) {
+			return hostOf(fields[at:])
+		}
+	}
+	if first < 0 {
+		return ""
+	}
+	return hostOf(fields[first:]) // of a subrequest, or of the stream module
+}
+
+var requestEnd = regexp.MustCompile(`^ HTTP/\d\.\d"$`)
+
+func endsRequest(text string) bool {
+	const length = len(` HTTP/1.1"`)
+	return len(text) >= length && requestEnd.MatchString(text[len(text)-length:])
+}
+
+// hostOf is the server that a field "http://IP:PORT/uri" begins with. The
+// stream module writes no scheme, and a unix socket ends with a colon.
+func hostOf(field string) string {
+	field, _, _ = strings.Cut(field, `"`)
+	if _, rest, ok := strings.Cut(field, "://"); ok {
+		field = rest
+	}
+	if path, ok := strings.CutPrefix(field, "unix:"); ok {
+		path, _, _ = strings.Cut(path, ":")
+		return probes.Clean("unix:"+path, maxName)
+	}
+	if end := strings.IndexAny(field, "/? ,"); end >= 0 {
+		field = field[:end]
+	}
+	return probes.Clean(field, maxName)
 }

@@ -9,10 +9,15 @@
 package extract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"mime"
 	"regexp"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
 
 	"stickwatch/probes"
 )
@@ -154,4 +159,122 @@ func inText(expr, charset string) (source, error) {
 		}
 		return "", false
 	}, nil
+}
+
+type first []probes.Extractor
+
+// First returns an extractor of the first value that any of es finds.
+func First(es ...probes.Extractor) probes.Extractor { return first(es) }
+
+func (f first) Extract(doc probes.Document) (string, bool) {
+	for _, e := range f {
+		if v, ok := e.Extract(doc); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+type join struct {
+	sep string
+	es  []probes.Extractor
+}
+
+// Join returns an extractor of what all of es find, with sep in between; where
+// one finds nothing there is no value. Two facts that change together, such as
+// pid and start of a process, make a name where neither is unique.
+func Join(sep string, es ...probes.Extractor) probes.Extractor { return join{sep, es} }
+
+func (j join) Extract(doc probes.Document) (string, bool) {
+	parts := make([]string, 0, len(j.es))
+	for _, e := range j.es {
+		v, ok := e.Extract(doc)
+		if !ok {
+			return "", false
+		}
+		parts = append(parts, v)
+	}
+	return clean(strings.Join(parts, j.sep))
+}
+
+// prologue bounds where a page may declare its charset, in bytes. The standard
+// says 1024; pages with a licence or a script on top of it are not rare.
+const prologue = 32 << 10
+
+// meta is a charset declared within a page, in either of its two forms.
+var meta = regexp.MustCompile(`(?i)<meta\s[^>]{0,256}?charset\s*=\s*["']?\s*([\w.:-]{1,40})`)
+
+var byteOrderMark = []byte("\ufeff")
+
+func checkCharset(name string) error {
+	if name == "" {
+		return nil
+	}
+	if e, _ := charset.Lookup(name); e == nil {
+		return fmt.Errorf("looking up charset %q: unknown", name)
+	}
+	return nil
+}
+
+// decode returns the body as valid UTF-8: from the charset given, else from the
+// one that the answer declares, else from the one its bytes fit. Package charset
+// would take an undeclared body for windows-1252 where it may well be GBK.
+func decode(doc probes.Document, name string) string {
+	body := doc.Body
+	if name == "" && bytes.HasPrefix(body, byteOrderMark) {
+		name = "utf-8"
+	}
+	for _, name := range []string{name, fromHeader(doc), fromMeta(body)} {
+		if text, ok := decodeFrom(body, name); ok {
+			return strings.ToValidUTF8(strings.TrimPrefix(text, "\ufeff"), string(utf8.RuneError))
+		}
+	}
+	return guess(body)
+}
+
+func fromHeader(doc probes.Document) string {
+	_, params, err := mime.ParseMediaType(doc.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return params["charset"]
+}
+
+func fromMeta(body []byte) string {
+	m := meta.FindSubmatch(body[:min(len(body), prologue)])
+	if m == nil {
+		return ""
+	}
+	name := strings.ToLower(string(m[1]))
+	if strings.HasPrefix(name, "utf-16") {
+		return "utf-8" // a declaration that can be read at all is not in UTF-16
+	}
+	return name
+}
+
+func decodeFrom(body []byte, name string) (string, bool) {
+	e, _ := charset.Lookup(name)
+	if e == nil {
+		return "", false
+	}
+	text, err := e.NewDecoder().Bytes(body)
+	return string(text), err == nil
+}
+
+// guess decodes a body that declares nothing. What does not fit at the end of
+// one that was cut proves nothing.
+func guess(body []byte) string {
+	const bad = string(utf8.RuneError)
+	tail := ""
+	if len(body) >= probes.MaxBody {
+		tail = bad
+	}
+	if utf8.Valid(bytes.TrimRight(body, tail)) {
+		return strings.ToValidUTF8(string(body), bad)
+	}
+	if text, ok := decodeFrom(body, "gb18030"); ok && !strings.Contains(strings.TrimRight(text, tail), bad) {
+		return text
+	}
+	text, _ := decodeFrom(body, "windows-1252")
+	return text
 }

@@ -1,8 +1,11 @@
 package extract
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"stickwatch/probes"
 )
@@ -191,3 +194,157 @@ func (n names) member(o *object) (string, bool) {
 	}
 	return "", false
 }
+
+// names recognises labels.
+type names struct {
+	alone    *regexp.Regexp // a text that is a label and nothing else
+	assigned *regexp.Regexp // a label and the sign that announces its value
+}
+
+const (
+	gap  = `[ \x1f]*`
+	sign = gap + `[` + signs + `]` + gap
+)
+
+func newNames(list []string) names {
+	var quoted []string
+	for _, name := range list {
+		if words := strings.Fields(regexp.QuoteMeta(strings.ToValidUTF8(name, ""))); len(words) > 0 {
+			quoted = append(quoted, strings.Join(words, " +"))
+		}
+	}
+	if len(quoted) == 0 {
+		quoted = []string{`[^\s\S]`} // matches nothing
+	}
+	name := `(?:` + strings.Join(quoted, "|") + `)`
+	label := `(?i:` + name + `(?:` + gap + `[(（] *` + name + ` *[)）])?)`
+	return names{
+		alone:    regexp.MustCompile(`^` + gap + `["']?` + label + `["']?(?:` + sign + `)?` + gap + `$`),
+		assigned: regexp.MustCompile(`["']?` + label + `["']?` + sign),
+	}
+}
+
+// isLabel bounds what it looks at: no label is long.
+func (n names) isLabel(s string) bool { return len(s) <= 256 && n.alone.MatchString(s) }
+
+var bullet = regexp.MustCompile(`^` + gap + `(?:[-*•·>]|\d{1,3}[.)、])$`)
+
+// mayStart reports whether a label can stand after what precedes it in its
+// line: nothing, an element, a comma and the like, a bullet, or the value of a
+// label before it. "primary node: 2" is no value of "node".
+func mayStart(before string) bool {
+	trimmed := strings.TrimRight(before, " ")
+	if trimmed == "" || endsIn(trimmed, openers) {
+		return true
+	}
+	if trimmed == before {
+		return false
+	}
+	if len(trimmed) < 8 && bullet.MatchString(trimmed) {
+		return true
+	}
+	last := trimmed[strings.LastIndexAny(trimmed, " "+string(edge))+1:]
+	earlier := strings.TrimRight(strings.TrimSuffix(trimmed, last), blanks)
+	return strings.ContainsAny(last, signs) || endsIn(earlier, signs)
+}
+
+const (
+	openers = ",;|&{[(，；、。（｜" + string(edge)
+	signs   = ":=：＝"
+)
+
+func endsIn(s, set string) bool {
+	r, size := utf8.DecodeLastRuneInString(s)
+	return size > 0 && strings.ContainsRune(set, r)
+}
+
+// clean makes a value fit to be shown, compared and kept: valid UTF-8, white
+// space as single blanks, nothing that moves a cursor or reorders text, and at
+// most probes.MaxValue bytes. What is empty then is no value.
+func clean(s string) (string, bool) {
+	s = strings.Map(visible, strings.ToValidUTF8(s, string(utf8.RuneError)))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > probes.MaxValue {
+		end := probes.MaxValue
+		for !utf8.RuneStart(s[end]) {
+			end--
+		}
+		s = strings.TrimSpace(s[:end])
+	}
+	return s, s != ""
+}
+
+// visible keeps what can be seen, blanks for white space, and drops the rest:
+// controls, and format characters such as a right-to-left override.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+		return -1
+	default:
+		return r
+	}
+}
+
+const (
+	quotes   = "\"'“”‘’「」"
+	brackets = "(（[【"
+)
+
+// leading returns the value a text begins with, and what follows it. A value has no
+// white space in it; it ends with its element, at quotes, at a comma and the
+// like, and at all punctuation that is not ASCII.
+func leading(s string) (value, rest string, ok bool) {
+	s = strings.TrimLeft(s, blanks)
+	s = s[:min(len(s), 4*probes.MaxValue)] // labels may be many, and each looks ahead
+	quoted := strings.TrimLeft(s, quotes)
+	end := strings.IndexFunc(quoted, ends)
+	if end < 0 {
+		end = len(quoted)
+	}
+	value, rest = quoted[:end], quoted[end:]
+	if len(quoted) < len(s) {
+		rest = strings.TrimLeft(rest, quotes)
+	}
+	value = trimBracket(strings.TrimRight(value, "."))
+	return value, rest, plausible(value)
+}
+
+// whole returns the value that a text consists of, but for a remark in brackets
+// after it. A text that goes on in any other way is a sentence.
+func whole(s string) (string, bool) {
+	value, rest, ok := leading(s)
+	rest = strings.TrimLeft(rest, blanks)
+	remark, _ := utf8.DecodeRuneInString(rest)
+	return value, ok && (rest == "" || strings.ContainsRune(brackets, remark))
+}
+
+func ends(r rune) bool {
+	return r == ' ' || r == '\n' || r == edge ||
+		strings.ContainsRune(`"',;<>|&{}`, r) || r > unicode.MaxASCII && unicode.In(r, unicode.P, unicode.S)
+}
+
+// trimBracket drops a bracket that was opened before the value.
+func trimBracket(s string) string {
+	for _, pair := range []string{"()", "[]"} {
+		if strings.HasSuffix(s, pair[1:]) && !strings.Contains(s, pair[:1]) {
+			s = s[:len(s)-1]
+		}
+	}
+	return s
+}
+
+// plausible tells values from words around them. A name has a letter or digit
+// of ASCII; one with others too, as Chinese nodes may have, is told from a
+// sentence by its digit. What ends with a colon is the next label.
+func plausible(s string) bool {
+	switch strings.ToLower(s) {
+	case "null", "undefined", "n/a":
+		return false
+	}
+	ascii := strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
+	return !strings.HasSuffix(s, ":") && (hasDigit(s) || ascii && strings.ContainsFunc(s, unicode.IsLetter))
+}
+
+func hasDigit(s string) bool { return strings.ContainsAny(s, "0123456789") }

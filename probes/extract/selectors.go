@@ -3,11 +3,120 @@ package extract
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/andybalholm/cascadia"
+	"github.com/antchfx/htmlquery"
+	"github.com/antchfx/xpath"
+	"github.com/ohler55/ojg/jp"
+	"golang.org/x/net/html"
+
+	"stickwatch/probes"
 )
+
+func inCSS(selector, attr, charset string) (source, error) {
+	sel, err := cascadia.ParseGroup(selector)
+	if err != nil {
+		return nil, fmt.Errorf("parsing css %q: %w", selector, err)
+	}
+	return func(doc probes.Document) (string, bool) {
+		n := cascadia.Query(parseHTML(decode(doc, charset)), sel)
+		switch {
+		case n == nil:
+			return "", false
+		case attr == "":
+			return htmlquery.InnerText(n), true
+		case !htmlquery.ExistsAttr(n, strings.ToLower(attr)):
+			return "", false
+		default:
+			return htmlquery.SelectAttr(n, strings.ToLower(attr)), true
+		}
+	}, nil
+}
+
+func inXPath(expr, charset string) (source, error) {
+	compiled, err := xpath.Compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("parsing xpath %q: %w", expr, err)
+	}
+	p := &path{expr: compiled}
+	// Wrong arguments of functions come to light no sooner than when they are used.
+	if _, _, err := p.evaluate(parseHTML("")); err != nil {
+		return nil, fmt.Errorf("evaluating xpath %q: %w", expr, err)
+	}
+	return func(doc probes.Document) (string, bool) {
+		v, ok, err := p.evaluate(parseHTML(decode(doc, charset)))
+		return v, ok && err == nil
+	}, nil
+}
+
+// A path is an XPath expression. An xpath.Expr keeps state while it is
+// evaluated, and rounds share extractors.
+type path struct {
+	mu   sync.Mutex
+	expr *xpath.Expr
+}
+
+// evaluate returns the first node's text or a function's result. Package xpath
+// panics on what it cannot evaluate, hence the error.
+func (p *path) evaluate(root *html.Node) (v string, ok bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	switch result := p.expr.Evaluate(htmlquery.CreateXPathNavigator(root)).(type) {
+	case *xpath.NodeIterator:
+		if !result.MoveNext() {
+			return "", false, nil
+		}
+		return result.Current().Value(), true, nil
+	case string:
+		return result, true, nil
+	case float64:
+		return strconv.FormatFloat(result, 'f', -1, 64), true, nil
+	case bool:
+		return strconv.FormatBool(result), true, nil
+	default:
+		return "", false, nil
+	}
+}
+
+// inJSON looks up a JSONPath as ojg reads it, which is near RFC 9535 and not
+// the same.
+func inJSON(path, charset string) (source, error) {
+	expr, err := jp.ParseString(path)
+	if err != nil {
+		return nil, fmt.Errorf("parsing jsonpath %q: %w", path, err)
+	}
+	return func(doc probes.Document) (string, bool) {
+		root, ok := parseJSON(decode(doc, charset))
+		if !ok {
+			return "", false
+		}
+		return lookUp(expr, root)
+	}, nil
+}
+
+func lookUp(expr jp.Expr, root any) (v string, ok bool) {
+	defer func() {
+		if recover() != nil { // a filter has met types that ojg cannot compare
+			v, ok = "", false
+		}
+	}()
+	found, ok := expr.FirstFound(root)
+	if !ok {
+		return "", false
+	}
+	return scalar(found)
+}
 
 // maxNesting bounds how deep a JSON value is followed.
 const maxNesting = 256
