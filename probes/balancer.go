@@ -26,19 +26,19 @@ type Frontend struct {
 const (
 	// maxAddresses bounds how many addresses of one name are probed at a time.
 	maxAddresses = 32
-	// turnLength is how long they are, before others are: canaries have to come
+	// rotationPeriod is how long they are, before others are: canaries have to come
 	// back a few times.
-	turnLength = 10 * time.Minute
+	rotationPeriod = 10 * time.Minute
 )
 
-// inTurn returns those of a name's addresses that are probed at a moment. Within a
+// addressesAt returns those of a name's addresses that are probed at a moment. Within a
 // few turns all are.
-func inTurn(addrs []netip.Addr, now time.Time) []netip.Addr {
+func addressesAt(addrs []netip.Addr, now time.Time) []netip.Addr {
 	if len(addrs) <= maxAddresses {
 		return addrs
 	}
 	turns := (len(addrs) + maxAddresses - 1) / maxAddresses
-	turn := int(now.Unix()/int64(turnLength/time.Second)) % turns
+	turn := int(now.Unix()/int64(rotationPeriod/time.Second)) % turns
 	first := min(turn*maxAddresses, len(addrs)-maxAddresses)
 	return addrs[first : first+maxAddresses]
 }
@@ -71,7 +71,7 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Fronte
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
 	var list []Frontend
-	for _, addr := range inTurn(addrs, began) {
+	for _, addr := range addressesAt(addrs, began) {
 		list = append(list, Frontend{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
 	}
 	return list

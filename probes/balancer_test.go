@@ -64,19 +64,19 @@ func TestInTurn(t *testing.T) {
 	now := time.Unix(0, 0)
 	met := make(map[netip.Addr]bool)
 	for range 3 {
-		turn := inTurn(addrs, now)
-		if len(turn) != maxAddresses || !slices.Equal(turn, inTurn(addrs, now.Add(turnLength-1))) {
+		turn := addressesAt(addrs, now)
+		if len(turn) != maxAddresses || !slices.Equal(turn, addressesAt(addrs, now.Add(rotationPeriod-1))) {
 			t.Errorf("got %d addresses, want %d, and the same ones until the turn ends", len(turn), maxAddresses)
 		}
 		for _, a := range turn {
 			met[a] = true
 		}
-		now = now.Add(turnLength)
+		now = now.Add(rotationPeriod)
 	}
 	if len(met) != len(addrs) {
 		t.Errorf("got %d addresses in three turns, want all %d", len(met), len(addrs))
 	}
-	if got := inTurn(addrs[:maxAddresses], now); len(got) != maxAddresses {
+	if got := addressesAt(addrs[:maxAddresses], now); len(got) != maxAddresses {
 		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
 	}
 }
@@ -115,7 +115,7 @@ func TestResolveNobody(t *testing.T) {
 				t.Fatalf("got %+v, want one entrance without an address", list)
 			}
 			obs := Through(tt.ctx, c, list[0])
-			fit(t, obs.Primary)
+			checkPresentable(t, obs.Primary)
 			if obs.Primary.Failure != tt.failure || !strings.Contains(obs.Primary.Error, tt.words) || obs.Primary.Path != "/" {
 				t.Errorf("got %q of %q: %q, want %q: %q", obs.Primary.Failure, obs.Primary.Path, obs.Primary.Error, tt.failure, tt.words)
 			}

@@ -139,9 +139,9 @@ func (c *Canary) Follow(ctx context.Context) Exchange { return c.AwaitFollow(ctx
 // several canaries in turn decides on the order in which their requests leave.
 func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 	jar := c.cookies().Clone()
-	come := c.startRequest(ctx, StepFollow, jar)
+	send := c.startRequest(ctx, StepFollow, jar)
 	return func() Exchange {
-		ex, outcome := come()
+		ex, outcome := send()
 		if outcome == SessionKept && ex.NewID {
 			c.adopt(jar, ex)
 		}
@@ -170,7 +170,7 @@ func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func
 		c.record(kind, counter, ex)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, tried: c.counter}
+		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, lastSent: c.counter}
 		return ex, h.outcome(ex)
 	}
 }

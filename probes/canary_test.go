@@ -14,11 +14,11 @@ import (
 func TestCanary(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1")
-	canary := enter(t, cluster, 1000)
+	canary := openCanary(t, cluster, 1000)
 	for range 2 {
-		fit(t, canary.Write(t.Context()))
+		checkPresentable(t, canary.Write(t.Context()))
 	}
-	fit(t, canary.Follow(t.Context()))
+	checkPresentable(t, canary.Follow(t.Context()))
 
 	trace := canary.Trace()
 	id := trace.First().Session
@@ -43,8 +43,8 @@ func TestCanary(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	if last(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
-		t.Errorf("got fate %q, base %d, balancer %s", last(canary), trace.Base, trace.Balancer)
+	if lastOutcome(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
+		t.Errorf("got fate %q, base %d, balancer %s", lastOutcome(canary), trace.Base, trace.Balancer)
 	}
 	if id != FingerprintOf(secretID+"000000000000000001") {
 		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
@@ -60,7 +60,7 @@ func TestCanary(t *testing.T) {
 func TestFollowDoesNotSpoil(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 
 	s.mu.Lock()
@@ -68,14 +68,14 @@ func TestFollowDoesNotSpoil(t *testing.T) {
 	s.sessions = nil
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionLost {
+	if got := lastOutcome(canary); got != SessionLost {
 		t.Errorf("forgotten: got %q, want %q", got, SessionLost)
 	}
 	s.mu.Lock()
 	s.sessions = forgotten
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("remembered: got %q, want %q", got, SessionKept)
 	}
 }
@@ -83,13 +83,13 @@ func TestFollowDoesNotSpoil(t *testing.T) {
 func TestCross(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	id := canary.Trace().First().Session
 
 	list := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	for i, x := range list {
-		fit(t, x.There)
+		checkPresentable(t, x.There)
 		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.SessionOutcome() != SessionKept {
 			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.SessionOutcome(), x.There.Label)
 		}
@@ -98,8 +98,8 @@ func TestCross(t *testing.T) {
 		t.Errorf("got %d crossings, want 2", len(list))
 	}
 	// The session is back where it was, and the canary knows by which name.
-	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || last(canary) != SessionKept {
-		t.Errorf("afterwards: got %q at %q, new id %v", last(canary), ex.Label, ex.NewID)
+	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
+		t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestCrossDoesNotSpoil(t *testing.T) {
 	s := &tomcats{unreachable: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	cluster.Nodes = append(cluster.Nodes, Node{ID: "tomcat4", URL: closed(t)})
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	var got []SessionOutcome
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
@@ -119,7 +119,7 @@ func TestCrossDoesNotSpoil(t *testing.T) {
 		t.Errorf("fates (-want +got):\n%s", diff)
 	}
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
 	}
 }
@@ -132,15 +132,15 @@ func TestCrossBehindAPrefix(t *testing.T) {
 	u := s.node(t, "tomcat1", "/app")
 	u.Path = "/app"
 	cluster.Balancer.URLs = []*url.URL{u}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
 		if x.SessionOutcome() != SessionKept {
 			t.Errorf("got %q, want %q", x.SessionOutcome(), SessionKept)
 		}
 	}
-	if ex := canary.Follow(t.Context()); last(canary) != SessionKept || ex.NewID {
-		t.Errorf("afterwards: got %q, new id %v", last(canary), ex.NewID)
+	if ex := canary.Follow(t.Context()); lastOutcome(canary) != SessionKept || ex.NewID {
+		t.Errorf("afterwards: got %q, new id %v", lastOutcome(canary), ex.NewID)
 	}
 }
 
@@ -169,13 +169,13 @@ func TestLostAnswerIsNoLostSession(t *testing.T) {
 			})
 			cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
 			cluster.Balancer.URLs = []*url.URL{u}
-			canary := enter(t, cluster, 1000)
+			canary := openCanary(t, cluster, 1000)
 			canary.Write(t.Context())
 			if ex := canary.Write(t.Context()); ex.Failure != FailureReset {
 				t.Fatalf("second write: got %q, want %q", ex.Failure, FailureReset)
 			}
-			if canary.Follow(t.Context()); last(canary) != SessionKept {
-				t.Errorf("got %q, want %q", last(canary), SessionKept)
+			if canary.Follow(t.Context()); lastOutcome(canary) != SessionKept {
+				t.Errorf("got %q, want %q", lastOutcome(canary), SessionKept)
 			}
 		})
 	}
@@ -195,14 +195,14 @@ func TestWriteThatIsNotTaken(t *testing.T) {
 	})
 	cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	cluster.Balancer.URLs = []*url.URL{u}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	if canary.Follow(t.Context()); last(canary) != SessionKept {
-		t.Errorf("got %q, want %q by the id", last(canary), SessionKept)
+	if canary.Follow(t.Context()); lastOutcome(canary) != SessionKept {
+		t.Errorf("got %q, want %q by the id", lastOutcome(canary), SessionKept)
 	}
 
 	cluster.Session = nil
-	if ex := enter(t, cluster, 0).Write(t.Context()); ex.Answered() {
+	if ex := openCanary(t, cluster, 0).Write(t.Context()); ex.Answered() {
 		t.Errorf("got %+v without a session test, want nothing asked", ex)
 	}
 }
@@ -211,7 +211,7 @@ func TestWriteThatIsNotTaken(t *testing.T) {
 func TestCanarySideBySide(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	var wg sync.WaitGroup
 	for range 4 {
@@ -276,7 +276,7 @@ func TestKeyHeader(t *testing.T) {
 // and still knows what its session should hold.
 func TestSettle(t *testing.T) {
 	s := &tomcats{}
-	canary := enter(t, s.site(t, "tomcat1"), 1000)
+	canary := openCanary(t, s.site(t, "tomcat1"), 1000)
 	canary.Write(t.Context())
 	canary.Return(t.Context())
 	if !canary.StartNextRound() {
@@ -286,7 +286,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Continued, w.First().Session)
 	}
 	canary.Return(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("in the next round: got %q, want %q", got, SessionKept)
 	}
 
@@ -376,20 +376,20 @@ func (s *tomcats) site(t testing.TB, names ...string) *Cluster {
 	return c
 }
 
-// enter opens a canary at the balancer of c.
-func enter(t testing.TB, c *Cluster, base int) *Canary {
+// openCanary opens a canary at the balancer of c.
+func openCanary(t testing.TB, c *Cluster, base int) *Canary {
 	t.Helper()
 	frontends := Resolve(t.Context(), c)
 	if len(frontends) != 1 {
 		t.Fatalf("got %d entrances, want 1", len(frontends))
 	}
 	canary := NewCanary(c, frontends[0], "", "", base)
-	fit(t, canary.Open(t.Context()))
+	checkPresentable(t, canary.Open(t.Context()))
 	return canary
 }
 
-// last is the fate by the last step.
-func last(c *Canary) SessionOutcome {
+// lastOutcome is the fate by the last step.
+func lastOutcome(c *Canary) SessionOutcome {
 	w := c.Trace()
 	return w.SessionOutcome(len(w.Steps) - 1)
 }

@@ -76,7 +76,7 @@ type RequestSequence struct {
 // time-out that other requests of stickwatch have caused, it runs once more while
 // there are none. The error is that ctx ended before.
 func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (timedOut bool)) error {
-	d := c.demand(e.Path, e.Expected)
+	d := c.admissionRequest(e.Path, e.Expected)
 	d.requests = e.Requests
 	p, err := c.target.Limiter.admit(ctx, d)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *Client) run(ctx context.Context, p *permit, send func() response) error
 	if !p.run(send) {
 		return nil
 	}
-	d := p.demand
+	d := p.admissionRequest
 	d.alone = true
 	again, err := c.target.Limiter.admit(ctx, d)
 	if err == nil {
@@ -103,11 +103,11 @@ func (c *Client) run(ctx context.Context, p *permit, send func() response) error
 	return err
 }
 
-// demand is for one request. Requests for one path are of one kind, whatever they
+// admissionRequest is for one request. Requests for one path are of one kind, whatever they
 // store.
-func (c *Client) demand(path, expected string) demand {
+func (c *Client) admissionRequest(path, expected string) admissionRequest {
 	path, _, _ = strings.Cut(path, "?")
-	d := demand{node: expected, kind: c.target.URL.Host + path}
+	d := admissionRequest{node: expected, kind: c.target.URL.Host + path}
 	if c.target.Node != "" {
 		d.node, d.direct = c.target.Node, true
 	}

@@ -111,7 +111,7 @@ func TestCancelled(t *testing.T) {
 			ctx, cancel := start()
 			defer cancel()
 			ex, _ := NewClient(Target{URL: u, Timeout: ample}).ask(ctx, pageRequest{path: "/"})
-			fit(t, ex)
+			checkPresentable(t, ex)
 			if ex.Failure != FailureCancelled {
 				t.Errorf("got %q (%s), want %q", ex.Failure, ex.Error, FailureCancelled)
 			}

@@ -24,7 +24,7 @@ func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Durati
 	}
 	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
 	if err != nil {
-		obs.LocalAddress = LocalAddress(err)
+		obs.LocalError = IsLocalError(err)
 		_, obs.Error = classify(parent, stageError{error: err, stage: "asking " + d.URL.Host}, timeout)
 		obs.Error = Conceal(obs.Error, SecretsOf(d.URL)...)
 	}

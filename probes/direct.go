@@ -106,7 +106,7 @@ func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObserva
 	}
 	obs.readStatus(c.Status, primary, &hidden)
 	obs.conclude()
-	c.Limiter.learn(n.ID, obs.Label)
+	c.Limiter.learnLabel(n.ID, obs.Label)
 	return obs
 }
 

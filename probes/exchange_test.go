@@ -84,7 +84,7 @@ func TestDateHeader(t *testing.T) {
 		{"far past", "Mon, 01 Jan 0001 00:00:00 GMT", false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := serve(t, say(head+"Date: "+tt.date+"\r\n\r\n"))
+			u := serve(t, respond(head+"Date: "+tt.date+"\r\n\r\n"))
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{})
 			c := ex.Clock
 			if (c.Samples == 1) != tt.known {

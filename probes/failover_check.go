@@ -37,21 +37,21 @@ func (c OwnerCheck) Renewed() bool {
 
 // SessionOutcome tells whether the node asked knew the session.
 func (x FailoverCheck) SessionOutcome() SessionOutcome {
-	return contents{id: x.Session, counter: x.Counter, base: x.Base, tried: x.Tried}.outcome(x.There)
+	return contents{id: x.Session, counter: x.Counter, base: x.Base, lastSent: x.Tried}.outcome(x.There)
 }
 
 // CheckFailover presents the session directly to other nodes, one after the other, and
 // then to home, to put it back: Tomcat moves a session's route to the node that
 // was asked. The jar travels along, because each may rename the session.
-func (c *Canary) CheckFailover(ctx context.Context, home Node, others []Node) []FailoverCheck {
+func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) []FailoverCheck {
 	var list []FailoverCheck
 	jar := c.cookies()
 	for _, other := range others {
 		var x FailoverCheck
-		x, jar = c.checkFailover(ctx, home, other, jar)
+		x, jar = c.checkFailover(ctx, owner, other, jar)
 		list = append(list, x)
 	}
-	_, jar = c.checkFailover(ctx, home, home, jar)
+	_, jar = c.checkFailover(ctx, owner, owner, jar)
 	c.mu.Lock()
 	c.jar = jar
 	c.mu.Unlock()
@@ -60,9 +60,9 @@ func (c *Canary) CheckFailover(ctx context.Context, home Node, others []Node) []
 
 // checkFailover presents the session to node, and returns the jar to go on with: only a
 // node that knew the session may rename it.
-func (c *Canary) checkFailover(ctx context.Context, home, node Node, jar *Jar) (FailoverCheck, *Jar) {
+func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) (FailoverCheck, *Jar) {
 	c.mu.Lock()
-	x := FailoverCheck{From: home.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
+	x := FailoverCheck{From: owner.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
 	c.mu.Unlock()
 	x.Counter = c.stored()
 	there := jar.Clone()
@@ -157,7 +157,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // balancer.
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, pageRequest{
-		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
+		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, stripPrefix: true, follow: true, session: c.cluster.Session,
 		inSession: &c.scope,
 	})
 	return ex

@@ -54,17 +54,17 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 			return class, Clean(fmt.Sprintf("%s: %s", op.Addr, errno), MaxError)
 		}
 	}
-	text := words(err)
+	text := errorText(err)
 	if class == FailureMalformed {
-		text = unquoted(text)
+		text = withoutQuote(text)
 	}
 	return class, Clean(text, MaxError)
 }
 
-// words is what err says, without the words of net/http that say nothing and
+// errorText is what err says, without the words of net/http that say nothing and
 // the header line that an error of net/textproto quotes: it may be the one that
 // sets a cookie.
-func words(err error) string {
+func errorText(err error) string {
 	const header = "malformed MIME header"
 	text := strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")
 	if before, _, found := strings.Cut(text, header); found {
@@ -73,9 +73,9 @@ func words(err error) string {
 	return text
 }
 
-// unquoted is the kind of mistake that an error of net/http names, without what
+// withoutQuote is the kind of mistake that an error of net/http names, without what
 // the peer wrote: it may hold a session id.
-func unquoted(text string) string {
+func withoutQuote(text string) string {
 	before, _, found := strings.Cut(text, `"`)
 	if !found {
 		return text
@@ -108,7 +108,7 @@ func classOfConnection(err error) Failure {
 	switch {
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return FailureTimeout
-	case LocalAddress(err):
+	case IsLocalError(err):
 		return FailureProber
 	case lookup:
 		return FailureDNS
@@ -135,17 +135,17 @@ func isTLS(err error) bool {
 	return record || verify || alert || errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
 }
 
-// ownErrors are errors of the machine that stickwatch runs on, whatever the target is
+// localErrors are errors of the machine that stickwatch runs on, whatever the target is
 // like: no descriptor, port, buffer or memory left, a network interface that is down,
 // a firewall or a rule that lets nothing out.
 //
 // That a network is unreachable is not among them: a router says so of a network that
 // is down, and a machine without IPv6 of every IPv6 address.
-var ownErrors = []error{
+var localErrors = []error{
 	syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM,
 	syscall.ENETDOWN, syscall.EPERM, syscall.EACCES,
 }
 
-// LocalAddress reports whether an error of connecting says that this machine could not, and
+// IsLocalError reports whether an error of connecting says that this machine could not, and
 // nothing of whom it was to reach.
-func LocalAddress(err error) bool { return isAny(err, ownErrors...) }
+func IsLocalError(err error) bool { return isAny(err, localErrors...) }

@@ -18,11 +18,11 @@ import (
 
 // A pageRequest is one request, with what to read from its answer.
 type pageRequest struct {
-	path   string
-	jar    *Jar     // nil: comes without cookies and keeps none
-	public *url.URL // whose cookies are presented; nil: the target's own
-	bare   bool     // session cookies go without what a balancer has put before them
-	follow bool     // redirects within the same host
+	path        string
+	jar         *Jar     // nil: comes without cookies and keeps none
+	public      *url.URL // whose cookies are presented; nil: the target's own
+	stripPrefix bool     // session cookies go without what a balancer has put before them
+	follow      bool     // redirects within the same host
 
 	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
 	session *Session // reads label, store, session id and value; nil: none of them
@@ -41,7 +41,7 @@ func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 // reserve waits until the cluster's budget admits q, and returns the function
 // that asks it. That must be called.
 func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, Document) {
-	d := c.demand(q.path, q.expected)
+	d := c.admissionRequest(q.path, q.expected)
 	d.session = q.inSession
 	p, err := c.target.Limiter.admit(ctx, d)
 	return func() (ex Exchange, doc Document) {
@@ -131,7 +131,7 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
 	resp, body, err := c.fetch(t.watch(ctx), q, u)
-	t.note(ex)
+	t.record(ex)
 	if resp != nil {
 		ex.Status = resp.StatusCode
 	}
@@ -142,7 +142,7 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 		ex.Clock = t.clock(date)
 	}
 	ex.Truncated = len(body) >= MaxBody
-	doc := Document{Header: resp.Header, Body: body, Cookies: q.keep(c, u, resp, ex)}
+	doc := Document{Header: resp.Header, Body: body, Cookies: q.storeCookies(c, u, resp, ex)}
 	next, shown := c.redirect(u, resp)
 	ex.Redirect = shown
 	if !q.follow {
@@ -159,7 +159,7 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 		return nil, nil, err
 	}
 	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
-		if q.bare && isSessionCookie(cookie.Name, q.session.Cookie) {
+		if q.stripPrefix && isSessionCookie(cookie.Name, q.session.Cookie) {
 			cookie.Value = withoutPrefix(cookie.Value)
 		}
 		req.AddCookie(cookie)
@@ -191,9 +191,9 @@ func (q pageRequest) read(doc Document, ex *Exchange) {
 		s = *q.session
 	}
 	q.secrets.session = s.Cookie
-	q.secrets.cookies(slices.Concat(held, q.secrets.set))
+	q.secrets.addCookies(slices.Concat(held, q.secrets.set))
 	id := extract(s.ID, doc)
-	q.secrets.id(id)
+	q.secrets.addID(id)
 	q.secrets.allow(s.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)

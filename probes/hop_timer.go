@@ -87,7 +87,7 @@ func (t *hopTimer) certificates(chain []*x509.Certificate) {
 }
 
 // note writes what the hop showed, but for its answer, to ex.
-func (t *hopTimer) note(ex *Exchange) {
+func (t *hopTimer) record(ex *Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	ex.LocalAddress = t.localAddress.Addr().WithZone("")

@@ -167,9 +167,9 @@ func looksLikeSessionCookie(name, configured string) bool {
 	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(withoutNamePrefix(name)))
 }
 
-// keep puts the cookies of an answer from u in the jar, notes what became of
+// storeCookies puts the cookies of an answer from u in the jar, notes what became of
 // the session's, and returns what the client holds.
-func (q pageRequest) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
+func (q pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
 	public := c.publicURL(q.public, u)
 	set := resp.Cookies()
 	if q.secrets != nil {
@@ -181,13 +181,13 @@ func (q pageRequest) keep(c *Client, u *url.URL, resp *http.Response, ex *Exchan
 	sent := q.jar.Cookies(public)
 	q.jar.Set(public, set)
 	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(c, ex.At) })
-	q.noteSession(public, sent, set, ex)
+	q.checkSession(public, sent, set, ex)
 	return jarCookies(q.jar.Cookies(public), set, resp.StatusCode)
 }
 
-// noteSession tells a new session from cookies set, and a session cookie that
+// checkSession tells a new session from cookies set, and a session cookie that
 // would not come back to the session's page.
-func (q pageRequest) noteSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
+func (q pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
 	if q.session == nil {
 		return
 	}

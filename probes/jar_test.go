@@ -147,7 +147,7 @@ func TestRejected(t *testing.T) {
 				if r.Name != same {
 					t.Errorf("got %q rejected, want %q", r.Name, same)
 				}
-				got = why(r)
+				got = rejection(r)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("rejected because (-want +got):\n%s", diff)
@@ -170,7 +170,7 @@ func TestRejectedPrefixes(t *testing.T) {
 		ex, _ := keep(t, "https://shop.example", &Session{Path: "/cluster/test", Cookie: name}, set)
 		got := ""
 		for _, r := range ex.Rejected {
-			got = why(r)
+			got = rejection(r)
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q", set, got, want)
@@ -178,8 +178,8 @@ func TestRejectedPrefixes(t *testing.T) {
 	}
 }
 
-// why is the rule that a cookie breaks, with what it has and what that does not fit.
-func why(r RejectedCookie) string {
+// rejection is the rule that a cookie breaks, with what it has and what that does not fit.
+func rejection(r RejectedCookie) string {
 	return strings.Join(strings.Fields(string(r.Rule)+" "+r.Has+" "+r.Asks), " ")
 }
 
@@ -191,8 +191,8 @@ func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar)
 	from.Path = "/app/login"
 	jar, ex := NewJar(), Exchange{At: time.Now()}
 	resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": set}}
-	pageRequest{jar: jar, public: u, session: s}.keep(client, &from, resp, &ex)
-	fit(t, Exchange{Rejected: ex.Rejected, Status: 200})
+	pageRequest{jar: jar, public: u, session: s}.storeCookies(client, &from, resp, &ex)
+	checkPresentable(t, Exchange{Rejected: ex.Rejected, Status: 200})
 	return ex, jar
 }
 
@@ -220,7 +220,7 @@ func TestSetCookieOverTheWire(t *testing.T) {
 	}
 	for name, lines := range floods {
 		t.Run(name, func(t *testing.T) {
-			u := serve(t, say(head+lines+"Set-Cookie: JSESSIONID=1; Path=/\r\n\r\n"))
+			u := serve(t, respond(head+lines+"Set-Cookie: JSESSIONID=1; Path=/\r\n\r\n"))
 			jar := NewJar()
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{jar: jar, session: tomcatSession})
 			if ex.Failure != "" || len(jar.Cookies(u)) > maxCookies {
@@ -247,7 +247,7 @@ func TestNewID(t *testing.T) {
 	} {
 		var ex Exchange
 		resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {step.set}}}
-		pageRequest{jar: jar, public: u, session: tomcatSession}.keep(client, u, resp, &ex)
+		pageRequest{jar: jar, public: u, session: tomcatSession}.storeCookies(client, u, resp, &ex)
 		if ex.NewID != step.want {
 			t.Errorf("step %d, %s: got %v, want %v", i, step.set, ex.NewID, step.want)
 		}

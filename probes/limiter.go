@@ -45,8 +45,8 @@ type limitedNode struct {
 	missed    bool      // another node answered the last request that was expected here
 }
 
-// A demand is what a Limiter is asked for.
-type demand struct {
+// An admissionRequest is what a Limiter is asked for.
+type admissionRequest struct {
 	node     string        // id of the node that is expected to answer; "": any may
 	direct   bool          // the node itself is dialled
 	session  *sessionScope // nil: the request has no session, or opens one
@@ -57,13 +57,13 @@ type demand struct {
 
 // A permit is a demand that waits or was admitted.
 type permit struct {
-	demand
+	admissionRequest
 	limiter  *Limiter
 	nodes    []*limitedNode // where it may arrive
 	admitted chan struct{}  // closed when it is
 
 	sequence   uint64 // counts admitted permits
-	began      time.Time
+	startedAt  time.Time
 	contention map[*scope]*contention // nil: it is the only one
 	delayed    time.Time              // when the last answer came to a request with a lower number
 }
@@ -77,9 +77,9 @@ func NewLimiter(b Budget, nodes []Node) *Limiter {
 	return l
 }
 
-// learn notes how a node calls itself, by which answers through the balancer are
+// learnLabel notes how a node calls itself, by which answers through the balancer are
 // attributed to it.
-func (l *Limiter) learn(node, label string) {
+func (l *Limiter) learnLabel(node, label string) {
 	if l == nil || label == "" {
 		return
 	}
@@ -126,11 +126,11 @@ func (l *Limiter) labelled(label string) *limitedNode {
 }
 
 // admit waits until d may be sent, or ctx is done. The permit must be ended.
-func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
+func (l *Limiter) admit(ctx context.Context, d admissionRequest) (*permit, error) {
 	d.requests = max(1, d.requests)
-	p := &permit{demand: d, limiter: l, admitted: make(chan struct{})}
+	p := &permit{admissionRequest: d, limiter: l, admitted: make(chan struct{})}
 	if l == nil {
-		p.began = time.Now()
+		p.startedAt = time.Now()
 		return p, ctx.Err()
 	}
 	l.mu.Lock()
@@ -161,7 +161,7 @@ func (l *Limiter) Hanging() bool {
 	now := time.Now()
 	for _, n := range l.nodes {
 		for _, p := range n.inFlight {
-			if now.Sub(p.began) >= max(lostPacket, 3*p.usual()) {
+			if now.Sub(p.startedAt) >= max(retransmitTime, 3*p.usual()) {
 				return true
 			}
 		}
@@ -169,8 +169,8 @@ func (l *Limiter) Hanging() bool {
 	return false
 }
 
-// lostPacket is within which time TCP has sent a packet again that was lost once.
-const lostPacket = 1500 * time.Millisecond
+// retransmitTime is within which time TCP has sent a packet again that was lost once.
+const retransmitTime = 1500 * time.Millisecond
 
 // usual is how long a request of its kind takes alone, at the slowest node at which
 // it may arrive; 0: that is not known.
@@ -182,7 +182,7 @@ func (p *permit) usual() (longest time.Duration) {
 }
 
 // candidates are the nodes at which a request may arrive.
-func (l *Limiter) candidates(d demand) []*limitedNode {
+func (l *Limiter) candidates(d admissionRequest) []*limitedNode {
 	for i, n := range l.nodes {
 		if n.id == d.node && (d.direct || !n.missed) {
 			return l.nodes[i : i+1]
@@ -198,7 +198,7 @@ func (l *Limiter) cancel(p *permit) {
 	if at := slices.Index(l.waiting, p); at >= 0 {
 		l.waiting = slices.Delete(l.waiting, at, at+1)
 	} else {
-		p.leave()
+		p.finish()
 	}
 	l.advance()
 }
@@ -220,7 +220,7 @@ func (l *Limiter) advance() {
 			when = p.rateAllowsAt(now)
 		}
 		if room && !behind && !when.After(now) {
-			p.enter(now)
+			p.start(now)
 			return true
 		}
 		if when.After(now) && (next.IsZero() || when.Before(next)) {

@@ -39,7 +39,7 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 	}
 	l := NewLimiter(b, list)
 	for _, n := range list {
-		l.learn(n.ID, n.ID)
+		l.learnLabel(n.ID, n.ID)
 	}
 	return &testServer{
 		client: &Client{target: Target{Limiter: l}}, limiter: l, timeout: 5 * time.Second, work: func() time.Duration { return work },
@@ -49,7 +49,7 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 
 // ask sends one request, which node answers, and reports whether it was answered
 // in time.
-func (a *testServer) ask(ctx context.Context, d demand, node string) (answered bool) {
+func (a *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
 	d.kind = "page"
 	p, err := a.limiter.admit(ctx, d)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *testServer) ask(ctx context.Context, d demand, node string) (answered b
 }
 
 // serve is what happens at the node.
-func (a *testServer) serve(d demand, node string) (answered bool) {
+func (a *testServer) serve(d admissionRequest, node string) (answered bool) {
 	a.count(node, 1)
 	defer a.count(node, -1)
 	if d.session != nil {
@@ -133,9 +133,9 @@ func TestLimiterRate(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
 		var wg sync.WaitGroup
 		for range 100 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
-		wg.Go(func() { a.ask(t.Context(), demand{node: "node2"}, "node2") })
+		wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node2"}, "node2") })
 		wg.Wait()
 		last := a.arrived["node1"][99]
 		if last < 4500*time.Millisecond || last > 4600*time.Millisecond {
@@ -168,7 +168,7 @@ func TestLimiterAnyNode(t *testing.T) {
 			took := bubble(t, func(t *testing.T) {
 				a = newAnswerer(DefaultBudget, 3, time.Millisecond)
 				for i := range 90 {
-					a.ask(t.Context(), demand{}, tt.to(i))
+					a.ask(t.Context(), admissionRequest{}, tt.to(i))
 				}
 			})
 			if took < tt.took-50*time.Millisecond || took > tt.took+200*time.Millisecond {
@@ -192,7 +192,7 @@ func TestLimiterMissed(t *testing.T) {
 		for _, expected := range []string{"node1", "node2"} {
 			wg.Go(func() {
 				for range 100 {
-					a.ask(t.Context(), demand{node: expected}, "node1")
+					a.ask(t.Context(), admissionRequest{node: expected}, "node1")
 				}
 			})
 		}
@@ -201,7 +201,7 @@ func TestLimiterMissed(t *testing.T) {
 			t.Errorf("got %d requests within a second, want at most %d", got, most)
 		}
 		direct := time.Now()
-		if a.ask(t.Context(), demand{node: "node2", direct: true}, "node2"); time.Since(direct) > 2*time.Millisecond {
+		if a.ask(t.Context(), admissionRequest{node: "node2", direct: true}, "node2"); time.Since(direct) > 2*time.Millisecond {
 			t.Errorf("a direct request to the other node waited %s", time.Since(direct))
 		}
 	})
@@ -230,7 +230,7 @@ func TestLimiterConcurrency(t *testing.T) {
 				}
 				var wg sync.WaitGroup
 				for range 40 {
-					wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+					wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 				}
 				wg.Wait()
 			})
@@ -253,7 +253,7 @@ func TestLimiterHangingNode(t *testing.T) {
 		a.work = func() time.Duration { return time.Minute }
 		var wg sync.WaitGroup
 		for range 4 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true}, "node1") })
 		}
 		wg.Wait()
 	})
@@ -277,11 +277,11 @@ func TestLimiterHangingNodeElsewhere(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for range 4 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true}, "node1") })
 		}
 		time.Sleep(4500 * time.Millisecond)
 		began := time.Now()
-		if a.ask(t.Context(), demand{}, "node2"); time.Since(began) > 2*time.Millisecond {
+		if a.ask(t.Context(), admissionRequest{}, "node2"); time.Since(began) > 2*time.Millisecond {
 			t.Errorf("a request through the balancer waited %s", time.Since(began))
 		}
 		wg.Wait()
@@ -315,7 +315,7 @@ func TestLimiterSessionLock(t *testing.T) {
 						a.locks[&sessions[i]] = make(chan struct{}, 1)
 					}
 					for range 10 {
-						wg.Go(func() { a.ask(t.Context(), demand{node: node, session: &sessions[i]}, node) })
+						wg.Go(func() { a.ask(t.Context(), admissionRequest{node: node, session: &sessions[i]}, node) })
 					}
 				}
 				wg.Wait()
@@ -343,11 +343,11 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 1, 3*time.Second)
 		a.serial = make(chan struct{}, 1)
-		a.limiter.nodes[0].limit.now = 2 // as learnt from other, quick pages
+		a.limiter.nodes[0].limit.current = 2 // as learnt from other, quick pages
 		var wg sync.WaitGroup
 		answered := make([]bool, 2)
 		for i := range answered {
-			wg.Go(func() { answered[i] = a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { answered[i] = a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
 		wg.Wait()
 		if diff := cmp.Diff([]bool{true, true}, answered); diff != "" {
@@ -374,7 +374,7 @@ func TestLimiterForeignTimeOut(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for range 30 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
 		wg.Wait()
 		if got := len(a.arrived["node1"]); got != 30 || a.timeouts != 10 {
@@ -387,16 +387,16 @@ func TestLimiterForeignTimeOut(t *testing.T) {
 func TestLimiterCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(Budget{RequestsPerSecond: 1, Concurrent: 1}, 1, time.Millisecond)
-		a.ask(t.Context(), demand{}, "node1")
+		a.ask(t.Context(), admissionRequest{}, "node1")
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, err := a.limiter.admit(ctx, demand{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := a.limiter.admit(ctx, admissionRequest{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the end of the context", err)
 		}
 		if n := a.limiter.nodes[0]; len(a.limiter.waiting) > 0 || len(n.inFlight) > 0 {
 			t.Errorf("got %d waiting and %d in flight, want none", len(a.limiter.waiting), len(n.inFlight))
 		}
-		if !a.ask(t.Context(), demand{}, "node1") {
+		if !a.ask(t.Context(), admissionRequest{}, "node1") {
 			t.Error("the next request was not admitted")
 		}
 	})
@@ -417,7 +417,7 @@ func TestLimiterProperty(t *testing.T) {
 				sessions := make([]sessionScope, 4)
 				var wg sync.WaitGroup
 				for range 120 {
-					d, node := demand{}, fmt.Sprintf("node%d", 1+random.IntN(3))
+					d, node := admissionRequest{}, fmt.Sprintf("node%d", 1+random.IntN(3))
 					if random.IntN(3) > 0 {
 						d.node = node
 					}
@@ -455,8 +455,8 @@ func TestHanging(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newAnswerer(DefaultBudget, 1, test.usual)
-				a.ask(t.Context(), demand{}, "node1")
-				p, err := a.limiter.admit(t.Context(), demand{kind: "page"})
+				a.ask(t.Context(), admissionRequest{}, "node1")
+				p, err := a.limiter.admit(t.Context(), admissionRequest{kind: "page"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -468,7 +468,7 @@ func TestHanging(t *testing.T) {
 				if !a.limiter.Hanging() {
 					t.Errorf("%v after it was sent, a request does not hang yet", test.after)
 				}
-				p.end(response{answered: true})
+				p.finishWith(response{answered: true})
 				if a.limiter.Hanging() {
 					t.Error("a request that was answered hangs")
 				}

@@ -158,10 +158,10 @@ func closed(t testing.TB) *url.URL {
 	return &url.URL{Scheme: "http", Host: listener.Addr().String()}
 }
 
-// reads is an extractor.
-type reads func(Document) string
+// extractorFunc is an extractor.
+type extractorFunc func(Document) string
 
-func (r reads) Extract(doc Document) (string, bool) {
+func (r extractorFunc) Extract(doc Document) (string, bool) {
 	v := r(doc)
 	return v, v != ""
 }
@@ -171,24 +171,24 @@ var tomcatSession = &Session{
 	Path:   "/cluster/index.jsp",
 	Policy: PolicyReplicated,
 	Cookie: "JSESSIONID",
-	Node: reads(func(doc Document) string {
+	Node: extractorFunc(func(doc Document) string {
 		_, route, _ := strings.Cut(doc.Cookies["JSESSIONID"], ".")
 		return route
 	}),
-	ID: reads(func(doc Document) string {
+	ID: extractorFunc(func(doc Document) string {
 		id, _, _ := strings.Cut(doc.Cookies["JSESSIONID"], ".")
 		return id
 	}),
 	Write: "/cluster/index.jsp?key1={value}",
-	Read: reads(func(doc Document) string {
+	Read: extractorFunc(func(doc Document) string {
 		_, value, _ := strings.Cut(string(doc.Body), "key1=")
 		return value
 	}),
 }
 
-// fit fails the test unless ex can be shown: bounded clean lines, an error
+// checkPresentable fails the test unless ex can be shown: bounded clean lines, an error
 // exactly with a failure, and phases that fit in the whole.
-func fit(t testing.TB, ex Exchange) {
+func checkPresentable(t testing.TB, ex Exchange) {
 	t.Helper()
 	if (ex.Failure == "") != (ex.Error == "") {
 		t.Errorf("got failure %q with error %q, want both or none", ex.Failure, ex.Error)
@@ -217,6 +217,6 @@ func fetch(t testing.TB, target Target, q pageRequest) (Exchange, Document) {
 		q.path = "/"
 	}
 	ex, doc := NewClient(target).ask(t.Context(), q)
-	fit(t, ex)
+	checkPresentable(t, ex)
 	return ex, doc
 }

@@ -34,11 +34,11 @@ type BalancerObservation struct {
 
 // A DependencyObservation is what a dependency said to stickwatch itself.
 type DependencyObservation struct {
-	Name         string
-	Up           bool
-	Error        string
-	LocalAddress bool // this machine could not ask it; see Own
-	Took         time.Duration
+	Name       string
+	Up         bool
+	Error      string
+	LocalError bool // this machine could not ask it; see Own
+	Took       time.Duration
 }
 
 // A HandshakeObservation is one Engine.IO client's handshake, through an address

@@ -24,14 +24,14 @@ func (p *permit) hasCapacity(now time.Time) (ok bool, when time.Time) {
 func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) {
 	counted, bounded, exclusive, silent := 0, 0, false, false
 	for _, q := range s.inFlight {
-		if until := q.began.Add(s.limit.holdsFor(q.kind)); now.Before(until) {
+		if until := q.startedAt.Add(s.limit.countsFor(q.kind)); now.Before(until) {
 			counted++
 			exclusive = exclusive || q.alone
 			if when.IsZero() || until.Before(when) {
 				when = until
 			}
 		} else {
-			silent = silent || !s.answered.After(q.began)
+			silent = silent || !s.answered.After(q.startedAt)
 			if q.direct && !p.direct {
 				continue
 			}
@@ -41,7 +41,7 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 	if p.alone {
 		return len(s.inFlight) == 0, time.Time{}
 	}
-	return (silent || !exclusive && counted < s.limit.now) && bounded < s.limit.most, when
+	return (silent || !exclusive && counted < s.limit.current) && bounded < s.limit.maximum, when
 }
 
 // rateAllowsAt is from when the rates of all its nodes let a permit go.
@@ -69,10 +69,10 @@ func (p *permit) scopes() []*scope {
 	return list
 }
 
-// enter admits p.
-func (p *permit) enter(now time.Time) {
+// start admits p.
+func (p *permit) start(now time.Time) {
 	p.limiter.admitted++
-	p.sequence, p.began, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
+	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
 			p.contention[s] = &contention{ahead: true}
@@ -92,13 +92,13 @@ func (p *permit) enter(now time.Time) {
 	close(p.admitted)
 }
 
-// leave takes p out of what is in flight.
-func (p *permit) leave() {
+// finish takes p out of what is in flight.
+func (p *permit) finish() {
 	now := time.Now()
 	for _, s := range p.scopes() {
 		s.inFlight = slices.DeleteFunc(s.inFlight, func(q *permit) bool { return q == p })
 		for _, q := range s.inFlight {
-			both := min(now.Sub(p.began), now.Sub(q.began))
+			both := min(now.Sub(p.startedAt), now.Sub(q.startedAt))
 			p.contention[s].overlap = max(p.contention[s].overlap, both)
 			q.contention[s].overlap = max(q.contention[s].overlap, both)
 		}
@@ -118,10 +118,10 @@ type response struct {
 	extra    int // requests that were sent beside those of the demand, for redirects
 }
 
-// end gives a permit back, and learns from what became of the request. It
+// finishWith gives a permit back, and learns from what became of the request. It
 // reports whether the request timed out because of our own: for half of its time
 // or more, one that was sent before it was in flight and was then answered.
-func (p *permit) end(r response) (ownFault bool) {
+func (p *permit) finishWith(r response) (ownFault bool) {
 	l := p.limiter
 	if l == nil {
 		return false
@@ -129,8 +129,8 @@ func (p *permit) end(r response) (ownFault bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	took := now.Sub(p.began)
-	p.leave()
+	took := now.Sub(p.startedAt)
+	p.finish()
 	at := p.attribute(r)
 	if r.answered {
 		p.releaseFollowing(at, now)
@@ -143,7 +143,7 @@ func (p *permit) end(r response) (ownFault bool) {
 	}
 	p.learnSession(r, took, now)
 	l.advance()
-	return r.timedOut && !p.alone && p.delayed.Sub(p.began) >= took/2
+	return r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
 }
 
 // attribute charges the requests to the node that answered, and where that is not
@@ -162,7 +162,7 @@ func (p *permit) attribute(r response) []*limitedNode {
 		if len(p.nodes) > 1 || n != p.nodes[0] {
 			requests += p.requests
 		}
-		n.tokens.take(p.limiter.budget, requests, p.began)
+		n.tokens.take(p.limiter.budget, requests, p.startedAt)
 	}
 	return at
 }
@@ -221,7 +221,7 @@ func (p *permit) learnSession(r response, took time.Duration, now time.Time) {
 // run sends the request of an admitted permit, and ends it.
 func (p *permit) run(send func() response) (ownFault bool) {
 	var r response
-	defer func() { ownFault = p.end(r) }()
+	defer func() { ownFault = p.finishWith(r) }()
 	r = send()
 	return false
 }
@@ -231,10 +231,10 @@ func (p *permit) run(send func() response) (ownFault bool) {
 // company as they do alone raise it; one that takes longer had to queue, and
 // lowers it to one.
 type concurrencyLimit struct {
-	now, most int
-	alone     map[string]time.Duration // how long requests of a kind take when no other is in flight
-	retryAt   time.Time                // when another request may be added again, after queueing was seen
-	queues    bool                     // queueing was seen, and nothing else since
+	current, maximum int
+	alone            map[string]time.Duration // how long requests of a kind take when no other is in flight
+	retryAt          time.Time                // when another request may be added again, after queueing was seen
+	queues           bool                     // queueing was seen, and nothing else since
 }
 
 const (
@@ -251,15 +251,15 @@ const (
 )
 
 func newConcurrencyLimit(most int) *concurrencyLimit {
-	return &concurrencyLimit{now: 1, most: max(1, most), alone: make(map[string]time.Duration)}
+	return &concurrencyLimit{current: 1, maximum: max(1, most), alone: make(map[string]time.Duration)}
 }
 
-// holdsFor is for how long a request in flight counts against the limit. One
+// countsFor is for how long a request in flight counts against the limit. One
 // that takes longer than a queue of all of them could is not delayed by the
 // others: its node is in trouble, and requests that waited for it would only find
 // that out one by one.
-func (c *concurrencyLimit) holdsFor(kind string) time.Duration {
-	return max(unansweredAfter, time.Duration(c.now+1)*c.alone[kind])
+func (c *concurrencyLimit) countsFor(kind string) time.Duration {
+	return max(unansweredAfter, time.Duration(c.current+1)*c.alone[kind])
 }
 
 // answeredAlone learns from an answer to a request that was the only one in
@@ -273,7 +273,7 @@ func (c *concurrencyLimit) answeredAlone(kind string, took time.Duration, now ti
 	case known || len(c.alone) < maxKinds:
 		c.alone[kind] = took
 	}
-	if c.now == 1 && !now.Before(c.retryAt) {
+	if c.current == 1 && !now.Before(c.retryAt) {
 		c.raise()
 		c.queues = false
 	}
@@ -287,20 +287,20 @@ func (c *concurrencyLimit) queued(kind string, took time.Duration) bool {
 }
 
 // raise allows one request more.
-func (c *concurrencyLimit) raise() { c.now = min(c.now+1, c.most) }
+func (c *concurrencyLimit) raise() { c.current = min(c.current+1, c.maximum) }
 
 // lower lets one request at a time go for a while.
 func (c *concurrencyLimit) lower(now time.Time) {
-	c.now, c.retryAt = 1, now.Add(queueingHold)
+	c.current, c.retryAt = 1, now.Add(queueingHold)
 }
 
 // A scope is the requests in flight that may delay each other: those at one
 // node, or those with one session.
 type scope struct {
-	inFlight []*permit
-	limit    *concurrencyLimit
-	prompt   int       // answers in a row that others in flight did not delay
-	answered time.Time // when the last answer came
+	inFlight  []*permit
+	limit     *concurrencyLimit
+	undelayed int       // answers in a row that others in flight did not delay
+	answered  time.Time // when the last answer came
 }
 
 // A contention is the other requests in a scope while one is in flight.
@@ -315,7 +315,7 @@ type sessionScope struct{ scope }
 // answeredAlone learns from an answer to a request that was the only one in
 // flight.
 func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
-	s.prompt = 0
+	s.undelayed = 0
 	s.limit.answeredAlone(kind, took, now)
 }
 
@@ -328,13 +328,13 @@ func (s *scope) answeredConcurrently(c contention, kind string, took time.Durati
 	_, known := s.limit.alone[kind]
 	switch {
 	case s.limit.queued(kind, took):
-		s.prompt, s.limit.queues = 0, true
+		s.undelayed, s.limit.queues = 0, true
 		s.limit.lower(now)
 	case known && c.ahead && c.overlap >= took/2:
-		s.prompt++
+		s.undelayed++
 	}
-	if s.prompt >= max(2, s.limit.now) && !now.Before(s.limit.retryAt) {
-		s.prompt = 0
+	if s.undelayed >= max(2, s.limit.current) && !now.Before(s.limit.retryAt) {
+		s.undelayed = 0
 		s.limit.raise()
 	}
 }

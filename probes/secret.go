@@ -27,30 +27,30 @@ const (
 type secrets struct {
 	session string          // name of the session's cookie as configured; "": the usual ones
 	set     []*http.Cookie  // by answers; a browser may not have kept them
-	sure    []string        // session ids, and cookies by the names of sessions
+	certain []string        // session ids, and cookies by the names of sessions
 	guessed []string        // other cookies
 	allowed map[string]bool // what of these a node's label may show
 }
 
-// id is a session id.
-func (s *secrets) id(text string) {
+// addID is a session id.
+func (s *secrets) addID(text string) {
 	if len(text) >= minSecret {
-		s.sure = append(s.sure, text)
+		s.certain = append(s.certain, text)
 	}
 }
 
-// cookies are those held or set. Any long one is taken for a credential:
+// addCookies are those held or set. Any long one is taken for a credential:
 // applications call the session's as they please.
-func (s *secrets) cookies(list []*http.Cookie) {
+func (s *secrets) addCookies(list []*http.Cookie) {
 	for _, c := range list {
 		named := s.isSession(c.Name)
 		if !named && isHostName(c.Value) {
 			continue
 		}
-		for _, form := range forms(c.Value) {
+		for _, form := range spellings(c.Value) {
 			switch {
 			case named:
-				s.id(form)
+				s.addID(form)
 			case len(form) >= minCookie:
 				s.guessed = append(s.guessed, form)
 			}
@@ -106,7 +106,7 @@ func (s *secrets) redactStatus(r *StatusReport) {
 // redactor replaces secrets in a clean text, but for those guessed ones that are
 // spared.
 func (s *secrets) redactor(allowed map[string]bool) func(string) string {
-	texts := slices.Clone(s.sure)
+	texts := slices.Clone(s.certain)
 	for _, text := range s.guessed {
 		if !allowed[text] {
 			texts = append(texts, text)
@@ -169,10 +169,10 @@ func isHostName(value string) bool {
 
 var hostName = regexp.MustCompile(`(?i)^[a-z]{2,15}[0-9]{0,5}([-._:][a-z0-9]{1,10})+$`)
 
-// forms are the ways in which a page may show a cookie's value: as it is,
+// spellings are the ways in which a page may show a cookie's value: as it is,
 // decoded, the id in it. Express signs its ids: s:ID.SIGNATURE, of which
 // nothing may be shown; of another value what follows the dot is a route.
-func forms(value string) []string {
+func spellings(value string) []string {
 	list := []string{value}
 	decoded, err := url.QueryUnescape(value)
 	if err != nil {
@@ -187,13 +187,15 @@ func forms(value string) []string {
 		return list
 	}
 	for _, encoded := range []string{value, url.QueryEscape(decoded), url.QueryEscape(id), url.QueryEscape(signature)} {
-		list = append(list, encoded, lowerCodes(encoded))
+		list = append(list, encoded, lowerPercentCodes(encoded))
 	}
 	return list
 }
 
-// lowerCodes writes percent codes with small letters, as some do.
-func lowerCodes(text string) string { return percentCode.ReplaceAllStringFunc(text, strings.ToLower) }
+// lowerPercentCodes writes percent codes with small letters, as some do.
+func lowerPercentCodes(text string) string {
+	return percentCode.ReplaceAllStringFunc(text, strings.ToLower)
+}
 
 var percentCode = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 

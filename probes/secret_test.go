@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// tells lists where text stands in what would be printed or marshalled.
-func tells(t *testing.T, text string, observations ...any) {
+// checkHidden lists where text stands in what would be printed or marshalled.
+func checkHidden(t *testing.T, text string, observations ...any) {
 	t.Helper()
 	for _, o := range observations {
 		marshalled, err := json.Marshal(o)
@@ -31,7 +31,7 @@ func TestSessionIDsAreNotTold(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	cluster.Pages = []Page{{Path: "/", Want: StatusRange{200, 399}}}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	canary.Follow(t.Context())
 	failoverChecks := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
@@ -40,7 +40,7 @@ func TestSessionIDsAreNotTold(t *testing.T) {
 	if s.opened < 2 || len(failoverChecks) != 1 {
 		t.Fatalf("got %d sessions, %d crossings: nothing was tried", s.opened, len(failoverChecks))
 	}
-	tells(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
+	checkHidden(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
 }
 
 // TestSessionIDsThatAreBlurtedOut does it with servers that put the id wherever
@@ -48,10 +48,10 @@ func TestSessionIDsAreNotTold(t *testing.T) {
 func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 	const id = secretID + "000000000000000001"
 	careless := *tomcatSession
-	careless.Node = reads(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
+	careless.Node = extractorFunc(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
 	careless.Store = careless.Node
-	careless.Read = reads(func(doc Document) string { return string(doc.Body) })
-	byPage := Session{Path: "/", ID: reads(func(doc Document) string { return strings.TrimSpace(string(doc.Body)) })}
+	careless.Read = extractorFunc(func(doc Document) string { return string(doc.Body) })
+	byPage := Session{Path: "/", ID: extractorFunc(func(doc Document) string { return strings.TrimSpace(string(doc.Body)) })}
 	byPage.Node, byPage.Store, byPage.Read = byPage.ID, byPage.ID, byPage.ID
 
 	cookie := "Set-Cookie: JSESSIONID=" + id + ".tomcat1; Path=/\r\n"
@@ -68,15 +68,15 @@ func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 	} {
 		for _, session := range []*Session{&careless, &byPage} {
 			t.Run(name, func(t *testing.T) {
-				u := serve(t, say(answer))
-				cluster := &Cluster{Session: session, Limits: Limits{Timeout: ample}, Version: reads(func(doc Document) string { return string(doc.Body) })}
+				u := serve(t, respond(answer))
+				cluster := &Cluster{Session: session, Limits: Limits{Timeout: ample}, Version: extractorFunc(func(doc Document) string { return string(doc.Body) })}
 				if session == &careless && !strings.Contains(answer, "JSESSIONID="+id) || strings.Contains(name, "without cookies") != (session == &byPage) {
 					t.Skip("there is no telling what an id is")
 				}
 				cluster.Balancer.URLs = []*url.URL{u}
-				canary := enter(t, cluster, 0)
+				canary := openCanary(t, cluster, 0)
 				canary.Follow(t.Context())
-				tells(t, secretID, canary.Trace(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
+				checkHidden(t, secretID, canary.Trace(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
 			})
 		}
 	}
@@ -98,9 +98,9 @@ func TestHideLeavesTheRest(t *testing.T) {
 // secret, however long, and neither is a name that a balancer's cookie repeats.
 func TestLabelsFromCookies(t *testing.T) {
 	const ticket = "Zq8N3vT1xW5kLm0P7rYc"
-	srv := reads(func(doc Document) string { return doc.Cookies["SRV"] })
-	body := reads(func(doc Document) string { return string(doc.Body) })
-	id := reads(func(doc Document) string { return doc.Cookies["ticket"] })
+	srv := extractorFunc(func(doc Document) string { return doc.Cookies["SRV"] })
+	body := extractorFunc(func(doc Document) string { return string(doc.Body) })
+	id := extractorFunc(func(doc Document) string { return doc.Cookies["ticket"] })
 	for _, tt := range []struct {
 		name, cookie, body string
 		session            Session
@@ -114,7 +114,7 @@ func TestLabelsFromCookies(t *testing.T) {
 		{"a session in the wrong place", "ticket=" + ticket, "", Session{Node: id, ID: id}, string(FingerprintOf(ticket))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &tt.session})
 			if ex.Label != tt.want {
 				t.Errorf("got label %q, want %q", ex.Label, tt.want)
@@ -140,10 +140,10 @@ func TestSecretsInDisguise(t *testing.T) {
 		{"thrown away", "ticket=" + id + "; Domain=example.com", id, id},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
-			read := reads(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
+			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			read := extractorFunc(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &Session{Read: read}, version: read})
-			tells(t, tt.secret, ex)
+			checkHidden(t, tt.secret, ex)
 		})
 	}
 }
@@ -159,7 +159,7 @@ func TestErrorsQuoteNoPeer(t *testing.T) {
 		head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n": "http: message cannot contain multiple Content-Length headers",
 		head + "Set-Cookie JSESSIONID=" + secretID + "\r\n\r\n": "malformed MIME header",
 	} {
-		ex, _ := fetch(t, Target{URL: serve(t, say(answer)), Timeout: ample}, pageRequest{})
+		ex, _ := fetch(t, Target{URL: serve(t, respond(answer)), Timeout: ample}, pageRequest{})
 		if ex.Failure != FailureMalformed || ex.Error != want {
 			t.Errorf("%q: got %s, %q, want %q", answer, ex.Failure, ex.Error, want)
 		}
@@ -176,14 +176,14 @@ func TestStatusTellsNoSession(t *testing.T) {
 		{`{"state":"paused","load":NaN}`, "the status is no JSON object"},
 		{"<html>", "the status is no JSON object"},
 	} {
-		u := serve(t, say(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
+		u := serve(t, respond(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
 		cluster := &Cluster{Status: &Status{Path: "/status", Settings: []string{"peer"}}, Limits: Limits{Timeout: ample}}
 		obs := Direct(t.Context(), cluster, Node{ID: "n", URL: u})
 		if obs.StatusError != tt.want || (obs.Status == nil) != (tt.want != "") {
 			t.Errorf("%s: got error %q, status %+v, want error %q", tt.body, obs.StatusError, obs.Status, tt.want)
 		}
 		if obs.Status != nil {
-			tells(t, id, obs, *obs.Status)
+			checkHidden(t, id, obs, *obs.Status)
 		}
 	}
 }

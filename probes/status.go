@@ -40,7 +40,7 @@ func (s *StatusReport) Unavailable() []string {
 		return nil
 	}
 	var names []string
-	list := grouped.ReplaceAllString(found[1], "$1$2")
+	list := thousandsSeparator.ReplaceAllString(found[1], "$1$2")
 	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.Trim(name, " .;"); name != "" {
 			names = append(names, name)
@@ -51,8 +51,8 @@ func (s *StatusReport) Unavailable() []string {
 
 var unavailable = regexp.MustCompile(`(?is)unavailable:(.*)`)
 
-// grouped is a number with a separator of thousands, which parts no names.
-var grouped = regexp.MustCompile(`(\d),(\d{3})\b`)
+// thousandsSeparator is a number with a separator of thousands, which parts no names.
+var thousandsSeparator = regexp.MustCompile(`(\d),(\d{3})\b`)
 
 // parseStatus reads a /status answer; nil when it is no JSON object.
 //

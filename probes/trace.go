@@ -67,10 +67,10 @@ const (
 // What a session was given to hold. All its values are above Base, and none is
 // above Tried; those of other sessions are not among them.
 type contents struct {
-	id      Fingerprint
-	counter int // the last value known to be stored; 0: none
-	base    int
-	tried   int // the last value sent, whatever became of the answer
+	id       Fingerprint
+	counter  int // the last value known to be stored; 0: none
+	base     int
+	lastSent int // the last value sent, whatever became of the answer
 }
 
 // outcome tells from an answer whether it still holds the session. The counter is
@@ -95,7 +95,7 @@ func (h contents) outcome(ex Exchange) SessionOutcome {
 // not come, or came after this one.
 func (h contents) counterOutcome(value string) SessionOutcome {
 	switch n, err := strconv.Atoi(value); {
-	case err == nil && n >= h.counter && n <= max(h.counter, h.tried):
+	case err == nil && n >= h.counter && n <= max(h.counter, h.lastSent):
 		return SessionKept
 	case err == nil && n > h.base && n < h.counter:
 		return SessionStale
@@ -145,7 +145,7 @@ func (w Trace) Renamed() bool {
 func (w Trace) contents(step Step) contents {
 	h := contents{id: w.First().Session, counter: step.Counter, base: w.Base}
 	for _, s := range w.Steps {
-		h.tried = max(h.tried, s.Counter)
+		h.lastSent = max(h.lastSent, s.Counter)
 	}
 	return h
 }

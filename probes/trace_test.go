@@ -84,10 +84,10 @@ func TestStoreThatMoves(t *testing.T) {
 		Session:  storedSession,
 		Limits:   Limits{Timeout: ample},
 	}
-	canary := enter(t, cluster, 0)
-	fit(t, canary.Follow(t.Context()))
-	fit(t, canary.Follow(t.Context()))
-	fit(t, canary.Return(t.Context()))
+	canary := openCanary(t, cluster, 0)
+	checkPresentable(t, canary.Follow(t.Context()))
+	checkPresentable(t, canary.Follow(t.Context()))
+	checkPresentable(t, canary.Return(t.Context()))
 
 	type step struct {
 		Store, Label string
@@ -102,10 +102,10 @@ func TestStoreThatMoves(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	if outcome := last(canary); outcome != SessionKept {
+	if outcome := lastOutcome(canary); outcome != SessionKept {
 		t.Errorf("got fate %q, want %q", outcome, SessionKept)
 	}
-	tells(t, secretID, canary.Trace())
+	checkHidden(t, secretID, canary.Trace())
 }
 
 // TestStore: only a whole answer tells the store, and only who asks is told.
@@ -124,7 +124,7 @@ func TestStore(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ex, _ := fetch(t, Target{URL: serve(t, say(tt.answer)), Timeout: ample}, pageRequest{session: tt.session})
+			ex, _ := fetch(t, Target{URL: serve(t, respond(tt.answer)), Timeout: ample}, pageRequest{session: tt.session})
 			if ex.Store != tt.want {
 				t.Errorf("got store %q, want %q", ex.Store, tt.want)
 			}
@@ -139,11 +139,11 @@ var storedSession = &Session{
 	Policy: PolicyShared,
 	Cookie: "JSESSIONID",
 	Node:   tomcatSession.Node,
-	ID: reads(func(doc Document) string {
+	ID: extractorFunc(func(doc Document) string {
 		id, _, _ := strings.Cut(doc.Cookies["JSESSIONID"], "-")
 		return id
 	}),
-	Store: reads(func(doc Document) string {
+	Store: extractorFunc(func(doc Document) string {
 		id, _, _ := strings.Cut(doc.Cookies["JSESSIONID"], ".")
 		_, store, _ := strings.Cut(id, "-")
 		return store

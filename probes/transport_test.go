@@ -125,7 +125,7 @@ func TestTLS(t *testing.T) {
 	good, trusted := secureWeb(t, soon, greet)
 	old, trustedOld := secureWeb(t, past, greet)
 	plain := web(t, func(http.ResponseWriter, *http.Request) {})
-	fatal := serve(t, say("\x15\x03\x03\x00\x02\x02\x28"))
+	fatal := serve(t, respond("\x15\x03\x03\x00\x02\x02\x28"))
 	named := trusted.Clone()
 	named.ServerName = "shop.example"
 

@@ -17,23 +17,23 @@ const maxQueue = 1 << 20
 // fit into the queue, or cannot be written, is dropped and counted. Its methods may
 // be called from many goroutines.
 type Writer struct {
-	out    io.Writer
-	notice func(lines int64) []byte
+	out     io.Writer
+	gapLine func(lines int64) []byte
 
-	mu        sync.Mutex // guards what follows
-	queue     [][]byte
-	bytes     int
-	unsaid    int64 // lines dropped since the last notice
-	dropped   int64
-	writing   bool
-	idle      chan struct{} // closed once nothing waits; nil: nobody wants to know
-	something chan struct{} // holds one
+	mu         sync.Mutex // guards what follows
+	queue      [][]byte
+	bytes      int
+	unreported int64 // lines dropped since the last notice
+	dropped    int64
+	writing    bool
+	idle       chan struct{} // closed once nothing waits; nil: nobody wants to know
+	wake       chan struct{} // holds one
 }
 
 // New returns a Writer to out. Once out takes lines again, notice makes the line
 // that says how many are missing; nil: there is none.
-func New(out io.Writer, notice func(lines int64) []byte) *Writer {
-	w := &Writer{out: out, notice: notice, something: make(chan struct{}, 1)}
+func New(out io.Writer, gapLine func(lines int64) []byte) *Writer {
+	w := &Writer{out: out, gapLine: gapLine, wake: make(chan struct{}, 1)}
 	panics.Go(panics.Daemon, w.run)
 	return w
 }
@@ -42,14 +42,14 @@ func New(out io.Writer, notice func(lines int64) []byte) *Writer {
 func (w *Writer) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.bytes+len(line) > maxQueue || w.unsaid > 0 && len(w.queue) > 0 {
+	if w.bytes+len(line) > maxQueue || w.unreported > 0 && len(w.queue) > 0 {
 		w.drop() // until the queue is empty: the notice tells of one gap, and not of many
 		return len(line), nil
 	}
 	w.queue = append(w.queue, append([]byte(nil), line...))
 	w.bytes += len(line)
 	select {
-	case w.something <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 	return len(line), nil
@@ -63,7 +63,7 @@ func (w *Writer) Dropped() int64 {
 }
 
 // Flush waits until everything is written, for at most patience.
-func (w *Writer) Flush(patience time.Duration) {
+func (w *Writer) Flush(timeout time.Duration) {
 	w.mu.Lock()
 	if !w.writing && len(w.queue) == 0 {
 		w.mu.Unlock()
@@ -76,18 +76,18 @@ func (w *Writer) Flush(patience time.Duration) {
 	w.mu.Unlock()
 	select {
 	case <-idle:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 	}
 }
 
 func (w *Writer) drop() {
-	w.unsaid++
+	w.unreported++
 	w.dropped++
 }
 
 // run writes what is queued for as long as the process lives.
 func (w *Writer) run() {
-	for range w.something {
+	for range w.wake {
 		for line := w.next(); line != nil; line = w.next() {
 			w.write(line)
 		}
@@ -115,23 +115,23 @@ func (w *Writer) next() []byte {
 func (w *Writer) write(line []byte) {
 	_, err := w.out.Write(line)
 	w.mu.Lock()
-	unsaid := w.unsaid
+	unreported := w.unreported
 	switch {
 	case err != nil:
 		w.drop()
-		unsaid = 0
-	case len(w.queue) > 0 || w.notice == nil:
-		unsaid = 0
+		unreported = 0
+	case len(w.queue) > 0 || w.gapLine == nil:
+		unreported = 0
 	default:
-		w.unsaid = 0
+		w.unreported = 0
 	}
 	w.mu.Unlock()
-	if unsaid == 0 {
+	if unreported == 0 {
 		return
 	}
-	if _, err := w.out.Write(w.notice(unsaid)); err != nil {
+	if _, err := w.out.Write(w.gapLine(unreported)); err != nil {
 		w.mu.Lock()
-		w.unsaid += unsaid
+		w.unreported += unreported
 		w.mu.Unlock()
 	}
 }

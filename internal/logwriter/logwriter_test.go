@@ -25,15 +25,15 @@ func (g *gate) Write(line []byte) (int, error) {
 	return g.got.Write(line)
 }
 
-func notice(lines int64) []byte { return fmt.Appendf(nil, "%d lines are missing\n", lines) }
+func gapLine(lines int64) []byte { return fmt.Appendf(nil, "%d lines are missing\n", lines) }
 
 // TestBlocked: nobody waits for a file that takes nothing; once it does, what fitted
 // is there in its order, and one line says how much is missing.
 func TestBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
-		w := New(g, notice)
-		defer close(w.something)
+		w := New(g, gapLine)
+		defer close(w.wake)
 		line := append(bytes.Repeat([]byte("x"), 1023), '\n')
 		const lines = 3000
 		for range lines {
@@ -63,8 +63,8 @@ func TestUnwritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{}), err: errors.New("broken pipe")}
 		close(g.open)
-		w := New(g, notice)
-		defer close(w.something)
+		w := New(g, gapLine)
+		defer close(w.wake)
 		for range 3 {
 			w.Write([]byte("lost\n"))
 			synctest.Wait()
@@ -87,7 +87,7 @@ func TestLinesAreCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
 		w := New(g, nil)
-		defer close(w.something)
+		defer close(w.wake)
 		line := []byte("one\n")
 		w.Write(line)
 		copy(line, "two\n")

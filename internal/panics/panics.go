@@ -54,7 +54,7 @@ func (e Error) Error() string {
 func Catch(c Component, f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			handle(c, carry(v))
+			handle(c, capture(v))
 			err = Error{c}
 		}
 	}()
@@ -98,7 +98,7 @@ func AfterContext(ctx context.Context, c Component, f func()) (stop func() bool)
 type Group struct {
 	wg    sync.WaitGroup
 	mu    sync.Mutex
-	first *carried // of the goroutines that panicked; nil: none did
+	first *recovered // of the goroutines that panicked; nil: none did
 }
 
 // Go runs f in a goroutine.
@@ -115,7 +115,7 @@ func (g *Group) recover() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.first == nil {
-			g.first = carry(v)
+			g.first = capture(v)
 		}
 	}
 }
@@ -130,21 +130,21 @@ func (g *Group) Wait() {
 	}
 }
 
-// A carried panic is on its way from the goroutine where it happened to the Catch
+// A recovered panic is on its way from the goroutine where it happened to the Catch
 // that handles it.
-type carried struct {
+type recovered struct {
 	text  string
 	stack string
 }
 
 // String is what the Go runtime prints if nobody catches it.
-func (c *carried) String() string { return c.text + "\n\n" + c.stack }
+func (c *recovered) String() string { return c.text + "\n\n" + c.stack }
 
-// carry returns what was recovered, with its stack. It must be called by the
+// capture returns what was recovered, with its stack. It must be called by the
 // deferred function that recovered. The text of a panic may quote a target or
 // hold a secret, so only the Go runtime's own is kept.
-func carry(v any) *carried {
-	if c, ok := v.(*carried); ok {
+func capture(v any) *recovered {
+	if c, ok := v.(*recovered); ok {
 		return c
 	}
 	text := fmt.Sprintf("panic with a %T", v)
@@ -153,7 +153,7 @@ func carry(v any) *carried {
 	}
 	const most = 16 << 10
 	stack := debug.Stack()
-	return &carried{text: text, stack: string(stack[:min(len(stack), most)])}
+	return &recovered{text: text, stack: string(stack[:min(len(stack), most)])}
 }
 
 // logEvery is how often a panic of a component is logged with its stack: a target
@@ -163,17 +163,17 @@ const logEvery = time.Minute
 // recorder counts and logs panics for the whole process.
 var recorder struct {
 	mu         sync.Mutex
-	components map[Component]*record
+	components map[Component]*componentRecord
 }
 
-type record struct {
+type componentRecord struct {
 	count  uint64
 	logged time.Time
 	silent int // since it was logged
 }
 
 // handle counts and logs a panic.
-func handle(c Component, p *carried) {
+func handle(c Component, p *recovered) {
 	if silent, ok := count(c); ok {
 		slog.Error("stickwatch panicked; it goes on", "component", string(c), "panic", p.text, "not_logged", silent, "stack", p.stack)
 	}
@@ -185,11 +185,11 @@ func count(c Component) (silent int, log bool) {
 	recorder.mu.Lock()
 	defer recorder.mu.Unlock()
 	if recorder.components == nil {
-		recorder.components = make(map[Component]*record)
+		recorder.components = make(map[Component]*componentRecord)
 	}
 	r := recorder.components[c]
 	if r == nil {
-		r = new(record)
+		r = new(componentRecord)
 		recorder.components[c] = r
 	}
 	r.count++

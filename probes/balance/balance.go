@@ -33,7 +33,7 @@ type Picker interface {
 	Pick(key string, without ...int) (index int, ok bool)
 }
 
-const nobody = -1
+const noServer = -1
 
 // tries is how many servers nginx looks at before it stops hashing: its
 // counter of refusals has to pass 20.
@@ -88,9 +88,9 @@ func newPool(servers []Server) pool {
 	return p
 }
 
-// hashes tells whether the method comes into play at all: nginx goes by round
+// usesHash tells whether the method comes into play at all: nginx goes by round
 // robin where there is nothing to choose between.
-func (p *pool) hashes() bool { return len(p.primaries) > 1 }
+func (p *pool) usesHash() bool { return len(p.primaries) > 1 }
 
 // line returns the server line that a hash value falls on.
 func (p *pool) line(hash uint) int {
@@ -104,16 +104,16 @@ func (p *pool) line(hash uint) int {
 	panic("unreachable: rest is below the sum of the shares")
 }
 
-// takes tells whether a server accepts clients.
-func (p *pool) takes(line int, without []int) bool {
+// accepts tells whether a server accepts clients.
+func (p *pool) accepts(line int, without []int) bool {
 	return !p.down[line] && !slices.Contains(without, line)
 }
 
-// left counts the lines that accept clients, and returns one of them.
-func (p *pool) left(lines, without []int) (line, count int) {
-	line = nobody
+// available counts the lines that accept clients, and returns one of them.
+func (p *pool) available(lines, without []int) (line, count int) {
+	line = noServer
 	for _, l := range lines {
-		if p.takes(l, without) {
+		if p.accepts(l, without) {
 			line = l
 			count++
 		}
@@ -129,16 +129,16 @@ func (p *pool) roundRobin(without []int) (line int, ok bool) {
 		without = nil // nginx never ejects the only server it has
 	}
 	for _, lines := range [...][]int{p.primaries, p.backups} {
-		switch line, count := p.left(lines, without); count {
+		switch line, count := p.available(lines, without); count {
 		case 0:
 			continue
 		case 1:
 			return line, true
 		default:
-			return nobody, false
+			return noServer, false
 		}
 	}
-	return nobody, false
+	return noServer, false
 }
 
 // checksum adds text to a CRC-32 (IEEE); that of nothing is 0.

@@ -44,7 +44,7 @@ func Consistent(servers []Server) Picker {
 }
 
 func (b *consistent) Pick(key string, without ...int) (int, bool) {
-	if !b.hashes() || key == "" {
+	if !b.usesHash() || key == "" {
 		return b.roundRobin(without)
 	}
 	at, _ := slices.BinarySearchFunc(b.circle, checksum(0, key), func(p point, hash uint32) int {
@@ -54,13 +54,13 @@ func (b *consistent) Pick(key string, without ...int) (int, bool) {
 	// refused server: a heavy server that is ejected uses them up quickly.
 	for range tries {
 		p := b.circle[at%len(b.circle)]
-		switch line, count := b.left(b.named[int(p.line)], without); count {
+		switch line, count := b.available(b.named[int(p.line)], without); count {
 		case 0:
 			at++
 		case 1:
 			return line, true
 		default:
-			return nobody, false
+			return noServer, false
 		}
 	}
 	return b.roundRobin(without)

@@ -13,13 +13,13 @@ type hash struct{ pool }
 func Hash(servers []Server) Picker { return &hash{newPool(servers)} }
 
 func (b *hash) Pick(key string, without ...int) (int, bool) {
-	if !b.hashes() || key == "" {
+	if !b.usesHash() || key == "" {
 		return b.roundRobin(without)
 	}
 	var sum uint
 	for try := range uint64(tries) {
 		sum += uint(memcachedHash(try, key))
-		if line := b.line(sum); b.takes(line, without) {
+		if line := b.line(sum); b.accepts(line, without) {
 			return line, true
 		}
 	}
@@ -54,9 +54,9 @@ func (b *ipHash) Pick(key string, without ...int) (int, bool) {
 	var buf [16]byte
 	octets, ok := clientOctets(key, &buf)
 	if !ok {
-		return nobody, false
+		return noServer, false
 	}
-	if !b.hashes() {
+	if !b.usesHash() {
 		return b.roundRobin(without)
 	}
 	hash := uint(89)
@@ -64,7 +64,7 @@ func (b *ipHash) Pick(key string, without ...int) (int, bool) {
 		for _, octet := range octets { // a retry goes on from the value before
 			hash = (hash*113 + uint(octet)) % 6271
 		}
-		if line := b.line(hash); b.takes(line, without) {
+		if line := b.line(hash); b.accepts(line, without) {
 			return line, true
 		}
 	}

@@ -30,34 +30,34 @@ func TestPick(t *testing.T) {
 	heavy[0].Weight = 40
 
 	for _, test := range []pickTest{
-		{"no servers", IPHash(nil), "192.0.2.1", nil, nobody},
-		{"no servers", Hash(nil), "key", nil, nobody},
-		{"no servers", Consistent(nil), "key", nil, nobody},
+		{"no servers", IPHash(nil), "192.0.2.1", nil, noServer},
+		{"no servers", Hash(nil), "key", nil, noServer},
+		{"no servers", Consistent(nil), "key", nil, noServer},
 		{"the only server is never ejected", Hash(named(1)), "key", []int{0}, 0},
-		{"the only server is down", Consistent(lone), "key", nil, nobody},
+		{"the only server is down", Consistent(lone), "key", nil, noServer},
 
-		{"not an address", IPHash(three), "app.example", nil, nobody},
-		{"address and port", IPHash(three), "192.0.2.1:80", nil, nobody},
-		{"not an address, one server", IPHash(named(1)), "", nil, nobody},
+		{"not an address", IPHash(three), "app.example", nil, noServer},
+		{"address and port", IPHash(three), "192.0.2.1:80", nil, noServer},
+		{"not an address, one server", IPHash(named(1)), "", nil, noServer},
 		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as nginx 1.22 did
 		{"unix socket, as three zero octets", IPHash(named(5)), "0.0.0.9", []int{1, 3}, 0},
 		{"a zone is not part of the address", IPHash(three), "fe80::1%eth0", nil, pick(t, IPHash(three), "fe80::1")},
 
-		{"empty key", Hash(three), "", nil, nobody},
-		{"empty key", Consistent(three), "", nil, nobody},
+		{"empty key", Hash(three), "", nil, noServer},
+		{"empty key", Consistent(three), "", nil, noServer},
 		{"empty key, one server left", Hash(three), "", []int{0, 2}, 1},
-		{"everybody ejected", Hash(three), "key", []int{0, 1, 2}, nobody},
+		{"everybody ejected", Hash(three), "key", []int{0, 1, 2}, noServer},
 		{"ejected by an index that is no server", Hash(three), "key", []int{-1, 3}, pick(t, Hash(three), "key")},
 		{"hashing gives up, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
 
-		{"twins take turns", Consistent(twins), "key-1", []int{2}, nobody},
+		{"twins take turns", Consistent(twins), "key-1", []int{2}, noServer},
 		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},
 		{"the other twin left", Consistent(twins), "key-1", []int{2, 1}, 0},
 		{"beside the twins", Consistent(twins), "key-1", []int{0, 1}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, ok := test.picker.Pick(test.key, test.without...)
-			if got != test.want || ok != (test.want != nobody) {
+			if got != test.want || ok != (test.want != noServer) {
 				t.Errorf("Pick(%q, %v) = %d, %t, want %d", test.key, test.without, got, ok, test.want)
 			}
 		})

@@ -48,7 +48,7 @@ func TestPickIsAlive(t *testing.T) {
 		b := drawBlock(t)
 		line, ok := b.picker.Pick(b.key, b.without...)
 		if !ok {
-			if line != nobody {
+			if line != noServer {
 				t.Errorf("Pick = %d, and not ok", line)
 			}
 			return

@@ -73,8 +73,8 @@ type claim struct {
 
 var ranks = map[Kind]int{KindNode: 4, KindStable: 3, KindRotating: 2, KindNone: 1}
 
-// tellsMore reports whether c is to be believed rather than o.
-func (c claim) tellsMore(o claim) bool {
+// outranks reports whether c is to be believed rather than o.
+func (c claim) outranks(o claim) bool {
 	if c.Kind != o.Kind {
 		return ranks[c.Kind] > ranks[o.Kind]
 	}
@@ -88,7 +88,7 @@ func (c claim) contradicts(o claim) bool {
 }
 
 // A naming is what is known of a cookie by its name alone.
-type naming struct {
+type knownCookie struct {
 	product Product
 	kind    Kind
 }
@@ -96,7 +96,7 @@ type naming struct {
 // namings are the names by which products call their cookies unless told
 // otherwise, and those that their manuals teach. Azure's instance can be asked
 // for by sending its cookie, but is a hash that nobody outside can compute.
-var namings = map[string]naming{
+var knownCookies = map[string]knownCookie{
 	"route":               {Nginx, KindStable}, // ingress-nginx's too
 	"srv_id":              {Nginx, KindStable},
 	"INGRESSCOOKIE":       {IngressNginx, KindStable},
@@ -123,29 +123,29 @@ var namings = map[string]naming{
 // variant's.
 var prefixes = []struct {
 	text string
-	naming
+	knownCookie
 }{
-	{"BIGipServer", naming{BIGIP, KindStable}},
-	{"AWSALB", naming{AWS, KindRotating}}, // AWSALBAPP-0, AWSALBCORS, AWSALBTG too
-	{"AWSELB", naming{AWS, KindRotating}},
-	{"ASPSESSIONID", naming{Application, KindNone}},
+	{"BIGipServer", knownCookie{BIGIP, KindStable}},
+	{"AWSALB", knownCookie{AWS, KindRotating}}, // AWSALBAPP-0, AWSALBCORS, AWSALBTG too
+	{"AWSELB", knownCookie{AWS, KindRotating}},
+	{"ASPSESSIONID", knownCookie{Application, KindNone}},
 }
 
-func namingOf(name string) (naming, bool) {
-	if h, ok := namings[name]; ok {
+func knownCookieOf(name string) (knownCookie, bool) {
+	if h, ok := knownCookies[name]; ok {
 		return h, true
 	}
 	for _, p := range prefixes {
 		if strings.HasPrefix(name, p.text) {
-			return p.naming, true
+			return p.knownCookie, true
 		}
 	}
-	return naming{}, false
+	return knownCookie{}, false
 }
 
-// routed cuts the route off a session id as httpd, Tomcat and mod_jk do: it is
+// routeOf cuts the route off a session id as httpd, Tomcat and mod_jk do: it is
 // all that follows the first dot.
-func routed(value string) (route string, ok bool) {
+func routeOf(value string) (route string, ok bool) {
 	_, route, ok = strings.Cut(value, ".")
 	return route, ok && route != ""
 }

@@ -48,17 +48,17 @@ func Node(cookies map[string]string, servers []Server, opts Options) (Affinity, 
 	return newNodeIndex(servers, opts).node(cookies)
 }
 
-func (inv nodeIndex) node(cookies map[string]string) (Affinity, bool) {
+func (x nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 	var best claim
 	found, disputed := false, false
 	for _, name := range slices.Sorted(maps.Keys(cookies)) {
-		if inv.cookie != "" && name != inv.cookie {
+		if x.cookie != "" && name != x.cookie {
 			continue
 		}
-		c, ok := inv.decode(name, cookies[name])
+		c, ok := x.decode(name, cookies[name])
 		switch {
 		case !ok:
-		case !found || c.tellsMore(best):
+		case !found || c.outranks(best):
 			best, found, disputed = c, true, false
 		case c.contradicts(best):
 			disputed = true
@@ -72,79 +72,79 @@ func (inv nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 
 // decode tries the surest reading first. A product whose values are opaque is
 // known by its cookie's name, before anything is read into a random value.
-func (inv nodeIndex) decode(name, value string) (claim, bool) {
+func (x nodeIndex) decode(name, value string) (claim, bool) {
 	value = strings.Trim(value, `"`)
 	if value == "" || len(value) > maxCookie {
 		return claim{}, false
 	}
-	h, known := namingOf(name)
+	h, known := knownCookieOf(name)
 	if h.kind == KindRotating {
 		return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, true
 	}
-	if c, ok := inv.coded(value); ok {
+	if c, ok := x.byCode(value); ok {
 		return c, true
 	}
 	if a, ok := bigIP(value); ok {
-		return inv.spelled(BIGIP, a), true
+		return x.addressClaim(BIGIP, a), true
 	}
 	if a, ok := envoy(value); ok {
-		return inv.spelled(Envoy, a), true
+		return x.addressClaim(Envoy, a), true
 	}
-	configured := inv.cookie != "" && name == inv.cookie
+	configured := x.cookie != "" && name == x.cookie
 	if configured && !known {
-		h, known = naming{Unnamed, KindStable}, true
+		h, known = knownCookie{Unnamed, KindStable}, true
 	}
-	if c, ok := inv.named(value, h, configured); ok {
+	if c, ok := x.byServerName(value, h, configured); ok {
 		return c, true
 	}
-	if c, ok := inv.route(value, h, configured); ok {
+	if c, ok := x.byRouteSuffix(value, h, configured); ok {
 		return c, true
 	}
 	return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, known
 }
 
-// coded finds a server's code, alone or before time stamps (HAProxy, Tengine),
+// byCode finds a server's code, alone or before time stamps (HAProxy, Tengine),
 // a backend's key (ingress-nginx) or a session id (prefix modes).
-func (inv nodeIndex) coded(value string) (claim, bool) {
+func (x nodeIndex) byCode(value string) (claim, bool) {
 	for _, text := range []string{value, head(value)} {
-		if m := inv.codes[text]; m.node != "" {
-			return pin(m.node, m.product, m.strength)
+		if m := x.codes[text]; m.node != "" {
+			return nodeClaim(m.node, m.product, m.strength)
 		}
 	}
 	return claim{}, false
 }
 
 // named finds a server's name, alone or before what products put after it.
-func (inv nodeIndex) named(value string, h naming, configured bool) (claim, bool) {
+func (x nodeIndex) byServerName(value string, h knownCookie, configured bool) (claim, bool) {
 	text := head(value)
-	node := inv.names[text].node
+	node := x.names[text].node
 	switch {
-	case text != value && peculiar(text): // a time stamp or a session id follows
-		return pin(node, HAProxy, byBalancer)
+	case text != value && distinctive(text): // a time stamp or a session id follows
+		return nodeClaim(node, HAProxy, byBalancer)
 	case configured || h.kind == KindStable:
-		return pin(node, h.product, byBalancer)
-	case peculiar(text):
-		return pin(node, Unnamed, byName)
+		return nodeClaim(node, h.product, byBalancer)
+	case distinctive(text):
+		return nodeClaim(node, Unnamed, byName)
 	default:
 		return claim{}, false
 	}
 }
 
-// route finds a server's name after a session id, and one that is not listed
+// byRouteSuffix finds a server's name after a session id, and one that is not listed
 // only where ids are known to have a route.
-func (inv nodeIndex) route(value string, h naming, configured bool) (claim, bool) {
+func (x nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (claim, bool) {
 	id, product := value, HTTPD
 	spring, isSpring := springID(value)
 	if isSpring {
 		id, product = spring, Spring
 	}
-	route, ok := routed(id)
+	route, ok := routeOf(id)
 	if !ok {
 		return claim{Affinity: Affinity{Product: Spring, Kind: KindNone}}, isSpring
 	}
 	usual := isSpring || h.product == HTTPD || configured
-	if usual || peculiar(route) {
-		if c, ok := pin(inv.names[route].node, product, byRoute); ok {
+	if usual || distinctive(route) {
+		if c, ok := nodeClaim(x.names[route].node, product, byRoute); ok {
 			return c, true
 		}
 	}
@@ -160,7 +160,7 @@ func head(value string) string {
 	return value
 }
 
-type extractor struct{ inv nodeIndex }
+type extractor struct{ x nodeIndex }
 
 // Extractor returns an extractor of the node that a client's cookies name, as
 // the ID of one of servers. It serves where no page tells who answered; mind
@@ -171,6 +171,6 @@ func Extractor(servers []Server, opts Options) probes.Extractor {
 
 // Extract returns the node, and false unless a cookie names one of the list.
 func (e extractor) Extract(doc probes.Document) (string, bool) {
-	a, ok := e.inv.node(doc.Cookies)
+	a, ok := e.x.node(doc.Cookies)
 	return a.Node, ok && a.Kind == KindNode
 }

@@ -27,65 +27,65 @@ type Options struct {
 // to the node. Looking a value up costs the same however long the list, and
 // however hostile the value.
 type nodeIndex struct {
-	cookie    string          // Options.Cookie
-	codes     map[string]mark // made from a server's address or URL
-	names     map[string]mark
-	addresses map[netip.AddrPort]mark
+	cookie    string           // Options.Cookie
+	codes     map[string]entry // made from a server's address or URL
+	names     map[string]entry
+	addresses map[netip.AddrPort]entry
 }
 
-// A mark is the node that something stands for; "" where it stands for several.
-type mark struct {
+// An entry is the node that something stands for; "" where it stands for several.
+type entry struct {
 	node     string
 	product  Product
 	strength strength
 }
 
 func newNodeIndex(servers []Server, opts Options) nodeIndex {
-	inv := nodeIndex{opts.Cookie, map[string]mark{}, map[string]mark{}, map[netip.AddrPort]mark{}}
+	x := nodeIndex{opts.Cookie, map[string]entry{}, map[string]entry{}, map[netip.AddrPort]entry{}}
 	for _, s := range servers {
 		for _, c := range codes(s, opts) {
-			put(inv.codes, c.text, mark{s.ID, c.product, c.strength})
+			put(x.codes, c.text, entry{s.ID, c.product, c.strength})
 		}
 		for _, name := range s.names() {
-			put(inv.names, name, mark{node: s.ID})
+			put(x.names, name, entry{node: s.ID})
 		}
 		for _, text := range s.addresses() {
 			if a, ok := addrPort(text); ok {
-				put(inv.addresses, a, mark{node: s.ID})
+				put(x.addresses, a, entry{node: s.ID})
 			}
 		}
 	}
-	return inv
+	return x
 }
 
 // put enters m, which is no one's when two nodes claim key.
-func put[K comparable](marks map[K]mark, key K, m mark) {
+func put[K comparable](marks map[K]entry, key K, m entry) {
 	if old, ok := marks[key]; ok && old.node != m.node {
 		m.node = ""
 	}
 	marks[key] = m
 }
 
-// pin is the claim of a cookie that names a node of the list; false for "".
-func pin(node string, p Product, s strength) (claim, bool) {
+// nodeClaim is the claim of a cookie that names a node of the list; false for "".
+func nodeClaim(node string, p Product, s strength) (claim, bool) {
 	if node == "" {
 		return claim{}, false
 	}
 	return claim{Affinity{Product: p, Kind: KindNode, Node: node}, s}, true
 }
 
-// spelled is the claim of a cookie that spells an address.
-func (inv nodeIndex) spelled(p Product, a netip.AddrPort) claim {
+// addressClaim is the claim of a cookie that spells an address.
+func (x nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
 	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
-	if node := inv.addresses[a].node; node != "" {
+	if node := x.addresses[a].node; node != "" {
 		c.Kind, c.Node = KindNode, node
 	}
 	return c
 }
 
-// peculiar reports whether a server's name is hardly met in a cookie by chance:
+// distinctive reports whether a server's name is hardly met in a cookie by chance:
 // "1" and "a" are, as page numbers and choices of colour.
-func peculiar(name string) bool {
+func distinctive(name string) bool {
 	return len(name) > 2 && strings.ContainsFunc(name, unicode.IsLetter)
 }
 

@@ -21,9 +21,9 @@ type refusal struct {
 	answer answer
 }
 
-// said is what the answer says in Engine.IO's own words. Nothing else is ever
+// description is what the answer says in Engine.IO's own words. Nothing else is ever
 // quoted: it may be any page, and any page may show a session id.
-func (r refusal) said() string {
+func (r refusal) description() string {
 	message := serverErrorOf(r.answer.body).Message
 	for _, known := range messages {
 		if strings.Contains(message, known) {
@@ -34,7 +34,7 @@ func (r refusal) said() string {
 }
 
 func (r refusal) Error() string {
-	said := r.said()
+	said := r.description()
 	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, said)
 	switch {
 	case r.code() == codeUnknownSession:
@@ -72,13 +72,13 @@ func (s *session) describe(err error, stage string) (int, string) {
 	if r, ok := errors.AsType[refusal](err); ok {
 		status = r.answer.status
 	}
-	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errSilentSocket) {
+	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errNotEngineIO) {
 		status = http.StatusSwitchingProtocols
 	}
-	return status, probes.Clean(s.hide(s.words(err, stage)), probes.MaxError)
+	return status, probes.Clean(s.redact(s.errorText(err, stage)), probes.MaxError)
 }
 
-func (s *session) words(err error, stage string) string {
+func (s *session) errorText(err error, stage string) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the URL, which has the session id in it
 	}
@@ -104,10 +104,10 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
 }
 
-// hide puts a fingerprint in the place of the session id. It cleans the text
+// redact puts a fingerprint in the place of the session id. It cleans the text
 // first, for control characters could stand inside the id, and whoever cuts it
 // does so later, for a cut could leave half of the id.
-func (s *session) hide(text string) string {
+func (s *session) redact(text string) string {
 	text = probes.Clean(text, 4*probes.MaxError)
 	if s.sid == "" {
 		return text

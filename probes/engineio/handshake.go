@@ -51,35 +51,35 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.open(ctx)
 	if refused(err, codeUnknownTransport) {
-		return s.straight(ctx, obs)
+		return s.openWebSocketOnly(ctx, obs)
 	}
 	if err != nil {
 		return stageOpen, err
 	}
 	obs.Opened, obs.Offered, obs.Series = true, open.offersWebSocket(), Series(open.SID)
 	if err := s.poll(ctx); err != nil {
-		s.leave(ctx)
+		s.close(ctx)
 		return stagePoll, err
 	}
 	obs.Known = true
 	if !obs.Offered {
-		s.leave(ctx)
+		s.close(ctx)
 		return "", nil
 	}
 	if err := s.upgrade(ctx); err != nil {
 		// With two nodes behind a careless balancer, one session in four gets
 		// this far before it meets the wrong one.
 		obs.Known = !refused(err, codeUnknownSession)
-		s.leave(ctx)
+		s.close(ctx)
 		return stageUpgrade, err
 	}
 	obs.Upgraded = true
 	return "", nil
 }
 
-// straight opens the session as a WebSocket, with a server that takes nothing
+// openWebSocketOnly opens the session as a WebSocket, with a server that takes nothing
 // else. One connection needs no stickiness: what is opened is known.
-func (s *session) straight(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
+func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.openSocket(ctx)
 	if err != nil {
 		return stageOpen, err
@@ -158,9 +158,9 @@ func (s *session) poll(ctx context.Context) error {
 	return nil
 }
 
-// leave closes the session by polling. Whether that arrives is not a finding:
+// close closes the session by polling. Whether that arrives is not a finding:
 // the server drops the session after its ping time-out.
-func (s *session) leave(ctx context.Context) {
+func (s *session) close(ctx context.Context) {
 	_, _ = s.do(ctx, http.MethodPost, s.eio.encode(packetClose))
 }
 
@@ -174,7 +174,7 @@ func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
 	}
-	public := s.public(req)
+	public := s.publicURL(req)
 	for _, cookie := range s.jar.Cookies(public) {
 		req.AddCookie(cookie)
 	}
@@ -201,8 +201,8 @@ func (s *session) url(transport string) string {
 	return path + "?" + values.Encode()
 }
 
-// public is req's URL as a browser would know it.
-func (s *session) public(req *http.Request) *url.URL {
+// publicURL is req's URL as a browser would know it.
+func (s *session) publicURL(req *http.Request) *url.URL {
 	u := *req.URL
 	if req.Host != "" {
 		u.Host = req.Host

@@ -51,7 +51,7 @@ func TestHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(tc.eio, "n")
 			tc.change(n)
-			if diff := cmp.Diff(tc.want, shake(t, n), cmp.Comparer(sameAddress)); diff != "" {
+			if diff := cmp.Diff(tc.want, handshake(t, n), cmp.Comparer(sameAddress)); diff != "" {
 				t.Errorf("observation: -want +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.events, n.seen()); diff != "" {
@@ -87,7 +87,7 @@ func TestHandshakeNotSticky(t *testing.T) {
 				want := probes.HandshakeObservation{
 					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown, Series: "AA00",
 				}
-				if diff := cmp.Diff(want, shake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
+				if diff := cmp.Diff(want, handshake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			})
@@ -100,7 +100,7 @@ func TestHandshakeNotSticky(t *testing.T) {
 func TestHandshakeStickyCookie(t *testing.T) {
 	nodes := []*node{newNode(eio4, "a"), newNode(eio4, "b")}
 	var count atomic.Int64
-	got := shake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	got := handshake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, err := r.Cookie("route")
 		if err != nil {
 			route = &http.Cookie{Name: "route", Value: []string{"a", "b"}[count.Add(1)%2], Path: "/"}

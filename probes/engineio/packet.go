@@ -168,13 +168,13 @@ func serverErrorOf(body string) serverError {
 // none: "".
 func Series(sid string) string {
 	const whole, counter = 20, 4
-	if len(sid) != whole || strings.ContainsFunc(sid, foreign) {
+	if len(sid) != whole || strings.ContainsFunc(sid, outsideBase64) {
 		return ""
 	}
 	return sid[whole-counter:]
 }
 
-// foreign reports whether URL-safe base64 lacks r.
-func foreign(r rune) bool {
+// outsideBase64 reports whether URL-safe base64 lacks r.
+func outsideBase64(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }

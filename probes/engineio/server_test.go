@@ -161,16 +161,16 @@ func (n *node) socket(w http.ResponseWriter, r *http.Request, sid string) {
 	}
 }
 
-// shake serves handler and takes a handshake with it.
-func shake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
+// handshake serves handler and takes a handshake with it.
+func handshake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	return shakeURL(t, server.URL, 10*time.Second)
+	return handshakeURL(t, server.URL, 10*time.Second)
 }
 
-// shakeURL leaves out of the observation what only echoes the request.
-func shakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
+// handshakeURL leaves out of the observation what only echoes the request.
+func handshakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
 	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {

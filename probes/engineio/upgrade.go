@@ -15,8 +15,8 @@ import (
 // some hundred.
 const maxFrame = 16 << 10
 
-// errSilentSocket is a WebSocket that opened and did not speak Engine.IO.
-var errSilentSocket = errors.New("the WebSocket opened, and does not speak Engine.IO")
+// errNotEngineIO is a WebSocket that opened and did not speak Engine.IO.
+var errNotEngineIO = errors.New("the WebSocket opened, and does not speak Engine.IO")
 
 // upgrade moves the session to a WebSocket and leaves it there.
 func (s *session) upgrade(ctx context.Context) error {
@@ -31,12 +31,12 @@ func (s *session) upgrade(ctx context.Context) error {
 	if _, got, err := conn.Read(ctx); err != nil {
 		return socketError{err}
 	} else if string(got) != packetPongProbe {
-		return errSilentSocket
+		return errNotEngineIO
 	}
 	if err := send(ctx, conn, packetUpgrade); err != nil {
 		return socketError{err}
 	}
-	leaveSocket(ctx, conn)
+	closeSocket(ctx, conn)
 	return nil
 }
 
@@ -53,14 +53,14 @@ func (s *session) openSocket(ctx context.Context) (opening, error) {
 	}
 	open, ok := eio4.openingOf(string(got)) // a frame is a packet in either revision
 	if !ok {
-		return opening{}, errSilentSocket
+		return opening{}, errNotEngineIO
 	}
-	leaveSocket(ctx, conn)
+	closeSocket(ctx, conn)
 	return open, nil
 }
 
-// leaveSocket is politeness: the handshake is done.
-func leaveSocket(ctx context.Context, conn *websocket.Conn) {
+// closeSocket is politeness: the handshake is done.
+func closeSocket(ctx context.Context, conn *websocket.Conn) {
 	if send(ctx, conn, packetDisconnect) == nil && send(ctx, conn, packetClose) == nil {
 		conn.Close(websocket.StatusNormalClosure, "")
 	}
@@ -76,7 +76,7 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, cookie := range s.jar.Cookies(s.public(req)) {
+	for _, cookie := range s.jar.Cookies(s.publicURL(req)) {
 		req.AddCookie(cookie)
 	}
 	client := *s.client.HTTP()

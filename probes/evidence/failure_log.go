@@ -17,18 +17,18 @@ const (
 // A failureLog gathers what the lines of an error log tell. Lines may come out of
 // order by a moment: every worker writes its own.
 type failureLog struct {
-	options NginxOptions
-	servers map[string]*record
-	pools   map[string]*record
-	low     bool      // a line below error was seen, so ejections would be, too
-	since   time.Time // of the first line since which none was missed; zero: not begun
+	options    NginxOptions
+	servers    map[string]*record
+	pools      map[string]*record
+	belowError bool      // a line below error was seen, so ejections would be, too
+	since      time.Time // of the first line since which none was missed; zero: not begun
 }
 
 // A record is what is known of one server.
 type record struct {
 	upstream         probes.ServerEvidence // its names
 	seen             time.Time             // its last line
-	said             string
+	message          string
 	fails            int
 	upstreamFailures upstreamFailures
 	episodes         []probes.Episode
@@ -38,11 +38,11 @@ func newFailureLog(o NginxOptions) *failureLog {
 	return &failureLog{options: o, servers: make(map[string]*record), pools: make(map[string]*record)}
 }
 
-// missed notes that lines may have been lost before what comes next.
-func (g *failureLog) missed() { g.since = time.Time{} }
+// markGap notes that lines may have been lost before what comes next.
+func (g *failureLog) markGap() { g.since = time.Time{} }
 
-// begun notes that everything up to now was read.
-func (g *failureLog) begun(now time.Time) {
+// markRead notes that everything up to now was read.
+func (g *failureLog) markRead(now time.Time) {
 	if g.since.IsZero() {
 		g.since = now
 	}
@@ -50,10 +50,10 @@ func (g *failureLog) begun(now time.Time) {
 
 // add takes a line that is read at now. One from the future is not believed.
 func (g *failureLog) add(l line, now time.Time) {
-	if l.at.After(now.Add(slack)) {
+	if l.at.After(now.Add(clockSlack)) {
 		return
 	}
-	g.low = g.low || l.low
+	g.belowError = g.belowError || l.belowError
 	if g.since.IsZero() {
 		g.since = l.at
 	}
@@ -63,9 +63,9 @@ func (g *failureLog) add(l line, now time.Time) {
 		r.fails++
 		r.upstreamFailures.add(l, g.options.failTimeout())
 	case eventEjected:
-		lookUp(g.servers, l).extend(l.at, g.options.join())
+		lookUp(g.servers, l).extend(l.at, g.options.maxLineGap())
 	case eventExhausted:
-		lookUp(g.pools, l).extend(l.at, g.options.join())
+		lookUp(g.pools, l).extend(l.at, g.options.maxLineGap())
 	}
 }
 
@@ -82,7 +82,7 @@ func lookUp(records map[string]*record, l line) *record {
 		r = &record{upstream: l.upstream()}
 		records[l.server] = r
 	}
-	r.seen, r.said = l.at, l.said
+	r.seen, r.message = l.at, l.message
 	return r
 }
 
@@ -108,13 +108,13 @@ func (g *failureLog) evidence(records map[string]*record, now time.Time) []probe
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		r := records[name]
 		s := r.upstream
-		s.Fails, s.Detail, s.Episodes = r.fails, r.said, slices.Clone(r.episodes)
-		s.Failures = r.upstreamFailures.told(g.since)
+		s.Fails, s.Detail, s.Episodes = r.fails, r.message, slices.Clone(r.episodes)
+		s.Failures = r.upstreamFailures.failures(g.since)
 		n := len(r.episodes)
 		switch {
-		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.hold():
+		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.ejectionTime():
 			s.State, s.Since = probes.ServerDown, r.episodes[n-1].First
-		case g.low: // it would have been said
+		case g.belowError: // it would have been said
 			s.State = probes.ServerUp
 		default:
 			s.State = probes.ServerUnknown
@@ -183,8 +183,8 @@ func (a *upstreamFailures) countFailure(at time.Time) {
 	}
 }
 
-// told is what is known of them by a log that lacks nothing since.
-func (a *upstreamFailures) told(since time.Time) probes.Failures {
+// failures is what is known of them by a log that lacks nothing since.
+func (a *upstreamFailures) failures(since time.Time) probes.Failures {
 	if a.all.count == 0 {
 		return probes.Failures{}
 	}

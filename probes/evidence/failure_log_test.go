@@ -72,7 +72,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		a.add(line{at: second(i), worker: fmt.Sprint(i)}, time.Minute)
 	}
 	checkAccount(t, a)
-	f := a.told(start)
+	f := a.failures(start)
 	if f.Run != 3*maxSeconds || f.Workers != maxWorkers || len(f.Seconds) != maxSeconds {
 		t.Errorf("got a run of %d, %d workers and %d seconds, want %d, %d and %d", f.Run, f.Workers, len(f.Seconds), 3*maxSeconds, maxWorkers, maxSeconds)
 	}

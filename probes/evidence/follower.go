@@ -58,10 +58,10 @@ func (f *Follower) Read(ctx context.Context, now time.Time) probes.EvidenceObser
 	}
 	obs.Servers, obs.Pools = f.failureLog.evidence(f.failureLog.servers, now), f.failureLog.evidence(f.failureLog.pools, now)
 	if f.misdated() {
-		checkClock(obs.Servers)
-		checkClock(obs.Pools)
+		discardStates(obs.Servers)
+		discardStates(obs.Pools)
 	}
-	obs.NoAbsence = f.silent(now)
+	obs.NoAbsence = f.noAbsence(now)
 	return obs
 }
 
@@ -117,8 +117,8 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if c.missed {
-		f.failureLog.missed()
+	if c.gap {
+		f.failureLog.markGap()
 	}
 	zone := f.failureLog.options.zone()
 	for text := range strings.Lines(c.text) {
@@ -130,7 +130,7 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 		f.ahead = c.written.Sub(l.at)
 		f.failureLog.add(l, now)
 	}
-	f.failureLog.begun(now)
+	f.failureLog.markRead(now)
 	return nil
 }
 
@@ -139,22 +139,22 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 // say of now cannot be told.
 func (f *Follower) misdated() bool { return f.ahead.Abs() > time.Minute }
 
-func checkClock(list []probes.ServerEvidence) {
+func discardStates(list []probes.ServerEvidence) {
 	for i := range list {
 		list[i].State, list[i].Since, list[i].Failures = probes.ServerUnknown, time.Time{}, probes.Failures{}
 	}
 }
 
-// silent tells why an ejection might not have been seen.
-func (f *Follower) silent(now time.Time) string {
+// noAbsence tells why an ejection might not have been seen.
+func (f *Follower) noAbsence(now time.Time) string {
 	covered := now.Sub(f.failureLog.since)
 	switch {
 	case f.misdated():
 		return fmt.Sprintf("its last line is dated %s off the time it was written: is it in another time zone?",
 			f.ahead.Abs().Round(time.Second))
-	case !f.failureLog.low:
+	case !f.failureLog.belowError:
 		return "no line below the level error was seen, so it may leave out ejections: error_log needs the level warn"
-	case covered < f.failureLog.options.hold():
+	case covered < f.failureLog.options.ejectionTime():
 		return fmt.Sprintf("what was read of it reaches back only %s", max(0, covered).Round(time.Second))
 	default:
 		return ""
@@ -178,7 +178,7 @@ type tail struct {
 type chunk struct {
 	text    string
 	written time.Time // when the file was last written to
-	missed  bool      // lines before it were or may have been lost
+	gap     bool      // lines before it were or may have been lost
 }
 
 func (t *tail) is(info fs.FileInfo) bool {
@@ -194,10 +194,10 @@ func (t *tail) next() (chunk, error) {
 	}
 	c := chunk{written: info.ModTime()}
 	if t.truncated(info.Size()) {
-		t.offset, t.mark, c.missed = 0, nil, true
+		t.offset, t.mark, c.gap = 0, nil, true
 	}
 	if skipped := info.Size() - t.offset - maxTail; skipped > 0 {
-		t.offset, t.mark, c.missed = t.offset+skipped, nil, true
+		t.offset, t.mark, c.gap = t.offset+skipped, nil, true
 	}
 	buffer := make([]byte, info.Size()-t.offset)
 	n, err := t.file.ReadAt(buffer, t.offset)

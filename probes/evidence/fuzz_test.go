@@ -41,7 +41,7 @@ func checkAccount(t *testing.T, a upstreamFailures) {
 	if !slices.IsSortedFunc(a.seconds, func(x, y probes.SecondCount) int { return x.At.Compare(y.At) }) {
 		t.Errorf("the seconds are not in order: %v", a.seconds)
 	}
-	if f := a.told(start); f.RunOfWorker > f.Run {
+	if f := a.failures(start); f.RunOfWorker > f.Run {
 		t.Errorf("a worker has %d of a run of %d", f.RunOfWorker, f.Run)
 	}
 }

@@ -25,16 +25,16 @@ func (o NginxOptions) failTimeout() time.Duration {
 	return cmp.Or(max(0, o.FailTimeout), 10*time.Second)
 }
 
-// hold is for how long an ejection lasts after its last line: nginx counts in
+// ejectionTime is for how long an ejection lasts after its last line: nginx counts in
 // whole seconds, and tries again in the first one past FailTimeout.
-func (o NginxOptions) hold() time.Duration { return o.failTimeout() + time.Second }
+func (o NginxOptions) ejectionTime() time.Duration { return o.failTimeout() + time.Second }
 
-// join is how far apart two lines of one ejection may be: a trial that fails
+// maxLineGap is how far apart two lines of one ejection may be: a trial that fails
 // ejects for another FailTimeout, and with little traffic trials come late.
-func (o NginxOptions) join() time.Duration { return 2*o.hold() + slack }
+func (o NginxOptions) maxLineGap() time.Duration { return 2*o.ejectionTime() + clockSlack }
 
-// slack is what the clocks of workers, which nginx caches, may differ by.
-const slack = 2 * time.Second
+// clockSlack is what the clocks of workers, which nginx caches, may differ by.
+const clockSlack = 2 * time.Second
 
 func (o NginxOptions) zone() *time.Location {
 	if o.Zone == nil {
@@ -54,12 +54,12 @@ func NginxErrorLog(ctx context.Context, path string, now time.Time, o NginxOptio
 
 // A line is what one line of an nginx error log tells.
 type line struct {
-	at     time.Time
-	worker string // the process that wrote it
-	low    bool   // written by a request, at a level that "error_log PATH;" leaves out
-	event  event
-	server string // host:port, unix:PATH, or the upstream's name where event is eventExhausted
-	said   string // nginx's own words, without the client's
+	at         time.Time
+	worker     string // the process that wrote it
+	belowError bool   // written by a request, at a level that "error_log PATH;" leaves out
+	event      event
+	server     string // host:port, unix:PATH, or the upstream's name where event is eventExhausted
+	message    string // nginx's own words, without the client's
 }
 
 // upstream names whom the line is about.
@@ -83,10 +83,10 @@ const (
 // message.
 var logLine = regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[([a-z]+)\] (\d{1,20})#\d+: (\*\d+ )?`)
 
-// lowLevels are those below error, which is the level of an error_log that
+// levelsBelowError are those below error, which is the level of an error_log that
 // names none. Only lines of a request count: what nginx says while it starts is
 // written before the configured level holds.
-var lowLevels = []string{"warn", "notice", "info", "debug"}
+var levelsBelowError = []string{"warn", "notice", "info", "debug"}
 
 // parseLine reads one line; ok is false when it is not nginx's.
 func parseLine(text string, zone *time.Location) (l line, ok bool) {
@@ -101,11 +101,11 @@ func parseLine(text string, zone *time.Location) (l line, ok bool) {
 	if err != nil {
 		return line{}, false
 	}
-	l.at, l.worker, l.low = at, m[3], m[4] != "" && slices.Contains(lowLevels, m[2])
+	l.at, l.worker, l.belowError = at, m[3], m[4] != "" && slices.Contains(levelsBelowError, m[2])
 	said, fields, _ := strings.Cut(text[len(m[0]):], ", client: ")
 	if event := eventOf(said); event != eventNone {
 		if server := upstreamOf(fields); server != "" {
-			l.event, l.server, l.said = event, server, probes.Clean(said, probes.MaxError)
+			l.event, l.server, l.message = event, server, probes.Clean(said, probes.MaxError)
 		}
 	}
 	return l, true

@@ -262,9 +262,9 @@ func TestParseLine(t *testing.T) {
 		said  = "upstream server temporarily disabled while connecting to upstream"
 	)
 	at := time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC)
-	nothing := line{at: at, worker: "17", low: true}
+	nothing := line{at: at, worker: "17", belowError: true}
 	ejection := func(server string) line {
-		return line{at: at, worker: "17", low: true, event: eventEjected, server: server, said: said}
+		return line{at: at, worker: "17", belowError: true, event: eventEjected, server: server, message: said}
 	}
 	tests := []struct {
 		name, text string
@@ -299,7 +299,7 @@ func TestParseLine(t *testing.T) {
 		{"quoted by another message", head + `open() "/upstream server temporarily disabled while connecting to upstream` + from + `, upstream: "http://10.0.0.1:80/"`, nothing},
 		{
 			"failure", "2026/11/20 23:44:57 [error] 17#18: *4 upstream timed out (110: Connection timed out) while reading response header from upstream" + from + `, upstream: "http://10.0.0.1:80/"`,
-			line{at: at, worker: "17", event: eventFailed, server: "10.0.0.1:80", said: "upstream timed out (110: Connection timed out) while reading response header from upstream"},
+			line{at: at, worker: "17", event: eventFailed, server: "10.0.0.1:80", message: "upstream timed out (110: Connection timed out) while reading response header from upstream"},
 		},
 		{
 			"failure once the header was read", "2026/11/20 23:44:57 [error] 17#18: *4 upstream timed out (110: Connection timed out) while reading upstream" + from + `, upstream: "http://10.0.0.1:80/"`,
@@ -307,7 +307,7 @@ func TestParseLine(t *testing.T) {
 		},
 		{
 			"nobody left", "2026/11/20 23:44:57 [error] 17#18: *4 no live upstreams while connecting to upstream" + from + `, upstream: "http://cluster/"`,
-			line{at: at, worker: "17", event: eventExhausted, server: "cluster", said: "no live upstreams while connecting to upstream"},
+			line{at: at, worker: "17", event: eventExhausted, server: "cluster", message: "no live upstreams while connecting to upstream"},
 		},
 		// nginx -s reload writes this whatever error_log's level is.
 		{"start", "2026/11/20 23:44:57 [notice] 17#17: signal process started", line{at: at, worker: "17"}},

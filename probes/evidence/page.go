@@ -36,7 +36,7 @@ type page struct {
 
 // read asks for the page and reads the answer.
 func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObservation {
-	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + bare(p.url), At: time.Now()}
+	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + withoutCredentials(p.url), At: time.Now()}
 	body, err := p.fetch(ctx, client)
 	if err == nil {
 		obs.Servers, err = p.parse(body, time.Now())
@@ -64,7 +64,7 @@ func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
 	if p.referer != "" {
 		req.Header.Set("Referer", p.referer)
 	}
-	resp, err := plain(client, p.url).Do(req)
+	resp, err := withoutRedirects(client, p.url).Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
 	return body, err
 }
 
-// plain is the client without redirects, which could carry the URL's
+// withoutRedirects is the client without redirects, which could carry the URL's
 // credentials elsewhere, and without cookies. Nil means one that comes as
 // itself: no proxy, a connection a request.
-func plain(client *http.Client, u *url.URL) *http.Client {
+func withoutRedirects(client *http.Client, u *url.URL) *http.Client {
 	if client == nil {
 		client = probes.NewClient(probes.Target{URL: u}).HTTP()
 	}
@@ -92,9 +92,9 @@ func plain(client *http.Client, u *url.URL) *http.Client {
 	return &c
 }
 
-// bare is u as it may be shown: credentials hide in the user's part and in
+// withoutCredentials is u as it may be shown: credentials hide in the user's part and in
 // queries.
-func bare(u *url.URL) string {
+func withoutCredentials(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return probes.Clean(shown.String(), probes.MaxError)
 }

@@ -33,14 +33,14 @@ type Reader struct {
 
 // A source is one place where the balancer tells about its servers.
 type source struct {
-	kind probes.EvidenceKind
-	read func(context.Context) probes.EvidenceObservation
+	kind     probes.EvidenceKind
+	readFunc func(context.Context) probes.EvidenceObservation
 }
 
 // ask reads a source, where a panic is a source that cannot be read.
-func (s source) ask(ctx context.Context) (obs probes.EvidenceObservation) {
+func (s source) read(ctx context.Context) (obs probes.EvidenceObservation) {
 	began := time.Now()
-	if err := panics.Catch(panics.Evidence, func() { obs = s.read(ctx) }); err != nil {
+	if err := panics.Catch(panics.Evidence, func() { obs = s.readFunc(ctx) }); err != nil {
 		return probes.EvidenceObservation{Kind: s.kind, Source: string(s.kind), At: began, Error: err.Error()}
 	}
 	return obs
@@ -82,7 +82,7 @@ func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
 	told := make([]probes.EvidenceObservation, len(r.sources))
 	var wg panics.Group
 	for i, s := range r.sources {
-		wg.Go(func() { told[i] = s.ask(ctx) })
+		wg.Go(func() { told[i] = s.read(ctx) })
 	}
 	wg.Wait()
 	return told

@@ -118,7 +118,7 @@ func (r *reader) write(s string) {
 func (r *reader) start(a atom.Atom) {
 	switch {
 	case r.skip != 0:
-	case unseen[a]:
+	case invisible[a]:
 		r.skip = a
 	case a == atom.Tr || a == atom.Table || a == atom.Dl:
 		r.endRow()

@@ -100,13 +100,13 @@ func (t *tree) enterBody() {
 func (t *tree) start(token html.Token) {
 	switch a := token.DataAtom; {
 	case a == atom.Html:
-		adopt(t.html, token.Attr)
+		setAttributes(t.html, token.Attr)
 		return
 	case a == atom.Head:
 		return
 	case a == atom.Body:
 		t.enterBody()
-		adopt(t.body, token.Attr)
+		setAttributes(t.body, token.Attr)
 		return
 	case !metadata[a]:
 		t.enterBody()
@@ -124,7 +124,7 @@ func (t *tree) start(token html.Token) {
 }
 
 // adopt gives the attributes of a tag to an element that was there before it.
-func adopt(n *html.Node, attr []html.Attribute) {
+func setAttributes(n *html.Node, attr []html.Attribute) {
 	if len(n.Attr) == 0 {
 		n.Attr = attr
 	}
@@ -208,8 +208,8 @@ var (
 	metadata = set(atom.Base, atom.Link, atom.Meta, atom.Noscript, atom.Script, atom.Style,
 		atom.Template, atom.Title)
 
-	// unseen is what no reader of a page sees.
-	unseen = set(atom.Iframe, atom.Noembed, atom.Noframes, atom.Noscript, atom.Script, atom.Style,
+	// invisible is what no reader of a page sees.
+	invisible = set(atom.Iframe, atom.Noembed, atom.Noframes, atom.Noscript, atom.Script, atom.Style,
 		atom.Template, atom.Title)
 )
 

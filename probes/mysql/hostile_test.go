@@ -84,7 +84,7 @@ func TestSoundGreeting(t *testing.T) {
 		"error":            {"\xff\x10\x04Too many connections", true},
 		"error cut":        {"\xff\x10", false},
 	} {
-		if got := soundGreeting([]byte(tc.body)); got != tc.want {
+		if got := validGreeting([]byte(tc.body)); got != tc.want {
 			t.Errorf("%s: got %t, want %t", name, got, tc.want)
 		}
 	}
@@ -112,7 +112,7 @@ func TestSoundReply(t *testing.T) {
 		"elliptic key":        {"\x01" + ellipticKey(t), false},
 		"rows":                {"\x02rows", false},
 	} {
-		if got := soundReply([]byte(tc.body)); got != tc.want {
+		if got := validReply([]byte(tc.body)); got != tc.want {
 			t.Errorf("%s: got %t, want %t", name, got, tc.want)
 		}
 	}

@@ -35,8 +35,8 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return v, err
 		}
 		err := ask(ctx, config)
-		if v.unsound {
-			return errUnsound // the driver calls it an invalid connection
+		if v.malformed {
+			return errMalformed // the driver calls it an invalid connection
 		}
 		return explain(err, u.User != nil)
 	})
@@ -132,13 +132,13 @@ func explain(err error, credentials bool) error {
 // cannot be vetted.
 type checkedConn struct {
 	net.Conn
-	encrypts bool // goes over to TLS after the greeting
-	greeted  bool
-	unsound  bool   // a packet did not pass
-	packet   []byte // what is left of one that did
+	encrypts  bool // goes over to TLS after the greeting
+	greeted   bool
+	malformed bool   // a packet did not pass
+	packet    []byte // what is left of one that did
 }
 
-var errUnsound = errors.New("the server does not speak MySQL")
+var errMalformed = errors.New("the server does not speak MySQL")
 
 func (v *checkedConn) Read(p []byte) (int, error) {
 	if len(v.packet) == 0 {
@@ -162,8 +162,8 @@ func (v *checkedConn) next() error {
 	}
 	length := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 	if length == 0 || length > readlimit.Budget {
-		v.unsound = true
-		return errUnsound
+		v.malformed = true
+		return errMalformed
 	}
 	packet := make([]byte, len(head)+length)
 	copy(packet, head[:])
@@ -171,23 +171,23 @@ func (v *checkedConn) next() error {
 	if _, err := io.ReadFull(v.Conn, body); err != nil {
 		return err
 	}
-	sound := soundReply
+	sound := validReply
 	if !v.greeted {
-		sound = soundGreeting
+		sound = validGreeting
 	}
 	if !sound(body) {
-		v.unsound = true
-		return errUnsound
+		v.malformed = true
+		return errMalformed
 	}
 	v.greeted, v.packet = true, packet
 	return nil
 }
 
-// soundGreeting reports whether body is an error or a whole Protocol::HandshakeV10:
+// validGreeting reports whether body is an error or a whole Protocol::HandshakeV10:
 // version, server version ended by NUL, then 44 bytes or more.
-func soundGreeting(body []byte) bool {
+func validGreeting(body []byte) bool {
 	if body[0] == 0xff {
-		return soundReply(body)
+		return validReply(body)
 	}
 	const (
 		connection = 4
@@ -200,24 +200,24 @@ func soundGreeting(body []byte) bool {
 	return body[0] == 10 && end > 0 && len(body) >= end+1+connection+salt+flags+reserved+moreSalt
 }
 
-// soundReply reports whether body is whole for what its first byte says it is.
-func soundReply(body []byte) bool {
+// validReply reports whether body is whole for what its first byte says it is.
+func validReply(body []byte) bool {
 	switch body[0] {
 	case 0x00: // OK: two length-encoded integers, status, warnings
-		return len(body) >= 1+9+9+4 || soundOK(body[1:])
+		return len(body) >= 1+9+9+4 || validOK(body[1:])
 	case 0xff: // error: number, and with a '#' the SQL state
 		return len(body) >= 4 && (body[3] != '#' || len(body) >= 9)
 	case 0xfe: // switch to another authentication: its name, NUL, 20 bytes for mysql_native_password
 		name, salt, named := bytes.Cut(body[1:], []byte{0})
 		return len(body) == 1 || named && (string(name) != "mysql_native_password" || len(salt) >= 20)
 	case 0x01: // more of the authentication: a flag, or a public key
-		return len(body) > 1 && soundKey(body[1:])
+		return len(body) > 1 && validKey(body[1:])
 	default:
 		return false
 	}
 }
 
-func soundOK(rest []byte) bool {
+func validOK(rest []byte) bool {
 	for range 2 {
 		n := 1
 		if len(rest) > 0 {
@@ -231,9 +231,9 @@ func soundOK(rest []byte) bool {
 	return len(rest) >= 2
 }
 
-// soundKey reports whether data is no public key, or one the driver can use: it
+// validKey reports whether data is no public key, or one the driver can use: it
 // takes any for RSA.
-func soundKey(data []byte) bool {
+func validKey(data []byte) bool {
 	block, _ := pem.Decode(data)
 	if block == nil {
 		return true

@@ -31,9 +31,9 @@ func Ping(ctx context.Context, u *url.URL) error {
 		if err != nil {
 			return err
 		}
-		shorten(config, dial)
-		keepPassword(config)
-		return explain(ask(context.WithValue(ctx, ours{}, true), config), u.User != nil)
+		limit(config, dial)
+		withholdPassword(config)
+		return explain(ask(context.WithValue(ctx, probeContext{}, true), config), u.User != nil)
 	})
 }
 
@@ -48,41 +48,41 @@ func ask(ctx context.Context, config *pgconn.Config) error {
 	return err
 }
 
-// ours marks the contexts of the probe.
-type ours struct{}
+// probeContext marks the contexts of the probe.
+type probeContext struct{}
 
 var errBackground = errors.New("the probe is over")
 
-// shorten bounds what a message may announce, and keeps pgx from dialling once
+// limit bounds what a message may announce, and keeps pgx from dialling once
 // more, in the background and for 15 s, to cancel a query that went wrong.
-func shorten(config *pgconn.Config, dial readlimit.Dial) {
+func limit(config *pgconn.Config, dial readlimit.Dial) {
 	config.MaxProtocolMessageBodyLen = readlimit.Budget
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		return pgproto3.NewFrontend(&saslReader{r: r}, w)
 	}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if ctx.Value(ours{}) == nil {
+		if ctx.Value(probeContext{}) == nil {
 			return nil, errBackground
 		}
 		return dial(ctx, network, address)
 	}
 }
 
-// keepPassword keeps pgx from sending a password in clear, unless the URL says how
+// withholdPassword keeps pgx from sending a password in clear, unless the URL says how
 // to log in, or every server that is asked must prove by TLS that it is the right one.
-func keepPassword(config *pgconn.Config) {
+func withholdPassword(config *pgconn.Config) {
 	proven := config.TLSConfig != nil && !config.TLSConfig.InsecureSkipVerify
 	for _, other := range config.Fallbacks {
 		proven = proven && other.TLSConfig != nil && !other.TLSConfig.InsecureSkipVerify
 	}
 	if config.RequireAuth == "" && config.Password != "" && !proven {
-		config.RequireAuth = notInClear
+		config.RequireAuth = notCleartext
 	}
 }
 
 const (
-	notInClear = "!password"
-	keptRemedy = "take a login by scram-sha-256, or allow this with sslmode=verify-full or require_auth=password in the URL"
+	notCleartext    = "!password"
+	cleartextRemedy = "take a login by scram-sha-256, or allow this with sslmode=verify-full or require_auth=password in the URL"
 )
 
 // remedies are by SQLSTATE.
@@ -98,7 +98,7 @@ var remedies = map[string]string{
 func explain(err error, credentials bool) error {
 	answer, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		return plain(err)
+		return simplify(err)
 	}
 	if !credentials && strings.HasPrefix(answer.Code, "28") {
 		return nil
@@ -106,14 +106,14 @@ func explain(err error, credentials bool) error {
 	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Code]}
 }
 
-// plain is err in fewer words than pgx takes.
-func plain(err error) error {
+// simplify is err in fewer words than pgx takes.
+func simplify(err error) error {
 	err = innermost(err)
 	if err == nil {
 		return nil
 	}
-	if strings.Contains(err.Error(), "requirement \""+notInClear+"\" failed") {
-		return fmt.Errorf("the server asks for the password in clear, which is not sent: %s", keptRemedy)
+	if strings.Contains(err.Error(), "requirement \""+notCleartext+"\" failed") {
+		return fmt.Errorf("the server asks for the password in clear, which is not sent: %s", cleartextRemedy)
 	}
 	for _, mark := range []string{"unexpected message", "invalid body length", "invalid message length"} {
 		if strings.Contains(err.Error(), mark) {
@@ -182,7 +182,7 @@ func (s *saslReader) take(p []byte) ([]byte, error) {
 		if s.want > 0 {
 			return p[n:], nil
 		}
-		return p[n:], soundLogin(s.body)
+		return p[n:], checkIterations(s.body)
 	}
 	const headerLength = 1 + 4
 	n := min(headerLength-len(s.header), len(p))
@@ -200,8 +200,8 @@ func (s *saslReader) take(p []byte) ([]byte, error) {
 	return p[n:], nil
 }
 
-// soundLogin reports that the body of an authentication message asks for too much.
-func soundLogin(body []byte) error {
+// checkIterations reports that the body of an authentication message asks for too much.
+func checkIterations(body []byte) error {
 	const saslContinue = "\x00\x00\x00\x0b"
 	text, ok := strings.CutPrefix(string(body), saslContinue)
 	if !ok {

@@ -34,7 +34,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return err
 		}
 		var g *guard
-		shorten(o, func(ctx context.Context, network, address string) (net.Conn, error) {
+		limit(o, func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -55,9 +55,9 @@ func Ping(ctx context.Context, u *url.URL) error {
 // global, and this package is the only one that uses go-redis.
 var silence = sync.OnceFunc(logging.Disable)
 
-// shorten leaves o one attempt at one connection, and nothing to say on it but
+// limit leaves o one attempt at one connection, and nothing to say on it but
 // a login and a ping.
-func shorten(o *redis.Options, dial readlimit.Dial) {
+func limit(o *redis.Options, dial readlimit.Dial) {
 	o.Dialer = dial
 	o.DialerRetries = 1
 	o.MaxRetries = -1
@@ -134,11 +134,11 @@ const (
 // thousand nested "%16384".
 type guard struct {
 	net.Conn
-	line      []byte // the header under way
-	skip      int    // what is left of the string under way
-	announced int    // bytes and elements so far
-	open      []int  // of each aggregate under way, the elements that are left
-	said      string // the last error among the replies
+	line        []byte // the header under way
+	skip        int    // what is left of the string under way
+	announced   int    // bytes and elements so far
+	open        []int  // of each aggregate under way, the elements that are left
+	serverError string // the last error among the replies
 }
 
 func (g *guard) Read(p []byte) (int, error) {
@@ -178,7 +178,7 @@ func (g *guard) header(line string) error {
 	kind, n := line[0], 0
 	switch kind {
 	case '-':
-		g.said = line[1:]
+		g.serverError = line[1:]
 	case '$', '!', '=', '*', '%', '~', '>', '|':
 		var err error
 		if n, err = strconv.Atoi(line[1:]); err != nil || n > maxAnnounced-g.announced {
@@ -233,8 +233,8 @@ func (g *guard) leave() {
 // many clients; "" when it did not. Refusing HELLO is no farewell: servers
 // before version 6 do.
 func (g *guard) lastError() string {
-	if strings.Contains(strings.ToUpper(g.said), "HELLO") {
+	if strings.Contains(strings.ToUpper(g.serverError), "HELLO") {
 		return ""
 	}
-	return g.said
+	return g.serverError
 }

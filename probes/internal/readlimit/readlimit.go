@@ -45,13 +45,13 @@ func Run(ctx context.Context, u *url.URL, ask func(ctx context.Context, dial Dia
 	}
 	l := &connections{ctx: ctx}
 	defer l.close()
-	return l.explain(guarded(func() error { return ask(ctx, l.dial) }), secretsOf(u))
+	return l.explain(catchPanic(func() error { return ask(ctx, l.dial) }), secretsOf(u))
 }
 
 // errPanic stands for what a panic says: that may quote the server.
 var errPanic = errors.New("the answer breaks the client library: this is no such service, or a hostile one")
 
-func guarded(ask func() error) (err error) {
+func catchPanic(ask func() error) (err error) {
 	if panics.Catch(panics.Dependency, func() { err = ask() }) != nil {
 		return errPanic
 	}
@@ -124,13 +124,13 @@ type conn struct {
 	stop        func() bool
 }
 
-// past ends every read and write under way.
-var past = time.Unix(1, 0)
+// longAgo ends every read and write under way.
+var longAgo = time.Unix(1, 0)
 
 func newConn(l *connections, raw net.Conn) *conn {
 	c := &conn{Conn: raw, connections: l}
 	c.remaining.Store(Budget)
-	c.stop = panics.AfterContext(l.ctx, panics.Dependency, func() { raw.SetDeadline(past) })
+	c.stop = panics.AfterContext(l.ctx, panics.Dependency, func() { raw.SetDeadline(longAgo) })
 	return c
 }
 

@@ -138,8 +138,8 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 			t.Errorf("got %q, want it to say that the connection was refused", err)
 		}
 	})
-	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
-	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
+	t.Run("hangs", func(t *testing.T) { testDeadline(t, scheme, ping) })
+	t.Run("cancelled", func(t *testing.T) { testCancelled(t, scheme, ping) })
 }
 
 // maxMemory is how many bytes one probe may allocate, whatever the server sends.
@@ -170,7 +170,7 @@ func echo(conn net.Conn) {
 	}
 }
 
-func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
+func testDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := ping(ctx, URL(scheme, Serve(t, Hang)))
@@ -180,7 +180,7 @@ func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 	}
 }
 
-func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
+func testCancelled(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	address := Serve(t, func(conn net.Conn) {
