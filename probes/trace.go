@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// A Trace is one client's way through the balancer: a jar, a source address as
-// the balancer sees it, and every step on a connection of its own.
+// A Trace is the requests of one client through the balancer. They share a cookie jar
+// and a source address, and each one opens a new connection.
 type Trace struct {
 	URL      string         // the balancer URL as configured
 	Balancer netip.AddrPort // the address dialled
-	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
-	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
-	Base     int            // its counter starts after it, so that no two walks hold one value
-	Opened   time.Time      // when the session was asked for, however many rounds ago
-	OpenedBy string         // the label of the answer that opened the session, however many rounds ago; "": not told
+	Client   string         // the client address or key that the requests present; "": none
+	Expected string         // the node that the oracle computes with every server in rotation; "": unknown
+	Base     int            // the counter starts after it, so that no two traces store the same value
+	Opened   time.Time      // when the session was requested, in whichever round
+	OpenedBy string         // the label of the answer that opened the session, in whichever round; "": unknown
 
-	// Carried: the session is older than the round. The first step is then the
-	// last answer of the rounds before, and tells nothing of new clients.
+	// Continued: the session was opened in an earlier round. The first step is then the
+	// last answer of the earlier rounds, and is no evidence about new clients.
 	Continued bool
 	Steps     []Step
 }
 
-// First is the walk's first exchange; the zero Exchange when there is none.
+// First returns the trace's first exchange; the zero Exchange if there is none.
 func (w Trace) First() Exchange {
 	if len(w.Steps) == 0 {
 		return Exchange{}
@@ -32,54 +32,54 @@ func (w Trace) First() Exchange {
 	return w.Steps[0].Exchange
 }
 
-// A StepKind tells what a step was for.
+// A StepKind is the purpose of a step.
 type StepKind string
 
-// The steps of a walk, in their order.
+// The kinds of steps, in the order of a trace.
 const (
 	StepFirst  StepKind = "first"  // opens the session
 	StepWrite  StepKind = "write"  // stores the counter
-	StepFollow StepKind = "follow" // comes back with a copy of the cookies of the steps before
-	StepReturn StepKind = "return" // comes back with the cookies of the last answer that had the session
+	StepFollow StepKind = "follow" // presents a copy of the cookies of the steps before
+	StepReturn StepKind = "return" // presents the cookies of the last answer that had the session
 )
 
-// A Step is one request of a walk.
+// A Step is one request of a trace.
 type Step struct {
 	Kind StepKind
 
-	// Counter is what the session should hold after this step: of a write that
-	// failed, what it may hold. 0: nothing was stored.
+	// Counter is the value that the session should contain after this step. After a
+	// failed write it is the value that the session may contain. 0: nothing was stored.
 	Counter int
 	Exchange
 }
 
-// SessionOutcome is what became of a session between two answers.
+// A SessionOutcome is the state of a session according to a later answer.
 type SessionOutcome string
 
-// The fates. SessionUnknown: the answers do not show it.
+// The outcomes. SessionUnknown: the answers do not show it.
 const (
 	SessionUnknown SessionOutcome = ""
 	SessionKept    SessionOutcome = "kept"
 	SessionLost    SessionOutcome = "lost"
-	SessionStale   SessionOutcome = "rolled back" // the counter shows an earlier value of its own
+	SessionStale   SessionOutcome = "rolled back" // the counter has an earlier value of this session
 )
 
-// What a session was given to hold. All its values are above Base, and none is
-// above Tried; those of other sessions are not among them.
+// contents is what a session should contain. All its values are above base, and none is
+// above lastSent; other sessions have other values.
 type contents struct {
 	id       Fingerprint
 	counter  int // the last value known to be stored; 0: none
 	base     int
-	lastSent int // the last value sent, whatever became of the answer
+	lastSent int // the last value sent, whether or not the write succeeded
 }
 
-// outcome tells from an answer whether it still holds the session. The counter is
-// the stronger witness: some frameworks renew a session's id and keep its
-// values, others keep the id and drop the values.
+// outcome reports whether an answer still has the session. The counter is stronger
+// evidence than the id: some frameworks renew the id and keep the values, others keep
+// the id and drop the values.
 func (h contents) outcome(ex Exchange) SessionOutcome {
 	switch {
 	case ex.Failure != "" || ex.Status < 200 || ex.Status >= 300:
-		return SessionUnknown // an error or a redirect elsewhere may be anybody's
+		return SessionUnknown // an error page or a redirect elsewhere need not come from the application
 	case h.counter > 0:
 		return h.counterOutcome(ex.Value)
 	case h.id == "" || ex.Session == "":
@@ -91,8 +91,8 @@ func (h contents) outcome(ex Exchange) SessionOutcome {
 	}
 }
 
-// counterOutcome: a value later than the counter is of a write whose answer did
-// not come, or came after this one.
+// counterOutcome compares the stored value with the counter. A later value belongs to a
+// write whose answer was lost or arrived after this one.
 func (h contents) counterOutcome(value string) SessionOutcome {
 	switch n, err := strconv.Atoi(value); {
 	case err == nil && n >= h.counter && n <= max(h.counter, h.lastSent):
@@ -104,10 +104,9 @@ func (h contents) counterOutcome(value string) SessionOutcome {
 	}
 }
 
-// SessionOutcome tells what became of the session by step i of the walk. A write shows no
-// earlier value, so that only a new id tells that it began another session; and
-// once an answer has renamed the session, a follow-up that asks for the old
-// name proves nothing.
+// SessionOutcome returns the state of the session according to step i. The answer to a
+// write has no earlier value, so only a new id shows that it started another session.
+// Once an answer has renamed the session, a follow-up with the old name proves nothing.
 func (w Trace) SessionOutcome(i int) SessionOutcome {
 	step := w.Steps[i]
 	switch step.Kind {
@@ -123,7 +122,7 @@ func (w Trace) SessionOutcome(i int) SessionOutcome {
 	return outcome
 }
 
-// lastKept is when the last answer began that had the session.
+// lastKept returns the start time of the last answer that had the session.
 func (w Trace) lastKept() time.Time {
 	at := w.First().At
 	for i, s := range w.Steps {
@@ -134,14 +133,14 @@ func (w Trace) lastKept() time.Time {
 	return at
 }
 
-// Renamed reports whether an answer gave the session a new name and kept it.
+// Renamed reports whether an answer gave the session a new id and kept its values.
 func (w Trace) Renamed() bool {
 	return slices.ContainsFunc(w.Steps, func(s Step) bool {
 		return s.Kind == StepFollow && s.NewID && w.contents(s).outcome(s.Exchange) == SessionKept
 	})
 }
 
-// contents is what the session should hold when step was taken.
+// contents returns what the session should contain at the time of step.
 func (w Trace) contents(step Step) contents {
 	h := contents{id: w.First().Session, counter: step.Counter, base: w.Base}
 	for _, s := range w.Steps {
