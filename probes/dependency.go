@@ -12,7 +12,8 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// Ask puts ping to a dependency and tells what it said.
+// Ask runs the health check ping against the dependency and returns its result. timeout
+// 0 is DefaultLimits.Timeout.
 func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Duration) DependencyObservation {
 	timeout = cmp.Or(timeout, DefaultLimits.Timeout)
 	ctx, cancel := context.WithTimeout(parent, timeout)
@@ -41,13 +42,13 @@ func PingTCP(ctx context.Context, u *url.URL) error {
 	return conn.Close()
 }
 
-// PingHTTP succeeds for any answer below 500.
+// PingHTTP succeeds for any answer with a status below 500.
 func PingHTTP(ctx context.Context, u *url.URL) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return err
 	}
-	client := NewClient(Target{URL: u}) // ctx has the time-out
+	client := NewClient(Target{URL: u}) // ctx has the timeout
 	client.SetHeaders(req.Header)
 	resp, err := client.HTTP().Do(req)
 	if err != nil {
@@ -60,22 +61,22 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 	return nil
 }
 
-// A Pinger asks a dependency whether it works, as a client of its would: it
-// connects, authenticates where the URL has credentials, and asks something
-// harmless. It returns nil only for a service that would serve.
+// A Pinger checks the health of a dependency as a client does: it connects,
+// authenticates if the URL has credentials, and sends a harmless request. It returns
+// nil only if the service would serve clients.
 type Pinger func(ctx context.Context, u *url.URL) error
 
-// A Handshaker takes one Engine.IO client through the handshake: polling open,
-// a second poll with the sid, the WebSocket upgrade, a polite close.
+// A Handshaker performs an Engine.IO handshake: polling open, a second poll with the
+// sid, the WebSocket upgrade, and a close.
 type Handshaker func(ctx context.Context, c *Client, o HandshakeRequest) HandshakeObservation
 
-// HandshakeRequests is how many requests a handshake sends, one after the other: an
-// open, two for a poll, an upgrade.
+// HandshakeRequests is the number of requests of a handshake, which are sent one after
+// the other: one to open, two to poll, one to upgrade.
 const HandshakeRequests = 4
 
-// A HandshakeRequest tells a Handshaker where to go and as whom.
+// A HandshakeRequest is the path of a handshake and the client that it presents.
 type HandshakeRequest struct {
 	Path     string
-	Client   string // presented in the client address header; "": our own
+	Client   string // value of the client address header; "": none
 	Expected string
 }

@@ -7,42 +7,43 @@ import (
 	"time"
 )
 
-// A FailoverCheck presents a walk's cookies directly to another node, to see
-// whether that node would know the session after a failover, and then to the
-// node it came from, to put the session back where it was.
+// A FailoverCheck presents the cookies of a trace directly to another node, to see
+// whether that node would know the session after a failover. The session is then
+// presented to its own node again, to move it back.
 type FailoverCheck struct {
 	From    string // node id
 	To      string
-	Counter int         // what the session should hold
-	Base    int         // of the walk
-	Tried   int         // the last value sent, which the session may hold too
-	Session Fingerprint // what its id should be
-	There   Exchange    // at To
+	Counter int         // the value that the session should contain
+	Base    int         // of the trace
+	Tried   int         // the last value sent, which the session may contain, too
+	Session Fingerprint // of the session's id
+	There   Exchange    // the answer of To
 }
 
-// An OwnerCheck presents a session to the node that opened it, directly, after
-// the client had lost it or met another node. It tells a node that has restarted
-// from a balancer that sent the client elsewhere. Its From and To are that node.
+// An OwnerCheck presents a session directly to the node that opened it, after the
+// client lost the session or was answered by another node. It distinguishes a node that
+// restarted from a balancer that sent the client elsewhere. From and To are the node
+// that opened the session.
 type OwnerCheck struct {
 	FailoverCheck
-	Opened time.Time // when the session was asked for
-	Known  time.Time // when it was last known to be there
-	Again  Exchange  // the answer to whatever session There began, presented once more
+	Opened time.Time // when the session was requested
+	Known  time.Time // when the session was last known to exist
+	Again  Exchange  // the answer to a second request with the cookies of There
 }
 
-// Renewed reports whether the node keeps the sessions that it begins now.
+// Renewed reports whether the node keeps new sessions.
 func (c OwnerCheck) Renewed() bool {
 	return c.There.Session != "" && c.Again.Session == c.There.Session
 }
 
-// SessionOutcome tells whether the node asked knew the session.
+// SessionOutcome reports whether the requested node knew the session.
 func (x FailoverCheck) SessionOutcome() SessionOutcome {
 	return contents{id: x.Session, counter: x.Counter, base: x.Base, lastSent: x.Tried}.outcome(x.There)
 }
 
 // CheckFailover presents the session directly to other nodes, one after the other, and
-// then to home, to put it back: Tomcat moves a session's route to the node that
-// was asked. The jar travels along, because each may rename the session.
+// then to its owner, to move it back: Tomcat changes a session's route to the node that
+// was requested. All of them get the same jar, because each may rename the session.
 func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) []FailoverCheck {
 	var list []FailoverCheck
 	jar := c.cookies()
@@ -58,8 +59,8 @@ func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) [
 	return list
 }
 
-// checkFailover presents the session to node, and returns the jar to go on with: only a
-// node that knew the session may rename it.
+// checkFailover presents the session to node, and returns the jar for the next request.
+// Only a node that knows the session may change the cookies.
 func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) (FailoverCheck, *Jar) {
 	c.mu.Lock()
 	x := FailoverCheck{From: owner.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
@@ -77,10 +78,10 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 	return x, jar
 }
 
-// PresentForged presents a session id that nobody has issued to a node, directly, in the
-// form of the canary's own. It reports whether the node went on with it, as PHP
-// does without session.use_strict_mode: then that an id is known somewhere proves
-// nothing. It is not ok where there is no session cookie to forge, or no answer.
+// PresentForged presents a session id that was never issued directly to a node, in the
+// format of the canary's own. accepted reports whether the node used that id, as PHP
+// does without session.use_strict_mode; an id that is known elsewhere then proves
+// nothing. ok is false if there is no session cookie to forge, or no answer.
 func (c *Canary) PresentForged(ctx context.Context, n Node) (accepted, ok bool) {
 	jar := c.cookies().Clone()
 	page := *c.client.target.URL
@@ -101,8 +102,9 @@ func (c *Canary) PresentForged(ctx context.Context, n Node) (accepted, ok bool) 
 	return answered && ex.Session != "" && !ex.NewID, answered
 }
 
-// sameFormat is a value of the same form, in which no letter or digit of the id is
-// what it was. What follows the first dot, a route, stays.
+// sameFormat returns a value of the same format in which every digit and every
+// hexadecimal letter of the id is changed. The part after the first dot, a route,
+// stays.
 func sameFormat(value string) string {
 	id, rest, _ := strings.Cut(value, ".")
 	out := strings.Map(func(r rune) rune {
@@ -120,8 +122,8 @@ func sameFormat(value string) string {
 	return strings.TrimSuffix(out+"."+rest, ".")
 }
 
-// CheckOwner presents the session to the node that opened it, with the cookies of
-// the last answer that had the session. It changes nothing that the canary knows.
+// CheckOwner presents the session to the node that opened it, with the cookies of the
+// last answer that had the session. It does not change the canary.
 func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	known := c.Trace().lastKept()
 	c.mu.Lock()
@@ -139,11 +141,11 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	return check
 }
 
-// replicationDelay is what asynchronous replication is given before a session
-// counts as unknown elsewhere: Tomcat's DeltaManager sends after the answer.
+// replicationDelay is the time that asynchronous replication gets before a session
+// counts as unknown to another node. Tomcat's DeltaManager replicates after the answer.
 const replicationDelay = 500 * time.Millisecond
 
-// pause waits and reports whether it was let.
+// pause waits for d. It reports false if ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -153,8 +155,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// present asks a node directly, with the cookies that a browser has of the
-// balancer.
+// present sends a request directly to a node, with the cookies that a browser has for
+// the balancer.
 func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, pageRequest{
 		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, stripPrefix: true, follow: true, session: c.cluster.Session,

@@ -15,28 +15,27 @@ import (
 	"time"
 )
 
-// A stageError is an error that knows what was being done.
+// A stageError is an error with the stage of the request in which it happened.
 type stageError struct {
 	error
 	stage     string // for people
-	answering bool   // the peer had begun to answer
+	answering bool   // the first byte of the answer had arrived
 }
 
-// stageLookup is the stage whose time-out is the resolver's.
+// stageLookup is the stage in which a timeout is one of the resolver.
 const stageLookup = "looking up the name"
 
 func (e stageError) Unwrap() error { return e.error }
 
-// classify names what went wrong and says it in one clean line. When ctx has
-// ended, the time that was up was not the timeout of the target: whatever err
-// is, stickwatch itself stopped.
+// classify returns the class of err and its text in one clean line. If ctx has ended,
+// stickwatch itself stopped, whatever err is; a timeout of the target does not end ctx.
 func classify(ctx context.Context, err error, timeout time.Duration) (Failure, string) {
 	if ctx.Err() != nil {
 		return FailureCancelled, "stickwatch was interrupted"
 	}
 	at, _ := errors.AsType[stageError](err)
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the method and the URL, whose query may hold secrets
+		err = u.Err // without the method and the URL, whose query may have secrets
 	}
 	class := classOf(err, at.answering)
 	switch class {
@@ -61,9 +60,8 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 	return class, Clean(text, MaxError)
 }
 
-// errorText is what err says, without the words of net/http that say nothing and
-// the header line that an error of net/textproto quotes: it may be the one that
-// sets a cookie.
+// errorText returns the text of err without the prefixes of net/http, and without the
+// header line that an error of net/textproto quotes, which may set a session cookie.
 func errorText(err error) string {
 	const header = "malformed MIME header"
 	text := strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")
@@ -73,8 +71,8 @@ func errorText(err error) string {
 	return text
 }
 
-// withoutQuote is the kind of mistake that an error of net/http names, without what
-// the peer wrote: it may hold a session id.
+// withoutQuote returns the text of an error of net/http without the part that quotes
+// the peer, which may contain a session id.
 func withoutQuote(text string) string {
 	before, _, found := strings.Cut(text, `"`)
 	if !found {
@@ -93,15 +91,15 @@ func classOf(err error, answering bool) Failure {
 	case isTLS(err):
 		return FailureTLS
 	case answering:
-		// net/http has hardly any types for broken HTTP. But what comes after
-		// the first byte and is no fault of the connection can be nothing else.
+		// net/http has hardly any types for malformed HTTP. After the first byte, an
+		// error that is not one of the connection can be nothing else.
 		return FailureMalformed
 	default:
 		return FailureOther
 	}
 }
 
-// classOfConnection knows what can happen below HTTP and TLS; "": none of it.
+// classOfConnection returns the class of an error below HTTP and TLS; "": it is none.
 func classOfConnection(err error) Failure {
 	timeout, ok := errors.AsType[net.Error](err)
 	_, lookup := errors.AsType[*net.DNSError](err)
@@ -127,7 +125,8 @@ func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// isTLS knows most errors of crypto/tls by their prefix: they have no types.
+// isTLS recognises most errors of crypto/tls by their prefix, because they have no
+// types.
 func isTLS(err error) bool {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
@@ -135,17 +134,16 @@ func isTLS(err error) bool {
 	return record || verify || alert || errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
 }
 
-// localErrors are errors of the machine that stickwatch runs on, whatever the target is
-// like: no descriptor, port, buffer or memory left, a network interface that is down,
-// a firewall or a rule that lets nothing out.
+// localErrors are errors of the machine that stickwatch runs on: no descriptor, port,
+// buffer or memory is left, a network interface is down, a firewall lets nothing out.
 //
-// That a network is unreachable is not among them: a router says so of a network that
-// is down, and a machine without IPv6 of every IPv6 address.
+// "Network is unreachable" is not one of them: a router reports it of a remote network
+// that is down, and a machine without IPv6 reports it for every IPv6 address.
 var localErrors = []error{
 	syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM,
 	syscall.ENETDOWN, syscall.EPERM, syscall.EACCES,
 }
 
-// IsLocalError reports whether an error of connecting says that this machine could not, and
-// nothing of whom it was to reach.
+// IsLocalError reports whether connecting failed because of this machine, so that the
+// error is no evidence about the target.
 func IsLocalError(err error) bool { return isAny(err, localErrors...) }

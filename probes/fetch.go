@@ -16,30 +16,30 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A pageRequest is one request, with what to read from its answer.
+// A pageRequest is one request for a page, and what to read from its answer.
 type pageRequest struct {
 	path        string
-	jar         *Jar     // nil: comes without cookies and keeps none
-	public      *url.URL // whose cookies are presented; nil: the target's own
-	stripPrefix bool     // session cookies go without what a balancer has put before them
-	follow      bool     // redirects within the same host
+	jar         *Jar     // nil: the request has no cookies, and those of the answer are dropped
+	public      *url.URL // the URL whose cookies are sent; nil: the target's own
+	stripPrefix bool     // removes from session cookies what a balancer has put before them
+	follow      bool     // follows redirects to the same host
 
-	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
+	secrets *secrets // collects what must be redacted; nil: the caller does not need it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
 
-	expected  string        // id of the node that will answer; "": any may, or the target is one
-	inSession *sessionScope // nil: comes without a session
+	expected  string        // id of the node that will answer; "": any node, or the target is a node
+	inSession *sessionScope // nil: the request has no session
 }
 
-// ask puts q to the target when the cluster's budget admits it, within the
-// target's time-out, and reads the answer.
+// ask sends q when the cluster's limiter admits it, within the target's timeout, and
+// reads the answer.
 func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 	return c.reserve(ctx, q)()
 }
 
-// reserve waits until the cluster's budget admits q, and returns the function
-// that asks it. That must be called.
+// reserve waits until the cluster's limiter admits q, and returns the function that
+// sends it, which must be called.
 func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, Document) {
 	d := c.admissionRequest(q.path, q.expected)
 	d.session = q.inSession
@@ -61,7 +61,7 @@ func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, D
 	}
 }
 
-// attempt is send, where a panic is a failed exchange.
+// attempt is send, but returns a panic as a failed exchange.
 func (c *Client) attempt(ctx context.Context, q pageRequest) (ex Exchange, doc Document, hops int) {
 	began := time.Now()
 	if err := panics.Catch(panics.Probe, func() { ex, doc, hops = c.send(ctx, q) }); err != nil {
@@ -70,14 +70,15 @@ func (c *Client) attempt(ctx context.Context, q pageRequest) (ex Exchange, doc D
 	return ex, doc, hops
 }
 
-// failed is an exchange that got no answer because of err.
+// failed returns an exchange without an answer because of err.
 func (c *Client) failed(ctx context.Context, q pageRequest, began time.Time, err error) Exchange {
 	ex := Exchange{At: began, Path: q.path, Address: c.target.Address}
 	ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
 	return ex
 }
 
-// send puts q to the target, and counts the requests that it took.
+// send sends q to the target and returns the number of requests, which includes those
+// for redirects.
 func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document, int) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
@@ -98,11 +99,12 @@ func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document
 	return ex, doc, hops
 }
 
-// maxRedirects bounds how many redirects a question follows.
+// maxRedirects bounds how many redirects of one page are followed.
 const maxRedirects = 5
 
-// fetchFollowing asks, and follows redirects where q does. That one leads back to a page
-// proves nothing: it may have come with the cookie that was missing there.
+// fetchFollowing requests the page and follows redirects if q does. A redirect to a
+// page already seen is no proof of a loop, because it may set the cookie that was
+// missing there.
 func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
 	u, err := c.URL(q.path)
 	if err != nil {
@@ -125,8 +127,8 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 	return Document{}, hops, errTooManyRedirects
 }
 
-// hop is one request and its answer. It returns where the next one should go;
-// nil: nowhere.
+// hop sends one request and reads its answer. It returns the URL that the answer
+// redirects to; nil: none.
 func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
@@ -151,8 +153,8 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 	return doc, next, nil
 }
 
-// fetch returns the answer and its body. With an error, the answer may still be
-// there: it broke off.
+// fetch returns the answer and its body. If the body ends early, it returns both the
+// answer and an error.
 func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Response, []byte, error) {
 	req, err := c.newRequest(ctx, http.MethodGet, u)
 	if err != nil {
@@ -164,23 +166,23 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 		}
 		req.AddCookie(cookie)
 	}
-	// Not Do: it parses a Location that nobody follows, and quotes a bad one,
-	// session id and all.
+	// Do would parse a Location that is not followed, and quote an invalid one, which
+	// may contain a session id.
 	resp, err := c.http.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
-		// Nothing would end reading the body of a 101: it is the bare connection.
+		// The body of a 101 is the connection itself, and reading it may never end.
 		return nil, nil, fmt.Errorf("malformed HTTP response: status %03d to a plain request", resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
 	return resp, body, err
 }
 
-// read takes from doc what the question asked for. Of an exchange that failed
-// it only finds out which words must not be shown.
+// read fills ex with the values that q reads from doc. Of a failed exchange it collects
+// only the secrets to redact.
 func (q pageRequest) read(doc Document, ex *Exchange) {
 	held := q.jar.all()
 	if ex.Failure != "" {
@@ -205,9 +207,9 @@ func (q pageRequest) read(doc Document, ex *Exchange) {
 	q.secrets.redact(ex)
 }
 
-// withoutPrefix is a session cookie as the application set it: HAProxy's
-// `cookie NAME prefix` writes the server's name and a tilde before it, and takes
-// them off again.
+// withoutPrefix returns a session cookie as the application set it. HAProxy's `cookie
+// NAME prefix` puts the server's name and a tilde before it, and removes them from
+// requests.
 func withoutPrefix(value string) string {
 	if _, own, ok := strings.Cut(value, "~"); ok {
 		return own
@@ -215,7 +217,7 @@ func withoutPrefix(value string) string {
 	return value
 }
 
-// routed reports whether a session cookie carries a route after its id.
+// routed reports whether a session cookie has a route after its id.
 func routed(cookies map[string]string, configured string) bool {
 	for name, value := range cookies {
 		if isSessionCookie(name, configured) && strings.Contains(value, ".") {
@@ -233,14 +235,14 @@ func extract(e Extractor, doc Document) string {
 	return Clean(value, MaxValue)
 }
 
-// How chains of redirects end.
+// Errors of chains of redirects.
 var (
 	errRedirectLoop     = errors.New("redirects in circles")
 	errTooManyRedirects = errors.New("redirects more than 5 times")
 )
 
-// redirect returns where resp, the answer from u, sends its client: next is nil
-// when that is nowhere or another host. shown is for people.
+// redirect returns the URL to which resp, the answer from u, redirects. next is nil if
+// there is no redirect or it leads to another host. shown is the target for people.
 func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown string) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -264,12 +266,11 @@ func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown
 	return to, Clean(shown, MaxError)
 }
 
-// cookieless is how ASP.NET puts a session id in a path: /(S(id))/page.
+// cookieless matches a session id that ASP.NET puts in a path: /(S(id))/page.
 var cookieless = regexp.MustCompile(`/\([A-Z]\([^/]*\)\)`)
 
-// withoutParams drops what may be a session id from a path. Servlet containers
-// put it in a path parameter (;jsessionid=) for clients whose cookies they do
-// not trust yet.
+// withoutParams removes from a path what may be a session id. Servlet containers put it
+// in a path parameter (;jsessionid=) until they know that the client accepts cookies.
 func withoutParams(path string) string {
 	path, _, _ = strings.Cut(path, ";")
 	return cookieless.ReplaceAllString(path, "")

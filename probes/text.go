@@ -7,13 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxError bounds Exchange.Error and every other text taken from a target, in
-// bytes.
+// MaxError bounds Exchange.Error and all other texts from a target, in bytes.
 const MaxError = 240
 
-// Clean makes one harmless line of a text that a target may have written: no
-// control characters, no terminal escapes, no invisible reordering of what
-// stands around it, valid UTF-8, at most limit bytes.
+// Clean returns one line of a text that may come from a target, in valid UTF-8 and of
+// at most limit bytes. It has no control characters, no terminal escapes and no
+// characters that change the direction of text.
 func Clean(text string, limit int) string {
 	if len(text) > 4*limit {
 		text = text[:4*limit]
@@ -43,22 +42,22 @@ func Clean(text string, limit int) string {
 	return text[:cut] + end
 }
 
-// MaxValue bounds what an Extractor may return, in bytes.
+// MaxValue bounds the values of an Extractor, in bytes.
 const MaxValue = 256
 
-// A Document is an answer as extractors read it.
+// A Document is an answer from which extractors read.
 type Document struct {
 	Header  http.Header
-	Body    []byte            // cut at MaxBody
-	Cookies map[string]string // what the client holds for the page after this answer
+	Body    []byte            // at most MaxBody bytes
+	Cookies map[string]string // the cookies that the client has for the page after this answer, by name
 }
 
 // MaxBody bounds how much of an answer is read, in bytes.
 const MaxBody = 1 << 20
 
-// An Extractor finds one value in an answer.
+// An Extractor reads one value from an answer.
 type Extractor interface {
-	// Extract returns the value, trimmed, of at most MaxValue bytes and without
-	// control characters, and whether the answer has one.
+	// Extract returns the value, trimmed, of at most MaxValue bytes and without control
+	// characters, and whether there is one.
 	Extract(Document) (string, bool)
 }

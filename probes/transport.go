@@ -18,17 +18,17 @@ import (
 
 // A dialer opens the connections of one Client.
 type dialer struct {
-	address netip.AddrPort // dialled whatever the host resolves to; zero: resolve
+	address netip.AddrPort // dialled instead of resolving the host; zero: resolve it
 	tls     *tls.Config
-	name    string // for TLS; "": the host's
+	name    string // TLS server name; "": the host
 	open    DialFunc
 }
 
-// A DialFunc connects to addr, "host:port", as net.Dialer's DialContext does.
-// Tests have one that connects to a network in memory.
+// A DialFunc connects to addr, "host:port", as net.Dialer's DialContext does. Tests use
+// one that connects to a network in memory.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dial connects by f, or by a net.Dialer where f is nil.
+// dial connects with f, or with a net.Dialer if f is nil.
 func (f DialFunc) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if f == nil {
 		f = new(net.Dialer).DialContext
@@ -41,8 +41,8 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return guardDial(func() (net.Conn, error) { return d.dialPlain(ctx, network, addr) })
 }
 
-// guardDial returns a panic as an error: http.Transport dials in goroutines of its
-// own.
+// guardDial returns a panic of dial as an error, because http.Transport dials in
+// goroutines of its own.
 func guardDial(dial func() (net.Conn, error)) (c net.Conn, err error) {
 	if caught := panics.Catch(panics.Probe, func() { c, err = dial() }); caught != nil {
 		return nil, caught
@@ -60,7 +60,7 @@ func (d dialer) dialPlain(ctx context.Context, network, addr string) (net.Conn, 
 	return newConn(raw), nil
 }
 
-// dialTLS connects to addr and shakes hands.
+// dialTLS connects to addr and performs the TLS handshake.
 func (d dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	return guardDial(func() (net.Conn, error) { return d.dialSecure(ctx, network, addr) })
 }
@@ -79,7 +79,7 @@ func (d dialer) dialSecure(ctx context.Context, network, addr string) (net.Conn,
 			return nil, http.ErrSchemeMismatch
 		}
 		if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			t.certificates(refused.UnverifiedCertificates) // an expired one is worth telling too
+			t.certificates(refused.UnverifiedCertificates) // an expired certificate is reported, too
 		}
 		return nil, err
 	}
@@ -111,10 +111,10 @@ func (d dialer) config(addr string) *tls.Config {
 	return config
 }
 
-// A boundTransport transport ends a dial with the request that wanted it.
-// http.Transport detaches the two, for a later request may use the connection.
-// Here there is none, and a dial of its own would keep a socket and a goroutine
-// for as long as a silent peer likes. It decompresses answers itself, within bounds.
+// A boundTransport ends a dial with the request that needs it. http.Transport lets a
+// dial continue, because a later request may use the connection. Here there is no later
+// request, and a silent peer could keep a socket and a goroutine open. It also
+// decompresses answers, within bounds.
 type boundTransport struct{ *http.Transport }
 
 func (t boundTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -130,7 +130,7 @@ func (t boundTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type requestKey struct{}
 
-// requestContext is the context of the request that ctx was detached from.
+// requestContext returns the context of the request from which ctx was detached.
 func requestContext(ctx context.Context) context.Context {
 	if own, ok := ctx.Value(requestKey{}).(context.Context); ok {
 		return own
@@ -138,9 +138,9 @@ func requestContext(ctx context.Context) context.Context {
 	return ctx
 }
 
-// A conn lets its peer speak when it is spoken to. What comes before the
-// request http.Transport takes for the remains of an older one: it writes it to
-// the log, whatever it holds, and gives an error that does not tell.
+// A conn delays reading until the client has written. http.Transport takes data that
+// arrives before the request for a late answer to an earlier one: it writes the data to
+// the log, and returns an error without the cause.
 type conn struct {
 	net.Conn
 	once     sync.Once
@@ -167,11 +167,11 @@ func (c *conn) Close() error {
 }
 
 const (
-	// maxCompressed bounds the bytes of a compressed body that are read: those of an
-	// honest page of MaxBody are fewer.
+	// maxCompressed bounds the bytes of a compressed body that are read. A real page of
+	// MaxBody bytes is smaller when compressed.
 	maxCompressed = MaxBody
-	// maxMembers bounds the gzip members of a body. Servers send one, and some one for
-	// each part of a page.
+	// maxMembers bounds the gzip members of a body. Most servers send one, some send
+	// one for each part of a page.
 	maxMembers = 64
 )
 
@@ -180,8 +180,8 @@ var (
 	errMembers    = errors.New("the compressed answer has too many parts")
 )
 
-// askGzip asks for a compressed answer, as http.Transport would if it were let,
-// and reports whether it did.
+// askGzip adds a header that accepts a compressed answer, under the conditions of
+// http.Transport, and reports whether it did.
 func askGzip(req *http.Request) bool {
 	if req.Header.Get("Accept-Encoding") != "" || req.Header.Get("Range") != "" || req.Method == http.MethodHead {
 		return false
@@ -190,8 +190,8 @@ func askGzip(req *http.Request) bool {
 	return true
 }
 
-// gunzip has the body of a compressed answer read decompressed, in the place of
-// http.Transport, which goes on for as long as members come that hold nothing.
+// gunzip decompresses the body of a compressed answer as it is read. http.Transport
+// would not stop at an endless series of empty members.
 func gunzip(resp *http.Response) {
 	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		return
@@ -234,7 +234,7 @@ func (b *gzipBody) Read(p []byte) (n int, err error) {
 	return 0, b.err
 }
 
-// next begins the next member.
+// next starts the next member.
 func (b *gzipBody) next() {
 	if b.members++; b.members == maxMembers {
 		b.err = errMembers
@@ -245,7 +245,7 @@ func (b *gzipBody) next() {
 	}
 }
 
-// atMost reads n bytes and then fails, unless that was the end.
+// atMost reads up to n bytes, and fails if there are more.
 type atMost struct {
 	r io.Reader
 	n int
