@@ -1,10 +1,10 @@
-// Package panics keeps a panic in one goroutine from ending the process: every
-// goroutine that the stickwatch command starts, it starts here.
+// Package panics prevents a panic in one goroutine from ending the process. The
+// stickwatch command starts all its goroutines with it.
 //
-// A panic is handled by [Catch], which counts and logs it and returns an error.
-// A goroutine of a [Group] hands its panic to whoever waits for the group, so that
-// it reaches the Catch that knows what to make of it: a failed observation, a
-// delivery that is tried again, a job that is run again.
+// [Catch] handles a panic: it counts and logs it, and returns an error. The panic of a
+// goroutine of a [Group] is raised again in the goroutine that waits for the group. It
+// so reaches the Catch whose caller handles the error: as a failed observation, a
+// delivery that is retried, or a job that runs again.
 package panics
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// A Component is the part of stickwatch that a panic is counted for.
+// A Component is a part of stickwatch whose panics are counted together.
 type Component string
 
 // The components.
@@ -27,11 +27,11 @@ const (
 	Probe      Component = "probe"      // a request to a node or the balancer, and reading its answer
 	Dependency Component = "dependency" // a health check of a dependency
 	Handshake  Component = "handshake"  // an Engine.IO handshake
-	Evidence   Component = "evidence"   // reading what the balancer itself tells
+	Evidence   Component = "evidence"   // reading the balancer's own evidence
 	Job        Component = "job"        // a scheduled job: a round, and judging it
 	Delivery   Component = "delivery"   // notifying a receiver
 	History    Component = "history"    // writing the history
-	Incidents  Component = "incidents"  // keeping incidents
+	Incidents  Component = "incidents"  // storing incidents
 	Web        Component = "web"        // page and API
 	Metrics    Component = "metrics"    // answering a scrape
 	Daemon     Component = "daemon"     // everything else
@@ -42,15 +42,15 @@ var Components = []Component{
 	Probe, Dependency, Handshake, Evidence, Job, Delivery, History, Incidents, Web, Metrics, Daemon,
 }
 
-// An Error is a panic that was handled. It does not quote the panic, which may
-// quote a target: that is for the log.
+// An Error is a panic that was handled. It does not contain the text of the panic,
+// which may quote a target and is only logged.
 type Error struct{ Component Component }
 
 func (e Error) Error() string {
 	return fmt.Sprintf("stickwatch itself failed (panic in %q, see its log)", string(e.Component))
 }
 
-// Catch runs f. A panic in f is counted and logged, and returned as an Error.
+// Catch runs f. It counts and logs a panic in f, and returns it as an Error.
 func Catch(c Component, f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -62,14 +62,14 @@ func Catch(c Component, f func()) (err error) {
 	return nil
 }
 
-// Go runs f in a goroutine. A panic in f is counted and logged.
+// Go runs f in a goroutine. It counts and logs a panic in f.
 func Go(c Component, f func()) {
 	at := site()
 	go func() { _ = Catch(c, func() { run(f, at) }) }()
 }
 
-// Keep runs f until it returns, and begins anew a second after a panic, unless
-// ctx has ended.
+// Keep runs f until it returns. It restarts f a second after a panic, unless ctx has
+// ended.
 func Keep(ctx context.Context, c Component, f func()) {
 	const pause = time.Second
 	for Catch(c, f) != nil {
@@ -81,24 +81,24 @@ func Keep(ctx context.Context, c Component, f func()) {
 	}
 }
 
-// AfterFunc is time.AfterFunc. A panic in f is counted and logged.
+// AfterFunc is time.AfterFunc. It counts and logs a panic in f.
 func AfterFunc(d time.Duration, c Component, f func()) *time.Timer {
 	at := site()
 	return time.AfterFunc(d, func() { _ = Catch(c, func() { run(f, at) }) })
 }
 
-// AfterContext is context.AfterFunc. A panic in f is counted and logged.
+// AfterContext is context.AfterFunc. It counts and logs a panic in f.
 func AfterContext(ctx context.Context, c Component, f func()) (stop func() bool) {
 	at := site()
 	return context.AfterFunc(ctx, func() { _ = Catch(c, func() { run(f, at) }) })
 }
 
-// A Group is a sync.WaitGroup whose Wait panics if one of the goroutines did.
-// Its zero value has no goroutines.
+// A Group is a sync.WaitGroup whose Wait panics if one of the goroutines panicked. The
+// zero value is an empty group.
 type Group struct {
 	wg    sync.WaitGroup
 	mu    sync.Mutex
-	first *recovered // of the goroutines that panicked; nil: none did
+	first *recovered // the first panic of a goroutine; nil: none
 }
 
 // Go runs f in a goroutine.
@@ -120,7 +120,7 @@ func (g *Group) recover() {
 	}
 }
 
-// Wait waits until all goroutines have ended. If one has panicked, it panics.
+// Wait waits until all goroutines have ended. It panics if one of them panicked.
 func (g *Group) Wait() {
 	g.wg.Wait()
 	g.mu.Lock()
@@ -130,19 +130,19 @@ func (g *Group) Wait() {
 	}
 }
 
-// A recovered panic is on its way from the goroutine where it happened to the Catch
-// that handles it.
+// A recovered is a panic between the goroutine where it happened and the Catch that
+// handles it.
 type recovered struct {
 	text  string
 	stack string
 }
 
-// String is what the Go runtime prints if nobody catches it.
+// String returns the text that the Go runtime prints if the panic is not caught.
 func (c *recovered) String() string { return c.text + "\n\n" + c.stack }
 
-// capture returns what was recovered, with its stack. It must be called by the
-// deferred function that recovered. The text of a panic may quote a target or
-// hold a secret, so only the Go runtime's own is kept.
+// capture returns a recovered panic with its stack. The deferred function that recovers
+// must call it. The text of a panic may quote a target or contain a secret, so only
+// that of the Go runtime's own panics is kept.
 func capture(v any) *recovered {
 	if c, ok := v.(*recovered); ok {
 		return c
@@ -156,11 +156,11 @@ func capture(v any) *recovered {
 	return &recovered{text: text, stack: string(stack[:min(len(stack), most)])}
 }
 
-// logEvery is how often a panic of a component is logged with its stack: a target
-// that provokes one with every answer must not fill the disk.
+// logEvery is the shortest time between two logged panics of a component, so that a
+// target that causes one with every answer cannot fill the disk.
 const logEvery = time.Minute
 
-// recorder counts and logs panics for the whole process.
+// recorder counts the panics of the process.
 var recorder struct {
 	mu         sync.Mutex
 	components map[Component]*componentRecord
@@ -169,7 +169,7 @@ var recorder struct {
 type componentRecord struct {
 	count  uint64
 	logged time.Time
-	silent int // since it was logged
+	silent int // since the last one that was logged
 }
 
 // handle counts and logs a panic.
@@ -179,8 +179,8 @@ func handle(c Component, p *recovered) {
 	}
 }
 
-// count counts a panic, and reports whether it may be logged, with how many were
-// not since one was.
+// count counts a panic. It reports whether the panic should be logged, and how many
+// were not logged since the last one.
 func count(c Component) (silent int, log bool) {
 	recorder.mu.Lock()
 	defer recorder.mu.Unlock()
@@ -201,8 +201,7 @@ func count(c Component) (silent int, log bool) {
 	return silent, true
 }
 
-// Counts returns how many panics were handled since the process started, for
-// every component.
+// Counts returns the number of panics since the process started, for every component.
 func Counts() map[Component]uint64 {
 	recorder.mu.Lock()
 	defer recorder.mu.Unlock()
@@ -216,18 +215,18 @@ func Counts() map[Component]uint64 {
 	return counts
 }
 
-// injected is called at the end of every function that runs here, in tests.
+// injected is called at the end of every function that this package runs, in tests.
 var injected atomic.Pointer[func(site string)]
 
-// Inject has tests throw panics: until remove is called, f is called at the end
-// of every function that Catch, Go, Keep, a Group and the like run, with the place
-// in the source that had it run ("package/file.go:12"), and may panic.
+// Inject lets tests cause panics. Until remove is called, f is called at the end of
+// every function that Catch, Go, Keep, a Group and the others run, and may panic. site
+// is the source line that started the function ("package/file.go:12").
 func Inject(f func(site string)) (remove func()) {
 	injected.Store(&f)
 	return func() { injected.Store(nil) }
 }
 
-// site is where the caller of the exported function stands; "" outside of tests.
+// site returns the source line that called the exported function; "" outside of tests.
 func site() string {
 	if injected.Load() == nil {
 		return ""

@@ -7,9 +7,9 @@ import (
 
 type hash struct{ pool }
 
-// Hash is nginx's `hash KEY` without `consistent`. A key is what the
-// directive's expression comes to. An empty one, such as the cookie of a client
-// that has none yet, is sent by round robin.
+// Hash is nginx's `hash KEY` without `consistent`. A key is the value of the
+// directive's expression. A client with an empty key, such as that of a cookie it does
+// not have yet, is sent by round robin.
 func Hash(servers []Server) Picker { return &hash{newPool(servers)} }
 
 func (b *hash) Pick(key string, without ...int) (int, bool) {
@@ -26,8 +26,8 @@ func (b *hash) Pick(key string, without ...int) (int, bool) {
 	return b.roundRobin(without)
 }
 
-// memcachedHash is that of Perl's Cache::Memcached, which nginx keeps to. A
-// retry puts its decimal number in front of the key.
+// memcachedHash is the hash of Perl's Cache::Memcached, which nginx uses. A retry puts
+// its decimal number before the key.
 func memcachedHash(try uint64, key string) uint32 {
 	var crc uint32
 	if try > 0 {
@@ -42,12 +42,11 @@ type ipHash struct{ pool }
 // IPHash is nginx's `ip_hash`. A key is the text of a client address, as in
 // $remote_addr; for any other text Pick is not ok.
 //
-// An IPv4 address counts by its first three octets: a whole /24 shares a
-// server. An IPv6 address counts in full, and so does an IPv4-mapped one
-// (::ffff:192.0.2.1): nginx goes by the family of the socket address, so the
-// same client lands elsewhere when it comes in through a dual-stack listener.
-// "unix:", which is what $remote_addr says of a client on a unix socket, counts
-// as three zero octets.
+// Of an IPv4 address the first three octets count, so a whole /24 shares a server. An
+// IPv6 address counts in full, and so does an IPv4-mapped one (::ffff:192.0.2.1),
+// because nginx uses the family of the socket address. A client may therefore get
+// another server through a dual-stack listener. "unix:", the $remote_addr of a client
+// on a unix socket, counts as three zero octets.
 func IPHash(servers []Server) Picker { return &ipHash{newPool(servers)} }
 
 func (b *ipHash) Pick(key string, without ...int) (int, bool) {
@@ -61,7 +60,7 @@ func (b *ipHash) Pick(key string, without ...int) (int, bool) {
 	}
 	hash := uint(89)
 	for range tries {
-		for _, octet := range octets { // a retry goes on from the value before
+		for _, octet := range octets { // a retry continues from the last value
 			hash = (hash*113 + uint(octet)) % 6271
 		}
 		if line := b.line(hash); b.accepts(line, without) {
@@ -71,7 +70,7 @@ func (b *ipHash) Pick(key string, without ...int) (int, bool) {
 	return b.roundRobin(without)
 }
 
-// clientOctets writes into buf what ip_hash hashes of a client address.
+// clientOctets writes the octets of a client address that ip_hash hashes into buf.
 func clientOctets(client string, buf *[16]byte) (octets []byte, ok bool) {
 	if client == "unix:" {
 		return buf[:3], true

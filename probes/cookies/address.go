@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// bigIP reads the four forms of F5's article K6917, which are not alike:
+// bigIP reads the four formats of F5's article K6917:
 //
 //	1677787402.36895.0000                        IPv4: bytes of address and port reversed
 //	vi20010112000000000000000000000030.20480     IPv6: the port's bytes reversed
-//	rd5o00000000000000000000ffffc0000201o80      IPv4 in route domain 5: as they are
+//	rd5o00000000000000000000ffffc0000201o80      IPv4 in route domain 5: not reversed
 //	rd3o20010112000000000000000000000030o80      IPv6 in a route domain
 //
-// Encrypted cookies, which begin with "!", have no address.
+// Encrypted cookies, which start with "!", have no address.
 func bigIP(value string) (netip.AddrPort, bool) {
 	var addr netip.Addr
 	var port uint16
@@ -66,7 +66,7 @@ func hexAddr(text string) (netip.Addr, bool) {
 	return netip.AddrFrom16(raw).Unmap(), true
 }
 
-// portNumber is 0 for what is not a port.
+// portNumber returns 0 if text is no port.
 func portNumber(text string) uint16 {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
@@ -77,9 +77,9 @@ func portNumber(text string) uint16 {
 
 func reversedPort(text string) uint16 { return bits.ReverseBytes16(portNumber(text)) }
 
-// envoy reads the cookie of Envoy's stateful sessions: base64 of "ip:port", or
-// since expiry is kept in it, of a protobuf message with that text as its field
-// 1, which is always written first.
+// envoy reads the cookie of Envoy's stateful sessions: base64 of "ip:port", or, in
+// versions that store an expiry, of a protobuf message with that text as field 1, which
+// is always first.
 func envoy(value string) (netip.AddrPort, bool) {
 	raw, err := base64.StdEncoding.DecodeString(value)
 	if err != nil || len(raw) < 2 {
@@ -97,6 +97,6 @@ func envoy(value string) (netip.AddrPort, bool) {
 }
 
 const (
-	protoAddress = 1<<3 | 2 // field 1, of a length
-	maxAddress   = 127      // of such a text; what is longer would need a second byte of length
+	protoAddress = 1<<3 | 2 // field 1, length-delimited
+	maxAddress   = 127      // a longer text would need a second byte of length
 )

@@ -12,16 +12,16 @@ import (
 	"strconv"
 )
 
-// A code is a text that a product makes from a server and puts in a cookie.
+// A code is a text that a product computes from a server and writes into a cookie.
 type code struct {
 	product  Product
 	text     string
 	strength strength
 }
 
-// codes are all that stand for s. The sources are the products' own: nginx's
-// and Tengine's sticky modules, Caddy's hashCookie, Traefik's Sticky,
-// ingress-nginx's nodemap.lua, HAProxy's srv_set_dyncookie.
+// codes returns all codes of s. The algorithms are from the products' sources: nginx's
+// and Tengine's sticky modules, Caddy's hashCookie, Traefik's Sticky, ingress-nginx's
+// nodemap.lua, HAProxy's srv_set_dyncookie.
 func codes(s Server, opts Options) []code {
 	var list []code
 	for _, address := range s.addresses() {
@@ -41,9 +41,9 @@ func codes(s Server, opts Options) []code {
 		once := fnvHex(u)
 		list = append(list,
 			code{Traefik, sha256Hex(u)[:16], byAddress}, // version 3
-			code{Traefik, once, byAddress},              // version 2, which hashed twice in some releases,
+			code{Traefik, once, byAddress},              // version 2, which hashes twice in some releases
 			code{Traefik, fnvHex(once), byAddress},
-			code{Traefik, u, byName}, // and not at all in its first
+			code{Traefik, u, byName}, // the first releases of version 2, which do not hash
 		)
 	}
 	return list
@@ -65,17 +65,17 @@ func hmacHex(secret, text string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// fnvHex has no leading zeros, as Traefik's has none.
+// fnvHex has no leading zeros, as in Traefik.
 func fnvHex(text string) string {
 	h := fnv.New64()
 	h.Write([]byte(text))
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 
-// dynamicCookie is HAProxy's cookie for a server without one of its own, under
-// `cookie ... dynamic`: the XXH64 of the key, the address and the port, the
-// latter in four bytes, all in network order. There is none without a key, or
-// for a host name.
+// dynamicCookie returns HAProxy's cookie for a server without a cookie of its own,
+// under `cookie ... dynamic`: the XXH64 of the key, the address and the port, the
+// latter in four bytes, all in network byte order. There is none without a key, or for
+// a host name.
 func dynamicCookie(key, address string) (string, bool) {
 	a, ok := addrPort(address)
 	if key == "" || !ok {
@@ -95,7 +95,7 @@ const (
 	prime5 uint64 = 0x27D4EB2F165667C5
 )
 
-// xxh64 is the 64-bit xxHash of data with seed 0, as its specification has it.
+// xxh64 is the 64-bit xxHash of data with seed 0, according to its specification.
 func xxh64(data []byte) uint64 {
 	n := uint64(len(data))
 	h := prime5
@@ -119,9 +119,9 @@ func xxh64(data []byte) uint64 {
 	return avalanche(h)
 }
 
-// stripes folds all whole stripes of 32 bytes, and returns what is left.
+// stripes hashes all whole stripes of 32 bytes, and returns the rest.
 func stripes(data []byte) (uint64, []byte) {
-	p1, p2 := prime1, prime2 // variables: the sums are to wrap around
+	p1, p2 := prime1, prime2 // variables, so that the sums wrap around
 	lanes := [4]uint64{p1 + p2, p2, 0, -p1}
 	for ; len(data) >= 32; data = data[32:] {
 		for i := range lanes {

@@ -1,23 +1,21 @@
-// Package cookies tells from the cookies a client holds which node its balancer
-// has pinned it to.
+// Package cookies reads from a client's cookies to which node its balancer has pinned
+// it.
 //
-// Most balancers that promise stickiness write the node into a cookie: as it is
-// called in their own file, as its address, or as a hash of one of these. Who
-// knows the servers can turn that around, and so learn where a client belongs
-// without any page that says so.
+// Most balancers that keep clients on a node write the node into a cookie: by its name
+// in their configuration, by its address, or by a hash of one of them. With a list of
+// the servers this can be reversed, so the node is known although no page shows it.
 //
-// A cookie is a statement of intent: it names the node that the balancer wants
-// for the client's next request, not the one that gave the last answer. The two
-// differ exactly when something is wrong, or somebody set the cookie before the
-// answer failed over. A page's own word is therefore always the better witness.
-// When the node is dead and another answers, HAProxy's inserted cookies, Caddy's
-// and httpd's ROUTEID are set anew and tell who took over; HAProxy's prefix and
-// rewrite modes and the routes of session ids are not until the application
-// sets its cookie, and go on naming the dead one. The package lab shows it.
+// A cookie names the node that the balancer chooses for the client's next request, not
+// the node that gave the last answer. The two differ when there is a problem, or when
+// the cookie was set before a failover. The application's own page is therefore
+// stronger evidence. When a node fails and another one answers, HAProxy's inserted
+// cookies and those of Caddy and httpd (ROUTEID) are set again and name the new node.
+// HAProxy's prefix and rewrite modes and the routes of session ids name the failed node
+// until the application sets its cookie. Tests in internal/lab show it.
 //
-// Values of cookies are credentials, or as good as one. Nothing in this package
-// returns, logs or keeps a value: what comes out is a node's id from the
-// caller's own list, or an address that the cookie spells.
+// Values of cookies are credentials, or nearly so. This package never returns, logs or
+// stores a value. It returns ids of the caller's servers, and addresses that cookies
+// contain.
 package cookies
 
 import (
@@ -28,22 +26,22 @@ import (
 	"stickwatch/probes"
 )
 
-// maxCookie is the longest value that is read, in bytes: what browsers take.
+// maxCookie is the longest value that is read, in bytes: the limit of browsers.
 const maxCookie = 4096
 
-// Decode tells what the cookie of that name and value says of the node it pins
-// its client to, and false when it is none that a balancer or a session is
-// known by. A value that two servers share names neither.
+// Decode returns to which node the cookie with that name and value pins its client. It
+// returns false if neither name nor value is known as that of a balancer or a session.
+// A value that two servers share names neither of them.
 func Decode(name, value string, servers []Server, opts Options) (Affinity, bool) {
 	c, ok := newNodeIndex(servers, opts).decode(name, value)
 	return c.Affinity, ok
 }
 
-// Node tells what the most telling of a client's cookies says: one that names a
-// node of the list before any other, one computed from an address before a
-// name, and then the first by the alphabet. Where two that are equally sure
-// name different nodes it says nothing, for there may be two balancers in a
-// row; Options.Cookie settles which is meant.
+// Node returns the affinity of the client's most specific cookie. A cookie that names a
+// listed node comes first, one that is computed from an address before one with a name,
+// and otherwise the first in alphabetical order. If two equally certain cookies name
+// different nodes, there may be two balancers in a row, and Node returns false;
+// Options.Cookie selects one of them.
 func Node(cookies map[string]string, servers []Server, opts Options) (Affinity, bool) {
 	return newNodeIndex(servers, opts).node(cookies)
 }
@@ -70,8 +68,9 @@ func (x nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 	return best.Affinity, found
 }
 
-// decode tries the surest reading first. A product whose values are opaque is
-// known by its cookie's name, before anything is read into a random value.
+// decode tries the most certain reading first. A product with opaque values is
+// recognised by its cookie's name before anything else, because a random value could
+// match by chance.
 func (x nodeIndex) decode(name, value string) (claim, bool) {
 	value = strings.Trim(value, `"`)
 	if value == "" || len(value) > maxCookie {
@@ -103,8 +102,8 @@ func (x nodeIndex) decode(name, value string) (claim, bool) {
 	return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, known
 }
 
-// byCode finds a server's code, alone or before time stamps (HAProxy, Tengine),
-// a backend's key (ingress-nginx) or a session id (prefix modes).
+// byCode finds a server's code: alone, before time stamps (HAProxy, Tengine), before a
+// backend's key (ingress-nginx), or before a session id (prefix modes).
 func (x nodeIndex) byCode(value string) (claim, bool) {
 	for _, text := range []string{value, head(value)} {
 		if m := x.codes[text]; m.node != "" {
@@ -114,7 +113,7 @@ func (x nodeIndex) byCode(value string) (claim, bool) {
 	return claim{}, false
 }
 
-// named finds a server's name, alone or before what products put after it.
+// byServerName finds a server's name, alone or before the suffixes of some products.
 func (x nodeIndex) byServerName(value string, h knownCookie, configured bool) (claim, bool) {
 	text := head(value)
 	node := x.names[text].node
@@ -130,8 +129,8 @@ func (x nodeIndex) byServerName(value string, h knownCookie, configured bool) (c
 	}
 }
 
-// byRouteSuffix finds a server's name after a session id, and one that is not listed
-// only where ids are known to have a route.
+// byRouteSuffix finds a server's name after a session id. If the name is not listed, it
+// is a route only in cookies that are known to have one.
 func (x nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (claim, bool) {
 	id, product := value, HTTPD
 	spring, isSpring := springID(value)
@@ -151,8 +150,7 @@ func (x nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (
 	return claim{Affinity: Affinity{Product: product, Kind: KindStable}}, usual
 }
 
-// head is what stands before the first bar or tilde; all of a value that has
-// none.
+// head returns the text before the first bar or tilde, or all of it.
 func head(value string) string {
 	if i := strings.IndexAny(value, "|~"); i >= 0 {
 		return value[:i]
@@ -162,14 +160,14 @@ func head(value string) string {
 
 type extractor struct{ x nodeIndex }
 
-// Extractor returns an extractor of the node that a client's cookies name, as
-// the ID of one of servers. It serves where no page tells who answered; mind
-// that it tells whom the balancer wants.
+// Extractor returns an extractor of the node that a client's cookies name, as the ID of
+// one of servers. It is for applications whose pages do not show who answered. It names
+// the node that the balancer chooses for the next request.
 func Extractor(servers []Server, opts Options) probes.Extractor {
 	return extractor{newNodeIndex(servers, opts)}
 }
 
-// Extract returns the node, and false unless a cookie names one of the list.
+// Extract returns the node. It returns false unless a cookie names a listed node.
 func (e extractor) Extract(doc probes.Document) (string, bool) {
 	a, ok := e.x.node(doc.Cookies)
 	return a.Node, ok && a.Kind == KindNode

@@ -9,31 +9,29 @@ import (
 	"unicode"
 )
 
-// Options tell what cannot be seen from outside. The zero value reads all that
-// products write by default.
+// Options are facts about the balancer that cookies do not show. The zero value reads
+// everything that products write by default.
 type Options struct {
-	// Cookie is the name of the balancer's own cookie. A name of a server in it is
-	// believed however common the word, and Node reads no other. "": any cookie.
+	// Cookie is the name of the balancer's own cookie. Node reads no other, and a
+	// server's name in it counts even if it is a common word. "": any cookie.
 	Cookie string
-	// Secret is Caddy's secret of `lb_policy cookie`, or HAProxy's
-	// dynamic-cookie-key.
+	// Secret is Caddy's secret of `lb_policy cookie`, or HAProxy's dynamic-cookie-key.
 	Secret string
-	// Backend is what ingress-nginx calls the backend, "namespace-service-port": the
-	// salt of its persistent affinity.
+	// Backend is ingress-nginx's name of the backend, "namespace-service-port", which
+	// is the salt of its persistent affinity.
 	Backend string
 }
 
-// An nodeIndex is a list of servers turned around: from what a cookie may hold
-// to the node. Looking a value up costs the same however long the list, and
-// however hostile the value.
+// A nodeIndex maps the texts that cookies may contain to nodes. The cost of a look-up
+// depends neither on the number of servers nor on the value.
 type nodeIndex struct {
 	cookie    string           // Options.Cookie
-	codes     map[string]entry // made from a server's address or URL
+	codes     map[string]entry // computed from a server's address or URL
 	names     map[string]entry
 	addresses map[netip.AddrPort]entry
 }
 
-// An entry is the node that something stands for; "" where it stands for several.
+// An entry is the node of a text; "" if several nodes share it.
 type entry struct {
 	node     string
 	product  Product
@@ -58,7 +56,7 @@ func newNodeIndex(servers []Server, opts Options) nodeIndex {
 	return x
 }
 
-// put enters m, which is no one's when two nodes claim key.
+// put adds an entry. If two nodes share the key, it is that of none.
 func put[K comparable](marks map[K]entry, key K, m entry) {
 	if old, ok := marks[key]; ok && old.node != m.node {
 		m.node = ""
@@ -66,7 +64,7 @@ func put[K comparable](marks map[K]entry, key K, m entry) {
 	marks[key] = m
 }
 
-// nodeClaim is the claim of a cookie that names a node of the list; false for "".
+// nodeClaim returns the claim of a cookie that names a listed node; false for "".
 func nodeClaim(node string, p Product, s strength) (claim, bool) {
 	if node == "" {
 		return claim{}, false
@@ -74,7 +72,7 @@ func nodeClaim(node string, p Product, s strength) (claim, bool) {
 	return claim{Affinity{Product: p, Kind: KindNode, Node: node}, s}, true
 }
 
-// addressClaim is the claim of a cookie that spells an address.
+// addressClaim returns the claim of a cookie that contains an address.
 func (x nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
 	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
 	if node := x.addresses[a].node; node != "" {
@@ -83,29 +81,29 @@ func (x nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
 	return c
 }
 
-// distinctive reports whether a server's name is hardly met in a cookie by chance:
-// "1" and "a" are, as page numbers and choices of colour.
+// distinctive reports whether a server's name is unlikely in a cookie by chance. "1"
+// and "a" are likely, as numbers of pages and choices of colours.
 func distinctive(name string) bool {
 	return len(name) > 2 && strings.ContainsFunc(name, unicode.IsLetter)
 }
 
-// A Server is a node as its balancer knows it. Every field but ID may be empty;
-// the more is told, the more products can be read.
+// A Server is a node as the balancer's configuration describes it. Every field but ID
+// may be empty. The more fields are set, the more products can be read.
 type Server struct {
-	ID      string   // what is returned for it
-	Address string   // "host:port" as the balancer's file has it; some products are read only if it is an IP address
-	Names   []string // what the balancer calls it: a route, a label, a cookie value; the ID is one in any case
-	URL     string   // "http://host:port" as the balancer's file has it
+	ID      string   // returned for this server
+	Address string   // "host:port" as in the balancer's file; some products can be read only if it is an IP address
+	Names   []string // the balancer's names of it: a route, a label, a cookie value; the ID is always one of them
+	URL     string   // "http://host:port" as in the balancer's file
 }
 
-// names are the distinct words by which a cookie may call the server.
+// names returns the distinct names that a cookie may have for the server.
 func (s Server) names() []string { return distinct(append([]string{s.ID}, s.Names...)) }
 
-// addresses are the distinct spellings of the server's host and port.
+// addresses returns the distinct spellings of the server's host and port.
 func (s Server) addresses() []string { return distinct([]string{s.Address, hostPort(s.URL)}) }
 
-// urls are the spellings of the server's URL that configurations are written
-// with: a product that hashes one hashes it to the letter.
+// urls returns the usual spellings of the server's URL, because products hash the exact
+// text.
 func (s Server) urls() []string {
 	bare := strings.TrimRight(s.URL, "/")
 	list := []string{s.URL, bare}
@@ -122,8 +120,8 @@ func (s Server) urls() []string {
 	return distinct(list)
 }
 
-// hostPort is the host and port of a URL, with the scheme's port where it has
-// none; "" where it is not a URL with a host.
+// hostPort returns the host and port of a URL, with the scheme's default port if it has
+// none; "" if it is not a URL with a host.
 func hostPort(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" {
@@ -140,8 +138,8 @@ func hostPort(text string) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// addrPort is the address in text, IPv4 where it is one mapped into IPv6; false
-// where text has a host name, or a zone, in which any text could stand.
+// addrPort returns the address in text, with an IPv4-mapped one as IPv4. It returns
+// false for a host name, and for an address with a zone, which may be any text.
 func addrPort(text string) (netip.AddrPort, bool) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil || a.Addr().Zone() != "" {

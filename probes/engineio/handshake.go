@@ -1,13 +1,11 @@
-// Package engineio takes a client through the handshake of Engine.IO, the
-// transport below Socket.IO.
+// Package engineio performs the handshake of Engine.IO, the transport of Socket.IO.
 //
-// The handshake is several requests, and a session lives in the memory of one
-// node: a balancer that is not sticky breaks it at once, and a proxy that knows
-// no WebSocket breaks its last step. Every request here takes a connection of
-// its own, so that a balancer has every chance to break it that it would have
-// with browsers.
+// The handshake consists of several requests, and the session exists in the memory of
+// one node. A balancer that is not sticky therefore breaks it at once, and a proxy
+// without WebSocket support breaks its last step. Every request opens a new connection,
+// so that the balancer can choose another node each time, as it can for browsers.
 //
-// A session id is a credential. None leaves this package: only its Series.
+// A session id is a credential and never leaves this package; only its Series does.
 package engineio
 
 import (
@@ -21,7 +19,7 @@ import (
 	"stickwatch/probes"
 )
 
-// The stages of a handshake, as an observation names the one that broke.
+// The stages of a handshake, by which an observation names the one that failed.
 const (
 	stageOpen    = "open"
 	stagePoll    = "poll"
@@ -29,8 +27,8 @@ const (
 )
 
 // Handshake opens a session by polling, polls it with its id, upgrades it to a
-// WebSocket where the server offers that, and closes it politely, all within
-// the time-out of c. It is a probes.Handshaker.
+// WebSocket if the server offers that, and closes it, all within the timeout of c. It
+// is a probes.Handshaker.
 func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest) probes.HandshakeObservation {
 	target := c.Target()
 	ctx, cancel := context.WithTimeout(ctx, target.Timeout)
@@ -47,7 +45,7 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 	return obs
 }
 
-// runSteps goes through the stages, and returns the one that broke.
+// runSteps performs the stages, and returns the one that failed.
 func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.open(ctx)
 	if refused(err, codeUnknownTransport) {
@@ -67,8 +65,8 @@ func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation
 		return "", nil
 	}
 	if err := s.upgrade(ctx); err != nil {
-		// With two nodes behind a careless balancer, one session in four gets
-		// this far before it meets the wrong one.
+		// With two nodes behind a balancer that is not sticky, one session in four gets
+		// this far before it reaches the wrong node.
 		obs.Known = !refused(err, codeUnknownSession)
 		s.close(ctx)
 		return stageUpgrade, err
@@ -77,8 +75,8 @@ func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation
 	return "", nil
 }
 
-// openWebSocketOnly opens the session as a WebSocket, with a server that takes nothing
-// else. One connection needs no stickiness: what is opened is known.
+// openWebSocketOnly opens the session as a WebSocket, for a server that allows nothing
+// else. One connection needs no stickiness, so an opened session is also a known one.
 func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.openSocket(ctx)
 	if err != nil {
@@ -89,19 +87,19 @@ func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeOb
 	return "", nil
 }
 
-// refused reports whether err is Engine.IO's own refusal with code.
+// refused reports whether err is Engine.IO's own refusal with that code.
 func refused(err error, code int) bool {
 	r, ok := errors.AsType[refusal](err)
 	return ok && r.code() == code
 }
 
-// A session is one client: its cookies, and what the server said of it.
+// A session is one client: its cookies, and the server's data about it.
 type session struct {
 	client *probes.Client
 	path   string
-	jar    *probes.Jar // balancers that stick by a cookie set theirs at the open
+	jar    *probes.Jar // balancers that stick by a cookie set it when the session opens
 	eio    revision
-	sid    string // "" before the open
+	sid    string // "" before it is opened
 }
 
 // An answer is one HTTP answer.
@@ -110,7 +108,8 @@ type answer struct {
 	body   string
 }
 
-// open asks for a session. A server too old for EIO=4 ignores it or complains.
+// open opens a session. A server that does not support EIO=4 ignores it or refuses the
+// request.
 func (s *session) open(ctx context.Context) (opening, error) {
 	a, err := s.do(ctx, http.MethodGet, "")
 	if err == nil && a.status == http.StatusBadRequest && unsupported(a.body) {
@@ -134,11 +133,11 @@ func unsupported(body string) bool {
 	return c.Code == codeUnsupportedVersion || strings.Contains(strings.ToLower(c.Message), "unsupported")
 }
 
-// poll sends a packet that is answered at once and fetches the answer: two
-// requests that only the node that opened the session can serve. They follow
-// one another, for a second poll under way would kill the session.
+// poll sends a packet that the server answers at once, and fetches the answer. Only the
+// node that opened the session can serve these two requests. They follow one another,
+// because two concurrent polls would end the session.
 func (s *session) poll(ctx context.Context) error {
-	packet := packetConnect // an EIO 3 server connects by itself, and would let a poll wait
+	packet := packetConnect // an EIO 3 server connects by itself, and would delay the answer of a poll
 	if s.eio == eio3 {
 		packet = packetPing
 	}
@@ -158,13 +157,13 @@ func (s *session) poll(ctx context.Context) error {
 	return nil
 }
 
-// close closes the session by polling. Whether that arrives is not a finding:
-// the server drops the session after its ping time-out.
+// close closes the session by polling. Its result does not matter: the server drops the
+// session after its ping timeout.
 func (s *session) close(ctx context.Context) {
 	_, _ = s.do(ctx, http.MethodPost, s.eio.encode(packetClose))
 }
 
-// do is one polling request on a connection of its own.
+// do sends one polling request on a new connection.
 func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 	req, err := s.client.NewRequest(ctx, method, s.url("polling"))
 	if err != nil {
@@ -188,7 +187,7 @@ func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 	return answer{resp.StatusCode, string(text)}, err
 }
 
-// url is the path and query of the endpoint. b64 asks EIO 3 servers for text.
+// url returns the path and query of the endpoint. b64 requests text from EIO 3 servers.
 func (s *session) url(transport string) string {
 	path, query, _ := strings.Cut(s.path, "?")
 	values, _ := url.ParseQuery(query)
@@ -201,7 +200,7 @@ func (s *session) url(transport string) string {
 	return path + "?" + values.Encode()
 }
 
-// publicURL is req's URL as a browser would know it.
+// publicURL returns the URL by which a browser knows req's page.
 func (s *session) publicURL(req *http.Request) *url.URL {
 	u := *req.URL
 	if req.Host != "" {

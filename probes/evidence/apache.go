@@ -15,9 +15,9 @@ import (
 	"stickwatch/probes"
 )
 
-// ApacheStatus reads mod_status at u, in its form for machines, which the query
-// "auto" asks for whether or not u has it. httpd tells of its balancers there
-// only with "ProxyStatus On". A nil client means one of its own.
+// ApacheStatus reads mod_status at u in its machine-readable form: the query of u is
+// replaced by "auto". httpd includes its balancers only with "ProxyStatus On". A nil
+// client means a default one.
 func ApacheStatus(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
 	v := *u
 	v.RawQuery = "auto"
@@ -36,8 +36,8 @@ var (
 	apacheLine = regexp.MustCompile(`^ProxyBalancer\[(\d+)\](?:Worker\[(\d+)\])?(Name|Status): (.*)$`)
 )
 
-// parseApacheStatus reads lines such as "ProxyBalancer[0]Worker[1]Status: Init Err ".
-// A worker is known by its URL alone, for its route is not told here.
+// parseApacheStatus reads lines such as "ProxyBalancer[0]Worker[1]Status: Init Err ". A
+// worker has a URL and no route here.
 func parseApacheStatus(body []byte, _ time.Time) ([]probes.ServerEvidence, error) {
 	if !bytes.Contains(body, []byte("\nServerUptimeSeconds: ")) && !bytes.Contains(body, []byte("\nScoreboard: ")) {
 		return nil, errNotStatus
@@ -62,7 +62,7 @@ func parseApacheStatus(body []byte, _ time.Time) ([]probes.ServerEvidence, error
 	return list, nil
 }
 
-// apacheWorker is a balancer's member by its URL, route and status words.
+// apacheWorker returns a balancer's member with its URL, route and status.
 func apacheWorker(pool, name, route, status string) probes.ServerEvidence {
 	s := probes.ServerEvidence{
 		Pool:    pool,
@@ -85,9 +85,9 @@ func balancerName(text string) string {
 	return probes.Clean(strings.TrimPrefix(text, "balancer://"), maxName)
 }
 
-// apacheState maps httpd's status words, of which a worker has several ("Init
-// Dis Err"). What an operator set goes before what httpd found: httpd does not
-// try a worker that is both. Standbys and spares are up as long as they are Ok.
+// apacheState maps httpd's status words, of which a worker has several ("Init Dis
+// Err"). A state set by an operator comes before one found by httpd, which does not use
+// a worker that has both. Standbys and spares are up while they are Ok.
 func apacheState(status string) probes.ServerState {
 	words := strings.Fields(status)
 	has := func(any ...string) bool {
@@ -107,17 +107,16 @@ func apacheState(status string) probes.ServerState {
 	}
 }
 
-// ApacheBalancerManager reads the balancer manager at u, as XML. Whatever query
-// u has is not sent, for by queries the manager is told to change things. A nil
-// client means one of its own.
+// ApacheBalancerManager reads the balancer manager at u, as XML. The query of u is not
+// sent, because the manager takes changes by queries. A nil client means a default one.
 //
-// The answer holds the nonce that a change needs. It is not read, and appears
-// in no error; [ApacheStatus] tells less and is the safer source.
+// The answer contains the nonce that allows changes. It is not read and appears in no
+// error. [ApacheStatus] reports less and is the safer source.
 func ApacheBalancerManager(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
 	v := *u
 	v.RawQuery = "xml=1"
-	// Without a Referer from the server itself httpd answers with the page for
-	// people (mod_proxy_balancer guards against forged requests by it).
+	// Without a Referer from the server itself, httpd answers with the HTML page:
+	// mod_proxy_balancer uses it as a protection against forged requests.
 	referer := url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
 	return page{
 		kind:    probes.EvidenceApacheBalancerManager,
@@ -147,11 +146,11 @@ type managerWorker struct {
 	Name      string `xml:"name"`
 	Status    string `xml:"status"`
 	Route     string `xml:"route"`
-	ErrorTime string `xml:"error_time"` // RFC 1123; only of workers that ever failed
+	ErrorTime string `xml:"error_time"` // RFC 1123; only of workers that have failed
 }
 
-// parseManager reads the manager's XML. The decoder's own errors quote the
-// document, so none is passed on.
+// parseManager reads the manager's XML. It does not return the decoder's errors,
+// because they quote the document.
 func parseManager(body []byte, _ time.Time) ([]probes.ServerEvidence, error) {
 	if bytes.Contains(body, []byte("<h1>Load Balancer Manager for ")) {
 		return nil, errManagerXML

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	maxRecords  = 256 // servers that are remembered
+	maxRecords  = 256 // servers in memory
 	maxEpisodes = 16  // of each server, the newest
 )
 
-// A failureLog gathers what the lines of an error log tell. Lines may come out of
-// order by a moment: every worker writes its own.
+// A failureLog collects the events in an error log. Lines may be slightly out of order,
+// because every worker writes its own.
 type failureLog struct {
 	options    NginxOptions
 	servers    map[string]*record
 	pools      map[string]*record
-	belowError bool      // a line below error was seen, so ejections would be, too
-	since      time.Time // of the first line since which none was missed; zero: not begun
+	belowError bool      // a line below error was seen, so the log includes ejections
+	since      time.Time // time of the first line after the last gap; zero: nothing was read
 }
 
-// A record is what is known of one server.
+// A record is the events of one server.
 type record struct {
 	upstream         probes.ServerEvidence // its names
-	seen             time.Time             // its last line
+	seen             time.Time             // time of its last line
 	message          string
 	fails            int
 	upstreamFailures upstreamFailures
@@ -38,17 +38,17 @@ func newFailureLog(o NginxOptions) *failureLog {
 	return &failureLog{options: o, servers: make(map[string]*record), pools: make(map[string]*record)}
 }
 
-// markGap notes that lines may have been lost before what comes next.
+// markGap records that lines before the next one may have been lost.
 func (g *failureLog) markGap() { g.since = time.Time{} }
 
-// markRead notes that everything up to now was read.
+// markRead records that everything up to now was read.
 func (g *failureLog) markRead(now time.Time) {
 	if g.since.IsZero() {
 		g.since = now
 	}
 }
 
-// add takes a line that is read at now. One from the future is not believed.
+// add adds a line that is read at now. It ignores a line from the future.
 func (g *failureLog) add(l line, now time.Time) {
 	if l.at.After(now.Add(clockSlack)) {
 		return
@@ -69,8 +69,8 @@ func (g *failureLog) add(l line, now time.Time) {
 	}
 }
 
-// lookUp finds or makes the record of l's server, at the cost of the one that
-// was seen the longest ago when there are too many.
+// lookUp returns the record of l's server. If there are too many, a new record replaces
+// the one with the oldest last line.
 func lookUp(records map[string]*record, l line) *record {
 	r, ok := records[l.server]
 	if !ok {
@@ -86,7 +86,7 @@ func lookUp(records map[string]*record, l line) *record {
 	return r
 }
 
-// extend adds a line to the last episode, or begins one.
+// extend adds a line to the last episode, or starts a new one.
 func (r *record) extend(at time.Time, join time.Duration) {
 	if n := len(r.episodes); n > 0 && at.Sub(r.episodes[n-1].Last) <= join {
 		e := &r.episodes[n-1]
@@ -102,7 +102,7 @@ func (r *record) extend(at time.Time, join time.Duration) {
 	r.episodes = append(r.episodes, probes.Episode{First: at, Last: at, Lines: 1})
 }
 
-// evidence is what the records mean at now.
+// evidence returns the state of the servers at now.
 func (g *failureLog) evidence(records map[string]*record, now time.Time) []probes.ServerEvidence {
 	var list []probes.ServerEvidence
 	for _, name := range slices.Sorted(maps.Keys(records)) {
@@ -114,7 +114,7 @@ func (g *failureLog) evidence(records map[string]*record, now time.Time) []probe
 		switch {
 		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.ejectionTime():
 			s.State, s.Since = probes.ServerDown, r.episodes[n-1].First
-		case g.belowError: // it would have been said
+		case g.belowError: // the log would include an ejection
 			s.State = probes.ServerUp
 		default:
 			s.State = probes.ServerUnknown
@@ -125,33 +125,33 @@ func (g *failureLog) evidence(records map[string]*record, now time.Time) []probe
 }
 
 const (
-	maxSeconds = 120 // with failures, of each server, the newest
-	maxWorkers = 64  // with a run of their own, of each server
+	maxSeconds = 120 // seconds with failures, of each server, the newest
+	maxWorkers = 64  // workers with a run of their own, of each server
 )
 
-// An account is of the failed tries at one server. nginx holds their number against
-// max_fails, and forgets it when a request that it sent more than fail_timeout
-// after the last failure succeeds. Of successes the log has nothing, but where
-// failures came no further apart than that, nothing was forgotten.
+// upstreamFailures are the failed requests to one server. nginx compares their number
+// with max_fails. It resets the number when a request succeeds that was sent more than
+// fail_timeout after the last failure. The log has no successes, but if no pause
+// between failures was that long, nothing was reset.
 type upstreamFailures struct {
 	seconds []probes.SecondCount
-	all     run            // as an upstream with a zone has it, or a single worker
-	workers map[string]run // as each worker has it without; those of the current run
+	all     run            // count of an upstream with a zone, or of a single worker
+	workers map[string]run // counts of each worker without a zone, in the current run
 }
 
-// A run is a row of failures with no pause between them.
+// A run is a series of failures without a pause.
 type run struct {
 	last  time.Time
 	count int
 }
 
-// next is the run after one more failure. nginx counts in whole seconds, as its
+// next returns the run after one more failure. nginx counts in whole seconds, as its
 // log does.
 func (r run) next(at time.Time, failTimeout time.Duration) run {
 	if at.Sub(r.last) > failTimeout {
 		return run{at, 1}
 	}
-	if at.Before(r.last) { // another worker's clock is a moment behind
+	if at.Before(r.last) { // the clock of another worker is slightly behind
 		at = r.last
 	}
 	return run{at, r.count + 1}
@@ -170,8 +170,8 @@ func (a *upstreamFailures) add(l line, failTimeout time.Duration) {
 	a.workers[l.worker] = a.workers[l.worker].next(l.at, failTimeout)
 }
 
-// countFailure counts a failure in its second. Lines come nearly in order, so that its
-// place is at the end or shortly before it.
+// countFailure adds a failure to its second. Lines are nearly in order, so the second
+// is one of the last.
 func (a *upstreamFailures) countFailure(at time.Time) {
 	i, found := slices.BinarySearchFunc(a.seconds, at, func(t probes.SecondCount, at time.Time) int { return t.At.Compare(at) })
 	if !found {
@@ -183,7 +183,7 @@ func (a *upstreamFailures) countFailure(at time.Time) {
 	}
 }
 
-// failures is what is known of them by a log that lacks nothing since.
+// failures returns the failures, all of which are known after since.
 func (a *upstreamFailures) failures(since time.Time) probes.Failures {
 	if a.all.count == 0 {
 		return probes.Failures{}

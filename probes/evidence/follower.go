@@ -14,21 +14,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A Follower reads an nginx error log as it grows, and every line once: across
-// rotation, be it by renaming (the renamed file is read to its end) or by
-// copying and truncating. At a time it reads at most 1 MiB of a file, the
-// newest.
+// A Follower reads an nginx error log as it grows, each line once. It follows rotation
+// by renaming, in which case it reads the renamed file to its end, and by copying and
+// truncating. A call reads at most the newest 1 MiB of a file.
 //
 // It is not safe for concurrent use.
 type Follower struct {
 	path       string
 	failureLog *failureLog
-	files      []*tail       // the log, after those that were renamed a moment ago
-	ahead      time.Duration // by how much the file's time is ahead of its last line's
+	files      []*tail       // the log, after files that were renamed recently
+	ahead      time.Duration // by how much the file's time is after that of its last line
 }
 
-// Follow returns a follower of the error log at path. It opens nothing yet: a
-// log that is not there may come.
+// Follow returns a follower of the error log at path. It opens nothing yet, so the log
+// need not exist.
 func Follow(path string, o NginxOptions) *Follower {
 	return &Follower{path: path, failureLog: newFailureLog(o)}
 }
@@ -43,9 +42,9 @@ func (f *Follower) Close() error {
 	return errors.Join(errs...)
 }
 
-// Read takes in what was written since the last time and tells what is known
-// at now. Nothing is read once ctx is over, but a file system that hangs is
-// waited for.
+// Read reads the lines written since the last call, and returns the state of the
+// servers at now. It stops between files once ctx has ended, but cannot interrupt a
+// file system that hangs.
 func (f *Follower) Read(ctx context.Context, now time.Time) probes.EvidenceObservation {
 	obs := probes.EvidenceObservation{
 		Kind:   probes.EvidenceNginxErrorLog,
@@ -65,8 +64,8 @@ func (f *Follower) Read(ctx context.Context, now time.Time) probes.EvidenceObser
 	return obs
 }
 
-// advance reads what is new in every file. One that was renamed before the last
-// time is let go: nginx has reopened its logs since.
+// advance reads the new lines of every file. It closes files that were renamed before
+// the last call, because nginx has reopened its logs since.
 func (f *Follower) advance(ctx context.Context, now time.Time) error {
 	renamed := max(0, len(f.files)-1)
 	if err := f.reopen(); err != nil {
@@ -87,8 +86,8 @@ func (f *Follower) advance(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// reopen opens the file at the path, unless it is open. While there is none,
-// as in the middle of a rotation, nginx writes to the one that was there.
+// reopen opens the file at the path, unless it is open. While there is none, as in the
+// middle of a rotation, nginx writes to the old one.
 func (f *Follower) reopen() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) && len(f.files) > 0 {
@@ -111,7 +110,7 @@ func (f *Follower) reopen() error {
 	return nil
 }
 
-// drain takes in what was appended to a file.
+// drain reads the lines that were appended to a file.
 func (f *Follower) drain(t *tail, now time.Time) error {
 	c, err := t.next()
 	if err != nil {
@@ -124,7 +123,7 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 	for text := range strings.Lines(c.text) {
 		l, ok := parseLine(strings.TrimRight(text, "\r\n"), zone)
 		if !ok {
-			f.ahead = 0 // somebody else wrote, maybe long after nginx did
+			f.ahead = 0 // another program wrote last, maybe long after nginx
 			continue
 		}
 		f.ahead = c.written.Sub(l.at)
@@ -134,9 +133,8 @@ func (f *Follower) drain(t *tail, now time.Time) error {
 	return nil
 }
 
-// misdated reports whether the file was written at another time than its last
-// line says. Then the zone is wrong, or the file is a copy, and what its lines
-// say of now cannot be told.
+// misdated reports whether the file was written at another time than its last line has.
+// Then the time zone is wrong or the file is a copy, and the present state is unknown.
 func (f *Follower) misdated() bool { return f.ahead.Abs() > time.Minute }
 
 func discardStates(list []probes.ServerEvidence) {
@@ -145,7 +143,8 @@ func discardStates(list []probes.ServerEvidence) {
 	}
 }
 
-// noAbsence tells why an ejection might not have been seen.
+// noAbsence returns the reason why an ejection may be missing from the log; "": none
+// is.
 func (f *Follower) noAbsence(now time.Time) string {
 	covered := now.Sub(f.failureLog.since)
 	switch {
@@ -162,23 +161,23 @@ func (f *Follower) noAbsence(now time.Time) string {
 }
 
 const (
-	maxTail = 1 << 20 // bytes read at a time
-	maxLine = 8 << 10 // nginx cuts its lines at 2 KiB
-	maxMark = 64      // bytes by which a file is known to be the one that was read
+	maxTail = 1 << 20 // bytes read by one call
+	maxLine = 8 << 10 // bytes; nginx cuts its lines at 2 KiB
+	maxMark = 64      // bytes by which a file that was already read is recognised
 )
 
-// A tail is a file that grows, and how far it was read: to the end of a line.
+// A tail is an open file, and the end of the last line that was read.
 type tail struct {
 	file   *os.File
 	offset int64
-	mark   []byte // what stands before offset
+	mark   []byte // the bytes before offset
 }
 
-// A chunk is a run of whole lines.
+// A chunk is a number of whole lines.
 type chunk struct {
 	text    string
 	written time.Time // when the file was last written to
-	gap     bool      // lines before it were or may have been lost
+	gap     bool      // lines before it were lost, or may have been
 }
 
 func (t *tail) is(info fs.FileInfo) bool {
@@ -186,7 +185,8 @@ func (t *tail) is(info fs.FileInfo) bool {
 	return err == nil && os.SameFile(own, info)
 }
 
-// next reads the lines that were appended. An unfinished one is left for later.
+// next reads the lines that were appended. It leaves an incomplete line for the next
+// call.
 func (t *tail) next() (chunk, error) {
 	info, err := t.file.Stat()
 	if err != nil {
@@ -201,13 +201,13 @@ func (t *tail) next() (chunk, error) {
 	}
 	buffer := make([]byte, info.Size()-t.offset)
 	n, err := t.file.ReadAt(buffer, t.offset)
-	if err != nil && err != io.EOF { // it may have been truncated meanwhile
+	if err != nil && err != io.EOF { // the file may have been truncated after Stat
 		return chunk{}, err
 	}
 	text := buffer[:n]
 	end := bytes.LastIndexByte(text, '\n') + 1
 	if end == 0 && len(text) > maxLine {
-		end = len(text) // no line of nginx's
+		end = len(text) // too long for a line of nginx
 	}
 	text = text[:end]
 	t.offset += int64(end)
@@ -216,8 +216,8 @@ func (t *tail) next() (chunk, error) {
 	return c, nil
 }
 
-// truncated reports whether the file was emptied since. One that has already
-// grown past the old end is known by what stands before it.
+// truncated reports whether the file was truncated. If it has grown beyond the old
+// offset since, the bytes before the offset show it.
 func (t *tail) truncated(size int64) bool {
 	if size < t.offset {
 		return true

@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	maxPage    = 1 << 20 // bytes of a page; HAProxy takes about 400 a server
-	maxServers = 1000    // entries that are kept
+	maxPage    = 1 << 20 // bytes of a page; HAProxy writes about 400 a server
+	maxServers = 1000    // entries that are read
 	maxName    = 128     // bytes of a name
 )
 
-// A page is where a balancer tells about its servers over HTTP.
+// A page is an HTTP page on which a balancer reports the state of its servers.
 type page struct {
 	kind    probes.EvidenceKind
 	name    string // of the page, for people
 	url     *url.URL
 	referer string
-	// parse reads an answer that came at a time. Its errors are shown, so they
-	// must not quote the answer.
+	// parse reads an answer that arrived at a time. Its errors are shown and must not
+	// quote the answer.
 	parse func(body []byte, at time.Time) ([]probes.ServerEvidence, error)
-	// empty tells what it means when no server is named.
+	// empty is the reason shown if the page names no server.
 	empty string
 }
 
-// read asks for the page and reads the answer.
+// read requests the page and reads the answer.
 func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObservation {
 	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + withoutCredentials(p.url), At: time.Now()}
 	body, err := p.fetch(ctx, client)
@@ -79,9 +79,9 @@ func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
 	return body, err
 }
 
-// withoutRedirects is the client without redirects, which could carry the URL's
-// credentials elsewhere, and without cookies. Nil means one that comes as
-// itself: no proxy, a connection a request.
+// withoutRedirects returns the client without cookies and without redirects, which
+// could send the URL's credentials elsewhere. For nil it returns a client without a
+// proxy, which opens a connection for each request.
 func withoutRedirects(client *http.Client, u *url.URL) *http.Client {
 	if client == nil {
 		client = probes.NewClient(probes.Target{URL: u}).HTTP()
@@ -92,15 +92,14 @@ func withoutRedirects(client *http.Client, u *url.URL) *http.Client {
 	return &c
 }
 
-// withoutCredentials is u as it may be shown: credentials hide in the user's part and in
-// queries.
+// withoutCredentials returns u without user and query, which may contain credentials.
 func withoutCredentials(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return probes.Clean(shown.String(), probes.MaxError)
 }
 
-// explain says in one clean line what went wrong. What net/http wraps errors
-// in is left out: it quotes the URL with its query.
+// explain returns an error in one clean line. It leaves out the wrapping of net/http,
+// which quotes the URL with its query.
 func explain(err error) string {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
@@ -111,8 +110,8 @@ func explain(err error) string {
 	return probes.Clean(err.Error(), probes.MaxError)
 }
 
-// address is the host:port of a server that is named by a URL, with the port
-// its scheme means where it names none; "" when text is no URL.
+// address returns the host:port of a server that is named by a URL, with the scheme's
+// default port if it has none; "" if text is no URL.
 func address(text string) string {
 	if path, _, ok := strings.Cut(text, "|"); ok && strings.HasPrefix(path, "unix:") {
 		return probes.Clean(path, maxName)
@@ -128,7 +127,7 @@ func address(text string) string {
 	return probes.Clean(net.JoinHostPort(u.Hostname(), port), maxName)
 }
 
-// scheme is the one that a server's URL begins with; "" when text is no URL.
+// scheme returns the scheme of a server's URL; "" if text is no URL.
 func scheme(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -139,12 +138,11 @@ func scheme(text string) string {
 
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ajp": "8009", "h2c": "80", "h2": "443", "fcgi": "8000"}
 
-// CaddyAdmin reads the upstreams from the admin API at u. A nil client means
-// one of its own.
+// CaddyAdmin reads the upstreams from the admin API at u. A nil client means a default
+// one.
 //
-// Caddy tells how many failures it remembers of an upstream, but not how many
-// take it out, which is for its max_fails to say: the state is always unknown,
-// and Fails is what there is.
+// Caddy reports the recent failures of an upstream, but not how many of them eject it,
+// which is set by its max_fails. The state is therefore always unknown; Fails is set.
 func CaddyAdmin(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
 	const path = "/reverse_proxy/upstreams"
 	v := *u
@@ -167,8 +165,8 @@ var errNotUpstreams = errors.New("the answer is not Caddy's list of upstreams: w
 func parseCaddy(body []byte, _ time.Time) ([]probes.ServerEvidence, error) {
 	var upstreams []struct {
 		Address  string `json:"address"`
-		Requests int    `json:"num_requests"` // those it is answering now
-		Fails    int    `json:"fails"`        // those within the last fail_duration
+		Requests int    `json:"num_requests"` // requests in flight
+		Fails    int    `json:"fails"`        // failures within the last fail_duration
 	}
 	if err := json.Unmarshal(body, &upstreams); err != nil {
 		return nil, errNotUpstreams

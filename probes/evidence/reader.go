@@ -1,16 +1,15 @@
-// Package evidence reads what balancers tell about their own servers: the
-// error log of nginx, and the status pages of HAProxy, Apache httpd and Caddy.
+// Package evidence reads the state of a balancer's servers from the balancer itself:
+// the error log of nginx, and the status pages of HAProxy, Apache httpd and Caddy.
 //
-// It is the only way to see an ejection that no probe has run into. It is
-// evidence, not truth: a log may be set to leave out what is looked for, which
-// an observation says in Silent, and an nginx that serves files lets clients
-// write whole lines of its error log (it quotes the path that was not found
-// with its line breaks decoded), so that an ejection which is read there is
-// worth acting on only together with what was probed.
+// Only the balancer reports an ejection that no probe has met. Its reports are evidence
+// and no proof. A log may be configured to leave out ejections, which an observation
+// has in NoAbsence. An nginx that serves files lets clients write whole lines into its
+// error log, because it quotes a missing path with decoded line breaks. An ejection in
+// the log should therefore be combined with the results of probes.
 //
-// Readers only ask: GET, no redirects, no cookies, bounded in bytes, entries
-// and time. Errors never quote an answer, for a balancer manager's holds the
-// nonce by which its reader could change the configuration.
+// Readers send GET requests only, without redirects and cookies, and bound bytes,
+// entries and time. Errors never quote an answer, because that of a balancer manager
+// contains the nonce with which the configuration can be changed.
 package evidence
 
 import (
@@ -23,21 +22,21 @@ import (
 	"stickwatch/probes"
 )
 
-// A Reader asks every source of evidence that a cluster's balancer has, again
-// and again: of a log it reads what is new. It is not safe for concurrent use.
+// A Reader reads all sources of evidence of a cluster's balancer repeatedly. Of a log
+// it reads the new lines. It is not safe for concurrent use.
 type Reader struct {
 	timeout time.Duration
 	log     *Follower // nil: there is none
 	sources []source
 }
 
-// A source is one place where the balancer tells about its servers.
+// A source is one log or page of the balancer.
 type source struct {
 	kind     probes.EvidenceKind
 	readFunc func(context.Context) probes.EvidenceObservation
 }
 
-// ask reads a source, where a panic is a source that cannot be read.
+// read reads a source. A panic is a source that cannot be read.
 func (s source) read(ctx context.Context) (obs probes.EvidenceObservation) {
 	began := time.Now()
 	if err := panics.Catch(panics.Evidence, func() { obs = s.readFunc(ctx) }); err != nil {
@@ -75,7 +74,7 @@ func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes
 	r.sources = append(r.sources, source{kind, read})
 }
 
-// Read asks all sources, side by side, and returns what each told.
+// Read reads all sources concurrently, and returns an observation of each.
 func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()

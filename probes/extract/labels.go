@@ -10,21 +10,21 @@ import (
 	"stickwatch/probes"
 )
 
-// Labels returns an extractor of the value that a page for people shows beside
-// one of these labels, in a table, a list, a line of text or JSON: see LabelsIn.
+// Labels returns an extractor of the value that a page for people shows next to one of
+// these labels, in a table, a list, a line of text or JSON; see LabelsIn.
 func Labels(names ...string) probes.Extractor {
 	return labels{names: newNames(names)}
 }
 
-// LabelsIn is Labels for pages in a charset, whatever they declare; "" is
-// Labels itself. It is an error if the charset is unknown.
+// LabelsIn is Labels for pages in a charset, whatever they declare; "" is Labels
+// itself. It is an error if the charset is unknown.
 //
-// A label is one of the names, in any case, or one with another in brackets
-// after it: 当前节点（node）. It stands where a label can stand, at the start of a
-// line or element or after a comma and the like, and a value follows: after a
-// colon or an equals sign (ASCII or full-width), in the next cell, below it in
-// a table with a heading, in the next inline element. Text that merely mentions
-// a label, and labels with nothing beside them, have no value.
+// A label is one of the names, in any case, or one with another in brackets after it:
+// 当前节点（node）. It must be at the start of a line or element, or after a comma or
+// similar, and a value must follow: after a colon or an equals sign (ASCII or
+// full-width), in the next cell, below it in a table with a heading, or in the next
+// inline element. Text that only mentions a label, and labels without a value next to
+// them, have no value.
 func LabelsIn(charset string, names ...string) (probes.Extractor, error) {
 	if err := checkCharset(charset); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (l labels) Extract(doc probes.Document) (string, bool) {
 	return clean(v)
 }
 
-// inRows finds a label with its value beside it.
+// inRows finds a label and the value next to it.
 func (n names) inRows(rows []row) (string, bool) {
 	for i, r := range rows {
 		var below row
@@ -76,9 +76,9 @@ func (n names) inRows(rows []row) (string, bool) {
 	return "", false
 }
 
-// beside finds the value of a label that is a cell: to its right, or below when
-// the row is a heading. A heading made of ordinary cells is known by the digits
-// which names of nodes and ids of sessions have, and words have not.
+// beside finds the value of a label that is a cell: to its right, or below if the row
+// is a heading. A heading of ordinary cells is recognised by digits in the cell below,
+// because names of nodes and ids of sessions have digits and words do not.
 func beside(r, below row, column int) (string, bool) {
 	right, under := r.value(column+1), below.value(column)
 	if !r.heading() && !hasDigit(under) {
@@ -90,8 +90,8 @@ func beside(r, below row, column int) (string, bool) {
 	return under, under != ""
 }
 
-// inLines finds a label and its value in one line, or in two when the first
-// ends with a colon.
+// inLines finds a label and its value in one line, or in two if the first ends with a
+// colon.
 func (n names) inLines(lines []string) (string, bool) {
 	for i, line := range lines {
 		for _, at := range n.assigned.FindAllStringIndex(line, -1) {
@@ -113,8 +113,8 @@ func (n names) inLines(lines []string) (string, bool) {
 	return "", false
 }
 
-// inPairs finds a label and its value in elements side by side. As a sentence
-// may have words in bold too, nothing but labels and values may be in the line.
+// inPairs finds a label and its value in adjacent elements. The line may contain
+// nothing but labels and values, because a sentence may also have words in bold.
 func (n names) inPairs(line string) (string, bool) {
 	if !strings.ContainsRune(line, edge) {
 		return "", false
@@ -136,9 +136,8 @@ func (n names) inPairs(line string) (string, bool) {
 	return value, found
 }
 
-// stacked finds a label and its value in lines of their own, without a sign.
-// That is how headings and menus look as well, so that the value must have a
-// digit.
+// stacked finds a label and its value in lines of their own, without a sign. Headings
+// and menus have the same form, so the value must have a digit.
 func (n names) stacked(rows []row) (string, bool) {
 	for _, r := range rows {
 		for _, c := range r {
@@ -156,8 +155,8 @@ func (n names) stacked(rows []row) (string, bool) {
 	return "", false
 }
 
-// inJSON finds a member named as a label, at the top or one level down. Elements
-// of an array are on the level of the array.
+// inJSON finds a member named as a label, at the top or one level down. Elements of an
+// array are on the level of the array.
 func (n names) inJSON(root any) (string, bool) {
 	level := []any{root}
 	for range 2 {
@@ -184,7 +183,7 @@ func (n names) member(o *object) (string, bool) {
 	for _, key := range o.keys {
 		v := o.values[key]
 		if _, flag := v.(bool); flag || !n.isLabel(key) {
-			continue // whether there is a session says nothing of its id
+			continue // whether there is a session does not show its id
 		}
 		if s, ok := scalar(v); ok {
 			if s, ok = clean(s); ok && plausible(s) {
@@ -197,8 +196,8 @@ func (n names) member(o *object) (string, bool) {
 
 // names recognises labels.
 type names struct {
-	alone    *regexp.Regexp // a text that is a label and nothing else
-	assigned *regexp.Regexp // a label and the sign that announces its value
+	alone    *regexp.Regexp // a text that is only a label
+	assigned *regexp.Regexp // a label and the sign before its value
 }
 
 const (
@@ -224,14 +223,14 @@ func newNames(list []string) names {
 	}
 }
 
-// isLabel bounds what it looks at: no label is long.
+// isLabel reports whether s is a label. Labels are short, so it bounds the length.
 func (n names) isLabel(s string) bool { return len(s) <= 256 && n.alone.MatchString(s) }
 
 var bullet = regexp.MustCompile(`^` + gap + `(?:[-*•·>]|\d{1,3}[.)、])$`)
 
-// mayStart reports whether a label can stand after what precedes it in its
-// line: nothing, an element, a comma and the like, a bullet, or the value of a
-// label before it. "primary node: 2" is no value of "node".
+// mayStart reports whether a label may follow the text before it in its line: nothing,
+// an element, a comma or similar, a bullet, or the value of an earlier label. "primary
+// node: 2" has no value of "node".
 func mayStart(before string) bool {
 	trimmed := strings.TrimRight(before, " ")
 	if trimmed == "" || endsIn(trimmed, openers) {
@@ -258,9 +257,9 @@ func endsIn(s, set string) bool {
 	return size > 0 && strings.ContainsRune(set, r)
 }
 
-// clean makes a value fit to be shown, compared and kept: valid UTF-8, white
-// space as single blanks, nothing that moves a cursor or reorders text, and at
-// most probes.MaxValue bytes. What is empty then is no value.
+// clean returns a value that can be shown, compared and stored: valid UTF-8, white
+// space as single blanks, no characters that move a cursor or reorder text, and at most
+// probes.MaxValue bytes. An empty result is no value.
 func clean(s string) (string, bool) {
 	s = strings.Map(visible, strings.ToValidUTF8(s, string(utf8.RuneError)))
 	s = strings.Join(strings.Fields(s), " ")
@@ -274,7 +273,7 @@ func clean(s string) (string, bool) {
 	return s, s != ""
 }
 
-// visible keeps what can be seen, blanks for white space, and drops the rest:
+// visible keeps visible characters, replaces white space by blanks, and drops the rest:
 // controls, and format characters such as a right-to-left override.
 func visible(r rune) rune {
 	switch {
@@ -292,12 +291,12 @@ const (
 	brackets = "(（[【"
 )
 
-// leading returns the value a text begins with, and what follows it. A value has no
-// white space in it; it ends with its element, at quotes, at a comma and the
-// like, and at all punctuation that is not ASCII.
+// leading returns the value at the beginning of a text, and the text after it. A value
+// has no white space; it ends with its element, at quotes, at a comma or similar, and
+// at punctuation outside ASCII.
 func leading(s string) (value, rest string, ok bool) {
 	s = strings.TrimLeft(s, blanks)
-	s = s[:min(len(s), 4*probes.MaxValue)] // labels may be many, and each looks ahead
+	s = s[:min(len(s), 4*probes.MaxValue)] // there may be many labels, and each reads ahead
 	quoted := strings.TrimLeft(s, quotes)
 	end := strings.IndexFunc(quoted, ends)
 	if end < 0 {
@@ -311,8 +310,8 @@ func leading(s string) (value, rest string, ok bool) {
 	return value, rest, plausible(value)
 }
 
-// whole returns the value that a text consists of, but for a remark in brackets
-// after it. A text that goes on in any other way is a sentence.
+// whole returns the value if a text consists of it, except for a remark in brackets
+// after it. A text with more words is a sentence.
 func whole(s string) (string, bool) {
 	value, rest, ok := leading(s)
 	rest = strings.TrimLeft(rest, blanks)
@@ -335,9 +334,9 @@ func trimBracket(s string) string {
 	return s
 }
 
-// plausible tells values from words around them. A name has a letter or digit
-// of ASCII; one with others too, as Chinese nodes may have, is told from a
-// sentence by its digit. What ends with a colon is the next label.
+// plausible distinguishes values from words. A name has a letter or digit of ASCII. A
+// name that has other characters too, as Chinese nodes may have, is distinguished from
+// a sentence by a digit. A text that ends with a colon is the next label.
 func plausible(s string) bool {
 	switch strings.ToLower(s) {
 	case "null", "undefined", "n/a":

@@ -45,7 +45,7 @@ func inXPath(expr, charset string) (source, error) {
 		return nil, fmt.Errorf("parsing xpath %q: %w", expr, err)
 	}
 	p := &path{expr: compiled}
-	// Wrong arguments of functions come to light no sooner than when they are used.
+	// Wrong arguments of functions are detected only by evaluation.
 	if _, _, err := p.evaluate(parseHTML("")); err != nil {
 		return nil, fmt.Errorf("evaluating xpath %q: %w", expr, err)
 	}
@@ -55,15 +55,15 @@ func inXPath(expr, charset string) (source, error) {
 	}, nil
 }
 
-// A path is an XPath expression. An xpath.Expr keeps state while it is
-// evaluated, and rounds share extractors.
+// A path is an XPath expression. An xpath.Expr has state during an evaluation, and
+// rounds share extractors, hence the lock.
 type path struct {
 	mu   sync.Mutex
 	expr *xpath.Expr
 }
 
-// evaluate returns the first node's text or a function's result. Package xpath
-// panics on what it cannot evaluate, hence the error.
+// evaluate returns the first node's text or a function's result. Package xpath panics
+// if it cannot evaluate an expression; the panic is returned as an error.
 func (p *path) evaluate(root *html.Node) (v string, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +89,7 @@ func (p *path) evaluate(root *html.Node) (v string, ok bool, err error) {
 	}
 }
 
-// inJSON looks up a JSONPath as ojg reads it, which is near RFC 9535 and not
-// the same.
+// inJSON looks up a JSONPath in the dialect of ojg, which is close to RFC 9535.
 func inJSON(path, charset string) (source, error) {
 	expr, err := jp.ParseString(path)
 	if err != nil {
@@ -107,7 +106,7 @@ func inJSON(path, charset string) (source, error) {
 
 func lookUp(expr jp.Expr, root any) (v string, ok bool) {
 	defer func() {
-		if recover() != nil { // a filter has met types that ojg cannot compare
+		if recover() != nil { // a filter compared types that ojg cannot compare
 			v, ok = "", false
 		}
 	}()
@@ -118,15 +117,15 @@ func lookUp(expr jp.Expr, root any) (v string, ok bool) {
 	return scalar(found)
 }
 
-// maxNesting bounds how deep a JSON value is followed.
+// maxNesting bounds how deep a JSON value is read.
 const maxNesting = 256
 
 var errNested = errors.New("nested too deep")
 
-// An object is a JSON object in the order it was written. In a map a path with
-// a wildcard would find another value each time, and a process whose
-// fingerprint changes by chance looks as if it had restarted. It implements
-// jp.Keyed, which includes methods that change it.
+// An object is a JSON object that keeps the order of its members. With a map, a path
+// with a wildcard would find another value each time, and a process whose fingerprint
+// changes by chance would look restarted. It implements jp.Keyed, which includes
+// methods that change it.
 type object struct {
 	keys   []string
 	values map[string]any
@@ -151,8 +150,8 @@ func (o *object) RemoveValueForKey(key string) {
 	o.keys = slices.DeleteFunc(o.keys, func(k string) bool { return k == key })
 }
 
-// parseJSON reads one JSON value with nothing after it: nil, bool, string,
-// int64, float64, json.Number where those are too small, []any or *object.
+// parseJSON reads one JSON value with nothing after it: nil, bool, string, int64,
+// float64, json.Number if those are too small, []any or *object.
 func parseJSON(text string) (any, bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -215,8 +214,8 @@ func nextArray(d *json.Decoder, depth int) (any, error) {
 	return a, err
 }
 
-// number turns a JSON number into one that filters can compare. An integer too
-// large for that stays as written: as a float it would lose its last digits.
+// number converts a JSON number to a type that filters can compare. A greater integer
+// stays as written, because a float would lose its last digits.
 func number(n json.Number) any {
 	if i, err := n.Int64(); err == nil {
 		return i
@@ -227,8 +226,7 @@ func number(n json.Number) any {
 	return n
 }
 
-// scalar writes a JSON value as a person would. Objects, arrays and null are
-// no value.
+// scalar returns a JSON value as text. Objects, arrays and null are no value.
 func scalar(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:

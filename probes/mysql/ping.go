@@ -1,4 +1,4 @@
-// Package mysql asks a MySQL or MariaDB server whether it serves.
+// Package mysql checks the health of a MySQL or MariaDB server.
 package mysql
 
 import (
@@ -19,12 +19,12 @@ import (
 	"stickwatch/probes/internal/readlimit"
 )
 
-// Ping connects to mysql://user:password@host:port/database, logs in, and
-// sends the protocol's ping. Of the query, tls counts, with the values that
-// go-sql-driver knows: true, skip-verify, preferred. It is a probes.Pinger.
+// Ping connects to mysql://user:password@host:port/database, logs in, and sends the
+// protocol's ping. The query may have tls, with the values of go-sql-driver: true,
+// skip-verify, preferred. It is a probes.Pinger.
 //
-// A server that refuses an unknown client when u names no user is up. Anything
-// it refuses a user whom u names is an error.
+// If u has no user and the server refuses an unknown client, the server is up. If u has
+// a user, every refusal is an error.
 func Ping(ctx context.Context, u *url.URL) error {
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		config := configOf(u)
@@ -36,13 +36,13 @@ func Ping(ctx context.Context, u *url.URL) error {
 		}
 		err := ask(ctx, config)
 		if v.malformed {
-			return errMalformed // the driver calls it an invalid connection
+			return errMalformed // the driver reports an invalid connection
 		}
 		return explain(err, u.User != nil)
 	})
 }
 
-// ask uses the driver without database/sql, which would retry, and pool.
+// ask uses the driver without database/sql, which would retry and pool connections.
 func ask(ctx context.Context, config *mysql.Config) error {
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -79,7 +79,7 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(host, port)
 }
 
-// The server's error numbers that can be told apart from a broken server.
+// The server's error numbers that do not mean a broken server.
 const (
 	tooManyConnections = 1040
 	databaseDenied     = 1044
@@ -126,16 +126,15 @@ func explain(err error, credentials bool) error {
 	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Number]}
 }
 
-// A checkedConn connection reads packets ahead of the driver, which indexes them
-// without looking at their length: a short one would be a panic, and would
-// leave the driver's watcher goroutine behind for ever. What is inside TLS
-// cannot be vetted.
+// A checkedConn checks packets before the driver reads them. The driver indexes packets
+// without checking their length: a short one causes a panic, and leaves the driver's
+// watcher goroutine running. Packets inside TLS cannot be checked.
 type checkedConn struct {
 	net.Conn
-	encrypts  bool // goes over to TLS after the greeting
+	encrypts  bool // switches to TLS after the greeting
 	greeted   bool
-	malformed bool   // a packet did not pass
-	packet    []byte // what is left of one that did
+	malformed bool   // a packet was invalid
+	packet    []byte // the unread part of a valid packet
 }
 
 var errMalformed = errors.New("the server does not speak MySQL")
@@ -183,7 +182,7 @@ func (v *checkedConn) next() error {
 	return nil
 }
 
-// validGreeting reports whether body is an error or a whole Protocol::HandshakeV10:
+// validGreeting reports whether body is an error or a complete Protocol::HandshakeV10:
 // version, server version ended by NUL, then 44 bytes or more.
 func validGreeting(body []byte) bool {
 	if body[0] == 0xff {
@@ -200,17 +199,17 @@ func validGreeting(body []byte) bool {
 	return body[0] == 10 && end > 0 && len(body) >= end+1+connection+salt+flags+reserved+moreSalt
 }
 
-// validReply reports whether body is whole for what its first byte says it is.
+// validReply reports whether body is complete for the type in its first byte.
 func validReply(body []byte) bool {
 	switch body[0] {
 	case 0x00: // OK: two length-encoded integers, status, warnings
 		return len(body) >= 1+9+9+4 || validOK(body[1:])
 	case 0xff: // error: number, and with a '#' the SQL state
 		return len(body) >= 4 && (body[3] != '#' || len(body) >= 9)
-	case 0xfe: // switch to another authentication: its name, NUL, 20 bytes for mysql_native_password
+	case 0xfe: // change of the authentication method: its name, NUL, 20 bytes for mysql_native_password
 		name, salt, named := bytes.Cut(body[1:], []byte{0})
 		return len(body) == 1 || named && (string(name) != "mysql_native_password" || len(salt) >= 20)
-	case 0x01: // more of the authentication: a flag, or a public key
+	case 0x01: // more authentication data: a flag, or a public key
 		return len(body) > 1 && validKey(body[1:])
 	default:
 		return false
@@ -231,14 +230,14 @@ func validOK(rest []byte) bool {
 	return len(rest) >= 2
 }
 
-// validKey reports whether data is no public key, or one the driver can use: it
-// takes any for RSA.
+// validKey reports whether data is no public key, or one that the driver can use. The
+// driver expects RSA.
 func validKey(data []byte) bool {
 	block, _ := pem.Decode(data)
 	if block == nil {
 		return true
 	}
-	const maxBits = 8192 // as crypto/tls; the driver encrypts with it in time that grows with the square
+	const maxBits = 8192 // as crypto/tls; the driver's time to encrypt grows with the square
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	public, ok := key.(*rsa.PublicKey)
 	return err != nil || ok && public.N.BitLen() <= maxBits

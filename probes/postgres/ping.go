@@ -1,4 +1,4 @@
-// Package postgres asks a PostgreSQL server whether it serves.
+// Package postgres checks the health of a PostgreSQL server.
 package postgres
 
 import (
@@ -18,13 +18,13 @@ import (
 	"stickwatch/probes/internal/readlimit"
 )
 
-// Ping connects to postgres://user:password@host:port/database, as pgx reads
-// it, with PGSSLMODE and its like, and asks SELECT 1. It is a probes.Pinger.
+// Ping connects to postgres://user:password@host:port/database, which pgx parses with
+// PGSSLMODE and similar variables, and runs SELECT 1. It is a probes.Pinger.
 //
-// A server that refuses an unknown client when u names no user is up. Anything
-// it refuses a user whom u names is an error. A server that asks for the password
-// in clear gets it where u has require_auth=password, or sslmode=verify-full,
-// which proves that it is the right one.
+// If u has no user and the server refuses an unknown client, the server is up. If u has
+// a user, every refusal is an error. A server that requires the password in clear text
+// gets it only if u has require_auth=password, or sslmode=verify-full, which proves the
+// server's identity.
 func Ping(ctx context.Context, u *url.URL) error {
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		config, err := pgconn.ParseConfig(u.String())
@@ -48,13 +48,13 @@ func ask(ctx context.Context, config *pgconn.Config) error {
 	return err
 }
 
-// probeContext marks the contexts of the probe.
+// probeContext is the key of contexts that belong to the probe.
 type probeContext struct{}
 
 var errBackground = errors.New("the probe is over")
 
-// limit bounds what a message may announce, and keeps pgx from dialling once
-// more, in the background and for 15 s, to cancel a query that went wrong.
+// limit bounds the size that a message may announce. It also prevents pgx from
+// connecting again, in the background and for 15 s, to cancel a failed query.
 func limit(config *pgconn.Config, dial readlimit.Dial) {
 	config.MaxProtocolMessageBodyLen = readlimit.Budget
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
@@ -68,8 +68,8 @@ func limit(config *pgconn.Config, dial readlimit.Dial) {
 	}
 }
 
-// withholdPassword keeps pgx from sending a password in clear, unless the URL says how
-// to log in, or every server that is asked must prove by TLS that it is the right one.
+// withholdPassword prevents pgx from sending a password in clear text, unless the URL
+// sets how to log in, or every server must prove its identity by TLS.
 func withholdPassword(config *pgconn.Config) {
 	proven := config.TLSConfig != nil && !config.TLSConfig.InsecureSkipVerify
 	for _, other := range config.Fallbacks {
@@ -85,7 +85,7 @@ const (
 	cleartextRemedy = "take a login by scram-sha-256, or allow this with sslmode=verify-full or require_auth=password in the URL"
 )
 
-// remedies are by SQLSTATE.
+// remedies are the remedies by SQLSTATE.
 var remedies = map[string]string{
 	"28P01": "correct the credentials in the URL",
 	"28000": "correct the credentials in the URL, or let this host in by pg_hba.conf",
@@ -106,7 +106,7 @@ func explain(err error, credentials bool) error {
 	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Code]}
 }
 
-// simplify is err in fewer words than pgx takes.
+// simplify returns err with a shorter text than that of pgx.
 func simplify(err error) error {
 	err = innermost(err)
 	if err == nil {
@@ -123,7 +123,7 @@ func simplify(err error) error {
 	return err
 }
 
-// innermost is the last attempt's error without the wrappings that name user,
+// innermost returns the last attempt's error without the wrappings that name user,
 // database and address.
 func innermost(err error) error {
 	for {
@@ -143,21 +143,21 @@ func innermost(err error) error {
 	}
 }
 
-// maxIterations bounds how often the server may have the password hashed, which
-// cannot be interrupted: 500,000 take about 200 ms. PostgreSQL's default is 4096.
+// maxIterations bounds the rounds of password hashing that the server may require,
+// which cannot be interrupted: 500,000 take about 200 ms. PostgreSQL's default is 4096.
 const maxIterations = 500_000
 
-// A saslReader reads messages ahead of pgx and ends when the server asks for more
-// than maxIterations. pgx's own bound takes seconds.
+// A saslReader checks messages before pgx reads them, and ends when the server requires
+// more than maxIterations. pgx's own limit takes seconds.
 type saslReader struct {
 	r      io.Reader
-	header []byte // of the message under way: type and length
-	skip   int    // what is left of a body that nobody looks at
-	body   []byte // of a message about the login
-	want   int    // what is left of it
+	header []byte // type and length of the current message
+	skip   int    // bytes left of a body that is not checked
+	body   []byte // body of an authentication message
+	want   int    // bytes left of it
 }
 
-// Read reads from r what is sound.
+// Read reads from r until a message is invalid.
 func (s *saslReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	for rest := p[:n]; len(rest) > 0; {
@@ -169,7 +169,7 @@ func (s *saslReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take takes in a part of a message, and returns what follows it.
+// take checks a part of a message, and returns the bytes after it.
 func (s *saslReader) take(p []byte) ([]byte, error) {
 	switch {
 	case s.skip > 0:
@@ -188,7 +188,7 @@ func (s *saslReader) take(p []byte) ([]byte, error) {
 	n := min(headerLength-len(s.header), len(p))
 	s.header = append(s.header, p[:n]...)
 	if len(s.header) == headerLength {
-		// A length beyond the budget is for pgx to refuse; it reads no further.
+		// pgx refuses a length beyond the budget and reads no further.
 		length := min(max(0, int(binary.BigEndian.Uint32(s.header[1:]))-4), readlimit.Budget)
 		if s.header[0] == 'R' {
 			s.body, s.want = s.body[:0], length
@@ -200,7 +200,8 @@ func (s *saslReader) take(p []byte) ([]byte, error) {
 	return p[n:], nil
 }
 
-// checkIterations reports that the body of an authentication message asks for too much.
+// checkIterations returns an error if the body of an authentication message requires
+// too many rounds of hashing.
 func checkIterations(body []byte) error {
 	const saslContinue = "\x00\x00\x00\x0b"
 	text, ok := strings.CutPrefix(string(body), saslContinue)

@@ -1,4 +1,4 @@
-// Package redis asks a Redis server whether it serves.
+// Package redis checks the health of a Redis server.
 package redis
 
 import (
@@ -20,12 +20,12 @@ import (
 	"stickwatch/probes/internal/readlimit"
 )
 
-// Ping connects to redis://user:password@host:port/db (rediss:// is TLS),
-// authenticates where u has a password, and sends PING. It is a probes.Pinger.
+// Ping connects to redis://user:password@host:port/db (rediss:// is TLS), authenticates
+// if u has a password, and sends PING. It is a probes.Pinger.
 //
-// A server that wants a password when u has none is up: it serves those who
-// know the password. A refused password is an error, for a node that has the
-// same one is refused too.
+// If u has no password and the server requires one, the server is up: it serves clients
+// that have the password. A refused password is an error, because a node with the same
+// password is refused, too.
 func Ping(ctx context.Context, u *url.URL) error {
 	silence()
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
@@ -51,19 +51,20 @@ func Ping(ctx context.Context, u *url.URL) error {
 	})
 }
 
-// silence turns off go-redis's logger, which writes to standard error. It is
-// global, and this package is the only one that uses go-redis.
+// silence turns off go-redis's logger, which writes to standard error. The logger is
+// global, and only this package uses go-redis.
 var silence = sync.OnceFunc(logging.Disable)
 
-// limit leaves o one attempt at one connection, and nothing to say on it but
-// a login and a ping.
+// limit restricts o to one attempt on one connection that sends only a login and a
+// ping.
 func limit(o *redis.Options, dial readlimit.Dial) {
 	o.Dialer = dial
 	o.DialerRetries = 1
 	o.MaxRetries = -1
 	o.MinIdleConns = 0
 	o.PipelinePoolSize = -1
-	// Zero is the default of ten a core: a pool of one redials in the background.
+	// Zero is the default of ten a core. A pool of one would reconnect in the
+	// background.
 	o.PoolSize = 0
 	o.Protocol = 2 // no push messages
 	o.ClientName = ""
@@ -72,7 +73,7 @@ func limit(o *redis.Options, dial readlimit.Dial) {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// explain tells a server that serves, if not us, from one that does not.
+// explain returns nil if the error shows a server that serves other clients.
 func explain(err error, g *guard, password bool) error {
 	if err == nil {
 		return nil
@@ -95,7 +96,7 @@ func explain(err error, g *guard, password bool) error {
 	}
 }
 
-// remedies are by the first word of an answer.
+// remedies are the remedies by the first word of an answer.
 var remedies = map[string]string{
 	"WRONGPASS":  "correct the credentials in the URL",
 	"NOAUTH":     "correct the credentials in the URL",
@@ -121,23 +122,23 @@ func remedy(said, word string) string {
 
 const (
 	// maxAnnounced bounds the bytes and elements that all replies together may
-	// announce. The longest reply asked for, that of HELLO, has about a hundred
-	// bytes and a name for each module.
+	// announce. The longest reply, that of HELLO, has about a hundred bytes and a name
+	// for each module.
 	maxAnnounced = 16 << 10
-	// maxDepth bounds how deep replies are nested. HELLO has a map of a list of
-	// maps with a list of arguments.
+	// maxDepth bounds how deep replies are nested. HELLO has a map of a list of maps
+	// with a list of arguments.
 	maxDepth = 8
 )
 
-// A guard reads replies ahead of go-redis, which makes room for whatever a reply
-// announces before it comes: "$1099511627776" ends the process, and so do a few
-// thousand nested "%16384".
+// A guard checks replies before go-redis reads them. go-redis allocates the size that a
+// reply announces before the data arrives: "$1099511627776" ends the process, and so do
+// a few thousand nested "%16384".
 type guard struct {
 	net.Conn
-	line        []byte // the header under way
-	skip        int    // what is left of the string under way
+	line        []byte // the incomplete header line
+	skip        int    // bytes left of the current string
 	announced   int    // bytes and elements so far
-	open        []int  // of each aggregate under way, the elements that are left
+	open        []int  // elements left of each open aggregate
 	serverError string // the last error among the replies
 }
 
@@ -170,7 +171,7 @@ func (g *guard) scan(p []byte) error {
 	return nil
 }
 
-// header takes in a line that starts a reply, or an element of one.
+// header checks a line that starts a reply, or an element of one.
 func (g *guard) header(line string) error {
 	if line == "" {
 		return nil
@@ -184,7 +185,7 @@ func (g *guard) header(line string) error {
 		if n, err = strconv.Atoi(line[1:]); err != nil || n > maxAnnounced-g.announced {
 			return fmt.Errorf("got a reply of length %q, which is no answer to a ping", line[1:])
 		}
-		n = max(0, n) // below zero: null
+		n = max(0, n) // a negative number is null
 	}
 	switch kind {
 	case '$', '!', '=':
@@ -197,13 +198,13 @@ func (g *guard) header(line string) error {
 	case '%':
 		return g.enter(2 * n)
 	case '|':
-		return g.enter(2*n + 1) // the reply that it belongs to is read within it
+		return g.enter(2*n + 1) // the reply after the attributes counts as one of them
 	}
 	g.leave()
 	return nil
 }
 
-// enter begins an aggregate of n elements.
+// enter starts an aggregate of n elements.
 func (g *guard) enter(n int) error {
 	if g.announced += n; g.announced > maxAnnounced {
 		return fmt.Errorf("got replies of %d elements, which are no answer to a ping", g.announced)
@@ -218,7 +219,7 @@ func (g *guard) enter(n int) error {
 	return nil
 }
 
-// leave ends an element, and the aggregates whose last one it is.
+// leave ends an element, and the aggregates whose last element it is.
 func (g *guard) leave() {
 	for len(g.open) > 0 {
 		last := len(g.open) - 1
@@ -229,9 +230,9 @@ func (g *guard) leave() {
 	}
 }
 
-// lastError is what a server said before it hung up, such as that it has too
-// many clients; "" when it did not. Refusing HELLO is no farewell: servers
-// before version 6 do.
+// lastError returns the error that the server sent before it closed the connection,
+// such as too many clients; "" if there was none. Servers before version 6 refuse HELLO
+// and continue, so that error is ignored.
 func (g *guard) lastError() string {
 	if strings.Contains(strings.ToUpper(g.serverError), "HELLO") {
 		return ""

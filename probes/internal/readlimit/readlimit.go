@@ -1,12 +1,11 @@
-// Package readlimit holds a client library short while it asks a service that may
-// be slow, broken or hostile.
+// Package readlimit bounds what a client library reads from a service that may be slow,
+// broken or hostile.
 //
-// Client libraries are written for friendly servers: they have time-outs of
-// their own, connect again behind one's back, believe what the server
-// announces, and replace the reason of a failure by words such as "invalid
-// connection". What they are given here is a connection that ends with the
-// probe whatever they set on it, that takes in no more than Budget, and that
-// remembers what really went wrong.
+// Client libraries are written for well-behaved servers. They have timeouts of their
+// own, reconnect in the background, trust the sizes that the server announces, and
+// replace the cause of an error by a text such as "invalid connection". Here a library
+// gets a connection that closes when the probe ends, whatever deadline the library
+// sets. The connection reads at most Budget bytes, and records the cause of its errors.
 package readlimit
 
 import (
@@ -26,17 +25,17 @@ import (
 	"stickwatch/probes"
 )
 
-// Budget is how many bytes a service may send to one probe. A login and a ping
-// stay below a tenth of it with every service, TLS certificates included.
+// Budget is the number of bytes that a service may send to one probe. A login and a
+// ping need less than a tenth of it with every service, TLS certificates included.
 const Budget = 64 << 10
 
-// A Dial connects a client library, in the shape in which they take one.
+// A Dial opens a connection for a client library.
 type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Run lets ask talk to the service at u through dial, and returns in one clean
-// line without u's password what went wrong; nil when ask returned nil. A ctx
-// without a deadline gets the one of probes.DefaultLimits. When Run returns,
-// every connection is closed; a panic of the client library is an error.
+// Run lets ask use the service at u through dial. It returns the error of ask in one
+// clean line without u's password. A ctx without a deadline gets that of
+// probes.DefaultLimits. When Run returns, every connection is closed. A panic of the
+// client library is an error.
 func Run(ctx context.Context, u *url.URL, ask func(ctx context.Context, dial Dial) error) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -48,7 +47,7 @@ func Run(ctx context.Context, u *url.URL, ask func(ctx context.Context, dial Dia
 	return l.explain(catchPanic(func() error { return ask(ctx, l.dial) }), secretsOf(u))
 }
 
-// errPanic stands for what a panic says: that may quote the server.
+// errPanic replaces the text of a panic, which may quote the server.
 var errPanic = errors.New("the answer breaks the client library: this is no such service, or a hostile one")
 
 func catchPanic(ask func() error) (err error) {
@@ -58,18 +57,17 @@ func catchPanic(ask func() error) (err error) {
 	return err
 }
 
-// A connections is one probe's connections.
+// A connections is the connections of one probe.
 type connections struct {
 	ctx context.Context
 
 	mu     sync.Mutex
 	conns  []*conn
 	closed bool
-	cause  error // the last failure of a connection
+	cause  error // the last error of a connection
 }
 
-// dial ignores the context it is given: some libraries derive it from
-// context.Background.
+// dial ignores its context, because some libraries derive it from context.Background.
 func (l *connections) dial(_ context.Context, network, address string) (c net.Conn, err error) {
 	// Some libraries dial in goroutines of their own.
 	if caught := panics.Catch(panics.Dependency, func() { c, err = l.connect(network, address) }); caught != nil {
@@ -95,8 +93,8 @@ func (l *connections) connect(network, address string) (net.Conn, error) {
 	return c, nil
 }
 
-// failed remembers err. That something was closed says nothing: the library
-// did it, after the failure that counts.
+// failed stores err as the cause. It ignores the error of a closed connection, which
+// the library closes after the error that matters.
 func (l *connections) failed(err error) error {
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return err
@@ -116,7 +114,7 @@ func (l *connections) close() {
 	}
 }
 
-// A conn ends with its leash's context and takes in at most Budget bytes.
+// A conn closes with its context and reads at most Budget bytes.
 type conn struct {
 	net.Conn
 	connections *connections
@@ -124,7 +122,7 @@ type conn struct {
 	stop        func() bool
 }
 
-// longAgo ends every read and write under way.
+// longAgo is a deadline that ends all reads and writes in progress.
 var longAgo = time.Unix(1, 0)
 
 func newConn(l *connections, raw net.Conn) *conn {
@@ -154,22 +152,21 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// The context alone sets deadlines: libraries put theirs in its place, later
-// ones among them.
+// Libraries cannot set deadlines, because they would replace that of the context by
+// later ones.
 
 func (c *conn) SetDeadline(time.Time) error      { return nil }
 func (c *conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// An Answer is a refusal in the service's own words: it is up, and does not
-// serve.
+// An Answer is an error that the service sent: it is up but does not serve.
 type Answer struct {
 	Message string
-	Remedy  string // what to do, where that is known
+	Remedy  string // what to do; "": unknown
 }
 
 func (a Answer) Error() string {
-	// The remedy goes first: what the server says may be long, and is cut.
+	// The remedy comes first, because the server's text may be long and truncated.
 	said := fmt.Sprintf("it answers %q", probes.Clean(a.Message, probes.MaxError/2))
 	if a.Remedy == "" {
 		return said
@@ -177,8 +174,7 @@ func (a Answer) Error() string {
 	return a.Remedy + ": " + said
 }
 
-// A failure is an error in one clean line, and what caused it where callers
-// may want to know.
+// A failure is an error in one clean line, with its cause if callers may need it.
 type failure struct {
 	text  string
 	cause error
@@ -187,8 +183,8 @@ type failure struct {
 func (f failure) Error() string { return f.text }
 func (f failure) Unwrap() error { return f.cause }
 
-// explain says what went wrong. An answer of the service says it best, then
-// the connection, and the library last.
+// explain returns the best available error: the service's own, then that of the
+// connection, then that of the library.
 func (l *connections) explain(err error, secrets []string) error {
 	if err == nil {
 		return nil
@@ -200,11 +196,11 @@ func (l *connections) explain(err error, secrets []string) error {
 	switch {
 	case answered:
 		answer.Message = redact(answer.Message, secrets)
-		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is ours
+		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is not from the server
 	case l.ctx.Err() != nil:
 		return failure{"no answer in time: " + l.ctx.Err().Error(), context.Cause(l.ctx)}
 	case isReset(cause):
-		// Not as the cause: its kind would hide these words.
+		// Without the cause, whose class would replace this text.
 		return failure{text: "the server closed the connection in the middle of the conversation"}
 	case cause != nil:
 		return failure{line(cause.Error(), secrets), cause}
@@ -218,17 +214,17 @@ func isReset(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// line is text as it may be shown.
+// line returns text without secrets, in one clean line.
 func line(text string, secrets []string) string {
 	return probes.Clean(redact(text, secrets), probes.MaxError)
 }
 
-// redact masks the secrets. It cleans the text first, for control characters
-// could stand between their letters, and whoever cuts it does so later, for a
-// cut could leave half of one.
+// redact masks the secrets. It cleans the text first, because control characters could
+// split a secret. Callers truncate the text afterwards, because truncation could leave
+// a part of one.
 //
-// A secret that words contain by chance would be read off the letters that are
-// masked, so nothing is shown of a text with such a one.
+// A short secret may appear in words by chance, and the masked letters would then
+// reveal it. If a text contains a short secret, nothing of the text is shown.
 func redact(text string, secrets []string) string {
 	const shortest = 4
 	text = probes.Clean(text, Budget)
@@ -241,7 +237,7 @@ func redact(text string, secrets []string) string {
 	return text
 }
 
-// secretsOf lists the spellings of u's password.
+// secretsOf returns the spellings of u's passwords.
 func secretsOf(u *url.URL) []string {
 	var passwords []string
 	if password, ok := u.User.Password(); ok {
