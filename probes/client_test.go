@@ -241,11 +241,11 @@ func TestChainsOfRedirects(t *testing.T) {
 		words    string
 	}{
 		{"five", hops(5), true, 200, "", "", ""},
-		{"six", hops(6), true, 302, FailureRedirect, "/xxxxxx", "redirects more than 5 times"},
-		{"circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, true, 302, FailureRedirect, "/", "redirects in circles"},
+		{"six", hops(6), true, 302, FailureRedirect, "/xxxxxx", "more than 5 redirects"},
+		{"circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, true, 302, FailureRedirect, "/", "redirect loop"},
 		{"circle of two", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, map[string]string{"/": "/a"}[r.URL.Path]+"?", http.StatusFound)
-		}, true, 302, FailureRedirect, "/", "redirects in circles"},
+		}, true, 302, FailureRedirect, "/", "redirect loop"},
 		{"to the same page with a cookie", welcome, true, 200, "", "", ""},
 		{"not followed", hops(1), false, 302, "", "/x", ""},
 		{"nowhere", func(w http.ResponseWriter, r *http.Request) {

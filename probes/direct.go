@@ -119,7 +119,7 @@ func (o *NodeObservation) readStatus(status *Status, primary Document, hidden *s
 	o.Status = parseStatus(primary.Body, status.Settings)
 	hidden.redactStatus(o.Status)
 	if o.Status == nil && o.Primary.Failure == "" && o.Primary.Status == http.StatusOK {
-		o.StatusError = "the status is no JSON object"
+		o.StatusError = "the status is not a JSON object"
 	}
 }
 

@@ -45,7 +45,7 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 		}
 		return class, fmt.Sprintf("no answer within %s (%s)", timeout, at.stage)
 	case FailureReset:
-		return class, "connection closed without a whole answer (" + at.stage + ")"
+		return class, "connection closed before the answer was complete (" + at.stage + ")"
 	case FailureRefused, FailureUnreachable:
 		op, dialled := errors.AsType[*net.OpError](err)
 		errno, numbered := errors.AsType[syscall.Errno](err)

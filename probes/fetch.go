@@ -237,8 +237,8 @@ func extract(e Extractor, doc Document) string {
 
 // Errors of chains of redirects.
 var (
-	errRedirectLoop     = errors.New("redirects in circles")
-	errTooManyRedirects = errors.New("redirects more than 5 times")
+	errRedirectLoop     = errors.New("redirect loop")
+	errTooManyRedirects = errors.New("more than 5 redirects")
 )
 
 // redirect returns the URL to which resp, the answer from u, redirects. next is nil if

@@ -166,7 +166,7 @@ func TestFailureWords(t *testing.T) {
 		{"hangs", Target{URL: hanging, Timeout: short}, FailureTimeout, "no answer within 150ms (waiting for an answer)"},
 		{"hangs in TLS", Target{URL: parsed(t, "https://"+hanging.Host), Timeout: short}, FailureTimeout, "no answer within 150ms (TLS handshake)"},
 		{"hangs in the body", Target{URL: serve(t, hang(head+"\r\n")), Timeout: short}, FailureTimeout, "no answer within 150ms (reading the answer)"},
-		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed without a whole answer (waiting for an answer)"},
+		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed before the answer was complete (waiting for an answer)"},
 		{"garbage", Target{URL: serve(t, respond("SSH-2.0-\x1b[31mOpenSSH\r\n"))}, FailureMalformed, "malformed HTTP response"},
 		{"header line", Target{URL: serve(t, respond(head+"Set-Cookie JSESSIONID=0123456789ABCDEF\r\n\r\n"))}, FailureMalformed, "malformed MIME header"},
 		{"header value of ours", Target{URL: hanging, KeyHeader: "X-Client", Key: "a\r\nX-Evil: b"}, FailureOther, `invalid header field value for "X-Client"`},

@@ -173,8 +173,8 @@ func TestStatusTellsNoSession(t *testing.T) {
 	body := fmt.Sprintf(`{"state":"%[1]s","reason":["session %[1]s"],"version":"%[1]s","main":{"pid":"%[1]s"},"peer":"%[1]s"}`, id)
 	for _, tt := range []struct{ body, want string }{
 		{body, ""},
-		{`{"state":"paused","load":NaN}`, "the status is no JSON object"},
-		{"<html>", "the status is no JSON object"},
+		{`{"state":"paused","load":NaN}`, "the status is not a JSON object"},
+		{"<html>", "the status is not a JSON object"},
 	} {
 		u := serve(t, respond(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
 		cluster := &Cluster{Status: &Status{Path: "/status", Settings: []string{"peer"}}, Limits: Limits{Timeout: ample}}

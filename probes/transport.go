@@ -176,7 +176,7 @@ const (
 )
 
 var (
-	errCompressed = errors.New("the compressed answer has no end")
+	errCompressed = errors.New("the compressed answer is too long")
 	errMembers    = errors.New("the compressed answer has too many parts")
 )
 

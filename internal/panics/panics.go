@@ -175,7 +175,7 @@ type componentRecord struct {
 // handle counts and logs a panic.
 func handle(c Component, p *recovered) {
 	if silent, ok := count(c); ok {
-		slog.Error("stickwatch panicked; it goes on", "component", string(c), "panic", p.text, "not_logged", silent, "stack", p.stack)
+		slog.Error("recovered from a panic", "component", string(c), "panic", p.text, "not_logged", silent, "stack", p.stack)
 	}
 }
 

@@ -30,7 +30,7 @@ func (r refusal) description() string {
 			return strconv.Quote(known)
 		}
 	}
-	return fmt.Sprintf("%d bytes of something else", len(r.answer.body))
+	return fmt.Sprintf("%d bytes of other content", len(r.answer.body))
 }
 
 func (r refusal) Error() string {
@@ -38,13 +38,13 @@ func (r refusal) Error() string {
 	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, said)
 	switch {
 	case r.code() == codeUnknownSession:
-		return "the node that got this request does not know the fresh session: " + got
+		return "the node that received this request does not know the new session: " + got
 	case r.stage == stageOpen && r.answer.status == http.StatusOK:
 		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", said)
 	case r.stage == stageOpen:
 		return "no session: got " + got
 	case r.stage == stageUpgrade && r.answer.status == http.StatusSwitchingProtocols:
-		return "the answer to the upgrade is no WebSocket's"
+		return "the answer to the upgrade is not a WebSocket handshake"
 	case r.stage == stageUpgrade:
 		return fmt.Sprintf("the upgrade to WebSocket was refused: got %s, want status 101", got)
 	default:
@@ -92,7 +92,7 @@ func (s *session) errorText(err error, stage string) string {
 		return fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "connection closed without a whole answer (" + stage + ")"
+		return "connection closed before the answer was complete (" + stage + ")"
 	default:
 		return err.Error()
 	}

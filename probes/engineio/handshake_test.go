@@ -72,7 +72,7 @@ func sequence(nodes []*node, order ...int) http.Handler {
 }
 
 func TestHandshakeNotSticky(t *testing.T) {
-	const unknown = `the node that got this request does not know the fresh session: HTTP status 400, "Session ID unknown"`
+	const unknown = `the node that received this request does not know the new session: HTTP status 400, "Session ID unknown"`
 	for name, tc := range map[string]struct {
 		order []int
 		stage string

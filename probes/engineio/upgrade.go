@@ -16,7 +16,7 @@ import (
 const maxFrame = 16 << 10
 
 // errNotEngineIO is the error of a WebSocket that opened but is not one of Engine.IO.
-var errNotEngineIO = errors.New("the WebSocket opened, and does not speak Engine.IO")
+var errNotEngineIO = errors.New("the WebSocket opened, but does not use Engine.IO")
 
 // upgrade moves the session to a WebSocket, and closes it there.
 func (s *session) upgrade(ctx context.Context) error {

@@ -130,7 +130,7 @@ func ApacheBalancerManager(ctx context.Context, client *http.Client, u *url.URL)
 
 var (
 	errNotManager = errors.New(`the answer is not that of the balancer manager: want a URL with "SetHandler balancer-manager"`)
-	errManagerXML = errors.New("the balancer manager answers with its page for people: want a URL whose host is the server's own name")
+	errManagerXML = errors.New("the balancer manager answers with its HTML page: want a URL whose host is the server's own name")
 )
 
 // managerXML is the document without its nonces.

@@ -97,7 +97,7 @@ func (f *Follower) reopen() error {
 		return err
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return fmt.Errorf("reading %q: it is no regular file, as where nginx logs to its standard error", f.path)
+		return fmt.Errorf("reading %q: it is not a regular file; nginx may log to its standard error", f.path)
 	}
 	if n := len(f.files); n > 0 && f.files[n-1].is(info) {
 		return nil
@@ -149,12 +149,12 @@ func (f *Follower) noAbsence(now time.Time) string {
 	covered := now.Sub(f.failureLog.since)
 	switch {
 	case f.misdated():
-		return fmt.Sprintf("its last line is dated %s off the time it was written: is it in another time zone?",
+		return fmt.Sprintf("the time of its last line and that of the file differ by %s: is it in another time zone?",
 			f.ahead.Abs().Round(time.Second))
 	case !f.failureLog.belowError:
 		return "no line below the level error was seen, so it may leave out ejections: error_log needs the level warn"
 	case covered < f.failureLog.options.ejectionTime():
-		return fmt.Sprintf("what was read of it reaches back only %s", max(0, covered).Round(time.Second))
+		return fmt.Sprintf("its lines cover only the last %s", max(0, covered).Round(time.Second))
 	default:
 		return ""
 	}

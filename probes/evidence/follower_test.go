@@ -165,8 +165,8 @@ func TestFollowerIsBounded(t *testing.T) {
 func TestFollowerErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if obs := NginxErrorLog(t.Context(), dir, start, options); !strings.Contains(obs.Error, "no regular file") {
-		t.Errorf("Error = %q for a directory, want that it is no regular file", obs.Error)
+	if obs := NginxErrorLog(t.Context(), dir, start, options); !strings.Contains(obs.Error, "not a regular file") {
+		t.Errorf("Error = %q for a directory, want that it is not a regular file", obs.Error)
 	}
 	l := newLog(t)
 	l.eject(0, node1)

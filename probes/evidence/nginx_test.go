@@ -132,10 +132,10 @@ func TestSilent(t *testing.T) {
 		{"telling", ejection(0, node1), 0, 60, "", probes.ServerUp},
 		{"hides the level", stamped(0, "error", "connect() failed (111: Connection refused) while connecting to upstream", node1), 0, 60, "level warn", probes.ServerUnknown},
 		{"empty", "", 0, 60, "level warn", ""},
-		{"just rotated", ejection(0, node1), 0, 5, "reaches back only 5s", probes.ServerDown},
-		{"too busy", ejection(0, node1) + filler + ejection(59, node1), 59, 60, "reaches back only 2s", probes.ServerDown},
-		{"another zone", ejection(0, node1), 8 * 60 * 60, 8*60*60 + 5, "8h0m0s off", probes.ServerUnknown},
-		{"a zone ahead", ejection(8*60*60, node1), 0, 5, "8h0m0s off", ""},
+		{"just rotated", ejection(0, node1), 0, 5, "cover only the last 5s", probes.ServerDown},
+		{"too busy", ejection(0, node1) + filler + ejection(59, node1), 59, 60, "cover only the last 2s", probes.ServerDown},
+		{"another zone", ejection(0, node1), 8 * 60 * 60, 8*60*60 + 5, "differ by 8h0m0s", probes.ServerUnknown},
+		{"a zone ahead", ejection(8*60*60, node1), 0, 5, "differ by 8h0m0s", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

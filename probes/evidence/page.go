@@ -178,7 +178,7 @@ func parseCaddy(body []byte, _ time.Time) ([]probes.ServerEvidence, error) {
 			continue
 		}
 		s := probes.ServerEvidence{Server: name, Address: name, State: probes.ServerUnknown, Fails: max(0, u.Fails)}
-		s.Detail = fmt.Sprintf("%d recent failures, %d requests under way", s.Fails, max(0, u.Requests))
+		s.Detail = fmt.Sprintf("%d recent failures, %d requests in flight", s.Fails, max(0, u.Requests))
 		list = append(list, s)
 	}
 	return list, nil

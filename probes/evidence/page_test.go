@@ -139,7 +139,7 @@ func TestBadAnswers(t *testing.T) {
 		{"no servers", "haproxy", []byte("# pxname,svname,status\nusers,FRONTEND,OPEN\n"), "", "names no server"},
 		{"HTML", "status", []byte("<html>"), "not that of mod_status", ""},
 		{"ProxyStatus Off", "status", []byte("127.0.0.1\nServerUptimeSeconds: 1\nScoreboard: _\n"), "", "ProxyStatus On"},
-		{"page for people", "manager", testdata(t, "apache_manager.html"), "page for people", ""},
+		{"page for people", "manager", testdata(t, "apache_manager.html"), "HTML page", ""},
 		{"something else", "manager", []byte("<a/>"), "not that of the balancer manager", ""},
 		{"cut", "manager", testdata(t, "apache_manager.xml")[:900], "not that of the balancer manager", ""},
 		{"HTML", "caddy", []byte("<html>"), "not Caddy's list", ""},

@@ -38,8 +38,8 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return nil
 		}
 		if u.Query().Get("allowCleartextPasswords") != "true" {
-			return errors.New("the server asks for the password in clear, which is not sent:" +
-				" allow it with ?allowCleartextPasswords=true in the URL, or leave the credentials out")
+			return errors.New("the server requires the password in clear text, which is not sent:" +
+				" allow it with ?allowCleartextPasswords=true in the URL, or remove the credentials")
 		}
 		return login(client, u.User)
 	})

@@ -59,7 +59,7 @@ func TestPingPassword(t *testing.T) {
 	for name, tc := range map[string]struct{ url, want string }{
 		"none":  {"memcached://" + address, ""},
 		"right": {"memcached://watch:p%40ss@" + address + "?allowCleartextPasswords=true", ""},
-		"kept":  {"memcached://watch:p%40ss@" + address, "the server asks for the password in clear, which is not sent"},
+		"kept":  {"memcached://watch:p%40ss@" + address, "the server requires the password in clear text, which is not sent"},
 		"wrong": {"memcached://watch:wr0ng@" + address + "?allowCleartextPasswords=true", "correct the credentials in the URL: it answers"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,14 +93,14 @@ const (
 )
 
 var remedies = map[uint16]string{
-	tooManyConnections: "it has no connection left, see max_connections",
+	tooManyConnections: "it has no free connection, see max_connections",
 	databaseDenied:     "grant the user the database in the URL",
 	accessDenied:       "correct the credentials in the URL",
 	unknownDatabase:    "correct the database in the URL",
 	shuttingDown:       "it is shutting down",
 	hostBlocked:        "it blocks this host after broken connections, see FLUSH HOSTS",
 	hostDenied:         "grant the user access from this host",
-	tooManyOfUser:      "the user has no connection left, see max_user_connections",
+	tooManyOfUser:      "the user has no free connection, see max_user_connections",
 	passwordMissing:    "correct the credentials in the URL",
 }
 
@@ -111,7 +111,7 @@ func explain(err error, credentials bool) error {
 		if !credentials {
 			return nil
 		}
-		return readlimit.Answer{Message: err.Error(), Remedy: "give the URL a user with an ordinary password"}
+		return readlimit.Answer{Message: err.Error(), Remedy: "use a user with an ordinary password in the URL"}
 	}
 	answer, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {

@@ -88,9 +88,9 @@ func TestAnnouncements(t *testing.T) {
 // or for ever.
 func TestIterations(t *testing.T) {
 	for iterations, want := range map[string]string{
-		"10000000":             "the server asks for 10000000 rounds of hashing the password, want at most 500000",
-		"99999999999999999999": "the server asks for 99999999999999999999 rounds of hashing the password, want at most 500000",
-		"4096":                 "the server closed the connection in the middle of the conversation",
+		"10000000":             "the server requires 10000000 rounds of password hashing, want at most 500000",
+		"99999999999999999999": "the server requires 99999999999999999999 rounds of password hashing, want at most 500000",
+		"4096":                 "the server closed the connection during the probe",
 	} {
 		address := readlimittest.Serve(t, func(conn net.Conn) {
 			backend := pgproto3.NewBackend(conn, conn)

@@ -51,7 +51,7 @@ func ask(ctx context.Context, config *pgconn.Config) error {
 // probeContext is the key of contexts that belong to the probe.
 type probeContext struct{}
 
-var errBackground = errors.New("the probe is over")
+var errBackground = errors.New("the probe has ended")
 
 // limit bounds the size that a message may announce. It also prevents pgx from
 // connecting again, in the background and for 15 s, to cancel a failed query.
@@ -82,7 +82,7 @@ func withholdPassword(config *pgconn.Config) {
 
 const (
 	notCleartext    = "!password"
-	cleartextRemedy = "take a login by scram-sha-256, or allow this with sslmode=verify-full or require_auth=password in the URL"
+	cleartextRemedy = "use scram-sha-256, or allow clear text with sslmode=verify-full or require_auth=password in the URL"
 )
 
 // remedies are the remedies by SQLSTATE.
@@ -91,7 +91,7 @@ var remedies = map[string]string{
 	"28000": "correct the credentials in the URL, or let this host in by pg_hba.conf",
 	"3D000": "correct the database in the URL",
 	"42501": "grant the user CONNECT on the database",
-	"53300": "it has no connection left, see max_connections",
+	"53300": "it has no free connection, see max_connections",
 	"57P03": "wait, it is starting or stopping",
 }
 
@@ -113,7 +113,7 @@ func simplify(err error) error {
 		return nil
 	}
 	if strings.Contains(err.Error(), "requirement \""+notCleartext+"\" failed") {
-		return fmt.Errorf("the server asks for the password in clear, which is not sent: %s", cleartextRemedy)
+		return fmt.Errorf("the server requires the password in clear text, which is not sent: %s", cleartextRemedy)
 	}
 	for _, mark := range []string{"unexpected message", "invalid body length", "invalid message length"} {
 		if strings.Contains(err.Error(), mark) {
@@ -214,7 +214,7 @@ func checkIterations(body []byte) error {
 			continue
 		}
 		if n, err := strconv.Atoi(count); err != nil || n > maxIterations {
-			return fmt.Errorf("the server asks for %.20s rounds of hashing the password, want at most %d", count, maxIterations)
+			return fmt.Errorf("the server requires %.20s rounds of password hashing, want at most %d", count, maxIterations)
 		}
 	}
 	return nil

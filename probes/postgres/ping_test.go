@@ -66,7 +66,7 @@ func TestPing(t *testing.T) {
 		"tells the password":  {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
 		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
 		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
-		"asks in clear":       {askInClear(t), "watch:pa55@", "the server asks for the password in clear, which is not sent: " + cleartextRemedy},
+		"asks in clear":       {askInClear(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},
 		"other protocol":      {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,17 +100,17 @@ func explain(err error, g *guard, password bool) error {
 var remedies = map[string]string{
 	"WRONGPASS":  "correct the credentials in the URL",
 	"NOAUTH":     "correct the credentials in the URL",
-	"LOADING":    "wait, it is reading its data from disk",
-	"MASTERDOWN": "this replica has lost its master, look at that one",
-	"MISCONF":    "it cannot save to disk and refuses writes, free space or permissions there",
+	"LOADING":    "wait until it has loaded its data from disk",
+	"MASTERDOWN": "this replica has lost its master, check the master",
+	"MISCONF":    "it cannot save to disk and refuses writes, check its free space and permissions",
 	"BUSY":       "a script blocks it, see SCRIPT KILL",
-	"DENIED":     "protected mode refuses clients from other hosts, give it a password",
+	"DENIED":     "protected mode refuses clients from other hosts, set a password",
 }
 
 func remedy(said, word string) string {
 	switch lower := strings.ToLower(said); {
 	case strings.Contains(lower, "max number of clients"):
-		return "it has no connection left, see maxclients"
+		return "it has no free connection, see maxclients"
 	case strings.Contains(lower, "db index"):
 		return "correct the database number in the URL"
 	case strings.Contains(lower, "password"):

@@ -48,7 +48,7 @@ func Run(ctx context.Context, u *url.URL, ask func(ctx context.Context, dial Dia
 }
 
 // errPanic replaces the text of a panic, which may quote the server.
-var errPanic = errors.New("the answer breaks the client library: this is no such service, or a hostile one")
+var errPanic = errors.New("the client library panics on the answer: this is another service, or a hostile one")
 
 func catchPanic(ask func() error) (err error) {
 	if panics.Catch(panics.Dependency, func() { err = ask() }) != nil {
@@ -135,7 +135,7 @@ func newConn(l *connections, raw net.Conn) *conn {
 func (c *conn) Read(p []byte) (int, error) {
 	left := c.remaining.Load()
 	if left <= 0 {
-		return 0, c.connections.failed(fmt.Errorf("the server sends more than %d bytes: this is no such service", Budget))
+		return 0, c.connections.failed(fmt.Errorf("the server sends more than %d bytes: this is another service", Budget))
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
 	c.remaining.Add(int64(-n))
@@ -201,7 +201,7 @@ func (l *connections) explain(err error, secrets []string) error {
 		return failure{"no answer in time: " + l.ctx.Err().Error(), context.Cause(l.ctx)}
 	case isReset(cause):
 		// Without the cause, whose class would replace this text.
-		return failure{text: "the server closed the connection in the middle of the conversation"}
+		return failure{text: "the server closed the connection during the probe"}
 	case cause != nil:
 		return failure{line(cause.Error(), secrets), cause}
 	default:
@@ -230,7 +230,7 @@ func redact(text string, secrets []string) string {
 	text = probes.Clean(text, Budget)
 	for _, secret := range secrets {
 		if len(secret) < shortest && strings.Contains(text, secret) {
-			return "[hidden: the password is too short to be masked in it]"
+			return "[hidden: the password is too short to be masked]"
 		}
 		text = strings.ReplaceAll(text, secret, "[secret]")
 	}

@@ -46,13 +46,13 @@ func TestRunExplains(t *testing.T) {
 		"password": {func(context.Context, readlimit.Dial) error {
 			return errors.New("no p\x00w d/, no pw%20d%2F, no pw+d%2F")
 		}, "no [secret], no [secret], no [secret]"},
-		"panic": {func(context.Context, readlimit.Dial) error { panic("pw d/") }, "the answer breaks the client library: this is no such service, or a hostile one"},
+		"panic": {func(context.Context, readlimit.Dial) error { panic("pw d/") }, "the client library panics on the answer: this is another service, or a hostile one"},
 		"answer": {func(context.Context, readlimit.Dial) error {
 			return fmt.Errorf("wrapped: %w", readlimit.Answer{Message: "NO\r\nto pw d/", Remedy: "ask again"})
 		}, `ask again: it answers "NO to [secret]"`},
 		"answer alone": {func(context.Context, readlimit.Dial) error { return readlimit.Answer{Message: "NO"} }, `it answers "NO"`},
-		"flood":        {drain(readlimittest.Serve(t, readlimittest.Flood("x"))), "the server sends more than 65536 bytes: this is no such service"},
-		"reset":        {drain(reset), "the server closed the connection in the middle of the conversation"},
+		"flood":        {drain(readlimittest.Serve(t, readlimittest.Flood("x"))), "the server sends more than 65536 bytes: this is another service"},
+		"reset":        {drain(reset), "the server closed the connection during the probe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
