@@ -52,11 +52,9 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestResolveLocalhost: the name of the machine itself may have an address of
-// either family, or both.
-// TestInTurn: of more addresses than are probed at a time, all get their turn, and
-// the same ones for the length of one.
-func TestInTurn(t *testing.T) {
+// TestAddressesAt: if there are more addresses than are probed at a time, all are
+// probed in turn, and the same ones during one period.
+func TestAddressesAt(t *testing.T) {
 	var addrs []netip.Addr
 	for i := range 70 {
 		addrs = append(addrs, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
@@ -90,7 +88,7 @@ func TestResolveLocalhost(t *testing.T) {
 	}
 }
 
-func TestResolveNobody(t *testing.T) {
+func TestResolveUnknownName(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := []struct {
@@ -123,7 +121,7 @@ func TestResolveNobody(t *testing.T) {
 	}
 }
 
-// TestThroughEveryAddress: each address of a name is dialled, by its name.
+// TestThroughEveryAddress: each address of a name is dialled, with the name as host.
 func TestThroughEveryAddress(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -55,9 +55,9 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// TestFollowDoesNotSpoil: a follow-up that is given a new session does not take
-// the old one from the next.
-func TestFollowDoesNotSpoil(t *testing.T) {
+// TestFollowUpsAreIndependent: a follow-up that receives a new session does not change
+// the cookies of the next one.
+func TestFollowUpsAreIndependent(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1")
 	canary := openCanary(t, cluster, 0)
@@ -80,7 +80,7 @@ func TestFollowDoesNotSpoil(t *testing.T) {
 	}
 }
 
-func TestCross(t *testing.T) {
+func TestCheckFailover(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	canary := openCanary(t, cluster, 0)
@@ -97,15 +97,15 @@ func TestCross(t *testing.T) {
 	if len(list) != 2 {
 		t.Errorf("got %d crossings, want 2", len(list))
 	}
-	// The session is back where it was, and the canary knows by which name.
+	// The session is back on its node, and the canary knows its new id.
 	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
 		t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
 	}
 }
 
-// TestCrossDoesNotSpoil: what nodes say that do not know the session, or are
-// broken, does not take it from the canary.
-func TestCrossDoesNotSpoil(t *testing.T) {
+// TestCheckFailoverKeepsSession: answers of nodes that do not know the session, or are
+// broken, do not change the canary's cookies.
+func TestCheckFailoverKeepsSession(t *testing.T) {
 	s := &tomcats{unreachable: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	cluster.Nodes = append(cluster.Nodes, Node{ID: "tomcat4", URL: closed(t)})
@@ -124,9 +124,9 @@ func TestCrossDoesNotSpoil(t *testing.T) {
 	}
 }
 
-// TestCrossBehindAPrefix: the balancer serves the application under /app, whose
-// cookies a browser would not send to the nodes' own paths.
-func TestCrossBehindAPrefix(t *testing.T) {
+// TestCheckFailoverBehindPrefix: the balancer serves the application under /app, whose
+// cookies a browser would not send to the paths of the nodes.
+func TestCheckFailoverBehindPrefix(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	u := s.node(t, "tomcat1", "/app")
@@ -144,9 +144,9 @@ func TestCrossBehindAPrefix(t *testing.T) {
 	}
 }
 
-// TestLostAnswerIsNoLostSession: a value whose answer never came may have been
-// stored all the same; one that was refused was not.
-func TestLostAnswerIsNoLostSession(t *testing.T) {
+// TestSessionAfterLostAnswer: a value whose answer was lost may be stored or not; one
+// that was refused is not.
+func TestSessionAfterLostAnswer(t *testing.T) {
 	for name, fail := range map[string]func(*http.Request) (stored bool){
 		"answer lost": func(*http.Request) bool { return true },
 		"not taken":   func(*http.Request) bool { return false },
@@ -181,9 +181,9 @@ func TestLostAnswerIsNoLostSession(t *testing.T) {
 	}
 }
 
-// TestWriteThatIsNotTaken: an application without the page stores nothing, so
-// that nothing can be lost.
-func TestWriteThatIsNotTaken(t *testing.T) {
+// TestWriteUnsupported: an application without the page stores nothing, so nothing can
+// be lost.
+func TestWriteUnsupported(t *testing.T) {
 	u := web(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("key1") != "" {
 			http.NotFound(w, r)
@@ -207,8 +207,8 @@ func TestWriteThatIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestCanarySideBySide is for the race detector.
-func TestCanarySideBySide(t *testing.T) {
+// TestCanaryConcurrently is for the race detector.
+func TestCanaryConcurrently(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	canary := openCanary(t, cluster, 0)
@@ -231,7 +231,7 @@ func TestCanarySideBySide(t *testing.T) {
 	wg.Wait()
 }
 
-// TestKeyReachesTheBalancer checks that each step comes as the same client.
+// TestKeyReachesTheBalancer: each step presents the same client.
 func TestKeyReachesTheBalancer(t *testing.T) {
 	var keys []string
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { keys = append(keys, r.Header.Get("X-Stickwatch-Client")) })
@@ -272,9 +272,9 @@ func TestKeyHeader(t *testing.T) {
 	}
 }
 
-// TestSettle: a canary that lives on begins each round with its last answer,
-// and still knows what its session should hold.
-func TestSettle(t *testing.T) {
+// TestStartNextRound: a canary starts each round with its last answer, and still knows
+// what its session should contain.
+func TestStartNextRound(t *testing.T) {
 	s := &tomcats{}
 	canary := openCanary(t, s.site(t, "tomcat1"), 1000)
 	canary.Write(t.Context())
@@ -300,22 +300,22 @@ func TestSettle(t *testing.T) {
 }
 
 // tomcats are nodes that share their sessions, as Tomcat with DeltaManager and
-// JvmRouteBinderValve does: the node that is asked takes a session over, and
-// renames its route. The id it had before is then unknown.
+// JvmRouteBinderValve does: the requested node takes over the session and changes its
+// route. The earlier id is then unknown.
 type tomcats struct {
 	mu          sync.Mutex
 	sessions    map[string]*tomcatEntry // by id without route
 	opened      int
-	unreachable map[string]bool // nodes that know no sessions but their own
+	unreachable map[string]bool // nodes that know only their own sessions
 	broken      map[string]bool // nodes that answer 500 with a new session cookie
 }
 
 type tomcatEntry struct{ route, value string }
 
-// secretID is what session ids begin with: it must be seen nowhere.
+// secretID is the beginning of all session ids, which must not be shown.
 const secretID = "5E55104D5EC2E7"
 
-// node serves as the node of that name, its application under prefix.
+// node serves the node of that name, with its application under prefix.
 func (s *tomcats) node(t testing.TB, name, prefix string) *url.URL {
 	return web(t, func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -366,7 +366,7 @@ func (s *tomcats) open(node string) (string, *tomcatEntry) {
 	return id, s.sessions[id]
 }
 
-// site is a cluster of nodes of s; its balancer sends everybody to the first.
+// site returns a cluster of nodes of s. Its balancer sends all clients to the first.
 func (s *tomcats) site(t testing.TB, names ...string) *Cluster {
 	c := &Cluster{Name: "shop", Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	for _, name := range names {
@@ -388,7 +388,7 @@ func openCanary(t testing.TB, c *Cluster, base int) *Canary {
 	return canary
 }
 
-// lastOutcome is the fate by the last step.
+// lastOutcome returns the session outcome of the last step.
 func lastOutcome(c *Canary) SessionOutcome {
 	w := c.Trace()
 	return w.SessionOutcome(len(w.Steps) - 1)

@@ -46,9 +46,8 @@ func TestClientURL(t *testing.T) {
 	}
 }
 
-// TestIntroduction checks what the target hears: the public host, the key, the
-// cookies.
-func TestIntroduction(t *testing.T) {
+// TestRequestHeaders: the target receives the public host, the key and the cookies.
+func TestRequestHeaders(t *testing.T) {
 	heard := make(chan *http.Request, 1)
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { heard <- r })
 	jar := NewJar()
@@ -86,8 +85,8 @@ func TestHostname(t *testing.T) {
 	}
 }
 
-// TestCancelled checks that an end of stickwatch's own is not blamed on the
-// target, whether it is called off or its own time is up.
+// TestCancelled: if stickwatch stops or its own time ends, that is no failure of the
+// target.
 func TestCancelled(t *testing.T) {
 	reached := make(chan struct{}, 8)
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -119,7 +118,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestConnections checks that each request has a connection of its own.
+// TestConnections: each request opens a new connection.
 func TestConnections(t *testing.T) {
 	seen := make(map[string]bool)
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { seen[r.RemoteAddr] = true })
@@ -142,8 +141,8 @@ func BenchmarkNewClient(b *testing.B) {
 	}
 }
 
-// TestRedirect checks where an answer from http://lb/app/a/b?x=1 sends a client
-// of http://lb/app that calls itself shop.example.
+// TestRedirect checks where an answer from http://lb/app/a/b?x=1 redirects a client of
+// http://lb/app whose Host is shop.example.
 func TestRedirect(t *testing.T) {
 	client := NewClient(Target{URL: &url.URL{Scheme: "http", Host: "lb", Path: "/app"}, Host: "shop.example"})
 	from := parsed(t, "http://lb/app/a/b?x=1")
@@ -205,7 +204,7 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// hops sends its client on n times.
+// hops redirects its client n times.
 func hops(n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := strings.Count(r.URL.Path, "x")
@@ -264,8 +263,9 @@ func TestChainsOfRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirectsShareTheTime checks that a chain gets one time-out, not one a hop.
-func TestRedirectsShareTheTime(t *testing.T) {
+// TestRedirectsShareTimeout: a chain of redirects has one timeout, not one for each
+// hop.
+func TestRedirectsShareTimeout(t *testing.T) {
 	u := web(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/x" {
 			<-r.Context().Done()

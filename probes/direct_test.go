@@ -110,7 +110,7 @@ func TestDirect(t *testing.T) {
 	}
 }
 
-// TestDirectWithAContradictoryClock: two machines behind one address.
+// TestDirectWithAContradictoryClock: two machines answer at one address.
 func TestDirectWithAContradictoryClock(t *testing.T) {
 	node := Node{URL: web(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/late" {
@@ -123,7 +123,7 @@ func TestDirectWithAContradictoryClock(t *testing.T) {
 	}
 }
 
-func TestDirectToNobody(t *testing.T) {
+func TestDirectRefused(t *testing.T) {
 	cluster := &Cluster{Status: &Status{Path: "/status"}, Session: tomcatSession, Pages: []Page{{Path: "/"}}, Limits: Limits{Timeout: ample}}
 	obs := Direct(t.Context(), cluster, Node{ID: "n", URL: closed(t)})
 	for _, ex := range []Exchange{obs.Primary, *obs.Session, obs.Pages[0]} {

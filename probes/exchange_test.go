@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestMeet(t *testing.T) {
+func TestIntersect(t *testing.T) {
 	offset := func(from, to, samples int) ClockOffset {
 		return ClockOffset{Min: time.Duration(from), Max: time.Duration(to), Samples: samples}
 	}
@@ -37,8 +37,9 @@ func TestMeet(t *testing.T) {
 	}
 }
 
-// TestMeetHoldsTheTruth: whatever samples hold an offset, so does their meeting.
-func TestMeetHoldsTheTruth(t *testing.T) {
+// TestIntersectContainsOffset: if all samples contain an offset, so does their
+// intersection.
+func TestIntersectContainsOffset(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var all ClockOffset
 		for i := range rapid.IntRange(1, 9).Draw(t, "samples") {
@@ -52,8 +53,8 @@ func TestMeetHoldsTheTruth(t *testing.T) {
 	})
 }
 
-// TestContradictionStays checks that a third sample does not make a clock known
-// again that two have shown not to be one.
+// TestContradictionStays: after two samples that contradict each other, a third one
+// does not make the clock known again.
 func TestContradictionStays(t *testing.T) {
 	at := time.Now()
 	sample := func(i int, from, to time.Duration) Exchange {
@@ -90,8 +91,8 @@ func TestDateHeader(t *testing.T) {
 			if (c.Samples == 1) != tt.known {
 				t.Fatalf("got %+v, want known: %v", c, tt.known)
 			}
-			// The header was written before the test began to ask, so the clock
-			// seems slower by as long as that took, up to what the machine needs.
+			// The header was written before the request started. The clock seems slower
+			// by that time, up to the time that the machine needs.
 			if tt.known && (c.Min > tt.holds || c.Max < tt.holds-ample || c.Max-c.Min < 2*time.Second) {
 				t.Errorf("got %+v, want it around %s and at least 2 s wide", c, tt.holds)
 			}
@@ -99,9 +100,9 @@ func TestDateHeader(t *testing.T) {
 	}
 }
 
-// TestTraceClock checks the arithmetic: the answer was written between the
-// moment the connection was ready and the moment its first byte came.
-func TestTraceClock(t *testing.T) {
+// TestHopTimerClock: the answer was written between the moment at which the connection
+// was ready and the arrival of its first byte.
+func TestHopTimerClock(t *testing.T) {
 	date := time.Date(2024, 9, 1, 12, 0, 0, 0, time.UTC)
 	tr := &hopTimer{usable: date.Add(100 * time.Millisecond), firstByte: date.Add(150 * time.Millisecond)}
 	want := ClockOffset{Min: -150 * time.Millisecond, Max: 1900 * time.Millisecond, Samples: 1}

@@ -22,7 +22,7 @@ func respond(text string) func(net.Conn) {
 	}
 }
 
-// hang writes text and waits for the client to go.
+// hang writes text and waits until the client closes.
 func hang(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -30,7 +30,7 @@ func hang(text string) func(net.Conn) {
 	}
 }
 
-// flood writes text, and then block until the client goes.
+// flood writes text, and then block until the client closes.
 func flood(text, block string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -43,7 +43,7 @@ func flood(text, block string) func(net.Conn) {
 	}
 }
 
-// drip writes text, and then a byte now and then until the client goes.
+// drip writes text, and then a byte every few milliseconds until the client closes.
 func drip(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -74,8 +74,8 @@ func zipped(size int) string {
 
 const head = "HTTP/1.1 200 OK\r\n"
 
-// TestHostile checks what each kind of broken or hostile server is called, and
-// that none costs more than its time-out and a bounded answer.
+// TestHostile checks the failure of each kind of broken or hostile server, and that
+// none takes longer than the timeout or sends more than a bounded answer.
 func TestHostile(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -150,8 +150,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestFailureWords checks what people get to read.
-func TestFailureWords(t *testing.T) {
+// TestFailureText checks the errors that people read.
+func TestFailureText(t *testing.T) {
 	gone := closed(t)
 	hanging := serve(t, hang(""))
 	tests := []struct {
@@ -181,7 +181,7 @@ func TestFailureWords(t *testing.T) {
 	}
 }
 
-func TestRefusedTellsWhoWasDialled(t *testing.T) {
+func TestRefusedNamesAddress(t *testing.T) {
 	u := closed(t)
 	ex, _ := fetch(t, Target{URL: u}, pageRequest{})
 	if diff := cmp.Diff(u.Host, ex.Address.String()); diff != "" || ex.LocalAddress.IsValid() {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sent is the Cookie header for u.
+// sent returns the Cookie header for u.
 func sent(jar *Jar, u *url.URL) string {
 	var list []string
 	for _, c := range jar.Cookies(u) {
@@ -41,9 +41,9 @@ func TestJarClone(t *testing.T) {
 	}
 }
 
-// TestJarKeepsOnLearning checks that a jar of a long-lived client does not fill
-// up with the cookies that each answer renews.
-func TestJarKeepsOnLearning(t *testing.T) {
+// TestJarReplacesCookies: the jar of a long-lived client does not grow with the cookies
+// that each answer renews.
+func TestJarReplacesCookies(t *testing.T) {
 	u := parsed(t, "http://shop.example/")
 	jar := NewJar()
 	for i := range 2000 {
@@ -55,9 +55,9 @@ func TestJarKeepsOnLearning(t *testing.T) {
 	}
 }
 
-// TestJarAges checks that a copy does not begin the life of a cookie anew, and
-// that a life too long for a Duration is a long one.
-func TestJarAges(t *testing.T) {
+// TestJarExpiry: a copy does not extend the life of a cookie, and a life too long for a
+// Duration is a long one.
+func TestJarExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := parsed(t, "http://shop.example/")
 		jar := NewJar()
@@ -110,16 +110,16 @@ func TestJarAll(t *testing.T) {
 	}
 }
 
-// TestRejected checks which cookies of an answer from /app/login would not come
-// back to the session's page /cluster/test, and why. Cookie jars take loopback
-// for secure, so none of this can be seen with a test server.
+// TestRejected checks which cookies of an answer from /app/login would not be sent to
+// the session's page /cluster/test, and why. Cookie jars treat loopback as secure, so a
+// test server cannot show this.
 func TestRejected(t *testing.T) {
 	const same = "JSESSIONID"
 	tests := []struct {
 		name   string
 		set    string
 		scheme string
-		want   string // "": it would come back
+		want   string // "": it would be sent
 	}{
 		{"covers", "JSESSIONID=1; Path=/", "http", ""},
 		{"covers the folder", "JSESSIONID=1; Path=/cluster", "http", ""},
@@ -156,7 +156,7 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// TestRejectedPrefixes checks the names by which a browser insists on attributes.
+// TestRejectedPrefixes checks the name prefixes that require attributes.
 func TestRejectedPrefixes(t *testing.T) {
 	for set, want := range map[string]string{
 		"__Host-id=1; Path=/; Secure":                      "",
@@ -178,12 +178,13 @@ func TestRejectedPrefixes(t *testing.T) {
 	}
 }
 
-// rejection is the rule that a cookie breaks, with what it has and what that does not fit.
+// rejection returns the rule that a cookie breaks, its attribute, and the value that
+// does not match.
 func rejection(r RejectedCookie) string {
 	return strings.Join(strings.Fields(string(r.Rule)+" "+r.Has+" "+r.Asks), " ")
 }
 
-// keep lets a client of base take an answer from /app/login that sets cookies.
+// keep gives a client of base an answer from /app/login that sets cookies.
 func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar) {
 	t.Helper()
 	u := parsed(t, base)
@@ -196,8 +197,8 @@ func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar)
 	return ex, jar
 }
 
-// TestRejectedFloods checks the bound.
-func TestRejectedFloods(t *testing.T) {
+// TestRejectedIsBounded checks the bound.
+func TestRejectedIsBounded(t *testing.T) {
 	var flood []string
 	for i := range 500 {
 		flood = append(flood, fmt.Sprintf("JSESSIONID=%d; Path=/%d", i, i))
@@ -208,7 +209,7 @@ func TestRejectedFloods(t *testing.T) {
 	}
 }
 
-// TestSetCookieOverTheWire checks that cookies which are none do no harm.
+// TestSetCookieOverTheWire: malformed cookies do no harm.
 func TestSetCookieOverTheWire(t *testing.T) {
 	var many strings.Builder
 	for i := range 2500 {
@@ -240,7 +241,7 @@ func TestNewID(t *testing.T) {
 		want bool
 	}{
 		{"JSESSIONID=A.tomcat1; Path=/", true},
-		{"JSESSIONID=A.tomcat1; Path=/", false}, // the same again, as rolling sessions do
+		{"JSESSIONID=A.tomcat1; Path=/", false}, // the same again, as applications with rolling sessions do
 		{"theme=dark", false},
 		{"JSESSIONID=A.tomcat2; Path=/", true},
 		{"JSESSIONID=; Path=/; Max-Age=0", false},
@@ -254,7 +255,7 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-func TestHeldCookies(t *testing.T) {
+func TestJarCookies(t *testing.T) {
 	kept := []*http.Cookie{cookie("a", "long path"), cookie("a", "short path"), cookie("b", "old")}
 	set := []*http.Cookie{cookie("b", "elsewhere"), cookie("c", "new")}
 	want := map[string]string{"a": "long path", "b": "elsewhere", "c": "new"}
@@ -267,9 +268,9 @@ func TestHeldCookies(t *testing.T) {
 	}
 }
 
-// TestBehindThePrefix checks which page of the balancer a node's page is, and
+// TestPublicURL checks which page of the balancer corresponds to a node's page, and
 // which Path the balancer would give a node's cookie.
-func TestBehindThePrefix(t *testing.T) {
+func TestPublicURL(t *testing.T) {
 	tests := []struct{ node, public, page, wantPage, path, wantPath string }{
 		{"http://n", "https://lb", "/a/b", "https://lb/a/b", "/a", "/a"},
 		{"http://n", "https://lb/app", "/a/b", "https://lb/app/a/b", "/a", "/app/a"},

@@ -14,18 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An answerer is nodes behind a limiter. How they answer is up to its fields;
-// what arrived is counted.
+// A testServer is nodes behind a limiter. Its fields determine how they answer. It
+// counts requests.
 type testServer struct {
 	client  *Client
 	limiter *Limiter
 	timeout time.Duration
 	work    func() time.Duration            // of one answer
-	serial  chan struct{}                   // a node answers one request at a time; nil: side by side
-	locks   map[*sessionScope]chan struct{} // a session is used by one request at a time; nil: side by side
+	serial  chan struct{}                   // a node answers one request at a time; nil: concurrently
+	locks   map[*sessionScope]chan struct{} // a session is used by one request at a time; nil: concurrently
 
 	mu       sync.Mutex
-	arrived  map[string][]time.Duration // since the beginning, by node
+	arrived  map[string][]time.Duration // since the start, by node
 	inFlight map[any]int                // by node and by session
 	most     map[any]int
 	timeouts int
@@ -47,8 +47,8 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 	}
 }
 
-// ask sends one request, which node answers, and reports whether it was answered
-// in time.
+// ask sends one request, which node answers, and reports whether it was answered in
+// time.
 func (a *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
 	d.kind = "page"
 	p, err := a.limiter.admit(ctx, d)
@@ -62,7 +62,7 @@ func (a *testServer) ask(ctx context.Context, d admissionRequest, node string) (
 	return answered
 }
 
-// serve is what happens at the node.
+// serve handles the request at the node.
 func (a *testServer) serve(d admissionRequest, node string) (answered bool) {
 	a.count(node, 1)
 	defer a.count(node, -1)
@@ -103,7 +103,8 @@ func (a *testServer) count(of any, n int) {
 	a.most[of] = max(a.most[of], a.inFlight[of])
 }
 
-// busiest is how many requests arrived at a node within any window of a length.
+// busiest returns the greatest number of requests that arrived at a node within a
+// window.
 func (a *testServer) busiest(node string, window time.Duration) int {
 	most := 0
 	for i, from := range a.arrived[node] {
@@ -116,7 +117,7 @@ func (a *testServer) busiest(node string, window time.Duration) int {
 	return most
 }
 
-// bubble runs a test in virtual time, and returns how much of it has passed.
+// bubble runs a test in virtual time, and returns the virtual time that it took.
 func bubble(t *testing.T, run func(*testing.T)) (took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,8 +151,8 @@ func TestLimiterRate(t *testing.T) {
 	})
 }
 
-// A request that may arrive anywhere counts everywhere until its answer names
-// its node, and behind a balancer that gives all of them to one node, that one
+// TestLimiterAnyNode: a request that may arrive at any node counts at every node until
+// its answer names its node. If a balancer sends all requests to one node, that node
 // gets no more than its budget.
 func TestLimiterAnyNode(t *testing.T) {
 	for _, tt := range []struct {
@@ -183,8 +184,8 @@ func TestLimiterAnyNode(t *testing.T) {
 	}
 }
 
-// Requests that are expected at one node and answered by another keep within the
-// budget of the other.
+// TestLimiterMissed: requests that are expected at one node and answered by another
+// stay within the budget of the other.
 func TestLimiterMissed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
@@ -213,11 +214,12 @@ func TestLimiterConcurrency(t *testing.T) {
 		serial bool
 		work   time.Duration
 		most   int
-		within time.Duration // 40 requests, at one time
+		within time.Duration // for 40 concurrent requests
 	}{
 		{"a node that answers side by side gets the whole budget", false, 400 * time.Millisecond, 4, 6 * time.Second},
 		{"a quick one is done at the full rate", false, time.Millisecond, 4, 1600 * time.Millisecond},
-		// Two at one time show that it queues; from then on it rests as long as it works.
+		// Two concurrent requests show that it queues. From then on it gets a pause as
+		// long as its answer took.
 		{"a node that answers one at a time gets one at a time", true, 30 * time.Millisecond, 2, 2500 * time.Millisecond},
 		{"a slow one, too", true, 300 * time.Millisecond, 2, 25 * time.Second},
 	} {
@@ -244,8 +246,8 @@ func TestLimiterConcurrency(t *testing.T) {
 	}
 }
 
-// A node that answers nothing is not asked one time-out after the other, nor is
-// anything tried again.
+// TestLimiterHangingNode: requests to a silent node do not time out one after the
+// other, and none is sent again.
 func TestLimiterHangingNode(t *testing.T) {
 	var a *testServer
 	took := bubble(t, func(t *testing.T) {
@@ -265,11 +267,12 @@ func TestLimiterHangingNode(t *testing.T) {
 	}
 }
 
-// It does not hold up requests that may arrive elsewhere either.
+// TestLimiterHangingNodeElsewhere: a silent node does not delay requests that may
+// arrive elsewhere.
 func TestLimiterHangingNodeElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, 0)
-		a.work = func() time.Duration { // node1 hangs, and is asked at first only
+		a.work = func() time.Duration { // node1 hangs, and only the first requests go to it
 			if time.Since(a.began) < 4*time.Second {
 				return time.Minute
 			}
@@ -288,8 +291,8 @@ func TestLimiterHangingNodeElsewhere(t *testing.T) {
 	})
 }
 
-// Ten follow-ups of each session: where the application locks it, they go one by
-// one, and sessions side by side.
+// TestLimiterSessionLock: ten follow-ups of each session run one by one if the
+// application locks sessions, and sessions run concurrently.
 func TestLimiterSessionLock(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -337,13 +340,13 @@ func TestLimiterSessionLock(t *testing.T) {
 	}
 }
 
-// A request that had to wait for another one of ours at a node that answers one
-// at a time is tried again alone, and only it.
+// TestLimiterOwnTimeOut: a request that had to wait for another one of stickwatch, at a
+// node that answers one at a time, is sent again alone. No other is.
 func TestLimiterOwnTimeOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 1, 3*time.Second)
 		a.serial = make(chan struct{}, 1)
-		a.limiter.nodes[0].limit.current = 2 // as learnt from other, quick pages
+		a.limiter.nodes[0].limit.current = 2 // as learnt from other, fast pages
 		var wg sync.WaitGroup
 		answered := make([]bool, 2)
 		for i := range answered {
@@ -359,7 +362,7 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 	})
 }
 
-// Time-outs between quick answers are the node's own.
+// TestLimiterForeignTimeOut: timeouts between fast answers are the node's own.
 func TestLimiterForeignTimeOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 1, 0)
@@ -383,7 +386,7 @@ func TestLimiterForeignTimeOut(t *testing.T) {
 	})
 }
 
-// Whoever waits and is told to stop leaves nothing behind.
+// TestLimiterCancelled: a cancelled permit leaves nothing behind.
 func TestLimiterCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(Budget{RequestsPerSecond: 1, Concurrent: 1}, 1, time.Millisecond)
@@ -402,7 +405,8 @@ func TestLimiterCancelled(t *testing.T) {
 	})
 }
 
-// Whatever is asked, no node gets more than the budget, and everybody gets there.
+// TestLimiterProperty: for all requests, no node gets more than the budget, and all are
+// admitted.
 func TestLimiterProperty(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -445,7 +449,7 @@ func TestLimiterProperty(t *testing.T) {
 	}
 }
 
-// TestHanging: a request hangs when it takes longer than a lost packet explains, and
+// TestHanging: a request hangs if it takes longer than a lost packet explains, and
 // three times as long as its kind usually takes.
 func TestHanging(t *testing.T) {
 	for name, test := range map[string]struct{ usual, after time.Duration }{

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// checkHidden lists where text stands in what would be printed or marshalled.
+// checkHidden fails the test if text appears when observations are printed or
+// marshalled.
 func checkHidden(t *testing.T, text string, observations ...any) {
 	t.Helper()
 	for _, o := range observations {
@@ -25,9 +26,8 @@ func checkHidden(t *testing.T, text string, observations ...any) {
 	}
 }
 
-// TestSessionIDsAreNotTold goes all the ways of a round with a cluster that is
-// in order.
-func TestSessionIDsAreNotTold(t *testing.T) {
+// TestSessionIDsAreHidden makes all requests of a round to a healthy cluster.
+func TestSessionIDsAreHidden(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	cluster.Pages = []Page{{Path: "/", Want: StatusRange{200, 399}}}
@@ -43,9 +43,9 @@ func TestSessionIDsAreNotTold(t *testing.T) {
 	checkHidden(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
 }
 
-// TestSessionIDsThatAreBlurtedOut does it with servers that put the id wherever
-// they can, and extractors that read too much.
-func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
+// TestSessionIDsInAnswers uses servers that write the id wherever they can, and
+// extractors that read too much.
+func TestSessionIDsInAnswers(t *testing.T) {
 	const id = secretID + "000000000000000001"
 	careless := *tomcatSession
 	careless.Node = extractorFunc(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
@@ -82,8 +82,8 @@ func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 	}
 }
 
-// TestHideLeavesTheRest: a label that is a part of the cookie is no secret.
-func TestHideLeavesTheRest(t *testing.T) {
+// TestRedactKeepsLabels: a label that is part of the cookie is no secret.
+func TestRedactKeepsLabels(t *testing.T) {
 	u := web(t, func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: secretID + ".tomcat1"})
 		fmt.Fprint(w, "key1=1001")
@@ -94,8 +94,9 @@ func TestHideLeavesTheRest(t *testing.T) {
 	}
 }
 
-// TestLabelsFromCookies: what a configuration reads a node's name from is no
-// secret, however long, and neither is a name that a balancer's cookie repeats.
+// TestLabelsFromCookies: the text from which the configuration reads a node's name is
+// no secret, however long it is, and neither is a name that a balancer's cookie
+// repeats.
 func TestLabelsFromCookies(t *testing.T) {
 	const ticket = "Zq8N3vT1xW5kLm0P7rYc"
 	srv := extractorFunc(func(doc Document) string { return doc.Cookies["SRV"] })
@@ -123,9 +124,8 @@ func TestLabelsFromCookies(t *testing.T) {
 	}
 }
 
-// TestSecretsInDisguise shows a page's session id in the ways in which servers
-// write it.
-func TestSecretsInDisguise(t *testing.T) {
+// TestSecretSpellings shows a page's session id in the spellings that servers use.
+func TestSecretSpellings(t *testing.T) {
 	const id, signature = "Xk2mP9vQ4tR7wZ1y", "Sg5hJ8kL/3nB+6vC0xQ2"
 	express := "connect.sid=s%3A" + id + ".Sg5hJ8kL%2F3nB%2B6vC0xQ2"
 	token := "eyJ" + strings.Repeat("hbGciOiJIUzI1NiJ9", 40)
@@ -148,7 +148,7 @@ func TestSecretsInDisguise(t *testing.T) {
 	}
 }
 
-// TestErrorsQuoteNoPeer: net/http shows what it could not read.
+// TestErrorsQuoteNoPeer: net/http quotes what it cannot parse.
 func TestErrorsQuoteNoPeer(t *testing.T) {
 	for answer, want := range map[string]string{
 		"HTTP/1.1 SID=" + secretID + " OK\r\n\r\n":              "malformed HTTP status code",
@@ -166,9 +166,9 @@ func TestErrorsQuoteNoPeer(t *testing.T) {
 	}
 }
 
-// TestStatusTellsNoSession, in any of its texts; and one that cannot be read
-// is not passed over.
-func TestStatusTellsNoSession(t *testing.T) {
+// TestStatusHidesSession checks all texts of a status. A status that cannot be read is
+// an error.
+func TestStatusHidesSession(t *testing.T) {
 	const id = secretID + "0000000001"
 	body := fmt.Sprintf(`{"state":"%[1]s","reason":["session %[1]s"],"version":"%[1]s","main":{"pid":"%[1]s"},"peer":"%[1]s"}`, id)
 	for _, tt := range []struct{ body, want string }{

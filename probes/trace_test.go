@@ -67,8 +67,8 @@ func TestFirstOfNoSteps(t *testing.T) {
 	}
 }
 
-// TestStoreThatMoves: memcached-session-manager writes the store into the id,
-// and writes another one when it has moved the session: the session is the same.
+// TestStoreThatMoves: memcached-session-manager writes the store into the id, and
+// changes it when it moves the session. The session stays the same.
 func TestStoreThatMoves(t *testing.T) {
 	id := secretID + "000000000000000001"
 	var asked atomic.Int32
@@ -108,7 +108,8 @@ func TestStoreThatMoves(t *testing.T) {
 	checkHidden(t, secretID, canary.Trace())
 }
 
-// TestStore: only a whole answer tells the store, and only who asks is told.
+// TestStore: the store is read from a complete answer only, and only if it is
+// configured.
 func TestStore(t *testing.T) {
 	set := "Set-Cookie: JSESSIONID=" + secretID + "-n1.tomcat1; Path=/\r\n"
 	tests := map[string]struct {
@@ -132,8 +133,8 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// storedSession is the session test of Tomcat with memcached-session-manager,
-// whose ids are ID-STORE.ROUTE.
+// storedSession is the session test of Tomcat with memcached-session-manager, whose ids
+// are ID-STORE.ROUTE.
 var storedSession = &Session{
 	Path:   "/",
 	Policy: PolicyShared,

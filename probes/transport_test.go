@@ -24,8 +24,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestClusterDial: everything that is asked of a cluster goes over the connections
-// that its Dial opens, to the address that was meant.
+// TestClusterDial: all requests to a cluster use connections of its Dial, to the
+// configured addresses.
 func TestClusterDial(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
 	defer server.Close()
@@ -57,8 +57,8 @@ func TestClusterDial(t *testing.T) {
 	}
 }
 
-// TestConnWaits: whatever a peer says at once is heard after the first word to
-// it, and a reader does not outlive the connection.
+// TestConnWaits: data that a peer sends at once is read after the first write, and a
+// reader ends with the connection.
 func TestConnWaits(t *testing.T) {
 	for name, release := range map[string]func(net.Conn){
 		"until spoken to": func(c net.Conn) { c.Write([]byte("GET")) },
@@ -88,8 +88,8 @@ func TestConnWaits(t *testing.T) {
 	}
 }
 
-// secureWeb serves HTTPS for shop.example with a certificate that ends at
-// expires, and returns the authority to trust it by.
+// secureWeb serves HTTPS for shop.example with a certificate that expires at expires,
+// and returns a configuration that trusts it.
 func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc) (*url.URL, *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

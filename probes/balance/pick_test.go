@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pickTest is a pick beside the recorded ones. Node -1: nobody can tell.
+// A pickTest is a pick in addition to the recorded ones. Node -1: the server is
+// unknown.
 type pickTest struct {
 	name    string
 	picker  Picker
@@ -39,7 +40,7 @@ func TestPick(t *testing.T) {
 		{"not an address", IPHash(three), "app.example", nil, noServer},
 		{"address and port", IPHash(three), "192.0.2.1:80", nil, noServer},
 		{"not an address, one server", IPHash(named(1)), "", nil, noServer},
-		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as nginx 1.22 did
+		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as in nginx 1.22
 		{"unix socket, as three zero octets", IPHash(named(5)), "0.0.0.9", []int{1, 3}, 0},
 		{"a zone is not part of the address", IPHash(three), "fe80::1%eth0", nil, pick(t, IPHash(three), "fe80::1")},
 
@@ -64,12 +65,13 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// A /24 is one client, and consecutive ones take the servers in turn.
+// TestIPHashCountsNetworks: a /24 is one client, and consecutive ones get the servers
+// in turn.
 func TestIPHashCountsNetworks(t *testing.T) {
 	p := IPHash(named(3))
 	for _, test := range []struct {
 		clients [3]string
-		want    [3]int // as nginx 1.22 did
+		want    [3]int // as in nginx 1.22
 	}{
 		{[3]string{"203.113.62.1", "203.113.62.77", "203.113.62.255"}, [3]int{2, 2, 2}},
 		{[3]string{"203.113.62.1", "203.113.63.1", "203.113.64.1"}, [3]int{2, 0, 1}},
@@ -131,7 +133,7 @@ func named(n int) []Server {
 	return servers
 }
 
-// pick returns where a key goes, which has to be certain.
+// pick returns the server of a key, which must be known.
 func pick(t *testing.T, p Picker, key string, without ...int) int {
 	t.Helper()
 	line, ok := p.Pick(key, without...)
@@ -165,7 +167,7 @@ func benchmark(b *testing.B, p Picker, key string) {
 	}
 }
 
-// A recording is what a running nginx was seen to do.
+// A recording is the behaviour of a running nginx.
 type recording struct {
 	Source string
 	Pools  []recordedPool
@@ -173,7 +175,7 @@ type recording struct {
 
 type recordedPool struct {
 	Method  string
-	Servers []string // absent where the method does not look at names
+	Servers []string // absent if the method does not use names
 	Weights []int
 	Down    []int
 	Backup  []int
@@ -181,8 +183,8 @@ type recordedPool struct {
 	Cases   []recordedPick
 }
 
-// A recordedPick is written [key, node]. Node -1: asked again and again, nginx
-// gave different nodes, or none.
+// A recordedPick is written [key, node]. Node -1: repeated requests reached different
+// nodes, or none.
 type recordedPick struct {
 	Key  string
 	Node int
@@ -207,7 +209,7 @@ func (p recordedPool) servers() []Server {
 	return servers
 }
 
-// methods are the constructors by the names that recordings use.
+// methods are the constructors by the names in recordings.
 var methods = map[string]func([]Server) Picker{
 	"ip_hash":         IPHash,
 	"hash":            Hash,
@@ -217,7 +219,7 @@ var methods = map[string]func([]Server) Picker{
 func TestNginxPicks(t *testing.T) {
 	for _, test := range []struct {
 		file  string
-		cases map[string][]int // picks a pool, in order, so that no cut file passes
+		cases map[string][]int // number of picks of each pool, in order, so that a truncated file fails
 	}{
 		{"nginx_balancing.json", map[string][]int{
 			"ip_hash":         {40, 40, 40, 40, 40, 40, 40},

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A block is an upstream block drawn at random, and a client of it.
+// A block is a random upstream block, and a client of it.
 type block struct {
 	method  string
 	servers []Server
@@ -65,8 +65,8 @@ func TestPickIsAlive(t *testing.T) {
 	})
 }
 
-// Ejecting a server moves its own clients and nobody else.
-func TestPickStaysWhenOthersGo(t *testing.T) {
+// TestEjectionMovesOwnClients: ejecting a server moves its own clients and no others.
+func TestEjectionMovesOwnClients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBlock(t)
 		home, ok := b.picker.Pick(b.key)
@@ -79,7 +79,7 @@ func TestPickStaysWhenOthersGo(t *testing.T) {
 	})
 }
 
-// A server that is down and one that is ejected are passed over alike.
+// TestDownIsEjected: a server that is down and one that is ejected are skipped alike.
 func TestDownIsEjected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBlock(t)
@@ -119,7 +119,7 @@ func TestSyntheticRoundTrip(t *testing.T) {
 	})
 }
 
-// alive returns the primaries that are not down, or 0 where there are none.
+// alive returns the primaries that are not down, or 0 if there are none.
 func (b block) alive() []int {
 	var alive []int
 	for line, s := range b.servers {

@@ -99,7 +99,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeTellsNothing(t *testing.T) {
+func TestDecodeUnknown(t *testing.T) {
 	tests := map[string]struct{ name, value string }{
 		"empty":                   {"JSESSIONID", ""},
 		"oversized":               {"ROUTEID", ".tomcat1" + strings.Repeat(" ", maxCookie)},
@@ -127,7 +127,7 @@ func TestDecodeTellsNothing(t *testing.T) {
 	}
 }
 
-// The cookie is one that HAProxy 2.6.12 gave out for that server and key.
+// The cookie was issued by HAProxy 2.6.12 for that server and key.
 func TestDecodeDynamicCookie(t *testing.T) {
 	servers := []Server{{ID: "node1", Address: "127.0.0.2:28472"}, {ID: "node2", Address: "localhost:28472"}}
 	got, ok := Decode("SRV", "c6d3308827e391b7", servers, Options{Secret: "s3cret"})
@@ -136,7 +136,7 @@ func TestDecodeDynamicCookie(t *testing.T) {
 	}
 }
 
-// A name that two servers share leads to neither.
+// A name that two servers share names neither.
 func TestDecodeSharedName(t *testing.T) {
 	servers := []Server{{ID: "node1", Names: []string{"tomcat"}}, {ID: "node2", Names: []string{"tomcat"}}, {ID: "node3", Names: []string{"tomcat"}}}
 	got, ok := Decode("JSESSIONID", "0123.tomcat", servers, Options{})
@@ -145,7 +145,7 @@ func TestDecodeSharedName(t *testing.T) {
 	}
 }
 
-// A server is found by its URL alone, with the port that its scheme implies.
+// A server is found by its URL alone, with the default port of its scheme.
 func TestDecodeByURL(t *testing.T) {
 	servers := []Server{{ID: "node1", URL: "https://10.0.0.1/"}, {ID: "node2", URL: "http://[2001:112::30]"}, {ID: "node3", URL: "::"}}
 	for value, want := range map[string]string{
@@ -166,7 +166,7 @@ func TestNode(t *testing.T) {
 		cookies map[string]string
 		opts    Options
 		node    string
-		kind    Kind // "": nothing is told
+		kind    Kind // "": unknown
 	}{
 		"none":                        {},
 		"none that tells":             {cookies: map[string]string{"theme": "dark"}},
@@ -198,7 +198,7 @@ func TestNode(t *testing.T) {
 	}
 }
 
-// The vectors are those that implementations of xxHash are usually tested with.
+// The vectors are those with which implementations of xxHash are usually tested.
 func TestXXH64(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"":     0xef46db3751d8e999,
@@ -214,8 +214,8 @@ func TestXXH64(t *testing.T) {
 	}
 }
 
-// Whatever a target sets: nothing breaks, no node is invented, and no part of
-// the value comes out.
+// FuzzDecode: whatever a target sets, Decode does not panic, invents no node, and
+// returns no part of the value.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"JSESSIONID", "0123.tomcat1"},

@@ -61,8 +61,8 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// sequence is a balancer that gives request i to nodes[order[i]], the last one
-// again and again.
+// sequence is a balancer that sends request i to nodes[order[i]], and all later ones to
+// the last.
 func sequence(nodes []*node, order ...int) http.Handler {
 	var count atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,8 +95,8 @@ func TestHandshakeNotSticky(t *testing.T) {
 	}
 }
 
-// TestHandshakeStickyCookie has a balancer that moves every request without its
-// cookie to the next node.
+// TestHandshakeStickyCookie has a balancer that sends every request without its cookie
+// to the next node.
 func TestHandshakeStickyCookie(t *testing.T) {
 	nodes := []*node{newNode(eio4, "a"), newNode(eio4, "b")}
 	var count atomic.Int64
@@ -114,10 +114,9 @@ func TestHandshakeStickyCookie(t *testing.T) {
 	}
 }
 
-// TestHandshakeIntroduces checks that every request, the upgrade too, goes to
-// the pinned address with the target's Host, the client header and the
-// endpoint's own query.
-func TestHandshakeIntroduces(t *testing.T) {
+// TestHandshakeHeaders: every request, including the upgrade, goes to the pinned
+// address with the target's Host, the client header and the endpoint's own query.
+func TestHandshakeHeaders(t *testing.T) {
 	n := newNode(eio4, "n")
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -29,14 +29,14 @@ func addressOf(t *testing.T, server *httptest.Server) netip.AddrPort {
 	return address
 }
 
-// freshSID is what the hostile servers call a session.
+// freshSID is the session id of the hostile servers.
 const freshSID = "hostile+hostile/AAAA"
 
 func opened(w io.Writer) {
 	fmt.Fprintf(w, `0{"sid":%q,"upgrades":["websocket"]}`, freshSID)
 }
 
-// breaksAt answers well until the stage, where it does as told.
+// breaksAt answers correctly until the stage, in which it calls do.
 func breaksAt(stage string, do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -67,7 +67,7 @@ func respond(status int, body string) http.HandlerFunc {
 	}
 }
 
-// flood writes for as long as somebody reads.
+// flood writes until the client closes.
 func flood(w http.ResponseWriter, _ *http.Request) {
 	for {
 		if _, err := io.WriteString(w, strings.Repeat("0", 4<<10)); err != nil {
@@ -76,8 +76,8 @@ func flood(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// hang answers nothing. A server notices that its client has gone only once it
-// has read the whole request.
+// hang answers nothing. A server notices that its client has closed only after it has
+// read the whole request.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
@@ -85,7 +85,7 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 
 func hangUp(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 
-// raw answers with bytes of its own.
+// raw answers with these bytes.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffer, err := w.(http.Hijacker).Hijack()
@@ -98,7 +98,7 @@ func raw(text string) http.HandlerFunc {
 	}
 }
 
-// socket opens a WebSocket and gives it to do.
+// socket opens a WebSocket and passes it to do.
 func socket(do func(*http.Request, *websocket.Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -218,8 +218,8 @@ func TestHandshakeEndsInTime(t *testing.T) {
 	}
 }
 
-// TestHandshakeEndsUnclosed has a server that answers the upgrade and then says
-// no goodbye.
+// TestHandshakeEndsUnclosed has a server that answers the upgrade and does not answer
+// the close.
 func TestHandshakeEndsUnclosed(t *testing.T) {
 	over := make(chan struct{})
 	server := httptest.NewServer(breaksAt(stageUpgrade, socket(func(r *http.Request, conn *websocket.Conn) {

@@ -71,7 +71,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-func TestComplaintOf(t *testing.T) {
+func TestServerErrorOf(t *testing.T) {
 	for body, want := range map[string]serverError{
 		`{"code":1,"message":"Session ID unknown"}`: {1, "Session ID unknown"},
 		"Session ID unknown":                        {1, "Session ID unknown"},
@@ -85,8 +85,8 @@ func TestComplaintOf(t *testing.T) {
 	}
 }
 
-// FuzzPackets: whatever a server puts into a body, decoding ends with at most
-// maxPackets packets, and what was encoded is decoded as it was.
+// FuzzPackets: decoding any body returns at most maxPackets packets, and decoding
+// reverses encoding.
 func FuzzPackets(f *testing.F) {
 	for _, body := range []string{
 		`0{"sid":"x","upgrades":["websocket"],"pingInterval":25000}`, "2:40", "97:0{}2:40", "40\x1e2\x1e3probe",

@@ -10,7 +10,8 @@ import (
 	"stickwatch/probes"
 )
 
-// refusal is a failed try at node1, as a worker writes it at the level error.
+// refusal returns the line of a failed request to node1, which a worker writes at the
+// level error.
 func refusal(seconds int, worker string) string {
 	return fmt.Sprintf("%s [error] %s#7: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.1, "+
 		"server: shop, request: \"GET / HTTP/1.1\", upstream: \"http://%s/\"\n", second(seconds).Format("2006/01/02 15:04:05"), worker, node1)
@@ -71,7 +72,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	for i := range 3 * maxSeconds {
 		a.add(line{at: second(i), worker: fmt.Sprint(i)}, time.Minute)
 	}
-	checkAccount(t, a)
+	checkFailures(t, a)
 	f := a.failures(start)
 	if f.Run != 3*maxSeconds || f.Workers != maxWorkers || len(f.Seconds) != maxSeconds {
 		t.Errorf("got a run of %d, %d workers and %d seconds, want %d, %d and %d", f.Run, f.Workers, len(f.Seconds), 3*maxSeconds, maxWorkers, maxSeconds)
@@ -81,7 +82,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 }
 
-// A log whose times cannot be believed tells of no failures either.
+// TestFailuresOfAMisdatedLog: a log with wrong times has no failures either.
 func TestFailuresOfAMisdatedLog(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)

@@ -23,7 +23,7 @@ func TestRecordedNginxLog(t *testing.T) {
 			Server: server, Address: server, State: probes.ServerDown, Since: at, Fails: fails,
 			Detail:   "upstream server temporarily disabled while connecting to upstream",
 			Episodes: []probes.Episode{{First: at, Last: at, Lines: count}},
-			// Two workers wrote it, and where there are two failures each had one.
+			// Two workers wrote it. If there are two failures, each had one.
 			Failures: failed(at, fails, 1, fails),
 		}
 	}
@@ -45,17 +45,17 @@ func TestRecordedNginxLog(t *testing.T) {
 	}
 }
 
-// failed are the failures of one second, in a log that begins with it.
+// failed returns the failures of one second, in a log that starts with it.
 func failed(at time.Time, run, ofWorker, workers int) probes.Failures {
 	return probes.Failures{
 		Since: at, Seconds: []probes.SecondCount{{At: at, Count: run}}, Run: run, RunOfWorker: ofWorker, Workers: workers,
 	}
 }
 
-// A log at nginx's own default level shows failures and hides ejections. The
-// line that a client wrote into it, by the name of a file that was not found,
-// has no part in that.
-func TestSilentAtDefaultLevel(t *testing.T) {
+// TestNoAbsenceAtDefaultLevel: a log at nginx's default level has failures and no
+// ejections. A line that a client wrote into it, as the name of a missing file, does
+// not change that.
+func TestNoAbsenceAtDefaultLevel(t *testing.T) {
 	t.Parallel()
 	path := recorded(t, "nginx_error.log", time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC))
 	obs := NginxErrorLog(t.Context(), path, time.Date(2026, 11, 20, 23, 50, 0, 0, time.UTC), options)
@@ -98,7 +98,7 @@ func TestEpisodes(t *testing.T) {
 			for _, at := range test.at {
 				l.eject(at, node1)
 			}
-			// Another program's line at the end: the file's own time tells nothing.
+			// Another program's line at the end makes the file's own time useless.
 			l.write(test.now, "PHP message\n")
 			obs := read(t, follow(t, l.path), test.now)
 			if len(obs.Servers) != 1 {
@@ -118,7 +118,7 @@ func TestEpisodes(t *testing.T) {
 	}
 }
 
-func TestSilent(t *testing.T) {
+func TestNoAbsence(t *testing.T) {
 	t.Parallel()
 	filler := strings.Repeat(stamped(58, "error", "limiting requests, excess: 1.5 by zone", node2), maxTail/180)
 	tests := []struct {
@@ -126,7 +126,7 @@ func TestSilent(t *testing.T) {
 		text  string
 		dated int
 		now   int
-		want  string // what Silent contains; "": it is empty
+		want  string // a part of NoAbsence; "": it is empty
 		state probes.ServerState
 	}{
 		{"telling", ejection(0, node1), 0, 60, "", probes.ServerUp},
@@ -157,7 +157,7 @@ func TestSilent(t *testing.T) {
 	}
 }
 
-// start is when the logs of these tests begin.
+// start is the first time in the logs of these tests.
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -165,7 +165,7 @@ const (
 	node2 = "10.0.0.2:80"
 )
 
-// A log is an error log that a test writes, dated by its own lines.
+// A log is an error log that a test writes. Its file time is that of its lines.
 type log struct {
 	t    *testing.T
 	path string
@@ -176,7 +176,7 @@ func newLog(t *testing.T) *log {
 	return &log{t, filepath.Join(t.TempDir(), "error.log")}
 }
 
-// write appends text and dates the file.
+// write appends text and sets the file time.
 func (l *log) write(seconds int, text string) {
 	l.t.Helper()
 	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -218,7 +218,7 @@ func stamped(seconds int, level, said, server string) string {
 
 var options = NginxOptions{FailTimeout: 10 * time.Second, Zone: time.UTC}
 
-// lines tells how many lines of each server's ejections were read.
+// lines returns how many lines of each server's ejections were read.
 func lines(obs probes.EvidenceObservation) map[string]int {
 	counts := map[string]int{}
 	for _, s := range obs.Servers {
@@ -229,7 +229,7 @@ func lines(obs probes.EvidenceObservation) map[string]int {
 	return counts
 }
 
-// recorded copies a recorded log, dated as it was.
+// recorded copies a recorded log, and sets its original file time.
 func recorded(t *testing.T, name string, at time.Time) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -309,7 +309,7 @@ func TestParseLine(t *testing.T) {
 			"nobody left", "2026/11/20 23:44:57 [error] 17#18: *4 no live upstreams while connecting to upstream" + from + `, upstream: "http://cluster/"`,
 			line{at: at, worker: "17", event: eventExhausted, server: "cluster", message: "no live upstreams while connecting to upstream"},
 		},
-		// nginx -s reload writes this whatever error_log's level is.
+		// nginx -s reload writes this at every level of error_log.
 		{"start", "2026/11/20 23:44:57 [notice] 17#17: signal process started", line{at: at, worker: "17"}},
 		{"control characters", eject + from + ", upstream: \"http://10.0.0.1:80\x1b[31m/\"", ejection("10.0.0.1:80[31m")},
 	}
@@ -342,7 +342,8 @@ func TestParseLineNotNginx(t *testing.T) {
 	}
 }
 
-// The zone is the writer's: the same text is another moment elsewhere.
+// TestParseLineZone: the zone is that of the writer, so the same text means another
+// time elsewhere.
 func TestParseLineZone(t *testing.T) {
 	t.Parallel()
 	l, ok := parseLine("2026/11/20 23:44:57 [error] 1#1: *1 x", time.FixedZone("Shanghai", 8*60*60))

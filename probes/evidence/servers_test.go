@@ -63,7 +63,7 @@ func TestRecordedPages(t *testing.T) {
 	}
 }
 
-// Both pages tell how long ago, or when.
+// TestSince: HAProxy reports how long ago a state began, httpd reports when.
 func TestSince(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 23, 45, 0, 500, time.UTC)

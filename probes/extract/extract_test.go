@@ -120,7 +120,8 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
-// A value must be the same one each time, or a process seems to restart.
+// TestJSONPathKeepsTheOrderOfThePage: a value must be the same each time, or a process
+// seems to restart.
 func TestJSONPathKeepsTheOrderOfThePage(t *testing.T) {
 	doc := document(`{"z": {"pid": 1}, "y": {"pid": 2}, "x": {"pid": 3}, "w": {"pid": 4}}`, "")
 	for path, want := range map[string]string{"$.*.pid": "1", "$[*].pid": "1"} {
@@ -166,7 +167,7 @@ func TestCombinations(t *testing.T) {
 	}
 }
 
-// Rounds share extractors.
+// TestExtractorsMayBeShared: rounds share extractors.
 func TestExtractorsMayBeShared(t *testing.T) {
 	html, json := page(t, "ebridge_table.html", "text/html"), page(t, "status.json", "")
 	shared := First(

@@ -12,12 +12,12 @@ import (
 	"stickwatch/probes"
 )
 
-// hostileSize is a part of probes.MaxBody that tells linear from quadratic and
-// spares the race detector.
+// hostileSize is large enough to distinguish linear from quadratic time, and small
+// enough for the race detector.
 const hostileSize = probes.MaxBody / 8
 
-// hostile are pages that take quadratic time, or more memory
-// than there is, where one is careless.
+// hostile returns pages that take quadratic time, or more memory than there is, in a
+// simple implementation.
 func hostile() map[string]string {
 	fill := func(prefix, part string) string {
 		return prefix + strings.Repeat(part, (hostileSize-len(prefix))/len(part))
@@ -73,8 +73,8 @@ func everyKind(tb testing.TB) map[string]probes.Extractor {
 	}
 }
 
-// Time and memory are not measured here: what is quadratic in one of these
-// pages would not end before the test's own time-out.
+// TestHostilePages does not measure time and memory: quadratic time in one of these
+// pages would exceed the test's own timeout.
 func TestHostilePages(t *testing.T) {
 	extractors := everyKind(t)
 	for name, body := range hostile() {
@@ -85,7 +85,7 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
-// checkValue holds an extractor to the promises of probes.Extractor.
+// checkValue checks the guarantees of probes.Extractor.
 func checkValue(t *testing.T, e probes.Extractor, doc probes.Document) {
 	t.Helper()
 	v, ok := e.Extract(doc)
@@ -146,7 +146,7 @@ func FuzzNew(f *testing.F) {
 	})
 }
 
-// pages are the bodies in testdata/pages.
+// pages returns the bodies in testdata/pages.
 func pages(tb testing.TB) [][]byte {
 	tb.Helper()
 	names, err := filepath.Glob(filepath.Join("testdata", "pages", "*"))

@@ -35,7 +35,7 @@ func document(body, contentType string) probes.Document {
 	return doc
 }
 
-// extracted is a value, or "" for none.
+// extracted returns a value; "" if there is none.
 func extracted(e probes.Extractor, doc probes.Document) string {
 	v, ok := e.Extract(doc)
 	if !ok {
@@ -205,7 +205,7 @@ func TestLabelsRefuse(t *testing.T) {
 		`{"node":{"id":"node1"}}`,
 		`{"a":{"b":{"node":"node1"}}}`,
 
-		// What nobody sees.
+		// Invisible text.
 		"<script>node: node1</script>",
 		"<style>node: node1</style>",
 		"<title>node: node1</title>",

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// The tree is the one that html.Parse builds, for pages as people write them.
-func TestTreeIsThatOfAParser(t *testing.T) {
+// TestTreeEqualsParser: for ordinary pages, the tree is the one that html.Parse builds.
+func TestTreeEqualsParser(t *testing.T) {
 	pages := []string{
 		"",
 		"text",
@@ -54,8 +54,8 @@ func TestTreeIsThatOfAParser(t *testing.T) {
 	}
 }
 
-// rendered leaves out what the tree has no use for: the doctype, and white
-// space outside of the body.
+// rendered leaves out parts that the tree does not have: the doctype, and white space
+// outside of the body.
 func rendered(t *testing.T, document *html.Node) string {
 	t.Helper()
 	for n := range document.ChildNodes() {

@@ -39,7 +39,7 @@ func TestPing(t *testing.T) {
 	address := start(t)
 	for name, url := range map[string]string{
 		"plain": "memcached://" + address,
-		// It would be stored.
+		// The password would be stored as a value.
 		"credentials nobody asks for": "memcached://watch:w@" + address,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,10 +89,10 @@ func TestAddress(t *testing.T) {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "memcached", Ping) }
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "memcached", Ping) }
 
-// TestAnnouncements has a server that announces more than it sends, or sends
-// without end.
+// TestAnnouncements has a server that announces more than it sends, or sends without
+// end.
 func TestAnnouncements(t *testing.T) {
 	for name, reply := range map[string]string{
 		"value":      "VALUE login 0 2147483647\r\n",

@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "mysql", Ping) }
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "mysql", Ping) }
 
-// TestAnnouncements has a server that announces more than it sends, or sends
-// without end.
+// TestAnnouncements has a server that announces more than it sends, or sends without
+// end.
 func TestAnnouncements(t *testing.T) {
 	repeat := func(body string, n int) string {
 		var b strings.Builder
@@ -62,7 +62,7 @@ func TestAnnouncements(t *testing.T) {
 				err := readlimittest.CheckMemory(t, func() error { return Ping(ctx, readlimittest.URL("mysql", address)) })
 				if err != nil {
 					readlimittest.CheckError(t, err)
-				} else if name != "OK" { // too much of it harms nobody
+				} else if name != "OK" { // more than expected is harmless
 					t.Error("got no error")
 				}
 			}
@@ -120,7 +120,7 @@ func TestSoundReply(t *testing.T) {
 
 func rsaKey(t *testing.T) string { return rsaKeyOf(t, 2048) }
 
-// rsaKeyOf is a key of so many bits, which nobody has the private key of.
+// rsaKeyOf returns a public key of that many bits, without a private key.
 func rsaKeyOf(t *testing.T, bits int) string {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return encoded(t, &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})

@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
-// greeting is MariaDB's, shortened: protocol 10, version, connection, salt,
-// flags, salt, plugin.
+// greeting is MariaDB's, shortened: protocol 10, version, connection, salt, flags,
+// salt, plugin.
 const greeting = "\x0a10.11.19\x00" + "\x01\x00\x00\x00" + "saltsalt\x00" + "\xfe\xf7" + "\x2d\x02\x00" + "\xff\x81" +
 	"\x15" + "\x00\x00\x00\x00\x00\x00" + "\x1d\x00\x00\x00" + "saltsaltsalt\x00" + "mysql_native_password\x00"
 
@@ -24,7 +24,7 @@ func packet(sequence byte, body string) []byte {
 	return append([]byte{byte(n), byte(n >> 8), byte(n >> 16), sequence}, body...)
 }
 
-// serve greets, answers the login, and every command with commands.
+// serve sends greeting, answers the login with login, and every command with command.
 func serve(greeting, login, command string) func(net.Conn) {
 	return func(conn net.Conn) {
 		conn.Write(packet(0, greeting))
@@ -94,8 +94,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingMalformed sends whole packets of any content: the driver must never
-// see one that it cannot take.
+// TestPingMalformed sends complete packets of any content. The driver must not receive
+// an invalid one.
 func TestPingMalformed(t *testing.T) {
 	body := rapid.Custom(func(t *rapid.T) string {
 		first := rapid.SampledFrom([]byte{0x00, 0x01, 0x0a, 0xfe, 0xff}).Draw(t, "kind")

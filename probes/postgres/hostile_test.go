@@ -19,16 +19,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "postgres", Ping) }
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "postgres", Ping) }
 
-// message is one of a type with a body, as it is on the wire.
+// message returns a message of a type with a body, as it is sent.
 func message(kind byte, body string) string {
 	length := binary.BigEndian.AppendUint32(nil, uint32(4+len(body)))
 	return string(kind) + string(length) + body
 }
 
-// TestAnnouncements has a server that announces more than it sends, or sends
-// without end.
+// TestAnnouncements has a server that announces more than it sends, or sends without
+// end.
 func TestAnnouncements(t *testing.T) {
 	nulls := func(n int) string {
 		return string(binary.BigEndian.AppendUint16(nil, uint16(n))) + strings.Repeat("\xff\xff\xff\xff", n)
@@ -76,7 +76,7 @@ func TestAnnouncements(t *testing.T) {
 				err := readlimittest.CheckMemory(t, func() error { return Ping(ctx, readlimittest.URL("postgres", address)) })
 				if err != nil {
 					readlimittest.CheckError(t, err)
-				} else if name != "ready" { // too much of it harms nobody
+				} else if name != "ready" { // more than expected is harmless
 					t.Error("got no error")
 				}
 			}
@@ -84,8 +84,8 @@ func TestAnnouncements(t *testing.T) {
 	}
 }
 
-// TestIterations has a server that lets the client hash the password for seconds,
-// or for ever.
+// TestIterations has a server that makes the client hash the password for seconds, or
+// forever.
 func TestIterations(t *testing.T) {
 	for iterations, want := range map[string]string{
 		"10000000":             "the server requires 10000000 rounds of password hashing, want at most 500000",
@@ -120,8 +120,8 @@ func TestIterations(t *testing.T) {
 	}
 }
 
-// FuzzMessages: whatever a server sends, and however it comes in pieces, it is read
-// as it is, or not at all.
+// FuzzMessages: whatever a server sends, in whatever pieces, the reader returns it
+// unchanged or not at all.
 func FuzzMessages(f *testing.F) {
 	for _, body := range []string{
 		message('R', "\x00\x00\x00\x0br=x,s=c2FsdA==,i=4096"), message('R', "\x00\x00\x00\x0br=x,i=10000000"),

@@ -17,7 +17,7 @@ func refusal(code, message string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message}
 }
 
-// serve speaks no TLS, answers the login, and every query with query.
+// serve refuses TLS, answers the login with login, and every query with query.
 func serve(login, query []pgproto3.BackendMessage) func(net.Conn) {
 	return func(conn net.Conn) {
 		backend := pgproto3.NewBackend(conn, conn)
@@ -32,7 +32,7 @@ func serve(login, query []pgproto3.BackendMessage) func(net.Conn) {
 			return
 		}
 		if _, ok := startup.(*pgproto3.SSLRequest); ok {
-			conn.Write([]byte("N")) // the client comes again
+			conn.Write([]byte("N")) // the client reconnects
 			return
 		}
 		send(login)
@@ -86,14 +86,14 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// askInClear asks for a password in clear, and fails the test if it gets one.
+// askInClear requires a password in clear text, and fails the test if it gets one.
 func askInClear(t *testing.T) func(net.Conn) {
 	return func(conn net.Conn) {
 		serve([]pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}, nil)(tapped{conn, t})
 	}
 }
 
-// A tapped connection fails the test when the password comes.
+// A tapped connection fails the test when the password arrives.
 type tapped struct {
 	net.Conn
 	t *testing.T

@@ -13,10 +13,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "redis", Ping) }
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "redis", Ping) }
 
-// TestAnnouncements has a server that announces more than it sends: the client
-// library makes room for every announcement, and goes down by a frame a level.
+// TestAnnouncements has a server that announces more than it sends. The client library
+// allocates every announced size, and recurses once for every level.
 func TestAnnouncements(t *testing.T) {
 	const hello = "%1\r\n+modules\r\n" // go-redis reads any value there
 	for name, reply := range map[string]string{
@@ -38,7 +38,7 @@ func TestAnnouncements(t *testing.T) {
 				if login {
 					serve = answer(reply) // to PING
 				}
-				// Some of them leave the client waiting for the rest of a reply.
+				// Some servers make the client wait for the rest of a reply.
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
 				readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error {
@@ -79,7 +79,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestGuardFarewell(t *testing.T) {
+func TestGuardLastError(t *testing.T) {
 	for said, want := range map[string]string{
 		"-ERR max number of clients reached\r\n": "ERR max number of clients reached",
 		"-ERR unknown command 'HELLO'\r\n":       "",
@@ -95,8 +95,8 @@ func TestGuardFarewell(t *testing.T) {
 	}
 }
 
-// FuzzReplies: whatever a server sends, and however it comes in pieces, the guard
-// lets no more be announced, and no deeper nested, than it may be.
+// FuzzReplies: whatever a server sends, in whatever pieces, the guard bounds the
+// announced sizes and the depth.
 func FuzzReplies(f *testing.F) {
 	for _, reply := range []string{
 		"%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n", "+PONG\r\n", "-ERR unknown command 'HELLO'\r\n", "%1\r\n+k\r\n%16384\r\n",

@@ -66,7 +66,7 @@ func TestPingPassword(t *testing.T) {
 	}
 }
 
-// answer serves a Redis that knows no HELLO and answers PING with reply.
+// answer is a Redis that does not support HELLO and answers PING with reply.
 func answer(reply string) func(net.Conn) {
 	return func(conn net.Conn) {
 		lines := bufio.NewScanner(conn)

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// drain reads from address until it fails, and says what a library would.
+// drain reads from address until it fails, and returns the error of a library.
 func drain(address string) func(context.Context, readlimit.Dial) error {
 	return func(ctx context.Context, dial readlimit.Dial) error {
 		conn, err := dial(ctx, "tcp", address)
@@ -67,7 +67,8 @@ func TestRunExplains(t *testing.T) {
 	}
 }
 
-// TestRunHidesShortPassword: to mask each "a" of a sentence tells that the password is "a".
+// TestRunHidesShortPassword: masking each "a" of a sentence reveals that the password
+// is "a".
 func TestRunHidesShortPassword(t *testing.T) {
 	u := &url.URL{User: url.UserPassword("", "a")}
 	for name, err := range map[string]error{
@@ -95,8 +96,8 @@ func TestRunHidesPasswordAtTheCut(t *testing.T) {
 	}
 }
 
-// TestRunDeadline has a library that puts deadlines of its own, and a context
-// of its own, in the place of the probe's.
+// TestRunDeadline has a library that replaces the probe's deadline and context by its
+// own.
 func TestRunDeadline(t *testing.T) {
 	address := readlimittest.Serve(t, readlimittest.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
