@@ -60,19 +60,19 @@ func TestAddressesAt(t *testing.T) {
 		addrs = append(addrs, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
 	}
 	now := time.Unix(0, 0)
-	met := make(map[netip.Addr]bool)
+	probed := make(map[netip.Addr]bool)
 	for range 3 {
 		turn := addressesAt(addrs, now)
 		if len(turn) != maxAddresses || !slices.Equal(turn, addressesAt(addrs, now.Add(rotationPeriod-1))) {
 			t.Errorf("got %d addresses, want %d, and the same ones until the turn ends", len(turn), maxAddresses)
 		}
 		for _, a := range turn {
-			met[a] = true
+			probed[a] = true
 		}
 		now = now.Add(rotationPeriod)
 	}
-	if len(met) != len(addrs) {
-		t.Errorf("got %d addresses in three turns, want all %d", len(met), len(addrs))
+	if len(probed) != len(addrs) {
+		t.Errorf("got %d addresses in three periods, want all %d", len(probed), len(addrs))
 	}
 	if got := addressesAt(addrs[:maxAddresses], now); len(got) != maxAddresses {
 		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
@@ -110,7 +110,7 @@ func TestResolveUnknownName(t *testing.T) {
 			}
 			list := Resolve(tt.ctx, c)
 			if len(list) != 1 || list[0].Address.IsValid() {
-				t.Fatalf("got %+v, want one entrance without an address", list)
+				t.Fatalf("got %+v, want one frontend without an address", list)
 			}
 			obs := Through(tt.ctx, c, list[0])
 			checkPresentable(t, obs.Primary)
@@ -134,7 +134,7 @@ func TestThroughEveryAddress(t *testing.T) {
 	}
 	frontends := Resolve(t.Context(), c)
 	if len(frontends) != 2 {
-		t.Fatalf("got %d entrances, want 2", len(frontends))
+		t.Fatalf("got %d frontends, want 2", len(frontends))
 	}
 	up, down := Through(t.Context(), c, frontends[0]), Through(t.Context(), c, frontends[1])
 	if !up.Primary.OK() || !up.Pages[1].OK() || up.Address != frontends[0].Address || up.Primary.Address != up.Address {

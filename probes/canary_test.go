@@ -44,14 +44,14 @@ func TestCanary(t *testing.T) {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	if lastOutcome(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
-		t.Errorf("got fate %q, base %d, balancer %s", lastOutcome(canary), trace.Base, trace.Balancer)
+		t.Errorf("got outcome %q, base %d, balancer %s", lastOutcome(canary), trace.Base, trace.Balancer)
 	}
 	if id != FingerprintOf(secretID+"000000000000000001") {
 		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
 	}
 	trace.Steps[0].Counter = 99
 	if canary.Trace().Steps[0].Counter != 0 {
-		t.Error("the walk is no copy")
+		t.Error("the trace is no copy")
 	}
 }
 
@@ -95,7 +95,7 @@ func TestCheckFailover(t *testing.T) {
 		}
 	}
 	if len(list) != 2 {
-		t.Errorf("got %d crossings, want 2", len(list))
+		t.Errorf("got %d failover checks, want 2", len(list))
 	}
 	// The session is back on its node, and the canary knows its new id.
 	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
@@ -116,7 +116,7 @@ func TestCheckFailoverKeepsSession(t *testing.T) {
 		got = append(got, x.SessionOutcome())
 	}
 	if diff := cmp.Diff([]SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got); diff != "" {
-		t.Errorf("fates (-want +got):\n%s", diff)
+		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 	canary.Follow(t.Context())
 	if got := lastOutcome(canary); got != SessionKept {
@@ -203,7 +203,7 @@ func TestWriteUnsupported(t *testing.T) {
 
 	cluster.Session = nil
 	if ex := openCanary(t, cluster, 0).Write(t.Context()); ex.Answered() {
-		t.Errorf("got %+v without a session test, want nothing asked", ex)
+		t.Errorf("got %+v without a session test, want no request", ex)
 	}
 }
 
@@ -295,7 +295,7 @@ func TestStartNextRound(t *testing.T) {
 	s.mu.Unlock()
 	canary.Return(t.Context())
 	if canary.StartNextRound() {
-		t.Error("a session that was lost goes on")
+		t.Error("a lost session continues")
 	}
 }
 
@@ -381,7 +381,7 @@ func openCanary(t testing.TB, c *Cluster, base int) *Canary {
 	t.Helper()
 	frontends := Resolve(t.Context(), c)
 	if len(frontends) != 1 {
-		t.Fatalf("got %d entrances, want 1", len(frontends))
+		t.Fatalf("got %d frontends, want 1", len(frontends))
 	}
 	canary := NewCanary(c, frontends[0], "", "", base)
 	checkPresentable(t, canary.Open(t.Context()))

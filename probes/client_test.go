@@ -48,8 +48,8 @@ func TestClientURL(t *testing.T) {
 
 // TestRequestHeaders: the target receives the public host, the key and the cookies.
 func TestRequestHeaders(t *testing.T) {
-	heard := make(chan *http.Request, 1)
-	u := web(t, func(_ http.ResponseWriter, r *http.Request) { heard <- r })
+	received := make(chan *http.Request, 1)
+	u := web(t, func(_ http.ResponseWriter, r *http.Request) { received <- r })
 	jar := NewJar()
 	jar.Set(parsed(t, "http://public.example"), []*http.Cookie{{Name: "sid", Value: "v"}, {Name: "a", Value: "b c"}})
 	name := &url.URL{Scheme: "http", Host: "no.such.host.invalid:1234", Path: "/app"}
@@ -57,7 +57,7 @@ func TestRequestHeaders(t *testing.T) {
 		URL: name, Address: netip.MustParseAddrPort(u.Host), Host: "shop.example", KeyHeader: "x-client", Key: "10.0.1.1", Timeout: ample,
 	}
 	fetch(t, target, pageRequest{path: "/a?x=1", jar: jar, public: parsed(t, "http://public.example")})
-	r := <-heard
+	r := <-received
 	got := []string{r.Host, r.RequestURI, r.Header.Get("X-Client"), r.UserAgent(), r.Header.Get("Cookie"), r.Header.Get("Connection")}
 	want := []string{"shop.example", "/app/a?x=1", "10.0.1.1", "stickwatch", `sid=v; a="b c"`, "close"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -126,7 +126,7 @@ func TestConnections(t *testing.T) {
 	for range 5 {
 		ex, _ := client.ask(t.Context(), pageRequest{path: "/"})
 		if ex.LocalAddress.String() != "127.0.0.1" || ex.Address.String() != u.Host {
-			t.Errorf("got own %s and address %s, want 127.0.0.1 and %s", ex.LocalAddress, ex.Address, u.Host)
+			t.Errorf("got local address %s and address %s, want 127.0.0.1 and %s", ex.LocalAddress, ex.Address, u.Host)
 		}
 	}
 	if len(seen) != 5 {

@@ -111,11 +111,11 @@ func (o ClockOffset) Intersect(other ClockOffset) ClockOffset {
 	case other.Samples == 0:
 		return o
 	}
-	met := ClockOffset{Min: max(o.Min, other.Min), Max: min(o.Max, other.Max), Samples: o.Samples + other.Samples}
-	if met.Min >= met.Max {
+	both := ClockOffset{Min: max(o.Min, other.Min), Max: min(o.Max, other.Max), Samples: o.Samples + other.Samples}
+	if both.Min >= both.Max {
 		return ClockOffset{}
 	}
-	return met
+	return both
 }
 
 // clockOf returns the clock offset that all exchanges with one node agree on.
@@ -127,11 +127,11 @@ func clockOf(exchanges []Exchange) ClockOffset {
 			continue
 		}
 		seen[ex.At] = true
-		met := all.Intersect(ex.Clock)
-		if met.Samples == 0 {
-			return met // a contradiction stays, whatever the next samples are
+		both := all.Intersect(ex.Clock)
+		if both.Samples == 0 {
+			return both // a contradiction stays, whatever the next samples are
 		}
-		all = met
+		all = both
 	}
 	return all
 }

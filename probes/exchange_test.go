@@ -28,10 +28,10 @@ func TestIntersect(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, tt.a.Intersect(tt.b)); diff != "" {
-				t.Errorf("a.Meet(b) (-want +got):\n%s", diff)
+				t.Errorf("a.Intersect(b) (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.want, tt.b.Intersect(tt.a)); diff != "" {
-				t.Errorf("b.Meet(a) (-want +got):\n%s", diff)
+				t.Errorf("b.Intersect(a) (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -71,10 +71,10 @@ func TestContradictionStays(t *testing.T) {
 
 func TestDateHeader(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		date  string
-		known bool
-		holds time.Duration
+		name   string
+		date   string
+		known  bool
+		offset time.Duration
 	}{
 		{"right", time.Now().UTC().Format(http.TimeFormat), true, 0},
 		{"an hour fast", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), true, time.Hour},
@@ -93,8 +93,8 @@ func TestDateHeader(t *testing.T) {
 			}
 			// The header was written before the request started. The clock seems slower
 			// by that time, up to the time that the machine needs.
-			if tt.known && (c.Min > tt.holds || c.Max < tt.holds-ample || c.Max-c.Min < 2*time.Second) {
-				t.Errorf("got %+v, want it around %s and at least 2 s wide", c, tt.holds)
+			if tt.known && (c.Min > tt.offset || c.Max < tt.offset-ample || c.Max-c.Min < 2*time.Second) {
+				t.Errorf("got %+v, want it around %s and at least 2 s wide", c, tt.offset)
 			}
 		})
 	}

@@ -184,16 +184,16 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 // read fills ex with the values that q reads from doc. Of a failed exchange it collects
 // only the secrets to redact.
 func (q pageRequest) read(doc Document, ex *Exchange) {
-	held := q.jar.all()
+	stored := q.jar.all()
 	if ex.Failure != "" {
-		doc = Document{Cookies: jarCookies(held, nil, 0)}
+		doc = Document{Cookies: jarCookies(stored, nil, 0)}
 	}
 	var s Session
 	if q.session != nil {
 		s = *q.session
 	}
 	q.secrets.session = s.Cookie
-	q.secrets.addCookies(slices.Concat(held, q.secrets.set))
+	q.secrets.addCookies(slices.Concat(stored, q.secrets.set))
 	id := extract(s.ID, doc)
 	q.secrets.addID(id)
 	q.secrets.allow(s.Node, doc.Cookies)

@@ -117,7 +117,7 @@ func TestHostile(t *testing.T) {
 		{"status 2000", respond("HTTP/1.1 2000 OK\r\n\r\n"), ample, 0, FailureMalformed},
 		{"HTTP/0.9", respond("<html>hello</html>\r\n"), ample, 0, FailureMalformed},
 		{"another protocol", respond("-ERR unknown command\r\n"), ample, 0, FailureMalformed},
-		{"speaks first", hang("SSH-2.0-OpenSSH_9.6\r\n"), ample, 0, FailureMalformed},
+		{"sends first", hang("SSH-2.0-OpenSSH_9.6\r\n"), ample, 0, FailureMalformed},
 		{"zeros", flood("", "\x00"), ample, 0, FailureMalformed},
 		{"TLS alert", respond("\x15\x03\x01\x00\x02\x02\x0a"), ample, 0, FailureMalformed},
 		{"terminal escapes", respond("HTTP/1.1 \x1b[2J\x1b]0;owned\x07 \u202egnihton\r\n\r\n"), ample, 0, FailureMalformed},
@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("got status %d, failure %q (%s), want %d, %q", ex.Status, ex.Failure, ex.Error, tt.status, tt.failure)
 			}
 			if ex.Address.String() != u.Host || !ex.LocalAddress.IsLoopback() {
-				t.Errorf("got address %s and own %s, want %s and loopback", ex.Address, ex.LocalAddress, u.Host)
+				t.Errorf("got address %s and local address %s, want %s and loopback", ex.Address, ex.LocalAddress, u.Host)
 			}
 			if len(doc.Body) > MaxBody {
 				t.Errorf("got a body of %d bytes, want at most %d", len(doc.Body), MaxBody)
@@ -169,7 +169,7 @@ func TestFailureText(t *testing.T) {
 		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed before the answer was complete (waiting for an answer)"},
 		{"garbage", Target{URL: serve(t, respond("SSH-2.0-\x1b[31mOpenSSH\r\n"))}, FailureMalformed, "malformed HTTP response"},
 		{"header line", Target{URL: serve(t, respond(head+"Set-Cookie JSESSIONID=0123456789ABCDEF\r\n\r\n"))}, FailureMalformed, "malformed MIME header"},
-		{"header value of ours", Target{URL: hanging, KeyHeader: "X-Client", Key: "a\r\nX-Evil: b"}, FailureOther, `invalid header field value for "X-Client"`},
+		{"own header value", Target{URL: hanging, KeyHeader: "X-Client", Key: "a\r\nX-Evil: b"}, FailureOther, `invalid header field value for "X-Client"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,6 +185,6 @@ func TestRefusedNamesAddress(t *testing.T) {
 	u := closed(t)
 	ex, _ := fetch(t, Target{URL: u}, pageRequest{})
 	if diff := cmp.Diff(u.Host, ex.Address.String()); diff != "" || ex.LocalAddress.IsValid() {
-		t.Errorf("address (-want +got):\n%s; own %s, want none", diff, ex.LocalAddress)
+		t.Errorf("address (-want +got):\n%s; local address %s, want none", diff, ex.LocalAddress)
 	}
 }

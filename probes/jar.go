@@ -195,10 +195,10 @@ func (q pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *E
 	page.Path = joinPath(page.Path, path)
 	kept := q.jar.Cookies(&page)
 	for _, c := range set {
-		if isSessionCookie(c.Name, q.session.Cookie) && !holds(sent, c) {
+		if isSessionCookie(c.Name, q.session.Cookie) && !containsCookie(sent, c) {
 			ex.NewID = true
 		}
-		if looksLikeSessionCookie(c.Name, q.session.Cookie) && !holds(kept, c) && len(ex.Rejected) < maxRejected {
+		if looksLikeSessionCookie(c.Name, q.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
 			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c}, &page))
 		}
 	}
@@ -207,7 +207,7 @@ func (q pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *E
 // maxRejected bounds the rejected cookies of one answer.
 const maxRejected = 8
 
-func holds(cookies []*http.Cookie, c *http.Cookie) bool {
+func containsCookie(cookies []*http.Cookie, c *http.Cookie) bool {
 	return slices.ContainsFunc(cookies, func(h *http.Cookie) bool { return h.Name == c.Name && h.Value == c.Value })
 }
 
@@ -217,16 +217,16 @@ func holds(cookies []*http.Cookie, c *http.Cookie) bool {
 // sent. Of two cookies with one name, servers read the one with the longer path, which
 // comes first in kept.
 func jarCookies(kept, set []*http.Cookie, status int) map[string]string {
-	held := make(map[string]string)
+	stored := make(map[string]string)
 	if status < 500 {
 		for _, c := range slices.Backward(kept) {
-			held[c.Name] = c.Value
+			stored[c.Name] = c.Value
 		}
 	}
 	for _, c := range set {
-		held[c.Name] = c.Value
+		stored[c.Name] = c.Value
 	}
-	return held
+	return stored
 }
 
 // publicURL returns the URL by which a browser knows the target's page at u, which is

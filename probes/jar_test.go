@@ -34,7 +34,7 @@ func TestJarClone(t *testing.T) {
 	}
 	clone.Set(u, []*http.Cookie{cookie("a", "9"), cookie("c", "9"), {Name: "b", MaxAge: -1}})
 	if diff := cmp.Diff("a=1; b=1; b=2", sent(jar, u)); diff != "" {
-		t.Errorf("what its clone was given spoilt the jar (-want +got):\n%s", diff)
+		t.Errorf("a cookie of its clone changed the jar (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff("a=9; c=9; b=2", sent(clone.Clone(), u)); diff != "" {
 		t.Errorf("clone of the clone (-want +got):\n%s", diff)
@@ -260,11 +260,11 @@ func TestJarCookies(t *testing.T) {
 	set := []*http.Cookie{cookie("b", "elsewhere"), cookie("c", "new")}
 	want := map[string]string{"a": "long path", "b": "elsewhere", "c": "new"}
 	if diff := cmp.Diff(want, jarCookies(kept, set, 200)); diff != "" {
-		t.Errorf("held (-want +got):\n%s", diff)
+		t.Errorf("jar (-want +got):\n%s", diff)
 	}
 	want = map[string]string{"b": "elsewhere", "c": "new"}
 	if diff := cmp.Diff(want, jarCookies(kept, set, 502)); diff != "" {
-		t.Errorf("held after an error (-want +got):\n%s", diff)
+		t.Errorf("jar after an error (-want +got):\n%s", diff)
 	}
 }
 

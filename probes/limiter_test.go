@@ -162,7 +162,7 @@ func TestLimiterAnyNode(t *testing.T) {
 	}{
 		{"all to one", func(int) string { return "node1" }, 4 * time.Second},
 		{"in turns", func(i int) string { return fmt.Sprintf("node%d", i%3+1) }, time.Second},
-		{"not told where", func(int) string { return "" }, 4 * time.Second},
+		{"node unknown", func(int) string { return "" }, 4 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var a *testServer

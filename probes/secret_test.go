@@ -20,7 +20,7 @@ func checkHidden(t *testing.T, text string, observations ...any) {
 		}
 		for _, shown := range []string{fmt.Sprintf("%+v", o), fmt.Sprintf("%#v", o), string(marshalled)} {
 			if at := strings.Index(shown, text); at >= 0 {
-				t.Errorf("%T tells a session id: ...%q...", o, shown[max(0, at-60):min(len(shown), at+60)])
+				t.Errorf("%T shows a session id: ...%q...", o, shown[max(0, at-60):min(len(shown), at+60)])
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func TestSessionIDsAreHidden(t *testing.T) {
 	through := Through(t.Context(), cluster, Resolve(t.Context(), cluster)[0])
 	node := Direct(t.Context(), cluster, cluster.Nodes[1])
 	if s.opened < 2 || len(failoverChecks) != 1 {
-		t.Fatalf("got %d sessions, %d crossings: nothing was tried", s.opened, len(failoverChecks))
+		t.Fatalf("got %d sessions, %d failover checks: nothing was requested", s.opened, len(failoverChecks))
 	}
 	checkHidden(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
 }
@@ -137,7 +137,7 @@ func TestSecretSpellings(t *testing.T) {
 		{"a usual name", "CFTOKEN=deadbeef", "deadbeef", "deadbeef"},
 		{"longer than is shown", "ticket=" + token, token, token[:40]},
 		{"cut", "ticket=" + id, strings.Repeat("-", MaxValue-len(id)) + id, id[:12]},
-		{"thrown away", "ticket=" + id + "; Domain=example.com", id, id},
+		{"rejected", "ticket=" + id + "; Domain=example.com", id, id},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))

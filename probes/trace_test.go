@@ -26,8 +26,8 @@ func TestTraceOutcome(t *testing.T) {
 		{"a value whose answer was lost", 1002, answer(200, id, "1003"), SessionKept},
 		{"a value never sent", 1002, answer(200, id, "1004"), SessionLost},
 		{"an earlier value", 1002, answer(200, id, "1001"), SessionStale},
-		{"a value from before the walk", 1002, answer(200, id, "1000"), SessionLost},
-		{"another walk's", 1002, answer(200, id, "2002"), SessionLost},
+		{"a value from before the trace", 1002, answer(200, id, "1000"), SessionLost},
+		{"another trace's", 1002, answer(200, id, "2002"), SessionLost},
 		{"no value", 1002, answer(200, id, ""), SessionLost},
 		{"no number", 1002, answer(200, id, "0x3ea"), SessionLost},
 		{"too great a number", 1002, answer(200, id, "99999999999999999999"), SessionLost},
@@ -48,14 +48,14 @@ func TestTraceOutcome(t *testing.T) {
 				{Kind: StepWrite, Counter: 1003, Exchange: Exchange{Failure: FailureTimeout}},
 			}}
 			if got := w.SessionOutcome(1); got != tt.want {
-				t.Errorf("walk: got %q, want %q", got, tt.want)
+				t.Errorf("trace: got %q, want %q", got, tt.want)
 			}
 			if got := w.SessionOutcome(0) + w.SessionOutcome(2); got != SessionUnknown {
 				t.Errorf("other steps: got %q, want none", got)
 			}
 			x := FailoverCheck{Counter: tt.counter, Base: 1000, Tried: 1003, Session: id, There: tt.ex}
 			if got := x.SessionOutcome(); got != tt.want {
-				t.Errorf("crossing: got %q, want %q", got, tt.want)
+				t.Errorf("failover check: got %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -71,10 +71,10 @@ func TestFirstOfNoSteps(t *testing.T) {
 // changes it when it moves the session. The session stays the same.
 func TestStoreThatMoves(t *testing.T) {
 	id := secretID + "000000000000000001"
-	var asked atomic.Int32
+	var requests atomic.Int32
 	u := web(t, func(w http.ResponseWriter, r *http.Request) {
 		store := "n1"
-		if asked.Add(1) > 2 {
+		if requests.Add(1) > 2 {
 			store = "n2"
 		}
 		http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: id + "-" + store + ".tomcat1", Path: "/"})
@@ -103,7 +103,7 @@ func TestStoreThatMoves(t *testing.T) {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	if outcome := lastOutcome(canary); outcome != SessionKept {
-		t.Errorf("got fate %q, want %q", outcome, SessionKept)
+		t.Errorf("got outcome %q, want %q", outcome, SessionKept)
 	}
 	checkHidden(t, secretID, canary.Trace())
 }
@@ -117,11 +117,11 @@ func TestStore(t *testing.T) {
 		session *Session
 		want    string
 	}{
-		"told":              {head + set + "\r\n", storedSession, "n1"},
-		"no session test":   {head + set + "\r\n", nil, ""},
-		"no store is asked": {head + set + "\r\n", tomcatSession, ""},
-		"no cookie":         {head + "\r\n", storedSession, ""},
-		"broken off":        {head + set + "Content-Length: 99\r\n\r\n", storedSession, ""},
+		"shown":               {head + set + "\r\n", storedSession, "n1"},
+		"no session test":     {head + set + "\r\n", nil, ""},
+		"no store configured": {head + set + "\r\n", tomcatSession, ""},
+		"no cookie":           {head + "\r\n", storedSession, ""},
+		"broken off":          {head + set + "Content-Length: 99\r\n\r\n", storedSession, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

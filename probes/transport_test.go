@@ -61,8 +61,8 @@ func TestClusterDial(t *testing.T) {
 // reader ends with the connection.
 func TestConnWaits(t *testing.T) {
 	for name, release := range map[string]func(net.Conn){
-		"until spoken to": func(c net.Conn) { c.Write([]byte("GET")) },
-		"until closed":    func(c net.Conn) { c.Close() },
+		"until written to": func(c net.Conn) { c.Write([]byte("GET")) },
+		"until closed":     func(c net.Conn) { c.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestConnWaits(t *testing.T) {
 				go io.Copy(io.Discard, far)
 				synctest.Wait()
 				if len(read) > 0 {
-					t.Error("it was heard before it was spoken to")
+					t.Error("data was read before the first write")
 				}
 				release(c)
 				<-read
@@ -161,11 +161,11 @@ func TestTLS(t *testing.T) {
 			if !ex.Certificate.Equal(tt.expires) {
 				t.Errorf("got a certificate until %v, want %v", ex.Certificate, tt.expires)
 			}
-			if said := string(doc.Body) + ex.Error; !strings.Contains(said, tt.body) {
-				t.Errorf("got %q, want %q in it", said, tt.body)
+			if text := string(doc.Body) + ex.Error; !strings.Contains(text, tt.body) {
+				t.Errorf("got %q, want %q in it", text, tt.body)
 			}
 			if !ex.LocalAddress.IsLoopback() {
-				t.Errorf("got own %s: a connection came about", ex.LocalAddress)
+				t.Errorf("got local address %s: there was a connection", ex.LocalAddress)
 			}
 			if ex.Failure == "" && tt.target.URL.Scheme == "https" && ex.Timing.TLS <= 0 {
 				t.Errorf("got %+v, want a TLS phase", ex.Timing)

@@ -70,7 +70,7 @@ func TestLogIsBounded(t *testing.T) {
 			t.Errorf("got %d lines, want 2:\n%s", got, log)
 		}
 		if !strings.Contains(log.String(), "not_logged=9") {
-			t.Errorf("got log %q, want it to tell of 9 more", log)
+			t.Errorf("got log %q, want 9 more in it", log)
 		}
 	})
 }

@@ -47,9 +47,9 @@ func TestPick(t *testing.T) {
 		{"empty key", Hash(three), "", nil, noServer},
 		{"empty key", Consistent(three), "", nil, noServer},
 		{"empty key, one server left", Hash(three), "", []int{0, 2}, 1},
-		{"everybody ejected", Hash(three), "key", []int{0, 1, 2}, noServer},
+		{"all ejected", Hash(three), "key", []int{0, 1, 2}, noServer},
 		{"ejected by an index that is no server", Hash(three), "key", []int{-1, 3}, pick(t, Hash(three), "key")},
-		{"hashing gives up, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
+		{"hashing ends, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
 
 		{"twins take turns", Consistent(twins), "key-1", []int{2}, noServer},
 		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},

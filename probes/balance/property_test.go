@@ -54,7 +54,7 @@ func TestPickIsAlive(t *testing.T) {
 			return
 		}
 		if b.servers[line].Down || slices.Contains(b.without, line) {
-			t.Errorf("Pick = %d, which gets nobody", line)
+			t.Errorf("Pick = %d, which gets no clients", line)
 		}
 		spare := func(s Server) bool { return !s.Backup && !s.Down }
 		for other, s := range b.servers {
@@ -69,12 +69,12 @@ func TestPickIsAlive(t *testing.T) {
 func TestEjectionMovesOwnClients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBlock(t)
-		home, ok := b.picker.Pick(b.key)
-		if !ok || slices.Contains(b.without, home) {
-			t.Skip("it is its own server that goes")
+		own, ok := b.picker.Pick(b.key)
+		if !ok || slices.Contains(b.without, own) {
+			t.Skip("its own server is ejected")
 		}
-		if line, ok := b.picker.Pick(b.key, b.without...); !ok || line != home {
-			t.Errorf("Pick without %v = %d, %t, want %d as before", b.without, line, ok, home)
+		if line, ok := b.picker.Pick(b.key, b.without...); !ok || line != own {
+			t.Errorf("Pick without %v = %d, %t, want %d as before", b.without, line, ok, own)
 		}
 	})
 }

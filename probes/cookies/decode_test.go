@@ -90,7 +90,7 @@ func TestDecode(t *testing.T) {
 		t.Run(label, func(t *testing.T) {
 			got, ok := Decode(test.name, test.value, cluster, test.opts)
 			if !ok {
-				t.Fatalf("Decode(%q, %q) tells nothing, want %+v", test.name, test.value, test.want)
+				t.Fatalf("Decode(%q, %q) returns false, want %+v", test.name, test.value, test.want)
 			}
 			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 				t.Errorf("Decode(%q, %q) (-want +got):\n%s", test.name, test.value, diff)
@@ -169,7 +169,7 @@ func TestNode(t *testing.T) {
 		kind    Kind // "": unknown
 	}{
 		"none":                        {},
-		"none that tells":             {cookies: map[string]string{"theme": "dark"}},
+		"none with a node":            {cookies: map[string]string{"theme": "dark"}},
 		"an address before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "route": node1}, node: "node1", kind: KindNode},
 		"a balancer before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "SERVERID": "a"}, node: "node1", kind: KindNode},
 		"a route before a name":       {cookies: map[string]string{"app": "node1", "JSESSIONID": "0123.tomcat2"}, node: "node2", kind: KindNode},
@@ -192,7 +192,7 @@ func TestNode(t *testing.T) {
 			}
 			label, labelled := Extractor(cluster, test.opts).Extract(probes.Document{Cookies: test.cookies})
 			if label != test.node || labelled != (test.kind == KindNode) {
-				t.Errorf("the extractor says %q, %t, want %q", label, labelled, test.node)
+				t.Errorf("the extractor returns %q, %t, want %q", label, labelled, test.node)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func FuzzDecode(f *testing.F) {
 		a, ok := Decode(name, value, cluster, opts)
 		switch {
 		case !ok && a != Affinity{}:
-			t.Errorf("%+v comes with nothing told", a)
+			t.Errorf("%+v is returned with false", a)
 		case ok && (a.Kind == "" || a.Product == ""):
 			t.Errorf("%+v lacks its kind or product", a)
 		case !slices.Contains(ids, a.Node) || (a.Node != "") != (a.Kind == KindNode):

@@ -34,13 +34,13 @@ func (r refusal) description() string {
 }
 
 func (r refusal) Error() string {
-	said := r.description()
-	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, said)
+	text := r.description()
+	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, text)
 	switch {
 	case r.code() == codeUnknownSession:
 		return "the node that received this request does not know the new session: " + got
 	case r.stage == stageOpen && r.answer.status == http.StatusOK:
-		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", said)
+		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", text)
 	case r.stage == stageOpen:
 		return "no session: got " + got
 	case r.stage == stageUpgrade && r.answer.status == http.StatusSwitchingProtocols:

@@ -119,12 +119,12 @@ func (s *session) open(ctx context.Context) (opening, error) {
 	if err != nil {
 		return opening{}, err
 	}
-	spoken := revisionOf(a.body)
-	o, ok := spoken.openingOf(a.body)
+	revision := revisionOf(a.body)
+	o, ok := revision.openingOf(a.body)
 	if a.status != http.StatusOK || !ok {
 		return opening{}, refusal{stageOpen, a}
 	}
-	s.eio, s.sid = spoken, o.SID
+	s.eio, s.sid = revision, o.SID
 	return o, nil
 }
 

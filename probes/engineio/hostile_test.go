@@ -110,7 +110,7 @@ func socket(do func(*http.Request, *websocket.Conn)) http.HandlerFunc {
 	}
 }
 
-func tell(text string) func(*http.Request, *websocket.Conn) {
+func sendText(text string) func(*http.Request, *websocket.Conn) {
 	return func(r *http.Request, conn *websocket.Conn) {
 		conn.Write(r.Context(), websocket.MessageText, []byte(text))
 		conn.Read(r.Context())
@@ -154,10 +154,10 @@ func TestHandshakeBreaks(t *testing.T) {
 		"upgrade 101 bare": {stageUpgrade, raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 101, "not a WebSocket handshake"},
 		"upgrade floods":   {stageUpgrade, flood, 200, "was refused"},
 		"upgrade hangs up": {stageUpgrade, hangUp, 0, "connection closed before the answer was complete (upgrade)"},
-		"socket wrong":     {stageUpgrade, socket(tell("hello")), 101, "does not use Engine.IO"},
-		"socket huge":      {stageUpgrade, socket(tell(strings.Repeat("3", 64<<10))), 101, "read limited at"},
+		"socket wrong":     {stageUpgrade, socket(sendText("hello")), 101, "does not use Engine.IO"},
+		"socket huge":      {stageUpgrade, socket(sendText(strings.Repeat("3", 64<<10))), 101, "read limited at"},
 		"socket closes":    {stageUpgrade, socket(func(*http.Request, *websocket.Conn) {}), 101, "connection closed before the answer was complete (upgrade)"},
-		"socket says why": {stageUpgrade, socket(func(_ *http.Request, conn *websocket.Conn) {
+		"socket with reason": {stageUpgrade, socket(func(_ *http.Request, conn *websocket.Conn) {
 			conn.Close(websocket.StatusPolicyViolation, "no "+freshSID)
 		}), 101, "StatusPolicyViolation"},
 	} {
@@ -184,7 +184,7 @@ func checkFit(t *testing.T, obs probes.HandshakeObservation) {
 		t.Errorf("got error %q, want one clean line", obs.Error)
 	}
 	if obs.Stage != stageOpen && strings.Contains(obs.Error, freshSID[:6]) {
-		t.Errorf("got error %q, which tells the session id", obs.Error)
+		t.Errorf("got error %q, which shows the session id", obs.Error)
 	}
 }
 

@@ -121,8 +121,8 @@ func (r revision) openingOf(body string) (opening, bool) {
 		return o, false
 	}
 	err := json.Unmarshal([]byte(packets[0][1:]), &o)
-	sound := o.SID != "" && len(o.SID) <= maxSID && !strings.ContainsFunc(o.SID, unicode.IsControl)
-	return o, err == nil && sound
+	valid := o.SID != "" && len(o.SID) <= maxSID && !strings.ContainsFunc(o.SID, unicode.IsControl)
+	return o, err == nil && valid
 }
 
 func (o opening) offersWebSocket() bool { return slices.Contains(o.Upgrades, "websocket") }

@@ -23,18 +23,18 @@ func TestFailures(t *testing.T) {
 		at     int // second
 		worker string
 	}
-	type told struct{ run, ofWorker, workers int }
+	type counts struct{ run, ofWorker, workers int }
 	tests := []struct {
 		name     string
 		failures []failure
-		want     told
+		want     counts
 	}{
-		{"within fail_timeout", []failure{{0, "1"}, {4, "1"}, {14, "1"}, {24, "1"}}, told{4, 4, 1}},
-		{"a pause longer than that", []failure{{0, "1"}, {4, "1"}, {15, "1"}, {15, "1"}}, told{2, 2, 1}},
-		{"of two workers", []failure{{0, "1"}, {0, "2"}, {1, "1"}, {2, "1"}}, told{4, 3, 2}},
-		{"one worker pauses, and the other does not", []failure{{0, "1"}, {1, "1"}, {5, "2"}, {12, "1"}}, told{4, 1, 2}},
-		{"a worker of an earlier run counts no more", []failure{{0, "1"}, {20, "2"}}, told{1, 1, 1}},
-		{"a worker's clock is behind", []failure{{5, "1"}, {4, "2"}, {15, "1"}}, told{3, 2, 2}},
+		{"within fail_timeout", []failure{{0, "1"}, {4, "1"}, {14, "1"}, {24, "1"}}, counts{4, 4, 1}},
+		{"a pause longer than that", []failure{{0, "1"}, {4, "1"}, {15, "1"}, {15, "1"}}, counts{2, 2, 1}},
+		{"of two workers", []failure{{0, "1"}, {0, "2"}, {1, "1"}, {2, "1"}}, counts{4, 3, 2}},
+		{"one worker pauses, and the other does not", []failure{{0, "1"}, {1, "1"}, {5, "2"}, {12, "1"}}, counts{4, 1, 2}},
+		{"a worker of an earlier run counts no more", []failure{{0, "1"}, {20, "2"}}, counts{1, 1, 1}},
+		{"a worker's clock is behind", []failure{{5, "1"}, {4, "2"}, {15, "1"}}, counts{3, 2, 2}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestFailures(t *testing.T) {
 				l.write(f.at, refusal(f.at, f.worker))
 			}
 			f := read(t, follow(t, l.path), 30).Servers[0].Failures
-			if got := (told{f.Run, f.RunOfWorker, f.Workers}); got != test.want {
+			if got := (counts{f.Run, f.RunOfWorker, f.Workers}); got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 			if !f.Since.Equal(second(test.failures[0].at)) {

@@ -149,8 +149,8 @@ func (h haproxyRow) detail(status string) string {
 	if check := strings.TrimSpace(h.get("check_status") + " " + h.get("check_code")); check != "" {
 		parts = append(parts, check)
 	}
-	if said := h.get("last_chk"); said != "" {
-		parts = append(parts, said)
+	if check := h.get("last_chk"); check != "" {
+		parts = append(parts, check)
 	}
 	return probes.Clean(strings.Join(parts, ", "), probes.MaxError)
 }

@@ -101,10 +101,10 @@ func parseLine(text string, zone *time.Location) (l line, ok bool) {
 		return line{}, false
 	}
 	l.at, l.worker, l.belowError = at, m[3], m[4] != "" && slices.Contains(levelsBelowError, m[2])
-	said, fields, _ := strings.Cut(text[len(m[0]):], ", client: ")
-	if event := eventOf(said); event != eventNone {
+	message, fields, _ := strings.Cut(text[len(m[0]):], ", client: ")
+	if event := eventOf(message); event != eventNone {
 		if server := upstreamOf(fields); server != "" {
-			l.event, l.server, l.message = event, server, probes.Clean(said, probes.MaxError)
+			l.event, l.server, l.message = event, server, probes.Clean(message, probes.MaxError)
 		}
 	}
 	return l, true
@@ -133,11 +133,11 @@ var phases = []string{
 	"sending request to upstream", "reading response header from upstream",
 }
 
-func eventOf(said string) event {
-	inPhase := slices.ContainsFunc(phases, func(phase string) bool { return strings.HasSuffix(said, " while "+phase) })
-	begins := func(prefix string) bool { return strings.HasPrefix(said, prefix) }
+func eventOf(message string) event {
+	inPhase := slices.ContainsFunc(phases, func(phase string) bool { return strings.HasSuffix(message, " while "+phase) })
+	begins := func(prefix string) bool { return strings.HasPrefix(message, prefix) }
 	switch {
-	case said == exhausted:
+	case message == exhausted:
 		return eventExhausted
 	case !inPhase:
 		return eventNone

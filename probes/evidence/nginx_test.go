@@ -86,7 +86,7 @@ func TestEpisodes(t *testing.T) {
 		{"still on in the last second", []int{0}, 11, probes.ServerDown, []episode{{0, 0, 1}}},
 		{"over", []int{0}, 12, probes.ServerUp, []episode{{0, 0, 1}}},
 		{"a trial fails every 11 s", []int{0, 11, 22, 33}, 40, probes.ServerDown, []episode{{0, 33, 4}}},
-		{"a trial comes late", []int{0, 24}, 25, probes.ServerDown, []episode{{0, 24, 2}}},
+		{"a late retry", []int{0, 24}, 25, probes.ServerDown, []episode{{0, 24, 2}}},
 		{"two", []int{0, 11, 60}, 61, probes.ServerDown, []episode{{0, 11, 2}, {60, 60, 1}}},
 		{"workers out of order", []int{1, 0, 1}, 2, probes.ServerDown, []episode{{1, 1, 3}}},
 		{"one from the future", []int{0, 5000}, 30, probes.ServerUp, []episode{{0, 0, 1}}},
@@ -130,7 +130,7 @@ func TestNoAbsence(t *testing.T) {
 		state probes.ServerState
 	}{
 		{"telling", ejection(0, node1), 0, 60, "", probes.ServerUp},
-		{"hides the level", stamped(0, "error", "connect() failed (111: Connection refused) while connecting to upstream", node1), 0, 60, "level warn", probes.ServerUnknown},
+		{"level unknown", stamped(0, "error", "connect() failed (111: Connection refused) while connecting to upstream", node1), 0, 60, "level warn", probes.ServerUnknown},
 		{"empty", "", 0, 60, "level warn", ""},
 		{"just rotated", ejection(0, node1), 0, 5, "cover only the last 5s", probes.ServerDown},
 		{"too busy", ejection(0, node1) + filler + ejection(59, node1), 59, 60, "cover only the last 2s", probes.ServerDown},
@@ -211,9 +211,9 @@ func ejection(seconds int, server string) string {
 	return stamped(seconds, "warn", "upstream server temporarily disabled while connecting to upstream", server)
 }
 
-func stamped(seconds int, level, said, server string) string {
+func stamped(seconds int, level, message, server string) string {
 	return fmt.Sprintf("%s [%s] 7#7: *1 %s, client: 192.0.2.1, server: shop, request: \"GET / HTTP/1.1\", upstream: \"http://%s/\", host: \"shop\"\n",
-		second(seconds).Format("2006/01/02 15:04:05"), level, said, server)
+		second(seconds).Format("2006/01/02 15:04:05"), level, message, server)
 }
 
 var options = NginxOptions{FailTimeout: 10 * time.Second, Zone: time.UTC}
@@ -256,15 +256,15 @@ func truncate(l *log) {
 func TestParseLine(t *testing.T) {
 	t.Parallel()
 	const (
-		head  = "2026/11/20 23:44:57 [warn] 17#18: *4 "
-		eject = head + "upstream server temporarily disabled while connecting to upstream"
-		from  = `, client: 10.0.1.1, server: localhost, request: "GET / HTTP/1.1"`
-		said  = "upstream server temporarily disabled while connecting to upstream"
+		head    = "2026/11/20 23:44:57 [warn] 17#18: *4 "
+		eject   = head + "upstream server temporarily disabled while connecting to upstream"
+		from    = `, client: 10.0.1.1, server: localhost, request: "GET / HTTP/1.1"`
+		message = "upstream server temporarily disabled while connecting to upstream"
 	)
 	at := time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC)
 	nothing := line{at: at, worker: "17", belowError: true}
 	ejection := func(server string) line {
-		return line{at: at, worker: "17", belowError: true, event: eventEjected, server: server, message: said}
+		return line{at: at, worker: "17", belowError: true, event: eventEjected, server: server, message: message}
 	}
 	tests := []struct {
 		name, text string
@@ -306,7 +306,7 @@ func TestParseLine(t *testing.T) {
 			line{at: at, worker: "17"},
 		},
 		{
-			"nobody left", "2026/11/20 23:44:57 [error] 17#18: *4 no live upstreams while connecting to upstream" + from + `, upstream: "http://cluster/"`,
+			"no server left", "2026/11/20 23:44:57 [error] 17#18: *4 no live upstreams while connecting to upstream" + from + `, upstream: "http://cluster/"`,
 			line{at: at, worker: "17", event: eventExhausted, server: "cluster", message: "no live upstreams while connecting to upstream"},
 		},
 		// nginx -s reload writes this at every level of error_log.

@@ -78,13 +78,13 @@ func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes
 func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	told := make([]probes.EvidenceObservation, len(r.sources))
+	observations := make([]probes.EvidenceObservation, len(r.sources))
 	var wg panics.Group
 	for i, s := range r.sources {
-		wg.Go(func() { told[i] = s.read(ctx) })
+		wg.Go(func() { observations[i] = s.read(ctx) })
 	}
 	wg.Wait()
-	return told
+	return observations
 }
 
 // Close closes the log.

@@ -136,7 +136,7 @@ func FuzzNew(f *testing.F) {
 		})
 		if err != nil {
 			if e != nil || err.Error() == "" {
-				t.Errorf("want an error alone that says something, got %v, %q", e, err)
+				t.Errorf("want an error alone, with a text, got %v, %q", e, err)
 			}
 			return
 		}

@@ -40,7 +40,7 @@ func TestPing(t *testing.T) {
 	for name, url := range map[string]string{
 		"plain": "memcached://" + address,
 		// The password would be stored as a value.
-		"credentials nobody asks for": "memcached://watch:w@" + address,
+		"credentials not required": "memcached://watch:w@" + address,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff("", ping(t, url)); diff != "" {

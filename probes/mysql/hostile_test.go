@@ -35,15 +35,15 @@ func TestAnnouncements(t *testing.T) {
 	}
 	hugeKey := "\x01" + rsaKeyOf(t, 16384)
 	for name, reply := range map[string]string{
-		"length":               "\xff\xff\xff\x02",
-		"length of 60000":      "\x60\xea\x00\x02\x00",
-		"empty":                repeat("", 10000),
-		"OK":                   repeat(ok, 5000),
-		"switches":             repeat("\xfemysql_native_password\x00saltsaltsaltsaltsalt\x00", 1200),
-		"more":                 repeat("\x01\x03", 10000),
-		"full login":           repeat("\x01\x04", 10000),
-		"huge key":             repeat("\xfecaching_sha2_password\x00saltsaltsaltsaltsalt\x00", 1) + string(packet(4, "\x01\x04")) + string(packet(6, hugeKey)),
-		"reads a file of ours": repeat("\xfb/etc/passwd", 1),
+		"length":             "\xff\xff\xff\x02",
+		"length of 60000":    "\x60\xea\x00\x02\x00",
+		"empty":              repeat("", 10000),
+		"OK":                 repeat(ok, 5000),
+		"switches":           repeat("\xfemysql_native_password\x00saltsaltsaltsaltsalt\x00", 1200),
+		"more":               repeat("\x01\x03", 10000),
+		"full login":         repeat("\x01\x04", 10000),
+		"huge key":           repeat("\xfecaching_sha2_password\x00saltsaltsaltsaltsalt\x00", 1) + string(packet(4, "\x01\x04")) + string(packet(6, hugeKey)),
+		"reads a local file": repeat("\xfb/etc/passwd", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, login := range []bool{true, false} {

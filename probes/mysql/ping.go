@@ -170,11 +170,11 @@ func (v *checkedConn) next() error {
 	if _, err := io.ReadFull(v.Conn, body); err != nil {
 		return err
 	}
-	sound := validReply
+	valid := validReply
 	if !v.greeted {
-		sound = validGreeting
+		valid = validGreeting
 	}
-	if !sound(body) {
+	if !valid(body) {
 		v.malformed = true
 		return errMalformed
 	}

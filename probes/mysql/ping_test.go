@@ -77,14 +77,14 @@ func TestPing(t *testing.T) {
 		user  string
 		want  string
 	}{
-		"serves":              {serve(greeting, ok, ok), "watch:pa55@", ""},
-		"serves nobody":       {serve(greeting, denied, ok), "", ""},
-		"refuses credentials": {serve(greeting, denied, ok), "watch:pa55@", `correct the credentials in the URL: it answers "Error 1045 (28000): Access denied for user 'watch'@'localhost' (using password: YES)"`},
-		"full":                {readlimittest.Reply(string(packet(0, full))), "", `it has no free connection, see max_connections: it answers "Error 1040: Too many connections"`},
-		"blocked":             {readlimittest.Reply(string(packet(0, blocked))), "", `it blocks this host after broken connections, see FLUSH HOSTS: it answers "Error 1129: Host 'prober' is blocked because of many connection errors"`},
-		"other login":         {serve(greeting, plugin, ok), "watch:pa55@", `use a user with an ordinary password in the URL: it answers "this authentication plugin is not supported"`},
-		"other login, nobody": {serve(greeting, plugin, ok), "", ""},
-		"ping refused":        {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
+		"serves":                      {serve(greeting, ok, ok), "watch:pa55@", ""},
+		"denies unknown clients":      {serve(greeting, denied, ok), "", ""},
+		"refuses credentials":         {serve(greeting, denied, ok), "watch:pa55@", `correct the credentials in the URL: it answers "Error 1045 (28000): Access denied for user 'watch'@'localhost' (using password: YES)"`},
+		"full":                        {readlimittest.Reply(string(packet(0, full))), "", `it has no free connection, see max_connections: it answers "Error 1040: Too many connections"`},
+		"blocked":                     {readlimittest.Reply(string(packet(0, blocked))), "", `it blocks this host after broken connections, see FLUSH HOSTS: it answers "Error 1129: Host 'prober' is blocked because of many connection errors"`},
+		"other login":                 {serve(greeting, plugin, ok), "watch:pa55@", `use a user with an ordinary password in the URL: it answers "this authentication plugin is not supported"`},
+		"other login, unknown client": {serve(greeting, plugin, ok), "", ""},
+		"ping refused":                {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, ping(t, "mysql://"+tc.user+readlimittest.Serve(t, tc.serve)+"/shop")); diff != "" {

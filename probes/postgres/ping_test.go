@@ -60,14 +60,14 @@ func TestPing(t *testing.T) {
 		user  string
 		want  string
 	}{
-		"serves":              {serve(welcome, one), "watch:pa55@", ""},
-		"serves nobody":       {serve(denied, nil), "", ""},
-		"refuses credentials": {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
-		"tells the password":  {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
-		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
-		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
-		"asks in clear":       {askInClear(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},
-		"other protocol":      {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
+		"serves":                 {serve(welcome, one), "watch:pa55@", ""},
+		"denies unknown clients": {serve(denied, nil), "", ""},
+		"refuses credentials":    {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
+		"returns the password":   {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
+		"starts":                 {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
+		"query refused":          {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
+		"requires clear text":    {requireCleartext(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},
+		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse("postgres://" + tc.user + readlimittest.Serve(t, tc.serve) + "/shop")
@@ -86,8 +86,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// askInClear requires a password in clear text, and fails the test if it gets one.
-func askInClear(t *testing.T) func(net.Conn) {
+// requireCleartext requires a password in clear text, and fails the test if it gets one.
+func requireCleartext(t *testing.T) func(net.Conn) {
 	return func(conn net.Conn) {
 		serve([]pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}, nil)(tapped{conn, t})
 	}
@@ -102,7 +102,7 @@ type tapped struct {
 func (c tapped) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if strings.Contains(string(p[:n]), "pa55") {
-		c.t.Error("the password came in clear")
+		c.t.Error("the password arrived in clear text")
 	}
 	return n, err
 }

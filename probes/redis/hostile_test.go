@@ -80,17 +80,17 @@ func TestGuard(t *testing.T) {
 }
 
 func TestGuardLastError(t *testing.T) {
-	for said, want := range map[string]string{
+	for answer, want := range map[string]string{
 		"-ERR max number of clients reached\r\n": "ERR max number of clients reached",
 		"-ERR unknown command 'HELLO'\r\n":       "",
 		"+OK\r\n":                                "",
 	} {
 		var g guard
-		if err := g.scan([]byte(said)); err != nil {
+		if err := g.scan([]byte(answer)); err != nil {
 			t.Fatal(err)
 		}
 		if got := g.lastError(); got != want {
-			t.Errorf("after %q: got %q, want %q", strings.TrimSpace(said), got, want)
+			t.Errorf("after %q: got %q, want %q", strings.TrimSpace(answer), got, want)
 		}
 	}
 }

@@ -78,21 +78,21 @@ func explain(err error, g *guard, password bool) error {
 	if err == nil {
 		return nil
 	}
-	said := ""
+	text := ""
 	if answer, ok := errors.AsType[redis.Error](err); ok {
-		said = answer.Error()
+		text = answer.Error()
 	} else if g != nil {
-		said = g.lastError()
+		text = g.lastError()
 	}
-	if said == "" {
+	if text == "" {
 		return err
 	}
-	word, _, _ := strings.Cut(said, " ")
+	word, _, _ := strings.Cut(text, " ")
 	switch {
 	case word == "NOAUTH" && !password, word == "NOPERM":
 		return nil
 	default:
-		return readlimit.Answer{Message: said, Remedy: remedy(said, word)}
+		return readlimit.Answer{Message: text, Remedy: remedy(text, word)}
 	}
 }
 
@@ -107,8 +107,8 @@ var remedies = map[string]string{
 	"DENIED":     "protected mode refuses clients from other hosts, set a password",
 }
 
-func remedy(said, word string) string {
-	switch lower := strings.ToLower(said); {
+func remedy(text, word string) string {
+	switch lower := strings.ToLower(text); {
 	case strings.Contains(lower, "max number of clients"):
 		return "it has no free connection, see maxclients"
 	case strings.Contains(lower, "db index"):

@@ -32,11 +32,11 @@ func TestPing(t *testing.T) {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--databases", "4", "--loglevel", "warning"}
 	})
 	for name, tc := range map[string]struct{ url, want string }{
-		"plain":               {"redis://" + address, ""},
-		"database":            {"redis://" + address + "/3", ""},
-		"no such database":    {"redis://" + address + "/9", `correct the database number in the URL: it answers "ERR DB index is out of range"`},
-		"no database":         {"redis://" + address + "/shop", `redis: invalid database number: "shop"`},
-		"password for nobody": {"redis://:any@" + address, ""},
+		"plain":                 {"redis://" + address, ""},
+		"database":              {"redis://" + address + "/3", ""},
+		"no such database":      {"redis://" + address + "/9", `correct the database number in the URL: it answers "ERR DB index is out of range"`},
+		"no database":           {"redis://" + address + "/shop", `redis: invalid database number: "shop"`},
+		"password without user": {"redis://:any@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {

@@ -167,11 +167,11 @@ type Answer struct {
 
 func (a Answer) Error() string {
 	// The remedy comes first, because the server's text may be long and truncated.
-	said := fmt.Sprintf("it answers %q", probes.Clean(a.Message, probes.MaxError/2))
+	answer := fmt.Sprintf("it answers %q", probes.Clean(a.Message, probes.MaxError/2))
 	if a.Remedy == "" {
-		return said
+		return answer
 	}
-	return a.Remedy + ": " + said
+	return a.Remedy + ": " + answer
 }
 
 // A failure is an error in one clean line, with its cause if callers may need it.

@@ -111,15 +111,15 @@ func URL(scheme, address string) *url.URL {
 // context ends. The package's TestMain checks that no goroutine is left.
 func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 	hostile := map[string]func(net.Conn){
-		"closes":      func(net.Conn) {},
-		"speaks HTTP": Reply("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
-		"zeros":       Flood("\x00"),
-		"ones":        Flood("\xff"),
-		"lines":       Flood("\r\n"),
-		"endless":     Flood("A"),
-		"echoes":      func(conn net.Conn) { echo(conn) },
-		"tells":       Flood(secret + "\x00\r\n"),
-		"drips":       drip,
+		"closes":  func(net.Conn) {},
+		"HTTP":    Reply("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
+		"zeros":   Flood("\x00"),
+		"ones":    Flood("\xff"),
+		"lines":   Flood("\r\n"),
+		"endless": Flood("A"),
+		"echoes":  func(conn net.Conn) { echo(conn) },
+		"secret":  Flood(secret + "\x00\r\n"),
+		"drips":   drip,
 	}
 	for name, handle := range hostile {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 		err := ping(t.Context(), URL(scheme, closed(t)))
 		CheckError(t, err)
 		if err != nil && !strings.Contains(err.Error(), "refused") {
-			t.Errorf("got %q, want it to say that the connection was refused", err)
+			t.Errorf("got %q, want that the connection was refused", err)
 		}
 	})
 	t.Run("hangs", func(t *testing.T) { testDeadline(t, scheme, ping) })
@@ -203,7 +203,7 @@ func CheckError(t testing.TB, err error) {
 	}
 	for _, s := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
 		if strings.Contains(text, s) {
-			t.Errorf("got %q, which tells the password", text)
+			t.Errorf("got %q, which contains the password", text)
 		}
 	}
 }
