@@ -29,7 +29,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 		defer client.Close()
 		err := client.Ping()
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return errors.New("the server does not speak memcached: it answers with an endless line")
+			return errors.New("the server does not use the memcached protocol: its answer is an endless line")
 		}
 		if err == nil || !strings.Contains(err.Error(), "CLIENT_ERROR unauth") {
 			return err

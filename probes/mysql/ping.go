@@ -137,7 +137,7 @@ type checkedConn struct {
 	packet    []byte // the unread part of a valid packet
 }
 
-var errMalformed = errors.New("the server does not speak MySQL")
+var errMalformed = errors.New("the server does not use the MySQL protocol")
 
 func (v *checkedConn) Read(p []byte) (int, error) {
 	if len(v.packet) == 0 {

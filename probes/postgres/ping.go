@@ -117,7 +117,7 @@ func simplify(err error) error {
 	}
 	for _, mark := range []string{"unexpected message", "invalid body length", "invalid message length"} {
 		if strings.Contains(err.Error(), mark) {
-			return errors.New("the server does not speak PostgreSQL")
+			return errors.New("the server does not use the PostgreSQL protocol")
 		}
 	}
 	return err

@@ -67,7 +67,7 @@ func TestPing(t *testing.T) {
 		"starts":                 {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
 		"query refused":          {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
 		"requires clear text":    {requireCleartext(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},
-		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
+		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not use the PostgreSQL protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse("postgres://" + tc.user + readlimittest.Serve(t, tc.serve) + "/shop")
