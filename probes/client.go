@@ -150,12 +150,12 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*ht
 	if c.target.Host != "" {
 		req.Host = c.target.Host
 	}
-	c.SetHeaders(req.Header)
+	c.setHeaders(req.Header)
 	return req, nil
 }
 
-// SetHeaders sets the headers that every request of the client carries.
-func (c *Client) SetHeaders(h http.Header) {
+// setHeaders sets the headers that every request of the client carries.
+func (c *Client) setHeaders(h http.Header) {
 	h.Set("User-Agent", "stickwatch")
 	h.Set("Cache-Control", "no-cache")
 	if c.target.KeyHeader != "" && c.target.Key != "" {

@@ -49,7 +49,7 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 		return err
 	}
 	client := NewClient(Target{URL: u}) // ctx has the timeout
-	client.SetHeaders(req.Header)
+	client.setHeaders(req.Header)
 	resp, err := client.HTTP().Do(req)
 	if err != nil {
 		return err

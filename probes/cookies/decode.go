@@ -29,14 +29,6 @@ import (
 // maxCookie is the longest value that is read, in bytes: the limit of browsers.
 const maxCookie = 4096
 
-// Decode returns to which node the cookie with that name and value pins its client. It
-// returns false if neither name nor value is known as that of a balancer or a session.
-// A value that two servers share names neither of them.
-func Decode(name, value string, servers []Server, opts Options) (Affinity, bool) {
-	c, ok := newNodeIndex(servers, opts).decode(name, value)
-	return c.Affinity, ok
-}
-
 // Node returns the affinity of the client's most specific cookie. A cookie that names a
 // listed node comes first, one that is computed from an address before one with a name,
 // and otherwise the first in alphabetical order. If two equally certain cookies name

@@ -19,6 +19,12 @@ var cluster = []Server{
 	{ID: "4", Address: "10.1.1.100:8080"},
 }
 
+// decode returns the affinity of one cookie, and whether its name or value is known.
+func decode(name, value string, servers []Server, opts Options) (Affinity, bool) {
+	c, ok := newNodeIndex(servers, opts).decode(name, value)
+	return c.Affinity, ok
+}
+
 // The hashes were computed with other programs, from "10.0.0.1:8080" and
 // "http://10.0.0.1:8080".
 func TestDecode(t *testing.T) {
@@ -88,12 +94,12 @@ func TestDecode(t *testing.T) {
 	}
 	for label, test := range tests {
 		t.Run(label, func(t *testing.T) {
-			got, ok := Decode(test.name, test.value, cluster, test.opts)
+			got, ok := decode(test.name, test.value, cluster, test.opts)
 			if !ok {
-				t.Fatalf("Decode(%q, %q) returns false, want %+v", test.name, test.value, test.want)
+				t.Fatalf("decode(%q, %q) returns false, want %+v", test.name, test.value, test.want)
 			}
 			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
-				t.Errorf("Decode(%q, %q) (-want +got):\n%s", test.name, test.value, diff)
+				t.Errorf("decode(%q, %q) (-want +got):\n%s", test.name, test.value, diff)
 			}
 		})
 	}
@@ -120,8 +126,8 @@ func TestDecodeUnknown(t *testing.T) {
 	}
 	for label, test := range tests {
 		t.Run(label, func(t *testing.T) {
-			if got, ok := Decode(test.name, test.value, cluster, Options{}); ok {
-				t.Errorf("Decode(%q, %q) = %+v, want nothing", test.name, test.value, got)
+			if got, ok := decode(test.name, test.value, cluster, Options{}); ok {
+				t.Errorf("decode(%q, %q) = %+v, want nothing", test.name, test.value, got)
 			}
 		})
 	}
@@ -130,7 +136,7 @@ func TestDecodeUnknown(t *testing.T) {
 // The cookie was issued by HAProxy 2.6.12 for that server and key.
 func TestDecodeDynamicCookie(t *testing.T) {
 	servers := []Server{{ID: "node1", Address: "127.0.0.2:28472"}, {ID: "node2", Address: "localhost:28472"}}
-	got, ok := Decode("SRV", "c6d3308827e391b7", servers, Options{Secret: "s3cret"})
+	got, ok := decode("SRV", "c6d3308827e391b7", servers, Options{Secret: "s3cret"})
 	if want := (Affinity{Product: HAProxy, Kind: KindNode, Node: "node1"}); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
@@ -139,7 +145,7 @@ func TestDecodeDynamicCookie(t *testing.T) {
 // A name that two servers share names neither.
 func TestDecodeSharedName(t *testing.T) {
 	servers := []Server{{ID: "node1", Names: []string{"tomcat"}}, {ID: "node2", Names: []string{"tomcat"}}, {ID: "node3", Names: []string{"tomcat"}}}
-	got, ok := Decode("JSESSIONID", "0123.tomcat", servers, Options{})
+	got, ok := decode("JSESSIONID", "0123.tomcat", servers, Options{})
 	if want := (Affinity{Product: HTTPD, Kind: KindStable}); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
@@ -154,8 +160,8 @@ func TestDecodeByURL(t *testing.T) {
 		sha256Hex("https://10.0.0.1/")[:16]:        "node1",
 		"vi20010112000000000000000000000030.20480": "node2",
 	} {
-		if got, ok := Decode("x", value, servers, Options{}); !ok || got.Node != want {
-			t.Errorf("Decode(%q) = %+v, %t, want %s", value, got, ok, want)
+		if got, ok := decode("x", value, servers, Options{}); !ok || got.Node != want {
+			t.Errorf("decode(%q) = %+v, %t, want %s", value, got, ok, want)
 		}
 	}
 }
@@ -237,7 +243,7 @@ func FuzzDecode(f *testing.F) {
 	ids := []string{"", "node1", "node2", "3", "4"}
 	f.Fuzz(func(t *testing.T, name, value, configured string) {
 		opts := Options{Cookie: configured, Secret: "s3cret", Backend: "default-shop-80"}
-		a, ok := Decode(name, value, cluster, opts)
+		a, ok := decode(name, value, cluster, opts)
 		switch {
 		case !ok && a != Affinity{}:
 			t.Errorf("%+v is returned with false", a)

@@ -10,14 +10,9 @@ import (
 	"stickwatch/probes"
 )
 
-// Labels returns an extractor of the value that a page for people shows next to one of
-// these labels, in a table, a list, a line of text or JSON; see LabelsIn.
-func Labels(names ...string) probes.Extractor {
-	return labels{names: newNames(names)}
-}
-
-// LabelsIn is Labels for pages in a charset, whatever they declare; "" is Labels
-// itself. It is an error if the charset is unknown.
+// LabelsIn returns an extractor of the value that a page for people shows next to one
+// of these labels, in a table, a list, a line of text or JSON. The page is in charset,
+// whatever it declares; "" is the declared one. An unknown charset is an error.
 //
 // A label is one of the names, in any case, or one with another in brackets after it:
 // 当前节点（node）. It must be at the start of a line or element, or after a comma or

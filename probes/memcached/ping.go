@@ -24,7 +24,7 @@ import (
 // the server is up. SASL, which needs the binary protocol, is not supported.
 func Ping(ctx context.Context, u *url.URL) error {
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
-		client := memcache.NewFromSelector(server(address(u)))
+		client := memcache.NewFromSelector(server(readlimit.Address(u, "11211")))
 		client.DialContext = dial
 		defer client.Close()
 		err := client.Ping()
@@ -56,17 +56,6 @@ func login(client *memcache.Client, user *url.Userinfo) error {
 		return err
 	}
 	return client.Ping()
-}
-
-func address(u *url.URL) string {
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = "11211"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // A server selects itself. The library's own selector resolves names without a context;

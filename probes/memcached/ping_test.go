@@ -71,22 +71,6 @@ func TestPingPassword(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
-	for raw, want := range map[string]string{
-		"memcached://":         "localhost:11211",
-		"memcached://10.0.0.5": "10.0.0.5:11211",
-		"memcached://[::1]:1":  "[::1]:1",
-	} {
-		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := address(u); got != want {
-			t.Errorf("%s: got %s, want %s", raw, got, want)
-		}
-	}
-}
-
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "memcached", Ping) }

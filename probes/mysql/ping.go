@@ -59,24 +59,13 @@ func ask(ctx context.Context, config *mysql.Config) error {
 func configOf(u *url.URL) *mysql.Config {
 	config := mysql.NewConfig()
 	config.Net = "tcp"
-	config.Addr = address(u)
+	config.Addr = readlimit.Address(u, "3306")
 	config.User = u.User.Username()
 	config.Passwd, _ = u.User.Password()
 	config.DBName = strings.TrimPrefix(u.Path, "/")
 	config.TLSConfig = u.Query().Get("tls")
 	config.Logger = &mysql.NopLogger{}
 	return config
-}
-
-func address(u *url.URL) string {
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = "3306"
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // The server's error numbers that do not mean a broken server.

@@ -9,6 +9,7 @@
 package readlimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ const Budget = 64 << 10
 
 // A Dial opens a connection for a client library.
 type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Address returns the host:port of u, with localhost and the default port where u has
+// none.
+func Address(u *url.URL, port string) string {
+	return net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), port))
+}
 
 // Run lets ask use the service at u through dial. It returns the error of ask in one
 // clean line without u's password. A ctx without a deadline gets that of

@@ -148,3 +148,19 @@ func TestRunCloses(t *testing.T) {
 		t.Error("dialling afterwards: got no error")
 	}
 }
+
+func TestAddress(t *testing.T) {
+	for raw, want := range map[string]string{
+		"test://":         "localhost:11211",
+		"test://10.0.0.5": "10.0.0.5:11211",
+		"test://[::1]:1":  "[::1]:1",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readlimit.Address(u, "11211"); got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+}
