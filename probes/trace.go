@@ -18,18 +18,18 @@ type Trace struct {
 	Opened   time.Time      // when the session was requested, in whichever round
 	OpenedBy string         // the label of the answer that opened the session, in whichever round; "": unknown
 
-	// Continued: the session was opened in an earlier round. The first step is then the
-	// last answer of the earlier rounds, and is no evidence about new clients.
+	// Continued is true if the session was opened in an earlier round. The first step is
+	// then the last answer of the earlier rounds, and is no evidence about new clients.
 	Continued bool
 	Steps     []Step
 }
 
 // First returns the trace's first exchange; the zero Exchange if there is none.
-func (w Trace) First() Exchange {
-	if len(w.Steps) == 0 {
+func (t Trace) First() Exchange {
+	if len(t.Steps) == 0 {
 		return Exchange{}
 	}
-	return w.Steps[0].Exchange
+	return t.Steps[0].Exchange
 }
 
 // A StepKind is the purpose of a step.
@@ -107,26 +107,26 @@ func (h contents) counterOutcome(value string) SessionOutcome {
 // SessionOutcome returns the state of the session according to step i. The answer to a
 // write has no earlier value, so only a new id shows that it started another session.
 // Once an answer has renamed the session, a follow-up with the old name proves nothing.
-func (w Trace) SessionOutcome(i int) SessionOutcome {
-	step := w.Steps[i]
+func (t Trace) SessionOutcome(i int) SessionOutcome {
+	step := t.Steps[i]
 	switch step.Kind {
 	case StepFirst:
 		return SessionUnknown
 	case StepWrite:
-		return contents{id: w.First().Session}.outcome(step.Exchange)
+		return contents{id: t.First().Session}.outcome(step.Exchange)
 	}
-	outcome := w.contents(step).outcome(step.Exchange)
-	if outcome == SessionLost && step.Kind == StepFollow && w.Renamed() {
+	outcome := t.contents(step).outcome(step.Exchange)
+	if outcome == SessionLost && step.Kind == StepFollow && t.Renamed() {
 		return SessionUnknown
 	}
 	return outcome
 }
 
 // lastKept returns the start time of the last answer that had the session.
-func (w Trace) lastKept() time.Time {
-	at := w.First().At
-	for i, s := range w.Steps {
-		if w.SessionOutcome(i) == SessionKept && s.At.After(at) {
+func (t Trace) lastKept() time.Time {
+	at := t.First().At
+	for i, s := range t.Steps {
+		if t.SessionOutcome(i) == SessionKept && s.At.After(at) {
 			at = s.At
 		}
 	}
@@ -134,16 +134,16 @@ func (w Trace) lastKept() time.Time {
 }
 
 // Renamed reports whether an answer gave the session a new id and kept its values.
-func (w Trace) Renamed() bool {
-	return slices.ContainsFunc(w.Steps, func(s Step) bool {
-		return s.Kind == StepFollow && s.NewID && w.contents(s).outcome(s.Exchange) == SessionKept
+func (t Trace) Renamed() bool {
+	return slices.ContainsFunc(t.Steps, func(s Step) bool {
+		return s.Kind == StepFollow && s.NewID && t.contents(s).outcome(s.Exchange) == SessionKept
 	})
 }
 
 // contents returns what the session should contain at the time of step.
-func (w Trace) contents(step Step) contents {
-	h := contents{id: w.First().Session, counter: step.Counter, base: w.Base}
-	for _, s := range w.Steps {
+func (t Trace) contents(step Step) contents {
+	h := contents{id: t.First().Session, counter: step.Counter, base: t.Base}
+	for _, s := range t.Steps {
 		h.lastSent = max(h.lastSent, s.Counter)
 	}
 	return h
