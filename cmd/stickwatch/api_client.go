@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"time"
 
+	"stickwatch/internal/render"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
@@ -186,7 +187,7 @@ func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	case res.StatusCode == http.StatusUnauthorized && a.username == "":
 		return refused("say who you are with --username NAME --password-file FILE")
 	case res.StatusCode == http.StatusUnauthorized:
-		return refused("it does not take that password of " + name(a.username))
+		return refused("it does not take that password of " + render.CleanName(a.username))
 	case bytes.Contains(body, []byte("HTTP request to an HTTPS server")):
 		return refused("it speaks TLS: give --server https://" + a.base.Host)
 	default:

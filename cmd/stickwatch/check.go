@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/render"
 )
 
 func newCheck(c console) *cobra.Command {
@@ -67,7 +68,7 @@ func checkFile(c console, file string) error {
 		nodes += len(cluster.Nodes)
 	}
 	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s\n", file,
-		count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), count(nodes, "node", "nodes"))
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(nodes, "node", "nodes"))
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -72,7 +73,7 @@ func noReceiver(a config.Alerting, wanted string) error {
 	if near := nearest(wanted, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q? ", near)
 	}
-	return fmt.Errorf("--notify: there is no receiver %q: %sThere are %s", name(wanted), hint, names(known))
+	return fmt.Errorf("--notify: there is no receiver %q: %sThere are %s", render.CleanName(wanted), hint, render.CleanNames(known))
 }
 
 // testCode is what a test message has for the code of a finding. It is none.

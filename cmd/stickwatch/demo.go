@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -141,7 +142,7 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := render(c.out, "table", r, opts); err != nil {
+		if err := render.Report(c.out, "table", r, opts); err != nil {
 			return err
 		}
 		if n == o.rounds.value || !pause(ctx, o.interval.value) {

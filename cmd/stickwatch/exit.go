@@ -59,22 +59,3 @@ func exitStatus(reports []checks.Report, failOn checks.Severity) int {
 		return exitOK
 	}
 }
-
-// verdictsBySeverity lists the verdicts, the worst last. Inconclusive stands above
-// degraded, because it may hide a failure.
-var verdictsBySeverity = []checks.Verdict{checks.Healthy, checks.Degraded, checks.Inconclusive, checks.Failing}
-
-// worst is the verdict of several clusters in one word; inconclusive when
-// there is none, because nothing was seen.
-func worst(reports []checks.Report) checks.Verdict {
-	if len(reports) == 0 {
-		return checks.Inconclusive
-	}
-	verdict := checks.Healthy
-	for _, r := range reports {
-		if slices.Index(verdictsBySeverity, r.Verdict) > slices.Index(verdictsBySeverity, verdict) {
-			verdict = r.Verdict
-		}
-	}
-	return verdict
-}

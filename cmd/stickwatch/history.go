@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/render"
 )
 
 // historyOptions are the flags of history.
@@ -36,7 +37,7 @@ func newHistory(c console) *cobra.Command {
 	now := time.Now()
 	o := historyOptions{
 		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)), now: now,
-		output: newSetting(listFormats[0], oneOf(listFormats)),
+		output: newSetting(render.ListFormats[0], oneOf(render.ListFormats)),
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
@@ -60,7 +61,7 @@ It asks nobody on the network. Exit status:
   stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fmt.Errorf("%q: one incident at a time, and it is %q", name(args[1]), name(args[0]))
+				return fmt.Errorf("%q: one incident at a time, and it is %q", render.CleanName(args[1]), render.CleanName(args[0]))
 			}
 			return nil
 		},
@@ -82,9 +83,9 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
 	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
 	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
-	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlagNames(cmd, "cluster", namesOfClusters)
-	completeFlag(cmd, "output", listFormats...)
+	completeFlag(cmd, "output", render.ListFormats...)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
@@ -103,7 +104,7 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 		errs = append(errs, emptyFlag("cluster"))
 	}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
-		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], name(args[0])))
+		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], render.CleanName(args[0])))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -139,7 +140,7 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 	if err != nil {
 		return err
 	}
-	clusterHistories := make([]clusterHistory, 0, len(names))
+	clusterHistories := make([]render.ClusterHistory, 0, len(names))
 	for _, cluster := range names {
 		p, err := readClusterHistory(ctx, reader, cluster, o.span())
 		if err != nil {
@@ -147,7 +148,7 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 		}
 		clusterHistories = append(clusterHistories, p)
 	}
-	return o.showClusterHistories(c, clusterHistories)
+	return render.History(c.out, o.output.value, clusterHistories, o.span(), o.now, terminalOptions(c.out, c.environ))
 }
 
 // open opens the history that the flags name.
@@ -207,7 +208,7 @@ func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]strin
 	for _, wanted := range o.clusters {
 		switch {
 		case !slices.Contains(all, wanted):
-			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", name(wanted), names(all)))
+			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", render.CleanName(wanted), render.CleanNames(all)))
 		case !slices.Contains(chosen, wanted):
 			chosen = append(chosen, wanted)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
+	"stickwatch/internal/render"
 )
 
 // initOptions are the flags of init.
@@ -126,10 +127,10 @@ func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import
 // printNotes says on standard error what nobody should have to find in the file.
 func printNotes(c console, found *importer.Import) {
 	for _, note := range found.Notes() {
-		fmt.Fprintln(c.err, "stickwatch: "+cleanSentence(note))
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(note))
 	}
 	for _, guess := range found.Guesses() {
-		fmt.Fprintln(c.err, "stickwatch: guessed: "+cleanSentence(guess))
+		fmt.Fprintln(c.err, "stickwatch: guessed: "+render.CleanSentence(guess))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
+	"stickwatch/internal/render"
 )
 
 // A target is where init writes to.
@@ -65,7 +66,7 @@ func (t target) write(c console, text []byte, found *importer.Import) error {
 	}
 	guesses := len(found.Guesses())
 	_, err = fmt.Fprintf(c.out, "%s is written: %s (%s), %s; then: stickwatch probe%s\n", t.file,
-		count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), count(guesses, "guess to look at", "guesses to look at"), t.flag())
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to look at", "guesses to look at"), t.flag())
 	return err
 }
 

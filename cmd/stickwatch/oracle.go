@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stickwatch/checks"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -103,7 +104,7 @@ func (o *oracle) node(client string) (string, error) {
 	}
 	if !o.keys {
 		if _, err := netip.ParseAddr(client); err != nil {
-			return "", fmt.Errorf("%q is no IP address", name(client))
+			return "", fmt.Errorf("%q is no IP address", render.CleanName(client))
 		}
 	}
 	return string(checks.Unknown), nil
@@ -174,7 +175,7 @@ func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintf(complaints, "stickwatch: and %s\n", count(more, "more line like that", "more lines like that"))
+		fmt.Fprintf(complaints, "stickwatch: and %s\n", render.Count(more, "more line like that", "more lines like that"))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}

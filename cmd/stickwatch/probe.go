@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -151,7 +152,7 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	if complete {
 		opts := terminalOptions(c.out, c.environ)
 		opts.FailOn, opts.Clusters = o.failOn.value, clusters
-		if err := render(c.out, o.output.value, r, opts); err != nil {
+		if err := writeResults(c.out, o.output.value, r, opts); err != nil {
 			return fmt.Errorf("writing the result: %w", err)
 		}
 	}
@@ -166,7 +167,7 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 
 // status is what a picture ends with. Where --wait waits for nodes, the others
 // do not matter.
-func (o *probeOptions) status(r results, unmet []gate.Unmet) int {
+func (o *probeOptions) status(r render.Results, unmet []gate.Unmet) int {
 	switch {
 	case o.wait.value == 0:
 		return exitStatus(r.Clusters, o.failOn.value)

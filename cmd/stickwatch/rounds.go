@@ -9,6 +9,7 @@ import (
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/memcached"
@@ -42,7 +43,7 @@ func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 // roundsUntil takes one picture, or as many as --wait gives time for until nothing
 // is lacking. It returns the last whole one, with what that lacks; an
 // interruption may leave none.
-func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last results, unmet []gate.Unmet, complete bool) {
+func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last render.Results, unmet []gate.Unmet, complete bool) {
 	p := o.prober(line)
 	every := cmp.Or(o.interval.value, pollInterval)
 	unmet = o.await(ctx, clusters, line, every, func(ctx context.Context) ([]checks.Report, bool) {
@@ -73,15 +74,14 @@ func retry(ctx context.Context, wait, interval time.Duration, try func() (done b
 }
 
 // takeRounds takes one picture of all clusters, side by side.
-func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) results {
-	r := results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
+func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) render.Results {
+	r := render.Results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
 	var wg panics.Group
 	for i, c := range clusters {
 		wg.Go(func() { r.Clusters[i] = checks.Judge(p.Round(ctx, c)) })
 	}
 	wg.Wait()
 	r.Duration = time.Since(r.Started)
-	r.Verdict = worst(r.Clusters)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/xml"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+var updateScripts = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 // The scripts run this test binary as stickwatch: what they type is what a user
 // would.
@@ -26,7 +29,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		UpdateScripts:       *updateGolden,
+		UpdateScripts:       *updateScripts,
 		Setup: func(env *testscript.Env) error {
 			s := new(fixture)
 			env.Values[fixtureKey{}] = s

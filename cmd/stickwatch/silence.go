@@ -1,11 +1,7 @@
 package main
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
-
-	"stickwatch/checks"
 )
 
 func newSilence(c console) *cobra.Command {
@@ -55,17 +51,4 @@ type silenceRequest struct {
 	From     string `json:"from"`     // RFC 3339; "": now
 	To       string `json:"to"`       // RFC 3339; or
 	Duration string `json:"duration"` // from From
-}
-
-// A wireSilence is a silence in JSON, as the API has it.
-type wireSilence struct {
-	ID      string      `json:"id"`
-	Cluster string      `json:"cluster"` // "": every cluster
-	Node    string      `json:"node"`    // "": every node, and what is about none
-	Code    checks.Code `json:"code"`    // "": every code
-	Reason  string      `json:"reason"`
-	Author  string      `json:"author"`
-	From    time.Time   `json:"from"`
-	To      time.Time   `json:"to"`
-	Active  bool        `json:"active"`
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
+	"stickwatch/internal/render"
 	"stickwatch/internal/wire"
 )
 
@@ -84,14 +85,14 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	var added wireSilence
+	var added render.Silence
 	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.asked(c, client.username), &added); err != nil {
 		return exitError{exitFinding, err}
 	}
-	if _, err := fmt.Fprintln(c.out, name(added.ID)); err != nil {
+	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.err, "%s: nobody is told %s\n", added.about(), added.when(time.Now()))
+	_, err = fmt.Fprintf(c.err, "%s: nobody is told %s\n", added.Scope(), added.When(time.Now()))
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"regexp"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/render"
 )
 
 func newSilenceExpire(c console) *cobra.Command {
@@ -52,7 +54,7 @@ func silenceIDs(_ *cobra.Command, ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		if !silenceID.MatchString(id) {
-			errs = append(errs, fmt.Errorf("%q is no id of a silence (see: stickwatch silence list)", name(id)))
+			errs = append(errs, fmt.Errorf("%q is no id of a silence (see: stickwatch silence list)", render.CleanName(id)))
 		}
 	}
 	return errors.Join(errs...)

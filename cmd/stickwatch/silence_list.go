@@ -3,26 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"stickwatch/internal/wire"
+	"stickwatch/internal/render"
 )
-
-// A wireSilences is what the API lists, and what -o json prints.
-type wireSilences struct {
-	Schema   int           `json:"schema"`
-	Silences []wireSilence `json:"silences"`
-}
 
 func newSilenceList(c console) *cobra.Command {
 	var daemon daemonFlags
-	output := newSetting(listFormats[0], oneOf(listFormats))
+	output := newSetting(render.ListFormats[0], oneOf(render.ListFormats))
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
 		Short: "List silences that are active, or will be",
@@ -49,66 +41,19 @@ Exit status:
 			return listSilences(cmd.Context(), c, client, output.value)
 		},
 	}
-	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
-	completeFlag(cmd, "output", listFormats...)
+	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
+	completeFlag(cmd, "output", render.ListFormats...)
 	daemon.register(cmd)
 	explain(cmd, section{"How to show them", []string{"output"}}, daemonSection)
 	return cmd
 }
 
 func listSilences(ctx context.Context, c console, client *apiClient, format string) error {
-	found := wireSilences{Silences: []wireSilence{}}
+	var found struct {
+		Silences []render.Silence `json:"silences"`
+	}
 	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
 		return exitError{exitFinding, err}
 	}
-	found.Schema = wire.Schema
-	if format == "json" {
-		return writeJSON(c.out, found)
-	}
-	s := newTextReport(terminalOptions(c.out, c.environ))
-	s.silences(found.Silences, time.Now())
-	_, err := io.WriteString(c.out, s.String())
-	return err
-}
-
-// silences writes them as a table.
-func (s *textReport) silences(silences []wireSilence, now time.Time) {
-	if len(silences) == 0 {
-		s.line("No silence is active or planned.")
-		return
-	}
-	rows := [][]span{headings("id", "what", "when", "reason", "author")}
-	for _, one := range silences {
-		m := dim
-		if one.Active {
-			m = plain
-		}
-		rows = append(rows, []span{
-			{bold, name(one.ID)}, {m, one.about()}, {m, one.when(now)}, {m, cleanSentence(one.Reason)}, {m, name(one.Author)},
-		})
-	}
-	s.matrix(rows)
-}
-
-// about is what a silence is about.
-func (w wireSilence) about() string {
-	var parts []string
-	for _, part := range []string{w.Cluster, w.Node, string(w.Code)} {
-		if part != "" {
-			parts = append(parts, name(part))
-		}
-	}
-	if len(parts) == 0 {
-		return "everything"
-	}
-	return strings.Join(parts, " ")
-}
-
-// when is the time that a silence covers, as seen from now.
-func (w wireSilence) when(now time.Time) string {
-	days := calendar{now}
-	if now.Before(w.From) {
-		return fmt.Sprintf("from %s to %s", days.at(w.From), days.at(w.To))
-	}
-	return fmt.Sprintf("until %s (%s left)", days.at(w.To), formatDuration(max(0, w.To.Sub(now))))
+	return render.Silences(c.out, format, found.Silences, time.Now(), terminalOptions(c.out, c.environ))
 }

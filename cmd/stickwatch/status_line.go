@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/internal/logwriter"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/render"
 )
 
 // A statusLine is one line on a terminal that tells how far things are and is
@@ -29,9 +30,9 @@ func newStatusLine(c console) *statusLine {
 	if !term.IsTerminal(fd) || slices.Contains(c.environ, "TERM=dumb") {
 		return s
 	}
-	s.live, s.width = true, defaultWidth
+	s.live, s.width = true, 80
 	if width, _, err := term.GetSize(fd); err == nil {
-		s.width = max(width, narrowest)
+		s.width = max(width, 40)
 	}
 	return s
 }
@@ -71,7 +72,7 @@ func (s *statusLine) wait(text string, left time.Duration) {
 func (s *statusLine) log(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text = cleanSentence(text)
+	text = render.CleanSentence(text)
 	switch {
 	case s.live:
 		s.overwrite(text)
@@ -86,7 +87,7 @@ func (s *statusLine) printAfter(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text != "" {
-		fmt.Fprintln(s.out, "stickwatch: "+cleanSentence(text))
+		fmt.Fprintln(s.out, "stickwatch: "+render.CleanSentence(text))
 	}
 	s.out.Flush(lastWords)
 }
@@ -105,5 +106,5 @@ func (s *statusLine) clear() {
 // would begin another one.
 func (s *statusLine) overwrite(text string) {
 	const clearLine = "\r\x1b[K"
-	fmt.Fprint(s.out, clearLine+clean(text, s.width-1))
+	fmt.Fprint(s.out, clearLine+render.Clean(text, s.width-1))
 }

@@ -43,24 +43,3 @@ func days(text string) (time.Duration, error) {
 	}
 	return d, nil
 }
-
-// A calendar writes times in the zone of now, for people who know which day it is.
-type calendar struct{ now time.Time }
-
-// at is t to the second, and without the day if that is today; "-" for no time
-// at all.
-func (c calendar) at(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	t = t.In(c.now.Location())
-	if t.Format(time.DateOnly) == c.now.Format(time.DateOnly) {
-		return t.Format(time.TimeOnly)
-	}
-	return t.Format(time.DateTime)
-}
-
-// minute is t to the minute, with the day.
-func (c calendar) minute(t time.Time) string {
-	return t.In(c.now.Location()).Format("2006-01-02 15:04")
-}

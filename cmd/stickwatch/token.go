@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/render"
 )
 
 // tokenOptions are the flags of token.
@@ -73,9 +75,9 @@ func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
 		return exitError{exitFinding, err}
 	}
 	if o.bearer {
-		_, err = fmt.Fprintln(c.out, cleanSentence(given.Token))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(given.Token))
 	} else {
-		_, err = fmt.Fprintln(c.out, cleanSentence(given.Link))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(given.Link))
 	}
 	return err
 }

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"stickwatch/internal/render"
+)
 
 // An apiRequest is one that serve answers. A test keeps the list equal to the
 // routes of package web, and to internal/docs/api.md.
@@ -35,15 +39,15 @@ var apiRequests = []apiRequest{
 }
 
 func apiTopic() string {
-	s := newTextReport(renderOptions{})
-	s.line("What serve answers over HTTP. since and until take a time, or how long ago: 24h,")
-	s.line("7d. Errors are RFC 9457 problems. Reading is open unless --web.config.file names")
-	s.line("users; what changes something is for those, for whoever may open the admin")
-	s.line("socket of serve, and for who has a token of stickwatch token.")
-	s.blank()
+	s := render.NewText(render.Options{})
+	s.Line("What serve answers over HTTP. since and until take a time, or how long ago: 24h,")
+	s.Line("7d. Errors are RFC 9457 problems. Reading is open unless --web.config.file names")
+	s.Line("users; what changes something is for those, for whoever may open the admin")
+	s.Line("socket of serve, and for who has a token of stickwatch token.")
+	s.Blank()
 	for _, r := range apiRequests {
-		s.line(r.route)
-		s.paragraph("    ", "    ", span{plain, r.answers})
+		s.Line(r.route)
+		s.Paragraph("    ", "    ", r.answers)
 	}
 	return strings.TrimRight(s.String(), "\n")
 }

@@ -10,6 +10,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/render"
 )
 
 // topics are the pages of `stickwatch help TOPIC`: the parts of the manual that
@@ -27,17 +28,17 @@ func topics() []*cobra.Command {
 }
 
 func findingsTopic() string {
-	s := newTextReport(renderOptions{})
-	s.line("Findings, with their severity, when they hold and what to do:")
+	s := render.NewText(render.Options{})
+	s.Line("Findings, with their severity, when they hold and what to do:")
 	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
-		s.blank()
-		s.line(fmt.Sprintf("%s (%s)", e.Code, e.Severity))
-		s.paragraph("  ", "    ", span{plain, "holds when " + e.Holds})
-		s.paragraph("  ", "    ", span{plain, "do: " + e.Remedy})
+		s.Blank()
+		s.Line(fmt.Sprintf("%s (%s)", e.Code, e.Severity))
+		s.Paragraph("  ", "    ", "holds when "+e.Holds)
+		s.Paragraph("  ", "    ", "do: "+e.Remedy)
 	}
-	s.blank()
-	s.line("A finding that another one causes is shown below its cause, and in JSON marked")
-	s.line("explained_by. `probe --ignore CODE` makes none of that code.")
+	s.Blank()
+	s.Line("A finding that another one causes is shown below its cause, and in JSON marked")
+	s.Line("explained_by. `probe --ignore CODE` makes none of that code.")
 	return s.String()
 }
 
@@ -49,17 +50,17 @@ func configurationTopic() string {
 	if err != nil {
 		return "The keys cannot be listed: " + err.Error()
 	}
-	s := newTextReport(renderOptions{})
-	s.line(configurationHead)
+	s := render.NewText(render.Options{})
+	s.Line(configurationHead)
 	for _, section := range sections {
-		s.blank()
+		s.Blank()
 		if name := strings.Join(section.KeyPaths, ", "); name != "" {
-			s.paragraph("", "  ", span{plain, name})
+			s.Paragraph("", "  ", name)
 		}
-		s.paragraph("  ", "  ", span{plain, section.Text})
+		s.Paragraph("  ", "  ", section.Text)
 		for _, k := range section.Keys {
-			s.paragraph("  ", "      ", span{plain, fmt.Sprintf("%s (%s)", k.Name, k.Value())})
-			s.paragraph("      ", "      ", span{plain, k.Text})
+			s.Paragraph("  ", "      ", fmt.Sprintf("%s (%s)", k.Name, k.Value()))
+			s.Paragraph("      ", "      ", k.Text)
 		}
 	}
 	return strings.TrimRight(s.String(), "\n")
@@ -71,19 +72,19 @@ for editors. ${VAR} and ${VAR:-default} are expanded in values; within {} and []
 they need quotes. Durations: 500ms, 10s, 1h30m, 400d.`
 
 func metricsTopic() string {
-	s := newTextReport(renderOptions{})
-	s.line("What serve shows on /metrics. What is not known is absent rather than 0.")
+	s := render.NewText(render.Options{})
+	s.Line("What serve shows on /metrics. What is not known is absent rather than 0.")
 	for _, m := range slices.Concat(metrics.Catalogue, metrics.WatchCatalogue) {
-		s.blank()
+		s.Blank()
 		head := m.Name
 		if len(m.Labels) > 0 {
 			head += "{" + strings.Join(m.Labels, ",") + "}"
 		}
-		s.paragraph("", "    ", span{plain, head})
-		s.paragraph("  ", "  ", span{plain, m.Type + ". " + m.Help})
+		s.Paragraph("", "    ", head)
+		s.Paragraph("  ", "  ", m.Type+". "+m.Help)
 	}
-	s.blank()
-	s.paragraph("", "", span{plain, "The history adds stickwatch_history_size_bytes, _queue_length, _write_seconds, _write_errors_total and _dropped_total. " +
-		"Dashboards and rules for all of them: stickwatch dashboards DIR."})
+	s.Blank()
+	s.Paragraph("", "", "The history adds stickwatch_history_size_bytes, _queue_length, _write_seconds, _write_errors_total and _dropped_total. "+
+		"Dashboards and rules for all of them: stickwatch dashboards DIR.")
 	return strings.TrimRight(s.String(), "\n")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/internal/gate"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -62,7 +63,7 @@ func (h *announcer) announce(ctx context.Context, clusters []*probes.Cluster, wh
 			ID string `json:"id"`
 		}
 		if err := h.post(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": what}, &answer); err != nil {
-			h.warn("of "+name(c.Name)+" is not recorded, and the daemon notifies of what it brings about", err)
+			h.warn("of "+render.CleanName(c.Name)+" is not recorded, and the daemon notifies of what it brings about", err)
 			continue
 		}
 		h.open = append(h.open, announcedDeployment{answer.ID, c.Name})
@@ -84,7 +85,7 @@ func (h *announcer) finish() {
 			counts = deploymentCounts{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}
 		}
 		if err := h.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
-			h.warn(name(one.id)+" is not ended there, and goes on for the daemon", err)
+			h.warn(render.CleanName(one.id)+" is not ended there, and goes on for the daemon", err)
 		}
 	}
 }
@@ -103,5 +104,5 @@ func (h *announcer) post(ctx context.Context, path string, in, out any) error {
 }
 
 func (h *announcer) warn(outcome string, err error) {
-	fmt.Fprintf(h.warnings, "stickwatch: the deployment %s: %s\n", outcome, cleanSentence(err.Error()))
+	fmt.Fprintf(h.warnings, "stickwatch: the deployment %s: %s\n", outcome, render.CleanSentence(err.Error()))
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 )
 
 // A commandResult is what came of the command that was run during a watch.
@@ -33,6 +34,14 @@ func (r *commandResult) exitStatus() int {
 	default:
 		return r.Status
 	}
+}
+
+// result returns the part of r that reports show; nil if no command ran.
+func (r *commandResult) result() *render.Command {
+	if r == nil {
+		return nil
+	}
+	return &render.Command{Name: r.Name, Status: r.exitStatus(), Duration: r.Duration}
 }
 
 // runCommand runs a command to its end. What it prints goes to standard error,

@@ -13,6 +13,7 @@ import (
 	"stickwatch/internal/gate"
 	"stickwatch/internal/gate/watch"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -52,11 +53,11 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	r := d.end(context.WithoutCancel(cmd.Context()))
 	told.setCounts(r.Watches)
 	told.finish() // before the report, for which nobody may ever make room
-	r.Command = ran
+	r.Command = ran.result()
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
 	opts.FailOn, opts.Clusters = o.failOn.value, clusters
-	if err := unlessInterrupted(ctx, func() error { return render(c.out, o.output.value, r, opts) }); err != nil {
+	if err := unlessInterrupted(ctx, func() error { return writeResults(c.out, o.output.value, r, opts) }); err != nil {
 		return err
 	}
 	if o.wait.value > 0 && ctx.Err() == nil {
@@ -179,8 +180,8 @@ func (d *deployment) await(ctx context.Context) []gate.Unmet {
 }
 
 // end ends the watch and judges it.
-func (d *deployment) end(ctx context.Context) results {
-	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
+func (d *deployment) end(ctx context.Context) render.Results {
+	r := render.Results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
 	watches := make([]gate.Report, len(d.watches))
 	var wg panics.Group
 	for i, v := range d.watches {
@@ -190,15 +191,14 @@ func (d *deployment) end(ctx context.Context) results {
 	for i, w := range watches {
 		r.Watches[w.Cluster] = w
 		r.Clusters[i] = w.FinalReport
-		r.Clusters[i].Verdict = worseVerdict(w.FinalReport.Verdict, w.Verdict())
+		r.Clusters[i].Verdict = render.WorstVerdict(w.FinalReport.Verdict, w.Verdict())
 	}
 	r.Duration = time.Since(r.Started)
-	r.Verdict = worst(r.Clusters)
 	return r
 }
 
 // watchStatus is what a watch exits with, but for a command's own status.
-func watchStatus(r results, failOn checks.Severity) int {
+func watchStatus(r render.Results, failOn checks.Severity) int {
 	unknown := false
 	for _, w := range r.Watches {
 		unknown = unknown || len(w.Doubts) > 0
@@ -214,9 +214,4 @@ func watchStatus(r results, failOn checks.Severity) int {
 		return exitInconclusive
 	}
 	return status
-}
-
-// worseVerdict is the worse of two verdicts.
-func worseVerdict(a, b checks.Verdict) checks.Verdict {
-	return worst([]checks.Report{{Verdict: a}, {Verdict: b}})
 }

@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/render"
 )
 
 // whereOptions are the flags of where.
@@ -68,7 +70,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	}
 	for _, key := range o.keys {
 		if strings.ContainsFunc(key, unicode.IsControl) {
-			return fmt.Errorf("--key: %q has control characters, which no key of a request has", name(key))
+			return fmt.Errorf("--key: %q has control characters, which no key of a request has", render.CleanName(key))
 		}
 	}
 	clusters, err := o.clusters.load(cmd)
@@ -80,7 +82,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(oracles.left) > 0 {
-		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", cleanSentence(strings.Join(oracles.left, ", ")))
+		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", render.CleanSentence(strings.Join(oracles.left, ", ")))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 	t.Helper()
 	c := &probes.Cluster{Name: "shop", Balancer: probes.Balancer{Method: method, HashKey: "$remote_addr"}}
 	for _, id := range []string{"a", "b", "c"} {
-		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: mustURL("http://" + id), Weight: 1})
+		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: &url.URL{Scheme: "http", Host: id}, Weight: 1})
 	}
 	o, err := newOracles([]*probes.Cluster{c}, nil, false)
 	if err != nil {

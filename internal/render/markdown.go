@@ -1,11 +1,13 @@
-package main
+package render
 
 import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
@@ -15,12 +17,12 @@ import (
 type page struct{ strings.Builder }
 
 // renderMarkdown writes r for a pull request.
-func renderMarkdown(w io.Writer, r results, opts renderOptions) error {
+func renderMarkdown(w io.Writer, r Results, opts Options) error {
 	var p page
-	if a, watched := r.answer(); watched {
+	if a, watched := r.Summary(); watched {
 		p.block("**%s %s**", emoji(answerSpan(a).tone), escape(answerText(a)))
 	}
-	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict)), r.Verdict)
+	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), r.Verdict())
 	p.block("%s, %s", totals(r), wire.Time(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
@@ -41,7 +43,7 @@ func (p *page) item(level int, format string, args ...any) {
 }
 
 func (p *page) cluster(r checks.Report, c *probes.Cluster) {
-	p.block("### %s %s: %s", emoji(toneOfVerdict(r.Verdict)), escape(name(r.Cluster)), r.Verdict)
+	p.block("### %s %s: %s", emoji(toneOfVerdict(r.Verdict)), escape(CleanName(r.Cluster)), r.Verdict)
 	if len(r.Nodes) > 0 {
 		p.matrix(matrix(r, c))
 	}
@@ -61,7 +63,7 @@ func (p *page) cluster(r checks.Report, c *probes.Cluster) {
 		p.item(0, "session %s", escape(answer.text))
 	}
 	for _, d := range r.Doubts {
-		p.item(0, "doubt %s %s", emoji(doubt), escape(words(d)))
+		p.item(0, "doubt %s %s", emoji(doubt), escape(cleanMessage(d)))
 	}
 	p.WriteString("\n")
 	if len(r.Findings) > 0 {
@@ -95,7 +97,7 @@ func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 // findingNode writes a finding, and one level deeper what it explains.
 func (p *page) findingNode(b findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
-		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(sentence(b.Finding)))
+		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(summary(b.Finding)))
 	if words := affects(b.Affected); words != "" {
 		p.item(level+1, "%s", escape(words))
 	}
@@ -106,7 +108,7 @@ func (p *page) findingNode(b findingNode, level int) {
 	if more > 0 {
 		p.item(level+1, "… %d more", more)
 	}
-	if remedy := words(b.Remedy); remedy != "" && level == 0 {
+	if remedy := cleanMessage(b.Remedy); remedy != "" && level == 0 {
 		p.item(level+1, "**Remedy:** %s", escape(remedy))
 	}
 	if len(b.explains) > 0 {
@@ -156,4 +158,45 @@ func code(s string) string {
 		s = " " + s + " "
 	}
 	return fence + s + fence
+}
+
+// markdownColumns is how wide lanes are in a comment: as much as a phone shows
+// without scrolling.
+const markdownColumns = 60
+
+// watch writes what became of users during a deployment.
+func (p *page) watch(w gate.Report) {
+	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
+	for _, guarantee := range w.Guarantees {
+		spans := guaranteeSpans(guarantee)
+		m := spans[0].tone
+		line := escape(guarantee.Name)
+		if len(spans) > 1 {
+			line += ": " + escape(strings.TrimSpace(spans[1].text))
+		}
+		p.item(0, "%s %s", emoji(m), line)
+	}
+	for _, f := range watchFacts(w) {
+		if f.label != "promise" {
+			p.item(0, "%s: %s", f.label, escape(join(f.spans)))
+		}
+	}
+	p.WriteString("\n")
+	p.clientTimelines(w)
+}
+
+// clientTimelines are drawn as text of equal width.
+func (p *page) clientTimelines(w gate.Report) {
+	if len(w.Clients) == 0 {
+		return
+	}
+	k := newTimelineLegend(w)
+	p.WriteString("```text\n")
+	for i, client := range w.Clients {
+		if i == maxClients {
+			break
+		}
+		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxCell)+"  "+join(k.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
+	}
+	p.WriteString(strings.ReplaceAll(k.legend(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
 }

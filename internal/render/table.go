@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"fmt"
@@ -14,15 +14,15 @@ import (
 
 // renderTable writes r for people: what to know first comes first, and what to
 // do last, where the eye is when a command has ended.
-func renderTable(w io.Writer, r results, opts renderOptions) error {
-	s := newTextReport(opts)
-	if a, watched := r.answer(); watched {
+func renderTable(w io.Writer, r Results, opts Options) error {
+	s := NewText(opts)
+	if a, watched := r.Summary(); watched {
 		s.paragraph("", "  ", answerSpan(a))
-		s.blank()
+		s.Blank()
 	}
 	for i, report := range r.Clusters {
 		if i > 0 {
-			s.blank()
+			s.Blank()
 		}
 		s.cluster(report, opts.cluster(report.Cluster))
 		if w, watched := r.Watches[report.Cluster]; watched {
@@ -38,13 +38,13 @@ func renderTable(w io.Writer, r results, opts renderOptions) error {
 	return err
 }
 
-func (s *textReport) cluster(r checks.Report, c *probes.Cluster) {
+func (s *Text) cluster(r checks.Report, c *probes.Cluster) {
 	s.paragraph("", "  ", headline(r, c)...)
 	if len(r.Nodes) > 0 {
-		s.blank()
+		s.Blank()
 		s.matrix(matrix(r, c))
 	}
-	s.blank()
+	s.Blank()
 	for _, b := range r.Balancers {
 		s.labelled("balancer", balancerLine(b, c)...)
 	}
@@ -65,11 +65,11 @@ func headline(r checks.Report, c *probes.Cluster) []span {
 		facts += ", " + string(method)
 	}
 	return []span{
-		toned(m, name(r.Cluster)),
+		toned(m, CleanName(r.Cluster)),
 		{plain, "  "},
 		{m, strings.ToUpper(string(r.Verdict))},
 		{plain, "  "},
-		{dim, facts + ", " + took(r.Duration)},
+		{dim, facts + ", " + roundDuration(r.Duration)},
 	}
 }
 
@@ -80,7 +80,7 @@ func nodeCount(nodes []checks.NodeReport) string {
 			up++
 		}
 	}
-	all := count(len(nodes), "node", "nodes")
+	all := Count(len(nodes), "node", "nodes")
 	if up == len(nodes) {
 		return all
 	}
@@ -90,7 +90,7 @@ func nodeCount(nodes []checks.NodeReport) string {
 // maxSteadyCanaries bounds how many canaries are told that just stayed where they were.
 const maxSteadyCanaries = 8
 
-func (s *textReport) canaries(canaries []checks.Canary) {
+func (s *Text) canaries(canaries []checks.Canary) {
 	width, still := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {
@@ -105,7 +105,7 @@ func (s *textReport) canaries(canaries []checks.Canary) {
 		}
 		spans := append([]span{{plain, pad(canaryName(c), width) + "  "}}, traceSpans(c)...)
 		if len(through) > 1 {
-			spans = append(spans, span{dim, "  through " + name(c.Balancer)})
+			spans = append(spans, span{dim, "  through " + CleanName(c.Balancer)})
 		}
 		s.labelled("canary", spans...)
 	}
@@ -114,23 +114,23 @@ func (s *textReport) canaries(canaries []checks.Canary) {
 	}
 }
 
-func (s *textReport) doubts(doubts []checks.Message) {
+func (s *Text) doubts(doubts []checks.Message) {
 	for _, d := range doubts {
-		s.labelled("doubt", toned(doubt, words(d)))
+		s.labelled("doubt", toned(doubt, cleanMessage(d)))
 	}
 }
 
 // total is the last line of several clusters, and the only one of none.
-func (s *textReport) total(r results) {
+func (s *Text) total(r Results) {
 	if len(r.Clusters) > 0 {
-		s.blank()
+		s.Blank()
 	}
-	m := toneOfVerdict(r.Verdict)
-	s.paragraph("", "  ", toned(m, strings.ToUpper(string(r.Verdict))), span{plain, "  " + totals(r)})
+	m := toneOfVerdict(r.Verdict())
+	s.paragraph("", "  ", toned(m, strings.ToUpper(string(r.Verdict()))), span{plain, "  " + totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.
-func totals(r results) string {
+func totals(r Results) string {
 	by := map[checks.Verdict]int{}
 	for _, c := range r.Clusters {
 		by[c.Verdict]++
@@ -141,9 +141,9 @@ func totals(r results) string {
 			parts = append(parts, fmt.Sprintf("%d %s", by[v], v))
 		}
 	}
-	all := count(len(r.Clusters), "cluster", "clusters")
+	all := Count(len(r.Clusters), "cluster", "clusters")
 	if len(r.Clusters) > 1 {
 		all += " (" + strings.Join(parts, ", ") + ")"
 	}
-	return all + ", " + took(r.Duration)
+	return all + ", " + roundDuration(r.Duration)
 }

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func piece(from, to int, who string) gate.Segment {
 }
 
 // rollingRestart is a deployment of two nodes that threw out one of two users.
-func rollingRestart() (results, renderOptions) {
+func rollingRestart() (Results, Options) {
 	p := healthyReport("shop", "node1", "node2")
 	p.Session.Policy = probes.PolicyReplicated
 	out := gate.Outage{
@@ -69,15 +69,14 @@ func rollingRestart() (results, renderOptions) {
 		Doubts: []string{"no session could be held on node3: none of our clients was sent there"},
 	}
 	r, opts := shown(p)
-	r.Clusters[0].Verdict = worseVerdict(r.Clusters[0].Verdict, w.Verdict())
-	r.Verdict = worst(r.Clusters)
+	r.Clusters[0].Verdict = WorstVerdict(r.Clusters[0].Verdict, w.Verdict())
 	r.Watches = map[string]gate.Report{"shop": w}
-	r.Command = &commandResult{Name: "deploy.sh", Duration: 9 * time.Second}
+	r.Command = &Command{Name: "deploy.sh", Duration: 9 * time.Second}
 	return r, opts
 }
 
 func TestRenderWatchGolden(t *testing.T) {
-	for _, format := range []string{"table", "json", "junit", "markdown", "prometheus"} {
+	for _, format := range Formats {
 		t.Run(format, func(t *testing.T) {
 			r, opts := rollingRestart()
 			golden(t, "rolling_restart."+format, rendered(t, format, r, opts))
@@ -106,13 +105,13 @@ func TestRenderWatchWidth(t *testing.T) {
 // Whatever nodes call themselves: no form of a watch commands a terminal.
 func TestRenderWatchHostile(t *testing.T) {
 	const hostileText = "n\x1b[2J\u202e`|\n<b>"
-	for _, format := range []string{"table", "json", "junit", "markdown"} {
+	for _, format := range Formats {
 		r, opts := rollingRestart()
 		w := r.Watches["shop"]
 		w.Moves[0].From, w.Moves[0].Reason, w.Clients[0].Node, w.Nodes[0].Node = hostileText, hostileText, hostileText, hostileText
 		w.Session.Error, w.Guarantees[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = hostileText, hostileText, hostileText, hostileText
 		var b bytes.Buffer
-		if err := render(&b, format, r, opts); err != nil {
+		if err := Report(&b, format, r, opts); err != nil {
 			t.Fatal(err)
 		}
 		for i, c := range b.String() {
@@ -170,7 +169,7 @@ func TestAnswerText(t *testing.T) {
 // Of several clusters the losses add up, and the longest outage counts. One of
 // which no session was held makes the answer incomplete.
 func TestAnswerOfSeveral(t *testing.T) {
-	r := results{
+	r := Results{
 		Clusters: []checks.Report{{Cluster: "shop"}, {Cluster: "blog"}},
 		Watches: map[string]gate.Report{
 			"shop": {
@@ -181,7 +180,7 @@ func TestAnswerOfSeveral(t *testing.T) {
 		},
 	}
 	want := gate.Summary{Sessions: 1, Lost: 1, Moved: 2, LongestOutage: 500 * time.Millisecond, Incomplete: true}
-	if got, ok := r.answer(); !ok || got != want {
+	if got, ok := r.Summary(); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 }

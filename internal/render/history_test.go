@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"fmt"
@@ -12,17 +12,17 @@ import (
 )
 
 // exampleHistory is a past in which something of everything happened.
-func exampleHistory() clusterHistory {
+func exampleHistory() ClusterHistory {
 	target := func(kind checks.TargetKind, name string, probes, failed int, longest time.Duration) checks.Uptime {
 		return checks.Uptime{
 			Target: checks.Target{Cluster: "shop", Kind: kind, Name: name}, Probes: probes, Failed: failed,
 			Ratio: float64(probes-failed) / float64(probes), Longest: longest,
 		}
 	}
-	return clusterHistory{
-		cluster: "shop",
-		span:    checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime},
-		uptimes: []checks.Uptime{
+	return ClusterHistory{
+		Cluster: "shop",
+		Span:    checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime},
+		Uptimes: []checks.Uptime{
 			target(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088", 5760, 0, 0),
 			target(checks.TargetDependency, "Redis Server", 5760, 16, 4*time.Minute),
 			target(checks.TargetNode, "node1", 5_760_000, 1, 0),
@@ -31,7 +31,7 @@ func exampleHistory() clusterHistory {
 			target(checks.TargetSession, "node1", 28_800, 9_600, 40*time.Second),
 			target(checks.TargetSession, "node2", 28_800, 0, 0),
 		},
-		incidents: []alerting.Incident{
+		Incidents: []alerting.Incident{
 			{
 				ID: "20260314T115900250-0a0b0c0d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Warning, Silenced: "deploy 4.2",
 				Cause:   checks.Finding{Code: checks.NodeEjected, Severity: checks.Warning, Node: "node2"},
@@ -45,11 +45,11 @@ func exampleHistory() clusterHistory {
 				Started:    testTime.Add(-22 * time.Hour), Ended: testTime.Add(-22*time.Hour + 3*time.Second),
 			},
 		},
-		moves: []checks.Move{
+		Moves: []checks.Move{
 			{At: testTime.Add(-90 * time.Second), Cluster: "shop", From: "node2", To: "node1", Kept: true, Session: "s:3f9a12c4", Cause: checks.Message{ID: checks.MsgMovedDown, Args: checks.Args{Node: "node2"}}},
 			{At: testTime.Add(-20 * time.Hour), Cluster: "shop", From: "node1", To: `"stranger"`, Session: "s:00112233", Cause: checks.Message{ID: checks.MsgMovedUnexplained}},
 		},
-		deployments: []checks.Deployment{
+		Deployments: []checks.Deployment{
 			{Cluster: "shop", Name: "4.1", Span: checks.Span{From: testTime.Add(-21 * time.Hour), To: testTime.Add(-21*time.Hour + 12*time.Minute)}},
 			{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime.Add(-2 * time.Minute)}},
 		},
@@ -90,17 +90,17 @@ func redisIncident() alerting.Incident {
 func TestHistoryTables(t *testing.T) {
 	for _, tt := range []struct {
 		file string
-		opts renderOptions
+		opts Options
 	}{
-		{"history.table", renderOptions{}},
-		{"history.terminal", renderOptions{Width: 60, Colour: true}},
+		{"history.table", Options{}},
+		{"history.terminal", Options{Width: 60, Colour: true}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			s := newTextReport(tt.opts)
+			s := NewText(tt.opts)
 			s.clusterHistory(exampleHistory(), calendar{testTime})
-			s.blank()
-			s.clusterHistory(clusterHistory{cluster: "blog", span: exampleHistory().span}, calendar{testTime})
-			s.blank()
+			s.Blank()
+			s.clusterHistory(ClusterHistory{Cluster: "blog", Span: exampleHistory().Span}, calendar{testTime})
+			s.Blank()
 			s.incident(redisIncident(), calendar{testTime})
 			golden(t, tt.file, s.String())
 		})
@@ -110,20 +110,20 @@ func TestHistoryTables(t *testing.T) {
 func TestHistoryJSON(t *testing.T) {
 	var b strings.Builder
 	p := exampleHistory()
-	if err := writeJSON(&b, wireClusterHistoriesOf([]clusterHistory{p, {cluster: "blog", span: p.span}}, p.span, testTime)); err != nil {
+	if err := writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p, {Cluster: "blog", Span: p.Span}}, p.Span, testTime)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "history.json", b.String())
 }
 
 func TestHistoryIsBounded(t *testing.T) {
-	p := clusterHistory{cluster: "shop"}
+	p := ClusterHistory{Cluster: "shop"}
 	for i := range maxRead {
-		p.moves = append(p.moves, checks.Move{At: testTime, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
-		p.incidents = append(p.incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
-		p.deployments = append(p.deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
+		p.Moves = append(p.Moves, checks.Move{At: testTime, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
+		p.Incidents = append(p.Incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
+		p.Deployments = append(p.Deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
 	}
-	s := newTextReport(renderOptions{})
+	s := NewText(Options{})
 	s.clusterHistory(p, calendar{testTime})
 	text := s.String()
 	if n := strings.Count(text, "… and 9980 more: -o json tells all"); n != 3 {
@@ -146,14 +146,14 @@ func TestHistoryIsBounded(t *testing.T) {
 func TestHistoryBeforeAnUpgrade(t *testing.T) {
 	p := exampleHistory()
 	shown := func() string {
-		s := newTextReport(renderOptions{})
+		s := NewText(Options{})
 		s.clusterHistory(p, calendar{testTime})
 		return s.String()
 	}
 	if text := shown(); strings.Contains(text, "no data") {
 		t.Errorf("sessions have data, and it says otherwise:\n%s", text)
 	}
-	p.uptimes = slices.DeleteFunc(p.uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
+	p.Uptimes = slices.DeleteFunc(p.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
 	if text := shown(); !strings.Contains(text, "session     no data  the uptime of sessions is recorded from this version") {
 		t.Errorf("it lacks the sentence:\n%s", text)
 	}
@@ -170,46 +170,25 @@ func TestHistoryIsClean(t *testing.T) {
 		Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: finding}}},
 		Timeline: []alerting.Event{{At: testTime, Kind: alerting.EventOpened, Finding: hostileText, Text: hostileText}},
 	}
-	p := clusterHistory{
-		cluster:     hostileText,
-		uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: hostileText}, Probes: 1}},
-		incidents:   []alerting.Incident{incident},
-		moves:       []checks.Move{{From: hostileText, To: hostileText, Cause: checks.Quote(hostileText)}},
-		deployments: []checks.Deployment{{Name: hostileText}},
+	p := ClusterHistory{
+		Cluster:     hostileText,
+		Uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: hostileText}, Probes: 1}},
+		Incidents:   []alerting.Incident{incident},
+		Moves:       []checks.Move{{From: hostileText, To: hostileText, Cause: checks.Quote(hostileText)}},
+		Deployments: []checks.Deployment{{Name: hostileText}},
 	}
-	s := newTextReport(renderOptions{})
+	s := NewText(Options{})
 	s.clusterHistory(p, calendar{testTime})
 	s.incident(incident, calendar{testTime})
-	s.silences([]wireSilence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
+	s.silences([]Silence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
 	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}
 	var b strings.Builder
-	if err := writeJSON(&b, wireClusterHistoriesOf([]clusterHistory{p}, p.span, testTime)); err != nil {
+	if err := writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p}, p.Span, testTime)); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
 		t.Error("a control character is in JSON")
-	}
-}
-
-func TestMoments(t *testing.T) {
-	parse := timeOrAge(testTime)
-	for text, want := range map[string]time.Time{
-		"24h":                  testTime.Add(-24 * time.Hour),
-		"7d":                   testTime.Add(-7 * 24 * time.Hour),
-		"2026-03-01T10:00:00Z": time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
-		"2026-03-01":           time.Date(2026, 3, 1, 0, 0, 0, 0, time.Local),
-		"2026-03-01 10:05":     time.Date(2026, 3, 1, 10, 5, 0, 0, time.Local),
-		"2026-03-01T10:05:06":  time.Date(2026, 3, 1, 10, 5, 6, 0, time.Local),
-	} {
-		if got, err := parse(text); err != nil || !got.Equal(want) {
-			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "-1h", "yesterday", "2026-02-30", "2026-03-01T10:00:00Zx"} {
-		if got, err := parse(text); err == nil {
-			t.Errorf("%q: got %v, want an error", text, got)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"slices"
@@ -54,7 +54,7 @@ func balancerGuarantees(r checks.Report) []guarantee {
 		}
 		urls = append(urls, b.URL)
 		all = append(all, guarantee{
-			group: "balancer", name: clean(b.URL, 2*maxName) + " answers", applies: true, took: b.Primary.Timing.Total,
+			group: "balancer", name: Clean(b.URL, 2*maxName) + " answers", applies: true, took: b.Primary.Timing.Total,
 			codes: []checks.Code{checks.BalancerDown, checks.BalancerError},
 			about: func(f checks.Finding) bool { return f.Target == b.URL || strings.HasPrefix(f.Target, b.URL+" ") },
 		})
@@ -77,7 +77,7 @@ func asksPages(r checks.Report) bool {
 
 func nodeGuarantees(n checks.NodeReport, c *probes.Cluster) []guarantee {
 	mine := func(f checks.Finding) bool { return f.Node == n.Node }
-	id := name(n.Node)
+	id := CleanName(n.Node)
 	idle := slices.ContainsFunc(c.Nodes, func(m probes.Node) bool { return m.ID == n.Node && (m.Down || m.Backup) })
 	rotation := guarantee{
 		group: "nodes", name: id + " is in rotation", applies: !idle, about: mine,
@@ -109,7 +109,7 @@ func answerWithReason(a checks.Answer, why checks.Message) string {
 
 func dependencyGuarantee(d checks.DependencyReport) guarantee {
 	p := guarantee{
-		group: "dependencies", name: name(d.Name) + " works", applies: true,
+		group: "dependencies", name: CleanName(d.Name) + " works", applies: true,
 		codes: []checks.Code{checks.DependencyDown, checks.DependencyDisputed},
 		about: func(f checks.Finding) bool { return f.Dependency == d.Name },
 	}

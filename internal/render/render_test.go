@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"stickwatch/checks"
 )
 
-var updateGolden = flag.Bool("update", false, "write the golden files of the renderers anew")
+var updateGolden = flag.Bool("update", false, "rewrite the golden files")
 
 func TestRenderGolden(t *testing.T) {
 	for _, tt := range []struct{ format, reports string }{
@@ -27,7 +27,6 @@ func TestRenderGolden(t *testing.T) {
 		{"json", "redis_down inconclusive nothing"},
 		{"junit", "redis_down ejected inconclusive hostile"},
 		{"markdown", "healthy redis_down drift hostile several"},
-		{"prometheus", "redis_down"},
 	} {
 		for report := range strings.FieldsSeq(tt.reports) {
 			t.Run(report+"."+tt.format, func(t *testing.T) {
@@ -57,8 +56,8 @@ func TestRenderGoldenTerminal(t *testing.T) {
 }
 
 func TestRenderUnknownFormat(t *testing.T) {
-	err := render(new(bytes.Buffer), "yaml", results{}, renderOptions{})
-	want := `unknown output format "yaml": want table, json, junit, markdown, prometheus`
+	err := Report(new(bytes.Buffer), "yaml", Results{}, Options{})
+	want := `unknown output format "yaml": want table, json, junit, markdown`
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
@@ -67,7 +66,7 @@ func TestRenderUnknownFormat(t *testing.T) {
 // Whatever a target says: no output commands a terminal, forges a line, shows
 // text backwards or floods a log.
 func TestRenderHostile(t *testing.T) {
-	for _, format := range formats {
+	for _, format := range Formats {
 		t.Run(format, func(t *testing.T) {
 			r, opts := shown(hostile())
 			got := rendered(t, format, r, opts)
@@ -121,13 +120,13 @@ func TestRenderTableColourOnlyWhenAsked(t *testing.T) {
 }
 
 func TestRenderJSONHasNoNullLists(t *testing.T) {
-	r := results{Started: testTime, Clusters: []checks.Report{{Cluster: "bare", Findings: []checks.Finding{{Code: checks.Slow}}}}}
+	r := Results{Started: testTime, Clusters: []checks.Report{{Cluster: "bare", Findings: []checks.Finding{{Code: checks.Slow}}}}}
 	var got map[string]any
-	if err := json.Unmarshal([]byte(rendered(t, "json", r, renderOptions{})), &got); err != nil {
+	if err := json.Unmarshal([]byte(rendered(t, "json", r, Options{})), &got); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"schema": 1.0, "started": "2026-03-14T12:00:00.250Z", "duration_ms": 0.0, "verdict": "",
+		"schema": 1.0, "started": "2026-03-14T12:00:00.250Z", "duration_ms": 0.0, "verdict": "healthy",
 		"clusters": []any{map[string]any{
 			"name": "bare", "verdict": "", "doubts": []any{}, "balancer": []any{}, "nodes": []any{}, "dependencies": []any{},
 			"session": map[string]any{"policy": "", "sticky": "unknown", "shared": "unknown", "confidence": 0.0, "canaries": []any{}},
@@ -177,22 +176,10 @@ func TestRenderJUnitNamesStayTheSame(t *testing.T) {
 	}
 }
 
-func TestTerminalOptionsOfAFile(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	got := terminalOptions(f, []string{"TERM=xterm-256color", "COLORTERM=truecolor"})
-	if diff := cmp.Diff(renderOptions{}, got); diff != "" {
-		t.Errorf("options of a file (-want +got):\n%s", diff)
-	}
-}
-
-func rendered(t *testing.T, format string, r results, opts renderOptions) string {
+func rendered(t *testing.T, format string, r Results, opts Options) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := render(&b, format, r, opts); err != nil {
+	if err := Report(&b, format, r, opts); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -200,7 +187,7 @@ func rendered(t *testing.T, format string, r results, opts renderOptions) string
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "render", file+".golden")
+	path := filepath.Join("testdata", file+".golden")
 	if *updateGolden {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -1,9 +1,11 @@
-package main
+package render
 
 import (
 	"fmt"
 	"strings"
 	"time"
+
+	"charm.land/lipgloss/v2"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
@@ -43,10 +45,10 @@ func newTimelineLegend(w gate.Report) timelineLegend {
 func (k timelineLegend) legend(column time.Duration) string {
 	var parts []string
 	for _, n := range k.nodes {
-		parts = append(parts, string(k.symbols[n])+" "+cell(n))
+		parts = append(parts, string(k.symbols[n])+" "+cleanWord(n))
 	}
 	parts = append(parts, "* several", "× failed", "! lost")
-	return fmt.Sprintf("%s; a column is %s", strings.Join(parts, "  "), formatDuration(column))
+	return fmt.Sprintf("%s; a column is %s", strings.Join(parts, "  "), Duration(column))
 }
 
 // draw is a lane in so many columns of equal time.
@@ -133,4 +135,40 @@ func coloredSpans(symbols []rune) []span {
 		spans = append(spans, span{m, string(r)})
 	}
 	return spans
+}
+
+// clientTimelines draws every client's way over time: a line each, a column a moment.
+func (s *Text) clientTimelines(w gate.Report) {
+	width := 0
+	for _, client := range w.Clients {
+		width = max(width, lipgloss.Width(clientName(client)))
+	}
+	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
+	k := newTimelineLegend(w)
+	for i, client := range w.Clients {
+		if i == maxClients {
+			s.labelled("lane", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
+			break
+		}
+		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, k.draw(client, w.Span, columns)...)...)
+	}
+	if len(w.Clients) > 0 {
+		s.labelled("", span{dim, k.legend(w.To.Sub(w.From) / time.Duration(columns))})
+	}
+}
+
+// maxClients bounds how many clients are drawn.
+const maxClients = 24
+
+func clientName(s gate.ClientReport) string {
+	switch {
+	case s.Kind == gate.KindNewClient && s.Node != "":
+		return "newcomers to " + cleanWord(s.Node)
+	case s.Kind == gate.KindNewClient:
+		return "newcomers"
+	case s.Node == "":
+		return "session"
+	default:
+		return "session on " + cleanWord(s.Node)
+	}
 }

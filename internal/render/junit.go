@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"fmt"
@@ -11,12 +11,13 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 )
 
 // renderJUnit writes r as test results: a suite a cluster, a test a promise.
 // The names of tests stay the same from run to run, so that a CI server can
 // tell since when one fails.
-func renderJUnit(w io.Writer, r results, opts renderOptions) error {
+func renderJUnit(w io.Writer, r Results, opts Options) error {
 	suites := junit.Testsuites{Name: "stickwatch", Time: seconds(r.Duration)}
 	for i, report := range r.Clusters {
 		s := suite(i, report, opts)
@@ -34,8 +35,8 @@ func renderJUnit(w io.Writer, r results, opts renderOptions) error {
 	return suites.WriteXML(w)
 }
 
-func suite(id int, r checks.Report, opts renderOptions) junit.Testsuite {
-	s := junit.Testsuite{ID: id, Name: name(r.Cluster), Time: seconds(r.Duration)}
+func suite(id int, r checks.Report, opts Options) junit.Testsuite {
+	s := junit.Testsuite{ID: id, Name: CleanName(r.Cluster), Time: seconds(r.Duration)}
 	s.SetTimestamp(r.Started.UTC())
 	s.AddProperty("verdict", string(r.Verdict))
 	s.AddProperty("policy", string(r.Session.Policy))
@@ -62,7 +63,7 @@ func reportTest(r checks.Report) junit.Testcase {
 	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
-		lines = append(lines, words(d))
+		lines = append(lines, cleanMessage(d))
 	}
 	text := strings.Join(lines, "\n")
 	switch {
@@ -89,7 +90,7 @@ func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Se
 		}
 	}
 	if len(failures) > 0 {
-		message := words(failures[0].Summary)
+		message := cleanMessage(failures[0].Summary)
 		if more := len(failures) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -99,7 +100,7 @@ func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Se
 		t.SystemOut = &junit.Output{Data: findingLines(others)}
 	}
 	if p.unknown != "" && len(broken) == 0 {
-		t.Skipped = &junit.Result{Message: cleanSentence(p.unknown)}
+		t.Skipped = &junit.Result{Message: CleanSentence(p.unknown)}
 	}
 	return t
 }
@@ -108,7 +109,7 @@ func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Se
 func findingLines(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), words(f.Summary))
+		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), cleanMessage(f.Summary))
 		if words := affects(f.Affected); words != "" {
 			fmt.Fprintln(&b, words)
 		}
@@ -120,10 +121,10 @@ func findingLines(findings []checks.Finding) string {
 			fmt.Fprintf(&b, "- … %d more\n", more)
 		}
 		if f.ExplainedBy != "" {
-			fmt.Fprintf(&b, "explained by %s\n", cleanSentence(f.ExplainedBy))
+			fmt.Fprintf(&b, "explained by %s\n", CleanSentence(f.ExplainedBy))
 		}
 		if !f.Remedy.IsZero() {
-			fmt.Fprintf(&b, "-> %s\n", words(f.Remedy))
+			fmt.Fprintf(&b, "-> %s\n", cleanMessage(f.Remedy))
 		}
 	}
 	return b.String()
@@ -132,7 +133,60 @@ func findingLines(findings []checks.Finding) string {
 // classname is how CI servers group tests: by cluster, then by family. A dot
 // would begin another group.
 func classname(cluster, group string) string {
-	return strings.ReplaceAll(name(cluster), ".", "_") + "." + group
+	return strings.ReplaceAll(CleanName(cluster), ".", "_") + "." + group
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
+
+// answerProperties answer whether anybody was thrown out.
+func answerProperties(s *junit.Testsuite, a gate.Summary) {
+	s.AddProperty("answer", answerText(a))
+	s.AddProperty("sessions_lost", strconv.Itoa(a.Lost))
+	s.AddProperty("sessions_moved", strconv.Itoa(a.Moved))
+	s.AddProperty("longest_outage_seconds", seconds(a.LongestOutage))
+}
+
+// watchTests are a test a promise of the deployment. One that nobody can tell
+// to be kept is in error: the gate was not there.
+func watchTests(w gate.Report, failOn checks.Severity) []junit.Testcase {
+	var tests []junit.Testcase
+	for _, p := range w.Guarantees {
+		tests = append(tests, guaranteeTest(w, p, failOn))
+	}
+	if len(w.Doubts) > 0 {
+		t := watchTest(w, "every node is watched")
+		t.Error = &junit.Result{Message: CleanSentence(w.Doubts[0]), Type: string(checks.Inconclusive), Data: proseLines(w.Doubts)}
+		tests = append(tests, t)
+	}
+	return tests
+}
+
+func watchTest(w gate.Report, guarantee string) junit.Testcase {
+	return junit.Testcase{Classname: classname(w.Cluster, "deployment"), Name: CleanName(guarantee), Time: seconds(w.To.Sub(w.From))}
+}
+
+func guaranteeTest(w gate.Report, p gate.Guarantee, failOn checks.Severity) junit.Testcase {
+	t := watchTest(w, p.Name)
+	text := proseLines(p.Reasons)
+	switch {
+	case p.Kept == checks.No && p.Severity.AtLeast(failOn):
+		message := CleanSentence(p.Reasons[0])
+		if more := len(p.Reasons) - 1; more > 0 {
+			message += fmt.Sprintf(" (and %d more)", more)
+		}
+		t.Failure = &junit.Result{Message: message, Type: string(p.Code), Data: text}
+	case p.Kept == checks.Unknown:
+		t.Error = &junit.Result{Message: CleanSentence(p.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
+	case text != "":
+		t.SystemOut = &junit.Output{Data: text}
+	}
+	return t
+}
+
+func proseLines(list []string) string {
+	var lines []string
+	for _, text := range list {
+		lines = append(lines, CleanSentence(text))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"cmp"
@@ -51,9 +51,9 @@ func answerOf(s checks.CanaryStep) span {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return toned(bad, cell(s.Error))
+		return toned(bad, cleanWord(s.Error))
 	case s.Node != "":
-		return span{plain, name(s.Node)}
+		return span{plain, CleanName(s.Node)}
 	case s.Status >= 500:
 		return toned(bad, strconv.Itoa(s.Status))
 	default:
@@ -113,9 +113,9 @@ func isSteady(c checks.Canary) bool {
 // canaryName names a canary: the address it presented, and the node it belongs to
 // where its first answer came from elsewhere.
 func canaryName(c checks.Canary) string {
-	client := name(cmp.Or(c.Client, "own address"))
+	client := CleanName(cmp.Or(c.Client, "own address"))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
-		client += " of " + name(c.Pinned)
+		client += " of " + CleanName(c.Pinned)
 	}
 	return client
 }
@@ -160,9 +160,9 @@ func confidenceText(s checks.SessionReport) string {
 func evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
-		return fmt.Sprintf(" (%s, %s)", count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
+		return fmt.Sprintf(" (%s, %s)", Count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
 	case s.NewClients > 0:
-		return fmt.Sprintf(" (%s)", count(s.NewClients, "fresh client", "fresh clients"))
+		return fmt.Sprintf(" (%s)", Count(s.NewClients, "fresh client", "fresh clients"))
 	default:
 		return ""
 	}
@@ -186,7 +186,7 @@ func followUps(canaries []checks.Canary) string {
 	if least < most {
 		return fmt.Sprintf("%d-%d follow-ups%s", least, most, each)
 	}
-	return count(most, "follow-up", "follow-ups") + each
+	return Count(most, "follow-up", "follow-ups") + each
 }
 
 // notStickyReason is the reason, where the answer is not the one hoped for.
@@ -194,5 +194,5 @@ func notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}
-	return "; " + words(s.Reason)
+	return "; " + cleanMessage(s.Reason)
 }

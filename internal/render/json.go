@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"stickwatch/checks"
@@ -6,6 +6,40 @@ import (
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
+
+type wireResults struct {
+	Schema     int            `json:"schema"`
+	Started    string         `json:"started"`
+	DurationMS int64          `json:"duration_ms"`
+	Verdict    checks.Verdict `json:"verdict"`
+	Answer     *wireAnswer    `json:"answer,omitempty"` // of --watch, over all clusters
+	Clusters   []wireCluster  `json:"clusters"`
+}
+
+type wireCluster struct {
+	wire.Cluster
+	Watch *wireWatch `json:"watch,omitempty"` // with --watch
+}
+
+func wireResultsOf(r Results, opts Options) wireResults {
+	out := wireResults{
+		Schema:     wire.Schema,
+		Started:    wire.Time(r.Started),
+		DurationMS: r.Duration.Milliseconds(),
+		Verdict:    r.Verdict(),
+		Clusters: wire.List(r.Clusters, func(report checks.Report) wireCluster {
+			out := wireCluster{Cluster: wire.ClusterOf(report, opts.cluster(report.Cluster))}
+			if w, watched := r.Watches[report.Cluster]; watched {
+				out.Watch = wireWatchOf(w, r.Command)
+			}
+			return out
+		}),
+	}
+	if a, watched := r.Summary(); watched {
+		out.Answer = wireAnswerOf(a)
+	}
+	return out
+}
 
 // A wireAnswer is whether anybody was thrown out.
 type wireAnswer struct {
@@ -105,7 +139,7 @@ type wireCommandDone struct {
 	DurationMS int64  `json:"duration_ms"`
 }
 
-func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
+func wireWatchOf(w gate.Report, command *Command) *wireWatch {
 	out := &wireWatch{
 		Answer:          wireAnswerOf(w.Summary()),
 		Started:         wire.Time(w.From),
@@ -136,7 +170,7 @@ func wireWatchOf(w gate.Report, command *commandResult) *wireWatch {
 		}
 	}
 	if command != nil {
-		out.Command = &wireCommandDone{wire.Field(command.Name), command.exitStatus(), command.Duration.Milliseconds()}
+		out.Command = &wireCommandDone{wire.Field(command.Name), command.Status, command.Duration.Milliseconds()}
 	}
 	return out
 }

@@ -1,11 +1,9 @@
-package main
+package render
 
 import (
 	"fmt"
 	"strings"
 	"time"
-
-	"charm.land/lipgloss/v2"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
@@ -19,7 +17,7 @@ type fact struct {
 }
 
 // watch writes what became of users during a deployment.
-func (s *textReport) watch(w gate.Report) {
+func (s *Text) watch(w gate.Report) {
 	s.labelled("watch", watchSpans(w)...)
 	s.clientTimelines(w)
 	for _, f := range watchFacts(w) {
@@ -31,15 +29,15 @@ func (s *textReport) watch(w gate.Report) {
 func watchSpans(w gate.Report) []span {
 	m := toneOfVerdict(w.Verdict())
 	spans := []span{
-		toned(m, took(w.To.Sub(w.From))),
-		{plain, "  " + count(w.Requests, "request", "requests") + ", "},
+		toned(m, roundDuration(w.To.Sub(w.From))),
+		{plain, "  " + Count(w.Requests, "request", "requests") + ", "},
 		{toneOfCount(w.Failed, warn), fmt.Sprintf("%d failed", w.Failed)},
 		{plain, ", "},
 		{plain, fmt.Sprintf("%d moved, ", w.Moved)},
 		{toneOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  slowest answer " + formatDuration(w.Slowest)})
+		spans = append(spans, span{dim, "  slowest answer " + Duration(w.Slowest)})
 	}
 	return spans
 }
@@ -73,7 +71,7 @@ func watchFacts(w gate.Report) []fact {
 		list = append(list, fact{"promise", guaranteeSpans(p)})
 	}
 	for _, d := range w.Doubts {
-		list = append(list, fact{"doubt", []span{toned(doubt, cleanSentence(d))}})
+		list = append(list, fact{"doubt", []span{toned(doubt, CleanSentence(d))}})
 	}
 	return list
 }
@@ -99,12 +97,12 @@ func nodeSpans(n gate.NodeReport) []span {
 		parts = append(parts, "was restarted")
 	}
 	if n.Before != n.After && n.After != "" {
-		parts = append(parts, cell(n.Before)+" → "+cell(n.After))
+		parts = append(parts, cleanWord(n.Before)+" → "+cleanWord(n.After))
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{bold, name(n.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
+	return []span{{bold, CleanName(n.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -116,9 +114,9 @@ func moveLabel(m gate.Move) string {
 
 // moveSpans is a move: when, from where to where, what became of it, and why.
 func moveSpans(m gate.Move) []span {
-	way := "on " + name(m.From)
+	way := "on " + CleanName(m.From)
 	if m.Moved() {
-		way = name(m.From) + " → " + name(m.To)
+		way = CleanName(m.From) + " → " + CleanName(m.To)
 	}
 	outcome := toned(good, "kept")
 	switch m.SessionOutcome {
@@ -129,7 +127,7 @@ func moveSpans(m gate.Move) []span {
 	case probes.SessionUnknown:
 		outcome = toned(doubt, "kept or not, its answers do not tell")
 	}
-	why := span{plain, "  " + cleanSentence(m.Reason)}
+	why := span{plain, "  " + CleanSentence(m.Reason)}
 	if m.Cause == gate.CauseUnexplained {
 		why.tone = bad
 	}
@@ -142,17 +140,17 @@ func outageSpans(who string, o gate.Outage) []span {
 	if o.IsZero() {
 		return []span{toned(good, who+" was always answered")}
 	}
-	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, formatDuration(o.AtMost()), formatDuration(o.AtLeast()))
+	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, Duration(o.AtMost()), Duration(o.AtLeast()))
 	if o.Ongoing {
-		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, formatDuration(o.AtMost()))
+		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, Duration(o.AtMost()))
 	}
-	details := clockTime(o.FirstBad) + ", " + count(o.Failed, "request", "requests")
+	details := clockTime(o.FirstBad) + ", " + Count(o.Failed, "request", "requests")
 	if o.Node != "" {
-		details += ", on " + name(o.Node)
+		details += ", on " + CleanName(o.Node)
 	}
 	switch {
 	case o.Error != "":
-		details += ": " + clean(o.Error, maxError)
+		details += ": " + Clean(o.Error, maxError)
 	case o.Status != 0:
 		details += fmt.Sprintf(": HTTP %d", o.Status)
 	}
@@ -169,7 +167,7 @@ func guaranteeSpans(p gate.Guarantee) []span {
 	if len(p.Reasons) == 0 {
 		return spans
 	}
-	text := "  " + cleanSentence(p.Reasons[0])
+	text := "  " + CleanSentence(p.Reasons[0])
 	if more := len(p.Reasons) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
@@ -178,38 +176,91 @@ func guaranteeSpans(p gate.Guarantee) []span {
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// clientTimelines draws every client's way over time: a line each, a column a moment.
-func (s *textReport) clientTimelines(w gate.Report) {
-	width := 0
-	for _, client := range w.Clients {
-		width = max(width, lipgloss.Width(clientName(client)))
-	}
-	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
-	k := newTimelineLegend(w)
-	for i, client := range w.Clients {
-		if i == maxClients {
-			s.labelled("lane", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
-			break
+// WatchSummary says what is being watched.
+func WatchSummary(r gate.Report) string {
+	on := make(map[string]bool)
+	var nodes []string
+	sessions := 0
+	for _, s := range r.Clients {
+		if s.Kind != gate.KindSession {
+			continue
 		}
-		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, k.draw(client, w.Span, columns)...)...)
+		sessions++
+		if s.Node != "" && !on[s.Node] {
+			on[s.Node] = true
+			nodes = append(nodes, s.Node)
+		}
 	}
-	if len(w.Clients) > 0 {
-		s.labelled("", span{dim, k.legend(w.To.Sub(w.From) / time.Duration(columns))})
+	text := "watching " + CleanName(r.Cluster) + ": "
+	switch {
+	case sessions == 0:
+		return text + "newcomers, and no sessions"
+	case len(nodes) == 0:
+		return text + Count(sessions, "session", "sessions") + " and newcomers"
+	default:
+		return text + Count(sessions, "session", "sessions") + " on " + CleanNames(nodes) + ", and newcomers"
 	}
 }
 
-// maxClients bounds how many clients are drawn.
-const maxClients = 24
+// WatchCounts is a watch in numbers.
+func WatchCounts(r gate.Report) string {
+	return fmt.Sprintf("%s, %d failed, %s moved, %d lost",
+		Count(r.Requests, "request", "requests"), r.Failed, Count(r.Moved, "session", "sessions"), r.Lost)
+}
 
-func clientName(s gate.ClientReport) string {
-	switch {
-	case s.Kind == gate.KindNewClient && s.Node != "":
-		return "newcomers to " + cell(s.Node)
-	case s.Kind == gate.KindNewClient:
-		return "newcomers"
-	case s.Node == "":
-		return "session"
-	default:
-		return "session on " + cell(s.Node)
+// A Progress remembers what has been told of a cluster.
+type Progress struct {
+	moves   int
+	waiting bool // an outage was told to have begun
+}
+
+func (n *Progress) Update(r gate.Report) []string {
+	var list []string
+	for ; n.moves < len(r.Moves); n.moves++ {
+		list = append(list, r.Moves[n.moves].Describe())
 	}
+	o := r.Session
+	if r.NewClient.Ongoing && !o.Ongoing {
+		o = r.NewClient
+	}
+	switch {
+	case o.Ongoing && !n.waiting:
+		list = append(list, o.String())
+	case !o.Ongoing && n.waiting:
+		list = append(list, CleanName(r.Cluster)+" answers again: "+WatchCounts(r))
+	}
+	n.waiting = o.Ongoing
+	return list
+}
+
+// answerText is the answer in one line: "6 sessions lost, 12 moved; longest
+// outage 3.4 s".
+func answerText(a gate.Summary) string {
+	text := fmt.Sprintf("%s lost, %d moved", Count(a.Lost, "session", "sessions"), a.Moved)
+	if a.Sessions == 0 {
+		text = "no session was held"
+	}
+	if a.LongestOutage > 0 {
+		text += "; longest outage " + Duration(a.LongestOutage)
+	} else {
+		text += "; no outage"
+	}
+	if a.Incomplete {
+		text += "; incomplete: see the doubts"
+	}
+	return text
+}
+
+// answerSpan is the answer, marked by whether it is good news.
+func answerSpan(a gate.Summary) span {
+	m := good
+	switch {
+	case a.Lost > 0:
+		m = bad
+	case a.Sessions == 0 || a.Incomplete:
+		m = doubt
+	case a.LongestOutage > 0:
+		m = warn
+	}
+	return toned(m, answerText(a))
 }

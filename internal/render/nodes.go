@@ -1,7 +1,10 @@
-package main
+package render
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -20,12 +23,12 @@ type column struct {
 // header; columns that hold nothing are left out.
 func matrix(r checks.Report, c *probes.Cluster) [][]span {
 	columns := []column{
-		{"NODE", func(n checks.NodeReport) span { return span{plain, name(n.Node)} }},
+		{"NODE", func(n checks.NodeReport) span { return span{plain, CleanName(n.Node)} }},
 		{"DIRECT", directCell},
 		{"STATE", stateCell},
 		{"PAGES", func(n checks.NodeReport) span { return pagesCell(n.Pages, c.Pages) }},
 		{"ROTATION", rotationCell},
-		{"VERSION", func(n checks.NodeReport) span { return span{plain, cell(n.Version)} }},
+		{"VERSION", func(n checks.NodeReport) span { return span{plain, cleanWord(n.Version)} }},
 		{"CLOCK", clockCell},
 		{"LATENCY", latencyCell},
 	}
@@ -75,9 +78,9 @@ func stateCell(n checks.NodeReport) span {
 	case n.Status.Paused() && n.Status.State == "":
 		return toned(bad, "gives a reason")
 	case n.Status.Paused():
-		return toned(bad, cell(n.Status.State))
+		return toned(bad, cleanWord(n.Status.State))
 	default:
-		return span{plain, cell(n.Status.State)}
+		return span{plain, cleanWord(n.Status.State)}
 	}
 }
 
@@ -155,5 +158,70 @@ func latencyCell(n checks.NodeReport) span {
 	if !n.Primary.Answered() {
 		return span{}
 	}
-	return span{plain, formatDuration(n.Primary.Timing.Total)}
+	return span{plain, Duration(n.Primary.Timing.Total)}
 }
+
+// balancerLine is an address of the balancer, first, and what it answered.
+func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
+	address := Clean(b.URL, 2*maxName)
+	if b.Address.IsValid() && !namesAddress(b.URL, b.Address) {
+		address += " at " + b.Address.String()
+	}
+	m := good
+	if !b.Primary.OK() {
+		m = bad
+	}
+	spans := []span{{plain, address}, {plain, "  "}, toned(m, outcome(b.Primary))}
+	if pages := pagesCell(b.Pages, c.Pages); pages.text != "" {
+		spans = append(spans, span{dim, "  pages "}, pages)
+	}
+	if b.Primary.Answered() {
+		spans = append(spans, span{dim, "  " + Duration(b.Primary.Timing.Total)})
+	}
+	if b.Primary.Error != "" {
+		spans = append(spans, span{plain, "  " + Clean(b.Primary.Error, maxError)})
+	}
+	return spans
+}
+
+// namesAddress reports whether a URL already names the address by number.
+func namesAddress(rawURL string, address netip.AddrPort) bool {
+	u, err := url.Parse(rawURL)
+	return err == nil && u.Hostname() == address.Addr().String()
+}
+
+// dependencyLines is one line for all that are up, and one for each other.
+func dependencyLines(dependencies []checks.DependencyReport) [][]span {
+	var up []span
+	var lines [][]span
+	for _, d := range dependencies {
+		if d.Up == checks.Yes && len(d.ReportedBy) == 0 {
+			if len(up) > 0 {
+				up = append(up, span{plain, "  "})
+			}
+			up = append(up, toned(good, CleanName(d.Name)))
+			continue
+		}
+		lines = append(lines, []span{toned(toneOf(d.Up), CleanName(d.Name)), {plain, "  " + dependencyState(d)}})
+	}
+	if len(up) > 0 {
+		lines = slices.Insert(lines, 0, up)
+	}
+	return lines
+}
+
+// dependencyState is what is known of a dependency, with who says so.
+func dependencyState(d checks.DependencyReport) string {
+	state := map[checks.Answer]string{checks.Yes: "up", checks.No: "down"}[d.Up]
+	state = cmp.Or(state, "not probed")
+	if len(d.ReportedBy) > 0 {
+		state += ", reported down by " + CleanNames(d.ReportedBy)
+	}
+	if d.Error != "" {
+		state += ": " + Clean(d.Error, maxError)
+	}
+	return state
+}
+
+// maxError bounds an error beside what it happened to; findings tell the rest.
+const maxError = 2 * maxName

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"strings"
@@ -27,7 +27,7 @@ func TestClean(t *testing.T) {
 		{"empty", "\x00\x1b", 5, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := clean(tt.in, tt.limit); got != tt.want {
+			if got := Clean(tt.in, tt.limit); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -148,7 +148,7 @@ func TestSentence(t *testing.T) {
 		{"about nothing", checks.Finding{Summary: checks.Quote("too few probes")}, "too few probes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := sentence(tt.finding); got != tt.want {
+			if got := summary(tt.finding); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -196,10 +196,10 @@ func TestSpell(t *testing.T) {
 		{5 * time.Minute, "5 min", "5 min"},
 		{36 * time.Hour, "36.0 h", "36.0 h"},
 	} {
-		if got := formatDuration(tt.d); got != tt.want {
+		if got := Duration(tt.d); got != tt.want {
 			t.Errorf("spell %s: got %q, want %q", tt.d, got, tt.want)
 		}
-		if got := took(tt.d); got != tt.took {
+		if got := roundDuration(tt.d); got != tt.took {
 			t.Errorf("took %s: got %q, want %q", tt.d, got, tt.took)
 		}
 	}

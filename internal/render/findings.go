@@ -1,7 +1,8 @@
-package main
+package render
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -68,22 +69,22 @@ func subject(f checks.Finding) string {
 	case f.Node != "":
 		about = f.Node
 	case len(f.Nodes) > 0:
-		about = names(f.Nodes)
+		about = CleanNames(f.Nodes)
 	}
 	if f.Target != "" {
-		about = strings.TrimSpace(name(about) + " " + f.Target)
+		about = strings.TrimSpace(CleanName(about) + " " + f.Target)
 	}
-	return clean(about, 2*maxName)
+	return Clean(about, 2*maxName)
 }
 
-// sentence is a finding's summary, led by its subject where the summary does
+// summary is a finding's summary, led by its subject where the summary does
 // not name it.
-func sentence(f checks.Finding) string {
+func summary(f checks.Finding) string {
 	about, subjects := subject(f), append([]string{f.Target}, f.Nodes...)
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
 	}
-	summary := words(f.Summary)
+	summary := cleanMessage(f.Summary)
 	named := func(s string) bool { return s != "" && strings.Contains(summary, s) }
 	if about == "" || slices.ContainsFunc(subjects, named) {
 		return summary
@@ -112,7 +113,7 @@ const maxEvidence = 8
 // left out.
 func evidence(f checks.Finding, limit int) (lines []string, more int) {
 	for _, e := range f.Evidence {
-		if line := words(e); line != "" {
+		if line := cleanMessage(e); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -120,4 +121,78 @@ func evidence(f checks.Finding, limit int) (lines []string, more int) {
 		return lines[:limit], len(lines) - limit
 	}
 	return lines, 0
+}
+
+// findings writes the causes, and below each what it explains.
+func (s *Text) findings(findings []checks.Finding) {
+	for _, b := range tree(findings) {
+		s.Blank()
+		s.findingNode(b, "  ", "  ", false)
+	}
+}
+
+// findingNode writes a finding and what it explains. head stands before its first
+// line, rest before the others.
+func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
+	inner := rest + "  "
+	if len(b.explains) > 0 {
+		inner = rest + s.theme.verticalGlyph
+	}
+	if isBrief(b.Finding, explained) {
+		s.writeShort(b.Finding, head, inner, explained)
+	} else {
+		s.writeFull(b.Finding, head, inner)
+	}
+	for i, e := range b.explains {
+		if i < len(b.explains)-1 {
+			s.findingNode(e, rest+s.theme.branchGlyph, rest+s.theme.verticalGlyph, true)
+		} else {
+			s.findingNode(e, rest+s.theme.last, rest+s.theme.gap, true)
+		}
+	}
+}
+
+func (s *Text) writeFull(f checks.Finding, head, inner string) {
+	s.paragraph(head, inner, append(title(f), span{plain, "  " + subject(f)})...)
+	s.paragraph(inner, inner, span{plain, cleanMessage(f.Summary)})
+	s.affected(f, inner)
+	lines, more := evidence(f, maxEvidence)
+	for _, line := range lines {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+	}
+	if more > 0 {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, fmt.Sprintf("… %d more: -o json tells all", more)})
+	}
+	s.remedy(f, inner)
+}
+
+// writeShort leaves out the remedy of an explained finding: its cause has one.
+func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
+	s.paragraph(head, inner, append(title(f), span{plain, "  " + summary(f)})...)
+	s.affected(f, inner)
+	lines, _ := evidence(f, 1)
+	for _, line := range lines {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+	}
+	if !explained {
+		s.remedy(f, inner)
+	}
+}
+
+// affected says how many clients a finding concerns, where that is estimated.
+func (s *Text) affected(f checks.Finding, inner string) {
+	if words := affects(f.Affected); words != "" {
+		s.paragraph(inner, inner, span{plain, words})
+	}
+}
+
+func title(f checks.Finding) []span {
+	m := toneOfSeverity(f.Severity)
+	return []span{toned(m, strings.ToUpper(string(f.Severity))), {plain, "  "}, {bold, string(f.Code)}}
+}
+
+func (s *Text) remedy(f checks.Finding, inner string) {
+	if remedy := cleanMessage(f.Remedy); remedy != "" {
+		s.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
+	}
 }

@@ -1,0 +1,347 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/wire"
+)
+
+// maxListed bounds the incidents, moves and deployments that a table lists.
+const maxListed = 20
+
+// ClusterHistory writes what was of a cluster.
+func (s *Text) clusterHistory(p ClusterHistory, days calendar) {
+	s.paragraph("", "  ", span{bold, CleanName(p.Cluster)},
+		span{plain, fmt.Sprintf("  %s to %s", days.minute(p.Span.From), days.minute(p.Span.To))},
+		span{dim, days.now.Format(" MST")})
+	s.uptimes(p.Uptimes)
+	s.incidents(p.Incidents, days)
+	s.moves(p.Moves, days)
+	s.deployments(p.Deployments, days)
+}
+
+// heading begins a part of a past.
+func (s *Text) heading(title string, spans ...span) {
+	s.Blank()
+	s.paragraph("", "  ", append([]span{{bold, title}}, spans...)...)
+}
+
+func (s *Text) uptimes(uptimes []checks.Uptime) {
+	if len(uptimes) == 0 {
+		s.heading("Uptime", span{plain, "  nothing was probed"})
+		return
+	}
+	s.heading("Uptime")
+	rows := make([][]span, len(uptimes))
+	for i, u := range uptimes {
+		m := good
+		if u.Failed > 0 {
+			m = warn
+		}
+		// One cell: on a narrow terminal the first stands before what is folded.
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(m, percent(u)), {dim, failures(u)}}
+	}
+	s.matrix(rows)
+	if checks.SessionsUnrecorded(uptimes) {
+		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
+			span{dim, "  the uptime of sessions is recorded from this version of stickwatch on, where sessions are followed"})
+	}
+}
+
+// targetName is a target's name; sessions may have no known owner.
+func targetName(of checks.Target) string {
+	if of.Kind == checks.TargetSession && of.Name == "" {
+		return "(owner unknown)"
+	}
+	return CleanName(of.Name)
+}
+
+// failures says how many probes there were, and what became of them. A session's
+// probes are what its client asked for.
+func failures(u checks.Uptime) string {
+	detail, failed := Count(u.Probes, "probe", "probes"), "failed"
+	if u.Kind == checks.TargetSession {
+		detail, failed = Count(u.Probes, "request", "requests"), "failed or lost their session"
+	}
+	if u.Failed == 0 {
+		return detail
+	}
+	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
+	if u.Longest > 0 {
+		detail += ", for " + Duration(u.Longest) + " at the longest"
+	}
+	return detail
+}
+
+// percent is how much of the probes were answered well. It is 100 only if all
+// were.
+func percent(u checks.Uptime) string {
+	share := math.Floor(u.Ratio*100_000) / 1000
+	if u.Failed > 0 {
+		share = min(share, 99.999)
+	}
+	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
+}
+
+func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
+	open := 0
+	for _, i := range incidents {
+		if i.State != alerting.Resolved {
+			open++
+		}
+	}
+	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "going on"))})
+	for _, i := range first(incidents) {
+		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		s.paragraph("  ", "    ", spans...)
+		s.paragraph("    ", "    ", span{plain, strings.Join(incidentNotes(i, days), ", ")}, span{dim, "  " + i.ID})
+	}
+	s.more(len(incidents))
+}
+
+// incidentNotes is how an incident went, in a few words.
+func incidentNotes(i alerting.Incident, days calendar) []string {
+	words := []string{days.at(i.Started), "lasted " + Duration(i.Duration(days.now))}
+	if i.State != alerting.Resolved {
+		words = []string{"since " + words[0], string(i.State) + " for " + Duration(i.Duration(days.now))}
+	}
+	if affected := alerting.English.Affected(i.Affected()); affected != "" {
+		words = append(words, "affected "+affected)
+	}
+	if i.Flapping {
+		words = append(words, "came and went")
+	}
+	if i.Silenced != "" {
+		words = append(words, "silenced")
+	}
+	if i.MergedInto != "" {
+		words = append(words, "part of "+i.MergedInto)
+	}
+	if i.Fired.IsZero() && i.State == alerting.Resolved {
+		words = append(words, "nobody was told")
+	}
+	return words
+}
+
+func (s *Text) moves(moves []checks.Move, days calendar) {
+	lost := 0
+	for _, m := range moves {
+		if !m.Kept {
+			lost++
+		}
+	}
+	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), countedPart(lost, "lost"))})
+	for _, m := range first(moves) {
+		outcome := toned(good, "kept")
+		if !m.Kept {
+			outcome = toned(bad, "lost")
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
+			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + cleanMessage(m.Cause)})
+	}
+	s.more(len(moves))
+}
+
+func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
+	s.heading("Deployments", span{plain, "  " + total(len(deployments), "")})
+	newest := slices.Clone(deployments)
+	slices.Reverse(newest)
+	for _, d := range first(newest) {
+		length := "goes on"
+		if !d.To.IsZero() {
+			length = Duration(d.To.Sub(d.From))
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
+	}
+	s.more(len(deployments))
+}
+
+// first are the elements of a list that a table shows.
+func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
+
+// more tells how many elements of n a table does not show.
+func (s *Text) more(n int) {
+	if n > maxListed {
+		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
+	}
+}
+
+// maxRead is how many rows a history reads of a list.
+const maxRead = 10_000
+
+// total is how many there are, and which part of them; "": none worth telling.
+func total(n int, part string) string {
+	switch {
+	case n == 0:
+		return "none"
+	case n >= maxRead:
+		part = "the newest; there may be more"
+	}
+	if part == "" {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%d (%s)", n, part)
+}
+
+// countedPart counts what there is of a kind; "": nothing.
+func countedPart(n int, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// incident writes all that is known of one.
+func (s *Text) incident(i alerting.Incident, days calendar) {
+	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{dim, "  " + CleanName(clustersOf(i))})...)
+	s.labelled("incident", span{plain, i.ID})
+	s.labelled("course", span{plain, strings.Join(incidentNotes(i, days), ", ")})
+	for _, moment := range []struct {
+		label string
+		at    time.Time
+	}{{"began", i.Started}, {"told from", i.Fired}, {"ended", i.Ended}} {
+		if !moment.at.IsZero() {
+			s.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
+		}
+	}
+	if i.Silenced != "" {
+		s.labelled("silenced", span{plain, CleanSentence(i.Silenced)})
+	}
+	s.members(i)
+	s.timeline(i.Timeline, days)
+}
+
+// clustersOf names what an incident concerns, the worst affected first.
+func clustersOf(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	others := slices.DeleteFunc(slices.Clone(i.Clusters), func(cluster string) bool { return cluster == i.Cluster })
+	return strings.Join(append([]string{i.Cluster}, others...), ", ")
+}
+
+// members writes the findings of an incident, those of each cluster together.
+func (s *Text) members(i alerting.Incident) {
+	clusters := i.Clusters
+	if len(clusters) < 2 {
+		clusters = []string{""}
+	}
+	for _, cluster := range clusters {
+		var findings []checks.Finding
+		for _, m := range i.Findings {
+			if cluster == "" || m.Cluster == cluster {
+				findings = append(findings, m.Finding)
+			}
+		}
+		if cluster != "" {
+			s.heading("Cluster " + CleanName(cluster))
+		}
+		s.findings(findings)
+	}
+}
+
+func (s *Text) timeline(events []alerting.Event, days calendar) {
+	s.heading("Timeline")
+	for _, e := range events {
+		about := CleanName(e.Finding)
+		if about != "" {
+			about += ": "
+		}
+		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), labelWidth)},
+			span{plain, about + CleanSentence(e.Text)}, span{dim, "  " + string(e.Reason)})
+	}
+}
+
+// The names below are those of the API (/api/v1/history, /api/v1/incidents).
+// Fields may be added to schema 1; one that changes its meaning or goes makes
+// another one.
+
+type wireClusterHistories struct {
+	Schema   int                  `json:"schema"`
+	Since    string               `json:"since"`
+	Until    string               `json:"until"`
+	Clusters []wireClusterHistory `json:"clusters"`
+}
+
+type wireClusterHistory struct {
+	Cluster     string            `json:"cluster"`
+	Since       string            `json:"since"`
+	Until       string            `json:"until"`
+	Uptimes     []wire.Uptime     `json:"uptimes"`
+	Incidents   []wire.Incident   `json:"incidents"`   // newest first
+	Moves       []wire.Move       `json:"moves"`       // newest first
+	Deployments []wire.Deployment `json:"deployments"` // oldest first
+}
+
+// A wireIncidentFile is one incident as -o json prints it.
+type wireIncidentFile struct {
+	Schema int `json:"schema"`
+	wire.Incident
+}
+
+func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span, now time.Time) wireClusterHistories {
+	return wireClusterHistories{
+		Schema: wire.Schema,
+		Since:  wire.Time(span.From),
+		Until:  wire.Time(span.To),
+		Clusters: wire.List(clusterHistories, func(p ClusterHistory) wireClusterHistory {
+			return wireClusterHistory{
+				Cluster:     wire.Field(p.Cluster),
+				Since:       wire.Time(p.Span.From),
+				Until:       wire.Time(p.Span.To),
+				Uptimes:     wire.List(p.Uptimes, wire.UptimeOf),
+				Incidents:   wire.List(p.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
+				Moves:       wire.List(p.Moves, wire.MoveOf),
+				Deployments: wire.List(p.Deployments, wire.DeploymentOf),
+			}
+		}),
+	}
+}
+
+// History writes what a history has of clusters to w in one of ListFormats.
+func History(w io.Writer, format string, all []ClusterHistory, span checks.Span, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireClusterHistoriesOf(all, span, now))
+	}
+	s := NewText(opts)
+	for i, h := range all {
+		if i > 0 {
+			s.Blank()
+		}
+		s.clusterHistory(h, calendar{now})
+	}
+	if len(all) == 0 {
+		s.Line("Nothing has been seen yet.")
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// Incident writes one incident to w in one of ListFormats.
+func Incident(w io.Writer, format string, incident alerting.Incident, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
+	}
+	s := NewText(opts)
+	s.incident(incident, calendar{now})
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// A ClusterHistory is what a history has of a cluster over a span.
+type ClusterHistory struct {
+	Cluster     string
+	Span        checks.Span
+	Uptimes     []checks.Uptime
+	Incidents   []alerting.Incident // newest first
+	Moves       []checks.Move       // newest first
+	Deployments []checks.Deployment // oldest first
+}
