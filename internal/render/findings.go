@@ -10,15 +10,15 @@ import (
 	"stickwatch/checks"
 )
 
-// A findingNode is a finding with those that it explains.
+// A findingNode is a finding with the findings that it explains.
 type findingNode struct {
 	checks.Finding
 	explains []findingNode
 }
 
-// tree hangs findings under their causes, in their own order. Each finding is
-// in it once: one whose cause is not at hand is a root, and so is one of a
-// circle.
+// tree orders findings below their causes and keeps the order of siblings. Each
+// finding appears once. A finding whose cause is missing is a root; so is the first
+// finding of a cycle.
 func tree(findings []checks.Finding) []findingNode {
 	first := map[string]int{} // by key
 	for i, f := range findings {
@@ -37,13 +37,13 @@ func tree(findings []checks.Finding) []findingNode {
 		}
 	}
 
-	told := make([]bool, len(findings))
+	placed := make([]bool, len(findings))
 	var grow func(i int) findingNode
 	grow = func(i int) findingNode {
-		told[i] = true
+		placed[i] = true
 		b := findingNode{Finding: findings[i]}
 		for _, e := range effects[i] {
-			if !told[e] {
+			if !placed[e] {
 				b.explains = append(b.explains, grow(e))
 			}
 		}
@@ -54,14 +54,15 @@ func tree(findings []checks.Finding) []findingNode {
 		all = append(all, grow(i))
 	}
 	for i := range findings {
-		if !told[i] {
+		if !placed[i] {
 			all = append(all, grow(i))
 		}
 	}
 	return all
 }
 
-// subject is what a finding is about, in clean words; "" for the cluster.
+// subject names the dependency, node, nodes or target of a finding; "" for the
+// cluster.
 func subject(f checks.Finding) string {
 	about := f.Dependency
 	switch {
@@ -77,22 +78,22 @@ func subject(f checks.Finding) string {
 	return Clean(about, 2*maxName)
 }
 
-// summary is a finding's summary, led by its subject where the summary does
-// not name it.
+// summary is the summary of a finding, after its subject if the summary does not
+// name it.
 func summary(f checks.Finding) string {
 	about, subjects := subject(f), append([]string{f.Target}, f.Nodes...)
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
 	}
-	summary := cleanMessage(f.Summary)
-	named := func(s string) bool { return s != "" && strings.Contains(summary, s) }
+	text := cleanMessage(f.Summary)
+	named := func(s string) bool { return s != "" && strings.Contains(text, s) }
 	if about == "" || slices.ContainsFunc(subjects, named) {
-		return summary
+		return text
 	}
-	return about + ": " + summary
+	return about + ": " + text
 }
 
-// affects says how many clients are concerned; "": that is not estimated.
+// affects states how many clients are affected; "" if that is not estimated.
 func affects(a checks.Affected) string {
 	if words := alerting.English.Affected(a); words != "" {
 		return "affects " + words
@@ -100,17 +101,16 @@ func affects(a checks.Affected) string {
 	return ""
 }
 
-// isBrief reports whether a finding is told in short: it is good to know, or its
-// cause tells what to do.
+// isBrief reports whether a finding is shown in short: it is informational, or its
+// cause has the remedy.
 func isBrief(f checks.Finding, explained bool) bool {
 	return explained || !f.Severity.AtLeast(checks.Warning)
 }
 
-// maxEvidence bounds the evidence that people are shown; the JSON has it all.
+// maxEvidence bounds the lines of evidence of a finding; JSON has all of them.
 const maxEvidence = 8
 
-// evidence is the clean lines of a finding, at most limit, and how many are
-// left out.
+// evidence returns at most limit lines of evidence, and how many more there are.
 func evidence(f checks.Finding, limit int) (lines []string, more int) {
 	for _, e := range f.Evidence {
 		if line := cleanMessage(e); line != "" {
@@ -123,7 +123,7 @@ func evidence(f checks.Finding, limit int) (lines []string, more int) {
 	return lines, 0
 }
 
-// findings writes the causes, and below each what it explains.
+// findings writes each cause with the findings that it explains below it.
 func (s *Text) findings(findings []checks.Finding) {
 	for _, b := range tree(findings) {
 		s.Blank()
@@ -131,12 +131,12 @@ func (s *Text) findings(findings []checks.Finding) {
 	}
 }
 
-// findingNode writes a finding and what it explains. head stands before its first
-// line, rest before the others.
+// findingNode writes a finding and the findings that it explains. head precedes its
+// first line, rest the others.
 func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
 	inner := rest + "  "
 	if len(b.explains) > 0 {
-		inner = rest + s.theme.verticalGlyph
+		inner = rest + s.theme.vertical
 	}
 	if isBrief(b.Finding, explained) {
 		s.writeShort(b.Finding, head, inner, explained)
@@ -145,9 +145,9 @@ func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
 	}
 	for i, e := range b.explains {
 		if i < len(b.explains)-1 {
-			s.findingNode(e, rest+s.theme.branchGlyph, rest+s.theme.verticalGlyph, true)
+			s.findingNode(e, rest+s.theme.branch, rest+s.theme.vertical, true)
 		} else {
-			s.findingNode(e, rest+s.theme.last, rest+s.theme.gap, true)
+			s.findingNode(e, rest+s.theme.lastBranch, rest+s.theme.gap, true)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (s *Text) writeFull(f checks.Finding, head, inner string) {
 	s.remedy(f, inner)
 }
 
-// writeShort leaves out the remedy of an explained finding: its cause has one.
+// writeShort omits the remedy of an explained finding: its cause has one.
 func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
 	s.paragraph(head, inner, append(title(f), span{plain, "  " + summary(f)})...)
 	s.affected(f, inner)
@@ -179,7 +179,7 @@ func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) 
 	}
 }
 
-// affected says how many clients a finding concerns, where that is estimated.
+// affected writes how many clients are affected, if that is estimated.
 func (s *Text) affected(f checks.Finding, inner string) {
 	if words := affects(f.Affected); words != "" {
 		s.paragraph(inner, inner, span{plain, words})

@@ -11,17 +11,16 @@ import (
 	"stickwatch/probes"
 )
 
-// noon is when every fixture was taken.
+// testTime is when every fixture was taken.
 var testTime = time.Date(2026, 3, 14, 12, 0, 0, 250e6, time.UTC)
 
-// A report is a report with the configuration it was taken by.
+// A report is a report with the configuration of its cluster.
 type report struct {
 	checks.Report
 	cluster *probes.Cluster
 }
 
-// healthyReport returns a cluster of nodes with which nothing is wrong; tests
-// break it.
+// healthyReport returns a report without findings on a cluster of nodes.
 func healthyReport(name string, ids ...string) *report {
 	p := &report{
 		Report: checks.Report{Cluster: name, Started: testTime, Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
@@ -68,9 +67,8 @@ func (p *report) addNode(i int, id string) {
 	})
 }
 
-// addCanary adds a canary by the nodes that answered it, "node1 node1 node2".
-// A word "node2/b" is an answer with another session than the one before,
-// "!502" an error.
+// addCanary adds a canary with the nodes that answered it: "node1 node1 node2". A word
+// "node2/b" is an answer with a new session, "!502" an error.
 func (p *report) addCanary(client, answers string) {
 	c := checks.Canary{Client: client, Balancer: "10.0.0.9:8088"}
 	session := client
@@ -100,7 +98,7 @@ func (p *report) find(verdict checks.Verdict, findings ...checks.Finding) *repor
 	return p
 }
 
-// shown is what probe renders of pictures.
+// shown returns reports as results, with the options that name their clusters.
 func shown(reports ...*report) (Results, Options) {
 	r := Results{Started: testTime, Duration: 950 * time.Millisecond}
 	var opts Options
@@ -127,7 +125,7 @@ func mustURL(s string) *url.URL {
 	return u
 }
 
-// reports are what the golden files show, by the name of the file.
+// reports are the fixtures of the golden files, by the name of the file.
 var reports = map[string]func() []*report{
 	"healthy":      func() []*report { return []*report{healthyReport("shop", "node1", "node2", "node3")} },
 	"redis_down":   func() []*report { return []*report{redisDown()} },
@@ -241,8 +239,8 @@ func chinese() *report {
 	})
 }
 
-// attack is what a target may send: commands for the terminal, a new line to
-// forge a finding, text that shows backwards, markup, and far too much of it.
+// attack is hostile text of a target: commands for the terminal, a new line that forges
+// a finding, bidirectional characters, markup, and 10 KiB of text.
 var attack = "\x1b[2J\x1b]0;owned\a\n✓ all is well\r\u202egnp.exe\u2066\u200b <script>alert(1)</script> `x` | **y** @all \xff " + strings.Repeat("A", 10<<10)
 
 func hostile() *report {
@@ -284,7 +282,7 @@ func inconclusive() *report {
 	return p
 }
 
-// manyCanaries is a cluster too large to tell every canary of.
+// manyCanaries returns a report with more canaries than a table shows.
 func manyCanaries(n int) *report {
 	ids := make([]string, n)
 	for i := range ids {

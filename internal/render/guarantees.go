@@ -9,21 +9,22 @@ import (
 	"stickwatch/probes"
 )
 
-// A guarantee is what users of a cluster rely on, and the findings that break it.
+// A guarantee is a property that users of a cluster rely on. JUnit has a test for
+// each.
 type guarantee struct {
 	group   string
 	name    string
-	codes   []checks.Code
-	about   func(checks.Finding) bool // nil: any with these codes
-	applies bool                      // it is tested even when nothing breaks it
-	unknown string                    // why it cannot be tested; "": it can
+	codes   []checks.Code             // of the findings that break it
+	about   func(checks.Finding) bool // which of them; nil: all
+	applies bool                      // it is tested even if no finding breaks it
+	unknown string                    // why it cannot be tested
 	took    time.Duration
 }
 
-// splitFindings splits findings into those that break the promise and the others.
-func (p guarantee) splitFindings(findings []checks.Finding) (broken, left []checks.Finding) {
+// splitFindings splits findings into those that break the guarantee and the others.
+func (g guarantee) splitFindings(findings []checks.Finding) (broken, left []checks.Finding) {
 	for _, f := range findings {
-		if slices.Contains(p.codes, f.Code) && (p.about == nil || p.about(f)) {
+		if slices.Contains(g.codes, f.Code) && (g.about == nil || g.about(f)) {
 			broken = append(broken, f)
 		} else {
 			left = append(left, f)
@@ -32,7 +33,7 @@ func (p guarantee) splitFindings(findings []checks.Finding) (broken, left []chec
 	return broken, left
 }
 
-// guarantees are those of a cluster, in the order in which one would look.
+// guarantees returns the guarantees of a cluster, the balancer's first.
 func guarantees(r checks.Report, c *probes.Cluster) []guarantee {
 	all := balancerGuarantees(r)
 	for _, n := range r.Nodes {
@@ -48,7 +49,7 @@ func guarantees(r checks.Report, c *probes.Cluster) []guarantee {
 func balancerGuarantees(r checks.Report) []guarantee {
 	var all []guarantee
 	var urls []string
-	for _, b := range r.Balancers { // one for each of its addresses
+	for _, b := range r.Balancers { // several addresses may share a URL
 		if slices.Contains(urls, b.URL) {
 			continue
 		}
@@ -99,24 +100,24 @@ func nodeGuarantees(n checks.NodeReport, c *probes.Cluster) []guarantee {
 	}
 }
 
-// answerWithReason is an answer with the reason for it, if there is one.
-func answerWithReason(a checks.Answer, why checks.Message) string {
-	if why.IsZero() {
+// answerWithReason returns an answer with its reason, if there is one.
+func answerWithReason(a checks.Answer, reason checks.Message) string {
+	if reason.IsZero() {
 		return answer(a)
 	}
-	return answer(a) + ": " + why.String()
+	return answer(a) + ": " + reason.String()
 }
 
 func dependencyGuarantee(d checks.DependencyReport) guarantee {
-	p := guarantee{
+	g := guarantee{
 		group: "dependencies", name: CleanName(d.Name) + " works", applies: true,
 		codes: []checks.Code{checks.DependencyDown, checks.DependencyDisputed},
 		about: func(f checks.Finding) bool { return f.Dependency == d.Name },
 	}
 	if !known(d.Up) {
-		p.unknown = "it was not probed"
+		g.unknown = "it was not probed"
 	}
-	return p
+	return g
 }
 
 func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {

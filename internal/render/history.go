@@ -14,21 +14,61 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// maxListed bounds the incidents, moves and deployments that a table lists.
-const maxListed = 20
-
-// ClusterHistory writes what was of a cluster.
-func (s *Text) clusterHistory(p ClusterHistory, days calendar) {
-	s.paragraph("", "  ", span{bold, CleanName(p.Cluster)},
-		span{plain, fmt.Sprintf("  %s to %s", days.minute(p.Span.From), days.minute(p.Span.To))},
-		span{dim, days.now.Format(" MST")})
-	s.uptimes(p.Uptimes)
-	s.incidents(p.Incidents, days)
-	s.moves(p.Moves, days)
-	s.deployments(p.Deployments, days)
+// A ClusterHistory is the history of a cluster over a span.
+type ClusterHistory struct {
+	Cluster     string
+	Span        checks.Span
+	Uptimes     []checks.Uptime
+	Incidents   []alerting.Incident // newest first
+	Moves       []checks.Move       // newest first
+	Deployments []checks.Deployment // oldest first
 }
 
-// heading begins a part of a past.
+// History writes the histories of clusters over a span to w in one of ListFormats.
+func History(w io.Writer, format string, all []ClusterHistory, span checks.Span, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireClusterHistoriesOf(all, span, now))
+	}
+	s := NewText(opts)
+	for i, h := range all {
+		if i > 0 {
+			s.Blank()
+		}
+		s.clusterHistory(h, calendar{now})
+	}
+	if len(all) == 0 {
+		s.Line("Nothing has been seen yet.")
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// Incident writes one incident to w in one of ListFormats.
+func Incident(w io.Writer, format string, incident alerting.Incident, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
+	}
+	s := NewText(opts)
+	s.incident(incident, calendar{now})
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// maxListed bounds the incidents, moves and deployments in a table.
+const maxListed = 20
+
+// clusterHistory writes the history of a cluster.
+func (s *Text) clusterHistory(h ClusterHistory, days calendar) {
+	s.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
+		span{plain, fmt.Sprintf("  %s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
+		span{dim, days.now.Format(" MST")})
+	s.uptimes(h.Uptimes)
+	s.incidents(h.Incidents, days)
+	s.moves(h.Moves, days)
+	s.deployments(h.Deployments, days)
+}
+
+// heading begins a section.
 func (s *Text) heading(title string, spans ...span) {
 	s.Blank()
 	s.paragraph("", "  ", append([]span{{bold, title}}, spans...)...)
@@ -46,7 +86,7 @@ func (s *Text) uptimes(uptimes []checks.Uptime) {
 		if u.Failed > 0 {
 			m = warn
 		}
-		// One cell: on a narrow terminal the first stands before what is folded.
+		// Kind and name are one cell, which a narrow terminal repeats before each block.
 		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(m, percent(u)), {dim, failures(u)}}
 	}
 	s.matrix(rows)
@@ -56,16 +96,16 @@ func (s *Text) uptimes(uptimes []checks.Uptime) {
 	}
 }
 
-// targetName is a target's name; sessions may have no known owner.
-func targetName(of checks.Target) string {
-	if of.Kind == checks.TargetSession && of.Name == "" {
+// targetName returns the name of a target. Sessions may have no known owner.
+func targetName(t checks.Target) string {
+	if t.Kind == checks.TargetSession && t.Name == "" {
 		return "(owner unknown)"
 	}
-	return CleanName(of.Name)
+	return CleanName(t.Name)
 }
 
-// failures says how many probes there were, and what became of them. A session's
-// probes are what its client asked for.
+// failures returns how many probes there were and how many failed. The probes of a
+// session are the requests of its client.
 func failures(u checks.Uptime) string {
 	detail, failed := Count(u.Probes, "probe", "probes"), "failed"
 	if u.Kind == checks.TargetSession {
@@ -76,13 +116,12 @@ func failures(u checks.Uptime) string {
 	}
 	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
 	if u.Longest > 0 {
-		detail += ", for " + Duration(u.Longest) + " at the longest"
+		detail += ", for " + formatDuration(u.Longest) + " at the longest"
 	}
 	return detail
 }
 
-// percent is how much of the probes were answered well. It is 100 only if all
-// were.
+// percent returns the share of successful probes. It is 100 only if all were.
 func percent(u checks.Uptime) string {
 	share := math.Floor(u.Ratio*100_000) / 1000
 	if u.Failed > 0 {
@@ -107,11 +146,11 @@ func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
 	s.more(len(incidents))
 }
 
-// incidentNotes is how an incident went, in a few words.
+// incidentNotes returns the course of an incident in a few words.
 func incidentNotes(i alerting.Incident, days calendar) []string {
-	words := []string{days.at(i.Started), "lasted " + Duration(i.Duration(days.now))}
+	words := []string{days.at(i.Started), "lasted " + formatDuration(i.Duration(days.now))}
 	if i.State != alerting.Resolved {
-		words = []string{"since " + words[0], string(i.State) + " for " + Duration(i.Duration(days.now))}
+		words = []string{"since " + words[0], string(i.State) + " for " + formatDuration(i.Duration(days.now))}
 	}
 	if affected := alerting.English.Affected(i.Affected()); affected != "" {
 		words = append(words, "affected "+affected)
@@ -157,27 +196,27 @@ func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
 	for _, d := range first(newest) {
 		length := "goes on"
 		if !d.To.IsZero() {
-			length = Duration(d.To.Sub(d.From))
+			length = formatDuration(d.To.Sub(d.From))
 		}
 		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
 	}
 	s.more(len(deployments))
 }
 
-// first are the elements of a list that a table shows.
+// first returns the elements of a list that a table shows.
 func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 
-// more tells how many elements of n a table does not show.
+// more writes how many of n elements a table omits.
 func (s *Text) more(n int) {
 	if n > maxListed {
 		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
 	}
 }
 
-// maxRead is how many rows a history reads of a list.
+// maxRead is how many rows of a list a history returns at most.
 const maxRead = 10_000
 
-// total is how many there are, and which part of them; "": none worth telling.
+// total returns a number with a note on a part of it; "" for no note.
 func total(n int, part string) string {
 	switch {
 	case n == 0:
@@ -191,15 +230,15 @@ func total(n int, part string) string {
 	return fmt.Sprintf("%d (%s)", n, part)
 }
 
-// countedPart counts what there is of a kind; "": nothing.
-func countedPart(n int, what string) string {
+// countedPart returns a number with its noun; "" for 0.
+func countedPart(n int, noun string) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d %s", n, what)
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// incident writes all that is known of one.
+// incident writes an incident with its findings and its timeline.
 func (s *Text) incident(i alerting.Incident, days calendar) {
 	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{dim, "  " + CleanName(clustersOf(i))})...)
 	s.labelled("incident", span{plain, i.ID})
@@ -219,7 +258,7 @@ func (s *Text) incident(i alerting.Incident, days calendar) {
 	s.timeline(i.Timeline, days)
 }
 
-// clustersOf names what an incident concerns, the worst affected first.
+// clustersOf names the clusters of an incident, the most affected one first.
 func clustersOf(i alerting.Incident) string {
 	if i.Cluster == "" {
 		return "stickwatch"
@@ -228,7 +267,7 @@ func clustersOf(i alerting.Incident) string {
 	return strings.Join(append([]string{i.Cluster}, others...), ", ")
 }
 
-// members writes the findings of an incident, those of each cluster together.
+// members writes the findings of an incident by cluster.
 func (s *Text) members(i alerting.Incident) {
 	clusters := i.Clusters
 	if len(clusters) < 2 {
@@ -260,9 +299,8 @@ func (s *Text) timeline(events []alerting.Event, days calendar) {
 	}
 }
 
-// The names below are those of the API (/api/v1/history, /api/v1/incidents).
-// Fields may be added to schema 1; one that changes its meaning or goes makes
-// another one.
+// The JSON below has the names of the API (/api/v1/history, /api/v1/incidents). Schema 1
+// may gain fields. A field that changes its meaning or is removed needs a new schema.
 
 type wireClusterHistories struct {
 	Schema   int                  `json:"schema"`
@@ -281,7 +319,7 @@ type wireClusterHistory struct {
 	Deployments []wire.Deployment `json:"deployments"` // oldest first
 }
 
-// A wireIncidentFile is one incident as -o json prints it.
+// A wireIncidentFile is one incident.
 type wireIncidentFile struct {
 	Schema int `json:"schema"`
 	wire.Incident
@@ -304,44 +342,4 @@ func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span,
 			}
 		}),
 	}
-}
-
-// History writes what a history has of clusters to w in one of ListFormats.
-func History(w io.Writer, format string, all []ClusterHistory, span checks.Span, now time.Time, opts Options) error {
-	if format == "json" {
-		return writeJSON(w, wireClusterHistoriesOf(all, span, now))
-	}
-	s := NewText(opts)
-	for i, h := range all {
-		if i > 0 {
-			s.Blank()
-		}
-		s.clusterHistory(h, calendar{now})
-	}
-	if len(all) == 0 {
-		s.Line("Nothing has been seen yet.")
-	}
-	_, err := io.WriteString(w, s.String())
-	return err
-}
-
-// Incident writes one incident to w in one of ListFormats.
-func Incident(w io.Writer, format string, incident alerting.Incident, now time.Time, opts Options) error {
-	if format == "json" {
-		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
-	}
-	s := NewText(opts)
-	s.incident(incident, calendar{now})
-	_, err := io.WriteString(w, s.String())
-	return err
-}
-
-// A ClusterHistory is what a history has of a cluster over a span.
-type ClusterHistory struct {
-	Cluster     string
-	Span        checks.Span
-	Uptimes     []checks.Uptime
-	Incidents   []alerting.Incident // newest first
-	Moves       []checks.Move       // newest first
-	Deployments []checks.Deployment // oldest first
 }

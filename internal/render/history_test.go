@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 )
 
-// exampleHistory is a past in which something of everything happened.
+// exampleHistory returns a history with elements of every kind.
 func exampleHistory() ClusterHistory {
 	target := func(kind checks.TargetKind, name string, probes, failed int, longest time.Duration) checks.Uptime {
 		return checks.Uptime{
@@ -56,7 +56,7 @@ func exampleHistory() ClusterHistory {
 	}
 }
 
-// redisIncident is one from its beginning to its end.
+// redisIncident returns a resolved incident with its whole timeline.
 func redisIncident() alerting.Incident {
 	began := testTime.Add(-3 * time.Hour)
 	ended := began.Add(4 * time.Minute)
@@ -141,8 +141,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestHistoryBeforeAnUpgrade: nodes have an uptime, sessions have none, and it is
-// said why.
+// TestHistoryBeforeAnUpgrade: where sessions have no uptime, the table states why.
 func TestHistoryBeforeAnUpgrade(t *testing.T) {
 	p := exampleHistory()
 	shown := func() string {
@@ -159,7 +158,7 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 	}
 }
 
-// What targets and people wrote must not command a terminal.
+// TestHistoryIsClean: text of targets and of people never commands the terminal.
 func TestHistoryIsClean(t *testing.T) {
 	const hostileText = "\x1b[31m\u202eevil\r\n\x00" + "界界界"
 	finding := checks.Finding{

@@ -12,7 +12,7 @@ type wireResults struct {
 	Started    string         `json:"started"`
 	DurationMS int64          `json:"duration_ms"`
 	Verdict    checks.Verdict `json:"verdict"`
-	Answer     *wireAnswer    `json:"answer,omitempty"` // of --watch, over all clusters
+	Answer     *wireAnswer    `json:"answer,omitempty"` // with --watch, over all clusters
 	Clusters   []wireCluster  `json:"clusters"`
 }
 
@@ -41,14 +41,14 @@ func wireResultsOf(r Results, opts Options) wireResults {
 	return out
 }
 
-// A wireAnswer is whether anybody was thrown out.
+// A wireAnswer is the summary of a watch: whether users lost their sessions.
 type wireAnswer struct {
 	Text            string  `json:"text"`
-	Sessions        int     `json:"sessions"` // that were held; 0: nobody can tell
-	Lost            int     `json:"lost"`     // gone, or came back older
-	Moved           int     `json:"moved"`    // answered by another node, lost or not
+	Sessions        int     `json:"sessions"` // watched; 0: losses are unknown
+	Lost            int     `json:"lost"`     // gone or rolled back
+	Moved           int     `json:"moved"`    // answered by another node, losses included
 	LongestOutageMS float64 `json:"longest_outage_ms"`
-	Complete        bool    `json:"complete"` // everything could be watched
+	Complete        bool    `json:"complete"` // all nodes could be watched
 }
 
 func wireAnswerOf(a gate.Summary) *wireAnswer {
@@ -60,14 +60,14 @@ type wireWatch struct {
 	Started         string           `json:"started"`
 	DurationMS      int64            `json:"duration_ms"`
 	Verdict         checks.Verdict   `json:"verdict"`  // of the watch alone
-	Requests        int              `json:"requests"` // of users at the interval: quick retries do not count
+	Requests        int              `json:"requests"` // at the interval; quick retries do not count
 	Failed          int              `json:"failed"`
 	SessionsOpened  int              `json:"sessions_opened"`
 	Moves           []wireMove       `json:"moves"` // sessions that another node answered, oldest first; at most 1000, losses included
 	Moved           int              `json:"moved"` // all of them
 	Losses          []wireMove       `json:"losses"`
 	Lost            int              `json:"lost"`
-	LongestOutageMS float64          `json:"longest_outage_ms"` // of anybody, from one good answer to the next
+	LongestOutageMS float64          `json:"longest_outage_ms"` // of any client, from one good answer to the next
 	Session         wireOutage       `json:"session_outage"`    // the longest
 	NewClient       wireOutage       `json:"newcomer_outage"`
 	SlowestMS       float64          `json:"slowest_ms"` // of the good answers
@@ -81,7 +81,7 @@ type wireWatch struct {
 type wireMove struct {
 	At      string             `json:"at"`
 	From    string             `json:"from"`
-	To      string             `json:"to"` // from: the session was lost where it was
+	To      string             `json:"to"` // equal to from: the session was lost on its node
 	Kept    bool               `json:"kept"`
 	Outcome string             `json:"fate"` // kept, lost, rolled back, unknown
 	Cause   gate.Cause         `json:"cause"`
@@ -90,14 +90,13 @@ type wireMove struct {
 	Session probes.Fingerprint `json:"session"` // before
 }
 
-// An outage began between last_good and first_bad, and ended between last_bad and
-// first_good.
-// All are "" where there was none.
+// A wireOutage began between last_good and first_bad and ended between last_bad and
+// first_good. All four are "" without an outage.
 type wireOutage struct {
-	LastGood  string  `json:"last_good"`  // when that answer was whole
+	LastGood  string  `json:"last_good"`  // when that answer was complete
 	FirstBad  string  `json:"first_bad"`  // when that request was sent
-	LastBad   string  `json:"last_bad"`   // when the last failure was known
-	FirstGood string  `json:"first_good"` // when that answer was whole; the end of the watch where none came
+	LastBad   string  `json:"last_bad"`   // when the last request failed
+	FirstGood string  `json:"first_good"` // when that answer was complete; the end of the watch if there was none
 	AtLeastMS float64 `json:"at_least_ms"`
 	AtMostMS  float64 `json:"at_most_ms"`
 	Ongoing   bool    `json:"ongoing"`
@@ -119,7 +118,7 @@ type wireClient struct {
 
 type wireNodeReport struct {
 	ID            string       `json:"id"`
-	Downs         []wireOutage `json:"downs"` // asked directly
+	Downs         []wireOutage `json:"downs"` // by direct requests
 	Restarted     bool         `json:"restarted"`
 	VersionBefore string       `json:"version_before"`
 	VersionAfter  string       `json:"version_after"`
@@ -129,7 +128,7 @@ type wireGuarantee struct {
 	Name     string          `json:"name"`
 	Code     checks.Code     `json:"code"`
 	Kept     checks.Answer   `json:"kept"`
-	Severity checks.Severity `json:"severity"` // of its breach
+	Severity checks.Severity `json:"severity"` // if it is broken
 	Reasons  []string        `json:"reasons"`
 }
 
@@ -194,23 +193,23 @@ func wireOutageOf(o gate.Outage) wireOutage {
 	}
 }
 
-func wireClientOf(s gate.ClientReport) wireClient {
+func wireClientOf(c gate.ClientReport) wireClient {
 	return wireClient{
-		Kind: s.Kind, Node: wire.Field(s.Node), Client: wire.Field(s.Client), Balancer: wire.Field(s.Frontend),
-		Requests: s.Requests, Failed: s.Failed, Outage: wireOutageOf(s.Longest),
+		Kind: c.Kind, Node: wire.Field(c.Node), Client: wire.Field(c.Client), Balancer: wire.Field(c.Frontend),
+		Requests: c.Requests, Failed: c.Failed, Outage: wireOutageOf(c.Longest),
 	}
 }
 
-func wireNodeReportOf(p gate.NodeReport) wireNodeReport {
+func wireNodeReportOf(n gate.NodeReport) wireNodeReport {
 	return wireNodeReport{
-		ID: wire.Field(p.Node), Downs: wire.List(p.Downs, wireOutageOf), Restarted: len(p.Downs) > 0 || !p.Restarted.IsZero(),
-		VersionBefore: wire.Field(p.Before), VersionAfter: wire.Field(p.After),
+		ID: wire.Field(n.Node), Downs: wire.List(n.Downs, wireOutageOf), Restarted: len(n.Downs) > 0 || !n.Restarted.IsZero(),
+		VersionBefore: wire.Field(n.Before), VersionAfter: wire.Field(n.After),
 	}
 }
 
-func wireGuaranteeOf(p gate.Guarantee) wireGuarantee {
+func wireGuaranteeOf(g gate.Guarantee) wireGuarantee {
 	return wireGuarantee{
-		Name: wire.Field(p.Name), Code: p.Code, Kept: checks.Answer(answer(p.Kept)), Severity: p.Severity,
-		Reasons: wire.List(p.Reasons, wire.Field),
+		Name: wire.Field(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
+		Reasons: wire.List(g.Reasons, wire.Field),
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"stickwatch/internal/gate"
 )
 
-// renderJUnit writes r as test results: a suite a cluster, a test a promise.
-// The names of tests stay the same from run to run, so that a CI server can
-// tell since when one fails.
+// renderJUnit writes results as a suite a cluster, a test a guarantee. The names of
+// tests stay the same from run to run, so that a CI server can show since when a test
+// fails.
 func renderJUnit(w io.Writer, r Results, opts Options) error {
 	suites := junit.Testsuites{Name: "stickwatch", Time: seconds(r.Duration)}
 	for i, report := range r.Clusters {
@@ -43,22 +43,22 @@ func suite(id int, r checks.Report, opts Options) junit.Testsuite {
 	s.AddTestcase(reportTest(r))
 
 	left := slices.Clone(r.Findings)
-	for _, p := range guarantees(r, opts.cluster(r.Cluster)) {
+	for _, g := range guarantees(r, opts.cluster(r.Cluster)) {
 		var broken []checks.Finding
-		broken, left = p.splitFindings(left)
-		if p.applies || len(broken) > 0 {
-			s.AddTestcase(test(r.Cluster, p, broken, opts.failOn()))
+		broken, left = g.splitFindings(left)
+		if g.applies || len(broken) > 0 {
+			s.AddTestcase(test(r.Cluster, g, broken, opts.failOn()))
 		}
 	}
-	// A finding is never lost, even one that no promise has foreseen.
+	// A finding that breaks none of the guarantees is a test of its own.
 	for _, f := range left {
-		p := guarantee{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
-		s.AddTestcase(test(r.Cluster, p, []checks.Finding{f}, opts.failOn()))
+		g := guarantee{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
+		s.AddTestcase(test(r.Cluster, g, []checks.Finding{f}, opts.failOn()))
 	}
 	return s
 }
 
-// reportTest is in error, not failed, when there was nothing to judge by.
+// reportTest has an error if the verdict is inconclusive.
 func reportTest(r checks.Report) junit.Testcase {
 	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
 	var lines []string
@@ -79,8 +79,8 @@ func reportTest(r checks.Report) junit.Testcase {
 	return t
 }
 
-func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
-	t := junit.Testcase{Classname: classname(cluster, p.group), Name: p.name, Time: seconds(p.took)}
+func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
+	t := junit.Testcase{Classname: classname(cluster, g.group), Name: g.name, Time: seconds(g.took)}
 	var failures, others []checks.Finding
 	for _, f := range broken {
 		if f.Severity.AtLeast(failOn) {
@@ -99,13 +99,13 @@ func test(cluster string, p guarantee, broken []checks.Finding, failOn checks.Se
 	if len(others) > 0 {
 		t.SystemOut = &junit.Output{Data: findingLines(others)}
 	}
-	if p.unknown != "" && len(broken) == 0 {
-		t.Skipped = &junit.Result{Message: CleanSentence(p.unknown)}
+	if g.unknown != "" && len(broken) == 0 {
+		t.Skipped = &junit.Result{Message: CleanSentence(g.unknown)}
 	}
 	return t
 }
 
-// account is findings as lines of text.
+// findingLines returns findings as plain text.
 func findingLines(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
@@ -130,15 +130,14 @@ func findingLines(findings []checks.Finding) string {
 	return b.String()
 }
 
-// classname is how CI servers group tests: by cluster, then by family. A dot
-// would begin another group.
+// classname returns the group of a test, CLUSTER.GROUP. CI servers split it at dots.
 func classname(cluster, group string) string {
 	return strings.ReplaceAll(CleanName(cluster), ".", "_") + "." + group
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
-// answerProperties answer whether anybody was thrown out.
+// answerProperties adds the summary of a watch to a suite.
 func answerProperties(s *junit.Testsuite, a gate.Summary) {
 	s.AddProperty("answer", answerText(a))
 	s.AddProperty("sessions_lost", strconv.Itoa(a.Lost))
@@ -146,16 +145,16 @@ func answerProperties(s *junit.Testsuite, a gate.Summary) {
 	s.AddProperty("longest_outage_seconds", seconds(a.LongestOutage))
 }
 
-// watchTests are a test a promise of the deployment. One that nobody can tell
-// to be kept is in error: the gate was not there.
+// watchTests returns a test for each guarantee of the deployment. A test has an error
+// if it is unknown whether the guarantee was kept.
 func watchTests(w gate.Report, failOn checks.Severity) []junit.Testcase {
 	var tests []junit.Testcase
-	for _, p := range w.Guarantees {
-		tests = append(tests, guaranteeTest(w, p, failOn))
+	for _, g := range w.Guarantees {
+		tests = append(tests, guaranteeTest(w, g, failOn))
 	}
 	if len(w.Doubts) > 0 {
 		t := watchTest(w, "every node is watched")
-		t.Error = &junit.Result{Message: CleanSentence(w.Doubts[0]), Type: string(checks.Inconclusive), Data: proseLines(w.Doubts)}
+		t.Error = &junit.Result{Message: CleanSentence(w.Doubts[0]), Type: string(checks.Inconclusive), Data: cleanLines(w.Doubts)}
 		tests = append(tests, t)
 	}
 	return tests
@@ -165,25 +164,25 @@ func watchTest(w gate.Report, guarantee string) junit.Testcase {
 	return junit.Testcase{Classname: classname(w.Cluster, "deployment"), Name: CleanName(guarantee), Time: seconds(w.To.Sub(w.From))}
 }
 
-func guaranteeTest(w gate.Report, p gate.Guarantee, failOn checks.Severity) junit.Testcase {
-	t := watchTest(w, p.Name)
-	text := proseLines(p.Reasons)
+func guaranteeTest(w gate.Report, g gate.Guarantee, failOn checks.Severity) junit.Testcase {
+	t := watchTest(w, g.Name)
+	text := cleanLines(g.Reasons)
 	switch {
-	case p.Kept == checks.No && p.Severity.AtLeast(failOn):
-		message := CleanSentence(p.Reasons[0])
-		if more := len(p.Reasons) - 1; more > 0 {
+	case g.Kept == checks.No && g.Severity.AtLeast(failOn):
+		message := CleanSentence(g.Reasons[0])
+		if more := len(g.Reasons) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
-		t.Failure = &junit.Result{Message: message, Type: string(p.Code), Data: text}
-	case p.Kept == checks.Unknown:
-		t.Error = &junit.Result{Message: CleanSentence(p.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
+		t.Failure = &junit.Result{Message: message, Type: string(g.Code), Data: text}
+	case g.Kept == checks.Unknown:
+		t.Error = &junit.Result{Message: CleanSentence(g.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
 	case text != "":
 		t.SystemOut = &junit.Output{Data: text}
 	}
 	return t
 }
 
-func proseLines(list []string) string {
+func cleanLines(list []string) string {
 	var lines []string
 	for _, text := range list {
 		lines = append(lines, CleanSentence(text))

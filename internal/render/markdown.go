@@ -12,11 +12,11 @@ import (
 	"stickwatch/probes"
 )
 
-// A page is Markdown in the making, fit for a comment on a pull request or the
-// summary of a CI job (GitHub's dialect, which GitLab reads too).
+// A page collects Markdown for a comment on a pull request or the summary of a CI job,
+// in the dialect that GitHub and GitLab share.
 type page struct{ strings.Builder }
 
-// renderMarkdown writes r for a pull request.
+// renderMarkdown writes results as Markdown.
 func renderMarkdown(w io.Writer, r Results, opts Options) error {
 	var p page
 	if a, watched := r.Summary(); watched {
@@ -34,10 +34,10 @@ func renderMarkdown(w io.Writer, r Results, opts Options) error {
 	return err
 }
 
-// block writes a paragraph of its own.
+// block writes a paragraph.
 func (p *page) block(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", args...) }
 
-// item writes an item of a list, so many levels deep.
+// item writes an item of a list at a level of nesting.
 func (p *page) item(level int, format string, args ...any) {
 	fmt.Fprintf(p, strings.Repeat("  ", level)+"- "+format+"\n", args...)
 }
@@ -94,7 +94,7 @@ func (p *page) matrix(rows [][]span) {
 
 func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 
-// findingNode writes a finding, and one level deeper what it explains.
+// findingNode writes a finding, and one level deeper the findings that it explains.
 func (p *page) findingNode(b findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
 		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(summary(b.Finding)))
@@ -134,21 +134,20 @@ func emoji(m tone) string {
 	}
 }
 
-// markdownEscaper takes the meaning from whatever Markdown or HTML would give one to.
-// "@" and "#" are not syntax but would notify people and link issues: an
-// invisible space behind them ends the word. So does one behind a scheme, lest
-// a target's URL becomes a link to it.
+// markdownEscaper escapes the syntax of Markdown and HTML. "@" and "#" would mention
+// people and link issues, and a URL of a target would become a link: a zero-width
+// space breaks these.
 var markdownEscaper = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;",
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "|", `\|`, "~", `\~`, "[", `\[`, "]", `\]`, "!", `\!`, "$", `\$`,
 	"@", "@&#8203;", "#", "#&#8203;", "://", ":&#8203;//", "www.", "www&#8203;.",
 )
 
-// escape is clean text as Markdown that shows just that.
+// escape returns clean text as Markdown that shows it literally.
 func escape(s string) string { return markdownEscaper.Replace(s) }
 
-// code is clean text as a code span, fenced by more backticks than it has in a
-// row.
+// code returns clean text as a code span, with a fence longer than any run of
+// backticks in it.
 func code(s string) string {
 	fence := "`"
 	for strings.Contains(s, fence) {
@@ -160,11 +159,11 @@ func code(s string) string {
 	return fence + s + fence
 }
 
-// markdownColumns is how wide lanes are in a comment: as much as a phone shows
-// without scrolling.
+// markdownColumns is the width of timelines in a comment. A phone shows it without
+// scrolling.
 const markdownColumns = 60
 
-// watch writes what became of users during a deployment.
+// watch writes the watch of a deployment.
 func (p *page) watch(w gate.Report) {
 	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
 	for _, guarantee := range w.Guarantees {
@@ -185,18 +184,18 @@ func (p *page) watch(w gate.Report) {
 	p.clientTimelines(w)
 }
 
-// clientTimelines are drawn as text of equal width.
+// clientTimelines writes the timelines in a block of preformatted text.
 func (p *page) clientTimelines(w gate.Report) {
 	if len(w.Clients) == 0 {
 		return
 	}
-	k := newTimelineLegend(w)
+	legend := newTimelineLegend(w)
 	p.WriteString("```text\n")
 	for i, client := range w.Clients {
 		if i == maxClients {
 			break
 		}
-		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxCell)+"  "+join(k.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
+		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxWord)+"  "+join(legend.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
 	}
-	p.WriteString(strings.ReplaceAll(k.legend(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
+	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
 }

@@ -13,14 +13,14 @@ import (
 	"stickwatch/probes"
 )
 
-// A column of the matrix of nodes: a question, and what each node answered.
+// A column of the node matrix.
 type column struct {
 	title string
-	cell  func(checks.NodeReport) span // an empty text: nothing to tell
+	cell  func(checks.NodeReport) span // without text: unknown
 }
 
-// matrix is the nodes against what they were asked. The first row is the
-// header; columns that hold nothing are left out.
+// matrix returns the node matrix, a row a node. The first row is the header. Columns
+// without a value are omitted.
 func matrix(r checks.Report, c *probes.Cluster) [][]span {
 	columns := []column{
 		{"NODE", func(n checks.NodeReport) span { return span{plain, CleanName(n.Node)} }},
@@ -59,7 +59,7 @@ func directCell(n checks.NodeReport) span {
 	return toned(m, outcome(n.Primary))
 }
 
-// outcome is an exchange in a word: the class of its failure, or its status.
+// outcome returns the failure class of an exchange, or its HTTP status.
 func outcome(e probes.Exchange) string {
 	switch {
 	case e.Failure != "":
@@ -84,7 +84,7 @@ func stateCell(n checks.NodeReport) span {
 	}
 }
 
-// pagesCell tells one page by its status and several by how many are right.
+// pagesCell shows one page by its status, several by how many are as configured.
 func pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 	if len(pages) == 0 {
 		return span{}
@@ -133,8 +133,8 @@ func clockCell(n checks.NodeReport) span {
 	return span{plain, offset(n.Clock)}
 }
 
-// offset writes an interval by its middle and half its width, both in the unit
-// that suits the larger: "+5 ±15 ms".
+// offset formats an interval as its middle and half its width, both in the unit that
+// suits the larger: "+5 ±15 ms".
 func offset(c probes.ClockOffset) string {
 	middle, half := (c.Min+c.Max)/2, (c.Max-c.Min)/2
 	unit, label := time.Millisecond, "ms"
@@ -158,10 +158,10 @@ func latencyCell(n checks.NodeReport) span {
 	if !n.Primary.Answered() {
 		return span{}
 	}
-	return span{plain, Duration(n.Primary.Timing.Total)}
+	return span{plain, formatDuration(n.Primary.Timing.Total)}
 }
 
-// balancerLine is an address of the balancer, first, and what it answered.
+// balancerLine returns an address of the balancer, as its first span, and the answer.
 func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
 	address := Clean(b.URL, 2*maxName)
 	if b.Address.IsValid() && !namesAddress(b.URL, b.Address) {
@@ -176,7 +176,7 @@ func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
 		spans = append(spans, span{dim, "  pages "}, pages)
 	}
 	if b.Primary.Answered() {
-		spans = append(spans, span{dim, "  " + Duration(b.Primary.Timing.Total)})
+		spans = append(spans, span{dim, "  " + formatDuration(b.Primary.Timing.Total)})
 	}
 	if b.Primary.Error != "" {
 		spans = append(spans, span{plain, "  " + Clean(b.Primary.Error, maxError)})
@@ -184,13 +184,14 @@ func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
 	return spans
 }
 
-// namesAddress reports whether a URL already names the address by number.
+// namesAddress reports whether the host of a URL is the address.
 func namesAddress(rawURL string, address netip.AddrPort) bool {
 	u, err := url.Parse(rawURL)
 	return err == nil && u.Hostname() == address.Addr().String()
 }
 
-// dependencyLines is one line for all that are up, and one for each other.
+// dependencyLines returns one line for all dependencies that are up, and one for each
+// of the others.
 func dependencyLines(dependencies []checks.DependencyReport) [][]span {
 	var up []span
 	var lines [][]span
@@ -210,7 +211,7 @@ func dependencyLines(dependencies []checks.DependencyReport) [][]span {
 	return lines
 }
 
-// dependencyState is what is known of a dependency, with who says so.
+// dependencyState returns the state of a dependency and the nodes that report it.
 func dependencyState(d checks.DependencyReport) string {
 	state := map[checks.Answer]string{checks.Yes: "up", checks.No: "down"}[d.Up]
 	state = cmp.Or(state, "not probed")
@@ -222,6 +223,3 @@ func dependencyState(d checks.DependencyReport) string {
 	}
 	return state
 }
-
-// maxError bounds an error beside what it happened to; findings tell the rest.
-const maxError = 2 * maxName

@@ -63,8 +63,8 @@ func TestRenderUnknownFormat(t *testing.T) {
 	}
 }
 
-// Whatever a target says: no output commands a terminal, forges a line, shows
-// text backwards or floods a log.
+// TestRenderHostile: text of a target never commands the terminal, forges a line,
+// reverses the direction of text or floods a log.
 func TestRenderHostile(t *testing.T) {
 	for _, format := range Formats {
 		t.Run(format, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestRenderTableColourOnlyWhenAsked(t *testing.T) {
 	if !strings.Contains(colour, "\x1b[") {
 		t.Error("no escape sequences with colour")
 	}
-	// The first lines have no tree in them, which is drawn otherwise.
+	// Only the first lines are compared: trees are drawn differently in colour.
 	head := func(s string) string { return strings.SplitAfterN(s, "dependency_down", 2)[0] }
 	if diff := cmp.Diff(head(grey), head(ansi.Strip(colour))); diff != "" {
 		t.Errorf("colour changes the text (-grey +colour):\n%s", diff)
@@ -160,7 +160,8 @@ func TestRenderJUnitFailsFromSeverityOn(t *testing.T) {
 	}
 }
 
-// A CI server takes a test that comes and goes for a flaky one.
+// TestRenderJUnitNamesStayTheSame: CI servers take a test that appears and disappears
+// for a flaky one.
 func TestRenderJUnitNamesStayTheSame(t *testing.T) {
 	names := func(p *report) (all []string) {
 		r, opts := shown(p)

@@ -10,22 +10,21 @@ import (
 	"stickwatch/probes"
 )
 
-// maxSegments bounds how many changes of a canary's way are told.
+// maxSegments bounds how many segments of a trace are shown.
 const maxSegments = 12
 
-// A traceSegment is equal answers in a row.
+// A traceSegment is a run of equal answers in a canary's trace.
 type traceSegment struct {
 	span
-	fresh bool // begins with another session than the one before
+	fresh bool // it begins with a new session
 	times int
 }
 
-// traceSegments shortens a canary's steps to what changes, and tells whether its
-// session was the same all along: Unknown when no answer showed one.
-func traceSegments(steps []checks.CanaryStep) ([]traceSegment, checks.Answer) {
-	var all []traceSegment
+// traceSegments groups equal answers. kept is whether all steps had the same session;
+// Unknown if no answer showed one.
+func traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Answer) {
 	var session probes.Fingerprint
-	kept := checks.Unknown
+	kept = checks.Unknown
 	for _, s := range steps {
 		fresh := s.Session != "" && session != "" && s.Session != session
 		switch {
@@ -61,8 +60,8 @@ func answerOf(s checks.CanaryStep) span {
 	}
 }
 
-// traceSpans is a canary's way from node to node: "node1 ×3 → node2 ×2  ✓ kept". A
-// star marks where its session was another one.
+// traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
+// new session.
 func traceSpans(c checks.Canary) []span {
 	all, kept := traceSegments(c.Steps)
 	if len(all) == 0 {
@@ -85,7 +84,7 @@ func traceSpans(c checks.Canary) []span {
 	return spans
 }
 
-// segmentSpans is one stay of a way. Moved: it is not where the canary began.
+// segmentSpans returns a segment. moved is false for the first one.
 func segmentSpans(s traceSegment, moved bool) []span {
 	var spans []span
 	if moved {
@@ -104,14 +103,14 @@ func segmentSpans(s traceSegment, moved bool) []span {
 	return spans
 }
 
-// isSteady reports whether a canary stayed where it was, with its session.
+// isSteady reports whether a canary stayed on its node and kept its session.
 func isSteady(c checks.Canary) bool {
 	all, kept := traceSegments(c.Steps)
 	return len(all) == 1 && all[0].tone == plain && kept != checks.No
 }
 
-// canaryName names a canary: the address it presented, and the node it belongs to
-// where its first answer came from elsewhere.
+// canaryName returns the client address of a canary, and the node that it belongs to
+// if another node gave the first answer.
 func canaryName(c checks.Canary) string {
 	client := CleanName(cmp.Or(c.Client, "own address"))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
@@ -120,13 +119,13 @@ func canaryName(c checks.Canary) string {
 	return client
 }
 
-// sessionAnswers answer what users ask about their session: does it stick,
-// and is it shared where it was promised to be. None without a promise.
+// sessionAnswers states whether sessions stick and are shared, as far as the policy
+// demands it.
 func sessionAnswers(s checks.SessionReport) []span {
 	var all []span
 	switch s.Policy {
 	case "", probes.PolicyNone:
-	case probes.PolicyShared: // sticking was not promised
+	case probes.PolicyShared: // sessions need not stick
 		all = append(all, toned(toneOf(s.Shared), "shared: "+answer(s.Shared)+evidenceBasis(s)))
 		if known(s.Sticky) {
 			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+", which this policy leaves open"))
@@ -144,7 +143,7 @@ func known(a checks.Answer) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Answer) string { return string(cmp.Or(a, checks.Unknown)) }
 
-// confidenceText is the confidence in words, rounded down: luck is never excluded.
+// confidenceText returns the confidence, rounded down: it never reaches 100 %.
 func confidenceText(s checks.SessionReport) string {
 	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
 	case s.Confidence <= 0:
@@ -156,7 +155,7 @@ func confidenceText(s checks.SessionReport) string {
 	}
 }
 
-// evidenceBasis tells how much the answer rests on.
+// evidenceBasis returns the size of the sample.
 func evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
@@ -189,7 +188,7 @@ func followUps(canaries []checks.Canary) string {
 	return Count(most, "follow-up", "follow-ups") + each
 }
 
-// notStickyReason is the reason, where the answer is not the one hoped for.
+// notStickyReason returns the reason for an answer other than yes.
 func notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""

@@ -10,11 +10,11 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// A Silence is a silence in JSON, as the API has it.
+// A Silence is a silence in the JSON of the API.
 type Silence struct {
 	ID      string      `json:"id"`
 	Cluster string      `json:"cluster"` // "": every cluster
-	Node    string      `json:"node"`    // "": every node, and what is about none
+	Node    string      `json:"node"`    // "": every node, and findings about none
 	Code    checks.Code `json:"code"`    // "": every code
 	Reason  string      `json:"reason"`
 	Author  string      `json:"author"`
@@ -23,7 +23,7 @@ type Silence struct {
 	Active  bool        `json:"active"`
 }
 
-// A wireSilences is what the API lists, and what -o json prints.
+// wireSilences is the list of the API, with a schema.
 type wireSilences struct {
 	Schema   int       `json:"schema"`
 	Silences []Silence `json:"silences"`
@@ -40,7 +40,7 @@ func Silences(w io.Writer, format string, silences []Silence, now time.Time, opt
 	return err
 }
 
-// silences writes them as a table.
+// silences writes a table of silences.
 func (s *Text) silences(silences []Silence, now time.Time) {
 	if len(silences) == 0 {
 		s.Line("No silence is active or planned.")
@@ -60,9 +60,9 @@ func (s *Text) silences(silences []Silence, now time.Time) {
 }
 
 // Scope is the cluster, node and code of a silence; "everything" for none.
-func (w Silence) Scope() string {
+func (s Silence) Scope() string {
 	var parts []string
-	for _, part := range []string{w.Cluster, w.Node, string(w.Code)} {
+	for _, part := range []string{s.Cluster, s.Node, string(s.Code)} {
 		if part != "" {
 			parts = append(parts, CleanName(part))
 		}
@@ -73,11 +73,11 @@ func (w Silence) Scope() string {
 	return strings.Join(parts, " ")
 }
 
-// When is the time that a silence covers, as seen at now.
-func (w Silence) When(now time.Time) string {
+// When is the time that a silence covers, relative to now.
+func (s Silence) When(now time.Time) string {
 	days := calendar{now}
-	if now.Before(w.From) {
-		return fmt.Sprintf("from %s to %s", days.at(w.From), days.at(w.To))
+	if now.Before(s.From) {
+		return fmt.Sprintf("from %s to %s", days.at(s.From), days.at(s.To))
 	}
-	return fmt.Sprintf("until %s (%s left)", days.at(w.To), Duration(max(0, w.To.Sub(now))))
+	return fmt.Sprintf("until %s (%s left)", days.at(s.To), formatDuration(max(0, s.To.Sub(now))))
 }

@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// renderTable writes r for people: what to know first comes first, and what to
-// do last, where the eye is when a command has ended.
+// renderTable writes results for a terminal. The result comes first and the remedies
+// last, next to the prompt.
 func renderTable(w io.Writer, r Results, opts Options) error {
 	s := NewText(opts)
 	if a, watched := r.Summary(); watched {
@@ -57,7 +57,7 @@ func (s *Text) cluster(r checks.Report, c *probes.Cluster) {
 	}
 }
 
-// headline is a cluster in one line: its name, its state, its size.
+// headline returns the name, verdict and size of a cluster.
 func headline(r checks.Report, c *probes.Cluster) []span {
 	m := toneOfVerdict(r.Verdict)
 	facts := nodeCount(r.Nodes)
@@ -87,11 +87,11 @@ func nodeCount(nodes []checks.NodeReport) string {
 	return fmt.Sprintf("%d of %s up", up, all)
 }
 
-// maxSteadyCanaries bounds how many canaries are told that just stayed where they were.
+// maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
 const maxSteadyCanaries = 8
 
 func (s *Text) canaries(canaries []checks.Canary) {
-	width, still := 0, 0
+	width, steady := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {
 		width = max(width, lipgloss.Width(canaryName(c)))
@@ -99,7 +99,7 @@ func (s *Text) canaries(canaries []checks.Canary) {
 	}
 	for _, c := range canaries {
 		if isSteady(c) {
-			if still++; still > maxSteadyCanaries {
+			if steady++; steady > maxSteadyCanaries {
 				continue
 			}
 		}
@@ -109,8 +109,8 @@ func (s *Text) canaries(canaries []checks.Canary) {
 		}
 		s.labelled("canary", spans...)
 	}
-	if still > maxSteadyCanaries {
-		s.labelled("canary", span{dim, fmt.Sprintf("%d more that stayed on their nodes", still-maxSteadyCanaries)})
+	if steady > maxSteadyCanaries {
+		s.labelled("canary", span{dim, fmt.Sprintf("%d more that stayed on their nodes", steady-maxSteadyCanaries)})
 	}
 }
 
@@ -120,7 +120,7 @@ func (s *Text) doubts(doubts []checks.Message) {
 	}
 }
 
-// total is the last line of several clusters, and the only one of none.
+// total writes the last line for several clusters, and the only one for none.
 func (s *Text) total(r Results) {
 	if len(r.Clusters) > 0 {
 		s.Blank()

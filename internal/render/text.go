@@ -12,8 +12,7 @@ import (
 	"stickwatch/checks"
 )
 
-// A Text is text in the making, for eyes: it knows how wide the reader's
-// terminal is, and what colours it shows.
+// A Text collects lines of text for a terminal of a known width and colour.
 type Text struct {
 	strings.Builder
 	width    int
@@ -21,7 +20,7 @@ type Text struct {
 	theme    theme
 }
 
-// Widths that a sheet keeps to, in columns. Wider lines are no easier to read.
+// Widths of lines, in columns. Lines wider than widest are hard to read.
 const (
 	narrowest    = 40
 	defaultWidth = 80
@@ -29,6 +28,7 @@ const (
 	labelWidth   = 12
 )
 
+// NewText returns an empty Text.
 func NewText(opts Options) *Text {
 	width := opts.Width
 	if width <= 0 {
@@ -37,10 +37,13 @@ func NewText(opts Options) *Text {
 	return &Text{width: min(max(width, narrowest), widest), terminal: opts.Width > 0, theme: newTheme(opts.Colour)}
 }
 
+// Line writes a line as it is.
 func (s *Text) Line(text string) { s.WriteString(text + "\n") }
-func (s *Text) Blank()           { s.Line("") }
 
-// labelled writes spans behind a label, which a reader can grep for.
+// Blank writes an empty line.
+func (s *Text) Blank() { s.Line("") }
+
+// labelled writes spans after a label that a reader can grep for.
 func (s *Text) labelled(label string, spans ...span) {
 	head := "  " + s.theme.paint(span{dim, pad(label, labelWidth)})
 	s.paragraph(head, strings.Repeat(" ", 2+labelWidth), spans...)
@@ -49,8 +52,7 @@ func (s *Text) labelled(label string, spans ...span) {
 // Paragraph writes text, wrapped: head precedes the first line, rest the others.
 func (s *Text) Paragraph(head, rest, text string) { s.paragraph(head, rest, span{plain, text}) }
 
-// paragraph writes spans, wrapped: head stands before the first line, rest
-// before the others.
+// paragraph writes spans, wrapped, with the prefixes of Paragraph.
 func (s *Text) paragraph(head, rest string, spans ...span) {
 	var b strings.Builder
 	for _, sp := range spans {
@@ -65,18 +67,19 @@ func (s *Text) paragraph(head, rest string, spans ...span) {
 	}
 }
 
-// A theme is how marks and trees are drawn. Without colours it is plain text,
-// and a tree shows by its indentation: lines of boxes only hinder a pipe.
+// A theme defines how tones and trees are drawn. Without colour there are no
+// escape sequences, and indentation shows the tree, so that pipes get plain text.
 type theme struct {
-	styles                                map[tone]lipgloss.Style
-	branchGlyph, last, verticalGlyph, gap string
+	styles map[tone]lipgloss.Style
+
+	branch, lastBranch, vertical, gap string // prefixes of the lines of a tree
 }
 
 func newTheme(colour bool) theme {
 	if !colour {
-		return theme{branchGlyph: "↳ ", last: "↳ ", verticalGlyph: "  ", gap: "  "}
+		return theme{branch: "↳ ", lastBranch: "↳ ", vertical: "  ", gap: "  "}
 	}
-	// The 16 colours follow the reader's own theme, light or dark.
+	// The 16 ANSI colours follow the terminal's own theme, light or dark.
 	in := func(c color.Color) lipgloss.Style { return lipgloss.NewStyle().Foreground(c) }
 	return theme{
 		styles: map[tone]lipgloss.Style{
@@ -88,21 +91,21 @@ func newTheme(colour bool) theme {
 			dim:   lipgloss.NewStyle().Faint(true),
 			bold:  lipgloss.NewStyle().Bold(true),
 		},
-		branchGlyph: "├─ ", last: "└─ ", verticalGlyph: "│  ", gap: "   ",
+		branch: "├─ ", lastBranch: "└─ ", vertical: "│  ", gap: "   ",
 	}
 }
 
-// paint is a span's text in its mark's colour.
-func (l theme) paint(s span) string {
-	style, ok := l.styles[s.tone]
+// paint returns a span's text in the colour of its tone.
+func (t theme) paint(s span) string {
+	style, ok := t.styles[s.tone]
 	if !ok || s.text == "" {
 		return s.text
 	}
 	return style.Render(s.text)
 }
 
-// A tone says how a piece of the picture is to be taken. It shows as a symbol,
-// and where there is colour as one too: never as colour alone.
+// A tone classifies a piece of text. It shows as a symbol and, on a terminal, as a
+// colour; never as colour alone.
 type tone int
 
 const (
@@ -112,25 +115,25 @@ const (
 	warn
 	doubt
 	note
-	dim  // of less weight; this and the next have no symbol
-	bold // of more
+	dim  // less important; without a symbol
+	bold // more important; without a symbol
 )
 
-// symbol is the mark for eyes that see no colour; "" for those that have none.
-func (m tone) symbol() string { return [...]string{"", "✓", "✗", "▲", "?", "•", "", ""}[m] }
+// symbol is the tone as a character; "" for plain, dim and bold.
+func (t tone) symbol() string { return [...]string{"", "✓", "✗", "▲", "?", "•", "", ""}[t] }
 
-// A span is a piece of clean text and how it is to be taken.
+// A span is a piece of clean text with its tone.
 type span struct {
 	tone tone
 	text string
 }
 
-// toned is a span that shows its mark's symbol.
-func toned(m tone, text string) span {
-	return span{m, strings.TrimSpace(m.symbol() + " " + text)}
+// toned returns a span that begins with its tone's symbol.
+func toned(t tone, text string) span {
+	return span{t, strings.TrimSpace(t.symbol() + " " + text)}
 }
 
-// join is the text of spans, without their colours.
+// join returns the text of spans, without colour.
 func join(spans []span) string {
 	var b strings.Builder
 	for _, s := range spans {
@@ -163,7 +166,7 @@ func toneOfSeverity(s checks.Severity) tone {
 	}
 }
 
-// toneOf an answer to a question to which yes is the good one.
+// toneOf returns the tone of an answer to a question where yes is good.
 func toneOf(a checks.Answer) tone {
 	switch a {
 	case checks.Yes:
@@ -175,8 +178,8 @@ func toneOf(a checks.Answer) tone {
 	}
 }
 
-// matrix writes rows in columns. Where they do not fit, the columns that are
-// left go below, again behind the nodes' names: nothing is cut.
+// matrix writes rows in columns. Columns that do not fit the terminal follow below,
+// after the first column again. Nothing is cut.
 func (s *Text) matrix(rows [][]span) {
 	widths := make([]int, len(rows[0]))
 	for col := range widths {
@@ -199,8 +202,8 @@ func (s *Text) matrix(rows [][]span) {
 	}
 }
 
-// splitColumns deals columns to blocks that fit a terminal, the first column to each
-// of them. A pipe has all the room there is.
+// splitColumns splits columns, by index, into blocks that fit the terminal. Each
+// block begins with the first column. Off a terminal there is one block.
 func (s *Text) splitColumns(widths []int) [][]int {
 	blocks := [][]int{{0}}
 	used := 2 + widths[0]
@@ -216,7 +219,7 @@ func (s *Text) splitColumns(widths []int) [][]int {
 	return blocks
 }
 
-// headings are the first row of a table.
+// headings returns the first row of a table.
 func headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
@@ -225,7 +228,7 @@ func headings(titles ...string) []span {
 	return row
 }
 
-// writeJSON writes a value for programs, all at once.
+// writeJSON writes a value as indented JSON. It writes nothing if encoding fails.
 func writeJSON(w io.Writer, value any) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

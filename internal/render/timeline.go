@@ -11,14 +11,14 @@ import (
 	"stickwatch/internal/gate"
 )
 
-// A timelineLegend is how lanes are drawn: a letter for each node, and signs for what else
-// there is. It needs no colour.
+// A timelineLegend assigns a symbol to each node. Timelines are drawn with these
+// symbols, so that they need no colour.
 type timelineLegend struct {
 	nodes   []string
 	symbols map[string]rune
 }
 
-// Signs of a lane that are no node's, in the order of what they outweigh.
+// Symbols that stand for no node. dominantSymbol decides which one wins.
 const (
 	symbolNothing = '·'
 	symbolSeveral = '*'
@@ -27,44 +27,44 @@ const (
 	symbolLost    = '!'
 )
 
-// nodeSymbols stand for the nodes in their order.
+// nodeSymbols are the symbols of nodes, in their order.
 const nodeSymbols = "123456789abcdefghijklmnopqrstuvwxyz"
 
 func newTimelineLegend(w gate.Report) timelineLegend {
-	k := timelineLegend{symbols: make(map[string]rune)}
+	l := timelineLegend{symbols: make(map[string]rune)}
 	for i, n := range w.Nodes {
 		if i < len(nodeSymbols) {
-			k.nodes = append(k.nodes, n.Node)
-			k.symbols[n.Node] = rune(nodeSymbols[i])
+			l.nodes = append(l.nodes, n.Node)
+			l.symbols[n.Node] = rune(nodeSymbols[i])
 		}
 	}
-	return k
+	return l
 }
 
-// legend explains the signs.
-func (k timelineLegend) legend(column time.Duration) string {
+// text explains the symbols and the duration of a column.
+func (l timelineLegend) text(column time.Duration) string {
 	var parts []string
-	for _, n := range k.nodes {
-		parts = append(parts, string(k.symbols[n])+" "+cleanWord(n))
+	for _, n := range l.nodes {
+		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
 	parts = append(parts, "* several", "× failed", "! lost")
-	return fmt.Sprintf("%s; a column is %s", strings.Join(parts, "  "), Duration(column))
+	return fmt.Sprintf("%s; a column is %s", strings.Join(parts, "  "), formatDuration(column))
 }
 
-// draw is a lane in so many columns of equal time.
-func (k timelineLegend) draw(s gate.ClientReport, during checks.Span, columns int) []span {
+// draw returns the timeline of a client in columns of equal duration.
+func (l timelineLegend) draw(c gate.ClientReport, during checks.Span, columns int) []span {
 	symbols := make([]rune, columns)
 	at := func(t time.Time) int {
 		i := int(int64(columns) * int64(t.Sub(during.From)) / max(1, int64(during.To.Sub(during.From))))
 		return min(max(i, 0), columns-1)
 	}
-	for _, p := range s.Segments {
+	for _, p := range c.Segments {
 		if p.To.Before(during.From) {
-			symbols[0] = k.symbol(p)
+			symbols[0] = l.symbol(p)
 			continue
 		}
 		for i := at(p.From); i <= at(p.To); i++ {
-			symbols[i] = dominantSymbol(symbols[i], k.symbol(p))
+			symbols[i] = dominantSymbol(symbols[i], l.symbol(p))
 		}
 	}
 	last := symbolNothing
@@ -72,7 +72,7 @@ func (k timelineLegend) draw(s gate.ClientReport, during checks.Span, columns in
 		switch r {
 		case 0:
 			symbols[i] = last
-		case symbolLost: // what follows is another session
+		case symbolLost: // a new session follows
 			last = symbolNothing
 		default:
 			last = r
@@ -81,8 +81,8 @@ func (k timelineLegend) draw(s gate.ClientReport, during checks.Span, columns in
 	return coloredSpans(symbols)
 }
 
-func (k timelineLegend) symbol(p gate.Segment) rune {
-	symbol, listed := k.symbols[p.Node]
+func (l timelineLegend) symbol(p gate.Segment) rune {
+	symbol, listed := l.symbols[p.Node]
 	switch {
 	case !p.Good:
 		return symbolFailed
@@ -97,7 +97,7 @@ func (k timelineLegend) symbol(p gate.Segment) rune {
 	}
 }
 
-// dominantSymbol is the sign of a column in which there were two.
+// dominantSymbol returns the symbol of a column that contains two.
 func dominantSymbol(a, b rune) rune {
 	switch {
 	case a == 0 || a == b:
@@ -111,7 +111,7 @@ func dominantSymbol(a, b rune) rune {
 	}
 }
 
-// coloredSpans gives signs in a row their mark.
+// coloredSpans groups equal tones into spans.
 func coloredSpans(symbols []rune) []span {
 	tone := func(r rune) tone {
 		switch r {
@@ -137,38 +137,38 @@ func coloredSpans(symbols []rune) []span {
 	return spans
 }
 
-// clientTimelines draws every client's way over time: a line each, a column a moment.
+// clientTimelines writes the timeline of each client, a line each.
 func (s *Text) clientTimelines(w gate.Report) {
 	width := 0
 	for _, client := range w.Clients {
 		width = max(width, lipgloss.Width(clientName(client)))
 	}
 	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
-	k := newTimelineLegend(w)
+	legend := newTimelineLegend(w)
 	for i, client := range w.Clients {
 		if i == maxClients {
 			s.labelled("lane", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
 			break
 		}
-		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, k.draw(client, w.Span, columns)...)...)
+		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, w.Span, columns)...)...)
 	}
 	if len(w.Clients) > 0 {
-		s.labelled("", span{dim, k.legend(w.To.Sub(w.From) / time.Duration(columns))})
+		s.labelled("", span{dim, legend.text(w.To.Sub(w.From) / time.Duration(columns))})
 	}
 }
 
 // maxClients bounds how many clients are drawn.
 const maxClients = 24
 
-func clientName(s gate.ClientReport) string {
+func clientName(c gate.ClientReport) string {
 	switch {
-	case s.Kind == gate.KindNewClient && s.Node != "":
-		return "newcomers to " + cleanWord(s.Node)
-	case s.Kind == gate.KindNewClient:
+	case c.Kind == gate.KindNewClient && c.Node != "":
+		return "newcomers to " + cleanWord(c.Node)
+	case c.Kind == gate.KindNewClient:
 		return "newcomers"
-	case s.Node == "":
+	case c.Node == "":
 		return "session"
 	default:
-		return "session on " + cleanWord(s.Node)
+		return "session on " + cleanWord(c.Node)
 	}
 }

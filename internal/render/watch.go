@@ -10,13 +10,13 @@ import (
 	"stickwatch/probes"
 )
 
-// A fact is a line about a watch behind its label.
+// A fact is a labelled line about a watch.
 type fact struct {
 	label string
 	spans []span
 }
 
-// watch writes what became of users during a deployment.
+// watch writes the watch of a deployment.
 func (s *Text) watch(w gate.Report) {
 	s.labelled("watch", watchSpans(w)...)
 	s.clientTimelines(w)
@@ -25,7 +25,7 @@ func (s *Text) watch(w gate.Report) {
 	}
 }
 
-// watchSpans are the watch in one line.
+// watchSpans returns the totals of a watch.
 func watchSpans(w gate.Report) []span {
 	m := toneOfVerdict(w.Verdict())
 	spans := []span{
@@ -37,21 +37,21 @@ func watchSpans(w gate.Report) []span {
 		{toneOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  slowest answer " + Duration(w.Slowest)})
+		spans = append(spans, span{dim, "  slowest answer " + formatDuration(w.Slowest)})
 	}
 	return spans
 }
 
-// toneOfCount is m for anything but none.
-func toneOfCount(n int, m tone) tone {
+// toneOfCount returns t for any count but 0.
+func toneOfCount(n int, t tone) tone {
 	if n == 0 {
 		return plain
 	}
-	return m
+	return t
 }
 
-// watchFacts are everything else, as it matters: what happened, what users saw
-// of it, and what that broke.
+// watchFacts returns the events of a watch, then the outages that clients met, then
+// the guarantees.
 func watchFacts(w gate.Report) []fact {
 	var list []fact
 	for _, n := range w.Nodes {
@@ -67,8 +67,8 @@ func watchFacts(w gate.Report) []fact {
 		list = append(list, fact{"moved", []span{{dim, fmt.Sprintf("… and %d more moves and losses", more)}}})
 	}
 	list = append(list, fact{"outage", outageSpans("a session", w.Session)}, fact{"outage", outageSpans("a newcomer", w.NewClient)})
-	for _, p := range w.Guarantees {
-		list = append(list, fact{"promise", guaranteeSpans(p)})
+	for _, g := range w.Guarantees {
+		list = append(list, fact{"promise", guaranteeSpans(g)})
 	}
 	for _, d := range w.Doubts {
 		list = append(list, fact{"doubt", []span{toned(doubt, CleanSentence(d))}})
@@ -76,10 +76,11 @@ func watchFacts(w gate.Report) []fact {
 	return list
 }
 
-// maxShownMoves bounds how many moves people are shown.
+// maxShownMoves bounds how many moves are shown.
 const maxShownMoves = 20
 
-// nodeSpans is what a node went through; none for one that was well.
+// nodeSpans returns the interruptions of a node and its change of version; none if
+// there was neither.
 func nodeSpans(n gate.NodeReport) []span {
 	var parts []string
 	for i, d := range n.Downs {
@@ -112,11 +113,11 @@ func moveLabel(m gate.Move) string {
 	return "moved"
 }
 
-// moveSpans is a move: when, from where to where, what became of it, and why.
+// moveSpans returns the time of a move, its nodes, the outcome and the cause.
 func moveSpans(m gate.Move) []span {
-	way := "on " + CleanName(m.From)
+	nodes := "on " + CleanName(m.From)
 	if m.Moved() {
-		way = CleanName(m.From) + " → " + CleanName(m.To)
+		nodes = CleanName(m.From) + " → " + CleanName(m.To)
 	}
 	outcome := toned(good, "kept")
 	switch m.SessionOutcome {
@@ -127,12 +128,12 @@ func moveSpans(m gate.Move) []span {
 	case probes.SessionUnknown:
 		outcome = toned(doubt, "kept or not, its answers do not tell")
 	}
-	why := span{plain, "  " + CleanSentence(m.Reason)}
+	reason := span{plain, "  " + CleanSentence(m.Reason)}
 	if m.Cause == gate.CauseUnexplained {
-		why.tone = bad
+		reason.tone = bad
 	}
 	return []span{
-		{dim, clockTime(m.At) + "  "}, {plain, way + "  "}, outcome, why, {dim, "  " + string(m.Session)},
+		{dim, clockTime(m.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(m.Session)},
 	}
 }
 
@@ -140,9 +141,9 @@ func outageSpans(who string, o gate.Outage) []span {
 	if o.IsZero() {
 		return []span{toned(good, who+" was always answered")}
 	}
-	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, Duration(o.AtMost()), Duration(o.AtLeast()))
+	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, formatDuration(o.AtMost()), formatDuration(o.AtLeast()))
 	if o.Ongoing {
-		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, Duration(o.AtMost()))
+		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, formatDuration(o.AtMost()))
 	}
 	details := clockTime(o.FirstBad) + ", " + Count(o.Failed, "request", "requests")
 	if o.Node != "" {
@@ -157,18 +158,18 @@ func outageSpans(who string, o gate.Outage) []span {
 	return []span{toned(warn, text), {dim, "  " + details}}
 }
 
-// guaranteeSpans is a promise, and why it is not kept.
-func guaranteeSpans(p gate.Guarantee) []span {
-	m := toneOf(p.Kept)
-	if p.Kept == checks.No {
-		m = toneOfSeverity(p.Severity)
+// guaranteeSpans returns a guarantee, and why it was not kept.
+func guaranteeSpans(g gate.Guarantee) []span {
+	t := toneOf(g.Kept)
+	if g.Kept == checks.No {
+		t = toneOfSeverity(g.Severity)
 	}
-	spans := []span{toned(m, p.Name)}
-	if len(p.Reasons) == 0 {
+	spans := []span{toned(t, g.Name)}
+	if len(g.Reasons) == 0 {
 		return spans
 	}
-	text := "  " + CleanSentence(p.Reasons[0])
-	if more := len(p.Reasons) - 1; more > 0 {
+	text := "  " + CleanSentence(g.Reasons[0])
+	if more := len(g.Reasons) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
 	return append(spans, span{dim, text})
@@ -176,7 +177,39 @@ func guaranteeSpans(p gate.Guarantee) []span {
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// WatchSummary says what is being watched.
+// answerText returns a summary as one line: "6 sessions lost, 12 moved; longest outage
+// 3.4 s".
+func answerText(a gate.Summary) string {
+	text := fmt.Sprintf("%s lost, %d moved", Count(a.Lost, "session", "sessions"), a.Moved)
+	if a.Sessions == 0 {
+		text = "no session was held"
+	}
+	if a.LongestOutage > 0 {
+		text += "; longest outage " + formatDuration(a.LongestOutage)
+	} else {
+		text += "; no outage"
+	}
+	if a.Incomplete {
+		text += "; incomplete: see the doubts"
+	}
+	return text
+}
+
+// answerSpan returns answerText with its tone.
+func answerSpan(a gate.Summary) span {
+	m := good
+	switch {
+	case a.Lost > 0:
+		m = bad
+	case a.Sessions == 0 || a.Incomplete:
+		m = doubt
+	case a.LongestOutage > 0:
+		m = warn
+	}
+	return toned(m, answerText(a))
+}
+
+// WatchSummary returns the sessions and nodes that a watch has begun to watch.
 func WatchSummary(r gate.Report) string {
 	on := make(map[string]bool)
 	var nodes []string
@@ -202,65 +235,35 @@ func WatchSummary(r gate.Report) string {
 	}
 }
 
-// WatchCounts is a watch in numbers.
+// WatchCounts returns the totals of a watch.
 func WatchCounts(r gate.Report) string {
 	return fmt.Sprintf("%s, %d failed, %s moved, %d lost",
 		Count(r.Requests, "request", "requests"), r.Failed, Count(r.Moved, "session", "sessions"), r.Lost)
 }
 
-// A Progress remembers what has been told of a cluster.
+// A Progress turns successive reports of a watch into lines of a log. The zero value is
+// ready for use.
 type Progress struct {
-	moves   int
-	waiting bool // an outage was told to have begun
+	moves  int
+	outage bool // its beginning was returned
 }
 
-func (n *Progress) Update(r gate.Report) []string {
+// Update returns the moves, losses and outages since the previous report.
+func (p *Progress) Update(r gate.Report) []string {
 	var list []string
-	for ; n.moves < len(r.Moves); n.moves++ {
-		list = append(list, r.Moves[n.moves].Describe())
+	for ; p.moves < len(r.Moves); p.moves++ {
+		list = append(list, r.Moves[p.moves].Describe())
 	}
 	o := r.Session
 	if r.NewClient.Ongoing && !o.Ongoing {
 		o = r.NewClient
 	}
 	switch {
-	case o.Ongoing && !n.waiting:
+	case o.Ongoing && !p.outage:
 		list = append(list, o.String())
-	case !o.Ongoing && n.waiting:
+	case !o.Ongoing && p.outage:
 		list = append(list, CleanName(r.Cluster)+" answers again: "+WatchCounts(r))
 	}
-	n.waiting = o.Ongoing
+	p.outage = o.Ongoing
 	return list
-}
-
-// answerText is the answer in one line: "6 sessions lost, 12 moved; longest
-// outage 3.4 s".
-func answerText(a gate.Summary) string {
-	text := fmt.Sprintf("%s lost, %d moved", Count(a.Lost, "session", "sessions"), a.Moved)
-	if a.Sessions == 0 {
-		text = "no session was held"
-	}
-	if a.LongestOutage > 0 {
-		text += "; longest outage " + Duration(a.LongestOutage)
-	} else {
-		text += "; no outage"
-	}
-	if a.Incomplete {
-		text += "; incomplete: see the doubts"
-	}
-	return text
-}
-
-// answerSpan is the answer, marked by whether it is good news.
-func answerSpan(a gate.Summary) span {
-	m := good
-	switch {
-	case a.Lost > 0:
-		m = bad
-	case a.Sessions == 0 || a.Incomplete:
-		m = doubt
-	case a.LongestOutage > 0:
-		m = warn
-	}
-	return toned(m, answerText(a))
 }

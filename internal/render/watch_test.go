@@ -15,16 +15,17 @@ import (
 	"stickwatch/probes"
 )
 
-// moment is so many milliseconds after noon.
+// moment is a number of milliseconds after testTime.
 func moment(ms int) time.Time { return testTime.Add(time.Duration(ms) * time.Millisecond) }
 
-// piece is a stretch of a lane: "node1", "!node1" for a loss, "" for a failure.
+// piece is a segment of a timeline: "node1", "!node1" for a loss, "" for a failure.
 func piece(from, to int, who string) gate.Segment {
 	node, lost := strings.CutPrefix(who, "!")
 	return gate.Segment{Span: checks.Span{From: moment(from), To: moment(to)}, Node: node, Good: who != "", Lost: lost}
 }
 
-// rollingRestart is a deployment of two nodes that threw out one of two users.
+// rollingRestart returns the watch of a deployment on two nodes that lost one of two
+// sessions.
 func rollingRestart() (Results, Options) {
 	p := healthyReport("shop", "node1", "node2")
 	p.Session.Policy = probes.PolicyReplicated
@@ -89,7 +90,7 @@ func TestRenderWatchGolden(t *testing.T) {
 	})
 }
 
-// No lane is wider than the reader's terminal, however narrow that is.
+// TestRenderWatchWidth: no timeline is wider than the terminal.
 func TestRenderWatchWidth(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 120, 300} {
 		r, opts := rollingRestart()
@@ -102,7 +103,7 @@ func TestRenderWatchWidth(t *testing.T) {
 	}
 }
 
-// Whatever nodes call themselves: no form of a watch commands a terminal.
+// TestRenderWatchHostile: names of nodes never command the terminal.
 func TestRenderWatchHostile(t *testing.T) {
 	const hostileText = "n\x1b[2J\u202e`|\n<b>"
 	for _, format := range Formats {
@@ -122,22 +123,22 @@ func TestRenderWatchHostile(t *testing.T) {
 	}
 }
 
-func TestDraw(t *testing.T) {
+func TestTimeline(t *testing.T) {
 	k := newTimelineLegend(gate.Report{Nodes: []gate.NodeReport{{Node: "node1"}, {Node: "node2"}}})
 	for _, tt := range []struct {
 		name   string
 		pieces []gate.Segment
 		want   string
 	}{
-		{"all along", []gate.Segment{piece(0, 1000, "node1")}, "1111111111"},
-		{"between two requests it is where it was", []gate.Segment{piece(0, 10, "node1"), piece(900, 990, "node2")}, "1111111112"},
-		{"a failure shows, however short", []gate.Segment{piece(0, 500, "node1"), piece(510, 511, ""), piece(520, 1000, "node1")}, "11111×1111"},
-		{"a loss shows before all", []gate.Segment{piece(0, 310, "node1"), piece(320, 325, ""), piece(330, 335, "!node2"), piece(420, 1000, "node2")}, "111!222222"},
+		{"one node", []gate.Segment{piece(0, 1000, "node1")}, "1111111111"},
+		{"between two requests it stays", []gate.Segment{piece(0, 10, "node1"), piece(900, 990, "node2")}, "1111111112"},
+		{"a short failure shows", []gate.Segment{piece(0, 500, "node1"), piece(510, 511, ""), piece(520, 1000, "node1")}, "11111×1111"},
+		{"a loss outweighs all", []gate.Segment{piece(0, 310, "node1"), piece(320, 325, ""), piece(330, 335, "!node2"), piece(420, 1000, "node2")}, "111!222222"},
 		{"several in one column", []gate.Segment{piece(0, 40, "node1"), piece(50, 60, "node2"), piece(110, 1000, "node2")}, "*222222222"},
 		{"before the watch", []gate.Segment{piece(-50, -10, "node1"), piece(250, 1000, "node2")}, "1122222222"},
-		{"a stranger", []gate.Segment{piece(0, 1000, `"x"`)}, "??????????"},
-		{"nobody yet", []gate.Segment{piece(500, 1000, "node1")}, "·····11111"},
-		{"it does not tell", []gate.Segment{{Span: checks.Span{From: moment(0), To: moment(1000)}, Good: true}}, "··········"},
+		{"an unknown node", []gate.Segment{piece(0, 1000, `"x"`)}, "??????????"},
+		{"before the first request", []gate.Segment{piece(500, 1000, "node1")}, "·····11111"},
+		{"without a label", []gate.Segment{{Span: checks.Span{From: moment(0), To: moment(1000)}, Good: true}}, "··········"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := join(k.draw(gate.ClientReport{Segments: tt.pieces}, checks.Span{From: testTime, To: moment(1000)}, 10))
@@ -148,7 +149,7 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// The question of every deployment is answered in the first line.
+// TestAnswerText: the first line states whether sessions were lost.
 func TestAnswerText(t *testing.T) {
 	for _, tt := range []struct {
 		answer gate.Summary
@@ -166,8 +167,8 @@ func TestAnswerText(t *testing.T) {
 	}
 }
 
-// Of several clusters the losses add up, and the longest outage counts. One of
-// which no session was held makes the answer incomplete.
+// TestAnswerOfSeveral: the losses of clusters add up, and the longest outage counts. A
+// cluster without a watched session makes the summary incomplete.
 func TestAnswerOfSeveral(t *testing.T) {
 	r := Results{
 		Clusters: []checks.Report{{Cluster: "shop"}, {Cluster: "blog"}},

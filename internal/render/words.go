@@ -13,20 +13,21 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// Columns that texts of reports may take. Much of what a report says was said
-// by a target, and none of it may flood a screen or a log.
+// Limits for text that a target may have written, in columns, so that it cannot
+// flood a screen or a log.
 const (
-	maxCell     = 24  // a state, a version: one cell of many
+	maxWord     = 24  // a state, a version
 	maxName     = 48  // an id
+	maxError    = 96  // an error beside its subject; findings have the details
 	maxSentence = 320 // a summary, a line of evidence
 )
 
-// Clean returns s as one line of at most limit columns that only prints:
-// without control characters (ESC would command the terminal), without
-// invisible and bidirectional ones (they would show another text than is
-// there), white space as single blanks.
+// Clean returns s as one printable line of at most limit columns. It removes
+// control characters, which could command the terminal, and invisible and
+// bidirectional characters, which could disguise the text. White space becomes
+// single blanks.
 func Clean(s string, limit int) string {
-	// Zero-width marks pile up without taking a column: bound the runes too.
+	// Zero-width marks take no column, so the runes are bounded, too.
 	left := 4 * limit
 	var b strings.Builder
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -44,22 +45,22 @@ func Clean(s string, limit int) string {
 	return cut(strings.Join(strings.Fields(b.String()), " "), limit)
 }
 
-// cut shortens s to limit columns, with an ellipsis where something is gone.
+// cut shortens s to limit columns; an ellipsis marks the cut.
 func cut(s string, limit int) string { return ansi.Truncate(s, limit, "…") }
 
-// cleanWord is clean for what a target says of itself in a word.
-func cleanWord(s string) string { return Clean(s, maxCell) }
+// cleanWord is Clean for a state or a version.
+func cleanWord(s string) string { return Clean(s, maxWord) }
 
-// name is clean for an id.
+// CleanName is Clean for an id.
 func CleanName(s string) string { return Clean(s, maxName) }
 
-// CleanSentence is clean for a sentence.
+// CleanSentence is Clean for a sentence.
 func CleanSentence(s string) string { return Clean(s, maxSentence) }
 
-// cleanMessage is a message as people read it on a terminal.
+// cleanMessage returns a message in English.
 func cleanMessage(m checks.Message) string { return CleanSentence(m.String()) }
 
-// names joins ids.
+// CleanNames joins ids with commas.
 func CleanNames(ids []string) string {
 	clean := make([]string, len(ids))
 	for i, id := range ids {
@@ -68,7 +69,7 @@ func CleanNames(ids []string) string {
 	return cut(strings.Join(clean, ", "), maxSentence)
 }
 
-// pad fills s with blanks to a width in columns: Chinese takes two a character.
+// pad fills s with blanks to a width in columns. A Chinese character takes two.
 func pad(s string, width int) string {
 	if missing := width - lipgloss.Width(s); missing > 0 {
 		return s + strings.Repeat(" ", missing)
@@ -76,8 +77,8 @@ func pad(s string, width int) string {
 	return s
 }
 
-// Duration writes a duration as people read one: two or three digits and a unit.
-func Duration(d time.Duration) string {
+// formatDuration returns a duration with two or three digits and a unit: "41 ms".
+func formatDuration(d time.Duration) string {
 	switch a := d.Abs(); {
 	case a < 9950*time.Microsecond:
 		return fmt.Sprintf("%.1f ms", wire.MS(d))
@@ -92,15 +93,15 @@ func Duration(d time.Duration) string {
 	}
 }
 
-// roundDuration is a duration of a whole round, which nobody reads to the millisecond.
+// roundDuration returns the duration of a whole round, from 100 ms on in seconds.
 func roundDuration(d time.Duration) string {
 	if d < 100*time.Millisecond || d > 2*time.Minute {
-		return Duration(d)
+		return formatDuration(d)
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// Count is a number with its noun.
+// Count returns a number with its noun.
 func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -108,11 +109,11 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// A calendar writes times in the zone of now, for people who know which day it is.
+// A calendar formats times in the zone of now.
 type calendar struct{ now time.Time }
 
-// at is t to the second, and without the day if that is today; "-" for no time
-// at all.
+// at formats t to the second, without the date if that is today; "-" for the zero
+// time.
 func (c calendar) at(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -124,7 +125,7 @@ func (c calendar) at(t time.Time) string {
 	return t.Format(time.DateTime)
 }
 
-// minute is t to the minute, with the day.
+// minute formats t to the minute, with the date.
 func (c calendar) minute(t time.Time) string {
 	return t.In(c.now.Location()).Format("2006-01-02 15:04")
 }

@@ -34,7 +34,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func TestWay(t *testing.T) {
+func TestTrace(t *testing.T) {
 	for _, tt := range []struct{ answers, want string }{
 		{"a", "a"},
 		{"a a a", "a ×3  ✓ kept"},
@@ -64,7 +64,7 @@ func TestSessionAnswers(t *testing.T) {
 		want    string
 	}{
 		{"no test", checks.SessionReport{}, ""},
-		{"no promise", checks.SessionReport{Policy: probes.PolicyNone, Sticky: checks.No}, ""},
+		{"no policy", checks.SessionReport{Policy: probes.PolicyNone, Sticky: checks.No}, ""},
 		{
 			"sticky",
 			checks.SessionReport{Policy: probes.PolicySticky, Sticky: checks.Yes, Confidence: 0.9992, Canaries: canaries},
@@ -81,7 +81,7 @@ func TestSessionAnswers(t *testing.T) {
 			"✗ sticky: no; one moved",
 		},
 		{
-			"nobody knows",
+			"unknown",
 			checks.SessionReport{Policy: probes.PolicyReplicated, Reason: checks.Quote("no labels"), Shared: checks.Yes},
 			"? sticky: unknown; no labels\n✓ replicated: yes",
 		},
@@ -121,9 +121,9 @@ func TestTree(t *testing.T) {
 		{"effects", []checks.Finding{finding("a", ""), finding("b", "a"), finding("c", ""), finding("d", "a")}, "a(b d) c"},
 		{"effect first", []checks.Finding{finding("b", "a"), finding("a", "")}, "a(b)"},
 		{"chain", []checks.Finding{finding("a", ""), finding("b", "a"), finding("c", "b")}, "a(b(c))"},
-		{"cause not at hand", []checks.Finding{finding("b", "a")}, "b"},
+		{"missing cause", []checks.Finding{finding("b", "a")}, "b"},
 		{"its own cause", []checks.Finding{finding("a", "a")}, "a"},
-		{"circle", []checks.Finding{finding("a", "b"), finding("b", "a"), finding("c", "")}, "c a(b)"},
+		{"cycle", []checks.Finding{finding("a", "b"), finding("b", "a"), finding("c", "")}, "c a(b)"},
 		{"one key twice", []checks.Finding{finding("a", ""), finding("a", ""), finding("b", "a")}, "a(b) a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-func TestSpell(t *testing.T) {
+func TestFormatDuration(t *testing.T) {
 	for _, tt := range []struct {
 		d          time.Duration
 		want, took string
@@ -196,11 +196,11 @@ func TestSpell(t *testing.T) {
 		{5 * time.Minute, "5 min", "5 min"},
 		{36 * time.Hour, "36.0 h", "36.0 h"},
 	} {
-		if got := Duration(tt.d); got != tt.want {
-			t.Errorf("spell %s: got %q, want %q", tt.d, got, tt.want)
+		if got := formatDuration(tt.d); got != tt.want {
+			t.Errorf("formatDuration(%s): got %q, want %q", tt.d, got, tt.want)
 		}
 		if got := roundDuration(tt.d); got != tt.took {
-			t.Errorf("took %s: got %q, want %q", tt.d, got, tt.took)
+			t.Errorf("roundDuration(%s): got %q, want %q", tt.d, got, tt.took)
 		}
 	}
 }
