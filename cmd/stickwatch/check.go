@@ -1,13 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/render"
+	"stickwatch/probes"
 )
 
 func newCheck(c console) *cobra.Command {
@@ -79,4 +88,106 @@ func printSchema(c console) error {
 	}
 	_, err = c.out.Write(append(schema, '\n'))
 	return err
+}
+
+// testTimeout is how long a receiver may take for a test message.
+const testTimeout = 30 * time.Second
+
+// testReceiver sends a test message to the receiver of that name, and then that
+// it is over.
+func testReceiver(ctx context.Context, c console, file, name string) error {
+	cfg, err := loadFile(file, "name one with -c FILE")
+	if err != nil {
+		return err
+	}
+	notifier, err := testNotifier(c, cfg.Alerting, name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	test := testNotification(name, cfg.Alerting.Language, time.Now())
+	reference, err := notifier.Notify(ctx, test)
+	if err != nil {
+		return exitError{exitFinding, fmt.Errorf("sending a test message to %q: %w", name, err)}
+	}
+	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
+		return exitError{exitFinding, fmt.Errorf("%s has a test message; telling it that it is over: %w", name, err)}
+	}
+	_, err = fmt.Fprintf(c.out, "%s has it: a test message, and that it is over\n", name)
+	return err
+}
+
+// testNotifier makes the notifier of a receiver. Its messages have no links: there
+// is no page about a test.
+func testNotifier(c console, a config.Alerting, name string) (alerting.Notifier, error) {
+	at := slices.IndexFunc(a.Receivers, func(r config.Receiver) bool { return r.Name == name })
+	if at < 0 {
+		return nil, noReceiver(a, name)
+	}
+	a.ExternalURL, a.GrafanaURL = nil, nil
+	logger := slog.New(slog.NewTextHandler(c.err, nil))
+	notifier, err := notifierOf(logger)(a.Receivers[at], a)
+	if err != nil {
+		return nil, fmt.Errorf("--notify: %q: %w", name, err)
+	}
+	return notifier, nil
+}
+
+func noReceiver(a config.Alerting, wanted string) error {
+	if len(a.Receivers) == 0 {
+		return errors.New("--notify: the file has no receivers: write one under alerting.receivers")
+	}
+	var known []string
+	for _, r := range a.Receivers {
+		known = append(known, r.Name)
+	}
+	hint := ""
+	if near := nearest(wanted, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	return fmt.Errorf("--notify: there is no receiver %q: %sThere are %s", render.CleanName(wanted), hint, render.CleanNames(known))
+}
+
+// testCode is what a test message has for the code of a finding. It is none.
+const testCode checks.Code = "test"
+
+// testNotification is a notice that nobody can take for a real one.
+func testNotification(receiver, language string, now time.Time) alerting.Notification {
+	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
+	summary, remedy := "This is a test: nothing is wrong.", "There is nothing to do. What you read here would be what to do."
+	if language == string(alerting.Chinese) {
+		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理建议。"
+	}
+	cause := checks.Finding{
+		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
+		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
+	}
+	return alerting.Notification{
+		ID: alerting.NotificationID(id, receiver, 1), Receiver: receiver, Kind: alerting.NotificationFired, At: now, Attempts: 1,
+		Incident: alerting.Incident{
+			ID: id, Cluster: "test", State: alerting.Firing, Severity: cause.Severity, Cause: cause, Started: now, Fired: now,
+			Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: cause, Since: now, Last: now}}},
+		},
+	}
+}
+
+// testEvidence tells who sent a test message.
+func testEvidence(receiver string) string {
+	text := "stickwatch check --notify " + receiver
+	if host, err := os.Hostname(); err == nil {
+		text += " on " + host
+	}
+	return probes.Clean(text, probes.MaxError)
+}
+
+// testResolvedNotification is the last notice about a test message that the receiver has.
+func testResolvedNotification(test alerting.Notification, reference alerting.DeliveryRef, now time.Time) alerting.Notification {
+	over := test
+	over.ID = alerting.NotificationID(test.Incident.ID, test.Receiver, 2)
+	over.Kind, over.At, over.Thread = alerting.NotificationResolved, now, reference.Thread
+	over.Incident.State, over.Incident.Ended = alerting.Resolved, now
+	over.Incident.Findings = slices.Clone(test.Incident.Findings)
+	over.Incident.Findings[0].Ended = now
+	return over
 }

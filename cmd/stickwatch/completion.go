@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
 )
 
 // newCompletion is cobra's completion command with its four shells in one
@@ -41,4 +43,73 @@ and their values. bash needs the package bash-completion, too.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return write[args[0]](cmd.Root()) },
 	}
+}
+
+// This file completes names from the configuration that -c names, or that is
+// here. Where there is none, or it is wrong, there is nothing to complete with:
+// a shell has no place for an error.
+
+// A naming picks names out of a configuration, each with a description after a
+// tab if need be.
+type naming func(cmd *cobra.Command, cfg *config.Config) []string
+
+// completeFlagNames completes the values of a flag with names of the configuration.
+func completeFlagNames(cmd *cobra.Command, flag string, names naming) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		file, err := cmd.Flags().GetString("config")
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		cfg, err := config.Load(file)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(cmd, cfg), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// namesOfClusters are those of the file.
+func namesOfClusters(_ *cobra.Command, cfg *config.Config) []string {
+	var list []string
+	for _, c := range cfg.Clusters {
+		list = append(list, c.Name)
+	}
+	return list
+}
+
+// namesOfNodes are the ids of the nodes of the clusters that --cluster names, of
+// all where it names none.
+func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
+	chosen := make(map[string]bool)
+	if flag := cmd.Flags().Lookup("cluster"); flag != nil && flag.Changed {
+		names, err := cmd.Flags().GetStringArray("cluster")
+		if err != nil {
+			names = []string{flag.Value.String()}
+		}
+		for _, name := range names {
+			chosen[name] = true
+		}
+	}
+	var list []string
+	for _, c := range cfg.Clusters {
+		if len(chosen) > 0 && !chosen[c.Name] {
+			continue
+		}
+		for _, n := range c.Nodes {
+			list = append(list, n.ID+"\t"+c.Name)
+		}
+	}
+	return list
+}
+
+// namesOfReceivers are those of the file.
+func namesOfReceivers(_ *cobra.Command, cfg *config.Config) []string {
+	var list []string
+	for _, r := range cfg.Alerting.Receivers {
+		list = append(list, r.Name)
+	}
+	return list
 }

@@ -1,16 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/panics"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
@@ -150,4 +156,95 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 		}
 		fmt.Fprintln(c.out)
 	}
+}
+
+// serve watches the cluster as the command serve does, while faults come and go.
+func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Cluster) error {
+	folder, err := os.MkdirTemp("", "stickwatch-demo-")
+	if err != nil {
+		return exitError{exitInconclusive, err}
+	}
+	defer os.RemoveAll(folder)
+	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
+	log := server.openLog(c.err)
+	ctx, stop := context.WithCancel(parent)
+	var story panics.Group
+	defer story.Wait()
+	defer stop()
+	if len(o.faults) == 0 {
+		story.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
+	}
+	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
+		link, err := d.Link(demoLink)
+		fmt.Fprintf(log.out, "To silence and to probe on the page, too, come by this link:\n  %s\n\n", link)
+		return err
+	})
+}
+
+// demoLink is for how long the link is good that lets a browser change something.
+const demoLink = 24 * time.Hour
+
+// cycleFaults lets one fault after the other come and go.
+func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+	for pause(ctx, o.every.value) {
+		for _, f := range demo.Faults() {
+			logger.Info("the demo breaks something", "fault", f.Name, "what", f.Description)
+			if err := cluster.Break(f.Name); err != nil {
+				logger.Error("the demo", "err", err)
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+			logger.Info("the demo repairs it", "fault", f.Name)
+			if err := cluster.Heal(); err != nil {
+				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+		}
+	}
+}
+
+// demoConfig is a configuration of the demo, as somebody would write it. Its
+// history is in the folder.
+func demoConfig(d *demo.Cluster, listen, folder string) (*config.Config, error) {
+	none := func(string) (string, bool) { return "", false }
+	return config.Parse("demo.yml", []byte(demoFile(d, listen, folder)), none)
+}
+
+// demoFile is the text of that configuration. Everything is quicker than one
+// would have it, since somebody is looking.
+func demoFile(d *demo.Cluster, listen, folder string) string {
+	var b strings.Builder
+	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	write("listen: %q", listen)
+	write("history: {url: %q}", "sqlite:"+cmp.Or(folder, ".")+"/history.db")
+	write("intervals: {canary: 1s, status: 3s, pages: 3s, dependencies: 3s}")
+	write("alerting: {for: {warning: 2s}, resolve_after: 3s}")
+	write("clusters:")
+	write("  - name: demo")
+	write("    timeout: 2s")
+	write("    slow: 1s")
+	write("    balancer: {url: %q, method: %s, client_ip_header: %s}", d.Balancer.URL(), d.Config.Method, d.Config.ClientIPHeader)
+	write("    nodes:")
+	for i, n := range d.Nodes {
+		write("      - {id: %s, url: %q, primary: %t}", n.ID(), n.URL(), i == 0)
+	}
+	write("    pages: [{path: /app_a/}]")
+	write("    handshake: {path: /socket.io/}")
+	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, d.Redis.URL())
+	return b.String()
+}
+
+// demoFlags are the flags by which probe sees the demo, as lines to be joined.
+func demoFlags(d *demo.Cluster) []string {
+	lines := []string{
+		"--balancer " + d.Balancer.URL(),
+		"--method " + string(d.Config.Method) + " --client-ip-header " + d.Config.ClientIPHeader,
+	}
+	for _, n := range d.Nodes {
+		lines = append(lines, "--node "+n.ID()+"="+n.URL())
+	}
+	return lines
 }

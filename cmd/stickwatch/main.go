@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"stickwatch/internal/logwriter"
 )
 
@@ -41,4 +43,70 @@ func say(file *os.File, text string) {
 type console struct {
 	in, out, err *os.File
 	environ      []string
+}
+
+// Groups of commands in the help of the program.
+const (
+	groupInspect = "look"
+	groupPrepare = "prepare"
+	groupProgram = "program"
+)
+
+func newRoot(c console) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "stickwatch COMMAND",
+		Short: "Watch whether users stay where their sessions are",
+		Long: `stickwatch watches web applications that run as several nodes behind nginx,
+Apache, HAProxy or the like, where a user must stay on one node or have a
+session that all nodes share. When that breaks, users are thrown out although
+every node answers 200. stickwatch sees it.`,
+		Example: `  # a cluster to play with, on this machine
+  stickwatch demo
+  # your own, without a file
+  stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
+      --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080
+  # which node is this user on?
+  stickwatch where -c stickwatch.yml 203.0.113.7`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Version:           versionLine(),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknown("command", args[0], commandNames(cmd), "stickwatch --help")
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.PersistentFlags().BoolP("help", "h", false, "explain a command")
+	root.Flags().Bool("version", false, "print the version")
+	explain(root, section{"Flags", []string{"help", "version"}})
+
+	addCommands(root, c)
+	return root
+}
+
+func addCommands(root *cobra.Command, c console) {
+	root.AddGroup(
+		&cobra.Group{ID: groupInspect, Title: "Look at a cluster"},
+		&cobra.Group{ID: groupPrepare, Title: "Prepare"},
+		&cobra.Group{ID: groupProgram, Title: "About the program"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, cmd := range commands {
+			cmd.GroupID = group
+			cmd.DisableFlagsInUseLine = true // Use says where they go
+			root.AddCommand(cmd)
+		}
+	}
+	help := newHelp()
+	root.SetHelpCommand(help)
+	add(groupInspect, newProbe(c), newServe(c), newWhere(c), newHistory(c), newDemo(c))
+	add(groupPrepare, newCheck(c), newInit(c), newSilence(c), newToken(c), newDashboards(c))
+	add(groupProgram, newCompletion(c), newVersion(c), help)
+	root.AddCommand(topics()...)
 }

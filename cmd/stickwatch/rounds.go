@@ -3,7 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
@@ -92,5 +98,152 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-time.After(d):
 		return true
+	}
+}
+
+// pollInterval is how long --wait waits between two pictures, unless told.
+const pollInterval = 2 * time.Second
+
+// takeAwaitedNodes takes those values of --node that are no ID=URL out of those that
+// describe a cluster: `--wait 2m --node node2` waits for a node. Without any
+// that describe, it is as if the flag had not been given.
+func (o *probeOptions) takeAwaitedNodes(cmd *cobra.Command) {
+	if !cmd.Flags().Changed("wait") {
+		return
+	}
+	names := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !isEmptyValue(value) }
+	var clusterSection []string
+	for _, value := range o.clusters.quick.Nodes {
+		if names(value) {
+			o.awaitedNodes = append(o.awaitedNodes, value)
+		} else {
+			clusterSection = append(clusterSection, value)
+		}
+	}
+	o.clusters.quick.Nodes = clusterSection
+	cmd.Flags().Lookup("node").Changed = len(clusterSection) > 0
+}
+
+// unknownNodes tells which of the nodes that are named no cluster has.
+func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error {
+	var known []string
+	for _, c := range clusters {
+		for _, n := range c.Nodes {
+			known = append(known, n.ID)
+		}
+	}
+	var errs []error
+	for _, node := range nodes {
+		if !slices.Contains(known, node) && len(clusters) > 0 {
+			errs = append(errs, fmt.Errorf("--%s: there is no node %q: there are %s", flag, node, strings.Join(known, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// goals are what --wait waits for.
+func (o *probeOptions) goals() []gate.Goal {
+	goal := gate.Goal{Version: o.expectVersion, FailOn: o.failOn.value}
+	if len(o.awaitedNodes) == 0 {
+		return []gate.Goal{goal}
+	}
+	var list []gate.Goal
+	for _, node := range o.awaitedNodes {
+		goal.Node = node
+		list = append(list, goal)
+	}
+	return list
+}
+
+// unmet are what stands between pictures and the goals, each once.
+func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report) []gate.Unmet {
+	var list []gate.Unmet
+	for i, r := range reports {
+		for _, goal := range o.goals() {
+			for _, unmet := range goal.Unmet(clusters[i], r) {
+				if !slices.Contains(list, unmet) {
+					list = append(list, unmet)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// awaited names what is waited for, in a log.
+func (o *probeOptions) awaited() string {
+	switch {
+	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
+		return "waiting for " + o.expectVersion + " on " + strings.Join(o.awaitedNodes, ", ")
+	case len(o.awaitedNodes) > 0:
+		return "waiting for " + strings.Join(o.awaitedNodes, ", ")
+	case o.expectVersion != "":
+		return "waiting for version " + o.expectVersion
+	default:
+		return "waiting until healthy"
+	}
+}
+
+// await takes pictures, at once and after every interval, until none lacks
+// anything or the time of --wait is over, and tells meanwhile what is waited
+// for. It returns what the last whole one lacks; the caller keeps the picture.
+func (o *probeOptions) await(
+	ctx context.Context, clusters []*probes.Cluster, line *statusLine, every time.Duration,
+	report func(context.Context) (reports []checks.Report, complete bool),
+) (unmet []gate.Unmet) {
+	end := time.Now().Add(o.wait.value)
+	try := func() (done bool) {
+		reports, complete := report(ctx)
+		if !complete {
+			return true
+		}
+		unmet = o.unmet(clusters, reports)
+		return len(unmet) == 0
+	}
+	retry(ctx, o.wait.value, every, try, func() {
+		line.wait(o.awaited()+": "+reasons(unmet), time.Until(end))
+	})
+	return unmet
+}
+
+// waited is the last line of a wait: what it lacked in the end, or the nodes that
+// get no clients though --fail-on accepts that; "": every node does.
+func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
+	if len(unmet) > 0 {
+		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(unmet))
+	}
+	var out []string
+	for i, r := range reports {
+		for _, node := range gate.OutOfRotation(clusters[i], r) {
+			if len(reports) > 1 {
+				node = r.Cluster + " " + node
+			}
+			out = append(out, node)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "what --wait waits for is there; out of rotation: " + strings.Join(out, ", ")
+}
+
+func reasons(unmet []gate.Unmet) string {
+	var list []string
+	for _, l := range unmet {
+		list = append(list, l.Reason)
+	}
+	return strings.Join(list, "; ")
+}
+
+// waitStatus is what a wait ends with: in vain, it is a failure, unless it may
+// well be that all is there and nobody can tell.
+func waitStatus(unmet []gate.Unmet) int {
+	switch {
+	case len(unmet) == 0:
+		return exitOK
+	case slices.ContainsFunc(unmet, func(l gate.Unmet) bool { return !l.Unknown }):
+		return exitFinding
+	default:
+		return exitInconclusive
 	}
 }

@@ -1,7 +1,21 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+	"stickwatch/internal/render"
+	"stickwatch/internal/wire"
 )
 
 func newSilence(c console) *cobra.Command {
@@ -51,4 +65,254 @@ type silenceRequest struct {
 	From     string `json:"from"`     // RFC 3339; "": now
 	To       string `json:"to"`       // RFC 3339; or
 	Duration string `json:"duration"` // from From
+}
+
+// silenceOptions are the flags of silence add.
+type silenceOptions struct {
+	daemon              daemonFlags
+	cluster, node, code string
+	all                 bool
+	length              setting[time.Duration]
+	from, until         setting[time.Time]
+	reason, author      string
+}
+
+// Flags of silence add.
+var (
+	silenceScopeSection  = section{"What nobody is told of", []string{"cluster", "node", "code", "all"}}
+	silenceTimeSection   = section{"When", []string{"for", "until", "from"}}
+	silenceReasonSection = section{"Why", []string{"reason", "author"}}
+)
+
+func newSilenceAdd(c console) *cobra.Command {
+	o := silenceOptions{length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
+	cmd := &cobra.Command{
+		Use:   "add [flags]",
+		Short: "Silence a cluster, a node or a code for a while",
+		Long: `add begins a silence, or plans one with --from, and prints its id. Of --cluster,
+--node and --code, all that are given must fit a finding; a silence of a node
+says nothing about a finding that names several.
+
+Exit status:
+  0  the daemon keeps the silence
+  1  it refuses, or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch silence add --cluster shop --node node2 --for 20m \
+      --reason "deploy 4.2"
+  # planned; the time is of this machine's zone
+  stickwatch silence add --cluster shop --from "2026-11-01 22:00" --for 2h
+  # around a deployment, in a script
+  id=$(stickwatch silence add --cluster shop --for 1h) &&
+      ./deploy && stickwatch silence expire "$id"
+  # a daemon elsewhere, which has users
+  stickwatch silence add --code slow --for 7d \
+      --server https://watch.example --username ops --password-file ops.password`,
+		Args: noArguments(func(arg string) string { return "stickwatch silence add --cluster " + arg }),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.cluster, "cluster", "", "findings of the cluster of this `NAME`")
+	flags.StringVar(&o.node, "node", "", "findings about this `NODE` alone")
+	flags.StringVar(&o.code, "code", "", "findings of this `CODE` (see: stickwatch help findings)")
+	flags.BoolVar(&o.all, "all", false, "everything")
+	flags.Var(&o.length, "for", "a `DURATION`, such as 20m, 2h or 7d; 90 days at most")
+	flags.Var(&o.until, "until", "its end instead, a `TIME`")
+	flags.Var(&o.from, "from", "its beginning, a `TIME` (default: now)")
+	flags.StringVar(&o.reason, "reason", "", "a few `WORDS`, for who wonders")
+	flags.StringVar(&o.author, "author", "", "a `NAME` (default: the user that the daemon knows, else $USER)")
+	completeFlagNames(cmd, "cluster", namesOfClusters)
+	completeFlagNames(cmd, "node", namesOfNodes)
+	completeFlag(cmd, "code", codes()...)
+	o.daemon.register(cmd)
+	explain(cmd, silenceScopeSection, silenceTimeSection, silenceReasonSection, daemonSection)
+	return cmd
+}
+
+func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
+	if err := o.validate(cmd); err != nil {
+		return err
+	}
+	client, err := o.daemon.client(cmd)
+	if err != nil {
+		return err
+	}
+	var added render.Silence
+	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.asked(c, client.username), &added); err != nil {
+		return exitError{exitFinding, err}
+	}
+	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.err, "%s: nobody is told %s\n", added.Scope(), added.When(time.Now()))
+	return err
+}
+
+// asked is what the daemon is asked for. A daemon that knows the user takes that
+// for the author.
+func (o *silenceOptions) asked(c console, username string) silenceRequest {
+	asked := silenceRequest{
+		Cluster: o.cluster, Node: o.node, Code: o.code, All: o.all, Reason: o.reason, Author: o.author,
+		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
+	}
+	if asked.Author == "" && username == "" {
+		asked.Author = variable(c.environ, "USER")
+	}
+	if o.length.value > 0 {
+		asked.Duration = o.length.value.String()
+	}
+	return asked
+}
+
+// variable is the value of an environment variable; "" when it is not set.
+func variable(environ []string, name string) string {
+	for _, pair := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// validate are what is wrong before anybody is asked.
+func (o *silenceOptions) validate(cmd *cobra.Command) error {
+	errs := []error{o.length.usageError("for"), o.until.usageError("until"), o.from.usageError("from")}
+	for _, flag := range []struct{ name, value string }{
+		{"cluster", o.cluster}, {"node", o.node}, {"code", o.code}, {"reason", o.reason}, {"author", o.author},
+	} {
+		if cmd.Flags().Changed(flag.name) && isEmptyValue(flag.value) {
+			errs = append(errs, emptyFlag(flag.name))
+		}
+	}
+	if o.code != "" && !checks.Known(checks.Code(o.code)) {
+		errs = append(errs, fmt.Errorf("--code: %w", unknown("finding", o.code, codes(), "stickwatch help findings")))
+	}
+	chosen := len(changed(cmd, section{names: []string{"cluster", "node", "code"}})) > 0
+	switch {
+	case o.all && chosen:
+		errs = append(errs, errors.New("--all is everything: leave it out, or --cluster, --node and --code"))
+	case !o.all && !chosen:
+		errs = append(errs, errors.New("nothing says what to be silent about: give --cluster, --node or --code, or --all for everything"))
+	}
+	switch {
+	case o.length.text != "" && o.until.text != "":
+		errs = append(errs, errors.New("--for and --until: leave one of them out"))
+	case cmp.Or(o.length.text, o.until.text) == "":
+		errs = append(errs, errors.New("nothing says how long: give --for DURATION or --until TIME"))
+	}
+	return errors.Join(append(errs, o.daemon.server.validate(cmd))...)
+}
+
+func newSilenceList(c console) *cobra.Command {
+	var daemon daemonFlags
+	output := newSetting(render.ListFormats[0], oneOf(render.ListFormats))
+	cmd := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List silences that are active, or will be",
+		Long: `list tells which silences are active, or planned. Maintenance windows of the
+configuration, and announced deployments, are not among them.
+
+Exit status:
+  0  they are listed
+  1  the daemon refuses, or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch silence list
+  # end all of them
+  stickwatch silence list -o json | jq -r '.silences[].id' |
+      xargs stickwatch silence expire`,
+		Args: noArguments(nil),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(output.usageError("output"), daemon.server.validate(cmd)); err != nil {
+				return err
+			}
+			client, err := daemon.client(cmd)
+			if err != nil {
+				return err
+			}
+			return listSilences(cmd.Context(), c, client, output.value)
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
+	completeFlag(cmd, "output", render.ListFormats...)
+	daemon.register(cmd)
+	explain(cmd, section{"How to show them", []string{"output"}}, daemonSection)
+	return cmd
+}
+
+func listSilences(ctx context.Context, c console, client *apiClient, format string) error {
+	var found struct {
+		Silences []render.Silence `json:"silences"`
+	}
+	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
+		return exitError{exitFinding, err}
+	}
+	return render.Silences(c.out, format, found.Silences, time.Now(), terminalOptions(c.out, c.environ))
+}
+
+func newSilenceExpire(c console) *cobra.Command {
+	var daemon daemonFlags
+	cmd := &cobra.Command{
+		Use:   "expire [flags] ID...",
+		Short: "End silences now",
+		Long: `expire ends silences before their time. What they hid and still holds is told
+from then on. It prints the ids of those that ended, a line each.
+
+Exit status:
+  0  all have ended
+  1  the daemon knows some of them not, refuses, or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch silence expire ca3kq7d2m4xy`,
+		Args:    silenceIDs,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := daemon.server.validate(cmd); err != nil {
+				return err
+			}
+			client, err := daemon.client(cmd)
+			if err != nil {
+				return err
+			}
+			return expireSilences(cmd.Context(), c, client, ids)
+		},
+	}
+	daemon.register(cmd)
+	explain(cmd, daemonSection)
+	return cmd
+}
+
+// silenceID is what an id of the daemon's looks like. Anything else would be
+// another path of its API.
+var silenceID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$`)
+
+// silenceIDs takes arguments that are ids, and at least one.
+func silenceIDs(_ *cobra.Command, ids []string) error {
+	if len(ids) == 0 {
+		return errors.New("no silence is named: give its id (see: stickwatch silence list)")
+	}
+	var errs []error
+	for _, id := range ids {
+		if !silenceID.MatchString(id) {
+			errs = append(errs, fmt.Errorf("%q is no id of a silence (see: stickwatch silence list)", render.CleanName(id)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// expireSilences ends those that it can.
+func expireSilences(ctx context.Context, c console, client *apiClient, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		err := client.call(ctx, http.MethodDelete, silencesPath+"/"+id, nil, nil)
+		if refused, ok := errors.AsType[apiError](err); ok && refused.status == http.StatusNotFound {
+			err = fmt.Errorf("there is no silence %q (see: stickwatch silence list)", id)
+		} else if err != nil && !ok { // nor will there be an answer for the others
+			return exitError{exitFinding, errors.Join(append(errs, err)...)}
+		}
+		if err == nil {
+			_, err = fmt.Fprintln(c.out, id)
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return exitError{exitFinding, err}
+	}
+	return nil
 }

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/checks"
 	"stickwatch/internal/render"
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
 )
 
 // whereOptions are the flags of where.
@@ -97,4 +102,194 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return oracles.stream(c.in, c.out, c.err)
 	}
 	return nil
+}
+
+// An oracle answers where clients of one cluster go.
+type oracle struct {
+	cluster string
+	nodes   []probes.Node
+	picker  balance.Picker
+	out     []int // indexes of the nodes to do without
+	keys    bool  // clients are keys of any form, not addresses
+}
+
+// oracles answer for every cluster that has arithmetic.
+type oracles struct {
+	list  []*oracle
+	named bool     // answers name their cluster: there are several
+	left  []string // clusters that have none, each with its method
+}
+
+// newOracles returns the oracles of clusters, without some of their nodes. Keys
+// are for method hash, and make hash of the method of a single cluster where that
+// is not known.
+func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracles, error) {
+	all := oracles{named: len(clusters) > 1}
+	for _, c := range clusters {
+		o, ok := newOracle(c, keys, !all.named)
+		if !ok {
+			all.left = append(all.left, fmt.Sprintf("%s (%s)", c.Name, c.Balancer.Method))
+			continue
+		}
+		all.list = append(all.list, o)
+	}
+	switch {
+	case len(all.list) > 0:
+		return all, all.exclude(without)
+	case !all.named:
+		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, and the balancer's method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
+	case keys:
+		return all, fmt.Errorf("where a key lands can be computed for hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	default:
+		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	}
+}
+
+// newOracle returns the oracle of a cluster; not ok, where there is no
+// arithmetic. A cluster that is the only one takes the clients that are given,
+// whatever they are.
+func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
+	cluster := *c
+	method := &cluster.Balancer.Method
+	if keys && only && *method == probes.MethodUnknown {
+		*method = probes.MethodHash
+	}
+	if *method != probes.MethodHash && (*method != probes.MethodIPHash || keys && !only) {
+		return nil, false
+	}
+	o = &oracle{
+		cluster: c.Name, nodes: cluster.Nodes,
+		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
+	}
+	o.picker, _ = checks.Oracle(&cluster) // what is hashed here need not be known: it is given
+	return o, true
+}
+
+// exclude leaves out nodes, each in the clusters that have it.
+func (all oracles) exclude(ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		var known []string
+		found := false
+		for _, o := range all.list {
+			for i, n := range o.nodes {
+				known = append(known, n.ID)
+				if n.ID == id {
+					o.out, found = append(o.out, i), true
+				}
+			}
+		}
+		if !found {
+			errs = append(errs, fmt.Errorf("--without: there is no node %q: there are %s", id, strings.Join(known, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// node is the id of the node that a client goes to, unknown where nobody can
+// tell. The error says that the client is none.
+func (o *oracle) node(client string) (string, error) {
+	if i, ok := o.picker.Pick(client, o.out...); ok {
+		return o.nodes[i].ID, nil
+	}
+	if !o.keys {
+		if _, err := netip.ParseAddr(client); err != nil {
+			return "", fmt.Errorf("%q is no IP address", render.CleanName(client))
+		}
+	}
+	return string(checks.Unknown), nil
+}
+
+// answer writes a line for each cluster that takes the client. The error says
+// that none does.
+func (all oracles) answer(w io.StringWriter, client string) error {
+	var wrong error
+	taken := false
+	for _, o := range all.list {
+		node, err := o.node(client)
+		if err != nil {
+			wrong = err
+			continue
+		}
+		taken = true
+		w.WriteString(client)
+		w.WriteString(" ")
+		w.WriteString(node)
+		if all.named {
+			w.WriteString(" ")
+			w.WriteString(o.cluster)
+		}
+		w.WriteString("\n")
+	}
+	if taken {
+		return nil
+	}
+	return wrong
+}
+
+// answers are the lines of all clients, or all that is wrong with clients.
+func (all oracles) answers(clients []string) (string, error) {
+	var lines strings.Builder
+	var errs []error
+	for _, client := range clients {
+		errs = append(errs, all.answer(&lines, client))
+	}
+	return lines.String(), errors.Join(errs...)
+}
+
+const (
+	maxLine          = 1 << 20 // bytes; what is longer is no list of clients
+	maxReportedLines = 10      // wrong lines; a log of another form has millions
+)
+
+// stream answers clients a line at a time. A bad line is told to complaints
+// and does not stop the rest, for the input may be the log of a month.
+func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
+	answers := bufio.NewWriterSize(out, 64<<10)
+	lines := bufio.NewScanner(flushingReader{in, answers})
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	number, wrong := 0, 0
+	for lines.Scan() {
+		number++
+		client := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
+		if client == "" {
+			continue
+		}
+		if err := all.answer(answers, client); err != nil {
+			if wrong++; wrong <= maxReportedLines {
+				fmt.Fprintf(complaints, "stickwatch: line %d: %v\n", number, err)
+			}
+		}
+	}
+	if err := errors.Join(answers.Flush(), tooLong(lines.Err(), number+1)); err != nil {
+		return err
+	}
+	if more := wrong - maxReportedLines; more > 0 {
+		fmt.Fprintf(complaints, "stickwatch: and %s\n", render.Count(more, "more line like that", "more lines like that"))
+	}
+	if wrong > 0 {
+		return exitError{status: exitUsage}
+	}
+	return nil
+}
+
+func tooLong(err error, line int) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d KiB: this is no list of clients", line, maxLine>>10)
+	}
+	return err
+}
+
+// flushingReader input shows what was answered before it waits for more, so that
+// `tail -f | stickwatch where -` answers at once, and a file in large pieces.
+type flushingReader struct {
+	io.Reader
+	answers *bufio.Writer
+}
+
+func (p flushingReader) Read(b []byte) (int, error) {
+	if err := p.answers.Flush(); err != nil {
+		return 0, err
+	}
+	return p.Reader.Read(b)
 }
