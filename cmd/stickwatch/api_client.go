@@ -22,13 +22,13 @@ import (
 	"stickwatch/probes"
 )
 
-// An apiClient asks the API of a daemon, as somebody if need be.
+// An apiClient is a client of the API of a daemon.
 type apiClient struct {
-	base     url.URL // without userinfo; a path is where a proxy has the daemon
-	username string  // "": nobody in particular
+	base     url.URL // without userinfo; the path is the prefix of a proxy
+	username string  // "": no basic authentication
 	password string
 	token    string // "": none
-	socket   string // path of an admin socket, by which the daemon is asked; "": base tells where it is
+	socket   string // path of an admin socket; "": base has the address
 	http     *http.Client
 }
 
@@ -38,21 +38,20 @@ const (
 	maxAnswer  = 16 << 20 // bytes
 )
 
-// newAPIClient returns a client of the daemon at base, which it believes to be
-// the one if its certificate is of the authorities in roots; nil: those of the
-// system.
+// newAPIClient returns a client of the daemon at base, whose certificate must be of an
+// authority in roots; nil: the system's.
 func newAPIClient(base url.URL, roots *x509.CertPool) *apiClient {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &apiClient{base: base, http: &http.Client{
 		Transport: transport,
 		Timeout:   apiTimeout,
-		// The API redirects nobody; who does has no business with passwords.
+		// The API never redirects; another server must not get the password.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// newSocketClient returns a client of the daemon whose admin socket has that path.
+// newSocketClient returns a client for the admin socket at path.
 func newSocketClient(path string) *apiClient {
 	client := newAPIClient(url.URL{Scheme: "http", Host: "localhost"}, nil)
 	client.socket = path
@@ -64,9 +63,9 @@ func newSocketClient(path string) *apiClient {
 	return client
 }
 
-// call sends in as JSON, unless it is nil, and decodes the answer into out,
-// unless that is nil. The path may have a query. Errors say what to do, and show
-// no password; a refusal is an apiError.
+// call sends in as JSON, unless it is nil, and decodes the answer into out, unless that is
+// nil. The path may have a query. Errors have a remedy and no password. An unsuccessful
+// status is an apiError.
 func (a *apiClient) call(ctx context.Context, method, path string, in, out any) error {
 	req, err := a.request(ctx, method, path, in)
 	if err != nil {
@@ -126,7 +125,7 @@ func (a *apiClient) request(ctx context.Context, method, path string, in any) (*
 	return req, nil
 }
 
-// String is where the daemon is.
+// String returns the URL of the daemon.
 func (a *apiClient) String() string {
 	if a.socket != "" {
 		return "unix://" + a.socket
@@ -134,7 +133,7 @@ func (a *apiClient) String() string {
 	return a.base.String()
 }
 
-// unreachable tells why there is no answer, and what to do.
+// unreachable returns an error with a remedy for a request without an answer.
 func (a *apiClient) unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -156,29 +155,28 @@ func (a *apiClient) unreachable(err error) error {
 	return fmt.Errorf("asking the daemon at %s: %w: %s", a, err, advice)
 }
 
-// certificateError reports whether the daemon could not show that it is the one.
+// certificateError reports whether the certificate of the daemon is not trusted.
 func certificateError(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
-// An apiError is an answer that is no success.
+// An apiError is an answer with an unsuccessful status.
 type apiError struct {
 	status int // of HTTP
 	detail string
 }
 
-func (r apiError) Error() string { return r.detail }
+func (e apiError) Error() string { return e.detail }
 
-// refusal is why the daemon did not do what it was asked for: the detail of a
-// problem as RFC 9457 has it, or what the status means where something else
-// answered.
+// refusal returns the error for an unsuccessful status: the detail of an RFC 9457 problem,
+// or a remedy if something else than the daemon answered.
 func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	var problem struct{ Title, Detail string }
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
-		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
-		return apiError{res.StatusCode, "the daemon refuses: " + said}
+		detail := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
+		return apiError{res.StatusCode, "the daemon refuses: " + detail}
 	}
 	refused := func(advice string) error {
 		return apiError{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}

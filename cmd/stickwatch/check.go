@@ -90,11 +90,11 @@ func printSchema(c console) error {
 	return err
 }
 
-// testTimeout is how long a receiver may take for a test message.
+// testTimeout bounds the delivery of both test notifications.
 const testTimeout = 30 * time.Second
 
-// testReceiver sends a test message to the receiver of that name, and then that
-// it is over.
+// testReceiver sends a test notification to the receiver of that name, then the resolved
+// one.
 func testReceiver(ctx context.Context, c console, file, name string) error {
 	cfg, err := loadFile(file, "name one with -c FILE")
 	if err != nil {
@@ -118,8 +118,8 @@ func testReceiver(ctx context.Context, c console, file, name string) error {
 	return err
 }
 
-// testNotifier makes the notifier of a receiver. Its messages have no links: there
-// is no page about a test.
+// testNotifier returns the notifier of a receiver. Its messages have no links, because a
+// test has no page.
 func testNotifier(c console, a config.Alerting, name string) (alerting.Notifier, error) {
 	at := slices.IndexFunc(a.Receivers, func(r config.Receiver) bool { return r.Name == name })
 	if at < 0 {
@@ -149,10 +149,10 @@ func noReceiver(a config.Alerting, wanted string) error {
 	return fmt.Errorf("--notify: there is no receiver %q: %sThere are %s", render.CleanName(wanted), hint, render.CleanNames(known))
 }
 
-// testCode is what a test message has for the code of a finding. It is none.
+// testCode stands in for the code of a finding. The catalogue does not have it.
 const testCode checks.Code = "test"
 
-// testNotification is a notice that nobody can take for a real one.
+// testNotification returns a notification that says that it is a test.
 func testNotification(receiver, language string, now time.Time) alerting.Notification {
 	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
 	summary, remedy := "This is a test: nothing is wrong.", "There is nothing to do. What you read here would be what to do."
@@ -172,7 +172,7 @@ func testNotification(receiver, language string, now time.Time) alerting.Notific
 	}
 }
 
-// testEvidence tells who sent a test message.
+// testEvidence returns the sender of a test notification.
 func testEvidence(receiver string) string {
 	text := "stickwatch check --notify " + receiver
 	if host, err := os.Hostname(); err == nil {
@@ -181,13 +181,13 @@ func testEvidence(receiver string) string {
 	return probes.Clean(text, probes.MaxError)
 }
 
-// testResolvedNotification is the last notice about a test message that the receiver has.
+// testResolvedNotification returns the notification that resolves a test.
 func testResolvedNotification(test alerting.Notification, reference alerting.DeliveryRef, now time.Time) alerting.Notification {
-	over := test
-	over.ID = alerting.NotificationID(test.Incident.ID, test.Receiver, 2)
-	over.Kind, over.At, over.Thread = alerting.NotificationResolved, now, reference.Thread
-	over.Incident.State, over.Incident.Ended = alerting.Resolved, now
-	over.Incident.Findings = slices.Clone(test.Incident.Findings)
-	over.Incident.Findings[0].Ended = now
-	return over
+	resolved := test
+	resolved.ID = alerting.NotificationID(test.Incident.ID, test.Receiver, 2)
+	resolved.Kind, resolved.At, resolved.Thread = alerting.NotificationResolved, now, reference.Thread
+	resolved.Incident.State, resolved.Incident.Ended = alerting.Resolved, now
+	resolved.Incident.Findings = slices.Clone(test.Incident.Findings)
+	resolved.Incident.Findings[0].Ended = now
+	return resolved
 }

@@ -8,8 +8,7 @@ import (
 	"stickwatch/internal/config"
 )
 
-// newCompletion is cobra's completion command with its four shells in one
-// help.
+// newCompletion replaces cobra's completion command, which has a subcommand a shell.
 func newCompletion(c console) *cobra.Command {
 	write := map[string]func(*cobra.Command) error{
 		"bash":       func(root *cobra.Command) error { return root.GenBashCompletionV2(c.out, true) },
@@ -45,12 +44,11 @@ and their values. bash needs the package bash-completion, too.`,
 	}
 }
 
-// This file completes names from the configuration that -c names, or that is
-// here. Where there is none, or it is wrong, there is nothing to complete with:
-// a shell has no place for an error.
+// The functions below complete names from the configuration of -c. Without a valid
+// configuration there are no completions: a shell cannot show errors.
 
-// A naming picks names out of a configuration, each with a description after a
-// tab if need be.
+// A naming returns names of a configuration, each with an optional description after a
+// tab.
 type naming func(cmd *cobra.Command, cfg *config.Config) []string
 
 // completeFlagNames completes the values of a flag with names of the configuration.
@@ -71,7 +69,7 @@ func completeFlagNames(cmd *cobra.Command, flag string, names naming) {
 	}
 }
 
-// namesOfClusters are those of the file.
+// namesOfClusters returns the names of all clusters.
 func namesOfClusters(_ *cobra.Command, cfg *config.Config) []string {
 	var list []string
 	for _, c := range cfg.Clusters {
@@ -80,8 +78,7 @@ func namesOfClusters(_ *cobra.Command, cfg *config.Config) []string {
 	return list
 }
 
-// namesOfNodes are the ids of the nodes of the clusters that --cluster names, of
-// all where it names none.
+// namesOfNodes returns the ids of the nodes in the clusters of --cluster; all without it.
 func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
 	chosen := make(map[string]bool)
 	if flag := cmd.Flags().Lookup("cluster"); flag != nil && flag.Changed {
@@ -105,7 +102,7 @@ func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
 	return list
 }
 
-// namesOfReceivers are those of the file.
+// namesOfReceivers returns the names of all receivers.
 func namesOfReceivers(_ *cobra.Command, cfg *config.Config) []string {
 	var list []string
 	for _, r := range cfg.Alerting.Receivers {

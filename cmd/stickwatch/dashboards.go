@@ -32,7 +32,7 @@ Exit status:
 	}
 }
 
-// oneFolder takes one argument, which is not empty.
+// oneFolder demands one argument that is not empty.
 func oneFolder(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 || args[0] == "":

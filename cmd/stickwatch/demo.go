@@ -25,7 +25,7 @@ import (
 type demoOptions struct {
 	faults   []string
 	list     bool
-	rounds   setting[int] // 0: serve, until interrupted
+	rounds   setting[int] // 0: serve until interrupted
 	interval setting[time.Duration]
 	every    setting[time.Duration]
 	listen   string
@@ -134,7 +134,7 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 	return o.watch(parent, c, cfg.Clusters)
 }
 
-// watch prints picture after picture. An interruption is how it may end.
+// watch prints a report for each round. An interruption ends it without an error.
 func (o *demoOptions) watch(parent context.Context, c console, watched []*probes.Cluster) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
@@ -158,7 +158,8 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 	}
 }
 
-// serve watches the cluster as the command serve does, while faults come and go.
+// serve runs a daemon for the cluster, as the command serve does, while faults come and
+// go.
 func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Cluster) error {
 	folder, err := os.MkdirTemp("", "stickwatch-demo-")
 	if err != nil {
@@ -168,11 +169,11 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
 	log := server.openLog(c.err)
 	ctx, stop := context.WithCancel(parent)
-	var story panics.Group
-	defer story.Wait()
+	var faults panics.Group
+	defer faults.Wait()
 	defer stop()
 	if len(o.faults) == 0 {
-		story.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
+		faults.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
 	}
 	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
 		link, err := d.Link(demoLink)
@@ -181,10 +182,10 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	})
 }
 
-// demoLink is for how long the link is good that lets a browser change something.
+// demoLink is the lifetime of the link that gives a browser write access.
 const demoLink = 24 * time.Hour
 
-// cycleFaults lets one fault after the other come and go.
+// cycleFaults injects one fault after the other, each for --every.
 func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
 	for pause(ctx, o.every.value) {
 		for _, f := range demo.Faults() {
@@ -206,20 +207,19 @@ func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, lo
 	}
 }
 
-// demoConfig is a configuration of the demo, as somebody would write it. Its
-// history is in the folder.
+// demoConfig returns a configuration of the demo with its history in folder.
 func demoConfig(d *demo.Cluster, listen, folder string) (*config.Config, error) {
 	none := func(string) (string, bool) { return "", false }
 	return config.Parse("demo.yml", []byte(demoFile(d, listen, folder)), none)
 }
 
-// demoFile is the text of that configuration. Everything is quicker than one
-// would have it, since somebody is looking.
+// demoFile returns the text of the configuration. Its intervals are short, so that a
+// viewer need not wait.
 func demoFile(d *demo.Cluster, listen, folder string) string {
 	var b strings.Builder
 	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	write("listen: %q", listen)
-	write("history: {url: %q}", "sqlite:"+cmp.Or(folder, ".")+"/history.db")
+	write("history: {url: %q}", "sqlite:"+cmp.Or(folder, ".")+"/hifaults.db")
 	write("intervals: {canary: 1s, status: 3s, pages: 3s, dependencies: 3s}")
 	write("alerting: {for: {warning: 2s}, resolve_after: 3s}")
 	write("clusters:")
@@ -237,7 +237,7 @@ func demoFile(d *demo.Cluster, listen, folder string) string {
 	return b.String()
 }
 
-// demoFlags are the flags by which probe sees the demo, as lines to be joined.
+// demoFlags returns the flags with which probe watches the demo, a line each.
 func demoFlags(d *demo.Cluster) []string {
 	lines := []string{
 		"--balancer " + d.Balancer.URL(),

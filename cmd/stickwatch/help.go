@@ -10,15 +10,14 @@ import (
 	"stickwatch/internal/config"
 )
 
-// A section is flags under a heading of their own, in the order in which one
-// would think of them.
+// A section is a group of flags in the help of a command, in order.
 type section struct {
 	title string
 	names []string
 }
 
-// explain gives a command's help the sections, and its mistakes the names of
-// the flags in them. Commands below inherit both.
+// explain sets the sections of a command's help, and the flags that errors suggest.
+// Subcommands inherit both.
 func explain(cmd *cobra.Command, sections ...section) {
 	var flags []string
 	for _, s := range sections {
@@ -31,7 +30,7 @@ func explain(cmd *cobra.Command, sections ...section) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err, flags) })
 }
 
-// usage is what stands below a command's long text in its help.
+// usage returns the help of a command after its long text.
 func usage(cmd *cobra.Command, sections []section) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
@@ -50,8 +49,7 @@ func usage(cmd *cobra.Command, sections []section) string {
 	return b.String()
 }
 
-// listCommands writes those commands below cmd that belong under a title; it
-// writes nothing where there are none.
+// listCommands writes the matching subcommands under a title; nothing if there are none.
 func listCommands(b *strings.Builder, title string, cmd *cobra.Command, belongs func(*cobra.Command) bool) {
 	heading := "\n" + title + ":\n"
 	for _, c := range cmd.Commands() {
@@ -62,10 +60,10 @@ func listCommands(b *strings.Builder, title string, cmd *cobra.Command, belongs 
 	}
 }
 
-// usages is a line or more for each flag of s that the command has.
+// usages returns the lines for the flags of s that the command has.
 func (s section) usages(cmd *cobra.Command) string {
 	const columns = 80
-	flags := new(cobra.Command).Flags() // the flag package is cobra's, and not imported here
+	flags := new(cobra.Command).Flags() // an empty flag set, without importing pflag
 	flags.SortFlags = false
 	for _, name := range s.names {
 		if flag := cmd.Flags().Lookup(name); flag != nil {
@@ -75,8 +73,8 @@ func (s section) usages(cmd *cobra.Command) string {
 	return flags.FlagUsagesWrapped(columns)
 }
 
-// newHelp is cobra's help command, but for names that it does not know: those
-// it answers with the help of the program, as if nothing were wrong.
+// newHelp returns a help command that reports unknown names. Cobra's own one prints the
+// help of the program instead.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
@@ -101,7 +99,7 @@ either it lists them.`,
 	}
 }
 
-// commandNames are those of the commands and topics below cmd.
+// commandNames returns the names of the subcommands and topics of cmd.
 func commandNames(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {
@@ -112,8 +110,8 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// describe tells err to whoever made the call: a line a mistake, and for those
-// of a file its lines with a caret below each. "" when all has been said.
+// describe returns the text of an error: a line for each mistake; for mistakes in a file
+// also the lines of the file with a caret. "" if there is nothing to print.
 func describe(err error) string {
 	if e, ok := errors.AsType[exitError](err); ok {
 		err = e.err
@@ -134,8 +132,7 @@ func describe(err error) string {
 	return "stickwatch: " + strings.ReplaceAll(err.Error(), "\n", "\nstickwatch: ")
 }
 
-// flagError is what pflag says of a call, with what to do. The flags are
-// those that the command has.
+// flagError adds a suggestion to an error of pflag. flags are the flags of the command.
 func flagError(cmd *cobra.Command, err error, flags []string) error {
 	text := err.Error()
 	name := ""
@@ -150,8 +147,8 @@ func flagError(cmd *cobra.Command, err error, flags []string) error {
 	return fmt.Errorf("%s (see: %s --help)", text, cmd.CommandPath())
 }
 
-// noArguments refuses arguments of a command that has none but flags. instead
-// is how an argument may have been meant; nil: there is no such thing.
+// noArguments refuses arguments. instead returns the call that an argument was probably
+// meant for; nil: none.
 func noArguments(instead func(arg string) string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -165,18 +162,17 @@ func noArguments(instead func(arg string) string) cobra.PositionalArgs {
 	}
 }
 
-// unknown tells that there is no such thing of that name, and which one may
-// have been meant.
-func unknown(what, name string, known []string, see string) error {
+// unknown returns an error for an unknown name of a kind, with the nearest known name.
+func unknown(kind, name string, known []string, see string) error {
 	hint := ""
 	if near := nearest(name, known); near != "" {
 		hint = fmt.Sprintf(": did you mean %q?", near)
 	}
-	return fmt.Errorf("there is no %s %q%s (see: %s)", what, name, hint, see)
+	return fmt.Errorf("there is no %s %q%s (see: %s)", kind, name, hint, see)
 }
 
-// nearest is the known word of which word may be a slip; "" when there is
-// none. Cobra measures that for commands, so for once words are commands.
+// nearest returns the known word that is most similar to word; "" if none is. It uses
+// cobra's suggestions for commands.
 func nearest(word string, known []string) string {
 	words := &cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, k := range known {

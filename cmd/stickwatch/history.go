@@ -91,7 +91,7 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
-// validate are what is wrong before any file is looked at.
+// validate returns all errors in the flags.
 func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output")}
 	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
@@ -115,7 +115,7 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// span is the time that is asked about.
+// span returns the time between --since and --until.
 func (o *historyOptions) span() checks.Span {
 	span := checks.Span{From: o.since.value, To: o.until.value}
 	if o.until.text == "" {
@@ -174,8 +174,8 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	return reader, nil
 }
 
-// readable tells what to do about a history that is not there, or is not for
-// everybody: SQLite's own words for both are "unable to open database file".
+// readable returns an error with a remedy for a history that is missing or not readable.
+// SQLite reports both as "unable to open database file".
 func readable(path, daemon string) error {
 	file, err := os.Open(path)
 	switch {
@@ -193,8 +193,7 @@ func readable(path, daemon string) error {
 	return nil
 }
 
-// choose returns the clusters of the history that --cluster names; all when it
-// names none.
+// choose returns the clusters of the history that --cluster names; all without it.
 func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]string, error) {
 	all, err := r.Clusters(ctx)
 	if err != nil {
@@ -232,7 +231,7 @@ func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, 
 	return p, err
 }
 
-// showIncident tells all that is known of one incident.
+// showIncident prints one incident.
 func (o *historyOptions) showIncident(ctx context.Context, c console, r *history.Reader, id string) error {
 	found, err := r.Incidents(ctx, history.IncidentQuery{ID: id})
 	switch {

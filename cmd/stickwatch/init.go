@@ -26,8 +26,7 @@ type initOptions struct {
 	force     bool
 }
 
-// Flags that name a balancer's file, in the order of importer.Products, and flags
-// that only go with one.
+// The flags by source. The files are in the order of importer.Products.
 var (
 	balancerFileSection = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
 	noFileSection       = section{"From what you know", clusterSection.names}
@@ -81,7 +80,7 @@ Exit status:
 	return cmd
 }
 
-// productOf is whose file a name most likely is.
+// productOf returns the product that the name of a file suggests.
 func productOf(file string) importer.Product {
 	name := strings.ToLower(file)
 	switch {
@@ -105,7 +104,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 		return err
 	}
 	target := newTarget(o.output, o.force)
-	if err := target.free(); err != nil { // before anybody is asked
+	if err := target.free(); err != nil { // before any request is sent
 		return err
 	}
 	if !o.offline {
@@ -126,7 +125,7 @@ func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import
 	line.clear()
 }
 
-// printNotes says on standard error what nobody should have to find in the file.
+// printNotes writes the notes and guesses of the import to standard error.
 func printNotes(c console, found *importer.Import) {
 	for _, note := range found.Notes() {
 		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(note))
@@ -136,7 +135,7 @@ func printNotes(c console, found *importer.Import) {
 	}
 }
 
-// validate are what is wrong before any file is looked at.
+// validate returns all errors in the flags.
 func (o *initOptions) validate(cmd *cobra.Command) error {
 	errs := []error{o.clusters.validate(cmd)}
 	named := o.named(cmd)
@@ -171,8 +170,7 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// besideFile holds those flags that go with a file to the rules of the
-// configuration which it will be.
+// besideFile validates the flags that go with a file by the rules of the configuration.
 func (o *initOptions) besideFile() error {
 	f := config.Flags{Balancer: o.clusters.quick.Balancer, Profile: o.clusters.quick.Profile, Nodes: []string{"node=http://node"}}
 	if len(f.Balancer) == 0 {
@@ -182,12 +180,12 @@ func (o *initOptions) besideFile() error {
 	return err
 }
 
-// named are the products whose file the call names.
+// named returns the products whose file the call names.
 func (o *initOptions) named(cmd *cobra.Command) []importer.Product {
 	return slices.DeleteFunc(slices.Clone(importer.Products), func(p importer.Product) bool { return !cmd.Flags().Changed(string(p)) })
 }
 
-// readConfiguration reads the file or the flags.
+// readConfiguration imports the balancer's file, or takes the cluster of the flags.
 func (o *initOptions) readConfiguration(cmd *cobra.Command, c console) (*importer.Import, error) {
 	named := o.named(cmd)
 	if len(named) == 0 {
@@ -201,17 +199,17 @@ func (o *initOptions) readConfiguration(cmd *cobra.Command, c console) (*importe
 	})
 }
 
-// A target is where init writes to.
+// A target is the output of init.
 type target struct {
 	file    string // "-": standard output
-	replace bool
+	replace bool   // an existing file
 }
 
 const standardOutput = "-"
 
 func newTarget(file string, replace bool) target { return target{file, replace} }
 
-// free reports whether something would be lost.
+// free returns an error if the file exists and may not be replaced.
 func (t target) free() error {
 	if t.file == standardOutput {
 		return nil
@@ -229,8 +227,7 @@ func (t target) free() error {
 	return nil
 }
 
-// write writes the text, and says so on standard output where that has not the
-// text itself.
+// write writes the configuration. If that goes to a file, it prints a summary.
 func (t target) write(c console, text []byte, found *importer.Import) error {
 	if t.file == standardOutput {
 		_, err := c.out.Write(text)
@@ -240,7 +237,7 @@ func (t target) write(c console, text []byte, found *importer.Import) error {
 	if t.replace {
 		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
-	file, err := os.OpenFile(t.file, mode, 0o644) //nolint:gosec // nothing in it is secret
+	file, err := os.OpenFile(t.file, mode, 0o644) //nolint:gosec // the file has no secrets
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("writing %q: %w", t.file, e.Err)
 	} else if err != nil {
@@ -260,7 +257,7 @@ func (t target) write(c console, text []byte, found *importer.Import) error {
 	return err
 }
 
-// flag is how other commands are told the file.
+// flag returns the flag that names the file to other commands.
 func (t target) flag() string {
 	if t.file == defaultFile {
 		return ""

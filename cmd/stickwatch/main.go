@@ -1,5 +1,5 @@
-// Stickwatch watches web applications that run as several nodes behind a load
-// balancer, and says whether their users stay where their sessions are.
+// Stickwatch monitors web applications that run as several nodes behind a load
+// balancer, and reports whether users stay on the node that has their session.
 package main
 
 import (
@@ -17,29 +17,29 @@ func main() {
 	os.Exit(run(os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 
-// run is main with an exit status.
+// run runs the command line and returns the exit status.
 func run(args []string, c console) int {
 	root := newRoot(c)
 	root.SetArgs(args)
 	err := root.ExecuteContext(context.Background())
 	if text := describe(err); text != "" {
-		say(c.err, text)
+		writeLine(c.err, text)
 	}
 	return statusOf(err)
 }
 
-// lastWords bounds, at the end of the program, the wait for a standard error that
-// takes nothing.
-const lastWords = 5 * time.Second
+// flushTimeout bounds the wait, at the end of the program, for a standard output or
+// standard error that accepts no data.
+const flushTimeout = 5 * time.Second
 
-// say writes a line to a file, or gives up.
-func say(file *os.File, text string) {
+// writeLine writes a line to a file. It gives up after flushTimeout.
+func writeLine(file *os.File, text string) {
 	w := logwriter.New(file, nil)
 	fmt.Fprintln(w, text)
-	w.Flush(lastWords)
+	w.Flush(flushTimeout)
 }
 
-// A console is where a command reads and writes.
+// A console has the files and the environment of a command.
 type console struct {
 	in, out, err *os.File
 	environ      []string
@@ -47,7 +47,7 @@ type console struct {
 
 // Groups of commands in the help of the program.
 const (
-	groupInspect = "look"
+	groupInspect = "inspect"
 	groupPrepare = "prepare"
 	groupProgram = "program"
 )
@@ -99,7 +99,7 @@ func addCommands(root *cobra.Command, c console) {
 	add := func(group string, commands ...*cobra.Command) {
 		for _, cmd := range commands {
 			cmd.GroupID = group
-			cmd.DisableFlagsInUseLine = true // Use says where they go
+			cmd.DisableFlagsInUseLine = true // Use shows the place of flags
 			root.AddCommand(cmd)
 		}
 	}

@@ -64,15 +64,15 @@ func terminalOptions(f *os.File, environ []string) render.Options {
 	return opts
 }
 
-// A statusLine is one line on a terminal that tells how far things are and is
-// overwritten. Off a terminal it only says what changes.
+// A statusLine shows progress on standard error. On a terminal it overwrites one line;
+// elsewhere it writes a log line for each change.
 type statusLine struct {
 	mu    sync.Mutex
-	out   *logwriter.Writer // never waits
-	live  bool
+	out   *logwriter.Writer // never blocks
+	live  bool              // on a terminal
 	width int
-	last  string // what was said last
-	waits bool   // what is waited for stands there
+	last  string // last text of log
+	waits bool   // it shows the goals of --wait
 }
 
 func newStatusLine(c console) *statusLine {
@@ -88,7 +88,7 @@ func newStatusLine(c console) *statusLine {
 	return s
 }
 
-// show tells the progress of a round; only a terminal sees it.
+// show shows the progress of a round, on a terminal only.
 func (s *statusLine) show(p monitor.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +97,7 @@ func (s *statusLine) show(p monitor.Progress) {
 	}
 }
 
-// unlessWaiting is show as long as the line does not say what is waited for,
-// which is more than how far the next look at it is.
+// unlessWaiting is show, unless the line shows the goals of --wait.
 func (s *statusLine) unlessWaiting(p monitor.Progress) {
 	s.mu.Lock()
 	waits := s.waits
@@ -108,7 +107,7 @@ func (s *statusLine) unlessWaiting(p monitor.Progress) {
 	}
 }
 
-// wait says what is waited for, on a terminal with the time that is left.
+// wait shows the goals of --wait, on a terminal with the remaining time.
 func (s *statusLine) wait(text string, left time.Duration) {
 	s.mu.Lock()
 	s.waits = true
@@ -119,7 +118,7 @@ func (s *statusLine) wait(text string, left time.Duration) {
 	s.log(text)
 }
 
-// log tells something worth a line in a log, once.
+// log writes a log line, unless it equals the previous one.
 func (s *statusLine) log(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,28 +132,27 @@ func (s *statusLine) log(text string) {
 	s.last = text
 }
 
-// printAfter says something after the results, where it stays; nothing for no text.
+// printAfter writes a permanent line after the results; nothing for "".
 func (s *statusLine) printAfter(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text != "" {
 		fmt.Fprintln(s.out, "stickwatch: "+render.CleanSentence(text))
 	}
-	s.out.Flush(lastWords)
+	s.out.Flush(flushTimeout)
 }
 
-// clear removes the line, so that results begin on a clean one.
+// clear removes the line before results are printed.
 func (s *statusLine) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live {
 		s.overwrite("")
 	}
-	s.out.Flush(lastWords)
+	s.out.Flush(flushTimeout)
 }
 
-// overwrite puts text in the place of the line, less a column: a full line
-// would begin another one.
+// overwrite replaces the line. It leaves the last column free: a full line would wrap.
 func (s *statusLine) overwrite(text string) {
 	const clearLine = "\r\x1b[K"
 	fmt.Fprint(s.out, clearLine+render.Clean(text, s.width-1))

@@ -26,9 +26,9 @@ type probeOptions struct {
 	ignore        []string
 	expectVersion string
 	confidence    setting[float64]
-	timeout       setting[time.Duration] // 0: what the file says
-	wait          setting[time.Duration] // 0: one picture
-	interval      setting[time.Duration] // 0: by what is done
+	timeout       setting[time.Duration] // 0: from the file
+	wait          setting[time.Duration] // 0: one round
+	interval      setting[time.Duration] // 0: 2 s for --wait, 250 ms for --watch
 	output        setting[string]
 }
 
@@ -109,7 +109,7 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 		watchSection,
 		section{"Output", []string{"output"}})
 
-	completeFlagNames(cmd, "node", namesOfNodes) // as --wait takes them
+	completeFlagNames(cmd, "node", namesOfNodes) // --wait accepts the ids of nodes
 	completeFlagNames(cmd, "drain", namesOfNodes)
 	completeFlag(cmd, "output", formats...)
 	completeFlag(cmd, "fail-on", "critical", "warning")
@@ -120,7 +120,7 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	completeFlag(cmd, "ignore", known...)
 }
 
-// suggestCall is the call that an argument of probe was meant for.
+// suggestCall returns the call that an argument of probe was probably meant for.
 func suggestCall(arg string) string {
 	switch {
 	case strings.Contains(arg, "://"):
@@ -165,8 +165,7 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	return exitError{status: o.status(r, unmet)}
 }
 
-// status is what a picture ends with. Where --wait waits for nodes, the others
-// do not matter.
+// status returns the exit status. If --wait waits for nodes, the others do not matter.
 func (o *probeOptions) status(r render.Results, unmet []gate.Unmet) int {
 	switch {
 	case o.wait.value == 0:
@@ -178,7 +177,7 @@ func (o *probeOptions) status(r render.Results, unmet []gate.Unmet) int {
 	}
 }
 
-// unknownNodes tells which nodes are named that there are not.
+// unknownNodes returns an error for each named node that no cluster has.
 func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 	var drained []string
 	if o.watch.drain != "" {
@@ -187,7 +186,7 @@ func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 	return errors.Join(unknownNodes("node", o.awaitedNodes, clusters), unknownNodes("drain", drained, clusters))
 }
 
-// validate tells everything that is wrong with the flags at once.
+// validate returns all errors in the flags at once.
 func (o *probeOptions) validate(cmd *cobra.Command) error {
 	errs := []error{
 		o.failOn.usageError("fail-on"), o.confidence.usageError("confidence"), o.timeout.usageError("timeout"),
@@ -205,8 +204,7 @@ func (o *probeOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// applyTimeout applies --timeout. As in a file, a short time-out alone says that
-// nothing slower is waited for.
+// applyTimeout applies --timeout. As in a file, slow is never longer than the timeout.
 func (o *probeOptions) applyTimeout(limits *probes.Limits) {
 	if o.timeout.value > 0 {
 		limits.Timeout = o.timeout.value
@@ -214,7 +212,7 @@ func (o *probeOptions) applyTimeout(limits *probes.Limits) {
 	}
 }
 
-// codes are those of all findings.
+// codes returns the codes of all findings.
 func codes() []string {
 	var all []string
 	for _, e := range checks.Catalogue {

@@ -24,7 +24,7 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// newProber returns a prober that speaks every protocol there is a client for.
+// newProber returns a prober with all drivers.
 func newProber() *monitor.Prober {
 	return &monitor.Prober{
 		Handshake: engineio.Handshake,
@@ -36,7 +36,7 @@ func newProber() *monitor.Prober {
 	}
 }
 
-// prober returns one that asks what the flags want to know.
+// prober returns a prober with the settings of the flags.
 func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 	p := newProber()
 	p.Confidence, p.ExpectVersion, p.Progress = o.confidence.value, o.expectVersion, line.unlessWaiting
@@ -46,9 +46,9 @@ func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 	return p
 }
 
-// roundsUntil takes one picture, or as many as --wait gives time for until nothing
-// is lacking. It returns the last whole one, with what that lacks; an
-// interruption may leave none.
+// roundsUntil takes one round or, with --wait, rounds until the goals are met or the
+// time is over. It returns the results of the last complete round with its unmet goals.
+// complete is false if an interruption left none.
 func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last render.Results, unmet []gate.Unmet, complete bool) {
 	p := o.prober(line)
 	every := cmp.Or(o.interval.value, pollInterval)
@@ -63,8 +63,8 @@ func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Clust
 	return last, unmet, complete
 }
 
-// retry tries at once, after every interval, and a last time when wait is over,
-// until one try is the last or ctx is done. It tells when it waits.
+// retry calls try at once, after every interval, and a last time when wait is over,
+// until try returns true or ctx ends. It calls waiting before each pause.
 func retry(ctx context.Context, wait, interval time.Duration, try func() (done bool), waiting func()) {
 	deadline := time.Now().Add(wait)
 	for !try() {
@@ -79,7 +79,7 @@ func retry(ctx context.Context, wait, interval time.Duration, try func() (done b
 	}
 }
 
-// takeRounds takes one picture of all clusters, side by side.
+// takeRounds takes one round of each cluster, concurrently.
 func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) render.Results {
 	r := render.Results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
 	var wg panics.Group
@@ -91,7 +91,7 @@ func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Clust
 	return r
 }
 
-// pause waits for d, and reports whether nothing ended it before.
+// pause waits for d. It returns false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -101,30 +101,30 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// pollInterval is how long --wait waits between two pictures, unless told.
+// pollInterval is the default interval between two rounds of --wait.
 const pollInterval = 2 * time.Second
 
-// takeAwaitedNodes takes those values of --node that are no ID=URL out of those that
-// describe a cluster: `--wait 2m --node node2` waits for a node. Without any
-// that describe, it is as if the flag had not been given.
+// takeAwaitedNodes moves the values of --node that are not ID=URL to awaitedNodes:
+// `--wait 2m --node node2` waits for a node. If no value is left, the flag counts as not
+// given.
 func (o *probeOptions) takeAwaitedNodes(cmd *cobra.Command) {
 	if !cmd.Flags().Changed("wait") {
 		return
 	}
-	names := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !isEmptyValue(value) }
-	var clusterSection []string
+	isID := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !isEmptyValue(value) }
+	var described []string
 	for _, value := range o.clusters.quick.Nodes {
-		if names(value) {
+		if isID(value) {
 			o.awaitedNodes = append(o.awaitedNodes, value)
 		} else {
-			clusterSection = append(clusterSection, value)
+			described = append(described, value)
 		}
 	}
-	o.clusters.quick.Nodes = clusterSection
-	cmd.Flags().Lookup("node").Changed = len(clusterSection) > 0
+	o.clusters.quick.Nodes = described
+	cmd.Flags().Lookup("node").Changed = len(described) > 0
 }
 
-// unknownNodes tells which of the nodes that are named no cluster has.
+// unknownNodes returns an error for each node that no cluster has.
 func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error {
 	var known []string
 	for _, c := range clusters {
@@ -141,7 +141,7 @@ func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error
 	return errors.Join(errs...)
 }
 
-// goals are what --wait waits for.
+// goals returns the goals of --wait.
 func (o *probeOptions) goals() []gate.Goal {
 	goal := gate.Goal{Version: o.expectVersion, FailOn: o.failOn.value}
 	if len(o.awaitedNodes) == 0 {
@@ -155,7 +155,7 @@ func (o *probeOptions) goals() []gate.Goal {
 	return list
 }
 
-// unmet are what stands between pictures and the goals, each once.
+// unmet returns the unmet goals of the reports, without duplicates.
 func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report) []gate.Unmet {
 	var list []gate.Unmet
 	for i, r := range reports {
@@ -170,7 +170,7 @@ func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report
 	return list
 }
 
-// awaited names what is waited for, in a log.
+// awaited describes the goals for the progress line.
 func (o *probeOptions) awaited() string {
 	switch {
 	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
@@ -184,9 +184,9 @@ func (o *probeOptions) awaited() string {
 	}
 }
 
-// await takes pictures, at once and after every interval, until none lacks
-// anything or the time of --wait is over, and tells meanwhile what is waited
-// for. It returns what the last whole one lacks; the caller keeps the picture.
+// await calls report at once and after every interval, until all goals are met or the
+// time of --wait is over, and shows the unmet goals meanwhile. It returns those of the
+// last complete reports.
 func (o *probeOptions) await(
 	ctx context.Context, clusters []*probes.Cluster, line *statusLine, every time.Duration,
 	report func(context.Context) (reports []checks.Report, complete bool),
@@ -206,8 +206,8 @@ func (o *probeOptions) await(
 	return unmet
 }
 
-// waited is the last line of a wait: what it lacked in the end, or the nodes that
-// get no clients though --fail-on accepts that; "": every node does.
+// waited returns the last line of a wait: the unmet goals, or the nodes that are out of
+// rotation although --fail-on accepts that; "" if there are none.
 func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
 	if len(unmet) > 0 {
 		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(unmet))
@@ -229,19 +229,19 @@ func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Repor
 
 func reasons(unmet []gate.Unmet) string {
 	var list []string
-	for _, l := range unmet {
-		list = append(list, l.Reason)
+	for _, u := range unmet {
+		list = append(list, u.Reason)
 	}
 	return strings.Join(list, "; ")
 }
 
-// waitStatus is what a wait ends with: in vain, it is a failure, unless it may
-// well be that all is there and nobody can tell.
+// waitStatus returns the exit status of a wait. It is inconclusive if all unmet goals
+// are unknown.
 func waitStatus(unmet []gate.Unmet) int {
 	switch {
 	case len(unmet) == 0:
 		return exitOK
-	case slices.ContainsFunc(unmet, func(l gate.Unmet) bool { return !l.Unknown }):
+	case slices.ContainsFunc(unmet, func(u gate.Unmet) bool { return !u.Unknown }):
 		return exitFinding
 	default:
 		return exitInconclusive

@@ -27,11 +27,11 @@ import (
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	file      string
-	listen    string // "": what the file says
+	listen    string // "": from the file
 	webConfig string
 	admin     string // path of the admin socket; "": beside the history
-	group     string // that may open it, too; "": none
-	healthy   bool   // ask the daemon that runs, and run none
+	group     string // that may open it besides the owner; "": none
+	healthy   bool   // check the health of a running daemon instead
 	logFormat setting[string]
 	logLevel  setting[slog.Level]
 }
@@ -126,7 +126,7 @@ func (o *serveOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// badAddress tells what is wrong with a flag that names where to answer.
+// badAddress returns the error in a flag with an address to listen on.
 func badAddress(flag, value string) error {
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
 		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for every address", flag, value)
@@ -134,7 +134,7 @@ func badAddress(flag, value string) error {
 	return nil
 }
 
-// load reads the configuration, as the flags would have it.
+// load reads the configuration and applies the flags.
 func (o *serveOptions) load() (*config.Config, error) {
 	cfg, err := loadFile(o.file, "name one with -c FILE, or let `stickwatch init` write one")
 	if err == nil && o.listen != "" {
@@ -145,11 +145,11 @@ func (o *serveOptions) load() (*config.Config, error) {
 
 func (o *serveOptions) run(parent context.Context, c console) error {
 	if o.healthy && o.listen != "" {
-		return o.ask(parent, o.listen) // a mistake in the file makes nobody unwell who has read an earlier one
+		return o.ask(parent, o.listen) // without the file, whose mistakes do not affect a running daemon
 	}
 	cfg, err := o.load()
 	if err != nil {
-		return err // of usage; what follows is not
+		return err // wrong usage, unlike the errors below
 	}
 	if o.healthy {
 		return o.ask(parent, cfg.Listen)
@@ -157,7 +157,7 @@ func (o *serveOptions) run(parent context.Context, c console) error {
 	return o.serve(parent, c, o.openLog(c.err), o.load, func(*daemon.Daemon) error { return nil })
 }
 
-// ask asks the daemon that answers at an address whether it is well.
+// ask checks the health of the daemon at an address.
 func (o *serveOptions) ask(ctx context.Context, listen string) error {
 	if err := healthcheck(ctx, listen); err != nil {
 		return exitError{exitFinding, err}
@@ -165,20 +165,19 @@ func (o *serveOptions) ask(ctx context.Context, listen string) error {
 	return nil
 }
 
-// serve runs a daemon until it is interrupted. Before that it says what there is to
-// say of one that has started.
-func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, load func() (*config.Config, error), started func(*daemon.Daemon) error) error {
+// serve runs a daemon until it is interrupted. It calls started after the start.
+func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, load func() (*config.Config, error), started func(*daemon.Daemon) error) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
-	outliveReaders()
-	logger := l.Logger
-	slog.SetDefault(logger) // what libraries and package panics log must not wait for standard error either
-	defer l.out.Flush(lastWords)
+	ignoreBrokenPipes()
+	logger := log.Logger
+	slog.SetDefault(logger) // so that logs of libraries and of package panics never block either
+	defer log.out.Flush(flushTimeout)
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
 		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
-		LogDropped: l.out.Dropped,
+		LogDropped: log.out.Dropped,
 	})
 	if err == nil {
 		err = started(d)
@@ -198,8 +197,8 @@ func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, loa
 	return nil
 }
 
-// lowerGCPercent collects garbage earlier than Go does as a rule, unless GOGC says
-// when: on the small machine of a monitor, memory is dearer than the processor.
+// lowerGCPercent makes garbage collection more frequent than Go's default, unless GOGC is
+// set. Monitoring machines are small, so that memory matters more than processor time.
 func lowerGCPercent(environ []string) {
 	const percent = 50
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
@@ -207,7 +206,7 @@ func lowerGCPercent(environ []string) {
 	}
 }
 
-// A daemonLog never waits for the file that it goes to.
+// A daemonLog is a log that never blocks on its file.
 type daemonLog struct {
 	*slog.Logger
 	out *logwriter.Writer
@@ -230,7 +229,7 @@ func (o *serveOptions) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// reloadOnHangup reloads the configuration at every SIGHUP until it is stopped.
+// reloadOnHangup reloads the configuration on SIGHUP until stop is called.
 func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -257,7 +256,7 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 	}
 }
 
-// pageURL is where somebody at this machine finds the page.
+// pageURL returns the URL of the status page on this machine.
 func pageURL(address net.Addr, webConfig string) string {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
@@ -268,17 +267,16 @@ func pageURL(address net.Addr, webConfig string) string {
 	}
 	scheme := "http"
 	if webConfig != "" {
-		scheme = "http(s)" // as the file says
+		scheme = "http(s)" // the file decides
 	}
 	return scheme + "://" + net.JoinHostPort(host, port) + "/"
 }
 
-// A serviceManager is what started the program, if it wants to be told how the
-// program is: systemd, by the protocol of sd_notify(3).
+// A serviceManager notifies systemd of the state of the program. Source: sd_notify(3).
 type serviceManager struct{ environ []string }
 
-// notify sends a line such as READY=1. Nobody is told where nobody asked for it,
-// and what goes wrong is the manager's to notice.
+// notify sends a line such as READY=1. Without NOTIFY_SOCKET it does nothing. Errors are
+// ignored: the service manager notices missing messages.
 func (m serviceManager) notify(state string) {
 	for _, pair := range m.environ {
 		path, ok := strings.CutPrefix(pair, "NOTIFY_SOCKET=")
@@ -286,7 +284,7 @@ func (m serviceManager) notify(state string) {
 			continue
 		}
 		if path[0] == '@' {
-			path = "\x00" + path[1:] // of Linux's abstract namespace
+			path = "\x00" + path[1:] // in Linux's abstract namespace
 		}
 		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 		if err != nil {

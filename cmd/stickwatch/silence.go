@@ -51,10 +51,10 @@ maintenance.`,
 	return cmd
 }
 
-// silencesPath is where the API has silences.
+// silencesPath is the path of silences in the API.
 const silencesPath = "/api/v1/silences"
 
-// An silenceRequest is what the API takes.
+// A silenceRequest is a new silence in the JSON of the API.
 type silenceRequest struct {
 	Cluster  string `json:"cluster"`
 	Node     string `json:"node"`
@@ -137,7 +137,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 		return err
 	}
 	var added render.Silence
-	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.asked(c, client.username), &added); err != nil {
+	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.request(c, client.username), &added); err != nil {
 		return exitError{exitFinding, err}
 	}
 	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
@@ -147,23 +147,23 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 	return err
 }
 
-// asked is what the daemon is asked for. A daemon that knows the user takes that
-// for the author.
-func (o *silenceOptions) asked(c console, username string) silenceRequest {
-	asked := silenceRequest{
+// request returns the silence to add. A daemon that knows the user takes the user as
+// the author.
+func (o *silenceOptions) request(c console, username string) silenceRequest {
+	request := silenceRequest{
 		Cluster: o.cluster, Node: o.node, Code: o.code, All: o.all, Reason: o.reason, Author: o.author,
 		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
 	}
-	if asked.Author == "" && username == "" {
-		asked.Author = variable(c.environ, "USER")
+	if request.Author == "" && username == "" {
+		request.Author = variable(c.environ, "USER")
 	}
 	if o.length.value > 0 {
-		asked.Duration = o.length.value.String()
+		request.Duration = o.length.value.String()
 	}
-	return asked
+	return request
 }
 
-// variable is the value of an environment variable; "" when it is not set.
+// variable returns the value of an environment variable; "" if it is not set.
 func variable(environ []string, name string) string {
 	for _, pair := range slices.Backward(environ) {
 		if value, ok := strings.CutPrefix(pair, name+"="); ok {
@@ -173,7 +173,7 @@ func variable(environ []string, name string) string {
 	return ""
 }
 
-// validate are what is wrong before anybody is asked.
+// validate returns all errors in the flags.
 func (o *silenceOptions) validate(cmd *cobra.Command) error {
 	errs := []error{o.length.usageError("for"), o.until.usageError("until"), o.from.usageError("from")}
 	for _, flag := range []struct{ name, value string }{
@@ -278,11 +278,11 @@ Exit status:
 	return cmd
 }
 
-// silenceID is what an id of the daemon's looks like. Anything else would be
-// another path of its API.
+// silenceID matches the ids of silences. Any other text could address another path of
+// the API.
 var silenceID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$`)
 
-// silenceIDs takes arguments that are ids, and at least one.
+// silenceIDs demands at least one argument, each a valid id.
 func silenceIDs(_ *cobra.Command, ids []string) error {
 	if len(ids) == 0 {
 		return errors.New("no silence is named: give its id (see: stickwatch silence list)")
@@ -296,14 +296,14 @@ func silenceIDs(_ *cobra.Command, ids []string) error {
 	return errors.Join(errs...)
 }
 
-// expireSilences ends those that it can.
+// expireSilences ends silences. An error of one does not stop the others.
 func expireSilences(ctx context.Context, c console, client *apiClient, ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		err := client.call(ctx, http.MethodDelete, silencesPath+"/"+id, nil, nil)
 		if refused, ok := errors.AsType[apiError](err); ok && refused.status == http.StatusNotFound {
 			err = fmt.Errorf("there is no silence %q (see: stickwatch silence list)", id)
-		} else if err != nil && !ok { // nor will there be an answer for the others
+		} else if err != nil && !ok { // the daemon is unreachable for the others, too
 			return exitError{exitFinding, errors.Join(append(errs, err)...)}
 		}
 		if err == nil {

@@ -17,7 +17,7 @@ type tokenOptions struct {
 	bearer bool
 }
 
-// wireToken is a token as the daemon gives it out.
+// wireToken is a token in the JSON of the daemon.
 type wireToken struct {
 	Token   string    `json:"token"`
 	Link    string    `json:"link"`
@@ -69,15 +69,15 @@ func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	var given wireToken
-	asked := map[string]any{"duration": o.length.value.String(), "bearer": o.bearer}
-	if err := client.call(cmd.Context(), http.MethodPost, "/-/token", asked, &given); err != nil {
+	var token wireToken
+	request := map[string]any{"duration": o.length.value.String(), "bearer": o.bearer}
+	if err := client.call(cmd.Context(), http.MethodPost, "/-/token", request, &token); err != nil {
 		return exitError{exitFinding, err}
 	}
 	if o.bearer {
-		_, err = fmt.Fprintln(c.out, render.CleanSentence(given.Token))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(token.Token))
 	} else {
-		_, err = fmt.Fprintln(c.out, render.CleanSentence(given.Link))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(token.Link))
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"stickwatch/internal/render"
 )
 
-// topics are the pages of `stickwatch help TOPIC`: the parts of the manual that
-// somebody at a terminal looks up. What they list comes from where it is decided.
+// topics returns the pages of `stickwatch help TOPIC`. Their lists are generated from the
+// catalogues of findings, metrics and configuration keys.
 func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "findings", Short: "Every finding: when it holds, and what to do", Long: findingsTopic()},
@@ -42,9 +42,8 @@ func findingsTopic() string {
 	return s.String()
 }
 
-// configurationTopic lists every key. The reference is made of sources that are
-// part of the program: it cannot fail in the field, and a test sees that it does
-// not.
+// configurationTopic lists every key. The reference is generated from embedded source
+// code, so that it can fail in tests only.
 func configurationTopic() string {
 	sections, err := config.Reference()
 	if err != nil {
@@ -89,10 +88,10 @@ func metricsTopic() string {
 	return strings.TrimRight(s.String(), "\n")
 }
 
-// An apiRequest is one that serve answers. A test keeps the list equal to the
-// routes of package web, and to internal/docs/api.md.
+// An apiRequest is a route of serve. A test compares the list with the routes of package
+// web and with internal/docs/api.md.
 type apiRequest struct {
-	route   string // as package web has it
+	route   string // as in package web
 	answers string
 }
 

@@ -14,7 +14,7 @@ import (
 	"stickwatch/probes"
 )
 
-// watchOptions are the flags of probe by which a deployment is watched.
+// watchOptions are the flags of probe --watch.
 type watchOptions struct {
 	length    setting[time.Duration] // 0: until interrupted, or until the command ends
 	sessions  setting[int]
@@ -25,10 +25,10 @@ type watchOptions struct {
 
 	asked   bool     // --watch was given
 	limited bool     // --max-outage was given
-	command []string // that is run meanwhile; nil: none is
+	command []string // runs during the watch; nil: none
 }
 
-// forever is the value of a --watch without one.
+// forever is the value of --watch without a duration.
 const forever = "forever"
 
 func newWatchOptions() watchOptions {
@@ -46,7 +46,7 @@ func watchLength(text string) (time.Duration, error) {
 	return atLeast(time.Second)(text)
 }
 
-// watchSection are the flags that mean nothing without --watch.
+// watchSection has the flags that need --watch.
 var watchSection = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage", "fail-on-loss"}, serverSection.names...)}
 
 func (o *watchOptions) register(cmd *cobra.Command) {
@@ -61,8 +61,8 @@ func (o *watchOptions) register(cmd *cobra.Command) {
 	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, holds back what it explains, and sums it up"
 }
 
-// takeArguments judges what is no flag. The value of `--watch 10m` is, for the
-// flag package, for --watch may come without; and what follows -- is a command.
+// takeArguments takes the duration of `--watch 10m`, which the flag package leaves as an
+// argument because the value is optional, and the command after --.
 func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	o.asked = cmd.Flags().Changed("watch")
 	o.limited = cmd.Flags().Changed("max-outage")
@@ -86,7 +86,7 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	}
 }
 
-// validate are what is wrong with the flags.
+// validate returns all errors in the flags.
 func (o *watchOptions) validate(cmd *cobra.Command) error {
 	if !o.asked {
 		if lone := changed(cmd, watchSection); len(lone) > 0 {
@@ -118,19 +118,19 @@ func (o *watchOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// limits are what the deployment of a cluster is held to.
+// limits returns the limits for the deployment of a cluster.
 func (o *probeOptions) limits(c *probes.Cluster) gate.Limits {
-	t := gate.Limits{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
+	l := gate.Limits{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
 	for _, n := range c.Nodes {
 		if n.ID == o.watch.drain {
-			t.Drain = n.ID
+			l.Drain = n.ID
 		}
 	}
 	if o.watch.limited {
-		t.MaxOutage = &o.watch.maxOutage.value
+		l.MaxOutage = &o.watch.maxOutage.value
 	}
 	for _, code := range o.ignore {
-		t.Ignore = append(t.Ignore, checks.Code(code))
+		l.Ignore = append(l.Ignore, checks.Code(code))
 	}
-	return t
+	return l
 }

@@ -22,7 +22,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A deployment is a watch of clusters that goes on.
+// A deployment is a running watch of clusters.
 type deployment struct {
 	options  *probeOptions
 	clusters []*probes.Cluster
@@ -31,19 +31,18 @@ type deployment struct {
 	line     *statusLine
 }
 
-// runWatch holds sessions while a deployment goes on, and tells what became of
-// them.
+// runWatch watches sessions during a deployment and reports their outcomes.
 func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probes.Cluster) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
-	outliveReaders()
+	ignoreBrokenPipes()
 	line := newStatusLine(c)
-	told, err := o.watch.announcer(ctx, line.out, o.clusters.file)
+	announcer, err := o.watch.announcer(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
 	}
-	told.announce(ctx, clusters, o.deploymentName())
-	defer told.finish()
+	announcer.announce(ctx, clusters, o.deploymentName())
+	defer announcer.finish()
 
 	d := &deployment{options: o, clusters: clusters, began: time.Now(), line: line}
 	if !d.begin(ctx) {
@@ -56,8 +55,8 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		unmet = d.await(ctx)
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
-	told.setCounts(r.Watches)
-	told.finish() // before the report, for which nobody may ever make room
+	announcer.setCounts(r.Watches)
+	announcer.finish() // before the report: writing it may block
 	r.Command = ran.result()
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
@@ -74,8 +73,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(unmet))}
 }
 
-// unlessInterrupted writes a result. A file that takes nothing is given up a while
-// after an interruption.
+// unlessInterrupted calls write. If the context ends, it gives up after flushTimeout.
 func unlessInterrupted(ctx context.Context, write func() error) error {
 	written := make(chan error, 1)
 	panics.Go(panics.Daemon, func() {
@@ -99,14 +97,14 @@ func unlessInterrupted(ctx context.Context, write func() error) error {
 	select {
 	case err := <-written:
 		return finished(err)
-	case <-time.After(lastWords):
+	case <-time.After(flushTimeout):
 		cause, _ := errors.AsType[interruption](context.Cause(ctx))
 		return exitError{cause.status(), errors.New("writing the result: standard output takes nothing")}
 	}
 }
 
-// deploymentName is what a daemon is told of the deployment. Of a command its
-// name has to do: its arguments may hold secrets.
+// deploymentName returns the name under which a daemon records the deployment. It omits
+// the arguments of a command, which may contain secrets.
 func (o *probeOptions) deploymentName() string {
 	switch {
 	case o.expectVersion != "":
@@ -125,8 +123,8 @@ func (d *deployment) interrupted(ctx context.Context) error {
 	return exitError{cause.status(), cause}
 }
 
-// begin opens the sessions of all clusters side by side, and reports whether it
-// came to its end.
+// begin opens the sessions of all clusters, concurrently. It returns false if it was
+// interrupted.
 func (d *deployment) begin(ctx context.Context) bool {
 	prober := d.options.prober(d.line)
 	d.watches = make([]*watch.Watch, len(d.clusters))
@@ -140,28 +138,30 @@ func (d *deployment) begin(ctx context.Context) bool {
 	}
 	wg.Wait()
 	if ctx.Err() == nil {
-		prober.Progress = nil // from now on the line tells of the watch
+		prober.Progress = nil // the status line now shows the watch
 		return true
 	}
 	d.end(ctx)
 	return false
 }
 
-// aftermath is for how long the watch goes on after the command has ended.
-const aftermath = time.Second
+// settleTime is how long the watch continues after the command has exited. Effects of
+// the command may appear late.
+const settleTime = time.Second
 
-// wait lets the watch go on for as long as was asked for, and tells meanwhile
-// what happens. Of a command it returns what came of it.
+// wait waits until the command has exited, the duration of --watch has passed, or ctx
+// has ended, and reports progress meanwhile. It returns the result of the command; nil
+// without one.
 func (d *deployment) wait(ctx context.Context, c console) *commandResult {
-	telling, done := context.WithCancel(ctx)
+	progressCtx, done := context.WithCancel(ctx)
 	var wg panics.Group
-	wg.Go(func() { d.reportProgress(telling, len(d.options.watch.command) > 0) })
+	wg.Go(func() { d.reportProgress(progressCtx, len(d.options.watch.command) > 0) })
 	defer wg.Wait()
 	defer done()
 	switch length := d.options.watch.length.value; {
 	case len(d.options.watch.command) > 0:
 		ran := runCommand(ctx, c, d.options.watch.command)
-		pause(ctx, aftermath) // what it did last shows a moment later
+		pause(ctx, settleTime)
 		return ran
 	case length > 0:
 		pause(ctx, length)
@@ -171,7 +171,7 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	return nil
 }
 
-// await lets the watch go on until what --wait waits for is there.
+// await continues the watch until the goals of --wait are met.
 func (d *deployment) await(ctx context.Context) []gate.Unmet {
 	return d.options.await(ctx, d.clusters, d.line, pollInterval, func(ctx context.Context) ([]checks.Report, bool) {
 		reports := make([]checks.Report, len(d.watches))
@@ -184,7 +184,7 @@ func (d *deployment) await(ctx context.Context) []gate.Unmet {
 	})
 }
 
-// end ends the watch and judges it.
+// end stops the watch and judges it.
 func (d *deployment) end(ctx context.Context) render.Results {
 	r := render.Results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
 	watches := make([]gate.Report, len(d.watches))
@@ -202,16 +202,16 @@ func (d *deployment) end(ctx context.Context) render.Results {
 	return r
 }
 
-// watchStatus is what a watch exits with, but for a command's own status.
+// watchStatus returns the exit status of a watch, without its command.
 func watchStatus(r render.Results, failOn checks.Severity) int {
 	unknown := false
 	for _, w := range r.Watches {
 		unknown = unknown || len(w.Doubts) > 0
-		for _, p := range w.Guarantees {
-			if p.Kept == checks.No && p.Severity.AtLeast(failOn) {
+		for _, g := range w.Guarantees {
+			if g.Kept == checks.No && g.Severity.AtLeast(failOn) {
 				return exitFinding
 			}
-			unknown = unknown || p.Kept == checks.Unknown
+			unknown = unknown || g.Kept == checks.Unknown
 		}
 	}
 	status := exitStatus(r.Clusters, failOn)
@@ -221,19 +221,19 @@ func watchStatus(r render.Results, failOn checks.Severity) int {
 	return status
 }
 
-// progressInterval is how often a watch is looked at for news.
+// progressInterval is how often the progress of a watch is reported.
 const progressInterval = 500 * time.Millisecond
 
-// reportProgress says what happens while the watch goes on: on a terminal in a line that
-// is written anew, else, and beside a command that writes there itself, in a
-// line for each thing worth it.
-func (d *deployment) reportProgress(ctx context.Context, beside bool) {
+// reportProgress reports the progress of a watch: on a terminal in a status line, else
+// as a log line for each event. A command, which writes to the terminal too, also
+// needs log lines.
+func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 	line := d.line
-	if beside && line.live {
+	if withCommand && line.live {
 		line.clear()
 		line = &statusLine{out: line.out}
 	}
-	news := make([]render.Progress, len(d.watches))
+	progress := make([]render.Progress, len(d.watches))
 	for i, v := range d.watches {
 		line.log(render.WatchSummary(d.report(v, i)))
 	}
@@ -244,28 +244,28 @@ func (d *deployment) reportProgress(ctx context.Context, beside bool) {
 				line.log(fmt.Sprintf("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r)))
 				continue
 			}
-			for _, text := range news[i].Update(r) {
+			for _, text := range progress[i].Update(r) {
 				line.log(text)
 			}
 		}
 	}
 }
 
-// report is the watch of a cluster by now.
+// report judges the watch of a cluster so far.
 func (d *deployment) report(v *watch.Watch, i int) gate.Report {
 	return gate.Judge(v.Record(), d.options.limits(d.clusters[i]), time.Now())
 }
 
-// A commandResult is what came of the command that was run during a watch.
+// A commandResult is the result of the command that ran during a watch.
 type commandResult struct {
-	Name     string // without its arguments: they may hold secrets
-	Status   int    // as a shell tells it: 128 and the signal's number, if one ended it
+	Name     string // without its arguments, which may contain secrets
+	Status   int    // 128 plus the signal's number if a signal ended it
 	Duration time.Duration
-	Error    error // it could not be run
+	Error    error // the command could not be run
 }
 
-// exitStatus is the status that the whole program ends with because of the
-// command: a deployment that failed has failed, whatever users noticed.
+// exitStatus returns the exit status that the command demands of the program. A failed
+// deployment fails, whatever clients met.
 func (r *commandResult) exitStatus() int {
 	switch {
 	case r == nil:
@@ -277,7 +277,7 @@ func (r *commandResult) exitStatus() int {
 	}
 }
 
-// result returns the part of r that reports show; nil if no command ran.
+// result returns the result for the report; nil if no command ran.
 func (r *commandResult) result() *render.Command {
 	if r == nil {
 		return nil
@@ -285,12 +285,12 @@ func (r *commandResult) result() *render.Command {
 	return &render.Command{Name: r.Name, Status: r.exitStatus(), Duration: r.Duration}
 }
 
-// runCommand runs a command to its end. What it prints goes to standard error,
-// both of its streams: standard output is for the report.
+// runCommand runs a command and waits for it. Both of its output streams go to standard
+// error, because standard output has the report.
 func runCommand(ctx context.Context, c console, command []string) *commandResult {
 	r := &commandResult{Name: commandName(command)}
 	began := time.Now()
-	cmd := exec.Command(command[0], command[1:]...) // not with ctx: it is to end by itself, and kindly
+	cmd := exec.Command(command[0], command[1:]...) // without ctx, which would kill it: forward passes the signal on
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, c.err, c.err
 	if r.Error = cmd.Start(); r.Error != nil {
 		return r
@@ -305,9 +305,8 @@ func runCommand(ctx context.Context, c console, command []string) *commandResult
 	return r
 }
 
-// forward passes on the signal that ended ctx. A terminal has sent an interrupt
-// to the command already, and many take a second one as an order to drop
-// everything.
+// forward sends the signal that ended ctx to the command. A terminal has already sent
+// SIGINT to it; many programs abort at the second one.
 func forward(ctx context.Context, c console, process *os.Process) {
 	cause, ok := errors.AsType[interruption](context.Cause(ctx))
 	if ok && !(cause.signal == os.Interrupt && term.IsTerminal(int(c.in.Fd()))) {

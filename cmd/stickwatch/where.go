@@ -71,7 +71,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return errors.New("no client is named: give addresses, --key, or - to read them from standard input")
 	}
 	if nodes := o.clusters.quick.Nodes; len(nodes) > 0 && len(o.clusters.quick.Balancer) == 0 {
-		o.clusters.quick.Balancer = []string{"http://balancer"} // it is not asked, so nobody need know its address
+		o.clusters.quick.Balancer = []string{"http://balancer"} // a placeholder: no request is sent
 	}
 	for _, key := range o.keys {
 		if strings.ContainsFunc(key, unicode.IsControl) {
@@ -104,25 +104,24 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	return nil
 }
 
-// An oracle answers where clients of one cluster go.
+// An oracle computes the nodes of clients in one cluster.
 type oracle struct {
 	cluster string
 	nodes   []probes.Node
 	picker  balance.Picker
-	out     []int // indexes of the nodes to do without
-	keys    bool  // clients are keys of any form, not addresses
+	out     []int // indexes of the excluded nodes
+	keys    bool  // clients are keys of any form instead of addresses
 }
 
-// oracles answer for every cluster that has arithmetic.
+// oracles has an oracle for each cluster whose method is computable.
 type oracles struct {
 	list  []*oracle
-	named bool     // answers name their cluster: there are several
-	left  []string // clusters that have none, each with its method
+	named bool     // there are several clusters, so that answers name them
+	left  []string // clusters without an oracle, each with its method
 }
 
-// newOracles returns the oracles of clusters, without some of their nodes. Keys
-// are for method hash, and make hash of the method of a single cluster where that
-// is not known.
+// newOracles returns the oracles of clusters, with some nodes excluded. Keys need method
+// hash; a single cluster of unknown method is taken to have it.
 func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracles, error) {
 	all := oracles{named: len(clusters) > 1}
 	for _, c := range clusters {
@@ -145,9 +144,8 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	}
 }
 
-// newOracle returns the oracle of a cluster; not ok, where there is no
-// arithmetic. A cluster that is the only one takes the clients that are given,
-// whatever they are.
+// newOracle returns the oracle of a cluster. ok is false if its method is not
+// computable. The only cluster of a call accepts keys whatever its method is.
 func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 	cluster := *c
 	method := &cluster.Balancer.Method
@@ -161,11 +159,11 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 		cluster: c.Name, nodes: cluster.Nodes,
 		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
 	}
-	o.picker, _ = checks.Oracle(&cluster) // what is hashed here need not be known: it is given
+	o.picker, _ = checks.Oracle(&cluster) // the error is about an unknown hash key, which the caller supplies
 	return o, true
 }
 
-// exclude leaves out nodes, each in the clusters that have it.
+// exclude excludes nodes, each in the clusters that have it.
 func (all oracles) exclude(ids []string) error {
 	var errs []error
 	for _, id := range ids {
@@ -186,8 +184,8 @@ func (all oracles) exclude(ids []string) error {
 	return errors.Join(errs...)
 }
 
-// node is the id of the node that a client goes to, unknown where nobody can
-// tell. The error says that the client is none.
+// node returns the id of the node of a client; "unknown" if it cannot be computed. The
+// error states that the client is invalid.
 func (o *oracle) node(client string) (string, error) {
 	if i, ok := o.picker.Pick(client, o.out...); ok {
 		return o.nodes[i].ID, nil
@@ -200,18 +198,18 @@ func (o *oracle) node(client string) (string, error) {
 	return string(checks.Unknown), nil
 }
 
-// answer writes a line for each cluster that takes the client. The error says
-// that none does.
+// answer writes a line for each cluster that accepts the client. The error states that
+// none does.
 func (all oracles) answer(w io.StringWriter, client string) error {
 	var wrong error
-	taken := false
+	accepted := false
 	for _, o := range all.list {
 		node, err := o.node(client)
 		if err != nil {
 			wrong = err
 			continue
 		}
-		taken = true
+		accepted = true
 		w.WriteString(client)
 		w.WriteString(" ")
 		w.WriteString(node)
@@ -221,13 +219,13 @@ func (all oracles) answer(w io.StringWriter, client string) error {
 		}
 		w.WriteString("\n")
 	}
-	if taken {
+	if accepted {
 		return nil
 	}
 	return wrong
 }
 
-// answers are the lines of all clients, or all that is wrong with clients.
+// answers returns the lines of all clients, or all errors in clients.
 func (all oracles) answers(clients []string) (string, error) {
 	var lines strings.Builder
 	var errs []error
@@ -238,13 +236,13 @@ func (all oracles) answers(clients []string) (string, error) {
 }
 
 const (
-	maxLine          = 1 << 20 // bytes; what is longer is no list of clients
-	maxReportedLines = 10      // wrong lines; a log of another form has millions
+	maxLine          = 1 << 20 // bytes; a list of clients has no longer line
+	maxReportedLines = 10      // invalid lines; a file of another format may have millions
 )
 
-// stream answers clients a line at a time. A bad line is told to complaints
-// and does not stop the rest, for the input may be the log of a month.
-func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
+// stream answers clients line by line. Errors of invalid lines go to warnings; the
+// other lines are still answered.
+func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -257,7 +255,7 @@ func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 		}
 		if err := all.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
-				fmt.Fprintf(complaints, "stickwatch: line %d: %v\n", number, err)
+				fmt.Fprintf(warnings, "stickwatch: line %d: %v\n", number, err)
 			}
 		}
 	}
@@ -265,7 +263,7 @@ func (all oracles) stream(in io.Reader, out, complaints io.Writer) error {
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintf(complaints, "stickwatch: and %s\n", render.Count(more, "more line like that", "more lines like that"))
+		fmt.Fprintf(warnings, "stickwatch: and %s\n", render.Count(more, "more line like that", "more lines like that"))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}
@@ -280,16 +278,16 @@ func tooLong(err error, line int) error {
 	return err
 }
 
-// flushingReader input shows what was answered before it waits for more, so that
-// `tail -f | stickwatch where -` answers at once, and a file in large pieces.
+// A flushingReader flushes the answers before it reads more input, so that
+// `tail -f | stickwatch where -` answers at once.
 type flushingReader struct {
 	io.Reader
 	answers *bufio.Writer
 }
 
-func (p flushingReader) Read(b []byte) (int, error) {
-	if err := p.answers.Flush(); err != nil {
+func (r flushingReader) Read(b []byte) (int, error) {
+	if err := r.answers.Flush(); err != nil {
 		return 0, err
 	}
-	return p.Reader.Read(b)
+	return r.Reader.Read(b)
 }

@@ -32,7 +32,7 @@ type wireSilences struct {
 // Silences writes silences to w in one of ListFormats.
 func Silences(w io.Writer, format string, silences []Silence, now time.Time, opts Options) error {
 	if format == "json" {
-		return writeJSON(w, wireSilences{wire.Schema, silences})
+		return writeJSON(w, wireSilences{wire.Schema, append([]Silence{}, silences...)}) // never null
 	}
 	s := NewText(opts)
 	s.silences(silences, now)
