@@ -19,7 +19,7 @@ import (
 	"stickwatch/internal/config"
 )
 
-// serverCommand is a command that has serverFlags, and has been called with args.
+// serverCommand returns a command with serverFlags that has parsed args.
 func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) {
 	t.Helper()
 	var flags serverFlags
@@ -31,7 +31,7 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 	return cmd, &flags
 }
 
-// clientOf is the client that a call with args has.
+// clientOf returns the client for args.
 func clientOf(t *testing.T, args ...string) *apiClient {
 	t.Helper()
 	cmd, flags := serverCommand(t, args...)

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// pages are all that people read of stickwatch, but for those of contributors.
+// pages returns the pages of documentation for users, by path.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../internal/docs/*.md")
@@ -32,8 +32,8 @@ func pages(t *testing.T) map[string]string {
 	return content
 }
 
-// commandLines are what a page's shell blocks would have people type: comments
-// and what stands beside stickwatch left out.
+// commandLines returns the stickwatch calls in the shell blocks of a page, without
+// comments and other commands.
 func commandLines(page string) [][]string {
 	var calls [][]string
 	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)\n```\n").FindAllStringSubmatch(page, -1) {
@@ -54,7 +54,7 @@ func commandLines(page string) [][]string {
 	return calls
 }
 
-// TestPagesSayWhatWorks: stickwatch takes every call of it in the pages.
+// TestPagesSayWhatWorks: every stickwatch call in the pages is valid.
 func TestPagesSayWhatWorks(t *testing.T) {
 	tried := 0
 	for file, page := range pages(t) {
@@ -81,7 +81,7 @@ func TestPagesSayWhatWorks(t *testing.T) {
 	}
 }
 
-// TestPagesNameWhatIsThere: `stickwatch help TOPIC` in the pages names a topic.
+// TestPagesNameWhatIsThere: every `stickwatch help TOPIC` in the pages names a topic.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	names := append(commandNames(newRoot(console{})), "help")
 	for file, page := range pages(t) {
@@ -93,9 +93,8 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestAPITopic: the topic, the page about the API and the READMEs have every
-// route of package web, and no other. Forms of the status page and what it is
-// made of are nobody's business.
+// TestAPITopic: the topic, the page about the API and the READMEs list exactly the routes
+// of package web. Forms and assets of the status page are not public.
 func TestAPITopic(t *testing.T) {
 	const server, page = "../../internal/web/server.go", "../../internal/docs/api.md"
 	source, err := os.ReadFile(server)
@@ -139,7 +138,7 @@ func TestConfigurationTopic(t *testing.T) {
 	}
 }
 
-// snippets are the blocks of a language in the page about deployments.
+// snippets returns the blocks of a language in the page about deployments.
 func snippets(t *testing.T, language string) []string {
 	t.Helper()
 	page, err := os.ReadFile("../../internal/docs/deploying.md")
@@ -156,8 +155,8 @@ func snippets(t *testing.T, language string) []string {
 	return list
 }
 
-// The shell script of the page runs, with a deployment that works and with one
-// that does not. stickwatch is a stub: what it does the scripts of testdata show.
+// TestDeployingInShell runs the shell script of the page with a deployment that succeeds
+// and with one that fails. stickwatch is a stub; the scripts in testdata test it.
 func TestDeployingInShell(t *testing.T) {
 	for _, tt := range []struct {
 		name, stickwatch, deploy string
@@ -194,8 +193,8 @@ func TestDeployingInShell(t *testing.T) {
 	}
 }
 
-// Every call of stickwatch in the page is one that stickwatch takes: its flags
-// exist, and their values are sound.
+// TestDeployingCalls: every stickwatch call in the page has existing flags with valid
+// values.
 func TestDeployingCalls(t *testing.T) {
 	calls := regexp.MustCompile(`stickwatch (probe[^|>\x60\n#]*)`)
 	for _, language := range []string{"sh", "yaml", "groovy"} {

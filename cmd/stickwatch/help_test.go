@@ -16,8 +16,7 @@ import (
 	"stickwatch/internal/config"
 )
 
-// everyCommand is the commands of the program and those below them, topics of
-// its help included.
+// everyCommand returns all commands, subcommands and topics.
 func everyCommand() []*cobra.Command {
 	all := []*cobra.Command{newRoot(console{})}
 	for i := 0; i < len(all); i++ {
@@ -44,7 +43,7 @@ func TestEveryCommandTeaches(t *testing.T) {
 	}
 }
 
-// What help tells people to type must be what they can type.
+// TestExamplesAreTrue: every flag in an example exists.
 func TestExamplesAreTrue(t *testing.T) {
 	root := newRoot(console{})
 	flag := regexp.MustCompile(`(?:^|\s)(--?)([a-z][a-z.-]*)`)
@@ -75,7 +74,7 @@ func TestExamplesAreTrue(t *testing.T) {
 	}
 }
 
-// A flag that is in no section could be used, and never be found.
+// TestEveryFlagIsInHelp: every flag belongs to a section of the help.
 func TestEveryFlagIsInHelp(t *testing.T) {
 	listed := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z.-]+)`)
 	for _, cmd := range everyCommand() {

@@ -13,8 +13,8 @@ func TestRetry(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		wait, interval time.Duration
-		doneAt         time.Duration // of the first good try
-		took           time.Duration // every try
+		doneAt         time.Duration // when the first try succeeds
+		took           time.Duration // duration of a try
 		want           []time.Duration
 	}{
 		{"one picture", 0, time.Second, time.Hour, 0, []time.Duration{0}},

@@ -20,8 +20,7 @@ import (
 
 var updateScripts = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
-// The scripts run this test binary as stickwatch: what they type is what a user
-// would.
+// TestMain lets the scripts run the test binary as stickwatch.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"stickwatch": main, "operate": operate})
 }
@@ -67,8 +66,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits STATUS COMMAND...: runs a command, which must exit with that status.
-// The script's own `! exec` takes any but 0.
+// exits is `exits STATUS COMMAND...`: the command must exit with that status. The built-in
+// `! exec` accepts any status but 0.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want := number(ts, args[0])
 	checkStatus(ts, ts.Exec(args[1], args[2:]...), want)
@@ -86,7 +85,7 @@ func checkStatus(ts *testscript.TestScript, err error, want int) {
 	}
 }
 
-// xml FILE: the file must be one whole XML document.
+// wellFormed is `xml FILE`: the file must be one well-formed XML document.
 func wellFormed(ts *testscript.TestScript, _ bool, args []string) {
 	decoder := xml.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	elements := 0
@@ -105,7 +104,7 @@ func wellFormed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// clients COUNT FILE: writes so many addresses, a line each.
+// clients is `clients COUNT FILE`: it writes that many addresses, a line each.
 func clients(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := os.Create(ts.MkAbs(args[1]))
 	ts.Check(err)
@@ -127,9 +126,9 @@ func number(ts *testscript.TestScript, text string) int {
 	return n
 }
 
-// shape FILE WANT: the JSON in FILE must have every field that WANT has, of the
-// same kind. Lists of WANT have one element,
-// which is what each of FILE's is like. FILE may have fields beside those.
+// shape is `shape FILE WANT`: the JSON in FILE must have every field of WANT, of the same
+// kind. A list in WANT has one element, which all elements in FILE must match. FILE may
+// have more fields.
 func shape(ts *testscript.TestScript, _ bool, args []string) {
 	var got, want any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &got))
@@ -139,7 +138,7 @@ func shape(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// nullable are the fields whose value may not be known.
+// nullable are the fields that may be null.
 var nullable = []string{"clock_offset_ms", "up"}
 
 func differences(path string, got, want any) (wrong []string) {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestServeWithDamagedHistory: a daemon whose history is damaged watches, keeps the
-// file, and tells where in the log, on the page and as an incident of its own.
+// TestServeWithDamagedHistory: a daemon with a damaged history still monitors, keeps the
+// file, and names it in the log, on the page and in an incident.
 func TestServeWithDamagedHistory(t *testing.T) {
 	dir := t.TempDir()
 	file, url := serveFile(t, dir, startedDemo(t))
@@ -62,7 +62,7 @@ func TestServeWithDamagedHistory(t *testing.T) {
 			if err != nil || !strings.Contains(string(said), kept) {
 				t.Errorf("the log does not name %q: %v", kept, err)
 			}
-			for deadline := time.Now().Add(patienceOfTests); ; time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
 				_, page := fetchText(t, url+"/")
 				status, incidents := fetchText(t, url+"/api/v1/incidents?state=firing")
 				if strings.Contains(page, filepath.Base(kept)) && status == http.StatusOK && strings.Contains(incidents, `"history_damaged"`) {
@@ -77,8 +77,8 @@ func TestServeWithDamagedHistory(t *testing.T) {
 	}
 }
 
-// TestReceiverThatEchoes: a receiver that answers with the credentials that it was
-// sent puts them neither into the log, nor the history, nor the page.
+// TestReceiverThatEchoes: credentials that a receiver echoes appear neither in the log, nor
+// in the history, nor on the page.
 func TestReceiverThatEchoes(t *testing.T) {
 	const user, password = "ops", "corr3ct/horse battery"
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func TestReceiverThatEchoes(t *testing.T) {
 	defer log.Close()
 	cmd := serveWith(t, file, page, log)
 	shown := ""
-	for deadline := time.Now().Add(patienceOfTests); !strings.Contains(shown, "***"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(processTimeout); !strings.Contains(shown, "***"); time.Sleep(50 * time.Millisecond) {
 		if _, shown = fetchText(t, page+"/"); time.Now().After(deadline) {
 			t.Fatal("the page tells of no message that was given up")
 		}

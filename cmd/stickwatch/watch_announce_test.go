@@ -17,8 +17,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A deployment is announced cluster by cluster, and ended by the ids it was
-// given, by whom the URL names with the password of the file.
+// TestAnnouncer: a deployment is announced for each cluster and ended by the returned ids,
+// with the user of the URL and the password of the file.
 func TestAnnouncer(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +86,7 @@ func TestAnnouncer(t *testing.T) {
 	}
 }
 
-// Nobody is told of a deployment where no daemon is named.
+// TestNoAnnouncer: without --server nothing is announced.
 func TestNoAnnouncer(t *testing.T) {
 	o := newWatchOptions()
 	h, err := o.announcer(t.Context(), nil, "")

@@ -24,8 +24,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 	return o
 }
 
-// Who types clients by hand, or follows a log, gets each answer before the next
-// client comes.
+// TestStreamAnswersBeforeItWaits: each answer is written before the next line is read.
 func TestStreamAnswersBeforeItWaits(t *testing.T) {
 	in, typed := io.Pipe()
 	shown, out := io.Pipe()
@@ -50,8 +49,8 @@ func TestStreamOfSomethingElse(t *testing.T) {
 	}
 }
 
-// Some editors and tools of Windows begin a file with a byte order mark.
-func TestStreamWithByteOrderTone(t *testing.T) {
+// TestStreamWithByteOrderMark: some Windows tools begin a file with a byte order mark.
+func TestStreamWithByteOrderMark(t *testing.T) {
 	var out bytes.Buffer
 	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard)
 	if err != nil || out.String() != "10.0.0.1 a\n" {
@@ -59,14 +58,14 @@ func TestStreamWithByteOrderTone(t *testing.T) {
 	}
 }
 
-// fullDisk takes nothing.
+// fullDisk is a writer that always fails.
 type fullDisk struct{}
 
 var errFull = errors.New("no space left")
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
-// What is left need not be read when nobody gets the answers.
+// TestStreamToAFullDisk: reading stops if the answers cannot be written.
 func TestStreamToAFullDisk(t *testing.T) {
 	var clients bytes.Buffer
 	writeClients(&clients, 1<<17)
