@@ -1,6 +1,6 @@
 package dashboards
 
-// cluster is for whoever was woken up: one cluster, node by node.
+// cluster returns the dashboard for incident response: one cluster, node by node.
 func cluster() Dashboard {
 	d := newDashboard("stickwatch-cluster", "stickwatch / Cluster",
 		"One cluster: its nodes over time, its sessions, where the time goes, and what was wrong.")

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// schemaVersion is that of Grafana 11.0; later ones migrate it when they load it.
+// schemaVersion is the schema of Grafana 11.0. Newer versions migrate it on import.
 const schemaVersion = 39
 
-// A Dashboard is one of Grafana's, as far as ours go. The names are Grafana's
-// own, from its dashboard schema.
+// A Dashboard is a Grafana dashboard with the fields that ours use. The names are from
+// Grafana's dashboard schema.
 type Dashboard struct {
 	Requires      []requirement   `json:"__requires"`
 	UID           string          `json:"uid"`
@@ -46,7 +46,7 @@ type list[T any] struct {
 	List []T `json:"list"`
 }
 
-// A link at the top leads to the dashboards of a tag.
+// A link in the header of a dashboard leads to the dashboards of a tag.
 type link struct {
 	Title       string   `json:"title"`
 	Type        string   `json:"type"`
@@ -60,10 +60,10 @@ type link struct {
 	URL         string   `json:"url"`
 }
 
-// tag marks our dashboards, so that each links to the others.
+// tag is the tag of our dashboards, which link to each other by it.
 const tag = "stickwatch"
 
-// newDashboard is a dashboard with everything but its content.
+// newDashboard returns a dashboard without panels.
 func newDashboard(uid, title, description string) Dashboard {
 	return Dashboard{
 		Requires: []requirement{
@@ -80,7 +80,7 @@ func newDashboard(uid, title, description string) Dashboard {
 	}
 }
 
-// JSON is the dashboard as Grafana imports it.
+// JSON returns the dashboard for the import into Grafana.
 func (d Dashboard) JSON() ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -92,7 +92,7 @@ func (d Dashboard) JSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// A variable is chosen at the top of a dashboard and stands in its queries.
+// A variable is selected in the header of a dashboard and used in its queries.
 type variable struct {
 	Name       string `json:"name"`
 	Label      string `json:"label"`
@@ -111,7 +111,7 @@ type variable struct {
 	Hide       int    `json:"hide"`
 }
 
-// A choice is what a variable is at first. Grafana fills in an empty one.
+// A choice is the initial value of a variable. Grafana selects one if it is empty.
 type choice struct {
 	Text  string `json:"text,omitempty"`
 	Value string `json:"value,omitempty"`
@@ -123,7 +123,7 @@ type ref struct {
 	UID  string `json:"uid"`
 }
 
-// source is the data source that is chosen at the top.
+// source is the selected data source.
 var source = ref{Type: "prometheus", UID: "${datasource}"}
 
 const (
@@ -139,14 +139,14 @@ func datasourceVariable() variable {
 	}
 }
 
-// A labelQuery asks Prometheus for the values of a label.
+// A labelQuery queries Prometheus for the values of a label.
 type labelQuery struct {
 	QueryType int    `json:"qryType"`
 	Query     string `json:"query"`
 	RefID     string `json:"refId"`
 }
 
-// labelVariable is the values that a label of a metric has.
+// labelVariable returns a variable with the values of a label of a metric.
 func labelVariable(name, title, metric string) variable {
 	query := fmt.Sprintf("label_values(%s, %s)", metric, name)
 	return variable{
@@ -156,14 +156,14 @@ func labelVariable(name, title, metric string) variable {
 	}
 }
 
-// multi lets more than one value be chosen; at first all are.
+// multi allows several values; initially all are selected.
 func (v variable) multi() variable {
 	v.Multi, v.IncludeAll, v.AllValue = true, true, ".*"
 	v.Current = choice{Text: "All", Value: "$__all"}
 	return v
 }
 
-// objectiveVariable is what share of requests is to be answered.
+// objectiveVariable returns the variable of the service level objective.
 func objectiveVariable() variable {
 	return variable{
 		Name: "objective", Label: "Objective", Type: "custom", Query: "0.99, 0.995, 0.999, 0.9995, 0.9999",
@@ -171,7 +171,7 @@ func objectiveVariable() variable {
 	}
 }
 
-// annotated is a query whose points are marked in every panel.
+// annotated is a query whose results are marked in every panel.
 type annotated struct {
 	Name        string `json:"name"`
 	Datasource  ref    `json:"datasource"`

@@ -28,7 +28,7 @@ var want = []string{
 
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	for range 2 { // the second time over the first
+	for range 2 { // the second call replaces the files of the first
 		written, err := Write(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestWriteKeepsOthers: what somebody has put beside the files is theirs.
+// TestWriteKeepsOthers: other files in the folder are kept.
 func TestWriteKeepsOthers(t *testing.T) {
 	dir := t.TempDir()
 	theirs := filepath.Join(dir, "compose", "stickwatch.yml")
@@ -86,7 +86,7 @@ func TestWriteFails(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the dashboards' JSON anew")
 
-// TestGenerated: the committed JSON is what the code says, and there is no other.
+// TestGenerated: the committed JSON equals the generated one, and there is no other.
 func TestGenerated(t *testing.T) {
 	all, err := generated()
 	if err != nil {
@@ -115,7 +115,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// read returns the committed dashboards as Grafana reads them.
+// read returns the committed dashboards, decoded.
 func read(t *testing.T) map[string]Dashboard {
 	t.Helper()
 	paths, err := filepath.Glob("grafana/*.json")

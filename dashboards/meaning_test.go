@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TestQueriesMean: Prometheus's own arithmetic gives what the panels say. Series
-// are written as promtool has them, a value each 15 s.
+// TestQueriesMean: promtool evaluates the queries to the values that the panels describe.
+// Series are in promtool's notation, a value each 15 s.
 func TestQueriesMean(t *testing.T) {
 	fill := strings.NewReplacer("$__range", "10m", "$objective", "0.99")
 	for _, tt := range []struct {
@@ -148,7 +148,7 @@ func TestQueriesMean(t *testing.T) {
 	}
 }
 
-// ruleTest is a file for promtool that asks one thing of series.
+// ruleTest returns a file for promtool that evaluates one expression.
 func ruleTest(t *testing.T, expr string, series map[string]string, at string, want map[string]float64) string {
 	t.Helper()
 	type object = map[string]any

@@ -1,6 +1,6 @@
 package dashboards
 
-// overview is for the wall and for whoever plans: all clusters side by side.
+// overview returns the dashboard of all clusters.
 func overview() Dashboard {
 	d := newDashboard("stickwatch-overview", "stickwatch / Overview",
 		"All clusters: what is wrong now, whether sessions stick, who is in rotation, and how much of the promise was kept.")
@@ -57,7 +57,7 @@ func lostSessions() panel {
 	return p
 }
 
-// clusterTable is what to read first: a line a cluster.
+// clusterTable has a row a cluster.
 func clusterTable() panel {
 	return table("Clusters", "A line a cluster. Its name leads to its own dashboard.",
 		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
@@ -91,7 +91,7 @@ func movesByOutcome() panel {
 		perInterval(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
 }
 
-// availabilityTable compares the time shown with the objective.
+// availabilityTable compares the selected time range with the objective.
 func availabilityTable() panel {
 	return table("Service level in the time shown",
 		"Availability is the share of requests through the balancer that were answered as they should be, sessions that of requests of clients that were served with their session. Of the error budget, 100 % is left at the start and 0 % when the objective is just missed.",

@@ -6,13 +6,13 @@ import (
 
 // A column of a table: the value of a query, or a label where Expr is empty.
 type column struct {
-	Name  string // its title; "": it is not shown
-	Label string // the label it shows, of a column without Expr
+	Name  string // title; "": hidden
+	Label string // label to show, if Expr is ""
 	Expr  string
 	Props []property
 }
 
-// table is a line for each set of labels that its queries have.
+// table returns a panel with a row for each label set of its queries.
 func table(title, description string, columns ...column) panel {
 	var queries []query
 	organize := organizeOptions{Exclude: map[string]bool{"Time": true}, Index: make(map[string]int), Rename: make(map[string]string)}
@@ -49,7 +49,8 @@ type organizeOptions struct {
 	Rename  map[string]string `json:"renameByName"`
 }
 
-// single is for a table with one query, whose value Grafana does not letter.
+// single adapts the field names to a table with one query: Grafana names its value
+// "Value" instead of "Value #A".
 func (o organizeOptions) single() {
 	const lettered, plain = "Value #A", "Value"
 	if o.Exclude[lettered] {
@@ -70,7 +71,7 @@ type sortBy struct {
 	Desc        bool   `json:"desc"`
 }
 
-// sortedBy sets the column that a table is sorted by at first.
+// sortedBy sets the initial sort column of a table.
 func (p panel) sortedBy(name string) panel {
 	options := p.Options.(tableOptions)
 	options.SortBy = []sortBy{{DisplayName: name}}
@@ -88,13 +89,12 @@ type cell struct {
 	Mode string `json:"mode,omitempty"`
 }
 
-// What cells of a table look like.
-
+// asWords shows values as coloured words.
 func asWords(m mapping) []property {
 	return []property{{"mappings", []mapping{m}}, {"custom.cellOptions", cell{Type: "color-background", Mode: "basic"}}}
 }
 
-// asSeverity colours the words that severities are.
+// asSeverity colours severities.
 func asSeverity() []property {
 	words := mapping{Type: "value", Options: map[string]word{
 		"critical": {Text: "critical", Color: red, Index: 0},
@@ -104,14 +104,15 @@ func asSeverity() []property {
 	return asWords(words)
 }
 
-// asCount is for counts that increase() has extrapolated.
+// asCount hides the fractions of counts that increase() extrapolates.
 func asCount() []property { return []property{{"decimals", 0}} }
 
-// asPercentage is for shares that are estimates.
+// asPercentage shows estimated shares without decimals.
 func asPercentage() []property { return []property{{"unit", "percentunit"}, {"decimals", 0}} }
 
 func asUnit(unit string) []property { return []property{{"unit", unit}} }
 
+// asShare shows shares with two decimals and in colour.
 func asShare(base string, limits ...step) []property {
 	return []property{
 		{"unit", "percentunit"},
@@ -121,7 +122,7 @@ func asShare(base string, limits ...step) []property {
 	}
 }
 
-// leadsTo makes a column's values links.
+// leadsTo turns the values of a column into links.
 func leadsTo(title, url string) []property {
 	return []property{{"links", []cellLink{{Title: title, URL: url}}}}
 }
