@@ -55,7 +55,7 @@ func affected(clusters string) string {
 }
 
 func causeTable(clusters string) panel {
-	return table("What is wrong", "Findings that hold now, without those that another one explains. The finding's evidence and remedy are on stickwatch's own page.",
+	return table("Active findings", "Active findings, without those that another finding explains. Their evidence and remedies are on the status page of stickwatch.",
 		column{Name: "Cluster", Label: "cluster"},
 		column{Name: "Severity", Label: "severity", Props: asSeverity()},
 		column{Name: "Finding", Label: "code"},
