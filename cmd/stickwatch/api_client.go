@@ -88,7 +88,7 @@ func (a *apiClient) call(ctx context.Context, method, path string, in, out any) 
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("reading the answer of %s, which may be no stickwatch: %w", a, err)
+		return fmt.Errorf("reading the answer of %s, which may not be stickwatch: %w", a, err)
 	}
 	return nil
 }
@@ -144,11 +144,11 @@ func (a *apiClient) unreachable(err error) error {
 	var advice string
 	switch {
 	case a.socket != "" && errors.Is(err, fs.ErrPermission):
-		advice = "run this as who may open that socket, such as its owner"
+		advice = "run this as a user who may open the socket, such as its owner"
 	case certificateError(err):
 		advice = "name the authority of its certificate with --ca-file FILE"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		advice = "it speaks no TLS: give --server http://" + a.base.Host
+		advice = "it does not use TLS: give --server http://" + a.base.Host
 	default:
 		advice = "start one with `stickwatch serve`, or name it with --server URL"
 	}
@@ -176,19 +176,19 @@ func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
 		detail := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
-		return apiError{res.StatusCode, "the daemon refuses: " + detail}
+		return apiError{res.StatusCode, "the daemon refused: " + detail}
 	}
 	refused := func(advice string) error {
 		return apiError{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}
 	}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized && a.username == "":
-		return refused("say who you are with --username NAME --password-file FILE")
+		return refused("authenticate with --username NAME --password-file FILE")
 	case res.StatusCode == http.StatusUnauthorized:
-		return refused("it does not take that password of " + render.CleanName(a.username))
+		return refused("it rejects the password of " + render.CleanName(a.username))
 	case bytes.Contains(body, []byte("HTTP request to an HTTPS server")):
-		return refused("it speaks TLS: give --server https://" + a.base.Host)
+		return refused("it uses TLS: give --server https://" + a.base.Host)
 	default:
-		return refused("is that a stickwatch? Name the daemon with --server URL")
+		return refused("it may not be stickwatch: name the daemon with --server URL")
 	}
 }

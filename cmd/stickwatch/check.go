@@ -25,21 +25,21 @@ func newCheck(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
 		Short: "Validate a configuration file",
-		Long: `check reads a configuration and tells everything that is wrong with it at once:
-file, line, column, the path of the key, and what was expected. It asks nobody
-on the network. With --schema it prints the JSON Schema of the file instead, for
-editors. With --notify it sends a test message to a receiver of the file, and
-then that it is over, as those of an incident.
+		Long: `check validates a configuration and reports all problems at once, with file,
+line, column, the path of the key, and the expected value. It sends no requests.
+With --schema it prints the JSON Schema of the file, for editors. With --notify
+it sends a test message to a receiver of the file, and then the message that the
+test is resolved, as for an incident.
 
 Exit status:
-  0  the file is valid, or the receiver has the message
-  1  the receiver does not have it
-  2  the file is not valid, or cannot be read`,
+  0  the file is valid, or the receiver accepted the messages
+  1  the receiver did not accept them
+  2  the file is invalid or cannot be read`,
 		Example: `  stickwatch check
   stickwatch check -c /etc/stickwatch/stickwatch.yml
   # for an editor: # yaml-language-server: $schema=stickwatch.schema.json
   stickwatch check --schema > stickwatch.schema.json
-  # does the channel get what it should?
+  # does the receiver get messages?
   stickwatch check --notify ops`,
 		Args: noArguments(func(arg string) string { return "stickwatch check -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,7 +48,7 @@ Exit status:
 			case notify && isEmptyValue(receiver):
 				return emptyFlag("notify")
 			case notify && schema:
-				return errors.New("--notify and --schema: one at a time")
+				return errors.New("--notify and --schema exclude each other")
 			case notify:
 				return testReceiver(cmd.Context(), c, file, receiver)
 			case schema:
@@ -112,9 +112,9 @@ func testReceiver(ctx context.Context, c console, file, name string) error {
 		return exitError{exitFinding, fmt.Errorf("sending a test message to %q: %w", name, err)}
 	}
 	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
-		return exitError{exitFinding, fmt.Errorf("%s has a test message; telling it that it is over: %w", name, err)}
+		return exitError{exitFinding, fmt.Errorf("%s has the test message; resolving it: %w", name, err)}
 	}
-	_, err = fmt.Fprintf(c.out, "%s has it: a test message, and that it is over\n", name)
+	_, err = fmt.Fprintf(c.out, "%s accepted the test message and its resolution\n", name)
 	return err
 }
 
@@ -136,7 +136,7 @@ func testNotifier(c console, a config.Alerting, name string) (alerting.Notifier,
 
 func noReceiver(a config.Alerting, wanted string) error {
 	if len(a.Receivers) == 0 {
-		return errors.New("--notify: the file has no receivers: write one under alerting.receivers")
+		return errors.New("--notify: the file has no receivers: add one under alerting.receivers")
 	}
 	var known []string
 	for _, r := range a.Receivers {
@@ -146,7 +146,7 @@ func noReceiver(a config.Alerting, wanted string) error {
 	if near := nearest(wanted, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q? ", near)
 	}
-	return fmt.Errorf("--notify: there is no receiver %q: %sThere are %s", render.CleanName(wanted), hint, render.CleanNames(known))
+	return fmt.Errorf("--notify: there is no receiver %q: %sknown receivers: %s", render.CleanName(wanted), hint, render.CleanNames(known))
 }
 
 // testCode stands in for the code of a finding. The catalogue does not have it.
@@ -155,7 +155,7 @@ const testCode checks.Code = "test"
 // testNotification returns a notification that says that it is a test.
 func testNotification(receiver, language string, now time.Time) alerting.Notification {
 	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
-	summary, remedy := "This is a test: nothing is wrong.", "There is nothing to do. What you read here would be what to do."
+	summary, remedy := "This is a test: nothing is wrong.", "Nothing to do. A real alert shows its remedy here."
 	if language == string(alerting.Chinese) {
 		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理建议。"
 	}

@@ -28,8 +28,8 @@ const defaultFile = "stickwatch.yml"
 
 // Flags for clusters of a file, and for a cluster without a file.
 var (
-	fileSection    = section{"Which clusters, by a file", []string{"config", "cluster"}}
-	clusterSection = section{"Which cluster, without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
+	fileSection    = section{"Clusters of a file", []string{"config", "cluster"}}
+	clusterSection = section{"Cluster without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
 )
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
@@ -46,9 +46,9 @@ func (f *clusterFlags) registerQuick(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.quick.Balancer, "balancer", nil, "the balancer's `URL`; repeatable")
 	flags.StringArrayVar(&f.quick.Nodes, "node", nil, "a node as `ID=URL`, in the order of the balancer's server lines; repeatable")
-	flags.StringVar(&f.quick.Profile, "profile", "", "what runs there, a `PROFILE`: "+strings.Join(config.ProfileNames(), ", "))
-	flags.StringVar(&f.quick.Method, "method", "", "how the balancer chooses, a `METHOD`: "+joinWords(probes.Methods))
-	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "the `HEADER` from which the balancer takes this prober's client address (realip)")
+	flags.StringVar(&f.quick.Profile, "profile", "", "`PROFILE` of the application: "+strings.Join(config.ProfileNames(), ", "))
+	flags.StringVar(&f.quick.Method, "method", "", "`METHOD` of the balancer: "+joinWords(probes.Methods))
+	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "`HEADER` from which the balancer takes the client address of this prober (realip)")
 	completeFlag(cmd, "profile", config.ProfileNames()...)
 	completeFlag(cmd, "method", asTexts(probes.Methods)...)
 }
@@ -83,7 +83,7 @@ func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 // validate returns all errors in the combination of flags.
 func (f *clusterFlags) validate(cmd *cobra.Command) error {
 	if file, direct := changed(cmd, fileSection), changed(cmd, clusterSection); len(file) > 0 && len(direct) > 0 {
-		return fmt.Errorf("--%s is for clusters of a file, and --%s for one without: leave one of them out", file[0], direct[0])
+		return fmt.Errorf("--%s selects clusters of a file, and --%s describes one without a file: use one of them", file[0], direct[0])
 	}
 	var errs []error
 	for _, flag := range []struct {
@@ -109,7 +109,7 @@ func (f *clusterFlags) validate(cmd *cobra.Command) error {
 func isEmptyValue(value string) bool { return strings.Trim(value, "= ") == "" }
 
 func emptyFlag(name string) error {
-	return fmt.Errorf("--%s: is empty: give it a value, or leave it out", name)
+	return fmt.Errorf("--%s is empty: give a value, or omit the flag", name)
 }
 
 // changed returns the flags of s that the call has.

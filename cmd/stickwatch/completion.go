@@ -19,12 +19,12 @@ func newCompletion(c console) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Write a script that completes commands in a shell",
-		Long: `completion writes what a shell needs to complete stickwatch's commands, flags
-and their values. bash needs the package bash-completion, too.`,
-		Example: `  # for this session
+		Short: "Print a completion script for a shell",
+		Long: `completion prints a script with which a shell completes stickwatch's commands,
+flags and values. bash also needs the package bash-completion.`,
+		Example: `  # for the current shell
   source <(stickwatch completion bash)
-  # for every session
+  # permanently
   stickwatch completion bash > /etc/bash_completion.d/stickwatch
   stickwatch completion zsh > "${fpath[1]}/_stickwatch"
   stickwatch completion fish > ~/.config/fish/completions/stickwatch.fish

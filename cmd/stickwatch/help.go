@@ -78,9 +78,9 @@ func (s section) usages(cmd *cobra.Command) string {
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
-		Short: "Explain a command or a topic",
-		Long: `help explains a command, as --help after the command does, or a topic. Without
-either it lists them.`,
+		Short: "Show the help of a command or a topic",
+		Long: `help shows the help of a command, as --help does, or a topic. Without an
+argument it lists commands and topics.`,
 		Example: `  stickwatch help probe
   stickwatch help findings`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -28,9 +28,9 @@ type historyOptions struct {
 
 // Flags of history.
 var (
-	historySourceSection = section{"Which history", []string{"config", "file"}}
-	historyFilterSection = section{"What of it", []string{"cluster", "since", "until"}}
-	historyOutputSection = section{"How to show it", []string{"output"}}
+	historySourceSection = section{"Source", []string{"config", "file"}}
+	historyFilterSection = section{"Filter", []string{"cluster", "since", "until"}}
+	historyOutputSection = section{"Output", []string{"output"}}
 )
 
 func newHistory(c console) *cobra.Command {
@@ -41,27 +41,27 @@ func newHistory(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
-		Short: "Tell what was: incidents, uptime, sessions that moved",
-		Long: `history reads the file in which serve keeps what it sees, also while that runs:
-for each cluster the uptime of nodes, balancers, dependencies, canaries and
-sessions (the share of requests that were served with their session), the
-incidents, the sessions that changed their node, and the deployments. Of an
-incident that is named by its id it tells everything, and how it came about.
+		Short: "Show past incidents, uptime and moved sessions",
+		Long: `history reads the history file of serve, which may be running. For each cluster
+it prints the uptime of nodes, balancers, dependencies, canaries and sessions
+(the share of requests that were served with their session), the incidents, the
+sessions that moved to another node, and the deployments. With the id of an
+incident it prints that incident with its findings and timeline.
 
-It asks nobody on the network. Exit status:
-  0  it was told
+It sends no requests. Exit status:
+  0  the history was printed
   1  the history cannot be read, or has no such incident
   2  wrong usage or configuration`,
 		Example: `  stickwatch history
   stickwatch history --cluster shop --since 7d
   stickwatch history --since 2026-11-01 --until 2026-12-01 -o json
-  # everything about one of the incidents that were listed
+  # one of the listed incidents in detail
   stickwatch history 20261101T071003123-1a2b3c4d
-  # of a daemon that runs in another folder
+  # of a daemon in another folder
   stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fmt.Errorf("%q: one incident at a time, and it is %q", render.CleanName(args[1]), render.CleanName(args[0]))
+				return fmt.Errorf("%q: history shows one incident at a time, and got %q already", render.CleanName(args[1]), render.CleanName(args[0]))
 			}
 			return nil
 		},
@@ -78,11 +78,11 @@ It asks nobody on the network. Exit status:
 
 func (o *historyOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, for where its history is")
-	flags.StringVar(&o.file, "file", "", "the history's `FILE` itself, without a configuration")
+	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
+	flags.StringVar(&o.file, "file", "", "`FILE` of the history, without a configuration")
 	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
-	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
-	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
+	flags.Var(&o.since, "since", "start of the period, a `TIME` or an age such as 24h or 7d (default: 24h)")
+	flags.Var(&o.until, "until", "end of the period, a `TIME` or an age (default: now)")
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	completeFlag(cmd, "output", render.ListFormats...)
@@ -98,13 +98,13 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 		errs = append(errs, emptyFlag("file"))
 	}
 	if len(changed(cmd, historySourceSection)) > 1 {
-		errs = append(errs, errors.New("--config names a history, and so does --file: leave one of them out"))
+		errs = append(errs, errors.New("--config and --file exclude each other"))
 	}
 	if slices.ContainsFunc(o.clusters, isEmptyValue) {
 		errs = append(errs, emptyFlag("cluster"))
 	}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
-		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], render.CleanName(args[0])))
+		errs = append(errs, fmt.Errorf("--%s cannot be combined with the incident %q", of[0], render.CleanName(args[0])))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	if path == "" {
 		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
 		if err != nil {
-			return nil, withRemedy(err, "where the history lies is read from that file: --file FILE does without it")
+			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Path
 		if o.config != defaultFile {
@@ -180,9 +180,9 @@ func readable(path, daemon string) error {
 	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no history %q: `%s` begins it; if that runs in another folder, name the file with --file FILE", path, daemon)
+		return fmt.Errorf("there is no history %q: `%s` creates it; if the daemon runs in another folder, name the file with --file FILE", path, daemon)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the history %q is for who runs `%s` alone: ask as that user, or the daemon's page and API", path, daemon)
+		return fmt.Errorf("only the user who runs `%[2]s` may read the history %[1]q: run this as that user, or use the status page or the API", path, daemon)
 	case err != nil:
 		return fmt.Errorf("opening the history: %w", err)
 	}

@@ -28,35 +28,35 @@ type initOptions struct {
 
 // The flags by source. The files are in the order of importer.Products.
 var (
-	balancerFileSection = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
-	noFileSection       = section{"From what you know", clusterSection.names}
-	initOutputSection   = section{"What becomes of it", []string{"offline", "output", "force"}}
+	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
+	noFileSection       = section{"Without a file", clusterSection.names}
+	initOutputSection   = section{"Output", []string{"offline", "output", "force"}}
 )
 
 func newInit(c console) *cobra.Command {
 	o := initOptions{files: map[importer.Product]*string{}}
 	cmd := &cobra.Command{
 		Use:   "init [flags]",
-		Short: "Write a configuration, from the balancer's own file",
-		Long: `init reads the configuration of your balancer, asks the nodes that it finds
-there what they are, and writes a stickwatch.yml: every cluster with its nodes,
-weights, method, cookie and paths, and a comment wherever it had to guess. The
-guesses are told on standard error, too. Or it writes what flags say.
+		Short: "Generate a configuration from the balancer's file",
+		Long: `init reads the configuration of your balancer, sends a few requests to each node
+(none with --offline), and writes a stickwatch.yml: every cluster with its
+nodes, weights, method, cookie and paths. A comment marks each guess; guesses
+are also listed on standard error. Without a balancer's file, flags describe the
+cluster.
 
-It reads files and sends a few requests to each node (none with --offline); it
-changes nothing but its own output.
+It changes nothing but its own output.
 
 Exit status:
-  0  the configuration was written, and is valid
-  2  wrong usage, a file that cannot be read or understood, or nothing to watch
-     in it; nothing was written`,
+  0  the configuration was written and is valid
+  2  wrong usage, a file that cannot be read or parsed, or a file without a
+     cluster; nothing was written`,
 		Example: `  # from nginx.conf and what it includes
   stickwatch init --nginx /etc/nginx/nginx.conf
-  # from another machine: what nginx -T prints, and where users arrive
+  # from another machine: the output of nginx -T, and the URL for users
   ssh lb nginx -T | stickwatch init --nginx - --balancer http://10.0.0.9
-  # one backend of HAProxy, to look at only
+  # one backend of HAProxy, on standard output
   stickwatch init --haproxy /etc/haproxy/haproxy.cfg --upstream shop -o -
-  # without a file; the nodes tell what they are
+  # without a file; the nodes are examined
   stickwatch init --balancer http://10.0.0.9 \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080`,
 		Args: noArguments(func(arg string) string { return "stickwatch init --" + string(productOf(arg)) + " " + arg }),
@@ -64,18 +64,18 @@ Exit status:
 	}
 	flags := cmd.Flags()
 	for product, what := range map[importer.Product]string{
-		importer.Nginx:   "nginx.conf or what nginx -T prints: a `FILE`, or - for standard input",
-		importer.Apache:  "httpd.conf or apache2.conf: a `FILE`",
-		importer.HAProxy: "haproxy.cfg: a `FILE`",
-		importer.Caddy:   "a Caddyfile: the `FILE`",
+		importer.Nginx:   "`FILE`: nginx.conf or the output of nginx -T; - for standard input",
+		importer.Apache:  "`FILE`: httpd.conf or apache2.conf",
+		importer.HAProxy: "`FILE`: haproxy.cfg",
+		importer.Caddy:   "`FILE`: Caddyfile",
 	} {
 		o.files[product] = flags.String(string(product), "", what)
 	}
 	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
 	o.clusters.registerQuick(cmd)
-	flags.BoolVar(&o.offline, "offline", false, "ask nobody on the network")
+	flags.BoolVar(&o.offline, "offline", false, "send no requests")
 	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
-	flags.BoolVar(&o.force, "force", false, "replace the file if it is there")
+	flags.BoolVar(&o.force, "force", false, "replace an existing file")
 	explain(cmd, balancerFileSection, noFileSection, initOutputSection)
 	return cmd
 }
@@ -120,7 +120,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
 	line := newStatusLine(c)
-	line.log("asking the nodes what they are")
+	line.log("examining the nodes")
 	found.Ask(ctx)
 	line.clear()
 }
@@ -152,7 +152,7 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	}
 	for _, flag := range []string{"node", "method", "client-ip-header"} {
 		if len(named) > 0 && cmd.Flags().Changed(flag) {
-			errs = append(errs, fmt.Errorf("--%s: the file of --%s tells that: leave one of them out", flag, named[0]))
+			errs = append(errs, fmt.Errorf("--%s cannot be combined with --%s, whose file has this information", flag, named[0]))
 		}
 	}
 	if len(named) > 0 {
@@ -160,11 +160,11 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	}
 	switch {
 	case len(named) > 1:
-		errs = append(errs, fmt.Errorf("--%s and --%s: one file at a time", named[0], named[1]))
+		errs = append(errs, fmt.Errorf("--%s and --%s exclude each other", named[0], named[1]))
 	case len(named) == 0 && len(o.upstreams) > 0:
-		errs = append(errs, errors.New("--upstream: chooses from a balancer's file: name that, such as --nginx FILE"))
+		errs = append(errs, errors.New("--upstream needs a balancer's file, such as --nginx FILE"))
 	case len(named) == 0 && len(changed(cmd, clusterSection)) == 0:
-		errs = append(errs, errors.New("nothing to write a configuration from: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
+		errs = append(errs, errors.New("there is no source: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
 			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
 	}
 	return errors.Join(errs...)
@@ -222,7 +222,7 @@ func (t target) free() error {
 	case info.IsDir():
 		return fmt.Errorf("%q is a directory: name the file in it with -o FILE", t.file)
 	case !t.replace:
-		return fmt.Errorf("%q is there already: --force replaces it, -o FILE writes another one, -o - prints", t.file)
+		return fmt.Errorf("%q exists already: --force replaces it, -o FILE writes another file, -o - prints to standard output", t.file)
 	}
 	return nil
 }
@@ -252,8 +252,8 @@ func (t target) write(c console, text []byte, found *importer.Import) error {
 		return err
 	}
 	guesses := len(found.Guesses())
-	_, err = fmt.Fprintf(c.out, "%s is written: %s (%s), %s; then: stickwatch probe%s\n", t.file,
-		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to look at", "guesses to look at"), t.flag())
+	_, err = fmt.Fprintf(c.out, "%s was written: %s (%s), %s; next: stickwatch probe%s\n", t.file,
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to review", "guesses to review"), t.flag())
 	return err
 }
 

@@ -55,14 +55,14 @@ const (
 func newRoot(c console) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "stickwatch COMMAND",
-		Short: "Watch whether users stay where their sessions are",
-		Long: `stickwatch watches web applications that run as several nodes behind nginx,
-Apache, HAProxy or the like, where a user must stay on one node or have a
-session that all nodes share. When that breaks, users are thrown out although
-every node answers 200. stickwatch sees it.`,
-		Example: `  # a cluster to play with, on this machine
+		Short: "Monitor whether users stay on the node that has their session",
+		Long: `stickwatch monitors web applications that run as several nodes behind nginx,
+Apache, HAProxy or another load balancer. Each user must stay on one node, or
+the nodes must share their sessions. If this breaks, users are logged out
+although every node answers 200. stickwatch detects it.`,
+		Example: `  # a demo cluster on this machine
   stickwatch demo
-  # your own, without a file
+  # your own cluster, without a configuration file
   stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080
   # which node is this user on?
@@ -82,7 +82,7 @@ every node answers 200. stickwatch sees it.`,
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.PersistentFlags().BoolP("help", "h", false, "explain a command")
+	root.PersistentFlags().BoolP("help", "h", false, "show the help of a command")
 	root.Flags().Bool("version", false, "print the version")
 	explain(root, section{"Flags", []string{"help", "version"}})
 
@@ -92,8 +92,8 @@ every node answers 200. stickwatch sees it.`,
 
 func addCommands(root *cobra.Command, c console) {
 	root.AddGroup(
-		&cobra.Group{ID: groupInspect, Title: "Look at a cluster"},
-		&cobra.Group{ID: groupPrepare, Title: "Prepare"},
+		&cobra.Group{ID: groupInspect, Title: "Inspect clusters"},
+		&cobra.Group{ID: groupPrepare, Title: "Set up"},
 		&cobra.Group{ID: groupProgram, Title: "About the program"},
 	)
 	add := func(group string, commands ...*cobra.Command) {

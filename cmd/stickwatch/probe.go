@@ -44,39 +44,38 @@ func newProbe(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "probe [flags] [-- COMMAND...]",
-		Short: "Take one picture of a cluster and say what is wrong",
-		Long: `probe asks every node directly and through the balancer, sends canaries
-(sessions of its own) to every node it can reach, sees whether they stay, and
-prints the picture with every finding, its evidence and its remedy. It changes
-nothing, and leaves a few sessions that time out.
+		Short: "Check a cluster once and report what is wrong",
+		Long: `probe sends requests to every node directly and through the balancer, opens
+canaries (sessions of its own) on every node, checks whether they stay there,
+and prints a report with all findings, their evidence and remedies. It changes
+nothing. Its sessions expire by themselves.
 
-With --watch it holds sessions through a deployment. The first line says whether
-anybody was thrown out; below are every move and loss with its cause, and how
-long nobody was answered. Beside a command
-(--watch -- COMMAND...) it lasts as long as that runs, and a second more. What
-the command prints goes to standard error, both of its streams. Its status,
-unless 0, is the one that probe exits with, whatever was seen: a deployment that
-failed has failed. With --wait, too, the watch goes on until all is well again.
+With --watch it watches sessions during a deployment. The first line of the
+report states how many sessions were lost. Below it are all moves and losses
+with their causes, and the outages. With a command (--watch -- COMMAND...) the
+watch ends one second after the command exits. Both output streams of the
+command go to standard error. If the command fails, probe exits with its status.
+With --wait, the watch continues until the cluster is healthy again.
 
 Results go to standard output, progress to standard error. Exit status:
-  0    nothing at or above --fail-on
-  1    a finding at or above it, a promise that was broken during --watch, or
-       what --wait waits for did not come
+  0    no finding at or above --fail-on
+  1    a finding at or above it, a guarantee that was broken during --watch, or
+       a condition of --wait that was not met in time
   2    wrong usage or configuration; nothing was probed
-  3    inconclusive: the picture could not be taken, or the evidence asked for
-       cannot be had
+  3    inconclusive: no report could be made, or the demanded evidence is
+       unavailable
   130  interrupted (Ctrl-C); 143 when terminated`,
-		Example: `  # what stickwatch.yml describes
+		Example: `  # the clusters of stickwatch.yml
   stickwatch probe
-  # the gate of a deployment: two minutes at most until 4.2 runs well everywhere
+  # a deployment gate: wait up to two minutes until 4.2 runs on all nodes
   stickwatch probe --wait 2m --expect-version 4.2 --fail-on warning
-  # until node2 is well and gets clients again
+  # wait until node2 is healthy and in rotation again
   stickwatch probe --wait 1m --node node2
-  # was anybody thrown out by a deployment?
+  # did a deployment lose sessions?
   stickwatch probe --watch --wait 2m -- ./deploy.sh 4.2
-  # the same, and any lost session fails, also one that the policy allows
+  # the same; any lost session fails, even if the policy allows it
   stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
-  # are the users of node2 safe while it is emptied?
+  # are the users of node2 safe while it is drained?
   stickwatch probe --watch 10m --drain node2
   # without a file; nodes in the order of the balancer's server lines
   stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
@@ -95,17 +94,17 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	o.clusters.register(cmd)
 	flags := cmd.Flags()
 	flags.Var(&o.failOn, "fail-on", "exit 1 for findings of this `SEVERITY` and above: critical, warning")
-	flags.StringArrayVar(&o.ignore, "ignore", nil, "make no findings of this `CODE`; repeatable (see: stickwatch help findings)")
+	flags.StringArrayVar(&o.ignore, "ignore", nil, "ignore findings of this `CODE`; repeatable (see: stickwatch help findings)")
 	flags.StringVar(&o.expectVersion, "expect-version", "", "every node must run this `VERSION`")
-	flags.Var(&o.confidence, "confidence", "how surely chance must be excluded, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
-	flags.Var(&o.timeout, "timeout", "the `DURATION` of one request at most (default 5s, or what the file says)")
-	flags.Var(&o.wait, "wait", "try until there is nothing at or above --fail-on, or --expect-version is there, or --node NODE is back, for this `DURATION` at most, then show the last picture")
-	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait (default 2s), or two requests of a client of --watch (default 250ms)")
+	flags.Var(&o.confidence, "confidence", "confidence of statements about sessions and rotation, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
+	flags.Var(&o.timeout, "timeout", "timeout of one request, a `DURATION` (default 5s, or the file's)")
+	flags.Var(&o.wait, "wait", "wait up to this `DURATION` until there is no finding at or above --fail-on, --expect-version runs and --node NODE is in rotation; then print the last report")
+	flags.Var(&o.interval, "interval", "interval of the rounds of --wait (default 2s) or of the requests of a client of --watch (default 250ms), a `DURATION`")
 	o.watch.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
 	explain(cmd, fileSection, clusterSection,
-		section{"What counts", []string{"fail-on", "ignore", "expect-version", "confidence"}},
-		section{"How long", []string{"timeout", "wait", "watch", "interval"}},
+		section{"Criteria", []string{"fail-on", "ignore", "expect-version", "confidence"}},
+		section{"Timing", []string{"timeout", "wait", "watch", "interval"}},
 		watchSection,
 		section{"Output", []string{"output"}})
 

@@ -135,7 +135,7 @@ func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error
 	var errs []error
 	for _, node := range nodes {
 		if !slices.Contains(known, node) && len(clusters) > 0 {
-			errs = append(errs, fmt.Errorf("--%s: there is no node %q: there are %s", flag, node, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("--%s: there is no node %q: known nodes: %s", flag, node, strings.Join(known, ", ")))
 		}
 	}
 	return errors.Join(errs...)
@@ -210,7 +210,7 @@ func (o *probeOptions) await(
 // rotation although --fail-on accepts that; "" if there are none.
 func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
 	if len(unmet) > 0 {
-		return fmt.Sprintf("waited %s in vain: %s", o.wait.value, reasons(unmet))
+		return fmt.Sprintf("not met after %s: %s", o.wait.value, reasons(unmet))
 	}
 	var out []string
 	for i, r := range reports {
@@ -224,7 +224,7 @@ func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Repor
 	if len(out) == 0 {
 		return ""
 	}
-	return "what --wait waits for is there; out of rotation: " + strings.Join(out, ", ")
+	return "the conditions of --wait are met; out of rotation: " + strings.Join(out, ", ")
 }
 
 func reasons(unmet []gate.Unmet) string {

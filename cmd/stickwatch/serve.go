@@ -43,35 +43,36 @@ func newServe(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
-		Short: "Watch the clusters of a file, day and night",
-		Long: `serve is the daemon: it probes every cluster on a schedule, keeps canaries on
-every node, remembers what it saw in a history file, tells receivers of
-incidents, and answers at listen (127.0.0.1:9748):
+		Short: "Monitor the clusters of a file continuously",
+		Long: `serve is the daemon. It probes every cluster on a schedule, keeps canaries on
+every node, records the results in a history, notifies receivers of incidents,
+and listens on 127.0.0.1:9748 (key listen):
 
   /                   the status page
   /metrics            for Prometheus; /probe?cluster=NAME takes a round now
   /api/v1/...         clusters, incidents, history, silences, deployments
   /-/healthy, /-/ready, /-/reload (POST)
 
-SIGHUP, and /-/reload, read the configuration again: a file with a mistake
-changes nothing, and clusters that are as before keep their canaries. SIGTERM
-and Ctrl-C end it when what is under way is written.
+SIGHUP and /-/reload reload the configuration. An invalid file changes nothing.
+Unchanged clusters keep their canaries. SIGTERM and Ctrl-C end the daemon after
+it has written pending data.
 
-Something may be changed (silences, announcements, probes now, reloads) by the
-users in --web.config.file, and by whoever may open the admin socket on this
-machine: the file system decides. The commands of stickwatch use it by
-themselves, stickwatch token gives a browser or a pipeline access through it,
-and curl --unix-socket FILE -X POST http://localhost/-/reload reloads.
+Write access (silences, deployments, probes, reloads) is for the users in
+--web.config.file and for everyone who may open the admin socket; its file
+permissions decide. The commands of stickwatch use the socket automatically.
+stickwatch token gives a browser or a pipeline access through it.
+curl --unix-socket FILE -X POST http://localhost/-/reload reloads.
 
-The log goes to standard error, a line a change. Exit status:
+The log goes to standard error. Exit status:
   0  ended by SIGTERM or Ctrl-C
-  1  it could not start, or go on: the address, the history
+  1  it could not start or continue, for example because of the address or the
+     history
   2  wrong usage or configuration`,
 		Example: `  stickwatch serve
   stickwatch serve -c /etc/stickwatch/stickwatch.yml --log-format json
   # TLS and users, in the format of Prometheus's exporters
   stickwatch serve --web.config.file web.yml
-  # a file that has changed
+  # after a change of the file
   stickwatch check && kill -HUP $(pidof stickwatch)`,
 		Args: noArguments(func(arg string) string { return "stickwatch serve -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,15 +84,15 @@ The log goes to standard error, a line a change. Exit status:
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
-	flags.StringVar(&o.listen, "listen", "", "answer at this `HOST:PORT` (default: what the file says, else 127.0.0.1:9748)")
+	flags.StringVar(&o.listen, "listen", "", "listen on this `HOST:PORT` (default: the file's, else 127.0.0.1:9748)")
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`FILE` with TLS, users and headers, in the format of Prometheus's exporter-toolkit")
-	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of a Unix socket by which everything may be changed (default: the history's file and .sock)")
-	flags.StringVar(&o.group, "admin-group", "", "the `GROUP`, a name or a number, that may open that socket besides its owner")
-	flags.BoolVar(&o.healthy, "healthcheck", false, "ask the daemon that answers there whether it is well, and exit 0 or 1")
+	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of the Unix socket with write access (default: the history's file and .sock)")
+	flags.StringVar(&o.group, "admin-group", "", "`GROUP`, by name or number, that may open the socket besides its owner")
+	flags.BoolVar(&o.healthy, "healthcheck", false, "check the health of the running daemon, and exit 0 or 1")
 	o.registerLog(cmd)
 	explain(cmd,
-		section{"What to watch", []string{"config"}},
-		section{"Where to answer", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
+		section{"Configuration", []string{"config"}},
+		section{"Listening", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
 		section{"Log", []string{"log-format", "log-level"}})
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
@@ -129,7 +130,7 @@ func (o *serveOptions) validate(cmd *cobra.Command) error {
 // badAddress returns the error in a flag with an address to listen on.
 func badAddress(flag, value string) error {
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
-		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for every address", flag, value)
+		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for all interfaces", flag, value)
 	}
 	return nil
 }
@@ -215,7 +216,7 @@ type daemonLog struct {
 func (o *serveOptions) openLog(file io.Writer) daemonLog {
 	out := logwriter.New(file, func(lines int64) []byte {
 		var line bytes.Buffer
-		o.logger(&line).Error("lines of the log are missing: standard error took none", "lines", lines)
+		o.logger(&line).Error("log lines were dropped: standard error is blocked", "lines", lines)
 		return line.Bytes()
 	})
 	return daemonLog{o.logger(out), out}
@@ -246,7 +247,7 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 				err = caught
 			}
 			if err != nil {
-				logger.Error("reloading: everything is as before", "err", err)
+				logger.Error("reloading: the old configuration stays active", "err", err)
 			}
 		}
 	})

@@ -31,7 +31,7 @@ type serverFlags struct {
 }
 
 // serverSection has the flags of serverFlags.
-var serverSection = section{"Which daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
+var serverSection = section{"Daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
 
 // defaultServer is the default address of serve.
 const defaultServer = "127.0.0.1:9748"
@@ -39,11 +39,11 @@ const defaultServer = "127.0.0.1:9748"
 func (f *serverFlags) register(cmd *cobra.Command) {
 	f.server = newSetting("", serverURL)
 	flags := cmd.Flags()
-	flags.Var(&f.server, "server", "the daemon's `URL`, which may have user:password@, or unix:// and the path of its admin socket (default: that socket where it may be opened, else listen of the file, else http://"+defaultServer+")")
-	flags.StringVar(&f.username, "username", "", "the `NAME` of a user that its --web.config.file knows")
-	flags.StringVar(&f.passwordFile, "password-file", "", "`FILE` with that user's password")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with a token that stickwatch token --bearer printed there")
-	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authority, in PEM, that its certificate is of")
+	flags.Var(&f.server, "server", "`URL` of the daemon, which may have user:password@, or unix:// and the path of its admin socket (default: that socket if it may be opened, else listen of the file, else http://"+defaultServer+")")
+	flags.StringVar(&f.username, "username", "", "`NAME` of a user in its --web.config.file")
+	flags.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password of the user")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with a token from stickwatch token --bearer")
+	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authority of its certificate, in PEM")
 }
 
 // serverURL parses the URL of a daemon.
@@ -76,11 +76,11 @@ func (f *serverFlags) validate(cmd *cobra.Command) error {
 	inURL := f.server.value != nil && f.server.value.User != nil
 	switch {
 	case f.tokenFile != "" && (inURL || user != ""):
-		errs = append(errs, errors.New("--token-file: a user is named, too: leave one of them out"))
+		errs = append(errs, errors.New("--token-file and a user exclude each other"))
 	case f.server.value != nil && f.server.value.Scheme == "unix" && user+f.tokenFile+f.caFile != "":
-		errs = append(errs, errors.New("--server: whoever may open an admin socket needs no user, token or certificate: leave them out"))
+		errs = append(errs, errors.New("--server: an admin socket needs no user, token or certificate: omit them"))
 	case inURL && user != "":
-		errs = append(errs, errors.New("--server: names a user, and so do --username and --password-file: leave one of them out"))
+		errs = append(errs, errors.New("--server with a user excludes --username and --password-file"))
 	case (f.username == "") != (f.passwordFile == ""):
 		errs = append(errs, errors.New("--username and --password-file go together"))
 	}
@@ -225,7 +225,7 @@ func configurationOf(cmd *cobra.Command, file string) (*config.Config, error) {
 	}
 	cfg, err := loadFile(file, "name one with -c FILE, or the daemon with --server URL")
 	if err != nil {
-		return nil, withRemedy(err, "where the daemon listens is read from that file: --server URL does without it")
+		return nil, withRemedy(err, "the file has the address of the daemon; --server URL needs no file")
 	}
 	return cfg, nil
 }
@@ -260,7 +260,7 @@ var daemonSection = section{serverSection.title, append(slices.Clone(serverSecti
 
 func (f *daemonFlags) register(cmd *cobra.Command) {
 	f.server.register(cmd)
-	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "the daemon's configuration `FILE`, read for where it listens")
+	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "configuration `FILE` of the daemon, which has its address")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 }
 

@@ -21,14 +21,13 @@ import (
 func newSilence(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "silence COMMAND",
-		Short: "Tell nobody of what is expected: a maintenance window",
-		Long: `silence asks a running daemon to tell nobody of some findings for a while: those
-of a cluster, a node or a code, or what they have in common. They are still
-watched, recorded and shown; an incident that outlives its silence is told then,
-and who knows of an incident is told of its end.
+		Short: "Silence expected findings, for example during maintenance",
+		Long: `silence holds back notifications of a running daemon for a time: those about a
+cluster, a node or a code, or a combination of them. Findings are still
+monitored, recorded and shown. If an incident outlasts its silence, receivers
+are notified then. The end of an incident that was notified is always notified.
 
-Windows that come again every week are written in the configuration, under
-maintenance.`,
+Weekly maintenance windows belong in the configuration, under maintenance.`,
 		Example: `  stickwatch silence add --cluster shop --node node2 --for 20m \
       --reason "deploy 4.2"
   stickwatch silence list
@@ -79,7 +78,7 @@ type silenceOptions struct {
 
 // Flags of silence add.
 var (
-	silenceScopeSection  = section{"What nobody is told of", []string{"cluster", "node", "code", "all"}}
+	silenceScopeSection  = section{"What to silence", []string{"cluster", "node", "code", "all"}}
 	silenceTimeSection   = section{"When", []string{"for", "until", "from"}}
 	silenceReasonSection = section{"Why", []string{"reason", "author"}}
 )
@@ -89,22 +88,22 @@ func newSilenceAdd(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add [flags]",
 		Short: "Silence a cluster, a node or a code for a while",
-		Long: `add begins a silence, or plans one with --from, and prints its id. Of --cluster,
---node and --code, all that are given must fit a finding; a silence of a node
-says nothing about a finding that names several.
+		Long: `add starts a silence, or plans one with --from, and prints its id. A finding
+must match all of the given --cluster, --node and --code. A silence of a node
+does not match findings about several nodes.
 
 Exit status:
-  0  the daemon keeps the silence
-  1  it refuses, or cannot be reached
+  0  the silence was added
+  1  the daemon refused it, or cannot be reached
   2  wrong usage`,
 		Example: `  stickwatch silence add --cluster shop --node node2 --for 20m \
       --reason "deploy 4.2"
-  # planned; the time is of this machine's zone
+  # planned, in local time
   stickwatch silence add --cluster shop --from "2026-11-01 22:00" --for 2h
   # around a deployment, in a script
   id=$(stickwatch silence add --cluster shop --for 1h) &&
       ./deploy && stickwatch silence expire "$id"
-  # a daemon elsewhere, which has users
+  # a remote daemon with users
   stickwatch silence add --code slow --for 7d \
       --server https://watch.example --username ops --password-file ops.password`,
 		Args: noArguments(func(arg string) string { return "stickwatch silence add --cluster " + arg }),
@@ -112,14 +111,14 @@ Exit status:
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.cluster, "cluster", "", "findings of the cluster of this `NAME`")
-	flags.StringVar(&o.node, "node", "", "findings about this `NODE` alone")
+	flags.StringVar(&o.node, "node", "", "findings about this `NODE` only")
 	flags.StringVar(&o.code, "code", "", "findings of this `CODE` (see: stickwatch help findings)")
-	flags.BoolVar(&o.all, "all", false, "everything")
-	flags.Var(&o.length, "for", "a `DURATION`, such as 20m, 2h or 7d; 90 days at most")
-	flags.Var(&o.until, "until", "its end instead, a `TIME`")
-	flags.Var(&o.from, "from", "its beginning, a `TIME` (default: now)")
-	flags.StringVar(&o.reason, "reason", "", "a few `WORDS`, for who wonders")
-	flags.StringVar(&o.author, "author", "", "a `NAME` (default: the user that the daemon knows, else $USER)")
+	flags.BoolVar(&o.all, "all", false, "all findings")
+	flags.Var(&o.length, "for", "`DURATION`, such as 20m, 2h or 7d; at most 90 days")
+	flags.Var(&o.until, "until", "end, a `TIME`, instead of --for")
+	flags.Var(&o.from, "from", "start, a `TIME` (default: now)")
+	flags.StringVar(&o.reason, "reason", "", "`TEXT` for other operators")
+	flags.StringVar(&o.author, "author", "", "`NAME` of the author (default: the authenticated user, else $USER)")
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	completeFlagNames(cmd, "node", namesOfNodes)
 	completeFlag(cmd, "code", codes()...)
@@ -143,7 +142,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.err, "%s: nobody is told %s\n", added.Scope(), added.When(time.Now()))
+	_, err = fmt.Fprintf(c.err, "%s: silenced %s\n", added.Scope(), added.When(time.Now()))
 	return err
 }
 
@@ -189,15 +188,15 @@ func (o *silenceOptions) validate(cmd *cobra.Command) error {
 	chosen := len(changed(cmd, section{names: []string{"cluster", "node", "code"}})) > 0
 	switch {
 	case o.all && chosen:
-		errs = append(errs, errors.New("--all is everything: leave it out, or --cluster, --node and --code"))
+		errs = append(errs, errors.New("--all excludes --cluster, --node and --code"))
 	case !o.all && !chosen:
-		errs = append(errs, errors.New("nothing says what to be silent about: give --cluster, --node or --code, or --all for everything"))
+		errs = append(errs, errors.New("there is nothing to silence: give --cluster, --node or --code, or --all"))
 	}
 	switch {
 	case o.length.text != "" && o.until.text != "":
-		errs = append(errs, errors.New("--for and --until: leave one of them out"))
+		errs = append(errs, errors.New("--for and --until exclude each other"))
 	case cmp.Or(o.length.text, o.until.text) == "":
-		errs = append(errs, errors.New("nothing says how long: give --for DURATION or --until TIME"))
+		errs = append(errs, errors.New("there is no end: give --for DURATION or --until TIME"))
 	}
 	return errors.Join(append(errs, o.daemon.server.validate(cmd))...)
 }
@@ -207,13 +206,13 @@ func newSilenceList(c console) *cobra.Command {
 	output := newSetting(render.ListFormats[0], oneOf(render.ListFormats))
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
-		Short: "List silences that are active, or will be",
-		Long: `list tells which silences are active, or planned. Maintenance windows of the
-configuration, and announced deployments, are not among them.
+		Short: "List active and planned silences",
+		Long: `list prints the active and planned silences. Maintenance windows of the
+configuration and announced deployments are not listed.
 
 Exit status:
-  0  they are listed
-  1  the daemon refuses, or cannot be reached
+  0  the silences were listed
+  1  the daemon refused, or cannot be reached
   2  wrong usage`,
 		Example: `  stickwatch silence list
   # end all of them
@@ -234,7 +233,7 @@ Exit status:
 	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlag(cmd, "output", render.ListFormats...)
 	daemon.register(cmd)
-	explain(cmd, section{"How to show them", []string{"output"}}, daemonSection)
+	explain(cmd, section{"Output", []string{"output"}}, daemonSection)
 	return cmd
 }
 
@@ -253,12 +252,12 @@ func newSilenceExpire(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "expire [flags] ID...",
 		Short: "End silences now",
-		Long: `expire ends silences before their time. What they hid and still holds is told
-from then on. It prints the ids of those that ended, a line each.
+		Long: `expire ends silences early. Receivers are then notified of incidents that are
+still open. It prints the ids of the ended silences, a line each.
 
 Exit status:
-  0  all have ended
-  1  the daemon knows some of them not, refuses, or cannot be reached
+  0  all silences have ended
+  1  a silence does not exist, or the daemon refused or cannot be reached
   2  wrong usage`,
 		Example: `  stickwatch silence expire ca3kq7d2m4xy`,
 		Args:    silenceIDs,
@@ -285,12 +284,12 @@ var silenceID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$`)
 // silenceIDs demands at least one argument, each a valid id.
 func silenceIDs(_ *cobra.Command, ids []string) error {
 	if len(ids) == 0 {
-		return errors.New("no silence is named: give its id (see: stickwatch silence list)")
+		return errors.New("the id of a silence is missing (see: stickwatch silence list)")
 	}
 	var errs []error
 	for _, id := range ids {
 		if !silenceID.MatchString(id) {
-			errs = append(errs, fmt.Errorf("%q is no id of a silence (see: stickwatch silence list)", render.CleanName(id)))
+			errs = append(errs, fmt.Errorf("%q is not the id of a silence (see: stickwatch silence list)", render.CleanName(id)))
 		}
 	}
 	return errors.Join(errs...)

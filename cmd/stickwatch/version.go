@@ -15,8 +15,8 @@ func newVersion(c console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of stickwatch",
-		Long: `version prints the version of stickwatch, the Go it was built with, and what it
-was built for, on one line.`,
+		Long: `version prints the version of stickwatch, its Go version and its platform on one
+line.`,
 		Example: `  stickwatch version`,
 		Args:    noArguments(nil),
 		RunE: func(*cobra.Command, []string) error {

@@ -62,7 +62,7 @@ func (a *announcer) announce(ctx context.Context, clusters []*probes.Cluster, na
 			ID string `json:"id"`
 		}
 		if err := a.post(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": name}, &answer); err != nil {
-			a.warn("of "+render.CleanName(c.Name)+" is not recorded, and the daemon notifies of what it brings about", err)
+			a.warn("of "+render.CleanName(c.Name)+" is not recorded, so the daemon notifies of its effects", err)
 			continue
 		}
 		a.open = append(a.open, announcedDeployment{answer.ID, c.Name})
@@ -84,7 +84,7 @@ func (a *announcer) finish() {
 			counts = deploymentCounts{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}
 		}
 		if err := a.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
-			a.warn(render.CleanName(one.id)+" is not ended there, and goes on for the daemon", err)
+			a.warn(render.CleanName(one.id)+" is not ended, and stays active for the daemon", err)
 		}
 	}
 }

@@ -79,8 +79,8 @@ func TestAnnouncer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const warning = "stickwatch: the deployment of blog is not recorded, and the daemon notifies of what it brings about: " +
-		"the daemon refuses: cluster \"blog\": not[2J found\n"
+	const warning = "stickwatch: the deployment of blog is not recorded, so the daemon notifies of its effects: " +
+		"the daemon refused: cluster \"blog\": not[2J found\n"
 	if diff := cmp.Diff(warning, string(said)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

@@ -99,7 +99,7 @@ func unlessInterrupted(ctx context.Context, write func() error) error {
 		return finished(err)
 	case <-time.After(flushTimeout):
 		cause, _ := errors.AsType[interruption](context.Cause(ctx))
-		return exitError{cause.status(), errors.New("writing the result: standard output takes nothing")}
+		return exitError{cause.status(), errors.New("writing the result: standard output is blocked")}
 	}
 }
 

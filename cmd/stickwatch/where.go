@@ -29,25 +29,25 @@ func newWhere(c console) *cobra.Command {
 	var o whereOptions
 	cmd := &cobra.Command{
 		Use:   "where [flags] CLIENT...",
-		Short: "Tell which node the balancer's hash sends a client to",
-		Long: `where computes, without asking anybody, on which node nginx's ip_hash or hash
-lands each client address (or --key), and where it would go with some nodes
-ejected. A lone - reads clients from standard input, a line each.
+		Short: "Compute the node of a client under ip_hash or hash",
+		Long: `where computes, without any request, the node that nginx's ip_hash or hash
+selects for each client address (or --key), optionally with some nodes ejected.
+The argument - reads clients from standard input, a line each.
 
-It prints "CLIENT NODE" a line; the node is "unknown" where nginx gives up
-hashing and goes on by round robin. Where the file has several clusters, and
---cluster names none, it answers for each whose method is ip_hash or hash:
-"CLIENT NODE CLUSTER".
+It prints a line "CLIENT NODE" for each client. The node is "unknown" if nginx
+falls back to round robin. If the file has several clusters and --cluster is
+missing, it prints "CLIENT NODE CLUSTER" for each cluster whose method is
+ip_hash or hash.
 
 Exit status:
-  0  every client was answered
-  2  wrong usage, configuration or client; the others were answered if they came
-     from standard input`,
-		Example: `  # the node of a user who complains
+  0  the nodes of all clients were printed
+  2  wrong usage, invalid configuration or invalid client; for clients from
+     standard input, the nodes of the valid ones were printed`,
+		Example: `  # the node of a user
   stickwatch where 203.0.113.7
-  # and where he goes when that node is taken out
+  # the node of the same user without node2
   stickwatch where --without node2 203.0.113.7
-  # how a day's clients are spread
+  # the distribution of a day's clients
   cut -d' ' -f1 access.log | sort -u | stickwatch where - |
       cut -d' ' -f2 | sort | uniq -c
   # without a file; nodes in the order of nginx's server lines
@@ -59,23 +59,23 @@ Exit status:
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, c, args) },
 	}
 	o.clusters.register(cmd)
-	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "as if the balancer had ejected this `NODE`; repeatable")
-	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "a `KEY` of hash instead of a client address; repeatable")
+	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "exclude this `NODE`, as if the balancer had ejected it; repeatable")
+	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "`KEY` of hash instead of a client address; repeatable")
 	completeFlagNames(cmd, "without", namesOfNodes)
-	explain(cmd, section{"What to compute", []string{"without", "key"}}, fileSection, clusterSection)
+	explain(cmd, section{"Computation", []string{"without", "key"}}, fileSection, clusterSection)
 	return cmd
 }
 
 func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	if len(args)+len(o.keys) == 0 {
-		return errors.New("no client is named: give addresses, --key, or - to read them from standard input")
+		return errors.New("the client is missing: give addresses, --key, or - for standard input")
 	}
 	if nodes := o.clusters.quick.Nodes; len(nodes) > 0 && len(o.clusters.quick.Balancer) == 0 {
 		o.clusters.quick.Balancer = []string{"http://balancer"} // a placeholder: no request is sent
 	}
 	for _, key := range o.keys {
 		if strings.ContainsFunc(key, unicode.IsControl) {
-			return fmt.Errorf("--key: %q has control characters, which no key of a request has", render.CleanName(key))
+			return fmt.Errorf("--key: %q has control characters", render.CleanName(key))
 		}
 	}
 	clusters, err := o.clusters.load(cmd)
@@ -87,7 +87,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(oracles.left) > 0 {
-		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", render.CleanSentence(strings.Join(oracles.left, ", ")))
+		fmt.Fprintf(c.err, "stickwatch: skipped, because the method is not computable: %s\n", render.CleanSentence(strings.Join(oracles.left, ", ")))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
@@ -136,11 +136,11 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	case len(all.list) > 0:
 		return all, all.exclude(without)
 	case !all.named:
-		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, and the balancer's method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, and the method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
 	case keys:
-		return all, fmt.Errorf("where a key lands can be computed for hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+		return all, fmt.Errorf("the node of a key can be computed for hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
 	default:
-		return all, fmt.Errorf("where a client lands can be computed for ip_hash and hash, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
 	}
 }
 
@@ -178,7 +178,7 @@ func (all oracles) exclude(ids []string) error {
 			}
 		}
 		if !found {
-			errs = append(errs, fmt.Errorf("--without: there is no node %q: there are %s", id, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("--without: there is no node %q: known nodes: %s", id, strings.Join(known, ", ")))
 		}
 	}
 	return errors.Join(errs...)
@@ -192,7 +192,7 @@ func (o *oracle) node(client string) (string, error) {
 	}
 	if !o.keys {
 		if _, err := netip.ParseAddr(client); err != nil {
-			return "", fmt.Errorf("%q is no IP address", render.CleanName(client))
+			return "", fmt.Errorf("%q is not an IP address", render.CleanName(client))
 		}
 	}
 	return string(checks.Unknown), nil
@@ -263,7 +263,7 @@ func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintf(warnings, "stickwatch: and %s\n", render.Count(more, "more line like that", "more lines like that"))
+		fmt.Fprintf(warnings, "stickwatch: and %s\n", render.Count(more, "more invalid line", "more invalid lines"))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}
@@ -273,7 +273,7 @@ func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
 
 func tooLong(err error, line int) error {
 	if errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("line %d is longer than %d KiB: this is no list of clients", line, maxLine>>10)
+		return fmt.Errorf("line %d is longer than %d KiB: the input is not a list of clients", line, maxLine>>10)
 	}
 	return err
 }

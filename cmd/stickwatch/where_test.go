@@ -43,7 +43,7 @@ func TestStreamAnswersBeforeItWaits(t *testing.T) {
 
 func TestStreamOfSomethingElse(t *testing.T) {
 	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("10.0.0.1\n"+strings.Repeat("x", 2<<20)), io.Discard, io.Discard)
-	want := "line 2 is longer than 1024 KiB: this is no list of clients"
+	want := "line 2 is longer than 1024 KiB: the input is not a list of clients"
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}

@@ -161,7 +161,7 @@ func (s *Text) writeFull(f checks.Finding, head, inner string) {
 		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
 	if more > 0 {
-		s.paragraph(inner+"· ", inner+"  ", span{dim, fmt.Sprintf("… %d more: -o json tells all", more)})
+		s.paragraph(inner+"· ", inner+"  ", span{dim, fmt.Sprintf("… %d more (-o json shows all)", more)})
 	}
 	s.remedy(f, inner)
 }

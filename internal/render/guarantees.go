@@ -115,7 +115,7 @@ func dependencyGuarantee(d checks.DependencyReport) guarantee {
 		about: func(f checks.Finding) bool { return f.Dependency == d.Name },
 	}
 	if !known(d.Up) {
-		g.unknown = "it was not probed"
+		g.unknown = "not probed"
 	}
 	return g
 }
@@ -124,12 +124,12 @@ func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
 	tested := s.Policy != "" && s.Policy != probes.PolicyNone
 	all := []guarantee{
 		{name: "sessions stick", codes: []checks.Code{checks.SessionDrift}, applies: tested && s.Policy != probes.PolicyShared},
-		{name: "sessions keep what they hold", codes: []checks.Code{checks.SessionLost, checks.SessionRollback}, applies: tested},
+		{name: "sessions keep their contents", codes: []checks.Code{checks.SessionLost, checks.SessionRollback}, applies: tested},
 		{
-			name: "other nodes know a session", codes: []checks.Code{checks.SessionNotShared},
+			name: "sessions survive a failover", codes: []checks.Code{checks.SessionNotShared},
 			applies: tested && s.Policy != probes.PolicySticky,
 		},
-		{name: "session cookies come back", codes: []checks.Code{checks.CookieRejected}, applies: tested},
+		{name: "session cookies are sent back", codes: []checks.Code{checks.CookieRejected}, applies: tested},
 		{
 			name: "handshakes pass the balancer", codes: []checks.Code{checks.HandshakeBroken, checks.UpgradeRefused},
 			applies: c.Handshake != nil,
@@ -142,7 +142,7 @@ func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
 		all[0].unknown = answerWithReason(s.Sticky, s.Reason)
 	}
 	if !known(s.Shared) {
-		all[2].unknown = "unknown: no session was shown to another node"
+		all[2].unknown = "unknown: no session was presented to another node"
 	}
 	return all
 }
@@ -156,13 +156,13 @@ func consistencyGuarantees(r checks.Report) []guarantee {
 	clocks := says(func(n checks.NodeReport) bool { return n.Clock.Samples > 0 })
 	identities := []checks.Code{checks.DuplicateNodeID, checks.NodeMisidentified, checks.UnknownNode}
 	return []guarantee{
-		{group: "consistency", name: "nodes are who they say", codes: identities, applies: len(r.Nodes) > 1},
+		{group: "consistency", name: "nodes have their own ids", codes: identities, applies: len(r.Nodes) > 1},
 		{group: "consistency", name: "nodes run one version", codes: []checks.Code{checks.VersionSkew}, applies: versions},
 		{group: "consistency", name: "nodes have the same settings", codes: []checks.Code{checks.SettingsSkew}, applies: settings},
 		{group: "consistency", name: "clocks agree", codes: []checks.Code{checks.ClockSkew}, applies: clocks},
 		{group: "consistency", name: "the primary started first", codes: []checks.Code{checks.StartOrder}},
-		{group: "latency", name: "answers come in time", codes: []checks.Code{checks.Slow}, applies: true},
-		{group: "latency", name: "certificates last", codes: []checks.Code{checks.CertificateExpiring}},
-		{group: "stickwatch", name: "nothing is out of sight", codes: []checks.Code{checks.BlindSpot}},
+		{group: "latency", name: "answers are fast enough", codes: []checks.Code{checks.Slow}, applies: true},
+		{group: "latency", name: "certificates are valid", codes: []checks.Code{checks.CertificateExpiring}},
+		{group: "stickwatch", name: "there are no blind spots", codes: []checks.Code{checks.BlindSpot}},
 	}
 }

@@ -37,7 +37,7 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 		s.clusterHistory(h, calendar{now})
 	}
 	if len(all) == 0 {
-		s.Line("Nothing has been seen yet.")
+		s.Line("The history is empty.")
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
@@ -92,7 +92,7 @@ func (s *Text) uptimes(uptimes []checks.Uptime) {
 	s.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
 		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
-			span{dim, "  the uptime of sessions is recorded from this version of stickwatch on, where sessions are followed"})
+			span{dim, "  recorded since this version of stickwatch, where sessions are followed"})
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
 			open++
 		}
 	}
-	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "going on"))})
+	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "open"))})
 	for _, i := range first(incidents) {
 		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
 		s.paragraph("  ", "    ", spans...)
@@ -156,7 +156,7 @@ func incidentNotes(i alerting.Incident, days calendar) []string {
 		words = append(words, "affected "+affected)
 	}
 	if i.Flapping {
-		words = append(words, "came and went")
+		words = append(words, "flapping")
 	}
 	if i.Silenced != "" {
 		words = append(words, "silenced")
@@ -165,7 +165,7 @@ func incidentNotes(i alerting.Incident, days calendar) []string {
 		words = append(words, "part of "+i.MergedInto)
 	}
 	if i.Fired.IsZero() && i.State == alerting.Resolved {
-		words = append(words, "nobody was told")
+		words = append(words, "nobody was notified")
 	}
 	return words
 }
@@ -194,7 +194,7 @@ func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
-		length := "goes on"
+		length := "ongoing"
 		if !d.To.IsZero() {
 			length = formatDuration(d.To.Sub(d.From))
 		}
@@ -209,7 +209,7 @@ func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 // more writes how many of n elements a table omits.
 func (s *Text) more(n int) {
 	if n > maxListed {
-		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more: -o json tells all", n-maxListed)})
+		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more (-o json shows all)", n-maxListed)})
 	}
 }
 
@@ -246,7 +246,7 @@ func (s *Text) incident(i alerting.Incident, days calendar) {
 	for _, moment := range []struct {
 		label string
 		at    time.Time
-	}{{"began", i.Started}, {"told from", i.Fired}, {"ended", i.Ended}} {
+	}{{"started", i.Started}, {"notified", i.Fired}, {"ended", i.Ended}} {
 		if !moment.at.IsZero() {
 			s.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
 		}

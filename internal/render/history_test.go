@@ -126,7 +126,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	s := NewText(Options{})
 	s.clusterHistory(p, calendar{testTime})
 	text := s.String()
-	if n := strings.Count(text, "… and 9980 more: -o json tells all"); n != 3 {
+	if n := strings.Count(text, "… and 9980 more (-o json shows all)"); n != 3 {
 		t.Errorf("%d lists tell that there is more, want 3", n)
 	}
 	for _, newest := range []string{"to0!", "to19!", "i0!", "i19!", "d9999!", "d9980!", "10000 (the newest; there may be more)"} {
@@ -153,7 +153,7 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 		t.Errorf("sessions have data, and it says otherwise:\n%s", text)
 	}
 	p.Uptimes = slices.DeleteFunc(p.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
-	if text := shown(); !strings.Contains(text, "session     no data  the uptime of sessions is recorded from this version") {
+	if text := shown(); !strings.Contains(text, "session     no data  recorded since this version") {
 		t.Errorf("it lacks the sentence:\n%s", text)
 	}
 }

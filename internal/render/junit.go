@@ -60,7 +60,7 @@ func suite(id int, r checks.Report, opts Options) junit.Testsuite {
 
 // reportTest has an error if the verdict is inconclusive.
 func reportTest(r checks.Report) junit.Testcase {
-	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the picture can be taken", Time: seconds(r.Duration)}
+	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the report is conclusive", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
 		lines = append(lines, cleanMessage(d))

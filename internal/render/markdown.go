@@ -176,7 +176,7 @@ func (p *page) watch(w gate.Report) {
 		p.item(0, "%s %s", emoji(m), line)
 	}
 	for _, f := range watchFacts(w) {
-		if f.label != "promise" {
+		if f.label != "guarantee" {
 			p.item(0, "%s: %s", f.label, escape(join(f.spans)))
 		}
 	}

@@ -67,7 +67,7 @@ func outcome(e probes.Exchange) string {
 	case e.Status != 0:
 		return strconv.Itoa(e.Status)
 	default:
-		return "not asked"
+		return "not probed"
 	}
 }
 
@@ -76,7 +76,7 @@ func stateCell(n checks.NodeReport) span {
 	case n.Status == nil:
 		return span{}
 	case n.Status.Paused() && n.Status.State == "":
-		return toned(bad, "gives a reason")
+		return toned(bad, "paused")
 	case n.Status.Paused():
 		return toned(bad, cleanWord(n.Status.State))
 	default:

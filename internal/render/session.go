@@ -56,7 +56,7 @@ func answerOf(s checks.CanaryStep) span {
 	case s.Status >= 500:
 		return toned(bad, strconv.Itoa(s.Status))
 	default:
-		return span{doubt, "(does not tell)"}
+		return span{doubt, "(unknown node)"}
 	}
 }
 
@@ -128,7 +128,7 @@ func sessionAnswers(s checks.SessionReport) []span {
 	case probes.PolicyShared: // sessions need not stick
 		all = append(all, toned(toneOf(s.Shared), "shared: "+answer(s.Shared)+evidenceBasis(s)))
 		if known(s.Sticky) {
-			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+", which this policy leaves open"))
+			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+" (the policy does not demand it)"))
 		}
 	default:
 		all = append(all, toned(toneOf(s.Sticky), "sticky: "+answer(s.Sticky)+confidenceText(s)+evidenceBasis(s)+notStickyReason(s)))
@@ -161,7 +161,7 @@ func evidenceBasis(s checks.SessionReport) string {
 	case len(s.Canaries) > 0:
 		return fmt.Sprintf(" (%s, %s)", Count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
 	case s.NewClients > 0:
-		return fmt.Sprintf(" (%s)", Count(s.NewClients, "fresh client", "fresh clients"))
+		return fmt.Sprintf(" (%s)", Count(s.NewClients, "new client", "new clients"))
 	default:
 		return ""
 	}

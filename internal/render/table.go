@@ -110,7 +110,7 @@ func (s *Text) canaries(canaries []checks.Canary) {
 		s.labelled("canary", spans...)
 	}
 	if steady > maxSteadyCanaries {
-		s.labelled("canary", span{dim, fmt.Sprintf("%d more that stayed on their nodes", steady-maxSteadyCanaries)})
+		s.labelled("canary", span{dim, fmt.Sprintf("%d more stayed on their nodes", steady-maxSteadyCanaries)})
 	}
 }
 

@@ -147,10 +147,10 @@ func (s *Text) clientTimelines(w gate.Report) {
 	legend := newTimelineLegend(w)
 	for i, client := range w.Clients {
 		if i == maxClients {
-			s.labelled("lane", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
+			s.labelled("client", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
 			break
 		}
-		s.labelled("lane", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, w.Span, columns)...)...)
+		s.labelled("client", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, w.Span, columns)...)...)
 	}
 	if len(w.Clients) > 0 {
 		s.labelled("", span{dim, legend.text(w.To.Sub(w.From) / time.Duration(columns))})
@@ -163,9 +163,9 @@ const maxClients = 24
 func clientName(c gate.ClientReport) string {
 	switch {
 	case c.Kind == gate.KindNewClient && c.Node != "":
-		return "newcomers to " + cleanWord(c.Node)
+		return "new clients of " + cleanWord(c.Node)
 	case c.Kind == gate.KindNewClient:
-		return "newcomers"
+		return "new clients"
 	case c.Node == "":
 		return "session"
 	default:

@@ -66,9 +66,9 @@ func watchFacts(w gate.Report) []fact {
 	if more := w.Moved + w.Lost - len(shown); len(w.Moves) > len(shown) {
 		list = append(list, fact{"moved", []span{{dim, fmt.Sprintf("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", outageSpans("a session", w.Session)}, fact{"outage", outageSpans("a newcomer", w.NewClient)})
+	list = append(list, fact{"outage", outageSpans("sessions", w.Session)}, fact{"outage", outageSpans("new clients", w.NewClient)})
 	for _, g := range w.Guarantees {
-		list = append(list, fact{"promise", guaranteeSpans(g)})
+		list = append(list, fact{"guarantee", guaranteeSpans(g)})
 	}
 	for _, d := range w.Doubts {
 		list = append(list, fact{"doubt", []span{toned(doubt, CleanSentence(d))}})
@@ -90,7 +90,7 @@ func nodeSpans(n gate.NodeReport) []span {
 		}
 		until := "to " + clockTime(d.FirstGood)
 		if d.Ongoing {
-			until = "to the end"
+			until = "until the end of the watch"
 		}
 		parts = append(parts, "did not answer from "+clockTime(d.FirstBad)+" "+until)
 	}
@@ -124,9 +124,9 @@ func moveSpans(m gate.Move) []span {
 	case probes.SessionLost:
 		outcome = toned(bad, "lost")
 	case probes.SessionStale:
-		outcome = toned(bad, "came back older")
+		outcome = toned(bad, "rolled back")
 	case probes.SessionUnknown:
-		outcome = toned(doubt, "kept or not, its answers do not tell")
+		outcome = toned(doubt, "outcome unknown")
 	}
 	reason := span{plain, "  " + CleanSentence(m.Reason)}
 	if m.Cause == gate.CauseUnexplained {
@@ -137,13 +137,13 @@ func moveSpans(m gate.Move) []span {
 	}
 }
 
-func outageSpans(who string, o gate.Outage) []span {
+func outageSpans(clients string, o gate.Outage) []span {
 	if o.IsZero() {
-		return []span{toned(good, who+" was always answered")}
+		return []span{toned(good, clients+": no outage")}
 	}
-	text := fmt.Sprintf("%s: %s between good answers, %s of it surely", who, formatDuration(o.AtMost()), formatDuration(o.AtLeast()))
+	text := fmt.Sprintf("%s: outage of %s to %s", clients, formatDuration(o.AtLeast()), formatDuration(o.AtMost()))
 	if o.Ongoing {
-		text = fmt.Sprintf("%s: no good answer for %s, up to the end", who, formatDuration(o.AtMost()))
+		text = fmt.Sprintf("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(o.AtMost()))
 	}
 	details := clockTime(o.FirstBad) + ", " + Count(o.Failed, "request", "requests")
 	if o.Node != "" {
@@ -182,7 +182,7 @@ func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 func answerText(a gate.Summary) string {
 	text := fmt.Sprintf("%s lost, %d moved", Count(a.Lost, "session", "sessions"), a.Moved)
 	if a.Sessions == 0 {
-		text = "no session was held"
+		text = "no session was watched"
 	}
 	if a.LongestOutage > 0 {
 		text += "; longest outage " + formatDuration(a.LongestOutage)
@@ -190,7 +190,7 @@ func answerText(a gate.Summary) string {
 		text += "; no outage"
 	}
 	if a.Incomplete {
-		text += "; incomplete: see the doubts"
+		text += "; incomplete (see the doubts)"
 	}
 	return text
 }
@@ -227,11 +227,11 @@ func WatchSummary(r gate.Report) string {
 	text := "watching " + CleanName(r.Cluster) + ": "
 	switch {
 	case sessions == 0:
-		return text + "newcomers, and no sessions"
+		return text + "new clients, and no sessions"
 	case len(nodes) == 0:
-		return text + Count(sessions, "session", "sessions") + " and newcomers"
+		return text + Count(sessions, "session", "sessions") + " and new clients"
 	default:
-		return text + Count(sessions, "session", "sessions") + " on " + CleanNames(nodes) + ", and newcomers"
+		return text + Count(sessions, "session", "sessions") + " on " + CleanNames(nodes) + ", and new clients"
 	}
 }
 

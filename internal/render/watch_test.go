@@ -96,8 +96,8 @@ func TestRenderWatchWidth(t *testing.T) {
 		r, opts := rollingRestart()
 		opts.Width = width
 		for line := range strings.Lines(rendered(t, "table", r, opts)) {
-			if got := lipgloss.Width(strings.TrimSuffix(line, "\n")); strings.Contains(line, "lane") && got > max(width, 60) {
-				t.Errorf("a lane takes %d columns of %d: %q", got, width, line)
+			if got := lipgloss.Width(strings.TrimSuffix(line, "\n")); strings.HasPrefix(line, "  client") && got > max(width, 60) {
+				t.Errorf("a timeline takes %d columns of %d: %q", got, width, line)
 			}
 		}
 	}
@@ -158,8 +158,8 @@ func TestAnswerText(t *testing.T) {
 		{gate.Summary{Sessions: 9, Lost: 6, Moved: 12, LongestOutage: 3400 * time.Millisecond}, "6 sessions lost, 12 moved; longest outage 3.4 s"},
 		{gate.Summary{Sessions: 3, Lost: 1}, "1 session lost, 0 moved; no outage"},
 		{gate.Summary{Sessions: 3}, "0 sessions lost, 0 moved; no outage"},
-		{gate.Summary{LongestOutage: 250 * time.Millisecond}, "no session was held; longest outage 250 ms"},
-		{gate.Summary{Sessions: 3, Incomplete: true}, "0 sessions lost, 0 moved; no outage; incomplete: see the doubts"},
+		{gate.Summary{LongestOutage: 250 * time.Millisecond}, "no session was watched; longest outage 250 ms"},
+		{gate.Summary{Sessions: 3, Incomplete: true}, "0 sessions lost, 0 moved; no outage; incomplete (see the doubts)"},
 	} {
 		if got := answerText(tt.answer); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)

@@ -88,7 +88,7 @@ func TestSessionAnswers(t *testing.T) {
 		{
 			"shared",
 			checks.SessionReport{Policy: probes.PolicyShared, Shared: checks.Yes, Sticky: checks.No, NewClients: 25},
-			"✓ shared: yes (25 fresh clients)\n• sticky: no, which this policy leaves open",
+			"✓ shared: yes (25 new clients)\n• sticky: no (the policy does not demand it)",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
