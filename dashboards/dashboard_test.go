@@ -29,7 +29,7 @@ func TestPanels(t *testing.T) {
 				continue
 			}
 			if p.Description == "" {
-				t.Errorf("%s: %q does not say what it shows", name, p.Title)
+				t.Errorf("%s: %q has no description", name, p.Title)
 			}
 			if *p.Datasource != source || len(p.Targets) == 0 {
 				t.Errorf("%s: %q asks %v %d queries, want some of the chosen data source", name, p.Title, *p.Datasource, len(p.Targets))
@@ -57,7 +57,7 @@ func TestGrid(t *testing.T) {
 			for x := at.X; x < at.X+at.W; x++ {
 				for y := at.Y; y < at.Y+at.H; y++ {
 					if other := taken[[2]int{x, y}]; other != "" {
-						t.Fatalf("%s: %q stands on %q", name, p.Title, other)
+						t.Fatalf("%s: %q overlaps %q", name, p.Title, other)
 					}
 					taken[[2]int{x, y}] = p.Title
 				}

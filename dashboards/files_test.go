@@ -103,7 +103,7 @@ func TestGenerated(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(committed), string(content)); diff != "" {
-			t.Errorf("%s is not what the code says, `go generate ./dashboards` writes it (-committed +code):\n%s", name, diff)
+			t.Errorf("%s is outdated: run `go generate ./dashboards` (-committed +generated):\n%s", name, diff)
 		}
 	}
 	committed, err := filepath.Glob("grafana/*.json")

@@ -67,7 +67,7 @@ func TestAPIClientSaysWhatItIsTold(t *testing.T) {
 		want         asked
 	}{
 		{
-			"nobody asks",
+			"an unused socket",
 			[]string{"--server", server.URL},
 			http.MethodGet, "/api/v1/silences?since=7d", nil,
 			asked{http.MethodGet, "/api/v1/silences", "since=7d", "", "", "", ""},
@@ -113,7 +113,7 @@ func TestAPIClientTellsWhatToDo(t *testing.T) {
 		{"a problem", "application/problem+json", `{"title":"Bad Request","status":400,"detail":"no \u001b[31m cluster"}`, 400, `^the daemon refused: no .*cluster$`},
 		{"a problem without detail", "application/problem+json; charset=utf-8", `{"title":"Forbidden"}`, 403, `^the daemon refused: Forbidden$`},
 		{"not a problem", "application/problem+json", `<html>`, 500, `answers 500 Internal Server Error: it may not be stickwatch`},
-		{"nobody is known", "text/plain", "Unauthorized", 401, `answers 401 Unauthorized: authenticate with --username NAME --password-file FILE$`},
+		{"no credentials", "text/plain", "Unauthorized", 401, `answers 401 Unauthorized: authenticate with --username NAME --password-file FILE$`},
 		{"it speaks TLS", "text/plain", "Client sent an HTTP request to an HTTPS server.\n", 400, `it uses TLS: give --server https://127`},
 		{"it sends elsewhere", "text/html", "", 302, `answers 302 Found: it may not be stickwatch`},
 		{"no JSON", "text/html", "<html>", 200, `which may not be stickwatch: invalid character`},

@@ -237,7 +237,7 @@ func TestWatchWithBlockedReport(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(processTimeout):
-		t.Error("the daemon is not told of the end of the deployment")
+		t.Error("the end of the deployment was not announced")
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got, want := exitOf(t, cmd), exitSignal+int(syscall.SIGTERM); got != want {

@@ -118,7 +118,7 @@ func TestDescribe(t *testing.T) {
 		{"flags", inFlags, "stickwatch: --node: is missing\nstickwatch: --balancer: is missing", exitUsage},
 		{"a file", inFile, "a.yml:2:3: clusters: is wrong", exitUsage},
 		{"flags and a file", errors.Join(errors.New("a"), inFile), "stickwatch: a\na.yml:2:3: clusters: is wrong", exitUsage},
-		{"all was said", exitError{status: exitFinding}, "", exitFinding},
+		{"no text", exitError{status: exitFinding}, "", exitFinding},
 		{"a reason", exitError{exitInconclusive, errors.New("a")}, "stickwatch: a", exitInconclusive},
 		{
 			"a full disk", fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "out", Err: errors.New("full")}),

@@ -72,13 +72,13 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 // likeAPI is `likeAPI FILE`: the history in FILE, which `history -o json` wrote, has
 // exactly the fields of the API.
 func likeAPI(ts *testscript.TestScript, _ bool, args []string) {
-	var told struct {
+	var history struct {
 		Since    string
 		Clusters []map[string]any
 	}
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &told))
-	got := told.Clusters[0]
-	since := url.QueryEscape(told.Since)
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &history))
+	got := history.Clusters[0]
+	since := url.QueryEscape(history.Since)
 	want := ask(ts, "/api/v1/history?cluster=demo&since="+since)
 	want["incidents"] = ask(ts, "/api/v1/incidents?cluster=demo&since="+since)["incidents"]
 	for _, wrong := range [][]string{differences("history", got, want), differences("API", want, got)} {

@@ -51,15 +51,15 @@ func TestServeWithDamagedHistory(t *testing.T) {
 				t.Fatal(err)
 			}
 			const times = ".damaged-*Z"
-			timeOrAge, _ := filepath.Glob(history + times)
+			before, _ := filepath.Glob(history + times)
 			cmd := serveWith(t, file, url, log)
 			after, _ := filepath.Glob(history + times)
-			if len(after) == len(timeOrAge) {
+			if len(after) == len(before) {
 				t.Fatalf("nothing was kept: %q", after)
 			}
 			kept := after[len(after)-1]
-			said, err := os.ReadFile(log.Name())
-			if err != nil || !strings.Contains(string(said), kept) {
+			text, err := os.ReadFile(log.Name())
+			if err != nil || !strings.Contains(string(text), kept) {
 				t.Errorf("the log does not name %q: %v", kept, err)
 			}
 			for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
@@ -69,7 +69,7 @@ func TestServeWithDamagedHistory(t *testing.T) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("neither page nor API tell of it: %s", incidents)
+					t.Fatalf("neither the page nor the API has it: %s", incidents)
 				}
 			}
 			stop(cmd.Process, func() int { return exitOf(t, cmd) })
@@ -110,7 +110,7 @@ func TestReceiverThatEchoes(t *testing.T) {
 	shown := ""
 	for deadline := time.Now().Add(processTimeout); !strings.Contains(shown, "***"); time.Sleep(50 * time.Millisecond) {
 		if _, shown = fetchText(t, page+"/"); time.Now().After(deadline) {
-			t.Fatal("the page tells of no message that was given up")
+			t.Fatal("the page shows no abandoned message")
 		}
 	}
 	cmd.Process.Signal(syscall.SIGTERM)

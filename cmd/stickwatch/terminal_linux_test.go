@@ -54,7 +54,7 @@ func TestTerminal(t *testing.T) {
 				t.Errorf("escape sequences for a terminal that knows none:\n%q", got)
 			}
 			if !strings.Contains(got, "dependency_down") {
-				t.Errorf("no picture:\n%q", got)
+				t.Errorf("no report:\n%q", got)
 			}
 			for line := range strings.FieldsFuncSeq(got, func(r rune) bool { return r == '\r' || r == '\n' }) {
 				if width := lipgloss.Width(line); width > columns {

@@ -75,13 +75,13 @@ func TestAnnouncer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	said, err := os.ReadFile(warnings.Name())
+	text, err := os.ReadFile(warnings.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
 	const warning = "stickwatch: the deployment of blog is not recorded, so the daemon notifies of its effects: " +
 		"the daemon refused: cluster \"blog\": not[2J found\n"
-	if diff := cmp.Diff(warning, string(said)); diff != "" {
+	if diff := cmp.Diff(warning, string(text)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

@@ -148,12 +148,12 @@ func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
 }
 
 func consistencyGuarantees(r checks.Report) []guarantee {
-	says := func(has func(checks.NodeReport) bool) bool {
+	reported := func(has func(checks.NodeReport) bool) bool {
 		return len(r.Nodes) > 1 && slices.ContainsFunc(r.Nodes, has)
 	}
-	versions := says(func(n checks.NodeReport) bool { return n.Version != "" })
-	settings := says(func(n checks.NodeReport) bool { return n.Status != nil && len(n.Status.Settings) > 0 })
-	clocks := says(func(n checks.NodeReport) bool { return n.Clock.Samples > 0 })
+	versions := reported(func(n checks.NodeReport) bool { return n.Version != "" })
+	settings := reported(func(n checks.NodeReport) bool { return n.Status != nil && len(n.Status.Settings) > 0 })
+	clocks := reported(func(n checks.NodeReport) bool { return n.Clock.Samples > 0 })
 	identities := []checks.Code{checks.DuplicateNodeID, checks.NodeMisidentified, checks.UnknownNode}
 	return []guarantee{
 		{group: "consistency", name: "nodes have their own ids", codes: identities, applies: len(r.Nodes) > 1},

@@ -127,7 +127,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	s.clusterHistory(p, calendar{testTime})
 	text := s.String()
 	if n := strings.Count(text, "… and 9980 more (-o json shows all)"); n != 3 {
-		t.Errorf("%d lists tell that there is more, want 3", n)
+		t.Errorf("%d lists are cut, want 3", n)
 	}
 	for _, newest := range []string{"to0!", "to19!", "i0!", "i19!", "d9999!", "d9980!", "10000 (the newest; there may be more)"} {
 		if !strings.Contains(text, newest) {
@@ -150,7 +150,7 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 		return s.String()
 	}
 	if text := shown(); strings.Contains(text, "no data") {
-		t.Errorf("sessions have data, and it says otherwise:\n%s", text)
+		t.Errorf("sessions have data, but the table lacks it:\n%s", text)
 	}
 	p.Uptimes = slices.DeleteFunc(p.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
 	if text := shown(); !strings.Contains(text, "session     no data  recorded since this version") {
