@@ -187,8 +187,8 @@ func (s *Text) affected(f checks.Finding, inner string) {
 }
 
 func title(f checks.Finding) []span {
-	m := toneOfSeverity(f.Severity)
-	return []span{toned(m, strings.ToUpper(string(f.Severity))), {plain, "  "}, {bold, string(f.Code)}}
+	t := toneOfSeverity(f.Severity)
+	return []span{toned(t, strings.ToUpper(string(f.Severity))), {plain, "  "}, {bold, string(f.Code)}}
 }
 
 func (s *Text) remedy(f checks.Finding, inner string) {

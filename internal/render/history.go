@@ -82,12 +82,12 @@ func (s *Text) uptimes(uptimes []checks.Uptime) {
 	s.heading("Uptime")
 	rows := make([][]span, len(uptimes))
 	for i, u := range uptimes {
-		m := good
+		t := good
 		if u.Failed > 0 {
-			m = warn
+			t = warn
 		}
 		// Kind and name are one cell, which a narrow terminal repeats before each block.
-		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(m, percent(u)), {dim, failures(u)}}
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(t, percent(u)), {dim, failures(u)}}
 	}
 	s.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {

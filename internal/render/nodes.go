@@ -52,11 +52,11 @@ func matrix(r checks.Report, c *probes.Cluster) [][]span {
 }
 
 func directCell(n checks.NodeReport) span {
-	m := good
+	t := good
 	if !n.Up {
-		m = bad
+		t = bad
 	}
-	return toned(m, outcome(n.Primary))
+	return toned(t, outcome(n.Primary))
 }
 
 // outcome returns the failure class of an exchange, or its HTTP status.
@@ -95,14 +95,14 @@ func pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 			right++
 		}
 	}
-	m := good
+	t := good
 	if right < len(pages) {
-		m = bad
+		t = bad
 	}
 	if len(pages) == 1 {
-		return toned(m, outcome(pages[0]))
+		return toned(t, outcome(pages[0]))
 	}
-	return toned(m, fmt.Sprintf("%d/%d", right, len(pages)))
+	return toned(t, fmt.Sprintf("%d/%d", right, len(pages)))
 }
 
 func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
@@ -167,11 +167,11 @@ func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
 	if b.Address.IsValid() && !namesAddress(b.URL, b.Address) {
 		address += " at " + b.Address.String()
 	}
-	m := good
+	t := good
 	if !b.Primary.OK() {
-		m = bad
+		t = bad
 	}
-	spans := []span{{plain, address}, {plain, "  "}, toned(m, outcome(b.Primary))}
+	spans := []span{{plain, address}, {plain, "  "}, toned(t, outcome(b.Primary))}
 	if pages := pagesCell(b.Pages, c.Pages); pages.text != "" {
 		spans = append(spans, span{dim, "  pages "}, pages)
 	}

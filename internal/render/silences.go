@@ -48,12 +48,12 @@ func (s *Text) silences(silences []Silence, now time.Time) {
 	}
 	rows := [][]span{headings("id", "what", "when", "reason", "author")}
 	for _, one := range silences {
-		m := dim
+		t := dim
 		if one.Active {
-			m = plain
+			t = plain
 		}
 		rows = append(rows, []span{
-			{bold, CleanName(one.ID)}, {m, one.Scope()}, {m, one.When(now)}, {m, CleanSentence(one.Reason)}, {m, CleanName(one.Author)},
+			{bold, CleanName(one.ID)}, {t, one.Scope()}, {t, one.When(now)}, {t, CleanSentence(one.Reason)}, {t, CleanName(one.Author)},
 		})
 	}
 	s.matrix(rows)

@@ -59,15 +59,15 @@ func (s *Text) cluster(r checks.Report, c *probes.Cluster) {
 
 // headline returns the name, verdict and size of a cluster.
 func headline(r checks.Report, c *probes.Cluster) []span {
-	m := toneOfVerdict(r.Verdict)
+	t := toneOfVerdict(r.Verdict)
 	facts := nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
 		facts += ", " + string(method)
 	}
 	return []span{
-		toned(m, CleanName(r.Cluster)),
+		toned(t, CleanName(r.Cluster)),
 		{plain, "  "},
-		{m, strings.ToUpper(string(r.Verdict))},
+		{t, strings.ToUpper(string(r.Verdict))},
 		{plain, "  "},
 		{dim, facts + ", " + roundDuration(r.Duration)},
 	}
@@ -125,8 +125,8 @@ func (s *Text) total(r Results) {
 	if len(r.Clusters) > 0 {
 		s.Blank()
 	}
-	m := toneOfVerdict(r.Verdict())
-	s.paragraph("", "  ", toned(m, strings.ToUpper(string(r.Verdict()))), span{plain, "  " + totals(r)})
+	t := toneOfVerdict(r.Verdict())
+	s.paragraph("", "  ", toned(t, strings.ToUpper(string(r.Verdict()))), span{plain, "  " + totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.

@@ -127,12 +127,12 @@ func coloredSpans(symbols []rune) []span {
 	}
 	var spans []span
 	for _, r := range symbols {
-		m := tone(r)
-		if n := len(spans); n > 0 && spans[n-1].tone == m {
+		t := tone(r)
+		if n := len(spans); n > 0 && spans[n-1].tone == t {
 			spans[n-1].text += string(r)
 			continue
 		}
-		spans = append(spans, span{m, string(r)})
+		spans = append(spans, span{t, string(r)})
 	}
 	return spans
 }

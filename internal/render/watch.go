@@ -27,9 +27,9 @@ func (s *Text) watch(w gate.Report) {
 
 // watchSpans returns the totals of a watch.
 func watchSpans(w gate.Report) []span {
-	m := toneOfVerdict(w.Verdict())
+	t := toneOfVerdict(w.Verdict())
 	spans := []span{
-		toned(m, roundDuration(w.To.Sub(w.From))),
+		toned(t, roundDuration(w.To.Sub(w.From))),
 		{plain, "  " + Count(w.Requests, "request", "requests") + ", "},
 		{toneOfCount(w.Failed, warn), fmt.Sprintf("%d failed", w.Failed)},
 		{plain, ", "},
@@ -197,16 +197,16 @@ func answerText(a gate.Summary) string {
 
 // answerSpan returns answerText with its tone.
 func answerSpan(a gate.Summary) span {
-	m := good
+	t := good
 	switch {
 	case a.Lost > 0:
-		m = bad
+		t = bad
 	case a.Sessions == 0 || a.Incomplete:
-		m = doubt
+		t = doubt
 	case a.LongestOutage > 0:
-		m = warn
+		t = warn
 	}
-	return toned(m, answerText(a))
+	return toned(t, answerText(a))
 }
 
 // WatchSummary returns the sessions and nodes that a watch has begun to watch.
