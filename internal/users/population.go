@@ -22,8 +22,7 @@ type Config struct {
 	Pacings []Pacing // equally many users have each; nil: DefaultPacings
 	Seed    uint64   // of the users' timing
 
-	// Client is the client address of user number n, from 1; nil: 10.0.n.1, so
-	// that each is in a /24 of its own. ClientHeader is the request header that
+	// Client returns the client address of user number n, from 1. nil: defaultClient. ClientHeader is the request header that
 	// carries it; "": none. FromClient dials from that address: it must be one of
 	// this machine's, such as 127.0.0.0/8.
 	Client       func(n int) netip.Addr
@@ -57,7 +56,7 @@ func New(c Config) *Population {
 		c.Pacings = DefaultPacings
 	}
 	if c.Client == nil {
-		c.Client = func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 1}) }
+		c.Client = defaultClient
 	}
 	population := &Population{config: c, log: NewLog(), owners: make(map[string]int)}
 	for i, pacing := range c.shuffledPacings() {
@@ -65,6 +64,11 @@ func New(c Config) *Population {
 	}
 	return population
 }
+
+// defaultClient returns 10.0.n.n. The third byte differs because nginx's ip_hash reads
+// the first three only, the last byte because HAProxy's `source` takes the whole address
+// modulo the number of servers: with two, the last bit alone decides.
+func defaultClient(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), byte(n)}) }
 
 // shuffledPacings is the pace of each user. They are shuffled, because consecutive
 // addresses go to nodes in turn, and each node is to have users of every pace.

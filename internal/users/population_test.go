@@ -86,6 +86,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestPopulationSpreads: the default addresses use every node, whichever part of the
+// address the balancer hashes.
+func TestPopulationSpreads(t *testing.T) {
+	for name, c := range map[string]demo.Config{
+		"nginx ip_hash":  {Nodes: 2},
+		"HAProxy source": {Nodes: 2, HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, population, stop := start(t, c, Config{Sticky: true, Users: 12})
+			until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+			stop()
+			byNode := make(map[string]int)
+			for _, r := range population.Log().Requests() {
+				byNode[r.Node]++
+			}
+			if len(byNode) != 2 {
+				t.Errorf("got requests by node %v, want both nodes", byNode)
+			}
+		})
+	}
+}
+
 // TestPopulationNoticesARestart: the sessions of the node that restarts are lost, once
 // each, and nobody else's.
 func TestPopulationNoticesARestart(t *testing.T) {
