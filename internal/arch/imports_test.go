@@ -12,7 +12,7 @@ import (
 
 const module = "stickwatch"
 
-// A pkg is what `go list` tells of a package; tests are not held to the rules.
+// A pkg is the output of `go list` for a package. Imports of tests are not checked.
 type pkg struct {
 	ImportPath string
 	Imports    []string
@@ -55,12 +55,12 @@ func standard(path string) bool {
 	return !ours(path) && !strings.Contains(first, ".")
 }
 
-// everywhere reports whether path is the package in which goroutines start, which
-// all may import: it knows the standard library only.
+// everywhere reports whether all packages may import path: only internal/panics, in
+// which goroutines start, and which imports the standard library only.
 func everywhere(path string) bool { return within(path) == "internal/panics" }
 
-// TestCoreImports: probes <- checks <- alerting, on the standard library alone;
-// drivers live in folders below probes.
+// TestCoreImports checks the direction probes <- checks <- alerting. These packages
+// import nothing else but the standard library. Drivers are in folders below probes.
 func TestCoreImports(t *testing.T) {
 	allowed := map[string][]string{
 		"probes":          {},
@@ -91,9 +91,9 @@ func TestCoreImports(t *testing.T) {
 	}
 }
 
-// TestAdaptersDoNotKnowEachOther: history, metrics, render and web import core
-// packages and the JSON that they share, never each other. A report may contain a
-// watch of a deployment, so render knows gate.
+// TestAdaptersDoNotKnowEachOther checks that history, metrics, render and web import core
+// packages and the JSON that they share, but not each other. A report may contain the watch
+// of a deployment, so render imports gate.
 func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	packages := graph(t)
 	for name, others := range map[string][]string{
@@ -114,8 +114,9 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// TestNobodyImports: commands are imported by nobody, the demo by its command
-// and the benchmark, the lab by tests alone, and the monitor knows no adapter.
+// TestNobodyImports checks that no package imports a command, that only its command and
+// test packages import the demo, that only tests import the lab, and that the monitor
+// imports no adapter.
 func TestNobodyImports(t *testing.T) {
 	for name, p := range graph(t) {
 		for _, path := range p.Imports {
@@ -134,8 +135,8 @@ func TestNobodyImports(t *testing.T) {
 	}
 }
 
-// homes are the packages that may import each third-party module. A module has
-// one home, so that replacing it is a change in one place.
+// homes are the packages that may import each third-party module. A module has one
+// home, so that one package changes when it is replaced.
 var homes = map[string][]string{
 	"charm.land/lipgloss/v2":                 {"internal/render"},
 	"github.com/charmbracelet/colorprofile":  {"cmd/stickwatch"},
@@ -145,9 +146,9 @@ var homes = map[string][]string{
 	"golang.org/x/term":                      {"cmd/stickwatch"},
 	"go.yaml.in/yaml/v4":                     {"internal/config"},
 	"github.com/invopop/jsonschema":          {"internal/config"},
-	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // a component owns its collectors
+	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // each component owns its collectors
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
-	"go.yaml.in/yaml/v2":                     {"internal/web"}, // the web configuration is exporter-toolkit's
+	"go.yaml.in/yaml/v2":                     {"internal/web"}, // exporter-toolkit reads the web configuration
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
 	"github.com/tufanbarisyildirim/gonginx":  {"internal/importer"},
@@ -158,13 +159,13 @@ var homes = map[string][]string{
 	"github.com/ohler55/ojg":                 {"probes/extract"},
 	"golang.org/x/net/html":                  {"probes/extract"},
 	"golang.org/x/net/netutil":               {"internal/web"},
-	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo speaks GBK, too
+	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo serves GBK
 	"github.com/coder/websocket":             {"probes/engineio"},
 	"github.com/redis/go-redis":              {"probes/redis"},
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
-	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside every test
+	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 }
 

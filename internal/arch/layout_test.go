@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// topLevel is what may stand at the top of the repository, and nothing else.
+// topLevel lists the files and folders allowed at the top of the repository.
 var topLevel = []string{
 	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
 	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",

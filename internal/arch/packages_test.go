@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestEveryPackageIsTold: the table of ARCHITECTURE.md has every package, and
-// none that is gone.
+// TestEveryPackageIsTold checks that the table of ARCHITECTURE.md lists every package,
+// and no package that does not exist.
 func TestEveryPackageIsTold(t *testing.T) {
 	packages := graph(t)
 	var listed []string

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// A daemon is the program that is measured.
+// A daemon is the measured process.
 type daemon struct {
 	cmd     *exec.Cmd
 	url     string
 	started time.Time
 }
 
-// startDaemon starts it, and learns from its log where it answers.
+// startDaemon starts the daemon and reads its address from its log.
 func startDaemon(ctx context.Context, binary, file string) (*daemon, error) {
 	cmd := exec.CommandContext(ctx, binary, "serve", "-c", file, "--log-format", "json")
 	log, err := cmd.StderrPipe()
@@ -50,10 +50,10 @@ func (d *daemon) stop() {
 	_ = d.cmd.Wait()
 }
 
-// reload has it read its configuration again.
+// reload makes the daemon reload its configuration.
 func (d *daemon) reload() error { return d.cmd.Process.Signal(syscall.SIGHUP) }
 
-// get returns the body of an answer, or tells its status if that is no success.
+// get returns the body of an answer, or an error for a status other than 200.
 func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, http.NoBody)
 	if err != nil {
@@ -71,8 +71,8 @@ func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// waitFirstSweep waits until every cluster has had its first round, and returns how
-// long that took.
+// waitFirstSweep waits until every cluster has had its first round, and returns the
+// duration.
 func (d *daemon) waitFirstSweep(ctx context.Context) (time.Duration, error) {
 	for {
 		if _, err := d.get(ctx, "-/ready"); err == nil {

@@ -1,11 +1,11 @@
-// Bench measures a daemon under load: many clusters, probed by the built binary
-// in a process of its own, which are served by another one.
+// Bench measures a daemon under load. It runs the built binary in a process of its own
+// and serves many clusters from another process.
 //
 //	go run ./internal/bench
 //	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
 //
-// It prints what the README tells: how soon the first sweep was done, how late
-// the schedule was, and what processor time and memory the daemon took.
+// It prints the measures of the README: the duration of the first sweep, the delay of
+// the schedule, and the processor time and memory of the daemon.
 package main
 
 import (
@@ -22,14 +22,14 @@ import (
 	"time"
 )
 
-// options say what is measured. A target is a node or a balancer.
+// options configure the measurement. A target is a node or a balancer.
 type options struct {
 	clusters, nodes int
 	every, length   time.Duration
-	reload          time.Duration // 0: never
+	reload          time.Duration // interval of reloads; 0: never
 	trouble         bool
-	binary          string // "": build it
-	targets         bool   // be the process that serves them
+	binary          string // path of the binary; "": build it
+	targets         bool   // run as the process that serves the targets
 }
 
 func main() {
@@ -55,7 +55,7 @@ func main() {
 	}
 }
 
-// measure runs a daemon over targets for a while, and prints what it took.
+// measure runs a daemon for a while and prints the measures.
 func (o options) measure(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "stickwatch-bench-")
 	if err != nil {
@@ -85,14 +85,14 @@ func (o options) measure(ctx context.Context) error {
 	return o.report(ctx, d, filepath.Join(folder, "history.db"))
 }
 
-// file is the configuration but for its clusters.
+// file returns the configuration without its clusters.
 func (o options) file(folder string) string {
 	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s/history.db\"}\n"+
 		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\n", folder, o.every)
 }
 
-// startTargets starts this program as the one that serves the targets, and
-// returns the configuration of their clusters.
+// startTargets starts this program as the process that serves the targets, and returns
+// the configuration of their clusters.
 func (o options) startTargets(ctx context.Context) (clusters string, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -112,7 +112,7 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 		return "", nil, err
 	}
 	end = func() {
-		_ = in.Close() // which is how it is told
+		_ = in.Close() // the process exits when its input is closed
 		_ = cmd.Wait()
 	}
 	var b strings.Builder

@@ -34,8 +34,8 @@ func (s scrape) sum(name string) (total float64) {
 	return total
 }
 
-// quantile is the upper end of the bucket that holds a quantile of what was
-// observed between two scrapes.
+// quantile returns the upper bound of the bucket that contains a quantile of the
+// observations between two scrapes.
 func quantile(q float64, name string, from, to scrape) float64 {
 	before := make(map[float64]uint64)
 	for _, m := range from[name].GetMetric() {
@@ -55,8 +55,7 @@ func quantile(q float64, name string, from, to scrape) float64 {
 	return math.NaN()
 }
 
-// wait lets the time of the measurement go by, and returns how often the
-// configuration was reloaded.
+// wait waits for the duration of the measurement, and returns the number of reloads.
 func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 	over := time.After(o.length)
 	var again <-chan time.Time
@@ -80,7 +79,7 @@ func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 	}
 }
 
-// report waits and prints what the daemon took meanwhile.
+// report waits and prints the measures.
 func (o options) report(ctx context.Context, d *daemon, history string) error {
 	swept, err := d.waitFirstSweep(ctx)
 	if err != nil {

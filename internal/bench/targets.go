@@ -12,7 +12,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// readyLine is the line after the configuration: everything answers.
+// readyLine follows the configuration when every target answers.
 const readyLine = "---"
 
 // serveTargets serves clusters until standard input ends.
@@ -44,7 +44,7 @@ func (o options) serveTargets(ctx context.Context) error {
 	return err
 }
 
-// describe prints how a cluster is configured.
+// describe prints the configuration of a cluster.
 func describe(name string, c *demo.Cluster) {
 	fmt.Printf("  - name: %s\n    balancer: {url: %q, method: %s, client_ip_header: %s}\n    nodes:\n",
 		name, c.Balancer.URL(), c.Config.Method, c.Config.ClientIPHeader)
@@ -53,7 +53,7 @@ func describe(name string, c *demo.Cluster) {
 	}
 }
 
-// injectFaults breaks a cluster every second, and heals another.
+// injectFaults breaks a cluster every second, and repairs another one.
 func injectFaults(ctx context.Context, all []*demo.Cluster) {
 	for {
 		select {

@@ -8,34 +8,35 @@ import (
 	"stickwatch/probes"
 )
 
-// A ClientKind of lane.
+// A ClientKind is the kind of a watched client.
 type ClientKind string
 
-// The kinds.
+// The kinds of clients.
 const (
 	KindSession   ClientKind = "session"
 	KindNewClient ClientKind = "newcomer"
 )
 
-// A ClientReport is a lane, told by node id.
+// A ClientReport is the report of a watched client.
 type ClientReport struct {
 	Kind     ClientKind
-	Node     string // where its session was opened first, or where it is aimed; "": not told, or no matter
-	Client   string // client address or key presented; "": our own
+	Node     string // node that opened its session first, or its target node; "": unknown or irrelevant
+	Client   string // client address or hash key presented; "": this machine's address
 	Frontend string // address of the balancer
 
 	Requests, Failed, Opened int
-	Slowest                  time.Duration // of the good answers
+	Slowest                  time.Duration // over the good answers
 	Longest                  Outage
 	Segments                 []Segment
 }
 
-// A Segment is a stretch of a lane, from its first request to the end of its last.
+// A Segment is a period in the timeline of a client, from its first request to the end
+// of its last one.
 type Segment struct {
 	checks.Span
-	Node string // who answered; "": nobody, or not told
+	Node string // node that answered; "": none, or unknown
 	Good bool
-	Lost bool // the session was gone, or older
+	Lost bool // the session was gone or stale
 }
 
 func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport {
@@ -57,14 +58,14 @@ func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport
 	return s
 }
 
-// A NodeReport is what a node went through.
+// A NodeReport is the history of a node during the watch.
 type NodeReport struct {
 	Node           string
-	Downs          []Outage        // times in which it did not answer when asked directly
-	Restarted      time.Time       // when it was seen to be another process; zero: it was not
-	Before         string          // version at the beginning; "": not told
-	After          string          // at the end
-	BalancerStates []BalancerState // what the balancer told of it
+	Downs          []Outage        // outages seen by direct requests
+	Restarted      time.Time       // when another process was first seen; zero: no restart
+	Before         string          // version at the beginning; "": unknown
+	After          string          // version at the end; "": unknown
+	BalancerStates []BalancerState // evidence of the balancer
 }
 
 func (j *judge) nodeReports() []NodeReport {

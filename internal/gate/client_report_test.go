@@ -11,15 +11,15 @@ import (
 	"stickwatch/probes"
 )
 
-// noon is when every record begins.
+// testTime is the beginning of every record.
 var testTime = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
-// sample is the time from one sign of a track to the next.
+// sample is the time between two signs of a timeline.
 const sample = 100 * time.Millisecond
 
-// timeline is a client's way, a sign a request: the number of the node that
-// answered and knew the session, "x" for a failure, "." for a pause. "+1" began a session,
-// "!2" did not know it, and "~2" had it older; "0" does not tell who it is.
+// timeline parses one sign per request: the number of the node that answered and knew
+// the session, "x" for a failure, "." for a pause. "+1" is the start of a session, "!2"
+// a lost session, "~2" a stale one, and "0" an answer that does not identify its node.
 func timeline(signs string) Timeline {
 	var t Timeline
 	b := Sample{SessionOutcome: probes.SessionKept}
@@ -60,21 +60,21 @@ func timeline(signs string) Timeline {
 	return t
 }
 
-// A fixture is a deployment of two nodes in signs.
+// A fixture is a deployment of two nodes, written in signs.
 type fixture struct {
 	policy         probes.Policy // "": replicated
 	method         probes.Method
 	sessions       []string
-	newClients     []string          // "node2: 22211" is aimed at node2
-	nodes          map[string]string // asked directly: "1" for any answer; without: they were well
-	balancerStates map[string]string // what the balancer says of a node, a sign every beat: "u", "d", "m", "x" down
-	before         string            // the nodes' process ids in the opening picture, and
-	after          string            // in the closing one: "1 2"
+	newClients     []string          // "node2: 22211" is a client whose target node is node2
+	nodes          map[string]string // direct requests, "1" for any answer; default: healthy
+	balancerStates map[string]string // evidence about a node, one sign per interval: "u", "d", "m", "x" for down
+	before         string            // process ids of the nodes in the first round
+	after          string            // process ids in the last round, such as "1 2"
 	limits         Limits
 	lasted         time.Duration // 0: 3 s
 
 	failTimeout time.Duration // 0: nginx's default, 10 s
-	hashes      bool          // clients, so that those of one address meet one node
+	hashes      bool          // the balancer hashes clients, so that those of one address meet one node
 }
 
 func (s fixture) record() WatchRecord {
@@ -124,7 +124,7 @@ func (s fixture) record() WatchRecord {
 	return r
 }
 
-// reportOf is a round in which every node is well.
+// reportOf returns a round in which every node is healthy.
 func reportOf(c *probes.Cluster, at time.Time, pids string) checks.Round {
 	r := checks.Round{Cluster: c, Started: at}
 	process := strings.Fields(pids)
@@ -143,7 +143,7 @@ func (s fixture) judged(t *testing.T) Report {
 	return Judge(s.record(), s.limits, testTime.Add(time.Hour))
 }
 
-// writeShort is a move in a line: "node1>node2 kept restart".
+// inShort formats a move, such as "node1>node2 kept restart".
 func (m Move) inShort() string {
 	text := fmt.Sprintf("%s>%s %s %s", m.From, m.To, m.SessionOutcome, m.Cause)
 	if m.Allowed {

@@ -1,8 +1,8 @@
-// Package gate judges a deployment: what became of users while a cluster was
-// being changed.
+// Package gate judges a deployment by the outcomes of clients while a cluster is
+// changed.
 //
-// It is given a record of what clients met, request by request, and says which
-// sessions moved or were lost and why, for how long nobody was answered, and
-// which promise that broke. It asks nobody and has no clock: package vigil
-// below it holds the sessions and writes the record.
+// Its input is a record of clients' requests. It determines which sessions moved or
+// were lost and why, for how long no request was served, and which guarantees were
+// broken. It does no I/O and has no clock: package watch below it holds the sessions
+// and writes the record.
 package gate

@@ -16,7 +16,7 @@ func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		fixture
-		want [3]checks.Answer // sessions, newcomers, traffic
+		want [3]checks.Answer // sessions, new clients, traffic
 	}{
 		{
 			"sessions stay, and nobody new comes",
@@ -101,7 +101,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// When the traffic reached zero is told, and how many sessions of ours stayed.
+// TestEmptied checks that the report contains when the traffic reached zero, and how
+// many own sessions stayed.
 func TestEmptied(t *testing.T) {
 	const otherNode = "222222222222222222222222222222"
 	for _, tt := range []struct {

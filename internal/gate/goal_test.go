@@ -91,8 +91,8 @@ func TestGoal(t *testing.T) {
 	}
 }
 
-// Nodes that get no clients are named with why, but for those that the operator
-// has marked down.
+// TestOutOfRotation checks that nodes without clients are listed with the reason,
+// except those that the operator has marked down.
 func TestOutOfRotation(t *testing.T) {
 	c := &probes.Cluster{Nodes: []probes.Node{{ID: "a"}, {ID: "b"}, {ID: "c", Down: true}, {ID: "d"}, {ID: "e"}}}
 	node := func(id string, up bool, in checks.Answer) checks.NodeReport {

@@ -9,41 +9,41 @@ import (
 	"stickwatch/probes"
 )
 
-// A Report is what a watch of a cluster came to.
+// A Report is the result of the watch of a cluster.
 type Report struct {
 	Cluster string
 	checks.Span
 	Policy      probes.Policy
-	FinalReport checks.Report // at the end
+	FinalReport checks.Report // the last round
 
 	Requests, Failed int // through the balancer, without quick retries
-	Opened           int // sessions
+	Opened           int // sessions opened
 	Slowest          time.Duration
 
 	Clients   []ClientReport
-	Moves     []Move // the first of them, in order of time
-	Moved     int    // sessions that another node answered, how often
-	Lost      int    // sessions that were gone, or came back older
-	Scattered int    // answers by yet another node where any may answer
+	Moves     []Move // the first moves, sorted by time
+	Moved     int    // number of answers to a session by another node
+	Lost      int    // number of sessions that were gone or stale
+	Scattered int    // number of answers by another node where any node may answer
 
-	Session   Outage // the longest that a session saw; zero: none
-	NewClient Outage // the longest that a new client saw
+	Session   Outage // longest outage of a session; zero: none
+	NewClient Outage // longest outage of a new client; zero: none
 
 	Nodes      []NodeReport
 	Guarantees []Guarantee
-	Doubts     []string // what could not be watched, and why: one sentence each
+	Doubts     []string // what could not be watched and why, one sentence each
 }
 
-// maxMoves bounds how many moves a report lists.
+// maxMoves limits the moves of a report.
 const maxMoves = 1000
 
-// A judge is a record with what every question asks of it.
+// A judge holds a record with the values derived from it that all questions need.
 type judge struct {
 	WatchRecord
 	limits        Limits
 	before, after checks.Identity
 	initialReport checks.Report
-	finalReport   checks.Report // the opening one, as long as there is no other
+	finalReport   checks.Report // the first round while there is no later one
 }
 
 func newJudge(r WatchRecord, t Limits) *judge {
@@ -59,9 +59,8 @@ func newJudge(r WatchRecord, t Limits) *judge {
 	return j
 }
 
-// Judge tells what a record means, by the promises that a cluster makes anyway
-// and the terms of this deployment. A record that goes on is judged by what is
-// known, as of now.
+// Judge returns the report of a record, by the guarantees of the cluster and the limits
+// of this deployment. A record that is not finished is judged as of now.
 func Judge(r WatchRecord, t Limits, now time.Time) Report {
 	if r.To.IsZero() {
 		r.To = now
@@ -104,7 +103,8 @@ func (r *Report) add(s ClientReport) {
 	r.Clients = append(r.Clients, s)
 }
 
-// outagesOf are a lane's, with the node that its client was on before.
+// outagesOf returns the outages of a watched client, each with the node that its client
+// was on before.
 func (j *judge) outagesOf(client WatchedClient) []Outage {
 	list := client.Timeline.outages(j.To)
 	for i := range list {
@@ -118,7 +118,7 @@ func (j *judge) outagesOf(client WatchedClient) []Outage {
 	return list
 }
 
-// policy is what users were promised about their session.
+// policy returns the session policy.
 func (j *judge) policy() probes.Policy {
 	if j.Cluster.Session == nil {
 		return probes.PolicyNone
@@ -128,8 +128,8 @@ func (j *judge) policy() probes.Policy {
 
 func (j *judge) confidence() float64 { return cmp.Or(j.limits.Confidence, checks.DefaultConfidence) }
 
-// doubts are the nodes that hold no session of ours, though they could, and
-// answers that do not tell who gave them.
+// doubts returns the nodes that hold no own session although they could, and the
+// answers that do not identify their node.
 func (j *judge) doubts() []string {
 	if j.policy() == probes.PolicyNone {
 		return nil
@@ -157,12 +157,12 @@ func (j *judge) doubts() []string {
 	return list
 }
 
-// standby reports whether a node is not meant to have clients.
+// standby reports whether a node is not supposed to have clients.
 func (j *judge) standby(node string) bool {
 	return slices.ContainsFunc(j.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node && (n.Down || n.Backup) })
 }
 
-// Verdict is what came of the watch in one word.
+// Verdict summarises the report as a verdict.
 func (r Report) Verdict() checks.Verdict {
 	verdict := checks.Healthy
 	unknown := len(r.Doubts) > 0

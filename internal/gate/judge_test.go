@@ -250,7 +250,8 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
-// A client that is sent to and fro for days does not fill the memory.
+// TestTimelineIsBounded checks that a client that moves back and forth for days does
+// not exhaust memory.
 func TestTimelineIsBounded(t *testing.T) {
 	var tr Timeline
 	for i := range 2*maxRuns + 1 {
@@ -261,8 +262,8 @@ func TestTimelineIsBounded(t *testing.T) {
 	}
 }
 
-// Where no loss is put up with, one that the policy allows is critical, is not
-// ignored, and needs sessions to be told.
+// TestNoLoss checks that with NoLoss a loss that the policy allows is critical, is not
+// ignored, and is unknown without sessions.
 func TestNoLoss(t *testing.T) {
 	restarted := fixture{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
 	for _, tt := range []struct {
@@ -289,7 +290,7 @@ func TestNoLoss(t *testing.T) {
 	}
 }
 
-// Quick retries tell how long an outage was, and count for nothing else.
+// TestRetriesDoNotCount checks that quick retries only measure the length of an outage.
 func TestRetriesDoNotCount(t *testing.T) {
 	s := fixture{sessions: []string{"+11xxxx11", "+2222"}}
 	r := s.record()

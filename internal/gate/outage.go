@@ -2,29 +2,29 @@ package gate
 
 import "time"
 
-// An Outage is a stretch of time in which a client was not served, as far as
-// its requests can tell: it began between the last good answer and the first
-// request that failed, and ended between the last failure and the next good
-// answer. How far these are apart is a matter of the interval and of the budget
-// that retries have to wait for.
+// An Outage is a period in which a client was not served, as measured by its requests:
+// it began between the last good answer and the first failed request, and ended between
+// the last failure and the next good answer. The width of these bounds depends on the
+// interval and on the budget that retries wait for.
 type Outage struct {
-	LastGood  time.Time // when the last good answer before was whole; zero: there was none
-	FirstBad  time.Time // when the first request that failed was sent
-	LastBad   time.Time // when the last request that failed had done so
-	FirstGood time.Time // when the first good answer after was whole; of one that goes on, the end of the watch
-	Ongoing   bool      // no good answer came
+	LastGood  time.Time // end of the last good answer before; zero: there was none
+	FirstBad  time.Time // start of the first failed request
+	LastBad   time.Time // end of the last failed request
+	FirstGood time.Time // end of the first good answer after it; for an ongoing outage, the end of the watch
+	Ongoing   bool      // no good answer followed
 
-	Node   string // where the client was before, or should have gone; "": not known
-	Failed int    // requests of a user at the interval, without quick retries
-	Error  string // of the first of them
+	Node   string // node of the client before, or its target node; "": unknown
+	Failed int    // failed requests at the interval, without quick retries
+	Error  string // error of the first of them
 	Status int
 }
 
-// AtLeast is the time from the first request that failed to the last failure: for
-// so long a user surely waited; 0 for no outage.
+// AtLeast returns the minimum duration: from the start of the first failed request to
+// the end of the last failure; 0 for no outage.
 func (o Outage) AtLeast() time.Duration { return o.LastBad.Sub(o.FirstBad) }
 
-// AtMost is the time from one good answer to the next; 0 for no outage.
+// AtMost returns the maximum duration, from one good answer to the next; 0 for no
+// outage.
 func (o Outage) AtMost() time.Duration {
 	if o.LastGood.IsZero() {
 		return o.FirstGood.Sub(o.FirstBad)
@@ -35,7 +35,7 @@ func (o Outage) AtMost() time.Duration {
 // IsZero reports whether there was no outage.
 func (o Outage) IsZero() bool { return o.FirstBad.IsZero() }
 
-// outages finds every outage of a track that is known until end.
+// outages returns every outage of a timeline that is complete until end.
 func (t Timeline) outages(end time.Time) []Outage {
 	var list []Outage
 	var last time.Time
@@ -56,7 +56,7 @@ func (t Timeline) outages(end time.Time) []Outage {
 	return list
 }
 
-// longest is the outage with the longest time between good answers.
+// longest returns the outage with the longest time between good answers.
 func longest(list []Outage) Outage {
 	var worst Outage
 	for _, o := range list {

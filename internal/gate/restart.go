@@ -7,21 +7,20 @@ import (
 	"stickwatch/probes"
 )
 
-// This file attributes moves to a restart that is over. Each worker of an nginx
-// without zone has an ejection state of its own: it leaves a node alone for up
-// to fail_timeout, and a moment, after its own last failed try. For that long
-// some workers answer the clients of the node elsewhere and others do not, so
-// that these clients move to and fro, and lose their sessions by it, while the
-// node is well again. Source: ngx_http_upstream_round_robin.c; the lab repeats
-// it with two workers.
+// This file attributes moves to a restart that has ended. Each worker of an nginx
+// without zone has its own ejection state: it avoids a node for up to fail_timeout, and
+// a moment, after its own last failed attempt. During that time some workers send the
+// clients of the node elsewhere and others do not, so that these clients move back and
+// forth and lose their sessions although the node is healthy again. Source:
+// ngx_http_upstream_round_robin.c; the lab reproduces it with two workers.
 
-// afterRestart finds the restart whose consequence a move is: that of the node
-// that the client left, that of the node to which it comes, or that of the node
-// where it was at first. When several nodes restart one after the other, a
-// client may be sent from any node to any other while its own is out.
+// afterRestart returns the restart that caused a move: that of the node which the
+// client left, of the node to which it came, or of its first node. When several nodes
+// restart one after the other, a client may be sent from any node to any other while
+// its own is unavailable.
 func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 	if j.policy() == probes.PolicyShared && !m.Lost() {
-		return "", "", false // any node may answer: the client need not have left for a reason
+		return "", "", false // any node may answer: the move needs no reason
 	}
 	span := checks.Span{From: m.last, To: m.At}
 	if o, ok := j.ejectionAfter(m.To, span); ok && m.Moved() && o.FirstGood.Before(m.At) {
@@ -41,8 +40,8 @@ func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 	return "", "", false
 }
 
-// ejectionAfter finds the newest outage of a node that was over, and for which a
-// worker may have left the node out within a span.
+// ejectionAfter returns the newest outage of a node that had ended, and after which a
+// worker may have kept the node ejected within a span.
 func (j *judge) ejectionAfter(node string, span checks.Span) (Outage, bool) {
 	var found Outage
 	aftermath := checks.Aftermath(j.Cluster.Balancer)
@@ -54,8 +53,8 @@ func (j *judge) ejectionAfter(node string, span checks.Span) (Outage, bool) {
 	return found, !found.IsZero()
 }
 
-// awayFrom is the node that a client left first and has not come back to; "":
-// it is on its node, for all that is known.
+// awayFrom returns the node that a client left first and has not returned to; "": the
+// client is on its node as far as is known.
 func awayFrom(earlier []Move) string {
 	owner := ""
 	for _, m := range earlier {

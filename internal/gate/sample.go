@@ -7,29 +7,28 @@ import (
 	"stickwatch/probes"
 )
 
-// A Sample is one request of a client that comes again and again, and what came
-// of it.
+// A Sample is one request of a watched client with its outcome.
 type Sample struct {
-	At   time.Time     // when it was sent
-	Took time.Duration // until its answer was whole, or it had failed
+	At   time.Time     // time of sending
+	Took time.Duration // time until the answer was complete, or the request had failed
 
-	// Retry: the client came again soon after a failure, when no user would have
-	// come yet. Such requests locate the end of an outage and count for nothing
-	// else.
+	// Retry marks a quick retry after a failure, earlier than a user would have sent
+	// the next request. Retries locate the end of an outage and are not counted
+	// otherwise.
 	Retry bool
 
-	// Good: a user would have been served. An application that is being replaced
-	// answers 404 for a while, so that a status of 400 and above is none.
+	// Good reports whether a user would have been served. A status of 400 or above is
+	// not good, because an application that is being replaced answers 404 for a while.
 	Good           bool
-	Label          string // how whoever answered calls itself; "": not told
-	New            bool   // it began a session
+	Label          string // label of the node that answered; "": unknown
+	New            bool   // the request opened a session
 	SessionOutcome probes.SessionOutcome
 	Session        probes.Fingerprint
-	Status         int    // 0: no HTTP answer
-	Error          string // one clean line; "": the answer came in whole
+	Status         int    // HTTP status; 0: no answer
+	Error          string // one clean line; "": the answer was complete
 }
 
-// SampleOf is an exchange with what it showed of its client's session.
+// SampleOf returns the sample of an exchange and the outcome of its session.
 func SampleOf(ex probes.Exchange, sessionOutcome probes.SessionOutcome) Sample {
 	return Sample{
 		At: ex.At, Took: ex.Timing.Total,
@@ -38,31 +37,31 @@ func SampleOf(ex probes.Exchange, sessionOutcome probes.SessionOutcome) Sample {
 	}
 }
 
-// Done is when the answer was whole, or the request had failed.
+// Done returns the time at which the answer was complete, or the request had failed.
 func (b Sample) Done() time.Time { return b.At.Add(b.Took) }
 
-// lostSession reports whether the session was gone, or older than it should be.
+// lostSession reports whether the session was gone or stale.
 func (b Sample) lostSession() bool {
 	return b.SessionOutcome == probes.SessionLost || b.SessionOutcome == probes.SessionStale
 }
 
-// A SampleRun is beats in a row that differ in nothing but their times. Of those
-// that failed, the first says why.
+// A SampleRun is a series of samples that differ in nothing but their times. For
+// failures, it has the error of the first one.
 type SampleRun struct {
 	First, Last Sample
-	Count       int // quick retries included
-	Requests    int // without them: what a user at the interval would have sent
+	Count       int // samples, including quick retries
+	Requests    int // samples without quick retries: the requests of a user at the interval
 	Slowest     time.Duration
 }
 
-// A Timeline is everything that one client met, or one node answered, in order.
+// A Timeline is the history of one client, or of direct requests to one node, in order.
 type Timeline []SampleRun
 
-// maxRuns bounds a track: a client that is sent to and fro all the time
-// adds one a beat. What comes after that many is told in sum.
+// maxRuns limits a timeline, because a client that moves back and forth all the time
+// adds one run per sample. Later samples are only counted.
 const maxRuns = 100_000
 
-// Add takes in the next beat.
+// Add adds the next sample.
 func (t *Timeline) Add(b Sample) {
 	if n := len(*t); n > 0 && ((*t)[n-1].extends(b) || n >= maxRuns) {
 		s := &(*t)[n-1]
@@ -74,7 +73,7 @@ func (t *Timeline) Add(b Sample) {
 	*t = append(*t, SampleRun{First: b, Last: b, Count: 1, Requests: count(!b.Retry), Slowest: b.Took})
 }
 
-// extends reports whether b only goes on with what s is.
+// extends reports whether b continues the run s.
 func (s SampleRun) extends(b Sample) bool {
 	switch {
 	case s.Last.Good != b.Good:
@@ -86,7 +85,7 @@ func (s SampleRun) extends(b Sample) bool {
 	}
 }
 
-// requests counts what a user would have sent, and what of it failed.
+// requests counts the requests of a user at the interval, and how many of them failed.
 func (t Timeline) requests() (all, failed int) {
 	for _, s := range t {
 		all += s.Requests
@@ -97,7 +96,7 @@ func (t Timeline) requests() (all, failed int) {
 	return all, failed
 }
 
-// opened counts the sessions that were begun.
+// opened counts the sessions that were opened.
 func (t Timeline) opened() int {
 	n := 0
 	for _, s := range t {

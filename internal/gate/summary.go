@@ -2,16 +2,16 @@ package gate
 
 import "time"
 
-// A Summary answers in numbers whether anybody was thrown out.
+// A Summary is the number of users affected.
 type Summary struct {
-	Sessions      int           // that were held; 0: nobody can tell
-	Lost          int           // sessions that were gone, or came back older
-	Moved         int           // how often another node answered a session, lost or not
-	LongestOutage time.Duration // of anybody, from one good answer to the next; 0: none
+	Sessions      int           // sessions watched; 0: unknown whether any was lost
+	Lost          int           // sessions that were gone or stale
+	Moved         int           // answers to a session by another node, lost or not
+	LongestOutage time.Duration // of any client, from one good answer to the next; 0: none
 	Incomplete    bool          // something could not be watched
 }
 
-// Summary is the report in short.
+// Summary summarises the report.
 func (r Report) Summary() Summary {
 	s := Summary{
 		Lost: r.Lost, Moved: r.Moved, LongestOutage: max(r.Session.AtMost(), r.NewClient.AtMost()), Incomplete: len(r.Doubts) > 0,
@@ -22,7 +22,7 @@ func (r Report) Summary() Summary {
 	return s
 }
 
-// Add is the summary of two clusters.
+// Add returns the summary of two clusters.
 func (s Summary) Add(t Summary) Summary {
 	return Summary{
 		Sessions: s.Sessions + t.Sessions, Lost: s.Lost + t.Lost, Moved: s.Moved + t.Moved,

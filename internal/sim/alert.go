@@ -8,20 +8,20 @@ import (
 	"stickwatch/checks"
 )
 
-// An alert is an incident that was notified.
+// An alert is an incident for which at least one notification was sent.
 type alert struct {
 	id            string
 	started       time.Time
 	fired         time.Time
-	critical      time.Time      // when it was first notified as critical; zero: never
-	ended         time.Time      // zero: it was not resolved
-	cause         checks.Finding // as it was notified first
+	critical      time.Time      // first notification as critical; zero: never
+	ended         time.Time      // zero: the incident was not resolved
+	cause         checks.Finding // cause in the first notification
 	notifications []alerting.Notification
-	summary       bool // of a deployment
+	summary       bool // summary of a deployment
 }
 
-// alerts are the incidents of notifications, in the order in which they were
-// notified first.
+// alerts groups notifications by incident, in the order of each incident's first
+// notification.
 func alerts(notifications []alerting.Notification) (list []alert) {
 	for _, n := range notifications {
 		i := slices.IndexFunc(list, func(a alert) bool { return a.id == n.Incident.ID })
@@ -38,8 +38,8 @@ func alerts(notifications []alerting.Notification) (list []alert) {
 	return list
 }
 
-// about reports whether an alert's cause is one that is right for an operation,
-// at a node that it is about.
+// concerns reports whether the cause of an alert is correct for an operation, including
+// the node.
 func (r Result) concerns(a alert, o Operation) bool {
 	k, _ := operationKindOf(o.Kind)
 	if a.summary || k.announced {
@@ -48,7 +48,8 @@ func (r Result) concerns(a alert, o Operation) bool {
 	return r.matchesFinding(a.cause, o)
 }
 
-// names reports whether a finding is one that is right for an operation.
+// matchesFinding reports whether a finding has a code and a node that are correct for
+// an operation.
 func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
 	k, _ := operationKindOf(o.Kind)
 	if k.unhealthy && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
@@ -57,8 +58,8 @@ func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
 	return slices.Contains(k.causes, f.Code) && (f.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, f.Node))
 }
 
-// notifiedOf reports whether a notification of an incident that was open already says
-// what an operation did.
+// notifiedOf reports whether a notification of an incident that was already open
+// includes the effect of an operation.
 func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
 	return slices.ContainsFunc(a.notifications, func(n alerting.Notification) bool {
 		return !n.At.Before(r.at(o.At)) && !n.At.After(until) && slices.ContainsFunc(n.Incident.Findings, func(m alerting.Member) bool {
@@ -67,8 +68,9 @@ func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
 	})
 }
 
-// during reports whether an alert may be an operation's by its time. A client that
-// idles for minutes finds only then that its session is gone.
+// during reports whether an alert started at a time at which the operation may have
+// caused it. A client that idles for minutes finds only afterwards that its session is
+// gone.
 func (r Result) during(a alert, o Operation) bool {
 	aftermath := time.Minute
 	if a.cause.Code == checks.SessionLost || a.cause.Code == checks.NodeRestarted {
@@ -77,8 +79,8 @@ func (r Result) during(a alert, o Operation) bool {
 	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.readmittedAt(o).Add(aftermath))
 }
 
-// operation is what an alert is about: the newest operation that it names rightly,
-// else the newest that it may be about by its time; nil: nothing happened then.
+// operation returns the operation that an alert is about: the newest one with the
+// correct cause, else the newest one that matches by time; nil if there is none.
 func (r Result) operation(a alert) (o *Operation, right bool) {
 	for i := range r.Schedule.Operations {
 		switch candidate := &r.Schedule.Operations[i]; {

@@ -7,18 +7,18 @@ import (
 	"stickwatch/probes"
 )
 
-// A balancer is a product with the way in which it chooses nodes.
+// A balancer is a product with one method of choosing nodes.
 type balancer struct {
-	method    probes.Method // as stickwatch's configuration calls it
-	sticky    bool          // a client comes back to its node
-	remaps    bool          // when a node is down, the clients of the others move, too
+	method    probes.Method // value in stickwatch's configuration
+	sticky    bool          // a client returns to its node
+	remaps    bool          // when a node is down, clients of other nodes move as well
 	readmits  func(Setup) (maxFails int, after time.Duration)
 	configure func(*demo.Config, Setup)
 }
 
-// Intervals of the products that are no nginx.
+// Health check parameters of HAProxy.
 const (
-	checkEvery = 2 * time.Second // of HAProxy
+	checkEvery = 2 * time.Second // interval of checks
 	checkFall  = 3
 	checkRise  = 2
 )
@@ -33,7 +33,7 @@ func nginx(m probes.Method, sticky bool) balancer {
 	}
 }
 
-// haproxy checks its servers, tries a failed connect again, and at last at another
+// haproxy checks its servers, retries a failed connection, and finally tries another
 // server.
 func haproxy(m probes.Method, sticky bool, h demo.HAProxyConfig) balancer {
 	h.Retries, h.Redispatch = 3, true
@@ -56,7 +56,7 @@ func httpd(m probes.Method, sticky bool, h demo.HTTPDConfig) balancer {
 	}
 }
 
-// balancers are those that are simulated, by the name that a Setup has.
+// balancers are the simulated balancers by the name that a Setup uses.
 var balancers = map[string]balancer{
 	"ip_hash":     nginx(probes.MethodIPHash, true),
 	"hash":        nginx(probes.MethodHash, true),

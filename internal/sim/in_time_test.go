@@ -2,9 +2,9 @@ package sim
 
 import "testing"
 
-// TestInTime plays faults at which a monitor is tempted to wait: for requests that
-// hang, for a round that lasts, for the next new client. Users are harmed at once, and
-// the notification must come within the bound of Late.
+// TestInTime plays faults for which a monitor might wait too long: requests that hang,
+// a round that lasts, a client that is new. Users are harmed at once, and the
+// notification must come within the bound of Late.
 func TestInTime(t *testing.T) {
 	for name, text := range map[string]string{
 		"a machine that is gone, behind a balancer that waits": `

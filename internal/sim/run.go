@@ -11,15 +11,15 @@ import (
 	"stickwatch/internal/users"
 )
 
-// A Result is what a simulation came to.
+// A Result is the outcome of a simulation.
 type Result struct {
 	Schedule      Schedule
-	Began         time.Time // of the virtual clock; operations count from here
+	Began         time.Time // start on the virtual clock, the origin of operation times
 	Requests      []users.Request
 	Notifications []alerting.Notification
 }
 
-// environment is everything that takes part in a simulation.
+// An environment holds all participants of a simulation.
 type environment struct {
 	network    *Network
 	sessions   *store
@@ -28,11 +28,12 @@ type environment struct {
 	population *users.Population
 }
 
-// latency is that of a connect, so that not everything happens at one moment.
+// latency is the duration of a connect, so that events do not all happen at the same
+// time.
 const latency = time.Millisecond
 
 // pacings of the users: half of them are always active, a quarter idles for minutes,
-// a quarter is new with each request.
+// and a quarter is a new client with each request.
 var pacings = []users.Pacing{
 	{Every: 5 * time.Second},
 	{Every: 10 * time.Second},
@@ -40,12 +41,11 @@ var pacings = []users.Pacing{
 	{Every: 10 * time.Second, New: true},
 }
 
-// populationSize is how many users there are.
+// populationSize is the number of users.
 const populationSize = 24
 
-// Run plays a schedule. It must be called in a synctest bubble, where it takes no
-// longer than the processor needs. The error is that the schedule cannot be
-// simulated.
+// Run plays a schedule. It must be called in a synctest bubble, where it takes only
+// processor time. It returns an error when the schedule cannot be simulated.
 func Run(ctx context.Context, s Schedule) (Result, error) {
 	if err := s.Check(); err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
@@ -67,7 +67,7 @@ func Run(ctx context.Context, s Schedule) (Result, error) {
 	return r, nil
 }
 
-// environment starts the cluster and makes those who use and watch it.
+// environment starts the cluster and creates the users and the monitor.
 func (s Schedule) environment() (*environment, error) {
 	w := &environment{network: NewNetwork(s.Seed, latency), sessions: newStore()}
 	var err error
@@ -84,20 +84,20 @@ func (s Schedule) environment() (*environment, error) {
 	w.population = users.New(users.Config{
 		URL: w.cluster.Balancer.URL(), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared",
 		Users: populationSize, Pacings: pacings, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
-		Timeout: cfg.Clusters[0].Limits.Timeout, // users give up when the operator says that they do
+		Timeout: cfg.Clusters[0].Limits.Timeout, // users give up after the configured limit
 	})
 	return w, nil
 }
 
-// close stops the cluster, and waits for connects that nobody wants any more:
-// http.Transport goes on with them until they time out.
+// close stops the cluster and waits for connects that nobody needs any more, because
+// http.Transport continues them until they time out.
 func (w *environment) close() {
 	w.cluster.Close()
 	time.Sleep(2 * time.Minute)
 }
 
-// play lets users come and the monitor watch while the steps are carried out, one
-// at a time, until the schedule's length is over.
+// play runs the users, the monitor and the steps, one at a time, for the length of the
+// schedule.
 func (w *environment) play(ctx context.Context, s Schedule, steps []planned) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRandomSchedules can be simulated, can be written down and read again, and
-// are the same for the same seed.
+// TestRandomSchedules checks that random schedules can be simulated, survive formatting
+// and parsing, and are the same for the same seed.
 func TestRandomSchedules(t *testing.T) {
 	operations := 0
 	for seed := range uint64(300) {
@@ -34,7 +34,7 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
-// TestEveryKindIsChosen: each kind of operation and each setup occurs.
+// TestEveryKindIsChosen checks that each kind of operation and each setup occurs.
 func TestEveryKindIsChosen(t *testing.T) {
 	missing := make(map[string]bool)
 	for _, k := range operationKinds {
@@ -55,7 +55,7 @@ func TestEveryKindIsChosen(t *testing.T) {
 	}
 }
 
-// TestBadSchedules: what cannot be simulated is a clear error.
+// TestBadSchedules checks that a schedule that cannot be simulated is a clear error.
 func TestBadSchedules(t *testing.T) {
 	const cluster = "cluster ip_hash/sticky/generic nodes=3 workers=2 zone=false max_fails=1 fail_timeout=10s timeout=1m0s\nlength 1h\n"
 	tests := []struct{ name, text, want string }{
@@ -89,7 +89,7 @@ func TestBadSchedules(t *testing.T) {
 	}
 }
 
-// TestRunRefuses: a schedule that was not read but made is checked, too.
+// TestRunRefuses checks that Run checks schedules that were not parsed, too.
 func TestRunRefuses(t *testing.T) {
 	s := Random(7, time.Hour, setups)
 	s.Operations = append(s.Operations, Operation{At: 2 * time.Hour, Kind: "reload"})

@@ -14,10 +14,10 @@ import (
 
 const threeNodes = "cluster ip_hash/sticky/generic nodes=3 workers=2 zone=false max_fails=1 fail_timeout=10s timeout=1m0s\nlength 1h\n"
 
-// began is when the simulations of these tests began.
+// began is the start of the simulations of these tests.
 var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// met is requests of users with one outcome, one every second from a moment on.
+// met returns requests of users with one outcome, one per second from an offset.
 func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (list []users.Request) {
 	for i, user := range who {
 		at := began.Add(from + time.Duration(i)*time.Second)
@@ -28,7 +28,7 @@ func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (l
 	return list
 }
 
-// firedNotification is a notification that a finding fired.
+// firedNotification returns the notification of a finding that fired.
 func firedNotification(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notification {
 	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: checks.Quote("as found")}
 	return alerting.Notification{Kind: alerting.NotificationFired, At: began.Add(at), Incident: alerting.Incident{
@@ -36,7 +36,7 @@ func firedNotification(at time.Duration, severity checks.Severity, code checks.C
 	}}
 }
 
-// sum is the summary of a deployment that was announced at a moment.
+// sum returns the summary of a deployment that was announced at from.
 func sum(at, from time.Duration) alerting.Notification {
 	return alerting.Notification{Kind: alerting.NotificationDeployment, At: began.Add(at), Incident: alerting.Incident{
 		ID: "deployment-1", Severity: checks.Warning, Started: began.Add(from), Ended: began.Add(at),
@@ -51,7 +51,7 @@ func TestScore(t *testing.T) {
 		schedule      string
 		requests      []users.Request
 		notifications []alerting.Notification
-		want          []string // kinds of counterexamples
+		want          []string // kinds of the counterexamples
 	}{
 		{"nothing happens", "", nil, nil, nil},
 		{
@@ -199,7 +199,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableHasASection: the table replaces its section and nothing else.
+// TestTableHasASection checks that only the section of the table is replaced.
 func TestTableHasASection(t *testing.T) {
 	page := "# Scenarios\n\ntext\n"
 	once := withTable(page, "| a |\n")

@@ -16,7 +16,7 @@ type ScoreSummary struct {
 	Setups    map[string]*Score // by Setup.Name
 }
 
-// Add takes a simulation in.
+// Add adds a simulation.
 func (c *ScoreSummary) Add(s Schedule, score Score) {
 	if c.Setups == nil {
 		c.Setups = make(map[string]*Score)
@@ -30,7 +30,7 @@ func (c *ScoreSummary) Add(s Schedule, score Score) {
 	c.Setups[name].plus(score)
 }
 
-// plus adds another campaign.
+// plus adds another summary.
 func (c *ScoreSummary) plus(o ScoreSummary) {
 	if c.Setups == nil {
 		c.Setups = make(map[string]*Score)
@@ -56,8 +56,7 @@ func (s *Score) plus(o Score) {
 	s.Delays = append(s.Delays, o.Delays...)
 }
 
-// PerDeserving is how many incidents there were for each operation that deserved
-// one.
+// PerDeserving returns the number of incidents per operation that required one.
 func (s Score) PerDeserving() float64 {
 	if s.Deserving == 0 {
 		return 0
@@ -65,7 +64,7 @@ func (s Score) PerDeserving() float64 {
 	return float64(s.Due) / float64(s.Deserving)
 }
 
-// WrongShare is the share of incidents that named a wrong node or cause.
+// WrongShare returns the share of incidents with a wrong node or cause.
 func (s Score) WrongShare() float64 {
 	if s.Incidents == 0 {
 		return 0
@@ -73,8 +72,7 @@ func (s Score) WrongShare() float64 {
 	return float64(s.Count(Wrong)) / float64(s.Incidents)
 }
 
-// Delay is the time from the first harm to the notification that a share of the
-// harms did not exceed.
+// Delay returns a quantile of the time from the first harm to the notification.
 func (s Score) Delay(share float64) time.Duration {
 	if len(s.Delays) == 0 {
 		return 0
@@ -83,7 +81,7 @@ func (s Score) Delay(share float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))].Round(100 * time.Millisecond)
 }
 
-// Table is the measures as Markdown, with what is not met.
+// Table formats the measures as Markdown, with the list of what is not met.
 func (c ScoreSummary) Table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.0f hours in virtual time with %d operations and faults, at the default intervals and rules, compared with\n"+
@@ -99,7 +97,7 @@ func (c ScoreSummary) Table() string {
 	return b.String()
 }
 
-// notMet counts counterexamples by their kind, the most frequent first.
+// notMet counts counterexamples by kind, the most frequent first.
 func (s Score) notMet() string {
 	counts := make(map[string]int)
 	for _, x := range s.Counterexamples {

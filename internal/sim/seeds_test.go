@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestSeeds plays the seeds that decide: testdata/seeds.txt has those in which
-// users and notifications must agree.
+// TestSeeds plays the seeds of testdata/seeds.txt, in which users and notifications
+// must agree.
 func TestSeeds(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -21,9 +21,9 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestSchedules plays the schedules of testdata/schedules: counterexamples that
-// were found once, shrunk. One that begins with "# not met:" is known to fail; it
-// is played and reported.
+// TestSchedules plays the schedules of testdata/schedules, which are shrunk
+// counterexamples. A schedule that begins with "# not met:" is known to fail: it is
+// played and reported.
 func TestSchedules(t *testing.T) {
 	files, err := filepath.Glob("testdata/schedules/*.txt")
 	if err != nil || len(files) == 0 {
@@ -49,7 +49,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// agree fails where users and notifications disagree.
+// agree fails the test if users and notifications disagree.
 func agree(t *testing.T, r Result) {
 	t.Helper()
 	if !r.Score().Agrees() {
@@ -57,7 +57,7 @@ func agree(t *testing.T, r Result) {
 	}
 }
 
-// seeds reads testdata/seeds.txt: a seed a line, with a comment after #.
+// seeds reads testdata/seeds.txt: one seed per line, with an optional comment after #.
 func seeds(t *testing.T) (list []uint64) {
 	t.Helper()
 	f, err := os.Open("testdata/seeds.txt")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestQuiet: while nothing happens nobody is harmed and nobody is notified, behind
-// every balancer and under every policy.
+// TestQuiet checks that a cluster without operations causes neither harm nor
+// notification, behind every balancer and under every policy.
 func TestQuiet(t *testing.T) {
 	for i, one := range setups {
 		t.Run(one.Name(), func(t *testing.T) {

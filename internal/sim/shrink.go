@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// shrink returns a schedule with as few of the operations of s as still yield a
-// counterexample of the kind, by running what is left when some are removed. A
-// run that does not yield it counts as one that cannot, so what it returns is
-// small, and not always the smallest.
+// shrink removes operations from a schedule while it still yields a counterexample of
+// the kind. A run that does not yield it counts as one that cannot, so the result is
+// small but not always the smallest.
 func shrink(s Schedule, kind string, run func(Schedule) Result) Schedule {
 	yields := func(operations []Operation) bool {
 		candidate := s
@@ -19,8 +18,8 @@ func shrink(s Schedule, kind string, run func(Schedule) Result) Schedule {
 	return s.moveEarlier(yields)
 }
 
-// reduce is delta debugging: it removes ever smaller parts of a list as long as
-// what is left yields.
+// reduce removes ever smaller parts of a list while the rest still yields (delta
+// debugging).
 func reduce(list []Operation, yields func([]Operation) bool) []Operation {
 	for parts := 2; len(list) > 1; {
 		size := (len(list) + parts - 1) / parts
@@ -47,8 +46,8 @@ func reduce(list []Operation, yields func([]Operation) bool) []Operation {
 	return list
 }
 
-// moveEarlier moves the operations to the beginning and cuts what comes after them, if
-// that still yields.
+// moveEarlier moves the operations to the beginning and cuts the time after them, if
+// the result still yields.
 func (s Schedule) moveEarlier(yields func([]Operation) bool) Schedule {
 	if len(s.Operations) == 0 {
 		return s

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestShrink: what is left is the operation that matters, at the beginning.
+// TestShrink checks that the operation that matters remains, at the beginning.
 func TestShrink(t *testing.T) {
 	s, err := ParseSchedule(threeNodes + "5m busy-prober for 20s\n9m kill node1 for 1m\n20m reload\n31m restart node2 for 2s\n40m reverse for 1m")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// A store is where all nodes keep sessions, and it can fail.
+// A store is the session store of all nodes. It can fail.
 type store struct {
 	mu   sync.Mutex
 	now  *demo.MemoryStore
@@ -19,14 +19,14 @@ func newStore() *store { return &store{now: demo.NewStore()} }
 
 var errStoreDown = errors.New("the session store does not answer")
 
-// set makes the store answer or not.
+// set sets whether the store is down.
 func (s *store) set(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
 }
 
-// flush forgets all sessions.
+// flush deletes all sessions.
 func (s *store) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ const (
 	nextTitle  = "\n## "
 )
 
-// writeTable puts the table in place of the one that a file has.
+// writeTable replaces the table in a file.
 func writeTable(t *testing.T, path, table string) {
 	t.Helper()
 	old, err := os.ReadFile(path)
@@ -24,7 +24,7 @@ func writeTable(t *testing.T, path, table string) {
 	}
 }
 
-// withTable is a page with the section replaced, or appended.
+// withTable returns a page with the section replaced or appended.
 func withTable(page, table string) string {
 	before, after, found := strings.Cut(page, tableTitle+"\n")
 	if !found {

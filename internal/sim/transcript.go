@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Transcript is the schedule, what users met, what was notified and where these
-// disagree, as text.
+// Transcript formats the schedule, the harms, the notifications and the counterexamples
+// as text.
 func (r Result) Transcript() string {
 	var b strings.Builder
 	b.WriteString(r.Schedule.String())

@@ -14,22 +14,22 @@ import (
 	"stickwatch/probes/engineio"
 )
 
-// A instance is stickwatch at work: what serve wires around a monitor.Watcher, but
-// for the disk and the receivers.
+// An instance is stickwatch without disk and receivers: the parts that serve wires
+// around a monitor.Watcher.
 type instance struct {
 	watcher *monitor.Watcher
 	every   config.Intervals
-	random  *rand.Rand // of the moments at which jobs run; used while jobs are made
+	random  *rand.Rand // jitter of jobs; used only while jobs are created
 
 	mu            sync.Mutex
 	incidents     *alerting.Manager
-	deployments   []alerting.Deployment // announced
-	requests      []checks.Request      // of canaries that moved or lost their session
+	deployments   []alerting.Deployment // announced deployments
+	requests      []checks.Request      // requests of canaries that moved or lost their session
 	notifications []alerting.Notification
-	busyUntil     time.Time // no job begins before
+	busyUntil     time.Time // no job starts before
 }
 
-// newInstance returns a watch of the first cluster of a configuration.
+// newInstance returns an instance that watches the first cluster of a configuration.
 func newInstance(cfg *config.Config, seed uint64) *instance {
 	c := cfg.Clusters[0]
 	w := &instance{every: cfg.ClusterIntervals[c.Name], random: rand.New(rand.NewPCG(seed, 2))}
@@ -65,14 +65,14 @@ func (w *instance) Judged(j monitor.RoundResult) {
 	})
 }
 
-// decide lets the incident manager decide, and keeps the notifications.
+// decide runs a decision of the incident manager and keeps its notifications.
 func (w *instance) decide(by func(time.Time) alerting.Step) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.notifications = append(w.notifications, by(time.Now()).Notifications...)
 }
 
-// tick lets time go by, and sums up the deployments that are due.
+// tick advances the incident manager and summarises the deployments that are due.
 func (w *instance) tick() {
 	w.decide(func(at time.Time) alerting.Step {
 		s := w.incidents.Tick(at)
@@ -83,7 +83,7 @@ func (w *instance) tick() {
 	})
 }
 
-// counts are what canaries met since a moment. The caller holds mu.
+// counts returns the outcomes of canaries since a time. The caller holds mu.
 func (w *instance) counts(since time.Time) (c alerting.Counts) {
 	for _, q := range w.requests {
 		switch {
@@ -97,7 +97,7 @@ func (w *instance) counts(since time.Time) (c alerting.Counts) {
 	return c
 }
 
-// announce begins a deployment of that name, or ends it.
+// announce starts or ends the deployment of that name.
 func (w *instance) announce(name string, over bool) {
 	w.decide(func(at time.Time) alerting.Step {
 		if !over {
@@ -109,14 +109,14 @@ func (w *instance) announce(name string, over bool) {
 			}
 		}
 		w.incidents.NotifyNow(slices.DeleteFunc(slices.Clone(w.deployments), func(d alerting.Deployment) bool {
-			const summed = 10 * time.Minute // after its end; it has been by then
+			const summed = 10 * time.Minute // summarised within this time after its end
 			return !d.To.IsZero() && at.Sub(d.To) > summed
 		}))
 		return w.incidents.Tick(at)
 	})
 }
 
-// delay keeps jobs from beginning before a moment.
+// delay prevents jobs from starting before a time.
 func (w *instance) delay(until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,9 +132,8 @@ func (w *instance) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// schedule does a job in every interval, at a random moment of the first one and
-// with the jitter that monitor.Schedule has. A run that is due while the one
-// before goes on is skipped.
+// schedule runs a job in every interval, at a random offset and with the jitter of
+// monitor.Schedule. A run is skipped while the previous one is still active.
 func (w *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.Duration, do func()) {
 	random := rand.New(rand.NewPCG(w.random.Uint64(), w.random.Uint64()))
 	due := time.Now().Add(randomDuration(random, every))
@@ -152,7 +151,7 @@ func (w *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.
 	})
 }
 
-// earliestStart is when what is due may begin.
+// earliestStart returns when a job that is due may start.
 func (w *instance) earliestStart(due time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

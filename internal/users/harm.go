@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// A Harm is a time in which users were harmed.
+// A Harm is a period in which requests of users had harmful outcomes.
 type Harm struct {
-	From, To time.Time // the first harmful request was sent, the last one ended
-	Users    []int     // who were harmed, in order
-	Owners   []string  // the nodes that had served their sessions, sorted; "" is none
-	Nodes    []string  // the nodes that answered them, sorted; "" is none
-	Outcomes Totals    // harmful ones only
-	Requests []Request // the harmful requests, in the order in which they were sent
+	From, To time.Time // start of the first harmful request, end of the last one
+	Users    []int     // users harmed, sorted
+	Owners   []string  // nodes that had served their sessions, sorted; "": no session
+	Nodes    []string  // nodes that answered the harmful requests, sorted; "": no answer or not shown
+	Outcomes Totals    // harmful outcomes only
+	Requests []Request // harmful requests, in the order in which they were sent
 }
 
-// Harms returns when users were harmed, who and by what. Two harmful requests
-// belong together when the second was sent at most gap after the first ended.
+// Harms returns the periods of harm. Two harmful requests belong to one period when the
+// second was sent at most gap after the first ended.
 func (l *Log) Harms(gap time.Duration) []Harm {
 	var list []Harm
 	for _, r := range l.Requests() {
@@ -42,7 +42,7 @@ func (h *Harm) add(r Request) {
 	h.Requests = append(h.Requests, r)
 }
 
-// insertSorted adds v to a sorted list that has no value twice.
+// insertSorted inserts v into a sorted list without duplicates.
 func insertSorted[T int | string](list []T, v T) []T {
 	if at, found := slices.BinarySearch(list, v); !found {
 		return slices.Insert(list, at, v)
@@ -50,18 +50,18 @@ func insertSorted[T int | string](list []T, v T) []T {
 	return list
 }
 
-// An Outage is a stretch of requests of one user that all ended in errors.
+// An Outage is a series of consecutive requests of one user that all ended in errors.
 type Outage struct {
 	User     int
-	From, To time.Time // the first was sent, the last one ended
+	From, To time.Time // start of the first request, end of the last one
 	Requests int
 }
 
-// Duration is how long the user was without an answer, at least.
+// Duration is the minimum time for which the user got no answer.
 func (o Outage) Duration() time.Duration { return o.To.Sub(o.From) }
 
-// LongestOutage is the longest stretch of errors that one user met; zero when
-// there was no error.
+// LongestOutage returns the longest Outage of any user; the zero value if no request
+// failed.
 func (l *Log) LongestOutage() (longest Outage) {
 	open := make(map[int]*Outage)
 	for _, r := range l.Requests() {

@@ -11,7 +11,7 @@ func TestHarms(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(1000, 0).Add(time.Duration(s) * time.Second) }
 	l := NewLog()
 	for _, r := range []Request{
-		{User: 2, At: at(12), Owner: "node2", Outcome: Error, Took: time.Second}, // ended before one that was sent earlier
+		{User: 2, At: at(12), Owner: "node2", Outcome: Error, Took: time.Second}, // ended before a request that was sent earlier
 		{User: 1, At: at(10), Owner: "node1", Outcome: Error, Took: 4 * time.Second},
 		{User: 1, At: at(15), Owner: "node1", Node: "node2", Outcome: Moved},
 		{User: 2, At: at(16), Owner: "node2", Outcome: Error, Took: time.Second},

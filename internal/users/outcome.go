@@ -2,22 +2,22 @@ package users
 
 import "slices"
 
-// An Outcome is what one request of a user met.
+// An Outcome is the result of one request from the user's point of view.
 type Outcome string
 
-// The outcomes, the worst first. A request has the first one that applies.
+// The outcomes, the most severe first. A request has the first one that applies.
 const (
 	Error     Outcome = "error"      // no answer, time-out, 4xx or 5xx
 	Foreign   Outcome = "foreign"    // another user's session or value
 	Lost      Outcome = "lost"       // the session id or the value is gone
 	Stale     Outcome = "stale"      // an older value
 	WrongPage Outcome = "wrong_page" // 2xx or 3xx that is not the page
-	Moved     Outcome = "moved"      // served by another node, where sessions are to stay on one
+	Moved     Outcome = "moved"      // served by another node although sessions are sticky
 	Served    Outcome = "served"
-	Unknown   Outcome = "unknown" // the answer does not tell
+	Unknown   Outcome = "unknown" // the answer shows too little
 )
 
-// Outcomes lists every Outcome, the worst first.
+// Outcomes lists every Outcome, the most severe first.
 var Outcomes = []Outcome{Error, Foreign, Lost, Stale, WrongPage, Moved, Served, Unknown}
 
 // Harmful reports whether a user notices the outcome.

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A Pacing is how often a user comes.
+// A Pacing is the rhythm in which a user sends requests.
 type Pacing struct {
-	Every time.Duration // between two requests while active; each gap varies by a quarter of it
-	Burst int           // requests until the user idles; 0: never
-	Idle  time.Duration // for how long it idles then
-	New   bool          // each request is that of a new client without cookies
+	Every time.Duration // interval between two requests while active; varies by a quarter of it
+	Burst int           // requests until the user idles; 0: it never idles
+	Idle  time.Duration // duration of an idle period
+	New   bool          // each request comes from a new client without cookies
 }
 
-// DefaultPacings: of four users two are always active, one idles for minutes, and
+// DefaultPacings gives two of four users a steady rhythm. One idles for minutes, and
 // one is a new client with each request.
 var DefaultPacings = []Pacing{
 	{Every: 2 * time.Second},
@@ -22,7 +22,7 @@ var DefaultPacings = []Pacing{
 	{Every: 3 * time.Second, New: true},
 }
 
-// gap is how long the user waits after its request number n, from 1.
+// gap returns how long the user waits after its request number n, from 1.
 func (p Pacing) gap(n int, random *rand.Rand) time.Duration {
 	wait := p.Every
 	if p.Burst > 0 && n%p.Burst == 0 {
@@ -31,7 +31,7 @@ func (p Pacing) gap(n int, random *rand.Rand) time.Duration {
 	return wait - wait/8 + randomDuration(random, wait/4)
 }
 
-// randomDuration is a random duration below d; 0 for none.
+// randomDuration returns a random duration below d; 0 if d is not positive.
 func randomDuration(random *rand.Rand, d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0

@@ -10,9 +10,9 @@ import (
 	"stickwatch/probes"
 )
 
-// openClients opens a session on every node through every address of the balancer,
-// and finds newcomers for each. It is bounded, and what it could not open is
-// for the judge to miss.
+// openClients opens a session on every node through every address of the balancer, and
+// finds new clients for each node. The number of attempts is limited; the report lists
+// the sessions that are missing.
 func (v *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
 	keys := v.keys()
 	for _, e := range probes.Resolve(ctx, v.cluster) {
@@ -33,13 +33,13 @@ func (v *Watch) openClients(ctx context.Context) (users []*user, newClients []*n
 	return users, newClients
 }
 
-// hasSessions reports whether there are sessions to hold.
+// hasSessions reports whether the application has sessions.
 func (v *Watch) hasSessions() bool {
 	return v.cluster.Session != nil && v.cluster.Session.Policy != probes.PolicyNone
 }
 
-// keys are the client addresses, or whatever the balancer hashes, by which the
-// opening picture reached each node; none where the balancer cannot be told one.
+// keys returns the client addresses or hash keys by which the first round reached each
+// node; none where the balancer accepts no client address.
 func (v *Watch) keys() map[string]string {
 	keys := make(map[string]string)
 	for _, w := range v.record.Before.Traces {
@@ -50,7 +50,7 @@ func (v *Watch) keys() map[string]string {
 	return keys
 }
 
-// openSessions opens the sessions of one address.
+// openSessions opens the sessions through one address.
 func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
 	var users []*user
 	if len(keys) > 0 {
@@ -79,7 +79,7 @@ func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 	return users
 }
 
-// open begins a user's session before the watch.
+// open opens a user's session before the watch.
 func (v *Watch) open(ctx context.Context, u *user) *user {
 	for _, b := range u.openSession(ctx) {
 		u.watchedClient.Timeline.Add(b)
@@ -87,11 +87,11 @@ func (v *Watch) open(ctx context.Context, u *user) *user {
 	return u
 }
 
-// maxUnlabelled is how many sessions are held where answers do not tell their node.
+// maxUnlabelled is the number of sessions where answers do not identify their node.
 const maxUnlabelled = 3
 
-// missingSessions is how many sessions are still to be held, by node id. Those whose
-// answers do not tell their node are held under "".
+// missingSessions returns the number of sessions still to be opened, by node id.
+// Sessions whose answers do not identify their node have the key "".
 func (v *Watch) missingSessions() map[string]int {
 	wanted := make(map[string]int)
 	observations := false
@@ -107,7 +107,7 @@ func (v *Watch) missingSessions() map[string]int {
 	return wanted
 }
 
-// maxClients bounds how many clients come until every node was met.
+// maxClients limits the clients that are sent until every node was met.
 func (v *Watch) maxClients(wanted map[string]int) int {
 	most := len(wanted) * v.config.Sessions
 	for _, n := range v.cluster.Nodes {
@@ -118,7 +118,7 @@ func (v *Watch) maxClients(wanted map[string]int) int {
 	return min(most, checks.MaxFreshClients)
 }
 
-// ownerOf is the node that opened a user's session, as it was known before.
+// ownerOf returns the node that opened a user's session.
 func ownerOf(u *user, identity checks.Identity) string {
 	for _, s := range u.watchedClient.Timeline {
 		if s.First.Good {

@@ -7,7 +7,7 @@ import (
 	"stickwatch/internal/gate"
 )
 
-// copyClients are lanes whose tracks nobody adds to.
+// copyClients returns copies whose timelines do not change.
 func copyClients(watchedClients []gate.WatchedClient) []gate.WatchedClient {
 	list := slices.Clone(watchedClients)
 	for i := range list {

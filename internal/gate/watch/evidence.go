@@ -9,24 +9,24 @@ import (
 	"stickwatch/probes"
 )
 
-// evidenceInterval is how often the balancer is asked for its own word. Its pages are
-// long, and what they say changes seldom.
+// evidenceInterval is the interval at which the balancer's evidence is polled. Its
+// pages are long and change rarely.
 const evidenceInterval = time.Second
 
-// pollEvidence writes down what the balancer says of its servers.
+// pollEvidence records the balancer's evidence.
 func (v *Watch) pollEvidence(ctx context.Context) {
 	matcher := evidence.NewMatcher(v.cluster, v.record.Before.Nodes)
 	for moment := time.Now(); sleepUntil(ctx, moment); moment = moment.Add(evidenceInterval) {
 		observations := v.evidenceReader.Read(ctx)
 		if ctx.Err() != nil || len(observations) == 0 {
-			return // broken off, or there is nobody to ask
+			return // cancelled, or no evidence is configured
 		}
 		v.addEvidence(matcher, observations)
 	}
 }
 
-// addEvidence takes in what the sources say of each node, all at once. A node that none
-// of them mentions is as it was.
+// addEvidence records what all sources report about each node. A node that no source
+// mentions keeps its state.
 func (v *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

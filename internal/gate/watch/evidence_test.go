@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A watch understands the balancer as a picture does: httpd's AJP members by
-// their host, and Caddy's failures, which end when it forgets them.
+// TestHear checks that a watch matches the balancer's evidence as a round does: httpd's
+// AJP members by their host, and Caddy's failures, which end when Caddy forgets them.
 func TestHear(t *testing.T) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	const ajp, caddy, log = probes.EvidenceApacheStatus, probes.EvidenceCaddyAdmin, probes.EvidenceNginxErrorLog
@@ -23,7 +23,7 @@ func TestHear(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		kind         probes.EvidenceKind
-		observations []probes.ServerEvidence // every second
+		observations []probes.ServerEvidence // one per second
 		want         []probes.ServerState
 	}{
 		{"httpd by AJP", ajp, []probes.ServerEvidence{with(member, up, 0), with(member, down, 0), with(member, up, 0)}, []probes.ServerState{up, down, up}},

@@ -11,8 +11,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A healthChecker asks one node directly whether it answers. It keeps the cookies it
-// is given: several times a second, a new session each time would be a burden.
+// A healthChecker sends direct requests to one node. It keeps cookies, because a new
+// session several times a second would be a burden.
 type healthChecker struct {
 	client  *probes.Client
 	http    *http.Client
@@ -23,13 +23,13 @@ type healthChecker struct {
 func newHealthChecker(c *probes.Cluster, n probes.Node) *healthChecker {
 	client := probes.NewClient(c.NodeTarget(n))
 	own := *client.HTTP()
-	own.Jar, _ = cookiejar.New(nil) // it has no error without options
+	own.Jar, _ = cookiejar.New(nil) // never fails without options
 	return &healthChecker{client, &own, c.PrimaryPath(), client.Target().Timeout}
 }
 
 func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
 	b := gate.Sample{At: time.Now()}
-	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // its error is that the watch ended
+	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
 		b.At = time.Now()
 		b.Status, b.Error = k.check(ctx)
 		b.Took = time.Since(b.At)
@@ -39,7 +39,8 @@ func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
 	return []gate.Sample{b}
 }
 
-// ask returns the status of an answer, or why there was none in one clean line.
+// check returns the status of an answer, or the reason why there was none as one clean
+// line.
 func (k *healthChecker) check(ctx context.Context) (status int, problem string) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()

@@ -15,8 +15,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestLoopWithinBudget: clients that retry at a node that is down share its budget,
-// and the bounds of the outage are the times at which requests were sent.
+// TestLoopWithinBudget checks that clients which retry at a node that is down share its
+// budget, and that the bounds of the outage are the times at which requests were sent.
 func TestLoopWithinBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -26,13 +26,13 @@ func TestLoopWithinBudget(t *testing.T) {
 		ctx, cancel := context.WithDeadline(t.Context(), began.Add(20*time.Second))
 		defer cancel()
 		var sent []time.Time
-		var timeline gate.Timeline // of the first client
+		var timeline gate.Timeline // timeline of the first client
 		var running sync.WaitGroup
 		for i := range 3 {
 			client := probes.NewClient(cluster.NodeTarget(cluster.Nodes[0]))
 			sample := func() bool {
 				var b gate.Sample
-				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // its error is the end of the test
+				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // fails only at the end of the test
 					b.At, b.Took = time.Now(), time.Millisecond
 					sent = append(sent, b.At)
 					after := b.At.Sub(began)
@@ -70,7 +70,7 @@ func TestLoop(t *testing.T) {
 		phase      time.Duration
 		sample     func(start time.Duration) (took time.Duration, good bool)
 		sleepUntil time.Duration
-		want       []time.Duration // when visits began
+		want       []time.Duration // start times of samples
 	}{
 		{
 			"by the starts", 10 * ms, func(time.Duration) (time.Duration, bool) { return 40 * ms, true }, 700 * ms,
@@ -118,7 +118,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// After half a minute without a good answer there is no hurry any more.
+// TestLoopOfALongOutage checks that retries are slower after half a minute of failures.
 func TestLoopOfALongOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

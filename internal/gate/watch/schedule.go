@@ -2,16 +2,16 @@ package watch
 
 import "time"
 
-// A schedule tells a client's quick retries from the requests that a user at
+// A schedule distinguishes a client's quick retries from the requests that a user at
 // the interval would have sent.
 type schedule struct {
 	interval time.Duration
-	due      time.Time // of the user's next request
-	failing  bool      // the visit before failed
+	due      time.Time // time of the user's next request
+	failing  bool      // the previous sample failed
 }
 
-// retry reports whether a visit that begins now is a quick retry: the one before
-// failed, and the user would still be waiting to try again.
+// retry reports whether a sample that starts now is a quick retry: the previous one
+// failed, and a user would still wait.
 func (s *schedule) retry(now time.Time) bool {
 	switch {
 	case !s.failing:

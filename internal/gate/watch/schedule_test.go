@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// However often a client that is not served comes back, what counts is what a
-// user at the interval would have sent.
+// TestSchedule checks that only the requests of a user at the interval count, however
+// often a client retries.
 func TestSchedule(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {

@@ -8,20 +8,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A user holds a session and comes back to it again and again. One who has been
-// thrown out begins another session, as people do.
+// A user holds a session and sends requests with it. When the session is lost, the user
+// opens another one.
 type user struct {
 	cluster       *probes.Cluster
 	frontend      probes.Frontend
 	counterBases  *counterBases
-	watchedClient gate.WatchedClient // who they are, with what they met before the watch
+	watchedClient gate.WatchedClient // the client, with its timeline since before the watch
 
-	canary   *probes.Canary // nil: the session is gone
+	canary   *probes.Canary // nil: the session is lost
 	requests int
 }
 
-// writeEvery is after how many visits a user puts another value into the
-// session, so that one that comes back older is seen.
+// writeEvery is the number of samples after which a user stores another value in the
+// session, so that a stale session is noticed.
 const writeEvery = 4
 
 func newUser(c *probes.Cluster, e probes.Frontend, key, targetNode string, b *counterBases) *user {
@@ -31,8 +31,7 @@ func newUser(c *probes.Cluster, e probes.Frontend, key, targetNode string, b *co
 	}
 }
 
-// sample comes back to the session, or begins one, and now and then stores a
-// value.
+// sample sends a request of the session, or opens one, and sometimes stores a value.
 func (u *user) sample(ctx context.Context) []gate.Sample {
 	if u.canary == nil {
 		return u.openSession(ctx)
@@ -60,8 +59,8 @@ func (u *user) openSession(ctx context.Context) []gate.Sample {
 	return []gate.Sample{first}
 }
 
-// note is an answer with what became of the session, which is given up when it
-// is gone. The canary forgets what was before, lest it remembers all its life.
+// record converts an answer and drops the session if it is lost. It clears the canary's
+// history, which would grow without limit.
 func (u *user) record(ex probes.Exchange) gate.Sample {
 	trace := u.canary.Trace()
 	b := gate.SampleOf(ex, trace.SessionOutcome(len(trace.Steps)-1))
@@ -71,14 +70,14 @@ func (u *user) record(ex probes.Exchange) gate.Sample {
 	return b
 }
 
-// mayWrite reports whether a write could not hide a loss: where nothing but the
-// value tells a session from another, storing one makes them equal.
+// mayWrite reports whether a write cannot hide a loss: where only the value
+// distinguishes one session from another, storing one makes them equal.
 func (u *user) mayWrite() bool {
 	s := u.cluster.Session
 	return s != nil && s.Write != "" && s.ID != nil
 }
 
-// A newcomer is somebody else with every visit.
+// A newClient is another client with every request.
 type newClient struct {
 	cluster       *probes.Cluster
 	frontend      probes.Frontend
@@ -94,13 +93,13 @@ func (n *newClient) sample(ctx context.Context) []gate.Sample {
 	return []gate.Sample{gate.SampleOf(ex, probes.SessionUnknown)}
 }
 
-// counterBases keeps the values of all sessions apart: each counts on from a base of
-// its own, and not as far as the next.
+// counterBases keeps the values of all sessions distinct: each session counts from its
+// own base, and not up to the next one.
 type counterBases struct{ opened atomic.Int64 }
 
 func (b *counterBases) next() int { return 1_000_000 * int(b.opened.Add(1)) }
 
-// frontendName names an address of the balancer.
+// frontendName returns the display name of an address of the balancer.
 func frontendName(e probes.Frontend) string {
 	if shown := e.URL.Redacted(); e.URL.Host == e.Address.String() || !e.Address.IsValid() {
 		return shown

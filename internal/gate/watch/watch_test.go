@@ -11,7 +11,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A fixture is a demo cluster that is being watched.
+// A fixture is a watched demo cluster.
 type fixture struct {
 	t *testing.T
 	*demo.Cluster
@@ -38,7 +38,7 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its clients come more often than the usual budget allows.
+	// Its clients send more requests than the default budget allows.
 	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
 	return &fixture{
 		t: t, Cluster: running, cluster: cfg.Clusters[0],
@@ -48,7 +48,7 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 
 func (s *fixture) report() gate.Report { return gate.Judge(s.watch.Record(), s.limits, time.Now()) }
 
-// until waits for what the record must come to show.
+// until waits until the report shows a condition.
 func (s *fixture) until(what string, shows func(gate.Report) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
@@ -60,7 +60,7 @@ func (s *fixture) until(what string, shows func(gate.Report) bool) {
 	}
 }
 
-// samples waits until everybody has come so many times more.
+// samples waits until every client has sent n more requests.
 func (s *fixture) samples(n int) {
 	s.t.Helper()
 	counts := func(r gate.Report) (list []int) {
@@ -102,7 +102,8 @@ func TestNothingHappens(t *testing.T) {
 	}
 }
 
-// A node that is restarted throws out its users, as a sticky policy lets it.
+// TestRestart checks that a node that restarts loses its sessions, as a sticky policy
+// allows.
 func TestRestart(t *testing.T) {
 	for _, method := range []probes.Method{probes.MethodCookie, probes.MethodIPHash} {
 		t.Run(string(method), func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// Where sessions are shared, nobody notices.
+// TestRestartShared checks that a restart is harmless where sessions are shared.
 func TestRestartShared(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie, Shared: true, MaxFails: 1000}, probes.PolicyReplicated)
 	s.samples(2)
@@ -144,7 +145,7 @@ func TestRestartShared(t *testing.T) {
 	}
 }
 
-// A balancer that scatters users breaks its promise.
+// TestDrift checks that a balancer that scatters clients breaks a guarantee.
 func TestDrift(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	s.samples(2)
@@ -159,8 +160,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// The balancer is away for a moment: everybody waits for it, and no longer than
-// a quick retry after it is back.
+// TestOutage checks that an outage of the balancer ends with the first quick retry
+// after it.
 func TestOutage(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	s.samples(2)
@@ -182,7 +183,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// An ejected node that is well takes nobody's blame: the balancer took it out.
+// TestEjection checks that an ejection of a healthy node is attributed to the balancer.
 func TestEjection(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
 	s.samples(2)
