@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// A CacheConfig is a cache in front of a balancer. It keeps whole answers of
-// status 200 to GET, by host and URI, as nginx's proxy_cache does; it knows no
-// Vary. The zero value caches nothing.
+// A CacheConfig configures a cache in front of a balancer. It caches complete answers
+// with status 200 to GET requests, by host and URI, as nginx's proxy_cache does. It
+// ignores Vary. The zero value caches nothing.
 type CacheConfig struct {
-	// TTL is how long an answer is kept that does not tell itself, as
-	// proxy_cache_valid has it. 0: there is no cache.
+	// TTL is the lifetime of an answer that does not define its own, as in
+	// proxy_cache_valid. 0: no cache.
 	TTL time.Duration
 
-	// IgnoreCacheControl and IgnoreSetCookie keep answers that should not be, as
+	// IgnoreCacheControl and IgnoreSetCookie cache answers that must not be cached, as
 	// proxy_ignore_headers does. With both, clients get each other's sessions.
 	IgnoreCacheControl bool
 	IgnoreSetCookie    bool
 
-	// OnlyWithoutCookie leaves requests that have a cookie alone, as
+	// OnlyWithoutCookie bypasses the cache for requests with a cookie, as
 	// proxy_cache_bypass and proxy_no_cache do with $http_cookie.
 	OnlyWithoutCookie bool
 }
@@ -34,7 +34,7 @@ func (c CacheConfig) concerns(r *http.Request) bool {
 		!(c.OnlyWithoutCookie && r.Header.Get("Cookie") != "")
 }
 
-// ttl returns for how long an answer may be kept; 0: not at all.
+// ttl returns the lifetime of an answer; 0: it must not be cached.
 func (c CacheConfig) ttl(status int, header http.Header) time.Duration {
 	if status != http.StatusOK || header.Get("Set-Cookie") != "" && !c.IgnoreSetCookie {
 		return 0
@@ -57,10 +57,10 @@ func (c CacheConfig) ttl(status int, header http.Header) time.Duration {
 	return ttl
 }
 
-// maxCached bounds the answers of a cache. When it is full it forgets them all.
+// maxCached limits the answers in a cache. A full cache is emptied.
 const maxCached = 1000
 
-// A cache keeps answers. The zero value is an empty cache.
+// A cache stores answers. The zero value is an empty cache.
 type cache struct {
 	mu      sync.Mutex
 	answers map[string]cachedAnswer
@@ -74,7 +74,7 @@ type cachedAnswer struct {
 
 func cacheKey(r *http.Request) string { return r.Host + r.URL.RequestURI() }
 
-// serve answers a request from the cache, or lets next answer and keeps that.
+// serve answers a request from the cache, or calls next and caches its answer.
 func (c *cache) serve(config CacheConfig, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	if a, ok := c.lookup(cacheKey(r), time.Now()); ok {
 		maps.Copy(w.Header(), a.header.Clone())
@@ -104,15 +104,15 @@ func (c *cache) store(key string, a cachedAnswer) {
 	c.answers[key] = a
 }
 
-// An answerRecorder passes an answer on and remembers it, up to maxBody bytes.
+// An answerRecorder passes an answer on and records up to maxBody bytes of it.
 type answerRecorder struct {
 	http.ResponseWriter
 	status int
-	header http.Header // as it was sent; nil: nothing was
+	header http.Header // header as sent; nil: nothing was sent
 	body   bytes.Buffer
 }
 
-// Unwrap gives http.ResponseController the connection.
+// Unwrap returns the writer that http.ResponseController needs.
 func (r *answerRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *answerRecorder) WriteHeader(status int) {
@@ -130,5 +130,5 @@ func (r *answerRecorder) Write(part []byte) (int, error) {
 	return r.ResponseWriter.Write(part)
 }
 
-// complete reports whether the answer is not too long to be remembered.
+// complete reports whether the whole answer was recorded.
 func (r *answerRecorder) complete() bool { return r.body.Len() <= maxBody }

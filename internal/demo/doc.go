@@ -1,14 +1,13 @@
-// Package demo is a web cluster inside the process: nodes and a balancer that
-// speak real HTTP on free loopback ports, and that can be broken on purpose.
+// Package demo is a web cluster inside the process: nodes and a balancer that speak
+// HTTP on free loopback ports and that can be broken on purpose.
 //
-// A monitor is only believed when it has been seen to find what it claims to
-// find, so every fault stickwatch knows can be had here at will: the demo
-// command shows them, tests hold the probes and checks against them, and nodes
-// of this package also stand behind real balancers, in place of commercial
-// products that cannot be run. For that they wear the documented faces of those
-// products, and nothing more: a node does not know that it is being watched.
+// It can produce every fault that stickwatch detects. The demo command shows the
+// faults, and tests run the probes and checks against them. Nodes of this package also
+// run behind real balancers, in place of commercial products that cannot be run here:
+// they serve the documented pages of those products, and nothing else. A node does not
+// know that it is monitored.
 //
-// The balancer behaves as nginx, HAProxy or Apache httpd do: how it counts failures,
-// where it places clients, what a reload forgets. Package lab compares it with
+// The balancer behaves as nginx, HAProxy or Apache httpd: how it counts failures, how
+// it places clients, and which state a reload resets. Package lab compares it with
 // those products, client by client, while both are operated.
 package demo

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Engine.IO 4 as socket.io 4 serves it. Intervals are its defaults.
+// Engine.IO 4 as socket.io 4 serves it, with its default intervals.
 const (
 	pingInterval = 25 * time.Second
 	pingTimeout  = 20 * time.Second
@@ -16,7 +16,7 @@ const (
 	packetSeparator = "\x1e"
 )
 
-// An engineError is what the protocol answers, with status 400.
+// An engineError is the body of an Engine.IO error, sent with status 400.
 type engineError struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
@@ -31,9 +31,8 @@ var (
 	errVersion   = engineError{5, "Unsupported protocol version"}
 )
 
-// serveEngineIO serves one request of a client. A socket is known to the
-// process that opened it and to no other: that is why the balancer in front
-// must be sticky.
+// serveEngineIO serves one request of a client. Only the process that opened a socket
+// knows it, so the balancer must be sticky.
 func (n *Node) serveEngineIO(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	transport, sid := query.Get("transport"), query.Get("sid")
@@ -69,10 +68,10 @@ func (n *Node) serveEngineIO(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// servePoll answers what there is for the client, as soon as there is any.
+// servePoll answers with the packets for the client, and waits until there are any.
 func (ss *sockets) servePoll(w http.ResponseWriter, r *http.Request, s *socket) {
 	packets, ok := s.poll(r.Context())
-	if !ok { // two at once: the real server gives such a client up, too
+	if !ok { // a second poll at the same time: the real server closes the client as well
 		ss.close(s)
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -80,7 +79,7 @@ func (ss *sockets) servePoll(w http.ResponseWriter, r *http.Request, s *socket) 
 	writePackets(w, packets...)
 }
 
-// servePost takes packets from the client.
+// servePost receives packets from the client.
 func (ss *sockets) servePost(w http.ResponseWriter, r *http.Request, s *socket) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -99,15 +98,15 @@ func writePackets(w http.ResponseWriter, packets ...string) {
 	io.WriteString(w, strings.Join(packets, packetSeparator))
 }
 
-// refuse answers a polling client.
+// refuse sends an error to a polling client.
 func refuse(w http.ResponseWriter, e engineError) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
 	json.NewEncoder(w).Encode(e)
 }
 
-// refuseFor answers a client of either transport: the one that wants a
-// WebSocket gets the bare message.
+// refuseFor sends an error to a client of either transport. A WebSocket client gets the
+// bare message.
 func refuseFor(w http.ResponseWriter, transport string, e engineError) {
 	if transport != "websocket" {
 		refuse(w, e)

@@ -89,7 +89,7 @@ func TestEngineIORefuses(t *testing.T) {
 	}
 }
 
-// A session is known to the process that opened it, and only to that one.
+// TestEngineIOForgets checks that only the process that opened a session knows it.
 func TestEngineIOForgets(t *testing.T) {
 	n, other := startNode(t, NodeConfig{ID: "node1"}), startNode(t, NodeConfig{ID: "node2"})
 	v := newBrowser(t)
@@ -124,14 +124,14 @@ func TestEngineIOTwoPollsAtOnce(t *testing.T) {
 	}
 }
 
-// A wsClient is a WebSocket client as far as a test needs one.
+// A wsClient is a minimal WebSocket client.
 type wsClient struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// dialWebSocket asks addr for a WebSocket and returns the answer.
+// dialWebSocket requests a WebSocket from addr and returns the answer.
 func dialWebSocket(t *testing.T, addr, query string) (*wsClient, *http.Response) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -197,7 +197,7 @@ func TestEngineIOUpgrade(t *testing.T) {
 	v := newBrowser(t)
 	sid := opening(t, v, n.URL())
 	c, resp := dialWebSocket(t, n.Addr(), "&sid="+sid)
-	// RFC 6455, 1.3, has this pair.
+	// The pair is from RFC 6455, section 1.3.
 	if got, want := resp.Header.Get("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; resp.StatusCode != 101 || got != want {
 		t.Fatalf("%d with Sec-WebSocket-Accept %q, want 101 with %q", resp.StatusCode, got, want)
 	}

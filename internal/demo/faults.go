@@ -8,51 +8,51 @@ import (
 	"time"
 )
 
-// A Mode is what a node does to every request instead of answering it.
+// A Mode is a node's reaction to every request instead of an answer.
 type Mode string
 
 // The modes.
 const (
-	Answer   Mode = ""         // none of them: it answers
-	Hang     Mode = "hang"     // takes the request and never answers
-	Drop     Mode = "drop"     // takes the request and closes the connection
-	Garbage  Mode = "garbage"  // answers something that is no HTTP
-	Endless  Mode = "endless"  // answers 200 with a body that does not end
-	Redirect Mode = "redirect" // redirects to the same place
+	Answer   Mode = ""         // no fault: it answers
+	Hang     Mode = "hang"     // accepts the request and never answers
+	Drop     Mode = "drop"     // accepts the request and closes the connection
+	Garbage  Mode = "garbage"  // answers with bytes that are not HTTP
+	Endless  Mode = "endless"  // answers 200 with an endless body
+	Redirect Mode = "redirect" // redirects to the same URL
 )
 
-// NodeFaults are what is wrong with a node. The zero value is a healthy node.
+// NodeFaults are the faults of a node. The zero value is a healthy node.
 type NodeFaults struct {
 	Mode  Mode
-	Delay time.Duration // before every answer
+	Delay time.Duration // delay before every answer
 
-	Failing    string // prefix of the paths that fail; "/": all of them
-	FailStatus int    // what they fail with; 0: 500
+	Failing    string // prefix of the failing paths; "/": all paths
+	FailStatus int    // their status; 0: 500
 
-	Paused       string // the reason for which /status says paused
-	ReasonCounts bool   // that reason, whatever it is, ends with a number that grows with every answer
+	Paused       string // /status reports paused, with this reason
+	ReasonCounts bool   // the reason ends with a number that grows with every answer
 
-	Forgetful     bool // knows no session, not even those it just began
-	Private       bool // keeps sessions in its own memory, whatever store it was given
+	Forgetful     bool // knows no session, not even those it opened
+	Private       bool // keeps sessions in its own memory, whatever store is configured
 	Rollback      bool // shows counters in sessions one lower than stored, as after a lost write
 	ForgetSockets bool // knows no Engine.IO session
 
-	ID          string        // calls itself this instead of its own id
-	Version     string        // says that it runs this version instead of its own
-	Scaling     string        // says that this is its "scaling" setting
-	ClockOffset time.Duration // its clock is ahead by this much
+	ID          string        // label shown instead of its own id
+	Version     string        // version shown instead of its own
+	Scaling     string        // value of the "scaling" setting shown
+	ClockOffset time.Duration // its clock is ahead by this duration
 
-	CookiePath   string // sets session cookies for this path
-	CookieSecure bool   // sets session cookies Secure, though it speaks plain HTTP; clients forgive that on loopback
+	CookiePath   string // path of session cookies
+	CookieSecure bool   // sets session cookies Secure over plain HTTP; clients accept that on loopback
 
 	SessionFaults
 }
 
-// Set replaces the node's faults, for the requests that come from now on.
+// Set replaces the node's faults for later requests.
 func (n *Node) Set(f NodeFaults) { n.faults.Store(&f) }
 
-// Change lets change add to the node's faults. Changes may run side by side;
-// change may then be called more than once.
+// Change applies change to the node's faults. It is safe for concurrent use; change may
+// be called more than once.
 func (n *Node) Change(change func(*NodeFaults)) {
 	for {
 		old := n.faults.Load()
@@ -67,7 +67,7 @@ func (n *Node) Change(change func(*NodeFaults)) {
 // Faults returns the node's faults.
 func (n *Node) Faults() NodeFaults { return *n.faults.Load() }
 
-// corruptCookie makes a cookie as bad as it is to be.
+// corruptCookie applies the cookie faults.
 func (f NodeFaults) corruptCookie(c *http.Cookie) *http.Cookie {
 	if f.CookiePath != "" {
 		c.Path = f.CookiePath
@@ -76,15 +76,14 @@ func (f NodeFaults) corruptCookie(c *http.Cookie) *http.Cookie {
 	return c
 }
 
-// afflict does to a request what is wrong with the node, and reports whether
-// that was the end of it.
+// apply applies the faults to a request, and reports whether the request has ended.
 func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
 	if f.Delay > 0 && !pause(r.Context(), f.Delay) {
 		return true
 	}
 	switch f.Mode {
 	case Hang:
-		io.Copy(io.Discard, r.Body) // only then does the server notice that a client leaves
+		io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	case Drop:
@@ -101,7 +100,7 @@ func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
 	return true
 }
 
-// fail answers the paths that are to fail.
+// fail answers a request for a failing path.
 func (f NodeFaults) fail(w http.ResponseWriter, r *http.Request) bool {
 	if f.Failing == "" || !strings.HasPrefix(r.URL.Path, f.Failing) {
 		return false
@@ -114,7 +113,7 @@ func (f NodeFaults) fail(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// pause waits for d, and reports whether the client did, too.
+// pause waits for d. It returns false when the client disconnects first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
 		return ctx.Err() == nil
@@ -129,7 +128,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// writeGarbage answers in no protocol at all.
+// writeGarbage sends bytes that are not HTTP.
 func writeGarbage(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -139,7 +138,7 @@ func writeGarbage(w http.ResponseWriter) {
 	conn.Write([]byte("\x00\x16\x03 this is not HTTP \xff\x1b[31m\r\n\r\n"))
 }
 
-// writeEndless answers until the client has had enough.
+// writeEndless sends an answer until the client disconnects.
 func writeEndless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	chunk := []byte(strings.Repeat("and so on ", 1<<10))

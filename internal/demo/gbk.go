@@ -2,9 +2,9 @@ package demo
 
 import "strings"
 
-// encodeGBK writes the e-Bridge page in GBK, as old installations do. The page
-// is ours, so the characters it uses are few and known; any other becomes a
-// question mark.
+// encodeGBK encodes the e-Bridge page in GBK, as old installations do. The page is part
+// of this package, so its characters are known; any other character becomes a question
+// mark.
 func encodeGBK(utf8 []byte) []byte {
 	var out strings.Builder
 	for _, r := range string(utf8) {
@@ -20,7 +20,7 @@ func encodeGBK(utf8 []byte) []byte {
 	return []byte(out.String())
 }
 
-// gbk has the characters of templates/ebridge.html.
+// gbk contains the characters of templates/ebridge.html.
 var gbk = map[rune]string{
 	'“': "\xa1\xb0", '”': "\xa1\xb1", '。': "\xa1\xa3", '会': "\xbb\xe1", '则': "\xd4\xf2", '刷': "\xcb\xa2",
 	'前': "\xc7\xb0", '化': "\xbb\xaf", '发': "\xb7\xa2", '变': "\xb1\xe4", '和': "\xba\xcd", '固': "\xb9\xcc",

@@ -15,11 +15,11 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// refused is how a connection to a dead server ends.
+// refused is the error of a connection to a dead server.
 var refused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
-// haproxyOf returns an HAProxy with n servers, whose names and routes are
-// node0, node1 and so on.
+// haproxyOf returns an HAProxy with n servers, whose names and routes are node0, node1
+// and so on.
 func haproxyOf(n int, c HAProxyConfig) *haproxy {
 	servers := make([]balance.Server, n)
 	for i := range servers {
@@ -29,7 +29,7 @@ func haproxyOf(n int, c HAProxyConfig) *haproxy {
 	return newHAProxy(BalancerConfig{HAProxy: &c, Timeout: time.Minute}, servers, newStickTable(c.StickExpire))
 }
 
-// request is a request of a client, with a cookie if there is one.
+// request returns a request of a client, with a cookie if it is not "".
 func request(client, cookie string) *selection {
 	r, _ := http.NewRequest(http.MethodGet, "http://cluster/", nil)
 	if cookie != "" {
@@ -39,8 +39,8 @@ func request(client, cookie string) *selection {
 }
 
 // pass sends a request through a scheduler while the servers in down refuse
-// connections. It returns the servers tried, the pauses between them, and the
-// cookie or the failure that the client gets.
+// connections. It returns the servers tried, the pauses between them, and the cookie or
+// the failure that the client gets.
 func pass(s scheduler, c *selection, now time.Time, down ...int) string {
 	var told []string
 	for {
@@ -159,7 +159,7 @@ func TestHAProxySticksOnSource(t *testing.T) {
 		{"127.0.0.1", 0, nil, "0"},
 		{"127.0.0.2", 0, nil, "1"},
 		{"127.0.0.1", 59, nil, "0"},
-		{"127.0.0.1", 70, []int{0}, "0 2"}, // and its entry is written anew
+		{"127.0.0.1", 70, []int{0}, "0 2"}, // its entry is stored again
 		{"127.0.0.1", 71, nil, "2"},
 		{"127.0.0.2", 71, nil, "2"}, // expired
 	} {
@@ -176,7 +176,7 @@ func TestSourceHash(t *testing.T) {
 		usable []int
 		want   int
 	}{
-		// The map of all is 0 1 1 2: 127.0.0.0 is 2130706432, a multiple of 4.
+		// The map of all servers is 0 1 1 2: 127.0.0.0 is 2130706432, a multiple of 4.
 		{"127.0.0.0", []int{0, 1, 2}, 0},
 		{"127.0.0.1", []int{0, 1, 2}, 1},
 		{"127.0.0.2", []int{0, 1, 2}, 1},
@@ -197,7 +197,7 @@ func TestSourceHash(t *testing.T) {
 	}
 }
 
-// until waits for a condition.
+// until waits until a condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
@@ -240,7 +240,8 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 	}
 }
 
-// A reload forgets the stick table, unless peers carry it over.
+// TestReloadForgetsTheStickTable checks that a reload resets the stick table, unless
+// peers keep it.
 func TestReloadForgetsTheStickTable(t *testing.T) {
 	for _, peers := range []bool{false, true} {
 		c := startCluster(t, Config{HAProxy: &HAProxyConfig{StickOnSrc: true, Peers: peers}})

@@ -19,8 +19,8 @@ func TestFaces(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	tests := []struct {
 		path   string
-		cookie string         // its name and attributes; "": none is set
-		id     *regexp.Regexp // of its value
+		cookie string         // name and attributes; "": none is set
+		id     *regexp.Regexp // matches its value
 		shows  []string       // {cookie} stands for its value
 	}{
 		{
@@ -130,7 +130,7 @@ func TestStartNodeWhereOneWasClosed(t *testing.T) {
 	}
 }
 
-// What a node's faults make of an answer that comes.
+// TestFaultsOfAnswers checks faults that change an answer.
 func TestFaultsOfAnswers(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -168,7 +168,7 @@ func TestFaultsOfAnswers(t *testing.T) {
 	}
 }
 
-// What a client sees of a node that gives no answer, or no end of one.
+// TestFaultsWithoutAnswer checks faults without an answer, or without the end of one.
 func TestFaultsWithoutAnswer(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	for _, mode := range []Mode{Drop, Garbage} {

@@ -8,15 +8,16 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An Operation is something that an operator does to a Cluster. Unlike a Fault
-// it is no mistake, and Heal does not undo it.
+// An Operation is an action of an operator on a Cluster. Unlike a Fault it is not an
+// error, and Heal does not revert it.
 type Operation struct {
 	Name        string
 	Description string // one line
 	OnNode      bool   // Operate needs the id of a node for it
 }
 
-// Operations lists what Operate knows: nodes first, then the balancer's list.
+// Operations lists the operations: those on nodes first, then those on the balancer's
+// list.
 func Operations() []Operation {
 	list := make([]Operation, len(operations))
 	for i, o := range operations {
@@ -25,7 +26,7 @@ func Operations() []Operation {
 	return list
 }
 
-// An operation is one with the method that carries it out.
+// An operation is an Operation with its implementation.
 type operation struct {
 	Operation
 	apply func(c *Cluster, node string) error
@@ -63,11 +64,11 @@ func onAll(name, description string, apply func(*Cluster) error) operation {
 	return operation{Operation{name, description, false}, func(c *Cluster, _ string) error { return apply(c) }}
 }
 
-// Operate carries out the operation of that name, as Operations lists it, on
-// the node of that id; node is "" where the operation needs none. The error is
-// that there is no such operation or node, or that the balancer refuses.
+// Operate carries out the operation of that name on the node of that id; node is ""
+// where the operation needs none. It returns an error for an unknown operation or node,
+// or when the balancer refuses.
 //
-// Operations run one at a time: they may change Nodes.
+// Operations must not run concurrently: they may change Nodes.
 func (c *Cluster) Operate(name, node string) error {
 	i := slices.IndexFunc(operations, func(o operation) bool { return o.Name == name })
 	if i < 0 {
@@ -99,8 +100,7 @@ func (c *Cluster) Node(id string) (*Node, error) {
 	return c.Nodes[i], nil
 }
 
-// StopNode ends a node's process: connections are refused, and what it had in
-// memory is gone.
+// StopNode ends a node's process: connections are refused, and its memory is lost.
 func (c *Cluster) StopNode(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *Cluster) StopNode(id string) error {
 	return nil
 }
 
-// StartNode starts a stopped node. It does nothing to a running one.
+// StartNode starts a stopped node. It does nothing if the node runs.
 func (c *Cluster) StartNode(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *Cluster) RestartNode(id string) error {
 	return n.Restart()
 }
 
-// ScaleOut starts another node and reloads the balancer with it at the end of
-// its list.
+// ScaleOut starts another node, appends it to the balancer's list, and reloads the
+// balancer.
 func (c *Cluster) ScaleOut() (*Node, error) {
 	n, err := c.startNode(len(c.Nodes), time.Now())
 	if err != nil {
@@ -139,7 +139,7 @@ func (c *Cluster) ScaleOut() (*Node, error) {
 	return n, c.AddServer(n.ID())
 }
 
-// Reload reloads the balancer with the list that it has.
+// Reload reloads the balancer with an unchanged list.
 func (c *Cluster) Reload() error { return c.Balancer.Reload(c.Balancer.Servers()) }
 
 // RemoveServer reloads the balancer without a node.
@@ -156,8 +156,8 @@ func (c *Cluster) RemoveServer(id string) error {
 	return c.Balancer.Reload(slices.Delete(servers, i, i+1))
 }
 
-// AddServer reloads the balancer with a node that it does not list: after as
-// many servers as there are listed nodes before this one in Nodes.
+// AddServer reloads the balancer with an unlisted node, in the position that it has in
+// Nodes.
 func (c *Cluster) AddServer(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *Cluster) ReverseServers() error {
 	return c.Balancer.Reload(servers)
 }
 
-// SetServerState gives the balancer's server for a node a state.
+// SetServerState sets the state of the balancer's server for a node.
 func (c *Cluster) SetServerState(id string, s ServerState) error {
 	n, err := c.Node(id)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// clients returns n visitors from as many networks.
+// clients returns n clients from as many networks.
 func clients(t *testing.T, n int) []*browser {
 	list := make([]*browser, n)
 	for i := range list {
@@ -22,8 +22,8 @@ func clients(t *testing.T, n int) []*browser {
 	return list
 }
 
-// nodesOf returns the id of the node that each visitor meets, or the status of
-// the answer.
+// nodesOf returns the id of the node that each client gets, or the status of the
+// answer.
 func nodesOf(c *Cluster, browsers []*browser) []string {
 	list := make([]string, len(browsers))
 	for i, v := range browsers {
@@ -36,8 +36,8 @@ func nodesOf(c *Cluster, browsers []*browser) []string {
 	return list
 }
 
-// oracle returns where ip_hash puts the clients of clients behind the nodes of
-// these ids, in this order; a hyphen before an id marks it as down.
+// oracle returns the nodes that ip_hash assigns to the clients of clients, for nodes of
+// these ids in this order; a hyphen before an id marks the node down.
 func oracle(n int, ids ...string) []string {
 	servers := make([]balance.Server, len(ids))
 	for i, id := range ids {
@@ -77,7 +77,8 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 	}
 }
 
-// A reload forgets which servers were ejected, so that a dead one is tried again.
+// TestReloadResetsEjection checks that a reload resets ejections, so that a dead server
+// is tried again.
 func TestReloadResetsEjection(t *testing.T) {
 	for _, zone := range []bool{false, true} {
 		l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}, Zone: zone})
@@ -123,7 +124,7 @@ func TestNodeOperations(t *testing.T) {
 	if c.Nodes[1].process.Load() == since {
 		t.Error("a stopped node starts as the process that it was")
 	}
-	if err := c.Operate("reload", ""); err != nil { // so that no worker holds node2 for dead
+	if err := c.Operate("reload", ""); err != nil { // so that no worker has node2 ejected
 		t.Fatal(err)
 	}
 	if _, after := e.get(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {

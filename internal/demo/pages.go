@@ -14,14 +14,14 @@ var files embed.FS
 
 var templates = template.Must(template.ParseFS(files, "templates/*.html"))
 
-// A page is what the templates show.
+// A page is the data of the templates.
 type page struct {
 	sessionRequest
 	Node    string
 	Version string
 	Charset string
 	Path    string
-	Host    string // as the request calls the server
+	Host    string // Host header of the request
 	Port    string
 }
 
@@ -34,37 +34,36 @@ func (n *Node) page(r *http.Request, v sessionRequest) page {
 	return p
 }
 
-// serveTest is the generic session test page.
+// serveTest serves the generic session test page.
 func (n *Node) serveTest(w http.ResponseWriter, r *http.Request) {
 	n.servePage(w, r, "test.html", sessionCookie{cookie: n.config.Cookie, path: "/"})
 }
 
-// serveEBridge is the page of Weaver e-Bridge's cluster manual, section 7,
-// which names its two labels.
+// serveEBridge serves the page of Weaver e-Bridge's cluster manual, section 7, which
+// names its two labels.
 func (n *Node) serveEBridge(w http.ResponseWriter, r *http.Request) {
 	n.servePage(w, r, "ebridge.html", sessionCookie{cookie: "JSESSIONID", path: "/"})
 }
 
-// serveTomcat is a page of a context that Tomcat replicates. A known session
-// that comes with another node's route gets this node's, as from Tomcat's
-// JvmRouteBinderValve.
+// serveTomcat serves a page of a context that Tomcat replicates. A known session with
+// another node's route gets this node's route, as from Tomcat's JvmRouteBinderValve.
 func (n *Node) serveTomcat(w http.ResponseWriter, r *http.Request) {
 	n.servePage(w, r, "tomcat.html", sessionCookie{cookie: "JSESSIONID", path: "/cluster", suffix: "." + n.id()})
 }
 
-// serveMSM is the page by which memcached-session-manager set-ups are tried
-// out: the id says which memcached has the session, and which Tomcat.
+// serveMSM serves the usual test page of memcached-session-manager. The id contains the
+// memcached node that has the session, and the Tomcat.
 func (n *Node) serveMSM(w http.ResponseWriter, r *http.Request) {
 	suffix := "-" + n.config.Memcached(r.Context()) + "." + n.id()
 	n.servePage(w, r, "msm.html", sessionCookie{cookie: "JSESSIONID", path: "/", suffix: suffix})
 }
 
-// servePlain is a page without a session.
+// servePlain serves a page without a session.
 func (n *Node) servePlain(w http.ResponseWriter, r *http.Request) {
 	n.render(w, "plain.html", n.page(r, sessionRequest{}))
 }
 
-// servePage shows a page with the client's session on it.
+// servePage serves a page with the client's session.
 func (n *Node) servePage(w http.ResponseWriter, r *http.Request, name string, k sessionCookie) {
 	w.Header().Set("Cache-Control", "no-store")
 	if n.refuse(w, r, k) {

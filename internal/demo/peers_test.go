@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// epoch is on a whole second, so that fractions in a test are what they seem.
+// epoch is a whole second, so that fractions in tests are exact.
 var epoch = time.Unix(1_700_000_000, 0)
 
 func at(seconds float64) time.Time {
@@ -26,7 +26,7 @@ func TestPeersEjectFromTheLastFailureOn(t *testing.T) {
 	for _, s := range []float64{3.9, 4, 13.9, 14} {
 		got[s] = p.ejected(0, at(s))
 	}
-	// fail_timeout counts from second 3, and second 13 is still inside.
+	// fail_timeout counts from second 3 and includes second 13.
 	want := map[float64]bool{3.9: true, 4: true, 13.9: true, 14: false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ejected (-want +got):\n%s", diff)
@@ -59,13 +59,13 @@ func TestPeersLetOneTrialThrough(t *testing.T) {
 	}
 }
 
-// max_fails is no sliding window: successes count for nothing unless they come
-// more than fail_timeout after the last failure.
+// TestPeersForgetOnlyAfterQuiet checks that max_fails is not a sliding window: a
+// success counts only if it comes more than fail_timeout after the last failure.
 func TestPeersForgetOnlyAfterQuiet(t *testing.T) {
 	tests := []struct {
 		name string
 		gap  float64 // seconds between failures
-		want float64 // when it is ejected; 0: never
+		want float64 // time of the ejection; 0: never
 	}{
 		{"failures within fail_timeout of each other", 3, 12},
 		{"a failure as soon as fail_timeout is over", 4, 16},
@@ -80,8 +80,8 @@ func TestPeersForgetOnlyAfterQuiet(t *testing.T) {
 	}
 }
 
-// ejection sends p a request every half second for two minutes, lets one fail
-// every gap seconds, and returns when server 0 is ejected.
+// ejection sends p a request every half second for two minutes, makes one fail every
+// gap seconds, and returns when server 0 is ejected.
 func ejection(p *peers, gap float64) float64 {
 	next := 0.0
 	for s := 0.0; s < 120; s += 0.5 {

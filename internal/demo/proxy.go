@@ -12,20 +12,19 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A proxiedRequest is one request on its way through the balancer.
+// A proxiedRequest is a request that the balancer passes on.
 type proxiedRequest struct {
 	balancer       *Balancer
 	generation     *generation
 	scheduler      scheduler
 	selection      selection
 	request        *http.Request
-	body           []byte   // kept, so that it can be sent again
-	upstreamsTried []string // the servers tried, as $upstream_addr has them
+	body           []byte   // kept for retries
+	upstreamsTried []string // the servers tried, as $upstream_addr lists them
 }
 
-// ServeHTTP passes a request to a server, and to the next when that one does
-// not answer, as far as the product does that. An answer is an answer, whatever
-// its status.
+// ServeHTTP passes a request to a server, and to the next one when the server does not
+// answer, if the product does that. Any HTTP status counts as an answer.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f := b.Faults()
 	if f.Status != 0 {
@@ -74,7 +73,7 @@ func (p *proxiedRequest) serve(w http.ResponseWriter) {
 			p.copyResponse(w, resp, server)
 			return
 		}
-		if p.request.Context().Err() != nil { // the client left, which no product counts as a failure
+		if p.request.Context().Err() != nil { // the client disconnected, which no product counts as a failure
 			p.scheduler.finished(server)
 			panic(http.ErrAbortHandler)
 		}
@@ -109,14 +108,14 @@ func (p *proxiedRequest) forward(server int) (*http.Response, error) {
 	return p.balancer.transport.RoundTrip(out)
 }
 
-// copyResponse passes a server's answer to the client. Not before it is through does
-// the account hear of it.
+// copyResponse passes a server's answer to the client, and then reports the end of the
+// request to the scheduler.
 func (p *proxiedRequest) copyResponse(w http.ResponseWriter, resp *http.Response, server int) {
 	defer p.scheduler.finished(server)
 	defer resp.Body.Close()
 	header := w.Header()
 	maps.Copy(header, resp.Header)
-	header.Del("Date") // as nginx does, which shows its own
+	header.Del("Date") // nginx sends its own
 	header.Del("Server")
 	p.setUpstreamHeader(header)
 	p.scheduler.answered(&p.selection, server, header, time.Now())
@@ -127,12 +126,12 @@ func (p *proxiedRequest) copyResponse(w http.ResponseWriter, resp *http.Response
 	dropHopByHop(header)
 	w.WriteHeader(resp.StatusCode)
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		panic(http.ErrAbortHandler) // the client must see that the answer is cut
+		panic(http.ErrAbortHandler) // the client must see that the answer is incomplete
 	}
 }
 
-// tunnel passes bytes both ways until one end has enough. The answer's header
-// is the one of w.
+// tunnel copies bytes in both directions until one end closes. w has the header of the
+// answer.
 func (p *proxiedRequest) tunnel(w http.ResponseWriter, resp *http.Response) {
 	server, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
@@ -160,14 +159,14 @@ func (p *proxiedRequest) tunnel(w http.ResponseWriter, resp *http.Response) {
 	wg.Wait()
 }
 
-// setUpstreamHeader shows the servers tried.
+// setUpstreamHeader sets the header with the servers tried.
 func (p *proxiedRequest) setUpstreamHeader(h http.Header) {
 	if name := p.balancer.config.UpstreamHeader; name != "" && len(p.upstreamsTried) > 0 {
 		h.Set(name, strings.Join(p.upstreamsTried, ", "))
 	}
 }
 
-// dropHopByHop removes what concerns one connection and not the message.
+// dropHopByHop removes headers that apply to one connection only.
 func dropHopByHop(h http.Header) {
 	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
 		h.Del(name)

@@ -1,12 +1,12 @@
 package demo
 
-// A roundRobin is nginx's smooth weighted round robin. It is not safe for
+// A roundRobin implements nginx's smooth weighted round robin. It is not safe for
 // concurrent use.
 type roundRobin []weightedServer
 
 type weightedServer struct {
 	weight    int
-	effective int // sinks with failures, and recovers by one a turn
+	effective int // decreases with failures, and recovers by one per turn
 	current   int
 }
 
@@ -18,7 +18,7 @@ func newRoundRobin(weights []int) roundRobin {
 	return w
 }
 
-// next returns the server whose turn it is among those that may be chosen.
+// next returns the next server among those that may be chosen.
 func (w roundRobin) next(may func(int) bool) (best int, ok bool) {
 	total := 0
 	for i := range w {
@@ -39,7 +39,7 @@ func (w roundRobin) next(may func(int) bool) (best int, ok bool) {
 	return best, ok
 }
 
-// countTurn counts a turn of server i, which something else chose.
+// countTurn counts a turn of server i that was chosen by other means.
 func (w roundRobin) countTurn(i int, may func(int) bool) {
 	for j := range w {
 		if may(j) {
@@ -49,15 +49,15 @@ func (w roundRobin) countTurn(i int, may func(int) bool) {
 	}
 }
 
-// failed lets server i weigh less for a while.
+// failed decreases the effective weight of server i.
 func (w roundRobin) failed(i, maxFails int) {
 	if s := &w[i]; maxFails > 0 {
 		s.effective = max(s.effective-s.weight/maxFails, 0)
 	}
 }
 
-// leastConn returns the server with the fewest requests under way for its weight.
-// Where several have, their turns decide, as in nginx's least_conn.
+// leastConn returns the server with the fewest requests in flight for its weight. Round
+// robin decides between equal ones, as in nginx's least_conn.
 func (w roundRobin) leastConn(conns []int, may func(int) bool) (int, bool) {
 	best := -1
 	for i := range w {

@@ -7,14 +7,14 @@ import (
 	"stickwatch/probes"
 )
 
-// A Fault is something that can go wrong with a Cluster.
+// A Fault is a fault of a Cluster.
 type Fault struct {
 	Name        string
-	Description string // one line, for people who choose
+	Description string // one line, for a list of choices
 }
 
-// Faults lists what Break knows, in the order of the requests' way: balancer,
-// nodes, sessions, what nodes depend on, and what should be alike on all.
+// Faults lists the faults of Break, in the order of a request's path: balancer, nodes,
+// sessions, dependencies of nodes, and differences between nodes.
 func Faults() []Fault {
 	list := make([]Fault, len(faults))
 	for i, f := range faults {
@@ -23,8 +23,8 @@ func Faults() []Fault {
 	return list
 }
 
-// A fault is one with the way to bring it about. Where one node will do, it is
-// the second: the first is the primary, whose loss is a story of its own.
+// A fault is a Fault with its implementation. Where one node is enough, it is the
+// second, because the loss of the first, the primary, has further consequences.
 type fault struct {
 	Fault
 	apply func(*Cluster) error
@@ -116,7 +116,7 @@ var faults = []fault{
 	onNode("clock-skew", "node2's clock is 30 s ahead", func(f *NodeFaults) { f.ClockOffset = 30 * time.Second }),
 }
 
-// onNode is a fault of the second node.
+// onNode returns a fault of the second node.
 func onNode(name, description string, change func(*NodeFaults)) fault {
 	return fault{Fault{name, description}, func(c *Cluster) error {
 		c.Nodes[1].Change(change)
@@ -124,7 +124,7 @@ func onNode(name, description string, change func(*NodeFaults)) fault {
 	}}
 }
 
-// onNodes is a fault that all nodes have.
+// onNodes returns a fault of all nodes.
 func onNodes(name, description string, change func(*NodeFaults)) fault {
 	return fault{Fault{name, description}, func(c *Cluster) error {
 		for _, n := range c.Nodes {
@@ -134,7 +134,7 @@ func onNodes(name, description string, change func(*NodeFaults)) fault {
 	}}
 }
 
-// onBalancer is a fault of the balancer.
+// onBalancer returns a fault of the balancer.
 func onBalancer(name, description string, change func(*BalancerFaults)) fault {
 	return fault{Fault{name, description}, func(c *Cluster) error {
 		c.Balancer.Change(change)
@@ -142,8 +142,7 @@ func onBalancer(name, description string, change func(*BalancerFaults)) fault {
 	}}
 }
 
-// eject makes the balancer pass over node2: its worker of that number, or all
-// of them for 0.
+// eject makes a worker of the balancer skip node2; 0: all workers.
 func (c *Cluster) eject(worker int) {
 	c.Balancer.Change(func(f *BalancerFaults) {
 		f.Ejected, f.OnlyWorker = []string{c.Nodes[1].Addr()}, worker

@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// New clients are served, whatever is wrong for those that hold a session.
+// TestSessionFaultsSpareNewClients checks that new clients are served during faults
+// that affect clients with a session.
 func TestSessionFaultsSpareNewClients(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		faults SessionFaults
-		query  string // of the second request
+		query  string // query of the second request
 		want   int    // its status
 		shows  string
 	}{
@@ -46,7 +47,7 @@ func TestErrorPage(t *testing.T) {
 	}
 }
 
-// A node that adopts ids shows a session that nobody opened there.
+// TestAdoptIDs checks that a node that adopts ids shows a session that it did not open.
 func TestAdoptIDs(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{SessionFaults: SessionFaults{AdoptIDs: true}})
@@ -60,7 +61,7 @@ func TestAdoptIDs(t *testing.T) {
 	}
 }
 
-// A client reads what another one stored.
+// TestOverwrites checks that a client reads the value of another one.
 func TestOverwrites(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{SessionFaults: SessionFaults{Overwrites: true}})
@@ -72,7 +73,7 @@ func TestOverwrites(t *testing.T) {
 	}
 }
 
-// A session that is used stays, and one that nobody asks for goes.
+// TestIdleStore checks that a session in use is kept, and an idle one is deleted.
 func TestIdleStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, ctx := NewIdleStore(12*time.Second), context.Background()

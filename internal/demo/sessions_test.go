@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shownID is the session id on the generic page.
+// shownID returns the session id on the generic page.
 func shownID(t *testing.T, r reply) string {
 	t.Helper()
 	return between(t, r.Body, "<th>sessionid</th><td>", "<")
@@ -31,7 +31,7 @@ func TestSessionStays(t *testing.T) {
 	}
 }
 
-// What faults and restarts do to a session that holds 41.
+// TestSessionFaults checks how faults and restarts change a session that contains 41.
 func TestSessionFaults(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -86,8 +86,8 @@ func TestSpoiltCookies(t *testing.T) {
 	}
 }
 
-// A session that comes to another node gets that node's route, keeps its id and
-// values, and does not go back by itself.
+// TestTomcatChangesTheRoute checks that a session that moves to another node gets that
+// node's route, keeps its id and values, and does not move back by itself.
 func TestTomcatChangesTheRoute(t *testing.T) {
 	store := NewStore()
 	nodes := []*Node{

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// maxSockets bounds how many clients a process has; which go is left to chance.
+// maxSockets limits the clients of a process. Random ones are dropped.
 const maxSockets = 10_000
 
 // sockets are the Engine.IO clients of a process.
@@ -22,12 +22,12 @@ type sockets struct {
 	mu     sync.Mutex
 	byID   map[string]*socket
 	opened uint32
-	most   int // at one time
+	most   int // maximum at the same time
 }
 
 func newSockets() *sockets { return &sockets{byID: make(map[string]*socket)} }
 
-// open makes a socket, and forgets those that have gone without a word.
+// open creates a socket, and drops those that have expired.
 func (ss *sockets) open(transport string) *socket {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -63,11 +63,11 @@ func (ss *sockets) counts() statusCounts {
 	return statusCounts{Total: int64(ss.opened), Current: len(ss.byID), Max: ss.most}
 }
 
-// receive takes one packet from a client.
+// receive handles one packet from a client.
 func (ss *sockets) receive(s *socket, packet string) {
 	s.touch()
 	switch {
-	case packet == "1" || packet == "41": // close, or disconnect from the one namespace
+	case packet == "1" || packet == "41": // close, or disconnect from the only namespace
 		ss.close(s)
 	case strings.HasPrefix(packet, "40/"):
 		namespace, _, _ := strings.Cut(packet[len("40"):], ",")
@@ -82,23 +82,23 @@ func (ss *sockets) receive(s *socket, packet string) {
 // A socket is one client.
 type socket struct {
 	id   string
-	seen atomic.Int64  // when it was heard of last, in Unix nanoseconds
-	wake chan struct{} // holds one token when there may be something to fetch
+	seen atomic.Int64  // time of its last packet, in Unix nanoseconds
+	wake chan struct{} // holds a token when there may be packets to fetch
 
 	mu        sync.Mutex
 	transport string // "polling" or "websocket"
 	queue     []string
-	polled    bool // by a request that waits
+	polled    bool // a poll is waiting
 }
 
-// on reports whether the client's packets go by transport.
+// on reports whether the client uses a transport.
 func (s *socket) on(transport string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.transport == transport
 }
 
-// upgrade leaves polling for good.
+// upgrade switches to WebSocket.
 func (s *socket) upgrade() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *socket) upgrade() {
 func (s *socket) touch()              { s.seen.Store(time.Now().UnixNano()) }
 func (s *socket) lastSeen() time.Time { return time.Unix(0, s.seen.Load()) }
 
-// handshake is the packet that opens a session.
+// handshake returns the packet that opens a session.
 func (s *socket) handshake(upgrades ...string) string {
 	if upgrades == nil {
 		upgrades = []string{}
@@ -119,7 +119,7 @@ func (s *socket) handshake(upgrades ...string) string {
 	})
 }
 
-// maxQueue bounds what waits for a client that does not fetch it.
+// maxQueue limits the packets that wait for a client.
 const maxQueue = 64
 
 func (s *socket) send(packet string) {
@@ -134,7 +134,7 @@ func (s *socket) send(packet string) {
 	}
 }
 
-// fetch takes what waits for the client.
+// fetch returns and removes the packets that wait for the client.
 func (s *socket) fetch() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +143,8 @@ func (s *socket) fetch() []string {
 	return packets
 }
 
-// poll waits for packets, a ping at the latest. It is not ok when another poll
-// waits already.
+// poll waits for packets, at most until the next ping. It returns false when another
+// poll is waiting.
 func (s *socket) poll(ctx context.Context) (packets []string, ok bool) {
 	if !s.enter() {
 		return nil, false
@@ -183,8 +183,8 @@ func (s *socket) leave() {
 	s.polled = false
 }
 
-// release ends a poll that waits, with a packet that means nothing, so that a
-// client can change to another transport.
+// release ends a waiting poll with a no-op packet, so that a client can change the
+// transport.
 func (s *socket) release() {
 	s.mu.Lock()
 	waiting := s.polled
@@ -194,8 +194,8 @@ func (s *socket) release() {
 	}
 }
 
-// newSocketID is an id of Engine.IO's default make: 15 bytes in base64, the
-// last four of which count the sockets of the process.
+// newSocketID returns an id in Engine.IO's default format: 15 bytes in base64, the last
+// four characters of which count the sockets of the process.
 func newSocketID(count uint32) string {
 	var id [15]byte
 	rand.Read(id[:11])
@@ -203,7 +203,7 @@ func newSocketID(count uint32) string {
 	return base64.URLEncoding.EncodeToString(id[:])
 }
 
-// encode returns v, which is a map of plain values, in JSON.
+// encode returns v, a map of plain values, as JSON.
 func encode(v any) string {
 	text, _ := json.Marshal(v)
 	return string(text)

@@ -55,7 +55,7 @@ func TestSilentSocketsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ss := newSockets()
 		silent, talking := ss.open("polling"), ss.open("polling")
-		time.Sleep(30 * time.Second) // of the bubble's time
+		time.Sleep(30 * time.Second) // virtual time
 		ss.receive(talking, "3")
 		time.Sleep(30 * time.Second)
 		ss.open("polling")
@@ -68,7 +68,8 @@ func TestSilentSocketsAreForgotten(t *testing.T) {
 	})
 }
 
-// Monitors tell processes apart by the last four characters, which count.
+// TestSocketIDsCount checks the last four characters of ids, a counter by which
+// monitors distinguish processes.
 func TestSocketIDsCount(t *testing.T) {
 	ss := newSockets()
 	var got []string

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 )
 
-// sourceHash returns the server that HAProxy's `balance source` gives a client,
-// with hash-type map-based: the address, as a number, modulo the size of a map
-// of the usable servers. Whenever their set changes, so does the map. It is not
-// ok without a usable server or an address.
+// sourceHash returns the server that HAProxy's `balance source` assigns to a client,
+// with hash-type map-based: the address, as a number, modulo the size of a map of the
+// usable servers. The map changes with their set. It returns false without a usable
+// server or an address.
 func sourceHash(client string, usable, weights []int) (server int, ok bool) {
 	addr, err := netip.ParseAddr(client)
 	if err != nil || len(usable) == 0 {
@@ -18,8 +18,8 @@ func sourceHash(client string, usable, weights []int) (server int, ok bool) {
 	return places[foldAddr(addr)%uint32(len(places))], true
 }
 
-// foldAddr returns the exclusive or of an address's 32-bit words, as get_server_sh
-// of HAProxy does.
+// foldAddr returns the exclusive or of an address's 32-bit words, as get_server_sh of
+// HAProxy does.
 func foldAddr(addr netip.Addr) (h uint32) {
 	for word := addr.AsSlice(); len(word) >= 4; word = word[4:] {
 		h ^= binary.BigEndian.Uint32(word)
@@ -27,8 +27,8 @@ func foldAddr(addr netip.Addr) (h uint32) {
 	return h
 }
 
-// serverMap spreads the usable servers by weight, as recalc_server_map of HAProxy
-// does. Weights count by their greatest common divisor over all servers.
+// serverMap distributes the usable servers by weight, as recalc_server_map of HAProxy
+// does. Weights are divided by their greatest common divisor over all servers.
 func serverMap(usable, weights []int) []int {
 	divisor, total := 0, 0
 	for _, w := range weights {

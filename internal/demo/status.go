@@ -14,8 +14,8 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// status is the answer of Strategy Collaboration Server's /status, as its
-// clustering guide prints it.
+// status is the body of Strategy Collaboration Server's /status, as its clustering
+// guide prints it.
 type status struct {
 	Version   string       `json:"version"`
 	EnableTLS bool         `json:"enableTls"`
@@ -55,17 +55,18 @@ type statusRESTCall struct {
 	Received int64 `json:"received"`
 }
 
-// upSinceLayout is the documented form: nothing padded but the time, no zone.
-// These nodes mean UTC.
+// upSinceLayout is the documented format: without padding except for the time, and
+// without a zone. The nodes use UTC.
 const upSinceLayout = "2006-1-2 15:04:05"
 
-// pausedBy begins the documented reason of a server whose services are gone.
+// pausedBy is the beginning of the documented reason of a server without its
+// dependencies.
 const pausedBy = "The following dependent services are unavailable: "
 
-// dependencyTimeout bounds what /status waits for one dependency.
+// dependencyTimeout limits how long /status waits for one dependency.
 const dependencyTimeout = 2 * time.Second
 
-// serveStatus says 200 whatever the state: no other code is documented.
+// serveStatus answers 200 in any state: no other status is documented.
 func (n *Node) serveStatus(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(n.status(r.Context()))
 	if err != nil {
@@ -108,8 +109,8 @@ func (n *Node) status(ctx context.Context) status {
 	return s
 }
 
-// unavailable asks all dependencies at once and returns the names of those
-// that fail, sorted.
+// unavailable checks all dependencies concurrently and returns the names of those that
+// fail, sorted.
 func (n *Node) unavailable(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, dependencyTimeout)
 	defer cancel()
@@ -132,7 +133,7 @@ func (n *Node) unavailable(ctx context.Context) []string {
 	return down
 }
 
-// memory is what the process that plays all nodes uses, in bytes.
+// memory returns the memory of the process of all nodes, in bytes.
 func memory() statusGauge {
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},

@@ -50,7 +50,7 @@ func TestStatusNamesWhatIsUnavailable(t *testing.T) {
 	}
 }
 
-// The keys are those of the vendor's example, which people script against.
+// TestStatusHasTheDocumentedKeys checks the keys of the vendor's example.
 func TestStatusHasTheDocumentedKeys(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Set(NodeFaults{Paused: "maintenance"})

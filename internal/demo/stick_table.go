@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A stickTable remembers which server a client has, by its address. When it is
-// full the oldest entry goes.
+// A stickTable stores the server of each client address. When it is full, the oldest
+// entry is deleted.
 type stickTable struct {
-	expire time.Duration // of an entry that is not used; 0: never
+	expire time.Duration // lifetime of an unused entry; 0: unlimited
 
 	mu      sync.Mutex
 	entries map[string]stickEntry
@@ -35,7 +35,7 @@ func (t *stickTable) server(client string, now time.Time) string {
 	return e.server
 }
 
-// store notes that a server answered the client.
+// store records the server that answered the client.
 func (t *stickTable) store(client, server string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,19 +12,19 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// balancerMethods are those a Balancer knows.
+// balancerMethods are the methods that a Balancer supports.
 var balancerMethods = []probes.Method{
 	probes.MethodIPHash, probes.MethodHash, probes.MethodCookie, probes.MethodRoundRobin,
 	probes.MethodLeastConn, probes.MethodRandom,
 }
 
-// An account is what nginx remembers of an upstream's servers: one for each
+// An upstreamState is the state that nginx keeps for an upstream's servers: one per
 // worker, or one for all of them with `zone`.
 type upstreamState struct {
 	mu         sync.Mutex
 	peers      *peers
 	roundRobin roundRobin
-	conns      []int // requests under way
+	conns      []int // requests in flight
 }
 
 func newUpstreamState(c BalancerConfig, servers []balance.Server) *upstreamState {
@@ -35,8 +35,8 @@ func newUpstreamState(c BalancerConfig, servers []balance.Server) *upstreamState
 	}
 }
 
-// A worker is one of nginx's processes: it chooses servers, and knows of their
-// failures only what is in its account.
+// A worker is a process of nginx: it chooses servers, and knows only the failures in
+// its upstreamState.
 type worker struct {
 	number  int // from 1
 	method  probes.Method
@@ -90,7 +90,7 @@ func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	return server, ok
 }
 
-// without lists the servers that are passed over.
+// without lists the servers to skip.
 func (w *worker) without(c *selection, now time.Time) []int {
 	var list []int
 	blind := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
@@ -103,13 +103,13 @@ func (w *worker) without(c *selection, now time.Time) []int {
 	return list
 }
 
-// named returns the server that a cookie asks for.
+// named returns the server that a cookie names.
 func (w *worker) named(name string, without []int) (int, bool) {
 	i := indexOf(w.servers, name)
 	return i, i >= 0 && !slices.Contains(without, i)
 }
 
-// pickRandom returns a server by chance and weight.
+// pickRandom returns a random server, by weight.
 func (w *worker) pickRandom(without []int) (int, bool) {
 	var tickets []int
 	for i, s := range w.servers {
@@ -123,8 +123,8 @@ func (w *worker) pickRandom(without []int) (int, bool) {
 	return tickets[w.random.IntN(len(tickets))], true
 }
 
-// turn asks next for a server. Backups have their turn when no other server is
-// left. Every method comes to round robin where it finds no server.
+// turn calls next to choose a server. Backups are used when no other server is left.
+// Every method falls back to round robin.
 func (w *worker) turn(without []int, next func(may func(int) bool) (int, bool)) (int, bool) {
 	for _, backup := range [...]bool{false, true} {
 		server, ok := next(func(i int) bool {
@@ -152,9 +152,9 @@ func (w *worker) finished(server int) {
 	w.peers.finished(server)
 }
 
-// retry follows `proxy_next_upstream error timeout invalid_header`: every server
-// is tried once, and a request that changes something goes to another server
-// only if it cannot have arrived.
+// retry implements `proxy_next_upstream error timeout invalid_header`: every server is
+// tried once, and a non-idempotent request is sent to another server only if it cannot
+// have arrived.
 func (w *worker) retry(c *selection, why error) (time.Duration, bool) {
 	up := 0
 	for _, s := range w.servers {
