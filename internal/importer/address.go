@@ -15,7 +15,7 @@ var (
 	errLoadFactor = errors.New("expected a number from 1 to 100")
 )
 
-// atLeast reads a whole number.
+// atLeast parses a whole number with a lower bound.
 func atLeast(text string, least int) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least {
@@ -45,8 +45,8 @@ func validAddress(text string) bool {
 	return hostName.MatchString(host)
 }
 
-// splitAddress cuts HOST:PORT where there is a port; "" stands for a wildcard
-// host, such as of :80, *:80 and [::]:80.
+// splitAddress splits HOST:PORT; the port may be missing. The host is "" for a
+// wildcard, such as in :80, *:80 and [::]:80.
 func splitAddress(text string) (host, port string) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
@@ -58,8 +58,7 @@ func splitAddress(text string) (host, port string) {
 	return host, port
 }
 
-// webAddress is an http or https address without a port that goes without
-// saying.
+// webAddress returns an http or https address, without the default port.
 func webAddress(scheme, host, port string) string {
 	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
 		if strings.Contains(host, ":") {
@@ -70,8 +69,7 @@ func webAddress(scheme, host, port string) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// public reports whether users may come by a name: it is one, and not the
-// machine's own.
+// public reports whether users may use a host name: it is neither an address nor local.
 func public(name string) bool {
 	if name == "localhost" || strings.ContainsAny(name, "*~^$_ ") || strings.HasPrefix(name, ".") {
 		return false

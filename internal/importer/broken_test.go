@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// broken is files that cannot be understood, and exactly what is said of them.
-// Other files than the first are written "-- NAME" and what is in them.
+// broken are invalid files with the exact error messages. Further files begin with a
+// line "-- NAME".
 var broken = []struct {
 	name    string
 	product Product
@@ -81,7 +81,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// writeFiles writes the file of that name, and those that "-- NAME" begins.
+// writeFiles writes the file of that name and those after "-- NAME" lines.
 func writeFiles(t *testing.T, name, text string) {
 	t.Helper()
 	for i, part := range strings.Split(text, "-- ") {
@@ -97,8 +97,8 @@ func writeFiles(t *testing.T, name, text string) {
 	}
 }
 
-// Guides on the web have lost line ends, or gained a publisher's marks, on their
-// way: their text as it is copied, and what is said of it.
+// TestCopiedFromTheWeb checks files copied from guides on the web, which have lost line
+// ends or gained marks of the publisher.
 func TestCopiedFromTheWeb(t *testing.T) {
 	t.Chdir("testdata/broken")
 	for file, want := range map[string]string{
@@ -115,7 +115,7 @@ func TestCopiedFromTheWeb(t *testing.T) {
 			t.Errorf("%s:\ngot  %v\nwant %s", file, err, want)
 		}
 	}
-	s, err := Read(Nginx, "lb_tomcat.conf", Options{}) // on one line, and whole
+	s, err := Read(Nginx, "lb_tomcat.conf", Options{}) // on one line, and complete
 	if err != nil || len(s.Clusters()) != 1 || s.Clusters()[0] != "tomcat-lb" {
 		t.Errorf("lb_tomcat.conf: got %v, %v, want tomcat-lb", s, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// loadCaddy reads a Caddyfile with the files and snippets that it imports.
+// loadCaddy loads a Caddyfile with the files and snippets that it imports.
 func loadCaddy(src source, file string) ([]directive, noteList, error) {
 	known := snippets{}
 	l := &loader{source: src}
@@ -29,12 +29,12 @@ func loadCaddy(src source, file string) ([]directive, noteList, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	known.collect(tree) // once more: what they import has been put in by now
+	known.collect(tree) // again, because the imports of snippets are expanded now
 	tree, err = known.insert(tree)
 	return tree, l.noteList, err
 }
 
-// snippets are blocks that can be imported, by their names.
+// snippets are importable blocks by name.
 type snippets map[string][]directive
 
 func (s snippets) collect(tree []directive) {
@@ -45,11 +45,10 @@ func (s snippets) collect(tree []directive) {
 	}
 }
 
-// maxInserted bounds what snippets that import snippets may come to, in
-// directives.
+// maxInserted limits the directives that result from nested snippets.
 const maxInserted = 50_000
 
-// insert puts snippets in the place of their imports.
+// insert replaces imports of snippets by their directives.
 func (s snippets) insert(tree []directive) ([]directive, error) {
 	left := maxInserted
 	var insert func(tree []directive, args []string, depth int) ([]directive, error)
@@ -90,8 +89,7 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 
 var argument = regexp.MustCompile(`\{args(?:\.|\[)(\d)\]?\}`)
 
-// withArguments are words with the placeholders of a snippet's arguments filled
-// in.
+// withArguments replaces the placeholders of a snippet's arguments.
 func withArguments(words, args []string) []string {
 	if len(args) == 0 {
 		return words
@@ -113,8 +111,8 @@ func withArguments(words, args []string) []string {
 	return out
 }
 
-// parseCaddy is the tree of one file: a directive a line, with a block where the
-// line ends in a "{". The block of global options has the name "".
+// parseCaddy parses one file: a directive per line, with a block where the line ends in
+// "{". The block of global options has the name "".
 func parseCaddy(file, text string) ([]directive, error) {
 	words, err := caddyWords(file, text)
 	if err != nil {
@@ -157,7 +155,7 @@ func parseCaddy(file, text string) ([]directive, error) {
 	return open[0].block, nil
 }
 
-// caddyLine is the words of the first statement: those of a line, and of the next
+// caddyLine returns the words of the first statement: those of a line, and of the next
 // one after a comma.
 func caddyLine(words []caddyWord) []caddyWord {
 	n := 1

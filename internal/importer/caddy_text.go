@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// A caddyWord is a word of a Caddyfile.
+// A caddyWord is a token of a Caddyfile.
 type caddyWord struct {
 	text      string
-	line, end int // where it begins and ends; they differ for words of several lines
+	line, end int // first and last line; they differ for tokens of several lines
 	quoted    bool
 }
 
-// is reports whether w is that mark, and no text in quotes.
+// is reports whether w is an unquoted mark.
 func (w caddyWord) is(mark string) bool { return !w.quoted && w.text == mark }
 
-// caddyWords splits a file as Caddy does: words end at white space, a quote or
-// backquote counts only where a word begins, a backslash takes the end of its
-// line away, and <<NAME begins a text that ends at NAME.
+// caddyWords splits a file into tokens as Caddy does: white space separates tokens,
+// quotes and backquotes count only at the beginning of a token, a backslash at the end
+// of a line joins lines, and <<NAME starts a text that ends at NAME.
 func caddyWords(file, text string) ([]caddyWord, error) {
 	text = fallbacks(text)
 	var words []caddyWord
@@ -51,7 +51,7 @@ func caddyWords(file, text string) ([]caddyWord, error) {
 	return words, nil
 }
 
-// caddyWordOf is the word with which text begins.
+// caddyWordOf returns the first token of text.
 func caddyWordOf(at position, text string) (w caddyWord, rest string, err error) {
 	switch {
 	case text[0] == '"':
@@ -89,6 +89,6 @@ var (
 	environment = regexp.MustCompile(`\{\$([A-Za-z_][A-Za-z0-9_]*):([^{}\n]*)\}`)
 )
 
-// fallbacks is text with {$NAME:DEFAULT} as it is where NAME is not set: what is
-// set for Caddy is not set here. Without a default it stays.
+// fallbacks replaces {$NAME:DEFAULT} by the default, because Caddy's environment is not
+// available here. A variable without a default is kept.
 func fallbacks(text string) string { return environment.ReplaceAllString(text, "$2") }

@@ -8,17 +8,17 @@ import (
 	"stickwatch/probes"
 )
 
-// maxFileName bounds how much of a file's name is shown, in bytes.
+// maxFileName limits the length of a displayed file name, in bytes.
 const maxFileName = 300
 
 // A position is a line of a file.
 type position struct {
 	file string
-	line int // from 1; 0: the file as a whole
+	line int // from 1; 0: the whole file
 }
 
 func (p position) String() string {
-	file := probes.Clean(p.file, maxFileName) // a dump may call its files anything
+	file := probes.Clean(p.file, maxFileName) // file names in a dump are untrusted
 	if file == standardInput {
 		file = "standard input"
 	}
@@ -28,7 +28,7 @@ func (p position) String() string {
 	return file + ":" + strconv.Itoa(p.line)
 }
 
-// withPosition is text with the place before it, if there is one.
+// withPosition prefixes text with the position, if there is one.
 func (p position) withPosition(text string) string {
 	if p.file == "" {
 		return text
@@ -36,13 +36,13 @@ func (p position) withPosition(text string) string {
 	return p.String() + ": " + text
 }
 
-// errorf is an error that begins with the place, as compilers write theirs.
+// errorf returns an error that begins with the position, in the format of compilers.
 func (p position) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", p, fmt.Errorf(format, args...))
 }
 
-// A directive is a statement of a configuration, of whatever product: a name,
-// arguments without their quotes, and in some a block of further ones.
+// A directive is a statement of a configuration of any product: a name, unquoted
+// arguments, and optionally a block of directives.
 type directive struct {
 	position
 	name  string
@@ -50,7 +50,7 @@ type directive struct {
 	block []directive
 }
 
-// arg is the argument of that index; "" when there is none.
+// arg returns the argument of that index; "" if there is none.
 func (d directive) arg(i int) string {
 	if i < len(d.args) {
 		return d.args[i]
@@ -58,8 +58,7 @@ func (d directive) arg(i int) string {
 	return ""
 }
 
-// among yields the directives of a block that have one of the names, in their
-// order.
+// among iterates over the directives of a block with one of the names.
 func among(block []directive, names ...string) iter.Seq[directive] {
 	return func(yield func(directive) bool) {
 		for _, d := range block {
@@ -72,8 +71,8 @@ func among(block []directive, names ...string) iter.Seq[directive] {
 	}
 }
 
-// last is the last directive of that name in a block: where a product lets one
-// be repeated, that is the one which counts.
+// last returns the last directive of that name in a block, which is the effective one
+// where a product allows repetition.
 func last(block []directive, name string) (d directive, ok bool) {
 	for found := range among(block, name) {
 		d, ok = found, true

@@ -1,12 +1,11 @@
-// Package importer reads what a balancer's own configuration says of the clusters
-// behind it, asks their nodes what they are, and writes a stickwatch.yml of both.
+// Package importer reads a balancer's configuration, queries the nodes, and writes a
+// stickwatch.yml for the clusters behind the balancer.
 //
-// Every product's file becomes the same small tree of directives, each with the
-// place where it stands, and every product's reader makes the same upstreams of
-// that tree. So what is judged, guessed and written has no product in it.
+// The files of all products are parsed into the same tree of directives with positions,
+// and the reader of each product converts that tree to upstreams. The later stages do
+// not depend on the product.
 //
-// No file tells everything: on which address users arrive, what the application
-// is. What is missing is guessed, and every guess is told twice, as a comment
-// where it stands in the file and to whoever ran the command. A guess that nobody
-// hears of would be worse than a question.
+// A file does not contain everything, for example the public address of the balancer or
+// the application. Missing facts are guessed. Each guess is marked by a comment in the
+// written file and printed by the command, so that the user can check it.
 package importer

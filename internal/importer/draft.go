@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A draft is a cluster as it will be written. Its fields and methods are for the
-// template; those that are "" or nil are left out.
+// A draft is a cluster as the template writes it. Fields and methods that return "" or
+// nil are left out.
 type draft struct {
 	Name, Origin string
 	Profile      string
@@ -24,8 +24,8 @@ type draft struct {
 	MaxFails     int
 	FailTimeout  string // "": neither this nor MaxFails is known
 	ClientHeader string
-	Evidence     []keyValue // that can be read from here
-	Withheld     []keyValue // that cannot, or nobody looked
+	Evidence     []keyValue // readable from this machine
+	Withheld     []keyValue // not readable, or not checked
 	Nodes        []node
 	Session      []keyValue
 	Policy       string
@@ -35,10 +35,10 @@ type draft struct {
 	keyComments []keyComment
 }
 
-// A keyValue is a line "key: value", the value in YAML.
+// A keyValue is a line "key: value" with the value in YAML.
 type keyValue struct{ Key, Value string }
 
-// draft is s with everything decided that was open.
+// draft completes s with guesses for everything unknown.
 func (s *candidate) draft() draft {
 	app := s.application()
 	d := draft{
@@ -66,7 +66,7 @@ func (s *candidate) draft() draft {
 	if app.why != "" {
 		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
 	}
-	if s.kind != "" { // flags do not tell
+	if s.kind != "" { // from flags there is no such fact
 		d.commentEjection(s.ejection)
 	}
 	d.setProfile(s, app)
@@ -81,7 +81,7 @@ func (s *candidate) origin() string {
 	return probes.Clean(s.kind+" "+s.name, 120) + ", " + s.position.String()
 }
 
-// wholeSeconds is d in the seconds that fail_timeout counts, at least one.
+// wholeSeconds rounds d to whole seconds, the unit of fail_timeout, at least one.
 func wholeSeconds(d time.Duration) time.Duration {
 	return max((d + time.Second - 1).Truncate(time.Second), time.Second)
 }
@@ -96,8 +96,7 @@ func (d *draft) commentEjection(e ejection) {
 	}
 }
 
-// commentNodes leaves out labels that nothing reads, and tells what the nodes' lines
-// need.
+// commentNodes drops labels that no extractor reads, and adds comments on the nodes.
 func (d *draft) commentNodes(s *candidate) {
 	labelled := slices.ContainsFunc(d.Session, func(k keyValue) bool { return strings.Contains(k.Value, "balancer_cookie") })
 	d.Nodes = slices.Clone(d.Nodes)
@@ -118,7 +117,7 @@ func (d *draft) guess(key, text string) {
 	d.keyComments = append(d.keyComments, keyComment{key, text, true})
 }
 
-// Line is a node as a flow mapping.
+// Line formats a node as a flow mapping.
 func (n node) Line() string {
 	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server}
 	line := strings.TrimSuffix(mapping(words...), "}")

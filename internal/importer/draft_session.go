@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// setProfile says how the application is asked.
+// setProfile sets the profile and the session settings.
 func (d *draft) setProfile(s *candidate, app application) {
 	switch app.profile {
 	case "":
@@ -37,7 +37,8 @@ var testPages = map[string]string{
 	"tomcat": "/cluster/index.jsp", "tomcat-msm": "/index.jsp",
 }
 
-// noteUnreachable tells when the balancer does not lead a profile's test page to the nodes.
+// noteUnreachable adds a comment if the balancer does not pass a profile's test page to
+// the nodes.
 func (d *draft) noteUnreachable(s *candidate, profile string) {
 	if page := testPages[profile]; !s.reaches(page) {
 		d.guess("session", "no path of the file leads "+page+" to these nodes: write the path of a page that opens a session")
@@ -45,15 +46,15 @@ func (d *draft) noteUnreachable(s *candidate, profile string) {
 	}
 }
 
-// keepsClients reports whether the balancer may keep a client on a node. By Apache's
-// and HAProxy's methods alone it does not: what does there has a cookie.
+// keepsClients reports whether the balancer may be sticky. With Apache's and HAProxy's
+// methods this requires a cookie.
 func (s *candidate) keepsClients() bool {
 	return s.cookie != "" || s.routeCookie != "" ||
 		!slices.Contains([]probes.Method{probes.MethodRoundRobin, probes.MethodLeastConn, probes.MethodRandom}, s.method)
 }
 
-// assumeShared promises shared sessions where nothing else can work. Were they not
-// shared, that is what would be found.
+// assumeShared sets the policy shared where no other policy can work. If sessions are
+// not shared, stickwatch then reports it.
 func (d *draft) assumeShared(s *candidate) {
 	if s.keepsClients() || slices.ContainsFunc(d.Session, func(k keyValue) bool { return k.Key == "path" && k.Value == `""` }) {
 		return
@@ -62,8 +63,8 @@ func (d *draft) assumeShared(s *candidate) {
 	d.guess("session", "the balancer keeps nobody on a node, so each has to know every session")
 }
 
-// unknown asks an application of which nothing is known for a page, and reads
-// the session as the balancer does.
+// unknown configures the session test of an unknown application: a page, and the
+// session as the balancer reads it.
 func (d *draft) unknown(s *candidate) {
 	d.Pages = []string{s.samplePath()}
 	if !s.hasStatus() {
@@ -90,8 +91,8 @@ func (d *draft) noStatus() {
 	d.keyComments = append(d.keyComments, keyComment{key: "status", text: "no node is known to have one"})
 }
 
-// nodeSources is where an answer tells which node gave it, as the balancer's file
-// lets one hope; "": nowhere.
+// nodeSources returns the extractor of the node that the balancer's file suggests; "":
+// none.
 func (s *candidate) nodeSources() string {
 	var sources []string
 	if s.routeHeader != "" {
@@ -120,10 +121,10 @@ func (s *candidate) nodeSources() string {
 	}
 }
 
-// idSource is where an answer tells the session's id; "": nowhere.
+// idSource returns the extractor of the session id; "": none.
 func (s *candidate) idSource() string {
 	switch own := s.sessionCookie(); {
-	case s.prefixed: // HAProxy has put the node before the application's own
+	case s.prefixed: // HAProxy prefixes the application's id with the node
 		return mapping("cookie", s.cookie, "after", "~")
 	case s.routeCookie != "":
 		return mapping("cookie", s.routeCookie, "before", ".")

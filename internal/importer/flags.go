@@ -5,8 +5,8 @@ import (
 	"stickwatch/probes"
 )
 
-// FromFlags is a survey of the one cluster that flags describe. The error is
-// config.Problems, whose keys are the flags.
+// FromFlags returns an Import of the single cluster that flags describe. The error is
+// config.Problems with flags as keys.
 func FromFlags(f config.Flags) (*Import, error) {
 	cfg, err := config.FromFlags(f)
 	if err != nil {

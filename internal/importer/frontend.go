@@ -5,23 +5,22 @@ import (
 	"strings"
 )
 
-// An frontend is an address on which users reach an upstream.
+// A frontend is an address of the balancer through which users reach an upstream.
 type frontend struct {
 	position
 	url   string // scheme and authority
-	guess string // why it may be another; "": it is told
+	guess string // reason why the address may be wrong; "": it is certain
 }
 
-// localhost stands for a machine whose address nobody told.
+// localhost stands for an unknown address.
 const localhost = "127.0.0.1"
 
-// guessedAddress is why.
+// guessedAddress is the comment on an unknown address.
 const guessedAddress = "the file does not tell on which address users arrive: write it here"
 
-// newFrontend is how users come to a port on which a balancer listens: by its
-// public name, by the address of that port, or nobody knows. The host is "" for
-// all addresses of the machine; certificates are made for names. It reports
-// whether that is an address at all.
+// newFrontend returns the address of a port on which a balancer listens: with its
+// public name, else with the address of the port, else a guess. host is "" for all
+// addresses of the machine. It returns false if no valid address results.
 func newFrontend(p position, scheme, host, port, name string) (frontend, bool) {
 	e := frontend{position: p}
 	switch {
@@ -38,9 +37,8 @@ func newFrontend(p position, scheme, host, port, name string) (frontend, bool) {
 
 var defaultPort = map[string]string{"http": "80", "https": "443"}
 
-// oneScheme is those entrances to which users are sent in the end: who listens
-// for both mostly sends them from http to https. Without a name no certificate
-// would be valid, so there it is http.
+// oneScheme drops http addresses where https exists, because servers usually redirect
+// to https. Without a name no certificate would be valid, so http is kept then.
 func oneScheme(all []frontend, name string) []frontend {
 	var plain, secure []frontend
 	for _, e := range all {

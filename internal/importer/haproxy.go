@@ -8,13 +8,13 @@ import (
 	"stickwatch/probes"
 )
 
-// An haproxyReader finds the backends of an haproxy.cfg and the ways that lead to
+// An haproxyReader extracts the backends of an haproxy.cfg and the frontends that use
 // them.
 type haproxyReader struct {
 	parsedConfig
 }
 
-// readHAProxy reads haproxy.cfg.
+// readHAProxy parses haproxy.cfg.
 func readHAProxy(src source, file string) (*parsedConfig, error) {
 	text, err := src.read(file)
 	if err != nil {
@@ -46,8 +46,8 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 	return &r.parsedConfig, nil
 }
 
-// withDefaults puts before each proxy's lines those of its defaults: the nearest
-// above, or the one it names.
+// withDefaults prepends the lines of its defaults section to each proxy: the nearest
+// one above, or the one it names.
 func withDefaults(tree []directive) []directive {
 	var near []directive
 	named := map[string][]directive{}
@@ -72,13 +72,13 @@ func withDefaults(tree []directive) []directive {
 	return out
 }
 
-// backend reads a backend, or the half of a listen that is one.
+// backend parses a backend, or the backend part of a listen section.
 func (r *haproxyReader) backend(d directive) (*upstream, error) {
 	u := &upstream{
 		position: d.position, kind: d.name, name: d.arg(0),
 		method: probes.MethodRoundRobin, evidence: map[string]string{},
 	}
-	var usual []string // parameters of servers that do not say otherwise
+	var usual []string // default parameters of servers
 	health := haproxyHealth{inter: 2 * time.Second, rise: 2, fall: 3}
 	for _, line := range d.block {
 		switch line.name {
@@ -103,7 +103,7 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 	return u, nil
 }
 
-// keep adds a server, unless it cannot be asked.
+// keep adds a server, unless it cannot be probed.
 func (r *haproxyReader) keep(u *upstream, s server, h haproxyHealth) {
 	if s.address == "" {
 		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be asked: it is missing here")
@@ -115,7 +115,7 @@ func (r *haproxyReader) keep(u *upstream, s server, h haproxyHealth) {
 	u.servers = append(u.servers, s)
 }
 
-// haproxySetting reads a line of a backend that is about all its servers.
+// haproxySetting parses a line of a backend that applies to all servers.
 func (u *upstream) haproxySetting(d directive) {
 	switch d.name {
 	case "balance":
@@ -146,7 +146,7 @@ func (u *upstream) haproxySetting(d directive) {
 	}
 }
 
-// check adds a path for which the balancer asks its nodes.
+// check adds the path of a health check.
 func (u *upstream) check(path string) {
 	if strings.HasPrefix(path, "/") && !slices.Contains(u.checks, path) {
 		u.checks = append(u.checks, path)
@@ -168,7 +168,7 @@ func (u *upstream) haproxyBalance(d directive) {
 	}
 }
 
-// haproxyCookie reads cookie NAME insert|prefix|rewrite [dynamic] ...
+// haproxyCookie parses cookie NAME insert|prefix|rewrite [dynamic] ...
 func (u *upstream) haproxyCookie(d directive) {
 	u.cookie = d.arg(0)
 	u.prefixed = slices.Contains(d.args, "prefix")

@@ -11,8 +11,8 @@ var haproxySections = []string{
 	"cache", "http-errors", "ring", "fcgi-app", "log-forward", "log-profile", "crt-store", "traces", "acme", "healthcheck",
 }
 
-// parseHAProxy is the tree of a haproxy.cfg: its sections, with their lines as
-// blocks. HAProxy has no includes.
+// parseHAProxy parses a haproxy.cfg: sections with their lines as blocks. HAProxy has
+// no includes.
 func parseHAProxy(file, text string) ([]directive, error) {
 	var out []directive
 	for i, line := range strings.Split(text, "\n") {
@@ -21,7 +21,7 @@ func parseHAProxy(file, text string) ([]directive, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case len(words) == 0 || strings.HasPrefix(words[0], "."): // .if and the like
+		case len(words) == 0 || strings.HasPrefix(words[0], "."): // .if and similar
 			continue
 		}
 		d := directive{position: at, name: words[0], args: words[1:]}
@@ -45,8 +45,8 @@ func needsName(section string) bool {
 	return section == "frontend" || section == "backend" || section == "listen"
 }
 
-// haproxyWords splits a line as HAProxy does: quotes may stand anywhere in a
-// word, a backslash takes the next character as it is, but within '...'.
+// haproxyWords splits a line as HAProxy does: quotes may occur anywhere in a word, and
+// a backslash escapes the next character except within '...'.
 func haproxyWords(at position, line string) ([]string, error) {
 	var words []string
 	var word strings.Builder

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// haproxyHealth is what takes a server out.
+// haproxyHealth are the parameters of ejection.
 type haproxyHealth struct {
 	check, observe bool
 	inter          time.Duration
@@ -15,7 +15,7 @@ type haproxyHealth struct {
 	errorLimit     int
 }
 
-// ejection tells it in nginx's terms.
+// ejection converts the parameters to nginx's terms.
 func (h haproxyHealth) ejection() ejection {
 	back := max(h.inter*time.Duration(h.rise), time.Second)
 	back = (back + time.Second - 1).Truncate(time.Second)
@@ -35,8 +35,7 @@ func (h haproxyHealth) ejection() ejection {
 	}
 }
 
-// haproxyServer reads server NAME ADDRESS [PARAMETERS], which come after those
-// that all servers have.
+// haproxyServer parses server NAME ADDRESS [PARAMETERS] after the default parameters.
 func haproxyServer(d directive, usual []string, h haproxyHealth) (server, haproxyHealth, error) {
 	s := server{position: d.position, name: d.arg(0), scheme: "http", weight: 1}
 	if len(d.args) < 2 {
@@ -62,7 +61,7 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 	switch param {
 	case "weight":
 		if s.weight, err = atLeast(value, 0); err == nil && s.weight == 0 {
-			s.weight, s.down = 1, true // it keeps its clients, and gets no new ones
+			s.weight, s.down = 1, true // weight 0 keeps clients and gets no new ones
 		}
 	case "cookie":
 		s.label = value
@@ -94,8 +93,8 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 	return err
 }
 
-// haproxyAddress is the address of a server line as a URL has it; "" for sockets
-// and what else cannot be asked.
+// haproxyAddress returns the address of a server line as in a URL; "" for sockets and
+// other addresses that cannot be probed.
 func haproxyAddress(text string) string {
 	for _, family := range []string{"ipv4@", "ipv6@"} {
 		text = strings.TrimPrefix(text, family)

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A hint is what a file lets one believe of the application. It is a guess.
+// A hint is a guess of the application from the balancer's file.
 type hint struct {
 	profile string // "": none
 	why     string
 }
 
-// hint looks for the marks that the applications' own guides leave in a
-// balancer's file. The upstreams are all of that file.
+// hint recognises configurations from the guides of the applications. all are the
+// upstreams of the file.
 func (u *upstream) hint(all []*upstream) hint {
 	name := strings.ToLower(u.name)
 	switch {

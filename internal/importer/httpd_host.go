@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// frontends are the addresses of a host.
+// frontends returns the addresses of a host.
 func (r *httpdReader) frontends(h httpdHost, main []directive) []frontend {
 	name := httpdName(h.block, main)
 	scheme := "http"
@@ -46,7 +46,7 @@ func httpdFrontend(at position, scheme, text, name string) (frontend, bool) {
 	return newFrontend(at, scheme, host, port, name)
 }
 
-// httpdName is the public name of a host, else that of the main server; "" when
+// httpdName returns the public name of a host, else that of the main server; "" when
 // neither has one.
 func httpdName(block, main []directive) string {
 	for _, level := range [][]directive{block, main} {
@@ -64,16 +64,14 @@ func httpdName(block, main []directive) string {
 	return ""
 }
 
-// handlers are httpd's own pages that tell of its balancers, by the key of
-// evidence that takes them.
+// handlers are httpd's status pages of balancers, with the keys of the evidence.
 var handlers = map[string]string{
 	"server-status":    "apache_status",
 	"balancer-manager": "apache_balancer_manager",
 }
 
-// httpdEvidence finds those pages. Where they are on the same host as the users'
-// addresses is known only when that is; else the first entrance is as good as
-// any.
+// httpdEvidence sets the addresses of those pages. The address of their host is known
+// only if users' addresses are; else the first address is used.
 func (u *upstream) httpdEvidence(block []directive) {
 	for d := range among(block, "location") {
 		handler, ok := last(d.block, "sethandler")

@@ -14,10 +14,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// fixtures are configurations, each with the file to begin with. Those named for
-// a product are as the product's guide has them: e-Bridge's cluster guide,
-// Strategy's of the Collaboration Server, Huozige's of the intelligent cluster,
-// and two on Tomcat behind Apache and nginx.
+// fixtures are configurations with their main file. Those named for a product are from
+// the product's guide: e-Bridge's cluster guide, Strategy's Collaboration Server,
+// Huozige's intelligent cluster, and two guides for Tomcat behind Apache and nginx.
 var fixtures = []struct {
 	product Product
 	file    string
@@ -37,9 +36,8 @@ var fixtures = []struct {
 	{Caddy, "testdata/caddy/single/Caddyfile"},
 }
 
-// TestGolden reads every fixture without asking anybody, and compares what is
-// written. What is written is valid, or YAML would have failed; here it is loaded
-// once more, as `stickwatch check` does.
+// TestGolden imports every fixture without requests to nodes, and compares the written
+// file. It also loads the file, as `stickwatch check` does.
 func TestGolden(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(strings.ReplaceAll(filepath.Dir(f.file), "testdata/", ""), func(t *testing.T) {
@@ -78,7 +76,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What people's editors do to a file changes nothing.
+// TestLineEndsAndEncodings checks that line ends and encodings of editors change
+// nothing.
 func TestLineEndsAndEncodings(t *testing.T) {
 	for _, f := range fixtures {
 		data, err := os.ReadFile(f.file)
@@ -96,7 +95,7 @@ func TestLineEndsAndEncodings(t *testing.T) {
 			"blanks at the end": strings.ReplaceAll(text, "\n", " \n"),
 		} {
 			if name == "blanks at the end" && f.product == Apache {
-				continue // there a backslash is no longer at the end of its line
+				continue // a backslash is no longer at the end of its line there
 			}
 			if diff := cmp.Diff(want, described(t, f.product, text)); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", f.file, name, diff)
@@ -105,7 +104,7 @@ func TestLineEndsAndEncodings(t *testing.T) {
 	}
 }
 
-// described is what a file alone comes to, without what it includes.
+// described returns the file written for a configuration without includes.
 func described(t *testing.T, p Product, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "conf")

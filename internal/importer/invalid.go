@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// token is what names of headers and cookies are (RFC 9110, RFC 6265).
+// token matches names of headers and cookies (RFC 9110, RFC 6265).
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 
-// dropInvalid takes out of u, and tells, what no configuration could hold: a balancer's
-// file may have a variable in every place.
+// dropInvalid removes values from u that are not valid in stickwatch.yml, and adds
+// notes: a balancer's file may contain variables everywhere.
 func (u *upstream) dropInvalid() {
 	for _, name := range []struct {
 		text *string
@@ -39,8 +39,8 @@ func (u *upstream) dropInvalid() {
 	})
 }
 
-// askable reports whether a path can stand in a URL as it is; "" can, and so does
-// no variable or pattern.
+// isValidPath reports whether a path can be used in a URL as it is; "" can, a variable
+// or pattern cannot.
 func isValidPath(path string) bool {
 	u, err := url.Parse("http://host" + path)
 	return err == nil && u.Path == path && u.EscapedPath() == path && !strings.ContainsAny(path, "@${}*\"'\\") && len(path) <= 200

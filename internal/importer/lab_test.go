@@ -19,10 +19,10 @@ import (
 	"stickwatch/probes"
 )
 
-// A front is a real balancer with the file that made it so.
+// A front is a real balancer with its configuration file.
 type front struct{ url, file string }
 
-// fronts are balancers of the lab, and what is to be read of their files.
+// fronts are balancers of the lab with the expected clusters.
 var fronts = []struct {
 	product importer.Product
 	start   func(tb testing.TB, nodes []lab.Server) front
@@ -73,8 +73,8 @@ var fronts = []struct {
 	},
 }
 
-// TestRealBalancers reads the files of running balancers, asks the nodes behind
-// them, and compares what is written with what was started.
+// TestRealBalancers imports the files of running balancers, sends requests to the
+// nodes, and compares the written file with the servers.
 func TestRealBalancers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real servers")
@@ -118,7 +118,7 @@ func TestRealBalancers(t *testing.T) {
 	}
 }
 
-// TestDumpOfNginx reads what a real `nginx -T` prints, from standard input.
+// TestDumpOfNginx imports the output of a real `nginx -T` from standard input.
 func TestDumpOfNginx(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real servers")
@@ -129,7 +129,7 @@ func TestDumpOfNginx(t *testing.T) {
 	}})
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		program = "/usr/sbin/nginx" // as lab.Require has found it
+		program = "/usr/sbin/nginx" // as found by lab.Require
 	}
 	dump, err := exec.CommandContext(t.Context(), program, "-T", "-q", "-c", n.ConfigFile()).Output()
 	if err != nil {
@@ -150,7 +150,7 @@ func TestDumpOfNginx(t *testing.T) {
 	}
 }
 
-// written is the only cluster that a file comes to, and what of it is guessed.
+// written returns the only cluster of a file, and its guesses.
 func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []string) {
 	t.Helper()
 	s, err := importer.Read(p, file, importer.Options{})

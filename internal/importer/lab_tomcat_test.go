@@ -9,9 +9,8 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// TestTomcatsFromApacheToVerdict goes the way of a newcomer: from httpd.conf, by
-// what two real Tomcats answer, to a round that finds the cluster healthy, and
-// replicated.
+// TestTomcatsFromApacheToVerdict imports httpd.conf, sends requests to two real
+// Tomcats, and checks that a round finds the cluster healthy and sessions replicated.
 func TestTomcatsFromApacheToVerdict(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real servers")
@@ -25,7 +24,7 @@ func TestTomcatsFromApacheToVerdict(t *testing.T) {
 	if cluster.Profile != "tomcat" || cluster.Nodes[0].ID != "tomcat1" {
 		t.Errorf("got profile %q, first node %q, want tomcat, tomcat1", cluster.Profile, cluster.Nodes[0].ID)
 	}
-	if len(guesses) != 1 { // of the policy, which no file tells
+	if len(guesses) != 1 { // about the policy, which no file contains
 		t.Errorf("got guesses %q, want one", guesses)
 	}
 	report := checks.Judge(new(monitor.Prober).Round(t.Context(), cluster))

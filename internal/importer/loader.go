@@ -10,23 +10,22 @@ import (
 	"stickwatch/probes"
 )
 
-// A loader reads a configuration with all that it includes, as one tree.
+// A loader loads a configuration with its includes as one tree.
 type loader struct {
 	source source
 	parse  func(file, text string) ([]directive, error)
 
-	// included returns the patterns of files that stand for d, the likeliest
-	// place first; nil when d is no include.
+	// included returns the file patterns that d includes, the most likely location
+	// first; nil if d is no include.
 	included func(d directive) []string
 
 	noteList
-	open  []string // files being read, the main one first
+	open  []string // files being loaded, the main one first
 	files int
 }
 
-// load returns the directives of a file. It fails on what cannot be understood;
-// of a file that is not there it only makes a note, because people bring a copy
-// of the one that matters.
+// load returns the directives of a file. It returns an error for invalid syntax. A
+// missing file is only noted, because people often copy only the main file.
 func (l *loader) load(name string) ([]directive, error) {
 	if l.files++; l.files > maxFiles {
 		return nil, fmt.Errorf("reading %q: more than %d files are included", name, maxFiles)
@@ -44,10 +43,10 @@ func (l *loader) load(name string) ([]directive, error) {
 	return l.expand(tree)
 }
 
-// expand puts what is included in the place of the includes.
+// expand replaces includes by the included directives.
 func (l *loader) expand(tree []directive) ([]directive, error) {
 	if tree == nil {
-		return nil, nil // no block is something else than an empty one
+		return nil, nil // a nil block differs from an empty one
 	}
 	out := make([]directive, 0, len(tree))
 	for _, d := range tree {
@@ -102,7 +101,7 @@ func (l *loader) include(d directive, patterns []string) ([]directive, error) {
 	return out, nil
 }
 
-// missing notes an include without files; a pattern may have none.
+// missing notes an include without files; a pattern may match none.
 func (l *loader) missing(d directive) {
 	if !strings.ContainsAny(d.arg(0), "*?[") {
 		l.note("%s: there is no %s: what it says is missing here", d.position, d.arg(0))

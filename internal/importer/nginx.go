@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// An nginxReader finds the upstreams of an nginx.conf and the ways that lead to
+// An nginxReader extracts the upstreams of an nginx.conf and the locations that use
 // them.
 type nginxReader struct {
 	parsedConfig
-	entered map[*upstream]position // of the server whose addresses were taken
+	entered map[*upstream]position // position of the server whose addresses were used
 }
 
-// readNginx reads nginx.conf, a part of one, or the output of `nginx -T`.
+// readNginx parses nginx.conf, a part of one, or the output of `nginx -T`.
 func readNginx(src source, file string) (*parsedConfig, error) {
 	tree, notes, err := loadNginx(src, file)
 	if err != nil {
@@ -33,14 +33,14 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 	for server := range among(http, "server") {
 		r.server(server, main)
 	}
-	for d := range among(http, "location") { // as documents show it, without the server around it
+	for d := range among(http, "location") { // a location without its server, as in documentation
 		r.locations([]directive{d}, main)
 	}
 	return &r.parsedConfig, nil
 }
 
-// nginxHTTP is what stands in the http block. Files of conf.d, and examples in
-// documents, have that alone, without the block.
+// nginxHTTP returns the contents of the http block. Files of conf.d and examples in
+// documentation contain them without the block.
 func nginxHTTP(tree []directive) []directive {
 	var out []directive
 	for _, d := range tree {
@@ -53,27 +53,27 @@ func nginxHTTP(tree []directive) []directive {
 	return out
 }
 
-// An nginxScope is what a block has from those around it.
+// An nginxScope is the context that a block inherits.
 type nginxScope struct {
-	server      directive // the nearest; zero: none
+	server      directive // the nearest one; zero: none
 	path        route     // of the nearest location
-	regex       bool      // that location is no prefix
-	rewritten   bool      // something changes the path on its way
+	regex       bool      // that location is a regular expression
+	rewritten   bool      // the path is rewritten
 	hostHeader  string
 	realIP      string   // real_ip_header
 	trusted     []string // set_real_ip_from
 	errorLog    string
-	warningsOff bool              // the error log leaves warnings out
+	warningsOff bool              // the error log's level is above warn
 	set         map[string]string // variables with a constant value
 }
 
-// within is s with what a block itself says.
+// within returns the scope of a block in s.
 func (s nginxScope) within(block []directive) nginxScope {
 	if d, ok := last(block, "real_ip_header"); ok {
 		s.realIP = d.arg(0)
 	}
 	if from := slices.Collect(among(block, "set_real_ip_from")); len(from) > 0 {
-		s.trusted = nil // one level's replace those of the levels around it
+		s.trusted = nil // a level's directives replace the inherited ones
 		for _, d := range from {
 			s.trusted = append(s.trusted, d.arg(0))
 		}
@@ -109,11 +109,11 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 		return
 	}
 	s = s.within(d.block)
-	s.server, s.rewritten = d, false // a server's own rewrites mostly are redirects
+	s.server, s.rewritten = d, false // rewrites in a server are mostly redirects
 	r.locations(d.block, s)
 }
 
-// describe tells u what is to be known of a scope that leads to it.
+// describe sets the properties of u that follow from a scope that uses it.
 func (r *nginxReader) describe(u *upstream, s nginxScope) {
 	if from, ok := r.entered[u]; !ok {
 		r.entered[u] = s.server.position

@@ -24,7 +24,7 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 	}
 }
 
-// location is the scope of a location block.
+// location returns the scope of a location block.
 func (s nginxScope) location(d directive) nginxScope {
 	s.rewritten = false
 	s = s.within(d.block)
@@ -52,7 +52,7 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.position, d.arg(0))
 		return
 	case u == nil:
-		return // one server is no cluster
+		return // a single server is no cluster
 	}
 	if scheme == "https" {
 		u.secure()
@@ -71,22 +71,21 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 	}
 }
 
-// target cuts SCHEME://NAME/URI. The URI is "" where that is the request's own,
-// and has a "$" where nobody can tell it.
+// target splits SCHEME://NAME/URI. The URI is "" where the request's own is used, and
+// contains "$" where it is unknown.
 func (s nginxScope) target(address string) (scheme, name, uri string) {
 	scheme, rest, _ := strings.Cut(s.resolve(address), "://")
 	name = s.resolve(rest)
 	if i := strings.IndexAny(name, "/$"); i >= 0 {
 		name, uri = name[:i], name[i:]
 	}
-	if uri != "" && strings.HasPrefix(rest, "$") { // then nginx puts it in the place of the whole path
+	if uri != "" && strings.HasPrefix(rest, "$") { // nginx then replaces the whole path
 		uri = "$"
 	}
 	return scheme, name, strings.TrimPrefix(uri, "$request_uri")
 }
 
-// resolve is text with the variable with which it begins, if a "set" says what that
-// is.
+// resolve replaces a leading variable of text by the value of a "set".
 func (s nginxScope) resolve(text string) string {
 	variable := leadingVariable.FindString(text)
 	if value, ok := s.set[variable]; ok {

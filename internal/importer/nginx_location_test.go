@@ -7,12 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNginxRoutes has the ways in which a location leads to an upstream, and where
-// the balancer and a node are asked for the same page then.
+// TestNginxRoutes tests locations that lead to an upstream: the paths at the balancer
+// and at a node for the same page.
 func TestNginxRoutes(t *testing.T) {
 	for _, test := range []struct {
 		location  string
-		balancer  string // before all paths; "-": the upstream is not reached at all
+		balancer  string // prefix of all paths; "-": the upstream is not reached
 		node      string
 		firstPage string
 	}{
@@ -56,7 +56,7 @@ func TestNginxRoutes(t *testing.T) {
 	}
 }
 
-// TestNginxListens has the addresses on which users arrive.
+// TestNginxListens tests the addresses of servers.
 func TestNginxListens(t *testing.T) {
 	for _, test := range []struct {
 		server string

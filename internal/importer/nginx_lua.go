@@ -4,8 +4,8 @@ import (
 	"bytes"
 )
 
-// lua blanks the inside of a Lua block out; its "}" is left to be read. Braces in
-// Lua's strings and comments are none.
+// lua blanks out the contents of a Lua block except its closing "}". Braces in Lua's
+// strings and comments do not count.
 func (n *nginxText) lua() error {
 	depth := 0
 	for i := n.at; i < len(n.text); {
@@ -27,7 +27,8 @@ func (n *nginxText) lua() error {
 	return position{n.file, b.line}.errorf("the file ends where a \"}\" should close %s", quoted(b.name))
 }
 
-// luaToken is the length of the string or comment with which text begins, else 1.
+// luaToken returns the length of the string or comment at the beginning of text, else
+// 1.
 func luaToken(text []byte) int {
 	switch {
 	case bytes.HasPrefix(text, []byte("--")):
@@ -51,8 +52,8 @@ func luaToken(text []byte) int {
 	return 1
 }
 
-// luaLong is the length of the long bracket [=[ ]=] with which text begins; 0 when
-// it begins with none.
+// luaLong returns the length of the long bracket [=[ ]=] at the beginning of text; 0 if
+// there is none.
 func luaLong(text []byte) int {
 	if len(text) == 0 || text[0] != '[' {
 		return 0

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The parser sorts servers and upstreams out and forgets where blocks begin; the
-// places in messages must be right all the same.
+// TestNginxPlaces checks positions in messages, although the parser reorders servers
+// and upstreams and does not record where blocks begin.
 func TestNginxPlaces(t *testing.T) {
 	const text = `http {
     server {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// nginxFrontends are the addresses of a server.
+// nginxFrontends returns the addresses of a server.
 func nginxFrontends(d directive) []frontend {
 	name := realName(d)
 	var all []frontend
@@ -18,8 +18,7 @@ func nginxFrontends(d directive) []frontend {
 	return oneScheme(all, name)
 }
 
-// nginxListens are the listen lines of a server; nginx's own default where it has
-// none.
+// nginxListens returns the listen lines of a server, or nginx's default.
 func nginxListens(d directive) []directive {
 	lines := slices.Collect(among(d.block, "listen"))
 	if len(lines) == 0 {
@@ -33,8 +32,8 @@ func nginxListens(d directive) []directive {
 	return lines
 }
 
-// nginxFrontend is the address of a listen line; none where no HTTP over TCP is
-// spoken.
+// nginxFrontend returns the address of a listen line; false where it is not HTTP over
+// TCP.
 func nginxFrontend(d directive, name string) (frontend, bool) {
 	text := d.arg(0)
 	if strings.HasPrefix(text, "unix:") || slices.Contains(d.args, "quic") {
@@ -48,15 +47,14 @@ func nginxFrontend(d directive, name string) (frontend, bool) {
 		scheme = "https"
 	}
 	host, port := splitAddress(text)
-	e, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // 80 with ssl, too
+	e, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // the default port is 80 with ssl, too
 	if slices.Contains(d.args, "proxy_protocol") {
 		e.guess = "it expects the PROXY protocol, which stickwatch does not speak: write the address of what stands before it"
 	}
 	return e, ok
 }
 
-// realName is the first of a server's names by which users may come; "" when
-// there is none.
+// realName returns the first server_name that users may use; "" if there is none.
 func realName(d directive) string {
 	for names := range among(d.block, "server_name") {
 		for _, name := range names.args {

@@ -8,19 +8,18 @@ import (
 	"stickwatch/probes"
 )
 
-// nginxText is an nginx.conf on its way to the parser. The parser gives up on
-// braces in Lua's strings, takes a stray "}" for the end of the file, drops a
-// block without a name and tells no line of an unclosed one. So the structure is
-// checked here, with the words of nginx where it has some, and Lua is blanked
-// out: nothing in it is looked for.
+// nginxText prepares an nginx.conf for the parser. The parser fails on braces in Lua's
+// strings, treats a stray "}" as the end of the file, drops a block without a name, and
+// reports no line for an unclosed one. Therefore the structure is checked here, with
+// nginx's error messages where they exist, and Lua is blanked out.
 type nginxText struct {
 	file string
 	text []byte
-	at   int // the next byte
+	at   int // position of the next byte
 	line int
 
-	words  []string // of the statement being read
-	begun  int      // the line where it began
+	words  []string // of the current statement
+	begun  int      // first line of the current statement
 	open   []nginxBlock
 	begins nginxBegins
 	notes  noteList
@@ -31,11 +30,12 @@ type nginxBlock struct {
 	line int
 }
 
-// nginxBegins are the lines where blocks begin, by their names and the lines where
-// they end: of a block, the parser tells only the latter.
+// nginxBegins are the first lines of blocks, by their names and last lines: the parser
+// records only the last line of a block.
 type nginxBegins map[nginxBlock][]int
 
-// checkNginx returns text as the parser can read it, and where its blocks begin.
+// checkNginx returns text that the parser can read, and the lines where its blocks
+// begin.
 func checkNginx(file, text string) (checked string, begins nginxBegins, notes noteList, err error) {
 	n := &nginxText{file: file, text: []byte(text), line: 1, begins: nginxBegins{}}
 	for n.at < len(n.text) {
@@ -79,10 +79,11 @@ func (n *nginxText) step() error {
 	return nil
 }
 
-// maxComment is how long a comment is that may once have been lines, in bytes.
+// maxComment is the length of a comment that may once have been several lines, in
+// bytes.
 const maxComment = 300
 
-// comment passes one over. Where line ends were lost, all that follows is in it.
+// comment skips a comment. If line ends were lost, it contains all that follows.
 func (n *nginxText) comment() {
 	text := n.text[n.at : n.at+lineLength(n.text[n.at:])]
 	if len(text) > maxComment && bytes.ContainsAny(text, "{}") && bytes.Contains(text, []byte(";")) {
@@ -91,7 +92,7 @@ func (n *nginxText) comment() {
 	n.skip(len(text))
 }
 
-// skip goes on by so many bytes, and counts the lines.
+// skip advances by a number of bytes, and counts lines.
 func (n *nginxText) skip(bytes int) {
 	for _, c := range n.text[n.at : n.at+bytes] {
 		if c == '\n' {
@@ -108,7 +109,7 @@ func lineLength(text []byte) int {
 	return len(text)
 }
 
-// blank hides so many bytes, but for the ends of lines.
+// blank replaces bytes by spaces, except line ends.
 func (n *nginxText) blank(bytes int) {
 	for i := n.at; i < n.at+bytes; i++ {
 		if n.text[i] != '\n' {
@@ -118,7 +119,7 @@ func (n *nginxText) blank(bytes int) {
 	n.skip(bytes)
 }
 
-// end is the ";" after a statement.
+// end handles the ";" after a statement.
 func (n *nginxText) end() error {
 	if len(n.words) == 0 {
 		return n.position().errorf("unexpected \";\"")
@@ -164,8 +165,8 @@ func (n *nginxText) closeBlock() error {
 	return nil
 }
 
-// arities are how many arguments those directives take which are looked at, or
-// at which the parser would fail without a line.
+// arities are the numbers of arguments of the directives that are used here, or for
+// which the parser would fail without a line.
 var arities = map[string]struct {
 	block    bool
 	min, max int
@@ -179,8 +180,8 @@ var arities = map[string]struct {
 	"listen":     {false, 1, 100},
 }
 
-// arity reports a statement with too few or too many arguments, which mostly is
-// one whose ";" was forgotten.
+// arity reports a statement with too few or too many arguments, which usually lacks a
+// ";".
 func (n *nginxText) arity(block bool) error {
 	want, known := arities[n.words[0]]
 	got := len(n.words) - 1
@@ -202,7 +203,7 @@ func (n *nginxText) begin() {
 	}
 }
 
-// quoted is a word in quotes.
+// quoted reads a quoted word.
 func (n *nginxText) quoted(quote byte) error {
 	n.begin()
 	from := n.position()
@@ -219,7 +220,7 @@ func (n *nginxText) quoted(quote byte) error {
 	return from.errorf("the quote %c is never closed", quote)
 }
 
-// word is one without quotes, which ends as the parser's do.
+// word reads an unquoted word, which ends as in the parser.
 func (n *nginxText) word() error {
 	n.begin()
 	end, variable := n.at+1, n.text[n.at] == '$'
@@ -251,5 +252,5 @@ func (n *nginxText) word() error {
 	return nil
 }
 
-// quoted is a word of a file in an error.
+// quoted quotes a word of a file for an error.
 func quoted(word string) string { return `"` + probes.Clean(word, 60) + `"` }

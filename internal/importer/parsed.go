@@ -6,7 +6,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A parsedConfig is what a configuration says.
+// A parsedConfig is the content of a balancer's configuration.
 type parsedConfig struct {
 	noteList
 	upstreams []*upstream
@@ -21,7 +21,7 @@ func (r *parsedConfig) named(name string) *upstream {
 	return nil
 }
 
-// distinct reports two upstreams of one name, which no product takes.
+// distinct reports two upstreams of the same name, which no product accepts.
 func (r *parsedConfig) distinct() error {
 	seen := map[string]position{}
 	for _, u := range r.upstreams {
@@ -33,10 +33,10 @@ func (r *parsedConfig) distinct() error {
 	return nil
 }
 
-// A notebook is what could not be read or understood, for people.
+// A noteList contains notes for the user about what was not read or understood.
 type noteList []string
 
-// maxNote bounds what is told in one note, in bytes.
+// maxNote limits the length of a note, in bytes.
 const maxNote = 400
 
 func (n *noteList) note(format string, args ...any) {

@@ -9,29 +9,29 @@ import (
 	"stickwatch/probes"
 )
 
-// An answer is what one node said.
+// An answer is the result of the requests to one node.
 type answer struct {
 	node    string
-	failure string        // why nothing can be learnt from it; "": something can
-	profile string        // as whose application it answered; "": as none that is known
-	why     string        // what it told
+	failure string        // reason why the node cannot be identified; "": it can
+	profile string        // profile recognised; "": none
+	why     string        // evidence for the profile
 	status  bool          // it has a /status in JSON
-	cookie  sessionCookie // of a session that a page opened
+	cookie  sessionCookie // session cookie that a page set
 }
 
-// A sessionCookie is a cookie by which an application knows a session.
+// A sessionCookie is an application's session cookie.
 type sessionCookie struct {
-	name   string // "": none is known
-	routed bool   // its value has a dot, behind which the node stands
+	name   string // "": unknown
+	routed bool   // the value ends with a dot and the node
 }
 
-// recognisableProfiles is the profiles that nodes can be recognised by, the most particular
-// first: an application may look like a later one, too. None but those made for
-// stickwatch has the page of generic.
+// recognisableProfiles are the profiles that answers identify, the most specific first,
+// as an application may also match a later one. Only applications made for stickwatch
+// have the page of generic.
 var recognisableProfiles = []string{"generic", "ebridge", "strategy-collaboration", "tomcat", "tomcat-msm"}
 
-// recognise is what in a node's answers makes it an application of that profile;
-// "" when nothing does. The observation is of a node that was asked as one.
+// recognise returns the evidence that a node is an application of that profile; "" if
+// there is none. obs is the observation of the node with that profile.
 func recognise(profile string, obs probes.NodeObservation) string {
 	var page probes.Exchange
 	if obs.Session != nil {
@@ -59,15 +59,15 @@ func recognise(profile string, obs probes.NodeObservation) string {
 	return ""
 }
 
-// application is what the nodes are taken for.
+// application is the assumed application of the nodes.
 type application struct {
 	profile string
 	why     string
 	guessed bool
 }
 
-// application decides by what was asked for, by the answers, by the file, in
-// this order.
+// application determines the application: from the options, else from the answers, else
+// from the file.
 func (s *candidate) application() application {
 	app, ok := s.recognised()
 	switch {
@@ -85,13 +85,13 @@ func (s *candidate) application() application {
 	case s.answers != nil:
 		asked = "no node answers to tell what runs there"
 	}
-	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // it would have told
+	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // its answers would have shown it
 		return application{"", asked + ": write its profile, or how a session can be read", true}
 	}
 	return application{s.hint.profile, asked + ", but " + s.hint.why, true}
 }
 
-// recognised is what the first node answered as that answered as anything.
+// recognised returns the application of the first node that was recognised.
 func (s *candidate) recognised() (application, bool) {
 	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.profile != "" })
 	if i < 0 {
@@ -111,7 +111,7 @@ func (s *candidate) recognised() (application, bool) {
 	return application{first.profile, why, true}, true
 }
 
-// answered reports whether anything could be learnt from any node.
+// answered reports whether any node could be identified.
 func (s *candidate) answered() bool {
 	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.failure == "" })
 }
@@ -121,7 +121,7 @@ func (s *candidate) hasStatus() bool {
 	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.status })
 }
 
-// sessionCookie is what the first node set that set any.
+// sessionCookie returns the first session cookie that a node set.
 func (s *candidate) sessionCookie() sessionCookie {
 	for _, a := range s.answers {
 		if a.cookie.name != "" {

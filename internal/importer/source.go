@@ -14,29 +14,28 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds on what is read. A configuration is written by people; what is larger
-// was named by mistake.
+// Limits of input. Configurations are written by people; a larger file was named by
+// mistake.
 const (
 	maxFile  = 8 << 20 // bytes of one file
-	maxFiles = 2000    // files of one configuration, includes counted as often as they are read
-	maxDepth = 20      // of includes in includes, and of blocks in blocks
+	maxFiles = 2000    // files of one configuration, counting repeated includes
+	maxDepth = 20      // nesting of includes, and of blocks
 )
 
-// A source is where the files of a configuration are.
+// A source provides the files of a configuration.
 type source interface {
 	// read returns the text of a file.
 	read(name string) (string, error)
-	// match returns the files that a pattern of the shell names, sorted; none when
-	// there are none.
+	// match returns the files that match a shell pattern, sorted.
 	match(pattern string) []string
 }
 
-// diskFiles is files of this machine.
+// diskFiles are files of this machine.
 type diskFiles struct {
-	stdin io.Reader // what "-" names
+	stdin io.Reader // contents of "-"
 }
 
-// standardInput is what people call it where a file is asked for.
+// standardInput is the conventional file name of standard input.
 const standardInput = "-"
 
 func (d diskFiles) read(name string) (string, error) {
@@ -49,7 +48,7 @@ func (d diskFiles) read(name string) (string, error) {
 		if info.IsDir() {
 			return "", fmt.Errorf("reading %q: it is a directory: name the file in it", name)
 		}
-		if !info.Mode().IsRegular() { // a device may be endless, and a pipe may keep everybody waiting
+		if !info.Mode().IsRegular() { // a device may be endless, and a pipe may block
 			return "", fmt.Errorf("reading %q: it is no regular file", name)
 		}
 		file, err := os.Open(name)
@@ -66,7 +65,7 @@ func (d diskFiles) read(name string) (string, error) {
 	return plainText(name, data)
 }
 
-// unread is err without the path that it repeats.
+// unread returns err without the path that it repeats.
 func unread(name string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
@@ -74,7 +73,7 @@ func unread(name string, err error) error {
 	return fmt.Errorf("reading %q: %w", name, err)
 }
 
-// plainText is data if it can be a configuration.
+// plainText returns data as text, or an error if it cannot be a configuration.
 func plainText(name string, data []byte) (string, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	switch nul := strings.IndexByte(text, 0); {
@@ -83,7 +82,7 @@ func plainText(name string, data []byte) (string, error) {
 	case nul >= 0:
 		return "", position{name, 1 + strings.Count(text[:nul], "\n")}.errorf("a NUL byte: expected a text in UTF-8")
 	case !utf8.ValidString(text):
-		text = strings.ToValidUTF8(text, "\uFFFD") // of comments in GBK nothing is needed
+		text = strings.ToValidUTF8(text, "\uFFFD") // comments in GBK are not needed
 	}
 	return text, nil
 }
@@ -99,7 +98,7 @@ func (diskFiles) match(pattern string) []string {
 	return names // sorted by Glob
 }
 
-// memoryFiles is files by their names, as `nginx -T` prints them one after the other.
+// memoryFiles are files by name, as in the output of `nginx -T`.
 type memoryFiles map[string]string
 
 func (m memoryFiles) read(name string) (string, error) {
@@ -121,11 +120,11 @@ func (m memoryFiles) match(pattern string) []string {
 	return names
 }
 
-// dumpHeader is how `nginx -T` heads each file.
+// dumpHeader is the header of each file in the output of `nginx -T`.
 const dumpHeader = "# configuration file "
 
-// dump splits the output of `nginx -T`. The first name is the main file's; ""
-// when text is no such output.
+// dump splits the output of `nginx -T`. main is the main file's name; "" when text is
+// no such output.
 func dump(text string) (main string, files memoryFiles) {
 	files = memoryFiles{}
 	name := ""
@@ -138,7 +137,7 @@ func dump(text string) (main string, files memoryFiles) {
 			body.Reset()
 			continue
 		}
-		body.WriteString(line) // before the first heading: what nginx -t says, which nobody keeps
+		body.WriteString(line) // the result of nginx -t before the first header, which is dropped
 	}
 	files.keep(name, body.String())
 	return main, files

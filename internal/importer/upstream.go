@@ -6,13 +6,13 @@ import (
 	"stickwatch/probes"
 )
 
-// An upstream is what one configuration says of one group of servers, in the
-// words that all products share.
+// An upstream is a group of servers in a configuration, in terms common to all
+// products.
 type upstream struct {
 	position
-	kind, name string // "upstream", "backend", ..., "" of flags; its name in the file
+	kind, name string // "upstream", "backend", ..., "" from flags; its name in the file
 	servers    []server
-	tcp        bool // connections are balanced, and nothing in them is read
+	tcp        bool // connections are balanced, not requests
 	partial    bool // not all of its servers are in the file
 
 	method     probes.Method
@@ -21,51 +21,50 @@ type upstream struct {
 	ejection   ejection
 
 	clientIPHeader string
-	hostHeader     string // with which the balancer asks the nodes; "": the client's, or their own
+	hostHeader     string // Host header of requests to nodes; "": the client's, or the node's
 
-	cookie      string // in which the balancer itself keeps the node
-	secret      bool   // that cookie needs a secret to be read
-	prefixed    bool   // that cookie is the application's, with the node before a "~"
-	routeCookie string // of the application, with the node after its first dot
-	routeHeader string // in which the balancer tells the node
+	cookie      string // cookie in which the balancer stores the node
+	secret      bool   // that cookie can be read only with a secret
+	prefixed    bool   // that cookie is the application's, prefixed by the node and "~"
+	routeCookie string // cookie of the application that ends with a dot and the node
+	routeHeader string // header in which the balancer sends the node
 
 	frontends   []frontend
 	routes      []route
-	evidence    map[string]string // by its key in stickwatch.yml
-	checks      []string          // paths that the balancer asks its nodes for
+	evidence    map[string]string // by key in stickwatch.yml
+	checks      []string          // paths of the balancer's health checks
 	keyComments []keyComment
 }
 
-// A server is one of an upstream, as its line has it.
+// A server is a server of an upstream.
 type server struct {
 	position
-	name    string // of its own, or its route; "": it has its address only
-	scheme  string // http, https, or ajp, which nobody but a balancer speaks
+	name    string // name or route; "": only its address is known
+	scheme  string // http, https, or ajp, which only balancers speak
 	address string // host, or host:port
-	label   string // its cookie value, where that is not its name
+	label   string // cookie value, if it differs from the name
 	weight  int
 	down    bool
 	backup  bool
 }
 
-// ejection is when servers are taken out because requests fail, in nginx's
-// terms.
+// An ejection describes when failing servers are ejected, in nginx's terms.
 type ejection struct {
 	maxFails    int
 	failTimeout time.Duration
-	explicit    bool   // by the file; else it is the product's default
-	derivedFrom string // what it was made of, where the product has other terms
+	explicit    bool   // set in the file; else the product's default
+	derivedFrom string // the product's own parameters, if they differ
 }
 
-// A route is a way from the balancer's paths to an upstream's.
+// A route maps paths of the balancer to paths of an upstream.
 type route struct {
 	position
-	path  string // a prefix of the balancer's paths
-	to    string // what the nodes are asked for instead of it
-	exact bool   // the path alone, and nothing below it
+	path  string // prefix of the balancer's paths
+	to    string // replacement of the prefix in requests to nodes
+	exact bool   // only the path itself, not paths below it
 }
 
-// A keyComment is what a reader of stickwatch.yml should know about a key of it.
+// A keyComment is a comment on a key of stickwatch.yml.
 type keyComment struct {
 	key     string // such as "balancer.url"
 	text    string
@@ -80,7 +79,7 @@ func (u *upstream) guess(key, text string) {
 	u.keyComments = append(u.keyComments, keyComment{key, text, true})
 }
 
-// addFrontend adds an entrance once.
+// addFrontend adds an address without duplicates.
 func (u *upstream) addFrontend(e frontend) {
 	for _, known := range u.frontends {
 		if known.url == e.url {
@@ -90,7 +89,7 @@ func (u *upstream) addFrontend(e frontend) {
 	u.frontends = append(u.frontends, e)
 }
 
-// addRoute adds a route once, if its paths are such as can be asked for.
+// addRoute adds a route without duplicates, if its paths are valid.
 func (u *upstream) addRoute(r route) {
 	if !isValidPath(r.path) || !isValidPath(r.to) {
 		return
@@ -103,8 +102,8 @@ func (u *upstream) addRoute(r route) {
 	u.routes = append(u.routes, r)
 }
 
-// alsoReached remarks an entrance that is not among those taken: every address
-// is probed as a balancer of its own, and one host is enough.
+// alsoReached adds a comment about an unused address. Every address is probed as a
+// balancer of its own, and one host is enough.
 func (u *upstream) alsoReached(e frontend) {
 	for _, known := range u.frontends {
 		if known.url == e.url {

@@ -19,8 +19,8 @@ var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.F
 	"comment": comment,
 }).Parse(layout))
 
-// YAML is the configuration: commented, in UTF-8, and valid. The error is a
-// defect of this package, or of a name that no configuration can hold.
+// YAML returns the configuration: commented, in UTF-8, and valid. An error is a defect
+// of this package, or a name that no configuration can contain.
 func (s *Import) YAML() ([]byte, error) {
 	var out strings.Builder
 	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Drafts": s.drafts()})
@@ -34,7 +34,7 @@ func (s *Import) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// drafts are the clusters, each by a name of its own.
+// drafts returns the clusters with unique names.
 func (s *Import) drafts() []draft {
 	var out []draft
 	for _, candidate := range s.candidates {
@@ -43,8 +43,7 @@ func (s *Import) drafts() []draft {
 	return out
 }
 
-// Guesses are what the configuration says that nobody told, a line each, with the
-// cluster and the key.
+// Guesses returns the guessed values, one per line with the cluster and the key.
 func (s *Import) Guesses() []string {
 	var out []string
 	for _, d := range s.drafts() {
@@ -57,10 +56,10 @@ func (s *Import) Guesses() []string {
 	return out
 }
 
-// Notes are what could not be read, was left out or did not answer, a line each.
+// Notes returns what could not be read, was left out or did not answer, one per line.
 func (s *Import) Notes() []string { return slices.Clone(s.noteList) }
 
-// Clusters are the names of the clusters, in the order of the file.
+// Clusters returns the names of the clusters, in the order of the file.
 func (s *Import) Clusters() []string {
 	var names []string
 	for _, d := range s.drafts() {
@@ -69,7 +68,7 @@ func (s *Import) Clusters() []string {
 	return names
 }
 
-// Comments is the comments on a key, to be put before its line.
+// Comments returns the comment lines before a key.
 func (d draft) Comments(key string) string {
 	indent := 4
 	if strings.HasPrefix(key, "balancer.") {
@@ -89,10 +88,10 @@ func (d draft) Comments(key string) string {
 	return out.String()
 }
 
-// columns is how wide comments may be.
+// columns is the maximum width of comments.
 const columns = 100
 
-// comment is a text as lines of comment, each with the end of the line before it.
+// comment formats a text as comment lines, each preceded by a line end.
 func comment(indent int, mark, text string) string {
 	head := "\n" + strings.Repeat(" ", indent) + "# "
 	var out strings.Builder

@@ -8,18 +8,17 @@ import (
 	"stickwatch/probes"
 )
 
-// maxScalar bounds one value, in bytes.
+// maxScalar limits a value, in bytes.
 const maxScalar = 1000
 
-// bare is text that is itself in YAML, in flow mappings too, and no number,
-// boolean or null.
+// bare matches text that needs no quotes in YAML, in flow mappings too, and is no
+// number, boolean or null.
 var bare = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*(://[A-Za-z0-9_.-]+(:[0-9]+)?[A-Za-z0-9_./-]*)?$`)
 
 var reserved = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
 
-// yaml is a value as stickwatch.yml writes it: as it is where that is safe, else
-// in quotes, whose escapes in JSON are those of YAML. A "${" in it is no
-// variable.
+// yaml formats a value for stickwatch.yml: plain where that is safe, else in quotes
+// with escapes common to JSON and YAML. "${" is escaped.
 func yaml(text string) string {
 	text = probes.Clean(text, maxScalar)
 	if bare.MatchString(text) && !reserved.MatchString(text) {
@@ -28,12 +27,11 @@ func yaml(text string) string {
 	var out strings.Builder
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(strings.ReplaceAll(text, "${", "$${")) // a text can always be encoded
+	_ = encoder.Encode(strings.ReplaceAll(text, "${", "$${")) // a string can always be encoded
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// mapping is a flow mapping of keys and values in turns, without those that are
-// empty.
+// mapping formats a flow mapping of alternating keys and values, without empty values.
 func mapping(keysAndValues ...string) string {
 	var pairs []string
 	for i := 0; i < len(keysAndValues); i += 2 {
