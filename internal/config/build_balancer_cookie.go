@@ -7,21 +7,21 @@ import (
 	"stickwatch/probes/cookies"
 )
 
-// balancerCookie is the key of the source that has to know the nodes.
+// balancerCookie is the key of the source that needs the list of nodes.
 const balancerCookie = "balancer_cookie"
 
-// anyCookie, for a name, is whichever cookie tells most.
+// anyCookie selects the cookie with the most information.
 const anyCookie = "auto"
 
-// affinity reads the node out of the cookie that the balancer wrote; nil,
-// and reported, where none of servers is looked for.
+// affinity returns the extractor that reads the node from the balancer's cookie. It
+// returns nil and reports an error where servers is nil, that is outside session.node.
 func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at keyPath) probes.Extractor {
 	if servers == nil {
 		b.problem(at, "tells a node: it goes with session.node only, alone or in a list of first")
 		return nil
 	}
 	name := w.BalancerCookie
-	if !headerName.MatchString(name) { // RFC 6265 lets cookies be called what headers are
+	if !headerName.MatchString(name) { // RFC 6265 allows the names of headers
 		b.problem(at, "expected %s or the name of a cookie, got %s", anyCookie, b.valueText(at, name))
 	}
 	if name == anyCookie {
@@ -31,8 +31,8 @@ func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at keyPat
 	return cookies.Extractor(servers, cookies.Options{Cookie: name, Secret: secret, Backend: w.Backend})
 }
 
-// servers are the nodes as the balancer's own file may call them; never nil. A
-// node without an address was reported already.
+// servers returns the nodes by the names they may have in the balancer's file; never
+// nil. A node without an address was reported already.
 func servers(nodes []probes.Node) []cookies.Server {
 	out := make([]cookies.Server, 0, len(nodes))
 	for _, n := range nodes {
@@ -43,7 +43,7 @@ func servers(nodes []probes.Node) []cookies.Server {
 		name := n.ServerName()
 		if _, _, err := net.SplitHostPort(name); err == nil {
 			s.Address = name
-		} else { // HAProxy's and Envoy's servers have names
+		} else { // servers of HAProxy and Envoy have names
 			s.Names = append(s.Names, name)
 		}
 		out = append(out, s)

@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// The hashes were computed with other programs, from the addresses of
+// TestBalancerCookie uses hashes computed by other programs from the addresses of
 // balancer_cookie.yml.
 func TestBalancerCookie(t *testing.T) {
 	const (

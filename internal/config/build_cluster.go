@@ -13,7 +13,7 @@ import (
 	"stickwatch/probes"
 )
 
-// cluster builds what a wire struct says, its profile included.
+// cluster builds a cluster with the defaults of its profile.
 func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 	c := &probes.Cluster{
 		Name:     b.name(at.key("name"), w.Name),
@@ -37,7 +37,7 @@ func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 	return c
 }
 
-// budget of a cluster.
+// budget returns the budget of a cluster.
 func (b *builder) budget(w wireBudget, at keyPath) probes.Budget {
 	number := func(key string, got *int, standard, most int) int {
 		if got == nil {
@@ -97,7 +97,7 @@ var (
 	hashKey    = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
 )
 
-// hash reports what `hash` has no use for.
+// hash reports settings that have no effect with method hash.
 func (b *builder) hash(w probes.Balancer, at keyPath) {
 	if w.Method != probes.MethodHash {
 		if w.HashKey != "" {
@@ -141,7 +141,7 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath) []pr
 	return out
 }
 
-// noBackup is the methods with which nginx refuses a backup server.
+// noBackup are the methods with which nginx rejects a backup server.
 var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
 func (b *builder) node(w wireNode, method probes.Method, at keyPath) probes.Node {
@@ -206,7 +206,7 @@ func (b *builder) tls(w wireTLS, at keyPath) *tls.Config {
 	if w == (wireTLS{}) {
 		return nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: w.SkipVerify} //nolint:gosec // asked for by name
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: w.SkipVerify} //nolint:gosec // requested by skip_verify
 	if w.CAFile == "" {
 		return config
 	}

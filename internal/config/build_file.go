@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// maxSecretFile bounds a file that a configuration names, in bytes; bundles of
-// certificates are the largest.
+// maxSecretFile limits the size of a file that a configuration refers to, in bytes.
+// Bundles of certificates are the largest.
 const maxSecretFile = 1 << 20
 
-// valueOrFile is the value of a key, or what stands in the file that KEY_file
-// names, and where it was said.
+// valueOrFile returns the value of a key, or the contents of the file that KEY_file
+// names, with the path of the key that is used.
 func (b *builder) valueOrFile(at keyPath, key, value, path string) (string, keyPath) {
 	own, beside := at.key(key), at.key(key+"_file")
 	switch {
@@ -32,7 +32,7 @@ func (b *builder) valueOrFile(at keyPath, key, value, path string) (string, keyP
 	return text, beside
 }
 
-// file is what stands in a file, without white space around it.
+// file returns the contents of a file, without leading and trailing white space.
 func (b *builder) file(at keyPath, path string) (string, bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.dir, path)
@@ -40,7 +40,7 @@ func (b *builder) file(at keyPath, path string) (string, bool) {
 	text, err := readFile(path, maxSecretFile)
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err // the path is in the message, unless it comes from the environment
+			err = e.Err // the message has the path, unless it comes from the environment
 		}
 		b.problem(at, "reading %s: %s", b.valueText(at, path), err)
 		return "", false
@@ -52,9 +52,9 @@ var errTooLarge = errors.New("the file is too large")
 
 var errIrregular = errors.New("is neither a file nor a pipe")
 
-// readFile is os.ReadFile of at most so many bytes; more than most are an
-// error. A pipe is what a shell makes of <(command); one that nobody writes to is
-// empty, and not waited for. A device is a mistake.
+// readFile is os.ReadFile with a limit: a larger file is an error. It supports pipes,
+// as in <(command). A pipe without a writer is empty and does not block. Devices are
+// errors.
 func readFile(path string, most int64) ([]byte, error) {
 	const special = fs.ModeDevice | fs.ModeSocket | fs.ModeIrregular
 	if info, err := os.Stat(path); err == nil && info.Mode()&special != 0 {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestPipe: a pipe is read, as a shell makes one of <(command); one that nobody
-// writes to is empty, and nobody waits for it; a device is refused.
+// TestPipe checks that a pipe is read, as in <(command), that one without a writer is
+// empty and does not block, and that a device is rejected.
 func TestPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -28,7 +28,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// A ca_file is found beside the configuration, and trusts what it holds.
+// TestCAFile checks that a ca_file is found relative to the configuration, and trusted.
 func TestCAFile(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

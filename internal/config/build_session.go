@@ -8,9 +8,8 @@ import (
 	"stickwatch/probes/extract"
 )
 
-// session builds the session test; nil when there is none, or it is switched
-// off by its policy or an empty path. The nodes are those whom the balancer's
-// cookie may name.
+// session builds the session test; nil when there is none, or when its policy or an
+// empty path disables it. nodes are the nodes that the balancer's cookie may name.
 func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probes.Session {
 	policy, path := probes.Policy(w.Policy), deref(w.Path)
 	if policy == probes.PolicyNone || w.Path != nil && path == "" {
@@ -43,8 +42,8 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 	}
 }
 
-// sessionTimeout is for how long the application keeps an unused session; 0 where
-// the file does not say.
+// sessionTimeout returns how long the application keeps an unused session; 0: not
+// configured.
 func (b *builder) sessionTimeout(at keyPath, d *duration) time.Duration {
 	if d == nil {
 		return 0
@@ -56,8 +55,8 @@ func (b *builder) sessionTimeout(at keyPath, d *duration) time.Duration {
 	return timeout
 }
 
-// write is the path that stores a value; a query alone is added to the
-// session's path, so that a profile's counter follows a path of the file's.
+// write returns the path that stores a value. A query alone is appended to the
+// session's path, so that a profile's counter works with another path.
 func (b *builder) write(at keyPath, text, path string) string {
 	switch {
 	case text == "":
@@ -72,8 +71,8 @@ func (b *builder) write(at keyPath, text, path string) string {
 	return b.path(at, text)
 }
 
-// charset is a character set that extractors know; "", and reported, for
-// another.
+// charset returns a character set that extractors support. It returns "" and reports an
+// error for another.
 func (b *builder) charset(at keyPath, name string) string {
 	if _, err := extract.LabelsIn(name); err != nil {
 		b.problem(at, "unknown character set %s", b.valueText(at, name))

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// The schemes that addresses may have.
+// The supported schemes of addresses.
 var (
 	web      = []string{"http", "https"}
 	services = []string{"redis", "rediss", "mysql", "postgres", "memcached", "tcp", "http", "https"}
 )
 
-// url is an address with one of the schemes; nil, and reported, if text is
-// none; nil for "".
+// url parses an address with one of the schemes; nil for "". It returns nil and reports
+// an error for an invalid address.
 func (b *builder) url(at keyPath, text string, schemes []string) *url.URL {
 	if text == "" {
 		return nil
@@ -27,7 +27,7 @@ func (b *builder) url(at keyPath, text string, schemes []string) *url.URL {
 	return u
 }
 
-// public is an address that messages show to everybody.
+// public parses an address that is shown in messages.
 func (b *builder) public(at keyPath, text string) *url.URL {
 	u := b.url(at, text, web)
 	if u != nil && u.User != nil {
@@ -37,9 +37,8 @@ func (b *builder) public(at keyPath, text string) *url.URL {
 	return u
 }
 
-// server is an address of the balancer or a node: nothing in it but where to
-// connect and a path that comes before all others. Credentials in it would get
-// into every report.
+// server parses an address of the balancer or a node: host, port, and a path prefix.
+// Credentials are rejected because they would appear in every report.
 func (b *builder) server(at keyPath, text string) *url.URL {
 	u := b.url(at, text, web)
 	switch {
@@ -55,8 +54,8 @@ func (b *builder) server(at keyPath, text string) *url.URL {
 	return nil
 }
 
-// parseURL is url.Parse for addresses of servers. Its errors go on where the
-// quoted text ends, and hold no part of it: it may have a password.
+// parseURL is url.Parse for addresses of servers. Its errors continue a message that
+// ends with the quoted text, and contain no part of it, which may include a password.
 func parseURL(text string, schemes []string) (*url.URL, error) {
 	scheme, _, ok := strings.Cut(text, "://")
 	if !ok || strings.Contains(scheme, "@") {
@@ -67,7 +66,7 @@ func parseURL(text string, schemes []string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, strings.Contains(u.Path, "@"): // the password has a slash
+	case err != nil, strings.Contains(u.Path, "@"): // the password contains a slash
 		return nil, errors.New("is not a URL: expected " + scheme + "://HOST:PORT")
 	case u.Hostname() == "":
 		return nil, errors.New("has no host: expected " + scheme + "://HOST:PORT")
@@ -89,7 +88,7 @@ func endWith(words []string, end string) []string {
 	return out
 }
 
-// path reports text that is not a path, with a query if need be, on a server.
+// path reports text that is not a path with an optional query.
 func (b *builder) path(at keyPath, text string) string {
 	u, err := url.Parse(text)
 	switch {

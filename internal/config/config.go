@@ -12,21 +12,21 @@ import (
 
 // A Config is a valid configuration with every default filled in.
 type Config struct {
-	Listen      string // host:port on which serve answers
+	Listen      string // host:port of the HTTP server
 	History     History
 	Clusters    []*probes.Cluster // at least one, in the order of the file
 	Alerting    Alerting
 	Maintenance []Maintenance
 
-	Intervals        Intervals            // of a cluster that does not say otherwise
+	Intervals        Intervals            // default of clusters
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
 
-	Damping checks.Damping // how many rounds it takes to believe a change
+	Damping checks.Damping // number of rounds that confirm a change
 
 	digests map[string]string // by cluster name; see SameCluster
 }
 
-// Cluster returns the cluster of that name; nil when there is none.
+// Cluster returns the cluster of that name; nil if there is none.
 func (c *Config) Cluster(name string) *probes.Cluster {
 	for _, cluster := range c.Clusters {
 		if cluster.Name == name {
@@ -36,21 +36,20 @@ func (c *Config) Cluster(name string) *probes.Cluster {
 	return nil
 }
 
-// History tells where the past is kept, for how long, and how much of it.
+// History configures where history is stored, for how long, and its size.
 type History struct {
-	Path      string // of the SQLite file, as it was given
+	Path      string // of the SQLite file, as configured
 	Retention time.Duration
-	MaxSize   int64 // bytes; 0: no bound
+	MaxSize   int64 // bytes; 0: no limit
 }
 
-// RunDirectory is where admin sockets are that are not beside a history.
+// RunDirectory is the directory of admin sockets that are not beside a history file.
 const RunDirectory = "/run/stickwatch"
 
-// AdminSocket is the path of the Unix socket by which the daemon may be told
-// everything, unless it was started with another: beside the history's file, or in
-// RunDirectory where that path is too long for a socket.
+// AdminSocket returns the default path of the daemon's admin socket: beside the
+// history's file, or in RunDirectory where that path is too long for a socket.
 func (c *Config) AdminSocket() string {
-	const maxLength = 90 // bytes; systems take about 100
+	const maxLength = 90 // bytes; systems allow about 100
 	if path := c.History.Path + ".sock"; len(path) <= maxLength {
 		return path
 	}
@@ -58,15 +57,15 @@ func (c *Config) AdminSocket() string {
 	return filepath.Join(RunDirectory, hex.EncodeToString(hash[:6])+".sock")
 }
 
-// Intervals tell how often serve probes.
+// Intervals are the intervals of probes in serve.
 type Intervals struct {
-	Canary       time.Duration // each canary's next request
+	Canary       time.Duration // next request of each canary
 	Status       time.Duration // nodes and balancer addresses
 	Pages        time.Duration
 	Dependencies time.Duration
 }
 
-// DefaultIntervals hold where a configuration is silent.
+// DefaultIntervals are the defaults.
 var DefaultIntervals = Intervals{
 	Canary:       3 * time.Second,
 	Status:       15 * time.Second,

@@ -36,8 +36,8 @@ func parseFile(t testing.TB, path string) (*Config, error) {
 	return Parse(path, data, testenv)
 }
 
-// Each file in testdata/bad has a mistake, and a .want with every word that is
-// told of it. To accept new words: go test ./internal/config -update.
+// TestBad checks each file in testdata/bad against the messages in its .want file. To
+// update them: go test ./internal/config -update.
 func TestBad(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/bad/*.yml")
 	if len(paths) == 0 {

@@ -7,8 +7,7 @@ import (
 	"encoding/json"
 )
 
-// digest is short for everything that a file says of a cluster; "" where that
-// cannot be told.
+// digest returns a digest of a cluster's configuration; "" if there is none.
 func digest(w wireCluster) string {
 	text, err := json.Marshal(w)
 	if err != nil {
@@ -18,16 +17,16 @@ func digest(w wireCluster) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// SameCluster reports whether c says the same of a cluster as an older
-// configuration did, how often to probe it and what to believe included.
+// SameCluster reports whether a cluster is configured as in an older configuration,
+// including intervals and damping.
 func (c *Config) SameCluster(name string, old *Config) bool {
 	a, b := c.Cluster(name), old.Cluster(name)
 	return a != nil && b != nil && c.digests[name] != "" && c.digests[name] == old.digests[name] &&
 		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping && sameRoots(a.TLS, b.TLS)
 }
 
-// sameRoots reports whether the same authorities are trusted: their file may
-// have changed, though its name has not.
+// sameRoots reports whether the same authorities are trusted. The contents of their
+// file may have changed.
 func sameRoots(a, b *tls.Config) bool {
 	if a == nil || b == nil || a.RootCAs == nil || b.RootCAs == nil {
 		return (a == nil || a.RootCAs == nil) == (b == nil || b.RootCAs == nil)

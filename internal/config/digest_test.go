@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestSameCluster: what a cluster's part of the file says decides, and what is
-// inherited; how it is written does not.
+// TestSameCluster checks that a cluster's values count, including inherited ones, but
+// not their notation.
 func TestSameCluster(t *testing.T) {
 	const file = `
 clusters:

@@ -1,16 +1,11 @@
-// Package config turns stickwatch.yml into clusters to probe and settings of
-// the daemon.
+// Package config converts stickwatch.yml to clusters and settings of the daemon.
 //
-// A configuration is read by somebody in a hurry, so a mistake is told by its
-// file, line, column and key, with what was expected; and all mistakes of a
-// file are told at once, because one at a time is a guessing game. What is
-// unknown is an error: a misspelt key that is ignored would be a monitor that
-// does not watch.
+// All mistakes of a file are reported at once, each with file, line, column, key and
+// the expected value. Unknown keys are errors, because an ignored misspelt key would
+// leave something unmonitored.
 //
-// The file passes four stages, each in files of its own: YAML becomes a tree
-// (document.go); the tree becomes the wire structs, whose comments are the
-// manual (decode.go, wire*.go); a profile fills in what they leave out
-// (profiles.go); and they are built into what the rest of stickwatch takes
-// (build*.go). The flags of `probe` enter at the first stage, so that they are
-// held to the same rules.
+// A file passes four stages: YAML is parsed to a tree (document.go); the tree is
+// decoded into the wire structs, whose comments are the manual (decode.go, wire*.go); a
+// profile adds defaults (profiles.go); and the result is built (build*.go). The flags
+// of `probe` enter at the first stage, so the same rules apply to them.
 package config

@@ -12,26 +12,26 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxFile bounds a configuration, in bytes.
+// maxFile limits the size of a configuration, in bytes.
 const maxFile = 1 << 20
 
-// maxMessage bounds what packages that read part of a configuration say of it,
-// in characters.
+// maxMessage limits the messages of packages that parse part of a configuration, in
+// characters.
 const maxMessage = 200
 
-// A document is a configuration as a tree of YAML nodes, and the problems
-// found in it so far.
+// A document is a configuration as a tree of YAML nodes, with the problems found so
+// far.
 type document struct {
 	file  string
 	lines []string
 	root  *yaml.Node
 	env   getenv             // nil: values are taken literally
-	flags map[keyPath]string // which flag said what; nil: a file said it
+	flags map[keyPath]string // flag of each key; nil: the configuration is a file
 
-	nodes    map[keyPath]*yaml.Node // every value that was decoded
-	expanded map[*yaml.Node]bool    // its text comes from the environment
-	broken   map[keyPath]bool       // true: its value could not be decoded; false: a value in it could not
-	hidden   []string               // text of the file that may be a secret
+	nodes    map[keyPath]*yaml.Node // every decoded value
+	expanded map[*yaml.Node]bool    // the value contains variables of the environment
+	broken   map[keyPath]bool       // true: the value could not be decoded; false: a value in it could not
+	hidden   []string               // texts of the file that may be secrets
 	problems Problems
 }
 
@@ -42,8 +42,7 @@ func newDocument(file string, root *yaml.Node) *document {
 	}
 }
 
-// parse makes a document of data. Where there is none to make, it has
-// problems and no root.
+// parse parses data. On a syntax error the document has problems and no root.
 func parse(file string, data []byte, env getenv) *document {
 	doc := newDocument(file, nil)
 	doc.env = env
@@ -60,7 +59,7 @@ func parse(file string, data []byte, env getenv) *document {
 	return doc
 }
 
-// refuseBytes reports a problem and true if the file is not text.
+// refuseBytes reports a problem and returns true if the file is not text.
 func (doc *document) refuseBytes() bool {
 	for i, line := range doc.lines {
 		for offset, r := range line {
@@ -74,14 +73,14 @@ func (doc *document) refuseBytes() bool {
 				continue
 			}
 			doc.at(i+1, utf8.RuneCountInString(line[:offset])+1, "", message)
-			doc.lines = nil // is not to be shown
+			doc.lines = nil // must not be shown
 			return true
 		}
 	}
 	return false
 }
 
-// load parses data, which must hold one document and no more.
+// load parses data, which must contain exactly one document.
 func (doc *document) load(data []byte) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
@@ -108,7 +107,7 @@ func (doc *document) load(data []byte) {
 	doc.root = first.Content[0]
 }
 
-// syntax tells why the file is no YAML.
+// syntax reports a YAML error.
 func (doc *document) syntax(err error) {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -130,6 +129,6 @@ func (doc *document) syntax(err error) {
 	doc.at(line, column, "", "is no valid YAML: "+oneLine(message, maxMessage))
 }
 
-// quotedWord is text of the file in the parser's messages. It may be a secret:
-// one that begins with * and has no quotes is taken for an alias.
+// quotedWord matches text of the file in the parser's messages. It may be a secret: one
+// that begins with * and has no quotes is parsed as an alias.
 var quotedWord = regexp.MustCompile(`'[^'\s]{3,}'`)

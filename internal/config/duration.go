@@ -12,9 +12,9 @@ const day = 24 * time.Hour
 
 var errDuration = errors.New("expected a duration such as 10s, 1h30m or 400d")
 
-// ParseDuration reads a duration as configurations and flags write it: what
-// time.ParseDuration takes, not negative, with days (of 24 hours) in front:
-// "400d", "1d12h".
+// ParseDuration parses a duration as in configurations and flags: the format of
+// time.ParseDuration, not negative, with optional leading days of 24 hours: "400d",
+// "1d12h".
 func ParseDuration(text string) (time.Duration, error) {
 	var whole time.Duration
 	rest := text
@@ -35,8 +35,8 @@ func ParseDuration(text string) (time.Duration, error) {
 	return whole + part, nil
 }
 
-// FormatDuration is d as ParseDuration reads it, in its shortest form: "14d",
-// "1h30m", "0s".
+// FormatDuration formats d for ParseDuration in its shortest form: "14d", "1h30m",
+// "0s".
 func FormatDuration(d time.Duration) string {
 	var out string
 	if days := d / day; days > 0 {
@@ -55,7 +55,7 @@ func FormatDuration(d time.Duration) string {
 	return out + text
 }
 
-// A duration is time.Duration as the file writes it.
+// A duration is a time.Duration in the format of ParseDuration.
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {

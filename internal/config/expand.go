@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// A getenv looks a variable up, as os.LookupEnv does.
+// A getenv looks up an environment variable, like os.LookupEnv.
 type getenv func(name string) (value string, ok bool)
 
 var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// wholeVariable is text that shows nothing but which variable it comes from.
+	// wholeVariable matches text that consists of a single variable.
 	wholeVariable = regexp.MustCompile(`^["']?\$\{[A-Za-z_][A-Za-z0-9_]*\}["']?$`)
 )
 
-// expand replaces ${NAME} and ${NAME:-default} in text. The default stands in
-// for a variable that is unset or empty, as in a shell. Only "${" starts a
-// variable, since regular expressions are full of "$"; "$${" is a literal
-// "${". Values are taken as they are: a "${" in one is not expanded again.
+// expand replaces ${NAME} and ${NAME:-default} in text. As in a shell, the default is
+// used for a variable that is unset or empty. Only "${" starts a variable, because
+// regular expressions often contain "$"; "$${" is a literal "${". Values are not
+// expanded again.
 func expand(text string, env getenv) (string, error) {
 	var out strings.Builder
 	for {
@@ -46,7 +46,7 @@ func expand(text string, env getenv) (string, error) {
 	}
 }
 
-// lookup is the value of NAME or NAME:-default.
+// lookup returns the value of NAME or NAME:-default.
 func lookup(reference string, env getenv) (string, error) {
 	name, fallback, optional := strings.Cut(reference, ":-")
 	if !variableName.MatchString(name) {

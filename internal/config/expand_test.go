@@ -33,7 +33,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// A value of the environment is text, whatever it looks like.
+// TestExpandOnce checks that a value of the environment is always text.
 func TestExpandOnce(t *testing.T) {
 	env := func(string) (string, bool) { return "${A} {b: c} # d", true }
 	if got, err := expand("${X}", env); err != nil || got != "${A} {b: c} # d" {

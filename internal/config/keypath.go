@@ -17,13 +17,12 @@ func (p keyPath) key(name string) keyPath {
 
 func (p keyPath) item(i int) keyPath { return p + keyPath("["+strconv.Itoa(i)+"]") }
 
-// parent is the place that holds p; "" holds itself.
+// parent returns the path of the value that contains p; "" for "".
 func (p keyPath) parent() keyPath {
 	return p[:max(0, strings.LastIndexAny(string(p), ".["))]
 }
 
-// last is the name of the key, without the places that hold it and without an
-// index.
+// last returns the name of the key, without its parents and without an index.
 func (p keyPath) last() string {
 	name := string(p[strings.LastIndex(string(p), ".")+1:])
 	name, _, _ = strings.Cut(name, "[")

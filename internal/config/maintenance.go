@@ -6,13 +6,12 @@ import (
 	"strings"
 	"time"
 
-	_ "time/tzdata" // time zones in an image that has no files
+	_ "time/tzdata" // for images without time zone files
 
 	"stickwatch/checks"
 )
 
-// Maintenance is a window of every week in which nobody is told. Its zero
-// fields match all.
+// A Maintenance is a weekly window without notifications. Zero fields match everything.
 type Maintenance struct {
 	Cluster string
 	Node    string
@@ -20,20 +19,18 @@ type Maintenance struct {
 	Weekly  Weekly
 }
 
-// Weekly is hours of some days of every week, as the clocks of a place show
-// them.
+// A Weekly is a time window on some days of every week, in a time zone.
 type Weekly struct {
-	Days     [7]bool // by time.Weekday, on which the window begins
-	From     int     // minutes since midnight, included
-	To       int     // minutes since midnight, excluded; not after From: of the next day
+	Days     [7]bool // by time.Weekday, days on which the window begins
+	From     int     // minutes since midnight, inclusive
+	To       int     // minutes since midnight, exclusive; at or before From: on the next day
 	Location *time.Location
 }
 
 var errWeekly = errors.New(`expected days and hours such as "Sun 02:00-04:00" or "Mon-Fri 22:00-01:00"`)
 
-// ParseWeekly reads "Sun 02:00-04:00": a day, days in a range ("Mon-Fri") or
-// a list ("Sat,Sun"), or "daily"; then two times of day, the second up to
-// 24:00.
+// ParseWeekly parses "Sun 02:00-04:00": a day, a range of days ("Mon-Fri"), a list
+// ("Sat,Sun") or "daily"; then two times of day, the second up to 24:00.
 func ParseWeekly(text string, keyPath *time.Location) (Weekly, error) {
 	w := Weekly{Location: keyPath}
 	days, hours, ok := strings.Cut(strings.TrimSpace(text), " ")

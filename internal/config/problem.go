@@ -8,20 +8,19 @@ import (
 	"unicode"
 )
 
-// A Problem is one mistake in a configuration. No field of it ever holds a
-// secret.
+// A Problem is one mistake in a configuration. No field contains a secret.
 type Problem struct {
 	File    string // "": the mistake is in flags
-	Line    int    // from 1; 0: about the file as a whole
+	Line    int    // from 1; 0: the file as a whole
 	Column  int    // from 1, in characters
 	Key     string // path of the key, such as clusters[0].nodes[1].url; or the flag, such as --node
-	Message string // what is wrong and what was expected
-	Source  string // the line it is on, secrets masked; "": there is none to show
+	Message string // the mistake and the expected value
+	Source  string // the line, secrets masked; "": none
 
-	caret int // characters of Source before the mistake; masking may have moved it
+	caret int // number of characters of Source before the mistake, after masking
 }
 
-// Error is the problem on one line: file:line:column: key: message.
+// Error formats the problem on one line: file:line:column: key: message.
 func (p Problem) Error() string {
 	parts := make([]string, 0, 3)
 	if p.File != "" {
@@ -40,8 +39,8 @@ func (p Problem) position() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// Excerpt is Error with two lines more: the line of the file and a caret below
-// the mistake. It ends without a newline.
+// Excerpt is Error with two further lines: the line of the file, and a caret below the
+// mistake. It ends without a newline.
 func (p Problem) Excerpt() string {
 	if p.Source == "" {
 		return p.Error()
@@ -51,7 +50,7 @@ func (p Problem) Excerpt() string {
 	return fmt.Sprintf("%s\n  %s\n  %s^", p.Error(), p.Source, strings.Map(blank, string(before)))
 }
 
-// blank is the space as wide as r on a terminal, so that the caret stands
+// blank returns the space that is as wide as r on a terminal, so that the caret is
 // below its character in Chinese text, too.
 func blank(r rune) rune {
 	switch {
@@ -67,10 +66,10 @@ func blank(r rune) rune {
 	}
 }
 
-// Problems are all mistakes of a configuration, in the order of its lines.
+// Problems are all mistakes of a configuration, sorted by line.
 type Problems []Problem
 
-// Error is a line a problem.
+// Error formats one line per problem.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
@@ -79,7 +78,7 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Excerpt is every problem's Excerpt, an empty line between them.
+// Excerpt joins the problems' excerpts by empty lines.
 func (ps Problems) Excerpt() string {
 	parts := make([]string, len(ps))
 	for i, p := range ps {
@@ -88,15 +87,15 @@ func (ps Problems) Excerpt() string {
 	return strings.Join(parts, "\n\n")
 }
 
-// maxProblems bounds what is told: who has more opened the wrong file.
+// maxProblems limits the problems reported: a file with more is the wrong file.
 const maxProblems = 100
 
-// sorted is ps in the order of the file, each once, cut at maxProblems.
+// sorted returns ps in the order of the file, without duplicates, cut at maxProblems.
 func (ps Problems) sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	ps = slices.Compact(ps) // what all clusters share is told for each
+	ps = slices.Compact(ps) // shared settings are reported by each cluster
 	if len(ps) <= maxProblems {
 		return ps
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The published schema is the one that `check --schema` prints. To write it anew:
-// go test ./internal/config -update.
+// TestPublishedSchema checks that the published schema equals the output of `check
+// --schema`. To update it: go test ./internal/config -update.
 func TestPublishedSchema(t *testing.T) {
 	const file = "../../internal/docs/stickwatch.schema.json"
 	schema, err := Schema()
@@ -32,7 +32,7 @@ func TestPublishedSchema(t *testing.T) {
 	}
 }
 
-// The example configurations are valid as they are.
+// TestExamples checks that the example configurations are valid.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../internal/docs/examples/*.yml")
 	if err != nil || len(files) < 5 {

@@ -7,25 +7,24 @@ import (
 	"strings"
 )
 
-// A Section is one object of the file, told to people: where it stands, what it
-// is for, and its keys.
+// A Section documents one object of the file: its paths, its purpose, and its keys.
 type Section struct {
-	KeyPaths []string // such as clusters[].balancer, more than one if it may stand there, too; "" is the file
+	KeyPaths []string // such as clusters[].balancer; "" is the file
 	Text     string
 	Keys     []Key
 }
 
-// A Key is one key of a Section.
+// A Key documents a key of a Section.
 type Key struct {
 	Name     string
-	Kind     string // of its value, in a few words: text, duration, section
+	Kind     string // type of the value: text, duration, section
 	Words    []string
 	Required bool
-	Text     string // what it means, and its default
+	Text     string // meaning and default
 }
 
-// Reference is every key of the file, in the order of the file. It is made of
-// the same comments and tags as the Schema, and says the same.
+// Reference returns every key of the file, in the order of the file. It is generated
+// from the same comments and tags as the Schema.
 func Reference() ([]Section, error) {
 	comments, err := readManual()
 	if err != nil {
@@ -36,14 +35,14 @@ func Reference() ([]Section, error) {
 	return r.sections, nil
 }
 
-// A reference is sections in the making.
+// A reference builds sections.
 type reference struct {
 	comments map[string]string
 	sections []Section
 	known    map[reflect.Type]int // index in sections
 }
 
-// add tells of the struct t, which stands at a place, and of those in it.
+// add adds the struct t at a path, and the structs in it.
 func (r *reference) add(at string, t reflect.Type) {
 	if i, told := r.known[t]; told {
 		r.sections[i].KeyPaths = append(r.sections[i].KeyPaths, at)
@@ -57,7 +56,7 @@ func (r *reference) add(at string, t reflect.Type) {
 	r.sections = append(r.sections, s)
 	for _, f := range fieldsOf(t) {
 		object, item := objectOf(t.Field(f.index).Type)
-		if object == nil || object == t { // an extractor holds extractors
+		if object == nil || object == t { // an extractor contains extractors
 			continue
 		}
 		r.add(strings.TrimPrefix(at+"."+f.name+item, "."), object)
@@ -76,8 +75,8 @@ func keyOf(f field, t reflect.Type, text string) Key {
 	return k
 }
 
-// objectOf is the wire struct that a key's value is, or with item "[]" is a
-// list of; nil where it is neither.
+// objectOf returns the wire struct that a key's value is, or with item "[]" is a list
+// of; nil for other types.
 func objectOf(t reflect.Type) (object reflect.Type, item string) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		if t.Kind() == reflect.Slice {
@@ -91,7 +90,7 @@ func objectOf(t reflect.Type) (object reflect.Type, item string) {
 	return t, item
 }
 
-// valueOf tells what a key's value is, in a few words.
+// valueOf describes the type of a key's value.
 func valueOf(t reflect.Type) string {
 	if object, item := objectOf(t); object != nil {
 		return map[string]string{"": "section", "[]": "list of sections"}[item]
@@ -123,8 +122,7 @@ func valueOf(t reflect.Type) string {
 	}
 }
 
-// Markdown writes sections as tables for people, a heading of the third level
-// before each.
+// Markdown writes sections as tables with headings of the third level.
 func Markdown(w io.Writer, sections []Section) error {
 	var b strings.Builder
 	for _, s := range sections {
@@ -142,7 +140,7 @@ func Markdown(w io.Writer, sections []Section) error {
 	return err
 }
 
-// Value says what may stand there: "word: en, zh", "text, required".
+// Value describes the allowed values: "word: en, zh", "text, required".
 func (k Key) Value() string {
 	text := k.Kind
 	if len(k.Words) > 0 {

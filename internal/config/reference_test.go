@@ -21,7 +21,7 @@ func readReference(t *testing.T) []Section {
 	return sections
 }
 
-// The page of the documents has what Reference tells. To write it anew:
+// TestPageHasEveryKey checks that the documentation contains Reference. To update it:
 // go test ./internal/config -update.
 func TestPageHasEveryKey(t *testing.T) {
 	const page, begin, end = "../../internal/docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
@@ -50,7 +50,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	}
 }
 
-// Every key tells what it is for, and no section is told twice.
+// TestReference checks that every key is documented, and every section only once.
 func TestReference(t *testing.T) {
 	at := map[string]bool{}
 	for _, s := range readReference(t) {
@@ -76,11 +76,11 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// readmes are the pages by which people meet the file.
+// readmes are the READMEs with example configurations.
 var readmes = []string{"../../README.md", "../../README.zh-CN.md"}
 
-// yamlBlocks are the configurations in a page: blocks that begin with keys of
-// the file, as opposed to a part of one.
+// yamlBlocks returns the complete configurations in a page: blocks that begin with
+// top-level keys.
 func yamlBlocks(t *testing.T, page string) []string {
 	t.Helper()
 	content, err := os.ReadFile(page)
@@ -97,8 +97,8 @@ func yamlBlocks(t *testing.T, page string) []string {
 	return blocks
 }
 
-// The configurations in the READMEs are valid. Secrets are taken from files
-// that are there.
+// TestReadmesAreValid checks the configurations in the READMEs, with secrets from
+// existing files.
 func TestReadmesAreValid(t *testing.T) {
 	files, err := filepath.Abs("testdata/files")
 	if err != nil {
@@ -107,7 +107,7 @@ func TestReadmesAreValid(t *testing.T) {
 	for _, page := range readmes {
 		for _, block := range yamlBlocks(t, page) {
 			if !strings.Contains(block, "clusters:\n") {
-				continue // a part of a file
+				continue // an incomplete configuration
 			}
 			block = strings.ReplaceAll(block, "/etc/stickwatch/", files+"/")
 			if _, err := Parse(page, []byte(block), testenv); err != nil {
@@ -117,8 +117,8 @@ func TestReadmesAreValid(t *testing.T) {
 	}
 }
 
-// The READMEs have every key of the file in its place, in a configuration or in
-// a comment of one. KEY is told by KEY_file, too.
+// TestReadmesHaveEveryKey checks that the READMEs contain every key at its path, in a
+// configuration or in a comment of one. KEY_file counts as KEY, too.
 func TestReadmesHaveEveryKey(t *testing.T) {
 	for _, page := range readmes {
 		told, comments := map[string]bool{}, ""
@@ -142,7 +142,7 @@ func TestReadmesHaveEveryKey(t *testing.T) {
 	}
 }
 
-// keysOf notes the place of every key in a value at a place.
+// keysOf records the path of every key in a value.
 func keysOf(told map[string]bool, at string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -157,7 +157,7 @@ func keysOf(told map[string]bool, at string, value any) {
 	}
 }
 
-// The extractors that the page of the documents teaches are such.
+// TestPageTeachesExtractors checks that the extractors in the documentation are valid.
 func TestPageTeachesExtractors(t *testing.T) {
 	content, err := os.ReadFile("../../internal/docs/configuration.md")
 	if err != nil {

@@ -12,11 +12,11 @@ func (doc *document) at(line, column int, key keyPath, message string) {
 	doc.problems = append(doc.problems, Problem{File: doc.file, Line: line, Column: column, Key: string(key), Message: message})
 }
 
-// reported is all problems in the order of the file, with the lines they are on.
-// Only now is it known what those lines must not show.
+// reported returns all problems in the order of the file, with their lines. Only at
+// this stage it is known which text must be hidden.
 func (doc *document) reported() Problems {
 	ps := doc.problems.sorted()
-	const manyHidden = 100 // in a file like that nothing is worth showing
+	const manyHidden = 100 // with more hidden texts no line is shown
 	if len(doc.hidden) > manyHidden {
 		return ps
 	}
@@ -33,8 +33,8 @@ func (doc *document) reported() Problems {
 	return ps
 }
 
-// excerpt is the line of a problem as it may be shown, and where in it the
-// problem is.
+// excerpt returns the line of a problem with secrets masked, and the position of the
+// problem in it.
 func (doc *document) excerpt(p Problem, secrets []span) (string, int) {
 	if inSecret(doc.lines, p.Line-1) {
 		return redacted, 0
@@ -62,14 +62,14 @@ func window(line string, caret int) (string, int) {
 	return string(runes[min(from, to):to]), caret - from
 }
 
-// markBroken adds a problem of the value at a place, and keeps what follows
-// from it from being told as well.
+// markBroken adds a problem of the value at a path, and suppresses problems that follow
+// from it.
 func (doc *document) markBroken(n *yaml.Node, at keyPath, message string) {
 	doc.add(n, at, message)
 	doc.suppress(at)
 }
 
-// suppress keeps problems of a place, and of those that hold it, from being told.
+// suppress suppresses later problems of a path and its parents.
 func (doc *document) suppress(at keyPath) {
 	doc.broken[at] = true
 	for p := at; p != ""; {
@@ -80,8 +80,8 @@ func (doc *document) suppress(at keyPath) {
 	}
 }
 
-// suppressed reports whether something in the value at a place, or in which it
-// would be, could not be decoded.
+// suppressed reports whether the value at a path, a value in it, or its parent could
+// not be decoded.
 func (doc *document) suppressed(at keyPath) bool {
 	if _, ok := doc.broken[at]; ok {
 		return true
@@ -95,15 +95,15 @@ func (doc *document) suppressed(at keyPath) bool {
 	return false
 }
 
-// problem adds a problem of what is, or should be, at a place, unless that
-// could not be decoded: then it was told already.
+// problem adds a problem of the value at a path, even a missing one, unless it could
+// not be decoded and was reported already.
 func (doc *document) problem(at keyPath, format string, args ...any) {
 	if !doc.suppressed(at) {
 		doc.add(doc.nearest(at), at, fmt.Sprintf(format, args...))
 	}
 }
 
-// nearest is the value at a place, else the one that should hold it.
+// nearest returns the value at a path, else the nearest parent.
 func (doc *document) nearest(at keyPath) *yaml.Node {
 	for p := at; p != ""; p = p.parent() {
 		if n, ok := doc.nodes[p]; ok {
@@ -127,8 +127,8 @@ func (doc *document) add(n *yaml.Node, at keyPath, message string) {
 	}
 }
 
-// valueText is the value at a place for a message, quoted: as it is written if it
-// comes from the environment, because that is where secrets are kept.
+// valueText quotes the value at a path for a message. A value from the environment is
+// quoted as written in the file, because it may be a secret.
 func (doc *document) valueText(at keyPath, value string) string {
 	if n := doc.nodes[at]; n != nil {
 		value = doc.written(n, value)
@@ -139,8 +139,7 @@ func (doc *document) valueText(at keyPath, value string) string {
 	return quote(value)
 }
 
-// written is the text of a value as the file has it if its variables were
-// filled in, else text.
+// written returns a value as written in the file if it contains variables, else text.
 func (doc *document) written(n *yaml.Node, text string) string {
 	if doc.expanded[n] {
 		return n.Value

@@ -10,19 +10,19 @@ import (
 	"stickwatch/probes"
 )
 
-// A field is a key that a wire struct knows, with the rules of its `check`
-// tag. Decoder and JSON Schema read the same tags, so they cannot disagree.
+// A field is a key of a wire struct with the rules of its `check` tag. The decoder and
+// the JSON Schema use the same tags.
 type field struct {
 	index int
 	name  string
 	rules
 }
 
-// rules is what a value must be beyond its type:
+// rules restrict a value beyond its type:
 //
-//	required     the key must be there
+//	required     the key must be present
 //	min=N        a number must be at least N
-//	oneof=LIST   text must be one of the words of vocabulary[LIST]
+//	oneof=LIST   text must be one of the words of enumWords[LIST]
 //	empty        text may be ""
 type rules struct {
 	required bool
@@ -31,7 +31,7 @@ type rules struct {
 	oneOf    string
 }
 
-// enumWords is the lists of words that `oneof` names.
+// enumWords are the lists of words for `oneof`.
 var enumWords = map[string][]string{
 	"profile":  ProfileNames(),
 	"method":   words(probes.Methods),
@@ -58,7 +58,7 @@ func codes() []string {
 	return out
 }
 
-// fieldsOf a wire struct, in their order.
+// fieldsOf returns the fields of a wire struct in order.
 func fieldsOf(t reflect.Type) []field {
 	fields := make([]field, t.NumField())
 	for i := range fields {

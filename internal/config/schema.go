@@ -20,8 +20,8 @@ import (
 //go:embed wire.go wire_probes.go wire_alerting.go
 var manual embed.FS
 
-// Schema is the JSON Schema (draft 2020-12) of the configuration file, for
-// editors and for `check --schema`.
+// Schema returns the JSON Schema (draft 2020-12) of the configuration file, for editors
+// and for `check --schema`.
 func Schema() ([]byte, error) {
 	comments, err := readManual()
 	if err != nil {
@@ -30,7 +30,7 @@ func Schema() ([]byte, error) {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
 		FieldNameTag:               "yaml",
-		RequiredFromJSONSchemaTags: true, // no key is required but by its rules
+		RequiredFromJSONSchemaTags: true, // only rules make keys required
 		Namer:                      definition,
 		Mapper:                     schemaOf,
 		LookupComment:              func(t reflect.Type, field string) string { return comments[t.Name()+"."+field] },
@@ -42,14 +42,14 @@ func Schema() ([]byte, error) {
 	return json.MarshalIndent(schema, "", "  ")
 }
 
-// definition is the name of a wire struct in the schema: Cluster.
+// definition returns the name of a wire struct in the schema: Cluster.
 func definition(t reflect.Type) string { return strings.TrimPrefix(t.Name(), "wire") }
 
-// variable is a value that the environment has: any key may be one.
+// variable matches a variable of the environment, which any key may have as its value.
 const variable = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
 
-// schemaOf is the schema of what is a single value in the file and more than
-// that in Go; nil for the rest.
+// schemaOf returns the schema of types that are a single value in the file but not in
+// Go; nil for other types.
 func schemaOf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
@@ -77,8 +77,8 @@ func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: schemas}
 }
 
-// applyRules says in the definitions of t, and of all structs in it, what
-// their `check` tags say to the decoder.
+// applyRules adds the rules of `check` tags to the definitions of t and of all structs
+// in it.
 func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[reflect.Type]bool) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -98,7 +98,7 @@ func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[ref
 	}
 }
 
-// restrict a property to the values that its rules allow, or to a variable.
+// restrict limits a property to the values that its rules allow, or a variable.
 func restrict(property *jsonschema.Schema, r rules) {
 	own := jsonschema.Schema{Type: property.Type}
 	switch {
@@ -119,7 +119,7 @@ func restrict(property *jsonschema.Schema, r rules) {
 	property.AnyOf = []*jsonschema.Schema{&own, {Type: "string", Pattern: variable}}
 }
 
-// readManual is the comments of wire structs, keyed "wireNode.", and of their
+// readManual returns the comments of wire structs, keyed "wireNode.", and of their
 // fields, keyed "wireNode.URL".
 func readManual() (map[string]string, error) {
 	files, err := manual.ReadDir(".")

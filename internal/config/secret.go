@@ -7,24 +7,23 @@ import (
 	"log/slog"
 )
 
-// redacted stands for a secret wherever one would be shown.
+// redacted is displayed instead of a secret.
 const redacted = "***"
 
-// A Secret is text that shows itself to nobody who does not ask for it by
-// Reveal: not to fmt with any verb, encoding/json, YAML or log/slog. The zero
-// Secret is no secret at all.
+// A Secret is text that only Reveal returns. fmt with any verb, encoding/json, YAML and
+// log/slog display it redacted. The zero Secret means that no secret is set.
 type Secret struct{ text string }
 
-// NewSecret keeps text.
+// NewSecret returns text as a Secret.
 func NewSecret(text string) Secret { return Secret{text} }
 
-// Reveal is the secret itself.
+// Reveal returns the secret text.
 func (s Secret) Reveal() string { return s.text }
 
-// IsZero reports whether there is no secret.
+// IsZero reports whether no secret is set.
 func (s Secret) IsZero() bool { return s.text == "" }
 
-// String is "***", or "" for the zero Secret.
+// String returns "***", or "" for the zero Secret.
 func (s Secret) String() string {
 	if s.text == "" {
 		return ""
@@ -32,11 +31,10 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString is as telling as String.
+// GoString returns the redacted form, too.
 func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.String()) }
 
-// Format keeps the verbs that know no String, such as %d, from reading the
-// struct.
+// Format prevents verbs that do not use String, such as %d, from printing the struct.
 func (s Secret) Format(f fmt.State, verb rune) {
 	text := s.String()
 	if verb == 'v' && f.Flag('#') {
@@ -45,16 +43,16 @@ func (s Secret) Format(f fmt.State, verb rune) {
 	_, _ = io.WriteString(f, text)
 }
 
-// MarshalText is String; encoding/json uses it.
+// MarshalText returns String, for encoding/json.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// MarshalYAML is String.
+// MarshalYAML returns String.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
-// LogValue is String.
+// LogValue returns String.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// UnmarshalText takes text for the secret.
+// UnmarshalText sets the secret to text.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return errors.New("is empty")

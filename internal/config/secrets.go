@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// Secrets are all by which a receiver is reached and that must not be shown.
+// Secrets returns the credentials of a receiver, which must not be shown.
 func (r Receiver) Secrets() []string {
 	var all []string
 	if s := r.Slack; s != nil {
@@ -29,13 +29,13 @@ func (r Receiver) Secrets() []string {
 	return all
 }
 
-// secretPath are the parts of a webhook's address that are its password: its path
+// secretPath returns the parts of a webhook's address that are credentials: its path
 // with the query, the longer elements of the path, and the values of the query.
 func secretPath(hook *url.URL) []string {
 	if hook == nil {
 		return nil
 	}
-	const minSecretLength = 16 // else it is a word
+	const minSecretLength = 16 // a shorter element is an ordinary word
 	all := []string{hook.RequestURI()}
 	if len(hook.RequestURI()) < minSecretLength {
 		all = nil

@@ -9,13 +9,14 @@ import (
 
 var errSize = errors.New("expected a size such as 500MB, 4GB or 2GiB")
 
-// A unit is a number of bytes with a name.
+// A unit is a named number of bytes.
 type unit struct {
 	name  string
 	bytes int64
 }
 
-// units of sizes, the largest first, and of equals the decimal one.
+// units are the units of sizes, the largest first; of equal ones, the decimal unit
+// first.
 var units = []unit{
 	{"TB", 1e12},
 	{"GB", 1e9},
@@ -28,8 +29,8 @@ var units = []unit{
 	{"B", 1},
 }
 
-// ParseSize reads a number of bytes: "500MB", "1.5GB", "2GiB", "1000". KB is a
-// thousand bytes, KiB 1024.
+// ParseSize parses a number of bytes: "500MB", "1.5GB", "2GiB", "1000". KB is 1000
+// bytes, KiB 1024.
 func ParseSize(text string) (int64, error) {
 	number, factor := text, int64(1)
 	for _, u := range units {
@@ -42,15 +43,15 @@ func ParseSize(text string) (int64, error) {
 		return 0, errSize
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	// A whole number of bytes is exact up to where a float is: 9 PB.
+	// A float represents whole numbers of bytes exactly up to 9 PB.
 	if err != nil || n*float64(factor) > 1<<53 {
 		return 0, errSize
 	}
 	return int64(math.Round(n * float64(factor))), nil
 }
 
-// FormatSize is n as ParseSize reads it, in the largest unit of which it is a
-// whole number: "4GB", "2GiB", "0B".
+// FormatSize formats n for ParseSize in the largest unit of which it is a whole number:
+// "4GB", "2GiB", "0B".
 func FormatSize(n int64) string {
 	for _, u := range units {
 		if n >= u.bytes && n%u.bytes == 0 {
@@ -60,7 +61,7 @@ func FormatSize(n int64) string {
 	return "0B"
 }
 
-// A size is a number of bytes as the file writes it.
+// A size is a number of bytes in the format of ParseSize.
 type size int64
 
 func (s *size) UnmarshalText(text []byte) error {

@@ -10,7 +10,7 @@ import (
 
 var errStatus = errors.New("expected an HTTP status such as 200, or a range such as 200-399")
 
-// statusRange is probes.StatusRange as the file writes it.
+// A statusRange is a probes.StatusRange in the format of the file.
 type statusRange probes.StatusRange
 
 func (r *statusRange) UnmarshalText(text []byte) error {

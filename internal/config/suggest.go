@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// unknown tells that word is none of the words that are known, and which it
-// may have meant.
+// unknown returns the message about an unknown word, with a suggestion.
 func unknown(what, word string, known []string) string {
 	hint := ""
 	if near := nearest(word, known); near != "" {
@@ -15,7 +14,7 @@ func unknown(what, word string, known []string) string {
 	return fmt.Sprintf("unknown %s %s%s: expected %s", what, quote(word), hint, list(known))
 }
 
-// list is "a", or "one of a, b, c".
+// list formats "a", or "one of a, b, c".
 func list(words []string) string {
 	if len(words) == 1 {
 		return words[0]
@@ -23,10 +22,10 @@ func list(words []string) string {
 	return "one of " + strings.Join(words, ", ")
 }
 
-// nearest is the known word that word is most likely a slip of; "" when none
+// nearest returns the known word that word is most likely a typing error of; "" if none
 // is close.
 func nearest(word string, known []string) string {
-	const maxLength = 40 // no known word is near to a longer one
+	const maxLength = 40 // known words are shorter
 	best, bestDistance := "", len(word)/3+2
 	if len(word) > maxLength {
 		return ""
@@ -40,14 +39,13 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-// normalize hides differences that are no slips of the finger: case, and how words
-// are joined.
+// normalize removes differences in case and in separators of words.
 func normalize(s string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 }
 
-// distance is how many characters must be inserted, deleted, replaced or
-// swapped with their neighbour to make b of a (optimal string alignment).
+// distance returns the number of characters to insert, delete, replace or swap with
+// their neighbour to change a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

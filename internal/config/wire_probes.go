@@ -92,5 +92,5 @@ type wireDependency struct {
 	URLFile string `yaml:"url_file"`
 }
 
-// oneOrMore is a list of texts that the file may write as a single one.
+// A oneOrMore is a list of texts that the file may write as a single text.
 type oneOrMore []string

@@ -214,8 +214,8 @@ func TestBalancerByChanceOrTurn(t *testing.T) {
 	}
 }
 
-// Each worker has to find out for itself: its first request to a dead node is
-// retried, and for that long clients see two nodes.
+// Each worker detects a failure by itself: its first request to a dead node is retried,
+// and until then clients see two nodes.
 func TestBalancerWorkersKnowOnlyTheirOwn(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)

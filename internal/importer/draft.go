@@ -66,7 +66,7 @@ func (s *candidate) draft() draft {
 	if app.why != "" {
 		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
 	}
-	if s.kind != "" { // from flags there is no such fact
+	if s.kind != "" { // flags have no ejection settings
 		d.commentEjection(s.ejection)
 	}
 	d.setProfile(s, app)

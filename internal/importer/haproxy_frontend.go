@@ -156,7 +156,7 @@ func (a acls) conditionOf(words []string) (out condition) {
 	}
 	for i := 0; i < len(words); i++ {
 		if words[i] != "{" {
-			for _, c := range a[words[i]] { // a negated ACL selects none of its values
+			for _, c := range a[words[i]] { // "!NAME" is no key, so a negated ACL adds nothing
 				add(c)
 			}
 			continue
