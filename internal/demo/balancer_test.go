@@ -77,8 +77,8 @@ func (l *testCluster) want(what string, got []string, want ...string) {
 	}
 }
 
-// Package balance is tested against nginx, so agreement with it is agreement with
-// nginx.
+// TestBalancerPlacesAsNginx compares the balancer with package balance, which is tested
+// against nginx.
 func TestBalancerPlacesAsNginx(t *testing.T) {
 	servers := []balance.Server{{Weight: 2}, {Weight: 1, Down: true}, {Weight: 1}, {Weight: 3}}
 	for method, oracle := range map[probes.Method]func([]balance.Server) balance.Picker{
@@ -214,8 +214,8 @@ func TestBalancerByChanceOrTurn(t *testing.T) {
 	}
 }
 
-// Each worker detects a failure by itself: its first request to a dead node is retried,
-// and until then clients see two nodes.
+// TestBalancerWorkersKnowOnlyTheirOwn: each worker detects a failure by itself. Its first
+// request to a dead node is retried, and until then clients see two nodes.
 func TestBalancerWorkersKnowOnlyTheirOwn(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
@@ -257,7 +257,7 @@ func TestBalancerFaults(t *testing.T) {
 	l.want("healed", l.upstreamsTriedBy(v, 1), "200: 2")
 }
 
-// nginx shows its own clock, not the node's.
+// TestBalancerHidesTheNodesClock: nginx sends its own Date, not the node's.
 func TestBalancerHidesTheNodesClock(t *testing.T) {
 	l := startBehind(t, 1, BalancerConfig{})
 	l.nodes[0].Set(NodeFaults{ClockOffset: 24 * time.Hour})
@@ -300,8 +300,8 @@ func TestStartBalancerRefuses(t *testing.T) {
 	}
 }
 
-// Requests in flight count: a server that has one gets the next only when the others
-// have as many.
+// TestBalancerByLeastConnections: a server with a request in flight gets the next one only
+// when the others have as many.
 func TestBalancerByLeastConnections(t *testing.T) {
 	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
 	l.want("idle servers take turns", l.upstreamsTriedBy(newBrowser(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")

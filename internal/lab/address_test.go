@@ -26,7 +26,8 @@ func TestFreeAddrIsReserved(t *testing.T) {
 	}
 }
 
-// Not parallel: a process that another test forks has the lock for a moment too.
+// TestFreeAddrIsReleased is not parallel: a process forked by another test has the lock for
+// a moment, too.
 func TestFreeAddrIsReleased(t *testing.T) {
 	var addr string
 	t.Run("inner", func(t *testing.T) { addr = FreeAddr(t) })

@@ -9,7 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// secondAddress lets users come to the rig by a second balancer, too.
+// secondAddress adds a second balancer as another address of the rig's cluster.
 func (r *rig) secondAddress(c NginxConfig, order ...int) string {
 	r.tb.Helper()
 	c.Servers = servers(r.tb, inAnOrder(r.nodes, order), plan{})
@@ -28,8 +28,8 @@ func inAnOrder(nodes []*demo.Node, order []int) (list []*demo.Node) {
 	return list
 }
 
-// TestOneAddressScatters: two balancers, one of which was given no method. The
-// finding names its address, by which clients do not stay.
+// TestOneAddressScatters runs two balancers, one of them without a method. The finding
+// names the address at which clients do not stay.
 func TestOneAddressScatters(t *testing.T) {
 	for _, profile := range []string{"generic", "ebridge", "tomcat"} {
 		for _, f := range fronts {
@@ -46,8 +46,8 @@ func TestOneAddressScatters(t *testing.T) {
 	}
 }
 
-// TestAddressesInAnotherOrder: two balancers list the nodes in another order, and
-// each is right by itself. A zone would not help.
+// TestAddressesInAnotherOrder runs two balancers that list the nodes in a different
+// order. Each is correct on its own, and a zone would not help.
 func TestAddressesInAnotherOrder(t *testing.T) {
 	for _, profile := range []string{"generic", "ebridge", "tomcat"} {
 		for _, name := range []string{"nginx ip_hash", "nginx hash"} {
@@ -64,7 +64,7 @@ func TestAddressesInAnotherOrder(t *testing.T) {
 	}
 }
 
-// TestAddressesInOneOrder: two balancers that agree.
+// TestAddressesInOneOrder runs two balancers with the same list.
 func TestAddressesInOneOrder(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{})
@@ -72,7 +72,7 @@ func TestAddressesInOneOrder(t *testing.T) {
 	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 }
 
-// methodOf is the directive of an nginx that stickwatch is told to hash.
+// methodOf returns the nginx directive for the method of a front.
 func methodOf(f front) string {
 	if f.method == probes.MethodIPHash {
 		return "ip_hash"

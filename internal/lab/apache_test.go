@@ -60,7 +60,7 @@ func TestApacheNoFailover(t *testing.T) {
 	t.Parallel()
 	servers := append(nodes(t, "tomcat1"), Server{Name: "tomcat2", Addr: FreeAddr(t)})
 	a := Apache(t, ApacheConfig{Servers: servers, StickySession: "JSESSIONID", NoFailover: true})
-	for range 2 { // the try that finds out, and one that knows
+	for range 2 { // the attempt that detects the failure, and a later one
 		if response, _ := get(t, a.URL(), "Cookie", "JSESSIONID=0123.tomcat2"); response.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("status %d for a session whose node is dead, want 503", response.StatusCode)
 		}

@@ -9,9 +9,9 @@ import (
 	"stickwatch/probes"
 )
 
-// TestSessionsOpenedAnew: Express opens a new session for a cookie that it does
-// not know, and replaces the cookie, so that the owner node does not know the
-// client either when it comes back. All that is lost is lost by the drift.
+// TestSessionsOpenedAnew: Express opens a new session for an unknown cookie and
+// replaces the cookie, so that the owner node does not know the client when it returns.
+// All losses are caused by drift.
 func TestSessionsOpenedAnew(t *testing.T) {
 	nodes := expressNodes(t, nil)
 	for _, f := range []appFront{appRoundRobin, appHAProxyRoundRobin, appHTTPDByRequests} {
@@ -19,7 +19,7 @@ func TestSessionsOpenedAnew(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/counter %v", f.name, write), func(t *testing.T) {
 				t.Parallel()
 				a := behind(t, nodes, appConfig{front: f, write: write})
-				for range 5 { // which node is asked when is the balancer's business
+				for range 5 { // the balancer chooses the order of nodes
 					judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift}}, a.probe())
 				}
 			})
@@ -27,7 +27,7 @@ func TestSessionsOpenedAnew(t *testing.T) {
 	}
 }
 
-// TestExpressIsHealthy: the same application behind balancers that stick.
+// TestExpressIsHealthy runs the same application behind sticky balancers.
 func TestExpressIsHealthy(t *testing.T) {
 	nodes := expressNodes(t, nil)
 	for _, f := range []appFront{appIPHash, appCookie} {
@@ -39,9 +39,8 @@ func TestExpressIsHealthy(t *testing.T) {
 	}
 }
 
-// TestCookiesThatBrowsersRefuse: attributes that a browser does not accept, and
-// an application that sets no cookie because it does not know that its users
-// come by HTTPS.
+// TestCookiesThatBrowsersRefuse tests cookie attributes that a browser rejects, and an
+// application that sets no cookie because it does not detect HTTPS at the balancer.
 func TestCookiesThatBrowsersRefuse(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -64,8 +63,8 @@ func TestCookiesThatBrowsersRefuse(t *testing.T) {
 	}
 }
 
-// TestClockTokens: what one node signs another takes for expired, because its
-// clock is ten minutes ahead.
+// TestClockTokens tests tokens that another node rejects as expired, because its clock
+// is ten minutes ahead.
 func TestClockTokens(t *testing.T) {
 	tokens := []string{"TOKENS=1", "COOKIE=token", "TTL=120"}
 	right := expressNodes(t, tokens)
@@ -99,7 +98,7 @@ func TestClockTokens(t *testing.T) {
 	}
 }
 
-// phpNodes starts three nodes of PHP.
+// phpNodes starts three PHP nodes.
 func phpNodes(tb testing.TB, c PHPConfig) (list []*Process) {
 	tb.Helper()
 	for _, name := range names[:3] {
@@ -109,9 +108,8 @@ func phpNodes(tb testing.TB, c PHPConfig) (list []*Process) {
 	return list
 }
 
-// TestPHPAcceptsAnyID: the nodes keep files of their own, and each opens a
-// session under the id that another one issued. That an id is known elsewhere
-// proves nothing there.
+// TestPHPAcceptsAnyID: each node keeps its own session files and opens a session under
+// any id. That a node knows an id proves nothing there.
 func TestPHPAcceptsAnyID(t *testing.T) {
 	for _, tc := range []struct {
 		front  appFront
@@ -131,8 +129,8 @@ func TestPHPAcceptsAnyID(t *testing.T) {
 	}
 }
 
-// TestPHPRefusesUnknownIDs: with session.use_strict_mode the id itself tells that
-// the nodes share nothing.
+// TestPHPRefusesUnknownIDs: with session.use_strict_mode the id shows that the nodes
+// share no sessions.
 func TestPHPRefusesUnknownIDs(t *testing.T) {
 	for _, write := range []bool{false, true} {
 		t.Run(fmt.Sprintf("counter %v", write), func(t *testing.T) {
@@ -143,7 +141,7 @@ func TestPHPRefusesUnknownIDs(t *testing.T) {
 	}
 }
 
-// TestPHPSharesFiles: the same nodes with one folder for all.
+// TestPHPSharesFiles runs the same nodes with a shared folder.
 func TestPHPSharesFiles(t *testing.T) {
 	for _, tc := range []struct {
 		front  appFront
@@ -161,8 +159,8 @@ func TestPHPSharesFiles(t *testing.T) {
 	}
 }
 
-// TestPHPLocksTheSession: one request of a session waits for another, for 0.7 s
-// each. Nothing is wrong.
+// TestPHPLocksTheSession: requests of a session wait for each other, 0.7 s each.
+// Nothing is wrong.
 func TestPHPLocksTheSession(t *testing.T) {
 	for _, f := range []appFront{appIPHash, appCookie} {
 		t.Run(f.name, func(t *testing.T) {
@@ -173,7 +171,7 @@ func TestPHPLocksTheSession(t *testing.T) {
 	}
 }
 
-// jvmRoutes are balancers that follow the route in Tomcat's session id.
+// jvmRoutes are balancers that use the route in Tomcat's session id.
 var jvmRoutes = map[string]func(testing.TB, []*Tomcat) string{
 	"apache": rollingFronts["apache"],
 	"haproxy stick on JSESSIONID's route": func(tb testing.TB, tomcats []*Tomcat) string {
@@ -186,8 +184,8 @@ var jvmRoutes = map[string]func(testing.TB, []*Tomcat) string{
 	},
 }
 
-// TestJVMRouteMissing: Tomcats without a jvmRoute behind balancers that go by
-// it: nobody is held, and the remedy is to set it.
+// TestJVMRouteMissing runs Tomcats without a jvmRoute behind balancers that need it: no
+// client stays on its node, and the remedy is to set it.
 func TestJVMRouteMissing(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Routes: []string{"", ""}})
 	for name, start := range jvmRoutes {
@@ -199,8 +197,8 @@ func TestJVMRouteMissing(t *testing.T) {
 	}
 }
 
-// TestTomcatCannotStore: Tomcats that replicate refuse values that cannot be
-// serialised. Pages are read, and nothing can be stored.
+// TestTomcatCannotStore: replicating Tomcats reject values that cannot be serialised.
+// Pages can be read, but nothing can be stored.
 func TestTomcatCannotStore(t *testing.T) {
 	t.Parallel()
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
@@ -208,8 +206,8 @@ func TestTomcatCannotStore(t *testing.T) {
 	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
 }
 
-// TestWebSocketOnly: servers that know no polling need no stickiness, for a
-// WebSocket stays where it was opened. Behind round robin nothing is wrong.
+// TestWebSocketOnly: servers without polling need no stickiness, because a WebSocket
+// stays on its node. Behind round robin nothing is wrong.
 func TestWebSocketOnly(t *testing.T) {
 	t.Parallel()
 	var nodes []*Process

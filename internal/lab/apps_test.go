@@ -15,11 +15,11 @@ import (
 	"stickwatch/probes/engineio"
 )
 
-// An appFront is a kind of balancer before applications that are no demo nodes.
+// An appFront is a kind of balancer in front of applications that are not demo nodes.
 type appFront struct {
 	name   string
 	method probes.Method
-	header bool // takes the client address that the prober presents
+	header bool // uses the client address that the prober presents
 	start  func(testing.TB, []Server) string
 }
 
@@ -41,18 +41,17 @@ var (
 	}}
 )
 
-// An app is a cluster of applications, and the configuration that an operator
-// would have written for it.
+// An app is a cluster of applications with its configuration.
 type app struct {
 	tb      testing.TB
 	nodes   []*Process
 	cluster *probes.Cluster
 }
 
-// An appConfig says what is configured of an app.
+// An appConfig configures an app.
 type appConfig struct {
 	policy   probes.Policy // "": sticky
-	write    bool          // the page takes values for the session
+	write    bool          // the page stores values in the session
 	balancer []string      // URLs
 	front    appFront
 }
@@ -80,7 +79,7 @@ func newApp(tb testing.TB, nodes []*Process, c appConfig) *app {
 	return &app{tb: tb, nodes: nodes, cluster: cfg.Clusters[0]}
 }
 
-// behind puts a balancer before nodes, and configures it.
+// behind starts a balancer in front of nodes, and configures the cluster.
 func behind(tb testing.TB, nodes []*Process, c appConfig) *app {
 	tb.Helper()
 	c.balancer = []string{c.front.start(tb, processServers(nodes))}
@@ -101,7 +100,7 @@ func (a *app) probe() checks.Report {
 	return checks.Judge((&monitor.Prober{Handshake: engineio.Handshake}).Round(ctx, a.cluster))
 }
 
-// expressNodes starts three nodes of Express.
+// expressNodes starts three Express nodes.
 func expressNodes(tb testing.TB, env []string) (list []*Process) {
 	tb.Helper()
 	for _, name := range names[:3] {

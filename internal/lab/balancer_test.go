@@ -27,15 +27,16 @@ func TestBalancersPassUpgrades(t *testing.T) {
 	}
 }
 
-// What an operator forgets most often: nginx passes no upgrade by itself.
+// TestNginxDropsUpgradesByDefault: nginx passes no upgrade by default, which operators
+// often forget.
 func TestNginxDropsUpgradesByDefault(t *testing.T) {
 	t.Parallel()
 	n := Nginx(t, NginxConfig{Servers: nodes(t, "node1")})
 	checkUpgrade(t, n.URL(), http.StatusOK)
 }
 
-// The pair of RFC 6455, section 1.3: HAProxy passes no upgrade without a key, nor
-// an answer without the accept value.
+// The pair of RFC 6455, section 1.3: HAProxy passes no upgrade without a key, nor an
+// answer without the accept value.
 const (
 	webSocketKey    = "dGhlIHNhbXBsZSBub25jZQ=="
 	webSocketAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

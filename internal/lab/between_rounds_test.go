@@ -14,9 +14,9 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// TestEjectionBetweenRounds: nginx ejects a node for a second or two, and has it
-// back before anybody looks. Its error log is read on from where it was read
-// before, and tells.
+// TestEjectionBetweenRounds: nginx ejects a node for a second or two and readmits it
+// between two rounds. The error log, read on from its last position, contains the
+// ejection.
 func TestEjectionBetweenRounds(t *testing.T) {
 	t.Parallel()
 	damping := checks.Damping{Appear: 2, Vanish: 2}
@@ -58,8 +58,8 @@ func TestEjectionBetweenRounds(t *testing.T) {
 	}
 }
 
-// TestComebackBetweenRounds: HAProxy's checks find a node down and up again
-// before anybody looks. Its statistics tell since when it is up.
+// TestComebackBetweenRounds: HAProxy's checks find a node down and up again between two
+// rounds. Its statistics contain the time of the last change.
 func TestComebackBetweenRounds(t *testing.T) {
 	t.Parallel()
 	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
@@ -91,7 +91,7 @@ func TestComebackBetweenRounds(t *testing.T) {
 	wantEvidence(t, w.Snapshot().Report, "by the balancer's own word: haproxy")
 }
 
-// failFor has nginx eject a node by a user's request, whatever the method.
+// failFor makes nginx eject a node by a user's request, whatever the method.
 func (r *rig) failFor(id string) {
 	r.tb.Helper()
 	if r.cluster.Balancer.Method == probes.MethodIPHash {
@@ -101,8 +101,8 @@ func (r *rig) failFor(id string) {
 	r.eject(id)
 }
 
-// awaitReadmission returns when nginx has all servers back, and nobody could
-// still see that one was out.
+// awaitReadmission waits until nginx uses all servers again and no evidence of the
+// ejection can be left.
 func awaitReadmission(t *testing.T, r *rig) {
 	t.Helper()
 	await(t, "readmitted", func() bool {

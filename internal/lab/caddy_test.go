@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Caddy starts with every option, answers, stops and starts again.
+// TestCaddyAcceptsEveryOption starts Caddy with every option, stops it and starts it
+// again.
 func TestCaddyAcceptsEveryOption(t *testing.T) {
 	t.Parallel()
 	tests := map[string]CaddyConfig{

@@ -6,9 +6,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestClockBounds: servers write Date from a clock of their own that goes by
-// whole seconds, and some look at it but once a second. Whoever does, the bounds
-// that are told hold the truth: the clock is ours.
+// TestClockBounds: servers send Date in whole seconds, and some update it only once a
+// second. The reported bounds must contain the true offset, which is 0.
 func TestClockBounds(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) *Balancer{
 		"nginx": func(t *testing.T) *Balancer {

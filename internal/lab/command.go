@@ -11,36 +11,37 @@ import (
 	"time"
 )
 
-// prepareWithin bounds a command that runs before a server: the slowest writes
+// prepareWithin limits a command that runs before a server. The slowest one writes
 // MariaDB's system tables.
 const prepareWithin = time.Minute
 
-// Command says how a server is run in the foreground.
+// Command describes a server that runs in the foreground.
 type Command struct {
-	// Name names the server in messages, and its log files.
+	// Name is the server's name in messages and of its log files.
 	Name string
-	// Path and Args are the command line, Env is added to this process's own.
+	// Path and Args are the command line. Env is added to the environment of this
+	// process.
 	Path string
 	Args []string
 	Env  []string
-	// Dir is the working directory. Standard output and error go to its "log"
+	// Dir is the working directory. Standard output and error are written to its "log"
 	// folder. Empty: a new temporary directory.
 	Dir string
 	// Addr is the host:port that accepts connections once the server is ready.
 	Addr string
-	// User is whom the server runs as when the tests run as root. Empty: root.
+	// User runs the server when the tests run as root. Empty: root.
 	User string
-	// StopSignal asks the server to leave. Zero: SIGTERM.
+	// StopSignal requests a clean stop. Zero: SIGTERM.
 	StopSignal syscall.Signal
-	// KillSignal ends the server at once. Zero: SIGKILL, to its process group.
+	// KillSignal ends the server at once. Zero: SIGKILL to its process group.
 	KillSignal syscall.Signal
-	// Ready is asked again and again after Addr accepts, until it returns nil.
+	// Ready is called repeatedly after Addr accepts connections, until it returns nil.
 	// Nil: accepting is enough.
 	Ready func(context.Context) error
 }
 
-// build makes the process that the command describes; newCmd is exec.Command or
-// bound to a context.
+// build creates the process of the command; newCmd is exec.Command, or a function bound
+// to a context.
 func (c Command) build(newCmd func(string, ...string) *exec.Cmd) (*exec.Cmd, error) {
 	cmd := newCmd(c.Path, c.Args...)
 	cmd.Dir = c.Dir
@@ -52,7 +53,7 @@ func (c Command) build(newCmd func(string, ...string) *exec.Cmd) (*exec.Cmd, err
 
 func (c Command) stopSignal() syscall.Signal { return cmp.Or(c.StopSignal, syscall.SIGTERM) }
 
-// prepare runs a command to its end. The error holds what it printed.
+// prepare runs a command to its end. The error contains its output.
 func prepare(tb testing.TB, command Command) error {
 	ctx, cancel := context.WithTimeout(tb.Context(), prepareWithin)
 	defer cancel()
@@ -69,5 +70,5 @@ func prepare(tb testing.TB, command Command) error {
 	return nil
 }
 
-// isRoot tells whether servers must be told, or may be told, whom to run as.
+// isRoot reports whether servers can run, or must run, as another user.
 func isRoot() bool { return os.Geteuid() == 0 }

@@ -14,15 +14,15 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// TestDependencies: every store is up, down when it is stopped, up again when
-// it is back, hangs when it is frozen, and refuses a wrong password with words
-// that do not hold it.
+// TestDependencies checks that every store is up, is down when it is stopped, is up
+// when it is started, times out when it is suspended, and rejects a wrong password with
+// an error that does not contain it.
 func TestDependencies(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		start    func(testing.TB) *Dependency
 		ping     probes.Pinger
-		password bool // it asks for one
+		password bool // it requires a password
 	}{
 		{"redis", Redis, redis.Ping, true},
 		{"memcached", Memcached, memcached.Ping, false},
@@ -63,7 +63,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// TestPlainDependencies: tcp and http need no driver.
+// TestPlainDependencies tests tcp and http, which need no driver.
 func TestPlainDependencies(t *testing.T) {
 	store := Memcached(t)
 	u := parse(t, "tcp://"+store.Addr())

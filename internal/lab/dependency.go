@@ -5,26 +5,25 @@ import (
 	"testing"
 )
 
-// The account that every store which knows accounts is given, so that tests
-// exercise credentials too. Redis knows the password only, memcached nothing.
+// Credentials of every store that supports them. Redis has a password only, memcached
+// nothing.
 const (
 	User     = "stickwatch"
 	Password = "lab-password"
 )
 
-// Dependency is a running store that an application's nodes depend on. Its data
-// lies in the test's temporary directory and survives Stop and Start, as far as
-// the product keeps any.
+// Dependency is a running store that an application's nodes depend on. Its data is in
+// the test's temporary directory and survives Stop and Start as far as the product
+// supports that.
 type Dependency struct {
 	*Process
 	url string
 }
 
-// URL is the store's address in the form that a dependency has in a
-// configuration, credentials included.
+// URL returns the store's address as in a configuration, including credentials.
 func (d *Dependency) URL() string { return d.url }
 
-// Redis starts a Redis that asks for [Password].
+// Redis starts a Redis that requires [Password].
 func Redis(tb testing.TB) *Dependency {
 	tb.Helper()
 	path, dir, host, port := storePaths(tb, "redis-server")
@@ -33,7 +32,7 @@ func Redis(tb testing.TB) *Dependency {
 		Path: path,
 		Args: []string{
 			"--bind", host, "--port", port, "--dir", dir, "--requirepass", Password,
-			"--save", "3600 1", // writes what it holds when it is stopped
+			"--save", "3600 1", // saves its data when it stops
 		},
 		Dir:  dir,
 		Addr: host + ":" + port,
@@ -59,7 +58,7 @@ func Memcached(tb testing.TB) *Dependency {
 	return &Dependency{process, "memcached://" + process.Addr()}
 }
 
-// storePaths returns what every store needs: its program, a directory, an address.
+// storePaths returns the program, the directory and the address of a store.
 func storePaths(tb testing.TB, name string) (path, dir, host, port string) {
 	tb.Helper()
 	path, dir = program(tb, name), directory(tb)

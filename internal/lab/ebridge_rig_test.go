@@ -14,10 +14,10 @@ import (
 	"stickwatch/probes"
 )
 
-// ebridgeServer is what e-Bridge's cluster manual has its reader put into
-// nginx.conf, but for the addresses: no max_fails, so that one failure ejects for
-// ten seconds; no zone, and nothing by which a prober could be another client.
-// %[1]s is where it listens, %[2]s the server lines.
+// ebridgeServer is the nginx.conf of e-Bridge's cluster manual except for the
+// addresses: no max_fails, so that one failure ejects for ten seconds; no zone; and no
+// way for a prober to act as another client. %[1]s is the listen address, %[2]s are the
+// server lines.
 const ebridgeServer = `
 upstream ebridge-cluster {
     ip_hash;
@@ -43,8 +43,8 @@ type ebridgeNginx struct {
 
 func (n ebridgeNginx) URL() string { return "http://" + n.addr }
 
-// fromManual puts the manual's nginx before the nodes, with an error log of a
-// level.
+// fromManual starts the manual's nginx in front of the nodes, with an error log of the
+// given level.
 func fromManual(level string) front {
 	return front{
 		name: "e-Bridge's nginx", method: probes.MethodIPHash, sticky: true, narrow: true,
@@ -55,11 +55,11 @@ func fromManual(level string) front {
 			}
 			addr := FreeAddr(tb)
 			n := Nginx(tb, NginxConfig{
-				Servers:       []Server{{Addr: nodes[0].Addr()}}, // the lab's own server block, which nobody enters by
+				Servers:       []Server{{Addr: nodes[0].Addr()}}, // the lab's own server block, which is not used
 				ErrorLogLevel: level,
 				ExtraServers:  fmt.Sprintf(ebridgeServer, addr, servers.String()),
 			})
-			// The first address accepts a moment before the second.
+			// The first address accepts connections a moment before the second.
 			if err := poll(tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, addr) }); err != nil {
 				tb.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func fromManual(level string) front {
 	}
 }
 
-// ebridgeFront is the same for one that lets the prober be any client.
+// ebridgeFront is the manual's nginx with a client address header.
 func ebridgeFront() front {
 	return front{
 		name: "e-Bridge's nginx, with a header", method: probes.MethodIPHash, header: true, sticky: true,
@@ -82,7 +82,7 @@ func ebridgeFront() front {
 	}
 }
 
-// ourNode is the node that the balancer's hash gives clients of this machine.
+// ourNode returns the node that the balancer's hash assigns to clients of this machine.
 func (r *rig) ourNode() string {
 	r.tb.Helper()
 	picker, _ := checks.Oracle(r.cluster)
@@ -93,8 +93,8 @@ func (r *rig) ourNode() string {
 	return r.cluster.Nodes[at].ID
 }
 
-// fail lets a node be gone for one request of a user whom the balancer's hash
-// sends to it: one of another network of 127.0.0.0/8, all of which is loopback.
+// fail stops a node for one request of a user whom the balancer's hash assigns to it:
+// one from another network of 127.0.0.0/8, all of which is loopback.
 func (r *rig) fail(id string) {
 	r.tb.Helper()
 	picker, _ := checks.Oracle(r.cluster)
@@ -111,7 +111,7 @@ func (r *rig) fail(id string) {
 	r.tb.Fatalf("nobody is sent to %s", id)
 }
 
-// getFrom is a user's request from an address of this machine.
+// getFrom sends a user's request from an address of this machine.
 func (r *rig) getFrom(user netip.Addr) {
 	r.tb.Helper()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(user, 0))}

@@ -12,12 +12,11 @@ import (
 	"stickwatch/probes"
 )
 
-// System A: Weaver e-Bridge behind nginx with ip_hash and the server block of
-// its cluster manual.
+// System A: Weaver e-Bridge behind nginx with ip_hash and the server block of its
+// cluster manual.
 
-// TestEBridgeSessions: sessions in each node's memory, and in both stores that
-// the manual offers. Where they are stored, stickiness is still judged, and
-// policy shared is kept by them.
+// TestEBridgeSessions tests sessions in each node's memory, and in both stores of the
+// manual. With a store, stickiness is still judged, and the policy shared is met.
 func TestEBridgeSessions(t *testing.T) {
 	roundRobin := startNginx(NginxConfig{})
 	for _, tc := range []struct {
@@ -49,8 +48,8 @@ func TestEBridgeSessions(t *testing.T) {
 	}
 }
 
-// TestEBridgeSeesOneNode: to the manual's nginx one prober is one client. Which
-// nodes it cannot see, and what would let it see them, is told.
+// TestEBridgeSeesOneNode: for the manual's nginx a prober is a single client. The
+// report names the nodes that it cannot see, and how to change that.
 func TestEBridgeSeesOneNode(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
@@ -66,8 +65,8 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 	}
 }
 
-// TestEBridgeStoreGone: nodes whose session store is down answer errors, which
-// is the store's doing and not theirs.
+// TestEBridgeStoreGone: nodes without their session store answer errors. The cause is
+// the store, not the nodes.
 func TestEBridgeStoreGone(t *testing.T) {
 	t.Parallel()
 	redis := Redis(t)
@@ -83,8 +82,8 @@ func TestEBridgeStoreGone(t *testing.T) {
 	judgeScenario(t, scenario{}, r.probe())
 }
 
-// TestEBridgeDefaultEjection: one failure ejects for ten seconds, so whoever
-// looks within them sees it, and whoever looks later must not.
+// TestEBridgeDefaultEjection: one failure ejects for ten seconds. A round within them must
+// report it, a later round must not.
 func TestEBridgeDefaultEjection(t *testing.T) {
 	t.Run("any node, by a header", func(t *testing.T) {
 		t.Parallel()
@@ -114,7 +113,7 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		r.fail(home)
 		w.FollowUp(t.Context())
 		report := w.Snapshot().Report
-		// The node is well when it is asked, and its client has lost its session.
+		// The node is healthy when it is probed, and its client has lost its session.
 		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}, also: []checks.Code{checks.SessionLost}}, report)
 		wantEvidence(t, report, "ip_hash sends our own address to it")
 		waitReadmitted(t, home, func() checks.Report {
@@ -138,7 +137,7 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 	})
 }
 
-// wantEvidence tests that somebody's word is among the evidence of an ejection.
+// wantEvidence checks that a source is in the evidence of an ejection.
 func wantEvidence(t *testing.T, report checks.Report, evidenceReader string) {
 	t.Helper()
 	for _, f := range report.Findings {
@@ -148,9 +147,9 @@ func wantEvidence(t *testing.T, report checks.Report, evidenceReader string) {
 	}
 }
 
-// waitReadmitted looks until all is well again, which nginx sees to by itself: it
-// lets one request through when more than fail_timeout has passed. Until then
-// the node is out, and nothing else is found.
+// waitReadmitted takes rounds until the cluster is healthy again: nginx sends one
+// request when more than fail_timeout has passed. Until then the node is out, and
+// nothing else may be found.
 func waitReadmitted(t *testing.T, id string, look func() checks.Report) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -164,7 +163,7 @@ func waitReadmitted(t *testing.T, id string, look func() checks.Report) {
 		other := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool {
 			return f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) && f.Key() != "node_ejected/"+id
 		})
-		if other || time.Now().After(deadline) { // a round in which it comes back may be in doubt
+		if other || time.Now().After(deadline) { // a round during the readmission may be inconclusive
 			t.Fatalf("on the way back: %s", formatReport(report))
 		}
 		select {

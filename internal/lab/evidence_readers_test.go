@@ -9,9 +9,9 @@ import (
 	"stickwatch/probes"
 )
 
-// TestEvidenceReaders: a node that its balancer really ejected. Whoever can tell,
-// tells: the hash, the new clients, and the balancer itself, whose word is
-// enough where the answers name no node.
+// TestEvidenceReaders: every source of evidence reports a node that its balancer has
+// ejected: the hash, the new clients, and the balancer itself, whose report is enough
+// where answers identify no node.
 func TestEvidenceReaders(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -34,7 +34,7 @@ func TestEvidenceReaders(t *testing.T) {
 			t.Parallel()
 			f := fronts[slices.IndexFunc(fronts, named(tc.front))]
 			r := newRig(t, f, plan{profile: tc.profile, shared: true})
-			r.cluster.Balancer.MaxFails = 1 // as the rig's balancers have it, whatever the profile's
+			r.cluster.Balancer.MaxFails = 1 // the rig's setting, whatever the profile's is
 			tc.evidence(r.front, &r.cluster.Balancer.Evidence, t)
 			r.eject("node2")
 			report := r.probe()

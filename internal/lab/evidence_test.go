@@ -15,7 +15,7 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// states are what a balancer told, by its names for its servers.
+// states returns the states in a balancer's evidence, by server name.
 func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.ServerState {
 	tb.Helper()
 	if obs.Error != "" {
@@ -28,7 +28,7 @@ func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.Ser
 	return got
 }
 
-// lines counts the lines of each server's ejections.
+// lines counts the evidence lines of each server's ejections.
 func lines(obs probes.EvidenceObservation) map[string]int {
 	got := map[string]int{}
 	for _, s := range obs.Servers {
@@ -39,7 +39,7 @@ func lines(obs probes.EvidenceObservation) map[string]int {
 	return got
 }
 
-// oneDead is a dead server, first in line, and one that answers.
+// oneDead returns a dead server, first in the list, and a healthy one.
 func oneDead(tb testing.TB) []Server {
 	tb.Helper()
 	return append([]Server{{Name: "dead", Addr: FreeAddr(tb), FailTimeout: ejection}}, nodes(tb, "alive")...)
@@ -54,7 +54,8 @@ func TestNginxEvidence(t *testing.T) {
 		state  probes.ServerState
 		silent string
 	}{
-		// The log is as old as its first line: that is not yet an ejection's time.
+		// The log starts at its first line, which is not enough for an ejection's
+		// duration.
 		{"warn", probes.ServerDown, "cover only the last"},
 		{"error", probes.ServerUnknown, "needs the level warn"},
 	}
@@ -74,8 +75,8 @@ func TestNginxEvidence(t *testing.T) {
 			if !strings.Contains(obs.NoAbsence, test.silent) {
 				t.Errorf("Silent = %q, want %q", obs.NoAbsence, test.silent)
 			}
-			// Long after, the same log tells that the ejection is over, and since it
-			// would tell of another, its silence is telling.
+			// Long after, the same log shows that the ejection has ended, and because
+			// it would show another one, the absence of lines counts.
 			later := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now.Add(time.Hour), longEjection)
 			if test.level != "warn" {
 				return
@@ -107,8 +108,8 @@ func TestNginxEvidenceOfAnEmptyUpstream(t *testing.T) {
 	}
 }
 
-// Two nodes are ejected, one before and one after the log is rotated: each line
-// is read once.
+// TestNginxEvidenceAcrossRotation: two nodes are ejected, one before and one after the
+// log is rotated: each line is read once.
 func TestNginxEvidenceAcrossRotation(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, n *NginxBalancer){
@@ -152,8 +153,8 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 				t.Fatalf("lines before the rotation (-want +got):\n%s", diff)
 			}
 			rotate(t, n)
-			// A reload forgets the ejection; without the node that is alive, both
-			// of the others are tried.
+			// A reload resets the ejection; without the healthy node, both others are
+			// tried.
 			n.Reload(NginxConfig{Servers: []Server{servers[0], {Addr: backup, FailTimeout: ejection}}})
 			get(t, n.URL())
 			obs := f.Read(t.Context(), time.Now())
@@ -197,7 +198,8 @@ func TestHAProxyEvidence(t *testing.T) {
 	}
 }
 
-// httpd tells the same on both pages, but for the route and the time.
+// TestApacheEvidence: both pages of httpd show the same states, except for the route
+// and the time.
 func TestApacheEvidence(t *testing.T) {
 	t.Parallel()
 	servers := nodes(t, "alive", "disabled", "standby")

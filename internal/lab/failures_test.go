@@ -15,17 +15,17 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// TestNginxLogsEveryFailure: however a try fails, nginx's log has one line for it
-// at the level error, and max_fails of them are an ejection. That of an invalid
-// header quotes the server, and is not believed. HTTP errors have no line and are
-// no failure; nor is an answer without a header, of which nginx complains.
+// TestNginxLogsEveryFailure: for every kind of failed attempt nginx logs one line at
+// the level error, and max_fails of them are an ejection. The line of an invalid header
+// quotes the server, and is not trusted. HTTP errors are not logged and are no
+// failures; nor is an answer without a header, which nginx logs.
 func TestNginxLogsEveryFailure(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		https  bool
-		serve  func(*net.TCPConn) // nil: nobody listens
-		counts bool               // as failures, by nginx
+		serve  func(*net.TCPConn) // nil: nothing listens
+		counts bool               // nginx counts it as a failure
 		quotes bool
 	}{
 		{name: "refused", counts: true},
@@ -46,8 +46,8 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 				addr = listen(t, tc.serve)
 			}
 			n, url := twoFailing(t, addr, tc.https)
-			for range 8 { // four for each, were it not for an ejection
-				if resp, err := http.Get(url); err == nil { // a user who is passed no header takes it for an error
+			for range 8 { // four for each node without an ejection
+				if resp, err := http.Get(url); err == nil { // an answer without a header is an error for net/http
 					resp.Body.Close()
 				}
 			}
@@ -66,8 +66,8 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 	}
 }
 
-// TestNginxForgetsFailuresBySuccess: failures further apart than fail_timeout add
-// up for as long as no request to the server succeeds in between.
+// TestNginxForgetsFailuresBySuccess: failures that are more than fail_timeout apart add
+// up as long as no request to the server succeeds in between.
 func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a fail_timeout to pass")
@@ -100,8 +100,8 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 	}
 }
 
-// twoFailing is an nginx before a failing server and one that is alive. It
-// ejects after three failures, and gives up on an answer in 300 ms.
+// twoFailing starts an nginx in front of a failing server and a healthy one. It ejects
+// after three failures, and its read time-out is 300 ms.
 func twoFailing(tb testing.TB, failing string, https bool) (n *NginxBalancer, url string) {
 	tb.Helper()
 	scheme := "http"
@@ -124,8 +124,8 @@ server {
 	return n, "http://" + addr + "/"
 }
 
-// listen has serve take every connection once a request has come, or the half of
-// one, and closes it after.
+// listen calls serve for every connection after a request, or half of one, has arrived,
+// and then closes the connection.
 func listen(tb testing.TB, serve func(*net.TCPConn)) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

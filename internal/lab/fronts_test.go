@@ -11,37 +11,37 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An frontend is a running balancer.
+// A frontend is a running balancer.
 type frontend interface {
 	URL() string
 	Stop()
 }
 
-// A front is a kind of balancer that scenarios are played behind.
+// A front is a kind of balancer for scenarios.
 type front struct {
 	name   string
 	method probes.Method // as an operator would configure it
-	key    string        // what method hash hashes; "": the client's address
-	header bool          // takes the client address that the prober presents
-	sticky bool          // holds clients on their node
-	narrow bool          // shows one node to whoever comes from one address
-	equal  bool          // knows no weights, or none that the method would heed
-	blunt  bool          // cannot be told that a node is down
-	cookie string        // the only cookie it holds clients by; "": any client
-	alters bool          // changes the session's cookie on its way, so that no node knows it when it is presented directly
-	label  string        // the answer header by which it names the node; "": pages do
+	key    string        // key of method hash; "": the client's address
+	header bool          // uses the client address that the prober presents
+	sticky bool          // keeps clients on their node
+	narrow bool          // sends all clients of one address to one node
+	equal  bool          // has no weights, or ignores them
+	blunt  bool          // nodes cannot be marked down
+	cookie string        // the only cookie that makes clients sticky; "": any client is
+	alters bool          // modifies the session's cookie, so that no node knows it in a direct request
+	label  string        // response header that names the node; "": pages do
 	start  func(tb testing.TB, nodes []*demo.Node, p plan) frontend
 }
 
-// ejection is long enough to last through a test.
+// ejection is longer than any test.
 const ejection = time.Minute
 
-// The cookie that Tomcat's clients have, and some balancers follow.
+// jsessionid is Tomcat's session cookie, which some balancers use.
 const jsessionid = "JSESSIONID"
 
-// fronts lists every balancer, the demo's own beside the real ones: what one
-// scenario finds behind the one it must find behind the other. The hashes of
-// HAProxy and Caddy are not nginx's: to stickwatch their methods are unknown.
+// fronts lists every balancer, including the demo's: each scenario must have the same
+// result behind all of them. The hashes of HAProxy and Caddy differ from nginx's: their
+// methods are unknown to stickwatch.
 var fronts = []front{
 	{name: "demo ip_hash", method: probes.MethodIPHash, header: true, sticky: true, start: startDemo(probes.MethodIPHash)},
 	{name: "demo cookie", method: probes.MethodCookie, sticky: true, start: startDemo(probes.MethodCookie)},
@@ -62,7 +62,7 @@ var fronts = []front{
 	{name: "haproxy cookie", method: probes.MethodCookie, sticky: true, start: startHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"})},
 	{name: "haproxy cookie prefix", method: probes.MethodCookie, sticky: true, cookie: jsessionid, alters: true, start: startHAProxy(HAProxyConfig{Cookie: "JSESSIONID prefix"})},
 	{name: "haproxy stick on src", method: probes.MethodUnknown, sticky: true, narrow: true, start: startHAProxy(HAProxyConfig{StickOn: "src"})},
-	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // which our clients do not have
+	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // probing clients do not send it
 	{name: "haproxy leastconn", method: probes.MethodLeastConn, start: startHAProxy(HAProxyConfig{Balance: "leastconn"})},
 	{name: "haproxy round robin", method: probes.MethodRoundRobin, start: startHAProxy(HAProxyConfig{})},
 
@@ -116,13 +116,13 @@ func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) frontend
 		c.Redispatch, c.Retries = true, 1
 		h := HAProxy(tb, c)
 		if c.StickOn == "src" {
-			firstRequest(tb, h.URL()) // of several first clients at once each may get a node of its own
+			firstRequest(tb, h.URL()) // concurrent first clients may each get their own node
 		}
 		return h
 	}
 }
 
-// firstRequest is the first client's request.
+// firstRequest sends the first client's request.
 func firstRequest(tb testing.TB, url string) {
 	tb.Helper()
 	resp, err := http.Get(url)
@@ -150,7 +150,7 @@ func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) frontend {
 	}
 }
 
-// servers are the nodes as the balancer's own file lists them.
+// servers returns the nodes as listed in the balancer's configuration.
 func servers(tb testing.TB, nodes []*demo.Node, p plan) []Server {
 	tb.Helper()
 	var list []Server

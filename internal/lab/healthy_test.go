@@ -9,15 +9,15 @@ import (
 	"stickwatch/probes"
 )
 
-// TestHealthy takes many pictures of healthy clusters behind every balancer:
-// not one may hold a finding above info, or a doubt.
+// TestHealthy takes many rounds of healthy clusters behind every balancer: none may
+// contain a finding above info or be inconclusive.
 func TestHealthy(t *testing.T) {
 	for _, f := range fronts {
 		for _, p := range healthyPlans(f) {
 			t.Run(f.name+"/"+p.profile, func(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, f, p)
-				r.cluster.Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 4}) // or so many pictures take an hour
+				r.cluster.Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 4}) // the default budget would take an hour
 				for i := range runs(t, "STICKWATCH_HEALTHY_RUNS", 50) {
 					if report := r.probe(); report.Verdict != checks.Healthy {
 						t.Fatalf("run %d: %s", i, formatReport(report))
@@ -28,7 +28,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// healthyPlans are the applications that run well behind f.
+// healthyPlans returns the applications that are healthy behind f.
 func healthyPlans(f front) []plan {
 	if !f.sticky {
 		return []plan{{profile: "tomcat-msm", shared: true}, {profile: "huozige"}}
@@ -49,7 +49,8 @@ func healthyPlans(f front) []plan {
 	return plans
 }
 
-// runs is how often a test repeats itself, which a longer campaign can raise.
+// runs returns the number of repetitions of a test, which an environment variable can
+// raise.
 func runs(tb testing.TB, env string, otherwise int) int {
 	tb.Helper()
 	text := os.Getenv(env)

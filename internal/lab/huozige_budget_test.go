@@ -18,10 +18,10 @@ import (
 
 const disabled = "upstream server temporarily disabled"
 
-// TestHuozigeBudget: the guide says that a node which fails is left in rotation
-// for ten minutes at least. The time that is told from nginx's error log is the
-// one that it takes: what nginx has counted and what is missing are its thirty
-// failures, and in the time told come about as many users as then did.
+// TestHuozigeBudget: according to the guide, a failing node stays in rotation for at
+// least ten minutes. The time until ejection that is derived from nginx's error log
+// must be correct: the counted and the missing failures are the thirty of max_fails,
+// and in the predicted time as many users fail as are needed.
 func TestHuozigeBudget(t *testing.T) {
 	if testing.Short() {
 		t.Skip("lets users come for six seconds")
@@ -30,7 +30,7 @@ func TestHuozigeBudget(t *testing.T) {
 	h := newHuozige(t)
 	h.readsLog()
 	h.a[1].Stop()
-	const perSecond = 10 // every other one is tried on the node
+	const perSecond = 10 // every other request is tried on the node
 	began := time.Now()
 	users := h.send(perSecond)
 	await(t, "failing twelve times", func() bool { return h.failures() >= 12 })
@@ -58,8 +58,7 @@ func TestHuozigeBudget(t *testing.T) {
 	h.recovers()
 }
 
-// recovers has the node come back: its own log is what tells that nobody is sent
-// to it for now.
+// recovers heals the node: only its error log shows that it gets no requests for now.
 func (h *huozige) recovers() {
 	h.tb.Helper()
 	if err := h.a[1].Start(); err != nil {
@@ -70,7 +69,8 @@ func (h *huozige) recovers() {
 	}
 }
 
-// TestHuozigeNeverEjects: nginx counts no HTTP error, so that no time is told.
+// TestHuozigeNeverEjects: nginx counts no HTTP errors, so no time until ejection is
+// reported.
 func TestHuozigeNeverEjects(t *testing.T) {
 	t.Parallel()
 	h := newHuozige(t)
@@ -89,7 +89,7 @@ func TestHuozigeNeverEjects(t *testing.T) {
 	}
 }
 
-// readsLog gives the configuration nginx's error log.
+// readsLog adds nginx's error log to the configuration.
 func (h *huozige) readsLog() {
 	for _, c := range h.config.Clusters {
 		c.Balancer.Evidence.NginxErrorLog = h.nginx.ErrorLog()
@@ -98,7 +98,7 @@ func (h *huozige) readsLog() {
 
 func (h *huozige) log() string { return read(h.tb, h.nginx.ErrorLog()) }
 
-// failures counts the failed tries on the second server until it was ejected.
+// failures counts the failed attempts at the second server until it was ejected.
 func (h *huozige) failures() int {
 	count := 0
 	for line := range strings.Lines(h.log()) {
@@ -112,8 +112,8 @@ func (h *huozige) failures() int {
 	return count
 }
 
-// send has users come, so many a second, until the test is over. It returns how
-// many have come.
+// send sends requests of users at a rate until the test ends. It returns the number
+// sent.
 func (h *huozige) send(perSecond int) *atomic.Int64 {
 	var sent atomic.Int64
 	ctx, cancel := context.WithCancel(h.tb.Context())
@@ -140,10 +140,10 @@ func (h *huozige) send(perSecond int) *atomic.Int64 {
 	return &sent
 }
 
-// A budget is what node_failing_in_rotation tells of the time left.
+// A budget is the time left until ejection as reported by node_failing_in_rotation.
 type budget struct {
 	left    time.Duration
-	rate    float64 // failures a second
+	rate    float64 // failures per second
 	counted int
 }
 
@@ -168,7 +168,7 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 	return b
 }
 
-// budgetOf is the last line of the finding's evidence.
+// budgetOf returns the last line of the finding's evidence.
 func budgetOf(report checks.Report) string {
 	for _, f := range report.Findings {
 		if f.Code == checks.NodeFailingInRotation {

@@ -17,8 +17,8 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// A huozige is the cluster of Huozige's guide: server1 and server2, on each of
-// them app_a and app_b, and the Redis that has their sessions.
+// A huozige is the cluster of Huozige's guide: server1 and server2, each with app_a and
+// app_b, and the Redis with their sessions.
 type huozige struct {
 	tb     testing.TB
 	a, b   []*demo.Node // by server
@@ -28,8 +28,8 @@ type huozige struct {
 	config *config.Config
 }
 
-// huozigeServer is the guide's server block, for one upstream each application.
-// %[1]s is where it listens, the others are the two applications' servers.
+// huozigeServer is the guide's server block, with an upstream per application. %[1]s is
+// the listen address, the others are the servers of the two applications.
 const huozigeServer = `
 upstream hq-a-server {
 	server %[2]s max_fails=30 fail_timeout=20s;
@@ -65,8 +65,8 @@ server {
 	}
 }`
 
-// huozigeFile is what an operator writes: the profile, addresses, and where a
-// page tells its version.
+// huozigeFile is an operator's configuration: the profile, addresses, and the position of
+// the version on a page.
 const huozigeFile = `
 clusters:
   - name: app_a
@@ -96,7 +96,7 @@ func newHuozige(tb testing.TB) *huozige {
 	}
 	addr := FreeAddr(tb)
 	h.nginx = Nginx(tb, NginxConfig{
-		Servers:      []Server{{Addr: h.a[0].Addr()}}, // the lab's own server block, which nobody enters by
+		Servers:      []Server{{Addr: h.a[0].Addr()}}, // the lab's own server block, which is not used
 		ExtraServers: fmt.Sprintf(huozigeServer, addr, h.a[0].Addr(), h.a[1].Addr(), h.b[0].Addr(), h.b[1].Addr()),
 	})
 	h.url = "http://" + addr
@@ -126,8 +126,8 @@ func (h *huozige) probe(app string) checks.Report {
 
 var pageVersion = regexp.MustCompile(`Version [^<]*`)
 
-// visit is n users' requests, forty a second; it returns the version that each
-// was shown, or "".
+// visit sends n requests of users, forty per second; it returns the version that each
+// got, or "".
 func (h *huozige) visit(path string, n int) []string {
 	h.tb.Helper()
 	user := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}

@@ -10,8 +10,8 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// System D: Huozige's cluster of two applications, each with a port of its own
-// on each of two machines, behind one port of nginx.
+// System D: Huozige's cluster of two applications, each with its own port on two
+// machines, behind one port of nginx.
 
 func TestHuozige(t *testing.T) {
 	for _, tc := range []struct {
@@ -34,7 +34,7 @@ func TestHuozige(t *testing.T) {
 			act: func(h *huozige) {
 				h.a[1].Change(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/app_a/", 404 })
 			},
-			// nginx passes a 4xx on, and counts it for nothing: every other user has it.
+			// nginx passes a 4xx on and does not count it: every other user gets it.
 			appA: scenario{want: []string{"page_failing/server2"}, also: []checks.Code{checks.PageFailing}},
 			appB: scenario{is: checks.Healthy},
 		},
@@ -82,8 +82,8 @@ func TestHuozige(t *testing.T) {
 	}
 }
 
-// TestHuozigeClock: what is told of a server's clock are bounds, and the truth
-// lies between them.
+// TestHuozigeClock checks that the true offset of a server's clock is within the
+// reported bounds.
 func TestHuozigeClock(t *testing.T) {
 	t.Parallel()
 	h := newHuozige(t)
@@ -98,7 +98,7 @@ func TestHuozigeClock(t *testing.T) {
 	}
 }
 
-// TestHuozigeDeploysWithoutEjection: a 4xx is an answer, however often it comes.
+// TestHuozigeDeploysWithoutEjection: a 4xx is never a failure for nginx.
 func TestHuozigeDeploysWithoutEjection(t *testing.T) {
 	t.Parallel()
 	h := newHuozige(t)
@@ -111,8 +111,8 @@ func TestHuozigeDeploysWithoutEjection(t *testing.T) {
 	judgeScenario(t, scenario{is: checks.Healthy}, h.probe("app_a"))
 }
 
-// TestHuozigeEjects: thirty failed connections take a node out, which its guide
-// would undo by a reload; nginx takes it back by itself after fail_timeout.
+// TestHuozigeEjects: thirty failed connections eject a node. The guide recommends a
+// reload to readmit it; nginx does so by itself after fail_timeout.
 func TestHuozigeEjects(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for nginx's fail_timeout of 20 s")
@@ -120,14 +120,14 @@ func TestHuozigeEjects(t *testing.T) {
 	t.Parallel()
 	h := newHuozige(t)
 	h.a[1].Stop()
-	h.visit("/app_a/", 80) // every other one is tried on the node first
+	h.visit("/app_a/", 80) // every other request is tried on the node first
 	if err := h.a[1].Start(); err != nil {
 		t.Fatal(err)
 	}
 	if h.reachesNode(h.a[1], 20) {
 		t.Fatal("the node still gets requests after 30 failures")
 	}
-	// Pages tell no node: nothing but the balancer's log shows the ejection.
+	// Pages identify no node: only the balancer's log shows the ejection.
 	judgeScenario(t, scenario{is: checks.Healthy}, h.probe("app_a"))
 	h.readsLog()
 	report := h.probe("app_a")

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// A gap is why stickwatch is known to be wrong in a test.
+// A gap is the reason for which stickwatch is known to be wrong in a test.
 type gap struct {
 	why       string
-	sometimes bool // it is right in some runs, so that a run that is right is no error
+	sometimes bool // it is correct in some runs, so that a correct run is no error
 }
 
-// notMet are the tests of this package in which stickwatch is known to be wrong,
-// by a test's name or the beginning of it. They are run and reported, and listed
-// in SCENARIOS.md. One that is right is an error: it is to be taken out here.
+// notMet are the tests of this package in which stickwatch is known to be wrong, by the
+// name of a test or a prefix of it. They are run and reported, and listed in
+// SCENARIOS.md. A correct result is an error: remove the entry then.
 var notMet = map[string]gap{
 	// Two addresses of the balancer.
 	"TestOneAddressScatters": {why: "balancer_split stands beside the drift that explains it", sometimes: true},
@@ -50,7 +50,7 @@ var notMet = map[string]gap{
 	"TestOperations/small_nodes":                                                            {why: "nginx ejects nodes in some runs", sometimes: true},
 }
 
-// gapOf is the gap of a test, the most precise there is; zero: there is none.
+// gapOf returns the most specific gap of a test; zero: none.
 func gapOf(test string) gap { return gapIn(notMet, test) }
 
 func gapIn(table map[string]gap, test string) gap {
@@ -63,12 +63,12 @@ func gapIn(table map[string]gap, test string) gap {
 	return gap{}
 }
 
-// testName is the name of a subtest, as package testing writes it.
+// testName returns the name of a subtest in the format of package testing.
 func testName(parts ...string) string {
 	return strings.ReplaceAll(strings.Join(parts, "/"), " ", "_")
 }
 
-// otherGaps lists what is not met by tests that have no table of their own.
+// otherGaps lists the gaps of tests without their own table.
 func otherGaps() (list []string) {
 	for _, name := range slices.Sorted(maps.Keys(notMet)) {
 		if !strings.HasPrefix(name, "TestScenarios/") && !strings.HasPrefix(name, "TestOperations/") {
@@ -78,7 +78,7 @@ func otherGaps() (list []string) {
 	return list
 }
 
-// waitServed fails a test unless what it found is right, or is known not to be.
+// waitServed fails a test unless its result is right, or is known to be wrong.
 func waitServed(t *testing.T, known gap, right bool, found string) {
 	t.Helper()
 	switch {

@@ -9,15 +9,14 @@ import (
 	"testing"
 )
 
-// tailBytes of each log are shown in an error: enough for the sentence a server
-// dies with, not its life story.
+// tailBytes of each log are included in an error: enough for a server's last message.
 const tailBytes = 2 << 10
 
-// directory makes a server's own directory, with "log" in it.
+// directory creates a server's own directory, with "log" in it.
 //
-// Whoever runs the tests as root runs some servers as another user (PostgreSQL
-// refuses root, httpd's workers leave it). Those must be able to pass through
-// the two directories that testing makes for its owner only.
+// When the tests run as root, some servers run as another user (PostgreSQL refuses
+// root, httpd's workers change the user). These users need access to the two parent
+// directories that package testing creates for root only.
 func directory(tb testing.TB) string {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -32,7 +31,7 @@ func directory(tb testing.TB) string {
 	return dir
 }
 
-// logDir is where a server's configuration lies too: both are kept on failure.
+// logDir is also the directory of a server's configuration: both are kept on failure.
 func logDir(dir string) string { return filepath.Join(dir, "log") }
 
 // tail returns the end of every file in a log directory.
@@ -55,8 +54,8 @@ func tail(dir string) string {
 
 var unsafeInName = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
-// keepLogs copies a server's logs and configuration out of the directory that
-// testing is about to remove.
+// keepLogs copies a server's logs and configuration out of the directory that package
+// testing removes.
 func keepLogs(tb testing.TB, name, logs string) {
 	tb.Helper()
 	base := os.Getenv("STICKWATCH_LAB_LOGS")
@@ -75,7 +74,7 @@ func copyLogs(base, name, logs string) (string, error) {
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", err
 	}
-	// One test may run two servers of a kind.
+	// One test may run two servers of the same kind.
 	kept, err := os.MkdirTemp(base, name+"-*")
 	if err != nil {
 		return "", err

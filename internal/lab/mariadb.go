@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// MariaDB starts a MariaDB with [User], [Password] and a database named like the
-// user. Writing its system tables takes a few seconds.
+// MariaDB starts a MariaDB with [User], [Password] and a database named after the user.
+// It takes a few seconds to write the system tables.
 func MariaDB(tb testing.TB) *Dependency {
 	tb.Helper()
 	Require(tb, "mariadb-install-db")
@@ -32,7 +32,7 @@ func MariaDB(tb testing.TB) *Dependency {
 		Name: "mariadb",
 		Path: path,
 		Args: append(options, "--bind-address="+host, "--port="+port, "--init-file="+account,
-			"--socket=socket", // in the data directory: a path from the root may be too long for a socket
+			"--socket=socket", // relative to the data directory: an absolute path may be too long for a socket
 			"--skip-name-resolve"),
 		Dir:  dir,
 		Addr: host + ":" + port,
@@ -40,15 +40,15 @@ func MariaDB(tb testing.TB) *Dependency {
 	return &Dependency{process, fmt.Sprintf("mysql://%s:%s@%s/%s", User, Password, process.Addr(), User)}
 }
 
-// mariaDBAccount is run at every start, before the server accepts connections.
+// mariaDBAccount runs at every start, before the server accepts connections.
 const mariaDBAccount = `CREATE DATABASE IF NOT EXISTS ` + User + `;
 CREATE USER IF NOT EXISTS '` + User + `'@'127.0.0.1' IDENTIFIED BY '` + Password + `';
 GRANT ALL ON ` + User + `.* TO '` + User + `'@'127.0.0.1';
 `
 
-// mariaDBOptions are needed by the server and by the script that writes its
-// tables alike. The database is small; it need survive a killed server
-// (2: every commit is written), but not a power cut (flushed).
+// mariaDBOptions are options of the server and of the script that writes its tables.
+// The database is small and must survive a killed server (2: every commit is written),
+// but not a power failure (flushed).
 func mariaDBOptions(dir string) []string {
 	options := []string{
 		"--no-defaults",
@@ -60,5 +60,5 @@ func mariaDBOptions(dir string) []string {
 	if isRoot() {
 		options = append(options, "--user=root")
 	}
-	return options[:len(options):len(options)] // appending to it copies
+	return options[:len(options):len(options)] // so that append copies
 }

@@ -9,8 +9,8 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// wrapNodes puts skin around nodes and returns where they listen then. A skin takes
-// every fault of its node but its being stopped.
+// wrapNodes serves nodes through a middleware and returns the new addresses. A wrapped
+// node has all faults of its node except being stopped.
 func wrapNodes(tb testing.TB, nodes []*demo.Node, middleware func(*demo.Node) http.Handler) map[*demo.Node]string {
 	tb.Helper()
 	addrs := make(map[*demo.Node]string)
@@ -20,7 +20,7 @@ func wrapNodes(tb testing.TB, nodes []*demo.Node, middleware func(*demo.Node) ht
 	return addrs
 }
 
-// serve has h listen on loopback until the test is over.
+// serve serves h on loopback until the test ends.
 func serve(tb testing.TB, h http.Handler) *url.URL {
 	tb.Helper()
 	s := httptest.NewServer(h)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// nginx itself takes every combination that a configuration can ask for.
+// TestNginxAcceptsEveryOption lets nginx check every combination of options.
 func TestNginxAcceptsEveryOption(t *testing.T) {
 	t.Parallel()
 	servers := []Server{
@@ -71,7 +71,7 @@ func TestNginxTellsOfAnEjection(t *testing.T) {
 	}
 }
 
-// After a reload not a single connection may still meet a worker of before.
+// TestNginxReload: after a reload no connection may reach an old worker.
 func TestNginxReload(t *testing.T) {
 	t.Parallel()
 	servers := nodes(t, "node1", "node2")
@@ -103,7 +103,7 @@ func TestNginxReloadRefused(t *testing.T) {
 	if _, body := get(t, n.URL()); body != "node1" {
 		t.Errorf("%q answers after the refused reload, want node1", body)
 	}
-	n.Reload(NginxConfig{Servers: servers, Method: "ip_hash"}) // the next one is not harmed
+	n.Reload(NginxConfig{Servers: servers, Method: "ip_hash"}) // the next reload is not affected
 }
 
 func read(tb testing.TB, path string) string {

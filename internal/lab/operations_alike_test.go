@@ -14,21 +14,21 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// How many clients meet each step of a script: more where a hash places them, and
-// fewer in the variants of a comparison.
+// Numbers of clients in each step of a script: more where a hash places them, and fewer
+// in the variants of a comparison.
 const (
 	operated = 200
 	fewer    = 60
 )
 
-// addressOf gives client i an address of a network of its own.
+// addressOf gives client i an address in its own network.
 func addressOf(i int) http.Header {
 	return http.Header{clientHeader: {fmt.Sprintf("10.%d.%d.7", i*7%256, i*31%256)}}
 }
 
-// The demo's balancer passes every client of an nginx to the same servers in the
-// same order, whatever an operator does. The accounts of failures are those of one
-// worker, or of several that share a zone; fail_timeout is longer than the test.
+// TestOperationsAlikeNginx: the demo's balancer sends every client to the same servers
+// in the same order as nginx, whatever an operator does. Failures are counted by one
+// worker, or by several that share a zone; fail_timeout is longer than the test.
 func TestOperationsAlikeNginx(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -57,7 +57,7 @@ func TestOperationsAlikeNginx(t *testing.T) {
 	}
 }
 
-// compareNginx compares an nginx and the demo.
+// compareNginx starts a comparison of an nginx and the demo.
 func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d demo.BalancerConfig) *comparison {
 	n.RealIP, n.UpstreamHeader = true, true
 	d.ClientIPHeader = clientHeader
@@ -77,7 +77,8 @@ func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d 
 	return o
 }
 
-// playNginx is a script of operations; all clients come after each of them.
+// playNginx plays a script of operations; all clients send a request after each of
+// them.
 func (o *comparison) playNginx() {
 	o.t.Helper()
 	for _, step := range []struct {
@@ -112,8 +113,9 @@ func (o *comparison) playNginx() {
 	}
 }
 
-// Each worker of an nginx without a zone finds out by itself. Which worker gets a
-// request is luck; which nodes a client may meet is not.
+// TestOperationsAlikeNginxWorkers: each worker of an nginx without a zone detects
+// failures by itself. The worker of a request is random; the set of nodes that a client
+// may get is not.
 func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	t.Parallel()
 	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash", Workers: 2}, demo.BalancerConfig{
@@ -123,8 +125,8 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	o.sameAnswers("all is well")
 	own := o.clientOf("node2")
 	o.stop(2)
-	// After one request one worker of each balancer holds node2 for dead, and the
-	// other does not know.
+	// After one request one worker of each balancer has ejected node2, and the other
+	// has not.
 	o.trails = false
 	nextOwner := o.ask(o.pairs[own].real)
 	if got := o.ask(o.pairs[own].demo); got != nextOwner {
@@ -154,8 +156,8 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	o.sameAnswers("reload")
 }
 
-// Both let a server back no sooner than fail_timeout after its last failure, by
-// themselves.
+// TestOperationsAlikeNginxReadmission: both readmit a server by themselves, and no
+// sooner than fail_timeout after its last failure.
 func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	t.Parallel()
 	const failTimeout = 2 * time.Second
@@ -169,7 +171,8 @@ func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	o.sameAnswers("node2 is back")
 }
 
-// A cache in front gives the same strangers one session behind both.
+// TestOperationsAlikeCache: a cache gives the same clients one session in front of
+// both.
 func TestOperationsAlikeCache(t *testing.T) {
 	t.Parallel()
 	const careless = "proxy_ignore_headers Cache-Control Set-Cookie;"

@@ -9,10 +9,10 @@ import (
 	"stickwatch/probes"
 )
 
-// An operable is a balancer that can be operated while users come.
+// An operable is a balancer that can be operated while users send requests.
 type operable interface {
 	URL() string
-	// reload puts another list of servers in force.
+	// reload loads another list of servers.
 	reload(servers []Server)
 }
 
@@ -22,10 +22,10 @@ type operatedFront struct {
 	method  probes.Method
 	profile string        // "": generic
 	policy  probes.Policy // "": sticky
-	shared  bool          // one session store for all nodes
-	header  bool          // takes the client address that a request presents
-	page    users.Page    // that users see; zero: the generic one
-	// maxFails and failTimeout are the balancer's, as the configuration tells them.
+	shared  bool          // all nodes share a session store
+	header  bool          // uses the client address that a request presents
+	page    users.Page    // page that users request; zero: the generic one
+	// maxFails and failTimeout are the balancer's, as in the configuration.
 	maxFails    int
 	failTimeout time.Duration
 	start       func(testing.TB, []Server) operable
@@ -95,14 +95,14 @@ func (h *operatedHAProxy) reload(servers []Server) {
 	h.Reload(h.config)
 }
 
-// operateHAProxy has HAProxy ask its servers twice a second, send the clients of
-// a dead one elsewhere, and run below a master.
+// operateHAProxy configures HAProxy to check its servers twice per second, to
+// redispatch clients of a dead one, and to run under a master process.
 func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.Master, c.Admin = servers, true, true
 		c.CheckPath, c.Redispatch, c.Retries = "/status", true, 2
-		for i := range c.Servers { // HAProxy's words for these are about its checks
+		for i := range c.Servers { // HAProxy's settings of these names apply to checks
 			c.Servers[i].MaxFails, c.Servers[i].FailTimeout = 2, 500*time.Millisecond
 		}
 		return &operatedHAProxy{HAProxy(tb, c), c}
@@ -127,7 +127,7 @@ func operateApache(c ApacheConfig) func(testing.TB, []Server) operable {
 	}
 }
 
-// operatedServers are nodes as the file of f lists them.
+// operatedServers returns the nodes as listed in the configuration of f.
 func (f operatedFront) operatedServers(nodes []*demo.Node) (list []Server) {
 	for _, n := range nodes {
 		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), MaxFails: f.maxFails, FailTimeout: f.failTimeout})

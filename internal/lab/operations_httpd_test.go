@@ -8,7 +8,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// compareHTTPD compares an Apache httpd and the demo.
+// compareHTTPD starts a comparison of an Apache httpd and the demo.
 func compareHTTPD(t *testing.T, a ApacheConfig, d demo.HTTPDConfig) *comparison {
 	t.Helper()
 	configured := func(servers []Server) ApacheConfig {
@@ -39,9 +39,9 @@ func compareHTTPD(t *testing.T, a ApacheConfig, d demo.HTTPDConfig) *comparison 
 	}, demo.BalancerConfig{HTTPD: &d})
 }
 
-// httpd's processes share what they know, and its choice is arithmetic: every
-// client meets the same node, or the same failure, behind both. retry is longer
-// than the test.
+// TestOperationsAlikeHTTPD: httpd's processes share their state, and its choice is
+// deterministic: every client gets the same node, or the same failure, behind both.
+// retry is longer than the test.
 func TestOperationsAlikeHTTPD(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -73,7 +73,7 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 				{"node2 is drained", func() { o.state(2, demo.ServerDrain) }},
 				{"more new clients", func() { o.addClientPairs(21, "/cluster/index.jsp", nil, nil) }},
 				{"node2 is disabled", func() { o.state(2, demo.ServerDisabled) }},
-				{"all come again, an odd number", func() {}}, // so that the turns are not where they began
+				{"all come again, an odd number", func() {}}, // so that the turns differ from those at the beginning
 				{"node2 is enabled", func() { o.state(2, demo.ServerReady) }},
 				{"node2 is killed again", func() { o.stop(2) }},
 				{"node2 is back, and in error", func() { o.start(2) }},
@@ -94,8 +94,9 @@ func TestOperationsAlikeHTTPD(t *testing.T) {
 	}
 }
 
-// Both let a server back no sooner than retry after its failure: for a client that
-// still has its route, since those who were moved have another by then.
+// TestOperationsAlikeHTTPDRetry: both readmit a server no sooner than retry after its
+// failure, for a client that still has its route. Clients that were moved have another
+// one by then.
 func TestOperationsAlikeHTTPDRetry(t *testing.T) {
 	t.Parallel()
 	const retry = 2 * time.Second

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The section of operations is replaced, and nothing around it.
+// TestReplaceSection checks that only the section of operations is replaced.
 func TestReplaceSection(t *testing.T) {
 	const old, now = operationsBegin + "\nold\n" + operationsEnd + "\n", operationsBegin + "\nnow\n" + operationsEnd + "\n"
 	for name, page := range map[string]struct{ before, after string }{
@@ -36,7 +36,7 @@ func TestReplaceSection(t *testing.T) {
 	}
 }
 
-// A campaign that was broken off goes on: what was played is not played again.
+// TestResultsGoOn checks that a continued campaign does not repeat finished runs.
 func TestResultsGoOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	t.Setenv("STICKWATCH_OPERATIONS_LOG", path)

@@ -11,35 +11,35 @@ import (
 	"stickwatch/probes"
 )
 
-// A plan is what a rig is to look like.
+// A plan describes a rig.
 type plan struct {
 	profile string
 	policy  probes.Policy       // "": the profile's
-	shared  bool                // one session store for all nodes
+	shared  bool                // all nodes share a session store
 	redis   bool                // nodes depend on a real Redis
-	gbk     bool                // the e-Bridge page is in GBK
-	store   demo.Store          // where the nodes keep their sessions; nil: see shared
-	stores  func() []demo.Store // where each of three does; nil: see store
+	gbk     bool                // the e-Bridge page is encoded in GBK
+	store   demo.Store          // session store of all nodes; nil: see shared
+	stores  func() []demo.Store // session stores of three nodes; nil: see store
 
-	memcached func(context.Context) string // what memcached-session-manager puts into ids
+	memcached func(context.Context) string // memcached node that memcached-session-manager puts into ids
 	nodes     int                          // 0: 3
-	unlisted  int                          // how many of them are not in the configuration
+	unlisted  int                          // number of nodes that are not in stickwatch's configuration
 	weights   []int                        // by node; nil: equal
-	down      string                       // this node is marked down, in the balancer and the configuration
-	backup    string                       // this node is a backup in both
-	prefix    string                       // of every path, at the balancer and at the nodes
+	down      string                       // node marked down in the balancer and in stickwatch's configuration
+	backup    string                       // backup node in both
+	prefix    string                       // prefix of every path, at the balancer and at the nodes
 
-	// skin is put around every node, so that its pages look as no demo node's do.
+	// middleware wraps every node, so that its pages differ from those of demo nodes.
 	middleware  func(*demo.Node) http.Handler
-	middlewares map[*demo.Node]string // where nodes with a skin listen: see newRig
+	middlewares map[*demo.Node]string // addresses of wrapped nodes: see newRig
 
 	front frontPlan
 }
 
-// addr is where the balancer finds a node.
+// addr returns the address of a node for the balancer.
 func (p plan) addr(n *demo.Node) string { return cmp.Or(p.middlewares[n], n.Addr()) }
 
-// crosses: the policy has sessions presented to nodes directly.
+// crosses reports whether the policy requires failover checks.
 func (p plan) crosses() bool {
 	switch p.policy {
 	case "":
@@ -49,15 +49,15 @@ func (p plan) crosses() bool {
 	}
 }
 
-// A frontPlan is how the balancer differs from a healthy one.
+// A frontPlan describes how the balancer differs from a healthy one.
 type frontPlan struct {
-	down     string // this node is marked down in the balancer, and nobody said so
+	down     string // node marked down in the balancer only
 	upgrade  bool   // passes the WebSocket upgrade
-	workers  int    // that count failures each for itself; 0: one
+	workers  int    // number of workers, each with its own failure counts; 0: 1
 	maxFails int    // 0: 1
 	// failTimeout is nginx's; 0: longer than any test
 	failTimeout time.Duration
-	misnamed    string // the balancer has another name for this node than it has itself
-	dead        bool   // its servers are where nothing listens
-	locations   string // nginx: more locations
+	misnamed    string // node whose name in the balancer is wrong
+	dead        bool   // nothing listens at the servers' addresses
+	locations   string // nginx: further locations
 }

@@ -10,13 +10,12 @@ import (
 	"testing"
 )
 
-// postgresUser is whom PostgreSQL runs as when the tests run as root, whom it
-// refuses. Debian's package makes the account.
+// postgresUser runs PostgreSQL when the tests run as root, which it refuses. Debian's
+// package creates the account.
 const postgresUser = "postgres"
 
-// Postgres starts a PostgreSQL with [User] and [Password], which it asks for
-// (scram-sha-256), and the database "postgres". Where the tests run as root it
-// runs as the user postgres, since it refuses root.
+// Postgres starts a PostgreSQL with [User] and [Password] (scram-sha-256), and the
+// database "postgres". When the tests run as root, it runs as the user postgres.
 func Postgres(tb testing.TB) *Dependency {
 	tb.Helper()
 	Require(tb, "initdb", "pg_isready")
@@ -29,18 +28,18 @@ func Postgres(tb testing.TB) *Dependency {
 		Dir:  dir,
 		Addr: host + ":" + port,
 		User: postgresUser,
-		// Its SIGTERM waits for the clients to leave.
+		// SIGTERM would wait for clients to disconnect.
 		StopSignal: syscall.SIGINT,
-		// "Immediate shutdown": no checkpoint, no farewell. After a SIGKILL its
-		// processes, each in a session of its own, may live long enough to keep a
-		// new one from starting, and its shared memory for good.
+		// "Immediate shutdown", without a checkpoint. After SIGKILL its processes, each
+		// in its own session, could live long enough to prevent a restart, and its
+		// shared memory would remain.
 		KillSignal: syscall.SIGQUIT,
 		Ready:      func(ctx context.Context) error { return postgresReady(ctx, host, port) },
 	})
 	return &Dependency{process, fmt.Sprintf("postgres://%s:%s@%s/postgres?sslmode=disable", User, Password, process.Addr())}
 }
 
-// initPostgres writes an empty database cluster and returns its directory.
+// initPostgres creates an empty database cluster and returns its directory.
 func initPostgres(tb testing.TB, dir string) (data string) {
 	tb.Helper()
 	data = filepath.Join(dir, "data")
@@ -82,8 +81,8 @@ func give(tb testing.TB, username string, paths ...string) {
 	}
 }
 
-// postgresReady tells a server that lets clients in from one that accepts
-// connections only to say that it is starting up.
+// postgresReady reports whether the server accepts clients. While it starts, it accepts
+// connections and returns an error.
 func postgresReady(ctx context.Context, host, port string) error {
 	isReady, _ := find("pg_isready")
 	output, err := exec.CommandContext(ctx, isReady, "-h", host, "-p", port).CombinedOutput()

@@ -10,9 +10,8 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// TestWatchedEjections: node after node is ejected and readmitted under the eyes
-// of somebody who looks all the time. Clients move twice at each, which is no
-// drift, and the balancer is never of two minds.
+// TestWatchedEjections ejects and readmits one node after the other during continuous
+// rounds. Clients move twice each time, which is neither drift nor a split balancer.
 func TestWatchedEjections(t *testing.T) {
 	for _, tc := range []struct{ name, front, profile string }{
 		{"ip_hash", "nginx ip_hash", "ebridge"},
@@ -50,9 +49,9 @@ func TestWatchedEjections(t *testing.T) {
 	}
 }
 
-// TestProbeAtReadmission: the first request after fail_timeout is a trial, and
-// until it is answered others go on as before. It is often our own, so that a
-// round sees both; that is no drift, and no split.
+// TestProbeAtReadmission: the first request after fail_timeout is a trial, and until it
+// ends other requests avoid the node. The trial is often stickwatch's own, so that a
+// round sees both; that is neither drift nor a split.
 func TestProbeAtReadmission(t *testing.T) {
 	t.Parallel()
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// readyWithin is what a server may take until it accepts; MariaDB on a busy
-	// two-core machine needs a few seconds of it.
+	// readyWithin is how long a server may take to start; MariaDB on a busy machine
+	// with two cores needs a few seconds.
 	readyWithin = 20 * time.Second
 	pollEvery   = 10 * time.Millisecond
 )
 
 var errExited = errors.New("it exited before it was ready")
 
-// poll asks until the answer is nil, the process has exited or the time is up.
-// It returns the last answer in the last case.
+// poll calls ask until it returns nil, the process has exited or the time has passed.
+// In the last case it returns the last error.
 func poll(ctx context.Context, exited <-chan struct{}, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
@@ -50,7 +50,7 @@ func dial(ctx context.Context, addr string) error {
 	return conn.Close()
 }
 
-// refuses returns nil when nothing accepts at the address.
+// refuses returns nil when the address accepts no connections.
 func refuses(ctx context.Context, addr string) error {
 	if err := dial(ctx, addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%s does not refuse connections: dialing gives %v", addr, err)
@@ -58,7 +58,8 @@ func refuses(ctx context.Context, addr string) error {
 	return nil
 }
 
-// answers makes sure that a worker runs: the kernel accepts without one.
+// answers checks that a worker runs, because the kernel accepts connections without
+// one.
 func answers(ctx context.Context, addr string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr, nil)
 	if err != nil {

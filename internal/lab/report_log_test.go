@@ -7,7 +7,7 @@ import (
 	"stickwatch/checks"
 )
 
-// formatReport is a report for the log of a failed test.
+// formatReport formats a report for the log of a failed test.
 func formatReport(r checks.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s, sticky %s (%s), doubts %q\n", r.Cluster, r.Verdict, r.Session.Sticky, r.Session.Reason, r.Doubts)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// binaryDirs are searched after PATH: Debian keeps servers out of the PATH of a
-// normal user, and PostgreSQL's in a folder a version.
+// binaryDirs are searched after PATH: Debian installs servers outside the PATH of
+// normal users, and PostgreSQL in a folder per version.
 var binaryDirs = []string{
 	"/usr/sbin",
 	"/usr/local/sbin",
@@ -17,10 +17,10 @@ var binaryDirs = []string{
 	"/usr/lib/apache2",
 }
 
-// Require skips the test when one of the named programs ("nginx", "postgres")
-// is not installed, and says which. Where the environment variable CI is not
-// empty it fails the test instead: there a silent skip would turn the proof off
-// for everybody. The constructors of this package call it themselves.
+// Require skips the test when one of the named programs ("nginx", "postgres") is not
+// installed. Where the environment variable CI is not empty it fails the test, because
+// a skipped test would go unnoticed there. The constructors of this package call
+// Require.
 func Require(tb testing.TB, names ...string) {
 	tb.Helper()
 	for _, name := range names {
@@ -34,7 +34,7 @@ func Require(tb testing.TB, names ...string) {
 	}
 }
 
-// program returns the path of an installed program, or ends the test as
+// program returns the path of an installed program, or skips or fails the test as
 // [Require] does.
 func program(tb testing.TB, name string) string {
 	tb.Helper()
@@ -48,7 +48,7 @@ func find(name string) (path string, ok bool) {
 		return path, true
 	}
 	for _, dir := range binaryDirs {
-		// A pattern's matches are sorted: the last is the newest version.
+		// Matches are sorted: the last one is the newest version.
 		matches, _ := filepath.Glob(filepath.Join(dir, name))
 		for _, match := range slices.Backward(matches) {
 			if path, err := exec.LookPath(match); err == nil {

@@ -45,7 +45,7 @@ func TestKeepLogs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(logs, "error.log"), []byte("no live upstreams\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // of one kind in one test
+	for range 2 { // two servers of one kind in one test
 		keepLogs(t, "nginx", logs)
 	}
 	files, err := filepath.Glob(filepath.Join(kept, "TestKeepLogs", "nginx-*", "error.log"))
@@ -58,7 +58,7 @@ func TestKeepLogs(t *testing.T) {
 	}
 }
 
-// fakeTB stands for a test that is skipped or failed.
+// A fakeTB records whether a test is skipped or failed.
 type fakeTB struct {
 	testing.TB
 	outcome string
@@ -75,7 +75,7 @@ func (f *fakeTB) end(how, format string, args []any) {
 	runtime.Goexit()
 }
 
-// outcome runs a test body as testing does: on a goroutine that it may end.
+// outcome runs a test body on a goroutine that it may end, as package testing does.
 func outcome(tb testing.TB, body func(testing.TB)) string {
 	fake := &fakeTB{TB: tb, outcome: "passed"}
 	done := make(chan struct{})

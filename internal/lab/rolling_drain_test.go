@@ -14,12 +14,12 @@ import (
 	"stickwatch/probes"
 )
 
-// A drainable balancer can be told what to do with tomcat1.
+// A drainable is a balancer that can drain tomcat1.
 type drainable struct {
 	url      string
 	evidence func(*probes.Cluster)
-	drain    func() // no new clients; those that it has stay
-	remove   func() // nobody at all
+	drain    func() // no new clients; existing clients stay
+	remove   func() // no requests
 	restore  func()
 }
 
@@ -56,8 +56,7 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 
 var nonce = regexp.MustCompile(`nonce=([0-9a-f-]+)`)
 
-// setWorkerStatus sets a status of a worker by httpd's balancer manager, as its page
-// does.
+// setWorkerStatus sets a status of a worker through httpd's balancer manager.
 func setWorkerStatus(t *testing.T, a *ApacheBalancer, worker, status, value string) {
 	t.Helper()
 	send := func(method, body string) string {
@@ -87,8 +86,8 @@ func setWorkerStatus(t *testing.T, a *ApacheBalancer, worker, status, value stri
 	}.Encode())
 }
 
-// A node that is drained, stopped, started and taken back loses nobody, and
-// that is seen.
+// TestGracefulDrain: a node that is drained, stopped, started and added again loses no
+// session, and the report confirms it.
 func TestGracefulDrain(t *testing.T) {
 	for name, start := range drainables {
 		t.Run(name, func(t *testing.T) {

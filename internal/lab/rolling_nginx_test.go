@@ -15,8 +15,8 @@ import (
 	"stickwatch/probes"
 )
 
-// nginxCluster are three demo nodes behind an nginx whose configuration a test
-// may change.
+// An nginxCluster is three demo nodes behind an nginx whose configuration a test can
+// change.
 type nginxCluster struct {
 	*rig
 	nginx  *NginxBalancer
@@ -41,7 +41,7 @@ func newNginxCluster(t *testing.T, c NginxConfig, failTimeout time.Duration) *ng
 	return n
 }
 
-// watchDeployment begins to watch the cluster.
+// watchDeployment starts to watch the cluster.
 func (n *nginxCluster) watchDeployment(t *testing.T, limits gate.Limits) *deployment {
 	t.Helper()
 	d := &deployment{t: t, cluster: n.cluster, limits: limits}
@@ -49,7 +49,7 @@ func (n *nginxCluster) watchDeployment(t *testing.T, limits gate.Limits) *deploy
 	return d
 }
 
-// markDown takes a node out as an operator does who edits the file and reloads.
+// markDown takes a node out as an operator does: with `down` and a reload.
 func (n *nginxCluster) markDown(id string) {
 	n.tb.Helper()
 	c := n.config
@@ -58,10 +58,10 @@ func (n *nginxCluster) markDown(id string) {
 	n.nginx.Reload(c)
 }
 
-// A rolling restart behind an nginx whose workers each have their own state.
-// A worker keeps a node that is back ejected for fail_timeout, while the other
-// may send clients there: what moves to and fro, and what that loses, is the
-// restarts' doing, whichever node the clients of a node under restart went to.
+// TestRollingRestartNginxWorkers is a rolling restart behind an nginx whose workers
+// each have their own state. A worker keeps a restarted node ejected for fail_timeout,
+// while another may use it: the moves back and forth and their losses are attributed to
+// the restarts, whichever node the clients went to.
 func TestRollingRestartNginxWorkers(t *testing.T) {
 	const failTimeout = 6 * time.Second
 	n := newNginxCluster(t, NginxConfig{Method: "ip_hash", RealIP: true, Workers: 2}, failTimeout)
@@ -93,7 +93,7 @@ func isDown(r gate.Report, i int) bool {
 	return len(downs) > 0 && downs[len(downs)-1].Ongoing
 }
 
-// forAtLeast waits until what the record shows has held for so long.
+// forAtLeast waits until a condition of the report has held for so long.
 func (d *deployment) forAtLeast(long time.Duration, shows func(gate.Report) bool) {
 	d.t.Helper()
 	var since time.Time
@@ -108,9 +108,9 @@ func (d *deployment) forAtLeast(long time.Duration, shows func(gate.Report) bool
 	})
 }
 
-// A node that an operator marks down in nginx.conf, with a reload. The error log
-// has nothing to say of that, though it knows the node from an ejection before:
-// what clients meet decides, and when the last of them was sent there is told.
+// TestDrainNginx: an operator marks a node down in nginx.conf and reloads. The error
+// log does not show this, although it contains an earlier ejection of the node: the
+// outcomes of clients decide, and the report contains when the node answered last.
 func TestDrainNginx(t *testing.T) {
 	for _, method := range []string{"ip_hash", ""} {
 		t.Run(cmp.Or(method, "round robin"), func(t *testing.T) {
@@ -139,7 +139,8 @@ func TestDrainNginx(t *testing.T) {
 	}
 }
 
-// A node that is to be drained and is not: the same log is no excuse for it.
+// TestNoDrainNginx: a node that should be drained and is not. The same log is no
+// excuse.
 func TestNoDrainNginx(t *testing.T) {
 	n := newNginxCluster(t, NginxConfig{Method: "ip_hash", RealIP: true}, time.Second)
 	n.failFor("node2")

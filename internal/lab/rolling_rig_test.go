@@ -13,8 +13,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A deployment is two Tomcats behind a real balancer, which are watched while
-// something is done to them.
+// A deployment is the watch of two Tomcats behind a real balancer during an operation.
 type deployment struct {
 	t       *testing.T
 	tomcats []*Tomcat
@@ -23,7 +22,7 @@ type deployment struct {
 	watch   *watch.Watch
 }
 
-// watchTomcats begins to watch Tomcats behind a balancer at url.
+// watchTomcats starts to watch Tomcats behind a balancer at url.
 func watchTomcats(t *testing.T, tomcats []*Tomcat, url string, limits gate.Limits, change func(*probes.Cluster)) *deployment {
 	t.Helper()
 	d := &deployment{t: t, tomcats: tomcats, cluster: tomcatCluster(t, tomcats, url), limits: limits}
@@ -34,7 +33,7 @@ func watchTomcats(t *testing.T, tomcats []*Tomcat, url string, limits gate.Limit
 	return d
 }
 
-// tomcatCluster is the configuration of Tomcats behind a balancer at url.
+// tomcatCluster returns the configuration of Tomcats behind a balancer at url.
 func tomcatCluster(tb testing.TB, tomcats []*Tomcat, url string) *probes.Cluster {
 	tb.Helper()
 	flags := config.Flags{Balancer: []string{url}, Profile: "tomcat", Method: string(probes.MethodCookie)}
@@ -62,7 +61,7 @@ func (d *deployment) end() gate.Report {
 	return r
 }
 
-// until waits for what the record must come to show.
+// until waits until the report shows a condition.
 func (d *deployment) until(what string, shows func(gate.Report) bool) {
 	d.t.Helper()
 	err := poll(d.t.Context(), nil, func(context.Context) error {
@@ -76,7 +75,7 @@ func (d *deployment) until(what string, shows func(gate.Report) bool) {
 	}
 }
 
-// met reports whether a newcomer was answered by a node after a moment.
+// met reports whether a node answered a new client after a time.
 func met(r gate.Report, node string, moment time.Time) bool {
 	for _, client := range r.Clients {
 		for _, p := range client.Segments {
@@ -88,7 +87,7 @@ func met(r gate.Report, node string, moment time.Time) bool {
 	return false
 }
 
-// restart restarts a Tomcat, and waits until new clients are sent there again.
+// restart restarts a Tomcat, and waits until new clients are sent to it again.
 func (d *deployment) restart(i int) {
 	d.t.Helper()
 	tomcat := d.tomcats[i]
@@ -98,7 +97,7 @@ func (d *deployment) restart(i int) {
 	d.until(tomcat.Name()+" gets new clients", func(r gate.Report) bool { return met(r, tomcat.Name(), back) })
 }
 
-// guarantee is the one of that name.
+// guarantee returns the guarantee of that name.
 func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 	t.Helper()
 	for _, p := range r.Guarantees {
@@ -110,7 +109,7 @@ func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 	return gate.Guarantee{}
 }
 
-// holds checks that a promise is kept, or not.
+// holds checks the answer of a guarantee.
 func holds(t *testing.T, r gate.Report, name string, want checks.Answer) {
 	t.Helper()
 	if p := guarantee(t, r, name); p.Kept != want {

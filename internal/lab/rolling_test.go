@@ -8,8 +8,8 @@ import (
 	"stickwatch/internal/gate"
 )
 
-// rollingFronts put a balancer before Tomcats that gets on with a node which is
-// restarted: it tries the other one, and comes back within a second or so.
+// rollingFronts start a balancer that tolerates a restarting Tomcat: it tries the other
+// one, and uses the node again within about a second.
 var rollingFronts = map[string]func(testing.TB, []*Tomcat) string{
 	"apache": func(tb testing.TB, tomcats []*Tomcat) string {
 		front := apacheSticky
@@ -27,7 +27,8 @@ var rollingFronts = map[string]func(testing.TB, []*Tomcat) string{
 	},
 }
 
-// A rolling restart of Tomcats that replicate throws nobody out.
+// TestRollingRestartReplicated: a rolling restart of replicating Tomcats loses no
+// session.
 func TestRollingRestartReplicated(t *testing.T) {
 	for name, front := range rollingFronts {
 		t.Run(name, func(t *testing.T) {
@@ -39,7 +40,7 @@ func TestRollingRestartReplicated(t *testing.T) {
 				awaitReplication(t, tomcats)
 			}
 			r := d.end()
-			if r.Lost > 0 || r.Moved < 3 { // one goes, and both come back
+			if r.Lost > 0 || r.Moved < 3 { // one session leaves, and both return
 				t.Errorf("got %d lost of %d moved, want none of 3 or more", r.Lost, r.Moved)
 			}
 			for _, m := range r.Moves {
@@ -54,8 +55,9 @@ func TestRollingRestartReplicated(t *testing.T) {
 	}
 }
 
-// Without replication every restart costs the sessions of its node: that of the
-// first node, then both, for the first user has begun anew on the second.
+// TestRollingRestartAlone: without replication every restart loses the sessions of its
+// node: that of the first node, then both, because the first user has a new session on
+// the second.
 func TestRollingRestartAlone(t *testing.T) {
 	for name, front := range rollingFronts {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// alikeScenarios are what should be alike on all nodes, or unique to each.
+// alikeScenarios are differences between nodes that should not exist, and missing ones.
 var alikeScenarios = []scenario{
 	{
 		name: "one id twice", plan: plan{}, on: named("demo ip_hash", "nginx ip_hash", "haproxy cookie"),

@@ -8,7 +8,7 @@ import (
 	"stickwatch/checks"
 )
 
-// balancerScenarios are what goes wrong at the balancer itself.
+// balancerScenarios are faults of the balancer itself.
 var balancerScenarios = []scenario{
 	{name: "balancer down", act: func(r *rig) { r.front.Stop() }, want: []string{"balancer_down"}},
 	{
@@ -16,7 +16,7 @@ var balancerScenarios = []scenario{
 		want: []string{"balancer_error", "node_down/node1", "node_down/node2", "node_down/node3"},
 	},
 	{
-		name: "an unlisted node", on: notSticky, // sticky ones show it only to new clients, who stop coming when every listed node is met
+		name: "an unlisted node", on: notSticky, // sticky fronts show it only to new clients, which end when every listed node has answered
 		plan: plan{profile: "tomcat-msm", shared: true, nodes: 4, unlisted: 1},
 		want: []string{"unknown_node"},
 	},
@@ -42,7 +42,7 @@ var balancerScenarios = []scenario{
 			r.cluster.Limits.Slow = 400 * time.Millisecond
 			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
 			r.serveFrom(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				time.Sleep(500 * time.Millisecond) // this is what the balancer does, and no waiting of the test
+				time.Sleep(500 * time.Millisecond) // delay of the balancer
 				proxy.ServeHTTP(w, req)
 			}))
 		},
@@ -79,8 +79,8 @@ var balancerScenarios = []scenario{
 	},
 }
 
-// withBackup: nginx has none beside its hashes.
+// withBackup selects fronts with backup servers: nginx has none with its hashes.
 var withBackup = named("demo round robin", "nginx round robin", "nginx unknown", "haproxy round robin", "haproxy cookie", "apache byrequests")
 
-// canMarkDown fronts can be told that a node is down.
+// canMarkDown selects fronts in which a node can be marked down.
 func canMarkDown(f front) bool { return !f.blunt }

@@ -8,7 +8,7 @@ import (
 	"stickwatch/probes"
 )
 
-// dependencyScenarios are what goes wrong with the services that nodes need.
+// dependencyScenarios are faults of services that nodes need.
 var dependencyScenarios = []scenario{
 	{
 		name: "redis down", plan: plan{redis: true, profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
@@ -71,12 +71,12 @@ var dependencyScenarios = []scenario{
 	},
 }
 
-// dead is a service where nothing listens.
+// dead returns a dependency at which nothing listens.
 func (r *rig) dead(name, scheme string) probes.Dependency {
 	return probes.Dependency{Name: name, URL: parse(r.tb, scheme+"://"+FreeAddr(r.tb))}
 }
 
-// needs starts a real service that the nodes are said to depend on.
+// addDependency starts a real service and adds it to the configuration.
 func (r *rig) addDependency(name string, start func(testing.TB) *Dependency) *Dependency {
 	d := start(r.tb)
 	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: parse(r.tb, d.URL())})

@@ -5,7 +5,7 @@ import (
 	"stickwatch/probes"
 )
 
-// ejectionScenarios are nodes that are well, and that the balancer sends nothing.
+// ejectionScenarios are healthy nodes to which the balancer sends no requests.
 var ejectionScenarios = []scenario{
 	{
 		name: "marked down in the balancer only", on: func(f front) bool { return provesAbsence(f) && !f.blunt },
@@ -39,7 +39,8 @@ var ejectionScenarios = []scenario{
 	},
 }
 
-// scatters: one node alone is no sign of a hash, or of a header that is not heard.
+// scatters selects fronts without a hash: a single node is no sign of one, or of an
+// ignored header.
 func scatters(f front) bool {
 	return f.method == probes.MethodRoundRobin || f.method == probes.MethodRandom || f.method == probes.MethodCookie
 }

@@ -46,14 +46,14 @@ var guaranteeScenarios = []scenario{
 	},
 }
 
-// oneWay are stores of nodes that all send their sessions to the third, which
-// sends its own to nobody.
+// oneWay returns stores that copy all sessions to the third node, which copies its own
+// to no other.
 func oneWay() []demo.Store {
 	rest := demo.NewStore()
 	return []demo.Store{rest, rest, asymmetricStore{rest, demo.NewStore()}}
 }
 
-// A asymmetricStore store reads what others wrote, and writes to itself.
+// An asymmetricStore reads from both stores and writes to its own.
 type asymmetricStore struct{ others, own demo.Store }
 
 func (m asymmetricStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {

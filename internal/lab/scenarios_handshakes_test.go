@@ -7,7 +7,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// handshakeScenarios are what goes wrong with Engine.IO.
+// handshakeScenarios are faults of Engine.IO.
 var handshakeScenarios = []scenario{
 	{
 		name: "handshake behind round robin", on: named("demo round robin", "nginx round robin"), plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}},
@@ -33,7 +33,7 @@ var handshakeScenarios = []scenario{
 	},
 }
 
-// noUpgrade has one node know no WebSocket.
+// noUpgrade disables WebSocket on one node.
 func noUpgrade(id string) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -5,8 +5,7 @@ import (
 	"stickwatch/probes"
 )
 
-// healthyScenarios are clusters in which all is well: what is found in them is a
-// false alarm.
+// healthyScenarios are healthy clusters: any finding is a false alarm.
 var healthyScenarios = []scenario{
 	{name: "healthy, generic", on: holdsAny, plan: plan{profile: "generic"}, is: checks.Healthy},
 	{name: "healthy, generic of unequal nodes", on: both(holdsAny, hasWeights), plan: plan{profile: "generic", weights: []int{3, 1, 2}}, is: checks.Healthy},
@@ -20,5 +19,5 @@ var healthyScenarios = []scenario{
 	},
 }
 
-// hasWeights fronts know weights.
+// hasWeights selects fronts that support weights.
 func hasWeights(f front) bool { return !f.equal }

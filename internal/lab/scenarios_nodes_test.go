@@ -10,7 +10,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// nodeScenarios are what goes wrong with a node as a whole.
+// nodeScenarios are faults of a whole node.
 var nodeScenarios = []scenario{
 	{
 		name: "node down", on: seesAll, plan: plan{profile: "tomcat-msm", shared: true},
@@ -79,7 +79,7 @@ var nodeScenarios = []scenario{
 	},
 	{
 		name: "node answers without end", on: named("demo ip_hash"), plan: plan{profile: "tomcat-msm", shared: true},
-		// What is read of an answer is bounded: one that is longer is an answer.
+		// Reading of an answer is limited: a longer one is valid.
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Mode = demo.Endless }) },
 		also: []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.BalancerDown, checks.Slow},
 	},
@@ -105,7 +105,7 @@ var nodeScenarios = []scenario{
 	},
 }
 
-// slowBody has one node answer a byte at a time, for ever.
+// slowBody makes one node send a byte at a time, forever.
 func slowBody(id string) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler {
 		if n.ID() != id {
@@ -126,7 +126,7 @@ func slowBody(id string) func(*demo.Node) http.Handler {
 	}
 }
 
-// encrypt has stickwatch ask a node over TLS, with a certificate of its own.
+// encrypt makes stickwatch use TLS with a node, with its own certificate.
 func (r *rig) encrypt(id string, valid time.Duration) {
 	r.tb.Helper()
 	cert, key, pool := certificate(r.tb, valid)
@@ -140,7 +140,7 @@ func (r *rig) encrypt(id string, valid time.Duration) {
 	r.tb.Cleanup(s.Close)
 	for i := range r.cluster.Nodes {
 		if n := &r.cluster.Nodes[i]; n.ID == id {
-			n.Server, n.URL = n.URL.Host, parse(r.tb, s.URL) // the balancer goes on without TLS
+			n.Server, n.URL = n.URL.Host, parse(r.tb, s.URL) // the balancer still uses plain HTTP
 		}
 	}
 	r.cluster.TLS = &tls.Config{RootCAs: pool}

@@ -8,8 +8,8 @@ import (
 	"stickwatch/probes"
 )
 
-// ownerScenarios are sessions that belong to somebody else, or that are only
-// said to be known.
+// ownerScenarios are sessions of another client, or sessions that are only reported as
+// known.
 var ownerScenarios = []scenario{
 	{
 		name: "a client reads what another stored", on: sticky, plan: plan{profile: "tomcat", shared: true},
@@ -52,7 +52,7 @@ var ownerScenarios = []scenario{
 	},
 }
 
-// adopt is the fault that a node opens a session under whatever id it is told.
+// adoptIDs is the fault that a node opens a session under any id that it receives.
 func adoptIDs(f *demo.NodeFaults) { f.AdoptIDs = true }
 
 func now() string { return time.Now().Format(time.RFC3339Nano) }

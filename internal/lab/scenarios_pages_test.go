@@ -13,7 +13,7 @@ import (
 	"stickwatch/probes"
 )
 
-// pageScenarios are what goes wrong with single pages, and pages that are only unusual.
+// pageScenarios are faults of single pages, and unusual but valid pages.
 var pageScenarios = []scenario{
 	{
 		name: "a page fails on one node", plan: plan{profile: "tomcat-msm", shared: true},
@@ -86,7 +86,7 @@ func pagesAt(paths ...string) []probes.Page {
 	return list
 }
 
-// login sends whoever has not logged in to a form.
+// login redirects clients that have not logged in to a form.
 func login(n *demo.Node) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/login", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -96,12 +96,12 @@ func login(n *demo.Node) http.Handler {
 	return mux
 }
 
-// noSessionShown keeps the session, and shows nothing.
+// noSessionShown keeps the session but does not show it.
 func noSessionShown(n *demo.Node) http.Handler {
 	return rewrite(n, func(http.Header, []byte) []byte { return []byte("<html>Welcome</html>") })
 }
 
-// noCookie keeps the session's cookie to itself.
+// noCookie removes the session's cookie from answers.
 func noCookie(n *demo.Node) http.Handler {
 	return rewrite(n, func(h http.Header, body []byte) []byte {
 		h.Del("Set-Cookie")
@@ -109,7 +109,7 @@ func noCookie(n *demo.Node) http.Handler {
 	})
 }
 
-// padPages makes every page long, and has what matters at its end.
+// padPages makes every page long, with the relevant part at its end.
 func padPages(n *demo.Node) http.Handler {
 	return rewrite(n, func(_ http.Header, body []byte) []byte {
 		comment := "<!-- " + strings.Repeat("padding ", 900<<10/8) + "-->"
@@ -117,7 +117,7 @@ func padPages(n *demo.Node) http.Handler {
 	})
 }
 
-// compress serves gzip to whoever takes it.
+// compress serves gzip to clients that accept it.
 func compress(n *demo.Node) http.Handler {
 	plain := rewrite(n, func(_ http.Header, body []byte) []byte { return body })
 	zipped := rewrite(n, func(h http.Header, body []byte) []byte {
@@ -142,7 +142,7 @@ func below(prefix string) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler { return http.StripPrefix(prefix, n) }
 }
 
-// rewrite changes what a node answers.
+// rewrite changes the answers of a node.
 func rewrite(n *demo.Node, change func(http.Header, []byte) []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()

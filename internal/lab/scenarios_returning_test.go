@@ -7,8 +7,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// returningScenarios are clusters that fail clients which hold a session, and
-// serve new ones.
+// returningScenarios are clusters that fail clients with a session, and serve new ones.
 var returningScenarios = []scenario{
 	{
 		name: "whoever holds a session gets 500", on: both(holdsAny, seesAll), plan: plan{},
@@ -78,7 +77,7 @@ var returningScenarios = []scenario{
 	{
 		name: "whoever holds a session gets 503 on one node", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act: func(r *rig) { r.change("node2", returning(503)) },
-		// From outside it may as well be the balancer that says so.
+		// From outside the status may as well come from the balancer.
 		cause: cause{code: checks.SessionFailing, or: checks.BalancerError, tells: []string{"503"}},
 	},
 	{
@@ -139,7 +138,7 @@ var returningScenarios = []scenario{
 
 var allThree = []string{"node1", "node2", "node3"}
 
-// returning is the fault that clients which hold a session get a status.
+// returning is the fault that clients with a session get a status.
 func returning(status int) func(*demo.NodeFaults) {
 	return func(f *demo.NodeFaults) { f.ReturningStatus = status }
 }

@@ -9,7 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// wrongPageScenarios are answers with 200 that are not the page.
+// wrongPageScenarios are answers with status 200 that are not the expected page.
 var wrongPageScenarios = []scenario{
 	{
 		name: "one node shows an error page with 200", on: both(holdsAny, seesAll), plan: plan{},
@@ -104,13 +104,13 @@ var wrongPageScenarios = []scenario{
 
 func errorPage(f *demo.NodeFaults) { f.ErrorPage = true }
 
-// maintenance answers everything in the place of the nodes.
+// maintenance answers every request in place of the nodes.
 var maintenance = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	io.WriteString(w, "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We are back at noon.</body></html>")
 })
 
-// on2 puts a skin around node2 only.
+// on2 applies a middleware to node2 only.
 func on2(middleware func(*demo.Node) http.Handler) func(*demo.Node) http.Handler {
 	return func(n *demo.Node) http.Handler {
 		if n.ID() == "node2" {
@@ -120,7 +120,7 @@ func on2(middleware func(*demo.Node) http.Handler) func(*demo.Node) http.Handler
 	}
 }
 
-// onlyPages has /status answered as always.
+// onlyPages leaves /status unchanged.
 func onlyPages(n *demo.Node, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/status" {
@@ -131,12 +131,12 @@ func onlyPages(n *demo.Node, pages http.Handler) http.Handler {
 	})
 }
 
-// blank answers every page with 200 and nothing in it.
+// blank answers every page with status 200 and an empty body.
 func blank(*demo.Node) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 }
 
-// variableAnswers has every answer differ, which is no sign of another page.
+// variableAnswers makes every answer differ, which does not indicate another page.
 func variableAnswers(n *demo.Node) http.Handler {
 	return rewrite(n, func(_ http.Header, body []byte) []byte {
 		return append(body, []byte("<!-- "+n.ID()+" answered at "+now()+" -->")...)

@@ -31,7 +31,7 @@ var scorePage = template.Must(template.New("SCENARIOS.md").Funcs(template.FuncMa
 	},
 }).Parse(scorePageText))
 
-// write puts the card where STICKWATCH_SCENARIO_TABLE says.
+// write writes the page to the file that STICKWATCH_SCENARIO_TABLE names.
 func (c *scorecard) write(t *testing.T) {
 	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
 	if path == "" {
@@ -43,7 +43,7 @@ func (c *scorecard) write(t *testing.T) {
 	}
 }
 
-// simulation is the section of a page that `make simulate` writes, its last one.
+// simulation returns the last section of a page, written by `make simulate`.
 func simulation(page []byte) []byte {
 	at := bytes.Index(page, []byte("\n## Simulation\n"))
 	if at < 0 {
@@ -53,7 +53,7 @@ func simulation(page []byte) []byte {
 	return section
 }
 
-// page is the card as Markdown.
+// page formats the scorecard as Markdown.
 func (c *scorecard) page(t *testing.T) []byte {
 	t.Helper()
 	slices.SortStableFunc(c.rows, func(a, b *scoreRow) int {
@@ -62,7 +62,7 @@ func (c *scorecard) page(t *testing.T) []byte {
 	data := struct {
 		Faults, Healthy        runCounts
 		Scenarios, Fronts      []line
-		Rows, Known, Imperfect []*scoreRow // Known: those that cannot be found, and why
+		Rows, Known, Imperfect []*scoreRow // Known: faults that cannot be detected, and why
 	}{
 		Faults: c.of(false), Healthy: c.of(true),
 		Scenarios: c.by(func(s *scoreRow) string { return s.Scenario }),
@@ -84,7 +84,7 @@ func (c *scorecard) page(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// TestPageKeepsSimulation: the section that `make simulate` wrote outlives the page.
+// TestPageKeepsSimulation checks that the section of `make simulate` is kept.
 func TestPageKeepsSimulation(t *testing.T) {
 	const section = "\n## Simulation\n\n| a |\n\n### Not met in simulation\n"
 	if got := string(simulation([]byte("# Scenarios\n\n| b |\n" + section))); got != section {

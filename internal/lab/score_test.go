@@ -9,8 +9,8 @@ import (
 	"stickwatch/checks"
 )
 
-// A scorecard counts, for every scenario behind every balancer, what came of
-// its runs. `make scenarios` writes it down: see SCENARIOS.md.
+// A scorecard counts the results of every scenario behind every balancer. `make
+// scenarios` writes it to SCENARIOS.md.
 type scorecard struct {
 	mu   sync.Mutex
 	rows []*scoreRow
@@ -19,24 +19,24 @@ type scorecard struct {
 // A scoreRow is a row: every run counts once.
 type scoreRow struct {
 	Scenario, Balancer string
-	Healthy            bool   // nothing is wrong, and nothing may be found
-	Known              string // why it is not found; "": it should be
+	Healthy            bool   // there is no fault, and no finding is allowed
+	Known              string // why it is not detected; "": it should be
 
 	runCounts
 }
 
-// A runCounts is what came of runs.
+// runCounts are the results of runs.
 type runCounts struct {
 	Runs       int
-	Found      int // all that was wanted, and nothing else
-	Missed     int // something that was wanted is not there, and nothing else is
-	WrongClass int // something else is there in its stead
-	FalseAlarm int // something else is there beside it
+	Found      int // all wanted findings, and no others
+	Missed     int // a wanted finding is missing, and there is no other
+	WrongClass int // there is another finding instead
+	FalseAlarm int // there is another finding beside the wanted ones
 	Slowest    time.Duration
 }
 
-// add counts a run. What was found tells is a matter of milliseconds: one round
-// is all the time a scenario has.
+// add counts a run. There is no delay to measure, because a scenario has a single
+// round.
 func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,14 +66,13 @@ func (t runCounts) plus(o runCounts) runCounts {
 	}
 }
 
-// A line is a tally of all that have one name.
+// A line is the sum of all rows with the same name.
 type line struct {
 	Name string
 	runCounts
 }
 
-// by adds up the rows by a name that they have in common, in the order of the
-// names.
+// by sums up the rows by a name, sorted.
 func (c *scorecard) by(name func(*scoreRow) string) []line {
 	sums := make(map[string]runCounts)
 	for _, row := range c.rows {
@@ -86,7 +85,7 @@ func (c *scorecard) by(name func(*scoreRow) string) []line {
 	return lines
 }
 
-// of adds up the rows that are of healthy clusters, or those that are not.
+// of sums up the rows of healthy clusters, or all others.
 func (c *scorecard) of(healthy bool) runCounts {
 	var all runCounts
 	for _, row := range c.rows {

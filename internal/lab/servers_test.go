@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every server starts, answers, stops without leaving a process, starts again on
-// the same port with what it keeps, and dies as one.
+// TestLifecycle starts every server, sends a request, stops it without leaving a
+// process, starts it again on the same port with its data, and kills it.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -52,7 +52,7 @@ func TestLifecycle(t *testing.T) {
 			ask: func(tb testing.TB, p *Process) string {
 				return sendText(tb, p, "AUTH "+Password+"\r\nINCR visits\r\nQUIT\r\n")
 			},
-			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it is stopped,
+			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it stops,
 		},
 		{
 			name:  "memcached",
@@ -60,7 +60,7 @@ func TestLifecycle(t *testing.T) {
 			ask: func(tb testing.TB, p *Process) string {
 				return sendText(tb, p, "add visits 0 0 1\r\n1\r\nincr visits 1\r\nquit\r\n")
 			},
-			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it keeps nothing
+			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it has no persistence
 		},
 		{
 			name:  "mariadb",
@@ -115,8 +115,8 @@ const countVisits = `CREATE TABLE IF NOT EXISTS visits (n INT);
 INSERT INTO visits VALUES (1);
 SELECT COUNT(*) FROM visits;`
 
-// nodes starts a node a name, each answering its name to everything and
-// upgrading whoever asks for that.
+// nodes starts a node per name, which answers every request with its name and accepts
+// upgrades.
 func nodes(tb testing.TB, names ...string) []Server {
 	tb.Helper()
 	var servers []Server
@@ -137,7 +137,7 @@ func nodes(tb testing.TB, names ...string) []Server {
 	return servers
 }
 
-// get fetches a page over a connection of its own, with headers in pairs.
+// get requests a page over a new connection, with headers in pairs.
 func get(tb testing.TB, url string, headers ...string) (response *http.Response, body string) {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil)

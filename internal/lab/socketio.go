@@ -12,29 +12,28 @@ import (
 	"testing"
 )
 
-// SocketIOConfig describes the servers of one Strategy collaboration cluster.
+// SocketIOConfig describes the servers of a Strategy collaboration cluster.
 type SocketIOConfig struct {
 	// Major is the major version of Socket.IO, 2 or 4. 0 means 4.
 	Major int
-	// Nodes is the number of servers; 0 means 3. They are started in turn, so
+	// Nodes is the number of servers; 0 means 3. They start one after the other, so
 	// that the first is the oldest.
 	Nodes int
-	// Transports are what the servers speak. Nil: polling and websocket.
+	// Transports are the servers' transports. Nil: polling and websocket.
 	Transports []string
-	// Redis and Postgres are what the servers depend on. Nil: not on that.
+	// Redis and Postgres are the servers' dependencies. Nil: none.
 	Redis, Postgres *Dependency
 }
 
-// SocketIONode is a running stand-in for a Strategy Collaboration Server: a real
-// Socket.IO server, and a /status that says whether its dependencies answer it.
+// SocketIONode is a running substitute for a Strategy Collaboration Server: a real
+// Socket.IO server with a /status that reports its dependencies.
 type SocketIONode struct {
 	*Process
 	config CollaborationConfig
 }
 
-// CollaborationConfig is a server's configuration file, in the words of the
-// product's clustering guide. Version, PausedCode and Transports are the
-// stand-in's own.
+// CollaborationConfig is a server's configuration file in the format of the product's
+// clustering guide. Version, PausedCode and Transports are additions of the substitute.
 type CollaborationConfig struct {
 	Host           string      `json:"host"`
 	Port           int         `json:"port"`
@@ -45,19 +44,19 @@ type CollaborationConfig struct {
 	RedisServerURL string      `json:"redisServerUrl,omitempty"`
 	Version        string      `json:"version"`
 	PausedCode     int         `json:"pausedCode,omitempty"` // HTTP status of /status while paused; 0: 200
-	Transports     []string    `json:"transports,omitempty"` // Engine.IO's; none: polling and websocket
+	Transports     []string    `json:"transports,omitempty"` // of Engine.IO; none: polling and websocket
 }
 
-// DataSource is the PostgreSQL that a server keeps its comments in.
+// DataSource is the PostgreSQL with a server's comments.
 type DataSource struct {
 	Host     string `json:"host"`
 	Port     int    `json:"port"`
 	Username string `json:"username"`
 }
 
-// SocketIO starts the servers of a cluster. Their modules come from the npm
-// registry, once, and are kept in the user's cache directory; where they cannot
-// be had the test is skipped, or fails, as [Require] does.
+// SocketIO starts the servers of a cluster. Their modules are downloaded once from the
+// npm registry to the user's cache directory. If that fails, the test is skipped or
+// fails, as with [Require].
 func SocketIO(tb testing.TB, config SocketIOConfig) []*SocketIONode {
 	tb.Helper()
 	node, modules := program(tb, "node"), socketIOModules(tb, cmp.Or(config.Major, 4))
@@ -89,7 +88,7 @@ func startSocketIO(tb testing.TB, node, modules string, config SocketIOConfig) *
 	return n
 }
 
-// collaboration is the configuration of a healthy server.
+// collaboration returns the configuration of a healthy server.
 func (c SocketIOConfig) collaboration(tb testing.TB) CollaborationConfig {
 	tb.Helper()
 	host, port := splitAddr(tb, FreeAddr(tb))
@@ -104,11 +103,11 @@ func (c SocketIOConfig) collaboration(tb testing.TB) CollaborationConfig {
 	return config
 }
 
-// URL is the server's root when asked directly.
+// URL returns the server's root for direct requests.
 func (n *SocketIONode) URL() string { return "http://" + n.Addr() }
 
-// Restart gives the server another configuration, as an operator would: it is
-// read at the start only.
+// Restart restarts the server with another configuration, which it reads only at the
+// start.
 func (n *SocketIONode) Restart(change func(*CollaborationConfig)) {
 	n.tb.Helper()
 	n.Stop()
@@ -131,14 +130,14 @@ func (n *SocketIONode) configure() {
 
 func collaborationFile(dir string) string { return filepath.Join(logDir(dir), "config.json") }
 
-// Sessions counts Engine.IO's sessions in one server.
+// Sessions are the numbers of Engine.IO sessions in a server.
 type Sessions struct {
 	Open   int            `json:"clientsCount"`
 	Opened int            `json:"opened"` // since the start
 	Closed map[string]int `json:"closed"` // by Engine.IO's reason, such as "transport close"
 }
 
-// Sessions asks the server for its sessions.
+// Sessions requests the numbers from the server.
 func (n *SocketIONode) Sessions() (Sessions, error) {
 	var s Sessions
 	request, err := http.NewRequestWithContext(n.tb.Context(), http.MethodGet, n.URL()+"/debug", nil)

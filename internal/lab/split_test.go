@@ -12,9 +12,9 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// TestSplit: nginx without a zone, one of whose workers has ejected a node. Which
-// worker takes which connection is the kernel's to say, so a round may miss it;
-// a round that sees it must name it, and one of many must.
+// TestSplit: nginx without a zone, one of whose workers has ejected a node. The kernel
+// chooses the worker of a connection, so a round may miss it; a round that sees it must
+// report it, and one of many must see it.
 func TestSplit(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{front: frontPlan{workers: 4}})
@@ -38,8 +38,8 @@ func TestSplit(t *testing.T) {
 	t.Error("no round of 50 saw that the workers disagree")
 }
 
-// TestTwoFrontends: two balancers, one of which has a node ejected. The same
-// client meets different nodes, depending on which of them it enters.
+// TestTwoFrontends: two balancers, one of which has ejected a node. The same client
+// gets different nodes, depending on the address.
 func TestTwoFrontends(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{})
@@ -48,9 +48,9 @@ func TestTwoFrontends(t *testing.T) {
 	judgeScenario(t, scenario{want: []string{"balancer_split", "node_ejected/node2"}}, r.probe())
 }
 
-// TestHeaderIgnored: the operator believes that the balancer takes the client
-// address from a header, and it does not. Nothing is ejected; two nodes cannot
-// be seen, and the remedy is told.
+// TestHeaderIgnored: the configuration says that the balancer takes the client address
+// from a header, but it does not. Nothing is ejected; two nodes cannot be seen, and the
+// remedy is reported.
 func TestHeaderIgnored(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash, one address"))]
 	r := newRig(t, f, plan{})
@@ -64,10 +64,9 @@ func TestHeaderIgnored(t *testing.T) {
 	}
 }
 
-// TestMisspeltRoute: httpd knows one Tomcat by another route than the Tomcat
-// itself, so that its clients are nobody's. byrequests then makes up for what
-// the others were given, which is often their own node again: a round may take
-// that for stickiness, and one of many must not.
+// TestMisspeltRoute: httpd knows a Tomcat by a wrong route, so its clients are not
+// sticky. byrequests then compensates by giving them their own node again: a round may
+// take that for stickiness, and one of many must not.
 func TestMisspeltRoute(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("apache sticky"))]
 	r := newRig(t, f, plan{profile: "tomcat", shared: true, front: frontPlan{misnamed: "node2"}})
@@ -79,7 +78,7 @@ func TestMisspeltRoute(t *testing.T) {
 	t.Error("no round of 50 saw that the clients of one node are not held")
 }
 
-// TestIPv6: a balancer's address with brackets.
+// TestIPv6 tests a balancer's address with brackets.
 func TestIPv6(t *testing.T) {
 	listener, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {

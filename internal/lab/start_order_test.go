@@ -12,9 +12,9 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// TestStartOrderSeen: e-Bridge's nodes do not tell since when they run. Who
-// watches them sees that the primary came after the others, whether it was
-// started late or again; what was there before anybody watched is not guessed.
+// TestStartOrderSeen: e-Bridge's nodes do not report their start time. A watcher sees
+// that the primary started after the others, whether it started late or again; the
+// order before the watch is unknown.
 func TestStartOrderSeen(t *testing.T) {
 	const late = "appeared start_order/node1"
 	for _, tc := range []struct {

@@ -20,8 +20,8 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// collaboration is system B: Strategy Collaboration Servers behind nginx, with
-// the Redis and the PostgreSQL that they depend on.
+// collaboration is system B: Strategy Collaboration Servers behind nginx, with their
+// Redis and PostgreSQL.
 type collaboration struct {
 	tb              testing.TB
 	nodes           []*SocketIONode
@@ -36,17 +36,17 @@ func newCollaboration(tb testing.TB, major int) *collaboration {
 	return s
 }
 
-// A guideConfig is what an operator may have made of the clustering guide's nginx
-// configuration. The zero value is all wrong.
+// A guideConfig is a variant of the clustering guide's nginx configuration. The zero
+// value lacks everything.
 type guideConfig struct {
 	Sticky  bool // ip_hash, which "is a must"
 	Upgrade bool // the headers of the WebSocket upgrade
 }
 
-// asWritten follows the guide to the letter.
+// asWritten follows the guide exactly.
 var asWritten = guideConfig{Sticky: true, Upgrade: true}
 
-// guideServer is the guide's configuration but for the addresses.
+// guideServer is the guide's configuration except for the addresses.
 var guideServer = template.Must(template.New("guide").Parse(`
     upstream collabServer {
 {{- if .Sticky}}
@@ -75,8 +75,8 @@ var guideServer = template.Must(template.New("guide").Parse(`
     }
 `))
 
-// nginx puts the guide's nginx in front of the servers and returns its URL. Who
-// presents a client address is believed; nobody has to.
+// nginx starts the guide's nginx in front of the servers and returns its URL. It
+// accepts a client address header.
 func (s *collaboration) nginx(g guideConfig) string {
 	s.tb.Helper()
 	listen := FreeAddr(s.tb)
@@ -94,15 +94,15 @@ func (s *collaboration) nginx(g guideConfig) string {
 		balancer.Servers = append(balancer.Servers, Server{Addr: n.Addr()})
 	}
 	Nginx(s.tb, balancer)
-	// The first address accepts a moment before the second.
+	// The first address accepts connections a moment before the second.
 	if err := poll(s.tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, listen) }); err != nil {
 		s.tb.Fatal(err)
 	}
 	return "http://" + listen
 }
 
-// addresses is a configuration with the profile's name and addresses alone, and
-// the first node as the primary.
+// addresses is a configuration of the profile with addresses only, and the first node
+// as the primary.
 var addresses = template.Must(template.New("addresses").Parse(`
 clusters:
   - name: collaboration
@@ -117,8 +117,8 @@ clusters:
       - {name: DB Service, url: "{{.Postgres}}"}
 `))
 
-// cluster is what an operator would have configured. A header makes one prober
-// many clients.
+// cluster returns the cluster as an operator would configure it. With a header one
+// prober can act as many clients.
 func (s *collaboration) cluster(balancer, header string, nodes ...*SocketIONode) *probes.Cluster {
 	s.tb.Helper()
 	type node struct{ ID, URL string }
@@ -141,7 +141,7 @@ func (s *collaboration) cluster(balancer, header string, nodes ...*SocketIONode)
 	return cfg.Clusters[0]
 }
 
-// probe takes a round of a cluster and judges it, and returns the round, too.
+// probe takes a round of a cluster, and returns it with its report.
 func (s *collaboration) probe(c *probes.Cluster) (checks.Round, checks.Report) {
 	s.tb.Helper()
 	p := monitor.Prober{
@@ -152,8 +152,8 @@ func (s *collaboration) probe(c *probes.Cluster) (checks.Round, checks.Report) {
 	return round, checks.Judge(round)
 }
 
-// verdict is a report in brief: what is wrong, "effect < cause" for what another
-// finding explains.
+// verdict summarises a report: its findings, with "effect < cause" for an explained
+// one.
 func verdict(r checks.Report) []string {
 	lines := []string{string(r.Verdict)}
 	for _, f := range r.Findings {
@@ -174,7 +174,7 @@ func verdict(r checks.Report) []string {
 	return lines
 }
 
-// expect probes a cluster and compares the verdict.
+// expect probes a cluster and compares the summary.
 func (s *collaboration) expect(t *testing.T, c *probes.Cluster, want ...string) {
 	t.Helper()
 	_, report := s.probe(c)
@@ -183,8 +183,8 @@ func (s *collaboration) expect(t *testing.T, c *probes.Cluster, want ...string) 
 	}
 }
 
-// expectHealthy: nothing is found, sessions stick, every handshake was whole,
-// and no session stays behind in any server.
+// expectHealthy checks that there is no finding, sessions are sticky, every handshake
+// was complete, and no session is left in any server.
 func (s *collaboration) expectHealthy(t *testing.T, c *probes.Cluster) {
 	t.Helper()
 	round, report := s.probe(c)
@@ -205,8 +205,8 @@ func (s *collaboration) expectHealthy(t *testing.T, c *probes.Cluster) {
 	s.expectNobody(t)
 }
 
-// expectNobody: the servers hear a farewell a moment after it is sent, and hold
-// a client that says none for longer than anybody waits here.
+// expectNobody waits until the servers have no sessions: a closed session is removed a
+// moment later, and one that was not closed would stay longer than the test waits.
 func (s *collaboration) expectNobody(t *testing.T) {
 	t.Helper()
 	opened := 0

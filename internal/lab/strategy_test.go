@@ -13,7 +13,7 @@ import (
 	"stickwatch/checks"
 )
 
-// majors runs a test with the Socket.IO of both protocols.
+// majors runs a test with both major versions of Socket.IO.
 func majors(t *testing.T, test func(t *testing.T, major int)) {
 	for _, major := range []int{2, 4} {
 		t.Run(fmt.Sprintf("socket.io %d", major), func(t *testing.T) {
@@ -23,7 +23,7 @@ func majors(t *testing.T, test func(t *testing.T, major int)) {
 	}
 }
 
-// TestSystemBStatus holds the stand-in to the shape that the guide prints.
+// TestSystemBStatus compares the substitute's /status with the one in the guide.
 func TestSystemBStatus(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		n := SocketIO(t, SocketIOConfig{Major: major, Nodes: 1})[0]
@@ -63,8 +63,8 @@ func TestSystemBStatus(t *testing.T) {
 	})
 }
 
-// TestSystemB plays, behind the guide's own nginx, what its operators look for
-// by hand. Every fault is mended again, and then nothing may be found.
+// TestSystemB plays the faults that the guide's readers look for by hand, behind the
+// guide's nginx. After every fault is repaired, nothing may be found.
 func TestSystemB(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		s := newCollaboration(t, major)
@@ -89,13 +89,13 @@ func TestSystemB(t *testing.T) {
 	})
 }
 
-// TestSystemBRoundRobin: without ip_hash the handshake meets servers that do not
-// know its session, and the cause is told as one.
+// TestSystemBRoundRobin: without ip_hash handshakes reach servers that do not know the
+// session, and a single cause is reported.
 func TestSystemBRoundRobin(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		s := newCollaboration(t, major)
 		c := s.cluster(s.nginx(guideConfig{Upgrade: true}), "", s.nodes...)
-		s.confidence = 0.999999 // by the default one, chance looks sticky once in a thousand rounds
+		s.confidence = 0.999999 // at the default, chance looks sticky in one of a thousand rounds
 		_, report := s.probe(c)
 		judgeScenario(t, scenario{want: []string{"session_drift", "handshake_broken"}}, report)
 		if report.Session.Sticky != checks.No {
@@ -109,7 +109,7 @@ func TestSystemBRoundRobin(t *testing.T) {
 	})
 }
 
-// TestSystemBNoUpgrade: without the upgrade headers clients stay on polling.
+// TestSystemBNoUpgrade: without the upgrade headers clients keep polling.
 func TestSystemBNoUpgrade(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		s := newCollaboration(t, major)

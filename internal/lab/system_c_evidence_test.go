@@ -7,9 +7,9 @@ import (
 	"stickwatch/probes"
 )
 
-// TestSystemCEvidence: httpd has lost the AJP port of a Tomcat that is well by
-// HTTP. Its manager knows the Tomcat by its route; its status page knows only
-// the AJP port, which the configuration has to tell where hosts are the same.
+// TestSystemCEvidence: httpd has no connection to the AJP port of a Tomcat that is
+// healthy by HTTP. The manager page shows the Tomcat's route; the status page only the
+// AJP port, which the configuration must contain where hosts are the same.
 func TestSystemCEvidence(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
 	for _, tc := range []struct {
@@ -45,7 +45,7 @@ func TestSystemCEvidence(t *testing.T) {
 	})
 }
 
-// loseAJP has httpd ask tomcat2 where nothing listens.
+// loseAJP changes the address of tomcat2 to one at which nothing listens.
 func loseAJP(tb testing.TB, s *Server) {
 	if s.Name == "tomcat2" {
 		s.Addr = FreeAddr(tb)

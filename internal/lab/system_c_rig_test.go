@@ -14,26 +14,26 @@ import (
 	"stickwatch/probes"
 )
 
-// A systemC is Apache httpd before two Tomcats, watched by the tomcat profile
-// with nothing but addresses and the method.
+// A systemC is Apache httpd in front of two Tomcats, configured by the tomcat profile
+// with addresses and the method only.
 type systemC struct {
 	tb      testing.TB
 	tomcats []*Tomcat
 	httpd   *ApacheBalancer
-	ajp     []string // where httpd asks each
+	ajp     []string // address of each node for httpd
 	cluster *probes.Cluster
 }
 
-// Sticky sessions by busyness over AJP are what the system's guide sets up
-// first; it offers the same without stickysession, too.
+// Sticky sessions by busyness over AJP are the first set-up of the system's guide; the
+// second is without stickysession.
 var (
 	apacheSticky     = ApacheConfig{Scheme: "ajp", Method: "bybusyness", StickySession: "JSESSIONID|jsessionid"}
 	apacheScattered  = ApacheConfig{Scheme: "ajp", Method: "bybusyness"}
 	apacheNoFailover = ApacheConfig{Scheme: "ajp", Method: "bybusyness", StickySession: "JSESSIONID|jsessionid", NoFailover: true}
 )
 
-// newSystemC puts an httpd in front of Tomcats; change, unless nil, changes its
-// members. A policy of "" is the profile's, replicated.
+// newSystemC starts an httpd in front of Tomcats; change, unless nil, changes its
+// members. The policy "" is the profile's, replicated.
 func newSystemC(tb testing.TB, tomcats []*Tomcat, front ApacheConfig, policy probes.Policy, change func(testing.TB, *Server)) *systemC {
 	tb.Helper()
 	var ajp []string
@@ -60,8 +60,8 @@ func (s *systemC) round() checks.Round {
 	return new(monitor.Prober).Round(s.tb.Context(), s.cluster)
 }
 
-// canary lets clients in until one is given the i-th Tomcat, which httpd may
-// have to take back first, and stores a counter in its session.
+// canary opens sessions until one is on the i-th Tomcat, which httpd may have to
+// readmit first, and stores a counter in it.
 func (s *systemC) canary(i int) (canary *probes.Canary) {
 	s.tb.Helper()
 	frontend := probes.Resolve(s.tb.Context(), s.cluster)[0]
@@ -79,7 +79,7 @@ func (s *systemC) canary(i int) (canary *probes.Canary) {
 	return canary
 }
 
-// A canaryAnswer is what a canary sees when it comes back.
+// A canaryAnswer is the answer to a canary's follow-up.
 type canaryAnswer struct {
 	Status int
 	Node   string
@@ -92,7 +92,7 @@ func (s *systemC) follow(canary *probes.Canary) canaryAnswer {
 	return canaryAnswer{ex.Status, ex.Label, trace.SessionOutcome(len(trace.Steps) - 1)}
 }
 
-// checkAnswer has a canary come back and compares.
+// checkAnswer sends a follow-up and compares the answer.
 func (s *systemC) checkAnswer(when string, canary *probes.Canary, want canaryAnswer) {
 	s.tb.Helper()
 	if diff := cmp.Diff(want, s.follow(canary)); diff != "" {
@@ -100,22 +100,22 @@ func (s *systemC) checkAnswer(when string, canary *probes.Canary, want canaryAns
 	}
 }
 
-// An reportSummary is a report in three words.
+// A reportSummary is a report in three words.
 type reportSummary struct {
 	Verdict        checks.Verdict
 	Sticky, Shared checks.Answer
 }
 
-// A expectedReport is what must be seen of a systemC.
+// An expectedReport is the expected report of a systemC.
 type expectedReport struct {
 	name   string
 	front  ApacheConfig
 	policy probes.Policy
-	change func(testing.TB, *Server) // of httpd's members
+	change func(testing.TB, *Server) // changes httpd's members
 	act    func(*systemC)
 	want   []string // findings, as in a scenario
 	is     reportSummary
-	reason string // in the session's reason
+	reason string // part of the session's reason
 }
 
 func (p expectedReport) check(t *testing.T, tomcats []*Tomcat) {

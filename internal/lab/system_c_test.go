@@ -15,7 +15,7 @@ var replicatedReports = []expectedReport{
 	{name: "as in the guide", front: apacheSticky, is: reportSummary{checks.Healthy, checks.Yes, checks.Yes}},
 	{
 		// Each answer renames the session to its own Tomcat's route, and follow-ups
-		// come back by the name that is theirs by then, as a browser does.
+		// send the new name, as a browser does.
 		name: "without stickysession", front: apacheScattered,
 		want: []string{"session_drift"}, is: reportSummary{checks.Failing, checks.No, checks.Yes},
 	},
@@ -32,7 +32,7 @@ var replicatedReports = []expectedReport{
 	},
 	{
 		name: "one without AJP", front: apacheSticky, change: loseAJP,
-		want: []string{"node_ejected/tomcat2"}, is: reportSummary{checks.Degraded, checks.Unknown, checks.Yes}, // nowhere to drift to
+		want: []string{"node_ejected/tomcat2"}, is: reportSummary{checks.Degraded, checks.Unknown, checks.Yes}, // there is only one node
 	},
 }
 
@@ -57,8 +57,8 @@ func TestSystemCReplicated(t *testing.T) {
 	t.Run("nofailover", func(t *testing.T) { locksOut(t, tomcats) })
 }
 
-// TestSystemCFromAddresses: nobody has said how httpd chooses. What the guide's
-// readers look for by hand is found all the same.
+// TestSystemCFromAddresses: the method is not configured. The faults that the guide's
+// readers look for by hand are found all the same.
 func TestSystemCFromAddresses(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
 	s := newSystemC(t, tomcats, apacheSticky, "", nil)
@@ -72,8 +72,8 @@ func TestSystemCFromAddresses(t *testing.T) {
 	judgeScenario(t, scenario{want: []string{"node_down/tomcat2"}, is: checks.Degraded}, checks.Judge(s.round()))
 }
 
-// failsOver is the test that the guide has done by hand. It goes on until the
-// node is back: a browser then stays where it was taken in.
+// failsOver repeats the manual test of the guide until the node is available again: a
+// browser then stays on the other node.
 func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
 	s := newSystemC(t, tomcats, apacheSticky, "", func(_ testing.TB, s *Server) { s.FailTimeout = time.Second })
 	canary := s.canary(0)
@@ -81,13 +81,13 @@ func failsOver(t *testing.T, tomcats []*Tomcat, end func(*Process)) {
 	kept := canaryAnswer{200, "tomcat2", probes.SessionKept}
 	s.checkAnswer("while its node is down", canary, kept)
 	tomcats[0].Start()
-	s.canary(0) // httpd has taken it back
+	s.canary(0) // httpd has readmitted it
 	s.checkAnswer("when its node is back", canary, kept)
 }
 
-// locksOut: with nofailover=On the users of a stopped node are refused, though
-// the other node has their sessions, until httpd tries the node again. New
-// clients notice nothing, and a round is made of new clients.
+// locksOut: with nofailover=On the users of a stopped node are rejected, although the
+// other node has their sessions, until httpd tries the node again. New clients are not
+// affected, and a round uses new clients.
 func locksOut(t *testing.T, tomcats []*Tomcat) {
 	s := newSystemC(t, tomcats, apacheNoFailover, "", nil)
 	canary := s.canary(0)
@@ -123,8 +123,8 @@ func TestSystemCAlone(t *testing.T) {
 		}
 	})
 	t.Run("without stickysession, as is meant", func(t *testing.T) {
-		// A write that meets the other node opens a session there, so that which of
-		// the two is told depends on who is asked first.
+		// A write that reaches the other node opens a session there, so the finding
+		// depends on the order of requests.
 		report := checks.Judge(newSystemC(t, tomcats, apacheScattered, probes.PolicyShared, nil).round())
 		judgeScenario(t, scenario{want: []string{"session_not_shared"}, also: []checks.Code{checks.SessionLost}}, report)
 		if report.Session.Shared != checks.No {
@@ -139,9 +139,9 @@ func TestSystemCAlone(t *testing.T) {
 	})
 }
 
-// TestSystemCRoutes: what a jvmRoute can be wrong about. Without one, or with
-// one for both, nothing tells who answers. Swapped, httpd sends each session to
-// the other node, which renames it to its own route, which leads back.
+// TestSystemCRoutes tests wrong jvmRoutes. Without one, or with the same one for both,
+// nothing identifies the node. Swapped, httpd sends each session to the other node,
+// which renames it to its own route, which leads back.
 func TestSystemCRoutes(t *testing.T) {
 	const noSessionShown = "the answers do not tell which node gave them"
 	tests := []struct {

@@ -7,7 +7,7 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// A recordingObserver is a watcher of a rig, and what it told.
+// A recordingObserver is a watcher of a rig with its recorded reports.
 type recordingObserver struct {
 	*monitor.Watcher
 	mu   sync.Mutex
@@ -27,7 +27,7 @@ func (w *recordingObserver) Judged(j monitor.RoundResult) {
 	}
 }
 
-// startWatcher begins to watch the rig's cluster, and takes a first round.
+// startWatcher starts to watch the rig's cluster, and takes a first round.
 func (r *rig) startWatcher(intervals monitor.Intervals) *recordingObserver {
 	r.tb.Helper()
 	w := new(recordingObserver)
