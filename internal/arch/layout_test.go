@@ -24,7 +24,7 @@ func TestTopLevel(t *testing.T) {
 	for file := range strings.Lines(string(out)) {
 		first, _, _ := strings.Cut(strings.TrimSpace(file), "/")
 		if !slices.Contains(topLevel, first) {
-			t.Errorf("%s stands at the top level: want one of %q", file, topLevel)
+			t.Errorf("%s is at the top level: want one of %q", file, topLevel)
 		}
 	}
 }

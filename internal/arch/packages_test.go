@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestEveryPackageIsTold checks that the table of ARCHITECTURE.md lists every package,
+// TestEveryPackageIsListed checks that the table of ARCHITECTURE.md lists every package,
 // and no package that does not exist.
-func TestEveryPackageIsTold(t *testing.T) {
+func TestEveryPackageIsListed(t *testing.T) {
 	packages := graph(t)
 	var listed []string
 	for _, line := range row.FindAllString(read(t, "ARCHITECTURE.md"), -1) {
@@ -18,13 +18,13 @@ func TestEveryPackageIsTold(t *testing.T) {
 	}
 	for name := range packages {
 		if !slices.Contains(listed, name) {
-			t.Errorf("ARCHITECTURE.md does not tell of %s", name)
+			t.Errorf("ARCHITECTURE.md does not list %s", name)
 		}
 	}
 	paths := regexp.MustCompile(`^(cmd|probes|checks|alerting|dashboards|internal)(/|$)`)
 	for _, name := range listed {
 		if _, there := packages[name]; !there && paths.MatchString(name) {
-			t.Errorf("ARCHITECTURE.md tells of %s, which is gone", name)
+			t.Errorf("ARCHITECTURE.md lists %s, which does not exist", name)
 		}
 	}
 }

@@ -44,7 +44,7 @@ type reference struct {
 
 // add adds the struct t at a path, and the structs in it.
 func (r *reference) add(at string, t reflect.Type) {
-	if i, told := r.known[t]; told {
+	if i, ok := r.known[t]; ok {
 		r.sections[i].KeyPaths = append(r.sections[i].KeyPaths, at)
 		return
 	}

@@ -59,7 +59,7 @@ func TestReference(t *testing.T) {
 		}
 		for _, keyPath := range s.KeyPaths {
 			if at[keyPath] {
-				t.Errorf("%q is told twice", keyPath)
+				t.Errorf("%q is documented twice", keyPath)
 			}
 			at[keyPath] = true
 		}
@@ -121,19 +121,19 @@ func TestReadmesAreValid(t *testing.T) {
 // configuration or in a comment of one. KEY_file counts as KEY, too.
 func TestReadmesHaveEveryKey(t *testing.T) {
 	for _, page := range readmes {
-		told, comments := map[string]bool{}, ""
+		documented, comments := map[string]bool{}, ""
 		for _, block := range yamlBlocks(t, page) {
 			var content any
 			if err := yaml.Load([]byte(block), &content); err != nil {
 				t.Fatalf("%s: %v in\n%s", page, err, block)
 			}
-			keysOf(told, "", content)
+			keysOf(documented, "", content)
 			comments += strings.Join(regexp.MustCompile(`(?m)(?:^|\s)# .*$`).FindAllString(block, -1), "\n")
 		}
 		for _, s := range readReference(t) {
 			for _, k := range s.Keys {
 				word := regexp.MustCompile(`\b` + k.Name + `\b`)
-				if !slices.ContainsFunc(s.KeyPaths, func(at string) bool { return told[at+"."+k.Name] || told[at+"."+k.Name+"_file"] }) &&
+				if !slices.ContainsFunc(s.KeyPaths, func(at string) bool { return documented[at+"."+k.Name] || documented[at+"."+k.Name+"_file"] }) &&
 					!word.MatchString(comments) {
 					t.Errorf("%s does not have %s.%s", page, s.KeyPaths[0], k.Name)
 				}
@@ -143,16 +143,16 @@ func TestReadmesHaveEveryKey(t *testing.T) {
 }
 
 // keysOf records the path of every key in a value.
-func keysOf(told map[string]bool, at string, value any) {
+func keysOf(documented map[string]bool, at string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, value := range v {
-			told[at+"."+key] = true
-			keysOf(told, strings.TrimPrefix(at+"."+key, "."), value)
+			documented[at+"."+key] = true
+			keysOf(documented, strings.TrimPrefix(at+"."+key, "."), value)
 		}
 	case []any:
 		for _, item := range v {
-			keysOf(told, at+"[]", item)
+			keysOf(documented, at+"[]", item)
 		}
 	}
 }

@@ -292,8 +292,8 @@ func (b *Balancer) client(r *http.Request, f BalancerFaults) netip.Addr {
 	if b.config.ClientIPHeader == "" || f.IgnoreClientIP || !addr.IsLoopback() {
 		return addr
 	}
-	if told, err := netip.ParseAddr(r.Header.Get(b.config.ClientIPHeader)); err == nil {
-		return told
+	if addr, err := netip.ParseAddr(r.Header.Get(b.config.ClientIPHeader)); err == nil {
+		return addr
 	}
 	return addr
 }

@@ -42,30 +42,30 @@ func request(client, cookie string) *selection {
 // connections. It returns the servers tried, the pauses between them, and the cookie or
 // the failure that the client gets.
 func pass(s scheduler, c *selection, now time.Time, down ...int) string {
-	var told []string
+	var events []string
 	for {
 		i, ok := s.choose(c, now)
 		if !ok {
-			return strings.Join(append(told, fmt.Sprint(s.status(nil))), " ")
+			return strings.Join(append(events, fmt.Sprint(s.status(nil))), " ")
 		}
 		c.tried = append(c.tried, i)
-		told = append(told, fmt.Sprint(i))
+		events = append(events, fmt.Sprint(i))
 		if !slices.Contains(down, i) {
 			header := http.Header{}
 			s.answered(c, i, header, now)
 			s.finished(i)
 			if set := header.Get("Set-Cookie"); set != "" {
-				told = append(told, strings.TrimSuffix(set, "; Path=/"))
+				events = append(events, strings.TrimSuffix(set, "; Path=/"))
 			}
-			return strings.Join(told, " ")
+			return strings.Join(events, " ")
 		}
 		s.failed(i, refused, now)
 		wait, again := s.retry(c, refused)
 		if !again {
-			return strings.Join(append(told, fmt.Sprint(s.status(refused))), " ")
+			return strings.Join(append(events, fmt.Sprint(s.status(refused))), " ")
 		}
 		if wait > 0 {
-			told = append(told, wait.String())
+			events = append(events, wait.String())
 		}
 		now = now.Add(wait)
 	}
@@ -101,7 +101,7 @@ func TestHAProxyKeepsByCookie(t *testing.T) {
 		{"a new client", "", nil, nil, "0 SRV=node0"},
 		{"another", "", nil, nil, "1 SRV=node1"},
 		{"known", "SRV=node0", nil, nil, "0"},
-		{"a server that nobody knows", "SRV=node9", nil, nil, "2 SRV=node2"},
+		{"an unknown server", "SRV=node9", nil, nil, "2 SRV=node2"},
 		{"dead and not yet found out", "SRV=node0", nil, []int{0}, "0 1s 0 1s 0 1 SRV=node1"},
 		{"found out", "SRV=node0", func() { h.health[0].value = 0 }, []int{0}, "2 SRV=node2"},
 		{"up again", "SRV=node0", func() { h.health[0] = newHealth(HealthCheck{Rise: 2, Fall: 3}) }, nil, "0"},

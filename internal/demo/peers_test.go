@@ -122,6 +122,6 @@ func TestRoundRobinIsSmooth(t *testing.T) {
 		t.Errorf("turns (-want +got):\n%s", diff)
 	}
 	if _, ok := w.next(func(int) bool { return false }); ok {
-		t.Error("nobody may be chosen, and somebody is")
+		t.Error("no server may be chosen, but one is")
 	}
 }

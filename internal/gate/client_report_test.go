@@ -103,8 +103,8 @@ func (s fixture) record() WatchRecord {
 	}
 	for _, signs := range s.newClients {
 		client := WatchedClient{}
-		if aimed, rest, ok := strings.Cut(signs, ": "); ok {
-			client.TargetNode, client.Client, signs = aimed, "198.51.100.1", rest
+		if target, rest, ok := strings.Cut(signs, ": "); ok {
+			client.TargetNode, client.Client, signs = target, "198.51.100.1", rest
 		}
 		client.Timeline = timeline(signs)
 		r.NewClients = append(r.NewClients, client)

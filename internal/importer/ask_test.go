@@ -186,7 +186,7 @@ func TestAskWithAProfile(t *testing.T) {
 // TestHintsAgainstAnswers checks that a hint of the file is used only until a node
 // answers that would have confirmed it.
 func TestHintsAgainstAnswers(t *testing.T) {
-	heard := []answer{{node: "node1"}}
+	answered := []answer{{node: "node1"}}
 	mute := []answer{{node: "node1", failure: "connection refused"}}
 	for _, test := range []struct {
 		hint    string
@@ -195,8 +195,8 @@ func TestHintsAgainstAnswers(t *testing.T) {
 	}{
 		{"tomcat", nil, "tomcat"},
 		{"tomcat", mute, "tomcat"},
-		{"tomcat", heard, ""},
-		{"huozige", heard, "huozige"}, // the profile cannot be recognised by answers
+		{"tomcat", answered, ""},
+		{"huozige", answered, "huozige"}, // the profile cannot be recognised by answers
 		{"", nil, ""},
 	} {
 		s := &candidate{upstream: new(upstream), hint: hint{test.hint, "so"}, answers: test.answers}

@@ -129,8 +129,8 @@ func (u *upstream) caddySettings(block []directive) error {
 			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
 		}
 	}
-	if told, ok := health.ejection(); ok {
-		u.ejection = told
+	if e, ok := health.ejection(); ok {
+		u.ejection = e
 	}
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
 		if _, ok := last(transport[0].block, "tls"); ok {

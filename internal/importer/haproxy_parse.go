@@ -50,13 +50,13 @@ func needsName(section string) bool {
 func haproxyWords(at position, line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
-	begun, quote := false, byte(0)
+	inWord, quote := false, byte(0)
 	end := func() {
-		if begun {
+		if inWord {
 			words = append(words, word.String())
 		}
 		word.Reset()
-		begun = false
+		inWord = false
 	}
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
@@ -65,11 +65,11 @@ func haproxyWords(at position, line string) ([]string, error) {
 		case c == '\\' && quote != '\'' && i+1 < len(line):
 			i++
 			word.WriteByte(line[i])
-			begun = true
+			inWord = true
 		case quote != 0:
 			word.WriteByte(c)
 		case c == '"' || c == '\'':
-			quote, begun = c, true
+			quote, inWord = c, true
 		case c == '#':
 			end()
 			return words, nil
@@ -77,7 +77,7 @@ func haproxyWords(at position, line string) ([]string, error) {
 			end()
 		default:
 			word.WriteByte(c)
-			begun = true
+			inWord = true
 		}
 	}
 	if quote != 0 {

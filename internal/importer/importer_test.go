@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 			}
 			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
 				if strings.Contains(string(got)+strings.Join(append(s.Notes(), s.Guesses()...), "\n"), secret) {
-					t.Errorf("the secret %q of the file is written or told", secret)
+					t.Errorf("the secret %q of the file is written or noted", secret)
 				}
 			}
 			if _, err := config.Load(golden); err != nil {

@@ -43,7 +43,7 @@ func TestNginxRoutes(t *testing.T) {
 		}
 		candidate := s.candidates[0]
 		if reached := candidate.frontends[0].url == "http://10.0.0.9"; reached != (test.balancer != "-") {
-			t.Errorf("%s: got entrances %v", test.location, candidate.frontends)
+			t.Errorf("%s: got frontends %v", test.location, candidate.frontends)
 		}
 		got := []string{candidate.base.path, candidate.nodes[0].URL, candidate.samplePath()}
 		want := []string{test.balancer, "http://10.0.0.1" + test.node, test.firstPage}

@@ -18,11 +18,11 @@ type nginxText struct {
 	at   int // position of the next byte
 	line int
 
-	words  []string // of the current statement
-	begun  int      // first line of the current statement
-	open   []nginxBlock
-	begins nginxBegins
-	notes  noteList
+	words     []string // of the current statement
+	startLine int      // first line of the current statement
+	open      []nginxBlock
+	begins    nginxBegins
+	notes     noteList
 }
 
 type nginxBlock struct {
@@ -54,7 +54,7 @@ func checkNginx(file, text string) (checked string, begins nginxBegins, notes no
 }
 
 func (n *nginxText) position() position { return position{n.file, n.line} }
-func (n *nginxText) start() position    { return position{n.file, n.begun} }
+func (n *nginxText) start() position    { return position{n.file, n.startLine} }
 
 // step reads one token.
 func (n *nginxText) step() error {
@@ -141,7 +141,7 @@ func (n *nginxText) openBlock() error {
 		return err
 	}
 	name := n.words[0]
-	n.open = append(n.open, nginxBlock{name, n.begun})
+	n.open = append(n.open, nginxBlock{name, n.startLine})
 	n.words = nil
 	n.skip(1)
 	if strings.HasSuffix(name, "_by_lua_block") {
@@ -199,7 +199,7 @@ func (n *nginxText) arity(block bool) error {
 
 func (n *nginxText) begin() {
 	if len(n.words) == 0 {
-		n.begun = n.line
+		n.startLine = n.line
 	}
 }
 

@@ -37,22 +37,22 @@ func recognise(profile string, obs probes.NodeObservation) string {
 	if obs.Session != nil {
 		page = *obs.Session
 	}
-	told := page.Status == http.StatusOK && page.Failure == ""
+	served := page.Status == http.StatusOK && page.Failure == ""
 	switch profile {
 	case "strategy-collaboration":
-		if obs.Status != nil && told && obs.Label != "" {
+		if obs.Status != nil && served && obs.Label != "" {
 			return page.Path + " tells the main process"
 		}
 	case "tomcat":
-		if told && page.Session != "" {
+		if served && page.Session != "" {
 			return page.Path + " sets JSESSIONID"
 		}
 	case "tomcat-msm":
-		if told && page.Store != "" {
+		if served && page.Store != "" {
 			return page.Path + " sets a JSESSIONID that names its memcached"
 		}
 	case "ebridge", "generic":
-		if told && page.Label != "" {
+		if served && page.Label != "" {
 			return page.Path + " names its node"
 		}
 	}

@@ -40,7 +40,7 @@ func TestOneAddressScatters(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, f, plan{profile: profile, policy: probes.PolicySticky})
 				second := r.secondAddress(NginxConfig{RealIP: true})
-				judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, tells: []string{second}}}, r.probe())
+				judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, mentions: []string{second}}}, r.probe())
 			})
 		}
 	}
@@ -57,7 +57,7 @@ func TestAddressesInAnotherOrder(t *testing.T) {
 				r := newRig(t, f, plan{profile: profile, policy: probes.PolicySticky})
 				r.secondAddress(NginxConfig{RealIP: true, Method: methodOf(f)}, 2, 0, 1)
 				judgeScenario(t, scenario{cause: cause{
-					code: checks.BalancerSplit, severity: anySeverity, tells: []string{"order"}, unsaid: []string{"zone"},
+					code: checks.BalancerSplit, severity: anySeverity, mentions: []string{"order"}, omits: []string{"zone"},
 				}}, r.probe())
 			})
 		}

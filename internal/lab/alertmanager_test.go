@@ -21,7 +21,7 @@ import (
 type webhookReceiver struct {
 	*httptest.Server
 	mu    sync.Mutex
-	heard []page
+	pages []page
 }
 
 // A page is an alert in Alertmanager's webhook format.
@@ -46,7 +46,7 @@ func newWebhookReceiver(t *testing.T) *webhookReceiver {
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.heard = append(o.heard, body.Alerts...)
+		o.pages = append(o.pages, body.Alerts...)
 	}))
 	t.Cleanup(o.Close)
 	return o
@@ -56,7 +56,7 @@ func newWebhookReceiver(t *testing.T) *webhookReceiver {
 func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, p := range o.heard {
+	for _, p := range o.pages {
 		if p.Status == status && p.Labels["severity"] == string(severity) {
 			return &p
 		}

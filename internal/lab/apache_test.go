@@ -48,11 +48,11 @@ func TestApacheTellsItsWorkers(t *testing.T) {
 	a := Apache(t, ApacheConfig{Servers: nodes(t, "tomcat1", "tomcat2")})
 	response, status := get(t, a.StatusURL())
 	if response.StatusCode != http.StatusOK || !strings.Contains(status, "ProxyBalancer[0]Worker[1]Status") {
-		t.Errorf("the status page, %d, does not tell of the second worker:\n%s", response.StatusCode, status)
+		t.Errorf("the status page, %d, does not list the second worker:\n%s", response.StatusCode, status)
 	}
 	response, manager := get(t, a.ManagerURL())
 	if response.StatusCode != http.StatusOK || !strings.Contains(manager, "tomcat2") {
-		t.Errorf("the balancer manager, %d, does not tell of the second worker:\n%s", response.StatusCode, manager)
+		t.Errorf("the balancer manager, %d, does not list the second worker:\n%s", response.StatusCode, manager)
 	}
 }
 

@@ -43,9 +43,9 @@ func TestExpressIsHealthy(t *testing.T) {
 // application that sets no cookie because it does not detect HTTPS at the balancer.
 func TestCookiesThatBrowsersRefuse(t *testing.T) {
 	for _, tc := range []struct {
-		name  string
-		env   []string
-		tells []string
+		name     string
+		env      []string
+		mentions []string
 	}{
 		{"SameSite=None without Secure", []string{"SAMESITE=none"}, []string{"SameSite=None", "Secure"}},
 		{"__Host- without Secure", []string{"COOKIE=__Host-sid"}, []string{"__Host-", "Secure"}},
@@ -57,7 +57,7 @@ func TestCookiesThatBrowsersRefuse(t *testing.T) {
 			t.Run(tc.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				a := behind(t, nodes, appConfig{front: f, write: true})
-				judgeScenario(t, scenario{cause: cause{code: checks.CookieRejected, severity: anySeverity, tells: tc.tells}}, a.probe())
+				judgeScenario(t, scenario{cause: cause{code: checks.CookieRejected, severity: anySeverity, mentions: tc.mentions}}, a.probe())
 			})
 		}
 	}
@@ -83,12 +83,12 @@ func TestClockTokens(t *testing.T) {
 		t.Run(tc.name+"/"+tc.front.name, func(t *testing.T) {
 			t.Parallel()
 			a := behind(t, ahead, appConfig{front: tc.front, policy: tc.policy, write: true})
-			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, tells: []string{"node2"}}}, a.probe())
+			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, mentions: []string{"node2"}}}, a.probe())
 		})
 		t.Run(tc.name+"/behind/"+tc.front.name, func(t *testing.T) {
 			t.Parallel()
 			a := behind(t, behindTime, appConfig{front: tc.front, policy: tc.policy, write: true})
-			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, tells: []string{"node2"}}}, a.probe())
+			judgeScenario(t, scenario{cause: cause{code: checks.ClockSkew, severity: anySeverity, mentions: []string{"node2"}}}, a.probe())
 		})
 		t.Run(tc.name+"/clocks agree/"+tc.front.name, func(t *testing.T) {
 			t.Parallel()
@@ -192,7 +192,7 @@ func TestJVMRouteMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := &app{tb: t, cluster: tomcatCluster(t, tomcats, start(t, tomcats))}
-			judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, or: checks.SessionLost, tells: []string{"jvmRoute"}}}, a.probe())
+			judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, or: checks.SessionLost, mentions: []string{"jvmRoute"}}}, a.probe())
 		})
 	}
 }
@@ -203,7 +203,7 @@ func TestTomcatCannotStore(t *testing.T) {
 	t.Parallel()
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true, Unserialisable: true})
 	a := &app{tb: t, cluster: tomcatCluster(t, tomcats, rollingFronts["apache"](t, tomcats))}
-	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}}}, a.probe())
+	judgeScenario(t, scenario{cause: cause{code: checks.SessionFailing, mentions: []string{"500", "written|stored|write|store"}}}, a.probe())
 }
 
 // TestWebSocketOnly: servers without polling need no stickiness, because a WebSocket

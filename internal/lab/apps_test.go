@@ -95,7 +95,7 @@ func processServers(nodes []*Process) (list []Server) {
 
 // probe takes a round with the default limits and judges it.
 func (a *app) probe() checks.Report {
-	ctx, cancel := context.WithTimeout(a.tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(a.tb.Context(), roundTimeout)
 	defer cancel()
 	return checks.Judge((&monitor.Prober{Handshake: engineio.Handshake}).Round(ctx, a.cluster))
 }

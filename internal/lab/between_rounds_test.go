@@ -35,8 +35,8 @@ func TestEjectionBetweenRounds(t *testing.T) {
 			r.cluster.Balancer.FailTimeout = tc.failTimeout
 			nginxLog(r.front, &r.cluster.Balancer.Evidence, t)
 			w := r.startWatcher(monitor.Intervals{Damping: damping})
-			if diff := cmp.Diff([]string(nil), w.told); diff != "" {
-				t.Fatalf("told at first (-want +got):\n%s", diff)
+			if diff := cmp.Diff([]string(nil), w.changes); diff != "" {
+				t.Fatalf("changes at first (-want +got):\n%s", diff)
 			}
 			r.failFor("node2")
 			awaitReadmission(t, r)
@@ -44,14 +44,14 @@ func TestEjectionBetweenRounds(t *testing.T) {
 			for range 4 {
 				w.Refresh(t.Context(), monitor.Status)
 			}
-			if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
-				t.Errorf("told (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
+			if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.changes); diff != "" {
+				t.Errorf("changes (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 			}
 			wantEvidence(t, w.Snapshot().Report, "was out from")
 			wantEvidence(t, w.Snapshot().Report, "nginx error log")
 			for _, n := range w.Snapshot().Report.Nodes {
 				if n.InRotation == checks.No {
-					t.Errorf("%s is told to be out: %s", n.Node, n.Rotation)
+					t.Errorf("%s is reported as out: %s", n.Node, n.Rotation)
 				}
 			}
 		})
@@ -85,8 +85,8 @@ func TestComebackBetweenRounds(t *testing.T) {
 	for range 3 {
 		w.Refresh(t.Context(), monitor.Status)
 	}
-	if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
-		t.Errorf("told (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
+	if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 	}
 	wantEvidence(t, w.Snapshot().Report, "by the balancer's own word: haproxy")
 }

@@ -55,7 +55,7 @@ func TestCacheBeforeTheBalancer(t *testing.T) {
 					t.Parallel()
 					r := newRig(t, cached(f, location), plan{profile: profile, shared: true, policy: policyBehind(f)})
 					judgeScenario(t, scenario{cause: cause{
-						code: checks.SessionLeaked, tells: []string{"proxy_ignore_headers|Cache-Control|nocache"},
+						code: checks.SessionLeaked, mentions: []string{"proxy_ignore_headers|Cache-Control|nocache"},
 					}}, r.probe())
 				})
 			}

@@ -15,8 +15,8 @@ type cause struct {
 	or       checks.Code     // allowed instead; "": none
 	severity checks.Severity // highest severity of it and the findings that it explains; "": critical
 	nodes    []string        // exactly the nodes that it must name; nil: any
-	tells    []string        // texts required in its summary, evidence or remedy; "a|b": one of them
-	unsaid   []string        // texts that must not occur in any finding
+	mentions []string        // texts required in its summary, evidence or remedy; "a|b": one of them
+	omits    []string        // texts that must not occur in any finding
 }
 
 // anySeverity is for causes whose severity depends on the observations.
@@ -38,7 +38,7 @@ func (c cause) compare(r checks.Report) (missing, unexpected []string) {
 		if f.Severity != checks.Info && !c.is(rootOf(r, f)) {
 			unexpected = append(unexpected, f.Key()+": "+f.Summary.String())
 		}
-		for _, word := range c.unsaid {
+		for _, word := range c.omits {
 			if strings.Contains(textOf(f), word) {
 				unexpected = append(unexpected, fmt.Sprintf("%q in %s: %s", word, f.Key(), textOf(f)))
 			}
@@ -56,7 +56,7 @@ func (c cause) lacks(r checks.Report, f checks.Finding) (missing []string) {
 	if got := slices.Sorted(slices.Values(f.Nodes)); c.nodes != nil && !slices.Equal(got, c.nodes) {
 		missing = append(missing, fmt.Sprintf("%s of %q, not of %q", f.Code, c.nodes, got))
 	}
-	for _, t := range c.tells {
+	for _, t := range c.mentions {
 		if !slices.ContainsFunc(strings.Split(t, "|"), func(word string) bool { return strings.Contains(textOf(f), word) }) {
 			missing = append(missing, fmt.Sprintf("%q in %s: %s", t, f.Key(), textOf(f)))
 		}

@@ -108,7 +108,7 @@ func (r *rig) fail(id string) {
 		r.start(id)
 		return
 	}
-	r.tb.Fatalf("nobody is sent to %s", id)
+	r.tb.Fatalf("no client is sent to %s", id)
 }
 
 // getFrom sends a user's request from an address of this machine.

@@ -57,7 +57,7 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 	judgeScenario(t, scenario{want: []string{"blind_spot"}, is: checks.Healthy}, report)
 	for _, f := range report.Findings {
 		if slices.Contains(f.Nodes, r.ourNode()) || len(f.Nodes) != 2 {
-			t.Errorf("%v are told to be out of sight, want all but %s", f.Nodes, r.ourNode())
+			t.Errorf("%v are reported as not visible, want all but %s", f.Nodes, r.ourNode())
 		}
 		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy.String(), want) {
 			t.Errorf("got remedy %q, want %q in it", f.Remedy, want)
@@ -109,14 +109,14 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 		w := r.startWatcher(monitor.Intervals{})
-		home := r.ourNode()
-		r.fail(home)
+		owner := r.ourNode()
+		r.fail(owner)
 		w.FollowUp(t.Context())
 		report := w.Snapshot().Report
 		// The node is healthy when it is probed, and its client has lost its session.
-		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}, also: []checks.Code{checks.SessionLost}}, report)
+		judgeScenario(t, scenario{want: []string{"node_ejected/" + owner}, also: []checks.Code{checks.SessionLost}}, report)
 		wantEvidence(t, report, "ip_hash sends our own address to it")
-		waitReadmitted(t, home, func() checks.Report {
+		waitReadmitted(t, owner, func() checks.Report {
 			w.FollowUp(t.Context())
 			return w.Snapshot().Report
 		})
@@ -141,7 +141,7 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 func wantEvidence(t *testing.T, report checks.Report, evidenceReader string) {
 	t.Helper()
 	for _, f := range report.Findings {
-		if told := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(told, evidenceReader) {
+		if text := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(text, evidenceReader) {
 			t.Errorf("got evidence %q, want %q in it", f.Evidence, evidenceReader)
 		}
 	}

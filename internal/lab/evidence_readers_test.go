@@ -40,9 +40,9 @@ func TestEvidenceReaders(t *testing.T) {
 			report := r.probe()
 			judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
 			for _, f := range report.Findings {
-				told := strings.ToLower(evidenceOf(f))
+				text := strings.ToLower(evidenceOf(f))
 				for _, part := range tc.spoke {
-					if f.Code == checks.NodeEjected && !strings.Contains(told, strings.ToLower(part)) {
+					if f.Code == checks.NodeEjected && !strings.Contains(text, strings.ToLower(part)) {
 						t.Errorf("got evidence %q, want %q in it", f.Evidence, part)
 					}
 				}

@@ -32,12 +32,12 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 		{name: "closed", counts: true, serve: func(*net.TCPConn) {}},
 		{name: "reset", counts: true, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
 		{name: "hanging", counts: true, serve: func(c *net.TCPConn) { io.Copy(io.Discard, c) }},
-		{name: "too big a header", counts: true, serve: say("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")},
-		{name: "no TLS", counts: true, https: true, serve: say("HTTP/1.1 400 Bad Request\r\n\r\n")},
-		{name: "invalid header", counts: true, quotes: true, serve: say("HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n")},
-		{name: "no header", serve: say("hello\r\n")},
-		{name: "404", serve: say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")},
-		{name: "500", serve: say("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")},
+		{name: "too big a header", counts: true, serve: respond("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")},
+		{name: "no TLS", counts: true, https: true, serve: respond("HTTP/1.1 400 Bad Request\r\n\r\n")},
+		{name: "invalid header", counts: true, quotes: true, serve: respond("HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n")},
+		{name: "no header", serve: respond("hello\r\n")},
+		{name: "404", serve: respond("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")},
+		{name: "500", serve: respond("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -57,7 +57,7 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 				want = 3
 			}
 			if got := failuresOf(obs, addr).RunOfWorker; got != want {
-				t.Errorf("the log tells of %d failures, want %d:\n%s", got, want, read(t, n.ErrorLog()))
+				t.Errorf("the log has %d failures, want %d:\n%s", got, want, read(t, n.ErrorLog()))
 			}
 			if ejected := states(t, obs)[addr] == probes.ServerDown; ejected != tc.counts {
 				t.Errorf("ejected: got %v, want %v:\n%s", ejected, tc.counts, read(t, n.ErrorLog()))
@@ -79,7 +79,7 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 			var well atomic.Bool
 			addr := listen(t, func(c *net.TCPConn) {
 				if well.Load() {
-					say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
+					respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
 				}
 			})
 			servers := append([]Server{{Addr: addr, MaxFails: 2, FailTimeout: time.Second}}, nodes(t, "alive")...)
@@ -149,8 +149,8 @@ func listen(tb testing.TB, serve func(*net.TCPConn)) string {
 	return l.Addr().String()
 }
 
-// say answers with a text.
-func say(text string) func(*net.TCPConn) {
+// respond answers with a text.
+func respond(text string) func(*net.TCPConn) {
 	return func(c *net.TCPConn) { io.WriteString(c, text) }
 }
 

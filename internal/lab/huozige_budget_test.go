@@ -39,21 +39,21 @@ func TestHuozigeBudget(t *testing.T) {
 	report := h.probe("app_a")
 	after, came := h.failures(), users.Load()
 	judgeScenario(t, scenario{want: []string{"node_failing_in_rotation/server2"}, also: []checks.Code{checks.NodeDown}}, report)
-	told := readBudget(t, report)
-	if told.counted < before || told.counted > after {
-		t.Errorf("told that nginx has counted %d, want between %d and %d", told.counted, before, after)
+	reported := readBudget(t, report)
+	if reported.counted < before || reported.counted > after {
+		t.Errorf("report: nginx has counted %d, want between %d and %d", reported.counted, before, after)
 	}
-	if want := perSecondSent / 2; told.rate < 0.6*want || told.rate > 1.4*want {
-		t.Errorf("told that %.1f requests fail a second, want %.1f", told.rate, want)
+	if want := perSecondSent / 2; reported.rate < 0.6*want || reported.rate > 1.4*want {
+		t.Errorf("report: %.1f requests fail a second, want %.1f", reported.rate, want)
 	}
 
 	await(t, "ejected", func() bool { return strings.Contains(h.log(), disabled) })
 	if all := h.failures(); all != 30 {
 		t.Fatalf("nginx ejected the node after %d failures, want 30", all)
 	}
-	want := told.left.Seconds() * perSecond
+	want := reported.left.Seconds() * perSecond
 	if got := float64(users.Load() - came); math.Abs(got-want) > perSecond+0.4*want {
-		t.Errorf("told %s, in which %.0f users come; %.0f came until it was ejected", told.left, want, got)
+		t.Errorf("report: %s, in which %.0f users come; %.0f came until it was ejected", reported.left, want, got)
 	}
 	h.recovers()
 }
@@ -82,7 +82,7 @@ func TestHuozigeNeverEjects(t *testing.T) {
 		t.Fatalf("got %s", formatReport(report))
 	}
 	if got := budgetOf(report); !strings.HasPrefix(got, "nothing shows that nginx will eject it") {
-		t.Errorf("told %q, want that nothing shows it", got)
+		t.Errorf("got %q, want that nothing shows it", got)
 	}
 	if strings.Contains(h.log(), disabled) {
 		t.Error("nginx has ejected a node for HTTP errors")
@@ -153,9 +153,9 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 	tb.Helper()
 	m := budgetWords.FindStringSubmatch(budgetOf(report))
 	if m == nil {
-		tb.Fatalf("told %q, want it to match %q", budgetOf(report), budgetWords)
+		tb.Fatalf("got %q, want it to match %q", budgetOf(report), budgetWords)
 	}
-	tb.Logf("told %q", m[0])
+	tb.Logf("reported %q", m[0])
 	var errs [3]error
 	b.left, errs[0] = time.ParseDuration(m[1])
 	b.rate, errs[1] = strconv.ParseFloat(m[2], 64)

@@ -78,8 +78,8 @@ func otherGaps() (list []string) {
 	return list
 }
 
-// waitServed fails a test unless its result is right, or is known to be wrong.
-func waitServed(t *testing.T, known gap, right bool, found string) {
+// checkGap fails a test unless its result is right, or is known to be wrong.
+func checkGap(t *testing.T, known gap, right bool, found string) {
 	t.Helper()
 	switch {
 	case right && known.why != "" && !known.sometimes:

@@ -209,8 +209,8 @@ func TestSmallNodes(t *testing.T) {
 	if diff := cmp.Diff([]string(nil), <-met); diff != "" {
 		t.Errorf("failures of users (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string(nil), w.told); diff != "" {
-		t.Errorf("told by the watch (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string(nil), w.changes); diff != "" {
+		t.Errorf("changes reported by the watcher (-want +got):\n%s", diff)
 	}
 	if log, err := os.ReadFile(balancer.ErrorLog()); err != nil || len(log) > 0 {
 		t.Errorf("nginx's error log: %v, %s", err, log)

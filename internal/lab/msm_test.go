@@ -63,7 +63,7 @@ func TestMSMFailover(t *testing.T) {
 	canary.Follow(t.Context())
 	trace := canary.Trace()
 	if got := trace.SessionOutcome(1); got != probes.SessionKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, trace)
+		t.Errorf("got session outcome %q, want %q: %+v", got, probes.SessionKept, trace)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestMSMFailoverTold(t *testing.T) {
 			report := w.Snapshot().Report
 			judgeScenario(t, scenario{want: []string{"store_failover", "dependency_down/memcached n1"}}, report)
 			for _, f := range report.Findings {
-				if told := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
+				if text := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(text, "moved from n1 to n2") {
 					t.Errorf("got evidence %q, want that sessions moved from n1 to n2", f.Evidence)
 				}
 			}
@@ -107,7 +107,7 @@ func TestMSMTomcatStopped(t *testing.T) {
 	r.stop(first.Label)
 	canary.Follow(t.Context())
 	if got := canary.Trace().SessionOutcome(1); got != probes.SessionKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, canary.Trace())
+		t.Errorf("got session outcome %q, want %q: %+v", got, probes.SessionKept, canary.Trace())
 	}
 	judgeScenario(t, scenario{want: []string{"node_down/" + first.Label}, also: []checks.Code{checks.NodeFailingInRotation}}, r.probe())
 }
@@ -134,7 +134,7 @@ func frontendOf(t *testing.T, r *rig) probes.Frontend {
 	t.Helper()
 	list := probes.Resolve(context.WithoutCancel(t.Context()), r.cluster)
 	if len(list) != 1 {
-		t.Fatalf("got %d entrances, want 1", len(list))
+		t.Fatalf("got %d frontends, want 1", len(list))
 	}
 	return list[0]
 }

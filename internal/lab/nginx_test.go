@@ -67,7 +67,7 @@ func TestNginxTellsOfAnEjection(t *testing.T) {
 		t.Errorf("%q answers by way of %q, want node2 by way of %q", body, got, want)
 	}
 	if log := read(t, n.ErrorLog()); !strings.Contains(log, "upstream server temporarily disabled while connecting to upstream") {
-		t.Errorf("the error log does not tell of the ejection:\n%s", log)
+		t.Errorf("the error log does not contain the ejection:\n%s", log)
 	}
 }
 

@@ -144,9 +144,9 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	real, demo := o.askAll()
 	for i := range o.pairs {
 		addr := addressOf(i).Get(clientHeader)
-		home, _ := oracle.Pick(addr)
+		owner, _ := oracle.Pick(addr)
 		without, _ := oracle.Pick(addr, 1)
-		may := []string{o.nodes[home].ID(), o.nodes[without].ID()}
+		may := []string{o.nodes[owner].ID(), o.nodes[without].ID()}
 		if !slices.Contains(may, real[i]) || !slices.Contains(may, demo[i]) {
 			t.Errorf("client %s met %s behind nginx and %s behind the demo, want one of %q", addr, real[i], demo[i], may)
 		}

@@ -10,10 +10,9 @@ import (
 )
 
 // An operable is a balancer that can be operated while users send requests.
-type operable interface {
-	URL() string
-	// reload loads another list of servers.
-	reload(servers []Server)
+type operable struct {
+	frontend
+	reload func([]Server) // loads another list of servers
 }
 
 // An operatedFront is a kind of balancer in front of a cluster that is operated.
@@ -67,32 +66,16 @@ var operatedFronts = []operatedFront{
 	},
 }
 
-type operatedNginx struct {
-	*NginxBalancer
-	config NginxConfig
-}
-
-func (n *operatedNginx) reload(servers []Server) {
-	n.config.Servers = servers
-	n.Reload(n.config)
-}
-
 func operateNginx(c NginxConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.ConnectTimeout = servers, time.Second
-		return &operatedNginx{Nginx(tb, c), c}
+		n := Nginx(tb, c)
+		return operable{n, func(servers []Server) {
+			c.Servers = servers
+			n.Reload(c)
+		}}
 	}
-}
-
-type operatedHAProxy struct {
-	*HAProxyBalancer
-	config HAProxyConfig
-}
-
-func (h *operatedHAProxy) reload(servers []Server) {
-	h.config.Servers = servers
-	h.Reload(h.config)
 }
 
 // operateHAProxy configures HAProxy to check its servers twice per second, to
@@ -105,25 +88,23 @@ func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operable {
 		for i := range c.Servers { // HAProxy's settings of these names apply to checks
 			c.Servers[i].MaxFails, c.Servers[i].FailTimeout = 2, 500*time.Millisecond
 		}
-		return &operatedHAProxy{HAProxy(tb, c), c}
+		h := HAProxy(tb, c)
+		return operable{h, func(servers []Server) {
+			c.Servers = servers
+			h.Reload(c)
+		}}
 	}
-}
-
-type operatedApache struct {
-	*ApacheBalancer
-	config ApacheConfig
-}
-
-func (a *operatedApache) reload(servers []Server) {
-	a.config.Servers = servers
-	a.Reload(a.config)
 }
 
 func operateApache(c ApacheConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.Reloadable = servers, true
-		return &operatedApache{Apache(tb, c), c}
+		a := Apache(tb, c)
+		return operable{a, func(servers []Server) {
+			c.Servers = servers
+			a.Reload(c)
+		}}
 	}
 }
 

@@ -42,7 +42,7 @@ type expectation struct {
 	least     int           // minimum number of incidents of any severity
 	codes     []checks.Code // allowed causes; nil: any
 	node      string        // node of the causes; "": any
-	tells     []string      // texts of the first cause: see cause.tells
+	mentions  []string      // texts of the first cause: see cause.mentions
 	unharmed  bool          // users must not be harmed, else the operation failed
 	harmed    bool          // users must be harmed, else the operation had no effect
 	unnoticed bool          // stickwatch's requests must not cause an ejection
@@ -68,7 +68,7 @@ var operations = []operation{
 	},
 	{
 		name: "rolling restart, announced", on: sharesNothing, play: announced(rollingRestart), after: settleTime,
-		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
+		want: expectation{warnings: 1, least: 1, mentions: []string{"lost|moved"}, harmed: true},
 	},
 	{
 		name: "rolling restart, announced, sessions shared", on: sharesSessions, play: announced(rollingRestart), after: settleTime,
@@ -130,7 +130,7 @@ var operations = []operation{
 	},
 	{
 		name: "a server added", on: hashesClients, play: addServer,
-		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
+		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, mentions: []string{"added|more|new server|node4"}, harmed: true},
 	},
 	{
 		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
@@ -167,7 +167,7 @@ var operations = []operation{
 		play: func(*operatedCluster) {}, want: expectation{unharmed: true, unnoticed: true},
 	},
 	{
-		name: "whoever holds a session gets 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
+		name: "clients with a session get 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
 		play: breakAll(returning(500)),
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
@@ -184,12 +184,12 @@ var operations = []operation{
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, mentions: []string{"idle|without a request"}, harmed: true},
 	},
 	{
 		name: "Redis evicts what is not used for 12 s", on: sharesSessions, lru: true, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request|evict"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, mentions: []string{"idle|without a request|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharesSessions, play: func(c *operatedCluster) { c.store.flush() },
@@ -203,7 +203,7 @@ var operations = []operation{
 }
 
 func (e expectation) withText(words ...string) expectation {
-	e.tells = words
+	e.mentions = words
 	return e
 }
 
@@ -252,10 +252,10 @@ func announced(play func(*operatedCluster)) func(*operatedCluster) {
 func announcedWithIncident(play func(*operatedCluster)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		c.t.Helper()
-		var begun struct{ ID string }
-		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
+		var deployment struct{ ID string }
+		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &deployment)
 		play(c)
-		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
+		c.call("/api/v1/deployments/"+deployment.ID+"/end", "", nil)
 	}
 }
 
@@ -272,7 +272,7 @@ func addServer(c *operatedCluster) {
 }
 
 func disableServer(c *operatedCluster) {
-	c.balancer.(*operatedHAProxy).AdminCommand(c.t, "disable server cluster/node2")
+	c.balancer.frontend.(*HAProxyBalancer).AdminCommand(c.t, "disable server cluster/node2")
 }
 
 func drain(c *operatedCluster) {

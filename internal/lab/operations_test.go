@@ -77,7 +77,7 @@ func (p pairing) playOnce(t *testing.T, results *results) {
 		t.Logf("wrong once: %s", r)
 		c, r = p.run(t, results)
 	}
-	waitServed(t, gapOf(t.Name()), r.OK, r.String())
+	checkGap(t, gapOf(t.Name()), r.OK, r.String())
 	if t.Failed() && len(r.Broken) == 0 {
 		t.Log(formatReport(c.daemon.Snapshots()[0].Report))
 	}
@@ -150,7 +150,7 @@ func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []s
 	if before := slices.IndexFunc(harms, func(q users.Request) bool { return q.At.Add(q.Took).Before(c.began) }); before >= 0 {
 		list = append(list, fmt.Sprintf("users were harmed before it began, by %+v", harms[before]))
 	}
-	if n, ok := c.balancer.(*operatedNginx); ok && e.unnoticed {
+	if n, ok := c.balancer.frontend.(*NginxBalancer); ok && e.unnoticed {
 		text, err := os.ReadFile(n.ErrorLog())
 		if err != nil {
 			c.t.Error(err)
@@ -187,7 +187,7 @@ func (e expectation) allowing(harms []users.Request) expectation {
 
 // hold records missing and false notifications.
 func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Time) {
-	critical, others, told := 0, 0, false
+	critical, others, mentioned := 0, 0, false
 	for _, i := range list {
 		switch right := e.codes == nil || slices.Contains(e.codes, i.Code); {
 		case i.First.Before(began):
@@ -207,7 +207,7 @@ func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Ti
 				r.addFalseAlarm(i, "a warning too many")
 			}
 		}
-		told = told || allOf(e.tells, i.Text)
+		mentioned = mentioned || allOf(e.mentions, i.Text)
 	}
 	if critical < e.critical {
 		r.Missed = append(r.Missed, fmt.Sprintf("%d of %d critical incidents of %q", e.critical-critical, e.critical, e.codes))
@@ -215,8 +215,8 @@ func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Ti
 	if critical+others < e.least {
 		r.Missed = append(r.Missed, fmt.Sprintf("an incident of %q", e.codes))
 	}
-	if !told && len(e.tells) > 0 && len(list) > 0 {
-		r.Missed = append(r.Missed, fmt.Sprintf("the words %q", e.tells))
+	if !mentioned && len(e.mentions) > 0 && len(list) > 0 {
+		r.Missed = append(r.Missed, fmt.Sprintf("the words %q", e.mentions))
 	}
 }
 

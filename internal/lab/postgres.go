@@ -51,7 +51,7 @@ func initPostgres(tb testing.TB, dir string) (data string) {
 		tb.Fatalf("writing PostgreSQL's password: %v", err)
 	}
 	if isRoot() {
-		give(tb, postgresUser, data, password)
+		chown(tb, postgresUser, data, password)
 	}
 	initdb, _ := find("initdb")
 	err := prepare(tb, Command{
@@ -67,8 +67,8 @@ func initPostgres(tb testing.TB, dir string) (data string) {
 	return data
 }
 
-// give makes a user the owner of files.
-func give(tb testing.TB, username string, paths ...string) {
+// chown makes a user the owner of files.
+func chown(tb testing.TB, username string, paths ...string) {
 	tb.Helper()
 	uid, gid, err := userIDs(username)
 	if err != nil {

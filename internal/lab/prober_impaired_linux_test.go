@@ -47,14 +47,14 @@ func TestItsOwnTrouble(t *testing.T) {
 	n := startNamespaces(t)
 	for i, one := range impairments {
 		n.run(t, one.begin)
-		n.await(t, one.name+": it says so", func() bool { return n.said(`msg="stickwatch itself cannot probe`) == i+1 })
+		n.await(t, one.name+": it is logged", func() bool { return n.countLines(`msg="stickwatch itself cannot probe`) == i+1 })
 		if one.asked {
 			n.await(t, one.name+": no verdict", func() bool {
 				return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "inconclusive" })
 			})
 		}
 		n.run(t, one.end)
-		n.await(t, one.name+": it says that it is over", func() bool { return n.said(`msg="stickwatch can probe again`) == i+1 })
+		n.await(t, one.name+": its end is logged", func() bool { return n.countLines(`msg="stickwatch can probe again`) == i+1 })
 		n.await(t, one.name+": verdicts after it", func() bool {
 			return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "healthy" })
 		})
@@ -81,9 +81,9 @@ func needNamespaces(t *testing.T) {
 
 // namespaces are those of the targets and of a stickwatch.
 type namespaces struct {
-	targets, recordingObserver int    // process ids
-	log                        string // path of stickwatch's log
-	api                        http.Client
+	targets, prober int    // process ids
+	log             string // path of stickwatch's log
+	api             http.Client
 }
 
 func startNamespaces(t *testing.T) *namespaces {
@@ -102,7 +102,7 @@ func startNamespaces(t *testing.T) *namespaces {
 	n.targets, said = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
 	n.log = dir + "/log"
 	wait := "exec 2>" + n.log + "; while ! ip route | grep -q 10.77.0; do sleep 0.1; done; exec " + program + " serve -c " + dir + "/stickwatch.yml --admin-socket " + dir + "/s"
-	n.recordingObserver, _ = n.start(t, "sh", []string{"-c", wait})
+	n.prober, _ = n.start(t, "sh", []string{"-c", wait})
 	n.run(t, "ip link add targets netns $T type veth peer name watch netns $P")
 	for _, command := range []string{"link set lo up", "addr add 10.77.0.1/24 dev targets", "addr add 10.77.0.2/24 dev targets", "link set targets up"} {
 		n.run(t, "nsenter -t $T -n ip "+command)
@@ -158,7 +158,7 @@ func (n *namespaces) start(t *testing.T, program string, args []string, env ...s
 func (n *namespaces) run(t *testing.T, command string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.recordingObserver), "T="+strconv.Itoa(n.targets))
+	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.prober), "T="+strconv.Itoa(n.targets))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
@@ -174,8 +174,8 @@ func (n *namespaces) await(t *testing.T, what string, true func() bool) {
 	}
 }
 
-// said counts the lines of the log that contain a text.
-func (n *namespaces) said(line string) int {
+// countLines counts the lines of the log that contain a text.
+func (n *namespaces) countLines(line string) int {
 	content, err := os.ReadFile(n.log)
 	if err != nil {
 		return 0

@@ -94,7 +94,7 @@ func (p *Process) Start() {
 // called twice.
 func (p *Process) Stop() {
 	p.tb.Helper()
-	p.end(func(r *run) { p.ask(r, p.command.stopSignal()) })
+	p.end(func(r *run) { p.terminate(r, p.command.stopSignal()) })
 }
 
 // Kill kills the server's process group and waits until nothing accepts connections on
@@ -103,7 +103,7 @@ func (p *Process) Kill() {
 	p.tb.Helper()
 	p.end(func(r *run) {
 		if p.command.KillSignal != 0 {
-			p.ask(r, p.command.KillSignal)
+			p.terminate(r, p.command.KillSignal)
 			return
 		}
 		killGroup(r.process)
@@ -115,9 +115,9 @@ func (p *Process) Kill() {
 	}
 }
 
-// ask sends a signal to a process and waits for its exit, and kills it after
+// terminate sends a signal to a process and waits for its exit, and kills it after
 // stopWithin.
-func (p *Process) ask(r *run, to os.Signal) {
+func (p *Process) terminate(r *run, to os.Signal) {
 	p.tb.Helper()
 	r.process.Signal(to)
 	resume(r.process) // a suspended process handles signals only after this
@@ -131,10 +131,10 @@ func (p *Process) ask(r *run, to os.Signal) {
 
 // Suspend suspends the server without closing its sockets: it accepts connections and
 // never answers. [Process.Resume] continues it.
-func (p *Process) Suspend() { p.each("freezing", suspend) }
+func (p *Process) Suspend() { p.each("suspending", suspend) }
 
 // Resume continues a suspended server.
-func (p *Process) Resume() { p.each("thawing", resume) }
+func (p *Process) Resume() { p.each("resuming", resume) }
 
 func (p *Process) each(verb string, do func(*os.Process) error) {
 	p.tb.Helper()

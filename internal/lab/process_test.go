@@ -24,7 +24,7 @@ func TestStartFailsEarlyWithTheLog(t *testing.T) {
 		t.Fatalf("starting with a broken configuration = %v, want an early exit and nginx's own message", err)
 	}
 	if took := time.Since(began); took >= readyWithin {
-		t.Errorf("it took %v to tell, as long as a server may take to start", took)
+		t.Errorf("it took %v to fail, as long as a server may take to start", took)
 	}
 }
 

@@ -38,11 +38,11 @@ func TestWatchedEjections(t *testing.T) {
 					return time.Since(failed) > 3*time.Second && w.Snapshot().Report.Verdict == checks.Healthy
 				})
 			}
-			for _, change := range w.told {
+			for _, change := range w.changes {
 				ejection := strings.Contains(change, "node_ejected/")
 				cost := strings.Contains(change, "session_lost/after a move") || strings.Contains(change, "sessions lost") || strings.Contains(change, "node_restarted/")
 				if !ejection && !cost {
-					t.Errorf("told %q, of %q", change, w.told)
+					t.Errorf("change %q, among %q", change, w.changes)
 				}
 			}
 		})

@@ -24,12 +24,12 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// patience limits the duration of a round.
-const patience = time.Minute
+// roundTimeout limits the duration of a round.
+const roundTimeout = time.Minute
 
-// ample is the time-out of answers in scenarios that are not about it: the machine may
+// answerTimeout is the time-out of answers in scenarios that are not about it: the machine may
 // be busy.
-const ample = 25 * time.Second
+const answerTimeout = 25 * time.Second
 
 // clientHeader is the header from which fronts take the client address.
 const clientHeader = "X-Stickwatch-Client"
@@ -101,7 +101,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	c := cfg.Clusters[0]
 	c.Name = f.name
 	c.Nodes[0].Primary = true
-	c.Limits.Timeout, c.Limits.Slow = ample, ample
+	c.Limits.Timeout, c.Limits.Slow = answerTimeout, answerTimeout
 	if f.method == probes.MethodHash {
 		c.Balancer.HashKey, c.Balancer.Consistent = cmp.Or(f.key, "$remote_addr"), strings.HasSuffix(f.name, "consistent")
 	}
@@ -136,7 +136,7 @@ func (r *rig) serveFrom(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{s
 
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
-	ctx, cancel := context.WithTimeout(r.tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.tb.Context(), roundTimeout)
 	defer cancel()
 	round := r.prober().Round(ctx, r.cluster)
 	r.cut = ctx.Err() != nil
@@ -242,7 +242,7 @@ func (r *rig) waitServed() {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	r.tb.Fatal("the balancer serves nobody")
+	r.tb.Fatal("the balancer serves no user")
 }
 
 // ownNode returns the node of stickwatch's own first client: with one source address
@@ -251,6 +251,6 @@ func (r *rig) ownNode() string {
 	for _, c := range r.probe().Session.Canaries {
 		return c.Pinned
 	}
-	r.tb.Fatal("no canary found a home")
+	r.tb.Fatal("no canary was answered by a known node")
 	return ""
 }

@@ -105,7 +105,7 @@ func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 			return p
 		}
 	}
-	t.Fatalf("no promise %q in %+v", name, r.Guarantees)
+	t.Fatalf("no guarantee %q in %+v", name, r.Guarantees)
 	return gate.Guarantee{}
 }
 

@@ -23,7 +23,7 @@ var guaranteeScenarios = []scenario{
 		is: checks.Healthy,
 	},
 	{
-		name: "nothing was promised", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
+		name: "nothing is guaranteed", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
 	},
 	{
 		name: "one node is outside the replication", on: both(choosing, some), plan: plan{profile: "tomcat", shared: true},

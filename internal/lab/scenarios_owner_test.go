@@ -48,7 +48,7 @@ var ownerScenarios = []scenario{
 	},
 	{
 		name: "users are told that they lose sessions now", on: notSticky, plan: plan{profile: "tomcat", policy: probes.PolicyShared},
-		cause: cause{code: checks.SessionLost, or: checks.SessionNotShared, unsaid: []string{"would lose"}},
+		cause: cause{code: checks.SessionLost, or: checks.SessionNotShared, omits: []string{"would lose"}},
 	},
 }
 

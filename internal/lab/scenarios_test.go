@@ -119,7 +119,7 @@ func (s scenario) knownGap(f front) gap {
 // checkKnown fails the test unless the result is correct, or is known to be wrong.
 func (s scenario) checkKnown(t *testing.T, known gap, missing, unexpected []string, report checks.Report) {
 	t.Helper()
-	waitServed(t, known, len(missing)+len(unexpected) == 0, fmt.Sprintf("missing %q, unexpected %q in:\n%s", missing, unexpected, formatReport(report)))
+	checkGap(t, known, len(missing)+len(unexpected) == 0, fmt.Sprintf("missing %q, unexpected %q in:\n%s", missing, unexpected, formatReport(report)))
 }
 
 // judgeScenario compares a report with a scenario.

@@ -52,7 +52,7 @@ var wrongPageScenarios = []scenario{
 	{
 		name: "the balancer shows nothing with 200", on: both(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.serveFrom(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) },
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "the balancer leads everybody to a maintenance page", on: both(holdsAny, some), plan: plan{},
@@ -62,7 +62,7 @@ var wrongPageScenarios = []scenario{
 			mux.Handle("/", http.RedirectHandler("/maintenance", http.StatusFound))
 			r.serveFrom(mux)
 		},
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "every node shows an error page with 200", on: both(holdsAny, some), plan: plan{},
@@ -72,29 +72,29 @@ var wrongPageScenarios = []scenario{
 	{
 		name: "the balancer shows a maintenance page with 200", on: some, plan: plan{profile: "tomcat-msm", shared: true},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, generic", on: both(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "nginx shows a maintenance page with 200", on: named("nginx ip_hash", "nginx round robin", "nginx ip_hash, one address"),
 		plan: plan{policy: probes.PolicyNone, front: frontPlan{
 			locations: "location ~ . { default_type text/html; return 200 '<html><title>Maintenance</title>Back at noon</html>'; }",
 		}},
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "the balancer shows a maintenance page with 200, no test page", on: some, plan: plan{profile: "huozige"},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
-		cause: cause{code: checks.PageFailing, tells: []string{"no node"}},
+		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
 		name: "a page of the cluster that differs from node to node", on: some, plan: plan{profile: "tomcat-msm", shared: true, middleware: variableAnswers},

@@ -59,9 +59,9 @@ func TestStartOrderSeen(t *testing.T) {
 			r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 			w := tc.play(t, r)
 			w.Refresh(t.Context(), monitor.Status)
-			told := slices.DeleteFunc(w.told, func(change string) bool { return !strings.Contains(change, string(checks.StartOrder)) })
-			if diff := cmp.Diff(tc.want, told, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("told of the order (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
+			changes := slices.DeleteFunc(w.changes, func(change string) bool { return !strings.Contains(change, string(checks.StartOrder)) })
+			if diff := cmp.Diff(tc.want, changes, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("changes of the start order (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 			}
 		})
 	}

@@ -81,9 +81,9 @@ func (s *systemC) canary(i int) (canary *probes.Canary) {
 
 // A canaryAnswer is the answer to a canary's follow-up.
 type canaryAnswer struct {
-	Status int
-	Node   string
-	Fate   probes.SessionOutcome
+	Status  int
+	Node    string
+	Outcome probes.SessionOutcome
 }
 
 func (s *systemC) follow(canary *probes.Canary) canaryAnswer {

@@ -10,8 +10,8 @@ import (
 // A recordingObserver is a watcher of a rig with its recorded reports.
 type recordingObserver struct {
 	*monitor.Watcher
-	mu   sync.Mutex
-	told []string // changes: kind and key
+	mu      sync.Mutex
+	changes []string // kind and key of each change
 }
 
 func (w *recordingObserver) Probed(monitor.Probe)     {}
@@ -22,7 +22,7 @@ func (w *recordingObserver) Judged(j monitor.RoundResult) {
 	defer w.mu.Unlock()
 	for _, c := range j.Changes {
 		if c.Severity != checks.Info {
-			w.told = append(w.told, string(c.Kind)+" "+c.Key())
+			w.changes = append(w.changes, string(c.Kind)+" "+c.Key())
 		}
 	}
 }

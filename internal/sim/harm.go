@@ -37,8 +37,8 @@ type row string
 
 const (
 	rowErrors    row = "errors or wrong pages"                               // critical
-	rowBroken    row = "lost, stale or foreign sessions against the promise" // critical
-	rowExplained row = "sessions lost with a node, as promised"              // part of the node's incident, a warning at least
+	rowBroken    row = "lost, stale or foreign sessions against the policy" // critical
+	rowExplained row = "sessions lost with a node, as the policy allows"              // part of the node's incident, a warning at least
 	rowShort     row = "errors in an announced deployment"                   // part of the deployment's summary
 )
 

@@ -80,7 +80,7 @@ func (r Result) Score() Score {
 		deserving, forSure := r.deserves(o, harms)
 		s.Deserving += deserving
 		if forSure && !slices.ContainsFunc(alerts, func(a alert) bool { return r.answers(a, o) }) {
-			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("nobody was notified of %q", o)})
+			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("no notification of %q", o)})
 		}
 	}
 	about := make(map[time.Duration]int) // number of incidents by the time of their operation

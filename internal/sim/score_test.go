@@ -60,7 +60,7 @@ func TestScore(t *testing.T) {
 			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"},
 		},
 		{
-			"errors, and nobody is notified", "5m fail node1 for 1m",
+			"errors without a notification", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...), nil,
 			[]string{"harm without notification: errors or wrong pages"},
 		},
@@ -99,9 +99,9 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
-			"a restart loses its sessions, and nobody is notified", "5m restart node2 for 2s",
+			"a restart loses its sessions, without a notification", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: sessions lost with a node, as promised"},
+			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
 			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
@@ -113,7 +113,7 @@ func TestScore(t *testing.T) {
 			"sessions of a well node are lost", "5m restart node2 for 2s",
 			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
-			[]string{"harm without notification: lost, stale or foreign sessions against the promise"},
+			[]string{"harm without notification: lost, stale or foreign sessions against the policy"},
 		},
 		{
 			"a user who idled finds the session lost later", "5m restart node2 for 2s",
@@ -137,7 +137,7 @@ func TestScore(t *testing.T) {
 		{
 			"a deployment is not summed up", "5m deploy node1,node2,node3 for 1s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as promised"},
+			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
 			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",

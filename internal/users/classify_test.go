@@ -34,7 +34,7 @@ func TestOutcomes(t *testing.T) {
 		{"connection dropped", 0, "", Error},
 		{"the session of user 2", 200, page("node1", "B", ""), Foreign},
 		{"a value of user 2", 200, page("node1", "A", "1000002000001"), Foreign},
-		{"a value of nobody", 200, page("node1", "A", "1001"), Foreign},
+		{"a value of no user", 200, page("node1", "A", "1001"), Foreign},
 		{"a value of user 2 at another node", 200, page("node2", "A", "1000002000001"), Foreign},
 		{"another session", 200, page("node1", "C", ""), Lost},
 		{"another session at another node", 200, page("node2", "C", ""), Lost},

@@ -60,7 +60,7 @@ func TestStrategy(t *testing.T) {
 	until(t, population.Log(), "moves to another process", func(got Totals) bool { return got[Moved] > 0 })
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
-		t.Errorf("got %v, want nobody harmed", got)
+		t.Errorf("got %v, want no user harmed", got)
 	}
 }
 
@@ -168,6 +168,6 @@ func TestPopulationSeesMoves(t *testing.T) {
 	until(t, population.Log(), "moves", func(got Totals) bool { return got[Moved] >= 20 })
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
-		t.Errorf("got %v, want nobody harmed", got)
+		t.Errorf("got %v, want no user harmed", got)
 	}
 }

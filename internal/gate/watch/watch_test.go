@@ -89,7 +89,7 @@ func TestNothingHappens(t *testing.T) {
 	s.samples(5)
 	got := s.end()
 	if got.Verdict() != "healthy" || len(got.Moves) > 0 || got.Failed > 0 || got.Requests == 0 {
-		t.Errorf("got %s, %d requests, %d failed, moves %+v, promises %+v", got.Verdict(), got.Requests, got.Failed, got.Moves, got.Guarantees)
+		t.Errorf("got %s, %d requests, %d failed, moves %+v, guarantees %+v", got.Verdict(), got.Requests, got.Failed, got.Moves, got.Guarantees)
 	}
 	owners := map[string]int{}
 	for _, watchedClient := range got.Clients {
@@ -176,7 +176,7 @@ func TestOutage(t *testing.T) {
 	if got.Lost > 0 || got.Verdict() != "degraded" {
 		t.Errorf("got %d lost, %s, want 0 and degraded: %+v", got.Lost, got.Verdict(), got.Guarantees)
 	}
-	for name, o := range map[string]gate.Outage{"session": got.Session, "newcomer": got.NewClient} {
+	for name, o := range map[string]gate.Outage{"session": got.Session, "new client": got.NewClient} {
 		if o.AtLeast() <= 0 || o.AtMost() < o.AtLeast() || o.Ongoing {
 			t.Errorf("%s: got an outage of %s to %s: %+v", name, o.AtLeast(), o.AtMost(), o)
 		}
@@ -211,7 +211,7 @@ func TestDrain(t *testing.T) {
 	s.samples(40)
 	for _, p := range s.end().Guarantees {
 		if p.Kept != "yes" {
-			t.Errorf("got promise %q: %s %q", p.Name, p.Kept, p.Reasons)
+			t.Errorf("got guarantee %q: %s %q", p.Name, p.Kept, p.Reasons)
 		}
 	}
 }
