@@ -1,11 +1,12 @@
 package demo
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // A Mode is a node's reaction to every request instead of an answer.
@@ -78,7 +79,7 @@ func (f NodeFaults) corruptCookie(c *http.Cookie) *http.Cookie {
 
 // apply applies the faults to a request, and reports whether the request has ended.
 func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
-	if f.Delay > 0 && !pause(r.Context(), f.Delay) {
+	if f.Delay > 0 && !sleep.For(r.Context(), f.Delay) {
 		return true
 	}
 	switch f.Mode {
@@ -111,21 +112,6 @@ func (f NodeFaults) fail(w http.ResponseWriter, r *http.Request) bool {
 	}
 	http.Error(w, http.StatusText(status), status)
 	return true
-}
-
-// pause waits for d. It returns false when the client disconnects first.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d == 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // writeGarbage sends bytes that are not HTTP.

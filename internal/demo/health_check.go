@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // A HealthCheck configures HAProxy's health checks of servers.
@@ -66,7 +67,7 @@ func (b *Balancer) startChecks(h *haproxy) (stop func()) {
 
 // checkServer checks one server, first after offset and then every interval.
 func (b *Balancer) checkServer(ctx context.Context, h *haproxy, server int, offset time.Duration) {
-	if !pause(ctx, offset) {
+	if !sleep.For(ctx, offset) {
 		return
 	}
 	tick := time.NewTicker(h.config.Check.Inter)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // A proxiedRequest is a request that the balancer passes on.
@@ -79,7 +80,7 @@ func (p *proxiedRequest) serve(w http.ResponseWriter) {
 		}
 		failure = err
 		p.scheduler.failed(server, err, time.Now())
-		if wait, again := p.scheduler.retry(&p.selection, err); !again || !pause(p.request.Context(), wait) {
+		if wait, again := p.scheduler.retry(&p.selection, err); !again || !sleep.For(p.request.Context(), wait) {
 			break
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // The frames of RFC 6455 that an Engine.IO server needs. Fragmented messages are
@@ -103,7 +104,7 @@ func (ws *webSocket) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg panics.Group
 	wg.Go(func() {
-		for pause(ctx, pingInterval) {
+		for sleep.For(ctx, pingInterval) {
 			ws.text("2")
 		}
 	})

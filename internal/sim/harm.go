@@ -36,10 +36,10 @@ type harm struct {
 type row string
 
 const (
-	rowErrors    row = "errors or wrong pages"                               // critical
+	rowErrors    row = "errors or wrong pages"                              // critical
 	rowBroken    row = "lost, stale or foreign sessions against the policy" // critical
-	rowExplained row = "sessions lost with a node, as the policy allows"              // part of the node's incident, a warning at least
-	rowShort     row = "errors in an announced deployment"                   // part of the deployment's summary
+	rowExplained row = "sessions lost with a node, as the policy allows"    // part of the node's incident, a warning at least
+	rowShort     row = "errors in an announced deployment"                  // part of the deployment's summary
 )
 
 func (h harm) String() string {

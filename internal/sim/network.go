@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // A Network is an in-memory TCP network with listeners and connections. It implements
@@ -78,7 +80,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Net: network, Err: err} }
 	wait, lost := n.route(addr)
-	if wait > 0 && !sleep(ctx, wait) {
+	if wait > 0 && !sleep.For(ctx, wait) {
 		return fail(expired(ctx))
 	}
 	if lost {
@@ -165,15 +167,3 @@ type conn struct {
 
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
-
-// sleep waits for d and reports whether ctx lasted.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/sleep"
 	"stickwatch/internal/users"
 )
 
@@ -108,14 +109,14 @@ func (w *environment) play(ctx context.Context, s Schedule, steps []planned) err
 	wg.Go(func() { w.population.Run(ctx) })
 	wg.Go(func() { w.instance.run(ctx) })
 	for _, st := range steps {
-		if !sleep(ctx, time.Until(began.Add(st.at))) {
+		if !sleep.Until(ctx, began.Add(st.at)) {
 			return ctx.Err()
 		}
 		if err := st.do(w); err != nil {
 			return fmt.Errorf("at %v, to %s: %w", st.at, st.what, err)
 		}
 	}
-	if !sleep(ctx, time.Until(began.Add(s.Length))) {
+	if !sleep.Until(ctx, began.Add(s.Length)) {
 		return ctx.Err()
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes/engineio"
 )
 
@@ -140,7 +141,7 @@ func (w *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.
 	wg.Go(func() {
 		for {
 			late := w.earliestStart(due)
-			if !sleep(ctx, time.Until(late)+randomDuration(random, every/20)) {
+			if !sleep.For(ctx, time.Until(late)+randomDuration(random, every/20)) {
 				return
 			}
 			do()

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // A user is one client. It sends one request at a time.
@@ -30,7 +32,7 @@ type user struct {
 // run sends requests until ctx ends.
 func (u *user) run(ctx context.Context) {
 	defer u.http.CloseIdleConnections()
-	if !wait(ctx, randomDuration(u.random, u.pacing.Every)) {
+	if !sleep.For(ctx, randomDuration(u.random, u.pacing.Every)) {
 		return
 	}
 	for n := 1; ; n++ {
@@ -40,7 +42,7 @@ func (u *user) run(ctx context.Context) {
 		if r, ok := u.request(ctx, n); ok {
 			u.population.log.add(r)
 		}
-		if !wait(ctx, u.pacing.gap(n, u.random)) {
+		if !sleep.For(ctx, u.pacing.gap(n, u.random)) {
 			return
 		}
 	}
@@ -128,16 +130,4 @@ func (u *user) get(ctx context.Context, path string) response {
 		return response{err: err, status: resp.StatusCode}
 	}
 	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
-}
-
-// pause waits for d. It returns false when ctx ends first.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"stickwatch/checks/evidence"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -16,7 +17,7 @@ const evidenceInterval = time.Second
 // pollEvidence records the balancer's evidence.
 func (v *Watch) pollEvidence(ctx context.Context) {
 	matcher := evidence.NewMatcher(v.cluster, v.record.Before.Nodes)
-	for moment := time.Now(); sleepUntil(ctx, moment); moment = moment.Add(evidenceInterval) {
+	for moment := time.Now(); sleep.Until(ctx, moment); moment = moment.Add(evidenceInterval) {
 		observations := v.evidenceReader.Read(ctx)
 		if ctx.Err() != nil || len(observations) == 0 {
 			return // cancelled, or no evidence is configured

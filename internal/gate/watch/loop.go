@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // Intervals of retries after a failure: short enough to know when the outage ends, and
@@ -21,7 +23,7 @@ const (
 func loop(ctx context.Context, interval, phase time.Duration, sample func() (good bool)) {
 	var bad time.Time // start of the failures; zero: the last sample was good
 	next := time.Now().Add(phase)
-	for sleepUntil(ctx, next) {
+	for sleep.Until(ctx, next) {
 		start := time.Now()
 		good := sample()
 		switch {
@@ -36,17 +38,5 @@ func loop(ctx context.Context, interval, phase time.Duration, sample func() (goo
 		default:
 			next = start.Add(min(retrySlow, interval))
 		}
-	}
-}
-
-// sleepUntil waits until a moment. It returns false when ctx ends first.
-func sleepUntil(ctx context.Context, moment time.Time) bool {
-	timer := time.NewTimer(time.Until(moment))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
 	}
 }

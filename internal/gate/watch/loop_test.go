@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -37,7 +38,7 @@ func TestLoopWithinBudget(t *testing.T) {
 					sent = append(sent, b.At)
 					after := b.At.Sub(began)
 					b.Good = after < down || after >= up
-					return !sleepUntil(ctx, b.At.Add(b.Took))
+					return !sleep.Until(ctx, b.At.Add(b.Took))
 				})
 				if i == 0 && !b.At.IsZero() {
 					timeline.Add(b)
@@ -107,7 +108,7 @@ func TestLoop(t *testing.T) {
 					start := time.Since(began)
 					got = append(got, start)
 					took, good := tt.sample(start)
-					sleepUntil(context.WithoutCancel(ctx), time.Now().Add(took))
+					sleep.For(context.WithoutCancel(ctx), took)
 					return good
 				})
 				if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -54,7 +55,7 @@ func (s *fixture) until(what string, shows func(gate.Report) bool) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
 	for !shows(s.report()) {
-		if !sleepUntil(ctx, time.Now().Add(5*time.Millisecond)) {
+		if !sleep.For(ctx, 5*time.Millisecond) {
 			s.t.Fatalf("waiting for %s: not within 20 s: %+v", what, s.report())
 		}
 	}
