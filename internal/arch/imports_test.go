@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,4 +194,49 @@ func homeOf(path string) []string {
 		}
 	}
 	return homes[longest]
+}
+
+// TestEveryPackageIsListed checks that the table of ARCHITECTURE.md lists every package,
+// and no package that does not exist.
+func TestEveryPackageIsListed(t *testing.T) {
+	packages := graph(t)
+	var listed []string
+	for _, line := range row.FindAllString(read(t, "ARCHITECTURE.md"), -1) {
+		for _, m := range regexp.MustCompile("`([a-z]+(?:/[a-z]+)*)`").FindAllStringSubmatch(line, -1) {
+			listed = append(listed, m[1])
+		}
+	}
+	for name := range packages {
+		if !slices.Contains(listed, name) {
+			t.Errorf("ARCHITECTURE.md does not list %s", name)
+		}
+	}
+	paths := regexp.MustCompile(`^(cmd|probes|checks|alerting|dashboards|internal)(/|$)`)
+	for _, name := range listed {
+		if _, there := packages[name]; !there && paths.MatchString(name) {
+			t.Errorf("ARCHITECTURE.md lists %s, which does not exist", name)
+		}
+	}
+}
+
+// topLevel lists the files and folders allowed at the top of the repository.
+var topLevel = []string{
+	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
+	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",
+	"README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
+	".ci", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", ".dockerignore",
+}
+
+func TestTopLevel(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "git", "-C", "../..", "ls-files")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skipf("git does not answer, so this is no checkout: %v", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		first, _, _ := strings.Cut(strings.TrimSpace(file), "/")
+		if !slices.Contains(topLevel, first) {
+			t.Errorf("%s is at the top level: want one of %q", file, topLevel)
+		}
+	}
 }

@@ -189,3 +189,136 @@ func addCookie(header http.Header, name, value string) {
 	cookie := http.Cookie{Name: name, Value: value, Path: "/"}
 	header.Add("Set-Cookie", cookie.String())
 }
+
+// peers is the failure state of one nginx worker. It follows
+// ngx_http_upstream_round_robin.c of nginx 1.22 exactly, including whole seconds,
+// because max_fails and fail_timeout are often misunderstood: they are not a sliding
+// window.
+//
+// The state is kept when every server is ejected. Old versions reset it for a quick
+// recovery; 1.22 answers 502 until a fail_timeout has passed.
+//
+// It is not safe for concurrent use.
+type peers struct {
+	maxFails    int   // failures before a server is ejected; 0: never
+	failTimeout int64 // seconds
+	list        []peer
+}
+
+type peer struct {
+	fails    int
+	accessed int64 // second of the last failure
+	checked  int64 // second of the last failure, or of the trial request after it
+}
+
+func newPeers(servers, maxFails int, failTimeout time.Duration) *peers {
+	return &peers{maxFails: maxFails, failTimeout: int64(failTimeout / time.Second), list: make([]peer, servers)}
+}
+
+// single reports whether there is only one server: nginx then keeps no failure state.
+func (p *peers) single() bool { return len(p.list) == 1 }
+
+// ejected reports whether server i is skipped.
+func (p *peers) ejected(i int, now time.Time) bool {
+	peer := &p.list[i]
+	return p.maxFails > 0 && peer.fails >= p.maxFails && now.Unix()-peer.checked <= p.failTimeout
+}
+
+// selected records that a request goes to server i. After fail_timeout that request is
+// the trial: the server is skipped again until the request ends.
+func (p *peers) selected(i int, now time.Time) {
+	if peer := &p.list[i]; now.Unix()-peer.checked > p.failTimeout {
+		peer.checked = now.Unix()
+	}
+}
+
+// failed records a request that server i did not answer.
+func (p *peers) failed(i int, now time.Time) {
+	if p.single() {
+		return
+	}
+	peer := &p.list[i]
+	peer.fails++
+	peer.accessed = now.Unix()
+	peer.checked = now.Unix()
+}
+
+// finished records a request that ended in any other way, including a disconnect of the
+// client. Only a request selected more than fail_timeout after the last failure resets
+// the state.
+func (p *peers) finished(i int) {
+	if peer := &p.list[i]; !p.single() && peer.accessed < peer.checked {
+		peer.fails = 0
+	}
+}
+
+// A roundRobin implements nginx's smooth weighted round robin. It is not safe for
+// concurrent use.
+type roundRobin []weightedServer
+
+type weightedServer struct {
+	weight    int
+	effective int // decreases with failures, and recovers by one per turn
+	current   int
+}
+
+func newRoundRobin(weights []int) roundRobin {
+	w := make(roundRobin, len(weights))
+	for i, weight := range weights {
+		w[i] = weightedServer{weight: weight, effective: weight}
+	}
+	return w
+}
+
+// next returns the next server among those that may be chosen.
+func (w roundRobin) next(may func(int) bool) (best int, ok bool) {
+	total := 0
+	for i := range w {
+		if !may(i) {
+			continue
+		}
+		s := &w[i]
+		s.current += s.effective
+		total += s.effective
+		s.effective = min(s.effective+1, s.weight)
+		if !ok || s.current > w[best].current {
+			best, ok = i, true
+		}
+	}
+	if ok {
+		w[best].current -= total
+	}
+	return best, ok
+}
+
+// countTurn counts a turn of server i that was chosen by other means.
+func (w roundRobin) countTurn(i int, may func(int) bool) {
+	for j := range w {
+		if may(j) {
+			w[j].current += w[j].effective
+			w[i].current -= w[j].effective
+		}
+	}
+}
+
+// failed decreases the effective weight of server i.
+func (w roundRobin) failed(i, maxFails int) {
+	if s := &w[i]; maxFails > 0 {
+		s.effective = max(s.effective-s.weight/maxFails, 0)
+	}
+}
+
+// leastConn returns the server with the fewest requests in flight for its weight. Round
+// robin decides between equal ones, as in nginx's least_conn.
+func (w roundRobin) leastConn(conns []int, may func(int) bool) (int, bool) {
+	best := -1
+	for i := range w {
+		if may(i) && (best < 0 || conns[i]*w[best].weight < conns[best]*w[i].weight) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return 0, false
+	}
+	return w.next(func(i int) bool { return may(i) && conns[i]*w[best].weight == conns[best]*w[i].weight })
+}
