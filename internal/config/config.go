@@ -1,8 +1,23 @@
+// Package config converts stickwatch.yml to clusters and settings of the daemon.
+//
+// All mistakes of a file are reported at once, each with file, line, column, key and
+// the expected value. Unknown keys are errors, because an ignored misspelt key would
+// leave something unmonitored.
+//
+// A file passes four stages: YAML is parsed to a tree (document.go); the tree is
+// decoded into the wire structs, whose comments are the manual (decode.go, wire*.go); a
+// profile adds defaults (profiles.go); and the result is built (build*.go). The flags
+// of `probe` enter at the first stage, so the same rules apply to them.
 package config
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -71,4 +86,62 @@ var DefaultIntervals = Intervals{
 	Status:       15 * time.Second,
 	Pages:        15 * time.Second,
 	Dependencies: 15 * time.Second,
+}
+
+// Load reads the configuration at path. The error is Problems, unless the file cannot
+// be read.
+func Load(path string) (*Config, error) {
+	data, err := readFile(path, maxFile)
+	if err != nil && !errors.Is(err, errTooLarge) { // Parse reports that it is too large
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	return Parse(path, data, os.LookupEnv)
+}
+
+// Parse returns the Config in data. name is the name of its file, for problems and for
+// relative paths; getenv looks up ${VAR}, like os.LookupEnv. The error is Problems.
+func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
+	return parse(name, data, getenv).config(filepath.Dir(name))
+}
+
+// config builds a document. Relative paths start at dir.
+func (doc *document) config(dir string) (*Config, error) {
+	var c *Config
+	if doc.root != nil {
+		var wire wireFile
+		if doc.decode(&wire) {
+			c = (&builder{document: doc, dir: dir}).config(wire)
+		}
+	}
+	if len(doc.problems) > 0 {
+		return nil, doc.reported()
+	}
+	return c, nil
+}
+
+// digest returns a digest of a cluster's configuration; "" if there is none.
+func digest(w wireCluster) string {
+	text, err := json.Marshal(w)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// SameCluster reports whether a cluster is configured as in an older configuration,
+// including intervals and damping.
+func (c *Config) SameCluster(name string, old *Config) bool {
+	a, b := c.Cluster(name), old.Cluster(name)
+	return a != nil && b != nil && c.digests[name] != "" && c.digests[name] == old.digests[name] &&
+		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping && sameRoots(a.TLS, b.TLS)
+}
+
+// sameRoots reports whether the same authorities are trusted. The contents of their
+// file may have changed.
+func sameRoots(a, b *tls.Config) bool {
+	if a == nil || b == nil || a.RootCAs == nil || b.RootCAs == nil {
+		return (a == nil || a.RootCAs == nil) == (b == nil || b.RootCAs == nil)
+	}
+	return a.RootCAs.Equal(b.RootCAs)
 }

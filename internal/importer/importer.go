@@ -1,3 +1,13 @@
+// Package importer reads a balancer's configuration, queries the nodes, and writes a
+// stickwatch.yml for the clusters behind the balancer.
+//
+// The files of all products are parsed into the same tree of directives with positions,
+// and the reader of each product converts that tree to upstreams. The later stages do
+// not depend on the product.
+//
+// A file does not contain everything, for example the public address of the balancer or
+// the application. Missing facts are guessed. Each guess is marked by a comment in the
+// written file and printed by the command, so that the user can check it.
 package importer
 
 import (
@@ -7,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"stickwatch/internal/config"
 	"stickwatch/probes"
 )
 
@@ -175,4 +186,23 @@ func (u *upstream) unfitReason() string {
 		return "has one server, which is no cluster"
 	}
 	return ""
+}
+
+// FromFlags returns an Import of the single cluster that flags describe. The error is
+// config.Problems with flags as keys.
+func FromFlags(f config.Flags) (*Import, error) {
+	cfg, err := config.FromFlags(f)
+	if err != nil {
+		return nil, err
+	}
+	cluster := cfg.Clusters[0]
+	u := &upstream{name: cluster.Name, method: probes.Method(f.Method), clientIPHeader: f.ClientIPHeader}
+	for _, address := range f.Balancer {
+		u.frontends = append(u.frontends, frontend{url: address})
+	}
+	s := &candidate{upstream: u, profile: f.Profile, confirmed: map[string]bool{}}
+	for _, n := range cluster.Nodes {
+		s.nodes = append(s.nodes, node{ID: n.ID, URL: n.URL.String(), Weight: n.Weight})
+	}
+	return &Import{candidates: []*candidate{s}}, nil
 }
