@@ -38,9 +38,8 @@ func userIDs(username string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// The group's id is its leader's process id, which stays reserved until the leader has
-// been waited for.
-
+// killGroup kills the process group. Its id is the leader's process id, which stays reserved
+// until the leader has been waited for.
 func killGroup(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGKILL) }
 
 func suspend(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGSTOP) }

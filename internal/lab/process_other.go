@@ -18,9 +18,9 @@ func userIDs(string) (uid, gid int, err error) { return 0, 0, errOnlyLinux }
 
 func killGroup(leader *os.Process) error { return leader.Kill() }
 
-func freeze(*os.Process) error { return errOnlyLinux }
+func suspend(*os.Process) error { return errOnlyLinux }
 
-func thaw(*os.Process) error { return errOnlyLinux }
+func resume(*os.Process) error { return errOnlyLinux }
 
 // user1 and user2 exist on Linux: sending them elsewhere is an error.
 const user1, user2 = syscall.Signal(0), syscall.Signal(0)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -85,4 +86,37 @@ func outcome(tb testing.TB, body func(testing.TB)) string {
 	}()
 	<-done
 	return fake.outcome
+}
+
+func TestFreeAddrIsReserved(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 50 {
+		addr := FreeAddr(t)
+		if seen[addr] {
+			t.Errorf("FreeAddr gave %s twice", addr)
+		}
+		seen[addr] = true
+		if _, ok := reserve(addr); ok {
+			t.Errorf("%s is reserved, but could be reserved again", addr)
+		}
+		listener, err := net.Listen("tcp4", addr)
+		if err != nil {
+			t.Errorf("listening on a free address: %v", err)
+			continue
+		}
+		listener.Close()
+	}
+}
+
+// TestFreeAddrIsReleased is not parallel: a process forked by another test has the lock for
+// a moment, too.
+func TestFreeAddrIsReleased(t *testing.T) {
+	var addr string
+	t.Run("inner", func(t *testing.T) { addr = FreeAddr(t) })
+	release, ok := reserve(addr)
+	if !ok {
+		t.Fatalf("%s is still reserved after its test", addr)
+	}
+	release()
 }

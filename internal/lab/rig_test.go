@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -253,4 +255,56 @@ func (r *rig) ownNode() string {
 	}
 	r.tb.Fatal("no canary was answered by a known node")
 	return ""
+}
+
+// A recordingObserver is a watcher of a rig with its recorded reports.
+type recordingObserver struct {
+	*monitor.Watcher
+	mu      sync.Mutex
+	changes []string // kind and key of each change
+}
+
+func (w *recordingObserver) Probed(monitor.Probe)     {}
+func (w *recordingObserver) Requested(checks.Request) {}
+
+func (w *recordingObserver) Judged(j monitor.RoundResult) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range j.Changes {
+		if c.Severity != checks.Info {
+			w.changes = append(w.changes, string(c.Kind)+" "+c.Key())
+		}
+	}
+}
+
+// startWatcher starts to watch the rig's cluster, and takes a first round.
+func (r *rig) startWatcher(intervals monitor.Intervals) *recordingObserver {
+	r.tb.Helper()
+	w := new(recordingObserver)
+	w.Watcher = monitor.NewWatcher(r.cluster, r.prober(), w, intervals)
+	r.tb.Cleanup(func() { w.Close() })
+	w.Refresh(r.tb.Context(), monitor.Status)
+	return w
+}
+
+// wrapNodes serves nodes through a middleware and returns the new addresses. A wrapped
+// node has all faults of its node except being stopped.
+func wrapNodes(tb testing.TB, nodes []*demo.Node, middleware func(*demo.Node) http.Handler) map[*demo.Node]string {
+	tb.Helper()
+	addrs := make(map[*demo.Node]string)
+	for _, n := range nodes {
+		addrs[n] = serve(tb, middleware(n)).Host
+	}
+	return addrs
+}
+
+// serve serves h on loopback until the test ends.
+func serve(tb testing.TB, h http.Handler) *url.URL {
+	tb.Helper()
+	s := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return parse(tb, s.URL)
 }

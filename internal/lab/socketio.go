@@ -2,6 +2,8 @@ package lab
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -165,4 +167,90 @@ func splitAddr(tb testing.TB, addr string) (host string, port int) {
 		tb.Fatalf("reading the port of %q: %v", addr, err)
 	}
 	return host, port
+}
+
+// nodeFiles are the programs of servers in JavaScript, and the lock files of
+// their modules: one of each major version of Socket.IO. Integrity hashes pin
+// every module, wherever it comes from.
+//
+//go:embed socketio express
+var nodeFiles embed.FS
+
+// socketIOModules returns the modules of a major version of Socket.IO.
+func socketIOModules(tb testing.TB, major int) string {
+	tb.Helper()
+	return nodeModules(tb, fmt.Sprintf("socketio-%d", major), "socketio/"+strconv.Itoa(major))
+}
+
+// nodeModules returns a folder with the node_modules of the lock file in the embedded
+// folder from. It is created under another name and then renamed, so that concurrent
+// tests see it complete or not at all. name is the folder's name in the user's cache.
+func nodeModules(tb testing.TB, name, from string) string {
+	tb.Helper()
+	npm := program(tb, "npm")
+	lock, err := nodeFiles.ReadFile(from + "/package-lock.json")
+	if err != nil {
+		tb.Fatalf("the lab has no modules of %q: %v", from, err)
+	}
+	cache := moduleCache(tb, name)
+	dir := filepath.Join(cache, fmt.Sprintf("%x", sha256.Sum256(lock))[:16])
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	staging, err := os.MkdirTemp(cache, "installing-")
+	if err != nil {
+		tb.Fatalf("making a folder for node modules: %v", err)
+	}
+	defer os.RemoveAll(staging) // what the rename has left
+	installModules(tb, npm, from, staging)
+	if err := os.Rename(staging, dir); err != nil {
+		if _, missing := os.Stat(dir); missing != nil { // else another test was faster
+			tb.Fatalf("keeping node modules: %v", err)
+		}
+	}
+	return dir
+}
+
+// moduleCache returns a folder that outlives the test, or the test's own folder for a
+// user without a cache directory.
+func moduleCache(tb testing.TB, name string) string {
+	tb.Helper()
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(cache, "stickwatch-lab", name)
+		if os.MkdirAll(dir, 0o755) == nil {
+			return dir
+		}
+	}
+	return tb.TempDir()
+}
+
+// installModules runs npm. Any failure means that the server is not available.
+func installModules(tb testing.TB, npm, from, to string) {
+	tb.Helper()
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		if err := copyEmbedded(from+"/"+name, filepath.Join(to, name)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	err := prepare(tb, Command{
+		Name: "npm ci",
+		Path: npm,
+		Args: []string{"ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"},
+		Dir:  to,
+	})
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		tb.Fatalf("the lab needs the modules of %q, which cannot be installed: %v", from, err)
+	default:
+		tb.Skipf("the lab needs the modules of %q, which cannot be installed: %v", from, err)
+	}
+}
+
+func copyEmbedded(name, to string) error {
+	text, err := nodeFiles.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
 }
