@@ -215,9 +215,9 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 		b, addr := c.Balancer, c.Nodes[1].Addr()
 		is := func(want bool) func() bool { return func() bool { return b.Usable(addr) == want } }
 
-		operate(t, c, "stop-node", "node2")
+		operate(t, c.StopNode("node2"))
 		until(t, "down", is(false))
-		operate(t, c, "start-node", "node2")
+		operate(t, c.StartNode("node2"))
 		until(t, "up", is(true))
 		if path != "" {
 			c.Nodes[1].Set(NodeFaults{Failing: path})
@@ -225,17 +225,17 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 			c.Nodes[1].Set(NodeFaults{})
 			until(t, "well", is(true))
 		}
-		operate(t, c, "disable-server", "node2")
+		operate(t, c.SetServerState("node2", ServerDisabled))
 		if b.Usable(addr) {
 			t.Error("a disabled server is used")
 		}
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		if !b.Usable(addr) {
 			t.Error("a reload keeps a server disabled that was disabled by the socket")
 		}
-		operate(t, c, "stop-node", "node2")
+		operate(t, c.StopNode("node2"))
 		until(t, "down", is(false))
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		until(t, "down again", is(false))
 	}
 }
@@ -250,7 +250,7 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 		if diff := cmp.Diff(before, nodesOf(c, browsers)); diff != "" {
 			t.Errorf("stuck (-want +got):\n%s", diff)
 		}
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		slices.Reverse(browsers)
 		after := nodesOf(c, browsers)
 		slices.Reverse(after)
@@ -260,9 +260,10 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 	}
 }
 
-func operate(t *testing.T, c *Cluster, name, node string) {
+// operate fails the test if an operation has failed.
+func operate(t *testing.T, err error) {
 	t.Helper()
-	if err := c.Operate(name, node); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 }
