@@ -43,7 +43,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
 	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
 	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
-	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and tell a Slack that takes 8 s to answer")
+	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and notify a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()

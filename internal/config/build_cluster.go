@@ -102,10 +102,10 @@ var (
 func (b *builder) hash(w probes.Balancer, at keyPath) {
 	if w.Method != probes.MethodHash {
 		if w.HashKey != "" {
-			b.problem(at.key("hash_key"), "goes with the method hash only, and this is %s", w.Method)
+			b.problem(at.key("hash_key"), "requires the method hash, got %s", w.Method)
 		}
 		if w.Consistent {
-			b.problem(at.key("consistent"), "goes with the method hash only, and this is %s", w.Method)
+			b.problem(at.key("consistent"), "requires the method hash, got %s", w.Method)
 		}
 		return
 	}
@@ -241,10 +241,10 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 		return nil
 	}
 	if w.Node == nil && w.ID == nil {
-		b.problem(at, "expected node or id: without either no answer tells anything about a session")
+		b.problem(at, "expected node or id: without either no session can be identified")
 	}
 	if w.Read != nil && w.Write == "" {
-		b.problem(at.key("read"), "goes with write only: nothing would be there to read")
+		b.problem(at.key("read"), "requires write: without it there is no value to read")
 	}
 	page := extractorContext{charset: b.charset(at.key("charset"), w.Charset)}
 	ofNode := extractorContext{charset: page.charset, servers: servers(nodes)}
@@ -281,7 +281,7 @@ func (b *builder) write(at keyPath, text, path string) string {
 	case text == "":
 		return ""
 	case !strings.Contains(text, "{value}"):
-		b.problem(at, "expected {value} where the value goes, got %s", b.valueText(at, text))
+		b.problem(at, "expected {value} in place of the value, got %s", b.valueText(at, text))
 	case strings.HasPrefix(text, "?") && strings.Contains(path, "?"):
 		return path + "&" + text[1:]
 	case strings.HasPrefix(text, "?"):

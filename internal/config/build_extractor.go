@@ -86,7 +86,7 @@ func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
 		{"backend", w.Backend != "", balancerCookie},
 	} {
 		if k.there && source != k.with {
-			b.problem(at.key(k.key), "goes with %s only, and this is %s", k.with, source)
+			b.problem(at.key(k.key), "requires %s, got %s", k.with, source)
 		}
 	}
 	if source == balancerCookie && (w.After != "" || len(w.Before) > 0) {
@@ -169,7 +169,7 @@ const anyCookie = "auto"
 // returns nil and reports an error where servers is nil, that is outside session.node.
 func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at keyPath) probes.Extractor {
 	if servers == nil {
-		b.problem(at, "tells a node: it goes with session.node only, alone or in a list of first")
+		b.problem(at, "identifies a node: it is allowed in session.node only, alone or in a list of first")
 		return nil
 	}
 	name := w.BalancerCookie

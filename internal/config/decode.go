@@ -73,7 +73,7 @@ func (d *decoder) value(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	_, text := out.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
 	case n.Style&yaml.TaggedStyle != 0:
-		d.markBroken(n, at, "YAML tags are not taken: text that begins with ! needs quotes")
+		d.markBroken(n, at, "YAML tags are not supported: text that begins with ! needs quotes")
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		d.markBroken(n, at, "has no value: write one, or leave the key out")
 	case out.Kind() == reflect.Struct && !text:
@@ -127,7 +127,7 @@ func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) 
 		d.markBroken(key, at, "expected a word for a key, got "+nodeKind(key))
 		return
 	case key.Tag == "!!merge":
-		d.markBroken(key, at, "YAML merge keys (<<) are not taken: repeat the keys, or use an alias for a whole value")
+		d.markBroken(key, at, "YAML merge keys (<<) are not supported: repeat the keys, or use an alias for a whole value")
 		return
 	}
 	meant := nearest(key.Value, names)

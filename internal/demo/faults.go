@@ -38,18 +38,18 @@ var faults = []fault{
 	onBalancer("balancer-error", "the balancer answers everything with 502", func(f *BalancerFaults) {
 		f.Status = http.StatusBadGateway
 	}),
-	{Fault{"drift", "the balancer goes by round robin, though sessions are not shared"}, func(c *Cluster) error {
+	{Fault{"drift", "the balancer uses round robin, although sessions are not shared"}, func(c *Cluster) error {
 		c.Balancer.Change(func(f *BalancerFaults) { f.Method = probes.MethodRoundRobin })
 		for _, n := range c.Nodes {
 			n.Change(func(f *NodeFaults) { f.Private = true })
 		}
 		return nil
 	}},
-	{Fault{"ejected", "the balancer holds node2 for dead, which is well"}, func(c *Cluster) error {
+	{Fault{"ejected", "the balancer has ejected node2, which is healthy"}, func(c *Cluster) error {
 		c.eject(0)
 		return nil
 	}},
-	{Fault{"split", "one of the balancer's workers holds node2 for dead, the others do not"}, func(c *Cluster) error {
+	{Fault{"split", "one of the balancer's workers has ejected node2, the others have not"}, func(c *Cluster) error {
 		c.eject(1)
 		return nil
 	}},
@@ -110,7 +110,7 @@ var faults = []fault{
 		c.Nodes[1].Change(func(f *NodeFaults) { f.ID = c.Nodes[0].ID() })
 		return nil
 	}},
-	onNode("unknown-node", "node2 calls itself by a name that nobody has heard of", func(f *NodeFaults) { f.ID = "stranger" }),
+	onNode("unknown-node", "node2 shows an unknown name", func(f *NodeFaults) { f.ID = "stranger" }),
 	onNode("version-skew", "node2 runs another version", func(f *NodeFaults) { f.Version = "0.9.9" }),
 	onNode("settings-skew", "node2 runs with other settings", func(f *NodeFaults) { f.Scaling = "none" }),
 	onNode("clock-skew", "node2's clock is 30 s ahead", func(f *NodeFaults) { f.ClockOffset = 30 * time.Second }),

@@ -36,7 +36,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // restarted between two health checks
 		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.finalReport.History.Nodes[m.From].LastSign)
 	case j.newClientsElsewhere(m.From, m.frontend, m.last) >= j.requiredMisses(m.From):
-		return CauseEjection, m.From + " answers when asked directly, and got no requests"
+		return CauseEjection, m.From + " answers direct requests, and got no requests from the balancer"
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, "any node may answer"
 	default:

@@ -170,12 +170,12 @@ func (j *judge) drainCompleted(node string) Guarantee {
 	case in:
 		return p.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
 	case concerned && away.missed >= j.requiredMisses(node):
-		p.Reasons = []string{j.drainProgress(node), "by our own clients: the balancer itself is not asked, or says nothing of drains"}
+		p.Reasons = []string{j.drainProgress(node), "measured with own clients: there is no evidence of the balancer about drains"}
 		return p
 	case away.met:
 		return p.broken(checks.Critical, "new clients were sent there all the time")
 	default:
-		return p.unknown("neither the balancer nor new clients tell")
+		return p.unknown("neither the balancer nor new clients provide evidence")
 	}
 }
 

@@ -112,7 +112,7 @@ func (g Goal) versionUnmet(n checks.NodeReport) []Unmet {
 	case !n.Up || n.Version == g.Version:
 		return nil
 	case n.Version == "":
-		return []Unmet{{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version), true}}
+		return []Unmet{{fmt.Sprintf("%s does not report its version, want %s", n.Node, g.Version), true}}
 	default:
 		return []Unmet{{Reason: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
 	}

@@ -55,7 +55,7 @@ func TestGoal(t *testing.T) {
 			checks.Failing,
 			[]Unmet{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
 		},
-		{"an unknown version", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not tell its version, want 4.2", true}}},
+		{"an unknown version", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not report its version, want 4.2", true}}},
 		{
 			"a node that is down",
 			Goal{Node: "node2", Version: "4.2"},

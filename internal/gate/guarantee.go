@@ -104,7 +104,7 @@ func (j *judge) sessionsKept(moves []Move) Guarantee {
 func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 	p := newGuarantee("sessions keep what they hold", checks.SessionRollback)
 	if s := j.Cluster.Session; s.Write == "" {
-		p.Reasons = []string{"the application takes no values to hold: only ids were compared"}
+		p.Reasons = []string{"the application stores no values: only ids were compared"}
 	}
 	for _, m := range moves {
 		if m.SessionOutcome == probes.SessionStale {

@@ -153,7 +153,7 @@ func (j *judge) doubts() []string {
 		if len(met) == 0 {
 			return []string{"no session could be held: the balancer answered none of our clients"}
 		}
-		return []string{"answers do not tell which node gave them, so that moves cannot be seen"}
+		return []string{"answers do not identify their node, so moves cannot be detected"}
 	}
 	var list []string
 	for _, n := range j.initialReport.Nodes {

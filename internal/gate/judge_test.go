@@ -225,7 +225,7 @@ func TestDoubts(t *testing.T) {
 	}{
 		{"none", []string{"+11", "+22"}, nil},
 		{"no session on one", []string{"+11"}, []string{"no session could be held on node2: none of our clients was sent there"}},
-		{"nothing is known", []string{"+00"}, []string{"answers do not tell which node gave them, so that moves cannot be seen"}},
+		{"nothing is known", []string{"+00"}, []string{"answers do not identify their node, so moves cannot be detected"}},
 		{"no client was answered", []string{"xx"}, []string{"no session could be held: the balancer answered none of our clients"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

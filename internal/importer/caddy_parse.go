@@ -143,7 +143,7 @@ func parseCaddy(file, text string) ([]directive, error) {
 			d.block = []directive{}
 			open = append(open, d)
 		case slices.ContainsFunc(line, func(w caddyWord) bool { return w.is("{") || w.is("}") }):
-			return nil, d.errorf("a \"{\" ends its line, and a \"}\" stands alone on its own")
+			return nil, d.errorf("a \"{\" must end its line, and a \"}\" must be alone on its line")
 		default:
 			d.name, d.args = caddyStatement(line)
 			top.block = append(top.block, d)

@@ -98,7 +98,7 @@ func (u *upstream) caddyServers(at position, text string) {
 		return
 	}
 	if s.scheme != "http" && s.scheme != "https" || !validAddress(s.address) {
-		u.guess("nodes", at.String()+": "+text+" cannot be asked: its node is missing here")
+		u.guess("nodes", at.String()+": "+text+" cannot be probed: its node is not in this file")
 		return
 	}
 	if _, port := splitAddress(s.address); port == "" { // Caddy's default

@@ -39,7 +39,7 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 		u.addComment("balancer.method", "mode tcp balances connections, and sees no requests or cookies")
 	}
 	if slices.ContainsFunc(u.servers, func(s server) bool { return s.backup }) && slices.Contains(noBackup, u.method) {
-		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch does not compute that", u.method))
+		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
 		u.method = probes.MethodUnknown
 	}
 	s.setFrontends(opts.Balancer)

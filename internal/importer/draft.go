@@ -149,7 +149,7 @@ func (d *draft) setProfile(s *candidate, app application) {
 			d.assumeShared(s)
 		}
 		if app.profile == "tomcat" && s.profile == "" && s.keepsClients() {
-			d.guess("session", "whether its nodes share sessions is not told: write policy: sticky if they do not")
+			d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
 		}
 		if app.profile == "generic" && s.answered() && !s.hasStatus() {
 			d.noStatus()
@@ -186,7 +186,7 @@ func (d *draft) assumeShared(s *candidate) {
 		return
 	}
 	d.Session = append(d.Session, keyValue{"policy", string(probes.PolicyShared)})
-	d.guess("session", "the balancer keeps nobody on a node, so each has to know every session")
+	d.guess("session", "the balancer keeps no client on a node, so each node must know every session")
 }
 
 // unknown configures the session test of an unknown application: a page, and the
@@ -199,7 +199,7 @@ func (d *draft) unknown(s *candidate) {
 	node, id := s.nodeSources(), s.idSource()
 	if node == "" && id == "" {
 		d.Session = []keyValue{{"path", yaml("")}}
-		d.guess("session", "switched off: write the path of a page that opens a session, and where it tells node and id (node: {header: X-Node}, id: {cookie: NAME})")
+		d.guess("session", "disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})")
 		return
 	}
 	d.Session = append(d.Session, keyValue{"path", yaml(s.samplePath())})

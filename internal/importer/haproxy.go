@@ -108,7 +108,7 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 // keep adds a server, unless it cannot be probed.
 func (r *haproxyReader) keep(u *upstream, s server, h haproxyHealth) {
 	if s.address == "" {
-		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be asked: it is missing here")
+		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be probed: it is not in this file")
 		return
 	}
 	if len(u.servers) == 0 {

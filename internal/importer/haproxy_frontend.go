@@ -62,7 +62,7 @@ func haproxyFrontends(d directive, name string) []frontend {
 			}
 			e, ok := newFrontend(bind.position, scheme, host, port, name)
 			if slices.Contains(bind.args, "accept-proxy") {
-				e.guess = "it expects the PROXY protocol, which stickwatch does not speak: write the address of what stands before it"
+				e.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
 			}
 			if ok {
 				all = append(all, e)

@@ -33,7 +33,7 @@ func parseHAProxy(file, text string) ([]directive, error) {
 			continue
 		}
 		if len(out) == 0 {
-			return nil, at.errorf("%s stands before any section: expected global, defaults, frontend, backend or listen", quoted(d.name))
+			return nil, at.errorf("%s is outside of a section: expected global, defaults, frontend, backend or listen", quoted(d.name))
 		}
 		section := &out[len(out)-1]
 		section.block = append(section.block, d)

@@ -21,7 +21,7 @@ func (u *upstream) member(d directive) error {
 	address, ok := parseMember(text)
 	switch {
 	case socket || strings.HasPrefix(text, "unix:"):
-		u.guess("nodes", d.position.String()+": a socket cannot be asked: its node is missing here")
+		u.guess("nodes", d.position.String()+": a socket cannot be probed: its node is not in this file")
 		return nil
 	case !ok:
 		return d.errorf("BalancerMember: expected SCHEME://HOST:PORT, got %s", quoted(d.arg(0)))

@@ -99,7 +99,7 @@ func httpdSection(at position, line string) (directive, error) {
 		return directive{}, cmp.Or(err, at.errorf("a section without a name"))
 	}
 	if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "</") }) {
-		return directive{}, at.errorf("<%s> goes on behind its \">\": have the ends of lines been lost?", quotedBare(words[0]))
+		return directive{}, at.errorf("<%s> continues after its \">\": were line ends lost?", quotedBare(words[0]))
 	}
 	return directive{position: at, name: strings.ToLower(words[0]), args: words[1:]}, nil
 }

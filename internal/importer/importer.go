@@ -177,7 +177,7 @@ func (u *upstream) serves() bool {
 func (u *upstream) unfitReason() string {
 	switch {
 	case len(u.servers) == 0:
-		return "has no server that can be asked"
+		return "has no server that can be probed"
 	case !u.serves():
 		return "has no server that gets clients: all are down or backup"
 	case u.tcp:

@@ -96,7 +96,7 @@ func (l *loader) include(d directive, patterns []string) ([]directive, error) {
 		}
 		more, err := l.load(name)
 		if errors.Is(err, fs.ErrPermission) {
-			l.note("%s: %s may not be read: what it says is missing here", d.position, name)
+			l.note("%s: %s cannot be read: its contents are missing here", d.position, name)
 			continue
 		}
 		if err != nil {
@@ -110,7 +110,7 @@ func (l *loader) include(d directive, patterns []string) ([]directive, error) {
 // missing notes an include without files; a pattern may match none.
 func (l *loader) missing(d directive) {
 	if !strings.ContainsAny(d.arg(0), "*?[") {
-		l.note("%s: there is no %s: what it says is missing here", d.position, d.arg(0))
+		l.note("%s: there is no %s: its contents are missing here", d.position, d.arg(0))
 	}
 }
 

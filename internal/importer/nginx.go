@@ -189,7 +189,7 @@ func nginxFrontend(d directive, name string) (frontend, bool) {
 	host, port := splitAddress(text)
 	e, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // the default port is 80 with ssl, too
 	if slices.Contains(d.args, "proxy_protocol") {
-		e.guess = "it expects the PROXY protocol, which stickwatch does not speak: write the address of what stands before it"
+		e.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
 	}
 	return e, ok
 }
@@ -250,7 +250,7 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 	u := r.named(name)
 	switch {
 	case u == nil && strings.Contains(d.arg(0), "$"):
-		r.note("%s: proxy_pass %s: a variable, whose upstream cannot be told", d.position, d.arg(0))
+		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", d.position, d.arg(0))
 		return
 	case u == nil:
 		return // a single server is no cluster

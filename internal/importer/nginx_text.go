@@ -243,7 +243,7 @@ func (n *nginxText) word() error {
 		return n.position().errorf("%s has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?", quoted(word))
 	}
 	if len(n.words) == 0 && len(word) > 2 && strings.Trim(word, ".…") == "" {
-		n.notes.note("%s: %s stands for what a document has left out: it is missing here", n.position(), word)
+		n.notes.note("%s: %s is a placeholder for omitted text, which is missing here", n.position(), word)
 		n.blank(end - n.at)
 		return nil
 	}

@@ -23,7 +23,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	mixed := false
 	for line := range among(d.block, "server") {
 		if strings.HasPrefix(line.arg(0), "unix:") {
-			u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be asked: its node is missing here")
+			u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be probed: its node is not in this file")
 			continue
 		}
 		s, e, err := nginxServer(line)
@@ -35,7 +35,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 			u.ejection = e
 		case e != u.ejection && !mixed:
 			mixed = true
-			u.guess("balancer.max_fails", line.position.String()+": this server has another max_fails or fail_timeout than the first, whose are taken")
+			u.guess("balancer.max_fails", line.position.String()+": this server has another max_fails or fail_timeout than the first one, whose values are used")
 		}
 		u.servers = append(u.servers, s)
 	}

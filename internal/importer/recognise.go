@@ -42,7 +42,7 @@ func recognise(profile string, obs probes.NodeObservation) string {
 	switch profile {
 	case "strategy-collaboration":
 		if obs.Status != nil && served && obs.Label != "" {
-			return page.Path + " tells the main process"
+			return page.Path + " shows the main process"
 		}
 	case "tomcat":
 		if served && page.Session != "" {
@@ -73,18 +73,18 @@ func (s *candidate) application() application {
 	app, ok := s.recognised()
 	switch {
 	case s.profile != "" && ok && app.profile != s.profile:
-		return application{s.profile, "as asked for, although the nodes look like " + app.profile + ": " + app.why, true}
+		return application{s.profile, "as requested, although the nodes look like " + app.profile + ": " + app.why, true}
 	case s.profile != "":
 		return application{profile: s.profile}
 	case ok:
 		return app
 	}
-	asked := "nobody was asked what runs there"
+	asked := "no requests were sent to identify the application"
 	switch {
 	case s.answered():
-		asked = "no answer of the nodes tells what runs there"
+		asked = "no answer of the nodes identifies the application"
 	case s.answers != nil:
-		asked = "no node answers to tell what runs there"
+		asked = "no node answered to identify the application"
 	}
 	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // its answers would have shown it
 		return application{"", asked + ": write its profile, or how a session can be read", true}
@@ -106,7 +106,7 @@ func (s *candidate) recognised() (application, bool) {
 		}
 	}
 	if len(alike) == len(s.nodes) {
-		return application{profile: first.profile, why: "asked directly, every node answers so: " + first.why}, true
+		return application{profile: first.profile, why: "by direct requests to every node: " + first.why}, true
 	}
 	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(s.nodes), first.why)
 	return application{first.profile, why, true}, true
@@ -148,7 +148,7 @@ func (u *upstream) hint(all []*upstream) hint {
 	case strings.Contains(name, "ebridge") || strings.Contains(name, "e-bridge"):
 		return hint{"ebridge", "the " + u.kind + " is called so"}
 	case u.routeCookie == "JSESSIONID" || u.cookie == "JSESSIONID":
-		return hint{"tomcat", "the balancer goes by the cookie JSESSIONID"}
+		return hint{"tomcat", "the balancer uses the cookie JSESSIONID"}
 	case slices.ContainsFunc(u.servers, func(s server) bool { return s.scheme == "ajp" }):
 		return hint{"tomcat", "the balancer speaks AJP"}
 	case slices.ContainsFunc(all, func(u *upstream) bool { return u.hasRoute("/UserService") }):

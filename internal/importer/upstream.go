@@ -167,7 +167,7 @@ type frontend struct {
 const localhost = "127.0.0.1"
 
 // guessedAddress is the comment on an unknown address.
-const guessedAddress = "the file does not tell on which address users arrive: write it here"
+const guessedAddress = "the file does not contain the address for users: write it here"
 
 // newFrontend returns the address of a port on which a balancer listens: with its
 // public name, else with the address of the port, else a guess. host is "" for all

@@ -48,7 +48,7 @@ func (k *healthChecker) check(ctx context.Context) (status int, problem string) 
 	defer cancel()
 	req, err := k.client.NewRequest(ctx, http.MethodGet, k.path)
 	if err != nil {
-		return 0, "its path cannot be asked for"
+		return 0, "its path is invalid"
 	}
 	resp, err := k.http.Do(req)
 	if err != nil {
