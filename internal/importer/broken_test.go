@@ -105,7 +105,7 @@ func TestCopiedFromTheWeb(t *testing.T) {
 		"httpd-vhosts.conf":     `httpd-vhosts.conf:1: <VirtualHost> continues after its ">": were line ends lost?`,
 		"huozige.conf":          `huozige.conf:1: "upstream hq-a-server" has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?`,
 		"huozige-location.conf": `huozige-location.conf:6: a backquote, which nginx has no use for: is it left over from a document?`,
-		"tomcats.conf":          `tomcats.conf: there is no upstream with servers in it (tomcats.conf:1: a comment of 1546 bytes has statements in it: have the ends of lines been lost?)`,
+		"tomcats.conf":          `tomcats.conf: there is no upstream with servers in it (tomcats.conf:1: a comment of 1546 bytes has statements in it: were line ends lost?)`,
 	} {
 		product := Nginx
 		if strings.HasPrefix(file, "httpd") {

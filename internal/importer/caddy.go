@@ -138,7 +138,7 @@ func (r *caddyReader) follow(block []directive, s caddyScope) error {
 			}
 		case "uri", "rewrite":
 			s.pathUnknown = true
-			r.note("%s: %s changes the path: which path leads where is not followed", d.position, d.name)
+			r.note("%s: %s changes the path, so its routes are unknown", d.position, d.name)
 		}
 	}
 	return nil

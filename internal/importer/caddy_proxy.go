@@ -211,7 +211,7 @@ func (u *upstream) caddyPolicy(d directive) error {
 		u.secret = d.arg(2) != ""
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" hashes in Caddy's own way, which is not computed")
+		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (s *candidate) setFrontends(addresses []string) {
 		}
 	}
 	if len(u.frontends) == 0 {
-		u.addFrontend(frontend{position: u.position, url: "http://" + localhost, guess: "nothing in the file leads users to " + u.name + ": write the address on which they arrive"})
+		u.addFrontend(frontend{position: u.position, url: "http://" + localhost, guess: "nothing in the file routes users to " + u.name + ": write the address for users"})
 	}
 	for _, e := range u.frontends {
 		if e.guess != "" {
@@ -143,7 +143,7 @@ func (s *candidate) newNodes() []node {
 			n.Label = from.label
 		}
 		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL }) {
-			s.guess("nodes", from.position.String()+": "+address+" is there a second time, and only once here")
+			s.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
 			continue
 		}
 		nodes = append(nodes, n)
@@ -159,7 +159,7 @@ func (s *candidate) besideAJP(address string) string {
 	if n, err := strconv.Atoi(port); err == nil && n > 8009 && n < 8100 { // several Tomcats on a machine usually increment both ports
 		beside += n - 8009
 	}
-	s.guess("nodes", fmt.Sprintf("%s speaks AJP: %d is where Tomcat's HTTP connector mostly is", address, beside))
+	s.guess("nodes", fmt.Sprintf("%s speaks AJP: %d is the usual port of Tomcat's HTTP connector", address, beside))
 	return strings.TrimPrefix(webAddress("http", host, strconv.Itoa(beside)), "http://")
 }
 

@@ -109,7 +109,7 @@ func (d *draft) commentNodes(s *candidate) {
 		d.guess("session", "the balancer's file has a secret for the cookie "+s.cookie+": set STICKWATCH_COOKIE_SECRET to it where stickwatch runs")
 	}
 	if slices.ContainsFunc(d.Nodes, func(n node) bool { return strings.HasPrefix(n.URL, "https:") }) {
-		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "their certificates are checked: where they are of your own authority, add tls: {ca_file: FILE}"})
+		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "certificates are verified: for your own certificate authority, add tls: {ca_file: FILE}"})
 	}
 }
 
@@ -167,7 +167,7 @@ var testPages = map[string]string{
 // the nodes.
 func (d *draft) noteUnreachable(s *candidate, profile string) {
 	if page := testPages[profile]; !s.reaches(page) {
-		d.guess("session", "no path of the file leads "+page+" to these nodes: write the path of a page that opens a session")
+		d.guess("session", "no path of the file routes "+page+" to these nodes: write the path of a page that opens a session")
 		d.Session = []keyValue{{"path", yaml(s.samplePath())}}
 	}
 }
@@ -209,12 +209,12 @@ func (d *draft) unknown(s *candidate) {
 	if id != "" {
 		d.Session = append(d.Session, keyValue{"id", id})
 	}
-	d.guess("session", "any page will do that opens a session: see whether this one does")
+	d.guess("session", "any page that opens a session is suitable: check whether this one does")
 }
 
 func (d *draft) noStatus() {
 	d.NoStatus = true
-	d.keyComments = append(d.keyComments, keyComment{key: "status", text: "no node is known to have one"})
+	d.keyComments = append(d.keyComments, keyComment{key: "status", text: "no node is known to have a status endpoint"})
 }
 
 // nodeSources returns the extractor of the node that the balancer's file suggests; "":

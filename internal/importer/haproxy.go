@@ -143,7 +143,7 @@ func (u *upstream) haproxySetting(d directive) {
 		}
 	case "http-request":
 		if d.arg(0) == "replace-path" || d.arg(0) == "set-path" || d.arg(0) == "replace-uri" {
-			u.guess("pages", d.position.String()+": the path is changed on its way to the nodes: pages may be elsewhere there")
+			u.guess("pages", d.position.String()+": the path is rewritten: pages of the nodes may have other paths")
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (u *upstream) haproxyBalance(d directive) {
 		u.method = probes.MethodRandom
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" hashes in HAProxy's own way, which is not computed")
+		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
 	}
 }
 

@@ -82,7 +82,7 @@ func (r *haproxyReader) statistics(d directive) {
 		case "uri":
 			path, shown = line.arg(1), true
 		case "auth":
-			r.note("%s: the statistics ask for a password: write it into evidence.haproxy_stats, by way of ${VARIABLE}", line.position)
+			r.note("%s: the statistics require a password: add it to evidence.haproxy_stats as ${VARIABLE}", line.position)
 		}
 	}
 	frontends := haproxyFrontends(d, "")

@@ -301,7 +301,7 @@ func (u *upstream) httpdEvidence(block []directive) {
 		key := handlers[handler.arg(0)]
 		if ok && key != "" && len(u.frontends) > 0 && u.evidence[key] == "" && strings.HasPrefix(d.arg(0), "/") {
 			u.evidence[key] = u.frontends[0].url + d.arg(0)
-			u.addComment("balancer.evidence", d.position.String()+": "+d.arg(0)+" has to let stickwatch in (Require ip)")
+			u.addComment("balancer.evidence", d.position.String()+": "+d.arg(0)+" must allow stickwatch (Require ip)")
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (u *upstream) proxySet(at position, args []string) error {
 			u.method, u.routeCookie = probes.MethodCookie, name
 		case "nofailover":
 			if strings.EqualFold(value, "on") {
-				u.addComment("balancer.method", at.String()+": nofailover=On: a session whose member is in error gets 503, and no other member")
+				u.addComment("balancer.method", at.String()+": nofailover=On: a session whose member is in error gets 503 instead of another member")
 			}
 		case "failonstatus":
 			u.addComment("balancer.max_fails", at.String()+": answers with the status "+value+" eject a member, too")
@@ -126,7 +126,7 @@ func (u *upstream) lbMethod(at position, name string) {
 		u.method = probes.MethodLeastConn
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", at.String()+": lbmethod="+name+" cannot be computed from outside")
+		u.addComment("balancer.method", at.String()+": lbmethod="+name+" cannot be predicted by clients")
 	}
 }
 

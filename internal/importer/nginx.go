@@ -135,7 +135,7 @@ func (r *nginxReader) describe(u *upstream, s nginxScope) {
 	}
 	if s.realIP != "" && s.realIP != "proxy_protocol" && len(s.trusted) > 0 && u.clientIPHeader == "" {
 		u.clientIPHeader = s.realIP
-		u.guess("balancer.client_ip_header", "nginx believes this header only from "+strings.Join(s.trusted, ", ")+
+		u.guess("balancer.client_ip_header", "nginx accepts this header only from "+strings.Join(s.trusted, ", ")+
 			": run stickwatch there, or add its address to set_real_ip_from")
 	}
 	if filepath.IsAbs(s.errorLog) && u.evidence["nginx_error_log"] == "" {
@@ -218,7 +218,7 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 			r.pass(d, s)
 		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass":
 			if u := r.named(strings.TrimPrefix(strings.TrimPrefix(d.arg(0), "grpc://"), "grpcs://")); u != nil {
-				u.guess("nodes", d.position.String()+": "+d.name+": the nodes do not speak plain HTTP there: write the addresses at which they do")
+				u.guess("nodes", d.position.String()+": "+d.name+": these ports do not serve plain HTTP: write the addresses that do")
 				r.describe(u, s)
 			}
 		}
@@ -261,7 +261,7 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 	r.describe(u, s)
 	switch {
 	case s.rewritten:
-		r.note("%s: a rewrite changes the path: the way of %s to %s is not followed", d.position, s.path.path, u.name)
+		r.note("%s: a rewrite changes the path: the route from %s to %s is unknown", d.position, s.path.path, u.name)
 	case s.regex || s.path.path == "" || strings.Contains(uri, "$"):
 	default:
 		s.path.to = s.path.path

@@ -87,7 +87,7 @@ const maxComment = 300
 func (n *nginxText) comment() {
 	text := n.text[n.at : n.at+lineLength(n.text[n.at:])]
 	if len(text) > maxComment && bytes.ContainsAny(text, "{}") && bytes.Contains(text, []byte(";")) {
-		n.notes.note("%s: a comment of %d bytes has statements in it: have the ends of lines been lost?", n.position(), len(text))
+		n.notes.note("%s: a comment of %d bytes has statements in it: were line ends lost?", n.position(), len(text))
 	}
 	n.skip(len(text))
 }

@@ -109,7 +109,7 @@ func nginxMethod(u *upstream, block []directive) {
 			u.routeCookie = strings.TrimPrefix(name, "$cookie_")
 		case "least_time", "fair", "ewma", "balancer_by_lua_block", "balancer_by_lua_file":
 			u.method = probes.MethodUnknown
-			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be computed from outside")
+			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be predicted by clients")
 		}
 	}
 }

@@ -116,7 +116,7 @@ func (u *upstream) alsoReached(e frontend) {
 			return
 		}
 	}
-	u.addComment("balancer.url", "users also arrive at "+e.url+" ("+e.position.String()+")")
+	u.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
 }
 
 // A parsedConfig is the content of a balancer's configuration.
@@ -221,7 +221,7 @@ func (u *upstream) dropInvalid() {
 		{&u.cookie, "session"},
 	} {
 		if *name.text != "" && !token.MatchString(*name.text) {
-			u.guess(name.key, quoted(*name.text)+" is the name of no header or cookie, and left out")
+			u.guess(name.key, quoted(*name.text)+" is not a valid name of a header or cookie, and is left out")
 			*name.text = ""
 		}
 	}

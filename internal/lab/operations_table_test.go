@@ -75,7 +75,7 @@ var operations = []operation{
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
-		name: "one node killed, and others are hashed anew", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		name: "one node killed, and others are rehashed", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
 		want: expectation{optional: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
 	},
 	{
