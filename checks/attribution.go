@@ -32,7 +32,7 @@ const (
 func (v *analysis) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.lostIn().holds(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
-		switch pool := v.history.Pool; {
+		switch pool := v.pool; {
 		case v.drifted(a.trace):
 			return lossByDrift
 		case v.separatedByBalancer(a.trace):
@@ -107,7 +107,7 @@ func (v *analysis) lostWithNode(a *answer) bool {
 
 // disruptedIn reports whether a node had such a disruption in a span.
 func (v *analysis) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
-	return slices.ContainsFunc(v.history.Nodes[node].Disruptions, func(d Disruption) bool {
+	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
 		return d.overlaps(s, v.aftermath) && such(d)
 	})
 }
@@ -204,7 +204,7 @@ func (v *analysis) addLoss(node string, lost Span) bool {
 		if d.overlaps(lost, v.aftermath) {
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[i].Lost++
-			v.note(node, m)
+			v.history.Nodes[node] = m
 			return true
 		}
 	}

@@ -293,13 +293,13 @@ func (h *History) DisruptedSince(node string, since time.Time) bool {
 // configuration order.
 func (v *analysis) disruptedAt(at time.Time) []string {
 	return v.nodesWhere(func(id string) bool {
-		return slices.ContainsFunc(v.history.Nodes[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
+		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
 }
 
 // disruptionAt is the disruption of a node that covers a moment.
 func (v *analysis) disruptionAt(node string, at time.Time) (Disruption, bool) {
-	for _, d := range slices.Backward(v.history.Nodes[node].Disruptions) {
+	for _, d := range slices.Backward(v.nodeHistory[node].Disruptions) {
 		if d.covers(at, v.aftermath) {
 			return d, true
 		}

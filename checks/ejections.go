@@ -28,7 +28,7 @@ func (v *analysis) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
 
 // wasEjected finds that n was ejected, and is back.
 func (v *analysis) wasEjected(n probes.Node) (Finding, bool) {
-	past := v.history.Nodes[n.ID].Ejections
+	past := v.nodeHistory[n.ID].Ejections
 	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
 		return Finding{}, false
 	}

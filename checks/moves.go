@@ -2,7 +2,6 @@ package checks
 
 import (
 	"slices"
-	"time"
 
 	"stickwatch/probes"
 )
@@ -45,22 +44,25 @@ func (v *analysis) moves() (drifts, failovers []move) {
 // for longer than a disruption that nobody saw would explain. A single picture
 // cannot wait for that.
 func (v *analysis) lasting(node string) bool {
-	since := v.history.Nodes[node].ScatteredSince
+	since := v.scattered[node].From
 	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
 }
 
-// scatteredSince notes since when the clients of a node are torn.
-func (v *analysis) scatteredSince(n probes.Node, m NodeHistory) NodeHistory {
+// scatteredSince returns from when to when a node's clients have been answered by it
+// and by others in turns. It is zero when they are not.
+func (v *analysis) scatteredSince(n probes.Node) Span {
+	m := v.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(v.holdings, func(h holding) bool { return slices.Contains(h.scattered, n.ID) })
-	switch {
-	case scattered && (m.ScatteredSince.IsZero() || v.Started.Sub(m.ScatteredLast) > v.aftermath):
-		m.ScatteredSince, m.ScatteredLast = v.Started, v.Started
+	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
+	case scattered && !m.ScatteredSince.IsZero() && recent:
+		return Span{m.ScatteredSince, v.Started}
 	case scattered:
-		m.ScatteredLast = v.Started
-	case v.Started.Sub(m.ScatteredLast) > v.aftermath:
-		m.ScatteredSince, m.ScatteredLast = time.Time{}, time.Time{}
+		return Span{v.Started, v.Started}
+	case recent:
+		return Span{m.ScatteredSince, m.ScatteredLast}
+	default:
+		return Span{}
 	}
-	return m
 }
 
 // byEjection reports whether a hash moved a session because an ejection began

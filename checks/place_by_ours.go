@@ -39,12 +39,12 @@ func (v *analysis) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory 
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
 func (v *analysis) answeredOwnAddressBefore(n probes.Node) bool {
-	return v.history.Nodes[n.ID].OwnAddress.IsValid()
+	return v.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress: we are where n is left out, and nowhere else.
 func (v *analysis) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
-	m, agreed := v.history.Nodes[n.ID], 0
+	m, agreed := v.past().Nodes[n.ID], 0
 	for _, a := range t.ours() {
 		if a.LocalAddress != m.OwnAddress {
 			continue

@@ -143,7 +143,7 @@ func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
 		}
 	}
 	if first == nil || v.movedByDisruption(first) || !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		v.rotationStates[w.holder].Sure || v.history.Nodes[w.holder].Down || last == first && len(w.answers) > 1 {
+		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}
 	return first, true
@@ -301,7 +301,7 @@ func (v *analysis) poolHistory() PoolHistory {
 
 // remapped finds that the balancer has sent many clients elsewhere a moment ago.
 func remapped(v *analysis) []Finding {
-	r := v.history.Pool.Remapped
+	r := v.pool.Remapped
 	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
 		return nil
 	}

@@ -20,7 +20,7 @@ const sessionsLost = "sessions lost"
 func restarts(v *analysis) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
-		m := v.history.Nodes[n.ID]
+		m := v.nodeHistory[n.ID]
 		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > restartReportedFor {
 			continue
 		}

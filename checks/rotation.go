@@ -35,7 +35,7 @@ func (v *analysis) ejected(n probes.Node, frontend string, p rotationState) Find
 	f := about(NodeEjected, Warning, n.ID)
 	f.Target = frontend
 	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
-	if m := v.history.Nodes[n.ID]; v.passing(m) {
+	if m := v.nodeHistory[n.ID]; v.passing(m) {
 		f.Severity, f.passing = Info, true
 		if v.Started.Sub(m.Back) <= v.aftermath {
 			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})

@@ -40,7 +40,7 @@ func (v *analysis) starts() map[string]time.Time {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if m := v.history.Nodes[o.Node]; !m.Started.IsZero() {
+		if m := v.nodeHistory[o.Node]; !m.Started.IsZero() {
 			seen[o.Node] = m.Started
 		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
 			seen[o.Node] = m.Since

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -32,7 +33,10 @@ type analysis struct {
 	frontends    []frontend
 	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
 
-	aftermath      time.Duration            // see the function of that name; with the time until clients come back
+	aftermath      time.Duration          // see the function of that name; with the time until clients come back
+	nodeHistory    map[string]NodeHistory // by id, this round included
+	scattered      map[string]Span
+	pool           PoolHistory
 	history        History                  // this round included
 	rotationStates map[string]rotationState // by node id
 	holdings       []holding                // as frontends
@@ -79,34 +83,35 @@ func analyse(r Round) *analysis {
 		}
 	}
 	v.aftermath = Aftermath(r.Cluster.Balancer) + 2*r.Every // a client shows where it is at its next request
-	v.history = History{Nodes: remember(r.past().Nodes, r)}
+	v.nodeHistory = remember(r.past().Nodes, r)
 	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
 	v.page = v.expectedPage()
 	v.collectTraffic()
 	v.findForeign()
 	for _, n := range r.Cluster.Nodes {
 		v.rotationStates[n.ID] = v.rotationState(n)
-		v.note(n.ID, v.addBalancerEvents(n, v.answeredOwnAddress(n, v.history.Nodes[n.ID])))
 	}
 	for _, n := range r.Cluster.Nodes {
-		v.note(n.ID, v.disruptionsOf(n, v.history.Nodes[n.ID]))
+		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, v.answeredOwnAddress(n, v.nodeHistory[n.ID])))
 	}
 	v.holdings = v.hold()
+	v.scattered = make(map[string]Span)
 	for _, n := range r.Cluster.Nodes {
-		v.note(n.ID, v.scatteredSince(n, v.history.Nodes[n.ID]))
+		v.scattered[n.ID] = v.scatteredSince(n)
 	}
 	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()
 	v.remap = v.remapping()
-	v.history.Pool = v.poolHistory()
+	v.pool = v.poolHistory()
+	v.history = History{Nodes: maps.Clone(v.nodeHistory), Pool: v.pool}
+	for id, m := range v.history.Nodes {
+		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
+		v.history.Nodes[id] = m
+	}
 	v.countLosses()
 	v.session = v.stickiness()
 	return v
 }
-
-// note keeps what is known of a node by now. A node that was never asked, and of
-// which nothing was known, stays unknown.
-func (v *analysis) note(node string, m NodeHistory) { v.history.Nodes[node] = m }
 
 // sortByFinding returns an observation for each node of the cluster, in its order. A
 // node that was not asked has an empty one.
