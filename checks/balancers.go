@@ -109,7 +109,7 @@ func (v *analysis) balancerErrors(e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (v.noneWell() && !v.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), v.allDisrupted()
-	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
+	met := slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
 		f.Severity = Warning

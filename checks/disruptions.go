@@ -166,7 +166,7 @@ func (v *analysis) addSign(node string, m NodeHistory, kind DisruptionKind, from
 // signsOfClients are requests of clients that failed because of a node, and sessions
 // that it did not answer when they were presented to it.
 func (v *analysis) signsOfClients(node string, m NodeHistory) NodeHistory {
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
 			m = v.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))

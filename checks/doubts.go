@@ -6,12 +6,12 @@ import (
 
 // doubts are the reasons for which the picture is not whole enough for a
 // verdict.
-func (v *analysis) doubts() []Message {
+func (v *analysis) doubts(session SessionReport) []Message {
 	var list []Message
 	if doubt := v.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if doubt := v.sessionDoubt(); !doubt.IsZero() {
+	if doubt := v.sessionDoubt(session); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
 	if v.ExpectVersion != "" && v.noVersion() {
@@ -25,15 +25,15 @@ func (v *analysis) doubts() []Message {
 
 // sessionDoubt is why it is not known whether the promise about sessions is
 // kept; none when it is known, or there is nobody to break it.
-func (v *analysis) sessionDoubt() Message {
+func (v *analysis) sessionDoubt(session SessionReport) Message {
 	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
 		return Message{}
 	}
 	switch {
 	case v.noTestPage():
 		return msg(MsgNoTestPage, Args{Path: v.Cluster.Session.Path})
-	case v.policy() != probes.PolicyShared && v.session.Sticky == Unknown:
-		return msg(MsgStickinessUnknown, Args{Why: &v.session.Reason})
+	case v.policy() != probes.PolicyShared && session.Sticky == Unknown:
+		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
 	case v.policy() == probes.PolicyShared && v.followUps() == 0:
 		return msg(MsgNoSession, Args{})
 	default:

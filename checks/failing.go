@@ -62,7 +62,7 @@ func (v *analysis) failuresOf(node string) []Message {
 // failedOn are the failed requests that are due to a node, those of canaries since
 // the round before included.
 func (v *analysis) failedOn(node string) []*answer {
-	return slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return a.failedNode != node })
+	return slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return a.failedNode != node })
 }
 
 // triedWithoutAnswer reports whether nginx's error log shows that requests go on being

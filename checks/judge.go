@@ -31,13 +31,14 @@ func Judge(r Round) Report {
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
 		v.history.Pool.Lost = r.Started
 	}
+	session := v.stickiness()
 	report := Report{
 		Cluster:      r.Cluster.Name,
 		Started:      r.Started,
 		Duration:     r.Duration,
-		Doubts:       v.doubts(),
+		Doubts:       v.doubts(session),
 		Balancers:    r.Balancers,
-		Session:      v.session,
+		Session:      session,
 		Dependencies: v.dependencyReports(),
 		Findings:     explain(findings),
 		Requests:     v.requests(),

@@ -14,7 +14,7 @@ const valuesOfAClient = 999
 // findForeign looks for answers that show what another client of ours has stored,
 // and tells what every answer came to.
 func (v *analysis) findForeign() {
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
 			a.foreign = v.writerOf(n, a.trace)
 		}
@@ -104,7 +104,7 @@ func leaks(v *analysis) []Finding {
 	for _, s := range v.sharedIDs() {
 		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		if a.foreign != nil {
 			note(a.trace, a.foreign, a.node, msg(MsgReadForeign, Args{
 				Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,

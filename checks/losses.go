@@ -19,7 +19,7 @@ func losses(v *analysis) []Finding {
 		return nil
 	}
 	var own, moved, back []*answer
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		switch {
 		case a.foreign != nil:
 			// what it read is another client's, which has a finding of its own

@@ -94,7 +94,7 @@ func (v *analysis) sessionMoves() []Move {
 	}
 	told := make(map[way]bool)
 	var list []Move
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		w := way{a.trace, a.servingNode}
 		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || told[w] {
 			continue

@@ -82,7 +82,7 @@ func (v *analysis) countReturns() map[string]*nodeCount {
 		}
 		return tallies[id]
 	}
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
 		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || v.disruptedFor(a)) {
 			continue

@@ -41,7 +41,7 @@ func sharing(v *analysis) []Finding {
 	}
 	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
-	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
+	if slices.ContainsFunc(v.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
 	}
 	f.Evidence = limited(evidence)

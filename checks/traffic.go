@@ -24,7 +24,9 @@ func (v *analysis) collectTraffic() {
 	v.lastAnswerAt = make(map[nodeAtAddress]time.Time)
 	v.allNamed = v.everyNodeNamed()
 	for _, w := range v.Traces {
-		v.add(v.resolve(w))
+		t := v.resolve(w)
+		v.add(t)
+		v.allAnswers = append(append(v.allAnswers, t.earlier...), t.answers...)
 	}
 	for _, b := range v.Balancers {
 		v.frontends = append(v.frontends, v.frontendOf(b))
@@ -49,18 +51,6 @@ func (v *analysis) everyNodeNamed() bool {
 func (t *traffic) add(w *trace) {
 	t.traces = append(t.traces, w)
 	t.answers = append(t.answers, w.answers...)
-}
-
-// everyAnswer is those of this round, and those that sessions carried over
-// rounds got before it. What became of a session is told by all; what the
-// balancer does is told by this round alone.
-func (v *analysis) everyAnswer() []*answer {
-	if v.every == nil {
-		for _, w := range v.traces {
-			v.every = append(append(v.every, w.earlier...), w.answers...)
-		}
-	}
-	return v.every
 }
 
 // answeredSince reports whether node answered a request through an address of

@@ -28,7 +28,7 @@ type analysis struct {
 	page        pageShape // that clients ask for
 	allNamed    bool      // every node is known by the name that answers give it
 
-	every        []*answer // see everyAnswer, which asks for it again and again
+	allAnswers   []*answer // of this round, and those that sessions carried over rounds got before it
 	traffic                // through all addresses of the balancer
 	frontends    []frontend
 	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
@@ -44,7 +44,6 @@ type analysis struct {
 	failovers      []move
 	separations    []separation
 	remap          *remap // that this round has seen; nil: none
-	session        SessionReport
 }
 
 // A reply is what one path was answered with.
@@ -109,7 +108,6 @@ func analyse(r Round) *analysis {
 		v.history.Nodes[id] = m
 	}
 	v.countLosses()
-	v.session = v.stickiness()
 	return v
 }
 
