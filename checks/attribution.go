@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -12,6 +13,24 @@ import (
 // a canary that comes all the time, minutes for one that pauses. Whatever is known to
 // have happened in that time competes, and what is known of this very client wins
 // over what is known of its nodes, and that over what is known of the balancer.
+
+// attribution is the last stage before findings: the cause of each lost session.
+type attribution struct {
+	*movement
+
+	history History // for the next round, this one included
+}
+
+// attribute returns the last stage of a round.
+func attribute(moved *movement) *attribution {
+	v := &attribution{movement: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool}}
+	for id, m := range v.history.Nodes {
+		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
+		v.history.Nodes[id] = m
+	}
+	v.countLosses()
+	return v
+}
 
 // A lossCause is what a lost session is attributed to.
 type lossCause string
@@ -29,7 +48,7 @@ const (
 
 // causeOfLoss is what the loss of a session is attributed to. Only under sticky a node
 // may take sessions along, and a balancer that moves clients loses them.
-func (v *analysis) causeOfLoss(a *answer) lossCause {
+func (v *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.lostIn().holds(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
 		switch pool := v.pool; {
@@ -76,7 +95,7 @@ func (s Span) holds(moment time.Time) bool {
 
 // followed reports whether a session may have been lost by an event, or within the
 // aftermath of one.
-func (v *analysis) followed(a *answer, event time.Time) bool {
+func (v *timeline) followed(a *answer, event time.Time) bool {
 	lost := a.lostIn()
 	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
 }
@@ -89,7 +108,7 @@ func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
 // lostWithNode reports whether a session went with its node: under sticky that is
 // nobody's promise. A node that was merely left out has its sessions still, and
 // its clients lose them all the same.
-func (v *analysis) lostWithNode(a *answer) bool {
+func (v *attribution) lostWithNode(a *answer) bool {
 	if v.policy() != probes.PolicySticky {
 		return false
 	}
@@ -106,14 +125,14 @@ func (v *analysis) lostWithNode(a *answer) bool {
 }
 
 // disruptedIn reports whether a node had such a disruption in a span.
-func (v *analysis) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
+func (v *timeline) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
 	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
 		return d.overlaps(s, v.aftermath) && such(d)
 	})
 }
 
 // disruptedWithin returns the nodes with a disruption in a span, in configuration order.
-func (v *analysis) disruptedWithin(s Span) []string {
+func (v *timeline) disruptedWithin(s Span) []string {
 	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
@@ -132,7 +151,7 @@ func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 // whose arithmetic is not known may hash over the nodes that are left: then the
 // clients of others move, too. Those that come all the time show that at once, and
 // their losses are reported; one that paused finds what was reported meanwhile.
-func (v *analysis) byRestartElsewhere(a *answer, lost Span) bool {
+func (v *movement) byRestartElsewhere(a *answer, lost Span) bool {
 	out := v.disruptedWithin(lost)
 	failed := slices.ContainsFunc(out, func(id string) bool { return v.disruptedIn(id, lost, Disruption.failed) })
 	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
@@ -140,34 +159,34 @@ func (v *analysis) byRestartElsewhere(a *answer, lost Span) bool {
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // one of them comes or goes.
-func (v *analysis) rehashes() bool {
+func (v *nodeStates) rehashes() bool {
 	return v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash sends a client back to the node that it names,
 // from the one that stood in while that was out: what it had there goes with the
 // ejection that moved it.
-func (v *analysis) returnsToOwner(a *answer) bool {
+func (v *attribution) returnsToOwner(a *answer) bool {
 	owner, _, ok := v.ownerAndHeir(a.trace)
 	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 
 // drifted reports whether the balancer sends a client to and fro: a session of it
 // may then be replaced by another node's, and its own does not know it any more.
-func (v *analysis) drifted(w *trace) bool {
+func (v *attribution) drifted(w *trace) bool {
 	return slices.ContainsFunc(v.drifts, func(m move) bool {
 		return m.trace == w || m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (v *analysis) separatedByBalancer(w *trace) bool {
+func (v *attribution) separatedByBalancer(w *trace) bool {
 	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == w })
 }
 
 // lostBefore reports whether an earlier answer to the same client had lost the
 // session already, on a move.
-func (v *analysis) lostBefore(a *answer) bool {
+func (v *attribution) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
@@ -179,7 +198,7 @@ func (v *analysis) lostBefore(a *answer) bool {
 // countLosses adds the sessions that went with their nodes to the disruptions
 // that took them. Only sessions of earlier rounds count: those of this round were
 // opened while it went on.
-func (v *analysis) countLosses() {
+func (v *attribution) countLosses() {
 	for _, w := range v.traces {
 		answers := slices.Concat(w.earlier, w.answers)
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
@@ -198,7 +217,7 @@ func (v *analysis) countLosses() {
 
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time, and reports whether there was one.
-func (v *analysis) addLoss(node string, lost Span) bool {
+func (v *attribution) addLoss(node string, lost Span) bool {
 	m := v.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
 		if d.overlaps(lost, v.aftermath) {

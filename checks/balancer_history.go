@@ -18,7 +18,7 @@ type ejectionLog struct {
 // ejectionsOf reads the error log for n, of which it says nothing while n is
 // well. It is not ok where none could be read, or its times are not to be
 // believed.
-func (v *analysis) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
+func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
@@ -35,7 +35,7 @@ func (v *analysis) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 
 // readLog reads nginx's error log on from where the round before left it. What
 // is in it when it is first read is the past's.
-func (v *analysis) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *timeline) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	l, ok := v.ejectionsOf(n)
 	if !ok {
 		return m
@@ -62,7 +62,7 @@ func (v *analysis) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory 
 
 // ejection is an episode of the log: nginx leaves a server alone for
 // fail_timeout after its last failed try.
-func (v *analysis) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
+func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
 	hold := v.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
 	return Ejection{out, msg(MsgEjectionLogged, Args{
@@ -72,7 +72,7 @@ func (v *analysis) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejec
 
 // readStatistics holds since when HAProxy has n up against what it said before.
 // Where that is news of every node, HAProxy itself has begun anew.
-func (v *analysis) readStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *timeline) readStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
 	s, source, ok := v.statistics(n)
 	switch {
 	case !ok:
@@ -91,7 +91,7 @@ func (v *analysis) readStatistics(n probes.Node, m NodeHistory, told bool) NodeH
 }
 
 // statistics are what HAProxy says of n.
-func (v *analysis) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
+func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
@@ -105,7 +105,7 @@ func (v *analysis) statistics(n probes.Node) (s probes.ServerEvidence, source st
 }
 
 // someStayedUp reports whether HAProxy has had some node up all the time.
-func (v *analysis) someStayedUp() bool {
+func (v *timeline) someStayedUp() bool {
 	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
 		s, _, ok := v.statistics(n)
 		before := v.past().Nodes[n.ID].Up

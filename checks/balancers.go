@@ -9,17 +9,17 @@ import (
 
 // balancers finds addresses of the balancer that do not answer, or answer with
 // an error of their own.
-func balancers(v *analysis) []Finding {
+func balancers(v *timeline) []Finding {
 	var list []Finding
 	for _, e := range v.frontends {
 		switch {
 		case !asked(e.Primary):
 		case !e.answered():
-			if !v.brokenBehind(e) {
+			if !brokenBehind(v.nodeStates, e) {
 				list = append(list, balancerDown(e))
 			}
 		default:
-			list = append(list, v.balancerErrors(e)...)
+			list = append(list, balancerErrors(v, e)...)
 		}
 	}
 	return list
@@ -29,13 +29,13 @@ func balancers(v *analysis) []Finding {
 // back because of a node that hangs, or whose gibberish is passed on. It must be
 // known which, or none be left that answers: else nobody would be told that
 // clients get nothing.
-func (v *analysis) brokenBehind(e frontend) bool {
+func brokenBehind(v *nodeStates, e frontend) bool {
 	for _, ex := range e.plain() {
-		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && v.someBreak(ex.Failure) || v.breaks(v.attributePlainFailure(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && someBreak(v, ex.Failure) || breaks(v, v.attributePlainFailure(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && v.breaks(a.failedNode, a.Failure) })
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(v, a.failedNode, a.Failure) })
 }
 
 // passedOn reports whether an exchange failed in a way that a balancer may have
@@ -45,13 +45,13 @@ func passedOn(ex probes.Exchange) bool {
 }
 
 // breaks reports whether a node, asked directly, fails in the same way.
-func (v *analysis) breaks(id string, how probes.Failure) bool {
+func breaks(v *nodeStates, id string, how probes.Failure) bool {
 	o, listed := v.direct[id]
 	return listed && slices.ContainsFunc(questions(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
-func (v *analysis) someBreak(how probes.Failure) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.breaks(o.Node, how) })
+func someBreak(v *nodeStates, how probes.Failure) bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return breaks(v, o.Node, how) })
 }
 
 func balancerDown(e frontend) Finding {
@@ -74,7 +74,7 @@ func balancerDown(e frontend) Finding {
 // balancerErrors: the answers are the balancer's own errors. Those that a
 // failing node explains are that node's evidence instead, as long as the
 // balancer serves anybody.
-func (v *analysis) balancerErrors(e frontend) []Finding {
+func balancerErrors(v *timeline, e frontend) []Finding {
 	var errs []*probes.Exchange
 	answered, unexplained, waited := 0, 0, 0
 	culprits := make(map[string]bool)
@@ -108,7 +108,7 @@ func (v *analysis) balancerErrors(e frontend) []Finding {
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (v.noneWell() && !v.ready(id))
 	})
-	f.waited, f.follows = waited == len(errs), v.allDisrupted()
+	f.waited, f.follows = waited == len(errs), allDisrupted(v)
 	met := slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
@@ -141,7 +141,7 @@ const waits = 500 * time.Millisecond
 
 // allDisrupted returns the nodes that failed or restarted a moment ago, if every node
 // did, or is left out: the balancer then has none that it would try.
-func (v *analysis) allDisrupted() []string {
+func allDisrupted(v *timeline) []string {
 	var failed []string
 	for _, o := range v.active {
 		d, ok := v.disruptionAt(o.Node, v.Started)
@@ -157,7 +157,7 @@ func (v *analysis) allDisrupted() []string {
 
 // ownError: a gateway error that no node signed and none gives when asked
 // directly.
-func (v *analysis) ownError(ex probes.Exchange) bool {
+func (v *nodeStates) ownError(ex probes.Exchange) bool {
 	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.identity.NodeOf(ex.Label) != "" {
 		return false
 	}

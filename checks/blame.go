@@ -10,7 +10,7 @@ import (
 // the one its client was aimed at or has its session on, if that fails
 // directly, too; or the only one that does. "" when nothing failed, or nobody
 // can tell.
-func (v *analysis) attributeFailure(a *answer, cameBack bool) string {
+func (v *outcomes) attributeFailure(a *answer, cameBack bool) string {
 	switch aim, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
 		return ""
@@ -32,14 +32,14 @@ func (v *analysis) attributeFailure(a *answer, cameBack bool) string {
 }
 
 // holds reports whether the balancer is meant to hold a client on its node.
-func (v *analysis) holds() bool {
+func (v *outcomes) holds() bool {
 	m := v.Cluster.Balancer.Method
 	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
 }
 
 // servesNobody reports whether the balancer turned all clients away, although
 // some of them were aimed at nodes that are well.
-func (v *analysis) servesNobody() bool {
+func (v *nodeStates) servesNobody() bool {
 	aimedAtWell := false
 	for _, w := range v.Traces {
 		for i, s := range w.Steps {
@@ -57,7 +57,7 @@ func (v *analysis) servesNobody() bool {
 
 // attributePlainFailure is blame for a request that belongs to no walk. What a well node
 // says of itself is nobody else's doing.
-func (v *analysis) attributePlainFailure(ex probes.Exchange) string {
+func (v *nodeStates) attributePlainFailure(ex probes.Exchange) string {
 	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
 		return ""
 	}
@@ -71,21 +71,29 @@ func failed(ex probes.Exchange) bool {
 	return ex.Status >= 500 || (broken && ex.LocalAddress.IsValid())
 }
 
-// failsDirectly: the node fails the very thing that walks ask of it.
-func (v *analysis) failsDirectly(id string) bool {
+// errsDirectly reports whether a node that was asked directly is down, or answers the
+// page that clients request with an error.
+func (v *nodeStates) errsDirectly(id string) bool {
 	o, listed := v.direct[id]
-	if !listed || !asked(o.Primary) {
-		return false
+	return listed && asked(o.Primary) && (!v.up[id] || o.Session != nil && asked(*o.Session) && !o.Session.OK())
+}
+
+// failsDirectly reports whether a node that was asked directly errs, or answers with
+// another page than the nodes that are well.
+func (v *nodeStates) failsDirectly(id string) bool {
+	if v.errsDirectly(id) {
+		return true
 	}
-	return !v.up[id] || o.Session != nil && asked(*o.Session) && (!o.Session.OK() || v.page.isWrong(*o.Session) && v.othersHavePage(id))
+	o, listed := v.direct[id]
+	return listed && asked(o.Primary) && o.Session != nil && asked(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
 }
 
 // theOnlyFailing is the node that fails when asked directly, if just one of
 // several does that the balancer may send clients to.
-func (v *analysis) theOnlyFailing() string {
+func (v *nodeStates) theOnlyFailing() string {
 	var failing []string
 	for _, n := range v.Cluster.Nodes {
-		if !n.Down && !n.Backup && v.failsDirectly(n.ID) {
+		if !n.Down && !n.Backup && v.errsDirectly(n.ID) {
 			failing = append(failing, n.ID)
 		}
 	}
@@ -96,9 +104,9 @@ func (v *analysis) theOnlyFailing() string {
 }
 
 // noneUp reports whether no node is left that could serve.
-func (v *analysis) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
+func (v *nodeStates) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
 
 // noneWell reports whether no node is left that serves and is not paused.
-func (v *analysis) noneWell() bool {
+func (v *nodeStates) noneWell() bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
 }

@@ -8,24 +8,24 @@ import (
 )
 
 // blindSpots says what this set-up cannot see, and what would open its eyes.
-func blindSpots(v *analysis) []Finding {
+func blindSpots(v *movement) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone || len(v.serving) < 2 {
 		return nil
 	}
 	if v.attributedAnswers() == 0 {
-		return v.noLabels()
+		return noLabels(v.outcomes)
 	}
 	unseen := v.nodesWhere(func(id string) bool {
 		serves := slices.ContainsFunc(v.serving, func(n probes.Node) bool { return n.ID == id })
 		return serves && v.rotationStates[id].In == Unknown
 	})
-	if contradiction := v.contradiction(); !contradiction.IsZero() {
-		return []Finding{v.otherArithmetic(contradiction, unseen)}
+	if contradiction := contradiction(v); !contradiction.IsZero() {
+		return []Finding{otherArithmetic(v.nodeStates, contradiction, unseen)}
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
-	why, remedy := v.blindness(unseen)
+	why, remedy := blindness(v.rotation, unseen)
 	if why.IsZero() {
 		return nil
 	}
@@ -41,20 +41,20 @@ func blindSpots(v *analysis) []Finding {
 
 // blindness is why some nodes cannot be seen, and what to do about it; nothing where
 // the next round may see them.
-func (v *analysis) blindness(unseen []string) (why, remedy Message) {
+func blindness(v *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := v.Cluster.Balancer; {
 	case b.KeyHeader() != "" && v.evidenceMissing(v.traffic):
-		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), v.chooseClient(b.KeyHeader())
+		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(v.outcomes, b.KeyHeader())
 	case b.Method == probes.MethodUnknown && v.allMetOneNode():
-		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(v.chooseClient(header))})
+		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(v.outcomes, header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
 		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
 	case b.KeyHeader() == "" && hashesAddress(b):
-		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: v.ownAddress()}), v.chooseClient(header)
+		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(v.outcomes)}), chooseClient(v.outcomes, header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
-	case v.tooMany(unseen):
+	case tooMany(v.nodeStates, unseen):
 		return msg(MsgTooManyClients, Args{Count: MaxFreshClients}), msg(MsgAskForLess, Args{})
 	default:
 		return Message{}, Message{}
@@ -62,7 +62,7 @@ func (v *analysis) blindness(unseen []string) (why, remedy Message) {
 }
 
 // tooMany reports whether chance cannot be excluded for some node in a round.
-func (v *analysis) tooMany(unseen []string) bool {
+func tooMany(v *nodeStates, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
 		return ClientsToMiss(v.Cluster, v.Cluster.Nodes[v.index(id)], v.Confidence) > MaxFreshClients
 	})
@@ -71,7 +71,7 @@ func (v *analysis) tooMany(unseen []string) bool {
 // contradiction is an answer that the balancer's arithmetic excludes, whatever
 // nodes are out: its configuration is not the one that we were told. While
 // sessions move, it may be the nodes that changed.
-func (v *analysis) contradiction() Message {
+func contradiction(v *movement) Message {
 	if v.oracle == nil || v.evidenceMissing(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
 		return Message{}
 	}
@@ -91,7 +91,7 @@ func (v *analysis) contradiction() Message {
 	return Message{}
 }
 
-func (v *analysis) otherArithmetic(contradiction Message, unseen []string) Finding {
+func otherArithmetic(v *nodeStates, contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
 	f.Summary = msg(MsgOtherArithmetic, Args{Method: v.Cluster.Balancer.Method})
 	f.Evidence = []Message{contradiction}
@@ -100,7 +100,7 @@ func (v *analysis) otherArithmetic(contradiction Message, unseen []string) Findi
 }
 
 // noLabels: clients are served, and nobody can tell by whom.
-func (v *analysis) noLabels() []Finding {
+func noLabels(v *outcomes) []Finding {
 	if !slices.ContainsFunc(v.answers, func(a *answer) bool { return a.OK() && a.Status < 400 }) {
 		return nil
 	}
@@ -113,8 +113,8 @@ func (v *analysis) noLabels() []Finding {
 
 // chooseClient gives the lines of nginx that let a prober choose its node, and the
 // setting that goes with them where that is not set.
-func (v *analysis) chooseClient(header string) Message {
-	args := Args{Address: v.ownAddress(), Name: header}
+func chooseClient(v *outcomes, header string) Message {
+	args := Args{Address: ownAddress(v), Name: header}
 	if v.Cluster.Balancer.KeyHeader() == "" {
 		args.Setting = "client_ip_header"
 	}
@@ -122,7 +122,7 @@ func (v *analysis) chooseClient(header string) Message {
 }
 
 // ownAddress is this prober as the balancer sees it, as far as we know.
-func (v *analysis) ownAddress() string {
+func ownAddress(v *outcomes) string {
 	for _, a := range v.answers {
 		if a.LocalAddress.IsValid() {
 			return a.LocalAddress.String()
@@ -133,7 +133,7 @@ func (v *analysis) ownAddress() string {
 
 // seldomMet finds that the cluster is looked at more seldom than a balancer of
 // nginx's kind holds a node out: an ejection may begin and end between two looks.
-func seldomMet(v *analysis) []Finding {
+func seldomMet(v *nodeStates) []Finding {
 	b := v.Cluster.Balancer
 	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
 		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
@@ -148,7 +148,7 @@ func seldomMet(v *analysis) []Finding {
 }
 
 // behindRoundRobin finds balancers with more addresses than are probed at a time.
-func inTurns(v *analysis) []Finding {
+func inTurns(v *nodeStates) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
 	for _, b := range v.Balancers {
 		probed[b.URL]++
@@ -172,7 +172,7 @@ func inTurns(v *analysis) []Finding {
 
 // unreadStatus finds nodes whose status is answered and cannot be read: whether
 // they are paused cannot be seen.
-func unreadStatus(v *analysis) []Finding {
+func unreadStatus(v *nodeStates) []Finding {
 	nodes := v.nodesWhere(func(id string) bool { return v.up[id] && v.direct[id].StatusError != "" })
 	if len(nodes) == 0 {
 		return nil

@@ -11,10 +11,10 @@ import (
 // fails: from its own error log where there is one, else at an assumed rate.
 // nginx counts connection errors and time-outs; HTTP errors only where
 // proxy_next_upstream lists them.
-func (v *analysis) ejectionBudget(n probes.Node) Message {
-	l, logged := v.logged(n)
+func ejectionBudget(v *outcomes, n probes.Node) Message {
+	l, logged := loggedFailuresOf(v.nodeStates, n)
 	switch b := v.Cluster.Balancer; {
-	case v.checksHealth() || b.Method == probes.MethodCookie && !logged:
+	case checksHealth(v.nodeStates) || b.Method == probes.MethodCookie && !logged:
 		return msg(MsgBudgetOfHealthChecks, Args{})
 	case b.MaxFails == 0:
 		return msg(MsgBudgetEndless, Args{})
@@ -23,20 +23,20 @@ func (v *analysis) ejectionBudget(n probes.Node) Message {
 	case logged:
 		return l.budget()
 	default:
-		return v.assumedBudget(n.ID)
+		return assumedBudget(v, n.ID)
 	}
 }
 
 // checksHealth reports whether the balancer is one of those that tell of health
 // checks of their own.
-func (v *analysis) checksHealth() bool {
+func checksHealth(v *nodeStates) bool {
 	return slices.ContainsFunc(v.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
 // assumedBudget knows of no user's request. The longest time is that of a node
 // of which a request fails just before nginx would forget the one before.
-func (v *analysis) assumedBudget(node string) Message {
-	b, failing := v.Cluster.Balancer, v.failing(node)
+func assumedBudget(v *outcomes, node string) Message {
+	b, failing := v.Cluster.Balancer, failureRate(v, node)
 	return msg(MsgBudgetAssumed, Args{
 		Duration: TimeToEjection(b.MaxFails, 1, failing, 0).Round(time.Second), Rate: 100 * failing, Of: b.MaxFails,
 		Longest: time.Duration(b.MaxFails-1) * b.FailTimeout, Limit: b.FailTimeout,

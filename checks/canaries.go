@@ -7,7 +7,7 @@ import (
 )
 
 // canaries are the walks that came back, or were aimed at a node, for people.
-func (v *analysis) canaries() []Canary {
+func canaries(v *outcomes) []Canary {
 	var list []Canary
 	for _, w := range v.traces {
 		if len(w.Steps) < 2 && w.Expected == "" {

@@ -7,7 +7,7 @@ import (
 )
 
 // certificates finds certificates that expire soon, once for each place.
-func certificates(v *analysis) []Finding {
+func certificates(v *outcomes) []Finding {
 	limit := v.Cluster.Limits.CertificateExpiry
 	var list []Finding
 	for _, o := range v.active {

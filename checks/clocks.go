@@ -8,7 +8,7 @@ import (
 
 // clocks finds pairs of nodes whose clocks certainly differ by more than the
 // limit: their intervals must exclude it.
-func clocks(v *analysis) []Finding {
+func clocks(v *nodeStates) []Finding {
 	limit := v.Cluster.Limits.ClockSkew
 	if limit <= 0 {
 		return nil
@@ -34,7 +34,7 @@ func clocks(v *analysis) []Finding {
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
 	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
-	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && v.movedOffOwnAddress(id) }); len(off) > 0 && len(off) < len(suspects) {
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && movedOffOwnAddress(v, id) }); len(off) > 0 && len(off) < len(suspects) {
 		suspects = off // as many against as many: our own clock has a voice, too
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
@@ -51,7 +51,7 @@ const expiringSkew = time.Minute
 
 // movedOffOwnAddress reports whether a node's clock is certainly off our own by more than
 // the limit.
-func (v *analysis) movedOffOwnAddress(id string) bool {
+func movedOffOwnAddress(v *nodeStates, id string) bool {
 	o := v.direct[id].Clock
 	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
 }

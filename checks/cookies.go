@@ -7,7 +7,7 @@ import (
 )
 
 // cookies finds session cookies that a browser would not bring back.
-func cookies(v *analysis) []Finding {
+func cookies(v *outcomes) []Finding {
 	var list []Finding
 	for _, a := range v.answers {
 		for _, r := range a.Rejected {
@@ -22,7 +22,7 @@ func cookies(v *analysis) []Finding {
 			list = append(list, f)
 		}
 	}
-	return append(list, v.noCookie()...)
+	return append(list, noCookie(v)...)
 }
 
 // brokenRules say which rule a cookie breaks.
@@ -39,7 +39,7 @@ var brokenRules = map[probes.CookieRule]MessageID{
 
 // noCookie finds an application that sets no session cookie at all over the scheme
 // that it is asked by, though its answers are the page.
-func (v *analysis) noCookie() []Finding {
+func noCookie(v *outcomes) []Finding {
 	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (v *analysis) noCookie() []Finding {
 		}
 	}
 	tells := func(a *answer) bool { return a.Label != "" || a.Session != "" }
-	if clients == 0 || !slices.ContainsFunc(v.answers, tells) || !v.noneComesBack() {
+	if clients == 0 || !slices.ContainsFunc(v.answers, tells) || !noneComesBack(v) {
 		return nil
 	}
 	scheme := v.Cluster.Balancer.URLs[0].Scheme
@@ -68,7 +68,7 @@ func (v *analysis) noCookie() []Finding {
 
 // noneComesBack reports whether no session survives a single request: answers show
 // none at all, or another one each time, from the same node, too.
-func (v *analysis) noneComesBack() bool {
+func noneComesBack(v *outcomes) bool {
 	shown, lost, own := 0, 0, 0
 	for _, a := range v.answers {
 		if a.Session != "" {

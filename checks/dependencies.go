@@ -20,14 +20,14 @@ type service struct {
 // services joins what was probed with what the nodes' reasons name, as far as
 // those are not too many to be believed. Of a round that was cut short, a probe
 // that failed tells nothing.
-func (v *analysis) services() []service {
+func services(v *outcomes) []service {
 	var list []service
 	cutShort := !v.cutShort().IsZero()
 	for _, d := range v.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
 	for _, o := range v.active {
-		for _, name := range v.dependencyNames(o.Status) {
+		for _, name := range dependencyNames(v.nodeStates, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(v.Dependencies)+maxUnlistedNodes {
 				continue // its name is in the node's own reason
@@ -63,12 +63,12 @@ func (s service) disputed() bool {
 
 // dependencies finds services that are down: one finding a service, however
 // many nodes suffer from it.
-func dependencies(v *analysis) []Finding {
+func dependencies(v *outcomes) []Finding {
 	var list []Finding
-	for _, s := range v.services() {
+	for _, s := range services(v) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, v.keepsSessions(s.name)
+			f.unanswered, f.store = s.probed && !s.up, keepsSessions(v.nodeStates, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {
@@ -80,7 +80,7 @@ func dependencies(v *analysis) []Finding {
 
 // keepsSessions reports whether a dependency is of a kind that sessions are
 // kept in.
-func (v *analysis) keepsSessions(name string) bool {
+func keepsSessions(v *nodeStates, name string) bool {
 	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
@@ -130,9 +130,9 @@ func (s service) pathRemedy() Message {
 	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
 
-func (v *analysis) dependencyReports() []DependencyReport {
+func dependencyReports(v *outcomes) []DependencyReport {
 	var reports []DependencyReport
-	for _, s := range v.services() {
+	for _, s := range services(v) {
 		r := DependencyReport{Name: s.name, Up: Unknown, ReportedBy: s.reported, Error: s.error}
 		switch {
 		case s.probed && s.up:

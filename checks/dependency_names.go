@@ -15,10 +15,10 @@ import (
 
 // dependencyNames are the services that a node's reason names, without what
 // nodes say of them besides. A configured dependency goes by its configured name.
-func (v *analysis) dependencyNames(o *probes.StatusReport) []string {
+func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 	var names []string
 	for _, told := range o.Unavailable() {
-		name := v.configuredName(told)
+		name := configuredName(v, told)
 		if name == "" {
 			name = stableName(told)
 		}
@@ -31,7 +31,7 @@ func (v *analysis) dependencyNames(o *probes.StatusReport) []string {
 
 // configuredName is the dependency of the configuration with whose name a text
 // begins, the longest such name; "": none.
-func (v *analysis) configuredName(told string) string {
+func configuredName(v *nodeStates, told string) string {
 	longest := ""
 	for _, d := range v.Dependencies {
 		if len(d.Name) > len(longest) && beginsWithName(told, d.Name) {

@@ -12,7 +12,7 @@ import (
 // dependency.
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()
-	v := &analysis{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
+	v := &nodeStates{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
 	for told, want := range map[string][]string{
 		"Mail (attempt 17)":                {"Mail"},
 		"Mail [5012 ms]":                   {"Mail"},
@@ -37,7 +37,7 @@ func TestDependencyNames(t *testing.T) {
 		"Attempts Service, Since-Service1": {"Attempts Service", "Since-Service1"},
 		"(attempt 17)":                     nil,
 	} {
-		if diff := cmp.Diff(want, v.dependencyNames(&probes.StatusReport{Reason: "unavailable: " + told})); diff != "" {
+		if diff := cmp.Diff(want, dependencyNames(v, &probes.StatusReport{Reason: "unavailable: " + told})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", told, diff)
 		}
 	}

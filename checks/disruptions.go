@@ -10,6 +10,25 @@ import (
 // This file is the timeline of each node: when its clients could not rely on it,
 // and for how long what they met afterwards is still a consequence of that.
 
+// timeline is the fourth stage: when each node was interrupted, this round included.
+type timeline struct {
+	*rotation
+
+	aftermath   time.Duration          // how long after a disruption its consequences are seen: Aftermath, and the time until clients return
+	nodeHistory map[string]NodeHistory // by node id
+}
+
+// newTimeline returns the fourth stage of a round.
+func newTimeline(placed *rotation) *timeline {
+	v := &timeline{rotation: placed, nodeHistory: remember(placed.past().Nodes, placed.Round)}
+	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
+	for _, n := range v.Cluster.Nodes {
+		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
+		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, m))
+	}
+	return v
+}
+
 // A Disruption is a time in which a node, or the balancer's way to it, was
 // interrupted.
 type Disruption struct {
@@ -103,7 +122,7 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 }
 
 // disruptionsOf takes this round's signs into the history of a node.
-func (v *analysis) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
+func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
 	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
 		return v.Started.Sub(d.To) > rememberedFor
@@ -152,7 +171,7 @@ func (v *analysis) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 
 // addSign takes one sign of a disruption into the history of a node: from when it was
 // last known to be well to the moment of the sign.
-func (v *analysis) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+func (v *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
@@ -165,7 +184,7 @@ func (v *analysis) addSign(node string, m NodeHistory, kind DisruptionKind, from
 
 // signsOfClients are requests of clients that failed because of a node, and sessions
 // that it did not answer when they were presented to it.
-func (v *analysis) signsOfClients(node string, m NodeHistory) NodeHistory {
+func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 	for _, a := range v.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
@@ -183,7 +202,7 @@ func (v *analysis) signsOfClients(node string, m NodeHistory) NodeHistory {
 }
 
 // signsOfBalancer are ejections that the balancer tells of, and that clients show.
-func (v *analysis) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
 		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
 	}
@@ -209,7 +228,7 @@ func (m NodeHistory) recovered(at time.Time) NodeHistory {
 }
 
 // holdsSession reports whether a client of earlier rounds had its session on a node.
-func (v *analysis) holdsSession(node string) bool {
+func (v *timeline) holdsSession(node string) bool {
 	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
 }
 
@@ -222,7 +241,7 @@ const maxInferredRestarts = 2
 // there, asked directly, while it keeps those that it begins now: then its process
 // is another one, though nobody saw it restart. It returns between which moments
 // that was, and how many sessions tell so.
-func (v *analysis) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
+func (v *timeline) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
 			continue // of a restart or an outage that is known the session says nothing new
@@ -254,7 +273,7 @@ func (m NodeHistory) failedSince(moment, until time.Time) bool {
 
 // keepsOld reports whether a node still knows, after a moment, a session that it
 // opened before.
-func (v *analysis) keepsOld(node string, moment time.Time) bool {
+func (v *timeline) keepsOld(node string, moment time.Time) bool {
 	for _, c := range v.OwnerChecks {
 		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
 			return true
@@ -291,14 +310,14 @@ func (h *History) DisruptedSince(node string, since time.Time) bool {
 
 // disruptedAt returns the nodes whose disruptions cover a moment, in
 // configuration order.
-func (v *analysis) disruptedAt(at time.Time) []string {
+func (v *timeline) disruptedAt(at time.Time) []string {
 	return v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
 }
 
 // disruptionAt is the disruption of a node that covers a moment.
-func (v *analysis) disruptionAt(node string, at time.Time) (Disruption, bool) {
+func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	for _, d := range slices.Backward(v.nodeHistory[node].Disruptions) {
 		if d.covers(at, v.aftermath) {
 			return d, true
@@ -311,12 +330,12 @@ func (v *analysis) disruptionAt(node string, at time.Time) (Disruption, bool) {
 // of the node that owns its session, or that held it last. Where the balancer
 // hashes, the node that answered must be the one that is named without some of
 // the disrupted ones.
-func (v *analysis) byDisruption(a *answer) bool {
+func (v *movement) byDisruption(a *answer) bool {
 	return v.sentBy(a, v.disruptedAt(a.At))
 }
 
 // sentBy reports whether a client met another node because some nodes were disrupted.
-func (v *analysis) sentBy(a *answer, out []string) bool {
+func (v *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
@@ -328,7 +347,7 @@ func (v *analysis) sentBy(a *answer, out []string) bool {
 
 // openedMeanwhile reports whether a client came while the node was out that answers it
 // now: a hash over the nodes that were left had placed it.
-func (v *analysis) openedMeanwhile(a *answer) bool {
+func (v *movement) openedMeanwhile(a *answer) bool {
 	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
 	return ok && d.covers(a.At, v.aftermath)
 }
@@ -338,7 +357,7 @@ const maxPermutedOut = 6
 
 // namedWithoutNodes reports whether the hash names node for a key when some of the
 // nodes in out are left out: workers may disagree about which.
-func (v *analysis) namedWithoutNodes(key string, out []string, node string) bool {
+func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
 	out = out[:min(len(out), maxPermutedOut)]
 	for mask := range 1 << len(out) {
 		var without []int

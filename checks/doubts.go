@@ -6,18 +6,18 @@ import (
 
 // doubts are the reasons for which the picture is not whole enough for a
 // verdict.
-func (v *analysis) doubts(session SessionReport) []Message {
+func doubts(v *rotation, session SessionReport) []Message {
 	var list []Message
 	if doubt := v.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if doubt := v.sessionDoubt(session); !doubt.IsZero() {
+	if doubt := sessionDoubt(v, session); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if v.ExpectVersion != "" && v.noVersion() {
+	if v.ExpectVersion != "" && noVersion(v.nodeStates) {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}
-	if v.onlyNodeAway() {
+	if onlyNodeAway(v.outcomes) {
 		list = append(list, msg(MsgIsolated, Args{}))
 	}
 	return list
@@ -25,12 +25,12 @@ func (v *analysis) doubts(session SessionReport) []Message {
 
 // sessionDoubt is why it is not known whether the promise about sessions is
 // kept; none when it is known, or there is nobody to break it.
-func (v *analysis) sessionDoubt(session SessionReport) Message {
+func sessionDoubt(v *rotation, session SessionReport) Message {
 	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
 		return Message{}
 	}
 	switch {
-	case v.noTestPage():
+	case noTestPage(v.nodeStates):
 		return msg(MsgNoTestPage, Args{Path: v.Cluster.Session.Path})
 	case v.policy() != probes.PolicyShared && session.Sticky == Unknown:
 		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
@@ -42,7 +42,7 @@ func (v *analysis) sessionDoubt(session SessionReport) Message {
 }
 
 // cutShort names what stickwatch did not get to ask; none where it asked all.
-func (v *analysis) cutShort() Message {
+func (v *outcomes) cutShort() Message {
 	nodes, addresses := v.notAsked()
 	switch {
 	case len(nodes)+len(addresses) == 0 && len(v.frontends) > 0:
@@ -56,7 +56,7 @@ func (v *analysis) cutShort() Message {
 
 // notAsked are the nodes and the balancer's addresses that stickwatch did not get to
 // ask.
-func (v *analysis) notAsked() (nodes, addresses []string) {
+func (v *outcomes) notAsked() (nodes, addresses []string) {
 	for _, e := range v.frontends {
 		if !asked(e.Primary) {
 			addresses = append(addresses, e.name)
@@ -66,7 +66,7 @@ func (v *analysis) notAsked() (nodes, addresses []string) {
 }
 
 // onlyNodeAway reports whether every attempt failed before it left this machine.
-func (v *analysis) onlyNodeAway() bool {
+func onlyNodeAway(v *outcomes) bool {
 	local := func(ex probes.Exchange) bool {
 		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
 	}

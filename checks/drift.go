@@ -8,11 +8,11 @@ import (
 
 // drift finds a balancer, or one of its addresses, that does not hold clients on
 // nodes which are well.
-func drift(v *analysis) []Finding {
+func drift(v *movement) []Finding {
 	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
 		return nil
 	}
-	drifts := v.withoutSplit(v.drifts)
+	drifts := withoutSplit(v, v.drifts)
 	if len(drifts) == 0 {
 		return nil
 	}
@@ -27,7 +27,7 @@ func drift(v *analysis) []Finding {
 	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	f.frontends = v.scattering(drifts)
+	f.frontends = scattering(v.outcomes, drifts)
 	f.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
@@ -37,13 +37,13 @@ func drift(v *analysis) []Finding {
 		f.Evidence = append(f.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
 	}
 	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
-	f.Affected = v.shareOf(len(clients))
-	f.Remedy = v.driftRemedy(where)
+	f.Affected = shareOf(v.outcomes, len(clients))
+	f.Remedy = driftRemedy(v.outcomes, where)
 	return []Finding{f}
 }
 
 // scattering names the addresses of the balancer at which sessions drifted.
-func (v *analysis) scattering(drifts []move) []string {
+func scattering(v *outcomes, drifts []move) []string {
 	var names []string
 	for _, e := range v.frontends {
 		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
@@ -55,13 +55,13 @@ func (v *analysis) scattering(drifts []move) []string {
 
 // routeless reports whether Tomcats that are to be told apart by the route in
 // their session ids write none.
-func (v *analysis) routeless() bool {
+func (v *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
 	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&
 		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute })
 }
 
-func (v *analysis) driftRemedy(where []string) Message {
+func driftRemedy(v *outcomes, where []string) Message {
 	method := v.Cluster.Balancer.Method
 	switch {
 	case len(where) > 0:

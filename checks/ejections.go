@@ -20,14 +20,14 @@ type Ejection struct {
 
 // addBalancerEvents takes in what the balancer says of n's past. What a round has found by
 // itself, be it the ejection or that the node fails, is told already.
-func (v *analysis) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+func (v *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
 	told := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
 	return v.readStatistics(n, v.readLog(n, m, told), told)
 }
 
 // wasEjected finds that n was ejected, and is back.
-func (v *analysis) wasEjected(n probes.Node) (Finding, bool) {
+func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
 	past := v.nodeHistory[n.ID].Ejections
 	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
 		return Finding{}, false

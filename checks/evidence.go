@@ -6,7 +6,7 @@ import (
 )
 
 // records are what the balancer itself says of n.
-func (v *analysis) records(n probes.Node) []evidence.Record {
+func (v *nodeStates) records(n probes.Node) []evidence.Record {
 	return v.matcher.Records(n, v.Evidence)
 }
 
@@ -22,7 +22,7 @@ func recorded(r evidence.Record) Message {
 // that answered is in rotation whatever is said; where it was not met, the
 // balancer's word decides; and where the two contradict each other, nobody
 // knows.
-func (v *analysis) likelihood(n probes.Node, seen rotationState) rotationState {
+func (v *rotation) likelihood(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
@@ -40,7 +40,7 @@ func (v *analysis) likelihood(n probes.Node, seen rotationState) rotationState {
 // evidenceRecords lists, for a node that is out, every witness beside the one whose
 // reason is given: what the balancer says, and why a silent source proves
 // nothing.
-func (v *analysis) evidenceRecords(n probes.Node, given Message) []Message {
+func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
 	var lines []Message
 	for _, r := range v.records(n) {
 		if said := recorded(r); said.String() != given.String() {
@@ -56,7 +56,7 @@ func (v *analysis) evidenceRecords(n probes.Node, given Message) []Message {
 }
 
 // unreadEvidence finds sources of evidence that could not be read.
-func unreadEvidence(v *analysis) []Finding {
+func unreadEvidence(v *nodeStates) []Finding {
 	var list []Finding
 	for _, o := range v.Evidence {
 		if o.Error == "" {

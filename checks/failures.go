@@ -21,7 +21,7 @@ type loggedFailures struct {
 // logged finds what nginx's error log says of n's failures: none, where it does
 // not mention n. It is not ok where no log can be read, or the times in it are
 // not to be believed.
-func (v *analysis) logged(n probes.Node) (l loggedFailures, ok bool) {
+func loggedFailuresOf(v *nodeStates, n probes.Node) (l loggedFailures, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue

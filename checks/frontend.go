@@ -35,7 +35,7 @@ func (e frontend) page(path string) string {
 }
 
 // frontendOf gathers what clients met at one address.
-func (v *analysis) frontendOf(b probes.BalancerObservation) frontend {
+func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 	e := frontend{BalancerObservation: b, name: v.frontendName(b.URL, b.Address)}
 	for _, w := range v.traces {
 		if w.Balancer == b.Address && w.URL == b.URL {
@@ -48,7 +48,7 @@ func (v *analysis) frontendOf(b probes.BalancerObservation) frontend {
 // frontendName is the URL, with the address where the URL has a name for a
 // host: it may resolve to several today and to one tomorrow, and a finding's
 // key must stay the same.
-func (v *analysis) frontendName(rawURL string, at netip.AddrPort) string {
+func (v *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || !at.IsValid() {
 		return rawURL

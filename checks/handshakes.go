@@ -9,7 +9,7 @@ import (
 // handshakes finds Engine.IO handshakes that break on their way through the
 // balancer, and upgrades that do not pass it. A round that was cut short tells
 // nothing of them: it may be what broke them.
-func handshakes(v *analysis) []Finding {
+func handshakes(v *outcomes) []Finding {
 	if !v.cutShort().IsZero() {
 		return nil
 	}
@@ -19,11 +19,11 @@ func handshakes(v *analysis) []Finding {
 	var frontends []string
 	through, sidLost := 0, false
 	for _, h := range v.Handshakes {
-		if v.ranOutOfTime(h) {
+		if ranOutOfTime(v.nodeStates, h) {
 			continue
 		}
 		if h.Node != "" {
-			if f, ok := v.handshakeAt(h); ok {
+			if f, ok := handshakeAt(v.nodeStates, h); ok {
 				list = append(list, f)
 			}
 			continue
@@ -67,7 +67,7 @@ func handshakes(v *analysis) []Finding {
 // it is aimed at is slow: its requests come one after the other within the time-out
 // of one, and each of them takes as long as any other page of that node. A node
 // whose other pages are quick enough for that has a broken endpoint.
-func (v *analysis) ranOutOfTime(h probes.HandshakeObservation) bool {
+func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
 	}
@@ -79,7 +79,7 @@ func (v *analysis) ranOutOfTime(h probes.HandshakeObservation) bool {
 }
 
 // handshakeAt judges the handshake with one node that was asked directly.
-func (v *analysis) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
+func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
 	if !v.ready(h.Node) || (h.Opened && h.Known) {
 		return Finding{}, false
 	}

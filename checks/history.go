@@ -119,7 +119,7 @@ func asTold(t time.Time) string { return t.Format(time.DateTime) }
 
 // beganAnew reports whether a node was restarted after a moment: the sessions
 // that it held until then went with its process.
-func (v *analysis) beganAnew(node string, since time.Time) bool {
+func (v *timeline) beganAnew(node string, since time.Time) bool {
 	m, known := v.nodeHistory[node]
 	return known && (m.Down || m.Restarted.After(since))
 }

@@ -46,7 +46,7 @@ func (t openerCount) scattersByLikelihood() bool {
 }
 
 // hold looks at every address.
-func (v *analysis) hold() []holding {
+func (v *movement) hold() []holding {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
@@ -58,7 +58,7 @@ func (v *analysis) hold() []holding {
 	return list
 }
 
-func (v *analysis) holdingAt(e *frontend, met map[string]bool) holding {
+func (v *movement) holdingAt(e *frontend, met map[string]bool) holding {
 	h := holding{frontend: e, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
 	for _, w := range e.traces {
@@ -104,7 +104,7 @@ func (h *holding) likelihood(moves map[string][]move, confidence float64) {
 // returns sorts the answers to a client that came back into those of its own node
 // and those of others, and counts how often the node changed from one to the
 // next. What a disruption explains is left out.
-func (v *analysis) returns(w *trace) (stays int, moved []move, switches int) {
+func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := w.holder
@@ -131,7 +131,7 @@ func (v *analysis) returns(w *trace) (stays int, moved []move, switches int) {
 // excused reports whether something known explains that another node than its own
 // answered a client: its node does not serve, was tried in vain, has been out, or
 // the client comes back to the node that opened its session.
-func (v *analysis) excused(a *answer) bool {
+func (v *movement) excused(a *answer) bool {
 	holder := a.trace.holder
 	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
 		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)

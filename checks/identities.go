@@ -8,12 +8,12 @@ import (
 
 // identities finds nodes that cannot be told apart, that answer as another, or
 // that nobody has listed.
-func identities(v *analysis) []Finding {
-	list := append(v.duplicates(), v.misidentified()...)
-	return append(list, v.unknownNodes()...)
+func identities(v *outcomes) []Finding {
+	list := append(duplicates(v.nodeStates), misidentified(v.nodeStates)...)
+	return append(list, unknownNodes(v)...)
 }
 
-func (v *analysis) duplicates() []Finding {
+func duplicates(v *nodeStates) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
 		label := v.identity.direct[n.ID]
@@ -35,7 +35,7 @@ func (v *analysis) duplicates() []Finding {
 	return list
 }
 
-func (v *analysis) misidentified() []Finding {
+func misidentified(v *nodeStates) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
 		label := v.identity.direct[n.ID]
@@ -64,8 +64,8 @@ func calls(n probes.Node, label string) bool {
 // unknownNodes finds answers through the balancer from nodes that are not listed.
 // Names that are too many, or that change with every answer, are one finding: it
 // must not be another one in every round.
-func (v *analysis) unknownNodes() []Finding {
-	unlistedNodes := v.unlistedNodes()
+func unknownNodes(v *outcomes) []Finding {
+	unlistedNodes := findUnlistedNodes(v)
 	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedNode) bool { return s.answers > 1 })
 	if changing || len(unlistedNodes) > maxUnlistedNodes {
 		return []Finding{manyUnlistedNodes(unlistedNodes)}
@@ -91,7 +91,7 @@ type unlistedNode struct {
 	evidence Message // of the first
 }
 
-func (v *analysis) unlistedNodes() []unlistedNode {
+func findUnlistedNodes(v *outcomes) []unlistedNode {
 	var list []unlistedNode
 	for _, a := range v.answers {
 		if !a.OK() || !v.unlistedNode(a.Label) {

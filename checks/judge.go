@@ -4,55 +4,62 @@ import (
 	"slices"
 )
 
-// A check is a group of checks about one thing. It returns what it found and
-// keeps nothing.
-type check func(*analysis) []Finding
-
-// checkGroups, in no particular order: none depends on another's findings.
-var checkGroups = []check{
-	balancers, nodes, pages, dependencies,
-	drift, losses, leaks, sessionsFailing, sharing, cookies, handshakes,
-	rotation, splits, restarts, remapped,
-	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, seldomMet, inTurns, unreadEvidence, unreadStatus, stores,
-}
-
-// Judge tells what a round means.
+// Judge returns the report of a round. It passes the round through the stages in the
+// order in which they are read: each stage is computed from those before it.
 func Judge(r Round) Report {
-	v := analyse(r)
-	var findings []Finding
-	for _, check := range checkGroups {
-		for _, f := range check(v) {
-			if !slices.Contains(r.Ignore, f.Code) {
-				findings = append(findings, f.sanitized())
-			}
-		}
-	}
+	var (
+		nodes    = readNodes(r)
+		seen     = readTraces(nodes)
+		placed   = findRotation(seen)
+		past     = newTimeline(placed)
+		moved    = findMoves(past)
+		judged   = attribute(moved)
+		session  = stickiness(moved)
+		findings = judged.findings()
+	)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		v.history.Pool.Lost = r.Started
+		judged.history.Pool.Lost = r.Started
 	}
-	session := v.stickiness()
 	report := Report{
 		Cluster:      r.Cluster.Name,
 		Started:      r.Started,
 		Duration:     r.Duration,
-		Doubts:       v.doubts(session),
+		Doubts:       doubts(placed, session),
 		Balancers:    r.Balancers,
 		Session:      session,
-		Dependencies: v.dependencyReports(),
+		Dependencies: dependencyReports(seen),
 		Findings:     explain(findings),
-		Requests:     v.requests(),
-		page:         v.page,
-		History:      &v.history,
+		Requests:     requests(seen),
+		page:         nodes.page,
+		History:      &judged.history,
 	}
-	for _, o := range v.Nodes {
-		place := v.rotationStates[o.Node]
+	for _, o := range nodes.Nodes {
+		state := placed.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
-			NodeObservation: o, Up: v.up[o.Node], InRotation: place.In, Rotation: place.Reason,
+			NodeObservation: o, Up: nodes.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
 	}
 	report.Verdict = verdict(findings, report.Doubts)
 	return report
+}
+
+// findings returns what all checks find, without the codes that the round ignores. No
+// check depends on the findings of another one.
+func (v *attribution) findings() []Finding {
+	all := slices.Concat(
+		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
+		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline), sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
+		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.movement),
+		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
+		latency(v.outcomes), certificates(v.outcomes), blindSpots(v.movement), seldomMet(v.nodeStates), inTurns(v.nodeStates), unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
+	)
+	var list []Finding
+	for _, f := range all {
+		if !slices.Contains(v.Ignore, f.Code) {
+			list = append(list, f.sanitized())
+		}
+	}
+	return list
 }
 
 // verdict: a critical finding is certain whatever else is unknown, but a doubt

@@ -7,7 +7,7 @@ import (
 )
 
 // latency finds nodes and balancer addresses that answer, but slowly.
-func latency(v *analysis) []Finding {
+func latency(v *outcomes) []Finding {
 	limit := v.Cluster.Limits.Slow
 	if limit <= 0 {
 		return nil

@@ -13,7 +13,7 @@ const valuesOfAClient = 999
 
 // findForeign looks for answers that show what another client of ours has stored,
 // and tells what every answer came to.
-func (v *analysis) findForeign() {
+func (v *outcomes) findForeign() {
 	for _, a := range v.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
 			a.foreign = v.writerOf(n, a.trace)
@@ -23,7 +23,7 @@ func (v *analysis) findForeign() {
 }
 
 // writerOf is the client other than reader that has sent a value; nil: none.
-func (v *analysis) writerOf(value int, reader *trace) *trace {
+func (v *outcomes) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (v *analysis) writerOf(value int, reader *trace) *trace {
 
 // foreignAt is the client whose value a node showed for another one's session; nil:
 // it showed none.
-func (v *analysis) foreignAt(x probes.FailoverCheck) *trace {
+func (v *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
 	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
 		return nil
@@ -54,12 +54,12 @@ type sharedID struct{ a, b *trace }
 // sharedIDs finds clients that came new, each for itself, and were given the same
 // session. Nodes that give everybody the same id when they are asked directly,
 // too, tell something else by it.
-func (v *analysis) sharedIDs() []sharedID {
+func sharedIDs(v *outcomes) []sharedID {
 	first := make(map[probes.Fingerprint]*trace)
 	var list []sharedID
 	for _, w := range v.traces {
 		id := w.First().Session
-		if id == "" || v.constantID(id) {
+		if id == "" || constantID(v.nodeStates, id) {
 			continue
 		}
 		if other := first[id]; other != nil && sameClient(other, w) {
@@ -78,7 +78,7 @@ func (v *analysis) sharedIDs() []sharedID {
 func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
 
 // constantID reports whether several nodes gave the same id when asked directly.
-func (v *analysis) constantID(id probes.Fingerprint) bool {
+func constantID(v *nodeStates, id probes.Fingerprint) bool {
 	nodes := 0
 	for _, o := range v.active {
 		if o.Session != nil && o.Session.Session == id {
@@ -89,7 +89,7 @@ func (v *analysis) constantID(id probes.Fingerprint) bool {
 }
 
 // leaks finds sessions that several clients hold.
-func leaks(v *analysis) []Finding {
+func leaks(v *outcomes) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -101,7 +101,7 @@ func leaks(v *analysis) []Finding {
 		clients[reader], clients[other] = true, true
 		nodes[node] = true
 	}
-	for _, s := range v.sharedIDs() {
+	for _, s := range sharedIDs(v) {
 		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range v.allAnswers {

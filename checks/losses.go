@@ -14,7 +14,7 @@ const afterMove = "after a move"
 // losses finds sessions whose state was gone, or older, at a request that the
 // policy says it must survive. What a restart, a drift or a changed pool has cost
 // is counted there.
-func losses(v *analysis) []Finding {
+func losses(v *attribution) []Finding {
 	if v.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -37,7 +37,7 @@ func losses(v *analysis) []Finding {
 	}
 	var list []Finding
 	if len(own) > 0 {
-		f := v.lossOf(SessionLost, own)
+		f := lossOf(v.outcomes, SessionLost, own)
 		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
 		list = append(list, f)
@@ -46,7 +46,7 @@ func losses(v *analysis) []Finding {
 		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if len(moved) > 0 {
-		f := v.lossOf(SessionLost, moved)
+		f := lossOf(v.outcomes, SessionLost, moved)
 		f.Target = afterMove
 		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
@@ -56,7 +56,7 @@ func losses(v *analysis) []Finding {
 		list = append(list, f)
 	}
 	if len(back) > 0 {
-		f := v.lossOf(SessionRollback, back)
+		f := lossOf(v.outcomes, SessionRollback, back)
 		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindStaleCopy, Args{})
 		list = append(list, f)
@@ -97,15 +97,15 @@ func (a *answer) idleSince(moment time.Time) bool {
 }
 
 // lossOf begins a finding about answers that show a loss.
-func (v *analysis) lossOf(code Code, answers []*answer) Finding {
-	f := aboutAll(code, Critical, v.holders(answers))
+func lossOf(v *outcomes, code Code, answers []*answer) Finding {
+	f := aboutAll(code, Critical, holders(v.nodeStates, answers))
 	f.Evidence = evidenceOf(answers)
-	f.Affected = v.shareOf(clientsOf(answers))
+	f.Affected = shareOf(v, clientsOf(answers))
 	return f
 }
 
 // shareOf is which part of the clients that came back n of them are.
-func (v *analysis) shareOf(n int) Affected {
+func shareOf(v *outcomes, n int) Affected {
 	of := 0
 	for _, w := range v.traces {
 		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).cameBack) {
@@ -120,7 +120,7 @@ func (v *analysis) shareOf(n int) Affected {
 
 // holders are the nodes that gave the answers, or that held the sessions where
 // answers do not tell.
-func (v *analysis) holders(answers []*answer) []string {
+func holders(v *nodeStates, answers []*answer) []string {
 	held := make(map[string]bool)
 	for _, a := range answers {
 		held[servingOrHolder(a)] = true

@@ -6,6 +6,34 @@ import (
 	"stickwatch/probes"
 )
 
+// movement is the fifth stage: which clients were answered by another node than their
+// own, and what that says of the balancer.
+type movement struct {
+	*timeline
+
+	holdings    []holding       // as frontends
+	scattered   map[string]Span // by node id: from when to when its clients were answered by it and by others in turns
+	drifts      []move
+	failovers   []move
+	separations []separation
+	remap       *remap      // that this round has seen; nil: none
+	pool        PoolHistory // this round included
+}
+
+// findMoves returns the fifth stage of a round.
+func findMoves(past *timeline) *movement {
+	v := &movement{timeline: past, scattered: make(map[string]Span)}
+	v.holdings = v.hold()
+	for _, n := range v.Cluster.Nodes {
+		v.scattered[n.ID] = v.scatteredSince(n)
+	}
+	v.drifts, v.failovers = v.moves()
+	v.separations = v.separate()
+	v.remap = v.remapping()
+	v.pool = v.poolHistory()
+	return v
+}
+
 // A move is an answer that a session got from another node than its own.
 type move struct {
 	from, to string
@@ -15,7 +43,7 @@ type move struct {
 // moves sorts every move away from a node. Those that the balancer makes again
 // and again have drifted. A failover leaves a node that fails, was tried in vain,
 // or was out. What is neither happened once.
-func (v *analysis) moves() (drifts, failovers []move) {
+func (v *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
 	for _, h := range v.holdings {
 		for _, m := range h.moves {
@@ -43,14 +71,14 @@ func (v *analysis) moves() (drifts, failovers []move) {
 // lasting reports whether the clients of a node, and of no other, have been torn
 // for longer than a disruption that nobody saw would explain. A single picture
 // cannot wait for that.
-func (v *analysis) lasting(node string) bool {
+func (v *movement) lasting(node string) bool {
 	since := v.scattered[node].From
 	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
 }
 
 // scatteredSince returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
-func (v *analysis) scatteredSince(n probes.Node) Span {
+func (v *movement) scatteredSince(n probes.Node) Span {
 	m := v.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(v.holdings, func(h holding) bool { return slices.Contains(h.scattered, n.ID) })
 	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
@@ -68,7 +96,7 @@ func (v *analysis) scatteredSince(n probes.Node) Span {
 // byEjection reports whether a hash moved a session because an ejection began
 // or ended: between the node that it names for the client and the one it names
 // without that, and not to and fro.
-func (v *analysis) byEjection(a *answer) bool {
+func (v *movement) byEjection(a *answer) bool {
 	owner, heir, ok := v.ownerAndHeir(a.trace)
 	if !ok || v.answeredBetween(owner, heir, a.trace) {
 		return false
@@ -79,7 +107,7 @@ func (v *analysis) byEjection(a *answer) bool {
 
 // withoutSplit leaves out the moves of clients whom a split of the balancer sends to
 // and fro: they have a finding of their own.
-func (v *analysis) withoutSplit(moves []move) []move {
+func withoutSplit(v *movement, moves []move) []move {
 	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool {
 		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == m.trace })
 	})
@@ -87,7 +115,7 @@ func (v *analysis) withoutSplit(moves []move) []move {
 
 // sessionMoves tells every move once, those that sessions carried over rounds
 // made before this one included.
-func (v *analysis) sessionMoves() []Move {
+func sessionMoves(v *movement) []Move {
 	type way struct {
 		trace *trace
 		to    string
@@ -102,14 +130,14 @@ func (v *analysis) sessionMoves() []Move {
 		told[w] = true
 		list = append(list, Move{
 			At: a.At, Cluster: v.Cluster.Name, From: a.trace.holder, To: a.servingNode,
-			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: v.causeOf(a),
+			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(v, a),
 		})
 	}
 	return list
 }
 
 // causeOf is why a session moved.
-func (v *analysis) causeOf(a *answer) Message {
+func causeOf(v *movement, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := v.disruptionAt(holder, a.At)
 	switch {

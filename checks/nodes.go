@@ -4,13 +4,13 @@ import "stickwatch/probes"
 
 // nodes finds nodes that are down or say that they are paused. One that the
 // operator took out may be in any state.
-func nodes(v *analysis) []Finding {
+func nodes(v *attribution) []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
 		case !asked(o.Primary):
 		case !v.up[o.Node]:
-			f := v.nodeDown(o)
+			f := nodeDown(v.nodeStates, o)
 			f.Summary.Args.Lost = v.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
@@ -20,9 +20,9 @@ func nodes(v *analysis) []Finding {
 	return list
 }
 
-func (v *analysis) nodeDown(o probes.NodeObservation) Finding {
+func nodeDown(v *nodeStates, o probes.NodeObservation) Finding {
 	f := about(NodeDown, Warning, o.Node)
-	f.Host = v.deadHost(o.Node)
+	f.Host = deadHost(v, o.Node)
 	if v.noneUp() {
 		f.Severity, f.Group = Critical, AllNodesDown
 	}
@@ -48,7 +48,7 @@ func (v *analysis) nodeDown(o probes.NodeObservation) Finding {
 
 // deadHost is the host of a node's address, if every node there is down; "": one
 // is up, so that the machine is.
-func (v *analysis) deadHost(id string) string {
+func deadHost(v *nodeStates, id string) string {
 	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
 	for _, o := range v.Nodes {
 		if v.up[o.Node] && v.Cluster.Nodes[v.index(o.Node)].URL.Hostname() == host {

@@ -32,7 +32,7 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key is what the balancer hashed for a walk: what it presented, or our own
 // address; "" when not known.
-func (v *analysis) key(w *trace) string {
+func (v *nodeStates) key(w *trace) string {
 	switch own := w.First().LocalAddress; {
 	case w.Client != "":
 		return w.Client

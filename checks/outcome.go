@@ -83,7 +83,7 @@ type pageShape struct {
 
 // expectedPage looks at how the nodes answer when they are asked directly, and what
 // new clients get.
-func (v *analysis) expectedPage() pageShape {
+func (v *nodeStates) expectedPage() pageShape {
 	p := pageShape{}
 	asked := 0
 	for _, o := range v.active {
@@ -116,7 +116,7 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 }
 
 // outcomeOf is what a client met.
-func (v *analysis) outcomeOf(a *answer) Outcome {
+func (v *outcomes) outcomeOf(a *answer) Outcome {
 	moved := a.moved() && (v.policy() == probes.PolicySticky || v.policy() == probes.PolicyReplicated)
 	if o := v.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
@@ -159,7 +159,7 @@ func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
 
 // requests are the requests of this round's clients with what they came to. Those
 // between two rounds have been told by then.
-func (v *analysis) requests() []Request {
+func requests(v *outcomes) []Request {
 	var list []Request
 	for _, a := range v.answers {
 		owner := a.trace.openedBy

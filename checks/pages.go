@@ -7,7 +7,7 @@ import (
 )
 
 // pages finds pages that are not as configured; the session test page is one.
-func pages(v *analysis) []Finding {
+func pages(v *outcomes) []Finding {
 	var list []Finding
 	for i, page := range v.Cluster.Pages {
 		var failing []string
@@ -19,11 +19,11 @@ func pages(v *analysis) []Finding {
 		}
 		for _, e := range v.frontends {
 			if i < len(e.Pages) && e.answered() && !v.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
-				list = append(list, v.failsThrough(e, page, e.Pages[i], failing))
+				list = append(list, failsThrough(v.nodeStates, e, page, e.Pages[i], failing))
 			}
 		}
 	}
-	return append(append(list, v.sessionPage()...), v.pageInBetween()...)
+	return append(append(list, sessionPage(v.nodeStates)...), pageInBetween(v)...)
 }
 
 // asConfigured reports whether an answer is what the configuration wants; one
@@ -42,7 +42,7 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // failsThrough is about a page that fails where users ask for it: the nodes on
 // which it does, too, and the one that the balancer got no answer from, are
 // those that may have caused it.
-func (v *analysis) failsThrough(e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
+func failsThrough(v *nodeStates, e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
 	culprit := v.attributePlainFailure(ex)
 	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
@@ -58,8 +58,8 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 
 // sessionPage judges the session test page, unless it is one of the pages. One
 // that nobody has is a matter of configuration: see doubts.
-func (v *analysis) sessionPage() []Finding {
-	if v.Cluster.Session == nil || v.noTestPage() {
+func sessionPage(v *nodeStates) []Finding {
+	if v.Cluster.Session == nil || noTestPage(v) {
 		return nil
 	}
 	page := probes.Page{Path: v.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
@@ -80,7 +80,7 @@ func (v *analysis) sessionPage() []Finding {
 }
 
 // othersHavePage reports whether another node that is well answers with the page.
-func (v *analysis) othersHavePage(node string) bool {
+func (v *nodeStates) othersHavePage(node string) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
 		return o.Node != node && v.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
@@ -100,10 +100,10 @@ func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 // pageInBetween judges what new clients are given of the page that walks ask
 // for. An answer that no node gives, while a well one has the page, is of
 // something in between, such as another virtual host or a closed location.
-func (v *analysis) pageInBetween() []Finding {
+func pageInBetween(v *outcomes) []Finding {
 	page := probes.Page{Path: v.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
 	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be open to the public
-	if private || !v.hasPage(page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	if private || !hasPage(v.nodeStates, page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
@@ -115,7 +115,7 @@ func (v *analysis) pageInBetween() []Finding {
 			}
 			ex := w.First()
 			_, told := v.replies[replyOf(ex)]
-			other := v.page.isWrong(ex) && !v.someNodeErrs()
+			other := v.page.isWrong(ex) && !someNodeErrs(v.nodeStates)
 			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
@@ -128,7 +128,7 @@ func (v *analysis) pageInBetween() []Finding {
 }
 
 // hasPage reports whether some node that is well has the page.
-func (v *analysis) hasPage(page probes.Page) bool {
+func hasPage(v *nodeStates, page probes.Page) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
 		return v.ready(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
 			return ex.Path == page.Path && asked(ex) && asConfigured(page, ex)
@@ -138,7 +138,7 @@ func (v *analysis) hasPage(page probes.Page) bool {
 
 // someNodeErrs reports whether a node, asked directly, gives something else than
 // the page, too: then it may have given what clients got.
-func (v *analysis) someNodeErrs() bool {
+func someNodeErrs(v *nodeStates) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
 }
 
@@ -158,7 +158,7 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 
 // noTestPage reports whether every node that is up answers the session test
 // page with a 4xx: the path is wrong, or the application has no such page.
-func (v *analysis) noTestPage() bool {
+func noTestPage(v *nodeStates) bool {
 	with := 0
 	for _, o := range v.active {
 		if !v.up[o.Node] || o.Session == nil {

@@ -19,6 +19,22 @@ type rotationState struct {
 	Elsewhere []elsewhere
 }
 
+// rotation is the third stage: which nodes the balancer gives new clients.
+type rotation struct {
+	*outcomes
+
+	rotationStates map[string]rotationState // by node id
+}
+
+// findRotation returns the third stage of a round.
+func findRotation(seen *outcomes) *rotation {
+	v := &rotation{outcomes: seen, rotationStates: make(map[string]rotationState)}
+	for _, n := range v.Cluster.Nodes {
+		v.rotationStates[n.ID] = v.rotationState(n)
+	}
+	return v
+}
+
 // An elsewhere is a frontend that sends a node nothing, while others do.
 type elsewhere struct {
 	frontend string
@@ -49,7 +65,7 @@ func unknown(reason MessageID, args Args) rotationState {
 
 // rotationState decides for one node, and where it is in rotation for each address of
 // the balancer.
-func (v *analysis) rotationState(n probes.Node) rotationState {
+func (v *rotation) rotationState(n probes.Node) rotationState {
 	whole := v.likelihood(n, v.filePosition(n, v.traffic))
 	if whole.In != Yes || len(v.frontends) < 2 {
 		return whole
@@ -66,7 +82,7 @@ func (v *analysis) rotationState(n probes.Node) rotationState {
 // filePosition decides for one node by some traffic. That it answered is proof of
 // rotation; that it did not is proof only against a computed destination or
 // against chance.
-func (v *analysis) filePosition(n probes.Node, t traffic) rotationState {
+func (v *rotation) filePosition(n probes.Node, t traffic) rotationState {
 	signed := t.attributedAnswers()
 	if given := t.answersFrom(n.ID); given > 0 {
 		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
@@ -99,7 +115,7 @@ func (v *analysis) filePosition(n probes.Node, t traffic) rotationState {
 // one test needs must miss it; a single one would be wrong once in a thousand.
 // Clients that strangers took count for nothing: nobody knows how many
 // strangers share with n.
-func (v *analysis) rotationBySample(n probes.Node, t traffic) rotationState {
+func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	clients, scatters := v.independent(t)
 	share := Share(n, Serving(v.Cluster, nil))
 	need := ClientsToMiss(v.Cluster, n, v.Confidence)
@@ -121,7 +137,7 @@ func (v *analysis) rotationBySample(n probes.Node, t traffic) rotationState {
 // skewed reports whether so many of the clients at one address met the same node
 // that each cannot have been drawn by chance: a table holds our address there, and
 // some came before it was written.
-func (v *analysis) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
 		if s.at == at {
@@ -136,7 +152,7 @@ func (v *analysis) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 // its own. Where the method is not known, a frontend whose clients all met one
 // node may hash our address: its clients are one and the same draw, and count
 // for nothing. It scatters when some frontend gave clients to several nodes.
-func (v *analysis) independent(t traffic) (clients int, scatters bool) {
+func (v *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.traces {

@@ -16,7 +16,7 @@ func (t traffic) aimedAt(node string) bool {
 // rotationByHash: the client was computed to land on n and did not. Where it went
 // instead must be where nginx sends it without the nodes that nobody met;
 // otherwise the arithmetic does not describe this balancer and proves nothing.
-func (v *analysis) rotationByHash(n probes.Node, t traffic) rotationState {
+func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	if v.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
@@ -48,7 +48,7 @@ func (v *analysis) rotationByHash(n probes.Node, t traffic) rotationState {
 }
 
 // missed returns the indexes of the nodes that answered nobody.
-func (v *analysis) missed(t traffic) []int {
+func (v *rotation) missed(t traffic) []int {
 	var out []int
 	for i, n := range v.Cluster.Nodes {
 		if !n.Down && t.answersFrom(n.ID) == 0 {
@@ -60,7 +60,7 @@ func (v *analysis) missed(t traffic) []int {
 
 // evidenceMissing reports whether the balancer may not hear what clients present: they
 // were aimed at several nodes, and all met one.
-func (v *analysis) evidenceMissing(t traffic) bool {
+func (v *rotation) evidenceMissing(t traffic) bool {
 	aims, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
 		if a.trace.Client == "" || a.trace.Expected == "" {
@@ -77,7 +77,7 @@ func (v *analysis) evidenceMissing(t traffic) bool {
 // skippedForUs reports whether n is out even if the balancer hears nothing and
 // takes all clients for us: then our own address, too, went past n. That is
 // known only where nobody translates addresses on the way.
-func (v *analysis) skippedForUs(n probes.Node, t traffic) bool {
+func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
 	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
 		return false

@@ -19,7 +19,7 @@ func (t traffic) ours() []*answer {
 }
 
 // hashesOwnAddressTo reports whether the balancer's hash sends an answer's client to n.
-func (v *analysis) hashesOwnAddressTo(a *answer, n probes.Node) bool {
+func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
 		return false
 	}
@@ -28,7 +28,7 @@ func (v *analysis) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 }
 
 // answeredOwnAddress notes that n answered us as the hash has it.
-func (v *analysis) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
 	for _, a := range v.ours() {
 		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
 			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
@@ -38,12 +38,12 @@ func (v *analysis) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory 
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
-func (v *analysis) answeredOwnAddressBefore(n probes.Node) bool {
+func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
 	return v.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress: we are where n is left out, and nowhere else.
-func (v *analysis) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
 	m, agreed := v.past().Nodes[n.ID], 0
 	for _, a := range t.ours() {
 		if a.LocalAddress != m.OwnAddress {

@@ -50,7 +50,7 @@ func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.t
 // remapping looks for clients of earlier rounds that were moved away from nodes
 // which are well and still get others, and that stay where they are now, while
 // clients of this round are held.
-func (v *analysis) remapping() *remap {
+func (v *movement) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingN
 
 // manyMoved reports whether the clients that moved are too many for chance, or
 // the arithmetic names what changed.
-func (v *analysis) manyMoved(r *remap, change Message) bool {
+func (v *movement) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -119,7 +119,7 @@ func (v *analysis) manyMoved(r *remap, change Message) bool {
 
 // knownAtHome reports whether the node that a client was moved away from still knew
 // its session when that was presented to it.
-func (v *analysis) knownAtHome(w *trace) bool {
+func (v *movement) knownAtHome(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
@@ -127,7 +127,7 @@ func (v *analysis) knownAtHome(w *trace) bool {
 
 // movedForGood returns the answer by which a client of earlier rounds was found on
 // another node, where every later answer came from, too.
-func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
+func (v *movement) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
@@ -152,7 +152,7 @@ func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
 // movedByDisruption reports whether a disruption since the last answer of its own node
 // explains that another one answered a client. One that paused may have been moved by
 // anything that is over by now.
-func (v *analysis) movedByDisruption(a *answer) bool {
+func (v *movement) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
 }
@@ -167,7 +167,7 @@ type pool struct {
 // changeOfPool finds the one change of the list of servers that explains where
 // every client went which was aimed by arithmetic. It finds none while the list
 // as configured explains them.
-func (v *analysis) changeOfPool() (change Message, node string) {
+func (v *movement) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
 	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
 		return Message{}, ""
@@ -183,7 +183,7 @@ func (v *analysis) changeOfPool() (change Message, node string) {
 // placedByHash are the nodes that clients of this round met, by what the balancer
 // hashes of them. Nobody is left out that a disruption may have sent elsewhere:
 // then nothing can be said.
-func (v *analysis) placedByHash() map[string]string {
+func (v *movement) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, w := range v.traces {
 		key := v.key(w)
@@ -199,7 +199,7 @@ func (v *analysis) placedByHash() map[string]string {
 }
 
 // fits reports whether a list of servers explains every placement.
-func (v *analysis) fits(servers []probes.Node, placed map[string]string) bool {
+func (v *movement) fits(servers []probes.Node, placed map[string]string) bool {
 	c := *v.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
@@ -220,7 +220,7 @@ func (v *analysis) fits(servers []probes.Node, placed map[string]string) bool {
 
 // otherPools are the lists that one edit makes of the configured one: a line
 // fewer, two lines swapped, a line marked down, a line more.
-func (v *analysis) otherPools() []pool {
+func (v *movement) otherPools() []pool {
 	nodes := v.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
@@ -273,7 +273,7 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 }
 
 // poolHistory takes what this round has seen of the pool into the history.
-func (v *analysis) poolHistory() PoolHistory {
+func (v *movement) poolHistory() PoolHistory {
 	h := v.past().Pool
 	if len(v.drifts) > 0 {
 		h.Drifted = v.Started
@@ -300,7 +300,7 @@ func (v *analysis) poolHistory() PoolHistory {
 }
 
 // remapped finds that the balancer has sent many clients elsewhere a moment ago.
-func remapped(v *analysis) []Finding {
+func remapped(v *movement) []Finding {
 	r := v.pool.Remapped
 	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
 		return nil
@@ -316,15 +316,15 @@ func remapped(v *analysis) []Finding {
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}
-	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: v.whyRemapped(r)})
+	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: whyRemapped(v.nodeStates, r)})
 	f.Affected = Affected{Share: float64(r.Moved) / float64(max(1, r.Of)), Of: r.Of}
 	f.Evidence = r.Evidence
-	f.Remedy = v.remapRemedy(r)
+	f.Remedy = remapRemedy(v.nodeStates, r)
 	return []Finding{f}
 }
 
 // whyRemapped is what was changed, as far as that can be told; nil: nobody knows.
-func (v *analysis) whyRemapped(r Remapping) *Message {
+func whyRemapped(v *nodeStates, r Remapping) *Message {
 	switch {
 	case !r.Change.IsZero():
 		return &r.Change
@@ -337,7 +337,7 @@ func (v *analysis) whyRemapped(r Remapping) *Message {
 	}
 }
 
-func (v *analysis) remapRemedy(r Remapping) Message {
+func remapRemedy(v *nodeStates, r Remapping) Message {
 	switch {
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})

@@ -17,7 +17,7 @@ const sessionsLost = "sessions lost"
 
 // restarts finds nodes that began anew a moment ago, and, once nothing is
 // restarting any more, what that has cost.
-func restarts(v *analysis) []Finding {
+func restarts(v *attribution) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
 		m := v.nodeHistory[n.ID]
@@ -31,14 +31,14 @@ func restarts(v *analysis) []Finding {
 		f.Remedy = msg(MsgFindWhyEnded, Args{})
 		list = append(list, f)
 	}
-	if f, ok := v.costOfRestarts(); ok {
+	if f, ok := costOfRestarts(v); ok {
 		list = append(list, f)
 	}
 	return list
 }
 
 // shareOfNodes is which part of the clients some nodes have, by their weights.
-func (v *analysis) shareOfNodes(nodes []string) Affected {
+func shareOfNodes(v *outcomes, nodes []string) Affected {
 	among := Serving(v.Cluster, nil)
 	a := Affected{Of: len(v.traces)}
 	for _, n := range among {
@@ -50,7 +50,7 @@ func (v *analysis) shareOfNodes(nodes []string) Affected {
 }
 
 // lostHere is how many sessions went with a node that is down.
-func (v *analysis) lostHere(node string) int {
+func (v *attribution) lostHere(node string) int {
 	list := v.history.Nodes[node].Disruptions
 	if len(list) == 0 {
 		return 0
@@ -60,7 +60,7 @@ func (v *analysis) lostHere(node string) int {
 
 // costOfRestarts sums up the sessions that went with their nodes, when the last
 // of these has been back for the aftermath of its restart.
-func (v *analysis) costOfRestarts() (Finding, bool) {
+func costOfRestarts(v *attribution) (Finding, bool) {
 	lost, unwatched, failed := 0, false, false
 	var newest time.Time
 	var evidence []Message
@@ -101,7 +101,7 @@ func (v *analysis) costOfRestarts() (Finding, bool) {
 	if lost == 0 {
 		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})
 	}
-	f.Affected = v.shareOfNodes(f.Nodes)
+	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
 	f.Remedy = msg(MsgDrainFirst, Args{})
 	return f, true
 }

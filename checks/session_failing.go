@@ -20,11 +20,11 @@ type nodeCount struct {
 
 // sessionsFailing finds nodes where clients that hold a session are answered with
 // errors or with something that is not the page, while new clients are served.
-func sessionsFailing(v *analysis) []Finding {
+func sessionsFailing(v *timeline) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
-	tallies := v.countReturns()
+	tallies := countReturns(v)
 	fresh, freshBad := 0, 0
 	for _, t := range tallies {
 		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
@@ -42,7 +42,7 @@ func sessionsFailing(v *analysis) []Finding {
 			continue
 		}
 		if id == anyNode {
-			nodes = append(nodes, v.failingWithSession()...)
+			nodes = append(nodes, failingWithSession(v.nodeStates)...)
 		} else {
 			nodes = append(nodes, id)
 		}
@@ -67,14 +67,14 @@ func sessionsFailing(v *analysis) []Finding {
 	if bad > 0 && clients > 0 {
 		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
-	f.Remedy = v.failingRemedy(onlyWrites)
+	f.Remedy = failingRemedy(v.nodeStates, onlyWrites)
 	return []Finding{f}
 }
 
 // countReturns counts by the node that owns the session; "" where that is not
 // told. A failure that is due to a node which fails when it is asked directly, or
 // to one that was tried in vain, is that node's.
-func (v *analysis) countReturns() map[string]*nodeCount {
+func countReturns(v *timeline) map[string]*nodeCount {
 	tallies := make(map[string]*nodeCount)
 	of := func(id string) *nodeCount {
 		if tallies[id] == nil {
@@ -84,18 +84,18 @@ func (v *analysis) countReturns() map[string]*nodeCount {
 	}
 	for _, a := range v.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || v.disruptedFor(a)) {
+		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || disruptedFor(v, a)) {
 			continue
 		}
 		if a.Kind == probes.StepFirst {
-			t := of(v.countsOf(a))
+			t := of(countsOf(v.nodeStates, a))
 			t.fresh++
 			if harmed {
 				t.freshBad++
 			}
 			continue
 		}
-		of(v.countsOf(a)).take(a, harmed, v.Started)
+		of(countsOf(v.nodeStates, a)).take(a, harmed, v.Started)
 	}
 	return tallies
 }
@@ -104,7 +104,7 @@ func (v *analysis) countReturns() map[string]*nodeCount {
 const anyNode = "any"
 
 // countsOf is the node by which a request is counted.
-func (v *analysis) countsOf(a *answer) string {
+func countsOf(v *nodeStates, a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
 	}
@@ -113,7 +113,7 @@ func (v *analysis) countsOf(a *answer) string {
 
 // failingWithSession are the nodes that answer with errors when a session is
 // presented to them directly.
-func (v *analysis) failingWithSession() []string {
+func failingWithSession(v *nodeStates) []string {
 	return v.nodesWhere(func(id string) bool {
 		return v.ready(id) && slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool {
 			return x.To == id && (failed(x.There) || x.There.Status >= 400 || v.page.isWrong(x.There))
@@ -123,7 +123,7 @@ func (v *analysis) failingWithSession() []string {
 
 // disruptedFor reports whether a failed answer is due to a node that was down, or
 // left out, at that moment.
-func (v *analysis) disruptedFor(a *answer) bool {
+func disruptedFor(v *timeline, a *answer) bool {
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
 			continue
@@ -186,7 +186,7 @@ func (t *nodeCount) asBadForNew(anyNode bool) bool {
 	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
-func (v *analysis) failingRemedy(onlyWrites bool) Message {
+func failingRemedy(v *nodeStates, onlyWrites bool) Message {
 	if onlyWrites {
 		return msg(MsgFindWriteError, Args{})
 	}

@@ -1,7 +1,7 @@
 package checks
 
 // settings finds settings that must be equal on all nodes, and are not.
-func settings(v *analysis) []Finding {
+func settings(v *nodeStates) []Finding {
 	if v.Cluster.Status == nil {
 		return nil
 	}
@@ -16,7 +16,7 @@ func settings(v *analysis) []Finding {
 				values[o.Node] = value
 			}
 		}
-		list = append(list, v.skew(SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
+		list = append(list, skew(v, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
 	}
 	return list
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // shared says whether the nodes know each other's sessions.
-func (v *analysis) shared() Answer {
+func sessionsShared(v *nodeStates) Answer {
 	answer := Unknown
 	if v.AcceptsAnyID && !slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // that an id is taken elsewhere proves nothing, and no value was stored
@@ -24,7 +24,7 @@ func (v *analysis) shared() Answer {
 }
 
 // sharing finds nodes that would lose the users of another one at a failover.
-func sharing(v *analysis) []Finding {
+func sharing(v *outcomes) []Finding {
 	if v.policy() != probes.PolicyShared && v.policy() != probes.PolicyReplicated {
 		return nil
 	}

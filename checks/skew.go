@@ -7,7 +7,7 @@ import (
 
 // skew finds nodes whose value differs from what most nodes have; all of them
 // where there is a tie.
-func (v *analysis) skew(code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
+func skew(v *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
 		if value, told := values[n.ID]; told {

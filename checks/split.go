@@ -16,7 +16,7 @@ type separation struct {
 // separate finds clients that were separated: by addresses of the balancer, and
 // by workers that count failures each for itself. Only where the balancer
 // hashes is one client meant to get one node.
-func (v *analysis) separate() []separation {
+func (v *movement) separate() []separation {
 	if v.oracle == nil {
 		return nil
 	}
@@ -29,7 +29,7 @@ func (v *analysis) separate() []separation {
 	})
 }
 
-func (v *analysis) separateByAddress() []separation {
+func (v *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by what the balancer hashes
 	for _, w := range v.traces {
@@ -53,7 +53,7 @@ func (v *analysis) separateByAddress() []separation {
 
 // atOnce reports whether the node that the earlier walk met was still in
 // rotation when the later one met another: if it was not, it has left.
-func (v *analysis) atOnce(a, b *trace) bool {
+func (v *movement) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
@@ -62,7 +62,7 @@ func (v *analysis) atOnce(a, b *trace) bool {
 
 // separateByWorker finds nothing unless some client stays where the hash sends
 // it: else the balancer scatters everybody, and does not hash at all.
-func (v *analysis) separateByWorker() []separation {
+func (v *movement) separateByWorker() []separation {
 	var list []separation
 	held := false
 	for _, w := range v.traces {
@@ -81,7 +81,7 @@ func (v *analysis) separateByWorker() []separation {
 // separated: every answer of the walk came either from the node that the hash
 // names, or from the one it names without that node; both came, and the first
 // has not left meanwhile.
-func (v *analysis) separated(w *trace) (separation, bool) {
+func (v *movement) separated(w *trace) (separation, bool) {
 	owner, heir, ok := v.ownerAndHeir(w)
 	if !ok {
 		return separation{}, false
@@ -102,7 +102,7 @@ func (v *analysis) separated(w *trace) (separation, bool) {
 
 // ownerAndHeir are the node that the hash names for a walk's client, and the
 // well one that it names without that.
-func (v *analysis) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
+func (v *rotation) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
 	key := v.key(w)
 	if key == "" || v.oracle == nil {
 		return "", "", false
@@ -128,7 +128,7 @@ func (v *analysis) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
 // asked for after the owner had answered somebody, and before it answered again,
 // all within less than an ejection takes. An answer before the owner's first is
 // of an ejection that ends, one after its last of one that begins.
-func (v *analysis) answeredBetween(owner, heir string, w *trace) bool {
+func (v *movement) answeredBetween(owner, heir string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
 		if a.node != heir || !a.OK() {
 			return false
@@ -141,7 +141,7 @@ func (v *analysis) answeredBetween(owner, heir string, w *trace) bool {
 
 // around is when a node was last known to have answered somebody at the frontend
 // of a walk before a moment, and first asked after it; zero: it was not.
-func (v *analysis) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
+func (v *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
 	for _, a := range v.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
 			continue
@@ -157,7 +157,7 @@ func (v *analysis) answersAround(node string, w *trace, moment time.Time) (befor
 }
 
 // splits reports separations.
-func splits(v *analysis) []Finding {
+func splits(v *movement) []Finding {
 	if len(v.separations) == 0 {
 		return nil
 	}

@@ -3,8 +3,8 @@ package checks
 import "time"
 
 // startOrder finds a primary that was started after another node.
-func startOrder(v *analysis) []Finding {
-	started := v.starts()
+func startOrder(v *timeline) []Finding {
+	started := starts(v)
 	var list []Finding
 	for _, primary := range v.Cluster.Nodes {
 		since, told := started[primary.ID]
@@ -34,7 +34,7 @@ func startOrder(v *analysis) []Finding {
 // from outside. A node that answered as long as it has been watched began
 // before that, which is enough to tell that it was there before a primary that
 // was seen to start.
-func (v *analysis) starts() map[string]time.Time {
+func starts(v *timeline) map[string]time.Time {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
 	for _, o := range v.active {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {

@@ -8,8 +8,8 @@ import (
 )
 
 // stickiness says whether sessions stay on their node, and how sure that is.
-func (v *analysis) stickiness() SessionReport {
-	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: v.shared()}
+func stickiness(v *movement) SessionReport {
+	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
 		s.NewClients += count
 	}
@@ -17,8 +17,8 @@ func (v *analysis) stickiness() SessionReport {
 		s.Reason = msg(MsgNoSessionTest, Args{})
 		return s
 	}
-	s.Canaries, s.Moves = v.canaries(), v.sessionMoves()
-	stayedCount, sure := v.stayedCount()
+	s.Canaries, s.Moves = canaries(v.outcomes), sessionMoves(v)
+	stayedCount, sure := leastStayed(v.outcomes)
 	switch {
 	case s.Policy == probes.PolicyNone:
 		s.Reason = msg(MsgNothingPromised, Args{})
@@ -31,7 +31,7 @@ func (v *analysis) stickiness() SessionReport {
 		s.Reason = msg(MsgMovedWhileLeaving, Args{})
 	case v.followUps() == 0:
 		s.Reason = msg(MsgNoSession, Args{})
-	case v.unattributed():
+	case unattributed(v.outcomes):
 		s.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
 		s.Reason = msg(MsgNoOwnAnswer, Args{})
@@ -47,7 +47,7 @@ func (v *analysis) stickiness() SessionReport {
 
 // destinations are the nodes between which a session could drift: those that
 // serve, but for those that the balancer surely sends nobody.
-func (v *analysis) destinations() []probes.Node {
+func (v *rotation) destinations() []probes.Node {
 	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.rotationStates[n.ID].Sure })
 }
 
@@ -55,7 +55,7 @@ func (v *analysis) destinations() []probes.Node {
 // node, and how sure it is that none of them stayed by luck: a chain is as
 // strong as its weakest link. A node that gets nearly everybody keeps nearly
 // everybody by luck, too; its canary is as sure as all of them together.
-func (v *analysis) stayedCount() (least int, sure float64) {
+func leastStayed(v *outcomes) (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
@@ -85,7 +85,7 @@ func (v *analysis) stayedCount() (least int, sure float64) {
 }
 
 // unattributed reports whether some session that was followed does not tell its node.
-func (v *analysis) unattributed() bool {
+func unattributed(v *outcomes) bool {
 	return slices.ContainsFunc(v.traces, func(w *trace) bool {
 		_, followed := w.stayedCount()
 		return followed && w.holder == ""

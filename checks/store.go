@@ -4,7 +4,7 @@ import "stickwatch/probes"
 
 // stores finds sessions that moved from one store to another and were kept:
 // with memcached-session-manager, ID-n1 that became ID-n2.
-func stores(v *analysis) []Finding {
+func stores(v *outcomes) []Finding {
 	var evidence []Message
 	for _, w := range v.traces {
 		from := w.First().Store

@@ -59,7 +59,7 @@ func (w *trace) onlyMet(node string) bool {
 }
 
 // resolve finds the node behind every step of w.
-func (v *analysis) resolve(w probes.Trace) *trace {
+func (v *outcomes) resolve(w probes.Trace) *trace {
 	out := &trace{Trace: w, holder: v.servingNode(w.First().Label), openedBy: v.identity.NodeOf(w.First().Label)}
 	method := v.Cluster.Balancer.Method
 	out.owner = orDefault(v.servingNode(w.OpenedBy), out.holder)
@@ -88,7 +88,7 @@ func (v *analysis) resolve(w probes.Trace) *trace {
 
 // servingNode is who gave an answer: a listed node; else, where every node is known
 // by name, the stranger's label in quotes; "" when that is not told.
-func (v *analysis) servingNode(label string) string {
+func (v *outcomes) servingNode(label string) string {
 	if v.unlistedNode(label) {
 		return strconv.Quote(label)
 	}
@@ -97,7 +97,7 @@ func (v *analysis) servingNode(label string) string {
 
 // otherLabel is a label in quotes that is not known, and not of the node that opened a
 // session: that one is known by name. "" where the label may be its own.
-func (v *analysis) otherLabel(w *trace, label string) string {
+func (v *outcomes) otherLabel(w *trace, label string) string {
 	if w.openedBy == "" || label == "" || v.identity.Ambiguous(label) {
 		return ""
 	}
@@ -106,6 +106,6 @@ func (v *analysis) otherLabel(w *trace, label string) string {
 
 // unlistedNode reports whether a label is of no listed node. While some node is not
 // known by name, a strange one may be its.
-func (v *analysis) unlistedNode(label string) bool {
+func (v *outcomes) unlistedNode(label string) bool {
 	return label != "" && v.allNamed && v.identity.NodeOf(label) == "" && !v.identity.Ambiguous(label)
 }

@@ -19,9 +19,21 @@ type nodeAtAddress struct {
 	at   netip.AddrPort
 }
 
-// collectTraffic works out what clients met, and where.
-func (v *analysis) collectTraffic() {
-	v.lastAnswerAt = make(map[nodeAtAddress]time.Time)
+// outcomes is the second stage: which node answered each request of a client, and how
+// the request came out.
+type outcomes struct {
+	*nodeStates
+
+	allNamed     bool      // every node is known by the name that its answers give
+	traffic                // through all addresses of the balancer, in this round
+	allAnswers   []*answer // those of this round, and earlier ones to sessions that are carried over rounds
+	frontends    []frontend
+	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
+}
+
+// readTraces returns the second stage of a round.
+func readTraces(nodes *nodeStates) *outcomes {
+	v := &outcomes{nodeStates: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
 	v.allNamed = v.everyNodeNamed()
 	for _, w := range v.Traces {
 		t := v.resolve(w)
@@ -31,11 +43,13 @@ func (v *analysis) collectTraffic() {
 	for _, b := range v.Balancers {
 		v.frontends = append(v.frontends, v.frontendOf(b))
 	}
+	v.findForeign()
+	return v
 }
 
 // everyNodeNamed reports whether every node told its label when asked directly,
 // or answered under a name that is known to be its.
-func (v *analysis) everyNodeNamed() bool {
+func (v *outcomes) everyNodeNamed() bool {
 	met := make(map[string]bool)
 	for _, w := range v.Traces {
 		for _, s := range w.Steps {
@@ -55,7 +69,7 @@ func (t *traffic) add(w *trace) {
 
 // answeredSince reports whether node answered a request through an address of
 // the balancer that began no earlier than t.
-func (v *analysis) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
+func (v *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
 	last, ok := v.lastAnswerAt[nodeAtAddress{node, at}]
 	return ok && !last.Before(t)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // versions finds nodes that run different versions, or not the expected one.
-func versions(v *analysis) []Finding {
+func versions(v *nodeStates) []Finding {
 	running := make(map[string]string)
 	for _, o := range v.active {
 		if v.up[o.Node] && o.Version != "" {
@@ -15,15 +15,15 @@ func versions(v *analysis) []Finding {
 		}
 	}
 	if v.ExpectVersion != "" {
-		return v.unexpected(running)
+		return unexpectedVersions(v, running)
 	}
-	return v.skew(VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
+	return skew(v, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
 }
 
 // unexpected is critical, unlike a skew: somebody asked for this version, to
 // have a deployment stopped where it is not there. Where no node tells its
 // version, that is a doubt and no finding.
-func (v *analysis) unexpected(running map[string]string) []Finding {
+func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
 	if len(running) == 0 {
 		return nil
 	}
@@ -46,6 +46,6 @@ func (v *analysis) unexpected(running map[string]string) []Finding {
 }
 
 // noVersion reports whether no node tells its version.
-func (v *analysis) noVersion() bool {
+func noVersion(v *nodeStates) bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
 }
