@@ -93,13 +93,6 @@ func (s Span) holds(moment time.Time) bool {
 	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
 }
 
-// followed reports whether a session may have been lost by an event, or within the
-// aftermath of one.
-func (v *timeline) followed(a *answer, event time.Time) bool {
-	lost := a.lostIn()
-	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
-}
-
 // overlaps reports whether what a client lost within a span may be a consequence.
 func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
 	return !s.To.Before(d.From) && !s.From.After(d.To.Add(aftermath))
@@ -122,18 +115,6 @@ func (v *attribution) lostWithNode(a *answer) bool {
 		}
 	}
 	return a.moved() && v.byRestartElsewhere(a, lost)
-}
-
-// disruptedIn reports whether a node had such a disruption in a span.
-func (v *timeline) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
-	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
-		return d.overlaps(s, v.aftermath) && such(d)
-	})
-}
-
-// disruptedWithin returns the nodes with a disruption in a span, in configuration order.
-func (v *timeline) disruptedWithin(s Span) []string {
-	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // mayTakeSession reports whether a disruption of its node may have cost a client its

@@ -186,3 +186,19 @@ func unreadStatus(v *nodeStates) []Finding {
 	f.Remedy = msg(MsgCorrectStatusPath, Args{})
 	return []Finding{f}
 }
+
+// unreadEvidence finds sources of evidence that could not be read.
+func unreadEvidence(v *nodeStates) []Finding {
+	var list []Finding
+	for _, o := range v.Evidence {
+		if o.Error == "" {
+			continue
+		}
+		f := Finding{Code: BlindSpot, Severity: Info, Target: string(o.Kind)}
+		f.Summary = msg(MsgEvidenceUnread, Args{Name: o.Source})
+		f.Evidence = []Message{Quote(o.Error)}
+		f.Remedy = msg(MsgGiveAccess, Args{Setting: string(o.Kind)})
+		list = append(list, f)
+	}
+	return list
+}

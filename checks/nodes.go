@@ -1,6 +1,11 @@
 package checks
 
-import "stickwatch/probes"
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
 
 // nodes finds nodes that are down or say that they are paused. One that the
 // operator took out may be in any state.
@@ -67,4 +72,103 @@ func nodePaused(o probes.NodeObservation) Finding {
 		f.Remedy = msg(MsgFindWhyPaused, Args{})
 	}
 	return f
+}
+
+// restartReportedFor is for how long a restart is told: long enough for what it
+// brought about to be seen, and explained by it.
+const restartReportedFor = 2 * time.Minute
+
+// sessionsLost tells the warning that sums up what restarts have cost from the
+// line of each node.
+const sessionsLost = "sessions lost"
+
+// restarts finds nodes that began anew a moment ago, and, once nothing is
+// restarting any more, what that has cost.
+func restarts(v *attribution) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		m := v.nodeHistory[n.ID]
+		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > restartReportedFor {
+			continue
+		}
+		f := about(NodeRestarted, Info, n.ID)
+		f.When = m.Restarted
+		f.Summary = msg(MsgRestarted, Args{Node: n.ID})
+		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
+		f.Remedy = msg(MsgFindWhyEnded, Args{})
+		list = append(list, f)
+	}
+	if f, ok := costOfRestarts(v); ok {
+		list = append(list, f)
+	}
+	return list
+}
+
+// shareOfNodes is which part of the clients some nodes have, by their weights.
+func shareOfNodes(v *outcomes, nodes []string) Affected {
+	among := Serving(v.Cluster, nil)
+	a := Affected{Of: len(v.traces)}
+	for _, n := range among {
+		if slices.Contains(nodes, n.ID) {
+			a.Share += Share(n, among)
+		}
+	}
+	return a
+}
+
+// lostHere is how many sessions went with a node that is down.
+func (v *attribution) lostHere(node string) int {
+	list := v.history.Nodes[node].Disruptions
+	if len(list) == 0 {
+		return 0
+	}
+	return list[len(list)-1].Lost
+}
+
+// costOfRestarts sums up the sessions that went with their nodes, when the last
+// of these has been back for the aftermath of its restart.
+func costOfRestarts(v *attribution) (Finding, bool) {
+	lost, unwatched, failed := 0, false, false
+	var newest time.Time
+	var evidence []Message
+	nodes := make(map[string]bool)
+	for _, n := range v.Cluster.Nodes {
+		for _, d := range v.history.Nodes[n.ID].Disruptions {
+			if d.Kind == DisruptionEjected {
+				continue
+			}
+			if d.To.After(newest) {
+				newest = d.To
+			}
+			recent := !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
+				nodes[n.ID], unwatched = true, true
+				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
+			}
+			if recent && d.Lost > 0 {
+				nodes[n.ID] = true
+				lost += d.Lost
+				failed = failed || d.Kind == DisruptionDown
+				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: d.Why}))
+			}
+		}
+	}
+	settled := v.Started.Sub(newest) > v.aftermath
+	if lost == 0 && !unwatched || !settled || v.policy() != probes.PolicySticky {
+		return Finding{}, false
+	}
+	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f.Node, f.Target, f.When = "", sessionsLost, newest
+	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
+	f.Evidence = limited(evidence)
+	if failed {
+		f.Code = NodeDown
+		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})
+	}
+	if lost == 0 {
+		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})
+	}
+	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
+	f.Remedy = msg(MsgDrainFirst, Args{})
+	return f, true
 }

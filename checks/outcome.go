@@ -67,12 +67,6 @@ func harmSpan(answers []*answer) Span {
 	return s
 }
 
-// Affected is how many clients a finding concerns.
-type Affected struct {
-	Share float64 // of clients, estimated, in [0, 1]
-	Of    int     // how many observed clients that is estimated from; 0: not known
-}
-
 // A pageShape is what is known of the page that clients ask for, so that an answer
 // that is something else can be told from it.
 type pageShape struct {

@@ -1,74 +1,226 @@
 package checks
 
 import (
-	"slices"
-	"time"
+	"math"
+	"net/netip"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
-// inRotation finds healthy nodes that get nobody, and failing ones that do.
-func inRotation(v *timeline) []Finding {
-	var list []Finding
+// A rotationState says whether the balancer gives a node new clients, and why that is
+// believed.
+type rotationState struct {
+	In     Answer
+	Reason Message
+	Voice  evidenceVoice // whose reason it is, where a node is out
+	// Sure: a node is out that should not be, and the reason is proof.
+	Sure bool
+	// Elsewhere: it is in rotation, but surely out at these frontends.
+	Elsewhere []elsewhere
+}
+
+// rotation is the third stage: which nodes the balancer gives new clients.
+type rotation struct {
+	*outcomes
+
+	rotationStates map[string]rotationState // by node id
+}
+
+// findRotation returns the third stage of a round.
+func findRotation(seen *outcomes) *rotation {
+	v := &rotation{outcomes: seen, rotationStates: make(map[string]rotationState)}
 	for _, n := range v.Cluster.Nodes {
-		place := v.rotationStates[n.ID]
-		if place.Sure && v.ready(n.ID) {
-			list = append(list, ejected(v, n, "", place))
-		}
-		if f, ok := wasEjected(v, n); ok {
-			list = append(list, f)
-		}
-		if v.ready(n.ID) {
-			for _, e := range place.Elsewhere {
-				list = append(list, ejected(v, n, e.frontend, e.rotationState))
-			}
-		}
-		if f, ok := failingInRotation(v.outcomes, n); ok {
-			list = append(list, f)
-		}
+		v.rotationStates[n.ID] = v.rotationState(n)
 	}
-	return list
+	return v
 }
 
-// ejected: by the whole balancer, or by one of its addresses.
-func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Finding {
-	f := about(NodeEjected, Warning, n.ID)
-	f.Target = frontend
-	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
-	if m := v.nodeHistory[n.ID]; passing(v, m) {
-		f.Severity, f.passing = Info, true
-		if v.Started.Sub(m.Back) <= v.aftermath {
-			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
-		}
-	}
-	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
-	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
-		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
-		return f
-	}
-	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
-	return f
+// An elsewhere is a frontend that sends a node nothing, while others do.
+type elsewhere struct {
+	frontend string
+	rotationState
 }
 
-// longestPassing is how long a node that fails again and again may be left out before
-// that is worth a warning of its own; where httpd balances also one that does not.
+// A evidenceVoice is a way to know that a node is out. There are three, and where two
+// contradict each other nobody is believed.
+type evidenceVoice = MessageID
+
 const (
-	longestPassing = 2 * time.Minute
-	longestDebt    = 5 * time.Minute
+	byHash     evidenceVoice = MsgByHash
+	byClients  evidenceVoice = MsgByClients
+	byBalancer evidenceVoice = MsgByBalancer
 )
 
-// passing reports whether the balancer leaves a node out for no longer than it does
-// after any failure, from when that began or the node was well again: it will take the
-// node back by itself. httpd counts the requests of clients that have a route against
-// their node (mod_proxy_balancer, proxy_balancer_pre_request): one that has lost its
-// clients to others gets new ones only when it has caught up, and so looks left out.
-func passing(v *timeline, m NodeHistory) bool {
-	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
-	if m.Back.After(since) {
-		since = m.Back
+// says puts a voice before what it has to say.
+func says(by evidenceVoice, words Message) Message {
+	if by == "" {
+		return words
 	}
-	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
-		wait, longest = longestDebt, longestDebt
+	return msg(by, Args{Why: &words})
+}
+
+func unknown(reason MessageID, args Args) rotationState {
+	return rotationState{In: Unknown, Reason: msg(reason, args)}
+}
+
+// rotationState decides for one node, and where it is in rotation for each address of
+// the balancer.
+func (v *rotation) rotationState(n probes.Node) rotationState {
+	whole := v.likelihood(n, v.filePosition(n, v.traffic))
+	if whole.In != Yes || len(v.frontends) < 2 {
+		return whole
 	}
-	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
+	for _, e := range v.frontends {
+		if p := v.filePosition(n, e.traffic); p.Sure {
+			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
+			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
+		}
+	}
+	return whole
+}
+
+// filePosition decides for one node by some traffic. That it answered is proof of
+// rotation; that it did not is proof only against a computed destination or
+// against chance.
+func (v *rotation) filePosition(n probes.Node, t traffic) rotationState {
+	signed := t.attributedAnswers()
+	if given := t.answersFrom(n.ID); given > 0 {
+		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
+	}
+	switch {
+	case n.Down:
+		return rotationState{In: No, Reason: msg(MsgMarkedDown, Args{})}
+	case n.Backup:
+		return unknown(MsgIsBackup, Args{})
+	case signed == 0:
+		return unknown(MsgNoneSigned, Args{})
+	case v.identity.Ambiguous(v.direct[n.ID].Label):
+		return unknown(MsgSameLabel, Args{})
+	case v.identity.direct[n.ID] == "" && t.newClients()[""] > 0:
+		return unknown(MsgNameNotTold, Args{})
+	case !v.up[n.ID]:
+		return unknown(MsgRetryWouldHide, Args{})
+	case t.aimedAt(n.ID):
+		return v.rotationByHash(n, t)
+	case v.answeredOwnAddressBefore(n):
+		return v.rotationByOwnAddress(n, t)
+	case t.holds(n.ID):
+		return unknown(MsgHoldsItsClients, Args{})
+	default:
+		return v.rotationBySample(n, t)
+	}
+}
+
+// rotationBySample: no new client met n. Two independent samples of the size that
+// one test needs must miss it; a single one would be wrong once in a thousand.
+// Clients that strangers took count for nothing: nobody knows how many
+// strangers share with n.
+func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
+	clients, scatters := v.independent(t)
+	share := Share(n, Serving(v.Cluster, nil))
+	need := ClientsToMiss(v.Cluster, n, v.Confidence)
+	switch method := v.Cluster.Balancer.Method; {
+	case method == probes.MethodIPHash || method == probes.MethodHash:
+		return unknown(MsgOneClientOneNode, Args{})
+	case method == probes.MethodUnknown && !scatters:
+		return unknown(MsgAllMetOne, Args{})
+	case method == probes.MethodLeastConn:
+		return unknown(MsgLeastConn, Args{})
+	case clients < need:
+		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
+	}
+	return rotationState{In: No, Sure: true, Voice: byClients, Reason: msg(MsgNoneMet, Args{
+		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
+	})}
+}
+
+// skewed reports whether so many of the clients at one address met the same node
+// that each cannot have been drawn by chance: a table holds our address there, and
+// some came before it was written.
+func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+	most, all := 0, 0
+	for s, count := range met {
+		if s.at == at {
+			most, all = max(most, count), all+count
+		}
+	}
+	share := max(largestShare(v.serving), 0.5)
+	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
+}
+
+// independent counts the new clients that met listed nodes, each by a chance of
+// its own. Where the method is not known, a frontend whose clients all met one
+// node may hash our address: its clients are one and the same draw, and count
+// for nothing. It scatters when some frontend gave clients to several nodes.
+func (v *rotation) independent(t traffic) (clients int, scatters bool) {
+	byFrontend := make(map[nodeAtAddress]int)
+	nodes := make(map[netip.AddrPort]int)
+	for _, w := range t.traces {
+		if first := w.First(); w.Continued || !first.OK() || w.openedBy == "" {
+			continue
+		}
+		s := nodeAtAddress{w.openedBy, w.Balancer}
+		if byFrontend[s]++; byFrontend[s] == 1 {
+			nodes[w.Balancer]++
+		}
+	}
+	for s, count := range byFrontend {
+		several := nodes[s.at] > 1 && !v.skewed(byFrontend, s.at)
+		scatters = scatters || several
+		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
+			clients += count
+		}
+	}
+	return clients, scatters
+}
+
+// records are what the balancer itself says of n.
+func (v *nodeStates) records(n probes.Node) []evidence.Record {
+	return v.matcher.Records(n, v.Evidence)
+}
+
+// recorded is what a record says.
+func recorded(r evidence.Record) Message {
+	if r.Kind == probes.EvidenceNginxErrorLog && r.State == probes.ServerUp {
+		return msg(MsgNoEjectionNow, Args{Name: r.Source, Server: r.Server})
+	}
+	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
+}
+
+// likelihood holds what was seen of a node against what the balancer says. A node
+// that answered is in rotation whatever is said; where it was not met, the
+// balancer's word decides; and where the two contradict each other, nobody
+// knows.
+func (v *rotation) likelihood(n probes.Node, seen rotationState) rotationState {
+	if seen.In == Yes || n.Down {
+		return seen
+	}
+	for _, r := range v.records(n) {
+		switch {
+		case r.Out() && !seen.Sure:
+			seen = rotationState{In: No, Sure: true, Voice: byBalancer, Reason: recorded(r)}
+		case r.In() && seen.Sure:
+			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
+		}
+	}
+	return seen
+}
+
+// evidenceRecords lists, for a node that is out, every witness beside the one whose
+// reason is given: what the balancer says, and why a silent source proves
+// nothing.
+func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
+	var lines []Message
+	for _, r := range v.records(n) {
+		if said := recorded(r); said.String() != given.String() {
+			lines = append(lines, says(byBalancer, said))
+		}
+	}
+	for _, o := range v.Evidence {
+		if o.Error == "" && o.NoAbsence != "" {
+			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.NoAbsence}))
+		}
+	}
+	return lines
 }

@@ -3,7 +3,75 @@ package checks
 import (
 	"maps"
 	"slices"
+	"time"
+
+	"stickwatch/probes"
 )
+
+// versions finds nodes that run different versions, or not the expected one.
+func versions(v *nodeStates) []Finding {
+	running := make(map[string]string)
+	for _, o := range v.active {
+		if v.up[o.Node] && o.Version != "" {
+			running[o.Node] = o.Version
+		}
+	}
+	if v.ExpectVersion != "" {
+		return unexpectedVersions(v, running)
+	}
+	return skew(v, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
+}
+
+// unexpected is critical, unlike a skew: somebody asked for this version, to
+// have a deployment stopped where it is not there. Where no node tells its
+// version, that is a doubt and no finding.
+func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
+	if len(running) == 0 {
+		return nil
+	}
+	var nodes []string
+	var evidence []Message
+	for _, o := range v.active {
+		if v.up[o.Node] && running[o.Node] != v.ExpectVersion {
+			nodes = append(nodes, o.Node)
+			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
+		}
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	f := aboutAll(VersionSkew, Critical, nodes)
+	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: v.ExpectVersion})
+	f.Evidence = limited(evidence)
+	f.Remedy = msg(MsgWaitForDeployment, Args{})
+	return []Finding{f}
+}
+
+// noVersion reports whether no node tells its version.
+func noVersion(v *nodeStates) bool {
+	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
+}
+
+// settings finds settings that must be equal on all nodes, and are not.
+func settings(v *nodeStates) []Finding {
+	if v.Cluster.Status == nil {
+		return nil
+	}
+	var list []Finding
+	for _, key := range v.Cluster.Status.Settings {
+		values := make(map[string]string)
+		for _, o := range v.active {
+			if o.Status == nil {
+				continue
+			}
+			if value, ok := o.Status.Settings[key]; ok {
+				values[o.Node] = value
+			}
+		}
+		list = append(list, skew(v, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
+	}
+	return list
+}
 
 // skew finds nodes whose value differs from what most nodes have; all of them
 // where there is a tie.
@@ -32,4 +100,104 @@ func skew(v *nodeStates, code Code, target string, values map[string]string, sum
 	f.Summary = msg(summary, Args{Setting: target, Values: kinds})
 	f.Remedy = msg(remedy, Args{})
 	return []Finding{f}
+}
+
+// clocks finds pairs of nodes whose clocks certainly differ by more than the
+// limit: their intervals must exclude it.
+func clocks(v *nodeStates) []Finding {
+	limit := v.Cluster.Limits.ClockSkew
+	if limit <= 0 {
+		return nil
+	}
+	apart := make(map[string]int)
+	var evidence []Message
+	var widest time.Duration
+	for i, a := range v.active {
+		for _, b := range v.active[i+1:] {
+			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
+				continue
+			}
+			if gap := max(a.Clock.Min-b.Clock.Max, b.Clock.Min-a.Clock.Max); gap > limit {
+				widest = max(widest, gap)
+				apart[a.Node]++
+				apart[b.Node]++
+				evidence = append(evidence, msg(MsgClocksApart, Args{Node: a.Node, Other: b.Node, Duration: gap.Round(time.Millisecond)}))
+			}
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	worst := slices.Max(slices.Collect(maps.Values(apart)))
+	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && movedOffOwnAddress(v, id) }); len(off) > 0 && len(off) < len(suspects) {
+		suspects = off // as many against as many: our own clock has a voice, too
+	}
+	f := aboutAll(ClockSkew, Warning, suspects)
+	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
+	f.expires = widest >= expiringSkew
+	f.Evidence = limited(evidence)
+	f.Remedy = msg(MsgSynchroniseClocks, Args{})
+	return []Finding{f}
+}
+
+// expiringSkew is how far apart clocks must be for sessions and signatures to be
+// refused because of that.
+const expiringSkew = time.Minute
+
+// movedOffOwnAddress reports whether a node's clock is certainly off our own by more than
+// the limit.
+func movedOffOwnAddress(v *nodeStates, id string) bool {
+	o := v.direct[id].Clock
+	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
+}
+
+// startOrder finds a primary that was started after another node.
+func startOrder(v *timeline) []Finding {
+	started := starts(v)
+	var list []Finding
+	for _, primary := range v.Cluster.Nodes {
+		since, told := started[primary.ID]
+		if !primary.Primary || !told {
+			continue
+		}
+		earlier := v.nodesWhere(func(id string) bool {
+			t, told := started[id]
+			return told && t.Before(since)
+		})
+		if len(earlier) == 0 {
+			continue
+		}
+		f := about(StartOrder, Warning, primary.ID)
+		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
+		for _, id := range append([]string{primary.ID}, earlier...) {
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: asTold(started[id])}))
+		}
+		f.Evidence = limited(f.Evidence)
+		f.Remedy = msg(MsgRestartOthers, Args{})
+		list = append(list, f)
+	}
+	return list
+}
+
+// starts is when nodes started, by id: as their status says, or else as was seen
+// from outside. A node that answered as long as it has been watched began
+// before that, which is enough to tell that it was there before a primary that
+// was seen to start.
+func starts(v *timeline) map[string]time.Time {
+	said, seen := make(map[string]time.Time), make(map[string]time.Time)
+	for _, o := range v.active {
+		if o.Status != nil && !o.Status.UpSince.IsZero() {
+			said[o.Node] = o.Status.UpSince
+		}
+		if m := v.nodeHistory[o.Node]; !m.Started.IsZero() {
+			seen[o.Node] = m.Started
+		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
+			seen[o.Node] = m.Since
+		}
+	}
+	if len(said) > 0 {
+		return said
+	}
+	return seen
 }

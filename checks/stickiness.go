@@ -7,6 +7,136 @@ import (
 	"stickwatch/probes"
 )
 
+// This file decides, for each address of the balancer, whether it holds clients
+// on their node. One client that met another node proves little: the balancer may
+// have retried, a node may have been out for a moment, or the list of servers may
+// have changed. So three hypotheses are weighed against each other: the balancer
+// does not hold clients, and each request goes by chance; it does not hold those
+// of some nodes; or it holds them, and something happened once.
+
+// A holding is what one address of the balancer does with clients that come back.
+type holding struct {
+	frontend  *frontend
+	byOpener  map[string]*openerCount // by the node that opened the session
+	moves     []move                  // to and fro, of homes whose clients the balancer does not hold
+	scatters  bool                    // it holds the clients of no node
+	scattered []string                // the nodes whose clients it does not hold, while it holds those of others
+}
+
+// A openerCount counts the answers to clients that came back, by the node that
+// opened their session.
+type openerCount struct {
+	stays, moves int
+	scattered    bool // some client went to and fro
+	chance       float64
+}
+
+// retryRate is how often a request is answered elsewhere although the balancer holds
+// clients: a retry after a lost packet, a reload.
+const retryRate = 1e-3
+
+// scattersByLikelihood reports whether the answers are better explained by a balancer that
+// gives each request to any node than by one that holds clients.
+func (t openerCount) scattersByLikelihood() bool {
+	if !t.scattered || t.moves == 0 || t.chance <= 0 || t.chance >= 1 {
+		return t.scattered && t.moves > 0
+	}
+	chance := float64(t.stays)*math.Log(t.chance) + float64(t.moves)*math.Log(1-t.chance)
+	return chance > float64(t.moves)*math.Log(retryRate)
+}
+
+// hold looks at every address.
+func (v *movement) hold() []holding {
+	met := make(map[string]bool)
+	for id := range v.newClients() {
+		met[id] = true
+	}
+	var list []holding
+	for i := range v.frontends {
+		list = append(list, v.holdingAt(&v.frontends[i], met))
+	}
+	return list
+}
+
+func (v *movement) holdingAt(e *frontend, met map[string]bool) holding {
+	h := holding{frontend: e, byOpener: make(map[string]*openerCount)}
+	moves := make(map[string][]move)
+	for _, w := range e.traces {
+		if w.holder == "" {
+			continue
+		}
+		count := h.byOpener[w.holder]
+		if count == nil {
+			count = &openerCount{chance: ChanceProbability(w.holder, v.serving, met)}
+			h.byOpener[w.holder] = count
+		}
+		stays, moved, switches := v.returns(w)
+		if switches == 1 && len(moved) > 0 {
+			continue // it changed its node once, and stayed on the new one: see remapping
+		}
+		count.stays += stays
+		count.moves += len(moved)
+		count.scattered = count.scattered || switches > 1
+		moves[w.holder] = append(moves[w.holder], moved...)
+	}
+	h.likelihood(moves, v.Confidence)
+	return h
+}
+
+// likelihood decides between the hypotheses.
+func (h *holding) likelihood(moves map[string][]move, confidence float64) {
+	luck := 1.0 // that those that stayed did so by chance
+	for holder, count := range h.byOpener {
+		switch {
+		case count.scattersByLikelihood():
+			h.scattered = append(h.scattered, holder)
+			h.moves = append(h.moves, moves[holder]...)
+		case count.stays > 0:
+			luck *= math.Pow(count.chance, float64(count.stays))
+		}
+	}
+	slices.Sort(h.scattered)
+	if len(h.scattered) > 0 && luck > 1-confidence+1e-12 {
+		h.scatters, h.scattered = true, nil
+	}
+}
+
+// returns sorts the answers to a client that came back into those of its own node
+// and those of others, and counts how often the node changed from one to the
+// next. What a disruption explains is left out.
+func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
+	answers := slices.Clone(w.answers)
+	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+	at := w.holder
+	for _, a := range answers {
+		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
+			continue
+		}
+		if a.servingNode != w.holder && v.excused(a) {
+			continue
+		}
+		if a.servingNode != at {
+			switches++
+			at = a.servingNode
+		}
+		if a.servingNode == w.holder {
+			stays++
+		} else {
+			moved = append(moved, move{w.holder, a.servingNode, a})
+		}
+	}
+	return stays, moved, switches
+}
+
+// excused reports whether something known explains that another node than its own
+// answered a client: its node does not serve, was tried in vain, has been out, or
+// the client comes back to the node that opened its session.
+func (v *movement) excused(a *answer) bool {
+	holder := a.trace.holder
+	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
+}
+
 // stickiness says whether sessions stay on their node, and how sure that is.
 func stickiness(v *movement) SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}

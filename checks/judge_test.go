@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,72 @@ import (
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
+
+// families are the specifications, a file each.
+var families = map[string][]spec{
+	"balancers":    balancerSpecs,
+	"nodes":        nodeSpecs,
+	"dependencies": dependencySpecs,
+	"pages":        pageSpecs,
+	"sessions":     sessionSpecs,
+	"sharing":      sharingSpecs,
+	"handshakes":   handshakeSpecs,
+	"rotation":     rotationSpecs,
+	"failing":      failingSpecs,
+	"split":        splitSpecs,
+	"identities":   identitySpecs,
+	"consistency":  consistencySpecs,
+	"latency":      latencySpecs,
+	"blind spots":  blindSpotSpecs,
+	"inference":    inferenceSpecs,
+}
+
+func TestFindings(t *testing.T) {
+	for family, specs := range families {
+		for _, s := range specs {
+			t.Run(family+"/"+s.name, s.check)
+		}
+	}
+}
+
+// TestEveryCode: each code that a single round can tell has a spec that finds
+// it.
+func TestEveryCode(t *testing.T) {
+	var found []checks.Code
+	for _, specs := range families {
+		for _, s := range specs {
+			for _, line := range s.want {
+				found = append(found, codeOf(line))
+			}
+		}
+	}
+	for _, e := range checks.Catalogue {
+		told := slices.Contains(found, e.Code)
+		if e.Code == checks.NodeRestarted {
+			if told {
+				t.Errorf("%s is told from one round, which takes two", e.Code)
+			}
+		} else if !told {
+			t.Errorf("no spec finds %s", e.Code)
+		}
+	}
+	for _, code := range found {
+		if !checks.Known(code) {
+			t.Errorf("a spec wants %q, which is no code", code)
+		}
+	}
+}
+
+func TestHealthyRound(t *testing.T) {
+	for name, r := range map[string]*round{"a cookie": healthy(), "an aimed hash": hashed(3), "two nodes": hashed(2)} {
+		t.Run(name, func(t *testing.T) {
+			report := checks.Judge(r.Round)
+			if report.Verdict != checks.Healthy || len(report.Findings)+len(report.Doubts) > 0 {
+				t.Errorf("got %s, findings %q, doubts %q, want a healthy cluster", report.Verdict, tellAll(report), report.Doubts)
+			}
+		})
+	}
+}
 
 // TestVerdict: what a round comes to, and the doubt, if there is one.
 func TestVerdict(t *testing.T) {
@@ -101,4 +168,83 @@ func TestVerdict(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCarried: a session from rounds before moves between rounds as it does
+// within one, and tells nothing of new clients.
+func TestCarried(t *testing.T) {
+	t.Parallel()
+	t.Run("it has drifted since", func(t *testing.T) {
+		t.Parallel()
+		r := healthy()
+		r.visit("node1", "node2", "node1", "node2", "node1", "node2").Continued = true
+		r.visit("node1")
+		r.Traces[len(r.Traces)-1].Steps[0].At = began.Add(r.Duration)
+		report := checks.Judge(r.Round)
+		if !slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionDrift }) {
+			t.Errorf("got %v, want %s", tellAll(report), checks.SessionDrift)
+		}
+	})
+	t.Run("its beginning is no answer of this round", func(t *testing.T) {
+		t.Parallel()
+		r := empty(3)
+		r.come(100, "node1")
+		r.come(100, "node2")
+		r.visit("node3").Continued = true
+		report := checks.Judge(r.Round)
+		if got := report.Nodes[2].InRotation; got != checks.No {
+			t.Errorf("node3 in rotation: got %s, want %s: nobody met it in this round", got, checks.No)
+		}
+		if got := report.Session.NewClients; got != 200 {
+			t.Errorf("got %d new clients, want 200", got)
+		}
+	})
+}
+
+// BenchmarkJudge: the largest round there is, twenty nodes and 300 new clients
+// at one address, of which twenty come back sixty times.
+func BenchmarkJudge(b *testing.B) {
+	crowd := func(scatter bool) *round {
+		r := empty(20)
+		for w := range checks.MaxFreshClients {
+			home := w % 20
+			labels := []string{r.Cluster.Nodes[home].ID}
+			for s := range 60 {
+				if w >= 20 {
+					break
+				}
+				at := home
+				if scatter {
+					at = (home + s) % 20
+				}
+				labels = append(labels, r.Cluster.Nodes[at].ID)
+			}
+			r.visit(labels...)
+		}
+		return r
+	}
+	hash := from(func() *round { return hashed(20, 3, 7) }, func(r *round) {
+		b := &r.Cluster.Balancer
+		b.Method, b.HashKey, b.Consistent = probes.MethodHash, "$remote_addr", true
+	})
+	for name, r := range map[string]*round{"healthy": crowd(false), "scattered": crowd(true), "hashed": hash(), "failing": silentCrowd()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				checks.Judge(r.Round)
+			}
+		})
+	}
+}
+
+// silentCrowd is 300 clients that all got an error, and as many new labels as
+// there are nodes.
+func silentCrowd() *round {
+	r := empty(20)
+	for i := range checks.MaxFreshClients {
+		w := r.visit(slices.Repeat([]string{fmt.Sprintf("10.0.0.%d:8080, 10.0.0.99:8080", i%20+1)}, 5)...)
+		for s := range w.Steps {
+			w.Steps[s].Status = 502
+		}
+	}
+	return r
 }

@@ -163,3 +163,121 @@ func causeOf(v *movement, a *answer) Message {
 		return msg(MsgMovedUnexplained, Args{})
 	}
 }
+
+// byDisruption reports whether a client met another node because of a disruption:
+// of the node that owns its session, or that held it last. Where the balancer
+// hashes, the node that answered must be the one that is named without some of
+// the disrupted ones.
+func (v *movement) byDisruption(a *answer) bool {
+	return v.sentBy(a, v.disruptedAt(a.At))
+}
+
+// sentBy reports whether a client met another node because some nodes were disrupted.
+func (v *movement) sentBy(a *answer, out []string) bool {
+	if len(out) == 0 {
+		return false
+	}
+	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
+		return v.namedWithoutNodes(key, out, a.node)
+	}
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
+}
+
+// openedMeanwhile reports whether a client came while the node was out that answers it
+// now: a hash over the nodes that were left had placed it.
+func (v *movement) openedMeanwhile(a *answer) bool {
+	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, v.aftermath)
+}
+
+// maxPermutedOut bounds how many nodes are taken out in every combination.
+const maxPermutedOut = 6
+
+// namedWithoutNodes reports whether the hash names node for a key when some of the
+// nodes in out are left out: workers may disagree about which.
+func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
+	out = out[:min(len(out), maxPermutedOut)]
+	for mask := range 1 << len(out) {
+		var without []int
+		for i, id := range out {
+			if mask&(1<<i) != 0 {
+				without = append(without, v.index(id))
+			}
+		}
+		if at, ok := v.oracle.Pick(key, without...); ok && v.Cluster.Nodes[at].ID == node {
+			return true
+		}
+	}
+	return false
+}
+
+// drift finds a balancer, or one of its addresses, that does not hold clients on
+// nodes which are well.
+func drift(v *movement) []Finding {
+	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
+		return nil
+	}
+	drifts := withoutSplit(v, v.drifts)
+	if len(drifts) == 0 {
+		return nil
+	}
+	lost := 0
+	clients := make(map[*trace]bool)
+	for _, m := range drifts {
+		if m.sessionOutcome == probes.SessionLost {
+			lost++
+		}
+		clients[m.trace] = true
+	}
+	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
+	}))
+	f.frontends = scattering(v.outcomes, drifts)
+	f.Evidence = fewOf(drifts, func(m move) Message {
+		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
+	})
+	var where []string
+	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
+		where = f.frontends
+		f.Evidence = append(f.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
+	}
+	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
+	f.Affected = shareOf(v.outcomes, len(clients))
+	f.Remedy = driftRemedy(v.outcomes, where)
+	return []Finding{f}
+}
+
+// scattering names the addresses of the balancer at which sessions drifted.
+func scattering(v *outcomes, drifts []move) []string {
+	var names []string
+	for _, e := range v.frontends {
+		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
+			names = append(names, e.name)
+		}
+	}
+	return names
+}
+
+// routeless reports whether Tomcats that are to be told apart by the route in
+// their session ids write none.
+func (v *outcomes) routeless() bool {
+	named := func(a *answer) bool { return a.OK() && a.Session != "" }
+	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&
+		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute })
+}
+
+func driftRemedy(v *outcomes, where []string) Message {
+	method := v.Cluster.Balancer.Method
+	switch {
+	case len(where) > 0:
+		return msg(MsgCompareAddresses, Args{Addresses: where})
+	case method == probes.MethodIPHash || method == probes.MethodHash:
+		return msg(MsgCheckHashing, Args{Method: method})
+	case method == probes.MethodCookie && v.routeless():
+		return msg(MsgSetJVMRoute, Args{})
+	case method == probes.MethodCookie:
+		return msg(MsgCheckStickyCookie, Args{})
+	default:
+		return msg(MsgMakeSticky, Args{})
+	}
+}

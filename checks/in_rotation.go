@@ -1,0 +1,194 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// inRotation finds healthy nodes that get nobody, and failing ones that do.
+func inRotation(v *timeline) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		place := v.rotationStates[n.ID]
+		if place.Sure && v.ready(n.ID) {
+			list = append(list, ejected(v, n, "", place))
+		}
+		if f, ok := wasEjected(v, n); ok {
+			list = append(list, f)
+		}
+		if v.ready(n.ID) {
+			for _, e := range place.Elsewhere {
+				list = append(list, ejected(v, n, e.frontend, e.rotationState))
+			}
+		}
+		if f, ok := failingInRotation(v.outcomes, n); ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// ejected: by the whole balancer, or by one of its addresses.
+func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Finding {
+	f := about(NodeEjected, Warning, n.ID)
+	f.Target = frontend
+	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
+	if m := v.nodeHistory[n.ID]; passing(v, m) {
+		f.Severity, f.passing = Info, true
+		if v.Started.Sub(m.Back) <= v.aftermath {
+			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
+		}
+	}
+	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
+	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
+		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
+		return f
+	}
+	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
+	return f
+}
+
+// longestPassing is how long a node that fails again and again may be left out before
+// that is worth a warning of its own; where httpd balances also one that does not.
+const (
+	longestPassing = 2 * time.Minute
+	longestDebt    = 5 * time.Minute
+)
+
+// passing reports whether the balancer leaves a node out for no longer than it does
+// after any failure, from when that began or the node was well again: it will take the
+// node back by itself. httpd counts the requests of clients that have a route against
+// their node (mod_proxy_balancer, proxy_balancer_pre_request): one that has lost its
+// clients to others gets new ones only when it has caught up, and so looks left out.
+func passing(v *timeline, m NodeHistory) bool {
+	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
+	if m.Back.After(since) {
+		since = m.Back
+	}
+	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
+		wait, longest = longestDebt, longestDebt
+	}
+	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
+}
+
+// This file finds ejections that began and ended between two rounds. No client
+// of ours met them; but the balancer itself tells of them afterwards.
+
+// wasEjected finds that n was ejected, and is back.
+func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
+	past := v.nodeHistory[n.ID].Ejections
+	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
+		return Finding{}, false
+	}
+	last := past[len(past)-1]
+	f := about(NodeEjected, Warning, n.ID)
+	f.over = true
+	f.Summary = msg(MsgWasEjected, Args{Node: n.ID, Since: last.From, At: last.To})
+	for _, e := range slices.Backward(past) {
+		f.Evidence = append(f.Evidence, says(byBalancer, e.Words))
+	}
+	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
+	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {
+		f.Severity, f.passing = Info, true
+	}
+	f.Remedy = msg(MsgFindMoment, Args{Node: n.ID})
+	return f, true
+}
+
+// failingInRotation: clients that the balancer sent to n failed, or its own log
+// tells of tries on n in vain, of which clients may see nothing while there is
+// another node to try. With no node left the balancer cannot do otherwise, and
+// its own error says so.
+func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
+	if v.noneUp() {
+		return Finding{}, false
+	}
+	seen := failuresOf(v, n.ID)
+	if len(seen) == 0 {
+		if !triedWithoutAnswer(v.nodeStates, n) {
+			return Finding{}, false
+		}
+		seen = []Message{askedDirectly(v.direct[n.ID].Primary)}
+	}
+	f := about(NodeFailingInRotation, Critical, n.ID)
+	f.erring = v.failsDirectly(n.ID)
+	f.harm = harmSpan(failedOn(v, n.ID))
+	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
+	f.Evidence = seen
+	if word, ok := balancersWord(v.nodeStates, n); ok {
+		f.Evidence = append(f.Evidence, word)
+	}
+	f.Evidence = append(f.Evidence, ejectionBudget(v, n))
+	f.Remedy = msg(MsgTakeOut, Args{Node: n.ID})
+	return f, true
+}
+
+// failuresOf are the first requests of this round that failed because of a node.
+func failuresOf(v *outcomes, node string) []Message {
+	var seen []func() Message
+	triedFirst := 0
+	for _, a := range v.answers {
+		if a.failedNode == node {
+			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
+		}
+		if slices.Contains(a.upstreamsTried, node) {
+			triedFirst++
+		}
+	}
+	for _, e := range v.frontends {
+		for _, ex := range e.plain() {
+			if v.attributePlainFailure(ex) == node {
+				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
+			}
+		}
+	}
+	if triedFirst > 0 {
+		seen = append(seen, func() Message { return msg(MsgTriedFirst, Args{Count: triedFirst}) })
+	}
+	return fewOf(seen, func(word func() Message) Message { return word() })
+}
+
+// failedOn are the failed requests that are due to a node, those of canaries since
+// the round before included.
+func failedOn(v *outcomes, node string) []*answer {
+	return slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return a.failedNode != node })
+}
+
+// triedWithoutAnswer reports whether nginx's error log shows that requests go on being
+// tried on a node that fails when we ask it. A single failure may be nginx's
+// trial of a server that is ejected, and a log alone, into which others may have
+// written, proves nothing.
+func triedWithoutAnswer(v *nodeStates, n probes.Node) bool {
+	l, ok := loggedFailuresOf(v, n)
+	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
+}
+
+// balancersWord is what the balancer itself says about a failing node.
+func balancersWord(v *nodeStates, n probes.Node) (word Message, ok bool) {
+	if l, ok := loggedFailuresOf(v, n); ok && !l.last().IsZero() {
+		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
+	}
+	for _, r := range v.records(n) {
+		if r.State != probes.ServerUnknown {
+			return recorded(r), true
+		}
+	}
+	return Message{}, false
+}
+
+// failing is the part of the requests first sent to a node that failed, as far
+// as was seen; 1 where none was seen.
+func failureRate(v *outcomes, node string) float64 {
+	failed, all := 0, v.answersFrom(node)
+	for _, a := range v.answers {
+		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
+			failed, all = failed+1, all+1
+		}
+	}
+	if failed == 0 {
+		return 1
+	}
+	return float64(failed) / float64(all)
+}

@@ -1,0 +1,210 @@
+package checks
+
+import (
+	"net/netip"
+	"slices"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// Oracle returns the arithmetic by which c's balancer chooses a node, and
+// whether it has one that can be computed.
+func Oracle(c *probes.Cluster) (balance.Picker, bool) {
+	servers := make([]balance.Server, len(c.Nodes))
+	for i, n := range c.Nodes {
+		servers[i] = balance.Server{Name: n.ServerName(), Weight: n.Weight, Down: n.Down, Backup: n.Backup}
+	}
+	switch {
+	case c.Balancer.Method == probes.MethodIPHash:
+		return balance.IPHash(servers), true
+	case c.Balancer.Method == probes.MethodHash && c.Balancer.Consistent:
+		return balance.Consistent(servers), c.Balancer.HashKey != ""
+	case c.Balancer.Method == probes.MethodHash:
+		return balance.Hash(servers), c.Balancer.HashKey != ""
+	default:
+		return nil, false
+	}
+}
+
+// hashesAddress reports whether what the balancer hashes of a client is its
+// address.
+func hashesAddress(b probes.Balancer) bool {
+	return b.Method == probes.MethodIPHash || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
+}
+
+// key is what the balancer hashed for a walk: what it presented, or our own
+// address; "" when not known.
+func (v *nodeStates) key(w *trace) string {
+	switch own := w.First().LocalAddress; {
+	case w.Client != "":
+		return w.Client
+	case hashesAddress(v.Cluster.Balancer) && own.IsValid():
+		return own.String()
+	default:
+		return ""
+	}
+}
+
+// aimedAt reports whether a walk was aimed at node.
+func (t traffic) aimedAt(node string) bool {
+	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
+}
+
+// rotationByHash: the client was computed to land on n and did not. Where it went
+// instead must be where nginx sends it without the nodes that nobody met;
+// otherwise the arithmetic does not describe this balancer and proves nothing.
+func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
+	if v.oracle == nil {
+		return unknown(MsgNoArithmetic, Args{})
+	}
+	missed, agreed := v.missed(t), 0
+	for _, a := range t.answers {
+		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
+			continue
+		}
+		index, ok := v.oracle.Pick(v.key(a.trace), missed...)
+		if !ok {
+			continue
+		}
+		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
+			return unknown(MsgAnswersDiffer, Args{
+				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: orDefault(a.node, a.Label), Other: computed,
+			})
+		}
+		if a.trace.Expected == n.ID {
+			agreed++
+		}
+	}
+	switch {
+	case agreed == 0:
+		return unknown(MsgClientNotAnswered, Args{})
+	case v.evidenceMissing(t) && !v.skippedForUs(n, t):
+		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
+	}
+	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
+}
+
+// missed returns the indexes of the nodes that answered nobody.
+func (v *rotation) missed(t traffic) []int {
+	var out []int
+	for i, n := range v.Cluster.Nodes {
+		if !n.Down && t.answersFrom(n.ID) == 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// evidenceMissing reports whether the balancer may not hear what clients present: they
+// were aimed at several nodes, and all met one.
+func (v *rotation) evidenceMissing(t traffic) bool {
+	aims, met := make(map[string]bool), make(map[string]bool)
+	for _, a := range t.answers {
+		if a.trace.Client == "" || a.trace.Expected == "" {
+			continue
+		}
+		aims[a.trace.Expected] = true
+		if a.OK() && a.node != "" {
+			met[a.node] = true
+		}
+	}
+	return len(aims) > 1 && len(met) == 1
+}
+
+// skippedForUs reports whether n is out even if the balancer hears nothing and
+// takes all clients for us: then our own address, too, went past n. That is
+// known only where nobody translates addresses on the way.
+func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
+	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
+	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
+		return false
+	}
+	a := t.answers[at]
+	return adjacentPairs(a.LocalAddress, a.trace.Balancer.Addr()) &&
+		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
+}
+
+// skipped returns the servers that p looks at for key before it comes to met.
+func skipped(p balance.Picker, key string, met int) []int {
+	var out []int
+	for {
+		next, ok := p.Pick(key, out...)
+		switch {
+		case !ok || slices.Contains(out, next):
+			return nil
+		case next == met:
+			return out
+		}
+		out = append(out, next)
+	}
+}
+
+// neighbours reports whether two addresses are of one network, as far as
+// addresses tell.
+func adjacentPairs(a, b netip.Addr) bool {
+	bits := 24
+	if a.Is6() {
+		bits = 64
+	}
+	network, err := a.Prefix(bits)
+	return err == nil && network.Contains(b)
+}
+
+// This file is for the balancer that hashes our own address, and that we cannot
+// present another to. We see one node of it; but once we were answered by the one
+// that is computed, as long as we are answered by another it is out.
+
+// ours are the answers to clients that came as ourselves, as far as they tell
+// who gave them.
+func (t traffic) ours() []*answer {
+	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
+		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
+	})
+}
+
+// hashesOwnAddressTo reports whether the balancer's hash sends an answer's client to n.
+func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
+	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
+		return false
+	}
+	index, ok := v.oracle.Pick(a.LocalAddress.String())
+	return ok && v.Cluster.Nodes[index].ID == n.ID
+}
+
+// answeredOwnAddress notes that n answered us as the hash has it.
+func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+	for _, a := range v.ours() {
+		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
+			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
+		}
+	}
+	return m
+}
+
+// answeredOwnAddressBefore reports whether n did so in an earlier round.
+func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
+	return v.past().Nodes[n.ID].OwnAddress.IsValid()
+}
+
+// rotationByOwnAddress: we are where n is left out, and nowhere else.
+func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+	m, agreed := v.past().Nodes[n.ID], 0
+	for _, a := range t.ours() {
+		if a.LocalAddress != m.OwnAddress {
+			continue
+		}
+		between := skipped(v.oracle, a.LocalAddress.String(), v.index(a.node))
+		if !slices.Contains(between, v.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+			id := v.Cluster.Nodes[i].ID
+			return id != n.ID && v.ready(id)
+		}) {
+			return unknown(MsgNotTheNext, Args{})
+		}
+		agreed++
+	}
+	if agreed == 0 {
+		return unknown(MsgOursNotAnswered, Args{})
+	}
+	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+}
