@@ -49,7 +49,7 @@ const (
 // causeOfLoss is what the loss of a session is attributed to. Only under sticky a node
 // may take sessions along, and a balancer that moves clients loses them.
 func (v *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().holds(v.past().Pool.Lost)
+	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
 		switch pool := v.pool; {
 		case v.drifted(a.trace):
@@ -88,8 +88,8 @@ func (a *answer) lostIn() Span {
 	return s
 }
 
-// holds reports whether a moment is in the span; one that never was is in none.
-func (s Span) holds(moment time.Time) bool {
+// contains reports whether a moment is in the span; one that never was is in none.
+func (s Span) contains(moment time.Time) bool {
 	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
 }
 
@@ -107,7 +107,7 @@ func (v *attribution) lostWithNode(a *answer) bool {
 	}
 	lost := a.lostIn()
 	for _, node := range []string{a.trace.holder, a.trace.owner} {
-		if v.beganAnew(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
+		if v.restartedSince(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
 			return true
 		}
 		if v.disruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
@@ -148,7 +148,7 @@ func (v *nodeStates) rehashes() bool {
 // from the one that stood in while that was out: what it had there goes with the
 // ejection that moved it.
 func (v *attribution) returnsToOwner(a *answer) bool {
-	owner, _, ok := v.ownerAndHeir(a.trace)
+	owner, _, ok := v.ownerAndSuccessor(a.trace)
 	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 

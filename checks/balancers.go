@@ -13,7 +13,7 @@ func balancers(v *timeline) []Finding {
 	var list []Finding
 	for _, e := range v.frontends {
 		switch {
-		case !asked(e.Primary):
+		case !completed(e.Primary):
 		case !e.answered():
 			if !brokenBehind(v.nodeStates, e) {
 				list = append(list, balancerDown(e))
@@ -47,7 +47,7 @@ func passedOn(ex probes.Exchange) bool {
 // breaks reports whether a node, asked directly, fails in the same way.
 func breaks(v *nodeStates, id string, how probes.Failure) bool {
 	o, listed := v.direct[id]
-	return listed && slices.ContainsFunc(questions(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
+	return listed && slices.ContainsFunc(directExchanges(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
 func someBreak(v *nodeStates, how probes.Failure) bool {
@@ -86,7 +86,7 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 			return
 		}
 		errs = append(errs, ex)
-		if ex.Timing.Total >= waits {
+		if ex.Timing.Total >= shortestNodeTimeout {
 			waited++
 		}
 		if culprit == "" {
@@ -106,7 +106,7 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 	}
 	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
 	f.Nodes = v.nodesWhere(func(id string) bool {
-		return (unexplained == 0 && culprits[id]) || (v.noneWell() && !v.ready(id))
+		return (unexplained == 0 && culprits[id]) || (v.noneReady() && !v.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), allDisrupted(v)
 	met := slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
@@ -135,9 +135,9 @@ func clientsOf(answers []*answer) int {
 	return len(clients)
 }
 
-// waits is how long a balancer has at least waited for a node whose answer takes too
+// shortestNodeTimeout is how long a balancer has at least waited for a node whose answer takes too
 // long: nobody sets a shorter time-out. One that has no node left answers at once.
-const waits = 500 * time.Millisecond
+const shortestNodeTimeout = 500 * time.Millisecond
 
 // allDisrupted returns the nodes that failed or restarted a moment ago, if every node
 // did, or is left out: the balancer then has none that it would try.
@@ -161,6 +161,6 @@ func (v *nodeStates) ownError(ex probes.Exchange) bool {
 	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.identity.NodeOf(ex.Label) != "" {
 		return false
 	}
-	_, told := v.replies[reply{path: ex.Path, status: ex.Status}]
-	return !told
+	_, known := v.replies[reply{path: ex.Path, status: ex.Status}]
+	return !known
 }

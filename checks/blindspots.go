@@ -25,7 +25,7 @@ func blindSpots(v *movement) []Finding {
 	if len(unseen) == 0 {
 		return nil
 	}
-	why, remedy := blindness(v.rotation, unseen)
+	why, remedy := blindSpotCause(v.rotation, unseen)
 	if why.IsZero() {
 		return nil
 	}
@@ -39,12 +39,12 @@ func blindSpots(v *movement) []Finding {
 	return []Finding{f}
 }
 
-// blindness is why some nodes cannot be seen, and what to do about it; nothing where
+// blindSpotCause is why some nodes cannot be seen, and what to do about it; nothing where
 // the next round may see them.
-func blindness(v *rotation, unseen []string) (why, remedy Message) {
+func blindSpotCause(v *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := v.Cluster.Balancer; {
-	case b.KeyHeader() != "" && v.evidenceMissing(v.traffic):
+	case b.KeyHeader() != "" && v.keyIgnored(v.traffic):
 		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(v.outcomes, b.KeyHeader())
 	case b.Method == probes.MethodUnknown && v.allMetOneNode():
 		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(v.outcomes, header))})
@@ -72,7 +72,7 @@ func tooMany(v *nodeStates, unseen []string) bool {
 // nodes are out: its configuration is not the one that we were told. While
 // sessions move, it may be the nodes that changed.
 func contradiction(v *movement) Message {
-	if v.oracle == nil || v.evidenceMissing(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
+	if v.oracle == nil || v.keyIgnored(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
 		return Message{}
 	}
 	for _, e := range v.frontends {
@@ -131,9 +131,9 @@ func ownAddress(v *outcomes) string {
 	return "ADDRESS-OF-THIS-PROBER"
 }
 
-// seldomMet finds that the cluster is looked at more seldom than a balancer of
+// rarelyProbed finds that the cluster is looked at more seldom than a balancer of
 // nginx's kind holds a node out: an ejection may begin and end between two looks.
-func seldomMet(v *nodeStates) []Finding {
+func rarelyProbed(v *nodeStates) []Finding {
 	b := v.Cluster.Balancer
 	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
 		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
@@ -148,7 +148,7 @@ func seldomMet(v *nodeStates) []Finding {
 }
 
 // behindRoundRobin finds balancers with more addresses than are probed at a time.
-func inTurns(v *nodeStates) []Finding {
+func addressesInTurns(v *nodeStates) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
 	for _, b := range v.Balancers {
 		probed[b.URL]++

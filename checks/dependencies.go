@@ -156,10 +156,10 @@ func dependencyReports(v *outcomes) []DependencyReport {
 // nodes say of them besides. A configured dependency goes by its configured name.
 func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 	var names []string
-	for _, told := range o.Unavailable() {
-		name := configuredName(v, told)
+	for _, text := range o.Unavailable() {
+		name := configuredName(v, text)
 		if name == "" {
-			name = stableName(told)
+			name = stableName(text)
 		}
 		if name != "" {
 			names = append(names, name)
@@ -170,10 +170,10 @@ func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 
 // configuredName is the dependency of the configuration with whose name a text
 // begins, the longest such name; "": none.
-func configuredName(v *nodeStates, told string) string {
+func configuredName(v *nodeStates, text string) string {
 	longest := ""
 	for _, d := range v.Dependencies {
-		if len(d.Name) > len(longest) && beginsWithName(told, d.Name) {
+		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
 			longest = d.Name
 		}
 	}
@@ -195,8 +195,8 @@ func beginsWithName(text, name string) bool {
 // stableName is a service's name without details that may vary: what is in
 // brackets or after a colon and a space, and measures with the words that lead to
 // them. "": nothing else is left. A number that may belong to the name stays.
-func stableName(told string) string {
-	name := told
+func stableName(text string) string {
+	name := text
 	if at := strings.IndexAny(name, "([{<"); at >= 0 {
 		name = name[:at]
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 
 	"stickwatch/probes"
@@ -14,7 +15,7 @@ func handshakes(v *outcomes) []Finding {
 		return nil
 	}
 	var broken, refused []Message
-	aims := make(map[string]bool)
+	targets := make(map[string]bool)
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
@@ -33,7 +34,7 @@ func handshakes(v *outcomes) []Finding {
 		switch {
 		case !h.Opened || !h.Known:
 			broken = append(broken, describeHandshake(h))
-			aims[h.Expected] = true
+			targets[h.Expected] = true
 			if at := v.frontendName(h.URL, h.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
@@ -43,7 +44,7 @@ func handshakes(v *outcomes) []Finding {
 	}
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
-		f.Nodes = v.nodesWhere(func(id string) bool { return aims[id] })
+		f.Nodes = v.nodesWhere(func(id string) bool { return targets[id] })
 		f.frontends = frontends
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through})
 		f.Evidence = limited(broken)
@@ -71,9 +72,9 @@ func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
 	}
-	at := orDefault(h.Node, h.Expected)
+	at := cmp.Or(h.Node, h.Expected)
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		_, slow := slowest(questions(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		_, slow := slowest(directExchanges(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
 	})
 }
@@ -92,7 +93,7 @@ func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
 
 func describeHandshake(h probes.HandshakeObservation) Message {
 	return msg(MsgHandshakeGot, Args{
-		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: orDefault(h.Stage, "open"),
+		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: cmp.Or(h.Stage, "open"),
 		Status: h.Status, Reason: probes.Clean(h.Error, probes.MaxError),
 	})
 }

@@ -183,7 +183,7 @@ func unknownNodes(v *outcomes) []Finding {
 	var list []Finding
 	for _, s := range unlistedNodes {
 		f := Finding{Code: UnknownNode, Severity: Warning, Target: s.label}
-		f.Summary = msg(MsgStranger, Args{Value: s.label})
+		f.Summary = msg(MsgUnlistedNode, Args{Value: s.label})
 		f.Evidence = []Message{s.evidence}
 		f.Remedy = msg(MsgListIt, Args{})
 		list = append(list, f)
@@ -211,7 +211,7 @@ func findUnlistedNodes(v *outcomes) []unlistedNode {
 		if at < 0 {
 			at = len(list)
 			list = append(list, unlistedNode{
-				label: a.Label, evidence: msg(MsgAnsweredByStranger, Args{Client: a.trace.Client, Value: a.Label, At: a.At}),
+				label: a.Label, evidence: msg(MsgAnsweredByUnlisted, Args{Client: a.trace.Client, Value: a.Label, At: a.At}),
 			})
 		}
 		list[at].answers++
@@ -221,7 +221,7 @@ func findUnlistedNodes(v *outcomes) []unlistedNode {
 
 func manyUnlistedNodes(unlistedNodes []unlistedNode) Finding {
 	f := Finding{Code: UnknownNode, Severity: Warning}
-	f.Summary = msg(MsgManyStrangers, Args{Count: len(unlistedNodes)})
+	f.Summary = msg(MsgManyUnlistedNodes, Args{Count: len(unlistedNodes)})
 	for _, s := range unlistedNodes {
 		f.Evidence = append(f.Evidence, s.evidence)
 	}

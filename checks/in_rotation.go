@@ -41,7 +41,7 @@ func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Findi
 			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
 		}
 	}
-	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
+	f.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
 		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
 		return f
@@ -87,7 +87,7 @@ func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
 	f.over = true
 	f.Summary = msg(MsgWasEjected, Args{Node: n.ID, Since: last.From, At: last.To})
 	for _, e := range slices.Backward(past) {
-		f.Evidence = append(f.Evidence, says(byBalancer, e.Words))
+		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
 	}
 	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
 	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {

@@ -17,7 +17,7 @@ func Judge(r Round) Report {
 		past     = newTimeline(placed)
 		moved    = findMoves(past)
 		judged   = attribute(moved)
-		session  = stickiness(moved)
+		session  = sessionReport(moved)
 		findings = judged.findings()
 	)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
@@ -54,7 +54,7 @@ func (v *attribution) findings() []Finding {
 		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline), sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
 		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.movement),
 		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
-		latency(v.outcomes), certificates(v.outcomes), blindSpots(v.movement), seldomMet(v.nodeStates), inTurns(v.nodeStates), unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
+		latency(v.outcomes), certificates(v.outcomes), blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates), unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
 	)
 	var list []Finding
 	for _, f := range all {

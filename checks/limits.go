@@ -14,7 +14,7 @@ func latency(v *outcomes) []Finding {
 	}
 	var list []Finding
 	for _, o := range v.active {
-		if ex, ok := slowest(questions(o), limit); ok {
+		if ex, ok := slowest(directExchanges(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
 			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
 			f.Evidence = []Message{phases(ex)}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -128,7 +129,7 @@ func holders(v *nodeStates, answers []*answer) []string {
 	return v.nodesWhere(func(id string) bool { return held[id] })
 }
 
-func servingOrHolder(a *answer) string { return orDefault(a.servingNode, a.trace.holder) }
+func servingOrHolder(a *answer) string { return cmp.Or(a.servingNode, a.trace.holder) }
 
 // evidenceOf says what sessions held before, and what their answers showed.
 func evidenceOf(answers []*answer) []Message {

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -216,7 +217,7 @@ func why(ex probes.Exchange) string {
 	if ex.Failure == "" {
 		return ""
 	}
-	return orDefault(ex.Error, string(ex.Failure))
+	return cmp.Or(ex.Error, string(ex.Failure))
 }
 
 // askedDirectly is what came of asking a node directly.
@@ -236,8 +237,8 @@ func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
 // quote puts a text between quotes, with what cannot be seen escaped.
 func quote(text string) string { return strconv.Quote(text) }
 
-// minimumSample is how many lines of one kind are read.
-const minimumSample = 3
+// maxEvidenceLines is how many lines of one kind are read.
+const maxEvidenceLines = 3
 
 // limited keeps evidence readable: the first lines, and how many more there are.
 func limited(evidence []Message) []Message {
@@ -247,11 +248,11 @@ func limited(evidence []Message) []Message {
 // fewOf is limited for what is put into words only if it is among the first.
 func fewOf[T any](items []T, word func(T) Message) []Message {
 	var lines []Message
-	for _, item := range items[:min(minimumSample, len(items))] {
+	for _, item := range items[:min(maxEvidenceLines, len(items))] {
 		lines = append(lines, word(item))
 	}
-	if len(items) > minimumSample {
-		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - minimumSample}))
+	if len(items) > maxEvidenceLines {
+		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - maxEvidenceLines}))
 	}
 	return lines
 }
@@ -272,10 +273,3 @@ func phrase(nodes []string, one, many string) string {
 }
 
 func join(items []string) string { return strings.Join(items, ", ") }
-
-func orDefault(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}

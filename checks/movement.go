@@ -11,8 +11,8 @@ import (
 type movement struct {
 	*timeline
 
-	holdings    []holding       // as frontends
-	scattered   map[string]Span // by node id: from when to when its clients were answered by it and by others in turns
+	stickiness  []frontendStickiness // as frontends
+	scattered   map[string]Span      // by node id: from when to when its clients were answered by it and by others in turns
 	drifts      []move
 	failovers   []move
 	separations []separation
@@ -23,7 +23,7 @@ type movement struct {
 // findMoves returns the fifth stage of a round.
 func findMoves(past *timeline) *movement {
 	v := &movement{timeline: past, scattered: make(map[string]Span)}
-	v.holdings = v.hold()
+	v.stickiness = v.stickinessOfFrontends()
 	for _, n := range v.Cluster.Nodes {
 		v.scattered[n.ID] = v.scatteredSince(n)
 	}
@@ -45,7 +45,7 @@ type move struct {
 // or was out. What is neither happened once.
 func (v *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
-	for _, h := range v.holdings {
+	for _, h := range v.stickiness {
 		for _, m := range h.moves {
 			if h.scatters || v.lasting(m.from) {
 				drifting[m.answer] = true
@@ -80,7 +80,7 @@ func (v *movement) lasting(node string) bool {
 // and by others in turns. It is zero when they are not.
 func (v *movement) scatteredSince(n probes.Node) Span {
 	m := v.nodeHistory[n.ID]
-	scattered := slices.ContainsFunc(v.holdings, func(h holding) bool { return slices.Contains(h.scattered, n.ID) })
+	scattered := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return slices.Contains(h.scattered, n.ID) })
 	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
 	case scattered && !m.ScatteredSince.IsZero() && recent:
 		return Span{m.ScatteredSince, v.Started}
@@ -97,12 +97,12 @@ func (v *movement) scatteredSince(n probes.Node) Span {
 // or ended: between the node that it names for the client and the one it names
 // without that, and not to and fro.
 func (v *movement) byEjection(a *answer) bool {
-	owner, heir, ok := v.ownerAndHeir(a.trace)
-	if !ok || v.answeredBetween(owner, heir, a.trace) {
+	owner, successor, ok := v.ownerAndSuccessor(a.trace)
+	if !ok || v.answeredBetween(owner, successor, a.trace) {
 		return false
 	}
 	holder := a.trace.holder
-	return a.servingNode == owner && holder == heir || a.servingNode == heir && holder == owner
+	return a.servingNode == owner && holder == successor || a.servingNode == successor && holder == owner
 }
 
 // withoutSplit leaves out the moves of clients whom a split of the balancer sends to
@@ -120,14 +120,14 @@ func sessionMoves(v *movement) []Move {
 		trace *trace
 		to    string
 	}
-	told := make(map[way]bool)
+	seen := make(map[way]bool)
 	var list []Move
 	for _, a := range v.allAnswers {
 		w := way{a.trace, a.servingNode}
-		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || told[w] {
+		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || seen[w] {
 			continue
 		}
-		told[w] = true
+		seen[w] = true
 		list = append(list, Move{
 			At: a.At, Cluster: v.Cluster.Name, From: a.trace.holder, To: a.servingNode,
 			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(v, a),
@@ -143,7 +143,7 @@ func causeOf(v *movement, a *answer) Message {
 	switch {
 	case !v.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
-	case v.beganAnew(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
+	case v.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
 		return msg(MsgMovedRestarted, Args{Node: holder})
 	case v.direct[holder].Status.Paused():
 		return msg(MsgMovedPaused, Args{Node: holder})
@@ -190,13 +190,13 @@ func (v *movement) openedMeanwhile(a *answer) bool {
 	return ok && d.covers(a.At, v.aftermath)
 }
 
-// maxPermutedOut bounds how many nodes are taken out in every combination.
-const maxPermutedOut = 6
+// maxNodesOut bounds how many nodes are taken out in every combination.
+const maxNodesOut = 6
 
 // namedWithoutNodes reports whether the hash names node for a key when some of the
 // nodes in out are left out: workers may disagree about which.
 func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
-	out = out[:min(len(out), maxPermutedOut)]
+	out = out[:min(len(out), maxNodesOut)]
 	for mask := range 1 << len(out) {
 		var without []int
 		for i, id := range out {

@@ -18,7 +18,7 @@ type History struct {
 
 // A NodeHistory is what earlier rounds knew of one node.
 type NodeHistory struct {
-	PID     string    // as its status gave it last; "": not told
+	PID     string    // as its status gave it last; "": not reported
 	UpSince time.Time // likewise
 
 	Since time.Time // when it was first seen answering; zero: never
@@ -37,7 +37,7 @@ type NodeHistory struct {
 	Back, Out time.Time
 
 	Disruptions      []Disruption // of the last minutes, oldest first
-	InferredRestarts []time.Time  // restarts that only lost sessions told of, oldest first
+	InferredRestarts []time.Time  // restarts that only lost sessions reported of, oldest first
 	// Torn is since when its clients have been answered by it and by others in
 	// turns, while those of other nodes stay; zero: they are not. ScatteredLast is when
 	// that was last seen.
@@ -48,7 +48,7 @@ type NodeHistory struct {
 
 	LogRead   bool       // nginx's error log was read
 	LogUntil  time.Time  // when the newest ejection that is known from it began; zero: there was none
-	Up        time.Time  // since when HAProxy had it up when it last had; zero: not told, or a round has found that it was out
+	Up        time.Time  // since when HAProxy had it up when it last had; zero: not reported, or a round has found that it was out
 	Ejections []Ejection // of a moment ago that no round has seen, oldest first
 }
 
@@ -60,12 +60,12 @@ func (r Round) past() History {
 	return *r.Past
 }
 
-// remember is what is known of a cluster's nodes after they have been asked.
-func remember(past map[string]NodeHistory, r Round) map[string]NodeHistory {
+// updateNodes is what is known of a cluster's nodes after they have been asked.
+func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 	now := make(map[string]NodeHistory)
 	known := maps.Clone(past)
 	for _, o := range r.Nodes {
-		if m, ok := known[o.Node]; asked(o.Primary) {
+		if m, ok := known[o.Node]; completed(o.Primary) {
 			now[o.Node] = m.after(o)
 		} else if ok {
 			now[o.Node] = m
@@ -109,30 +109,30 @@ func (m NodeHistory) changed(s *probes.StatusReport) Message {
 	case m.PID != "" && s.PID != "" && m.PID != s.PID:
 		return msg(MsgProcessChanged, Args{Was: m.PID, Value: s.PID})
 	case !m.UpSince.IsZero() && s.UpSince.Sub(m.UpSince) > clockSlack:
-		return msg(MsgStartChanged, Args{Was: asTold(m.UpSince), Value: asTold(s.UpSince)})
+		return msg(MsgStartChanged, Args{Was: wallTime(m.UpSince), Value: wallTime(s.UpSince)})
 	default:
 		return Message{}
 	}
 }
 
-// asTold is a time as a node gave it, whose zone may not be known.
-func asTold(t time.Time) string { return t.Format(time.DateTime) }
+// wallTime is a time as a node gave it, whose zone may not be known.
+func wallTime(t time.Time) string { return t.Format(time.DateTime) }
 
 // An Ejection is one that no round has seen.
 type Ejection struct {
-	Span          // From is zero where only the end is told
+	Span          // From is zero where only the end is reported
 	Words Message // whose word it is, and what it says
 }
 
 // addBalancerEvents takes in what the balancer says of n's past. What a round has found by
-// itself, be it the ejection or that the node fails, is told already.
+// itself, be it the ejection or that the node fails, is reported already.
 func (v *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
-	told := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
-	return v.readStatistics(n, v.readLog(n, m, told), told)
+	reported := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
+	return v.readStatistics(n, v.readLog(n, m, reported), reported)
 }
 
-// ejectionReportedFor is for how long such an ejection is told.
+// ejectionReportedFor is for how long such an ejection is reported.
 const ejectionReportedFor = restartReportedFor
 
 // An ejectionLog is what nginx's error log says of one node's ejections.
@@ -163,7 +163,7 @@ func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 
 // readLog reads nginx's error log on from where the round before left it. What
 // is in it when it is first read is the past's.
-func (v *timeline) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *timeline) readLog(n probes.Node, m NodeHistory, reported bool) NodeHistory {
 	l, ok := v.ejectionsOf(n)
 	if !ok {
 		return m
@@ -173,12 +173,12 @@ func (v *timeline) readLog(n probes.Node, m NodeHistory, told bool) NodeHistory 
 		over = over[:len(over)-1]
 	}
 	for _, e := range over {
-		if m.LogRead && !told && e.First.After(m.LogUntil) {
+		if m.LogRead && !reported && e.First.After(m.LogUntil) {
 			m.Ejections = append(m.Ejections, v.ejection(n, l, e))
 		}
 	}
 	known := over
-	if told {
+	if reported {
 		known = l.episodes
 	}
 	if len(known) > 0 {
@@ -200,19 +200,19 @@ func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejec
 
 // readStatistics holds since when HAProxy has n up against what it said before.
 // Where that is news of every node, HAProxy itself has begun anew.
-func (v *timeline) readStatistics(n probes.Node, m NodeHistory, told bool) NodeHistory {
+func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) NodeHistory {
 	s, source, ok := v.statistics(n)
 	switch {
 	case !ok:
 		return m
 	case s.State == probes.ServerUp:
-		if !m.Up.IsZero() && !told && s.Since.Sub(m.Up) > clockSlack && v.someStayedUp() {
+		if !m.Up.IsZero() && !reported && s.Since.Sub(m.Up) > clockSlack && v.someStayedUp() {
 			m.Ejections = append(m.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
 				Name: source, Server: s.Server, At: s.Since, Since: m.Up,
 			})})
 		}
 		m.Up = s.Since
-	case told:
+	case reported:
 		m.Up = time.Time{} // its end is no news
 	}
 	return m

@@ -58,12 +58,12 @@ func readNodes(r Round) *nodeStates {
 		}
 	}
 	for _, o := range r.Nodes {
-		for _, ex := range questions(o) {
+		for _, ex := range directExchanges(o) {
 			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.ready(o.Node)
 		}
 	}
 	v.page = v.expectedPage()
-	v.onlyFailing, v.refusesAll = v.theOnlyFailing(), v.servesNobody()
+	v.onlyFailing, v.refusesAll = v.findOnlyFailing(), v.servesNobody()
 	return v
 }
 
@@ -80,8 +80,8 @@ func inOrder(r Round) []probes.NodeObservation {
 	return list
 }
 
-// questions is everything that a node was asked directly.
-func questions(o probes.NodeObservation) []probes.Exchange {
+// directExchanges is everything that a node was asked directly.
+func directExchanges(o probes.NodeObservation) []probes.Exchange {
 	list := []probes.Exchange{o.Primary}
 	if o.Session != nil {
 		list = append(list, *o.Session)
@@ -138,7 +138,7 @@ func Up(o probes.NodeObservation) bool {
 
 // asked reports whether an exchange was seen through to an end, be it a
 // failure. One that stickwatch broke off, or never began, tells nothing.
-func asked(ex probes.Exchange) bool {
+func completed(ex probes.Exchange) bool {
 	return ex.Failure != probes.FailureCancelled && (ex.Answered() || ex.Failure != "")
 }
 
@@ -160,15 +160,15 @@ func (v *outcomes) attributeFailure(a *answer, cameBack bool) string {
 		return holder
 	case aim != "":
 		return "" // a well node's client failed: whoever did that, it is not known to be a node
-	case cameBack && holder != "" && v.holds():
+	case cameBack && holder != "" && v.balancerSticks():
 		return "" // so did one that the balancer holds on a well node
 	default:
 		return v.onlyFailing
 	}
 }
 
-// holds reports whether the balancer is meant to hold a client on its node.
-func (v *outcomes) holds() bool {
+// balancerSticks reports whether the balancer is meant to hold a client on its node.
+func (v *outcomes) balancerSticks() bool {
 	m := v.Cluster.Balancer.Method
 	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
 }
@@ -211,7 +211,7 @@ func failed(ex probes.Exchange) bool {
 // page that clients request with an error.
 func (v *nodeStates) errsDirectly(id string) bool {
 	o, listed := v.direct[id]
-	return listed && asked(o.Primary) && (!v.up[id] || o.Session != nil && asked(*o.Session) && !o.Session.OK())
+	return listed && completed(o.Primary) && (!v.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
 }
 
 // failsDirectly reports whether a node that was asked directly errs, or answers with
@@ -221,12 +221,12 @@ func (v *nodeStates) failsDirectly(id string) bool {
 		return true
 	}
 	o, listed := v.direct[id]
-	return listed && asked(o.Primary) && o.Session != nil && asked(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
+	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
 }
 
-// theOnlyFailing is the node that fails when asked directly, if just one of
+// findOnlyFailing is the node that fails when asked directly, if just one of
 // several does that the balancer may send clients to.
-func (v *nodeStates) theOnlyFailing() string {
+func (v *nodeStates) findOnlyFailing() string {
 	var failing []string
 	for _, n := range v.Cluster.Nodes {
 		if !n.Down && !n.Backup && v.errsDirectly(n.ID) {
@@ -242,7 +242,7 @@ func (v *nodeStates) theOnlyFailing() string {
 // noneUp reports whether no node is left that could serve.
 func (v *nodeStates) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
 
-// noneWell reports whether no node is left that serves and is not paused.
-func (v *nodeStates) noneWell() bool {
+// noneReady reports whether no node is left that serves and is not paused.
+func (v *nodeStates) noneReady() bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
 }

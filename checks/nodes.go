@@ -13,7 +13,7 @@ func nodes(v *attribution) []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
-		case !asked(o.Primary):
+		case !completed(o.Primary):
 		case !v.up[o.Node]:
 			f := nodeDown(v.nodeStates, o)
 			f.Summary.Args.Lost = v.lostHere(o.Node)

@@ -122,7 +122,7 @@ func (v *outcomes) outcomeOf(a *answer) Outcome {
 func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, moved bool) Outcome {
 	missing := s.Status == http.StatusNotFound || s.Status == http.StatusMethodNotAllowed
 	switch {
-	case s.Failure == probes.FailureCancelled || !asked(s.Exchange):
+	case s.Failure == probes.FailureCancelled || !completed(s.Exchange):
 		return OutcomeUnknown
 	case s.Failure != "" || s.Status >= http.StatusInternalServerError:
 		return OutcomeError

@@ -29,7 +29,7 @@ func pages(v *outcomes) []Finding {
 // asConfigured reports whether an answer is what the configuration wants; one
 // that was not asked for is.
 func asConfigured(page probes.Page, ex probes.Exchange) bool {
-	return !asked(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
+	return !completed(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
 }
 
 // failsOn is about a page that fails on a node.
@@ -114,9 +114,9 @@ func pageInBetween(v *outcomes) []Finding {
 				continue
 			}
 			ex := w.First()
-			_, told := v.replies[replyOf(ex)]
+			_, known := v.replies[replyOf(ex)]
 			other := v.page.isWrong(ex) && !someNodeErrs(v.nodeStates)
-			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
+			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -130,8 +130,8 @@ func pageInBetween(v *outcomes) []Finding {
 // hasPage reports whether some node that is well has the page.
 func hasPage(v *nodeStates, page probes.Page) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return v.ready(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
-			return ex.Path == page.Path && asked(ex) && asConfigured(page, ex)
+		return v.ready(o.Node) && slices.ContainsFunc(directExchanges(o), func(ex probes.Exchange) bool {
+			return ex.Path == page.Path && completed(ex) && asConfigured(page, ex)
 		})
 	})
 }

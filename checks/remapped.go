@@ -109,7 +109,7 @@ func (v *movement) manyMoved(r *remap, change Message) bool {
 		return true
 	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
 		return true // a hash over the servers that are left moves clients of the others, too
-	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownAtHome):
+	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownByHolder):
 		return true // nothing but the balancer has changed: the node knows the session still
 	default:
 		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
@@ -117,9 +117,9 @@ func (v *movement) manyMoved(r *remap, change Message) bool {
 	}
 }
 
-// knownAtHome reports whether the node that a client was moved away from still knew
+// knownByHolder reports whether the node that a client was moved away from still knew
 // its session when that was presented to it.
-func (v *movement) knownAtHome(w *trace) bool {
+func (v *movement) knownByHolder(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
@@ -192,7 +192,7 @@ func (v *movement) placedByHash() map[string]string {
 		}
 		placed[key] = w.openedBy
 	}
-	if v.evidenceMissing(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
+	if v.keyIgnored(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
 		return nil
 	}
 	return placed

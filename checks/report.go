@@ -107,7 +107,7 @@ func canaries(v *outcomes) []Canary {
 		if len(w.Steps) < 2 && w.Expected == "" {
 			continue
 		}
-		c := Canary{Pinned: orDefault(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
+		c := Canary{Pinned: cmp.Or(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
 		for _, a := range slices.Concat(w.earlier, w.answers) {
 			node := a.node
 			if node == "" && a.Label != "" {
@@ -136,7 +136,7 @@ func doubts(v *rotation, session SessionReport) []Message {
 	if v.ExpectVersion != "" && noVersion(v.nodeStates) {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}
-	if onlyNodeAway(v.outcomes) {
+	if isolated(v.outcomes) {
 		list = append(list, msg(MsgIsolated, Args{}))
 	}
 	return list
@@ -177,15 +177,15 @@ func (v *outcomes) cutShort() Message {
 // ask.
 func (v *outcomes) notAsked() (nodes, addresses []string) {
 	for _, e := range v.frontends {
-		if !asked(e.Primary) {
+		if !completed(e.Primary) {
 			addresses = append(addresses, e.name)
 		}
 	}
-	return v.nodesWhere(func(id string) bool { return !asked(v.direct[id].Primary) }), addresses
+	return v.nodesWhere(func(id string) bool { return !completed(v.direct[id].Primary) }), addresses
 }
 
-// onlyNodeAway reports whether every attempt failed before it left this machine.
-func onlyNodeAway(v *outcomes) bool {
+// isolated reports whether every attempt failed before it left this machine.
+func isolated(v *outcomes) bool {
 	local := func(ex probes.Exchange) bool {
 		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
 	}

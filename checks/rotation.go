@@ -13,7 +13,7 @@ import (
 type rotationState struct {
 	In     Answer
 	Reason Message
-	Voice  evidenceVoice // whose reason it is, where a node is out
+	Proof  proofKind // whose reason it is, where a node is out
 	// Sure: a node is out that should not be, and the reason is proof.
 	Sure bool
 	// Elsewhere: it is in rotation, but surely out at these frontends.
@@ -42,18 +42,18 @@ type elsewhere struct {
 	rotationState
 }
 
-// A evidenceVoice is a way to know that a node is out. There are three, and where two
+// A proofKind is a way to know that a node is out. There are three, and where two
 // contradict each other nobody is believed.
-type evidenceVoice = MessageID
+type proofKind = MessageID
 
 const (
-	byHash     evidenceVoice = MsgByHash
-	byClients  evidenceVoice = MsgByClients
-	byBalancer evidenceVoice = MsgByBalancer
+	byHash     proofKind = MsgByHash
+	byClients  proofKind = MsgByClients
+	byBalancer proofKind = MsgByBalancer
 )
 
-// says puts a voice before what it has to say.
-func says(by evidenceVoice, words Message) Message {
+// withProof puts a voice before what it has to say.
+func withProof(by proofKind, words Message) Message {
 	if by == "" {
 		return words
 	}
@@ -67,12 +67,12 @@ func unknown(reason MessageID, args Args) rotationState {
 // rotationState decides for one node, and where it is in rotation for each address of
 // the balancer.
 func (v *rotation) rotationState(n probes.Node) rotationState {
-	whole := v.likelihood(n, v.filePosition(n, v.traffic))
+	whole := v.weighEvidence(n, v.rotationByTraffic(n, v.traffic))
 	if whole.In != Yes || len(v.frontends) < 2 {
 		return whole
 	}
 	for _, e := range v.frontends {
-		if p := v.filePosition(n, e.traffic); p.Sure {
+		if p := v.rotationByTraffic(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
 		}
@@ -80,10 +80,10 @@ func (v *rotation) rotationState(n probes.Node) rotationState {
 	return whole
 }
 
-// filePosition decides for one node by some traffic. That it answered is proof of
+// rotationByTraffic decides for one node by some traffic. That it answered is proof of
 // rotation; that it did not is proof only against a computed destination or
 // against chance.
-func (v *rotation) filePosition(n probes.Node, t traffic) rotationState {
+func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 	signed := t.attributedAnswers()
 	if given := t.answersFrom(n.ID); given > 0 {
 		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
@@ -105,7 +105,7 @@ func (v *rotation) filePosition(n probes.Node, t traffic) rotationState {
 		return v.rotationByHash(n, t)
 	case v.answeredOwnAddressBefore(n):
 		return v.rotationByOwnAddress(n, t)
-	case t.holds(n.ID):
+	case t.holdsPinned(n.ID):
 		return unknown(MsgHoldsItsClients, Args{})
 	default:
 		return v.rotationBySample(n, t)
@@ -130,7 +130,7 @@ func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	case clients < need:
 		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
 	}
-	return rotationState{In: No, Sure: true, Voice: byClients, Reason: msg(MsgNoneMet, Args{
+	return rotationState{In: No, Sure: true, Proof: byClients, Reason: msg(MsgNoneMet, Args{
 		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
 	})}
 }
@@ -188,18 +188,18 @@ func recorded(r evidence.Record) Message {
 	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
 }
 
-// likelihood holds what was seen of a node against what the balancer says. A node
+// weighEvidence holds what was seen of a node against what the balancer says. A node
 // that answered is in rotation whatever is said; where it was not met, the
 // balancer's word decides; and where the two contradict each other, nobody
 // knows.
-func (v *rotation) likelihood(n probes.Node, seen rotationState) rotationState {
+func (v *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
 	for _, r := range v.records(n) {
 		switch {
 		case r.Out() && !seen.Sure:
-			seen = rotationState{In: No, Sure: true, Voice: byBalancer, Reason: recorded(r)}
+			seen = rotationState{In: No, Sure: true, Proof: byBalancer, Reason: recorded(r)}
 		case r.In() && seen.Sure:
 			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
 		}
@@ -214,7 +214,7 @@ func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
 	var lines []Message
 	for _, r := range v.records(n) {
 		if said := recorded(r); said.String() != given.String() {
-			lines = append(lines, says(byBalancer, said))
+			lines = append(lines, withProof(byBalancer, said))
 		}
 	}
 	for _, o := range v.Evidence {

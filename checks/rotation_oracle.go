@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -69,7 +70,7 @@ func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 		}
 		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: orDefault(a.node, a.Label), Other: computed,
+				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -79,10 +80,10 @@ func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
-	case v.evidenceMissing(t) && !v.skippedForUs(n, t):
+	case v.keyIgnored(t) && !v.skippedForUs(n, t):
 		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
 	}
-	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // missed returns the indexes of the nodes that answered nobody.
@@ -96,20 +97,20 @@ func (v *rotation) missed(t traffic) []int {
 	return out
 }
 
-// evidenceMissing reports whether the balancer may not hear what clients present: they
+// keyIgnored reports whether the balancer may not hear what clients present: they
 // were aimed at several nodes, and all met one.
-func (v *rotation) evidenceMissing(t traffic) bool {
-	aims, met := make(map[string]bool), make(map[string]bool)
+func (v *rotation) keyIgnored(t traffic) bool {
+	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
 		if a.trace.Client == "" || a.trace.Expected == "" {
 			continue
 		}
-		aims[a.trace.Expected] = true
+		targets[a.trace.Expected] = true
 		if a.OK() && a.node != "" {
 			met[a.node] = true
 		}
 	}
-	return len(aims) > 1 && len(met) == 1
+	return len(targets) > 1 && len(met) == 1
 }
 
 // skippedForUs reports whether n is out even if the balancer hears nothing and
@@ -121,7 +122,7 @@ func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
 		return false
 	}
 	a := t.answers[at]
-	return adjacentPairs(a.LocalAddress, a.trace.Balancer.Addr()) &&
+	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
 		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
 }
 
@@ -142,7 +143,7 @@ func skipped(p balance.Picker, key string, met int) []int {
 
 // neighbours reports whether two addresses are of one network, as far as
 // addresses tell.
-func adjacentPairs(a, b netip.Addr) bool {
+func sameNetwork(a, b netip.Addr) bool {
 	bits := 24
 	if a.Is6() {
 		bits = 64
@@ -206,5 +207,5 @@ func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState 
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, Sure: true, Voice: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -95,7 +96,7 @@ func countReturns(v *timeline) map[string]*nodeCount {
 			}
 			continue
 		}
-		of(countsOf(v.nodeStates, a)).take(a, harmed, v.Started)
+		of(countsOf(v.nodeStates, a)).add(a, harmed, v.Started)
 	}
 	return tallies
 }
@@ -108,7 +109,7 @@ func countsOf(v *nodeStates, a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
 	}
-	return orDefault(a.node, a.trace.openedBy)
+	return cmp.Or(a.node, a.trace.openedBy)
 }
 
 // failingWithSession are the nodes that answer with errors when a session is
@@ -144,7 +145,7 @@ func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
 
-func (t *nodeCount) take(a *answer, harmed bool, began time.Time) {
+func (t *nodeCount) add(a *answer, harmed bool, began time.Time) {
 	t.returns++
 	t.clients[a.trace] = true
 	if !harmed {

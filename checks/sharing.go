@@ -54,9 +54,9 @@ func sharing(v *outcomes) []Finding {
 // two clients of ours have the same.
 const valuesOfAClient = 999
 
-// findForeign looks for answers that show what another client of ours has stored,
+// setOutcomes looks for answers that show what another client of ours has stored,
 // and tells what every answer came to.
-func (v *outcomes) findForeign() {
+func (v *outcomes) setOutcomes() {
 	for _, a := range v.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
 			a.foreign = v.writerOf(n, a.trace)

@@ -78,7 +78,7 @@ func settings(v *nodeStates) []Finding {
 func skew(v *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
-		if value, told := values[n.ID]; told {
+		if value, known := values[n.ID]; known {
 			holders[value] = append(holders[value], n.ID)
 		}
 	}
@@ -90,8 +90,8 @@ func skew(v *nodeStates, code Code, target string, values map[string]string, sum
 	most := kinds[0]
 	tie := len(holders[kinds[1]]) == len(holders[most])
 	f := aboutAll(code, Warning, v.nodesWhere(func(id string) bool {
-		value, told := values[id]
-		return told && (tie || value != most)
+		value, known := values[id]
+		return known && (tie || value != most)
 	}))
 	for _, kind := range kinds {
 		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: holders[kind], Value: kind}))
@@ -130,7 +130,7 @@ func clocks(v *nodeStates) []Finding {
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
 	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
-	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && movedOffOwnAddress(v, id) }); len(off) > 0 && len(off) < len(suspects) {
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(v, id) }); len(off) > 0 && len(off) < len(suspects) {
 		suspects = off // as many against as many: our own clock has a voice, too
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
@@ -145,9 +145,9 @@ func clocks(v *nodeStates) []Finding {
 // refused because of that.
 const expiringSkew = time.Minute
 
-// movedOffOwnAddress reports whether a node's clock is certainly off our own by more than
+// clockOff reports whether a node's clock is certainly off our own by more than
 // the limit.
-func movedOffOwnAddress(v *nodeStates, id string) bool {
+func clockOff(v *nodeStates, id string) bool {
 	o := v.direct[id].Clock
 	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
 }
@@ -157,13 +157,13 @@ func startOrder(v *timeline) []Finding {
 	started := starts(v)
 	var list []Finding
 	for _, primary := range v.Cluster.Nodes {
-		since, told := started[primary.ID]
-		if !primary.Primary || !told {
+		since, known := started[primary.ID]
+		if !primary.Primary || !known {
 			continue
 		}
 		earlier := v.nodesWhere(func(id string) bool {
-			t, told := started[id]
-			return told && t.Before(since)
+			t, known := started[id]
+			return known && t.Before(since)
 		})
 		if len(earlier) == 0 {
 			continue
@@ -171,7 +171,7 @@ func startOrder(v *timeline) []Finding {
 		f := about(StartOrder, Warning, primary.ID)
 		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
 		for _, id := range append([]string{primary.ID}, earlier...) {
-			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: asTold(started[id])}))
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: wallTime(started[id])}))
 		}
 		f.Evidence = limited(f.Evidence)
 		f.Remedy = msg(MsgRestartOthers, Args{})

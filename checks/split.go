@@ -82,7 +82,7 @@ func (v *movement) separateByWorker() []separation {
 // names, or from the one it names without that node; both came, and the first
 // has not left meanwhile.
 func (v *movement) separated(w *trace) (separation, bool) {
-	owner, heir, ok := v.ownerAndHeir(w)
+	owner, successor, ok := v.ownerAndSuccessor(w)
 	if !ok {
 		return separation{}, false
 	}
@@ -92,17 +92,17 @@ func (v *movement) separated(w *trace) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.ready(owner) || !v.answeredBetween(owner, heir, w) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !v.ready(owner) || !v.answeredBetween(owner, successor, w) {
 		return separation{}, false
 	}
-	return separation{w, [2]string{owner, heir}, msg(MsgSplitByWorker, Args{
-		Client: v.key(w), Node: owner, Of: met[owner], Other: heir, Count: met[heir],
+	return separation{w, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
+		Client: v.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
-// ownerAndHeir are the node that the hash names for a walk's client, and the
+// ownerAndSuccessor are the node that the hash names for a walk's client, and the
 // well one that it names without that.
-func (v *rotation) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
+func (v *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
 	key := v.key(w)
 	if key == "" || v.oracle == nil {
 		return "", "", false
@@ -128,9 +128,9 @@ func (v *rotation) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
 // asked for after the owner had answered somebody, and before it answered again,
 // all within less than an ejection takes. An answer before the owner's first is
 // of an ejection that ends, one after its last of one that begins.
-func (v *movement) answeredBetween(owner, heir string, w *trace) bool {
+func (v *movement) answeredBetween(owner, successor string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
-		if a.node != heir || !a.OK() {
+		if a.node != successor || !a.OK() {
 			return false
 		}
 		before, after := v.answersAround(owner, w, a.At)

@@ -14,8 +14,8 @@ import (
 // does not hold clients, and each request goes by chance; it does not hold those
 // of some nodes; or it holds them, and something happened once.
 
-// A holding is what one address of the balancer does with clients that come back.
-type holding struct {
+// A frontendStickiness is what one address of the balancer does with clients that come back.
+type frontendStickiness struct {
 	frontend  *frontend
 	byOpener  map[string]*openerCount // by the node that opened the session
 	moves     []move                  // to and fro, of homes whose clients the balancer does not hold
@@ -45,21 +45,21 @@ func (t openerCount) scattersByLikelihood() bool {
 	return chance > float64(t.moves)*math.Log(retryRate)
 }
 
-// hold looks at every address.
-func (v *movement) hold() []holding {
+// stickinessOfFrontends looks at every address.
+func (v *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
 	}
-	var list []holding
+	var list []frontendStickiness
 	for i := range v.frontends {
-		list = append(list, v.holdingAt(&v.frontends[i], met))
+		list = append(list, v.stickinessAt(&v.frontends[i], met))
 	}
 	return list
 }
 
-func (v *movement) holdingAt(e *frontend, met map[string]bool) holding {
-	h := holding{frontend: e, byOpener: make(map[string]*openerCount)}
+func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
+	h := frontendStickiness{frontend: e, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
 	for _, w := range e.traces {
 		if w.holder == "" {
@@ -79,12 +79,12 @@ func (v *movement) holdingAt(e *frontend, met map[string]bool) holding {
 		count.scattered = count.scattered || switches > 1
 		moves[w.holder] = append(moves[w.holder], moved...)
 	}
-	h.likelihood(moves, v.Confidence)
+	h.decide(moves, v.Confidence)
 	return h
 }
 
-// likelihood decides between the hypotheses.
-func (h *holding) likelihood(moves map[string][]move, confidence float64) {
+// decide decides between the hypotheses.
+func (h *frontendStickiness) decide(moves map[string][]move, confidence float64) {
 	luck := 1.0 // that those that stayed did so by chance
 	for holder, count := range h.byOpener {
 		switch {
@@ -137,8 +137,8 @@ func (v *movement) excused(a *answer) bool {
 		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
 }
 
-// stickiness says whether sessions stay on their node, and how sure that is.
-func stickiness(v *movement) SessionReport {
+// sessionReport says whether sessions stay on their node, and how sure that is.
+func sessionReport(v *movement) SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
 		s.NewClients += count

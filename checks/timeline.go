@@ -17,7 +17,7 @@ type timeline struct {
 
 // newTimeline returns the fourth stage of a round.
 func newTimeline(placed *rotation) *timeline {
-	v := &timeline{rotation: placed, nodeHistory: remember(placed.past().Nodes, placed.Round)}
+	v := &timeline{rotation: placed, nodeHistory: updateNodes(placed.past().Nodes, placed.Round)}
 	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
 	for _, n := range v.Cluster.Nodes {
 		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
@@ -63,9 +63,9 @@ func (v *timeline) followed(a *answer, event time.Time) bool {
 	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
 }
 
-// beganAnew reports whether a node was restarted after a moment: the sessions
+// restartedSince reports whether a node was restarted after a moment: the sessions
 // that it held until then went with its process.
-func (v *timeline) beganAnew(node string, since time.Time) bool {
+func (v *timeline) restartedSince(node string, since time.Time) bool {
 	m, known := v.nodeHistory[node]
 	return known && (m.Down || m.Restarted.After(since))
 }
@@ -79,7 +79,7 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	limit := v.Cluster.Limits.Slow
 	slow := limit > 0 && o.Primary.Timing.Total > limit
 	switch bad := !v.ready(n.ID) || slow; {
-	case !asked(o.Primary) || n.Down:
+	case !completed(o.Primary) || n.Down:
 	case bad:
 		m = v.addSign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
 		if m.DownSince.IsZero() {
@@ -93,14 +93,14 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	}
 	m = v.signsOfClients(n.ID, m)
 	m = v.signsOfBalancer(n.ID, m)
-	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
+	if from, to, lost := v.processReplaced(n.ID, m); lost > 0 {
 		m.Restarted = to
 		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
 		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
 		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
 		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
 	}
-	if asked(o.Primary) && v.ready(n.ID) {
+	if completed(o.Primary) && v.ready(n.ID) {
 		m.Seen = o.Primary.At
 	}
 	if m.Restarted.After(m.Back) {
@@ -186,11 +186,11 @@ func (v *timeline) holdsSession(node string) bool {
 // other sign of a restart has another trouble.
 const maxInferredRestarts = 2
 
-// processGone reports whether every session that a node had opened before is gone
+// processReplaced reports whether every session that a node had opened before is gone
 // there, asked directly, while it keeps those that it begins now: then its process
 // is another one, though nobody saw it restart. It returns between which moments
 // that was, and how many sessions tell so.
-func (v *timeline) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
+func (v *timeline) processReplaced(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
 			continue // of a restart or an outage that is known the session says nothing new
@@ -206,7 +206,7 @@ func (v *timeline) processGone(node string, m NodeHistory) (from, to time.Time, 
 			to = c.There.At
 		}
 	}
-	if v.keepsOld(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
+	if v.keepsOlderSession(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
 		return from, to, 0
 	}
 	return from, to, lost
@@ -220,9 +220,9 @@ func (m NodeHistory) failedSince(moment, until time.Time) bool {
 	})
 }
 
-// keepsOld reports whether a node still knows, after a moment, a session that it
+// keepsOlderSession reports whether a node still knows, after a moment, a session that it
 // opened before.
-func (v *timeline) keepsOld(node string, moment time.Time) bool {
+func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
 	for _, c := range v.OwnerChecks {
 		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
 			return true

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -49,7 +50,7 @@ func readTraces(nodes *nodeStates) *outcomes {
 	for _, b := range v.Balancers {
 		v.frontends = append(v.frontends, v.frontendOf(b))
 	}
-	v.findForeign()
+	v.setOutcomes()
 	return v
 }
 
@@ -93,9 +94,9 @@ func (t traffic) answersFrom(node string) int {
 	return count
 }
 
-// holds reports whether node answers clients of earlier rounds whom a cookie of the
+// holdsPinned reports whether node answers clients of earlier rounds whom a cookie of the
 // balancer has brought there.
-func (t traffic) holds(node string) bool {
+func (t traffic) holdsPinned(node string) bool {
 	return slices.ContainsFunc(t.answers, func(a *answer) bool {
 		return a.node == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
 	})
@@ -196,14 +197,14 @@ func (w *trace) onlyMet(node string) bool {
 func (v *outcomes) resolve(w probes.Trace) *trace {
 	out := &trace{Trace: w, holder: v.servingNode(w.First().Label), openedBy: v.identity.NodeOf(w.First().Label)}
 	method := v.Cluster.Balancer.Method
-	out.owner = orDefault(v.servingNode(w.OpenedBy), out.holder)
+	out.owner = cmp.Or(v.servingNode(w.OpenedBy), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Continued && i == 0 {
 			continue // an answer of rounds that have been judged
 		}
 		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: v.identity.NodeOf(step.Label), upstreamsTried: v.identity.FailedOver(step.Label)}
-		a.servingNode = orDefault(v.servingNode(step.Label), v.otherLabel(out, step.Label))
+		a.servingNode = cmp.Or(v.servingNode(step.Label), v.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // what is not the page does not show the session
 		}
