@@ -46,8 +46,8 @@ func Judge(r Round) Report {
 	return report
 }
 
-// findings returns what all checks find, without the codes that the round ignores. No
-// check depends on the findings of another one.
+// findings returns the findings of all checks, without the codes that the round
+// ignores. No check depends on the findings of another one.
 func (v *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
@@ -65,9 +65,9 @@ func (v *attribution) findings() []Finding {
 	return list
 }
 
-// verdict: a critical finding is certain whatever else is unknown, but a doubt
-// outweighs a warning. A warning about an event, which is over, is no state of the
-// cluster; a node that the balancer has not taken back yet is one.
+// verdict returns the state of the cluster. A critical finding decides whatever else
+// is unknown, but a doubt outweighs a warning. A warning about a past event does not
+// count, except while the balancer has not taken the node back.
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool {
@@ -86,27 +86,27 @@ func verdict(findings []Finding, doubts []Message) Verdict {
 	}
 }
 
-// A Round is everything seen of a cluster in one go. Judging it needs nothing
-// else: no clock, no network.
+// A Round is everything that was observed of a cluster in one round. Judge needs
+// nothing else: no clock, no network.
 type Round struct {
 	Cluster  *probes.Cluster
 	Started  time.Time
 	Duration time.Duration
 
-	Confidence    float64 // by which chance must be excluded, below 1; 0: DefaultConfidence
-	ExpectVersion string  // every node must run it; "": any
-	Ignore        []Code  // findings of these codes are not made
+	Confidence    float64 // confidence to which chance must be excluded, below 1; 0: DefaultConfidence
+	ExpectVersion string  // that every node must run; "": any
+	Ignore        []Code  // codes of findings that are dropped
 
-	Every time.Duration // at which canaries come back between rounds; 0: they do not
-	Past  *History      // what earlier rounds knew; nil: this is a single picture
+	Every time.Duration // interval at which canaries send requests between rounds; 0: they send none
+	Past  *History      // knowledge from earlier rounds; nil: this is a single round
 
 	Balancers      []probes.BalancerObservation
-	Nodes          []probes.NodeObservation // as Cluster.Nodes
-	Traces         []probes.Trace           // canaries and fresh clients alike: a fresh client is a walk of one step
+	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
+	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
 	FailoverChecks []probes.FailoverCheck
-	AcceptsAnyID   bool                // a node went on with a session id that nobody had issued
+	AcceptsAnyID   bool                // a node accepted a session id that no server had issued
 	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
 	Handshakes     []probes.HandshakeObservation
 	Dependencies   []probes.DependencyObservation
-	Evidence       []probes.EvidenceObservation // what the balancer itself told, after all the rest
+	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
 }

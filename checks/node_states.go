@@ -27,7 +27,7 @@ type nodeStates struct {
 	refusesAll  bool      // the balancer refused every client, including those targeted at ready nodes
 }
 
-// A reply is what one path was answered with.
+// A reply identifies an answer by its path, status and failure.
 type reply struct {
 	path    string
 	status  int
@@ -67,8 +67,8 @@ func readNodes(r Round) *nodeStates {
 	return v
 }
 
-// sortByFinding returns an observation for each node of the cluster, in its order. A
-// node that was not asked has an empty one.
+// inOrder returns one observation for each node of the cluster, in configuration
+// order. A node that was not asked has an empty one.
 func inOrder(r Round) []probes.NodeObservation {
 	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
 	for i, n := range r.Cluster.Nodes {
@@ -80,7 +80,7 @@ func inOrder(r Round) []probes.NodeObservation {
 	return list
 }
 
-// directExchanges is everything that a node was asked directly.
+// directExchanges returns every exchange with a node that was asked directly.
 func directExchanges(o probes.NodeObservation) []probes.Exchange {
 	list := []probes.Exchange{o.Primary}
 	if o.Session != nil {
@@ -89,15 +89,16 @@ func directExchanges(o probes.NodeObservation) []probes.Exchange {
 	return append(list, o.Pages...)
 }
 
-// ready reports whether a node is up and does not say that it is paused.
+// ready reports whether a node is up and does not report that it is paused.
 func (v *nodeStates) ready(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
 
-// index is a node's place in the configuration; -1 when it is not listed.
+// index returns the position of a node in the configuration; -1 if it is not listed.
 func (v *nodeStates) index(id string) int {
 	return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
 }
 
-// policy is what users were promised about their session.
+// policy returns the session policy of the cluster; PolicyNone without a session
+// test.
 func (v *nodeStates) policy() probes.Policy {
 	if v.Cluster.Session == nil {
 		return probes.PolicyNone
@@ -105,7 +106,8 @@ func (v *nodeStates) policy() probes.Policy {
 	return v.Cluster.Session.Policy
 }
 
-// nodesWhere returns the ids of the nodes that fit, in configuration order.
+// nodesWhere returns the ids of the nodes for which fits is true, in configuration
+// order.
 func (v *nodeStates) nodesWhere(fits func(id string) bool) []string {
 	var ids []string
 	for _, n := range v.Cluster.Nodes {
@@ -116,9 +118,8 @@ func (v *nodeStates) nodesWhere(fits func(id string) bool) []string {
 	return ids
 }
 
-// Serving returns the nodes of c that a balancer should give new clients:
-// those not marked down or backup, and, where direct observations are given,
-// up.
+// Serving returns the nodes of c that a balancer should send new clients to: those
+// that are not marked down or backup and, if direct observations are given, are up.
 func Serving(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
 	var serving []probes.Node
 	for _, n := range c.Nodes {
@@ -130,22 +131,22 @@ func Serving(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
 	return serving
 }
 
-// Up reports whether a node serves when asked directly. A paused node answers,
-// whatever HTTP status it does that with: it is paused and not down.
+// Up reports whether a node serves when asked directly. A paused node is up, whatever
+// HTTP status it answers with.
 func Up(o probes.NodeObservation) bool {
 	return o.Primary.OK() || (o.Primary.Answered() && o.Status.Paused())
 }
 
-// asked reports whether an exchange was seen through to an end, be it a
-// failure. One that stickwatch broke off, or never began, tells nothing.
+// completed reports whether an exchange ended, with an answer or a failure. An
+// exchange that stickwatch cancelled, or never began, is not completed.
 func completed(ex probes.Exchange) bool {
 	return ex.Failure != probes.FailureCancelled && (ex.Answered() || ex.Failure != "")
 }
 
-// attributeFailure is the node to which a failed answer is due: the one that signed it;
-// the one its client was aimed at or has its session on, if that fails
-// directly, too; or the only one that does. "" when nothing failed, or nobody
-// can tell.
+// attributeFailure returns the node that a failed answer is attributed to: the node
+// that labelled it, the node that its client was targeted at or has its session on if
+// that node fails directly too, or the only node that fails directly. It returns ""
+// if the answer did not fail or no node is known to be the cause.
 func (v *outcomes) attributeFailure(a *answer, cameBack bool) string {
 	switch aim, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
@@ -153,28 +154,28 @@ func (v *outcomes) attributeFailure(a *answer, cameBack bool) string {
 	case a.node != "":
 		return a.node
 	case v.refusesAll:
-		return "" // the balancer refuses everybody, those of well nodes, too: that is no node's doing
+		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
 	case aim != "" && v.failsDirectly(aim):
 		return aim
 	case cameBack && holder != "" && v.failsDirectly(holder):
 		return holder
 	case aim != "":
-		return "" // a well node's client failed: whoever did that, it is not known to be a node
+		return "" // the targeted node is well: the cause is not known to be a node
 	case cameBack && holder != "" && v.balancerSticks():
-		return "" // so did one that the balancer holds on a well node
+		return "" // likewise the node that the balancer keeps the client on
 	default:
 		return v.onlyFailing
 	}
 }
 
-// balancerSticks reports whether the balancer is meant to hold a client on its node.
+// balancerSticks reports whether the balancer's method keeps a client on its node.
 func (v *outcomes) balancerSticks() bool {
 	m := v.Cluster.Balancer.Method
 	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
 }
 
-// servesNobody reports whether the balancer turned all clients away, although
-// some of them were aimed at nodes that are well.
+// servesNobody reports whether the balancer refused all clients, although some were
+// targeted at ready nodes.
 func (v *nodeStates) servesNobody() bool {
 	aimedAtWell := false
 	for _, w := range v.Traces {
@@ -191,8 +192,9 @@ func (v *nodeStates) servesNobody() bool {
 	return aimedAtWell
 }
 
-// attributePlainFailure is blame for a request that belongs to no walk. What a well node
-// says of itself is nobody else's doing.
+// attributePlainFailure returns the node that a failed request without a client trace
+// is attributed to; "": none. An answer that a ready node gives directly as well is
+// attributed to no other node.
 func (v *nodeStates) attributePlainFailure(ex probes.Exchange) string {
 	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
 		return ""
@@ -200,8 +202,8 @@ func (v *nodeStates) attributePlainFailure(ex probes.Exchange) string {
 	return v.onlyFailing
 }
 
-// failed: a server's error, or no answer that is one, although the balancer
-// took the connection.
+// failed reports whether an exchange ended with a server error, or without a valid
+// answer although the connection was accepted.
 func failed(ex probes.Exchange) bool {
 	broken := ex.Failure != "" && ex.Failure != probes.FailureCancelled
 	return ex.Status >= 500 || (broken && ex.LocalAddress.IsValid())
@@ -215,7 +217,7 @@ func (v *nodeStates) errsDirectly(id string) bool {
 }
 
 // failsDirectly reports whether a node that was asked directly errs, or answers with
-// another page than the nodes that are well.
+// another page than other ready nodes.
 func (v *nodeStates) failsDirectly(id string) bool {
 	if v.errsDirectly(id) {
 		return true
@@ -224,8 +226,8 @@ func (v *nodeStates) failsDirectly(id string) bool {
 	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
 }
 
-// findOnlyFailing is the node that fails when asked directly, if just one of
-// several does that the balancer may send clients to.
+// findOnlyFailing returns the node that errs when asked directly, if exactly one of
+// several nodes that the balancer may use does; otherwise "".
 func (v *nodeStates) findOnlyFailing() string {
 	var failing []string
 	for _, n := range v.Cluster.Nodes {
@@ -239,10 +241,10 @@ func (v *nodeStates) findOnlyFailing() string {
 	return ""
 }
 
-// noneUp reports whether no node is left that could serve.
+// noneUp reports whether no active node is up.
 func (v *nodeStates) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
 
-// noneReady reports whether no node is left that serves and is not paused.
+// noneReady reports whether no active node is ready.
 func (v *nodeStates) noneReady() bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
 }

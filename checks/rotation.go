@@ -8,19 +8,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A rotationState says whether the balancer gives a node new clients, and why that is
+// A rotationState says whether the balancer sends a node new clients, and why that is
 // believed.
 type rotationState struct {
 	In     Answer
 	Reason Message
-	Proof  proofKind // whose reason it is, where a node is out
-	// Sure: a node is out that should not be, and the reason is proof.
+	Proof  proofKind // the kind of proof that Reason is, if the node is out
+	// Sure is true if the node is out, should be in, and the reason is proof.
 	Sure bool
-	// Elsewhere: it is in rotation, but surely out at these frontends.
+	// Elsewhere lists the frontends that surely leave out a node which is in rotation
+	// at others.
 	Elsewhere []elsewhere
 }
 
-// rotation is the third stage: which nodes the balancer gives new clients.
+// rotation is the third stage: which nodes the balancer sends new clients.
 type rotation struct {
 	*outcomes
 
@@ -36,14 +37,14 @@ func findRotation(seen *outcomes) *rotation {
 	return v
 }
 
-// An elsewhere is a frontend that sends a node nothing, while others do.
+// An elsewhere is a frontend that sends a node no clients, while others do.
 type elsewhere struct {
 	frontend string
 	rotationState
 }
 
-// A proofKind is a way to know that a node is out. There are three, and where two
-// contradict each other nobody is believed.
+// A proofKind is a way to know that a node is out. If the balancer's evidence
+// contradicts the other two, the state is unknown.
 type proofKind = MessageID
 
 const (
@@ -52,7 +53,7 @@ const (
 	byBalancer proofKind = MsgByBalancer
 )
 
-// withProof puts a voice before what it has to say.
+// withProof puts the kind of proof before a reason.
 func withProof(by proofKind, words Message) Message {
 	if by == "" {
 		return words
@@ -64,8 +65,8 @@ func unknown(reason MessageID, args Args) rotationState {
 	return rotationState{In: Unknown, Reason: msg(reason, args)}
 }
 
-// rotationState decides for one node, and where it is in rotation for each address of
-// the balancer.
+// rotationState returns the state of one node and, if it is in rotation, the
+// frontends at which it is out.
 func (v *rotation) rotationState(n probes.Node) rotationState {
 	whole := v.weighEvidence(n, v.rotationByTraffic(n, v.traffic))
 	if whole.In != Yes || len(v.frontends) < 2 {
@@ -80,9 +81,9 @@ func (v *rotation) rotationState(n probes.Node) rotationState {
 	return whole
 }
 
-// rotationByTraffic decides for one node by some traffic. That it answered is proof of
-// rotation; that it did not is proof only against a computed destination or
-// against chance.
+// rotationByTraffic returns the state of a node by some traffic. An answer of the
+// node proves that it is in rotation. The lack of one proves that it is out only
+// against a computed target or against chance.
 func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 	signed := t.attributedAnswers()
 	if given := t.answersFrom(n.ID); given > 0 {
@@ -112,10 +113,10 @@ func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 	}
 }
 
-// rotationBySample: no new client met n. Two independent samples of the size that
-// one test needs must miss it; a single one would be wrong once in a thousand.
-// Clients that strangers took count for nothing: nobody knows how many
-// strangers share with n.
+// rotationBySample returns the state of a node that no new client met. Two
+// independent samples of the size that one test needs must miss it, because one
+// sample alone is wrong once in a thousand rounds. Clients that unlisted nodes
+// answered do not count: their share is not known.
 func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	clients, scatters := v.independent(t)
 	share := Share(n, Serving(v.Cluster, nil))
@@ -135,9 +136,9 @@ func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	})}
 }
 
-// skewed reports whether so many of the clients at one address met the same node
-// that each cannot have been drawn by chance: a table holds our address there, and
-// some came before it was written.
+// skewed reports whether so many clients at one address met the same node that they
+// cannot have been drawn independently. A stick table then directs our address, and
+// some clients came before its entry was written.
 func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
@@ -149,10 +150,10 @@ func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 
-// independent counts the new clients that met listed nodes, each by a chance of
-// its own. Where the method is not known, a frontend whose clients all met one
-// node may hash our address: its clients are one and the same draw, and count
-// for nothing. It scatters when some frontend gave clients to several nodes.
+// independent counts the new clients of listed nodes that were each placed
+// independently. If the method is not known, a frontend whose clients all met one
+// node may hash our address, so that its clients do not count. scatters reports
+// whether some frontend sent clients to several nodes.
 func (v *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
@@ -175,12 +176,12 @@ func (v *rotation) independent(t traffic) (clients int, scatters bool) {
 	return clients, scatters
 }
 
-// records are what the balancer itself says of n.
+// records returns the balancer's evidence records about n.
 func (v *nodeStates) records(n probes.Node) []evidence.Record {
 	return v.matcher.Records(n, v.Evidence)
 }
 
-// recorded is what a record says.
+// recorded returns a record as a message.
 func recorded(r evidence.Record) Message {
 	if r.Kind == probes.EvidenceNginxErrorLog && r.State == probes.ServerUp {
 		return msg(MsgNoEjectionNow, Args{Name: r.Source, Server: r.Server})
@@ -188,10 +189,9 @@ func recorded(r evidence.Record) Message {
 	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
 }
 
-// weighEvidence holds what was seen of a node against what the balancer says. A node
-// that answered is in rotation whatever is said; where it was not met, the
-// balancer's word decides; and where the two contradict each other, nobody
-// knows.
+// weighEvidence compares the observed state of a node with the balancer's evidence.
+// An answer of the node outweighs any record. If the node was not met, the records
+// decide. If a record contradicts a proof, the state is unknown.
 func (v *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
@@ -207,9 +207,9 @@ func (v *rotation) weighEvidence(n probes.Node, seen rotationState) rotationStat
 	return seen
 }
 
-// evidenceRecords lists, for a node that is out, every witness beside the one whose
-// reason is given: what the balancer says, and why a silent source proves
-// nothing.
+// evidenceRecords lists further evidence about a node that is out: the balancer's
+// records other than the given reason, and why a source that does not mention the
+// node proves nothing.
 func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
 	var lines []Message
 	for _, r := range v.records(n) {

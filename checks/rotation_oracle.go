@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// Oracle returns the arithmetic by which c's balancer chooses a node, and
-// whether it has one that can be computed.
+// Oracle returns the arithmetic by which c's balancer chooses a node, and whether
+// that can be computed.
 func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 	servers := make([]balance.Server, len(c.Nodes))
 	for i, n := range c.Nodes {
@@ -28,14 +28,13 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 	}
 }
 
-// hashesAddress reports whether what the balancer hashes of a client is its
-// address.
+// hashesAddress reports whether the balancer hashes the client's address.
 func hashesAddress(b probes.Balancer) bool {
 	return b.Method == probes.MethodIPHash || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
 }
 
-// key is what the balancer hashed for a walk: what it presented, or our own
-// address; "" when not known.
+// key returns the value that the balancer hashed for a client: the key or address
+// that it presented, or our own address; "": not known.
 func (v *nodeStates) key(w *trace) string {
 	switch own := w.First().LocalAddress; {
 	case w.Client != "":
@@ -47,14 +46,15 @@ func (v *nodeStates) key(w *trace) string {
 	}
 }
 
-// aimedAt reports whether a walk was aimed at node.
+// aimedAt reports whether a client was targeted at node.
 func (t traffic) aimedAt(node string) bool {
 	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
 }
 
-// rotationByHash: the client was computed to land on n and did not. Where it went
-// instead must be where nginx sends it without the nodes that nobody met;
-// otherwise the arithmetic does not describe this balancer and proves nothing.
+// rotationByHash returns the state of a node that was computed for a client which
+// another node answered. That other node must be the one that the arithmetic names
+// without the nodes that answered no client; otherwise the arithmetic does not
+// describe this balancer and proves nothing.
 func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	if v.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
@@ -86,7 +86,7 @@ func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
 }
 
-// missed returns the indexes of the nodes that answered nobody.
+// missed returns the indexes of the nodes that answered no client.
 func (v *rotation) missed(t traffic) []int {
 	var out []int
 	for i, n := range v.Cluster.Nodes {
@@ -97,8 +97,8 @@ func (v *rotation) missed(t traffic) []int {
 	return out
 }
 
-// keyIgnored reports whether the balancer may not hear what clients present: they
-// were aimed at several nodes, and all met one.
+// keyIgnored reports whether the balancer may ignore the key that clients present:
+// they were targeted at several nodes, and one node answered all of them.
 func (v *rotation) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
@@ -113,9 +113,9 @@ func (v *rotation) keyIgnored(t traffic) bool {
 	return len(targets) > 1 && len(met) == 1
 }
 
-// skippedForUs reports whether n is out even if the balancer hears nothing and
-// takes all clients for us: then our own address, too, went past n. That is
-// known only where nobody translates addresses on the way.
+// skippedForUs reports whether n is out even if the balancer ignores what clients
+// present and hashes our own address: then our address skipped n, too. Our address is
+// only known if no device translates addresses on the way.
 func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
 	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
@@ -126,7 +126,7 @@ func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
 		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
 }
 
-// skipped returns the servers that p looks at for key before it comes to met.
+// skipped returns the servers that p skips for key before it picks met.
 func skipped(p balance.Picker, key string, met int) []int {
 	var out []int
 	for {
@@ -141,8 +141,7 @@ func skipped(p balance.Picker, key string, met int) []int {
 	}
 }
 
-// neighbours reports whether two addresses are of one network, as far as
-// addresses tell.
+// sameNetwork reports whether two addresses share a /24 (IPv4) or /64 (IPv6) network.
 func sameNetwork(a, b netip.Addr) bool {
 	bits := 24
 	if a.Is6() {
@@ -152,19 +151,20 @@ func sameNetwork(a, b netip.Addr) bool {
 	return err == nil && network.Contains(b)
 }
 
-// This file is for the balancer that hashes our own address, and that we cannot
-// present another to. We see one node of it; but once we were answered by the one
-// that is computed, as long as we are answered by another it is out.
+// The functions below are for a balancer that hashes our own address, where we cannot
+// present another one. We see a single node. Once the computed node has answered us,
+// it is out while another node answers.
 
-// ours are the answers to clients that came as ourselves, as far as they tell
-// who gave them.
+// ours returns the answers with a known node to clients that presented no address of
+// their own.
 func (t traffic) ours() []*answer {
 	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
 		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
 	})
 }
 
-// hashesOwnAddressTo reports whether the balancer's hash sends an answer's client to n.
+// hashesOwnAddressTo reports whether the hash names n for the address that an
+// answer's client sent from.
 func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
 		return false
@@ -173,7 +173,7 @@ func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 	return ok && v.Cluster.Nodes[index].ID == n.ID
 }
 
-// answeredOwnAddress notes that n answered us as the hash has it.
+// answeredOwnAddress records that n answered our address as computed.
 func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
 	for _, a := range v.ours() {
 		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
@@ -188,7 +188,8 @@ func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
 	return v.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
-// rotationByOwnAddress: we are where n is left out, and nowhere else.
+// rotationByOwnAddress returns the state of a node that answered our address before:
+// it is out if the next ready node of the arithmetic answers now.
 func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
 	m, agreed := v.past().Nodes[n.ID], 0
 	for _, a := range t.ours() {

@@ -11,7 +11,7 @@ import (
 type timeline struct {
 	*rotation
 
-	aftermath   time.Duration          // how long after a disruption its consequences are seen: Aftermath, and the time until clients return
+	aftermath   time.Duration          // how long consequences of a disruption may be seen: Aftermath, and the time until clients send their next request
 	nodeHistory map[string]NodeHistory // by node id
 }
 
@@ -26,15 +26,15 @@ func newTimeline(placed *rotation) *timeline {
 	return v
 }
 
-// disruptedAt returns the nodes whose disruptions cover a moment, in
-// configuration order.
+// disruptedAt returns the nodes whose disruptions cover a moment, in configuration
+// order.
 func (v *timeline) disruptedAt(at time.Time) []string {
 	return v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
 }
 
-// disruptionAt is the disruption of a node that covers a moment.
+// disruptionAt returns the newest disruption of a node that covers a moment.
 func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	for _, d := range slices.Backward(v.nodeHistory[node].Disruptions) {
 		if d.covers(at, v.aftermath) {
@@ -44,33 +44,34 @@ func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	return Disruption{}, false
 }
 
-// disruptedIn reports whether a node had such a disruption in a span.
+// disruptedIn reports whether a node had such a disruption within a span.
 func (v *timeline) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
 	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
 		return d.overlaps(s, v.aftermath) && such(d)
 	})
 }
 
-// disruptedWithin returns the nodes with a disruption in a span, in configuration order.
+// disruptedWithin returns the nodes with a disruption within a span, in configuration
+// order.
 func (v *timeline) disruptedWithin(s Span) []string {
 	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
-// followed reports whether a session may have been lost by an event, or within the
-// aftermath of one.
+// followed reports whether a session may have been lost at an event, or within the
+// aftermath of it.
 func (v *timeline) followed(a *answer, event time.Time) bool {
 	lost := a.lostIn()
 	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
 }
 
-// restartedSince reports whether a node was restarted after a moment: the sessions
-// that it held until then went with its process.
+// restartedSince reports whether a node was restarted after a moment, or is down, so
+// that sessions from before are gone.
 func (v *timeline) restartedSince(node string, since time.Time) bool {
 	m, known := v.nodeHistory[node]
 	return known && (m.Down || m.Restarted.After(since))
 }
 
-// disruptionsOf takes this round's signs into the history of a node.
+// disruptionsOf adds this round's signs of disruption to the history of a node.
 func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
 	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
@@ -110,7 +111,7 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	case place.In == Yes:
 		m.Out = time.Time{}
 	case !place.Sure || !v.ready(n.ID) || !m.Out.IsZero():
-	case v.Past == nil: // who knows since when
+	case v.Past == nil: // the beginning is not known
 		m.Out = v.Started.Add(-rememberedFor)
 	default:
 		m.Out = v.Started
@@ -118,8 +119,8 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	return m
 }
 
-// addSign takes one sign of a disruption into the history of a node: from when it was
-// last known to be well to the moment of the sign.
+// addSign adds a sign of a disruption to the history of a node. The disruption
+// reaches from when the node was last known to be well to the moment of the sign.
 func (v *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
@@ -131,8 +132,8 @@ func (v *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from
 	return m.with(d, v.aftermath)
 }
 
-// signsOfClients are requests of clients that failed because of a node, and sessions
-// that it did not answer when they were presented to it.
+// signsOfClients adds the client requests that failed because of a node, and the
+// sessions that it did not answer when they were presented to it directly.
 func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 	for _, a := range v.allAnswers {
 		switch {
@@ -150,7 +151,8 @@ func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 	return m
 }
 
-// signsOfBalancer are ejections that the balancer tells of, and that clients show.
+// signsOfBalancer adds the ejections that the balancer reports, and those that
+// clients show.
 func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
 		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
@@ -161,11 +163,11 @@ func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	return m
 }
 
-// recovered is the history of a node that answers well again: until now it may
-// have been down.
+// recovered returns the history of a node that is well again: a disruption that was
+// going on ends now.
 func (m NodeHistory) recovered(at time.Time) NodeHistory {
 	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
-		last := &m.Disruptions[n-1] // the list is a copy by now
+		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
 		last.To, last.Gone = at, at
 		last.NotifiedDown = last.NotifiedDown || at.Sub(m.DownSince) >= longDown
 	}
@@ -176,24 +178,24 @@ func (m NodeHistory) recovered(at time.Time) NodeHistory {
 	return m
 }
 
-// holdsSession reports whether a client of earlier rounds had its session on a node.
+// holdsSession reports whether a client of earlier rounds has its session on a node.
 func (v *timeline) holdsSession(node string) bool {
 	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
 }
 
-// maxInferredRestarts is how many restarts of a node within rememberedFor are taken from
-// lost sessions alone: a node that loses sessions again and again without any
-// other sign of a restart has another trouble.
+// maxInferredRestarts is the number of restarts within rememberedFor that are
+// inferred from lost sessions alone. A node that loses sessions again and again
+// without another sign of a restart has another problem.
 const maxInferredRestarts = 2
 
-// processReplaced reports whether every session that a node had opened before is gone
-// there, asked directly, while it keeps those that it begins now: then its process
-// is another one, though nobody saw it restart. It returns between which moments
-// that was, and how many sessions tell so.
+// processReplaced reports that a node was restarted unseen: every session that it had
+// opened before is gone when presented to it directly, while it keeps sessions that
+// it opens now. It returns between which moments the restart was, and how many
+// sessions show it; 0: none.
 func (v *timeline) processReplaced(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
-			continue // of a restart or an outage that is known the session says nothing new
+			continue // a known restart or outage explains the loss
 		}
 		if !c.Renewed() {
 			return from, to, 0 // it keeps no session at all
@@ -212,16 +214,16 @@ func (v *timeline) processReplaced(node string, m NodeHistory) (from, to time.Ti
 	return from, to, lost
 }
 
-// failedSince reports whether a node failed after a moment, and was well again before
-// another one.
+// failedSince reports whether a node failed after one moment and was well again
+// before another.
 func (m NodeHistory) failedSince(moment, until time.Time) bool {
 	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
 		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
 	})
 }
 
-// keepsOlderSession reports whether a node still knows, after a moment, a session that it
-// opened before.
+// keepsOlderSession reports whether a node still knows, after a moment, a session
+// that it opened before.
 func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
 	for _, c := range v.OwnerChecks {
 		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
@@ -235,7 +237,8 @@ func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
 	})
 }
 
-// inferredRestarts is how many restarts of a node were taken from lost sessions lately.
+// inferredRestarts counts the restarts of a node that were inferred within
+// rememberedFor.
 func (m NodeHistory) inferredRestarts(now time.Time) int {
 	n := 0
 	for _, at := range m.InferredRestarts {

@@ -13,14 +13,14 @@ import (
 	"stickwatch/probes"
 )
 
-// Traffic is what clients met: through all addresses of the balancer, or
+// traffic is the requests of clients through all addresses of the balancer, or
 // through one.
 type traffic struct {
 	traces  []*trace
 	answers []*answer
 }
 
-// A nodeAtAddress is a node that answered through an address of the balancer.
+// A nodeAtAddress is a node that answered through one address of the balancer.
 type nodeAtAddress struct {
 	node string
 	at   netip.AddrPort
@@ -54,8 +54,8 @@ func readTraces(nodes *nodeStates) *outcomes {
 	return v
 }
 
-// everyNodeNamed reports whether every node told its label when asked directly,
-// or answered under a name that is known to be its.
+// everyNodeNamed reports whether every node reported its label when asked directly,
+// or answered under a name that is known to be its own.
 func (v *outcomes) everyNodeNamed() bool {
 	met := make(map[string]bool)
 	for _, w := range v.Traces {
@@ -74,16 +74,16 @@ func (t *traffic) add(w *trace) {
 	t.answers = append(t.answers, w.answers...)
 }
 
-// answeredSince reports whether node answered a request through an address of
-// the balancer that began no earlier than t.
+// answeredSince reports whether a node answered, through an address of the balancer,
+// a request that was sent at t or later.
 func (v *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
 	last, ok := v.lastAnswerAt[nodeAtAddress{node, at}]
 	return ok && !last.Before(t)
 }
 
-// answersFrom counts the answers that node gave through the balancer. One to a
-// session of earlier rounds does not count where the balancer's cookie may have
-// brought it there: a node that is being drained keeps those it has.
+// answersFrom counts the answers of a node through the balancer. An answer to a
+// session of earlier rounds does not count if the balancer's cookie may have directed
+// it there: a draining node keeps the sessions it has.
 func (t traffic) answersFrom(node string) int {
 	count := 0
 	for _, a := range t.answers {
@@ -94,15 +94,15 @@ func (t traffic) answersFrom(node string) int {
 	return count
 }
 
-// holdsPinned reports whether node answers clients of earlier rounds whom a cookie of the
-// balancer has brought there.
+// holdsPinned reports whether a node answers clients of earlier rounds that a cookie
+// of the balancer may have directed there.
 func (t traffic) holdsPinned(node string) bool {
 	return slices.ContainsFunc(t.answers, func(a *answer) bool {
 		return a.node == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
 	})
 }
 
-// attributedAnswers counts the answers through the balancer that tell who gave them.
+// attributedAnswers counts the answers through the balancer that carry a node label.
 func (t traffic) attributedAnswers() int {
 	count := 0
 	for _, a := range t.answers {
@@ -113,8 +113,8 @@ func (t traffic) attributedAnswers() int {
 	return count
 }
 
-// newClients counts the clients that came new and were told who answered, by
-// node; those of strangers are under "".
+// newClients counts new clients by the node that answered them; unlisted nodes are
+// counted under "". Clients whose answer carries no label do not count.
 func (t traffic) newClients() map[string]int {
 	met := make(map[string]int)
 	for _, w := range t.traces {
@@ -125,13 +125,13 @@ func (t traffic) newClients() map[string]int {
 	return met
 }
 
-// allMetOneNode reports whether all new clients met one and the same node.
+// allMetOneNode reports whether all new clients were answered by one node.
 func (t traffic) allMetOneNode() bool {
 	met := t.newClients()
 	return len(met) == 1 && met[""] == 0
 }
 
-// followUps counts the answers to clients that came back.
+// followUps counts the answers to follow-up requests.
 func (t traffic) followUps() int {
 	count := 0
 	for _, a := range t.answers {
@@ -142,40 +142,40 @@ func (t traffic) followUps() int {
 	return count
 }
 
-// A trace is a client's walk with the nodes that it met.
+// A trace is a client trace with the nodes that answered it.
 type trace struct {
 	probes.Trace
-	owner       string    // who opened its session, however many rounds ago; home where that is not told
-	holder      string    // who opened its session, as an answer's servingNode; "": not told
-	openedBy    string    // the listed node among homes; "": a stranger, or not told
-	mayBePinned bool      // what the client presents may hold it on a node that gets no new ones
-	earlier     []*answer // to a session that is carried over rounds, since the round before this one
-	answers     []*answer // of this round
+	owner       string    // node that opened the session, in whichever round; holder if that is not known
+	holder      string    // servingNode of the first answer of the trace; "": not known
+	openedBy    string    // id of the listed node that gave the first answer; "": an unlisted node, or not known
+	mayBePinned bool      // the client presents something that may keep it on a node that gets no new clients
+	earlier     []*answer // answers between the previous round and this one, of a session that is carried over rounds
+	answers     []*answer // answers of this round
 }
 
-// An answer is a step of a walk with the node that gave it.
+// An answer is a request of a trace with the node that answered it.
 type answer struct {
 	probes.Step
 	trace          *trace
 	sessionOutcome probes.SessionOutcome
 	outcome        Outcome
-	foreign        *trace   // the other client whose value it shows; nil: it shows none
-	node           string   // "": not told, or by none that is listed
-	servingNode    string   // the node; else, where every node is known by name, the stranger's label in quotes
-	failedNode     string   // the node to which a failed answer is due; "": it did not fail, or nobody can tell
-	upstreamsTried []string // nodes that were tried before, and did not answer
+	foreign        *trace   // the other client whose value it shows; nil: none
+	node           string   // id of the listed node that answered; "": not known, or not listed
+	servingNode    string   // node; or an unlisted node's label in quotes, if every listed node is known by name
+	failedNode     string   // node that a failed answer is attributed to; "": it did not fail, or the node is not known
+	upstreamsTried []string // nodes that the balancer tried before, without an answer
 }
 
-// cameBack reports whether the client came back to see its session.
+// cameBack reports whether the request is a follow-up that presents the session.
 func (a *answer) cameBack() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
 
-// moved reports whether an answer came from another node than the session's.
+// moved reports whether another node than the holder of the session answered.
 func (a *answer) moved() bool {
 	return a.servingNode != "" && a.trace.holder != "" && a.servingNode != a.trace.holder
 }
 
-// stayedCount counts the follow-ups that were answered by the session's own node.
-// It is not ok for a client that did not come back.
+// stayedCount counts the follow-ups that the holder of the session answered. It is
+// not ok for a client without follow-ups.
 func (w *trace) stayedCount() (count int, ok bool) {
 	if len(w.Steps) < 2 || !w.First().OK() {
 		return 0, false
@@ -188,12 +188,12 @@ func (w *trace) stayedCount() (count int, ok bool) {
 	return count, true
 }
 
-// onlyMet reports whether node gave every answer.
+// onlyMet reports whether node gave every answer of this round.
 func (w *trace) onlyMet(node string) bool {
 	return !slices.ContainsFunc(w.answers, func(a *answer) bool { return a.node != node })
 }
 
-// resolve finds the node behind every step of w.
+// resolve returns w with the node that answered each request.
 func (v *outcomes) resolve(w probes.Trace) *trace {
 	out := &trace{Trace: w, holder: v.servingNode(w.First().Label), openedBy: v.identity.NodeOf(w.First().Label)}
 	method := v.Cluster.Balancer.Method
@@ -201,12 +201,12 @@ func (v *outcomes) resolve(w probes.Trace) *trace {
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Continued && i == 0 {
-			continue // an answer of rounds that have been judged
+			continue // an earlier round has judged it
 		}
 		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: v.identity.NodeOf(step.Label), upstreamsTried: v.identity.FailedOver(step.Label)}
 		a.servingNode = cmp.Or(v.servingNode(step.Label), v.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
-			a.sessionOutcome = probes.SessionUnknown // what is not the page does not show the session
+			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
 		a.failedNode = v.attributeFailure(a, i > 0)
 		if step.At.Before(v.Started) && w.Continued {
@@ -221,8 +221,8 @@ func (v *outcomes) resolve(w probes.Trace) *trace {
 	return out
 }
 
-// servingNode is who gave an answer: a listed node; else, where every node is known
-// by name, the stranger's label in quotes; "" when that is not told.
+// servingNode returns who gave an answer: the id of a listed node, or the label of an
+// unlisted one in quotes if every node is known by name; "": not known.
 func (v *outcomes) servingNode(label string) string {
 	if v.unlistedNode(label) {
 		return strconv.Quote(label)
@@ -230,8 +230,8 @@ func (v *outcomes) servingNode(label string) string {
 	return v.identity.NodeOf(label)
 }
 
-// otherLabel is a label in quotes that is not known, and not of the node that opened a
-// session: that one is known by name. "" where the label may be its own.
+// otherLabel returns an unknown label in quotes if the node that opened the session
+// is known by name, so that the label is another node's; otherwise "".
 func (v *outcomes) otherLabel(w *trace, label string) string {
 	if w.openedBy == "" || label == "" || v.identity.Ambiguous(label) {
 		return ""
@@ -239,37 +239,37 @@ func (v *outcomes) otherLabel(w *trace, label string) string {
 	return strconv.Quote(label)
 }
 
-// unlistedNode reports whether a label is of no listed node. While some node is not
-// known by name, a strange one may be its.
+// unlistedNode reports whether a label belongs to no listed node. It is false while
+// some listed node is not known by name: the label may be its own.
 func (v *outcomes) unlistedNode(label string) bool {
 	return label != "" && v.allNamed && v.identity.NodeOf(label) == "" && !v.identity.Ambiguous(label)
 }
 
-// A frontend is one address of the balancer. Each is a balancer of its own,
-// with a view of its own of which nodes are well.
+// A frontend is one address of the balancer. Each address is judged as a balancer of
+// its own, which may regard other nodes as healthy.
 type frontend struct {
 	probes.BalancerObservation
-	name string // its URL, with the address where the URL has several
+	name string // the URL, with the address if the URL resolves to several
 	traffic
 }
 
-// plain is every exchange at the frontend that belongs to no walk.
+// plain returns the exchanges at the frontend that belong to no client trace.
 func (e frontend) plain() []probes.Exchange {
 	return append([]probes.Exchange{e.Primary}, e.Pages...)
 }
 
-// answered reports whether anything came back.
+// answered reports whether any request was answered.
 func (e frontend) answered() bool {
 	return slices.ContainsFunc(e.plain(), probes.Exchange.Answered) ||
 		slices.ContainsFunc(e.answers, func(a *answer) bool { return a.Answered() })
 }
 
-// page names a page at the frontend.
+// page returns the URL of a page at the frontend, with its address.
 func (e frontend) page(path string) string {
 	return strings.TrimSuffix(e.URL, "/") + path + strings.TrimPrefix(e.name, e.URL)
 }
 
-// frontendOf gathers what clients met at one address.
+// frontendOf returns the frontend with the client traces that went through it.
 func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 	e := frontend{BalancerObservation: b, name: v.frontendName(b.URL, b.Address)}
 	for _, w := range v.traces {
@@ -280,9 +280,9 @@ func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 	return e
 }
 
-// frontendName is the URL, with the address where the URL has a name for a
-// host: it may resolve to several today and to one tomorrow, and a finding's
-// key must stay the same.
+// frontendName returns the URL, with the address if the URL has a host name. The
+// address is part of the name even while the host resolves to a single one, so that
+// keys of findings stay the same.
 func (v *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || !at.IsValid() {
