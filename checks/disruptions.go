@@ -7,51 +7,50 @@ import (
 	"stickwatch/probes"
 )
 
-// This file is the timeline of each node: when its clients could not rely on it,
-// and for how long what they met afterwards is still a consequence of that.
-
 // A Disruption is a time in which a node, or the balancer's way to it, was
-// interrupted.
+// interrupted. Clients of the node may meet consequences for a while longer: see
+// Aftermath.
 type Disruption struct {
 	Span              // from when the node was last known to be well to the newest sign that it was not
-	NotifiedDown bool // it did not answer for so long that node_down has told of it
-	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
+	NotifiedDown bool // the outage was long enough for node_down to be notified
+	// Unwatched is true if none of our sessions was on the node, so that the cost is
+	// not known.
 	Unwatched bool
 	Kind      DisruptionKind
-	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
+	Gone      time.Time // newest sign that the node itself failed or restarted, so that sessions may be gone; zero: it was only left out
 	Why       *Message  // the newest sign
-	Lost      int       // sessions of ours that were gone because of it
+	Lost      int       // sessions of ours that were lost because of it
 }
 
-// A DisruptionKind says what interrupted a node.
+// A DisruptionKind is what interrupted a node.
 type DisruptionKind string
 
-// The kinds, the one that says more first.
+// The kinds, the strongest first.
 const (
 	DisruptionRestart DisruptionKind = "restart" // another process answers since
-	DisruptionDown    DisruptionKind = "down"    // it did not answer, or with errors
+	DisruptionDown    DisruptionKind = "down"    // it did not answer, or answered with errors
 	DisruptionEjected DisruptionKind = "ejected" // it is well, and the balancer left it out
 )
 
 const (
-	// keptDisruptions bounds the disruptions that are remembered of a node.
+	// keptDisruptions is the maximum number of disruptions that are kept for a node.
 	keptDisruptions = 16
-	// rememberedFor is for how long a disruption is remembered at the least: for longer
-	// than an idle canary pauses, which finds only then what the disruption cost it.
+	// rememberedFor is how long a disruption is kept: longer than an idle canary
+	// pauses, which discovers only afterwards what the disruption cost it.
 	rememberedFor = 20 * time.Minute
-	// longDown is how long a node is down when its own line, node_down, is notified:
-	// warnings wait for 30 s by default, and a finding is active for one more round
-	// after the node is back.
+	// longDown is the length of an outage from which node_down is notified: warnings
+	// wait for 30 s by default, and a finding stays active for one more round after
+	// the node is back.
 	longDown = 27 * time.Second
-	// httpdRetry is httpd's default for how long it leaves a member alone after a
-	// failed connect (mod_proxy, "retry").
+	// httpdRetry is httpd's default time for leaving a member out after a failed
+	// connection (mod_proxy, "retry").
 	httpdRetry = time.Minute
 )
 
-// Aftermath is for how long the clients of a node may be sent elsewhere after it
-// is back: each worker of nginx holds a server out for fail_timeout after that
-// worker's own last failure, counted in whole seconds, and a request may be under
-// way by then.
+// Aftermath returns how long the clients of a node may be sent elsewhere after it is
+// back. Each worker of nginx leaves a server out for fail_timeout after that worker's
+// own last failure, counted in whole seconds, and a request may be in progress by
+// then.
 func Aftermath(b probes.Balancer) time.Duration {
 	hold := b.FailTimeout
 	if hold <= 0 {
@@ -63,13 +62,13 @@ func Aftermath(b probes.Balancer) time.Duration {
 	return hold + 2*time.Second
 }
 
-// covers reports whether what a client met at a moment may be a consequence.
+// covers reports whether an event at a moment may be a consequence of the disruption.
 func (d Disruption) covers(at time.Time, aftermath time.Duration) bool {
 	return !at.Before(d.From) && !at.After(d.To.Add(aftermath))
 }
 
-// with is the history with one more sign of a disruption. A sign that comes
-// within the aftermath of an earlier one prolongs that.
+// with returns the history with one more sign of a disruption. A sign within the
+// aftermath of an earlier disruption extends that one.
 func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	m.Disruptions = slices.Clone(m.Disruptions)
 	if n := len(m.Disruptions); n > 0 && !sign.From.After(m.Disruptions[n-1].To.Add(aftermath)) {
@@ -103,7 +102,7 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 }
 
 // DisruptedSince reports whether a node was down, restarted or left out by the
-// balancer at any time since a moment. Of a nil History nothing is known.
+// balancer at any time since a moment. It is false for a nil History.
 func (h *History) DisruptedSince(node string, since time.Time) bool {
 	if h == nil {
 		return false

@@ -6,13 +6,13 @@ import (
 	"stickwatch/probes"
 )
 
-// movement is the fifth stage: which clients were answered by another node than their
-// own, and what that says of the balancer.
+// movement is the fifth stage: which clients another node than their own answered,
+// and what that shows about the balancer.
 type movement struct {
 	*timeline
 
-	stickiness  []frontendStickiness // as frontends
-	scattered   map[string]Span      // by node id: from when to when its clients were answered by it and by others in turns
+	stickiness  []frontendStickiness // in the order of frontends
+	scattered   map[string]Span      // by node id: from when to when its clients were answered by it and by other nodes in turns
 	drifts      []move
 	failovers   []move
 	separations []separation
@@ -34,15 +34,15 @@ func findMoves(past *timeline) *movement {
 	return v
 }
 
-// A move is an answer that a session got from another node than its own.
+// A move is an answer of another node than the session's own.
 type move struct {
 	from, to string
 	*answer
 }
 
-// moves sorts every move away from a node. Those that the balancer makes again
-// and again have drifted. A failover leaves a node that fails, was tried in vain,
-// or was out. What is neither happened once.
+// moves classifies the moves away from each node. Drifts are those that the balancer
+// makes again and again. Failovers leave a node that fails, did not answer a try, or
+// was out. A move that is neither happened once.
 func (v *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
 	for _, h := range v.stickiness {
@@ -68,9 +68,9 @@ func (v *movement) moves() (drifts, failovers []move) {
 	return drifts, failovers
 }
 
-// lasting reports whether the clients of a node, and of no other, have been torn
-// for longer than a disruption that nobody saw would explain. A single picture
-// cannot wait for that.
+// lasting reports whether the clients of a node have been scattered for longer than
+// an unseen disruption would explain. In a single round, which has no earlier ones,
+// it is true.
 func (v *movement) lasting(node string) bool {
 	since := v.scattered[node].From
 	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
@@ -93,9 +93,9 @@ func (v *movement) scatteredSince(n probes.Node) Span {
 	}
 }
 
-// byEjection reports whether a hash moved a session because an ejection began
-// or ended: between the node that it names for the client and the one it names
-// without that, and not to and fro.
+// byEjection reports whether a hash moved a session because an ejection began or
+// ended: once, between the node that it names for the client and the node that it
+// names without that one.
 func (v *movement) byEjection(a *answer) bool {
 	owner, successor, ok := v.ownerAndSuccessor(a.trace)
 	if !ok || v.answeredBetween(owner, successor, a.trace) {
@@ -105,16 +105,16 @@ func (v *movement) byEjection(a *answer) bool {
 	return a.servingNode == owner && holder == successor || a.servingNode == successor && holder == owner
 }
 
-// withoutSplit leaves out the moves of clients whom a split of the balancer sends to
-// and fro: they have a finding of their own.
+// withoutSplit returns the moves without those of clients that a split of the
+// balancer sends back and forth. These have a finding of their own.
 func withoutSplit(v *movement, moves []move) []move {
 	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool {
 		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == m.trace })
 	})
 }
 
-// sessionMoves tells every move once, those that sessions carried over rounds
-// made before this one included.
+// sessionMoves returns every move once for each session and node, including moves
+// before this round of sessions that are carried over rounds.
 func sessionMoves(v *movement) []Move {
 	type way struct {
 		trace *trace
@@ -136,7 +136,7 @@ func sessionMoves(v *movement) []Move {
 	return list
 }
 
-// causeOf is why a session moved.
+// causeOf returns why a session moved.
 func causeOf(v *movement, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := v.disruptionAt(holder, a.At)
@@ -164,15 +164,16 @@ func causeOf(v *movement, a *answer) Message {
 	}
 }
 
-// byDisruption reports whether a client met another node because of a disruption:
-// of the node that owns its session, or that held it last. Where the balancer
-// hashes, the node that answered must be the one that is named without some of
-// the disrupted ones.
+// byDisruption reports whether another node answered a client because of a disruption
+// of the node that owns its session, or that held it last. If the balancer hashes,
+// the answering node must be the one that the hash names without some of the
+// disrupted nodes.
 func (v *movement) byDisruption(a *answer) bool {
 	return v.sentBy(a, v.disruptedAt(a.At))
 }
 
-// sentBy reports whether a client met another node because some nodes were disrupted.
+// sentBy reports whether another node answered a client because the nodes in out were
+// disrupted.
 func (v *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
@@ -183,18 +184,18 @@ func (v *movement) sentBy(a *answer, out []string) bool {
 	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
 }
 
-// openedMeanwhile reports whether a client came while the node was out that answers it
-// now: a hash over the nodes that were left had placed it.
+// openedMeanwhile reports whether a client came while the node that answers it now
+// was out, so that a hash over the remaining nodes had placed it.
 func (v *movement) openedMeanwhile(a *answer) bool {
 	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
 	return ok && d.covers(a.At, v.aftermath)
 }
 
-// maxNodesOut bounds how many nodes are taken out in every combination.
+// maxNodesOut is the maximum number of nodes of which every combination is tried.
 const maxNodesOut = 6
 
-// namedWithoutNodes reports whether the hash names node for a key when some of the
-// nodes in out are left out: workers may disagree about which.
+// namedWithoutNodes reports whether the hash names node for a key without some of the
+// nodes in out. Workers may disagree about which nodes are out.
 func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
 	out = out[:min(len(out), maxNodesOut)]
 	for mask := range 1 << len(out) {
@@ -211,8 +212,8 @@ func (v *movement) namedWithoutNodes(key string, out []string, node string) bool
 	return false
 }
 
-// drift finds a balancer, or one of its addresses, that does not hold clients on
-// nodes which are well.
+// drift finds a balancer, or an address of it, that does not keep clients on nodes
+// which are well.
 func drift(v *movement) []Finding {
 	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
 		return nil
@@ -247,7 +248,7 @@ func drift(v *movement) []Finding {
 	return []Finding{f}
 }
 
-// scattering names the addresses of the balancer at which sessions drifted.
+// scattering returns the names of the balancer addresses at which sessions drifted.
 func scattering(v *outcomes, drifts []move) []string {
 	var names []string
 	for _, e := range v.frontends {
@@ -258,8 +259,8 @@ func scattering(v *outcomes, drifts []move) []string {
 	return names
 }
 
-// routeless reports whether Tomcats that are to be told apart by the route in
-// their session ids write none.
+// routeless reports whether Tomcats write no route into their session ids, although
+// the balancer needs it to tell them apart.
 func (v *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
 	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&

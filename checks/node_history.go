@@ -9,7 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A History is what earlier rounds knew of a cluster, as far as the next one is
+// A History is what earlier rounds knew of a cluster, as far as the next round is
 // judged by it. It is never changed: each report has a new one.
 type History struct {
 	Nodes map[string]NodeHistory // by id
@@ -18,41 +18,42 @@ type History struct {
 
 // A NodeHistory is what earlier rounds knew of one node.
 type NodeHistory struct {
-	PID     string    // as its status gave it last; "": not reported
-	UpSince time.Time // likewise
+	PID     string    // as its status reported it last; "": not reported
+	UpSince time.Time // likewise; zero: not reported
 
-	Since time.Time // when it was first seen answering; zero: never
-	Seen  time.Time // when it last answered well; zero: never
-	// DownSince is when it was first seen not to be well, in a row; zero: it is.
+	Since time.Time // when it was first seen to answer; zero: never
+	Seen  time.Time // when it was last well; zero: never
+	// DownSince is when it was first seen not to be well, without being well since;
+	// zero: it is well.
 	DownSince time.Time
-	Down      bool      // nothing listened at its address in the newest round
-	Started   time.Time // when it was seen listening again, after nothing had; zero: never
-	// Restarted is when the newest sign of a restart was seen; zero: none was.
+	Down      bool      // its address refused connections in the newest round
+	Started   time.Time // when it was seen to accept connections again after it had refused them; zero: never
+	// Restarted is when the newest sign of a restart was seen; zero: never.
 	Restarted time.Time
-	LastSign  Message // what that was
+	LastSign  Message // the newest sign of a restart
 
-	// Back is when it last was well again after it had failed or restarted, asked
-	// directly; zero: it has not failed. Out is since when the balancer has left it out,
-	// though it is well; zero: it gets clients.
+	// Back is when it was last well again after a failure or restart, asked directly;
+	// zero: it has not failed. Out is since when the balancer leaves it out although
+	// it is well; zero: it gets clients.
 	Back, Out time.Time
 
-	Disruptions      []Disruption // of the last minutes, oldest first
-	InferredRestarts []time.Time  // restarts that only lost sessions reported of, oldest first
-	// Torn is since when its clients have been answered by it and by others in
-	// turns, while those of other nodes stay; zero: they are not. ScatteredLast is when
-	// that was last seen.
+	Disruptions      []Disruption // recent ones, oldest first
+	InferredRestarts []time.Time  // restarts that only lost sessions showed, oldest first
+	// ScatteredSince is since when its clients are answered by it and by other nodes
+	// in turns, while those of other nodes stay; zero: they are not. ScatteredLast is
+	// when that was last seen.
 	ScatteredSince, ScatteredLast time.Time
 
-	OwnAddress     netip.Addr // our own address, if the balancer's hash sends it here and it was answered here
-	OwnAddressSeen time.Time  // when that was last
+	OwnAddress     netip.Addr // our own address, if the balancer's hash names this node for it and the node answered it
+	OwnAddressSeen time.Time  // when that was last seen
 
 	LogRead   bool       // nginx's error log was read
-	LogUntil  time.Time  // when the newest ejection that is known from it began; zero: there was none
-	Up        time.Time  // since when HAProxy had it up when it last had; zero: not reported, or a round has found that it was out
-	Ejections []Ejection // of a moment ago that no round has seen, oldest first
+	LogUntil  time.Time  // when the newest known ejection in the log began; zero: there was none
+	Up        time.Time  // since when HAProxy reported it up, when it last did; zero: not reported, or a round has found it out since
+	Ejections []Ejection // recent ones that no round has seen, oldest first
 }
 
-// past is what earlier rounds knew; an empty History for a single picture.
+// past returns the knowledge of earlier rounds; an empty History for a single round.
 func (r Round) past() History {
 	if r.Past == nil {
 		return History{}
@@ -60,7 +61,8 @@ func (r Round) past() History {
 	return *r.Past
 }
 
-// updateNodes is what is known of a cluster's nodes after they have been asked.
+// updateNodes returns the history of a cluster's nodes with this round's direct
+// observations.
 func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 	now := make(map[string]NodeHistory)
 	known := maps.Clone(past)
@@ -74,9 +76,8 @@ func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 	return now
 }
 
-// after is what is known of a node once it has been asked. Only a refused
-// connection says that its process is gone: a network that loses packets starts
-// nothing anew.
+// after returns the history of a node with a direct observation. Only a refused
+// connection shows that the process is gone; lost packets are no sign of a restart.
 func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 	at := o.Primary.At
 	if o.Primary.Answered() && m.Since.IsZero() {
@@ -99,11 +100,12 @@ func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 	return m
 }
 
-// clockSlack is by how much the start time that a process computes from its
-// uptime may wander.
+// clockSlack is the tolerance for a start time that a process computes from its
+// uptime.
 const clockSlack = 3 * time.Second
 
-// changed is what a status says differently from the one before.
+// changed returns the sign of a restart in a status, compared with the one before;
+// zero: none.
 func (m NodeHistory) changed(s *probes.StatusReport) Message {
 	switch {
 	case m.PID != "" && s.PID != "" && m.PID != s.PID:
@@ -115,37 +117,36 @@ func (m NodeHistory) changed(s *probes.StatusReport) Message {
 	}
 }
 
-// wallTime is a time as a node gave it, whose zone may not be known.
+// wallTime formats a time that a node reported and whose zone may not be known.
 func wallTime(t time.Time) string { return t.Format(time.DateTime) }
 
-// An Ejection is one that no round has seen.
+// An Ejection is an ejection that no round has seen.
 type Ejection struct {
-	Span          // From is zero where only the end is reported
-	Words Message // whose word it is, and what it says
+	Span          // From is zero if only the end is known
+	Words Message // the evidence of the balancer
 }
 
-// addBalancerEvents takes in what the balancer says of n's past. What a round has found by
-// itself, be it the ejection or that the node fails, is reported already.
+// addBalancerEvents adds the past ejections of n that the balancer reports. An
+// ejection or a failure that a round has found itself is not added.
 func (v *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
 	reported := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
 	return v.readStatistics(n, v.readLog(n, m, reported), reported)
 }
 
-// ejectionReportedFor is for how long such an ejection is reported.
+// ejectionReportedFor is how long after its end such an ejection is reported.
 const ejectionReportedFor = restartReportedFor
 
-// An ejectionLog is what nginx's error log says of one node's ejections.
+// An ejectionLog is the ejections of one node in nginx's error log.
 type ejectionLog struct {
 	source   string
 	detail   string
 	episodes []probes.Episode // oldest first
-	out      bool             // the newest of them goes on
+	out      bool             // the newest of them is ongoing
 }
 
-// ejectionsOf reads the error log for n, of which it says nothing while n is
-// well. It is not ok where none could be read, or its times are not to be
-// believed.
+// ejectionsOf returns the ejections of n in the error log. It is not ok if no log
+// could be read, or if the times in it are not plausible.
 func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
@@ -161,8 +162,9 @@ func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 	return l, ok
 }
 
-// readLog reads nginx's error log on from where the round before left it. What
-// is in it when it is first read is the past's.
+// readLog adds the ejections that nginx's error log has gained since the previous
+// round. Ejections that are in it at the first reading are ignored. reported is true
+// if the round reports the node itself.
 func (v *timeline) readLog(n probes.Node, m NodeHistory, reported bool) NodeHistory {
 	l, ok := v.ejectionsOf(n)
 	if !ok {
@@ -188,8 +190,8 @@ func (v *timeline) readLog(n probes.Node, m NodeHistory, reported bool) NodeHist
 	return m
 }
 
-// ejection is an episode of the log: nginx leaves a server alone for
-// fail_timeout after its last failed try.
+// ejection returns an episode of the log as an ejection: nginx leaves a server out
+// for fail_timeout after its last failed try.
 func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
 	hold := v.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
@@ -198,8 +200,8 @@ func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejec
 	})}
 }
 
-// readStatistics holds since when HAProxy has n up against what it said before.
-// Where that is news of every node, HAProxy itself has begun anew.
+// readStatistics adds an ejection if HAProxy reports n up since a later time than
+// before. If that is true of every node, HAProxy itself was restarted.
 func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) NodeHistory {
 	s, source, ok := v.statistics(n)
 	switch {
@@ -218,7 +220,7 @@ func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) N
 	return m
 }
 
-// statistics are what HAProxy says of n.
+// statistics returns HAProxy's statistics of n, with their source.
 func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
@@ -232,7 +234,8 @@ func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source st
 	return probes.ServerEvidence{}, "", false
 }
 
-// someStayedUp reports whether HAProxy has had some node up all the time.
+// someStayedUp reports whether some node was up in HAProxy since before the previous
+// round.
 func (v *timeline) someStayedUp() bool {
 	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
 		s, _, ok := v.statistics(n)

@@ -7,35 +7,35 @@ import (
 	"stickwatch/probes"
 )
 
-// This file finds the moment at which the balancer sent many clients elsewhere,
-// where they stay: a server was added, removed or reordered, or the balancer
-// forgot its table. That is an event: it is told once, and is over.
+// This file finds the moment at which the balancer sent many clients to another node,
+// where they stay: a server was added, removed or moved in the list, or the balancer
+// lost its stick table. That is an event and is reported once.
 
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
-	Agreed   bool      // the newest answers that could tell followed the configured arithmetic
+	Agreed   bool      // the newest answers that could show it followed the configured arithmetic
 	Lost     time.Time // when session_lost was last found; zero: never
-	Drifted  time.Time // when sessions were last seen to drift; zero: never
+	Drifted  time.Time // when sessions last drifted; zero: never
 	Remapped Remapping
 }
 
 // A Remapping is a moment at which the balancer changed where it sends clients.
 type Remapping struct {
 	At       time.Time // when the first client was found elsewhere; zero: never
-	Last     time.Time // when one was found elsewhere for the last time: a change may be undone
+	Last     time.Time // when a client was last found elsewhere: a change may be undone
 	Moved    int       // clients that changed their node and stayed
 	Of       int       // clients that were observed meanwhile
-	Lost     int       // sessions that were gone because of it
-	Change   Message   // what arithmetic says was changed; none: it cannot tell
-	Nodes    []string  // the nodes whose clients moved, or the node whose line came or went
-	Follows  []string  // nodes that were out at that moment, so that others were hashed anew
+	Lost     int       // sessions that were lost because of it
+	Change   Message   // the change that the arithmetic shows; zero: not known
+	Nodes    []string  // nodes whose clients moved, or the node whose line was added or removed
+	Follows  []string  // nodes that were out at that moment, so that clients were rehashed
 	Evidence []Message
 }
 
-// remappingReportedFor is for how long a remapping is told.
+// remappingReportedFor is how long a remapping is reported.
 const remappingReportedFor = restartReportedFor
 
-// remapped reports whether the pool is not the configured one any more.
+// remapped reports whether the balancer's pool is no longer the configured one.
 func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
 
 // A remap is a remapping that this round has seen, with the clients that show it.
@@ -44,12 +44,12 @@ type remap struct {
 	traces []*trace
 }
 
-// includes reports whether a client was sent elsewhere by it.
+// includes reports whether the remapping moved a client.
 func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
 
-// remapping looks for clients of earlier rounds that were moved away from nodes
-// which are well and still get others, and that stay where they are now, while
-// clients of this round are held.
+// remapping finds clients of earlier rounds that left nodes which are well and still
+// get other clients, and that stay on their new node, while the balancer keeps
+// clients of this round.
 func (v *movement) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
@@ -94,11 +94,11 @@ func (v *movement) remapping() *remap {
 	return r
 }
 
-// answeredBy reports whether a client came back, and who answered it is known.
+// answeredBy reports whether the request is a follow-up that a known node answered.
 func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingNode != "" }
 
-// manyMoved reports whether the clients that moved are too many for chance, or
-// the arithmetic names what changed.
+// manyMoved reports whether too many clients moved for chance, or the arithmetic
+// shows what changed.
 func (v *movement) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
@@ -108,25 +108,25 @@ func (v *movement) manyMoved(r *remap, change Message) bool {
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
 	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
-		return true // a hash over the servers that are left moves clients of the others, too
+		return true // a hash over the remaining servers moves clients of other nodes, too
 	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownByHolder):
-		return true // nothing but the balancer has changed: the node knows the session still
+		return true // only the balancer has changed: the node still knows the session
 	default:
 		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
-		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // all that can be seen from one address
+		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
 
-// knownByHolder reports whether the node that a client was moved away from still knew
-// its session when that was presented to it.
+// knownByHolder reports whether the node that a client left still knew its session
+// when it was presented there directly.
 func (v *movement) knownByHolder(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
 
-// movedForGood returns the answer by which a client of earlier rounds was found on
-// another node, where every later answer came from, too.
+// movedForGood returns the answer that first showed a client of earlier rounds on
+// another node, if all later answers came from that node.
 func (v *movement) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
@@ -149,9 +149,9 @@ func (v *movement) movedForGood(w *trace) (first *answer, settled bool) {
 	return first, true
 }
 
-// movedByDisruption reports whether a disruption since the last answer of its own node
-// explains that another one answered a client. One that paused may have been moved by
-// anything that is over by now.
+// movedByDisruption reports whether a disruption since the last answer of a client's
+// own node explains that another node answered. A client that paused may have been
+// moved by any disruption meanwhile.
 func (v *movement) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
@@ -161,12 +161,11 @@ func (v *movement) movedByDisruption(a *answer) bool {
 type pool struct {
 	servers []probes.Node
 	change  Message
-	node    string // whose line came or went; "": none
+	node    string // the node whose line was added or removed; "": none
 }
 
-// changeOfPool finds the one change of the list of servers that explains where
-// every client went which was aimed by arithmetic. It finds none while the list
-// as configured explains them.
+// changeOfPool finds the one change of the server list that explains the placement of
+// every client. It finds none if the configured list explains them.
 func (v *movement) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
 	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
@@ -180,9 +179,8 @@ func (v *movement) changeOfPool() (change Message, node string) {
 	return Message{}, ""
 }
 
-// placedByHash are the nodes that clients of this round met, by what the balancer
-// hashes of them. Nobody is left out that a disruption may have sent elsewhere:
-// then nothing can be said.
+// placedByHash returns the nodes that answered new clients, by hashed key. It returns
+// nil if a disruption may have changed the placement of some.
 func (v *movement) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, w := range v.traces {
@@ -218,8 +216,8 @@ func (v *movement) fits(servers []probes.Node, placed map[string]string) bool {
 	return true
 }
 
-// otherPools are the lists that one edit makes of the configured one: a line
-// fewer, two lines swapped, a line marked down, a line more.
+// otherPools returns the lists that differ from the configured one by one edit: a
+// line fewer, another order, a line more.
 func (v *movement) otherPools() []pool {
 	nodes := v.Cluster.Nodes
 	var list []pool
@@ -236,11 +234,11 @@ func (v *movement) otherPools() []pool {
 	return list
 }
 
-// maxPermuted bounds the lists of which every order is tried; of longer ones two
-// lines are swapped, or all reversed.
+// maxPermuted is the maximum length of a list of which every order is tried. Of
+// longer lists two lines are swapped, or all are reversed.
 const maxPermuted = 5
 
-// orders are the other orders that the lines may be in.
+// orders returns the other orders of the lines.
 func orders(nodes []probes.Node) [][]probes.Node {
 	var list [][]probes.Node
 	if len(nodes) <= maxPermuted {
@@ -272,7 +270,7 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 	}
 }
 
-// poolHistory takes what this round has seen of the pool into the history.
+// poolHistory returns the history of the pool with this round's observations.
 func (v *movement) poolHistory() PoolHistory {
 	h := v.past().Pool
 	if len(v.drifts) > 0 {
@@ -287,7 +285,7 @@ func (v *movement) poolHistory() PoolHistory {
 	}
 	r := v.remap.Remapping
 	r.Last = r.At
-	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // one event may be seen by several rounds
+	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
@@ -299,7 +297,7 @@ func (v *movement) poolHistory() PoolHistory {
 	return h
 }
 
-// remapped finds that the balancer has sent many clients elsewhere a moment ago.
+// remapped finds that the balancer has recently sent many clients to another node.
 func remapped(v *movement) []Finding {
 	r := v.pool.Remapped
 	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
@@ -307,7 +305,7 @@ func remapped(v *movement) []Finding {
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
 	f.follows = r.Follows
-	for _, node := range r.Follows { // whose failure may be over by now
+	for _, node := range r.Follows { // the failure may have ended
 		if d, ok := v.disruptionAt(node, r.At); ok && !d.Gone.IsZero() {
 			f.ExplainedBy = about(NodeDown, Warning, node).Key()
 			break
@@ -323,7 +321,7 @@ func remapped(v *movement) []Finding {
 	return []Finding{f}
 }
 
-// whyRemapped is what was changed, as far as that can be told; nil: nobody knows.
+// whyRemapped returns what was changed; nil: not known.
 func whyRemapped(v *nodeStates, r Remapping) *Message {
 	switch {
 	case !r.Change.IsZero():

@@ -7,36 +7,36 @@ import (
 	"stickwatch/probes"
 )
 
-// This file decides, for each address of the balancer, whether it holds clients
-// on their node. One client that met another node proves little: the balancer may
-// have retried, a node may have been out for a moment, or the list of servers may
-// have changed. So three hypotheses are weighed against each other: the balancer
-// does not hold clients, and each request goes by chance; it does not hold those
-// of some nodes; or it holds them, and something happened once.
+// This file decides for each address of the balancer whether it keeps clients on
+// their node. One move proves little: the balancer may have retried, a node may have
+// been out for a moment, or the list of servers may have changed. Therefore three
+// hypotheses are compared: the balancer keeps no clients and places each request by
+// chance; it does not keep the clients of some nodes; or it keeps clients, and
+// something happened once.
 
-// A frontendStickiness is what one address of the balancer does with clients that come back.
+// A frontendStickiness is how one address of the balancer treats returning clients.
 type frontendStickiness struct {
 	frontend  *frontend
 	byOpener  map[string]*openerCount // by the node that opened the session
-	moves     []move                  // to and fro, of homes whose clients the balancer does not hold
-	scatters  bool                    // it holds the clients of no node
-	scattered []string                // the nodes whose clients it does not hold, while it holds those of others
+	moves     []move                  // of nodes whose clients it does not keep
+	scatters  bool                    // it keeps the clients of no node
+	scattered []string                // the nodes whose clients it does not keep, while it keeps those of others
 }
 
-// A openerCount counts the answers to clients that came back, by the node that
-// opened their session.
+// An openerCount counts the answers to returning clients whose session one node
+// opened.
 type openerCount struct {
 	stays, moves int
-	scattered    bool // some client went to and fro
+	scattered    bool // some client moved more than once
 	chance       float64
 }
 
-// retryRate is how often a request is answered elsewhere although the balancer holds
-// clients: a retry after a lost packet, a reload.
+// retryRate is how often another node answers although the balancer keeps clients,
+// because of a retry after a lost packet or a reload.
 const retryRate = 1e-3
 
-// scattersByLikelihood reports whether the answers are better explained by a balancer that
-// gives each request to any node than by one that holds clients.
+// scattersByLikelihood reports whether a balancer that sends each request to any node
+// explains the answers better than one that keeps clients.
 func (t openerCount) scattersByLikelihood() bool {
 	if !t.scattered || t.moves == 0 || t.chance <= 0 || t.chance >= 1 {
 		return t.scattered && t.moves > 0
@@ -45,7 +45,7 @@ func (t openerCount) scattersByLikelihood() bool {
 	return chance > float64(t.moves)*math.Log(retryRate)
 }
 
-// stickinessOfFrontends looks at every address.
+// stickinessOfFrontends returns the stickiness of every address.
 func (v *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
@@ -72,7 +72,7 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 		}
 		stays, moved, switches := v.returns(w)
 		if switches == 1 && len(moved) > 0 {
-			continue // it changed its node once, and stayed on the new one: see remapping
+			continue // it moved once and stayed: see remapping
 		}
 		count.stays += stays
 		count.moves += len(moved)
@@ -83,9 +83,9 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 	return h
 }
 
-// decide decides between the hypotheses.
+// decide chooses between the hypotheses.
 func (h *frontendStickiness) decide(moves map[string][]move, confidence float64) {
-	luck := 1.0 // that those that stayed did so by chance
+	luck := 1.0 // probability that the clients that stayed did so by chance
 	for holder, count := range h.byOpener {
 		switch {
 		case count.scattersByLikelihood():
@@ -101,9 +101,8 @@ func (h *frontendStickiness) decide(moves map[string][]move, confidence float64)
 	}
 }
 
-// returns sorts the answers to a client that came back into those of its own node
-// and those of others, and counts how often the node changed from one to the
-// next. What a disruption explains is left out.
+// returns separates the answers of a client's own node from those of other nodes, and
+// counts how often the node changed. Moves that a disruption explains are left out.
 func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
@@ -128,16 +127,17 @@ func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
 	return stays, moved, switches
 }
 
-// excused reports whether something known explains that another node than its own
-// answered a client: its node does not serve, was tried in vain, has been out, or
-// the client comes back to the node that opened its session.
+// excused reports whether a known reason explains that another node answered a
+// client: its node is not ready, did not answer a try, has been out, or the client
+// returns to the node that opened its session.
 func (v *movement) excused(a *answer) bool {
 	holder := a.trace.holder
 	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
 		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
 }
 
-// sessionReport says whether sessions stay on their node, and how sure that is.
+// sessionReport reports whether sessions stay on their node, and with what
+// confidence.
 func sessionReport(v *movement) SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
@@ -175,16 +175,16 @@ func sessionReport(v *movement) SessionReport {
 	return s
 }
 
-// destinations are the nodes between which a session could drift: those that
-// serve, but for those that the balancer surely sends nobody.
+// destinations returns the nodes between which a session could drift: the serving
+// nodes without those that surely get no clients.
 func (v *rotation) destinations() []probes.Node {
 	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.rotationStates[n.ID].Sure })
 }
 
-// stayedCount is the least number of follow-ups that any canary got from its own
-// node, and how sure it is that none of them stayed by luck: a chain is as
-// strong as its weakest link. A node that gets nearly everybody keeps nearly
-// everybody by luck, too; its canary is as sure as all of them together.
+// leastStayed returns the smallest number of follow-ups that any canary got from its
+// own node, and the confidence that none of them stayed by chance. The weakest canary
+// decides. The canary of a node that gets nearly all clients cannot exclude chance by
+// itself; for it, all canaries count together.
 func leastStayed(v *outcomes) (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
@@ -194,7 +194,7 @@ func leastStayed(v *outcomes) (least int, sure float64) {
 	together, heavy := 1.0, false
 	for _, w := range v.traces {
 		count, ok := w.stayedCount()
-		if !ok || w.Continued { // its few answers are one more chance to see a move, and no sample
+		if !ok || w.Continued { // its few requests may show a move, and are no sample
 			continue
 		}
 		if least < 0 || count < least {
@@ -214,7 +214,7 @@ func leastStayed(v *outcomes) (least int, sure float64) {
 	return max(0, least), sure
 }
 
-// unattributed reports whether some session that was followed does not tell its node.
+// unattributed reports whether some canary's node is not known.
 func unattributed(v *outcomes) bool {
 	return slices.ContainsFunc(v.traces, func(w *trace) bool {
 		_, followed := w.stayedCount()
