@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// blindSpots says what this set-up cannot see, and what would open its eyes.
+// blindSpots finds what this configuration cannot observe, and how to change that.
 func blindSpots(v *movement) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone || len(v.serving) < 2 {
 		return nil
@@ -39,8 +39,8 @@ func blindSpots(v *movement) []Finding {
 	return []Finding{f}
 }
 
-// blindSpotCause is why some nodes cannot be seen, and what to do about it; nothing where
-// the next round may see them.
+// blindSpotCause returns why some nodes cannot be observed, and what to do about it.
+// It returns nothing if the next round may observe them.
 func blindSpotCause(v *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := v.Cluster.Balancer; {
@@ -61,16 +61,16 @@ func blindSpotCause(v *rotation, unseen []string) (why, remedy Message) {
 	}
 }
 
-// tooMany reports whether chance cannot be excluded for some node in a round.
+// tooMany reports whether one round cannot exclude chance for some node.
 func tooMany(v *nodeStates, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
 		return ClientsToMiss(v.Cluster, v.Cluster.Nodes[v.index(id)], v.Confidence) > MaxFreshClients
 	})
 }
 
-// contradiction is an answer that the balancer's arithmetic excludes, whatever
-// nodes are out: its configuration is not the one that we were told. While
-// sessions move, it may be the nodes that changed.
+// contradiction returns an answer that the balancer's arithmetic excludes whichever
+// nodes are out, so that the balancer's configuration differs from ours. It returns
+// nothing while sessions move, since the nodes may have changed during the round.
 func contradiction(v *movement) Message {
 	if v.oracle == nil || v.keyIgnored(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
 		return Message{}
@@ -82,7 +82,7 @@ func contradiction(v *movement) Message {
 				continue
 			}
 			index, ok := v.oracle.Pick(v.key(a.trace), missed...)
-			next, _ := v.oracle.Pick(v.key(a.trace), append(slices.Clone(missed), v.index(a.trace.Expected))...) // ejected in mid-round
+			next, _ := v.oracle.Pick(v.key(a.trace), append(slices.Clone(missed), v.index(a.trace.Expected))...) // ejected during the round
 			if ok && v.Cluster.Nodes[index].ID != a.node && (next < 0 || v.Cluster.Nodes[next].ID != a.node) {
 				return msg(MsgComputedOther, Args{Client: v.key(a.trace), Node: a.node, Other: v.Cluster.Nodes[index].ID})
 			}
@@ -99,7 +99,7 @@ func otherArithmetic(v *nodeStates, contradiction Message, unseen []string) Find
 	return f
 }
 
-// noLabels: clients are served, and nobody can tell by whom.
+// noLabels finds that clients are served, and no answer says by which node.
 func noLabels(v *outcomes) []Finding {
 	if !slices.ContainsFunc(v.answers, func(a *answer) bool { return a.OK() && a.Status < 400 }) {
 		return nil
@@ -111,8 +111,8 @@ func noLabels(v *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// chooseClient gives the lines of nginx that let a prober choose its node, and the
-// setting that goes with them where that is not set.
+// chooseClient returns the nginx lines that let a prober choose its node, and the
+// matching setting if it is missing.
 func chooseClient(v *outcomes, header string) Message {
 	args := Args{Address: ownAddress(v), Name: header}
 	if v.Cluster.Balancer.KeyHeader() == "" {
@@ -121,7 +121,8 @@ func chooseClient(v *outcomes, header string) Message {
 	return msg(MsgChooseClient, args)
 }
 
-// ownAddress is this prober as the balancer sees it, as far as we know.
+// ownAddress returns the address of this prober as the balancer sees it, as far as it
+// is known.
 func ownAddress(v *outcomes) string {
 	for _, a := range v.answers {
 		if a.LocalAddress.IsValid() {
@@ -131,8 +132,8 @@ func ownAddress(v *outcomes) string {
 	return "ADDRESS-OF-THIS-PROBER"
 }
 
-// rarelyProbed finds that the cluster is looked at more seldom than a balancer of
-// nginx's kind holds a node out: an ejection may begin and end between two looks.
+// rarelyProbed finds that the interval between rounds is longer than a balancer like
+// nginx leaves a node out, so that an ejection may begin and end between two rounds.
 func rarelyProbed(v *nodeStates) []Finding {
 	b := v.Cluster.Balancer
 	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
@@ -142,12 +143,12 @@ func rarelyProbed(v *nodeStates) []Finding {
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
 		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: v.Every}),
-		Evidence: []Message{msg(MsgIntervalsTold, Args{Limit: b.FailTimeout, Duration: v.Every})},
+		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: v.Every})},
 		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
 }
 
-// behindRoundRobin finds balancers with more addresses than are probed at a time.
+// addressesInTurns finds balancers with more addresses than one round probes.
 func addressesInTurns(v *nodeStates) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
 	for _, b := range v.Balancers {
@@ -170,8 +171,8 @@ func addressesInTurns(v *nodeStates) []Finding {
 	return list
 }
 
-// unreadStatus finds nodes whose status is answered and cannot be read: whether
-// they are paused cannot be seen.
+// unreadStatus finds nodes whose status page answers and cannot be read, so that a
+// pause is not visible.
 func unreadStatus(v *nodeStates) []Finding {
 	nodes := v.nodesWhere(func(id string) bool { return v.up[id] && v.direct[id].StatusError != "" })
 	if len(nodes) == 0 {
@@ -187,7 +188,7 @@ func unreadStatus(v *nodeStates) []Finding {
 	return []Finding{f}
 }
 
-// unreadEvidence finds sources of evidence that could not be read.
+// unreadEvidence finds sources of balancer evidence that could not be read.
 func unreadEvidence(v *nodeStates) []Finding {
 	var list []Finding
 	for _, o := range v.Evidence {

@@ -93,7 +93,7 @@ func TestShares(t *testing.T) {
 		{"home is not told", "", nil, 0.6},
 		{"home is a stranger's", `"x"`, all, 0.6},
 	} {
-		if got := checks.ChanceProbability(tc.home, nodes, tc.met); got != tc.want {
+		if got := checks.ChanceOfStaying(tc.home, nodes, tc.met); got != tc.want {
 			t.Errorf("luck when %s: got %v, want %v", tc.name, got, tc.want)
 		}
 	}

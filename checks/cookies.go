@@ -6,7 +6,7 @@ import (
 	"stickwatch/probes"
 )
 
-// cookies finds session cookies that a browser would not bring back.
+// cookies finds session cookies that a browser would not send back.
 func cookies(v *outcomes) []Finding {
 	var list []Finding
 	for _, a := range v.answers {
@@ -25,7 +25,7 @@ func cookies(v *outcomes) []Finding {
 	return append(list, noCookie(v)...)
 }
 
-// brokenRules say which rule a cookie breaks.
+// brokenRules maps the rule that a cookie breaks to its sentence.
 var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieTooLong:      MsgCookieTooLong,
 	probes.CookieSecurePrefix: MsgCookieSecurePrefix,
@@ -37,8 +37,8 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieNoPath:       MsgCookieNoPath,
 }
 
-// noCookie finds an application that sets no session cookie at all over the scheme
-// that it is asked by, though its answers are the page.
+// noCookie finds an application that sets no session cookie over the scheme of the
+// request, although it answers with the page.
 func noCookie(v *outcomes) []Finding {
 	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
 		return nil
@@ -66,8 +66,8 @@ func noCookie(v *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// noneComesBack reports whether no session survives a single request: answers show
-// none at all, or another one each time, from the same node, too.
+// noneComesBack reports whether no session survives a single request: answers show no
+// session, or a new one each time, also from the same node.
 func noneComesBack(v *outcomes) bool {
 	shown, lost, own := 0, 0, 0
 	for _, a := range v.answers {

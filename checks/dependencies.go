@@ -9,19 +9,19 @@ import (
 	"stickwatch/probes"
 )
 
-// A service is a dependency as seen from both sides.
+// A service is a dependency as both the probe and the nodes see it.
 type service struct {
 	name     string
 	probed   bool
 	up       bool
 	error    string
-	reported []string // nodes that say it is unavailable
-	silent   []string // nodes that tell their state and do not complain of it
+	reported []string // nodes that report it unavailable
+	silent   []string // nodes that report their state, and not this dependency
 }
 
-// services joins what was probed with what the nodes' reasons name, as far as
-// those are not too many to be believed. Of a round that was cut short, a probe
-// that failed tells nothing.
+// services joins the probed dependencies with those that nodes report, up to
+// maxUnlistedNodes unknown names. If the round was cut short, a failed probe does not
+// count.
 func services(v *outcomes) []service {
 	var list []service
 	cutShort := !v.cutShort().IsZero()
@@ -32,7 +32,7 @@ func services(v *outcomes) []service {
 		for _, name := range dependencyNames(v.nodeStates, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(v.Dependencies)+maxUnlistedNodes {
-				continue // its name is in the node's own reason
+				continue // the node's own reason still shows it
 			}
 			if at < 0 {
 				list, at = append(list, service{name: name}), len(list)
@@ -52,10 +52,10 @@ func services(v *outcomes) []service {
 	return list
 }
 
-// down: it fails when probed, or nodes report it.
+// down reports whether the probe failed, or nodes report it unavailable.
 func (s service) down() bool { return (s.probed && !s.up) || len(s.reported) > 0 }
 
-// disputed: the probe and the nodes contradict each other.
+// disputed reports whether the probe and the nodes contradict each other.
 func (s service) disputed() bool {
 	if !s.probed {
 		return false
@@ -63,8 +63,8 @@ func (s service) disputed() bool {
 	return s.up && len(s.reported) > 0 || !s.up && len(s.reported) == 0 && len(s.silent) > 0
 }
 
-// dependencies finds services that are down: one finding a service, however
-// many nodes suffer from it.
+// dependencies finds dependencies that are down, one finding each, however many nodes
+// report it.
 func dependencies(v *outcomes) []Finding {
 	var list []Finding
 	for _, s := range services(v) {
@@ -80,8 +80,7 @@ func dependencies(v *outcomes) []Finding {
 	return list
 }
 
-// keepsSessions reports whether a dependency is of a kind that sessions are
-// kept in.
+// keepsSessions reports whether a dependency is of a kind that stores sessions.
 func keepsSessions(v *nodeStates, name string) bool {
 	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
@@ -127,7 +126,8 @@ func (s service) disputedFinding() Finding {
 	return f
 }
 
-// pathRemedy: the service is well, so the trouble lies between it and the nodes.
+// pathRemedy returns the remedy if the dependency itself is up: the problem lies
+// between it and the nodes.
 func (s service) pathRemedy() Message {
 	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
@@ -147,13 +147,13 @@ func dependencyReports(v *outcomes) []DependencyReport {
 	return reports
 }
 
-// The name of a dependency that only a node's reason tells is part of a finding's
-// key, and the reason may differ with every answer: "Redis Server (attempt 17)",
-// "Redis Server: no answer for 5012 ms". What varies must not reach the key, or
-// every answer would be a finding of its own.
+// The name of a dependency that only a node's reason contains is part of a finding's
+// key, and the reason may change with every answer: "Redis Server (attempt 17)",
+// "Redis Server: no answer for 5012 ms". The functions below remove the parts that
+// vary; otherwise every answer would be a new finding.
 
-// dependencyNames are the services that a node's reason names, without what
-// nodes say of them besides. A configured dependency goes by its configured name.
+// dependencyNames returns the dependencies that a node reports unavailable, without
+// details. A configured dependency has its configured name.
 func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 	var names []string
 	for _, text := range o.Unavailable() {
@@ -168,8 +168,8 @@ func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 	return names
 }
 
-// configuredName is the dependency of the configuration with whose name a text
-// begins, the longest such name; "": none.
+// configuredName returns the longest configured name that a text begins with; "":
+// none.
 func configuredName(v *nodeStates, text string) string {
 	longest := ""
 	for _, d := range v.Dependencies {
@@ -180,8 +180,8 @@ func configuredName(v *nodeStates, text string) string {
 	return longest
 }
 
-// beginsWithName reports whether a text begins with a name, in any case, and the
-// name ends where a word does: "Redis2" does not begin with "Redis".
+// beginsWithName reports whether a text begins with a name, in any case, as a whole
+// word: "Redis2" does not begin with "Redis".
 func beginsWithName(text, name string) bool {
 	if len(text) < len(name) || !strings.EqualFold(text[:len(name)], name) {
 		return false
@@ -192,9 +192,9 @@ func beginsWithName(text, name string) bool {
 	return true
 }
 
-// stableName is a service's name without details that may vary: what is in
-// brackets or after a colon and a space, and measures with the words that lead to
-// them. "": nothing else is left. A number that may belong to the name stays.
+// stableName returns a dependency's name without details that may vary: text in
+// brackets or after a colon and a space, and measures with the words before them. It
+// is "" if nothing else is left. A number that may belong to the name is kept.
 func stableName(text string) string {
 	name := text
 	if at := strings.IndexAny(name, "([{<"); at >= 0 {
@@ -209,8 +209,8 @@ func stableName(text string) string {
 	return strings.Trim(name, " \t.;:-–—=")
 }
 
-// varying is the beginning of what varies: a measure, a time of day, a date, or a
-// number beside a word or sign that counts.
+// varying matches the beginning of a part that varies: a measure, a time of day, a
+// date, or a number beside a counting word or sign.
 var varying = regexp.MustCompile(`(?i)(^|\s)(` +
 	`((after|for|since|in|at|last|within|every)\s+)*(` +
 	`\d+([.,]\d+)*\s*(ns|[uµ]s|ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|%|[kmg]?i?b)($|[^\pL\d])` +

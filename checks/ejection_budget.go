@@ -7,10 +7,10 @@ import (
 	"stickwatch/probes"
 )
 
-// ejectionBudget tells how long nginx goes on sending requests to a node that
-// fails: from its own error log where there is one, else at an assumed rate.
-// nginx counts connection errors and time-outs; HTTP errors only where
-// proxy_next_upstream lists them.
+// ejectionBudget returns how long nginx goes on sending requests to a failing node:
+// from its error log if it can be read, otherwise at an assumed rate. nginx counts
+// connection errors and time-outs, and HTTP errors only if proxy_next_upstream lists
+// them.
 func ejectionBudget(v *outcomes, n probes.Node) Message {
 	l, logged := loggedFailuresOf(v.nodeStates, n)
 	switch b := v.Cluster.Balancer; {
@@ -27,14 +27,15 @@ func ejectionBudget(v *outcomes, n probes.Node) Message {
 	}
 }
 
-// checksHealth reports whether the balancer is one of those that tell of health
-// checks of their own.
+// checksHealth reports whether the balancer's evidence is of a kind with health
+// checks of its own.
 func checksHealth(v *nodeStates) bool {
 	return slices.ContainsFunc(v.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
-// assumedBudget knows of no user's request. The longest time is that of a node
-// of which a request fails just before nginx would forget the one before.
+// assumedBudget returns the time without knowledge of users' requests. The longest
+// time is that of a node of which one request fails just before nginx forgets the
+// previous failure.
 func assumedBudget(v *outcomes, node string) Message {
 	b, failing := v.Cluster.Balancer, failureRate(v, node)
 	return msg(MsgBudgetAssumed, Args{
@@ -43,7 +44,7 @@ func assumedBudget(v *outcomes, node string) Message {
 	})
 }
 
-// budget is the time left by the rate at which requests have failed.
+// budget returns the time that is left at the rate at which requests have failed.
 func (l loggedFailures) budget() Message {
 	rate, over := l.rate()
 	switch pause := l.pause(); {
@@ -62,14 +63,14 @@ func (l loggedFailures) budget() Message {
 	}
 }
 
-// uncounted: the node fails in a way that nginx does not hold against it.
+// uncounted returns that the node fails in a way that nginx does not count.
 func (l loggedFailures) uncounted() Message {
 	return msg(MsgBudgetUncounted, Args{Since: l.last()})
 }
 
-// timeLeft is until the node is first ejected. Where several workers had
-// failures the log does not tell whether they count together, unless together
-// they have long counted enough.
+// timeLeft returns the time until the node is first ejected. If several workers had
+// failures, the log does not show whether they share a zone, unless their failures
+// together exceed max_fails already.
 func (l loggedFailures) timeLeft(rate float64) Message {
 	together := seconds(l.left(l.Run, 1, rate))
 	alone := seconds(l.left(l.RunOfWorker, l.Workers, rate))
@@ -83,41 +84,41 @@ func (l loggedFailures) timeLeft(rate float64) Message {
 	}
 }
 
-// left is the time until the failures that are missing have come. Of those of
-// counted the first is there, as it is in TimeToEjection.
+// left returns the time until the missing failures have happened. As in
+// TimeToEjection, the first of them has happened already.
 func (l loggedFailures) left(counted, workers int, rate float64) time.Duration {
 	return TimeToEjection(l.maxFails-counted+1, workers, rate, 0)
 }
 
-// TimeToEjection is how long nginx goes on sending requests to a failing server
-// before a worker first ejects it: max_fails failures must be counted, of which
-// the first is there at once.
+// TimeToEjection returns how long nginx sends requests to a failing server before a
+// worker first ejects it: max_fails failures must be counted, of which the first
+// happens at once.
 //
-// The rate is that of failing requests a second first sent to the server, all
-// workers together; latency is how long one takes to fail. An upstream with a
+// The rate is that of failing requests a second that are first sent to the server,
+// for all workers together; latency is how long one takes to fail. An upstream with a
 // zone counts as one worker.
 func TimeToEjection(maxFails, workers int, rate float64, latency time.Duration) time.Duration {
 	gaps := float64(max(0, maxFails-1)*max(1, workers)) / rate
 	return latency + time.Duration(gaps*float64(time.Second))
 }
 
-// seconds is a time to the second, and at least one.
+// seconds rounds a time to seconds, and to at least one.
 func seconds(d time.Duration) time.Duration { return max(time.Second, d.Round(time.Second)) }
 
-// loggedFailures are the failed tries on a node that nginx's error log tells of.
+// loggedFailures are the failed tries of a node in nginx's error log.
 type loggedFailures struct {
 	probes.Failures
 	source      string
-	detail      string // of the newest, in nginx's words
+	detail      string // of the newest failure, in nginx's words
 	state       probes.ServerState
 	began, read time.Time // when the round began, and when the log was read
 	maxFails    int
 	failTimeout time.Duration
 }
 
-// logged finds what nginx's error log says of n's failures: none, where it does
-// not mention n. It is not ok where no log can be read, or the times in it are
-// not to be believed.
+// loggedFailuresOf returns the failures of n in nginx's error log; none if the log
+// does not mention n. It is not ok if no log can be read, or if its times are not
+// plausible.
 func loggedFailuresOf(v *nodeStates, n probes.Node) (l loggedFailures, ok bool) {
 	for _, o := range v.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
@@ -136,7 +137,7 @@ func loggedFailuresOf(v *nodeStates, n probes.Node) (l loggedFailures, ok bool) 
 	return loggedFailures{}, false
 }
 
-// last is the second of the newest failure; zero: there was none.
+// last returns the second of the newest failure; zero: there was none.
 func (l loggedFailures) last() time.Time {
 	if len(l.Seconds) == 0 {
 		return time.Time{}
@@ -144,30 +145,30 @@ func (l loggedFailures) last() time.Time {
 	return l.Seconds[len(l.Seconds)-1].At
 }
 
-// goesOn reports whether failures are still coming: those that would have come
-// in the silence since the last are no more than chance may hold back, and nginx
-// would still add the next one to them.
+// goesOn reports whether failures are still happening: the silence since the newest
+// one may be chance at their rate, and nginx would still add the next failure to
+// them.
 func (l loggedFailures) goesOn() bool {
 	if l.last().IsZero() {
 		return false
 	}
-	const missing = 5 // by chance so many stay away once in e⁵ = 148 times
+	const missing = 5 // chance explains so many missing failures once in e⁵ = 148 times
 	if rate, _ := l.rate(); rate > 0 && l.silence().Seconds() > missing/rate {
 		return false
 	}
 	return l.silence() <= l.failTimeout
 }
 
-// silence is how long there has been no failure for, at the least.
+// silence returns the shortest time that there may have been no failure for.
 func (l loggedFailures) silence() time.Duration { return l.read.Sub(l.last()) - time.Second }
 
-// reached reports whether a worker has counted max_fails.
+// reached reports whether a worker has counted max_fails failures.
 func (l loggedFailures) reached() bool { return l.maxFails > 0 && l.RunOfWorker >= l.maxFails }
 
-// ejected reports whether nginx sends the node nothing but a trial now and then:
-// it says so, or its failures are enough, the newest being of a trial or not yet
-// older than what leads to one. A log that begins after the ejection, and leaves
-// out its line, hides it.
+// ejected reports whether nginx sends the node only occasional trial requests: the
+// log says so, or max_fails was reached and the newest failure is that of a trial or
+// recent. The log may have been rotated, so that it does not contain the line about
+// the ejection.
 func (l loggedFailures) ejected() bool {
 	if l.state == probes.ServerDown {
 		return true
@@ -180,9 +181,9 @@ func (l loggedFailures) ejected() bool {
 	return (l.reached() || onTrial) && l.silence() <= 2*l.failTimeout
 }
 
-// rate is how many failures a second there were before this round began, so
-// that our own requests, which come all at once, have no part in it, and over
-// what time that was seen. It is 0 where that is too short to tell.
+// rate returns the failures a second before this round began, which excludes our own
+// burst of requests, and the time over which they were observed. It is 0 if that time
+// is too short.
 func (l loggedFailures) rate() (perSecond float64, over time.Duration) {
 	until := l.began.Truncate(time.Second)
 	from := until.Add(-max(time.Minute, 5*l.failTimeout))
@@ -199,7 +200,7 @@ func (l loggedFailures) rate() (perSecond float64, over time.Duration) {
 		}
 		count += s.Count
 	}
-	// The first one came somewhere within its second, and begins the time.
+	// The first failure happened somewhere within its second, and begins the time.
 	over = until.Sub(first) - time.Second/2
 	if count < 2 || over < time.Second {
 		return 0, 0
@@ -207,8 +208,8 @@ func (l loggedFailures) rate() (perSecond float64, over time.Duration) {
 	return float64(count-1) / over.Seconds(), over
 }
 
-// run are the seconds of the failures that nginx adds up: the newest ones, back
-// to the first pause longer than fail_timeout.
+// run returns the seconds of the failures that nginx adds up: from the newest one
+// back to the first pause longer than fail_timeout.
 func (l loggedFailures) run() []probes.SecondCount {
 	begin := len(l.Seconds)
 	for i := range slices.Backward(l.Seconds) {
@@ -220,7 +221,8 @@ func (l loggedFailures) run() []probes.SecondCount {
 	return l.Seconds[begin:]
 }
 
-// runs are the numbers of failures without a pause between them, oldest first.
+// runs returns the numbers of failures without such a pause between them, oldest
+// first.
 func (l loggedFailures) runs() []int {
 	var counts []int
 	for i, s := range l.Seconds {
@@ -232,15 +234,15 @@ func (l loggedFailures) runs() []int {
 	return counts
 }
 
-// pauseBefore reports whether nginx may have forgotten what came before the
-// failures of the ith second.
+// pauseBefore reports whether nginx may have forgotten the failures before those of
+// the ith second.
 func (l loggedFailures) pauseBefore(i int) bool {
 	return i > 0 && l.Seconds[i].At.Sub(l.Seconds[i-1].At) > l.failTimeout
 }
 
-// pause is the mean time between failures that all came too far apart to be
-// added up. It is 0 where some did not, where there are too few to tell, or where
-// they are so rare or so long ago that they are none of now.
+// pause returns the mean time between failures if all are too far apart for nginx to
+// add them up. It is 0 if some are not, if there are too few, or if they are too rare
+// or too long ago.
 func (l loggedFailures) pause() time.Duration {
 	runs := l.runs()
 	if len(runs) < 2 || slices.Max(runs) > 1 {

@@ -7,9 +7,9 @@ import (
 	"stickwatch/probes"
 )
 
-// handshakes finds Engine.IO handshakes that break on their way through the
-// balancer, and upgrades that do not pass it. A round that was cut short tells
-// nothing of them: it may be what broke them.
+// handshakes finds Engine.IO handshakes that break on their way through the balancer,
+// and upgrades that the balancer refuses. It finds nothing in a round that was cut
+// short, which may be why they broke.
 func handshakes(v *outcomes) []Finding {
 	if !v.cutShort().IsZero() {
 		return nil
@@ -64,10 +64,10 @@ func handshakes(v *outcomes) []Finding {
 	return list
 }
 
-// ranOutOfTime reports whether a handshake had no time left because the node that
-// it is aimed at is slow: its requests come one after the other within the time-out
-// of one, and each of them takes as long as any other page of that node. A node
-// whose other pages are quick enough for that has a broken endpoint.
+// ranOutOfTime reports whether a handshake timed out because its node is slow. Its
+// requests are sent one after the other within the time-out of one request, and each
+// takes as long as any other page of the node. If the node's other pages are quick
+// enough, its endpoint is broken.
 func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
@@ -79,7 +79,8 @@ func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
 	})
 }
 
-// handshakeAt judges the handshake with one node that was asked directly.
+// handshakeAt returns the finding about a handshake with one node that was asked
+// directly.
 func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
 	if !v.ready(h.Node) || (h.Opened && h.Known) {
 		return Finding{}, false

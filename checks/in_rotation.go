@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// inRotation finds healthy nodes that get nobody, and failing ones that do.
+// inRotation finds ready nodes that get no clients, and failing nodes that do.
 func inRotation(v *timeline) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
@@ -30,7 +30,8 @@ func inRotation(v *timeline) []Finding {
 	return list
 }
 
-// ejected: by the whole balancer, or by one of its addresses.
+// ejected returns the finding that the whole balancer, or one of its addresses,
+// leaves out a node.
 func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Finding {
 	f := about(NodeEjected, Warning, n.ID)
 	f.Target = frontend
@@ -51,17 +52,18 @@ func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Findi
 }
 
 // longestPassing is how long a node that fails again and again may be left out before
-// that is worth a warning of its own; where httpd balances also one that does not.
+// that is a warning of its own. longestDebt is the same for httpd, also for a node
+// that does not fail.
 const (
 	longestPassing = 2 * time.Minute
 	longestDebt    = 5 * time.Minute
 )
 
-// passing reports whether the balancer leaves a node out for no longer than it does
-// after any failure, from when that began or the node was well again: it will take the
-// node back by itself. httpd counts the requests of clients that have a route against
-// their node (mod_proxy_balancer, proxy_balancer_pre_request): one that has lost its
-// clients to others gets new ones only when it has caught up, and so looks left out.
+// passing reports whether the balancer leaves a node out for no longer than after any
+// failure, so that it takes the node back by itself. httpd counts the requests of
+// clients with a route against their node (mod_proxy_balancer,
+// proxy_balancer_pre_request): a node that has lost its clients to others gets new
+// ones only when the counts are even, and looks left out until then.
 func passing(v *timeline, m NodeHistory) bool {
 	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
 	if m.Back.After(since) {
@@ -73,10 +75,8 @@ func passing(v *timeline, m NodeHistory) bool {
 	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
 }
 
-// This file finds ejections that began and ended between two rounds. No client
-// of ours met them; but the balancer itself tells of them afterwards.
-
-// wasEjected finds that n was ejected, and is back.
+// wasEjected finds that n was ejected between two rounds, and is back. No client of
+// ours met the ejection; the balancer reports it afterwards.
 func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
 	past := v.nodeHistory[n.ID].Ejections
 	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
@@ -97,10 +97,10 @@ func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
 	return f, true
 }
 
-// failingInRotation: clients that the balancer sent to n failed, or its own log
-// tells of tries on n in vain, of which clients may see nothing while there is
-// another node to try. With no node left the balancer cannot do otherwise, and
-// its own error says so.
+// failingInRotation finds that clients which the balancer sent to n failed, or that
+// its log shows failed tries on n, which clients need not notice while another node
+// answers. It finds nothing while no node is up: the balancer has no choice, and its
+// own errors are a finding.
 func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
 	if v.noneUp() {
 		return Finding{}, false
@@ -117,7 +117,7 @@ func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
 	f.harm = harmSpan(failedOn(v, n.ID))
 	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
 	f.Evidence = seen
-	if word, ok := balancersWord(v.nodeStates, n); ok {
+	if word, ok := balancerRecord(v.nodeStates, n); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
 	f.Evidence = append(f.Evidence, ejectionBudget(v, n))
@@ -125,7 +125,8 @@ func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
 	return f, true
 }
 
-// failuresOf are the first requests of this round that failed because of a node.
+// failuresOf returns the first requests of this round that failed because of a node,
+// as evidence.
 func failuresOf(v *outcomes, node string) []Message {
 	var seen []func() Message
 	triedFirst := 0
@@ -150,23 +151,22 @@ func failuresOf(v *outcomes, node string) []Message {
 	return fewOf(seen, func(word func() Message) Message { return word() })
 }
 
-// failedOn are the failed requests that are due to a node, those of canaries since
-// the round before included.
+// failedOn returns the failed requests that are attributed to a node, including those
+// of canaries since the previous round.
 func failedOn(v *outcomes, node string) []*answer {
 	return slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return a.failedNode != node })
 }
 
-// triedWithoutAnswer reports whether nginx's error log shows that requests go on being
-// tried on a node that fails when we ask it. A single failure may be nginx's
-// trial of a server that is ejected, and a log alone, into which others may have
-// written, proves nothing.
+// triedWithoutAnswer reports whether nginx's error log shows ongoing tries on a node
+// that fails when asked directly. A single failure may be a trial of an ejected
+// server. The log alone proves nothing, since other balancers may write to it.
 func triedWithoutAnswer(v *nodeStates, n probes.Node) bool {
 	l, ok := loggedFailuresOf(v, n)
 	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
 }
 
-// balancersWord is what the balancer itself says about a failing node.
-func balancersWord(v *nodeStates, n probes.Node) (word Message, ok bool) {
+// balancerRecord returns the balancer's own evidence about a failing node.
+func balancerRecord(v *nodeStates, n probes.Node) (word Message, ok bool) {
 	if l, ok := loggedFailuresOf(v, n); ok && !l.last().IsZero() {
 		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
 	}
@@ -178,8 +178,8 @@ func balancersWord(v *nodeStates, n probes.Node) (word Message, ok bool) {
 	return Message{}, false
 }
 
-// failing is the part of the requests first sent to a node that failed, as far
-// as was seen; 1 where none was seen.
+// failureRate returns the share of the requests first sent to a node that failed; 1
+// if none was observed.
 func failureRate(v *outcomes, node string) float64 {
 	failed, all := 0, v.answersFrom(node)
 	for _, a := range v.answers {

@@ -141,13 +141,13 @@ func TestGlimpse(t *testing.T) {
 		return list
 	}
 	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
-	if got := codes(l.Glimpse(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
+	if got := codes(l.UpdatePartial(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
 		t.Errorf("after 4 s: got %v, want nothing", got)
 	}
-	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.Glimpse(seen(5*time.Second)))); diff != "" {
+	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.UpdatePartial(seen(5*time.Second)))); diff != "" {
 		t.Errorf("after 5 s (-want +got):\n%s", diff)
 	}
-	if got := codes(l.Glimpse(seen(6 * time.Second))); got != nil {
+	if got := codes(l.UpdatePartial(seen(6 * time.Second))); got != nil {
 		t.Errorf("a second later: got %v, want nothing that is known", got)
 	}
 	if got := codes(l.Update(seen(7 * time.Second))); got != nil {

@@ -6,7 +6,7 @@ import (
 	"stickwatch/probes"
 )
 
-// latency finds nodes and balancer addresses that answer, but slowly.
+// latency finds nodes and balancer addresses that answer slowly.
 func latency(v *outcomes) []Finding {
 	limit := v.Cluster.Limits.Slow
 	if limit <= 0 {
@@ -34,7 +34,7 @@ func latency(v *outcomes) []Finding {
 	return list
 }
 
-// slowest returns the slowest whole answer above limit. One that never came is
+// slowest returns the slowest complete answer above limit. A missing answer is
 // another finding.
 func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange, bool) {
 	var worst probes.Exchange
@@ -60,7 +60,8 @@ func round(d time.Duration) time.Duration {
 	return d.Round(100 * time.Microsecond)
 }
 
-// certificates finds certificates that expire soon, once for each place.
+// certificates finds certificates that expire soon, once for each node and balancer
+// address.
 func certificates(v *outcomes) []Finding {
 	limit := v.Cluster.Limits.CertificateExpiry
 	var list []Finding
@@ -78,7 +79,7 @@ func certificates(v *outcomes) []Finding {
 	return list
 }
 
-// expiring tells how much is left of a certificate that has less than limit.
+// expiring returns the remaining time of a certificate that has less than limit.
 func expiring(ex probes.Exchange, limit time.Duration) (left time.Duration, ok bool) {
 	left = ex.Certificate.Sub(ex.At)
 	return left, !ex.Certificate.IsZero() && left < limit

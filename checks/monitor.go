@@ -28,9 +28,9 @@ func DamagedHistory(kept, damage string, saved []string) Finding {
 // operating system.
 func CannotConnect(reason string) Message { return msg(MsgCannotConnect, Args{Reason: reason}) }
 
-// NoWay says that this machine has no way to an address any more to which it had one.
-func NoWay(address, reason string) Message {
-	return msg(MsgNoWay, Args{Address: address, Reason: reason})
+// NoRoute says that this machine has no way to an address any more to which it had one.
+func NoRoute(address, reason string) Message {
+	return msg(MsgNoRoute, Args{Address: address, Reason: reason})
 }
 
 // NobodyAnswers says that so many clusters, all there are, fell silent at one time.

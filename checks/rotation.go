@@ -99,7 +99,7 @@ func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 	case v.identity.Ambiguous(v.direct[n.ID].Label):
 		return unknown(MsgSameLabel, Args{})
 	case v.identity.direct[n.ID] == "" && t.newClients()[""] > 0:
-		return unknown(MsgNameNotTold, Args{})
+		return unknown(MsgNameNotReported, Args{})
 	case !v.up[n.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
 	case t.aimedAt(n.ID):

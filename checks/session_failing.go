@@ -39,7 +39,7 @@ func sessionsFailing(v *timeline) []Finding {
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.asBadForNew(id == anyNode) {
+		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.failsForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
@@ -176,10 +176,10 @@ func metWithSession(a *answer) Message {
 	return msg(MsgSessionGot, Args{Session: a.trace.First().Session, Client: a.trace.Client, Why: &got})
 }
 
-// asBadForNew reports whether new clients fare no better: then it fails for
+// failsForNew reports whether new clients fare no better: then it fails for
 // everybody. Where any node may answer, chance says which clients meet one that
 // fails, and half as bad is as bad.
-func (t *nodeCount) asBadForNew(anyNode bool) bool {
+func (t *nodeCount) failsForNew(anyNode bool) bool {
 	weight := 1
 	if anyNode {
 		weight = 2

@@ -67,7 +67,7 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 		}
 		count := h.byOpener[w.holder]
 		if count == nil {
-			count = &openerCount{chance: ChanceProbability(w.holder, v.serving, met)}
+			count = &openerCount{chance: ChanceOfStaying(w.holder, v.serving, met)}
 			h.byOpener[w.holder] = count
 		}
 		stays, moved, switches := v.returns(w)
@@ -200,7 +200,7 @@ func leastStayed(v *outcomes) (least int, sure float64) {
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceProbability(w.holder, v.serving, met)
+		luck := ChanceOfStaying(w.holder, v.serving, met)
 		together *= math.Pow(luck, float64(count))
 		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
 			heavy = true
