@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// english is every sentence in English.
+// english has every sentence in English.
 var english = translation{
 	words: template.FuncMap{
 		"list":  func(items []string) string { return strings.Join(items, ", ") },
@@ -34,7 +34,7 @@ var english = translation{
 		"what came":     "{{if .Reason}}{{.Reason}}{{else}}HTTP {{.Status}}{{end}}",
 	},
 	sentences: map[MessageID]string{
-		// What was met: parts of evidence.
+		// Evidence.
 		MsgExchange:        "{{with .Path}}{{.}}: {{end}}{{if .Reason}}{{.Reason}}{{else if .Status}}HTTP {{.Status}}{{else}}no answer{{end}} at {{clock .At}}",
 		MsgAskedDirectly:   "asked directly: {{say .Why}}",
 		MsgMoreLikeIt:      "and {{.Count}} more like it",
@@ -51,7 +51,7 @@ var english = translation{
 		MsgNoEjectionNow:   "{{.Name}} shows no ejection of {{.Server}} now",
 		MsgSourceSilent:    "{{.Name}}: {{.Reason}}",
 
-		// Nodes: balancers.go, nodes.go, failing.go, budget.go.
+		// Nodes: balancers.go, nodes.go, in_rotation.go, ejection_budget.go.
 		MsgNodeSilent:           `{{.Node}} does not answer when asked directly: {{.Reason}}{{template "and lost" .}}`,
 		MsgNodeErrs:             `{{.Node}} answers HTTP {{.Status}} when asked directly{{template "and lost" .}}`,
 		MsgReadNodeLog:          "Look in the application's log on {{.Node}}.",
@@ -86,7 +86,7 @@ var english = translation{
 		MsgBalancerErrs:         `the balancer at {{.Address}} answered {{.Count}} of {{count .Of "request" "requests"}} with an error of its own`,
 		MsgReadBalancerLog:      `Look in the balancer's error log for "no live upstreams", "connect() failed" or time-outs; when the nodes are well, see whether the balancer can reach them.`,
 
-		// Rotation: place.go, rotation.go, ejections.go, balancer_history.go.
+		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
 		MsgGave:              "it gave {{.Count}} of {{.Of}} answers through the balancer{{range .Addresses}}, and none at {{.}}{{end}}",
 		MsgMarkedDown:        "it is marked down in the configuration",
 		MsgIsBackup:          "it is a backup, which gets clients only when no other node is left",
@@ -118,7 +118,7 @@ var english = translation{
 		MsgEjectionLogged:    "{{.Name}}: {{.Server}} was out from {{second .Since}} until about {{second .At}}, {{.Duration}} after its last failed try: {{.Reason}}",
 		MsgCameUpAgain:       "{{.Name}}: {{.Server}} came up again at {{second .At}}, and had been up since {{second .Since}} when it was asked before",
 
-		// Blind spots and doubts: blindspots.go, doubts.go, evidence.go.
+		// Blind spots and doubts: blindspots.go, report.go.
 		MsgRotationUnseen:         "it is unknown whether the balancer sends clients to {{list .Nodes}}: {{say .Why}}",
 		MsgNodeBecause:            "{{.Node}}: {{say .Why}}",
 		MsgAllMetOneNode:          "every client met one node: either the balancer does not take the client from {{.Name}}, or it sends the others nothing",
@@ -167,7 +167,8 @@ var english = translation{
 		MsgStayedByLuck:      `{{count .Count "follow-up" "follow-ups"}} stayed, which happens by chance once in {{printf "%.0f" .Rate}}`,
 		MsgStays:             "every follow-up was answered by the session's own node, at least {{.Count}} each",
 
-		// Sessions: drift.go, losses.go, leaks.go, session_failing.go, sharing.go, cookies.go, handshakes.go, store.go.
+		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,
+		// cookies.go, handshakes.go.
 		MsgDrift:              "sessions do not stay on their node{{with .Addresses}} at {{list .}}{{end}}: {{.Count}} of {{.Of}} follow-ups were answered by another one while it was well{{if .Lost}}, and {{.Lost}} of them had lost the session{{end}}",
 		MsgAnsweredElsewhere:  `session {{or .Session "without a visible id"}} of {{.Node}} was answered by {{.Other}} at {{clock .At}}`,
 		MsgOthersHold:         `the other {{count .Count "address" "addresses"}} of the balancer hold their clients`,
@@ -241,7 +242,7 @@ var english = translation{
 		MsgKeepLines:       "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list.",
 		MsgCarryTable:      "If HAProxy keeps a stick table, carry it over reloads with a `peers` section, or hold clients by a cookie; with `balance source`, use `hash-type consistent`.",
 
-		// Why a session moved: moves.go.
+		// Why a session moved: movement.go.
 		MsgMovedSilent:      "{{.Node}} does not answer",
 		MsgMovedRestarted:   "{{.Node}} was restarted",
 		MsgMovedPaused:      "{{.Node}} is paused",
@@ -253,7 +254,7 @@ var english = translation{
 		MsgMovedShared:      "any node may answer",
 		MsgMovedUnexplained: "unexplained",
 
-		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
+		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
 		MsgFindWhyEnded:      "Nothing if the restart was intended; otherwise find out why the process ended.",
@@ -273,7 +274,8 @@ var english = translation{
 		MsgRunsSince:         "{{.Node}} runs since {{.Value}}",
 		MsgRestartOthers:     "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone.",
 
-		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.
+		// Dependencies, pages, identity and others: dependencies.go, pages.go,
+		// identity.go, skew.go, limits.go.
 		MsgDependencyDown:        "{{.Name}} is down",
 		MsgDependencyUnavailable: "{{.Name}} is unavailable to {{list .Nodes}}",
 		MsgReportedUnavailable:   `{{do .Nodes "reports" "report"}} it unavailable{{with .Path}} in {{.}}{{end}}`,

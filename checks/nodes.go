@@ -7,8 +7,8 @@ import (
 	"stickwatch/probes"
 )
 
-// nodes finds nodes that are down or say that they are paused. One that the
-// operator took out may be in any state.
+// nodes finds active nodes that are down or report that they are paused. A node that
+// the operator has marked down may be in any state.
 func nodes(v *attribution) []Finding {
 	var list []Finding
 	for _, o := range v.active {
@@ -51,8 +51,8 @@ func nodeDown(v *nodeStates, o probes.NodeObservation) Finding {
 	return f
 }
 
-// deadHost is the host of a node's address, if every node there is down; "": one
-// is up, so that the machine is.
+// deadHost returns the host of a node's address if every node on it is down; "": one
+// is up, so that the machine is running.
 func deadHost(v *nodeStates, id string) string {
 	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
 	for _, o := range v.Nodes {
@@ -74,16 +74,15 @@ func nodePaused(o probes.NodeObservation) Finding {
 	return f
 }
 
-// restartReportedFor is for how long a restart is told: long enough for what it
-// brought about to be seen, and explained by it.
+// restartReportedFor is how long a restart is reported: long enough to explain its
+// consequences.
 const restartReportedFor = 2 * time.Minute
 
-// sessionsLost tells the warning that sums up what restarts have cost from the
-// line of each node.
+// sessionsLost is the target of the warning that sums up the cost of restarts.
 const sessionsLost = "sessions lost"
 
-// restarts finds nodes that began anew a moment ago, and, once nothing is
-// restarting any more, what that has cost.
+// restarts finds nodes that were recently restarted and, after the last restart, the
+// cost of all.
 func restarts(v *attribution) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
@@ -104,7 +103,7 @@ func restarts(v *attribution) []Finding {
 	return list
 }
 
-// shareOfNodes is which part of the clients some nodes have, by their weights.
+// shareOfNodes returns the share of clients that some nodes have, by weight.
 func shareOfNodes(v *outcomes, nodes []string) Affected {
 	among := Serving(v.Cluster, nil)
 	a := Affected{Of: len(v.traces)}
@@ -116,7 +115,7 @@ func shareOfNodes(v *outcomes, nodes []string) Affected {
 	return a
 }
 
-// lostHere is how many sessions went with a node that is down.
+// lostHere returns how many sessions were lost in the newest disruption of a node.
 func (v *attribution) lostHere(node string) int {
 	list := v.history.Nodes[node].Disruptions
 	if len(list) == 0 {
@@ -125,8 +124,8 @@ func (v *attribution) lostHere(node string) int {
 	return list[len(list)-1].Lost
 }
 
-// costOfRestarts sums up the sessions that went with their nodes, when the last
-// of these has been back for the aftermath of its restart.
+// costOfRestarts sums up the sessions that were lost with their nodes, once the
+// aftermath of the newest disruption has passed.
 func costOfRestarts(v *attribution) (Finding, bool) {
 	lost, unwatched, failed := 0, false, false
 	var newest time.Time

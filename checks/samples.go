@@ -7,36 +7,36 @@ import (
 	"stickwatch/probes"
 )
 
-// This file is the vocabulary in which the past is told: what a history keeps,
-// and what pages, the API and commands show of it.
+// This file declares what histories store, and what pages, the API and commands show
+// of it.
 
-// A Span of time holds From and not To.
+// A Span is a half-open span of time: it includes From and not To.
 type Span struct{ From, To time.Time }
 
-// A Sample is one probe of one target, in the few words that are kept of it.
+// A Sample is the stored result of probing a target once.
 type Sample struct {
 	Target
 	At      time.Time
 	OK      bool
 	Latency time.Duration
-	Status  int            // HTTP status; 0: no HTTP answer, or none was asked for
-	Failure probes.Failure // "": the answer came in whole
+	Status  int            // HTTP status; 0: no HTTP answer, or not an HTTP probe
+	Failure probes.Failure // "": the answer is complete
 }
 
-// A Target is what is probed again and again.
+// A Target is something that is probed repeatedly.
 type Target struct {
 	Cluster string
 	Kind    TargetKind
-	Name    string // node id, balancer URL with its address, dependency name; of a session "": its owner is not known
+	Name    string // node id, balancer URL with its address, or dependency name; of a session "": its owner is not known
 }
 
-// A TargetKind says what a target is.
+// A TargetKind is the kind of a target.
 type TargetKind string
 
-// The kinds of target. A canary's samples are its requests through the
-// balancer, under the id of the node that holds its session. A session's are all
-// requests of our clients of which the outcome is known, under the id of the node
-// that owns the session: one is OK when its Outcome is Good.
+// The kinds of target. Samples of a canary are its requests through the balancer, by
+// the id of the node that holds its session. Samples of a session are all requests of
+// our clients with a known outcome, by the id of the node that owns the session; a
+// sample is OK if its Outcome is Good.
 const (
 	TargetNode       TargetKind = "node"
 	TargetBalancer   TargetKind = "balancer"
@@ -45,27 +45,27 @@ const (
 	TargetSession    TargetKind = "session"
 )
 
-// A Point is a target over one step of time.
+// A Point sums up the samples of a target over one step of time.
 type Point struct {
-	At     time.Time // its beginning
+	At     time.Time // beginning of the step
 	Probes int
 	Failed int
-	Mean   time.Duration // latency of the probes that were answered; 0: none was
+	Mean   time.Duration // latency of the answered probes; 0: none was answered
 	Max    time.Duration
 }
 
-// An Uptime is how much of a span a target was up for.
+// An Uptime is the share of a span in which a target was up.
 type Uptime struct {
 	Target
-	Span        // that was asked for
-	Probes  int // of a session: requests with a known outcome; none: nothing is known
+	Span        // that was requested
+	Probes  int // of a session: requests with a known outcome; 0: nothing is known
 	Failed  int
-	Ratio   float64       // of probes that were answered well, in [0, 1]; 0 without Probes
-	Longest time.Duration // the longest time without a good answer
+	Ratio   float64       // of probes that succeeded, in [0, 1]; 0 without Probes
+	Longest time.Duration // longest time without a successful probe
 }
 
-// SessionUptime sums the uptimes of kind session: how much of what clients of a
-// cluster asked for came to a good outcome. Longest is that of the worst owner.
+// SessionUptime sums the uptimes of kind session: the share of the requests of a
+// cluster's clients with a good outcome. Longest is that of the worst owner.
 func SessionUptime(all []Uptime) Uptime {
 	var sum Uptime
 	for _, u := range all {
@@ -82,8 +82,8 @@ func SessionUptime(all []Uptime) Uptime {
 	return sum
 }
 
-// SessionsUnrecorded reports whether nodes have uptimes and sessions have none,
-// as before an upgrade to a version that records sessions.
+// SessionsUnrecorded reports whether nodes have uptimes and sessions have none, as
+// after an upgrade from a version that did not record sessions.
 func SessionsUnrecorded(all []Uptime) bool {
 	nodes := slices.ContainsFunc(all, func(u Uptime) bool { return u.Kind == TargetNode && u.Probes > 0 })
 	return nodes && SessionUptime(all).Probes == 0
@@ -94,16 +94,16 @@ type Move struct {
 	At      time.Time
 	Cluster string
 	From    string // node id
-	To      string // node id, or a stranger's label in quotes
-	Kept    bool   // the session went along; false: it was lost, or came back older
+	To      string // node id, or an unlisted node's label in quotes
+	Kept    bool   // the session survived; false: it was lost or rolled back
 	Session probes.Fingerprint
 	Cause   Message // why: "node2 did not answer", "unexplained"
 }
 
-// A Deployment is a stretch of time that somebody has announced.
+// A Deployment is an announced deployment.
 type Deployment struct {
 	Cluster string
-	Span             // To is zero while it goes on
-	Name    string   // what was deployed, as it was announced
-	Nodes   []string // that it changes, as announced; empty: any
+	Span             // To is zero while it is in progress
+	Name    string   // announced name of what is deployed
+	Nodes   []string // announced nodes; empty: any
 }

@@ -9,18 +9,18 @@ import (
 	"stickwatch/probes"
 )
 
-// A nodeCount counts what clients met whose session is on one node.
+// A nodeCount counts the requests of clients whose session is on one node.
 type nodeCount struct {
 	fresh, freshBad    int // requests of new clients
-	returns, failed    int // requests of clients with a session
-	failedNow          int // of those, in this round: what failed before it may be over
-	writesBad          int // of these, requests that store a value
+	returns, failed    int // requests of clients that hold a session
+	failedNow          int // of failed, those in this round: earlier failures may have ended
+	writesBad          int // of failed, requests that store a value
 	bad                []*answer
 	clients, badClient map[*trace]bool
 }
 
-// sessionsFailing finds nodes where clients that hold a session are answered with
-// errors or with something that is not the page, while new clients are served.
+// sessionsFailing finds nodes where clients that hold a session get errors or another
+// page, while new clients are served.
 func sessionsFailing(v *timeline) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
@@ -31,7 +31,7 @@ func sessionsFailing(v *timeline) []Finding {
 		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
 	}
 	if fresh == freshBad {
-		return nil // nobody is served: that is no matter of sessions
+		return nil // no client is served: sessions are not the cause
 	}
 	var nodes []string
 	var failures []*answer
@@ -72,9 +72,9 @@ func sessionsFailing(v *timeline) []Finding {
 	return []Finding{f}
 }
 
-// countReturns counts by the node that owns the session; "" where that is not
-// told. A failure that is due to a node which fails when it is asked directly, or
-// to one that was tried in vain, is that node's.
+// countReturns counts requests by the node that owns the session; "": not known.
+// Failures that are attributed to a node which fails when asked directly, or which
+// was disrupted, are left out.
 func countReturns(v *timeline) map[string]*nodeCount {
 	tallies := make(map[string]*nodeCount)
 	of := func(id string) *nodeCount {
@@ -101,10 +101,10 @@ func countReturns(v *timeline) map[string]*nodeCount {
 	return tallies
 }
 
-// anyNode is the tally of all requests where any node may answer.
+// anyNode is the key of the count of all requests if any node may answer.
 const anyNode = "any"
 
-// countsOf is the node by which a request is counted.
+// countsOf returns the node by which a request is counted.
 func countsOf(v *nodeStates, a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
@@ -112,7 +112,7 @@ func countsOf(v *nodeStates, a *answer) string {
 	return cmp.Or(a.node, a.trace.openedBy)
 }
 
-// failingWithSession are the nodes that answer with errors when a session is
+// failingWithSession returns the nodes that answer with errors when a session is
 // presented to them directly.
 func failingWithSession(v *nodeStates) []string {
 	return v.nodesWhere(func(id string) bool {
@@ -122,8 +122,8 @@ func failingWithSession(v *nodeStates) []string {
 	})
 }
 
-// disruptedFor reports whether a failed answer is due to a node that was down, or
-// left out, at that moment.
+// disruptedFor reports whether a failed answer is due to a node that was down or
+// restarting at that moment.
 func disruptedFor(v *timeline, a *answer) bool {
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
@@ -139,8 +139,8 @@ func disruptedFor(v *timeline, a *answer) bool {
 	return false
 }
 
-// disruptedBy reports whether an earlier round has seen a disruption already: one
-// that this round's own failed answers make explains none of them.
+// disruptedBy reports whether an earlier round has seen a disruption. A disruption
+// that only this round's failed answers show does not explain them.
 func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
@@ -162,7 +162,7 @@ func (t *nodeCount) add(a *answer, harmed bool, began time.Time) {
 	}
 }
 
-// metWithSession is what a client that holds a session got.
+// metWithSession returns what a client that holds a session got.
 func metWithSession(a *answer) Message {
 	got := describe(a.Exchange)
 	switch {
@@ -176,9 +176,9 @@ func metWithSession(a *answer) Message {
 	return msg(MsgSessionGot, Args{Session: a.trace.First().Session, Client: a.trace.Client, Why: &got})
 }
 
-// failsForNew reports whether new clients fare no better: then it fails for
-// everybody. Where any node may answer, chance says which clients meet one that
-// fails, and half as bad is as bad.
+// failsForNew reports whether new clients fare no better, so that the node fails for
+// everybody. If any node may answer, chance decides which clients meet a failing one,
+// and half the failure rate suffices.
 func (t *nodeCount) failsForNew(anyNode bool) bool {
 	weight := 1
 	if anyNode {

@@ -7,11 +7,11 @@ import (
 	"stickwatch/probes"
 )
 
-// shared says whether the nodes know each other's sessions.
+// sessionsShared reports whether the nodes know each other's sessions.
 func sessionsShared(v *nodeStates) Answer {
 	answer := Unknown
 	if v.AcceptsAnyID && !slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
-		return Unknown // that an id is taken elsewhere proves nothing, and no value was stored
+		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
 	for _, x := range v.FailoverChecks {
 		switch x.SessionOutcome() {
@@ -24,7 +24,7 @@ func sessionsShared(v *nodeStates) Answer {
 	return answer
 }
 
-// sharing finds nodes that would lose the users of another one at a failover.
+// sharing finds nodes that would lose the sessions of another node at a failover.
 func sharing(v *outcomes) []Finding {
 	if v.policy() != probes.PolicyShared && v.policy() != probes.PolicyReplicated {
 		return nil
@@ -50,12 +50,12 @@ func sharing(v *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// valuesOfAClient is how many values after its base a client may have stored: no
-// two clients of ours have the same.
+// valuesOfAClient is the number of values after its base that a client may store. No
+// two clients of ours share a value.
 const valuesOfAClient = 999
 
-// setOutcomes looks for answers that show what another client of ours has stored,
-// and tells what every answer came to.
+// setOutcomes sets the outcome of each answer, and finds the answers that show a
+// value that another client of ours has stored.
 func (v *outcomes) setOutcomes() {
 	for _, a := range v.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
@@ -65,7 +65,7 @@ func (v *outcomes) setOutcomes() {
 	}
 }
 
-// writerOf is the client other than reader that has sent a value; nil: none.
+// writerOf returns the client other than reader that has stored a value; nil: none.
 func (v *outcomes) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
@@ -81,8 +81,8 @@ func (v *outcomes) writerOf(value int, reader *trace) *trace {
 	return nil
 }
 
-// foreignAt is the client whose value a node showed for another one's session; nil:
-// it showed none.
+// foreignAt returns the client whose value a node showed for another client's
+// session; nil: none.
 func (v *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
 	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
@@ -94,9 +94,9 @@ func (v *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 // A sharedID is two clients that hold one session.
 type sharedID struct{ a, b *trace }
 
-// sharedIDs finds clients that came new, each for itself, and were given the same
-// session. Nodes that give everybody the same id when they are asked directly,
-// too, tell something else by it.
+// sharedIDs finds new clients that were given the same session. An id that several
+// nodes give to everybody when asked directly does not identify a session and is left
+// out.
 func sharedIDs(v *outcomes) []sharedID {
 	first := make(map[probes.Fingerprint]*trace)
 	var list []sharedID
@@ -116,8 +116,8 @@ func sharedIDs(v *outcomes) []sharedID {
 	return list
 }
 
-// sameClient reports whether two walks are parts of one client's way: a client
-// that was new in the last whole round lives on as a canary.
+// sameClient reports whether two traces belong to one client: a new client of the
+// previous round may continue as a canary.
 func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
 
 // constantID reports whether several nodes gave the same id when asked directly.
@@ -173,8 +173,8 @@ func leaks(v *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// stores finds sessions that moved from one store to another and were kept:
-// with memcached-session-manager, ID-n1 that became ID-n2.
+// stores finds sessions that moved from one store to another and were kept, such as
+// with memcached-session-manager, where ID-n1 becomes ID-n2.
 func stores(v *outcomes) []Finding {
 	var evidence []Message
 	for _, w := range v.traces {

@@ -8,7 +8,8 @@ import (
 	"stickwatch/probes"
 )
 
-// versions finds nodes that run different versions, or not the expected one.
+// versions finds nodes that run different versions, or another than the expected
+// version.
 func versions(v *nodeStates) []Finding {
 	running := make(map[string]string)
 	for _, o := range v.active {
@@ -22,9 +23,10 @@ func versions(v *nodeStates) []Finding {
 	return skew(v, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
 }
 
-// unexpected is critical, unlike a skew: somebody asked for this version, to
-// have a deployment stopped where it is not there. Where no node tells its
-// version, that is a doubt and no finding.
+// unexpectedVersions finds nodes that do not run the expected version. It is
+// critical, unlike a skew, because the version was requested in order to stop a
+// deployment without it. If no node reports its version, that is a doubt and no
+// finding.
 func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
 	if len(running) == 0 {
 		return nil
@@ -47,12 +49,12 @@ func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
 	return []Finding{f}
 }
 
-// noVersion reports whether no node tells its version.
+// noVersion reports whether no node reports its version.
 func noVersion(v *nodeStates) bool {
 	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
 }
 
-// settings finds settings that must be equal on all nodes, and are not.
+// settings finds settings that must be equal on all nodes and are not.
 func settings(v *nodeStates) []Finding {
 	if v.Cluster.Status == nil {
 		return nil
@@ -73,8 +75,8 @@ func settings(v *nodeStates) []Finding {
 	return list
 }
 
-// skew finds nodes whose value differs from what most nodes have; all of them
-// where there is a tie.
+// skew finds nodes whose value differs from that of most nodes; all nodes in case of
+// a tie.
 func skew(v *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
@@ -102,8 +104,8 @@ func skew(v *nodeStates, code Code, target string, values map[string]string, sum
 	return []Finding{f}
 }
 
-// clocks finds pairs of nodes whose clocks certainly differ by more than the
-// limit: their intervals must exclude it.
+// clocks finds nodes whose clocks certainly differ by more than the limit: the
+// intervals of their offsets exclude less.
 func clocks(v *nodeStates) []Finding {
 	limit := v.Cluster.Limits.ClockSkew
 	if limit <= 0 {
@@ -131,7 +133,7 @@ func clocks(v *nodeStates) []Finding {
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
 	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
 	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(v, id) }); len(off) > 0 && len(off) < len(suspects) {
-		suspects = off // as many against as many: our own clock has a voice, too
+		suspects = off // our own clock breaks the tie
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
 	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
@@ -141,11 +143,11 @@ func clocks(v *nodeStates) []Finding {
 	return []Finding{f}
 }
 
-// expiringSkew is how far apart clocks must be for sessions and signatures to be
-// refused because of that.
+// expiringSkew is the clock difference from which sessions and signatures may be
+// refused as expired.
 const expiringSkew = time.Minute
 
-// clockOff reports whether a node's clock is certainly off our own by more than
+// clockOff reports whether a node's clock certainly differs from our own by more than
 // the limit.
 func clockOff(v *nodeStates, id string) bool {
 	o := v.direct[id].Clock
@@ -180,10 +182,9 @@ func startOrder(v *timeline) []Finding {
 	return list
 }
 
-// starts is when nodes started, by id: as their status says, or else as was seen
-// from outside. A node that answered as long as it has been watched began
-// before that, which is enough to tell that it was there before a primary that
-// was seen to start.
+// starts returns when nodes started, by id: as their status reports, or else as
+// observed. A node that has answered ever since it is watched started before that,
+// which suffices to compare it with a primary that was seen to start.
 func starts(v *timeline) map[string]time.Time {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
 	for _, o := range v.active {

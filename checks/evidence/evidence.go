@@ -1,10 +1,10 @@
-// Package evidence matches what balancers say of their own servers to the nodes
-// of a cluster: which server is which node, and whether the balancer has it in
-// rotation, out or draining, since when, and in whose words.
+// Package evidence matches the servers that balancers report to the nodes of a
+// cluster: which server is which node, and whether the balancer has it in rotation,
+// out or draining, since when, and in whose words.
 //
-// The picture of a cluster and the watch of a deployment both use it, so that
-// they cannot disagree about a node. It judges nothing else: what was seen of a
-// node is weighed against these records elsewhere.
+// Checks of a round and the watch of a deployment both use it, so that they cannot
+// disagree about a node. It does not compare these records with observations; package
+// checks does.
 package evidence
 
 import (
@@ -17,16 +17,16 @@ import (
 	"stickwatch/probes"
 )
 
-// A Matcher knows the nodes of a cluster by every name that a balancer may give
+// A Matcher knows the nodes of a cluster by every name that a balancer may use for
 // them.
 type Matcher struct {
 	nodes    []probes.Node
-	labels   map[string]string // how nodes call themselves, by id
-	maxFails int               // as many failures take a server out of Caddy
+	labels   map[string]string // labels that nodes report, by id
+	maxFails int               // number of failures at which Caddy takes a server out
 }
 
-// NewMatcher returns a matcher for the nodes of c. What they answered when asked
-// directly tells how they call themselves, which some balancers' names are.
+// NewMatcher returns a matcher for the nodes of c. Some balancers use the labels that
+// nodes report directly.
 func NewMatcher(c *probes.Cluster, direct []probes.NodeObservation) Matcher {
 	m := Matcher{nodes: c.Nodes, labels: make(map[string]string), maxFails: c.Balancer.MaxFails}
 	for _, o := range direct {
@@ -35,12 +35,12 @@ func NewMatcher(c *probes.Cluster, direct []probes.NodeObservation) Matcher {
 	return m
 }
 
-// Matches reports whether s, which o names, is n.
+// Matches reports whether the server s of observation o is n.
 func (m Matcher) Matches(n probes.Node, o probes.EvidenceObservation, s probes.ServerEvidence) bool {
 	return m.hasName(n, s) || m.hasAJP(n, o, s)
 }
 
-// hasName reports whether s is n by any name that n is known to have.
+// hasName reports whether s has any known name of n.
 func (m Matcher) hasName(n probes.Node, s probes.ServerEvidence) bool {
 	names := []string{n.ServerName(), n.URL.Host, n.ID, n.Label, m.labels[n.ID]}
 	return slices.ContainsFunc(names, func(name string) bool {
@@ -48,9 +48,9 @@ func (m Matcher) hasName(n probes.Node, s probes.ServerEvidence) bool {
 	})
 }
 
-// hasAJP reports whether s is n by its host alone. httpd asks an AJP member at a
-// port that is never the one that we ask, so that the host decides where it has
-// one server and one node.
+// hasAJP reports whether s is n by its host alone. httpd connects to an AJP member at
+// another port than the one that is probed, so that the host decides if it has one
+// server and one node.
 func (m Matcher) hasAJP(n probes.Node, o probes.EvidenceObservation, s probes.ServerEvidence) bool {
 	if s.Scheme != "ajp" {
 		return false
@@ -70,7 +70,7 @@ func (m Matcher) hasAJP(n probes.Node, o probes.EvidenceObservation, s probes.Se
 	return servers == 1 && nodes == 1 && normalise(n.URL.Hostname()) == host
 }
 
-// hostOf is the host of host:port.
+// hostOf returns the host of host:port.
 func hostOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -81,26 +81,25 @@ func hostOf(address string) string {
 
 func normalise(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
-// A Record is what one evidence source says of one node.
+// A Record is what one evidence source reports about one node.
 type Record struct {
 	Kind   probes.EvidenceKind
-	Source string // where it was read, such as "haproxy stats http://10.0.0.9:8404/"
-	Server string // as the source names it
+	Source string // such as "haproxy stats http://10.0.0.9:8404/"
+	Server string // name in the source
 	At     time.Time
 	State  probes.ServerState
-	Since  time.Time // of the state; zero: not told
+	Since  time.Time // of the state; zero: not reported
 	Detail string    // in the source's words
 	Words  string    // source, server, state and detail in one line, in English
 }
 
-// Out reports whether the record says that new clients are kept away from the
-// node: the balancer found it failing, drains it, or an operator took it out.
+// Out reports whether the record says that new clients are kept away from the node:
+// the balancer found it failing, drains it, or an operator took it out.
 func (r Record) Out() bool { return Out(r.State) }
 
-// In reports whether the record says that clients are sent to the node. An error
-// log cannot say so: nginx writes nothing of a server that is well, nor of one
-// that its configuration marks down, so that the end of an ejection is all that
-// its silence can mean.
+// In reports whether the record says that clients are sent to the node. An error log
+// cannot say so: nginx logs nothing about a server that is well or marked down, so
+// that silence only means the end of an ejection.
 func (r Record) In() bool {
 	return r.State == probes.ServerUp && r.Kind != probes.EvidenceNginxErrorLog
 }
@@ -110,8 +109,8 @@ func Out(s probes.ServerState) bool {
 	return s == probes.ServerDown || s == probes.ServerDraining || s == probes.ServerMaintenance
 }
 
-// Records are what the sources say of n, in their order. A source that does not
-// mention n says nothing of it.
+// Records returns the records of the sources about n, in their order. A source that
+// does not mention n has none.
 func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []Record {
 	var list []Record
 	for _, o := range sources {
@@ -128,13 +127,13 @@ func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []
 	return list
 }
 
-// failedOut reports whether Caddy remembers as many failures as take a server
-// out. It counts none unless it acts on them.
+// failedOut reports whether Caddy remembers enough failures to take a server out. It
+// counts failures only if it acts on them.
 func (m Matcher) failedOut(o probes.EvidenceObservation, s probes.ServerEvidence) bool {
 	return o.Kind == probes.EvidenceCaddyAdmin && s.Fails > 0 && s.Fails >= m.maxFails
 }
 
-// stateWords is what a source says of a server.
+// stateWords returns the state that a source reports of a server as text.
 func stateWords(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 	if o.Kind == probes.EvidenceNginxErrorLog && s.State == probes.ServerUp {
 		return fmt.Sprintf("%s shows no ejection of %s now", o.Source, s.Server)
@@ -149,18 +148,18 @@ func stateWords(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 	return text
 }
 
-// A Rotation is what all sources together say of one node.
+// A Rotation is what all sources together report about one node.
 type Rotation struct {
-	State probes.ServerState // unknown: no source tells, or two contradict each other
-	Since time.Time          // of the state; zero: not told
-	Words string             // of the source that decides
+	State probes.ServerState // unknown: no source reports it, or two contradict each other
+	Since time.Time          // of the state; zero: not reported
+	Words string             // of the deciding source
 }
 
 // Out reports whether new clients are kept away from the node.
 func (r Rotation) Out() bool { return Out(r.State) }
 
-// RotationOf is the state that records of one node agree on. The first record
-// that has the node out decides, unless another has it in.
+// RotationOf returns the state that the records of one node agree on. The first
+// record that has the node out decides, unless another has it in.
 func RotationOf(records []Record) Rotation {
 	r := Rotation{State: probes.ServerUnknown}
 	var in Record
