@@ -6,7 +6,8 @@ import (
 	"stickwatch/probes"
 )
 
-// silent is three nodes behind a balancer whose every answer comes to ex.
+// silent returns a round of three nodes behind a balancer that answers every request
+// with ex.
 func silent(ex probes.Exchange) *round {
 	r := empty(3)
 	r.Balancers[0].Primary = ex
@@ -34,7 +35,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name: "down: one of two addresses, which is told from the other",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.through(otherLB)
 			r.Balancers[1].Primary = refused(testPage)
 		}),
@@ -47,7 +48,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name:  "not down: one request was lost, clients are answered",
-		round: bent(func(r *round) { r.Balancers[0].Primary = hung(testPage) }),
+		round: changed(func(r *round) { r.Balancers[0].Primary = hung(testPage) }),
 	},
 	{
 		name:  "not down: stickwatch broke off",
@@ -65,15 +66,15 @@ var balancerSpecs = []spec{
 	{
 		name: "not down: what comes back is the gibberish of the one node that talks it",
 		round: func() *round {
-			r := silent(gibberish(testPage))
-			r.direct("node2", gibberish(testPage))
+			r := silent(malformed(testPage))
+			r.direct("node2", malformed(testPage))
 			return r
 		},
 		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
 	},
 	{
 		name:  "down: gibberish of its own",
-		round: func() *round { return silent(gibberish(testPage)) },
+		round: func() *round { return silent(malformed(testPage)) },
 		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},
 	},
 	{
@@ -153,7 +154,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name: "no error of its own: a failing node explains the few",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			r.visit("").Steps[0].Exchange = page(testPage, 502)
 		}),
@@ -161,7 +162,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name: "no error of its own: a node says the same when asked directly",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.direct("node2", page(testPage, 503))
 			r.leave("node2")
 			r.Balancers[0].Primary = page(testPage, 503)
@@ -170,6 +171,6 @@ var balancerSpecs = []spec{
 	},
 	{
 		name:  "no error of its own: 500 is an application's",
-		round: bent(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
+		round: changed(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
 	},
 }

@@ -7,8 +7,8 @@ import (
 	"stickwatch/probes"
 )
 
-// oneAddress is a hash that sends our own address, the only one we have, to
-// node1.
+// oneAddress returns a round behind a hash that sends our own address, the only one
+// we have, to node1.
 func oneAddress(change func(*probes.Balancer)) func() *round {
 	return from(threeNodes, func(r *round) {
 		r.Cluster.Balancer.Method = probes.MethodIPHash
@@ -78,7 +78,7 @@ var blindSpotSpecs = []spec{
 	},
 	{
 		name:  "none: the balancer is not of nginx's kind",
-		round: bent(func(r *round) { r.Every = time.Minute }),
+		round: changed(func(r *round) { r.Every = time.Minute }),
 	},
 	{
 		name:  "addresses wait for their turn",

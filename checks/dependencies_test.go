@@ -8,7 +8,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TestDependencyNames: a reason that differs with every answer names the same
+// TestDependencyNames tests that reasons which change with every answer name the same
 // dependency.
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()

@@ -11,8 +11,8 @@ import (
 	"stickwatch/probes"
 )
 
-// logged is a round of document 003's nginx, thirty failures and twenty seconds,
-// in which node2 fails, and nginx's error log tells of its failures.
+// logged returns a round behind an nginx with max_fails=30 and fail_timeout=20s, in
+// which node2 fails, and nginx's error log has its failures.
 func logged(f probes.Failures, changes ...func(*round)) func() *round {
 	return failing(func(r *round) {
 		b := &r.Cluster.Balancer
@@ -33,13 +33,13 @@ func logged(f probes.Failures, changes ...func(*round)) func() *round {
 	})
 }
 
-// met lets a client meet the failure, so that it is found whatever a log says.
-func met(r *round) { r.Balancers[0].Primary.Status = 502 }
+// metFailure makes a client meet the failure, so that it is found whatever the log says.
+func metFailure(r *round) { r.Balancers[0].Primary.Status = 502 }
 
 func unmentioned(r *round) { r.Evidence[0].Servers = nil }
 
-// seconds are failures: so many in each second from at on, which counts from the
-// beginning of the round.
+// seconds returns failures: a count for each second from at on, which is relative to
+// the beginning of the round.
 func seconds(at int, counts ...int) []probes.SecondCount {
 	var list []probes.SecondCount
 	for i, n := range counts {
@@ -50,7 +50,7 @@ func seconds(at int, counts ...int) []probes.SecondCount {
 	return list
 }
 
-// one worker's run of n failures, of a log that is old enough.
+// one returns a run of n failures of one worker, in a log that is old enough.
 func one(n int, s []probes.SecondCount) probes.Failures {
 	return probes.Failures{Since: began.Add(-time.Hour), Seconds: s, Run: n, RunOfWorker: n, Workers: 1}
 }
@@ -72,7 +72,7 @@ func TestEjectionBudget(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		round func() *round
-		want  string // the beginning of it
+		want  string // its beginning
 	}{
 		{
 			"by the rate before this round, whose own requests have come all at once", logged(one(23, seconds(-3, 5, 4, 4, 10))),
@@ -99,46 +99,46 @@ func TestEjectionBudget(t *testing.T) {
 			"about 16s left until the first of 4 workers ejects it, each counting for itself: before",
 		},
 		{
-			"only this round has failed", logged(one(6, seconds(0, 6)), met),
+			"only this round has failed", logged(one(6, seconds(0, 6)), metFailure),
 			"max_fails=30 has counted about 6 (nginx's error log), too lately to tell their rate: at an assumed failure a second about 24s left",
 		},
 		{
-			"too rare to add up", logged(one(1, every(30, 4)), met),
+			"too rare to add up", logged(one(1, every(30, 4)), metFailure),
 			"never, while it answers now and then: it fails once in 30s (nginx's error log), and a success more than fail_timeout=20s after a failure clears the count; " +
 				"if it never answers, about 13m0s left",
 		},
 		{
-			"rare ones of days ago", logged(one(1, every(24*60*60, 2)), met),
+			"rare ones of days ago", logged(one(1, every(24*60*60, 2)), metFailure),
 			"nothing shows that nginx will eject it",
 		},
 		{
-			"it fails by HTTP errors, which are in no log", logged(probes.Failures{}, met, unmentioned),
+			"it fails by HTTP errors, which are in no log", logged(probes.Failures{}, metFailure, unmentioned),
 			"nothing shows that nginx will eject it: its error log has no failed connection or time-out on it; HTTP errors",
 		},
 		{
-			"the failures are over", logged(one(12, seconds(-15, 4, 4, 4)), met),
+			"the failures are over", logged(one(12, seconds(-15, 4, 4, 4)), metFailure),
 			"nothing shows that nginx will eject it: its error log has no failed connection or time-out on it since 08:59:47; HTTP errors",
 		},
 		{
-			"counted enough", logged(one(31, seconds(-3, 10, 10, 11)), met),
+			"counted enough", logged(one(31, seconds(-3, 10, 10, 11)), metFailure),
 			"none left: by its error log nginx has ejected it (max_fails=30); it lets a request try every 21s",
 		},
 		{
-			"ejected, and on its second trial", logged(one(1, append(seconds(-60, 15, 16), append(seconds(-38, 1), seconds(-17, 1)...)...)), met),
+			"ejected, and on its second trial", logged(one(1, append(seconds(-60, 15, 16), append(seconds(-38, 1), seconds(-17, 1)...)...)), metFailure),
 			"none left: by its error log nginx has ejected it",
 		},
 		{
-			"the log says it itself", logged(one(31, seconds(-3, 10, 10, 11)), met, func(r *round) {
+			"the log says it itself", logged(one(31, seconds(-3, 10, 10, 11)), metFailure, func(r *round) {
 				r.Evidence[0].Servers[0].State = probes.ServerDown
 			}),
 			"none left: by its error log nginx has ejected it",
 		},
 		{
-			"a log whose times are not to be believed", logged(unbelieved, met),
+			"a log whose times are not to be believed", logged(unbelieved, metFailure),
 			"about 29s left at an assumed request a second of which 100 % fail",
 		},
 		{
-			"a log that cannot be read", logged(one(13, seconds(-3, 5, 4, 4)), met, func(r *round) { r.Evidence[0].Error = "permission denied" }),
+			"a log that cannot be read", logged(one(13, seconds(-3, 5, 4, 4)), metFailure, func(r *round) { r.Evidence[0].Error = "permission denied" }),
 			"about 29s left at an assumed request a second",
 		},
 		{
@@ -146,9 +146,9 @@ func TestEjectionBudget(t *testing.T) {
 			"about 4s left: before",
 		},
 		{
-			"a balancer that checks by itself", logged(probes.Failures{}, met, func(r *round) {
+			"a balancer that checks by itself", logged(probes.Failures{}, metFailure, func(r *round) {
 				r.Evidence = nil
-				said(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
+				recorded(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
 			}),
 			"the balancer's own health checks decide when it is ejected",
 		},
@@ -172,8 +172,8 @@ func TestEjectionBudget(t *testing.T) {
 	}
 }
 
-// TestFailingByTheLog: clients see nothing of a node that fails while nginx has
-// another one to try, and its log tells.
+// TestFailingByTheLog tests that nginx's log shows a failing node of which clients
+// notice nothing while another node answers.
 func TestFailingByTheLog(t *testing.T) {
 	f := one(13, seconds(-3, 5, 4, 4))
 	few, trials := one(1, seconds(-1, 1)), one(1, append(seconds(-60, 31), seconds(-1, 1)...))

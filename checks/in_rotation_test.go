@@ -2,7 +2,7 @@ package checks_test
 
 import "stickwatch/probes"
 
-// failing is a healthy round but for a node that fails when asked directly.
+// failing returns a healthy round with a node that fails when asked directly.
 func failing(change func(*round)) func() *round {
 	return from(threeNodes, func(r *round) {
 		r.visit("node1", "node1", "node1")
@@ -17,7 +17,7 @@ var inRotation = []string{"warning node_down/node2", "critical node_failing_in_r
 var failingSpecs = []spec{
 	{
 		name: "it signed the error",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Traces[1].Steps[3].Status = 500
 		}),
 		want: []string{
@@ -53,7 +53,7 @@ var failingSpecs = []spec{
 	},
 	{
 		name: "its session page fails, and nothing else",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			session := page(testPage, 500)
 			r.node("node2").Primary, r.node("node2").Session = page("/status", 200), &session
 			r.leave("node2")
@@ -77,7 +77,7 @@ var failingSpecs = []spec{
 	},
 	{
 		name: "it was tried first, and another node answered",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			r.visit("10.0.0.2:8080, 10.0.0.3:8080")
 		}),
@@ -85,7 +85,7 @@ var failingSpecs = []spec{
 	},
 	{
 		name:  "not tried in vain: it answered with a redirect to another upstream",
-		round: bent(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
+		round: changed(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
 	},
 	{
 		name:  "not in rotation: nobody got an error",

@@ -11,7 +11,7 @@ import (
 	"stickwatch/probes"
 )
 
-// families are the specifications, a file each.
+// families are the specs by file.
 var families = map[string][]spec{
 	"balancers":    balancerSpecs,
 	"nodes":        nodeSpecs,
@@ -38,8 +38,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestEveryCode: each code that a single round can tell has a spec that finds
-// it.
+// TestEveryCode tests that some spec finds each code that a single round can show.
 func TestEveryCode(t *testing.T) {
 	var found []checks.Code
 	for _, specs := range families {
@@ -77,7 +76,7 @@ func TestHealthyRound(t *testing.T) {
 	}
 }
 
-// TestVerdict: what a round comes to, and the doubt, if there is one.
+// TestVerdict tests the verdict of rounds, and the doubt if there is one.
 func TestVerdict(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -87,7 +86,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"all is well", healthy, checks.Healthy, ""},
 		{"a blind spot is no harm", oneAddress(func(*probes.Balancer) {}), checks.Healthy, ""},
-		{"a warning", bent(func(r *round) { took(&r.Nodes[1].Primary, time.Minute) }), checks.Degraded, ""},
+		{"a warning", changed(func(r *round) { took(&r.Nodes[1].Primary, time.Minute) }), checks.Degraded, ""},
 		{"a critical", scattered, checks.Failing, ""},
 		{
 			"a critical outweighs a doubt", from(counting, func(r *round) {
@@ -96,7 +95,7 @@ func TestVerdict(t *testing.T) {
 			checks.Failing, "it is unknown whether sessions stick: 2 follow-ups stayed, which happens by chance once in 9",
 		},
 		{
-			"a doubt outweighs a warning", bent(func(r *round) {
+			"a doubt outweighs a warning", changed(func(r *round) {
 				r.down("node2")
 				r.Traces[0].Steps = r.Traces[0].Steps[:3]
 			}),
@@ -104,30 +103,30 @@ func TestVerdict(t *testing.T) {
 		},
 		{"an ignored finding counts for nothing", from(scattered, func(r *round) { r.Ignore = []checks.Code{checks.SessionDrift} }), checks.Healthy, ""},
 
-		{"luck may explain it", bent(func(r *round) { r.Traces[2].Steps = r.Traces[2].Steps[:7] }), checks.Inconclusive, "6 follow-ups stayed"},
-		{"a lower confidence asks less", bent(func(r *round) {
+		{"luck may explain it", changed(func(r *round) { r.Traces[2].Steps = r.Traces[2].Steps[:7] }), checks.Inconclusive, "6 follow-ups stayed"},
+		{"a lower confidence asks less", changed(func(r *round) {
 			r.Confidence, r.Traces[2].Steps = 0.99, r.Traces[2].Steps[:6]
 		}), checks.Healthy, ""},
-		{"no confidence given is the default", bent(func(r *round) { r.Confidence = 0 }), checks.Healthy, ""},
-		{"a certainty cannot be had", bent(func(r *round) { r.Confidence = 1 }), checks.Inconclusive, "which happens by chance once in 2187"},
+		{"no confidence given is the default", changed(func(r *round) { r.Confidence = 0 }), checks.Healthy, ""},
+		{"a certainty cannot be had", changed(func(r *round) { r.Confidence = 1 }), checks.Inconclusive, "which happens by chance once in 2187"},
 		{"no session could be opened", threeNodes, checks.Inconclusive, "no session could be opened and followed"},
-		{"none under shared, either", promising(probes.PolicyShared, threeNodes), checks.Inconclusive, "no session could be opened and followed"},
-		{"nothing was promised", promising(probes.PolicyNone, threeNodes), checks.Healthy, ""},
+		{"none under shared, either", withPolicy(probes.PolicyShared, threeNodes), checks.Inconclusive, "no session could be opened and followed"},
+		{"nothing was promised", withPolicy(probes.PolicyNone, threeNodes), checks.Healthy, ""},
 		{"no session test is configured", from(threeNodes, func(r *round) { r.Cluster.Session = nil }), checks.Healthy, ""},
 		{"answers do not tell their node", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not tell which node"},
-		{"one node serves: nowhere to drift to", bent(func(r *round) {
+		{"one node serves: nowhere to drift to", changed(func(r *round) {
 			r.down("node2", "node3")
 			r.Traces[0].Steps = r.Traces[0].Steps[:2]
 		}), checks.Degraded, ""},
 		{"two serve, of which one is ejected: nowhere, either", from(func() *round { return empty(2) }, func(r *round) {
-			r.come(19, "node1")
+			r.newClients(19, "node1")
 			r.visit(slices.Repeat([]string{"node1"}, 11)...)
 		}), checks.Degraded, ""},
 		{"sessions failed over", from(threeNodes, func(r *round) {
 			r.visit("node1", "node1", "node2", "node2")
 			r.direct("node1", refused(testPage))
 		}), checks.Inconclusive, "another round must show whether they stick"},
-		{"a session got no answer", bent(func(r *round) {
+		{"a session got no answer", changed(func(r *round) {
 			for i := range r.Traces[1].Steps[1:] {
 				r.Traces[1].Steps[1+i].Exchange = hung(testPage)
 			}
@@ -138,10 +137,10 @@ func TestVerdict(t *testing.T) {
 			}
 		}), checks.Inconclusive, "no node has the session test page /cluster/test"},
 		{"no node tells its version", versions("1.2"), checks.Inconclusive, "no node reports its version"},
-		{"a node was not asked", bent(func(r *round) { r.Nodes = r.Nodes[1:] }), checks.Inconclusive, "not probed: node1"},
-		{"the round was cut short", bent(func(r *round) { r.direct("node3", cancelled(testPage)) }), checks.Inconclusive, "not probed: node3"},
-		{"the balancer was not asked", bent(func(r *round) { r.Balancers = nil }), checks.Inconclusive, "not probed: the balancer"},
-		{"one address was not asked", bent(func(r *round) {
+		{"a node was not asked", changed(func(r *round) { r.Nodes = r.Nodes[1:] }), checks.Inconclusive, "not probed: node1"},
+		{"the round was cut short", changed(func(r *round) { r.direct("node3", cancelled(testPage)) }), checks.Inconclusive, "not probed: node3"},
+		{"the balancer was not asked", changed(func(r *round) { r.Balancers = nil }), checks.Inconclusive, "not probed: the balancer"},
+		{"one address was not asked", changed(func(r *round) {
 			r.through(otherLB)
 			r.Balancers[1].Primary = cancelled(testPage)
 		}), checks.Inconclusive, "not probed: http://shop.example (192.0.2.11:80)"},
@@ -170,8 +169,8 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestCarried: a session from rounds before moves between rounds as it does
-// within one, and tells nothing of new clients.
+// TestCarried tests that a session of earlier rounds moves like one of this round,
+// and does not count as a new client.
 func TestCarried(t *testing.T) {
 	t.Parallel()
 	t.Run("it has drifted since", func(t *testing.T) {
@@ -188,8 +187,8 @@ func TestCarried(t *testing.T) {
 	t.Run("its beginning is no answer of this round", func(t *testing.T) {
 		t.Parallel()
 		r := empty(3)
-		r.come(100, "node1")
-		r.come(100, "node2")
+		r.newClients(100, "node1")
+		r.newClients(100, "node2")
 		r.visit("node3").Continued = true
 		report := checks.Judge(r.Round)
 		if got := report.Nodes[2].InRotation; got != checks.No {
@@ -201,21 +200,21 @@ func TestCarried(t *testing.T) {
 	})
 }
 
-// BenchmarkJudge: the largest round there is, twenty nodes and 300 new clients
-// at one address, of which twenty come back sixty times.
+// BenchmarkJudge judges a round of the maximum size: twenty nodes and 300 new clients
+// at one address, of which twenty send sixty follow-ups.
 func BenchmarkJudge(b *testing.B) {
 	crowd := func(scatter bool) *round {
 		r := empty(20)
 		for w := range checks.MaxFreshClients {
-			home := w % 20
-			labels := []string{r.Cluster.Nodes[home].ID}
+			owner := w % 20
+			labels := []string{r.Cluster.Nodes[owner].ID}
 			for s := range 60 {
 				if w >= 20 {
 					break
 				}
-				at := home
+				at := owner
 				if scatter {
-					at = (home + s) % 20
+					at = (owner + s) % 20
 				}
 				labels = append(labels, r.Cluster.Nodes[at].ID)
 			}
@@ -227,7 +226,7 @@ func BenchmarkJudge(b *testing.B) {
 		b := &r.Cluster.Balancer
 		b.Method, b.HashKey, b.Consistent = probes.MethodHash, "$remote_addr", true
 	})
-	for name, r := range map[string]*round{"healthy": crowd(false), "scattered": crowd(true), "hashed": hash(), "failing": silentCrowd()} {
+	for name, r := range map[string]*round{"healthy": crowd(false), "scattered": crowd(true), "hashed": hash(), "failing": allFailing()} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				checks.Judge(r.Round)
@@ -236,9 +235,9 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// silentCrowd is 300 clients that all got an error, and as many new labels as
-// there are nodes.
-func silentCrowd() *round {
+// allFailing returns 300 clients that all got an error, and as many new labels as
+// nodes.
+func allFailing() *round {
 	r := empty(20)
 	for i := range checks.MaxFreshClients {
 		w := r.visit(slices.Repeat([]string{fmt.Sprintf("10.0.0.%d:8080, 10.0.0.99:8080", i%20+1)}, 5)...)

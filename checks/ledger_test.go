@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLedgerTellsEventsApart: a finding about an event that happens again while the
-// first is still reported began with the second.
-func TestLedgerTellsEventsApart(t *testing.T) {
+// TestLedgerRestartsAtNewEvent tests that a second event, while the first one is still
+// reported, restarts the finding.
+func TestLedgerRestartsAtNewEvent(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	l := NewLedger(Damping{})
@@ -28,17 +28,17 @@ func TestLedgerTellsEventsApart(t *testing.T) {
 	}
 }
 
-// TestLedger plays rounds, one a second. A round is what it finds: d for a node
-// that is down, D for the same as critical, l for a session that was lost, h for
-// a handshake that breaks, x for a node that is paused because a dependency is
-// down, y1 for the same because of a dependency named 1, and ? for doubt.
+// TestLedger plays rounds, one a second. A round is written as its findings: d for a
+// node that is down, D for the same as critical, l for a lost session, h for a
+// handshake that breaks, x for a node that is paused because a dependency is down, y1
+// for the same because of a dependency named 1, and ? for a doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name   string
 		rounds string
-		want   []string // kind, code and the second at which it came true
+		want   []string // kind, code and the second at which it became true
 	}{
 		{"one lost packet is nothing", "- d - d - -", nil},
 		{"twice is something, and since the first", "- d d d", []string{"appeared node_down 1"}},
@@ -79,7 +79,8 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestLedgerRestored: a restart says nothing again, and forgets no end.
+// TestLedgerRestored tests that a restart reports no active finding again, and still
+// reports its end.
 func TestLedgerRestored(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -124,9 +125,9 @@ func played(round string, at time.Time) Report {
 	return r
 }
 
-// TestGlimpse: what a round that goes on has seen counts where clients' failed
-// requests prove that it lasts, with what explains it, and counts once.
-func TestGlimpse(t *testing.T) {
+// TestUpdatePartial tests that an incomplete round counts if clients' failed requests
+// prove that a finding lasts, with its causes, and counts once.
+func TestUpdatePartial(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	seen := func(lasted time.Duration) Report {

@@ -6,12 +6,12 @@ import (
 	"stickwatch/probes"
 )
 
-// took lets an exchange have taken so long.
+// took sets the duration of an exchange.
 func took(ex *probes.Exchange, d time.Duration) {
 	ex.Timing = probes.Timing{FirstByte: d, Total: d}
 }
 
-// expires gives an exchange a certificate with so much left.
+// expires gives an exchange a certificate with a remaining time.
 func expires(ex *probes.Exchange, left time.Duration) { ex.Certificate = ex.At.Add(left) }
 
 const day = 24 * time.Hour
@@ -19,17 +19,17 @@ const day = 24 * time.Hour
 var latencySpecs = []spec{
 	{
 		name:  "slow: a node",
-		round: bent(func(r *round) { took(&r.Nodes[1].Primary, 3*time.Second) }),
+		round: changed(func(r *round) { took(&r.Nodes[1].Primary, 3*time.Second) }),
 		want:  []string{"warning slow/node2"},
 	},
 	{
 		name:  "slow: a node's session page",
-		round: bent(func(r *round) { took(r.Nodes[1].Session, 3*time.Second) }),
+		round: changed(func(r *round) { took(r.Nodes[1].Session, 3*time.Second) }),
 		want:  []string{"warning slow/node2"},
 	},
 	{
 		name: "slow: a node, and so the balancer",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			took(&r.Nodes[1].Primary, 3*time.Second)
 			took(&r.Balancers[0].Primary, 3*time.Second)
 		}),
@@ -37,7 +37,7 @@ var latencySpecs = []spec{
 	},
 	{
 		name: "slow: two addresses of the balancer, of which neither explains the other",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.through(otherLB)
 			took(&r.Balancers[0].Primary, 3*time.Second)
 			took(&r.Balancers[1].Primary, 3*time.Second)
@@ -46,7 +46,7 @@ var latencySpecs = []spec{
 	},
 	{
 		name: "slow: the balancer, and not by a node that refuses at once",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			took(&r.Balancers[0].Primary, 3*time.Second)
 		}),
@@ -54,17 +54,17 @@ var latencySpecs = []spec{
 	},
 	{
 		name: "slow: the balancer, by tries on a node that hangs",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			r.node("node2").Primary.Failure = probes.FailureTimeout
 			took(&r.Balancers[0].Primary, 3*time.Second)
 		}),
 		want: []string{"warning node_down/node2", "warning slow/http://shop.example (192.0.2.10:80) <- node_down/node2"},
 	},
-	{name: "not slow: at the limit", round: bent(func(r *round) { took(&r.Nodes[1].Primary, 2*time.Second) })},
+	{name: "not slow: at the limit", round: changed(func(r *round) { took(&r.Nodes[1].Primary, 2*time.Second) })},
 	{
 		name: "not slow: no answer at all is another finding",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			took(&r.node("node2").Primary, 5*time.Second)
 		}),
@@ -72,7 +72,7 @@ var latencySpecs = []spec{
 	},
 	{
 		name: "not slow: no limit",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Limits.Slow = 0
 			took(&r.Nodes[1].Primary, time.Minute)
 		}),
@@ -80,7 +80,7 @@ var latencySpecs = []spec{
 
 	{
 		name: "certificate: expires within two weeks, at the balancer and at a node",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			expires(&r.Balancers[0].Primary, 13*day)
 			expires(&r.Nodes[1].Primary, day)
 		}),
@@ -88,8 +88,8 @@ var latencySpecs = []spec{
 	},
 	{
 		name:  "certificate: has expired",
-		round: bent(func(r *round) { expires(&r.Balancers[0].Primary, -day) }),
+		round: changed(func(r *round) { expires(&r.Balancers[0].Primary, -day) }),
 		want:  []string{"warning certificate_expiring/http://shop.example (192.0.2.10:80)"},
 	},
-	{name: "certificate: has more than two weeks", round: bent(func(r *round) { expires(&r.Balancers[0].Primary, 15*day) })},
+	{name: "certificate: has more than two weeks", round: changed(func(r *round) { expires(&r.Balancers[0].Primary, 15*day) })},
 }

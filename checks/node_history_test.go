@@ -13,17 +13,17 @@ import (
 	"stickwatch/probes"
 )
 
-// A look is what a round sees of node2, so many seconds after the first one.
-type look struct {
+// A observed is what a round sees of node2, some seconds after the first round.
+type observed struct {
 	at       int
-	episodes []int // when each ejection began that nginx's error log tells of
-	out      bool  // the newest goes on
+	episodes []int // beginnings of the ejections in nginx's error log
+	out      bool  // the newest ejection is ongoing
 	change   func(*round)
 	want     []string
 }
 
-// take is a round with what it sees, and what earlier ones knew.
-func (l look) take(past *checks.History) checks.Report {
+// judge judges the round, with the history of earlier ones.
+func (l observed) judge(past *checks.History) checks.Report {
 	r := healthy()
 	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
 	r.Past, r.Started = past, moment(l.at)
@@ -48,8 +48,8 @@ func (l look) take(past *checks.History) checks.Report {
 	return checks.Judge(r.Round)
 }
 
-// TestEjectionsBetweenRounds: what began and ended while nobody looked is found
-// from nginx's error log, told for two minutes, and told once.
+// TestEjectionsBetweenRounds tests that an ejection between two rounds is found in
+// nginx's error log, and reported once, for two minutes.
 func TestEjectionsBetweenRounds(t *testing.T) {
 	t.Parallel()
 	const ejected, passing = "warning node_ejected/node2", "info node_ejected/node2"
@@ -61,52 +61,52 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		looks []look
+		looks []observed
 	}{
-		{"found, told for a while, and over", []look{
+		{"found, told for a while, and over", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{3}, want: []string{ejected}},
 			{at: 30, episodes: []int{3}, want: []string{ejected}},
 			{at: 134, episodes: []int{3}},
 		}},
-		{"what is in the log when it is first read is the past's", []look{
+		{"what is in the log when it is first read is the past's", []observed{
 			{at: 0, episodes: []int{-20}},
 			{at: 15, episodes: []int{-20}},
 			{at: 30, episodes: []int{-20, 17}, want: []string{ejected}},
 		}},
-		{"one round alone knows of no time between", []look{{at: 0, episodes: []int{-3}}}},
-		{"one that a round has found is not told again", []look{
+		{"one round alone knows of no time between", []observed{{at: 0, episodes: []int{-3}}}},
+		{"one that a round has found is not told again", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.leave("node2"); unlabelled(r) }, want: []string{passing, "info blind_spot/labels"}},
 			{at: 30, episodes: []int{14}},
 		}},
-		{"one that was going on, and that the answers denied, is told when it is over", []look{
+		{"one that was going on, and that the answers denied, is told when it is over", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{12}, out: true},
 			{at: 30, episodes: []int{12}, want: []string{ejected}},
 		}},
-		{"that of a node which was found failing is its failure's", []look{
+		{"that of a node which was found failing is its failure's", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}},
 			{at: 30, episodes: []int{14}, want: []string{"info node_restarted/node2"}},
 		}},
-		{"that of a node which was restarted is the restart's", []look{
+		{"that of a node which was restarted is the restart's", []observed{
 			{at: 0, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "900"}, "node2") }},
 			{
 				at: 15, episodes: []int{3}, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "901"}, "node2") },
 				want: []string{"info node_restarted/node2", passing + " <- node_restarted/node2"},
 			},
 		}},
-		{"a log that could not be read is caught up with", []look{
+		{"a log that could not be read is caught up with", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{3}, change: untold, want: []string{"info blind_spot/nginx_error_log"}},
 			{at: 30, episodes: []int{3}, want: []string{ejected}},
 		}},
-		{"one of another time zone is not believed", []look{
+		{"one of another time zone is not believed", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{3}, change: misdated},
 		}},
-		{"it is the node's that the operator has taken out", []look{
+		{"it is the node's that the operator has taken out", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{3}, change: func(r *round) {
 				r.Cluster.Nodes[1].Down = true
@@ -118,7 +118,7 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 			t.Parallel()
 			var past *checks.History
 			for _, l := range tc.looks {
-				report := l.take(past)
+				report := l.judge(past)
 				if diff := cmp.Diff(l.want, tellAll(report)); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
 				}
@@ -128,17 +128,18 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 	}
 }
 
-// TestEjectionThatPasses: for as long as the balancer leaves a node out after any
-// failure an ejection is a consequence, from when it began or the node was well again;
-// one that lasts is a finding of its own, and so is that of a node that fails for ever.
+// TestEjectionThatPasses tests that an ejection is a consequence for as long as the
+// balancer leaves a node out after any failure, from when the ejection began or the
+// node was well again. A longer one, or one of a node that fails again and again, is
+// a finding of its own.
 func TestEjectionThatPasses(t *testing.T) {
 	t.Parallel()
 	const lasts, passing, restart = "warning node_ejected/node2", "info node_ejected/node2", "info node_restarted/node2"
-	out := func(second int, want ...string) look {
-		return look{at: second, episodes: []int{second - 1}, out: true, change: unlabelled, want: want}
+	out := func(second int, want ...string) observed {
+		return observed{at: second, episodes: []int{second - 1}, out: true, change: unlabelled, want: want}
 	}
-	down := look{at: 15, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}}
-	again := func(second int, want ...string) look {
+	down := observed{at: 15, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}}
+	again := func(second int, want ...string) observed {
 		l := out(second, want...)
 		l.change = func(r *round) {
 			unlabelled(r)
@@ -146,11 +147,11 @@ func TestEjectionThatPasses(t *testing.T) {
 		}
 		return l
 	}
-	crashes := []look{{at: 0}, again(15, passing)} // it has not told its process before
+	crashes := []observed{{at: 0}, again(15, passing)} // the status had reported no process before
 	for second := 25; second < 155; second += 10 {
 		crashes = append(crashes, again(second, restart, passing+" <- node_restarted/node2"))
 	}
-	for name, looks := range map[string][]look{
+	for name, looks := range map[string][]observed{
 		"one that lasts":               {{at: 0}, out(15, passing), out(27, passing), out(28, lasts)},
 		"one that ends":                {{at: 0}, out(15, passing), {at: 30}, out(45, passing)},
 		"nobody knows since when":      {out(0, lasts), out(15, lasts)},
@@ -161,7 +162,7 @@ func TestEjectionThatPasses(t *testing.T) {
 			t.Parallel()
 			var past *checks.History
 			for _, l := range looks {
-				report := l.take(past)
+				report := l.judge(past)
 				got := slices.DeleteFunc(tellAll(report), func(line string) bool { return strings.HasPrefix(line, "info blind_spot") })
 				if diff := cmp.Diff(l.want, got); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
@@ -175,15 +176,15 @@ func TestEjectionThatPasses(t *testing.T) {
 	}
 }
 
-// TestEjectionIsTold: once, whatever it takes to believe other findings, with
-// its times and whose word it is.
-func TestEjectionIsTold(t *testing.T) {
+// TestEjectionIsReportedOnce tests that such an ejection is reported once, however many
+// rounds confirm other findings, with its times and its source.
+func TestEjectionIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
 	var past *checks.History
 	var told []string
-	for _, l := range []look{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
-		report := l.take(past)
+	for _, l := range []observed{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
+		report := l.judge(past)
 		for _, c := range ledger.Update(report) {
 			told = append(told, string(c.Kind)+" "+c.Key())
 			if c.Kind != checks.Appeared {
@@ -205,17 +206,17 @@ func TestEjectionIsTold(t *testing.T) {
 	}
 }
 
-// TestComebacksBetweenRounds: HAProxy keeps no log for us, but tells since when
-// each server is up. A reading is those seconds for node1, node2 and node3;
-// below zero, node2 is down.
-func TestComebacksBetweenRounds(t *testing.T) {
+// TestHAProxyEjectionsBetweenRounds tests HAProxy, whose statistics have since when each
+// server is up. A reading is those seconds for node1, node2 and node3; below zero,
+// node2 is down.
+func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 	t.Parallel()
 	const ejected = "warning node_ejected/node2"
 	for _, tc := range []struct {
 		name     string
-		readings [][3]int // a round every fifteen seconds
+		readings [][3]int // one round every fifteen seconds
 		change   func(i int, r *round)
-		want     []string // what the last one tells
+		want     []string // findings of the last one
 	}{
 		{"all stay up", [][3]int{{-90, 1, -90}, {-90, 1, -90}}, nil, nil},
 		{"one came up again", [][3]int{{-90, 1, -90}, {-90, 9, -90}}, nil, []string{ejected}},
@@ -255,7 +256,7 @@ func TestComebacksBetweenRounds(t *testing.T) {
 	}
 }
 
-// statistics are HAProxy's, with when each server came up.
+// statistics returns HAProxy's statistics, with when each server came up.
 func statistics(r *round, since [3]int) probes.EvidenceObservation {
 	o := probes.EvidenceObservation{Kind: probes.EvidenceHAProxyStats, Source: "haproxy stats", At: r.Started}
 	for i, n := range r.Cluster.Nodes {

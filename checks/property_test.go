@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestJudgeAnything: a round that makes no sense is judged all the same, and
-// what is said of it has a form.
+// TestJudgeAnything tests that Judge accepts senseless rounds, and returns
+// well-formed reports.
 func TestJudgeAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRound(t)
@@ -33,7 +33,8 @@ func TestJudgeAnything(t *testing.T) {
 	})
 }
 
-// TestJudgeIsAFunction: the same round means the same, and is not changed.
+// TestJudgeIsAFunction tests that Judge returns the same for the same round, and does
+// not change it.
 func TestJudgeIsAFunction(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRound(t)
@@ -63,7 +64,7 @@ func anyRound(t *rapid.T) checks.Round {
 			URL: oneOf(t, "url", lbURL, "http://other.example/"), Address: anyAddress(t), Primary: anyExchange(t), Pages: anyExchanges(t),
 		}
 		same := func(o probes.BalancerObservation) bool { return o.URL == b.URL && o.Address == b.Address }
-		if !contains(r.Balancers, same) { // an address is asked once
+		if !contains(r.Balancers, same) { // each address is asked once
 			r.Balancers = append(r.Balancers, b)
 		}
 	}
@@ -190,7 +191,7 @@ func anyEvidence(t *rapid.T, kind probes.EvidenceKind) probes.EvidenceObservatio
 	return o
 }
 
-// anyExchange is well more often than not, else nothing would come of a walk.
+// anyExchange mostly succeeds; otherwise most traces would be empty.
 func anyExchange(t *rapid.T) probes.Exchange {
 	ex := probes.Exchange{
 		At:           began.Add(anyDuration(t)),
@@ -229,7 +230,7 @@ func anyLabel(t *rapid.T) string {
 		"10.0.0.1:8080, 10.0.0.2:8080", "10.0.0.1:8080 : 10.0.0.3:8080", ", ", " : ", " ", anyText(t))
 }
 
-// anyText is as probes let it through: one clean line of bounded length.
+// anyText returns a text as probes produce it: one clean line of bounded length.
 func anyText(t *rapid.T) string {
 	return probes.Clean(rapid.StringN(0, 300, 300).Draw(t, "text"), probes.MaxValue)
 }

@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestSessionReport: whether sessions stick, whether nodes share them, and how
-// sure that is.
+// TestSessionReport tests whether sessions stick, whether nodes share them, and with
+// what confidence.
 func TestSessionReport(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
@@ -25,21 +25,21 @@ func TestSessionReport(t *testing.T) {
 	}{
 		{"seven follow-ups on three nodes", healthy, checks.Yes, 1 - math.Pow(1./3, 7), checks.Unknown, 3},
 		{"ten on two", func() *round { return hashed(2) }, checks.Yes, 1 - math.Pow(.5, 10), checks.Unknown, 2},
-		{"the heavier the node, the better its luck", bent(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
-		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Traces[1].Steps = r.Traces[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
-		{"one move is no proof", bent(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
-		{"also where any node may answer", promising(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
+		{"the heavier the node, the better its luck", changed(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
+		{"a chain is as strong as its weakest link", changed(func(r *round) { r.Traces[1].Steps = r.Traces[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
+		{"one move is no proof", changed(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
+		{"also where any node may answer", withPolicy(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
 		{"by a split", splitWorker, checks.No, 1, checks.Unknown, 3},
-		{"nothing followed", promising(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
-		{"shared as far as was seen", promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node2", "node3", true)
+		{"nothing followed", withPolicy(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
+		{"shared as far as was seen", withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node2", "node3", true)
 		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.Yes, 3},
-		{"not shared, if one does not know them", promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node2", "node3", false)
+		{"not shared, if one does not know them", withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node2", "node3", false)
 		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.No, 3},
-		{"no session test", bent(func(r *round) { r.Cluster.Session = nil }), checks.Unknown, 0, checks.Unknown, 3},
+		{"no session test", changed(func(r *round) { r.Cluster.Session = nil }), checks.Unknown, 0, checks.Unknown, 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := checks.Judge(tc.round().Round).Session
@@ -54,7 +54,7 @@ func TestSessionReport(t *testing.T) {
 	}
 }
 
-// TestInRotation: of each node, and why.
+// TestInRotation tests the rotation of each node, and the reason.
 func TestInRotation(t *testing.T) {
 	type says map[string]checks.Answer
 	for _, tc := range []struct {
@@ -65,7 +65,7 @@ func TestInRotation(t *testing.T) {
 		{"all were met", healthy, says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
 		{"one is ejected", func() *round { return hashed(3, 1) }, says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Yes}},
 		{"one is ejected by one of two addresses", twoAddresses(1), says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
-		{"one is down", bent(func(r *round) { r.down("node2") }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
+		{"one is down", changed(func(r *round) { r.down("node2") }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
 		{"one is marked down, one a backup", from(missing(1), func(r *round) {
 			r.Cluster.Nodes[1].Down, r.Cluster.Nodes[2].Backup = true, true
 		}), says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Unknown}},
@@ -88,12 +88,12 @@ func TestInRotation(t *testing.T) {
 	}
 }
 
-// TestCanaries: walks as people read them, in the order of their nodes.
+// TestCanaries tests the canaries of a report, in the order of their nodes.
 func TestCanaries(t *testing.T) {
 	r := empty(2)
 	r.Cluster.Balancer.Method = probes.MethodIPHash
 	r.visit("node2", "node2", "10.0.0.9:80", "")
-	r.visit("node1") // came once: no canary
+	r.visit("node1") // without follow-ups: no canary
 	w := r.visit("node1", "node1")
 	w.Client, w.Expected = "198.18.1.1", "node1"
 	refusedWalk := r.visit("")
@@ -125,7 +125,7 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// TestDependencyReports joins what was probed with what nodes complain of.
+// TestDependencyReports tests that probes and reports of nodes are joined.
 func TestDependencyReports(t *testing.T) {
 	r := healthy()
 	r.Dependencies = []probes.DependencyObservation{{Name: "Redis Server", Up: true}, {Name: "DB", Error: "connection refused"}}
@@ -140,7 +140,8 @@ func TestDependencyReports(t *testing.T) {
 	}
 }
 
-// TestEveryNodeIsReported: in the order of the configuration, seen or not.
+// TestEveryNodeIsReported tests that all nodes are reported in configuration order,
+// observed or not.
 func TestEveryNodeIsReported(t *testing.T) {
 	r := healthy()
 	slices.Reverse(r.Nodes)
@@ -157,7 +158,7 @@ func TestEveryNodeIsReported(t *testing.T) {
 	}
 }
 
-// TestIPv6: an address without a name, and a prober that has one of its own.
+// TestIPv6 tests an address without a host name, and a prober with one of its own.
 func TestIPv6(t *testing.T) {
 	r := hashed(3, 1)
 	v6 := netip.MustParseAddrPort("[2001:db8::10]:80")
@@ -173,13 +174,13 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// inferenceSpecs are rounds from which a wrong conclusion lies near.
+// inferenceSpecs are rounds that suggest a wrong conclusion.
 var inferenceSpecs = []spec{
 	{
 		name: "unknown method behind two addresses, each of which hashes our own: two draws, however many clients",
 		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
 			r.through(otherLB)
-			r.come(18, "node1")
+			r.newClients(18, "node1")
 			for range 18 {
 				r.visit("node3").Balancer = otherLB
 			}
@@ -231,8 +232,8 @@ var inferenceSpecs = []spec{
 	},
 }
 
-// TestHeavyNode: a node that gets nearly everybody keeps nearly everybody by
-// luck; that the light one's session stays, too, is no luck.
+// TestHeavyNode tests that a node with nearly all clients keeps most of them by
+// chance, while the session of the light node does not stay by chance.
 func TestHeavyNode(t *testing.T) {
 	r := empty(2)
 	r.Cluster.Nodes[0].Weight = 100
@@ -244,9 +245,9 @@ func TestHeavyNode(t *testing.T) {
 	}
 }
 
-// TestStrangersHome: a session that an unlisted node opened has a home, and may
-// leave it.
-func TestStrangersHome(t *testing.T) {
+// TestUnlistedHolder tests that a session that an unlisted node opened has a holder,
+// and may leave it.
+func TestUnlistedHolder(t *testing.T) {
 	r := healthy()
 	r.visit(slices.Repeat([]string{"ghost"}, 8)...)
 	report := checks.Judge(r.Round)

@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// alone is a round in which our own address is all that the balancer hashes,
-// and the node that is so many servers after its own answers it.
+// alone returns a round in which the balancer hashes our own address, and the node
+// that is the given number of servers after the computed one answers.
 func alone(after int) *round {
 	r := empty(3)
 	r.Cluster.Balancer.Method = probes.MethodIPHash
@@ -22,7 +22,7 @@ func alone(after int) *round {
 	return r
 }
 
-// nth is the server that a hash comes to for us when so many are left out.
+// nth returns the server that the hash names for our address without the first n.
 func nth(picker balance.Picker, n int) int {
 	var out []int
 	for range n {
@@ -33,11 +33,11 @@ func nth(picker balance.Picker, n int) int {
 	return at
 }
 
-// TestPlaceByOurs: one address sees one node, and knows it when it is sent past
-// that.
-func TestPlaceByOurs(t *testing.T) {
+// TestRotationByOwnAddress tests that one address, which sees one node, notices when it is
+// sent to another.
+func TestRotationByOwnAddress(t *testing.T) {
 	t.Parallel()
-	home := ownNode(alone(0))
+	owner := ownNode(alone(0))
 	moved := func(r *round) {
 		for w := range r.Traces {
 			for s := range r.Traces[w].Steps {
@@ -47,9 +47,9 @@ func TestPlaceByOurs(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name   string
-		before int // who answered in the round before; -1: there was none
+		before int // position of the node that answered in the round before; -1: there was none
 		now    *round
-		want   checks.Answer // whether home is in rotation
+		want   checks.Answer // whether the computed node is in rotation
 	}{
 		{"it answers us", 0, alone(0), checks.Yes},
 		{"the next one does", 0, alone(1), checks.No},
@@ -69,12 +69,12 @@ func TestPlaceByOurs(t *testing.T) {
 			}
 			report := checks.Judge(tc.now.Round)
 			for _, n := range report.Nodes {
-				if n.Node == home && n.InRotation != tc.want {
+				if n.Node == owner && n.InRotation != tc.want {
 					t.Errorf("in rotation: got %s (%s), want %s", n.InRotation, n.Rotation, tc.want)
 				}
 			}
 			for _, f := range report.Findings {
-				if f.Code == checks.NodeEjected && (f.Node != home || tc.want != checks.No) {
+				if f.Code == checks.NodeEjected && (f.Node != owner || tc.want != checks.No) {
 					t.Errorf("found %s: %s", f.Key(), f.Summary)
 				}
 			}

@@ -7,7 +7,7 @@ import (
 )
 
 func versions(expected string, running ...string) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		r.ExpectVersion = expected
 		for i, v := range running {
 			r.Nodes[i].Version = v
@@ -16,7 +16,7 @@ func versions(expected string, running ...string) func() *round {
 }
 
 func settings(scaling ...string) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		r.Cluster.Status = &probes.Status{Path: "/status", Settings: []string{"scaling"}}
 		for i, s := range scaling {
 			r.Nodes[i].Status = &probes.StatusReport{State: "running"}
@@ -27,19 +27,19 @@ func settings(scaling ...string) func() *round {
 	})
 }
 
-// clocks gives nodes clocks that are off by so much, known to half a second.
+// clocks gives the clocks of nodes offsets, known to half a second.
 func clocks(offsets ...time.Duration) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		for i, d := range offsets {
 			r.Nodes[i].Clock = probes.ClockOffset{Min: d - 250*time.Millisecond, Max: d + 250*time.Millisecond, Samples: 3}
 		}
 	})
 }
 
-// started makes node1 the primary, and lets nodes run since so many minutes
-// after nine; -1 is untold.
+// started makes node1 the primary, and sets the minutes after nine since which nodes
+// run; -1: not reported.
 func started(minutes ...int) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		r.Cluster.Nodes[0].Primary = true
 		for i, m := range minutes {
 			if m >= 0 {
