@@ -34,7 +34,7 @@ var balancerSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example"},
 	},
 	{
-		name: "down: one of two addresses, which is told from the other",
+		name: "down: one of two addresses, distinct from the other",
 		round: changed(func(r *round) {
 			r.through(otherLB)
 			r.Balancers[1].Primary = refused(testPage)
@@ -55,7 +55,7 @@ var balancerSpecs = []spec{
 		round: func() *round { return silent(cancelled(testPage)) },
 	},
 	{
-		name: "not down: the one node that hangs is why nothing comes back",
+		name: "not down: the one node that hangs is why there is no answer",
 		round: func() *round {
 			r := silent(hung(testPage))
 			r.direct("node2", hung(testPage))
@@ -64,7 +64,7 @@ var balancerSpecs = []spec{
 		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
 	},
 	{
-		name: "not down: what comes back is the gibberish of the one node that talks it",
+		name: "not down: the malformed answer is that of one node",
 		round: func() *round {
 			r := silent(malformed(testPage))
 			r.direct("node2", malformed(testPage))
@@ -89,7 +89,7 @@ var balancerSpecs = []spec{
 		want: []string{"critical node_down/node1", "critical node_down/node2", "critical node_down/node3"},
 	},
 	{
-		name: "down: two nodes hang, and nobody knows which of them clients get",
+		name: "down: two nodes hang, and it is not known which of them clients get",
 		round: func() *round {
 			r := silent(hung(testPage))
 			r.direct("node1", hung(testPage))
@@ -100,7 +100,7 @@ var balancerSpecs = []spec{
 	},
 
 	{
-		name:  "error: 502 to everybody, while all nodes are well",
+		name:  "error: 502 to all clients, while all nodes are well",
 		round: func() *round { return silent(page(testPage, 502)) },
 		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
 	},
@@ -131,7 +131,7 @@ var balancerSpecs = []spec{
 		},
 	},
 	{
-		name: "error: one paused node does not explain 502 to everybody",
+		name: "error: one paused node does not explain 502 to all clients",
 		round: func() *round {
 			r := silent(page(testPage, 502))
 			r.say(probes.StatusReport{State: "paused"}, "node2")

@@ -91,8 +91,8 @@ func TestShares(t *testing.T) {
 		{"all were met, at a light one", "b", all, 0.2},
 		{"the two lighter ones were met", "b", map[string]bool{"b": true, "c": true}, 0.5},
 		{"one address meets one node: the others might have answered", "b", map[string]bool{"b": true}, 0.2},
-		{"home is not told", "", nil, 0.6},
-		{"home is a stranger's", `"x"`, all, 0.6},
+		{"the holder is not known", "", nil, 0.6},
+		{"the holder is not listed", `"x"`, all, 0.6},
 	} {
 		if got := checks.ChanceOfStaying(tc.owner, nodes, tc.metFailure); got != tc.want {
 			t.Errorf("luck when %s: got %v, want %v", tc.name, got, tc.want)

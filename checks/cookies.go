@@ -54,8 +54,8 @@ func noCookie(v *outcomes) []Finding {
 			clients++
 		}
 	}
-	tells := func(a *answer) bool { return a.Label != "" || a.Session != "" }
-	if clients == 0 || !slices.ContainsFunc(v.answers, tells) || !noneComesBack(v) {
+	identifies := func(a *answer) bool { return a.Label != "" || a.Session != "" }
+	if clients == 0 || !slices.ContainsFunc(v.answers, identifies) || !noSessionSurvives(v) {
 		return nil
 	}
 	scheme := v.Cluster.Balancer.URLs[0].Scheme
@@ -66,15 +66,15 @@ func noCookie(v *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// noneComesBack reports whether no session survives a single request: answers show no
+// noSessionSurvives reports whether no session survives a single request: answers show no
 // session, or a new one each time, also from the same node.
-func noneComesBack(v *outcomes) bool {
+func noSessionSurvives(v *outcomes) bool {
 	shown, lost, own := 0, 0, 0
 	for _, a := range v.answers {
 		if a.Session != "" {
 			shown++
 		}
-		if !a.cameBack() || a.trace.Continued || !a.OK() {
+		if !a.isFollowUp() || a.trace.Continued || !a.OK() {
 			continue
 		}
 		switch a.sessionOutcome {

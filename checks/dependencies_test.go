@@ -13,7 +13,7 @@ import (
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()
 	v := &nodeStates{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
-	for told, want := range map[string][]string{
+	for text, want := range map[string][]string{
 		"Mail (attempt 17)":                {"Mail"},
 		"Mail [5012 ms]":                   {"Mail"},
 		"Mail: timeout after 5012 ms":      {"Mail"},
@@ -37,8 +37,8 @@ func TestDependencyNames(t *testing.T) {
 		"Attempts Service, Since-Service1": {"Attempts Service", "Since-Service1"},
 		"(attempt 17)":                     nil,
 	} {
-		if diff := cmp.Diff(want, dependencyNames(v, &probes.StatusReport{Reason: "unavailable: " + told})); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", told, diff)
+		if diff := cmp.Diff(want, dependencyNames(v, &probes.StatusReport{Reason: "unavailable: " + text})); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
 	}
 }

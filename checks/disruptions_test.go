@@ -56,7 +56,7 @@ func TestLossesAndRestarts(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(tc.round.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(tc.round.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -90,7 +90,7 @@ func TestInferredRestart(t *testing.T) {
 			t.Parallel()
 			r := losingOwn(60, new(checks.History))
 			r.OwnerChecks = []probes.OwnerCheck{check(tc.renewed)}
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -145,7 +145,7 @@ func TestLossesDuringPauses(t *testing.T) {
 			w.Continued, w.Opened, w.OpenedBy = true, began.Add(-10*time.Minute), owner
 			w.Steps[0].At = began.Add(-5 * time.Minute)
 			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})

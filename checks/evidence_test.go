@@ -38,7 +38,7 @@ func TestTheBalancersOwnWord(t *testing.T) {
 		want   checks.Answer // whether node2 is in rotation
 		out    bool          // whether node_ejected is found
 	}{
-		{"it says down, and nobody else can tell", func(r *round) {
+		{"it says down, and nothing else shows it", func(r *round) {
 			unlabelled(r)
 			recorded(r, probes.EvidenceNginxErrorLog, probes.ServerDown, "")
 		}, checks.No, true},
@@ -53,7 +53,7 @@ func TestTheBalancersOwnWord(t *testing.T) {
 			unlabelled(r)
 			recorded(r, probes.EvidenceNginxErrorLog, "", "")
 		}, checks.Unknown, false},
-		{"it speaks of strangers", func(r *round) {
+		{"it names unlisted servers", func(r *round) {
 			unlabelled(r)
 			recorded(r, probes.EvidenceHAProxyStats, probes.ServerDown, "")
 			r.Evidence[0].Servers[0].Server = "10.9.9.9:1"
@@ -70,7 +70,7 @@ func TestTheBalancersOwnWord(t *testing.T) {
 			*r = *missing(36)()
 			recorded(r, probes.EvidenceHAProxyStats, probes.ServerUp, "")
 		}, checks.Unknown, false},
-		{"new clients miss it, and its error log tells of no ejection: it is marked down", func(r *round) {
+		{"new clients miss it, and its error log has no ejection: it is marked down", func(r *round) {
 			*r = *missing(36)()
 			recorded(r, probes.EvidenceNginxErrorLog, probes.ServerUp, "")
 		}, checks.No, true},
@@ -137,7 +137,7 @@ func TestUnreadEvidence(t *testing.T) {
 	})()
 	report := checks.Judge(r.Round)
 	if report.Verdict != checks.Healthy || len(report.Findings) != 1 || report.Findings[0].Code != checks.BlindSpot {
-		t.Fatalf("got %s with %q, want healthy with a blind spot", report.Verdict, tellAll(report))
+		t.Fatalf("got %s with %q, want healthy with a blind spot", report.Verdict, lines(report))
 	}
 	if !strings.Contains(report.Findings[0].Remedy.String(), "evidence.haproxy_stats") {
 		t.Errorf("got remedy %q, want one that names the key", report.Findings[0].Remedy)
@@ -200,7 +200,7 @@ func TestEvidenceOfEjection(t *testing.T) {
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
 			"its own word: " + silent,
 		}},
-		{"new clients, and a log that tells of no ejection", from(missing(36), func(r *round) {
+		{"new clients, and a log without an ejection", from(missing(36), func(r *round) {
 			recorded(r, probes.EvidenceNginxErrorLog, probes.ServerUp, "")
 		}), []string{
 			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
@@ -212,7 +212,7 @@ func TestEvidenceOfEjection(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.NodeEjected })
 			if at < 0 {
-				t.Fatalf("got %q, want an ejection", tellAll(report))
+				t.Fatalf("got %q, want an ejection", lines(report))
 			}
 			if diff := cmp.Diff(tc.want, texts(report.Findings[at].Evidence)); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)

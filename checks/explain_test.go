@@ -109,7 +109,7 @@ func TestExplain(t *testing.T) {
 			[]string{"node_paused/node1", "node_down/node2", "balancer_error/" + lb + " <- node_down/node2"},
 		},
 		{
-			"the balancer's errors, by nobody where nobody may have caused them",
+			"the balancer's errors, by no node where none may have caused them",
 			[]Finding{on(BalancerError, Critical, lb), of(NodeDown, Critical, "node2")},
 			[]string{"balancer_error/" + lb, "node_down/node2"},
 		},
@@ -189,7 +189,7 @@ func TestExplain(t *testing.T) {
 			[]string{"handshake_broken", "balancer_down/" + lb},
 		},
 		{
-			"handshakes, by a node that fails in rotation, where nobody knows whom they met",
+			"handshakes, by a node that fails in rotation, where the nodes are not known",
 			[]Finding{on(HandshakeBroken, Critical, ""), of(NodeFailingInRotation, Critical, "node2")},
 			[]string{"node_failing_in_rotation/node2", "handshake_broken <- node_failing_in_rotation/node2"},
 		},
@@ -259,7 +259,7 @@ func anyFindings() *rapid.Generator[[]Finding] {
 func TestExplainKeepsAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		found := anyFindings().Draw(t, "findings")
-		told := explain(slices.Clone(found))
+		explained := explain(slices.Clone(found))
 
 		count := func(findings []Finding) map[string]int {
 			seen := make(map[string]int)
@@ -269,13 +269,13 @@ func TestExplainKeepsAll(t *testing.T) {
 			}
 			return seen
 		}
-		if before, after := count(found), count(told); !maps.Equal(before, after) {
-			t.Fatalf("found %v, told %v", before, after)
+		if before, after := count(found), count(explained); !maps.Equal(before, after) {
+			t.Fatalf("found %v, explained %v", before, after)
 		}
 		seen := make(map[string]bool)
-		for _, f := range told {
+		for _, f := range explained {
 			if f.ExplainedBy != "" && !seen[f.ExplainedBy] {
-				t.Fatalf("%s stands before %s, which explains it", f.Key(), f.ExplainedBy)
+				t.Fatalf("%s comes before %s, which explains it", f.Key(), f.ExplainedBy)
 			}
 			seen[f.Key()] = true
 		}

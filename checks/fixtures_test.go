@@ -222,7 +222,7 @@ func from(base func() *round, change func(*round)) func() *round {
 	}
 }
 
-func tell(f checks.Finding) string {
+func line(f checks.Finding) string {
 	subject := strings.TrimSpace(f.Node + " " + f.Target) // a Key of a finding about the whole cluster has no node
 	if f.Dependency != "" {
 		subject = f.Dependency
@@ -240,10 +240,10 @@ func tell(f checks.Finding) string {
 	return text
 }
 
-func tellAll(r checks.Report) []string {
+func lines(r checks.Report) []string {
 	var lines []string
 	for _, f := range r.Findings {
-		lines = append(lines, tell(f))
+		lines = append(lines, line(f))
 	}
 	return lines
 }
@@ -252,7 +252,7 @@ func (s spec) check(t *testing.T) {
 	t.Helper()
 	r := s.round().Round
 	report := checks.Judge(r)
-	if diff := cmp.Diff(s.want, tellAll(report)); diff != "" {
+	if diff := cmp.Diff(s.want, lines(report)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	for _, problem := range unsound(r, report) {
@@ -282,7 +282,7 @@ func unsound(r checks.Round, report checks.Report) []string {
 			wrong(f, "a text is too long or unclean: %q", recorded)
 		case f.Node != "" && !slices.Contains(f.Nodes, f.Node):
 			wrong(f, "node %q is not among its nodes %q", f.Node, f.Nodes)
-		case !slices.IsSorted(places(r.Cluster, f.Nodes)):
+		case !slices.IsSorted(positions(r.Cluster, f.Nodes)):
 			wrong(f, "nodes %q are not in the order of the configuration", f.Nodes)
 		}
 		if f.ExplainedBy != "" {
@@ -306,8 +306,8 @@ func entry(code checks.Code) checks.Entry {
 	return checks.Catalogue[slices.IndexFunc(checks.Catalogue, func(e checks.Entry) bool { return e.Code == code })]
 }
 
-// places returns the positions of nodes in the configuration; -1 for an unknown one.
-func places(c *probes.Cluster, ids []string) []int {
+// positions returns the positions of nodes in the configuration; -1 for an unknown one.
+func positions(c *probes.Cluster, ids []string) []int {
 	var list []int
 	for _, id := range ids {
 		list = append(list, slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id }))

@@ -87,7 +87,7 @@ var handshakeSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example (192.0.2.10:80)", "critical handshake_broken/node2"},
 	},
 	{
-		name: "not broken at a node itself: it is down, as everybody knows",
+		name: "not broken at a node itself: it is known to be down",
 		round: changed(func(r *round) {
 			r.down("node2")
 			r.shake("open", "")

@@ -117,7 +117,7 @@ var identitySpecs = []spec{
 		}),
 	},
 	{
-		name: "not unknown: one node has not told its name yet",
+		name: "not unknown: one node has not reported its label yet",
 		round: changed(func(r *round) {
 			r.node("node3").Label = ""
 			r.leave("node3")
@@ -137,7 +137,7 @@ func TestIdentity(t *testing.T) {
 	c.Nodes[0].Label = "blue"
 	c.Nodes[1].Server = "app2.internal:8080"
 	c.Nodes[2].URL = parse("https://10.0.0.3")
-	told := func(labels ...string) []probes.NodeObservation {
+	reporting := func(labels ...string) []probes.NodeObservation {
 		var list []probes.NodeObservation
 		for i, label := range labels {
 			list = append(list, probes.NodeObservation{Node: c.Nodes[i].ID, Label: label})
@@ -151,19 +151,19 @@ func TestIdentity(t *testing.T) {
 		want   string
 		failed []string // tried before, without an answer
 	}{
-		{name: "as it told", direct: told("tomcat7"), label: "tomcat7", want: "node1"},
-		{name: "in other letters", direct: told("Tomcat7"), label: " TOMCAT7 ", want: "node1"},
-		{name: "by its id, while it has told nothing", label: "node2", want: "node2"},
-		{name: "by its id, though it told another label", direct: told("", "tomcat7"), label: "node2", want: "node2"},
+		{name: "as reported", direct: reporting("tomcat7"), label: "tomcat7", want: "node1"},
+		{name: "in other letters", direct: reporting("Tomcat7"), label: " TOMCAT7 ", want: "node1"},
+		{name: "by its id, while it reports nothing", label: "node2", want: "node2"},
+		{name: "by its id, though it reports another label", direct: reporting("", "tomcat7"), label: "node2", want: "node2"},
 		{name: "by its given name", label: "blue", want: "node1"},
 		{name: "by its server line", label: "app2.internal:8080", want: "node2"},
 		{name: "by its address", label: "10.0.0.2:8080", want: "node2"},
 		{name: "by its address with the port that goes without saying", label: "10.0.0.3:443", want: "node3"},
-		{name: "what one told outweighs what another is called", direct: told("", "blue"), label: "blue", want: "node2"},
-		{name: "two told the same", direct: told("a", "a"), label: "a"},
-		{name: "nobody", label: "node9"},
+		{name: "a reported label outweighs the name of another node", direct: reporting("", "blue"), label: "blue", want: "node2"},
+		{name: "two report the same", direct: reporting("a", "a"), label: "a"},
+		{name: "unknown", label: "node9"},
 		{name: "no label", label: ""},
-		{name: "a blank one is none", direct: told(" "), label: ""},
+		{name: "a blank one is none", direct: reporting(" "), label: ""},
 		{name: "the last of nginx's tries", label: "10.0.0.1:8080, app2.internal:8080", want: "node2", failed: []string{"node1"}},
 		{name: "all tried", label: "10.0.0.1:8080, 10.0.0.2:8080, 10.0.0.3:443", want: "node3", failed: []string{"node1", "node2"}},
 		{name: "the upstream after an internal redirect", label: "10.0.0.1:8080 : 10.0.0.2:8080", want: "node2"},
@@ -172,7 +172,7 @@ func TestIdentity(t *testing.T) {
 			want: "node2", failed: []string{"node3"},
 		},
 		{name: "no live upstream", label: "10.0.0.1:8080, backend", failed: []string{"node1"}},
-		{name: "a label with a comma of its own", direct: told("rack 1, blue"), label: "rack 1, blue", want: "node1"},
+		{name: "a label with a comma of its own", direct: reporting("rack 1, blue"), label: "rack 1, blue", want: "node1"},
 		{name: "a label with a space is no list", label: "server node2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -193,9 +193,9 @@ func TestSharedAddress(t *testing.T) {
 	c.Nodes[1].URL = c.Nodes[0].URL
 	who := checks.Identify(c, nil)
 	if got := who.NodeOf("10.0.0.1:8080"); got != "" || !who.Ambiguous("10.0.0.1:8080") {
-		t.Errorf("got %q, ambiguous %v, want nobody in particular", got, who.Ambiguous("10.0.0.1:8080"))
+		t.Errorf("got %q, ambiguous %v, want no node", got, who.Ambiguous("10.0.0.1:8080"))
 	}
 	if who.Complete() {
-		t.Error("complete, though no node told its label")
+		t.Error("complete, though no node reported its label")
 	}
 }

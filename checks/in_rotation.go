@@ -11,15 +11,15 @@ import (
 func inRotation(v *timeline) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
-		place := v.rotationStates[n.ID]
-		if place.Sure && v.ready(n.ID) {
-			list = append(list, ejected(v, n, "", place))
+		state := v.rotationStates[n.ID]
+		if state.Sure && v.ready(n.ID) {
+			list = append(list, ejected(v, n, "", state))
 		}
 		if f, ok := wasEjected(v, n); ok {
 			list = append(list, f)
 		}
 		if v.ready(n.ID) {
-			for _, e := range place.Elsewhere {
+			for _, e := range state.Elsewhere {
 				list = append(list, ejected(v, n, e.frontend, e.rotationState))
 			}
 		}

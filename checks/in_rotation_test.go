@@ -26,7 +26,7 @@ var failingSpecs = []spec{
 		},
 	},
 	{
-		name: "a client aimed at it got an error",
+		name: "a client targeted at it got an error",
 		round: failing(func(r *round) {
 			w := r.visit("")
 			w.Expected, w.Steps[0].Status = "node2", 502
@@ -42,7 +42,7 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name:  "it is the only one that fails, and somebody got an error",
+		name:  "it is the only one that fails, and a client got an error",
 		round: failing(func(r *round) { r.visit("").Steps[0].Status = 502 }),
 		want:  inRotation,
 	},
@@ -65,7 +65,7 @@ var failingSpecs = []spec{
 		},
 	},
 	{
-		name: "a client aimed at it is sent in circles, and so are we",
+		name: "a client targeted at it is redirected in circles, and so are we",
 		round: failing(func(r *round) {
 			circles := page(testPage, 302)
 			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
@@ -84,16 +84,16 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name:  "not tried in vain: it answered with a redirect to another upstream",
+		name:  "tried with an answer: it answered with a redirect to another upstream",
 		round: changed(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
 	},
 	{
-		name:  "not in rotation: nobody got an error",
+		name:  "not in rotation: no client got an error",
 		round: failing(func(*round) {}),
 		want:  []string{"warning node_down/node2"},
 	},
 	{
-		name: "not in rotation: a client aimed at a well node got the error",
+		name: "not in rotation: a client targeted at a well node got the error",
 		round: failing(func(r *round) {
 			w := r.visit("")
 			w.Expected, w.Steps[0].Status = "node1", 500
@@ -108,7 +108,7 @@ var failingSpecs = []spec{
 		want: []string{"warning node_down/node2"},
 	},
 	{
-		name: "nobody can tell which: two nodes fail",
+		name: "the node is not known: two nodes fail",
 		round: failing(func(r *round) {
 			r.direct("node3", refused(testPage))
 			r.visit("").Steps[0].Status = 500

@@ -49,12 +49,12 @@ func TestEveryCode(t *testing.T) {
 		}
 	}
 	for _, e := range checks.Catalogue {
-		told := slices.Contains(found, e.Code)
+		listed := slices.Contains(found, e.Code)
 		if e.Code == checks.NodeRestarted {
-			if told {
-				t.Errorf("%s is told from one round, which takes two", e.Code)
+			if listed {
+				t.Errorf("%s is found in one round, which takes two", e.Code)
 			}
-		} else if !told {
+		} else if !listed {
 			t.Errorf("no spec finds %s", e.Code)
 		}
 	}
@@ -66,11 +66,11 @@ func TestEveryCode(t *testing.T) {
 }
 
 func TestHealthyRound(t *testing.T) {
-	for name, r := range map[string]*round{"a cookie": healthy(), "an aimed hash": hashed(3), "two nodes": hashed(2)} {
+	for name, r := range map[string]*round{"a cookie": healthy(), "a hash": hashed(3), "two nodes": hashed(2)} {
 		t.Run(name, func(t *testing.T) {
 			report := checks.Judge(r.Round)
 			if report.Verdict != checks.Healthy || len(report.Findings)+len(report.Doubts) > 0 {
-				t.Errorf("got %s, findings %q, doubts %q, want a healthy cluster", report.Verdict, tellAll(report), report.Doubts)
+				t.Errorf("got %s, findings %q, doubts %q, want a healthy cluster", report.Verdict, lines(report), report.Doubts)
 			}
 		})
 	}
@@ -113,7 +113,7 @@ func TestVerdict(t *testing.T) {
 		{"none under shared, either", withPolicy(probes.PolicyShared, threeNodes), checks.Inconclusive, "no session could be opened and followed"},
 		{"nothing was promised", withPolicy(probes.PolicyNone, threeNodes), checks.Healthy, ""},
 		{"no session test is configured", from(threeNodes, func(r *round) { r.Cluster.Session = nil }), checks.Healthy, ""},
-		{"answers do not tell their node", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not tell which node"},
+		{"answers carry no label", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not tell which node"},
 		{"one node serves: nowhere to drift to", changed(func(r *round) {
 			r.down("node2", "node3")
 			r.Traces[0].Steps = r.Traces[0].Steps[:2]
@@ -136,7 +136,7 @@ func TestVerdict(t *testing.T) {
 				r.direct(n.ID, page(testPage, 404))
 			}
 		}), checks.Inconclusive, "no node has the session test page /cluster/test"},
-		{"no node tells its version", versions("1.2"), checks.Inconclusive, "no node reports its version"},
+		{"no node reports its version", versions("1.2"), checks.Inconclusive, "no node reports its version"},
 		{"a node was not asked", changed(func(r *round) { r.Nodes = r.Nodes[1:] }), checks.Inconclusive, "not probed: node1"},
 		{"the round was cut short", changed(func(r *round) { r.direct("node3", cancelled(testPage)) }), checks.Inconclusive, "not probed: node3"},
 		{"the balancer was not asked", changed(func(r *round) { r.Balancers = nil }), checks.Inconclusive, "not probed: the balancer"},
@@ -156,7 +156,7 @@ func TestVerdict(t *testing.T) {
 			r := tc.round().Round
 			report := checks.Judge(r)
 			if report.Verdict != tc.want {
-				t.Errorf("got %s, want %s; findings %q", report.Verdict, tc.want, tellAll(report))
+				t.Errorf("got %s, want %s; findings %q", report.Verdict, tc.want, lines(report))
 			}
 			if (tc.doubt == "") != (len(report.Doubts) == 0) ||
 				!strings.Contains(strings.Join(texts(report.Doubts), "; "), tc.doubt) {
@@ -181,7 +181,7 @@ func TestCarried(t *testing.T) {
 		r.Traces[len(r.Traces)-1].Steps[0].At = began.Add(r.Duration)
 		report := checks.Judge(r.Round)
 		if !slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionDrift }) {
-			t.Errorf("got %v, want %s", tellAll(report), checks.SessionDrift)
+			t.Errorf("got %v, want %s", lines(report), checks.SessionDrift)
 		}
 	})
 	t.Run("its beginning is no answer of this round", func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestCarried(t *testing.T) {
 		r.visit("node3").Continued = true
 		report := checks.Judge(r.Round)
 		if got := report.Nodes[2].InRotation; got != checks.No {
-			t.Errorf("node3 in rotation: got %s, want %s: nobody met it in this round", got, checks.No)
+			t.Errorf("node3 in rotation: got %s, want %s: no client met it in this round", got, checks.No)
 		}
 		if got := report.Session.NewClients; got != 200 {
 			t.Errorf("got %d new clients, want 200", got)

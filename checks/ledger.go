@@ -83,9 +83,9 @@ type entry struct {
 
 // NewLedger returns a ledger in which the given findings are active, as they were
 // stored.
-func NewLedger(d Damping, standing ...ActiveFinding) *Ledger {
+func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
 	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
-	for _, s := range standing {
+	for _, s := range active {
 		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true})
 	}
 	for _, e := range l.entries {

@@ -60,7 +60,7 @@ func TestLedger(t *testing.T) {
 		{"a cause that appears later is a change of its effect", "y1 y2 x x - -", []string{
 			"appeared node_paused 0", "altered node_paused 3", "appeared dependency_down 2", "gone node_paused 4", "gone dependency_down 4",
 		}},
-		{"it comes back", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
+		{"it is found again", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestLedgerRestored(t *testing.T) {
 	before.Update(played("d", at))
 	after := NewLedger(Damping{}, before.Active()...)
 	if diff := cmp.Diff(before.Active(), after.Active(), cmp.AllowUnexported(Finding{})); diff != "" {
-		t.Errorf("standing (-before +after):\n%s", diff)
+		t.Errorf("active (-before +after):\n%s", diff)
 	}
 	if got := after.Update(played("d", at.Add(time.Second))); len(got) != 0 {
 		t.Errorf("got %v for what was known", got)
@@ -120,7 +120,7 @@ func played(round string, at time.Time) Report {
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":
-		r.Doubts = []Message{Quote("nobody could be asked")}
+		r.Doubts = []Message{Quote("nothing could be asked")}
 	}
 	return r
 }

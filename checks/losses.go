@@ -109,7 +109,7 @@ func lossOf(v *outcomes, code Code, answers []*answer) Finding {
 func shareOf(v *outcomes, n int) Affected {
 	of := 0
 	for _, w := range v.traces {
-		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).cameBack) {
+		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).isFollowUp) {
 			of++
 		}
 	}

@@ -215,7 +215,7 @@ func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) N
 		}
 		m.Up = s.Since
 	case reported:
-		m.Up = time.Time{} // its end is no news
+		m.Up = time.Time{} // the round has found the ejection already
 	}
 	return m
 }

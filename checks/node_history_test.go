@@ -53,17 +53,17 @@ func (l observed) judge(past *checks.History) checks.Report {
 func TestEjectionsBetweenRounds(t *testing.T) {
 	t.Parallel()
 	const ejected, passing = "warning node_ejected/node2", "info node_ejected/node2"
-	untold := func(r *round) { r.Evidence[0].Error = "permission denied" }
+	unreadable := func(r *round) { r.Evidence[0].Error = "permission denied" }
 	misdated := func(r *round) {
 		for i := range r.Evidence[0].Servers {
 			r.Evidence[0].Servers[i].State = probes.ServerUnknown
 		}
 	}
 	for _, tc := range []struct {
-		name  string
-		looks []observed
+		name   string
+		rounds []observed
 	}{
-		{"found, told for a while, and over", []observed{
+		{"found, reported for a while, and over", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{3}, want: []string{ejected}},
 			{at: 30, episodes: []int{3}, want: []string{ejected}},
@@ -75,12 +75,12 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 			{at: 30, episodes: []int{-20, 17}, want: []string{ejected}},
 		}},
 		{"one round alone knows of no time between", []observed{{at: 0, episodes: []int{-3}}}},
-		{"one that a round has found is not told again", []observed{
+		{"one that a round has found is not reported again", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.leave("node2"); unlabelled(r) }, want: []string{passing, "info blind_spot/labels"}},
 			{at: 30, episodes: []int{14}},
 		}},
-		{"one that was going on, and that the answers denied, is told when it is over", []observed{
+		{"one that was going on, and that the answers denied, is reported when it is over", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{12}, out: true},
 			{at: 30, episodes: []int{12}, want: []string{ejected}},
@@ -99,7 +99,7 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 		}},
 		{"a log that could not be read is caught up with", []observed{
 			{at: 0},
-			{at: 15, episodes: []int{3}, change: untold, want: []string{"info blind_spot/nginx_error_log"}},
+			{at: 15, episodes: []int{3}, change: unreadable, want: []string{"info blind_spot/nginx_error_log"}},
 			{at: 30, episodes: []int{3}, want: []string{ejected}},
 		}},
 		{"one of another time zone is not believed", []observed{
@@ -117,9 +117,9 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			var past *checks.History
-			for _, l := range tc.looks {
+			for _, l := range tc.rounds {
 				report := l.judge(past)
-				if diff := cmp.Diff(l.want, tellAll(report)); diff != "" {
+				if diff := cmp.Diff(l.want, lines(report)); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
 				}
 				past = report.History
@@ -151,19 +151,19 @@ func TestEjectionThatPasses(t *testing.T) {
 	for second := 25; second < 155; second += 10 {
 		crashes = append(crashes, again(second, restart, passing+" <- node_restarted/node2"))
 	}
-	for name, looks := range map[string][]observed{
+	for name, rounds := range map[string][]observed{
 		"one that lasts":               {{at: 0}, out(15, passing), out(27, passing), out(28, lasts)},
 		"one that ends":                {{at: 0}, out(15, passing), {at: 30}, out(45, passing)},
-		"nobody knows since when":      {out(0, lasts), out(15, lasts)},
+		"since when is not known":      {out(0, lasts), out(15, lasts)},
 		"after a failure":              {{at: 0}, down, out(30, restart, passing+" <- node_restarted/node2"), out(43, lasts, restart)},
 		"of one that crashes for ever": append(crashes, again(155, lasts, restart)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var past *checks.History
-			for _, l := range looks {
+			for _, l := range rounds {
 				report := l.judge(past)
-				got := slices.DeleteFunc(tellAll(report), func(line string) bool { return strings.HasPrefix(line, "info blind_spot") })
+				got := slices.DeleteFunc(lines(report), func(line string) bool { return strings.HasPrefix(line, "info blind_spot") })
 				if diff := cmp.Diff(l.want, got); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
 				}
@@ -182,11 +182,11 @@ func TestEjectionIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
 	var past *checks.History
-	var told []string
+	var changes []string
 	for _, l := range []observed{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
 		report := l.judge(past)
 		for _, c := range ledger.Update(report) {
-			told = append(told, string(c.Kind)+" "+c.Key())
+			changes = append(changes, string(c.Kind)+" "+c.Key())
 			if c.Kind != checks.Appeared {
 				continue
 			}
@@ -201,7 +201,7 @@ func TestEjectionIsReportedOnce(t *testing.T) {
 		}
 		past = report.History
 	}
-	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
@@ -222,7 +222,7 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 		{"one came up again", [][3]int{{-90, 1, -90}, {-90, 9, -90}}, nil, []string{ejected}},
 		{"its clock wanders by a second", [][3]int{{-90, 1, -90}, {-89, 2, -91}}, nil, nil},
 		{"HAProxy was restarted", [][3]int{{-90, 1, -90}, {9, 9, 9}}, nil, nil},
-		{"nobody knows what was before", [][3]int{{-90, 9, -90}}, nil, nil},
+		{"the state before is not known", [][3]int{{-90, 9, -90}}, nil, nil},
 		{
 			"a round has found it out",
 			[][3]int{{-90, 1, -90}, {-90, -14, -90}, {-90, 20, -90}},
@@ -249,7 +249,7 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 				report = checks.Judge(r.Round)
 				past = report.History
 			}
-			if diff := cmp.Diff(tc.want, tellAll(report)); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(report)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -147,21 +147,21 @@ func completed(ex probes.Exchange) bool {
 // that labelled it, the node that its client was targeted at or has its session on if
 // that node fails directly too, or the only node that fails directly. It returns ""
 // if the answer did not fail or no node is known to be the cause.
-func (v *outcomes) attributeFailure(a *answer, cameBack bool) string {
-	switch aim, holder := a.trace.Expected, a.trace.holder; {
+func (v *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
+	switch target, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node
 	case v.refusesAll:
 		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
-	case aim != "" && v.failsDirectly(aim):
-		return aim
-	case cameBack && holder != "" && v.failsDirectly(holder):
+	case target != "" && v.failsDirectly(target):
+		return target
+	case isFollowUp && holder != "" && v.failsDirectly(holder):
 		return holder
-	case aim != "":
+	case target != "":
 		return "" // the targeted node is well: the cause is not known to be a node
-	case cameBack && holder != "" && v.balancerSticks():
+	case isFollowUp && holder != "" && v.balancerSticks():
 		return "" // likewise the node that the balancer keeps the client on
 	default:
 		return v.onlyFailing

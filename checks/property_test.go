@@ -40,8 +40,8 @@ func TestJudgeIsAFunction(t *testing.T) {
 		r := anyRound(t)
 		first, second := checks.Judge(r), checks.Judge(r)
 		for i := range max(len(first.Findings), len(second.Findings)) {
-			if len(first.Findings) != len(second.Findings) || tell(first.Findings[i]) != tell(second.Findings[i]) {
-				t.Fatalf("got %q, then %q", tellAll(first), tellAll(second))
+			if len(first.Findings) != len(second.Findings) || line(first.Findings[i]) != line(second.Findings[i]) {
+				t.Fatalf("got %q, then %q", lines(first), lines(second))
 			}
 		}
 	})
@@ -73,8 +73,8 @@ func anyRound(t *rapid.T) checks.Round {
 			r.Nodes = append(r.Nodes, anyNode(t, n.ID))
 		}
 	}
-	for range rapid.IntRange(0, 12).Draw(t, "walks") {
-		r.Traces = append(r.Traces, anyWalk(t))
+	for range rapid.IntRange(0, 12).Draw(t, "traces") {
+		r.Traces = append(r.Traces, anyTrace(t))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "crossings") {
 		r.FailoverChecks = append(r.FailoverChecks, probes.FailoverCheck{
@@ -138,7 +138,7 @@ func anyCluster(t *rapid.T) *probes.Cluster {
 
 func anyNode(t *rapid.T, id string) probes.NodeObservation {
 	o := probes.NodeObservation{
-		Node: id, Primary: anyExchange(t), Pages: anyExchanges(t), Label: oneOf(t, "told", id, id, anyLabel(t)),
+		Node: id, Primary: anyExchange(t), Pages: anyExchanges(t), Label: oneOf(t, "label", id, id, anyLabel(t)),
 		Version: oneOf(t, "version", "", "1.1", "1.2"),
 		Clock:   probes.ClockOffset{Min: anyDuration(t), Max: anyDuration(t), Samples: oneOf(t, "samples", 0, 2)},
 	}
@@ -157,7 +157,7 @@ func anyNode(t *rapid.T, id string) probes.NodeObservation {
 	return o
 }
 
-func anyWalk(t *rapid.T) probes.Trace {
+func anyTrace(t *rapid.T) probes.Trace {
 	w := probes.Trace{
 		URL: lbURL, Balancer: anyAddress(t), Base: 1000,
 		Client:   oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),

@@ -95,7 +95,7 @@ func (v *movement) remapping() *remap {
 }
 
 // answeredBy reports whether the request is a follow-up that a known node answered.
-func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingNode != "" }
+func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servingNode != "" }
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.

@@ -70,7 +70,7 @@ func TestInRotation(t *testing.T) {
 			r.Cluster.Nodes[1].Down, r.Cluster.Nodes[2].Backup = true, true
 		}), says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Unknown}},
 		{"a backup serves", from(missing(2), func(r *round) { r.Cluster.Nodes[2].Backup = true }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
-		{"nobody came", threeNodes, says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
+		{"no clients", threeNodes, says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
 		{"errors are no service", from(threeNodes, func(r *round) { r.visit("node1").Steps[0].Status = 502 }), says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -96,9 +96,9 @@ func TestCanaries(t *testing.T) {
 	r.visit("node1") // without follow-ups: no canary
 	w := r.visit("node1", "node1")
 	w.Client, w.Expected = "198.18.1.1", "node1"
-	refusedWalk := r.visit("")
-	refusedWalk.Client, refusedWalk.Expected = "198.18.2.1", "node2"
-	refusedWalk.Steps[0].Exchange = refused(testPage)
+	refusedTrace := r.visit("")
+	refusedTrace.Client, refusedTrace.Expected = "198.18.2.1", "node2"
+	refusedTrace.Steps[0].Exchange = refused(testPage)
 
 	type canary struct {
 		Pinned, Client string
@@ -106,14 +106,14 @@ func TestCanaries(t *testing.T) {
 	}
 	var got []canary
 	for _, c := range checks.Judge(r.Round).Session.Canaries {
-		told := canary{Pinned: c.Pinned, Client: c.Client}
+		shown := canary{Pinned: c.Pinned, Client: c.Client}
 		for _, s := range c.Steps {
-			told.Nodes = append(told.Nodes, s.Node)
+			shown.Nodes = append(shown.Nodes, s.Node)
 		}
 		if c.Balancer != lb.String() {
 			t.Errorf("through %s, want %s", c.Balancer, lb)
 		}
-		got = append(got, told)
+		got = append(got, shown)
 	}
 	want := []canary{
 		{"node1", "198.18.1.1", []string{"node1", "node1"}},
@@ -169,7 +169,7 @@ func TestIPv6(t *testing.T) {
 			r.Traces[w].Steps[i].LocalAddress = netip.MustParseAddr("2001:db8::77")
 		}
 	}
-	if got, want := tellAll(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {
+	if got, want := lines(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -252,12 +252,12 @@ func TestUnlistedHolder(t *testing.T) {
 	r.visit(slices.Repeat([]string{"ghost"}, 8)...)
 	report := checks.Judge(r.Round)
 	if report.Session.Sticky != checks.Yes {
-		t.Errorf("a stranger keeps its session: got sticky %s (%s), want yes", report.Session.Sticky, report.Session.Reason)
+		t.Errorf("a client of an unlisted node keeps its session: got sticky %s (%s), want yes", report.Session.Sticky, report.Session.Reason)
 	}
 	r = healthy()
 	r.visit("ghost", "node1", "node2", "ghost", "node1")
 	r.visit("ghost")
 	if report = checks.Judge(r.Round); report.Session.Sticky == checks.Yes {
-		t.Errorf("a stranger loses its session: got sticky yes (%s)", report.Session.Reason)
+		t.Errorf("a client of an unlisted node loses its session: got sticky yes (%s)", report.Session.Reason)
 	}
 }

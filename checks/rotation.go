@@ -102,7 +102,7 @@ func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 		return unknown(MsgNameNotReported, Args{})
 	case !v.up[n.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
-	case t.aimedAt(n.ID):
+	case t.targeted(n.ID):
 		return v.rotationByHash(n, t)
 	case v.answeredOwnAddressBefore(n):
 		return v.rotationByOwnAddress(n, t)

@@ -46,8 +46,8 @@ func (v *nodeStates) key(w *trace) string {
 	}
 }
 
-// aimedAt reports whether a client was targeted at node.
-func (t traffic) aimedAt(node string) bool {
+// targeted reports whether a client was targeted at node.
+func (t traffic) targeted(node string) bool {
 	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
 }
 
@@ -155,9 +155,9 @@ func sameNetwork(a, b netip.Addr) bool {
 // present another one. We see a single node. Once the computed node has answered us,
 // it is out while another node answers.
 
-// ours returns the answers with a known node to clients that presented no address of
+// ownAnswers returns the answers with a known node to clients that presented no address of
 // their own.
-func (t traffic) ours() []*answer {
+func (t traffic) ownAnswers() []*answer {
 	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
 		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
 	})
@@ -175,7 +175,7 @@ func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 
 // answeredOwnAddress records that n answered our address as computed.
 func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
-	for _, a := range v.ours() {
+	for _, a := range v.ownAnswers() {
 		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
 			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
 		}
@@ -192,7 +192,7 @@ func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
 // it is out if the next ready node of the arithmetic answers now.
 func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
 	m, agreed := v.past().Nodes[n.ID], 0
-	for _, a := range t.ours() {
+	for _, a := range t.ownAnswers() {
 		if a.LocalAddress != m.OwnAddress {
 			continue
 		}

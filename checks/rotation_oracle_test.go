@@ -57,10 +57,10 @@ func TestRotationByOwnAddress(t *testing.T) {
 		{"the next is down, and the one after it does", 0, from(func() *round { return alone(2) }, func(r *round) {
 			r.direct(r.Cluster.Nodes[nth(must(checks.Oracle(r.Cluster)), 1)].ID, refused(testPage))
 		})(), checks.No},
-		{"nobody has ever seen it answer us", -1, alone(1), checks.Unknown},
+		{"it has never answered us", -1, alone(1), checks.Unknown},
 		{"it never did as the hash has it", 1, alone(1), checks.Unknown},
 		{"we have another address than then", 0, from(func() *round { return alone(1) }, moved)(), checks.Unknown},
-		{"nobody is answered", 0, from(func() *round { return alone(1) }, func(r *round) { r.Traces = nil })(), checks.Unknown},
+		{"no client is answered", 0, from(func() *round { return alone(1) }, func(r *round) { r.Traces = nil })(), checks.Unknown},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

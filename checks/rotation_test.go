@@ -156,7 +156,7 @@ var rotationSpecs = []spec{
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
-		name: "not ejected by hash: nobody knows, for one node of two is all that was met",
+		name: "not ejected by hash: unknown, since clients met only one of two nodes",
 		round: from(func() *round { return hashedFrom(2, 0) }, func(r *round) {
 			r.meetOnly("node1")
 		}),
@@ -211,12 +211,12 @@ var rotationSpecs = []spec{
 		want:  []string{"warning node_ejected/node2"},
 	},
 	{
-		name:  "not ejected by chance: strangers took half of the clients",
+		name:  "not ejected by chance: unlisted nodes answered half of the clients",
 		round: from(missing(18), func(r *round) { r.newClients(18, "node9") }),
 		want:  []string{"warning unknown_node/node9"},
 	},
 	{
-		name: "not ejected by chance: it may be the one of a name that nobody told",
+		name: "not ejected by chance: it may have the label that no node reported",
 		round: from(missing(36), func(r *round) {
 			r.node("node2").Label = ""
 			r.newClients(18, "tomcat2")
@@ -236,7 +236,7 @@ var rotationSpecs = []spec{
 		want:  []string{"warning node_down/node2"},
 	},
 	{
-		name: "not ejected by chance: least_conn may rightly send it nobody", round: method(probes.MethodLeastConn, missing(300)),
+		name: "not ejected by chance: least_conn may rightly send it no clients", round: method(probes.MethodLeastConn, missing(300)),
 	},
 	{
 		name:  "not ejected by chance: one client of a hash is one sample, however often it comes",
@@ -255,7 +255,7 @@ var rotationSpecs = []spec{
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
-		name:  "not ejected by chance: the answers do not tell their node",
+		name:  "not ejected by chance: the answers carry no label",
 		round: from(threeNodes, func(r *round) { r.newClients(300, "") }),
 		want:  []string{"info blind_spot/labels"},
 	},

@@ -97,7 +97,7 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift/node1"},
 	},
 	{
-		name: "no drift yet: the same, while later rounds may tell whether it lasts",
+		name: "no drift yet: the same, while later rounds will show whether it lasts",
 		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
@@ -111,8 +111,8 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			torn := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": torn}}
+			history := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": history}}
 		}),
 		want: []string{"critical session_drift/node1"},
 	},
@@ -129,7 +129,7 @@ var sessionSpecs = []spec{
 		}),
 	},
 	{
-		name: "drift: to a node that nobody listed",
+		name: "drift: to an unlisted node",
 		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node9"
@@ -156,7 +156,7 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift [node1 node2 node3]"},
 	},
 	{
-		name: "drift: because the cookie would not come back",
+		name: "drift: because the cookie would not be sent back",
 		round: from(scattered, func(r *round) {
 			r.Traces[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
 			r.Traces[1].Steps[0].Rejected = r.Traces[0].Steps[0].Rejected
@@ -186,7 +186,7 @@ var sessionSpecs = []spec{
 		want: []string{"critical node_paused/node1"},
 	},
 	{
-		name: "no drift: the node was ejected in mid-round, and answered nobody since",
+		name: "no drift: the node was ejected during the round, and has not answered since",
 		round: from(threeNodes, func(r *round) {
 			r.visit("node1", "node1", "node2", "node2", "node2")
 			r.visit("node2", "node2", "node2", "node2", "node2")
@@ -209,7 +209,7 @@ var sessionSpecs = []spec{
 		}),
 	},
 	{
-		name:  "no drift: the answers do not tell their node",
+		name:  "no drift: the answers carry no label",
 		round: changed(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Label = "" }) }),
 	},
 	{
@@ -315,7 +315,7 @@ var sessionSpecs = []spec{
 		want:  []string{"critical session_lost/node1"},
 	},
 	{
-		name: "lost: where no answer tells its node",
+		name: "lost: where no answer carries a label",
 		round: from(threeNodes, func(r *round) {
 			r.visit("", "", "")
 			r.Traces[0].Steps[2].Session = otherSession
@@ -403,7 +403,7 @@ var sessionSpecs = []spec{
 		}),
 		want: []string{"critical session_lost/node1"},
 	},
-	{name: "no store failover: the store is not told at first", round: storedIn("", "n1", "n1", "n1")},
+	{name: "no store failover: the store is not known at first", round: storedIn("", "n1", "n1", "n1")},
 
 	{
 		name: "cookie rejected: once, however many clients were given it",

@@ -54,9 +54,9 @@ var consistencySpecs = []spec{
 	{name: "version: all differ", round: versions("", "1.0", "1.1", "1.2"), want: []string{"warning version_skew [node1 node2 node3]"}},
 	{name: "version: a tie", round: versions("", "1.0", "1.2"), want: []string{"warning version_skew [node1 node2]"}},
 	{name: "version: one", round: versions("", "1.2", "1.2", "1.2")},
-	{name: "version: one node does not tell", round: versions("", "1.2", "", "1.2")},
+	{name: "version: one node does not report it", round: versions("", "1.2", "", "1.2")},
 	{
-		name:  "version: a node that is down tells nothing",
+		name:  "version: a node that is down reports nothing",
 		round: from(versions("", "1.2", "1.1", "1.2"), func(r *round) { r.down("node2") }),
 		want:  []string{"warning node_down/node2"},
 	},
@@ -66,8 +66,8 @@ var consistencySpecs = []spec{
 	},
 	{name: "version: not the expected one", round: versions("1.2", "1.2", "1.1", "1.2"), want: []string{"critical version_skew/node2"}},
 	{name: "version: all run another than expected", round: versions("1.2", "1.1", "1.1", "1.1"), want: []string{"critical version_skew [node1 node2 node3]"}},
-	{name: "version: one does not tell whether it is the expected one", round: versions("1.2", "1.2", "1.2"), want: []string{"critical version_skew/node3"}},
-	{name: "version: none tells whether it is the expected one: a doubt, no finding", round: versions("1.2")},
+	{name: "version: one does not report the expected one", round: versions("1.2", "1.2", "1.2"), want: []string{"critical version_skew/node3"}},
+	{name: "version: none reports the expected one: a doubt, no finding", round: versions("1.2")},
 	{name: "version: the expected one", round: versions("1.2", "1.2", "1.2", "1.2")},
 
 	{name: "settings: one differs", round: settings("horizontal", "none", "horizontal"), want: []string{"warning settings_skew/node2 scaling"}},
@@ -84,7 +84,7 @@ var consistencySpecs = []spec{
 	{name: "start order: the primary last", round: started(10, 5, 20), want: []string{"warning start_order/node1"}},
 	{name: "start order: the primary first", round: started(0, 5, 20)},
 	{name: "start order: at the same second", round: started(5, 5, 5)},
-	{name: "start order: the primary does not tell", round: started(-1, 5, 20)},
-	{name: "start order: nobody else tells", round: started(10, -1, -1)},
+	{name: "start order: the primary does not report it", round: started(-1, 5, 20)},
+	{name: "start order: no other node reports it", round: started(10, -1, -1)},
 	{name: "start order: there is no primary", round: from(started(10, 5, 20), func(r *round) { r.Cluster.Nodes[0].Primary = false })},
 }

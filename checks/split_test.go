@@ -68,7 +68,7 @@ var splitSpecs = []spec{
 		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
 	},
 	{
-		name: "drift and no split: nobody stays where the hash sends him",
+		name: "drift and no split: no client stays where the hash sends it",
 		round: from(splitWorker, func(r *round) {
 			for _, w := range []int{0, 2} {
 				r.Traces[w].Steps[1].Label, r.Traces[w].Steps[2].Label = "node2", "node3"
@@ -86,7 +86,7 @@ var splitSpecs = []spec{
 		}),
 	},
 	{
-		name: "no split, no drift: the node came back in mid-round",
+		name: "no split, no drift: the node returned during the round",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			for s := range 5 {
 				r.Traces[1].Steps[s].Label = r.successor(1)

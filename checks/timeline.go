@@ -107,10 +107,10 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	if m.Restarted.After(m.Back) {
 		m.Back = m.Restarted
 	}
-	switch place := v.rotationStates[n.ID]; {
-	case place.In == Yes:
+	switch state := v.rotationStates[n.ID]; {
+	case state.In == Yes:
 		m.Out = time.Time{}
-	case !place.Sure || !v.ready(n.ID) || !m.Out.IsZero():
+	case !state.Sure || !v.ready(n.ID) || !m.Out.IsZero():
 	case v.Past == nil: // the beginning is not known
 		m.Out = v.Started.Add(-rememberedFor)
 	default:
@@ -157,8 +157,8 @@ func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
 		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if place := v.rotationStates[node]; place.Sure && v.ready(node) {
-		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, place.Reason)
+	if state := v.rotationStates[node]; state.Sure && v.ready(node) {
+		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, state.Reason)
 	}
 	return m
 }

@@ -135,7 +135,7 @@ func (t traffic) allMetOneNode() bool {
 func (t traffic) followUps() int {
 	count := 0
 	for _, a := range t.answers {
-		if a.cameBack() && a.Answered() {
+		if a.isFollowUp() && a.Answered() {
 			count++
 		}
 	}
@@ -166,8 +166,8 @@ type answer struct {
 	upstreamsTried []string // nodes that the balancer tried before, without an answer
 }
 
-// cameBack reports whether the request is a follow-up that presents the session.
-func (a *answer) cameBack() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
+// isFollowUp reports whether the request is a follow-up that presents the session.
+func (a *answer) isFollowUp() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
 
 // moved reports whether another node than the holder of the session answered.
 func (a *answer) moved() bool {
@@ -181,7 +181,7 @@ func (w *trace) stayedCount() (count int, ok bool) {
 		return 0, false
 	}
 	for _, a := range w.answers {
-		if a.cameBack() && a.servingNode != "" && a.servingNode == w.holder {
+		if a.isFollowUp() && a.servingNode != "" && a.servingNode == w.holder {
 			count++
 		}
 	}

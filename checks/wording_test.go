@@ -71,7 +71,7 @@ func TestSentences(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if diff := cmp.Diff(tc.want, report.Findings[at].Summary.String()); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
@@ -109,7 +109,7 @@ func TestEvidence(t *testing.T) {
 		{"lost contents", from(counting, func(r *round) {
 			r.Traces[0].Steps[3].Value = ""
 		}), checks.SessionLost, []string{`session s:00000000 held 1002, and came back with "" on node1 at 09:00:00.030`}},
-		{"a failing node tells the time left", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
+		{"the time left of a failing node", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
 			"the balancer's own health checks decide when it is ejected",
 		}},
@@ -148,7 +148,7 @@ func TestEvidence(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if diff := cmp.Diff(tc.want, texts(report.Findings[at].Evidence)); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)
@@ -169,7 +169,7 @@ func TestRemedies(t *testing.T) {
 		{"drift of a cookie", method(probes.MethodCookie, scattered), checks.SessionDrift, "sticky cookie or stickysession"},
 		{"drift of neither", scattered, checks.SessionDrift, "Give the balancer a sticky method"},
 		{"no name", specOf("down: its name does not resolve"), checks.BalancerDown, "look at DNS"},
-		{"nobody listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
+		{"nothing listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
 		{"no TLS", func() *round {
 			return silent(probes.Exchange{At: began, Path: testPage, LocalAddress: own, Failure: probes.FailureTLS, Error: "certificate expired"})
 		}, checks.BalancerDown, "check scheme, port and certificate"},
@@ -186,7 +186,7 @@ func TestRemedies(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if got := report.Findings[at].Remedy.String(); !strings.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q in it", got, tc.want)

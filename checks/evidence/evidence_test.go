@@ -148,16 +148,16 @@ func TestRotationOf(t *testing.T) {
 	up := record(probes.EvidenceHAProxyStats, probes.ServerUp, "up")
 	drained := record(probes.EvidenceHAProxyStats, probes.ServerDraining, "drained")
 	down := record(probes.EvidenceApacheStatus, probes.ServerDown, "down")
-	untold := record(probes.EvidenceCaddyAdmin, probes.ServerUnknown, "untold")
+	unknown := record(probes.EvidenceCaddyAdmin, probes.ServerUnknown, "unknown")
 	noEjection := record(probes.EvidenceNginxErrorLog, probes.ServerUp, "no ejection")
 	for _, tt := range []struct {
 		name    string
 		records []evidence.Record
 		want    evidence.Rotation
 	}{
-		{"nobody tells", nil, evidence.Rotation{State: probes.ServerUnknown}},
+		{"no source reports it", nil, evidence.Rotation{State: probes.ServerUnknown}},
 		{"it is in", []evidence.Record{up}, evidence.Rotation{State: probes.ServerUp, Words: "up"}},
-		{"it is out", []evidence.Record{untold, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
+		{"it is out", []evidence.Record{unknown, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
 		{"the first word", []evidence.Record{drained, down}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
 		{"no ejection is no rotation", []evidence.Record{noEjection}, evidence.Rotation{State: probes.ServerUnknown}},
 		{"no ejection does not refute", []evidence.Record{noEjection, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
