@@ -177,7 +177,7 @@ func (v *outcomes) balancerSticks() bool {
 // servesNobody reports whether the balancer refused all clients, although some were
 // targeted at ready nodes.
 func (v *nodeStates) servesNobody() bool {
-	aimedAtWell := false
+	readyTargeted := false
 	for _, w := range v.Traces {
 		for i, s := range w.Steps {
 			if w.Continued && i == 0 {
@@ -187,9 +187,9 @@ func (v *nodeStates) servesNobody() bool {
 				return false
 			}
 		}
-		aimedAtWell = aimedAtWell || (w.Expected != "" && v.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
+		readyTargeted = readyTargeted || (w.Expected != "" && v.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
 	}
-	return aimedAtWell
+	return readyTargeted
 }
 
 // attributePlainFailure returns the node that a failed request without a client trace
