@@ -96,11 +96,11 @@ func TestEjectionBudget(t *testing.T) {
 		},
 		{
 			"four workers that cannot have a zone, for together they have counted enough", logged(several(40, 11)),
-			"about 16s left until the first of 4 workers ejects it, each counting for itself: before",
+			"about 16s left until the first of 4 workers ejects it, each counting separately: before",
 		},
 		{
 			"only this round has failed", logged(one(6, seconds(0, 6)), metFailure),
-			"max_fails=30 has counted about 6 (nginx's error log), too lately to tell their rate: at an assumed failure a second about 24s left",
+			"max_fails=30 has counted about 6 (nginx's error log), too recently to show their rate: at an assumed failure a second about 24s left",
 		},
 		{
 			"too rare to add up", logged(one(1, every(30, 4)), metFailure),

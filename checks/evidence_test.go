@@ -177,20 +177,20 @@ func TestEvidenceOfEjection(t *testing.T) {
 		}), []string{
 			"by the hash: a client that ip_hash sends to it was answered 22 times by the node that is next without it",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
-			"by the balancer's own word: its own word says 10.0.0.2:8080 is down: as it said",
+			"by the balancer's evidence: its own word says 10.0.0.2:8080 is down: as it said",
 		}},
 		{"new clients and the balancer", from(missing(36), func(r *round) {
 			recorded(r, probes.EvidenceHAProxyStats, probes.ServerDraining, "")
 		}), []string{
 			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
-			"by the balancer's own word: its own word says 10.0.0.2:8080 is draining: as it said",
+			"by the balancer's evidence: its own word says 10.0.0.2:8080 is draining: as it said",
 		}},
 		{"the balancer alone", changed(func(r *round) {
 			unlabelled(r)
 			recorded(r, probes.EvidenceHAProxyStats, probes.ServerMaintenance, "")
 		}), []string{
-			"by the balancer's own word: its own word says 10.0.0.2:8080 is maintenance: as it said",
+			"by the balancer's evidence: its own word says 10.0.0.2:8080 is maintenance: as it said",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
 		}},
 		{"the hash, and a log that says nothing about it", from(func() *round { return hashed(3, 1) }, func(r *round) {
@@ -205,7 +205,7 @@ func TestEvidenceOfEjection(t *testing.T) {
 		}), []string{
 			"by new clients: none of 36 new clients met it; by chance that happens once in 2e+06 rounds",
 			"asked directly: /cluster/test: HTTP 200 at 09:00:00.000",
-			"by the balancer's own word: its own word shows no ejection of 10.0.0.2:8080 now",
+			"by the balancer's evidence: its own word shows no ejection of 10.0.0.2:8080 now",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

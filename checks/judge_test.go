@@ -113,7 +113,7 @@ func TestVerdict(t *testing.T) {
 		{"none under shared, either", withPolicy(probes.PolicyShared, threeNodes), checks.Inconclusive, "no session could be opened and followed"},
 		{"nothing was promised", withPolicy(probes.PolicyNone, threeNodes), checks.Healthy, ""},
 		{"no session test is configured", from(threeNodes, func(r *round) { r.Cluster.Session = nil }), checks.Healthy, ""},
-		{"answers carry no label", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not tell which node"},
+		{"answers carry no label", from(threeNodes, func(r *round) { r.visit("", "", "") }), checks.Inconclusive, "the answers do not show which node"},
 		{"one node serves: nowhere to drift to", changed(func(r *round) {
 			r.down("node2", "node3")
 			r.Traces[0].Steps = r.Traces[0].Steps[:2]

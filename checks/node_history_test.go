@@ -194,7 +194,7 @@ func TestEjectionIsReportedOnce(t *testing.T) {
 			if !strings.Contains(c.Summary.String(), want) {
 				t.Errorf("got summary %q, want %q in it", c.Summary, want)
 			}
-			want = "by the balancer's own word: nginx error log: 10.0.0.2:8080 was out from 09:00:03 until about 09:00:13"
+			want = "by the balancer's evidence: nginx error log: 10.0.0.2:8080 was out from 09:00:03 until about 09:00:13"
 			if !slices.ContainsFunc(texts(c.Evidence), func(e string) bool { return strings.Contains(e, want) }) {
 				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
 			}

@@ -108,7 +108,7 @@ func TestEvidence(t *testing.T) {
 		}},
 		{"lost contents", from(counting, func(r *round) {
 			r.Traces[0].Steps[3].Value = ""
-		}), checks.SessionLost, []string{`session s:00000000 held 1002, and came back with "" on node1 at 09:00:00.030`}},
+		}), checks.SessionLost, []string{`session s:00000000 held 1002, and showed "" on node1 at 09:00:00.030`}},
 		{"the time left of a failing node", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
 			"the balancer's own health checks decide when it is ejected",
@@ -121,9 +121,9 @@ func TestEvidence(t *testing.T) {
 			r.Balancers[0].Primary.Status, r.Cluster.Balancer.MaxFails, r.Cluster.Balancer.FailTimeout = 502, 30, 20*time.Second
 		})), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
-			"about 29s left at an assumed request a second of which 100 % fail (max_fails=30, each worker for itself), and at most 9m40s, at one failure every fail_timeout=20s; " +
+			"about 29s left at an assumed request a second of which 100 % fail (max_fails=30, each worker separately), and at most 9m40s, at one failure every fail_timeout=20s; " +
 				"rarer ones are forgotten if a request succeeds between, and HTTP errors count only if proxy_next_upstream lists them. " +
-				"nginx's error log (balancer.evidence.nginx_error_log) would tell the true rate",
+				"nginx's error log (balancer.evidence.nginx_error_log) would show the true rate",
 		}},
 		{"a failing node that nothing ejects", from(failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }), func(r *round) {
 			r.Cluster.Balancer.Method, r.Cluster.Balancer.MaxFails = probes.MethodRoundRobin, 0
