@@ -10,34 +10,33 @@ import (
 // Judge returns the report of a round. It passes the round through the stages in the
 // order in which they are read: each stage is computed from those before it.
 func Judge(r Round) Report {
-	var (
-		nodes    = readNodes(r)
-		seen     = readTraces(nodes)
-		placed   = findRotation(seen)
-		past     = newTimeline(placed)
-		moved    = findMoves(past)
-		judged   = attribute(moved)
-		session  = sessionReport(moved)
-		findings = judged.findings()
-	)
+	nodes := readNodes(r)
+	outcomes := readTraces(nodes)
+	rotation := findRotation(outcomes)
+	timeline := newTimeline(rotation)
+	movement := findMoves(timeline)
+	attribution := attribute(movement)
+
+	session := sessionReport(movement)
+	findings := attribution.findings()
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		judged.history.Pool.Lost = r.Started
+		attribution.history.Pool.Lost = r.Started
 	}
 	report := Report{
 		Cluster:      r.Cluster.Name,
 		Started:      r.Started,
 		Duration:     r.Duration,
-		Doubts:       doubts(placed, session),
+		Doubts:       doubts(rotation, session),
 		Balancers:    r.Balancers,
 		Session:      session,
-		Dependencies: dependencyReports(seen),
+		Dependencies: dependencyReports(outcomes),
 		Findings:     explain(findings),
-		Requests:     requests(seen),
+		Requests:     requests(outcomes),
 		page:         nodes.page,
-		History:      &judged.history,
+		History:      &attribution.history,
 	}
 	for _, o := range nodes.Nodes {
-		state := placed.rotationStates[o.Node]
+		state := rotation.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
 			NodeObservation: o, Up: nodes.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
@@ -51,10 +50,13 @@ func Judge(r Round) Report {
 func (v *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
-		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline), sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
+		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline),
+		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
 		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.movement),
 		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
-		latency(v.outcomes), certificates(v.outcomes), blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates), unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
+		latency(v.outcomes), certificates(v.outcomes),
+		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),
+		unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
 	)
 	var list []Finding
 	for _, f := range all {

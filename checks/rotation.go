@@ -29,8 +29,8 @@ type rotation struct {
 }
 
 // findRotation returns the third stage of a round.
-func findRotation(seen *outcomes) *rotation {
-	v := &rotation{outcomes: seen, rotationStates: make(map[string]rotationState)}
+func findRotation(clients *outcomes) *rotation {
+	v := &rotation{outcomes: clients, rotationStates: make(map[string]rotationState)}
 	for _, n := range v.Cluster.Nodes {
 		v.rotationStates[n.ID] = v.rotationState(n)
 	}
