@@ -17,14 +17,14 @@ import (
 // attribution is the last stage before findings: the cause of each lost session, and
 // the history that results from it.
 type attribution struct {
-	*movement
+	*remaps
 
 	history History // for the next round, this one included
 }
 
 // attribute returns the last stage of a round.
-func attribute(moved *movement) *attribution {
-	v := &attribution{movement: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool}}
+func attribute(moved *remaps) *attribution {
+	v := &attribution{remaps: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool}}
 	for id, m := range v.history.Nodes {
 		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
 		v.history.Nodes[id] = m

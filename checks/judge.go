@@ -15,9 +15,10 @@ func Judge(r Round) Report {
 	rotation := findRotation(outcomes)
 	timeline := newTimeline(rotation)
 	movement := findMoves(timeline)
-	attribution := attribute(movement)
+	remaps := findRemaps(movement)
+	attribution := attribute(remaps)
 
-	session := sessionReport(movement)
+	session := sessionReport(remaps)
 	findings := attribution.findings()
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
 		attribution.history.Pool.Lost = r.Started
@@ -52,7 +53,7 @@ func (v *attribution) findings() []Finding {
 		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
 		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline),
 		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
-		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.movement),
+		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.remaps),
 		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
 		latency(v.outcomes), certificates(v.outcomes),
 		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),

@@ -16,8 +16,6 @@ type movement struct {
 	drifts      []move
 	failovers   []move
 	separations []separation
-	remap       *remap      // that this round has seen; nil: none
-	pool        PoolHistory // this round included
 }
 
 // findMoves returns the fifth stage of a round.
@@ -29,8 +27,6 @@ func findMoves(past *timeline) *movement {
 	}
 	v.drifts, v.failovers = v.moves()
 	v.separations = v.separate()
-	v.remap = v.remapping()
-	v.pool = v.poolHistory()
 	return v
 }
 
@@ -115,7 +111,7 @@ func withoutSplit(v *movement, moves []move) []move {
 
 // sessionMoves returns every move once for each session and node, including moves
 // before this round of sessions that are carried over rounds.
-func sessionMoves(v *movement) []Move {
+func sessionMoves(v *remaps) []Move {
 	type way struct {
 		trace *trace
 		to    string
@@ -137,7 +133,7 @@ func sessionMoves(v *movement) []Move {
 }
 
 // causeOf returns why a session moved.
-func causeOf(v *movement, a *answer) Message {
+func causeOf(v *remaps, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := v.disruptionAt(holder, a.At)
 	switch {

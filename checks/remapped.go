@@ -38,6 +38,22 @@ const remappingReportedFor = restartReportedFor
 // remapped reports whether the balancer's pool is no longer the configured one.
 func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
 
+// remaps is the sixth stage: whether the balancer changed where it sends clients.
+type remaps struct {
+	*movement
+
+	remap *remap      // that this round has seen; nil: none
+	pool  PoolHistory // this round included
+}
+
+// findRemaps returns the sixth stage of a round.
+func findRemaps(moved *movement) *remaps {
+	v := &remaps{movement: moved}
+	v.remap = v.remapping()
+	v.pool = v.poolHistory()
+	return v
+}
+
 // A remap is a remapping that this round has seen, with the clients that show it.
 type remap struct {
 	Remapping
@@ -50,7 +66,7 @@ func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.t
 // remapping finds clients of earlier rounds that left nodes which are well and still
 // get other clients, and that stay on their new node, while the balancer keeps
 // clients of this round.
-func (v *movement) remapping() *remap {
+func (v *remaps) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
 	}
@@ -99,7 +115,7 @@ func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servin
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.
-func (v *movement) manyMoved(r *remap, change Message) bool {
+func (v *remaps) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -119,7 +135,7 @@ func (v *movement) manyMoved(r *remap, change Message) bool {
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
-func (v *movement) knownByHolder(w *trace) bool {
+func (v *remaps) knownByHolder(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
@@ -127,7 +143,7 @@ func (v *movement) knownByHolder(w *trace) bool {
 
 // movedForGood returns the answer that first showed a client of earlier rounds on
 // another node, if all later answers came from that node.
-func (v *movement) movedForGood(w *trace) (first *answer, settled bool) {
+func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
@@ -152,7 +168,7 @@ func (v *movement) movedForGood(w *trace) (first *answer, settled bool) {
 // movedByDisruption reports whether a disruption since the last answer of a client's
 // own node explains that another node answered. A client that paused may have been
 // moved by any disruption meanwhile.
-func (v *movement) movedByDisruption(a *answer) bool {
+func (v *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
 }
@@ -166,7 +182,7 @@ type pool struct {
 
 // changeOfPool finds the one change of the server list that explains the placement of
 // every client. It finds none if the configured list explains them.
-func (v *movement) changeOfPool() (change Message, node string) {
+func (v *remaps) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
 	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
 		return Message{}, ""
@@ -181,7 +197,7 @@ func (v *movement) changeOfPool() (change Message, node string) {
 
 // placedByHash returns the nodes that answered new clients, by hashed key. It returns
 // nil if a disruption may have changed the placement of some.
-func (v *movement) placedByHash() map[string]string {
+func (v *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, w := range v.traces {
 		key := v.key(w)
@@ -197,7 +213,7 @@ func (v *movement) placedByHash() map[string]string {
 }
 
 // fits reports whether a list of servers explains every placement.
-func (v *movement) fits(servers []probes.Node, placed map[string]string) bool {
+func (v *remaps) fits(servers []probes.Node, placed map[string]string) bool {
 	c := *v.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
@@ -218,7 +234,7 @@ func (v *movement) fits(servers []probes.Node, placed map[string]string) bool {
 
 // otherPools returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
-func (v *movement) otherPools() []pool {
+func (v *remaps) otherPools() []pool {
 	nodes := v.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
@@ -271,7 +287,7 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 }
 
 // poolHistory returns the history of the pool with this round's observations.
-func (v *movement) poolHistory() PoolHistory {
+func (v *remaps) poolHistory() PoolHistory {
 	h := v.past().Pool
 	if len(v.drifts) > 0 {
 		h.Drifted = v.Started
@@ -298,7 +314,7 @@ func (v *movement) poolHistory() PoolHistory {
 }
 
 // remapped finds that the balancer has recently sent many clients to another node.
-func remapped(v *movement) []Finding {
+func remapped(v *remaps) []Finding {
 	r := v.pool.Remapped
 	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
 		return nil

@@ -138,7 +138,7 @@ func (v *movement) excused(a *answer) bool {
 
 // sessionReport reports whether sessions stay on their node, and with what
 // confidence.
-func sessionReport(v *movement) SessionReport {
+func sessionReport(v *remaps) SessionReport {
 	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
 		s.NewClients += count
