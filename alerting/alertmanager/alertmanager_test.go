@@ -20,6 +20,7 @@ import (
 	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/message"
+	"stickwatch/internal/notify"
 )
 
 func english() message.Writer {
@@ -56,7 +57,7 @@ func TestKeep(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Fired()
 		time.Sleep(time.Until(n.At))
-		notify(t, a, n)
+		deliver(t, a, n)
 		for range 2 {
 			time.Sleep(alertmanager.DefaultResend)
 			keep(t, a, n.Incident)
@@ -77,9 +78,9 @@ func TestRelabelled(t *testing.T) {
 		a, warning, worse := f.client(t, english()), example.Fired(), example.Developed()
 		warning.Incident.Severity = "warning"
 		time.Sleep(time.Until(warning.At))
-		notify(t, a, warning)
+		deliver(t, a, warning)
 		time.Sleep(time.Until(worse.At))
-		notify(t, a, worse)
+		deliver(t, a, worse)
 		time.Sleep(time.Second)
 		keep(t, a, worse.Incident)
 		want := [][]string{
@@ -98,7 +99,7 @@ func TestResolvedStaysSo(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Resolved()
 		time.Sleep(time.Until(n.At))
-		notify(t, a, n)
+		deliver(t, a, n)
 		keep(t, a, example.Reminder().Incident)
 		if diff := cmp.Diff([][]string{{"dependency_down critical over"}}, f.alerts(t)); diff != "" {
 			t.Errorf("alerts (-want +got):\n%s", diff)
@@ -114,8 +115,8 @@ func TestNewestWins(t *testing.T) {
 		late.Incident.Severity = "warning"
 		time.Sleep(time.Until(example.Resolved().At.Add(time.Minute)))
 		keep(t, a, example.Developed().Incident)
-		notify(t, a, late)
-		notify(t, a, example.Resolved())
+		deliver(t, a, late)
+		deliver(t, a, example.Resolved())
 		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical over"}}
 		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
 			t.Errorf("alerts (-want +got):\n%s", diff)
@@ -137,7 +138,7 @@ func TestOneAtATime(t *testing.T) {
 		if _, ok := errors.AsType[alerting.Retriable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got error %v, want to be told to come back", err)
 		}
-		notify(t, a, example.Resolved())
+		deliver(t, a, example.Resolved())
 	})
 }
 
@@ -154,7 +155,7 @@ func TestDelivery(t *testing.T) {
 		)
 		time.Sleep(time.Until(example.Resolved().At))
 		outbox := memory.New(example.Now(example.Fired()), example.Now(example.Resolved()))
-		d := alerting.NewDispatcher(alerting.DispatcherConfig{
+		d := notify.NewDispatcher(notify.DispatcherConfig{
 			Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: f.client(t, english())},
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)

@@ -111,7 +111,7 @@ func (f *fake) alerts(t *testing.T) [][]string {
 	return all
 }
 
-func notify(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification) {
+func deliver(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification) {
 	t.Helper()
 	if _, err := a.Notify(t.Context(), n); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/notify"
 )
 
 // story is an incident from beginning to end, told now.
@@ -32,7 +33,7 @@ func deliver(t *testing.T, b *slack.Bot, outbox *memory.Outbox) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	d := alerting.NewDispatcher(alerting.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
+	d := notify.NewDispatcher(notify.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
 	began := time.Now()
 	go d.Run(ctx)
 	for outbox.Waiting() > 0 {

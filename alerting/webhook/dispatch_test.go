@@ -17,6 +17,7 @@ import (
 	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/notify"
 )
 
 // A ledger takes documents as a careful receiver does, by their key: what it
@@ -68,7 +69,7 @@ func deliver(t *testing.T, l *ledger) (*memory.Outbox, time.Duration) {
 	defer server.Close()
 	hook := newHook(t, webhook.Config{URL: &url.URL{Scheme: "http", Host: "ops.example", Path: "/hook"}, Client: pipes.Client()})
 	outbox := memory.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
-	d := alerting.NewDispatcher(alerting.DispatcherConfig{
+	d := notify.NewDispatcher(notify.DispatcherConfig{
 		Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: hook},
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)

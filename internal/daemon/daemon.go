@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/web"
 )
@@ -48,7 +49,7 @@ type Daemon struct {
 	server          *web.Server
 	schedule        *monitor.Schedule
 	incidentStore   *incidentStore
-	deliveryManager *deliveryManager
+	deliveryManager *notify.Manager
 	reporter        *reporter
 
 	reloading       sync.Mutex // one at a time, and none any more at the end; guards closed
@@ -117,11 +118,11 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	d.incidentStore = newIncidentStore(d.history, d.metrics, d.onWritten, d.logger, rulesOf(cfg), left)
-	d.deliveryManager = newDeliveryManager(memoryOutbox{d.history, d.incidentStore}, d.metrics, d.logger)
-	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
+	d.deliveryManager = notify.NewManager(memoryOutbox{d.history, d.incidentStore}, d.metrics, d.logger)
+	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
-	d.deliveryManager.replaceReceivers(notifiers)
+	d.deliveryManager.SetReceivers(notifiers)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped})
 	if err != nil {
@@ -155,7 +156,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 // onWritten takes what has become of incidents to those who wait for it.
 func (d *Daemon) onWritten(step alerting.Step) {
 	if len(step.Notifications) > 0 {
-		d.deliveryManager.wake()
+		d.deliveryManager.Wake()
 	}
 	for _, i := range step.Incidents {
 		for _, cluster := range i.Clusters {
@@ -178,7 +179,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
-	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.Run(ctx) }) })
 	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })
 	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
 	served := make(chan error, 1)

@@ -14,6 +14,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 )
 
@@ -90,14 +91,14 @@ func TestExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
 		o.put()
-		p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
-		p.replaceReceivers(map[string]alerting.Notifier{"ops": ops})
+		p.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		done := make(chan struct{})
-		go func() { defer close(done); p.run(ctx) }()
+		go func() { defer close(done); p.Run(ctx) }()
 		for range 5 {
 			time.Sleep(time.Second)
-			p.replaceReceivers(map[string]alerting.Notifier{"ops": ops})
+			p.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		}
 		time.Sleep(10 * time.Minute)
 		cancel()
@@ -114,13 +115,13 @@ func TestExchangeEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
-		p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
-		p.replaceReceivers(map[string]alerting.Notifier{"ops": former})
+		p.SetReceivers(map[string]alerting.Notifier{"ops": former})
 		done := make(chan struct{})
-		go func() { defer close(done); p.run(ctx) }()
+		go func() { defer close(done); p.Run(ctx) }()
 		time.Sleep(time.Second)
-		p.replaceReceivers(map[string]alerting.Notifier{"ops": next})
+		p.SetReceivers(map[string]alerting.Notifier{"ops": next})
 		time.Sleep(time.Second)
 		o.put()
 		time.Sleep(time.Minute)
@@ -149,13 +150,13 @@ func TestQuickExchanges(t *testing.T) {
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
 			o := new(countingOutbox)
-			p := newDeliveryManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+			p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
-			go func() { defer close(done); p.run(ctx) }()
+			go func() { defer close(done); p.Run(ctx) }()
 			synctest.Wait()
 			for range 3 {
-				p.replaceReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
+				p.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
 			}
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
@@ -203,8 +204,8 @@ func TestPeriodicTasks(t *testing.T) {
 	}
 	knows, stranger := new(resendingReceiver), new(resendingReceiver)
 	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler)}
-	d.deliveryManager = newDeliveryManager(w.db, w.metrics, d.logger)
-	d.deliveryManager.replaceReceivers(map[string]alerting.Notifier{"ops": knows, "others": stranger})
+	d.deliveryManager = notify.NewManager(w.db, w.metrics, d.logger)
+	d.deliveryManager.SetReceivers(map[string]alerting.Notifier{"ops": knows, "others": stranger})
 	for _, c := range d.periodicTasks() {
 		c.do(t.Context())
 	}
@@ -250,10 +251,10 @@ func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broke
 func TestKeepPanics(t *testing.T) {
 	quietly(t)
 	knows := &resendingReceiver{}
-	p := newDeliveryManager(&oneSlotOutbox{}, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
-	p.replaceReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	p := notify.NewManager(&oneSlotOutbox{}, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+	p.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
 	before := panics.Counts()[panics.Delivery]
-	p.resend(t.Context(), nil)
+	p.Resend(t.Context(), nil)
 	if len(knows.kept) != 1 {
 		t.Errorf("the other was informed %d times, want once", len(knows.kept))
 	}

@@ -24,7 +24,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, d.retractRecovery},
-		{time.Minute, func(ctx context.Context) { d.deliveryManager.resend(ctx, d.incidentStore.open()) }},
+		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 )
 
@@ -22,7 +23,7 @@ const stuckAfter = 30 * time.Second
 // until somebody has made room. What becomes of such a loan goes to the disk with
 // the notice. If the process ends before that, it may be told twice.
 type memoryOutbox struct {
-	outbox
+	notify.PendingOutbox
 	incidentStore *incidentStore
 }
 
@@ -50,7 +51,7 @@ func (l memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time,
 	}
 	// What is claimed after all, later than anybody waits for, is free when its lease ends.
 	c, err := unlessHung(ctx, func(ctx context.Context) (c claim, err error) {
-		c.Notification, c.ok, err = l.outbox.Claim(ctx, receiver, now, lease)
+		c.Notification, c.ok, err = l.PendingOutbox.Claim(ctx, receiver, now, lease)
 		return c, err
 	})
 	return c.Notification, c.ok, err
@@ -61,7 +62,7 @@ func (l memoryOutbox) Delivered(ctx context.Context, id string, r alerting.Deliv
 	if l.incidentStore.updatePending(id, func(o *pendingNotification) { o.deliveryRef = &r }) {
 		return nil
 	}
-	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.Delivered(ctx, id, r) },
+	return l.conclude(ctx, func(ctx context.Context) error { return l.PendingOutbox.Delivered(ctx, id, r) },
 		history.Step{Delivered: map[string]alerting.DeliveryRef{id: r}})
 }
 
@@ -70,7 +71,7 @@ func (l memoryOutbox) Retry(ctx context.Context, id string, at time.Time, reason
 	if l.incidentStore.updatePending(id, func(o *pendingNotification) { o.due = at }) {
 		return nil
 	}
-	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.Retry(ctx, id, at, reason) }, history.Step{})
+	return l.conclude(ctx, func(ctx context.Context) error { return l.PendingOutbox.Retry(ctx, id, at, reason) }, history.Step{})
 }
 
 // DeadLetter implements alerting.Outbox.
@@ -78,7 +79,7 @@ func (l memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
 	if l.incidentStore.updatePending(id, func(o *pendingNotification) { o.refused, o.reason = true, reason }) {
 		return nil
 	}
-	return l.conclude(ctx, func(ctx context.Context) error { return l.outbox.DeadLetter(ctx, id, reason) },
+	return l.conclude(ctx, func(ctx context.Context) error { return l.PendingOutbox.DeadLetter(ctx, id, reason) },
 		history.Step{Buried: map[string]string{id: reason}})
 }
 
@@ -98,7 +99,7 @@ func (l memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
 	if l.incidentStore.updatePending(id, func(*pendingNotification) {}) {
 		return false, nil
 	}
-	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return l.outbox.SkipToEnd(ctx, id) })
+	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return l.PendingOutbox.SkipToEnd(ctx, id) })
 }
 
 // errHung says that the disk neither took something nor refused it.

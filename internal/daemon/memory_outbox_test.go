@@ -18,6 +18,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/notify"
 )
 
 // A outage is a ward whose disk takes nothing, and the outbox that it has.
@@ -348,7 +349,7 @@ func TestCrisis(t *testing.T) {
 	c := newOutage(t)
 	c.failingSince = c.failingSince.Add(-stuck)
 	said := make(chan string, 10)
-	dispatcher := alerting.NewDispatcher(alerting.DispatcherConfig{
+	dispatcher := notify.NewDispatcher(notify.DispatcherConfig{
 		Outbox: c.outbox, Notifiers: map[string]alerting.Notifier{"ops": observeOnce(said)}, Poll: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

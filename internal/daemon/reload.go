@@ -44,7 +44,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
+	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	if err := d.schedule.Set(d.jobs(cfg)); err != nil {
@@ -64,7 +64,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	}
 	d.incidentStore.configure(rulesOf(cfg))
 	d.incidentStore.setClusters(names(cfg))
-	d.deliveryManager.replaceReceivers(notifiers)
+	d.deliveryManager.SetReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)

@@ -99,7 +99,7 @@ func TestReloaded(t *testing.T) {
 			if err := d.history.Commit(t.Context(), stepWith(late)); err != nil {
 				t.Fatal(err)
 			}
-			d.deliveryManager.wake()
+			d.deliveryManager.Wake()
 			until(t, "a dead letter", func() bool {
 				dead, err := d.history.DeadLetters(t.Context(), 1)
 				return err == nil && len(dead) == 1
@@ -157,7 +157,7 @@ func TestReloadThatFails(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	before, dispatcher := d.active.Load(), d.deliveryManager.current()
+	before, dispatcher := d.active.Load(), d.deliveryManager.Current()
 	load := d.config.Load
 	d.config.Load = func() (*config.Config, error) {
 		cfg, err := load()
@@ -173,7 +173,7 @@ func TestReloadThatFails(t *testing.T) {
 	if err := d.Reload(t.Context()); err == nil {
 		t.Fatal("got no error of an interval that cannot be kept")
 	}
-	if d.active.Load() != before || d.deliveryManager.current() != dispatcher || !d.incidentStore.watched["shop"] {
+	if d.active.Load() != before || d.deliveryManager.Current() != dispatcher || !d.incidentStore.watched["shop"] {
 		t.Error("something is not as it was")
 	}
 	if err := r.Break("redis-down"); err != nil {

@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
 )
 
 // TestRetire: who takes over a receiver says nothing that is being said, and
 // heeds what the receiver has asked for, or asks for while the last word of the
 // predecessor is under way.
 func TestRetire(t *testing.T) {
-	limited := Retriable{After: time.Minute, Err: errors.New("429")}
-	slowly := func(err error) func(context.Context, Notification) error {
-		return func(ctx context.Context, _ Notification) error {
+	limited := alerting.Retriable{After: time.Minute, Err: errors.New("429")}
+	slowly := func(err error) func(context.Context, alerting.Notification) error {
+		return func(ctx context.Context, _ alerting.Notification) error {
 			select {
 			case <-time.After(20 * time.Second):
 				return err
@@ -26,7 +28,7 @@ func TestRetire(t *testing.T) {
 		}
 	}
 	for name, tt := range map[string]struct {
-		answer func(context.Context, Notification) error
+		answer func(context.Context, alerting.Notification) error
 		before []post // the predecessor's
 		want   []post // the successor's; of two incidents, the second written at 40 s
 	}{
@@ -37,19 +39,19 @@ func TestRetire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				outbox.put(entryOf(NotificationFired, "ops", "1", 1))
+				outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1))
 				old := open(t, outbox, &channel{answer: tt.answer}, nil)
 				time.Sleep(time.Second)
 				next := new(channel)
 				heir := NewDispatcher(DispatcherConfig{
-					Outbox: outbox, Notifiers: map[string]Notifier{"ops": next}, Predecessor: old.Dispatcher,
+					Outbox: outbox, Notifiers: map[string]alerting.Notifier{"ops": next}, Predecessor: old.Dispatcher,
 				})
 				old.Retire()
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan struct{})
 				go func() { defer close(done); heir.Run(ctx) }()
 				time.Sleep(39 * time.Second)
-				outbox.put(entryOf(NotificationFired, "ops", "2", 1))
+				outbox.put(entryOf(alerting.NotificationFired, "ops", "2", 1))
 				heir.Wake()
 				time.Sleep(5 * time.Minute)
 				cancel()

@@ -1,4 +1,4 @@
-package daemon
+package notify
 
 import (
 	"context"
@@ -13,34 +13,34 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A deliveryManager has notices taken from the outbox to receivers. A reload gives it
+// A Manager has notices taken from the outbox to receivers. A reload gives it
 // others.
-type deliveryManager struct {
-	outbox  outbox
+type Manager struct {
+	outbox  PendingOutbox
 	metrics *metrics.Live
 	logger  *slog.Logger
 
-	replaced chan *alerting.Dispatcher // holds the one that is to run next
+	replaced chan *Dispatcher // holds the one that is to run next
 
 	mu         sync.Mutex // guards what follows
 	receivers  map[string]alerting.Notifier
-	dispatcher *alerting.Dispatcher
+	dispatcher *Dispatcher
 }
 
-// An outbox tells besides how many notices wait, by receiver.
-type outbox interface {
-	alerting.Outbox
+// A PendingOutbox tells besides how many notices wait, by receiver.
+type PendingOutbox interface {
+	Outbox
 	Pending(context.Context) (map[string]int, error)
 }
 
-func newDeliveryManager(o outbox, live *metrics.Live, logger *slog.Logger) *deliveryManager {
-	return &deliveryManager{outbox: o, metrics: live, logger: logger, replaced: make(chan *alerting.Dispatcher, 1)}
+func NewManager(o PendingOutbox, live *metrics.Live, logger *slog.Logger) *Manager {
+	return &Manager{outbox: o, metrics: live, logger: logger, replaced: make(chan *Dispatcher, 1)}
 }
 
-// withRemovedReceivers adds the receivers that are no more to those there are. What waits for
+// WithRemovedReceivers adds the receivers that are no more to those there are. What waits for
 // them, or is written for them until the desk knows, becomes dead letters, or it
 // would wait forever.
-func (p *deliveryManager) withRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+func (p *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
 	pending, err := p.outbox.Pending(ctx)
 	if err != nil {
 		return nil, err
@@ -49,23 +49,23 @@ func (p *deliveryManager) withRemovedReceivers(ctx context.Context, receivers ma
 	defer p.mu.Unlock()
 	all := make(map[string]alerting.Notifier)
 	for name := range pending {
-		all[name] = alerting.RemovedReceiver{}
+		all[name] = RemovedReceiver{}
 	}
 	for name := range p.receivers {
-		all[name] = alerting.RemovedReceiver{}
+		all[name] = RemovedReceiver{}
 	}
 	maps.Copy(all, receivers)
 	return all, nil
 }
 
-// replaceReceivers serves other receivers from now on. What is being said to those of
+// SetReceivers serves other receivers from now on. What is being said to those of
 // before is said to its end.
-func (p *deliveryManager) replaceReceivers(receivers map[string]alerting.Notifier) {
+func (p *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.dispatcher
 	p.receivers = receivers
-	p.dispatcher = alerting.NewDispatcher(alerting.DispatcherConfig{
+	p.dispatcher = NewDispatcher(DispatcherConfig{
 		Outbox: p.outbox, Notifiers: receivers, Logger: p.logger, Observe: p.observe, Predecessor: old,
 	})
 	if old != nil {
@@ -78,18 +78,19 @@ func (p *deliveryManager) replaceReceivers(receivers map[string]alerting.Notifie
 	p.replaced <- p.dispatcher // never waits: nobody else sends
 }
 
-// wake tells that there may be something to deliver.
-func (p *deliveryManager) wake() { p.current().Wake() }
+// Wake tells that there may be something to deliver.
+func (p *Manager) Wake() { p.Current().Wake() }
 
-func (p *deliveryManager) current() *alerting.Dispatcher {
+// Current is the dispatcher that runs.
+func (p *Manager) Current() *Dispatcher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dispatcher
 }
 
-// run delivers until ctx ends. Dispatchers that were retired end beside the one
+// Run delivers until ctx ends. Dispatchers that were retired end beside the one
 // that is current.
-func (p *deliveryManager) run(ctx context.Context) {
+func (p *Manager) Run(ctx context.Context) {
 	var working panics.Group
 	defer working.Wait()
 	for {
@@ -102,19 +103,19 @@ func (p *deliveryManager) run(ctx context.Context) {
 	}
 }
 
-func (p *deliveryManager) observe(receiver string, result alerting.Result) {
+func (p *Manager) observe(receiver string, result Result) {
 	d := metrics.Delivered
 	switch result {
-	case alerting.Retried:
+	case Retried:
 		d = metrics.Retried
-	case alerting.Dead:
+	case Dead:
 		d = metrics.Dead
 	}
 	p.metrics.Notified(receiver, d)
 }
 
-// resend tells keepers of the incidents that they know of and that go on.
-func (p *deliveryManager) resend(ctx context.Context, open []alerting.Incident) {
+// Resend tells keepers of the incidents that they know of and that go on.
+func (p *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 	p.mu.Lock()
 	receivers := p.receivers
 	p.mu.Unlock()

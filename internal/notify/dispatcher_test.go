@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
 )
 
 // A modelRig is a dispatcher at work, and what it works with.
@@ -31,10 +33,10 @@ type modelRig struct {
 }
 
 // open runs a dispatcher, in a bubble, for the receiver "ops" and others.
-func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]Notifier) *modelRig {
+func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]alerting.Notifier) *modelRig {
 	t.Helper()
 	b := &modelRig{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
-	all := map[string]Notifier{"ops": ops}
+	all := map[string]alerting.Notifier{"ops": ops}
 	maps.Copy(all, notifiers)
 	b.Dispatcher = NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: all, Observe: b.observe, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -59,14 +61,14 @@ func (b *modelRig) observe(_ string, r Result) {
 }
 
 // entryOf is a notice that is written now.
-func entryOf(kind NotificationKind, receiver, incident string, number int) Notification {
-	return Notification{ID: NotificationID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: Incident{ID: incident}}
+func entryOf(kind alerting.NotificationKind, receiver, incident string, number int) alerting.Notification {
+	return alerting.Notification{ID: alerting.NotificationID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: alerting.Incident{ID: incident}}
 }
 
 // saying answers with one error after the other, and then with the last for good.
-func saying(errs ...error) func(context.Context, Notification) error {
+func saying(errs ...error) func(context.Context, alerting.Notification) error {
 	var mu sync.Mutex
-	return func(context.Context, Notification) error {
+	return func(context.Context, alerting.Notification) error {
 		mu.Lock()
 		defer mu.Unlock()
 		err := errs[0]
@@ -78,35 +80,35 @@ func saying(errs ...error) func(context.Context, Notification) error {
 // TestDelivery is the specification of what becomes of a notice.
 func TestDelivery(t *testing.T) {
 	reset := errors.New("connection reset by peer")
-	later := Retriable{Err: reset}
-	limited := Retriable{After: 40 * time.Second, Err: errors.New("429")}
-	greedy := Retriable{After: 1000 * time.Hour, Err: errors.New("429")}
-	refused := Permanent{Err: errors.New("message too long")}
-	gone := func(ctx context.Context, n Notification) error {
+	later := alerting.Retriable{Err: reset}
+	limited := alerting.Retriable{After: 40 * time.Second, Err: errors.New("429")}
+	greedy := alerting.Retriable{After: 1000 * time.Hour, Err: errors.New("429")}
+	refused := alerting.Permanent{Err: errors.New("message too long")}
+	gone := func(ctx context.Context, n alerting.Notification) error {
 		_, err := RemovedReceiver{}.Notify(ctx, n)
 		return err
 	}
-	hangs := func(ctx context.Context, _ Notification) error { <-ctx.Done(); return ctx.Err() }
+	hangs := func(ctx context.Context, _ alerting.Notification) error { <-ctx.Done(); return ctx.Err() }
 	for name, tt := range map[string]struct {
-		kind     NotificationKind
-		answer   func(context.Context, Notification) error
+		kind     alerting.NotificationKind
+		answer   func(context.Context, alerting.Notification) error
 		state    entryState
 		results  map[Result]int // nil: any
 		from, to time.Duration  // after which it was posted or given up
 	}{
-		"at once":                              {NotificationFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
-		"when what failed has passed":          {NotificationFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
-		"an error of no kind may pass":         {NotificationFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
-		"when the receiver allows it":          {NotificationFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
-		"within an hour, whatever it asks":     {NotificationFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
-		"what is refused is given up":          {NotificationFired, saying(refused), dead, map[Result]int{Dead: 1}, 0, 0},
-		"even if it may pass for a while":      {NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
-		"a receiver that is gone gets nothing": {NotificationFired, gone, dead, map[Result]int{Dead: 1}, 0, 0},
-		"an attempt ends":                      {NotificationFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"news are tried for a day":             {NotificationDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"reminders are, too":                   {NotificationReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"the first is tried for three":         {NotificationFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"the last is, too":                     {NotificationResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"at once":                              {alerting.NotificationFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":          {alerting.NotificationFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":         {alerting.NotificationFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":          {alerting.NotificationFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks":     {alerting.NotificationFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":          {alerting.NotificationFired, saying(refused), dead, map[Result]int{Dead: 1}, 0, 0},
+		"even if it may pass for a while":      {alerting.NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
+		"a receiver that is gone gets nothing": {alerting.NotificationFired, gone, dead, map[Result]int{Dead: 1}, 0, 0},
+		"an attempt ends":                      {alerting.NotificationFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":             {alerting.NotificationDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":                   {alerting.NotificationReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":         {alerting.NotificationFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                     {alerting.NotificationResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -131,16 +133,16 @@ func TestDelivery(t *testing.T) {
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var repaired atomic.Bool
-		ops := &channel{answer: func(_ context.Context, n Notification) error {
+		ops := &channel{answer: func(_ context.Context, n alerting.Notification) error {
 			if !repaired.Load() && n.Incident.ID == "1" {
-				return Retriable{Err: errors.New("500")}
+				return alerting.Retriable{Err: errors.New("500")}
 			}
 			return nil
 		}}
 		outbox := new(memory)
 		outbox.put(
-			entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1),
-			entryOf(NotificationDeveloped, "ops", "1", 2), entryOf(NotificationResolved, "ops", "2", 2), entryOf(NotificationResolved, "ops", "1", 3),
+			entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1),
+			entryOf(alerting.NotificationDeveloped, "ops", "1", 2), entryOf(alerting.NotificationResolved, "ops", "2", 2), entryOf(alerting.NotificationResolved, "ops", "1", 3),
 		)
 		open(t, outbox, ops, nil)
 		time.Sleep(time.Second)
@@ -160,9 +162,9 @@ func TestOrder(t *testing.T) {
 // too, and whoever wakes the worker.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ops := &channel{answer: saying(Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
+		ops := &channel{answer: saying(alerting.Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
 		outbox := new(memory)
-		outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1))
+		outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, ops, nil)
 		for range 59 {
 			b.Wake()
@@ -181,13 +183,13 @@ func TestPause(t *testing.T) {
 // TestReceiversAreApart: one that hangs holds up no other.
 func TestReceiversAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ops, pager := &channel{answer: func(ctx context.Context, _ Notification) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
+		ops, pager := &channel{answer: func(ctx context.Context, _ alerting.Notification) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
 		outbox := new(memory)
 		for n := range 10 {
 			incident := fmt.Sprint(n)
-			outbox.put(entryOf(NotificationFired, "ops", incident, 1), entryOf(NotificationFired, "pager", incident, 1))
+			outbox.put(entryOf(alerting.NotificationFired, "ops", incident, 1), entryOf(alerting.NotificationFired, "pager", incident, 1))
 		}
-		open(t, outbox, ops, map[string]Notifier{"pager": pager})
+		open(t, outbox, ops, map[string]alerting.Notifier{"pager": pager})
 		synctest.Wait()
 		if got := len(pager.ids()); got != 10 {
 			t.Errorf("got %d notices for the receiver that answers, want 10", got)
@@ -210,7 +212,7 @@ func TestWake(t *testing.T) {
 				outbox := new(memory)
 				b := open(t, outbox, new(channel), nil)
 				synctest.Wait()
-				outbox.put(entryOf(NotificationFired, "ops", "1", 1))
+				outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1))
 				if tt.wake {
 					b.Wake()
 				}

@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
 )
 
 var errKilled = errors.New("the process is gone")
@@ -47,7 +49,7 @@ func killed(t *testing.T, luck *rand.Rand) {
 	outbox, ops := new(memory), new(channel)
 	var want []string
 	for n := range 60 {
-		notification := entryOf(NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
+		notification := entryOf(alerting.NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
 		outbox.put(notification)
 		want = append(want, notification.ID)
 	}
@@ -70,15 +72,15 @@ func live(t *testing.T, outbox *memory, ops *channel, steps int) {
 	defer cancel()
 	life := &crashing{steps: steps, gone: cancel}
 	outbox.broken = life.step
-	ops.answer = func(context.Context, Notification) error { return life.step() }
-	ops.lost = func(Notification) error { return life.step() }
-	notifier := searchable{channel: ops, failing: func(Notification) error { return life.step() }}
-	NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: map[string]Notifier{"ops": notifier}}).Run(ctx)
+	ops.answer = func(context.Context, alerting.Notification) error { return life.step() }
+	ops.lost = func(alerting.Notification) error { return life.step() }
+	notifier := searchable{channel: ops, failing: func(alerting.Notification) error { return life.step() }}
+	NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{"ops": notifier}}).Run(ctx)
 }
 
 // TestFind is the specification of when a notice is sent again.
 func TestFind(t *testing.T) {
-	passing := Retriable{Err: errors.New("500")}
+	passing := alerting.Retriable{Err: errors.New("500")}
 	for name, tt := range map[string]struct {
 		answer  error // to the first attempt, before it is posted
 		lost    error // to the first attempt, after it was posted
@@ -91,22 +93,22 @@ func TestFind(t *testing.T) {
 		"when it was not posted":              {answer: passing, posted: 1, results: map[Result]int{Retried: 1, Delivered: 1}},
 		"not when it was":                     {lost: passing, posted: 1, results: map[Result]int{Retried: 1, Found: 1}},
 		"not before that can be told":         {lost: passing, finding: []error{passing, passing, nil}, posted: 1, results: map[Result]int{Retried: 3, Found: 1}},
-		"when it can never be told":           {lost: passing, finding: []error{Permanent{errors.New("may not read")}}, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
+		"when it can never be told":           {lost: passing, finding: []error{alerting.Permanent{Err: errors.New("may not read")}}, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
 		"when the receiver can't be searched": {lost: passing, blind: true, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				n := entryOf(NotificationFired, "ops", "1", 1)
+				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
 				outbox.put(n)
 				answer, lost := saying(tt.answer, nil), saying(tt.lost, nil)
 				finding := saying(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
-				ops := &channel{answer: answer, lost: func(n Notification) error { return lost(t.Context(), n) }}
-				var notifier Notifier = ops
+				ops := &channel{answer: answer, lost: func(n alerting.Notification) error { return lost(t.Context(), n) }}
+				var notifier alerting.Notifier = ops
 				if !tt.blind {
-					notifier = searchable{channel: ops, failing: func(n Notification) error { return finding(t.Context(), n) }}
+					notifier = searchable{channel: ops, failing: func(n alerting.Notification) error { return finding(t.Context(), n) }}
 				}
-				b := open(t, outbox, ops, map[string]Notifier{"ops": notifier})
+				b := open(t, outbox, ops, map[string]alerting.Notifier{"ops": notifier})
 				<-b.ended
 				time.Sleep(time.Hour)
 				if got := len(ops.ids()); got != tt.posted || outbox.states()[n.ID] != arrived {
@@ -135,7 +137,7 @@ func TestOutboxFails(t *testing.T) {
 			}
 			return nil
 		}}
-		outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationFired, "ops", "2", 1))
+		outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, new(channel), nil)
 		time.Sleep(time.Hour)
 		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked.Load() > 25 {
@@ -165,9 +167,9 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := new(memory)
-				n := entryOf(NotificationFired, "ops", "1", 1)
+				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
 				outbox.put(n)
-				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ Notification) error {
+				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ alerting.Notification) error {
 					select {
 					case <-ctx.Done():
 						return ctx.Err()

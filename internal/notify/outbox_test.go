@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"stickwatch/alerting"
 )
 
 // A memory is an Outbox that forgets nothing while the test lasts: what a history
@@ -18,13 +20,13 @@ type memory struct {
 
 // A entry is a notice with what became of it.
 type entry struct {
-	notification Notification
+	notification alerting.Notification
 	due          time.Time
 	leased       time.Time
 	attempts     int
 	state        entryState
 	reasons      []string
-	deliveryRef  DeliveryRef
+	deliveryRef  alerting.DeliveryRef
 }
 
 type entryState string
@@ -39,7 +41,7 @@ const (
 
 var _ Outbox = (*memory)(nil)
 
-func (m *memory) put(notifications ...Notification) {
+func (m *memory) put(notifications ...alerting.Notification) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range notifications {
@@ -57,11 +59,11 @@ func (m *memory) find(id string) *entry {
 	return m.letters[at]
 }
 
-func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (Notification, bool, error) {
+func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(); err != nil {
-		return Notification{}, false, err
+		return alerting.Notification{}, false, err
 	}
 	begun := make(map[string]bool) // incidents of which an earlier notice waits
 	var first *entry
@@ -75,7 +77,7 @@ func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease 
 		}
 	}
 	if first == nil {
-		return Notification{}, false, nil
+		return alerting.Notification{}, false, nil
 	}
 	first.attempts++
 	first.leased = now.Add(lease)
@@ -85,7 +87,7 @@ func (m *memory) Claim(_ context.Context, receiver string, now time.Time, lease 
 }
 
 // thread is where the receiver keeps the incident.
-func (m *memory) thread(n Notification) string {
+func (m *memory) thread(n alerting.Notification) string {
 	var thread string
 	for _, l := range m.letters {
 		if l.notification.Receiver == n.Receiver && l.notification.Incident.ID == n.Incident.ID && l.deliveryRef.Thread != "" {
@@ -95,7 +97,7 @@ func (m *memory) thread(n Notification) string {
 	return thread
 }
 
-func (m *memory) Delivered(_ context.Context, id string, r DeliveryRef) error {
+func (m *memory) Delivered(_ context.Context, id string, r alerting.DeliveryRef) error {
 	return m.change(id, func(l *entry) { l.state, l.deliveryRef = arrived, r })
 }
 
@@ -113,7 +115,7 @@ func (m *memory) SkipToEnd(_ context.Context, id string) (bool, error) {
 	waits := func(l *entry) bool {
 		return l.state == waiting && l.notification.Receiver == of.Receiver && l.notification.Incident.ID == of.Incident.ID
 	}
-	end := slices.IndexFunc(m.letters, func(l *entry) bool { return waits(l) && l.notification.Kind == NotificationResolved })
+	end := slices.IndexFunc(m.letters, func(l *entry) bool { return waits(l) && l.notification.Kind == alerting.NotificationResolved })
 	for _, l := range m.letters[:max(end, 0)] {
 		if waits(l) {
 			l.state = passedOver
@@ -162,8 +164,8 @@ func (m *memory) states() map[string]entryState {
 type channel struct {
 	mu     sync.Mutex
 	posted []post
-	answer func(ctx context.Context, n Notification) error // asked before a notice is posted; nil: it always is
-	lost   func(n Notification) error                      // asked after: an answer that never comes
+	answer func(ctx context.Context, n alerting.Notification) error // asked before a notice is posted; nil: it always is
+	lost   func(n alerting.Notification) error                      // asked after: an answer that never comes
 }
 
 type post struct {
@@ -171,10 +173,10 @@ type post struct {
 	after time.Duration // since the notice was written
 }
 
-func (c *channel) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
+func (c *channel) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	if c.answer != nil {
 		if err := c.answer(ctx, n); err != nil {
-			return DeliveryRef{}, err
+			return alerting.DeliveryRef{}, err
 		}
 	}
 	c.mu.Lock()
@@ -182,10 +184,10 @@ func (c *channel) Notify(ctx context.Context, n Notification) (DeliveryRef, erro
 	c.mu.Unlock()
 	if c.lost != nil {
 		if err := c.lost(n); err != nil {
-			return DeliveryRef{}, err
+			return alerting.DeliveryRef{}, err
 		}
 	}
-	return DeliveryRef{Thread: "thread of " + n.Incident.ID}, nil
+	return alerting.DeliveryRef{Thread: "thread of " + n.Incident.ID}, nil
 }
 
 func (c *channel) posts() []post {
@@ -205,14 +207,14 @@ func (c *channel) ids() []string {
 // A searchable channel can tell what has been posted in it.
 type searchable struct {
 	*channel
-	failing func(n Notification) error // asked before looking; nil: it can be looked for
+	failing func(n alerting.Notification) error // asked before looking; nil: it can be looked for
 }
 
-func (s searchable) Find(_ context.Context, n Notification) (DeliveryRef, bool, error) {
+func (s searchable) Find(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
 	if s.failing != nil {
 		if err := s.failing(n); err != nil {
-			return DeliveryRef{}, false, err
+			return alerting.DeliveryRef{}, false, err
 		}
 	}
-	return DeliveryRef{Thread: "thread of " + n.Incident.ID}, slices.Contains(s.ids(), n.ID), nil
+	return alerting.DeliveryRef{Thread: "thread of " + n.Incident.ID}, slices.Contains(s.ids(), n.ID), nil
 }

@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
 )
 
 // TestAReceiverThatIsDown is asked once or twice a minute, however many notices
@@ -21,16 +23,16 @@ func TestAReceiverThatIsDown(t *testing.T) {
 		const notifications, night = 2000, 8 * time.Hour
 		var well atomic.Bool
 		var asked int
-		ops := &channel{answer: func(context.Context, Notification) error {
+		ops := &channel{answer: func(context.Context, alerting.Notification) error {
 			if well.Load() {
 				return nil
 			}
 			asked++
-			return Retriable{Err: errors.New("connection refused")}
+			return alerting.Retriable{Err: errors.New("connection refused")}
 		}}
 		outbox := new(memory)
 		for n := range notifications {
-			outbox.put(entryOf(NotificationFired, "ops", fmt.Sprint(n), 1))
+			outbox.put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 		}
 		b := open(t, outbox, ops, nil)
 		time.Sleep(night)
@@ -59,21 +61,21 @@ func TestAReceiverThatIsDown(t *testing.T) {
 // TestAnAnswerEndsTheRow: who answers between its failures, though it be with a
 // refusal, is not left alone for longer and longer.
 func TestAnAnswerEndsTheRow(t *testing.T) {
-	trouble := Retriable{Err: errors.New("503")}
+	trouble := alerting.Retriable{Err: errors.New("503")}
 	for name, answer := range map[string]error{
-		"it takes a notice": nil, "it refuses one": Permanent{Err: errors.New("400")}, "it asks for time": Retriable{After: 1, Err: errors.New("429")},
+		"it takes a notice": nil, "it refuses one": alerting.Permanent{Err: errors.New("400")}, "it asks for time": alerting.Retriable{After: 1, Err: errors.New("429")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var times []time.Time
 				answers := saying(trouble, trouble, trouble, trouble, answer, trouble, nil)
-				ops := &channel{answer: func(ctx context.Context, n Notification) error {
+				ops := &channel{answer: func(ctx context.Context, n alerting.Notification) error {
 					times = append(times, time.Now())
 					return answers(ctx, n)
 				}}
 				outbox := new(memory)
 				for n := range 20 {
-					outbox.put(entryOf(NotificationFired, "ops", fmt.Sprint(n), 1))
+					outbox.put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 				}
 				open(t, outbox, ops, nil)
 				time.Sleep(time.Minute)
@@ -105,7 +107,7 @@ func TestTheEndAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				down := Retriable{Err: errors.New("connection refused")}
+				down := alerting.Retriable{Err: errors.New("connection refused")}
 				var well atomic.Bool
 				first := tt.lost
 				notWell := func() error {
@@ -114,18 +116,18 @@ func TestTheEndAlone(t *testing.T) {
 					}
 					return down
 				}
-				ops := &channel{answer: func(context.Context, Notification) error {
+				ops := &channel{answer: func(context.Context, alerting.Notification) error {
 					if first {
 						return nil
 					}
 					return notWell()
-				}, lost: func(Notification) error { first = false; return notWell() }}
+				}, lost: func(alerting.Notification) error { first = false; return notWell() }}
 				outbox := new(memory)
-				outbox.put(entryOf(NotificationFired, "ops", "1", 1), entryOf(NotificationDeveloped, "ops", "1", 2))
+				outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationDeveloped, "ops", "1", 2))
 				if tt.over {
-					outbox.put(entryOf(NotificationResolved, "ops", "1", 3))
+					outbox.put(entryOf(alerting.NotificationResolved, "ops", "1", 3))
 				}
-				open(t, outbox, ops, map[string]Notifier{"ops": searchable{channel: ops, failing: func(Notification) error { return notWell() }}})
+				open(t, outbox, ops, map[string]alerting.Notifier{"ops": searchable{channel: ops, failing: func(alerting.Notification) error { return notWell() }}})
 				time.Sleep(tt.down)
 				well.Store(true)
 				time.Sleep(10 * time.Minute)

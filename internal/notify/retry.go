@@ -1,9 +1,11 @@
-package alerting
+package notify
 
 import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"stickwatch/alerting"
 )
 
 // How long a notice is tried. A Permanent failure ends it at once; any other
@@ -38,14 +40,14 @@ type verdict struct {
 }
 
 // judge decides about a notice whose latest attempt failed.
-func judge(n Notification, now time.Time, err error) verdict {
-	if _, ok := errors.AsType[Permanent](err); ok {
+func judge(n alerting.Notification, now time.Time, err error) verdict {
+	if _, ok := errors.AsType[alerting.Permanent](err); ok {
 		return verdict{deadLetter: true}
 	}
-	r, ok := errors.AsType[Retriable](err)
+	r, ok := errors.AsType[alerting.Retriable](err)
 	asked := ok && r.After > 0
 	longest := retryFor
-	if n.Kind == NotificationFired || n.Kind == NotificationResolved {
+	if n.Kind == alerting.NotificationFired || n.Kind == alerting.NotificationResolved {
 		longest = patienceForFrame
 	}
 	if now.Sub(n.At) >= longest {

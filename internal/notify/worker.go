@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/internal/panics"
 )
 
@@ -14,7 +15,7 @@ import (
 type worker struct {
 	config         DispatcherConfig
 	receiver       string
-	notifier       Notifier
+	notifier       alerting.Notifier
 	backoff        *backoff
 	logger         *slog.Logger
 	wake           chan struct{}
@@ -56,8 +57,8 @@ func (c *worker) lease() time.Duration {
 
 // deliver makes one attempt and writes down what became of it. The pause is what
 // the receiver asked for.
-func (c *worker) deliver(ctx context.Context, n Notification) (pause time.Duration) {
-	var deliveryRef DeliveryRef
+func (c *worker) deliver(ctx context.Context, n alerting.Notification) (pause time.Duration) {
+	var deliveryRef alerting.DeliveryRef
 	var result Result
 	var err error
 	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = c.attempt(ctx, n) }); caught != nil {
@@ -102,20 +103,20 @@ func (c *worker) deliver(ctx context.Context, n Notification) (pause time.Durati
 
 // attempt sends a notice, if no earlier attempt has. It goes on for Grace when
 // ctx ends: to be cut off would leave open whether the notice has arrived.
-func (c *worker) attempt(ctx context.Context, n Notification) (DeliveryRef, Result, error) {
+func (c *worker) attempt(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, Result, error) {
 	ctx, cancel := c.withGrace(ctx, 2*c.config.Timeout)
 	defer cancel()
-	if finder, ok := c.notifier.(Finder); ok && n.Attempts > 1 {
+	if finder, ok := c.notifier.(alerting.Finder); ok && n.Attempts > 1 {
 		deliveryRef, found, err := c.find(ctx, finder, n)
 		if err != nil {
-			return DeliveryRef{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
+			return alerting.DeliveryRef{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
 		}
 		if found {
 			return deliveryRef, Found, nil
 		}
 	}
-	if n.Kind == NotificationFired && time.Since(n.At) > staleFired && c.skip(ctx, n) {
-		return DeliveryRef{}, skipped, nil
+	if n.Kind == alerting.NotificationFired && time.Since(n.At) > staleFired && c.skip(ctx, n) {
+		return alerting.DeliveryRef{}, skipped, nil
 	}
 	ctx, cancel = context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -125,7 +126,7 @@ func (c *worker) attempt(ctx context.Context, n Notification) (DeliveryRef, Resu
 
 // skip reports whether a notice, and what waits for it, gave way to the end of its
 // incident.
-func (c *worker) skip(ctx context.Context, n Notification) bool {
+func (c *worker) skip(ctx context.Context, n alerting.Notification) bool {
 	skipped, err := c.config.Outbox.SkipToEnd(ctx, n.ID)
 	if err != nil {
 		c.logger.Error("looking for the end of an incident", "notice", n.ID, "err", err)
@@ -135,13 +136,13 @@ func (c *worker) skip(ctx context.Context, n Notification) bool {
 
 // find asks whether an earlier attempt arrived. That it cannot be told is no
 // reason to give the notice up, whatever the receiver says: only sending may be.
-func (c *worker) find(ctx context.Context, finder Finder, n Notification) (DeliveryRef, bool, error) {
+func (c *worker) find(ctx context.Context, finder alerting.Finder, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	deliveryRef, found, err := finder.Find(ctx, n)
-	if _, ok := errors.AsType[Permanent](err); ok {
+	if _, ok := errors.AsType[alerting.Permanent](err); ok {
 		c.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", err)
-		return DeliveryRef{}, false, nil
+		return alerting.DeliveryRef{}, false, nil
 	}
 	return deliveryRef, found, err
 }

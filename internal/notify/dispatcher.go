@@ -1,4 +1,4 @@
-package alerting
+package notify
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/internal/panics"
 )
 
@@ -22,7 +23,7 @@ type Dispatcher struct {
 // DispatcherConfig says what a Dispatcher works with.
 type DispatcherConfig struct {
 	Outbox    Outbox
-	Notifiers map[string]Notifier                  // by receiver; those that are also a Finder are asked before a notice is sent again
+	Notifiers map[string]alerting.Notifier         // by receiver; those that are also a alerting.Finder are asked before a notice is sent again
 	Logger    *slog.Logger                         // nil: silent
 	Observe   func(receiver string, result Result) // counts what became of each attempt; nil: nobody does; called side by side
 	Poll      time.Duration                        // how often to look without being woken; 0: 5 s
