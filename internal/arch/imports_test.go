@@ -114,13 +114,13 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// TestNotifyImports: delivery knows alerting's types and the metrics, so that receivers
-// can change without it, and only the daemon runs it.
+// TestNotifyImports: delivery knows alerting's types and the history, so that receivers
+// and metrics can change without it, and only the daemon runs it.
 func TestNotifyImports(t *testing.T) {
 	packages := graph(t)
 	for _, path := range packages["internal/notify"].Imports {
-		if ours(path) && !slices.Contains([]string{"alerting", "internal/metrics"}, within(path)) && !everywhere(path) {
-			t.Errorf("internal/notify imports %s: it may import alerting and internal/metrics only", path)
+		if ours(path) && !slices.Contains([]string{"alerting", "internal/history"}, within(path)) && !everywhere(path) {
+			t.Errorf("internal/notify imports %s: it may import alerting and internal/history only", path)
 		}
 	}
 	for name, p := range packages {

@@ -49,6 +49,7 @@ type Daemon struct {
 	server          *web.Server
 	schedule        *monitor.Schedule
 	incidentStore   *incidentStore
+	writeQueue      *notify.WriteQueue
 	deliveryManager *notify.Manager
 	reporter        *reporter
 
@@ -117,8 +118,11 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.incidentStore = newIncidentStore(d.history, d.metrics, d.onWritten, d.logger, rulesOf(cfg), left)
-	d.deliveryManager = notify.NewManager(memoryOutbox{d.history, d.incidentStore}, d.metrics, d.logger)
+	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Logger: d.logger})
+	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
+	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
+		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger,
+	})
 	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
@@ -165,6 +169,18 @@ func (d *Daemon) onWritten(step alerting.Step) {
 	}
 }
 
+// countDelivery counts the result of an attempt to deliver a notification.
+func (d *Daemon) countDelivery(receiver string, result notify.Result) {
+	counted := metrics.Delivered
+	switch result {
+	case notify.Retried:
+		counted = metrics.Retried
+	case notify.Dead:
+		counted = metrics.Dead
+	}
+	d.metrics.Notified(receiver, counted)
+}
+
 // Address is where the daemon listens.
 func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
 
@@ -179,6 +195,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.writeQueue.Run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.Run(ctx) }) })
 	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })
 	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
@@ -216,8 +233,8 @@ func (d *Daemon) close(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, panics.Catch(panics.Daemon, d.closingWatchers.Wait))
-	if d.incidentStore != nil {
-		errs = append(errs, d.incidentStore.flush(ctx))
+	if d.writeQueue != nil {
+		errs = append(errs, d.writeQueue.Flush(ctx))
 	}
 	if d.history != nil {
 		if d.active.Load() != nil {

@@ -64,7 +64,7 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 		}
 		return
 	}
-	total := d.incidentStore.undelivered()
+	total := d.writeQueue.Undelivered()
 	for _, n := range pending {
 		total += n
 	}

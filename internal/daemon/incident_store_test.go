@@ -16,6 +16,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/notify"
 )
 
 // A diskFixture is a registry without a daemon around it.
@@ -42,9 +43,17 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 			t.Fatal(err)
 		}
 	}
-	w.incidentStore = newIncidentStore(db, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.DiscardHandler),
+	queue := newQueue(db)
+	w.incidentStore = newIncidentStore(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler),
 		alerting.Config{Receivers: []string{"ops"}}, w.restored(t))
 	return w
+}
+
+// newQueue returns a queue of which nobody is notified.
+func newQueue(db notify.Store) *notify.WriteQueue {
+	return notify.NewWriteQueue(notify.QueueConfig{
+		Store: db, Written: func(alerting.Step) {}, Observe: func(string, notify.Result) {}, Logger: slog.New(slog.DiscardHandler),
+	})
 }
 
 func (w *diskFixture) restored(t *testing.T) restoredState {
@@ -69,20 +78,10 @@ func redisDown() checks.ActiveFinding {
 	}
 }
 
-// hasUnwritten reports whether there is news for the disk since it was asked last.
-func (w *diskFixture) hasUnwritten() bool {
-	select {
-	case <-w.changed:
-		return true
-	default:
-		return false
-	}
-}
-
 // activeFindings are the clusters of which something stands on the disk.
 func (w *diskFixture) activeFindings(t *testing.T) []string {
 	t.Helper()
-	if err := w.flush(t.Context()); err != nil {
+	if err := w.queue.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Sorted(maps.Keys(w.restored(t).ActiveFindings))
@@ -127,29 +126,6 @@ func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 	}
 }
 
-// TestNews: the disk is asked at once when there is something new for it, and not
-// again for what it did not take: the clock does that.
-func TestNews(t *testing.T) {
-	t.Parallel()
-	w := newDiskFixture(t)
-	w.setClusters([]string{"shop"})
-	if w.hasUnwritten() {
-		t.Error("got news of nothing")
-	}
-	w.breaks("shop")
-	if !w.hasUnwritten() {
-		t.Error("got no news of an incident")
-	}
-	w.observe("shop", nil, []checks.ActiveFinding{redisDown()})
-	w.tick()
-	if w.hasUnwritten() {
-		t.Error("got news of what is owed already")
-	}
-	if got := w.activeFindings(t); len(got) != 1 || len(w.restored(t).Incidents) != 1 {
-		t.Errorf("got %q and %d incidents on the disk, want what was owed", got, len(w.restored(t).Incidents))
-	}
-}
-
 // TestUnwritten: incidents are told before they are on the disk only when it takes
 // nothing.
 func TestUnwritten(t *testing.T) {
@@ -166,8 +142,8 @@ func TestUnwritten(t *testing.T) {
 		want bool
 	}{
 		{"nothing was tried", func() error { return nil }, false},
-		{"the disk takes nothing", func() error { return w.flush(ended) }, true},
-		{"there is room again", func() error { return w.flush(t.Context()) }, false},
+		{"the disk takes nothing", func() error { return w.queue.Flush(ended) }, true},
+		{"there is room again", func() error { return w.queue.Flush(t.Context()) }, false},
 	} {
 		if err := step.do(); (err != nil) != step.want {
 			t.Errorf("%s: got error %v", step.name, err)
@@ -184,8 +160,13 @@ func TestUnwrittenIsTold(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	d.incidentStore.turn.Lock()
-	defer d.incidentStore.turn.Unlock()
+	setQueue := func(q *notify.WriteQueue) {
+		d.incidentStore.mu.Lock()
+		defer d.incidentStore.mu.Unlock()
+		d.incidentStore.queue = q
+	}
+	setQueue(newQueue(d.history)) // nobody writes what is in it
+	defer setQueue(d.writeQueue)
 	if err := r.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}

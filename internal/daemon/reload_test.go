@@ -157,7 +157,7 @@ func TestReloadThatFails(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	before, dispatcher := d.active.Load(), d.deliveryManager.Current()
+	before := d.active.Load()
 	load := d.config.Load
 	d.config.Load = func() (*config.Config, error) {
 		cfg, err := load()
@@ -173,13 +173,14 @@ func TestReloadThatFails(t *testing.T) {
 	if err := d.Reload(t.Context()); err == nil {
 		t.Fatal("got no error of an interval that cannot be kept")
 	}
-	if d.active.Load() != before || d.deliveryManager.Current() != dispatcher || !d.incidentStore.watched["shop"] {
+	if d.active.Load() != before || !d.incidentStore.watched["shop"] {
 		t.Error("something is not as it was")
 	}
 	if err := r.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the schedule to go on as before", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
+	until(t, "delivery to go on as before", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 }
 
 // TestReloadAtTheEnd: one that is under way comes to its end before the daemon

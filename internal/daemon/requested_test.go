@@ -31,7 +31,7 @@ func TestRequested(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := metrics.New(metrics.Build{})
-	incidentStore := newIncidentStore(db, live, func(alerting.Step) {}, slog.New(slog.DiscardHandler), alerting.Config{}, restoredState{})
+	incidentStore := newIncidentStore(newQueue(db), live, slog.New(slog.DiscardHandler), alerting.Config{}, restoredState{})
 	r := &reporter{history: db, metrics: live, incidentStore: incidentStore}
 	start := time.Now().Truncate(time.Second)
 	at := start

@@ -11,43 +11,42 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Dispatcher takes notices from the outbox to their receivers, each receiver
-// by a worker of its own: who is slow or down holds up nobody else, and nothing
-// of it reaches those who probe.
+// A Dispatcher delivers the notifications of an outbox. Each receiver has a worker
+// of its own, so that a slow receiver delays no other and never delays probing.
 type Dispatcher struct {
 	workers []*worker
 	retired chan struct{} // closed by retire
 	retire  func()
 }
 
-// DispatcherConfig says what a Dispatcher works with.
+// DispatcherConfig configures a Dispatcher.
 type DispatcherConfig struct {
 	Outbox    Outbox
-	Notifiers map[string]alerting.Notifier         // by receiver; those that are also a alerting.Finder are asked before a notice is sent again
-	Logger    *slog.Logger                         // nil: silent
-	Observe   func(receiver string, result Result) // counts what became of each attempt; nil: nobody does; called side by side
-	Poll      time.Duration                        // how often to look without being woken; 0: 5 s
+	Notifiers map[string]alerting.Notifier         // by receiver; an alerting.Finder is asked before a notification is sent again
+	Logger    *slog.Logger                         // nil: no log
+	Observe   func(receiver string, result Result) // called after each attempt, concurrently; nil: not called
+	Poll      time.Duration                        // how often an idle worker reads the outbox; 0: 5 s
 	Timeout   time.Duration                        // for one attempt; 0: 30 s
-	Grace     time.Duration                        // for an attempt under way when Run is to end; 0: 5 s
+	Grace     time.Duration                        // for an attempt in progress when the context of Run ends; 0: 5 s
 
-	// Predecessor is the one whose place it takes: what receivers have asked of
-	// that, or may still ask, holds on. Nil: there was none.
+	// Predecessor is the dispatcher that this one replaces. Both share the backoff of
+	// each receiver. Nil: there was none.
 	Predecessor *Dispatcher
 }
 
-// A Result is what became of an attempt to deliver a notice.
+// A Result is the outcome of an attempt to deliver a notification.
 type Result string
 
 // The results.
 const (
 	Delivered Result = "delivered"
 	Found     Result = "found"   // an earlier attempt had delivered it
-	Retried   Result = "retried" // it is tried again later
-	Dead      Result = "buried"  // it was given up: a dead letter
-	skipped   Result = "skipped" // nothing was sent: no attempt, and not counted
+	Retried   Result = "retried" // it failed and is tried again later
+	Dead      Result = "buried"  // it is a dead letter
+	skipped   Result = "skipped" // nothing was sent; not observed
 )
 
-// NewDispatcher makes a Dispatcher. Nothing happens before Run.
+// NewDispatcher returns a Dispatcher. It does nothing before Run.
 func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	const poll, timeout, grace = 5 * time.Second, 30 * time.Second, 5 * time.Second
 	c.Poll, c.Timeout, c.Grace = cmp.Or(c.Poll, poll), cmp.Or(c.Timeout, timeout), cmp.Or(c.Grace, grace)
@@ -58,7 +57,7 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 		c.Observe = func(string, Result) {}
 	}
 	backoffs := c.Predecessor.backoffs()
-	c.Predecessor = nil // which had one, too
+	c.Predecessor = nil // or a chain of predecessors would stay in memory
 	d := &Dispatcher{retired: make(chan struct{})}
 	d.retire = sync.OnceFunc(func() { close(d.retired) })
 	for receiver, notifier := range c.Notifiers {
@@ -70,21 +69,21 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	return d
 }
 
-// backoffs are those of its receivers, by name.
+// backoffs returns the backoff of each receiver by name.
 func (d *Dispatcher) backoffs() map[string]*backoff {
 	if d == nil {
 		return nil
 	}
 	all := make(map[string]*backoff)
-	for _, c := range d.workers {
-		all[c.receiver] = c.backoff
+	for _, w := range d.workers {
+		all[w.receiver] = w.backoff
 	}
 	return all
 }
 
-// Run delivers until ctx ends or Retire is called, and returns when every worker
-// is done. When ctx ends an attempt under way has Grace to come to an end; after
-// Retire it has its time. Its outcome is written down.
+// Run delivers notifications until ctx ends or Retire is called, and returns when
+// all workers have ended. If ctx ends, an attempt in progress has Grace to finish;
+// after Retire it has its full timeout. Its outcome is recorded either way.
 func (d *Dispatcher) Run(ctx context.Context) {
 	more, stop := context.WithCancel(ctx)
 	defer stop()
@@ -96,19 +95,20 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		}
 	})
 	var workers panics.Group
-	for _, c := range d.workers {
-		workers.Go(func() { panics.Keep(more, panics.Delivery, func() { c.run(ctx, more) }) })
+	for _, w := range d.workers {
+		workers.Go(func() { panics.Keep(more, panics.Delivery, func() { w.run(ctx, more) }) })
 	}
 	workers.Wait()
 }
 
-// Retire lets no new attempt begin. A successor may run meanwhile: the leases of
-// the outbox keep notices under way from it. It does not wait.
+// Retire prevents new attempts and does not wait for those in progress. A successor
+// may run at the same time: the leases of the outbox keep it from claiming
+// notifications that this dispatcher is sending.
 func (d *Dispatcher) Retire() { d.retire() }
 
-// Wake tells that there may be something new in the outbox. It never waits.
+// Wake makes idle workers read the outbox now. It never blocks.
 func (d *Dispatcher) Wake() {
-	for _, c := range d.workers {
-		c.signal()
+	for _, w := range d.workers {
+		w.signal()
 	}
 }

@@ -158,6 +158,40 @@ func TestOrder(t *testing.T) {
 	})
 }
 
+// TestReceiverThatFailsAtTimes: it gets each notification of a day once, in the order
+// of its incident.
+func TestReceiverThatFailsAtTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		ops := &channel{answer: func(context.Context, alerting.Notification) error {
+			if attempts++; attempts%3 != 0 {
+				return alerting.Retriable{After: time.Duration(attempts%2) * 7 * time.Second, Err: errors.New("429")}
+			}
+			return nil
+		}}
+		outbox := new(memory)
+		b := open(t, outbox, ops, nil)
+		want := make(map[string][]string) // by incident
+		for n := range 240 {
+			incident := fmt.Sprint(n % 3)
+			notification := entryOf(alerting.NotificationDeveloped, "ops", incident, n/3+1)
+			want[incident] = append(want[incident], notification.ID)
+			outbox.put(notification)
+			b.Wake()
+			time.Sleep(6 * time.Minute)
+		}
+		time.Sleep(time.Hour)
+		got := make(map[string][]string)
+		for _, id := range ops.ids() {
+			incident, _, _ := strings.Cut(id, "/")
+			got[incident] = append(got[incident], id)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("posted, by incident (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestPause: who asks for time is left alone, by the notices of other incidents,
 // too, and whoever wakes the worker.
 func TestPause(t *testing.T) {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -9,116 +10,103 @@ import (
 	"time"
 
 	"stickwatch/alerting"
-	"stickwatch/internal/metrics"
 	"stickwatch/internal/panics"
 )
 
-// A Manager has notices taken from the outbox to receivers. A reload gives it
-// others.
+// A Manager runs the dispatcher of the current receivers and replaces it when a
+// reload changes them.
 type Manager struct {
-	outbox  PendingOutbox
-	metrics *metrics.Live
-	logger  *slog.Logger
-
-	replaced chan *Dispatcher // holds the one that is to run next
+	config ManagerConfig
+	next   chan *Dispatcher // the dispatcher that Run starts next
 
 	mu         sync.Mutex // guards what follows
 	receivers  map[string]alerting.Notifier
 	dispatcher *Dispatcher
 }
 
-// A PendingOutbox tells besides how many notices wait, by receiver.
-type PendingOutbox interface {
-	Outbox
-	Pending(context.Context) (map[string]int, error)
+// ManagerConfig configures a Manager.
+type ManagerConfig struct {
+	Outbox  PendingOutbox
+	Observe func(receiver string, result Result) // called after each attempt, concurrently
+	Logger  *slog.Logger
 }
 
-func NewManager(o PendingOutbox, live *metrics.Live, logger *slog.Logger) *Manager {
-	return &Manager{outbox: o, metrics: live, logger: logger, replaced: make(chan *Dispatcher, 1)}
+// NewManager returns a Manager without receivers.
+func NewManager(c ManagerConfig) *Manager {
+	return &Manager{config: c, next: make(chan *Dispatcher, 1)}
 }
 
-// WithRemovedReceivers adds the receivers that are no more to those there are. What waits for
-// them, or is written for them until the desk knows, becomes dead letters, or it
-// would wait forever.
-func (p *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
-	pending, err := p.outbox.Pending(ctx)
+// WithRemovedReceivers adds RemovedReceiver for each receiver that was removed from
+// the configuration. Its pending notifications become dead letters, as do those that
+// are written before the incident manager knows the new configuration. Otherwise
+// they would stay pending forever.
+func (m *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+	pending, err := m.config.Outbox.Pending(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	all := make(map[string]alerting.Notifier)
 	for name := range pending {
 		all[name] = RemovedReceiver{}
 	}
-	for name := range p.receivers {
+	for name := range m.receivers {
 		all[name] = RemovedReceiver{}
 	}
 	maps.Copy(all, receivers)
 	return all, nil
 }
 
-// SetReceivers serves other receivers from now on. What is being said to those of
-// before is said to its end.
-func (p *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := p.dispatcher
-	p.receivers = receivers
-	p.dispatcher = NewDispatcher(DispatcherConfig{
-		Outbox: p.outbox, Notifiers: receivers, Logger: p.logger, Observe: p.observe, Predecessor: old,
+// SetReceivers replaces the receivers. Deliveries in progress to the previous ones
+// are completed.
+func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.dispatcher
+	m.receivers = receivers
+	m.dispatcher = NewDispatcher(DispatcherConfig{
+		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Predecessor: old,
 	})
 	if old != nil {
 		old.Retire()
 	}
 	select {
-	case <-p.replaced: // it was retired before it ran
+	case <-m.next: // it was replaced before it ran
 	default:
 	}
-	p.replaced <- p.dispatcher // never waits: nobody else sends
+	m.next <- m.dispatcher // never blocks: mu excludes other senders
 }
 
-// Wake tells that there may be something to deliver.
-func (p *Manager) Wake() { p.Current().Wake() }
-
-// Current is the dispatcher that runs.
-func (p *Manager) Current() *Dispatcher {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dispatcher
+// Wake makes the current dispatcher read the outbox now.
+func (m *Manager) Wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dispatcher.Wake()
 }
 
-// Run delivers until ctx ends. Dispatchers that were retired end beside the one
-// that is current.
-func (p *Manager) Run(ctx context.Context) {
-	var working panics.Group
-	defer working.Wait()
+// Run delivers notifications until ctx ends. Retired dispatchers finish their
+// deliveries beside the current one.
+func (m *Manager) Run(ctx context.Context) {
+	var running panics.Group
+	defer running.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case d := <-p.replaced:
-			working.Go(func() { d.Run(ctx) })
+		case d := <-m.next:
+			running.Go(func() { d.Run(ctx) })
 		}
 	}
 }
 
-func (p *Manager) observe(receiver string, result Result) {
-	d := metrics.Delivered
-	switch result {
-	case Retried:
-		d = metrics.Retried
-	case Dead:
-		d = metrics.Dead
-	}
-	p.metrics.Notified(receiver, d)
-}
-
-// Resend tells keepers of the incidents that they know of and that go on.
-func (p *Manager) Resend(ctx context.Context, open []alerting.Incident) {
-	p.mu.Lock()
-	receivers := p.receivers
-	p.mu.Unlock()
+// Resend sends the firing incidents of open to each receiver that is an
+// alerting.Keeper and was notified of them. It waits for all receivers, for 30 s at
+// most.
+func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
+	m.mu.Lock()
+	receivers := m.receivers
+	m.mu.Unlock()
 	var workers panics.Group
 	for name, notifier := range receivers {
 		k, ok := notifier.(alerting.Keeper)
@@ -137,9 +125,20 @@ func (p *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 				err = caught
 			}
 			if err != nil && ctx.Err() == nil {
-				p.logger.Warn("telling again what goes on", "receiver", name, "err", err)
+				m.config.Logger.Warn("telling again what goes on", "receiver", name, "err", err)
 			}
 		})
 	}
 	workers.Wait()
+}
+
+// RemovedReceiver is the Notifier of a receiver that was removed from the
+// configuration. It makes every notification a dead letter.
+type RemovedReceiver struct{}
+
+var errRemoved = errors.New("no receiver of this name is configured any more")
+
+// Notify returns a Permanent error.
+func (RemovedReceiver) Notify(context.Context, alerting.Notification) (alerting.DeliveryRef, error) {
+	return alerting.DeliveryRef{}, alerting.Permanent{Err: errRemoved}
 }

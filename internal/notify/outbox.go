@@ -2,36 +2,35 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"stickwatch/alerting"
 )
 
-// An Outbox keeps notices until they are delivered, over restarts.
+// An Outbox keeps notifications until they are delivered, across restarts.
 type Outbox interface {
-	// Claim lends the notice of a receiver that has been due at now for the longest,
-	// and whose predecessors of the same incident are done, until now+lease. It
-	// counts an attempt, and fills in the thread that an earlier receipt told.
+	// Claim leases a notification to the caller until now+lease: of those for the
+	// receiver that are due, the one that has been due for longest. A notification is
+	// not due while an earlier one of the same incident is undelivered. Claim counts
+	// an attempt and sets the thread that an earlier delivery returned. ok is false if
+	// nothing is due.
 	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error)
-	// Delivered ends a notice that has arrived.
+	// Delivered marks a notification as delivered.
 	Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error
-	// Retry gives a notice back until at.
+	// Retry ends the lease of a notification and makes it due at a later time.
 	Retry(ctx context.Context, id string, at time.Time, reason string) error
-	// SkipToEnd ends a notice, and those that wait for it, but for the last, if that
-	// is the Resolved one of their incident; else it changes nothing.
+	// SkipToEnd marks a notification, and all that follow it except the last, as
+	// skipped if the last is the Resolved notification of their incident. Otherwise it
+	// changes nothing.
 	SkipToEnd(ctx context.Context, id string) (skipped bool, err error)
-	// Bury ends a notice that will not arrive: a dead letter, kept to be seen.
+	// DeadLetter marks a notification as undeliverable. It stays visible as a dead
+	// letter.
 	DeadLetter(ctx context.Context, id string, reason string) error
 }
 
-// RemovedReceiver is the Notifier of a receiver that is not in the configuration any more:
-// what still waits for it is given up, and can be seen among the dead letters.
-type RemovedReceiver struct{}
-
-var errGone = errors.New("no receiver of this name is configured any more")
-
-// Notify takes nothing.
-func (RemovedReceiver) Notify(context.Context, alerting.Notification) (alerting.DeliveryRef, error) {
-	return alerting.DeliveryRef{}, alerting.Permanent{Err: errGone}
+// A PendingOutbox is an Outbox that counts its undelivered notifications.
+type PendingOutbox interface {
+	Outbox
+	// Pending returns the number of undelivered notifications by receiver.
+	Pending(context.Context) (map[string]int, error)
 }

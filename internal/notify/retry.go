@@ -1,87 +1,136 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"stickwatch/alerting"
 )
 
-// How long a notice is tried. A Permanent failure ends it at once; any other
-// only when the notice is too old, and it has been tried at least once. What
-// goes on between is superseded by what comes next. But whoever is not told that
-// something broke, or believes that it still is, is misled: the first and the
-// last notice of an incident are tried for longer, over a weekend.
+// How long a notification is retried, counted from its creation. A Permanent error
+// ends the retries at once. The first and the last notification of an incident are
+// retried for longer, over a weekend: without them the reader does not know that
+// something broke, or believes that it is still broken. Later notifications
+// supersede the others. Each notification gets at least one attempt.
 const (
-	retryFor         = 24 * time.Hour
-	patienceForFrame = 72 * time.Hour
+	retryFor          = 24 * time.Hour
+	retryFirstAndLast = 72 * time.Hour
 )
 
-// staleFired is from when on a Fired notice is not sent any more if the incident is
-// over meanwhile: after a night in which a receiver was down, the end alone tells
-// it all, in half as many messages.
+// staleFired is the age from which a Fired notification is skipped if its incident
+// is resolved. After a night in which a receiver was down, the Resolved notification
+// alone has all the information.
 const staleFired = time.Hour
 
-// The bounds of waiting for the next attempt.
+// The bounds of the time until the next attempt.
 const (
-	firstBackoff = time.Second
-	maxBackoff   = 5 * time.Minute // of a notice
-	maxFailing   = time.Minute     // of a receiver: who is well again should not be kept waiting
-	maxAfter     = time.Hour       // a receiver may ask for less
+	firstBackoff       = time.Second
+	maxBackoff         = 5 * time.Minute // for one notification
+	maxReceiverBackoff = time.Minute     // for a receiver, so that delivery resumes soon after its recovery
+	maxRetryAfter      = time.Hour       // for the pause that a receiver asks for
 )
 
-// A verdict is what to do about a failed attempt.
-type verdict struct {
-	deadLetter bool
-	wait       time.Duration // until the next attempt
-	backoff    time.Duration // in which nothing is sent to the receiver, because it asked for that
-	failing    bool          // the receiver cannot be reached, or is in trouble: the next notice would fare no better
+// A retryDecision says what to do after a failed attempt.
+type retryDecision struct {
+	deadLetter    bool
+	wait          time.Duration // until the next attempt
+	receiverPause time.Duration // the pause that the receiver asked for; 0: none
+	unavailable   bool          // the receiver is unreachable or faulty, so the next notification would fail, too
 }
 
-// judge decides about a notice whose latest attempt failed.
-func judge(n alerting.Notification, now time.Time, err error) verdict {
+// decideRetry decides about a notification whose latest attempt failed.
+func decideRetry(n alerting.Notification, now time.Time, err error) retryDecision {
 	if _, ok := errors.AsType[alerting.Permanent](err); ok {
-		return verdict{deadLetter: true}
+		return retryDecision{deadLetter: true}
 	}
 	r, ok := errors.AsType[alerting.Retriable](err)
 	asked := ok && r.After > 0
 	longest := retryFor
 	if n.Kind == alerting.NotificationFired || n.Kind == alerting.NotificationResolved {
-		longest = patienceForFrame
+		longest = retryFirstAndLast
 	}
 	if now.Sub(n.At) >= longest {
-		return verdict{deadLetter: true, failing: !asked}
+		return retryDecision{deadLetter: true, unavailable: !asked}
 	}
 	if asked {
-		after := min(r.After, maxAfter)
-		return verdict{wait: after, backoff: after}
+		after := min(r.After, maxRetryAfter)
+		return retryDecision{wait: after, receiverPause: after}
 	}
-	return verdict{wait: backoffDelay(n.Attempts), failing: true}
+	return retryDecision{wait: upTo(backoffBound(n.Attempts, maxBackoff)), unavailable: true}
 }
 
-// backoffDelay is how long to wait after so many attempts: anything up to a bound that
-// doubles, so that those who failed together do not come back together.
-func backoffDelay(attempts int) time.Duration {
-	return upTo(backoffBound(attempts, maxBackoff))
-}
-
-// failureReason is how long to leave a receiver alone after so many failures in a row:
-// half of a bound that doubles, and anything up to the whole.
-func failureReason(failures int) time.Duration {
-	bound := backoffBound(failures, maxFailing)
-	return bound/2 + upTo(bound/2)
-}
-
+// upTo returns a random duration in (0, bound]. The jitter spreads notifications
+// that failed at the same time.
 func upTo(bound time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(bound))) + 1 }
 
-// backoffBound doubles from one attempt to the next.
-func backoffBound(attempts int, most time.Duration) time.Duration {
+// backoffBound returns firstBackoff after the first failure, twice as much after
+// each further one, and at most limit.
+func backoffBound(failures int, limit time.Duration) time.Duration {
 	bound := firstBackoff
-	for range attempts - 1 {
-		if bound *= 2; bound >= most {
-			return most
+	for range failures - 1 {
+		if bound *= 2; bound >= limit {
+			return limit
 		}
 	}
 	return bound
+}
+
+// A backoff is the circuit breaker of a receiver: nothing is sent while it is open,
+// because the receiver asked for a pause or keeps failing. A dispatcher and its
+// successor share it.
+type backoff struct {
+	mu       sync.Mutex
+	until    time.Time
+	failures int // consecutive
+}
+
+// fail counts a failure and extends the backoff: to between half of a bound that
+// doubles with each consecutive failure, and the whole.
+func (b *backoff) fail() {
+	b.mu.Lock()
+	b.failures++
+	bound := backoffBound(b.failures, maxReceiverBackoff)
+	b.mu.Unlock()
+	b.extend(bound/2 + upTo(bound/2))
+}
+
+// reset sets the number of consecutive failures to zero.
+func (b *backoff) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures = 0
+}
+
+// extend makes the backoff last for at least d from now on.
+func (b *backoff) extend(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until := time.Now().Add(d); until.After(b.until) {
+		b.until = until
+	}
+}
+
+func (b *backoff) left() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Until(b.until)
+}
+
+// wait waits for the end of the backoff. It returns false if ctx ends first.
+func (b *backoff) wait(ctx context.Context) bool {
+	for d := b.left(); d > 0 && ctx.Err() == nil; d = b.left() {
+		sleep(ctx, d)
+	}
+	return ctx.Err() == nil
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }

@@ -38,14 +38,14 @@ func TestAReceiverThatIsDown(t *testing.T) {
 		time.Sleep(night)
 		synctest.Wait()
 		const beginning = 12 // while the pause grows
-		if most := beginning + int(night/(maxFailing/2)); asked > most {
+		if most := beginning + int(night/(maxReceiverBackoff/2)); asked > most {
 			t.Errorf("got %d attempts in %s, want %d at most", asked, night, most)
 		}
 		well.Store(true)
-		time.Sleep(maxFailing)
+		time.Sleep(maxReceiverBackoff)
 		synctest.Wait()
 		if got := len(ops.ids()); got != notifications {
-			t.Errorf("got %d notices within %s of its recovery, want all %d", got, maxFailing, notifications)
+			t.Errorf("got %d notices within %s of its recovery, want all %d", got, maxReceiverBackoff, notifications)
 		}
 		b.stop()
 		lines := strings.Count(b.log.String(), "notice not delivered")

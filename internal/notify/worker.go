@@ -11,7 +11,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A worker takes notices to one receiver, one at a time.
+// A worker delivers notifications to one receiver, one at a time.
 type worker struct {
 	config         DispatcherConfig
 	receiver       string
@@ -22,92 +22,93 @@ type worker struct {
 	rateLimitedLog rateLimitedLog
 }
 
-// run delivers what is due, until more ends. ctx, which ends then or later, is
-// for what is under way.
-func (c *worker) run(ctx, more context.Context) {
-	var failures int // of the outbox, in a row
-	for c.backoff.wait(more) {
-		n, ok, err := c.config.Outbox.Claim(ctx, c.receiver, time.Now(), c.lease())
+// run delivers due notifications until more ends. An attempt in progress uses ctx,
+// which ends at the same time or later.
+func (w *worker) run(ctx, more context.Context) {
+	var failures int // of the outbox, consecutive
+	for w.backoff.wait(more) {
+		n, ok, err := w.config.Outbox.Claim(ctx, w.receiver, time.Now(), w.lease())
 		switch {
 		case ctx.Err() != nil && !ok:
 			return
 		case err != nil:
 			failures++
 			pause := backoffBound(failures, maxBackoff)
-			c.logger.Error("looking into the outbox", "err", err, "again_in", pause)
+			w.logger.Error("looking into the outbox", "err", err, "again_in", pause)
 			sleep(more, pause)
 		case ok:
 			failures = 0
-			c.backoff.extend(c.deliver(ctx, n))
+			w.backoff.extend(w.deliver(ctx, n))
 		default:
 			failures = 0
-			c.rest(more)
+			w.idle(more)
 		}
 	}
 }
 
-// lease outlives all that may be done with a notice, so that nobody else touches
-// it meanwhile: not the successor of a dispatcher that was retired. What ends it
-// early is that its holder writes down an outcome, or that the outbox is opened
-// anew after a crash.
-func (c *worker) lease() time.Duration {
+// lease returns how long a claimed notification is reserved. It covers everything
+// that one delivery may take, so that no other worker, not even the successor of a
+// retired dispatcher, sends the same notification. A lease ends early when the
+// outcome is recorded, or when the outbox is reopened after a crash.
+func (w *worker) lease() time.Duration {
 	const recording = 10 * time.Second
-	return 2*c.config.Timeout + c.config.Grace + recording
+	return 2*w.config.Timeout + w.config.Grace + recording
 }
 
-// deliver makes one attempt and writes down what became of it. The pause is what
-// the receiver asked for.
-func (c *worker) deliver(ctx context.Context, n alerting.Notification) (pause time.Duration) {
+// deliver makes one attempt and records the outcome. It returns the pause that the
+// receiver asked for.
+func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause time.Duration) {
 	var deliveryRef alerting.DeliveryRef
 	var result Result
 	var err error
-	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = c.attempt(ctx, n) }); caught != nil {
+	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = w.attempt(ctx, n) }); caught != nil {
 		err = caught
 	}
 	if result == skipped {
-		c.logger.Info("notice is not sent: the end of its incident is told in its place", "notice", n.ID)
+		w.logger.Info("notice is not sent: the end of its incident is told in its place", "notice", n.ID)
 		return 0
 	}
 	if err == nil {
-		c.backoff.answered()
-		c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Delivered(ctx, n.ID, deliveryRef) })
-		c.config.Observe(c.receiver, result)
-		c.logger.Debug("notice delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
+		w.backoff.reset()
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Delivered(ctx, n.ID, deliveryRef) })
+		w.config.Observe(w.receiver, result)
+		w.logger.Debug("notice delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
 		return 0
 	}
-	v := judge(n, time.Now(), err)
-	if ctx.Err() != nil && !v.deadLetter {
-		v = verdict{} // it was cut off: the next to run tries again at once
+	d := decideRetry(n, time.Now(), err)
+	if ctx.Err() != nil && !d.deadLetter {
+		d = retryDecision{} // the shutdown interrupted the attempt: the next process retries at once
 	}
-	if v.failing {
-		c.backoff.failed()
+	if d.unavailable {
+		w.backoff.fail()
 	} else if ctx.Err() == nil {
-		c.backoff.answered()
+		w.backoff.reset()
 	}
 	reason := err.Error()
-	if v.deadLetter {
-		c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.DeadLetter(ctx, n.ID, reason) })
-		c.config.Observe(c.receiver, Dead)
-		c.logger.Error("notice given up", "notice", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
+	if d.deadLetter {
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.DeadLetter(ctx, n.ID, reason) })
+		w.config.Observe(w.receiver, Dead)
+		w.logger.Error("notice given up", "notice", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
 		return 0
 	}
-	at := time.Now().Add(v.wait)
-	c.record(ctx, func(ctx context.Context) error { return c.config.Outbox.Retry(ctx, n.ID, at, reason) })
-	c.config.Observe(c.receiver, Retried)
-	if unsaid, ok := c.rateLimitedLog.may(time.Now()); ok {
-		c.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", v.wait, "unsaid", unsaid, "err", err)
+	at := time.Now().Add(d.wait)
+	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, n.ID, at, reason) })
+	w.config.Observe(w.receiver, Retried)
+	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {
+		w.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", d.wait, "unsaid", suppressed, "err", err)
 	}
-	panics.AfterFunc(v.wait, panics.Delivery, c.signal)
-	return v.backoff
+	panics.AfterFunc(d.wait, panics.Delivery, w.signal)
+	return d.receiverPause
 }
 
-// attempt sends a notice, if no earlier attempt has. It goes on for Grace when
-// ctx ends: to be cut off would leave open whether the notice has arrived.
-func (c *worker) attempt(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, Result, error) {
-	ctx, cancel := c.withGrace(ctx, 2*c.config.Timeout)
+// attempt sends a notification unless an earlier attempt has delivered it. When ctx
+// ends, the attempt continues for Grace: after an interrupted request nobody knows
+// whether the notification has arrived.
+func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, Result, error) {
+	ctx, cancel := w.withGrace(ctx, 2*w.config.Timeout)
 	defer cancel()
-	if finder, ok := c.notifier.(alerting.Finder); ok && n.Attempts > 1 {
-		deliveryRef, found, err := c.find(ctx, finder, n)
+	if finder, ok := w.notifier.(alerting.Finder); ok && n.Attempts > 1 {
+		deliveryRef, found, err := w.find(ctx, finder, n)
 		if err != nil {
 			return alerting.DeliveryRef{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
 		}
@@ -115,56 +116,58 @@ func (c *worker) attempt(ctx context.Context, n alerting.Notification) (alerting
 			return deliveryRef, Found, nil
 		}
 	}
-	if n.Kind == alerting.NotificationFired && time.Since(n.At) > staleFired && c.skip(ctx, n) {
+	if n.Kind == alerting.NotificationFired && time.Since(n.At) > staleFired && w.skip(ctx, n) {
 		return alerting.DeliveryRef{}, skipped, nil
 	}
-	ctx, cancel = context.WithTimeout(ctx, c.config.Timeout)
+	ctx, cancel = context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
-	deliveryRef, err := c.notifier.Notify(ctx, n)
+	deliveryRef, err := w.notifier.Notify(ctx, n)
 	return deliveryRef, Delivered, err
 }
 
-// skip reports whether a notice, and what waits for it, gave way to the end of its
-// incident.
-func (c *worker) skip(ctx context.Context, n alerting.Notification) bool {
-	skipped, err := c.config.Outbox.SkipToEnd(ctx, n.ID)
+// skip reports whether the outbox skipped a notification, and those that follow it,
+// in favor of the Resolved notification of the incident.
+func (w *worker) skip(ctx context.Context, n alerting.Notification) bool {
+	skipped, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
 	if err != nil {
-		c.logger.Error("looking for the end of an incident", "notice", n.ID, "err", err)
+		w.logger.Error("looking for the end of an incident", "notice", n.ID, "err", err)
 	}
 	return skipped
 }
 
-// find asks whether an earlier attempt arrived. That it cannot be told is no
-// reason to give the notice up, whatever the receiver says: only sending may be.
-func (c *worker) find(ctx context.Context, finder alerting.Finder, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+// find reports whether an earlier attempt delivered the notification. A Permanent
+// error means that this can never be known. The notification is then sent again,
+// because only the failure of sending makes a dead letter.
+func (w *worker) find(ctx context.Context, finder alerting.Finder, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
 	deliveryRef, found, err := finder.Find(ctx, n)
 	if _, ok := errors.AsType[alerting.Permanent](err); ok {
-		c.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", err)
+		w.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", err)
 		return alerting.DeliveryRef{}, false, nil
 	}
 	return deliveryRef, found, err
 }
 
-// withGrace is a context that ends after a time, or Grace after its parent.
-func (c *worker) withGrace(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+// withGrace returns a context that ends after timeout, or Grace after its parent.
+func (w *worker) withGrace(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	stop := panics.AfterContext(ctx, panics.Delivery, func() { panics.AfterFunc(c.config.Grace, panics.Delivery, cancel) })
+	stop := panics.AfterContext(ctx, panics.Delivery, func() { panics.AfterFunc(w.config.Grace, panics.Delivery, cancel) })
 	return late, func() { stop(); cancel() }
 }
 
-// record writes down an outcome, and does nothing else until that is done: a
-// notice that is delivered, and not known to be, would be sent again. When ctx
-// ends it is tried once more; the next to run asks its Finder.
-func (c *worker) record(ctx context.Context, write func(context.Context) error) {
+// record writes an outcome and retries until that succeeds. The worker does nothing
+// else meanwhile: without a recorded outcome the notification would be sent again.
+// When ctx ends, record makes one last attempt; if that fails, the next process
+// relies on the Finder.
+func (w *worker) record(ctx context.Context, write func(context.Context) error) {
 	for failures := 1; ; failures++ {
-		err := c.once(ctx, write)
+		err := w.writeOnce(ctx, write)
 		if err == nil {
 			return
 		}
 		pause := backoffBound(failures, maxBackoff)
-		c.logger.Error("writing down a delivery", "err", err, "again_in", pause)
+		w.logger.Error("writing down a delivery", "err", err, "again_in", pause)
 		if ctx.Err() != nil {
 			return
 		}
@@ -172,8 +175,8 @@ func (c *worker) record(ctx context.Context, write func(context.Context) error) 
 	}
 }
 
-func (c *worker) once(ctx context.Context, write func(context.Context) error) (err error) {
-	ctx, cancel := c.withGrace(ctx, c.config.Timeout)
+func (w *worker) writeOnce(ctx context.Context, write func(context.Context) error) (err error) {
+	ctx, cancel := w.withGrace(ctx, w.config.Timeout)
 	defer cancel()
 	if caught := panics.Catch(panics.Delivery, func() { err = write(ctx) }); caught != nil {
 		return caught
@@ -181,19 +184,39 @@ func (c *worker) once(ctx context.Context, write func(context.Context) error) (e
 	return err
 }
 
-// rest waits until there may be something to do.
-func (c *worker) rest(ctx context.Context) {
+// idle waits for a signal or the next poll.
+func (w *worker) idle(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-c.wake:
-	case <-time.After(c.config.Poll):
+	case <-w.wake:
+	case <-time.After(w.config.Poll):
 	}
 }
 
-// signal ends a rest, or the next one.
-func (c *worker) signal() {
+// signal ends the current call of idle, or the next one.
+func (w *worker) signal() {
 	select {
-	case c.wake <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
+}
+
+// A rateLimitedLog allows one line a minute about failed attempts and counts the
+// suppressed ones.
+type rateLimitedLog struct {
+	last       time.Time
+	suppressed int
+}
+
+// allow reports whether a line may be written at a time, and how many were
+// suppressed since the previous one.
+func (l *rateLimitedLog) allow(now time.Time) (suppressed int, ok bool) {
+	const interval = time.Minute
+	if !l.last.IsZero() && now.Sub(l.last) < interval {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed = l.suppressed
+	l.last, l.suppressed = now, 0
+	return suppressed, true
 }

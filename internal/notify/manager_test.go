@@ -1,4 +1,4 @@
-package daemon
+package notify
 
 import (
 	"context"
@@ -13,8 +13,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/internal/metrics"
-	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 )
 
@@ -64,6 +62,10 @@ func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { retu
 
 func (o *oneSlotOutbox) Pending(context.Context) (map[string]int, error) { return nil, nil }
 
+func newManager(o PendingOutbox) *Manager {
+	return NewManager(ManagerConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
+}
+
 // A slowReceiver takes a while for each notice, and counts those that it began.
 type slowReceiver struct {
 	long time.Duration
@@ -91,14 +93,14 @@ func TestExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
 		o.put()
-		p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		m := newManager(o)
 		ctx, cancel := context.WithCancel(t.Context())
-		p.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+		m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		done := make(chan struct{})
-		go func() { defer close(done); p.Run(ctx) }()
+		go func() { defer close(done); m.Run(ctx) }()
 		for range 5 {
 			time.Sleep(time.Second)
-			p.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+			m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		}
 		time.Sleep(10 * time.Minute)
 		cancel()
@@ -115,13 +117,13 @@ func TestExchangeEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
-		p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+		m := newManager(o)
 		ctx, cancel := context.WithCancel(t.Context())
-		p.SetReceivers(map[string]alerting.Notifier{"ops": former})
+		m.SetReceivers(map[string]alerting.Notifier{"ops": former})
 		done := make(chan struct{})
-		go func() { defer close(done); p.Run(ctx) }()
+		go func() { defer close(done); m.Run(ctx) }()
 		time.Sleep(time.Second)
-		p.SetReceivers(map[string]alerting.Notifier{"ops": next})
+		m.SetReceivers(map[string]alerting.Notifier{"ops": next})
 		time.Sleep(time.Second)
 		o.put()
 		time.Sleep(time.Minute)
@@ -150,13 +152,13 @@ func TestQuickExchanges(t *testing.T) {
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
 			o := new(countingOutbox)
-			p := notify.NewManager(o, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
+			m := newManager(o)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
-			go func() { defer close(done); p.Run(ctx) }()
+			go func() { defer close(done); m.Run(ctx) }()
 			synctest.Wait()
 			for range 3 {
-				p.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
+				m.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
 			}
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
@@ -190,56 +192,28 @@ func (r *resendingReceiver) Keep(_ context.Context, open []alerting.Incident) er
 	return nil
 }
 
-// TestPeriodicTasks: what is done now and then.
-func TestPeriodicTasks(t *testing.T) {
+// TestResend: only firing incidents that a receiver was notified of are sent again.
+func TestResend(t *testing.T) {
 	t.Parallel()
-	w := newDiskFixture(t)
-	w.setClusters([]string{"shop"})
-	w.breaks("shop")
-	if err := w.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: time.Now()}}); err != nil {
-		t.Fatal(err)
-	}
-	knows, stranger := new(resendingReceiver), new(resendingReceiver)
-	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler)}
-	d.deliveryManager = notify.NewManager(w.db, w.metrics, d.logger)
-	d.deliveryManager.SetReceivers(map[string]alerting.Notifier{"ops": knows, "others": stranger})
-	for _, c := range d.periodicTasks() {
-		c.do(t.Context())
-	}
-	if diff := cmp.Diff([][]string{{"dependency_down/Redis"}}, knows.kept); diff != "" {
-		t.Errorf("told again to who knows (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([][]string{nil}, stranger.kept); diff != "" {
-		t.Errorf("told again to who does not (-want +got):\n%s", diff)
-	}
-	wantMetrics(t, w.metrics, "stickwatch_notification_queue_length 1", `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
-	if n := len(w.restored(t).Counters); n == 0 {
-		t.Error("no counters were kept")
-	}
-}
-
-// TestKeepHouse: a chore that hangs holds up no other.
-func TestKeepHouse(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var done int
-		periodicTasks := []periodicTask{
-			{time.Second, func(ctx context.Context) { <-ctx.Done() }},
-			{time.Second, func(context.Context) { done++ }},
+	incident := func(code checks.Code, state alerting.State, receivers ...string) alerting.Incident {
+		i := alerting.Incident{State: state, Cause: checks.Finding{Code: code}}
+		for _, r := range receivers {
+			i.Notified = append(i.Notified, alerting.Notified{Receiver: r})
 		}
-		ended := make(chan struct{})
-		go func() { defer close(ended); runPeriodically(ctx, periodicTasks) }()
-		time.Sleep(10*time.Second + time.Millisecond)
-		cancel()
-		<-ended
-		if done != 10 {
-			t.Errorf("got a chore done %d times in 10 s, want 10", done)
-		}
+		return i
+	}
+	ops, others := new(resendingReceiver), new(resendingReceiver)
+	m := newManager(&oneSlotOutbox{})
+	m.SetReceivers(map[string]alerting.Notifier{"ops": ops, "others": others, "plain": new(slowReceiver)})
+	m.Resend(t.Context(), []alerting.Incident{
+		incident(checks.NodeDown, alerting.Firing, "ops"), incident(checks.DependencyDown, alerting.Firing), incident(checks.NodePaused, alerting.Pending, "ops"),
 	})
+	if diff := cmp.Diff([][]string{{"node_down"}}, ops.kept); diff != "" {
+		t.Errorf("sent again to the receiver that was notified (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]string{nil}, others.kept); diff != "" {
+		t.Errorf("sent again to the receiver that was not (-want +got):\n%s", diff)
+	}
 }
 
 // A breaking receiver panics when it is kept informed.
@@ -247,18 +221,20 @@ type breaking struct{ slowReceiver }
 
 func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
 
-// TestKeepPanics: a receiver that panics keeps no other from being informed.
-func TestKeepPanics(t *testing.T) {
-	quietly(t)
+// TestResendPanics: a receiver that panics does not affect the others.
+func TestResendPanics(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // package panics logs there
+	t.Cleanup(func() { slog.SetDefault(before) })
 	knows := &resendingReceiver{}
-	p := notify.NewManager(&oneSlotOutbox{}, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler))
-	p.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
-	before := panics.Counts()[panics.Delivery]
-	p.Resend(t.Context(), nil)
+	m := newManager(&oneSlotOutbox{})
+	m.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	counted := panics.Counts()[panics.Delivery]
+	m.Resend(t.Context(), nil)
 	if len(knows.kept) != 1 {
 		t.Errorf("the other was informed %d times, want once", len(knows.kept))
 	}
-	if got := panics.Counts()[panics.Delivery] - before; got != 1 {
+	if got := panics.Counts()[panics.Delivery] - counted; got != 1 {
 		t.Errorf("got %d panics counted, want 1", got)
 	}
 }
