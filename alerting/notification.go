@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -49,3 +50,41 @@ func NotificationID(incident, receiver string, number int) string {
 type DeliveryRef struct {
 	Thread string // where to go on about this incident; "": receivers of this kind keep no threads
 }
+
+// A Notifier takes notices to one receiver. Its errors are Retriable or
+// Permanent; see Discreet.
+type Notifier interface {
+	Notify(context.Context, Notification) (DeliveryRef, error)
+}
+
+// A Finder is a Notifier that can look whether its receiver has a notice. It is
+// asked before a notice is sent again, since the process may have ended between
+// sending it and writing down that it was sent.
+type Finder interface {
+	Find(context.Context, Notification) (deliveryRef DeliveryRef, found bool, err error)
+}
+
+// A Keeper is a Notifier whose receiver forgets what it is not told again, as
+// Alertmanager does: Keep repeats the incidents that go on.
+type Keeper interface {
+	Keep(context.Context, []Incident) error
+}
+
+// A Retriable failure may pass: the notice is tried again. An error of a
+// notifier that is neither Retriable nor Permanent is taken for one, because a
+// message said twice is better than one that is lost.
+type Retriable struct {
+	After time.Duration // what the receiver asked for: nothing is sent to it for that long; 0: it did not say
+	Err   error
+}
+
+func (e Retriable) Error() string { return e.Err.Error() }
+
+func (e Retriable) Unwrap() error { return e.Err }
+
+// A Permanent failure stays however often the notice is tried.
+type Permanent struct{ Err error }
+
+func (e Permanent) Error() string { return e.Err.Error() }
+
+func (e Permanent) Unwrap() error { return e.Err }

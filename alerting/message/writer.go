@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
@@ -123,4 +124,74 @@ func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.
 
 func (w Writer) title(c checks.Code) string {
 	return cmp.Or(probes.Clean(w.Language.Title(c), maxName), "?")
+}
+
+// aroundIncident is what a dashboard shows before an incident began.
+const aroundIncident = 15 * time.Minute
+
+// PageOf is the incident's page; "": there is none.
+func (w Writer) PageOf(i alerting.Incident) string {
+	if w.Page == nil {
+		return ""
+	}
+	return w.Page.JoinPath("incidents", url.PathEscape(i.ID)).String()
+}
+
+func (w Writer) links(i alerting.Incident) []Link {
+	var links []Link
+	if page := w.PageOf(i); page != "" {
+		links = append(links, Link{w.labels().page, page})
+	}
+	if w.Grafana != nil {
+		links = append(links, Link{w.labels().grafana, grafana(*w.Grafana, i)})
+	}
+	return links
+}
+
+// grafana is a dashboard at the incident's cluster and time.
+func grafana(u url.URL, i alerting.Incident) string {
+	q := u.Query()
+	q.Set("var-cluster", name(i.Cluster))
+	q.Set("from", strconv.FormatInt(i.Started.Add(-aroundIncident).UnixMilli(), 10))
+	q.Set("to", "now")
+	if !i.Ended.IsZero() {
+		q.Set("to", strconv.FormatInt(i.Ended.Add(aroundIncident).UnixMilli(), 10))
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// moment tells a time with its zone, since readers may be anywhere; the zero
+// time is "".
+func (w Writer) moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(w.zone()).Format("2006-01-02 15:04:05 MST")
+}
+
+// clock tells the time of day of an event.
+func (w Writer) clock(t time.Time) string { return t.In(w.zone()).Format(time.TimeOnly) }
+
+func (w Writer) zone() *time.Location {
+	if w.Zone == nil {
+		return time.UTC
+	}
+	return w.Zone
+}
+
+// duration tells how long something took, in its two largest units.
+func (w Writer) duration(d time.Duration) string {
+	s := int(max(0, d) / time.Second)
+	parts := [4]int{s / 86400, s / 3600 % 24, s / 60 % 60, s % 60}
+	largest := 0
+	for largest < len(parts)-1 && parts[largest] == 0 {
+		largest++
+	}
+	l := w.labels()
+	text := strconv.Itoa(parts[largest]) + l.units[largest]
+	if next := largest + 1; next < len(parts) && parts[next] != 0 {
+		text += l.betweenUnits + strconv.Itoa(parts[next]) + l.units[next]
+	}
+	return text
 }

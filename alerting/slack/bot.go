@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -149,4 +150,16 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		}{io.LimitReader(res.Body, maxAnswer), res.Body}
 	}
 	return res, err
+}
+
+// channelID is what Slack calls a channel, whatever its name becomes.
+var channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{7,}$`)
+
+// thread is an alerting.Receipt's: the channel's id and the timestamp of the
+// incident's message.
+func thread(channel, ts string) string { return channel + " " + ts }
+
+func parseThread(text string) (channel, ts string, ok bool) {
+	channel, ts, ok = strings.Cut(text, " ")
+	return channel, ts, ok && channel != "" && ts != ""
 }

@@ -2,12 +2,14 @@ package slack
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	api "github.com/slack-go/slack"
 
+	"stickwatch/alerting"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -155,4 +157,97 @@ func bold(label string) string { return "*" + escaped(label, maxField) + "*" }
 // not written as one.
 func mrkdwn(text string) *api.TextBlockObject {
 	return api.NewTextBlockObject(api.MarkdownType, text, false, true)
+}
+
+// mention is what a careless client reads as a call to everybody.
+var mention = regexp.MustCompile(`(?i)@(here|channel|everyone)\b`)
+
+// entities are what Slack has its control characters written as.
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// escaped makes a text say itself and nothing else in Slack's mrkdwn: no link,
+// no mention, no code. It is at most limit bytes long; no character and no entity is
+// cut in two.
+func escaped(text string, limit int) string {
+	const end = "…"
+	text = unmentioned(text)
+	var b strings.Builder
+	fits := 0 // bytes after which end still fits
+	for _, r := range text {
+		b.WriteString(escapedRune(r))
+		if b.Len() <= limit-len(end) {
+			fits = b.Len()
+		}
+		if b.Len() > limit {
+			return b.String()[:fits] + end
+		}
+	}
+	return b.String()
+}
+
+// unmentioned puts something invisible into mentions, so that they are none.
+func unmentioned(text string) string { return mention.ReplaceAllString(text, "@\u200b$1") }
+
+func escapedRune(r rune) string {
+	switch r {
+	case '`':
+		return "'"
+	case utf8.RuneError:
+		return ""
+	default:
+		return entities.Replace(string(r))
+	}
+}
+
+// content is what a message shows.
+type content struct {
+	text       string      // for notifications, and for whatever shows no blocks
+	blocks     []api.Block // above the coloured part
+	attachment api.Attachment
+	short      string // the text when Slack does not take the rest
+}
+
+// options are what the library calls content.
+func (c content) options() []api.MsgOption {
+	options := []api.MsgOption{
+		api.MsgOptionText(c.text, false), // escaped already
+		api.MsgOptionBlocks(c.blocks...), // none: an update clears them
+		api.MsgOptionAttachments(c.attachments()...),
+		api.MsgOptionParse(false),
+		api.MsgOptionLinkNames(false),
+	}
+	return options
+}
+
+func (c content) attachments() []api.Attachment {
+	if len(c.attachment.Blocks.BlockSet) == 0 {
+		return []api.Attachment{}
+	}
+	return []api.Attachment{c.attachment}
+}
+
+// shortened sends content; if Slack finds fault with its form, it is sent once
+// more as a few words.
+func (c content) shortened(send func(content) error) error {
+	err := send(c)
+	if slices.Contains(formal, code(err)) {
+		return send(content{text: c.short})
+	}
+	return err
+}
+
+// markType names the metadata of our messages.
+const markType = "stickwatch_notice"
+
+// mark lets Find know a message again.
+func mark(n alerting.Notification) api.SlackMetadata {
+	return api.SlackMetadata{
+		EventType:    markType,
+		EventPayload: map[string]any{"notice": n.ID, "incident": n.Incident.ID},
+	}
+}
+
+// marked reports whether a message is the notice's.
+func marked(m api.Message, n alerting.Notification) bool {
+	return m.Metadata.EventType == markType && m.Metadata.EventPayload["notice"] == n.ID
 }

@@ -10,9 +10,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
@@ -94,4 +97,94 @@ func Unaddressed(err error) error {
 		}
 		err = wrapped.Err
 	}
+}
+
+// A Refusal is an HTTP answer that did not take a message.
+type Refusal struct {
+	Status int
+	Answer string // as far as it is shown; "": nothing is
+}
+
+func (r Refusal) Error() string {
+	text := fmt.Sprintf("got status %d %s", r.Status, http.StatusText(r.Status))
+	if r.Status >= 300 && r.Status < 400 {
+		text += ", a redirect that is not followed"
+	}
+	if r.Answer != "" {
+		text += fmt.Sprintf(": %q", r.Answer)
+	}
+	return text
+}
+
+// RepairPause is between tries while somebody has to put something right: a
+// password is renewed, an address corrected, and what waited is still to be told.
+const RepairPause = time.Minute
+
+// repairable refusals are about where and by whom a message comes, not about the
+// message. Like a redirect that is not followed, they last until the
+// configuration, or the receiver, is put right.
+var repairable = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
+}
+
+// Classify tells what an answer means for a message: nil if it was taken, or r as
+// an alerting.Retriable or an alerting.Permanent. Only a message that will never
+// do is given up: one lost is worse than one that comes late.
+func Classify(r Refusal, header http.Header, now time.Time) error {
+	switch status := r.Status; {
+	case status >= 200 && status < 300:
+		return nil
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
+		return alerting.Retriable{After: RetryAfter(header, now), Err: r}
+	case status < 400, slices.Contains(repairable, status):
+		return alerting.Retriable{After: RepairPause, Err: r}
+	default:
+		return alerting.Permanent{Err: r}
+	}
+}
+
+// maxPause bounds what a receiver may ask for: a mistake of it, or of something
+// on the way, must not silence it for days.
+const maxPause = time.Hour
+
+// RetryAfter is for how long an answer asks to be left alone, in seconds or as
+// a date; 0: it does not ask. Seconds that no number holds are as many as may be.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	switch {
+	case err == nil:
+		return Pause(time.Duration(seconds) * time.Second)
+	case errors.Is(err, strconv.ErrRange):
+		return maxPause
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return Pause(at.Sub(now))
+	}
+	return 0
+}
+
+// Pause is a wait as far as it is granted.
+func Pause(asked time.Duration) time.Duration { return min(max(asked, 0), maxPause) }
+
+// BoundRetryAfter is next, or net/http's own for nil, for a client library that
+// reads Retry-After itself and fails or overflows where the number is too large.
+func BoundRetryAfter(next http.RoundTripper) http.RoundTripper {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return bounding{next}
+}
+
+type bounding struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounding) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := b.next.RoundTrip(req)
+	if err == nil {
+		if _, bad := strconv.ParseUint(res.Header.Get("Retry-After"), 10, 31); errors.Is(bad, strconv.ErrRange) {
+			res.Header.Set("Retry-After", strconv.Itoa(int(maxPause/time.Second)))
+		}
+	}
+	return res, err
 }
