@@ -116,14 +116,14 @@ type deployed struct{ *rig }
 
 func newDeployed(c Config) deployed {
 	r := deployed{newRig(c)}
-	r.manager.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
+	r.manager.SetDeployments([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
 	return r
 }
 
 func (r deployed) end(at time.Time) {
 	d := r.manager.deployments.list[0].clone()
 	d.To = at
-	r.manager.NotifyNow([]Deployment{d})
+	r.manager.SetDeployments([]Deployment{d})
 }
 
 // round takes a round, and sums up what is due.
@@ -135,7 +135,7 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	r.manager.Watched(at, "shop", func(time.Time) (touched []string) {
+	r.manager.ObserveNodes(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {
 				touched = append(touched, f.Node)
@@ -144,7 +144,7 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 		return touched
 	})
 	notifications := r.see(at, "shop", found)
-	for _, one := range r.manager.Due(at) {
+	for _, one := range r.manager.DueSummaries(at) {
 		notifications = append(notifications, r.commit(r.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
@@ -274,14 +274,14 @@ func TestDeploymentCounts(t *testing.T) {
 	for n := range 5 {
 		session := probes.Fingerprint(strconv.Itoa(n))
 		for range 3 { // it stays lost
-			r.manager.Met(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+			r.manager.ObserveRequest(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
 		}
-		r.manager.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
-		r.manager.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
+		r.manager.ObserveRequest(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
+		r.manager.ObserveRequest(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
 	}
 	d := r.manager.deployments.list[0].clone()
 	d.To, d.Watched = noon.Add(time.Minute), &WatchedCounts{Moved: 20, Lost: 1, Longest: time.Second}
-	r.manager.NotifyNow([]Deployment{d})
+	r.manager.SetDeployments([]Deployment{d})
 	at := noon.Add(2 * time.Minute)
 	got := r.manager.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notifications[0].Deployment.Counts
 	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {

@@ -5,40 +5,41 @@ import (
 	"time"
 )
 
-// Gather is how long an incident's developments are gathered: a receiver is told
-// of them that long after its last notice at the earliest, unless it has become worse.
+// Gather is how long the news of an incident are collected: the minimum time between
+// two notifications for a receiver, unless the severity rises.
 const Gather = 30 * time.Second
 
 // maxRepeat bounds the time between two reminders.
 const maxRepeat = 24 * time.Hour
 
-// notify writes the notices that are due. Silences hold back all but the end: who
-// knows of an incident is told that it is over, and nobody else.
+// notify returns the notifications that are due. Silences suppress all but the last:
+// receivers that were notified of an incident are notified of its end.
 func (d *Manager) notify(at time.Time, i *Incident) []Notification {
 	var notifications []Notification
 	switch {
 	case i.State == Resolved:
 		for n := range i.Notified {
-			notifications = d.write(notifications, at, i, &i.Notified[n], NotificationResolved, ReasonNotifiedBefore)
+			notifications = d.newNotification(notifications, at, i, &i.Notified[n], NotificationResolved, ReasonNotifiedBefore)
 		}
 	case i.State == Firing && i.Holds() && i.Silenced == "":
 		for n := range i.Notified {
 			t := &i.Notified[n]
 			if kind, reason := d.due(at, *t); kind != "" {
-				notifications = d.write(notifications, at, i, t, kind, reason)
+				notifications = d.newNotification(notifications, at, i, t, kind, reason)
 			}
 		}
 		for _, receiver := range d.router.receiversOf(i) {
 			if i.notified(receiver) == nil {
 				i.Notified = append(i.Notified, Notified{Receiver: receiver})
-				notifications = d.write(notifications, at, i, i.notified(receiver), NotificationFired, ReasonFirst)
+				notifications = d.newNotification(notifications, at, i, i.notified(receiver), NotificationFired, ReasonFirst)
 			}
 		}
 	}
 	return notifications
 }
 
-// due is what a receiver that knows of an incident is to be told now; "": nothing.
+// due returns which notification is due for a receiver that was notified before; "":
+// none.
 func (d *Manager) due(at time.Time, t Notified) (NotificationKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
@@ -51,7 +52,7 @@ func (d *Manager) due(at time.Time, t Notified) (NotificationKind, Reason) {
 	}
 }
 
-// repeatAfter is how long to wait for the next reminder after so many.
+// repeatAfter returns the time until the next reminder after a number of reminders.
 func repeatAfter(repeat time.Duration, reminders int) time.Duration {
 	most := max(repeat, maxRepeat)
 	for range reminders {
@@ -63,8 +64,8 @@ func repeatAfter(repeat time.Duration, reminders int) time.Duration {
 	return min(repeat, most)
 }
 
-// write writes a notice for a receiver, if there still is one of that name.
-func (d *Manager) write(notifications []Notification, at time.Time, i *Incident, t *Notified, kind NotificationKind, reason Reason) []Notification {
+// newNotification adds a notification for a receiver, if the receiver still exists.
+func (d *Manager) newNotification(notifications []Notification, at time.Time, i *Incident, t *Notified, kind NotificationKind, reason Reason) []Notification {
 	if !d.router.knows(t.Receiver) {
 		return notifications
 	}
@@ -76,27 +77,27 @@ func (d *Manager) write(notifications []Notification, at time.Time, i *Incident,
 		t.Reminders++
 	}
 	n.ID = NotificationID(i.ID, t.Receiver, t.Notifications)
-	d.openIncidents.note(i, Event{At: at, Kind: EventNotified, Detail: t.Receiver, Reason: reason, Text: t.Receiver + ": " + string(kind)}, false)
+	d.openIncidents.record(i, Event{At: at, Kind: EventNotified, Detail: t.Receiver, Reason: reason, Text: t.Receiver + ": " + string(kind)}, false)
 	n.Incident = i.clone()
-	n.Incident.Notified = nil // between us and the receivers
+	n.Incident.Notified = nil // internal
 	return append(notifications, n)
 }
 
-// Notified is how far one receiver knows of an incident.
+// Notified is the notification state of one receiver and one incident.
 type Notified struct {
 	Receiver      string
-	Notifications int       `json:"Notices"` // written so far
-	Last          time.Time // when the newest of them was written
-	Reminders     int       // how many of them were reminders
-	News          []Event   // developments that it has not been told yet, oldest first, the newest MaxNews
+	Notifications int       `json:"Notices"` // created so far
+	Last          time.Time // when the latest was created
+	Reminders     int       // the number of reminders among them
+	News          []Event   // events for the next notification, oldest first, the latest MaxNews
 }
 
-// MaxNews bounds how many developments one notice tells: the newest. The
-// incident in it shows how everything stands.
+// MaxNews bounds the events in one notification. The incident in it has the current
+// state.
 const MaxNews = 20
 
-// observed keeps a development for the receiver's next notice.
-func (t *Notified) observed(e Event) {
+// addNews adds an event to the next notification of the receiver.
+func (t *Notified) addNews(e Event) {
 	t.News = append(t.News, e)
 	t.News = t.News[max(0, len(t.News)-MaxNews):]
 }

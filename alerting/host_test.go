@@ -87,7 +87,7 @@ func TestApart(t *testing.T) {
 	}{
 		"together":           {byHost(), at10(t, down1), 0, 1},
 		"grouped by cluster": {apart, at10(t, down1), 0, 2},
-		"much later":         {byHost(), at10(t, down1), OneMoment + time.Second, 2},
+		"much later":         {byHost(), at10(t, down1), GroupWindow + time.Second, 2},
 		"another machine":    {byHost(), findings(t, down1), 0, 2},
 		"another trouble":    {byHost(), findings(t, paused1), 0, 2},
 	} {
@@ -112,7 +112,7 @@ func TestApart(t *testing.T) {
 // TestSharedIncident: routes, silences and deployments fit any member of an
 // incident, and only the whole of it is held back.
 func TestSharedIncident(t *testing.T) {
-	shared := func(c Config, prepare func(*Manager)) []string {
+	groupableCodes := func(c Config, prepare func(*Manager)) []string {
 		r := newRig(c)
 		prepare(r.manager)
 		var got []string
@@ -144,11 +144,11 @@ func TestSharedIncident(t *testing.T) {
 		"a silence of one":               {byHost(), silent("shop"), fired},
 		"silences of both":               {byHost(), silent("shop", "crm"), nil},
 		"a deployment of one": {byHost(), func(d *Manager) {
-			d.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
+			d.SetDeployments([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
 		}, fired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, shared(tt.config, tt.prepare)); diff != "" {
+			if diff := cmp.Diff(tt.want, groupableCodes(tt.config, tt.prepare)); diff != "" {
 				t.Errorf("notices (-want +got):\n%s", diff)
 			}
 		})

@@ -9,48 +9,47 @@ import (
 	"stickwatch/checks"
 )
 
-// position finds the incident of a family, or opens one, and brings it up to date.
-// A family that only informs, and belongs to no incident, has none, nor has what a
-// failure has cost that was notified.
-func (d *openIncidents) position(at time.Time, cluster string, f causeGroup, changed map[string]bool) {
-	i := d.home(at, cluster, f)
+// place finds or opens the incident of a cause group and updates it. A group opens no
+// incident if it is only information, or if it sums up the cost of a failure that was
+// notified before.
+func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, changed map[string]bool) {
+	i := d.incidentOf(at, cluster, f)
 	if i == nil {
-		if !f.worst().AtLeast(checks.Warning) || d.failures.explain(cluster, f) {
+		if !f.worst().AtLeast(checks.Warning) || d.failureEnds.explain(cluster, f) {
 			return
 		}
-		i = d.begin(at, cluster, f)
+		i = d.openIncident(at, cluster, f)
 	}
 	i.join(cluster)
 	for _, s := range f.members {
-		d.admit(at, i, cluster, s, changed[s.Key()])
+		d.update(at, i, cluster, s, changed[s.Key()])
 	}
-	if cause := i.Cause.Key(); cause != f.root && f.rooted() && i.ledBy(cluster, cause) && f.has(cause) {
-		i.lead(cluster, f.root)
-		d.note(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
+	if cause := i.Cause.Key(); cause != f.root && f.hasRoot() && i.isCause(cluster, cause) && f.contains(cause) {
+		i.setCause(cluster, f.root)
+		d.record(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
 	if i.Host == "" {
 		i.Host = i.sharedHost()
 	}
 	if worst := f.worst(); !i.Severity.AtLeast(worst) {
 		i.Severity = worst
-		d.note(i, Event{
+		d.record(i, Event{
 			At: at, Kind: EventWorsened, Detail: string(worst), Reason: ReasonWorse,
 			Text: fmt.Sprintf("it is %s now", worst),
 		}, true)
 	}
 }
 
-// home returns the open incident that a family belongs to, or nil: the one that
-// its root is part of, though that may be over by now, or one that the family
-// turns out to explain, or one that has the same trouble. When these are several they
-// are one from now on, the oldest.
-func (d *openIncidents) home(at time.Time, cluster string, f causeGroup) *Incident {
-	root := d.where(cluster, f.root)
+// incidentOf returns the open incident of a cause group, or nil: the one that
+// contains the root, active or not; one whose cause the group explains; or one that a
+// grouping rule selects. If several match, they are merged into the oldest.
+func (d *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *Incident {
+	root := d.find(cluster, f.root)
 	var oldest *Incident
 	for _, i := range d.open {
 		switch {
 		case i.State == Resolved:
-		case i != root && !d.mergedBy(i, cluster, f) && !(f.has(i.Cause.Key()) && i.ledBy(cluster, i.Cause.Key())):
+		case i != root && !d.mergedBy(i, cluster, f) && !(f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
 		default:
@@ -63,8 +62,8 @@ func (d *openIncidents) home(at time.Time, cluster string, f causeGroup) *Incide
 	return oldest
 }
 
-// begin opens an incident for a family.
-func (d *openIncidents) begin(at time.Time, cluster string, f causeGroup) *Incident {
+// openIncident opens an incident for a cause group.
+func (d *openIncidents) openIncident(at time.Time, cluster string, f causeGroup) *Incident {
 	first := f.members[0]
 	i := &Incident{
 		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
@@ -76,31 +75,31 @@ func (d *openIncidents) begin(at time.Time, cluster string, f causeGroup) *Incid
 		}
 	}
 	d.open = append(d.open, i)
-	slices.SortFunc(d.open, byID) // of incidents that begin together, a restart must see the same one first
+	slices.SortFunc(d.open, byID) // the order must be the same after a restart
 	return i
 }
 
-// admit makes a finding part of an incident, or brings it up to date there.
-func (d *openIncidents) admit(at time.Time, i *Incident, cluster string, s checks.ActiveFinding, changed bool) {
+// update adds a finding to an incident, or updates it there.
+func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s checks.ActiveFinding, changed bool) {
 	switch m := i.member(cluster, s.Key()); {
 	case m == nil || !m.Holds():
-		d.enter(at, i, cluster, s)
-	case !m.raises() && s.Severity.AtLeast(checks.Warning): // until now it was mere information
+		d.activate(at, i, cluster, s)
+	case !m.alerts() && s.Severity.AtLeast(checks.Warning): // it was only information before
 		m.ActiveFinding = s
-		d.come(at, i, m, ReasonSeen, EventJoined)
+		d.recordAppearance(at, i, m, ReasonSeen, EventJoined)
 	case m.refresh(s, changed) && changed:
-		d.note(i, m.event(at, EventAltered, ReasonSeen), false)
+		d.record(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
-	if i.ledBy(cluster, s.Key()) {
+	if i.isCause(cluster, s.Key()) {
 		i.Cause = i.Findings[0].Finding
 	}
 }
 
-// enter makes a finding hold in an incident in which it does not, though it may
-// have before. Where it held until now it was by mistake, and is no more; it has
-// not come then, and is no news.
-func (d *openIncidents) enter(at time.Time, i *Incident, cluster string, s checks.ActiveFinding) {
-	came, moved := d.release(at, i, cluster, s.Key())
+// activate makes a finding active in an incident, in which it may have ended before.
+// If it is active in another incident, it moves from there; then it is no new
+// appearance and no news.
+func (d *openIncidents) activate(at time.Time, i *Incident, cluster string, s checks.ActiveFinding) {
+	came, moved := d.detach(at, i, cluster, s.Key())
 	kind, reason := EventReturned, ReasonSeen
 	if i.member(cluster, s.Key()) == nil {
 		i.add(Member{ActiveFinding: s, Cluster: cluster})
@@ -112,17 +111,18 @@ func (d *openIncidents) enter(at time.Time, i *Incident, cluster string, s check
 	m := i.member(cluster, s.Key())
 	m.ActiveFinding, m.Ended = s, time.Time{}
 	if !moved {
-		d.come(at, i, m, reason, kind)
+		d.recordAppearance(at, i, m, reason, kind)
 		return
 	}
 	m.CameBack = came
-	d.note(i, m.event(at, kind, reason), false)
+	d.record(i, m.event(at, kind, reason), false)
 }
 
-// release ends a finding in the incident in which it holds, because it belongs to
-// another one; moved is false if there is none. It returns when it came.
-func (d *openIncidents) release(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
-	from := d.where(cluster, key)
+// detach ends a finding in the incident in which it is active, because it belongs to
+// another one. It returns the recent appearances of the finding; moved is false if it
+// was not active.
+func (d *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
+	from := d.find(cluster, key)
 	if from == nil || !from.member(cluster, key).Holds() {
 		return nil, false
 	}
@@ -130,26 +130,26 @@ func (d *openIncidents) release(at time.Time, to *Incident, cluster, key string)
 	m.Ended = at
 	e := m.event(at, EventMoved, ReasonOtherCause)
 	e.Detail = to.ID
-	d.note(from, e, false)
+	d.record(from, e, false)
 	return m.CameBack, true
 }
 
-// come notes that a finding has appeared, and whether it flaps.
-func (d *openIncidents) come(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
-	if m.raises() {
-		m.CameBack = d.flapCounter.came(subject{m.Cluster, m.Key()}, at)
+// recordAppearance records that a finding has appeared, and whether it flaps.
+func (d *openIncidents) recordAppearance(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
+	if m.alerts() {
+		m.CameBack = d.flapCounter.add(subject{m.Cluster, m.Key()}, at)
 	}
-	d.note(i, m.event(at, kind, reason), m.isNews())
-	if m.flaps() && !i.Flapping && !i.steady(m) {
+	d.record(i, m.event(at, kind, reason), m.isNews())
+	if m.flaps() && !i.Flapping && !i.hasSteadyCause(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
 		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
-		d.note(i, e, true)
+		d.record(i, e, true)
 	}
 }
 
-// merge makes a younger incident part of an older one: both have one cause. Who
-// was told of the younger one is told that it goes on in the other.
+// merge moves a younger incident into an older one with the same cause. Receivers of
+// the younger one are notified that it continues in the other.
 func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 	for _, m := range younger.Findings {
 		switch known := older.member(m.Cluster, m.Key()); {
@@ -159,7 +159,7 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 			*known = m
 		}
 	}
-	d.note(older, Event{
+	d.record(older, Event{
 		At: at, Kind: EventMerged, Detail: younger.ID, Reason: ReasonOneCause,
 		Text: fmt.Sprintf("incident %s has the same cause", younger.ID),
 	}, true)
@@ -184,16 +184,16 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 	younger.MergedInto = older.ID
 }
 
-// A causeGroup is findings with one cause: the root, which nothing explains, and all
-// that it explains, over any number of steps. A root may be named by what it
-// explains and not stand: it takes more rounds to be believed, or it is over.
+// A causeGroup is a group of findings with the same root cause: the root, which
+// nothing explains, and everything that it explains directly or indirectly. The root
+// may be missing, because it is not confirmed yet or has ended.
 type causeGroup struct {
 	root    string                 // its key
-	members []checks.ActiveFinding // the root first if it stands, then as they were given
+	members []checks.ActiveFinding // the root first if it is active, then in the given order
 }
 
-// causeGroups sorts what stands by its causes, in the order in which the first of
-// each family was given.
+// causeGroups groups active findings by root cause, in the order in which the first
+// of each group was given.
 func causeGroups(standing []checks.ActiveFinding) []causeGroup {
 	byKey := make(map[string]checks.ActiveFinding, len(standing))
 	var keys []string
@@ -225,9 +225,9 @@ func causeGroups(standing []checks.ActiveFinding) []causeGroup {
 	return list
 }
 
-// rootOf follows explanations to their end. Those that come from different rounds
-// could form a circle: its root is the first key in it by the alphabet, so that
-// all of the circle have the same.
+// rootOf follows explanations to the root. Explanations from different rounds can
+// form a cycle; its root is the alphabetically first key, so that all its members
+// have the same one.
 func rootOf(key string, standing map[string]checks.ActiveFinding) string {
 	for range len(standing) + 1 {
 		cause := standing[key].ExplainedBy
@@ -243,15 +243,15 @@ func rootOf(key string, standing map[string]checks.ActiveFinding) string {
 	return first
 }
 
-// rooted reports whether the root itself stands.
-func (f causeGroup) rooted() bool { return f.members[0].Key() == f.root }
+// hasRoot reports whether the root is active.
+func (f causeGroup) hasRoot() bool { return f.members[0].Key() == f.root }
 
-// has reports whether the finding of a key is of the family.
-func (f causeGroup) has(key string) bool {
+// contains reports whether the group has a finding with a key.
+func (f causeGroup) contains(key string) bool {
 	return slices.ContainsFunc(f.members, func(s checks.ActiveFinding) bool { return s.Key() == key })
 }
 
-// worst is the severity of its most severe finding.
+// worst returns the highest severity in the group.
 func (f causeGroup) worst() checks.Severity {
 	worst := checks.Info
 	for _, s := range f.members {

@@ -67,14 +67,14 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 	case "see":
 		cluster, seen := someCluster(rt), someFindings(rt, t)
 		return func(r *rig) []Notification {
-			r.manager.Watched(at, cluster, func(time.Time) []string { return downIn(seen) })
+			r.manager.ObserveNodes(at, cluster, func(time.Time) []string { return downIn(seen) })
 			return r.see(at, cluster, seen)
 		}
 	case "deploy":
 		d := Deployment{ID: fmt.Sprint(at.Unix()), Cluster: "shop", Name: "4.2", From: at}
 		d.To = at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second)
 		return func(r *rig) []Notification {
-			r.manager.NotifyNow([]Deployment{d})
+			r.manager.SetDeployments([]Deployment{d})
 			return r.commit(r.manager.Tick(at))
 		}
 	case "silence":

@@ -137,7 +137,7 @@ func (r *rig) restart(at time.Time) {
 	}
 	r.manager = NewManager(r.config, past)
 	r.manager.Silence(silences)
-	r.manager.NotifyNow(announced)
+	r.manager.SetDeployments(announced)
 }
 
 // notify renders notices: "ops fired #1 node_down/node1 warning".

@@ -8,46 +8,44 @@ import (
 	"stickwatch/probes"
 )
 
-// A Silence is a stretch of time in which nobody is told of some findings. They
-// are still watched, recorded and shown, and who has been told of an incident
-// before is told of its end.
+// A Silence prevents notifications about matching findings for a time. The findings
+// are still recorded and shown, and receivers that were notified of an incident
+// before are notified of its end.
 type Silence struct {
 	ID      string
 	Cluster string      // "": every cluster
-	Node    string      // "": every node, and what is about none
+	Node    string      // "": every node, and findings without one
 	Code    checks.Code // "": every code
-	Reason  string      // as somebody gave it
+	Reason  string      // as given by the author
 	Author  string      // "": not given
 	From    time.Time
 	To      time.Time // excluded
 }
 
-// Active reports whether the silence covers the time at.
+// Active reports whether the silence is active at a time.
 func (s Silence) Active(at time.Time) bool { return !at.Before(s.From) && at.Before(s.To) }
 
-// Matches reports whether the silence is about a finding of a cluster. A
-// silence of one node says nothing about a finding that names several: what
-// another node has to do with is not announced by it.
+// Matches reports whether the silence applies to a finding of a cluster. A silence of
+// one node does not apply to a finding about several nodes.
 func (s Silence) Matches(cluster string, f checks.Finding) bool {
 	return (s.Cluster == "" || s.Cluster == cluster) &&
 		(s.Node == "" || s.Node == f.Node) &&
 		(s.Code == "" || s.Code == f.Code)
 }
 
-// A Window is maintenance that comes again and again: a silence whenever it is
-// active.
+// A Window is recurring maintenance. It acts as a silence while it is active.
 type Window struct {
 	Cluster string      // "": every cluster
-	Node    string      // "": every node, and what is about none
+	Node    string      // "": every node, and findings without one
 	Code    checks.Code // "": every code
 	Reason  string      // "": "maintenance"
 	Active  func(at time.Time) bool
 }
 
-// A silenceMatch is the silences that are active at one moment, windows included.
+// A silenceMatch has the silences and windows that are active at one time.
 type silenceMatch []Silence
 
-// silenceMatchAt returns what is active at a moment.
+// silenceMatchAt returns the silences and windows that are active at a time.
 func silenceMatchAt(at time.Time, silences []Silence, windows []Window) silenceMatch {
 	var c silenceMatch
 	for _, s := range silences {
@@ -63,7 +61,7 @@ func silenceMatchAt(at time.Time, silences []Silence, windows []Window) silenceM
 	return c
 }
 
-// all reports whether all of a cluster is silenced.
+// all reports whether a cluster is silenced completely.
 func (c silenceMatch) all(cluster string) bool {
 	for _, s := range c {
 		if s.Node == "" && s.Code == "" && (s.Cluster == "" || s.Cluster == cluster) {
@@ -73,14 +71,14 @@ func (c silenceMatch) all(cluster string) bool {
 	return false
 }
 
-// whyMember follows a finding to its causes until one is covered. The number of
-// steps is bounded: explanations that come from different rounds could form a
-// circle.
-func (c silenceMatch) whyMember(i *Incident, m Member) string {
+// reason returns why a finding, or one of its causes, is silenced; "": none is. The
+// number of steps is bounded, because explanations from different rounds can form a
+// cycle.
+func (c silenceMatch) reason(i *Incident, m Member) string {
 	for range i.Findings {
 		for _, s := range c {
 			if s.Matches(m.Cluster, m.Finding) {
-				return s.why()
+				return s.description()
 			}
 		}
 		cause := i.member(m.Cluster, m.ExplainedBy)
@@ -92,7 +90,8 @@ func (c silenceMatch) whyMember(i *Incident, m Member) string {
 	return ""
 }
 
-// why is the silence's reason, in one line that is never empty.
-func (s Silence) why() string {
+// description returns the reason of the silence in one line, or its ID if there is
+// none.
+func (s Silence) description() string {
 	return cmp.Or(probes.Clean(s.Reason, probes.MaxError), "silence "+s.ID)
 }

@@ -117,7 +117,7 @@ func (w Writer) bounded(lines []string, most int) []string {
 
 // translate renders a message, with its times in the zone of the others.
 func (w Writer) translate(m checks.Message) string {
-	return probes.Clean(w.Language.Say(m.InZone(w.zone())), maxLine)
+	return probes.Clean(w.Language.Translate(m.InZone(w.zone())), maxLine)
 }
 
 func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.Event(e), maxLine) }

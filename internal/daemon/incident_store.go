@@ -38,7 +38,7 @@ func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
 	r.incidentManager.Silence(restored.Silences)
-	r.incidentManager.NotifyNow(restored.Announced)
+	r.incidentManager.SetDeployments(restored.Announced)
 	live.Incidents(r.incidentManager.Open())
 	return r
 }
@@ -124,7 +124,7 @@ func (r *incidentStore) setSilences(silences []alerting.Silence) {
 // setDeployments replaces the announced deployments.
 func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
 	r.apply(func(at time.Time) history.Step {
-		r.incidentManager.NotifyNow(announced)
+		r.incidentManager.SetDeployments(announced)
 		return history.Step{Step: r.incidentManager.Tick(at)}
 	})
 }
@@ -134,7 +134,7 @@ func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
 func (r *incidentStore) observeNodes(j monitor.RoundResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.incidentManager.Watched(time.Now(), j.Cluster.Name, func(since time.Time) []string {
+	r.incidentManager.ObserveNodes(time.Now(), j.Cluster.Name, func(since time.Time) []string {
 		return alerting.TouchedIn(j.Cluster, j.Report, since)
 	})
 }
@@ -143,14 +143,14 @@ func (r *incidentStore) observeNodes(j monitor.RoundResult) {
 func (r *incidentStore) observeRequest(request checks.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.incidentManager.Met(request)
+	r.incidentManager.ObserveRequest(request)
 }
 
 // due returns the deployments whose summary is due.
 func (r *incidentStore) due() []alerting.Deployment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.incidentManager.Due(time.Now())
+	return r.incidentManager.DueSummaries(time.Now())
 }
 
 // open returns the incidents that are not resolved.

@@ -30,7 +30,7 @@ func TestDiscreet(t *testing.T) {
 	said := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
 	for _, err := range []error{Permanent{Err: said}, Retriable{After: 7, Err: said}, said} {
 		for _, n := range []Notifier{echo{err}, findingEcho{echo{err}}, keepingEcho{echo{err}}} {
-			d := Discreet(n, secret)
+			d := RedactErrors(n, secret)
 			_, wasFinder := n.(Finder)
 			finder, isFinder := d.(Finder)
 			_, wasKeeper := n.(Keeper)
