@@ -5,7 +5,7 @@ import (
 	"stickwatch/checks"
 )
 
-// labels are the words of a message itself, in one language.
+// labels has the fixed texts of messages in one language.
 type labels struct {
 	headline   string // with severity, cluster and title
 	severities map[checks.Severity]string
