@@ -11,7 +11,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A periodicTask is done now and then.
+// A periodicTask is a task that runs at an interval.
 type periodicTask struct {
 	every time.Duration
 	do    func(context.Context)
@@ -28,7 +28,8 @@ func (d *Daemon) periodicTasks() []periodicTask {
 	}
 }
 
-// runPeriodically does chores until ctx ends: some ask those who may not answer.
+// runPeriodically runs each task in a goroutine of its own until ctx ends, because
+// some tasks may hang.
 func runPeriodically(ctx context.Context, periodicTasks []periodicTask) {
 	var workers panics.Group
 	for _, c := range periodicTasks {
@@ -71,7 +72,7 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 	d.metrics.Queued(total)
 }
 
-// countDeployments tells which deployments go on.
+// countDeployments updates the metric of ongoing deployments.
 func (d *Daemon) countDeployments(ctx context.Context) {
 	now := time.Now()
 	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
@@ -84,7 +85,7 @@ func (d *Daemon) countDeployments(ctx context.Context) {
 	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= alerting.LongestDeployment }))
 }
 
-// onSkipped is told the key of a job that did not run.
+// onSkipped counts a scheduled job that did not run.
 func (d *Daemon) onSkipped(key string) {
 	part, cluster, _ := strings.Cut(key, "/")
 	d.metrics.Skipped(cluster, part)

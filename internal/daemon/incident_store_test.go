@@ -19,13 +19,14 @@ import (
 	"stickwatch/internal/notify"
 )
 
-// A diskFixture is a registry without a daemon around it.
+// A diskFixture is an incident store with a history but without a daemon.
 type diskFixture struct {
 	*incidentStore
 	db *history.DB
 }
 
-// newDiskFixture goes on from a past in which the findings of some clusters stand.
+// newDiskFixture continues from a history in which some clusters have active
+// findings.
 func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
@@ -49,7 +50,7 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 	return w
 }
 
-// newQueue returns a queue of which nobody is notified.
+// newQueue returns a write queue without observers.
 func newQueue(db notify.Store) *notify.WriteQueue {
 	return notify.NewWriteQueue(notify.QueueConfig{
 		Store: db, Written: func(alerting.Step) {}, Observe: func(string, notify.Result) {}, Logger: slog.New(slog.DiscardHandler),
@@ -65,7 +66,7 @@ func (w *diskFixture) restored(t *testing.T) restoredState {
 	return left
 }
 
-// breaks lets Redis be seen down in a cluster.
+// breaks reports Redis as down in a cluster.
 func (w *diskFixture) breaks(cluster string) {
 	s := redisDown()
 	w.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
@@ -78,7 +79,7 @@ func redisDown() checks.ActiveFinding {
 	}
 }
 
-// activeFindings are the clusters of which something stands on the disk.
+// activeFindings returns the clusters with active findings in the history.
 func (w *diskFixture) activeFindings(t *testing.T) []string {
 	t.Helper()
 	if err := w.queue.Flush(t.Context()); err != nil {
@@ -87,8 +88,8 @@ func (w *diskFixture) activeFindings(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(w.restored(t).ActiveFindings))
 }
 
-// TestUnwatched: a round that was under way when its cluster left begins nothing
-// that nobody would end, and leaves nothing behind.
+// TestUnwatched: a round that ends after its cluster was removed opens no incident
+// and leaves no findings.
 func TestUnwatched(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
@@ -108,8 +109,8 @@ func TestUnwatched(t *testing.T) {
 	}
 }
 
-// TestActiveFindingsOfClustersThatLeft: it is forgotten, whether they leave by a reload
-// or between two starts.
+// TestActiveFindingsOfClustersThatLeft: they are deleted when a reload or a restart
+// removes their cluster.
 func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t, "mail", "shop", "wiki")
@@ -126,8 +127,8 @@ func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 	}
 }
 
-// TestUnwritten: incidents are told before they are on the disk only when it takes
-// nothing.
+// TestUnwritten: incidents in memory are shown only while the history cannot be
+// written.
 func TestUnwritten(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
@@ -154,8 +155,8 @@ func TestUnwritten(t *testing.T) {
 	}
 }
 
-// TestUnwrittenIsTold by the API, and so by the page.
-func TestUnwrittenIsTold(t *testing.T) {
+// TestUnwrittenInAPI: the API shows incidents that are not written.
+func TestUnwrittenInAPI(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, _ := r.start(t)
@@ -178,7 +179,7 @@ func TestUnwrittenIsTold(t *testing.T) {
 	})
 }
 
-// A slowHandler does not return from a line of the log before it is released.
+// A slowHandler blocks every line of the log until it is released.
 type slowHandler struct {
 	slog.Handler
 	logging, released chan struct{}
@@ -192,8 +193,8 @@ func (h slowHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// TestLogHoldsUpNobody: while somebody logs, others are not kept from the incidents.
-func TestLogHoldsUpNobody(t *testing.T) {
+// TestBlockedLog: a blocked log does not lock the incidents.
+func TestBlockedLog(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
 	h := slowHandler{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}
