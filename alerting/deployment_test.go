@@ -176,7 +176,7 @@ func TestDeployment(t *testing.T) {
 			{55 * s, "warning node_ejected/node2", nil},
 			{70 * s, "warning node_ejected/node2", nil},
 			{80 * s, "", nil},
-			{90 * s, "", []string{summary + "nothing is active any more"}},
+			{90 * s, "", []string{summary + "no active findings"}},
 			{91 * s, "", nil},
 			{300 * s, "", nil},
 		},
@@ -190,7 +190,7 @@ func TestDeployment(t *testing.T) {
 		"an event of the deployment is not, however long it is reported": {
 			{5 * s, "critical node_down/node1", nil},
 			{15 * s, "warning node_restarted/node1", nil},
-			{90 * s, "warning node_restarted/node1", []string{summary + "nothing is active any more"}},
+			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
 			{135 * s, "warning node_restarted/node1", nil},
 		},
 		"a long outage is notified at once": {

@@ -95,6 +95,6 @@ func appendEvent(timeline []Event, e Event) []Event {
 		timeline = slices.Delete(timeline, keptFirst+1, keptFirst+2)
 		timeline[keptFirst].Omitted++
 	}
-	timeline[keptFirst].Text = fmt.Sprintf("%d events are not kept", timeline[keptFirst].Omitted)
+	timeline[keptFirst].Text = fmt.Sprintf("%d events were removed", timeline[keptFirst].Omitted)
 	return timeline
 }

@@ -105,7 +105,7 @@ func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 	switch {
 	case i.Silenced == was:
 	case i.Silenced == "":
-		d.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are told again"}, false)
+		d.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
 		d.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}

@@ -165,9 +165,9 @@ func (d *openIncidents) advance(at time.Time) {
 		switch {
 		case !i.Holds():
 		case i.Flapping:
-			d.fire(at, i, ReasonCameAndWent, "it comes and goes")
+			d.fire(at, i, ReasonCameAndWent, "it is flapping")
 		case at.Sub(i.heldSince()) >= d.rules.For[i.Severity]:
-			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has held for %s", at.Sub(i.heldSince()).Round(time.Second)))
+			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.heldSince()).Round(time.Second)))
 		}
 	}
 }
@@ -183,9 +183,9 @@ func (d *openIncidents) resolveQuiet(at time.Time) {
 		switch {
 		case i.State == Resolved || i.Holds() || at.Sub(i.Ended) < quiet:
 		case i.Fired.IsZero():
-			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it went away before anybody was told"})
+			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
 		default:
-			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("nothing of it has been seen for %s", quiet)})
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("no finding has been active for %s", quiet)})
 		}
 	}
 }
@@ -218,7 +218,7 @@ func (d *openIncidents) retainClusters(at time.Time, watched func(cluster string
 			continue
 		}
 		if !slices.ContainsFunc(i.Clusters, watched) {
-			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster is not in the configuration any more"})
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
 			continue
 		}
 		d.dropClusters(at, i, watched)
@@ -242,7 +242,7 @@ func (d *openIncidents) dropClusters(at time.Time, i *Incident, watched func(clu
 		if gone(cluster) {
 			d.record(i, Event{
 				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
-				Text: fmt.Sprintf("cluster %s is not in the configuration any more", cluster),
+				Text: fmt.Sprintf("cluster %s was removed from the configuration", cluster),
 			}, false)
 		}
 	}

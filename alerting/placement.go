@@ -35,7 +35,7 @@ func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, change
 		i.Severity = worst
 		d.record(i, Event{
 			At: at, Kind: EventWorsened, Detail: string(worst), Reason: ReasonWorse,
-			Text: fmt.Sprintf("it is %s now", worst),
+			Text: fmt.Sprintf("the severity is %s now", worst),
 		}, true)
 	}
 }
@@ -143,7 +143,7 @@ func (d *openIncidents) recordAppearance(at time.Time, i *Incident, m *Member, r
 	if m.flaps() && !i.Flapping && !i.hasSteadyCause(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
-		e.Text = fmt.Sprintf("came %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
+		e.Text = fmt.Sprintf("appeared %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
 		d.record(i, e, true)
 	}
 }
@@ -175,11 +175,11 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 	}
 	older.Host = cmp.Or(older.Host, younger.Host)
 	if !younger.Fired.IsZero() {
-		d.fire(at, older, ReasonOneCause, "it goes on with an incident that had been told")
+		d.fire(at, older, ReasonOneCause, "it continues an incident that has fired")
 	}
 	d.close(at, younger, Event{
 		At: at, Kind: EventMerged, Detail: older.ID, Reason: ReasonOneCause,
-		Text: fmt.Sprintf("goes on in incident %s, which has the same cause", older.ID),
+		Text: fmt.Sprintf("continues in incident %s, which has the same cause", older.ID),
 	})
 	younger.MergedInto = older.ID
 }

@@ -121,7 +121,7 @@ func (l Language) Deployment(s Summary) string {
 	}
 	parts := []string{
 		counted(s.Moved, "session", "sessions") + " moved", strconv.Itoa(s.Lost) + " lost",
-		"no outage", "nothing is active any more",
+		"no outage", "no active findings",
 	}
 	if s.Longest > 0 {
 		parts[2] = "longest outage " + seconds(s.Longest) + " s"

@@ -126,7 +126,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	for n := range 1000 {
 		timeline = appendEvent(timeline, Event{Kind: EventAltered, Text: fmt.Sprint(n)})
 	}
-	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events are not kept"}
+	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events were removed"}
 	want := []string{"0", "49", cut.Text, "851", "999"}
 	got := []string{timeline[0].Text, timeline[49].Text, timeline[50].Text, timeline[51].Text, timeline[199].Text}
 	if diff := cmp.Diff(want, got); diff != "" || len(timeline) != MaxEvents || timeline[50] != cut {

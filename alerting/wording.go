@@ -141,11 +141,11 @@ var eventsOfClusters = map[bool]string{false: "%s: %s", true: "%s：%s"}
 
 // eventsInEnglish prefix events whose text is only the summary of a finding.
 var eventsInEnglish = map[EventKind]string{
-	EventOpened:    "it began: %s",
+	EventOpened:    "started: %s",
 	EventJoined:    "joined: %s",
-	EventLeft:      "over: %s",
-	EventReturned:  "again: %s",
-	EventMoved:     "it has another cause: %s",
+	EventLeft:      "ended: %s",
+	EventReturned:  "active again: %s",
+	EventMoved:     "has another cause: %s",
 	EventAltered:   "changed: %s",
-	EventExplained: "this is the cause: %s",
+	EventExplained: "cause found: %s",
 }

@@ -41,7 +41,7 @@ type Alertmanager struct {
 // New returns an Alertmanager. It sends no request.
 func New(c Config) (*Alertmanager, error) {
 	if c.URL == nil || c.URL.Host == "" {
-		return nil, errors.New("reading the address of Alertmanager: it names no host")
+		return nil, errors.New("parsing the Alertmanager URL: it has no host")
 	}
 	return &Alertmanager{
 		box: post.Endpoint{

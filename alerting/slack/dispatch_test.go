@@ -140,7 +140,7 @@ func TestTooLongForEver(t *testing.T) {
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
-		want := []string{`buried posting to "#ops": slack says "msg_too_long"`, "delivered ", "delivered ", "delivered "}
+		want := []string{`buried posting to "#ops": slack returned "msg_too_long"`, "delivered ", "delivered ", "delivered "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}

@@ -15,7 +15,7 @@ import (
 
 // errNoAnswer replaces a response without content, which the library takes for
 // success.
-var errNoAnswer = errors.New("the answer says neither what was posted nor why not")
+var errNoAnswer = errors.New("the response has neither a message nor an error")
 
 // passing are temporary errors.
 var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
@@ -79,7 +79,7 @@ func readable(err error) error {
 	if code == "" {
 		return post.Unaddressed(err)
 	}
-	text := fmt.Errorf("slack says %q", code)
+	text := fmt.Errorf("slack returned %q", code)
 	if todo := advice[code]; todo != "" {
 		text = fmt.Errorf("%w (%s)", text, todo)
 	}

@@ -30,7 +30,7 @@ func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.Deliv
 	switch {
 	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
 		b.blind.Do(func() {
-			b.logger.Warn("the Slack token may not read the channel: a message whose answer is lost may be posted again",
+			b.logger.Warn("the Slack token may not read the channel: after a lost response a message may be posted twice",
 				"channel", b.channel, "missing", code(err), "give", "channels:history, channels:read (private channels: groups:history, groups:read)")
 		})
 		return alerting.DeliveryRef{}, false, nil
@@ -133,7 +133,7 @@ func (b *Bot) lookUp(ctx context.Context, kinds ...string) (string, error) {
 			Cursor: cursor, Limit: channelPage, Types: kinds, ExcludeArchived: true,
 		})
 		if err != nil {
-			return "", fmt.Errorf("looking up the id: %w", err)
+			return "", fmt.Errorf("looking up the channel ID: %w", err)
 		}
 		for _, c := range page {
 			if c.Name == name {

@@ -119,8 +119,8 @@ func TestFindErrors(t *testing.T) {
 		want  string
 	}{
 		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, After: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
-		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the id: slack server error: 500 Internal Server Error`},
-		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack says "invalid_auth" (give a valid token)`},
+		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the channel ID: slack server error: 500 Internal Server Error`},
+		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack returned "invalid_auth" (give a valid token)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)

@@ -34,7 +34,7 @@ type Hook struct {
 func NewHook(c HookConfig) (*Hook, error) {
 	address, err := url.Parse(c.URL.Reveal())
 	if err != nil || address.Host == "" {
-		return nil, errors.New("reading the webhook's address: it is no URL")
+		return nil, errors.New("parsing the webhook URL: it is not a URL")
 	}
 	return &Hook{post.Endpoint{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
 }

@@ -15,7 +15,7 @@ import (
 const maxBody = 1 << 20
 
 // errTooLong stops a template whose output exceeds maxBody.
-var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxBody)
+var errTooLong = fmt.Errorf("the output of the template exceeds %d bytes", maxBody)
 
 // A body renders documents.
 type body struct {
@@ -30,18 +30,18 @@ func newBody(text, contentType string) (*body, error) {
 		return &body{contentType: "application/json"}, nil
 	}
 	if kind, _, err := mime.ParseMediaType(contentType); contentType != "" && (err != nil || kind == "text/html") {
-		return nil, fmt.Errorf("reading the content type %q: want one that is no HTML, which is not escaped", contentType)
+		return nil, fmt.Errorf("reading the content type %q: want anything but HTML, because texts are not escaped for it", contentType)
 	}
 	parsed, err := template.New("webhook").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("parsing the webhook's template: %w", err)
+		return nil, fmt.Errorf("parsing the webhook template: %w", err)
 	}
 	b := &body{parsed, contentType}
 	isJSON := true
 	for _, n := range samples() {
 		made, err := b.render(documentOf(n, message.Writer{}.Write(n)))
 		if err != nil {
-			return nil, fmt.Errorf("trying the webhook's template: %w", err)
+			return nil, fmt.Errorf("testing the webhook template: %w", err)
 		}
 		isJSON = isJSON && json.Valid(made)
 	}

@@ -50,7 +50,7 @@ type Webhook struct {
 // an unknown member.
 func New(c Config) (*Webhook, error) {
 	if c.URL == nil || c.URL.Host == "" {
-		return nil, errors.New("reading the webhook's address: it names no host")
+		return nil, errors.New("parsing the webhook URL: it has no host")
 	}
 	body, err := newBody(c.Template, c.ContentType)
 	if err != nil {
@@ -67,7 +67,7 @@ func New(c Config) (*Webhook, error) {
 func (w *Webhook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	content, err := w.body.render(documentOf(n, w.writer.Write(n)))
 	if err != nil {
-		return alerting.DeliveryRef{}, alerting.Permanent{Err: fmt.Errorf("writing notice %q: %w", n.ID, err)}
+		return alerting.DeliveryRef{}, alerting.Permanent{Err: fmt.Errorf("rendering notification %q: %w", n.ID, err)}
 	}
 	header := http.Header{}
 	header.Set("Content-Type", w.body.contentType)

@@ -34,7 +34,7 @@ func (d *Daemon) openAdmin(ctx context.Context, cfg *config.Config) error {
 	case d.config.AdminSocket != "" || d.config.AdminGroup != "":
 		return err
 	default:
-		d.logger.Error("there is no admin socket: without users nobody can silence or announce anything; name one with --admin-socket", "err", err)
+		d.logger.Error("no admin socket: without configured users nobody can create silences or announce deployments; set a path with --admin-socket", "err", err)
 	}
 	return nil
 }
@@ -52,11 +52,11 @@ func (d *Daemon) adminListener() net.Listener {
 func listenAdmin(ctx context.Context, path, group string) (*adminSocket, error) {
 	l, err := listenPrivately(ctx, path, group)
 	if err != nil {
-		return nil, fmt.Errorf("listening at the admin socket %q: %w", path, err)
+		return nil, fmt.Errorf("listening on the admin socket %q: %w", path, err)
 	}
 	file, err := os.Lstat(path)
 	if err != nil {
-		return nil, fmt.Errorf("listening at the admin socket %q: %w", path, err)
+		return nil, fmt.Errorf("listening on the admin socket %q: %w", path, err)
 	}
 	return &adminSocket{l, path, file}, nil
 }
@@ -100,7 +100,7 @@ func vacant(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case file.Mode().Type() != os.ModeSocket:
-		return errors.New("there is a file that is no socket")
+		return errors.New("the file is not a socket")
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -109,7 +109,7 @@ func vacant(ctx context.Context, path string) error {
 		return nil // left by a daemon that has ended
 	}
 	conn.Close()
-	return errors.New("another daemon answers there")
+	return errors.New("another daemon is using it")
 }
 
 // restrict allows the owner of a file and a group to read and write it.

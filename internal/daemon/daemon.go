@@ -101,7 +101,7 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 // open acquires the resources that are independent of reloads.
 func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen); err != nil {
-		return fmt.Errorf("listening at %q: %w", cfg.Listen, err)
+		return fmt.Errorf("listening on %q: %w", cfg.Listen, err)
 	}
 	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger))
 	if err != nil {
@@ -145,7 +145,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	for _, c := range cfg.Clusters {
 		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
 		if n := len(left.Canaries[c.Name]); n > 0 {
-			d.logger.Info("sessions of before the restart are left to expire", "cluster", c.Name, "canaries", n)
+			d.logger.Info("canary sessions of the previous process expire", "cluster", c.Name, "canaries", n)
 		}
 	}
 	d.active.Store(w)
@@ -207,7 +207,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		err = d.server.Serve(ctx, d.adminListener(), d.listener)
 	})
 	<-ctx.Done()
-	d.logger.Info("ending: waiting for what is under way")
+	d.logger.Info("shutting down: waiting for operations in progress")
 	err := d.schedule.Close() // no more probes
 	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))
 	return errors.Join(err, <-served, d.close(ctx))

@@ -17,7 +17,7 @@ func (d *Daemon) sumUpDeployments(ctx context.Context) {
 		counts, err := d.history.CountsOf(ctx, one.Cluster, checks.Span{From: one.From, To: time.Now()})
 		if err != nil {
 			if ctx.Err() == nil {
-				d.logger.Error("summing a deployment up", "cluster", one.Cluster, "deployment", one.Name, "err", err)
+				d.logger.Error("creating the summary of a deployment", "cluster", one.Cluster, "deployment", one.Name, "err", err)
 			}
 			continue
 		}

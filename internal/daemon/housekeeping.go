@@ -53,7 +53,7 @@ func (c periodicTask) repeat(ctx context.Context) {
 
 func (d *Daemon) saveCounters(ctx context.Context) {
 	if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
-		d.logger.Error("keeping counters for the next start", "err", err)
+		d.logger.Error("saving counters", "err", err)
 	}
 }
 
@@ -61,7 +61,7 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 	pending, err := d.history.Pending(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			d.logger.Error("counting notices that wait", "err", err)
+			d.logger.Error("counting pending notifications", "err", err)
 		}
 		return
 	}
@@ -78,7 +78,7 @@ func (d *Daemon) countDeployments(ctx context.Context) {
 	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {
-			d.logger.Error("looking for deployments", "err", err)
+			d.logger.Error("reading deployments", "err", err)
 		}
 		return
 	}

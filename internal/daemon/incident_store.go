@@ -189,9 +189,9 @@ func (r *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
 		case !e.At.Equal(at):
 		case e.Kind == alerting.EventFired:
 			r.metrics.Incident(i.Cluster, i.Cause.Code)
-			r.logger.Warn("incident fires", args...)
+			r.logger.Warn("incident firing", args...)
 		case e.Kind == alerting.EventResolved:
-			r.logger.Info("incident resolved", append(args, "lasted", i.Duration(at).Round(time.Second))...)
+			r.logger.Info("incident resolved", append(args, "duration", i.Duration(at).Round(time.Second))...)
 		case e.Kind == alerting.EventMerged && i.MergedInto != "":
 			r.logger.Info("incident merged", append(args, "into", i.MergedInto)...)
 		}

@@ -21,7 +21,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	if d.closed {
-		return errors.New("stickwatch is ending")
+		return errors.New("stickwatch is shutting down")
 	}
 	err := d.reload(ctx)
 	d.metrics.Reloaded(time.Now(), err)
@@ -85,7 +85,7 @@ func checkReloadable(old, cfg *config.Config) error {
 	case old.Listen != cfg.Listen:
 		return fmt.Errorf("listen is %q now and was %q: restart stickwatch to change it", cfg.Listen, old.Listen)
 	case old.History != cfg.History:
-		return fmt.Errorf("history is not as before: restart stickwatch to change it")
+		return fmt.Errorf("history has changed: restart stickwatch to apply it")
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 func (d *Daemon) closeWatcher(one *monitor.Watcher) {
 	d.closingWatchers.Go(func() {
 		if err := one.Close(); err != nil {
-			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
+			d.logger.Error("closing a watcher", "cluster", one.Cluster().Name, "err", err)
 		}
 		name := one.Cluster().Name
 		if next := d.active.Load().watcherOf(name); next != nil {

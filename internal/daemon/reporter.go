@@ -128,7 +128,7 @@ func (r *reporter) log(cluster string, c checks.Change) {
 		args = append(args, "explained_by", c.ExplainedBy)
 	}
 	if c.Kind == checks.Gone {
-		args = append(args, "since", c.Since, "lasted", c.At.Sub(c.Since).Round(time.Millisecond))
+		args = append(args, "since", c.Since, "duration", c.At.Sub(c.Since).Round(time.Millisecond))
 	}
 	write("finding "+string(c.Kind), append(args, "reason", c.Reason)...)
 }

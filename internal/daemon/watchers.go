@@ -60,7 +60,7 @@ func (d *Daemon) ready() error {
 	}
 	for _, one := range d.active.Load().watchers {
 		if one.Snapshot().Report.Started.IsZero() {
-			return fmt.Errorf("the first round of %q is not done", one.Cluster().Name)
+			return fmt.Errorf("the first round of %q is not complete", one.Cluster().Name)
 		}
 	}
 	d.wasReady.Store(true)

@@ -125,7 +125,7 @@ func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 				err = caught
 			}
 			if err != nil && ctx.Err() == nil {
-				m.config.Logger.Warn("telling again what goes on", "receiver", name, "err", err)
+				m.config.Logger.Warn("resending open incidents", "receiver", name, "err", err)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 // configuration. It makes every notification a dead letter.
 type RemovedReceiver struct{}
 
-var errRemoved = errors.New("no receiver of this name is configured any more")
+var errRemoved = errors.New("the receiver was removed from the configuration")
 
 // Notify returns a Permanent error.
 func (RemovedReceiver) Notify(context.Context, alerting.Notification) (alerting.DeliveryRef, error) {

@@ -48,11 +48,11 @@ func TestAReceiverThatIsDown(t *testing.T) {
 			t.Errorf("got %d notices within %s of its recovery, want all %d", got, maxReceiverBackoff, notifications)
 		}
 		b.stop()
-		lines := strings.Count(b.log.String(), "notice not delivered")
+		lines := strings.Count(b.log.String(), "notification not delivered")
 		if most := int(night/time.Minute) + 1; lines > most || lines < most/3 {
 			t.Errorf("got %d lines in the log, want one a minute, %d at most", lines, most)
 		}
-		if !strings.Contains(b.log.String(), "unsaid=1") {
+		if !strings.Contains(b.log.String(), "suppressed=1") {
 			t.Error("no line tells how many were left out")
 		}
 	})

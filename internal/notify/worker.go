@@ -34,7 +34,7 @@ func (w *worker) run(ctx, more context.Context) {
 		case err != nil:
 			failures++
 			pause := backoffBound(failures, maxBackoff)
-			w.logger.Error("looking into the outbox", "err", err, "again_in", pause)
+			w.logger.Error("reading the outbox", "err", err, "retry_in", pause)
 			sleep(more, pause)
 		case ok:
 			failures = 0
@@ -65,14 +65,14 @@ func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause ti
 		err = caught
 	}
 	if result == skipped {
-		w.logger.Info("notice is not sent: the end of its incident is told in its place", "notice", n.ID)
+		w.logger.Info("notification skipped: its incident is resolved", "notification", n.ID)
 		return 0
 	}
 	if err == nil {
 		w.backoff.reset()
 		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Delivered(ctx, n.ID, deliveryRef) })
 		w.config.Observe(w.receiver, result)
-		w.logger.Debug("notice delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
+		w.logger.Debug("notification delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
 		return 0
 	}
 	d := decideRetry(n, time.Now(), err)
@@ -88,14 +88,14 @@ func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause ti
 	if d.deadLetter {
 		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.DeadLetter(ctx, n.ID, reason) })
 		w.config.Observe(w.receiver, Dead)
-		w.logger.Error("notice given up", "notice", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
+		w.logger.Error("notification is a dead letter", "notification", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
 		return 0
 	}
 	at := time.Now().Add(d.wait)
 	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, n.ID, at, reason) })
 	w.config.Observe(w.receiver, Retried)
 	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {
-		w.logger.Warn("notice not delivered", "notice", n.ID, "kind", n.Kind, "attempt", n.Attempts, "again_in", d.wait, "unsaid", suppressed, "err", err)
+		w.logger.Warn("notification not delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "retry_in", d.wait, "suppressed", suppressed, "err", err)
 	}
 	panics.AfterFunc(d.wait, panics.Delivery, w.signal)
 	return d.receiverPause
@@ -130,7 +130,7 @@ func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting
 func (w *worker) skip(ctx context.Context, n alerting.Notification) bool {
 	skipped, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
 	if err != nil {
-		w.logger.Error("looking for the end of an incident", "notice", n.ID, "err", err)
+		w.logger.Error("skipping a notification", "notification", n.ID, "err", err)
 	}
 	return skipped
 }
@@ -143,7 +143,7 @@ func (w *worker) find(ctx context.Context, finder alerting.Finder, n alerting.No
 	defer cancel()
 	deliveryRef, found, err := finder.Find(ctx, n)
 	if _, ok := errors.AsType[alerting.Permanent](err); ok {
-		w.logger.Warn("an earlier attempt cannot be looked for: the notice may be sent twice", "notice", n.ID, "err", err)
+		w.logger.Warn("cannot search for an earlier attempt: the notification may be sent twice", "notification", n.ID, "err", err)
 		return alerting.DeliveryRef{}, false, nil
 	}
 	return deliveryRef, found, err
@@ -167,7 +167,7 @@ func (w *worker) record(ctx context.Context, write func(context.Context) error) 
 			return
 		}
 		pause := backoffBound(failures, maxBackoff)
-		w.logger.Error("writing down a delivery", "err", err, "again_in", pause)
+		w.logger.Error("recording a delivery", "err", err, "retry_in", pause)
 		if ctx.Err() != nil {
 			return
 		}

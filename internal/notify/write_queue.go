@@ -204,6 +204,6 @@ func (q *WriteQueue) logError(err error) {
 		q.mu.Lock()
 		dropped := q.dropped
 		q.mu.Unlock()
-		q.config.Logger.Error("incidents are kept in memory and tried again", "err", err, "notices_dropped", dropped)
+		q.config.Logger.Error("cannot write incidents: they are kept in memory", "err", err, "notifications_dropped", dropped)
 	}
 }
