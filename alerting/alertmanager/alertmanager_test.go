@@ -18,9 +18,9 @@ import (
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/golden"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/message"
 	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 func english() message.Writer {
@@ -154,7 +154,7 @@ func TestDelivery(t *testing.T) {
 			func(http.ResponseWriter, *http.Request) { time.Sleep(8 * time.Second); panic(http.ErrAbortHandler) },
 		)
 		time.Sleep(time.Until(example.Resolved().At))
-		outbox := memory.New(example.Now(example.Fired()), example.Now(example.Resolved()))
+		outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Resolved()))
 		d := notify.NewDispatcher(notify.DispatcherConfig{
 			Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: f.client(t, english())},
 		})
@@ -165,8 +165,8 @@ func TestDelivery(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		for _, e := range outbox.Entries() {
-			if e.State != memory.Delivered {
-				t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+			if e.State != outboxtest.Delivered {
+				t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
 			}
 		}
 		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {

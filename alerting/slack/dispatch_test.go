@@ -14,10 +14,10 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 // story is an incident from beginning to end, told now.
@@ -29,7 +29,7 @@ func story() []alerting.Notification {
 
 // deliver runs a dispatcher until the outbox is done, and returns how long that
 // took in the bubble's time.
-func deliver(t *testing.T, b *slack.Bot, outbox *memory.Outbox) time.Duration {
+func deliver(t *testing.T, b *slack.Bot, outbox *outboxtest.Outbox) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -72,7 +72,7 @@ func TestDelivery(t *testing.T) {
 				server := slacktest.NewInMemory("general", "ops")
 				defer server.Close()
 				server.Fail(tt.faults...)
-				outbox := memory.New(story()...)
+				outbox := outboxtest.New(story()...)
 				took := deliver(t, bot(server), outbox)
 				wantAll(t, outbox)
 				wantStory(t, server)
@@ -106,7 +106,7 @@ func TestCrash(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := slacktest.NewInMemory("general", "ops")
 				defer server.Close()
-				outbox := memory.New(story()...)
+				outbox := outboxtest.New(story()...)
 				for i := range crashed + 1 {
 					n, _, err := outbox.Claim(t.Context(), example.Receiver, time.Now(), time.Minute)
 					if err != nil {
@@ -134,24 +134,24 @@ func TestTooLongForEver(t *testing.T) {
 		server := slacktest.NewInMemory("ops")
 		defer server.Close()
 		server.Fail(slacktest.Fault{Method: "chat.postMessage", Error: "msg_too_long", Times: 2})
-		outbox := memory.New(story()...)
+		outbox := outboxtest.New(story()...)
 		deliver(t, bot(server), outbox)
 		var got []string
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
-		want := []string{`buried posting to "#ops": slack returned "msg_too_long"`, "delivered ", "delivered ", "delivered "}
+		want := []string{`dead posting to "#ops": slack returned "msg_too_long"`, "delivered ", "delivered ", "delivered "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func wantAll(t *testing.T, outbox *memory.Outbox) {
+func wantAll(t *testing.T, outbox *outboxtest.Outbox) {
 	t.Helper()
 	for _, e := range outbox.Entries() {
-		if e.State != memory.Delivered {
-			t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+		if e.State != outboxtest.Delivered {
+			t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
 		}
 	}
 }

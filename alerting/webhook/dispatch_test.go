@@ -14,10 +14,10 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/webhook"
 	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 // A ledger takes documents as a careful receiver does, by their key: what it
@@ -61,14 +61,14 @@ func status(status int, header ...string) http.HandlerFunc {
 
 // deliver runs a dispatcher in the bubble until an incident is told. It returns
 // the outbox, and how long that took.
-func deliver(t *testing.T, l *ledger) (*memory.Outbox, time.Duration) {
+func deliver(t *testing.T, l *ledger) (*outboxtest.Outbox, time.Duration) {
 	t.Helper()
 	pipes := pipenet.Listen()
 	server := &http.Server{Handler: l}
 	go server.Serve(pipes)
 	defer server.Close()
 	hook := newHook(t, webhook.Config{URL: &url.URL{Scheme: "http", Host: "ops.example", Path: "/hook"}, Client: pipes.Client()})
-	outbox := memory.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
+	outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
 	d := notify.NewDispatcher(notify.DispatcherConfig{
 		Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: hook},
 	})
@@ -104,8 +104,8 @@ func TestDelivery(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox, took := deliver(t, tt.ledger)
 				for _, e := range outbox.Entries() {
-					if e.State != memory.Delivered {
-						t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+					if e.State != outboxtest.Delivered {
+						t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
 					}
 				}
 				const id = "20260301T120000-5f2c/ops/"
@@ -129,7 +129,7 @@ func TestRefused(t *testing.T) {
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
-		want := []string{"buried got status 422 Unprocessable Entity", "delivered ", "delivered "}
+		want := []string{"dead got status 422 Unprocessable Entity", "delivered ", "delivered "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 var errKilled = errors.New("the process is gone")
@@ -46,11 +47,11 @@ func TestKilled(t *testing.T) {
 }
 
 func killed(t *testing.T, luck *rand.Rand) {
-	outbox, ops := new(memory), new(channel)
+	outbox, ops := outboxtest.New(), new(channel)
 	var want []string
 	for n := range 60 {
 		notification := entryOf(alerting.NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
-		outbox.put(notification)
+		outbox.Put(notification)
 		want = append(want, notification.ID)
 	}
 	for range 50 {
@@ -67,11 +68,11 @@ func killed(t *testing.T, luck *rand.Rand) {
 }
 
 // live is one life of the process, of so many steps, or of ten hours.
-func live(t *testing.T, outbox *memory, ops *channel, steps int) {
+func live(t *testing.T, outbox *outboxtest.Outbox, ops *channel, steps int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 	defer cancel()
 	life := &crashing{steps: steps, gone: cancel}
-	outbox.broken = life.step
+	outbox.Fail = life.step
 	ops.answer = func(context.Context, alerting.Notification) error { return life.step() }
 	ops.lost = func(alerting.Notification) error { return life.step() }
 	notifier := searchable{channel: ops, failing: func(alerting.Notification) error { return life.step() }}
@@ -98,9 +99,9 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				outbox := new(memory)
+				outbox := outboxtest.New()
 				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
-				outbox.put(n)
+				outbox.Put(n)
 				answer, lost := saying(tt.answer, nil), saying(tt.lost, nil)
 				finding := saying(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
 				ops := &channel{answer: answer, lost: func(n alerting.Notification) error { return lost(t.Context(), n) }}
@@ -111,13 +112,13 @@ func TestFind(t *testing.T) {
 				b := open(t, outbox, ops, map[string]alerting.Notifier{"ops": notifier})
 				<-b.ended
 				time.Sleep(time.Hour)
-				if got := len(ops.ids()); got != tt.posted || outbox.states()[n.ID] != arrived {
-					t.Errorf("posted %d times, and %s; want %d times, and arrived", got, outbox.states()[n.ID], tt.posted)
+				if got := len(ops.ids()); got != tt.posted || outbox.Entry(n.ID).State != outboxtest.Delivered {
+					t.Errorf("posted %d times, and %s; want %d times, and arrived", got, outbox.Entry(n.ID).State, tt.posted)
 				}
 				if diff := cmp.Diff(tt.results, b.results); diff != "" {
 					t.Errorf("results (-want +got):\n%s", diff)
 				}
-				if got := outbox.find(n.ID).deliveryRef.Thread; got != "thread of 1" {
+				if got := outbox.Entry(n.ID).Ref.Thread; got != "thread of 1" {
 					t.Errorf("got thread %q", got)
 				}
 			})
@@ -131,13 +132,13 @@ func TestOutboxFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		var repaired atomic.Bool
-		outbox := &memory{broken: func() error {
+		outbox := &outboxtest.Outbox{Fail: func() error {
 			if asked.Add(1) > 1 && !repaired.Load() { // the first claim is granted
 				return errors.New("disk full")
 			}
 			return nil
 		}}
-		outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
+		outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, new(channel), nil)
 		time.Sleep(time.Hour)
 		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked.Load() > 25 {
@@ -156,19 +157,19 @@ func TestOutboxFails(t *testing.T) {
 func TestStop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		takes, stops time.Duration
-		state        entryState
+		state        outboxtest.State
 	}{
-		"it ends in time":    {8 * time.Second, 4 * time.Second, arrived},
-		"it takes too long":  {20 * time.Second, 5 * time.Second, waiting},
-		"nothing is to do":   {0, 0, arrived},
-		"it hangs for good":  {time.Hour, 5 * time.Second, waiting},
-		"it ends as it must": {4 * time.Second, 0, arrived},
+		"it ends in time":    {8 * time.Second, 4 * time.Second, outboxtest.Delivered},
+		"it takes too long":  {20 * time.Second, 5 * time.Second, outboxtest.Waiting},
+		"nothing is to do":   {0, 0, outboxtest.Delivered},
+		"it hangs for good":  {time.Hour, 5 * time.Second, outboxtest.Waiting},
+		"it ends as it must": {4 * time.Second, 0, outboxtest.Delivered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				outbox := new(memory)
+				outbox := outboxtest.New()
 				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
-				outbox.put(n)
+				outbox.Put(n)
 				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ alerting.Notification) error {
 					select {
 					case <-ctx.Done():
@@ -183,9 +184,9 @@ func TestStop(t *testing.T) {
 				if got := time.Since(asked); got != tt.stops {
 					t.Errorf("stopped after %s, want %s", got, tt.stops)
 				}
-				l := outbox.find(n.ID)
-				if l.state != tt.state || l.due.After(time.Now()) || (l.state == waiting && l.leased.After(time.Now())) {
-					t.Errorf("got %s, due %s, want %s", l.state, l.due, tt.state)
+				e := outbox.Entry(n.ID)
+				if e.State != tt.state || e.Due.After(time.Now()) || (e.State == outboxtest.Waiting && e.Leased.After(time.Now())) {
+					t.Errorf("got %s, due %s, want %s", e.State, e.Due, tt.state)
 				}
 			})
 		})

@@ -16,12 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 // A modelRig is a dispatcher at work, and what it works with.
 type modelRig struct {
 	*Dispatcher
-	outbox *memory
+	outbox *outboxtest.Outbox
 	ops    *channel
 	stop   func() // and waits until it has stopped
 
@@ -33,7 +34,7 @@ type modelRig struct {
 }
 
 // open runs a dispatcher, in a bubble, for the receiver "ops" and others.
-func open(t *testing.T, outbox *memory, ops *channel, notifiers map[string]alerting.Notifier) *modelRig {
+func open(t *testing.T, outbox *outboxtest.Outbox, ops *channel, notifiers map[string]alerting.Notifier) *modelRig {
 	t.Helper()
 	b := &modelRig{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
 	all := map[string]alerting.Notifier{"ops": ops}
@@ -92,32 +93,32 @@ func TestDelivery(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kind     alerting.NotificationKind
 		answer   func(context.Context, alerting.Notification) error
-		state    entryState
+		state    outboxtest.State
 		results  map[Result]int // nil: any
 		from, to time.Duration  // after which it was posted or given up
 	}{
-		"at once":                              {alerting.NotificationFired, saying(nil), arrived, map[Result]int{Delivered: 1}, 0, 0},
-		"when what failed has passed":          {alerting.NotificationFired, saying(later, later, nil), arrived, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
-		"an error of no kind may pass":         {alerting.NotificationFired, saying(reset, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
-		"when the receiver allows it":          {alerting.NotificationFired, saying(limited, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
-		"within an hour, whatever it asks":     {alerting.NotificationFired, saying(greedy, nil), arrived, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
-		"what is refused is given up":          {alerting.NotificationFired, saying(refused), dead, map[Result]int{Dead: 1}, 0, 0},
-		"even if it may pass for a while":      {alerting.NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
-		"a receiver that is gone gets nothing": {alerting.NotificationFired, gone, dead, map[Result]int{Dead: 1}, 0, 0},
-		"an attempt ends":                      {alerting.NotificationFired, hangs, dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"news are tried for a day":             {alerting.NotificationDeveloped, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"reminders are, too":                   {alerting.NotificationReminder, saying(later), dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"the first is tried for three":         {alerting.NotificationFired, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"the last is, too":                     {alerting.NotificationResolved, saying(later), dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"at once":                              {alerting.NotificationFired, saying(nil), outboxtest.Delivered, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":          {alerting.NotificationFired, saying(later, later, nil), outboxtest.Delivered, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":         {alerting.NotificationFired, saying(reset, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":          {alerting.NotificationFired, saying(limited, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks":     {alerting.NotificationFired, saying(greedy, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":          {alerting.NotificationFired, saying(refused), outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
+		"even if it may pass for a while":      {alerting.NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), outboxtest.Dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
+		"a receiver that is gone gets nothing": {alerting.NotificationFired, gone, outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
+		"an attempt ends":                      {alerting.NotificationFired, hangs, outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":             {alerting.NotificationDeveloped, saying(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":                   {alerting.NotificationReminder, saying(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":         {alerting.NotificationFired, saying(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                     {alerting.NotificationResolved, saying(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := entryOf(tt.kind, "ops", "1", 1)
-				outbox := new(memory)
-				outbox.put(n)
+				outbox := outboxtest.New()
+				outbox.Put(n)
 				b := open(t, outbox, &channel{answer: tt.answer}, nil)
 				ended := (<-b.ended).Sub(n.At)
-				if got := outbox.states()[n.ID]; got != tt.state || ended < tt.from || ended > tt.to {
+				if got := outbox.Entry(n.ID).State; got != tt.state || ended < tt.from || ended > tt.to {
 					t.Errorf("got %s after %s, want %s after %s to %s", got, ended, tt.state, tt.from, tt.to)
 				}
 				if diff := cmp.Diff(tt.results, b.results); tt.results != nil && diff != "" {
@@ -139,8 +140,8 @@ func TestOrder(t *testing.T) {
 			}
 			return nil
 		}}
-		outbox := new(memory)
-		outbox.put(
+		outbox := outboxtest.New()
+		outbox.Put(
 			entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1),
 			entryOf(alerting.NotificationDeveloped, "ops", "1", 2), entryOf(alerting.NotificationResolved, "ops", "2", 2), entryOf(alerting.NotificationResolved, "ops", "1", 3),
 		)
@@ -169,14 +170,14 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 			}
 			return nil
 		}}
-		outbox := new(memory)
+		outbox := outboxtest.New()
 		b := open(t, outbox, ops, nil)
 		want := make(map[string][]string) // by incident
 		for n := range 240 {
 			incident := fmt.Sprint(n % 3)
 			notification := entryOf(alerting.NotificationDeveloped, "ops", incident, n/3+1)
 			want[incident] = append(want[incident], notification.ID)
-			outbox.put(notification)
+			outbox.Put(notification)
 			b.Wake()
 			time.Sleep(6 * time.Minute)
 		}
@@ -197,8 +198,8 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ops := &channel{answer: saying(alerting.Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
-		outbox := new(memory)
-		outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
+		outbox := outboxtest.New()
+		outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, ops, nil)
 		for range 59 {
 			b.Wake()
@@ -218,10 +219,10 @@ func TestPause(t *testing.T) {
 func TestReceiversAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ops, pager := &channel{answer: func(ctx context.Context, _ alerting.Notification) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
-		outbox := new(memory)
+		outbox := outboxtest.New()
 		for n := range 10 {
 			incident := fmt.Sprint(n)
-			outbox.put(entryOf(alerting.NotificationFired, "ops", incident, 1), entryOf(alerting.NotificationFired, "pager", incident, 1))
+			outbox.Put(entryOf(alerting.NotificationFired, "ops", incident, 1), entryOf(alerting.NotificationFired, "pager", incident, 1))
 		}
 		open(t, outbox, ops, map[string]alerting.Notifier{"pager": pager})
 		synctest.Wait()
@@ -243,16 +244,71 @@ func TestWake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				outbox := new(memory)
+				outbox := outboxtest.New()
 				b := open(t, outbox, new(channel), nil)
 				synctest.Wait()
-				outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1))
+				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1))
 				if tt.wake {
 					b.Wake()
 				}
 				time.Sleep(10 * time.Second)
 				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
 					t.Errorf("posted (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestRetire: who takes over a receiver says nothing that is being said, and
+// heeds what the receiver has asked for, or asks for while the last word of the
+// predecessor is under way.
+func TestRetire(t *testing.T) {
+	limited := alerting.Retriable{After: time.Minute, Err: errors.New("429")}
+	slowly := func(err error) func(context.Context, alerting.Notification) error {
+		return func(ctx context.Context, _ alerting.Notification) error {
+			select {
+			case <-time.After(20 * time.Second):
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		answer func(context.Context, alerting.Notification) error
+		before []post // the predecessor's
+		want   []post // the successor's; of two incidents, the second written at 40 s
+	}{
+		"slow":            {slowly(nil), []post{{"1/ops/1", 20 * time.Second}}, []post{{"2/ops/1", 0}}},
+		"pausing":         {saying(limited), nil, []post{{"2/ops/1", 20 * time.Second}, {"1/ops/1", 60 * time.Second}}},
+		"pausing, slowly": {slowly(limited), nil, []post{{"2/ops/1", 40 * time.Second}, {"1/ops/1", 80 * time.Second}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outbox := outboxtest.New()
+				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1))
+				old := open(t, outbox, &channel{answer: tt.answer}, nil)
+				time.Sleep(time.Second)
+				next := new(channel)
+				heir := NewDispatcher(DispatcherConfig{
+					Outbox: outbox, Notifiers: map[string]alerting.Notifier{"ops": next}, Predecessor: old.Dispatcher,
+				})
+				old.Retire()
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); heir.Run(ctx) }()
+				time.Sleep(39 * time.Second)
+				outbox.Put(entryOf(alerting.NotificationFired, "ops", "2", 1))
+				heir.Wake()
+				time.Sleep(5 * time.Minute)
+				cancel()
+				<-done
+				if diff := cmp.Diff(tt.before, old.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
+					t.Errorf("posted by the predecessor (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(tt.want, next.posts(), cmp.AllowUnexported(post{})); diff != "" {
+					t.Errorf("posted by the successor (-want +got):\n%s", diff)
 				}
 			})
 		})

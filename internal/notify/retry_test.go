@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 // TestAReceiverThatIsDown is asked once or twice a minute, however many notices
@@ -30,9 +31,9 @@ func TestAReceiverThatIsDown(t *testing.T) {
 			asked++
 			return alerting.Retriable{Err: errors.New("connection refused")}
 		}}
-		outbox := new(memory)
+		outbox := outboxtest.New()
 		for n := range notifications {
-			outbox.put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
+			outbox.Put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 		}
 		b := open(t, outbox, ops, nil)
 		time.Sleep(night)
@@ -73,9 +74,9 @@ func TestAnAnswerEndsTheRow(t *testing.T) {
 					times = append(times, time.Now())
 					return answers(ctx, n)
 				}}
-				outbox := new(memory)
+				outbox := outboxtest.New()
 				for n := range 20 {
-					outbox.put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
+					outbox.Put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 				}
 				open(t, outbox, ops, nil)
 				time.Sleep(time.Minute)
@@ -122,10 +123,10 @@ func TestTheEndAlone(t *testing.T) {
 					}
 					return notWell()
 				}, lost: func(alerting.Notification) error { first = false; return notWell() }}
-				outbox := new(memory)
-				outbox.put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationDeveloped, "ops", "1", 2))
+				outbox := outboxtest.New()
+				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationDeveloped, "ops", "1", 2))
 				if tt.over {
-					outbox.put(entryOf(alerting.NotificationResolved, "ops", "1", 3))
+					outbox.Put(entryOf(alerting.NotificationResolved, "ops", "1", 3))
 				}
 				open(t, outbox, ops, map[string]alerting.Notifier{"ops": searchable{channel: ops, failing: func(alerting.Notification) error { return notWell() }}})
 				time.Sleep(tt.down)
