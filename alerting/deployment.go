@@ -36,11 +36,11 @@ type WatchedCounts struct {
 const (
 	// LongestDeployment is when a deployment without an announced end ends.
 	LongestDeployment = 4 * time.Hour
-	// DefaultGrace is the grace period of a deployment unless the configuration sets
+	// defaultGrace is the grace period of a deployment unless the configuration sets
 	// one.
-	DefaultGrace = 30 * time.Second
-	// MaxUnserved is how long clients may get no response during a deployment.
-	MaxUnserved = time.Minute
+	defaultGrace = 30 * time.Second
+	// maxUnserved is how long clients may get no response during a deployment.
+	maxUnserved = time.Minute
 	// EventMemory is how long after its summary a deployment explains events that
 	// happened during it, because an event is reported for a while after it happened.
 	EventMemory = 10 * time.Minute
@@ -57,35 +57,35 @@ func (d Deployment) End() time.Time {
 	return d.To
 }
 
-// ExplainsAt reports whether a time is within the deployment or its grace period.
-func (d Deployment) ExplainsAt(at time.Time, grace time.Duration) bool {
+// explainsAt reports whether a time is within the deployment or its grace period.
+func (d Deployment) explainsAt(at time.Time, grace time.Duration) bool {
 	return !at.Before(d.From) && at.Before(d.End().Add(grace))
 }
 
-// A HoldBack is the reason why a deployment explains a finding, or why it does not.
-type HoldBack string
+// A holdBack is the reason why a deployment explains a finding, or why it does not.
+type holdBack string
 
 // The reasons. Findings with a reason that begins with "not" are notified at once.
 const (
-	HoldTouchedNode   HoldBack = "touched_node"      // the finding is about a node that the deployment touches
-	HoldTouchedOwner  HoldBack = "touched_owner"     // sessions of touched nodes moved or were lost
-	HoldShortOutage   HoldBack = "short_outage"      // clients have had no response for at most MaxUnserved
-	HoldMixedVersions HoldBack = "mixed_versions"    // nodes differ because only some have the new version
-	HoldUnsettled     HoldBack = "unsettled"         // a session was lost so recently that the restart of its node may not have been observed
-	NotLongOutage     HoldBack = "not_long_outage"   // clients have had no response for longer than MaxUnserved
-	NotLeaked         HoldBack = "not_leaked"        // no deployment gives a client the session of another
-	NotTouched        HoldBack = "not_touched"       // the deployment does not touch the node, or the owner of the sessions
-	NotByDeployment   HoldBack = "not_by_deployment" // deployments do not cause findings of this kind
+	holdTouchedNode   holdBack = "touched_node"      // the finding is about a node that the deployment touches
+	holdTouchedOwner  holdBack = "touched_owner"     // sessions of touched nodes moved or were lost
+	holdShortOutage   holdBack = "short_outage"      // clients have had no response for at most maxUnserved
+	holdMixedVersions holdBack = "mixed_versions"    // nodes differ because only some have the new version
+	holdUnsettled     holdBack = "unsettled"         // a session was lost so recently that the restart of its node may not have been observed
+	notLongOutage     holdBack = "not_long_outage"   // clients have had no response for longer than maxUnserved
+	notLeaked         holdBack = "not_leaked"        // no deployment gives a client the session of another
+	notTouched        holdBack = "not_touched"       // the deployment does not touch the node, or the owner of the sessions
+	notByDeployment   holdBack = "not_by_deployment" // deployments do not cause findings of this kind
 )
 
-// IsHeld reports whether the finding is held back.
-func (h HoldBack) IsHeld() bool {
-	return slices.Contains([]HoldBack{HoldTouchedNode, HoldTouchedOwner, HoldShortOutage, HoldMixedVersions, HoldUnsettled}, h)
+// isHeld reports whether the finding is held back.
+func (h holdBack) isHeld() bool {
+	return slices.Contains([]holdBack{holdTouchedNode, holdTouchedOwner, holdShortOutage, holdMixedVersions, holdUnsettled}, h)
 }
 
 // explainable has the rule for each code. Findings with other codes are never
 // explained.
-var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) HoldBack{
+var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) holdBack{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
 	checks.NodeRestarted:         Deployment.explainsNode,
@@ -104,70 +104,70 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFindi
 	checks.SessionRollback:       Deployment.explainsSessions,
 	checks.SessionNotShared:      Deployment.explainsSessions,
 	checks.SessionFailing:        Deployment.explainsFailing,
-	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldTouchedOwner },
-	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
-	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
-	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return NotLeaked },
+	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdTouchedOwner },
+	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
+	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
+	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) holdBack { return notLeaked },
 }
 
-// Explains decides whether the deployment explains a finding at a time within it.
-func (d Deployment) Explains(at time.Time, s checks.ActiveFinding) HoldBack {
+// explains decides whether the deployment explains a finding at a time within it.
+func (d Deployment) explains(at time.Time, s checks.ActiveFinding) holdBack {
 	rule := explainable[s.Code]
 	if rule == nil {
-		return NotByDeployment
+		return notByDeployment
 	}
 	return rule(d, at, s)
 }
 
 // explainsDown: a node that is down counts as touched, unless the announcement names
-// other nodes. All nodes may be down for MaxUnserved.
-func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) HoldBack {
-	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+// other nodes. All nodes may be down for maxUnserved.
+func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) holdBack {
+	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
 	return d.explainsNode(at, s)
 }
 
-func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) HoldBack {
+func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) holdBack {
 	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
-		return HoldTouchedNode
+		return holdTouchedNode
 	}
-	return NotTouched
+	return notTouched
 }
 
-// explainsPage: a page may fail at a touched node, and for MaxUnserved through the
+// explainsPage: a page may fail at a touched node, and for maxUnserved through the
 // balancer.
-func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) HoldBack {
+func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) holdBack {
 	if s.Node != "" && s.Code != checks.HandshakeBroken && s.Code != checks.UpgradeRefused {
 		return d.explainsNode(at, s)
 	}
 	return d.explainsOutage(at, s)
 }
 
-func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) HoldBack {
-	if at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) holdBack {
+	if at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
-	return HoldShortOutage
+	return holdShortOutage
 }
 
 // explainsSessions: sessions of touched nodes may move or be lost.
-func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) HoldBack {
+func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) holdBack {
 	switch {
 	case d.touchesAll(s.Nodes):
-		return HoldTouchedOwner
+		return holdTouchedOwner
 	case at.Sub(s.Since) < lossSettleTime:
-		return HoldUnsettled
+		return holdUnsettled
 	default:
-		return NotTouched
+		return notTouched
 	}
 }
 
 // explainsFailing: clients with sessions of touched nodes may get errors for
-// MaxUnserved.
-func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) HoldBack {
-	if at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+// maxUnserved.
+func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) holdBack {
+	if at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
 	return d.explainsSessions(at, s)
 }

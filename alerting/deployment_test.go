@@ -29,45 +29,45 @@ func TestExplains(t *testing.T) {
 	for name, tt := range map[string]struct {
 		finding checks.Finding
 		age     time.Duration
-		want    HoldBack
+		want    holdBack
 	}{
-		"a touched node is down":                      {about("node_down", "node1"), time.Hour, HoldTouchedNode},
-		"another is":                                  {about("node_down", "node3"), 0, NotTouched},
-		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, HoldTouchedNode},
-		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, NotLongOutage},
-		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, HoldTouchedNode},
-		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, HoldTouchedNode},
-		"its page fails":                              {about("page_failing", "node2"), time.Hour, HoldTouchedNode},
-		"another one's page fails":                    {about("page_failing", "node3"), 0, NotTouched},
-		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, HoldShortOutage},
-		"for long":                                    {about("page_failing"), 61 * s, NotLongOutage},
-		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, HoldShortOutage},
-		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, NotLongOutage},
-		"no answer, for a moment":                     {about("balancer_down"), 60 * s, HoldShortOutage},
-		"no answer, for long":                         {about("balancer_down"), 61 * s, NotLongOutage},
-		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, HoldTouchedOwner},
-		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, NotTouched},
-		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, HoldUnsettled},
-		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, NotTouched},
-		"nobody knows of which node":                  {about("session_rollback"), 5 * s, NotTouched},
-		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, HoldTouchedOwner},
-		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, HoldTouchedOwner},
-		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, NotLongOutage},
-		"one session belongs to two":                  {about("session_leaked", "node1"), 0, NotLeaked},
-		"the pool changed":                            {about("balancer_remapped"), time.Hour, HoldTouchedOwner},
-		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, HoldMixedVersions},
-		"a dependency is down":                        {about("dependency_down", "node1"), 0, NotByDeployment},
-		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, NotByDeployment},
+		"a touched node is down":                      {about("node_down", "node1"), time.Hour, holdTouchedNode},
+		"another is":                                  {about("node_down", "node3"), 0, notTouched},
+		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, holdTouchedNode},
+		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, notLongOutage},
+		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, holdTouchedNode},
+		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, holdTouchedNode},
+		"its page fails":                              {about("page_failing", "node2"), time.Hour, holdTouchedNode},
+		"another one's page fails":                    {about("page_failing", "node3"), 0, notTouched},
+		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, holdShortOutage},
+		"for long":                                    {about("page_failing"), 61 * s, notLongOutage},
+		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, holdShortOutage},
+		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, notLongOutage},
+		"no answer, for a moment":                     {about("balancer_down"), 60 * s, holdShortOutage},
+		"no answer, for long":                         {about("balancer_down"), 61 * s, notLongOutage},
+		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, holdTouchedOwner},
+		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, notTouched},
+		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, holdUnsettled},
+		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, notTouched},
+		"nobody knows of which node":                  {about("session_rollback"), 5 * s, notTouched},
+		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, holdTouchedOwner},
+		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, holdTouchedOwner},
+		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, notLongOutage},
+		"one session belongs to two":                  {about("session_leaked", "node1"), 0, notLeaked},
+		"the pool changed":                            {about("balancer_remapped"), time.Hour, holdTouchedOwner},
+		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, holdMixedVersions},
+		"a dependency is down":                        {about("dependency_down", "node1"), 0, notByDeployment},
+		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, notByDeployment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
 			at := noon.Add(2 * time.Hour)
-			got := d.Explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
+			got := d.explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if got.IsHeld() == strings.HasPrefix(string(got), "not_") {
-				t.Errorf("%s: held is %v", got, got.IsHeld())
+			if got.isHeld() == strings.HasPrefix(string(got), "not_") {
+				t.Errorf("%s: held is %v", got, got.isHeld())
 			}
 		})
 	}
@@ -76,9 +76,9 @@ func TestExplains(t *testing.T) {
 // TestExplainsAnnounced: where nodes were announced, those seen do not count.
 func TestExplainsAnnounced(t *testing.T) {
 	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
-	for node, want := range map[string]HoldBack{"node1": HoldTouchedNode, "node2": NotTouched} {
+	for node, want := range map[string]holdBack{"node1": holdTouchedNode, "node2": notTouched} {
 		f := checks.Finding{Code: checks.NodeDown, Node: node, Nodes: []string{node}}
-		if got := d.Explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
+		if got := d.explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
 			t.Errorf("%s: got %s, want %s", node, got, want)
 		}
 	}
@@ -248,7 +248,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newDeployed(c)
 			r.manager.Silence(tt.silences)
-			at := noon.Add(LongestDeployment + DefaultGrace) // nobody ends it
+			at := noon.Add(LongestDeployment + defaultGrace) // nobody ends it
 			step := r.manager.SumUp(at, "7", Counts{})
 			var got []string
 			for _, n := range step.Notifications {

@@ -80,7 +80,7 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 	if grace, ok := d.grace[cluster]; ok {
 		return grace
 	}
-	return DefaultGrace
+	return defaultGrace
 }
 
 // forget removes deployments with an old summary.
@@ -97,7 +97,7 @@ func (d *deployments) forget(at time.Time) {
 func (d *deployments) at(at time.Time, cluster string) []*Deployment {
 	var list []*Deployment
 	for _, one := range d.list {
-		if one.Cluster == cluster && one.ExplainsAt(at, d.graceOf(cluster)) {
+		if one.Cluster == cluster && one.explainsAt(at, d.graceOf(cluster)) {
 			list = append(list, one)
 		}
 	}
@@ -157,13 +157,13 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 			if !m.When.IsZero() {
 				when = m.When // an event belongs to its deployment even if that has ended
 			}
-			if one.Cluster != m.Cluster || !one.ExplainsAt(when, grace) {
+			if one.Cluster != m.Cluster || !one.explainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.Explains(when, m.ActiveFinding); {
-			case hold.IsHeld():
+			switch hold := one.explains(when, m.ActiveFinding); {
+			case hold.isHeld():
 				return one
-			case hold == NotLeaked || hold == NotLongOutage:
+			case hold == notLeaked || hold == notLongOutage:
 				return nil
 			}
 		}
@@ -203,7 +203,7 @@ func (d *Manager) ObserveRequest(r checks.Request) {
 func (d *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
 	for _, one := range d.deployments.list {
-		if !one.Summed.IsZero() || at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, d.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())

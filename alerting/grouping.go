@@ -10,9 +10,9 @@ import (
 // This file has the rules that put findings into one incident although none explains
 // another: nodes that fail together, and the consequences of a node failure.
 
-// GroupWindow is the longest time between the starts of findings of one incident, or
+// groupWindow is the longest time between the starts of findings of one incident, or
 // between the end of a node failure and its consequences.
-const GroupWindow = 2 * time.Minute
+const groupWindow = 2 * time.Minute
 
 // nodeFailureCodes are the codes of a node that does not serve its clients.
 var nodeFailureCodes = []checks.Code{
@@ -21,7 +21,7 @@ var nodeFailureCodes = []checks.Code{
 }
 
 // groupableCodes are the nodeFailureCodes that have one cause if they start on
-// several nodes within GroupWindow. A paused node reports its own cause.
+// several nodes within groupWindow. A paused node reports its own cause.
 var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.NodeEjected, checks.Slow}
 
 // lingeringCodes are the findings that clients of a recovered node still cause for a
@@ -64,7 +64,7 @@ func noNodeUp(_ Rules, m Member, cluster string, f causeGroup) bool {
 	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == f.members[0].Group && m.Holds()
 }
 
-// sameTime: within GroupWindow, several nodes of a cluster start to fail in the same
+// sameTime: within groupWindow, several nodes of a cluster start to fail in the same
 // way, or one node starts to fail in several ways.
 func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
@@ -101,13 +101,13 @@ func sameBalancer(_ Rules, m Member, cluster string, f causeGroup) bool {
 }
 
 func startedTogether(m Member, s checks.ActiveFinding) bool {
-	return m.Since.Sub(s.Since).Abs() <= GroupWindow
+	return m.Since.Sub(s.Since).Abs() <= groupWindow
 }
 
 // follows reports whether a finding starts while a member is active, or within
-// GroupWindow after it.
+// groupWindow after it.
 func follows(m Member, s checks.ActiveFinding) bool {
-	return m.Holds() || s.Since.Sub(m.Ended) <= GroupWindow
+	return m.Holds() || s.Since.Sub(m.Ended) <= groupWindow
 }
 
 // isNodeFailure reports whether a finding is about one node that does not serve its

@@ -87,7 +87,7 @@ func TestApart(t *testing.T) {
 	}{
 		"together":           {byHost(), at10(t, down1), 0, 1},
 		"grouped by cluster": {apart, at10(t, down1), 0, 2},
-		"much later":         {byHost(), at10(t, down1), GroupWindow + time.Second, 2},
+		"much later":         {byHost(), at10(t, down1), groupWindow + time.Second, 2},
 		"another machine":    {byHost(), findings(t, down1), 0, 2},
 		"another trouble":    {byHost(), findings(t, paused1), 0, 2},
 	} {

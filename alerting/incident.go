@@ -48,9 +48,9 @@ const (
 	Resolved State = "resolved"
 )
 
-// MaxFindings bounds the findings of an incident: beyond it those are dropped
+// maxFindings bounds the findings of an incident: beyond it those are dropped
 // that have been over for the longest. What holds is never dropped.
-const MaxFindings = 200
+const maxFindings = 200
 
 // Holds reports whether the incident has an active finding that alerts.
 func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
@@ -93,10 +93,10 @@ func (i *Incident) worstOf(cluster string) checks.Severity {
 	return worst
 }
 
-// Advised returns the finding whose remedy to follow: the cause, or the active one of
+// advised returns the finding whose remedy to follow: the cause, or the active one of
 // several nodes with the same failure. If the cause is only information, it returns
 // the first active consequence that is at least a warning.
-func (i *Incident) Advised() checks.Finding {
+func (i *Incident) advised() checks.Finding {
 	if !i.Cause.Severity.AtLeast(checks.Warning) {
 		for _, m := range i.Findings {
 			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
@@ -219,7 +219,7 @@ func (i *Incident) setCause(cluster, key string) {
 // add appends a finding. If there are too many, it removes the one that ended first.
 func (i *Incident) add(m Member) {
 	i.Findings = append(i.Findings, m)
-	if len(i.Findings) <= MaxFindings {
+	if len(i.Findings) <= maxFindings {
 		return
 	}
 	oldest := -1

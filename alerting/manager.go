@@ -29,7 +29,7 @@ type Config struct {
 	Receivers []string      // the names of all receivers
 	Routes    []Route       // the first match applies, and those after it while Continue is set; none: every receiver gets every incident
 	Windows   []Window
-	Grace     map[string]time.Duration // by cluster: how long after its end a deployment explains findings; a missing cluster: DefaultGrace
+	Grace     map[string]time.Duration // by cluster: how long after its end a deployment explains findings; a missing cluster: defaultGrace
 }
 
 // NewManager continues from past: the incidents that are not resolved, and those

@@ -189,7 +189,7 @@ func (l *modelManager) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("the severity of %s fell from %s to %s", i.ID, before.Severity, i.Severity)
 	case known && slices.Index(order, i.State) < slices.Index(order, before.State):
 		rt.Fatalf("%s went from %s to %s", i.ID, before.State, i.State)
-	case len(i.Timeline) > MaxEvents || len(i.Findings) > MaxFindings || len(i.Findings) == 0:
+	case len(i.Timeline) > MaxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)

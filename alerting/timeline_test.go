@@ -137,15 +137,15 @@ func TestTimelineIsBounded(t *testing.T) {
 // TestFindingsAreBounded: those that have been over for the longest give way.
 func TestFindingsAreBounded(t *testing.T) {
 	var i Incident
-	for n := range MaxFindings + 1 {
+	for n := range maxFindings + 1 {
 		m := Member{ActiveFinding: activeFindings(finding(t, fmt.Sprintf("warning node_down/node%d", n)))}
 		if n == 7 || n == 9 {
 			m.Ended = noon.Add(-time.Duration(n) * time.Minute)
 		}
 		i.add(m)
 	}
-	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != MaxFindings {
-		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), MaxFindings)
+	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != maxFindings {
+		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), maxFindings)
 	}
 }
 

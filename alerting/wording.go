@@ -76,7 +76,7 @@ func (l Language) Summary(i Incident) string {
 // Advice returns the remedy for an incident, one or two sentences. It may contain
 // text from a target.
 func (l Language) Advice(i Incident) string {
-	advised := i.Advised()
+	advised := i.advised()
 	alike, _ := i.Alike()
 	if advised.Code != checks.NodeDown {
 		return l.Translate(advised.Remedy)
