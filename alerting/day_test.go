@@ -42,7 +42,8 @@ func dayOf(t *testing.T, active func(since time.Duration) string) map[Notificati
 	return counts
 }
 
-// every is a finding that holds for the first part of each period.
+// every returns a function that returns findings during the first part of each
+// period.
 func every(period, holds time.Duration, stands string) func(time.Duration) string {
 	return func(since time.Duration) string {
 		if since%period < holds {
@@ -52,9 +53,8 @@ func every(period, holds time.Duration, stands string) func(time.Duration) strin
 	}
 }
 
-// maxPerDay is how many notices one finding can bring about in a day, however it
-// comes and goes: four incidents an hour are below FlapTimes, and each of them has
-// a beginning and an end.
+// maxPerDay bounds the notifications about one finding in a day: FlapTimes-1
+// incidents an hour do not flap, and each causes two notifications.
 const maxPerDay = 24 * 2 * (FlapTimes - 1)
 
 // TestDay specifies how many notifications a day of flapping causes.
@@ -64,21 +64,21 @@ func TestDay(t *testing.T) {
 		active func(time.Duration) string
 		want   map[NotificationKind]int
 	}{
-		// Four incidents, then one that flaps: told at once, and reminded of after 4 and 12 hours.
+		// Four incidents, then a flapping one, which fires at once, with reminders after 4 and 12 hours.
 		"critical, 20 s of every minute": {every(m, 20*s, paused1), map[NotificationKind]int{NotificationFired: 5, NotificationReminder: 2, NotificationResolved: 5}},
-		// The same, but the four were never told: they did not hold for 30 s.
+		// The same, but the first four never fire, because they end within 30 s.
 		"a warning, 20 s of every minute": {every(m, 20*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
-		// One incident: it never was quiet for 30 s. News for 40 s, the last of them that it flaps.
+		// One incident, because the finding returns within 30 s. Its news end with the event that it flaps.
 		"critical, 5 s of every 10":  {every(10*s, 5*s, paused1), map[NotificationKind]int{NotificationFired: 1, NotificationDeveloped: 2, NotificationReminder: 2, NotificationResolved: 1}},
 		"a warning, 5 s of every 10": {every(10*s, 5*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
-		// A cause that flaps below an effect that stays: four times each way it is news, then that it flaps.
+		// A cause that flaps while its effect stays active: news four times each way, then the event that it flaps.
 		"a cause that comes and goes, its effect stays": {
 			func(since time.Duration) string {
 				return every(2*m, m, redis+";"+paused1+byRedis)(since) + every(2*m, 2*m, ";"+paused2)(since)
 			},
 			map[NotificationKind]int{NotificationFired: 6, NotificationReminder: 4, NotificationResolved: 6},
 		},
-		// Not flapping, by any rule: each time is an incident.
+		// This does not flap: each appearance is an incident.
 		"critical, a minute of every quarter of an hour and a bit": {
 			every(15*m+30*s, m, paused1), map[NotificationKind]int{NotificationFired: 93, NotificationResolved: 93},
 		},
@@ -94,8 +94,8 @@ func TestDay(t *testing.T) {
 	}
 }
 
-// TestDayIsBounded: no finding that comes and goes evenly brings more than
-// maxPerDay notices in a day.
+// TestDayIsBounded: no finding that appears and disappears at regular intervals
+// causes more than maxPerDay notifications in a day.
 func TestDayIsBounded(t *testing.T) {
 	most := 0
 	for _, period := range []time.Duration{
@@ -115,7 +115,7 @@ func TestDayIsBounded(t *testing.T) {
 	t.Logf("at most %d notices a day; the bound is %d", most, maxPerDay)
 }
 
-// evenDay counts the notices of a day with rounds five seconds apart.
+// evenDay counts the notifications of a day with rounds five seconds apart.
 func evenDay(t *testing.T, stands func(time.Duration) string) int {
 	r, notifications := newRig(usual()), 0
 	parsed := make(map[string][]checks.Finding)
@@ -129,8 +129,8 @@ func evenDay(t *testing.T, stands func(time.Duration) string) int {
 	return notifications
 }
 
-// TestManyFlapAtOnce: findings that flap below one cause are one incident, and
-// what is told of it grows with the findings only at first.
+// TestManyFlapAtOnce: flapping findings with one cause are one incident, whose
+// notifications are bounded.
 func TestManyFlapAtOnce(t *testing.T) {
 	all := []string{redis}
 	for n := range 10 {
@@ -143,7 +143,7 @@ func TestManyFlapAtOnce(t *testing.T) {
 		}
 		return redis
 	})
-	// It began; news until each has come for the fifth time, half a minute apart; reminders after 4 and 12 hours.
+	// Fired, news every 30 s until each finding has appeared five times, and reminders after 4 and 12 hours.
 	if want := 1 + 6 + 2; got > want {
 		t.Errorf("got %d notices, want at most %d", got, want)
 	}

@@ -12,7 +12,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TestExplains is the specification of what a deployment explains.
+// TestExplains specifies which findings a deployment explains.
 func TestExplains(t *testing.T) {
 	const s = time.Second
 	about := func(text string, nodes ...string) checks.Finding {
@@ -73,7 +73,7 @@ func TestExplains(t *testing.T) {
 	}
 }
 
-// TestExplainsAnnounced: where nodes were announced, those seen do not count.
+// TestExplainsAnnounced: if nodes were announced, observed nodes do not count.
 func TestExplainsAnnounced(t *testing.T) {
 	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
 	for node, want := range map[string]holdBack{"node1": holdTouchedNode, "node2": notTouched} {
@@ -84,7 +84,7 @@ func TestExplainsAnnounced(t *testing.T) {
 	}
 }
 
-// TestTouchedIn: what a round shows of nodes that are worked on.
+// TestTouchedIn specifies which nodes count as touched in a round.
 func TestTouchedIn(t *testing.T) {
 	c := &probes.Cluster{}
 	r := checks.Report{History: &checks.History{Nodes: map[string]checks.NodeHistory{
@@ -110,8 +110,8 @@ func TestTouchedIn(t *testing.T) {
 	}
 }
 
-// A deployed is a rig with a deployment that begins at noon, and touches nodes as
-// they are seen down.
+// A deployed is a rig with a deployment that starts at noon and touches nodes when
+// they are down.
 type deployed struct{ *rig }
 
 func newDeployed(c Config) deployed {
@@ -126,7 +126,7 @@ func (r deployed) end(at time.Time) {
 	r.manager.SetDeployments([]Deployment{d})
 }
 
-// round takes a round, and sums up what is due.
+// round runs a round and creates due summaries.
 func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	t.Helper()
 	found := findings(t, stands)
@@ -158,8 +158,8 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	return lines
 }
 
-// TestDeployment is the specification of who is notified of what, and when, of a
-// deployment that lasts a minute.
+// TestDeployment specifies the notifications during and after a deployment of one
+// minute.
 func TestDeployment(t *testing.T) {
 	const s = time.Second
 	type testCase struct {
@@ -226,8 +226,8 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// TestSummaryGoesWhereWarningsGo: and not where only what is critical does, nor
-// while the cluster is silenced.
+// TestSummaryGoesWhereWarningsGo: receivers of critical incidents only get no
+// summary, and nobody gets one while the cluster is silenced.
 func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	c := usual()
 	c.Receivers = []string{"ops", "pager", "crm", "paused"}
@@ -267,8 +267,8 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	}
 }
 
-// TestDeploymentCounts: clients that watched it, canaries and the history know of
-// different sessions.
+// TestDeploymentCounts: clients, canaries, and the history know different sessions;
+// the larger count is used.
 func TestDeploymentCounts(t *testing.T) {
 	r := newDeployed(usual())
 	for n := range 5 {

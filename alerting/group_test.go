@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 )
 
-// allDown are findings of a cluster in which no node is up, and what that explains.
+// allDown returns the findings of a cluster whose nodes are all down.
 func allDown(t *testing.T, more string) []checks.Finding {
 	t.Helper()
 	list := findings(t, "critical node_down/node1; critical node_down/node2; critical node_down/node3")
@@ -21,8 +21,7 @@ func allDown(t *testing.T, more string) []checks.Finding {
 	return append(list, findings(t, more)...)
 }
 
-// TestAllNodesDownIsOneIncident: in whatever order nodes fail and return, and
-// however often the consequences come and go.
+// TestAllNodesDownIsOneIncident: in every order in which nodes fail and recover.
 func TestAllNodesDownIsOneIncident(t *testing.T) {
 	const error1 = "critical balancer_error < node_down/node1"
 	for name, rounds := range map[string][][]checks.Finding{
@@ -67,8 +66,7 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 	}
 }
 
-// TestSilenceOfOneOfAGroup: what is announced for one node is not announced for
-// all.
+// TestSilenceOfOneOfAGroup: a silence of one node does not silence the others.
 func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
 	r.manager.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
@@ -78,7 +76,7 @@ func TestSilenceOfOneOfAGroup(t *testing.T) {
 	}
 }
 
-// sum reads findings that name several nodes, and events.
+// sum parses findings that name several nodes, and events.
 func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Finding {
 	t.Helper()
 	list := findings(t, line)
@@ -94,9 +92,9 @@ func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Fi
 	return list
 }
 
-// TestOneTrouble: what is one trouble is one incident, though nothing in a round says
-// that one finding explains the other; and what is not, is several.
-func TestOneTrouble(t *testing.T) {
+// TestGroupings specifies which findings share an incident although none explains
+// another.
+func TestGroupings(t *testing.T) {
 	const ejected1, split, cost = "warning node_ejected/node1", "critical balancer_split", "warning node_restarted/sessions lost"
 	type at struct {
 		seconds int
@@ -173,7 +171,7 @@ func TestOneTrouble(t *testing.T) {
 	}
 }
 
-// activeFindings is a finding that has held since noon.
+// activeFindings returns a finding that has been active since noon.
 func activeFindings(f checks.Finding) checks.ActiveFinding {
 	return checks.ActiveFinding{Finding: f, Since: noon, Last: noon}
 }

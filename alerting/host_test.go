@@ -10,7 +10,7 @@ import (
 	"stickwatch/checks"
 )
 
-// at10 are findings about nodes of the machine 10.0.0.5, and others.
+// at10 parses findings; those about nodes are on the host 10.0.0.5.
 func at10(t *testing.T, line string) []checks.Finding {
 	t.Helper()
 	list := findings(t, line)
@@ -22,7 +22,7 @@ func at10(t *testing.T, line string) []checks.Finding {
 	return list
 }
 
-// byHost are the usual rules, with one incident for a machine.
+// byHost returns the default rules with ByHost.
 func byHost() Config {
 	c := usual()
 	c.ByHost = true
@@ -31,7 +31,7 @@ func byHost() Config {
 
 const down2 = "warning node_down/node2"
 
-// TestHost: clusters whose nodes fail by one machine share an incident, told once.
+// TestHost: clusters whose nodes fail because of one host share an incident.
 func TestHost(t *testing.T) {
 	const s = time.Second
 	r := newRig(byHost())
@@ -75,8 +75,8 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// TestApart is what shares no incident.
-func TestApart(t *testing.T) {
+// TestSeparateIncidents specifies which findings share no incident.
+func TestSeparateIncidents(t *testing.T) {
 	apart := byHost()
 	apart.ByHost = false
 	for name, tt := range map[string]struct {
@@ -109,8 +109,8 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestSharedIncident: routes, silences and deployments fit any member of an
-// incident, and only the whole of it is held back.
+// TestSharedIncident: routes match any member of an incident, and it is held back
+// only if all its members are silenced or explained.
 func TestSharedIncident(t *testing.T) {
 	groupableCodes := func(c Config, prepare func(*Manager)) []string {
 		r := newRig(c)
@@ -155,8 +155,8 @@ func TestSharedIncident(t *testing.T) {
 	}
 }
 
-// TestUnwatchedMember: a cluster that leaves the configuration leaves the others'
-// incident, and the monitor's own incident stays.
+// TestUnwatchedMember: a removed cluster is removed from a shared incident, and the
+// incident about stickwatch itself stays.
 func TestUnwatchedMember(t *testing.T) {
 	r := newRig(byHost())
 	r.see(noon, "shop", at10(t, down1))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// An echo refuses everything, and repeats what it was sent with.
+// An echo is a Notifier that returns an error.
 type echo struct{ err error }
 
 func (e echo) Notify(context.Context, Notification) (DeliveryRef, error) { return DeliveryRef{}, e.err }
@@ -23,9 +23,9 @@ type keepingEcho struct{ echo }
 
 func (e keepingEcho) Keep(context.Context, []Incident) error { return e.err }
 
-// TestDiscreet: errors show no secret, are of the same kind, and a notifier can do
-// what it could.
-func TestDiscreet(t *testing.T) {
+// TestRedactErrors: errors contain no secret and keep their type, and a Notifier
+// keeps its other methods.
+func TestRedactErrors(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	said := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
 	for _, err := range []error{Permanent{Err: said}, Retriable{After: 7, Err: said}, said} {

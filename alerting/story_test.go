@@ -14,9 +14,9 @@ const (
 	rotation1 = "critical node_failing_in_rotation/node1 < node_down/node1"
 )
 
-// TestStories is the specification of when who is told of what, by the default
-// rules: critical at once, a warning after 30 s, over after 30 s of quiet.
-func TestStories(t *testing.T) {
+// TestDefaultRules specifies the notifications by the default rules: critical findings
+// fire at once, warnings after 30 s, and incidents resolve after 30 s.
+func TestDefaultRules(t *testing.T) {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	for name, testCases := range map[string][]testCase{
 		"a critical finding is told at once, and its end after a quiet time": {

@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 )
 
-// TestTimeline: every decision is in the timeline, by its reason.
+// TestTimeline: every decision is in the timeline with its reason.
 func TestTimeline(t *testing.T) {
 	const s = time.Second
 	for name, tt := range map[string]struct {
@@ -84,9 +84,9 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// TestChanceIsNotAltered: which nodes a drift is seen between differs from round
-// to round, by chance, and is not written down. Which nodes miss a dependency is.
-func TestChanceIsNotAltered(t *testing.T) {
+// TestRandomChangesAreNotRecorded: the nodes of a drift differ from round to round by chance
+// and are not recorded as a change; the nodes of a failed dependency are.
+func TestRandomChangesAreNotRecorded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		finding checks.Finding
 		want    []string
@@ -120,7 +120,7 @@ func TestChanceIsNotAltered(t *testing.T) {
 	}
 }
 
-// TestTimelineIsBounded: of a long one the beginning and the end are kept.
+// TestTimelineIsBounded: the beginning and the end of a long timeline are kept.
 func TestTimelineIsBounded(t *testing.T) {
 	var timeline []Event
 	for n := range 1000 {
@@ -134,7 +134,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	}
 }
 
-// TestFindingsAreBounded: those that have been over for the longest give way.
+// TestFindingsAreBounded: the findings that ended first are dropped.
 func TestFindingsAreBounded(t *testing.T) {
 	var i Incident
 	for n := range maxFindings + 1 {
@@ -149,7 +149,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
-// TestIncidentIDs sort by time and differ by what began.
+// TestIncidentIDs: IDs sort by time and differ by the first finding.
 func TestIncidentIDs(t *testing.T) {
 	ids := []string{
 		incidentID(noon, "shop", "node_down/node1"), incidentID(noon.Add(time.Millisecond), "shop", "node_down/node1"),
@@ -165,8 +165,8 @@ func TestIncidentIDs(t *testing.T) {
 	}
 }
 
-// TestWatch: incidents of a cluster that is not watched any more are over, and
-// who knows of them is told.
+// TestWatch: the incidents of a removed cluster are resolved, and receivers are
+// notified.
 func TestWatch(t *testing.T) {
 	r := newRig(usual())
 	r.play(t, []testCase{{at: 0, active: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)

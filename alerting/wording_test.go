@@ -11,8 +11,8 @@ import (
 	"stickwatch/checks"
 )
 
-// TestChineseIsWhole: every code has a title of its own.
-func TestChineseIsWhole(t *testing.T) {
+// TestChineseIsComplete: every code has a title of its own.
+func TestChineseIsComplete(t *testing.T) {
 	titles := make(map[string]checks.Code)
 	for _, entry := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		title := Chinese.Title(entry.Code)

@@ -33,7 +33,7 @@ func chinese() message.Writer {
 	return w
 }
 
-// TestAlerts: the golden files are what is sent.
+// TestAlerts compares the sent alerts with the golden files.
 func TestAlerts(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
 		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
@@ -52,7 +52,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestKeep: what fires is repeated before it ends.
+// TestKeep: firing alerts are repeated before they expire.
 func TestKeep(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Fired()
@@ -71,8 +71,7 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// TestRelabelled: an incident whose severity rises is another alert, and the
-// first one is over.
+// TestRelabelled: a higher severity is a new alert, and the old one ends.
 func TestRelabelled(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, warning, worse := f.client(t, english()), example.Fired(), example.Developed()
@@ -94,7 +93,8 @@ func TestRelabelled(t *testing.T) {
 	})
 }
 
-// TestResolvedStaysSo: who repeats what he knew a moment ago wakes nobody.
+// TestResolvedStaysSo: Keep with an outdated list does not fire a resolved incident
+// again.
 func TestResolvedStaysSo(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Resolved()
@@ -107,8 +107,8 @@ func TestResolvedStaysSo(t *testing.T) {
 	})
 }
 
-// TestNewestWins: a notice that is late says nothing of an incident of which
-// more is known; but its end is always told.
+// TestNewestWins: an outdated notification is not sent after a newer state, but a
+// Resolved one always is.
 func TestNewestWins(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, late := f.client(t, english()), example.Fired()
@@ -124,8 +124,8 @@ func TestNewestWins(t *testing.T) {
 	})
 }
 
-// TestOneAtATime: what is sent later is newer, however slow Alertmanager is; who
-// does not get his turn is told to come back.
+// TestOneAtATime: requests are sequential, and one that cannot start in time is
+// retried.
 func TestOneAtATime(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Second) })
@@ -142,8 +142,7 @@ func TestOneAtATime(t *testing.T) {
 	})
 }
 
-// TestDelivery: whatever goes wrong on the way, fire and resolve arrive, in this
-// order.
+// TestDelivery: despite failures, firing and resolved arrive in this order.
 func TestDelivery(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		status := func(status int) http.HandlerFunc {
@@ -175,7 +174,7 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
-// TestErrors: what Alertmanager does not like it says.
+// TestErrors: an error contains the response of Alertmanager.
 func TestErrors(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(w http.ResponseWriter, _ *http.Request) {

@@ -20,15 +20,15 @@ import (
 	"stickwatch/internal/notify/outboxtest"
 )
 
-// story is an incident from beginning to end, told now.
+// story returns the notifications of an incident, created now.
 func story() []alerting.Notification {
 	return []alerting.Notification{
 		example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Reminder()), example.Now(example.Resolved()),
 	}
 }
 
-// deliver runs a dispatcher until the outbox is done, and returns how long that
-// took in the bubble's time.
+// deliver runs a dispatcher until the outbox is empty, and returns how long that took
+// in the time of the bubble.
 func deliver(t *testing.T, b *slack.Bot, outbox *outboxtest.Outbox) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -45,8 +45,8 @@ func deliver(t *testing.T, b *slack.Bot, outbox *outboxtest.Outbox) time.Duratio
 	return time.Since(began)
 }
 
-// TestDelivery: however Slack behaves, an incident is one message that tells its
-// end, and a thread in which everything is said once, in order.
+// TestDelivery: whatever Slack does, an incident is one message, updated to its end,
+// and a thread in which each notification appears once and in order.
 func TestDelivery(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -98,8 +98,8 @@ func everything() []slacktest.Fault {
 	}
 }
 
-// TestCrash: of a process that ends between posting and writing that down, the
-// next one posts nothing again; whichever notice it was.
+// TestCrash: after a crash between posting and recording, the next process posts no
+// duplicate, whichever notification it was.
 func TestCrash(t *testing.T) {
 	for crashed := range story() {
 		t.Run(fmt.Sprint(crashed), func(t *testing.T) {
@@ -128,7 +128,8 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestTooLongForEver: what Slack never takes is buried, and holds up nothing.
+// TestTooLongForEver: a message that Slack never accepts becomes a dead letter and
+// delays no other.
 func TestTooLongForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := slacktest.NewInMemory("ops")
@@ -156,7 +157,8 @@ func wantAll(t *testing.T, outbox *outboxtest.Outbox) {
 	}
 }
 
-// wantStory: one root, which tells the end, and each later notice once.
+// wantStory checks that there is one root message, which shows the end, and one reply
+// for each later notification.
 func wantStory(t *testing.T, server *slacktest.Server) {
 	t.Helper()
 	messages := server.Messages()
@@ -178,7 +180,7 @@ func wantStory(t *testing.T, server *slacktest.Server) {
 	}
 }
 
-// notice is the id in a message's metadata.
+// notice returns the ID of the notification in the metadata of a message.
 func notice(t *testing.T, m slacktest.Message) string {
 	t.Helper()
 	var meta struct {

@@ -14,8 +14,8 @@ import (
 	"stickwatch/alerting/slack/slacktest"
 )
 
-// verdict is what the dispatcher goes by, and the operator reads. It ends the
-// test when an error shows a secret.
+// verdict describes how the dispatcher handles an error, and the text for the
+// operator. It fails the test if the error contains a secret.
 func verdict(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {
@@ -35,8 +35,8 @@ func verdict(t *testing.T, err error) string {
 	return fmt.Sprintf("undecided: %v", err)
 }
 
-// TestErrors: what is wrong with the message ends it; all else is tried again, a
-// minute later where somebody must put it right.
+// TestErrors: only an error about the message is permanent; others are retried, after
+// a minute if somebody must correct something.
 func TestErrors(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -74,7 +74,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheWire differ by system in their words, not in what follows.
+// TestErrorsOfTheWire: network errors differ in text by operating system, but all are
+// retried.
 func TestErrorsOfTheWire(t *testing.T) {
 	server := start(t)
 	for name, fault := range map[string]slacktest.Fault{"reset": {Reset: true}, "died": {Die: true}} {
@@ -88,7 +89,7 @@ func TestErrorsOfTheWire(t *testing.T) {
 	}
 }
 
-// TestErrorsInAThread are told by what was being done.
+// TestErrorsInAThread: errors name the operation that failed.
 func TestErrorsInAThread(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -110,7 +111,7 @@ func TestErrorsInAThread(t *testing.T) {
 	}
 }
 
-// TestHookErrors: an incoming webhook says less, and its address is its secret.
+// TestHookErrors: errors of an incoming webhook do not contain its URL.
 func TestHookErrors(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -137,7 +138,7 @@ func TestHookErrors(t *testing.T) {
 	}
 }
 
-// TestBadHook: an address that is none does not get into the log.
+// TestBadHook: an invalid URL is not shown in the error.
 func TestBadHook(t *testing.T) {
 	_, err := slack.NewHook(slack.HookConfig{URL: secret("hooks.example/hooksecret%zz")})
 	if want := "parsing the webhook URL: it is not a URL"; err == nil || err.Error() != want {

@@ -20,8 +20,7 @@ import (
 	"stickwatch/internal/notify/outboxtest"
 )
 
-// A ledger takes documents as a careful receiver does, by their key: what it
-// was sent, and what of that was new.
+// A ledger is a receiver that detects duplicates by their key.
 type ledger struct {
 	mu     sync.Mutex
 	faults []http.HandlerFunc // for the next requests, before they are looked at
@@ -59,8 +58,8 @@ func status(status int, header ...string) http.HandlerFunc {
 	}
 }
 
-// deliver runs a dispatcher in the bubble until an incident is told. It returns
-// the outbox, and how long that took.
+// deliver runs a dispatcher until the outbox is empty. It returns the outbox and how
+// long that took in the time of the bubble.
 func deliver(t *testing.T, l *ledger) (*outboxtest.Outbox, time.Duration) {
 	t.Helper()
 	pipes := pipenet.Listen()
@@ -82,8 +81,8 @@ func deliver(t *testing.T, l *ledger) (*outboxtest.Outbox, time.Duration) {
 	return outbox, time.Since(began)
 }
 
-// TestDelivery: whatever goes wrong on the way, every document arrives, in
-// order; one whose answer was lost twice, under one key.
+// TestDelivery: despite failures every document arrives in order; one whose response
+// was lost arrives twice with the same key.
 func TestDelivery(t *testing.T) {
 	late := func(http.ResponseWriter, *http.Request) { time.Sleep(8 * time.Second); panic(http.ErrAbortHandler) }
 	for name, tt := range map[string]struct {
@@ -120,8 +119,8 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// TestRefused: a document that is refused for good is a dead letter, which says
-// why; the next one goes on.
+// TestRefused: a permanently refused document is a dead letter with its reason, and
+// the next one is delivered.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outbox, _ := deliver(t, &ledger{faults: []http.HandlerFunc{status(422)}})

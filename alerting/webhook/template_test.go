@@ -50,7 +50,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestBadConfig is told before anything is sent.
+// TestBadConfig: New returns an error for an invalid configuration.
 func TestBadConfig(t *testing.T) {
 	address := &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/hidden"}
 	for name, tt := range map[string]struct {
@@ -87,7 +87,8 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestTemplateThatFails at one notice is no reason to try that one again.
+// TestTemplateThatFails: a template that fails for a notification is a permanent
+// error.
 func TestTemplateThatFails(t *testing.T) {
 	address, got := receiver(t)
 	w := newHook(t, webhook.Config{URL: address, Template: `{{if eq .kind "fired"}}{{.nothing}}{{end}}`})

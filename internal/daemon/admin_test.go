@@ -42,8 +42,8 @@ func TestAdminSocketReplacesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon answers there") {
-		t.Errorf("got %v beside another", err)
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon is using it") {
+		t.Errorf("got %v while another daemon runs", err)
 	}
 	first.UnixListener.Close() // as kill -9 leaves it
 	second, err := listenAdmin(t.Context(), path, "")
@@ -62,8 +62,8 @@ func TestAdminSocketReplacesNothing(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "no socket") {
-		t.Errorf("got %v where a file is", err)
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Errorf("got %v for a regular file", err)
 	}
 }
 

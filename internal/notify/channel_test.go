@@ -9,7 +9,7 @@ import (
 	"stickwatch/alerting"
 )
 
-// A channel is a receiver's side: what has been posted in it.
+// A channel is a receiver that records what was posted.
 type channel struct {
 	mu     sync.Mutex
 	posted []post
@@ -53,7 +53,7 @@ func (c *channel) ids() []string {
 	return ids
 }
 
-// A searchable channel can tell what has been posted in it.
+// A searchable channel implements alerting.Finder.
 type searchable struct {
 	*channel
 	failing func(n alerting.Notification) error // asked before looking; nil: it can be looked for

@@ -19,14 +19,15 @@ import (
 
 var errKilled = errors.New("the process is gone")
 
-// A crashing is a process that ends in the middle of things: after a number of
-// steps nothing it does has any effect.
+// A crashing simulates a process that is killed after a number of steps: later
+// operations have no effect.
 type crashing struct {
 	steps int
 	gone  context.CancelFunc
 }
 
-// step is one thing that the process does; an error: it does not live to do it.
+// step is one operation of the process. It returns an error if the process was killed
+// before.
 func (m *crashing) step() error {
 	if m.steps--; m.steps > 0 {
 		return nil
@@ -35,9 +36,9 @@ func (m *crashing) step() error {
 	return errKilled
 }
 
-// TestKilled: a process that is killed fifty times while it delivers, before or
-// after whatever it does, posts every notice exactly once, in order, to a receiver
-// that can be searched.
+// TestKilled: a process that is killed fifty times during delivery, at any step,
+// posts every notification exactly once and in order to a receiver that can be
+// searched.
 func TestKilled(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -50,7 +51,7 @@ func killed(t *testing.T, luck *rand.Rand) {
 	outbox, ops := outboxtest.New(), new(channel)
 	var want []string
 	for n := range 60 {
-		notification := entryOf(alerting.NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
+		notification := newNotification(alerting.NotificationDeveloped, "ops", fmt.Sprint(n%3), n/3+1)
 		outbox.Put(notification)
 		want = append(want, notification.ID)
 	}
@@ -67,7 +68,7 @@ func killed(t *testing.T, luck *rand.Rand) {
 	}
 }
 
-// live is one life of the process, of so many steps, or of ten hours.
+// live runs the process for a number of steps, or for ten hours.
 func live(t *testing.T, outbox *outboxtest.Outbox, ops *channel, steps int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 	defer cancel()
@@ -79,7 +80,7 @@ func live(t *testing.T, outbox *outboxtest.Outbox, ops *channel, steps int) {
 	NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{"ops": notifier}}).Run(ctx)
 }
 
-// TestFind is the specification of when a notice is sent again.
+// TestFind specifies when a notification is sent again.
 func TestFind(t *testing.T) {
 	passing := alerting.Retriable{Err: errors.New("500")}
 	for name, tt := range map[string]struct {
@@ -100,10 +101,10 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := outboxtest.New()
-				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
+				n := newNotification(alerting.NotificationFired, "ops", "1", 1)
 				outbox.Put(n)
-				answer, lost := saying(tt.answer, nil), saying(tt.lost, nil)
-				finding := saying(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
+				answer, lost := responses(tt.answer, nil), responses(tt.lost, nil)
+				finding := responses(append(tt.finding, nil)[:max(1, len(tt.finding))]...)
 				ops := &channel{answer: answer, lost: func(n alerting.Notification) error { return lost(t.Context(), n) }}
 				var notifier alerting.Notifier = ops
 				if !tt.blind {
@@ -126,8 +127,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestOutboxFails: while the outbox cannot be written nothing is sent twice, and
-// it is asked more and more seldom.
+// TestOutboxFails: while the outbox cannot be written, nothing is sent twice, and
+// attempts become rarer.
 func TestOutboxFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
@@ -138,7 +139,7 @@ func TestOutboxFails(t *testing.T) {
 			}
 			return nil
 		}}
-		outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
+		outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1), newNotification(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, new(channel), nil)
 		time.Sleep(time.Hour)
 		if diff := cmp.Diff([]string{"1/ops/1"}, b.ops.ids()); diff != "" || asked.Load() > 25 {
@@ -152,8 +153,8 @@ func TestOutboxFails(t *testing.T) {
 	})
 }
 
-// TestStop: an attempt under way may end, and what became of it is written down;
-// one that takes too long is cut off, and due again at once.
+// TestStop: an attempt in progress may finish and its outcome is recorded; one that
+// takes too long is interrupted and due again at once.
 func TestStop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		takes, stops time.Duration
@@ -168,7 +169,7 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := outboxtest.New()
-				n := entryOf(alerting.NotificationFired, "ops", "1", 1)
+				n := newNotification(alerting.NotificationFired, "ops", "1", 1)
 				outbox.Put(n)
 				b := open(t, outbox, &channel{answer: func(ctx context.Context, _ alerting.Notification) error {
 					select {

@@ -19,8 +19,8 @@ import (
 	"stickwatch/internal/notify/outboxtest"
 )
 
-// A modelRig is a dispatcher at work, and what it works with.
-type modelRig struct {
+// A dispatcherRig is a running dispatcher with its outbox and receiver.
+type dispatcherRig struct {
 	*Dispatcher
 	outbox *outboxtest.Outbox
 	ops    *channel
@@ -33,10 +33,10 @@ type modelRig struct {
 	log strings.Builder // complete after stop
 }
 
-// open runs a dispatcher, in a bubble, for the receiver "ops" and others.
-func open(t *testing.T, outbox *outboxtest.Outbox, ops *channel, notifiers map[string]alerting.Notifier) *modelRig {
+// open runs a dispatcher for the receiver "ops" and others. Use it in a bubble.
+func open(t *testing.T, outbox *outboxtest.Outbox, ops *channel, notifiers map[string]alerting.Notifier) *dispatcherRig {
 	t.Helper()
-	b := &modelRig{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
+	b := &dispatcherRig{outbox: outbox, ops: ops, results: make(map[Result]int), ended: make(chan time.Time, 1)}
 	all := map[string]alerting.Notifier{"ops": ops}
 	maps.Copy(all, notifiers)
 	b.Dispatcher = NewDispatcher(DispatcherConfig{Outbox: outbox, Notifiers: all, Observe: b.observe, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
@@ -48,7 +48,7 @@ func open(t *testing.T, outbox *outboxtest.Outbox, ops *channel, notifiers map[s
 	return b
 }
 
-func (b *modelRig) observe(_ string, r Result) {
+func (b *dispatcherRig) observe(_ string, r Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.results[r]++
@@ -61,13 +61,13 @@ func (b *modelRig) observe(_ string, r Result) {
 	}
 }
 
-// entryOf is a notice that is written now.
-func entryOf(kind alerting.NotificationKind, receiver, incident string, number int) alerting.Notification {
+// newNotification returns a notification that is created now.
+func newNotification(kind alerting.NotificationKind, receiver, incident string, number int) alerting.Notification {
 	return alerting.Notification{ID: alerting.NotificationID(incident, receiver, number), Receiver: receiver, Kind: kind, At: time.Now(), Incident: alerting.Incident{ID: incident}}
 }
 
-// saying answers with one error after the other, and then with the last for good.
-func saying(errs ...error) func(context.Context, alerting.Notification) error {
+// responses returns the errors one after the other, then the last one for every call.
+func responses(errs ...error) func(context.Context, alerting.Notification) error {
 	var mu sync.Mutex
 	return func(context.Context, alerting.Notification) error {
 		mu.Lock()
@@ -78,7 +78,7 @@ func saying(errs ...error) func(context.Context, alerting.Notification) error {
 	}
 }
 
-// TestDelivery is the specification of what becomes of a notice.
+// TestDelivery specifies the outcome of a notification.
 func TestDelivery(t *testing.T) {
 	reset := errors.New("connection reset by peer")
 	later := alerting.Retriable{Err: reset}
@@ -97,23 +97,23 @@ func TestDelivery(t *testing.T) {
 		results  map[Result]int // nil: any
 		from, to time.Duration  // after which it was posted or given up
 	}{
-		"at once":                              {alerting.NotificationFired, saying(nil), outboxtest.Delivered, map[Result]int{Delivered: 1}, 0, 0},
-		"when what failed has passed":          {alerting.NotificationFired, saying(later, later, nil), outboxtest.Delivered, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
-		"an error of no kind may pass":         {alerting.NotificationFired, saying(reset, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
-		"when the receiver allows it":          {alerting.NotificationFired, saying(limited, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
-		"within an hour, whatever it asks":     {alerting.NotificationFired, saying(greedy, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
-		"what is refused is given up":          {alerting.NotificationFired, saying(refused), outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
-		"even if it may pass for a while":      {alerting.NotificationFired, saying(later, fmt.Errorf("posting: %w", refused)), outboxtest.Dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
+		"at once":                              {alerting.NotificationFired, responses(nil), outboxtest.Delivered, map[Result]int{Delivered: 1}, 0, 0},
+		"when what failed has passed":          {alerting.NotificationFired, responses(later, later, nil), outboxtest.Delivered, map[Result]int{Retried: 2, Delivered: 1}, 0, 3 * time.Second},
+		"an error of no kind may pass":         {alerting.NotificationFired, responses(reset, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
+		"when the receiver allows it":          {alerting.NotificationFired, responses(limited, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 40 * time.Second, 40 * time.Second},
+		"within an hour, whatever it asks":     {alerting.NotificationFired, responses(greedy, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
+		"what is refused is given up":          {alerting.NotificationFired, responses(refused), outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
+		"even if it may pass for a while":      {alerting.NotificationFired, responses(later, fmt.Errorf("posting: %w", refused)), outboxtest.Dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
 		"a receiver that is gone gets nothing": {alerting.NotificationFired, gone, outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
 		"an attempt ends":                      {alerting.NotificationFired, hangs, outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"news are tried for a day":             {alerting.NotificationDeveloped, saying(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"reminders are, too":                   {alerting.NotificationReminder, saying(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
-		"the first is tried for three":         {alerting.NotificationFired, saying(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
-		"the last is, too":                     {alerting.NotificationResolved, saying(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"news are tried for a day":             {alerting.NotificationDeveloped, responses(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"reminders are, too":                   {alerting.NotificationReminder, responses(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},
+		"the first is tried for three":         {alerting.NotificationFired, responses(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
+		"the last is, too":                     {alerting.NotificationResolved, responses(later), outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := entryOf(tt.kind, "ops", "1", 1)
+				n := newNotification(tt.kind, "ops", "1", 1)
 				outbox := outboxtest.New()
 				outbox.Put(n)
 				b := open(t, outbox, &channel{answer: tt.answer}, nil)
@@ -129,8 +129,8 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// TestOrder: notices of an incident arrive in their order, and one that fails
-// holds up other incidents for a second at most.
+// TestOrder: notifications of an incident arrive in order, and a failed one delays
+// other incidents by a second at most.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var repaired atomic.Bool
@@ -142,8 +142,8 @@ func TestOrder(t *testing.T) {
 		}}
 		outbox := outboxtest.New()
 		outbox.Put(
-			entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1),
-			entryOf(alerting.NotificationDeveloped, "ops", "1", 2), entryOf(alerting.NotificationResolved, "ops", "2", 2), entryOf(alerting.NotificationResolved, "ops", "1", 3),
+			newNotification(alerting.NotificationFired, "ops", "1", 1), newNotification(alerting.NotificationFired, "ops", "2", 1),
+			newNotification(alerting.NotificationDeveloped, "ops", "1", 2), newNotification(alerting.NotificationResolved, "ops", "2", 2), newNotification(alerting.NotificationResolved, "ops", "1", 3),
 		)
 		open(t, outbox, ops, nil)
 		time.Sleep(time.Second)
@@ -175,7 +175,7 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 		want := make(map[string][]string) // by incident
 		for n := range 240 {
 			incident := fmt.Sprint(n % 3)
-			notification := entryOf(alerting.NotificationDeveloped, "ops", incident, n/3+1)
+			notification := newNotification(alerting.NotificationDeveloped, "ops", incident, n/3+1)
 			want[incident] = append(want[incident], notification.ID)
 			outbox.Put(notification)
 			b.Wake()
@@ -193,13 +193,13 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 	})
 }
 
-// TestPause: who asks for time is left alone, by the notices of other incidents,
-// too, and whoever wakes the worker.
+// TestPause: during a pause that the receiver asked for, nothing is sent to it, not
+// even notifications of other incidents or after Wake.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ops := &channel{answer: saying(alerting.Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
+		ops := &channel{answer: responses(alerting.Retriable{After: time.Minute, Err: errors.New("429")}, nil)}
 		outbox := outboxtest.New()
-		outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationFired, "ops", "2", 1))
+		outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1), newNotification(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, ops, nil)
 		for range 59 {
 			b.Wake()
@@ -215,14 +215,14 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestReceiversAreApart: one that hangs holds up no other.
-func TestReceiversAreApart(t *testing.T) {
+// TestReceiversAreIndependent: a receiver that hangs does not delay the others.
+func TestReceiversAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ops, pager := &channel{answer: func(ctx context.Context, _ alerting.Notification) error { <-ctx.Done(); return ctx.Err() }}, new(channel)
 		outbox := outboxtest.New()
 		for n := range 10 {
 			incident := fmt.Sprint(n)
-			outbox.Put(entryOf(alerting.NotificationFired, "ops", incident, 1), entryOf(alerting.NotificationFired, "pager", incident, 1))
+			outbox.Put(newNotification(alerting.NotificationFired, "ops", incident, 1), newNotification(alerting.NotificationFired, "pager", incident, 1))
 		}
 		open(t, outbox, ops, map[string]alerting.Notifier{"pager": pager})
 		synctest.Wait()
@@ -232,8 +232,8 @@ func TestReceiversAreApart(t *testing.T) {
 	})
 }
 
-// TestWake: what is new is delivered at once if the dispatcher is woken, and soon
-// if it is not.
+// TestWake: a new notification is delivered at once after Wake, and after the next
+// poll without.
 func TestWake(t *testing.T) {
 	for name, tt := range map[string]struct {
 		wake bool
@@ -247,7 +247,7 @@ func TestWake(t *testing.T) {
 				outbox := outboxtest.New()
 				b := open(t, outbox, new(channel), nil)
 				synctest.Wait()
-				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1))
+				outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1))
 				if tt.wake {
 					b.Wake()
 				}
@@ -260,9 +260,8 @@ func TestWake(t *testing.T) {
 	}
 }
 
-// TestRetire: who takes over a receiver says nothing that is being said, and
-// heeds what the receiver has asked for, or asks for while the last word of the
-// predecessor is under way.
+// TestRetire: the successor of a dispatcher does not send what is being sent, and
+// respects a pause that the receiver asked its predecessor for, even after Retire.
 func TestRetire(t *testing.T) {
 	limited := alerting.Retriable{After: time.Minute, Err: errors.New("429")}
 	slowly := func(err error) func(context.Context, alerting.Notification) error {
@@ -281,13 +280,13 @@ func TestRetire(t *testing.T) {
 		want   []post // the successor's; of two incidents, the second written at 40 s
 	}{
 		"slow":            {slowly(nil), []post{{"1/ops/1", 20 * time.Second}}, []post{{"2/ops/1", 0}}},
-		"pausing":         {saying(limited), nil, []post{{"2/ops/1", 20 * time.Second}, {"1/ops/1", 60 * time.Second}}},
+		"pausing":         {responses(limited), nil, []post{{"2/ops/1", 20 * time.Second}, {"1/ops/1", 60 * time.Second}}},
 		"pausing, slowly": {slowly(limited), nil, []post{{"2/ops/1", 40 * time.Second}, {"1/ops/1", 80 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox := outboxtest.New()
-				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1))
+				outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1))
 				old := open(t, outbox, &channel{answer: tt.answer}, nil)
 				time.Sleep(time.Second)
 				next := new(channel)
@@ -299,7 +298,7 @@ func TestRetire(t *testing.T) {
 				done := make(chan struct{})
 				go func() { defer close(done); heir.Run(ctx) }()
 				time.Sleep(39 * time.Second)
-				outbox.Put(entryOf(alerting.NotificationFired, "ops", "2", 1))
+				outbox.Put(newNotification(alerting.NotificationFired, "ops", "2", 1))
 				heir.Wake()
 				time.Sleep(5 * time.Minute)
 				cancel()

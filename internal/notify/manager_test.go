@@ -16,7 +16,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A oneSlotOutbox is an outbox in which one notice for "ops" may wait at a time.
+// A oneSlotOutbox has at most one notification for "ops".
 type oneSlotOutbox struct {
 	mu        sync.Mutex
 	waits     bool
@@ -66,7 +66,7 @@ func newManager(o PendingOutbox) *Manager {
 	return NewManager(ManagerConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// A slowReceiver takes a while for each notice, and counts those that it began.
+// A slowReceiver takes a while for each notification and counts attempts.
 type slowReceiver struct {
 	long time.Duration
 
@@ -86,9 +86,9 @@ func (s *slowReceiver) Notify(ctx context.Context, _ alerting.Notification) (ale
 	}
 }
 
-// TestExchange: a receiver that takes longer than a daemon that ends would wait
-// is told once, whatever is reloaded meanwhile.
-func TestExchange(t *testing.T) {
+// TestReplaceReceivers: a receiver that is slower than the grace period of a shutdown is
+// notified once, even if reloads happen meanwhile.
+func TestReplaceReceivers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
@@ -111,9 +111,9 @@ func TestExchange(t *testing.T) {
 	})
 }
 
-// TestExchangeEnds: who was exchanged is told nothing new, though nobody had woken
-// the one who takes over.
-func TestExchangeEnds(t *testing.T) {
+// TestReplacedReceiver: a replaced receiver gets no new notifications, even if the new
+// dispatcher was not woken.
+func TestReplacedReceiver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
@@ -135,7 +135,7 @@ func TestExchangeEnds(t *testing.T) {
 	})
 }
 
-// A countingOutbox has nothing, and counts how often it is asked.
+// A countingOutbox is empty and counts calls of Claim.
 type countingOutbox struct {
 	oneSlotOutbox
 	claims atomic.Int64
@@ -146,8 +146,8 @@ func (o *countingOutbox) Claim(context.Context, string, time.Time, time.Duration
 	return n, false, nil
 }
 
-// TestQuickExchanges: however quickly one follows another, each dispatcher runs once.
-func TestQuickExchanges(t *testing.T) {
+// TestQuickReplacements: after quick reloads each dispatcher runs once.
+func TestQuickReplacements(t *testing.T) {
 	t.Parallel()
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestQuickExchanges(t *testing.T) {
 	}
 }
 
-// A resendingReceiver receiver keeps what it is told again.
+// A resendingReceiver records the incidents that are resent to it.
 type resendingReceiver struct {
 	slowReceiver
 	kept [][]string // causes
@@ -216,7 +216,7 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// A breaking receiver panics when it is kept informed.
+// A breaking receiver panics in Keep.
 type breaking struct{ slowReceiver }
 
 func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }

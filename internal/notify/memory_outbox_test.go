@@ -90,8 +90,7 @@ func redisDown() checks.ActiveFinding {
 	}
 }
 
-// claim claims a notice at a time from now on, by which the disk has failed for
-// so long.
+// claim claims a notification after a time during which the disk has failed.
 func (o *outage) claim(t *testing.T, after time.Duration) alerting.Notification {
 	t.Helper()
 	n, ok, err := o.outbox.Claim(t.Context(), "ops", time.Now().Add(after), time.Minute)
@@ -110,7 +109,8 @@ func (o *outage) wantClaim(t *testing.T, after time.Duration, want string) alert
 	return n
 }
 
-// wantWaiting compares how many notices wait on the disk and for it.
+// wantWaiting compares the numbers of undelivered notifications on the disk and in
+// the queue.
 func (o *outage) wantWaiting(t *testing.T, onDisk, forDisk int) {
 	t.Helper()
 	pending, err := o.db.Pending(t.Context())
@@ -124,8 +124,8 @@ func (o *outage) wantWaiting(t *testing.T, onDisk, forDisk int) {
 
 const stuck = stuckAfter + time.Second
 
-// TestMemoryOutbox: what the disk does not take is delivered from memory after a while,
-// and not again when there is room.
+// TestMemoryOutbox: notifications that the disk refuses are delivered from memory
+// after stuckAfter, and not again after its recovery.
 func TestMemoryOutbox(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
@@ -160,8 +160,8 @@ func TestMemoryOutbox(t *testing.T) {
 	}
 }
 
-// TestPendingNotificationThatIsWrittenMeanwhile: its outcome goes to the disk, whatever it is.
-func TestPendingNotificationThatIsWrittenMeanwhile(t *testing.T) {
+// TestWrittenPendingNotification: its outcome is written to the disk.
+func TestWrittenPendingNotification(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		outcome func(*outage, context.Context) error
@@ -192,8 +192,9 @@ func TestPendingNotificationThatIsWrittenMeanwhile(t *testing.T) {
 	}
 }
 
-// TestPendingNotificationThatIsRefused is not lent again, and given up when there is room.
-func TestPendingNotificationThatIsRefused(t *testing.T) {
+// TestRefusedPendingNotification: it is not claimed again, and it is a dead
+// letter on the disk after its recovery.
+func TestRefusedPendingNotification(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.wantClaim(t, stuck, o.fired.ID)
@@ -209,9 +210,9 @@ func TestPendingNotificationThatIsRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedPendingNotificationHoldsUpNothing: though the beginning of an incident was refused, its
-// end is told while the disk takes nothing.
-func TestRefusedPendingNotificationHoldsUpNothing(t *testing.T) {
+// TestDeadLetterInQueue: after a dead letter, the Resolved
+// notification of the incident is delivered from memory.
+func TestDeadLetterInQueue(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.wantClaim(t, stuck, o.fired.ID)
@@ -223,7 +224,7 @@ func TestRefusedPendingNotificationHoldsUpNothing(t *testing.T) {
 	o.wantClaim(t, stuck, alerting.NotificationID(o.fired.Incident.ID, "ops", 2))
 }
 
-// A hangingStore takes a step and does not return from it before it is let go.
+// A hangingStore blocks in Commit until it is released.
 type hangingStore struct {
 	Store
 	taken, released chan struct{}
@@ -235,8 +236,8 @@ func (s hangingStore) Commit(ctx context.Context, step history.Step) error {
 	return s.Store.Commit(ctx, step)
 }
 
-// TestHangingDisk: a write that does not come to its end is a disk that takes
-// nothing. What became of its notices meanwhile goes to the disk when it does.
+// TestHangingDisk: a write that does not return counts as a stuck disk. Outcomes of
+// notifications in that write are written after it.
 func TestHangingDisk(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -280,7 +281,7 @@ func TestHangingDisk(t *testing.T) {
 	}
 }
 
-// A hangingOutbox answers when it is released.
+// A hangingOutbox blocks until it is released.
 type hangingOutbox struct {
 	oneSlotOutbox
 	released chan struct{}
@@ -296,8 +297,8 @@ func (o *hangingOutbox) Delivered(context.Context, string, alerting.DeliveryRef)
 	return nil
 }
 
-// TestHangingOutbox: whoever delivers does not wait for a disk that hangs, and what
-// became of a notice is remembered.
+// TestHangingOutbox: a hanging disk does not block a worker, and the outcome is kept
+// in memory.
 func TestHangingOutbox(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -317,9 +318,9 @@ func TestHangingOutbox(t *testing.T) {
 	})
 }
 
-// TestNoPendingNotificationBeforeWhatIsOnTheDisk: the end is not told before the beginning, and
-// other incidents do not wait for that.
-func TestNoPendingNotificationBeforeWhatIsOnTheDisk(t *testing.T) {
+// TestQueueWaitsForDisk: a Resolved notification waits for
+// the Fired one on the disk, but other incidents do not.
+func TestQueueWaitsForDisk(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.unblockDisk(t)
@@ -330,14 +331,15 @@ func TestNoPendingNotificationBeforeWhatIsOnTheDisk(t *testing.T) {
 	o.wantClaim(t, stuck, o.unwritten.Notifications[1].ID)
 }
 
-// TestCrisis: a dispatcher tells everything once, from memory and from the disk.
-func TestCrisis(t *testing.T) {
+// TestDeliveryDuringOutage: a dispatcher delivers every notification once, from memory and from the
+// disk.
+func TestDeliveryDuringOutage(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.failingSince = o.failingSince.Add(-stuck)
 	said := make(chan string, 10)
 	dispatcher := NewDispatcher(DispatcherConfig{
-		Outbox: o.outbox, Notifiers: map[string]alerting.Notifier{"ops": observeOnce(said)}, Poll: time.Millisecond,
+		Outbox: o.outbox, Notifiers: map[string]alerting.Notifier{"ops": acceptingReceiver(said)}, Poll: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -359,10 +361,10 @@ func TestCrisis(t *testing.T) {
 	o.wantWaiting(t, 0, 0)
 }
 
-// A observeOnce is a receiver that takes everything.
-type observeOnce chan<- string
+// An acceptingReceiver is a receiver that accepts everything.
+type acceptingReceiver chan<- string
 
-func (s observeOnce) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+func (s acceptingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	s <- n.ID
 	return alerting.DeliveryRef{}, nil
 }

@@ -16,10 +16,10 @@ import (
 	"stickwatch/internal/notify/outboxtest"
 )
 
-// TestAReceiverThatIsDown is asked once or twice a minute, however many notices
-// wait for it; the log has a line a minute; and when it is well it has all of them
-// soon.
-func TestAReceiverThatIsDown(t *testing.T) {
+// TestUnavailableReceiver: it gets one or two requests a minute, however many
+// notifications are pending, and the log gets a line a minute. After its recovery all
+// notifications are delivered within a minute.
+func TestUnavailableReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const notifications, night = 2000, 8 * time.Hour
 		var well atomic.Bool
@@ -33,7 +33,7 @@ func TestAReceiverThatIsDown(t *testing.T) {
 		}}
 		outbox := outboxtest.New()
 		for n := range notifications {
-			outbox.Put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
+			outbox.Put(newNotification(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 		}
 		b := open(t, outbox, ops, nil)
 		time.Sleep(night)
@@ -59,9 +59,9 @@ func TestAReceiverThatIsDown(t *testing.T) {
 	})
 }
 
-// TestAnAnswerEndsTheRow: who answers between its failures, though it be with a
-// refusal, is not left alone for longer and longer.
-func TestAnAnswerEndsTheRow(t *testing.T) {
+// TestBackoffReset: any response between failures, even a refusal, resets the
+// backoff.
+func TestBackoffReset(t *testing.T) {
 	trouble := alerting.Retriable{Err: errors.New("503")}
 	for name, answer := range map[string]error{
 		"it takes a notice": nil, "it refuses one": alerting.Permanent{Err: errors.New("400")}, "it asks for time": alerting.Retriable{After: 1, Err: errors.New("429")},
@@ -69,14 +69,14 @@ func TestAnAnswerEndsTheRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var times []time.Time
-				answers := saying(trouble, trouble, trouble, trouble, answer, trouble, nil)
+				answers := responses(trouble, trouble, trouble, trouble, answer, trouble, nil)
 				ops := &channel{answer: func(ctx context.Context, n alerting.Notification) error {
 					times = append(times, time.Now())
 					return answers(ctx, n)
 				}}
 				outbox := outboxtest.New()
 				for n := range 20 {
-					outbox.Put(entryOf(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
+					outbox.Put(newNotification(alerting.NotificationFired, "ops", fmt.Sprint(n), 1))
 				}
 				open(t, outbox, ops, nil)
 				time.Sleep(time.Minute)
@@ -92,9 +92,9 @@ func TestAnAnswerEndsTheRow(t *testing.T) {
 	}
 }
 
-// TestTheEndAlone is told of an incident that began while the receiver was down,
-// more than an hour ago, and is over.
-func TestTheEndAlone(t *testing.T) {
+// TestSkipToEnd: if a receiver was down for more than an hour, a resolved incident
+// causes only the Resolved notification.
+func TestSkipToEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		down time.Duration
 		over bool
@@ -124,9 +124,9 @@ func TestTheEndAlone(t *testing.T) {
 					return notWell()
 				}, lost: func(alerting.Notification) error { first = false; return notWell() }}
 				outbox := outboxtest.New()
-				outbox.Put(entryOf(alerting.NotificationFired, "ops", "1", 1), entryOf(alerting.NotificationDeveloped, "ops", "1", 2))
+				outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1), newNotification(alerting.NotificationDeveloped, "ops", "1", 2))
 				if tt.over {
-					outbox.Put(entryOf(alerting.NotificationResolved, "ops", "1", 3))
+					outbox.Put(newNotification(alerting.NotificationResolved, "ops", "1", 3))
 				}
 				open(t, outbox, ops, map[string]alerting.Notifier{"ops": searchable{channel: ops, failing: func(alerting.Notification) error { return notWell() }}})
 				time.Sleep(tt.down)
