@@ -44,10 +44,10 @@ func dayOf(t *testing.T, active func(since time.Duration) string) map[Notificati
 
 // every returns a function that returns findings during the first part of each
 // period.
-func every(period, holds time.Duration, stands string) func(time.Duration) string {
+func every(period, holds time.Duration, active string) func(time.Duration) string {
 	return func(since time.Duration) string {
 		if since%period < holds {
-			return stands
+			return active
 		}
 		return ""
 	}
@@ -103,24 +103,24 @@ func TestDayIsBounded(t *testing.T) {
 		15 * time.Minute, 15*time.Minute + 5*time.Second, 16 * time.Minute, 20 * time.Minute, 31 * time.Minute, time.Hour,
 	} {
 		for _, part := range []time.Duration{10, 2} {
-			for _, stands := range []string{paused1, down1} {
-				notifications := evenDay(t, every(period, period/part, stands))
+			for _, active := range []string{paused1, down1} {
+				notifications := evenDay(t, every(period, period/part, active))
 				most = max(most, notifications)
 				if notifications > maxPerDay {
-					t.Errorf("%s for a %dth of every %s: got %d notices, want at most %d", stands, part, period, notifications, maxPerDay)
+					t.Errorf("%s for a %dth of every %s: got %d notifications, want at most %d", active, part, period, notifications, maxPerDay)
 				}
 			}
 		}
 	}
-	t.Logf("at most %d notices a day; the bound is %d", most, maxPerDay)
+	t.Logf("at most %d notifications a day; the bound is %d", most, maxPerDay)
 }
 
 // evenDay counts the notifications of a day with rounds five seconds apart.
-func evenDay(t *testing.T, stands func(time.Duration) string) int {
+func evenDay(t *testing.T, active func(time.Duration) string) int {
 	r, notifications := newRig(usual()), 0
 	parsed := make(map[string][]checks.Finding)
 	for since := time.Duration(0); since < 24*time.Hour; since += 5 * time.Second {
-		line := stands(since)
+		line := active(since)
 		if _, known := parsed[line]; !known {
 			parsed[line] = findings(t, line)
 		}
@@ -136,15 +136,15 @@ func TestManyFlapAtOnce(t *testing.T) {
 	for n := range 10 {
 		all = append(all, fmt.Sprintf("critical node_paused/node%d%s", n, byRedis))
 	}
-	stands := strings.Join(all, ";")
+	active := strings.Join(all, ";")
 	got := evenDay(t, func(since time.Duration) string {
 		if since%(40*time.Second) < 20*time.Second {
-			return stands
+			return active
 		}
 		return redis
 	})
 	// Fired, news every 30 s until each finding has appeared five times, and reminders after 4 and 12 hours.
 	if want := 1 + 6 + 2; got > want {
-		t.Errorf("got %d notices, want at most %d", got, want)
+		t.Errorf("got %d notifications, want at most %d", got, want)
 	}
 }

@@ -127,9 +127,9 @@ func (r deployed) end(at time.Time) {
 }
 
 // round runs a round and creates due summaries.
-func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
+func (r deployed) round(t *testing.T, at time.Time, active string) []string {
 	t.Helper()
-	found := findings(t, stands)
+	found := findings(t, active)
 	for n := range found {
 		if found[n].Code == checks.NodeRestarted {
 			found[n].When = noon.Add(15 * time.Second)

@@ -72,7 +72,7 @@ func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r.manager.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
 	got := r.notify(r.see(noon, "shop", allDown(t, "")))
 	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestHost(t *testing.T) {
 		"ops resolved #1 node_down/node2 critical [left node_down/node2, left node_down/node1, left node_failing_in_rotation/node1]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestSharedIncident(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, groupableCodes(tt.config, tt.prepare)); diff != "" {
-				t.Errorf("notices (-want +got):\n%s", diff)
+				t.Errorf("notifications (-want +got):\n%s", diff)
 			}
 		})
 	}

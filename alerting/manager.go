@@ -54,8 +54,8 @@ func (d *Manager) Silence(silences []Silence) { d.silences = slices.Clone(silenc
 
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round.
-func (d *Manager) Observe(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) Step {
-	d.openIncidents.observe(at, cluster, changes, standing)
+func (d *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+	d.openIncidents.observe(at, cluster, changes, active)
 	return d.step(at)
 }
 

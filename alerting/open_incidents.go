@@ -49,14 +49,14 @@ func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }
 // round. The changes have the end of findings that are gone. A difference in a
 // finding without a change is not recorded, because some details differ by chance
 // from round to round.
-func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) {
+func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
 	d.resolveQuiet(at) // a finding that returns now may be too late for its incident
-	d.endGone(at, cluster, changes, standing)
+	d.endGone(at, cluster, changes, active)
 	changed := make(map[string]bool)
 	for _, c := range changes {
 		changed[c.Key()] = true
 	}
-	for _, f := range causeGroups(standing) {
+	for _, f := range causeGroups(active) {
 		d.place(at, cluster, f, changed)
 	}
 	for _, i := range d.concerning(cluster) {
@@ -67,10 +67,10 @@ func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.C
 }
 
 // endGone ends the findings that are not active any more.
-func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) {
-	stands := make(map[string]bool, len(standing))
-	for _, s := range standing {
-		stands[s.Key()] = true
+func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
+	isActive := make(map[string]bool, len(active))
+	for _, s := range active {
+		isActive[s.Key()] = true
 	}
 	went := make(map[string]time.Time)
 	for _, c := range changes {
@@ -81,7 +81,7 @@ func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.C
 	for _, i := range d.concerning(cluster) {
 		for n := range i.Findings {
 			m := &i.Findings[n]
-			if m.Cluster != cluster || !m.Holds() || stands[m.Key()] {
+			if m.Cluster != cluster || !m.Holds() || isActive[m.Key()] {
 				continue
 			}
 			m.Ended = at

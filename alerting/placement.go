@@ -194,10 +194,10 @@ type causeGroup struct {
 
 // causeGroups groups active findings by root cause, in the order in which the first
 // of each group was given.
-func causeGroups(standing []checks.ActiveFinding) []causeGroup {
-	byKey := make(map[string]checks.ActiveFinding, len(standing))
+func causeGroups(active []checks.ActiveFinding) []causeGroup {
+	byKey := make(map[string]checks.ActiveFinding, len(active))
 	var keys []string
-	for _, s := range standing {
+	for _, s := range active {
 		key := s.Key()
 		if _, twice := byKey[key]; twice {
 			continue
@@ -214,7 +214,7 @@ func causeGroups(standing []checks.ActiveFinding) []causeGroup {
 			at = len(list)
 			index[root] = at
 			list = append(list, causeGroup{root: root})
-			if s, stands := byKey[root]; stands {
+			if s, isActive := byKey[root]; isActive {
 				list[at].members = append(list[at].members, s)
 			}
 		}
@@ -228,16 +228,16 @@ func causeGroups(standing []checks.ActiveFinding) []causeGroup {
 // rootOf follows explanations to the root. Explanations from different rounds can
 // form a cycle; its root is the alphabetically first key, so that all its members
 // have the same one.
-func rootOf(key string, standing map[string]checks.ActiveFinding) string {
-	for range len(standing) + 1 {
-		cause := standing[key].ExplainedBy
+func rootOf(key string, active map[string]checks.ActiveFinding) string {
+	for range len(active) + 1 {
+		cause := active[key].ExplainedBy
 		if cause == "" {
 			return key
 		}
 		key = cause
 	}
 	first := key
-	for next := standing[key].ExplainedBy; next != key; next = standing[next].ExplainedBy {
+	for next := active[key].ExplainedBy; next != key; next = active[next].ExplainedBy {
 		first = min(first, next)
 	}
 	return first

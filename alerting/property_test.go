@@ -33,7 +33,7 @@ func TestAnySequence(t *testing.T) {
 			act := someAct(rt, t, at)
 			notifications := act(steady)
 			if diff := cmp.Diff(steady.notify(notifications), restarted.notify(act(restarted))); diff != "" {
-				rt.Fatalf("notices after a restart (-steady +restarted):\n%s", diff)
+				rt.Fatalf("notifications after a restart (-steady +restarted):\n%s", diff)
 			}
 			l.hold(rt, at, steady, notifications)
 			if rapid.Bool().Draw(rt, "restart") {
@@ -154,22 +154,22 @@ func (l *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []N
 // news are gathered, and silences suppress all but the last.
 func (l *modelManager) notification(rt *rapid.T, n Notification) {
 	key := n.Incident.ID + "/" + n.Receiver
-	before, told := l.last[key]
+	before, known := l.last[key]
 	switch {
-	case told == (n.Kind == NotificationFired):
-		rt.Fatalf("%s is %s, told before: %v", n.ID, n.Kind, told)
+	case known == (n.Kind == NotificationFired):
+		rt.Fatalf("%s is %s, notified before: %v", n.ID, n.Kind, known)
 	case before.Kind == NotificationResolved:
-		rt.Fatalf("%s is %s, after the end was told", n.ID, n.Kind)
+		rt.Fatalf("%s is %s, after the end", n.ID, n.Kind)
 	case (n.Kind == NotificationResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
 	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
-		rt.Fatalf("%s tells developments %s after the notice before", n.ID, n.At.Sub(before.At))
+		rt.Fatalf("%s has news %s after the previous notification", n.ID, n.At.Sub(before.At))
 	case n.Kind != NotificationResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)
-	case told && !n.Incident.Severity.AtLeast(before.Incident.Severity):
-		rt.Fatalf("%s tells %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
+	case known && !n.Incident.Severity.AtLeast(before.Incident.Severity):
+		rt.Fatalf("%s has severity %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
 	case n.Kind == NotificationDeveloped && len(n.News) == 0:
-		rt.Fatalf("%s tells developments, and there are none", n.ID)
+		rt.Fatalf("%s has no news", n.ID)
 	}
 	l.last[key] = n
 }
@@ -199,9 +199,9 @@ func (l *modelManager) incident(rt *rapid.T, i Incident) {
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
 	}
-	for _, told := range i.Notified {
-		if last := l.last[i.ID+"/"+told.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
-			rt.Fatalf("%s is %s, and the last that %s was told is %s", i.ID, i.State, told.Receiver, last.Kind)
+	for _, known := range i.Notified {
+		if last := l.last[i.ID+"/"+known.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
+			rt.Fatalf("%s is %s, and the last notification for %s is %s", i.ID, i.State, known.Receiver, last.Kind)
 		}
 	}
 }
@@ -229,23 +229,23 @@ func (l *modelManager) open(rt *rapid.T, r *rig) {
 // incident, and no other finding is.
 func (l *modelManager) activeFindings(rt *rapid.T, r *rig) {
 	for cluster, ledger := range r.ledgers {
-		stands := make(map[string]int)
+		active := make(map[string]int)
 		for _, s := range ledger.Active() {
-			stands[s.Key()] = 0
+			active[s.Key()] = 0
 		}
 		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
-				if _, ok := stands[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
+				if _, ok := active[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
 					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
 				}
 				if m.Cluster == cluster && m.Holds() {
-					stands[m.Key()]++
+					active[m.Key()]++
 				}
 			}
 		}
 		for _, s := range ledger.Active() {
-			if n := stands[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
-				rt.Fatalf("%s stands and holds in %d incidents", s.Key(), n)
+			if n := active[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
+				rt.Fatalf("%s active and holds in %d incidents", s.Key(), n)
 			}
 		}
 	}

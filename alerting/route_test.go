@@ -94,6 +94,6 @@ func TestStepThen(t *testing.T) {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}
 	if !(Step{}).Then(Step{}).Empty() || a.Empty() {
-		t.Error("a step is empty if it has neither incidents nor notices")
+		t.Error("a step is empty if it has neither incidents nor notifications")
 	}
 }

@@ -35,7 +35,7 @@ func TestStorm(t *testing.T) {
 	for name, tt := range map[string]struct {
 		damping checks.Damping
 		rounds  []string // 3 s apart, the last of them again and again
-		news    int      // notices between the first and the last of an incident
+		news    int      // notifications between the first and the last of an incident
 	}{
 		"at once":                          {rounds: []string{all}},
 		"at once, by a ledger in no hurry": {damping: checks.Damping{Appear: 2, Vanish: 2}, rounds: []string{all}},
@@ -63,7 +63,7 @@ func TestStorm(t *testing.T) {
 				want[NotificationDeveloped] = tt.news
 			}
 			if diff := cmp.Diff(want, counts); diff != "" {
-				t.Errorf("notices (-want +got):\n%s", diff)
+				t.Errorf("notifications (-want +got):\n%s", diff)
 			}
 			if len(threads) != 3 || len(r.kept) != 3 {
 				t.Errorf("got %d threads of %d incidents, want 3 of 3", len(threads), len(r.kept))

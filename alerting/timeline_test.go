@@ -175,7 +175,7 @@ func TestWatch(t *testing.T) {
 	}
 	got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
 	if diff := cmp.Diff([]string{"ops resolved #1 node_paused/node1 critical"}, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 	if open := r.manager.Open(); len(open) != 0 {
 		t.Errorf("got %d open incidents, want none", len(open))

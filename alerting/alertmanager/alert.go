@@ -117,9 +117,9 @@ func (r records) newer(n alerting.Notification) bool {
 }
 
 // sent records the alerts that were sent.
-func (r records) sent(now time.Time, notices []alerting.Notification) {
+func (r records) sent(now time.Time, notifications []alerting.Notification) {
 	maps.DeleteFunc(r, func(_ string, known record) bool { return now.Sub(known.sent) > recordFor })
-	for _, n := range notices {
+	for _, n := range notifications {
 		r[n.Incident.ID] = record{at: n.At, sent: now, labels: labelsOf(n.Incident), over: over(n)}
 	}
 }

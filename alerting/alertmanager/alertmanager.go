@@ -73,16 +73,16 @@ func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (ale
 func (a *Alertmanager) Keep(ctx context.Context, firing []alerting.Incident) error {
 	return a.inTurn(ctx, func() error {
 		now := time.Now()
-		var notices []alerting.Notification
+		var notifications []alerting.Notification
 		for _, i := range firing {
 			if !a.known[i.ID].over {
-				notices = append(notices, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
+				notifications = append(notifications, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
 			}
 		}
-		if len(notices) == 0 {
+		if len(notifications) == 0 {
 			return nil
 		}
-		return a.send(ctx, now, notices)
+		return a.send(ctx, now, notifications)
 	})
 }
 
@@ -99,9 +99,9 @@ func (a *Alertmanager) inTurn(ctx context.Context, do func() error) error {
 
 // send sends incidents. If the labels of an incident have changed, because its
 // severity rose or its cause was found, send ends the alert with the old labels.
-func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerting.Notification) error {
+func (a *Alertmanager) send(ctx context.Context, now time.Time, notifications []alerting.Notification) error {
 	var alerts []alert
-	for _, n := range notices {
+	for _, n := range notifications {
 		current := alertOf(n, a.writer, now.Add(resends*a.resend))
 		if before := a.known[n.Incident.ID]; before.labels != (labels{}) && before.labels != current.Labels {
 			alerts = append(alerts, alert{Labels: before.labels, StartsAt: current.StartsAt, EndsAt: later(now, current.StartsAt)})
@@ -115,6 +115,6 @@ func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerti
 	if err := a.box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body); err != nil {
 		return err
 	}
-	a.known.sent(now, notices)
+	a.known.sent(now, notifications)
 	return nil
 }

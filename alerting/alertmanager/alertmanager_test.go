@@ -136,7 +136,7 @@ func TestOneAtATime(t *testing.T) {
 		defer cancel()
 		_, err := a.Notify(ctx, example.Resolved())
 		if _, ok := errors.AsType[alerting.Retriable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v, want to be told to come back", err)
+			t.Errorf("got error %v, want a retriable one", err)
 		}
 		deliver(t, a, example.Resolved())
 	})
@@ -165,7 +165,7 @@ func TestDelivery(t *testing.T) {
 		}
 		for _, e := range outbox.Entries() {
 			if e.State != outboxtest.Delivered {
-				t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
+				t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 			}
 		}
 		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {

@@ -152,7 +152,7 @@ func wantAll(t *testing.T, outbox *outboxtest.Outbox) {
 	t.Helper()
 	for _, e := range outbox.Entries() {
 		if e.State != outboxtest.Delivered {
-			t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
+			t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func TestDelivery(t *testing.T) {
 				outbox, took := deliver(t, tt.ledger)
 				for _, e := range outbox.Entries() {
 					if e.State != outboxtest.Delivered {
-						t.Errorf("notice %q is %s: %s", e.ID, e.State, e.Reason)
+						t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 					}
 				}
 				const id = "20260301T120000-5f2c/ops/"
