@@ -118,6 +118,22 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
+// TestNotifyImports checks that delivery imports alerting and the history only, so that it
+// does not depend on receivers and metrics, and that only the daemon imports it.
+func TestNotifyImports(t *testing.T) {
+	packages := graph(t)
+	for _, path := range packages["internal/notify"].Imports {
+		if ours(path) && !slices.Contains([]string{"alerting", "internal/history"}, within(path)) && !everywhere(path) {
+			t.Errorf("internal/notify imports %s: it may import alerting and internal/history only", path)
+		}
+	}
+	for name, p := range packages {
+		if slices.Contains(p.Imports, module+"/internal/notify") && name != "internal/daemon" {
+			t.Errorf("%s imports internal/notify: only the daemon delivers", name)
+		}
+	}
+}
+
 // TestNobodyImports checks that no package imports a command, that only its command and
 // test packages import the demo, that only tests import the lab, and that the monitor
 // imports no adapter.

@@ -148,7 +148,7 @@ func TestSystemCAlone(t *testing.T) {
 // nothing identifies the node. Swapped, httpd sends each session to the other node,
 // which renames it to its own route, which leads back.
 func TestSystemCRoutes(t *testing.T) {
-	const noSessionShown = "the answers do not tell which node gave them"
+	const noSessionShown = "the answers do not show which node gave them"
 	tests := []struct {
 		routes         []string
 		expectedReport expectedReport
@@ -195,7 +195,7 @@ func TestSystemCEvidence(t *testing.T) {
 			report := checks.Judge(s.round()) // by now httpd has tried it
 			judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
 			wantEvidence(t, report, "by new clients: none of")
-			wantEvidence(t, report, "by the balancer's own word: apache")
+			wantEvidence(t, report, "by the balancer's evidence: apache")
 		})
 	}
 	t.Run("the manager alone", func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestSystemCEvidence(t *testing.T) {
 		s.round()
 		report := checks.Judge(s.round())
 		judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
-		wantEvidence(t, report, "by the balancer's own word: apache")
+		wantEvidence(t, report, "by the balancer's evidence: apache")
 	})
 }
 
