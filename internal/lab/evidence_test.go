@@ -256,15 +256,15 @@ func TestEvidenceReaders(t *testing.T) {
 		evidence func(frontend, *probes.EvidenceSources, testing.TB)
 		spoke    []string // parts of the finding's evidence
 	}{
-		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"by the hash: a client", "own word: nginx error log"}},
-		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"by new clients: none", "own word: nginx error log"}},
-		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"own word: nginx error log"}},
-		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"by new clients: none", "own word: haproxy"}},
-		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"own word: haproxy"}},
-		{"clients and admin API", "caddy cookie", "tomcat-msm", caddyAdmin, []string{"by new clients: none", "own word: caddy"}},
-		{"the admin API alone", "caddy round_robin", "huozige", caddyAdmin, []string{"own word: caddy"}},
-		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "own word: apache"}},
-		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"own word: apache"}},
+		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"by the hash: a client", "balancer's evidence: nginx error log"}},
+		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"by new clients: none", "balancer's evidence: nginx error log"}},
+		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"balancer's evidence: nginx error log"}},
+		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"by new clients: none", "balancer's evidence: haproxy"}},
+		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"balancer's evidence: haproxy"}},
+		{"clients and admin API", "caddy cookie", "tomcat-msm", caddyAdmin, []string{"by new clients: none", "balancer's evidence: caddy"}},
+		{"the admin API alone", "caddy round_robin", "huozige", caddyAdmin, []string{"balancer's evidence: caddy"}},
+		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "balancer's evidence: apache"}},
+		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"balancer's evidence: apache"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
