@@ -95,14 +95,15 @@ func TestEndurance(t *testing.T) {
 	const status = 2 * time.Second
 	r := newRig(t, fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))], plan{redis: true, front: frontPlan{failTimeout: 2 * time.Second}})
 	path := filepath.Join(t.TempDir(), "history.db")
-	end := r.daemon(t, path, status)
+	found, end := r.daemon(t, path, status)
 	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	var all []injectedFault
 	for began := time.Now(); time.Since(began) < enduranceTime(t); {
 		one := injectedFault{fault: faults[random.IntN(len(faults))]}
 		one.From = time.Now()
 		one.begin(r)
-		time.Sleep(5*status + time.Duration(random.Int64N(int64(2*status)))) // two rounds, also of a slow node
+		time.Sleep(4*status + time.Duration(random.Int64N(int64(2*status))))
+		found(one.cause)
 		one.end(r)
 		one.To = time.Now()                                                // servers take a while to start
 		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx readmits every node, and the incident ends
@@ -112,8 +113,9 @@ func TestEndurance(t *testing.T) {
 	judgeEndurance(t, all, findingSpans(t, path), status)
 }
 
-// daemon watches the rig until end is called.
-func (r *rig) daemon(t *testing.T, path string, every time.Duration) (end func()) {
+// daemon watches the rig until end is called. found waits until a finding is active, for
+// a minute at most: two rounds of a slow node take long.
+func (r *rig) daemon(t *testing.T, path string, every time.Duration) (found func(checks.Code), end func()) {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString(fmt.Sprintf(`
@@ -150,7 +152,14 @@ clusters:
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
 	await(t, "the first round", func() bool { return !d.Snapshots()[0].Report.Started.IsZero() })
-	return func() {
+	found = func(code checks.Code) {
+		for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
+			if slices.ContainsFunc(d.Snapshots()[0].ActiveFindings, func(f checks.ActiveFinding) bool { return f.Code == code }) {
+				return
+			}
+		}
+	}
+	return found, func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)

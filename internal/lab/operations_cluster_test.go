@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,8 +43,9 @@ type operatedCluster struct {
 	population        *users.Population
 	recordingReceiver *recordingReceiver
 	daemon            *daemon.Daemon
-	began             time.Time // start of the operation
-	quiet             time.Time // no notification is allowed before; zero: it is
+	admin             *http.Client // through the daemon's admin socket
+	began             time.Time    // start of the operation
+	quiet             time.Time    // no notification is allowed before; zero: it is
 }
 
 // populationPacings make 200 users send about ten requests per second.
@@ -148,7 +150,15 @@ func (c *operatedCluster) file(o operation) string {
 // serve runs a daemon until the test ends.
 func (c *operatedCluster) serve(file string) {
 	c.t.Helper()
+	socket := adminSocket(c.t)
+	c.admin = &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
 	d, err := daemon.Start(c.t.Context(), daemon.Config{
+		AdminSocket: socket,
 		Load: func() (*config.Config, error) {
 			return config.Parse("stickwatch.yml", []byte(file), func(string) (string, bool) { return "", false })
 		},
@@ -170,6 +180,17 @@ func (c *operatedCluster) serve(file string) {
 	})
 }
 
+// adminSocket is a path for a daemon's admin socket: those of tests are too long for one.
+func adminSocket(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "stickwatch-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return filepath.Join(folder, "admin.sock")
+}
+
 // call posts to the daemon's API, and decodes the answer if answer is not nil.
 func (c *operatedCluster) call(path, body string, answer any) {
 	c.t.Helper()
@@ -180,7 +201,7 @@ func (c *operatedCluster) call(path, body string, answer any) {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.admin.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
 	}
