@@ -1,3 +1,47 @@
+// Package history is the daemon's memory on disk: what was measured, what was
+// found, which incidents there were, and what remains to be told to whom.
+//
+// # Two ways in
+//
+// What a probe saw goes through [DB.Record], which never blocks: a bounded queue
+// in memory, and one goroutine that commits it in batches. A slow or full disk
+// delays no probe; the oldest samples give way, counted in [Stats]. What may be
+// lost by a crash that way is what Record took within the last [Config].Flush.
+//
+// What must not be lost goes through [DB.Commit] and the methods of the outbox:
+// one transaction, on the disk (fsync) before they return. An incident's change
+// and the notices that tell it are in one transaction, so neither exists without
+// the other.
+//
+// # One writer
+//
+// SQLite has one writer at a time, whatever a program does. So there is one
+// connection that writes, and database/sql queues for it fairly; its transactions
+// begin immediate, since a transaction that reads first and writes later fails
+// with SQLITE_BUSY instead of waiting. They are small (see chunk), because
+// Commit waits for the one under way. Reads use a pool of read-only connections,
+// which WAL lets see a consistent past while the writer goes on.
+//
+// # Compact
+//
+// A table keyed (target, ts) WITHOUT ROWID is one b-tree in which a target's
+// samples lie side by side: an hour of a target is a handful of pages, where
+// keyed by (ts, target) it is the pages of all targets. A batch is sorted by
+// target for the same reason. Samples are summed into minutes, minutes into
+// hours, hours into days; each level is kept longer than the one below it. A
+// bucket is a [bucket]: it can be added to its neighbour without loss, the
+// longest outage included, so that what a query tells does not depend on the
+// level that it reads.
+//
+// Deleting and summing go target by target, a small range a transaction, and
+// pages come back to the file system by incremental vacuum, a few at a time.
+// There is never a full VACUUM while the daemon runs.
+//
+// # Another engine
+//
+// Statements are in statements.go, in the SQL that PostgreSQL has as well (upserts,
+// RETURNING, claims by lease instead of by process); what only SQLite has is in
+// sqlite.go and in the migrations. Times are integers: milliseconds since 1970 UTC.
 package history
 
 import (
@@ -172,4 +216,45 @@ func (db *DB) Close(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
 	}
 	return errors.Join(err, db.Reader.Close(), db.writer.Close(), db.lock.release())
+}
+
+// An InUseError says that another process writes the history. Two would each
+// tell every incident, and hold each other's claims for those of the dead.
+type InUseError struct{ Path string }
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("another stickwatch writes %q: end it, or give this one a history of its own", e.Path)
+}
+
+// A lock is held from before a history is opened until after it is closed.
+// Readers need none.
+type lock struct{ file *os.File }
+
+// mark notes that there is a history: from then on an empty file is a damaged one.
+func (l lock) mark() {
+	if l.file != nil {
+		_, _ = l.file.WriteAt([]byte("a history is at this path\n"), 0) // else an empty file is taken for a new one
+	}
+}
+
+// known reports whether a history was once opened at path.
+func known(path string) bool {
+	info, err := os.Stat(path + ".lock")
+	return err == nil && info.Size() > 0
+}
+
+// unexpected tells of a file that never was a history: a path that names something else
+// by mistake. Of a history there is a lock.
+func unexpected(path string) error {
+	if _, err := os.Stat(path + ".lock"); err == nil {
+		return nil
+	}
+	return headerFlaw(path)
+}
+
+func (l lock) release() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }

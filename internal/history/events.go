@@ -2,9 +2,14 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
@@ -54,6 +59,180 @@ func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, 
 			return nil, fmt.Errorf("reading changes: %w", err)
 		}
 		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+// endDeployments ends those that nobody has ended in time.
+func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
+	longest := alerting.LongestDeployment.Milliseconds()
+	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
+		return fmt.Errorf("ending deployments that nobody ended: %w", err)
+	}
+	return nil
+}
+
+// BeginDeployment keeps a deployment that begins, and returns the id by which it
+// is ended. Its To does not matter. Its effect on notifications is part of it: see
+// Announced.
+func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {
+	nodes, err := json.Marshal(append([]string{}, d.Nodes...))
+	if err != nil {
+		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
+	}
+	var row int64
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
+	})
+	if err != nil {
+		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
+	}
+	return strconv.FormatInt(row, 10), nil
+}
+
+// EndDeployment ends a deployment, with what a client that watched it counted; nil:
+// none did. ErrNotFound: none that goes on has that id.
+func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	row, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
+	}
+	var counts any
+	if watched != nil {
+		body, err := json.Marshal(watched)
+		if err != nil {
+			return fmt.Errorf("ending deployment %q: %w", id, err)
+		}
+		counts = string(body)
+	}
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), counts, row)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return ErrNotFound
+	})
+	if err != nil {
+		return fmt.Errorf("ending deployment %q: %w", id, err)
+	}
+	return nil
+}
+
+// putDeployment keeps what was observed of a deployment. When it ends is not the
+// observer's to say.
+func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
+	row, err := strconv.ParseInt(d.ID, 10, 64)
+	if err != nil {
+		return fmt.Errorf("keeping deployment %q: %w", d.ID, err)
+	}
+	touched, err := json.Marshal(append([]string{}, d.Touched...))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, observeDeployment, string(touched), d.CanariesLost, column(d.Summed), row)
+	return err
+}
+
+// Announced are the deployments that explain findings at a time: those that go on,
+// that have not been summed up, or were a short while ago; oldest first.
+func (r *Reader) Announced(ctx context.Context, at time.Time) ([]alerting.Deployment, error) {
+	return announced(ctx, r.pool, at)
+}
+
+func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deployment, error) {
+	rows, err := q.QueryContext(ctx, selectAnnounced, at.Add(-alerting.EventMemory).UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("reading announced deployments: %w", err)
+	}
+	defer rows.Close()
+	var all []alerting.Deployment
+	for rows.Next() {
+		d, err := scanDeployment(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading announced deployments: %w", err)
+		}
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}
+
+func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
+	var id, started int64
+	var ended, summed sql.NullInt64
+	var nodes, touched []byte
+	var watched sql.NullString
+	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched, &summed); err != nil {
+		return d, err
+	}
+	d.ID, d.From = strconv.FormatInt(id, 10), timeOf(started)
+	if ended.Valid {
+		d.To = timeOf(ended.Int64)
+	}
+	if summed.Valid {
+		d.Summed = timeOf(summed.Int64)
+	}
+	if err := decode(nodes, &d.Nodes); err != nil {
+		return d, err
+	}
+	if err := decode(touched, &d.Touched); err != nil {
+		return d, err
+	}
+	if watched.Valid {
+		err = decode([]byte(watched.String), &d.Watched)
+	}
+	return d, err
+}
+
+// CountsOf are what happened to the clients of a cluster in a span: every session
+// counts once, and an outage is the longest time in which the balancer, or the
+// canaries of one node, got no good answer.
+func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
+	var c alerting.Counts
+	from, to := bounds(span)
+	err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&c.Moved, &c.Lost)
+	if err != nil {
+		return c, fmt.Errorf("counting moves of %q: %w", cluster, err)
+	}
+	uptimes, err := r.Uptimes(ctx, cluster, span)
+	if err != nil {
+		return c, err
+	}
+	for _, u := range uptimes {
+		if slices.Contains([]checks.TargetKind{checks.TargetBalancer, checks.TargetCanary}, u.Kind) {
+			c.Longest = max(c.Longest, u.Longest)
+		}
+	}
+	return c, nil
+}
+
+// Deployments of a cluster, "" for all, that went on in a span, oldest first.
+func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
+	from, to := bounds(span)
+	rows, err := r.pool.QueryContext(ctx, selectDeployments, cluster, cluster, to, from)
+	if err != nil {
+		return nil, fmt.Errorf("reading deployments: %w", err)
+	}
+	defer rows.Close()
+	var all []checks.Deployment
+	for rows.Next() {
+		var d checks.Deployment
+		var started int64
+		var ended sql.NullInt64
+		var nodes []byte
+		if err := rows.Scan(&d.Cluster, &d.Name, &started, &ended, &nodes); err != nil {
+			return nil, fmt.Errorf("reading deployments: %w", err)
+		}
+		if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
+			return nil, fmt.Errorf("reading the nodes of deployment %q: %w", d.Name, err)
+		}
+		d.From = timeOf(started)
+		if ended.Valid {
+			d.To = timeOf(ended.Int64)
+		}
+		all = append(all, d)
 	}
 	return all, rows.Err()
 }

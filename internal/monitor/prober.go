@@ -1,8 +1,16 @@
+// Package monitor asks: it takes the rounds that package checks judges.
+//
+// One round asks every node directly, every address of the balancer, every
+// dependency, and sends canaries through the balancer, all side by side. How
+// many clients it sends is decided by arithmetic in package checks: as many as
+// exclude chance to the confidence asked for, and no more, because each leaves
+// a session behind.
 package monitor
 
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -260,4 +268,51 @@ func (p *Prober) counter(c *probes.Cluster, stage string, total int) func() {
 		mu.Unlock()
 		p.Progress(Progress{Cluster: c.Name, Stage: stage, Done: now, Total: total})
 	}
+}
+
+// maxChecksPerOwner bounds how many sessions are presented to one node directly in a
+// round.
+const maxChecksPerOwner = 3
+
+// checkOwners presents the sessions that were lost, or that another node answered,
+// to the nodes that opened them: whether those still know them tells a restart
+// from a balancer that sent the client elsewhere. Under other policies than sticky
+// any loss counts, whatever its node knows.
+func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+	if c.Session == nil || c.Session.Policy != probes.PolicySticky {
+		return nil
+	}
+	var list []probes.OwnerCheck
+	var mu sync.Mutex
+	var wg panics.Group
+	asked := make(map[string]int)
+	for _, canary := range canaries {
+		trace := canary.Trace()
+		owner := identity.NodeOf(trace.OpenedBy)
+		at := slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == owner })
+		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
+			continue
+		}
+		asked[owner]++
+		wg.Go(func() {
+			check := canary.CheckOwner(ctx, c.Nodes[at])
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, check)
+		})
+	}
+	wg.Wait()
+	return list
+}
+
+// movedOrLost reports whether a client lost its session, or met another node than the
+// one that opened it.
+func movedOrLost(w probes.Trace, identity checks.Identity) bool {
+	owner := identity.NodeOf(w.OpenedBy)
+	for i, s := range w.Steps {
+		if node := identity.NodeOf(s.Label); i > 0 && s.OK() && (w.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"sync"
@@ -259,5 +260,106 @@ func BenchmarkRound(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestCanariesAreRenewed: those of age make room for new ones, one a round.
+func TestCanariesAreRenewed(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{CanaryAge: time.Nanosecond})
+	first := sessions(log.last().Canaries)
+	for round := range 3 {
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now := sessions(log.last().Canaries)
+		kept := slices.DeleteFunc(slices.Clone(now), func(id probes.Fingerprint) bool { return !slices.Contains(first, id) })
+		if len(now) != 3 || len(kept) != 2-round {
+			t.Errorf("round %d: got %d canaries, %d of them of the first round, want 3 and %d", round+1, len(now), len(kept), 2-round)
+		}
+	}
+}
+
+// TestCanariesAreTold: each answer that a canary had is told once, be it of a
+// visit or of a whole round.
+func TestCanariesAreTold(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		config   demo.Config
+		profile  string
+		followUp int // answers of three canaries
+		round    int
+	}{
+		{"they return", demo.Config{}, "generic", 3, 3},
+		{"they return, write, and return", demo.Config{Shared: true}, "tomcat", 3, 9},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, w, log := watch(t, tc.config, tc.profile, checks.Damping{})
+			told := func(run func()) int {
+				before := log.probes[checks.TargetCanary]
+				run()
+				return log.probes[checks.TargetCanary] - before
+			}
+			for range 5 {
+				if got := told(func() { w.FollowUp(t.Context()) }); got != tc.followUp {
+					t.Errorf("of a visit: %d answers were told, want %d", got, tc.followUp)
+				}
+				if got := told(func() { _ = w.TakeRound(t.Context()) }); got != tc.round {
+					t.Errorf("of a whole round: %d answers were told, want %d", got, tc.round)
+				}
+			}
+		})
+	}
+}
+
+// TestImpaired: what is probed while stickwatch itself cannot says nothing. Nothing
+// appears, nothing goes, nothing is recorded, and no canary is blamed for it
+// afterwards.
+func TestImpaired(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	p := &monitor.Prober{Self: monitor.NewSelfCheck()}
+	w, log := watchAs(t, d.config, p, monitor.Intervals{})
+	if got := w.Snapshot().Report.Verdict; got != checks.Healthy {
+		t.Fatalf("got %s", got)
+	}
+	log.newChanges()
+	before, judged := maps.Clone(log.probes), len(log.judged)
+
+	p.Self.Impair(checks.CannotConnect("socket: too many open files"))
+	d.Balancer.Stop() // first: it must not eject nodes, which would be true
+	for _, n := range d.Nodes {
+		n.Stop()
+	}
+	w.FollowUp(t.Context())
+	w.Refresh(t.Context(), monitor.Status)
+	if err := w.TakeRound(t.Context()); err != nil {
+		t.Error(err)
+	}
+	picture := w.Snapshot()
+	if picture.Report.Verdict != checks.Inconclusive || len(picture.Report.Doubts) != 1 ||
+		picture.Report.Doubts[0].String() != "this machine cannot connect: socket: too many open files" {
+		t.Errorf("got %s, %s", picture.Report.Verdict, picture.Report.Doubts)
+	}
+	if !maps.Equal(before, log.probes) || len(log.judged) != judged+1 || len(log.newChanges()) > 0 {
+		t.Errorf("it recorded %v after %v, judged %d times", log.probes, before, len(log.judged)-judged)
+	}
+
+	for _, n := range d.Nodes {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Balancer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.Self.Recover()
+	w.FollowUp(t.Context())
+	if err := w.TakeRound(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, request := range w.Snapshot().Report.Requests {
+		if request.Outcome.Harmful() {
+			t.Errorf("a client is said to have met %+v", request)
+		}
 	}
 }

@@ -1,6 +1,10 @@
 package web
 
 import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -146,5 +150,143 @@ func TestTree(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// manyClusters is 20 clusters of 10 nodes, some of which are in trouble.
+func manyClusters() *fakeDaemon {
+	var fakeClusters []*fakeCluster
+	for i := range 20 {
+		name := fmt.Sprintf("cluster-%02d", i+1)
+		switch {
+		case i%10 == 3:
+			fakeClusters = append(fakeClusters, nodeDown(name, 10))
+		default:
+			fakeClusters = append(fakeClusters, healthyCluster(name, 10))
+		}
+	}
+	return newFakeDaemon(fakeClusters...)
+}
+
+// allFailing is the same with trouble in every cluster.
+func allFailing() *fakeDaemon {
+	var fakeClusters []*fakeCluster
+	for i := range 20 {
+		fakeClusters = append(fakeClusters, nodeDown(fmt.Sprintf("cluster-%02d", i+1), 10))
+	}
+	return newFakeDaemon(fakeClusters...)
+}
+
+// transferSize is how many bytes a browser gets that has never been here, without
+// compression: the page, its stylesheet, its script and its icon.
+func transferSize(t *testing.T, s *Server, path string) int {
+	t.Helper()
+	page := getPage(s, path)
+	if page.Code != http.StatusOK {
+		t.Fatalf("%s: got status %d", path, page.Code)
+	}
+	total := page.Body.Len()
+	for _, file := range []string{"style.css", "page.js", "icon-bd.svg"} {
+		content, err := fs.ReadFile(staticFiles, "static/"+file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(content)
+	}
+	return total
+}
+
+// getPage asks for a path as a browser at the machine itself does.
+func getPage(s *Server, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r = r.WithContext(asAdmin(r.Context())) // who may do everything sees everything
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// TestPagesAreLight: 100 KB in all, whatever happens, without compression.
+func TestPagesAreLight(t *testing.T) {
+	unprobed := manyClusters()
+	unprobed.born = testTime.Add(-time.Hour)
+	for name, w := range map[string]*fakeDaemon{"as a rule": manyClusters(), "in a disaster": allFailing(), "an hour after its start": unprobed} {
+		s := w.server(t)
+		for _, path := range []string{"/", "/?lang=zh", "/clusters/cluster-04"} {
+			const most = 100_000
+			if got := transferSize(t, s, path); got > most {
+				t.Errorf("%s, %s weighs %d bytes, want %d at most", path, name, got, most)
+			} else {
+				t.Logf("%s, %s: %d bytes", path, name, got)
+			}
+		}
+	}
+}
+
+// BenchmarkOverview renders 20 clusters of 10 nodes from what is remembered, as
+// all but one in ten seconds of those who look get it.
+func BenchmarkOverview(b *testing.B) {
+	benchmarkPage(b, "/", time.Hour)
+}
+
+// BenchmarkOverviewForgetful reads the (made-up) past every time.
+func BenchmarkOverviewForgetful(b *testing.B) {
+	benchmarkPage(b, "/", time.Nanosecond)
+}
+
+// BenchmarkCluster renders everything about one of ten nodes.
+func BenchmarkCluster(b *testing.B) {
+	benchmarkPage(b, "/clusters/cluster-04", time.Hour)
+}
+
+func benchmarkPage(b *testing.B, path string, cacheFor time.Duration) {
+	s := manyClusters().server(b, func(c *Config) { c.CacheFor = cacheFor })
+	for b.Loop() {
+		if w := getPage(s, path); w.Code != http.StatusOK {
+			b.Fatalf("got status %d", w.Code)
+		}
+	}
+}
+
+// TestWindows: strips reach six hours back, and less far while a cluster is new,
+// as long as there is a probe in every slot.
+func TestWindows(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		age    time.Duration
+		probes int // in each point
+		want   time.Duration
+	}{
+		{"old", 24 * time.Hour, 20, 6 * time.Hour},
+		{"of three hours", 3 * time.Hour, 20, 6 * time.Hour},
+		{"of an hour", time.Hour, 20, 2 * time.Hour},
+		{"of twenty minutes", 20 * time.Minute, 20, 30 * time.Minute},
+		{"of a minute", time.Minute, 20, 6 * time.Minute},
+		{"of a minute, with rare probes", time.Minute, 2, 6 * time.Hour},
+		{"of a minute, with few probes", time.Minute, 4, 30 * time.Minute},
+		{"never probed", -time.Hour, 20, 6 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newFakeDaemon(healthyCluster("shop", 2))
+			w.born, w.often = testTime.Add(-test.age), test.probes
+			r := newHistoryReader(t.Context(), w, "shop", testTime)
+			r.nodes(w.fakeClusters[0].Snapshot)
+			if got := r.span.To.Sub(r.span.From); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			if !r.span.To.After(testTime) || r.span.To.Sub(testTime) > bucketWidth(r.span) {
+				t.Errorf("got a span until %s, want one whose last slot goes on", r.span.To)
+			}
+		})
+	}
+}
+
+func TestWindowInWords(t *testing.T) {
+	for window, want := range map[time.Duration]string{6 * time.Hour: "Last 6 hours", 6 * time.Minute: "Last 6 minutes"} {
+		if got := seenInEnglish.window(spanUntil(testTime, window)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := seenInEnglish.ticks(spanUntil(testTime, 30*time.Minute)); got[1] != "11:40:50" {
+		t.Errorf("got ticks %q", got)
 	}
 }

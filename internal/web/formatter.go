@@ -2,9 +2,14 @@ package web
 
 import (
 	"fmt"
+	"html/template"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/wire"
 )
 
@@ -89,4 +94,90 @@ func (s formatter) percent(ratio float64) string {
 		return "100\u00a0%"
 	}
 	return strconv.FormatFloat(p, 'f', 2, 64) + "\u00a0%"
+}
+
+// What receivers are told and what pages show is worded in one place: package
+// alerting.
+
+// title is a code in words.
+func (s formatter) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
+
+// summary is an incident in one sentence.
+func (s formatter) summary(i alerting.Incident) string {
+	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
+	return line(alerting.Language(s.language).Summary(i))
+}
+
+// affected says how many clients are concerned; "": that is not estimated.
+func (s formatter) affected(a checks.Affected) string {
+	return alerting.Language(s.language).Affected(a)
+}
+
+// sentence is a message of the checks, with its times in the zone of the page.
+func (s formatter) sentence(m checks.Message) string {
+	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
+}
+
+// remedy is what to do about a finding.
+func (s formatter) remedy(f checks.Finding) string {
+	return long(alerting.Language(s.language).Say(f.Remedy))
+}
+
+// event tells what happened in an incident.
+func (s formatter) event(e alerting.Event) string {
+	return line(alerting.Language(s.language).Event(e))
+}
+
+// englishLang marks what stays English on pages in another language, for screen
+// readers to pronounce it so.
+func (s formatter) englishLang() template.HTMLAttr {
+	if s.language == english {
+		return ""
+	}
+	return ` lang="en"`
+}
+
+// The languages of the page.
+const (
+	english = "en"
+	chinese = "zh"
+)
+
+var languages = []string{english, chinese}
+
+// languageCookie remembers what somebody chose on the page.
+const languageCookie = "lang"
+
+// languageOf tells in which language to answer: as the link says, as was chosen
+// before, as the browser prefers, as configured.
+func languageOf(r *http.Request, fallback string) string {
+	if lang := r.URL.Query().Get("lang"); isSupportedLanguage(lang) {
+		return lang
+	}
+	if c, err := r.Cookie(languageCookie); err == nil && isSupportedLanguage(c.Value) {
+		return c.Value
+	}
+	// Browsers list what they prefer first: its qualities need no reading.
+	for one := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(one), ";")
+		lang, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if isSupportedLanguage(lang) {
+			return lang
+		}
+	}
+	return fallback
+}
+
+func isSupportedLanguage(lang string) bool { return lang == english || lang == chinese }
+
+// setLanguageCookie keeps a choice that was made by a link.
+func setLanguageCookie(w http.ResponseWriter, r *http.Request) {
+	lang := r.URL.Query().Get("lang")
+	if !isSupportedLanguage(lang) {
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: languageCookie, Value: lang, Path: "/", MaxAge: 365 * 24 * 60 * 60,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+	})
 }

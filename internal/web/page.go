@@ -2,9 +2,15 @@ package web
 
 import (
 	"bytes"
+	"embed"
+	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
+
+	"stickwatch/internal/wire"
 )
 
 // A page is what the layout shows, around a template's content.
@@ -104,3 +110,71 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *p
 
 // heading joins what stands in a window's title.
 func heading(parts ...string) string { return strings.Join(parts, " · ") }
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// A locale is how the page speaks until it is told otherwise.
+type locale struct {
+	language string // of who does not ask for one
+	zone     *time.Location
+	pages    map[string]*pages // by language
+}
+
+// pages are the templates in one language: their function t says what they say.
+type pages struct {
+	all map[string]*template.Template // the layout around each content
+}
+
+// contents are the templates that fill the layout.
+var contents = []string{"overview", "cluster", "incidents", "incident", "problem"}
+
+func allPages(zone *time.Location) map[string]*pages {
+	all := map[string]*pages{}
+	for _, language := range languages {
+		all[language] = newPages(formatter{language: language, zone: zone})
+	}
+	return all
+}
+
+// newPages parses what is embedded: a mistake in it is one of this program, and
+// shows in every test.
+func newPages(s formatter) *pages {
+	shared := template.Must(template.New("").Funcs(template.FuncMap{
+		"t":       s.translate,
+		"foreign": s.englishLang,
+	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/drawings.html"))
+	p := &pages{all: map[string]*template.Template{}}
+	for _, name := range contents {
+		p.all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
+	}
+	return p
+}
+
+func (p *pages) render(w io.Writer, of *page) error {
+	return p.all[of.Template].ExecuteTemplate(w, "layout", of)
+}
+
+// A viewContext makes what templates show: words in one language, as seen at one
+// moment by somebody who may or may not change something.
+type viewContext struct {
+	formatter
+	now      time.Time
+	canWrite bool
+	canProbe bool
+}
+
+// A timestamp is a time for people and for programs.
+type timestamp struct {
+	Text string
+	ISO  string
+	Ago  string // how long ago it was; "": it is not known
+}
+
+func (v viewContext) timestamp(t time.Time) timestamp {
+	m := timestamp{Text: v.clock(t, v.now), ISO: wire.Time(t)}
+	if !t.IsZero() {
+		m.Ago = v.length(max(0, v.now.Sub(t)))
+	}
+	return m
+}

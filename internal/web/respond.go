@@ -2,8 +2,13 @@ package web
 
 import (
 	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
 	"io"
+	"io/fs"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,4 +86,81 @@ func secured(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+//go:embed static
+var staticFiles embed.FS
+
+// assetLinks are the links to what is embedded, by file: each with a hash of its
+// contents, so that browsers may keep it for good.
+var assetLinks = linkAssets(staticFiles)
+
+// assetTypes does without the machine's own table, which says what it likes.
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+func linkAssets(files fs.FS) map[string]string {
+	links := map[string]string{}
+	names, err := fs.Glob(files, "static/*")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for _, name := range names {
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		sum := sha256.Sum256(content)
+		links[path.Base(name)] = "/" + name + "?v=" + hex.EncodeToString(sum[:6])
+	}
+	return links
+}
+
+func (s *Server) static() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("file")
+		content, err := staticFiles.ReadFile("static/" + name)
+		if err != nil {
+			s.writeProblem(w, r, newProblem(http.StatusNotFound, "there is no %s", r.URL.Path))
+			return
+		}
+		if r.URL.Query().Get("v") != "" {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		write(w, r, assetTypes[path.Ext(name)], http.StatusOK, content)
+	})
+}
+
+// notFound answers where no route is, or none for the method: programs with a
+// problem, people with a page.
+func (s *Server) notFound(mux *http.ServeMux) http.Handler {
+	page := s.page(func(r *http.Request, p *page) error {
+		return newProblem(http.StatusNotFound, "there is no page %s", r.URL.Path)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch allowed := methodsFor(mux, r); {
+		case len(allowed) > 0:
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.writeProblem(w, r, newProblem(http.StatusMethodNotAllowed, "%s takes %s, got %s", r.URL.Path, strings.Join(allowed, " and "), r.Method))
+		case reads(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
+			page.ServeHTTP(w, r)
+		default:
+			s.writeProblem(w, r, newProblem(http.StatusNotFound, "there is no %s", r.URL.Path))
+		}
+	})
+}
+
+// methodsFor tells for which methods there is a route to the path of r.
+func methodsFor(mux *http.ServeMux, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }

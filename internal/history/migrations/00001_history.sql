@@ -17,7 +17,7 @@ CREATE TABLE targets (
     UNIQUE (cluster, kind, name)
 );
 
--- ts: milliseconds since 1970. latency: microseconds. outcome: see sample.go.
+-- ts: milliseconds since 1970. latency: microseconds. outcome: see bucket.go.
 CREATE TABLE samples (
     target  INTEGER NOT NULL,
     ts      INTEGER NOT NULL,
