@@ -11,24 +11,24 @@ import (
 	"stickwatch/probes"
 )
 
-// A visit is one request of each canary between two whole rounds.
-type visit struct {
-	*task // ends when every request has
+// A followUp is one request of each canary between two full rounds.
+type followUp struct {
+	*task // ends after the last request
 	pairs []pair
 
 	mu      sync.Mutex
 	waiting map[*pooledCanary]bool
-	answers map[*pooledCanary]probes.Exchange // that nobody has taken yet
+	answers map[*pooledCanary]probes.Exchange // not yet returned by take
 }
 
-// followUp lets every canary return once. Where an idle one is due, or a new client
-// comes, it stands in for the canary of the same node.
-func (f *canaryPool) followUp(ctx context.Context, pairs []pair) *visit {
-	v := &visit{
+// followUp sends one request of every canary. A due idle canary or a new client replaces the
+// canary of the same slot.
+func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
+	v := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	relieved := make(map[slot]bool)
-	due := f.dueIdle()
+	due := p.dueIdle()
 	for _, c := range due {
 		relieved[c.slot], v.waiting[c.pooledCanary] = true, true
 	}
@@ -38,7 +38,7 @@ func (f *canaryPool) followUp(ctx context.Context, pairs []pair) *visit {
 		}
 	}
 	var canaries []*pooledCanary
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		if !relieved[b.slot] {
 			canaries, v.waiting[b] = append(canaries, b), true
 		}
@@ -49,23 +49,23 @@ func (f *canaryPool) followUp(ctx context.Context, pairs []pair) *visit {
 			wg.Go(func() { v.answered(b, b.Return(ctx)) })
 		}
 		for _, two := range pairs {
-			wg.Go(func() { two.come(ctx, v.answered) })
+			wg.Go(func() { two.open(ctx, v.answered) })
 		}
-		wg.Go(func() { f.followUpIdle(ctx, due, v.answered) })
+		wg.Go(func() { p.followUpIdle(ctx, due, v.answered) })
 		wg.Wait()
 	})
 	return v
 }
 
-func (v *visit) answered(b *pooledCanary, ex probes.Exchange) {
+func (v *followUp) answered(b *pooledCanary, ex probes.Exchange) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.waiting, b)
 	v.answers[b] = ex
 }
 
-// take returns the answers that came since the last call.
-func (v *visit) take() map[*pooledCanary]probes.Exchange {
+// take returns the responses since the last call.
+func (v *followUp) take() map[*pooledCanary]probes.Exchange {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	taken := v.answers
@@ -73,8 +73,8 @@ func (v *visit) take() map[*pooledCanary]probes.Exchange {
 	return taken
 }
 
-// newcomers are the walks of new clients.
-func (v *visit) newClients() (list []probes.Trace) {
+// newClients returns the traces of the new clients.
+func (v *followUp) newClients() (list []probes.Trace) {
 	for _, two := range v.pairs {
 		for _, b := range two {
 			if trace := b.Trace(); len(trace.Steps) > 0 {
@@ -85,8 +85,9 @@ func (v *visit) newClients() (list []probes.Trace) {
 	return list
 }
 
-// waitsFor reports whether a canary's request goes on. A nil visit waits for none.
-func (v *visit) waitsFor(b *pooledCanary) bool {
+// waitsFor reports whether a canary's request is still in flight. It is false for a nil
+// followUp.
+func (v *followUp) waitsFor(b *pooledCanary) bool {
 	if v == nil {
 		return false
 	}
@@ -95,20 +96,20 @@ func (v *visit) waitsFor(b *pooledCanary) bool {
 	return v.waiting[b]
 }
 
-// A pair is two new clients that come through one address of the balancer, one right
-// after the other. A cache that gives the session of one client to another is seen
-// only by clients without a cookie that come while one answer is kept.
+// A pair is two new clients that use one address of the balancer, one directly after the
+// other. If a cache gives the session of one client to another, only clients without a cookie
+// that arrive while the response is cached can detect it.
 type pair []*pooledCanary
 
-// pairs are the new clients of a visit, at most one pair an address in each interval
-// of the status. They stand in for as many canaries, of the nodes that they are aimed
-// at where that can be computed, so that they cost no requests.
+// pairs returns the new clients of a follow-up: at most one pair for each address in each
+// status interval. Each new client replaces a canary, if possible of its target node, so that
+// pairs cost no additional requests.
 func (w *Watcher) pairs() (list []pair) {
 	s := w.cluster.Session
-	if s == nil || s.ID == nil || s.Policy == probes.PolicyNone || w.intervals.Status <= 0 || time.Since(w.paired) < w.intervals.Status*9/10 {
+	if s == nil || s.ID == nil || s.Policy == probes.PolicyNone || w.intervals.Status <= 0 || time.Since(w.lastPairs) < w.intervals.Status*9/10 {
 		return nil
 	}
-	w.paired = time.Now()
+	w.lastPairs = time.Now()
 	identity := checks.Identify(w.cluster, w.last.Nodes)
 	for _, b := range w.last.Balancers {
 		at := urlOf(w.cluster, b)
@@ -119,15 +120,15 @@ func (w *Watcher) pairs() (list []pair) {
 		traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: b.Address})
 		var two pair
 		for range 2 {
-			w.newest++
-			relieved := canaries[w.newest%len(canaries)]
+			w.pairedClients++
+			relieved := canaries[w.pairedClients%len(canaries)]
 			c := client{}
 			if sourceHashed(w.cluster) {
-				c = aimAt(w.cluster, relieved.slot.node, w.newest)
+				c = targetedClient(w.cluster, relieved.slot.node, w.pairedClients)
 			}
 			b := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
 			if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
-				b.owner = c.targetNode // another node that answers is news
+				b.owner = c.targetNode // an answer of another node is unexpected
 			}
 			two = append(two, b)
 		}
@@ -136,8 +137,9 @@ func (w *Watcher) pairs() (list []pair) {
 	return list
 }
 
-// come lets the two come, the second one only where the first was answered.
-func (p pair) come(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
+// open sends the requests of the pair. The second client starts only if the first one got a
+// response.
+func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
 	for _, b := range p {
 		ex := b.Open(ctx)
 		if node := b.identity.NodeOf(ex.Label); node == "" || b.owner == "" {
@@ -150,9 +152,8 @@ func (p pair) come(ctx context.Context, answered func(*pooledCanary, probes.Exch
 	}
 }
 
-// leaked reports whether new clients of a visit were given one session, as far as the
-// last round and they can tell.
-func (w *Watcher) leaked(v *visit) bool {
+// leaked reports whether the new clients of a follow-up received the same session.
+func (w *Watcher) leaked(v *followUp) bool {
 	if len(v.pairs) == 0 {
 		return false
 	}

@@ -10,9 +10,9 @@ import (
 	"stickwatch/probes"
 )
 
-// A task goes on in a goroutine.
+// A task is a function that runs in a goroutine.
 type task struct {
-	done  chan struct{} // closed when it has ended
+	done  chan struct{} // closed when the function has returned
 	group panics.Group
 }
 
@@ -25,14 +25,14 @@ func begin(f func()) *task {
 	return t
 }
 
-// wait waits until the task has ended, and panics if it did.
+// wait waits for the end of the task and propagates its panic.
 func (t *task) wait() { t.group.Wait() }
 
-// hangs waits until a task has ended, or a request to the cluster hangs, and reports
-// whether one does.
+// hangs waits for the end of a task or for a hanging request to the cluster, and reports
+// whether a request hangs.
 func (w *Watcher) hangs(t *task) bool {
-	const look = 250 * time.Millisecond
-	for !endsWithin(t.done, look) {
+	const interval = 250 * time.Millisecond
+	for !endsWithin(t.done, interval) {
 		if w.cluster.Limiter.Hanging() {
 			return true
 		}
@@ -40,7 +40,7 @@ func (w *Watcher) hangs(t *task) bool {
 	return false
 }
 
-// endsWithin reports whether done is closed after a time.
+// endsWithin reports whether done is closed within a duration.
 func endsWithin(done <-chan struct{}, d time.Duration) bool {
 	select {
 	case <-done:
@@ -50,62 +50,62 @@ func endsWithin(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// soFar is what a round that goes on has seen by now.
-type soFar struct {
+// A partialRound collects the observations of a round that is still running.
+type partialRound struct {
 	mu        sync.Mutex
-	nodes     []probes.NodeObservation // nil: some have not answered yet
+	nodes     []probes.NodeObservation // nil: not all nodes have answered
 	balancers []probes.BalancerObservation
-	walkers   []*traceDriver
+	drivers   []*traceDriver
 
-	again  bool // the nodes are asked a second time, or were
+	again  bool // the second probe of the nodes has started
 	asking panics.Group
 }
 
-func (s *soFar) answeredBy(nodes []probes.NodeObservation) {
+func (s *partialRound) setNodes(nodes []probes.NodeObservation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nodes = nodes
 }
 
-func (s *soFar) answeredAt(b probes.BalancerObservation) {
+func (s *partialRound) addBalancer(b probes.BalancerObservation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.balancers = append(s.balancers, b)
 }
 
-func (s *soFar) sentBy(w *traceDriver) {
+func (s *partialRound) addDriver(w *traceDriver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.walkers = append(s.walkers, w)
+	s.drivers = append(s.drivers, w)
 }
 
-// round is the round so far. It is not ok while it is not known how the nodes are:
-// what clients met could not be put down to them.
-func (s *soFar) round(emptyRound checks.Round) (r checks.Round, ok bool) {
+// round returns a copy of the observations. ok is false until all nodes have answered, because
+// failed requests cannot be attributed to a node before that.
+func (s *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r = emptyRound
 	r.Nodes, r.Balancers = slices.Clone(s.nodes), slices.Clone(s.balancers)
-	for _, w := range s.walkers {
+	for _, w := range s.drivers {
 		r.Traces = append(r.Traces, w.tracesSoFar()...)
 	}
 	return r, s.nodes != nil
 }
 
-// askAgain asks the nodes a second time, if they have answered: clients whose requests
-// hang since then may wait for a node that was well.
-func (s *soFar) askAgain(ask func() []probes.NodeObservation) {
+// askAgain probes the nodes a second time if all were up. If client requests hang since then,
+// a node may have failed after its first answer.
+func (s *partialRound) askAgain(ask func() []probes.NodeObservation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.again || s.nodes == nil || slices.ContainsFunc(s.nodes, func(o probes.NodeObservation) bool { return !checks.Up(o) }) {
 		return
 	}
 	s.again = true
-	s.asking.Go(func() { s.answeredBy(ask()) })
+	s.asking.Go(func() { s.setNodes(ask()) })
 }
 
-// newestNodes are the nodes as they answered last.
-func (s *soFar) newestNodes() []probes.NodeObservation {
+// newestNodes returns the newest observation of each node.
+func (s *partialRound) newestNodes() []probes.NodeObservation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.nodes

@@ -11,8 +11,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TakeRound takes a whole round now. Its error is that ctx ended before, or that the
-// watch did.
+// TakeRound takes a full round now. It fails if ctx ends, or with ErrRetired.
 func (w *Watcher) TakeRound(ctx context.Context) error {
 	ran := w.runExclusive(ctx, func() { w.takeFullRound(ctx, nil) })
 	switch {
@@ -24,11 +23,11 @@ func (w *Watcher) TakeRound(ctx context.Context) error {
 	return nil
 }
 
-// FollowUp lets every canary come back. What looks odd takes a whole round.
+// FollowUp sends one request of every canary. An unexpected response starts a full round.
 func (w *Watcher) FollowUp(ctx context.Context) {
 	w.runExclusive(ctx, func() {
 		if w.fullRoundEnded.IsZero() {
-			return // nobody is known yet
+			return // there are no canaries yet
 		}
 		v := w.canaryPool.followUp(ctx, w.pairs())
 		if w.hangs(v.task) && w.mayInvestigateHang() && !w.doubtful() {
@@ -38,15 +37,15 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		}
 		v.wait()
 		answers := v.take()
-		w.prober.Self.heed(w, w.began, slices.Collect(maps.Values(answers)))
+		w.prober.Self.observe(w, w.began, slices.Collect(maps.Values(answers)))
 		if w.stopped(ctx) {
 			return
 		}
 		suspicious, harmed := w.canaryPool.evaluate(answers, w.lastReport, w.observer)
 		if harmed {
-			r := w.prober.again(w.last)
+			r := w.prober.nextRound(w.last)
 			r.Traces = append(w.newClientTraces(), v.newClients()...)
-			w.glimpse(r)
+			w.judgePartial(r)
 		}
 		suspicious = w.canaryPool.nodeMissing(answers, w.lastReport, w.maxMisses) || w.leaked(v) || suspicious
 		switch {
@@ -58,29 +57,29 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 	})
 }
 
-// mayInvestigate reports whether a sign of trouble may take a whole round: those
-// before it changed something, or the newest is old enough. Without that bound a
-// target whose answers differ every time would be asked as often as canaries return.
+// mayInvestigate reports whether a sign of trouble may start a full round. The backoff grows
+// while such rounds change nothing. Without this bound, a target with ever changing responses
+// would get a full round at every follow-up.
 func (w *Watcher) mayInvestigate() bool { return time.Since(w.fullRoundEnded) >= w.backoff }
 
-// mayInvestigateHang reports whether requests that hang may take a whole round. What
-// always takes long becomes usual, so that only known trouble bounds how often.
+// mayInvestigateHang reports whether hanging requests may start a full round. The limiter
+// learns the usual latency of a slow target, so only known trouble needs the backoff.
 func (w *Watcher) mayInvestigateHang() bool { return !w.hasProblems() || w.mayInvestigate() }
 
-// investigate takes a whole round because of a sign of trouble. before is the visit
-// that saw it, whose requests may go on; nil: it was none.
-func (w *Watcher) investigate(ctx context.Context, before *visit) {
+// investigate starts a full round because of a sign of trouble. before is the follow-up that
+// detected it, whose requests may still be in flight; nil: none.
+func (w *Watcher) investigate(ctx context.Context, before *followUp) {
 	w.backoff = min(max(2*w.backoff, time.Second), w.intervals.Status)
 	w.takeFullRound(ctx, before)
 }
 
-// Refresh asks a part of the cluster again. What has changed, or a whole round
-// that is due, takes one.
+// Refresh repeats one part of the probes. It starts a full round if something changed or if
+// one is due.
 func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 	w.runExclusive(ctx, func() {
 		if w.fullRoundEnded.IsZero() || (jobKind == Status && time.Since(w.fullRoundEnded) >= w.maxRoundAge()) {
 			if !w.hasProblems() {
-				w.backoff = 0 // nothing odd has taken one for long
+				w.backoff = 0 // no sign of trouble has started a round for long
 			}
 			w.takeFullRound(ctx, nil)
 			return
@@ -90,7 +89,7 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			w.investigate(ctx, nil)
 			return
 		}
-		w.prober.Self.heed(w, w.began, w.met(r))
+		w.prober.Self.observe(w, w.began, w.exchanges(r))
 		r.Past, r.Every = w.history, w.intervals.Canary
 		r.Traces = slices.Concat(w.newClientTraces(), w.canaryPool.traces())
 		report := checks.Judge(r)
@@ -103,16 +102,16 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			w.reportProbes(r, jobKind)
 			w.publish(r, report, false)
 		default:
-			// What waits to be believed was not looked at again, so this is no round
-			// that has seen it.
+			// An unconfirmed finding was not checked again, so this round neither confirms nor
+			// clears it.
 			w.reportProbes(r, jobKind)
 			w.last = r
 		}
 	})
 }
 
-// refresh asks a part of the cluster again. It gives up, and is not ok, where that
-// takes longer than it usually does and a whole round may be taken at once.
+// refresh repeats one part of the probes. It gives up and returns false if a request hangs and
+// a full round may start at once.
 func (w *Watcher) refresh(ctx context.Context, jobKind JobKind) (r checks.Round, ok bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -125,8 +124,8 @@ func (w *Watcher) refresh(ctx context.Context, jobKind JobKind) (r checks.Round,
 	return r, ok
 }
 
-// alone runs what must be alone, and reports whether it did before ctx or the
-// watch ended.
+// runExclusive runs a function unless ctx or the watch ends before its turn. Only one runs at
+// a time. It reports whether the function ran.
 func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 	select {
 	case w.sem <- struct{}{}:
@@ -142,28 +141,27 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 	return true
 }
 
-// stopped reports whether what was just seen may not be told: it was cut short, or
-// nobody wants to know, or stickwatch itself could not probe. Nothing is under way
-// when it is asked.
+// stopped reports whether the latest observations must be dropped: ctx or the watch ended, or
+// stickwatch itself could not probe. No request is in flight when it is called.
 func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.impaired() }
 
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
-// takeFullRound takes a round in which everything is asked, and judges it: once a second
-// what it has seen so far, for what that proves, and in the end. The visit before it
-// tells of new clients, and its requests may go on; nil: there was none.
-func (w *Watcher) takeFullRound(ctx context.Context, before *visit) {
-	emptyRound := w.prober.emptyRound(w.cluster) // it begins before any canary comes back
+// takeFullRound takes and judges a full round. It also judges the partial round once a second.
+// before is the preceding follow-up: it contributes its new clients, and its requests may
+// still be in flight; nil: none.
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
+	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
 	var r checks.Round
 	var fresh []*probes.Canary
-	var seen soFar
+	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
 		var both panics.Group
 		both.Go(func() {
 			w.canaryPool.runRound(ctx, before)
 			for w.intervals.Canary > 0 && !endsWithin(asked, w.intervals.Canary) {
-				w.canaryPool.comeBackAgain(ctx) // a round that lasts keeps nobody from noticing what goes on
+				w.canaryPool.returnAgain(ctx) // a long round must not delay the detection of new failures
 			}
 		})
 		both.Go(func() {
@@ -179,16 +177,16 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *visit) {
 		if w.cluster.Limiter.Hanging() {
 			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster) })
 		}
-		_ = panics.Catch(panics.Job, func() { // the round goes on
+		_ = panics.Catch(panics.Job, func() { // after a panic the round continues
 			if r, ok := seen.round(emptyRound); ok {
-				w.glimpse(r)
+				w.judgePartial(r)
 			}
 		})
 	}
 	round.wait()
 	seen.asking.Wait()
 	r.Nodes = seen.newestNodes()
-	w.prober.Self.heed(w, w.began, w.met(r))
+	w.prober.Self.observe(w, w.began, w.exchanges(r))
 	if w.stopped(ctx) {
 		return
 	}
@@ -200,7 +198,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *visit) {
 	if w.stopped(ctx) {
 		return
 	}
-	w.fullRoundEnded, w.paired = time.Now(), time.Now()
+	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
 	r.Past, r.Every = w.history, w.intervals.Canary
 	r.Traces = append(r.Traces, w.canaryPool.traces()...)
 	r.Duration = time.Since(r.Started)
@@ -212,9 +210,9 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *visit) {
 	}
 	w.canaryPool.renew(checks.Identify(w.cluster, r.Nodes), fresh, w.intervals.CanaryAge)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
-		w.canaryPool.dropIdle(w.unshared) // their sessions may be other clients', too
+		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
 	} else {
-		w.unshared = r.Started
+		w.lastUnshared = r.Started
 		w.addIdleCanaries(ctx, checks.Identify(w.cluster, r.Nodes))
 	}
 	changes := w.publish(r, report, true)
@@ -226,14 +224,14 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *visit) {
 	}
 }
 
-// glimpse judges what a round that goes on has seen so far, or the last one with what
-// canaries met since. Clients whose requests have failed for long enough need not
-// wait for a whole round to end.
-func (w *Watcher) glimpse(r checks.Round) {
+// judgePartial judges a round that is still running, or the last round with the canary
+// requests since. A client whose requests have failed for long enough is reported before the
+// full round ends.
+func (w *Watcher) judgePartial(r checks.Round) {
 	if w.fullRoundEnded.IsZero() || w.retired.Load() {
 		return
 	}
-	w.prober.Self.heed(w, w.began, w.met(r))
+	w.prober.Self.observe(w, w.began, w.exchanges(r))
 	if w.doubtful() {
 		return
 	}
@@ -248,7 +246,7 @@ func (w *Watcher) glimpse(r checks.Round) {
 	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 }
 
-// publish makes a judged round the newest, and tells what it changed.
+// publish makes a judged round the newest one and reports its changes.
 func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []checks.Change {
 	if report.Verdict != w.lastReport.Verdict || w.since.IsZero() {
 		w.since = r.Started
@@ -261,19 +259,19 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	return changes
 }
 
-// newcomers are the walks of the last whole round that are not carried.
+// newClientTraces returns the traces of the last full round, without those of canaries.
 func (w *Watcher) newClientTraces() []probes.Trace {
 	return slices.DeleteFunc(slices.Clone(w.last.Traces), func(trace probes.Trace) bool { return trace.Continued })
 }
 
-// alike reports whether two reports find the same.
+// sameFindings reports whether two reports have the same verdict and findings.
 func sameFindings(a, b checks.Report) bool {
 	return a.Verdict == b.Verdict && slices.EqualFunc(a.Findings, b.Findings, func(f, g checks.Finding) bool {
 		return f.Key() == g.Key() && f.Severity == g.Severity
 	})
 }
 
-// sortByFinding puts what stands into the order of a report's findings.
+// sortByFinding sorts active findings into the order of a report's findings.
 func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Finding) []checks.ActiveFinding {
 	position := func(s checks.ActiveFinding) int {
 		at := slices.IndexFunc(findings, func(f checks.Finding) bool { return f.Key() == s.Key() })
@@ -286,11 +284,11 @@ func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Find
 	return activeFindings
 }
 
-// met is what the probes of the round or visit under way came to.
-func (w *Watcher) met(r checks.Round) (list []probes.Exchange) {
+// exchanges returns the results of the round or follow-up that is running.
+func (w *Watcher) exchanges(r checks.Round) (list []probes.Exchange) {
 	add := func(exchanges ...probes.Exchange) {
 		for _, ex := range exchanges {
-			if !ex.At.Before(w.began) { // else an earlier round asked
+			if !ex.At.Before(w.began) { // else it belongs to an earlier round
 				list = append(list, ex)
 			}
 		}
@@ -316,16 +314,16 @@ func (w *Watcher) met(r checks.Round) (list []probes.Exchange) {
 	return list
 }
 
-// doubtful reports whether there is evidence that stickwatch itself could not probe
-// since the round or visit under way began.
+// doubtful reports whether there is evidence that stickwatch itself could not probe since the
+// current round or follow-up began.
 func (w *Watcher) doubtful() bool {
 	_, _, ok := w.prober.Self.since(w.began)
 	return ok
 }
 
-// impaired reports whether stickwatch itself could not probe at some time since the
-// round or visit under way began. Then its cluster cannot be judged: what stands
-// stands, nothing is added to it, and nothing is recorded.
+// impaired reports whether stickwatch itself could not probe at any time since the current
+// round or follow-up began. In that case the cluster is not judged: active findings stay
+// active, no finding is added, and nothing is recorded.
 func (w *Watcher) impaired() bool {
 	why, lasted, ok := w.prober.Self.since(w.began)
 	if !ok {
@@ -343,7 +341,7 @@ func (w *Watcher) impaired() bool {
 	return true
 }
 
-// sessionTimeout is for how long the application keeps an unused session.
+// sessionTimeout is the time after which the application drops an unused session.
 func sessionTimeout(c *probes.Cluster) time.Duration {
 	if c.Session == nil || c.Session.Timeout <= 0 {
 		return assumedTimeout
@@ -351,16 +349,16 @@ func sessionTimeout(c *probes.Cluster) time.Duration {
 	return c.Session.Timeout
 }
 
-// disregard makes nothing of what canaries met since a moment and failed. Sessions
-// that were not used for long because of that may have timed out: nobody has lost
-// them, and their canaries are let go.
-func (f *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
+// disregard discards the failed requests of canaries since a moment. If the impairment lasted
+// long, unused sessions may have timed out. That is no lost session, so all canaries are
+// dropped.
+func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
 	if lasted >= timeout/2 {
-		f.canaries, f.idle = nil, nil
+		p.canaries, p.idle = nil, nil
 		return
 	}
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		b.Disregard(since)
 	}
-	f.idle = slices.DeleteFunc(f.idle, func(c *idleCanary) bool { return c.Disregard(since) })
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })
 }

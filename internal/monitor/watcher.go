@@ -11,13 +11,12 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// A Watcher watches one cluster, round after round. It remembers what outlives
-// a round: canaries, what stands, what was known of the nodes.
+// A Watcher watches one cluster. Its state persists over rounds: canaries, active findings,
+// and the history of the nodes.
 //
-// Only a whole round is believed when something is wrong. While all is well it
-// leaves sessions behind for nothing, so then canaries come back, nodes are
-// asked, and what newcomers met is taken from the last whole round; the first
-// sign of a change takes a new one.
+// Only a full round can confirm a problem. While there is none, full rounds are rare because
+// they leave sessions behind: canaries send follow-ups, nodes are probed, and the results of
+// new clients come from the last full round. The first sign of a change starts a full round.
 type Watcher struct {
 	cluster        *probes.Cluster
 	prober         *Prober
@@ -25,106 +24,106 @@ type Watcher struct {
 	observer       Observer
 	intervals      Intervals
 
-	retired        atomic.Bool   // tells nobody anything any more
-	sem            chan struct{} // holds one: one round or visit at a time; guards what follows
-	began          time.Time     // of the round or visit under way
+	retired        atomic.Bool   // reports nothing anymore
+	sem            chan struct{} // semaphore of one round or follow-up at a time; guards the fields below
+	began          time.Time     // start of the current round or follow-up
 	canaryPool     canaryPool
 	ledger         *checks.Ledger
 	history        *checks.History
-	last           checks.Round  // as it was judged last
-	lastReport     checks.Report // of it
-	since          time.Time     // of its verdict
-	fullRoundEnded time.Time     // when the last whole round ended; zero: there was none
-	paired         time.Time     // when new clients came in pairs last
-	newest         int           // how many of them there were
-	unshared       time.Time     // when the last whole round began that found no session held by two clients
-	backoff        time.Duration // after it, before what looks odd takes another; doubles with each taken in vain
+	last           checks.Round  // the newest round
+	lastReport     checks.Report // the newest judged report
+	since          time.Time     // start of the current verdict
+	fullRoundEnded time.Time     // end of the last full round; zero: none
+	lastPairs      time.Time     // time of the last pairs of new clients
+	pairedClients  int           // number of clients in pairs so far
+	lastUnshared   time.Time     // start of the last full round without a session shared by two clients
+	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
-	suspended       bool // the picture says that stickwatch itself cannot probe
-	unsettledRounds int  // whole rounds in a row that changed nothing and left a finding waiting to be believed
+	suspended       bool // the snapshot shows that stickwatch itself cannot probe
+	unsettledRounds int  // consecutive full rounds without changes that left a finding unconfirmed
 
 	snapshot atomic.Pointer[Snapshot]
 }
 
-// A Snapshot is what is known of a cluster now. It is never changed.
+// A Snapshot is the current state of a cluster. It is immutable.
 type Snapshot struct {
 	Cluster        *probes.Cluster
-	Report         checks.Report          // zero Started: there was no round yet
-	ActiveFindings []checks.ActiveFinding // in the order of Report.Findings, what it does not have at the end
-	Since          time.Time              // of the verdict
+	Report         checks.Report          // Started is zero before the first round
+	ActiveFindings []checks.ActiveFinding // in the order of Report.Findings, followed by those that are not in it
+	Since          time.Time              // start of the verdict
 }
 
-// An Observer is told what a watcher sees, in order, and must return quickly:
-// probing waits for it.
+// An Observer receives the observations of a watcher in order. Its methods must return quickly
+// because probing waits for them.
 type Observer interface {
 	Probed(Probe)
-	Requested(checks.Request) // each request of a client once, when its outcome is known
+	Requested(checks.Request) // each client request once, when its outcome is known
 	Judged(RoundResult)
 }
 
-// A Probe is one question to one target, and its answer.
+// A Probe is one request to a target and its result.
 type Probe struct {
 	checks.Target
-	Purpose string // what it was asked for: status, page, canary, ping
+	Purpose string // status, page, canary or ping
 	probes.Exchange
 }
 
-// A RoundResult is a round and what it changed.
+// A RoundResult is a judged round and its changes.
 type RoundResult struct {
 	Snapshot
 	Round    checks.Round
-	Full     bool // everything was asked, and Report.Session.Moves is what happened since the last time
+	Full     bool // full round; Report.Session.Moves covers the time since the last full round
 	Changes  []checks.Change
 	Canaries []Canary
 }
 
-// A Canary is what may be told of a session of ours.
+// A Canary is the public data of a canary's session.
 type Canary struct {
-	Node     string // that holds it
-	Balancer string // URL it goes through
-	Client   string // client address or key presented; "": our own
+	Node     string // node that holds the session
+	Balancer string // URL of the balancer
+	Client   string // client address or key that it presents; "": the address of this machine
 	Session  probes.Fingerprint
 	Opened   time.Time
 }
 
-// NewWatcher returns a watcher of c for which the given findings stand, as they
-// did when they were last written down.
+// NewWatcher returns a watcher of c. activeFindings are the findings that were active when the
+// state was saved.
 func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, activeFindings ...checks.ActiveFinding) *Watcher {
 	if intervals.NewClients <= 0 {
 		intervals.NewClients = 2 * time.Minute
 	}
-	intervals.Damping.Last = 2 * intervals.Canary * 9 / 10 // a little is forgiven for the schedule's jitter
+	intervals.Damping.Last = 2 * intervals.Canary * 9 / 10 // with a tolerance for the jitter of the schedule
 	if intervals.CanaryAge <= 0 {
 		intervals.CanaryAge = 10 * time.Minute
 	}
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, intervals: intervals,
-		history:        new(checks.History), // nothing is known yet, and there will be later rounds
+		history:        new(checks.History), // not nil: later rounds build on it
 		evidenceReader: evidence.NewReader(c), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
 	w.snapshot.Store(&Snapshot{Cluster: c, ActiveFindings: activeFindings})
 	return w
 }
 
-// Cluster is what is watched.
+// Cluster returns the watched cluster.
 func (w *Watcher) Cluster() *probes.Cluster { return w.cluster }
 
-// Snapshot is what is known now.
+// Snapshot returns the current state.
 func (w *Watcher) Snapshot() Snapshot { return *w.snapshot.Load() }
 
-// Inherit shows the picture of a watch before this one until there is one of its
-// own. It is called before anything else is.
+// Inherit sets the snapshot of a previous watcher until the first round ends. Call it before
+// any other method.
 func (w *Watcher) Inherit(p Snapshot) {
 	p.Cluster = w.cluster
 	w.since, w.lastReport.Verdict = p.Since, p.Report.Verdict
 	w.snapshot.Store(&p)
 }
 
-// Retire ends the watch without waiting for what is under way: that tells nobody
-// anything any more, and what is asked for afterwards is not done.
+// Retire ends the watch without waiting for the current round. Its results are dropped, and
+// later calls do nothing.
 func (w *Watcher) Retire() { w.retired.Store(true) }
 
-// Close ends the watch when what is under way has ended.
+// Close retires the watcher and waits for the current round.
 func (w *Watcher) Close() error {
 	w.Retire()
 	w.sem <- struct{}{}
@@ -133,20 +132,20 @@ func (w *Watcher) Close() error {
 	return w.evidenceReader.Close()
 }
 
-// ErrRetired says that a watch is over.
+// ErrRetired is the error of a round whose watcher is retired.
 var ErrRetired = errors.New("the watch is over")
 
-// Intervals says how often what is asked for anew.
+// Intervals configures how often each kind of probe runs.
 type Intervals struct {
-	Canary     time.Duration // how often Visit is called; 0: never
-	Status     time.Duration // in trouble, at least so often a whole round is taken
-	NewClients time.Duration // while all is well; 0: two minutes
-	CanaryAge  time.Duration // after which a canary makes room for a new one; 0: ten minutes
+	Canary     time.Duration // interval of FollowUp; 0: never
+	Status     time.Duration // maximum age of a full round while there are problems
+	NewClients time.Duration // maximum age of a full round otherwise; 0: two minutes
+	CanaryAge  time.Duration // age at which a canary is replaced; 0: ten minutes
 	Damping    checks.Damping
 }
 
-// maxRoundAge is how old the last whole round may be. A little is forgiven, lest the
-// schedule's jitter skip every second one.
+// maxRoundAge returns the maximum age of the last full round, with a tolerance for the jitter
+// of the schedule.
 func (w *Watcher) maxRoundAge() time.Duration {
 	if w.hasProblems() || w.cluster.Session == nil {
 		return w.intervals.Status * 3 / 4
@@ -154,8 +153,8 @@ func (w *Watcher) maxRoundAge() time.Duration {
 	return max(w.intervals.NewClients, w.intervals.Status) * 9 / 10
 }
 
-// hasProblems reports whether something is wrong that a whole round is needed to
-// see the end of, or may be: an ejection that is information yet may last.
+// hasProblems reports whether there is a problem whose end only a full round can detect. An
+// ejected node counts even if its severity is info, because it may last.
 func (w *Watcher) hasProblems() bool {
 	return !w.ledger.Settled() || len(w.lastReport.Doubts) > 0 ||
 		slices.ContainsFunc(w.lastReport.Findings, func(f checks.Finding) bool {
@@ -163,17 +162,16 @@ func (w *Watcher) hasProblems() bool {
 		})
 }
 
-// statusOnlyCodes are findings that the status tells, their end included. They may last
-// for weeks, and no session need be opened for them.
+// statusOnlyCodes are the findings that status probes detect and clear. They may last for
+// weeks and need no new sessions.
 var statusOnlyCodes = []checks.Code{checks.CertificateExpiring, checks.ClockSkew, checks.SettingsSkew, checks.StartOrder}
 
-// maxMisses is how many visits in a row may meet a node not at all before that is
-// odd. Chance would have it so about once an hour; but where a balancer of
-// nginx's kind has a node out for a short while, they must fit into that, at the
-// price of rounds taken in vain. A healthy cluster of 2, 3, 5 nodes behind random,
-// visited each 3 s and its status asked each 15 s, takes 30 whole rounds an hour
-// for newcomers each two minutes. With a fail_timeout of 20 s it takes 31, 33, 37,
-// and with nginx's 10 s, 95, 146, 193.
+// maxMisses returns how many consecutive follow-ups a node may leave unanswered. Chance
+// exceeds the limit about once an hour. If the balancer ejects nodes for a short fail_timeout,
+// as nginx does, the limit must fit into that time, at the price of unnecessary full rounds.
+// Measured full rounds an hour for healthy clusters of 2, 3 and 5 nodes behind the random
+// method (follow-ups every 3 s, status every 15 s): 30 for new clients alone; 31, 33 and 37
+// with a fail_timeout of 20 s; 95, 146 and 193 with the 10 s of nginx.
 func (w *Watcher) maxMisses(node string, canaries int) int {
 	at := slices.IndexFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
 	share := checks.Share(w.cluster.Nodes[at], checks.Serving(w.cluster, nil))

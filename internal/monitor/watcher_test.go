@@ -19,7 +19,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A recordingObserver is an observer that remembers.
+// A recordingObserver records what it observes.
 type recordingObserver struct {
 	mu      sync.Mutex
 	probes  map[checks.TargetKind]int
@@ -47,7 +47,7 @@ func (d *recordingObserver) Judged(j monitor.RoundResult) {
 	}
 }
 
-// last is the newest judgement; told are the changes since the last call.
+// last returns the newest result.
 func (d *recordingObserver) last() monitor.RoundResult { return d.judged[len(d.judged)-1] }
 
 func (d *recordingObserver) newChanges() []string {
@@ -55,7 +55,7 @@ func (d *recordingObserver) newChanges() []string {
 	return d.changes
 }
 
-// fullRounds is how many whole rounds there were.
+// fullRounds returns the number of full rounds.
 func (d *recordingObserver) fullRounds() (n int) {
 	for _, j := range d.judged {
 		if j.Full {
@@ -65,7 +65,7 @@ func (d *recordingObserver) fullRounds() (n int) {
 	return n
 }
 
-// watch begins to watch a demo cluster, and takes its first round.
+// watch creates a watcher of a demo cluster and takes its first round.
 func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, c, profile, nil)
@@ -73,7 +73,7 @@ func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) 
 	return d, w, log
 }
 
-// watchAs begins to watch a cluster, and takes its first round.
+// watchAs creates a watcher of a cluster and takes its first round.
 func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monitor.Intervals) (*monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	var log recordingObserver
@@ -87,7 +87,7 @@ func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monit
 	return w, &log
 }
 
-// sessions are those of canaries, sorted.
+// sessions returns the sorted sessions of canaries.
 func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
 	for _, c := range list {
 		ids = append(ids, c.Session)
@@ -96,8 +96,7 @@ func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
 	return ids
 }
 
-// TestCanariesLiveOn: one session a node, over as many rounds and visits as
-// there are.
+// TestCanariesLiveOn: there is one session for each node over all rounds and follow-ups.
 func TestCanariesLiveOn(t *testing.T) {
 	for name, c := range map[string]demo.Config{
 		"ip_hash": {}, "round robin, shared": {Method: probes.MethodRoundRobin, Shared: true},
@@ -126,8 +125,8 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
-// TestOddFollowUp: a visit that meets something odd takes a whole round, and what
-// is over is seen to be over.
+// TestOddFollowUp: an unexpected response in a follow-up starts a full round, and so does the
+// end of the trouble.
 func TestOddFollowUp(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	log.newChanges()
@@ -146,7 +145,7 @@ func TestOddFollowUp(t *testing.T) {
 	}
 }
 
-// TestCalm: while all is well, nobody new is sent.
+// TestCalm: without problems, no new client is sent.
 func TestCalm(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	before := log.last().Round.Started
@@ -184,13 +183,13 @@ func TestOnePacket(t *testing.T) {
 	if got := log.newChanges(); len(got) > 0 {
 		t.Errorf("after one round: got %q, want nothing", got)
 	}
-	w.FollowUp(t.Context()) // whatever it meets: a finding waits to be believed
+	w.FollowUp(t.Context()) // an unconfirmed finding starts a full round
 	if got := log.newChanges(); !slices.Contains(got, "appeared node_down node2") {
 		t.Errorf("after two rounds: got %q", got)
 	}
 }
 
-// A hookExtractor is an extractor that does something whenever an answer is read.
+// A hookExtractor calls a function whenever it reads a response.
 type hookExtractor struct {
 	probes.Extractor
 	read func()
@@ -201,8 +200,8 @@ func (t hookExtractor) Extract(d probes.Document) (string, bool) {
 	return t.Extractor.Extract(d)
 }
 
-// watchWithHook begins to watch a cluster. From then on meanwhile is called as often as
-// an answer of a canary is read or a dependency asked.
+// watchWithHook creates a watcher. Afterwards, meanwhile is called for each response to a
+// canary and each probe of a dependency.
 func watchWithHook(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, demo.Config{}, "generic", nil)
@@ -224,7 +223,7 @@ func watchWithHook(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *mo
 	return d, w, log
 }
 
-// TestRetiredMeanwhile: what was under way when the watch ended tells nobody.
+// TestRetiredMeanwhile: a round that is running when the watch ends reports nothing.
 func TestRetiredMeanwhile(t *testing.T) {
 	for name, run := range map[string]func(context.Context, *monitor.Watcher) error{
 		"a whole round": func(ctx context.Context, w *monitor.Watcher) error { return w.TakeRound(ctx) },
@@ -239,7 +238,7 @@ func TestRetiredMeanwhile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, w, log := watchWithHook(t, (*monitor.Watcher).Retire)
-			d.Nodes[1].Stop() // so that there were something to tell
+			d.Nodes[1].Stop() // a change that could be reported
 			judged, told := len(log.judged), maps.Clone(log.probes)
 			if err := run(t.Context(), w); !errors.Is(err, monitor.ErrRetired) {
 				t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
@@ -251,7 +250,7 @@ func TestRetiredMeanwhile(t *testing.T) {
 	}
 }
 
-// TestRetired: what is asked for after the watch has ended is not done.
+// TestRetired: calls after the end of the watch do nothing.
 func TestRetired(t *testing.T) {
 	var asked atomic.Int32
 	_, w, log := watchWithHook(t, func(*monitor.Watcher) { asked.Add(1) })
@@ -269,7 +268,7 @@ func TestRetired(t *testing.T) {
 	}
 }
 
-// TestCloseWaits: the watch is closed when what was under way has ended.
+// TestCloseWaits: Close returns after the current round has ended.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
@@ -287,7 +286,7 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
-// TestProbeGivesUp: who waits for its turn does so no longer than its context.
+// TestProbeGivesUp: a caller that waits for its turn returns when its context ends.
 func TestProbeGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
@@ -303,7 +302,7 @@ func TestProbeGivesUp(t *testing.T) {
 		synctest.Wait()
 		if len(probed) == 0 {
 			t.Error("it waits on, though nobody wants to know any more")
-			w.Retire() // lest the round begin now
+			w.Retire() // the round must not start now
 		}
 		release()
 		if err := <-probed; !errors.Is(err, context.Canceled) {
