@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 )
 
-// A DamagedError says that the file is not whole, and the ways out.
+// A DamagedError is the error of a file that SQLite cannot read completely. Its text lists the
+// ways to recover.
 type DamagedError struct {
 	Path   string
-	Detail string // the first thing that SQLite found
-	Backup string // the newest copy made before a migration; "": there is none
+	Detail string // the first problem that SQLite found
+	Backup string // path of the newest copy from before a migration; "": none
 }
 
 func (e *DamagedError) Error() string {
@@ -25,8 +26,8 @@ func (e *DamagedError) Error() string {
 	return text
 }
 
-// A FileMissingError says that the file that is being written is not at its path any
-// more. The system does not mind: it keeps the file until it is closed.
+// A FileMissingError is the error of a file that was deleted or replaced while it is open. The
+// operating system keeps the deleted file until it is closed.
 type FileMissingError struct{ Path string }
 
 func (e *FileMissingError) Error() string {
@@ -35,7 +36,7 @@ func (e *FileMissingError) Error() string {
 		e.Path)
 }
 
-// A CutError says that the file was cut off while it was in use, by something else.
+// A CutError is the error of a file that another program truncated while it is open.
 type CutError struct {
 	Path      string
 	Got, Want int64 // bytes
@@ -46,9 +47,9 @@ func (e *CutError) Error() string {
 		"Restart stickwatch: it keeps the file and begins a new history with what can be read", e.Path, e.Got, e.Want)
 }
 
-// cutOff tells whether the file is shorter than its header says; nil: it is not, or
-// cannot be looked at.
-func cutOff(path string) *CutError {
+// checkLength returns an error if the file is shorter than its header says. It returns nil if
+// the file cannot be read.
+func checkLength(path string) *CutError {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -69,15 +70,15 @@ func cutOff(path string) *CutError {
 	return &CutError{Path: path, Got: info.Size(), Want: want}
 }
 
-// checkFilePresent tells once when what is written cannot be found any more, and counts
-// an error whenever that is so.
+// checkFilePresent logs once that the file was deleted or replaced, and counts it as a write
+// error.
 func (db *DB) checkFilePresent() {
 	if db.fileMissing {
 		return
 	}
 	there, err := os.Stat(db.path)
 	if err == nil && os.SameFile(there, db.file) {
-		db.lookForEnd()
+		db.checkTruncated()
 		return
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -89,10 +90,10 @@ func (db *DB) checkFilePresent() {
 	db.config.Logger.Error("history is lost", "err", lost)
 }
 
-// lookForEnd looks whether the file is whole. While pages go from the journal into
-// the file, its header may be ahead of it for a moment: only what is seen twice counts.
-func (db *DB) lookForEnd() {
-	cut := cutOff(db.path)
+// checkTruncated checks the length of the file. During a checkpoint the header may be ahead of
+// the file for a moment, so it reports only the second consecutive failure.
+func (db *DB) checkTruncated() {
+	cut := checkLength(db.path)
 	if cut == nil {
 		db.cut = 0
 		return
@@ -106,17 +107,17 @@ func (db *DB) lookForEnd() {
 	}
 }
 
-// A NewerError says that a later version of the program wrote the file.
+// A NewerError is the error of a file that was written by a newer version of the program.
 type NewerError struct {
 	Path      string
 	Got, Want int64  // schema versions
-	Backup    string // the copy made when the version after Want came; "": there is none
+	Backup    string // path of the copy from before the migration after Want; "": none
 }
 
 func newNewerError(path string, got, want int64) *NewerError {
 	e := &NewerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
 	if _, err := os.Stat(e.Backup); err != nil {
-		e.Backup = "" // a file that began with a later version has none
+		e.Backup = "" // a file that was created by a newer version has no copy
 	}
 	return e
 }
@@ -129,18 +130,18 @@ func (e *NewerError) Error() string {
 	return text
 }
 
-// backupPath is where the copy goes that is made before migration version.
+// backupPath returns the path of the copy from before the migration to version.
 func backupPath(path string, version int64) string {
 	return fmt.Sprintf("%s.before-%d", path, version)
 }
 
-// newestBackup of the file at path; "": there is none.
+// newestBackup returns the path of the newest copy of the file; "": none.
 func newestBackup(path string) string {
 	var newest string
 	var at int64
 	copies, err := filepath.Glob(path + ".before-*")
 	if err != nil {
-		return "" // path itself has a broken pattern in it
+		return "" // path contains an invalid pattern
 	}
 	for _, c := range copies {
 		if info, err := os.Stat(c); err == nil && info.ModTime().UnixNano() > at {

@@ -13,8 +13,8 @@ import (
 	"stickwatch/checks"
 )
 
-// Moves of a cluster's sessions, "" for all, in a span: the newest first, and no
-// more than limit; 0: 10000, which is the most.
+// Moves returns the session moves of a cluster in a span, newest first. An empty cluster
+// selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectMoves, cluster, cluster, from, to, clampLimit(limit))
@@ -39,8 +39,8 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 	return all, rows.Err()
 }
 
-// Changes to a cluster's findings, "" for all, in a span: the newest first, and no
-// more than limit; 0: 10000, which is the most.
+// Changes returns the changes of a cluster's findings in a span, newest first. An empty
+// cluster selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
 	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectChanges, cluster, cluster, from, to, clampLimit(limit))
@@ -63,7 +63,7 @@ func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, 
 	return all, rows.Err()
 }
 
-// endDeployments ends those that nobody has ended in time.
+// endDeployments ends deployments that have reached the maximum duration.
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	longest := alerting.LongestDeployment.Milliseconds()
 	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
@@ -72,9 +72,8 @@ func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// BeginDeployment keeps a deployment that begins, and returns the id by which it
-// is ended. Its To does not matter. Its effect on notifications is part of it: see
-// Announced.
+// BeginDeployment stores a deployment that starts, and returns the id that ends it. It ignores
+// d.To. The deployment affects notifications; see Announced.
 func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {
 	nodes, err := json.Marshal(append([]string{}, d.Nodes...))
 	if err != nil {
@@ -90,8 +89,8 @@ func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id stri
 	return strconv.FormatInt(row, 10), nil
 }
 
-// EndDeployment ends a deployment, with what a client that watched it counted; nil:
-// none did. ErrNotFound: none that goes on has that id.
+// EndDeployment ends a deployment. watched are the counts of a client that watched it; nil:
+// none. It returns ErrNotFound if there is no ongoing deployment with the id.
 func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
 	row, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
@@ -121,8 +120,7 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watche
 	return nil
 }
 
-// putDeployment keeps what was observed of a deployment. When it ends is not the
-// observer's to say.
+// putDeployment stores the observed data of a deployment, except its end.
 func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
 	row, err := strconv.ParseInt(d.ID, 10, 64)
 	if err != nil {
@@ -136,8 +134,8 @@ func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error
 	return err
 }
 
-// Announced are the deployments that explain findings at a time: those that go on,
-// that have not been summed up, or were a short while ago; oldest first.
+// Announced returns the deployments that explain findings at a moment, oldest first: those
+// that are ongoing, not yet summarized, or summarized recently.
 func (r *Reader) Announced(ctx context.Context, at time.Time) ([]alerting.Deployment, error) {
 	return announced(ctx, r.pool, at)
 }
@@ -186,9 +184,9 @@ func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
 	return d, err
 }
 
-// CountsOf are what happened to the clients of a cluster in a span: every session
-// counts once, and an outage is the longest time in which the balancer, or the
-// canaries of one node, got no good answer.
+// CountsOf returns the effects on the clients of a cluster in a span. Each session counts
+// once. An outage is the longest period in which the balancer, or the canaries of one node,
+// got no good response.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
 	from, to := bounds(span)
@@ -208,7 +206,8 @@ func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span)
 	return c, nil
 }
 
-// Deployments of a cluster, "" for all, that went on in a span, oldest first.
+// Deployments returns the deployments of a cluster that overlap a span, oldest first. An empty
+// cluster selects all.
 func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
 	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectDeployments, cluster, cluster, to, from)

@@ -10,17 +10,16 @@ import (
 	"stickwatch/checks"
 )
 
-// A Reader answers questions about the past. It cannot write, and is not in the
-// way of the one who does.
+// A Reader queries the history. It cannot write, and does not block the writer.
 type Reader struct {
 	pool *sql.DB
 	path string
 }
 
-// OpenReader opens the history at path for reading, also while a daemon writes
-// it. There must be one, with the schema that this program knows: see NewerError.
+// OpenReader opens the history at path for reading. A daemon may be writing it. The file must
+// exist and have the schema version of this program; see NewerError.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
-	// SQLite's own word for a missing file is "unable to open database file".
+	// SQLite reports a missing file as "unable to open database file".
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("opening the history: %w", err)
 	}
@@ -34,27 +33,26 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return &Reader{pool: pool, path: path}, nil
 }
 
-// Close ends the reader.
+// Close closes the reader.
 func (r *Reader) Close() error { return r.pool.Close() }
 
-// closeWith closes db and returns the error that it is closed for.
+// closeWith closes db and returns err.
 func closeWith(db *sql.DB, err error) error {
 	db.Close()
 	return err
 }
 
-// snapshot is a transaction in which the past stands still, so that a question
-// that takes several queries gets one answer.
+// snapshot begins a read transaction, so that several queries see the same data.
 func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	// Nothing was written: there is nothing that ending it could lose.
+	// a read transaction has nothing to commit
 	return tx, func() { _ = tx.Rollback() }, nil
 }
 
-// queryJSON runs a query for one column of JSON, and decodes each row into a T.
+// queryJSON runs a query with one JSON column and decodes each row into a T.
 func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -76,8 +74,7 @@ func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any)
 	return all, rows.Err()
 }
 
-// bounds turns a span into the bounds of a query. A zero From is the beginning of
-// all, a zero To the end.
+// bounds converts a span to the bounds of a query. A zero From or To means unbounded.
 func bounds(span checks.Span) (from, to int64) {
 	to = 1<<62 - 1
 	if !span.To.IsZero() {
@@ -89,12 +86,12 @@ func bounds(span checks.Span) (from, to int64) {
 	return from, to
 }
 
-// ceilMillis rounds up, as what is asked for begins at the bound and not before.
+// ceilMillis rounds up to milliseconds, so that nothing before t is included.
 func ceilMillis(t time.Time) int64 {
 	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }
 
-// maxRows bounds every list that is asked for without a limit.
+// maxRows bounds every list without a limit.
 const maxRows = 10_000
 
 func clampLimit(limit int) int {
@@ -104,13 +101,13 @@ func clampLimit(limit int) int {
 	return limit
 }
 
-// maxPoints bounds an answer: no screen shows more.
+// maxPoints bounds the points of one query.
 const maxPoints = 20_000
 
-// Points tells a target's probes over a span, a point for each step in which
-// there were any, oldest first. A step is a whole number of milliseconds; points
-// begin where step divides the time since 1970 UTC. What is so old that only
-// coarser sums are kept is told in points of a minute, an hour or a day.
+// Points returns the probes of a target over a span as one point for each step that has
+// probes, oldest first. A step is a whole number of milliseconds, and points are aligned to
+// multiples of step since 1970 UTC. Old data has points of a minute, an hour or a day, because
+// only aggregates are left.
 func (r *Reader) Points(ctx context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
 	from, to := bounds(span)
 	width := step.Milliseconds()
@@ -129,7 +126,8 @@ func (r *Reader) Points(ctx context.Context, of checks.Target, span checks.Span,
 	return points.points(), nil
 }
 
-// withTarget calls look with the target of a name; not at all when it was never probed.
+// withTarget calls read with a target in a read transaction. It does not call read for an
+// unknown target.
 func (r *Reader) withTarget(ctx context.Context, of checks.Target, read func(*sql.Tx, *target) error) error {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
@@ -143,7 +141,7 @@ func (r *Reader) withTarget(ctx context.Context, of checks.Target, read func(*sq
 	return read(tx, found[0])
 }
 
-// A series puts buckets together by step.
+// A series adds up buckets by step.
 type series struct {
 	width int64 // milliseconds
 	slots []timedBucket
@@ -153,7 +151,7 @@ func (s *series) add(next timedBucket) {
 	at := next.ts - next.ts%s.width
 	if n := len(s.slots); n == 0 || s.slots[n-1].ts != at {
 		if n >= 2*maxPoints {
-			return // a span without an end, in steps too short for it
+			return // unbounded span with too short a step
 		}
 		s.slots = append(s.slots, timedBucket{ts: at})
 	}
@@ -172,7 +170,7 @@ func (s *series) points() []checks.Point {
 	return points
 }
 
-// Targets that were ever probed of a cluster, by kind and name.
+// Targets returns the targets of a cluster that were ever probed, by kind and name.
 func (r *Reader) Targets(ctx context.Context, cluster string) ([]checks.Target, error) {
 	found, err := targets(ctx, r.pool, selectTargetsOfCluster, cluster)
 	if err != nil {
@@ -185,7 +183,7 @@ func (r *Reader) Targets(ctx context.Context, cluster string) ([]checks.Target, 
 	return all, nil
 }
 
-// Clusters that were ever probed, by name.
+// Clusters returns the names of the clusters that were ever probed, sorted.
 func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
 	rows, err := r.pool.QueryContext(ctx, selectClusters)
 	if err != nil {
@@ -203,10 +201,9 @@ func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
 	return all, rows.Err()
 }
 
-// Uptimes tells for every target of a cluster how much of a span it was up, by
-// kind and name; targets without a probe in it are left out. The first hour of a
-// span of a week or more, and the first day of one of eight weeks or more, counts
-// only if it is whole.
+// Uptimes returns the uptime of every target of a cluster in a span, by kind and name. It
+// omits targets without probes. A span of at least a week starts at the next whole hour, and a
+// span of at least eight weeks at the next whole day.
 func (r *Reader) Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
 	uptimes, err := r.uptimes(ctx, cluster, span)
 	if err != nil {
@@ -246,8 +243,8 @@ func (b bucket) uptime(of checks.Target, span checks.Span) checks.Uptime {
 	}
 }
 
-// Days tells a target's uptime for each of n days (UTC) up to the one that to is
-// in, oldest first. A day without a probe is there, with none.
+// Days returns the uptime of a target for each of n days (UTC), oldest first. The last day
+// contains to. Days without probes are included.
 func (r *Reader) Days(ctx context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
 	const day = 24 * time.Hour
 	first := to.UTC().Truncate(day).Add(-time.Duration(n-1) * day)

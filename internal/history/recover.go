@@ -19,16 +19,15 @@ import (
 	"stickwatch/alerting"
 )
 
-// A Recovery tells that the history was damaged when it was opened, and what a new
-// one was begun with.
+// A Recovery describes the damage of a history and the rows that were saved from it.
 type Recovery struct {
 	Kept   string           // path of the damaged file
-	Detail string           // the first thing that was wrong with it
-	Saved  map[string]int64 // rows by table
-	Lost   []string         // tables that could not be read to their end
+	Detail string           // the first problem found
+	Saved  map[string]int64 // number of saved rows by table
+	Lost   []string         // tables with missing rows
 }
 
-// Summary tells in a line what was saved, and of what something is missing.
+// Summary returns the saved rows and the incomplete tables in one line.
 func (r *Recovery) Summary() string {
 	text := cmp.Or(strings.Join(r.Rows(), ", "), "nothing")
 	if len(r.Lost) > 0 {
@@ -37,7 +36,7 @@ func (r *Recovery) Summary() string {
 	return text
 }
 
-// Rows are the tables of which rows were saved, and how many: "incidents 7".
+// Rows returns the number of saved rows of each table, such as "incidents 7".
 func (r *Recovery) Rows() []string {
 	var list []string
 	for _, t := range salvageTables {
@@ -48,12 +47,12 @@ func (r *Recovery) Rows() []string {
 	return list
 }
 
-// Recovery tells what happened when the history was opened; nil: it was whole.
+// Recovery returns the recovery that Open made; nil: the history was intact.
 func (db *DB) Recovery() *Recovery { return db.recovery }
 
-// openWhole opens the history, and in place of a damaged one a new one, with what
-// can be read of the other.
-func openWhole(ctx context.Context, c Config) (*DB, error) {
+// openOrRecover opens the history. If it is damaged, it starts a new one with the readable
+// rows of the damaged file.
+func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 	db, err := openReadable(ctx, c)
 	damaged, ok := errors.AsType[*DamagedError](err)
 	if !ok {
@@ -71,25 +70,25 @@ func openWhole(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-// openReadable opens the history and makes sure that a daemon can go on from it.
-// Every kind of damage is a DamagedError.
+// openReadable opens the history and checks that a daemon can restore its state. It reports
+// every kind of damage as a DamagedError.
 func openReadable(ctx context.Context, c Config) (*DB, error) {
-	if err := errors.Join(headerFlaw(c.Path), c.flaw(ctx)); err != nil {
+	if err := errors.Join(checkHeader(c.Path), c.checkIntegrity(ctx)); err != nil {
 		return nil, err
 	}
 	db, err := openLocked(ctx, c)
 	if err != nil {
 		return nil, asDamage(c.Path, err)
 	}
-	if err := db.readable(ctx); err != nil {
+	if err := db.checkReadable(ctx); err != nil {
 		return nil, errors.Join(asDamage(c.Path, err), db.Close(ctx))
 	}
 	return db, nil
 }
 
-// flaw is what SQLite's own check finds. It comes before anything is written:
-// whatever else is asked of a damaged file fails with less to say.
-func (c Config) flaw(ctx context.Context) error {
+// checkIntegrity runs SQLite's integrity check. It runs before any write, because other
+// operations on a damaged file fail with less precise errors.
+func (c Config) checkIntegrity(ctx context.Context) error {
 	if size := fileBytes(c.Path); size == 0 || size >= c.largeFile {
 		return nil
 	}
@@ -101,7 +100,7 @@ func (c Config) flaw(ctx context.Context) error {
 	return verify(ctx, pool, c.Path, fullCheck)
 }
 
-// An undecodableError is a row whose content is not what was written.
+// An undecodableError is the error of a row with invalid content.
 type undecodableError struct{ err error }
 
 func (e undecodableError) Error() string { return "a row cannot be decoded: " + e.err.Error() }
@@ -116,9 +115,9 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-// readable makes sure that what a daemon begins with can be decoded: SQLite's check
-// looks at the structure, and not at what is written there.
-func (db *DB) readable(ctx context.Context) error {
+// checkReadable checks that the state of the daemon can be decoded. SQLite's check covers the
+// structure of the file, but not the content of rows.
+func (db *DB) checkReadable(ctx context.Context) error {
 	if _, err := db.restore(ctx); err != nil {
 		return err
 	}
@@ -137,9 +136,8 @@ func (db *DB) readable(ctx context.Context) error {
 	return err
 }
 
-// asDamage makes a DamagedError of an error that says that the content of the file
-// is wrong. A lock, missing rights, a full disk and errors of the disk say nothing
-// about the content.
+// asDamage converts errors about the content of the file to a DamagedError. Locks,
+// permissions, a full disk and I/O errors are not damage.
 func asDamage(path string, err error) error {
 	_, undecodable := errors.AsType[undecodableError](err)
 	if undecodable || is(err, sqlite3.SQLITE_CORRUPT) || is(err, sqlite3.SQLITE_NOTADB) {
@@ -148,12 +146,12 @@ func asDamage(path string, err error) error {
 	return err
 }
 
-// magic begins every file of SQLite.
+// magic is the start of every SQLite file.
 const magic = "SQLite format 3\x00"
 
-// headerFlaw tells of a header that SQLite would not write, or would take for
-// something else than damage. See https://sqlite.org/fileformat.html#the_database_header.
-func headerFlaw(path string) error {
+// checkHeader checks the fields of the file header that SQLite would not report as damage. See
+// https://sqlite.org/fileformat.html#the_database_header.
+func checkHeader(path string) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -176,7 +174,7 @@ func headerFlaw(path string) error {
 	size := binary.BigEndian.Uint16(header[16:])
 	sound := string(header[:len(magic)]) == magic && (size == 1 || size >= 512 && size&(size-1) == 0) &&
 		slices.Contains([]byte{1, 2}, header[18]) && slices.Contains([]byte{1, 2}, header[19]) &&
-		bytes.Equal(header[21:24], []byte{64, 32, 32}) && // fractions of a payload, which never change
+		bytes.Equal(header[21:24], []byte{64, 32, 32}) && // payload fractions, which are constants
 		binary.BigEndian.Uint32(header[44:]) <= 4 && binary.BigEndian.Uint32(header[56:]) <= 3
 	if !sound {
 		return &DamagedError{Path: path, Detail: "its header is not one of SQLite's", Backup: newestBackup(path)}
@@ -184,9 +182,9 @@ func headerFlaw(path string) error {
 	return nil
 }
 
-// recover puts a new history in the place of a damaged one, which it keeps.
+// recover moves the damaged history aside and puts a new one in its place.
 func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, error) {
-	fresh, kept := c.Path+".new", unused(c.Path+".damaged-"+c.Now().UTC().Format("20060102T150405Z"))
+	fresh, kept := c.Path+".new", unusedPath(c.Path+".damaged-"+c.Now().UTC().Format("20060102T150405Z"))
 	if err := removeFiles(fresh); err != nil {
 		return nil, err
 	}
@@ -194,12 +192,12 @@ func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, 
 	if err := c.salvage(ctx, fresh, r); err != nil {
 		return nil, errors.Join(err, removeFiles(fresh))
 	}
-	// A journal of the damaged file must not be taken for one of the new file.
-	err := errors.Join(ifThere(os.Rename(c.Path+"-wal", kept+"-wal")), ifThere(os.Remove(c.Path+"-shm")))
+	// The journal of the damaged file must not be applied to the new file.
+	err := errors.Join(ignoreNotExist(os.Rename(c.Path+"-wal", kept+"-wal")), ignoreNotExist(os.Remove(c.Path+"-shm")))
 	if err != nil {
 		return nil, fmt.Errorf("moving the damaged history aside: %w", err)
 	}
-	if err := os.Link(c.Path, kept); err != nil { // a file system without hard links
+	if err := os.Link(c.Path, kept); err != nil { // the file system has no hard links
 		if err := os.Rename(c.Path, kept); err != nil {
 			return nil, fmt.Errorf("moving the damaged history aside: %w", err)
 		}
@@ -210,8 +208,8 @@ func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, 
 	return r, nil
 }
 
-// unused is path, or with a number after it where there is a file of that name.
-func unused(path string) string {
+// unusedPath returns path, with a number appended if the file exists.
+func unusedPath(path string) string {
 	free := path
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(free); errors.Is(err, fs.ErrNotExist) {
@@ -221,18 +219,18 @@ func unused(path string) string {
 	}
 }
 
-// ifThere is an error, unless it says that there is no such file.
-func ifThere(err error) error {
+// ignoreNotExist returns err unless it means that a file does not exist.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// removeFiles removes a database with its journal.
+// removeFiles removes a database and its journal.
 func removeFiles(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := ifThere(os.Remove(path + suffix)); err != nil {
+		if err := ignoreNotExist(os.Remove(path + suffix)); err != nil {
 			return fmt.Errorf("removing %q: %w", path+suffix, err)
 		}
 	}

@@ -254,8 +254,8 @@ func TestPackIsUndone(t *testing.T) {
 			}
 		}
 	}
-	unexpected := pack(checks.Sample{At: testTime, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
-	if unexpected.Status != 0 || unexpected.Failure != probes.FailureOther {
-		t.Errorf("got status %d and failure %q, want 0 and other", unexpected.Status, unexpected.Failure)
+	rejectForeign := pack(checks.Sample{At: testTime, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
+	if rejectForeign.Status != 0 || rejectForeign.Failure != probes.FailureOther {
+		t.Errorf("got status %d and failure %q, want 0 and other", rejectForeign.Status, rejectForeign.Failure)
 	}
 }

@@ -19,19 +19,19 @@ import (
 	"stickwatch/checks"
 )
 
-// A salvageTable is a table and how its rows are reached, one after the other.
+// A salvageTable is a table and the key that orders its rows.
 type salvageTable struct {
 	name  string
-	key   string                        // an integer by which rows lie in order
-	valid func(row map[string]any) bool // nil: types are all there is to judge
+	key   string                        // an integer column
+	valid func(row map[string]any) bool // nil: check types only
 }
 
-// salvageTables are in the order of what would be missed most. Which clusters an
-// incident concerns is in its body.
+// salvageTables are ordered by importance. The table incident_clusters is missing because it
+// can be derived from incidents.
 var salvageTables = []salvageTable{
 	{"incidents", "rowid", decodes[alerting.Incident]},
 	{"notices", "rowid", func(row map[string]any) bool {
-		waits := row["state"] == "pending" || row["state"] == "dead" // others have no body any more
+		waits := row["state"] == "pending" || row["state"] == "dead" // others have an empty body
 		return !waits || decodes[alerting.Notification](row)
 	}},
 	{"threads", "rowid", nil},
@@ -56,11 +56,11 @@ func decodes[T any](row map[string]any) bool {
 	return json.Unmarshal([]byte(body), &into) == nil
 }
 
-// salvageTime bounds the reading of measurements: until it is over nobody watches.
+// salvageTime bounds the copying of measurements, because nothing is monitored meanwhile.
 const salvageTime = 30 * time.Second
 
-// salvage makes a new history at fresh with what can be read of the damaged one. It
-// has the schema of that, and is migrated when it is opened.
+// salvage creates a new history at fresh from the readable rows of the damaged one. It has the
+// schema of the damaged file; opening it migrates it.
 func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 	newest, err := newestVersion(migrations())
 	if err != nil {
@@ -97,14 +97,14 @@ func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 			return closeWith(to, fmt.Errorf("saving %s: %w", t.name, err))
 		}
 	}
-	const withClusters = 4 // the schema that has the table
+	const withClusters = 4 // first schema version with the table
 	if version >= withClusters {
 		_, err = to.ExecContext(ctx, fillClusters)
 	}
 	return errors.Join(err, to.Close())
 }
 
-// create makes an empty history of a schema version.
+// create creates an empty history with a schema version.
 func create(ctx context.Context, path string, version int64) (err error) {
 	db, err := openWriter(path)
 	if err != nil {
@@ -121,17 +121,17 @@ func create(ctx context.Context, path string, version int64) (err error) {
 	return nil
 }
 
-// openDamaged opens a damaged history for reading, with its schema version; 0: that
-// cannot be read. Where its first page cannot be used it opens a copy with the
-// header, or the whole page, of an empty history: tables that were created together
-// begin at the same pages. A nil pool: nothing can be read.
+// openDamaged opens a damaged history for reading, and returns its schema version; 0: unknown.
+// If the first page is unusable, it opens a copy with the header, or the whole first page, of
+// an empty history: tables that are created together have the same root pages. The pool is nil
+// if nothing can be read.
 func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version int64, end func(), err error) {
 	scratch := path + ".salvage"
 	end = func() {
 		if from != nil {
 			from.Close()
 		}
-		_ = removeFiles(scratch) // whoever sees it can remove it
+		_ = removeFiles(scratch) // the user can remove a remaining file
 	}
 	for _, borrowed := range []int{0, headerSize, pageSize} {
 		file := path
@@ -141,7 +141,7 @@ func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version
 			}
 			file = scratch
 		}
-		pool, err := openReaders(file, "writable_schema(1)", "cell_size_check(1)") // read on where the schema or the size is wrong
+		pool, err := openReaders(file, "writable_schema(1)", "cell_size_check(1)") // tolerate a wrong schema or size
 		if err != nil {
 			return nil, 0, end, err
 		}
@@ -159,13 +159,13 @@ func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version
 	return nil, 0, end, nil
 }
 
-// Of a file of SQLite, bytes.
+// Sizes in an SQLite file, in bytes.
 const (
 	headerSize = 100
 	pageSize   = 4096
 )
 
-// patched makes a copy of a damaged file whose first bytes are those of an empty one.
+// patched copies a damaged file and replaces its first bytes with those of an empty one.
 func patched(path, empty, scratch string, first int) error {
 	if err := removeFiles(scratch); err != nil {
 		return err
@@ -190,7 +190,7 @@ func patched(path, empty, scratch string, first int) error {
 	}
 	page := whole[:first]
 	binary.BigEndian.PutUint32(page[28:], uint32(info.Size()/pageSize))
-	clear(page[32:40]) // no page is known to be free
+	clear(page[32:40]) // no free pages
 	if _, err := file.WriteAt(page, 0); err != nil {
 		return fmt.Errorf("patching the copy: %w", err)
 	}
@@ -211,14 +211,14 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// A salvager copies what can be read of a damaged history.
+// A salvager copies the readable rows of a damaged history.
 type salvager struct {
 	from, to *sql.DB
 	recovery *Recovery
-	until    time.Time // for measurements
+	until    time.Time // deadline for measurements
 }
 
-// table copies the rows of a table. Its error is of the new history.
+// table copies the rows of a table. It returns errors of the new history only.
 func (s *salvager) table(ctx context.Context, t salvageTable) error {
 	columns, err := columnsOf(ctx, s.to, t.name)
 	if err != nil {
@@ -245,8 +245,8 @@ func (s *salvager) table(ctx context.Context, t salvageTable) error {
 	return nil
 }
 
-// rows copies rows until none is left. What cannot be read is skipped, by steps that
-// double until something can be.
+// rows copies all readable rows of a table. It skips unreadable keys in steps that double
+// until a row can be read.
 func (s *salvager) rows(ctx context.Context, t salvageTable, columns []tableColumn, where string, target int64) (whole bool, err error) {
 	whole = true
 	for from, step := int64(0), int64(1); step < 1<<48; {
@@ -268,8 +268,8 @@ func (s *salvager) rows(ctx context.Context, t salvageTable, columns []tableColu
 	return whole, nil
 }
 
-// copy copies rows from a key on, up to the first that cannot be read: then unread
-// says why. last is the key of the last row that was read.
+// copy copies rows from a key on until a row cannot be read. unread is the reason; nil: all
+// rows were read. last is the key of the last row that was read.
 func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColumn, where string, target, from int64) (last, saved int64, unread, err error) {
 	args := []any{from}
 	if where != "" {
@@ -304,7 +304,7 @@ func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColu
 			}
 			last = key
 			if !t.sound(columns, values) {
-				s.lose(t.name)
+				s.markLost(t.name)
 				continue
 			}
 			result, err := insert.ExecContext(ctx, values...)
@@ -323,14 +323,14 @@ func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColu
 	return last, saved, unread, err
 }
 
-// lose notes that a row of a table is missing.
-func (s *salvager) lose(table string) {
+// markLost records that rows of a table are missing.
+func (s *salvager) markLost(table string) {
 	if !slices.Contains(s.recovery.Lost, table) {
 		s.recovery.Lost = append(s.recovery.Lost, table)
 	}
 }
 
-// A tableColumn is a column of a table as SQLite declares it.
+// A tableColumn is a column as SQLite declares it.
 type tableColumn struct {
 	name, kind string
 	null       bool
@@ -361,8 +361,8 @@ func columnList(columns []tableColumn) string {
 	return strings.Join(names, ", ")
 }
 
-// sound reports whether the values of a row are of their columns' types, and its
-// body is what it should be.
+// sound reports whether the values of a row match the column types, and whether its body is
+// valid.
 func (t salvageTable) sound(columns []tableColumn, values []any) bool {
 	for i, c := range columns {
 		ok := false

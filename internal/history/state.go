@@ -12,17 +12,17 @@ import (
 	"stickwatch/checks"
 )
 
-// A State is what a daemon has to know of the past to go on where it was.
+// A State is the state that a daemon restores at its start.
 type State struct {
-	Incidents      []alerting.Incident               // that are not resolved, oldest first
+	Incidents      []alerting.Incident               // not resolved, oldest first
 	ActiveFindings map[string][]checks.ActiveFinding // by cluster
-	Canaries       map[string][]Canary               // by cluster
-	Silences       []alerting.Silence                // that are not over
-	Announced      []alerting.Deployment             // that explain findings: see Reader.Announced
+	Canaries       map[string][]Canary
+	Silences       []alerting.Silence    // active and future ones
+	Announced      []alerting.Deployment // see Reader.Announced
 	Counters       map[string]float64
 }
 
-// Restore returns the state that was last saved, all of it as of one moment.
+// Restore returns the last saved state as one consistent snapshot.
 func (db *DB) Restore(ctx context.Context) (State, error) {
 	s, err := db.restore(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (db *DB) restore(ctx context.Context) (s State, err error) {
 	return s, err
 }
 
-// queryByCluster is the opposite of upsertByCluster.
+// queryByCluster reads the lists that upsertByCluster writes.
 func queryByCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
@@ -99,8 +99,8 @@ func counters(ctx context.Context, q queryer) (map[string]float64, error) {
 	return all, rows.Err()
 }
 
-// SaveCounters keeps counters; those that are not among them stay as they were.
-// It is meant for every minute or so, and not durable beyond the process.
+// SaveCounters saves counters. It keeps saved counters that are not in the map. It does not
+// survive a power failure, because it is called about once a minute.
 func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) error {
 	err := commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
 		for name, value := range counters {
@@ -116,11 +116,10 @@ func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) err
 	return nil
 }
 
-// ErrNotFound says that there is no such silence or deployment.
+// ErrNotFound is the error of an unknown silence or deployment.
 var ErrNotFound = errors.New("not found")
 
-// AddSilence keeps a silence, in place of the one that has its ID if there is
-// one.
+// AddSilence stores a silence. It replaces the silence with the same ID.
 func (db *DB) AddSilence(ctx context.Context, s alerting.Silence) error {
 	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return putSilence(ctx, tx, s) })
 	if err != nil {
@@ -138,7 +137,7 @@ func putSilence(ctx context.Context, tx *sql.Tx, s alerting.Silence) error {
 	return err
 }
 
-// Silences that are active at a time or will be, by their beginning.
+// Silences returns the silences that end after a moment, by their start.
 func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error) {
 	found, err := queryJSON[alerting.Silence](ctx, r.pool, selectSilences, at.UnixMilli())
 	if err != nil {
@@ -147,8 +146,8 @@ func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence
 	return found, nil
 }
 
-// ExpireSilence ends a silence at a time, which is before its own end or changes
-// nothing. ErrNotFound: there is none with that id.
+// ExpireSilence ends a silence at a moment. It changes nothing if the silence ends earlier. It
+// returns ErrNotFound if there is no silence with the id.
 func (db *DB) ExpireSilence(ctx context.Context, id string, at time.Time) error {
 	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
 		found, err := queryJSON[alerting.Silence](ctx, tx, selectSilence, id)

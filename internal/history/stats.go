@@ -7,18 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Stats tell how the writing goes.
+// Stats are statistics of the writer.
 type Stats struct {
-	Queue       int       // rows that wait
-	Dropped     int64     // rows that gave way, or came too late, since the start
-	WriteErrors int64     // batches that had to be tried again, and looks at a file that is damaged or gone
-	LastError   string    // of the newest of them; "": the newest batch was written
-	LastWrite   time.Time // when a batch was last written; zero: none was
-	Size        int64     // bytes on the disk, journal included
-	Damage      string    // what is wrong with the file, as a check of a big one found or because it is gone, and the ways out; "": nothing so far
+	Queue       int       // queued rows
+	Dropped     int64     // rows that were dropped or came too late since the start
+	WriteErrors int64     // failed writes, and checks that found the file damaged or missing
+	LastError   string    // of the last write; "": it succeeded
+	LastWrite   time.Time // time of the last successful write; zero: none
+	Size        int64     // bytes on disk, including the journal
+	Damage      string    // damage of the file and how to recover; "": none found
 }
 
-// Stats of the moment.
+// Stats returns the current statistics.
 func (db *DB) Stats() Stats {
 	s := db.meter.stats()
 	s.Queue, s.Dropped = db.queue.state()
@@ -26,7 +26,7 @@ func (db *DB) Stats() Stats {
 	return s
 }
 
-// A meter counts what the writer does.
+// A meter counts the work of the writer.
 type meter struct {
 	seconds prometheus.Histogram
 
@@ -44,7 +44,7 @@ func newMeter() *meter {
 	})}
 }
 
-// recordWrite counts a write that was tried.
+// recordWrite counts a successful or failed write.
 func (m *meter) recordWrite(took time.Duration, at time.Time, err error) {
 	m.seconds.Observe(took.Seconds())
 	m.mu.Lock()
@@ -81,7 +81,7 @@ var (
 		"Writes that failed, which are tried again, and looks at a file that is damaged or gone.", nil, nil)
 )
 
-// Collector of the history's metrics. Its series have no labels.
+// Collector returns a collector of the history's metrics. They have no labels.
 func (db *DB) Collector() prometheus.Collector { return collector{db} }
 
 type collector struct{ db *DB }
