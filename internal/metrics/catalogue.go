@@ -1,31 +1,25 @@
-// Package metrics is what Prometheus sees of clusters, and of the daemon that
-// watches them.
+// Package metrics exports the state of clusters and of the daemon to Prometheus.
 //
-// A round is told as gauges, the same way for `probe -o prometheus`, for /probe
-// and for the daemon's /metrics, so that the three cannot disagree. What is not
-// known is absent rather than 0: an alert on a 0 should mean something that was
-// seen.
+// Gauges of a round are the same in `probe -o prometheus`, in /probe and in the daemon's
+// /metrics. An unknown value is absent and not 0, so that an alert on 0 is based on an
+// observation.
 //
 // # Cardinality
 //
-// Labels are clusters, nodes, balancers, dependencies and receivers of the
-// configuration, and words of closed sets: codes, severities, results, phases.
-// What a target says of itself enters in two places, the version and the state
-// of a node; what people say in one, the name of a deployment. Every value is cut
-// to 128 characters; of each label a cluster has at most 500 values while the
-// daemon lives, and the rest is "other", as are nodes that nobody has listed. A
-// node that makes up a version for every answer costs 500 series, and not a
-// Prometheus.
+// Most labels are configured names (clusters, nodes, balancers, dependencies, receivers) or
+// words of closed sets (codes, severities, results, phases). Targets control the version and
+// the state of a node; users control the name of a deployment. Every value is cut to 128
+// characters. Each label has at most 500 values for each cluster and process; further values,
+// and nodes that are not configured, become "other". So a node that reports a new version in
+// every response costs at most 500 series.
 //
-// A cluster costs a series of incidents_total for each code and two of
-// session_moves_total for each pair of nodes, from the start: Prometheus sees no
-// increase in a series that begins with 1. Above 12 nodes pairs begin when a
-// session first moves.
+// Each cluster has, from the start, one series of incidents_total for each code and two of
+// session_moves_total for each pair of nodes: Prometheus sees no increase in a series that
+// begins with 1. Above 12 nodes, the series of a pair begins with its first move.
 //
-// A target that is asked in one way costs up to 12 series of probes_total, and 16
-// of probe_duration_seconds for each phase that takes place: three for an address
-// without TLS, five at most. Prometheus can take the native buckets instead,
-// which are one series a phase.
+// A target with one kind of probe has up to 12 series of probes_total, and 16 of
+// probe_duration_seconds for each phase: three phases for an address without TLS, at most
+// five. With native histograms, each phase is one series.
 package metrics
 
 import (
@@ -36,17 +30,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Metric is what people and dashboards may rely on: its name, labels and unit
-// never change.
+// A Metric describes a metric. Its name, labels and unit never change.
 type Metric struct {
 	Name   string // with prefix and unit
-	Type   string // gauge, counter, histogram
+	Type   string // gauge, counter or histogram
 	Labels []string
 	Help   string
 }
 
-// Catalogue lists every metric of this package, in the order in which an
-// operator would look.
+// Catalogue lists every metric of this package, the most useful ones first.
 var Catalogue = []Metric{
 	probeSuccess, verdict, roundDuration, roundTimestamp,
 	balancerUp, nodeUp, nodeState, nodeInRotation, nodeInfo, dependencyUp, certificateExpiry, clockOffset,
@@ -57,7 +49,7 @@ var Catalogue = []Metric{
 	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
-// What the newest round of a cluster says.
+// Gauges of the newest round of a cluster.
 var (
 	probeSuccess = gauge("probe_success",
 		"Whether the picture could be taken and nothing critical was found.", "cluster")
@@ -93,7 +85,7 @@ var (
 		"cluster", "code", "severity", "node")
 )
 
-// What the daemon counts.
+// Counters and histograms of the daemon.
 var (
 	clientRequests = counter("client_requests_total",
 		"Requests of our own clients through the balancer by outcome: served, moved (by another node, and nothing was lost), error, "+
@@ -124,7 +116,7 @@ var (
 	notificationQueue = gauge("notification_queue_length", "Notices that wait to be delivered.")
 )
 
-// What the daemon says of itself.
+// Metrics of the daemon itself.
 var (
 	scheduleLag = histogram("schedule_lag_seconds",
 		"How much later than planned rounds began, up to their interval. Seconds here mean a machine too small for its clusters.")
@@ -166,7 +158,7 @@ func (m Metric) counter() *prometheus.CounterVec {
 
 func (m Metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.Name, m.Help, m.Labels, nil) }
 
-// Markdown writes metrics as a table for people.
+// Markdown writes metrics as a Markdown table.
 func Markdown(w io.Writer, metrics []Metric) error {
 	var b strings.Builder
 	b.WriteString("| metric | type | labels | what it tells |\n|---|---|---|---|\n")

@@ -14,7 +14,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TestRestore: a daemon goes on counting where the one before ended.
+// TestRestore: counters continue after a restart.
 func TestRestore(t *testing.T) {
 	saved := fixture().Counters()
 	if len(saved) < 20 {
@@ -49,7 +49,7 @@ func TestRestoreLeavesOut(t *testing.T) {
 	}
 }
 
-// TestCardinality: what a target makes up ends in "other", whatever it takes.
+// TestCardinality: excess values from a target become "other".
 func TestCardinality(t *testing.T) {
 	l := New(Build{})
 	report := reports()[0]
@@ -83,7 +83,7 @@ func TestCardinality(t *testing.T) {
 	}
 }
 
-// requestsOf are the counted requests of a cluster as "balancer node outcome".
+// requestsOf returns the counted requests of a cluster as "balancer node outcome".
 func requestsOf(l *Live, cluster string) map[string]float64 {
 	counted := make(map[string]float64)
 	for m := range seriesOf(l.counters.requests) {
@@ -109,8 +109,8 @@ func TestRequestsBeginAtZero(t *testing.T) {
 	}
 }
 
-// TestRequestsOfNodesThatLeft: a node that left the configuration has no series,
-// and neither its cluster's other nodes nor other clusters lose theirs.
+// TestRequestsOfNodesThatLeft: a node that left the configuration loses its series. Other
+// nodes and clusters keep theirs.
 func TestRequestsOfNodesThatLeft(t *testing.T) {
 	l := New(Build{})
 	for _, cluster := range []string{"shop", "blog"} {
@@ -132,8 +132,7 @@ func TestRequestsOfNodesThatLeft(t *testing.T) {
 	}
 }
 
-// TestRequestLabelsAreBounded, whatever a target calls itself or a caller an
-// outcome.
+// TestRequestLabelsAreBounded: names from targets and unknown outcomes are bounded.
 func TestRequestLabelsAreBounded(t *testing.T) {
 	l := New(Build{})
 	for i := range 3 * maxLabelValues {

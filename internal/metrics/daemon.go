@@ -9,7 +9,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// daemon is what stickwatch says of itself, whatever it watches.
+// daemon contains the metrics of the daemon itself.
 type daemon struct {
 	lag                         prometheus.Histogram
 	queue, reloaded, reloadedAt prometheus.Gauge
@@ -17,8 +17,8 @@ type daemon struct {
 	panics                      panicCounts
 }
 
-// lagBuckets are the classic buckets of the schedule's lag: a well machine is below
-// the first few.
+// lagBuckets are the classic buckets of the schedule's lag. A healthy machine uses only the
+// first few.
 var lagBuckets = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 func newDaemon(b Build) daemon {
@@ -52,7 +52,7 @@ func (d daemon) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// panicCounts are the panics of the process.
+// panicCounts exports the panics of the process.
 type panicCounts struct{}
 
 // Describe implements prometheus.Collector.
@@ -65,8 +65,8 @@ func (panicCounts) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// guarded is a collector whose panic ends no more than its own part of a scrape:
-// a registry collects in goroutines of its own.
+// guarded recovers a panic of a collector, so that it affects only its own part of a scrape. A
+// registry calls collectors in goroutines.
 type guarded struct{ prometheus.Collector }
 
 // Collect implements prometheus.Collector.

@@ -49,8 +49,7 @@ func TestSampleLabels(t *testing.T) {
 	}
 }
 
-// BenchmarkSample reports what a target costs in memory, with a day's spread of
-// latencies in all its buckets.
+// BenchmarkSample reports the memory of a target whose latencies fill all buckets.
 func BenchmarkSample(b *testing.B) {
 	const targets = 500
 	var before, after runtime.MemStats
