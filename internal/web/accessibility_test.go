@@ -18,10 +18,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// heard is what a screen reader has to say of a thing: its role, its name.
+// A heard is an element of the accessibility tree: its role and name.
 type heard struct{ role, name string }
 
-// listen returns what Chromium tells screen readers of a page.
+// listen returns Chromium's accessibility tree of the page.
 func (b *browser) listen() (all []heard) {
 	b.t.Helper()
 	tree, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
@@ -44,8 +44,8 @@ func (b *browser) listen() (all []heard) {
 	return all
 }
 
-// TestScreenReaders hear one of each landmark, and no control, drawing, table or
-// heading without a name.
+// TestScreenReaders: a page has one of each landmark, and all controls, drawings, tables and
+// headings have names.
 func TestScreenReaders(t *testing.T) {
 	w := everyKindOfCluster()
 	b := browse(t, w.server(t))
@@ -53,7 +53,7 @@ func TestScreenReaders(t *testing.T) {
 	named := []string{"button", "link", "combobox", "textbox", "heading", "image", "table", "region", "DisclosureTriangle", "columnheader", "rowheader"}
 	for _, path := range everyPage(w) {
 		if path == "/nowhere" {
-			continue // the browser itself complains of its status
+			continue // the browser logs the error status
 		}
 		b.open(path)
 		count := map[string]int{}
@@ -74,7 +74,7 @@ func TestScreenReaders(t *testing.T) {
 	}
 }
 
-// TestFocusIsSeen wherever it goes, and goes everywhere by the tabulator.
+// TestFocusIsSeen: the Tab key reaches every control, and the focus is visible.
 func TestFocusIsSeen(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		b := browse(t, newFakeDaemon(redisDown("shop"), healthyCluster("docs", 2)).server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
@@ -103,8 +103,7 @@ func TestFocusIsSeen(t *testing.T) {
 	}
 }
 
-// TestNewsAreAnnouncedOnce: a screen reader hears a headline when it changes, and
-// nothing when the same page comes again.
+// TestNewsAreAnnouncedOnce: a live region changes only when its text changes.
 func TestNewsAreAnnouncedOnce(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2), healthyCluster("docs", 2))
 	s := w.server(t)
@@ -134,7 +133,7 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// TestNothingMoves for those who asked for that.
+// TestNothingMoves: there are no animations if the user prefers reduced motion.
 func TestNothingMoves(t *testing.T) {
 	for motion, want := range map[string]string{"reduce": "auto", "no-preference": "smooth"} {
 		b := browse(t, newFakeDaemon(redisDown("shop")).server(t), &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: motion})
@@ -148,8 +147,8 @@ func TestNothingMoves(t *testing.T) {
 	}
 }
 
-// TestContrast computes what WCAG 2.2 asks for (1.4.3, 1.4.11) from the
-// stylesheet's own colours, light and dark.
+// TestContrast computes the contrasts that WCAG 2.2 requires (1.4.3, 1.4.11) from the
+// stylesheet, for light and dark colors.
 func TestContrast(t *testing.T) {
 	const text, graphics = 4.5, 3.0
 	css, err := os.ReadFile("static/style.css")
@@ -185,7 +184,7 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// luminance is WCAG's relative luminance of a colour in hexadecimal.
+// luminance returns the relative luminance (WCAG) of a hexadecimal color.
 func luminance(t *testing.T, hex string) float64 {
 	t.Helper()
 	var sum float64

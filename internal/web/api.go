@@ -19,21 +19,21 @@ import (
 	"stickwatch/probes"
 )
 
-// An endpoint answers a request of the API: what it returns becomes JSON, or its
-// error a problem.
+// An endpoint handles a request of the API. Its answer is sent as JSON, and its error as a
+// problem.
 type endpoint func(r *http.Request) (answer, error)
 
-// An answer is what an endpoint has to say.
+// An answer is the successful result of an endpoint.
 type answer struct {
 	status   int // 0: 200
 	location string
 	body     any // nil: none
 }
 
-// maxBody bounds a request's body, in bytes. A silence takes a few hundred.
+// maxBody bounds the body of a request, in bytes. A silence needs a few hundred.
 const maxBody = 64 << 10
 
-// api serves an endpoint.
+// api returns the handler of an endpoint.
 func (s *Server) api(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -53,17 +53,17 @@ func (s *Server) api(e endpoint) http.Handler {
 	})
 }
 
-// writeProblem writes an error as a problem.
+// writeProblem sends an error as a problem.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.inside() {
+	if p.internal() {
 		s.config.Logger.Error("answering a request", "path", r.URL.Path, "err", err)
 	}
-	p.advise(w.Header())
+	p.setRetryAfter(w.Header())
 	s.json(w, r, "application/problem+json", p.Status, p)
 }
 
-// json writes a value that encoding/json can write.
+// json sends a value as JSON.
 func (s *Server) json(w http.ResponseWriter, r *http.Request, contentType string, status int, value any) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
@@ -77,7 +77,7 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request, contentType string
 	write(w, r, contentType, status, body.Bytes())
 }
 
-// decode reads a request's body: one JSON value, with no field that T lacks.
+// decode decodes the body of a request: one JSON object without unknown fields.
 func decode[T any](r *http.Request) (T, error) {
 	var value T
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -99,9 +99,8 @@ func decode[T any](r *http.Request) (T, error) {
 	return value, nil
 }
 
-// A problem is why a request is not answered as asked: an error that knows its
-// HTTP status and is written for whoever asked. On the wire it is an RFC 9457
-// problem of type about:blank.
+// A problem is an error with an HTTP status and a text for the client. Its JSON is an RFC 9457
+// problem of the type about:blank.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -110,8 +109,8 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Detail }
 
-// newProblem makes a problem. What requests said may be in its detail: it is one
-// bounded line.
+// newProblem returns a problem. Its detail is bounded and sanitized because it may contain
+// data of the request.
 func newProblem(status int, format string, args ...any) *problem {
 	return &problem{
 		Title:  http.StatusText(status),
@@ -120,11 +119,11 @@ func newProblem(status int, format string, args ...any) *problem {
 	}
 }
 
-// maxDetail bounds a problem's detail, in bytes.
+// maxDetail bounds the detail of a problem, in bytes.
 const maxDetail = 1000
 
-// problemOf tells of any error what its asker may know. What went wrong inside
-// is for the log; the asker cannot mend it, and it may name files and hosts.
+// problemOf converts an error to a problem. The details of internal errors are only logged:
+// the client cannot fix them, and they may contain file and host names.
 func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
@@ -144,21 +143,20 @@ func problemOf(err error) *problem {
 	}
 }
 
-// inside reports whether a problem is stickwatch's own, and belongs in the log.
-func (p *problem) inside() bool {
+// internal reports whether a problem is an internal error, which is logged.
+func (p *problem) internal() bool {
 	return p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable
 }
 
-// advise tells programs when it is worth asking again.
-func (p *problem) advise(h http.Header) {
+// setRetryAfter sets the Retry-After header.
+func (p *problem) setRetryAfter(h http.Header) {
 	if p.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "5")
 	}
 }
 
-// A query reads the parameters of a URL one by one and keeps what is wrong with
-// them. A parameter that nobody has read in the end is unknown, so a misspelt
-// one is told instead of being passed over.
+// A query parses the parameters of a URL and collects errors. A parameter that was never read
+// is unknown, so a misspelled name is an error.
 type query struct {
 	values   url.Values
 	now      time.Time
@@ -166,7 +164,7 @@ type query struct {
 	problems []string
 }
 
-// queryOf begins to read the parameters of r.
+// queryOf returns the query of r.
 func (s *Server) queryOf(r *http.Request) *query {
 	q := &query{now: s.config.Now()}
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -181,7 +179,7 @@ func (q *query) reject(format string, args ...any) {
 	q.problems = append(q.problems, fmt.Sprintf(format, args...))
 }
 
-// text returns a parameter; "": it is not there.
+// text returns a parameter; "": missing.
 func (q *query) text(name string) string {
 	q.known = append(q.known, name)
 	given := q.values[name]
@@ -194,7 +192,7 @@ func (q *query) text(name string) string {
 	return given[0]
 }
 
-// required returns a parameter that must be there.
+// required returns a mandatory parameter.
 func (q *query) required(name string) string {
 	value := q.text(name)
 	if value == "" {
@@ -203,7 +201,7 @@ func (q *query) required(name string) string {
 	return value
 }
 
-// oneOf returns a parameter that must be among choices, or not there.
+// oneOf returns a parameter that must be one of choices; "": missing.
 func oneOf[T ~string](q *query, name string, choices ...T) T {
 	value := T(q.text(name))
 	if value != "" && !slices.Contains(choices, value) {
@@ -212,7 +210,7 @@ func oneOf[T ~string](q *query, name string, choices ...T) T {
 	return value
 }
 
-// number returns a parameter that must lie in [least, most], or fallback.
+// number returns a parameter in [least, most], or fallback if it is missing.
 func (q *query) number(name string, fallback, least, most int) int {
 	value := q.text(name)
 	if value == "" {
@@ -225,7 +223,7 @@ func (q *query) number(name string, fallback, least, most int) int {
 	return n
 }
 
-// duration returns a parameter such as 30s, 5m or 7d; 0: it is not there.
+// duration returns a parameter such as 30s, 5m or 7d; 0: missing.
 func (q *query) duration(name string) time.Duration {
 	value := q.text(name)
 	if value == "" {
@@ -238,8 +236,7 @@ func (q *query) duration(name string) time.Duration {
 	return d
 }
 
-// timestamp returns a parameter that is a time, or how long ago it was; fallback
-// where it is not there.
+// timestamp returns a parameter that is a time or an age, or fallback if it is missing.
 func (q *query) timestamp(name string, fallback time.Time) time.Time {
 	value := q.text(name)
 	if value == "" {
@@ -253,7 +250,7 @@ func (q *query) timestamp(name string, fallback time.Time) time.Time {
 	return at
 }
 
-// err tells all that is wrong, once everything is read.
+// err returns all errors. Call it after reading all parameters.
 func (q *query) err() error {
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		if !slices.Contains(q.known, name) {
@@ -266,7 +263,7 @@ func (q *query) err() error {
 	return newProblem(http.StatusBadRequest, "%s", strings.Join(q.problems, "; "))
 }
 
-// parseTimestamp reads an RFC 3339 time, or how long before now it was.
+// parseTimestamp parses an RFC 3339 time, or a duration before now.
 func parseTimestamp(value string, now time.Time) (time.Time, error) {
 	if d, err := parseDuration(value); err == nil {
 		return now.Add(-d), nil
@@ -274,11 +271,11 @@ func parseTimestamp(value string, now time.Time) (time.Time, error) {
 	return time.Parse(time.RFC3339, value)
 }
 
-// maxDuration is longer than any history, and short enough to add up.
+// maxDuration is longer than any history, and cannot overflow a time.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-// parseDuration reads a positive duration as Go writes it, or a number of days
-// or weeks: 90s, 1h30m, 7d, 2w.
+// parseDuration parses a positive Go duration, or a number of days or weeks: 90s, 1h30m, 7d,
+// 2w.
 func parseDuration(value string) (time.Duration, error) {
 	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if number, ok := strings.CutSuffix(value, unit); ok {

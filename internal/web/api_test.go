@@ -17,7 +17,7 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// send asks as a program does that may open the admin socket.
+// send sends a request through the admin socket.
 func send(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r = r.WithContext(asAdmin(r.Context()))
@@ -41,7 +41,7 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 	return value
 }
 
-// TestClustersAsJSON compares with a file, since programs read it.
+// TestClustersAsJSON compares with a golden file, because programs parse it.
 func TestClustersAsJSON(t *testing.T) {
 	s := newFakeDaemon(redisDown("shop"), unprobed("intranet")).server(t)
 	w := send(s, "GET", "/api/v1/clusters", "")
@@ -64,8 +64,7 @@ func TestClustersAsJSON(t *testing.T) {
 	}
 }
 
-// TestProblems: what is asked wrongly is told as an RFC 9457 problem, in words
-// that help.
+// TestProblems: invalid requests get an RFC 9457 problem with a helpful text.
 func TestProblems(t *testing.T) {
 	for _, test := range []struct {
 		name, method, path, body string
@@ -140,7 +139,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestInsideStaysInside: what is wrong within is not for who asks.
+// TestInsideStaysInside: the text of internal errors is not sent.
 func TestInsideStaysInside(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
@@ -202,7 +201,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestSilence: from the request to the list and to its end.
+// TestSilence: create, list and expire a silence.
 func TestSilence(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
@@ -229,15 +228,15 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceOfEverything must be asked for by name.
+// TestSilenceOfEverything: it must be explicit.
 func TestSilenceOfEverything(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
-	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.kept()) != 1 {
+	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.allSilences()) != 1 {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
 	form := send(s, "POST", "/silences", "duration=1h", "Content-Type", "application/x-www-form-urlencoded")
-	if form.Code != http.StatusBadRequest || len(w.kept()) != 1 {
+	if form.Code != http.StatusBadRequest || len(w.allSilences()) != 1 {
 		t.Errorf("got status %d of a form that is about nothing", form.Code)
 	}
 }

@@ -18,9 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A browser is a tab of Debian's Chromium. What its console is told, by pages or
-// by the browser itself (a violation of the policy, a resource that is missing),
-// fails the test.
+// A browser is a tab of Chromium. Any message on its console fails the test.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -30,9 +28,7 @@ type browser struct {
 	console []string
 }
 
-// browse opens a tab on what a server shows. Without Chromium the test is
-// skipped, but not where CI is set: there a silent skip would turn it off for
-// everybody.
+// browse opens a tab with a server. It skips the test without Chromium, except in CI.
 func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -45,7 +41,7 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	t.Cleanup(server.Close)
 	t.Cleanup(s.config.Live.Close)
 	s.config.Listen = server.Listener.Addr().String()
-	link, err := s.Link(time.Hour) // by which the browser gets its buttons
+	link, err := s.Link(time.Hour) // authorizes changes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +70,8 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	return b
 }
 
-// disablePolling lets pages look for news only when they are told of some: what a page
-// missed would show a while later, and a test would pass that took its time.
+// disablePolling stops the periodic refresh. Otherwise a page that missed an event would
+// update later, and a slow test would pass.
 func (b *browser) disablePolling() {
 	b.t.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
@@ -84,7 +80,7 @@ func (b *browser) disablePolling() {
 	})
 }
 
-// quiet demands an empty console.
+// quiet checks that the console is empty.
 func (b *browser) quiet() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,14 +89,14 @@ func (b *browser) quiet() {
 	}
 }
 
-// clearConsole forgets what the console has said so far.
+// clearConsole clears the recorded console messages.
 func (b *browser) clearConsole() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.console = nil
 }
 
-// emulate sets what media queries see, such as a dark colour scheme.
+// emulate sets media features, such as a dark color scheme.
 func (b *browser) emulate(features ...*emulation.MediaFeature) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
@@ -118,7 +114,7 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 
 func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }
 
-// submit presses a button by keyboard and waits for the page that follows.
+// submit activates a button by keyboard and waits for the next page.
 func (b *browser) submit(button string) {
 	b.t.Helper()
 	if _, err := chromedp.RunResponse(b.ctx, chromedp.Focus(chromedp.CSS(button)), chromedp.KeyEvent(kb.Enter)); err != nil {
@@ -136,8 +132,8 @@ func ask[T any](b *browser, expression string) T {
 	return value
 }
 
-// await waits until an expression holds, looking again whenever the document
-// changes. It does without what the page's policy forbids.
+// await waits until an expression is true. It evaluates it at each change of the document, and
+// uses nothing that the page's policy forbids.
 func (b *browser) await(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
@@ -153,8 +149,8 @@ func (b *browser) await(expression string) {
 	}
 }
 
-// TestPageFollows: the page shows what has changed without being loaded again,
-// and disturbs nobody who reads or writes there.
+// TestPageFollows: the page shows changes without a reload, and keeps the focus and the input
+// of the user.
 func TestPageFollows(t *testing.T) {
 	w := newFakeDaemon(nodeDown("portal", 3), healthyCluster("shop", 3))
 	s := w.server(t)
@@ -183,7 +179,7 @@ func TestPageFollows(t *testing.T) {
 		}
 	}
 
-	// What somebody is writing stays, until it is sent.
+	// Input stays until it is submitted.
 	b.do(
 		chromedp.Click(chromedp.CSS("#incidents article:last-of-type details:last-of-type summary")),
 		chromedp.SendKeys(chromedp.CSS("#incidents article:last-of-type input[name=reason]"), "half a sen"),
@@ -196,7 +192,7 @@ func TestPageFollows(t *testing.T) {
 	}
 }
 
-// TestPageCatchesUp with what changed while it was loading.
+// TestPageCatchesUp: the page shows changes that happened while it loaded.
 func TestPageCatchesUp(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
@@ -211,8 +207,7 @@ func TestPageCatchesUp(t *testing.T) {
 	}
 }
 
-// TestConnectionLost: a page that hears nothing any more does not go on saying in
-// green that all is well.
+// TestConnectionLost: a page without a connection shows that it may be outdated.
 func TestConnectionLost(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	b := browse(t, s)
@@ -224,10 +219,10 @@ func TestConnectionLost(t *testing.T) {
 		t.Errorf("got filter %q, want it grey", got)
 	}
 	b.do(chromedp.Navigate("about:blank"))
-	b.clearConsole() // the browser complains, as it should
+	b.clearConsole() // the browser logs the failure
 }
 
-// TestButtonsWork from the keyboard alone.
+// TestButtonsWork uses the keyboard only.
 func TestButtonsWork(t *testing.T) {
 	w := newFakeDaemon(redisDown("shop"))
 	b := browse(t, w.server(t))
@@ -242,7 +237,7 @@ func TestButtonsWork(t *testing.T) {
 	if got := ask[string](b, `location.pathname + " " + document.querySelectorAll("#silences li").length`); got != "/clusters/shop 1" {
 		t.Errorf("after silencing the page is %q", got)
 	}
-	if got := w.kept(); len(got) != 1 || got[0].Code != "dependency_down" {
+	if got := w.allSilences(); len(got) != 1 || got[0].Code != "dependency_down" {
 		t.Errorf("got silences %+v", got)
 	}
 	b.submit("#probe-shop")
@@ -251,7 +246,7 @@ func TestButtonsWork(t *testing.T) {
 	}
 }
 
-// lint is what a page must be for a screen reader, in short.
+// lint checks basic requirements of screen readers.
 const lint = `(() => {
 	const bad = [], all = (s) => [...document.querySelectorAll(s)];
 	const name = (e) => (e.getAttribute("aria-label") || e.textContent || "").trim();
@@ -279,15 +274,15 @@ const lint = `(() => {
 	return bad;
 })()`
 
-// TestEveryPage in a browser as narrow as WCAG 1.4.10 has it: nothing sticks out,
-// no complaint on the console, names and structure for who cannot see.
+// TestEveryPage checks pages at the width of WCAG 1.4.10: no horizontal overflow, no console
+// messages, and names and structure for screen readers.
 func TestEveryPage(t *testing.T) {
 	w := everyKindOfCluster()
 	b := browse(t, w.server(t))
 	b.do(chromedp.EmulateViewport(320, 700))
 	for _, path := range everyPage(w) {
 		if path == "/nowhere" {
-			continue // the browser itself complains of its status
+			continue // the browser logs the error status
 		}
 		for _, language := range languages {
 			b.open(fmt.Sprintf("%s?lang=%s", path, language))

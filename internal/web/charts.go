@@ -10,20 +10,20 @@ import (
 	"stickwatch/probes"
 )
 
-// windows are how far back pages look, the first as a rule, the others while a
-// cluster is new. Their slots divide the time since 1970, as points do.
+// windows are the spans of charts. The first is the default; the others are for clusters with
+// a short history. Their buckets are aligned to 1970, as points are.
 var windows = []time.Duration{6 * time.Hour, 2 * time.Hour, 30 * time.Minute, 6 * time.Minute}
 
-// spanUntil is a window of whole slots, the last of which a time is in.
+// spanUntil returns the window of whole buckets whose last bucket contains now.
 func spanUntil(now time.Time, window time.Duration) checks.Span {
 	to := now.Truncate(window / barBuckets).Add(window / barBuckets)
 	return checks.Span{From: to.Add(-window), To: to}
 }
 
-// bucketWidth is how long a slot of a window is.
+// bucketWidth returns the length of a bucket.
 func bucketWidth(span checks.Span) time.Duration { return span.To.Sub(span.From) / barBuckets }
 
-// window tells how far back a span reaches.
+// window returns the label of a span.
 func (v viewContext) window(span checks.Span) string {
 	length := span.To.Sub(span.From)
 	if length < time.Hour {
@@ -32,7 +32,7 @@ func (v viewContext) window(span checks.Span) string {
 	return v.translate("Last %d hours", int(length.Hours()))
 }
 
-// timeOfDay tells a time as exactly as a span's drawing can.
+// timeOfDay formats a time with the precision of a span's chart.
 func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
 	if span.To.Sub(span.From) < time.Hour {
 		return t.In(v.zone).Format("15:04:05")
@@ -40,7 +40,7 @@ func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
 	return t.In(v.zone).Format("15:04")
 }
 
-// bucketOf is the slot of a strip or chart that a time is in; -1: none.
+// bucketOf returns the index of the bucket that contains a time; -1: none.
 func bucketOf(span checks.Span, at time.Time) int {
 	if at.Before(span.From) || !at.Before(span.To) {
 		return -1
@@ -48,13 +48,13 @@ func bucketOf(span checks.Span, at time.Time) int {
 	return int(at.Sub(span.From) / bucketWidth(span))
 }
 
-// across is where a time is in a drawing of drawingWidth, within its edges.
+// xOf returns the x coordinate of a time in a drawing of drawingWidth, clamped to its edges.
 func xOf(span checks.Span, at time.Time) int {
 	share := float64(at.Sub(span.From)) / float64(span.To.Sub(span.From))
 	return int(min(max(share, 0), 1) * drawingWidth)
 }
 
-// ticks are times below a drawing, from edge to edge.
+// ticks returns the labels of the time axis, from edge to edge.
 func (v viewContext) ticks(span checks.Span) []string {
 	const intervals = 4
 	ticks := make([]string, 0, intervals+1)
@@ -65,27 +65,28 @@ func (v viewContext) ticks(span checks.Span) []string {
 	return ticks
 }
 
-// Charts are small ones side by side on one scale, so that the slow one shows.
+// charts are small charts side by side on one scale, so that a slow target stands out.
 type charts struct {
-	Top    string // the latency at the upper edge
+	Top    string // latency at the upper edge
 	Ticks  []string
 	Charts []chart
 }
 
-// A chart is how long a target took over the last hours.
+// A chart is the latency of a target over the last hours.
 type chart struct {
 	Name    string
 	Kind    string
-	Newest  string // mean of the newest slot with an answer
+	Newest  string // mean of the newest bucket with a response
 	Slowest string
-	Area    string // path data, in a box of slots by chartHeight: the slowest
-	Line    string // the mean
-	Through string // the mean of the same node through the balancer; "": not probed
+	Area    string // SVG path of the maximum, in a box of barBuckets by chartHeight
+	Line    string // SVG path of the mean
+	Through string // SVG path of the node's mean through the balancer; "": not probed
 }
 
 const chartHeight = 100
 
-// charts of the nodes, each with its canary's latency, and of the balancer.
+// charts returns the charts of the nodes, each with the latency of its canary, and of the
+// balancer.
 func (v viewContext) charts(p Snapshot, r *clusterHistory) charts {
 	var drawn []chart
 	top := scaleMax(r)
@@ -122,8 +123,8 @@ func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duratio
 	return c
 }
 
-// scaleMax is the scale: a round number not below the slowest mean. Single slow
-// answers may leave the box; the number beside the chart tells them.
+// scaleMax returns the upper end of the scale: a round number above the highest mean. Single
+// slow responses may exceed it; the number beside the chart includes them.
 func scaleMax(r *clusterHistory) time.Duration {
 	var slowest time.Duration
 	for _, points := range r.points {
@@ -140,7 +141,7 @@ func scaleMax(r *clusterHistory) time.Duration {
 	}
 }
 
-// linePath draws the mean of points, with a gap where nothing was answered.
+// linePath draws the mean of points. There is a gap where nothing was answered.
 func linePath(points []checks.Point, span checks.Span, top time.Duration) string {
 	var d strings.Builder
 	last := -2
@@ -152,8 +153,7 @@ func linePath(points []checks.Point, span checks.Span, top time.Duration) string
 		case x == last+1:
 			fmt.Fprintf(&d, "L%d %d", x, yOf(p.Mean, top))
 		default:
-			// A point with gaps on both sides is a line of no length, which round
-			// ends make a dot.
+			// A single point is a line of length 0, which round line caps draw as a dot.
 			fmt.Fprintf(&d, "M%d %dh0", x, yOf(p.Mean, top))
 		}
 		last = x
@@ -161,7 +161,7 @@ func linePath(points []checks.Point, span checks.Span, top time.Duration) string
 	return d.String()
 }
 
-// area fills what is below the slowest answers.
+// areaPath fills the area below the maximum of points.
 func areaPath(points []checks.Point, span checks.Span, top time.Duration) string {
 	var d strings.Builder
 	for _, p := range points {
@@ -172,35 +172,34 @@ func areaPath(points []checks.Point, span checks.Span, top time.Duration) string
 	return d.String()
 }
 
-// yOf is the distance of a value from the upper edge.
+// yOf returns the distance of a value from the upper edge.
 func yOf(value, top time.Duration) int {
 	return chartHeight - int(min(value, top)*chartHeight/top)
 }
 
-// Lanes show the last hours of a cluster: a lane a node, with its strip, and
-// every session that moved as a line from the lane that it left to the lane
-// where it went on.
+// A nodeTimeline shows the last hours of a cluster: one row with an uptime bar for each node,
+// and each session move as a line between two rows.
 type nodeTimeline struct {
 	Rows   []timelineRow
-	Height int // of the drawing, in pixels, as its lanes' names are
+	Height int // of the drawing, in pixels
 	Ticks  []string
-	Kept   string // path data of lines for sessions that went along
-	KeptTo string // and of dots where they arrived
-	Lost   string // for those that did not
+	Kept   string // SVG path of lines for kept sessions
+	KeptTo string // SVG path of dots at their ends
+	Lost   string // SVG path for lost sessions
 	LostTo string
-	Bands  []deploymentBand // deployments
+	Bands  []deploymentBand
 	Moves  []moveView
-	Count  int // of moves
-	More   int // of them that are not listed
+	Count  int // number of moves
+	More   int // number of moves that are not listed
 }
 
 type timelineRow struct {
 	Name      string
 	UptimeBar uptimeBar
-	LineY     int // where its lines begin and end, from the top of the drawing
+	LineY     int // y coordinate of line ends, from the top of the drawing
 }
 
-// A deploymentBand is a stretch of the drawing, in the width of a thousand.
+// A deploymentBand is the span of a deployment in the drawing, in thousandths of its width.
 type deploymentBand struct {
 	X, Width int
 	Name     string
@@ -214,10 +213,10 @@ type moveView struct {
 	Cause    string
 }
 
-// The drawing's measures. Strips lie at the bottom of their lanes, so that lines
-// do not run through them.
+// Dimensions of the drawing. Uptime bars are at the bottom of their rows, so that lines do not
+// cross them.
 const (
-	rowHeight    = 40 // the stylesheet says so too
+	rowHeight    = 40 // also in the stylesheet
 	lineOffset   = 13
 	drawingWidth = 1000
 	listedMoves  = 20
@@ -244,8 +243,8 @@ func (v viewContext) nodeTimeline(p Snapshot, r *clusterHistory) nodeTimeline {
 	return l
 }
 
-// draw makes the lines. A move from or to a stranger has no lane to begin or
-// end in: it is in the list alone.
+// draw computes the lines. A move from or to an unknown node has no row, so it is only in the
+// list.
 func (l *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 	var kept, keptTo, lost, lostTo strings.Builder
 	for _, m := range r.moves {
@@ -264,10 +263,10 @@ func (l *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 	l.Kept, l.KeptTo, l.Lost, l.LostTo = kept.String(), keptTo.String(), lost.String(), lostTo.String()
 }
 
-// lineY is where the lines of the i-th lane begin and end.
+// lineY returns the y coordinate of line ends of row i.
 func lineY(i int) int { return i*rowHeight + lineOffset }
 
-// rowOf is the number of a node's lane; -1: it has none.
+// rowOf returns the row of a node; -1: none.
 func rowOf(p Snapshot, node string) int {
 	return slices.IndexFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
 }

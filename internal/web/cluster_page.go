@@ -10,21 +10,21 @@ import (
 	"stickwatch/probes"
 )
 
-// clusterPageView is all there is to know of one cluster.
+// A clusterPageView is the page of one cluster.
 type clusterPageView struct {
 	Cluster    clusterView
-	Incidents  []incidentView // open
-	Recovering []incidentView // open, though nothing of them holds now
-	Findings   []findingNode  // everything that holds, information included
+	Incidents  []incidentView // active
+	Recovering []incidentView // recovering
+	Findings   []findingNode  // all active findings, including information
 	Timeline   nodeTimeline
 	Charts     charts
 	Calendars  []calendar
 	Days       int
-	// Unrecorded: nodes have an uptime and sessions have none, as before an upgrade.
+	// Unrecorded: there are uptimes of nodes but none of sessions, as before an upgrade.
 	Unrecorded    bool
 	Recent        []incidentView
 	Silences      []silenceView
-	Silence       *silenceForm // nil: nobody may
+	Silence       *silenceForm // nil: read-only
 	HistoryFailed bool
 }
 
@@ -80,12 +80,12 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	return nil
 }
 
-// A clusterView is a cluster as pages show it.
+// A clusterView is the view of a cluster.
 type clusterView struct {
 	Name      string
 	Link      string
 	Headline  string
-	Collapsed bool // nothing about it needs to be seen at once
+	Collapsed bool // nothing needs attention
 	Tone      tone
 	Verdict   string
 	Since     timestamp
@@ -94,24 +94,24 @@ type clusterView struct {
 	Doubts    []string
 	Facts     []fact
 	Rows      []row
-	Window    string       // how far back the rows' strips reach
-	Calendar  *calendar    // of the balancer; nil: nothing is known
-	Sessions  string       // uptime of sessions, all owners together; "": nothing is known
-	Problem   *findingNode // the first thing to look at; nil: nothing is wrong
-	More      int          // further things that are wrong
+	Window    string       // label of the time span of the uptime bars
+	Calendar  *calendar    // of the balancer; nil: no data
+	Sessions  string       // uptime of the sessions of all owners together; "": no data
+	Problem   *findingNode // the most important finding; nil: none
+	More      int          // number of further findings
 	NoHistory bool         // the history could not be read
 	CanProbe  bool
 	CanWrite  bool
 }
 
-// A fact is one thing worth knowing about a cluster as a whole.
+// A fact is a value of the whole cluster.
 type fact struct {
 	Name string
 	verdictCell
 }
 
-// staleAfter is the age from which a round is no longer news: every probe has its
-// turn every fifteen seconds as a rule, and a round may take a while.
+// staleAfter is the age from which the newest round is stale. Probes run every fifteen seconds
+// by default, and a round may take a while.
 const staleAfter = 2 * time.Minute
 
 func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
@@ -146,8 +146,8 @@ func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
 	return c
 }
 
-// addProblem finds the first cause worth telling: findings come causes first, the
-// most severe first.
+// addProblem selects the most important root cause. Findings are sorted by severity, causes
+// first.
 func (c *clusterView) addProblem(v viewContext, p Snapshot) {
 	for _, m := range activeFindings(p) {
 		if m.ExplainedBy != "" || !m.Severity.AtLeast(checks.Warning) {
@@ -175,7 +175,7 @@ func (v viewContext) facts(r checks.Report) []fact {
 	return facts
 }
 
-// balancerName tells balancers apart where there are several.
+// balancerName returns the name of a balancer address, which is unique within the cluster.
 func (v viewContext) balancerName(b probes.BalancerObservation, several int) string {
 	if several == 1 || b.Address == (netip.AddrPort{}) {
 		return v.translate("Balancer")

@@ -16,7 +16,7 @@ import (
 
 var sixHours = spanUntil(testTime, 6*time.Hour)
 
-// at is a point of a slot with some of ten probes failed.
+// at returns a point of a bucket in which some of ten probes failed.
 func at(bucket, failed int, mean time.Duration) checks.Point {
 	return checks.Point{At: sixHours.From.Add(time.Duration(bucket) * bucketWidth(sixHours)), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
 }
@@ -95,7 +95,7 @@ func TestCurve(t *testing.T) {
 	}
 }
 
-// TestLanesOfStrangers: a move from or to nobody's lane is listed, not drawn.
+// TestLanesOfStrangers: a move from or to an unknown node is listed, but not drawn.
 func TestLanesOfStrangers(t *testing.T) {
 	s := healthyCluster("shop", 3)
 	r := &clusterHistory{span: sixHours, moves: []checks.Move{
@@ -115,7 +115,7 @@ func TestLanesOfStrangers(t *testing.T) {
 	}
 }
 
-// TestTree: causes first, whatever explanations are given.
+// TestTree: causes come first, for any explanations.
 func TestTree(t *testing.T) {
 	member := func(code checks.Code, node, cause string) alerting.Member {
 		return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, ExplainedBy: cause}}}
@@ -153,7 +153,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// manyClusters is 20 clusters of 10 nodes, some of which are in trouble.
+// manyClusters has 20 clusters of 10 nodes, some with problems.
 func manyClusters() *fakeDaemon {
 	var fakeClusters []*fakeCluster
 	for i := range 20 {
@@ -168,7 +168,7 @@ func manyClusters() *fakeDaemon {
 	return newFakeDaemon(fakeClusters...)
 }
 
-// allFailing is the same with trouble in every cluster.
+// allFailing has problems in every cluster.
 func allFailing() *fakeDaemon {
 	var fakeClusters []*fakeCluster
 	for i := range 20 {
@@ -177,8 +177,7 @@ func allFailing() *fakeDaemon {
 	return newFakeDaemon(fakeClusters...)
 }
 
-// transferSize is how many bytes a browser gets that has never been here, without
-// compression: the page, its stylesheet, its script and its icon.
+// transferSize returns the uncompressed size of a page with its stylesheet, script and icon.
 func transferSize(t *testing.T, s *Server, path string) int {
 	t.Helper()
 	page := getPage(s, path)
@@ -196,16 +195,16 @@ func transferSize(t *testing.T, s *Server, path string) int {
 	return total
 }
 
-// getPage asks for a path as a browser at the machine itself does.
+// getPage gets a path as a browser on the same machine.
 func getPage(s *Server, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
-	r = r.WithContext(asAdmin(r.Context())) // who may do everything sees everything
+	r = r.WithContext(asAdmin(r.Context())) // authorized requests see everything
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w
 }
 
-// TestPagesAreLight: 100 KB in all, whatever happens, without compression.
+// TestPagesAreLight: a page has at most 100 KB without compression.
 func TestPagesAreLight(t *testing.T) {
 	unprobed := manyClusters()
 	unprobed.born = testTime.Add(-time.Hour)
@@ -222,18 +221,18 @@ func TestPagesAreLight(t *testing.T) {
 	}
 }
 
-// BenchmarkOverview renders 20 clusters of 10 nodes from what is remembered, as
-// all but one in ten seconds of those who look get it.
+// BenchmarkOverview renders 20 clusters of 10 nodes with a cached history, which is the usual
+// case.
 func BenchmarkOverview(b *testing.B) {
 	benchmarkPage(b, "/", time.Hour)
 }
 
-// BenchmarkOverviewForgetful reads the (made-up) past every time.
+// BenchmarkOverviewForgetful reads the (generated) history for each page.
 func BenchmarkOverviewForgetful(b *testing.B) {
 	benchmarkPage(b, "/", time.Nanosecond)
 }
 
-// BenchmarkCluster renders everything about one of ten nodes.
+// BenchmarkCluster renders the page of a cluster of ten nodes.
 func BenchmarkCluster(b *testing.B) {
 	benchmarkPage(b, "/clusters/cluster-04", time.Hour)
 }
@@ -247,13 +246,13 @@ func benchmarkPage(b *testing.B, path string, cacheFor time.Duration) {
 	}
 }
 
-// TestWindows: strips reach six hours back, and less far while a cluster is new,
-// as long as there is a probe in every slot.
+// TestWindows: uptime bars show six hours, or a shorter window for new clusters, with at least
+// one probe in each bucket.
 func TestWindows(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		age    time.Duration
-		probes int // in each point
+		probes int // for each point
 		want   time.Duration
 	}{
 		{"old", 24 * time.Hour, 20, 6 * time.Hour},

@@ -8,24 +8,24 @@ import (
 	"stickwatch/probes"
 )
 
-// A findingNode is a finding with what it explains.
+// A findingNode is a finding and the findings that it explains.
 type findingNode struct {
 	Tone     tone
 	Severity string
 	Code     string
-	Title    string // the code, in words
+	Title    string // title of the code
 	Summary  string
-	Affected string // how many clients, in words; "": not estimated
-	Remedy   string // "": it goes when its cause does
+	Affected string // number of clients; "": no estimate
+	Remedy   string // "": same as the cause's
 	Evidence []string
 	Since    timestamp
-	Ended    timestamp // Text "–": it holds
+	Ended    timestamp // Text "–": active
 	Resolved bool
 	Children []findingNode
 }
 
-// tree puts findings below their causes. A finding whose cause is not among
-// them, or which is its own cause over some others, stands at the top.
+// tree places findings below their causes. A finding whose cause is missing, or that is part
+// of a cycle, is at the top.
 func (v viewContext) tree(members []alerting.Member) []findingNode {
 	type subject struct{ cluster, cacheKey string }
 	keys := make([]subject, len(members))
@@ -66,7 +66,7 @@ func (v viewContext) tree(members []alerting.Member) []findingNode {
 	return roots
 }
 
-// activeFindings makes members of what a report found, which hold by being there.
+// activeFindings converts the active findings of a snapshot to members of an incident.
 func activeFindings(p Snapshot) []alerting.Member {
 	since := sinceByKey(p.ActiveFindings)
 	members := make([]alerting.Member, 0, len(p.Report.Findings))
@@ -76,7 +76,7 @@ func activeFindings(p Snapshot) []alerting.Member {
 	return members
 }
 
-// maxEvidence bounds the lines of evidence of a finding on a page.
+// maxEvidence bounds the evidence lines of a finding on a page.
 const maxEvidence = 12
 
 func (v viewContext) findingNode(m alerting.Member) findingNode {
@@ -100,19 +100,18 @@ func (v viewContext) findingNode(m alerting.Member) findingNode {
 	return b
 }
 
-// A tone says how something is. The stylesheet gives each a colour and a shape,
-// and a word always stands beside it: none of the three is needed.
+// A tone is the state of an item, from good to bad. The stylesheet shows it as a color and a
+// shape. There is always a word as well, so that neither is necessary.
 type tone string
 
-// The marks, as classes of the stylesheet, best first. Two letters each: a page
-// has a thousand of them.
+// The tones are CSS classes, best first. They are short because a page has a thousand of them.
 const (
 	toneOK       tone = "ok" // disc
 	toneInfo     tone = "in" // diamond
 	toneUnknown  tone = "no" // ring
 	toneWarning  tone = "wn" // triangle
 	toneCritical tone = "bd" // cross
-	toneNone     tone = "na" // no shape: there is nothing to mark
+	toneNone     tone = "na" // no shape
 )
 
 func toneOfVerdict(v checks.Verdict) tone {
@@ -139,7 +138,7 @@ func toneOfSeverity(s checks.Severity) tone {
 	}
 }
 
-// toneOfEvent tells whether an event was for the worse or for the better.
+// toneOfEvent returns whether an event is good or bad.
 func toneOfEvent(k alerting.EventKind) tone {
 	switch k {
 	case alerting.EventOpened, alerting.EventJoined, alerting.EventReturned, alerting.EventWorsened, alerting.EventFlapping:
@@ -151,12 +150,12 @@ func toneOfEvent(k alerting.EventKind) tone {
 	}
 }
 
-// Bounds of what a page has room for, in bytes.
+// Limits of texts on a page, in bytes.
 const (
-	maxCell = 24  // one cell of many: a state, a version
+	maxCell = 24  // a table cell: a state, a version
 	maxWord = 64  // a name
 	maxLine = 320 // a sentence: a summary, a line of evidence
-	maxLong = 640 // what to do: a sentence or two, and Chinese takes three bytes a character
+	maxLong = 640 // a remedy: one or two sentences, with three bytes for a Chinese character
 )
 
 func cell(s string) string { return probes.Clean(s, maxCell) }

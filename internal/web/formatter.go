@@ -13,15 +13,14 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// A formatter says things in one language. The English text is its own key: a
-// template reads as what it shows, and what has no translation still says
-// something.
+// A formatter formats texts and values in one language. The English text is the key of its
+// translation, so that templates are readable and a missing translation shows English.
 type formatter struct {
 	language string
 	zone     *time.Location
 }
 
-// translate says a text, with args put into its verbs.
+// translate translates a text and formats its arguments.
 func (s formatter) translate(text string, args ...any) string {
 	if s.language == chinese {
 		if translated, ok := chineseTexts[text]; ok {
@@ -34,7 +33,7 @@ func (s formatter) translate(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
-// clock tells a time of day, with the day where it is not today's.
+// clock formats a time of day, with the date unless it is today.
 func (s formatter) clock(t, now time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -52,10 +51,10 @@ func (s formatter) clock(t, now time.Time) string {
 	}
 }
 
-// day tells a day (UTC, as days are counted in the history).
+// day formats a day in UTC, as days are counted in the history.
 func (s formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
-// length tells how long something took, in two units at most.
+// length formats a duration with at most two units.
 func (s formatter) length(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -69,7 +68,7 @@ func (s formatter) length(d time.Duration) string {
 	}
 }
 
-// latency tells how long an answer took.
+// latency formats the latency of a response.
 func (s formatter) latency(d time.Duration) string {
 	switch {
 	case d <= 0:
@@ -83,7 +82,7 @@ func (s formatter) latency(d time.Duration) string {
 	}
 }
 
-// percent tells a ratio so that 100 % is said of nothing less.
+// percent formats a ratio. Only a ratio of 1 is 100 %.
 func (s formatter) percent(ratio float64) string {
 	const all = 100
 	p := ratio * all
@@ -96,40 +95,40 @@ func (s formatter) percent(ratio float64) string {
 	return strconv.FormatFloat(p, 'f', 2, 64) + "\u00a0%"
 }
 
-// What receivers are told and what pages show is worded in one place: package
-// alerting.
+// Package alerting contains the texts of findings and incidents, for pages as well as for
+// notifications.
 
-// title is a code in words.
+// title returns the title of a code.
 func (s formatter) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
 
-// summary is an incident in one sentence.
+// summary returns the summary of an incident.
 func (s formatter) summary(i alerting.Incident) string {
 	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
 	return line(alerting.Language(s.language).Summary(i))
 }
 
-// affected says how many clients are concerned; "": that is not estimated.
+// affected returns the number of affected clients; "": no estimate.
 func (s formatter) affected(a checks.Affected) string {
 	return alerting.Language(s.language).Affected(a)
 }
 
-// sentence is a message of the checks, with its times in the zone of the page.
+// sentence formats a message of package checks, with times in the zone of the page.
 func (s formatter) sentence(m checks.Message) string {
 	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
 }
 
-// remedy is what to do about a finding.
+// remedy returns the remedy of a finding.
 func (s formatter) remedy(f checks.Finding) string {
 	return long(alerting.Language(s.language).Say(f.Remedy))
 }
 
-// event tells what happened in an incident.
+// event returns the text of an event.
 func (s formatter) event(e alerting.Event) string {
 	return line(alerting.Language(s.language).Event(e))
 }
 
-// englishLang marks what stays English on pages in another language, for screen
-// readers to pronounce it so.
+// englishLang returns the lang attribute of English texts on pages in another language, for
+// screen readers.
 func (s formatter) englishLang() template.HTMLAttr {
 	if s.language == english {
 		return ""
@@ -145,11 +144,11 @@ const (
 
 var languages = []string{english, chinese}
 
-// languageCookie remembers what somebody chose on the page.
+// languageCookie is the cookie with the chosen language.
 const languageCookie = "lang"
 
-// languageOf tells in which language to answer: as the link says, as was chosen
-// before, as the browser prefers, as configured.
+// languageOf returns the language of a response, by the first of: the link, the cookie, the
+// browser's preference, and the fallback.
 func languageOf(r *http.Request, fallback string) string {
 	if lang := r.URL.Query().Get("lang"); isSupportedLanguage(lang) {
 		return lang
@@ -157,7 +156,7 @@ func languageOf(r *http.Request, fallback string) string {
 	if c, err := r.Cookie(languageCookie); err == nil && isSupportedLanguage(c.Value) {
 		return c.Value
 	}
-	// Browsers list what they prefer first: its qualities need no reading.
+	// Browsers send languages in order of preference, so qualities can be ignored.
 	for one := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
 		tag, _, _ := strings.Cut(strings.TrimSpace(one), ";")
 		lang, _, _ := strings.Cut(strings.ToLower(tag), "-")
@@ -170,7 +169,7 @@ func languageOf(r *http.Request, fallback string) string {
 
 func isSupportedLanguage(lang string) bool { return lang == english || lang == chinese }
 
-// setLanguageCookie keeps a choice that was made by a link.
+// setLanguageCookie stores the language that a link selects.
 func setLanguageCookie(w http.ResponseWriter, r *http.Request) {
 	lang := r.URL.Query().Get("lang")
 	if !isSupportedLanguage(lang) {

@@ -15,7 +15,7 @@ import (
 	"stickwatch/checks"
 )
 
-// said finds the texts that templates and code of this package say.
+// said returns the texts in templates and code of this package.
 func said(t *testing.T) map[string]bool {
 	t.Helper()
 	texts := map[string]bool{}
@@ -52,7 +52,7 @@ func said(t *testing.T) map[string]bool {
 	return texts
 }
 
-// TestEverythingIsSaidInChinese, with the same verbs in it.
+// TestEverythingIsSaidInChinese: every text has a translation with the same verbs.
 func TestEverythingIsSaidInChinese(t *testing.T) {
 	texts := said(t)
 	if len(texts) < 100 {
@@ -110,8 +110,7 @@ func TestSpeech(t *testing.T) {
 	}
 }
 
-// TestSpeak: the page is in another language and tells the time of another place
-// as soon as it is told, to who does not ask for a language.
+// TestSpeak: SetLocale changes the language and time zone for clients without a preference.
 func TestSpeak(t *testing.T) {
 	t.Parallel()
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)

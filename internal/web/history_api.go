@@ -12,7 +12,7 @@ import (
 	"stickwatch/probes"
 )
 
-// snapshot returns what is known of a cluster now.
+// snapshot returns the snapshot of a cluster.
 func (s *Server) snapshot(name string) (Snapshot, error) {
 	for _, p := range s.config.Snapshots.Snapshots() {
 		if p.Cluster.Name == name {
@@ -40,7 +40,7 @@ func (s *Server) getCluster(r *http.Request) (answer, error) {
 	return answer{body: wireClusterOf(p)}, nil
 }
 
-// probeCluster takes a round now and answers with what it saw.
+// probeCluster takes a round and returns the cluster.
 func (s *Server) probeCluster(r *http.Request) (answer, error) {
 	if err := s.probe(r); err != nil {
 		return answer{}, err
@@ -48,21 +48,21 @@ func (s *Server) probeCluster(r *http.Request) (answer, error) {
 	return s.getCluster(r)
 }
 
-// probe takes a round of the cluster that r names.
+// probe takes a round of the cluster in the path of r.
 func (s *Server) probe(r *http.Request) error {
 	_, err := s.round(r.Context(), r.PathValue("name"))
 	return err
 }
 
-// Bounds of an answer about the past.
+// Limits of history responses.
 const (
-	defaultPoints = 300 // what a chart on a screen can show
+	defaultPoints = 300 // enough for a chart on a screen
 	maxPoints     = 5000
 	maxMoves      = 1000
 )
 
-// getHistory tells uptimes, moves and deployments of a cluster over a span, and
-// the points of one target if one is asked for.
+// getHistory returns the uptimes, moves and deployments of a cluster in a span, and the points
+// of one target if the request names one.
 func (s *Server) getHistory(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
 	name := q.required("cluster")
@@ -89,13 +89,12 @@ func (s *Server) getHistory(r *http.Request) (answer, error) {
 	return answer{body: body}, err
 }
 
-// step returns the step of points over a span: the one asked for, or one that
-// makes a chart of them.
+// step returns the requested step of points, or one that suits a chart of the span.
 func (q *query) step(span checks.Span) time.Duration {
 	step := q.duration("step")
 	length := span.To.Sub(span.From)
 	switch {
-	case len(q.problems) > 0: // what would follow from them is no news
+	case len(q.problems) > 0: // do not report errors that follow from others
 	case length <= 0:
 		q.reject("%q must lie before %q", "since", "until")
 	case step == 0:
@@ -129,25 +128,25 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 	}, nil
 }
 
-// An deploymentRequest is a deployment as somebody announces it.
+// A deploymentRequest announces a deployment.
 type deploymentRequest struct {
 	Cluster string   `json:"cluster"`
-	Name    string   `json:"name"`  // what is deployed: a version, a ticket
-	Nodes   []string `json:"nodes"` // that it changes; left out: any
+	Name    string   `json:"name"`  // for example a version or a ticket
+	Nodes   []string `json:"nodes"` // nodes that it changes; omitted: any
 }
 
-// maxNodes bounds the nodes that a deployment is announced for.
+// maxNodes bounds the nodes of an announced deployment.
 const maxNodes = 1000
 
-// deploymentEndRequest is what a client that watched a deployment counted; a request without a
-// body tells nothing.
+// A deploymentEndRequest contains the counts of a client that watched a deployment. Without a
+// body there are none.
 type deploymentEndRequest struct {
 	Moved           int   `json:"sessions_moved"`
 	Lost            int   `json:"sessions_lost"`
 	LongestOutageMS int64 `json:"longest_outage_ms"`
 }
 
-// watched is what it counted, if that can be.
+// watched validates and returns the counts.
 func (a deploymentEndRequest) watched() (*alerting.WatchedCounts, error) {
 	if a.Moved < 0 || a.Lost < 0 || a.LongestOutageMS < 0 || a.LongestOutageMS > alerting.LongestDeployment.Milliseconds() {
 		return nil, newProblem(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`)
@@ -166,7 +165,7 @@ func (s *Server) getDeployments(r *http.Request) (answer, error) {
 	return answer{body: wireDeployments{wire.List(found, wire.DeploymentOf)}}, err
 }
 
-// postDeployment begins a deployment; its answer has the id by which it is ended.
+// postDeployment starts a deployment. The response contains the id that ends it.
 func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	asked, err := decode[deploymentRequest](r)
 	if err != nil {
@@ -202,7 +201,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	return answer{status: http.StatusCreated, body: body}, nil
 }
 
-// endDeployment ends one, and takes what was counted by whoever watched it.
+// endDeployment ends a deployment and stores the counts of the client that watched it.
 func (s *Server) endDeployment(r *http.Request) (answer, error) {
 	var watched *alerting.WatchedCounts
 	if r.ContentLength != 0 {

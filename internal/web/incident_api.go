@@ -14,7 +14,7 @@ import (
 	"stickwatch/probes"
 )
 
-// Bounds of lists of incidents.
+// Limits of lists of incidents.
 const (
 	defaultIncidents = 100
 	maxIncidents     = 1000
@@ -52,7 +52,7 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
 }
 
-// incident returns the one with an id.
+// incident returns the incident with an id.
 func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
 	found, err := s.incidents(ctx, IncidentQuery{ID: id, Limit: 1})
 	if err != nil {
@@ -64,10 +64,9 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 	return found[0], nil
 }
 
-// incidents tells which there are, newest first. What the history has of those
-// that are open is as old as its last write, and a disk that is full takes none:
-// then they are told as the daemon has them. As long as the disk takes them, only
-// what is on it is told, since nothing that was told is to be forgotten.
+// incidents returns incidents, newest first. While the history cannot be written, its open
+// incidents are outdated, and those of the daemon replace them. Otherwise only stored
+// incidents are returned, so that a restart cannot remove one that was shown.
 func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	open, unwritten := s.config.Unwritten()
 	if unwritten && (q.State == alerting.Pending || q.State == alerting.Firing) {
@@ -83,7 +82,7 @@ func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 	return newest(append(found, q.among(open)...), q.Limit), nil
 }
 
-// newest sorts a list and cuts it.
+// newest sorts a list, newest first, and cuts it to limit.
 func newest(list []alerting.Incident, limit int) []alerting.Incident {
 	slices.SortFunc(list, func(a, b alerting.Incident) int {
 		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.ID, a.ID))
@@ -91,7 +90,7 @@ func newest(list []alerting.Incident, limit int) []alerting.Incident {
 	return list[:min(limit, len(list))]
 }
 
-// among are those of a list that are asked for, but for the limit.
+// among returns the incidents of a list that match q, ignoring the limit.
 func (q IncidentQuery) among(list []alerting.Incident) []alerting.Incident {
 	return slices.DeleteFunc(list, func(i alerting.Incident) bool {
 		return q.ID != "" && q.ID != i.ID ||

@@ -11,14 +11,14 @@ import (
 	"stickwatch/probes"
 )
 
-// incidentsView is a page of incidents, newest first.
+// An incidentsView is a page of incidents, newest first.
 type incidentsView struct {
 	Cluster   string // "": all
 	Incidents []incidentView
-	Older     string // the time before which the next page goes on; "": this is the last
+	Older     string // time before which the next page starts; "": last page
 }
 
-// incidentsPage lists incidents, a page at a time: ?cluster=NAME, ?until=TIME.
+// incidentsPage lists incidents: ?cluster=NAME, ?until=TIME.
 func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	q := s.queryOf(r)
 	q.text("lang")
@@ -42,8 +42,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	return nil
 }
 
-// incidentPage shows one incident; its address stays good for as long as the
-// history keeps it.
+// incidentPage shows one incident. Its URL is valid as long as the history keeps the incident.
 func (s *Server) incidentPage(r *http.Request, p *page) error {
 	i, err := s.incident(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -56,32 +55,32 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 	return nil
 }
 
-// An incidentView is an incident as pages show it.
+// An incidentView is the view of an incident.
 type incidentView struct {
 	ID          string
 	Cluster     string
-	Link        string // to the cluster
-	ShowCluster bool   // the page does not say by itself in which cluster
-	Tone        tone   // of its severity
-	StateTone   tone   // of how it stands: its severity only while something of it holds
+	Link        string // to the page of the cluster
+	ShowCluster bool   // the page does not show the cluster otherwise
+	Tone        tone   // of the severity
+	StateTone   tone   // of the state: the severity while active
 	Severity    string
 	State       string
 	Open        bool
-	Recovering  bool // open, but nothing of it holds: it may come again
+	Recovering  bool // open without active findings
 	Flapping    bool
 	Title       string
 	Summary     string
-	Affected    string // how many clients, in words; "": not estimated
+	Affected    string // number of clients; "": no estimate
 	Remedy      string
 	Silenced    string
 	Merged      string
 	Started     timestamp
 	Ended       timestamp
 	Lasted      string
-	Extent      string // how much there is to see: evidence, and what the cause explains
+	Extent      string // number of details: evidence and explained findings
 	Tree        []findingNode
 	Timeline    []eventView
-	Silence     *silenceForm // nil: nobody may, or there is nothing to silence
+	Silence     *silenceForm // nil: read-only, or nothing to silence
 }
 
 type eventView struct {
@@ -105,7 +104,7 @@ func (v viewContext) incident(i alerting.Incident) incidentView {
 	view.setState(v, i)
 	for b := range view.Tree {
 		if view.Tree[b].Remedy == view.Remedy {
-			view.Tree[b].Remedy = "" // said above
+			view.Tree[b].Remedy = "" // shown above
 		}
 	}
 	for _, e := range i.Timeline {
@@ -120,7 +119,7 @@ func (v viewContext) incident(i alerting.Incident) incidentView {
 	return view
 }
 
-// clustersOf names what an incident concerns, the worst affected first.
+// clustersOf returns the affected clusters, the most affected first.
 func clustersOf(i alerting.Incident) string {
 	if i.Cluster == "" {
 		return "stickwatch"
@@ -134,9 +133,8 @@ func clustersOf(i alerting.Incident) string {
 	return strings.Join(names, ", ")
 }
 
-// setState tells how the incident stands. What nobody has to get up for does not
-// look as if somebody had to: an incident goes on for a while after the last of
-// its findings went, for a quarter of an hour if they come and go.
+// setState sets the state. A recovering incident does not look urgent: it stays open for a
+// while after its last finding ended, for up to a quarter of an hour if findings flap.
 func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	switch {
 	case !i.Open:
@@ -148,7 +146,7 @@ func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	}
 }
 
-// advice is what to do about an incident.
+// advice returns the remedy of an incident.
 func (v viewContext) advice(i alerting.Incident) string {
 	return long(alerting.Language(v.language).Advice(i))
 }
@@ -172,7 +170,7 @@ func (v viewContext) incidents(list []alerting.Incident) []incidentView {
 	return views
 }
 
-// A silenceView is a silence that is active or will be.
+// A silenceView is an active or future silence.
 type silenceView struct {
 	ID      string
 	About   string
@@ -181,7 +179,7 @@ type silenceView struct {
 	Active  bool
 	From    timestamp
 	To      timestamp
-	Expires bool // may be ended by who looks
+	Expires bool // the user may end it
 }
 
 func (v viewContext) silences(list []alerting.Silence, cluster string) []silenceView {
@@ -198,14 +196,14 @@ func (v viewContext) silences(list []alerting.Silence, cluster string) []silence
 	return views
 }
 
-// until is a time to come.
+// until formats a future time.
 func (v viewContext) until(t time.Time) timestamp {
 	m := v.timestamp(t)
 	m.Ago = v.length(max(0, t.Sub(v.now)))
 	return m
 }
 
-// about tells what a silence is about.
+// about returns the scope of a silence.
 func (v viewContext) about(s alerting.Silence) string {
 	var parts []string
 	for _, part := range []string{word(s.Cluster), word(s.Node), v.titleOr(s.Code)} {

@@ -13,9 +13,8 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// withFullDisk is a server whose disk has been full for a while. Since then an
-// incident began that the history lacks, one of shop has come to an end that it
-// does not know, and one of portal flaps.
+// withFullDisk returns a server whose history cannot be written. Since then, one incident
+// began, one of shop ended, and one of portal flaps.
 func withFullDisk(t *testing.T) *Server {
 	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
 	flaps := w.fakeClusters[1].incidents[0]
@@ -60,7 +59,7 @@ func TestIncidentsThatAreNotWritten(t *testing.T) {
 	}
 }
 
-// TestPagesOfWhatIsNotWritten show it, each.
+// TestPagesOfWhatIsNotWritten: every page shows the unwritten incidents.
 func TestPagesOfWhatIsNotWritten(t *testing.T) {
 	s := withFullDisk(t)
 	for _, path := range []string{"/", "/incidents", "/clusters/portal", "/incidents/20260314T120301000-fresh", "/api/v1/incidents/20260314T120301000-fresh"} {
@@ -74,8 +73,8 @@ func TestPagesOfWhatIsNotWritten(t *testing.T) {
 	}
 }
 
-// TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do
-// not take one for the consequence of another.
+// TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do not show
+// one finding as the consequence of another.
 func TestIncidentOfSeveralNodes(t *testing.T) {
 	down := healthyCluster("shop", 4)
 	var findings []checks.Finding
@@ -108,7 +107,7 @@ func TestIncidentOfSeveralNodes(t *testing.T) {
 	}
 }
 
-// over is a scene that is well again, with an incident that goes on for a while.
+// over returns a cluster that has recovered, with an incident that is still open.
 func over(s *fakeCluster, at time.Time) *fakeCluster {
 	well := healthyCluster(s.Cluster.Name, len(s.Cluster.Nodes))
 	well.Since = at
@@ -122,7 +121,7 @@ func over(s *fakeCluster, at time.Time) *fakeCluster {
 	return well
 }
 
-// TestQuietIncidents do not look as if something were wrong now.
+// TestQuietIncidents: recovering incidents do not look urgent.
 func TestQuietIncidents(t *testing.T) {
 	s := newFakeDaemon(over(redisDown("shop"), testTime.Add(-time.Minute))).server(t)
 	for _, path := range []string{"/", "/clusters/shop"} {
@@ -146,8 +145,8 @@ func TestQuietIncidents(t *testing.T) {
 	}
 }
 
-// TestSince: a headline of trouble is as old as the first trouble, one of health
-// as young as the last recovery.
+// TestSince: the headline of a problem dates from the first problem, and a healthy one from
+// the last recovery.
 func TestSince(t *testing.T) {
 	at := func(v checks.Verdict, ago time.Duration) Snapshot {
 		return Snapshot{Report: checks.Report{Verdict: v}, Since: testTime.Add(-ago)}

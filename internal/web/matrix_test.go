@@ -14,7 +14,7 @@ import (
 
 var seenInEnglish = viewContext{formatter: formatter{english, time.UTC}, now: testTime}
 
-// words is what a row says, mark and word of each cell.
+// words returns the tone and label of each cell of a row.
 func (r row) words() string {
 	var all strings.Builder
 	for _, c := range []verdictCell{r.Direct, r.State, r.Rotation, r.Canary} {
@@ -118,8 +118,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// TestSessionUptime: the uptime of sessions stands beside that of their node, and
-// a cluster whose sessions get lost shows no 100 %.
+// TestSessionUptime: the uptime of sessions is shown beside that of their node, and is below
+// 100 % if sessions get lost.
 func TestSessionUptime(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	for path, has := range map[string][]string{
@@ -146,8 +146,8 @@ func TestSessionUptime(t *testing.T) {
 	}
 }
 
-// TestSessionsFollowTheirNode in the calendars; sessions of nodes that left, and
-// those without a known owner, come last.
+// TestSessionsFollowTheirNode: in the calendars, sessions follow their node. Those of removed
+// and unknown nodes are last.
 func TestSessionsFollowTheirNode(t *testing.T) {
 	r := &clusterHistory{days: map[checks.Target][]checks.Uptime{}}
 	for _, of := range []checks.Target{
@@ -170,8 +170,8 @@ func TestSessionsFollowTheirNode(t *testing.T) {
 	}
 }
 
-// TestBeforeAnUpgrade nothing is recorded of sessions: the page says so, and shows
-// neither 100 % nor 0 %. Without sessions to follow there is nothing to say.
+// TestBeforeAnUpgrade: without recorded sessions, the page says so and shows no percentage. It
+// says nothing if there are no sessions to follow.
 func TestBeforeAnUpgrade(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.upgraded = true

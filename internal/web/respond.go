@@ -14,26 +14,26 @@ import (
 	"sync"
 )
 
-// minCompressSize is the size, in bytes, below which an answer fits in a packet
-// anyway.
+// minCompressSize is the minimum size for compression, in bytes. Smaller responses fit in one
+// packet.
 const minCompressSize = 1200
 
 var compressors = sync.Pool{New: func() any {
-	// The level is a constant that exists.
+	// the constant level is valid
 	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	return z
 }}
 
-// write sends a whole answer, compressed where that is worth it and understood.
+// write sends a response, compressed if that is useful and accepted.
 func write(w http.ResponseWriter, r *http.Request, contentType string, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Add("Vary", "Accept-Encoding")
-	if len(body) < minCompressSize || !takesGzip(r.Header.Get("Accept-Encoding")) {
+	if len(body) < minCompressSize || !acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		if r.Method != http.MethodHead {
-			// Whoever asked may be gone: there is nobody left to tell.
+			// the client may have disconnected
 			_, _ = w.Write(body)
 		}
 		return
@@ -50,9 +50,8 @@ func write(w http.ResponseWriter, r *http.Request, contentType string, status in
 	_ = z.Close()
 }
 
-// takesGzip reads an Accept-Encoding header: gzip is in it, and not with a
-// quality of nothing.
-func takesGzip(accept string) bool {
+// acceptsGzip reports whether an Accept-Encoding header accepts gzip.
+func acceptsGzip(accept string) bool {
 	for one := range strings.SplitSeq(accept, ",") {
 		name, quality, _ := strings.Cut(one, ";")
 		if strings.TrimSpace(name) != "gzip" {
@@ -64,14 +63,13 @@ func takesGzip(accept string) bool {
 	return false
 }
 
-// policy is what a page may load: its own stylesheet, script and stream, and
-// nothing inline. Whatever a target managed to put on a page would not run.
+// policy is the content security policy. Pages load only their own stylesheet, script and
+// event stream, and nothing inline, so that markup injected by a target cannot run.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// secured adds the headers that every answer has. A header that the web
-// configuration sets is left as it is.
-func secured(next http.Handler) http.Handler {
+// withSecurityHeaders adds security headers to every response. It keeps headers of the web configuration.
+func withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
 			"Content-Security-Policy":    policy,
@@ -91,11 +89,11 @@ func secured(next http.Handler) http.Handler {
 //go:embed static
 var staticFiles embed.FS
 
-// assetLinks are the links to what is embedded, by file: each with a hash of its
-// contents, so that browsers may keep it for good.
+// assetLinks are the URLs of embedded files. Each contains a hash of the content, so that
+// browsers can cache it forever.
 var assetLinks = linkAssets(staticFiles)
 
-// assetTypes does without the machine's own table, which says what it likes.
+// assetTypes replaces the MIME types of the machine, which vary.
 var assetTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
@@ -106,12 +104,12 @@ func linkAssets(files fs.FS) map[string]string {
 	links := map[string]string{}
 	names, err := fs.Glob(files, "static/*")
 	if err != nil {
-		panic(err) // the pattern is a constant
+		panic(err) // the constant pattern is invalid
 	}
 	for _, name := range names {
 		content, err := fs.ReadFile(files, name)
 		if err != nil {
-			panic(err) // it is embedded
+			panic(err) // the file is embedded
 		}
 		sum := sha256.Sum256(content)
 		links[path.Base(name)] = "/" + name + "?v=" + hex.EncodeToString(sum[:6])
@@ -134,8 +132,7 @@ func (s *Server) static() http.Handler {
 	})
 }
 
-// notFound answers where no route is, or none for the method: programs with a
-// problem, people with a page.
+// notFound handles requests without a route: the API returns a problem, other paths a page.
 func (s *Server) notFound(mux *http.ServeMux) http.Handler {
 	page := s.page(func(r *http.Request, p *page) error {
 		return newProblem(http.StatusNotFound, "there is no page %s", r.URL.Path)
@@ -145,7 +142,7 @@ func (s *Server) notFound(mux *http.ServeMux) http.Handler {
 		case len(allowed) > 0:
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			s.writeProblem(w, r, newProblem(http.StatusMethodNotAllowed, "%s takes %s, got %s", r.URL.Path, strings.Join(allowed, " and "), r.Method))
-		case reads(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
+		case isSafeMethod(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
 			page.ServeHTTP(w, r)
 		default:
 			s.writeProblem(w, r, newProblem(http.StatusNotFound, "there is no %s", r.URL.Path))
@@ -153,7 +150,7 @@ func (s *Server) notFound(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// methodsFor tells for which methods there is a route to the path of r.
+// methodsFor returns the methods that have a route for the path of r.
 func methodsFor(mux *http.ServeMux, r *http.Request) (methods []string) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		other := r.Clone(r.Context())

@@ -14,11 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A slowExporter's rounds take until they are let go, or their time is over.
+// A slowExporter blocks rounds until they are released or time out.
 type slowExporter struct {
 	mu    sync.Mutex
 	taken int
-	began chan struct{} // nil: nobody wants to know
+	began chan struct{} // nil: not used
 	let   chan struct{}
 }
 
@@ -37,8 +37,8 @@ func (e *slowExporter) Export(ctx context.Context, _ string) (http.Handler, erro
 	}
 }
 
-// TestRoundsAreShared: by exporters, the API and the page, up to a bound; who
-// comes later gets another.
+// TestRoundsAreShared: exporters, the API and the page share a round, up to a limit; later
+// requests get a new one.
 func TestRoundsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
@@ -77,7 +77,8 @@ func TestRoundsAreShared(t *testing.T) {
 	})
 }
 
-// TestRoundsOutliveThoseWhoWait, so that coming and going takes no second one.
+// TestRoundsOutliveThoseWhoWait: a round continues without clients, so that there is never a
+// second one.
 func TestRoundsOutliveThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
@@ -98,7 +99,7 @@ func TestRoundsOutliveThoseWhoWait(t *testing.T) {
 	})
 }
 
-// TestRoundsEnd: nobody waits after the end, and nobody begins.
+// TestRoundsEnd: after close, nothing waits and no round starts.
 func TestRoundsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{}
@@ -151,7 +152,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// TestProbeWithoutExporter: a Prober is enough for those who want no metrics.
+// TestProbeWithoutExporter: a Prober is sufficient without metrics.
 func TestProbeWithoutExporter(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t, func(c *Config) { c.Exporter = nil })
@@ -160,7 +161,7 @@ func TestProbeWithoutExporter(t *testing.T) {
 	}
 }
 
-// TestNotOffered: what has no source is not there.
+// TestNotOffered: functions without a source return 404.
 func TestNotOffered(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Prober, c.Exporter, c.Reloader, c.Metrics = nil, nil, nil, nil })
 	for _, test := range []struct{ method, path string }{

@@ -1,29 +1,25 @@
-// Package web is the daemon's HTTP: the status page, the API, and what
-// Prometheus and operators ask a server for.
+// Package web is the HTTP server of the daemon: the status page, the API, and the endpoints
+// for Prometheus and operators.
 //
-// # Read by anybody, changed by few
+// # Access
 //
-// Reading is open, as with the exporters beside which stickwatch runs; the web
-// configuration of Prometheus's exporter-toolkit closes it, with TLS and
-// passwords. What changes something (a silence, a probe now, a reload) needs more:
+// Everybody can read by default, as with Prometheus exporters. The web configuration of
+// exporter-toolkit can require TLS and passwords. Changes (silences, probes, reloads) require
 // the admin socket, a user, or a token; see access.
 //
-// # One page, two readers
+// # The page
 //
-// The page is whole without JavaScript: it refreshes itself, its buttons are
-// forms, its charts are SVG that templates draw. The script, where it runs,
-// listens to [Live], fetches the very same page again and takes over the parts
-// that differ. There is no second rendering to keep equal to the first.
+// The page works without JavaScript: it reloads itself, its buttons are forms, and templates
+// draw its charts as SVG. The script listens to [Live], fetches the same page again and
+// replaces the parts that differ, so there is only one renderer.
 //
-// # Fast by remembering
+// # Caching
 //
-// A page of 200 nodes shows 200 strips of the past. What is past hardly
-// changes, so it is read from the history once in [Config].Remember and shared
-// by everybody who looks; what is present is never remembered.
+// A page of 200 nodes shows 200 uptime bars. The history is read once in [Config].CacheFor and
+// shared by all requests. The current state is never cached.
 //
-// Whatever a target said was bounded where it was read. It is cut again here,
-// to what a page has room for, and escaped by html/template and encoding/json;
-// no markup is made any other way.
+// Package probes bounds the data of targets. Here it is cut again to the space on a page, and
+// escaped by html/template and encoding/json. No other code creates markup.
 package web
 
 import (
@@ -44,20 +40,20 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Server answers HTTP for a daemon.
+// A Server is the HTTP server of a daemon.
 type Server struct {
 	config       Config
 	access       access
 	historyCache *historyCache
 	rounds       *rounds
-	machine      string // its name, as hostOf has it
+	machine      string // host name, normalized by hostOf
 	locale       atomic.Pointer[locale]
 	handler      http.Handler
 
-	external atomic.Pointer[url.URL] // of Config; without a host: not known
+	external atomic.Pointer[url.URL] // of Config; an empty host means unknown
 }
 
-// New returns a Server of c. Its error is about the web configuration file.
+// New returns a Server. It fails if the web configuration file is invalid.
 func New(c Config) (*Server, error) {
 	c = c.withDefaults()
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
@@ -72,13 +68,13 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// SetLocale changes Config's Language and Location for the answers to come.
+// SetLocale changes Config.Language and Config.Location.
 func (s *Server) SetLocale(language string, location *time.Location) {
 	location = cmp.Or(location, time.Local)
 	s.locale.Store(&locale{language: cmp.Or(language, english), zone: location, pages: allPages(location)})
 }
 
-// ServeHTTP answers one request, without what Serve adds: TLS, users, time-outs.
+// ServeHTTP handles a request, without the TLS, users and timeouts of Serve.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) routes() *http.ServeMux {
@@ -138,12 +134,11 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/deployments/{id}/end", s.api(s.endDeployment))
 }
 
-// guard answers nobody who was led here, and lets nobody change anything from
-// another site, or without the right to.
-// It stands before every route: a new one cannot be forgotten.
+// guard rejects DNS rebinding, cross-site changes, and unauthorized changes. It wraps all
+// routes, so that none can be missed.
 func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return withSecurityHeaders(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkRebinding(r); err != nil {
 			s.writeProblem(w, r, err)
 			return
@@ -152,8 +147,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site may change nothing: %v", err))
 			return
 		}
-		if !reads(r) {
-			if err := s.access.deny(r); err != nil {
+		if !isSafeMethod(r) {
+			if err := s.access.denial(r); err != nil {
 				s.writeProblem(w, r, err)
 				return
 			}
@@ -162,8 +157,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	}))
 }
 
-// abortOnPanic breaks off an answer that panics. Package net/http would do so too, but
-// would write to the log what the panic says.
+// abortOnPanic aborts the response of a handler that panics. Unlike net/http, it does not log
+// the text of the panic.
 func abortOnPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if panics.Catch(panics.Web, func() { next.ServeHTTP(w, r) }) != nil {
@@ -172,13 +167,12 @@ func abortOnPanic(next http.Handler) http.Handler {
 	})
 }
 
-// reads reports whether a request changes nothing by its method.
-func reads(r *http.Request) bool {
+// isSafeMethod reports whether the method of a request is safe.
+func isSafeMethod(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// Bounds of a connection. The longest honest answer is a probe now, which is
-// bounded by probeTimeout.
+// Limits of a connection. The longest regular response is a probe, bounded by probeTimeout.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
@@ -188,10 +182,10 @@ const (
 	shutdownTimeout   = 10 * time.Second
 )
 
-// Serve answers at listeners, and at the admin socket unless that is nil, until ctx
-// ends. Whoever reaches the admin socket may change everything. Serve then ends its streams and the rounds
-// that requests wait for, lets all other requests under way finish for up to ten
-// seconds, and returns nil. Any other end is an error, and ends all listeners.
+// Serve serves at listeners, and at the admin socket unless it is nil, until ctx ends. Clients
+// of the admin socket may make all changes. At the end, Serve closes event streams, cancels
+// rounds, waits up to ten seconds for other requests, and returns nil. If a listener fails,
+// Serve closes all listeners and returns the error.
 func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -213,7 +207,7 @@ func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net
 	return errors.Join(all...)
 }
 
-// panicAsError returns the error of f, or that it panicked.
+// panicAsError returns the error of f, or its panic as an error.
 func panicAsError(f func() error) (err error) {
 	if caught := panics.Catch(panics.Web, func() { err = f() }); caught != nil {
 		return caught
@@ -221,8 +215,8 @@ func panicAsError(f func() error) (err error) {
 	return err
 }
 
-// serve has a server for each listener: exporter-toolkit puts its own handler
-// into the server that it is given.
+// serve runs one server for each listener, because exporter-toolkit changes the server's
+// handler.
 func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Server, net.Listener) error) error {
 	server := &http.Server{
 		Handler:           s.handler,
@@ -247,7 +241,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Serve
 	return nil
 }
 
-// public answers as the web configuration says: with TLS, to users.
+// public serves with the TLS and users of the web configuration.
 func (s *Server) public(server *http.Server, l net.Listener) error {
 	if s.config.MaxConnections > 0 {
 		l = netutil.LimitListener(l, s.config.MaxConnections)
@@ -255,14 +249,13 @@ func (s *Server) public(server *http.Server, l net.Listener) error {
 	return toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
 }
 
-// admin answers who could open the admin socket.
+// admin serves the admin socket.
 func (s *Server) admin(server *http.Server, l net.Listener) error {
 	server.BaseContext = func(net.Listener) context.Context { return asAdmin(context.Background()) }
 	return server.Serve(l)
 }
 
-// shutDown ends a server. Whoever takes longer than there is time for is cut off:
-// that is nothing that went wrong here.
+// shutDown stops a server. Connections that exceed the timeout are closed, which is no error.
 func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

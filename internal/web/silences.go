@@ -16,26 +16,26 @@ import (
 	"stickwatch/probes"
 )
 
-// An silenceRequest is a silence as somebody asks for it, by the API or a form.
+// A silenceRequest is a request for a silence, by the API or a form.
 type silenceRequest struct {
 	Cluster  string      `json:"cluster"`
 	Node     string      `json:"node"`
 	Code     checks.Code `json:"code"`
-	All      bool        `json:"all"` // everything, which nothing left out may mean
+	All      bool        `json:"all"` // must be explicit; empty fields do not mean all
 	Reason   string      `json:"reason"`
 	Author   string      `json:"author"`
 	From     string      `json:"from"`     // RFC 3339; "": now
-	To       string      `json:"to"`       // RFC 3339; or
-	Duration string      `json:"duration"` // from From: 30m, 2h, 7d
+	To       string      `json:"to"`       // RFC 3339; excludes duration
+	Duration string      `json:"duration"` // since from: 30m, 2h, 7d
 }
 
-// maxSilence bounds silences: one that is forgotten must end some day.
+// maxSilence bounds the length of a silence, because it may be forgotten.
 const maxSilence = 90 * 24 * time.Hour
 
-// latestBegin is how far ahead a silence may be made: what lies further is a slip.
-const latestBegin = 365 * 24 * time.Hour
+// maxSilenceLead bounds the start of a silence; a later start is a mistake.
+const maxSilenceLead = 365 * 24 * time.Hour
 
-// maxReason bounds why a silence is made, in bytes: a paragraph.
+// maxReason bounds the reason of a silence, in bytes.
 const maxReason = 1000
 
 func (s *Server) getSilences(r *http.Request) (answer, error) {
@@ -62,12 +62,12 @@ func (s *Server) postSilence(r *http.Request) (answer, error) {
 	}, nil
 }
 
-// deleteSilence ends a silence now; it stays in the history.
+// deleteSilence ends a silence now. The history keeps it.
 func (s *Server) deleteSilence(r *http.Request) (answer, error) {
 	return answer{}, s.expire(r)
 }
 
-// silence judges what is asked for and keeps it.
+// silence validates and stores a silence.
 func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silence, error) {
 	silence, err := s.validSilence(asked)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silenc
 	}
 	s.config.Logger.Info("silence added", "id", silence.ID, "cluster", silence.Cluster, "node", silence.Node,
 		"code", silence.Code, "to", silence.To, "author", silence.Author)
-	s.announce(silence)
+	s.publishSilence(silence)
 	return silence, nil
 }
 
@@ -91,14 +91,14 @@ func (s *Server) expire(r *http.Request) error {
 		return err
 	}
 	s.config.Logger.Info("silence expired", "id", probes.Clean(id, maxWord))
-	s.announce(alerting.Silence{})
+	s.publishSilence(alerting.Silence{})
 	return nil
 }
 
-// announce tells who looks at a cluster that it is silenced, or not any more.
-func (s *Server) announce(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
+// publishSilence updates the pages that show the cluster of a silence.
+func (s *Server) publishSilence(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
 
-// validSilence makes a silence of what is asked for, or tells all that is wrong with it.
+// validSilence converts a request to a silence, or returns all its errors.
 func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 	var wrong []string
 	span, err := a.span(s.config.Now())
@@ -130,8 +130,8 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 	}, nil
 }
 
-// aim tells what is wrong with what the silence is about. A script in which a
-// variable is empty must not silence everything.
+// checkScope validates the scope of a silence. An empty variable in a script must not silence
+// everything.
 func (a silenceRequest) checkScope() error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
@@ -142,7 +142,7 @@ func (a silenceRequest) checkScope() error {
 	return nil
 }
 
-// span is from when to when the silence is asked for.
+// span returns the requested span.
 func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error
@@ -165,7 +165,7 @@ func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 		}
 		span.To = span.From.Add(d)
 	}
-	if span.From.After(now.Add(latestBegin)) {
+	if span.From.After(now.Add(maxSilenceLead)) {
 		return span, errors.New("it must begin within a year")
 	}
 	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > maxSilence {
@@ -174,8 +174,8 @@ func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 	return span, nil
 }
 
-// checkNames tells what is wrong with the names of a cluster and of a node. A silence
-// for what does not exist is a misspelt one.
+// checkNames validates the names of a cluster and a node. A silence for an unknown name is a
+// typing error.
 func (s *Server) checkNames(cluster, node string) error {
 	if cluster == "" && node == "" {
 		return nil
@@ -193,17 +193,17 @@ func (s *Server) checkNames(cluster, node string) error {
 	return err
 }
 
-// A silenceForm is what a "silence" button is about.
+// A silenceForm is the scope of a silence button.
 type silenceForm struct {
 	Cluster string
 	Node    string
 	Code    checks.Code
 }
 
-// A form does what a form of the page asks for, and tells where to go then.
+// A form handles a submitted form and returns where to redirect.
 type form func(r *http.Request) (to string, err error)
 
-// form serves a form: a page again, so that a reload repeats nothing.
+// form returns the handler of a form. It redirects, so that a reload does not submit again.
 func (s *Server) form(do form) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -235,7 +235,7 @@ func (s *Server) probeForm(r *http.Request) (string, error) {
 	return clusterLink(r.PathValue("name")), s.probe(r)
 }
 
-// clusterLink is a cluster's page, or the overview.
+// clusterLink returns the path of a cluster's page, or of the overview for "".
 func clusterLink(name string) string {
 	if name == "" {
 		return "/"
