@@ -2,35 +2,23 @@ package history
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"stickwatch/checks"
-	"stickwatch/probes"
 )
 
 // A Batch is the data that a round adds to the history.
 type Batch struct {
-	Samples  []checks.Sample
-	Moves    []checks.Move
-	Changes  []Change
-	Canaries map[string][]Canary
+	Samples []checks.Sample
+	Moves   []checks.Move
+	Changes []Change
 }
 
 // A Change is a change of a finding of a cluster.
 type Change struct {
 	Cluster string
 	checks.Change
-}
-
-type Canary struct {
-	Node     string
-	Balancer string
-	Client   string
-	Session  probes.Fingerprint
-	Opened   time.Time
 }
 
 // A queue holds rows that wait to be written. It is bounded: a row that does not fit replaces
@@ -99,19 +87,13 @@ func appendBatch(b, later Batch) Batch {
 	b.Samples = append(b.Samples, later.Samples...)
 	b.Moves = append(b.Moves, later.Moves...)
 	b.Changes = append(b.Changes, later.Changes...)
-	if len(later.Canaries) > 0 {
-		canaries := make(map[string][]Canary, len(b.Canaries)+len(later.Canaries))
-		maps.Copy(canaries, b.Canaries)
-		maps.Copy(canaries, later.Canaries)
-		b.Canaries = canaries
-	}
 	return b
 }
 
 // size returns the number of rows.
 func (b Batch) size() int { return len(b.Samples) + len(b.Moves) + len(b.Changes) }
 
-func (b Batch) empty() bool { return b.size() == 0 && len(b.Canaries) == 0 }
+func (b Batch) empty() bool { return b.size() == 0 }
 
 // sort sorts the samples in the order of their table.
 func (b Batch) sort() {

@@ -38,7 +38,6 @@ var salvageTables = []salvageTable{
 	{"silences", "rowid", decodes[alerting.Silence]},
 	{"deployments", "rowid", nil},
 	{"standing", "rowid", decodes[[]checks.ActiveFinding]},
-	{"canaries", "rowid", decodes[[]Canary]},
 	{"counters", "rowid", nil},
 	{"targets", "rowid", nil},
 	{"moves", "rowid", nil},

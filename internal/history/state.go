@@ -16,9 +16,8 @@ import (
 type State struct {
 	Incidents      []alerting.Incident               // not resolved, oldest first
 	ActiveFindings map[string][]checks.ActiveFinding // by cluster
-	Canaries       map[string][]Canary
-	Silences       []alerting.Silence    // active and future ones
-	Announced      []alerting.Deployment // see Reader.Announced
+	Silences       []alerting.Silence                // active and future ones
+	Announced      []alerting.Deployment             // see Reader.Announced
 	Counters       map[string]float64
 }
 
@@ -47,9 +46,6 @@ func (db *DB) restore(ctx context.Context) (s State, err error) {
 		return s, err
 	}
 	if s.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
-		return s, err
-	}
-	if s.Canaries, err = queryByCluster[Canary](ctx, tx, selectCanaries); err != nil {
 		return s, err
 	}
 	s.Counters, err = counters(ctx, tx)

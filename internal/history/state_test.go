@@ -30,9 +30,6 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	canaries := map[string][]Canary{"shop": {{Node: "node1", Session: "s:3f9a12c4", Opened: testTime}}}
-	write(t, db, Batch{Canaries: map[string][]Canary{"shop": nil}})
-	write(t, db, Batch{Canaries: canaries})
 	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
 	past := alerting.Silence{ID: "s0", From: testTime.Add(-time.Hour), To: testTime}
 	for _, s := range []alerting.Silence{silence, past} {
@@ -50,7 +47,7 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := State{
-		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings, Canaries: canaries,
+		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings,
 		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
 	}
 	if diff := cmp.Diff(want, got, kept); diff != "" {

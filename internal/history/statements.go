@@ -164,10 +164,7 @@ const (
 	upsertActiveFindings = `INSERT INTO standing (cluster, body) VALUES (?, ?)
 	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
 	selectActiveFindings = `SELECT cluster, body FROM standing`
-	upsertCanaries       = `INSERT INTO canaries (cluster, body) VALUES (?, ?)
-	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
-	selectCanaries = `SELECT cluster, body FROM canaries`
-	upsertCounter  = `INSERT INTO counters (name, value) VALUES (?, ?)
+	upsertCounter        = `INSERT INTO counters (name, value) VALUES (?, ?)
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
 )

@@ -170,7 +170,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
 			return err
 		}
 	}
-	return upsertByCluster(ctx, tx, upsertCanaries, b.Canaries)
+	return nil
 }
 
 // upsertByCluster replaces the saved list of each cluster in all.
