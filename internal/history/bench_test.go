@@ -103,19 +103,19 @@ func BenchmarkQueries(b *testing.B) {
 	const day = 24 * time.Hour
 	for name, ask := range map[string]func(i int) error{
 		"points 1h raw": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(time.Hour), replayStep)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(time.Hour), replayStep)
 			return err
 		},
 		"points 1d by minute": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(day), time.Minute)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(day), time.Minute)
 			return err
 		},
 		"points 90d by hour": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(90*day), time.Hour)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(90*day), time.Hour)
 			return err
 		},
 		"days 90": func(i int) error {
-			_, err := db.Days(b.Context(), replayTarget(i), now, 90)
+			_, err := db.Days(b.Context(), []checks.Target{replayTarget(i)}, now, 90)
 			return err
 		},
 		"uptimes 1d of 20 targets": func(i int) error {
@@ -220,4 +220,42 @@ func replay(ctx context.Context, tx *sql.Tx, t *target) error {
 		}
 	}
 	return t.update(ctx, tx)
+}
+
+// BenchmarkCluster measures the queries of the overview for a cluster of 100 nodes with six
+// hours of data.
+func BenchmarkCluster(b *testing.B) {
+	const nodes = 100
+	db := opened(b)
+	var all []checks.Target
+	for i := range nodes {
+		of := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: fmt.Sprintf("node%d", i)}
+		all = append(all, of)
+		write(b, db, Batch{Samples: every(of, testTime.Add(-6*time.Hour), 10*time.Second, 6*360)})
+	}
+	if err := db.maintain(b.Context(), testTime); err != nil {
+		b.Fatal(err)
+	}
+	span := checks.Span{From: testTime.Add(-6 * time.Hour), To: testTime}
+	b.Run("points", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Points(b.Context(), all, span, 5*time.Minute); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("uptimes", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Uptimes(b.Context(), "shop", checks.Span{From: testTime.AddDate(0, 0, -90), To: testTime}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("days", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Days(b.Context(), all, testTime, 90); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

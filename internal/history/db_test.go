@@ -86,12 +86,12 @@ func TestRecordedIsThereAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	got, err := r.Points(t.Context(), node, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
+	got, err := r.Points(t.Context(), []checks.Target{node}, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []checks.Point{{At: testTime, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got[node]); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
 }
@@ -115,7 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 5 at most",
+			"its schema is version 7, and this program knows 6 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

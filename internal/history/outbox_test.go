@@ -333,9 +333,9 @@ func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, parent, unusedPath int
+		var id, parent, unused int
 		var step string
-		if err := rows.Scan(&id, &parent, &unusedPath, &step); err != nil {
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 			t.Fatal(err)
 		}
 		steps = append(steps, step)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"stickwatch/checks"
@@ -104,41 +105,56 @@ func clampLimit(limit int) int {
 // maxPoints bounds the points of one query.
 const maxPoints = 20_000
 
-// Points returns the probes of a target over a span as one point for each step that has
-// probes, oldest first. A step is a whole number of milliseconds, and points are aligned to
-// multiples of step since 1970 UTC. Old data has points of a minute, an hour or a day, because
-// only aggregates are left.
-func (r *Reader) Points(ctx context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
+// Points returns the probes of targets over a span as one point for each step that has probes,
+// oldest first. A step is a whole number of milliseconds, and points are aligned to multiples of
+// step since 1970 UTC. Old data has points of a minute, an hour or a day, because only aggregates
+// are left.
+func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
 	from, to := bounds(span)
 	width := step.Milliseconds()
 	if width < 1 || (!span.To.IsZero() && !span.From.IsZero() && (to-from)/width > maxPoints) {
-		return nil, fmt.Errorf("reading the points of %q: a step of %s cuts %s into none or more than %d points",
-			of.Name, step, span.To.Sub(span.From), maxPoints)
+		return nil, fmt.Errorf("reading points: a step of %s cuts %s into none or more than %d points", step, span.To.Sub(span.From), maxPoints)
 	}
-	var points series
-	points.width = width
-	err := r.withTarget(ctx, of, func(tx *sql.Tx, t *target) error {
-		return t.read(ctx, tx, from, to, width, points.add)
-	})
+	all := make(map[checks.Target][]checks.Point, len(of))
+	err := r.eachSeries(ctx, of, from, to, width, func(t checks.Target, s series) { all[t] = s.points() })
 	if err != nil {
-		return nil, fmt.Errorf("reading the points of %q: %w", of.Name, err)
+		return nil, fmt.Errorf("reading points: %w", err)
 	}
-	return points.points(), nil
+	return all, nil
 }
 
-// withTarget calls read with a target in a read transaction. It does not call read for an
-// unknown target.
-func (r *Reader) withTarget(ctx context.Context, of checks.Target, read func(*sql.Tx, *target) error) error {
+// eachSeries calls yield with the series of each target. It omits unknown targets. It looks up
+// the targets of a cluster at once and reads them in one transaction. The buckets of each target
+// have a query of their own: SQLite runs in this process, so that is faster than a join.
+func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, width int64, yield func(checks.Target, series)) error {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	found, err := targets(ctx, tx, selectTarget, of.Cluster, string(of.Kind), of.Name)
-	if err != nil || len(found) == 0 {
-		return err
+	var list []*target
+	byCluster := make(map[string]map[checks.Target]bool)
+	for _, t := range of {
+		if byCluster[t.Cluster] == nil {
+			byCluster[t.Cluster] = make(map[checks.Target]bool)
+		}
+		byCluster[t.Cluster][t] = true
 	}
-	return read(tx, found[0])
+	for cluster, wanted := range byCluster {
+		found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+		if err != nil {
+			return err
+		}
+		list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !wanted[t.Target] })...)
+	}
+	for _, t := range list {
+		sums, err := t.read(ctx, tx, from, to, width, width)
+		if err != nil {
+			return err
+		}
+		yield(t.Target, sums)
+	}
+	return nil
 }
 
 // A series adds up buckets by step.
@@ -222,15 +238,15 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) 
 	if err != nil {
 		return nil, err
 	}
+	const whole = 1 << 62 // one slot for the span
 	from, to := bounds(span)
 	var all []checks.Uptime
 	for _, t := range found {
-		var sum bucket
-		err := t.read(ctx, tx, alignStart(from, to), to, units[days], func(s timedBucket) { sum = sum.add(s.bucket) })
+		sums, err := t.read(ctx, tx, alignStart(from, to), to, units[days], whole)
 		if err != nil {
 			return nil, err
 		}
-		if sum.probes > 0 {
+		for _, sum := range sums.slots {
 			all = append(all, sum.uptime(t.Target, span))
 		}
 	}
@@ -243,26 +259,27 @@ func (b bucket) uptime(of checks.Target, span checks.Span) checks.Uptime {
 	}
 }
 
-// Days returns the uptime of a target for each of n days (UTC), oldest first. The last day
+// Days returns the uptimes of targets for each of n days (UTC), oldest first. The last day
 // contains to. Days without probes are included.
-func (r *Reader) Days(ctx context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
+func (r *Reader) Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
 	const day = 24 * time.Hour
 	first := to.UTC().Truncate(day).Add(-time.Duration(n-1) * day)
-	sums := make([]bucket, max(n, 0))
-	err := r.withTarget(ctx, of, func(tx *sql.Tx, t *target) error {
-		from, to := bounds(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
-		return t.read(ctx, tx, from, to, units[days], func(s timedBucket) {
-			i := (s.ts - from) / units[days]
-			sums[i] = sums[i].add(s.bucket)
-		})
+	all := make(map[checks.Target][]checks.Uptime, len(of))
+	for _, t := range of {
+		for i := range n {
+			at := first.Add(time.Duration(i) * day)
+			all[t] = append(all[t], bucket{}.uptime(t, checks.Span{From: at, To: at.Add(day)}))
+		}
+	}
+	from, end := bounds(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
+	err := r.eachSeries(ctx, of, from, end, units[days], func(t checks.Target, s series) {
+		for _, slot := range s.slots {
+			u := &all[t][(slot.ts-from)/units[days]]
+			*u = slot.uptime(t, u.Span)
+		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the days of %q: %w", of.Name, err)
-	}
-	all := make([]checks.Uptime, 0, len(sums))
-	for i, sum := range sums {
-		at := first.Add(time.Duration(i) * day)
-		all = append(all, sum.uptime(of, checks.Span{From: at, To: at.Add(day)}))
+		return nil, fmt.Errorf("reading days: %w", err)
 	}
 	return all, nil
 }

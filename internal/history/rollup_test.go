@@ -114,7 +114,7 @@ func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 }
 
 func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, step time.Duration) {
-	got, err := db.Points(t.Context(), node, span, step)
+	got, err := db.Points(t.Context(), []checks.Target{node}, span, step)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, st
 		want = append(want, p)
 	}
 	slices.SortFunc(want, func(a, b checks.Point) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
-	if diff := gocmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got[node]); diff != "" {
 		t.Fatalf("points of %s (-want +got):\n%s", step, diff)
 	}
 }
@@ -197,12 +197,12 @@ func TestOldDetailsGoAndSumsStay(t *testing.T) {
 	if got, want := rowsOf(t, db), ([levels]int{0, 0, 24, 2}); got != want {
 		t.Errorf("got %v rows, want %v", got, want)
 	}
-	points, err := db.Points(t.Context(), node, span, 5*time.Minute)
+	points, err := db.Points(t.Context(), []checks.Target{node}, span, 5*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(points) != 24 {
-		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points))
+	if len(points[node]) != 24 {
+		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points[node]))
 	}
 }
 
@@ -223,7 +223,7 @@ func TestDays(t *testing.T) {
 		{Target: node, At: testTime.Add(-24 * time.Hour).Add(time.Minute), Status: 503},
 		{Target: node, At: testTime, OK: true, Status: 200},
 	}})
-	got, err := db.Days(t.Context(), node, testTime, 3)
+	got, err := db.Days(t.Context(), []checks.Target{node}, testTime, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestDays(t *testing.T) {
 		{Target: node, Span: day(-1), Probes: 2, Failed: 1, Ratio: 0.5},
 		{Target: node, Span: day(0), Probes: 1, Ratio: 1},
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got[node]); diff != "" {
 		t.Errorf("days (-want +got):\n%s", diff)
 	}
 }
@@ -252,8 +252,8 @@ func TestPackIsUndone(t *testing.T) {
 			}
 		}
 	}
-	rejectForeign := pack(checks.Sample{At: testTime, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
-	if rejectForeign.Status != 0 || rejectForeign.Failure != probes.FailureOther {
-		t.Errorf("got status %d and failure %q, want 0 and other", rejectForeign.Status, rejectForeign.Failure)
+	unexpected := pack(checks.Sample{At: testTime, Status: math.MaxInt, Failure: "of tomorrow"}).unpack(node)
+	if unexpected.Status != 0 || unexpected.Failure != probes.FailureOther {
+		t.Errorf("got status %d and failure %q, want 0 and other", unexpected.Status, unexpected.Failure)
 	}
 }

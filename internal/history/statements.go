@@ -26,7 +26,6 @@ const (
 
 	selectTargets          = `SELECT ` + targetColumns + ` FROM targets ORDER BY id`
 	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
-	selectTarget           = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? AND kind = ? AND name = ?`
 	selectClusters         = `SELECT DISTINCT cluster FROM targets ORDER BY cluster`
 
 	insertTarget = `INSERT INTO targets (cluster, kind, name,

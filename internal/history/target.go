@@ -190,15 +190,16 @@ func (t *target) split(l level, from, to, step int64) []segment {
 	return append(segments, t.split(l-1, end, to, step)...)
 }
 
-// read calls yield with the buckets of [from, to), oldest first. No bucket spans two steps
-// unless only coarser ones are left.
-func (t *target) read(ctx context.Context, q queryer, from, to, step int64, yield func(timedBucket)) error {
-	for _, p := range t.split(days, from, to, step) {
-		if err := p.each(ctx, q, t.id, p.from, p.to, yield); err != nil {
-			return err
+// read adds up the buckets of [from, to) by width. No bucket spans two multiples of step unless
+// only coarser ones are left.
+func (t *target) read(ctx context.Context, q queryer, from, to, step, width int64) (series, error) {
+	sums := series{width: width}
+	for _, s := range t.split(days, from, to, step) {
+		if err := s.each(ctx, q, t.id, s.from, s.to, sums.add); err != nil {
+			return sums, err
 		}
 	}
-	return nil
+	return sums, nil
 }
 
 // longSpan is the length from which the first hour of a span is negligible.

@@ -122,16 +122,16 @@ type History interface {
 	HistoryStatusReporter
 }
 
-// Points returns the probes of a target, one point for each step with probes, oldest first.
+// Points returns the probes of targets, one point for each step with probes, oldest first.
 type Points interface {
-	Points(ctx context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error)
+	Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error)
 }
 
-// Uptimes returns the uptimes of all targets of a cluster in a span, or of one target for each
-// of n days (UTC), oldest first. The last day contains to.
+// Uptimes returns the uptimes of all targets of a cluster in a span. Days returns those of some
+// targets for each of n days (UTC), oldest first; the last day contains to.
 type Uptimes interface {
 	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
-	Days(ctx context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error)
+	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
 }
 
 // Moves returns the session moves of a cluster, newest first.

@@ -117,12 +117,16 @@ func (w *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
 	return w.fakeClusters[i]
 }
 
-// Points generates varying latencies, and failures during outages.
-func (w *fakeDaemon) Points(_ context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (w *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+	all := make(map[checks.Target][]checks.Point)
+	for _, t := range of {
+		all[t] = w.points(t, span, step)
 	}
-	var points []checks.Point
+	return all, w.broken
+}
+
+// points generates varying latencies, and failures during outages.
+func (w *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
 	for i, at := 0, span.From; at.Before(span.To) && at.Before(testTime); i, at = i+1, at.Add(step) {
 		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
 		if of.Kind != checks.TargetNode {
@@ -142,7 +146,7 @@ func (w *fakeDaemon) Points(_ context.Context, of checks.Target, span checks.Spa
 		}
 		points = append(points, p)
 	}
-	return points, nil
+	return points
 }
 
 func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
@@ -172,10 +176,15 @@ func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	return all, nil
 }
 
-func (w *fakeDaemon) Days(_ context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (w *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+	all := make(map[checks.Target][]checks.Uptime)
+	for _, t := range of {
+		all[t] = w.days(t, to, n)
 	}
+	return all, w.broken
+}
+
+func (w *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
 	days := make([]checks.Uptime, n)
 	for i := range days {
 		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
@@ -189,7 +198,7 @@ func (w *fakeDaemon) Days(_ context.Context, of checks.Target, to time.Time, n i
 			days[i].Ratio, days[i].Failed = 0.91, 450
 		}
 	}
-	return days, nil
+	return days
 }
 
 func (w *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {

@@ -84,8 +84,8 @@ func (s *Server) getHistory(r *http.Request) (answer, error) {
 	if err != nil || target.Name == "" {
 		return answer{body: body}, err
 	}
-	points, err := s.config.History.Points(r.Context(), target, span, step)
-	body.StepMS, body.Points = step.Milliseconds(), wire.List(points, wire.PointOf)
+	points, err := s.config.History.Points(r.Context(), []checks.Target{target}, span, step)
+	body.StepMS, body.Points = step.Milliseconds(), wire.List(points[target], wire.PointOf)
 	return answer{body: body}, err
 }
 

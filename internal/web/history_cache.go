@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -123,7 +124,6 @@ type historyReader struct {
 func newHistoryReader(ctx context.Context, history History, cluster string, now time.Time) *historyReader {
 	r := &historyReader{ctx: ctx, history: history, cluster: cluster, now: now, clusterHistory: &clusterHistory{
 		points: map[checks.Target][]checks.Point{},
-		days:   map[checks.Target][]checks.Uptime{},
 	}}
 	month := checks.Span{From: now.Add(-uptimeDays * 24 * time.Hour), To: now}
 	r.uptimes, r.err = history.Uptimes(ctx, cluster, month)
@@ -139,9 +139,11 @@ func (r *historyReader) nodes(p Snapshot) {
 			return
 		}
 		r.span = span
+		var nodes []checks.Target
 		for _, n := range p.Cluster.Nodes {
-			r.hours(checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
+			nodes = append(nodes, checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
 		}
+		r.hours(nodes)
 	}
 }
 
@@ -162,25 +164,32 @@ func (r *historyReader) fits(span checks.Span) bool {
 
 // readFrontends reads the last hours of the targets behind the balancer.
 func (r *historyReader) readFrontends() {
-	for _, u := range r.uptimes {
-		if u.Kind == checks.TargetCanary || u.Kind == checks.TargetBalancer {
-			r.hours(u.Target)
-		}
-	}
+	r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer))
 }
 
-func (r *historyReader) hours(of checks.Target) {
-	if r.err == nil {
-		r.points[of], r.err = r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
+// ofKinds returns the targets of some kinds that have an uptime.
+func (r *historyReader) ofKinds(kinds ...checks.TargetKind) (all []checks.Target) {
+	for _, u := range r.uptimes {
+		if slices.Contains(kinds, u.Kind) {
+			all = append(all, u.Target)
+		}
 	}
+	return all
+}
+
+func (r *historyReader) hours(of []checks.Target) {
+	if r.err != nil {
+		return
+	}
+	var points map[checks.Target][]checks.Point
+	points, r.err = r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
+	maps.Copy(r.points, points)
 }
 
 // calendar reads the days of every target of some kinds.
 func (r *historyReader) calendar(kinds ...checks.TargetKind) {
-	for _, u := range r.uptimes {
-		if r.err == nil && slices.Contains(kinds, u.Kind) {
-			r.days[u.Target], r.err = r.history.Days(r.ctx, u.Target, r.now, uptimeDays)
-		}
+	if r.err == nil {
+		r.days, r.err = r.history.Days(r.ctx, r.ofKinds(kinds...), r.now, uptimeDays)
 	}
 }
 
