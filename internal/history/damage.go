@@ -17,8 +17,8 @@ type DamagedError struct {
 }
 
 func (e *DamagedError) Error() string {
-	text := fmt.Sprintf("checking %q: the file is damaged (%s). Move it away together with its -wal and -shm files to begin a new history, "+
-		"or save what can be read: sqlite3 %q .recover | sqlite3 %q",
+	text := fmt.Sprintf("checking %q: the file is damaged (%s). Move it away together with its -wal and -shm files to start a new history, "+
+		"or save the readable rows: sqlite3 %q .recover | sqlite3 %q",
 		e.Path, e.Detail, e.Path, e.Path+".recovered")
 	if e.Backup != "" {
 		text += fmt.Sprintf("; the newest copy is %q", e.Backup)
@@ -31,8 +31,8 @@ func (e *DamagedError) Error() string {
 type FileMissingError struct{ Path string }
 
 func (e *FileMissingError) Error() string {
-	return fmt.Sprintf("looking for %q: it was deleted, or another file is in its place, while it was written. "+
-		"What happens is remembered until stickwatch ends, and then lost: restart stickwatch, it goes on with the file that is there, or begins a new history",
+	return fmt.Sprintf("checking %q: the file was deleted or replaced while it was open. "+
+		"New data is lost when stickwatch stops. Restart stickwatch: it continues with the existing file, or starts a new history",
 		e.Path)
 }
 
@@ -43,8 +43,8 @@ type CutError struct {
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("looking at %q: it has %d bytes, and its header says at least %d: something else has cut it off. "+
-		"Restart stickwatch: it keeps the file and begins a new history with what can be read", e.Path, e.Got, e.Want)
+	return fmt.Sprintf("checking %q: the file has %d bytes but its header requires at least %d, so another program has truncated it. "+
+		"Restart stickwatch: it keeps the file and starts a new history with the readable rows", e.Path, e.Got, e.Want)
 }
 
 // checkLength returns an error if the file is shorter than its header says. It returns nil if
@@ -123,7 +123,7 @@ func newNewerError(path string, got, want int64) *NewerError {
 }
 
 func (e *NewerError) Error() string {
-	text := fmt.Sprintf("opening %q: its schema is version %d, and this program knows %d at most: use the newer program", e.Path, e.Got, e.Want)
+	text := fmt.Sprintf("opening %q: its schema is version %d, and this program supports %d at most: use the newer program", e.Path, e.Got, e.Want)
 	if e.Backup != "" {
 		text += fmt.Sprintf(", or go back to the copy %q", e.Backup)
 	}

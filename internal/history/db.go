@@ -198,7 +198,7 @@ func (db *DB) checkInBackground(ctx context.Context) {
 		return
 	}
 	db.meter.damaged(err)
-	db.config.Logger.Error("checking history", "err", err)
+	db.config.Logger.Error("checking the history", "err", err)
 }
 
 // Record queues a batch and never blocks. Stats counts dropped rows.
@@ -219,7 +219,7 @@ func (db *DB) Close(ctx context.Context) error {
 type InUseError struct{ Path string }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("another stickwatch writes %q: end it, or give this one a history of its own", e.Path)
+	return fmt.Sprintf("another stickwatch process is using %q: stop it, or configure another history file", e.Path)
 }
 
 // A lock is held while a history is open for writing. Readers need no lock.

@@ -115,7 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 6 at most",
+			"its schema is version 7, and this program supports 6 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestALostFileIsTold(t *testing.T) {
 			}
 			maintain()
 			maintain()
-			if got := db.Stats().Damage; !strings.Contains(got, "restart stickwatch") {
+			if got := db.Stats().Damage; !strings.Contains(got, "Restart stickwatch") {
 				t.Errorf("got damage %q, want what happened and what to do", got)
 			}
 			if got := strings.Count(log.String(), "history is lost"); got != 1 {
@@ -239,7 +239,7 @@ func TestAFileThatIsCutOff(t *testing.T) {
 			for range 3 {
 				db.checkFilePresent()
 			}
-			if got := db.Stats(); !strings.Contains(got.Damage, "cut it off") || got.WriteErrors != 2 {
+			if got := db.Stats(); !strings.Contains(got.Damage, "truncated") || got.WriteErrors != 2 {
 				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)
 			}
 			if got := strings.Count(log.String(), "history is damaged"); got != 1 {

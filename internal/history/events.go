@@ -31,7 +31,7 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 			return nil, fmt.Errorf("reading moves: %w", err)
 		}
 		if err := json.Unmarshal(cause, &m.Cause); err != nil {
-			return nil, fmt.Errorf("reading why %s moved: %w", m.Session, err)
+			return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
 		}
 		m.At = timeOf(at)
 		all = append(all, m)
@@ -67,7 +67,7 @@ func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, 
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	longest := alerting.LongestDeployment.Milliseconds()
 	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
-		return fmt.Errorf("ending deployments that nobody ended: %w", err)
+		return fmt.Errorf("ending deployments after the maximum duration: %w", err)
 	}
 	return nil
 }
@@ -77,14 +77,14 @@ func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {
 	nodes, err := json.Marshal(append([]string{}, d.Nodes...))
 	if err != nil {
-		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
+		return "", fmt.Errorf("starting deployment %q: %w", d.Name, err)
 	}
 	var row int64
 	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
 	})
 	if err != nil {
-		return "", fmt.Errorf("beginning deployment %q: %w", d.Name, err)
+		return "", fmt.Errorf("starting deployment %q: %w", d.Name, err)
 	}
 	return strconv.FormatInt(row, 10), nil
 }
@@ -124,7 +124,7 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watche
 func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
 	row, err := strconv.ParseInt(d.ID, 10, 64)
 	if err != nil {
-		return fmt.Errorf("keeping deployment %q: %w", d.ID, err)
+		return fmt.Errorf("storing deployment %q: %w", d.ID, err)
 	}
 	touched, err := json.Marshal(append([]string{}, d.Touched...))
 	if err != nil {

@@ -79,7 +79,7 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 		return upsertByCluster(ctx, tx, upsertActiveFindings, s.ActiveFindings)
 	})
 	if err != nil {
-		return fmt.Errorf("committing %d incidents and %d notices: %w", len(s.Incidents), len(s.Notifications), err)
+		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(s.Incidents), len(s.Notifications), err)
 	}
 	return nil
 }

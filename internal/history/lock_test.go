@@ -22,7 +22,7 @@ func TestOneWriter(t *testing.T) {
 	held := claimed(t, first, "ops", testTime)
 
 	_, err = Open(t.Context(), Config{Path: first.path})
-	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch writes") {
+	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch process is using") {
 		t.Errorf("got error %v, want one that says who writes %q", err, first.path)
 	}
 	if again := claimed(t, first, "ops", testTime); again.ID != "" {

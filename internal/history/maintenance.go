@@ -61,7 +61,7 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 	db.checkFilePresent()
 	for _, t := range db.targets {
 		if err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now)); err != nil {
-			return fmt.Errorf("tidying up %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
+			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
 	if err := db.endDeployments(ctx, now); err != nil {
@@ -74,7 +74,7 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 		db.lastExpired = now
 	}
 	if err := db.enforceMaxSize(ctx); err != nil {
-		return fmt.Errorf("making the history smaller: %w", err)
+		return fmt.Errorf("reducing the size of the history: %w", err)
 	}
 	return db.releasePages(ctx)
 }
@@ -139,7 +139,7 @@ func (db *DB) deleteBefore(ctx context.Context, statement string, before time.Ti
 	for more := true; more; {
 		result, err := db.writer.ExecContext(ctx, statement, before.UnixMilli())
 		if err != nil {
-			return fmt.Errorf("deleting what is past its retention: %w", err)
+			return fmt.Errorf("deleting expired rows: %w", err)
 		}
 		n, err := result.RowsAffected()
 		if err != nil {
@@ -165,7 +165,7 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 		if !found {
 			continue
 		}
-		db.config.Logger.Warn("history is above its size: the oldest details give way",
+		db.config.Logger.Warn("the history exceeds its maximum size: deleting the oldest details",
 			"bytes", used, "max", db.config.MaxSize, "what", tables[l], "before", timeOf(limit))
 		for _, t := range db.targets {
 			var h cutoffs
@@ -207,7 +207,7 @@ func (db *DB) releasePages(ctx context.Context) error {
 			return nil
 		}
 		if err := vacuum(ctx, db.writer); err != nil {
-			return fmt.Errorf("giving pages back: %w", err)
+			return fmt.Errorf("releasing pages: %w", err)
 		}
 	}
 	return nil

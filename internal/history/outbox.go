@@ -58,7 +58,7 @@ func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease t
 		return err
 	})
 	if err != nil {
-		return alerting.Notification{}, false, fmt.Errorf("claiming a notice for %q: %w", receiver, err)
+		return alerting.Notification{}, false, fmt.Errorf("claiming a notification for %q: %w", receiver, err)
 	}
 	return n, ok, nil
 }
@@ -71,7 +71,7 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking for a notice for %q: %w", receiver, err)
+		return false, fmt.Errorf("searching for a notification for %q: %w", receiver, err)
 	}
 	return true, nil
 }
@@ -173,7 +173,7 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 
 func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) error {
 	if err := db.commitDurable(ctx, work); err != nil {
-		return fmt.Errorf("releasing notice %q: %w", id, err)
+		return fmt.Errorf("releasing notification %q: %w", id, err)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) 
 func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 	rows, err := r.pool.QueryContext(ctx, countPending)
 	if err != nil {
-		return nil, fmt.Errorf("counting notices: %w", err)
+		return nil, fmt.Errorf("counting notifications: %w", err)
 	}
 	defer rows.Close()
 	counts := make(map[string]int)
@@ -190,7 +190,7 @@ func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 		var receiver string
 		var n int
 		if err := rows.Scan(&receiver, &n); err != nil {
-			return nil, fmt.Errorf("counting notices: %w", err)
+			return nil, fmt.Errorf("counting notifications: %w", err)
 		}
 		counts[receiver] = n
 	}
@@ -209,7 +209,7 @@ func (r *Reader) ThreadState(ctx context.Context, receiver string, incidents []s
 	const most = 500 // parameters of one query
 	for part := range slices.Chunk(incidents, most) {
 		if err := r.threadState(ctx, receiver, part, known); err != nil {
-			return nil, fmt.Errorf("looking for what %q knows of %d incidents: %w", receiver, len(incidents), err)
+			return nil, fmt.Errorf("reading the state of %d incidents at %q: %w", len(incidents), receiver, err)
 		}
 	}
 	return known, nil

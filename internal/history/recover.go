@@ -60,13 +60,13 @@ func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 	}
 	r, failure := c.recover(ctx, damaged)
 	if failure != nil {
-		return nil, fmt.Errorf("%w; beginning a new one instead: %w", err, failure)
+		return nil, fmt.Errorf("%w; starting a new one instead: %w", err, failure)
 	}
 	if db, err = openReadable(ctx, c); err != nil {
 		return nil, err
 	}
 	db.recovery = r
-	c.Logger.Error("the history was damaged: a new one was begun", "damage", r.Detail, "kept", r.Kept, "saved", r.Summary())
+	c.Logger.Error("the history was damaged: started a new one", "damage", r.Detail, "kept", r.Kept, "saved", r.Summary())
 	return db, nil
 }
 
@@ -126,7 +126,7 @@ func (db *DB) checkReadable(ctx context.Context) error {
 		return err
 	}
 	if broken > 0 {
-		return undecodableError{fmt.Errorf("%d incidents and notifications are no JSON", broken)}
+		return undecodableError{fmt.Errorf("%d incidents and notifications are not valid JSON", broken)}
 	}
 	recent := db.config.Now().Add(-alerting.FlapWindow)
 	if _, err := queryJSON[alerting.Incident](ctx, db.pool, selectRecentIncidents, recent.UnixMilli()); err != nil {

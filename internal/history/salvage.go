@@ -115,7 +115,7 @@ func create(ctx context.Context, path string, version int64) (err error) {
 		return err
 	}
 	if _, err := p.UpTo(ctx, version); err != nil {
-		return fmt.Errorf("beginning a new history: %w", err)
+		return fmt.Errorf("creating a new history: %w", err)
 	}
 	return nil
 }

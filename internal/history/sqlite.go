@@ -137,7 +137,7 @@ func is(err error, code int) bool {
 func copyTo(ctx context.Context, db *sql.DB, path string) error {
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("making room for %q: %w", path, err)
+		return fmt.Errorf("removing an old copy for %q: %w", path, err)
 	}
 	// SQLite would create the file readable for everybody. It accepts an empty file.
 	if err := os.WriteFile(part, nil, 0o600); err != nil {
@@ -273,14 +273,14 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 		at, newest, err := p.GetVersions(ctx)
 		switch {
 		case err != nil:
-			return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
+			return fmt.Errorf("opening %q, which may not be a history of stickwatch: reading its version: %w", path, err)
 		case at > newest:
 			return newNewerError(path, at, newest)
 		case at == newest:
 			return nil
 		case at > 0:
 			if err := copyTo(ctx, db, backupPath(path, at+1)); err != nil {
-				return fmt.Errorf("keeping a copy before a migration: %w", err)
+				return fmt.Errorf("copying the file before a migration: %w", err)
 			}
 		}
 		if _, err := p.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
@@ -307,13 +307,13 @@ func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	}
 	var got int64
 	if err := db.QueryRowContext(ctx, selectVersion).Scan(&got); err != nil {
-		return fmt.Errorf("opening %q, which may be no history of stickwatch: reading its version: %w", path, err)
+		return fmt.Errorf("opening %q, which may not be a history of stickwatch: reading its version: %w", path, err)
 	}
 	switch {
 	case got > want:
 		return newNewerError(path, got, want)
 	case got < want:
-		return fmt.Errorf("opening %q: its schema is version %d and this program reads %d: start the daemon once, it migrates the file", path, got, want)
+		return fmt.Errorf("opening %q: its schema is version %d and this program needs %d: start the daemon once to migrate the file", path, got, want)
 	}
 	return nil
 }

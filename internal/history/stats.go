@@ -37,8 +37,8 @@ type meter struct {
 func newMeter() *meter {
 	return &meter{seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "stickwatch_history_write_seconds",
-		Help: "How long it took to write a batch, or an incident with its notices, to the history. " +
-			"Probing never waits for it; seconds here mean a slow disk.",
+		Help: "Duration of a write to the history: a batch, or an incident with its notifications. " +
+			"Probes do not wait for it. A duration of seconds means a slow disk.",
 		Buckets:                     prometheus.ExponentialBuckets(0.001, 4, 8), // 1 ms to 16 s
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 	})}
@@ -72,13 +72,13 @@ func (m *meter) stats() Stats {
 
 var (
 	sizeDesc = prometheus.NewDesc("stickwatch_history_size_bytes",
-		"What the history takes on the disk, journal included.", nil, nil)
+		"Size of the history on disk, including its journal.", nil, nil)
 	droppedDesc = prometheus.NewDesc("stickwatch_history_dropped_total",
-		"Rows that were never written: the queue for the disk was full, or they came too late.", nil, nil)
+		"Rows that were dropped because the queue was full or they came too late.", nil, nil)
 	queueDesc = prometheus.NewDesc("stickwatch_history_queue_length",
-		"Rows that wait to be written.", nil, nil)
+		"Rows that wait for a write.", nil, nil)
 	errorsDesc = prometheus.NewDesc("stickwatch_history_write_errors_total",
-		"Writes that failed, which are tried again, and looks at a file that is damaged or gone.", nil, nil)
+		"Failed writes, which are retried, and checks that found the file damaged or missing.", nil, nil)
 )
 
 // Collector returns a collector of the history's metrics. They have no labels.

@@ -40,14 +40,14 @@ func (db *DB) write(ctx context.Context) {
 		}
 		if err == nil || ctx.Err() != nil {
 			if err == nil && wait > 0 {
-				db.config.Logger.Info("history is written again")
+				db.config.Logger.Info("the history can be written again")
 			}
 			wait = 0
 			continue
 		}
 		wait = min(max(2*wait, minBackoff), maxBackoff)
 		length, dropped := db.queue.state()
-		db.config.Logger.Error("writing history", "err", err, "waiting", length, "dropped", dropped, "again_in", wait)
+		db.config.Logger.Error("writing the history", "err", err, "waiting", length, "dropped", dropped, "again_in", wait)
 	}
 }
 

@@ -209,14 +209,14 @@ func TestRecoveryIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true}}})
-	if got := <-lines; !strings.Contains(got, "writing history") {
+	if got := <-lines; !strings.Contains(got, "writing the history") {
 		t.Errorf("got %q, want that it fails", got)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	for line := range lines {
-		if strings.Contains(line, "history is written again") {
+		if strings.Contains(line, "the history can be written again") {
 			return
 		}
 	}

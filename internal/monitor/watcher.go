@@ -133,7 +133,7 @@ func (w *Watcher) Close() error {
 }
 
 // ErrRetired is the error of a round whose watcher is retired.
-var ErrRetired = errors.New("the watch is over")
+var ErrRetired = errors.New("the watch has ended")
 
 // Intervals configures how often each kind of probe runs.
 type Intervals struct {

@@ -34,7 +34,7 @@ type wireAdmin struct {
 func adminOnly(e endpoint) endpoint {
 	return func(r *http.Request) (answer, error) {
 		if !byAdmin(r) {
-			return answer{}, newProblem(http.StatusForbidden, "only the admin socket of the daemon (--admin-socket) answers this")
+			return answer{}, newProblem(http.StatusForbidden, "only available through the admin socket of the daemon (--admin-socket)")
 		}
 		return e(r)
 	}
@@ -59,7 +59,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	if len(c.Users) > 0 {
-		return answer{}, newProblem(http.StatusConflict, "the web configuration has users: a token is of no use beside them, ask as one of them")
+		return answer{}, newProblem(http.StatusConflict, "the web configuration has users: authenticate as one of them instead of using a token")
 	}
 	if !asked.Bearer {
 		link, err := s.link(linkLength, length)
@@ -69,7 +69,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, newProblem(http.StatusConflict, "%v", err)
 	}
-	s.config.Logger.Info("token given out", "until", end)
+	s.config.Logger.Info("created a token", "until", end)
 	return answer{body: wireToken{Token: token, Expires: wire.Time(end)}}, nil
 }
 
@@ -91,7 +91,7 @@ func (s *Server) link(link, token time.Duration) (string, error) {
 	}
 	at := base.JoinPath("/login")
 	at.RawQuery = url.Values{"code": {text}}.Encode()
-	s.config.Logger.Info("link for a browser given out", "for", token)
+	s.config.Logger.Info("created a link for a browser", "for", token)
 	return at.String(), nil
 }
 
@@ -109,7 +109,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	length := s.access.tokens.exchange(r.URL.Query().Get("code"))
 	var token string
 	var end time.Time
-	err := error(newProblem(http.StatusForbidden, "this link has ended, or is of another daemon: `stickwatch token` prints a new one"))
+	err := error(newProblem(http.StatusForbidden, "this link has expired or belongs to another daemon: `stickwatch token` prints a new one"))
 	if length > 0 {
 		token, end, err = s.access.tokens.add(length)
 	}
@@ -118,7 +118,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.render(w, r, s.pageOf(w, r, p, err), p)
 		return
 	}
-	s.config.Logger.Info("a browser may change something", "peer", r.RemoteAddr, "until", end)
+	s.config.Logger.Info("a browser was authorized", "peer", r.RemoteAddr, "until", end)
 	http.SetCookie(w, &http.Cookie{
 		Name: tokenCookie, Value: token, Path: "/", MaxAge: int(length / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.overTLS(r),

@@ -57,7 +57,7 @@ func (s *Server) api(e endpoint) http.Handler {
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.internal() {
-		s.config.Logger.Error("answering a request", "path", r.URL.Path, "err", err)
+		s.config.Logger.Error("handling a request", "path", r.URL.Path, "err", err)
 	}
 	p.setRetryAfter(w.Header())
 	s.json(w, r, "application/problem+json", p.Status, p)
@@ -69,7 +69,7 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request, contentType string
 	encoder := json.NewEncoder(&body)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
-		s.config.Logger.Error("encoding an answer", "path", r.URL.Path, "err", err)
+		s.config.Logger.Error("encoding a response", "path", r.URL.Path, "err", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
@@ -135,11 +135,11 @@ func problemOf(err error) *problem {
 	case errors.Is(err, ErrNotFound):
 		return newProblem(http.StatusNotFound, "%v", err)
 	case errors.Is(err, context.Canceled):
-		return newProblem(http.StatusServiceUnavailable, "it was given up before its answer")
+		return newProblem(http.StatusServiceUnavailable, "the request was canceled")
 	case errors.Is(err, context.DeadlineExceeded):
-		return newProblem(http.StatusGatewayTimeout, "it took too long; the work may still be going on")
+		return newProblem(http.StatusGatewayTimeout, "the request timed out; its work may continue")
 	default:
-		return newProblem(http.StatusInternalServerError, "stickwatch itself has a problem; its log tells more")
+		return newProblem(http.StatusInternalServerError, "internal error; see the log of stickwatch")
 	}
 }
 

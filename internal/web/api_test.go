@@ -95,7 +95,7 @@ func TestProblems(t *testing.T) {
 		{"no end", "POST", "/api/v1/silences", `{"cluster": "shop"}`, 400, `want one of "to" and "duration"`},
 		{
 			"every mistake", "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node9", "code": "nod_down", "duration": "100d"}`, 400,
-			`it must end after it begins and after now, within 90 days; "code" is no code of a finding; "node" is no node of it`,
+			`it must end after its start and after now, within 90 days; "code" is not a code of a finding; "node" is not a node of the cluster`,
 		},
 		{
 			"about nothing", "POST", "/api/v1/silences", `{"cluster": "", "duration": "2h"}`, 400,
@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) {
 		},
 		{
 			"about everything and something", "POST", "/api/v1/silences", `{"cluster": "shop", "all": true, "duration": "2h"}`, 400,
-			`"all" is everything: leave it out, or "cluster", "node" and "code"`,
+			`"all" excludes "cluster", "node" and "code"`,
 		},
 		{
 			"an essay", "POST", "/api/v1/silences", `{"cluster": "shop", "duration": "2h", "reason": "` + strings.Repeat("x", 60_000) + `", "author": "` + strings.Repeat("y", 100) + `"}`, 400,
@@ -111,14 +111,14 @@ func TestProblems(t *testing.T) {
 		},
 		{
 			"in the far future", "POST", "/api/v1/silences", `{"cluster": "shop", "from": "9999-01-01T00:00:00Z", "duration": "2h"}`, 400,
-			`it must begin within a year`,
+			`it must start within a year`,
 		},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
 		{"unnamed deployment", "POST", "/api/v1/deployments", `{"cluster": "shop"}`, 400, `want "cluster" and "name"`},
-		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" has a name that is no node of the cluster`},
-		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`},
+		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" contains a name that is not a node of the cluster`},
+		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage must not exceed the maximum duration of a deployment`},
 		{"no such deployment", "POST", "/api/v1/deployments/7/end", "", 404, `ending deployment "7": not found`},
 		{"control characters", "GET", "/api/v1/clusters/%1b%5b2J%e2%80%ae", "", 404, `cluster "[2J": not found`},
 		{"probe of nothing", "GET", "/probe", "", 400, `"cluster" is missing`},

@@ -149,7 +149,7 @@ type deploymentEndRequest struct {
 // watched validates and returns the counts.
 func (a deploymentEndRequest) watched() (*alerting.WatchedCounts, error) {
 	if a.Moved < 0 || a.Lost < 0 || a.LongestOutageMS < 0 || a.LongestOutageMS > alerting.LongestDeployment.Milliseconds() {
-		return nil, newProblem(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`)
+		return nil, newProblem(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage must not exceed the maximum duration of a deployment`)
 	}
 	return &alerting.WatchedCounts{Moved: a.Moved, Lost: a.Lost, Longest: time.Duration(a.LongestOutageMS) * time.Millisecond}, nil
 }
@@ -182,7 +182,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	}
 	for _, node := range asked.Nodes {
 		if err := s.checkNames(asked.Cluster, node); node == "" || err != nil {
-			return answer{}, newProblem(http.StatusBadRequest, `"nodes" has a name that is no node of the cluster`)
+			return answer{}, newProblem(http.StatusBadRequest, `"nodes" contains a name that is not a node of the cluster`)
 		}
 	}
 	d := checks.Deployment{

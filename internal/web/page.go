@@ -83,7 +83,7 @@ func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err err
 	problem := problemOf(err)
 	problem.setRetryAfter(w.Header())
 	if problem.internal() {
-		s.config.Logger.Error("showing a page", "path", r.URL.Path, "err", err)
+		s.config.Logger.Error("creating a page", "path", r.URL.Path, "err", err)
 	}
 	p.Template, p.Content, p.Title = "problem", problem, p.translate(problem.Title)
 	return problem.Status

@@ -77,7 +77,7 @@ func (r *rounds) join(cluster string) (*round, error) {
 		panics.Go(panics.Web, func() { r.run(one, cluster) })
 	}
 	if one.waiting == maxWaiting {
-		return nil, newProblem(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
+		return nil, newProblem(http.StatusServiceUnavailable, "%d requests already wait for a round of %q", maxWaiting, cluster)
 	}
 	one.waiting++
 	return one, nil
@@ -102,7 +102,9 @@ func (r *rounds) run(one *round, cluster string) {
 	close(one.done)
 }
 
-func errEnding() error { return newProblem(http.StatusServiceUnavailable, "stickwatch is ending") }
+func errEnding() error {
+	return newProblem(http.StatusServiceUnavailable, "stickwatch is shutting down")
+}
 
 // takeRound takes a round with the Exporter if there is one, and else with the Prober.
 func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, error) {
@@ -139,7 +141,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 func (s *Server) reload(r *http.Request) (answer, error) {
 	if err := s.config.Reloader.Reload(r.Context()); err != nil {
 		s.config.Logger.Error("reloading the configuration", "err", err)
-		return answer{}, newProblem(http.StatusUnprocessableEntity, "the configuration is as before: %v", err)
+		return answer{}, newProblem(http.StatusUnprocessableEntity, "the configuration was not changed: %v", err)
 	}
 	return answer{}, nil
 }

@@ -141,7 +141,7 @@ func TestOperations(t *testing.T) {
 		t.Errorf("got %d %q", got.Code, got.Body)
 	}
 	bad := decoded[problem](t, send(s, "POST", "/-/reload", ""))
-	if want := "the configuration is as before: stickwatch.yml:3:5: clusters[0].nam: unknown key"; bad.Detail != want || bad.Status != 422 {
+	if want := "the configuration was not changed: stickwatch.yml:3:5: clusters[0].nam: unknown key"; bad.Detail != want || bad.Status != 422 {
 		t.Errorf("got %+v", bad)
 	}
 	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || decoded[wireCluster](t, got).Name != "shop" {

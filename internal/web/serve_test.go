@@ -123,7 +123,7 @@ func TestServeCutsOff(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		<-given
-		if !strings.Contains(log.String(), "requests under way are cut off") {
+		if !strings.Contains(log.String(), "closing requests that exceed the shutdown timeout") {
 			t.Errorf("got log %q", log.String())
 		}
 	})

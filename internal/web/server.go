@@ -144,7 +144,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {
-			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site may change nothing: %v", err))
+			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site must not make changes: %v", err))
 			return
 		}
 		if !isSafeMethod(r) {
@@ -236,7 +236,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Serve
 		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
 	}
 	if err := <-down; err != nil {
-		return fmt.Errorf("ending requests at %q: %w", l.Addr(), err)
+		return fmt.Errorf("shutting down %q: %w", l.Addr(), err)
 	}
 	return nil
 }
@@ -261,7 +261,7 @@ func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.config.Logger.Warn("requests under way are cut off", "after", shutdownTimeout)
+		s.config.Logger.Warn("closing requests that exceed the shutdown timeout", "after", shutdownTimeout)
 		return server.Close()
 	}
 	return err

@@ -115,7 +115,7 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(a.Author), maxWord))
 	}
 	if a.Code != "" && !checks.Known(a.Code) {
-		wrong = append(wrong, `"code" is no code of a finding`)
+		wrong = append(wrong, `"code" is not a code of a finding`)
 	}
 	if err := s.checkNames(a.Cluster, a.Node); err != nil {
 		wrong = append(wrong, err.Error())
@@ -135,7 +135,7 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 func (a silenceRequest) checkScope() error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
-		return errors.New(`"all" is everything: leave it out, or "cluster", "node" and "code"`)
+		return errors.New(`"all" excludes "cluster", "node" and "code"`)
 	case !a.All && !chosen:
 		return errors.New(`want one of "cluster", "node" and "code", or "all": true for everything`)
 	}
@@ -166,10 +166,10 @@ func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 		span.To = span.From.Add(d)
 	}
 	if span.From.After(now.Add(maxSilenceLead)) {
-		return span, errors.New("it must begin within a year")
+		return span, errors.New("it must start within a year")
 	}
 	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > maxSilence {
-		return span, errors.New("it must end after it begins and after now, within 90 days")
+		return span, errors.New("it must end after its start and after now, within 90 days")
 	}
 	return span, nil
 }
@@ -180,7 +180,7 @@ func (s *Server) checkNames(cluster, node string) error {
 	if cluster == "" && node == "" {
 		return nil
 	}
-	err := errors.New(`"cluster" is no cluster`)
+	err := errors.New(`"cluster" is not a known cluster`)
 	for _, p := range s.config.Snapshots.Snapshots() {
 		if cluster != "" && p.Cluster.Name != cluster {
 			continue
@@ -188,7 +188,7 @@ func (s *Server) checkNames(cluster, node string) error {
 		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
 			return nil
 		}
-		err = errors.New(`"node" is no node of it`)
+		err = errors.New(`"node" is not a node of the cluster`)
 	}
 	return err
 }
