@@ -254,7 +254,7 @@ func (s *SelfCheck) checkRoutes() {
 			s.routes[host] = true
 		}
 		s.mu.Unlock()
-		if err != nil && (had || probes.LocalAddress(err)) {
+		if err != nil && (had || probes.IsLocalError(err)) {
 			s.addEvidence(time.Now(), checks.NoWay(host.String(), err.Error()))
 			return
 		}
@@ -271,7 +271,7 @@ func linksByAddress() (map[netip.Addr]net.Interface, error) {
 	for _, link := range all {
 		addresses, err := link.Addrs()
 		if err != nil {
-			if probes.LocalAddress(err) {
+			if probes.IsLocalError(err) {
 				return nil, err
 			}
 			continue // the interface was removed
