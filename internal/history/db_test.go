@@ -428,7 +428,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	}
 	n, ok, err := db.Claim(t.Context(), "ops", testTime.Add(time.Hour), time.Minute)
 	if err != nil || !ok {
-		t.Fatalf("got a notice: %v, error %v, want the one that waits", ok, err)
+		t.Fatalf("got a notification: %v, error %v, want the one that waits", ok, err)
 	}
 	wantClusters(t, n.Incident, "shop")
 	dead, err := db.DeadLetters(t.Context(), 10)

@@ -48,7 +48,7 @@ func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notif
 		t.Fatal(err)
 	}
 	if ok != (n.ID != "") {
-		t.Fatalf("got ok %v with notice %q", ok, n.ID)
+		t.Fatalf("got ok %v with notification %q", ok, n.ID)
 	}
 	return n
 }

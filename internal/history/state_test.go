@@ -276,7 +276,7 @@ func TestForgetOld(t *testing.T) {
 		t.Errorf("got moves %v and error %v, want none", moves, err)
 	}
 	if got := claimed(t, db, "ops", testTime); got.ID != "waits" {
-		t.Errorf("got %q, want the notice that waits", got.ID)
+		t.Errorf("got %q, want the pending notification", got.ID)
 	}
 }
 

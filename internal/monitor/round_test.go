@@ -84,7 +84,7 @@ func TestNoMoreThanNeeded(t *testing.T) {
 			p := monitor.Prober{Confidence: tc.confidence}
 			r := p.Round(t.Context(), w.config)
 			if diff := cmp.Diff(tc.want, shape(r)); diff != "" {
-				t.Errorf("walks by their steps (-want +got):\n%s", diff)
+				t.Errorf("traces by their requests (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestOneAddress(t *testing.T) {
 	w := start(t, demo.Config{}, "generic", func(f *config.Flags) { f.ClientIPHeader = "" })
 	r := new(monitor.Prober).Round(t.Context(), w.config)
 	if diff := cmp.Diff(map[int]int{8: 1}, shape(r)); diff != "" {
-		t.Errorf("walks by their steps (-want +got):\n%s", diff)
+		t.Errorf("traces by their requests (-want +got):\n%s", diff)
 	}
 	report := checks.Judge(r)
 	if report.Verdict != checks.Healthy || report.Session.Sticky != checks.Yes {

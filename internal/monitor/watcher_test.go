@@ -161,7 +161,7 @@ func TestCalm(t *testing.T) {
 	}
 	for _, trace := range last.Round.Traces {
 		if at := trace.First().At; !trace.Continued && at.After(last.Round.Started) {
-			t.Errorf("a newcomer came at %s, in a calm round", at)
+			t.Errorf("a new client came at %s, in a calm round", at)
 		}
 	}
 	if !last.Round.Started.After(before) {

@@ -84,6 +84,6 @@ func TestOverviewTellsOfItself(t *testing.T) {
 	}
 	w.broken = errors.New("no disk at all")
 	if got := getPage(s, "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "not been written since") {
-		t.Errorf("got %d without the notice when the history cannot be read", got.Code)
+		t.Errorf("got %d without the note when the history cannot be read", got.Code)
 	}
 }
