@@ -255,7 +255,7 @@ func (s *SelfCheck) checkRoutes() {
 		}
 		s.mu.Unlock()
 		if err != nil && (had || probes.IsLocalError(err)) {
-			s.addEvidence(time.Now(), checks.NoWay(host.String(), err.Error()))
+			s.addEvidence(time.Now(), checks.NoRoute(host.String(), err.Error()))
 			return
 		}
 	}
