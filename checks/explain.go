@@ -55,6 +55,10 @@ var rules = []rule{
 	{SessionLost, SessionLeaked, always},
 	{SessionRollback, SessionLeaked, always},
 	{NodeEjected, SessionLeaked, always},
+	{BalancerSplit, SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
+	{BalancerRemapped, SessionLeaked, always},
+	{SessionDrift, SessionLeaked, always},
+	{HandshakeBroken, SessionLeaked, always},
 	{SessionLost, BalancerRemapped, lostByMove},
 	{SessionLost, CookieRejected, always},
 	{SessionLost, ClockSkew, refusedByClock},

@@ -47,7 +47,7 @@ func (db *DB) write(ctx context.Context) {
 		}
 		wait = min(max(2*wait, minBackoff), maxBackoff)
 		length, dropped := db.queue.state()
-		db.config.Logger.Error("writing the history", "err", err, "waiting", length, "dropped", dropped, "again_in", wait)
+		db.config.Logger.Error("writing the history", "err", err, "waiting", length, "dropped", dropped, "retry_in", wait)
 	}
 }
 

@@ -114,12 +114,12 @@ func (s formatter) affected(a checks.Affected) string {
 
 // sentence formats a message of package checks, with times in the zone of the page.
 func (s formatter) sentence(m checks.Message) string {
-	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
+	return line(alerting.Language(s.language).Translate(m.InZone(s.zone)))
 }
 
 // remedy returns the remedy of a finding.
 func (s formatter) remedy(f checks.Finding) string {
-	return long(alerting.Language(s.language).Say(f.Remedy))
+	return long(alerting.Language(s.language).Translate(f.Remedy))
 }
 
 // event returns the text of an event.
