@@ -144,9 +144,6 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	w := &activeConfig{config: cfg}
 	for _, c := range cfg.Clusters {
 		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
-		if n := len(left.Canaries[c.Name]); n > 0 {
-			d.logger.Info("canary sessions of the previous process expire", "cluster", c.Name, "canaries", n)
-		}
 	}
 	d.active.Store(w)
 	d.metrics.Restore(left.Counters, names(cfg))

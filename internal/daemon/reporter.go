@@ -104,10 +104,6 @@ func batchOf(j monitor.RoundResult) history.Batch {
 	if !j.Full {
 		return b
 	}
-	b.Canaries = map[string][]history.Canary{cluster: nil}
-	for _, c := range j.Canaries {
-		b.Canaries[cluster] = append(b.Canaries[cluster], history.Canary(c))
-	}
 	for _, m := range j.Report.Session.Moves {
 		if m.Kept && j.Report.Session.Policy == probes.PolicyShared {
 			continue // moves are normal there

@@ -2,52 +2,36 @@ package history
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"stickwatch/checks"
-	"stickwatch/probes"
 )
 
-// A Batch is what a round leaves behind.
+// A Batch is the data that a round adds to the history.
 type Batch struct {
 	Samples []checks.Sample
 	Moves   []checks.Move
 	Changes []Change
-	// Canaries replaces what is remembered of each cluster in it.
-	Canaries map[string][]Canary
 }
 
-// A Change is what became of a finding of a cluster.
+// A Change is a change of a finding of a cluster.
 type Change struct {
 	Cluster string
 	checks.Change
 }
 
-// A Canary is what is remembered of a session of our own: enough to tell, after
-// a restart, whether a new one was opened in its place, and nothing by which it
-// could be taken over.
-type Canary struct {
-	Node     string
-	Balancer string // URL it goes through
-	Client   string // client address or key presented; "": our own
-	Session  probes.Fingerprint
-	Opened   time.Time
-}
-
-// A queue holds what waits to be written. It is bounded: what does not fit pushes
-// out the oldest, which is counted.
+// A queue holds rows that wait to be written. It is bounded: a row that does not fit replaces
+// the oldest one, which counts as dropped.
 type queue struct {
-	bound int // of each kind of thing, canaries apart: of them only the newest count
+	bound int // maximum number of rows of each kind
 
 	mu      sync.Mutex
 	waiting Batch
 	dropped int64
 }
 
-// put never waits for more than memory.
+// put appends a batch. It does no I/O.
 func (q *queue) put(b Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -55,7 +39,7 @@ func (q *queue) put(b Batch) {
 	q.dropOldest()
 }
 
-// take returns everything that waits.
+// take removes and returns everything in the queue.
 func (q *queue) take() Batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -64,17 +48,17 @@ func (q *queue) take() Batch {
 	return b
 }
 
-// requeue returns what could not be written to its place before the rest.
+// requeue puts a batch that could not be written back before the rest.
 func (q *queue) requeue(b Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = appendBatch(b, q.waiting)
-	// b was sorted by target; what gives way must be the oldest.
+	// b is sorted by target, but the oldest rows must be dropped first.
 	slices.SortStableFunc(q.waiting.Samples, func(x, y checks.Sample) int { return x.At.Compare(y.At) })
 	q.dropOldest()
 }
 
-// drop counts what nobody can write.
+// drop counts rows that cannot be written.
 func (q *queue) drop(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,30 +79,23 @@ func (q *queue) dropOldest() {
 	q.dropped += int64(before - q.waiting.size())
 }
 
-// newest keeps the last n of s.
+// newest returns the last n elements of s.
 func newest[S ~[]E, E any](s S, n int) S { return s[max(len(s)-n, 0):] }
 
-// appendBatch puts later after b, whose slices are the queue's own; those of later, which
-// may be somebody else's, are copied.
+// appendBatch appends later to b. It reuses the slices of b, and copies those of later.
 func appendBatch(b, later Batch) Batch {
 	b.Samples = append(b.Samples, later.Samples...)
 	b.Moves = append(b.Moves, later.Moves...)
 	b.Changes = append(b.Changes, later.Changes...)
-	if len(later.Canaries) > 0 {
-		canaries := make(map[string][]Canary, len(b.Canaries)+len(later.Canaries))
-		maps.Copy(canaries, b.Canaries)
-		maps.Copy(canaries, later.Canaries)
-		b.Canaries = canaries
-	}
 	return b
 }
 
-// size is the number of rows.
+// size returns the number of rows.
 func (b Batch) size() int { return len(b.Samples) + len(b.Moves) + len(b.Changes) }
 
-func (b Batch) empty() bool { return b.size() == 0 && len(b.Canaries) == 0 }
+func (b Batch) empty() bool { return b.size() == 0 }
 
-// sort brings samples into the order in which they lie on the disk.
+// sort sorts the samples in the order of their table.
 func (b Batch) sort() {
 	slices.SortStableFunc(b.Samples, func(x, y checks.Sample) int {
 		return cmp.Or(

@@ -14,8 +14,8 @@ import (
 	"stickwatch/checks"
 )
 
-// replay is the fleet that the measures are stated for: 500 targets in 25
-// clusters, each probed every 10 seconds.
+// replay is the load of the benchmarks: 500 targets in 25 clusters, each probed every 10
+// seconds.
 const (
 	replayTargets = 500
 	replayStep    = 10 * time.Second
@@ -26,8 +26,8 @@ func replayTarget(i int) checks.Target {
 	return checks.Target{Cluster: fmt.Sprintf("cluster%02d", i%25), Kind: checks.TargetNode, Name: fmt.Sprintf("node%03d", i)}
 }
 
-// BenchmarkBytesPerProbe writes a day of 50 targets in a batch every ten seconds,
-// whose rows all lie on different pages, and tidies up meanwhile.
+// BenchmarkBytesPerProbe writes a day of 50 targets in batches of ten seconds, whose rows all
+// lie on different pages, with maintenance in between.
 func BenchmarkBytesPerProbe(b *testing.B) {
 	const targets, day = 50, 24 * time.Hour
 	for b.Loop() {
@@ -58,7 +58,7 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 	}
 }
 
-// BenchmarkRecord is what a probe waits for.
+// BenchmarkRecord measures how long Record blocks a probe.
 func BenchmarkRecord(b *testing.B) {
 	db := opened(b)
 	batch := Batch{Samples: every(node, testTime, time.Second, 20)}
@@ -67,7 +67,7 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// BenchmarkCommit is an incident with its notice, on the disk.
+// BenchmarkCommit measures a durable commit of an incident with its notification.
 func BenchmarkCommit(b *testing.B) {
 	db := opened(b)
 	n := 0
@@ -83,10 +83,10 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkQueries asks what the page and the API ask, over 90 days of 500
-// targets at 10 seconds, while batches of such a fleet are written. The file is
-// generated first, which takes minutes and a gigabyte: only where STICKWATCH_REPLAY
-// names a file for it, which is kept and used again.
+// BenchmarkQueries measures the queries of the page and the API over 90 days of 500 targets
+// with an interval of 10 seconds, while batches are written. It generates the file first,
+// which takes minutes and a gigabyte. It runs only if STICKWATCH_REPLAY names the file, which
+// is kept and reused.
 func BenchmarkQueries(b *testing.B) {
 	path := os.Getenv("STICKWATCH_REPLAY")
 	if path == "" {
@@ -103,19 +103,19 @@ func BenchmarkQueries(b *testing.B) {
 	const day = 24 * time.Hour
 	for name, ask := range map[string]func(i int) error{
 		"points 1h raw": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(time.Hour), replayStep)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(time.Hour), replayStep)
 			return err
 		},
 		"points 1d by minute": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(day), time.Minute)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(day), time.Minute)
 			return err
 		},
 		"points 90d by hour": func(i int) error {
-			_, err := db.Points(b.Context(), replayTarget(i), ago(90*day), time.Hour)
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(90*day), time.Hour)
 			return err
 		},
 		"days 90": func(i int) error {
-			_, err := db.Days(b.Context(), replayTarget(i), now, 90)
+			_, err := db.Days(b.Context(), []checks.Target{replayTarget(i)}, now, 90)
 			return err
 		},
 		"uptimes 1d of 20 targets": func(i int) error {
@@ -131,11 +131,11 @@ func BenchmarkQueries(b *testing.B) {
 	}
 }
 
-// replayEnd is where a replay ends and the writing goes on.
+// replayEnd is the end of a replay, where writing continues.
 var replayEnd = testTime.Add(90 * time.Minute)
 
-// benchmarkQuery reports percentiles, with fifty samples written for each query:
-// what the fleet makes in a second.
+// benchmarkQuery reports percentiles of a query. It writes fifty samples for each query, as
+// the fleet does in a second.
 func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 	var took []time.Duration
 	at := replayEnd.Add(time.Duration(time.Now().UnixMilli()%1e9) * time.Millisecond)
@@ -158,8 +158,8 @@ func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 	}
 }
 
-// generate makes a replay at path, unless there is one: sums for the whole time,
-// made directly, and two days of samples.
+// generate creates a replay at path if there is none: aggregates for the whole span, and two
+// days of samples.
 func generate(b *testing.B, path string) {
 	b.Helper()
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
@@ -184,7 +184,7 @@ func generate(b *testing.B, path string) {
 	}
 }
 
-// replay writes a target's past.
+// replay writes the history of a target.
 func replay(ctx context.Context, tx *sql.Tx, t *target) error {
 	if err := t.insert(ctx, tx); err != nil {
 		return err
@@ -220,4 +220,42 @@ func replay(ctx context.Context, tx *sql.Tx, t *target) error {
 		}
 	}
 	return t.update(ctx, tx)
+}
+
+// BenchmarkCluster measures the queries of the overview for a cluster of 100 nodes with six
+// hours of data.
+func BenchmarkCluster(b *testing.B) {
+	const nodes = 100
+	db := opened(b)
+	var all []checks.Target
+	for i := range nodes {
+		of := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: fmt.Sprintf("node%d", i)}
+		all = append(all, of)
+		write(b, db, Batch{Samples: every(of, testTime.Add(-6*time.Hour), 10*time.Second, 6*360)})
+	}
+	if err := db.maintain(b.Context(), testTime); err != nil {
+		b.Fatal(err)
+	}
+	span := checks.Span{From: testTime.Add(-6 * time.Hour), To: testTime}
+	b.Run("points", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Points(b.Context(), all, span, 5*time.Minute); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("uptimes", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Uptimes(b.Context(), "shop", checks.Span{From: testTime.AddDate(0, 0, -90), To: testTime}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("days", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Days(b.Context(), all, testTime, 90); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

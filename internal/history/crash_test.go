@@ -17,8 +17,8 @@ import (
 	"stickwatch/checks"
 )
 
-// killedPID is the variable that makes this test binary a process that commits to
-// a history until it is killed; its value is the file's path.
+// killedPID is the environment variable that makes this test binary a process that commits to
+// the history at its value until it is killed.
 const killedPID = "STICKWATCH_HISTORY_VICTIM"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// commitForever prints a line for every incident that was acknowledged.
+// commitForever prints a line for every committed incident.
 func commitForever(path string) error {
 	ctx := context.Background()
 	db, err := Open(ctx, Config{Path: path, Flush: time.Millisecond})
@@ -51,8 +51,8 @@ func commitForever(path string) error {
 	}
 }
 
-// TestKilledAtAnyMoment loses nothing that was acknowledged, and leaves a file
-// that is whole. STICKWATCH_KILLS says how often; 20 times if it does not.
+// TestKilledAtAnyMoment: a kill loses no committed incident and leaves an intact file.
+// STICKWATCH_KILLS is the number of kills; the default is 20.
 func TestKilledAtAnyMoment(t *testing.T) {
 	kills := 20
 	if n, err := strconv.Atoi(os.Getenv("STICKWATCH_KILLS")); err == nil {
@@ -68,8 +68,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Logf("%d kills, %d commits acknowledged", kills, acknowledged)
 }
 
-// killed returns what a process acknowledged that was killed after some commits,
-// or, as often, in the middle of the next.
+// killed kills a process after some commits, or during the next one, and returns the ids that
+// it had committed.
 func killed(t *testing.T, path string, after int) (ids []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -100,7 +100,7 @@ func killed(t *testing.T, path string, after int) (ids []string) {
 
 func allThere(t *testing.T, path string, ids []string) {
 	t.Helper()
-	db, err := open(t.Context(), Config{Path: path}) // checks that the file is whole
+	db, err := open(t.Context(), Config{Path: path}) // checks the file
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,17 @@ import (
 	"path/filepath"
 )
 
-// A DamagedError says that the file is not whole, and the ways out.
+// A DamagedError is the error of a file that SQLite cannot read completely. Its text lists the
+// ways to recover.
 type DamagedError struct {
 	Path   string
-	Detail string // the first thing that SQLite found
-	Backup string // the newest copy made before a migration; "": there is none
+	Detail string // the first problem that SQLite found
+	Backup string // path of the newest copy from before a migration; "": none
 }
 
 func (e *DamagedError) Error() string {
-	text := fmt.Sprintf("checking %q: the file is damaged (%s). Move it away together with its -wal and -shm files to begin a new history, "+
-		"or save what can be read: sqlite3 %q .recover | sqlite3 %q",
+	text := fmt.Sprintf("checking %q: the file is damaged (%s). Move it away together with its -wal and -shm files to start a new history, "+
+		"or save the readable rows: sqlite3 %q .recover | sqlite3 %q",
 		e.Path, e.Detail, e.Path, e.Path+".recovered")
 	if e.Backup != "" {
 		text += fmt.Sprintf("; the newest copy is %q", e.Backup)
@@ -25,30 +26,30 @@ func (e *DamagedError) Error() string {
 	return text
 }
 
-// A FileMissingError says that the file that is being written is not at its path any
-// more. The system does not mind: it keeps the file until it is closed.
+// A FileMissingError is the error of a file that was deleted or replaced while it is open. The
+// operating system keeps the deleted file until it is closed.
 type FileMissingError struct{ Path string }
 
 func (e *FileMissingError) Error() string {
-	return fmt.Sprintf("looking for %q: it was deleted, or another file is in its place, while it was written. "+
-		"What happens is remembered until stickwatch ends, and then lost: restart stickwatch, it goes on with the file that is there, or begins a new history",
+	return fmt.Sprintf("checking %q: the file was deleted or replaced while it was open. "+
+		"New data is lost when stickwatch stops. Restart stickwatch: it continues with the existing file, or starts a new history",
 		e.Path)
 }
 
-// A CutError says that the file was cut off while it was in use, by something else.
+// A CutError is the error of a file that another program truncated while it is open.
 type CutError struct {
 	Path      string
 	Got, Want int64 // bytes
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("looking at %q: it has %d bytes, and its header says at least %d: something else has cut it off. "+
-		"Restart stickwatch: it keeps the file and begins a new history with what can be read", e.Path, e.Got, e.Want)
+	return fmt.Sprintf("checking %q: the file has %d bytes but its header requires at least %d, so another program has truncated it. "+
+		"Restart stickwatch: it keeps the file and starts a new history with the readable rows", e.Path, e.Got, e.Want)
 }
 
-// cutOff tells whether the file is shorter than its header says; nil: it is not, or
-// cannot be looked at.
-func cutOff(path string) *CutError {
+// checkLength returns an error if the file is shorter than its header says. It returns nil if
+// the file cannot be read.
+func checkLength(path string) *CutError {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -69,15 +70,15 @@ func cutOff(path string) *CutError {
 	return &CutError{Path: path, Got: info.Size(), Want: want}
 }
 
-// checkFilePresent tells once when what is written cannot be found any more, and counts
-// an error whenever that is so.
+// checkFilePresent logs once that the file was deleted or replaced, and counts it as a write
+// error.
 func (db *DB) checkFilePresent() {
 	if db.fileMissing {
 		return
 	}
 	there, err := os.Stat(db.path)
 	if err == nil && os.SameFile(there, db.file) {
-		db.lookForEnd()
+		db.checkTruncated()
 		return
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -89,10 +90,10 @@ func (db *DB) checkFilePresent() {
 	db.config.Logger.Error("history is lost", "err", lost)
 }
 
-// lookForEnd looks whether the file is whole. While pages go from the journal into
-// the file, its header may be ahead of it for a moment: only what is seen twice counts.
-func (db *DB) lookForEnd() {
-	cut := cutOff(db.path)
+// checkTruncated checks the length of the file. During a checkpoint the header may be ahead of
+// the file for a moment, so it reports only the second consecutive failure.
+func (db *DB) checkTruncated() {
+	cut := checkLength(db.path)
 	if cut == nil {
 		db.cut = 0
 		return
@@ -106,41 +107,41 @@ func (db *DB) lookForEnd() {
 	}
 }
 
-// A NewerError says that a later version of the program wrote the file.
+// A NewerError is the error of a file that was written by a newer version of the program.
 type NewerError struct {
 	Path      string
 	Got, Want int64  // schema versions
-	Backup    string // the copy made when the version after Want came; "": there is none
+	Backup    string // path of the copy from before the migration after Want; "": none
 }
 
 func newNewerError(path string, got, want int64) *NewerError {
 	e := &NewerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
 	if _, err := os.Stat(e.Backup); err != nil {
-		e.Backup = "" // a file that began with a later version has none
+		e.Backup = "" // a file that was created by a newer version has no copy
 	}
 	return e
 }
 
 func (e *NewerError) Error() string {
-	text := fmt.Sprintf("opening %q: its schema is version %d, and this program knows %d at most: use the newer program", e.Path, e.Got, e.Want)
+	text := fmt.Sprintf("opening %q: its schema is version %d, and this program supports %d at most: use the newer program", e.Path, e.Got, e.Want)
 	if e.Backup != "" {
 		text += fmt.Sprintf(", or go back to the copy %q", e.Backup)
 	}
 	return text
 }
 
-// backupPath is where the copy goes that is made before migration version.
+// backupPath returns the path of the copy from before the migration to version.
 func backupPath(path string, version int64) string {
 	return fmt.Sprintf("%s.before-%d", path, version)
 }
 
-// newestBackup of the file at path; "": there is none.
+// newestBackup returns the path of the newest copy of the file; "": none.
 func newestBackup(path string) string {
 	var newest string
 	var at int64
 	copies, err := filepath.Glob(path + ".before-*")
 	if err != nil {
-		return "" // path itself has a broken pattern in it
+		return "" // path contains an invalid pattern
 	}
 	for _, c := range copies {
 		if info, err := os.Stat(c); err == nil && info.ModTime().UnixNano() > at {

@@ -1,3 +1,45 @@
+// Package history stores the data of the daemon on disk: measurements, findings, incidents and
+// pending notifications.
+//
+// # Two write paths
+//
+// Results of probes go through [DB.Record], which never blocks: it appends to a bounded queue
+// in memory, and one goroutine writes the queue in batches. A slow or full disk does not delay
+// probes. If the queue is full, the oldest samples are dropped and counted in [Stats]. A crash
+// loses at most the batches of the last [Config].Flush.
+//
+// Data that must not be lost goes through [DB.Commit] and the methods of the outbox. Each is
+// one transaction that is on disk (fsync) when the method returns. A change of an incident and
+// its notifications share a transaction.
+//
+// # One writer
+//
+// SQLite allows one writer at a time. So there is one writing connection, and database/sql
+// queues for it fairly. Its transactions begin immediate: a transaction that reads first and
+// writes later can fail with SQLITE_BUSY. Transactions are small (see chunk) because Commit
+// waits for the current one. Reads use a pool of read-only connections: in WAL mode they see a
+// consistent snapshot while the writer continues.
+//
+// # Storage layout
+//
+// A table with the key (target, ts) WITHOUT ROWID is one b-tree in which the samples of a
+// target are adjacent: an hour of a target takes a few pages. With the key (ts, target) it
+// would be spread over the pages of all targets. Batches are sorted by target for the same
+// reason. Samples are aggregated into minutes, minutes into hours, and hours into days. Each
+// level is kept longer than the one below. A [bucket] can be added to its neighbour without
+// loss, including the longest outage, so the result of a query does not depend on the level
+// that it reads.
+//
+// Deletion and aggregation process one target and a small range in each transaction.
+// Incremental vacuum returns a few pages at a time to the file system. A full VACUUM never
+// runs while the daemon runs.
+//
+// # Other databases
+//
+// The file statements.go contains the statements, in SQL that PostgreSQL supports as well:
+// upserts, RETURNING, and claims by lease instead of by process. The file sqlite.go and the
+// migrations contain everything specific to SQLite. Times are integers: milliseconds since
+// 1970 UTC.
 package history
 
 import (
@@ -13,22 +55,22 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Config says where history is kept, and how much of it.
+// A Config configures where the history is stored, and how much of it.
 type Config struct {
-	Path string // of the file; it is created when there is none, in a folder that exists
+	Path string // of the file, which is created if missing; its directory must exist
 
-	Retention time.Duration // of hours, days, incidents and everything else that happened; 0: 400 days
-	Minutes   time.Duration // of sums by minute; 0: 35 days
-	Raw       time.Duration // of single samples; 0: 2 days
-	MaxSize   int64         // bytes, above which the oldest details give way before their time; 0: none
+	Retention time.Duration // of hours, days, incidents and all other events; 0: 400 days
+	Minutes   time.Duration // of minutes; 0: 35 days
+	Raw       time.Duration // of samples; 0: 2 days
+	MaxSize   int64         // bytes, above which the oldest details are deleted early; 0: unlimited
 
-	Flush time.Duration // how often batches are written; 0: a second
-	Queue int           // how many samples may wait for the disk; 0: 50000, some 10 MB
+	Flush time.Duration // interval of batches; 0: a second
+	Queue int           // maximum number of queued samples; 0: 50000, about 10 MB
 
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // nil: time.Now
 
-	largeFile int64 // bytes from which the file is checked after it was opened; 0: largeFile
+	largeFile int64 // size in bytes above which the file is checked after opening; 0: largeFile
 }
 
 func (c Config) withDefaults() Config {
@@ -56,39 +98,38 @@ func orDefault[T comparable](value, instead T) T {
 	return value
 }
 
-// A DB is a history that is being written. Its methods may be called from many
-// goroutines. It is a Reader as well. One daemon at a time may write a file; other
-// programs may read it.
+// A DB is a history that is open for writing. It is also a Reader. Its methods are safe for
+// concurrent use. One process at a time can write a file; others can read it.
 type DB struct {
 	*Reader
 	config     Config
 	writer     *sql.DB
 	lock       lock
-	file       os.FileInfo // that was opened
+	file       os.FileInfo // identity of the opened file
 	queue      queue
 	meter      *meter
-	checkLater bool // to be checked in the background
+	checkLater bool // check the file in the background
 
-	// targets that are known, by name; touched by the writing goroutine alone.
+	// targets caches the known targets. Only the writing goroutine uses it.
 	targets map[checks.Target]*target
-	// forgot is when it last deleted what is past its retention.
+	// lastExpired is the time of the last deletion of expired rows.
 	lastExpired time.Time
-	// lost is set once the file is not at its path any more.
+	// fileMissing is set when the file was deleted or replaced.
 	fileMissing bool
-	// cut is how often in a row the file was seen to be cut off.
+	// cut is the number of consecutive checks that found the file truncated.
 	cut int
 
-	recovery *Recovery // what became of the file that was damaged; nil: it was whole
+	recovery *Recovery // result of the recovery of a damaged file; nil: the file was intact
 
 	stop context.CancelFunc
 	done panics.Group
 }
 
-// Open opens the history at c.Path, creating it when there is none: it checks
-// that nobody else writes it (else InUseError), and brings its schema up to date
-// (else NewerError), after a copy. A damaged file is kept beside a new one; see
-// Recovery. A file of more than 100 MB is checked in the background; see
-// Stats.Damage. Close it.
+// Open opens the history at c.Path and creates it if there is none. It fails with InUseError
+// if another process writes it, and with NewerError if its schema is newer. It makes a copy
+// before it migrates the schema. It moves a damaged file aside and starts a new one; see
+// Recovery. It checks files above 100 MB in the background; see Stats.Damage. The caller must
+// call Close.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db, err := open(ctx, c)
 	if err != nil {
@@ -103,16 +144,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-// open opens the history without the goroutine that writes batches.
+// open opens the history without the writing goroutine.
 func open(ctx context.Context, c Config) (*DB, error) {
-	if err := unexpected(c.Path); err != nil {
+	if err := rejectForeign(c.Path); err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(c.Path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openWhole(ctx, c.withDefaults())
+	db, err := openOrRecover(ctx, c.withDefaults())
 	if err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
@@ -150,21 +191,20 @@ func openLocked(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-// checkInBackground checks the file while it is in use, and tells what it finds.
+// checkInBackground checks the open file and reports damage.
 func (db *DB) checkInBackground(ctx context.Context) {
 	err := verify(ctx, db.pool, db.path, quickCheck)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
 	db.meter.damaged(err)
-	db.config.Logger.Error("checking history", "err", err)
+	db.config.Logger.Error("checking the history", "err", err)
 }
 
-// Record takes a batch to be written soon, and never blocks. See Stats for what
-// became of it.
+// Record queues a batch and never blocks. Stats counts dropped rows.
 func (db *DB) Record(b Batch) { db.queue.put(b) }
 
-// Close writes what waits, as far as ctx lets it, and closes the file.
+// Close writes the queue, unless ctx ends, and closes the file.
 func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	err := errors.Join(panics.Catch(panics.History, db.done.Wait), db.flush(ctx))
@@ -172,4 +212,44 @@ func (db *DB) Close(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
 	}
 	return errors.Join(err, db.Reader.Close(), db.writer.Close(), db.lock.release())
+}
+
+// An InUseError is the error of a history that another process writes. Two writers would send
+// every notification twice, and would take over each other's claims.
+type InUseError struct{ Path string }
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("another stickwatch process is using %q: stop it, or configure another history file", e.Path)
+}
+
+// A lock is held while a history is open for writing. Readers need no lock.
+type lock struct{ file *os.File }
+
+// mark records that the path holds a history. From then on, an empty file counts as damaged.
+func (l lock) mark() {
+	if l.file != nil {
+		_, _ = l.file.WriteAt([]byte("a history is at this path\n"), 0) // on failure, an empty file counts as a new one
+	}
+}
+
+// known reports whether a history was ever opened at path.
+func known(path string) bool {
+	info, err := os.Stat(path + ".lock")
+	return err == nil && info.Size() > 0
+}
+
+// rejectForeign returns an error if the file at path is not a history, for example because of
+// a mistyped path. A history has a lock file.
+func rejectForeign(path string) error {
+	if _, err := os.Stat(path + ".lock"); err == nil {
+		return nil
+	}
+	return checkHeader(path)
+}
+
+func (l lock) release() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }

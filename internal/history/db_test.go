@@ -21,11 +21,10 @@ import (
 	"stickwatch/checks"
 )
 
-// noon is when tests take place.
+// testTime is the current time of the tests.
 var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// opened returns a history at noon in a folder of its own, whose batches are
-// written when the test says so.
+// opened returns a history in a temporary directory. Only the test writes its batches.
 func opened(t testing.TB, change ...func(*Config)) *DB {
 	t.Helper()
 	c := Config{
@@ -47,7 +46,7 @@ func opened(t testing.TB, change ...func(*Config)) *DB {
 	return db
 }
 
-// write records a batch and has it written.
+// write records a batch and writes it.
 func write(t testing.TB, db *DB, b Batch) {
 	t.Helper()
 	db.Record(b)
@@ -70,7 +69,7 @@ func TestOpenCreatesAFileForItsOwner(t *testing.T) {
 }
 
 func TestRecordedIsThereAfterClose(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a?b#c%20.db") // no character of a path is special
+	path := filepath.Join(t.TempDir(), "a?b#c%20.db") // special characters in a path have no meaning
 	db, err := Open(t.Context(), Config{Path: path, Flush: time.Hour})
 	if err != nil {
 		t.Fatal(err)
@@ -87,12 +86,12 @@ func TestRecordedIsThereAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	got, err := r.Points(t.Context(), node, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
+	got, err := r.Points(t.Context(), []checks.Target{node}, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []checks.Point{{At: testTime, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got[node]); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
 }
@@ -116,7 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
 			},
-			"its schema is version 7, and this program knows 5 at most",
+			"its schema is version 7, and this program supports 6 at most",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +132,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestABigFileIsCheckedWhileItIsUsed, and damage is told.
+// TestABigFileIsCheckedWhileItIsUsed: the background check of a large file reports damage.
 func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
 	whole := opened(t, func(c *Config) { c.largeFile = 1 })
 	whole.checkInBackground(t.Context())
@@ -149,7 +148,7 @@ func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// TestNewerNamesTheCopyThatThereIs, and no other.
+// TestNewerNamesTheCopyThatThereIs: a NewerError names the existing copy and no other.
 func TestNewerNamesTheCopyThatThereIs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
@@ -177,7 +176,7 @@ func TestNewerNamesTheCopyThatThereIs(t *testing.T) {
 	}
 }
 
-// TestALostFileIsTold, once, when it was deleted or replaced.
+// TestALostFileIsTold: a deleted or replaced file is reported once.
 func TestALostFileIsTold(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"deleted": os.Remove,
@@ -203,7 +202,7 @@ func TestALostFileIsTold(t *testing.T) {
 			}
 			maintain()
 			maintain()
-			if got := db.Stats().Damage; !strings.Contains(got, "restart stickwatch") {
+			if got := db.Stats().Damage; !strings.Contains(got, "Restart stickwatch") {
 				t.Errorf("got damage %q, want what happened and what to do", got)
 			}
 			if got := strings.Count(log.String(), "history is lost"); got != 1 {
@@ -213,7 +212,7 @@ func TestALostFileIsTold(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsCutOff while it is in use is told once, and counts as errors.
+// TestAFileThatIsCutOff: truncation of an open file is reported once and counts as errors.
 func TestAFileThatIsCutOff(t *testing.T) {
 	for name, share := range map[string]int64{"to nothing": 0, "to a page": 1, "by a page": -1} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +239,7 @@ func TestAFileThatIsCutOff(t *testing.T) {
 			for range 3 {
 				db.checkFilePresent()
 			}
-			if got := db.Stats(); !strings.Contains(got.Damage, "cut it off") || got.WriteErrors != 2 {
+			if got := db.Stats(); !strings.Contains(got.Damage, "truncated") || got.WriteErrors != 2 {
 				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)
 			}
 			if got := strings.Count(log.String(), "history is damaged"); got != 1 {
@@ -250,7 +249,7 @@ func TestAFileThatIsCutOff(t *testing.T) {
 	}
 }
 
-// damage writes over a page in the middle of a history.
+// damage overwrites a page in the middle of a history.
 func damage(t *testing.T, path string) {
 	t.Helper()
 	inFile(t, path)
@@ -264,7 +263,7 @@ func damage(t *testing.T, path string) {
 	}
 }
 
-// inFile makes a history and has statements done in it.
+// inFile creates a history and executes statements in it.
 func inFile(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := open(t.Context(), Config{Path: path})
@@ -298,7 +297,7 @@ func TestAReaderCannotWrite(t *testing.T) {
 	}
 }
 
-// TestMigrateKeepsACopy: before a step of a file that has had one.
+// TestMigrateKeepsACopy: a migration of an existing file makes a copy first.
 func TestMigrateKeepsACopy(t *testing.T) {
 	db := opened(t)
 	if _, err := os.Stat(backupPath(db.path, 1)); err == nil {
@@ -337,7 +336,7 @@ func TestMigrateKeepsACopy(t *testing.T) {
 	}
 }
 
-// TestMigrateKnowsWhoWasTold: a file of version 1 says it in the incidents alone.
+// TestMigrateKnowsWhoWasTold: version 1 stores the notification time only in incidents.
 func TestMigrateKnowsWhoWasTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	old, err := openWriter(path)
@@ -378,8 +377,8 @@ func TestMigrateKnowsWhoWasTold(t *testing.T) {
 	}
 }
 
-// TestMigrateToDeploymentsAndClusters: a file of version 2 has incidents of one
-// cluster each, deployments that were never summed up, and silences in their place.
+// TestMigrateToDeploymentsAndClusters: version 2 has one cluster for each incident,
+// deployments without a summary, and silences for them.
 func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	old, err := openWriter(path)
@@ -429,7 +428,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	}
 	n, ok, err := db.Claim(t.Context(), "ops", testTime.Add(time.Hour), time.Minute)
 	if err != nil || !ok {
-		t.Fatalf("got a notice: %v, error %v, want the one that waits", ok, err)
+		t.Fatalf("got a notification: %v, error %v, want the one that waits", ok, err)
 	}
 	wantClusters(t, n.Incident, "shop")
 	dead, err := db.DeadLetters(t.Context(), 10)
@@ -439,8 +438,8 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	wantClusters(t, dead[0].Incident, "crm")
 }
 
-// wantClusters: an incident of an older version is of one cluster, and so are its
-// findings.
+// wantClusters checks that an incident of an older version, and its findings, have the
+// cluster.
 func wantClusters(t *testing.T, i alerting.Incident, cluster string) {
 	t.Helper()
 	if diff := cmp.Diff([]string{cluster}, i.Clusters); diff != "" {
@@ -459,7 +458,7 @@ func wantClusters(t *testing.T, i alerting.Incident, cluster string) {
 	}
 }
 
-// TestMigrationsHaveNoGaps, as schemaOf takes for granted.
+// TestMigrationsHaveNoGaps checks the assumption of newestVersion.
 func TestMigrationsHaveNoGaps(t *testing.T) {
 	names, err := fs.Glob(migrations(), "*.sql")
 	if err != nil {

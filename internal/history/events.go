@@ -2,14 +2,19 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
-// Moves of a cluster's sessions, "" for all, in a span: the newest first, and no
-// more than limit; 0: 10000, which is the most.
+// Moves returns the session moves of a cluster in a span, newest first. An empty cluster
+// selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectMoves, cluster, cluster, from, to, clampLimit(limit))
@@ -26,7 +31,7 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 			return nil, fmt.Errorf("reading moves: %w", err)
 		}
 		if err := json.Unmarshal(cause, &m.Cause); err != nil {
-			return nil, fmt.Errorf("reading why %s moved: %w", m.Session, err)
+			return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
 		}
 		m.At = timeOf(at)
 		all = append(all, m)
@@ -34,8 +39,8 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 	return all, rows.Err()
 }
 
-// Changes to a cluster's findings, "" for all, in a span: the newest first, and no
-// more than limit; 0: 10000, which is the most.
+// Changes returns the changes of a cluster's findings in a span, newest first. An empty
+// cluster selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
 	from, to := bounds(span)
 	rows, err := r.pool.QueryContext(ctx, selectChanges, cluster, cluster, from, to, clampLimit(limit))
@@ -54,6 +59,179 @@ func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, 
 			return nil, fmt.Errorf("reading changes: %w", err)
 		}
 		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+// endDeployments ends deployments that have reached the maximum duration.
+func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
+	longest := alerting.LongestDeployment.Milliseconds()
+	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
+		return fmt.Errorf("ending deployments after the maximum duration: %w", err)
+	}
+	return nil
+}
+
+// BeginDeployment stores a deployment that starts, and returns the id that ends it. It ignores
+// d.To. The deployment affects notifications; see Announced.
+func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error) {
+	nodes, err := json.Marshal(append([]string{}, d.Nodes...))
+	if err != nil {
+		return "", fmt.Errorf("starting deployment %q: %w", d.Name, err)
+	}
+	var row int64
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
+	})
+	if err != nil {
+		return "", fmt.Errorf("starting deployment %q: %w", d.Name, err)
+	}
+	return strconv.FormatInt(row, 10), nil
+}
+
+// EndDeployment ends a deployment. watched are the counts of a client that watched it; nil:
+// none. It returns ErrNotFound if there is no ongoing deployment with the id.
+func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	row, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
+	}
+	var counts any
+	if watched != nil {
+		body, err := json.Marshal(watched)
+		if err != nil {
+			return fmt.Errorf("ending deployment %q: %w", id, err)
+		}
+		counts = string(body)
+	}
+	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), counts, row)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return ErrNotFound
+	})
+	if err != nil {
+		return fmt.Errorf("ending deployment %q: %w", id, err)
+	}
+	return nil
+}
+
+// putDeployment stores the observed data of a deployment, except its end.
+func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
+	row, err := strconv.ParseInt(d.ID, 10, 64)
+	if err != nil {
+		return fmt.Errorf("storing deployment %q: %w", d.ID, err)
+	}
+	touched, err := json.Marshal(append([]string{}, d.Touched...))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, observeDeployment, string(touched), d.CanariesLost, column(d.Summed), row)
+	return err
+}
+
+// Announced returns the deployments that explain findings at a moment, oldest first: those
+// that are ongoing, not yet summarized, or summarized recently.
+func (r *Reader) Announced(ctx context.Context, at time.Time) ([]alerting.Deployment, error) {
+	return announced(ctx, r.pool, at)
+}
+
+func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deployment, error) {
+	rows, err := q.QueryContext(ctx, selectAnnounced, at.Add(-alerting.EventMemory).UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("reading announced deployments: %w", err)
+	}
+	defer rows.Close()
+	var all []alerting.Deployment
+	for rows.Next() {
+		d, err := scanDeployment(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading announced deployments: %w", err)
+		}
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}
+
+func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
+	var id, started int64
+	var ended, summed sql.NullInt64
+	var nodes, touched []byte
+	var watched sql.NullString
+	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched, &summed); err != nil {
+		return d, err
+	}
+	d.ID, d.From = strconv.FormatInt(id, 10), timeOf(started)
+	if ended.Valid {
+		d.To = timeOf(ended.Int64)
+	}
+	if summed.Valid {
+		d.Summed = timeOf(summed.Int64)
+	}
+	if err := decode(nodes, &d.Nodes); err != nil {
+		return d, err
+	}
+	if err := decode(touched, &d.Touched); err != nil {
+		return d, err
+	}
+	if watched.Valid {
+		err = decode([]byte(watched.String), &d.Watched)
+	}
+	return d, err
+}
+
+// CountsOf returns the effects on the clients of a cluster in a span. Each session counts
+// once. An outage is the longest period in which the balancer, or the canaries of one node,
+// got no good response.
+func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
+	var c alerting.Counts
+	from, to := bounds(span)
+	err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&c.Moved, &c.Lost)
+	if err != nil {
+		return c, fmt.Errorf("counting moves of %q: %w", cluster, err)
+	}
+	uptimes, err := r.Uptimes(ctx, cluster, span)
+	if err != nil {
+		return c, err
+	}
+	for _, u := range uptimes {
+		if slices.Contains([]checks.TargetKind{checks.TargetBalancer, checks.TargetCanary}, u.Kind) {
+			c.Longest = max(c.Longest, u.Longest)
+		}
+	}
+	return c, nil
+}
+
+// Deployments returns the deployments of a cluster that overlap a span, oldest first. An empty
+// cluster selects all.
+func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
+	from, to := bounds(span)
+	rows, err := r.pool.QueryContext(ctx, selectDeployments, cluster, cluster, to, from)
+	if err != nil {
+		return nil, fmt.Errorf("reading deployments: %w", err)
+	}
+	defer rows.Close()
+	var all []checks.Deployment
+	for rows.Next() {
+		var d checks.Deployment
+		var started int64
+		var ended sql.NullInt64
+		var nodes []byte
+		if err := rows.Scan(&d.Cluster, &d.Name, &started, &ended, &nodes); err != nil {
+			return nil, fmt.Errorf("reading deployments: %w", err)
+		}
+		if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
+			return nil, fmt.Errorf("reading the nodes of deployment %q: %w", d.Name, err)
+		}
+		d.From = timeOf(started)
+		if ended.Valid {
+			d.To = timeOf(ended.Int64)
+		}
+		all = append(all, d)
 	}
 	return all, rows.Err()
 }

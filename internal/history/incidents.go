@@ -12,17 +12,18 @@ import (
 	"stickwatch/checks"
 )
 
-// A Step is what must come to the disk together. Notices that are in the outbox
-// already change nothing.
+// A Step is a set of changes that is committed in one transaction. Notifications that are
+// already in the outbox are ignored.
 type Step struct {
 	alerting.Step
-	// Standing replaces what stood of each cluster in it; an empty list says that
-	// nothing stands.
+	// ActiveFindings replaces the active findings of each cluster in the map. An empty list
+	// removes them.
 	ActiveFindings map[string][]checks.ActiveFinding
-	// Delivered are the receipts of those notices, by ID, that somebody delivered
-	// before they were written.
+	// Delivered are the references of notifications, by ID, that were delivered before they
+	// were written.
 	Delivered map[string]alerting.DeliveryRef
-	// Buried are the reasons for which notices, by ID, were given up before that.
+	// Buried are the reasons of notifications, by ID, that became dead letters before they
+	// were written.
 	Buried map[string]string
 }
 
@@ -31,8 +32,8 @@ func (s Step) Empty() bool {
 	return s.Step.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.Buried) == 0
 }
 
-// Then is a step and a later one in one. Who could not write a step holds it,
-// and writes it with the next.
+// Then merges a step with a later one, so that a caller can retry a failed step together with
+// the next.
 func (s Step) Then(later Step) Step {
 	both := Step{
 		Step: s.Step.Then(later.Step), ActiveFindings: make(map[string][]checks.ActiveFinding),
@@ -46,9 +47,8 @@ func (s Step) Then(later Step) Step {
 	return both
 }
 
-// Commit writes a step, all of it or nothing. When it returns nil the step is on
-// the disk and survives the end of the machine. When it does not, nothing of it is
-// kept, and the caller tries the same step again: it is the one who holds it.
+// Commit writes a step in one transaction. If it returns nil, the step is on disk and survives
+// a power failure. Otherwise nothing is written, and the caller retries the step.
 func (db *DB) Commit(ctx context.Context, s Step) error {
 	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
 		for _, i := range s.Incidents {
@@ -79,12 +79,12 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 		return upsertByCluster(ctx, tx, upsertActiveFindings, s.ActiveFindings)
 	})
 	if err != nil {
-		return fmt.Errorf("committing %d incidents and %d notices: %w", len(s.Incidents), len(s.Notifications), err)
+		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(s.Incidents), len(s.Notifications), err)
 	}
 	return nil
 }
 
-// commitDurable runs work in a durable transaction, and measures it.
+// commitDurable runs work in a durable transaction and records its duration.
 func (db *DB) commitDurable(ctx context.Context, work func(*sql.Tx) error) (err error) {
 	began := time.Now()
 	defer func() { db.meter.recordWrite(time.Since(began), db.config.Now(), err) }()
@@ -104,11 +104,11 @@ func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 	return putClusters(ctx, tx, i)
 }
 
-// putClusters keeps which clusters an incident concerns, or did.
+// putClusters stores the current and former clusters of an incident.
 func putClusters(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 	for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
 		if cluster == "" {
-			continue // of the monitor itself
+			continue // the incident is about the monitor itself
 		}
 		if _, err := tx.ExecContext(ctx, insertCluster, i.ID, cluster); err != nil {
 			return err
@@ -117,7 +117,7 @@ func putClusters(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 	return nil
 }
 
-// column is a time as milliseconds since 1970, or NULL when it is zero.
+// column converts a time to milliseconds since 1970; the zero time is NULL.
 func column(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -125,17 +125,16 @@ func column(t time.Time) any {
 	return t.UnixMilli()
 }
 
-// An IncidentQuery says which incidents are asked for. What is zero does not
-// matter.
+// An IncidentQuery selects incidents. Zero fields are ignored.
 type IncidentQuery struct {
-	ID      string // this one alone
-	Cluster string // that it concerns, or did, among others
+	ID      string
+	Cluster string // one of the affected clusters
 	State   alerting.State
-	Span    checks.Span // in which it was open
-	Limit   int         // 0: 10000, which is the most
+	Span    checks.Span // overlaps the time in which the incident was open
+	Limit   int         // 0: the maximum of 10000
 }
 
-// Incidents that q asks for, the newest first.
+// Incidents returns the incidents that match q, newest first.
 func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if q.ID != "" {
 		found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncident, q.ID)

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// lockFile keeps every other process from writing the history at path until the
-// lock is closed. The kernel ends it with the process, however that dies. The
-// file stays behind: to remove it would take it from under whoever waits for it.
+// lockFile locks the history at path against writers in other processes. The kernel releases
+// the lock when the process ends. The lock file is never removed, because another process may
+// already wait for it.
 func lockFile(path string) (lock, error) {
 	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

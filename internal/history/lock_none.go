@@ -2,5 +2,5 @@
 
 package history
 
-// lockFile keeps nobody from anything: this system has no flock.
+// lockFile does nothing: this system has no flock.
 func lockFile(string) (lock, error) { return lock{}, nil }

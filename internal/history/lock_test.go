@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestOneWriter: who comes second is told so, and changes nothing; readers come
-// and go; and who comes when the first is gone goes on.
+// TestOneWriter: a second writer fails and changes nothing, readers can open and close at any
+// time, and a writer can open the history after the first one has closed it.
 func TestOneWriter(t *testing.T) {
 	first, err := Open(t.Context(), Config{Path: t.TempDir() + "/stickwatch.db"})
 	if err != nil {
@@ -22,7 +22,7 @@ func TestOneWriter(t *testing.T) {
 	held := claimed(t, first, "ops", testTime)
 
 	_, err = Open(t.Context(), Config{Path: first.path})
-	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch writes") {
+	if inUse, ok := errors.AsType[*InUseError](err); !ok || inUse.Path != first.path || !strings.Contains(err.Error(), "another stickwatch process is using") {
 		t.Errorf("got error %v, want one that says who writes %q", err, first.path)
 	}
 	if again := claimed(t, first, "ops", testTime); again.ID != "" {
@@ -44,8 +44,8 @@ func TestOneWriter(t *testing.T) {
 	}
 }
 
-// TestARefusedFileIsNotLocked: what could not be opened can be repaired, and
-// opened again by the same process.
+// TestARefusedFileIsNotLocked: after Open failed, the same process can repair the file and
+// open it again.
 func TestARefusedFileIsNotLocked(t *testing.T) {
 	path := t.TempDir() + "/stickwatch.db"
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")

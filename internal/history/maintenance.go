@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// How often the writer tidies up between batches, and how often it looks for
-// what is past its retention.
+// The intervals of maintenance and of the deletion of expired rows.
 const (
 	maintainEvery = 15 * time.Second
 	expireEvery   = time.Hour
 )
 
-// Samples come in a little after their time: a probe has to end first. What is
-// later still is summed up again, which costs more.
+// Samples arrive after their time, because a probe has to end first. Aggregates of later
+// samples are recomputed, which is slower.
 const lateGrace = 90 * time.Second
 
-// minutesPerRollup is how many minutes are summed up at once: rows that are written
-// together lie on one page.
+// minutesPerRollup is the number of minutes that are aggregated together. Rows that are
+// written together share a page.
 const minutesPerRollup = 5
 
-// A cutoffs says what is due of a target.
+// A cutoffs contains the time limits of the maintenance of a target.
 type cutoffs struct {
-	sumBefore int64         // minutes that are over before are summed up
-	keepFrom  [levels]int64 // what is older is deleted
+	sumBefore int64         // aggregate minutes that end before
+	keepFrom  [levels]int64 // delete rows before
 }
 
-// cutoffs of a target at a time: targets take turns within a stride.
+// cutoffs returns the limits of a target at a moment. Targets take turns over minutesPerRollup
+// minutes.
 func (c Config) cutoffs(id int64, now time.Time) cutoffs {
 	turn := id % minutesPerRollup * units[minutes]
 	over := now.Add(-lateGrace).UnixMilli() - turn
@@ -41,7 +41,7 @@ func (c Config) cutoffs(id int64, now time.Time) cutoffs {
 	}
 }
 
-// due reports whether there is anything to do, without asking the disk.
+// due reports whether there is work to do, without I/O.
 func (t *target) due(h cutoffs) bool {
 	if minutes.floor(h.sumBefore) > t.until[minutes] ||
 		hours.floor(t.until[minutes]) > t.until[hours] || days.floor(t.until[hours]) > t.until[days] {
@@ -55,13 +55,13 @@ func (t *target) due(h cutoffs) bool {
 	return h.keepFrom[days] > t.since[days]
 }
 
-// maintain sums up what is due, and deletes what is old or too much: a small
-// transaction at a time, so that nobody waits long for the writing connection.
+// maintain aggregates and deletes rows in small transactions, so that the writing connection
+// is never blocked for long.
 func (db *DB) maintain(ctx context.Context, now time.Time) error {
 	db.checkFilePresent()
 	for _, t := range db.targets {
 		if err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now)); err != nil {
-			return fmt.Errorf("tidying up %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
+			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
 	if err := db.endDeployments(ctx, now); err != nil {
@@ -74,12 +74,12 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 		db.lastExpired = now
 	}
 	if err := db.enforceMaxSize(ctx); err != nil {
-		return fmt.Errorf("making the history smaller: %w", err)
+		return fmt.Errorf("reducing the size of the history: %w", err)
 	}
 	return db.releasePages(ctx)
 }
 
-// maintainTarget does what is due, in as many transactions as it takes.
+// maintainTarget does the due work of a target, in as many transactions as necessary.
 func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs) error {
 	for t.due(h) {
 		next := *t
@@ -88,14 +88,14 @@ func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs) error {
 			return err
 		}
 		if next == *t {
-			return nil // nothing more can be done of what is due
+			return nil // the remaining work is not possible yet
 		}
 		*t = next
 	}
 	return nil
 }
 
-// step does a transaction's worth of what is due.
+// step does the due work of one transaction.
 func (t *target) step(ctx context.Context, tx *sql.Tx, h cutoffs) error {
 	for l := minutes; l < levels; l++ {
 		if more, err := t.rollUp(ctx, tx, l, h.sumBefore); err != nil || more {
@@ -110,7 +110,7 @@ func (t *target) step(ctx context.Context, tx *sql.Tx, h cutoffs) error {
 	return t.update(ctx, tx)
 }
 
-// updated saves t's progress unless there was an error.
+// updated saves the progress of t unless err is set.
 func (t *target) updated(ctx context.Context, tx *sql.Tx, err error) error {
 	if err != nil {
 		return err
@@ -118,11 +118,11 @@ func (t *target) updated(ctx context.Context, tx *sql.Tx, err error) error {
 	return t.update(ctx, tx)
 }
 
-// unnotifiedRetention is how long incidents are kept that went away before anybody was
-// told: there may be hundreds a day, and they should not take the room of others.
+// unnotifiedRetention is the retention of incidents that ended before any notification. There
+// may be hundreds a day, which would displace other incidents.
 const unnotifiedRetention = 24 * time.Hour
 
-// expireRows deletes what is over and past its time.
+// expireRows deletes rows that are past their retention.
 func (db *DB) expireRows(ctx context.Context, now time.Time) error {
 	if err := db.deleteBefore(ctx, deleteUnnotified, now.Add(-unnotifiedRetention)); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (db *DB) deleteBefore(ctx context.Context, statement string, before time.Ti
 	for more := true; more; {
 		result, err := db.writer.ExecContext(ctx, statement, before.UnixMilli())
 		if err != nil {
-			return fmt.Errorf("deleting what is past its retention: %w", err)
+			return fmt.Errorf("deleting expired rows: %w", err)
 		}
 		n, err := result.RowsAffected()
 		if err != nil {
@@ -150,8 +150,8 @@ func (db *DB) deleteBefore(ctx context.Context, statement string, before time.Ti
 	return nil
 }
 
-// enforceMaxSize makes room when the history is above its size: the oldest hour of
-// samples gives way, or when all are gone, the oldest day of minutes, and so on.
+// enforceMaxSize deletes rows early while the history exceeds its maximum size: the oldest
+// hour of samples, or if there are no samples, the oldest day of minutes, and so on.
 func (db *DB) enforceMaxSize(ctx context.Context) error {
 	if db.config.MaxSize <= 0 {
 		return nil
@@ -165,7 +165,7 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 		if !found {
 			continue
 		}
-		db.config.Logger.Warn("history is above its size: the oldest details give way",
+		db.config.Logger.Warn("the history exceeds its maximum size: deleting the oldest details",
 			"bytes", used, "max", db.config.MaxSize, "what", tables[l], "before", timeOf(limit))
 		for _, t := range db.targets {
 			var h cutoffs
@@ -179,7 +179,7 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 	return nil
 }
 
-// oldestOf a level's rows that may be deleted: the end of their first hour or day.
+// oldestOf returns the end of the oldest hour or day of a level that can be deleted.
 func (db *DB) oldestOf(l level) (limit int64, found bool) {
 	next := min(l+1, days)
 	unit := max(units[hours], units[next])
@@ -191,8 +191,8 @@ func (db *DB) oldestOf(l level) (limit int64, found bool) {
 	return limit, found
 }
 
-// releasePages returns free pages to the file system, but for a tenth of the file
-// that new rows will fill.
+// releasePages returns free pages to the file system, except a tenth of the file that new rows
+// will fill.
 func (db *DB) releasePages(ctx context.Context) error {
 	const steps = 16
 	for range steps {
@@ -207,7 +207,7 @@ func (db *DB) releasePages(ctx context.Context) error {
 			return nil
 		}
 		if err := vacuum(ctx, db.writer); err != nil {
-			return fmt.Errorf("giving pages back: %w", err)
+			return fmt.Errorf("releasing pages: %w", err)
 		}
 	}
 	return nil

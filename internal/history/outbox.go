@@ -15,10 +15,10 @@ import (
 	"stickwatch/probes"
 )
 
-// The outbox is a table in which notices wait for their receivers. Whoever
-// delivers one holds it by a lease: when he dies, it is somebody else's after
-// that. All of it is durable: an attempt that the disk forgot could be made
-// twice without anybody asking whether the first had arrived.
+// The outbox is a table of pending notifications. A delivery worker claims a notification with
+// a lease; if the worker dies, the lease expires and another worker claims it. All changes are
+// durable: an attempt that a power failure erased could be repeated without a check for a
+// duplicate.
 
 func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification) error {
 	body, err := json.Marshal(n)
@@ -30,13 +30,12 @@ func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification) e
 	return err
 }
 
-// inFlightGrace is how long an attempt may still be under way whose process has died: a
-// receiver that took it may be slow to show it, and whoever looks for it before
-// that would send it a second time.
+// inFlightGrace is how long an attempt of a dead process may still be in progress. A receiver
+// may show a notification late, so an earlier check could miss it and send it twice.
 const inFlightGrace = 15 * time.Second
 
-// releaseClaims ends those of the daemon before this one soon: whoever held them has
-// died, and a notice should not wait for all that is left of its lease.
+// releaseClaims shortens the claims of the previous process, so that its notifications do not
+// wait for the full lease.
 func (db *DB) releaseClaims(ctx context.Context) error {
 	return db.commitDurable(ctx, func(tx *sql.Tx) error {
 		at := db.config.Now().Add(inFlightGrace).UnixMilli()
@@ -45,12 +44,12 @@ func (db *DB) releaseClaims(ctx context.Context) error {
 	})
 }
 
-// Claim takes the notice of a receiver that has been due for the longest, and
-// waits for no earlier one of its incident, for a lease beginning now; ok is false
-// when there is none. The notice knows its attempts, this one included, and the
-// thread of its incident.
+// Claim claims the notification of a receiver that has been due for the longest, unless an
+// earlier one of the same incident is pending. The lease begins now. ok is false if there is
+// none. The result includes the number of attempts, counting this one, and the thread of the
+// incident.
 func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error) {
-	// Most claims find nothing: looking first costs no fsync.
+	// Most calls find nothing. Checking first avoids an fsync.
 	if waiting, err := db.claimable(ctx, receiver, now); err != nil || !waiting {
 		return n, false, err
 	}
@@ -59,7 +58,7 @@ func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease t
 		return err
 	})
 	if err != nil {
-		return alerting.Notification{}, false, fmt.Errorf("claiming a notice for %q: %w", receiver, err)
+		return alerting.Notification{}, false, fmt.Errorf("claiming a notification for %q: %w", receiver, err)
 	}
 	return n, ok, nil
 }
@@ -72,7 +71,7 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking for a notice for %q: %w", receiver, err)
+		return false, fmt.Errorf("searching for a notification for %q: %w", receiver, err)
 	}
 	return true, nil
 }
@@ -98,9 +97,9 @@ func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (
 	return n, true, nil
 }
 
-// Delivered takes a notice out of the outbox, and remembers the thread of its
-// receipt for later notices of the incident. A notice that was delivered before,
-// or that there is none of, changes nothing.
+// Delivered removes a notification from the outbox, and stores the thread of its delivery
+// reference for later notifications of the incident. It ignores unknown and delivered
+// notifications.
 func (db *DB) Delivered(ctx context.Context, id string, deliveryRef alerting.DeliveryRef) error {
 	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return db.deliver(ctx, tx, id, deliveryRef) })
 	if err != nil {
@@ -122,8 +121,7 @@ func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, deliveryRef al
 	return err
 }
 
-// Retry lets a notice wait until at, and with it those that wait for it, and ends
-// its claim.
+// Retry postpones a notification, and those that wait for it, and ends its claim.
 func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string) error {
 	due := at.UnixMilli()
 	return db.release(ctx, id, func(tx *sql.Tx) error {
@@ -135,8 +133,8 @@ func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string)
 	})
 }
 
-// DeadLetter gives a notice up: it becomes a dead letter, and later notices of its
-// incident wait for it no longer.
+// DeadLetter moves a notification to the dead letters, so that later notifications of its
+// incident no longer wait for it.
 func (db *DB) DeadLetter(ctx context.Context, id, reason string) error {
 	return db.release(ctx, id, func(tx *sql.Tx) error { return bury(ctx, tx, id, reason) })
 }
@@ -146,9 +144,8 @@ func bury(ctx context.Context, tx *sql.Tx, id, reason string) error {
 	return err
 }
 
-// SkipToEnd takes a notice out of the outbox, and those that wait for it, if the
-// last of them tells the end of the incident: that one alone stays. A notice that
-// is not the end of anything, or does not wait, changes nothing.
+// SkipToEnd skips a notification, and those that wait for it, if the last one reports the end
+// of the incident. Only the last one stays pending. Otherwise it changes nothing.
 func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error) {
 	err = db.release(ctx, id, func(tx *sql.Tx) error {
 		var last int64
@@ -176,16 +173,16 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 
 func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) error {
 	if err := db.commitDurable(ctx, work); err != nil {
-		return fmt.Errorf("releasing notice %q: %w", id, err)
+		return fmt.Errorf("releasing notification %q: %w", id, err)
 	}
 	return nil
 }
 
-// Pending is how many notices wait, by receiver.
+// Pending returns the number of pending notifications by receiver.
 func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 	rows, err := r.pool.QueryContext(ctx, countPending)
 	if err != nil {
-		return nil, fmt.Errorf("counting notices: %w", err)
+		return nil, fmt.Errorf("counting notifications: %w", err)
 	}
 	defer rows.Close()
 	counts := make(map[string]int)
@@ -193,26 +190,26 @@ func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
 		var receiver string
 		var n int
 		if err := rows.Scan(&receiver, &n); err != nil {
-			return nil, fmt.Errorf("counting notices: %w", err)
+			return nil, fmt.Errorf("counting notifications: %w", err)
 		}
 		counts[receiver] = n
 	}
 	return counts, rows.Err()
 }
 
-// A ThreadState is what a receiver and the outbox know of an incident.
+// A ThreadState is the delivery state of an incident for one receiver.
 type ThreadState struct {
-	Thread string // where the receiver keeps it; "": nowhere yet
-	Waits  bool   // whether a notice of it waits
+	Thread string // thread of the incident at the receiver; "": none
+	Waits  bool   // a notification is pending
 }
 
-// ThreadState with a receiver about incidents, by incident.
+// ThreadState returns the delivery state of incidents for a receiver, by incident.
 func (r *Reader) ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]ThreadState, error) {
 	known := make(map[string]ThreadState)
-	const most = 500 // parameters of a query
+	const most = 500 // parameters of one query
 	for part := range slices.Chunk(incidents, most) {
 		if err := r.threadState(ctx, receiver, part, known); err != nil {
-			return nil, fmt.Errorf("looking for what %q knows of %d incidents: %w", receiver, len(incidents), err)
+			return nil, fmt.Errorf("reading the state of %d incidents at %q: %w", len(incidents), receiver, err)
 		}
 	}
 	return known, nil
@@ -241,13 +238,13 @@ func (r *Reader) threadState(ctx context.Context, receiver string, incidents []s
 	return rows.Err()
 }
 
-// A DeadLetter is a notice that was given up.
+// A DeadLetter is a notification that could not be delivered.
 type DeadLetter struct {
 	alerting.Notification
 	Reason string
 }
 
-// DeadLetters are the newest notices that were given up, the newest first.
+// DeadLetters returns the newest dead letters, newest first.
 func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
 	rows, err := r.pool.QueryContext(ctx, selectDead, clampLimit(limit))
 	if err != nil {
@@ -271,5 +268,5 @@ func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, erro
 	return all, rows.Err()
 }
 
-// noRows reports whether err says that there was nothing to return.
+// noRows reports whether err means that a query returned no row.
 func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -14,7 +14,7 @@ import (
 
 const lease = time.Minute
 
-// unexported fields of a finding are for the round that made it.
+// kept ignores the unexported fields of a finding, which are not stored.
 var kept = cmpopts.IgnoreUnexported(checks.Finding{})
 
 func incident(id string) alerting.Incident {
@@ -40,7 +40,7 @@ func commit(t *testing.T, db *DB, notifications ...alerting.Notification) {
 	}
 }
 
-// claimed is the id of the notice that a claim gets; "": none.
+// claimed claims a notification.
 func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notification {
 	t.Helper()
 	n, ok, err := db.Claim(t.Context(), receiver, at, lease)
@@ -48,13 +48,13 @@ func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notif
 		t.Fatal(err)
 	}
 	if ok != (n.ID != "") {
-		t.Fatalf("got ok %v with notice %q", ok, n.ID)
+		t.Fatalf("got ok %v with notification %q", ok, n.ID)
 	}
 	return n
 }
 
 func TestClaim(t *testing.T) {
-	// Every step claims for ops, after something was done with an earlier claim.
+	// Every step claims for the receiver ops after an operation on an earlier claim.
 	type step struct {
 		do   func(*DB) error
 		at   time.Duration
@@ -132,8 +132,8 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestClaimsOfTheDead: who comes after a daemon that died waits for what that may
-// have sent to arrive, and not for all of its lease.
+// TestClaimsOfTheDead: a new process waits for the attempt of a dead one to arrive, but not
+// for its full lease.
 func TestClaimsOfTheDead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	open := func() *DB {
@@ -181,7 +181,7 @@ func TestClaimKnowsAttemptsAndThread(t *testing.T) {
 	}
 }
 
-// TestANotificationIsQueuedOnce however often its step is committed.
+// TestANotificationIsQueuedOnce: committing a step again does not duplicate its notifications.
 func TestANotificationIsQueuedOnce(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"))
@@ -198,8 +198,8 @@ func TestANotificationIsQueuedOnce(t *testing.T) {
 	}
 }
 
-// TestDeliveredBeforeItWasWritten: what somebody delivered while the disk took
-// nothing is not told again, and who tried it in vain is known.
+// TestDeliveredBeforeItWasWritten: a notification that was delivered while the disk was full
+// is not sent again, and its attempts are stored.
 func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	db := opened(t)
 	tried := notification("b1", "ops", "b")
@@ -240,7 +240,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// TestSkipToEnd: the end alone stays of an incident that is over.
+// TestSkipToEnd: only the last notification of a resolved incident stays.
 func TestSkipToEnd(t *testing.T) {
 	kind := func(n alerting.Notification, kind alerting.NotificationKind) alerting.Notification {
 		n.Kind = kind
@@ -253,7 +253,7 @@ func TestSkipToEnd(t *testing.T) {
 		outbox  []alerting.Notification
 		skip    string
 		skipped bool
-		want    string // what is claimed next
+		want    string // notification that is claimed next
 	}{
 		"it goes on":              {[]alerting.Notification{first, news}, "a1", false, "a1"},
 		"it is over":              {[]alerting.Notification{first, news, end}, "a1", true, "a3"},
@@ -288,8 +288,8 @@ func TestSkipToEnd(t *testing.T) {
 	}
 }
 
-// TestWhatWaitsForLaterCostsNothing: however many notices wait while a receiver is
-// down, looking for one that is due reads none of them, and sorts nothing.
+// TestWhatWaitsForLaterCostsNothing: searching for a due notification does not read or sort
+// the ones that are not due.
 func TestWhatWaitsForLaterCostsNothing(t *testing.T) {
 	db := opened(t)
 	for name, tt := range map[string]struct {
@@ -324,7 +324,7 @@ func TestWhatWaitsForLaterCostsNothing(t *testing.T) {
 	}
 }
 
-// planOf is how SQLite goes about a query.
+// planOf returns the query plan of SQLite.
 func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
 	t.Helper()
 	rows, err := db.pool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)

@@ -5,22 +5,22 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"stickwatch/checks"
 )
 
-// A Reader answers questions about the past. It cannot write, and is not in the
-// way of the one who does.
+// A Reader queries the history. It cannot write, and does not block the writer.
 type Reader struct {
 	pool *sql.DB
 	path string
 }
 
-// OpenReader opens the history at path for reading, also while a daemon writes
-// it. There must be one, with the schema that this program knows: see NewerError.
+// OpenReader opens the history at path for reading. A daemon may be writing it. The file must
+// exist and have the schema version of this program; see NewerError.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
-	// SQLite's own word for a missing file is "unable to open database file".
+	// SQLite reports a missing file as "unable to open database file".
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("opening the history: %w", err)
 	}
@@ -34,27 +34,26 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return &Reader{pool: pool, path: path}, nil
 }
 
-// Close ends the reader.
+// Close closes the reader.
 func (r *Reader) Close() error { return r.pool.Close() }
 
-// closeWith closes db and returns the error that it is closed for.
+// closeWith closes db and returns err.
 func closeWith(db *sql.DB, err error) error {
 	db.Close()
 	return err
 }
 
-// snapshot is a transaction in which the past stands still, so that a question
-// that takes several queries gets one answer.
+// snapshot begins a read transaction, so that several queries see the same data.
 func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	// Nothing was written: there is nothing that ending it could lose.
+	// a read transaction has nothing to commit
 	return tx, func() { _ = tx.Rollback() }, nil
 }
 
-// queryJSON runs a query for one column of JSON, and decodes each row into a T.
+// queryJSON runs a query with one JSON column and decodes each row into a T.
 func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -76,8 +75,7 @@ func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any)
 	return all, rows.Err()
 }
 
-// bounds turns a span into the bounds of a query. A zero From is the beginning of
-// all, a zero To the end.
+// bounds converts a span to the bounds of a query. A zero From or To means unbounded.
 func bounds(span checks.Span) (from, to int64) {
 	to = 1<<62 - 1
 	if !span.To.IsZero() {
@@ -89,12 +87,12 @@ func bounds(span checks.Span) (from, to int64) {
 	return from, to
 }
 
-// ceilMillis rounds up, as what is asked for begins at the bound and not before.
+// ceilMillis rounds up to milliseconds, so that nothing before t is included.
 func ceilMillis(t time.Time) int64 {
 	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }
 
-// maxRows bounds every list that is asked for without a limit.
+// maxRows bounds every list without a limit.
 const maxRows = 10_000
 
 func clampLimit(limit int) int {
@@ -102,4 +100,186 @@ func clampLimit(limit int) int {
 		return maxRows
 	}
 	return limit
+}
+
+// maxPoints bounds the points of one query.
+const maxPoints = 20_000
+
+// Points returns the probes of targets over a span as one point for each step that has probes,
+// oldest first. A step is a whole number of milliseconds, and points are aligned to multiples of
+// step since 1970 UTC. Old data has points of a minute, an hour or a day, because only aggregates
+// are left.
+func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+	from, to := bounds(span)
+	width := step.Milliseconds()
+	if width < 1 || (!span.To.IsZero() && !span.From.IsZero() && (to-from)/width > maxPoints) {
+		return nil, fmt.Errorf("reading points: a step of %s cuts %s into none or more than %d points", step, span.To.Sub(span.From), maxPoints)
+	}
+	all := make(map[checks.Target][]checks.Point, len(of))
+	err := r.eachSeries(ctx, of, from, to, width, func(t checks.Target, s series) { all[t] = s.points() })
+	if err != nil {
+		return nil, fmt.Errorf("reading points: %w", err)
+	}
+	return all, nil
+}
+
+// eachSeries calls yield with the series of each target. It omits unknown targets. It looks up
+// the targets of a cluster at once and reads them in one transaction. The buckets of each target
+// have a query of their own: SQLite runs in this process, so that is faster than a join.
+func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, width int64, yield func(checks.Target, series)) error {
+	tx, end, err := r.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	var list []*target
+	byCluster := make(map[string]map[checks.Target]bool)
+	for _, t := range of {
+		if byCluster[t.Cluster] == nil {
+			byCluster[t.Cluster] = make(map[checks.Target]bool)
+		}
+		byCluster[t.Cluster][t] = true
+	}
+	for cluster, wanted := range byCluster {
+		found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+		if err != nil {
+			return err
+		}
+		list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !wanted[t.Target] })...)
+	}
+	for _, t := range list {
+		sums, err := t.read(ctx, tx, from, to, width, width)
+		if err != nil {
+			return err
+		}
+		yield(t.Target, sums)
+	}
+	return nil
+}
+
+// A series adds up buckets by step.
+type series struct {
+	width int64 // milliseconds
+	slots []timedBucket
+}
+
+func (s *series) add(next timedBucket) {
+	at := next.ts - next.ts%s.width
+	if n := len(s.slots); n == 0 || s.slots[n-1].ts != at {
+		if n >= 2*maxPoints {
+			return // unbounded span with too short a step
+		}
+		s.slots = append(s.slots, timedBucket{ts: at})
+	}
+	last := &s.slots[len(s.slots)-1]
+	last.bucket = last.bucket.add(next.bucket)
+}
+
+func (s *series) points() []checks.Point {
+	points := make([]checks.Point, 0, len(s.slots))
+	for _, s := range s.slots {
+		points = append(points, checks.Point{
+			At: timeOf(s.ts), Probes: int(s.probes), Failed: int(s.failed),
+			Mean: s.mean(), Max: time.Duration(s.slowest) * time.Microsecond,
+		})
+	}
+	return points
+}
+
+// Targets returns the targets of a cluster that were ever probed, by kind and name.
+func (r *Reader) Targets(ctx context.Context, cluster string) ([]checks.Target, error) {
+	found, err := targets(ctx, r.pool, selectTargetsOfCluster, cluster)
+	if err != nil {
+		return nil, fmt.Errorf("reading the targets of %q: %w", cluster, err)
+	}
+	all := make([]checks.Target, 0, len(found))
+	for _, t := range found {
+		all = append(all, t.Target)
+	}
+	return all, nil
+}
+
+// Clusters returns the names of the clusters that were ever probed, sorted.
+func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
+	rows, err := r.pool.QueryContext(ctx, selectClusters)
+	if err != nil {
+		return nil, fmt.Errorf("reading the clusters: %w", err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("reading the clusters: %w", err)
+		}
+		all = append(all, name)
+	}
+	return all, rows.Err()
+}
+
+// Uptimes returns the uptime of every target of a cluster in a span, by kind and name. It
+// omits targets without probes. A span of at least a week starts at the next whole hour, and a
+// span of at least eight weeks at the next whole day.
+func (r *Reader) Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+	uptimes, err := r.uptimes(ctx, cluster, span)
+	if err != nil {
+		return nil, fmt.Errorf("reading the uptimes of %q: %w", cluster, err)
+	}
+	return uptimes, nil
+}
+
+func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+	tx, end, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+	if err != nil {
+		return nil, err
+	}
+	const whole = 1 << 62 // one slot for the span
+	from, to := bounds(span)
+	var all []checks.Uptime
+	for _, t := range found {
+		sums, err := t.read(ctx, tx, alignStart(from, to), to, units[days], whole)
+		if err != nil {
+			return nil, err
+		}
+		for _, sum := range sums.slots {
+			all = append(all, sum.uptime(t.Target, span))
+		}
+	}
+	return all, nil
+}
+
+func (b bucket) uptime(of checks.Target, span checks.Span) checks.Uptime {
+	return checks.Uptime{
+		Target: of, Span: span, Probes: int(b.probes), Failed: int(b.failed), Ratio: b.ratio(), Longest: b.outage(),
+	}
+}
+
+// Days returns the uptimes of targets for each of n days (UTC), oldest first. The last day
+// contains to. Days without probes are included.
+func (r *Reader) Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+	const day = 24 * time.Hour
+	first := to.UTC().Truncate(day).Add(-time.Duration(n-1) * day)
+	all := make(map[checks.Target][]checks.Uptime, len(of))
+	for _, t := range of {
+		for i := range n {
+			at := first.Add(time.Duration(i) * day)
+			all[t] = append(all[t], bucket{}.uptime(t, checks.Span{From: at, To: at.Add(day)}))
+		}
+	}
+	from, end := bounds(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
+	err := r.eachSeries(ctx, of, from, end, units[days], func(t checks.Target, s series) {
+		for _, slot := range s.slots {
+			u := &all[t][(slot.ts-from)/units[days]]
+			*u = slot.uptime(t, u.Span)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading days: %w", err)
+	}
+	return all, nil
 }

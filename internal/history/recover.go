@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -14,25 +13,21 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"stickwatch/alerting"
-	"stickwatch/checks"
 )
 
-// A Recovery tells that the history was damaged when it was opened, and what a new
-// one was begun with.
+// A Recovery describes the damage of a history and the rows that were saved from it.
 type Recovery struct {
 	Kept   string           // path of the damaged file
-	Detail string           // the first thing that was wrong with it
-	Saved  map[string]int64 // rows by table
-	Lost   []string         // tables that could not be read to their end
+	Detail string           // the first problem found
+	Saved  map[string]int64 // number of saved rows by table
+	Lost   []string         // tables with missing rows
 }
 
-// Summary tells in a line what was saved, and of what something is missing.
+// Summary returns the saved rows and the incomplete tables in one line.
 func (r *Recovery) Summary() string {
 	text := cmp.Or(strings.Join(r.Rows(), ", "), "nothing")
 	if len(r.Lost) > 0 {
@@ -41,7 +36,7 @@ func (r *Recovery) Summary() string {
 	return text
 }
 
-// Rows are the tables of which rows were saved, and how many: "incidents 7".
+// Rows returns the number of saved rows of each table, such as "incidents 7".
 func (r *Recovery) Rows() []string {
 	var list []string
 	for _, t := range salvageTables {
@@ -52,12 +47,12 @@ func (r *Recovery) Rows() []string {
 	return list
 }
 
-// Recovery tells what happened when the history was opened; nil: it was whole.
+// Recovery returns the recovery that Open made; nil: the history was intact.
 func (db *DB) Recovery() *Recovery { return db.recovery }
 
-// openWhole opens the history, and in place of a damaged one a new one, with what
-// can be read of the other.
-func openWhole(ctx context.Context, c Config) (*DB, error) {
+// openOrRecover opens the history. If it is damaged, it starts a new one with the readable
+// rows of the damaged file.
+func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 	db, err := openReadable(ctx, c)
 	damaged, ok := errors.AsType[*DamagedError](err)
 	if !ok {
@@ -65,35 +60,35 @@ func openWhole(ctx context.Context, c Config) (*DB, error) {
 	}
 	r, failure := c.recover(ctx, damaged)
 	if failure != nil {
-		return nil, fmt.Errorf("%w; beginning a new one instead: %w", err, failure)
+		return nil, fmt.Errorf("%w; starting a new one instead: %w", err, failure)
 	}
 	if db, err = openReadable(ctx, c); err != nil {
 		return nil, err
 	}
 	db.recovery = r
-	c.Logger.Error("the history was damaged: a new one was begun", "damage", r.Detail, "kept", r.Kept, "saved", r.Summary())
+	c.Logger.Error("the history was damaged: started a new one", "damage", r.Detail, "kept", r.Kept, "saved", r.Summary())
 	return db, nil
 }
 
-// openReadable opens the history and makes sure that a daemon can go on from it.
-// Every kind of damage is a DamagedError.
+// openReadable opens the history and checks that a daemon can restore its state. It reports
+// every kind of damage as a DamagedError.
 func openReadable(ctx context.Context, c Config) (*DB, error) {
-	if err := errors.Join(headerFlaw(c.Path), c.flaw(ctx)); err != nil {
+	if err := errors.Join(checkHeader(c.Path), c.checkIntegrity(ctx)); err != nil {
 		return nil, err
 	}
 	db, err := openLocked(ctx, c)
 	if err != nil {
 		return nil, asDamage(c.Path, err)
 	}
-	if err := db.readable(ctx); err != nil {
+	if err := db.checkReadable(ctx); err != nil {
 		return nil, errors.Join(asDamage(c.Path, err), db.Close(ctx))
 	}
 	return db, nil
 }
 
-// flaw is what SQLite's own check finds. It comes before anything is written:
-// whatever else is asked of a damaged file fails with less to say.
-func (c Config) flaw(ctx context.Context) error {
+// checkIntegrity runs SQLite's integrity check. It runs before any write, because other
+// operations on a damaged file fail with less precise errors.
+func (c Config) checkIntegrity(ctx context.Context) error {
 	if size := fileBytes(c.Path); size == 0 || size >= c.largeFile {
 		return nil
 	}
@@ -105,7 +100,7 @@ func (c Config) flaw(ctx context.Context) error {
 	return verify(ctx, pool, c.Path, fullCheck)
 }
 
-// An undecodableError is a row whose content is not what was written.
+// An undecodableError is the error of a row with invalid content.
 type undecodableError struct{ err error }
 
 func (e undecodableError) Error() string { return "a row cannot be decoded: " + e.err.Error() }
@@ -120,9 +115,9 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-// readable makes sure that what a daemon begins with can be decoded: SQLite's check
-// looks at the structure, and not at what is written there.
-func (db *DB) readable(ctx context.Context) error {
+// checkReadable checks that the state of the daemon can be decoded. SQLite's check covers the
+// structure of the file, but not the content of rows.
+func (db *DB) checkReadable(ctx context.Context) error {
 	if _, err := db.restore(ctx); err != nil {
 		return err
 	}
@@ -131,7 +126,7 @@ func (db *DB) readable(ctx context.Context) error {
 		return err
 	}
 	if broken > 0 {
-		return undecodableError{fmt.Errorf("%d incidents and notifications are no JSON", broken)}
+		return undecodableError{fmt.Errorf("%d incidents and notifications are not valid JSON", broken)}
 	}
 	recent := db.config.Now().Add(-alerting.FlapWindow)
 	if _, err := queryJSON[alerting.Incident](ctx, db.pool, selectRecentIncidents, recent.UnixMilli()); err != nil {
@@ -141,9 +136,8 @@ func (db *DB) readable(ctx context.Context) error {
 	return err
 }
 
-// asDamage makes a DamagedError of an error that says that the content of the file
-// is wrong. A lock, missing rights, a full disk and errors of the disk say nothing
-// about the content.
+// asDamage converts errors about the content of the file to a DamagedError. Locks,
+// permissions, a full disk and I/O errors are not damage.
 func asDamage(path string, err error) error {
 	_, undecodable := errors.AsType[undecodableError](err)
 	if undecodable || is(err, sqlite3.SQLITE_CORRUPT) || is(err, sqlite3.SQLITE_NOTADB) {
@@ -152,12 +146,12 @@ func asDamage(path string, err error) error {
 	return err
 }
 
-// magic begins every file of SQLite.
+// magic is the start of every SQLite file.
 const magic = "SQLite format 3\x00"
 
-// headerFlaw tells of a header that SQLite would not write, or would take for
-// something else than damage. See https://sqlite.org/fileformat.html#the_database_header.
-func headerFlaw(path string) error {
+// checkHeader checks the fields of the file header that SQLite would not report as damage. See
+// https://sqlite.org/fileformat.html#the_database_header.
+func checkHeader(path string) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -180,7 +174,7 @@ func headerFlaw(path string) error {
 	size := binary.BigEndian.Uint16(header[16:])
 	sound := string(header[:len(magic)]) == magic && (size == 1 || size >= 512 && size&(size-1) == 0) &&
 		slices.Contains([]byte{1, 2}, header[18]) && slices.Contains([]byte{1, 2}, header[19]) &&
-		bytes.Equal(header[21:24], []byte{64, 32, 32}) && // fractions of a payload, which never change
+		bytes.Equal(header[21:24], []byte{64, 32, 32}) && // payload fractions, which are constants
 		binary.BigEndian.Uint32(header[44:]) <= 4 && binary.BigEndian.Uint32(header[56:]) <= 3
 	if !sound {
 		return &DamagedError{Path: path, Detail: "its header is not one of SQLite's", Backup: newestBackup(path)}
@@ -188,9 +182,9 @@ func headerFlaw(path string) error {
 	return nil
 }
 
-// recover puts a new history in the place of a damaged one, which it keeps.
+// recover moves the damaged history aside and puts a new one in its place.
 func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, error) {
-	fresh, kept := c.Path+".new", unused(c.Path+".damaged-"+c.Now().UTC().Format("20060102T150405Z"))
+	fresh, kept := c.Path+".new", unusedPath(c.Path+".damaged-"+c.Now().UTC().Format("20060102T150405Z"))
 	if err := removeFiles(fresh); err != nil {
 		return nil, err
 	}
@@ -198,12 +192,12 @@ func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, 
 	if err := c.salvage(ctx, fresh, r); err != nil {
 		return nil, errors.Join(err, removeFiles(fresh))
 	}
-	// A journal of the damaged file must not be taken for one of the new file.
-	err := errors.Join(ifThere(os.Rename(c.Path+"-wal", kept+"-wal")), ifThere(os.Remove(c.Path+"-shm")))
+	// The journal of the damaged file must not be applied to the new file.
+	err := errors.Join(ignoreNotExist(os.Rename(c.Path+"-wal", kept+"-wal")), ignoreNotExist(os.Remove(c.Path+"-shm")))
 	if err != nil {
 		return nil, fmt.Errorf("moving the damaged history aside: %w", err)
 	}
-	if err := os.Link(c.Path, kept); err != nil { // a file system without hard links
+	if err := os.Link(c.Path, kept); err != nil { // the file system has no hard links
 		if err := os.Rename(c.Path, kept); err != nil {
 			return nil, fmt.Errorf("moving the damaged history aside: %w", err)
 		}
@@ -214,8 +208,8 @@ func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, 
 	return r, nil
 }
 
-// unused is path, or with a number after it where there is a file of that name.
-func unused(path string) string {
+// unusedPath returns path, with a number appended if the file exists.
+func unusedPath(path string) string {
 	free := path
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(free); errors.Is(err, fs.ErrNotExist) {
@@ -225,408 +219,20 @@ func unused(path string) string {
 	}
 }
 
-// ifThere is an error, unless it says that there is no such file.
-func ifThere(err error) error {
+// ignoreNotExist returns err unless it means that a file does not exist.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// removeFiles removes a database with its journal.
+// removeFiles removes a database and its journal.
 func removeFiles(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := ifThere(os.Remove(path + suffix)); err != nil {
+		if err := ignoreNotExist(os.Remove(path + suffix)); err != nil {
 			return fmt.Errorf("removing %q: %w", path+suffix, err)
 		}
 	}
 	return nil
-}
-
-// A salvageTable is a table and how its rows are reached, one after the other.
-type salvageTable struct {
-	name  string
-	key   string                        // an integer by which rows lie in order
-	valid func(row map[string]any) bool // nil: types are all there is to judge
-}
-
-// salvageTables are in the order of what would be missed most. Which clusters an
-// incident concerns is in its body.
-var salvageTables = []salvageTable{
-	{"incidents", "rowid", decodes[alerting.Incident]},
-	{"notices", "rowid", func(row map[string]any) bool {
-		waits := row["state"] == "pending" || row["state"] == "dead" // others have no body any more
-		return !waits || decodes[alerting.Notification](row)
-	}},
-	{"threads", "rowid", nil},
-	{"silences", "rowid", decodes[alerting.Silence]},
-	{"deployments", "rowid", nil},
-	{"standing", "rowid", decodes[[]checks.ActiveFinding]},
-	{"canaries", "rowid", decodes[[]Canary]},
-	{"counters", "rowid", nil},
-	{"targets", "rowid", nil},
-	{"moves", "rowid", nil},
-	{"changes", "rowid", decodes[checks.Change]},
-	{"days", "ts", nil},
-	{"hours", "ts", nil},
-	{"minutes", "ts", nil},
-	{"samples", "ts", nil},
-}
-
-// decodes reports whether the body of a row is the JSON of a T.
-func decodes[T any](row map[string]any) bool {
-	var into T
-	body, _ := row["body"].(string)
-	return json.Unmarshal([]byte(body), &into) == nil
-}
-
-// salvageTime bounds the reading of measurements: until it is over nobody watches.
-const salvageTime = 30 * time.Second
-
-// salvage makes a new history at fresh with what can be read of the damaged one. It
-// has the schema of that, and is migrated when it is opened.
-func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
-	newest, err := newestVersion(migrations())
-	if err != nil {
-		return err
-	}
-	if err := create(ctx, fresh, newest); err != nil {
-		return err
-	}
-	from, version, end, err := openDamaged(ctx, c.Path, fresh)
-	defer end()
-	switch {
-	case err != nil:
-		return err
-	case from == nil:
-		r.Lost = []string{"every table"}
-		return nil
-	case version > newest:
-		return newNewerError(c.Path, version, newest)
-	case version == 0:
-		version = newest
-		r.Lost = append(r.Lost, "goose_db_version")
-	case version < newest:
-		if err := errors.Join(removeFiles(fresh), create(ctx, fresh, version)); err != nil {
-			return err
-		}
-	}
-	to, err := openWriter(fresh)
-	if err != nil {
-		return err
-	}
-	s := salvager{from: from, to: to, recovery: r, until: time.Now().Add(salvageTime)}
-	for _, t := range salvageTables {
-		if err := s.table(ctx, t); err != nil {
-			return closeWith(to, fmt.Errorf("saving %s: %w", t.name, err))
-		}
-	}
-	const withClusters = 4 // the schema that has the table
-	if version >= withClusters {
-		_, err = to.ExecContext(ctx, fillClusters)
-	}
-	return errors.Join(err, to.Close())
-}
-
-// create makes an empty history of a schema version.
-func create(ctx context.Context, path string, version int64) (err error) {
-	db, err := openWriter(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	p, err := provider(db, migrations())
-	if err != nil {
-		return err
-	}
-	if _, err := p.UpTo(ctx, version); err != nil {
-		return fmt.Errorf("beginning a new history: %w", err)
-	}
-	return nil
-}
-
-// openDamaged opens a damaged history for reading, with its schema version; 0: that
-// cannot be read. Where its first page cannot be used it opens a copy with the
-// header, or the whole page, of an empty history: tables that were created together
-// begin at the same pages. A nil pool: nothing can be read.
-func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version int64, end func(), err error) {
-	scratch := path + ".salvage"
-	end = func() {
-		if from != nil {
-			from.Close()
-		}
-		_ = removeFiles(scratch) // whoever sees it can remove it
-	}
-	for _, borrowed := range []int{0, headerSize, pageSize} {
-		file := path
-		if borrowed > 0 {
-			if err := patched(path, empty, scratch, borrowed); err != nil {
-				return nil, 0, end, err
-			}
-			file = scratch
-		}
-		pool, err := openReaders(file, "writable_schema(1)", "cell_size_check(1)") // read on where the schema or the size is wrong
-		if err != nil {
-			return nil, 0, end, err
-		}
-		pool.SetMaxOpenConns(1)
-		var known int
-		if err := pool.QueryRowContext(ctx, countTables).Scan(&known); err != nil || known == 0 {
-			pool.Close()
-			continue
-		}
-		if pool.QueryRowContext(ctx, selectVersion).Scan(&version) != nil {
-			version = 0
-		}
-		return pool, version, end, nil
-	}
-	return nil, 0, end, nil
-}
-
-// Of a file of SQLite, bytes.
-const (
-	headerSize = 100
-	pageSize   = 4096
-)
-
-// patched makes a copy of a damaged file whose first bytes are those of an empty one.
-func patched(path, empty, scratch string, first int) error {
-	if err := removeFiles(scratch); err != nil {
-		return err
-	}
-	for _, suffix := range []string{"", "-wal"} {
-		if err := copyFile(path+suffix, scratch+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	whole, err := os.ReadFile(empty)
-	if err != nil {
-		return fmt.Errorf("reading an empty history: %w", err)
-	}
-	file, err := os.OpenFile(scratch, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("patching the copy: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("patching the copy: %w", err)
-	}
-	page := whole[:first]
-	binary.BigEndian.PutUint32(page[28:], uint32(info.Size()/pageSize))
-	clear(page[32:40]) // no page is known to be free
-	if _, err := file.WriteAt(page, 0); err != nil {
-		return fmt.Errorf("patching the copy: %w", err)
-	}
-	return nil
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
-}
-
-// A salvager copies what can be read of a damaged history.
-type salvager struct {
-	from, to *sql.DB
-	recovery *Recovery
-	until    time.Time // for measurements
-}
-
-// table copies the rows of a table. Its error is of the new history.
-func (s *salvager) table(ctx context.Context, t salvageTable) error {
-	columns, err := columnsOf(ctx, s.to, t.name)
-	if err != nil {
-		return err
-	}
-	where, targets := "", []int64{0}
-	if t.key == "ts" {
-		where = "target = ? AND "
-		if targets, err = numbers(ctx, s.to, selectTargetIDs); err != nil {
-			return err
-		}
-	}
-	whole := true
-	for _, target := range targets {
-		all, err := s.rows(ctx, t, columns, where, target)
-		if err != nil {
-			return err
-		}
-		whole = whole && all
-	}
-	if !whole {
-		s.recovery.Lost = append(s.recovery.Lost, t.name)
-	}
-	return nil
-}
-
-// rows copies rows until none is left. What cannot be read is skipped, by steps that
-// double until something can be.
-func (s *salvager) rows(ctx context.Context, t salvageTable, columns []tableColumn, where string, target int64) (whole bool, err error) {
-	whole = true
-	for from, step := int64(0), int64(1); step < 1<<48; {
-		if t.key == "ts" && time.Now().After(s.until) {
-			return false, ctx.Err()
-		}
-		last, n, unread, err := s.copy(ctx, t, columns, where, target, from)
-		s.recovery.Saved[t.name] += n
-		if err != nil || unread == nil {
-			return whole, err
-		}
-		whole = false
-		if last >= from {
-			from, step = last+1, 1
-		} else {
-			from, step = from+step, 2*step
-		}
-	}
-	return whole, nil
-}
-
-// copy copies rows from a key on, up to the first that cannot be read: then unread
-// says why. last is the key of the last row that was read.
-func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColumn, where string, target, from int64) (last, saved int64, unread, err error) {
-	args := []any{from}
-	if where != "" {
-		args = []any{target, from}
-	}
-	last = from - 1
-	list := columnList(columns)
-	rows, unread := s.from.QueryContext(ctx, fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s%s >= ? ORDER BY %s", t.key, list, t.name, where, t.key, t.key), args...)
-	if unread != nil {
-		return last, 0, unread, ctx.Err()
-	}
-	defer rows.Close()
-	err = commitRelaxed(ctx, s.to, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", t.name, list, strings.Repeat(", ?", len(columns)-1)))
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
-		values := make([]any, len(columns))
-		into := []any{new(int64)}
-		for i := range values {
-			into = append(into, &values[i])
-		}
-		for rows.Next() {
-			if unread = rows.Scan(into...); unread != nil {
-				return nil
-			}
-			key := *into[0].(*int64)
-			if key <= last {
-				unread = errors.New("rows are out of order")
-				return nil
-			}
-			last = key
-			if !t.sound(columns, values) {
-				s.lose(t.name)
-				continue
-			}
-			result, err := insert.ExecContext(ctx, values...)
-			if err != nil {
-				return err
-			}
-			n, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
-			saved += n
-		}
-		unread = rows.Err()
-		return nil
-	})
-	return last, saved, unread, err
-}
-
-// lose notes that a row of a table is missing.
-func (s *salvager) lose(table string) {
-	if !slices.Contains(s.recovery.Lost, table) {
-		s.recovery.Lost = append(s.recovery.Lost, table)
-	}
-}
-
-// A tableColumn is a column of a table as SQLite declares it.
-type tableColumn struct {
-	name, kind string
-	null       bool
-}
-
-func columnsOf(ctx context.Context, db *sql.DB, table string) ([]tableColumn, error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, type, "notnull" = 0 FROM pragma_table_info(?)`, table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []tableColumn
-	for rows.Next() {
-		var c tableColumn
-		if err := rows.Scan(&c.name, &c.kind, &c.null); err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
-}
-
-func columnList(columns []tableColumn) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	return strings.Join(names, ", ")
-}
-
-// sound reports whether the values of a row are of their columns' types, and its
-// body is what it should be.
-func (t salvageTable) sound(columns []tableColumn, values []any) bool {
-	for i, c := range columns {
-		ok := false
-		switch v := values[i].(type) {
-		case nil:
-			ok = c.null
-		case int64:
-			ok = c.kind != "TEXT"
-		case float64:
-			ok = c.kind == "REAL"
-		case string:
-			ok = c.kind == "TEXT" && utf8.ValidString(v)
-		}
-		if !ok {
-			return false
-		}
-	}
-	if t.valid == nil {
-		return true
-	}
-	row := make(map[string]any)
-	for i, c := range columns {
-		row[c.name] = values[i]
-	}
-	return t.valid(row)
-}
-
-func numbers(ctx context.Context, db *sql.DB, query string) ([]int64, error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
-		all = append(all, n)
-	}
-	return all, rows.Err()
 }

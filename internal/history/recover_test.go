@@ -18,14 +18,14 @@ import (
 	"stickwatch/checks"
 )
 
-// Of the history that is damaged in these tests.
+// Contents of the damaged history in these tests.
 const (
 	manyIncidents = 40
 	manySamples   = 20_000
 )
 
-// filled is a whole history at path: open incidents with a notification each that
-// waits, a silence, and a day of measurements.
+// filled creates a history with open incidents and their pending notifications, a silence, and
+// a day of measurements.
 func filled(t *testing.T, path string) {
 	t.Helper()
 	db, err := open(t.Context(), quietly(path))
@@ -35,7 +35,7 @@ func filled(t *testing.T, path string) {
 	for n := range manyIncidents {
 		one := notification(fmt.Sprintf("%02d/ops/1", n), "ops", fmt.Sprintf("%02d", n))
 		one.Incident.Clusters = []string{"shop"}
-		one.Incident.Timeline = []alerting.Event{{At: testTime, Text: strings.Repeat("what happened ", 400)}} // on pages of its own
+		one.Incident.Timeline = []alerting.Event{{At: testTime, Text: strings.Repeat("what happened ", 400)}} // fills pages of its own
 		commit(t, db, one)
 	}
 	if err := db.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}); err != nil {
@@ -79,12 +79,12 @@ func truncated(share float64) func([]byte) []byte {
 	return func(content []byte) []byte { return content[:int(share*float64(len(content)))/4096*4096] }
 }
 
-// TestADamagedHistory gives way to a new one with what can be read of it, and is
-// kept as it was.
+// TestADamagedHistory: a new history with the readable rows replaces a damaged one, which is
+// kept unchanged.
 func TestADamagedHistory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		edit          func([]byte) []byte
-		incidents     int // that are saved at least
+		incidents     int // minimum number of saved incidents
 		notifications int
 		samples       int64
 	}{
@@ -127,7 +127,7 @@ func TestADamagedHistory(t *testing.T) {
 			if r == nil {
 				t.Fatal("got no recovery")
 			}
-			decoded := strings.HasSuffix(name, "in a row") // which is found only when it is used
+			decoded := strings.HasSuffix(name, "in a row") // only decoding a row finds this damage
 			if kept, err := os.ReadFile(r.Kept); err != nil || !bytes.Equal(kept, damaged) && !decoded {
 				t.Errorf("the damaged file is not kept as it was: got %d bytes of %d, %v", len(kept), len(damaged), err)
 			}
@@ -148,7 +148,7 @@ func TestADamagedHistory(t *testing.T) {
 	}
 }
 
-// works makes sure that a history can be written and found whole again.
+// works checks that a history can be written and is intact.
 func works(t *testing.T, db *DB) {
 	t.Helper()
 	commit(t, db, notification("new/ops/1", "ops", "new"))
@@ -181,8 +181,8 @@ func everyTenthPage(content []byte) []byte {
 	return content
 }
 
-// TestAnyDamagedPage: whichever page it is, nothing else is lost. Of a row on a page
-// that is gone, the page that begins it is enough.
+// TestAnyDamagedPage: damage of one page loses only its rows. A row counts as lost if its
+// first page is lost.
 func TestAnyDamagedPage(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "stickwatch.db")
 	filled(t, whole)
@@ -202,7 +202,7 @@ func TestAnyDamagedPage(t *testing.T) {
 			t.Errorf("page %d: %v", page+1, err)
 			continue
 		}
-		if r := db.Recovery(); r != nil { // else it was a free page
+		if r := db.Recovery(); r != nil { // otherwise it was a free page
 			sum := r.Saved["incidents"] + r.Saved["notices"]
 			if sum < 2*manyIncidents-40 && r.Saved["samples"] < manySamples-2000 || sum < manyIncidents {
 				t.Errorf("page %d: %s", page+1, r.Summary())
@@ -214,7 +214,7 @@ func TestAnyDamagedPage(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoDamage is an error as ever, and nothing is moved.
+// TestWhatIsNoDamage: other errors are returned, and no file is moved.
 func TestWhatIsNoDamage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		prepare func(t *testing.T, path string)
@@ -264,7 +264,7 @@ func TestWhatIsNoDamage(t *testing.T) {
 	}
 }
 
-// TestADamagedJournal: what was not yet in the file itself is saved from its journal.
+// TestADamagedJournal: rows that are only in the journal are saved.
 func TestADamagedJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	filled(t, path)
@@ -273,7 +273,7 @@ func TestADamagedJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, db, notification("late/ops/1", "ops", "late"))
-	killed := filepath.Join(t.TempDir(), "stickwatch.db") // as the process would leave it that was killed now
+	killed := filepath.Join(t.TempDir(), "stickwatch.db") // the state after a kill at this moment
 	for _, suffix := range []string{"", "-wal", ".lock"} {
 		if err := copyFile(path+suffix, killed+suffix); err != nil {
 			t.Fatal(err)
@@ -293,7 +293,7 @@ func TestADamagedJournal(t *testing.T) {
 	}
 }
 
-// TestADamagedHistoryOfAnEarlierVersion is migrated as ever.
+// TestADamagedHistoryOfAnEarlierVersion: it is migrated like any other.
 func TestADamagedHistoryOfAnEarlierVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	if err := create(t.Context(), path, 2); err != nil {

@@ -16,7 +16,7 @@ import (
 
 var node = checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "node1"}
 
-// drawSamples of a few days, in any order, some within one millisecond.
+// drawSamples draws samples of a few days in any order, some within one millisecond.
 func drawSamples(t *rapid.T) []checks.Sample {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) checks.Sample {
 		offset := rapid.OneOf(rapid.IntRange(0, 3*24*3600), rapid.IntRange(3600, 3700)).Draw(t, "second")
@@ -32,7 +32,7 @@ func drawSamples(t *rapid.T) []checks.Sample {
 	}), 1, 60).Draw(t, "samples")
 }
 
-// naive tells the uptime of samples by reading them all.
+// naive computes an uptime from all samples.
 func naive(all []checks.Sample, span checks.Span) checks.Uptime {
 	u := checks.Uptime{Target: node, Span: span}
 	var broken time.Time
@@ -60,8 +60,8 @@ func naive(all []checks.Sample, span checks.Span) checks.Uptime {
 	return u
 }
 
-// spread gives samples of one millisecond the next free ones, as the history
-// does, and sorts them by time.
+// spread sorts samples by time and moves samples of the same millisecond to the next free
+// ones, as the history does.
 func spread(all []checks.Sample) []checks.Sample {
 	taken := make(map[time.Time]bool)
 	all = slices.Clone(all)
@@ -75,15 +75,14 @@ func spread(all []checks.Sample) []checks.Sample {
 	return all
 }
 
-// TestRollUpsEqualTheRaw: whatever order samples come in, whenever the daemon
-// tidies up in between and whichever level is read, what is told is what the
-// samples say.
+// TestRollUpsEqualTheRaw: results equal those of the samples, independent of the order of the
+// samples, the times of maintenance, and the level that is read.
 func TestRollUpsEqualTheRaw(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		db := opened(t, func(c *Config) { c.Raw, c.Minutes = 100*24*time.Hour, 200*24*time.Hour })
 		defer db.Close(t.Context())
 		all := drawSamples(rt)
-		// The first day begins the history: what is older than it would be dropped.
+		// The first sample starts the history: older ones would be dropped.
 		write(t, db, Batch{Samples: []checks.Sample{{Target: node, At: testTime.Add(-time.Hour), OK: true, Status: 200}}})
 		for part := range slices.Chunk(all, rapid.IntRange(1, 60).Draw(rt, "batch")) {
 			write(t, db, Batch{Samples: part})
@@ -115,7 +114,7 @@ func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 }
 
 func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, step time.Duration) {
-	got, err := db.Points(t.Context(), node, span, step)
+	got, err := db.Points(t.Context(), []checks.Target{node}, span, step)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,12 +146,12 @@ func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, st
 		want = append(want, p)
 	}
 	slices.SortFunc(want, func(a, b checks.Point) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
-	if diff := gocmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got[node]); diff != "" {
 		t.Fatalf("points of %s (-want +got):\n%s", step, diff)
 	}
 }
 
-// TestAdditionIsAssociative: a day may be summed from hours or from samples.
+// TestAdditionIsAssociative: the sum of a day does not depend on the levels in between.
 func TestAdditionIsAssociative(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := spread(drawSamples(t))
@@ -169,8 +168,7 @@ func TestAdditionIsAssociative(t *testing.T) {
 	})
 }
 
-// TestOldDetailsGoAndSumsStay: nothing is told differently after samples and
-// minutes are deleted.
+// TestOldDetailsGoAndSumsStay: deleting samples and minutes does not change results.
 func TestOldDetailsGoAndSumsStay(t *testing.T) {
 	db := opened(t)
 	var all []checks.Sample
@@ -199,12 +197,12 @@ func TestOldDetailsGoAndSumsStay(t *testing.T) {
 	if got, want := rowsOf(t, db), ([levels]int{0, 0, 24, 2}); got != want {
 		t.Errorf("got %v rows, want %v", got, want)
 	}
-	points, err := db.Points(t.Context(), node, span, 5*time.Minute)
+	points, err := db.Points(t.Context(), []checks.Target{node}, span, 5*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(points) != 24 {
-		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points))
+	if len(points[node]) != 24 {
+		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points[node]))
 	}
 }
 
@@ -225,7 +223,7 @@ func TestDays(t *testing.T) {
 		{Target: node, At: testTime.Add(-24 * time.Hour).Add(time.Minute), Status: 503},
 		{Target: node, At: testTime, OK: true, Status: 200},
 	}})
-	got, err := db.Days(t.Context(), node, testTime, 3)
+	got, err := db.Days(t.Context(), []checks.Target{node}, testTime, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +236,7 @@ func TestDays(t *testing.T) {
 		{Target: node, Span: day(-1), Probes: 2, Failed: 1, Ratio: 0.5},
 		{Target: node, Span: day(0), Probes: 1, Ratio: 1},
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got[node]); diff != "" {
 		t.Errorf("days (-want +got):\n%s", diff)
 	}
 }

@@ -3,30 +3,33 @@ package history
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// All that is SQLite's own is in this file: how it is opened, checked, copied,
-// shrunk and made durable.
+// This file contains everything that is specific to SQLite: opening, checking, copying,
+// shrinking, durability and migrations.
 
-// lockWait is how long a statement waits for another process's lock. It is
-// short because the driver does not end that wait with the context.
+// lockWait is how long a statement waits for the lock of another process. It is short because
+// the driver does not stop waiting when the context ends.
 const lockWait = time.Second
 
-// pragmas are set on the writing connection, in this order: auto_vacuum can be
-// chosen only before the file has a first page, which journal_mode writes.
+// pragmas are set on the writing connection in this order. auto_vacuum must be set before the
+// file has a first page, which journal_mode writes.
 //
-// In WAL, NORMAL survives the end of the process at any moment, and may lose the
-// last commits when the power goes; durably asks for more where that matters.
+// In WAL mode, synchronous=NORMAL survives a crash of the process, but may lose the last
+// commits in a power failure. commitDurable raises it to FULL.
 var pragmas = []struct{ name, value, reads string }{
 	{"auto_vacuum", "INCREMENTAL", "2"},
 	{"journal_mode", "WAL", "wal"},
@@ -36,8 +39,8 @@ var pragmas = []struct{ name, value, reads string }{
 	{"temp_store", "MEMORY", "2"},
 }
 
-// openWriter opens the one connection that writes, creating the file, which
-// nobody but its owner may read, when there is none.
+// openWriter opens the writing connection. It creates a missing file with access for the owner
+// only.
 func openWriter(path string) (*sql.DB, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -59,8 +62,8 @@ func openWriter(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// readPragmas makes sure that every pragma is in force: SQLite ignores those
-// that it does not know, and those that come too late.
+// readPragmas checks that every pragma is in effect. SQLite ignores unknown pragmas and those
+// that come too late.
 func readPragmas(ctx context.Context, db *sql.DB, path string) error {
 	for _, p := range pragmas {
 		var got string
@@ -74,7 +77,7 @@ func readPragmas(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// openReaders opens a pool of connections that cannot write.
+// openReaders opens a pool of read-only connections.
 func openReaders(path string, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"mode": {"ro"}}
 	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()))
@@ -90,7 +93,7 @@ func openReaders(path string, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// dsn is a URI, so that no character of path can be taken for a parameter.
+// dsn returns a URI, so that no character of path is interpreted as a parameter.
 func dsn(path string, query url.Values) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -98,18 +101,18 @@ func dsn(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
-// largeFile is the size above which a file is checked page by page only, and after
-// it was opened: the whole check reads every index entry, and even the quick one
-// took 28 seconds for a gigabyte, in which nobody would have watched anything.
+// largeFile is the size above which a file gets only the quick check, after it was opened. The
+// full check reads every index entry. Even the quick check of a gigabyte took 28 seconds,
+// during which nothing is monitored.
 const largeFile = 100 << 20
 
-// The checks that SQLite has. They stop at the first thing that they find.
+// The integrity checks of SQLite. They stop at the first problem.
 const (
 	fullCheck  = "PRAGMA integrity_check(1)"
 	quickCheck = "PRAGMA quick_check(1)"
 )
 
-// verify runs SQLite's own check of the file.
+// verify runs an integrity check of SQLite.
 func verify(ctx context.Context, db *sql.DB, path, check string) error {
 	var said string
 	if err := db.QueryRowContext(ctx, check).Scan(&said); err != nil {
@@ -124,19 +127,19 @@ func verify(ctx context.Context, db *sql.DB, path, check string) error {
 	return nil
 }
 
-// is reports whether err is SQLite's primary result code.
+// is reports whether err has the given primary result code of SQLite.
 func is(err error, code int) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == code
 }
 
-// copyTo writes a consistent copy of db to path, whole or not at all.
+// copyTo writes a consistent copy of db to path atomically.
 func copyTo(ctx context.Context, db *sql.DB, path string) error {
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("making room for %q: %w", path, err)
+		return fmt.Errorf("removing an old copy for %q: %w", path, err)
 	}
-	// SQLite writes into an empty file, and would create one that all may read.
+	// SQLite would create the file readable for everybody. It accepts an empty file.
 	if err := os.WriteFile(part, nil, 0o600); err != nil {
 		return fmt.Errorf("creating a copy: %w", err)
 	}
@@ -149,17 +152,16 @@ func copyTo(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// commitDurable runs work in a transaction that is on the disk when durably returns,
-// together with all that was committed before it.
+// commitDurable runs work in a transaction. When it returns, the transaction and all earlier
+// ones are on disk.
 func commitDurable(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	// A pragma within a transaction would come too late. The connection goes
-	// back as it was even when ctx has ended meanwhile; one that could not would
-	// be slower than it has to, and no less safe.
+	// A pragma within a transaction has no effect. The connection is reset even if ctx has
+	// ended. If the reset fails, later commits are slower but as safe.
 	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
 		return err
 	}
@@ -171,8 +173,8 @@ func commitDurable(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error)
 	return finish(tx, work)
 }
 
-// commitRelaxed runs work in a transaction that survives the end of the process, and
-// perhaps not the end of the machine.
+// commitRelaxed runs work in a transaction that survives a crash of the process. A power
+// failure may lose it.
 func commitRelaxed(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -181,8 +183,7 @@ func commitRelaxed(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error)
 	return finish(tx, work)
 }
 
-// finish runs work in tx and commits it. After an error, or a panic, it is as if
-// nothing had been done.
+// finish runs work in tx and commits it. After an error or a panic it rolls back.
 func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
 	done := false
 	defer func() {
@@ -197,7 +198,7 @@ func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
 	return tx.Commit()
 }
 
-// ignoreContext drops the error that says that a context's end was quicker.
+// ignoreContext drops sql.ErrTxDone: the end of a context has already rolled back.
 func ignoreContext(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
@@ -205,7 +206,7 @@ func ignoreContext(err error) error {
 	return err
 }
 
-// usedBytes is what the file would be without its free pages.
+// usedBytes returns the size of the file without its free pages.
 func usedBytes(ctx context.Context, db *sql.DB) (int64, error) {
 	var pages, free, size int64
 	for pragma, into := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
@@ -216,12 +217,12 @@ func usedBytes(ctx context.Context, db *sql.DB) (int64, error) {
 	return (pages - free) * size, nil
 }
 
-// vacuumPages are given back at once: about a millisecond's work.
+// vacuumPages is the number of pages that vacuum releases, which takes about a millisecond.
 const vacuumPages = 64
 
-// vacuum gives some free pages back to the file system.
+// vacuum returns some free pages to the file system.
 func vacuum(ctx context.Context, db *sql.DB) error {
-	// The pragma frees a page with each step of its cursor.
+	// Each step of the cursor frees one page.
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 	if err != nil {
 		return err
@@ -232,7 +233,7 @@ func vacuum(ctx context.Context, db *sql.DB) error {
 	return rows.Err()
 }
 
-// fileBytes is what the history takes on the disk, journal included.
+// fileBytes returns the size of the history on disk, including its journal.
 func fileBytes(path string) int64 {
 	var sum int64
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -241,4 +242,78 @@ func fileBytes(path string) int64 {
 		}
 	}
 	return sum
+}
+
+//go:embed migrations/*.sql
+var embedded embed.FS
+
+// migrations returns the migrations. They go forward only; the way back is the copy.
+func migrations() fs.FS {
+	dir, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		panic(err) // the constant path is invalid
+	}
+	return dir
+}
+
+// provider returns a goose provider of the migrations in dir.
+func provider(db *sql.DB, dir fs.FS) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectSQLite3, db, dir,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+}
+
+// migrate migrates the file at path to the newest schema in dir. Before each migration of an
+// existing file, it makes a copy.
+func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
+	p, err := provider(db, dir)
+	if err != nil {
+		return fmt.Errorf("reading migrations: %w", err)
+	}
+	for {
+		at, newest, err := p.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("opening %q, which may not be a history of stickwatch: reading its version: %w", path, err)
+		case at > newest:
+			return newNewerError(path, at, newest)
+		case at == newest:
+			return nil
+		case at > 0:
+			if err := copyTo(ctx, db, backupPath(path, at+1)); err != nil {
+				return fmt.Errorf("copying the file before a migration: %w", err)
+			}
+		}
+		if _, err := p.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+			return fmt.Errorf("migrating %q from version %d: %w", path, at, err)
+		}
+	}
+}
+
+// newestVersion returns the version of the last migration in dir.
+func newestVersion(dir fs.FS) (int64, error) {
+	sources, err := fs.Glob(dir, "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("reading migrations: %w", err)
+	}
+	return int64(len(sources)), nil // numbered from 1 without gaps, which a test checks
+}
+
+// schemaOf checks that the file at path has the schema version of this program. Unlike goose,
+// it does not create a version table.
+func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
+	want, err := newestVersion(dir)
+	if err != nil {
+		return err
+	}
+	var got int64
+	if err := db.QueryRowContext(ctx, selectVersion).Scan(&got); err != nil {
+		return fmt.Errorf("opening %q, which may not be a history of stickwatch: reading its version: %w", path, err)
+	}
+	switch {
+	case got > want:
+		return newNewerError(path, got, want)
+	case got < want:
+		return fmt.Errorf("opening %q: its schema is version %d and this program needs %d: start the daemon once to migrate the file", path, got, want)
+	}
+	return nil
 }

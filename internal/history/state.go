@@ -3,23 +3,25 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
-// A State is what a daemon has to know of the past to go on where it was.
+// A State is the state that a daemon restores at its start.
 type State struct {
-	Incidents      []alerting.Incident               // that are not resolved, oldest first
+	Incidents      []alerting.Incident               // not resolved, oldest first
 	ActiveFindings map[string][]checks.ActiveFinding // by cluster
-	Canaries       map[string][]Canary               // by cluster
-	Silences       []alerting.Silence                // that are not over
-	Announced      []alerting.Deployment             // that explain findings: see Reader.Announced
+	Silences       []alerting.Silence                // active and future ones
+	Announced      []alerting.Deployment             // see Reader.Announced
 	Counters       map[string]float64
 }
 
-// Restore returns the state that was last saved, all of it as of one moment.
+// Restore returns the last saved state as one consistent snapshot.
 func (db *DB) Restore(ctx context.Context) (State, error) {
 	s, err := db.restore(ctx)
 	if err != nil {
@@ -46,14 +48,11 @@ func (db *DB) restore(ctx context.Context) (s State, err error) {
 	if s.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
 		return s, err
 	}
-	if s.Canaries, err = queryByCluster[Canary](ctx, tx, selectCanaries); err != nil {
-		return s, err
-	}
 	s.Counters, err = counters(ctx, tx)
 	return s, err
 }
 
-// queryByCluster is the opposite of upsertByCluster.
+// queryByCluster reads the lists that upsertByCluster writes.
 func queryByCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
@@ -96,8 +95,8 @@ func counters(ctx context.Context, q queryer) (map[string]float64, error) {
 	return all, rows.Err()
 }
 
-// SaveCounters keeps counters; those that are not among them stay as they were.
-// It is meant for every minute or so, and not durable beyond the process.
+// SaveCounters saves counters. It keeps saved counters that are not in the map. It does not
+// survive a power failure, because it is called about once a minute.
 func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) error {
 	err := commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
 		for name, value := range counters {
@@ -109,6 +108,60 @@ func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) err
 	})
 	if err != nil {
 		return fmt.Errorf("saving %d counters: %w", len(counters), err)
+	}
+	return nil
+}
+
+// ErrNotFound is the error of an unknown silence or deployment.
+var ErrNotFound = errors.New("not found")
+
+// AddSilence stores a silence. It replaces the silence with the same ID.
+func (db *DB) AddSilence(ctx context.Context, s alerting.Silence) error {
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return putSilence(ctx, tx, s) })
+	if err != nil {
+		return fmt.Errorf("adding silence %q: %w", s.ID, err)
+	}
+	return nil
+}
+
+func putSilence(ctx context.Context, tx *sql.Tx, s alerting.Silence) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, upsertSilence, s.ID, s.From.UnixMilli(), s.To.UnixMilli(), string(body))
+	return err
+}
+
+// Silences returns the silences that end after a moment, by their start.
+func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error) {
+	found, err := queryJSON[alerting.Silence](ctx, r.pool, selectSilences, at.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("reading silences: %w", err)
+	}
+	return found, nil
+}
+
+// ExpireSilence ends a silence at a moment. It changes nothing if the silence ends earlier. It
+// returns ErrNotFound if there is no silence with the id.
+func (db *DB) ExpireSilence(ctx context.Context, id string, at time.Time) error {
+	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
+		found, err := queryJSON[alerting.Silence](ctx, tx, selectSilence, id)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return ErrNotFound
+		}
+		s := found[0]
+		if !at.Before(s.To) {
+			return nil
+		}
+		s.To = at
+		return putSilence(ctx, tx, s)
+	})
+	if err != nil {
+		return fmt.Errorf("expiring silence %q: %w", id, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestRestore(t *testing.T) {
 	over := incident("0-over")
 	over.State, over.Ended = alerting.Resolved, testTime.Add(time.Minute)
 	quiet := incident("1-quiet")
-	quiet.Ended = testTime.Add(time.Minute) // may still come back
+	quiet.Ended = testTime.Add(time.Minute) // it may flap
 	activeFindings := map[string][]checks.ActiveFinding{
 		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: testTime, Last: testTime}},
 	}
@@ -30,9 +30,6 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	canaries := map[string][]Canary{"shop": {{Node: "node1", Session: "s:3f9a12c4", Opened: testTime}}}
-	write(t, db, Batch{Canaries: map[string][]Canary{"shop": nil}})
-	write(t, db, Batch{Canaries: canaries})
 	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
 	past := alerting.Silence{ID: "s0", From: testTime.Add(-time.Hour), To: testTime}
 	for _, s := range []alerting.Silence{silence, past} {
@@ -50,7 +47,7 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := State{
-		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings, Canaries: canaries,
+		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings,
 		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
 	}
 	if diff := cmp.Diff(want, got, kept); diff != "" {
@@ -58,8 +55,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestIncidentIsKeptInBothLanguages: what was found can be shown in a language that
-// nobody asked for when it was found, and is there as text for who reads the file.
+// TestIncidentIsKeptInBothLanguages: a stored incident can be shown in both languages, and the
+// file contains its English text.
 func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	db := opened(t)
 	i := incident("1")
@@ -95,7 +92,7 @@ func TestExpireSilence(t *testing.T) {
 	if err := db.ExpireSilence(t.Context(), "s2", testTime); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got error %v, want ErrNotFound", err)
 	}
-	for _, after := range []time.Duration{20 * time.Minute, 30 * time.Minute} { // the second changes nothing
+	for _, after := range []time.Duration{20 * time.Minute, 30 * time.Minute} { // the second call changes nothing
 		if err := db.ExpireSilence(t.Context(), "s1", testTime.Add(after)); err != nil {
 			t.Fatal(err)
 		}
@@ -210,8 +207,7 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
-// TestDeploymentThatNobodyEnds: it is over after its longest time, and is
-// forgotten as others are.
+// TestDeploymentThatNobodyEnds: it ends after the maximum duration and expires like others.
 func TestDeploymentThatNobodyEnds(t *testing.T) {
 	db := opened(t)
 	if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}}); err != nil {
@@ -242,7 +238,7 @@ func TestDeploymentThatNobodyEnds(t *testing.T) {
 	}
 }
 
-// TestStepThen: the later step wins where both say something.
+// TestStepThen: the later step overrides the earlier one.
 func TestStepThen(t *testing.T) {
 	a := Step{ActiveFindings: map[string][]checks.ActiveFinding{"shop": {{Since: testTime}}, "mail": {{Since: testTime}}}}
 	b := Step{Step: alerting.Step{Notifications: []alerting.Notification{{ID: "1"}}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}
@@ -255,7 +251,7 @@ func TestStepThen(t *testing.T) {
 	}
 }
 
-// TestForgetOld: what is over goes with its time, what is not stays.
+// TestForgetOld: ended rows expire, and active ones stay.
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
@@ -280,17 +276,17 @@ func TestForgetOld(t *testing.T) {
 		t.Errorf("got moves %v and error %v, want none", moves, err)
 	}
 	if got := claimed(t, db, "ops", testTime); got.ID != "waits" {
-		t.Errorf("got %q, want the notice that waits", got.ID)
+		t.Errorf("got %q, want the pending notification", got.ID)
 	}
 }
 
-// TestUntoldIncidentsGiveWayFirst: a day after they went away, unless somebody was
-// told, or they are not over yet.
+// TestUntoldIncidentsGiveWayFirst: incidents without a notification expire a day after they
+// ended.
 func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 	db := opened(t)
 	unnotified := incident("untold")
 	unnotified.State, unnotified.Ended = alerting.Resolved, testTime
-	quiet := incident("quiet") // and may come back
+	quiet := incident("quiet") // it may flap
 	quiet.State, quiet.Ended = alerting.Pending, testTime
 	fired := incident("fired")
 	fired.State, fired.Fired, fired.Ended = alerting.Resolved, testTime, testTime
@@ -321,8 +317,8 @@ func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
 	}
 }
 
-// TestAnnounced: what was announced and observed of a deployment, until it is
-// summed up.
+// TestAnnounced: an announced deployment and its observed data are returned until it is
+// summarized.
 func TestAnnounced(t *testing.T) {
 	db := opened(t)
 	id, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}, Nodes: []string{"node1", "node2"}})
@@ -348,7 +344,7 @@ func TestAnnounced(t *testing.T) {
 	if err := db.EndDeployment(t.Context(), id, want.To, want.Watched); err != nil {
 		t.Fatal(err)
 	}
-	// What was observed comes later, and knows nothing of the end.
+	// The observed data is written later and does not contain the end.
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Deployments: []alerting.Deployment{observed}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -367,8 +363,7 @@ func TestAnnounced(t *testing.T) {
 	}
 }
 
-// TestCountsOf: each session counts once, and a node's own outage is not one of
-// its clients.
+// TestCountsOf: each session counts once, and an outage of a node is no outage of its clients.
 func TestCountsOf(t *testing.T) {
 	db := opened(t)
 	move := func(after time.Duration, session probes.Fingerprint, kept bool) checks.Move {

@@ -2,12 +2,12 @@ package history
 
 import "fmt"
 
-// Every statement is here, in SQL that PostgreSQL has, too, but for its ?.
+// This file contains every statement, in SQL that PostgreSQL supports except for the ?
+// placeholders.
 
-// Migrations.
 const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
 
-// Opening, and saving what can be read of a damaged file.
+// Recovery of a damaged file.
 const (
 	countBroken = `SELECT (SELECT COUNT(*) FROM incidents WHERE NOT json_valid(body)) +
 	(SELECT COUNT(*) FROM notices WHERE state IN ('pending', 'dead') AND NOT json_valid(body))`
@@ -19,14 +19,13 @@ const (
 	UNION SELECT i.id, c.value FROM incidents i, json_each(i.body, '$.Clusters') c`
 )
 
-// Targets and what is measured of them.
+// Targets and measurements.
 const (
 	targetColumns = `id, cluster, kind, name,
 	samples_since, minutes_since, hours_since, days_since, minutes_until, hours_until, days_until`
 
 	selectTargets          = `SELECT ` + targetColumns + ` FROM targets ORDER BY id`
 	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
-	selectTarget           = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? AND kind = ? AND name = ?`
 	selectClusters         = `SELECT DISTINCT cluster FROM targets ORDER BY cluster`
 
 	insertTarget = `INSERT INTO targets (cluster, kind, name,
@@ -40,18 +39,18 @@ const (
 	ON CONFLICT (target, ts) DO NOTHING`
 )
 
-// Statements that are alike for every level.
+// Statements for each level.
 var (
-	selectBuckets = forLevels(func(table, columns string) string { // target, from, to
+	selectBuckets = forLevels(func(table, columns string) string { // parameters: target, from, to
 		return fmt.Sprintf(`SELECT %s FROM %s WHERE target = ? AND ts >= ? AND ts < ? ORDER BY ts`, columns, table)
 	})
-	selectOldest = forLevels(func(table, _ string) string { // target, from
+	selectOldest = forLevels(func(table, _ string) string { // parameters: target, from
 		return fmt.Sprintf(`SELECT ts FROM %s WHERE target = ? AND ts >= ? ORDER BY ts LIMIT 1`, table)
 	})
-	deleteBuckets = forLevels(func(table, _ string) string { // target, to
+	deleteBuckets = forLevels(func(table, _ string) string { // parameters: target, to
 		return fmt.Sprintf(`DELETE FROM %s WHERE target = ? AND ts < ?`, table)
 	})
-	upsertBucket = forLevels(func(table, columns string) string { // not for samples
+	upsertBucket = forLevels(func(table, columns string) string { // unused for samples
 		return fmt.Sprintf(`INSERT INTO %s (target, %s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (target, ts) DO UPDATE SET probes = excluded.probes, failed = excluded.failed,
 	unanswered = excluded.unanswered, latency = excluded.latency, slowest = excluded.slowest,
@@ -59,7 +58,7 @@ var (
 	})
 )
 
-// forLevels makes a statement for the table of each level.
+// forLevels returns a statement for the table of each level.
 func forLevels(statement func(table, columns string) string) (all [levels]string) {
 	for l, table := range tables {
 		columns := `ts, probes, failed, unanswered, latency, slowest, recovered, longest, broken, last`
@@ -71,14 +70,15 @@ func forLevels(statement func(table, columns string) string) (all [levels]string
 	return all
 }
 
-// What happened.
+// Events.
 const (
 	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	// selectMoves of a cluster, or of all for ''; the newest first.
+	// selectMoves selects the moves of a cluster, or of all clusters for '', newest first.
 	selectMoves = `SELECT cluster, at, origin, dest, kept, session, coalesce(message, json_quote(cause)) FROM moves
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
-	// countMoves of a cluster: a session without an id is known by its row.
+	// countMoves counts the moved and the lost sessions of a cluster. Sessions without an id
+	// count by row.
 	countMoves = `SELECT COUNT(DISTINCT who), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
 	(SELECT kept, CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END AS who FROM moves
 	WHERE cluster = ? AND at >= ? AND at < ?) AS sessions`
@@ -93,7 +93,7 @@ const (
 	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched, summed FROM deployments
 	WHERE summed IS NULL OR summed > ? ORDER BY id`
 	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
-	// A deployment counts to every span that it was going on in.
+	// selectDeployments selects deployments that overlap a span.
 	selectDeployments = `SELECT cluster, name, started, ended, nodes FROM deployments
 	WHERE (? = '' OR cluster = ?) AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`
 )
@@ -106,22 +106,22 @@ const (
 	insertCluster       = `INSERT INTO incident_clusters (incident, cluster) VALUES (?, ?) ON CONFLICT (incident, cluster) DO NOTHING`
 	selectIncident      = `SELECT body FROM incidents WHERE id = ?`
 	selectOpenIncidents = `SELECT body FROM incidents WHERE state <> 'resolved' ORDER BY started, id`
-	// An incident counts to every span that it was open in; the newest first.
+	// selectIncidents selects incidents that were open in a span, newest first.
 	selectIncidents = `SELECT body FROM incidents
 	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR state = ?)
 	AND (? = '' OR id IN (SELECT incident FROM incident_clusters WHERE cluster = ?))
 	ORDER BY started DESC, id DESC LIMIT ?`
 
-	// insertNotification is due when the one before it of its incident is, or now. While a
-	// receiver is down most notices wait for one before them; none of those is
-	// looked at before that one is due again.
+	// insertNotification inserts a notification with the due time of the previous one of its
+	// incident, or now. While a receiver is down, most notifications wait for a previous one;
+	// none of them is read before that one is due.
 	insertNotification = `INSERT INTO notices (id, receiver, incident, state, at, due, leased, attempts, reason, body)
 	VALUES (?, ?, ?, 'pending', ?, COALESCE(
 		(SELECT MAX(due) FROM notices WHERE receiver = ? AND incident = ? AND state = 'pending'), ?), 0, ?, '', ?)
 	ON CONFLICT (id) DO NOTHING`
-	// selectClaimable is the one that has been due for the longest, so that those
-	// that fail let others pass, of those that nobody holds, and that no earlier one
-	// of the same incident is still waiting before.
+	// selectClaimable selects the unclaimed notification that has been due for the longest, so
+	// that failing ones do not block others. It skips those with an earlier pending
+	// notification of the same incident.
 	selectClaimable = `SELECT n.seq FROM notices n
 	WHERE n.state = 'pending' AND n.receiver = ? AND n.due <= ? AND n.leased <= ? AND NOT EXISTS (
 		SELECT 1 FROM notices p WHERE p.state = 'pending' AND p.receiver = n.receiver AND p.incident = n.incident AND p.seq < n.seq)
@@ -135,25 +135,25 @@ const (
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)
 	ON CONFLICT (receiver, incident) DO UPDATE SET thread = excluded.thread, at = excluded.at`
 	retryNotification = `UPDATE notices SET due = ?, leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
-	// retryLater is for those that wait for the one that is tried again.
+	// retryLater postpones the notifications that wait for the one that is retried.
 	retryLater = `UPDATE notices SET due = ? WHERE state = 'pending' AND due < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ? AND state = 'pending')`
 	markNotificationDead = `UPDATE notices SET state = 'dead', leased = 0, reason = ? WHERE id = ? AND state = 'pending'`
-	// selectLastPending is the last notice that waits of the incident, and for the receiver,
-	// of one that does.
+	// selectLastPending selects the last pending notification of the same incident and
+	// receiver.
 	selectLastPending = `SELECT l.seq, l.body FROM notices n
 	JOIN notices l ON l.receiver = n.receiver AND l.incident = n.incident AND l.state = 'pending'
 	WHERE n.id = ? AND n.state = 'pending' ORDER BY l.seq DESC LIMIT 1`
 	skipNotifications = `UPDATE notices SET state = 'skipped', leased = 0, body = '' WHERE state = 'pending' AND seq < ?
 	AND (receiver, incident) = (SELECT receiver, incident FROM notices WHERE id = ?)`
-	// selectThreadState has two lists of parameters to be filled in.
+	// selectThreadState has two placeholders for parameter lists.
 	selectThreadState = `SELECT incident, thread, FALSE FROM threads WHERE receiver = ? AND incident IN (%s)
 	UNION ALL SELECT incident, '', TRUE FROM notices WHERE receiver = ? AND incident IN (%s) AND state = 'pending'`
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
 )
 
-// Memory.
+// Saved state.
 const (
 	upsertSilence = `INSERT INTO silences (id, starts, ends, body) VALUES (?, ?, ?, ?)
 	ON CONFLICT (id) DO UPDATE SET starts = excluded.starts, ends = excluded.ends, body = excluded.body`
@@ -163,21 +163,17 @@ const (
 	upsertActiveFindings = `INSERT INTO standing (cluster, body) VALUES (?, ?)
 	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
 	selectActiveFindings = `SELECT cluster, body FROM standing`
-	upsertCanaries       = `INSERT INTO canaries (cluster, body) VALUES (?, ?)
-	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
-	selectCanaries = `SELECT cluster, body FROM canaries`
-	upsertCounter  = `INSERT INTO counters (name, value) VALUES (?, ?)
+	upsertCounter        = `INSERT INTO counters (name, value) VALUES (?, ?)
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
 )
 
-// deleteUnnotified deletes incidents that ended before a time, and that nobody was
-// told of: they went away before that.
+// deleteUnnotified deletes incidents that ended before a time without a notification.
 const deleteUnnotified = `DELETE FROM incidents WHERE id IN (
 	SELECT id FROM incidents WHERE fired IS NULL AND ended < ? AND state = 'resolved' LIMIT 100)`
 
-// deleteExpired deletes what is older than a time, a bounded number of rows at once.
-// What is still open, and what has not been told, is kept however old it is.
+// deleteExpired deletes rows that are older than a time, a bounded number in each statement.
+// Open incidents and pending notifications are always kept.
 var deleteExpired = []string{
 	`DELETE FROM moves WHERE id IN (SELECT id FROM moves WHERE at < ? ORDER BY id LIMIT 500)`,
 	`DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < ? ORDER BY id LIMIT 500)`,

@@ -7,18 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Stats tell how the writing goes.
+// Stats are statistics of the writer.
 type Stats struct {
-	Queue       int       // rows that wait
-	Dropped     int64     // rows that gave way, or came too late, since the start
-	WriteErrors int64     // batches that had to be tried again, and looks at a file that is damaged or gone
-	LastError   string    // of the newest of them; "": the newest batch was written
-	LastWrite   time.Time // when a batch was last written; zero: none was
-	Size        int64     // bytes on the disk, journal included
-	Damage      string    // what is wrong with the file, as a check of a big one found or because it is gone, and the ways out; "": nothing so far
+	Queue       int       // queued rows
+	Dropped     int64     // rows that were dropped or came too late since the start
+	WriteErrors int64     // failed writes, and checks that found the file damaged or missing
+	LastError   string    // of the last write; "": it succeeded
+	LastWrite   time.Time // time of the last successful write; zero: none
+	Size        int64     // bytes on disk, including the journal
+	Damage      string    // damage of the file and how to recover; "": none found
 }
 
-// Stats of the moment.
+// Stats returns the current statistics.
 func (db *DB) Stats() Stats {
 	s := db.meter.stats()
 	s.Queue, s.Dropped = db.queue.state()
@@ -26,7 +26,7 @@ func (db *DB) Stats() Stats {
 	return s
 }
 
-// A meter counts what the writer does.
+// A meter counts the work of the writer.
 type meter struct {
 	seconds prometheus.Histogram
 
@@ -37,14 +37,14 @@ type meter struct {
 func newMeter() *meter {
 	return &meter{seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "stickwatch_history_write_seconds",
-		Help: "How long it took to write a batch, or an incident with its notices, to the history. " +
-			"Probing never waits for it; seconds here mean a slow disk.",
+		Help: "Duration of a write to the history: a batch, or an incident with its notifications. " +
+			"Probes do not wait for it. A duration of seconds means a slow disk.",
 		Buckets:                     prometheus.ExponentialBuckets(0.001, 4, 8), // 1 ms to 16 s
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 	})}
 }
 
-// recordWrite counts a write that was tried.
+// recordWrite counts a successful or failed write.
 func (m *meter) recordWrite(took time.Duration, at time.Time, err error) {
 	m.seconds.Observe(took.Seconds())
 	m.mu.Lock()
@@ -72,16 +72,16 @@ func (m *meter) stats() Stats {
 
 var (
 	sizeDesc = prometheus.NewDesc("stickwatch_history_size_bytes",
-		"What the history takes on the disk, journal included.", nil, nil)
+		"Size of the history on disk, including its journal.", nil, nil)
 	droppedDesc = prometheus.NewDesc("stickwatch_history_dropped_total",
-		"Rows that were never written: the queue for the disk was full, or they came too late.", nil, nil)
+		"Rows that were dropped because the queue was full or they came too late.", nil, nil)
 	queueDesc = prometheus.NewDesc("stickwatch_history_queue_length",
-		"Rows that wait to be written.", nil, nil)
+		"Rows that wait for a write.", nil, nil)
 	errorsDesc = prometheus.NewDesc("stickwatch_history_write_errors_total",
-		"Writes that failed, which are tried again, and looks at a file that is damaged or gone.", nil, nil)
+		"Failed writes, which are retried, and checks that found the file damaged or missing.", nil, nil)
 )
 
-// Collector of the history's metrics. Its series have no labels.
+// Collector returns a collector of the history's metrics. They have no labels.
 func (db *DB) Collector() prometheus.Collector { return collector{db} }
 
 type collector struct{ db *DB }

@@ -9,19 +9,18 @@ import (
 	"stickwatch/checks"
 )
 
-// A target is a row of the table targets: a checks.Target and how far it has
-// been summed up.
+// A target is a row of the table targets: a checks.Target and the progress of its aggregation.
 type target struct {
 	id int64
 	checks.Target
-	// since is from when on each level is kept. It is where a bucket of the next
-	// level begins, so that no bucket is ever summed again from a part of it.
+	// since is the start of each level's rows. It is a bucket boundary of the next level, so
+	// that no bucket is recomputed from a part of its rows.
 	since [levels]int64
-	// until is up to when each level has been summed up. until[samples] is unused.
+	// until is the end of each level's aggregates. until[samples] is unused.
 	until [levels]int64
 }
 
-// newTarget is one whose history begins with the day of ts.
+// newTarget returns a target whose history begins with the day of ts.
 func newTarget(of checks.Target, ts int64) *target {
 	t := &target{Target: of}
 	begin := days.floor(ts)
@@ -31,7 +30,7 @@ func newTarget(of checks.Target, ts int64) *target {
 	return t
 }
 
-// fields are the columns of targetColumns.
+// fields returns the scan destinations of targetColumns.
 func (t *target) fields() []any {
 	return []any{
 		&t.id, &t.Cluster, &t.Kind, &t.Name,
@@ -40,7 +39,7 @@ func (t *target) fields() []any {
 	}
 }
 
-// progress are the columns that change.
+// progress returns the columns that change.
 func (t *target) progress() []any {
 	return []any{
 		t.since[samples], t.since[minutes], t.since[hours], t.since[days],
@@ -58,7 +57,7 @@ func (t *target) update(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// targets runs a query for targets.
+// targets runs a query of targets.
 func targets(ctx context.Context, q queryer, query string, args ...any) ([]*target, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -76,8 +75,8 @@ func targets(ctx context.Context, q queryer, query string, args ...any) ([]*targ
 	return all, rows.Err()
 }
 
-// oldest row of a level at or after from, as milliseconds; found is false when
-// there is none.
+// oldest returns the time of the oldest row of a level at or after from, in milliseconds.
+// found is false if there is none.
 func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (ts int64, found bool, err error) {
 	err = tx.QueryRowContext(ctx, selectOldest[l], t.id, l.ceil(from)/units[l]).Scan(&ts)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -86,12 +85,11 @@ func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (t
 	return ts * units[l], err == nil, err
 }
 
-// transactionSpan bounds what one transaction sums up or deletes, by time: rows of a level
-// that may lie in it are at most a few thousand.
+// transactionSpan bounds the time range that one transaction aggregates or deletes. A range
+// has at most a few thousand rows.
 var transactionSpan = [levels]int64{units[hours], units[days], 30 * units[days], 400 * units[days]}
 
-// rollUp makes the buckets of l whose time is over before limit, as far as one
-// transaction should go.
+// rollUp computes the buckets of l that end before limit, as far as one transaction should go.
 func (t *target) rollUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
 	if l > minutes {
 		limit = min(limit, t.until[l-1])
@@ -116,7 +114,7 @@ func (t *target) rollUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (
 	return to < limit, nil
 }
 
-// recompute makes the buckets anew that a late sample at ts belongs to.
+// recompute recomputes the buckets of a late sample at ts.
 func (t *target) recompute(ctx context.Context, tx *sql.Tx, ts int64) error {
 	for l := minutes; l < levels && ts < t.until[l]; l++ {
 		if err := l.rollUp(ctx, tx, t.id, l.floor(ts), l.floor(ts)+units[l]); err != nil {
@@ -126,8 +124,8 @@ func (t *target) recompute(ctx context.Context, tx *sql.Tx, ts int64) error {
 	return nil
 }
 
-// trim deletes rows of l that are older than limit, as far as one transaction
-// should go, and none that has not been summed up.
+// trim deletes rows of l before limit, as far as one transaction should go. It keeps rows that
+// are not aggregated yet.
 func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
 	next := min(l+1, days)
 	if l < days {
@@ -152,5 +150,70 @@ func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (mo
 	return to < limit, nil
 }
 
-// timeOf is the time of a column.
+// timeOf converts a column to a time.
 func timeOf(ts int64) time.Time { return time.UnixMilli(ts).UTC() }
+
+// A segment is a part of a span that is read from one level.
+type segment struct {
+	level
+	from, to int64
+}
+
+// split splits [from, to) into segments, oldest first. It prefers the coarsest level, from l
+// down, whose buckets divide step and exist. It uses finer levels at the edges and for the
+// newest time, and coarser levels for old data that has no finer one. There, buckets that from
+// or to cut are included as a whole.
+func (t *target) split(l level, from, to, step int64) []segment {
+	if from >= to {
+		return nil
+	}
+	if l == samples {
+		return []segment{{samples, from, to}}
+	}
+	// Before finest, l is the finest level.
+	finest := t.since[l-1]
+	begin, end := l.ceil(from), l.floor(min(to, t.until[l]))
+	if from < finest {
+		begin = l.floor(from)
+	}
+	if to <= finest {
+		end = min(l.ceil(to), t.until[l])
+	}
+	if step%units[l] != 0 {
+		end = min(end, finest)
+	}
+	if begin >= end {
+		return t.split(l-1, from, to, step)
+	}
+	segments := t.split(l-1, from, min(begin, to), step)
+	segments = append(segments, segment{l, begin, end})
+	return append(segments, t.split(l-1, end, to, step)...)
+}
+
+// read adds up the buckets of [from, to) by width. No bucket spans two multiples of step unless
+// only coarser ones are left.
+func (t *target) read(ctx context.Context, q queryer, from, to, step, width int64) (series, error) {
+	sums := series{width: width}
+	for _, s := range t.split(days, from, to, step) {
+		if err := s.each(ctx, q, t.id, s.from, s.to, sums.add); err != nil {
+			return sums, err
+		}
+	}
+	return sums, nil
+}
+
+// longSpan is the length from which the first hour of a span is negligible.
+const longSpan = 7 * 24 * time.Hour
+
+// alignStart moves the start of a long span to a whole hour, and that of a very long one to a
+// whole day. The query then reads dozens of rows instead of thousands.
+func alignStart(from, to int64) int64 {
+	switch length := time.Duration(to-from) * time.Millisecond; {
+	case length < longSpan || from == 0:
+		return from
+	case length < 8*longSpan:
+		return hours.ceil(from)
+	default:
+		return days.ceil(from)
+	}
+}

@@ -12,17 +12,17 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// chunk is how many rows one transaction writes: some ten milliseconds' work,
-// for which Commit may have to wait.
+// chunk is the maximum number of rows in one transaction. It takes about ten milliseconds, for
+// which Commit may have to wait.
 const chunk = 2000
 
-// The waits between two tries after an error, doubled from one to the next.
+// The backoff after a failed write doubles from minBackoff to maxBackoff.
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
 )
 
-// write is the goroutine that writes batches, and tidies up in between.
+// write is the goroutine that writes batches and runs the maintenance.
 func (db *DB) write(ctx context.Context) {
 	wait, maintained := time.Duration(0), db.config.Now()
 	for {
@@ -40,19 +40,19 @@ func (db *DB) write(ctx context.Context) {
 		}
 		if err == nil || ctx.Err() != nil {
 			if err == nil && wait > 0 {
-				db.config.Logger.Info("history is written again")
+				db.config.Logger.Info("the history can be written again")
 			}
 			wait = 0
 			continue
 		}
 		wait = min(max(2*wait, minBackoff), maxBackoff)
 		length, dropped := db.queue.state()
-		db.config.Logger.Error("writing history", "err", err, "waiting", length, "dropped", dropped, "again_in", wait)
+		db.config.Logger.Error("writing the history", "err", err, "waiting", length, "dropped", dropped, "retry_in", wait)
 	}
 }
 
-// flush writes everything that waits. What cannot be written waits on, but for a
-// part that makes it panic: it would do so every time.
+// flush writes the queue. Rows that cannot be written return to the queue. A part that panics
+// is dropped, because it would panic again.
 func (db *DB) flush(ctx context.Context) error {
 	b := db.queue.take()
 	b.sort()
@@ -71,7 +71,7 @@ func (db *DB) flush(ctx context.Context) error {
 	return nil
 }
 
-// split takes n rows off b; moves, changes and canaries are few and go first.
+// split takes n samples off b, together with all moves and changes, which are few.
 func (b Batch) split(n int) (part, rest Batch) {
 	n = min(n, len(b.Samples))
 	part, rest = b, Batch{Samples: b.Samples[n:]}
@@ -100,8 +100,8 @@ func (db *DB) writePart(ctx context.Context, b Batch) (err error) {
 	return nil
 }
 
-// insertSamples returns how many came too late to be told from what is kept, and
-// adds the targets that are new to created.
+// insertSamples inserts samples and adds new targets to created. It returns the number of
+// samples that are older than the retention.
 func (db *DB) insertSamples(ctx context.Context, tx *sql.Tx, all []checks.Sample, created map[checks.Target]*target) (late int, err error) {
 	insert, err := tx.PrepareContext(ctx, insertSample)
 	if err != nil {
@@ -135,8 +135,8 @@ func (db *DB) insertSamples(ctx context.Context, tx *sql.Tx, all []checks.Sample
 	return late, nil
 }
 
-// insertOne writes a row at its millisecond, or at the next free one: side by
-// side, two clients of one canary may well have asked within the same.
+// insertOne inserts a row at its millisecond, or at the next free one. Parallel clients of one
+// canary may have samples of the same millisecond.
 func insertOne(ctx context.Context, insert *sql.Stmt, target int64, row sample) (ts int64, err error) {
 	for {
 		result, err := insert.ExecContext(ctx, target, row.ts, row.latency, row.outcome)
@@ -170,10 +170,10 @@ func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
 			return err
 		}
 	}
-	return upsertByCluster(ctx, tx, upsertCanaries, b.Canaries)
+	return nil
 }
 
-// upsertByCluster replaces what is remembered of each cluster in all.
+// upsertByCluster replaces the saved list of each cluster in all.
 func upsertByCluster[T any](ctx context.Context, tx *sql.Tx, statement string, all map[string][]T) error {
 	for cluster, list := range all {
 		body, err := json.Marshal(list)

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -15,9 +16,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
-// every returns n samples of a target, one every interval from a time on.
+// every returns n samples of a target at a fixed interval.
 func every(of checks.Target, from time.Time, interval time.Duration, n int) []checks.Sample {
 	all := make([]checks.Sample, n)
 	for i := range all {
@@ -29,7 +31,8 @@ func every(of checks.Target, from time.Time, interval time.Duration, n int) []ch
 	return all
 }
 
-// TestQueueDropsTheOldest, of those that were written back too, and counts them.
+// TestQueueDropsTheOldest: the queue drops the oldest rows, including requeued ones, and
+// counts them.
 func TestQueueDropsTheOldest(t *testing.T) {
 	q := queue{bound: 4}
 	q.put(Batch{Samples: every(node, testTime, time.Second, 3)})
@@ -44,7 +47,7 @@ func TestQueueDropsTheOldest(t *testing.T) {
 	}
 }
 
-// TestQueueLeavesTheCallersSlicesAlone: a round goes on using what it recorded.
+// TestQueueLeavesTheCallersSlicesAlone: the queue does not modify recorded slices.
 func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
 	mine := every(node, testTime, -time.Second, 3)
 	want := every(node, testTime, -time.Second, 3)
@@ -55,8 +58,8 @@ func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
 	}
 }
 
-// TestAFullDisk keeps what it cannot write, drops the oldest beyond the bound,
-// and writes the rest as soon as there is room.
+// TestAFullDisk: rows that cannot be written are queued, the oldest beyond the bound are
+// dropped, and the rest is written when there is space.
 func TestAFullDisk(t *testing.T) {
 	const bound = 30_000
 	db := opened(t, func(c *Config) { c.Queue = bound })
@@ -93,8 +96,8 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
-// TestALockedFileDelaysNobody: while another process holds the file, Record goes
-// on and the batch waits.
+// TestALockedFileDelaysNobody: while another process locks the file, Record does not block and
+// the batch stays queued.
 func TestALockedFileDelaysNobody(t *testing.T) {
 	db := opened(t)
 	other, err := openWriter(db.path)
@@ -121,7 +124,7 @@ func TestALockedFileDelaysNobody(t *testing.T) {
 	}
 }
 
-// TestTooLate: a sample whose time has been deleted cannot be summed up again.
+// TestTooLate: a sample of a deleted period is dropped.
 func TestTooLate(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: every(node, testTime.Add(-10*24*time.Hour), time.Minute, 10)})
@@ -142,7 +145,7 @@ func TestSizeCap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 48 { // an hour of samples goes each time
+	for range 48 { // each iteration deletes an hour of samples
 		if err := db.maintain(t.Context(), testTime); err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +190,7 @@ func TestCollector(t *testing.T) {
 	}
 }
 
-// TestRecoveryIsLogged: once a disk takes batches again the log says so.
+// TestRecoveryIsLogged: the first successful write after a failure is logged.
 func TestRecoveryIsLogged(t *testing.T) {
 	lines := make(chan string, 100)
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
@@ -206,23 +209,68 @@ func TestRecoveryIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true}}})
-	if got := <-lines; !strings.Contains(got, "writing history") {
+	if got := <-lines; !strings.Contains(got, "writing the history") {
 		t.Errorf("got %q, want that it fails", got)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	for line := range lines {
-		if strings.Contains(line, "history is written again") {
+		if strings.Contains(line, "the history can be written again") {
 			return
 		}
 	}
 }
 
-// A lineWriter passes lines on.
+// A lineWriter sends each line to a channel.
 type lineWriter chan<- string
 
 func (w lineWriter) Write(line []byte) (int, error) {
 	w <- string(line)
 	return len(line), nil
+}
+
+// TestPanicWhileWriting: a batch that makes the writer panic is dropped and counted, and the
+// next one is written.
+func TestPanicWhileWriting(t *testing.T) {
+	db := opened(t)
+	remove := panics.Inject(func(string) { panic("broken") })
+	defer remove()
+	db.Record(Batch{Samples: every(node, testTime, time.Second, 3)})
+	if err := db.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	if length, dropped := db.queue.state(); length != 0 || dropped != 3 {
+		t.Errorf("got %d waiting and %d dropped, want 0 and 3", length, dropped)
+	}
+	write(t, db, Batch{Samples: every(node, testTime.Add(time.Minute), time.Second, 2)})
+}
+
+// TestPanicInTransaction: a panic rolls back and releases the writing connection.
+func TestPanicInTransaction(t *testing.T) {
+	db := opened(t)
+	for name, run := range map[string]func(context.Context, *sql.DB, func(*sql.Tx) error) error{"swiftly": commitRelaxed, "durably": commitDurable} {
+		err := panics.Catch(panics.History, func() {
+			_ = run(t.Context(), db.writer, func(tx *sql.Tx) error {
+				if _, err := tx.Exec("CREATE TABLE half (a)"); err != nil {
+					t.Error(err)
+				}
+				panic("broken")
+			})
+		})
+		if err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+		err = run(t.Context(), db.writer, func(tx *sql.Tx) error {
+			_, err := tx.Exec("CREATE TABLE half (a)")
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: after a panic: %v", name, err)
+		}
+		if _, err := db.writer.Exec("DROP TABLE half"); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// counters are what a restart must not begin anew.
+// counters are the metrics that survive a restart.
 type counters struct {
 	limiter       *labelLimiter
 	probes, moves *prometheus.CounterVec
@@ -33,7 +33,7 @@ func newCounters(limiter *labelLimiter) counters {
 	}
 }
 
-// A metricFamily of counters, as it is called in what is saved.
+// A metricFamily is a counter under the name that is saved.
 type metricFamily struct {
 	Metric
 	vec *prometheus.CounterVec
@@ -64,11 +64,11 @@ func (c counters) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// maxPairs bounds the nodes between which moves are counted from 0.
+// maxPairs is the maximum number of nodes for which moves between all pairs start at 0.
 const maxPairs = 12
 
-// initialize counts from 0 what should be alerted on at its first: Prometheus sees
-// no increase in a series that begins with 1.
+// initialize creates the series whose first increase matters for alerts: Prometheus sees no
+// increase in a series that begins with 1.
 func (c counters) initialize(r checks.Report) {
 	cluster := cleanLabel(r.Cluster)
 	for _, e := range checks.Catalogue {
@@ -89,8 +89,8 @@ func (c counters) initialize(r checks.Report) {
 	}
 }
 
-// request counts one, and makes every outcome of its clients begin at 0: their
-// first error must be an increase.
+// request counts a request. It creates every outcome of its client at 0, so that the first
+// error is an increase.
 func (c counters) request(r checks.Request) {
 	cluster := cleanLabel(r.Cluster)
 	balancer, node := c.limiter.limit(r.Cluster, "balancer", r.Balancer), c.limiter.node(r.Cluster, r.Node)
@@ -104,7 +104,7 @@ func (c counters) request(r checks.Request) {
 	c.requests.WithLabelValues(cluster, balancer, node, outcome).Inc()
 }
 
-// retain drops what was counted for nodes that a cluster no longer has.
+// retain drops the counters of nodes that left a cluster.
 func (c counters) retain(cluster string, nodes []string) {
 	kept := []string{"", other}
 	for _, n := range nodes {
@@ -133,9 +133,8 @@ func forget(vec *prometheus.MetricVec, cluster string) {
 	vec.DeletePartialMatch(prometheus.Labels{"cluster": cleanLabel(cluster)})
 }
 
-// save returns every counter that has counted, under its name and labels as a
-// JSON array, which needs no quoting of its own:
-// ["stickwatch_incidents_total","shop","node_down"].
+// save returns every counter above 0 by its name and labels. The key is a JSON array, which
+// handles quoting: ["stickwatch_incidents_total","shop","node_down"].
 func (c counters) save() map[string]float64 {
 	saved := make(map[string]float64)
 	for _, f := range c.metricFamilies() {
@@ -149,7 +148,7 @@ func (c counters) save() map[string]float64 {
 	return saved
 }
 
-// seriesOf are the series of a collector as they would be sent.
+// seriesOf iterates over the series of a collector.
 func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
 	return func(yield func(*dto.Metric) bool) {
 		metrics := make(chan prometheus.Metric)
@@ -158,7 +157,7 @@ func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
 			c.Collect(metrics)
 		})
 		going := true
-		for m := range metrics { // to the end: Collect holds a lock until all are taken
+		for m := range metrics { // drain the channel: Collect holds a lock until then
 			var d dto.Metric
 			if going && m.Write(&d) == nil {
 				going = yield(&d)
@@ -167,7 +166,7 @@ func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
 	}
 }
 
-// values are the labels of a series in the order of the metric's.
+// values returns the label values of a series in the order of the metric's labels.
 func (m Metric) values(d *dto.Metric) []string {
 	values := make([]string, len(m.Labels))
 	for _, pair := range d.GetLabel() {
@@ -194,7 +193,8 @@ func (c counters) restore(saved map[string]float64, clusters []string) {
 	}
 }
 
-// add goes through the vocabulary, or each restart would widen its bounds.
+// add restores a counter through the label limiter; otherwise each restart would raise its
+// limits.
 func (c counters) add(f metricFamily, values []string, value float64, watched map[string]bool) {
 	cluster := ""
 	for i, name := range f.Labels {

@@ -11,8 +11,8 @@ import (
 	"stickwatch/checks"
 )
 
-// A current is what holds now, by cluster. A cluster's is replaced as a whole,
-// so that no scrape sees half of it, and what is gone is gone.
+// A current is the current value of each cluster. It is replaced as a whole, so that a scrape
+// sees a consistent state and no removed items.
 type current[T any] struct {
 	mu        sync.Mutex
 	byCluster map[string]T
@@ -39,14 +39,14 @@ func (p *current[T]) forget(cluster string) {
 	delete(p.byCluster, cluster)
 }
 
-// copy is taken before anything is sent: a scrape may be slow to take it.
+// copy returns a copy, so that a slow scrape does not hold the lock.
 func (p *current[T]) copy() map[string]T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.byCluster)
 }
 
-// latestRounds are the newest rounds, as series.
+// latestRounds exports the newest round of each cluster.
 type latestRounds struct {
 	limiter *labelLimiter
 	current[[]prometheus.Metric]
@@ -70,8 +70,8 @@ func (p *latestRounds) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// canaries are when sessions were opened, by the node that holds them. Ages
-// are told as of the scrape: a canary that nobody follows up grows old.
+// canaries exports the age of canaries by the node that holds the session. The age refers to
+// the time of the scrape, so it grows if a canary sends no follow-ups.
 type canaries struct {
 	limiter *labelLimiter
 	current[map[string]time.Time]
@@ -83,7 +83,7 @@ func (c *canaries) Describe(descs chan<- *prometheus.Desc) { descs <- canaryAge.
 // Collect implements prometheus.Collector.
 func (c *canaries) Collect(metrics chan<- prometheus.Metric) {
 	for cluster, opened := range c.copy() {
-		vec := canaryAge.gauge() // two nodes may fold into one
+		vec := canaryAge.gauge() // several nodes may map to "other"
 		for node, at := range opened {
 			vec.WithLabelValues(cleanLabel(cluster), c.limiter.node(cluster, node)).Set(time.Since(at).Seconds())
 		}
@@ -91,7 +91,7 @@ func (c *canaries) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// openIncidents are how many incidents fire, by severity.
+// openIncidents exports the number of firing incidents by severity.
 type openIncidents struct {
 	current[map[checks.Severity]int]
 }
@@ -123,7 +123,7 @@ func (o *openIncidents) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// deployments are those that go on, by their names.
+// deployments exports the ongoing deployments by name.
 type deployments struct {
 	limiter *labelLimiter
 	current[[]string]
@@ -145,7 +145,7 @@ func (d *deployments) Describe(descs chan<- *prometheus.Desc) { descs <- deploym
 // Collect implements prometheus.Collector.
 func (d *deployments) Collect(metrics chan<- prometheus.Metric) {
 	for cluster, names := range d.copy() {
-		vec := deploymentActive.gauge() // two may have one name
+		vec := deploymentActive.gauge() // names may repeat
 		for _, name := range names {
 			vec.WithLabelValues(cleanLabel(cluster), d.limiter.limit(cluster, "deployment", name)).Set(1)
 		}

@@ -5,9 +5,11 @@ import (
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"stickwatch/internal/panics"
 )
 
-// daemon is what stickwatch says of itself, whatever it watches.
+// daemon contains the metrics of the daemon itself.
 type daemon struct {
 	lag                         prometheus.Histogram
 	queue, reloaded, reloadedAt prometheus.Gauge
@@ -15,8 +17,8 @@ type daemon struct {
 	panics                      panicCounts
 }
 
-// lagBuckets are the classic buckets of the schedule's lag: a well machine is below
-// the first few.
+// lagBuckets are the classic buckets of the schedule's lag. A healthy machine uses only the
+// first few.
 var lagBuckets = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 func newDaemon(b Build) daemon {
@@ -48,4 +50,26 @@ func (d daemon) Collect(metrics chan<- prometheus.Metric) {
 	for _, c := range d.collectors() {
 		c.Collect(metrics)
 	}
+}
+
+// panicCounts exports the panics of the process.
+type panicCounts struct{}
+
+// Describe implements prometheus.Collector.
+func (panicCounts) Describe(descs chan<- *prometheus.Desc) { descs <- panicsTotal.desc() }
+
+// Collect implements prometheus.Collector.
+func (panicCounts) Collect(metrics chan<- prometheus.Metric) {
+	for component, n := range panics.Counts() {
+		metrics <- prometheus.MustNewConstMetric(panicsTotal.desc(), prometheus.CounterValue, float64(n), string(component))
+	}
+}
+
+// guarded recovers a panic of a collector, so that it affects only its own part of a scrape. A
+// registry calls collectors in goroutines.
+type guarded struct{ prometheus.Collector }
+
+// Collect implements prometheus.Collector.
+func (g guarded) Collect(metrics chan<- prometheus.Metric) {
+	_ = panics.Catch(panics.Metrics, func() { g.Collector.Collect(metrics) })
 }

@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// fixture has seen something of every kind: a shop in trouble and a blog of which
-// nothing is known.
+// fixture returns metrics of every kind: a shop with problems, and a blog without
+// observations.
 func fixture() *Live {
 	l := New(Build{Version: "1.2.3", Revision: "0f3a9c1"})
 	now := time.Now()
@@ -33,7 +33,7 @@ func fixture() *Live {
 	})
 	l.Deployments([]checks.Deployment{
 		{Cluster: "shop", Name: "12.3.5", Span: checks.Span{From: now}},
-		{Cluster: "shop", Name: "12.3.5", Span: checks.Span{From: now}}, // announced by two people
+		{Cluster: "shop", Name: "12.3.5", Span: checks.Span{From: now}}, // announced twice
 		{Cluster: "shop", Name: "12.3.4", Span: checks.Span{From: now.Add(-time.Hour), To: now}},
 	})
 	l.Notified("ops", Delivered)
@@ -74,8 +74,8 @@ func fixtureSamples(l *Live, now time.Time) {
 	}
 }
 
-// fixtureRequests are a client of each outcome at node1, and one that nobody knows
-// the node of.
+// fixtureRequests counts a client request of each outcome at node1, and one at an unknown
+// node.
 func fixtureRequests(l *Live, now time.Time) {
 	const balancer = "http://10.0.0.9 (10.0.0.9:80)"
 	for _, o := range checks.Outcomes {

@@ -8,34 +8,33 @@ import (
 )
 
 const (
-	// maxLabel bounds the value of a label, in characters: some are what a target
-	// says of itself.
+	// maxLabel bounds a label value, in characters. Targets control some values.
 	maxLabel = 128
 
-	// maxLabelValues bounds the values of one label in one cluster. A configuration has
-	// fewer; a target that makes up a version for each answer has more.
+	// maxLabelValues bounds the values of one label in one cluster. A configuration has fewer;
+	// a target that invents a version for each response has more.
 	maxLabelValues = 500
 
-	// other stands for all the values beyond, and for strangers.
+	// other replaces excess values and unknown nodes.
 	other = "other"
 )
 
-// A labelLimiter bounds what a process that lives for months may put in the
-// labels of its metrics: the first maxLabelValues values are kept, and the rest is
-// "other". One that is nil bounds nothing, which is right for a single round.
+// A labelLimiter bounds the label values of a long-lived process: it keeps the first
+// maxLabelValues values and replaces the rest with "other". A nil limiter has no bound, for
+// the metrics of a single round.
 type labelLimiter struct {
 	mu     sync.Mutex
 	values map[labelKey]map[string]bool
 }
 
-// A labelKey is a label of a cluster; "" is the cluster of what belongs to none.
+// A labelKey identifies a label of a cluster; "" is the cluster of global labels.
 type labelKey struct{ cluster, name string }
 
 func newLabelLimiter() *labelLimiter {
 	return &labelLimiter{values: make(map[labelKey]map[string]bool)}
 }
 
-// limit is the value fit for a label of a cluster, or "other".
+// limit returns the sanitized value, or "other".
 func (v *labelLimiter) limit(cluster, name, value string) string {
 	value = cleanLabel(value)
 	if v == nil || value == "" {
@@ -56,8 +55,8 @@ func (v *labelLimiter) limit(cluster, name, value string) string {
 	return value
 }
 
-// node is the id of a node fit for a label. A stranger, whose label stands in
-// quotes, is "other": what it calls itself is in the finding.
+// node returns the label of a node id. The label of an unknown node, which is quoted, becomes
+// "other"; the finding contains its name.
 func (v *labelLimiter) node(cluster, id string) string {
 	if strings.HasPrefix(id, `"`) {
 		return other
@@ -72,9 +71,8 @@ func (v *labelLimiter) forget(cluster string) {
 	maps.DeleteFunc(v.values, func(s labelKey, _ map[string]bool) bool { return s.cluster == cluster })
 }
 
-// cleanLabel is s fit for the value of a label: valid UTF-8, else the client
-// panics; without control characters, which the text format passes on to
-// whatever terminal shows it.
+// cleanLabel makes s a valid label value. Invalid UTF-8 would make the client panic, and the
+// text format would pass control characters to a terminal.
 func cleanLabel(s string) string {
 	if validLabel(s) {
 		return s
@@ -93,7 +91,7 @@ func cleanLabel(s string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// validLabel reports whether s is fit as it is, as nearly all are.
+// validLabel reports whether s needs no change, which is the common case.
 func validLabel(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

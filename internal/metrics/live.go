@@ -13,8 +13,8 @@ import (
 	"stickwatch/probes"
 )
 
-// Live is what a daemon's /metrics shows. Every method may be called by several
-// goroutines at once; none waits for a scrape, and none fails.
+// Live contains the metrics of a daemon. Its methods are safe for concurrent use, do not fail,
+// and do not wait for scrapes.
 type Live struct {
 	registry *prometheus.Registry
 	limiter  *labelLimiter
@@ -28,13 +28,13 @@ type Live struct {
 	daemon       daemon
 }
 
-// Build is what a binary knows of itself. Empty fields are told as "unknown".
+// A Build identifies a binary. Empty fields become "unknown".
 type Build struct {
 	Version  string
-	Revision string // of the source
+	Revision string // source revision
 }
 
-// New returns the metrics of a daemon that has seen nothing yet.
+// New returns the metrics of a new daemon.
 func New(b Build) *Live {
 	limiter := newLabelLimiter()
 	l := &Live{
@@ -53,16 +53,16 @@ func New(b Build) *Live {
 	return l
 }
 
-// Register adds the metrics of other components, such as the history's. Those
-// that are there already are a mistake of the program: it panics.
+// Register adds the collectors of other components, such as the history. It panics on
+// duplicates, which are programming errors.
 func (l *Live) Register(others ...prometheus.Collector) {
 	for _, c := range others {
 		l.registry.MustRegister(guarded{c})
 	}
 }
 
-// Handler answers scrapes: in the text formats and, for native histograms, in
-// protocol buffers.
+// Handler serves the metrics in the text formats and, for native histograms, as protocol
+// buffers.
 func (l *Live) Handler() http.Handler {
 	return promhttp.HandlerFor(l.registry, promhttp.HandlerOpts{
 		Registry:            l.registry,
@@ -71,21 +71,18 @@ func (l *Live) Handler() http.Handler {
 	})
 }
 
-// maxScrapes bounds how many scrapes are answered at once: each costs memory,
-// and whoever can reach the page can ask for it.
+// maxScrapes bounds concurrent scrapes, because each needs memory.
 const maxScrapes = 8
 
-// Observe takes a judged round as the present of its cluster. All of it is
-// replaced at once: a finding that is gone has no series in the next scrape.
+// Observe replaces the gauges of a cluster with those of a judged round.
 func (l *Live) Observe(r checks.Report) {
 	l.latestRounds.observe(r)
 	l.counters.initialize(r)
 }
 
-// Sample counts a probe and, if it was answered, tells how long its phases
-// took. Without phases the sample's latency is the total. The probe names what
-// was asked for, as Probe* do; "": what the kind of the target is asked for as
-// a rule.
+// Sample counts a probe. If it was answered, Sample observes the durations of its phases;
+// without phases, the latency counts as the total. probe is one of the Probe constants; "":
+// the default of the target's kind.
 func (l *Live) Sample(s checks.Sample, phases probes.Timing, probe string) {
 	cluster, target := cleanLabel(s.Cluster), l.limiter.limit(s.Cluster, "target", s.Name)
 	probe = probeName(probe, s.Kind)
@@ -99,10 +96,10 @@ func (l *Live) Sample(s checks.Sample, phases probes.Timing, probe string) {
 	l.timings.observe(phases, cluster, target, probe)
 }
 
-// Request counts a request of a client of ours, under its outcome.
+// Request counts a client request by its outcome.
 func (l *Live) Request(r checks.Request) { l.counters.request(r) }
 
-// Move counts a session that changed its node.
+// Move counts a session that moved to another node.
 func (l *Live) Move(m checks.Move) {
 	fate := "lost"
 	if m.Kept {
@@ -112,22 +109,20 @@ func (l *Live) Move(m checks.Move) {
 		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), fate).Inc()
 }
 
-// Canaries replaces what is known of a cluster's canaries: by the id of the
-// node that holds it, when the session of each was opened. Of several on one
-// node the oldest is meant.
+// Canaries replaces the open times of a cluster's canaries, by the id of the node that holds
+// the session. If a node has several, pass the oldest.
 func (l *Live) Canaries(cluster string, opened map[string]time.Time) { l.canaries.set(cluster, opened) }
 
-// Skipped counts a job of a cluster's schedule that did not run when it was
-// due, since the one before it was still running. Jobs are few: "canary",
-// "status", "pages", "dependencies".
+// Skipped counts a due job that did not run because its previous run continued. Jobs are
+// "canary", "status", "pages" and "dependencies".
 func (l *Live) Skipped(cluster, job string) {
 	l.counters.skipped.WithLabelValues(cleanLabel(cluster), l.limiter.limit(cluster, "job", job)).Inc()
 }
 
-// Lag tells how much later than planned a job began.
+// Lag observes the delay of the start of a job.
 func (l *Live) Lag(late time.Duration) { l.daemon.lag.Observe(max(0, late).Seconds()) }
 
-// Incident counts an incident that began to fire, under the code of its cause.
+// Incident counts an incident that began to fire, by the code of its cause.
 func (l *Live) Incident(cluster string, cause checks.Code) {
 	code := string(cause)
 	if !checks.Known(cause) {
@@ -136,16 +131,14 @@ func (l *Live) Incident(cluster string, cause checks.Code) {
 	l.counters.incidents.WithLabelValues(cleanLabel(cluster), code).Inc()
 }
 
-// Incidents replaces what is known of incidents that are open. Only firing ones
-// are shown.
+// Incidents replaces the open incidents. Only firing ones are exported.
 func (l *Live) Incidents(open []alerting.Incident) { l.incidents.observe(open) }
 
-// Deployments replaces what is known of deployments, of all clusters. Only those
-// that go on are shown: whoever begins or ends one tells all that are left.
+// Deployments replaces the deployments of all clusters. Only ongoing ones are exported.
 func (l *Live) Deployments(announced []checks.Deployment) { l.deployments.observe(announced) }
 
-// Receivers begins to count for receivers of notices, at the start and after a
-// reload, so that the first notice that is buried is an increase.
+// Receivers creates the series of receivers at the start and after a reload, so that the first
+// notification that fails permanently is an increase.
 func (l *Live) Receivers(names []string) {
 	for _, name := range names {
 		for _, d := range []Delivery{Delivered, Retried, Dead} {
@@ -154,33 +147,31 @@ func (l *Live) Receivers(names []string) {
 	}
 }
 
-// Notified counts an attempt to deliver a notice.
+// Notified counts an attempt to deliver a notification.
 func (l *Live) Notified(receiver string, d Delivery) {
 	l.counters.notifications.WithLabelValues(l.limiter.limit("", "receiver", receiver), string(d)).Inc()
 }
 
-// A Delivery is what became of an attempt to deliver a notice.
+// A Delivery is the result of an attempt to deliver a notification.
 type Delivery string
 
-// The deliveries. Retried: it failed and will be tried again. Buried: it will
-// not be tried again, and nobody was told.
+// The results of a delivery. Retried: it failed and will be retried. Buried: it failed
+// permanently.
 const (
 	Delivered Delivery = "delivered"
 	Retried   Delivery = "retried"
 	Dead      Delivery = "buried"
 )
 
-// Queued tells how many notices wait to be delivered.
+// Queued sets the number of pending notifications.
 func (l *Live) Queued(notifications int) { l.daemon.queue.Set(float64(notifications)) }
 
-// LogDropped has a counter shown of the lines of the log that nobody got. It may be
-// called once.
+// LogDropped exports the number of dropped log lines. Call it at most once.
 func (l *Live) LogDropped(lines func() int64) {
 	l.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logDropped.Name, Help: logDropped.Help}, func() float64 { return float64(lines()) }))
 }
 
-// Reloaded tells that the configuration was read, at the start too, and what
-// came of it.
+// Reloaded records a load of the configuration, including the first one, and its result.
 func (l *Live) Reloaded(at time.Time, err error) {
 	l.daemon.reloaded.Set(boolValue(err == nil))
 	if err == nil {
@@ -188,11 +179,10 @@ func (l *Live) Reloaded(at time.Time, err error) {
 	}
 }
 
-// Retain drops the requests that were counted for nodes other than these, after
-// the nodes of a cluster have changed.
+// Retain drops the request counters of nodes that are not in the list.
 func (l *Live) Retain(cluster string, nodes []string) { l.counters.retain(cluster, nodes) }
 
-// Forget drops every series of a cluster that is no longer watched.
+// Forget drops every series of a cluster.
 func (l *Live) Forget(cluster string) {
 	l.latestRounds.forget(cluster)
 	l.canaries.forget(cluster)
@@ -203,14 +193,12 @@ func (l *Live) Forget(cluster string) {
 	l.limiter.forget(cluster)
 }
 
-// Counters returns every counter by a name that Restore understands. They mean
-// something over years, so that a restart should not begin them anew; histograms
-// begin anew.
+// Counters returns every counter for Restore. Counters continue after a restart because they
+// are meaningful over years; histograms restart.
 func (l *Live) Counters() map[string]float64 { return l.counters.save() }
 
-// Restore adds what Counters returned before a restart. Counters of clusters
-// that are not among those watched are left out, as is what it does not
-// understand.
+// Restore adds the result of Counters from before a restart. It ignores clusters that are not
+// in the list and unknown counters.
 func (l *Live) Restore(saved map[string]float64, clusters []string) {
 	l.counters.restore(saved, clusters)
 }

@@ -25,7 +25,7 @@ func TestLiveIsClean(t *testing.T) {
 	}
 }
 
-// TestObserveReplaces: what is gone has no series, and other clusters keep theirs.
+// TestObserveReplaces: removed items have no series, and other clusters keep theirs.
 func TestObserveReplaces(t *testing.T) {
 	l := fixture()
 	healthy := reports()[0]
@@ -87,8 +87,7 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
-// TestDeployments: what is over is not shown, and neither is what was never
-// announced again.
+// TestDeployments: ended and removed deployments have no series.
 func TestDeployments(t *testing.T) {
 	l := fixture()
 	if n := testutil.CollectAndCount(l.deployments); n != 1 {
@@ -100,8 +99,7 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
-// TestHandler: the text format for all, native histograms for a Prometheus that
-// asks for protocol buffers.
+// TestHandler: the default is the text format; protocol buffers contain native histograms.
 func TestHandler(t *testing.T) {
 	l := fixture()
 	ask := func(accept string) string {
@@ -130,7 +128,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestSideBySide is for the race detector: scrapes, rounds and reloads meet.
+// TestSideBySide runs scrapes, rounds and reloads concurrently for the race detector.
 func TestSideBySide(t *testing.T) {
 	l := fixture()
 	var wg sync.WaitGroup

@@ -2,21 +2,23 @@ package metrics
 
 import (
 	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// What a probe asked for: the values of the label probe. A node and a balancer
-// are asked for whatever tells whether they are up; a canary's probe is its
-// request through the balancer, under the node that holds its session.
+// Values of the label probe. Nodes and balancers are probed for their status; a canary's probe
+// is its request through the balancer, under the node that holds its session.
 const (
 	ProbeNode       = string(checks.TargetNode)
 	ProbeBalancer   = string(checks.TargetBalancer)
 	ProbeDependency = string(checks.TargetDependency)
 	ProbeCanary     = string(checks.TargetCanary)
 	ProbePage       = "page"
-	ProbeSession    = "session" // the session page of a node, directly
+	ProbeSession    = "session" // the session page of a node, probed directly
 	ProbeHandshake  = "handshake"
 )
 
@@ -24,7 +26,7 @@ var probeNames = []string{
 	ProbeNode, ProbeBalancer, ProbeDependency, ProbeCanary, ProbePage, ProbeSession, ProbeHandshake,
 }
 
-// probeName is the value of the label probe.
+// probeName returns the value of the label probe.
 func probeName(name string, kind checks.TargetKind) string {
 	if name == "" {
 		name = string(kind)
@@ -40,7 +42,7 @@ var failures = []probes.Failure{
 	probes.FailureTLS, probes.FailureMalformed, probes.FailureRedirect, probes.FailureCancelled, probes.FailureProber,
 }
 
-// result is the value of the label result.
+// result returns the value of the label result.
 func result(s checks.Sample) string {
 	switch {
 	case s.OK:
@@ -54,6 +56,48 @@ func result(s checks.Sample) string {
 	}
 }
 
-// answered reports whether a sample's times mean something: how long an answer
-// took rather than how long there was none.
+// hasLatency reports whether a sample's times are those of a response, and not of a failure.
 func hasLatency(s checks.Sample) bool { return s.OK || s.Failure == "" && s.Status != 0 }
+
+// timings are the durations of the phases of probes.
+type timings struct{ *prometheus.HistogramVec }
+
+func newTimings() timings {
+	return timings{prometheus.NewHistogramVec(probeDuration.histogram(durationBuckets), probeDuration.Labels)}
+}
+
+// durationBuckets are the classic buckets, from a page in the same rack to the longest usual
+// timeout. There are few because each is a series.
+var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// histogram returns options with classic and native buckets. Native buckets are 19 % wide,
+// which bounds the memory of thousands of histograms and is five times finer than the classic
+// ones.
+func (m Metric) histogram(buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Name: m.Name, Help: m.Help, Buckets: buckets,
+		NativeHistogramBucketFactor:     1.2,
+		NativeHistogramMaxBucketNumber:  40,
+		NativeHistogramMinResetDuration: time.Hour,
+	}
+}
+
+// observe observes the phases that took place. It also defines the values of the label phase.
+func (t timings) observe(phases probes.Timing, cluster, target, probe string) {
+	for _, p := range []struct {
+		name string
+		took time.Duration
+	}{
+		{"dns", phases.DNS},
+		{"connect", phases.Connect},
+		{"tls", phases.TLS},
+		{"first_byte", phases.FirstByte},
+		{"total", phases.Total},
+	} {
+		if p.took > 0 {
+			t.WithLabelValues(cluster, target, probe, p.name).Observe(p.took.Seconds())
+		}
+	}
+}
+
+func (t timings) forget(cluster string) { forget(t.MetricVec, cluster) }

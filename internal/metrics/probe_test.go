@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,4 +47,33 @@ func TestSampleLabels(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkSample reports the memory of a target whose latencies fill all buckets.
+func BenchmarkSample(b *testing.B) {
+	const targets = 500
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	l := New(Build{})
+	i := 0
+	sample := func() {
+		took := time.Millisecond << (i / targets % 8)
+		l.Sample(checks.Sample{
+			Target: checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: fmt.Sprint("node", i%targets)},
+			OK:     true, Status: 200,
+		}, probes.Timing{Connect: took / 8, FirstByte: took, Total: took * 5 / 4}, "")
+		i++
+	}
+	for range 8 * targets {
+		sample()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportAllocs()
+	for b.Loop() {
+		sample()
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/targets, "B/target")
+	runtime.KeepAlive(l)
 }

@@ -16,10 +16,10 @@ import (
 	"stickwatch/probes"
 )
 
-// A roundGauges is one round of each cluster as gauges. Nothing in it counts or
-// remembers, so it has no counters and no histograms.
+// A roundGauges contains one round of each cluster as gauges. It has no counters or histograms
+// because it has no state.
 type roundGauges struct {
-	limiter                           *labelLimiter // nil: one round, which is bounded by itself
+	limiter                           *labelLimiter // nil: no limit, for a single round
 	success, verdict                  *prometheus.GaugeVec
 	duration, timestamp               *prometheus.GaugeVec
 	nodeUp, nodeState, nodeInRotation *prometheus.GaugeVec
@@ -65,7 +65,7 @@ func (s *roundGauges) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// series are the gauges as they are now.
+// series returns the gauges.
 func (s *roundGauges) series() []prometheus.Metric {
 	metrics := make(chan prometheus.Metric)
 	panics.Go(panics.Metrics, func() {
@@ -79,9 +79,8 @@ func (s *roundGauges) series() []prometheus.Metric {
 	return all
 }
 
-// Registry returns a registry that holds what reports tell: the metrics of
-// `probe -o prometheus` and of the /probe endpoint. What a report does not know
-// is absent rather than 0.
+// Registry returns a registry with the gauges of reports, for `probe -o prometheus` and the
+// /probe endpoint. Unknown values are absent and not 0.
 func Registry(reports []checks.Report) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	s := newRoundGauges(nil)
@@ -92,14 +91,13 @@ func Registry(reports []checks.Report) *prometheus.Registry {
 	return registry
 }
 
-// Handler answers a scrape with what reports tell, as Registry does: the
-// /probe endpoint.
+// Handler serves the gauges of reports, as Registry does, for the /probe endpoint.
 func Handler(reports []checks.Report) http.Handler {
 	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// Write writes what reports and watches tell in the text format of Prometheus,
-// as the textfile collector of the node exporter reads it.
+// Write writes reports and watches in the text format of Prometheus, for example for the
+// textfile collector of the node exporter.
 func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
 	registry := Registry(reports)
 	addWatches(registry, watches)
@@ -139,7 +137,7 @@ func (s *roundGauges) add(r checks.Report) {
 }
 
 func (s *roundGauges) addBalancers(cluster string, balancers []probes.BalancerObservation) {
-	silent := make(map[string]bool) // by URL, which may stand for several addresses
+	silent := make(map[string]bool) // by URL, which may have several addresses
 	expiry := make(map[string]time.Time)
 	for _, b := range balancers {
 		u := s.limiter.limit(cluster, "balancer", b.URL)
@@ -178,9 +176,8 @@ func (s *roundGauges) addCertificate(cluster, target string, expires time.Time) 
 	}
 }
 
-// addFindings sets one series for findings that differ in their target alone.
-// It is explained when all of them are, and concerns as many clients as the
-// worst of them.
+// addFindings sets one series for all findings that differ only in their target. It counts as
+// explained if all of them are, and has the largest share of affected clients.
 func (s *roundGauges) addFindings(cluster string, findings []checks.Finding) {
 	type series [3]string
 	causes := make(map[series]bool)
@@ -203,8 +200,8 @@ func (s *roundGauges) addFindings(cluster string, findings []checks.Finding) {
 	}
 }
 
-// state is the node's own word for its state, so that it can be compared. One
-// that is paused for a reason, whatever it calls that, is told as paused.
+// state returns the state of a node as an enumerable value. A paused node with any reason is
+// "paused".
 func state(s *probes.StatusReport) string {
 	if s.Paused() {
 		return "paused"
@@ -218,7 +215,7 @@ func setAnswer(g *prometheus.GaugeVec, a checks.Answer, labels ...string) {
 	}
 }
 
-// unix is a time in seconds.
+// unix converts a time to seconds since 1970.
 func unix(at time.Time) float64 { return float64(at.UnixMilli()) / 1e3 }
 
 func boolValue(b bool) float64 {

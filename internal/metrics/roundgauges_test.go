@@ -13,8 +13,7 @@ import (
 	"stickwatch/probes"
 )
 
-// reports are of one cluster that has a bit of everything, and of one of which
-// nothing is known.
+// reports returns a report with data of every kind and a report without observations.
 func reports() []checks.Report {
 	answered := probes.Exchange{Status: 502, Certificate: time.Unix(1776000000, 0)}
 	later := probes.Exchange{Status: 502, Certificate: time.Unix(1779000000, 0)}
@@ -24,7 +23,7 @@ func reports() []checks.Report {
 		Cluster: "shop", Verdict: checks.Failing, Duration: 812 * time.Millisecond, Started: time.UnixMilli(1773489600250),
 		Balancers: []probes.BalancerObservation{
 			{URL: "http://10.0.0.9"},
-			{URL: "http://10.0.0.9", Primary: answered}, // another address of the same
+			{URL: "http://10.0.0.9", Primary: answered}, // another address of the same URL
 			{URL: "https://10.0.0.8", Primary: later},
 			{URL: "https://10.0.0.8", Primary: answered},
 		},
@@ -55,7 +54,7 @@ func TestWrite(t *testing.T) {
 	golden(t, "testdata/snapshot.txt", got.String())
 }
 
-// A deployment that was watched has its answer beside the picture.
+// TestWriteWatches: a watched deployment has its results beside the gauges of the round.
 func TestWriteWatches(t *testing.T) {
 	var got bytes.Buffer
 	err := Write(&got, nil, []Watch{

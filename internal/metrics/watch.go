@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Watch is what became of users of a cluster during a deployment.
+// A Watch is the effect of a deployment on the users of a cluster.
 type Watch struct {
 	Cluster               string
 	Sessions, Lost, Moved int
@@ -14,8 +14,8 @@ type Watch struct {
 	Requests, Failed      int
 }
 
-// WatchCatalogue lists the metrics of `probe --watch -o prometheus`, which no
-// scrape of a daemon has.
+// WatchCatalogue lists the metrics of `probe --watch -o prometheus`. The daemon does not
+// export them.
 var WatchCatalogue = []Metric{watchSessions, watchLost, watchMoved, watchOutage, watchRequests, watchFailed}
 
 var (

@@ -11,86 +11,87 @@ import (
 	"stickwatch/probes"
 )
 
-// A canaryPool is the canaries of a cluster that live on over rounds: at each
-// address of the balancer one for every node.
+// A canaryPool is the set of canaries of a cluster that persist over rounds: one for each node
+// at each address of the balancer.
 type canaryPool struct {
 	canaries        []*pooledCanary
 	idle            []*idleCanary
-	missedFollowUps map[string]int // visits since a node last answered one, by node id
+	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
 }
 
-// A pooledCanary is a canary and where it lives.
+// A pooledCanary is a canary and its slot in the pool.
 type pooledCanary struct {
 	*probes.Canary
 	slot     slot
-	owner    string // the node that holds its session, as the last whole round knew it
+	owner    string // node that holds the session, as of the last full round
 	identity checks.Identity
 }
 
-// A slot is what a canary is kept for.
+// A slot is a position in the pool. It holds one canary.
 type slot struct {
 	balancer netip.AddrPort
-	node     string // that it was aimed at, or that opened its session
+	node     string // target node of the canary, or the node that opened its session
 }
 
-// traces are what the canaries have been through since the last whole round.
-func (f *canaryPool) traces() []probes.Trace {
+// traces returns the requests of every canary since the last full round.
+func (p *canaryPool) traces() []probes.Trace {
 	var list []probes.Trace
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		list = append(list, b.Trace())
 	}
-	for _, c := range f.idle {
+	for _, c := range p.idle {
 		list = append(list, c.Trace())
 	}
 	return list
 }
 
-// each runs a piece for every canary, side by side.
-func (f *canaryPool) each(task func(*pooledCanary)) {
+// each runs a task for every canary in parallel.
+func (p *canaryPool) each(task func(*pooledCanary)) {
 	var wg panics.Group
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		wg.Go(func() { task(b) })
 	}
 	wg.Wait()
 }
 
-// runRound takes every canary through a round, but for those that the visit before
-// it still waits for: it returns, writes, and returns to see what became of that.
-func (f *canaryPool) runRound(ctx context.Context, before *visit) {
-	f.each(func(b *pooledCanary) {
+// runRound sends the requests of a full round: each canary returns, writes, and returns to
+// check the written value. It skips canaries that still wait for a response in the follow-up
+// before.
+func (p *canaryPool) runRound(ctx context.Context, before *followUp) {
+	p.each(func(b *pooledCanary) {
 		if before.waitsFor(b) || !b.Return(ctx).OK() {
-			return // to wait for a node that hangs once is enough
+			return // do not wait twice for a node that hangs
 		}
 		if ex := b.Write(ctx); ex.Path != "" {
 			b.Return(ctx)
 		}
 	})
-	f.followUpIdle(ctx, f.dueIdle(), func(*pooledCanary, probes.Exchange) {})
+	p.followUpIdle(ctx, p.dueIdle(), func(*pooledCanary, probes.Exchange) {})
 }
 
-// comeBackAgain lets every canary that has not been kept waiting return once more.
-func (f *canaryPool) comeBackAgain(ctx context.Context) {
-	f.each(func(b *pooledCanary) {
+// returnAgain sends one more request of every canary without a timeout in this round.
+func (p *canaryPool) returnAgain(ctx context.Context) {
+	p.each(func(b *pooledCanary) {
 		if !hung(b.Canary) {
 			b.Return(ctx)
 		}
 	})
 }
 
-// evaluate tells what the canaries were answered, and reports whether some of that
-// is not what the last report leads to expect, and whether a client was harmed.
-func (f *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last checks.Report, o Observer) (suspicious, harmed bool) {
+// evaluate reports the responses of the canaries to the observer. It returns whether a
+// response differs from the last report, and whether a client was harmed.
+func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last checks.Report, o Observer) (suspicious, harmed bool) {
 	for b, ex := range answers {
-		f.reportProbe(b, last.Cluster, ex, o)
+		p.reportProbe(b, last.Cluster, ex, o)
 		request := b.request(ex, last)
 		o.Requested(request)
 		harmed = harmed || request.Outcome.Harmful()
-		suspicious = suspicious || f.unexpected(b, ex, last)
+		suspicious = suspicious || p.unexpected(b, ex, last)
 	}
 	return suspicious, harmed
 }
 
-// request is the newest request of a canary with what it came to.
+// request returns the newest request of a canary with its outcome.
 func (b *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
 	trace := b.Trace()
 	return checks.Request{
@@ -99,8 +100,8 @@ func (b *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Re
 	}
 }
 
-// unexpected reports whether a canary's answer is news.
-func (f *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks.Report) bool {
+// unexpected reports whether a canary's response differs from the last report.
+func (p *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks.Report) bool {
 	if !ex.OK() {
 		return true
 	}
@@ -116,56 +117,56 @@ func (f *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks
 	return slices.ContainsFunc(last.Nodes, func(n checks.NodeReport) bool { return n.Node == node && n.InRotation == checks.No })
 }
 
-// A missLimit is how many visits in a row may meet a node not at all, of so many
-// canaries each.
+// A missLimit returns how many consecutive follow-ups of so many canaries a node may leave
+// unanswered.
 type missLimit func(node string, canaries int) int
 
-// nodeMissing reports whether a node that was in rotation has answered none of the
-// canaries for longer than chance lets one expect. Where sessions stick, a
-// canary of its own would have shown that.
-func (f *canaryPool) nodeMissing(answers map[*pooledCanary]probes.Exchange, last checks.Report, maxMisses missLimit) (suspicious bool) {
-	if len(f.canaries) == 0 || last.Session.Policy != probes.PolicyShared {
+// nodeMissing reports whether a node in rotation has answered no canary for longer than chance
+// explains. It applies to the shared policy only: under other policies, each node has a canary
+// of its own that fails.
+func (p *canaryPool) nodeMissing(answers map[*pooledCanary]probes.Exchange, last checks.Report, maxMisses missLimit) (suspicious bool) {
+	if len(p.canaries) == 0 || last.Session.Policy != probes.PolicyShared {
 		return false
 	}
-	if f.missedFollowUps == nil {
-		f.missedFollowUps = make(map[string]int)
+	if p.missedFollowUps == nil {
+		p.missedFollowUps = make(map[string]int)
 	}
-	met := make(map[string]bool)
+	answered := make(map[string]bool)
 	for b, ex := range answers {
-		met[b.identity.NodeOf(ex.Label)] = true
+		answered[b.identity.NodeOf(ex.Label)] = true
 	}
 	for _, n := range last.Nodes {
 		switch {
-		case met[n.Node], n.InRotation != checks.Yes:
-			delete(f.missedFollowUps, n.Node)
+		case answered[n.Node], n.InRotation != checks.Yes:
+			delete(p.missedFollowUps, n.Node)
 		default:
-			f.missedFollowUps[n.Node]++
-			suspicious = suspicious || f.missedFollowUps[n.Node] >= maxMisses(n.Node, len(f.canaries))
+			p.missedFollowUps[n.Node]++
+			suspicious = suspicious || p.missedFollowUps[n.Node] >= maxMisses(n.Node, len(p.canaries))
 		}
 	}
 	return suspicious
 }
 
-// clients are the clients themselves.
-func (f *canaryPool) clients() []*probes.Canary {
+// clients returns the canaries without their slots.
+func (p *canaryPool) clients() []*probes.Canary {
 	var list []*probes.Canary
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		list = append(list, b.Canary)
 	}
-	for _, c := range f.idle {
+	for _, c := range p.idle {
 		list = append(list, c.Canary)
 	}
 	return list
 }
 
-// renew ends a round: it lets canaries go that have lost their session or are
-// of age, and keeps of the fresh ones those whose perch is free. At most one a
-// round goes because of its age: a flock opened at once is renewed in turns.
-func (f *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
-	clear(f.missedFollowUps) // what they have not met, newcomers have looked for
-	f.renewIdle(identity, age)
+// renew ends a full round. It removes canaries that lost their session or reached the maximum
+// age, and adds fresh ones to free slots. At most one canary is removed by age in each round,
+// so that a pool that was opened at once is renewed gradually.
+func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
+	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
+	p.renewIdle(identity, age)
 	renewed := false
-	f.canaries = slices.DeleteFunc(f.canaries, func(b *pooledCanary) bool {
+	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {
 		if !b.StartNextRound() {
 			return true
 		}
@@ -178,9 +179,9 @@ func (f *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	})
 	for _, c := range fresh {
 		at := slotOf(c, identity)
-		taken := slices.ContainsFunc(f.canaries, func(b *pooledCanary) bool { return b.slot == at })
+		taken := slices.ContainsFunc(p.canaries, func(b *pooledCanary) bool { return b.slot == at })
 		if !taken && at.node != "" && c.StartNextRound() {
-			f.canaries = append(f.canaries, &pooledCanary{Canary: c, slot: at, owner: identity.NodeOf(c.Trace().First().Label), identity: identity})
+			p.canaries = append(p.canaries, &pooledCanary{Canary: c, slot: at, owner: identity.NodeOf(c.Trace().First().Label), identity: identity})
 		}
 	}
 }
@@ -193,29 +194,109 @@ func slotOf(c *probes.Canary, identity checks.Identity) slot {
 	return slot{trace.Balancer, identity.NodeOf(trace.First().Label)}
 }
 
-// reportTraces reports what the canaries met in a round that has just been judged.
-func (f *canaryPool) reportTraces(r checks.Round, o Observer) {
-	for _, b := range f.canaries {
+// reportTraces reports the canary requests of a round that was just judged.
+func (p *canaryPool) reportTraces(r checks.Round, o Observer) {
+	for _, b := range p.canaries {
 		for _, s := range b.Trace().Steps {
 			if !s.At.Before(r.Started) {
-				f.reportProbe(b, r.Cluster.Name, s.Exchange, o)
+				p.reportProbe(b, r.Cluster.Name, s.Exchange, o)
 			}
 		}
 	}
 }
 
-func (f *canaryPool) reportProbe(b *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
+func (p *canaryPool) reportProbe(b *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
 	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: b.slot.node}, "canary", ex})
 }
 
-// exportedCanaries is what may be known of the canaries.
-func (f *canaryPool) exportedCanaries() []Canary {
+// exportedCanaries returns the public data of the canaries.
+func (p *canaryPool) exportedCanaries() []Canary {
 	var list []Canary
-	for _, b := range f.canaries {
+	for _, b := range p.canaries {
 		trace := b.Trace()
 		list = append(list, Canary{
 			Node: b.owner, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: b.Opened(),
 		})
 	}
 	return list
+}
+
+// An idleCanary is a client that pauses between two requests, as people do. It detects
+// sessions that the application drops while they are unused.
+type idleCanary struct {
+	*pooledCanary
+	idleTime time.Duration
+	last     time.Time // start of its newest request
+}
+
+// assumedTimeout is the session timeout of an application if none is configured.
+const assumedTimeout = 30 * time.Minute
+
+// idleTimes returns the pauses of the idle canaries. Each is at most half of the session
+// timeout.
+func idleTimes(c *probes.Cluster) []time.Duration {
+	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
+		return nil
+	}
+	timeout := sessionTimeout(c)
+	list := []time.Duration{30 * time.Second, 5 * time.Minute, timeout / 2}
+	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// dueIdle returns the idle canaries whose pause has passed.
+func (p *canaryPool) dueIdle() []*idleCanary {
+	return slices.DeleteFunc(slices.Clone(p.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.idleTime })
+}
+
+// followUpIdle sends one request of each due canary and reports each response.
+func (p *canaryPool) followUpIdle(ctx context.Context, due []*idleCanary, answered func(*pooledCanary, probes.Exchange)) {
+	var wg panics.Group
+	for _, c := range due {
+		c.last = time.Now()
+		wg.Go(func() { answered(c.pooledCanary, c.Return(ctx)) })
+	}
+	wg.Wait()
+}
+
+// renewIdle ends a full round for the idle canaries. It removes those that lost their session
+// or reached the maximum age.
+func (p *canaryPool) renewIdle(identity checks.Identity, age time.Duration) {
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool {
+		if !c.StartNextRound() {
+			return true
+		}
+		c.owner, c.identity = identity.NodeOf(c.Trace().First().Label), identity
+		return time.Since(c.Opened()) > age+2*c.idleTime
+	})
+}
+
+// dropIdle removes the idle canaries that were opened after a moment.
+func (p *canaryPool) dropIdle(moment time.Time) {
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Opened().After(moment) })
+}
+
+// addIdleCanaries opens one idle canary for each pause that has none. It uses the addresses of
+// the balancer in turn.
+func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity) {
+	for i, pause := range idleTimes(w.cluster) {
+		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
+			continue
+		}
+		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(e probes.Frontend) bool { return !e.Address.IsValid() })
+		if len(frontends) == 0 {
+			return
+		}
+		client := targetedClient(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
+		canary := probes.NewCanary(w.cluster, frontends[i%len(frontends)], client.key, client.targetNode, w.prober.nextCounterBase())
+		canary.Open(ctx)
+		canary.Write(ctx)
+		canary.Write(ctx) // a stale copy of a session with one value looks like a new session
+		if ctx.Err() != nil || !canary.StartNextRound() {
+			continue
+		}
+		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity), owner: identity.NodeOf(canary.Trace().First().Label), identity: identity}
+		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
+	}
 }

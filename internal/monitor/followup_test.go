@@ -2,18 +2,21 @@ package monitor_test
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
-// behindRoundRobin is a cluster whose balancer gives any three requests in a row to three
-// nodes, all of which know every session.
+// behindRoundRobin returns a cluster with a round-robin balancer and three nodes that share
+// sessions.
 func behindRoundRobin(t *testing.T) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, demo.Config{Method: probes.MethodRoundRobin, Workers: 1, Shared: true}, "tomcat-msm", nil)
@@ -23,12 +26,12 @@ func behindRoundRobin(t *testing.T) (watched, *monitor.Watcher, *recordingObserv
 	return d, w, log
 }
 
-// sixFollowUps is how many of three canaries must miss one of three nodes: 18
-// clients exclude chance.
+// sixFollowUps is the number of follow-ups of three canaries that one of three nodes must
+// miss: 18 clients exclude chance.
 const sixFollowUps = 6
 
-// TestMissedNode: where sessions are shared, a node that answers no canary any
-// more is odd as soon as chance does not explain it.
+// TestMissedNode: if sessions are shared, a node that answers no canary starts a full round as
+// soon as chance is excluded.
 func TestMissedNode(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	if err := d.Break("ejected"); err != nil {
@@ -52,7 +55,7 @@ func TestMissedNode(t *testing.T) {
 	}
 }
 
-// TestMetNode: a node that answers a canary now and then is not missed.
+// TestMetNode: a node that answers a canary occasionally is not missing.
 func TestMetNode(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	for range 2 {
@@ -68,8 +71,7 @@ func TestMetNode(t *testing.T) {
 	}
 }
 
-// TestMissedAnew: newcomers of a whole round have met a node, so that visits
-// begin to count anew.
+// TestMissedAnew: a full round whose new clients reached the node restarts the count.
 func TestMissedAnew(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	for range 2 {
@@ -87,8 +89,7 @@ func TestMissedAnew(t *testing.T) {
 	}
 }
 
-// TestMissedMeanwhile: a node that is missed while a round would come too early
-// is missed still when it would not.
+// TestMissedMeanwhile: a node that is missing during the backoff starts a full round after it.
 func TestMissedMeanwhile(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	w.SetBackoff(time.Hour)
@@ -108,9 +109,8 @@ func TestMissedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestPatience: what stays odd and changes nothing takes whole rounds ever more
-// seldom, up to the interval of the status; what changes something, the next at
-// once.
+// TestPatience: while full rounds change nothing, the backoff grows up to the status interval.
+// A change resets it.
 func TestPatience(t *testing.T) {
 	const most = time.Hour
 	d := start(t, demo.Config{}, "generic", nil)
@@ -127,7 +127,7 @@ func TestPatience(t *testing.T) {
 	w.SetBackoff(0)
 	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
 	got := []int{followUp(), followUp()}
-	for range 15 { // the wait doubles from a second on
+	for range 15 { // the backoff doubles, starting at one second
 		followUpAfter(most)
 	}
 	got = append(got, followUp(), followUpAfter(most-time.Minute), followUpAfter(time.Minute))
@@ -144,8 +144,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestRoutine: whole rounds that nothing odd has called for do not put off one
-// that something does.
+// TestRoutine: a routine full round does not delay one that a sign of trouble starts.
 func TestRoutine(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
@@ -162,8 +161,7 @@ func TestRoutine(t *testing.T) {
 	}
 }
 
-// TestCalmAgain: a whole round that was due, since nothing odd had taken one for
-// so long, ends the wait that former trouble has left.
+// TestCalmAgain: a routine full round without a sign of trouble resets the backoff.
 func TestCalmAgain(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: 10 * time.Minute})
@@ -175,5 +173,31 @@ func TestCalmAgain(t *testing.T) {
 	w.FollowUp(t.Context())
 	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
 		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
+	}
+}
+
+// TestPairs: new clients in a follow-up detect a cache that mixes up sessions, and replace as
+// many canaries.
+func TestPairs(t *testing.T) {
+	for name, c := range map[string]demo.Config{
+		"ip_hash": {}, "round robin, shared": {Method: probes.MethodRoundRobin, Shared: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, c, "generic", nil)
+			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{NewClients: time.Hour, Status: time.Nanosecond})
+			before := log.probes[checks.TargetCanary]
+			w.FollowUp(t.Context())
+			if got := log.probes[checks.TargetCanary] - before; got != len(d.Nodes) || log.fullRounds() != 1 {
+				t.Errorf("got %d requests of clients and %d whole rounds, want one a node, and only the first round", got, log.fullRounds())
+			}
+			log.newChanges()
+			d.Balancer.Change(func(f *demo.BalancerFaults) {
+				f.Cache = demo.CacheConfig{TTL: time.Hour, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
+			})
+			w.FollowUp(t.Context())
+			if got := log.newChanges(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "appeared session_leaked") }) {
+				t.Errorf("got %q, want session_leaked", got)
+			}
+		})
 	}
 }

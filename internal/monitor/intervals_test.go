@@ -11,7 +11,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TestDue: how old the last whole round may be before the status takes another.
+// TestDue checks the age of the last full round at which the status job takes another.
 func TestDue(t *testing.T) {
 	minute := monitor.Intervals{Status: 20 * time.Second}
 	shared := demo.Config{Method: probes.MethodRoundRobin, Shared: true}
@@ -74,8 +74,8 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// TestMisses: how many visits may miss a node. Chance is excluded as far as an
-// ejection of nginx's lasts long enough for that.
+// TestMisses checks how many follow-ups a node may miss. Chance is excluded as far as the
+// fail_timeout of nginx allows.
 func TestMisses(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

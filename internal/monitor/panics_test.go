@@ -14,13 +14,13 @@ import (
 	"stickwatch/probes"
 )
 
-// A broken extractor panics at every answer, as one may that a target has made up.
+// broken is an extractor that panics at every response, as on hostile input.
 type broken struct{}
 
 func (broken) Extract(probes.Document) (string, bool) { panic("broken") }
 
-// TestPanicsAreObservations: what panics while a target is asked is a failed
-// observation of that target, and the round goes on.
+// TestPanicsAreObservations: a panic in a probe is a failed observation of its target, and the
+// round continues.
 func TestPanicsAreObservations(t *testing.T) {
 	const want = "stickwatch itself failed"
 	fullCluster := func(f *config.Flags) { f.Profile = "strategy-collaboration" }
@@ -88,8 +88,8 @@ func TestPanicsAreObservations(t *testing.T) {
 	}
 }
 
-// TestPanicEndsRound: a panic that no observation stands for reaches whoever takes
-// the round, when everything that runs side by side has ended.
+// TestPanicEndsRound: a panic outside of an observation reaches the caller of the round after
+// all parallel work has ended.
 func TestPanicEndsRound(t *testing.T) {
 	w := start(t, demo.Config{}, "generic", nil)
 	for _, stage := range []string{"nodes", "clients", "follow-ups"} {

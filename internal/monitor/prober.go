@@ -1,8 +1,15 @@
+// Package monitor takes the rounds of observations that package checks judges.
+//
+// One round probes every node directly, every address of the balancer and every dependency,
+// and sends canaries through the balancer, all in parallel. Package checks computes the number
+// of clients: enough to exclude chance at the configured confidence, and no more, because each
+// client leaves a session behind.
 package monitor
 
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,27 +20,27 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// A Prober takes rounds. Its zero value probes with a confidence of 0.999 and
-// knows neither dependencies that need a driver nor handshakes.
+// A Prober takes rounds. The zero value uses a confidence of 0.999, and probes neither
+// handshakes nor dependencies that need a driver.
 type Prober struct {
-	Confidence    float64 // by which chance must be excluded; 0: checks.DefaultConfidence
-	ExpectVersion string  // every node must run it; "": any
+	Confidence    float64 // with which chance is excluded; 0: checks.DefaultConfidence
+	ExpectVersion string  // version that every node must run; "": any
 	Ignore        []checks.Code
 
-	Pingers   map[string]probes.Pinger // by URL scheme, beside tcp and http
+	Pingers   map[string]probes.Pinger // by URL scheme, in addition to tcp and http
 	Handshake probes.Handshaker        // nil: handshakes are not probed
 
-	Self *SelfCheck // whether this machine lets it probe; nil: nobody looks
+	Self *SelfCheck // detects problems of this machine; nil: disabled
 
-	opened atomic.Int64 // clients so far, so that no two write the same values
-	anyID  sync.Map     // by *probes.Cluster: whether its nodes go on with an id that nobody has issued
+	opened atomic.Int64 // number of clients so far, so that no two write the same values
+	anyID  sync.Map     // by *probes.Cluster: whether its nodes accept a forged session id
 
-	// Progress is told as a round goes on; nil: nobody is. It may be called from
-	// several goroutines at once and must return quickly.
+	// Progress is called as a round proceeds; nil: disabled. It may be called from several
+	// goroutines at once and must return quickly.
 	Progress func(Progress)
 }
 
-// Progress says how far a round has come.
+// Progress is the progress of one stage of a round.
 type Progress struct {
 	Cluster string
 	Stage   string // nodes, clients, follow-ups, failover readiness
@@ -41,26 +48,25 @@ type Progress struct {
 	Total   int
 }
 
-// Round asks a cluster everything once. It ends early when ctx does, with what
-// it has seen by then.
+// Round takes one full round of a cluster. If ctx ends, it returns early with the observations
+// so far.
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	evidenceReader := evidence.NewReader(c)
 	defer evidenceReader.Close()
-	r, _ := p.round(ctx, p.emptyRound(c), evidenceReader, new(soFar))
+	r, _ := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound))
 	return r
 }
 
-// round takes the round that r, a blank one, is the beginning of, and returns
-// with it those of its clients that could live on: the canaries. seen has what is
-// known before it ends.
-func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *soFar) (checks.Round, []*probes.Canary) {
+// round completes the empty round r. It also returns the clients that can continue as
+// canaries. seen receives observations as they arrive.
+func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *partialRound) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
-	direct := make(chan struct{}) // closed when r.Nodes is whole
+	direct := make(chan struct{}) // closed when r.Nodes is complete
 	var wg panics.Group
 	wg.Go(func() {
 		defer close(direct)
 		r.Nodes = p.askNodes(ctx, c)
-		seen.answeredBy(r.Nodes)
+		seen.setNodes(r.Nodes)
 	})
 	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
 	var atNodes []probes.HandshakeObservation
@@ -75,7 +81,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 		for i, e := range frontends {
 			inner.Go(func() {
 				r.Balancers[i] = probes.Through(ctx, c, e)
-				seen.answeredAt(r.Balancers[i])
+				seen.addBalancer(r.Balancers[i])
 			})
 			if !e.Address.IsValid() {
 				continue
@@ -83,7 +89,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, e) })
 			inner.Go(func() {
 				w := p.newTraceDriver(c, e)
-				seen.sentBy(w)
+				seen.addDriver(w)
 				traces[i] = w.run(ctx, func() []probes.NodeObservation {
 					<-direct
 					return r.Nodes
@@ -102,14 +108,14 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 	r.Handshakes = append(r.Handshakes, atNodes...)
 	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
 	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
-	r.Evidence = evidenceReader.Read(ctx) // last, so that it knows what happened on the way
+	r.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
 	r.Duration = time.Since(r.Started)
 	return r, canaries
 }
 
-// acceptsAnyID tries once whether a node goes on with a session id that nobody has
-// issued. It matters only where nothing can be stored in a session to prove that
-// nodes share it.
+// acceptsAnyID checks once for each cluster whether a node accepts a forged session id. This
+// matters only if the application has no page that writes to a session, because then nothing
+// else proves that nodes share sessions.
 func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries []*probes.Canary) bool {
 	if c.Session == nil || c.Session.Write != "" || len(canaries) == 0 ||
 		c.Session.Policy != probes.PolicyShared && c.Session.Policy != probes.PolicyReplicated {
@@ -127,7 +133,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 	return false
 }
 
-// emptyRound is a round in which nothing has been asked yet.
+// emptyRound returns a round without observations.
 func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	return checks.Round{
 		Cluster: c, Started: time.Now(),
@@ -135,8 +141,8 @@ func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	}
 }
 
-// nextCounterBase is the counter after which a new client writes. It begins anew after a
-// million clients, whose sessions are over by then.
+// nextCounterBase returns the counter from which a new client writes. It restarts after a
+// million clients, whose sessions have expired by then.
 func (p *Prober) nextCounterBase() int { return 1000 * (1 + int(p.opened.Add(1)-1)%1_000_000) }
 
 func (p *Prober) confidence() float64 {
@@ -170,7 +176,7 @@ func (p *Prober) askDependencies(ctx context.Context, c *probes.Cluster) []probe
 	return seen
 }
 
-// pinger finds the client for a scheme. Configurations name known schemes only.
+// pinger returns the client for a URL scheme. The configuration allows known schemes only.
 func (p *Prober) pinger(scheme string) probes.Pinger {
 	switch scheme {
 	case "http", "https":
@@ -183,9 +189,9 @@ func (p *Prober) pinger(scheme string) probes.Pinger {
 	}
 }
 
-// handshakeClients is how many Engine.IO clients try a handshake at one address. Behind a
-// balancer that sends each request elsewhere, one passes all four requests of a
-// handshake by luck once in n³.
+// handshakeClients is the number of Engine.IO clients that try a handshake at one address. If
+// the balancer sends each request to a random one of n nodes, all four requests of a handshake
+// reach the same node with a probability of 1/n³.
 const handshakeClients = 3
 
 func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, e probes.Frontend) []probes.HandshakeObservation {
@@ -212,8 +218,8 @@ func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, e pro
 	return seen
 }
 
-// handshakesWithNodes asks every node directly: behind a hash, our own clients
-// may never reach the one whose endpoint is broken.
+// handshakesWithNodes tries a handshake with every node directly. Under a hash, clients from
+// this machine may never reach the node whose endpoint is broken.
 func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []probes.HandshakeObservation {
 	if c.Handshake == nil || p.Handshake == nil {
 		return nil
@@ -230,7 +236,7 @@ func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []p
 	return seen
 }
 
-// handshake takes a client through a handshake within the cluster's budget.
+// handshake runs a handshake within the request budget of the cluster.
 func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
 	budgetRequest := probes.RequestSequence{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
 	err := client.Admit(ctx, budgetRequest, func() (timedOut bool) {
@@ -246,7 +252,7 @@ func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.
 	return obs
 }
 
-// counter returns a function that reports one more of total done.
+// counter returns a function that reports the completion of one of total items.
 func (p *Prober) counter(c *probes.Cluster, stage string, total int) func() {
 	if p.Progress == nil || total == 0 {
 		return func() {}
@@ -260,4 +266,50 @@ func (p *Prober) counter(c *probes.Cluster, stage string, total int) func() {
 		mu.Unlock()
 		p.Progress(Progress{Cluster: c.Name, Stage: stage, Done: now, Total: total})
 	}
+}
+
+// maxChecksPerOwner bounds the owner checks of one node in a round.
+const maxChecksPerOwner = 3
+
+// checkOwners presents sessions that were lost, or answered by another node, directly to the
+// nodes that opened them. If the node still knows the session, the balancer sent the client
+// elsewhere; if not, the node restarted. Only the sticky policy needs this check: under other
+// policies, any loss is a fault.
+func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+	if c.Session == nil || c.Session.Policy != probes.PolicySticky {
+		return nil
+	}
+	var list []probes.OwnerCheck
+	var mu sync.Mutex
+	var wg panics.Group
+	asked := make(map[string]int)
+	for _, canary := range canaries {
+		trace := canary.Trace()
+		owner := identity.NodeOf(trace.OpenedBy)
+		at := slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == owner })
+		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
+			continue
+		}
+		asked[owner]++
+		wg.Go(func() {
+			check := canary.CheckOwner(ctx, c.Nodes[at])
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, check)
+		})
+	}
+	wg.Wait()
+	return list
+}
+
+// movedOrLost reports whether a client lost its session or was answered by another node than
+// the one that opened it.
+func movedOrLost(w probes.Trace, identity checks.Identity) bool {
+	owner := identity.NodeOf(w.OpenedBy)
+	for i, s := range w.Steps {
+		if node := identity.NodeOf(s.Label); i > 0 && s.OK() && (w.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
+			return true
+		}
+	}
+	return false
 }

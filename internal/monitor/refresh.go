@@ -13,21 +13,20 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// A JobKind of what is asked of a cluster has an interval of its own.
+// A JobKind is a part of a cluster's probes that has an interval of its own.
 type JobKind string
 
-// The parts.
+// The kinds of jobs.
 const (
 	Canaries     JobKind = "canary"
-	Status       JobKind = "status" // nodes, addresses of the balancer, its evidence, handshakes
+	Status       JobKind = "status" // nodes, balancer addresses, balancer evidence, handshakes
 	Pages        JobKind = "pages"
 	Dependencies JobKind = "dependencies"
 )
 
-// refresh asks a part of a cluster again, and returns the last round with the
-// new answers in it.
+// refresh repeats one part of the probes. It returns the last round with the new observations.
 func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind, evidenceReader *evidence.Reader) checks.Round {
-	r := p.again(last)
+	r := p.nextRound(last)
 	switch jobKind {
 	case Dependencies:
 		r.Dependencies = p.askDependencies(ctx, r.Cluster)
@@ -65,15 +64,15 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind
 	return r
 }
 
-// again is a round that begins now and knows what the last one did.
-func (p *Prober) again(last checks.Round) checks.Round {
+// nextRound returns a round that starts now with the observations of the last one.
+func (p *Prober) nextRound(last checks.Round) checks.Round {
 	r := p.emptyRound(last.Cluster)
 	r.Traces, r.FailoverChecks, r.Handshakes = last.Traces, last.FailoverChecks, last.Handshakes
 	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
 	return r
 }
 
-// ask asks every node, and every address of the balancer that was known last.
+// ask probes every node, and every balancer address of the last round.
 func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) (nodes []probes.NodeObservation, balancers []probes.BalancerObservation) {
 	var wg panics.Group
 	wg.Go(func() { nodes = p.askNodes(ctx, c) })
@@ -92,8 +91,8 @@ func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) 
 	return nodes, balancers
 }
 
-// allHandshakes tries handshakes with every node, and at every address of the
-// balancer that was known last.
+// allHandshakes tries handshakes with every node, and at every balancer address of the last
+// round.
 func (p *Prober) allHandshakes(ctx context.Context, c *probes.Cluster, last []probes.BalancerObservation) []probes.HandshakeObservation {
 	if c.Handshake == nil {
 		return nil
@@ -110,7 +109,7 @@ func (p *Prober) allHandshakes(ctx context.Context, c *probes.Cluster, last []pr
 	return slices.Concat(seen...)
 }
 
-// urlOf is the balancer's URL by which an address was asked; nil: none.
+// urlOf returns the configured URL of a probed balancer address, or nil if there is none.
 func urlOf(c *probes.Cluster, b probes.BalancerObservation) *url.URL {
 	at := slices.IndexFunc(c.Balancer.URLs, func(u *url.URL) bool { return u.Redacted() == b.URL })
 	if at < 0 || !b.Address.IsValid() {
@@ -119,7 +118,7 @@ func urlOf(c *probes.Cluster, b probes.BalancerObservation) *url.URL {
 	return c.Balancer.URLs[at]
 }
 
-// onlyPagesConfigured reports whether a cluster's nodes are known by their pages alone.
+// onlyPagesConfigured reports whether pages are the only probes of a cluster's nodes.
 func onlyPagesConfigured(c *probes.Cluster) bool { return c.Status == nil && c.Session == nil }
 
 func withoutPages(c *probes.Cluster) *probes.Cluster {
@@ -131,8 +130,8 @@ func withoutPages(c *probes.Cluster) *probes.Cluster {
 	return &out
 }
 
-// statusOnly leaves out the session page of nodes that tell their state without
-// it: whoever asks for it leaves a session behind, and canaries see it anyway.
+// statusOnly omits the session page of nodes that have a status page. A request to the session
+// page leaves a session behind, and canaries check it anyway.
 func statusOnly(c *probes.Cluster) *probes.Cluster {
 	if c.Status == nil {
 		return c
@@ -142,7 +141,7 @@ func statusOnly(c *probes.Cluster) *probes.Cluster {
 	return &out
 }
 
-// keepSession takes what a node's session page told from an earlier observation.
+// keepSession copies the data of the session page from an earlier observation.
 func keepSession(o *probes.NodeObservation, earlier probes.NodeObservation) {
 	o.Session, o.Label = earlier.Session, earlier.Label
 	o.Version = cmp.Or(o.Version, earlier.Version)
@@ -154,7 +153,7 @@ func pagesOnly(c *probes.Cluster) *probes.Cluster {
 	return &out
 }
 
-// reportProbes reports the answers to the parts of a round that were asked anew.
+// reportProbes reports the results of the parts of a round that were probed again.
 func (w *Watcher) reportProbes(r checks.Round, jobKinds ...JobKind) {
 	name := r.Cluster.Name
 	probed := func(kind checks.TargetKind, target, what string, ex probes.Exchange) {

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"sync/atomic"
@@ -17,7 +18,7 @@ import (
 	"stickwatch/probes"
 )
 
-// An fullCluster is a cluster in which there is something of every part to ask.
+// A fullCluster is a cluster with a target for every job kind.
 type fullCluster struct {
 	watched
 	prober     *monitor.Prober
@@ -52,8 +53,8 @@ func startFullCluster(t *testing.T) *fullCluster {
 	return e
 }
 
-// asked is which answers of a round are others than those of the round before,
-// and how many questions there were that have no time of their own.
+// asked returns which observations of a round changed, and how many observations without a
+// time there were.
 func (e *fullCluster) asked(refresh func(), newest func() checks.Round) map[string]int {
 	pings, handshakes, before := e.pings.Load(), e.handshakes.Load(), newest()
 	refresh()
@@ -78,16 +79,16 @@ func (e *fullCluster) asked(refresh func(), newest func() checks.Round) map[stri
 	return asked
 }
 
-// everyJobKind is what each part asks anew of three nodes: three clients shake
-// hands through the balancer, and one with each node.
+// everyJobKind is the expected result of each job kind with three nodes: three handshakes
+// through the balancer, and one with each node.
 var everyJobKind = map[monitor.JobKind]map[string]int{
 	monitor.Status:       {"nodes": 3, "balancer": 1, "handshakes": 6},
 	monitor.Pages:        {"pages of nodes": 3, "pages of the balancer": 1},
 	monitor.Dependencies: {"dependencies": 1},
 }
 
-// TestParts: a part asks what is its own anew, and the newest round has those
-// answers beside the others from before.
+// TestParts: a job repeats its own probes, and the newest round combines them with the other
+// earlier observations.
 func TestParts(t *testing.T) {
 	e := startFullCluster(t)
 	w, log := watchAs(t, e.config, e.prober, monitor.Intervals{})
@@ -102,12 +103,12 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestPartsFind: what a part finds takes a whole round at once.
+// TestPartsFind: a finding of a job starts a full round at once.
 func TestPartsFind(t *testing.T) {
 	for _, tc := range []struct {
 		jobKind monitor.JobKind
 		fault   func(*fullCluster) error
-		want    string // among others that it brings about
+		want    string // expected change, among others
 	}{
 		{monitor.Status, func(e *fullCluster) error { return e.Break("node-paused") }, "appeared node_paused node2"},
 		{monitor.Status, func(e *fullCluster) error { e.broken.Store(true); return nil }, "appeared handshake_broken "},
@@ -132,8 +133,8 @@ func TestPartsFind(t *testing.T) {
 	}
 }
 
-// TestPartsInTrouble: while something waits to be believed, or is in doubt, the
-// parts go on being asked and told. But that is no second look at what waits.
+// TestPartsInTrouble: while a finding is unconfirmed, or the verdict is in doubt, jobs
+// continue to probe and report. They do not confirm the finding.
 func TestPartsInTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(*fullCluster) error{
 		"a finding that waits": func(e *fullCluster) error { return e.Break("node-down") },
@@ -160,6 +161,62 @@ func TestPartsInTrouble(t *testing.T) {
 			}
 			if got := log.newChanges(); len(got) > 0 || len(log.judged) != 1 {
 				t.Errorf("got %d judgements and %q, want nothing after the first round", len(log.judged), got)
+			}
+		})
+	}
+}
+
+// TestChangingReason: nodes that report another reason in every response are paused within two
+// rounds. Nothing else changes, and they are not probed more often.
+func TestChangingReason(t *testing.T) {
+	const followUps = 24
+	for name, tt := range map[string]struct {
+		reason     func(round int) string
+		want       []string // changes
+		fullRounds int      // maximum after the first two
+	}{
+		"a counter beside the name": {
+			func(round int) string { return fmt.Sprintf("unavailable: Mail (attempt %d, %d ms)", round, 17*round) },
+			[]string{"appeared dependency_down node2", "appeared node_paused node2"},
+			0,
+		},
+		// Three rounds for the confirmation, then backoffs of 1, 2, 4, 8, 16 and 32 s.
+		"another name every time": {
+			func(round int) string { return "unavailable: " + string(rune('a'+round)) + " service" },
+			[]string{"appeared node_paused node2"},
+			9,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, demo.Config{}, "strategy-collaboration", nil)
+			damping := checks.Damping{Appear: 2, Vanish: 2}
+			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour, Damping: damping})
+			log.newChanges()
+			round := 0
+			pause := func() {
+				round++
+				d.Nodes[1].Change(func(f *demo.NodeFaults) { f.Paused = tt.reason(round) })
+			}
+			for range 2 {
+				pause()
+				if err := w.TakeRound(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(tt.want, log.newChanges()); diff != "" {
+				t.Errorf("after two rounds (-want +got):\n%s", diff)
+			}
+			before := log.fullRounds()
+			for range followUps {
+				pause()
+				w.Backdate(3 * time.Second)
+				w.FollowUp(t.Context())
+			}
+			if got := log.fullRounds() - before; got > tt.fullRounds {
+				t.Errorf("got %d whole rounds in %d visits, want at most %d", got, followUps, tt.fullRounds)
+			}
+			if diff := cmp.Diff([]string(nil), log.newChanges()); diff != "" {
+				t.Errorf("later changes (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// watched is a demo cluster and its configuration.
+// A watched is a demo cluster and its configuration.
 type watched struct {
 	*demo.Cluster
 	config *probes.Cluster
@@ -51,7 +52,7 @@ func start(tb testing.TB, c demo.Config, profile string, change func(*config.Fla
 	return watched{d, cfg.Clusters[0]}
 }
 
-// shape is how many walks of each length a round took.
+// shape returns the number of traces by their number of requests.
 func shape(r checks.Round) map[int]int {
 	lengths := make(map[int]int)
 	for _, w := range r.Traces {
@@ -60,15 +61,15 @@ func shape(r checks.Round) map[int]int {
 	return lengths
 }
 
-// TestNoMoreThanNeeded: how many requests a healthy cluster is asked, which is
-// what the arithmetic of confidence demands and no more.
+// TestNoMoreThanNeeded: a healthy cluster gets exactly the requests that the confidence
+// requires.
 func TestNoMoreThanNeeded(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
 		config     demo.Config
 		profile    string
 		confidence float64
-		want       map[int]int // steps a walk: walks
+		want       map[int]int // traces by their number of requests
 	}{
 		{"two nodes: ten follow-ups", demo.Config{Nodes: 2}, "generic", 0.999, map[int]int{11: 2}},
 		{"three nodes: seven", demo.Config{}, "generic", 0.999, map[int]int{8: 3}},
@@ -83,19 +84,18 @@ func TestNoMoreThanNeeded(t *testing.T) {
 			p := monitor.Prober{Confidence: tc.confidence}
 			r := p.Round(t.Context(), w.config)
 			if diff := cmp.Diff(tc.want, shape(r)); diff != "" {
-				t.Errorf("walks by their steps (-want +got):\n%s", diff)
+				t.Errorf("traces by their requests (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestOneAddress: under ip_hash without a header there is nobody to be but
-// ourselves.
+// TestOneAddress: under ip_hash without a header, the only client is this machine.
 func TestOneAddress(t *testing.T) {
 	w := start(t, demo.Config{}, "generic", func(f *config.Flags) { f.ClientIPHeader = "" })
 	r := new(monitor.Prober).Round(t.Context(), w.config)
 	if diff := cmp.Diff(map[int]int{8: 1}, shape(r)); diff != "" {
-		t.Errorf("walks by their steps (-want +got):\n%s", diff)
+		t.Errorf("traces by their requests (-want +got):\n%s", diff)
 	}
 	report := checks.Judge(r)
 	if report.Verdict != checks.Healthy || report.Session.Sticky != checks.Yes {
@@ -106,8 +106,8 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// TestFreshClients: a missing node is looked for with two samples of the size
-// that excludes chance, and a cluster whose nodes are all met with none.
+// TestFreshClients: the search for a missing node takes two samples of the size that excludes
+// chance; without a missing node there is no search.
 func TestFreshClients(t *testing.T) {
 	w := start(t, demo.Config{Nodes: 3, Method: probes.MethodCookie}, "generic", nil)
 	count := func() (fresh int) {
@@ -129,22 +129,22 @@ func TestFreshClients(t *testing.T) {
 	}
 }
 
-// TestNodesOutOfReach: no node answers the prober, and the balancer serves its
-// clients from some. The search for the others must come to an end.
+// TestNodesOutOfReach: no node answers direct probes, and the balancer serves clients from
+// some nodes. The search for the others must end.
 func TestNodesOutOfReach(t *testing.T) {
 	w := start(t, demo.Config{Method: probes.MethodRoundRobin}, "generic", nil)
 	for i := range w.config.Nodes {
-		w.config.Nodes[i].URL = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // where nobody listens
+		w.config.Nodes[i].URL = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // nothing listens here
 	}
-	w.Nodes[2].Stop() // so that one stays unmet
+	w.Nodes[2].Stop() // this node stays missing
 	r := new(monitor.Prober).Round(t.Context(), w.config)
 	if got, most := len(r.Traces), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got > most {
 		t.Errorf("got %d clients, want at most %d", got, most)
 	}
 }
 
-// TestInterrupted: a round that is stopped returns what it has, and its gaps
-// are no findings about the cluster.
+// TestInterrupted: an interrupted round returns its observations, and missing ones are no
+// findings.
 func TestInterrupted(t *testing.T) {
 	w := start(t, demo.Config{}, "generic", nil)
 	if err := w.Break("node-hanging"); err != nil {
@@ -199,7 +199,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// TestProgress: every stage counts up to its total.
+// TestProgress: every stage reaches its total.
 func TestProgress(t *testing.T) {
 	w := start(t, demo.Config{Shared: true}, "tomcat", nil)
 	var mu sync.Mutex
@@ -221,8 +221,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestOneAtATime: sessions that are used by one request at a time are followed in
-// no step with each other, or a round robin would look sticky.
+// TestOneAtATime: follow-ups of sessions with one request at a time are not in lockstep, which
+// would make a round robin look sticky.
 func TestOneAtATime(t *testing.T) {
 	w := start(t, demo.Config{Method: probes.MethodRoundRobin}, "generic", nil)
 	for range 10 {
@@ -234,14 +234,14 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// BenchmarkRound is how long a healthy cluster on loopback takes to be asked
-// and judged, by its number of nodes; one of them may be slow.
+// BenchmarkRound measures a round of a healthy cluster on loopback and its judgement, by the
+// number of nodes; one node may be slow.
 func BenchmarkRound(b *testing.B) {
 	for _, bc := range []struct {
 		name    string
 		config  demo.Config
 		profile string
-		slow    time.Duration // of the last node
+		slow    time.Duration // latency of the last node
 	}{
 		{"3 nodes", demo.Config{}, "generic", 0},
 		{"3 nodes, replicated", demo.Config{Shared: true}, "tomcat", 0},
@@ -259,5 +259,105 @@ func BenchmarkRound(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestCanariesAreRenewed: canaries of the maximum age are replaced, one in each round.
+func TestCanariesAreRenewed(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{CanaryAge: time.Nanosecond})
+	first := sessions(log.last().Canaries)
+	for round := range 3 {
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now := sessions(log.last().Canaries)
+		kept := slices.DeleteFunc(slices.Clone(now), func(id probes.Fingerprint) bool { return !slices.Contains(first, id) })
+		if len(now) != 3 || len(kept) != 2-round {
+			t.Errorf("round %d: got %d canaries, %d of them of the first round, want 3 and %d", round+1, len(now), len(kept), 2-round)
+		}
+	}
+}
+
+// TestCanariesAreTold: each response to a canary is reported once, in a follow-up and in a
+// full round.
+func TestCanariesAreTold(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		config   demo.Config
+		profile  string
+		followUp int // responses of three canaries
+		round    int
+	}{
+		{"they return", demo.Config{}, "generic", 3, 3},
+		{"they return, write, and return", demo.Config{Shared: true}, "tomcat", 3, 9},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, w, log := watch(t, tc.config, tc.profile, checks.Damping{})
+			told := func(run func()) int {
+				before := log.probes[checks.TargetCanary]
+				run()
+				return log.probes[checks.TargetCanary] - before
+			}
+			for range 5 {
+				if got := told(func() { w.FollowUp(t.Context()) }); got != tc.followUp {
+					t.Errorf("of a visit: %d answers were told, want %d", got, tc.followUp)
+				}
+				if got := told(func() { _ = w.TakeRound(t.Context()) }); got != tc.round {
+					t.Errorf("of a whole round: %d answers were told, want %d", got, tc.round)
+				}
+			}
+		})
+	}
+}
+
+// TestImpaired: while stickwatch itself cannot probe, findings neither appear nor end, nothing
+// is recorded, and canaries are not blamed afterwards.
+func TestImpaired(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	p := &monitor.Prober{Self: monitor.NewSelfCheck()}
+	w, log := watchAs(t, d.config, p, monitor.Intervals{})
+	if got := w.Snapshot().Report.Verdict; got != checks.Healthy {
+		t.Fatalf("got %s", got)
+	}
+	log.newChanges()
+	before, judged := maps.Clone(log.probes), len(log.judged)
+
+	p.Self.Impair(checks.CannotConnect("socket: too many open files"))
+	d.Balancer.Stop() // first, because it would rightly eject nodes
+	for _, n := range d.Nodes {
+		n.Stop()
+	}
+	w.FollowUp(t.Context())
+	w.Refresh(t.Context(), monitor.Status)
+	if err := w.TakeRound(t.Context()); err != nil {
+		t.Error(err)
+	}
+	picture := w.Snapshot()
+	if picture.Report.Verdict != checks.Inconclusive || len(picture.Report.Doubts) != 1 ||
+		picture.Report.Doubts[0].String() != "this machine cannot connect: socket: too many open files" {
+		t.Errorf("got %s, %s", picture.Report.Verdict, picture.Report.Doubts)
+	}
+	if !maps.Equal(before, log.probes) || len(log.judged) != judged+1 || len(log.newChanges()) > 0 {
+		t.Errorf("it recorded %v after %v, judged %d times", log.probes, before, len(log.judged)-judged)
+	}
+
+	for _, n := range d.Nodes {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Balancer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.Self.Recover()
+	w.FollowUp(t.Context())
+	if err := w.TakeRound(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, request := range w.Snapshot().Report.Requests {
+		if request.Outcome.Harmful() {
+			t.Errorf("a client is said to have met %+v", request)
+		}
 	}
 }

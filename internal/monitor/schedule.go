@@ -17,17 +17,16 @@ import (
 	"stickwatch/internal/sleep"
 )
 
-// A Job is done again and again.
+// A Job is a periodic task.
 type Job struct {
-	Key   string // names it; decides where in the interval it runs
+	Key   string // identity; also determines the phase within the interval
 	Every time.Duration
 	Run   func(context.Context)
 }
 
-// A Schedule runs jobs, each at a moment of its interval that its key decides,
-// so that they are spread from the first one on and each is done within it. No
-// job runs twice at a time: a run that is due while the one before goes on is
-// skipped, and told.
+// A Schedule runs periodic jobs. Each job has a phase within its interval that depends on its
+// key, so that jobs are spread evenly from the first run. A job never runs twice at the same
+// time: a run that is due while the previous one continues is skipped and reported.
 type Schedule struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -41,23 +40,23 @@ type Schedule struct {
 	running sync.WaitGroup
 }
 
-// ScheduleObserver is who is told how the schedule is kept. Nil functions are nobody.
+// A ScheduleObserver receives statistics of a schedule. Functions may be nil.
 type ScheduleObserver struct {
-	Lag     func(time.Duration) // by how much a run began late
-	Skipped func(key string)    // a run that was due was not begun
+	Lag     func(time.Duration) // delay of the start of a run
+	Skipped func(key string)    // a due run did not start
 }
 
-// A job is one that is being scheduled.
+// A job is the state of a scheduled Job.
 type job struct {
 	job      gocron.Job
 	key      string
 	every    time.Duration
-	firstRun time.Time // when it was to run first
+	firstRun time.Time // scheduled time of the first run
 	run      atomic.Pointer[func(context.Context)]
 	running  atomic.Bool
 }
 
-// NewSchedule returns a schedule without jobs, which runs.
+// NewSchedule returns a running schedule without jobs.
 func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, error) {
 	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}))
 	if err != nil {
@@ -69,8 +68,8 @@ func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, err
 	return s, nil
 }
 
-// Set makes jobs the schedule's. One that is there already, with the same
-// interval, goes on in its rhythm, and runs what it is given now.
+// Set replaces the jobs. A job that exists with the same key and interval keeps its phase and
+// uses the new function from its next run.
 func (s *Schedule) Set(jobs []Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,20 +112,20 @@ func (s *Schedule) add(j Job) error {
 
 func (s *Schedule) remove(key string) {
 	if old := s.jobs[key]; old != nil {
-		_ = s.scheduler.RemoveJob(old.job.ID()) // it is there
+		_ = s.scheduler.RemoveJob(old.job.ID()) // the only error is an unknown job
 		delete(s.jobs, key)
 	}
 }
 
-// phase is where in its interval a job runs. The last tenth is left free, so that
-// the first run of all jobs is over within the interval.
+// phase returns the offset of a job within its interval. The last tenth stays free, so that
+// every first run ends within the interval.
 func phase(key string, every time.Duration) time.Duration {
 	h := fnv.New64a()
 	h.Write([]byte(key))
 	return time.Duration(h.Sum64() % uint64(every-every/10))
 }
 
-// runJob runs a job that is due, unless it still runs.
+// runJob runs a due job unless its previous run continues.
 func (s *Schedule) runJob(j *job) {
 	s.mu.Lock()
 	if s.closed {
@@ -151,11 +150,11 @@ func (s *Schedule) runJob(j *job) {
 	}
 }
 
-// jitter is up to a twentieth of an interval, so that probes do not keep step
-// with what happens at a target every so many seconds.
+// jitter returns up to a twentieth of an interval, so that probes do not synchronize with
+// periodic work of a target.
 func jitter(every time.Duration) time.Duration { return rand.N(max(1, every/20)) }
 
-// Close ends the jobs under way, waits for them, and runs no more.
+// Close cancels the running jobs, waits for them, and starts no more.
 func (s *Schedule) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -167,9 +166,8 @@ func (s *Schedule) Close() error {
 	s.running.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	// gocron's scheduler and executor can wait for each other when a job is due in
-	// the moment in which they are stopped. Nothing of ours runs by now, so there is
-	// nothing to wait for.
+	// gocron's scheduler and executor can wait for each other if a job is due at the moment of
+	// the shutdown. No job runs at this point, so the timeout is harmless.
 	err := s.scheduler.ShutdownWithContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, gocron.ErrStopExecutorTimedOut) {
 		s.logger.Debug("the scheduler did not stop in time", "err", err)
@@ -178,10 +176,10 @@ func (s *Schedule) Close() error {
 	return err
 }
 
-// stopTimeout bounds how long gocron is waited for.
+// stopTimeout bounds the wait for the shutdown of gocron.
 const stopTimeout = time.Second
 
-// warningsOnly leaves out what the scheduler says of its ordinary life.
+// warningsOnly drops debug and info messages of the scheduler.
 type warningsOnly struct{ *slog.Logger }
 
 func (warningsOnly) Debug(string, ...any) {}

@@ -13,7 +13,7 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// A runTimes counts when jobs ran.
+// A runTimes records when jobs ran.
 type runTimes struct {
 	mu   sync.Mutex
 	runs map[string][]time.Time
@@ -27,7 +27,7 @@ func (l *runTimes) job(key string, every time.Duration) monitor.Job {
 	}}
 }
 
-// scheduled runs a test in a bubble, with a schedule that is closed at its end.
+// scheduled runs a test in a synctest bubble with a schedule that is closed at its end.
 func scheduled(t *testing.T, told monitor.ScheduleObserver, test func(t *testing.T, s *monitor.Schedule)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), told)
@@ -41,8 +41,8 @@ func scheduled(t *testing.T, told monitor.ScheduleObserver, test func(t *testing
 	})
 }
 
-// TestScheduleSpreads: every job runs once in the first interval, spread over
-// it, and once in each that follows, with no more delay than jitter.
+// TestScheduleSpreads: every job runs once in each interval, spread over it, with no more
+// delay than the jitter.
 func TestScheduleSpreads(t *testing.T) {
 	var mu sync.Mutex
 	var worst time.Duration
@@ -62,7 +62,7 @@ func TestScheduleSpreads(t *testing.T) {
 		if err := s.Set(list); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(every) // jitter included
+		time.Sleep(every) // includes the jitter
 		log.mu.Lock()
 		tenth := make(map[int]int)
 		for _, j := range list {
@@ -72,7 +72,7 @@ func TestScheduleSpreads(t *testing.T) {
 			tenth[int(log.runs[j.Key][0].Sub(began)/(every/10))]++
 		}
 		log.mu.Unlock()
-		for jobKind := range 9 { // the last one is left to those that come late
+		for jobKind := range 9 { // the last tenth is for late runs
 			if got := tenth[jobKind]; got < jobs/20 || got > jobs/5 {
 				t.Errorf("%d of %d jobs ran in tenth %d of the interval", got, jobs, jobKind)
 			}
@@ -93,8 +93,8 @@ func TestScheduleSpreads(t *testing.T) {
 	})
 }
 
-// TestScheduleChanges: what is new begins, what is gone ends, and what stays
-// keeps its rhythm, whatever it does now.
+// TestScheduleChanges: new jobs start, removed jobs end, and kept jobs keep their phase with
+// their new function.
 func TestScheduleChanges(t *testing.T) {
 	scheduled(t, monitor.ScheduleObserver{}, func(t *testing.T, s *monitor.Schedule) {
 		const every = 10 * time.Second
@@ -109,7 +109,7 @@ func TestScheduleChanges(t *testing.T) {
 			log.mu.Unlock()
 		}
 		set(log.job("stays", every), log.job("goes", every))
-		for range 20 { // reloads in quick succession let no run be missed
+		for range 20 { // quick reloads must not skip a run
 			set(log.job("stays", every), log.job("comes", every))
 		}
 		for range 30 {
@@ -132,8 +132,8 @@ func TestScheduleChanges(t *testing.T) {
 	})
 }
 
-// TestScheduleDoesNotOverlap: a run that takes too long is not joined by
-// another, and one that panics is run again.
+// TestScheduleDoesNotOverlap: a long run does not overlap with the next one, and a job that
+// panics runs again.
 func TestScheduleDoesNotOverlap(t *testing.T) {
 	skipped := make(chan string, 100)
 	scheduled(t, monitor.ScheduleObserver{Skipped: func(key string) { skipped <- key }}, func(t *testing.T, s *monitor.Schedule) {

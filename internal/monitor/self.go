@@ -14,56 +14,56 @@ import (
 	"stickwatch/probes"
 )
 
-// A SelfCheck tells whether this machine lets stickwatch probe at all. It looks for
-// itself, every second and whenever somebody does not answer: whether there are
-// descriptors, and a way to everybody who is probed. It takes what probes met of its
-// own making, and that all clusters fall silent at one time.
+// A SelfCheck detects that this machine cannot probe at all. Every second, and when a target
+// does not answer, it checks for free file descriptors and for a route to every probed host.
+// It also evaluates local errors of probes, clock jumps, and whether all clusters become
+// silent at the same time.
 //
-// What was probed meanwhile says nothing of whom it was meant for.
+// Results of probes during an impairment are not evidence about their targets.
 type SelfCheck struct {
-	mu     sync.Mutex
-	reason checks.Message      // the newest evidence
-	began  time.Time           // when the newest impairment did; zero: there was none
-	last   time.Time           // when there was evidence last
-	routes map[netip.Addr]bool // whether there was a way to a host
-	sights map[*Watcher]*sight
+	mu        sync.Mutex
+	reason    checks.Message      // newest evidence
+	began     time.Time           // start of the newest impairment; zero: none
+	last      time.Time           // time of the newest evidence
+	routes    map[netip.Addr]bool // whether there has been a route to a host
+	reachable map[*Watcher]*reachability
 }
 
-// A sight is who of a cluster answers.
-type sight struct {
-	answered bool      // somebody has, some time
-	silent   time.Time // since when nobody has; zero: somebody does
+// A reachability is whether the hosts of a cluster answer.
+type reachability struct {
+	answered bool      // a host has answered at least once
+	silent   time.Time // since when no host answers; zero: a host answers
 	hosts    []netip.Addr
 }
 
-// An Impairment is a time in which stickwatch itself could not probe.
+// An Impairment is a period in which stickwatch itself could not probe.
 type Impairment struct {
-	Since  time.Time      // zero: there is none
-	Reason checks.Message // why
+	Since  time.Time // zero: none
+	Reason checks.Message
 }
 
-// Bounds of a SelfCheck.
+// Parameters of a SelfCheck.
 const (
-	lookEvery    = time.Second
-	believeAfter = 5 * time.Second  // of evidence, before an impairment is notified
-	overAfter    = 10 * time.Second // without evidence
-	atOneTime    = 30 * time.Second // within which clusters fall silent that do so for one reason
-	mostRoutes   = 64               // looked at each time
-	clockJump    = 2 * time.Second
+	checkInterval     = time.Second
+	confirmAfter      = 5 * time.Second  // duration of the evidence before an impairment is reported
+	clearAfter        = 10 * time.Second // without evidence, an impairment ends
+	commonCauseWindow = 30 * time.Second // within which clusters become silent for a common reason
+	maxRoutes         = 64               // checked each time
+	clockJump         = 2 * time.Second
 )
 
-// NewSelfCheck returns a SelfCheck that has seen nothing yet.
+// NewSelfCheck returns a SelfCheck without evidence.
 func NewSelfCheck() *SelfCheck {
 	return &SelfCheck{
-		routes: map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false},
-		sights: make(map[*Watcher]*sight),
+		routes:    map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false},
+		reachable: make(map[*Watcher]*reachability),
 	}
 }
 
-// Run looks every second until ctx ends, and tells of each beginning and end of an
+// Run checks every second until ctx ends. It calls notify at the start and at the end of each
 // impairment.
-func (s *SelfCheck) Run(ctx context.Context, tell func(Impairment)) {
-	clock := time.NewTicker(lookEvery)
+func (s *SelfCheck) Run(ctx context.Context, notify func(Impairment)) {
+	clock := time.NewTicker(checkInterval)
 	defer clock.Stop()
 	var observer Impairment
 	before := time.Now()
@@ -74,33 +74,35 @@ func (s *SelfCheck) Run(ctx context.Context, tell func(Impairment)) {
 		case <-clock.C:
 		}
 		now := time.Now()
-		if jump := jumped(before.Round(0), now.Round(0), now.Sub(before)); jump.Abs() > clockJump {
-			s.note(now, checks.ClockJumped(jump))
+		if jump := clockJumpOf(before.Round(0), now.Round(0), now.Sub(before)); jump.Abs() > clockJump {
+			s.addEvidence(now, checks.ClockJumped(jump))
 		}
 		before = now
-		s.look()
+		s.checkRoutes()
 		if is := s.impairment(time.Now()); is.Since != observer.Since {
 			observer = is
-			tell(is)
+			notify(is)
 		}
 	}
 }
 
-// jumped is by how much the wall clock has gone further than time has.
-func jumped(from, to time.Time, elapsed time.Duration) time.Duration { return to.Sub(from) - elapsed }
+// clockJumpOf returns how far the wall clock has moved beyond the elapsed time.
+func clockJumpOf(from, to time.Time, elapsed time.Duration) time.Duration {
+	return to.Sub(from) - elapsed
+}
 
-// impairment is the one that is believed at a moment.
+// impairment returns the confirmed impairment at a moment.
 func (s *SelfCheck) impairment(at time.Time) Impairment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.began.IsZero() || at.Sub(s.last) >= overAfter || s.last.Sub(s.began) < believeAfter {
+	if s.began.IsZero() || at.Sub(s.last) >= clearAfter || s.last.Sub(s.began) < confirmAfter {
 		return Impairment{}
 	}
 	return Impairment{Since: s.began, Reason: s.reason}
 }
 
-// since returns why something that began at a moment may not have been probed, and
-// for how long that has been so; ok is false where there is no evidence of that.
+// since returns why probes since a moment are not reliable, and how long the impairment has
+// lasted. ok is false if there is no evidence since then.
 func (s *SelfCheck) since(began time.Time) (why checks.Message, lasted time.Duration, ok bool) {
 	if s == nil {
 		return why, 0, false
@@ -110,12 +112,12 @@ func (s *SelfCheck) since(began time.Time) (why checks.Message, lasted time.Dura
 	return s.reason, s.last.Sub(s.began), !s.last.IsZero() && !s.last.Before(began)
 }
 
-// note takes in evidence. That nobody answers is no better reason than the one that
-// is known.
-func (s *SelfCheck) note(at time.Time, reason checks.Message) {
+// addEvidence records evidence at a moment. Silent clusters do not replace a more specific
+// reason.
+func (s *SelfCheck) addEvidence(at time.Time, reason checks.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.began.IsZero() || at.Sub(s.last) >= overAfter {
+	if s.began.IsZero() || at.Sub(s.last) >= clearAfter {
 		s.began, s.reason = at, reason
 	}
 	if s.last = at; reason.ID != checks.MsgNobodyAnswers {
@@ -123,24 +125,24 @@ func (s *SelfCheck) note(at time.Time, reason checks.Message) {
 	}
 }
 
-// forget drops what a watcher has seen.
+// forget removes a watcher.
 func (s *SelfCheck) forget(w *Watcher) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sights, w)
+	delete(s.reachable, w)
 }
 
-// heed takes in what a watcher's probes met that began at a moment.
-func (s *SelfCheck) heed(w *Watcher, began time.Time, met []probes.Exchange) {
+// observe evaluates the exchanges of a watcher's probes that began at a moment.
+func (s *SelfCheck) observe(w *Watcher, began time.Time, exchanges []probes.Exchange) {
 	if s == nil {
 		return
 	}
 	own, answered, silent := "", false, false
 	var hosts []netip.Addr
-	for _, ex := range met {
+	for _, ex := range exchanges {
 		reached := false
 		switch ex.Failure {
 		case probes.FailureCancelled:
@@ -155,32 +157,33 @@ func (s *SelfCheck) heed(w *Watcher, began time.Time, met []probes.Exchange) {
 		}
 		if host := ex.Address.Addr().Unmap(); host.IsValid() && !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
-			s.know(host, reached)
+			s.addHost(host, reached)
 		}
 	}
-	s.see(w, began, answered, silent, hosts)
+	s.recordAnswers(w, began, answered, silent, hosts)
 	switch {
 	case own != "":
-		s.note(time.Now(), checks.CannotConnect(own))
+		s.addEvidence(time.Now(), checks.CannotConnect(own))
 	case silent:
-		s.look()
+		s.checkRoutes()
 	}
 }
 
-// know takes in that there is a host, and that there is a way to it if it was reached.
-func (s *SelfCheck) know(host netip.Addr, reached bool) {
+// addHost records a host, and that there is a route to it if it was reached.
+func (s *SelfCheck) addHost(host netip.Addr, reached bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.routes[host] = s.routes[host] || reached
 }
 
-// see notes who answers, and that all clusters have fallen silent at one time.
-func (s *SelfCheck) see(w *Watcher, began time.Time, answered, silent bool, hosts []netip.Addr) {
+// recordAnswers records whether the hosts of a cluster answer, and adds evidence if all
+// clusters are silent.
+func (s *SelfCheck) recordAnswers(w *Watcher, began time.Time, answered, silent bool, hosts []netip.Addr) {
 	s.mu.Lock()
-	one := s.sights[w]
+	one := s.reachable[w]
 	if one == nil {
-		one = new(sight)
-		s.sights[w] = one
+		one = new(reachability)
+		s.reachable[w] = one
 	}
 	for _, host := range hosts {
 		if !slices.Contains(one.hosts, host) {
@@ -193,20 +196,20 @@ func (s *SelfCheck) see(w *Watcher, began time.Time, answered, silent bool, host
 	case silent && one.silent.IsZero():
 		one.silent = began
 	}
-	clusters, all := s.silent()
+	clusters, all := s.allSilent()
 	s.mu.Unlock()
 	if all {
-		s.note(time.Now(), checks.NobodyAnswers(clusters))
+		s.addEvidence(time.Now(), checks.NobodyAnswers(clusters))
 	}
 }
 
-// silent reports whether all clusters that ever answered, at several machines, have
-// fallen silent at one time, and how many they are. Machines of loopback need no
-// network.
-func (s *SelfCheck) silent() (clusters int, all bool) {
+// allSilent reports whether all clusters that have ever answered became silent at about the
+// same time, and returns their number. It requires several clusters on several machines.
+// Loopback hosts do not count because they need no network.
+func (s *SelfCheck) allSilent() (clusters int, all bool) {
 	var first, last time.Time
 	machines := make(map[netip.Addr]bool)
-	for _, one := range s.sights {
+	for _, one := range s.reachable {
 		remote := slices.DeleteFunc(slices.Clone(one.hosts), netip.Addr.IsLoopback)
 		if !one.answered || len(remote) == 0 {
 			continue
@@ -224,27 +227,27 @@ func (s *SelfCheck) silent() (clusters int, all bool) {
 			last = one.silent
 		}
 	}
-	return clusters, clusters > 1 && len(machines) > 1 && last.Sub(first) <= atOneTime
+	return clusters, clusters > 1 && len(machines) > 1 && last.Sub(first) <= commonCauseWindow
 }
 
-// look finds out whether there are descriptors, and a way to those who are probed to
-// whom there was one: connecting a socket of UDP sends nothing.
-func (s *SelfCheck) look() {
+// checkRoutes checks for free file descriptors, and for routes to hosts that had one.
+// Connecting a UDP socket sends no packet.
+func (s *SelfCheck) checkRoutes() {
 	s.mu.Lock()
-	hosts := make([]netip.Addr, 0, mostRoutes)
-	for host := range s.routes { // in another order each time
-		if len(hosts) < mostRoutes {
+	hosts := make([]netip.Addr, 0, maxRoutes)
+	for host := range s.routes { // random order, so that all hosts get their turn
+		if len(hosts) < maxRoutes {
 			hosts = append(hosts, host)
 		}
 	}
 	s.mu.Unlock()
 	links, err := linksByAddress()
 	if err != nil {
-		s.note(time.Now(), checks.CannotConnect(err.Error()))
+		s.addEvidence(time.Now(), checks.CannotConnect(err.Error()))
 		return
 	}
 	for _, host := range hosts {
-		err := wayTo(host, links)
+		err := checkRoute(host, links)
 		s.mu.Lock()
 		had, known := s.routes[host]
 		if known && err == nil {
@@ -252,13 +255,13 @@ func (s *SelfCheck) look() {
 		}
 		s.mu.Unlock()
 		if err != nil && (had || probes.IsLocalError(err)) {
-			s.note(time.Now(), checks.NoRoute(host.String(), err.Error()))
+			s.addEvidence(time.Now(), checks.NoRoute(host.String(), err.Error()))
 			return
 		}
 	}
 }
 
-// linksByAddress are the network interfaces by the addresses that they have.
+// linksByAddress returns the network interfaces by their addresses.
 func linksByAddress() (map[netip.Addr]net.Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -271,7 +274,7 @@ func linksByAddress() (map[netip.Addr]net.Interface, error) {
 			if probes.IsLocalError(err) {
 				return nil, err
 			}
-			continue // it is gone by now
+			continue // the interface was removed
 		}
 		for _, a := range addresses {
 			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
@@ -282,9 +285,9 @@ func linksByAddress() (map[netip.Addr]net.Interface, error) {
 	return links, nil
 }
 
-// wayTo tells why there is no way to a host; nil: there is one, as far as this
-// machine knows. A route may lead to an interface that nothing is connected to.
-func wayTo(host netip.Addr, links map[netip.Addr]net.Interface) error {
+// checkRoute returns why this machine has no route to a host, or nil. A route may lead to an
+// interface without a link.
+func checkRoute(host netip.Addr, links map[netip.Addr]net.Interface) error {
 	const discard = 9
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, discard)))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"stickwatch/probes"
 )
 
-// met is an exchange with a machine, that failed or was answered.
+// metOf returns an exchange with a host that failed or got a response.
 func metOf(host string, failure probes.Failure) probes.Exchange {
 	ex := probes.Exchange{At: time.Now(), Address: netip.AddrPortFrom(netip.MustParseAddr(host), 80), Failure: failure}
 	if failure == "" {
@@ -19,12 +19,12 @@ func metOf(host string, failure probes.Failure) probes.Exchange {
 	return ex
 }
 
-// TestNobodyAnswersAnyMore: that all clusters fall silent at one time is no fault of
-// theirs, unless they share a machine, are of this one, or somebody answers still.
+// TestNobodyAnswersAnyMore: silence of all clusters at the same time is a fault of this
+// machine, unless they share a host, are on loopback, or one of them still answers.
 func TestNobodyAnswersAnyMore(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		hosts   [3]string // of three clusters
+		hosts   [3]string // hosts of three clusters
 		answers [3]probes.Failure
 		apart   time.Duration
 		want    bool
@@ -40,13 +40,13 @@ func TestNobodyAnswersAnyMore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, clusters := NewSelfCheck(), [3]*Watcher{{}, {}, {}}
 				for i, w := range clusters {
-					s.see(w, time.Now(), true, false, []netip.Addr{netip.MustParseAddr(tt.hosts[i])})
+					s.recordAnswers(w, time.Now(), true, false, []netip.Addr{netip.MustParseAddr(tt.hosts[i])})
 				}
 				began := time.Now()
 				for i, w := range clusters {
 					time.Sleep(tt.apart)
 					ex := metOf(tt.hosts[i], tt.answers[i])
-					s.see(w, time.Now(), tt.answers[i] == "" || tt.answers[i] == probes.FailureRefused, ex.Failure != "", nil)
+					s.recordAnswers(w, time.Now(), tt.answers[i] == "" || tt.answers[i] == probes.FailureRefused, ex.Failure != "", nil)
 				}
 				if _, _, got := s.since(began); got != tt.want {
 					t.Errorf("got %t, want %t", got, tt.want)
@@ -56,41 +56,41 @@ func TestNobodyAnswersAnyMore(t *testing.T) {
 	}
 }
 
-// TestAClusterThatNeverAnswered says nothing of this machine.
+// TestAClusterThatNeverAnswered: such a cluster is no evidence about this machine.
 func TestAClusterThatNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dead, alive := NewSelfCheck(), new(Watcher), new(Watcher)
 		began := time.Now()
-		s.see(dead, began, false, true, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
-		s.see(alive, began, true, false, []netip.Addr{netip.MustParseAddr("192.0.2.2")})
-		s.see(alive, began, false, true, nil)
+		s.recordAnswers(dead, began, false, true, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
+		s.recordAnswers(alive, began, true, false, []netip.Addr{netip.MustParseAddr("192.0.2.2")})
+		s.recordAnswers(alive, began, false, true, nil)
 		if why, _, ok := s.since(began); ok {
 			t.Errorf("got %q", why)
 		}
 	})
 }
 
-// TestWhatIsOfItsOwnMaking is heeded at once, believed when it lasts, and over when
-// there is none any more.
+// TestWhatIsOfItsOwnMaking: local errors are evidence at once, confirmed when they last, and
+// cleared when they end.
 func TestWhatIsOfItsOwnMaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := NewSelfCheck(), new(Watcher)
 		began := time.Now()
 		once := metOf("192.0.2.1", probes.FailureProber)
 		once.Error = "socket: too many open files"
-		s.heed(w, began, []probes.Exchange{once})
+		s.observe(w, began, []probes.Exchange{once})
 		if why, _, ok := s.since(began); !ok || why.String() != "this machine cannot connect: socket: too many open files" {
 			t.Errorf("got %q %t", why, ok)
 		}
 		if is := s.impairment(time.Now()); !is.Since.IsZero() {
 			t.Error("one is an impairment already")
 		}
-		time.Sleep(believeAfter)
-		s.heed(w, time.Now(), []probes.Exchange{once})
+		time.Sleep(confirmAfter)
+		s.observe(w, time.Now(), []probes.Exchange{once})
 		if is := s.impairment(time.Now()); is.Since != began {
 			t.Errorf("got %v, want it since %s", is, began)
 		}
-		time.Sleep(overAfter)
+		time.Sleep(clearAfter)
 		if is := s.impairment(time.Now()); !is.Since.IsZero() {
 			t.Error("it has no end")
 		}
@@ -100,11 +100,11 @@ func TestWhatIsOfItsOwnMaking(t *testing.T) {
 	})
 }
 
-// TestClockJumped in either direction.
+// TestClockJumped checks jumps in both directions.
 func TestClockJumped(t *testing.T) {
 	at := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	for _, hours := range []time.Duration{-3, 0, 5} {
-		if got := jumped(at, at.Add(hours*time.Hour+time.Second), time.Second); got != hours*time.Hour {
+		if got := clockJumpOf(at, at.Add(hours*time.Hour+time.Second), time.Second); got != hours*time.Hour {
 			t.Errorf("got %s, want %d h", got, hours)
 		}
 	}

@@ -8,16 +8,16 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// A client is who a walk comes as: itself, or a key that the oracle has chosen
-// because it leads to one node.
+// A client is the identity that a trace uses: the address of this machine, or a key that the
+// oracle computed because it leads to a certain node.
 type client struct {
-	key         string // "": our own address
-	targetNode  string // node id; "": nobody can tell
-	counterBase int    // the counter after which it writes; 0: the next one that is free
+	key         string // "": address of this machine
+	targetNode  string // node id; "": not predictable
+	counterBase int    // counter from which it writes; 0: the next free one
 }
 
-// aim returns one client for every node that the balancer's arithmetic can be
-// made to choose. Where it cannot, there is one client: ourselves.
+// targetedClients returns one client for every node that a balancer key can select. If there
+// is no such key, it returns one client with the address of this machine.
 func targetedClients(c *probes.Cluster) []client {
 	clients := nthTargetedClients(c, 0)
 	if len(clients) == 0 {
@@ -26,11 +26,11 @@ func targetedClients(c *probes.Cluster) []client {
 	return clients
 }
 
-// aimAt returns another client than aim does that leads to a node: clients that look
-// at the balancer with other keys see that it places clients differently where those
-// of aim happen to stay. n tells such clients apart.
-func aimAt(c *probes.Cluster, node string, n int) client {
-	const keys = 8 // computing a later one takes longer
+// targetedClient returns an alternative client for a node, with another key than that of
+// targetedClients. Other keys can detect a wrong placement that the keys of targetedClients
+// miss. n selects the key.
+func targetedClient(c *probes.Cluster, node string, n int) client {
+	const keys = 8 // later keys take longer to compute
 	for _, list := range [][]client{nthTargetedClients(c, 1+n%keys), nthTargetedClients(c, 0)} {
 		if at := slices.IndexFunc(list, func(c client) bool { return c.targetNode == node }); at >= 0 {
 			return list[at]
@@ -39,8 +39,8 @@ func aimAt(c *probes.Cluster, node string, n int) client {
 	return targetedClients(c)[0]
 }
 
-// nthTargetedClients returns the nth client that leads to each node; none where the
-// balancer cannot be told a key.
+// nthTargetedClients returns the nth client for each node, or nil if keys cannot be sent to
+// the balancer.
 func nthTargetedClients(c *probes.Cluster, nth int) []client {
 	picker, ok := checks.Oracle(c)
 	if !ok || c.Balancer.KeyHeader() == "" {
@@ -66,8 +66,8 @@ func keyFor(c *probes.Cluster, picker balance.Picker, server, nth int) (string, 
 	return addr.String(), ok
 }
 
-// sourceHashed reports whether the balancer sends one source address to one
-// node, so that new clients from here meet no other.
+// sourceHashed reports whether the balancer maps a source address to one node, so that new
+// clients from this machine reach no other node.
 func sourceHashed(c *probes.Cluster) bool {
 	return c.Balancer.Method == probes.MethodIPHash || c.Balancer.Method == probes.MethodHash
 }

@@ -13,29 +13,29 @@ import (
 	"stickwatch/probes"
 )
 
-// A traceDriver sends clients through one address of a balancer until it is known
-// whom that address gives clients to, and whether they stay.
+// A traceDriver sends clients through one address of a balancer until it is known which nodes
+// the address routes to, and whether sessions are sticky.
 type traceDriver struct {
 	*Prober
 	cluster     *probes.Cluster
 	frontend    probes.Frontend
-	connections chan struct{} // bounds the connections open at once
+	connections chan struct{} // bounds the open connections
 
 	mu       sync.Mutex
 	canaries []*probes.Canary
 }
 
-// traceResult is what a walker brings home.
+// A traceResult is the result of a traceDriver.
 type traceResult struct {
 	traces         []probes.Trace
 	failoverChecks []probes.FailoverCheck
-	canaries       []*probes.Canary // that have a session and were followed
+	canaries       []*probes.Canary // have a session and sent follow-ups
 }
 
 const (
-	// maxConnections bounds what one round opens at one address at a time.
+	// maxConnections bounds the parallel connections of one round to one address.
 	maxConnections = 32
-	// maxFailoverChecks bounds to how many nodes one session is presented directly.
+	// maxFailoverChecks bounds the nodes that one session is presented to directly.
 	maxFailoverChecks = 3
 )
 
@@ -43,8 +43,8 @@ func (p *Prober) newTraceDriver(c *probes.Cluster, e probes.Frontend) *traceDriv
 	return &traceDriver{Prober: p, cluster: c, frontend: e, connections: make(chan struct{}, maxConnections)}
 }
 
-// run opens clients, waits for what the nodes said directly, opens as many
-// more as are needed, and follows one canary a node.
+// run opens clients, waits for the direct probes of the nodes, opens more clients as needed,
+// and sends follow-ups of one canary for each node.
 func (w *traceDriver) run(ctx context.Context, direct func() []probes.NodeObservation) traceResult {
 	w.openClients(ctx, w.initialClients())
 	nodes := direct()
@@ -64,7 +64,7 @@ func (w *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	return traceResult{traces: w.traces(), failoverChecks: failoverChecks, canaries: canaries}
 }
 
-// initialClients is who comes before anything is known of the nodes.
+// initialClients returns the clients that start before the state of the nodes is known.
 func (w *traceDriver) initialClients() []client {
 	if sourceHashed(w.cluster) || w.cluster.Session == nil {
 		return targetedClients(w.cluster)
@@ -72,35 +72,35 @@ func (w *traceDriver) initialClients() []client {
 	return make([]client, len(checks.Serving(w.cluster, nil)))
 }
 
-// openMissing closes what gaps the first clients left. Under a hash, a second
-// client is aimed at each node that is well and did not answer its first; else
-// new clients come until every serving node was met or chance is excluded.
+// openMissing sends more clients for nodes that have not answered any. Under a hash, it sends
+// a second client to each healthy node that did not answer the first one. Otherwise it sends
+// new clients until every serving node has answered or chance is excluded.
 func (w *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
 	if sourceHashed(w.cluster) {
-		met := w.answeredBy(identity)
+		answered := w.answeredBy(identity)
 		w.openClients(ctx, slices.DeleteFunc(nthTargetedClients(w.cluster, 1), func(c client) bool {
 			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.targetNode })
-			return met[c.targetNode] || !well || len(met) == 0
+			return answered[c.targetNode] || !well || len(answered) == 0
 		}))
 		return
 	}
 	for {
-		met := w.answeredBy(identity)
-		missing := slices.DeleteFunc(w.nodesToFind(serving), func(n probes.Node) bool { return met[n.ID] })
-		more := w.maxNewClients(missing, serving, len(met)) - len(w.canaries)
-		if len(missing) == 0 || len(met) == 0 || more <= 0 || ctx.Err() != nil || w.inVain() >= enoughWaiting {
+		answered := w.answeredBy(identity)
+		missing := slices.DeleteFunc(w.nodesToFind(serving), func(n probes.Node) bool { return answered[n.ID] })
+		more := w.maxNewClients(missing, serving, len(answered)) - len(w.canaries)
+		if len(missing) == 0 || len(answered) == 0 || more <= 0 || ctx.Err() != nil || w.failedWait() >= maxFailedWait {
 			return
 		}
 		w.openClients(ctx, make([]client, min(more, max(1, len(serving)))))
 	}
 }
 
-// enoughWaiting is for how long new clients have waited for answers that were none
-// before no more are sent to find out who is missing.
-const enoughWaiting = 3 * time.Second
+// maxFailedWait is the total wait of failed new clients after which no more are sent to find
+// missing nodes.
+const maxFailedWait = 3 * time.Second
 
-// inVain is for how long new clients have waited for answers that were none.
-func (w *traceDriver) inVain() (waited time.Duration) {
+// failedWait returns how long new clients have waited for failed requests in total.
+func (w *traceDriver) failedWait() (waited time.Duration) {
 	for _, c := range w.canaries {
 		if first := c.Trace().First(); !first.OK() {
 			waited += first.Timing.Total
@@ -109,9 +109,8 @@ func (w *traceDriver) inVain() (waited time.Duration) {
 	return waited
 }
 
-// nodesToFind is whom new clients look for: every node that serves, and, until some
-// client has failed, those that do not: whether the balancer still sends them
-// clients is the question.
+// nodesToFind returns the nodes that new clients look for: all serving nodes, and the others
+// as well until a client fails, to find out whether the balancer still routes clients to them.
 func (w *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
 	if slices.ContainsFunc(w.canaries, func(c *probes.Canary) bool { return !c.Trace().First().OK() }) {
 		return slices.Clone(serving)
@@ -119,12 +118,13 @@ func (w *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
 	return checks.Serving(w.cluster, nil)
 }
 
-// maxNewClients is how many new clients exclude chance for the rarest missing node:
-// two samples of the size one test needs, so that a wrong ejection is a matter
-// of one in a million; one where no conclusion hangs on it.
-func (w *traceDriver) maxNewClients(missing, serving []probes.Node, met int) int {
+// maxNewClients returns how many new clients exclude chance for the missing node with the
+// smallest share. It uses two samples of the size that one test needs, so that the probability
+// of a wrong ejection is about one in a million. It uses one sample if no conclusion depends
+// on it.
+func (w *traceDriver) maxNewClients(missing, serving []probes.Node, answered int) int {
 	inconclusive := w.cluster.Balancer.Method == probes.MethodLeastConn ||
-		(w.cluster.Balancer.Method == probes.MethodUnknown && met == 1)
+		(w.cluster.Balancer.Method == probes.MethodUnknown && answered == 1)
 	need := 0
 	for _, n := range missing {
 		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
@@ -136,9 +136,9 @@ func (w *traceDriver) maxNewClients(missing, serving []probes.Node, met int) int
 	return min(need, checks.MaxFreshClients)
 }
 
-// openClients lets clients in side by side. Where they come as ourselves, the very
-// first comes alone: a balancer that keeps a table of clients by address learns
-// ours from it, and would give clients that race for the entry different nodes.
+// openClients opens clients in parallel. The very first client from this machine's own address
+// starts alone: a balancer with a table of client addresses learns the address from it, and
+// could map parallel first requests to different nodes.
 func (w *traceDriver) openClients(ctx context.Context, clients []client) {
 	clients = w.withSyntheticAddresses(clients)
 	done := w.counter(w.cluster, "clients", len(clients))
@@ -157,7 +157,7 @@ func (w *traceDriver) openClients(ctx context.Context, clients []client) {
 	w.runParallel(len(clients), func(i int) { openClient(clients[i]) })
 }
 
-// newClient returns a client that has not come yet.
+// newClient returns a client that has not sent a request.
 func (w *traceDriver) newClient(c client) *probes.Canary {
 	if c.counterBase == 0 {
 		c.counterBase = w.nextCounterBase()
@@ -165,9 +165,9 @@ func (w *traceDriver) newClient(c client) *probes.Canary {
 	return probes.NewCanary(w.cluster, w.frontend, c.key, c.targetNode, c.counterBase)
 }
 
-// withSyntheticAddresses gives clients that come as nobody in particular an address each, where
-// the balancer takes addresses from a header: a balancer that keeps a table of
-// clients by address would take them all for one.
+// withSyntheticAddresses assigns an address to each client without a key, if the balancer
+// takes addresses from a header. Otherwise a balancer with a table of client addresses would
+// treat all of them as one client.
 func (w *traceDriver) withSyntheticAddresses(clients []client) []client {
 	if sourceHashed(w.cluster) || w.cluster.Balancer.ClientIPHeader == "" || w.cluster.Session == nil {
 		return clients
@@ -182,29 +182,29 @@ func (w *traceDriver) withSyntheticAddresses(clients []client) []client {
 	return out
 }
 
-// syntheticAddress is the address of the nth client, of the range that RFC 2544
-// sets aside for benchmarks. Neighbours are of different networks, for hashes of those,
-// and differ in the last byte, for hashes that take the address by the number of nodes.
+// syntheticAddress returns the address of the nth client, in the range that RFC 2544 reserves
+// for benchmarks. Consecutive addresses differ in their networks, for hashes of networks, and
+// in the last byte, for hashes that use the address modulo the number of nodes.
 func syntheticAddress(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, byte(18 + n/256%2), byte(n % 256), byte(1 + (n+n/512)%254)})
 }
 
-// answeredBy is the nodes that answered new clients so far.
+// setNodes returns the nodes that have answered new clients.
 func (w *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
-	met := make(map[string]bool)
+	answered := make(map[string]bool)
 	for _, c := range w.canaries {
 		if first := c.Trace().First(); first.OK() {
 			if id := identity.NodeOf(first.Label); id != "" {
-				met[id] = true
+				answered[id] = true
 			}
 		}
 	}
-	return met
+	return answered
 }
 
-// selectCanaries picks the clients that become canaries: those the oracle aimed, and
-// otherwise the first that met each node. Where answers do not tell their node,
-// a few have to do: whether sessions survive can still be seen.
+// selectCanaries selects the clients that become canaries: targeted clients, and else the
+// first client of each node. If responses do not identify their node, a few clients are enough
+// to check whether sessions survive.
 func (w *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary {
 	const maxUnlabelled = 3
 	taken := make(map[string]int)
@@ -227,8 +227,8 @@ func (w *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary 
 	return chosen
 }
 
-// storeCounters stores the counter twice, so that a stale copy of the session can be
-// told from a lost one.
+// storeCounters writes the counter twice, so that a stale copy of the session can be
+// distinguished from a lost one.
 func (w *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Canary) {
 	if w.cluster.Session.Write == "" {
 		return
@@ -240,15 +240,14 @@ func (w *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 	})
 }
 
-// sendFollowUps lets every canary come back as often as excludes luck, as far side by
-// side as the budget admits, in an order shuffled over all canaries: in step with
-// each other they could make a round robin look sticky. A session that was renamed on the way
-// is followed again under its names, one after the other, and so is a client
-// that is torn.
+// sendFollowUps sends as many follow-ups of each canary as exclude chance. They run in
+// parallel within the request budget, in a random order: in lockstep, they could make a round
+// robin look sticky. A session that was renamed is followed again under its new names, one
+// request after the other, and so is a client whose answers are split over nodes.
 func (w *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
-	met := w.answeredBy(identity)
+	answered := w.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
-		chance := checks.ChanceOfStaying(identity.NodeOf(c.Trace().First().Label), serving, met)
+		chance := checks.ChanceOfStaying(identity.NodeOf(c.Trace().First().Label), serving, answered)
 		return min(checks.FollowUps(chance, w.confidence()), checks.MaxFollowUps)
 	}
 	var followUps []*probes.Canary
@@ -261,10 +260,10 @@ func (w *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 	for _, c := range followUps {
 		if hung(c) {
 			done()
-			continue // one that hangs has been waited for, and its fellows would hang, too
+			continue // a second request would hang as well
 		}
 		w.connections <- struct{}{}
-		follow := c.AwaitFollow(ctx) // here, so that requests leave in this order
+		follow := c.AwaitFollow(ctx) // called here, so that requests start in this order
 		wg.Go(func() {
 			defer func() { <-w.connections }()
 			follow()
@@ -287,21 +286,20 @@ func hung(c *probes.Canary) bool {
 	return slices.ContainsFunc(c.Trace().Steps, func(s probes.Step) bool { return s.Failure == probes.FailureTimeout })
 }
 
-// splitOverNodes reports whether a client that a hash should hold on one node was
-// answered by several. Whether a node has left, or parts of the balancer do not
-// agree on it, shows by answers one after the other.
+// splitOverNodes reports whether several nodes answered a client that a hash should map to
+// one. Sequential requests then show whether a node left or parts of the balancer disagree.
 func (w *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity) bool {
-	met := make(map[string]bool)
+	answered := make(map[string]bool)
 	for _, s := range c.Trace().Steps {
 		if id := identity.NodeOf(s.Label); s.OK() && id != "" {
-			met[id] = true
+			answered[id] = true
 		}
 	}
-	return sourceHashed(w.cluster) && len(met) > 1
+	return sourceHashed(w.cluster) && len(answered) > 1
 }
 
-// checkFailover presents each canary's session to the nodes after its own, where the
-// policy promises that they know it.
+// checkFailover presents the session of each canary to the nodes after its owner, if the
+// policy requires that they know it.
 func (w *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) []probes.FailoverCheck {
 	policy := w.cluster.Session.Policy
 	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
@@ -312,7 +310,7 @@ func (w *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	w.runParallel(len(canaries), func(i int) {
 		defer done()
 		if len(canaries[i].Trace().First().Rejected) > 0 {
-			return // without its cookie no node could know the session
+			return // no node can know the session without its cookie
 		}
 		owner := identity.NodeOf(canaries[i].Holder())
 		at := slices.IndexFunc(serving, func(n probes.Node) bool { return n.ID == owner })
@@ -325,7 +323,7 @@ func (w *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	return slices.Concat(failoverChecks...)
 }
 
-// tracesSoFar are the walks of clients that have come by now. It may be called at any
+// tracesSoFar returns the traces of clients that have sent a request. It may be called at any
 // time.
 func (w *traceDriver) tracesSoFar() []probes.Trace {
 	w.mu.Lock()
@@ -341,7 +339,7 @@ func (w *traceDriver) traces() []probes.Trace {
 	return traces
 }
 
-// runParallel runs n pieces at once, as far as there are slots.
+// runParallel runs n tasks in parallel, bounded by the open connections.
 func (w *traceDriver) runParallel(n int, task func(i int)) {
 	var wg panics.Group
 	for i := range n {

@@ -1,9 +1,15 @@
 package monitor_test
 
 import (
+	"context"
+	"errors"
+	"maps"
+	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,7 +19,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A recordingObserver is an observer that remembers.
+// A recordingObserver records what it observes.
 type recordingObserver struct {
 	mu      sync.Mutex
 	probes  map[checks.TargetKind]int
@@ -41,7 +47,7 @@ func (d *recordingObserver) Judged(j monitor.RoundResult) {
 	}
 }
 
-// last is the newest judgement; told are the changes since the last call.
+// last returns the newest result.
 func (d *recordingObserver) last() monitor.RoundResult { return d.judged[len(d.judged)-1] }
 
 func (d *recordingObserver) newChanges() []string {
@@ -49,7 +55,7 @@ func (d *recordingObserver) newChanges() []string {
 	return d.changes
 }
 
-// fullRounds is how many whole rounds there were.
+// fullRounds returns the number of full rounds.
 func (d *recordingObserver) fullRounds() (n int) {
 	for _, j := range d.judged {
 		if j.Full {
@@ -59,7 +65,7 @@ func (d *recordingObserver) fullRounds() (n int) {
 	return n
 }
 
-// watch begins to watch a demo cluster, and takes its first round.
+// watch creates a watcher of a demo cluster and takes its first round.
 func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	d := start(t, c, profile, nil)
@@ -67,7 +73,7 @@ func watch(t *testing.T, c demo.Config, profile string, damping checks.Damping) 
 	return d, w, log
 }
 
-// watchAs begins to watch a cluster, and takes its first round.
+// watchAs creates a watcher of a cluster and takes its first round.
 func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monitor.Intervals) (*monitor.Watcher, *recordingObserver) {
 	t.Helper()
 	var log recordingObserver
@@ -81,7 +87,7 @@ func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monit
 	return w, &log
 }
 
-// sessions are those of canaries, sorted.
+// sessions returns the sorted sessions of canaries.
 func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
 	for _, c := range list {
 		ids = append(ids, c.Session)
@@ -90,8 +96,7 @@ func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
 	return ids
 }
 
-// TestCanariesLiveOn: one session a node, over as many rounds and visits as
-// there are.
+// TestCanariesLiveOn: there is one session for each node over all rounds and follow-ups.
 func TestCanariesLiveOn(t *testing.T) {
 	for name, c := range map[string]demo.Config{
 		"ip_hash": {}, "round robin, shared": {Method: probes.MethodRoundRobin, Shared: true},
@@ -120,8 +125,8 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
-// TestOddFollowUp: a visit that meets something odd takes a whole round, and what
-// is over is seen to be over.
+// TestOddFollowUp: an unexpected response in a follow-up starts a full round, and so does the
+// end of the trouble.
 func TestOddFollowUp(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	log.newChanges()
@@ -140,7 +145,7 @@ func TestOddFollowUp(t *testing.T) {
 	}
 }
 
-// TestCalm: while all is well, nobody new is sent.
+// TestCalm: without problems, no new client is sent.
 func TestCalm(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	before := log.last().Round.Started
@@ -156,7 +161,7 @@ func TestCalm(t *testing.T) {
 	}
 	for _, trace := range last.Round.Traces {
 		if at := trace.First().At; !trace.Continued && at.After(last.Round.Started) {
-			t.Errorf("a newcomer came at %s, in a calm round", at)
+			t.Errorf("a new client came at %s, in a calm round", at)
 		}
 	}
 	if !last.Round.Started.After(before) {
@@ -178,8 +183,130 @@ func TestOnePacket(t *testing.T) {
 	if got := log.newChanges(); len(got) > 0 {
 		t.Errorf("after one round: got %q, want nothing", got)
 	}
-	w.FollowUp(t.Context()) // whatever it meets: a finding waits to be believed
+	w.FollowUp(t.Context()) // an unconfirmed finding starts a full round
 	if got := log.newChanges(); !slices.Contains(got, "appeared node_down node2") {
 		t.Errorf("after two rounds: got %q", got)
 	}
+}
+
+// A hookExtractor calls a function whenever it reads a response.
+type hookExtractor struct {
+	probes.Extractor
+	read func()
+}
+
+func (t hookExtractor) Extract(d probes.Document) (string, bool) {
+	t.read()
+	return t.Extractor.Extract(d)
+}
+
+// watchWithHook creates a watcher. Afterwards, meanwhile is called for each response to a
+// canary and each probe of a dependency.
+func watchWithHook(t *testing.T, meanwhile func(*monitor.Watcher)) (watched, *monitor.Watcher, *recordingObserver) {
+	t.Helper()
+	d := start(t, demo.Config{}, "generic", nil)
+	var w *monitor.Watcher
+	interrupt := func() {
+		if w != nil {
+			meanwhile(w)
+		}
+	}
+	d.config.Session.Node = hookExtractor{d.config.Session.Node, interrupt}
+	d.config.Dependencies = []probes.Dependency{{Name: "DB Service", URL: &url.URL{Scheme: "fake", Host: "db"}}}
+	p := &monitor.Prober{Pingers: map[string]probes.Pinger{"fake": func(context.Context, *url.URL) error {
+		interrupt()
+		return nil
+	}}}
+	begun, log := watchAs(t, d.config, p, monitor.Intervals{})
+	w = begun
+	w.SetBackoff(0)
+	return d, w, log
+}
+
+// TestRetiredMeanwhile: a round that is running when the watch ends reports nothing.
+func TestRetiredMeanwhile(t *testing.T) {
+	for name, run := range map[string]func(context.Context, *monitor.Watcher) error{
+		"a whole round": func(ctx context.Context, w *monitor.Watcher) error { return w.TakeRound(ctx) },
+		"a visit": func(ctx context.Context, w *monitor.Watcher) error {
+			w.FollowUp(ctx)
+			return w.TakeRound(ctx)
+		},
+		"a part": func(ctx context.Context, w *monitor.Watcher) error {
+			w.Refresh(ctx, monitor.Dependencies)
+			return w.TakeRound(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w, log := watchWithHook(t, (*monitor.Watcher).Retire)
+			d.Nodes[1].Stop() // a change that could be reported
+			judged, told := len(log.judged), maps.Clone(log.probes)
+			if err := run(t.Context(), w); !errors.Is(err, monitor.ErrRetired) {
+				t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
+			}
+			if diff := cmp.Diff(told, log.probes); diff != "" || len(log.judged) != judged {
+				t.Errorf("%d judgements and these probes were told (-before +after):\n%s", len(log.judged)-judged, diff)
+			}
+		})
+	}
+}
+
+// TestRetired: calls after the end of the watch do nothing.
+func TestRetired(t *testing.T) {
+	var asked atomic.Int32
+	_, w, log := watchWithHook(t, func(*monitor.Watcher) { asked.Add(1) })
+	judged, told := len(log.judged), maps.Clone(log.probes)
+	w.Retire()
+	w.FollowUp(t.Context())
+	for _, jobKind := range []monitor.JobKind{monitor.Status, monitor.Pages, monitor.Dependencies} {
+		w.Refresh(t.Context(), jobKind)
+	}
+	if err := w.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
+		t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
+	}
+	if diff := cmp.Diff(told, log.probes); diff != "" || len(log.judged) != judged || asked.Load() > 0 {
+		t.Errorf("%d questions were asked, %d judgements and these probes told (-before +after):\n%s", asked.Load(), len(log.judged)-judged, diff)
+	}
+}
+
+// TestCloseWaits: Close returns after the current round has ended.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
+		release := w.Acquire()
+		closed := make(chan error, 1)
+		go func() { closed <- w.Close() }()
+		synctest.Wait()
+		if len(closed) > 0 {
+			t.Error("the watch was closed in the middle of a round")
+		}
+		release()
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestProbeGivesUp: a caller that waits for its turn returns when its context ends.
+func TestProbeGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := monitor.NewWatcher(&probes.Cluster{}, &monitor.Prober{}, nil, monitor.Intervals{})
+		release := w.Acquire()
+		ctx, cancel := context.WithCancel(t.Context())
+		probed := make(chan error, 1)
+		go func() { probed <- w.TakeRound(ctx) }()
+		synctest.Wait()
+		if len(probed) > 0 {
+			t.Error("it did not wait for its turn")
+		}
+		cancel()
+		synctest.Wait()
+		if len(probed) == 0 {
+			t.Error("it waits on, though nobody wants to know any more")
+			w.Retire() // the round must not start now
+		}
+		release()
+		if err := <-probed; !errors.Is(err, context.Canceled) {
+			t.Errorf("got error %v, want %v", err, context.Canceled)
+		}
+	})
 }

@@ -15,8 +15,8 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// TestWhoMayWrite without users in the web configuration: nobody by where they seem
-// to be, whoever has a token, and whoever comes by the admin socket.
+// TestWhoMayWrite: without users in the web configuration, changes require a token or the
+// admin socket. The source address does not matter.
 func TestWhoMayWrite(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
@@ -76,7 +76,7 @@ func TestWhoMayWrite(t *testing.T) {
 	}
 }
 
-// TestRefusalsNameTheRemedy.
+// TestRefusalsNameTheRemedy: errors explain how to get access.
 func TestRefusalsNameTheRemedy(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 	got := httptest.NewRecorder()
@@ -88,8 +88,7 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 	}
 }
 
-// TestLink: a browser gets a token by a link of the admin socket, and loses it with
-// its end.
+// TestLink: a browser exchanges a link for a token, which expires.
 func TestLink(t *testing.T) {
 	now := testTime
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) {
@@ -133,7 +132,7 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// TestLinksAreWhereTheDaemonIs: by its external URL, else by where it listens.
+// TestLinksAreWhereTheDaemonIs: links use the external URL, or else the listen address.
 func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 	for _, test := range []struct {
 		external *url.URL
@@ -152,8 +151,8 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 	}
 }
 
-// TestTokens are given out by the admin socket alone, with an end, in no number
-// beyond all bounds, and not beside users.
+// TestTokens: only the admin socket creates tokens. They expire, their number is bounded, and
+// they are refused if there are users.
 func TestTokens(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	given := decoded[wireToken](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
@@ -190,7 +189,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestEveryWriteIsGuarded: no route changes anything for a stranger.
+// TestEveryWriteIsGuarded: every route that makes changes requires authorization.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	for _, path := range []string{
@@ -209,11 +208,10 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 	}
 }
 
-// aUser is a web configuration with one.
+// aUser is a web configuration with one user.
 const aUser = "basic_auth_users: {ops: $2y$05$C8eUl2pV0Gq4oV7PpTnYUuKSF2KnKdc0mKpM9V2iUQ0gA5fH7mGhW}\n"
 
-// TestUsers: with users, exporter-toolkit has asked everybody; without any in
-// the file, nobody.
+// TestUsers: exporter-toolkit has authenticated every request if the file has users.
 func TestUsers(t *testing.T) {
 	for content, want := range map[string]bool{aUser: true, "http_server_config: {http2: true}\n": false, "nonsense: true\n": false} {
 		file := filepath.Join(t.TempDir(), "web.yml")
@@ -222,14 +220,13 @@ func TestUsers(t *testing.T) {
 		}
 		r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 		r.RemoteAddr = "10.0.0.7:50000"
-		if got := (access{file, newTokens(time.Now)}).deny(r) == nil; got != want {
+		if got := (access{file, newTokens(time.Now)}).denial(r) == nil; got != want {
 			t.Errorf("%q: got %t, want %t", content, got, want)
 		}
 	}
 }
 
-// TestWhoMayRead at a loopback address: whoever asks for a name that is known, so
-// that no site can have its name resolve to loopback and read here.
+// TestWhoMayRead: requests to loopback need a known host name, which prevents DNS rebinding.
 func TestWhoMayRead(t *testing.T) {
 	external := mustURL("https://Watch.example:8443/page")
 	for _, test := range []struct {
@@ -275,7 +272,7 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
-// askedAt is a request that came in at a local address.
+// askedAt returns a request to a local address.
 func askedAt(t *testing.T, path, local, host string) *http.Request {
 	t.Helper()
 	at, err := net.ResolveTCPAddr("tcp", local)
@@ -287,7 +284,7 @@ func askedAt(t *testing.T, path, local, host string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(at)))
 }
 
-// TestAnswerTo another name from now on, or to anybody who has a password.
+// TestAnswerTo: a changed external URL and authenticated requests are accepted.
 func TestAnswerTo(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	code := func() int {
@@ -315,7 +312,7 @@ func TestAnswerTo(t *testing.T) {
 	}
 }
 
-// TestServeKnowsWhereItIsAsked: the rule holds for real connections.
+// TestServeKnowsWhereItIsAsked checks the rule with real connections.
 func TestServeKnowsWhereItIsAsked(t *testing.T) {
 	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/api/v1/clusters", nil)

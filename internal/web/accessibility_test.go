@@ -3,7 +3,11 @@ package web
 import (
 	"context"
 	"fmt"
+	"math"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,10 +18,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// heard is what a screen reader has to say of a thing: its role, its name.
+// A heard is an element of the accessibility tree: its role and name.
 type heard struct{ role, name string }
 
-// listen returns what Chromium tells screen readers of a page.
+// listen returns Chromium's accessibility tree of the page.
 func (b *browser) listen() (all []heard) {
 	b.t.Helper()
 	tree, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
@@ -40,8 +44,8 @@ func (b *browser) listen() (all []heard) {
 	return all
 }
 
-// TestScreenReaders hear one of each landmark, and no control, drawing, table or
-// heading without a name.
+// TestScreenReaders: a page has one of each landmark, and all controls, drawings, tables and
+// headings have names.
 func TestScreenReaders(t *testing.T) {
 	w := everyKindOfCluster()
 	b := browse(t, w.server(t))
@@ -49,7 +53,7 @@ func TestScreenReaders(t *testing.T) {
 	named := []string{"button", "link", "combobox", "textbox", "heading", "image", "table", "region", "DisclosureTriangle", "columnheader", "rowheader"}
 	for _, path := range everyPage(w) {
 		if path == "/nowhere" {
-			continue // the browser itself complains of its status
+			continue // the browser logs the error status
 		}
 		b.open(path)
 		count := map[string]int{}
@@ -70,7 +74,7 @@ func TestScreenReaders(t *testing.T) {
 	}
 }
 
-// TestFocusIsSeen wherever it goes, and goes everywhere by the tabulator.
+// TestFocusIsSeen: the Tab key reaches every control, and the focus is visible.
 func TestFocusIsSeen(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		b := browse(t, newFakeDaemon(redisDown("shop"), healthyCluster("docs", 2)).server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
@@ -99,8 +103,7 @@ func TestFocusIsSeen(t *testing.T) {
 	}
 }
 
-// TestNewsAreAnnouncedOnce: a screen reader hears a headline when it changes, and
-// nothing when the same page comes again.
+// TestNewsAreAnnouncedOnce: a live region changes only when its text changes.
 func TestNewsAreAnnouncedOnce(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2), healthyCluster("docs", 2))
 	s := w.server(t)
@@ -130,7 +133,7 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// TestNothingMoves for those who asked for that.
+// TestNothingMoves: there are no animations if the user prefers reduced motion.
 func TestNothingMoves(t *testing.T) {
 	for motion, want := range map[string]string{"reduce": "auto", "no-preference": "smooth"} {
 		b := browse(t, newFakeDaemon(redisDown("shop")).server(t), &emulation.MediaFeature{Name: "prefers-reduced-motion", Value: motion})
@@ -142,4 +145,61 @@ func TestNothingMoves(t *testing.T) {
 			t.Errorf("%s: %d animations", motion, n)
 		}
 	}
+}
+
+// TestContrast computes the contrasts that WCAG 2.2 requires (1.4.3, 1.4.11) from the
+// stylesheet, for light and dark colors.
+func TestContrast(t *testing.T) {
+	const text, graphics = 4.5, 3.0
+	css, err := os.ReadFile("static/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, found := strings.Cut(string(css), "prefers-color-scheme: dark")
+	if !found {
+		t.Fatal("the stylesheet has no dark colours")
+	}
+	for scheme, block := range map[string]string{"light": light, "dark": dark} {
+		colours := map[string]float64{}
+		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6})`).FindAllStringSubmatch(block, -1) {
+			colours[m[1]] = luminance(t, m[2])
+		}
+		check := func(least float64, front, back string) {
+			a, b := colours[front], colours[back]
+			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < least {
+				t.Errorf("%s: %s on %s has a contrast of %.2f, want %.1f at least", scheme, front, back, ratio, least)
+			}
+		}
+		for _, ink := range []string{"ink", "dim", "ok", "in", "no", "wn", "bd"} {
+			for _, back := range []string{"card", "bg"} {
+				check(text, ink, back)
+			}
+		}
+		for _, m := range []string{"ok", "wn", "bd"} {
+			check(text, m, m+"-t")
+		}
+		for _, bar := range []string{"bar-ok", "bar-wn", "bar-bd", "in", "dim"} {
+			check(graphics, bar, "card")
+		}
+	}
+}
+
+// luminance returns the relative luminance (WCAG) of a hexadecimal color.
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	var sum float64
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		if err != nil {
+			t.Fatal(fmt.Errorf("reading colour %q: %w", hex, err))
+		}
+		c := float64(n) / 255
+		if c <= 0.04045 {
+			c /= 12.92
+		} else {
+			c = math.Pow((c+0.055)/1.055, 2.4)
+		}
+		sum += weight * c
+	}
+	return sum
 }

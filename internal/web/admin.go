@@ -9,33 +9,32 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// This file is what the admin socket alone answers, and what a browser does with
-// the link that it gives out.
+// This file contains the endpoints of the admin socket, and the login by a link.
 
-// askedToken is a token as somebody asks for it.
-type askedToken struct {
-	Duration string `json:"duration"` // for how long it is good: 30m, 12h, 7d
-	Bearer   bool   `json:"bearer"`   // for a program; else for a browser, as a link
+// An tokenRequest is the request for a token.
+type tokenRequest struct {
+	Duration string `json:"duration"` // validity: 30m, 12h, 7d
+	Bearer   bool   `json:"bearer"`   // for a program; false: a link for a browser
 }
 
-// wireToken is a token as it is given out.
+// A wireToken is a new token.
 type wireToken struct {
 	Token   string `json:"token,omitempty"`
-	Link    string `json:"link,omitempty"` // good for ten minutes
-	Expires string `json:"expires"`        // of the token; of a link: of the link
+	Link    string `json:"link,omitempty"` // valid for ten minutes
+	Expires string `json:"expires"`        // of the token or of the link
 }
 
-// wireAdmin tells whose admin socket it is.
+// A wireAdmin describes the daemon of an admin socket.
 type wireAdmin struct {
-	Listen string `json:"listen"` // where the daemon answers else
+	Listen string `json:"listen"` // address of the public listener
 }
 
-// adminOnly has an endpoint answer by the admin socket alone: what it gives out must
-// not come from what it gave out.
+// adminOnly restricts an endpoint to the admin socket. A token must not be able to create
+// tokens.
 func adminOnly(e endpoint) endpoint {
 	return func(r *http.Request) (answer, error) {
 		if !byAdmin(r) {
-			return answer{}, newProblem(http.StatusForbidden, "only the admin socket of the daemon (--admin-socket) answers this")
+			return answer{}, newProblem(http.StatusForbidden, "only available through the admin socket of the daemon (--admin-socket)")
 		}
 		return e(r)
 	}
@@ -45,9 +44,9 @@ func (s *Server) getAdmin(*http.Request) (answer, error) {
 	return answer{body: wireAdmin{s.config.Listen}}, nil
 }
 
-// postToken gives out a token, or a link by which a browser gets one.
+// postToken creates a token, or a link that gives a browser a token.
 func (s *Server) postToken(r *http.Request) (answer, error) {
-	asked, err := decode[askedToken](r)
+	asked, err := decode[tokenRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -60,7 +59,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	if len(c.Users) > 0 {
-		return answer{}, newProblem(http.StatusConflict, "the web configuration has users: a token is of no use beside them, ask as one of them")
+		return answer{}, newProblem(http.StatusConflict, "the web configuration has users: authenticate as one of them instead of using a token")
 	}
 	if !asked.Bearer {
 		link, err := s.link(linkLength, length)
@@ -70,12 +69,12 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, newProblem(http.StatusConflict, "%v", err)
 	}
-	s.config.Logger.Info("token given out", "until", end)
+	s.config.Logger.Info("created a token", "until", end)
 	return answer{body: wireToken{Token: token, Expires: wire.Time(end)}}, nil
 }
 
-// Link returns a link by which a browser may change something, that is good for a
-// time, as is what the browser gets by it.
+// Link returns a link that allows a browser to make changes. The link and the token of the
+// browser are valid for length.
 func (s *Server) Link(length time.Duration) (string, error) { return s.link(length, length) }
 
 func (s *Server) link(link, token time.Duration) (string, error) {
@@ -85,19 +84,19 @@ func (s *Server) link(link, token time.Duration) (string, error) {
 	}
 	base := *s.external.Load()
 	if base.Host == "" {
-		base = url.URL{Scheme: "http", Host: dialable(s.config.Listen)}
+		base = url.URL{Scheme: "http", Host: dialAddress(s.config.Listen)}
 		if c, err := s.access.webConfig(); err == nil && (c.TLSConfig.TLSCertPath != "" || c.TLSConfig.TLSCert != "") {
 			base.Scheme = "https"
 		}
 	}
 	at := base.JoinPath("/login")
 	at.RawQuery = url.Values{"code": {text}}.Encode()
-	s.config.Logger.Info("link for a browser given out", "for", token)
+	s.config.Logger.Info("created a link for a browser", "for", token)
 	return at.String(), nil
 }
 
-// dialable is an address to listen at as one to go to.
-func dialable(listen string) string {
+// dialAddress converts a listen address to an address that a client can connect to.
+func dialAddress(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		return net.JoinHostPort("localhost", port)
@@ -105,12 +104,12 @@ func dialable(listen string) string {
 	return listen
 }
 
-// login gives a browser that comes by a link a token, and shows it the overview.
+// login exchanges the code of a link for a token cookie and redirects to the overview.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	length := s.access.tokens.exchange(r.URL.Query().Get("code"))
 	var token string
 	var end time.Time
-	err := error(newProblem(http.StatusForbidden, "this link has ended, or is of another daemon: `stickwatch token` prints a new one"))
+	err := error(newProblem(http.StatusForbidden, "this link has expired or belongs to another daemon: `stickwatch token` prints a new one"))
 	if length > 0 {
 		token, end, err = s.access.tokens.add(length)
 	}
@@ -119,7 +118,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.render(w, r, s.pageOf(w, r, p, err), p)
 		return
 	}
-	s.config.Logger.Info("a browser may change something", "peer", r.RemoteAddr, "until", end)
+	s.config.Logger.Info("a browser was authorized", "peer", r.RemoteAddr, "until", end)
 	http.SetCookie(w, &http.Cookie{
 		Name: tokenCookie, Value: token, Path: "/", MaxAge: int(length / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.overTLS(r),
@@ -128,7 +127,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// overTLS reports whether a browser asks by TLS, be it of a proxy's.
+// overTLS reports whether the browser uses TLS, directly or through a proxy.
 func (s *Server) overTLS(r *http.Request) bool {
 	external := s.external.Load()
 	return r.TLS != nil || external.Scheme == "https" && hostOf(r.Host) == hostOf(external.Host)

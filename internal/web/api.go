@@ -2,29 +2,38 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"stickwatch/probes"
 )
 
-// An endpoint answers a request of the API: what it returns becomes JSON, or its
-// error a problem.
+// An endpoint handles a request of the API. Its answer is sent as JSON, and its error as a
+// problem.
 type endpoint func(r *http.Request) (answer, error)
 
-// An answer is what an endpoint has to say.
+// An answer is the successful result of an endpoint.
 type answer struct {
 	status   int // 0: 200
 	location string
 	body     any // nil: none
 }
 
-// maxBody bounds a request's body, in bytes. A silence takes a few hundred.
+// maxBody bounds the body of a request, in bytes. A silence needs a few hundred.
 const maxBody = 64 << 10
 
-// api serves an endpoint.
+// api returns the handler of an endpoint.
 func (s *Server) api(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -44,23 +53,23 @@ func (s *Server) api(e endpoint) http.Handler {
 	})
 }
 
-// writeProblem writes an error as a problem.
+// writeProblem sends an error as a problem.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.inside() {
-		s.config.Logger.Error("answering a request", "path", r.URL.Path, "err", err)
+	if p.internal() {
+		s.config.Logger.Error("handling a request", "path", r.URL.Path, "err", err)
 	}
-	p.advise(w.Header())
+	p.setRetryAfter(w.Header())
 	s.json(w, r, "application/problem+json", p.Status, p)
 }
 
-// json writes a value that encoding/json can write.
+// json sends a value as JSON.
 func (s *Server) json(w http.ResponseWriter, r *http.Request, contentType string, status int, value any) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
-		s.config.Logger.Error("encoding an answer", "path", r.URL.Path, "err", err)
+		s.config.Logger.Error("encoding a response", "path", r.URL.Path, "err", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
@@ -68,7 +77,7 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request, contentType string
 	write(w, r, contentType, status, body.Bytes())
 }
 
-// decode reads a request's body: one JSON value, with no field that T lacks.
+// decode decodes the body of a request: one JSON object without unknown fields.
 func decode[T any](r *http.Request) (T, error) {
 	var value T
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -88,4 +97,198 @@ func decode[T any](r *http.Request) (T, error) {
 		return value, newProblem(http.StatusBadRequest, "reading the body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return value, nil
+}
+
+// A problem is an error with an HTTP status and a text for the client. Its JSON is an RFC 9457
+// problem of the type about:blank.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+// newProblem returns a problem. Its detail is bounded and sanitized because it may contain
+// data of the request.
+func newProblem(status int, format string, args ...any) *problem {
+	return &problem{
+		Title:  http.StatusText(status),
+		Status: status,
+		Detail: probes.Clean(fmt.Sprintf(format, args...), maxDetail),
+	}
+}
+
+// maxDetail bounds the detail of a problem, in bytes.
+const maxDetail = 1000
+
+// problemOf converts an error to a problem. The details of internal errors are only logged:
+// the client cannot fix them, and they may contain file and host names.
+func problemOf(err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return newProblem(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return newProblem(http.StatusNotFound, "%v", err)
+	case errors.Is(err, context.Canceled):
+		return newProblem(http.StatusServiceUnavailable, "the request was canceled")
+	case errors.Is(err, context.DeadlineExceeded):
+		return newProblem(http.StatusGatewayTimeout, "the request timed out; its work may continue")
+	default:
+		return newProblem(http.StatusInternalServerError, "internal error; see the log of stickwatch")
+	}
+}
+
+// internal reports whether a problem is an internal error, which is logged.
+func (p *problem) internal() bool {
+	return p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable
+}
+
+// setRetryAfter sets the Retry-After header.
+func (p *problem) setRetryAfter(h http.Header) {
+	if p.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	}
+}
+
+// A query parses the parameters of a URL and collects errors. A parameter that was never read
+// is unknown, so a misspelled name is an error.
+type query struct {
+	values   url.Values
+	now      time.Time
+	known    []string
+	problems []string
+}
+
+// queryOf returns the query of r.
+func (s *Server) queryOf(r *http.Request) *query {
+	q := &query{now: s.config.Now()}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		q.reject("the query cannot be parsed: %v", err)
+	}
+	q.values = values
+	return q
+}
+
+func (q *query) reject(format string, args ...any) {
+	q.problems = append(q.problems, fmt.Sprintf(format, args...))
+}
+
+// text returns a parameter; "": missing.
+func (q *query) text(name string) string {
+	q.known = append(q.known, name)
+	given := q.values[name]
+	if len(given) > 1 {
+		q.reject("%q is given %d times, once is enough", name, len(given))
+	}
+	if len(given) == 0 {
+		return ""
+	}
+	return given[0]
+}
+
+// required returns a mandatory parameter.
+func (q *query) required(name string) string {
+	value := q.text(name)
+	if value == "" {
+		q.reject("%q is missing", name)
+	}
+	return value
+}
+
+// oneOf returns a parameter that must be one of choices; "": missing.
+func oneOf[T ~string](q *query, name string, choices ...T) T {
+	value := T(q.text(name))
+	if value != "" && !slices.Contains(choices, value) {
+		q.reject("%q is %q, want one of %q", name, value, choices)
+	}
+	return value
+}
+
+// number returns a parameter in [least, most], or fallback if it is missing.
+func (q *query) number(name string, fallback, least, most int) int {
+	value := q.text(name)
+	if value == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		q.reject("%q is %q, want a number from %d to %d", name, value, least, most)
+	}
+	return n
+}
+
+// duration returns a parameter such as 30s, 5m or 7d; 0: missing.
+func (q *query) duration(name string) time.Duration {
+	value := q.text(name)
+	if value == "" {
+		return 0
+	}
+	d, err := parseDuration(value)
+	if err != nil {
+		q.reject("%q is %q, want a duration such as 30s, 5m or 7d", name, value)
+	}
+	return d
+}
+
+// timestamp returns a parameter that is a time or an age, or fallback if it is missing.
+func (q *query) timestamp(name string, fallback time.Time) time.Time {
+	value := q.text(name)
+	if value == "" {
+		return fallback
+	}
+	at, err := parseTimestamp(value, q.now)
+	if err != nil {
+		q.reject("%q is %q, want how long ago, such as 24h or 7d, or a time such as %s",
+			name, value, q.now.UTC().Format(time.RFC3339))
+	}
+	return at
+}
+
+// err returns all errors. Call it after reading all parameters.
+func (q *query) err() error {
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		if !slices.Contains(q.known, name) {
+			q.reject("%q is unknown, known are %q", name, q.known)
+		}
+	}
+	if len(q.problems) == 0 {
+		return nil
+	}
+	return newProblem(http.StatusBadRequest, "%s", strings.Join(q.problems, "; "))
+}
+
+// parseTimestamp parses an RFC 3339 time, or a duration before now.
+func parseTimestamp(value string, now time.Time) (time.Time, error) {
+	if d, err := parseDuration(value); err == nil {
+		return now.Add(-d), nil
+	}
+	return time.Parse(time.RFC3339, value)
+}
+
+// maxDuration is longer than any history, and cannot overflow a time.
+const maxDuration = 100 * 365 * 24 * time.Hour
+
+// parseDuration parses a positive Go duration, or a number of days or weeks: 90s, 1h30m, 7d,
+// 2w.
+func parseDuration(value string) (time.Duration, error) {
+	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		if number, ok := strings.CutSuffix(value, unit); ok {
+			n, err := strconv.Atoi(number)
+			if err != nil || n <= 0 || n > int(maxDuration/length) {
+				return 0, fmt.Errorf("reading %q: want a positive number of days or weeks", value)
+			}
+			return time.Duration(n) * length, nil
+		}
+	}
+	d, err := time.ParseDuration(value)
+	if err == nil && (d <= 0 || d > maxDuration) {
+		err = fmt.Errorf("reading %q: want a positive duration", value)
+	}
+	return d, err
 }

@@ -17,7 +17,7 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// send asks as a program does that may open the admin socket.
+// send sends a request through the admin socket.
 func send(s *Server, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r = r.WithContext(asAdmin(r.Context()))
@@ -41,7 +41,7 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 	return value
 }
 
-// TestClustersAsJSON compares with a file, since programs read it.
+// TestClustersAsJSON compares with a golden file, because programs parse it.
 func TestClustersAsJSON(t *testing.T) {
 	s := newFakeDaemon(redisDown("shop"), unprobed("intranet")).server(t)
 	w := send(s, "GET", "/api/v1/clusters", "")
@@ -64,8 +64,7 @@ func TestClustersAsJSON(t *testing.T) {
 	}
 }
 
-// TestProblems: what is asked wrongly is told as an RFC 9457 problem, in words
-// that help.
+// TestProblems: invalid requests get an RFC 9457 problem with a helpful text.
 func TestProblems(t *testing.T) {
 	for _, test := range []struct {
 		name, method, path, body string
@@ -96,7 +95,7 @@ func TestProblems(t *testing.T) {
 		{"no end", "POST", "/api/v1/silences", `{"cluster": "shop"}`, 400, `want one of "to" and "duration"`},
 		{
 			"every mistake", "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node9", "code": "nod_down", "duration": "100d"}`, 400,
-			`it must end after it begins and after now, within 90 days; "code" is no code of a finding; "node" is no node of it`,
+			`it must end after its start and after now, within 90 days; "code" is not a code of a finding; "node" is not a node of the cluster`,
 		},
 		{
 			"about nothing", "POST", "/api/v1/silences", `{"cluster": "", "duration": "2h"}`, 400,
@@ -104,7 +103,7 @@ func TestProblems(t *testing.T) {
 		},
 		{
 			"about everything and something", "POST", "/api/v1/silences", `{"cluster": "shop", "all": true, "duration": "2h"}`, 400,
-			`"all" is everything: leave it out, or "cluster", "node" and "code"`,
+			`"all" excludes "cluster", "node" and "code"`,
 		},
 		{
 			"an essay", "POST", "/api/v1/silences", `{"cluster": "shop", "duration": "2h", "reason": "` + strings.Repeat("x", 60_000) + `", "author": "` + strings.Repeat("y", 100) + `"}`, 400,
@@ -112,14 +111,14 @@ func TestProblems(t *testing.T) {
 		},
 		{
 			"in the far future", "POST", "/api/v1/silences", `{"cluster": "shop", "from": "9999-01-01T00:00:00Z", "duration": "2h"}`, 400,
-			`it must begin within a year`,
+			`it must start within a year`,
 		},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
 		{"unnamed deployment", "POST", "/api/v1/deployments", `{"cluster": "shop"}`, 400, `want "cluster" and "name"`},
-		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" has a name that is no node of the cluster`},
-		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage not longer than a deployment may be`},
+		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" contains a name that is not a node of the cluster`},
+		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage must not exceed the maximum duration of a deployment`},
 		{"no such deployment", "POST", "/api/v1/deployments/7/end", "", 404, `ending deployment "7": not found`},
 		{"control characters", "GET", "/api/v1/clusters/%1b%5b2J%e2%80%ae", "", 404, `cluster "[2J": not found`},
 		{"probe of nothing", "GET", "/probe", "", 400, `"cluster" is missing`},
@@ -140,7 +139,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestInsideStaysInside: what is wrong within is not for who asks.
+// TestInsideStaysInside: the text of internal errors is not sent.
 func TestInsideStaysInside(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
@@ -202,7 +201,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestSilence: from the request to the list and to its end.
+// TestSilence: create, list and expire a silence.
 func TestSilence(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
@@ -229,15 +228,15 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceOfEverything must be asked for by name.
+// TestSilenceOfEverything: it must be explicit.
 func TestSilenceOfEverything(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
-	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.kept()) != 1 {
+	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.allSilences()) != 1 {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
 	form := send(s, "POST", "/silences", "duration=1h", "Content-Type", "application/x-www-form-urlencoded")
-	if form.Code != http.StatusBadRequest || len(w.kept()) != 1 {
+	if form.Code != http.StatusBadRequest || len(w.allSilences()) != 1 {
 		t.Errorf("got status %d of a form that is about nothing", form.Code)
 	}
 }
@@ -260,4 +259,35 @@ func TestDeployment(t *testing.T) {
 	if diff := cmp.Diff([]wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+func TestParseTimestamp(t *testing.T) {
+	for value, want := range map[string]time.Time{
+		"24h":                       testTime.Add(-24 * time.Hour),
+		"1h30m":                     testTime.Add(-90 * time.Minute),
+		"7d":                        testTime.AddDate(0, 0, -7),
+		"2w":                        testTime.AddDate(0, 0, -14),
+		"2026-03-14T08:00:00+08:00": time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, err := parseTimestamp(value, testTime); err != nil || !got.Equal(want) {
+			t.Errorf("%q: got %s, %v, want %s", value, got, err, want)
+		}
+	}
+	for _, value := range []string{"", "7", "d", "-7d", "0h", "-1h", "99999999d", "9999999h", "1.5d", "2026-03-14", "yesterday"} {
+		if got, err := parseTimestamp(value, testTime); err == nil {
+			t.Errorf("%q: got %s, want an error", value, got)
+		}
+	}
+}
+
+func FuzzParseTimestamp(f *testing.F) {
+	for _, seed := range []string{"24h", "7d", "2026-03-14T08:00:00Z", "9223372036854775807d", "1e9h"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if d, err := parseDuration(value); err == nil && (d <= 0 || d > maxDuration) {
+			t.Errorf("%q is %s", value, d)
+		}
+		_, _ = parseTimestamp(value, testTime)
+	})
 }

@@ -1,9 +1,9 @@
 package web
 
-// chineseTexts translates what the page says; the English text is the key. A test
-// demands an entry for every text that templates and this package's code say.
+// chineseTexts translates the texts of the page. The key is the English text. A test requires
+// an entry for every text in templates and code.
 var chineseTexts = map[string]string{
-	// Verdicts, severities, states and what happens in incidents.
+	// Verdicts, severities, states and events.
 	"healthy":      "正常",
 	"degraded":     "降级",
 	"failing":      "故障",
@@ -30,7 +30,7 @@ var chineseTexts = map[string]string{
 	", ":                                 "、",
 	"No cluster is configured":           "尚未配置集群",
 
-	// The frame.
+	// The layout.
 	"Skip to content": "跳到正文",
 	"Pages":           "页面",
 	"Overview":        "总览",
@@ -155,7 +155,7 @@ var chineseTexts = map[string]string{
 	"until":       "至",
 	"everything":  "全部",
 
-	// Drawings.
+	// Charts.
 	"Session moves": "会话转移",
 	"Session moves between nodes; the list below has each of them": "节点之间的会话转移，详见下表",
 	"No session moved.":          "没有会话转移。",
@@ -181,13 +181,13 @@ var chineseTexts = map[string]string{
 	"%s in %d days":              "%[2]d 天内 %[1]s",
 	"; worst: %s with %s":        "；最差：%s，%s",
 
-	// Lengths of time.
+	// Durations.
 	"%d s":        "%d 秒",
 	"%d min":      "%d 分钟",
 	"%d h %d min": "%d 小时 %d 分钟",
 	"%d d %d h":   "%d 天 %d 小时",
 
-	// What is wrong with stickwatch itself.
+	// Problems of stickwatch itself.
 	"A message was given up":                                     "有 1 条消息未能送达",
 	"%d messages were given up":                                  "有 %d 条消息未能送达",
 	"receiver":                                                   "接收方",

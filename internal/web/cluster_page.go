@@ -2,27 +2,29 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// clusterPageView is all there is to know of one cluster.
+// A clusterPageView is the page of one cluster.
 type clusterPageView struct {
 	Cluster    clusterView
-	Incidents  []incidentView // open
-	Recovering []incidentView // open, though nothing of them holds now
-	Findings   []findingNode  // everything that holds, information included
+	Incidents  []incidentView // active
+	Recovering []incidentView // recovering
+	Findings   []findingNode  // all active findings, including information
 	Timeline   nodeTimeline
 	Charts     charts
 	Calendars  []calendar
 	Days       int
-	// Unrecorded: nodes have an uptime and sessions have none, as before an upgrade.
+	// Unrecorded: there are uptimes of nodes but none of sessions, as before an upgrade.
 	Unrecorded    bool
 	Recent        []incidentView
 	Silences      []silenceView
-	Silence       *silenceForm // nil: nobody may
+	Silence       *silenceForm // nil: read-only
 	HistoryFailed bool
 }
 
@@ -76,4 +78,145 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	}
 	view.Silences = v.silences(silences, view.Cluster.Name)
 	return nil
+}
+
+// A clusterView is the view of a cluster.
+type clusterView struct {
+	Name      string
+	Link      string
+	Headline  string
+	Collapsed bool // nothing needs attention
+	Tone      tone
+	Verdict   string
+	Since     timestamp
+	Seen      timestamp
+	Stale     bool // the newest round is old
+	Doubts    []string
+	Facts     []fact
+	Rows      []row
+	Window    string       // label of the time span of the uptime bars
+	Calendar  *calendar    // of the balancer; nil: no data
+	Sessions  string       // uptime of the sessions of all owners together; "": no data
+	Problem   *findingNode // the most important finding; nil: none
+	More      int          // number of further findings
+	NoHistory bool         // the history could not be read
+	CanProbe  bool
+	CanWrite  bool
+}
+
+// A fact is a value of the whole cluster.
+type fact struct {
+	Name string
+	verdictCell
+}
+
+// staleAfter is the age from which the newest round is stale. Probes run every fifteen seconds
+// by default, and a round may take a while.
+const staleAfter = 2 * time.Minute
+
+func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
+	c := clusterView{
+		Name:    p.Cluster.Name,
+		Link:    clusterLink(p.Cluster.Name),
+		Tone:    toneOfVerdict(p.Report.Verdict),
+		Verdict: v.translate(string(verdictOf(p))),
+		Since:   v.timestamp(p.Since),
+		Seen:    v.timestamp(p.Report.Started),
+		Stale:   !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > staleAfter,
+		Facts:   v.facts(p.Report), Rows: v.rows(p, r), Window: v.window(r.span),
+		NoHistory: r.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
+	}
+	for _, d := range p.Report.Doubts {
+		c.Doubts = append(c.Doubts, v.sentence(d))
+	}
+	if p.Report.Started.IsZero() {
+		c.Doubts = []string{v.translate("no round has been taken yet")}
+	}
+	for _, u := range r.uptimes {
+		if days, ok := r.days[u.Target]; ok && u.Kind == checks.TargetBalancer {
+			c.Calendar = new(v.calendar(days, u))
+			break
+		}
+	}
+	if u := checks.SessionUptime(r.uptimes); u.Probes > 0 {
+		c.Sessions = v.translate("Session uptime, %d days", uptimeDays) + v.translate(": ") + v.percent(u.Ratio)
+	}
+	_, c.Headline = v.headline([]Snapshot{p})
+	c.addProblem(v, p)
+	return c
+}
+
+// addProblem selects the most important root cause. Findings are sorted by severity, causes
+// first.
+func (c *clusterView) addProblem(v viewContext, p Snapshot) {
+	for _, m := range activeFindings(p) {
+		if m.ExplainedBy != "" || !m.Severity.AtLeast(checks.Warning) {
+			continue
+		}
+		if c.Problem == nil {
+			c.Problem = new(v.findingNode(m))
+		} else {
+			c.More++
+		}
+	}
+}
+
+func (v viewContext) facts(r checks.Report) []fact {
+	var facts []fact
+	for _, b := range r.Balancers {
+		facts = append(facts, fact{v.balancerName(b, len(r.Balancers)), v.balancer(b)})
+	}
+	if r.Session.Policy != "" && r.Session.Policy != probes.PolicyNone {
+		facts = append(facts, fact{v.translate("Sessions"), v.sticky(r.Session)})
+	}
+	for _, d := range r.Dependencies {
+		facts = append(facts, fact{word(d.Name), v.dependency(d)})
+	}
+	return facts
+}
+
+// balancerName returns the name of a balancer address, which is unique within the cluster.
+func (v viewContext) balancerName(b probes.BalancerObservation, several int) string {
+	if several == 1 || b.Address == (netip.AddrPort{}) {
+		return v.translate("Balancer")
+	}
+	return v.translate("Balancer") + " " + b.Address.String()
+}
+
+func (v viewContext) balancer(b probes.BalancerObservation) verdictCell {
+	switch {
+	case !b.Primary.Answered():
+		return verdictCell{toneCritical, v.translate("down"), line(b.Primary.Error)}
+	case b.Primary.Status >= 500:
+		return verdictCell{toneCritical, v.translate("answers %d", b.Primary.Status), line(b.Primary.Error)}
+	default:
+		return verdictCell{Tone: toneOK, Label: v.translate("up") + " " + v.latency(b.Primary.Timing.Total)}
+	}
+}
+
+func (v viewContext) sticky(s checks.SessionReport) verdictCell {
+	why := v.sentence(s.Reason)
+	switch {
+	case s.Policy == probes.PolicyShared && s.Shared == checks.Yes:
+		return verdictCell{toneOK, v.translate("shared"), why}
+	case s.Policy == probes.PolicyShared && s.Shared == checks.No:
+		return verdictCell{toneCritical, v.translate("not shared"), why}
+	case s.Sticky == checks.Yes:
+		return verdictCell{toneOK, v.translate("stick"), why}
+	case s.Sticky == checks.No && s.Policy != probes.PolicyShared:
+		return verdictCell{toneCritical, v.translate("do not stick"), why}
+	default:
+		return verdictCell{toneUnknown, v.translate("unknown"), why}
+	}
+}
+
+func (v viewContext) dependency(d checks.DependencyReport) verdictCell {
+	switch d.Up {
+	case checks.Yes:
+		return verdictCell{Tone: toneOK, Label: v.translate("up")}
+	case checks.No:
+		return verdictCell{toneCritical, v.translate("down"), line(d.Error)}
+	default:
+		return verdictCell{toneUnknown, v.translate("unknown"), line(d.Error)}
+	}
 }

@@ -2,60 +2,62 @@ package web
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
-// A Config is what a Server serves, and how. Pictures, Past and Live must be
-// there; where another source is nil, what needs it is not offered.
+// A Config configures a Server. Snapshots, History and Live are required. If another source is
+// nil, its functions are not available.
 type Config struct {
 	Snapshots Snapshots
 	History   History
-	Live      *Live // told of changes by whoever makes them; Serve closes it
+	Live      *Live // receives changes from the daemon; Serve closes it
 
-	// Unwritten tells which incidents are open while Past cannot be told of them, as
-	// copies; ok is false as long as it can. Nil: it always can.
+	// Unwritten returns copies of the open incidents while History cannot store them;
+	// otherwise ok is false. Nil: History can always store them.
 	Unwritten func() (open []alerting.Incident, ok bool)
 
 	Prober   Prober
 	Exporter Exporter
 	Reloader Reloader
-	Metrics  http.Handler // the daemon's own
+	Metrics  http.Handler // metrics of the daemon
 
-	// Ready tells why the daemon is not ready to be asked; nil, or an error of
-	// nil: it is.
+	// Ready returns why the daemon is not ready. It is ready if Ready is nil or returns nil.
 	Ready func() error
 
-	// WebConfigFile is a file in the format of Prometheus's exporter-toolkit: TLS,
-	// users, headers, a rate limit. "": plain HTTP without users.
+	// WebConfigFile is a file in the format of Prometheus's exporter-toolkit: TLS, users,
+	// headers, rate limit. "": plain HTTP without users.
 	WebConfigFile string
 
-	// Listen is the host:port at which the daemon answers, for links to it.
+	// Listen is the host:port of the daemon, for links.
 	Listen string
 
-	// MaxConnections bounds connections at a time, at each listener but the admin
-	// socket; more wait. 0: no bound.
+	// MaxConnections bounds the connections of each listener except the admin socket; further
+	// connections wait. 0: unbounded.
 	MaxConnections int
 
-	// ExternalURL is where people find the page when they do not ask for this
-	// machine: its host is answered to at loopback. Nil: nowhere else;
-	// Server.SetExternalURL changes it.
+	// ExternalURL is the address of the page for people on other machines. Its host is
+	// accepted at loopback. Nil: none. Server.SetExternalURL changes it.
 	ExternalURL *url.URL
 
-	Language string         // of who does not ask for one: en or zh; "": en; Server.Speak changes it
-	Location *time.Location // in which the page tells times; nil: the local one; Server.Speak changes it
-	Version  string         // of stickwatch, for the foot of the page
-	CacheFor time.Duration  // for how long the page shows the same past; 0: 10 s
+	Language string         // default language: en or zh; "": en; Server.SetLocale changes it
+	Location *time.Location // time zone of the page; nil: local; Server.SetLocale changes it
+	Version  string         // of stickwatch, for the page footer
+	CacheFor time.Duration  // how long pages share the same history; 0: 10 s
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
 }
 
-// withDefaults fills in what zero values mean.
+// withDefaults replaces zero values by their defaults.
 func (c Config) withDefaults() Config {
 	c.CacheFor = cmp.Or(c.CacheFor, 10*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -69,4 +71,126 @@ func (c Config) withDefaults() Config {
 		c.Ready = func() error { return nil }
 	}
 	return c
+}
+
+// The interfaces of the data sources.
+
+// ErrNotFound is returned by a source, possibly wrapped, if there is no such cluster,
+// incident, silence or deployment.
+var ErrNotFound = errors.New("not found")
+
+// A Snapshot is the current state of a cluster.
+type Snapshot struct {
+	Cluster        *probes.Cluster        // the configuration
+	Report         checks.Report          // the newest judged round; Started is zero before the first one
+	ActiveFindings []checks.ActiveFinding // in the order of Report.Findings
+	Since          time.Time              // start of the current verdict; zero: unknown
+}
+
+// Snapshots returns the snapshots of all clusters in the order of the configuration. They are
+// read-only.
+type Snapshots interface {
+	Snapshots() []Snapshot
+}
+
+// A Prober takes a round. When Probe returns, Snapshots includes it. Probe is not called
+// concurrently for the same cluster.
+type Prober interface {
+	Probe(ctx context.Context, cluster string) error
+}
+
+// An Exporter replaces a Prober. It returns a handler that serves the metrics of the round any
+// number of times.
+type Exporter interface {
+	Export(ctx context.Context, cluster string) (http.Handler, error)
+}
+
+// A Reloader reloads the configuration. The client sees its error.
+type Reloader interface {
+	Reload(ctx context.Context) error
+}
+
+// History is the stored data of the daemon.
+type History interface {
+	Points
+	Uptimes
+	Moves
+	Incidents
+	Deployments
+	Silences
+	DeadLetters
+	HistoryStatusReporter
+}
+
+// Points returns the probes of targets, one point for each step with probes, oldest first.
+type Points interface {
+	Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error)
+}
+
+// Uptimes returns the uptimes of all targets of a cluster in a span. Days returns those of some
+// targets for each of n days (UTC), oldest first; the last day contains to.
+type Uptimes interface {
+	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
+	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
+}
+
+// Moves returns the session moves of a cluster, newest first.
+type Moves interface {
+	Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error)
+}
+
+// Incidents returns incidents, newest first.
+type Incidents interface {
+	Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error)
+}
+
+// An IncidentQuery selects incidents. Zero fields are ignored.
+type IncidentQuery struct {
+	ID      string
+	Cluster string
+	State   alerting.State
+	Span    checks.Span // overlaps the time in which the incident was open
+	Limit   int
+}
+
+// Deployments stores announced deployments. Deployments returns those of a cluster, or of all
+// clusters for "", that overlap a span, oldest first. EndDeployment receives the counts of a
+// client that watched the deployment, or nil. It returns ErrNotFound if no such deployment is
+// ongoing.
+type Deployments interface {
+	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
+	BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error)
+	EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error
+}
+
+// Silences stores silences. Silences returns the active and future ones. AddSilence and
+// ExpireSilence take effect before they return.
+type Silences interface {
+	Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error)
+	AddSilence(ctx context.Context, s alerting.Silence) error
+	ExpireSilence(ctx context.Context, id string, at time.Time) error
+}
+
+// DeadLetters returns the notifications that could not be delivered, newest first.
+type DeadLetters interface {
+	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+}
+
+// A DeadLetter is a notification that could not be delivered, with the reason.
+type DeadLetter struct {
+	alerting.Notification
+	Reason string
+}
+
+// A HistoryStatusReporter returns the status of the history.
+type HistoryStatusReporter interface {
+	HistoryStatus() HistoryStatus
+}
+
+// A HistoryStatus is the status of writing the history.
+type HistoryStatus struct {
+	Dropped   int64     // rows that were dropped since the start
+	LastError string    // error of the newest write; "": it succeeded
+	LastWrite time.Time // time of the last successful write; zero: none
+	Damage    string    // damage of the file and how to recover; "": none known
 }

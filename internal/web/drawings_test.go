@@ -1,6 +1,10 @@
 package web
 
 import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -12,7 +16,7 @@ import (
 
 var sixHours = spanUntil(testTime, 6*time.Hour)
 
-// at is a point of a slot with some of ten probes failed.
+// at returns a point of a bucket in which some of ten probes failed.
 func at(bucket, failed int, mean time.Duration) checks.Point {
 	return checks.Point{At: sixHours.From.Add(time.Duration(bucket) * bucketWidth(sixHours)), Probes: 10, Failed: failed, Mean: mean, Max: 2 * mean}
 }
@@ -91,7 +95,7 @@ func TestCurve(t *testing.T) {
 	}
 }
 
-// TestLanesOfStrangers: a move from or to nobody's lane is listed, not drawn.
+// TestLanesOfStrangers: a move from or to an unknown node is listed, but not drawn.
 func TestLanesOfStrangers(t *testing.T) {
 	s := healthyCluster("shop", 3)
 	r := &clusterHistory{span: sixHours, moves: []checks.Move{
@@ -111,7 +115,7 @@ func TestLanesOfStrangers(t *testing.T) {
 	}
 }
 
-// TestTree: causes first, whatever explanations are given.
+// TestTree: causes come first, for any explanations.
 func TestTree(t *testing.T) {
 	member := func(code checks.Code, node, cause string) alerting.Member {
 		return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, ExplainedBy: cause}}}
@@ -146,5 +150,142 @@ func TestTree(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// manyClusters has 20 clusters of 10 nodes, some with problems.
+func manyClusters() *fakeDaemon {
+	var fakeClusters []*fakeCluster
+	for i := range 20 {
+		name := fmt.Sprintf("cluster-%02d", i+1)
+		switch {
+		case i%10 == 3:
+			fakeClusters = append(fakeClusters, nodeDown(name, 10))
+		default:
+			fakeClusters = append(fakeClusters, healthyCluster(name, 10))
+		}
+	}
+	return newFakeDaemon(fakeClusters...)
+}
+
+// allFailing has problems in every cluster.
+func allFailing() *fakeDaemon {
+	var fakeClusters []*fakeCluster
+	for i := range 20 {
+		fakeClusters = append(fakeClusters, nodeDown(fmt.Sprintf("cluster-%02d", i+1), 10))
+	}
+	return newFakeDaemon(fakeClusters...)
+}
+
+// transferSize returns the uncompressed size of a page with its stylesheet, script and icon.
+func transferSize(t *testing.T, s *Server, path string) int {
+	t.Helper()
+	page := getPage(s, path)
+	if page.Code != http.StatusOK {
+		t.Fatalf("%s: got status %d", path, page.Code)
+	}
+	total := page.Body.Len()
+	for _, file := range []string{"style.css", "page.js", "icon-bd.svg"} {
+		content, err := fs.ReadFile(staticFiles, "static/"+file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += len(content)
+	}
+	return total
+}
+
+// getPage gets a path as a browser on the same machine.
+func getPage(s *Server, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r = r.WithContext(asAdmin(r.Context())) // authorized requests see everything
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// TestPagesAreLight: a page has at most 100 KB without compression.
+func TestPagesAreLight(t *testing.T) {
+	unprobed := manyClusters()
+	unprobed.born = testTime.Add(-time.Hour)
+	for name, w := range map[string]*fakeDaemon{"as a rule": manyClusters(), "in a disaster": allFailing(), "an hour after its start": unprobed} {
+		s := w.server(t)
+		for _, path := range []string{"/", "/?lang=zh", "/clusters/cluster-04"} {
+			const most = 100_000
+			if got := transferSize(t, s, path); got > most {
+				t.Errorf("%s, %s weighs %d bytes, want %d at most", path, name, got, most)
+			} else {
+				t.Logf("%s, %s: %d bytes", path, name, got)
+			}
+		}
+	}
+}
+
+// BenchmarkOverview renders 20 clusters of 10 nodes with a cached history, which is the usual
+// case.
+func BenchmarkOverview(b *testing.B) {
+	benchmarkPage(b, "/", time.Hour)
+}
+
+// BenchmarkOverviewForgetful reads the (generated) history for each page.
+func BenchmarkOverviewForgetful(b *testing.B) {
+	benchmarkPage(b, "/", time.Nanosecond)
+}
+
+// BenchmarkCluster renders the page of a cluster of ten nodes.
+func BenchmarkCluster(b *testing.B) {
+	benchmarkPage(b, "/clusters/cluster-04", time.Hour)
+}
+
+func benchmarkPage(b *testing.B, path string, cacheFor time.Duration) {
+	s := manyClusters().server(b, func(c *Config) { c.CacheFor = cacheFor })
+	for b.Loop() {
+		if w := getPage(s, path); w.Code != http.StatusOK {
+			b.Fatalf("got status %d", w.Code)
+		}
+	}
+}
+
+// TestWindows: uptime bars show six hours, or a shorter window for new clusters, with at least
+// one probe in each bucket.
+func TestWindows(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		age    time.Duration
+		probes int // for each point
+		want   time.Duration
+	}{
+		{"old", 24 * time.Hour, 20, 6 * time.Hour},
+		{"of three hours", 3 * time.Hour, 20, 6 * time.Hour},
+		{"of an hour", time.Hour, 20, 2 * time.Hour},
+		{"of twenty minutes", 20 * time.Minute, 20, 30 * time.Minute},
+		{"of a minute", time.Minute, 20, 6 * time.Minute},
+		{"of a minute, with rare probes", time.Minute, 2, 6 * time.Hour},
+		{"of a minute, with few probes", time.Minute, 4, 30 * time.Minute},
+		{"never probed", -time.Hour, 20, 6 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newFakeDaemon(healthyCluster("shop", 2))
+			w.born, w.often = testTime.Add(-test.age), test.probes
+			r := newHistoryReader(t.Context(), w, "shop", testTime)
+			r.nodes(w.fakeClusters[0].Snapshot)
+			if got := r.span.To.Sub(r.span.From); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			if !r.span.To.After(testTime) || r.span.To.Sub(testTime) > bucketWidth(r.span) {
+				t.Errorf("got a span until %s, want one whose last slot goes on", r.span.To)
+			}
+		})
+	}
+}
+
+func TestWindowInWords(t *testing.T) {
+	for window, want := range map[time.Duration]string{6 * time.Hour: "Last 6 hours", 6 * time.Minute: "Last 6 minutes"} {
+		if got := seenInEnglish.window(spanUntil(testTime, window)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := seenInEnglish.ticks(spanUntil(testTime, 30*time.Minute)); got[1] != "11:40:50" {
+		t.Errorf("got ticks %q", got)
 	}
 }

@@ -17,29 +17,29 @@ import (
 	"stickwatch/checks"
 )
 
-// A fakeDaemon is everything that a Server asks, in memory.
+// A fakeDaemon implements all sources of a Server in memory.
 type fakeDaemon struct {
 	mu           sync.Mutex
 	fakeClusters []*fakeCluster
 	silences     []alerting.Silence
 	began        []checks.Deployment
-	watched      *alerting.WatchedCounts // as the end of a deployment told
+	watched      *alerting.WatchedCounts // counts passed to EndDeployment
 	probed       []string
 	reloads      int
-	broken       error // of the history
+	broken       error // error of the history
 	deadLetters  []DeadLetter
 	keeping      HistoryStatus
 	ready        error
-	born         time.Time // before which nothing was probed
-	often        int       // probes in a point; 0: 20
-	upgraded     bool      // just now: nothing is recorded of sessions
+	born         time.Time // time of the first probe
+	often        int       // probes in each point; 0: 20
+	upgraded     bool      // there is no history of sessions yet
 }
 
 func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 	return &fakeDaemon{fakeClusters: fakeClusters}
 }
 
-// server serves the world as it is at noon.
+// server returns a server at testTime.
 func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
@@ -69,7 +69,7 @@ func (w *fakeDaemon) Snapshots() []Snapshot {
 	return all
 }
 
-// replaceCluster puts another scene in the place of the one of its name.
+// replaceCluster replaces the cluster of the same name.
 func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,12 +117,16 @@ func (w *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
 	return w.fakeClusters[i]
 }
 
-// Points makes up latencies that wander a little, and failures in outages.
-func (w *fakeDaemon) Points(_ context.Context, of checks.Target, span checks.Span, step time.Duration) ([]checks.Point, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (w *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+	all := make(map[checks.Target][]checks.Point)
+	for _, t := range of {
+		all[t] = w.points(t, span, step)
 	}
-	var points []checks.Point
+	return all, w.broken
+}
+
+// points generates varying latencies, and failures during outages.
+func (w *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
 	for i, at := 0, span.From; at.Before(span.To) && at.Before(testTime); i, at = i+1, at.Add(step) {
 		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
 		if of.Kind != checks.TargetNode {
@@ -142,7 +146,7 @@ func (w *fakeDaemon) Points(_ context.Context, of checks.Target, span checks.Spa
 		}
 		points = append(points, p)
 	}
-	return points, nil
+	return points
 }
 
 func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
@@ -172,10 +176,15 @@ func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	return all, nil
 }
 
-func (w *fakeDaemon) Days(_ context.Context, of checks.Target, to time.Time, n int) ([]checks.Uptime, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (w *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+	all := make(map[checks.Target][]checks.Uptime)
+	for _, t := range of {
+		all[t] = w.days(t, to, n)
 	}
+	return all, w.broken
+}
+
+func (w *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
 	days := make([]checks.Uptime, n)
 	for i := range days {
 		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
@@ -189,7 +198,7 @@ func (w *fakeDaemon) Days(_ context.Context, of checks.Target, to time.Time, n i
 			days[i].Ratio, days[i].Failed = 0.91, 450
 		}
 	}
-	return days, nil
+	return days
 }
 
 func (w *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
@@ -248,17 +257,17 @@ func (w *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, w
 }
 
 func (w *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
-	return slices.DeleteFunc(w.kept(), func(s alerting.Silence) bool { return !at.Before(s.To) }), w.broken
+	return slices.DeleteFunc(w.allSilences(), func(s alerting.Silence) bool { return !at.Before(s.To) }), w.broken
 }
 
-// kept are all silences there ever were.
-func (w *fakeDaemon) kept() []alerting.Silence {
+// allSilences returns every stored silence.
+func (w *fakeDaemon) allSilences() []alerting.Silence {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.silences)
 }
 
-// asked are the clusters that somebody wanted to be probed now.
+// asked returns the clusters that were probed on request.
 func (w *fakeDaemon) asked() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

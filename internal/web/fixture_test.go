@@ -11,10 +11,10 @@ import (
 	"stickwatch/probes"
 )
 
-// noon is when everybody looks at the fixtures.
+// testTime is the current time of the fixtures.
 var testTime = time.Date(2026, 3, 14, 12, 3, 11, 0, time.UTC)
 
-// A fakeCluster is a cluster with its past; tests break it.
+// A fakeCluster is a cluster with its history, which tests modify.
 type fakeCluster struct {
 	Snapshot
 	moves       []checks.Move
@@ -23,7 +23,7 @@ type fakeCluster struct {
 	outages     map[string][]checks.Span // by node
 }
 
-// healthyCluster returns a cluster of n nodes with which nothing has ever been wrong.
+// healthyCluster returns a cluster of n nodes without any problem.
 func healthyCluster(name string, n int) *fakeCluster {
 	s := &fakeCluster{Snapshot: Snapshot{
 		Cluster: &probes.Cluster{Name: name, Balancer: probes.Balancer{URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}}},
@@ -56,7 +56,7 @@ func (s *fakeCluster) addNode(id string, i int) {
 	s.canary(id, id, id, id)
 }
 
-// canary adds a session that a node holds, by who answered it.
+// canary adds a session of a node with the nodes that answered its requests.
 func (s *fakeCluster) canary(pinned string, answers ...string) {
 	c := checks.Canary{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
 	for i, node := range answers {
@@ -77,8 +77,7 @@ func (s *fakeCluster) node(id string) *checks.NodeReport {
 	panic("no node " + id)
 }
 
-// addFindings adds findings that have held since a time, and the incident of them if
-// they are worth one.
+// addFindings adds findings that are active since a time, and their incident if they have one.
 func (s *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findings ...checks.Finding) {
 	s.Report.Verdict, s.Since = verdict, since
 	incident := alerting.Incident{
@@ -103,7 +102,7 @@ func (s *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findi
 	}
 }
 
-// redisDown is a cluster whose nodes all pause because of one dependency.
+// redisDown is a cluster whose nodes are all paused because of one dependency.
 func redisDown(name string) *fakeCluster {
 	s := healthyCluster(name, 3)
 	s.Report.Dependencies[0] = checks.DependencyReport{Name: "Redis Server", Up: checks.No, ReportedBy: []string{"node1", "node2", "node3"}, Error: "dial tcp 10.0.0.5:6379: connection refused"}
@@ -125,8 +124,8 @@ func redisDown(name string) *fakeCluster {
 	return s
 }
 
-// nodeDown is a cluster with a dead node to which the balancer still sends
-// clients, and whose sessions have moved.
+// nodeDown is a cluster with a dead node that still receives clients, and whose sessions
+// moved.
 func nodeDown(name string, n int) *fakeCluster {
 	s := healthyCluster(name, n)
 	dead := s.node("node2")
@@ -168,14 +167,14 @@ func ejected(name string) *fakeCluster {
 	return s
 }
 
-// unprobed is a cluster of which no round has been taken yet.
+// unprobed is a cluster before its first round.
 func unprobed(name string) *fakeCluster {
 	s := healthyCluster(name, 2)
 	s.Report, s.Since = checks.Report{}, time.Time{}
 	return s
 }
 
-// hostile is a cluster whose every text was written by somebody who means harm.
+// hostile is a cluster whose texts are all attacks.
 func hostile(name string) *fakeCluster {
 	s := healthyCluster(name, 2)
 	evil := `"><script>alert(1)</script><img src=x onerror=alert(1)>` + "\x1b[2J\u202e'`{{.}}" + string(make([]byte, 5000))

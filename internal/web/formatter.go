@@ -2,21 +2,25 @@ package web
 
 import (
 	"fmt"
+	"html/template"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/wire"
 )
 
-// A formatter says things in one language. The English text is its own key: a
-// template reads as what it shows, and what has no translation still says
-// something.
+// A formatter formats texts and values in one language. The English text is the key of its
+// translation, so that templates are readable and a missing translation shows English.
 type formatter struct {
 	language string
 	zone     *time.Location
 }
 
-// translate says a text, with args put into its verbs.
+// translate translates a text and formats its arguments.
 func (s formatter) translate(text string, args ...any) string {
 	if s.language == chinese {
 		if translated, ok := chineseTexts[text]; ok {
@@ -29,7 +33,7 @@ func (s formatter) translate(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
-// clock tells a time of day, with the day where it is not today's.
+// clock formats a time of day, with the date unless it is today.
 func (s formatter) clock(t, now time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -47,10 +51,10 @@ func (s formatter) clock(t, now time.Time) string {
 	}
 }
 
-// day tells a day (UTC, as days are counted in the history).
+// day formats a day in UTC, as days are counted in the history.
 func (s formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
-// length tells how long something took, in two units at most.
+// length formats a duration with at most two units.
 func (s formatter) length(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -64,7 +68,7 @@ func (s formatter) length(d time.Duration) string {
 	}
 }
 
-// latency tells how long an answer took.
+// latency formats the latency of a response.
 func (s formatter) latency(d time.Duration) string {
 	switch {
 	case d <= 0:
@@ -78,7 +82,7 @@ func (s formatter) latency(d time.Duration) string {
 	}
 }
 
-// percent tells a ratio so that 100 % is said of nothing less.
+// percent formats a ratio. Only a ratio of 1 is 100 %.
 func (s formatter) percent(ratio float64) string {
 	const all = 100
 	p := ratio * all
@@ -89,4 +93,90 @@ func (s formatter) percent(ratio float64) string {
 		return "100\u00a0%"
 	}
 	return strconv.FormatFloat(p, 'f', 2, 64) + "\u00a0%"
+}
+
+// Package alerting contains the texts of findings and incidents, for pages as well as for
+// notifications.
+
+// title returns the title of a code.
+func (s formatter) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
+
+// summary returns the summary of an incident.
+func (s formatter) summary(i alerting.Incident) string {
+	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
+	return line(alerting.Language(s.language).Summary(i))
+}
+
+// affected returns the number of affected clients; "": no estimate.
+func (s formatter) affected(a checks.Affected) string {
+	return alerting.Language(s.language).Affected(a)
+}
+
+// sentence formats a message of package checks, with times in the zone of the page.
+func (s formatter) sentence(m checks.Message) string {
+	return line(alerting.Language(s.language).Translate(m.InZone(s.zone)))
+}
+
+// remedy returns the remedy of a finding.
+func (s formatter) remedy(f checks.Finding) string {
+	return long(alerting.Language(s.language).Translate(f.Remedy))
+}
+
+// event returns the text of an event.
+func (s formatter) event(e alerting.Event) string {
+	return line(alerting.Language(s.language).Event(e))
+}
+
+// englishLang returns the lang attribute of English texts on pages in another language, for
+// screen readers.
+func (s formatter) englishLang() template.HTMLAttr {
+	if s.language == english {
+		return ""
+	}
+	return ` lang="en"`
+}
+
+// The languages of the page.
+const (
+	english = "en"
+	chinese = "zh"
+)
+
+var languages = []string{english, chinese}
+
+// languageCookie is the cookie with the chosen language.
+const languageCookie = "lang"
+
+// languageOf returns the language of a response, by the first of: the link, the cookie, the
+// browser's preference, and the fallback.
+func languageOf(r *http.Request, fallback string) string {
+	if lang := r.URL.Query().Get("lang"); isSupportedLanguage(lang) {
+		return lang
+	}
+	if c, err := r.Cookie(languageCookie); err == nil && isSupportedLanguage(c.Value) {
+		return c.Value
+	}
+	// Browsers send languages in order of preference, so qualities can be ignored.
+	for one := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(one), ";")
+		lang, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if isSupportedLanguage(lang) {
+			return lang
+		}
+	}
+	return fallback
+}
+
+func isSupportedLanguage(lang string) bool { return lang == english || lang == chinese }
+
+// setLanguageCookie stores the language that a link selects.
+func setLanguageCookie(w http.ResponseWriter, r *http.Request) {
+	lang := r.URL.Query().Get("lang")
+	if !isSupportedLanguage(lang) {
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: languageCookie, Value: lang, Path: "/", MaxAge: 365 * 24 * 60 * 60,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+	})
 }

@@ -2,6 +2,8 @@ package web
 
 import (
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strconv"
@@ -13,7 +15,7 @@ import (
 	"stickwatch/checks"
 )
 
-// said finds the texts that templates and code of this package say.
+// said returns the texts in templates and code of this package.
 func said(t *testing.T) map[string]bool {
 	t.Helper()
 	texts := map[string]bool{}
@@ -50,7 +52,7 @@ func said(t *testing.T) map[string]bool {
 	return texts
 }
 
-// TestEverythingIsSaidInChinese, with the same verbs in it.
+// TestEverythingIsSaidInChinese: every text has a translation with the same verbs.
 func TestEverythingIsSaidInChinese(t *testing.T) {
 	texts := said(t)
 	if len(texts) < 100 {
@@ -104,6 +106,33 @@ func TestSpeech(t *testing.T) {
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}
+
+// TestSpeak: SetLocale changes the language and time zone for clients without a preference.
+func TestSpeak(t *testing.T) {
+	t.Parallel()
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
+	page := func() string {
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+		return answer.Body.String()
+	}
+	for _, tt := range []struct {
+		language string
+		zone     *time.Location
+		want     []string
+	}{
+		{"", time.UTC, []string{`lang="en"`, "UTC"}},
+		{"zh", time.FixedZone("CST", 8*60*60), []string{`lang="zh`, "CST"}},
+		{"en", time.UTC, []string{`lang="en"`, "UTC"}},
+	} {
+		s.SetLocale(tt.language, tt.zone)
+		for _, want := range tt.want {
+			if got := page(); !strings.Contains(got, want) {
+				t.Errorf("%q in %s: no %s in\n%s", tt.language, tt.zone, want, got)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -10,58 +11,57 @@ import (
 	"stickwatch/checks"
 )
 
-// What pages show of the past: the last hours in slots of a strip, and days.
+// Limits of the history on pages.
 const (
 	barBuckets   = 72
 	uptimeDays   = 90
-	maxPageMoves = 200 // moves of a page
+	maxPageMoves = 200
 )
 
-// A clusterHistory is what pages show of a cluster's past. It is shared and never
-// changed.
+// A clusterHistory is the history of a cluster as pages show it. It is shared and immutable.
 type clusterHistory struct {
-	span        checks.Span // a window, up to the end of the slot that goes on
+	span        checks.Span // ends with the current bucket
 	points      map[checks.Target][]checks.Point
-	uptimes     []checks.Uptime // over uptimeDays, of all targets
+	uptimes     []checks.Uptime // of all targets over uptimeDays
 	days        map[checks.Target][]checks.Uptime
 	moves       []checks.Move
 	deployments []checks.Deployment
-	err         error // why the rest is missing; nil: it is whole
+	err         error // why data is missing; nil: complete
 }
 
-// A historyCache shares records between those who look, for a while.
+// A historyCache shares histories between requests for a limited time.
 type historyCache struct {
 	history History
 	ttl     time.Duration
 	now     func() time.Time
 	logger  *slog.Logger
 
-	mu   sync.Mutex
-	kept map[cacheKey]*kept
+	mu      sync.Mutex
+	entries map[cacheKey]*cacheEntry
 }
 
-// A cacheKey names a record.
+// A cacheKey identifies a history.
 type cacheKey struct {
 	cluster string
 	full    bool
 }
 
-// kept is a record, or the place of one that is being read: who comes second
-// waits for the first instead of reading the same.
-type kept struct {
+// A cacheEntry contains a history. Its mutex makes concurrent requests wait for the one that reads.
+type cacheEntry struct {
 	mu             sync.Mutex
 	at             time.Time
 	clusterHistory *clusterHistory
 }
 
-// historyTimeout bounds reading a record. The present waits for it.
+// historyTimeout bounds reading a history, because the current state is shown with it.
 const historyTimeout = 5 * time.Second
 
 func newHistoryCache(c Config) *historyCache {
-	return &historyCache{history: c.History, ttl: c.CacheFor, now: c.Now, logger: c.Logger, kept: map[cacheKey]*kept{}}
+	return &historyCache{history: c.History, ttl: c.CacheFor, now: c.Now, logger: c.Logger, entries: map[cacheKey]*cacheEntry{}}
 }
 
-// forOverview is what the overview shows: the nodes' last hours, the balancer's days.
+// forOverview returns the history for the overview: the last hours of the nodes, and the days
+// of the balancer.
 func (m *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
 	return m.load(ctx, cacheKey{p.Cluster.Name, false}, func(r *historyReader) {
 		r.nodes(p)
@@ -69,7 +69,7 @@ func (m *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHist
 	})
 }
 
-// forClusterPage is what a cluster's own page shows.
+// forClusterPage returns the history for the page of a cluster.
 func (m *historyCache) forClusterPage(ctx context.Context, p Snapshot) *clusterHistory {
 	return m.load(ctx, cacheKey{p.Cluster.Name, true}, func(r *historyReader) {
 		r.nodes(p)
@@ -87,7 +87,7 @@ func (m *historyCache) load(ctx context.Context, of cacheKey, read func(*history
 	if k.clusterHistory != nil && now.Sub(k.at) < m.ttl {
 		return k.clusterHistory
 	}
-	// Others will see this record too: it must not end with whoever asked first.
+	// Other requests share the result, so it must not be canceled with this request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
 	defer cancel()
 	r := newHistoryReader(ctx, m.history, of.cluster, now)
@@ -99,20 +99,20 @@ func (m *historyCache) load(ctx context.Context, of cacheKey, read func(*history
 	return k.clusterHistory
 }
 
-// entry returns where a record is kept. There are as many places as clusters
-// were ever configured, twice.
-func (m *historyCache) entry(of cacheKey) *kept {
+// entry returns the entry of a key. The number of entries is bounded by the configured
+// clusters.
+func (m *historyCache) entry(of cacheKey) *cacheEntry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	k, ok := m.kept[of]
+	k, ok := m.entries[of]
 	if !ok {
-		k = &kept{}
-		m.kept[of] = k
+		k = &cacheEntry{}
+		m.entries[of] = k
 	}
 	return k
 }
 
-// A historyReader fills a record, until the first error.
+// A historyReader reads a history until the first error.
 type historyReader struct {
 	*clusterHistory
 	ctx     context.Context
@@ -124,15 +124,14 @@ type historyReader struct {
 func newHistoryReader(ctx context.Context, history History, cluster string, now time.Time) *historyReader {
 	r := &historyReader{ctx: ctx, history: history, cluster: cluster, now: now, clusterHistory: &clusterHistory{
 		points: map[checks.Target][]checks.Point{},
-		days:   map[checks.Target][]checks.Uptime{},
 	}}
 	month := checks.Span{From: now.Add(-uptimeDays * 24 * time.Hour), To: now}
 	r.uptimes, r.err = history.Uptimes(ctx, cluster, month)
 	return r
 }
 
-// nodes reads the last hours of every node, or less where there were none: a
-// strip that is nearly empty tells nothing.
+// nodes reads the last hours of every node. It uses a shorter window for a short history,
+// because a nearly empty bar shows nothing.
 func (r *historyReader) nodes(p Snapshot) {
 	for i, window := range windows {
 		span := spanUntil(r.now, window)
@@ -140,14 +139,16 @@ func (r *historyReader) nodes(p Snapshot) {
 			return
 		}
 		r.span = span
+		var nodes []checks.Target
 		for _, n := range p.Cluster.Nodes {
-			r.hours(checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
+			nodes = append(nodes, checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
 		}
+		r.hours(nodes)
 	}
 }
 
-// fits reports whether a narrower span has all that was read, and enough of it
-// for a probe in each of its slots.
+// fits reports whether a shorter span contains all points that were read, with at least one
+// probe in each of its buckets.
 func (r *historyReader) fits(span checks.Span) bool {
 	probes, seen := 0, 0
 	for _, points := range r.points {
@@ -161,27 +162,34 @@ func (r *historyReader) fits(span checks.Span) bool {
 	return seen > 0 && probes >= seen*int(bucketWidth(r.span)/bucketWidth(span))
 }
 
-// readFrontends reads the last hours of what goes through the balancer.
+// readFrontends reads the last hours of the targets behind the balancer.
 func (r *historyReader) readFrontends() {
-	for _, u := range r.uptimes {
-		if u.Kind == checks.TargetCanary || u.Kind == checks.TargetBalancer {
-			r.hours(u.Target)
-		}
-	}
+	r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer))
 }
 
-func (r *historyReader) hours(of checks.Target) {
-	if r.err == nil {
-		r.points[of], r.err = r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
+// ofKinds returns the targets of some kinds that have an uptime.
+func (r *historyReader) ofKinds(kinds ...checks.TargetKind) (all []checks.Target) {
+	for _, u := range r.uptimes {
+		if slices.Contains(kinds, u.Kind) {
+			all = append(all, u.Target)
+		}
 	}
+	return all
+}
+
+func (r *historyReader) hours(of []checks.Target) {
+	if r.err != nil {
+		return
+	}
+	var points map[checks.Target][]checks.Point
+	points, r.err = r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
+	maps.Copy(r.points, points)
 }
 
 // calendar reads the days of every target of some kinds.
 func (r *historyReader) calendar(kinds ...checks.TargetKind) {
-	for _, u := range r.uptimes {
-		if r.err == nil && slices.Contains(kinds, u.Kind) {
-			r.days[u.Target], r.err = r.history.Days(r.ctx, u.Target, r.now, uptimeDays)
-		}
+	if r.err == nil {
+		r.days, r.err = r.history.Days(r.ctx, r.ofKinds(kinds...), r.now, uptimeDays)
 	}
 }
 

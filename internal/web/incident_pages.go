@@ -2,20 +2,23 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// incidentsView is a page of incidents, newest first.
+// An incidentsView is a page of incidents, newest first.
 type incidentsView struct {
 	Cluster   string // "": all
 	Incidents []incidentView
-	Older     string // the time before which the next page goes on; "": this is the last
+	Older     string // time before which the next page starts; "": last page
 }
 
-// incidentsPage lists incidents, a page at a time: ?cluster=NAME, ?until=TIME.
+// incidentsPage lists incidents: ?cluster=NAME, ?until=TIME.
 func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	q := s.queryOf(r)
 	q.text("lang")
@@ -39,8 +42,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	return nil
 }
 
-// incidentPage shows one incident; its address stays good for as long as the
-// history keeps it.
+// incidentPage shows one incident. Its URL is valid as long as the history keeps the incident.
 func (s *Server) incidentPage(r *http.Request, p *page) error {
 	i, err := s.incident(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -51,4 +53,173 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 	p.Title = heading(view.Summary, view.Cluster)
 	p.Icon = view.StateTone
 	return nil
+}
+
+// An incidentView is the view of an incident.
+type incidentView struct {
+	ID          string
+	Cluster     string
+	Link        string // to the page of the cluster
+	ShowCluster bool   // the page does not show the cluster otherwise
+	Tone        tone   // of the severity
+	StateTone   tone   // of the state: the severity while active
+	Severity    string
+	State       string
+	Open        bool
+	Recovering  bool // open without active findings
+	Flapping    bool
+	Title       string
+	Summary     string
+	Affected    string // number of clients; "": no estimate
+	Remedy      string
+	Silenced    string
+	Merged      string
+	Started     timestamp
+	Ended       timestamp
+	Lasted      string
+	Extent      string // number of details: evidence and explained findings
+	Tree        []findingNode
+	Timeline    []eventView
+	Silence     *silenceForm // nil: read-only, or nothing to silence
+}
+
+type eventView struct {
+	At   timestamp
+	Tone tone
+	Text string
+}
+
+func (v viewContext) incident(i alerting.Incident) incidentView {
+	alike := slices.Concat(i.Alike())
+	view := incidentView{
+		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), ShowCluster: true,
+		Tone: toneOfSeverity(i.Severity), Severity: v.translate(string(i.Severity)), State: v.translate(string(i.State)),
+		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
+		Title: v.title(i.Cause.Code), Summary: v.summary(i), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
+		Silenced: line(i.Silenced), Merged: i.MergedInto,
+		Started: v.timestamp(i.Started), Ended: v.timestamp(i.Ended), Lasted: v.length(i.Duration(v.now)),
+		Extent: v.extent(len(i.Findings) - len(alike)),
+		Tree:   v.tree(i.Findings),
+	}
+	view.setState(v, i)
+	for b := range view.Tree {
+		if view.Tree[b].Remedy == view.Remedy {
+			view.Tree[b].Remedy = "" // shown above
+		}
+	}
+	for _, e := range i.Timeline {
+		view.Timeline = append(view.Timeline, eventView{At: v.timestamp(e.At), Tone: toneOfEvent(e.Kind), Text: v.event(e)})
+	}
+	if v.canWrite && view.Open {
+		view.Silence = &silenceForm{Cluster: i.Cluster, Code: i.Cause.Code}
+		if len(alike) == 1 {
+			view.Silence.Node = alike[0].Node
+		}
+	}
+	return view
+}
+
+// clustersOf returns the affected clusters, the most affected first.
+func clustersOf(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	names := []string{word(i.Cluster)}
+	for _, cluster := range i.Clusters {
+		if cluster != i.Cluster {
+			names = append(names, word(cluster))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// setState sets the state. A recovering incident does not look urgent: it stays open for a
+// while after its last finding ended, for up to a quarter of an hour if findings flap.
+func (i *incidentView) setState(v viewContext, of alerting.Incident) {
+	switch {
+	case !i.Open:
+		i.StateTone = toneOK
+	case !of.Holds():
+		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate("quiet")
+	default:
+		i.StateTone = i.Tone
+	}
+}
+
+// advice returns the remedy of an incident.
+func (v viewContext) advice(i alerting.Incident) string {
+	return long(alerting.Language(v.language).Advice(i))
+}
+
+func (v viewContext) extent(n int) string {
+	switch {
+	case n < 1:
+		return v.translate("Evidence")
+	case n == 1:
+		return v.translate("Evidence, and a consequence")
+	default:
+		return v.translate("Evidence, and %d consequences", n)
+	}
+}
+
+func (v viewContext) incidents(list []alerting.Incident) []incidentView {
+	views := make([]incidentView, len(list))
+	for i, one := range list {
+		views[i] = v.incident(one)
+	}
+	return views
+}
+
+// A silenceView is an active or future silence.
+type silenceView struct {
+	ID      string
+	About   string
+	Reason  string
+	Author  string
+	Active  bool
+	From    timestamp
+	To      timestamp
+	Expires bool // the user may end it
+}
+
+func (v viewContext) silences(list []alerting.Silence, cluster string) []silenceView {
+	var views []silenceView
+	for _, s := range list {
+		if cluster != "" && s.Cluster != "" && s.Cluster != cluster {
+			continue
+		}
+		views = append(views, silenceView{
+			ID: s.ID, About: v.about(s), Reason: line(s.Reason), Author: word(s.Author),
+			Active: s.Active(v.now), From: v.timestamp(s.From), To: v.until(s.To), Expires: v.canWrite,
+		})
+	}
+	return views
+}
+
+// until formats a future time.
+func (v viewContext) until(t time.Time) timestamp {
+	m := v.timestamp(t)
+	m.Ago = v.length(max(0, t.Sub(v.now)))
+	return m
+}
+
+// about returns the scope of a silence.
+func (v viewContext) about(s alerting.Silence) string {
+	var parts []string
+	for _, part := range []string{word(s.Cluster), word(s.Node), v.titleOr(s.Code)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return v.translate("everything")
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (v viewContext) titleOr(c checks.Code) string {
+	if c == "" {
+		return ""
+	}
+	return v.title(c)
 }

@@ -13,9 +13,8 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// withFullDisk is a server whose disk has been full for a while. Since then an
-// incident began that the history lacks, one of shop has come to an end that it
-// does not know, and one of portal flaps.
+// withFullDisk returns a server whose history cannot be written. Since then, one incident
+// began, one of shop ended, and one of portal flaps.
 func withFullDisk(t *testing.T) *Server {
 	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
 	flaps := w.fakeClusters[1].incidents[0]
@@ -60,7 +59,7 @@ func TestIncidentsThatAreNotWritten(t *testing.T) {
 	}
 }
 
-// TestPagesOfWhatIsNotWritten show it, each.
+// TestPagesOfWhatIsNotWritten: every page shows the unwritten incidents.
 func TestPagesOfWhatIsNotWritten(t *testing.T) {
 	s := withFullDisk(t)
 	for _, path := range []string{"/", "/incidents", "/clusters/portal", "/incidents/20260314T120301000-fresh", "/api/v1/incidents/20260314T120301000-fresh"} {
@@ -74,8 +73,8 @@ func TestPagesOfWhatIsNotWritten(t *testing.T) {
 	}
 }
 
-// TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do
-// not take one for the consequence of another.
+// TestIncidentOfSeveralNodes: page and API name every node, in both languages, and do not show
+// one finding as the consequence of another.
 func TestIncidentOfSeveralNodes(t *testing.T) {
 	down := healthyCluster("shop", 4)
 	var findings []checks.Finding
@@ -105,5 +104,67 @@ func TestIncidentOfSeveralNodes(t *testing.T) {
 	one := decoded[wire.Incident](t, send(s, "GET", "/api/v1/incidents/"+id, ""))
 	if one.Summary != "2 nodes are down: node1, node4" || !strings.HasPrefix(one.Remedy, "Check what the nodes have in common") {
 		t.Errorf("got %q and %q", one.Summary, one.Remedy)
+	}
+}
+
+// over returns a cluster that has recovered, with an incident that is still open.
+func over(s *fakeCluster, at time.Time) *fakeCluster {
+	well := healthyCluster(s.Cluster.Name, len(s.Cluster.Nodes))
+	well.Since = at
+	for _, i := range s.incidents {
+		i.Flapping, i.Ended = true, at
+		for m := range i.Findings {
+			i.Findings[m].Ended = at
+		}
+		well.incidents = append(well.incidents, i)
+	}
+	return well
+}
+
+// TestQuietIncidents: recovering incidents do not look urgent.
+func TestQuietIncidents(t *testing.T) {
+	s := newFakeDaemon(over(redisDown("shop"), testTime.Add(-time.Minute))).server(t)
+	for _, path := range []string{"/", "/clusters/shop"} {
+		body := getPage(s, path).Body.String()
+		for _, want := range []string{`<h1 class="m ok">shop is healthy`, "Quiet for now", `<b class="m no">quiet</b>`, "quiet since", "flapping"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %q", path, want)
+			}
+		}
+		for _, bad := range []string{"Open incidents", `"m bd"`, "What to do", "headline bd"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s has %q", path, bad)
+			}
+		}
+	}
+	body := getPage(s, "/incidents/20260314T115811000-shop").Body.String()
+	for _, want := range []string{`class="headline no"`, `<dd class="m no">quiet`, `<dd class="m was bd">critical`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the incident lacks %q", want)
+		}
+	}
+}
+
+// TestSince: the headline of a problem dates from the first problem, and a healthy one from
+// the last recovery.
+func TestSince(t *testing.T) {
+	at := func(v checks.Verdict, ago time.Duration) Snapshot {
+		return Snapshot{Report: checks.Report{Verdict: v}, Since: testTime.Add(-ago)}
+	}
+	for _, test := range []struct {
+		name      string
+		tone      tone
+		snapshots []Snapshot
+		want      time.Time
+	}{
+		{"nothing", toneUnknown, nil, time.Time{}},
+		{"well", toneOK, []Snapshot{at(checks.Healthy, time.Hour), at(checks.Healthy, time.Minute)}, testTime.Add(-time.Minute)},
+		{"failing", toneCritical, []Snapshot{at(checks.Failing, time.Hour), at(checks.Failing, 2*time.Hour), at(checks.Degraded, 9*time.Hour)}, testTime.Add(-2 * time.Hour)},
+		{"unsure", toneUnknown, []Snapshot{at("", time.Hour), at(checks.Healthy, 2*time.Hour)}, testTime.Add(-time.Hour)},
+		{"not known", toneWarning, []Snapshot{at(checks.Degraded, time.Hour), {Report: checks.Report{Verdict: checks.Degraded}}}, time.Time{}},
+	} {
+		if got := since(test.snapshots, test.tone); !got.Equal(test.want) {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
 	}
 }

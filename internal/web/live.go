@@ -13,45 +13,45 @@ import (
 	"time"
 )
 
-// Live tells browsers that a cluster's picture has changed, by server-sent
-// events. It says which, not what: whoever looks fetches the page again, so a
-// browser that missed ten changes catches up with one request.
+// Live notifies browsers of changed clusters by server-sent events. An event contains the
+// names of the clusters and no data: the browser fetches the page again, so that one request
+// is enough after any number of missed events.
 //
-// For the same reason nothing queues up. A listener holds the set of clusters
-// that changed since it was last written to, and Publish never waits.
+// Events do not queue up. A listener stores the set of clusters that changed since its last
+// event, and Publish never blocks.
 type Live struct {
-	// boot tells this process's events from another's: revisions begin anew.
-	boot string
+	// processID distinguishes the revisions of this process from those of others.
+	processID string
 
 	mu        sync.Mutex
 	revision  uint64
 	listeners map[*listener]struct{}
-	addresses map[netip.Prefix]int // how many listeners each has
+	addresses map[netip.Prefix]int // number of listeners by address
 	closed    bool
 }
 
-// A listener is one browser.
+// A listener is the connection of one browser.
 type listener struct {
 	from    netip.Prefix
-	changed map[string]struct{} // under Live.mu
-	wake    chan struct{}       // holds one; closed when Live is
+	changed map[string]struct{} // guarded by Live.mu
+	wake    chan struct{}       // capacity 1; closed by Live.Close
 }
 
-// Bounds of what listeners take.
+// Limits of listeners.
 const (
-	maxListeners   = 256              // browsers at a time; more are told to come back
-	maxOfAddress   = 64               // of them from one address, which may be a proxy's: nobody alone may keep all others out
-	heartbeat      = 15 * time.Second // after which silence is broken, so that proxies and dead peers show
-	writeDeadline  = 10 * time.Second // for one event; a browser that takes longer is let go and will come back
-	reconnectAfter = 3 * time.Second  // after which a browser is to reconnect
+	maxListeners   = 256              // concurrent browsers; others are asked to retry
+	maxPerAddress  = 64               // from one address, which may be a proxy, so that one client cannot take all places
+	heartbeat      = 15 * time.Second // interval of comments that keep proxies from closing the connection and detect dead peers
+	writeDeadline  = 10 * time.Second // for one event; slower browsers are disconnected and reconnect
+	reconnectAfter = 3 * time.Second  // delay of a browser's reconnect
 )
 
 // NewLive returns a Live without listeners.
 func NewLive() *Live {
-	return &Live{boot: rand.Text()[:8], listeners: map[*listener]struct{}{}, addresses: map[netip.Prefix]int{}}
+	return &Live{processID: rand.Text()[:8], listeners: map[*listener]struct{}{}, addresses: map[netip.Prefix]int{}}
 }
 
-// Publish tells everybody who listens that a cluster's picture has changed.
+// Publish notifies all listeners that a cluster has changed.
 func (l *Live) Publish(cluster string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *Live) Publish(cluster string) {
 	}
 }
 
-// Close ends every stream and lets no new one begin.
+// Close ends every stream and rejects new ones.
 func (l *Live) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +76,7 @@ func (l *Live) Close() {
 	clear(l.listeners)
 }
 
-// ServeHTTP streams changes until either side has enough.
+// ServeHTTP streams changes until the client or the server closes the connection.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who := l.subscribe(addressOf(r))
 	if who == nil {
@@ -87,10 +87,10 @@ func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer l.unsubscribe(who)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer events
 	out := stream{w: w, control: http.NewResponseController(w)}
-	// Who shows an older revision than this has missed a change: while the page
-	// was on its way, or while the connection was down.
+	// A browser with an older revision missed a change, while it loaded the page or was
+	// disconnected.
 	if out.hello() != nil || out.event(l.Revision(), nil) != nil {
 		return
 	}
@@ -120,8 +120,8 @@ func (l *Live) serve(r *http.Request, who *listener, out stream) {
 	}
 }
 
-// addressOf is from where somebody listens: of IPv6 a network, within which one
-// machine may choose.
+// addressOf returns the source of a listener: an IPv4 address, or an IPv6 network, because a
+// machine can use any address in its network.
 func addressOf(r *http.Request) netip.Prefix {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -131,16 +131,15 @@ func addressOf(r *http.Request) netip.Prefix {
 	if address.Is4() {
 		bits = 32
 	}
-	network, _ := address.Prefix(bits) // of a length that the address has: no error
+	network, _ := address.Prefix(bits) // bits is valid for the address, so there is no error
 	return network
 }
 
-// subscribe adds a listener; nil: there are too many, in all or from there, or no more
-// are wanted.
+// subscribe adds a listener. It returns nil if a limit is reached or Live is closed.
 func (l *Live) subscribe(from netip.Prefix) *listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.listeners) >= maxListeners || l.addresses[from] >= maxOfAddress {
+	if l.closed || len(l.listeners) >= maxListeners || l.addresses[from] >= maxPerAddress {
 		return nil
 	}
 	l.addresses[from]++
@@ -158,7 +157,7 @@ func (l *Live) unsubscribe(who *listener) {
 	}
 }
 
-// drain empties what has changed for a listener.
+// drain returns and clears the changed clusters of a listener.
 func (l *Live) drain(who *listener) (id string, clusters []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,17 +166,16 @@ func (l *Live) drain(who *listener) (id string, clusters []string) {
 	return l.id(), clusters
 }
 
-// Revision names the newest change. It is another with every change, and in
-// every process.
+// Revision identifies the newest change. It is unique over all processes.
 func (l *Live) Revision() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.id()
 }
 
-func (l *Live) id() string { return fmt.Sprintf("%s-%d", l.boot, l.revision) }
+func (l *Live) id() string { return fmt.Sprintf("%s-%d", l.processID, l.revision) }
 
-// A stream writes server-sent events, each within the deadline.
+// A stream writes server-sent events, each with a deadline.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -189,7 +187,7 @@ func (s stream) hello() error {
 
 func (s stream) comment() error { return s.write([]byte(":\n\n")) }
 
-// event tells which clusters changed to come to a revision.
+// event sends the clusters that changed up to a revision.
 func (s stream) event(id string, clusters []string) error {
 	data, err := json.Marshal(clusters)
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A tap is a browser's end of a stream, within a bubble.
+// A tap is the client of a stream within a synctest bubble.
 type tap struct {
 	header http.Header
 
 	mu    sync.Mutex
 	text  bytes.Buffer
-	block chan struct{} // not nil: writes wait for it
+	block chan struct{} // if not nil, writes wait for it
 }
 
 func (t *tap) Header() http.Header { return t.header }
@@ -37,7 +37,7 @@ func (t *tap) Write(b []byte) (int, error) {
 	return t.text.Write(b)
 }
 
-// read returns what came since the last call.
+// read returns the data since the last call.
 func (t *tap) read() string {
 	synctest.Wait()
 	t.mu.Lock()
@@ -83,8 +83,7 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// TestLiveCoalesces: a browser that is slow is told once what it missed, and
-// holds up nobody.
+// TestLiveCoalesces: a slow browser gets one event for all missed changes, and delays nobody.
 func TestLiveCoalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLive()
@@ -106,8 +105,8 @@ func TestLiveCoalesces(t *testing.T) {
 	})
 }
 
-// TestLiveIsBounded: one listener too many is told to come back, and may when
-// another has gone.
+// TestLiveIsBounded: a listener above the limit is rejected, and accepted after another one
+// left.
 func TestLiveIsBounded(t *testing.T) {
 	l := NewLive()
 	var all []*listener
@@ -130,8 +129,8 @@ func TestLiveIsBounded(t *testing.T) {
 	}
 }
 
-// TestNobodyKeepsOthersOut: whoever opens streams without end leaves room for others,
-// though they use every address of their network.
+// TestNobodyKeepsOthersOut: one client, even with all addresses of its network, cannot take
+// every place.
 func TestNobodyKeepsOthersOut(t *testing.T) {
 	l := NewLive()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -146,8 +145,8 @@ func TestNobodyKeepsOthersOut(t *testing.T) {
 			join(fmt.Sprintf(peer, n+1))
 		}
 	}
-	if got := len(l.listeners); got != 2*maxOfAddress {
-		t.Errorf("got %d listeners of two networks, want %d", got, 2*maxOfAddress)
+	if got := len(l.listeners); got != 2*maxPerAddress {
+		t.Errorf("got %d listeners of two networks, want %d", got, 2*maxPerAddress)
 	}
 	one := join("10.0.0.8:50000")
 	if one == nil {

@@ -8,8 +8,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A row of the matrix is a node: what it says when asked directly, what its
-// status says, whether the balancer gives it clients, whether its canary stays.
+// A row is a node in the matrix: its direct probe, its status, whether the balancer routes
+// clients to it, and whether its canary keeps its session.
 type row struct {
 	Node      string
 	URL       string
@@ -18,24 +18,24 @@ type row struct {
 	Rotation  verdictCell
 	Canary    verdictCell
 	Uptime    string // over uptimeDays
-	Sessions  string // uptime of those that the node owns, over uptimeDays
+	Sessions  string // uptime of the node's sessions, over uptimeDays
 	Latency   string
 	Version   string
 	UptimeBar uptimeBar
-	Reasons   []reason // why cells are not good
+	Reasons   []reason // explanations of cells that are not good
 }
 
-// A reason is why a cell says what it says.
+// A reason is the explanation of a cell.
 type reason struct {
-	About  string // the column and what the cell says
+	About  string // column and text of the cell
 	Reason string
 }
 
-// A verdictCell is a mark with its word, and why in a sentence.
+// A verdictCell is a tone with its label, and the reason in a sentence.
 type verdictCell struct {
 	Tone   tone
 	Label  string
-	Reason string // "": the word says it all
+	Reason string // "": the label is enough
 }
 
 func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
@@ -64,7 +64,7 @@ func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
 	return rows
 }
 
-// reasons tell of cells why they are as they are, where the word does not.
+// reasons returns the explanations of the cells of a row.
 func (v viewContext) reasons(r row) (reasons []reason) {
 	for _, one := range []struct {
 		column string
@@ -106,8 +106,7 @@ func (v viewContext) state(n checks.NodeReport) verdictCell {
 	}
 }
 
-// stateLabel is what a node calls its state, or what that comes to where it says
-// nothing.
+// stateLabel returns the node's own name for its state, or otherwise if it has none.
 func (v viewContext) stateLabel(state, otherwise string) string {
 	if state = cell(state); state != "" {
 		return v.translate(state)
@@ -131,7 +130,7 @@ func (v viewContext) rotation(node probes.Node, n checks.NodeReport) verdictCell
 	}
 }
 
-// canary is how the sessions fare that the node holds: the worst of them.
+// canary returns the worst result of the sessions that the node holds.
 func (v viewContext) canary(n checks.NodeReport, session checks.SessionReport) verdictCell {
 	worst := verdictCell{Tone: toneNone, Label: "–"}
 	for _, c := range session.Canaries {
@@ -149,7 +148,7 @@ func rank(m tone) int {
 	return slices.Index([]tone{toneNone, toneUnknown, toneOK, toneInfo, toneWarning, toneCritical}, m)
 }
 
-// canaryResult tells how a canary's newest answer was.
+// canaryResult returns the result of a canary's newest response.
 func (v viewContext) canaryResult(c checks.Canary, n checks.NodeReport, policy probes.Policy) verdictCell {
 	last := c.Steps[len(c.Steps)-1]
 	opened := c.Steps[0].Session

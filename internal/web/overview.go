@@ -12,29 +12,28 @@ import (
 	"stickwatch/checks"
 )
 
-// overviewView is the page at /: in this order what is wrong, where, and how
-// everything else is.
+// An overviewView is the page at /: first problems and their location, then everything else.
 type overviewView struct {
 	Tone          tone
 	Headline      string
-	Since         timestamp      // since when the headline has been true; ISO "": not known
-	SelfHealth    selfHealthView // what is wrong with stickwatch itself
-	Incidents     []incidentView // open, the most severe and then the oldest first
-	MoreIncidents []incidentView // open too, but more than anybody reads at once
-	Recovering    []incidentView // open, though nothing of them holds now
-	Recent        []incidentView // over, newest first
+	Since         timestamp      // start of the headline's state; ISO "": unknown
+	SelfHealth    selfHealthView // problems of stickwatch itself
+	Incidents     []incidentView // active, by severity and then oldest first
+	MoreIncidents []incidentView // further active ones
+	Recovering    []incidentView // open without active findings
+	Recent        []incidentView // resolved, newest first
 	Silences      []silenceView
-	Clusters      []clusterView // the worst first, else as configured
+	Clusters      []clusterView // the worst first, then in the order of the configuration
 	HistoryFailed bool          // incidents or silences could not be read
 }
 
-// Bounds of the overview's lists.
+// Limits of the lists.
 const (
 	maxOpen   = 20
-	maxCards  = 6 // with evidence and buttons; of more, a line each
+	maxCards  = 6 // with evidence and buttons; the rest has a line each
 	maxRecent = 5
-	// maxExpanded is how many clusters fit on a screen or two; beyond it, those
-	// with which nothing is wrong are folded.
+	// maxExpanded is the number of clusters that fit on a screen or two. Above it, clusters
+	// without problems are collapsed.
 	maxExpanded = 6
 )
 
@@ -65,14 +64,14 @@ func (s *Server) overview(r *http.Request, p *page) error {
 	return nil
 }
 
-// explains reports whether an incident above tells what is wrong with a cluster.
+// explains reports whether a listed incident affects a cluster.
 func (o *overviewView) explains(cluster string) bool {
 	of := func(i incidentView) bool { return i.Link == cluster }
 	return slices.ContainsFunc(o.Incidents, of) || slices.ContainsFunc(o.MoreIncidents, of)
 }
 
-// addIncidents fills in incidents and silences. A page without them still tells the
-// present.
+// addIncidents reads incidents and silences. Without them, the page still shows the current
+// state.
 func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewContext) error {
 	open, err := s.open(ctx, "")
 	if err != nil {
@@ -93,7 +92,7 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 	return nil
 }
 
-// apart parts incidents that hold from those that may only come again.
+// splitRecovering separates active incidents from recovering ones.
 func splitRecovering(open []alerting.Incident) (holding, quiet []alerting.Incident) {
 	for _, i := range open {
 		if i.Holds() {
@@ -105,7 +104,7 @@ func splitRecovering(open []alerting.Incident) (holding, quiet []alerting.Incide
 	return holding, quiet
 }
 
-// open returns the incidents of a cluster, "" for all, that are not resolved.
+// open returns the unresolved incidents of a cluster, or of all clusters for "".
 func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident, error) {
 	firing, err := s.incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: maxOpen})
 	if err != nil {
@@ -125,7 +124,7 @@ func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident,
 	return all[:min(len(all), maxOpen)], nil
 }
 
-// headline says in one sentence how things are.
+// headline summarizes the state of clusters in one sentence.
 func (v viewContext) headline(snapshots []Snapshot) (tone, string) {
 	count := map[checks.Verdict]int{}
 	for _, p := range snapshots {
@@ -148,8 +147,8 @@ func (v viewContext) headline(snapshots []Snapshot) (tone, string) {
 	}
 }
 
-// since when a headline of a mark has been true: since the first cluster of that
-// mark came to it, or since the last became well. Zero: it is not known.
+// since returns the start of the headline's state: of the first cluster with the tone, or, if
+// all are healthy, of the last recovery. Zero: unknown.
 func since(snapshots []Snapshot, m tone) (since time.Time) {
 	for _, p := range snapshots {
 		switch {
@@ -163,14 +162,13 @@ func since(snapshots []Snapshot, m tone) (since time.Time) {
 	return since
 }
 
-// verdictOf a cluster of which no round has been taken is inconclusive.
+// verdictOf returns the verdict of a snapshot, which is inconclusive before the first round.
 func verdictOf(p Snapshot) checks.Verdict { return cmp.Or(p.Report.Verdict, checks.Inconclusive) }
 
-// maxNamed is how many clusters a headline names.
+// maxNamed is the maximum number of clusters that a headline names.
 const maxNamed = 4
 
-// verdictHeadline names the clusters of a verdict, and counts them where there are
-// several.
+// verdictHeadline returns the headline of the clusters with a verdict.
 func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdict, one, several string) string {
 	var names []string
 	for _, p := range snapshots {
@@ -186,4 +184,90 @@ func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdic
 		said += v.translate(": ") + strings.Join(names, v.translate(", "))
 	}
 	return said
+}
+
+// A selfHealthView shows problems of stickwatch itself: undelivered notifications and a
+// failing history. The page is the only place to show them if no receiver works.
+type selfHealthView struct {
+	Undelivered []undelivered // one for each receiver, newest first
+	Notes       []healthNote
+}
+
+// undelivered are the notifications to one receiver that could not be delivered.
+type undelivered struct {
+	Receiver string
+	Count    string
+	At       timestamp // of the newest one
+	Reason   string    // of the newest one
+	Incident string    // id of the newest one's incident
+	Summary  string
+}
+
+// A healthNote is a sentence with an error text.
+type healthNote struct {
+	Tone   tone
+	Text   string
+	Detail string
+}
+
+// Limits of dead letters. A notification may be retried for three days before it becomes one.
+const (
+	deadLetterAge  = 4 * 24 * time.Hour
+	maxDeadLetters = 100
+)
+
+func (s *Server) selfHealth(ctx context.Context, v viewContext) selfHealthView {
+	view := selfHealthView{Notes: v.historyProblems(s.config.History.HistoryStatus())}
+	deadLetters, err := s.config.History.DeadLetters(ctx, maxDeadLetters)
+	if err != nil {
+		s.config.Logger.Error("reading dead letters for a page", "err", err)
+		return view
+	}
+	view.Undelivered = v.undelivered(deadLetters)
+	return view
+}
+
+// undelivered groups dead letters by receiver, newest first.
+func (v viewContext) undelivered(deadLetters []DeadLetter) (list []undelivered) {
+	count := map[string]int{}
+	for _, l := range deadLetters {
+		if v.now.Sub(l.At) > deadLetterAge {
+			continue
+		}
+		receiver := word(l.Receiver)
+		if count[receiver]++; count[receiver] == 1 {
+			list = append(list, undelivered{
+				Receiver: receiver, At: v.timestamp(l.At), Reason: line(l.Reason),
+				Incident: l.Incident.ID, Summary: v.summary(l.Incident),
+			})
+		}
+	}
+	for i, u := range list {
+		list[i].Count = v.messages(count[u.Receiver])
+	}
+	return slices.Clip(list)
+}
+
+func (v viewContext) messages(n int) string {
+	if n == 1 {
+		return v.translate("A message was given up")
+	}
+	return v.translate("%d messages were given up", n)
+}
+
+// historyProblems returns the problems of the history.
+func (v viewContext) historyProblems(k HistoryStatus) (notes []healthNote) {
+	if k.Damage != "" {
+		notes = append(notes, healthNote{toneCritical, v.translate("The file of the history is damaged"), long(k.Damage)})
+	}
+	switch {
+	case k.LastError != "" && k.LastWrite.IsZero():
+		notes = append(notes, healthNote{toneCritical, v.translate("The history cannot be written"), line(k.LastError)})
+	case k.LastError != "":
+		notes = append(notes, healthNote{toneCritical, v.translate("The history has not been written since %s", v.clock(k.LastWrite, v.now)), line(k.LastError)})
+	}
+	if k.Dropped > 0 {
+		notes = append(notes, healthNote{Tone: toneWarning, Text: v.translate("The history lacks %d probes: the disk was too slow or full", k.Dropped)})
+	}
+	return notes
 }

@@ -2,16 +2,22 @@ package web
 
 import (
 	"bytes"
+	"embed"
+	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
+
+	"stickwatch/internal/wire"
 )
 
-// A page is what the layout shows, around a template's content.
+// A page is the data of the layout template.
 type page struct {
 	viewContext
 	templates *pages
-	Template  string // of the content
+	Template  string // name of the content template
 	Content   any
 	Title     string
 	Icon      tone
@@ -20,18 +26,18 @@ type page struct {
 	Language  string
 	Other     string // the other language, and a link to this page in it
 	OtherLink string
-	Revision  string // of Live, before the content was looked at
+	Revision  string // of Live, taken before the content was read
 	Version   string
 	Now       timestamp
 	Zone      string
 	Assets    map[string]string
-	ReadOnly  bool // whoever looks may change nothing
+	ReadOnly  bool // the client may not make changes
 }
 
-// A pageFunc fills in what is particular to a page.
+// A pageFunc fills in the content of a page.
 type pageFunc func(r *http.Request, p *page) error
 
-// page serves a pager. What it cannot show, a page says.
+// page returns the handler of a page. An error becomes a page as well.
 func (s *Server) page(fill pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := s.newPage(r)
@@ -50,7 +56,7 @@ func (s *Server) newPage(r *http.Request) *page {
 	now := s.config.Now()
 	v := viewContext{
 		formatter: formatter{language: language, zone: locale.zone}, now: now,
-		canWrite: s.access.deny(r) == nil, canProbe: s.config.Prober != nil,
+		canWrite: s.access.denial(r) == nil, canProbe: s.config.Prober != nil,
 	}
 	other := languages[0]
 	if other == language {
@@ -63,7 +69,7 @@ func (s *Server) newPage(r *http.Request) *page {
 	}
 }
 
-// linkIn is a link to the page that r asks for, in a language.
+// linkIn returns a link to the requested page in a language.
 func linkIn(r *http.Request, language string) string {
 	link := *r.URL
 	values := link.Query()
@@ -72,12 +78,12 @@ func linkIn(r *http.Request, language string) string {
 	return link.RequestURI()
 }
 
-// pageOf makes p the page of an error, and returns its status.
+// pageOf makes p an error page and returns its status.
 func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err error) int {
 	problem := problemOf(err)
-	problem.advise(w.Header())
-	if problem.inside() {
-		s.config.Logger.Error("showing a page", "path", r.URL.Path, "err", err)
+	problem.setRetryAfter(w.Header())
+	if problem.internal() {
+		s.config.Logger.Error("creating a page", "path", r.URL.Path, "err", err)
 	}
 	p.Template, p.Content, p.Title = "problem", problem, p.translate(problem.Title)
 	return problem.Status
@@ -85,8 +91,8 @@ func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err err
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// render writes a page whole or not at all: an error in its middle would leave
-// half of one.
+// render sends a page. It buffers the page, so that an error in a template does not send half
+// of it.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *page) {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
@@ -102,5 +108,72 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *p
 	write(w, r, "text/html; charset=utf-8", status, body.Bytes())
 }
 
-// heading joins what stands in a window's title.
+// heading joins the parts of a window title.
 func heading(parts ...string) string { return strings.Join(parts, " · ") }
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// A locale contains the current defaults of pages.
+type locale struct {
+	language string // for clients without a preference
+	zone     *time.Location
+	pages    map[string]*pages // by language
+}
+
+// pages are the templates in one language: their function t translates.
+type pages struct {
+	all map[string]*template.Template // layout and content, by content template
+}
+
+// contents are the content templates.
+var contents = []string{"overview", "cluster", "incidents", "incident", "problem"}
+
+func allPages(zone *time.Location) map[string]*pages {
+	all := map[string]*pages{}
+	for _, language := range languages {
+		all[language] = newPages(formatter{language: language, zone: zone})
+	}
+	return all
+}
+
+// newPages parses the embedded templates. It panics on errors, which every test would detect.
+func newPages(s formatter) *pages {
+	shared := template.Must(template.New("").Funcs(template.FuncMap{
+		"t":       s.translate,
+		"foreign": s.englishLang,
+	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/drawings.html"))
+	p := &pages{all: map[string]*template.Template{}}
+	for _, name := range contents {
+		p.all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
+	}
+	return p
+}
+
+func (p *pages) render(w io.Writer, of *page) error {
+	return p.all[of.Template].ExecuteTemplate(w, "layout", of)
+}
+
+// A viewContext creates views for templates: in one language, for one moment, and for a client
+// with certain permissions.
+type viewContext struct {
+	formatter
+	now      time.Time
+	canWrite bool
+	canProbe bool
+}
+
+// A timestamp is a time in a readable and a machine-readable format.
+type timestamp struct {
+	Text string
+	ISO  string
+	Ago  string // relative time; "": unknown
+}
+
+func (v viewContext) timestamp(t time.Time) timestamp {
+	m := timestamp{Text: v.clock(t, v.now), ISO: wire.Time(t)}
+	if !t.IsZero() {
+		m.Ago = v.length(max(0, v.now.Sub(t)))
+	}
+	return m
+}

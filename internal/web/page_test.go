@@ -15,12 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// everyKindOfCluster is a world with every kind of cluster.
+// everyKindOfCluster returns a daemon with clusters of every kind.
 func everyKindOfCluster() *fakeDaemon {
 	return newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"), hostile("evil"))
 }
 
-// everyPage of a world.
+// everyPage returns the paths of all pages.
 func everyPage(w *fakeDaemon) []string {
 	pages := []string{"/", "/incidents", "/nowhere"}
 	for _, s := range w.fakeClusters {
@@ -89,8 +89,7 @@ func TestAffectedOnlyWhereEstimated(t *testing.T) {
 	}
 }
 
-// TestHostileTextsAreShown, not obeyed: no markup, no control characters, no
-// flood.
+// TestHostileTextsAreShown: hostile texts are escaped, sanitized and cut.
 func TestHostileTextsAreShown(t *testing.T) {
 	w := everyKindOfCluster()
 	s := w.server(t)
@@ -110,7 +109,7 @@ func TestHostileTextsAreShown(t *testing.T) {
 	}
 }
 
-// TestPagesAreSecured: the policy lets nothing in, and pages keep to it.
+// TestPagesAreSecured: the content security policy is strict, and pages comply with it.
 func TestPagesAreSecured(t *testing.T) {
 	w := everyKindOfCluster()
 	s := w.server(t)
@@ -126,7 +125,8 @@ func TestPagesAreSecured(t *testing.T) {
 	}
 }
 
-// TestStrangersGetNoButtons, and no forms: they are told how to come by them.
+// TestStrangersGetNoButtons: unauthorized clients get no buttons and forms, but an
+// explanation.
 func TestStrangersGetNoButtons(t *testing.T) {
 	w := everyKindOfCluster()
 	s := w.server(t)
@@ -147,7 +147,7 @@ func TestStrangersGetNoButtons(t *testing.T) {
 	}
 }
 
-// TestBrokenHistory hides nothing of the present.
+// TestBrokenHistory: without a history, pages still show the current state.
 func TestBrokenHistory(t *testing.T) {
 	w := everyKindOfCluster()
 	w.broken = errors.New("disk I/O error")
@@ -165,7 +165,7 @@ func TestBrokenHistory(t *testing.T) {
 	}
 }
 
-// TestFolded: with many clusters, those that are well take a line.
+// TestFolded: with many clusters, healthy ones are collapsed.
 func TestFolded(t *testing.T) {
 	count := func(w *fakeDaemon) (open, folded int) {
 		body := getPage(w.server(t), "/").Body.String()

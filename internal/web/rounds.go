@@ -2,39 +2,42 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 
 	"stickwatch/internal/panics"
 )
 
-// maxWaiting bounds who waits for a round of one cluster.
+// maxWaiting bounds the requests that wait for a round of one cluster.
 const maxWaiting = 16
 
-// rounds lets everybody who wants a round of a cluster now wait for the one that
-// is being taken: nodes are not asked more often because more people ask, and GET
-// /probe is open to whoever may read. A round goes on when those who wanted it
-// have left, so that there is never a second one beside it.
+// rounds shares the running round of each cluster between all requests for one. More requests
+// do not cause more probes; this matters because anybody with read access can call GET /probe.
+// A round continues after its clients have left, so that there is never a second one at the
+// same time.
 type rounds struct {
 	take   func(ctx context.Context, cluster string) (http.Handler, error)
-	ending context.Context // ends with close, and so do the rounds under way
+	ending context.Context // canceled by close, which cancels the running rounds
 	close  context.CancelFunc
 
 	mu    sync.Mutex
-	taken map[string]*round // under way, by cluster
+	taken map[string]*round // running rounds by cluster
 }
 
-// A round is being taken, or was.
+// A round is a running or finished round.
 type round struct {
-	done    chan struct{} // closed at its end, after metrics and err are set
+	done    chan struct{} // closed at the end, after metrics and err are set
 	metrics http.Handler
 	err     error
 
-	waiting int // under rounds.mu
+	waiting int // guarded by rounds.mu
 }
 
-// newRounds returns rounds that a function takes. It returns what answers with
-// the metrics of its round.
+// newRounds returns rounds that use take, which returns a handler for the metrics of its
+// round.
 func newRounds(take func(context.Context, string) (http.Handler, error)) *rounds {
 	r := &rounds{take: take, taken: map[string]*round{}}
 	r.ending, r.close = context.WithCancel(context.Background())
@@ -60,7 +63,7 @@ func (r *rounds) wait(ctx context.Context, cluster string) (http.Handler, error)
 	return one.metrics, one.err
 }
 
-// join returns the round that is being taken of a cluster, or begins one.
+// join returns the running round of a cluster, or starts one.
 func (r *rounds) join(cluster string) (*round, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,7 +77,7 @@ func (r *rounds) join(cluster string) (*round, error) {
 		panics.Go(panics.Web, func() { r.run(one, cluster) })
 	}
 	if one.waiting == maxWaiting {
-		return nil, newProblem(http.StatusServiceUnavailable, "%d requests wait for a round of %q already", maxWaiting, cluster)
+		return nil, newProblem(http.StatusServiceUnavailable, "%d requests already wait for a round of %q", maxWaiting, cluster)
 	}
 	one.waiting++
 	return one, nil
@@ -99,10 +102,11 @@ func (r *rounds) run(one *round, cluster string) {
 	close(one.done)
 }
 
-func errEnding() error { return newProblem(http.StatusServiceUnavailable, "stickwatch is ending") }
+func errEnding() error {
+	return newProblem(http.StatusServiceUnavailable, "stickwatch is shutting down")
+}
 
-// takeRound takes a round with whoever there is for it. An Exporter takes the
-// same rounds as a Prober.
+// takeRound takes a round with the Exporter if there is one, and else with the Prober.
 func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, error) {
 	if c.Exporter != nil {
 		return c.Exporter.Export(ctx, cluster)
@@ -110,11 +114,65 @@ func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, er
 	return nil, c.Prober.Probe(ctx, cluster)
 }
 
-// round waits for a round of a cluster, and returns what answers with its metrics.
+// round waits for a round of a cluster, and returns the handler of its metrics.
 func (s *Server) round(ctx context.Context, cluster string) (http.Handler, error) {
 	p, err := s.snapshot(cluster)
 	if err != nil {
 		return nil, err
 	}
 	return s.rounds.wait(ctx, p.Cluster.Name)
+}
+
+// healthy is the liveness endpoint.
+func (s *Server) healthy(w http.ResponseWriter, r *http.Request) {
+	write(w, r, "text/plain; charset=utf-8", http.StatusOK, []byte("stickwatch is healthy.\n"))
+}
+
+// ready is the readiness endpoint. It returns 503 with a reason until the daemon is ready.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.config.Ready(); err != nil {
+		write(w, r, "text/plain; charset=utf-8", http.StatusServiceUnavailable, fmt.Appendf(nil, "stickwatch is not ready: %v\n", err))
+		return
+	}
+	write(w, r, "text/plain; charset=utf-8", http.StatusOK, []byte("stickwatch is ready.\n"))
+}
+
+// reload reloads the configuration. The client may see errors of the file.
+func (s *Server) reload(r *http.Request) (answer, error) {
+	if err := s.config.Reloader.Reload(r.Context()); err != nil {
+		s.config.Logger.Error("reloading the configuration", "err", err)
+		return answer{}, newProblem(http.StatusUnprocessableEntity, "the configuration was not changed: %v", err)
+	}
+	return answer{}, nil
+}
+
+// probeTimeout bounds a requested round, including the wait for a running one.
+const probeTimeout = time.Minute
+
+// export takes a round of a cluster and returns its metrics, like a Prometheus exporter.
+func (s *Server) export(w http.ResponseWriter, r *http.Request) {
+	q := s.queryOf(r)
+	cluster := q.required("cluster")
+	if err := q.err(); err != nil {
+		s.writeProblem(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), scrapeTime(r))
+	defer cancel()
+	metrics, err := s.round(ctx, cluster)
+	if err != nil {
+		s.writeProblem(w, r, err)
+		return
+	}
+	metrics.ServeHTTP(w, r)
+}
+
+// scrapeTime returns the scrape timeout of Prometheus minus a margin for the response.
+func scrapeTime(r *http.Request) time.Duration {
+	const onItsWay = 500 * time.Millisecond
+	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
+	if err != nil || !(seconds > onItsWay.Seconds() && seconds < probeTimeout.Seconds()) {
+		return probeTimeout
+	}
+	return time.Duration(seconds*float64(time.Second)) - onItsWay
 }

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// A slowExporter's rounds take until they are let go, or their time is over.
+// A slowExporter blocks rounds until they are released or time out.
 type slowExporter struct {
 	mu    sync.Mutex
 	taken int
-	began chan struct{} // nil: nobody wants to know
+	began chan struct{} // nil: not used
 	let   chan struct{}
 }
 
@@ -34,8 +37,8 @@ func (e *slowExporter) Export(ctx context.Context, _ string) (http.Handler, erro
 	}
 }
 
-// TestRoundsAreShared: by exporters, the API and the page, up to a bound; who
-// comes later gets another.
+// TestRoundsAreShared: exporters, the API and the page share a round, up to a limit; later
+// requests get a new one.
 func TestRoundsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
@@ -74,7 +77,8 @@ func TestRoundsAreShared(t *testing.T) {
 	})
 }
 
-// TestRoundsOutliveThoseWhoWait, so that coming and going takes no second one.
+// TestRoundsOutliveThoseWhoWait: a round continues without clients, so that there is never a
+// second one.
 func TestRoundsOutliveThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
@@ -95,7 +99,7 @@ func TestRoundsOutliveThoseWhoWait(t *testing.T) {
 	})
 }
 
-// TestRoundsEnd: nobody waits after the end, and nobody begins.
+// TestRoundsEnd: after close, nothing waits and no round starts.
 func TestRoundsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{}
@@ -111,4 +115,80 @@ func TestRoundsEnd(t *testing.T) {
 			t.Errorf("got %d, then %d, after %d rounds", got.Code, again.Code, e.taken)
 		}
 	})
+}
+
+func TestOperations(t *testing.T) {
+	w := newFakeDaemon(healthyCluster("shop", 2))
+	s := w.server(t)
+	for _, test := range []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/-/healthy", 200, "stickwatch is healthy.\n"},
+		{"GET", "/-/ready", 200, "stickwatch is ready.\n"},
+		{"GET", "/metrics", 200, "stickwatch_build_info 1\n"},
+		{"GET", "/probe?cluster=shop", 200, "stickwatch_balancer_up{cluster=\"shop\"} 1\n"},
+		{"POST", "/-/reload", 204, ""},
+	} {
+		got := send(s, test.method, test.path, "")
+		if got.Code != test.status || got.Body.String() != test.body {
+			t.Errorf("%s %s: got %d %q", test.method, test.path, got.Code, got.Body)
+		}
+	}
+	w.ready = errors.New("no round has been taken yet")
+	if got := send(s, "GET", "/-/ready", ""); got.Code != 503 || !strings.Contains(got.Body.String(), "no round") {
+		t.Errorf("got %d %q", got.Code, got.Body)
+	}
+	bad := decoded[problem](t, send(s, "POST", "/-/reload", ""))
+	if want := "the configuration was not changed: stickwatch.yml:3:5: clusters[0].nam: unknown key"; bad.Detail != want || bad.Status != 422 {
+		t.Errorf("got %+v", bad)
+	}
+	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || decoded[wireCluster](t, got).Name != "shop" {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+	if diff := cmp.Diff([]string{"shop", "shop"}, w.probed); diff != "" {
+		t.Errorf("probed (-want +got):\n%s", diff)
+	}
+}
+
+// TestProbeWithoutExporter: a Prober is sufficient without metrics.
+func TestProbeWithoutExporter(t *testing.T) {
+	w := newFakeDaemon(healthyCluster("shop", 2))
+	s := w.server(t, func(c *Config) { c.Exporter = nil })
+	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || len(w.asked()) != 1 {
+		t.Errorf("got %d %s after %d rounds", got.Code, got.Body, len(w.asked()))
+	}
+}
+
+// TestNotOffered: functions without a source return 404.
+func TestNotOffered(t *testing.T) {
+	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Prober, c.Exporter, c.Reloader, c.Metrics = nil, nil, nil, nil })
+	for _, test := range []struct{ method, path string }{
+		{"GET", "/metrics"},
+		{"GET", "/probe?cluster=shop"},
+		{"POST", "/-/reload"},
+		{"POST", "/api/v1/clusters/shop/probe"},
+	} {
+		if got := send(s, test.method, test.path, ""); got.Code != http.StatusNotFound {
+			t.Errorf("%s %s: got %d", test.method, test.path, got.Code)
+		}
+	}
+}
+
+func TestScrapeTime(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"":     probeTimeout,
+		"10":   9500 * time.Millisecond,
+		"0.2":  probeTimeout,
+		"1e9":  probeTimeout,
+		"NaN":  probeTimeout,
+		"soon": probeTimeout,
+	} {
+		r, _ := http.NewRequest("GET", "/probe", nil)
+		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
+		if got := scrapeTime(r); got != want {
+			t.Errorf("%q: got %s, want %s", header, got, want)
+		}
+	}
 }

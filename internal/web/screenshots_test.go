@@ -9,8 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots writes pictures of the page into the folder that the
-// environment variable STICKWATCH_SCREENSHOTS names.
+// TestScreenshots writes screenshots to the directory in STICKWATCH_SCREENSHOTS.
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("STICKWATCH_SCREENSHOTS")
 	if folder == "" {

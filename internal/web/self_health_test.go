@@ -20,8 +20,8 @@ func deadLetter(receiver string, age time.Duration, reason string) DeadLetter {
 	}}
 }
 
-// TestUndelivered: a line a receiver, about its newest message; old ones are
-// nobody's business any more.
+// TestUndelivered: each receiver has one line about its newest dead letter; old ones are
+// omitted.
 func TestUndelivered(t *testing.T) {
 	got := seenInEnglish.undelivered([]DeadLetter{
 		deadLetter("ops", time.Hour, "channel_not_found"),
@@ -61,8 +61,8 @@ func TestKeeping(t *testing.T) {
 	}
 }
 
-// TestOverviewTellsOfItself in both languages, and is ready all the same: a full
-// disk is no reason to restart what still watches.
+// TestOverviewTellsOfItself: the overview shows problems of stickwatch in both languages. The
+// daemon stays ready, because a full disk is no reason to restart it.
 func TestOverviewTellsOfItself(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
@@ -84,6 +84,6 @@ func TestOverviewTellsOfItself(t *testing.T) {
 	}
 	w.broken = errors.New("no disk at all")
 	if got := getPage(s, "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "not been written since") {
-		t.Errorf("got %d without the notice when the history cannot be read", got.Code)
+		t.Errorf("got %d without the note when the history cannot be read", got.Code)
 	}
 }

@@ -16,8 +16,7 @@ import (
 	"testing/synctest"
 )
 
-// running serves a world at a free port until the test, or the function that is
-// returned, ends it.
+// running serves a daemon at a free port until the test ends or end is called.
 func running(t *testing.T, w *fakeDaemon, change ...func(*Config)) (address string, end func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,7 +50,7 @@ func get(t *testing.T, url string) *http.Response {
 	return r
 }
 
-// TestServeEndsStreams: somebody who listens does not hold up the end.
+// TestServeEndsStreams: open streams do not delay the shutdown.
 func TestServeEndsStreams(t *testing.T) {
 	live := NewLive()
 	address, end := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.Live = live })
@@ -71,7 +70,7 @@ func TestServeEndsStreams(t *testing.T) {
 	}
 }
 
-// TestServeEndsRounds: nodes that do not answer do not hold up the end.
+// TestServeEndsRounds: hanging nodes do not delay the shutdown.
 func TestServeEndsRounds(t *testing.T) {
 	e := &slowExporter{began: make(chan struct{})}
 	address, end := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.Exporter = e })
@@ -95,7 +94,7 @@ func TestServeEndsRounds(t *testing.T) {
 	}
 }
 
-// TestServeCutsOff who takes too long to end, which is no failure of its own.
+// TestServeCutsOff: requests that exceed the timeout are closed without an error.
 func TestServeCutsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, given := make(chan struct{}), make(chan struct{})
@@ -124,7 +123,7 @@ func TestServeCutsOff(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		<-given
-		if !strings.Contains(log.String(), "requests under way are cut off") {
+		if !strings.Contains(log.String(), "closing requests that exceed the shutdown timeout") {
 			t.Errorf("got log %q", log.String())
 		}
 	})
@@ -153,9 +152,9 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// TestServeAsksForPasswords as the web configuration says.
+// TestServeAsksForPasswords: the web configuration is applied.
 func TestServeAsksForPasswords(t *testing.T) {
-	// The hash is of "opensesame", at the least cost.
+	// The hash of "opensesame" at the lowest cost.
 	const content = "basic_auth_users: {ops: $2a$04$RUMwpsjF0jSCcRwdVFuzl.h9TMGYeRtncvunKQWDnCVyuZ6L1aMyi}\n"
 	file := filepath.Join(t.TempDir(), "web.yml")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

@@ -1,32 +1,59 @@
+// Package web is the HTTP server of the daemon: the status page, the API, and the endpoints
+// for Prometheus and operators.
+//
+// # Access
+//
+// Everybody can read by default, as with Prometheus exporters. The web configuration of
+// exporter-toolkit can require TLS and passwords. Changes (silences, probes, reloads) require
+// the admin socket, a user, or a token; see access.
+//
+// # The page
+//
+// The page works without JavaScript: it reloads itself, its buttons are forms, and templates
+// draw its charts as SVG. The script listens to [Live], fetches the same page again and
+// replaces the parts that differ, so there is only one renderer.
+//
+// # Caching
+//
+// A page of 200 nodes shows 200 uptime bars. The history is read once in [Config].CacheFor and
+// shared by all requests. The current state is never cached.
+//
+// Package probes bounds the data of targets. Here it is cut again to the space on a page, and
+// escaped by html/template and encoding/json. No other code creates markup.
 package web
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/net/netutil"
 
 	"stickwatch/internal/panics"
 )
 
-// A Server answers HTTP for a daemon.
+// A Server is the HTTP server of a daemon.
 type Server struct {
 	config       Config
 	access       access
 	historyCache *historyCache
 	rounds       *rounds
-	machine      string // its name, as hostOf has it
+	machine      string // host name, normalized by hostOf
 	locale       atomic.Pointer[locale]
 	handler      http.Handler
 
-	external atomic.Pointer[url.URL] // of Config; without a host: not known
+	external atomic.Pointer[url.URL] // of Config; an empty host means unknown
 }
 
-// New returns a Server of c. Its error is about the web configuration file.
+// New returns a Server. It fails if the web configuration file is invalid.
 func New(c Config) (*Server, error) {
 	c = c.withDefaults()
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
@@ -41,13 +68,13 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// SetLocale changes Config's Language and Location for the answers to come.
+// SetLocale changes Config.Language and Config.Location.
 func (s *Server) SetLocale(language string, location *time.Location) {
 	location = cmp.Or(location, time.Local)
 	s.locale.Store(&locale{language: cmp.Or(language, english), zone: location, pages: allPages(location)})
 }
 
-// ServeHTTP answers one request, without what Serve adds: TLS, users, time-outs.
+// ServeHTTP handles a request, without the TLS, users and timeouts of Serve.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) routes() *http.ServeMux {
@@ -107,22 +134,21 @@ func (s *Server) routeAPI(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/deployments/{id}/end", s.api(s.endDeployment))
 }
 
-// guard answers nobody who was led here, and lets nobody change anything from
-// another site, or without the right to.
-// It stands before every route: a new one cannot be forgotten.
+// guard rejects DNS rebinding, cross-site changes, and unauthorized changes. It wraps all
+// routes, so that none can be missed.
 func (s *Server) guard(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return withSecurityHeaders(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkRebinding(r); err != nil {
 			s.writeProblem(w, r, err)
 			return
 		}
 		if err := crossOrigin.Check(r); err != nil {
-			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site may change nothing: %v", err))
+			s.writeProblem(w, r, newProblem(http.StatusForbidden, "requests from another site must not make changes: %v", err))
 			return
 		}
-		if !reads(r) {
-			if err := s.access.deny(r); err != nil {
+		if !isSafeMethod(r) {
+			if err := s.access.denial(r); err != nil {
 				s.writeProblem(w, r, err)
 				return
 			}
@@ -131,8 +157,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	}))
 }
 
-// abortOnPanic breaks off an answer that panics. Package net/http would do so too, but
-// would write to the log what the panic says.
+// abortOnPanic aborts the response of a handler that panics. Unlike net/http, it does not log
+// the text of the panic.
 func abortOnPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if panics.Catch(panics.Web, func() { next.ServeHTTP(w, r) }) != nil {
@@ -141,7 +167,102 @@ func abortOnPanic(next http.Handler) http.Handler {
 	})
 }
 
-// reads reports whether a request changes nothing by its method.
-func reads(r *http.Request) bool {
+// isSafeMethod reports whether the method of a request is safe.
+func isSafeMethod(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// Limits of a connection. The longest regular response is a probe, bounded by probeTimeout.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 2 * probeTimeout
+	idleTimeout       = 2 * time.Minute
+	maxHeader         = 32 << 10 // bytes
+	shutdownTimeout   = 10 * time.Second
+)
+
+// Serve serves at listeners, and at the admin socket unless it is nil, until ctx ends. Clients
+// of the admin socket may make all changes. At the end, Serve closes event streams, cancels
+// rounds, waits up to ten seconds for other requests, and returns nil. If a listener fails,
+// Serve closes all listeners and returns the error.
+func (s *Server) Serve(ctx context.Context, admin net.Listener, listeners ...net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ends, running := make(chan error), len(listeners)
+	for _, l := range listeners {
+		panics.Go(panics.Web, func() { ends <- panicAsError(func() error { return s.serve(ctx, l, s.public) }) })
+	}
+	if admin != nil {
+		running++
+		panics.Go(panics.Web, func() { ends <- panicAsError(func() error { return s.serve(ctx, admin, s.admin) }) })
+	}
+	var all []error
+	for range running {
+		if err := <-ends; err != nil {
+			all = append(all, err)
+			stop()
+		}
+	}
+	return errors.Join(all...)
+}
+
+// panicAsError returns the error of f, or its panic as an error.
+func panicAsError(f func() error) (err error) {
+	if caught := panics.Catch(panics.Web, func() { err = f() }); caught != nil {
+		return caught
+	}
+	return err
+}
+
+// serve runs one server for each listener, because exporter-toolkit changes the server's
+// handler.
+func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Server, net.Listener) error) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+	}
+	server.RegisterOnShutdown(s.config.Live.Close)
+	server.RegisterOnShutdown(s.rounds.close)
+	down := make(chan error, 1)
+	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- panicAsError(func() error { return s.shutDown(ctx, server) }) })
+	err := run(server, l)
+	if unregister() || !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
+	}
+	if err := <-down; err != nil {
+		return fmt.Errorf("shutting down %q: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// public serves with the TLS and users of the web configuration.
+func (s *Server) public(server *http.Server, l net.Listener) error {
+	if s.config.MaxConnections > 0 {
+		l = netutil.LimitListener(l, s.config.MaxConnections)
+	}
+	return toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.config.WebConfigFile}, s.config.Logger)
+}
+
+// admin serves the admin socket.
+func (s *Server) admin(server *http.Server, l net.Listener) error {
+	server.BaseContext = func(net.Listener) context.Context { return asAdmin(context.Background()) }
+	return server.Serve(l)
+}
+
+// shutDown stops a server. Connections that exceed the timeout are closed, which is no error.
+func (s *Server) shutDown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.config.Logger.Warn("closing requests that exceed the shutdown timeout", "after", shutdownTimeout)
+		return server.Close()
+	}
+	return err
 }

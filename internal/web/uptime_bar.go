@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,26 +10,25 @@ import (
 	"stickwatch/checks"
 )
 
-// A uptimeBar is a row of slots of time, drawn as one path for each mark that
-// occurs, and nothing where nothing is known. A slot is the higher the worse it
-// was, so a strip reads without colours as well.
+// An uptimeBar is a row of time buckets, drawn as one SVG path for each tone. Unknown buckets
+// are empty. Worse buckets are taller, so that the bar is readable without colors.
 type uptimeBar struct {
 	Buckets int
 	Paths   []barPath
-	Label   string // what it shows, in words
-	AllGood bool   // it is good all over: the stylesheet draws it, as most of a page's are
+	Label   string // text alternative
+	AllGood bool   // all buckets are good, which the stylesheet draws
 }
 
 type barPath struct {
 	Class tone
-	D     string // SVG path data, in a box of Slots by 8
+	D     string // SVG path data, in a box of Buckets by 8
 }
 
-// toneLineY is where a mark's line runs, which the stylesheet makes so wide that it
-// stands on the lower edge of the box: good 3, worse 6, trouble 8.
+// toneLineY is the y coordinate of a tone's line. The stylesheet sets the line widths, so that
+// lines stand on the lower edge of the box: 3 for good, 6 for warning, 8 for critical.
 var toneLineY = map[tone]string{toneOK: "6.5", toneWarning: "5", toneCritical: "4"}
 
-// barPaths turns one mark a slot into paths.
+// barPaths converts one tone for each bucket to paths.
 func barPaths(buckets []tone) []barPath {
 	var paths []barPath
 	for _, class := range []tone{toneOK, toneWarning, toneCritical} {
@@ -50,7 +50,7 @@ func barPaths(buckets []tone) []barPath {
 	return paths
 }
 
-// hours is a target's last hours.
+// hours returns the bar of a target's last hours.
 func (v viewContext) hours(points []checks.Point, span checks.Span) uptimeBar {
 	tones := make([]tone, barBuckets)
 	for i := range tones {
@@ -65,8 +65,8 @@ func (v viewContext) hours(points []checks.Point, span checks.Span) uptimeBar {
 	return uptimeBar{Buckets: barBuckets, Paths: barPaths(tones), Label: v.describeHours(tones, span), AllGood: calm}
 }
 
-// toneOfPoint: a slot in which hardly anything was answered was an outage; one
-// failure among many is not.
+// toneOfPoint returns the tone of a bucket. A bucket with hardly any response is an outage; a
+// single failure among many is not.
 func toneOfPoint(p checks.Point) tone {
 	switch {
 	case p.Failed == 0:
@@ -78,10 +78,10 @@ func toneOfPoint(p checks.Point) tone {
 	}
 }
 
-// maxOutagesInLabel is how many stretches of trouble a label tells.
+// maxOutagesInLabel is the number of outages in a label.
 const maxOutagesInLabel = 3
 
-// describeHours tells when there was trouble.
+// describeHours lists the outages.
 func (v viewContext) describeHours(tones []tone, span checks.Span) string {
 	var told []string
 	known := false
@@ -115,7 +115,116 @@ func (v viewContext) troubleText(m tone) string {
 	return v.translate("failing at times")
 }
 
-// bucketStart is the time of day at which a slot begins.
+// bucketStart returns the time of day of the start of a bucket.
 func (v viewContext) bucketStart(span checks.Span, bucket int) string {
 	return v.timeOfDay(span.From.Add(time.Duration(bucket)*bucketWidth(span)), span)
+}
+
+// A calendar shows a target's uptime by day.
+type calendar struct {
+	uptimeBar
+	Name    string
+	Kind    string
+	Percent string // over all days; "–": no data
+}
+
+// Minimum ratios of good and acceptable days. With a probe every three seconds, 99.9 % allows
+// for 86 seconds of failures.
+const (
+	goodUptime = 0.999
+	poorUptime = 0.99
+)
+
+func (v viewContext) calendar(days []checks.Uptime, whole checks.Uptime) calendar {
+	c := calendar{Name: v.targetName(whole.Target), Kind: v.kind(whole.Kind), Percent: v.uptimeShare(whole)}
+	tones := make([]tone, len(days))
+	worst := checks.Uptime{Ratio: 1}
+	for i, day := range days {
+		tones[i] = toneOfDay(day)
+		if day.Probes > 0 && day.Ratio < worst.Ratio {
+			worst = day
+		}
+	}
+	c.Buckets, c.Paths = max(1, len(days)), barPaths(tones)
+	c.Label = v.translate("%s in %d days", c.Percent, len(days))
+	if worst.Probes > 0 {
+		c.Label += v.translate("; worst: %s with %s", v.day(worst.From), v.percent(worst.Ratio))
+	}
+	return c
+}
+
+func toneOfDay(u checks.Uptime) tone {
+	switch {
+	case u.Probes == 0:
+		return toneUnknown
+	case u.Ratio >= goodUptime:
+		return toneOK
+	case u.Ratio >= poorUptime:
+		return toneWarning
+	default:
+		return toneCritical
+	}
+}
+
+// calendars returns the calendars of a history in the order of its uptimes. The calendar of a
+// node's sessions follows the node.
+func (v viewContext) calendars(r *clusterHistory) []calendar {
+	var all []calendar
+	shown := make(map[checks.Target]bool)
+	show := func(u checks.Uptime) {
+		if days, ok := r.days[u.Target]; ok && !shown[u.Target] {
+			shown[u.Target] = true
+			all = append(all, v.calendar(days, u))
+		}
+	}
+	for _, u := range r.uptimes {
+		show(u)
+		if u.Kind == checks.TargetNode {
+			show(r.uptime(checks.Target{Cluster: u.Cluster, Kind: checks.TargetSession, Name: u.Name}))
+		}
+	}
+	return all
+}
+
+// uptime returns the uptime of a target, without probes if there is no data.
+func (r *clusterHistory) uptime(of checks.Target) checks.Uptime {
+	for _, u := range r.uptimes {
+		if u.Target == of {
+			return u
+		}
+	}
+	return checks.Uptime{Target: of}
+}
+
+// uptimeShare formats an uptime; "–": no data. It has no tone, because past failures need no
+// attention.
+func (v viewContext) uptimeShare(u checks.Uptime) string {
+	if u.Probes == 0 {
+		return "–"
+	}
+	return v.percent(u.Ratio)
+}
+
+// targetName omits the address of a balancer, because its URL identifies it. The API has the
+// full name.
+func (v viewContext) targetName(of checks.Target) string {
+	switch {
+	case of.Kind == checks.TargetBalancer:
+		url, _, _ := strings.Cut(of.Name, " ")
+		return word(url)
+	case of.Kind == checks.TargetSession && of.Name == "":
+		return v.translate("owner unknown")
+	default:
+		return word(of.Name)
+	}
+}
+
+func (v viewContext) kind(k checks.TargetKind) string {
+	return v.translate(cmp.Or(map[checks.TargetKind]string{
+		checks.TargetNode:       "node",
+		checks.TargetBalancer:   "balancer",
+		checks.TargetDependency: "dependency",
+		checks.TargetCanary:     "canary",
+		checks.TargetSession:    "sessions",
+	}[k], "target"))
 }

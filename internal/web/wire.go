@@ -8,7 +8,7 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// The JSON of the API beside what package wire has: what only a daemon knows.
+// JSON types of the API with data that only a daemon has, in addition to package wire.
 
 type wireClusters struct {
 	Schema   int           `json:"schema"`
@@ -16,12 +16,12 @@ type wireClusters struct {
 }
 
 type wireCluster struct {
-	wire.Cluster // its verdict is inconclusive until a round has been taken
+	wire.Cluster // the verdict is inconclusive before the first round
 
-	Since      string               `json:"since"`   // since when the verdict has been what it is; "": not known
-	Started    string               `json:"started"` // of the round; "": none has been taken
+	Since      string               `json:"since"`   // start of the verdict; "": unknown
+	Started    string               `json:"started"` // of the newest round; "": none
 	DurationMS int64                `json:"duration_ms"`
-	Findings   []wire.ActiveFinding `json:"findings"` // in place of the cluster's
+	Findings   []wire.ActiveFinding `json:"findings"` // replaces the findings of wire.Cluster
 }
 
 func wireClusterOf(p Snapshot) wireCluster {
@@ -39,7 +39,7 @@ func wireClusterOf(p Snapshot) wireCluster {
 	return out
 }
 
-// sinceByKey tells since when each finding has held.
+// sinceByKey returns the start of each finding by its key.
 func sinceByKey(activeFindings []checks.ActiveFinding) map[string]time.Time {
 	since := make(map[string]time.Time, len(activeFindings))
 	for _, s := range activeFindings {
@@ -60,7 +60,7 @@ type wireHistory struct {
 	Moves       []wire.Move       `json:"moves"` // newest first
 	Deployments []wire.Deployment `json:"deployments"`
 	StepMS      int64             `json:"step_ms,omitempty"`
-	Points      []wire.Point      `json:"points,omitempty"` // of the target asked for, oldest first
+	Points      []wire.Point      `json:"points,omitempty"` // of the requested target, oldest first
 }
 
 type wireDeployments struct {
@@ -73,9 +73,9 @@ type wireSilences struct {
 
 type wireSilence struct {
 	ID      string      `json:"id"`
-	Cluster string      `json:"cluster"` // "": every cluster
-	Node    string      `json:"node"`    // "": every node, and what is about none
-	Code    checks.Code `json:"code"`    // "": every code
+	Cluster string      `json:"cluster"` // "": all clusters
+	Node    string      `json:"node"`    // "": all nodes, and findings without a node
+	Code    checks.Code `json:"code"`    // "": all codes
 	Reason  string      `json:"reason"`
 	Author  string      `json:"author"`
 	From    string      `json:"from"`

@@ -7,11 +7,11 @@ import (
 	"stickwatch/probes"
 )
 
-// A Cluster is one picture of a cluster.
+// A Cluster is the state of a cluster after one round.
 type Cluster struct {
 	Name         string         `json:"name"`
 	Verdict      checks.Verdict `json:"verdict"`
-	Doubts       []string       `json:"doubts"` // why it is inconclusive, or would be but for the findings
+	Doubts       []string       `json:"doubts"` // why the verdict is inconclusive, or would be without the findings
 	Balancer     []Balancer     `json:"balancer"`
 	Nodes        []Node         `json:"nodes"`
 	Session      Session        `json:"session"`
@@ -19,17 +19,17 @@ type Cluster struct {
 	Findings     []Finding      `json:"findings"`
 }
 
-// A Balancer is one address of the balancer.
+// A Balancer is the last probe of one address of the balancer.
 type Balancer struct {
 	URL       string  `json:"url"`
-	Address   string  `json:"address"` // IP:port asked; "": the name did not resolve
-	Up        bool    `json:"up"`      // gave an HTTP answer, be it an error
-	Status    int     `json:"status"`  // 0: none
+	Address   string  `json:"address"` // IP:port that was probed; "": the name did not resolve
+	Up        bool    `json:"up"`      // it returned an HTTP response, including an error status
+	Status    int     `json:"status"`  // HTTP status; 0: no response
 	LatencyMS float64 `json:"latency_ms"`
 	Error     string  `json:"error"`
 }
 
-// A Node as it was asked directly, and whether the balancer sends it clients.
+// A Node is the last direct probe of a node, and whether the balancer routes clients to it.
 type Node struct {
 	ID            string        `json:"id"`
 	URL           string        `json:"url"`
@@ -40,11 +40,11 @@ type Node struct {
 	Version       string        `json:"version"`
 	InRotation    checks.Answer `json:"in_rotation"`
 	LatencyMS     float64       `json:"latency_ms"`
-	ClockOffsetMS []float64     `json:"clock_offset_ms"` // from, to; null: unknown
+	ClockOffsetMS []float64     `json:"clock_offset_ms"` // lower and upper bound; null: unknown
 	Error         string        `json:"error"`
 }
 
-// A Session tells what became of sessions.
+// A Session is the result of the session checks of one round.
 type Session struct {
 	Policy     probes.Policy `json:"policy"`
 	Sticky     checks.Answer `json:"sticky"`
@@ -53,11 +53,11 @@ type Session struct {
 	Canaries   []Canary      `json:"canaries"`
 }
 
-// A Canary is the way of one session.
+// A Canary is one client session and its requests.
 type Canary struct {
 	Pinned   string `json:"pinned"`
 	Client   string `json:"client"`
-	Balancer string `json:"balancer"` // the address it went through
+	Balancer string `json:"balancer"` // URL of the balancer address that the requests went through
 	Steps    []Step `json:"steps"`
 }
 
@@ -70,7 +70,7 @@ type Step struct {
 	Error   string             `json:"error"`
 }
 
-// A Dependency as it was asked, and as nodes report it.
+// A Dependency is the last probe of a dependency, and which nodes report it as down.
 type Dependency struct {
 	Name       string   `json:"name"`
 	Up         *bool    `json:"up"` // null: unknown
@@ -78,8 +78,8 @@ type Dependency struct {
 	Error      string   `json:"error"`
 }
 
-// ClusterOf is a report of a cluster as configured; URLs of nodes that are not
-// are "".
+// ClusterOf converts a report. URLs come from the configuration c; a node that is not
+// configured has the URL "".
 func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
 	urls := map[string]string{}
 	for _, n := range c.Nodes {

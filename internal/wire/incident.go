@@ -7,52 +7,52 @@ import (
 	"stickwatch/checks"
 )
 
-// An Incident is findings with one cause, from first sight to recovery.
+// An Incident is a group of findings with one cause, from the first detection to the recovery.
 type Incident struct {
 	ID         string          `json:"id"`
-	Cluster    string          `json:"cluster"`  // the worst affected; "": of stickwatch itself
-	Clusters   []string        `json:"clusters"` // all that it concerns
+	Cluster    string          `json:"cluster"`  // the most affected cluster; "": the incident is about stickwatch itself
+	Clusters   []string        `json:"clusters"` // every affected cluster
 	State      alerting.State  `json:"state"`
-	Severity   checks.Severity `json:"severity"` // the worst it has had
-	Code       checks.Code     `json:"code"`     // of its cause
+	Severity   checks.Severity `json:"severity"` // the highest severity so far
+	Code       checks.Code     `json:"code"`     // code of the cause
 	Summary    string          `json:"summary"`
 	Remedy     string          `json:"remedy"`
 	Started    string          `json:"started"`
-	Fired      string          `json:"fired"` // ""; it has not held long enough to be told
-	Ended      string          `json:"ended"` // "": it goes on
+	Fired      string          `json:"fired"` // when notifications began; "": not yet
+	Ended      string          `json:"ended"` // "": ongoing
 	DurationMS int64           `json:"duration_ms"`
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
-	Affected   Affected        `json:"affected,omitzero"` // the worst of its active findings; once it is over, of all
-	Silenced   string          `json:"silenced"`          // why nobody is told; "": they are
+	Affected   Affected        `json:"affected,omitzero"` // of the worst active finding; of the worst finding when the incident is resolved
+	Silenced   string          `json:"silenced"`          // why notifications are suppressed; "": they are not
 	Findings   []Member        `json:"findings"`          // the cause first
 	Timeline   []Event         `json:"timeline"`          // oldest first
 }
 
-// A Member is a finding's part in an incident.
+// A Member is a finding that belongs to an incident.
 type Member struct {
 	ActiveFinding
 	Cluster string `json:"cluster"`
-	Ended   string `json:"ended"` // "": it holds
+	Ended   string `json:"ended"` // "": active
 }
 
-// A ActiveFinding is a finding that holds from one round to the next.
+// An ActiveFinding is a finding that persists over rounds.
 type ActiveFinding struct {
 	Finding
-	Since string `json:"since"` // first sight; "": not known
+	Since string `json:"since"` // time of the first detection; "": unknown
 }
 
-// An Event is a line in an incident's timeline.
+// An Event is an entry of an incident's timeline.
 type Event struct {
 	At      string             `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
-	Cluster string             `json:"cluster"` // of the finding, where the incident concerns several; else ""
-	Finding string             `json:"finding"` // its key; "": about the incident as a whole
+	Cluster string             `json:"cluster"` // cluster of the finding if the incident affects several clusters, else ""
+	Finding string             `json:"finding"` // key of the finding; "": the event is about the whole incident
 	Text    string             `json:"text"`
 	Reason  alerting.Reason    `json:"reason"`
 }
 
-// IncidentOf is an incident as it is now.
+// IncidentOf converts an incident; now determines the duration of an ongoing one.
 func IncidentOf(i alerting.Incident, now time.Time) Incident {
 	return Incident{
 		ID:         i.ID,
@@ -77,5 +77,46 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		Timeline: List(i.Timeline, func(e alerting.Event) Event {
 			return Event{Time(e.At), e.Kind, Field(e.Cluster), Field(e.Finding), Field(e.Text), e.Reason}
 		}),
+	}
+}
+
+// A Finding is a detected problem with its evidence and its remedy.
+type Finding struct {
+	Code        checks.Code     `json:"code"`
+	Severity    checks.Severity `json:"severity"`
+	Node        string          `json:"node"`
+	Nodes       []string        `json:"nodes"`
+	Dependency  string          `json:"dependency"`
+	Target      string          `json:"target"` // any other subject, such as a page
+	Summary     string          `json:"summary"`
+	Remedy      string          `json:"remedy"`
+	Evidence    []string        `json:"evidence"`
+	Key         string          `json:"key"`          // stable identity over rounds
+	ExplainedBy string          `json:"explained_by"` // key of the finding that is the cause; "": none
+	Affected    Affected        `json:"affected,omitzero"`
+}
+
+// Affected is the estimated share of clients that a finding or an incident affects. It is
+// omitted if there is no estimate.
+type Affected struct {
+	Share float64 `json:"share"` // 0 to 1
+	Of    int     `json:"of"`    // number of observed clients; 0: unknown
+}
+
+// FindingOf converts a finding.
+func FindingOf(f checks.Finding) Finding {
+	return Finding{
+		Code:        f.Code,
+		Severity:    f.Severity,
+		Node:        Field(f.Node),
+		Nodes:       List(f.Nodes, Field),
+		Dependency:  Field(f.Dependency),
+		Target:      Field(f.Target),
+		Summary:     Sentence(f.Summary),
+		Remedy:      Sentence(f.Remedy),
+		Evidence:    List(f.Evidence, Sentence),
+		Key:         Field(f.Key()),
+		ExplainedBy: Field(f.ExplainedBy),
+		Affected:    Affected(f.Affected),
 	}
 }

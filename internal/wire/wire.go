@@ -1,9 +1,9 @@
-// Package wire is the JSON that stickwatch shows: the same thing has the same
-// shape in `probe -o json`, in `history -o json` and in the API.
+// Package wire defines the JSON output of stickwatch. `probe -o json`, `history -o json` and
+// the API use the same types.
 //
-// Fields may be added to a schema; one that changes its meaning or goes makes
-// another one. Lists are never null, and texts are clean and bounded: much of
-// what they say was said by a target.
+// New fields may be added to a schema version. A field that is removed or changes its meaning
+// requires a new version. Lists are never null. Texts are sanitized and bounded, because many
+// of them come from a target.
 package wire
 
 import (
@@ -14,19 +14,20 @@ import (
 	"stickwatch/probes"
 )
 
-// Schema is the version of all of it.
+// Schema is the version of every type in this package.
 const Schema = 1
 
-// MaxField bounds a text, in bytes: whole, but for what nobody asked for.
+// MaxField bounds a text, in bytes. Only texts from a misbehaving target are longer.
 const MaxField = 4096
 
-// Field is a text as programs get it.
+// Field sanitizes a text and cuts it to MaxField bytes.
 func Field(s string) string { return probes.Clean(s, MaxField) }
 
-// Sentence is a message in English, which programs are told in.
+// Sentence is the English text of a message.
 func Sentence(m checks.Message) string { return Field(m.String()) }
 
-// List is never nil: programs iterate over what is there.
+// List converts every element of a list. The result is never nil, so that JSON has [] and not
+// null.
 func List[T, W any](list []T, of func(T) W) []W {
 	out := make([]W, len(list))
 	for i, v := range list {
@@ -35,7 +36,7 @@ func List[T, W any](list []T, of func(T) W) []W {
 	return out
 }
 
-// Time is RFC 3339 in UTC with milliseconds; "" for no time at all.
+// Time formats a time as RFC 3339 in UTC with milliseconds. The zero time is "".
 func Time(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -43,13 +44,72 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
-// MS tells a duration in milliseconds, to the microsecond.
+// MS converts a duration to milliseconds, rounded to the microsecond.
 func MS(d time.Duration) float64 { return float64(d.Round(time.Microsecond).Microseconds()) / 1000 }
 
-// address is IP:port; "" for no address at all.
+// address formats an address as IP:port. An invalid address is "".
 func address(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return ""
 	}
 	return a.String()
+}
+
+// An Uptime is the share of successful probes of a target over a span.
+type Uptime struct {
+	Kind            checks.TargetKind `json:"kind"`
+	Target          string            `json:"target"`
+	Probes          int               `json:"probes"`
+	Failed          int               `json:"failed"`
+	Ratio           float64           `json:"ratio"` // 0 to 1
+	LongestOutageMS int64             `json:"longest_outage_ms"`
+}
+
+// A Move is a session that was answered by another node than before.
+type Move struct {
+	At      string             `json:"at"`
+	From    string             `json:"from"`
+	To      string             `json:"to"`
+	Kept    bool               `json:"kept"`
+	Session probes.Fingerprint `json:"session"`
+	Cause   string             `json:"cause"`
+}
+
+// A Point is the sum of a target's probes over one interval.
+type Point struct {
+	At     string  `json:"at"`
+	Probes int     `json:"probes"`
+	Failed int     `json:"failed"`
+	MeanMS float64 `json:"mean_ms"`
+	MaxMS  float64 `json:"max_ms"`
+}
+
+// A Deployment is an announced deployment.
+type Deployment struct {
+	ID      string   `json:"id,omitempty"` // set only in the response that creates the deployment
+	Cluster string   `json:"cluster"`
+	Name    string   `json:"name"`
+	Nodes   []string `json:"nodes"` // announced nodes; empty: any node
+	From    string   `json:"from"`
+	To      string   `json:"to"` // "": ongoing
+}
+
+// UptimeOf converts an uptime.
+func UptimeOf(u checks.Uptime) Uptime {
+	return Uptime{u.Kind, Field(u.Name), u.Probes, u.Failed, u.Ratio, u.Longest.Milliseconds()}
+}
+
+// MoveOf converts a move.
+func MoveOf(m checks.Move) Move {
+	return Move{Time(m.At), Field(m.From), Field(m.To), m.Kept, m.Session, Sentence(m.Cause)}
+}
+
+// PointOf converts a point.
+func PointOf(p checks.Point) Point {
+	return Point{Time(p.At), p.Probes, p.Failed, MS(p.Mean), MS(p.Max)}
+}
+
+// DeploymentOf converts a deployment.
+func DeploymentOf(d checks.Deployment) Deployment {
+	return Deployment{Cluster: Field(d.Cluster), Name: Field(d.Name), Nodes: List(d.Nodes, Field), From: Time(d.From), To: Time(d.To)}
 }

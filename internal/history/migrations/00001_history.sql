@@ -17,7 +17,7 @@ CREATE TABLE targets (
     UNIQUE (cluster, kind, name)
 );
 
--- ts: milliseconds since 1970. latency: microseconds. outcome: see sample.go.
+-- ts: milliseconds since 1970. latency: microseconds. outcome: see bucket.go.
 CREATE TABLE samples (
     target  INTEGER NOT NULL,
     ts      INTEGER NOT NULL,
@@ -150,7 +150,7 @@ CREATE TABLE silences (
 );
 CREATE INDEX silences_by_end ON silences (ends);
 
--- What a cluster's memory was: standing findings and canaries, as JSON.
+-- Saved state by cluster: active findings and canaries, as JSON.
 CREATE TABLE standing (cluster TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE canaries (cluster TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value REAL NOT NULL);

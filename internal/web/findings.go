@@ -5,26 +5,27 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
-// A findingNode is a finding with what it explains.
+// A findingNode is a finding and the findings that it explains.
 type findingNode struct {
 	Tone     tone
 	Severity string
 	Code     string
-	Title    string // the code, in words
+	Title    string // title of the code
 	Summary  string
-	Affected string // how many clients, in words; "": not estimated
-	Remedy   string // "": it goes when its cause does
+	Affected string // number of clients; "": no estimate
+	Remedy   string // "": same as the cause's
 	Evidence []string
 	Since    timestamp
-	Ended    timestamp // Text "–": it holds
+	Ended    timestamp // Text "–": active
 	Resolved bool
 	Children []findingNode
 }
 
-// tree puts findings below their causes. A finding whose cause is not among
-// them, or which is its own cause over some others, stands at the top.
+// tree places findings below their causes. A finding whose cause is missing, or that is part
+// of a cycle, is at the top.
 func (v viewContext) tree(members []alerting.Member) []findingNode {
 	type subject struct{ cluster, cacheKey string }
 	keys := make([]subject, len(members))
@@ -65,7 +66,7 @@ func (v viewContext) tree(members []alerting.Member) []findingNode {
 	return roots
 }
 
-// activeFindings makes members of what a report found, which hold by being there.
+// activeFindings converts the active findings of a snapshot to members of an incident.
 func activeFindings(p Snapshot) []alerting.Member {
 	since := sinceByKey(p.ActiveFindings)
 	members := make([]alerting.Member, 0, len(p.Report.Findings))
@@ -75,7 +76,7 @@ func activeFindings(p Snapshot) []alerting.Member {
 	return members
 }
 
-// maxEvidence bounds the lines of evidence of a finding on a page.
+// maxEvidence bounds the evidence lines of a finding on a page.
 const maxEvidence = 12
 
 func (v viewContext) findingNode(m alerting.Member) findingNode {
@@ -98,3 +99,66 @@ func (v viewContext) findingNode(m alerting.Member) findingNode {
 	}
 	return b
 }
+
+// A tone is the state of an item, from good to bad. The stylesheet shows it as a color and a
+// shape. There is always a word as well, so that neither is necessary.
+type tone string
+
+// The tones are CSS classes, best first. They are short because a page has a thousand of them.
+const (
+	toneOK       tone = "ok" // disc
+	toneInfo     tone = "in" // diamond
+	toneUnknown  tone = "no" // ring
+	toneWarning  tone = "wn" // triangle
+	toneCritical tone = "bd" // cross
+	toneNone     tone = "na" // no shape
+)
+
+func toneOfVerdict(v checks.Verdict) tone {
+	switch v {
+	case checks.Healthy:
+		return toneOK
+	case checks.Degraded:
+		return toneWarning
+	case checks.Failing:
+		return toneCritical
+	default:
+		return toneUnknown
+	}
+}
+
+func toneOfSeverity(s checks.Severity) tone {
+	switch s {
+	case checks.Critical:
+		return toneCritical
+	case checks.Warning:
+		return toneWarning
+	default:
+		return toneInfo
+	}
+}
+
+// toneOfEvent returns whether an event is good or bad.
+func toneOfEvent(k alerting.EventKind) tone {
+	switch k {
+	case alerting.EventOpened, alerting.EventJoined, alerting.EventReturned, alerting.EventWorsened, alerting.EventFlapping:
+		return toneWarning
+	case alerting.EventLeft, alerting.EventWithdrawn, alerting.EventResolved:
+		return toneOK
+	default:
+		return toneUnknown
+	}
+}
+
+// Limits of texts on a page, in bytes.
+const (
+	maxCell = 24  // a table cell: a state, a version
+	maxWord = 64  // a name
+	maxLine = 320 // a sentence: a summary, a line of evidence
+	maxLong = 640 // a remedy: one or two sentences, with three bytes for a Chinese character
+)
+
+func cell(s string) string { return probes.Clean(s, maxCell) }
+func word(s string) string { return probes.Clean(s, maxWord) }
+func line(s string) string { return probes.Clean(s, maxLine) }
+func long(s string) string { return probes.Clean(s, maxLong) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,26 +16,26 @@ import (
 	"stickwatch/probes"
 )
 
-// An silenceRequest is a silence as somebody asks for it, by the API or a form.
+// A silenceRequest is a request for a silence, by the API or a form.
 type silenceRequest struct {
 	Cluster  string      `json:"cluster"`
 	Node     string      `json:"node"`
 	Code     checks.Code `json:"code"`
-	All      bool        `json:"all"` // everything, which nothing left out may mean
+	All      bool        `json:"all"` // must be explicit; empty fields do not mean all
 	Reason   string      `json:"reason"`
 	Author   string      `json:"author"`
 	From     string      `json:"from"`     // RFC 3339; "": now
-	To       string      `json:"to"`       // RFC 3339; or
-	Duration string      `json:"duration"` // from From: 30m, 2h, 7d
+	To       string      `json:"to"`       // RFC 3339; excludes duration
+	Duration string      `json:"duration"` // since from: 30m, 2h, 7d
 }
 
-// maxSilence bounds silences: one that is forgotten must end some day.
+// maxSilence bounds the length of a silence, because it may be forgotten.
 const maxSilence = 90 * 24 * time.Hour
 
-// latestBegin is how far ahead a silence may be made: what lies further is a slip.
-const latestBegin = 365 * 24 * time.Hour
+// maxSilenceLead bounds the start of a silence; a later start is a mistake.
+const maxSilenceLead = 365 * 24 * time.Hour
 
-// maxReason bounds why a silence is made, in bytes: a paragraph.
+// maxReason bounds the reason of a silence, in bytes.
 const maxReason = 1000
 
 func (s *Server) getSilences(r *http.Request) (answer, error) {
@@ -61,12 +62,12 @@ func (s *Server) postSilence(r *http.Request) (answer, error) {
 	}, nil
 }
 
-// deleteSilence ends a silence now; it stays in the history.
+// deleteSilence ends a silence now. The history keeps it.
 func (s *Server) deleteSilence(r *http.Request) (answer, error) {
 	return answer{}, s.expire(r)
 }
 
-// silence judges what is asked for and keeps it.
+// silence validates and stores a silence.
 func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silence, error) {
 	silence, err := s.validSilence(asked)
 	if err != nil {
@@ -80,7 +81,7 @@ func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silenc
 	}
 	s.config.Logger.Info("silence added", "id", silence.ID, "cluster", silence.Cluster, "node", silence.Node,
 		"code", silence.Code, "to", silence.To, "author", silence.Author)
-	s.announce(silence)
+	s.publishSilence(silence)
 	return silence, nil
 }
 
@@ -90,14 +91,14 @@ func (s *Server) expire(r *http.Request) error {
 		return err
 	}
 	s.config.Logger.Info("silence expired", "id", probes.Clean(id, maxWord))
-	s.announce(alerting.Silence{})
+	s.publishSilence(alerting.Silence{})
 	return nil
 }
 
-// announce tells who looks at a cluster that it is silenced, or not any more.
-func (s *Server) announce(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
+// publishSilence updates the pages that show the cluster of a silence.
+func (s *Server) publishSilence(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
 
-// validSilence makes a silence of what is asked for, or tells all that is wrong with it.
+// validSilence converts a request to a silence, or returns all its errors.
 func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 	var wrong []string
 	span, err := a.span(s.config.Now())
@@ -114,7 +115,7 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(a.Author), maxWord))
 	}
 	if a.Code != "" && !checks.Known(a.Code) {
-		wrong = append(wrong, `"code" is no code of a finding`)
+		wrong = append(wrong, `"code" is not a code of a finding`)
 	}
 	if err := s.checkNames(a.Cluster, a.Node); err != nil {
 		wrong = append(wrong, err.Error())
@@ -129,19 +130,19 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 	}, nil
 }
 
-// aim tells what is wrong with what the silence is about. A script in which a
-// variable is empty must not silence everything.
+// checkScope validates the scope of a silence. An empty variable in a script must not silence
+// everything.
 func (a silenceRequest) checkScope() error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
-		return errors.New(`"all" is everything: leave it out, or "cluster", "node" and "code"`)
+		return errors.New(`"all" excludes "cluster", "node" and "code"`)
 	case !a.All && !chosen:
 		return errors.New(`want one of "cluster", "node" and "code", or "all": true for everything`)
 	}
 	return nil
 }
 
-// span is from when to when the silence is asked for.
+// span returns the requested span.
 func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error
@@ -164,22 +165,22 @@ func (a silenceRequest) span(now time.Time) (checks.Span, error) {
 		}
 		span.To = span.From.Add(d)
 	}
-	if span.From.After(now.Add(latestBegin)) {
-		return span, errors.New("it must begin within a year")
+	if span.From.After(now.Add(maxSilenceLead)) {
+		return span, errors.New("it must start within a year")
 	}
 	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > maxSilence {
-		return span, errors.New("it must end after it begins and after now, within 90 days")
+		return span, errors.New("it must end after its start and after now, within 90 days")
 	}
 	return span, nil
 }
 
-// checkNames tells what is wrong with the names of a cluster and of a node. A silence
-// for what does not exist is a misspelt one.
+// checkNames validates the names of a cluster and a node. A silence for an unknown name is a
+// typing error.
 func (s *Server) checkNames(cluster, node string) error {
 	if cluster == "" && node == "" {
 		return nil
 	}
-	err := errors.New(`"cluster" is no cluster`)
+	err := errors.New(`"cluster" is not a known cluster`)
 	for _, p := range s.config.Snapshots.Snapshots() {
 		if cluster != "" && p.Cluster.Name != cluster {
 			continue
@@ -187,7 +188,57 @@ func (s *Server) checkNames(cluster, node string) error {
 		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
 			return nil
 		}
-		err = errors.New(`"node" is no node of it`)
+		err = errors.New(`"node" is not a node of the cluster`)
 	}
 	return err
+}
+
+// A silenceForm is the scope of a silence button.
+type silenceForm struct {
+	Cluster string
+	Node    string
+	Code    checks.Code
+}
+
+// A form handles a submitted form and returns where to redirect.
+type form func(r *http.Request) (to string, err error)
+
+// form returns the handler of a form. It redirects, so that a reload does not submit again.
+func (s *Server) form(do form) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		to, err := do(r)
+		if err != nil {
+			p := s.newPage(r)
+			s.render(w, r, s.pageOf(w, r, p, err), p)
+			return
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+	})
+}
+
+func (s *Server) silenceForm(r *http.Request) (string, error) {
+	if err := r.ParseForm(); err != nil {
+		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
+	}
+	asked := silenceRequest{
+		Cluster: r.PostForm.Get("cluster"), Node: r.PostForm.Get("node"), Code: checks.Code(r.PostForm.Get("code")),
+		Reason: r.PostForm.Get("reason"), Duration: r.PostForm.Get("duration"),
+	}
+	silence, err := s.silence(r, asked)
+	return clusterLink(silence.Cluster), err
+}
+
+func (s *Server) expireForm(r *http.Request) (string, error) { return "/", s.expire(r) }
+
+func (s *Server) probeForm(r *http.Request) (string, error) {
+	return clusterLink(r.PathValue("name")), s.probe(r)
+}
+
+// clusterLink returns the path of a cluster's page, or of the overview for "".
+func clusterLink(name string) string {
+	if name == "" {
+		return "/"
+	}
+	return "/clusters/" + url.PathEscape(name)
 }

@@ -1,0 +1,4 @@
+-- +goose Up
+
+-- Canaries do not survive a restart, and nothing read this table except a log message.
+DROP TABLE canaries;

@@ -1,0 +1,163 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// A followUp is one request of each canary between two full rounds.
+type followUp struct {
+	*task // ends after the last request
+	pairs []pair
+
+	mu      sync.Mutex
+	waiting map[*pooledCanary]bool
+	answers map[*pooledCanary]probes.Exchange // not yet returned by take
+}
+
+// followUp sends one request of every canary. A due idle canary or a new client replaces the
+// canary of the same slot.
+func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
+	v := &followUp{
+		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
+	}
+	relieved := make(map[slot]bool)
+	due := p.dueIdle()
+	for _, c := range due {
+		relieved[c.slot], v.waiting[c.pooledCanary] = true, true
+	}
+	for _, two := range pairs {
+		for _, b := range two {
+			relieved[b.slot] = true
+		}
+	}
+	var canaries []*pooledCanary
+	for _, b := range p.canaries {
+		if !relieved[b.slot] {
+			canaries, v.waiting[b] = append(canaries, b), true
+		}
+	}
+	v.task = begin(func() {
+		var wg panics.Group
+		for _, b := range canaries {
+			wg.Go(func() { v.answered(b, b.Return(ctx)) })
+		}
+		for _, two := range pairs {
+			wg.Go(func() { two.open(ctx, v.answered) })
+		}
+		wg.Go(func() { p.followUpIdle(ctx, due, v.answered) })
+		wg.Wait()
+	})
+	return v
+}
+
+func (v *followUp) answered(b *pooledCanary, ex probes.Exchange) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.waiting, b)
+	v.answers[b] = ex
+}
+
+// take returns the responses since the last call.
+func (v *followUp) take() map[*pooledCanary]probes.Exchange {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	taken := v.answers
+	v.answers = make(map[*pooledCanary]probes.Exchange)
+	return taken
+}
+
+// newClients returns the traces of the new clients.
+func (v *followUp) newClients() (list []probes.Trace) {
+	for _, two := range v.pairs {
+		for _, b := range two {
+			if trace := b.Trace(); len(trace.Steps) > 0 {
+				list = append(list, trace)
+			}
+		}
+	}
+	return list
+}
+
+// waitsFor reports whether a canary's request is still in flight. It is false for a nil
+// followUp.
+func (v *followUp) waitsFor(b *pooledCanary) bool {
+	if v == nil {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.waiting[b]
+}
+
+// A pair is two new clients that use one address of the balancer, one directly after the
+// other. If a cache gives the session of one client to another, only clients without a cookie
+// that arrive while the response is cached can detect it.
+type pair []*pooledCanary
+
+// pairs returns the new clients of a follow-up: at most one pair for each address in each
+// status interval. Each new client replaces a canary, if possible of its target node, so that
+// pairs cost no additional requests.
+func (w *Watcher) pairs() (list []pair) {
+	s := w.cluster.Session
+	if s == nil || s.ID == nil || s.Policy == probes.PolicyNone || w.intervals.Status <= 0 || time.Since(w.lastPairs) < w.intervals.Status*9/10 {
+		return nil
+	}
+	w.lastPairs = time.Now()
+	identity := checks.Identify(w.cluster, w.last.Nodes)
+	for _, b := range w.last.Balancers {
+		at := urlOf(w.cluster, b)
+		canaries := slices.DeleteFunc(slices.Clone(w.canaryPool.canaries), func(c *pooledCanary) bool { return c.slot.balancer != b.Address })
+		if at == nil || len(canaries) == 0 {
+			continue
+		}
+		traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: b.Address})
+		var two pair
+		for range 2 {
+			w.pairedClients++
+			relieved := canaries[w.pairedClients%len(canaries)]
+			c := client{}
+			if sourceHashed(w.cluster) {
+				c = targetedClient(w.cluster, relieved.slot.node, w.pairedClients)
+			}
+			b := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
+			if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
+				b.owner = c.targetNode // an answer of another node is unexpected
+			}
+			two = append(two, b)
+		}
+		list = append(list, two)
+	}
+	return list
+}
+
+// open sends the requests of the pair. The second client starts only if the first one got a
+// response.
+func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
+	for _, b := range p {
+		ex := b.Open(ctx)
+		if node := b.identity.NodeOf(ex.Label); node == "" || b.owner == "" {
+			b.owner = node
+		}
+		answered(b, ex)
+		if !ex.OK() {
+			return
+		}
+	}
+}
+
+// leaked reports whether the new clients of a follow-up received the same session.
+func (w *Watcher) leaked(v *followUp) bool {
+	if len(v.pairs) == 0 {
+		return false
+	}
+	r := w.last
+	r.Past, r.Every, r.Traces = w.history, w.intervals.Canary, append(w.newClientTraces(), v.newClients()...)
+	return slices.ContainsFunc(checks.Judge(r).Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked })
+}

@@ -1,0 +1,112 @@
+package monitor
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// A task is a function that runs in a goroutine.
+type task struct {
+	done  chan struct{} // closed when the function has returned
+	group panics.Group
+}
+
+func begin(f func()) *task {
+	t := &task{done: make(chan struct{})}
+	t.group.Go(func() {
+		defer close(t.done)
+		f()
+	})
+	return t
+}
+
+// wait waits for the end of the task and propagates its panic.
+func (t *task) wait() { t.group.Wait() }
+
+// hangs waits for the end of a task or for a hanging request to the cluster, and reports
+// whether a request hangs.
+func (w *Watcher) hangs(t *task) bool {
+	const interval = 250 * time.Millisecond
+	for !endsWithin(t.done, interval) {
+		if w.cluster.Limiter.Hanging() {
+			return true
+		}
+	}
+	return false
+}
+
+// endsWithin reports whether done is closed within a duration.
+func endsWithin(done <-chan struct{}, d time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// A partialRound collects the observations of a round that is still running.
+type partialRound struct {
+	mu        sync.Mutex
+	nodes     []probes.NodeObservation // nil: not all nodes have answered
+	balancers []probes.BalancerObservation
+	drivers   []*traceDriver
+
+	again  bool // the second probe of the nodes has started
+	asking panics.Group
+}
+
+func (s *partialRound) setNodes(nodes []probes.NodeObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = nodes
+}
+
+func (s *partialRound) addBalancer(b probes.BalancerObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.balancers = append(s.balancers, b)
+}
+
+func (s *partialRound) addDriver(w *traceDriver) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drivers = append(s.drivers, w)
+}
+
+// round returns a copy of the observations. ok is false until all nodes have answered, because
+// failed requests cannot be attributed to a node before that.
+func (s *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r = emptyRound
+	r.Nodes, r.Balancers = slices.Clone(s.nodes), slices.Clone(s.balancers)
+	for _, w := range s.drivers {
+		r.Traces = append(r.Traces, w.tracesSoFar()...)
+	}
+	return r, s.nodes != nil
+}
+
+// askAgain probes the nodes a second time if all were up. If client requests hang since then,
+// a node may have failed after its first answer.
+func (s *partialRound) askAgain(ask func() []probes.NodeObservation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.again || s.nodes == nil || slices.ContainsFunc(s.nodes, func(o probes.NodeObservation) bool { return !checks.Up(o) }) {
+		return
+	}
+	s.again = true
+	s.asking.Go(func() { s.setNodes(ask()) })
+}
+
+// newestNodes returns the newest observation of each node.
+func (s *partialRound) newestNodes() []probes.NodeObservation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes
+}

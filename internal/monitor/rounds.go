@@ -1,0 +1,364 @@
+package monitor
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// TakeRound takes a full round now. It fails if ctx ends, or with ErrRetired.
+func (w *Watcher) TakeRound(ctx context.Context) error {
+	ran := w.runExclusive(ctx, func() { w.takeFullRound(ctx, nil) })
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ran || w.retired.Load():
+		return ErrRetired
+	}
+	return nil
+}
+
+// FollowUp sends one request of every canary. An unexpected response starts a full round.
+func (w *Watcher) FollowUp(ctx context.Context) {
+	w.runExclusive(ctx, func() {
+		if w.fullRoundEnded.IsZero() {
+			return // there are no canaries yet
+		}
+		v := w.canaryPool.followUp(ctx, w.pairs())
+		if w.hangs(v.task) && w.mayInvestigateHang() && !w.doubtful() {
+			w.canaryPool.evaluate(v.take(), w.lastReport, w.observer)
+			w.investigate(ctx, v)
+			return
+		}
+		v.wait()
+		answers := v.take()
+		w.prober.Self.observe(w, w.began, slices.Collect(maps.Values(answers)))
+		if w.stopped(ctx) {
+			return
+		}
+		suspicious, harmed := w.canaryPool.evaluate(answers, w.lastReport, w.observer)
+		if harmed {
+			r := w.prober.nextRound(w.last)
+			r.Traces = append(w.newClientTraces(), v.newClients()...)
+			w.judgePartial(r)
+		}
+		suspicious = w.canaryPool.nodeMissing(answers, w.lastReport, w.maxMisses) || w.leaked(v) || suspicious
+		switch {
+		case harmed && !w.hasProblems(), !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish):
+			w.takeFullRound(ctx, v)
+		case (suspicious || !w.ledger.Settled()) && w.mayInvestigate():
+			w.investigate(ctx, v)
+		}
+	})
+}
+
+// mayInvestigate reports whether a sign of trouble may start a full round. The backoff grows
+// while such rounds change nothing. Without this bound, a target with ever changing responses
+// would get a full round at every follow-up.
+func (w *Watcher) mayInvestigate() bool { return time.Since(w.fullRoundEnded) >= w.backoff }
+
+// mayInvestigateHang reports whether hanging requests may start a full round. The limiter
+// learns the usual latency of a slow target, so only known trouble needs the backoff.
+func (w *Watcher) mayInvestigateHang() bool { return !w.hasProblems() || w.mayInvestigate() }
+
+// investigate starts a full round because of a sign of trouble. before is the follow-up that
+// detected it, whose requests may still be in flight; nil: none.
+func (w *Watcher) investigate(ctx context.Context, before *followUp) {
+	w.backoff = min(max(2*w.backoff, time.Second), w.intervals.Status)
+	w.takeFullRound(ctx, before)
+}
+
+// Refresh repeats one part of the probes. It starts a full round if something changed or if
+// one is due.
+func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
+	w.runExclusive(ctx, func() {
+		if w.fullRoundEnded.IsZero() || (jobKind == Status && time.Since(w.fullRoundEnded) >= w.maxRoundAge()) {
+			if !w.hasProblems() {
+				w.backoff = 0 // no sign of trouble has started a round for long
+			}
+			w.takeFullRound(ctx, nil)
+			return
+		}
+		r, ended := w.refresh(ctx, jobKind)
+		if !ended {
+			w.investigate(ctx, nil)
+			return
+		}
+		w.prober.Self.observe(w, w.began, w.exchanges(r))
+		r.Past, r.Every = w.history, w.intervals.Canary
+		r.Traces = slices.Concat(w.newClientTraces(), w.canaryPool.traces())
+		report := checks.Judge(r)
+		changed := !sameFindings(report, w.lastReport)
+		switch {
+		case w.stopped(ctx):
+		case changed && w.mayInvestigate():
+			w.investigate(ctx, nil)
+		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
+			w.reportProbes(r, jobKind)
+			w.publish(r, report, false)
+		default:
+			// An unconfirmed finding was not checked again, so this round neither confirms nor
+			// clears it.
+			w.reportProbes(r, jobKind)
+			w.last = r
+		}
+	})
+}
+
+// refresh repeats one part of the probes. It gives up and returns false if a request hangs and
+// a full round may start at once.
+func (w *Watcher) refresh(ctx context.Context, jobKind JobKind) (r checks.Round, ok bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asking := begin(func() { r = w.prober.refresh(ctx, w.last, jobKind, w.evidenceReader) })
+	ok = !w.hangs(asking) || !w.mayInvestigateHang()
+	if !ok {
+		cancel()
+	}
+	asking.wait()
+	return r, ok
+}
+
+// runExclusive runs a function unless ctx or the watch ends before its turn. Only one runs at
+// a time. It reports whether the function ran.
+func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
+	select {
+	case w.sem <- struct{}{}:
+		defer func() { <-w.sem }()
+	case <-ctx.Done():
+		return false
+	}
+	w.began = time.Now()
+	if w.ended(ctx) {
+		return false
+	}
+	run()
+	return true
+}
+
+// stopped reports whether the latest observations must be dropped: ctx or the watch ended, or
+// stickwatch itself could not probe. No request is in flight when it is called.
+func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.impaired() }
+
+func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
+
+// takeFullRound takes and judges a full round. It also judges the partial round once a second.
+// before is the preceding follow-up: it contributes its new clients, and its requests may
+// still be in flight; nil: none.
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
+	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
+	var r checks.Round
+	var fresh []*probes.Canary
+	var seen partialRound
+	round := begin(func() {
+		asked := make(chan struct{})
+		var both panics.Group
+		both.Go(func() {
+			w.canaryPool.runRound(ctx, before)
+			for w.intervals.Canary > 0 && !endsWithin(asked, w.intervals.Canary) {
+				w.canaryPool.returnAgain(ctx) // a long round must not delay the detection of new failures
+			}
+		})
+		both.Go(func() {
+			defer close(asked)
+			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen)
+		})
+		both.Wait()
+		if before != nil {
+			before.wait()
+		}
+	})
+	for !endsWithin(round.done, time.Second) {
+		if w.cluster.Limiter.Hanging() {
+			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster) })
+		}
+		_ = panics.Catch(panics.Job, func() { // after a panic the round continues
+			if r, ok := seen.round(emptyRound); ok {
+				w.judgePartial(r)
+			}
+		})
+	}
+	round.wait()
+	seen.asking.Wait()
+	r.Nodes = seen.newestNodes()
+	w.prober.Self.observe(w, w.began, w.exchanges(r))
+	if w.stopped(ctx) {
+		return
+	}
+	if before != nil {
+		w.canaryPool.evaluate(before.take(), w.lastReport, w.observer)
+		r.Traces = append(r.Traces, before.newClients()...)
+	}
+	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, checks.Identify(w.cluster, r.Nodes), w.canaryPool.clients())...)
+	if w.stopped(ctx) {
+		return
+	}
+	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
+	r.Past, r.Every = w.history, w.intervals.Canary
+	r.Traces = append(r.Traces, w.canaryPool.traces()...)
+	r.Duration = time.Since(r.Started)
+	report := checks.Judge(r)
+	w.reportProbes(r, Status, Pages, Dependencies)
+	w.canaryPool.reportTraces(r, w.observer)
+	for _, request := range report.Requests {
+		w.observer.Requested(request)
+	}
+	w.canaryPool.renew(checks.Identify(w.cluster, r.Nodes), fresh, w.intervals.CanaryAge)
+	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
+		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
+	} else {
+		w.lastUnshared = r.Started
+		w.addIdleCanaries(ctx, checks.Identify(w.cluster, r.Nodes))
+	}
+	changes := w.publish(r, report, true)
+	if len(changes) > 0 {
+		w.backoff = 0
+	}
+	if w.unsettledRounds++; len(changes) > 0 || w.ledger.Settled() {
+		w.unsettledRounds = 0
+	}
+}
+
+// judgePartial judges a round that is still running, or the last round with the canary
+// requests since. A client whose requests have failed for long enough is reported before the
+// full round ends.
+func (w *Watcher) judgePartial(r checks.Round) {
+	if w.fullRoundEnded.IsZero() || w.retired.Load() {
+		return
+	}
+	w.prober.Self.observe(w, w.began, w.exchanges(r))
+	if w.doubtful() {
+		return
+	}
+	r.Past, r.Every = w.history, w.intervals.Canary
+	r.Traces = append(r.Traces, w.canaryPool.traces()...)
+	changes := w.ledger.UpdatePartial(checks.Judge(r))
+	if len(changes) == 0 {
+		return
+	}
+	p := Snapshot{Cluster: w.cluster, Report: w.lastReport, ActiveFindings: sortByFinding(w.ledger.Active(), w.lastReport.Findings), Since: w.since}
+	w.snapshot.Store(&p)
+	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
+}
+
+// publish makes a judged round the newest one and reports its changes.
+func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []checks.Change {
+	if report.Verdict != w.lastReport.Verdict || w.since.IsZero() {
+		w.since = r.Started
+	}
+	changes := w.ledger.Update(report)
+	w.last, w.lastReport, w.history, w.suspended = r, report, report.History, false
+	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
+	w.snapshot.Store(&p)
+	w.observer.Judged(RoundResult{Snapshot: p, Round: r, Full: full, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
+	return changes
+}
+
+// newClientTraces returns the traces of the last full round, without those of canaries.
+func (w *Watcher) newClientTraces() []probes.Trace {
+	return slices.DeleteFunc(slices.Clone(w.last.Traces), func(trace probes.Trace) bool { return trace.Continued })
+}
+
+// sameFindings reports whether two reports have the same verdict and findings.
+func sameFindings(a, b checks.Report) bool {
+	return a.Verdict == b.Verdict && slices.EqualFunc(a.Findings, b.Findings, func(f, g checks.Finding) bool {
+		return f.Key() == g.Key() && f.Severity == g.Severity
+	})
+}
+
+// sortByFinding sorts active findings into the order of a report's findings.
+func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Finding) []checks.ActiveFinding {
+	position := func(s checks.ActiveFinding) int {
+		at := slices.IndexFunc(findings, func(f checks.Finding) bool { return f.Key() == s.Key() })
+		if at < 0 {
+			return len(findings)
+		}
+		return at
+	}
+	slices.SortStableFunc(activeFindings, func(a, b checks.ActiveFinding) int { return position(a) - position(b) })
+	return activeFindings
+}
+
+// exchanges returns the results of the round or follow-up that is running.
+func (w *Watcher) exchanges(r checks.Round) (list []probes.Exchange) {
+	add := func(exchanges ...probes.Exchange) {
+		for _, ex := range exchanges {
+			if !ex.At.Before(w.began) { // else it belongs to an earlier round
+				list = append(list, ex)
+			}
+		}
+	}
+	for _, o := range r.Nodes {
+		add(o.Primary)
+		add(o.Pages...)
+	}
+	for _, b := range r.Balancers {
+		add(b.Primary)
+		add(b.Pages...)
+	}
+	for _, trace := range slices.Concat(r.Traces, w.canaryPool.traces()) {
+		for _, step := range trace.Steps {
+			add(step.Exchange)
+		}
+	}
+	for _, d := range r.Dependencies {
+		if d.LocalError {
+			add(probes.Exchange{At: w.began, Failure: probes.FailureProber, Error: d.Error})
+		}
+	}
+	return list
+}
+
+// doubtful reports whether there is evidence that stickwatch itself could not probe since the
+// current round or follow-up began.
+func (w *Watcher) doubtful() bool {
+	_, _, ok := w.prober.Self.since(w.began)
+	return ok
+}
+
+// impaired reports whether stickwatch itself could not probe at any time since the current
+// round or follow-up began. In that case the cluster is not judged: active findings stay
+// active, no finding is added, and nothing is recorded.
+func (w *Watcher) impaired() bool {
+	why, lasted, ok := w.prober.Self.since(w.began)
+	if !ok {
+		return false
+	}
+	w.canaryPool.disregard(w.began, lasted, sessionTimeout(w.cluster))
+	if w.suspended {
+		return true
+	}
+	w.suspended = true
+	p := *w.snapshot.Load()
+	p.Report.Verdict, p.Report.Doubts, p.Report.Requests, p.Since = checks.Inconclusive, []checks.Message{why}, nil, time.Now()
+	w.snapshot.Store(&p)
+	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Canaries: w.canaryPool.exportedCanaries()})
+	return true
+}
+
+// sessionTimeout is the time after which the application drops an unused session.
+func sessionTimeout(c *probes.Cluster) time.Duration {
+	if c.Session == nil || c.Session.Timeout <= 0 {
+		return assumedTimeout
+	}
+	return c.Session.Timeout
+}
+
+// disregard discards the failed requests of canaries since a moment. If the impairment lasted
+// long, unused sessions may have timed out. That is no lost session, so all canaries are
+// dropped.
+func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
+	if lasted >= timeout/2 {
+		p.canaries, p.idle = nil, nil
+		return
+	}
+	for _, b := range p.canaries {
+		b.Disregard(since)
+	}
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })
+}

@@ -1,0 +1,279 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// windows are the spans of charts. The first is the default; the others are for clusters with
+// a short history. Their buckets are aligned to 1970, as points are.
+var windows = []time.Duration{6 * time.Hour, 2 * time.Hour, 30 * time.Minute, 6 * time.Minute}
+
+// spanUntil returns the window of whole buckets whose last bucket contains now.
+func spanUntil(now time.Time, window time.Duration) checks.Span {
+	to := now.Truncate(window / barBuckets).Add(window / barBuckets)
+	return checks.Span{From: to.Add(-window), To: to}
+}
+
+// bucketWidth returns the length of a bucket.
+func bucketWidth(span checks.Span) time.Duration { return span.To.Sub(span.From) / barBuckets }
+
+// window returns the label of a span.
+func (v viewContext) window(span checks.Span) string {
+	length := span.To.Sub(span.From)
+	if length < time.Hour {
+		return v.translate("Last %d minutes", int(length.Minutes()))
+	}
+	return v.translate("Last %d hours", int(length.Hours()))
+}
+
+// timeOfDay formats a time with the precision of a span's chart.
+func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
+	if span.To.Sub(span.From) < time.Hour {
+		return t.In(v.zone).Format("15:04:05")
+	}
+	return t.In(v.zone).Format("15:04")
+}
+
+// bucketOf returns the index of the bucket that contains a time; -1: none.
+func bucketOf(span checks.Span, at time.Time) int {
+	if at.Before(span.From) || !at.Before(span.To) {
+		return -1
+	}
+	return int(at.Sub(span.From) / bucketWidth(span))
+}
+
+// xOf returns the x coordinate of a time in a drawing of drawingWidth, clamped to its edges.
+func xOf(span checks.Span, at time.Time) int {
+	share := float64(at.Sub(span.From)) / float64(span.To.Sub(span.From))
+	return int(min(max(share, 0), 1) * drawingWidth)
+}
+
+// ticks returns the labels of the time axis, from edge to edge.
+func (v viewContext) ticks(span checks.Span) []string {
+	const intervals = 4
+	ticks := make([]string, 0, intervals+1)
+	for i := range intervals + 1 {
+		at := span.From.Add(time.Duration(i) * span.To.Sub(span.From) / intervals)
+		ticks = append(ticks, v.timeOfDay(at, span))
+	}
+	return ticks
+}
+
+// charts are small charts side by side on one scale, so that a slow target stands out.
+type charts struct {
+	Top    string // latency at the upper edge
+	Ticks  []string
+	Charts []chart
+}
+
+// A chart is the latency of a target over the last hours.
+type chart struct {
+	Name    string
+	Kind    string
+	Newest  string // mean of the newest bucket with a response
+	Slowest string
+	Area    string // SVG path of the maximum, in a box of barBuckets by chartHeight
+	Line    string // SVG path of the mean
+	Through string // SVG path of the node's mean through the balancer; "": not probed
+}
+
+const chartHeight = 100
+
+// charts returns the charts of the nodes, each with the latency of its canary, and of the
+// balancer.
+func (v viewContext) charts(p Snapshot, r *clusterHistory) charts {
+	var drawn []chart
+	top := scaleMax(r)
+	for _, n := range p.Cluster.Nodes {
+		node := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}
+		canary := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetCanary, Name: n.ID}
+		c := v.chart(node, r, top)
+		c.Through = linePath(r.points[canary], r.span, top)
+		drawn = append(drawn, c)
+	}
+	for _, u := range r.uptimes {
+		if u.Kind == checks.TargetBalancer {
+			drawn = append(drawn, v.chart(u.Target, r, top))
+		}
+	}
+	return charts{Top: v.latency(top), Ticks: v.ticks(r.span), Charts: drawn}
+}
+
+func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
+	points := r.points[of]
+	c := chart{
+		Name: v.targetName(of), Kind: v.kind(of.Kind), Newest: "–",
+		Area: areaPath(points, r.span, top),
+		Line: linePath(points, r.span, top),
+	}
+	var slowest time.Duration
+	for _, p := range points {
+		slowest = max(slowest, p.Max)
+		if p.Mean > 0 {
+			c.Newest = v.latency(p.Mean)
+		}
+	}
+	c.Slowest = v.latency(slowest)
+	return c
+}
+
+// scaleMax returns the upper end of the scale: a round number above the highest mean. Single
+// slow responses may exceed it; the number beside the chart includes them.
+func scaleMax(r *clusterHistory) time.Duration {
+	var slowest time.Duration
+	for _, points := range r.points {
+		for _, p := range points {
+			slowest = max(slowest, p.Mean)
+		}
+	}
+	for unit := time.Millisecond; ; unit *= 10 {
+		for _, n := range []time.Duration{1, 2, 5} {
+			if n*unit >= slowest*5/4 {
+				return n * unit
+			}
+		}
+	}
+}
+
+// linePath draws the mean of points. There is a gap where nothing was answered.
+func linePath(points []checks.Point, span checks.Span, top time.Duration) string {
+	var d strings.Builder
+	last := -2
+	for _, p := range points {
+		x := bucketOf(span, p.At)
+		switch {
+		case x < 0 || p.Mean <= 0:
+			continue
+		case x == last+1:
+			fmt.Fprintf(&d, "L%d %d", x, yOf(p.Mean, top))
+		default:
+			// A single point is a line of length 0, which round line caps draw as a dot.
+			fmt.Fprintf(&d, "M%d %dh0", x, yOf(p.Mean, top))
+		}
+		last = x
+	}
+	return d.String()
+}
+
+// areaPath fills the area below the maximum of points.
+func areaPath(points []checks.Point, span checks.Span, top time.Duration) string {
+	var d strings.Builder
+	for _, p := range points {
+		if x := bucketOf(span, p.At); x >= 0 && p.Max > 0 {
+			fmt.Fprintf(&d, "M%d %dV%dh1V%dz", x, chartHeight, yOf(p.Max, top), chartHeight)
+		}
+	}
+	return d.String()
+}
+
+// yOf returns the distance of a value from the upper edge.
+func yOf(value, top time.Duration) int {
+	return chartHeight - int(min(value, top)*chartHeight/top)
+}
+
+// A nodeTimeline shows the last hours of a cluster: one row with an uptime bar for each node,
+// and each session move as a line between two rows.
+type nodeTimeline struct {
+	Rows   []timelineRow
+	Height int // of the drawing, in pixels
+	Ticks  []string
+	Kept   string // SVG path of lines for kept sessions
+	KeptTo string // SVG path of dots at their ends
+	Lost   string // SVG path for lost sessions
+	LostTo string
+	Bands  []deploymentBand
+	Moves  []moveView
+	Count  int // number of moves
+	More   int // number of moves that are not listed
+}
+
+type timelineRow struct {
+	Name      string
+	UptimeBar uptimeBar
+	LineY     int // y coordinate of line ends, from the top of the drawing
+}
+
+// A deploymentBand is the span of a deployment in the drawing, in thousandths of its width.
+type deploymentBand struct {
+	X, Width int
+	Name     string
+}
+
+type moveView struct {
+	At       timestamp
+	From, To string
+	Kept     bool
+	Session  string
+	Cause    string
+}
+
+// Dimensions of the drawing. Uptime bars are at the bottom of their rows, so that lines do not
+// cross them.
+const (
+	rowHeight    = 40 // also in the stylesheet
+	lineOffset   = 13
+	drawingWidth = 1000
+	listedMoves  = 20
+)
+
+func (v viewContext) nodeTimeline(p Snapshot, r *clusterHistory) nodeTimeline {
+	l := nodeTimeline{Height: rowHeight * len(p.Cluster.Nodes), Ticks: v.ticks(r.span), Count: len(r.moves), More: max(0, len(r.moves)-listedMoves)}
+	for i, n := range p.Cluster.Nodes {
+		points := r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}]
+		l.Rows = append(l.Rows, timelineRow{Name: word(n.ID), UptimeBar: v.hours(points, r.span), LineY: lineY(i)})
+	}
+	for _, d := range r.deployments {
+		from := xOf(r.span, d.From)
+		to := drawingWidth
+		if !d.To.IsZero() {
+			to = xOf(r.span, d.To)
+		}
+		l.Bands = append(l.Bands, deploymentBand{X: from, Width: max(2, to-from), Name: word(d.Name)})
+	}
+	l.draw(p, r)
+	for _, m := range r.moves[:min(len(r.moves), listedMoves)] {
+		l.Moves = append(l.Moves, v.move(m))
+	}
+	return l
+}
+
+// draw computes the lines. A move from or to an unknown node has no row, so it is only in the
+// list.
+func (l *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
+	var kept, keptTo, lost, lostTo strings.Builder
+	for _, m := range r.moves {
+		from, to := rowOf(p, m.From), rowOf(p, m.To)
+		if from < 0 || to < 0 || from == to {
+			continue
+		}
+		x, y1, y2 := xOf(r.span, m.At), lineY(from), lineY(to)
+		lines, dots := &kept, &keptTo
+		if !m.Kept {
+			lines, dots = &lost, &lostTo
+		}
+		fmt.Fprintf(lines, "M%d %dV%d", x, y1, y2)
+		fmt.Fprintf(dots, "M%d %dh0", x, y2)
+	}
+	l.Kept, l.KeptTo, l.Lost, l.LostTo = kept.String(), keptTo.String(), lost.String(), lostTo.String()
+}
+
+// lineY returns the y coordinate of line ends of row i.
+func lineY(i int) int { return i*rowHeight + lineOffset }
+
+// rowOf returns the row of a node; -1: none.
+func rowOf(p Snapshot, node string) int {
+	return slices.IndexFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
+}
+
+func (v viewContext) move(m checks.Move) moveView {
+	return moveView{
+		At: v.timestamp(m.At), From: word(m.From), To: word(m.To), Kept: m.Kept,
+		Session: string(m.Session), Cause: v.sentence(m.Cause),
+	}
+}
