@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata and the table of internal/docs/metrics.md anew")
 
-// golden compares got with a file.
+// golden compares got with a golden file.
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
@@ -39,8 +39,7 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// metricFamilies are what a scrape of l gets, but for the metrics of the Go runtime
-// and the process.
+// metricFamilies scrapes l, without the metrics of the Go runtime and the process.
 func metricFamilies(t *testing.T, l *Live) []*dto.MetricFamily {
 	t.Helper()
 	all, err := l.registry.Gather()
@@ -68,8 +67,7 @@ func exposition(t *testing.T, metricFamilies []*dto.MetricFamily) string {
 	return strings.ReplaceAll(b.String(), runtime.Version(), "go1.26")
 }
 
-// historyFamilies are the metrics that a history adds, as after one write of 2 ms
-// whatever it has written.
+// historyFamilies returns the metrics of a history after one write of 2 ms.
 func historyFamilies(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
@@ -89,7 +87,7 @@ func historyFamilies(t *testing.T) []*dto.MetricFamily {
 	return all
 }
 
-// fixValue gives a metric of the history a value that does not depend on the day.
+// fixValue replaces values of the history that vary.
 func fixValue(m *dto.Metric, size bool) {
 	switch {
 	case size:
@@ -110,7 +108,7 @@ func fixValue(m *dto.Metric, size bool) {
 	}
 }
 
-// allMetrics is what the world's /metrics shows, sorted by name.
+// allMetrics returns all metrics of the fixture, sorted by name.
 func allMetrics(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	all := historyFamilies(t)
@@ -119,12 +117,12 @@ func allMetrics(t *testing.T) []*dto.MetricFamily {
 	return all
 }
 
-// TestExposition: dashboards and rules are tested against this file.
+// TestExposition: dashboards and rules are tested against this golden file.
 func TestExposition(t *testing.T) {
 	golden(t, "testdata/exposition.txt", exposition(t, allMetrics(t)))
 }
 
-// TestCatalogue: what people are told of the metrics is what a scrape gets.
+// TestCatalogue: the catalogue matches the scraped metrics.
 func TestCatalogue(t *testing.T) {
 	known := make(map[string]Metric)
 	all := slices.Clone(Catalogue)
