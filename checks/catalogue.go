@@ -13,7 +13,7 @@ type Entry struct {
 // Catalogue lists every code, in the order in which an operator would ask.
 var Catalogue = []Entry{
 	{BalancerDown, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
-	{BalancerError, "critical; warning if fewer than 3 clients and 5 % of requests meet it", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
+	{BalancerError, "critical; warning below 3 clients and 5 % of requests", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
 	{NodeDown, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
 	{NodePaused, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},

@@ -68,7 +68,7 @@ var failingSpecs = []spec{
 		name: "a client aimed at it is sent in circles, and so are we",
 		round: failing(func(r *round) {
 			circles := page(testPage, 302)
-			circles.Failure, circles.Error = probes.FailureRedirect, "redirects in circles"
+			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
 			r.direct("node2", circles)
 			w := r.visit("")
 			w.Expected, w.Steps[0].Exchange = "node2", circles

@@ -20,7 +20,7 @@ var nodeSpecs = []spec{
 		name: "down: the answer breaks off",
 		round: bent(func(r *round) {
 			cut := page(testPage, 200)
-			cut.Failure, cut.Error = probes.FailureReset, "connection closed without a whole answer"
+			cut.Failure, cut.Error = probes.FailureReset, "connection closed before the answer was complete"
 			r.direct("node2", cut)
 			r.leave("node2")
 		}),

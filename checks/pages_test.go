@@ -80,7 +80,7 @@ var pageSpecs = []spec{
 		name: "something in between: it redirects in circles",
 		round: func() *round {
 			circles := page(testPage, 302)
-			circles.Failure, circles.Error = probes.FailureRedirect, "redirects in circles"
+			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
 			return silent(circles)
 		},
 		want: []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80)"},

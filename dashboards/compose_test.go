@@ -11,7 +11,7 @@ import (
 	"stickwatch/internal/config"
 )
 
-// A composition is compose.yml, as far as the tests look.
+// A composition has the fields of compose.yml that the tests need.
 type composition struct {
 	Services map[string]struct {
 		Image   string
@@ -22,7 +22,7 @@ type composition struct {
 	Volumes map[string]any
 }
 
-// A mount in either of compose's forms: "source:target:ro", or a map.
+// A mount is a mount in either of compose's forms: "source:target:ro", or a map.
 type mount struct{ Source, Target string }
 
 // UnmarshalYAML implements yaml.Unmarshaler.
@@ -48,7 +48,7 @@ func readYAML[T any](t *testing.T, path string) T {
 	return value
 }
 
-// TestCompose: what is mounted is there, and no port is open to others.
+// TestCompose: mounted files exist, and ports are published on loopback only.
 func TestCompose(t *testing.T) {
 	c := readYAML[composition](t, "compose/compose.yml")
 	for _, name := range []string{"stickwatch", "prometheus", "grafana"} {
@@ -66,7 +66,7 @@ func TestCompose(t *testing.T) {
 			if _, named := c.Volumes[m.Source]; named {
 				continue
 			}
-			source := strings.Replace(m.Source, "./stickwatch.yml", "./stickwatch.example.yml", 1) // the user's copy
+			source := strings.Replace(m.Source, "./stickwatch.yml", "./stickwatch.example.yml", 1) // the copy that the user makes
 			if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
 				t.Errorf("%s mounts %s: %v", name, m.Source, err)
 			}
@@ -74,8 +74,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestComposePrometheus: the files stand in the container as compose.yml mounts
-// them, and Prometheus takes them.
+// TestComposePrometheus: Prometheus accepts the files at the paths where compose.yml mounts
+// them.
 func TestComposePrometheus(t *testing.T) {
 	const home = "/etc/prometheus/"
 	dir := t.TempDir()
@@ -96,8 +96,7 @@ func TestComposePrometheus(t *testing.T) {
 	promtool(t, "check", "config", filepath.Join(dir, "prometheus.yml"))
 }
 
-// TestComposeGrafana: data sources and dashboards are where the provisioning
-// says that they are.
+// TestComposeGrafana: data sources and dashboards are at the provisioned paths.
 func TestComposeGrafana(t *testing.T) {
 	type provisioning struct {
 		APIVersion  int `yaml:"apiVersion"`
@@ -129,8 +128,8 @@ func TestComposeGrafana(t *testing.T) {
 	}
 }
 
-// TestComposeStickwatch: the example is a configuration, and serve answers where
-// Prometheus asks.
+// TestComposeStickwatch: the example is a valid configuration, and serve listens on the
+// address that Prometheus scrapes.
 func TestComposeStickwatch(t *testing.T) {
 	c, err := config.Load("compose/stickwatch.example.yml")
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// These tests hold what Grafana 11 takes for granted of a dashboard (its schema
-// 39) and does not complain about when it is not so: a panel is just not there.
+// These tests check requirements of Grafana 11 (schema 39) that it does not report: it
+// omits a broken panel silently.
 
-// kinds of panels that come with Grafana.
+// kinds are the panels that Grafana has without plug-ins.
 var kinds = []string{"row", "stat", "timeseries", "state-timeline", "table"}
 
 func TestPanels(t *testing.T) {
@@ -29,7 +29,7 @@ func TestPanels(t *testing.T) {
 				continue
 			}
 			if p.Description == "" {
-				t.Errorf("%s: %q does not say what it shows", name, p.Title)
+				t.Errorf("%s: %q has no description", name, p.Title)
 			}
 			if *p.Datasource != source || len(p.Targets) == 0 {
 				t.Errorf("%s: %q asks %v %d queries, want some of the chosen data source", name, p.Title, *p.Datasource, len(p.Targets))
@@ -45,7 +45,7 @@ func TestPanels(t *testing.T) {
 	}
 }
 
-// TestGrid: panels stand within the grid, and none upon another.
+// TestGrid: panels are within the grid and do not overlap.
 func TestGrid(t *testing.T) {
 	for name, d := range read(t) {
 		taken := make(map[[2]int]string)
@@ -57,7 +57,7 @@ func TestGrid(t *testing.T) {
 			for x := at.X; x < at.X+at.W; x++ {
 				for y := at.Y; y < at.Y+at.H; y++ {
 					if other := taken[[2]int{x, y}]; other != "" {
-						t.Fatalf("%s: %q stands on %q", name, p.Title, other)
+						t.Fatalf("%s: %q overlaps %q", name, p.Title, other)
 					}
 					taken[[2]int{x, y}] = p.Title
 				}
@@ -66,8 +66,7 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// TestVariablesAreDefined: every variable that is used is one of the dashboard,
-// or Grafana's own.
+// TestVariablesAreDefined: every used variable is defined by the dashboard or by Grafana.
 func TestVariablesAreDefined(t *testing.T) {
 	use := regexp.MustCompile(`\$\{?(\w+)`)
 	for name, d := range read(t) {
@@ -90,7 +89,7 @@ func TestVariablesAreDefined(t *testing.T) {
 	}
 }
 
-// TestDashboardsAreFound: links and provisioning go by these.
+// TestDashboardsAreFound: dashboards have the ids and tags that links and provisioning use.
 func TestDashboardsAreFound(t *testing.T) {
 	byUID := make(map[string]bool)
 	for name, d := range read(t) {
@@ -113,8 +112,8 @@ func TestDashboardsAreFound(t *testing.T) {
 	}
 }
 
-// TestTablesNameTheirColumns: what a table renames, orders and colours is what
-// its queries give it. A query that stands alone gives "Value".
+// TestTablesNameTheirColumns: the columns that a table renames, orders and colours exist in
+// its queries. The value of a single query is "Value".
 func TestTablesNameTheirColumns(t *testing.T) {
 	for name, d := range read(t) {
 		for _, p := range d.Panels {

@@ -10,19 +10,19 @@ import (
 	"stickwatch/internal/lab"
 )
 
-// quiet are parts of queries that have no answer about the demo.
+// quiet are parts of queries that have no result for the demo.
 var quiet = []string{
-	"stickwatch_certificate_expiry_timestamp_seconds", // it speaks no TLS
-	"stickwatch_session_shared",                       // it is sticky: nobody asks
-	`session="kept"`,                                  // drift loses sessions
-	"stickwatch_jobs_skipped_total",                   // no machine is that small
-	"stickwatch_notifications_total",                  // it has no receivers
-	"stickwatch_deployment_active",                    // nobody announces one
-	"stickwatch_incidents_total",                      // one that began before the first scrape is no increase
+	"stickwatch_certificate_expiry_timestamp_seconds", // without TLS
+	"stickwatch_session_shared",                       // not checked with policy sticky
+	`session="kept"`,                                  // drift loses all of them
+	"stickwatch_jobs_skipped_total",                   // never overloaded
+	"stickwatch_notifications_total",                  // without receivers
+	"stickwatch_deployment_active",                    // none is announced
+	"stickwatch_incidents_total",                      // begun before the first scrape
 }
 
-// TestDemo asks what the dashboards ask of two demos, broken in ways that do not
-// go together: a daemon shows what the golden exposition says.
+// TestDemo runs the queries of the dashboards on the metrics of two demos, whose faults
+// exclude each other.
 func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the command")

@@ -11,14 +11,14 @@ import (
 //go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml compose
 var files embed.FS
 
-// Files returns all there is: grafana/*.json, what provisions them under
-// grafana/provisioning, prometheus/stickwatch.rules.yml, and under compose an
-// example that runs stickwatch, Prometheus and Grafana with all of these.
+// Files returns the dashboards (grafana/*.json), their provisioning
+// (grafana/provisioning), the rules (prometheus/stickwatch.rules.yml), and an example that
+// runs stickwatch, Prometheus and Grafana with all of these (compose).
 func Files() fs.FS { return files }
 
-// Write writes Files below dir, which it makes, and returns the paths written in
-// the order of their names. Files of these names are replaced; others stay, such
-// as the compose example's stickwatch.yml, which is the user's.
+// Write writes Files below dir, which it creates, and returns the paths in lexical order.
+// It replaces existing files of these names. Other files are kept, such as the user's
+// stickwatch.yml in the compose example.
 func Write(dir string) ([]string, error) {
 	var written []string
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -40,4 +40,17 @@ func Write(dir string) ([]string, error) {
 		return nil, fmt.Errorf("writing dashboards to %q: %w", dir, err)
 	}
 	return written, nil
+}
+
+// generated returns the JSON of the dashboards by file name.
+func generated() (map[string][]byte, error) {
+	byName := make(map[string][]byte)
+	for _, d := range []Dashboard{overview(), cluster()} {
+		content, err := d.JSON()
+		if err != nil {
+			return nil, err
+		}
+		byName[fmt.Sprintf("grafana/%s.json", d.UID)] = content
+	}
+	return byName, nil
 }

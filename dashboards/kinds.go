@@ -1,13 +1,11 @@
 package dashboards
 
-// This file makes the kinds of panels that the dashboards have, but for tables.
-
-// row is a title over the panels that follow.
+// row returns a title above the following panels.
 func row(title string) panel {
 	return panel{Type: "row", Title: title, GridPos: gridPos{W: gridWidth, H: 1}, Collapsed: new(false), Panels: []panel{}}
 }
 
-// newPanel is a panel with one query or more, lettered from A.
+// newPanel returns a panel with queries, whose ids are letters from A on.
 func newPanel(kind, title, description string, queries []query) panel {
 	for i := range queries {
 		queries[i].RefID, queries[i].Datasource = string(rune('A'+i)), source
@@ -21,26 +19,25 @@ func newPanel(kind, title, description string, queries []query) panel {
 	}
 }
 
-// overRange asks for values over the time shown.
+// overRange returns a query of the values over the selected time range.
 func overRange(expr, legend string) query {
 	return query{Expr: expr, LegendFormat: legend, Range: true, Format: "time_series", EditorMode: "code"}
 }
 
-// now asks for the newest values.
+// now returns a query of the newest values.
 func now(expr string) query {
 	return query{Expr: expr, Instant: true, Format: "time_series", EditorMode: "code"}
 }
 
-// perInterval asks for what was in each stretch of a graph, by an expression that
-// looks over $__interval: what happened, or the worst that was. A stretch is not
-// shorter than a minute, so that a scrape or two fall into it.
+// perInterval returns a query for each interval of a graph, with an expression over
+// $__interval. An interval is at least a minute, so that it contains a scrape.
 func perInterval(expr, legend string) query {
 	q := overRange(expr, legend)
 	q.Interval = "1m"
 	return q
 }
 
-// stat is one number, as large as fits.
+// stat returns a panel with one large number.
 func stat(title, description, expr string) panel {
 	p := newPanel("stat", title, description, []query{now(expr)}).sized(4, 4)
 	p.Options = statOptions{
@@ -66,7 +63,7 @@ type reduction struct {
 	Values bool     `json:"values"`
 }
 
-// series is lines over time.
+// series returns a panel with lines over time.
 func series(title, description string, queries ...query) panel {
 	p := newPanel("timeseries", title, description, queries).sized(12, 8)
 	p.FieldConfig.Defaults.Color.Mode = "palette-classic"
@@ -75,7 +72,7 @@ func series(title, description string, queries ...query) panel {
 	return p
 }
 
-// bars counts what happened, stacked.
+// bars returns a panel with stacked counts of events.
 func bars(title, description string, queries ...query) panel {
 	p := series(title, description, queries...)
 	p.FieldConfig.Defaults.Custom = lines{DrawStyle: "bars", LineWidth: 0, FillOpacity: 90, ShowPoints: "never", Stacking: stacking{Mode: "normal", Group: "A"}}
@@ -83,7 +80,7 @@ func bars(title, description string, queries ...query) panel {
 	return p
 }
 
-// stacked sets lines upon each other.
+// stacked stacks the lines of a panel.
 func (p panel) stacked() panel {
 	p.FieldConfig.Defaults.Custom = lines{DrawStyle: "line", LineWidth: 1, FillOpacity: 40, ShowPoints: "never", Stacking: stacking{Mode: "normal", Group: "A"}}
 	return p
@@ -118,7 +115,7 @@ type tooltip struct {
 	Sort string `json:"sort"`
 }
 
-// timeline is a lane a series, coloured by what its values mean.
+// timeline returns a panel with a coloured track for each series.
 func timeline(title, description string, valueText mapping, queries ...query) panel {
 	p := newPanel("state-timeline", title, description, queries).sized(12, 8)
 	p.FieldConfig.Defaults.Mappings = []mapping{valueText}

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TestQueriesMean: Prometheus's own arithmetic gives what the panels say. Series
-// are written as promtool has them, a value each 15 s.
+// TestQueriesMean: promtool evaluates the queries to the values that the panels describe.
+// Series are in promtool's notation, a value each 15 s.
 func TestQueriesMean(t *testing.T) {
 	fill := strings.NewReplacer("$__range", "10m", "$objective", "0.99")
 	for _, tt := range []struct {
@@ -22,7 +22,7 @@ func TestQueriesMean(t *testing.T) {
 		at     string
 		want   map[string]float64
 	}{{
-		name: "a node is told by what is to be said first",
+		name: "the most severe state of a node",
 		expr: nodeStateExpr(`cluster="shop"`, ""),
 		series: map[string]string{
 			`stickwatch_node_up{cluster="shop", node="dead"}`:                     "0x10",
@@ -119,7 +119,7 @@ func TestQueriesMean(t *testing.T) {
 		series: map[string]string{`stickwatch_session_moves_total{cluster="shop", from="node1", to="node2", session="lost"}`: "5x7 6x20"},
 		at:     "3m",
 	}, {
-		name: "what another finding explains is not what is wrong",
+		name: "explained findings are left out",
 		expr: causes(`cluster="shop"`),
 		series: map[string]string{
 			`stickwatch_finding_active{cluster="shop", code="dependency_down", severity="critical", node=""}`:     "1x10",
@@ -129,7 +129,7 @@ func TestQueriesMean(t *testing.T) {
 		at:   "1m",
 		want: map[string]float64{`{cluster="shop", code="dependency_down", severity="critical"}`: 1},
 	}, {
-		name: "and the clients that it concerns are not told twice",
+		name: "affected clients are counted once",
 		expr: affected(`cluster="shop"`),
 		series: map[string]string{
 			`stickwatch_finding_active{cluster="shop", code="session_drift", severity="critical", node=""}`:             "1x10",
@@ -148,7 +148,7 @@ func TestQueriesMean(t *testing.T) {
 	}
 }
 
-// ruleTest is a file for promtool that asks one thing of series.
+// ruleTest returns a file for promtool that evaluates one expression.
 func ruleTest(t *testing.T, expr string, series map[string]string, at string, want map[string]float64) string {
 	t.Helper()
 	type object = map[string]any

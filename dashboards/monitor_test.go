@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// A monitor shows the exposition. All that counts has grown with each scrape.
+// A monitor serves the exposition. Counters grow with each scrape.
 type monitor struct {
 	families []*dto.MetricFamily
 	scrapes  atomic.Int64
@@ -36,7 +36,7 @@ func newMonitor(t *testing.T) *monitor {
 	return m
 }
 
-// ServeHTTP is called by one Prometheus, which scrapes once at a time.
+// ServeHTTP is not called concurrently: one Prometheus scrapes it.
 func (m *monitor) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	format := expfmt.NewFormat(expfmt.TypeTextPlain)
 	w.Header().Set("Content-Type", string(format))
@@ -44,12 +44,12 @@ func (m *monitor) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	n := m.scrapes.Add(1)
 	for _, f := range m.families {
 		if err := encoder.Encode(grown(f, uint64(n))); err != nil {
-			return // Prometheus is gone
+			return // Prometheus has exited
 		}
 	}
 }
 
-// grown is a family whose counters have counted all of it n times.
+// grown returns a family whose counters are multiplied by n.
 func grown(f *dto.MetricFamily, n uint64) *dto.MetricFamily {
 	all := &dto.MetricFamily{Name: f.Name, Type: f.Type}
 	for _, m := range f.Metric {

@@ -1,9 +1,9 @@
 package dashboards
 
-// overview is for the wall and for whoever plans: all clusters side by side.
+// overview returns the dashboard of all clusters.
 func overview() Dashboard {
 	d := newDashboard("stickwatch-overview", "stickwatch / Overview",
-		"All clusters: what is wrong now, whether sessions stick, who is in rotation, and how much of the promise was kept.")
+		"All clusters: current findings, stickiness, rotation and service level.")
 	d.Templating.List = []variable{
 		datasourceVariable(),
 		labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict").multi(),
@@ -32,7 +32,7 @@ func overview() Dashboard {
 }
 
 func clustersWith(verdict, color string) panel {
-	return stat("Clusters "+verdict, "By the verdict of the newest round.",
+	return stat("Clusters "+verdict, "The verdict of the newest round.",
 		`sum(stickwatch_cluster_verdict{cluster=~"$cluster", verdict="`+verdict+`"})`).
 		colored(green, from(1, color))
 }
@@ -44,22 +44,22 @@ func openIncidents() panel {
 }
 
 func outOfRotation() panel {
-	return stat("Nodes out of rotation", "Nodes that the balancer sends nothing. Where that is unknown, they are not counted.",
+	return stat("Nodes out of rotation", "Nodes out of rotation. Nodes whose rotation is unknown are not counted.",
 		`count(stickwatch_node_in_rotation{cluster=~"$cluster"} == 0) or vector(0)`).
 		colored(green, from(1, yellow))
 }
 
 func lostSessions() panel {
-	p := stat("Sessions lost", "Sessions of canaries that changed their node and did not survive it, in the time shown.",
+	p := stat("Sessions lost", "Sessions of canaries that moved and were lost, in the selected time range.",
 		`sum(increase(stickwatch_session_moves_total{cluster=~"$cluster", session="lost"}[$__range])) or vector(0)`).
 		colored(green, from(0.5, red))
 	p.FieldConfig.Defaults.Decimals = new(0)
 	return p
 }
 
-// clusterTable is what to read first: a line a cluster.
+// clusterTable has a row a cluster.
 func clusterTable() panel {
-	return table("Clusters", "A line a cluster. Its name leads to its own dashboard.",
+	return table("Clusters", "One row per cluster. The name links to the Cluster dashboard.",
 		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
 			"/d/stickwatch-cluster?var-cluster=${__value.raw}&${datasource:queryparam}&${__url_time_range}")},
 		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`, ""), Props: asWords(verdicts)},
@@ -73,28 +73,28 @@ func clusterTable() panel {
 }
 
 func verdictTimeline() panel {
-	return timeline("Verdicts", "A lane a cluster: the worst verdict of each stretch.", verdicts, perInterval(verdictOf(`cluster=~"$cluster"`, "$__interval"), "{{cluster}}"))
+	return timeline("Verdicts", "The worst verdict of each cluster in each interval.", verdicts, perInterval(verdictOf(`cluster=~"$cluster"`, "$__interval"), "{{cluster}}"))
 }
 
 func stickyTimeline() panel {
-	return timeline("Do sessions stick?", "A gap where it is not known, or where the policy of the cluster does not ask for it.", yesNo,
+	return timeline("Do sessions stick?", "Gaps are unknown, or not demanded by the policy of the cluster.", yesNo,
 		perInterval(`min by (cluster) (min_over_time(stickwatch_session_sticky{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}"))
 }
 
 func rotationShare() panel {
-	return series("Nodes in rotation", "The share of nodes that the balancer sends requests, of those of which it is known.",
+	return series("Nodes in rotation", "The share of nodes in rotation, among nodes whose rotation is known.",
 		perInterval(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).share(0)
 }
 
 func movesByOutcome() panel {
-	return bars("Sessions that moved", "Sessions of canaries that changed their node: with what was in them (kept) or without (lost).",
+	return bars("Sessions that moved", "Sessions of canaries that moved: kept or lost.",
 		perInterval(`sum by (cluster, session) (increase(stickwatch_session_moves_total{cluster=~"$cluster"}[$__interval])) > 0`, "{{cluster}}: {{session}}"))
 }
 
-// availabilityTable compares the time shown with the objective.
+// availabilityTable compares the selected time range with the objective.
 func availabilityTable() panel {
-	return table("Service level in the time shown",
-		"Availability is the share of requests through the balancer that were answered as they should be, sessions that of requests of clients that were served with their session. Of the error budget, 100 % is left at the start and 0 % when the objective is just missed.",
+	return table("Service level in the selected time range",
+		"Availability is the share of successful requests through the balancer. Sessions is the share of requests that were served with their session. The error budget is 100 % at the start and 0 % when the objective is just missed.",
 		column{Name: "Cluster", Label: "cluster"},
 		column{Name: "Availability", Expr: availability(`cluster=~"$cluster"`, "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
 		column{Name: "Sessions", Expr: sessionUptime(`cluster=~"$cluster"`, "cluster", "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
@@ -106,30 +106,30 @@ func availabilityTable() panel {
 }
 
 func availabilityGraph() panel {
-	return series("Availability of the last hour", "At each moment, over the hour before it.",
+	return series("Availability of the last hour", "Over the previous hour at each point.",
 		overRange(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).share(2)
 }
 
 func roundAge() panel {
-	return series("Age of the newest picture", "A line that climbs means that nobody is watching that cluster.",
+	return series("Age of the newest round", "A rising line means that the cluster is not monitored.",
 		overRange(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).in("s")
 }
 
 func scheduleLag() panel {
-	return series("Schedule", "How late rounds begin, and jobs that were left out since the one before still ran. Seconds mean a machine too small for its clusters.",
+	return series("Schedule", "The delay of rounds, and jobs that were skipped because the previous one was still running. Seconds mean that the machine is too small.",
 		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_schedule_lag_seconds_bucket[$__rate_interval])))`, "lag, p99"),
-		overRange(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} left out a second")).in("s")
+		overRange(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} skipped per second")).in("s")
 }
 
 func notifications() panel {
-	return series("Notifications", "Retried: the receiver did not take it, and will be asked again. Buried: nobody was told. What waits should soon be gone.",
+	return series("Notifications", "retried: the receiver refused it, and it will be retried. buried: it was abandoned. The queue should soon be empty.",
 		overRange(`sum by (receiver, result) (increase(stickwatch_notifications_total[$__rate_interval]))`, "{{receiver}}: {{result}}"),
 		overRange(`max(stickwatch_notification_queue_length)`, "waiting"))
 }
 
 func historyHealth() panel {
-	return series("History", "How long a write takes, and what was not written. Probing never waits for either.",
+	return series("History", "The duration of writes, and data that was not written. Probing never waits for the history.",
 		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_history_write_seconds_bucket[$__rate_interval])))`, "write, p99"),
-		overRange(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped a second"),
-		overRange(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes a second")).in("s")
+		overRange(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped per second"),
+		overRange(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes per second")).in("s")
 }

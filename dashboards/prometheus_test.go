@@ -20,11 +20,11 @@ import (
 	"stickwatch/internal/lab"
 )
 
-// These tests ask a real Prometheus, which scrapes what stickwatch shows: a
-// query that parses may still match nothing.
+// These tests query a real Prometheus that scrapes stickwatch, because a valid query may
+// still match no series.
 
-// startPrometheus runs one that scrapes targets each second and goes by our
-// rules, and returns its address.
+// startPrometheus runs a Prometheus that scrapes targets each second and evaluates our
+// rules. It returns its address.
 func startPrometheus(t *testing.T, targets ...string) string {
 	t.Helper()
 	path := program(t, "prometheus")
@@ -54,7 +54,7 @@ func startPrometheus(t *testing.T, targets ...string) string {
 	return addr
 }
 
-// ask decodes the data of an answer of Prometheus's API.
+// ask queries Prometheus's API and decodes the data of the answer.
 func ask[T any](ctx context.Context, addr, endpoint string, values url.Values) (T, error) {
 	var answer struct {
 		Data  T
@@ -82,12 +82,12 @@ func ask[T any](ctx context.Context, addr, endpoint string, values url.Values) (
 	return answer.Data, nil
 }
 
-// A vector is the result of a query for one moment.
+// A vector is the result of an instant query.
 type vector struct {
 	Result []struct{ Metric map[string]string }
 }
 
-// answered says what is missing from the answer to a query; nil: nothing.
+// answered returns an error if the result of a query is empty or lacks a label.
 func (q asked) answered(ctx context.Context, addr string, expr parser.Expr) error {
 	got, err := ask[vector](ctx, addr, "query", url.Values{"query": {expr.String()}})
 	if err != nil {
@@ -106,8 +106,8 @@ func (q asked) answered(ctx context.Context, addr string, expr parser.Expr) erro
 	return nil
 }
 
-// hastened is an expression that looks back seconds where it would look back
-// minutes, and does without what it shows when there is nothing.
+// hastened returns an expression with windows of seconds instead of minutes and without
+// its default for an empty result.
 func hastened(expr parser.Expr) parser.Expr {
 	if either, ok := expr.(*parser.BinaryExpr); ok && either.Op == parser.LOR {
 		if call, ok := either.RHS.(*parser.Call); ok && call.Func.Name == "vector" {
@@ -123,8 +123,7 @@ func hastened(expr parser.Expr) parser.Expr {
 	return expr
 }
 
-// eventually asks until the answer is nil or the time is up, and returns the
-// last answer that there was time for.
+// eventually repeats ask until it returns nil or ctx ends, and returns the last error.
 func eventually(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -169,7 +168,7 @@ func TestPrometheus(t *testing.T) {
 	})
 }
 
-// test waits for the answer to a query.
+// test waits for the result of a query.
 func (q asked) test(t *testing.T, addr string) {
 	t.Parallel()
 	expr := hastened(parse(t, q.where, q.expr))
@@ -178,7 +177,7 @@ func (q asked) test(t *testing.T, addr string) {
 	}
 }
 
-// rulesWork says which of the rules Prometheus cannot evaluate, or has not yet.
+// rulesWork returns an error for rules that Prometheus cannot evaluate or has not yet.
 func rulesWork(ctx context.Context, addr string) error {
 	type groups struct {
 		Groups []struct {

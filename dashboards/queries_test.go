@@ -13,18 +13,17 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// exposition is a scrape in which every metric has a series.
+// exposition is a scrape with a series of every metric.
 const exposition = "../internal/metrics/testdata/exposition.txt"
 
-// An asked is a query of a dashboard, as Grafana sends it.
+// An asked is a query as Grafana sends it.
 type asked struct {
 	where string // dashboard and panel
 	expr  string
 	named []string // labels that the panel shows
 }
 
-// filled is what Grafana makes of an expression with variables. Windows are as
-// short as a test can wait.
+// filled replaces the variables of an expression as Grafana does, with short windows.
 func filled(expr, cluster string) string {
 	return strings.NewReplacer(
 		"$cluster", cluster, "$node", ".*", "$objective", "0.999",
@@ -34,7 +33,7 @@ func filled(expr, cluster string) string {
 
 var legendLabel = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
 
-// queries are those of all panels and annotations, about a cluster.
+// queries returns the queries of all panels and annotations for a cluster.
 func queries(t *testing.T, cluster string) []asked {
 	t.Helper()
 	var all []asked
@@ -70,7 +69,7 @@ func parse(t *testing.T, where, expr string) parser.Expr {
 	return parsed
 }
 
-// known are the metrics of the exposition, with their labels.
+// known returns the metrics of the exposition with their labels.
 func known(t *testing.T) map[string][]string {
 	t.Helper()
 	file, err := os.Open(exposition)
@@ -94,8 +93,7 @@ func known(t *testing.T) map[string][]string {
 	return metrics
 }
 
-// unknown are the selectors of an expression that no series can fit, since there
-// is no such metric or it has no such label.
+// unknown returns the selectors of an expression with an unknown metric or label.
 func unknown(expr parser.Expr, metrics map[string][]string) []string {
 	var wrong []string
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
@@ -117,8 +115,7 @@ func unknown(expr parser.Expr, metrics map[string][]string) []string {
 	return wrong
 }
 
-// TestQueriesNameWhatThereIs: a metric that is renamed breaks this test rather
-// than a panel.
+// TestQueriesNameWhatThereIs: the metrics and labels of all queries exist.
 func TestQueriesNameWhatThereIs(t *testing.T) {
 	metrics := known(t)
 	for _, q := range queries(t, "shop") {
@@ -132,7 +129,7 @@ func TestQueriesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestVariablesNameWhatThereIs does so for the queries of variables.
+// TestVariablesNameWhatThereIs: those of variables do, too.
 func TestVariablesNameWhatThereIs(t *testing.T) {
 	metrics := known(t)
 	values := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)

@@ -16,7 +16,7 @@ import (
 
 const rulesFile = "prometheus/stickwatch.rules.yml"
 
-// A rule is one of Prometheus's, as far as the tests look.
+// A rule has the fields of a Prometheus rule that the tests need.
 type rule struct {
 	Record      string
 	Alert       string
@@ -45,7 +45,7 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
-// promtool runs Prometheus's own tool.
+// promtool runs promtool.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), program(t, "promtool"), args...).CombinedOutput(); err != nil {
@@ -53,7 +53,7 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
-// program is the path of a program of Debian's package prometheus.
+// program returns the path of a program of Debian's package prometheus.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	lab.Require(t, name)
@@ -69,12 +69,12 @@ func TestRules(t *testing.T) {
 	promtool(t, "test", "rules", "prometheus/stickwatch_test.yml")
 }
 
-// TestRulesNameWhatThereIs: metrics of stickwatch, and what other rules record.
+// TestRulesNameWhatThereIs: rules use existing metrics and recorded series.
 func TestRulesNameWhatThereIs(t *testing.T) {
 	metrics := known(t)
 	all := rules(t)
 	for _, r := range all {
-		if r.Record != "" { // its labels come first in its name
+		if r.Record != "" { // its name begins with its labels
 			labels, _, _ := strings.Cut(r.Record, ":")
 			metrics[r.Record] = append(strings.Split(labels, "_"), "__name__")
 		}
@@ -86,8 +86,8 @@ func TestRulesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestAlertsHelp: whoever an alert wakes reads what is wrong, how bad it is, and
-// what to do. The severity of a finding is its own.
+// TestAlertsHelp: every alert states the problem, its severity and a remedy. An alert on a
+// finding has the severity of the finding.
 func TestAlertsHelp(t *testing.T) {
 	for _, r := range rules(t) {
 		if r.Alert == "" {
@@ -105,8 +105,7 @@ func TestAlertsHelp(t *testing.T) {
 
 const causesRecord = "cluster_code_severity_node:stickwatch_finding_causes:max"
 
-// TestEveryFindingAlerts: every code has one alert, but for those that are only
-// worth knowing.
+// TestEveryFindingAlerts: every code has one alert, except informational ones.
 func TestEveryFindingAlerts(t *testing.T) {
 	codes := regexp.MustCompile(regexp.QuoteMeta(causesRecord) + `{code=~?"([^"]+)"[,}]`)
 	var alerted []string

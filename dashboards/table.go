@@ -1,16 +1,18 @@
 package dashboards
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // A column of a table: the value of a query, or a label where Expr is empty.
 type column struct {
-	Name  string // its title; "": it is not shown
-	Label string // the label it shows, of a column without Expr
+	Name  string // title; "": hidden
+	Label string // label to show, if Expr is ""
 	Expr  string
 	Props []property
 }
 
-// table is a line for each set of labels that its queries have.
+// table returns a panel with a row for each label set of its queries.
 func table(title, description string, columns ...column) panel {
 	var queries []query
 	organize := organizeOptions{Exclude: map[string]bool{"Time": true}, Index: make(map[string]int), Rename: make(map[string]string)}
@@ -47,7 +49,8 @@ type organizeOptions struct {
 	Rename  map[string]string `json:"renameByName"`
 }
 
-// single is for a table with one query, whose value Grafana does not letter.
+// single adapts the field names to a table with one query: Grafana names its value
+// "Value" instead of "Value #A".
 func (o organizeOptions) single() {
 	const lettered, plain = "Value #A", "Value"
 	if o.Exclude[lettered] {
@@ -68,7 +71,7 @@ type sortBy struct {
 	Desc        bool   `json:"desc"`
 }
 
-// sortedBy sets the column that a table is sorted by at first.
+// sortedBy sets the initial sort column of a table.
 func (p panel) sortedBy(name string) panel {
 	options := p.Options.(tableOptions)
 	options.SortBy = []sortBy{{DisplayName: name}}
@@ -84,4 +87,47 @@ type cells struct {
 type cell struct {
 	Type string `json:"type"`
 	Mode string `json:"mode,omitempty"`
+}
+
+// asWords shows values as coloured words.
+func asWords(m mapping) []property {
+	return []property{{"mappings", []mapping{m}}, {"custom.cellOptions", cell{Type: "color-background", Mode: "basic"}}}
+}
+
+// asSeverity colours severities.
+func asSeverity() []property {
+	words := mapping{Type: "value", Options: map[string]word{
+		"critical": {Text: "critical", Color: red, Index: 0},
+		"warning":  {Text: "warning", Color: yellow, Index: 1},
+		"info":     {Text: "info", Color: blue, Index: 2},
+	}}
+	return asWords(words)
+}
+
+// asCount hides the fractions of counts that increase() extrapolates.
+func asCount() []property { return []property{{"decimals", 0}} }
+
+// asPercentage shows estimated shares without decimals.
+func asPercentage() []property { return []property{{"unit", "percentunit"}, {"decimals", 0}} }
+
+func asUnit(unit string) []property { return []property{{"unit", unit}} }
+
+// asShare shows shares with two decimals and in colour.
+func asShare(base string, limits ...step) []property {
+	return []property{
+		{"unit", "percentunit"},
+		{"decimals", 2},
+		{"thresholds", scale(base, limits...)},
+		{"custom.cellOptions", cell{Type: "color-text"}},
+	}
+}
+
+// leadsTo turns the values of a column into links.
+func leadsTo(title, url string) []property {
+	return []property{{"links", []cellLink{{Title: title, URL: url}}}}
+}
+
+type cellLink struct {
+	Title string `json:"title"`
+	URL   string `json:"url"`
 }

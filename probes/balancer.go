@@ -14,36 +14,36 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// An Frontend is one address of a balancer. Every address that a name resolves
-// to is a machine of its own, with a view of its own of which nodes are well.
+// A Frontend is one address of a balancer. Every address that a name resolves to is a
+// separate machine, which decides by itself which nodes are healthy.
 type Frontend struct {
 	URL     *url.URL
 	Address netip.AddrPort // zero: the name did not resolve
-	Lookup  Exchange       // the failed look-up; zero when it succeeded
-	Waiting int            // addresses of the name that are not probed now, but in their turn
+	Lookup  Exchange       // the failed look-up; zero if it succeeded
+	Waiting int            // number of the name's addresses that are probed at other times
 }
 
 const (
 	// maxAddresses bounds how many addresses of one name are probed at a time.
 	maxAddresses = 32
-	// turnLength is how long they are, before others are: canaries have to come
-	// back a few times.
-	turnLength = 10 * time.Minute
+	// rotationPeriod is how long the same addresses are probed before others are. A
+	// canary must be able to send several follow-ups in it.
+	rotationPeriod = 10 * time.Minute
 )
 
-// inTurn returns those of a name's addresses that are probed at a moment. Within a
-// few turns all are.
-func inTurn(addrs []netip.Addr, now time.Time) []netip.Addr {
+// addressesAt returns those of a name's addresses that are probed at a time. Within a
+// few periods all are.
+func addressesAt(addrs []netip.Addr, now time.Time) []netip.Addr {
 	if len(addrs) <= maxAddresses {
 		return addrs
 	}
 	turns := (len(addrs) + maxAddresses - 1) / maxAddresses
-	turn := int(now.Unix()/int64(turnLength/time.Second)) % turns
+	turn := int(now.Unix()/int64(rotationPeriod/time.Second)) % turns
 	first := min(turn*maxAddresses, len(addrs)-maxAddresses)
 	return addrs[first : first+maxAddresses]
 }
 
-// Resolve finds every entrance of c's balancer.
+// Resolve returns every frontend of c's balancer.
 func Resolve(ctx context.Context, c *Cluster) []Frontend {
 	found := make([][]Frontend, len(c.Balancer.URLs))
 	var wg panics.Group
@@ -71,13 +71,13 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Fronte
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
 	var list []Frontend
-	for _, addr := range inTurn(addrs, began) {
+	for _, addr := range addressesAt(addrs, began) {
 		list = append(list, Frontend{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
 	}
 	return list
 }
 
-// lookup knows addresses by themselves: the resolver takes away their zones.
+// lookup returns an IP address itself, because the resolver removes its zone.
 func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
@@ -90,7 +90,8 @@ func port(u *url.URL) uint16 {
 	return uint16(p)
 }
 
-// Target is e as a client that presents key dials it; key "" comes as itself.
+// Target returns the target of a client that presents key to e. With key "" it presents
+// none.
 func (e Frontend) Target(c *Cluster, key string) Target {
 	return Target{
 		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
@@ -98,7 +99,8 @@ func (e Frontend) Target(c *Cluster, key string) Target {
 	}
 }
 
-// Through asks e as a plain client would: the primary path, and every page.
+// Through sends the requests of a client without a session to e: the primary path and
+// every page.
 func Through(ctx context.Context, c *Cluster, e Frontend) BalancerObservation {
 	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup, Waiting: e.Waiting}
 	if !e.Address.IsValid() {
@@ -122,8 +124,8 @@ func Through(ctx context.Context, c *Cluster, e Frontend) BalancerObservation {
 	return obs
 }
 
-// KeyHeader is the header by which a client tells the balancer the key it
-// hashes; "" when there is no such way.
+// KeyHeader returns the header in which a client can send the key that the balancer
+// hashes; "" if there is none.
 func (b Balancer) KeyHeader() string {
 	if b.Method == MethodHash && b.HashKey != "" && b.HashKey != "$remote_addr" {
 		if name, ok := strings.CutPrefix(b.HashKey, "$http_"); ok {

@@ -52,31 +52,29 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestResolveLocalhost: the name of the machine itself may have an address of
-// either family, or both.
-// TestInTurn: of more addresses than are probed at a time, all get their turn, and
-// the same ones for the length of one.
-func TestInTurn(t *testing.T) {
+// TestAddressesAt: if there are more addresses than are probed at a time, all are
+// probed in turn, and the same ones during one period.
+func TestAddressesAt(t *testing.T) {
 	var addrs []netip.Addr
 	for i := range 70 {
 		addrs = append(addrs, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
 	}
 	now := time.Unix(0, 0)
-	met := make(map[netip.Addr]bool)
+	probed := make(map[netip.Addr]bool)
 	for range 3 {
-		turn := inTurn(addrs, now)
-		if len(turn) != maxAddresses || !slices.Equal(turn, inTurn(addrs, now.Add(turnLength-1))) {
+		turn := addressesAt(addrs, now)
+		if len(turn) != maxAddresses || !slices.Equal(turn, addressesAt(addrs, now.Add(rotationPeriod-1))) {
 			t.Errorf("got %d addresses, want %d, and the same ones until the turn ends", len(turn), maxAddresses)
 		}
 		for _, a := range turn {
-			met[a] = true
+			probed[a] = true
 		}
-		now = now.Add(turnLength)
+		now = now.Add(rotationPeriod)
 	}
-	if len(met) != len(addrs) {
-		t.Errorf("got %d addresses in three turns, want all %d", len(met), len(addrs))
+	if len(probed) != len(addrs) {
+		t.Errorf("got %d addresses in three periods, want all %d", len(probed), len(addrs))
 	}
-	if got := inTurn(addrs[:maxAddresses], now); len(got) != maxAddresses {
+	if got := addressesAt(addrs[:maxAddresses], now); len(got) != maxAddresses {
 		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
 	}
 }
@@ -90,7 +88,7 @@ func TestResolveLocalhost(t *testing.T) {
 	}
 }
 
-func TestResolveNobody(t *testing.T) {
+func TestResolveUnknownName(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := []struct {
@@ -112,10 +110,10 @@ func TestResolveNobody(t *testing.T) {
 			}
 			list := Resolve(tt.ctx, c)
 			if len(list) != 1 || list[0].Address.IsValid() {
-				t.Fatalf("got %+v, want one entrance without an address", list)
+				t.Fatalf("got %+v, want one frontend without an address", list)
 			}
 			obs := Through(tt.ctx, c, list[0])
-			fit(t, obs.Primary)
+			checkPresentable(t, obs.Primary)
 			if obs.Primary.Failure != tt.failure || !strings.Contains(obs.Primary.Error, tt.words) || obs.Primary.Path != "/" {
 				t.Errorf("got %q of %q: %q, want %q: %q", obs.Primary.Failure, obs.Primary.Path, obs.Primary.Error, tt.failure, tt.words)
 			}
@@ -123,7 +121,7 @@ func TestResolveNobody(t *testing.T) {
 	}
 }
 
-// TestThroughEveryAddress: each address of a name is dialled, by its name.
+// TestThroughEveryAddress: each address of a name is dialled, with the name as host.
 func TestThroughEveryAddress(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -136,7 +134,7 @@ func TestThroughEveryAddress(t *testing.T) {
 	}
 	frontends := Resolve(t.Context(), c)
 	if len(frontends) != 2 {
-		t.Fatalf("got %d entrances, want 2", len(frontends))
+		t.Fatalf("got %d frontends, want 2", len(frontends))
 	}
 	up, down := Through(t.Context(), c, frontends[0]), Through(t.Context(), c, frontends[1])
 	if !up.Primary.OK() || !up.Pages[1].OK() || up.Address != frontends[0].Address || up.Primary.Address != up.Address {

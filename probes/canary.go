@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,18 +10,18 @@ import (
 	"time"
 )
 
-// A Canary is a client of stickwatch's own with a session behind the balancer.
-// It must be opened first, and does one thing at a time, as a user would; only
-// Follow may be called side by side. It may live on over many rounds, with
-// Settle between two of them.
+// A Canary is a client of stickwatch with a session behind the balancer. Call Open
+// first. Requests follow one another as those of a user do; only Follow may be called
+// concurrently. A canary may live for many rounds: call StartNextRound between two of
+// them.
 type Canary struct {
 	client  *Client
 	cluster *Cluster
 
 	mu      sync.Mutex
 	jar     *Jar
-	session Fingerprint // its id
-	holder  string      // the label of the answer that last showed the session
+	session Fingerprint // fingerprint of the session id
+	holder  string      // label of the last answer that had the session
 	trace   Trace
 	counter int // the last value sent
 	written int // the last value known to be stored; 0: none
@@ -30,9 +29,9 @@ type Canary struct {
 	opened  time.Time
 }
 
-// NewCanary returns a canary that enters through e presenting key, and whose
-// counter starts after base, so that no two canaries hold the same value.
-// expected is the node that the oracle names; "" where it cannot.
+// NewCanary returns a canary that sends its requests to e and presents key to the
+// balancer. Its counter starts after base, so that no two canaries store the same
+// value. expected is the id of the node that the oracle computes; "": unknown.
 func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
 	return &Canary{
 		client:  NewClient(e.Target(c, key)),
@@ -43,7 +42,7 @@ func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
 	}
 }
 
-// Trace is a copy of what the canary has been through.
+// Trace returns a copy of the canary's requests so far.
 func (c *Canary) Trace() Trace {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +51,7 @@ func (c *Canary) Trace() Trace {
 	return trace
 }
 
-// Open begins the session.
+// Open opens the session.
 func (c *Canary) Open(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.ClientPath(), c.cookies())
 	c.mu.Lock()
@@ -63,17 +62,17 @@ func (c *Canary) Open(ctx context.Context) Exchange {
 	return ex
 }
 
-// Opened is when its session was asked for.
+// Opened returns the time at which the request for the session started.
 func (c *Canary) Opened() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.opened
 }
 
-// StartNextRound ends a round for a canary that lives on: its walk begins anew with the
-// last answer that had the session, wherever that came from, and knows nothing
-// of what was before. It reports whether there is a session to go on with: none
-// is left where the last answers had lost it, or there never was one.
+// StartNextRound prepares the canary for another round. Its trace then starts with the
+// last answer that had the session, and all other requests are removed. It reports
+// whether the canary still has a session: false if the last answers lost it, or if
+// there never was one.
 func (c *Canary) StartNextRound() bool {
 	trace := c.Trace()
 	at := -1
@@ -93,8 +92,9 @@ func (c *Canary) StartNextRound() bool {
 	return true
 }
 
-// Disregard forgets the requests since a moment that failed, and reports whether there
-// were any: they never left this machine, or say nothing of who was to answer them.
+// Disregard removes the failed requests that started at or after since, and reports
+// whether there were any. It is for failures that this machine caused, which are no
+// evidence about the cluster.
 func (c *Canary) Disregard(since time.Time) (some bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,9 +103,9 @@ func (c *Canary) Disregard(since time.Time) (some bool) {
 	return len(c.trace.Steps) < n
 }
 
-// Write stores the next counter in the session. Where the application takes
-// none, it asks nothing. An answer that began another session is not believed:
-// the canary goes on with the cookies that it had.
+// Write stores the next counter in the session. It sends nothing if the application
+// cannot store values. If the answer starts another session, the canary keeps the
+// cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
 	if c.cluster.Session == nil || c.cluster.Session.Write == "" {
 		return Exchange{}
@@ -130,19 +130,19 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	return ex
 }
 
-// Follow comes back with a copy of the session's cookies: what one follow-up is
-// given does not spoil the next. An answer that has renamed the session and
-// kept it, as Tomcat does when it moves, is believed from then on.
+// Follow sends a request with a copy of the session's cookies, so that one follow-up
+// cannot change the cookies of the next. If an answer renames the session and keeps its
+// values, as Tomcat does when a session moves, later requests use the new name.
 func (c *Canary) Follow(ctx context.Context) Exchange { return c.AwaitFollow(ctx)() }
 
-// AwaitFollow waits until the cluster's budget admits a follow-up, and returns
-// the function that sends it. That must be called. Whoever calls AwaitFollow for
-// several canaries in turn decides on the order in which their requests leave.
+// AwaitFollow waits until the cluster's limiter admits a follow-up, and returns the
+// function that sends it, which must be called. A caller that calls AwaitFollow for
+// several canaries in turn determines the order in which their requests are sent.
 func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 	jar := c.cookies().Clone()
-	come := c.startRequest(ctx, StepFollow, jar)
+	send := c.startRequest(ctx, StepFollow, jar)
 	return func() Exchange {
-		ex, outcome := come()
+		ex, outcome := send()
 		if outcome == SessionKept && ex.NewID {
 			c.adopt(jar, ex)
 		}
@@ -150,8 +150,8 @@ func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 	}
 }
 
-// Return comes back as a user would, with the cookies of the last answer that
-// had the session.
+// Return sends a request as a user would, with the cookies of the last answer that had
+// the session.
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
 	ex, outcome := c.startRequest(ctx, StepReturn, jar)()
@@ -161,17 +161,17 @@ func (c *Canary) Return(ctx context.Context) Exchange {
 	return ex
 }
 
-// startRequest waits until the budget admits a request with the session, and returns the
-// function that sends it.
+// startRequest waits until the limiter admits a request with the session, and returns
+// the function that sends it.
 func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func() (Exchange, SessionOutcome) {
-	counter := c.stored() // now: a write may come to its end before the answer does
+	counter := c.stored() // read now, because a write may complete before the answer arrives
 	send := c.client.reserve(ctx, c.pageRequest(c.cluster.ClientPath(), jar))
 	return func() (Exchange, SessionOutcome) {
 		ex, _ := send()
 		c.record(kind, counter, ex)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, tried: c.counter}
+		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, lastSent: c.counter}
 		return ex, h.outcome(ex)
 	}
 }
@@ -182,135 +182,12 @@ func (c *Canary) adopt(jar *Jar, ex Exchange) {
 	c.jar, c.holder = jar, ex.Label
 }
 
-// Holder is the label of the answer that last showed the session: where it is
-// now, as far as anybody knows. It is "" when the answers do not tell.
+// Holder returns the label of the last answer that had the session; "" if answers have
+// no label. As far as is known, that node holds the session now.
 func (c *Canary) Holder() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.holder
-}
-
-// CheckFailover presents the session directly to other nodes, one after the other, and
-// then to home, to put it back: Tomcat moves a session's route to the node that
-// was asked. The jar travels along, because each may rename the session.
-func (c *Canary) CheckFailover(ctx context.Context, home Node, others []Node) []FailoverCheck {
-	var list []FailoverCheck
-	jar := c.cookies()
-	for _, other := range others {
-		var x FailoverCheck
-		x, jar = c.checkFailover(ctx, home, other, jar)
-		list = append(list, x)
-	}
-	_, jar = c.checkFailover(ctx, home, home, jar)
-	c.mu.Lock()
-	c.jar = jar
-	c.mu.Unlock()
-	return list
-}
-
-// checkFailover presents the session to node, and returns the jar to go on with: only a
-// node that knew the session may rename it.
-func (c *Canary) checkFailover(ctx context.Context, home, node Node, jar *Jar) (FailoverCheck, *Jar) {
-	c.mu.Lock()
-	x := FailoverCheck{From: home.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
-	c.mu.Unlock()
-	x.Counter = c.stored()
-	there := jar.Clone()
-	x.There = c.present(ctx, node, there)
-	if x.SessionOutcome() == SessionLost && pause(ctx, replicationDelay) {
-		there = jar.Clone()
-		x.There = c.present(ctx, node, there)
-	}
-	if outcome := x.SessionOutcome(); outcome == SessionKept || outcome == SessionStale {
-		jar = there
-	}
-	return x, jar
-}
-
-// PresentForged presents a session id that nobody has issued to a node, directly, in the
-// form of the canary's own. It reports whether the node went on with it, as PHP
-// does without session.use_strict_mode: then that an id is known somewhere proves
-// nothing. It is not ok where there is no session cookie to forge, or no answer.
-func (c *Canary) PresentForged(ctx context.Context, n Node) (accepted, ok bool) {
-	jar := c.cookies().Clone()
-	page := *c.client.target.URL
-	page.Path = joinPath(page.Path, c.cluster.ClientPath())
-	var forged []*http.Cookie
-	for _, cookie := range jar.Cookies(&page) {
-		if isSessionCookie(cookie.Name, c.cluster.Session.Cookie) {
-			forged = append(forged, &http.Cookie{Name: cookie.Name, Value: sameFormat(cookie.Value), Path: "/"})
-		}
-	}
-	if len(forged) == 0 {
-		return false, false
-	}
-	fresh := NewJar()
-	fresh.Set(&page, forged)
-	ex := c.present(ctx, n, fresh)
-	answered := ex.Failure == "" && ex.Status >= 200 && ex.Status < 300
-	return answered && ex.Session != "" && !ex.NewID, answered
-}
-
-// sameFormat is a value of the same form, in which no letter or digit of the id is
-// what it was. What follows the first dot, a route, stays.
-func sameFormat(value string) string {
-	id, rest, _ := strings.Cut(value, ".")
-	out := strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9':
-			return '0' + (r-'0'+3)%10
-		case r >= 'a' && r <= 'f':
-			return 'a' + (r-'a'+2)%6
-		case r >= 'A' && r <= 'F':
-			return 'A' + (r-'A'+2)%6
-		default:
-			return r
-		}
-	}, id)
-	return strings.TrimSuffix(out+"."+rest, ".")
-}
-
-// CheckOwner presents the session to the node that opened it, with the cookies of
-// the last answer that had the session. It changes nothing that the canary knows.
-func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
-	known := c.Trace().lastKept()
-	c.mu.Lock()
-	check := OwnerCheck{
-		FailoverCheck: FailoverCheck{From: owner.ID, To: owner.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session},
-		Opened:        c.opened, Known: known,
-	}
-	jar := c.jar.Clone()
-	c.mu.Unlock()
-	check.Counter = c.stored()
-	check.There = c.present(ctx, owner, jar)
-	if check.SessionOutcome() == SessionLost {
-		check.Again = c.present(ctx, owner, jar)
-	}
-	return check
-}
-
-// replicationDelay is what asynchronous replication is given before a session
-// counts as unknown elsewhere: Tomcat's DeltaManager sends after the answer.
-const replicationDelay = 500 * time.Millisecond
-
-// pause waits and reports whether it was let.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// present asks a node directly, with the cookies that a browser has of the
-// balancer.
-func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
-	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, pageRequest{
-		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, bare: true, follow: true, session: c.cluster.Session,
-		inSession: &c.scope,
-	})
-	return ex
 }
 
 func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
@@ -325,9 +202,9 @@ func (c *Canary) pageRequest(path string, jar *Jar) pageRequest {
 	}
 }
 
-// expected is the id of the node that will answer: that which has given all
-// answers so far, where sessions are to stay on one, and before the first answer
-// the one that was computed. "" is any node.
+// expected returns the id of the node that will answer; "" if any node may. For a
+// sticky session it is the node that has given all answers so far, and before the first
+// answer the node that the oracle computes.
 func (c *Canary) expected() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -359,8 +236,8 @@ func (c *Canary) record(kind StepKind, counter int, ex Exchange) {
 	c.trace.Steps = append(c.trace.Steps, Step{Kind: kind, Counter: counter, Exchange: ex})
 }
 
-// stored is the counter that the session should hold; 0 when none is known to
-// have been written, or no answer shows it.
+// stored returns the counter that the session should contain. It is 0 if no write is
+// known to have succeeded, or if answers do not show the counter.
 func (c *Canary) stored() int {
 	if c.cluster.Session == nil || c.cluster.Session.Read == nil {
 		return 0

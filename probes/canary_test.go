@@ -14,11 +14,11 @@ import (
 func TestCanary(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1")
-	canary := enter(t, cluster, 1000)
+	canary := openCanary(t, cluster, 1000)
 	for range 2 {
-		fit(t, canary.Write(t.Context()))
+		checkPresentable(t, canary.Write(t.Context()))
 	}
-	fit(t, canary.Follow(t.Context()))
+	checkPresentable(t, canary.Follow(t.Context()))
 
 	trace := canary.Trace()
 	id := trace.First().Session
@@ -43,24 +43,24 @@ func TestCanary(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	if last(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
-		t.Errorf("got fate %q, base %d, balancer %s", last(canary), trace.Base, trace.Balancer)
+	if lastOutcome(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
+		t.Errorf("got outcome %q, base %d, balancer %s", lastOutcome(canary), trace.Base, trace.Balancer)
 	}
 	if id != FingerprintOf(secretID+"000000000000000001") {
 		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
 	}
 	trace.Steps[0].Counter = 99
 	if canary.Trace().Steps[0].Counter != 0 {
-		t.Error("the walk is no copy")
+		t.Error("the trace is no copy")
 	}
 }
 
-// TestFollowDoesNotSpoil: a follow-up that is given a new session does not take
-// the old one from the next.
-func TestFollowDoesNotSpoil(t *testing.T) {
+// TestFollowUpsAreIndependent: a follow-up that receives a new session does not change
+// the cookies of the next one.
+func TestFollowUpsAreIndependent(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 
 	s.mu.Lock()
@@ -68,85 +68,85 @@ func TestFollowDoesNotSpoil(t *testing.T) {
 	s.sessions = nil
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionLost {
+	if got := lastOutcome(canary); got != SessionLost {
 		t.Errorf("forgotten: got %q, want %q", got, SessionLost)
 	}
 	s.mu.Lock()
 	s.sessions = forgotten
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("remembered: got %q, want %q", got, SessionKept)
 	}
 }
 
-func TestCross(t *testing.T) {
+func TestCheckFailover(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	id := canary.Trace().First().Session
 
 	list := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	for i, x := range list {
-		fit(t, x.There)
+		checkPresentable(t, x.There)
 		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.SessionOutcome() != SessionKept {
 			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.SessionOutcome(), x.There.Label)
 		}
 	}
 	if len(list) != 2 {
-		t.Errorf("got %d crossings, want 2", len(list))
+		t.Errorf("got %d failover checks, want 2", len(list))
 	}
-	// The session is back where it was, and the canary knows by which name.
-	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || last(canary) != SessionKept {
-		t.Errorf("afterwards: got %q at %q, new id %v", last(canary), ex.Label, ex.NewID)
+	// The session is back on its node, and the canary knows its new id.
+	if ex := canary.Follow(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
+		t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
 	}
 }
 
-// TestCrossDoesNotSpoil: what nodes say that do not know the session, or are
-// broken, does not take it from the canary.
-func TestCrossDoesNotSpoil(t *testing.T) {
+// TestCheckFailoverKeepsSession: answers of nodes that do not know the session, or are
+// broken, do not change the canary's cookies.
+func TestCheckFailoverKeepsSession(t *testing.T) {
 	s := &tomcats{unreachable: map[string]bool{"tomcat2": true}, broken: map[string]bool{"tomcat3": true}}
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	cluster.Nodes = append(cluster.Nodes, Node{ID: "tomcat4", URL: closed(t)})
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	var got []SessionOutcome
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
 		got = append(got, x.SessionOutcome())
 	}
 	if diff := cmp.Diff([]SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got); diff != "" {
-		t.Errorf("fates (-want +got):\n%s", diff)
+		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 	canary.Follow(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
 	}
 }
 
-// TestCrossBehindAPrefix: the balancer serves the application under /app, whose
-// cookies a browser would not send to the nodes' own paths.
-func TestCrossBehindAPrefix(t *testing.T) {
+// TestCheckFailoverBehindPrefix: the balancer serves the application under /app, whose
+// cookies a browser would not send to the paths of the nodes.
+func TestCheckFailoverBehindPrefix(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	u := s.node(t, "tomcat1", "/app")
 	u.Path = "/app"
 	cluster.Balancer.URLs = []*url.URL{u}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
 		if x.SessionOutcome() != SessionKept {
 			t.Errorf("got %q, want %q", x.SessionOutcome(), SessionKept)
 		}
 	}
-	if ex := canary.Follow(t.Context()); last(canary) != SessionKept || ex.NewID {
-		t.Errorf("afterwards: got %q, new id %v", last(canary), ex.NewID)
+	if ex := canary.Follow(t.Context()); lastOutcome(canary) != SessionKept || ex.NewID {
+		t.Errorf("afterwards: got %q, new id %v", lastOutcome(canary), ex.NewID)
 	}
 }
 
-// TestLostAnswerIsNoLostSession: a value whose answer never came may have been
-// stored all the same; one that was refused was not.
-func TestLostAnswerIsNoLostSession(t *testing.T) {
+// TestSessionAfterLostAnswer: a value whose answer was lost may be stored or not; one
+// that was refused is not.
+func TestSessionAfterLostAnswer(t *testing.T) {
 	for name, fail := range map[string]func(*http.Request) (stored bool){
 		"answer lost": func(*http.Request) bool { return true },
 		"not taken":   func(*http.Request) bool { return false },
@@ -169,21 +169,21 @@ func TestLostAnswerIsNoLostSession(t *testing.T) {
 			})
 			cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
 			cluster.Balancer.URLs = []*url.URL{u}
-			canary := enter(t, cluster, 1000)
+			canary := openCanary(t, cluster, 1000)
 			canary.Write(t.Context())
 			if ex := canary.Write(t.Context()); ex.Failure != FailureReset {
 				t.Fatalf("second write: got %q, want %q", ex.Failure, FailureReset)
 			}
-			if canary.Follow(t.Context()); last(canary) != SessionKept {
-				t.Errorf("got %q, want %q", last(canary), SessionKept)
+			if canary.Follow(t.Context()); lastOutcome(canary) != SessionKept {
+				t.Errorf("got %q, want %q", lastOutcome(canary), SessionKept)
 			}
 		})
 	}
 }
 
-// TestWriteThatIsNotTaken: an application without the page stores nothing, so
-// that nothing can be lost.
-func TestWriteThatIsNotTaken(t *testing.T) {
+// TestWriteUnsupported: an application without the page stores nothing, so nothing can
+// be lost.
+func TestWriteUnsupported(t *testing.T) {
 	u := web(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("key1") != "" {
 			http.NotFound(w, r)
@@ -195,23 +195,23 @@ func TestWriteThatIsNotTaken(t *testing.T) {
 	})
 	cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	cluster.Balancer.URLs = []*url.URL{u}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	if canary.Follow(t.Context()); last(canary) != SessionKept {
-		t.Errorf("got %q, want %q by the id", last(canary), SessionKept)
+	if canary.Follow(t.Context()); lastOutcome(canary) != SessionKept {
+		t.Errorf("got %q, want %q by the id", lastOutcome(canary), SessionKept)
 	}
 
 	cluster.Session = nil
-	if ex := enter(t, cluster, 0).Write(t.Context()); ex.Answered() {
-		t.Errorf("got %+v without a session test, want nothing asked", ex)
+	if ex := openCanary(t, cluster, 0).Write(t.Context()); ex.Answered() {
+		t.Errorf("got %+v without a session test, want no request", ex)
 	}
 }
 
-// TestCanarySideBySide is for the race detector.
-func TestCanarySideBySide(t *testing.T) {
+// TestCanaryConcurrently is for the race detector.
+func TestCanaryConcurrently(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	var wg sync.WaitGroup
 	for range 4 {
@@ -231,7 +231,7 @@ func TestCanarySideBySide(t *testing.T) {
 	wg.Wait()
 }
 
-// TestKeyReachesTheBalancer checks that each step comes as the same client.
+// TestKeyReachesTheBalancer: each step presents the same client.
 func TestKeyReachesTheBalancer(t *testing.T) {
 	var keys []string
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { keys = append(keys, r.Header.Get("X-Stickwatch-Client")) })
@@ -272,11 +272,11 @@ func TestKeyHeader(t *testing.T) {
 	}
 }
 
-// TestSettle: a canary that lives on begins each round with its last answer,
-// and still knows what its session should hold.
-func TestSettle(t *testing.T) {
+// TestStartNextRound: a canary starts each round with its last answer, and still knows
+// what its session should contain.
+func TestStartNextRound(t *testing.T) {
 	s := &tomcats{}
-	canary := enter(t, s.site(t, "tomcat1"), 1000)
+	canary := openCanary(t, s.site(t, "tomcat1"), 1000)
 	canary.Write(t.Context())
 	canary.Return(t.Context())
 	if !canary.StartNextRound() {
@@ -286,7 +286,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Continued, w.First().Session)
 	}
 	canary.Return(t.Context())
-	if got := last(canary); got != SessionKept {
+	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("in the next round: got %q, want %q", got, SessionKept)
 	}
 
@@ -295,6 +295,101 @@ func TestSettle(t *testing.T) {
 	s.mu.Unlock()
 	canary.Return(t.Context())
 	if canary.StartNextRound() {
-		t.Error("a session that was lost goes on")
+		t.Error("a lost session continues")
 	}
+}
+
+// tomcats are nodes that share their sessions, as Tomcat with DeltaManager and
+// JvmRouteBinderValve does: the requested node takes over the session and changes its
+// route. The earlier id is then unknown.
+type tomcats struct {
+	mu          sync.Mutex
+	sessions    map[string]*tomcatEntry // by id without route
+	opened      int
+	unreachable map[string]bool // nodes that know only their own sessions
+	broken      map[string]bool // nodes that answer 500 with a new session cookie
+}
+
+type tomcatEntry struct{ route, value string }
+
+// secretID is the beginning of all session ids, which must not be shown.
+const secretID = "5E55104D5EC2E7"
+
+// node serves the node of that name, with its application under prefix.
+func (s *tomcats) node(t testing.TB, name, prefix string) *url.URL {
+	return web(t, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		id, entry := s.find(r, name)
+		if s.broken[name] {
+			id, entry = s.open(name)
+		}
+		if entry == nil {
+			id, entry = s.open(name)
+		}
+		if c, err := r.Cookie("JSESSIONID"); err != nil || c.Value != id+"."+name {
+			entry.route = name
+			http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: id + "." + name, Path: prefix + "/cluster", HttpOnly: true})
+		}
+		if s.broken[name] {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		if v := r.FormValue("key1"); v != "" {
+			entry.value = v
+		}
+		if entry.value != "" {
+			fmt.Fprintf(w, "key1=%s", entry.value)
+		}
+	})
+}
+
+func (s *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
+	c, err := r.Cookie("JSESSIONID")
+	if err != nil {
+		return "", nil
+	}
+	id, route, _ := strings.Cut(c.Value, ".")
+	entry := s.sessions[id]
+	if entry == nil || entry.route != route || s.unreachable[node] && entry.route != node {
+		return "", nil
+	}
+	return id, entry
+}
+
+func (s *tomcats) open(node string) (string, *tomcatEntry) {
+	if s.sessions == nil {
+		s.sessions = make(map[string]*tomcatEntry)
+	}
+	s.opened++
+	id := fmt.Sprintf("%s%018d", secretID, s.opened)
+	s.sessions[id] = &tomcatEntry{route: node}
+	return id, s.sessions[id]
+}
+
+// site returns a cluster of nodes of s. Its balancer sends all clients to the first.
+func (s *tomcats) site(t testing.TB, names ...string) *Cluster {
+	c := &Cluster{Name: "shop", Session: tomcatSession, Limits: Limits{Timeout: ample}}
+	for _, name := range names {
+		c.Nodes = append(c.Nodes, Node{ID: name, URL: s.node(t, name, "")})
+	}
+	c.Balancer.URLs = []*url.URL{c.Nodes[0].URL}
+	return c
+}
+
+// openCanary opens a canary at the balancer of c.
+func openCanary(t testing.TB, c *Cluster, base int) *Canary {
+	t.Helper()
+	frontends := Resolve(t.Context(), c)
+	if len(frontends) != 1 {
+		t.Fatalf("got %d frontends, want 1", len(frontends))
+	}
+	canary := NewCanary(c, frontends[0], "", "", base)
+	checkPresentable(t, canary.Open(t.Context()))
+	return canary
+}
+
+// lastOutcome returns the session outcome of the last step.
+func lastOutcome(c *Canary) SessionOutcome {
+	w := c.Trace()
+	return w.SessionOutcome(len(w.Steps) - 1)
 }

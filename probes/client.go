@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// A Target is whom a Client dials and how it introduces itself.
+// A Target is the server to which a Client sends requests, and how the Client
+// identifies itself.
 type Target struct {
 	URL     *url.URL       // scheme and host; a path is kept as a prefix
-	Address netip.AddrPort // dialled whatever the URL's host resolves to; zero: resolve
-	Host    string         // Host header and TLS name; "": the URL's own
+	Address netip.AddrPort // dialled instead of resolving the URL's host; zero: resolve it
+	Host    string         // Host header and TLS server name; "": those of URL
 	TLS     *tls.Config
-	Timeout time.Duration // of a whole exchange; 0: that of DefaultLimits
+	Timeout time.Duration // of one exchange; 0: DefaultLimits.Timeout
 	Dial    DialFunc      // nil: a net.Dialer
 
-	// KeyHeader carries Key, the client address or key by which the balancer
-	// chooses a node; "": this client comes as itself.
+	// KeyHeader is the request header that carries Key, the client address or hash key
+	// by which the balancer chooses a node. "": the request carries none.
 	KeyHeader, Key string
 
-	Limiter *Limiter // admits every request; nil: at once
-	Node    string   // id of the node that is dialled; "": a balancer is
+	Limiter *Limiter // admits every request; nil: requests are not limited
+	Node    string   // id of the node that is dialled; "": the target is a balancer
 }
 
-// A Client asks one Target. Every request takes a connection of its own, as a
-// fresh browser would, because some balancers balance connections and not
-// requests.
+// A Client sends requests to one Target. Every request opens a new connection, because
+// some balancers balance connections and not requests.
 type Client struct {
 	target Target
 	http   *http.Client
 }
 
-// NewClient returns a client of t. It is cheap enough for a single request, and
-// holds no connections, so nothing needs closing.
+// NewClient returns a client of t. It keeps no connections open, so it need not be
+// closed.
 func NewClient(t Target) *Client {
 	if t.Timeout <= 0 {
 		t.Timeout = DefaultLimits.Timeout
@@ -45,38 +45,38 @@ func NewClient(t Target) *Client {
 	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial}
 	return &Client{target: t, http: &http.Client{
 		Transport: boundTransport{&http.Transport{
-			Proxy:                  nil, // a proxy would be another balancer in between
+			Proxy:                  nil, // a proxy would be another balancer on the way
 			DialContext:            d.dial,
 			DialTLSContext:         d.dialTLS,
 			DisableKeepAlives:      true,
-			DisableCompression:     true, // tethered decompresses
+			DisableCompression:     true, // boundTransport decompresses
 			MaxResponseHeaderBytes: 64 << 10,
-			WriteBufferSize:        1 << 10, // each exchange has a connection of its own, and most say little
+			WriteBufferSize:        1 << 10, // every exchange has its own connection, and most are short
 			ReadBufferSize:         2 << 10,
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Target returns what the client was made for.
+// Target returns the target of the client.
 func (c *Client) Target() Target { return c.target }
 
-// HTTP returns the client for protocols on top of HTTP, such as WebSocket. It
-// follows no redirects, keeps no cookies and has no time-out of its own.
+// HTTP returns an HTTP client for protocols on top of HTTP, such as WebSocket. It
+// follows no redirects, stores no cookies and has no timeout.
 func (c *Client) HTTP() *http.Client { return c.http }
 
-// An RequestSequence is requests, one after the other, that a Client's user sends.
+// A RequestSequence is a number of requests that are sent one after the other.
 type RequestSequence struct {
-	Path     string // of the first of them
-	Requests int    // how many there are
-	Expected string // id of the node that the oracle computed; "": it cannot tell
+	Path     string // of the first request
+	Requests int    // number of requests
+	Expected string // id of the node that the oracle computes; "": unknown
 }
 
-// Admit runs send when the cluster's budget admits it. When send reports a
-// time-out that other requests of stickwatch have caused, it runs once more while
-// there are none. The error is that ctx ended before.
+// Admit calls send once the cluster's limiter admits the sequence. If send reports a
+// timeout that other requests of stickwatch caused, Admit calls it once more while no
+// other request is in flight. The error is that of ctx, if ctx ends first.
 func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (timedOut bool)) error {
-	d := c.demand(e.Path, e.Expected)
+	d := c.admissionRequest(e.Path, e.Expected)
 	d.requests = e.Requests
 	p, err := c.target.Limiter.admit(ctx, d)
 	if err != nil {
@@ -88,13 +88,14 @@ func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (time
 	})
 }
 
-// run sends what a permit was given for, and again alone if our own requests
-// have made it time out: that is no fault of the cluster.
+// run calls send under permit p. If the request timed out because of other requests of
+// stickwatch, run sends it again alone, because such a timeout is no fault of the
+// cluster.
 func (c *Client) run(ctx context.Context, p *permit, send func() response) error {
 	if !p.run(send) {
 		return nil
 	}
-	d := p.demand
+	d := p.admissionRequest
 	d.alone = true
 	again, err := c.target.Limiter.admit(ctx, d)
 	if err == nil {
@@ -103,11 +104,11 @@ func (c *Client) run(ctx context.Context, p *permit, send func() response) error
 	return err
 }
 
-// demand is for one request. Requests for one path are of one kind, whatever they
-// store.
-func (c *Client) demand(path, expected string) demand {
+// admissionRequest returns the request for admission of one HTTP request. Requests for
+// one path are of one kind; the query does not matter.
+func (c *Client) admissionRequest(path, expected string) admissionRequest {
 	path, _, _ = strings.Cut(path, "?")
-	d := demand{node: expected, kind: c.target.URL.Host + path}
+	d := admissionRequest{node: expected, kind: c.target.URL.Host + path}
 	if c.target.Node != "" {
 		d.node, d.direct = c.target.Node, true
 	}
@@ -120,7 +121,7 @@ func (c *Client) URL(path string) (*url.URL, error) {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	ref, err := url.ParseRequestURI(path) // not Parse: "//x/y" is a path here, and has no host
+	ref, err := url.ParseRequestURI(path) // not Parse, which takes "//x/y" for a host and a path
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +133,7 @@ func (c *Client) URL(path string) (*url.URL, error) {
 	return &u, nil
 }
 
-// NewRequest returns a request for a path of the target, with the headers by
-// which the target knows whom it talks to.
+// NewRequest returns a request for a path of the target with the client's headers.
 func (c *Client) NewRequest(ctx context.Context, method, path string) (*http.Request, error) {
 	u, err := c.URL(path)
 	if err != nil {
@@ -150,12 +150,12 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*ht
 	if c.target.Host != "" {
 		req.Host = c.target.Host
 	}
-	c.SetHeaders(req.Header)
+	c.setHeaders(req.Header)
 	return req, nil
 }
 
-// SetHeaders sets the headers every request of the client carries.
-func (c *Client) SetHeaders(h http.Header) {
+// setHeaders sets the headers that every request of the client carries.
+func (c *Client) setHeaders(h http.Header) {
 	h.Set("User-Agent", "stickwatch")
 	h.Set("Cache-Control", "no-cache")
 	if c.target.KeyHeader != "" && c.target.Key != "" {
@@ -163,15 +163,16 @@ func (c *Client) SetHeaders(h http.Header) {
 	}
 }
 
-// owns reports whether u leads to the target itself: by its URL's host, or by
-// the name it is called when asked directly, which it may use in redirects.
+// owns reports whether u is on the target itself. A node may use its URL's host or its
+// configured Host in redirects.
 func (c *Client) owns(u *url.URL) bool {
 	own, host := c.target.URL, hostPort(u.Scheme, u.Host)
 	return u.Scheme == own.Scheme && (host == hostPort(own.Scheme, own.Host) ||
 		c.target.Host != "" && host == hostPort(own.Scheme, c.target.Host))
 }
 
-// hostPort is host with the port that scheme implies, for comparing.
+// hostPort returns host with the default port of scheme if host has none, in lower
+// case.
 func hostPort(scheme, host string) string {
 	u := url.URL{Scheme: scheme, Host: strings.ToLower(host)}
 	if u.Port() != "" {
@@ -187,15 +188,15 @@ func portOf(scheme string) string {
 	return "80"
 }
 
-// hostname is the host of HOST or HOST:PORT, an IPv6 address without brackets
-// and zone.
+// hostname returns the host of HOST or HOST:PORT, without the brackets and the zone of
+// an IPv6 address.
 func hostname(hostport string) string {
 	host := (&url.URL{Host: hostport}).Hostname()
 	host, _, _ = strings.Cut(host, "%")
 	return host
 }
 
-// joinPath puts prefix before path; what it returns is rooted.
+// joinPath returns path below prefix. The result starts with a slash.
 func joinPath(prefix, path string) string {
 	return strings.TrimRight(prefix, "/") + "/" + strings.TrimPrefix(path, "/")
 }

@@ -37,8 +37,8 @@ func TestConceal(t *testing.T) {
 	}
 }
 
-// TestConcealAmidOtherBytes: wherever in base64 a secret lies, nothing of it remains
-// but what it shares with its neighbours.
+// TestConcealAmidOtherBytes: at every offset in base64, only the characters that a
+// secret shares with its neighbours remain.
 func TestConcealAmidOtherBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringMatching(`[a-zA-Z0-9!?/+]{8,40}`).Draw(t, "secret")
@@ -52,8 +52,9 @@ func TestConcealAmidOtherBytes(t *testing.T) {
 	})
 }
 
-// TestDependencyThatEchoes: what a dependency says does not show its password.
-func TestDependencyThatEchoes(t *testing.T) {
+// TestDependencyErrorHidesPassword: a dependency that returns its password does not
+// reveal it.
+func TestDependencyErrorHidesPassword(t *testing.T) {
 	d := probes.Dependency{Name: "db", URL: &url.URL{Scheme: "tcp", Host: "db:1", User: url.UserPassword("ops", "hunter2")}}
 	got := d.Ask(t.Context(), func(context.Context, *url.URL) error { return errors.New(`ERR wrong password "hunter2"`) }, 0)
 	if strings.Contains(got.Error, "hunter2") || !strings.Contains(got.Error, "wrong password") {

@@ -12,7 +12,8 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// Ask puts ping to a dependency and tells what it said.
+// Ask runs the health check ping against the dependency and returns its result. timeout
+// 0 is DefaultLimits.Timeout.
 func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Duration) DependencyObservation {
 	timeout = cmp.Or(timeout, DefaultLimits.Timeout)
 	ctx, cancel := context.WithTimeout(parent, timeout)
@@ -24,7 +25,7 @@ func (d Dependency) Ask(parent context.Context, ping Pinger, timeout time.Durati
 	}
 	obs := DependencyObservation{Name: d.Name, Up: err == nil, Took: time.Since(began)}
 	if err != nil {
-		obs.LocalAddress = LocalAddress(err)
+		obs.LocalError = IsLocalError(err)
 		_, obs.Error = classify(parent, stageError{error: err, stage: "asking " + d.URL.Host}, timeout)
 		obs.Error = Conceal(obs.Error, SecretsOf(d.URL)...)
 	}
@@ -41,14 +42,14 @@ func PingTCP(ctx context.Context, u *url.URL) error {
 	return conn.Close()
 }
 
-// PingHTTP succeeds for any answer below 500.
+// PingHTTP succeeds for any answer with a status below 500.
 func PingHTTP(ctx context.Context, u *url.URL) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return err
 	}
-	client := NewClient(Target{URL: u}) // ctx has the time-out
-	client.SetHeaders(req.Header)
+	client := NewClient(Target{URL: u}) // ctx has the timeout
+	client.setHeaders(req.Header)
 	resp, err := client.HTTP().Do(req)
 	if err != nil {
 		return err
@@ -58,4 +59,24 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 		return fmt.Errorf("got HTTP status %d, want one below 500", resp.StatusCode)
 	}
 	return nil
+}
+
+// A Pinger checks the health of a dependency as a client does: it connects,
+// authenticates if the URL has credentials, and sends a harmless request. It returns
+// nil only if the service would serve clients.
+type Pinger func(ctx context.Context, u *url.URL) error
+
+// A Handshaker performs an Engine.IO handshake: polling open, a second poll with the
+// sid, the WebSocket upgrade, and a close.
+type Handshaker func(ctx context.Context, c *Client, o HandshakeRequest) HandshakeObservation
+
+// HandshakeRequests is the number of requests of a handshake, which are sent one after
+// the other: one to open, two to poll, one to upgrade.
+const HandshakeRequests = 4
+
+// A HandshakeRequest is the path of a handshake and the client that it presents.
+type HandshakeRequest struct {
+	Path     string
+	Client   string // value of the client address header; "": none
+	Expected string
 }

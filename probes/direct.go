@@ -9,13 +9,13 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// NodeTarget is n as it is asked directly.
+// NodeTarget returns the target for direct requests to n.
 func (c *Cluster) NodeTarget(n Node) Target {
 	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Limiter: c.Limiter, Node: n.ID}
 }
 
-// PrimaryPath is the path whose answer tells whether a node is up: the most
-// specific one there is.
+// PrimaryPath returns the path whose answer decides whether a node is up: that of the
+// status endpoint, else of the session, else of the first page, else "/".
 func (c *Cluster) PrimaryPath() string {
 	switch {
 	case c.Status != nil:
@@ -29,7 +29,7 @@ func (c *Cluster) PrimaryPath() string {
 	}
 }
 
-// ClientPath is the path that walks ask.
+// ClientPath returns the path that canaries and new clients request.
 func (c *Cluster) ClientPath() string {
 	if c.Session != nil {
 		return c.Session.Path
@@ -37,7 +37,7 @@ func (c *Cluster) ClientPath() string {
 	return c.PrimaryPath()
 }
 
-// Direct asks one node everything, side by side.
+// Direct sends all direct requests to one node, concurrently, and returns its answers.
 func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 	began := time.Now()
 	client := NewClient(c.NodeTarget(n))
@@ -55,7 +55,7 @@ func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 	return obs
 }
 
-// failedPages are the pages of c, of which err has kept every one.
+// failedPages returns an exchange that failed with err for every page of the cluster.
 func (c *Client) failedPages(ctx context.Context, cluster *Cluster, began time.Time, err error) []Exchange {
 	pages := make([]Exchange, len(cluster.Pages))
 	for i, page := range cluster.Pages {
@@ -106,11 +106,12 @@ func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObserva
 	}
 	obs.readStatus(c.Status, primary, &hidden)
 	obs.conclude()
-	c.Limiter.learn(n.ID, obs.Label)
+	c.Limiter.learnLabel(n.ID, obs.Label)
 	return obs
 }
 
-// readStatus takes the status from the primary answer, if it has been asked for.
+// readStatus reads the status from the primary answer, if the cluster has a status
+// endpoint.
 func (o *NodeObservation) readStatus(status *Status, primary Document, hidden *secrets) {
 	if status == nil {
 		return
@@ -118,11 +119,11 @@ func (o *NodeObservation) readStatus(status *Status, primary Document, hidden *s
 	o.Status = parseStatus(primary.Body, status.Settings)
 	hidden.redactStatus(o.Status)
 	if o.Status == nil && o.Primary.Failure == "" && o.Primary.Status == http.StatusOK {
-		o.StatusError = "the status is no JSON object"
+		o.StatusError = "the status is not a JSON object"
 	}
 }
 
-// conclude reads what several exchanges tell together.
+// conclude combines the clock and the version of all exchanges.
 func (o *NodeObservation) conclude() {
 	exchanges := []Exchange{o.Primary}
 	if o.Session != nil {

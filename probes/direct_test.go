@@ -37,7 +37,7 @@ func site(t testing.TB, asked *[]string) Node {
 func TestDirect(t *testing.T) {
 	session := *tomcatSession
 	session.Path = "/session"
-	version := reads(func(doc Document) string {
+	version := extractorFunc(func(doc Document) string {
 		_, v, _ := strings.Cut(string(doc.Body), "version ")
 		return v
 	})
@@ -88,10 +88,10 @@ func TestDirect(t *testing.T) {
 			node := site(t, &asked)
 			tt.cluster.Limits.Timeout = ample
 			obs := Direct(t.Context(), &tt.cluster, node)
-			fit(t, obs.Primary)
+			checkPresentable(t, obs.Primary)
 			var pages []int
 			for _, p := range obs.Pages {
-				fit(t, p)
+				checkPresentable(t, p)
 				pages = append(pages, p.Status)
 			}
 			if diff := cmp.Diff(tt.pages, pages); diff != "" {
@@ -110,7 +110,7 @@ func TestDirect(t *testing.T) {
 	}
 }
 
-// TestDirectWithAContradictoryClock: two machines behind one address.
+// TestDirectWithAContradictoryClock: two machines answer at one address.
 func TestDirectWithAContradictoryClock(t *testing.T) {
 	node := Node{URL: web(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/late" {
@@ -123,11 +123,11 @@ func TestDirectWithAContradictoryClock(t *testing.T) {
 	}
 }
 
-func TestDirectToNobody(t *testing.T) {
+func TestDirectRefused(t *testing.T) {
 	cluster := &Cluster{Status: &Status{Path: "/status"}, Session: tomcatSession, Pages: []Page{{Path: "/"}}, Limits: Limits{Timeout: ample}}
 	obs := Direct(t.Context(), cluster, Node{ID: "n", URL: closed(t)})
 	for _, ex := range []Exchange{obs.Primary, *obs.Session, obs.Pages[0]} {
-		fit(t, ex)
+		checkPresentable(t, ex)
 		if ex.Failure != FailureRefused {
 			t.Errorf("%s: got %q, want %q", ex.Path, ex.Failure, FailureRefused)
 		}

@@ -15,28 +15,27 @@ import (
 	"time"
 )
 
-// A stageError is an error that knows what was being done.
+// A stageError is an error with the stage of the request in which it happened.
 type stageError struct {
 	error
 	stage     string // for people
-	answering bool   // the peer had begun to answer
+	answering bool   // the first byte of the answer had arrived
 }
 
-// stageLookup is the stage whose time-out is the resolver's.
+// stageLookup is the stage in which a timeout is one of the resolver.
 const stageLookup = "looking up the name"
 
 func (e stageError) Unwrap() error { return e.error }
 
-// classify names what went wrong and says it in one clean line. When ctx has
-// ended, the time that was up was not the timeout of the target: whatever err
-// is, stickwatch itself stopped.
+// classify returns the class of err and its text in one clean line. If ctx has ended,
+// stickwatch itself stopped, whatever err is; a timeout of the target does not end ctx.
 func classify(ctx context.Context, err error, timeout time.Duration) (Failure, string) {
 	if ctx.Err() != nil {
 		return FailureCancelled, "stickwatch was interrupted"
 	}
 	at, _ := errors.AsType[stageError](err)
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the method and the URL, whose query may hold secrets
+		err = u.Err // without the method and the URL, whose query may have secrets
 	}
 	class := classOf(err, at.answering)
 	switch class {
@@ -46,7 +45,7 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 		}
 		return class, fmt.Sprintf("no answer within %s (%s)", timeout, at.stage)
 	case FailureReset:
-		return class, "connection closed without a whole answer (" + at.stage + ")"
+		return class, "connection closed before the answer was complete (" + at.stage + ")"
 	case FailureRefused, FailureUnreachable:
 		op, dialled := errors.AsType[*net.OpError](err)
 		errno, numbered := errors.AsType[syscall.Errno](err)
@@ -54,17 +53,16 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 			return class, Clean(fmt.Sprintf("%s: %s", op.Addr, errno), MaxError)
 		}
 	}
-	text := words(err)
+	text := errorText(err)
 	if class == FailureMalformed {
-		text = unquoted(text)
+		text = withoutQuote(text)
 	}
 	return class, Clean(text, MaxError)
 }
 
-// words is what err says, without the words of net/http that say nothing and
-// the header line that an error of net/textproto quotes: it may be the one that
-// sets a cookie.
-func words(err error) string {
+// errorText returns the text of err without the prefixes of net/http, and without the
+// header line that an error of net/textproto quotes, which may set a session cookie.
+func errorText(err error) string {
 	const header = "malformed MIME header"
 	text := strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")
 	if before, _, found := strings.Cut(text, header); found {
@@ -73,9 +71,9 @@ func words(err error) string {
 	return text
 }
 
-// unquoted is the kind of mistake that an error of net/http names, without what
-// the peer wrote: it may hold a session id.
-func unquoted(text string) string {
+// withoutQuote returns the text of an error of net/http without the part that quotes
+// the peer, which may contain a session id.
+func withoutQuote(text string) string {
 	before, _, found := strings.Cut(text, `"`)
 	if !found {
 		return text
@@ -93,22 +91,22 @@ func classOf(err error, answering bool) Failure {
 	case isTLS(err):
 		return FailureTLS
 	case answering:
-		// net/http has hardly any types for broken HTTP. But what comes after
-		// the first byte and is no fault of the connection can be nothing else.
+		// net/http has hardly any types for malformed HTTP. After the first byte, an
+		// error that is not one of the connection can be nothing else.
 		return FailureMalformed
 	default:
 		return FailureOther
 	}
 }
 
-// classOfConnection knows what can happen below HTTP and TLS; "": none of it.
+// classOfConnection returns the class of an error below HTTP and TLS; "": it is none.
 func classOfConnection(err error) Failure {
 	timeout, ok := errors.AsType[net.Error](err)
 	_, lookup := errors.AsType[*net.DNSError](err)
 	switch {
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return FailureTimeout
-	case LocalAddress(err):
+	case IsLocalError(err):
 		return FailureProber
 	case lookup:
 		return FailureDNS
@@ -127,10 +125,25 @@ func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// isTLS knows most errors of crypto/tls by their prefix: they have no types.
+// isTLS recognises most errors of crypto/tls by their prefix, because they have no
+// types.
 func isTLS(err error) bool {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
 	_, alert := errors.AsType[tls.AlertError](err)
 	return record || verify || alert || errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
 }
+
+// localErrors are errors of the machine that stickwatch runs on: no descriptor, port,
+// buffer or memory is left, a network interface is down, a firewall lets nothing out.
+//
+// "Network is unreachable" is not one of them: a router reports it of a remote network
+// that is down, and a machine without IPv6 reports it for every IPv6 address.
+var localErrors = []error{
+	syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM,
+	syscall.ENETDOWN, syscall.EPERM, syscall.EACCES,
+}
+
+// IsLocalError reports whether connecting failed because of this machine, so that the
+// error is no evidence about the target.
+func IsLocalError(err error) bool { return isAny(err, localErrors...) }

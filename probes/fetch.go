@@ -3,10 +3,12 @@ package probes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,32 +16,32 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A pageRequest is one request, with what to read from its answer.
+// A pageRequest is one request for a page, and what to read from its answer.
 type pageRequest struct {
-	path   string
-	jar    *Jar     // nil: comes without cookies and keeps none
-	public *url.URL // whose cookies are presented; nil: the target's own
-	bare   bool     // session cookies go without what a balancer has put before them
-	follow bool     // redirects within the same host
+	path        string
+	jar         *Jar     // nil: the request has no cookies, and those of the answer are dropped
+	public      *url.URL // the URL whose cookies are sent; nil: the target's own
+	stripPrefix bool     // removes from session cookies what a balancer has put before them
+	follow      bool     // follows redirects to the same host
 
-	secrets *secrets // gathers what must not be shown; nil: nobody asks for it
+	secrets *secrets // collects what must be redacted; nil: the caller does not need it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
 
-	expected  string        // id of the node that will answer; "": any may, or the target is one
-	inSession *sessionScope // nil: comes without a session
+	expected  string        // id of the node that will answer; "": any node, or the target is a node
+	inSession *sessionScope // nil: the request has no session
 }
 
-// ask puts q to the target when the cluster's budget admits it, within the
-// target's time-out, and reads the answer.
+// ask sends q when the cluster's limiter admits it, within the target's timeout, and
+// reads the answer.
 func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 	return c.reserve(ctx, q)()
 }
 
-// reserve waits until the cluster's budget admits q, and returns the function
-// that asks it. That must be called.
+// reserve waits until the cluster's limiter admits q, and returns the function that
+// sends it, which must be called.
 func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, Document) {
-	d := c.demand(q.path, q.expected)
+	d := c.admissionRequest(q.path, q.expected)
 	d.session = q.inSession
 	p, err := c.target.Limiter.admit(ctx, d)
 	return func() (ex Exchange, doc Document) {
@@ -59,7 +61,7 @@ func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, D
 	}
 }
 
-// attempt is send, where a panic is a failed exchange.
+// attempt is send, but returns a panic as a failed exchange.
 func (c *Client) attempt(ctx context.Context, q pageRequest) (ex Exchange, doc Document, hops int) {
 	began := time.Now()
 	if err := panics.Catch(panics.Probe, func() { ex, doc, hops = c.send(ctx, q) }); err != nil {
@@ -68,14 +70,15 @@ func (c *Client) attempt(ctx context.Context, q pageRequest) (ex Exchange, doc D
 	return ex, doc, hops
 }
 
-// failed is an exchange that got no answer because of err.
+// failed returns an exchange without an answer because of err.
 func (c *Client) failed(ctx context.Context, q pageRequest, began time.Time, err error) Exchange {
 	ex := Exchange{At: began, Path: q.path, Address: c.target.Address}
 	ex.Failure, ex.Error = classify(ctx, err, c.target.Timeout)
 	return ex
 }
 
-// send puts q to the target, and counts the requests that it took.
+// send sends q to the target and returns the number of requests, which includes those
+// for redirects.
 func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document, int) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
@@ -96,11 +99,12 @@ func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document
 	return ex, doc, hops
 }
 
-// maxRedirects bounds how many redirects a question follows.
+// maxRedirects bounds how many redirects of one page are followed.
 const maxRedirects = 5
 
-// fetchFollowing asks, and follows redirects where q does. That one leads back to a page
-// proves nothing: it may have come with the cookie that was missing there.
+// fetchFollowing requests the page and follows redirects if q does. A redirect to a
+// page already seen is no proof of a loop, because it may set the cookie that was
+// missing there.
 func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
 	u, err := c.URL(q.path)
 	if err != nil {
@@ -123,13 +127,13 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 	return Document{}, hops, errTooManyRedirects
 }
 
-// hop is one request and its answer. It returns where the next one should go;
-// nil: nowhere.
+// hop sends one request and reads its answer. It returns the URL that the answer
+// redirects to; nil: none.
 func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
 	resp, body, err := c.fetch(t.watch(ctx), q, u)
-	t.note(ex)
+	t.record(ex)
 	if resp != nil {
 		ex.Status = resp.StatusCode
 	}
@@ -140,7 +144,7 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 		ex.Clock = t.clock(date)
 	}
 	ex.Truncated = len(body) >= MaxBody
-	doc := Document{Header: resp.Header, Body: body, Cookies: q.keep(c, u, resp, ex)}
+	doc := Document{Header: resp.Header, Body: body, Cookies: q.storeCookies(c, u, resp, ex)}
 	next, shown := c.redirect(u, resp)
 	ex.Redirect = shown
 	if !q.follow {
@@ -149,49 +153,49 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 	return doc, next, nil
 }
 
-// fetch returns the answer and its body. With an error, the answer may still be
-// there: it broke off.
+// fetch returns the answer and its body. If the body ends early, it returns both the
+// answer and an error.
 func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Response, []byte, error) {
 	req, err := c.newRequest(ctx, http.MethodGet, u)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
-		if q.bare && isSessionCookie(cookie.Name, q.session.Cookie) {
+		if q.stripPrefix && isSessionCookie(cookie.Name, q.session.Cookie) {
 			cookie.Value = withoutPrefix(cookie.Value)
 		}
 		req.AddCookie(cookie)
 	}
-	// Not Do: it parses a Location that nobody follows, and quotes a bad one,
-	// session id and all.
+	// Do would parse a Location that is not followed, and quote an invalid one, which
+	// may contain a session id.
 	resp, err := c.http.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
-		// Nothing would end reading the body of a 101: it is the bare connection.
+		// The body of a 101 is the connection itself, and reading it may never end.
 		return nil, nil, fmt.Errorf("malformed HTTP response: status %03d to a plain request", resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
 	return resp, body, err
 }
 
-// read takes from doc what the question asked for. Of an exchange that failed
-// it only finds out which words must not be shown.
+// read fills ex with the values that q reads from doc. Of a failed exchange it collects
+// only the secrets to redact.
 func (q pageRequest) read(doc Document, ex *Exchange) {
-	held := q.jar.all()
+	stored := q.jar.all()
 	if ex.Failure != "" {
-		doc = Document{Cookies: jarCookies(held, nil, 0)}
+		doc = Document{Cookies: jarCookies(stored, nil, 0)}
 	}
 	var s Session
 	if q.session != nil {
 		s = *q.session
 	}
 	q.secrets.session = s.Cookie
-	q.secrets.cookies(slices.Concat(held, q.secrets.set))
+	q.secrets.addCookies(slices.Concat(stored, q.secrets.set))
 	id := extract(s.ID, doc)
-	q.secrets.id(id)
+	q.secrets.addID(id)
 	q.secrets.allow(s.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
@@ -203,9 +207,9 @@ func (q pageRequest) read(doc Document, ex *Exchange) {
 	q.secrets.redact(ex)
 }
 
-// withoutPrefix is a session cookie as the application set it: HAProxy's
-// `cookie NAME prefix` writes the server's name and a tilde before it, and takes
-// them off again.
+// withoutPrefix returns a session cookie as the application set it. HAProxy's `cookie
+// NAME prefix` puts the server's name and a tilde before it, and removes them from
+// requests.
 func withoutPrefix(value string) string {
 	if _, own, ok := strings.Cut(value, "~"); ok {
 		return own
@@ -213,7 +217,7 @@ func withoutPrefix(value string) string {
 	return value
 }
 
-// routed reports whether a session cookie carries a route after its id.
+// routed reports whether a session cookie has a route after its id.
 func routed(cookies map[string]string, configured string) bool {
 	for name, value := range cookies {
 		if isSessionCookie(name, configured) && strings.Contains(value, ".") {
@@ -229,4 +233,45 @@ func extract(e Extractor, doc Document) string {
 	}
 	value, _ := e.Extract(doc)
 	return Clean(value, MaxValue)
+}
+
+// Errors of chains of redirects.
+var (
+	errRedirectLoop     = errors.New("redirect loop")
+	errTooManyRedirects = errors.New("more than 5 redirects")
+)
+
+// redirect returns the URL to which resp, the answer from u, redirects. next is nil if
+// there is no redirect or it leads to another host. shown is the target for people.
+func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown string) {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil, ""
+	}
+	location := resp.Header.Get("Location")
+	to, err := u.Parse(location)
+	if err != nil || location == "" {
+		return nil, ""
+	}
+	shown = withoutParams(to.Path)
+	if !c.owns(to) {
+		return nil, Clean(to.Scheme+"://"+to.Host+shown, MaxError)
+	}
+	to.Scheme, to.Host, to.User, to.Fragment = u.Scheme, u.Host, u.User, ""
+	if to.Path == "" {
+		to.Path = "/"
+	}
+	return to, Clean(shown, MaxError)
+}
+
+// cookieless matches a session id that ASP.NET puts in a path: /(S(id))/page.
+var cookieless = regexp.MustCompile(`/\([A-Z]\([^/]*\)\)`)
+
+// withoutParams removes from a path what may be a session id. Servlet containers put it
+// in a path parameter (;jsessionid=) until they know that the client accepts cookies.
+func withoutParams(path string) string {
+	path, _, _ = strings.Cut(path, ";")
+	return cookieless.ReplaceAllString(path, "")
 }

@@ -14,7 +14,7 @@ import (
 	"stickwatch/probes"
 )
 
-// member is a gzip member of a text.
+// member returns a gzip member of a text.
 func member(text string) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -61,7 +61,7 @@ func TestGzip(t *testing.T) {
 		body func(io.Writer)
 		want string
 		fail string
-		most int // bytes that the server gets rid of; 0: any
+		most int // bytes that the server can write; 0: any
 	}{
 		"one member":     {write(member("page")), "page", "", 0},
 		"two members":    {write(member("pa"), member("ge")), "page", "", 0},
@@ -70,7 +70,7 @@ func TestGzip(t *testing.T) {
 		"cut":            {write(member("page")[:12]), "", "unexpected EOF", 0},
 		"no gzip":        {write([]byte("page is plain")), "", "gzip: invalid header", 0},
 		"endless empty":  {endless(member("")), "", "too many parts", 8 << 20},
-		"endless blocks": {endless(stored), "", "has no end", 16 << 20},
+		"endless blocks": {endless(stored), "", "is too long", 16 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body.Store(&tc.body)
@@ -99,7 +99,7 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// A counter counts what is written.
+// A counter counts the bytes that are written.
 type counter struct {
 	io.Writer
 	n int

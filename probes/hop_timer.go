@@ -11,36 +11,37 @@ import (
 	"time"
 )
 
-// A hopTimer takes the times of one hop. What it hears of may happen after the hop
-// has been given up, hence the lock.
+// A hopTimer measures the phases of one request. Its callbacks may run after the
+// request was abandoned, hence the lock.
 type hopTimer struct {
 	mu    sync.Mutex
 	start time.Time
 
-	lookup, resolvedAt time.Time // name resolution
+	lookup, resolvedAt time.Time // of name resolution
 	nameFound          bool
-	dialDone           time.Time // it may have failed
+	dialDone           time.Time // whether or not it succeeded
 	connected          bool
-	usable             time.Time // connected and, with TLS, shaken hands
+	usable             time.Time // connected and, with TLS, past the handshake
 	written, firstByte time.Time
 
 	localAddress, peer netip.AddrPort
-	expires            time.Time // of the peer's certificate
+	expires            time.Time // when the peer's certificate expires
 }
 
 func newHopTimer() *hopTimer { return &hopTimer{start: time.Now()} }
 
 type hopTimerKey struct{}
 
-// hopTimerOf is the trace of a request with that context.
+// hopTimerOf returns the timer of a request with that context, or a new one that
+// nothing reads.
 func hopTimerOf(ctx context.Context) *hopTimer {
 	if t, ok := ctx.Value(hopTimerKey{}).(*hopTimer); ok {
 		return t
 	}
-	return newHopTimer() // nobody looks at it
+	return newHopTimer()
 }
 
-// watch returns a context whose request t hears of.
+// watch returns a context for a request that t measures.
 func (t *hopTimer) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(context.WithValue(ctx, hopTimerKey{}, t), &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { t.mark(&t.lookup) },
@@ -64,8 +65,8 @@ func (t *hopTimer) resolved(info httptrace.DNSDoneInfo) {
 	t.resolvedAt, t.nameFound = time.Now(), info.Err == nil
 }
 
-// dialled takes down how a dial went: of the addresses tried side by side the
-// one that was reached, or the first that failed.
+// dialled records the result of a dial. Several addresses may be tried concurrently: it
+// records the one that was reached, or the first that failed.
 func (t *hopTimer) dialled(c net.Conn, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,8 +87,8 @@ func (t *hopTimer) certificates(chain []*x509.Certificate) {
 	}
 }
 
-// note writes what the hop showed, but for its answer, to ex.
-func (t *hopTimer) note(ex *Exchange) {
+// record writes the measured times, the addresses and the certificate to ex.
+func (t *hopTimer) record(ex *Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	ex.LocalAddress = t.localAddress.Addr().WithZone("")
@@ -113,7 +114,7 @@ func (t *hopTimer) phases() Timing {
 	return out
 }
 
-// stage says what the hop was doing when it ended, for people.
+// stage returns, for people, what the request was doing when it ended.
 func (t *hopTimer) stage() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,17 +134,17 @@ func (t *hopTimer) stage() string {
 	}
 }
 
-// answering reports whether the peer had begun to answer.
+// answering reports whether the first byte of the answer has arrived.
 func (t *hopTimer) answering() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return !t.firstByte.IsZero()
 }
 
-// clock reads an answer's Date as an interval for the node's clock: the header
-// has whole seconds, and some servers send one that is up to a second old
-// (Tomcat before 2024-09, Node.js), so its second may have begun 2 s before.
-// The node wrote it after the connection was ready and before it was heard.
+// clock returns the offset of the node's clock according to an answer's Date header.
+// The header has whole seconds, and some servers send one that is up to a second old
+// (Tomcat before 2024-09, Node.js), so the time may be up to 2 s later than the header.
+// The node wrote it after the connection was ready and before the first byte arrived.
 func (t *hopTimer) clock(date time.Time) ClockOffset {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -160,8 +161,8 @@ func (t *hopTimer) clock(date time.Time) ClockOffset {
 	}
 }
 
-// maxClockOffset is beyond any clock that was ever set or reset: what is
-// further off was made up, and near the ends of time.Duration sums overflow.
+// maxClockOffset is beyond any offset of a real clock. Greater values could overflow a
+// time.Duration.
 const maxClockOffset = 100 * 365 * 24 * time.Hour
 
 func addrPort(s string) netip.AddrPort {

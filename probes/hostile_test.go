@@ -14,15 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// say reads the request, writes text, and closes.
-func say(text string) func(net.Conn) {
+// respond reads the request, writes text, and closes.
+func respond(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		readRequest(conn)
 		io.WriteString(conn, text)
 	}
 }
 
-// hang writes text and waits for the client to go.
+// hang writes text and waits until the client closes.
 func hang(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -30,7 +30,7 @@ func hang(text string) func(net.Conn) {
 	}
 }
 
-// flood writes text, and then block until the client goes.
+// flood writes text, and then block until the client closes.
 func flood(text, block string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -43,7 +43,7 @@ func flood(text, block string) func(net.Conn) {
 	}
 }
 
-// drip writes text, and then a byte now and then until the client goes.
+// drip writes text, and then a byte every few milliseconds until the client closes.
 func drip(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		io.WriteString(conn, text)
@@ -74,8 +74,8 @@ func zipped(size int) string {
 
 const head = "HTTP/1.1 200 OK\r\n"
 
-// TestHostile checks what each kind of broken or hostile server is called, and
-// that none costs more than its time-out and a bounded answer.
+// TestHostile checks the failure of each kind of broken or hostile server, and that
+// none takes longer than the timeout or sends more than a bounded answer.
 func TestHostile(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -94,44 +94,44 @@ func TestHostile(t *testing.T) {
 		{"closes at once", func(net.Conn) {}, ample, 0, FailureReset},
 		{"closes after the request", readRequest, ample, 0, FailureReset},
 		{"resets", reset, ample, 0, FailureReset},
-		{"closes in the status line", say("HTTP/1."), ample, 0, FailureMalformed},
-		{"closes in the headers", say(head + "Server:"), ample, 0, FailureReset},
-		{"closes in the body", say(head + "Content-Length: 50\r\n\r\nhello"), ample, 200, FailureReset},
-		{"closes in a chunk", say(head + "Transfer-Encoding: chunked\r\n\r\n50\r\nhello"), ample, 200, FailureReset},
+		{"closes in the status line", respond("HTTP/1."), ample, 0, FailureMalformed},
+		{"closes in the headers", respond(head + "Server:"), ample, 0, FailureReset},
+		{"closes in the body", respond(head + "Content-Length: 50\r\n\r\nhello"), ample, 200, FailureReset},
+		{"closes in a chunk", respond(head + "Transfer-Encoding: chunked\r\n\r\n50\r\nhello"), ample, 200, FailureReset},
 
 		{"endless body", flood(head+"\r\n", "a"), ample, 200, ""},
 		{"endless chunks", flood(head+"Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"), ample, 200, ""},
-		{"gzip bomb", say(head + "Content-Encoding: gzip\r\n\r\n" + zipped(16<<20)), ample, 200, ""},
-		{"more than announced", say(head + "Content-Length: 2\r\n\r\nhello"), ample, 200, ""},
-		{"status 999", say("HTTP/1.1 999 Unheard\r\n\r\n"), ample, 999, ""},
-		{"empty", say(head + "Content-Length: 0\r\n\r\n"), ample, 200, ""},
-		{"a few 1xx first", say(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 3) + head + "\r\n"), ample, 200, ""},
+		{"gzip bomb", respond(head + "Content-Encoding: gzip\r\n\r\n" + zipped(16<<20)), ample, 200, ""},
+		{"more than announced", respond(head + "Content-Length: 2\r\n\r\nhello"), ample, 200, ""},
+		{"status 999", respond("HTTP/1.1 999 Unheard\r\n\r\n"), ample, 999, ""},
+		{"empty", respond(head + "Content-Length: 0\r\n\r\n"), ample, 200, ""},
+		{"a few 1xx first", respond(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 3) + head + "\r\n"), ample, 200, ""},
 
 		{"endless headers", flood(head, "A: b\r\n"), ample, 0, FailureMalformed},
 		{"endless header", flood(head+"A: ", "b"), ample, 0, FailureMalformed},
-		{"10 MB header", say(head + "A: " + strings.Repeat("b", 10<<20) + "\r\n\r\n"), ample, 0, FailureMalformed},
+		{"10 MB header", respond(head + "A: " + strings.Repeat("b", 10<<20) + "\r\n\r\n"), ample, 0, FailureMalformed},
 		{"flood of 1xx", flood("", "HTTP/1.1 102 Processing\r\n\r\n"), ample, 0, FailureMalformed},
-		{"status 000", say("HTTP/1.1 000 Nothing\r\n\r\n"), ample, 0, FailureMalformed},
-		{"status 20", say("HTTP/1.1 20 OK\r\n\r\n"), ample, 0, FailureMalformed},
-		{"status -20", say("HTTP/1.1 -20 OK\r\n\r\n"), ample, 0, FailureMalformed},
-		{"status 2000", say("HTTP/1.1 2000 OK\r\n\r\n"), ample, 0, FailureMalformed},
-		{"HTTP/0.9", say("<html>hello</html>\r\n"), ample, 0, FailureMalformed},
-		{"another protocol", say("-ERR unknown command\r\n"), ample, 0, FailureMalformed},
-		{"speaks first", hang("SSH-2.0-OpenSSH_9.6\r\n"), ample, 0, FailureMalformed},
+		{"status 000", respond("HTTP/1.1 000 Nothing\r\n\r\n"), ample, 0, FailureMalformed},
+		{"status 20", respond("HTTP/1.1 20 OK\r\n\r\n"), ample, 0, FailureMalformed},
+		{"status -20", respond("HTTP/1.1 -20 OK\r\n\r\n"), ample, 0, FailureMalformed},
+		{"status 2000", respond("HTTP/1.1 2000 OK\r\n\r\n"), ample, 0, FailureMalformed},
+		{"HTTP/0.9", respond("<html>hello</html>\r\n"), ample, 0, FailureMalformed},
+		{"another protocol", respond("-ERR unknown command\r\n"), ample, 0, FailureMalformed},
+		{"sends first", hang("SSH-2.0-OpenSSH_9.6\r\n"), ample, 0, FailureMalformed},
 		{"zeros", flood("", "\x00"), ample, 0, FailureMalformed},
-		{"TLS alert", say("\x15\x03\x01\x00\x02\x02\x0a"), ample, 0, FailureMalformed},
-		{"terminal escapes", say("HTTP/1.1 \x1b[2J\x1b]0;owned\x07 \u202egnihton\r\n\r\n"), ample, 0, FailureMalformed},
-		{"nameless header", say(head + ": b\r\n\r\n"), ample, 0, FailureMalformed},
-		{"header without colon", say(head + "ab\x1b[31m\r\n\r\n"), ample, 0, FailureMalformed},
-		{"wrong Content-Length", say(head + "Content-Length: many\r\n\r\n"), ample, 0, FailureMalformed},
-		{"negative Content-Length", say(head + "Content-Length: -1\r\n\r\n"), ample, 0, FailureMalformed},
-		{"two Content-Lengths", say(head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), ample, 0, FailureMalformed},
-		{"unknown encoding", say(head + "Transfer-Encoding: \x1b[31mx\r\n\r\n"), ample, 0, FailureMalformed},
-		{"chunked nonsense", say(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), ample, 200, FailureMalformed},
-		{"chunk too large", say(head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n"), ample, 200, FailureMalformed},
+		{"TLS alert", respond("\x15\x03\x01\x00\x02\x02\x0a"), ample, 0, FailureMalformed},
+		{"terminal escapes", respond("HTTP/1.1 \x1b[2J\x1b]0;owned\x07 \u202egnihton\r\n\r\n"), ample, 0, FailureMalformed},
+		{"nameless header", respond(head + ": b\r\n\r\n"), ample, 0, FailureMalformed},
+		{"header without colon", respond(head + "ab\x1b[31m\r\n\r\n"), ample, 0, FailureMalformed},
+		{"wrong Content-Length", respond(head + "Content-Length: many\r\n\r\n"), ample, 0, FailureMalformed},
+		{"negative Content-Length", respond(head + "Content-Length: -1\r\n\r\n"), ample, 0, FailureMalformed},
+		{"two Content-Lengths", respond(head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), ample, 0, FailureMalformed},
+		{"unknown encoding", respond(head + "Transfer-Encoding: \x1b[31mx\r\n\r\n"), ample, 0, FailureMalformed},
+		{"chunked nonsense", respond(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), ample, 200, FailureMalformed},
+		{"chunk too large", respond(head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n"), ample, 200, FailureMalformed},
 		{"chunk extensions without end", flood(head+"Transfer-Encoding: chunked\r\n\r\n1;", "a"), ample, 200, FailureMalformed},
-		{"gzip that is none", say(head + "Content-Encoding: gzip\r\n\r\nhello hello hello"), ample, 200, FailureMalformed},
-		{"gzip that breaks off", say(head + "Content-Encoding: gzip\r\n\r\n" + zipped(1 << 20)[:99]), ample, 200, FailureReset},
+		{"gzip that is none", respond(head + "Content-Encoding: gzip\r\n\r\nhello hello hello"), ample, 200, FailureMalformed},
+		{"gzip that breaks off", respond(head + "Content-Encoding: gzip\r\n\r\n" + zipped(1 << 20)[:99]), ample, 200, FailureReset},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("got status %d, failure %q (%s), want %d, %q", ex.Status, ex.Failure, ex.Error, tt.status, tt.failure)
 			}
 			if ex.Address.String() != u.Host || !ex.LocalAddress.IsLoopback() {
-				t.Errorf("got address %s and own %s, want %s and loopback", ex.Address, ex.LocalAddress, u.Host)
+				t.Errorf("got address %s and local address %s, want %s and loopback", ex.Address, ex.LocalAddress, u.Host)
 			}
 			if len(doc.Body) > MaxBody {
 				t.Errorf("got a body of %d bytes, want at most %d", len(doc.Body), MaxBody)
@@ -150,8 +150,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestFailureWords checks what people get to read.
-func TestFailureWords(t *testing.T) {
+// TestFailureText checks the errors that people read.
+func TestFailureText(t *testing.T) {
 	gone := closed(t)
 	hanging := serve(t, hang(""))
 	tests := []struct {
@@ -166,10 +166,10 @@ func TestFailureWords(t *testing.T) {
 		{"hangs", Target{URL: hanging, Timeout: short}, FailureTimeout, "no answer within 150ms (waiting for an answer)"},
 		{"hangs in TLS", Target{URL: parsed(t, "https://"+hanging.Host), Timeout: short}, FailureTimeout, "no answer within 150ms (TLS handshake)"},
 		{"hangs in the body", Target{URL: serve(t, hang(head+"\r\n")), Timeout: short}, FailureTimeout, "no answer within 150ms (reading the answer)"},
-		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed without a whole answer (waiting for an answer)"},
-		{"garbage", Target{URL: serve(t, say("SSH-2.0-\x1b[31mOpenSSH\r\n"))}, FailureMalformed, "malformed HTTP response"},
-		{"header line", Target{URL: serve(t, say(head+"Set-Cookie JSESSIONID=0123456789ABCDEF\r\n\r\n"))}, FailureMalformed, "malformed MIME header"},
-		{"header value of ours", Target{URL: hanging, KeyHeader: "X-Client", Key: "a\r\nX-Evil: b"}, FailureOther, `invalid header field value for "X-Client"`},
+		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed before the answer was complete (waiting for an answer)"},
+		{"garbage", Target{URL: serve(t, respond("SSH-2.0-\x1b[31mOpenSSH\r\n"))}, FailureMalformed, "malformed HTTP response"},
+		{"header line", Target{URL: serve(t, respond(head+"Set-Cookie JSESSIONID=0123456789ABCDEF\r\n\r\n"))}, FailureMalformed, "malformed MIME header"},
+		{"own header value", Target{URL: hanging, KeyHeader: "X-Client", Key: "a\r\nX-Evil: b"}, FailureOther, `invalid header field value for "X-Client"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,10 +181,10 @@ func TestFailureWords(t *testing.T) {
 	}
 }
 
-func TestRefusedTellsWhoWasDialled(t *testing.T) {
+func TestRefusedNamesAddress(t *testing.T) {
 	u := closed(t)
 	ex, _ := fetch(t, Target{URL: u}, pageRequest{})
 	if diff := cmp.Diff(u.Host, ex.Address.String()); diff != "" || ex.LocalAddress.IsValid() {
-		t.Errorf("address (-want +got):\n%s; own %s, want none", diff, ex.LocalAddress)
+		t.Errorf("address (-want +got):\n%s; local address %s, want none", diff, ex.LocalAddress)
 	}
 }

@@ -10,21 +10,20 @@ import (
 	"time"
 )
 
-// A Jar keeps a client's cookies as a browser would, and can be copied: a
-// follow-up that takes a copy is an experiment of its own, and what it is given
-// does not spoil the next one.
+// A Jar stores the cookies of a client as a browser does. It can be copied, so that one
+// follow-up cannot change the cookies of the next.
 type Jar struct {
 	mu       sync.Mutex
 	jar      *cookiejar.Jar
-	contents []jarCookie // what jar holds, because it cannot be asked
+	contents []jarCookie // the cookies in jar, which cannot list them
 }
 
 type jarCookie struct {
-	url    *url.URL // whose answer set it
+	url    *url.URL // the URL whose answer set it
 	cookie *http.Cookie
 }
 
-// The bounds of browsers, which keep a target from filling memory.
+// The limits of browsers. They also bound the memory that a target can use.
 const (
 	maxCookies   = 180                  // in a jar
 	maxCookie    = 4096                 // bytes of name and value
@@ -33,7 +32,7 @@ const (
 
 // NewJar returns an empty Jar.
 func NewJar() *Jar {
-	jar, _ := cookiejar.New(nil) // fails never: it has no options
+	jar, _ := cookiejar.New(nil) // without options there is no error
 	return &Jar{jar: jar}
 }
 
@@ -49,7 +48,7 @@ func (j *Jar) Clone() *Jar {
 	return clone
 }
 
-// Set stores the cookies that an answer from u has set.
+// Set stores the cookies that an answer from u sets.
 func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -78,13 +77,13 @@ func (j *Jar) set(h jarCookie, now time.Time) {
 	j.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
 }
 
-// replaces reports whether h takes the place of an older cookie.
+// replaces reports whether h replaces an older cookie.
 func (h jarCookie) replaces(old jarCookie) bool {
 	return h.cookie.Name == old.cookie.Name && h.url.Host == old.url.Host && h.path() == old.path() &&
 		strings.EqualFold(h.cookie.Domain, old.cookie.Domain)
 }
 
-// path is the part of the site that gets the cookie (RFC 6265, section 5.1.4).
+// path returns the path below which the cookie is sent (RFC 6265, section 5.1.4).
 func (h jarCookie) path() string {
 	if strings.HasPrefix(h.cookie.Path, "/") {
 		return h.cookie.Path
@@ -96,10 +95,10 @@ func (h jarCookie) path() string {
 	return h.url.Path[:last]
 }
 
-// Cookies returns what a browser would send to u.
+// Cookies returns the cookies that a browser would send to u.
 func (j *Jar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }
 
-// all returns every cookie held, wherever it would be sent.
+// all returns every cookie in the jar.
 func (j *Jar) all() []*http.Cookie {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -110,8 +109,8 @@ func (j *Jar) all() []*http.Cookie {
 	return list
 }
 
-// withExpiry is c with the end of its life as a moment: a copy of the jar must not
-// begin the life of its cookies anew.
+// withExpiry returns c with its Max-Age converted to a time, so that copying the jar
+// does not extend the life of its cookies.
 func withExpiry(c *http.Cookie, now time.Time) *http.Cookie {
 	if c.MaxAge <= 0 {
 		return c
@@ -119,13 +118,190 @@ func withExpiry(c *http.Cookie, now time.Time) *http.Cookie {
 	out := *c
 	out.MaxAge = 0
 	out.Expires = now.Add(maxCookieAge)
-	if c.MaxAge < int(maxCookieAge/time.Second) { // a greater one may be too long for a Duration
+	if c.MaxAge < int(maxCookieAge/time.Second) { // a greater one may overflow a Duration
 		out.Expires = now.Add(time.Duration(c.MaxAge) * time.Second)
 	}
 	return &out
 }
 
-// deletes reports whether a cookie is set only to be thrown away.
+// deletes reports whether a cookie is set only to delete one.
 func deletes(c *http.Cookie, now time.Time) bool {
 	return c.MaxAge < 0 || c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(now)
+}
+
+// sessionCookies are the default names of session cookies of common servers.
+var sessionCookies = []string{
+	"JSESSIONID", "SESSION", "SESSIONID", "PHPSESSID", "connect.sid", "ASP.NET_SessionId", "sid", "laravel_session",
+}
+
+// isSessionCookie reports whether name is that of the session cookie: the configured
+// name, or a default name with or without the prefixes of RFC 6265bis.
+func isSessionCookie(name, configured string) bool {
+	if configured != "" {
+		return name == configured
+	}
+	return slices.Contains(sessionCookies, withoutNamePrefix(name))
+}
+
+func withoutNamePrefix(name string) string {
+	for _, prefix := range []string{"__Host-", "__Secure-"} {
+		if hasPrefixFold(name, prefix) {
+			return name[len(prefix):]
+		}
+	}
+	return name
+}
+
+// likelySessionCookies are names, in lower case, that usually belong to sessions. A
+// cookie of such a name is redacted and reported if a browser would reject it, but it
+// does not identify a session.
+var likelySessionCookies = []string{
+	"sid", "session", "sessionid", "session_id", "_session_id", "jsessionid", "phpsessid", "connect.sid",
+	"asp.net_sessionid", ".aspnetcore.session", "laravel_session", "cfid", "cftoken",
+}
+
+// looksLikeSessionCookie reports whether name is that of the session cookie or, where
+// none is configured, one of likelySessionCookies.
+func looksLikeSessionCookie(name, configured string) bool {
+	return isSessionCookie(name, configured) || configured == "" && slices.Contains(likelySessionCookies, strings.ToLower(withoutNamePrefix(name)))
+}
+
+// storeCookies stores the cookies of an answer from u in the jar, records in ex what
+// they mean for the session, and returns the cookies that the client has then.
+func (q pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
+	public := c.publicURL(q.public, u)
+	set := resp.Cookies()
+	if q.secrets != nil {
+		q.secrets.set = append(q.secrets.set, set...)
+	}
+	for _, cookie := range set {
+		cookie.Path = c.publicPath(q.public, cookie.Path)
+	}
+	sent := q.jar.Cookies(public)
+	q.jar.Set(public, set)
+	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(c, ex.At) })
+	q.checkSession(public, sent, set, ex)
+	return jarCookies(q.jar.Cookies(public), set, resp.StatusCode)
+}
+
+// checkSession records in ex whether the answer starts a new session, and which session
+// cookies a browser would not send back to the session's page.
+func (q pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
+	if q.session == nil {
+		return
+	}
+	path, _, _ := strings.Cut(q.session.Path, "?")
+	page := *q.public
+	page.Path = joinPath(page.Path, path)
+	kept := q.jar.Cookies(&page)
+	for _, c := range set {
+		if isSessionCookie(c.Name, q.session.Cookie) && !containsCookie(sent, c) {
+			ex.NewID = true
+		}
+		if looksLikeSessionCookie(c.Name, q.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
+			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c}, &page))
+		}
+	}
+}
+
+// maxRejected bounds the rejected cookies of one answer.
+const maxRejected = 8
+
+func containsCookie(cookies []*http.Cookie, c *http.Cookie) bool {
+	return slices.ContainsFunc(cookies, func(h *http.Cookie) bool { return h.Name == c.Name && h.Value == c.Value })
+}
+
+// jarCookies returns the cookies of a client after an answer, by name. A cookie that
+// the answer sets counts even if a browser would not send it back, because it describes
+// this answer. Earlier cookies do not count for an error, which any server may have
+// sent. Of two cookies with one name, servers read the one with the longer path, which
+// comes first in kept.
+func jarCookies(kept, set []*http.Cookie, status int) map[string]string {
+	stored := make(map[string]string)
+	if status < 500 {
+		for _, c := range slices.Backward(kept) {
+			stored[c.Name] = c.Value
+		}
+	}
+	for _, c := range set {
+		stored[c.Name] = c.Value
+	}
+	return stored
+}
+
+// publicURL returns the URL by which a browser knows the target's page at u, which is
+// the same page behind the balancer.
+func (c *Client) publicURL(public, u *url.URL) *url.URL {
+	out := *u
+	out.Scheme, out.Host = public.Scheme, public.Host
+	out.Path, out.RawPath = replacePrefix(u.Path, c.target.URL.Path, public.Path), ""
+	return &out
+}
+
+// publicPath returns the Path of a cookie as the balancer would pass it on.
+func (c *Client) publicPath(public *url.URL, path string) string {
+	own, prefix := c.target.URL.Path, public.Path
+	if path == "" || strings.TrimRight(own, "/") == strings.TrimRight(prefix, "/") {
+		return path
+	}
+	if moved := replacePrefix(path, own, prefix); path != "/" || moved == "/" {
+		return moved
+	}
+	return strings.TrimRight(prefix, "/") // Path=/app/ would not cover /app
+}
+
+// replacePrefix replaces the prefix from of a path by to. A path without it stays.
+func replacePrefix(path, from, to string) string {
+	rest, ok := strings.CutPrefix(path, strings.TrimRight(from, "/"))
+	if !ok || rest != "" && rest[0] != '/' {
+		return path
+	}
+	return joinPath(to, rest)
+}
+
+// refusal returns the rule by which a browser rejects a cookie from any page; "": none.
+// The rules for prefixes are in RFC 6265bis, section 4.1.3.
+func refusal(c *http.Cookie) CookieRule {
+	switch {
+	case len(c.Name)+len(c.Value) > maxCookie:
+		return CookieTooLong
+	case hasPrefixFold(c.Name, "__Secure-") && !c.Secure:
+		return CookieSecurePrefix
+	case hasPrefixFold(c.Name, "__Host-") && (!c.Secure || c.Domain != "" || c.Path != "/"):
+		return CookieHostPrefix
+	case c.SameSite == http.SameSiteNoneMode && !c.Secure:
+		return CookieSameSite
+	default:
+		return ""
+	}
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// rejected returns the reason why a browser would not send h back to page.
+func rejected(h jarCookie, page *url.URL) RejectedCookie {
+	host, path := Clean(page.Hostname(), 64), Clean(page.Path, 64)
+	c := h.cookie
+	r := RejectedCookie{Name: Clean(c.Name, 64)}
+	switch rule := refusal(c); {
+	case rule != "":
+		r.Rule = rule
+	case c.Secure && page.Scheme != "https":
+		r.Rule, r.Asks = CookieSecure, page.Scheme
+	case c.Domain != "" && !covers(c.Domain, page.Hostname()):
+		r.Rule, r.Has, r.Asks = CookieDomain, Clean(c.Domain, 64), host
+	case c.Path != "":
+		r.Rule, r.Has, r.Asks = CookiePath, Clean(c.Path, 64), path
+	default:
+		r.Rule, r.Has, r.Asks = CookieNoPath, Clean(h.path(), 64), path
+	}
+	return r
+}
+
+// covers reports whether host is a cookie's Domain or in it.
+func covers(domain, host string) bool {
+	domain, host = strings.ToLower(strings.TrimPrefix(domain, ".")), strings.ToLower(host)
+	return host == domain || strings.HasSuffix(host, "."+domain)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sent is the Cookie header for u.
+// sent returns the Cookie header for u.
 func sent(jar *Jar, u *url.URL) string {
 	var list []string
 	for _, c := range jar.Cookies(u) {
@@ -34,16 +34,16 @@ func TestJarClone(t *testing.T) {
 	}
 	clone.Set(u, []*http.Cookie{cookie("a", "9"), cookie("c", "9"), {Name: "b", MaxAge: -1}})
 	if diff := cmp.Diff("a=1; b=1; b=2", sent(jar, u)); diff != "" {
-		t.Errorf("what its clone was given spoilt the jar (-want +got):\n%s", diff)
+		t.Errorf("a cookie of its clone changed the jar (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff("a=9; c=9; b=2", sent(clone.Clone(), u)); diff != "" {
 		t.Errorf("clone of the clone (-want +got):\n%s", diff)
 	}
 }
 
-// TestJarKeepsOnLearning checks that a jar of a long-lived client does not fill
-// up with the cookies that each answer renews.
-func TestJarKeepsOnLearning(t *testing.T) {
+// TestJarReplacesCookies: the jar of a long-lived client does not grow with the cookies
+// that each answer renews.
+func TestJarReplacesCookies(t *testing.T) {
 	u := parsed(t, "http://shop.example/")
 	jar := NewJar()
 	for i := range 2000 {
@@ -55,9 +55,9 @@ func TestJarKeepsOnLearning(t *testing.T) {
 	}
 }
 
-// TestJarAges checks that a copy does not begin the life of a cookie anew, and
-// that a life too long for a Duration is a long one.
-func TestJarAges(t *testing.T) {
+// TestJarExpiry: a copy does not extend the life of a cookie, and a life too long for a
+// Duration is a long one.
+func TestJarExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := parsed(t, "http://shop.example/")
 		jar := NewJar()
@@ -107,5 +107,189 @@ func TestJarAll(t *testing.T) {
 	}
 	if !slices.Equal(names, []string{"x", "y"}) {
 		t.Errorf("got %q, want x and y", names)
+	}
+}
+
+// TestRejected checks which cookies of an answer from /app/login would not be sent to
+// the session's page /cluster/test, and why. Cookie jars treat loopback as secure, so a
+// test server cannot show this.
+func TestRejected(t *testing.T) {
+	const same = "JSESSIONID"
+	tests := []struct {
+		name   string
+		set    string
+		scheme string
+		want   string // "": it would be sent
+	}{
+		{"covers", "JSESSIONID=1; Path=/", "http", ""},
+		{"covers the folder", "JSESSIONID=1; Path=/cluster", "http", ""},
+		{"another path", "JSESSIONID=1; Path=/app", "http", "path /app /cluster/test"},
+		{"a path that begins alike", "JSESSIONID=1; Path=/clu", "http", "path /clu /cluster/test"},
+		{"no path", "JSESSIONID=1", "http", "no_path /app /cluster/test"},
+		{"long path", "JSESSIONID=1; Path=/" + strings.Repeat("x", 99), "http", "path /" + strings.Repeat("x", 60) + "… /cluster/test"},
+		{"Secure over http", "JSESSIONID=1; Path=/; Secure", "http", "secure http"},
+		{"Secure over https", "JSESSIONID=1; Path=/; Secure", "https", ""},
+		{"own Domain", "JSESSIONID=1; Path=/; Domain=shop.example", "http", ""},
+		{"Domain above", "JSESSIONID=1; Path=/; Domain=.Example", "http", ""},
+		{"another Domain", "JSESSIONID=1; Path=/; Domain=other.example", "http", "domain other.example shop.example"},
+		{"Domain below", "JSESSIONID=1; Path=/; Domain=a.shop.example", "http", "domain a.shop.example shop.example"},
+		{"good Domain, wrong path", "JSESSIONID=1; Path=/app; Domain=example", "http", "path /app /cluster/test"},
+		{"deleted", "JSESSIONID=; Path=/app; Max-Age=0", "http", ""},
+		{"deleted long ago", "JSESSIONID=; Path=/app; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "http", ""},
+		{"not the session's", "theme=dark; Path=/app", "http", ""},
+		{"too long", "JSESSIONID=" + strings.Repeat("x", 5000) + "; Path=/", "http", "too_long"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ex, _ := keep(t, tt.scheme+"://shop.example", &Session{Path: "/cluster/test?x=1"}, tt.set)
+			got := ""
+			for _, r := range ex.Rejected {
+				if r.Name != same {
+					t.Errorf("got %q rejected, want %q", r.Name, same)
+				}
+				got = rejection(r)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("rejected because (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRejectedPrefixes checks the name prefixes that require attributes.
+func TestRejectedPrefixes(t *testing.T) {
+	for set, want := range map[string]string{
+		"__Host-id=1; Path=/; Secure":                      "",
+		"__Host-id=1; Path=/cluster; Secure":               "host_prefix",
+		"__Host-id=1; Path=/; Secure; Domain=shop.example": "host_prefix",
+		"__Host-id=1; Path=/":                              "host_prefix",
+		"__secure-id=1; Path=/":                            "secure_prefix",
+		"__Secure-id=1; Path=/; Secure":                    "",
+	} {
+		name, _, _ := strings.Cut(set, "=")
+		ex, _ := keep(t, "https://shop.example", &Session{Path: "/cluster/test", Cookie: name}, set)
+		got := ""
+		for _, r := range ex.Rejected {
+			got = rejection(r)
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", set, got, want)
+		}
+	}
+}
+
+// rejection returns the rule that a cookie breaks, its attribute, and the value that
+// does not match.
+func rejection(r RejectedCookie) string {
+	return strings.Join(strings.Fields(string(r.Rule)+" "+r.Has+" "+r.Asks), " ")
+}
+
+// keep gives a client of base an answer from /app/login that sets cookies.
+func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar) {
+	t.Helper()
+	u := parsed(t, base)
+	client, from := NewClient(Target{URL: u}), *u
+	from.Path = "/app/login"
+	jar, ex := NewJar(), Exchange{At: time.Now()}
+	resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": set}}
+	pageRequest{jar: jar, public: u, session: s}.storeCookies(client, &from, resp, &ex)
+	checkPresentable(t, Exchange{Rejected: ex.Rejected, Status: 200})
+	return ex, jar
+}
+
+// TestRejectedIsBounded checks the bound.
+func TestRejectedIsBounded(t *testing.T) {
+	var flood []string
+	for i := range 500 {
+		flood = append(flood, fmt.Sprintf("JSESSIONID=%d; Path=/%d", i, i))
+	}
+	ex, _ := keep(t, "http://shop.example", &Session{Path: "/"}, flood...)
+	if len(ex.Rejected) != maxRejected || !ex.NewID {
+		t.Errorf("got %d rejected, new id %v, want %d and true", len(ex.Rejected), ex.NewID, maxRejected)
+	}
+}
+
+// TestSetCookieOverTheWire: malformed cookies do no harm.
+func TestSetCookieOverTheWire(t *testing.T) {
+	var many strings.Builder
+	for i := range 2500 {
+		fmt.Fprintf(&many, "Set-Cookie: c%d=x\r\n", i)
+	}
+	floods := map[string]string{
+		"hostile names": "Set-Cookie: [31m=1\r\nSet-Cookie: =1\r\nSet-Cookie: ;\r\nSet-Cookie: a b=1\r\nSet-Cookie: a\u202eb=\"\r\n",
+		"flood":         many.String(),
+	}
+	for name, lines := range floods {
+		t.Run(name, func(t *testing.T) {
+			u := serve(t, respond(head+lines+"Set-Cookie: JSESSIONID=1; Path=/\r\n\r\n"))
+			jar := NewJar()
+			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{jar: jar, session: tomcatSession})
+			if ex.Failure != "" || len(jar.Cookies(u)) > maxCookies {
+				t.Errorf("got failure %q and %d cookies", ex.Error, len(jar.Cookies(u)))
+			}
+			fetch(t, Target{URL: web(t, func(http.ResponseWriter, *http.Request) {}), Timeout: ample}, pageRequest{jar: jar, public: u})
+		})
+	}
+}
+
+func TestNewID(t *testing.T) {
+	u := parsed(t, "http://shop.example/")
+	client := NewClient(Target{URL: u})
+	jar := NewJar()
+	for i, step := range []struct {
+		set  string
+		want bool
+	}{
+		{"JSESSIONID=A.tomcat1; Path=/", true},
+		{"JSESSIONID=A.tomcat1; Path=/", false}, // the same again, as applications with rolling sessions do
+		{"theme=dark", false},
+		{"JSESSIONID=A.tomcat2; Path=/", true},
+		{"JSESSIONID=; Path=/; Max-Age=0", false},
+	} {
+		var ex Exchange
+		resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {step.set}}}
+		pageRequest{jar: jar, public: u, session: tomcatSession}.storeCookies(client, u, resp, &ex)
+		if ex.NewID != step.want {
+			t.Errorf("step %d, %s: got %v, want %v", i, step.set, ex.NewID, step.want)
+		}
+	}
+}
+
+func TestJarCookies(t *testing.T) {
+	kept := []*http.Cookie{cookie("a", "long path"), cookie("a", "short path"), cookie("b", "old")}
+	set := []*http.Cookie{cookie("b", "elsewhere"), cookie("c", "new")}
+	want := map[string]string{"a": "long path", "b": "elsewhere", "c": "new"}
+	if diff := cmp.Diff(want, jarCookies(kept, set, 200)); diff != "" {
+		t.Errorf("jar (-want +got):\n%s", diff)
+	}
+	want = map[string]string{"b": "elsewhere", "c": "new"}
+	if diff := cmp.Diff(want, jarCookies(kept, set, 502)); diff != "" {
+		t.Errorf("jar after an error (-want +got):\n%s", diff)
+	}
+}
+
+// TestPublicURL checks which page of the balancer corresponds to a node's page, and
+// which Path the balancer would give a node's cookie.
+func TestPublicURL(t *testing.T) {
+	tests := []struct{ node, public, page, wantPage, path, wantPath string }{
+		{"http://n", "https://lb", "/a/b", "https://lb/a/b", "/a", "/a"},
+		{"http://n", "https://lb/app", "/a/b", "https://lb/app/a/b", "/a", "/app/a"},
+		{"http://n", "https://lb/app/", "/a/b", "https://lb/app/a/b", "/", "/app"},
+		{"http://n/in", "https://lb", "/in/a", "https://lb/a", "/in", "/"},
+		{"http://n/in", "https://lb", "/out/a", "https://lb/out/a", "/out", "/out"},
+		{"http://n/in", "https://lb/app", "/in/a", "https://lb/app/a", "/in/a/", "/app/a/"},
+		{"http://n/in", "https://lb/app", "/inner", "https://lb/inner", "", ""},
+		{"http://n/in/", "https://lb/in", "/in/a", "https://lb/in/a", "/in", "/in"},
+	}
+	for _, tt := range tests {
+		client := NewClient(Target{URL: parsed(t, tt.node)})
+		public := parsed(t, tt.public)
+		u := &url.URL{Scheme: "http", Host: "n", Path: tt.page}
+		if got := client.publicURL(public, u).String(); got != tt.wantPage {
+			t.Errorf("%s of %s behind %s: got %s, want %s", tt.page, tt.node, tt.public, got, tt.wantPage)
+		}
+		if got := client.publicPath(public, tt.path); got != tt.wantPath {
+			t.Errorf("Path=%s of %s behind %s: got %s, want %s", tt.path, tt.node, tt.public, got, tt.wantPath)
+		}
 	}
 }

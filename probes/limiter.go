@@ -9,19 +9,19 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Limiter keeps the requests that stickwatch sends to the nodes of one cluster
-// within a Budget, and below what the nodes themselves can take:
+// A Limiter keeps the requests of stickwatch to the nodes of one cluster within a
+// Budget, and within the capacity of the nodes:
 //
 //   - A token bucket for each node bounds the rate.
-//   - The number of requests in flight at one node adapts to its answers, from one
-//     up to Budget.Concurrent. A node that is seen to queue requests gets one at a
-//     time, and is then left alone for as long as its answer took.
+//   - The number of requests in flight at one node adapts to its answers, from one up
+//     to Budget.Concurrent. A node that queues requests gets one at a time, followed by
+//     a pause as long as its answer took.
 //   - The number of requests in flight with one session adapts in the same way,
 //     because many applications lock a session while a request uses it.
 //
-// A request through the balancer whose node is not known counts at every node
-// until its answer tells which node gave it. So does one whose node was computed,
-// from the moment at which another node answered such a request.
+// A request through the balancer counts at every node until its answer shows which node
+// gave it, unless the oracle computes the node. After another node answers such a
+// request, requests for that node count at every node, too.
 //
 // A nil *Limiter admits every request at once.
 type Limiter struct {
@@ -29,43 +29,43 @@ type Limiter struct {
 
 	mu       sync.Mutex
 	nodes    []*limitedNode
-	sessions *concurrencyLimit // of every single session: locking is the application's habit
-	waiting  []*permit         // in the order in which they came
-	admitted uint64            // how many were, so far
-	timer    *time.Timer       // advances the queue when time alone lets a request go
+	sessions *concurrencyLimit // of each session: locking sessions is a property of the application
+	waiting  []*permit         // in order of arrival
+	admitted uint64            // number of admitted permits so far
+	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
 }
 
-// A limitedNode is a node as its Limiter knows it.
+// A limitedNode is the limits of one node.
 type limitedNode struct {
 	scope
 	id        string
-	label     string // how it called itself when it was last asked directly
+	label     string // the name that the node reported in the last direct request
 	tokens    tokenBucket
-	notBefore time.Time // it gets no request before
+	notBefore time.Time // no request starts earlier
 	missed    bool      // another node answered the last request that was expected here
 }
 
-// A demand is what a Limiter is asked for.
-type demand struct {
-	node     string        // id of the node that is expected to answer; "": any may
+// An admissionRequest is a request to a Limiter to admit HTTP requests.
+type admissionRequest struct {
+	node     string        // id of the node that is expected to answer; "": any
 	direct   bool          // the node itself is dialled
 	session  *sessionScope // nil: the request has no session, or opens one
 	kind     string        // requests of one kind take about the same time
-	requests int           // how many are sent one after the other; 0: 1
-	alone    bool          // no other request of ours may be in flight
+	requests int           // number of requests that are sent one after the other; 0: 1
+	alone    bool          // no other request of stickwatch may be in flight
 }
 
-// A permit is a demand that waits or was admitted.
+// A permit is an admissionRequest that waits or was admitted.
 type permit struct {
-	demand
+	admissionRequest
 	limiter  *Limiter
-	nodes    []*limitedNode // where it may arrive
-	admitted chan struct{}  // closed when it is
+	nodes    []*limitedNode // nodes at which the request may arrive
+	admitted chan struct{}  // closed when it is admitted
 
-	sequence   uint64 // counts admitted permits
-	began      time.Time
-	contention map[*scope]*contention // nil: it is the only one
-	delayed    time.Time              // when the last answer came to a request with a lower number
+	sequence   uint64 // number of this permit, in order of admission
+	startedAt  time.Time
+	contention map[*scope]*contention // nil: no other request is in flight
+	delayed    time.Time              // when a request with a lower number was last answered
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.
@@ -77,9 +77,9 @@ func NewLimiter(b Budget, nodes []Node) *Limiter {
 	return l
 }
 
-// learn notes how a node calls itself, by which answers through the balancer are
-// attributed to it.
-func (l *Limiter) learn(node, label string) {
+// learnLabel records the name that a node reports. Answers through the balancer are
+// attributed by it.
+func (l *Limiter) learnLabel(node, label string) {
 	if l == nil || label == "" {
 		return
 	}
@@ -90,7 +90,7 @@ func (l *Limiter) learn(node, label string) {
 	}
 }
 
-// nodeOf is the id of the one node that calls itself label; "": unknown.
+// nodeOf returns the id of the only node with that label; "": unknown.
 func (l *Limiter) nodeOf(label string) string {
 	if l == nil {
 		return ""
@@ -125,12 +125,12 @@ func (l *Limiter) labelled(label string) *limitedNode {
 	return found
 }
 
-// admit waits until d may be sent, or ctx is done. The permit must be ended.
-func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
+// admit waits until d may be sent, or ctx ends. The permit must be finished.
+func (l *Limiter) admit(ctx context.Context, d admissionRequest) (*permit, error) {
 	d.requests = max(1, d.requests)
-	p := &permit{demand: d, limiter: l, admitted: make(chan struct{})}
+	p := &permit{admissionRequest: d, limiter: l, admitted: make(chan struct{})}
 	if l == nil {
-		p.began = time.Now()
+		p.startedAt = time.Now()
 		return p, ctx.Err()
 	}
 	l.mu.Lock()
@@ -150,8 +150,8 @@ func (l *Limiter) admit(ctx context.Context, d demand) (*permit, error) {
 	}
 }
 
-// Hanging reports whether a request in flight goes on for longer than one lost packet
-// would explain, and for three times as long as one of its kind usually takes.
+// Hanging reports whether a request in flight takes longer than one lost packet
+// explains, and three times as long as requests of its kind usually take.
 func (l *Limiter) Hanging() bool {
 	if l == nil {
 		return false
@@ -161,7 +161,7 @@ func (l *Limiter) Hanging() bool {
 	now := time.Now()
 	for _, n := range l.nodes {
 		for _, p := range n.inFlight {
-			if now.Sub(p.began) >= max(lostPacket, 3*p.usual()) {
+			if now.Sub(p.startedAt) >= max(retransmitTime, 3*p.usual()) {
 				return true
 			}
 		}
@@ -169,11 +169,11 @@ func (l *Limiter) Hanging() bool {
 	return false
 }
 
-// lostPacket is within which time TCP has sent a packet again that was lost once.
-const lostPacket = 1500 * time.Millisecond
+// retransmitTime is a time within which TCP has sent a packet again that was lost once.
+const retransmitTime = 1500 * time.Millisecond
 
-// usual is how long a request of its kind takes alone, at the slowest node at which
-// it may arrive; 0: that is not known.
+// usual returns how long a request of this kind takes alone, at the slowest node at
+// which it may arrive; 0: unknown.
 func (p *permit) usual() (longest time.Duration) {
 	for _, n := range p.nodes {
 		longest = max(longest, n.limit.alone[p.kind])
@@ -181,8 +181,8 @@ func (p *permit) usual() (longest time.Duration) {
 	return longest
 }
 
-// candidates are the nodes at which a request may arrive.
-func (l *Limiter) candidates(d demand) []*limitedNode {
+// candidates returns the nodes at which a request may arrive.
+func (l *Limiter) candidates(d admissionRequest) []*limitedNode {
 	for i, n := range l.nodes {
 		if n.id == d.node && (d.direct || !n.missed) {
 			return l.nodes[i : i+1]
@@ -191,21 +191,21 @@ func (l *Limiter) candidates(d demand) []*limitedNode {
 	return l.nodes
 }
 
-// cancel ends a permit that nobody waits for any more.
+// cancel removes a permit whose caller no longer waits for it.
 func (l *Limiter) cancel(p *permit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at := slices.Index(l.waiting, p); at >= 0 {
 		l.waiting = slices.Delete(l.waiting, at, at+1)
 	} else {
-		p.leave()
+		p.finish()
 	}
 	l.advance()
 }
 
-// advance admits whom it can, in the order in which they came. A request that
-// only waits for a token is not overtaken at its nodes, lest those that need a
-// token of one node starve those that need one of each.
+// advance admits as many permits as it can, in order of arrival. If a request waits for
+// a token only, later requests to its nodes wait behind it. Otherwise requests for one
+// node could starve those that need a token of every node.
 func (l *Limiter) advance() {
 	now := time.Now()
 	var next time.Time
@@ -220,7 +220,7 @@ func (l *Limiter) advance() {
 			when = p.rateAllowsAt(now)
 		}
 		if room && !behind && !when.After(now) {
-			p.enter(now)
+			p.start(now)
 			return true
 		}
 		if when.After(now) && (next.IsZero() || when.Before(next)) {
@@ -236,7 +236,7 @@ func (l *Limiter) advance() {
 	l.wake(next)
 }
 
-// wake advances the queue again at a moment; zero: when a request ends.
+// wake runs advance again at a time; zero: it runs when a request ends.
 func (l *Limiter) wake(at time.Time) {
 	if l.timer != nil {
 		l.timer.Stop()
@@ -250,4 +250,49 @@ func (l *Limiter) wake(at time.Time) {
 		defer l.mu.Unlock()
 		l.advance()
 	})
+}
+
+// A Budget bounds the requests of stickwatch to one node, directly and through the
+// balancer together.
+type Budget struct {
+	RequestsPerSecond int // on average; see Burst
+	Concurrent        int // maximum of requests in flight
+}
+
+// DefaultBudget applies where a configuration has no budget.
+var DefaultBudget = Budget{RequestsPerSecond: 20, Concurrent: 4}
+
+// Burst is the number of requests that an idle node may get at once: those of half a
+// second. A round of a healthy cluster sends 15 to 25 requests to each node and would
+// take twice as long without it.
+func (b Budget) Burst() int { return max(1, b.RequestsPerSecond/2) }
+
+// interval returns the time between two requests at the full rate.
+func (b Budget) interval() time.Duration {
+	return time.Second / time.Duration(max(1, b.RequestsPerSecond))
+}
+
+// A tokenBucket limits the rate of requests to one node. Its zero value is full.
+type tokenBucket struct {
+	full     time.Time // when every token that was taken is replaced
+	reserved int       // tokens for requests in flight that may arrive at another node
+}
+
+// available returns the time from which a token can be taken. While too many are
+// reserved it is always after now.
+func (t *tokenBucket) available(b Budget, now time.Time) time.Time {
+	spare := time.Duration(b.Burst()-1-t.reserved) * b.interval()
+	if spare < 0 && t.full.Before(now) {
+		return now.Add(-spare)
+	}
+	return t.full.Add(-spare)
+}
+
+// take takes n tokens for requests that were sent at a time. If there are fewer, the
+// next request waits until they are replaced.
+func (t *tokenBucket) take(b Budget, n int, at time.Time) {
+	if t.full.Before(at) {
+		t.full = at
+	}
+	t.full = t.full.Add(time.Duration(n) * b.interval())
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An answerer is nodes behind a limiter. How they answer is up to its fields;
-// what arrived is counted.
+// A testServer is nodes behind a limiter. Its fields determine how they answer. It
+// counts requests.
 type testServer struct {
 	client  *Client
 	limiter *Limiter
 	timeout time.Duration
 	work    func() time.Duration            // of one answer
-	serial  chan struct{}                   // a node answers one request at a time; nil: side by side
-	locks   map[*sessionScope]chan struct{} // a session is used by one request at a time; nil: side by side
+	serial  chan struct{}                   // a node answers one request at a time; nil: concurrently
+	locks   map[*sessionScope]chan struct{} // a session is used by one request at a time; nil: concurrently
 
 	mu       sync.Mutex
-	arrived  map[string][]time.Duration // since the beginning, by node
+	arrived  map[string][]time.Duration // since the start, by node
 	inFlight map[any]int                // by node and by session
 	most     map[any]int
 	timeouts int
@@ -39,7 +39,7 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 	}
 	l := NewLimiter(b, list)
 	for _, n := range list {
-		l.learn(n.ID, n.ID)
+		l.learnLabel(n.ID, n.ID)
 	}
 	return &testServer{
 		client: &Client{target: Target{Limiter: l}}, limiter: l, timeout: 5 * time.Second, work: func() time.Duration { return work },
@@ -47,9 +47,9 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 	}
 }
 
-// ask sends one request, which node answers, and reports whether it was answered
-// in time.
-func (a *testServer) ask(ctx context.Context, d demand, node string) (answered bool) {
+// ask sends one request, which node answers, and reports whether it was answered in
+// time.
+func (a *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
 	d.kind = "page"
 	p, err := a.limiter.admit(ctx, d)
 	if err != nil {
@@ -62,8 +62,8 @@ func (a *testServer) ask(ctx context.Context, d demand, node string) (answered b
 	return answered
 }
 
-// serve is what happens at the node.
-func (a *testServer) serve(d demand, node string) (answered bool) {
+// serve handles the request at the node.
+func (a *testServer) serve(d admissionRequest, node string) (answered bool) {
 	a.count(node, 1)
 	defer a.count(node, -1)
 	if d.session != nil {
@@ -103,7 +103,8 @@ func (a *testServer) count(of any, n int) {
 	a.most[of] = max(a.most[of], a.inFlight[of])
 }
 
-// busiest is how many requests arrived at a node within any window of a length.
+// busiest returns the greatest number of requests that arrived at a node within a
+// window.
 func (a *testServer) busiest(node string, window time.Duration) int {
 	most := 0
 	for i, from := range a.arrived[node] {
@@ -116,7 +117,7 @@ func (a *testServer) busiest(node string, window time.Duration) int {
 	return most
 }
 
-// bubble runs a test in virtual time, and returns how much of it has passed.
+// bubble runs a test in virtual time, and returns the virtual time that it took.
 func bubble(t *testing.T, run func(*testing.T)) (took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,9 +134,9 @@ func TestLimiterRate(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
 		var wg sync.WaitGroup
 		for range 100 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
-		wg.Go(func() { a.ask(t.Context(), demand{node: "node2"}, "node2") })
+		wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node2"}, "node2") })
 		wg.Wait()
 		last := a.arrived["node1"][99]
 		if last < 4500*time.Millisecond || last > 4600*time.Millisecond {
@@ -150,8 +151,8 @@ func TestLimiterRate(t *testing.T) {
 	})
 }
 
-// A request that may arrive anywhere counts everywhere until its answer names
-// its node, and behind a balancer that gives all of them to one node, that one
+// TestLimiterAnyNode: a request that may arrive at any node counts at every node until
+// its answer names its node. If a balancer sends all requests to one node, that node
 // gets no more than its budget.
 func TestLimiterAnyNode(t *testing.T) {
 	for _, tt := range []struct {
@@ -161,14 +162,14 @@ func TestLimiterAnyNode(t *testing.T) {
 	}{
 		{"all to one", func(int) string { return "node1" }, 4 * time.Second},
 		{"in turns", func(i int) string { return fmt.Sprintf("node%d", i%3+1) }, time.Second},
-		{"not told where", func(int) string { return "" }, 4 * time.Second},
+		{"node unknown", func(int) string { return "" }, 4 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var a *testServer
 			took := bubble(t, func(t *testing.T) {
 				a = newAnswerer(DefaultBudget, 3, time.Millisecond)
 				for i := range 90 {
-					a.ask(t.Context(), demand{}, tt.to(i))
+					a.ask(t.Context(), admissionRequest{}, tt.to(i))
 				}
 			})
 			if took < tt.took-50*time.Millisecond || took > tt.took+200*time.Millisecond {
@@ -183,8 +184,8 @@ func TestLimiterAnyNode(t *testing.T) {
 	}
 }
 
-// Requests that are expected at one node and answered by another keep within the
-// budget of the other.
+// TestLimiterMissed: requests that are expected at one node and answered by another
+// stay within the budget of the other.
 func TestLimiterMissed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
@@ -192,7 +193,7 @@ func TestLimiterMissed(t *testing.T) {
 		for _, expected := range []string{"node1", "node2"} {
 			wg.Go(func() {
 				for range 100 {
-					a.ask(t.Context(), demand{node: expected}, "node1")
+					a.ask(t.Context(), admissionRequest{node: expected}, "node1")
 				}
 			})
 		}
@@ -201,7 +202,7 @@ func TestLimiterMissed(t *testing.T) {
 			t.Errorf("got %d requests within a second, want at most %d", got, most)
 		}
 		direct := time.Now()
-		if a.ask(t.Context(), demand{node: "node2", direct: true}, "node2"); time.Since(direct) > 2*time.Millisecond {
+		if a.ask(t.Context(), admissionRequest{node: "node2", direct: true}, "node2"); time.Since(direct) > 2*time.Millisecond {
 			t.Errorf("a direct request to the other node waited %s", time.Since(direct))
 		}
 	})
@@ -213,11 +214,12 @@ func TestLimiterConcurrency(t *testing.T) {
 		serial bool
 		work   time.Duration
 		most   int
-		within time.Duration // 40 requests, at one time
+		within time.Duration // for 40 concurrent requests
 	}{
 		{"a node that answers side by side gets the whole budget", false, 400 * time.Millisecond, 4, 6 * time.Second},
 		{"a quick one is done at the full rate", false, time.Millisecond, 4, 1600 * time.Millisecond},
-		// Two at one time show that it queues; from then on it rests as long as it works.
+		// Two concurrent requests show that it queues. From then on it gets a pause as
+		// long as its answer took.
 		{"a node that answers one at a time gets one at a time", true, 30 * time.Millisecond, 2, 2500 * time.Millisecond},
 		{"a slow one, too", true, 300 * time.Millisecond, 2, 25 * time.Second},
 	} {
@@ -230,7 +232,7 @@ func TestLimiterConcurrency(t *testing.T) {
 				}
 				var wg sync.WaitGroup
 				for range 40 {
-					wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+					wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 				}
 				wg.Wait()
 			})
@@ -244,8 +246,8 @@ func TestLimiterConcurrency(t *testing.T) {
 	}
 }
 
-// A node that answers nothing is not asked one time-out after the other, nor is
-// anything tried again.
+// TestLimiterHangingNode: requests to a silent node do not time out one after the
+// other, and none is sent again.
 func TestLimiterHangingNode(t *testing.T) {
 	var a *testServer
 	took := bubble(t, func(t *testing.T) {
@@ -253,7 +255,7 @@ func TestLimiterHangingNode(t *testing.T) {
 		a.work = func() time.Duration { return time.Minute }
 		var wg sync.WaitGroup
 		for range 4 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true}, "node1") })
 		}
 		wg.Wait()
 	})
@@ -265,11 +267,12 @@ func TestLimiterHangingNode(t *testing.T) {
 	}
 }
 
-// It does not hold up requests that may arrive elsewhere either.
+// TestLimiterHangingNodeElsewhere: a silent node does not delay requests that may
+// arrive elsewhere.
 func TestLimiterHangingNodeElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 2, 0)
-		a.work = func() time.Duration { // node1 hangs, and is asked at first only
+		a.work = func() time.Duration { // node1 hangs, and only the first requests go to it
 			if time.Since(a.began) < 4*time.Second {
 				return time.Minute
 			}
@@ -277,19 +280,19 @@ func TestLimiterHangingNodeElsewhere(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for range 4 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1", direct: true}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true}, "node1") })
 		}
 		time.Sleep(4500 * time.Millisecond)
 		began := time.Now()
-		if a.ask(t.Context(), demand{}, "node2"); time.Since(began) > 2*time.Millisecond {
+		if a.ask(t.Context(), admissionRequest{}, "node2"); time.Since(began) > 2*time.Millisecond {
 			t.Errorf("a request through the balancer waited %s", time.Since(began))
 		}
 		wg.Wait()
 	})
 }
 
-// Ten follow-ups of each session: where the application locks it, they go one by
-// one, and sessions side by side.
+// TestLimiterSessionLock: ten follow-ups of each session run one by one if the
+// application locks sessions, and sessions run concurrently.
 func TestLimiterSessionLock(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -315,7 +318,7 @@ func TestLimiterSessionLock(t *testing.T) {
 						a.locks[&sessions[i]] = make(chan struct{}, 1)
 					}
 					for range 10 {
-						wg.Go(func() { a.ask(t.Context(), demand{node: node, session: &sessions[i]}, node) })
+						wg.Go(func() { a.ask(t.Context(), admissionRequest{node: node, session: &sessions[i]}, node) })
 					}
 				}
 				wg.Wait()
@@ -337,17 +340,17 @@ func TestLimiterSessionLock(t *testing.T) {
 	}
 }
 
-// A request that had to wait for another one of ours at a node that answers one
-// at a time is tried again alone, and only it.
+// TestLimiterOwnTimeOut: a request that had to wait for another one of stickwatch, at a
+// node that answers one at a time, is sent again alone. No other is.
 func TestLimiterOwnTimeOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 1, 3*time.Second)
 		a.serial = make(chan struct{}, 1)
-		a.limiter.nodes[0].limit.now = 2 // as learnt from other, quick pages
+		a.limiter.nodes[0].limit.current = 2 // as learnt from other, fast pages
 		var wg sync.WaitGroup
 		answered := make([]bool, 2)
 		for i := range answered {
-			wg.Go(func() { answered[i] = a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { answered[i] = a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
 		wg.Wait()
 		if diff := cmp.Diff([]bool{true, true}, answered); diff != "" {
@@ -359,7 +362,7 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 	})
 }
 
-// Time-outs between quick answers are the node's own.
+// TestLimiterForeignTimeOut: timeouts between fast answers are the node's own.
 func TestLimiterForeignTimeOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 1, 0)
@@ -374,7 +377,7 @@ func TestLimiterForeignTimeOut(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for range 30 {
-			wg.Go(func() { a.ask(t.Context(), demand{node: "node1"}, "node1") })
+			wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
 		wg.Wait()
 		if got := len(a.arrived["node1"]); got != 30 || a.timeouts != 10 {
@@ -383,26 +386,27 @@ func TestLimiterForeignTimeOut(t *testing.T) {
 	})
 }
 
-// Whoever waits and is told to stop leaves nothing behind.
+// TestLimiterCancelled: a cancelled permit leaves nothing behind.
 func TestLimiterCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAnswerer(Budget{RequestsPerSecond: 1, Concurrent: 1}, 1, time.Millisecond)
-		a.ask(t.Context(), demand{}, "node1")
+		a.ask(t.Context(), admissionRequest{}, "node1")
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, err := a.limiter.admit(ctx, demand{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := a.limiter.admit(ctx, admissionRequest{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the end of the context", err)
 		}
 		if n := a.limiter.nodes[0]; len(a.limiter.waiting) > 0 || len(n.inFlight) > 0 {
 			t.Errorf("got %d waiting and %d in flight, want none", len(a.limiter.waiting), len(n.inFlight))
 		}
-		if !a.ask(t.Context(), demand{}, "node1") {
+		if !a.ask(t.Context(), admissionRequest{}, "node1") {
 			t.Error("the next request was not admitted")
 		}
 	})
 }
 
-// Whatever is asked, no node gets more than the budget, and everybody gets there.
+// TestLimiterProperty: for all requests, no node gets more than the budget, and all are
+// admitted.
 func TestLimiterProperty(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -417,7 +421,7 @@ func TestLimiterProperty(t *testing.T) {
 				sessions := make([]sessionScope, 4)
 				var wg sync.WaitGroup
 				for range 120 {
-					d, node := demand{}, fmt.Sprintf("node%d", 1+random.IntN(3))
+					d, node := admissionRequest{}, fmt.Sprintf("node%d", 1+random.IntN(3))
 					if random.IntN(3) > 0 {
 						d.node = node
 					}
@@ -445,7 +449,7 @@ func TestLimiterProperty(t *testing.T) {
 	}
 }
 
-// TestHanging: a request hangs when it takes longer than a lost packet explains, and
+// TestHanging: a request hangs if it takes longer than a lost packet explains, and
 // three times as long as its kind usually takes.
 func TestHanging(t *testing.T) {
 	for name, test := range map[string]struct{ usual, after time.Duration }{
@@ -455,8 +459,8 @@ func TestHanging(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newAnswerer(DefaultBudget, 1, test.usual)
-				a.ask(t.Context(), demand{}, "node1")
-				p, err := a.limiter.admit(t.Context(), demand{kind: "page"})
+				a.ask(t.Context(), admissionRequest{}, "node1")
+				p, err := a.limiter.admit(t.Context(), admissionRequest{kind: "page"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -468,7 +472,7 @@ func TestHanging(t *testing.T) {
 				if !a.limiter.Hanging() {
 					t.Errorf("%v after it was sent, a request does not hang yet", test.after)
 				}
-				p.end(response{answered: true})
+				p.finishWith(response{answered: true})
 				if a.limiter.Hanging() {
 					t.Error("a request that was answered hangs")
 				}

@@ -20,8 +20,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain looks for goroutines left behind, and keeps name resolution on
-// loopback.
+// TestMain checks that no goroutine is left, and resolves names on loopback.
 func TestMain(m *testing.M) {
 	names, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +29,7 @@ func TestMain(m *testing.M) {
 	go answerNames(names)
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := net.Dial("udp", names.LocalAddr().String())
-		if err == nil { // a look-up that was given up would wait for its answer for seconds
+		if err == nil { // an abandoned look-up would wait several seconds for its answer
 			context.AfterFunc(ctx, func() { conn.Close() })
 		}
 		return conn, err
@@ -44,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The names there are. silent.example exists nowhere: nobody answers.
+// The known names. The name server does not answer for silent.example.
 var addresses = map[string][]net.IP{
 	"\x03two\x07example\x00":  {{127, 0, 0, 2}, {127, 0, 0, 1}, {127, 0, 0, 2}},
 	"\x03ten\x07example\x00":  {{127, 0, 0, 1}, {127, 0, 0, 2}, {127, 0, 0, 3}, {127, 0, 0, 4}, {127, 0, 0, 5}, {127, 0, 0, 6}, {127, 0, 0, 7}, {127, 0, 0, 8}, {127, 0, 0, 9}, {127, 0, 0, 10}},
@@ -82,17 +81,17 @@ func answerNames(conn net.PacketConn) {
 	}
 }
 
-// quiet is for servers whose clients are meant to fail.
+// quiet is the log of servers whose clients fail on purpose.
 var quiet = log.New(io.Discard, "", 0)
 
-// ample is a time-out that does not run out in a test, short one that does.
+// ample is a timeout that does not end in a test, short one that does.
 const (
 	ample = 30 * time.Second
 	short = 150 * time.Millisecond
 )
 
-// serve lets handle have every connection until the test ends. It fails a test
-// whose client does not hang up.
+// serve runs handle for every connection until the test ends. It fails a test whose
+// client does not close its connections.
 func serve(t testing.TB, handle func(net.Conn)) *url.URL {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -147,7 +146,7 @@ func parsed(t testing.TB, text string) *url.URL {
 	return u
 }
 
-// closed is the address of nobody.
+// closed returns an address on which nothing listens.
 func closed(t testing.TB) *url.URL {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -158,10 +157,10 @@ func closed(t testing.TB) *url.URL {
 	return &url.URL{Scheme: "http", Host: listener.Addr().String()}
 }
 
-// reads is an extractor.
-type reads func(Document) string
+// extractorFunc is a function as an Extractor.
+type extractorFunc func(Document) string
 
-func (r reads) Extract(doc Document) (string, bool) {
+func (r extractorFunc) Extract(doc Document) (string, bool) {
 	v := r(doc)
 	return v, v != ""
 }
@@ -171,24 +170,24 @@ var tomcatSession = &Session{
 	Path:   "/cluster/index.jsp",
 	Policy: PolicyReplicated,
 	Cookie: "JSESSIONID",
-	Node: reads(func(doc Document) string {
+	Node: extractorFunc(func(doc Document) string {
 		_, route, _ := strings.Cut(doc.Cookies["JSESSIONID"], ".")
 		return route
 	}),
-	ID: reads(func(doc Document) string {
+	ID: extractorFunc(func(doc Document) string {
 		id, _, _ := strings.Cut(doc.Cookies["JSESSIONID"], ".")
 		return id
 	}),
 	Write: "/cluster/index.jsp?key1={value}",
-	Read: reads(func(doc Document) string {
+	Read: extractorFunc(func(doc Document) string {
 		_, value, _ := strings.Cut(string(doc.Body), "key1=")
 		return value
 	}),
 }
 
-// fit fails the test unless ex can be shown: bounded clean lines, an error
-// exactly with a failure, and phases that fit in the whole.
-func fit(t testing.TB, ex Exchange) {
+// checkPresentable fails the test unless ex can be shown: bounded clean lines, an error
+// exactly if there is a failure, and phases that add up to at most the total.
+func checkPresentable(t testing.TB, ex Exchange) {
 	t.Helper()
 	if (ex.Failure == "") != (ex.Error == "") {
 		t.Errorf("got failure %q with error %q, want both or none", ex.Failure, ex.Error)
@@ -210,13 +209,14 @@ func fit(t testing.TB, ex Exchange) {
 	}
 }
 
-// fetch asks one question of u, and fails the test unless the exchange is fit.
+// fetch sends one request to the target, and fails the test unless the exchange is
+// presentable.
 func fetch(t testing.TB, target Target, q pageRequest) (Exchange, Document) {
 	t.Helper()
 	if q.path == "" {
 		q.path = "/"
 	}
 	ex, doc := NewClient(target).ask(t.Context(), q)
-	fit(t, ex)
+	checkPresentable(t, ex)
 	return ex, doc
 }

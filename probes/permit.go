@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// hasCapacity reports whether as few requests are in flight as p needs. If not, it
-// returns when time alone will change that; zero: never.
+// hasCapacity reports whether few enough requests are in flight to send p. If not, it
+// returns when that may change because of time alone; zero: never.
 func (p *permit) hasCapacity(now time.Time) (ok bool, when time.Time) {
 	for _, s := range p.scopes() {
 		free, at := s.hasCapacity(p, now)
@@ -17,21 +17,21 @@ func (p *permit) hasCapacity(now time.Time) (ok bool, when time.Time) {
 	return true, time.Time{}
 }
 
-// hasCapacity is how a scope answers for a permit. Where a request has waited for long,
-// and nothing was answered since it was sent, only the bound of the budget counts:
-// the others would wait for nothing. Even that does not count silent requests to a
-// node itself against one that may well arrive at another node.
+// hasCapacity is the check of one scope. If a request has waited for long and nothing
+// was answered since it was sent, only the bound of the budget counts, because the
+// others would wait for no reason. A silent request to a node itself does not count
+// against a permit that may arrive at another node.
 func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) {
 	counted, bounded, exclusive, silent := 0, 0, false, false
 	for _, q := range s.inFlight {
-		if until := q.began.Add(s.limit.holdsFor(q.kind)); now.Before(until) {
+		if until := q.startedAt.Add(s.limit.countsFor(q.kind)); now.Before(until) {
 			counted++
 			exclusive = exclusive || q.alone
 			if when.IsZero() || until.Before(when) {
 				when = until
 			}
 		} else {
-			silent = silent || !s.answered.After(q.began)
+			silent = silent || !s.answered.After(q.startedAt)
 			if q.direct && !p.direct {
 				continue
 			}
@@ -41,10 +41,10 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 	if p.alone {
 		return len(s.inFlight) == 0, time.Time{}
 	}
-	return (silent || !exclusive && counted < s.limit.now) && bounded < s.limit.most, when
+	return (silent || !exclusive && counted < s.limit.current) && bounded < s.limit.maximum, when
 }
 
-// rateAllowsAt is from when the rates of all its nodes let a permit go.
+// rateAllowsAt returns the time from which the rates of all nodes of p allow it.
 func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	var latest time.Time
 	for _, n := range p.nodes {
@@ -57,7 +57,7 @@ func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	return latest
 }
 
-// scopes are the requests that p may delay, and be delayed by.
+// scopes returns the groups of requests that p may delay, and that may delay p.
 func (p *permit) scopes() []*scope {
 	list := make([]*scope, 0, len(p.nodes)+1)
 	if p.session != nil {
@@ -69,10 +69,10 @@ func (p *permit) scopes() []*scope {
 	return list
 }
 
-// enter admits p.
-func (p *permit) enter(now time.Time) {
+// start admits p.
+func (p *permit) start(now time.Time) {
 	p.limiter.admitted++
-	p.sequence, p.began, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
+	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
 			p.contention[s] = &contention{ahead: true}
@@ -92,13 +92,13 @@ func (p *permit) enter(now time.Time) {
 	close(p.admitted)
 }
 
-// leave takes p out of what is in flight.
-func (p *permit) leave() {
+// finish removes p from the requests in flight.
+func (p *permit) finish() {
 	now := time.Now()
 	for _, s := range p.scopes() {
 		s.inFlight = slices.DeleteFunc(s.inFlight, func(q *permit) bool { return q == p })
 		for _, q := range s.inFlight {
-			both := min(now.Sub(p.began), now.Sub(q.began))
+			both := min(now.Sub(p.startedAt), now.Sub(q.startedAt))
 			p.contention[s].overlap = max(p.contention[s].overlap, both)
 			q.contention[s].overlap = max(q.contention[s].overlap, both)
 		}
@@ -110,18 +110,18 @@ func (p *permit) leave() {
 	}
 }
 
-// A response is what became of an admitted request.
+// A response is the result of an admitted request.
 type response struct {
-	label    string // how the node that answered calls itself; "": not told
-	answered bool   // in whole
+	label    string // the name that the answering node reports; "": unknown
+	answered bool   // completely
 	timedOut bool
-	extra    int // requests that were sent beside those of the demand, for redirects
+	extra    int // requests that were sent in addition, for redirects
 }
 
-// end gives a permit back, and learns from what became of the request. It
-// reports whether the request timed out because of our own: for half of its time
-// or more, one that was sent before it was in flight and was then answered.
-func (p *permit) end(r response) (ownFault bool) {
+// finishWith finishes a permit, and adapts the limits to the response. It reports
+// whether the request timed out because of stickwatch: for half of its time or more, an
+// earlier request was in flight that was then answered.
+func (p *permit) finishWith(r response) (ownFault bool) {
 	l := p.limiter
 	if l == nil {
 		return false
@@ -129,8 +129,8 @@ func (p *permit) end(r response) (ownFault bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	took := now.Sub(p.began)
-	p.leave()
+	took := now.Sub(p.startedAt)
+	p.finish()
 	at := p.attribute(r)
 	if r.answered {
 		p.releaseFollowing(at, now)
@@ -143,12 +143,11 @@ func (p *permit) end(r response) (ownFault bool) {
 	}
 	p.learnSession(r, took, now)
 	l.advance()
-	return r.timedOut && !p.alone && p.delayed.Sub(p.began) >= took/2
+	return r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
 }
 
-// attribute charges the requests to the node that answered, and where that is not
-// known, to every node at which they may have arrived. It returns the nodes about
-// which the answer tells something.
+// attribute takes tokens of the node that answered, or of every node at which the
+// request may have arrived. It returns the nodes about which the answer is evidence.
 func (p *permit) attribute(r response) []*limitedNode {
 	at := p.nodes
 	if n := p.limiter.labelled(r.label); n != nil && r.answered && !p.direct {
@@ -162,13 +161,12 @@ func (p *permit) attribute(r response) []*limitedNode {
 		if len(p.nodes) > 1 || n != p.nodes[0] {
 			requests += p.requests
 		}
-		n.tokens.take(p.limiter.budget, requests, p.began)
+		n.tokens.take(p.limiter.budget, requests, p.startedAt)
 	}
 	return at
 }
 
-// releaseFollowing notes for the requests that were sent after p, and may have
-// queued behind it, that it no longer delays them.
+// releaseFollowing records for the requests sent after p that p no longer delays them.
 func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
 	following := func(s *scope) {
 		for _, q := range s.inFlight {
@@ -185,8 +183,8 @@ func (p *permit) releaseFollowing(at []*limitedNode, now time.Time) {
 	}
 }
 
-// learnFrom adapts a node's limit. Requests of one session that delay each other
-// may do so by its lock, which is no fault of the node.
+// learnFrom adapts a node's limit. If requests of one session delay each other, the
+// cause may be the session's lock, and the node's limit stays.
 func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now time.Time) {
 	shared := p.session != nil && p.contention[&p.session.scope] != nil
 	switch {
@@ -218,10 +216,119 @@ func (p *permit) learnSession(r response, took time.Duration, now time.Time) {
 	}
 }
 
-// run sends the request of an admitted permit, and ends it.
+// run sends the request of an admitted permit, and finishes it.
 func (p *permit) run(send func() response) (ownFault bool) {
 	var r response
-	defer func() { ownFault = p.end(r) }()
+	defer func() { ownFault = p.finishWith(r) }()
 	r = send()
 	return false
+}
+
+// A concurrencyLimit is the number of requests that may be in flight together. It
+// adapts to how long answers take. It starts with one. It rises if concurrent requests
+// take as long as requests alone, and falls to one if a request takes longer, because
+// that one was queued.
+type concurrencyLimit struct {
+	current, maximum int
+	alone            map[string]time.Duration // how long requests of a kind take when no other is in flight
+	retryAt          time.Time                // when the limit may rise again, after queueing was seen
+	queues           bool                     // queueing was seen, and nothing else since
+}
+
+const (
+	// queueingHold is the time for which a limit stays at one after queueing was seen.
+	queueingHold = 30 * time.Second
+	// queueingSlack is the delay that is attributed to scheduling on a busy machine and
+	// not to queueing.
+	queueingSlack = 5 * time.Millisecond
+	// unansweredAfter is the time after which an unanswered request no longer delays
+	// others, unless requests of its kind usually take longer.
+	unansweredAfter = time.Second
+	// maxKinds bounds the memory of a limit. Kinds are paths of a configuration.
+	maxKinds = 64
+)
+
+func newConcurrencyLimit(most int) *concurrencyLimit {
+	return &concurrencyLimit{current: 1, maximum: max(1, most), alone: make(map[string]time.Duration)}
+}
+
+// countsFor returns the time for which a request in flight counts against the limit. A
+// request that takes longer than a queue of all of them would take is not delayed by
+// the others. Its node has a problem, and later requests should not wait for it.
+func (c *concurrencyLimit) countsFor(kind string) time.Duration {
+	return max(unansweredAfter, time.Duration(c.current+1)*c.alone[kind])
+}
+
+// answeredAlone adapts to an answer to the only request in flight. One slow answer is
+// weak evidence, so it raises the usual time by a quarter of the difference.
+func (c *concurrencyLimit) answeredAlone(kind string, took time.Duration, now time.Time) {
+	usual, known := c.alone[kind]
+	switch {
+	case known && took > usual:
+		c.alone[kind] = usual + (took-usual)/4
+	case known || len(c.alone) < maxKinds:
+		c.alone[kind] = took
+	}
+	if c.current == 1 && !now.Before(c.retryAt) {
+		c.raise()
+		c.queues = false
+	}
+}
+
+// queued reports whether an answer took clearly longer than usual. It is false if the
+// usual time is unknown.
+func (c *concurrencyLimit) queued(kind string, took time.Duration) bool {
+	usual, known := c.alone[kind]
+	return known && took > usual+usual/2+queueingSlack
+}
+
+// raise allows one more request.
+func (c *concurrencyLimit) raise() { c.current = min(c.current+1, c.maximum) }
+
+// lower allows one request at a time for queueingHold.
+func (c *concurrencyLimit) lower(now time.Time) {
+	c.current, c.retryAt = 1, now.Add(queueingHold)
+}
+
+// A scope is the requests in flight that may delay each other: those at one node, or
+// those with one session.
+type scope struct {
+	inFlight  []*permit
+	limit     *concurrencyLimit
+	undelayed int       // answers in a row that other requests in flight did not delay
+	answered  time.Time // when the last answer arrived
+}
+
+// A contention describes the other requests in a scope while one is in flight.
+type contention struct {
+	ahead   bool          // some were in flight before it
+	overlap time.Duration // the longest time for which one of them was in flight with it
+}
+
+// A sessionScope is the requests of one session. Its zero value is ready to use.
+type sessionScope struct{ scope }
+
+func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
+	s.undelayed = 0
+	s.limit.answeredAlone(kind, took, now)
+}
+
+// answeredConcurrently adapts to an answer to a request that was in flight with others.
+// One undelayed answer is weak evidence: the request may have been the first in a
+// queue, or may have overlapped with the others only at its end. Only requests that
+// started after others and overlapped with them for half of their time count. As many
+// of them in a row as the limit allows raise it by one.
+func (s *scope) answeredConcurrently(c contention, kind string, took time.Duration, now time.Time) {
+	_, known := s.limit.alone[kind]
+	switch {
+	case s.limit.queued(kind, took):
+		s.undelayed, s.limit.queues = 0, true
+		s.limit.lower(now)
+	case known && c.ahead && c.overlap >= took/2:
+		s.undelayed++
+	}
+	if s.undelayed >= max(2, s.limit.current) && !now.Before(s.limit.retryAt) {
+		s.undelayed = 0
+		s.limit.raise()
+	}
 }

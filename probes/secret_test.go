@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// tells lists where text stands in what would be printed or marshalled.
-func tells(t *testing.T, text string, observations ...any) {
+// checkHidden fails the test if text appears when observations are printed or
+// marshalled.
+func checkHidden(t *testing.T, text string, observations ...any) {
 	t.Helper()
 	for _, o := range observations {
 		marshalled, err := json.Marshal(o)
@@ -19,39 +20,38 @@ func tells(t *testing.T, text string, observations ...any) {
 		}
 		for _, shown := range []string{fmt.Sprintf("%+v", o), fmt.Sprintf("%#v", o), string(marshalled)} {
 			if at := strings.Index(shown, text); at >= 0 {
-				t.Errorf("%T tells a session id: ...%q...", o, shown[max(0, at-60):min(len(shown), at+60)])
+				t.Errorf("%T shows a session id: ...%q...", o, shown[max(0, at-60):min(len(shown), at+60)])
 			}
 		}
 	}
 }
 
-// TestSessionIDsAreNotTold goes all the ways of a round with a cluster that is
-// in order.
-func TestSessionIDsAreNotTold(t *testing.T) {
+// TestSessionIDsAreHidden makes all requests of a round to a healthy cluster.
+func TestSessionIDsAreHidden(t *testing.T) {
 	s := &tomcats{}
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	cluster.Pages = []Page{{Path: "/", Want: StatusRange{200, 399}}}
-	canary := enter(t, cluster, 0)
+	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	canary.Follow(t.Context())
 	failoverChecks := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	through := Through(t.Context(), cluster, Resolve(t.Context(), cluster)[0])
 	node := Direct(t.Context(), cluster, cluster.Nodes[1])
 	if s.opened < 2 || len(failoverChecks) != 1 {
-		t.Fatalf("got %d sessions, %d crossings: nothing was tried", s.opened, len(failoverChecks))
+		t.Fatalf("got %d sessions, %d failover checks: nothing was requested", s.opened, len(failoverChecks))
 	}
-	tells(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
+	checkHidden(t, secretID, canary.Trace(), failoverChecks, through, node, *node.Session)
 }
 
-// TestSessionIDsThatAreBlurtedOut does it with servers that put the id wherever
-// they can, and extractors that read too much.
-func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
+// TestSessionIDsInAnswers uses servers that write the id wherever they can, and
+// extractors that read too much.
+func TestSessionIDsInAnswers(t *testing.T) {
 	const id = secretID + "000000000000000001"
 	careless := *tomcatSession
-	careless.Node = reads(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
+	careless.Node = extractorFunc(func(doc Document) string { return doc.Cookies["JSESSIONID"] })
 	careless.Store = careless.Node
-	careless.Read = reads(func(doc Document) string { return string(doc.Body) })
-	byPage := Session{Path: "/", ID: reads(func(doc Document) string { return strings.TrimSpace(string(doc.Body)) })}
+	careless.Read = extractorFunc(func(doc Document) string { return string(doc.Body) })
+	byPage := Session{Path: "/", ID: extractorFunc(func(doc Document) string { return strings.TrimSpace(string(doc.Body)) })}
 	byPage.Node, byPage.Store, byPage.Read = byPage.ID, byPage.ID, byPage.ID
 
 	cookie := "Set-Cookie: JSESSIONID=" + id + ".tomcat1; Path=/\r\n"
@@ -68,22 +68,22 @@ func TestSessionIDsThatAreBlurtedOut(t *testing.T) {
 	} {
 		for _, session := range []*Session{&careless, &byPage} {
 			t.Run(name, func(t *testing.T) {
-				u := serve(t, say(answer))
-				cluster := &Cluster{Session: session, Limits: Limits{Timeout: ample}, Version: reads(func(doc Document) string { return string(doc.Body) })}
+				u := serve(t, respond(answer))
+				cluster := &Cluster{Session: session, Limits: Limits{Timeout: ample}, Version: extractorFunc(func(doc Document) string { return string(doc.Body) })}
 				if session == &careless && !strings.Contains(answer, "JSESSIONID="+id) || strings.Contains(name, "without cookies") != (session == &byPage) {
 					t.Skip("there is no telling what an id is")
 				}
 				cluster.Balancer.URLs = []*url.URL{u}
-				canary := enter(t, cluster, 0)
+				canary := openCanary(t, cluster, 0)
 				canary.Follow(t.Context())
-				tells(t, secretID, canary.Trace(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
+				checkHidden(t, secretID, canary.Trace(), Direct(t.Context(), cluster, Node{ID: "n", URL: u}))
 			})
 		}
 	}
 }
 
-// TestHideLeavesTheRest: a label that is a part of the cookie is no secret.
-func TestHideLeavesTheRest(t *testing.T) {
+// TestRedactKeepsLabels: a label that is part of the cookie is no secret.
+func TestRedactKeepsLabels(t *testing.T) {
 	u := web(t, func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: secretID + ".tomcat1"})
 		fmt.Fprint(w, "key1=1001")
@@ -94,13 +94,14 @@ func TestHideLeavesTheRest(t *testing.T) {
 	}
 }
 
-// TestLabelsFromCookies: what a configuration reads a node's name from is no
-// secret, however long, and neither is a name that a balancer's cookie repeats.
+// TestLabelsFromCookies: the text from which the configuration reads a node's name is
+// no secret, however long it is, and neither is a name that a balancer's cookie
+// repeats.
 func TestLabelsFromCookies(t *testing.T) {
 	const ticket = "Zq8N3vT1xW5kLm0P7rYc"
-	srv := reads(func(doc Document) string { return doc.Cookies["SRV"] })
-	body := reads(func(doc Document) string { return string(doc.Body) })
-	id := reads(func(doc Document) string { return doc.Cookies["ticket"] })
+	srv := extractorFunc(func(doc Document) string { return doc.Cookies["SRV"] })
+	body := extractorFunc(func(doc Document) string { return string(doc.Body) })
+	id := extractorFunc(func(doc Document) string { return doc.Cookies["ticket"] })
 	for _, tt := range []struct {
 		name, cookie, body string
 		session            Session
@@ -114,7 +115,7 @@ func TestLabelsFromCookies(t *testing.T) {
 		{"a session in the wrong place", "ticket=" + ticket, "", Session{Node: id, ID: id}, string(FingerprintOf(ticket))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &tt.session})
 			if ex.Label != tt.want {
 				t.Errorf("got label %q, want %q", ex.Label, tt.want)
@@ -123,9 +124,8 @@ func TestLabelsFromCookies(t *testing.T) {
 	}
 }
 
-// TestSecretsInDisguise shows a page's session id in the ways in which servers
-// write it.
-func TestSecretsInDisguise(t *testing.T) {
+// TestSecretSpellings shows a page's session id in the spellings that servers use.
+func TestSecretSpellings(t *testing.T) {
 	const id, signature = "Xk2mP9vQ4tR7wZ1y", "Sg5hJ8kL/3nB+6vC0xQ2"
 	express := "connect.sid=s%3A" + id + ".Sg5hJ8kL%2F3nB%2B6vC0xQ2"
 	token := "eyJ" + strings.Repeat("hbGciOiJIUzI1NiJ9", 40)
@@ -137,18 +137,18 @@ func TestSecretsInDisguise(t *testing.T) {
 		{"a usual name", "CFTOKEN=deadbeef", "deadbeef", "deadbeef"},
 		{"longer than is shown", "ticket=" + token, token, token[:40]},
 		{"cut", "ticket=" + id, strings.Repeat("-", MaxValue-len(id)) + id, id[:12]},
-		{"thrown away", "ticket=" + id + "; Domain=example.com", id, id},
+		{"rejected", "ticket=" + id + "; Domain=example.com", id, id},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := serve(t, say(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
-			read := reads(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
+			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
+			read := extractorFunc(func(doc Document) string { return Clean(string(doc.Body), MaxValue) })
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &Session{Read: read}, version: read})
-			tells(t, tt.secret, ex)
+			checkHidden(t, tt.secret, ex)
 		})
 	}
 }
 
-// TestErrorsQuoteNoPeer: net/http shows what it could not read.
+// TestErrorsQuoteNoPeer: net/http quotes what it cannot parse.
 func TestErrorsQuoteNoPeer(t *testing.T) {
 	for answer, want := range map[string]string{
 		"HTTP/1.1 SID=" + secretID + " OK\r\n\r\n":              "malformed HTTP status code",
@@ -159,31 +159,31 @@ func TestErrorsQuoteNoPeer(t *testing.T) {
 		head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n": "http: message cannot contain multiple Content-Length headers",
 		head + "Set-Cookie JSESSIONID=" + secretID + "\r\n\r\n": "malformed MIME header",
 	} {
-		ex, _ := fetch(t, Target{URL: serve(t, say(answer)), Timeout: ample}, pageRequest{})
+		ex, _ := fetch(t, Target{URL: serve(t, respond(answer)), Timeout: ample}, pageRequest{})
 		if ex.Failure != FailureMalformed || ex.Error != want {
 			t.Errorf("%q: got %s, %q, want %q", answer, ex.Failure, ex.Error, want)
 		}
 	}
 }
 
-// TestStatusTellsNoSession, in any of its texts; and one that cannot be read
-// is not passed over.
-func TestStatusTellsNoSession(t *testing.T) {
+// TestStatusHidesSession checks all texts of a status. A status that cannot be read is
+// an error.
+func TestStatusHidesSession(t *testing.T) {
 	const id = secretID + "0000000001"
 	body := fmt.Sprintf(`{"state":"%[1]s","reason":["session %[1]s"],"version":"%[1]s","main":{"pid":"%[1]s"},"peer":"%[1]s"}`, id)
 	for _, tt := range []struct{ body, want string }{
 		{body, ""},
-		{`{"state":"paused","load":NaN}`, "the status is no JSON object"},
-		{"<html>", "the status is no JSON object"},
+		{`{"state":"paused","load":NaN}`, "the status is not a JSON object"},
+		{"<html>", "the status is not a JSON object"},
 	} {
-		u := serve(t, say(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
+		u := serve(t, respond(head+"Set-Cookie: ticket="+id+"\r\n\r\n"+tt.body))
 		cluster := &Cluster{Status: &Status{Path: "/status", Settings: []string{"peer"}}, Limits: Limits{Timeout: ample}}
 		obs := Direct(t.Context(), cluster, Node{ID: "n", URL: u})
 		if obs.StatusError != tt.want || (obs.Status == nil) != (tt.want != "") {
 			t.Errorf("%s: got error %q, status %+v, want error %q", tt.body, obs.StatusError, obs.Status, tt.want)
 		}
 		if obs.Status != nil {
-			tells(t, id, obs, *obs.Status)
+			checkHidden(t, id, obs, *obs.Status)
 		}
 	}
 }

@@ -11,26 +11,25 @@ import (
 	"time"
 )
 
-// A StatusReport is the JSON of a /status endpoint.
+// A StatusReport is the JSON of a status endpoint.
 type StatusReport struct {
 	State    string
 	Reason   string
 	Version  string
-	UpSince  time.Time // zero: not told
+	UpSince  time.Time // zero: unknown
 	PID      string
-	Settings map[string]string // of Status.Settings, those present
+	Settings map[string]string // those of Status.Settings that are present
 }
 
-// Paused reports whether the node says that it does not serve: its state is
-// "paused", or it gives a reason. No healthy value is documented, so anything
-// else is healthy.
+// Paused reports whether the node does not serve according to itself: its state is
+// "paused", or it has a reason. No value for a healthy node is documented, so any other
+// state is healthy.
 func (s *StatusReport) Paused() bool {
 	return s != nil && (strings.EqualFold(strings.TrimSpace(s.State), "paused") || s.Reason != "")
 }
 
-// Unavailable returns the services that the reason of a paused node names, as
-// in "The following dependent services are unavailable: DB Service, Redis
-// Server".
+// Unavailable returns the services that are named in the reason of a paused node, such
+// as "The following dependent services are unavailable: DB Service, Redis Server".
 func (s *StatusReport) Unavailable() []string {
 	if s == nil {
 		return nil
@@ -40,7 +39,7 @@ func (s *StatusReport) Unavailable() []string {
 		return nil
 	}
 	var names []string
-	list := grouped.ReplaceAllString(found[1], "$1$2")
+	list := thousandsSeparator.ReplaceAllString(found[1], "$1$2")
 	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.Trim(name, " .;"); name != "" {
 			names = append(names, name)
@@ -51,13 +50,14 @@ func (s *StatusReport) Unavailable() []string {
 
 var unavailable = regexp.MustCompile(`(?is)unavailable:(.*)`)
 
-// grouped is a number with a separator of thousands, which parts no names.
-var grouped = regexp.MustCompile(`(\d),(\d{3})\b`)
+// thousandsSeparator matches a number with a thousands separator, which does not
+// separate names.
+var thousandsSeparator = regexp.MustCompile(`(\d),(\d{3})\b`)
 
-// parseStatus reads a /status answer; nil when it is no JSON object.
+// parseStatus reads the answer of a status endpoint; nil if it is no JSON object.
 //
-// The shape is that of Strategy Collaboration Server, which others follow:
-// state, reason and version at the top, up_since and pid under "main".
+// The format is that of Strategy Collaboration Server, which others follow: state,
+// reason and version at the top, up_since and pid under "main".
 func parseStatus(body []byte, settings []string) *StatusReport {
 	top := object(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if top == nil {
@@ -90,8 +90,8 @@ func parseStatus(body []byte, settings []string) *StatusReport {
 	return report
 }
 
-// object is the JSON object with which text begins, its values still to be
-// parsed; nil when it begins with none. What follows it says nothing.
+// object returns the JSON object at the beginning of text, with its values unparsed;
+// nil if there is none. Anything after it is ignored.
 func object(text []byte) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	if json.NewDecoder(bytes.NewReader(text)).Decode(&fields) != nil {
@@ -100,8 +100,8 @@ func object(text []byte) map[string]json.RawMessage {
 	return fields
 }
 
-// field is the value of a key, however that is capitalised: as asked for first,
-// else the first by the alphabet, since an object has no order.
+// field returns the value of a key in any capitalisation. An exact match comes first,
+// then the first match in alphabetical order, because an object has no order.
 func field(fields map[string]json.RawMessage, key string) (json.RawMessage, bool) {
 	if v, ok := fields[key]; ok {
 		return v, true
@@ -114,8 +114,8 @@ func field(fields map[string]json.RawMessage, key string) (json.RawMessage, bool
 	return nil, false
 }
 
-// reasonOf is why a node does not serve: a text, or a list or an object of
-// texts. Of false, 0 and null nobody can tell what they are the reason for.
+// reasonOf returns why a node does not serve: a text, or a list or an object of texts.
+// false, 0 and null are no reason.
 func reasonOf(top, inner map[string]json.RawMessage) string {
 	raw, ok := field(top, "reason")
 	if !ok {
@@ -135,8 +135,8 @@ func reasonOf(top, inner map[string]json.RawMessage) string {
 	}
 }
 
-// appendScalars appends those in a JSON value, in its order and up to as many
-// as could be shown; those of an object with their keys.
+// appendScalars appends the scalars in a JSON value in its order, up to MaxValue; those
+// of an object with their keys.
 func appendScalars(list []string, key string, value any) []string {
 	switch value := value.(type) {
 	case nil:
@@ -156,8 +156,8 @@ func appendScalars(list []string, key string, value any) []string {
 	return list
 }
 
-// scalar is a JSON value as one clean line, a number as it was written; null,
-// lists and objects are "".
+// scalar returns a JSON value as one clean line, a number as it was written. It is ""
+// for null, lists and objects.
 func scalar(value json.RawMessage) string {
 	text := string(value)
 	switch {
@@ -169,9 +169,9 @@ func scalar(value json.RawMessage) string {
 	return Clean(text, MaxValue)
 }
 
-// upSinceLayouts: the documented form has no leading zeros and no zone
-// ("2018-4-18 02:12:42"); a zone that is missing is taken as UTC, which is fair
-// for comparing nodes with each other.
+// upSinceLayouts are the accepted formats of up_since. The documented one has no
+// leading zeros and no zone ("2018-4-18 02:12:42"). A missing zone is read as UTC,
+// which suffices to compare nodes with each other.
 var upSinceLayouts = []string{time.RFC3339Nano, "2006-1-2 15:04:05", "2006-1-2T15:04:05"}
 
 func parseUpSince(s string) time.Time {

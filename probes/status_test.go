@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestStrategyStatus reads the example of the vendor's documentation.
+// TestStrategyStatus reads the example in the vendor's documentation.
 func TestStrategyStatus(t *testing.T) {
 	body, err := os.ReadFile("testdata/strategy_status.json")
 	if err != nil {
@@ -119,7 +119,7 @@ func TestUnavailable(t *testing.T) {
 		{"These are unavailable:", nil},
 		{"Services Unavailable: DB Service.", []string{"DB Service"}},
 		{"unavailable: , a,, b ;", []string{"a", "b"}},
-		// Lower case is longer here than upper case, in bytes.
+		// The lower-case letter is longer than the upper-case one, in bytes.
 		{strings.Repeat("Ⱥ", 40) + "UNAVAILABLE: Redis Server", []string{"Redis Server"}},
 		{strings.Repeat("İ", 40) + "unavailable:", nil},
 	} {

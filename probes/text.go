@@ -1,18 +1,18 @@
 package probes
 
 import (
+	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// MaxError bounds Exchange.Error and every other text taken from a target, in
-// bytes.
+// MaxError bounds Exchange.Error and all other texts from a target, in bytes.
 const MaxError = 240
 
-// Clean makes one harmless line of a text that a target may have written: no
-// control characters, no terminal escapes, no invisible reordering of what
-// stands around it, valid UTF-8, at most limit bytes.
+// Clean returns one line of a text that may come from a target, in valid UTF-8 and of
+// at most limit bytes. It has no control characters, no terminal escapes and no
+// characters that change the direction of text.
 func Clean(text string, limit int) string {
 	if len(text) > 4*limit {
 		text = text[:4*limit]
@@ -40,4 +40,24 @@ func Clean(text string, limit int) string {
 		cut--
 	}
 	return text[:cut] + end
+}
+
+// MaxValue bounds the values of an Extractor, in bytes.
+const MaxValue = 256
+
+// A Document is an answer from which extractors read.
+type Document struct {
+	Header  http.Header
+	Body    []byte            // at most MaxBody bytes
+	Cookies map[string]string // the cookies that the client has for the page after this answer, by name
+}
+
+// MaxBody bounds how much of an answer is read, in bytes.
+const MaxBody = 1 << 20
+
+// An Extractor reads one value from an answer.
+type Extractor interface {
+	// Extract returns the value, trimmed, of at most MaxValue bytes and without control
+	// characters, and whether there is one.
+	Extract(Document) (string, bool)
 }

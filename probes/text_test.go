@@ -39,7 +39,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// clean fails the test unless Clean keeps its promises for text.
+// clean fails the test unless the result of Clean for text is valid.
 func clean(t interface{ Errorf(string, ...any) }, text string, limit int) {
 	got := Clean(text, limit)
 	switch {

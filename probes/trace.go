@@ -2,79 +2,149 @@ package probes
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
 	"time"
 )
 
-// A Trace is one client's way through the balancer: a jar, a source address as
-// the balancer sees it, and every step on a connection of its own.
+// A Trace is the requests of one client through the balancer. They share a cookie jar
+// and a source address, and each one opens a new connection.
 type Trace struct {
 	URL      string         // the balancer URL as configured
 	Balancer netip.AddrPort // the address dialled
-	Client   string         // the address or key presented in the balancer's stead of ours; "": our own
-	Expected string         // the node the oracle computed, with every server in rotation; "": it cannot tell
-	Base     int            // its counter starts after it, so that no two walks hold one value
-	Opened   time.Time      // when the session was asked for, however many rounds ago
-	OpenedBy string         // the label of the answer that opened the session, however many rounds ago; "": not told
+	Client   string         // the client address or key that the requests present; "": none
+	Expected string         // the node that the oracle computes with every server in rotation; "": unknown
+	Base     int            // the counter starts after it, so that no two traces store the same value
+	Opened   time.Time      // when the session was requested, in whichever round
+	OpenedBy string         // the label of the answer that opened the session, in whichever round; "": unknown
 
-	// Carried: the session is older than the round. The first step is then the
-	// last answer of the rounds before, and tells nothing of new clients.
+	// Continued is true if the session was opened in an earlier round. The first step is
+	// then the last answer of the earlier rounds, and is no evidence about new clients.
 	Continued bool
 	Steps     []Step
 }
 
-// First is the walk's first exchange; the zero Exchange when there is none.
-func (w Trace) First() Exchange {
-	if len(w.Steps) == 0 {
+// First returns the trace's first exchange; the zero Exchange if there is none.
+func (t Trace) First() Exchange {
+	if len(t.Steps) == 0 {
 		return Exchange{}
 	}
-	return w.Steps[0].Exchange
+	return t.Steps[0].Exchange
 }
 
-// A StepKind tells what a step was for.
+// A StepKind is the purpose of a step.
 type StepKind string
 
-// The steps of a walk, in their order.
+// The kinds of steps, in the order of a trace.
 const (
 	StepFirst  StepKind = "first"  // opens the session
 	StepWrite  StepKind = "write"  // stores the counter
-	StepFollow StepKind = "follow" // comes back with a copy of the cookies of the steps before
-	StepReturn StepKind = "return" // comes back with the cookies of the last answer that had the session
+	StepFollow StepKind = "follow" // presents a copy of the cookies of the steps before
+	StepReturn StepKind = "return" // presents the cookies of the last answer that had the session
 )
 
-// A Step is one request of a walk.
+// A Step is one request of a trace.
 type Step struct {
 	Kind StepKind
 
-	// Counter is what the session should hold after this step: of a write that
-	// failed, what it may hold. 0: nothing was stored.
+	// Counter is the value that the session should contain after this step. After a
+	// failed write it is the value that the session may contain. 0: nothing was stored.
 	Counter int
 	Exchange
 }
 
-// A FailoverCheck presents a walk's cookies directly to another node, to see
-// whether that node would know the session after a failover, and then to the
-// node it came from, to put the session back where it was.
-type FailoverCheck struct {
-	From    string // node id
-	To      string
-	Counter int         // what the session should hold
-	Base    int         // of the walk
-	Tried   int         // the last value sent, which the session may hold too
-	Session Fingerprint // what its id should be
-	There   Exchange    // at To
+// A SessionOutcome is the state of a session according to a later answer.
+type SessionOutcome string
+
+// The outcomes. SessionUnknown: the answers do not show it.
+const (
+	SessionUnknown SessionOutcome = ""
+	SessionKept    SessionOutcome = "kept"
+	SessionLost    SessionOutcome = "lost"
+	SessionStale   SessionOutcome = "rolled back" // the counter has an earlier value of this session
+)
+
+// contents is what a session should contain. All its values are above base, and none is
+// above lastSent; other sessions have other values.
+type contents struct {
+	id       Fingerprint
+	counter  int // the last value known to be stored; 0: none
+	base     int
+	lastSent int // the last value sent, whether or not the write succeeded
 }
 
-// An OwnerCheck presents a session to the node that opened it, directly, after
-// the client had lost it or met another node. It tells a node that has restarted
-// from a balancer that sent the client elsewhere. Its From and To are that node.
-type OwnerCheck struct {
-	FailoverCheck
-	Opened time.Time // when the session was asked for
-	Known  time.Time // when it was last known to be there
-	Again  Exchange  // the answer to whatever session There began, presented once more
+// outcome reports whether an answer still has the session. The counter is stronger
+// evidence than the id: some frameworks renew the id and keep the values, others keep
+// the id and drop the values.
+func (h contents) outcome(ex Exchange) SessionOutcome {
+	switch {
+	case ex.Failure != "" || ex.Status < 200 || ex.Status >= 300:
+		return SessionUnknown // an error page or a redirect elsewhere need not come from the application
+	case h.counter > 0:
+		return h.counterOutcome(ex.Value)
+	case h.id == "" || ex.Session == "":
+		return SessionUnknown
+	case ex.Session == h.id:
+		return SessionKept
+	default:
+		return SessionLost
+	}
 }
 
-// Renewed reports whether the node keeps the sessions that it begins now.
-func (c OwnerCheck) Renewed() bool {
-	return c.There.Session != "" && c.Again.Session == c.There.Session
+// counterOutcome compares the stored value with the counter. A later value belongs to a
+// write whose answer was lost or arrived after this one.
+func (h contents) counterOutcome(value string) SessionOutcome {
+	switch n, err := strconv.Atoi(value); {
+	case err == nil && n >= h.counter && n <= max(h.counter, h.lastSent):
+		return SessionKept
+	case err == nil && n > h.base && n < h.counter:
+		return SessionStale
+	default:
+		return SessionLost
+	}
+}
+
+// SessionOutcome returns the state of the session according to step i. The answer to a
+// write has no earlier value, so only a new id shows that it started another session.
+// Once an answer has renamed the session, a follow-up with the old name proves nothing.
+func (t Trace) SessionOutcome(i int) SessionOutcome {
+	step := t.Steps[i]
+	switch step.Kind {
+	case StepFirst:
+		return SessionUnknown
+	case StepWrite:
+		return contents{id: t.First().Session}.outcome(step.Exchange)
+	}
+	outcome := t.contents(step).outcome(step.Exchange)
+	if outcome == SessionLost && step.Kind == StepFollow && t.Renamed() {
+		return SessionUnknown
+	}
+	return outcome
+}
+
+// lastKept returns the start time of the last answer that had the session.
+func (t Trace) lastKept() time.Time {
+	at := t.First().At
+	for i, s := range t.Steps {
+		if t.SessionOutcome(i) == SessionKept && s.At.After(at) {
+			at = s.At
+		}
+	}
+	return at
+}
+
+// Renamed reports whether an answer gave the session a new id and kept its values.
+func (t Trace) Renamed() bool {
+	return slices.ContainsFunc(t.Steps, func(s Step) bool {
+		return s.Kind == StepFollow && s.NewID && t.contents(s).outcome(s.Exchange) == SessionKept
+	})
+}
+
+// contents returns what the session should contain at the time of step.
+func (t Trace) contents(step Step) contents {
+	h := contents{id: t.First().Session, counter: step.Counter, base: t.Base}
+	for _, s := range t.Steps {
+		h.lastSent = max(h.lastSent, s.Counter)
+	}
+	return h
 }

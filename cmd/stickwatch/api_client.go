@@ -17,17 +17,18 @@ import (
 	"net/url"
 	"time"
 
+	"stickwatch/internal/render"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
-// An apiClient asks the API of a daemon, as somebody if need be.
+// An apiClient is a client of the API of a daemon.
 type apiClient struct {
-	base     url.URL // without userinfo; a path is where a proxy has the daemon
-	username string  // "": nobody in particular
+	base     url.URL // without userinfo; the path is the prefix of a proxy
+	username string  // "": no basic authentication
 	password string
 	token    string // "": none
-	socket   string // path of an admin socket, by which the daemon is asked; "": base tells where it is
+	socket   string // path of an admin socket; "": base has the address
 	http     *http.Client
 }
 
@@ -37,21 +38,20 @@ const (
 	maxAnswer  = 16 << 20 // bytes
 )
 
-// newAPIClient returns a client of the daemon at base, which it believes to be
-// the one if its certificate is of the authorities in roots; nil: those of the
-// system.
+// newAPIClient returns a client of the daemon at base, whose certificate must be of an
+// authority in roots; nil: the system's.
 func newAPIClient(base url.URL, roots *x509.CertPool) *apiClient {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &apiClient{base: base, http: &http.Client{
 		Transport: transport,
 		Timeout:   apiTimeout,
-		// The API redirects nobody; who does has no business with passwords.
+		// The API never redirects; another server must not get the password.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// newSocketClient returns a client of the daemon whose admin socket has that path.
+// newSocketClient returns a client for the admin socket at path.
 func newSocketClient(path string) *apiClient {
 	client := newAPIClient(url.URL{Scheme: "http", Host: "localhost"}, nil)
 	client.socket = path
@@ -63,9 +63,9 @@ func newSocketClient(path string) *apiClient {
 	return client
 }
 
-// call sends in as JSON, unless it is nil, and decodes the answer into out,
-// unless that is nil. The path may have a query. Errors say what to do, and show
-// no password; a refusal is an apiError.
+// call sends in as JSON, unless it is nil, and decodes the answer into out, unless that is
+// nil. The path may have a query. Errors have a remedy and no password. An unsuccessful
+// status is an apiError.
 func (a *apiClient) call(ctx context.Context, method, path string, in, out any) error {
 	req, err := a.request(ctx, method, path, in)
 	if err != nil {
@@ -88,7 +88,7 @@ func (a *apiClient) call(ctx context.Context, method, path string, in, out any) 
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("reading the answer of %s, which may be no stickwatch: %w", a, err)
+		return fmt.Errorf("reading the answer of %s, which may not be stickwatch: %w", a, err)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (a *apiClient) request(ctx context.Context, method, path string, in any) (*
 	return req, nil
 }
 
-// String is where the daemon is.
+// String returns the URL of the daemon.
 func (a *apiClient) String() string {
 	if a.socket != "" {
 		return "unix://" + a.socket
@@ -133,7 +133,7 @@ func (a *apiClient) String() string {
 	return a.base.String()
 }
 
-// unreachable tells why there is no answer, and what to do.
+// unreachable returns an error with a remedy for a request without an answer.
 func (a *apiClient) unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -144,52 +144,51 @@ func (a *apiClient) unreachable(err error) error {
 	var advice string
 	switch {
 	case a.socket != "" && errors.Is(err, fs.ErrPermission):
-		advice = "run this as who may open that socket, such as its owner"
+		advice = "run this as a user who may open the socket, such as its owner"
 	case certificateError(err):
 		advice = "name the authority of its certificate with --ca-file FILE"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		advice = "it speaks no TLS: give --server http://" + a.base.Host
+		advice = "it does not use TLS: give --server http://" + a.base.Host
 	default:
 		advice = "start one with `stickwatch serve`, or name it with --server URL"
 	}
 	return fmt.Errorf("asking the daemon at %s: %w: %s", a, err, advice)
 }
 
-// certificateError reports whether the daemon could not show that it is the one.
+// certificateError reports whether the certificate of the daemon is not trusted.
 func certificateError(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
 }
 
-// An apiError is an answer that is no success.
+// An apiError is an answer with an unsuccessful status.
 type apiError struct {
 	status int // of HTTP
 	detail string
 }
 
-func (r apiError) Error() string { return r.detail }
+func (e apiError) Error() string { return e.detail }
 
-// refusal is why the daemon did not do what it was asked for: the detail of a
-// problem as RFC 9457 has it, or what the status means where something else
-// answered.
+// refusal returns the error for an unsuccessful status: the detail of an RFC 9457 problem,
+// or a remedy if something else than the daemon answered.
 func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	var problem struct{ Title, Detail string }
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
-		said := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
-		return apiError{res.StatusCode, "the daemon refuses: " + said}
+		detail := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
+		return apiError{res.StatusCode, "the daemon refused: " + detail}
 	}
 	refused := func(advice string) error {
 		return apiError{res.StatusCode, fmt.Sprintf("%s answers %d %s: %s", a, res.StatusCode, http.StatusText(res.StatusCode), advice)}
 	}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized && a.username == "":
-		return refused("say who you are with --username NAME --password-file FILE")
+		return refused("authenticate with --username NAME --password-file FILE")
 	case res.StatusCode == http.StatusUnauthorized:
-		return refused("it does not take that password of " + name(a.username))
+		return refused("it rejects the password of " + render.CleanName(a.username))
 	case bytes.Contains(body, []byte("HTTP request to an HTTPS server")):
-		return refused("it speaks TLS: give --server https://" + a.base.Host)
+		return refused("it uses TLS: give --server https://" + a.base.Host)
 	default:
-		return refused("is that a stickwatch? Name the daemon with --server URL")
+		return refused("it may not be stickwatch: name the daemon with --server URL")
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"stickwatch/internal/config"
 )
 
-// serverCommand is a command that has serverFlags, and has been called with args.
+// serverCommand returns a command with serverFlags that has parsed args.
 func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) {
 	t.Helper()
 	var flags serverFlags
@@ -31,7 +31,7 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 	return cmd, &flags
 }
 
-// clientOf is the client that a call with args has.
+// clientOf returns the client for args.
 func clientOf(t *testing.T, args ...string) *apiClient {
 	t.Helper()
 	cmd, flags := serverCommand(t, args...)
@@ -67,7 +67,7 @@ func TestAPIClientSaysWhatItIsTold(t *testing.T) {
 		want         asked
 	}{
 		{
-			"nobody asks",
+			"an unused socket",
 			[]string{"--server", server.URL},
 			http.MethodGet, "/api/v1/silences?since=7d", nil,
 			asked{http.MethodGet, "/api/v1/silences", "since=7d", "", "", "", ""},
@@ -110,13 +110,13 @@ func TestAPIClientTellsWhatToDo(t *testing.T) {
 		status           int
 		want             string
 	}{
-		{"a problem", "application/problem+json", `{"title":"Bad Request","status":400,"detail":"no \u001b[31m cluster"}`, 400, `^the daemon refuses: no .*cluster$`},
-		{"a problem without detail", "application/problem+json; charset=utf-8", `{"title":"Forbidden"}`, 403, `^the daemon refuses: Forbidden$`},
-		{"not a problem", "application/problem+json", `<html>`, 500, `answers 500 Internal Server Error: is that a stickwatch\?`},
-		{"nobody is known", "text/plain", "Unauthorized", 401, `answers 401 Unauthorized: say who you are with --username NAME --password-file FILE$`},
-		{"it speaks TLS", "text/plain", "Client sent an HTTP request to an HTTPS server.\n", 400, `it speaks TLS: give --server https://127`},
-		{"it sends elsewhere", "text/html", "", 302, `answers 302 Found: is that a stickwatch\?`},
-		{"no JSON", "text/html", "<html>", 200, `which may be no stickwatch: invalid character`},
+		{"a problem", "application/problem+json", `{"title":"Bad Request","status":400,"detail":"no \u001b[31m cluster"}`, 400, `^the daemon refused: no .*cluster$`},
+		{"a problem without detail", "application/problem+json; charset=utf-8", `{"title":"Forbidden"}`, 403, `^the daemon refused: Forbidden$`},
+		{"not a problem", "application/problem+json", `<html>`, 500, `answers 500 Internal Server Error: it may not be stickwatch`},
+		{"no credentials", "text/plain", "Unauthorized", 401, `answers 401 Unauthorized: authenticate with --username NAME --password-file FILE$`},
+		{"it speaks TLS", "text/plain", "Client sent an HTTP request to an HTTPS server.\n", 400, `it uses TLS: give --server https://127`},
+		{"it sends elsewhere", "text/html", "", 302, `answers 302 Found: it may not be stickwatch`},
+		{"no JSON", "text/html", "<html>", 200, `which may not be stickwatch: invalid character`},
 		{"too much", "application/json", strings.Repeat(" ", maxAnswer+1), 200, `has more than 16777216 bytes$`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,10 +21,10 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// patienceOfTests is for a busy machine; what blocks blocks for longer.
-const patienceOfTests = time.Minute
+// processTimeout is generous for a busy machine. A blocked program exceeds it.
+const processTimeout = time.Minute
 
-// fullPipe is a pipe that takes nothing more, and whose reader reads nothing.
+// fullPipe returns a pipe whose buffer is full and whose reader does not read.
 func fullPipe(t *testing.T) (reader, writer *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -47,8 +47,7 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 	return reader, writer
 }
 
-// startServe runs the daemon on the demo with a standard error, and waits until it
-// has taken its first round.
+// startServe runs the daemon on the demo and waits for its first round.
 func startServe(t *testing.T, stderr *os.File) (cmd *exec.Cmd, url string) {
 	t.Helper()
 	file, url := serveFile(t, t.TempDir(), startedDemo(t))
@@ -65,7 +64,8 @@ func startedDemo(t *testing.T) *demo.Cluster {
 	return cluster
 }
 
-// serveFile writes a configuration for the demo, with its history, into a folder.
+// serveFile writes a configuration for the demo into a folder, which gets the history,
+// too.
 func serveFile(t *testing.T, dir string, cluster *demo.Cluster) (file, url string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,7 +89,7 @@ func serveWith(t *testing.T, file, url string, stderr *os.File) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for deadline := time.Now().Add(patienceOfTests); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := fetchText(t, url+"/-/ready"); status == http.StatusOK {
 			return cmd
 		}
@@ -101,7 +101,7 @@ func serveWith(t *testing.T, file, url string, stderr *os.File) *exec.Cmd {
 
 func fetchText(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patienceOfTests)
+	ctx, cancel := context.WithTimeout(t.Context(), processTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -119,7 +119,7 @@ func fetchText(t *testing.T, url string) (status int, body string) {
 	return res.StatusCode, string(text)
 }
 
-// exitOf is the status that a program ends with.
+// exitOf waits for a program and returns its exit status.
 func exitOf(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -130,14 +130,14 @@ func exitOf(t *testing.T, cmd *exec.Cmd) int {
 			t.Fatal(err)
 		}
 		return statusOfProcess(cmd.ProcessState)
-	case <-time.After(patienceOfTests):
+	case <-time.After(processTimeout):
 		t.Fatalf("%q does not end", cmd.Args)
 		return 0
 	}
 }
 
-// TestServeWithBlockedLog: a standard error that nobody reads neither stops the
-// watch nor keeps SIGTERM from ending it.
+// TestServeWithBlockedLog: a blocked standard error stops neither the monitoring nor the
+// shutdown by SIGTERM.
 func TestServeWithBlockedLog(t *testing.T) {
 	_, stderr := fullPipe(t)
 	cmd, _ := startServe(t, stderr)
@@ -147,8 +147,8 @@ func TestServeWithBlockedLog(t *testing.T) {
 	}
 }
 
-// TestServeWithoutLogReader: a reader of standard error that goes away does not end
-// the daemon. Lines that nobody gets are counted.
+// TestServeWithoutLogReader: the daemon survives a closed standard error and counts the
+// dropped lines.
 func TestServeWithoutLogReader(t *testing.T) {
 	reader, stderr, err := os.Pipe()
 	if err != nil {
@@ -167,7 +167,7 @@ func TestServeWithoutLogReader(t *testing.T) {
 	}
 }
 
-// watchDemo is a watch of the demo, not started.
+// watchDemo returns a watch of the demo that is not started.
 func watchDemo(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cluster := startedDemo(t)
@@ -181,8 +181,7 @@ func watchDemo(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestWatchWithBlockedProgress: a watch comes to its end and reports though nobody
-// reads what it tells meanwhile.
+// TestWatchWithBlockedProgress: a watch completes although standard error is blocked.
 func TestWatchWithBlockedProgress(t *testing.T) {
 	_, stderr := fullPipe(t)
 	cmd := watchDemo(t, "1s")
@@ -196,8 +195,7 @@ func TestWatchWithBlockedProgress(t *testing.T) {
 	}
 }
 
-// TestWatchWithoutProgressReader: a reader of the progress that goes away ends no
-// watch.
+// TestWatchWithoutProgressReader: a watch completes although standard error is closed.
 func TestWatchWithoutProgressReader(t *testing.T) {
 	reader, stderr, err := os.Pipe()
 	if err != nil {
@@ -216,8 +214,8 @@ func TestWatchWithoutProgressReader(t *testing.T) {
 	}
 }
 
-// TestWatchWithBlockedReport: nobody reads the report. The daemon learns all the
-// same that the deployment is over, and SIGTERM ends the program.
+// TestWatchWithBlockedReport: with a blocked standard output, the deployment is still
+// ended at the daemon, and SIGTERM ends the program.
 func TestWatchWithBlockedReport(t *testing.T) {
 	ended := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -238,8 +236,8 @@ func TestWatchWithBlockedReport(t *testing.T) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(patienceOfTests):
-		t.Error("the daemon is not told of the end of the deployment")
+	case <-time.After(processTimeout):
+		t.Error("the end of the deployment was not announced")
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got, want := exitOf(t, cmd), exitSignal+int(syscall.SIGTERM); got != want {

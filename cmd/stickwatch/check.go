@@ -1,12 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/render"
+	"stickwatch/probes"
 )
 
 func newCheck(c console) *cobra.Command {
@@ -15,21 +25,21 @@ func newCheck(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
 		Short: "Validate a configuration file",
-		Long: `check reads a configuration and tells everything that is wrong with it at once:
-file, line, column, the path of the key, and what was expected. It asks nobody
-on the network. With --schema it prints the JSON Schema of the file instead, for
-editors. With --notify it sends a test message to a receiver of the file, and
-then that it is over, as those of an incident.
+		Long: `check validates a configuration and reports all problems at once, with file,
+line, column, the path of the key, and the expected value. It sends no requests.
+With --schema it prints the JSON Schema of the file, for editors. With --notify
+it sends a test message to a receiver of the file, and then the message that the
+test is resolved, as for an incident.
 
 Exit status:
-  0  the file is valid, or the receiver has the message
-  1  the receiver does not have it
-  2  the file is not valid, or cannot be read`,
+  0  the file is valid, or the receiver accepted the messages
+  1  the receiver did not accept them
+  2  the file is invalid or cannot be read`,
 		Example: `  stickwatch check
   stickwatch check -c /etc/stickwatch/stickwatch.yml
   # for an editor: # yaml-language-server: $schema=stickwatch.schema.json
   stickwatch check --schema > stickwatch.schema.json
-  # does the channel get what it should?
+  # does the receiver get messages?
   stickwatch check --notify ops`,
 		Args: noArguments(func(arg string) string { return "stickwatch check -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +48,7 @@ Exit status:
 			case notify && isEmptyValue(receiver):
 				return emptyFlag("notify")
 			case notify && schema:
-				return errors.New("--notify and --schema: one at a time")
+				return errors.New("--notify and --schema exclude each other")
 			case notify:
 				return testReceiver(cmd.Context(), c, file, receiver)
 			case schema:
@@ -67,7 +77,7 @@ func checkFile(c console, file string) error {
 		nodes += len(cluster.Nodes)
 	}
 	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s\n", file,
-		count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), count(nodes, "node", "nodes"))
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(nodes, "node", "nodes"))
 	return err
 }
 
@@ -78,4 +88,106 @@ func printSchema(c console) error {
 	}
 	_, err = c.out.Write(append(schema, '\n'))
 	return err
+}
+
+// testTimeout bounds the delivery of both test notifications.
+const testTimeout = 30 * time.Second
+
+// testReceiver sends a test notification to the receiver of that name, then the resolved
+// one.
+func testReceiver(ctx context.Context, c console, file, name string) error {
+	cfg, err := loadFile(file, "name one with -c FILE")
+	if err != nil {
+		return err
+	}
+	notifier, err := testNotifier(c, cfg.Alerting, name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	test := testNotification(name, cfg.Alerting.Language, time.Now())
+	reference, err := notifier.Notify(ctx, test)
+	if err != nil {
+		return exitError{exitFinding, fmt.Errorf("sending a test message to %q: %w", name, err)}
+	}
+	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
+		return exitError{exitFinding, fmt.Errorf("%s has the test message; resolving it: %w", name, err)}
+	}
+	_, err = fmt.Fprintf(c.out, "%s accepted the test message and its resolution\n", name)
+	return err
+}
+
+// testNotifier returns the notifier of a receiver. Its messages have no links, because a
+// test has no page.
+func testNotifier(c console, a config.Alerting, name string) (alerting.Notifier, error) {
+	at := slices.IndexFunc(a.Receivers, func(r config.Receiver) bool { return r.Name == name })
+	if at < 0 {
+		return nil, noReceiver(a, name)
+	}
+	a.ExternalURL, a.GrafanaURL = nil, nil
+	logger := slog.New(slog.NewTextHandler(c.err, nil))
+	notifier, err := notifierOf(logger)(a.Receivers[at], a)
+	if err != nil {
+		return nil, fmt.Errorf("--notify: %q: %w", name, err)
+	}
+	return notifier, nil
+}
+
+func noReceiver(a config.Alerting, wanted string) error {
+	if len(a.Receivers) == 0 {
+		return errors.New("--notify: the file has no receivers: add one under alerting.receivers")
+	}
+	var known []string
+	for _, r := range a.Receivers {
+		known = append(known, r.Name)
+	}
+	hint := ""
+	if near := nearest(wanted, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	return fmt.Errorf("--notify: there is no receiver %q: %sknown receivers: %s", render.CleanName(wanted), hint, render.CleanNames(known))
+}
+
+// testCode stands in for the code of a finding. The catalogue does not have it.
+const testCode checks.Code = "test"
+
+// testNotification returns a notification that says that it is a test.
+func testNotification(receiver, language string, now time.Time) alerting.Notification {
+	id := "test-" + strconv.FormatInt(now.UnixNano(), 36)
+	summary, remedy := "This is a test: nothing is wrong.", "Nothing to do. A real alert shows its remedy here."
+	if language == string(alerting.Chinese) {
+		summary, remedy = "这是一条测试消息，一切正常。", "无需处理。真实告警会在这里给出处理建议。"
+	}
+	cause := checks.Finding{
+		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
+		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
+	}
+	return alerting.Notification{
+		ID: alerting.NotificationID(id, receiver, 1), Receiver: receiver, Kind: alerting.NotificationFired, At: now, Attempts: 1,
+		Incident: alerting.Incident{
+			ID: id, Cluster: "test", State: alerting.Firing, Severity: cause.Severity, Cause: cause, Started: now, Fired: now,
+			Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: cause, Since: now, Last: now}}},
+		},
+	}
+}
+
+// testEvidence returns the sender of a test notification.
+func testEvidence(receiver string) string {
+	text := "stickwatch check --notify " + receiver
+	if host, err := os.Hostname(); err == nil {
+		text += " on " + host
+	}
+	return probes.Clean(text, probes.MaxError)
+}
+
+// testResolvedNotification returns the notification that resolves a test.
+func testResolvedNotification(test alerting.Notification, reference alerting.DeliveryRef, now time.Time) alerting.Notification {
+	resolved := test
+	resolved.ID = alerting.NotificationID(test.Incident.ID, test.Receiver, 2)
+	resolved.Kind, resolved.At, resolved.Thread = alerting.NotificationResolved, now, reference.Thread
+	resolved.Incident.State, resolved.Incident.Ended = alerting.Resolved, now
+	resolved.Incident.Findings = slices.Clone(test.Incident.Findings)
+	resolved.Incident.Findings[0].Ended = now
+	return resolved
 }

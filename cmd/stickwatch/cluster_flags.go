@@ -15,21 +15,21 @@ import (
 	"stickwatch/probes"
 )
 
-// clusterFlags say which clusters a command is about: those of a file, or one
-// that is described by flags.
+// clusterFlags select the clusters of a command: those of a file, or one that flags
+// describe.
 type clusterFlags struct {
 	file  string
 	names []string
 	quick config.Flags
 }
 
-// defaultFile is read when neither a file nor a cluster is named.
+// defaultFile is read if neither a file nor a cluster is named.
 const defaultFile = "stickwatch.yml"
 
-// Flags that choose from a file, and flags that do without one.
+// Flags for clusters of a file, and for a cluster without a file.
 var (
-	fileSection    = section{"Which clusters, by a file", []string{"config", "cluster"}}
-	clusterSection = section{"Which cluster, without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
+	fileSection    = section{"Clusters of a file", []string{"config", "cluster"}}
+	clusterSection = section{"Cluster without a file", []string{"balancer", "node", "profile", "method", "client-ip-header"}}
 )
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
@@ -41,20 +41,19 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	f.registerQuick(cmd)
 }
 
-// registerQuick is register for a command that reads no configuration.
+// registerQuick registers the flags that need no file.
 func (f *clusterFlags) registerQuick(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.quick.Balancer, "balancer", nil, "the balancer's `URL`; repeatable")
 	flags.StringArrayVar(&f.quick.Nodes, "node", nil, "a node as `ID=URL`, in the order of the balancer's server lines; repeatable")
-	flags.StringVar(&f.quick.Profile, "profile", "", "what runs there, a `PROFILE`: "+strings.Join(config.ProfileNames(), ", "))
-	flags.StringVar(&f.quick.Method, "method", "", "how the balancer chooses, a `METHOD`: "+joinWords(probes.Methods))
-	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "the `HEADER` from which the balancer takes this prober's client address (realip)")
+	flags.StringVar(&f.quick.Profile, "profile", "", "`PROFILE` of the application: "+strings.Join(config.ProfileNames(), ", "))
+	flags.StringVar(&f.quick.Method, "method", "", "`METHOD` of the balancer: "+joinWords(probes.Methods))
+	flags.StringVar(&f.quick.ClientIPHeader, "client-ip-header", "", "`HEADER` from which the balancer takes the client address of this prober (realip)")
 	completeFlag(cmd, "profile", config.ProfileNames()...)
 	completeFlag(cmd, "method", asTexts(probes.Methods)...)
 }
 
-// completeFlag completes the values of a flag, each with a description after a tab if
-// need be.
+// completeFlag completes the values of a flag. A word may have a description after a tab.
 func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
@@ -62,7 +61,7 @@ func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 	}
 }
 
-// load returns the clusters asked for. Its errors are of usage.
+// load returns the selected clusters. Its errors are wrong usage.
 func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 	if err := f.validate(cmd); err != nil {
 		return nil, err
@@ -81,10 +80,10 @@ func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 	return f.choose(cfg)
 }
 
-// validate are what is wrong before any value is looked at.
+// validate returns all errors in the combination of flags.
 func (f *clusterFlags) validate(cmd *cobra.Command) error {
-	if of, without := changed(cmd, fileSection), changed(cmd, clusterSection); len(of) > 0 && len(without) > 0 {
-		return fmt.Errorf("--%s is for clusters of a file, and --%s for one without: leave one of them out", of[0], without[0])
+	if file, direct := changed(cmd, fileSection), changed(cmd, clusterSection); len(file) > 0 && len(direct) > 0 {
+		return fmt.Errorf("--%s selects clusters of a file, and --%s describes one without a file: use one of them", file[0], direct[0])
 	}
 	var errs []error
 	for _, flag := range []struct {
@@ -105,22 +104,20 @@ func (f *clusterFlags) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// nothing reports whether a value is what --flag "$A" or --flag "$A=$B" comes
-// to in a script whose variables are not set. That must not pass for a flag
-// that was left out.
+// isEmptyValue reports whether a value is "", "=" or blank: the result of --flag "$A" or
+// --flag "$A=$B" in a script with unset variables. It must not count as a missing flag.
 func isEmptyValue(value string) bool { return strings.Trim(value, "= ") == "" }
 
 func emptyFlag(name string) error {
-	return fmt.Errorf("--%s: is empty: give it a value, or leave it out", name)
+	return fmt.Errorf("--%s is empty: give a value, or omit the flag", name)
 }
 
-// changed is the flags of s that the call has.
+// changed returns the flags of s that the call has.
 func changed(cmd *cobra.Command, s section) []string {
 	return slices.DeleteFunc(slices.Clone(s.names), func(name string) bool { return !cmd.Flags().Changed(name) })
 }
 
-// choose returns the clusters of a file that --cluster names; all when it names
-// none.
+// choose returns the clusters of a file that --cluster names; all without it.
 func (f *clusterFlags) choose(cfg *config.Config) ([]*probes.Cluster, error) {
 	if len(f.names) == 0 {
 		return cfg.Clusters, nil
@@ -139,9 +136,8 @@ func (f *clusterFlags) choose(cfg *config.Config) ([]*probes.Cluster, error) {
 	return chosen, errors.Join(unknown...)
 }
 
-// loadFile is config.Load with errors that say what to do about a file that
-// cannot be read.
-func loadFile(file, otherwise string) (*config.Config, error) {
+// loadFile is config.Load with a remedy in the errors about a missing file.
+func loadFile(file, remedy string) (*config.Config, error) {
 	if file == "" {
 		return nil, emptyFlag("config")
 	}
@@ -150,9 +146,9 @@ func loadFile(file, otherwise string) (*config.Config, error) {
 	case err == nil:
 		return cfg, nil
 	case errors.Is(err, fs.ErrNotExist) && file == defaultFile:
-		return nil, fmt.Errorf("there is no %s here: %s", file, otherwise)
+		return nil, fmt.Errorf("there is no %s here: %s", file, remedy)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file %q: %s", file, otherwise)
+		return nil, fmt.Errorf("there is no file %q: %s", file, remedy)
 	case statErr == nil && info.IsDir():
 		return nil, fmt.Errorf("%q is a directory: name the file in it, such as -c %s", file, filepath.Join(file, defaultFile))
 	default:

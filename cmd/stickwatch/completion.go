@@ -4,10 +4,11 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
 )
 
-// newCompletion is cobra's completion command with its four shells in one
-// help.
+// newCompletion replaces cobra's completion command, which has a subcommand a shell.
 func newCompletion(c console) *cobra.Command {
 	write := map[string]func(*cobra.Command) error{
 		"bash":       func(root *cobra.Command) error { return root.GenBashCompletionV2(c.out, true) },
@@ -18,12 +19,12 @@ func newCompletion(c console) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Write a script that completes commands in a shell",
-		Long: `completion writes what a shell needs to complete stickwatch's commands, flags
-and their values. bash needs the package bash-completion, too.`,
-		Example: `  # for this session
+		Short: "Print a completion script for a shell",
+		Long: `completion prints a script with which a shell completes stickwatch's commands,
+flags and values. bash also needs the package bash-completion.`,
+		Example: `  # for the current shell
   source <(stickwatch completion bash)
-  # for every session
+  # permanently
   stickwatch completion bash > /etc/bash_completion.d/stickwatch
   stickwatch completion zsh > "${fpath[1]}/_stickwatch"
   stickwatch completion fish > ~/.config/fish/completions/stickwatch.fish
@@ -41,4 +42,71 @@ and their values. bash needs the package bash-completion, too.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return write[args[0]](cmd.Root()) },
 	}
+}
+
+// The functions below complete names from the configuration of -c. Without a valid
+// configuration there are no completions: a shell cannot show errors.
+
+// A naming returns names of a configuration, each with an optional description after a
+// tab.
+type naming func(cmd *cobra.Command, cfg *config.Config) []string
+
+// completeFlagNames completes the values of a flag with names of the configuration.
+func completeFlagNames(cmd *cobra.Command, flag string, names naming) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		file, err := cmd.Flags().GetString("config")
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		cfg, err := config.Load(file)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(cmd, cfg), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// namesOfClusters returns the names of all clusters.
+func namesOfClusters(_ *cobra.Command, cfg *config.Config) []string {
+	var list []string
+	for _, c := range cfg.Clusters {
+		list = append(list, c.Name)
+	}
+	return list
+}
+
+// namesOfNodes returns the ids of the nodes in the clusters of --cluster; all without it.
+func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
+	chosen := make(map[string]bool)
+	if flag := cmd.Flags().Lookup("cluster"); flag != nil && flag.Changed {
+		names, err := cmd.Flags().GetStringArray("cluster")
+		if err != nil {
+			names = []string{flag.Value.String()}
+		}
+		for _, name := range names {
+			chosen[name] = true
+		}
+	}
+	var list []string
+	for _, c := range cfg.Clusters {
+		if len(chosen) > 0 && !chosen[c.Name] {
+			continue
+		}
+		for _, n := range c.Nodes {
+			list = append(list, n.ID+"\t"+c.Name)
+		}
+	}
+	return list
+}
+
+// namesOfReceivers returns the names of all receivers.
+func namesOfReceivers(_ *cobra.Command, cfg *config.Config) []string {
+	var list []string
+	for _, r := range cfg.Alerting.Receivers {
+		list = append(list, r.Name)
+	}
+	return list
 }

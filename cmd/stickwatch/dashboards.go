@@ -14,17 +14,17 @@ func newDashboards(c console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "dashboards DIR",
 		Short: "Write dashboards for Grafana and rules for Prometheus",
-		Long: `dashboards writes to a folder, which it makes: two dashboards for Grafana 11 or
-newer, files that provision them, recording and alerting rules for Prometheus,
-and an example that runs all of it in containers. It prints the names of the
-files. Those that are there by these names are replaced; others stay.
+		Long: `dashboards creates a folder with two dashboards for Grafana 11 or newer and
+their provisioning, recording and alerting rules for Prometheus, and an example
+that runs all of it in containers. It prints the names of the files.
+It replaces existing files of these names and keeps all others.
 
 Exit status:
-  0  all files are written
+  0  all files were written
   1  the folder cannot be written
   2  wrong usage`,
 		Example: `  stickwatch dashboards monitoring
-  # for a Grafana that is provisioned
+  # for a provisioned Grafana
   stickwatch dashboards /tmp/sw && cp /tmp/sw/grafana/*.json \
       /var/lib/grafana/dashboards/`,
 		Args: oneFolder,
@@ -32,15 +32,15 @@ Exit status:
 	}
 }
 
-// oneFolder takes one argument, which is not empty.
+// oneFolder demands one argument that is not empty.
 func oneFolder(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 || args[0] == "":
-		return errors.New("no folder is named: stickwatch dashboards DIR writes to DIR")
+		return errors.New("the folder is missing: stickwatch dashboards DIR writes to DIR")
 	case args[0] == standardOutput:
-		return errors.New("they are files, and do not go to standard output: name a folder, or ./- if it has that name")
+		return errors.New("dashboards are files and cannot go to standard output: name a folder, or ./- for a folder of that name")
 	case len(args) > 1:
-		return fmt.Errorf("%q: one folder is enough, and it is %q", args[1], args[0])
+		return fmt.Errorf("%q: dashboards takes one folder, and got %q already", args[1], args[0])
 	default:
 		return nil
 	}
@@ -58,11 +58,11 @@ func writeDashboards(c console, dir string) error {
 	}
 	below := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
 	_, err = fmt.Fprintf(c.err, `
-Prometheus: scrape /metrics of stickwatch serve, and load by rule_files
+Prometheus: scrape /metrics of stickwatch serve, and add this to rule_files
   %s
-Grafana: import these two, or provision them as the files beside them do
+Grafana: import these two, or provision them with the files beside them
   %s
-All of it in containers, on one machine: the head of this tells how
+All of it in containers on one machine: see the comments in
   %s
 `, below("prometheus", "stickwatch.rules.yml"), below("grafana", "*.json"), below("compose", "compose.yml"))
 	return err

@@ -1,16 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/internal/config"
+	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -18,7 +25,7 @@ import (
 type demoOptions struct {
 	faults   []string
 	list     bool
-	rounds   setting[int] // 0: serve, until interrupted
+	rounds   setting[int] // 0: serve until interrupted
 	interval setting[time.Duration]
 	every    setting[time.Duration]
 	listen   string
@@ -32,19 +39,19 @@ func newDemo(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
-		Short: "Watch a cluster of its own, on loopback, that can be broken",
-		Long: `demo starts three nodes and a balancer inside this process, on free loopback
-ports, and watches them as serve does, with a status page at
-http://127.0.0.1:9748/, and a link to it that lets a browser silence and probe,
-too. One fault after the other comes and goes, with health in
-between, until it is interrupted (Ctrl-C); with --fault the cluster is broken by
-that from the beginning. Nothing leaves this machine, and nothing is left on it.
+		Short: "Monitor a demo cluster with faults on this machine",
+		Long: `demo starts three nodes and a balancer in this process, on free loopback ports,
+and monitors them as serve does, with a status page at http://127.0.0.1:9748/.
+It prints a link that gives a browser write access to the page. It injects one
+fault after the other, with healthy periods between them, until it is
+interrupted (Ctrl-C). With --fault, that fault is active from the start. demo
+uses loopback only and removes its files when it ends.
 
-With --rounds it prints so many pictures, as probe does, in place of serving.
+With --rounds it prints a number of reports, as probe does, instead of serving.
 
-It exits 0 whatever there is to see.`,
+It exits 0 whatever it finds.`,
 		Example: `  stickwatch demo
-  # what can go wrong, and how it looks
+  # the faults, and their effects
   stickwatch demo --list
   stickwatch demo --fault redis-down
   stickwatch demo --fault drift --rounds 1`,
@@ -65,15 +72,15 @@ It exits 0 whatever there is to see.`,
 
 func (o *demoOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.faults, "fault", nil, "break it by the fault of this `NAME`; repeatable")
+	flags.StringArrayVar(&o.faults, "fault", nil, "inject the fault of this `NAME`; repeatable")
 	flags.BoolVar(&o.list, "list", false, "list the names of faults")
-	flags.Var(&o.every, "every", "the `DURATION` of each fault, and of the health after it, where no --fault is named")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "answer at this `HOST:PORT`; port 0 is a free one")
-	flags.Var(&o.rounds, "rounds", "print so many pictures, a `NUMBER`, in place of serving")
-	flags.Var(&o.interval, "interval", "the `DURATION` between two pictures of --rounds")
+	flags.Var(&o.every, "every", "`DURATION` of each fault and of the healthy period after it, without --fault")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "listen on this `HOST:PORT`; port 0 is a free one")
+	flags.Var(&o.rounds, "rounds", "print this `NUMBER` of reports instead of serving")
+	flags.Var(&o.interval, "interval", "`DURATION` between two reports of --rounds")
 	explain(cmd,
-		section{"What goes wrong", []string{"fault", "list", "every"}},
-		section{"How to look at it", []string{"listen", "rounds", "interval"}})
+		section{"Faults", []string{"fault", "list", "every"}},
+		section{"Output", []string{"listen", "rounds", "interval"}})
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name+"\t"+f.Description)
@@ -115,8 +122,8 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 			return exitError{exitInconclusive, err}
 		}
 	}
-	fmt.Fprintf(c.err, "A cluster of three nodes is running behind %s. Interrupt (Ctrl-C) to end it.\n", cluster.Balancer.URL())
-	fmt.Fprintf(c.err, "Look at it yourself, too:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
+	fmt.Fprintf(c.err, "A cluster of three nodes runs behind %s. Press Ctrl-C to end it.\n", cluster.Balancer.URL())
+	fmt.Fprintf(c.err, "To probe it yourself:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
 	if o.rounds.value == 0 {
 		return o.serve(parent, c, cluster)
 	}
@@ -127,7 +134,7 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 	return o.watch(parent, c, cfg.Clusters)
 }
 
-// watch prints picture after picture. An interruption is how it may end.
+// watch prints a report for each round. An interruption ends it without an error.
 func (o *demoOptions) watch(parent context.Context, c console, watched []*probes.Cluster) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
@@ -141,7 +148,7 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := render(c.out, "table", r, opts); err != nil {
+		if err := render.Report(c.out, "table", r, opts); err != nil {
 			return err
 		}
 		if n == o.rounds.value || !pause(ctx, o.interval.value) {
@@ -149,4 +156,95 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 		}
 		fmt.Fprintln(c.out)
 	}
+}
+
+// serve runs a daemon for the cluster, as the command serve does, while faults come and
+// go.
+func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Cluster) error {
+	folder, err := os.MkdirTemp("", "stickwatch-demo-")
+	if err != nil {
+		return exitError{exitInconclusive, err}
+	}
+	defer os.RemoveAll(folder)
+	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
+	log := server.openLog(c.err)
+	ctx, stop := context.WithCancel(parent)
+	var faults panics.Group
+	defer faults.Wait()
+	defer stop()
+	if len(o.faults) == 0 {
+		faults.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
+	}
+	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
+		link, err := d.Link(demoLink)
+		fmt.Fprintf(log.out, "This link gives a browser write access to the status page:\n  %s\n\n", link)
+		return err
+	})
+}
+
+// demoLink is the lifetime of the link that gives a browser write access.
+const demoLink = 24 * time.Hour
+
+// cycleFaults injects one fault after the other, each for --every.
+func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+	for pause(ctx, o.every.value) {
+		for _, f := range demo.Faults() {
+			logger.Info("fault injected", "fault", f.Name, "description", f.Description)
+			if err := cluster.Break(f.Name); err != nil {
+				logger.Error("the demo", "err", err)
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+			logger.Info("fault removed", "fault", f.Name)
+			if err := cluster.Heal(); err != nil {
+				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
+			}
+			if !pause(ctx, o.every.value) {
+				return
+			}
+		}
+	}
+}
+
+// demoConfig returns a configuration of the demo with its history in folder.
+func demoConfig(d *demo.Cluster, listen, folder string) (*config.Config, error) {
+	none := func(string) (string, bool) { return "", false }
+	return config.Parse("demo.yml", []byte(demoFile(d, listen, folder)), none)
+}
+
+// demoFile returns the text of the configuration. Its intervals are short, so that a
+// viewer need not wait.
+func demoFile(d *demo.Cluster, listen, folder string) string {
+	var b strings.Builder
+	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	write("listen: %q", listen)
+	write("history: {url: %q}", "sqlite:"+cmp.Or(folder, ".")+"/history.db")
+	write("intervals: {canary: 1s, status: 3s, pages: 3s, dependencies: 3s}")
+	write("alerting: {for: {warning: 2s}, resolve_after: 3s}")
+	write("clusters:")
+	write("  - name: demo")
+	write("    timeout: 2s")
+	write("    slow: 1s")
+	write("    balancer: {url: %q, method: %s, client_ip_header: %s}", d.Balancer.URL(), d.Config.Method, d.Config.ClientIPHeader)
+	write("    nodes:")
+	for i, n := range d.Nodes {
+		write("      - {id: %s, url: %q, primary: %t}", n.ID(), n.URL(), i == 0)
+	}
+	write("    pages: [{path: /app_a/}]")
+	write("    handshake: {path: /socket.io/}")
+	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, d.Redis.URL())
+	return b.String()
+}
+
+// demoFlags returns the flags with which probe watches the demo, a line each.
+func demoFlags(d *demo.Cluster) []string {
+	lines := []string{
+		"--balancer " + d.Balancer.URL(),
+		"--method " + string(d.Config.Method) + " --client-ip-header " + d.Config.ClientIPHeader,
+	}
+	for _, n := range d.Nodes {
+		lines = append(lines, "--node "+n.ID()+"="+n.URL())
+	}
+	return lines
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,9 +11,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
 )
 
-// pages are all that people read of stickwatch, but for those of contributors.
+// pages returns the pages of documentation for users, by path.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../internal/docs/*.md")
@@ -30,8 +32,8 @@ func pages(t *testing.T) map[string]string {
 	return content
 }
 
-// commandLines are what a page's shell blocks would have people type: comments
-// and what stands beside stickwatch left out.
+// commandLines returns the stickwatch calls in the shell blocks of a page, without
+// comments and other commands.
 func commandLines(page string) [][]string {
 	var calls [][]string
 	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)\n```\n").FindAllStringSubmatch(page, -1) {
@@ -52,7 +54,7 @@ func commandLines(page string) [][]string {
 	return calls
 }
 
-// TestPagesSayWhatWorks: stickwatch takes every call of it in the pages.
+// TestPagesSayWhatWorks: every stickwatch call in the pages is valid.
 func TestPagesSayWhatWorks(t *testing.T) {
 	tried := 0
 	for file, page := range pages(t) {
@@ -79,7 +81,7 @@ func TestPagesSayWhatWorks(t *testing.T) {
 	}
 }
 
-// TestPagesNameWhatIsThere: `stickwatch help TOPIC` in the pages names a topic.
+// TestPagesNameWhatIsThere: every `stickwatch help TOPIC` in the pages names a topic.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	names := append(commandNames(newRoot(console{})), "help")
 	for file, page := range pages(t) {
@@ -91,9 +93,8 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestAPITopic: the topic, the page about the API and the READMEs have every
-// route of package web, and no other. Forms of the status page and what it is
-// made of are nobody's business.
+// TestAPITopic: the topic, the page about the API and the READMEs list exactly the routes
+// of package web. Forms and assets of the status page are not public.
 func TestAPITopic(t *testing.T) {
 	const server, page = "../../internal/web/server.go", "../../internal/docs/api.md"
 	source, err := os.ReadFile(server)
@@ -133,6 +134,95 @@ func TestConfigurationTopic(t *testing.T) {
 	for _, want := range []string{"clusters[].balancer\n", "  client_ip_header (text)\n", "  name (text; required)\n", "sticky, shared, replicated, none"} {
 		if !strings.Contains(topic, want) {
 			t.Errorf("got no %q in\n%s", want, topic)
+		}
+	}
+}
+
+// snippets returns the blocks of a language in the page about deployments.
+func snippets(t *testing.T, language string) []string {
+	t.Helper()
+	page, err := os.ReadFile("../../internal/docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
+		list = append(list, m[1]+"\n")
+	}
+	if len(list) == 0 {
+		t.Fatalf("no %s in the page", language)
+	}
+	return list
+}
+
+// TestDeployingInShell runs the shell script of the page with a deployment that succeeds
+// and with one that fails. stickwatch is a stub; the scripts in testdata test it.
+func TestDeployingInShell(t *testing.T) {
+	for _, tt := range []struct {
+		name, stickwatch, deploy string
+		status                   int
+		says                     string
+	}{
+		{"well", `echo report; [ "$2" = --watch ] || exit 0; shift 9; exec "$@"`, "exit 0", 0, "nobody was thrown out"},
+		{"users noticed", `[ "$2" = --watch ] || exit 0; exit 1`, "exit 0", 1, "users noticed: see report.md"},
+		{"not to be told", `[ "$2" = --watch ] || exit 0; exit 3`, "exit 0", 3, "could not be told: see report.md"},
+		{"it failed", `[ "$2" = --watch ] || exit 0; shift 9; exec "$@"`, "exit 7", 7, "the deployment failed with 7"},
+		{"not fit", "exit 1", "touch deployed", 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write := func(name, content string) {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("release.sh", snippets(t, "sh")[0])
+			write("stickwatch", "#!/bin/sh\n"+tt.stickwatch+"\n")
+			write("deploy.sh", "#!/bin/sh\n"+tt.deploy+"\n")
+			cmd := exec.CommandContext(t.Context(), "./release.sh", "4.2")
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+			out, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != tt.status || !strings.Contains(string(out), tt.says) {
+				t.Errorf("got status %d and %q, want %d and %q", got, out, tt.status, tt.says)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "deployed")); err == nil {
+				t.Error("it was deployed to a cluster that is not fit for it")
+			}
+		})
+	}
+}
+
+// TestDeployingCalls: every stickwatch call in the page has existing flags with valid
+// values.
+func TestDeployingCalls(t *testing.T) {
+	calls := regexp.MustCompile(`stickwatch (probe[^|>\x60\n#]*)`)
+	for _, language := range []string{"sh", "yaml", "groovy"} {
+		for _, snippet := range snippets(t, language) {
+			snippet = strings.ReplaceAll(snippet, "\\\n", "")
+			for _, m := range calls.FindAllStringSubmatch(snippet, -1) {
+				args := strings.Fields(strings.NewReplacer(`"`, "", "'", "", "{{ ", "", " }}", "").Replace(m[1]))
+				root := newRoot(console{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+				cmd, rest, err := root.Find(args)
+				if err == nil {
+					err = cmd.ParseFlags(rest)
+				}
+				if err == nil {
+					err = cmd.ValidateArgs(cmd.Flags().Args())
+				}
+				if err != nil {
+					t.Errorf("stickwatch %s: %v", m[1], err)
+				}
+			}
+		}
+	}
+}
+
+func TestDeployingYAML(t *testing.T) {
+	for _, snippet := range snippets(t, "yaml") {
+		var content any
+		if err := yaml.Unmarshal([]byte(snippet), &content); err != nil {
+			t.Errorf("%v in\n%s", err, snippet)
 		}
 	}
 }

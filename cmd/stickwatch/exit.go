@@ -1,27 +1,32 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
-// The exit statuses. People's pipelines branch on them.
+// The exit statuses. Pipelines depend on them.
 const (
 	exitOK           = 0   // nothing at or above --fail-on
 	exitFinding      = 1   // a finding at or above it
 	exitUsage        = 2   // wrong usage or configuration
-	exitInconclusive = 3   // the picture could not be taken or written, or the evidence asked for cannot be had
+	exitInconclusive = 3   // no report could be made or written, or the demanded evidence is unavailable
 	exitSignal       = 128 // plus the number of the signal that ended the program
 )
 
 // An exitError ends the program with a status of its own.
 type exitError struct {
 	status int
-	err    error // nil: all has been said already
+	err    error // nil: nothing to print
 }
 
 func (e exitError) Error() string {
@@ -31,8 +36,8 @@ func (e exitError) Error() string {
 	return e.err.Error()
 }
 
-// statusOf is what the program exits with when a command returns err. Whatever
-// says nothing else is wrong usage, but for a result that nobody would take.
+// statusOf returns the exit status for the error of a command. An error without a
+// status is wrong usage, unless a result could not be written.
 func statusOf(err error) int {
 	if err == nil {
 		return exitOK
@@ -46,8 +51,8 @@ func statusOf(err error) int {
 	return exitUsage
 }
 
-// exitStatus is what probe exits with. A finding at hand outweighs a doubt: a
-// gate that is told "inconclusive" tries again, and here that would not help.
+// exitStatus returns the exit status of probe. A finding outweighs an inconclusive
+// cluster: pipelines retry an inconclusive result, and a retry would not help here.
 func exitStatus(reports []checks.Report, failOn checks.Severity) int {
 	fails := func(f checks.Finding) bool { return f.Severity.AtLeast(failOn) }
 	switch {
@@ -60,21 +65,46 @@ func exitStatus(reports []checks.Report, failOn checks.Severity) int {
 	}
 }
 
-// verdictsBySeverity lists the verdicts, the worst last. Inconclusive stands above
-// degraded, because it may hide a failure.
-var verdictsBySeverity = []checks.Verdict{checks.Healthy, checks.Degraded, checks.Inconclusive, checks.Failing}
-
-// worst is the verdict of several clusters in one word; inconclusive when
-// there is none, because nothing was seen.
-func worst(reports []checks.Report) checks.Verdict {
-	if len(reports) == 0 {
-		return checks.Inconclusive
-	}
-	verdict := checks.Healthy
-	for _, r := range reports {
-		if slices.Index(verdictsBySeverity, r.Verdict) > slices.Index(verdictsBySeverity, verdict) {
-			verdict = r.Verdict
+// untilInterrupted returns a context that ends, with an interruption as its cause, at
+// the first SIGINT or SIGTERM. The second one ends the program at once. stop restores
+// the default handling.
+//
+// Commands with nothing to clean up do not use it: any signal ends them.
+func untilInterrupted(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	panics.Go(panics.Daemon, func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(interruption{s})
+		case <-ctx.Done():
 		}
+	})
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
 	}
-	return verdict
+}
+
+// ignoreBrokenPipes keeps the program running if the reader of its standard output or
+// standard error exits. Writes then fail. Child processes still get SIGPIPE.
+func ignoreBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// An interruption is the signal that ended a command.
+type interruption struct{ signal os.Signal }
+
+func (i interruption) Error() string {
+	if i.signal == os.Interrupt {
+		return "interrupted"
+	}
+	return i.signal.String()
+}
+
+// status returns the exit status that shells use for a signal: 130 for SIGINT, 143 for
+// SIGTERM.
+func (i interruption) status() int {
+	number, _ := i.signal.(syscall.Signal)
+	return exitSignal + int(number)
 }

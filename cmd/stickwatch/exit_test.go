@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"stickwatch/checks"
+	"stickwatch/internal/render"
 )
 
 func TestExitStatus(t *testing.T) {
@@ -37,7 +38,7 @@ func TestExitStatus(t *testing.T) {
 			if got := exitStatus(tt.reports, tt.failOn); got != tt.status {
 				t.Errorf("exit status: got %d, want %d", got, tt.status)
 			}
-			if got := worst(tt.reports); got != tt.worst {
+			if got := (render.Results{Clusters: tt.reports}).Verdict(); got != tt.worst {
 				t.Errorf("worst verdict: got %s, want %s", got, tt.worst)
 			}
 		})

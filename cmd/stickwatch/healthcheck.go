@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// healthcheck asks the daemon that answers at an address of this machine whether
-// it is well: for the HEALTHCHECK of an image that has no shell and no curl. A
-// daemon that asks for a password, or for a certificate, is well enough to ask.
+// healthcheck checks the daemon at an address of this machine, for the HEALTHCHECK of an
+// image without a shell and curl. A daemon that demands a password or a certificate is
+// healthy.
 func healthcheck(ctx context.Context, listen string) error {
-	const patience = 5 * time.Second
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{
-		// Whether the certificate is the right one is for those who come from afar.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // this machine asks itself
+	const timeout = 5 * time.Second
+	client := &http.Client{Timeout: timeout, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the connection stays on this machine
 	}}
 	var last error
 	for _, scheme := range []string{"http", "https"} {
@@ -28,9 +27,8 @@ func healthcheck(ctx context.Context, listen string) error {
 	return last
 }
 
-// isAlert reports whether the other side ended a handshake of TLS: it is there,
-// and wants to know first who asks. By this word package tls tells it from a
-// failure at our side.
+// isAlert reports whether the server rejected the TLS handshake: it runs, and demands a
+// client certificate. Package tls marks errors of the peer as "remote error".
 func isAlert(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error"

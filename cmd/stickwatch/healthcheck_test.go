@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// TestHealthcheck: a daemon that answers is well, also where it wants to know
-// first who asks. It is asked without a look at the file when the flags say where
-// it is.
+// TestHealthcheck: a daemon that answers is healthy, even if it demands credentials. With
+// --listen the configuration file is not read.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -1,21 +1,23 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
 )
 
-// A section is flags under a heading of their own, in the order in which one
-// would think of them.
+// A section is a group of flags in the help of a command, in order.
 type section struct {
 	title string
 	names []string
 }
 
-// explain gives a command's help the sections, and its mistakes the names of
-// the flags in them. Commands below inherit both.
+// explain sets the sections of a command's help, and the flags that errors suggest.
+// Subcommands inherit both.
 func explain(cmd *cobra.Command, sections ...section) {
 	var flags []string
 	for _, s := range sections {
@@ -28,7 +30,7 @@ func explain(cmd *cobra.Command, sections ...section) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err, flags) })
 }
 
-// usage is what stands below a command's long text in its help.
+// usage returns the help of a command after its long text.
 func usage(cmd *cobra.Command, sections []section) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
@@ -47,8 +49,7 @@ func usage(cmd *cobra.Command, sections []section) string {
 	return b.String()
 }
 
-// listCommands writes those commands below cmd that belong under a title; it
-// writes nothing where there are none.
+// listCommands writes the matching subcommands under a title; nothing if there are none.
 func listCommands(b *strings.Builder, title string, cmd *cobra.Command, belongs func(*cobra.Command) bool) {
 	heading := "\n" + title + ":\n"
 	for _, c := range cmd.Commands() {
@@ -59,10 +60,10 @@ func listCommands(b *strings.Builder, title string, cmd *cobra.Command, belongs 
 	}
 }
 
-// usages is a line or more for each flag of s that the command has.
+// usages returns the lines for the flags of s that the command has.
 func (s section) usages(cmd *cobra.Command) string {
 	const columns = 80
-	flags := new(cobra.Command).Flags() // the flag package is cobra's, and not imported here
+	flags := new(cobra.Command).Flags() // an empty flag set, without importing pflag
 	flags.SortFlags = false
 	for _, name := range s.names {
 		if flag := cmd.Flags().Lookup(name); flag != nil {
@@ -72,14 +73,14 @@ func (s section) usages(cmd *cobra.Command) string {
 	return flags.FlagUsagesWrapped(columns)
 }
 
-// newHelp is cobra's help command, but for names that it does not know: those
-// it answers with the help of the program, as if nothing were wrong.
+// newHelp returns a help command that reports unknown names. Cobra's own one prints the
+// help of the program instead.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
-		Short: "Explain a command or a topic",
-		Long: `help explains a command, as --help after the command does, or a topic. Without
-either it lists them.`,
+		Short: "Show the help of a command or a topic",
+		Long: `help shows the help of a command, as --help does, or a topic. Without an
+argument it lists commands and topics.`,
 		Example: `  stickwatch help probe
   stickwatch help findings`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -98,7 +99,7 @@ either it lists them.`,
 	}
 }
 
-// commandNames are those of the commands and topics below cmd.
+// commandNames returns the names of the subcommands and topics of cmd.
 func commandNames(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {
@@ -107,4 +108,78 @@ func commandNames(cmd *cobra.Command) []string {
 		}
 	}
 	return names
+}
+
+// describe returns the text of an error: a line for each mistake; for mistakes in a file
+// also the lines of the file with a caret. "" if there is nothing to print.
+func describe(err error) string {
+	if e, ok := errors.AsType[exitError](err); ok {
+		err = e.err
+	}
+	if err == nil {
+		return ""
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var parts []string
+		for _, e := range joined.Unwrap() {
+			parts = append(parts, describe(e))
+		}
+		return strings.Join(parts, "\n")
+	}
+	if problems, ok := errors.AsType[config.Problems](err); ok && problems[0].File != "" {
+		return problems.Excerpt()
+	}
+	return "stickwatch: " + strings.ReplaceAll(err.Error(), "\n", "\nstickwatch: ")
+}
+
+// flagError adds a suggestion to an error of pflag. flags are the flags of the command.
+func flagError(cmd *cobra.Command, err error, flags []string) error {
+	text := err.Error()
+	name := ""
+	if long, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
+		name, text = long, "unknown flag --"+long
+	} else if _, letters, ok := strings.Cut(text, " in -"); ok && len(letters) > 1 {
+		name = letters // -node is -n -o -d -e
+	}
+	if near := nearest(name, flags); near != "" {
+		text += ": did you mean --" + near + "?"
+	}
+	return fmt.Errorf("%s (see: %s --help)", text, cmd.CommandPath())
+}
+
+// noArguments refuses arguments. instead returns the call that an argument was probably
+// meant for; nil: none.
+func noArguments(instead func(arg string) string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return nil
+		case instead == nil:
+			return fmt.Errorf("%q: %s takes no arguments", args[0], cmd.CommandPath())
+		default:
+			return fmt.Errorf("%q: %s takes flags only: did you mean %s?", args[0], cmd.CommandPath(), instead(args[0]))
+		}
+	}
+}
+
+// unknown returns an error for an unknown name of a kind, with the nearest known name.
+func unknown(kind, name string, known []string, see string) error {
+	hint := ""
+	if near := nearest(name, known); near != "" {
+		hint = fmt.Sprintf(": did you mean %q?", near)
+	}
+	return fmt.Errorf("there is no %s %q%s (see: %s)", kind, name, hint, see)
+}
+
+// nearest returns the known word that is most similar to word; "" if none is. It uses
+// cobra's suggestions for commands.
+func nearest(word string, known []string) string {
+	words := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, k := range known {
+		words.AddCommand(&cobra.Command{Use: k, Run: func(*cobra.Command, []string) {}})
+	}
+	if near := words.SuggestionsFor(word); word != "" && len(near) > 0 {
+		return near[0]
+	}
+	return ""
 }

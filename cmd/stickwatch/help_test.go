@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,10 +12,11 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/config"
 )
 
-// everyCommand is the commands of the program and those below them, topics of
-// its help included.
+// everyCommand returns all commands, subcommands and topics.
 func everyCommand() []*cobra.Command {
 	all := []*cobra.Command{newRoot(console{})}
 	for i := 0; i < len(all); i++ {
@@ -39,7 +43,7 @@ func TestEveryCommandTeaches(t *testing.T) {
 	}
 }
 
-// What help tells people to type must be what they can type.
+// TestExamplesAreTrue: every flag in an example exists.
 func TestExamplesAreTrue(t *testing.T) {
 	root := newRoot(console{})
 	flag := regexp.MustCompile(`(?:^|\s)(--?)([a-z][a-z.-]*)`)
@@ -70,7 +74,7 @@ func TestExamplesAreTrue(t *testing.T) {
 	}
 }
 
-// A flag that is in no section could be used, and never be found.
+// TestEveryFlagIsInHelp: every flag belongs to a section of the help.
 func TestEveryFlagIsInHelp(t *testing.T) {
 	listed := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z.-]+)`)
 	for _, cmd := range everyCommand() {
@@ -94,4 +98,55 @@ func helpOf(t *testing.T, cmd *cobra.Command) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func TestDescribe(t *testing.T) {
+	inFile := config.Problems{{File: "a.yml", Line: 2, Column: 3, Key: "clusters", Message: "is wrong"}}
+	inFlags := config.Problems{{Key: "--node", Message: "is missing"}, {Key: "--balancer", Message: "is missing"}}
+	for _, tt := range []struct {
+		name   string
+		err    error
+		want   string
+		status int
+	}{
+		{"nothing", nil, "", exitOK},
+		{"one", errors.New("a"), "stickwatch: a", exitUsage},
+		{
+			"several", errors.Join(errors.New("a"), errors.Join(errors.New("b"), errors.New("c"))),
+			"stickwatch: a\nstickwatch: b\nstickwatch: c", exitUsage,
+		},
+		{"flags", inFlags, "stickwatch: --node: is missing\nstickwatch: --balancer: is missing", exitUsage},
+		{"a file", inFile, "a.yml:2:3: clusters: is wrong", exitUsage},
+		{"flags and a file", errors.Join(errors.New("a"), inFile), "stickwatch: a\na.yml:2:3: clusters: is wrong", exitUsage},
+		{"no text", exitError{status: exitFinding}, "", exitFinding},
+		{"a reason", exitError{exitInconclusive, errors.New("a")}, "stickwatch: a", exitInconclusive},
+		{
+			"a full disk", fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "out", Err: errors.New("full")}),
+			"stickwatch: writing: write out: full", exitInconclusive,
+		},
+		{
+			"an unreadable file", &fs.PathError{Op: "open", Path: "in", Err: fs.ErrPermission},
+			"stickwatch: open in: permission denied", exitUsage,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := describe(tt.err); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if got := statusOf(tt.err); got != tt.status {
+				t.Errorf("got status %d, want %d", got, tt.status)
+			}
+		})
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"node", "balancer", "client-ip-header"}
+	for word, want := range map[string]string{
+		"nodes": "node", "Node": "node", "ballancer": "balancer", "client-ip": "client-ip-header", "port": "", "": "",
+	} {
+		if got := nearest(word, known); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/render"
 )
 
 // historyOptions are the flags of history.
@@ -27,40 +28,40 @@ type historyOptions struct {
 
 // Flags of history.
 var (
-	historySourceSection = section{"Which history", []string{"config", "file"}}
-	historyFilterSection = section{"What of it", []string{"cluster", "since", "until"}}
-	historyOutputSection = section{"How to show it", []string{"output"}}
+	historySourceSection = section{"Source", []string{"config", "file"}}
+	historyFilterSection = section{"Filter", []string{"cluster", "since", "until"}}
+	historyOutputSection = section{"Output", []string{"output"}}
 )
 
 func newHistory(c console) *cobra.Command {
 	now := time.Now()
 	o := historyOptions{
 		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)), now: now,
-		output: newSetting(listFormats[0], oneOf(listFormats)),
+		output: newSetting(render.ListFormats[0], oneOf(render.ListFormats)),
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
-		Short: "Tell what was: incidents, uptime, sessions that moved",
-		Long: `history reads the file in which serve keeps what it sees, also while that runs:
-for each cluster the uptime of nodes, balancers, dependencies, canaries and
-sessions (the share of requests that were served with their session), the
-incidents, the sessions that changed their node, and the deployments. Of an
-incident that is named by its id it tells everything, and how it came about.
+		Short: "Show past incidents, uptime and moved sessions",
+		Long: `history reads the history file of serve, which may be running. For each cluster
+it prints the uptime of nodes, balancers, dependencies, canaries and sessions
+(the share of requests that were served with their session), the incidents, the
+sessions that moved to another node, and the deployments. With the id of an
+incident it prints that incident with its findings and timeline.
 
-It asks nobody on the network. Exit status:
-  0  it was told
+It sends no requests. Exit status:
+  0  the history was printed
   1  the history cannot be read, or has no such incident
   2  wrong usage or configuration`,
 		Example: `  stickwatch history
   stickwatch history --cluster shop --since 7d
   stickwatch history --since 2026-11-01 --until 2026-12-01 -o json
-  # everything about one of the incidents that were listed
+  # one of the listed incidents in detail
   stickwatch history 20261101T071003123-1a2b3c4d
-  # of a daemon that runs in another folder
+  # of a daemon in another folder
   stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fmt.Errorf("%q: one incident at a time, and it is %q", name(args[1]), name(args[0]))
+				return fmt.Errorf("%q: history shows one incident at a time, and got %q already", render.CleanName(args[1]), render.CleanName(args[0]))
 			}
 			return nil
 		},
@@ -77,33 +78,33 @@ It asks nobody on the network. Exit status:
 
 func (o *historyOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, for where its history is")
-	flags.StringVar(&o.file, "file", "", "the history's `FILE` itself, without a configuration")
+	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
+	flags.StringVar(&o.file, "file", "", "`FILE` of the history, without a configuration")
 	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
-	flags.Var(&o.since, "since", "from `WHEN`: how long ago, such as 24h or 7d, or a time (default: 24h)")
-	flags.Var(&o.until, "until", "up to `WHEN` (default: now)")
-	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(listFormats, ", "))
+	flags.Var(&o.since, "since", "start of the period, a `TIME` or an age such as 24h or 7d (default: 24h)")
+	flags.Var(&o.until, "until", "end of the period, a `TIME` or an age (default: now)")
+	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlagNames(cmd, "cluster", namesOfClusters)
-	completeFlag(cmd, "output", listFormats...)
+	completeFlag(cmd, "output", render.ListFormats...)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
-// validate are what is wrong before any file is looked at.
+// validate returns all errors in the flags.
 func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output")}
 	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
 		errs = append(errs, emptyFlag("file"))
 	}
 	if len(changed(cmd, historySourceSection)) > 1 {
-		errs = append(errs, errors.New("--config names a history, and so does --file: leave one of them out"))
+		errs = append(errs, errors.New("--config and --file exclude each other"))
 	}
 	if slices.ContainsFunc(o.clusters, isEmptyValue) {
 		errs = append(errs, emptyFlag("cluster"))
 	}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
-		errs = append(errs, fmt.Errorf("--%s chooses from incidents, and %q is one: leave one of them out", of[0], name(args[0])))
+		errs = append(errs, fmt.Errorf("--%s cannot be combined with the incident %q", of[0], render.CleanName(args[0])))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -114,7 +115,7 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// span is the time that is asked about.
+// span returns the time between --since and --until.
 func (o *historyOptions) span() checks.Span {
 	span := checks.Span{From: o.since.value, To: o.until.value}
 	if o.until.text == "" {
@@ -139,7 +140,7 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 	if err != nil {
 		return err
 	}
-	clusterHistories := make([]clusterHistory, 0, len(names))
+	clusterHistories := make([]render.ClusterHistory, 0, len(names))
 	for _, cluster := range names {
 		p, err := readClusterHistory(ctx, reader, cluster, o.span())
 		if err != nil {
@@ -147,7 +148,7 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 		}
 		clusterHistories = append(clusterHistories, p)
 	}
-	return o.showClusterHistories(c, clusterHistories)
+	return render.History(c.out, o.output.value, clusterHistories, o.span(), o.now, terminalOptions(c.out, c.environ))
 }
 
 // open opens the history that the flags name.
@@ -156,7 +157,7 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	if path == "" {
 		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
 		if err != nil {
-			return nil, withRemedy(err, "where the history lies is read from that file: --file FILE does without it")
+			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Path
 		if o.config != defaultFile {
@@ -173,15 +174,15 @@ func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
 	return reader, nil
 }
 
-// readable tells what to do about a history that is not there, or is not for
-// everybody: SQLite's own words for both are "unable to open database file".
+// readable returns an error with a remedy for a history that is missing or not readable.
+// SQLite reports both as "unable to open database file".
 func readable(path, daemon string) error {
 	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no history %q: `%s` begins it; if that runs in another folder, name the file with --file FILE", path, daemon)
+		return fmt.Errorf("there is no history %q: `%s` creates it; if the daemon runs in another folder, name the file with --file FILE", path, daemon)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the history %q is for who runs `%s` alone: ask as that user, or the daemon's page and API", path, daemon)
+		return fmt.Errorf("only the user who runs `%[2]s` may read the history %[1]q: run this as that user, or use the status page or the API", path, daemon)
 	case err != nil:
 		return fmt.Errorf("opening the history: %w", err)
 	}
@@ -192,8 +193,7 @@ func readable(path, daemon string) error {
 	return nil
 }
 
-// choose returns the clusters of the history that --cluster names; all when it
-// names none.
+// choose returns the clusters of the history that --cluster names; all without it.
 func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]string, error) {
 	all, err := r.Clusters(ctx)
 	if err != nil {
@@ -207,10 +207,38 @@ func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]strin
 	for _, wanted := range o.clusters {
 		switch {
 		case !slices.Contains(all, wanted):
-			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", name(wanted), names(all)))
+			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", render.CleanName(wanted), render.CleanNames(all)))
 		case !slices.Contains(chosen, wanted):
 			chosen = append(chosen, wanted)
 		}
 	}
 	return chosen, errors.Join(errs...)
+}
+
+func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, span checks.Span) (render.ClusterHistory, error) {
+	p := render.ClusterHistory{Cluster: cluster, Span: span}
+	var err error
+	if p.Uptimes, err = r.Uptimes(ctx, cluster, span); err != nil {
+		return p, err
+	}
+	if p.Incidents, err = r.Incidents(ctx, history.IncidentQuery{Cluster: cluster, Span: span}); err != nil {
+		return p, err
+	}
+	if p.Moves, err = r.Moves(ctx, cluster, span, 0); err != nil {
+		return p, err
+	}
+	p.Deployments, err = r.Deployments(ctx, cluster, span)
+	return p, err
+}
+
+// showIncident prints one incident.
+func (o *historyOptions) showIncident(ctx context.Context, c console, r *history.Reader, id string) error {
+	found, err := r.Incidents(ctx, history.IncidentQuery{ID: id})
+	switch {
+	case err != nil:
+		return exitError{exitFinding, err}
+	case len(found) == 0:
+		return exitError{exitFinding, fmt.Errorf("there is no incident %q in the history (see: stickwatch history --since 30d)", render.CleanName(id))}
+	}
+	return render.Incident(c.out, o.output.value, found[0], o.now, terminalOptions(c.out, c.environ))
 }

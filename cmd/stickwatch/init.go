@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
+	"stickwatch/internal/render"
 )
 
 // initOptions are the flags of init.
@@ -23,38 +26,37 @@ type initOptions struct {
 	force     bool
 }
 
-// Flags that name a balancer's file, in the order of importer.Products, and flags
-// that only go with one.
+// The flags by source. The files are in the order of importer.Products.
 var (
-	balancerFileSection = section{"From the balancer's own file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
-	noFileSection       = section{"From what you know", clusterSection.names}
-	initOutputSection   = section{"What becomes of it", []string{"offline", "output", "force"}}
+	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
+	noFileSection       = section{"Without a file", clusterSection.names}
+	initOutputSection   = section{"Output", []string{"offline", "output", "force"}}
 )
 
 func newInit(c console) *cobra.Command {
 	o := initOptions{files: map[importer.Product]*string{}}
 	cmd := &cobra.Command{
 		Use:   "init [flags]",
-		Short: "Write a configuration, from the balancer's own file",
-		Long: `init reads the configuration of your balancer, asks the nodes that it finds
-there what they are, and writes a stickwatch.yml: every cluster with its nodes,
-weights, method, cookie and paths, and a comment wherever it had to guess. The
-guesses are told on standard error, too. Or it writes what flags say.
+		Short: "Generate a configuration from the balancer's file",
+		Long: `init reads the configuration of your balancer, sends a few requests to each node
+(none with --offline), and writes a stickwatch.yml: every cluster with its
+nodes, weights, method, cookie and paths. A comment marks each guess; guesses
+are also listed on standard error. Without a balancer's file, flags describe the
+cluster.
 
-It reads files and sends a few requests to each node (none with --offline); it
-changes nothing but its own output.
+It changes nothing but its own output.
 
 Exit status:
-  0  the configuration was written, and is valid
-  2  wrong usage, a file that cannot be read or understood, or nothing to watch
-     in it; nothing was written`,
+  0  the configuration was written and is valid
+  2  wrong usage, a file that cannot be read or parsed, or a file without a
+     cluster; nothing was written`,
 		Example: `  # from nginx.conf and what it includes
   stickwatch init --nginx /etc/nginx/nginx.conf
-  # from another machine: what nginx -T prints, and where users arrive
+  # from another machine: the output of nginx -T, and the URL for users
   ssh lb nginx -T | stickwatch init --nginx - --balancer http://10.0.0.9
-  # one backend of HAProxy, to look at only
+  # one backend of HAProxy, on standard output
   stickwatch init --haproxy /etc/haproxy/haproxy.cfg --upstream shop -o -
-  # without a file; the nodes tell what they are
+  # without a file; the nodes are examined
   stickwatch init --balancer http://10.0.0.9 \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080`,
 		Args: noArguments(func(arg string) string { return "stickwatch init --" + string(productOf(arg)) + " " + arg }),
@@ -62,23 +64,23 @@ Exit status:
 	}
 	flags := cmd.Flags()
 	for product, what := range map[importer.Product]string{
-		importer.Nginx:   "nginx.conf or what nginx -T prints: a `FILE`, or - for standard input",
-		importer.Apache:  "httpd.conf or apache2.conf: a `FILE`",
-		importer.HAProxy: "haproxy.cfg: a `FILE`",
-		importer.Caddy:   "a Caddyfile: the `FILE`",
+		importer.Nginx:   "`FILE`: nginx.conf or the output of nginx -T; - for standard input",
+		importer.Apache:  "`FILE`: httpd.conf or apache2.conf",
+		importer.HAProxy: "`FILE`: haproxy.cfg",
+		importer.Caddy:   "`FILE`: Caddyfile",
 	} {
 		o.files[product] = flags.String(string(product), "", what)
 	}
 	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
 	o.clusters.registerQuick(cmd)
-	flags.BoolVar(&o.offline, "offline", false, "ask nobody on the network")
+	flags.BoolVar(&o.offline, "offline", false, "send no requests")
 	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
-	flags.BoolVar(&o.force, "force", false, "replace the file if it is there")
+	flags.BoolVar(&o.force, "force", false, "replace an existing file")
 	explain(cmd, balancerFileSection, noFileSection, initOutputSection)
 	return cmd
 }
 
-// productOf is whose file a name most likely is.
+// productOf returns the product that the name of a file suggests.
 func productOf(file string) importer.Product {
 	name := strings.ToLower(file)
 	switch {
@@ -102,7 +104,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 		return err
 	}
 	target := newTarget(o.output, o.force)
-	if err := target.free(); err != nil { // before anybody is asked
+	if err := target.free(); err != nil { // before any request is sent
 		return err
 	}
 	if !o.offline {
@@ -118,22 +120,22 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
 	line := newStatusLine(c)
-	line.log("asking the nodes what they are")
+	line.log("examining the nodes")
 	found.Ask(ctx)
 	line.clear()
 }
 
-// printNotes says on standard error what nobody should have to find in the file.
+// printNotes writes the notes and guesses of the import to standard error.
 func printNotes(c console, found *importer.Import) {
 	for _, note := range found.Notes() {
-		fmt.Fprintln(c.err, "stickwatch: "+cleanSentence(note))
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(note))
 	}
 	for _, guess := range found.Guesses() {
-		fmt.Fprintln(c.err, "stickwatch: guessed: "+cleanSentence(guess))
+		fmt.Fprintln(c.err, "stickwatch: guessed: "+render.CleanSentence(guess))
 	}
 }
 
-// validate are what is wrong before any file is looked at.
+// validate returns all errors in the flags.
 func (o *initOptions) validate(cmd *cobra.Command) error {
 	errs := []error{o.clusters.validate(cmd)}
 	named := o.named(cmd)
@@ -150,7 +152,7 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	}
 	for _, flag := range []string{"node", "method", "client-ip-header"} {
 		if len(named) > 0 && cmd.Flags().Changed(flag) {
-			errs = append(errs, fmt.Errorf("--%s: the file of --%s tells that: leave one of them out", flag, named[0]))
+			errs = append(errs, fmt.Errorf("--%s cannot be combined with --%s, whose file has this information", flag, named[0]))
 		}
 	}
 	if len(named) > 0 {
@@ -158,18 +160,17 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	}
 	switch {
 	case len(named) > 1:
-		errs = append(errs, fmt.Errorf("--%s and --%s: one file at a time", named[0], named[1]))
+		errs = append(errs, fmt.Errorf("--%s and --%s exclude each other", named[0], named[1]))
 	case len(named) == 0 && len(o.upstreams) > 0:
-		errs = append(errs, errors.New("--upstream: chooses from a balancer's file: name that, such as --nginx FILE"))
+		errs = append(errs, errors.New("--upstream needs a balancer's file, such as --nginx FILE"))
 	case len(named) == 0 && len(changed(cmd, clusterSection)) == 0:
-		errs = append(errs, errors.New("nothing to write a configuration from: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
+		errs = append(errs, errors.New("there is no source: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
 			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
 	}
 	return errors.Join(errs...)
 }
 
-// besideFile holds those flags that go with a file to the rules of the
-// configuration which it will be.
+// besideFile validates the flags that go with a file by the rules of the configuration.
 func (o *initOptions) besideFile() error {
 	f := config.Flags{Balancer: o.clusters.quick.Balancer, Profile: o.clusters.quick.Profile, Nodes: []string{"node=http://node"}}
 	if len(f.Balancer) == 0 {
@@ -179,12 +180,12 @@ func (o *initOptions) besideFile() error {
 	return err
 }
 
-// named are the products whose file the call names.
+// named returns the products whose file the call names.
 func (o *initOptions) named(cmd *cobra.Command) []importer.Product {
 	return slices.DeleteFunc(slices.Clone(importer.Products), func(p importer.Product) bool { return !cmd.Flags().Changed(string(p)) })
 }
 
-// readConfiguration reads the file or the flags.
+// readConfiguration imports the balancer's file, or takes the cluster of the flags.
 func (o *initOptions) readConfiguration(cmd *cobra.Command, c console) (*importer.Import, error) {
 	named := o.named(cmd)
 	if len(named) == 0 {
@@ -196,4 +197,70 @@ func (o *initOptions) readConfiguration(cmd *cobra.Command, c console) (*importe
 		Balancer:  o.clusters.quick.Balancer,
 		Stdin:     c.in,
 	})
+}
+
+// A target is the output of init.
+type target struct {
+	file    string // "-": standard output
+	replace bool   // an existing file
+}
+
+const standardOutput = "-"
+
+func newTarget(file string, replace bool) target { return target{file, replace} }
+
+// free returns an error if the file exists and may not be replaced.
+func (t target) free() error {
+	if t.file == standardOutput {
+		return nil
+	}
+	switch info, err := os.Lstat(t.file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for %q: %w", t.file, err)
+	case info.IsDir():
+		return fmt.Errorf("%q is a directory: name the file in it with -o FILE", t.file)
+	case !t.replace:
+		return fmt.Errorf("%q exists already: --force replaces it, -o FILE writes another file, -o - prints to standard output", t.file)
+	}
+	return nil
+}
+
+// write writes the configuration. If that goes to a file, it prints a summary.
+func (t target) write(c console, text []byte, found *importer.Import) error {
+	if t.file == standardOutput {
+		_, err := c.out.Write(text)
+		return err
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if t.replace {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	file, err := os.OpenFile(t.file, mode, 0o644) //nolint:gosec // the file has no secrets
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("writing %q: %w", t.file, e.Err)
+	} else if err != nil {
+		return fmt.Errorf("writing %q: %w", t.file, err)
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("writing %q: %w", t.file, err)
+	}
+	cfg, err := config.Load(t.file)
+	if err != nil {
+		return err
+	}
+	guesses := len(found.Guesses())
+	_, err = fmt.Fprintf(c.out, "%s was written: %s (%s), %s; next: stickwatch probe%s\n", t.file,
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to review", "guesses to review"), t.flag())
+	return err
+}
+
+// flag returns the flag that names the file to other commands.
+func (t target) flag() string {
+	if t.file == defaultFile {
+		return ""
+	}
+	return " -c " + t.file
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestUnit: systemd takes the unit, and stickwatch what the unit calls.
+// TestUnit: systemd accepts the unit, and stickwatch the calls in it.
 func TestUnit(t *testing.T) {
 	const file = "../../internal/docs/systemd/stickwatch.service"
 	text, err := os.ReadFile(file)
@@ -29,7 +29,7 @@ func TestUnit(t *testing.T) {
 		t.Skip("systemd-analyze is not installed")
 	}
 	unit := filepath.Join(t.TempDir(), "stickwatch.service")
-	own, err := os.Executable() // systemd asks whether there is such a program
+	own, err := os.Executable() // systemd verifies that the program exists
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +41,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestImage: the image calls stickwatch as it can be called, as nobody, and its
-// health is asked where it answers.
+// TestImage: the calls in the Dockerfile are valid, the user is not root, and the health
+// check uses the address of the daemon.
 func TestImage(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -63,7 +63,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// checkCall reports a call that has flags which its command has not.
+// checkCall reports flags that a command does not have.
 func checkCall(t *testing.T, call string) {
 	t.Helper()
 	words := strings.Fields(call)
@@ -79,8 +79,8 @@ func checkCall(t *testing.T, call string) {
 	}
 }
 
-// TestReproducible: the image's binary is the same to the bit wherever it is
-// built, and tells the version that was stamped in.
+// TestReproducible: the binary of the image is identical wherever it is built, and prints
+// the version that the linker set.
 func TestReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links the program twice")

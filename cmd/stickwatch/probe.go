@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
@@ -25,9 +26,9 @@ type probeOptions struct {
 	ignore        []string
 	expectVersion string
 	confidence    setting[float64]
-	timeout       setting[time.Duration] // 0: what the file says
-	wait          setting[time.Duration] // 0: one picture
-	interval      setting[time.Duration] // 0: by what is done
+	timeout       setting[time.Duration] // 0: from the file
+	wait          setting[time.Duration] // 0: one round
+	interval      setting[time.Duration] // 0: 2 s for --wait, 250 ms for --watch
 	output        setting[string]
 }
 
@@ -43,39 +44,38 @@ func newProbe(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "probe [flags] [-- COMMAND...]",
-		Short: "Take one picture of a cluster and say what is wrong",
-		Long: `probe asks every node directly and through the balancer, sends canaries
-(sessions of its own) to every node it can reach, sees whether they stay, and
-prints the picture with every finding, its evidence and its remedy. It changes
-nothing, and leaves a few sessions that time out.
+		Short: "Check a cluster once and report what is wrong",
+		Long: `probe sends requests to every node directly and through the balancer, opens
+canaries (sessions of its own) on every node, checks whether they stay there,
+and prints a report with all findings, their evidence and remedies. It changes
+nothing. Its sessions expire by themselves.
 
-With --watch it holds sessions through a deployment. The first line says whether
-anybody was thrown out; below are every move and loss with its cause, and how
-long nobody was answered. Beside a command
-(--watch -- COMMAND...) it lasts as long as that runs, and a second more. What
-the command prints goes to standard error, both of its streams. Its status,
-unless 0, is the one that probe exits with, whatever was seen: a deployment that
-failed has failed. With --wait, too, the watch goes on until all is well again.
+With --watch it watches sessions during a deployment. The first line of the
+report states how many sessions were lost. Below it are all moves and losses
+with their causes, and the outages. With a command (--watch -- COMMAND...) the
+watch ends one second after the command exits. Both output streams of the
+command go to standard error. If the command fails, probe exits with its status.
+With --wait, the watch continues until the cluster is healthy again.
 
 Results go to standard output, progress to standard error. Exit status:
-  0    nothing at or above --fail-on
-  1    a finding at or above it, a promise that was broken during --watch, or
-       what --wait waits for did not come
+  0    no finding at or above --fail-on
+  1    a finding at or above it, a guarantee that was broken during --watch, or
+       a condition of --wait that was not met in time
   2    wrong usage or configuration; nothing was probed
-  3    inconclusive: the picture could not be taken, or the evidence asked for
-       cannot be had
+  3    inconclusive: no report could be made, or the demanded evidence is
+       unavailable
   130  interrupted (Ctrl-C); 143 when terminated`,
-		Example: `  # what stickwatch.yml describes
+		Example: `  # the clusters of stickwatch.yml
   stickwatch probe
-  # the gate of a deployment: two minutes at most until 4.2 runs well everywhere
+  # a deployment gate: wait up to two minutes until 4.2 runs on all nodes
   stickwatch probe --wait 2m --expect-version 4.2 --fail-on warning
-  # until node2 is well and gets clients again
+  # wait until node2 is healthy and in rotation again
   stickwatch probe --wait 1m --node node2
-  # was anybody thrown out by a deployment?
+  # did a deployment lose sessions?
   stickwatch probe --watch --wait 2m -- ./deploy.sh 4.2
-  # the same, and any lost session fails, also one that the policy allows
+  # the same; any lost session fails, even if the policy allows it
   stickwatch probe --watch --fail-on-loss -- ./deploy.sh 4.2
-  # are the users of node2 safe while it is emptied?
+  # are the users of node2 safe while it is drained?
   stickwatch probe --watch 10m --drain node2
   # without a file; nodes in the order of the balancer's server lines
   stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
@@ -94,21 +94,21 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	o.clusters.register(cmd)
 	flags := cmd.Flags()
 	flags.Var(&o.failOn, "fail-on", "exit 1 for findings of this `SEVERITY` and above: critical, warning")
-	flags.StringArrayVar(&o.ignore, "ignore", nil, "make no findings of this `CODE`; repeatable (see: stickwatch help findings)")
+	flags.StringArrayVar(&o.ignore, "ignore", nil, "ignore findings of this `CODE`; repeatable (see: stickwatch help findings)")
 	flags.StringVar(&o.expectVersion, "expect-version", "", "every node must run this `VERSION`")
-	flags.Var(&o.confidence, "confidence", "how surely chance must be excluded, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
-	flags.Var(&o.timeout, "timeout", "the `DURATION` of one request at most (default 5s, or what the file says)")
-	flags.Var(&o.wait, "wait", "try until there is nothing at or above --fail-on, or --expect-version is there, or --node NODE is back, for this `DURATION` at most, then show the last picture")
-	flags.Var(&o.interval, "interval", "the `DURATION` between two tries of --wait (default 2s), or two requests of a client of --watch (default 250ms)")
+	flags.Var(&o.confidence, "confidence", "confidence of statements about sessions and rotation, a `NUMBER` above 0.5 and below 1 (see: stickwatch help decisions)")
+	flags.Var(&o.timeout, "timeout", "timeout of one request, a `DURATION` (default 5s, or the file's)")
+	flags.Var(&o.wait, "wait", "wait up to this `DURATION` until there is no finding at or above --fail-on, --expect-version runs and --node NODE is in rotation; then print the last report")
+	flags.Var(&o.interval, "interval", "interval of the rounds of --wait (default 2s) or of the requests of a client of --watch (default 250ms), a `DURATION`")
 	o.watch.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
 	explain(cmd, fileSection, clusterSection,
-		section{"What counts", []string{"fail-on", "ignore", "expect-version", "confidence"}},
-		section{"How long", []string{"timeout", "wait", "watch", "interval"}},
+		section{"Criteria", []string{"fail-on", "ignore", "expect-version", "confidence"}},
+		section{"Timing", []string{"timeout", "wait", "watch", "interval"}},
 		watchSection,
 		section{"Output", []string{"output"}})
 
-	completeFlagNames(cmd, "node", namesOfNodes) // as --wait takes them
+	completeFlagNames(cmd, "node", namesOfNodes) // --wait accepts the ids of nodes
 	completeFlagNames(cmd, "drain", namesOfNodes)
 	completeFlag(cmd, "output", formats...)
 	completeFlag(cmd, "fail-on", "critical", "warning")
@@ -119,7 +119,7 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	completeFlag(cmd, "ignore", known...)
 }
 
-// suggestCall is the call that an argument of probe was meant for.
+// suggestCall returns the call that an argument of probe was probably meant for.
 func suggestCall(arg string) string {
 	switch {
 	case strings.Contains(arg, "://"):
@@ -151,7 +151,7 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	if complete {
 		opts := terminalOptions(c.out, c.environ)
 		opts.FailOn, opts.Clusters = o.failOn.value, clusters
-		if err := render(c.out, o.output.value, r, opts); err != nil {
+		if err := writeResults(c.out, o.output.value, r, opts); err != nil {
 			return fmt.Errorf("writing the result: %w", err)
 		}
 	}
@@ -164,9 +164,8 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	return exitError{status: o.status(r, unmet)}
 }
 
-// status is what a picture ends with. Where --wait waits for nodes, the others
-// do not matter.
-func (o *probeOptions) status(r results, unmet []gate.Unmet) int {
+// status returns the exit status. If --wait waits for nodes, the others do not matter.
+func (o *probeOptions) status(r render.Results, unmet []gate.Unmet) int {
 	switch {
 	case o.wait.value == 0:
 		return exitStatus(r.Clusters, o.failOn.value)
@@ -177,7 +176,7 @@ func (o *probeOptions) status(r results, unmet []gate.Unmet) int {
 	}
 }
 
-// unknownNodes tells which nodes are named that there are not.
+// unknownNodes returns an error for each named node that no cluster has.
 func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 	var drained []string
 	if o.watch.drain != "" {
@@ -186,7 +185,7 @@ func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 	return errors.Join(unknownNodes("node", o.awaitedNodes, clusters), unknownNodes("drain", drained, clusters))
 }
 
-// validate tells everything that is wrong with the flags at once.
+// validate returns all errors in the flags at once.
 func (o *probeOptions) validate(cmd *cobra.Command) error {
 	errs := []error{
 		o.failOn.usageError("fail-on"), o.confidence.usageError("confidence"), o.timeout.usageError("timeout"),
@@ -204,8 +203,7 @@ func (o *probeOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// applyTimeout applies --timeout. As in a file, a short time-out alone says that
-// nothing slower is waited for.
+// applyTimeout applies --timeout. As in a file, slow is never longer than the timeout.
 func (o *probeOptions) applyTimeout(limits *probes.Limits) {
 	if o.timeout.value > 0 {
 		limits.Timeout = o.timeout.value
@@ -213,7 +211,7 @@ func (o *probeOptions) applyTimeout(limits *probes.Limits) {
 	}
 }
 
-// codes are those of all findings.
+// codes returns the codes of all findings.
 func codes() []string {
 	var all []string
 	for _, e := range checks.Catalogue {

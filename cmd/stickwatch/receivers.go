@@ -12,11 +12,11 @@ import (
 	"stickwatch/internal/config"
 )
 
-// notifierOf returns a function that makes a notifier of each kind of receiver. No
-// error of it shows a secret.
+// notifierOf returns a function that makes the notifier of a receiver. Its errors contain
+// no secrets.
 func notifierOf(logger *slog.Logger) func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
 	return func(r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
-		n, err := outspoken(logger, r, a)
+		n, err := notifierWithSecrets(logger, r, a)
 		if err != nil {
 			return nil, err
 		}
@@ -24,8 +24,9 @@ func notifierOf(logger *slog.Logger) func(config.Receiver, config.Alerting) (ale
 	}
 }
 
-// outspoken is a notifier whose errors say what its receiver said.
-func outspoken(logger *slog.Logger, r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
+// notifierWithSecrets makes a notifier whose errors may contain secrets, because they
+// quote the receiver.
+func notifierWithSecrets(logger *slog.Logger, r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
 	writer := message.Writer{
 		Language: alerting.Language(a.Language), Page: a.ExternalURL, Grafana: a.GrafanaURL, Zone: a.Location,
 	}

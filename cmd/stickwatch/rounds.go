@@ -3,12 +3,19 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/memcached"
@@ -17,7 +24,7 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// newProber returns a prober that speaks every protocol there is a client for.
+// newProber returns a prober with all drivers.
 func newProber() *monitor.Prober {
 	return &monitor.Prober{
 		Handshake: engineio.Handshake,
@@ -29,7 +36,7 @@ func newProber() *monitor.Prober {
 	}
 }
 
-// prober returns one that asks what the flags want to know.
+// prober returns a prober with the settings of the flags.
 func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 	p := newProber()
 	p.Confidence, p.ExpectVersion, p.Progress = o.confidence.value, o.expectVersion, line.unlessWaiting
@@ -39,10 +46,10 @@ func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 	return p
 }
 
-// roundsUntil takes one picture, or as many as --wait gives time for until nothing
-// is lacking. It returns the last whole one, with what that lacks; an
-// interruption may leave none.
-func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last results, unmet []gate.Unmet, complete bool) {
+// roundsUntil takes one round or, with --wait, rounds until the goals are met or the
+// time is over. It returns the results of the last complete round with its unmet goals.
+// complete is false if an interruption left none.
+func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last render.Results, unmet []gate.Unmet, complete bool) {
 	p := o.prober(line)
 	every := cmp.Or(o.interval.value, pollInterval)
 	unmet = o.await(ctx, clusters, line, every, func(ctx context.Context) ([]checks.Report, bool) {
@@ -56,8 +63,8 @@ func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Clust
 	return last, unmet, complete
 }
 
-// retry tries at once, after every interval, and a last time when wait is over,
-// until one try is the last or ctx is done. It tells when it waits.
+// retry calls try at once, after every interval, and a last time when wait is over,
+// until try returns true or ctx ends. It calls waiting before each pause.
 func retry(ctx context.Context, wait, interval time.Duration, try func() (done bool), waiting func()) {
 	deadline := time.Now().Add(wait)
 	for !try() {
@@ -72,25 +79,171 @@ func retry(ctx context.Context, wait, interval time.Duration, try func() (done b
 	}
 }
 
-// takeRounds takes one picture of all clusters, side by side.
-func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) results {
-	r := results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
+// takeRounds takes one round of each cluster, concurrently.
+func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Cluster) render.Results {
+	r := render.Results{Started: time.Now(), Clusters: make([]checks.Report, len(clusters))}
 	var wg panics.Group
 	for i, c := range clusters {
 		wg.Go(func() { r.Clusters[i] = checks.Judge(p.Round(ctx, c)) })
 	}
 	wg.Wait()
 	r.Duration = time.Since(r.Started)
-	r.Verdict = worst(r.Clusters)
 	return r
 }
 
-// pause waits for d, and reports whether nothing ended it before.
+// pause waits for d. It returns false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
 	case <-time.After(d):
 		return true
+	}
+}
+
+// pollInterval is the default interval between two rounds of --wait.
+const pollInterval = 2 * time.Second
+
+// takeAwaitedNodes moves the values of --node that are not ID=URL to awaitedNodes:
+// `--wait 2m --node node2` waits for a node. If no value is left, the flag counts as not
+// given.
+func (o *probeOptions) takeAwaitedNodes(cmd *cobra.Command) {
+	if !cmd.Flags().Changed("wait") {
+		return
+	}
+	isID := func(value string) bool { return !strings.ContainsAny(value, "=:/") && !isEmptyValue(value) }
+	var described []string
+	for _, value := range o.clusters.quick.Nodes {
+		if isID(value) {
+			o.awaitedNodes = append(o.awaitedNodes, value)
+		} else {
+			described = append(described, value)
+		}
+	}
+	o.clusters.quick.Nodes = described
+	cmd.Flags().Lookup("node").Changed = len(described) > 0
+}
+
+// unknownNodes returns an error for each node that no cluster has.
+func unknownNodes(flag string, nodes []string, clusters []*probes.Cluster) error {
+	var known []string
+	for _, c := range clusters {
+		for _, n := range c.Nodes {
+			known = append(known, n.ID)
+		}
+	}
+	var errs []error
+	for _, node := range nodes {
+		if !slices.Contains(known, node) && len(clusters) > 0 {
+			errs = append(errs, fmt.Errorf("--%s: there is no node %q: known nodes: %s", flag, node, strings.Join(known, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// goals returns the goals of --wait.
+func (o *probeOptions) goals() []gate.Goal {
+	goal := gate.Goal{Version: o.expectVersion, FailOn: o.failOn.value}
+	if len(o.awaitedNodes) == 0 {
+		return []gate.Goal{goal}
+	}
+	var list []gate.Goal
+	for _, node := range o.awaitedNodes {
+		goal.Node = node
+		list = append(list, goal)
+	}
+	return list
+}
+
+// unmet returns the unmet goals of the reports, without duplicates.
+func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report) []gate.Unmet {
+	var list []gate.Unmet
+	for i, r := range reports {
+		for _, goal := range o.goals() {
+			for _, unmet := range goal.Unmet(clusters[i], r) {
+				if !slices.Contains(list, unmet) {
+					list = append(list, unmet)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// awaited describes the goals for the progress line.
+func (o *probeOptions) awaited() string {
+	switch {
+	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
+		return "waiting for " + o.expectVersion + " on " + strings.Join(o.awaitedNodes, ", ")
+	case len(o.awaitedNodes) > 0:
+		return "waiting for " + strings.Join(o.awaitedNodes, ", ")
+	case o.expectVersion != "":
+		return "waiting for version " + o.expectVersion
+	default:
+		return "waiting until healthy"
+	}
+}
+
+// await calls report at once and after every interval, until all goals are met or the
+// time of --wait is over, and shows the unmet goals meanwhile. It returns those of the
+// last complete reports.
+func (o *probeOptions) await(
+	ctx context.Context, clusters []*probes.Cluster, line *statusLine, every time.Duration,
+	report func(context.Context) (reports []checks.Report, complete bool),
+) (unmet []gate.Unmet) {
+	end := time.Now().Add(o.wait.value)
+	try := func() (done bool) {
+		reports, complete := report(ctx)
+		if !complete {
+			return true
+		}
+		unmet = o.unmet(clusters, reports)
+		return len(unmet) == 0
+	}
+	retry(ctx, o.wait.value, every, try, func() {
+		line.wait(o.awaited()+": "+reasons(unmet), time.Until(end))
+	})
+	return unmet
+}
+
+// waited returns the last line of a wait: the unmet goals, or the nodes that are out of
+// rotation although --fail-on accepts that; "" if there are none.
+func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
+	if len(unmet) > 0 {
+		return fmt.Sprintf("not met after %s: %s", o.wait.value, reasons(unmet))
+	}
+	var out []string
+	for i, r := range reports {
+		for _, node := range gate.OutOfRotation(clusters[i], r) {
+			if len(reports) > 1 {
+				node = r.Cluster + " " + node
+			}
+			out = append(out, node)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "the conditions of --wait are met; out of rotation: " + strings.Join(out, ", ")
+}
+
+func reasons(unmet []gate.Unmet) string {
+	var list []string
+	for _, u := range unmet {
+		list = append(list, u.Reason)
+	}
+	return strings.Join(list, "; ")
+}
+
+// waitStatus returns the exit status of a wait. It is inconclusive if all unmet goals
+// are unknown.
+func waitStatus(unmet []gate.Unmet) int {
+	switch {
+	case len(unmet) == 0:
+		return exitOK
+	case slices.ContainsFunc(unmet, func(u gate.Unmet) bool { return !u.Unknown }):
+		return exitFinding
+	default:
+		return exitInconclusive
 	}
 }

@@ -13,11 +13,11 @@ func TestRetry(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		wait, interval time.Duration
-		doneAt         time.Duration // of the first good try
-		took           time.Duration // every try
+		doneAt         time.Duration // when the first try succeeds
+		took           time.Duration // duration of a try
 		want           []time.Duration
 	}{
-		{"one picture", 0, time.Second, time.Hour, 0, []time.Duration{0}},
+		{"one round", 0, time.Second, time.Hour, 0, []time.Duration{0}},
 		{"good at once", time.Minute, time.Second, 0, 0, []time.Duration{0}},
 		{"good later", time.Minute, 2 * time.Second, 3 * time.Second, 0, []time.Duration{0, 2 * time.Second, 4 * time.Second}},
 		{
@@ -42,7 +42,7 @@ func TestRetry(t *testing.T) {
 					t.Errorf("tries (-want +got):\n%s", diff)
 				}
 				if want := len(tt.want) - 1; waits != want {
-					t.Errorf("got told %d times that it waits, want %d", waits, want)
+					t.Errorf("waiting was called %d times, want %d", waits, want)
 				}
 			})
 		})

@@ -24,8 +24,8 @@ import (
 	"stickwatch/internal/metrics"
 )
 
-// served [WEBCONFIG]: starts a daemon in the test that watches the demo, sets
-// SERVER to its URL, and writes stickwatch.yml as its configuration.
+// startDaemon is `served [WEBCONFIG]`: it starts a daemon that monitors the demo, sets
+// SERVER to its URL and writes stickwatch.yml as its configuration.
 func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	s, folder := fixtureOf(ts), ts.Getenv("WORK")
 	webConfig := ""
@@ -43,7 +43,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	go func() { ended <- d.Run(ctx) }()
 	ts.Defer(func() {
 		stop()
-		if err := <-ended; err != nil { // ts.Check is not for what is deferred
+		if err := <-ended; err != nil { // ts.Check must not be called in a deferred function
 			fmt.Fprintln(os.Stderr, "ending a daemon:", err)
 		}
 	})
@@ -51,8 +51,8 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("stickwatch.yml"), []byte(demoFile(s.demo, d.Address().String(), folder)), 0o600))
 }
 
-// awaits PATTERN COMMAND...: runs a command again and again until its standard
-// output matches, which it must within a minute.
+// awaits is `awaits PATTERN COMMAND...`: it repeats a command until its standard output
+// matches, for a minute at most.
 func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	s, pattern := fixtureOf(ts), regexp.MustCompile("(?m)"+args[0])
 	var out bytes.Buffer
@@ -60,7 +60,7 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 		out.Reset()
 		cmd := s.command(ts, args[1:])
 		cmd.Stdout, cmd.Stderr = &out, &out
-		// What it says when it fails is told in the end.
+		// The last failure is reported after the loop.
 		if _ = cmd.Run(); pattern.Match(out.Bytes()) {
 			fmt.Fprint(ts.Stdout(), out.String())
 			return
@@ -69,16 +69,16 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no %q within a minute; at last:\n%s", args[0], out.String())
 }
 
-// likeAPI FILE: the past of the demo in FILE, which `history -o json` wrote, has
-// the fields that the API has, and no others.
+// likeAPI is `likeAPI FILE`: the history in FILE, which `history -o json` wrote, has
+// exactly the fields of the API.
 func likeAPI(ts *testscript.TestScript, _ bool, args []string) {
-	var told struct {
+	var history struct {
 		Since    string
 		Clusters []map[string]any
 	}
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &told))
-	got := told.Clusters[0]
-	since := url.QueryEscape(told.Since)
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &history))
+	got := history.Clusters[0]
+	since := url.QueryEscape(history.Since)
 	want := ask(ts, "/api/v1/history?cluster=demo&since="+since)
 	want["incidents"] = ask(ts, "/api/v1/incidents?cluster=demo&since="+since)["incidents"]
 	for _, wrong := range [][]string{differences("history", got, want), differences("API", want, got)} {
@@ -88,7 +88,7 @@ func likeAPI(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// ask returns what the daemon answers.
+// ask returns the answer of the daemon.
 func ask(ts *testscript.TestScript, path string) (answer map[string]any) {
 	res, err := http.Get(ts.Getenv("SERVER") + path)
 	ts.Check(err)
@@ -100,8 +100,8 @@ func ask(ts *testscript.TestScript, path string) (answer map[string]any) {
 	return answer
 }
 
-// receivers: starts a workspace of Slack's and an address for webhooks, and sets
-// SLACK and HOOK to their URLs, and SLACK_TOKEN to the token.
+// startReceivers is `receivers`: it starts a stub of Slack and a webhook receiver and sets
+// SLACK, SLACK_TOKEN and HOOK.
 func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
 	s := fixtureOf(ts)
 	s.slack = slacktest.New("ops")
@@ -113,7 +113,7 @@ func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
 	s.setenv(ts, "HOOK", hook.URL)
 }
 
-// A hook keeps what webhooks send to it.
+// A hook is a webhook receiver that keeps its requests.
 type hook struct {
 	mu     sync.Mutex
 	bodies []json.RawMessage
@@ -129,7 +129,7 @@ func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	h.bodies = append(h.bodies, body)
 }
 
-// received: writes to standard output what the receivers have, a line each.
+// received is `received`: it writes the messages of the receivers, a line each.
 func received(ts *testscript.TestScript, _ bool, _ []string) {
 	s := fixtureOf(ts)
 	for _, m := range s.slack.Messages() {
@@ -143,7 +143,7 @@ func received(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// refuses ERROR: from now on Slack answers so.
+// slackRefuses is `refuses ERROR`: Slack answers with the error from then on.
 func slackRefuses(ts *testscript.TestScript, _ bool, args []string) {
 	const forEver = -1
 	fixtureOf(ts).slack.Fail(slacktest.Fault{Error: args[0], Times: forEver})

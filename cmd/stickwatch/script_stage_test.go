@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -18,14 +20,14 @@ import (
 	"stickwatch/probes"
 )
 
-// A fixture is what a script's stickwatch can look at: a demo cluster, a listener
-// that nobody should talk to, and who is told of incidents.
+// A fixture is the environment of a script: a demo cluster, a listener that must get no
+// connections, and receivers.
 type fixture struct {
 	demo     *demo.Cluster
 	listener *listener
 	slack    *slacktest.Server
 	hook     hook
-	env      []string // names of variables that lead there
+	env      []string // names of its variables
 }
 
 type fixtureKey struct{}
@@ -46,8 +48,7 @@ func (s *fixture) setenv(ts *testscript.TestScript, name, value string) {
 	s.env = append(s.env, name)
 }
 
-// command is a command of the script that runs while the test does something
-// else. The script sees its output.
+// command prepares a command that runs in the background. The script sees its output.
 func (s *fixture) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
@@ -59,8 +60,8 @@ func (s *fixture) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	return cmd
 }
 
-// demo [METHOD [MAXFAILS]]: starts a cluster in the test, and sets BALANCER,
-// REDIS, and NODE1 to NODE3.
+// startDemo is `demo [METHOD [MAXFAILS]]`: it starts a cluster and sets BALANCER, REDIS
+// and NODE1 to NODE3.
 func startDemo(ts *testscript.TestScript, _ bool, args []string) {
 	s, config := fixtureOf(ts), demo.Config{}
 	if len(args) > 0 {
@@ -79,7 +80,7 @@ func startDemo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// break FAULT...: breaks the demo; without any, heals it.
+// breakDemo is `break FAULT...`: it breaks the demo; without a fault it heals it.
 func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
 	cluster := fixtureOf(ts).demo
 	if len(args) == 0 {
@@ -90,8 +91,8 @@ func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// waits heal|INT STATUS COMMAND...: runs a command, heals the demo or interrupts
-// the command as soon as it says that it waits, and checks its exit status.
+// waits is `waits heal|INT STATUS COMMAND...`: it runs a command, heals the demo or
+// interrupts the command once that reports waiting, and checks the exit status.
 func waits(ts *testscript.TestScript, _ bool, args []string) {
 	s := fixtureOf(ts)
 	cmd := s.command(ts, args[2:])
@@ -116,7 +117,7 @@ func waits(ts *testscript.TestScript, _ bool, args []string) {
 	checkStatus(ts, cmd.Wait(), number(ts, args[1]))
 }
 
-// A listener takes connections, says nothing, and counts.
+// A listener accepts and counts connections, and never answers.
 type listener struct {
 	net.Listener
 
@@ -125,8 +126,8 @@ type listener struct {
 	conns   []net.Conn
 }
 
-// listener: starts one, in the place of any before, and sets LISTENER to its
-// URL.
+// startListener is `listener`: it starts a listener, which replaces an earlier one, and
+// sets LISTENER to its URL.
 func startListener(ts *testscript.TestScript, _ bool, _ []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -154,8 +155,7 @@ func (l *listener) accept() {
 	}
 }
 
-// await waits for a connection that is wanted, and returns how many came
-// before it.
+// await waits for a wanted connection and returns how many came before it.
 func (l *listener) await(wanted func(net.Conn) bool) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,8 +167,8 @@ func (l *listener) await(wanted func(net.Conn) bool) int {
 	}
 }
 
-// count is how many connections came. One of its own, which is accepted after
-// all that came before, makes sure that none is still on its way.
+// count returns the number of connections. It opens one itself, which is accepted after
+// all pending ones.
 func (l *listener) count() (int, error) {
 	own, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -188,7 +188,7 @@ func (l *listener) Close() error {
 	return err
 }
 
-// wantNoConnections: nobody has connected to the listener.
+// wantNoConnections checks that the listener got no connection.
 func wantNoConnections(ts *testscript.TestScript, _ bool, _ []string) {
 	n, err := fixtureOf(ts).listener.count()
 	ts.Check(err)
@@ -199,8 +199,8 @@ func wantNoConnections(ts *testscript.TestScript, _ bool, _ []string) {
 
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 
-// interrupts INT|TERM STATUS COMMAND...: runs a command, sends it a signal as
-// soon as it has asked the listener, and checks its exit status.
+// interrupts is `interrupts INT|TERM STATUS COMMAND...`: it runs a command, signals it once
+// it has connected to the listener, and checks the exit status.
 func interrupts(ts *testscript.TestScript, _ bool, args []string) {
 	s := fixtureOf(ts)
 	cmd := s.command(ts, args[2:])
@@ -208,4 +208,64 @@ func interrupts(ts *testscript.TestScript, _ bool, args []string) {
 	s.listener.await(func(net.Conn) bool { return true })
 	ts.Check(cmd.Process.Signal(signals[args[0]]))
 	checkStatus(ts, cmd.Wait(), number(ts, args[1]))
+}
+
+// startOperator is `operator`: it starts a server through which the program `operate`
+// changes the demo, as the command of a deployment changes a real cluster.
+func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
+	s := fixtureOf(ts)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.operate(strings.Fields(r.FormValue("do"))); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}))
+	ts.Defer(server.Close)
+	s.setenv(ts, "OPERATOR", server.URL)
+}
+
+// operate executes "restart NODE", "break FAULT" or "heal".
+func (s *fixture) operate(words []string) error {
+	switch {
+	case len(words) == 2 && words[0] == "restart":
+		for _, n := range s.demo.Nodes {
+			if n.ID() == words[1] {
+				return n.Restart()
+			}
+		}
+	case len(words) == 2 && words[0] == "break":
+		return s.demo.Break(words[1])
+	case len(words) == 1 && words[0] == "heal":
+		return s.demo.Heal()
+	}
+	return fmt.Errorf("operating: no such thing as %q", words)
+}
+
+// operate is a program: it sends its arguments to the operator, prints them on both
+// streams, and waits until clients have met the effect.
+func operate() {
+	resp, err := http.PostForm(os.Getenv("OPERATOR"), map[string][]string{"do": {strings.Join(os.Args[1:], " ")}})
+	if err != nil || resp.StatusCode != http.StatusOK {
+		fmt.Fprintln(os.Stderr, "operate: it was not done:", err)
+		os.Exit(9)
+	}
+	fmt.Println("done:", strings.Join(os.Args[1:], " "))
+	fmt.Fprintln(os.Stderr, "noted:", strings.Join(os.Args[1:], " "))
+}
+
+// signalsAt is `signals INT|TERM TEXT STATUS COMMAND...`: it runs a command, signals it once
+// a line of its standard error contains TEXT, and checks the exit status.
+func signalsAt(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := fixtureOf(ts).command(ts, args[3:])
+	cmd.Stderr = nil
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	var once sync.Once
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(ts.Stderr(), lines.Text())
+		if strings.Contains(lines.Text(), args[1]) {
+			once.Do(func() { ts.Check(cmd.Process.Signal(signals[args[0]])) })
+		}
+	}
+	checkStatus(ts, cmd.Wait(), number(ts, args[2]))
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,8 +18,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The scripts run this test binary as stickwatch: what they type is what a user
-// would.
+var updateScripts = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+
+// TestMain lets the scripts run the test binary as stickwatch.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"stickwatch": main, "operate": operate})
 }
@@ -26,7 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		UpdateScripts:       *updateGolden,
+		UpdateScripts:       *updateScripts,
 		Setup: func(env *testscript.Env) error {
 			s := new(fixture)
 			env.Values[fixtureKey{}] = s
@@ -62,8 +66,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits STATUS COMMAND...: runs a command, which must exit with that status.
-// The script's own `! exec` takes any but 0.
+// exits is `exits STATUS COMMAND...`: the command must exit with that status. The built-in
+// `! exec` accepts any status but 0.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want := number(ts, args[0])
 	checkStatus(ts, ts.Exec(args[1], args[2:]...), want)
@@ -81,7 +85,7 @@ func checkStatus(ts *testscript.TestScript, err error, want int) {
 	}
 }
 
-// xml FILE: the file must be one whole XML document.
+// wellFormed is `xml FILE`: the file must be one well-formed XML document.
 func wellFormed(ts *testscript.TestScript, _ bool, args []string) {
 	decoder := xml.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	elements := 0
@@ -100,7 +104,7 @@ func wellFormed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// clients COUNT FILE: writes so many addresses, a line each.
+// clients is `clients COUNT FILE`: it writes that many addresses, a line each.
 func clients(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := os.Create(ts.MkAbs(args[1]))
 	ts.Check(err)
@@ -120,4 +124,52 @@ func number(ts *testscript.TestScript, text string) int {
 	n, err := strconv.Atoi(text)
 	ts.Check(err)
 	return n
+}
+
+// shape is `shape FILE WANT`: the JSON in FILE must have every field of WANT, of the same
+// kind. A list in WANT has one element, which all elements in FILE must match. FILE may
+// have more fields.
+func shape(ts *testscript.TestScript, _ bool, args []string) {
+	var got, want any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &got))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &want))
+	if wrong := differences("", got, want); len(wrong) > 0 {
+		ts.Fatalf("%d differences in shape: %q", len(wrong), wrong)
+	}
+}
+
+// nullable are the fields that may be null.
+var nullable = []string{"clock_offset_ms", "up"}
+
+func differences(path string, got, want any) (wrong []string) {
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		if !ok {
+			return []string{fmt.Sprintf("%s: got %T, want an object", path, got)}
+		}
+		for key, value := range want {
+			field, ok := object[key]
+			if !ok {
+				wrong = append(wrong, path+"."+key+" is missing")
+				continue
+			}
+			if field != nil || !slices.Contains(nullable, key) {
+				wrong = slices.Concat(wrong, differences(path+"."+key, field, value))
+			}
+		}
+	case []any:
+		list, ok := got.([]any)
+		if !ok {
+			return []string{fmt.Sprintf("%s: got %T, want a list", path, got)}
+		}
+		for i, element := range list {
+			wrong = slices.Concat(wrong, differences(fmt.Sprintf("%s[%d]", path, i), element, want[0]))
+		}
+	default:
+		if fmt.Sprintf("%T", got) != fmt.Sprintf("%T", want) {
+			wrong = append(wrong, fmt.Sprintf("%s: got %T, want %T", path, got, want))
+		}
+	}
+	return wrong
 }

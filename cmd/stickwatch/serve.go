@@ -27,11 +27,11 @@ import (
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	file      string
-	listen    string // "": what the file says
+	listen    string // "": from the file
 	webConfig string
 	admin     string // path of the admin socket; "": beside the history
-	group     string // that may open it, too; "": none
-	healthy   bool   // ask the daemon that runs, and run none
+	group     string // that may open it besides the owner; "": none
+	healthy   bool   // check the health of a running daemon instead
 	logFormat setting[string]
 	logLevel  setting[slog.Level]
 }
@@ -43,35 +43,36 @@ func newServe(c console) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve [flags]",
-		Short: "Watch the clusters of a file, day and night",
-		Long: `serve is the daemon: it probes every cluster on a schedule, keeps canaries on
-every node, remembers what it saw in a history file, tells receivers of
-incidents, and answers at listen (127.0.0.1:9748):
+		Short: "Monitor the clusters of a file continuously",
+		Long: `serve is the daemon. It probes every cluster on a schedule, keeps canaries on
+every node, records the results in a history, notifies receivers of incidents,
+and listens on 127.0.0.1:9748 (key listen):
 
   /                   the status page
   /metrics            for Prometheus; /probe?cluster=NAME takes a round now
   /api/v1/...         clusters, incidents, history, silences, deployments
   /-/healthy, /-/ready, /-/reload (POST)
 
-SIGHUP, and /-/reload, read the configuration again: a file with a mistake
-changes nothing, and clusters that are as before keep their canaries. SIGTERM
-and Ctrl-C end it when what is under way is written.
+SIGHUP and /-/reload reload the configuration. An invalid file changes nothing.
+Unchanged clusters keep their canaries. SIGTERM and Ctrl-C end the daemon after
+it has written pending data.
 
-Something may be changed (silences, announcements, probes now, reloads) by the
-users in --web.config.file, and by whoever may open the admin socket on this
-machine: the file system decides. The commands of stickwatch use it by
-themselves, stickwatch token gives a browser or a pipeline access through it,
-and curl --unix-socket FILE -X POST http://localhost/-/reload reloads.
+Write access (silences, deployments, probes, reloads) is for the users in
+--web.config.file and for everyone who may open the admin socket; its file
+permissions decide. The commands of stickwatch use the socket automatically.
+stickwatch token gives a browser or a pipeline access through it.
+curl --unix-socket FILE -X POST http://localhost/-/reload reloads.
 
-The log goes to standard error, a line a change. Exit status:
+The log goes to standard error. Exit status:
   0  ended by SIGTERM or Ctrl-C
-  1  it could not start, or go on: the address, the history
+  1  it could not start or continue, for example because of the address or the
+     history
   2  wrong usage or configuration`,
 		Example: `  stickwatch serve
   stickwatch serve -c /etc/stickwatch/stickwatch.yml --log-format json
   # TLS and users, in the format of Prometheus's exporters
   stickwatch serve --web.config.file web.yml
-  # a file that has changed
+  # after a change of the file
   stickwatch check && kill -HUP $(pidof stickwatch)`,
 		Args: noArguments(func(arg string) string { return "stickwatch serve -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,15 +84,15 @@ The log goes to standard error, a line a change. Exit status:
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
-	flags.StringVar(&o.listen, "listen", "", "answer at this `HOST:PORT` (default: what the file says, else 127.0.0.1:9748)")
+	flags.StringVar(&o.listen, "listen", "", "listen on this `HOST:PORT` (default: the file's, else 127.0.0.1:9748)")
 	flags.StringVar(&o.webConfig, "web.config.file", "", "`FILE` with TLS, users and headers, in the format of Prometheus's exporter-toolkit")
-	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of a Unix socket by which everything may be changed (default: the history's file and .sock)")
-	flags.StringVar(&o.group, "admin-group", "", "the `GROUP`, a name or a number, that may open that socket besides its owner")
-	flags.BoolVar(&o.healthy, "healthcheck", false, "ask the daemon that answers there whether it is well, and exit 0 or 1")
+	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of the Unix socket with write access (default: the history's file and .sock)")
+	flags.StringVar(&o.group, "admin-group", "", "`GROUP`, by name or number, that may open the socket besides its owner")
+	flags.BoolVar(&o.healthy, "healthcheck", false, "check the health of the running daemon, and exit 0 or 1")
 	o.registerLog(cmd)
 	explain(cmd,
-		section{"What to watch", []string{"config"}},
-		section{"Where to answer", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
+		section{"Configuration", []string{"config"}},
+		section{"Listening", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
 		section{"Log", []string{"log-format", "log-level"}})
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
@@ -126,15 +127,15 @@ func (o *serveOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// badAddress tells what is wrong with a flag that names where to answer.
+// badAddress returns the error in a flag with an address to listen on.
 func badAddress(flag, value string) error {
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
-		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for every address", flag, value)
+		return fmt.Errorf("--%s: got %q, want an address such as 127.0.0.1:9748, or :9748 for all interfaces", flag, value)
 	}
 	return nil
 }
 
-// load reads the configuration, as the flags would have it.
+// load reads the configuration and applies the flags.
 func (o *serveOptions) load() (*config.Config, error) {
 	cfg, err := loadFile(o.file, "name one with -c FILE, or let `stickwatch init` write one")
 	if err == nil && o.listen != "" {
@@ -145,11 +146,11 @@ func (o *serveOptions) load() (*config.Config, error) {
 
 func (o *serveOptions) run(parent context.Context, c console) error {
 	if o.healthy && o.listen != "" {
-		return o.ask(parent, o.listen) // a mistake in the file makes nobody unwell who has read an earlier one
+		return o.ask(parent, o.listen) // without the file, whose mistakes do not affect a running daemon
 	}
 	cfg, err := o.load()
 	if err != nil {
-		return err // of usage; what follows is not
+		return err // wrong usage, unlike the errors below
 	}
 	if o.healthy {
 		return o.ask(parent, cfg.Listen)
@@ -157,7 +158,7 @@ func (o *serveOptions) run(parent context.Context, c console) error {
 	return o.serve(parent, c, o.openLog(c.err), o.load, func(*daemon.Daemon) error { return nil })
 }
 
-// ask asks the daemon that answers at an address whether it is well.
+// ask checks the health of the daemon at an address.
 func (o *serveOptions) ask(ctx context.Context, listen string) error {
 	if err := healthcheck(ctx, listen); err != nil {
 		return exitError{exitFinding, err}
@@ -165,20 +166,19 @@ func (o *serveOptions) ask(ctx context.Context, listen string) error {
 	return nil
 }
 
-// serve runs a daemon until it is interrupted. Before that it says what there is to
-// say of one that has started.
-func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, load func() (*config.Config, error), started func(*daemon.Daemon) error) error {
+// serve runs a daemon until it is interrupted. It calls started after the start.
+func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, load func() (*config.Config, error), started func(*daemon.Daemon) error) error {
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
-	outliveReaders()
-	logger := l.Logger
-	slog.SetDefault(logger) // what libraries and package panics log must not wait for standard error either
-	defer l.out.Flush(lastWords)
+	ignoreBrokenPipes()
+	logger := log.Logger
+	slog.SetDefault(logger) // so that logs of libraries and of package panics never block either
+	defer log.out.Flush(flushTimeout)
 	d, err := daemon.Start(ctx, daemon.Config{
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
 		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
-		LogDropped: l.out.Dropped,
+		LogDropped: log.out.Dropped,
 	})
 	if err == nil {
 		err = started(d)
@@ -198,8 +198,8 @@ func (o *serveOptions) serve(parent context.Context, c console, l daemonLog, loa
 	return nil
 }
 
-// lowerGCPercent collects garbage earlier than Go does as a rule, unless GOGC says
-// when: on the small machine of a monitor, memory is dearer than the processor.
+// lowerGCPercent makes garbage collection more frequent than Go's default, unless GOGC is
+// set. Monitoring machines are small, so that memory matters more than processor time.
 func lowerGCPercent(environ []string) {
 	const percent = 50
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
@@ -207,7 +207,7 @@ func lowerGCPercent(environ []string) {
 	}
 }
 
-// A daemonLog never waits for the file that it goes to.
+// A daemonLog is a log that never blocks on its file.
 type daemonLog struct {
 	*slog.Logger
 	out *logwriter.Writer
@@ -216,7 +216,7 @@ type daemonLog struct {
 func (o *serveOptions) openLog(file io.Writer) daemonLog {
 	out := logwriter.New(file, func(lines int64) []byte {
 		var line bytes.Buffer
-		o.logger(&line).Error("lines of the log are missing: standard error took none", "lines", lines)
+		o.logger(&line).Error("log lines were dropped: standard error is blocked", "lines", lines)
 		return line.Bytes()
 	})
 	return daemonLog{o.logger(out), out}
@@ -230,7 +230,7 @@ func (o *serveOptions) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// reloadOnHangup reloads the configuration at every SIGHUP until it is stopped.
+// reloadOnHangup reloads the configuration on SIGHUP until stop is called.
 func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -247,7 +247,7 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 				err = caught
 			}
 			if err != nil {
-				logger.Error("reloading: everything is as before", "err", err)
+				logger.Error("reloading: the old configuration stays active", "err", err)
 			}
 		}
 	})
@@ -257,7 +257,7 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 	}
 }
 
-// pageURL is where somebody at this machine finds the page.
+// pageURL returns the URL of the status page on this machine.
 func pageURL(address net.Addr, webConfig string) string {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
@@ -268,7 +268,30 @@ func pageURL(address net.Addr, webConfig string) string {
 	}
 	scheme := "http"
 	if webConfig != "" {
-		scheme = "http(s)" // as the file says
+		scheme = "http(s)" // the file decides
 	}
 	return scheme + "://" + net.JoinHostPort(host, port) + "/"
+}
+
+// A serviceManager notifies systemd of the state of the program. Source: sd_notify(3).
+type serviceManager struct{ environ []string }
+
+// notify sends a line such as READY=1. Without NOTIFY_SOCKET it does nothing. Errors are
+// ignored: the service manager notices missing messages.
+func (m serviceManager) notify(state string) {
+	for _, pair := range m.environ {
+		path, ok := strings.CutPrefix(pair, "NOTIFY_SOCKET=")
+		if !ok || path == "" {
+			continue
+		}
+		if path[0] == '@' {
+			path = "\x00" + path[1:] // in Linux's abstract namespace
+		}
+		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte(state))
+		_ = conn.Close()
+	}
 }

@@ -21,32 +21,32 @@ import (
 	"stickwatch/internal/config"
 )
 
-// serverFlags say which daemon a command talks to, and as whom.
+// serverFlags select the daemon of a command and the credentials.
 type serverFlags struct {
-	server       setting[*url.URL] // nil: the one of the configuration
+	server       setting[*url.URL] // nil: from the configuration
 	username     string
 	passwordFile string
 	tokenFile    string
 	caFile       string
 }
 
-// serverSection are the flags of serverFlags.
-var serverSection = section{"Which daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
+// serverSection has the flags of serverFlags.
+var serverSection = section{"Daemon", []string{"server", "username", "password-file", "token-file", "ca-file"}}
 
-// defaultServer is where serve answers if nobody says otherwise.
+// defaultServer is the default address of serve.
 const defaultServer = "127.0.0.1:9748"
 
 func (f *serverFlags) register(cmd *cobra.Command) {
 	f.server = newSetting("", serverURL)
 	flags := cmd.Flags()
-	flags.Var(&f.server, "server", "the daemon's `URL`, which may have user:password@, or unix:// and the path of its admin socket (default: that socket where it may be opened, else listen of the file, else http://"+defaultServer+")")
-	flags.StringVar(&f.username, "username", "", "the `NAME` of a user that its --web.config.file knows")
-	flags.StringVar(&f.passwordFile, "password-file", "", "`FILE` with that user's password")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with a token that stickwatch token --bearer printed there")
-	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authority, in PEM, that its certificate is of")
+	flags.Var(&f.server, "server", "`URL` of the daemon, which may have user:password@, or unix:// and the path of its admin socket (default: that socket if it may be opened, else listen of the file, else http://"+defaultServer+")")
+	flags.StringVar(&f.username, "username", "", "`NAME` of a user in its --web.config.file")
+	flags.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password of the user")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with a token from stickwatch token --bearer")
+	flags.StringVar(&f.caFile, "ca-file", "", "`FILE` with the authority of its certificate, in PEM")
 }
 
-// serverURL parses where a daemon is.
+// serverURL parses the URL of a daemon.
 func serverURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err == nil && u.Scheme == "unix" && u.Host == "" && u.Path != "" && u.User == nil {
@@ -58,7 +58,7 @@ func serverURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// validate are what is wrong before any file is looked at.
+// validate returns all errors in the flags.
 func (f *serverFlags) validate(cmd *cobra.Command) error {
 	var errs []error
 	if err := f.server.usageError("server"); err != nil {
@@ -76,18 +76,18 @@ func (f *serverFlags) validate(cmd *cobra.Command) error {
 	inURL := f.server.value != nil && f.server.value.User != nil
 	switch {
 	case f.tokenFile != "" && (inURL || user != ""):
-		errs = append(errs, errors.New("--token-file: a user is named, too: leave one of them out"))
+		errs = append(errs, errors.New("--token-file and a user exclude each other"))
 	case f.server.value != nil && f.server.value.Scheme == "unix" && user+f.tokenFile+f.caFile != "":
-		errs = append(errs, errors.New("--server: whoever may open an admin socket needs no user, token or certificate: leave them out"))
+		errs = append(errs, errors.New("--server: an admin socket needs no user, token or certificate: omit them"))
 	case inURL && user != "":
-		errs = append(errs, errors.New("--server: names a user, and so do --username and --password-file: leave one of them out"))
+		errs = append(errs, errors.New("--server with a user excludes --username and --password-file"))
 	case (f.username == "") != (f.passwordFile == ""):
 		errs = append(errs, errors.New("--username and --password-file go together"))
 	}
 	return errors.Join(errs...)
 }
 
-// hidePassword is a URL that may not be one, without what stands before its "@".
+// hidePassword replaces everything before "@" in a URL, which may be malformed.
 func hidePassword(text string) string {
 	if _, after, ok := strings.Cut(text, "@"); ok {
 		return "***@" + after
@@ -95,9 +95,9 @@ func hidePassword(text string) string {
 	return text
 }
 
-// client returns a client of the daemon that the flags name, else of the one of a
-// configuration; nil: there is none. A daemon of this machine is asked by its admin
-// socket, where that may be opened and nobody says as whom else to ask.
+// client returns a client of the daemon that the flags name, else of the one in cfg, which
+// may be nil. It prefers the admin socket of a daemon on this machine, unless the flags
+// have credentials.
 func (f *serverFlags) client(ctx context.Context, cfg *config.Config) (*apiClient, error) {
 	roots, err := f.roots()
 	if err != nil {
@@ -133,38 +133,38 @@ func (f *serverFlags) client(ctx context.Context, cfg *config.Config) (*apiClien
 	return client, err
 }
 
-// adminSocket is the path of the admin socket of the daemon at base; "": that is
-// not on this machine, its socket may not be opened, or the flags say as whom to ask.
+// adminSocket returns the path of the admin socket of the daemon at base; "" if the daemon
+// is not on this machine, the socket cannot be opened, or the flags have credentials.
 func (f *serverFlags) adminSocket(ctx context.Context, base *url.URL, cfg *config.Config) string {
 	if base.User != nil || f.username+f.tokenFile+f.caFile != "" || base.Scheme != "http" || strings.Trim(base.Path, "/") != "" || !thisMachine(base.Hostname()) {
 		return ""
 	}
-	paths := []string{filepath.Join(config.RunDirectory, "admin.sock")} // of the unit for systemd
+	paths := []string{filepath.Join(config.RunDirectory, "admin.sock")} // of the systemd unit
 	if cfg != nil {
 		paths = append([]string{cfg.AdminSocket()}, paths...)
 	}
 	for _, path := range paths {
-		var its struct{ Listen string }
-		ctx, cancel := context.WithTimeout(ctx, socketPatience)
-		err := newSocketClient(path).call(ctx, http.MethodGet, "/-/admin", nil, &its)
+		var admin struct{ Listen string }
+		ctx, cancel := context.WithTimeout(ctx, socketTimeout)
+		err := newSocketClient(path).call(ctx, http.MethodGet, "/-/admin", nil, &admin)
 		cancel()
-		if _, port, _ := net.SplitHostPort(its.Listen); err == nil && port == cmp.Or(base.Port(), "80") {
+		if _, port, _ := net.SplitHostPort(admin.Listen); err == nil && port == cmp.Or(base.Port(), "80") {
 			return path
 		}
 	}
 	return ""
 }
 
-// socketPatience bounds the look whether a socket is of the daemon that is meant.
-const socketPatience = 2 * time.Second
+// socketTimeout bounds the check that a socket belongs to the daemon.
+const socketTimeout = 2 * time.Second
 
-// thisMachine reports whether a host is a loopback address or a name of one.
+// thisMachine reports whether a host is localhost or a loopback address.
 func thisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// listenOf is where the daemon of a configuration listens; "" where there is none.
+// listenOf returns the address of the daemon of a configuration; "" for nil.
 func listenOf(cfg *config.Config) string {
 	if cfg == nil {
 		return ""
@@ -172,7 +172,7 @@ func listenOf(cfg *config.Config) string {
 	return cfg.Listen
 }
 
-// roots are the authorities of --ca-file; nil: those of the system.
+// roots returns the authorities of --ca-file; nil, which means the system's, without it.
 func (f *serverFlags) roots() (*x509.CertPool, error) {
 	if f.caFile == "" {
 		return nil, nil
@@ -188,7 +188,7 @@ func (f *serverFlags) roots() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// readSecret is the first line of the file that a flag names.
+// readSecret returns the first line of the file that a flag names.
 func readSecret(flag, file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -202,8 +202,8 @@ func readSecret(flag, file string) (string, error) {
 	return line, nil
 }
 
-// dialable is an address to listen at as one to go to: who listens at every
-// address of the machine is found at this one.
+// dialable returns an address to connect to for a listening address; localhost for the
+// unspecified address.
 func dialable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -215,9 +215,8 @@ func dialable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// configurationOf is the configuration of a daemon; nil when no file is named and
-// there is none of the usual name. An error says that --server does without the
-// file.
+// configurationOf returns the configuration of a daemon; nil if no file is named and the
+// default file does not exist. Errors suggest --server, which needs no file.
 func configurationOf(cmd *cobra.Command, file string) (*config.Config, error) {
 	if !cmd.Flags().Changed("config") {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
@@ -226,13 +225,13 @@ func configurationOf(cmd *cobra.Command, file string) (*config.Config, error) {
 	}
 	cfg, err := loadFile(file, "name one with -c FILE, or the daemon with --server URL")
 	if err != nil {
-		return nil, withRemedy(err, "where the daemon listens is read from that file: --server URL does without it")
+		return nil, withRemedy(err, "the file has the address of the daemon; --server URL needs no file")
 	}
 	return cfg, nil
 }
 
-// configurationIfAny is the configuration of a file, of which only the admin socket
-// is wanted, for a daemon that is named already; nil: it cannot be read.
+// configurationIfAny returns the configuration of a file; nil if it cannot be read. It
+// serves to find the admin socket of a daemon whose URL is known.
 func configurationIfAny(file string) *config.Config {
 	cfg, err := config.Load(file)
 	if err != nil {
@@ -241,8 +240,8 @@ func configurationIfAny(file string) *config.Config {
 	return cfg
 }
 
-// withRemedy adds to mistakes in a configuration how to do without it. They may
-// be that its secrets are for the daemon alone.
+// withRemedy adds a remedy to problems of a configuration. The reason may be that only the
+// daemon may read its secrets.
 func withRemedy(err error, remedy string) error {
 	if _, ok := errors.AsType[config.Problems](err); ok {
 		return errors.Join(err, errors.New(remedy))
@@ -250,18 +249,18 @@ func withRemedy(err error, remedy string) error {
 	return err
 }
 
-// daemonFlags say which daemon a command talks to, by a file if need be.
+// daemonFlags select the daemon of a command, by flags or by its configuration file.
 type daemonFlags struct {
 	file   string
 	server serverFlags
 }
 
-// daemonSection are the flags of daemonFlags.
+// daemonSection has the flags of daemonFlags.
 var daemonSection = section{serverSection.title, append(slices.Clone(serverSection.names), "config")}
 
 func (f *daemonFlags) register(cmd *cobra.Command) {
 	f.server.register(cmd)
-	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "the daemon's configuration `FILE`, read for where it listens")
+	cmd.Flags().StringVarP(&f.file, "config", "c", defaultFile, "configuration `FILE` of the daemon, which has its address")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 }
 

@@ -7,19 +7,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stickwatch/internal/config"
 )
 
-// A setting is a flag's value that is judged only when the whole call is known:
-// the flag package stops at the first wrong value, and people want to be told
-// all of them.
+// A setting is the value of a flag that is validated later, so that all wrong values are
+// reported at once. The flag package stops at the first one.
 type setting[T any] struct {
 	value T
-	text  string // as it was given
+	text  string // as given
 	parse func(text string) (T, error)
 	err   error
 }
 
-// newSetting returns a setting with a default; "" is a zero one.
+// newSetting returns a setting with a default; "" is the zero value.
 func newSetting[T any](text string, parse func(string) (T, error)) setting[T] {
 	s := setting[T]{parse: parse}
 	if text != "" {
@@ -28,7 +29,7 @@ func newSetting[T any](text string, parse func(string) (T, error)) setting[T] {
 	return s
 }
 
-// Set keeps text for later; it never fails.
+// Set parses text and keeps the error for usageError. It never fails.
 func (s *setting[T]) Set(text string) error {
 	s.text = text
 	s.value, s.err = s.parse(text)
@@ -37,10 +38,10 @@ func (s *setting[T]) Set(text string) error {
 
 func (s *setting[T]) String() string { return s.text }
 
-// Type is what help calls a value whose flag names none.
+// Type is the name of the value in help, if the flag has none.
 func (s *setting[T]) Type() string { return "VALUE" }
 
-// usageError tells what is wrong with the value of the flag of that name.
+// usageError returns the error in the value of the flag of that name.
 func (s *setting[T]) usageError(name string) error {
 	if s.err == nil {
 		return nil
@@ -48,9 +49,9 @@ func (s *setting[T]) usageError(name string) error {
 	return fmt.Errorf("--%s: got %q, want %w", name, s.text, s.err)
 }
 
-// Parsers return, for an error, what they want.
+// The errors of parsers state the wanted value.
 
-// atLeast parses a duration.
+// atLeast returns a parser of durations with a minimum.
 func atLeast(least time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
 		switch d, err := time.ParseDuration(text); {
@@ -64,7 +65,7 @@ func atLeast(least time.Duration) func(string) (time.Duration, error) {
 	}
 }
 
-// oneOf parses one of a few words.
+// oneOf returns a parser of enumerated words.
 func oneOf[T ~string](words []T) func(string) (T, error) {
 	return func(text string) (T, error) {
 		if word := T(text); slices.Contains(words, word) {
@@ -74,7 +75,7 @@ func oneOf[T ~string](words []T) func(string) (T, error) {
 	}
 }
 
-// confidence parses how surely chance must be excluded.
+// confidence parses a level of confidence.
 func confidence(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n > 0.5 && n < 1) {
@@ -83,7 +84,7 @@ func confidence(text string) (float64, error) {
 	return n, nil
 }
 
-// natural parses a number of times.
+// parseCount parses a positive number.
 func parseCount(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
@@ -100,4 +101,40 @@ func asTexts[T ~string](words []T) []string {
 		list[i] = string(w)
 	}
 	return list
+}
+
+// timeLayouts are the accepted formats of times. Times without a zone are local.
+var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
+
+// parseTime parses a time in one of timeLayouts.
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range timeLayouts {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, errors.New(`a time, such as 2026-11-01, "2026-11-01 22:00" or 2026-11-01T22:00:00Z`)
+}
+
+// timeOrAge returns a parser of times and of ages, which are durations before now.
+func timeOrAge(now time.Time) func(string) (time.Time, error) {
+	return func(text string) (time.Time, error) {
+		if d, err := config.ParseDuration(text); err == nil {
+			return now.Add(-d), nil
+		}
+		at, err := parseTime(text)
+		if err != nil {
+			err = fmt.Errorf("how long ago, such as 24h or 7d, or %w", err)
+		}
+		return at, err
+	}
+}
+
+// days parses a positive duration that may have days: 7d.
+func days(text string) (time.Duration, error) {
+	d, err := config.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, errors.New("a duration, such as 20m, 2h or 7d")
+	}
+	return d, nil
 }

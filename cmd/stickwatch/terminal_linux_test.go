@@ -17,7 +17,7 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// What a terminal shows that a pipe does not: colour, progress, its own width.
+// TestTerminal: a terminal shows colour and progress, and limits the width.
 func TestTerminal(t *testing.T) {
 	cluster, err := demo.Start(demo.Config{})
 	if err != nil {
@@ -54,7 +54,7 @@ func TestTerminal(t *testing.T) {
 				t.Errorf("escape sequences for a terminal that knows none:\n%q", got)
 			}
 			if !strings.Contains(got, "dependency_down") {
-				t.Errorf("no picture:\n%q", got)
+				t.Errorf("no report:\n%q", got)
 			}
 			for line := range strings.FieldsFuncSeq(got, func(r rune) bool { return r == '\r' || r == '\n' }) {
 				if width := lipgloss.Width(line); width > columns {
@@ -65,8 +65,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// onTerminal runs stickwatch with a terminal for everything, and returns what
-// that was told to show.
+// onTerminal runs stickwatch on a terminal and returns the output.
 func onTerminal(t *testing.T, columns uint16, env string, args ...string) string {
 	t.Helper()
 	terminal, program := openTerminal(t, columns)
@@ -78,14 +77,14 @@ func onTerminal(t *testing.T, columns uint16, env string, args ...string) string
 	}
 	program.Close()
 	var shown bytes.Buffer
-	io.Copy(&shown, terminal) // ends with EIO when the program has
+	io.Copy(&shown, terminal) // ends with EIO at the exit of the program
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFinding {
 		t.Fatalf("got %v, want exit status %d; shown: %q", err, exitFinding, &shown)
 	}
 	return shown.String()
 }
 
-// openTerminal returns both ends of a terminal of that width.
+// openTerminal returns both ends of a terminal with a number of columns.
 func openTerminal(t *testing.T, columns uint16) (terminal, program *os.File) {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)

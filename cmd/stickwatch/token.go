@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/internal/render"
 )
 
 // tokenOptions are the flags of token.
@@ -15,7 +17,7 @@ type tokenOptions struct {
 	bearer bool
 }
 
-// wireToken is a token as the daemon gives it out.
+// wireToken is a token in the JSON of the daemon.
 type wireToken struct {
 	Token   string    `json:"token"`
 	Link    string    `json:"link"`
@@ -26,20 +28,21 @@ func newToken(c console) *cobra.Command {
 	o := tokenOptions{length: newSetting("12h", days)}
 	cmd := &cobra.Command{
 		Use:   "token [flags]",
-		Short: "Let a browser or a pipeline change something",
-		Long: `token asks the daemon on this machine, through its admin socket, for a link that
-lets a browser silence and probe on the status page, and prints it. The link is
-good for ten minutes, what the browser gets by it for as long as --for says.
+		Short: "Give a browser or a pipeline write access",
+		Long: `token prints a link that gives a browser write access to the status page, to add
+silences and start probes. It gets the link from the daemon on this machine
+through the admin socket. The link works for ten minutes; the access of the
+browser lasts for --for.
 
-With --bearer it prints a token for programs: --token-file of the commands, or
-the header "Authorization: Bearer TOKEN".
+With --bearer it prints a token for programs, for --token-file or the header
+"Authorization: Bearer TOKEN".
 
-A restart of the daemon forgets all of them. A daemon that has users in its
---web.config.file gives out none: ask it as one of them.
+A restart of the daemon invalidates all tokens. A daemon with users in its
+--web.config.file issues none: authenticate as one of the users.
 
 Exit status:
-  0  there it is
-  1  the daemon refuses, or cannot be reached
+  0  the link or token was printed
+  1  the daemon refused, or cannot be reached
   2  wrong usage`,
 		Example: `  stickwatch token
   # for a pipeline that announces deployments
@@ -49,10 +52,10 @@ Exit status:
 		Args: noArguments(func(string) string { return "stickwatch token" }),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
 	}
-	cmd.Flags().Var(&o.length, "for", "for how long something may be changed, a `DURATION` such as 30m, 12h or 7d; 90 days at most")
-	cmd.Flags().BoolVar(&o.bearer, "bearer", false, "print a token for programs in place of a link")
+	cmd.Flags().Var(&o.length, "for", "lifetime of the access, a `DURATION` such as 30m, 12h or 7d; at most 90 days")
+	cmd.Flags().BoolVar(&o.bearer, "bearer", false, "print a token for programs instead of a link")
 	o.daemon.register(cmd)
-	explain(cmd, section{"What to print", []string{"for", "bearer"}}, daemonSection)
+	explain(cmd, section{"Token", []string{"for", "bearer"}}, daemonSection)
 	return cmd
 }
 
@@ -67,15 +70,15 @@ func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	var given wireToken
-	asked := map[string]any{"duration": o.length.value.String(), "bearer": o.bearer}
-	if err := client.call(cmd.Context(), http.MethodPost, "/-/token", asked, &given); err != nil {
+	var token wireToken
+	request := map[string]any{"duration": o.length.value.String(), "bearer": o.bearer}
+	if err := client.call(cmd.Context(), http.MethodPost, "/-/token", request, &token); err != nil {
 		return exitError{exitFinding, err}
 	}
 	if o.bearer {
-		_, err = fmt.Fprintln(c.out, cleanSentence(given.Token))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(token.Token))
 	} else {
-		_, err = fmt.Fprintln(c.out, cleanSentence(given.Link))
+		_, err = fmt.Fprintln(c.out, render.CleanSentence(token.Link))
 	}
 	return err
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is stamped in by the linker (-X main.version=1.2.3).
+// version is set by the linker (-X main.version=1.2.3).
 var version = ""
 
 func newVersion(c console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of stickwatch",
-		Long: `version prints the version of stickwatch, the Go it was built with, and what it
-was built for, on one line.`,
+		Long: `version prints the version of stickwatch, its Go version and its platform on one
+line.`,
 		Example: `  stickwatch version`,
 		Args:    noArguments(nil),
 		RunE: func(*cobra.Command, []string) error {
@@ -30,8 +30,7 @@ func versionLine() string {
 	return fmt.Sprintf("stickwatch %s (%s, %s/%s)", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// versionText is the stamped version, else what the Go tool noted of the
-// source.
+// versionText returns the version that the linker or the Go tool set.
 func versionText() string {
 	if version != "" {
 		return version
@@ -43,7 +42,7 @@ func versionText() string {
 	return info.Main.Version
 }
 
-// revision is the commit that the binary was built from; "": not known.
+// revision returns the commit of the source; "" if it is unknown.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

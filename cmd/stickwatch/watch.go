@@ -14,7 +14,7 @@ import (
 	"stickwatch/probes"
 )
 
-// watchOptions are the flags of probe by which a deployment is watched.
+// watchOptions are the flags of probe --watch.
 type watchOptions struct {
 	length    setting[time.Duration] // 0: until interrupted, or until the command ends
 	sessions  setting[int]
@@ -25,10 +25,10 @@ type watchOptions struct {
 
 	asked   bool     // --watch was given
 	limited bool     // --max-outage was given
-	command []string // that is run meanwhile; nil: none is
+	command []string // runs during the watch; nil: none
 }
 
-// forever is the value of a --watch without one.
+// forever is the value of --watch without a duration.
 const forever = "forever"
 
 func newWatchOptions() watchOptions {
@@ -46,23 +46,23 @@ func watchLength(text string) (time.Duration, error) {
 	return atLeast(time.Second)(text)
 }
 
-// watchSection are the flags that mean nothing without --watch.
+// watchSection has the flags that need --watch.
 var watchSection = section{"Watching a deployment", append([]string{"sessions", "drain", "max-outage", "fail-on-loss"}, serverSection.names...)}
 
 func (o *watchOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.Var(&o.length, "watch", "hold sessions for this `DURATION`, or until interrupted, or while the command after -- runs, and report what became of them")
+	flags.Var(&o.length, "watch", "watch sessions for this `DURATION`, until interrupted, or while the command after -- runs, and report their outcomes")
 	flags.Lookup("watch").NoOptDefVal = forever
-	flags.Var(&o.sessions, "sessions", "hold this `NUMBER` of sessions on each node")
-	flags.StringVar(&o.drain, "drain", "", "the `NODE` is being emptied: nobody on it may lose anything, and nobody new may come")
-	flags.Var(&o.maxOutage, "max-outage", "put up with this `DURATION` without a good answer, and fail beyond it (default: any, as a warning)")
-	flags.BoolVar(&o.noLoss, "fail-on-loss", false, "exit 1 when any session was lost, whatever the policy allows")
+	flags.Var(&o.sessions, "sessions", "`NUMBER` of sessions on each node")
+	flags.StringVar(&o.drain, "drain", "", "the `NODE` is being drained: its sessions must survive, and it must get no new clients")
+	flags.Var(&o.maxOutage, "max-outage", "fail on an outage longer than this `DURATION` (default: outages are warnings)")
+	flags.BoolVar(&o.noLoss, "fail-on-loss", false, "exit 1 if any session was lost, even if the policy allows it")
 	o.server.register(cmd)
-	flags.Lookup("server").Usage = "tell the daemon at this `URL`, which may have user:password@, of the deployment: it records it, holds back what it explains, and sums it up"
+	flags.Lookup("server").Usage = "announce the deployment to the daemon at this `URL`, which may have user:password@: it records the deployment, holds back notifications that it explains, and summarises it"
 }
 
-// takeArguments judges what is no flag. The value of `--watch 10m` is, for the
-// flag package, for --watch may come without; and what follows -- is a command.
+// takeArguments takes the duration of `--watch 10m`, which the flag package leaves as an
+// argument because the value is optional, and the command after --.
 func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	o.asked = cmd.Flags().Changed("watch")
 	o.limited = cmd.Flags().Changed("max-outage")
@@ -78,19 +78,19 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 	case len(args) > 0:
 		return noArguments(suggestCall)(cmd, args)
 	case dash >= 0 && !o.asked:
-		return errors.New("a command after -- is run during --watch: add that")
+		return errors.New("a command after -- needs --watch")
 	case dash >= 0 && len(o.command) == 0:
-		return errors.New("--watch: the command after -- is missing")
+		return errors.New("--watch: there is no command after --")
 	default:
 		return nil
 	}
 }
 
-// validate are what is wrong with the flags.
+// validate returns all errors in the flags.
 func (o *watchOptions) validate(cmd *cobra.Command) error {
 	if !o.asked {
 		if lone := changed(cmd, watchSection); len(lone) > 0 {
-			return fmt.Errorf("--%s is for --watch: add that, or leave it out", lone[0])
+			return fmt.Errorf("--%s needs --watch", lone[0])
 		}
 		return nil
 	}
@@ -98,10 +98,10 @@ func (o *watchOptions) validate(cmd *cobra.Command) error {
 		o.length.usageError("watch"), o.sessions.usageError("sessions"), o.maxOutage.usageError("max-outage"), o.server.validate(cmd),
 	}
 	if lone := changed(cmd, serverSection); len(lone) > 0 && !slices.Contains(lone, "server") {
-		errs = append(errs, fmt.Errorf("--%s is for --server: add that, or leave it out", lone[0]))
+		errs = append(errs, fmt.Errorf("--%s needs --server", lone[0]))
 	}
 	if len(o.command) > 0 && o.length.value > 0 {
-		errs = append(errs, errors.New("--watch: got both a duration and a command: with a command, it lasts as long as that runs"))
+		errs = append(errs, errors.New("--watch: got both a duration and a command: the command determines the duration"))
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"watch", o.length.text}, {"drain", o.drain}, {"server", o.server.server.text},
@@ -118,19 +118,19 @@ func (o *watchOptions) validate(cmd *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// limits are what the deployment of a cluster is held to.
+// limits returns the limits for the deployment of a cluster.
 func (o *probeOptions) limits(c *probes.Cluster) gate.Limits {
-	t := gate.Limits{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
+	l := gate.Limits{Confidence: o.confidence.value, NoLoss: o.watch.noLoss}
 	for _, n := range c.Nodes {
 		if n.ID == o.watch.drain {
-			t.Drain = n.ID
+			l.Drain = n.ID
 		}
 	}
 	if o.watch.limited {
-		t.MaxOutage = &o.watch.maxOutage.value
+		l.MaxOutage = &o.watch.maxOutage.value
 	}
 	for _, code := range o.ignore {
-		t.Ignore = append(t.Ignore, checks.Code(code))
+		l.Ignore = append(l.Ignore, checks.Code(code))
 	}
-	return t
+	return l
 }

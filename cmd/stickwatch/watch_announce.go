@@ -9,38 +9,38 @@ import (
 	"time"
 
 	"stickwatch/internal/gate"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
-// A announcer tells a daemon of a deployment, so that it records it, notifies nobody
-// of what the deployment explains, and sums it up afterwards. That it cannot be
-// reached holds up no deployment. A nil one tells nobody.
+// An announcer announces a deployment to a daemon, which records it, holds back
+// notifications that it explains, and summarises it. Errors are warnings: an unreachable
+// daemon does not stop a deployment. The methods of a nil announcer do nothing.
 type announcer struct {
 	client   *apiClient
 	warnings io.Writer
 	open     []announcedDeployment
-	watches  map[string]gate.Report // by cluster; what was counted until the end
+	watches  map[string]gate.Report // by cluster; nil until the watch has ended
 }
 
-// announcedDeployment is a deployment that the daemon knows of.
+// An announcedDeployment is a deployment that the daemon has recorded.
 type announcedDeployment struct{ id, cluster string }
 
-// deploymentCounts is what the daemon is told at the end of a deployment.
+// deploymentCounts are the totals that the daemon gets at the end of a deployment.
 type deploymentCounts struct {
 	Moved           int   `json:"sessions_moved"`
 	Lost            int   `json:"sessions_lost"`
 	LongestOutageMS int64 `json:"longest_outage_ms"`
 }
 
-// deploymentsPath is where the API has deployments.
+// deploymentsPath is the path of deployments in the API.
 const deploymentsPath = "/api/v1/deployments"
 
-// announceTimeout bounds what a daemon may take for an answer: somebody waits for
-// their deployment.
+// announceTimeout bounds a call to the daemon, because it delays the deployment.
 const announceTimeout = 5 * time.Second
 
-// announcer returns one for the daemon that the flags name; nil: they name none. A
-// configuration tells where its admin socket may be.
+// announcer returns an announcer to the daemon that the flags name; nil if they name
+// none. The configuration file may name its admin socket.
 func (o *watchOptions) announcer(ctx context.Context, warnings io.Writer, file string) (*announcer, error) {
 	if o.server.server.value == nil {
 		return nil, nil
@@ -52,56 +52,56 @@ func (o *watchOptions) announcer(ctx context.Context, warnings io.Writer, file s
 	return &announcer{client: client, warnings: warnings}, nil
 }
 
-// announce tells of a deployment of each cluster. Failures are warnings.
-func (h *announcer) announce(ctx context.Context, clusters []*probes.Cluster, what string) {
-	if h == nil {
+// announce announces a deployment of each cluster. Failures are warnings.
+func (a *announcer) announce(ctx context.Context, clusters []*probes.Cluster, name string) {
+	if a == nil {
 		return
 	}
 	for _, c := range clusters {
 		var answer struct {
 			ID string `json:"id"`
 		}
-		if err := h.post(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": what}, &answer); err != nil {
-			h.warn("of "+name(c.Name)+" is not recorded, and the daemon notifies of what it brings about", err)
+		if err := a.post(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": name}, &answer); err != nil {
+			a.warn("of "+render.CleanName(c.Name)+" is not recorded, so the daemon notifies of its effects", err)
 			continue
 		}
-		h.open = append(h.open, announcedDeployment{answer.ID, c.Name})
+		a.open = append(a.open, announcedDeployment{answer.ID, c.Name})
 	}
 }
 
-// finish tells that the deployments are over, once. It does so even when the program is
-// about to be interrupted: a daemon that takes what follows for the deployment's
-// doing would be worse.
-func (h *announcer) finish() {
-	if h == nil {
+// finish ends the announced deployments. Only the first call has an effect. An
+// interruption does not stop it: otherwise the daemon would attribute later findings to
+// the deployment.
+func (a *announcer) finish() {
+	if a == nil {
 		return
 	}
-	open := h.open
-	h.open = nil
+	open := a.open
+	a.open = nil
 	for _, one := range open {
 		var counts any
-		if w, ok := h.watches[one.cluster]; ok {
+		if w, ok := a.watches[one.cluster]; ok {
 			counts = deploymentCounts{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}
 		}
-		if err := h.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
-			h.warn(name(one.id)+" is not ended there, and goes on for the daemon", err)
+		if err := a.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
+			a.warn(render.CleanName(one.id)+" is not ended, and stays active for the daemon", err)
 		}
 	}
 }
 
-// setCounts takes over what became of users, for the end.
-func (h *announcer) setCounts(watches map[string]gate.Report) {
-	if h != nil {
-		h.watches = watches
+// setCounts sets the watches whose totals finish sends.
+func (a *announcer) setCounts(watches map[string]gate.Report) {
+	if a != nil {
+		a.watches = watches
 	}
 }
 
-func (h *announcer) post(ctx context.Context, path string, in, out any) error {
+func (a *announcer) post(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	return h.client.call(ctx, http.MethodPost, path, in, out)
+	return a.client.call(ctx, http.MethodPost, path, in, out)
 }
 
-func (h *announcer) warn(outcome string, err error) {
-	fmt.Fprintf(h.warnings, "stickwatch: the deployment %s: %s\n", outcome, cleanSentence(err.Error()))
+func (a *announcer) warn(outcome string, err error) {
+	fmt.Fprintf(a.warnings, "stickwatch: the deployment %s: %s\n", outcome, render.CleanSentence(err.Error()))
 }

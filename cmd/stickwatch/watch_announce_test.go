@@ -17,8 +17,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A deployment is announced cluster by cluster, and ended by the ids it was
-// given, by whom the URL names with the password of the file.
+// TestAnnouncer: a deployment is announced for each cluster and ended by the returned ids,
+// with the user of the URL and the password of the file.
 func TestAnnouncer(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,18 +75,18 @@ func TestAnnouncer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	said, err := os.ReadFile(warnings.Name())
+	text, err := os.ReadFile(warnings.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const warning = "stickwatch: the deployment of blog is not recorded, and the daemon notifies of what it brings about: " +
-		"the daemon refuses: cluster \"blog\": not[2J found\n"
-	if diff := cmp.Diff(warning, string(said)); diff != "" {
+	const warning = "stickwatch: the deployment of blog is not recorded, so the daemon notifies of its effects: " +
+		"the daemon refused: cluster \"blog\": not[2J found\n"
+	if diff := cmp.Diff(warning, string(text)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
-// Nobody is told of a deployment where no daemon is named.
+// TestNoAnnouncer: without --server nothing is announced.
 func TestNoAnnouncer(t *testing.T) {
 	o := newWatchOptions()
 	h, err := o.announcer(t.Context(), nil, "")

@@ -5,18 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/gate/watch"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
 
-// A deployment is a watch of clusters that goes on.
+// A deployment is a running watch of clusters.
 type deployment struct {
 	options  *probeOptions
 	clusters []*probes.Cluster
@@ -25,19 +31,18 @@ type deployment struct {
 	line     *statusLine
 }
 
-// runWatch holds sessions while a deployment goes on, and tells what became of
-// them.
+// runWatch watches sessions during a deployment and reports their outcomes.
 func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probes.Cluster) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
-	outliveReaders()
+	ignoreBrokenPipes()
 	line := newStatusLine(c)
-	told, err := o.watch.announcer(ctx, line.out, o.clusters.file)
+	announcer, err := o.watch.announcer(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
 	}
-	told.announce(ctx, clusters, o.deploymentName())
-	defer told.finish()
+	announcer.announce(ctx, clusters, o.deploymentName())
+	defer announcer.finish()
 
 	d := &deployment{options: o, clusters: clusters, began: time.Now(), line: line}
 	if !d.begin(ctx) {
@@ -50,13 +55,13 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 		unmet = d.await(ctx)
 	}
 	r := d.end(context.WithoutCancel(cmd.Context()))
-	told.setCounts(r.Watches)
-	told.finish() // before the report, for which nobody may ever make room
-	r.Command = ran
+	announcer.setCounts(r.Watches)
+	announcer.finish() // before the report: writing it may block
+	r.Command = ran.result()
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
 	opts.FailOn, opts.Clusters = o.failOn.value, clusters
-	if err := unlessInterrupted(ctx, func() error { return render(c.out, o.output.value, r, opts) }); err != nil {
+	if err := unlessInterrupted(ctx, func() error { return writeResults(c.out, o.output.value, r, opts) }); err != nil {
 		return err
 	}
 	if o.wait.value > 0 && ctx.Err() == nil {
@@ -68,8 +73,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(unmet))}
 }
 
-// unlessInterrupted writes a result. A file that takes nothing is given up a while
-// after an interruption.
+// unlessInterrupted calls write. If the context ends, it gives up after flushTimeout.
 func unlessInterrupted(ctx context.Context, write func() error) error {
 	written := make(chan error, 1)
 	panics.Go(panics.Daemon, func() {
@@ -93,14 +97,14 @@ func unlessInterrupted(ctx context.Context, write func() error) error {
 	select {
 	case err := <-written:
 		return finished(err)
-	case <-time.After(lastWords):
+	case <-time.After(flushTimeout):
 		cause, _ := errors.AsType[interruption](context.Cause(ctx))
-		return exitError{cause.status(), errors.New("writing the result: standard output takes nothing")}
+		return exitError{cause.status(), errors.New("writing the result: standard output is blocked")}
 	}
 }
 
-// deploymentName is what a daemon is told of the deployment. Of a command its
-// name has to do: its arguments may hold secrets.
+// deploymentName returns the name under which a daemon records the deployment. It omits
+// the arguments of a command, which may contain secrets.
 func (o *probeOptions) deploymentName() string {
 	switch {
 	case o.expectVersion != "":
@@ -119,8 +123,8 @@ func (d *deployment) interrupted(ctx context.Context) error {
 	return exitError{cause.status(), cause}
 }
 
-// begin opens the sessions of all clusters side by side, and reports whether it
-// came to its end.
+// begin opens the sessions of all clusters, concurrently. It returns false if it was
+// interrupted.
 func (d *deployment) begin(ctx context.Context) bool {
 	prober := d.options.prober(d.line)
 	d.watches = make([]*watch.Watch, len(d.clusters))
@@ -134,28 +138,30 @@ func (d *deployment) begin(ctx context.Context) bool {
 	}
 	wg.Wait()
 	if ctx.Err() == nil {
-		prober.Progress = nil // from now on the line tells of the watch
+		prober.Progress = nil // the status line now shows the watch
 		return true
 	}
 	d.end(ctx)
 	return false
 }
 
-// aftermath is for how long the watch goes on after the command has ended.
-const aftermath = time.Second
+// settleTime is how long the watch continues after the command has exited. Effects of
+// the command may appear late.
+const settleTime = time.Second
 
-// wait lets the watch go on for as long as was asked for, and tells meanwhile
-// what happens. Of a command it returns what came of it.
+// wait waits until the command has exited, the duration of --watch has passed, or ctx
+// has ended, and reports progress meanwhile. It returns the result of the command; nil
+// without one.
 func (d *deployment) wait(ctx context.Context, c console) *commandResult {
-	telling, done := context.WithCancel(ctx)
+	progressCtx, done := context.WithCancel(ctx)
 	var wg panics.Group
-	wg.Go(func() { d.reportProgress(telling, len(d.options.watch.command) > 0) })
+	wg.Go(func() { d.reportProgress(progressCtx, len(d.options.watch.command) > 0) })
 	defer wg.Wait()
 	defer done()
 	switch length := d.options.watch.length.value; {
 	case len(d.options.watch.command) > 0:
 		ran := runCommand(ctx, c, d.options.watch.command)
-		pause(ctx, aftermath) // what it did last shows a moment later
+		pause(ctx, settleTime)
 		return ran
 	case length > 0:
 		pause(ctx, length)
@@ -165,7 +171,7 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	return nil
 }
 
-// await lets the watch go on until what --wait waits for is there.
+// await continues the watch until the goals of --wait are met.
 func (d *deployment) await(ctx context.Context) []gate.Unmet {
 	return d.options.await(ctx, d.clusters, d.line, pollInterval, func(ctx context.Context) ([]checks.Report, bool) {
 		reports := make([]checks.Report, len(d.watches))
@@ -178,9 +184,9 @@ func (d *deployment) await(ctx context.Context) []gate.Unmet {
 	})
 }
 
-// end ends the watch and judges it.
-func (d *deployment) end(ctx context.Context) results {
-	r := results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
+// end stops the watch and judges it.
+func (d *deployment) end(ctx context.Context) render.Results {
+	r := render.Results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
 	watches := make([]gate.Report, len(d.watches))
 	var wg panics.Group
 	for i, v := range d.watches {
@@ -190,23 +196,22 @@ func (d *deployment) end(ctx context.Context) results {
 	for i, w := range watches {
 		r.Watches[w.Cluster] = w
 		r.Clusters[i] = w.FinalReport
-		r.Clusters[i].Verdict = worseVerdict(w.FinalReport.Verdict, w.Verdict())
+		r.Clusters[i].Verdict = render.WorstVerdict(w.FinalReport.Verdict, w.Verdict())
 	}
 	r.Duration = time.Since(r.Started)
-	r.Verdict = worst(r.Clusters)
 	return r
 }
 
-// watchStatus is what a watch exits with, but for a command's own status.
-func watchStatus(r results, failOn checks.Severity) int {
+// watchStatus returns the exit status of a watch, without its command.
+func watchStatus(r render.Results, failOn checks.Severity) int {
 	unknown := false
 	for _, w := range r.Watches {
 		unknown = unknown || len(w.Doubts) > 0
-		for _, p := range w.Guarantees {
-			if p.Kept == checks.No && p.Severity.AtLeast(failOn) {
+		for _, g := range w.Guarantees {
+			if g.Kept == checks.No && g.Severity.AtLeast(failOn) {
 				return exitFinding
 			}
-			unknown = unknown || p.Kept == checks.Unknown
+			unknown = unknown || g.Kept == checks.Unknown
 		}
 	}
 	status := exitStatus(r.Clusters, failOn)
@@ -216,7 +221,104 @@ func watchStatus(r results, failOn checks.Severity) int {
 	return status
 }
 
-// worseVerdict is the worse of two verdicts.
-func worseVerdict(a, b checks.Verdict) checks.Verdict {
-	return worst([]checks.Report{{Verdict: a}, {Verdict: b}})
+// progressInterval is how often the progress of a watch is reported.
+const progressInterval = 500 * time.Millisecond
+
+// reportProgress reports the progress of a watch: on a terminal in a status line, else
+// as a log line for each event. A command, which writes to the terminal too, also
+// needs log lines.
+func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
+	line := d.line
+	if withCommand && line.live {
+		line.clear()
+		line = &statusLine{out: line.out}
+	}
+	progress := make([]render.Progress, len(d.watches))
+	for i, v := range d.watches {
+		line.log(render.WatchSummary(d.report(v, i)))
+	}
+	for pause(ctx, progressInterval) {
+		for i, v := range d.watches {
+			r := d.report(v, i)
+			if line.live {
+				line.log(fmt.Sprintf("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r)))
+				continue
+			}
+			for _, text := range progress[i].Update(r) {
+				line.log(text)
+			}
+		}
+	}
 }
+
+// report judges the watch of a cluster so far.
+func (d *deployment) report(v *watch.Watch, i int) gate.Report {
+	return gate.Judge(v.Record(), d.options.limits(d.clusters[i]), time.Now())
+}
+
+// A commandResult is the result of the command that ran during a watch.
+type commandResult struct {
+	Name     string // without its arguments, which may contain secrets
+	Status   int    // 128 plus the signal's number if a signal ended it
+	Duration time.Duration
+	Error    error // the command could not be run
+}
+
+// exitStatus returns the exit status that the command demands of the program. A failed
+// deployment fails, whatever clients met.
+func (r *commandResult) exitStatus() int {
+	switch {
+	case r == nil:
+		return exitOK
+	case r.Error != nil:
+		return exitUsage
+	default:
+		return r.Status
+	}
+}
+
+// result returns the result for the report; nil if no command ran.
+func (r *commandResult) result() *render.Command {
+	if r == nil {
+		return nil
+	}
+	return &render.Command{Name: r.Name, Status: r.exitStatus(), Duration: r.Duration}
+}
+
+// runCommand runs a command and waits for it. Both of its output streams go to standard
+// error, because standard output has the report.
+func runCommand(ctx context.Context, c console, command []string) *commandResult {
+	r := &commandResult{Name: commandName(command)}
+	began := time.Now()
+	cmd := exec.Command(command[0], command[1:]...) // without ctx, which would kill it: forward passes the signal on
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, c.err, c.err
+	if r.Error = cmd.Start(); r.Error != nil {
+		return r
+	}
+	stop := panics.AfterContext(ctx, panics.Daemon, func() { forward(ctx, c, cmd.Process) })
+	defer stop()
+	err := cmd.Wait()
+	r.Duration, r.Status = time.Since(began), statusOfProcess(cmd.ProcessState)
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		r.Error = err
+	}
+	return r
+}
+
+// forward sends the signal that ended ctx to the command. A terminal has already sent
+// SIGINT to it; many programs abort at the second one.
+func forward(ctx context.Context, c console, process *os.Process) {
+	cause, ok := errors.AsType[interruption](context.Cause(ctx))
+	if ok && !(cause.signal == os.Interrupt && term.IsTerminal(int(c.in.Fd()))) {
+		process.Signal(cause.signal)
+	}
+}
+
+func statusOfProcess(state *os.ProcessState) int {
+	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		return exitSignal + int(s.Signal())
+	}
+	return state.ExitCode()
+}
+
+func commandName(command []string) string { return filepath.Base(command[0]) }

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"stickwatch/checks"
+	"stickwatch/internal/render"
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
 )
 
 // whereOptions are the flags of where.
@@ -22,25 +29,25 @@ func newWhere(c console) *cobra.Command {
 	var o whereOptions
 	cmd := &cobra.Command{
 		Use:   "where [flags] CLIENT...",
-		Short: "Tell which node the balancer's hash sends a client to",
-		Long: `where computes, without asking anybody, on which node nginx's ip_hash or hash
-lands each client address (or --key), and where it would go with some nodes
-ejected. A lone - reads clients from standard input, a line each.
+		Short: "Compute the node of a client under ip_hash or hash",
+		Long: `where computes, without any request, the node that nginx's ip_hash or hash
+selects for each client address (or --key), optionally with some nodes ejected.
+The argument - reads clients from standard input, a line each.
 
-It prints "CLIENT NODE" a line; the node is "unknown" where nginx gives up
-hashing and goes on by round robin. Where the file has several clusters, and
---cluster names none, it answers for each whose method is ip_hash or hash:
-"CLIENT NODE CLUSTER".
+It prints a line "CLIENT NODE" for each client. The node is "unknown" if nginx
+falls back to round robin. If the file has several clusters and --cluster is
+missing, it prints "CLIENT NODE CLUSTER" for each cluster whose method is
+ip_hash or hash.
 
 Exit status:
-  0  every client was answered
-  2  wrong usage, configuration or client; the others were answered if they came
-     from standard input`,
-		Example: `  # the node of a user who complains
+  0  the nodes of all clients were printed
+  2  wrong usage, invalid configuration or invalid client; for clients from
+     standard input, the nodes of the valid ones were printed`,
+		Example: `  # the node of a user
   stickwatch where 203.0.113.7
-  # and where he goes when that node is taken out
+  # the node of the same user without node2
   stickwatch where --without node2 203.0.113.7
-  # how a day's clients are spread
+  # the distribution of a day's clients
   cut -d' ' -f1 access.log | sort -u | stickwatch where - |
       cut -d' ' -f2 | sort | uniq -c
   # without a file; nodes in the order of nginx's server lines
@@ -52,23 +59,23 @@ Exit status:
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, c, args) },
 	}
 	o.clusters.register(cmd)
-	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "as if the balancer had ejected this `NODE`; repeatable")
-	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "a `KEY` of hash instead of a client address; repeatable")
+	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "exclude this `NODE`, as if the balancer had ejected it; repeatable")
+	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "`KEY` of hash instead of a client address; repeatable")
 	completeFlagNames(cmd, "without", namesOfNodes)
-	explain(cmd, section{"What to compute", []string{"without", "key"}}, fileSection, clusterSection)
+	explain(cmd, section{"Computation", []string{"without", "key"}}, fileSection, clusterSection)
 	return cmd
 }
 
 func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	if len(args)+len(o.keys) == 0 {
-		return errors.New("no client is named: give addresses, --key, or - to read them from standard input")
+		return errors.New("the client is missing: give addresses, --key, or - for standard input")
 	}
 	if nodes := o.clusters.quick.Nodes; len(nodes) > 0 && len(o.clusters.quick.Balancer) == 0 {
-		o.clusters.quick.Balancer = []string{"http://balancer"} // it is not asked, so nobody need know its address
+		o.clusters.quick.Balancer = []string{"http://balancer"} // a placeholder: no request is sent
 	}
 	for _, key := range o.keys {
 		if strings.ContainsFunc(key, unicode.IsControl) {
-			return fmt.Errorf("--key: %q has control characters, which no key of a request has", name(key))
+			return fmt.Errorf("--key: %q has control characters", render.CleanName(key))
 		}
 	}
 	clusters, err := o.clusters.load(cmd)
@@ -80,7 +87,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(oracles.left) > 0 {
-		fmt.Fprintf(c.err, "stickwatch: left out, for there is nothing to compute: %s\n", cleanSentence(strings.Join(oracles.left, ", ")))
+		fmt.Fprintf(c.err, "stickwatch: skipped, because the method is not computable: %s\n", render.CleanSentence(strings.Join(oracles.left, ", ")))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
@@ -95,4 +102,192 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return oracles.stream(c.in, c.out, c.err)
 	}
 	return nil
+}
+
+// An oracle computes the nodes of clients in one cluster.
+type oracle struct {
+	cluster string
+	nodes   []probes.Node
+	picker  balance.Picker
+	out     []int // indexes of the excluded nodes
+	keys    bool  // clients are keys of any form instead of addresses
+}
+
+// oracles has an oracle for each cluster whose method is computable.
+type oracles struct {
+	list  []*oracle
+	named bool     // there are several clusters, so that answers name them
+	left  []string // clusters without an oracle, each with its method
+}
+
+// newOracles returns the oracles of clusters, with some nodes excluded. Keys need method
+// hash; a single cluster of unknown method is taken to have it.
+func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracles, error) {
+	all := oracles{named: len(clusters) > 1}
+	for _, c := range clusters {
+		o, ok := newOracle(c, keys, !all.named)
+		if !ok {
+			all.left = append(all.left, fmt.Sprintf("%s (%s)", c.Name, c.Balancer.Method))
+			continue
+		}
+		all.list = append(all.list, o)
+	}
+	switch {
+	case len(all.list) > 0:
+		return all, all.exclude(without)
+	case !all.named:
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, and the method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
+	case keys:
+		return all, fmt.Errorf("the node of a key can be computed for hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	default:
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+	}
+}
+
+// newOracle returns the oracle of a cluster. ok is false if its method is not
+// computable. The only cluster of a call accepts keys whatever its method is.
+func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
+	cluster := *c
+	method := &cluster.Balancer.Method
+	if keys && only && *method == probes.MethodUnknown {
+		*method = probes.MethodHash
+	}
+	if *method != probes.MethodHash && (*method != probes.MethodIPHash || keys && !only) {
+		return nil, false
+	}
+	o = &oracle{
+		cluster: c.Name, nodes: cluster.Nodes,
+		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
+	}
+	o.picker, _ = checks.Oracle(&cluster) // the error is about an unknown hash key, which the caller supplies
+	return o, true
+}
+
+// exclude excludes nodes, each in the clusters that have it.
+func (all oracles) exclude(ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		var known []string
+		found := false
+		for _, o := range all.list {
+			for i, n := range o.nodes {
+				known = append(known, n.ID)
+				if n.ID == id {
+					o.out, found = append(o.out, i), true
+				}
+			}
+		}
+		if !found {
+			errs = append(errs, fmt.Errorf("--without: there is no node %q: known nodes: %s", id, strings.Join(known, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// node returns the id of the node of a client; "unknown" if it cannot be computed. The
+// error states that the client is invalid.
+func (o *oracle) node(client string) (string, error) {
+	if i, ok := o.picker.Pick(client, o.out...); ok {
+		return o.nodes[i].ID, nil
+	}
+	if !o.keys {
+		if _, err := netip.ParseAddr(client); err != nil {
+			return "", fmt.Errorf("%q is not an IP address", render.CleanName(client))
+		}
+	}
+	return string(checks.Unknown), nil
+}
+
+// answer writes a line for each cluster that accepts the client. The error states that
+// none does.
+func (all oracles) answer(w io.StringWriter, client string) error {
+	var wrong error
+	accepted := false
+	for _, o := range all.list {
+		node, err := o.node(client)
+		if err != nil {
+			wrong = err
+			continue
+		}
+		accepted = true
+		w.WriteString(client)
+		w.WriteString(" ")
+		w.WriteString(node)
+		if all.named {
+			w.WriteString(" ")
+			w.WriteString(o.cluster)
+		}
+		w.WriteString("\n")
+	}
+	if accepted {
+		return nil
+	}
+	return wrong
+}
+
+// answers returns the lines of all clients, or all errors in clients.
+func (all oracles) answers(clients []string) (string, error) {
+	var lines strings.Builder
+	var errs []error
+	for _, client := range clients {
+		errs = append(errs, all.answer(&lines, client))
+	}
+	return lines.String(), errors.Join(errs...)
+}
+
+const (
+	maxLine          = 1 << 20 // bytes; a list of clients has no longer line
+	maxReportedLines = 10      // invalid lines; a file of another format may have millions
+)
+
+// stream answers clients line by line. Errors of invalid lines go to warnings; the
+// other lines are still answered.
+func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
+	answers := bufio.NewWriterSize(out, 64<<10)
+	lines := bufio.NewScanner(flushingReader{in, answers})
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	number, wrong := 0, 0
+	for lines.Scan() {
+		number++
+		client := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
+		if client == "" {
+			continue
+		}
+		if err := all.answer(answers, client); err != nil {
+			if wrong++; wrong <= maxReportedLines {
+				fmt.Fprintf(warnings, "stickwatch: line %d: %v\n", number, err)
+			}
+		}
+	}
+	if err := errors.Join(answers.Flush(), tooLong(lines.Err(), number+1)); err != nil {
+		return err
+	}
+	if more := wrong - maxReportedLines; more > 0 {
+		fmt.Fprintf(warnings, "stickwatch: and %s\n", render.Count(more, "more invalid line", "more invalid lines"))
+	}
+	if wrong > 0 {
+		return exitError{status: exitUsage}
+	}
+	return nil
+}
+
+func tooLong(err error, line int) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d KiB: the input is not a list of clients", line, maxLine>>10)
+	}
+	return err
+}
+
+// A flushingReader flushes the answers before it reads more input, so that
+// `tail -f | stickwatch where -` answers at once.
+type flushingReader struct {
+	io.Reader
+	answers *bufio.Writer
+}
+
+func (r flushingReader) Read(b []byte) (int, error) {
+	if err := r.answers.Flush(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(b)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 	t.Helper()
 	c := &probes.Cluster{Name: "shop", Balancer: probes.Balancer{Method: method, HashKey: "$remote_addr"}}
 	for _, id := range []string{"a", "b", "c"} {
-		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: mustURL("http://" + id), Weight: 1})
+		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: &url.URL{Scheme: "http", Host: id}, Weight: 1})
 	}
 	o, err := newOracles([]*probes.Cluster{c}, nil, false)
 	if err != nil {
@@ -23,8 +24,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 	return o
 }
 
-// Who types clients by hand, or follows a log, gets each answer before the next
-// client comes.
+// TestStreamAnswersBeforeItWaits: each answer is written before the next line is read.
 func TestStreamAnswersBeforeItWaits(t *testing.T) {
 	in, typed := io.Pipe()
 	shown, out := io.Pipe()
@@ -43,14 +43,14 @@ func TestStreamAnswersBeforeItWaits(t *testing.T) {
 
 func TestStreamOfSomethingElse(t *testing.T) {
 	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("10.0.0.1\n"+strings.Repeat("x", 2<<20)), io.Discard, io.Discard)
-	want := "line 2 is longer than 1024 KiB: this is no list of clients"
+	want := "line 2 is longer than 1024 KiB: the input is not a list of clients"
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
 }
 
-// Some editors and tools of Windows begin a file with a byte order mark.
-func TestStreamWithByteOrderTone(t *testing.T) {
+// TestStreamWithByteOrderMark: some Windows tools begin a file with a byte order mark.
+func TestStreamWithByteOrderMark(t *testing.T) {
 	var out bytes.Buffer
 	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard)
 	if err != nil || out.String() != "10.0.0.1 a\n" {
@@ -58,14 +58,14 @@ func TestStreamWithByteOrderTone(t *testing.T) {
 	}
 }
 
-// fullDisk takes nothing.
+// fullDisk is a writer that always fails.
 type fullDisk struct{}
 
 var errFull = errors.New("no space left")
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
-// What is left need not be read when nobody gets the answers.
+// TestStreamToAFullDisk: reading stops if the answers cannot be written.
 func TestStreamToAFullDisk(t *testing.T) {
 	var clients bytes.Buffer
 	writeClients(&clients, 1<<17)

@@ -55,7 +55,7 @@ func TestNginxEvidence(t *testing.T) {
 		silent string
 	}{
 		// The log is as old as its first line: that is not yet an ejection's time.
-		{"warn", probes.ServerDown, "reaches back only"},
+		{"warn", probes.ServerDown, "cover only the last"},
 		{"error", probes.ServerUnknown, "needs the level warn"},
 	}
 	for _, test := range tests {

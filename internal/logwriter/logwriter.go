@@ -1,5 +1,5 @@
-// Package logwriter writes lines to a file that may block, such as a pipe whose
-// reader has stopped, and never lets its callers wait.
+// Package logwriter writes lines to a file that may block, such as a pipe whose reader
+// has stopped, and never blocks its callers.
 package logwriter
 
 import (
@@ -10,60 +10,60 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// maxQueue bounds the lines that wait, in bytes.
+// maxQueue bounds the queue, in bytes.
 const maxQueue = 1 << 20
 
-// A Writer queues what is written, and has one goroutine hand it on. What does not
-// fit into the queue, or cannot be written, is dropped and counted. Its methods may
-// be called from many goroutines.
+// A Writer queues lines, which one goroutine writes. It drops and counts lines that
+// exceed the queue or cannot be written. It is safe for concurrent use.
 type Writer struct {
-	out    io.Writer
-	notice func(lines int64) []byte
+	out     io.Writer
+	gapLine func(lines int64) []byte
 
-	mu        sync.Mutex // guards what follows
-	queue     [][]byte
-	bytes     int
-	unsaid    int64 // lines dropped since the last notice
-	dropped   int64
-	writing   bool
-	idle      chan struct{} // closed once nothing waits; nil: nobody wants to know
-	something chan struct{} // holds one
+	mu         sync.Mutex // guards the fields below
+	queue      [][]byte
+	bytes      int
+	unreported int64 // lines dropped since the last gap line
+	dropped    int64
+	writing    bool
+	idle       chan struct{} // closed when the queue is empty and nothing is being written; nil: nothing waits for it
+	wake       chan struct{} // has room for one signal
 }
 
-// New returns a Writer to out. Once out takes lines again, notice makes the line
-// that says how many are missing; nil: there is none.
-func New(out io.Writer, notice func(lines int64) []byte) *Writer {
-	w := &Writer{out: out, notice: notice, something: make(chan struct{}, 1)}
+// New returns a Writer to out. After lines were dropped and out accepts lines again,
+// gapLine returns a line with the number of missing lines; nil: no such line is
+// written.
+func New(out io.Writer, gapLine func(lines int64) []byte) *Writer {
+	w := &Writer{out: out, gapLine: gapLine, wake: make(chan struct{}, 1)}
 	panics.Go(panics.Daemon, w.run)
 	return w
 }
 
-// Write queues a line. It never waits and never fails.
+// Write queues a line. It never blocks and never fails.
 func (w *Writer) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.bytes+len(line) > maxQueue || w.unsaid > 0 && len(w.queue) > 0 {
-		w.drop() // until the queue is empty: the notice tells of one gap, and not of many
+	if w.bytes+len(line) > maxQueue || w.unreported > 0 && len(w.queue) > 0 {
+		w.drop() // until the queue is empty, so that one gap line reports all of them
 		return len(line), nil
 	}
 	w.queue = append(w.queue, append([]byte(nil), line...))
 	w.bytes += len(line)
 	select {
-	case w.something <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 	return len(line), nil
 }
 
-// Dropped is how many lines were dropped.
+// Dropped returns the number of dropped lines.
 func (w *Writer) Dropped() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dropped
 }
 
-// Flush waits until everything is written, for at most patience.
-func (w *Writer) Flush(patience time.Duration) {
+// Flush waits until everything is written, for at most timeout.
+func (w *Writer) Flush(timeout time.Duration) {
 	w.mu.Lock()
 	if !w.writing && len(w.queue) == 0 {
 		w.mu.Unlock()
@@ -76,25 +76,25 @@ func (w *Writer) Flush(patience time.Duration) {
 	w.mu.Unlock()
 	select {
 	case <-idle:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 	}
 }
 
 func (w *Writer) drop() {
-	w.unsaid++
+	w.unreported++
 	w.dropped++
 }
 
-// run writes what is queued for as long as the process lives.
+// run writes queued lines until the process ends.
 func (w *Writer) run() {
-	for range w.something {
+	for range w.wake {
 		for line := w.next(); line != nil; line = w.next() {
 			w.write(line)
 		}
 	}
 }
 
-// next takes a line off the queue; nil: there is none.
+// next removes a line from the queue; nil: the queue is empty.
 func (w *Writer) next() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,27 +111,27 @@ func (w *Writer) next() []byte {
 	return line
 }
 
-// write writes a line and, after the last one before a gap, how many are missing.
+// write writes a line and, after the last line before a gap, the gap line.
 func (w *Writer) write(line []byte) {
 	_, err := w.out.Write(line)
 	w.mu.Lock()
-	unsaid := w.unsaid
+	unreported := w.unreported
 	switch {
 	case err != nil:
 		w.drop()
-		unsaid = 0
-	case len(w.queue) > 0 || w.notice == nil:
-		unsaid = 0
+		unreported = 0
+	case len(w.queue) > 0 || w.gapLine == nil:
+		unreported = 0
 	default:
-		w.unsaid = 0
+		w.unreported = 0
 	}
 	w.mu.Unlock()
-	if unsaid == 0 {
+	if unreported == 0 {
 		return
 	}
-	if _, err := w.out.Write(w.notice(unsaid)); err != nil {
+	if _, err := w.out.Write(w.gapLine(unreported)); err != nil {
 		w.mu.Lock()
-		w.unsaid += unsaid
+		w.unreported += unreported
 		w.mu.Unlock()
 	}
 }

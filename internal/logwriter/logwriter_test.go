@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A gate is a file that takes nothing while it is shut.
+// A gate is a file that blocks while it is shut.
 type gate struct {
 	open chan struct{}
 	err  error
@@ -25,15 +25,15 @@ func (g *gate) Write(line []byte) (int, error) {
 	return g.got.Write(line)
 }
 
-func notice(lines int64) []byte { return fmt.Appendf(nil, "%d lines are missing\n", lines) }
+func gapLine(lines int64) []byte { return fmt.Appendf(nil, "%d lines are missing\n", lines) }
 
-// TestBlocked: nobody waits for a file that takes nothing; once it does, what fitted
-// is there in its order, and one line says how much is missing.
+// TestBlocked: callers do not wait for a file that blocks. After it is free again, the
+// queued lines follow in order, and one line has the number of missing ones.
 func TestBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
-		w := New(g, notice)
-		defer close(w.something)
+		w := New(g, gapLine)
+		defer close(w.wake)
 		line := append(bytes.Repeat([]byte("x"), 1023), '\n')
 		const lines = 3000
 		for range lines {
@@ -41,7 +41,7 @@ func TestBlocked(t *testing.T) {
 				t.Fatalf("got %d, %v", n, err)
 			}
 		}
-		w.Flush(time.Hour) // it gives up
+		w.Flush(time.Hour) // it times out
 		dropped := w.Dropped()
 		if dropped < lines-maxQueue/1024-1 || dropped >= lines {
 			t.Errorf("got %d lines dropped of %d", dropped, lines)
@@ -58,13 +58,13 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
-// TestUnwritable: lines that a file refuses are counted, and told of later.
+// TestUnwritable: lines that cannot be written are counted, and reported later.
 func TestUnwritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{}), err: errors.New("broken pipe")}
 		close(g.open)
-		w := New(g, notice)
-		defer close(w.something)
+		w := New(g, gapLine)
+		defer close(w.wake)
 		for range 3 {
 			w.Write([]byte("lost\n"))
 			synctest.Wait()
@@ -82,12 +82,12 @@ func TestUnwritable(t *testing.T) {
 	})
 }
 
-// TestLinesAreCopied: slog uses its buffer again.
+// TestLinesAreCopied: slog reuses its buffer.
 func TestLinesAreCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
 		w := New(g, nil)
-		defer close(w.something)
+		defer close(w.wake)
 		line := []byte("one\n")
 		w.Write(line)
 		copy(line, "two\n")

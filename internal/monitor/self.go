@@ -251,7 +251,7 @@ func (s *SelfCheck) look() {
 			s.routes[host] = true
 		}
 		s.mu.Unlock()
-		if err != nil && (had || probes.LocalAddress(err)) {
+		if err != nil && (had || probes.IsLocalError(err)) {
 			s.note(time.Now(), checks.NoWay(host.String(), err.Error()))
 			return
 		}
@@ -268,7 +268,7 @@ func linksByAddress() (map[netip.Addr]net.Interface, error) {
 	for _, link := range all {
 		addresses, err := link.Addrs()
 		if err != nil {
-			if probes.LocalAddress(err) {
+			if probes.IsLocalError(err) {
 				return nil, err
 			}
 			continue // it is gone by now

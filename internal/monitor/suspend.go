@@ -31,7 +31,7 @@ func (w *Watcher) met(r checks.Round) (list []probes.Exchange) {
 		}
 	}
 	for _, d := range r.Dependencies {
-		if d.LocalAddress {
+		if d.LocalError {
 			add(probes.Exchange{At: w.began, Failure: probes.FailureProber, Error: d.Error})
 		}
 	}

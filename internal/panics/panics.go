@@ -1,22 +1,25 @@
-// Package panics keeps a panic in one goroutine from ending the process: every
-// goroutine that the stickwatch command starts, it starts here.
+// Package panics prevents a panic in one goroutine from ending the process. The
+// stickwatch command starts all its goroutines with it.
 //
-// A panic is handled by [Catch], which counts and logs it and returns an error.
-// A goroutine of a [Group] hands its panic to whoever waits for the group, so that
-// it reaches the Catch that knows what to make of it: a failed observation, a
-// delivery that is tried again, a job that is run again.
+// [Catch] handles a panic: it counts and logs it, and returns an error. The panic of a
+// goroutine of a [Group] is raised again in the goroutine that waits for the group. It
+// so reaches the Catch whose caller handles the error: as a failed observation, a
+// delivery that is retried, or a job that runs again.
 package panics
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// A Component is the part of stickwatch that a panic is counted for.
+// A Component is a part of stickwatch whose panics are counted together.
 type Component string
 
 // The components.
@@ -24,11 +27,11 @@ const (
 	Probe      Component = "probe"      // a request to a node or the balancer, and reading its answer
 	Dependency Component = "dependency" // a health check of a dependency
 	Handshake  Component = "handshake"  // an Engine.IO handshake
-	Evidence   Component = "evidence"   // reading what the balancer itself tells
+	Evidence   Component = "evidence"   // reading the balancer's own evidence
 	Job        Component = "job"        // a scheduled job: a round, and judging it
 	Delivery   Component = "delivery"   // notifying a receiver
 	History    Component = "history"    // writing the history
-	Incidents  Component = "incidents"  // keeping incidents
+	Incidents  Component = "incidents"  // storing incidents
 	Web        Component = "web"        // page and API
 	Metrics    Component = "metrics"    // answering a scrape
 	Daemon     Component = "daemon"     // everything else
@@ -39,19 +42,19 @@ var Components = []Component{
 	Probe, Dependency, Handshake, Evidence, Job, Delivery, History, Incidents, Web, Metrics, Daemon,
 }
 
-// An Error is a panic that was handled. It does not quote the panic, which may
-// quote a target: that is for the log.
+// An Error is a panic that was handled. It does not contain the text of the panic,
+// which may quote a target and is only logged.
 type Error struct{ Component Component }
 
 func (e Error) Error() string {
 	return fmt.Sprintf("stickwatch itself failed (panic in %q, see its log)", string(e.Component))
 }
 
-// Catch runs f. A panic in f is counted and logged, and returned as an Error.
+// Catch runs f. It counts and logs a panic in f, and returns it as an Error.
 func Catch(c Component, f func()) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			handle(c, carry(v))
+			handle(c, capture(v))
 			err = Error{c}
 		}
 	}()
@@ -59,14 +62,14 @@ func Catch(c Component, f func()) (err error) {
 	return nil
 }
 
-// Go runs f in a goroutine. A panic in f is counted and logged.
+// Go runs f in a goroutine. It counts and logs a panic in f.
 func Go(c Component, f func()) {
 	at := site()
 	go func() { _ = Catch(c, func() { run(f, at) }) }()
 }
 
-// Keep runs f until it returns, and begins anew a second after a panic, unless
-// ctx has ended.
+// Keep runs f until it returns. It restarts f a second after a panic, unless ctx has
+// ended.
 func Keep(ctx context.Context, c Component, f func()) {
 	const pause = time.Second
 	for Catch(c, f) != nil {
@@ -78,24 +81,24 @@ func Keep(ctx context.Context, c Component, f func()) {
 	}
 }
 
-// AfterFunc is time.AfterFunc. A panic in f is counted and logged.
+// AfterFunc is time.AfterFunc. It counts and logs a panic in f.
 func AfterFunc(d time.Duration, c Component, f func()) *time.Timer {
 	at := site()
 	return time.AfterFunc(d, func() { _ = Catch(c, func() { run(f, at) }) })
 }
 
-// AfterContext is context.AfterFunc. A panic in f is counted and logged.
+// AfterContext is context.AfterFunc. It counts and logs a panic in f.
 func AfterContext(ctx context.Context, c Component, f func()) (stop func() bool) {
 	at := site()
 	return context.AfterFunc(ctx, func() { _ = Catch(c, func() { run(f, at) }) })
 }
 
-// A Group is a sync.WaitGroup whose Wait panics if one of the goroutines did.
-// Its zero value has no goroutines.
+// A Group is a sync.WaitGroup whose Wait panics if one of the goroutines panicked. The
+// zero value is an empty group.
 type Group struct {
 	wg    sync.WaitGroup
 	mu    sync.Mutex
-	first *carried // of the goroutines that panicked; nil: none did
+	first *recovered // the first panic of a goroutine; nil: none
 }
 
 // Go runs f in a goroutine.
@@ -112,12 +115,12 @@ func (g *Group) recover() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.first == nil {
-			g.first = carry(v)
+			g.first = capture(v)
 		}
 	}
 }
 
-// Wait waits until all goroutines have ended. If one has panicked, it panics.
+// Wait waits until all goroutines have ended. It panics if one of them panicked.
 func (g *Group) Wait() {
 	g.wg.Wait()
 	g.mu.Lock()
@@ -127,21 +130,21 @@ func (g *Group) Wait() {
 	}
 }
 
-// A carried panic is on its way from the goroutine where it happened to the Catch
-// that handles it.
-type carried struct {
+// A recovered is a panic between the goroutine where it happened and the Catch that
+// handles it.
+type recovered struct {
 	text  string
 	stack string
 }
 
-// String is what the Go runtime prints if nobody catches it.
-func (c *carried) String() string { return c.text + "\n\n" + c.stack }
+// String returns the text that the Go runtime prints if the panic is not caught.
+func (c *recovered) String() string { return c.text + "\n\n" + c.stack }
 
-// carry returns what was recovered, with its stack. It must be called by the
-// deferred function that recovered. The text of a panic may quote a target or
-// hold a secret, so only the Go runtime's own is kept.
-func carry(v any) *carried {
-	if c, ok := v.(*carried); ok {
+// capture returns a recovered panic with its stack. The deferred function that recovers
+// must call it. The text of a panic may quote a target or contain a secret, so only
+// that of the Go runtime's own panics is kept.
+func capture(v any) *recovered {
+	if c, ok := v.(*recovered); ok {
 		return c
 	}
 	text := fmt.Sprintf("panic with a %T", v)
@@ -150,5 +153,91 @@ func carry(v any) *carried {
 	}
 	const most = 16 << 10
 	stack := debug.Stack()
-	return &carried{text: text, stack: string(stack[:min(len(stack), most)])}
+	return &recovered{text: text, stack: string(stack[:min(len(stack), most)])}
+}
+
+// logEvery is the shortest time between two logged panics of a component, so that a
+// target that causes one with every answer cannot fill the disk.
+const logEvery = time.Minute
+
+// recorder counts the panics of the process.
+var recorder struct {
+	mu         sync.Mutex
+	components map[Component]*componentRecord
+}
+
+type componentRecord struct {
+	count  uint64
+	logged time.Time
+	silent int // since the last one that was logged
+}
+
+// handle counts and logs a panic.
+func handle(c Component, p *recovered) {
+	if silent, ok := count(c); ok {
+		slog.Error("recovered from a panic", "component", string(c), "panic", p.text, "not_logged", silent, "stack", p.stack)
+	}
+}
+
+// count counts a panic. It reports whether the panic should be logged, and how many
+// were not logged since the last one.
+func count(c Component) (silent int, log bool) {
+	recorder.mu.Lock()
+	defer recorder.mu.Unlock()
+	if recorder.components == nil {
+		recorder.components = make(map[Component]*componentRecord)
+	}
+	r := recorder.components[c]
+	if r == nil {
+		r = new(componentRecord)
+		recorder.components[c] = r
+	}
+	r.count++
+	if time.Since(r.logged).Abs() < logEvery {
+		r.silent++
+		return 0, false
+	}
+	silent, r.logged, r.silent = r.silent, time.Now(), 0
+	return silent, true
+}
+
+// Counts returns the number of panics since the process started, for every component.
+func Counts() map[Component]uint64 {
+	recorder.mu.Lock()
+	defer recorder.mu.Unlock()
+	counts := make(map[Component]uint64, len(Components))
+	for _, c := range Components {
+		counts[c] = 0
+	}
+	for c, r := range recorder.components {
+		counts[c] = r.count
+	}
+	return counts
+}
+
+// injected is called at the end of every function that this package runs, in tests.
+var injected atomic.Pointer[func(site string)]
+
+// Inject lets tests cause panics. Until remove is called, f is called at the end of
+// every function that Catch, Go, Keep, a Group and the others run, and may panic. site
+// is the source line that started the function ("package/file.go:12").
+func Inject(f func(site string)) (remove func()) {
+	injected.Store(&f)
+	return func() { injected.Store(nil) }
+}
+
+// site returns the source line that called the exported function; "" outside of tests.
+func site() string {
+	if injected.Load() == nil {
+		return ""
+	}
+	_, file, line, _ := runtime.Caller(2)
+	return fmt.Sprintf("%s/%s:%d", filepath.Base(filepath.Dir(file)), filepath.Base(file), line)
+}
+
+func run(f func(), at string) {
+	if throw := injected.Load(); throw != nil {
+		defer (*throw)(at)
+	}
+	f()
 }

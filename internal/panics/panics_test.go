@@ -13,7 +13,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// logged returns what is logged until the test ends.
+// logged returns the log until the test ends.
 func logged(t *testing.T) *bytes.Buffer {
 	var log bytes.Buffer
 	before := slog.Default()
@@ -47,7 +47,7 @@ func TestCatch(t *testing.T) {
 	}
 }
 
-// TestTextIsNotShown: what a panic says may be a target's words, or a session id.
+// TestTextIsNotShown: the text of a panic may quote a target, or be a session id.
 func TestTextIsNotShown(t *testing.T) {
 	log := logged(t)
 	err := panics.Catch(panics.Evidence, func() { panic("JSESSIONID=0123456789") })
@@ -56,7 +56,8 @@ func TestTextIsNotShown(t *testing.T) {
 	}
 }
 
-// TestLogIsBounded: one stack a minute and component, and the number of the others.
+// TestLogIsBounded: one stack is logged a minute and component, with the number of the
+// others.
 func TestLogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := logged(t)
@@ -69,13 +70,13 @@ func TestLogIsBounded(t *testing.T) {
 			t.Errorf("got %d lines, want 2:\n%s", got, log)
 		}
 		if !strings.Contains(log.String(), "not_logged=9") {
-			t.Errorf("got log %q, want it to tell of 9 more", log)
+			t.Errorf("got log %q, want 9 more in it", log)
 		}
 	})
 }
 
-// TestGroup: a panic two goroutines down reaches the Catch above, with its stack,
-// when everybody has ended.
+// TestGroup: a panic two goroutines down reaches the Catch above, with its stack, after
+// all goroutines have ended.
 func TestGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := logged(t)

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// pointsPerWeight is how often a server stands on the circle for each unit of
-// its weight.
+// pointsPerWeight is the number of points of a server for each unit of its weight.
 const pointsPerWeight = 160
 
 type consistent struct {
@@ -17,7 +16,8 @@ type consistent struct {
 	named  map[int][]int // the lines of the same name, by the first of them
 }
 
-// A point is a place on the circle: keys up to it are its server's.
+// A point is a position on the circle of hash values. Its server gets the keys between
+// the previous point and this one.
 type point struct {
 	hash uint32
 	line int32 // the first line of its server's name
@@ -25,8 +25,8 @@ type point struct {
 
 // Consistent is nginx's `hash KEY consistent` (ketama). Keys are as for Hash.
 //
-// Lines with the same name share their points, and nginx takes turns between
-// them: then Pick is not ok.
+// Lines with the same name share their points, and nginx alternates between them. Pick
+// is then not ok.
 func Consistent(servers []Server) Picker {
 	b := &consistent{pool: newPool(servers), named: make(map[int][]int)}
 	first := make(map[string]int)
@@ -44,30 +44,30 @@ func Consistent(servers []Server) Picker {
 }
 
 func (b *consistent) Pick(key string, without ...int) (int, bool) {
-	if !b.hashes() || key == "" {
+	if !b.usesHash() || key == "" {
 		return b.roundRobin(without)
 	}
 	at, _ := slices.BinarySearchFunc(b.circle, checksum(0, key), func(p point, hash uint32) int {
 		return cmp.Compare(p.hash, hash)
 	})
-	// Each point counts as a try, also when the one before was of the same
-	// refused server: a heavy server that is ejected uses them up quickly.
+	// Each point counts as a try, even if the previous one belonged to the same refused
+	// server. An ejected server of high weight can use up all tries.
 	for range tries {
 		p := b.circle[at%len(b.circle)]
-		switch line, count := b.left(b.named[int(p.line)], without); count {
+		switch line, count := b.available(b.named[int(p.line)], without); count {
 		case 0:
 			at++
 		case 1:
 			return line, true
 		default:
-			return nobody, false
+			return noServer, false
 		}
 	}
 	return b.roundRobin(without)
 }
 
-// appendPoints adds the points of a server: a chain of checksums of HOST, a
-// zero byte, PORT, and the checksum before in little-endian order.
+// appendPoints adds the points of a server: a chain of checksums of HOST, a zero byte,
+// PORT, and the previous checksum in little-endian order.
 func appendPoints(points []point, name string, line, weight int) []point {
 	host, port := hostPort(name)
 	base := checksum(checksum(checksum(0, host), "\x00"), port)
@@ -80,9 +80,8 @@ func appendPoints(points []point, name string, line, weight int) []point {
 	return points
 }
 
-// hostPort splits a server line's argument as nginx does for its points: the
-// path of a unix socket is a host, and so is anything that does not end in a
-// port number.
+// hostPort splits a server line's argument as nginx does for its points. The path of a
+// unix socket is a host, and so is a text that does not end with a port number.
 func hostPort(name string) (host, port string) {
 	const unix = "unix:"
 	if len(name) >= len(unix) && strings.EqualFold(name[:len(unix)], unix) {

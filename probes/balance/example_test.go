@@ -6,8 +6,8 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// Where nginx's ip_hash sends a client, and where it sends the client while that
-// server is ejected.
+// The server of a client under nginx's ip_hash, and its server while that one is
+// ejected.
 func ExampleIPHash() {
 	servers := []balance.Server{
 		{Name: "10.0.0.1:8080", Weight: 1},
@@ -24,7 +24,7 @@ func ExampleIPHash() {
 	// 10.0.0.3:8080
 }
 
-// An address that lands on a chosen server: what a canary of that server presents.
+// An address that ip_hash sends to a chosen server, for a canary of that server.
 func ExampleClientFor() {
 	picker := balance.IPHash([]balance.Server{{Name: "a", Weight: 1}, {Name: "b", Weight: 1}})
 	client, _ := balance.ClientFor(picker, 1, 0)

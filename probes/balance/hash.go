@@ -1,30 +1,33 @@
 package balance
 
-import "strconv"
+import (
+	"net/netip"
+	"strconv"
+)
 
 type hash struct{ pool }
 
-// Hash is nginx's `hash KEY` without `consistent`. A key is what the
-// directive's expression comes to. An empty one, such as the cookie of a client
-// that has none yet, is sent by round robin.
+// Hash is nginx's `hash KEY` without `consistent`. A key is the value of the
+// directive's expression. A client with an empty key, such as that of a cookie it does
+// not have yet, is sent by round robin.
 func Hash(servers []Server) Picker { return &hash{newPool(servers)} }
 
 func (b *hash) Pick(key string, without ...int) (int, bool) {
-	if !b.hashes() || key == "" {
+	if !b.usesHash() || key == "" {
 		return b.roundRobin(without)
 	}
 	var sum uint
 	for try := range uint64(tries) {
 		sum += uint(memcachedHash(try, key))
-		if line := b.line(sum); b.takes(line, without) {
+		if line := b.line(sum); b.accepts(line, without) {
 			return line, true
 		}
 	}
 	return b.roundRobin(without)
 }
 
-// memcachedHash is that of Perl's Cache::Memcached, which nginx keeps to. A
-// retry puts its decimal number in front of the key.
+// memcachedHash is the hash of Perl's Cache::Memcached, which nginx uses. A retry puts
+// its decimal number before the key.
 func memcachedHash(try uint64, key string) uint32 {
 	var crc uint32
 	if try > 0 {
@@ -32,4 +35,54 @@ func memcachedHash(try uint64, key string) uint32 {
 		crc = checksum(crc, strconv.AppendUint(buf[:0], try, 10))
 	}
 	return checksum(crc, key) >> 16 & 0x7fff
+}
+
+type ipHash struct{ pool }
+
+// IPHash is nginx's `ip_hash`. A key is the text of a client address, as in
+// $remote_addr; for any other text Pick is not ok.
+//
+// Of an IPv4 address the first three octets count, so a whole /24 shares a server. An
+// IPv6 address counts in full, and so does an IPv4-mapped one (::ffff:192.0.2.1),
+// because nginx uses the family of the socket address. A client may therefore get
+// another server through a dual-stack listener. "unix:", the $remote_addr of a client
+// on a unix socket, counts as three zero octets.
+func IPHash(servers []Server) Picker { return &ipHash{newPool(servers)} }
+
+func (b *ipHash) Pick(key string, without ...int) (int, bool) {
+	var buf [16]byte
+	octets, ok := clientOctets(key, &buf)
+	if !ok {
+		return noServer, false
+	}
+	if !b.usesHash() {
+		return b.roundRobin(without)
+	}
+	hash := uint(89)
+	for range tries {
+		for _, octet := range octets { // a retry continues from the last value
+			hash = (hash*113 + uint(octet)) % 6271
+		}
+		if line := b.line(hash); b.accepts(line, without) {
+			return line, true
+		}
+	}
+	return b.roundRobin(without)
+}
+
+// clientOctets writes the octets of a client address that ip_hash hashes into buf.
+func clientOctets(client string, buf *[16]byte) (octets []byte, ok bool) {
+	if client == "unix:" {
+		return buf[:3], true
+	}
+	addr, err := netip.ParseAddr(client)
+	if err != nil {
+		return nil, false
+	}
+	if addr.Is4() {
+		v4 := addr.As4()
+		return buf[:copy(buf[:3], v4[:])], true
+	}
+	*buf = addr.As16()
+	return buf[:], true
 }

@@ -1,13 +1,18 @@
 package balance
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// pickTest is a pick beside the recorded ones. Node -1: nobody can tell.
+// A pickTest is a pick in addition to the recorded ones. Node -1: the server is
+// unknown.
 type pickTest struct {
 	name    string
 	picker  Picker
@@ -26,46 +31,47 @@ func TestPick(t *testing.T) {
 	heavy[0].Weight = 40
 
 	for _, test := range []pickTest{
-		{"no servers", IPHash(nil), "192.0.2.1", nil, nobody},
-		{"no servers", Hash(nil), "key", nil, nobody},
-		{"no servers", Consistent(nil), "key", nil, nobody},
+		{"no servers", IPHash(nil), "192.0.2.1", nil, noServer},
+		{"no servers", Hash(nil), "key", nil, noServer},
+		{"no servers", Consistent(nil), "key", nil, noServer},
 		{"the only server is never ejected", Hash(named(1)), "key", []int{0}, 0},
-		{"the only server is down", Consistent(lone), "key", nil, nobody},
+		{"the only server is down", Consistent(lone), "key", nil, noServer},
 
-		{"not an address", IPHash(three), "app.example", nil, nobody},
-		{"address and port", IPHash(three), "192.0.2.1:80", nil, nobody},
-		{"not an address, one server", IPHash(named(1)), "", nil, nobody},
-		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as nginx 1.22 did
+		{"not an address", IPHash(three), "app.example", nil, noServer},
+		{"address and port", IPHash(three), "192.0.2.1:80", nil, noServer},
+		{"not an address, one server", IPHash(named(1)), "", nil, noServer},
+		{"unix socket", IPHash(named(5)), "unix:", []int{1, 3}, 0}, // as in nginx 1.22
 		{"unix socket, as three zero octets", IPHash(named(5)), "0.0.0.9", []int{1, 3}, 0},
 		{"a zone is not part of the address", IPHash(three), "fe80::1%eth0", nil, pick(t, IPHash(three), "fe80::1")},
 
-		{"empty key", Hash(three), "", nil, nobody},
-		{"empty key", Consistent(three), "", nil, nobody},
+		{"empty key", Hash(three), "", nil, noServer},
+		{"empty key", Consistent(three), "", nil, noServer},
 		{"empty key, one server left", Hash(three), "", []int{0, 2}, 1},
-		{"everybody ejected", Hash(three), "key", []int{0, 1, 2}, nobody},
+		{"all ejected", Hash(three), "key", []int{0, 1, 2}, noServer},
 		{"ejected by an index that is no server", Hash(three), "key", []int{-1, 3}, pick(t, Hash(three), "key")},
-		{"hashing gives up, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
+		{"hashing ends, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
 
-		{"twins take turns", Consistent(twins), "key-1", []int{2}, nobody},
+		{"twins take turns", Consistent(twins), "key-1", []int{2}, noServer},
 		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},
 		{"the other twin left", Consistent(twins), "key-1", []int{2, 1}, 0},
 		{"beside the twins", Consistent(twins), "key-1", []int{0, 1}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, ok := test.picker.Pick(test.key, test.without...)
-			if got != test.want || ok != (test.want != nobody) {
+			if got != test.want || ok != (test.want != noServer) {
 				t.Errorf("Pick(%q, %v) = %d, %t, want %d", test.key, test.without, got, ok, test.want)
 			}
 		})
 	}
 }
 
-// A /24 is one client, and consecutive ones take the servers in turn.
+// TestIPHashCountsNetworks: a /24 is one client, and consecutive ones get the servers
+// in turn.
 func TestIPHashCountsNetworks(t *testing.T) {
 	p := IPHash(named(3))
 	for _, test := range []struct {
 		clients [3]string
-		want    [3]int // as nginx 1.22 did
+		want    [3]int // as in nginx 1.22
 	}{
 		{[3]string{"203.113.62.1", "203.113.62.77", "203.113.62.255"}, [3]int{2, 2, 2}},
 		{[3]string{"203.113.62.1", "203.113.63.1", "203.113.64.1"}, [3]int{2, 0, 1}},
@@ -127,7 +133,7 @@ func named(n int) []Server {
 	return servers
 }
 
-// pick returns where a key goes, which has to be certain.
+// pick returns the server of a key, which must be known.
 func pick(t *testing.T, p Picker, key string, without ...int) int {
 	t.Helper()
 	line, ok := p.Pick(key, without...)
@@ -159,4 +165,108 @@ func benchmark(b *testing.B, p Picker, key string) {
 			}
 		})
 	}
+}
+
+// A recording is the behaviour of a running nginx.
+type recording struct {
+	Source string
+	Pools  []recordedPool
+}
+
+type recordedPool struct {
+	Method  string
+	Servers []string // absent if the method does not use names
+	Weights []int
+	Down    []int
+	Backup  []int
+	Ejected []int
+	Cases   []recordedPick
+}
+
+// A recordedPick is written [key, node]. Node -1: repeated requests reached different
+// nodes, or none.
+type recordedPick struct {
+	Key  string
+	Node int
+}
+
+func (p *recordedPick) UnmarshalJSON(text []byte) error {
+	return json.Unmarshal(text, &[...]any{&p.Key, &p.Node})
+}
+
+func (p recordedPool) servers() []Server {
+	servers := make([]Server, len(p.Weights))
+	for i, weight := range p.Weights {
+		servers[i] = Server{
+			Weight: weight,
+			Down:   slices.Contains(p.Down, i),
+			Backup: slices.Contains(p.Backup, i),
+		}
+		if p.Servers != nil {
+			servers[i].Name = p.Servers[i]
+		}
+	}
+	return servers
+}
+
+// methods are the constructors by the names in recordings.
+var methods = map[string]func([]Server) Picker{
+	"ip_hash":         IPHash,
+	"hash":            Hash,
+	"hash_consistent": Consistent,
+}
+
+func TestNginxPicks(t *testing.T) {
+	for _, test := range []struct {
+		file  string
+		cases map[string][]int // number of picks of each pool, in order, so that a truncated file fails
+	}{
+		{"nginx_balancing.json", map[string][]int{
+			"ip_hash":         {40, 40, 40, 40, 40, 40, 40},
+			"hash":            {20, 20, 20, 20, 20, 20, 20},
+			"hash_consistent": {20, 20, 20, 20, 20, 20, 20},
+		}},
+		{"nginx_ejection.json", map[string][]int{
+			"ip_hash":         slices.Repeat([]int{16}, 16),
+			"hash":            slices.Repeat([]int{16}, 16),
+			"hash_consistent": slices.Repeat([]int{16}, 16),
+		}},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			r := readRecording(t, test.file)
+			cases := make(map[string][]int)
+			for _, pool := range r.Pools {
+				cases[pool.Method] = append(cases[pool.Method], len(pool.Cases))
+				name := fmt.Sprintf("%s %v down %v backup %v ejected %v",
+					pool.Method, pool.Weights, pool.Down, pool.Backup, pool.Ejected)
+				t.Run(name, func(t *testing.T) { checkPool(t, pool) })
+			}
+			if diff := cmp.Diff(test.cases, cases); diff != "" {
+				t.Errorf("number of recorded picks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func checkPool(t *testing.T, pool recordedPool) {
+	p := methods[pool.Method](pool.servers())
+	for _, want := range pool.Cases {
+		node, ok := p.Pick(want.Key, pool.Ejected...)
+		if node != want.Node || ok != (want.Node >= 0) {
+			t.Errorf("Pick(%q) = %d, %t, nginx sent it to %d", want.Key, node, ok, want.Node)
+		}
+	}
+}
+
+func readRecording(t *testing.T, name string) recording {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r recording
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatalf("reading %q: %v", name, err)
+	}
+	return r
 }

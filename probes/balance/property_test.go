@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A block is an upstream block drawn at random, and a client of it.
+// A block is a random upstream block, and a client of it.
 type block struct {
 	method  string
 	servers []Server
@@ -48,13 +48,13 @@ func TestPickIsAlive(t *testing.T) {
 		b := drawBlock(t)
 		line, ok := b.picker.Pick(b.key, b.without...)
 		if !ok {
-			if line != nobody {
+			if line != noServer {
 				t.Errorf("Pick = %d, and not ok", line)
 			}
 			return
 		}
 		if b.servers[line].Down || slices.Contains(b.without, line) {
-			t.Errorf("Pick = %d, which gets nobody", line)
+			t.Errorf("Pick = %d, which gets no clients", line)
 		}
 		spare := func(s Server) bool { return !s.Backup && !s.Down }
 		for other, s := range b.servers {
@@ -65,21 +65,21 @@ func TestPickIsAlive(t *testing.T) {
 	})
 }
 
-// Ejecting a server moves its own clients and nobody else.
-func TestPickStaysWhenOthersGo(t *testing.T) {
+// TestEjectionMovesOwnClients: ejecting a server moves its own clients and no others.
+func TestEjectionMovesOwnClients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBlock(t)
-		home, ok := b.picker.Pick(b.key)
-		if !ok || slices.Contains(b.without, home) {
-			t.Skip("it is its own server that goes")
+		own, ok := b.picker.Pick(b.key)
+		if !ok || slices.Contains(b.without, own) {
+			t.Skip("its own server is ejected")
 		}
-		if line, ok := b.picker.Pick(b.key, b.without...); !ok || line != home {
-			t.Errorf("Pick without %v = %d, %t, want %d as before", b.without, line, ok, home)
+		if line, ok := b.picker.Pick(b.key, b.without...); !ok || line != own {
+			t.Errorf("Pick without %v = %d, %t, want %d as before", b.without, line, ok, own)
 		}
 	})
 }
 
-// A server that is down and one that is ejected are passed over alike.
+// TestDownIsEjected: a server that is down and one that is ejected are skipped alike.
 func TestDownIsEjected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBlock(t)
@@ -119,7 +119,7 @@ func TestSyntheticRoundTrip(t *testing.T) {
 	})
 }
 
-// alive returns the primaries that are not down, or 0 where there are none.
+// alive returns the primaries that are not down, or 0 if there are none.
 func (b block) alive() []int {
 	var alive []int
 	for line, s := range b.servers {

@@ -6,14 +6,13 @@ import (
 	"net/netip"
 )
 
-// ClientFor returns the nth client address, from 0, that p sends to a server
-// line. Each is of a /24 of its own, since ip_hash sees no more of it, and the
-// answer is always the same, so that a canary keeps its address over a restart.
+// ClientFor returns the nth client address, from 0, that p sends to a server line. Each
+// address is in another /24, because ip_hash uses no more of it. The result is always
+// the same, so that a canary keeps its address after a restart.
 //
-// The addresses are of 198.18.0.0/15, which RFC 2544 sets aside for benchmarks
-// and which no user can have; once that is used up, of 10.0.0.0/8. It is not ok
-// when there is no such client: the server is down, a backup, or its share too
-// small.
+// The addresses are in 198.18.0.0/15, which RFC 2544 reserves for benchmarks and which
+// no user has, and after those in 10.0.0.0/8. ok is false if there is no such client:
+// the server is down, a backup, or its share is too small.
 func ClientFor(p Picker, server, n int) (client netip.Addr, ok bool) {
 	text, ok := nth(p, server, n, syntheticClients())
 	if !ok {
@@ -22,7 +21,7 @@ func ClientFor(p Picker, server, n int) (client netip.Addr, ok bool) {
 	return netip.MustParseAddr(text), true
 }
 
-// KeyFor is ClientFor for keys: it returns the nth, from 0, of "stickwatch-0",
+// KeyFor is ClientFor for keys. It returns the nth, from 0, of "stickwatch-0",
 // "stickwatch-1", ... that p sends to a server line.
 func KeyFor(p Picker, server, n int) (key string, ok bool) {
 	return nth(p, server, n, syntheticKeys())
@@ -60,8 +59,8 @@ func syntheticClients() iter.Seq[string] {
 	}
 }
 
-// syntheticKeys yields 65,536 keys, of which a share of 1 in 5,000 has 13 on
-// average; whoever has less than that is hardly worth a canary.
+// syntheticKeys yields 65,536 keys. A share of 1 in 5,000 gets 13 of them on average; a
+// smaller one is not worth a canary.
 func syntheticKeys() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range 1 << 16 {

@@ -17,7 +17,7 @@ func TestClientFor(t *testing.T) {
 		}
 		got = append(got, client.String())
 	}
-	want := []string{"198.18.1.1", "198.18.4.1", "198.18.7.1", "10.0.91.1"} // nginx agrees
+	want := []string{"198.18.1.1", "198.18.4.1", "198.18.7.1", "10.0.91.1"} // as in nginx
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
@@ -70,7 +70,7 @@ func TestKeyFor(t *testing.T) {
 	}
 }
 
-func TestNobodyLandsThere(t *testing.T) {
+func TestClientForUnreachable(t *testing.T) {
 	servers := named(4)
 	servers[1].Down = true
 	servers[2].Backup = true

@@ -2,11 +2,14 @@ package cookies
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"stickwatch/probes"
 )
 
 var cluster = []Server{
@@ -14,6 +17,12 @@ var cluster = []Server{
 	{ID: "node2", Address: "10.0.0.2:8080", Names: []string{"b", "tomcat2"}},
 	{ID: "3", Address: "[2001:112::30]:80"},
 	{ID: "4", Address: "10.1.1.100:8080"},
+}
+
+// decode returns the affinity of one cookie, and whether its name or value is known.
+func decode(name, value string, servers []Server, opts Options) (Affinity, bool) {
+	c, ok := newNodeIndex(servers, opts).decode(name, value)
+	return c.Affinity, ok
 }
 
 // The hashes were computed with other programs, from "10.0.0.1:8080" and
@@ -85,18 +94,18 @@ func TestDecode(t *testing.T) {
 	}
 	for label, test := range tests {
 		t.Run(label, func(t *testing.T) {
-			got, ok := Decode(test.name, test.value, cluster, test.opts)
+			got, ok := decode(test.name, test.value, cluster, test.opts)
 			if !ok {
-				t.Fatalf("Decode(%q, %q) tells nothing, want %+v", test.name, test.value, test.want)
+				t.Fatalf("decode(%q, %q) returns false, want %+v", test.name, test.value, test.want)
 			}
 			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
-				t.Errorf("Decode(%q, %q) (-want +got):\n%s", test.name, test.value, diff)
+				t.Errorf("decode(%q, %q) (-want +got):\n%s", test.name, test.value, diff)
 			}
 		})
 	}
 }
 
-func TestDecodeTellsNothing(t *testing.T) {
+func TestDecodeUnknown(t *testing.T) {
 	tests := map[string]struct{ name, value string }{
 		"empty":                   {"JSESSIONID", ""},
 		"oversized":               {"ROUTEID", ".tomcat1" + strings.Repeat(" ", maxCookie)},
@@ -117,32 +126,32 @@ func TestDecodeTellsNothing(t *testing.T) {
 	}
 	for label, test := range tests {
 		t.Run(label, func(t *testing.T) {
-			if got, ok := Decode(test.name, test.value, cluster, Options{}); ok {
-				t.Errorf("Decode(%q, %q) = %+v, want nothing", test.name, test.value, got)
+			if got, ok := decode(test.name, test.value, cluster, Options{}); ok {
+				t.Errorf("decode(%q, %q) = %+v, want nothing", test.name, test.value, got)
 			}
 		})
 	}
 }
 
-// The cookie is one that HAProxy 2.6.12 gave out for that server and key.
+// The cookie was issued by HAProxy 2.6.12 for that server and key.
 func TestDecodeDynamicCookie(t *testing.T) {
 	servers := []Server{{ID: "node1", Address: "127.0.0.2:28472"}, {ID: "node2", Address: "localhost:28472"}}
-	got, ok := Decode("SRV", "c6d3308827e391b7", servers, Options{Secret: "s3cret"})
+	got, ok := decode("SRV", "c6d3308827e391b7", servers, Options{Secret: "s3cret"})
 	if want := (Affinity{Product: HAProxy, Kind: KindNode, Node: "node1"}); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 }
 
-// A name that two servers share leads to neither.
+// A name that two servers share names neither.
 func TestDecodeSharedName(t *testing.T) {
 	servers := []Server{{ID: "node1", Names: []string{"tomcat"}}, {ID: "node2", Names: []string{"tomcat"}}, {ID: "node3", Names: []string{"tomcat"}}}
-	got, ok := Decode("JSESSIONID", "0123.tomcat", servers, Options{})
+	got, ok := decode("JSESSIONID", "0123.tomcat", servers, Options{})
 	if want := (Affinity{Product: HTTPD, Kind: KindStable}); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 }
 
-// A server is found by its URL alone, with the port that its scheme implies.
+// A server is found by its URL alone, with the default port of its scheme.
 func TestDecodeByURL(t *testing.T) {
 	servers := []Server{{ID: "node1", URL: "https://10.0.0.1/"}, {ID: "node2", URL: "http://[2001:112::30]"}, {ID: "node3", URL: "::"}}
 	for value, want := range map[string]string{
@@ -151,8 +160,102 @@ func TestDecodeByURL(t *testing.T) {
 		sha256Hex("https://10.0.0.1/")[:16]:        "node1",
 		"vi20010112000000000000000000000030.20480": "node2",
 	} {
-		if got, ok := Decode("x", value, servers, Options{}); !ok || got.Node != want {
-			t.Errorf("Decode(%q) = %+v, %t, want %s", value, got, ok, want)
+		if got, ok := decode("x", value, servers, Options{}); !ok || got.Node != want {
+			t.Errorf("decode(%q) = %+v, %t, want %s", value, got, ok, want)
 		}
 	}
+}
+
+func TestNode(t *testing.T) {
+	const node1, node2 = "05ef642f508b1e5b76612ddbd5f89a4c", "MTAuMC4wLjI6ODA4MA=="
+	tests := map[string]struct {
+		cookies map[string]string
+		opts    Options
+		node    string
+		kind    Kind // "": unknown
+	}{
+		"none":                        {},
+		"none with a node":            {cookies: map[string]string{"theme": "dark"}},
+		"an address before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "route": node1}, node: "node1", kind: KindNode},
+		"a balancer before a route":   {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "SERVERID": "a"}, node: "node1", kind: KindNode},
+		"a route before a name":       {cookies: map[string]string{"app": "node1", "JSESSIONID": "0123.tomcat2"}, node: "node2", kind: KindNode},
+		"a node before an opaque one": {cookies: map[string]string{"ARRAffinity": "5d41", "JSESSIONID": "0123.tomcat2"}, node: "node2", kind: KindNode},
+		"opaque before rotating":      {cookies: map[string]string{"AWSALB": "5d41", "ARRAffinity": "5d41"}, kind: KindStable},
+		"rotating before none":        {cookies: map[string]string{"AWSALB": "5d41", "PHPSESSID": "5d41"}, kind: KindRotating},
+		"none but a session":          {cookies: map[string]string{"PHPSESSID": "5d41"}, kind: KindNone},
+		"two that agree":              {cookies: map[string]string{"JSESSIONID": "0123.tomcat2", "ROUTEID": ".tomcat2"}, node: "node2", kind: KindNode},
+		"two that do not":             {cookies: map[string]string{"x": node1, "y": node2}},
+		"two weak and a strong":       {cookies: map[string]string{"a": "node1", "b": "node2", "route": node1}, node: "node1", kind: KindNode},
+		"a strong and two weak":       {cookies: map[string]string{"a": node1, "b": "node1", "c": "node2"}, node: "node1", kind: KindNode},
+		"the configured one":          {cookies: map[string]string{"x": node1, "y": node2}, opts: Options{Cookie: "y"}, node: "node2", kind: KindNode},
+		"not the configured one":      {cookies: map[string]string{"x": node1}, opts: Options{Cookie: "y"}},
+	}
+	for label, test := range tests {
+		t.Run(label, func(t *testing.T) {
+			got, ok := Node(test.cookies, cluster, test.opts)
+			if ok != (test.kind != "") || got.Kind != test.kind || got.Node != test.node {
+				t.Errorf("Node(%q) = %+v, %t, want node %q of kind %q", test.cookies, got, ok, test.node, test.kind)
+			}
+			label, labelled := Extractor(cluster, test.opts).Extract(probes.Document{Cookies: test.cookies})
+			if label != test.node || labelled != (test.kind == KindNode) {
+				t.Errorf("the extractor returns %q, %t, want %q", label, labelled, test.node)
+			}
+		})
+	}
+}
+
+// The vectors are those with which implementations of xxHash are usually tested.
+func TestXXH64(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"":     0xef46db3751d8e999,
+		"a":    0xd24ec4f1a98c6e5b,
+		"as":   0x1c330fb2d66be179,
+		"asd":  0x631c37ce72a97393,
+		"asdf": 0x415872f599cea71e,
+		"Call me Ishmael. Some years ago--never mind how long precisely-": 0x02a2e85470d6fd96,
+	} {
+		if got := xxh64([]byte(text)); got != want {
+			t.Errorf("xxh64(%q) = %016x, want %016x", text, got, want)
+		}
+	}
+}
+
+// FuzzDecode: whatever a target sets, Decode does not panic, invents no node, and
+// returns no part of the value.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"JSESSIONID", "0123.tomcat1"},
+		{"SESSION", "N2U4MzgzYTQtMDgyYy00ZmZlLWE0YmMtYzQwZmQzMzYzYzVlLm5vZGUx"},
+		{"SRV", "node1|awDAw|awDAw"},
+		{"SRV", "node1~0123"},
+		{"route", "05ef642f508b1e5b76612ddbd5f89a4c"},
+		{"x", "Cg0xMC4wLjAuMTo4MDgwEKCNBg=="},
+		{"x", "MS4yLjMuNDo4MA=="},
+		{"x", "CgA="},
+		{"x", `"`},
+		{"BIGipServerpool", "1677787402.36895.0000"},
+		{"x", "rd5o00000000000000000000ffffc0000201o80"},
+		{"x", "vi20010112000000000000000000000030.20480"},
+		{"AWSALB", "x"},
+	} {
+		f.Add(seed[0], seed[1], "")
+	}
+	ids := []string{"", "node1", "node2", "3", "4"}
+	f.Fuzz(func(t *testing.T, name, value, configured string) {
+		opts := Options{Cookie: configured, Secret: "s3cret", Backend: "default-shop-80"}
+		a, ok := decode(name, value, cluster, opts)
+		switch {
+		case !ok && a != Affinity{}:
+			t.Errorf("%+v is returned with false", a)
+		case ok && (a.Kind == "" || a.Product == ""):
+			t.Errorf("%+v lacks its kind or product", a)
+		case !slices.Contains(ids, a.Node) || (a.Node != "") != (a.Kind == KindNode):
+			t.Errorf("%+v names no listed node", a)
+		case a.Kind == KindRotating && a.Address.IsValid():
+			t.Errorf("%+v was read from a random value", a)
+		}
+		if a.Address.IsValid() && strings.Contains(a.Address.String(), "%") {
+			t.Errorf("%+v carries text of the value", a)
+		}
+	})
 }

@@ -15,36 +15,36 @@ import (
 	"stickwatch/probes"
 )
 
-// A refusal is an answer that a stage does not go on with.
+// A refusal is an answer that ends the handshake in a stage.
 type refusal struct {
 	stage  string
 	answer answer
 }
 
-// said is what the answer says in Engine.IO's own words. Nothing else is ever
-// quoted: it may be any page, and any page may show a session id.
-func (r refusal) said() string {
+// description returns Engine.IO's own message in the answer. No other text is quoted,
+// because any page may contain a session id.
+func (r refusal) description() string {
 	message := serverErrorOf(r.answer.body).Message
 	for _, known := range messages {
 		if strings.Contains(message, known) {
 			return strconv.Quote(known)
 		}
 	}
-	return fmt.Sprintf("%d bytes of something else", len(r.answer.body))
+	return fmt.Sprintf("%d bytes of other content", len(r.answer.body))
 }
 
 func (r refusal) Error() string {
-	said := r.said()
-	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, said)
+	text := r.description()
+	got := fmt.Sprintf("HTTP status %d, %s", r.answer.status, text)
 	switch {
 	case r.code() == codeUnknownSession:
-		return "the node that got this request does not know the fresh session: " + got
+		return "the node that received this request does not know the new session: " + got
 	case r.stage == stageOpen && r.answer.status == http.StatusOK:
-		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", said)
+		return fmt.Sprintf("no Engine.IO: got %s, want an open packet", text)
 	case r.stage == stageOpen:
 		return "no session: got " + got
 	case r.stage == stageUpgrade && r.answer.status == http.StatusSwitchingProtocols:
-		return "the answer to the upgrade is no WebSocket's"
+		return "the answer to the upgrade is not a WebSocket handshake"
 	case r.stage == stageUpgrade:
 		return fmt.Sprintf("the upgrade to WebSocket was refused: got %s, want status 101", got)
 	default:
@@ -52,7 +52,7 @@ func (r refusal) Error() string {
 	}
 }
 
-// code is Engine.IO's own, in a 400; -1 for the refusals of others.
+// code returns Engine.IO's own error code of a 400; -1 for other refusals.
 func (r refusal) code() int {
 	if r.answer.status != http.StatusBadRequest {
 		return -1
@@ -60,27 +60,27 @@ func (r refusal) code() int {
 	return serverErrorOf(r.answer.body).Code
 }
 
-// A socketError happened inside an open WebSocket.
+// A socketError is an error in an open WebSocket.
 type socketError struct{ error }
 
 func (e socketError) Unwrap() error { return e.error }
 
-// describe returns the HTTP status of the answer that broke a stage, 0 if there
-// was none, and one clean line without the session id.
+// describe returns the HTTP status of the answer that ended a stage, 0 if there was
+// none, and the error in one clean line without the session id.
 func (s *session) describe(err error, stage string) (int, string) {
 	status := 0
 	if r, ok := errors.AsType[refusal](err); ok {
 		status = r.answer.status
 	}
-	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errSilentSocket) {
+	if _, ok := errors.AsType[socketError](err); ok || errors.Is(err, errNotEngineIO) {
 		status = http.StatusSwitchingProtocols
 	}
-	return status, probes.Clean(s.hide(s.words(err, stage)), probes.MaxError)
+	return status, probes.Clean(s.redact(s.errorText(err, stage)), probes.MaxError)
 }
 
-func (s *session) words(err error, stage string) string {
+func (s *session) errorText(err error, stage string) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the URL, which has the session id in it
+		err = u.Err // without the URL, which contains the session id
 	}
 	if r, ok := errors.AsType[refusal](err); ok {
 		return r.Error()
@@ -92,22 +92,22 @@ func (s *session) words(err error, stage string) string {
 		return fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "connection closed without a whole answer (" + stage + ")"
+		return "connection closed before the answer was complete (" + stage + ")"
 	default:
 		return err.Error()
 	}
 }
 
-// timedOut reports whether a stage broke because the time for the handshake was up.
+// timedOut reports whether a stage failed because of the timeout of the handshake.
 func timedOut(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
 }
 
-// hide puts a fingerprint in the place of the session id. It cleans the text
-// first, for control characters could stand inside the id, and whoever cuts it
-// does so later, for a cut could leave half of the id.
-func (s *session) hide(text string) string {
+// redact replaces the session id by its fingerprint. It cleans the text first, because
+// control characters could split the id. Callers truncate the text afterwards, because
+// truncation could leave a part of the id.
+func (s *session) redact(text string) string {
 	text = probes.Clean(text, 4*probes.MaxError)
 	if s.sid == "" {
 		return text

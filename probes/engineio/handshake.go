@@ -1,23 +1,25 @@
-// Package engineio takes a client through the handshake of Engine.IO, the
-// transport below Socket.IO.
+// Package engineio performs the handshake of Engine.IO, the transport of Socket.IO.
 //
-// The handshake is several requests, and a session lives in the memory of one
-// node: a balancer that is not sticky breaks it at once, and a proxy that knows
-// no WebSocket breaks its last step. Every request here takes a connection of
-// its own, so that a balancer has every chance to break it that it would have
-// with browsers.
+// The handshake consists of several requests, and the session exists in the memory of
+// one node. A balancer that is not sticky therefore breaks it at once, and a proxy
+// without WebSocket support breaks its last step. Every request opens a new connection,
+// so that the balancer can choose another node each time, as it can for browsers.
 //
-// A session id is a credential. None leaves this package: only its Series.
+// A session id is a credential and never leaves this package; only its Series does.
 package engineio
 
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 
 	"stickwatch/probes"
 )
 
-// The stages of a handshake, as an observation names the one that broke.
+// The stages of a handshake, by which an observation names the one that failed.
 const (
 	stageOpen    = "open"
 	stagePoll    = "poll"
@@ -25,8 +27,8 @@ const (
 )
 
 // Handshake opens a session by polling, polls it with its id, upgrades it to a
-// WebSocket where the server offers that, and closes it politely, all within
-// the time-out of c. It is a probes.Handshaker.
+// WebSocket if the server offers that, and closes it, all within the timeout of c. It
+// is a probes.Handshaker.
 func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest) probes.HandshakeObservation {
 	target := c.Target()
 	ctx, cancel := context.WithTimeout(ctx, target.Timeout)
@@ -43,39 +45,39 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 	return obs
 }
 
-// runSteps goes through the stages, and returns the one that broke.
+// runSteps performs the stages, and returns the one that failed.
 func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.open(ctx)
 	if refused(err, codeUnknownTransport) {
-		return s.straight(ctx, obs)
+		return s.openWebSocketOnly(ctx, obs)
 	}
 	if err != nil {
 		return stageOpen, err
 	}
 	obs.Opened, obs.Offered, obs.Series = true, open.offersWebSocket(), Series(open.SID)
 	if err := s.poll(ctx); err != nil {
-		s.leave(ctx)
+		s.close(ctx)
 		return stagePoll, err
 	}
 	obs.Known = true
 	if !obs.Offered {
-		s.leave(ctx)
+		s.close(ctx)
 		return "", nil
 	}
 	if err := s.upgrade(ctx); err != nil {
-		// With two nodes behind a careless balancer, one session in four gets
-		// this far before it meets the wrong one.
+		// With two nodes behind a balancer that is not sticky, one session in four gets
+		// this far before it reaches the wrong node.
 		obs.Known = !refused(err, codeUnknownSession)
-		s.leave(ctx)
+		s.close(ctx)
 		return stageUpgrade, err
 	}
 	obs.Upgraded = true
 	return "", nil
 }
 
-// straight opens the session as a WebSocket, with a server that takes nothing
-// else. One connection needs no stickiness: what is opened is known.
-func (s *session) straight(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
+// openWebSocketOnly opens the session as a WebSocket, for a server that allows nothing
+// else. One connection needs no stickiness, so an opened session is also a known one.
+func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
 	open, err := s.openSocket(ctx)
 	if err != nil {
 		return stageOpen, err
@@ -85,8 +87,124 @@ func (s *session) straight(ctx context.Context, obs *probes.HandshakeObservation
 	return "", nil
 }
 
-// refused reports whether err is Engine.IO's own refusal with code.
+// refused reports whether err is Engine.IO's own refusal with that code.
 func refused(err error, code int) bool {
 	r, ok := errors.AsType[refusal](err)
 	return ok && r.code() == code
+}
+
+// A session is one client: its cookies, and the server's data about it.
+type session struct {
+	client *probes.Client
+	path   string
+	jar    *probes.Jar // balancers that stick by a cookie set it when the session opens
+	eio    revision
+	sid    string // "" before it is opened
+}
+
+// An answer is one HTTP answer.
+type answer struct {
+	status int
+	body   string
+}
+
+// open opens a session. A server that does not support EIO=4 ignores it or refuses the
+// request.
+func (s *session) open(ctx context.Context) (opening, error) {
+	a, err := s.do(ctx, http.MethodGet, "")
+	if err == nil && a.status == http.StatusBadRequest && unsupported(a.body) {
+		s.eio = eio3
+		a, err = s.do(ctx, http.MethodGet, "")
+	}
+	if err != nil {
+		return opening{}, err
+	}
+	revision := revisionOf(a.body)
+	o, ok := revision.openingOf(a.body)
+	if a.status != http.StatusOK || !ok {
+		return opening{}, refusal{stageOpen, a}
+	}
+	s.eio, s.sid = revision, o.SID
+	return o, nil
+}
+
+func unsupported(body string) bool {
+	c := serverErrorOf(body)
+	return c.Code == codeUnsupportedVersion || strings.Contains(strings.ToLower(c.Message), "unsupported")
+}
+
+// poll sends a packet that the server answers at once, and fetches the answer. Only the
+// node that opened the session can serve these two requests. They follow one another,
+// because two concurrent polls would end the session.
+func (s *session) poll(ctx context.Context) error {
+	packet := packetConnect // an EIO 3 server connects by itself, and would delay the answer of a poll
+	if s.eio == eio3 {
+		packet = packetPing
+	}
+	a, err := s.do(ctx, http.MethodPost, s.eio.encode(packet))
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK || a.body != "ok" {
+		return refusal{stagePoll, a}
+	}
+	if a, err = s.do(ctx, http.MethodGet, ""); err != nil {
+		return err
+	}
+	if a.status != http.StatusOK || len(s.eio.decode(a.body)) == 0 {
+		return refusal{stagePoll, a}
+	}
+	return nil
+}
+
+// close closes the session by polling. Its result does not matter: the server drops the
+// session after its ping timeout.
+func (s *session) close(ctx context.Context) {
+	_, _ = s.do(ctx, http.MethodPost, s.eio.encode(packetClose))
+}
+
+// do sends one polling request on a new connection.
+func (s *session) do(ctx context.Context, method, body string) (answer, error) {
+	req, err := s.client.NewRequest(ctx, method, s.url("polling"))
+	if err != nil {
+		return answer{}, err
+	}
+	if method == http.MethodPost {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	}
+	public := s.publicURL(req)
+	for _, cookie := range s.jar.Cookies(public) {
+		req.AddCookie(cookie)
+	}
+	resp, err := s.client.HTTP().Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	s.jar.Set(public, resp.Cookies())
+	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
+	return answer{resp.StatusCode, string(text)}, err
+}
+
+// url returns the path and query of the endpoint. b64 requests text from EIO 3 servers.
+func (s *session) url(transport string) string {
+	path, query, _ := strings.Cut(s.path, "?")
+	values, _ := url.ParseQuery(query)
+	values.Set("EIO", string(s.eio))
+	values.Set("transport", transport)
+	values.Set("b64", "1")
+	if s.sid != "" {
+		values.Set("sid", s.sid)
+	}
+	return path + "?" + values.Encode()
+}
+
+// publicURL returns the URL by which a browser knows req's page.
+func (s *session) publicURL(req *http.Request) *url.URL {
+	u := *req.URL
+	if req.Host != "" {
+		u.Host = req.Host
+	}
+	return &u
 }

@@ -51,7 +51,7 @@ func TestHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(tc.eio, "n")
 			tc.change(n)
-			if diff := cmp.Diff(tc.want, shake(t, n), cmp.Comparer(sameAddress)); diff != "" {
+			if diff := cmp.Diff(tc.want, handshake(t, n), cmp.Comparer(sameAddress)); diff != "" {
 				t.Errorf("observation: -want +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.events, n.seen()); diff != "" {
@@ -61,8 +61,8 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// sequence is a balancer that gives request i to nodes[order[i]], the last one
-// again and again.
+// sequence is a balancer that sends request i to nodes[order[i]], and all later ones to
+// the last.
 func sequence(nodes []*node, order ...int) http.Handler {
 	var count atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +72,7 @@ func sequence(nodes []*node, order ...int) http.Handler {
 }
 
 func TestHandshakeNotSticky(t *testing.T) {
-	const unknown = `the node that got this request does not know the fresh session: HTTP status 400, "Session ID unknown"`
+	const unknown = `the node that received this request does not know the new session: HTTP status 400, "Session ID unknown"`
 	for name, tc := range map[string]struct {
 		order []int
 		stage string
@@ -87,7 +87,7 @@ func TestHandshakeNotSticky(t *testing.T) {
 				want := probes.HandshakeObservation{
 					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown, Series: "AA00",
 				}
-				if diff := cmp.Diff(want, shake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
+				if diff := cmp.Diff(want, handshake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			})
@@ -95,12 +95,12 @@ func TestHandshakeNotSticky(t *testing.T) {
 	}
 }
 
-// TestHandshakeStickyCookie has a balancer that moves every request without its
-// cookie to the next node.
+// TestHandshakeStickyCookie has a balancer that sends every request without its cookie
+// to the next node.
 func TestHandshakeStickyCookie(t *testing.T) {
 	nodes := []*node{newNode(eio4, "a"), newNode(eio4, "b")}
 	var count atomic.Int64
-	got := shake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	got := handshake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, err := r.Cookie("route")
 		if err != nil {
 			route = &http.Cookie{Name: "route", Value: []string{"a", "b"}[count.Add(1)%2], Path: "/"}
@@ -114,10 +114,9 @@ func TestHandshakeStickyCookie(t *testing.T) {
 	}
 }
 
-// TestHandshakeIntroduces checks that every request, the upgrade too, goes to
-// the pinned address with the target's Host, the client header and the
-// endpoint's own query.
-func TestHandshakeIntroduces(t *testing.T) {
+// TestHandshakeHeaders: every request, including the upgrade, goes to the pinned
+// address with the target's Host, the client header and the endpoint's own query.
+func TestHandshakeHeaders(t *testing.T) {
 	n := newNode(eio4, "n")
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

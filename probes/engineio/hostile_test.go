@@ -29,14 +29,14 @@ func addressOf(t *testing.T, server *httptest.Server) netip.AddrPort {
 	return address
 }
 
-// freshSID is what the hostile servers call a session.
+// freshSID is the session id of the hostile servers.
 const freshSID = "hostile+hostile/AAAA"
 
 func opened(w io.Writer) {
 	fmt.Fprintf(w, `0{"sid":%q,"upgrades":["websocket"]}`, freshSID)
 }
 
-// breaksAt answers well until the stage, where it does as told.
+// breaksAt answers correctly until the stage, in which it calls do.
 func breaksAt(stage string, do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -60,14 +60,14 @@ func breaksAt(stage string, do http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func say(status int, body string) http.HandlerFunc {
+func respond(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		io.WriteString(w, body)
 	}
 }
 
-// flood writes for as long as somebody reads.
+// flood writes until the client closes.
 func flood(w http.ResponseWriter, _ *http.Request) {
 	for {
 		if _, err := io.WriteString(w, strings.Repeat("0", 4<<10)); err != nil {
@@ -76,8 +76,8 @@ func flood(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// hang answers nothing. A server notices that its client has gone only once it
-// has read the whole request.
+// hang answers nothing. A server notices that its client has closed only after it has
+// read the whole request.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
@@ -85,7 +85,7 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 
 func hangUp(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 
-// raw answers with bytes of its own.
+// raw answers with these bytes.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffer, err := w.(http.Hijacker).Hijack()
@@ -98,7 +98,7 @@ func raw(text string) http.HandlerFunc {
 	}
 }
 
-// socket opens a WebSocket and gives it to do.
+// socket opens a WebSocket and passes it to do.
 func socket(do func(*http.Request, *websocket.Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -110,7 +110,7 @@ func socket(do func(*http.Request, *websocket.Conn)) http.HandlerFunc {
 	}
 }
 
-func tell(text string) func(*http.Request, *websocket.Conn) {
+func sendText(text string) func(*http.Request, *websocket.Conn) {
 	return func(r *http.Request, conn *websocket.Conn) {
 		conn.Write(r.Context(), websocket.MessageText, []byte(text))
 		conn.Read(r.Context())
@@ -125,44 +125,44 @@ func TestHandshakeBreaks(t *testing.T) {
 		status  int
 		because string
 	}{
-		"not found":        {stageOpen, say(404, page), 404, "no session: got HTTP status 404, 38 bytes of something else"},
-		"a page":           {stageOpen, say(200, page), 200, "no Engine.IO: got 38 bytes of something else, want an open packet"},
-		"nothing":          {stageOpen, say(200, ""), 200, "no Engine.IO: got 0 bytes of something else"},
-		"redirect":         {stageOpen, say(302, ""), 302, "no session: got HTTP status 302"},
-		"bad gateway":      {stageOpen, say(502, "no live upstreams"), 502, "no session: got HTTP status 502, 17 bytes of something else"},
-		"forbidden":        {stageOpen, say(403, `{"code":4,"message":"Forbidden"}`), 403, `"Forbidden"`},
-		"no version fits":  {stageOpen, say(400, `{"code":5,"message":"Unsupported protocol version"}`), 400, "Unsupported protocol version"},
-		"open cut":         {stageOpen, say(200, `0{"sid":"abc`), 200, "no Engine.IO"},
-		"no sid":           {stageOpen, say(200, `0{"upgrades":[]}`), 200, "no Engine.IO"},
-		"huge sid":         {stageOpen, say(200, `0{"sid":"`+strings.Repeat("a", 4<<10)+`"}`), 200, "no Engine.IO"},
-		"control in sid":   {stageOpen, say(200, `0{"sid":"a\u0000b"}`), 200, "no Engine.IO"},
-		"huge length":      {stageOpen, say(200, `99999999999999999999:0{}`), 200, "no Engine.IO"},
+		"not found":        {stageOpen, respond(404, page), 404, "no session: got HTTP status 404, 38 bytes of other content"},
+		"a page":           {stageOpen, respond(200, page), 200, "no Engine.IO: got 38 bytes of other content, want an open packet"},
+		"nothing":          {stageOpen, respond(200, ""), 200, "no Engine.IO: got 0 bytes of other content"},
+		"redirect":         {stageOpen, respond(302, ""), 302, "no session: got HTTP status 302"},
+		"bad gateway":      {stageOpen, respond(502, "no live upstreams"), 502, "no session: got HTTP status 502, 17 bytes of other content"},
+		"forbidden":        {stageOpen, respond(403, `{"code":4,"message":"Forbidden"}`), 403, `"Forbidden"`},
+		"no version fits":  {stageOpen, respond(400, `{"code":5,"message":"Unsupported protocol version"}`), 400, "Unsupported protocol version"},
+		"open cut":         {stageOpen, respond(200, `0{"sid":"abc`), 200, "no Engine.IO"},
+		"no sid":           {stageOpen, respond(200, `0{"upgrades":[]}`), 200, "no Engine.IO"},
+		"huge sid":         {stageOpen, respond(200, `0{"sid":"`+strings.Repeat("a", 4<<10)+`"}`), 200, "no Engine.IO"},
+		"control in sid":   {stageOpen, respond(200, `0{"sid":"a\u0000b"}`), 200, "no Engine.IO"},
+		"huge length":      {stageOpen, respond(200, `99999999999999999999:0{}`), 200, "no Engine.IO"},
 		"open floods":      {stageOpen, flood, 200, "no Engine.IO"},
-		"open hangs up":    {stageOpen, hangUp, 0, "connection closed without a whole answer (open)"},
+		"open hangs up":    {stageOpen, hangUp, 0, "connection closed before the answer was complete (open)"},
 		"open no HTTP":     {stageOpen, raw("SSH-2.0-OpenSSH\r\n"), 0, "malformed HTTP"},
-		"poll 502":         {stagePoll, say(502, page), 502, "the poll was refused: got HTTP status 502"},
-		"poll 404":         {stagePoll, say(404, page), 404, "the poll was refused"},
-		"poll not ok":      {stagePoll, say(200, page), 200, "the poll was refused"},
+		"poll 502":         {stagePoll, respond(502, page), 502, "the poll was refused: got HTTP status 502"},
+		"poll 404":         {stagePoll, respond(404, page), 404, "the poll was refused"},
+		"poll not ok":      {stagePoll, respond(200, page), 200, "the poll was refused"},
 		"poll floods":      {stagePoll, flood, 200, "the poll was refused"},
-		"poll hangs up":    {stagePoll, hangUp, 0, "connection closed without a whole answer (poll)"},
-		"poll, other text": {stagePoll, say(400, `"Invalid session `+freshSID+`"`), 400, "bytes of something else"},
-		"poll, sid cut":    {stagePoll, say(400, strings.Repeat("x", probes.MaxError/2-10)+freshSID), 400, "bytes of something else"},
-		"poll, sid hidden": {stagePoll, say(400, `{"code":1,"message":"no \u0068ostile\u0000+hostile/AAAA"}`), 400, "bytes of something else"},
-		"upgrade 200":      {stageUpgrade, say(200, page), 200, "the upgrade to WebSocket was refused: got HTTP status 200"},
-		"upgrade 400":      {stageUpgrade, say(400, `{"code":3,"message":"Bad request"}`), 400, `got HTTP status 400, "Bad request", want status 101`},
-		"upgrade 426":      {stageUpgrade, say(426, ""), 426, "got HTTP status 426"},
-		"upgrade 101 bare": {stageUpgrade, raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 101, "no WebSocket's"},
+		"poll hangs up":    {stagePoll, hangUp, 0, "connection closed before the answer was complete (poll)"},
+		"poll, other text": {stagePoll, respond(400, `"Invalid session `+freshSID+`"`), 400, "bytes of other content"},
+		"poll, sid cut":    {stagePoll, respond(400, strings.Repeat("x", probes.MaxError/2-10)+freshSID), 400, "bytes of other content"},
+		"poll, sid hidden": {stagePoll, respond(400, `{"code":1,"message":"no \u0068ostile\u0000+hostile/AAAA"}`), 400, "bytes of other content"},
+		"upgrade 200":      {stageUpgrade, respond(200, page), 200, "the upgrade to WebSocket was refused: got HTTP status 200"},
+		"upgrade 400":      {stageUpgrade, respond(400, `{"code":3,"message":"Bad request"}`), 400, `got HTTP status 400, "Bad request", want status 101`},
+		"upgrade 426":      {stageUpgrade, respond(426, ""), 426, "got HTTP status 426"},
+		"upgrade 101 bare": {stageUpgrade, raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 101, "not a WebSocket handshake"},
 		"upgrade floods":   {stageUpgrade, flood, 200, "was refused"},
-		"upgrade hangs up": {stageUpgrade, hangUp, 0, "connection closed without a whole answer (upgrade)"},
-		"socket wrong":     {stageUpgrade, socket(tell("hello")), 101, "does not speak Engine.IO"},
-		"socket huge":      {stageUpgrade, socket(tell(strings.Repeat("3", 64<<10))), 101, "read limited at"},
-		"socket closes":    {stageUpgrade, socket(func(*http.Request, *websocket.Conn) {}), 101, "connection closed without a whole answer (upgrade)"},
-		"socket says why": {stageUpgrade, socket(func(_ *http.Request, conn *websocket.Conn) {
+		"upgrade hangs up": {stageUpgrade, hangUp, 0, "connection closed before the answer was complete (upgrade)"},
+		"socket wrong":     {stageUpgrade, socket(sendText("hello")), 101, "does not use Engine.IO"},
+		"socket huge":      {stageUpgrade, socket(sendText(strings.Repeat("3", 64<<10))), 101, "read limited at"},
+		"socket closes":    {stageUpgrade, socket(func(*http.Request, *websocket.Conn) {}), 101, "connection closed before the answer was complete (upgrade)"},
+		"socket with reason": {stageUpgrade, socket(func(_ *http.Request, conn *websocket.Conn) {
 			conn.Close(websocket.StatusPolicyViolation, "no "+freshSID)
 		}), 101, "StatusPolicyViolation"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := shake(t, breaksAt(tc.stage, tc.do))
+			got := handshake(t, breaksAt(tc.stage, tc.do))
 			if !strings.Contains(got.Error, tc.because) {
 				t.Errorf("got error %q, want %q in it", got.Error, tc.because)
 			}
@@ -184,7 +184,7 @@ func checkFit(t *testing.T, obs probes.HandshakeObservation) {
 		t.Errorf("got error %q, want one clean line", obs.Error)
 	}
 	if obs.Stage != stageOpen && strings.Contains(obs.Error, freshSID[:6]) {
-		t.Errorf("got error %q, which tells the session id", obs.Error)
+		t.Errorf("got error %q, which shows the session id", obs.Error)
 	}
 }
 
@@ -209,7 +209,7 @@ func TestHandshakeEndsInTime(t *testing.T) {
 			server := httptest.NewServer(breaksAt(tc.stage, tc.do))
 			defer server.Close()
 			defer server.CloseClientConnections()
-			got := shakeURL(t, server.URL, 100*time.Millisecond)
+			got := handshakeURL(t, server.URL, 100*time.Millisecond)
 			want := "no answer within 100ms (" + tc.stage + ")"
 			if got.Stage != tc.stage || got.Error != want {
 				t.Errorf("got stage %q, error %q, want stage %q, error %q", got.Stage, got.Error, tc.stage, want)
@@ -218,8 +218,8 @@ func TestHandshakeEndsInTime(t *testing.T) {
 	}
 }
 
-// TestHandshakeEndsUnclosed has a server that answers the upgrade and then says
-// no goodbye.
+// TestHandshakeEndsUnclosed has a server that answers the upgrade and does not answer
+// the close.
 func TestHandshakeEndsUnclosed(t *testing.T) {
 	over := make(chan struct{})
 	server := httptest.NewServer(breaksAt(stageUpgrade, socket(func(r *http.Request, conn *websocket.Conn) {
@@ -229,7 +229,7 @@ func TestHandshakeEndsUnclosed(t *testing.T) {
 	})))
 	defer server.Close()
 	defer close(over)
-	if got := shakeURL(t, server.URL, 200*time.Millisecond); !got.Upgraded || got.Stage != "" {
+	if got := handshakeURL(t, server.URL, 200*time.Millisecond); !got.Upgraded || got.Stage != "" {
 		t.Errorf("got %+v, want an upgrade", got)
 	}
 }
@@ -240,7 +240,7 @@ func TestHandshakeRefusedConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	got := shakeURL(t, "http://"+listener.Addr().String(), time.Second)
+	got := handshakeURL(t, "http://"+listener.Addr().String(), time.Second)
 	if got.Opened || got.Stage != stageOpen || got.Status != 0 || !strings.Contains(got.Error, "refused") {
 		t.Errorf("got %+v, want a refused connection at the open", got)
 	}

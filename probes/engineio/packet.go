@@ -9,19 +9,19 @@ import (
 	"unicode/utf16"
 )
 
-// A revision is the protocol's, as the EIO parameter names it. They differ in
-// how packets are put into one body, and in who pings.
+// A revision is the version of the protocol in the EIO parameter. Revisions differ in
+// how a body combines packets, and in which side pings.
 type revision string
 
 const (
-	eio3 revision = "3" // Socket.IO 1 and 2: "2:40", the length in characters; the client pings
+	eio3 revision = "3" // Socket.IO 1 and 2: "2:40", with the length in characters; the client pings
 	eio4 revision = "4" // Socket.IO 3 and 4: packets separated by 0x1e; the server pings
 )
 
 const separator = "\x1e"
 
-// The packets of Engine.IO, by their first character, with those of Socket.IO
-// in a message.
+// The packets of Engine.IO, by their first character, with those of Socket.IO in a
+// message.
 const (
 	packetOpen       = "0"
 	packetClose      = "1"
@@ -36,7 +36,7 @@ const (
 // maxPackets bounds how many packets of one body are read.
 const maxPackets = 256
 
-// revisionOf tells by its first character how body was put together.
+// revisionOf returns the revision of a body, according to its first character.
 func revisionOf(body string) revision {
 	if strings.HasPrefix(body, packetOpen) {
 		return eio4
@@ -44,7 +44,7 @@ func revisionOf(body string) revision {
 	return eio3
 }
 
-// encode puts packets into one body.
+// encode combines packets into one body.
 func (r revision) encode(packets ...string) string {
 	if r == eio4 {
 		return strings.Join(packets, separator)
@@ -56,7 +56,7 @@ func (r revision) encode(packets ...string) string {
 	return b.String()
 }
 
-// decode takes the packets out of body, up to the first thing that is none.
+// decode returns the packets in body, up to the first invalid one.
 func (r revision) decode(body string) []string {
 	var packets []string
 	for body != "" && len(packets) < maxPackets {
@@ -69,7 +69,7 @@ func (r revision) decode(body string) []string {
 	return packets
 }
 
-// cut splits the first packet off body; "" when there is none.
+// cut splits the first packet off body; "" if there is none.
 func (r revision) cut(body string) (packet, rest string) {
 	if r == eio4 {
 		packet, rest, _ = strings.Cut(body, separator)
@@ -92,8 +92,8 @@ func isPacket(p string) bool {
 	return p != "" && (p[0] >= '0' && p[0] <= '6' || p[0] == 'b')
 }
 
-// offset is the byte at which the first n characters of s end, and whether s
-// has as many. They are counted as JavaScript does, in UTF-16 units.
+// offset returns the byte at which the first n characters of s end, and whether s has
+// as many. Characters are counted as in JavaScript, in UTF-16 units.
 func offset(s string, n int) (int, bool) {
 	for i, r := range s {
 		if n <= 0 {
@@ -104,7 +104,7 @@ func offset(s string, n int) (int, bool) {
 	return len(s), n == 0
 }
 
-// An opening is what the server says of a new session.
+// An opening is the server's description of a new session.
 type opening struct {
 	SID      string   `json:"sid"`
 	Upgrades []string `json:"upgrades"`
@@ -113,7 +113,7 @@ type opening struct {
 // maxSID bounds a session id, in bytes. The default ones have 20.
 const maxSID = 256
 
-// openingOf reads the open packet at the head of body.
+// openingOf reads the open packet at the beginning of body.
 func (r revision) openingOf(body string) (opening, bool) {
 	packets := r.decode(body)
 	var o opening
@@ -121,8 +121,8 @@ func (r revision) openingOf(body string) (opening, bool) {
 		return o, false
 	}
 	err := json.Unmarshal([]byte(packets[0][1:]), &o)
-	sound := o.SID != "" && len(o.SID) <= maxSID && !strings.ContainsFunc(o.SID, unicode.IsControl)
-	return o, err == nil && sound
+	valid := o.SID != "" && len(o.SID) <= maxSID && !strings.ContainsFunc(o.SID, unicode.IsControl)
+	return o, err == nil && valid
 }
 
 func (o opening) offersWebSocket() bool { return slices.Contains(o.Upgrades, "websocket") }
@@ -134,20 +134,20 @@ type serverError struct {
 	Message string `json:"message"`
 }
 
-// The codes that mean something here.
+// The error codes that are used here.
 const (
 	codeUnknownTransport   = 0
 	codeUnknownSession     = 1
 	codeUnsupportedVersion = 5
 )
 
-// messages are Engine.IO's own, of all versions.
+// messages are the errors of all versions of Engine.IO.
 var messages = []string{
 	"Session ID unknown", "Transport unknown", "Bad handshake method", "Bad request", "Forbidden", "Unsupported protocol version",
 }
 
-// serverErrorOf reads a refusal's body. A refused WebSocket has the message alone
-// in it, and some servers a JSON string.
+// serverErrorOf reads the body of a refusal. The body of a refused WebSocket is the
+// message alone, and that of some servers is a JSON string.
 func serverErrorOf(body string) serverError {
 	c := serverError{Code: -1}
 	if json.Unmarshal([]byte(body), &c) == nil && c.Message != "" {
@@ -158,4 +158,22 @@ func serverErrorOf(body string) serverError {
 		c.Code = codeUnknownSession
 	}
 	return c
+}
+
+// Series returns the counter in a session id of Engine.IO's own generator: the last 4
+// of its 20 characters; "" for ids of another format. The id is 12 random bytes and a
+// 3-byte number in URL-safe base64, and each process counts its sessions from zero
+// ("AAAA"). Ids that repeat a number, or whose numbers fall, come from several
+// processes. The counter contains none of the id's randomness.
+func Series(sid string) string {
+	const whole, counter = 20, 4
+	if len(sid) != whole || strings.ContainsFunc(sid, outsideBase64) {
+		return ""
+	}
+	return sid[whole-counter:]
+}
+
+// outsideBase64 reports whether r is not a character of URL-safe base64.
+func outsideBase64(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,7 +71,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-func TestComplaintOf(t *testing.T) {
+func TestServerErrorOf(t *testing.T) {
 	for body, want := range map[string]serverError{
 		`{"code":1,"message":"Session ID unknown"}`: {1, "Session ID unknown"},
 		"Session ID unknown":                        {1, "Session ID unknown"},
@@ -82,4 +83,29 @@ func TestComplaintOf(t *testing.T) {
 			t.Errorf("%q: -want +got:\n%s", body, diff)
 		}
 	}
+}
+
+// FuzzPackets: decoding any body returns at most maxPackets packets, and decoding
+// reverses encoding.
+func FuzzPackets(f *testing.F) {
+	for _, body := range []string{
+		`0{"sid":"x","upgrades":["websocket"],"pingInterval":25000}`, "2:40", "97:0{}2:40", "40\x1e2\x1e3probe",
+		"99999999999999999999:0", "-1:40", "1:\xff", "\x1e\x1e\x1e", `{"code":1,"message":"Session ID unknown"}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := revisionOf(body)
+		packets := r.decode(body)
+		if len(packets) > maxPackets {
+			t.Errorf("got %d packets, want at most %d", len(packets), maxPackets)
+		}
+		if r == eio4 {
+			if again := r.decode(r.encode(packets...)); len(packets) > 0 && !slices.Equal(again, packets) {
+				t.Errorf("got %q after encoding, want %q", again, packets)
+			}
+		}
+		r.openingOf(body)
+		serverErrorOf(body)
+	})
 }

@@ -17,16 +17,16 @@ import (
 	"stickwatch/probes"
 )
 
-// A node is an Engine.IO server that is as strict as the real ones: it knows
-// its own sessions alone, and two polls at a time kill one.
+// A node is an Engine.IO server that is as strict as real ones: it knows only its own
+// sessions, and two concurrent polls end a session.
 type node struct {
 	eio     revision
-	rejects string // the EIO it complains about
+	rejects string // the EIO that it refuses
 	polls   bool   // false: WebSocket only
 	upgrade bool   // offers the WebSocket
-	name    string // starts its session ids
+	name    string // beginning of its session ids
 
-	sockets sync.WaitGroup // that are open: a client's farewell may be on its way
+	sockets sync.WaitGroup // open WebSockets, whose close may be in flight
 	mu      sync.Mutex
 	queue   map[string][]string // packets for each session
 	events  []string
@@ -123,7 +123,7 @@ func (n *node) receive(w http.ResponseWriter, r *http.Request, sid string) {
 	io.WriteString(w, "ok")
 }
 
-// poll waits, as the real ones do, when there is nothing to say.
+// poll waits, as real servers do, until there is a packet.
 func (n *node) poll(w http.ResponseWriter, r *http.Request, sid string) {
 	n.mu.Lock()
 	packets := n.queue[sid]
@@ -161,16 +161,16 @@ func (n *node) socket(w http.ResponseWriter, r *http.Request, sid string) {
 	}
 }
 
-// shake serves handler and takes a handshake with it.
-func shake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
+// handshake serves handler and performs a handshake with it.
+func handshake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	return shakeURL(t, server.URL, 10*time.Second)
+	return handshakeURL(t, server.URL, 10*time.Second)
 }
 
-// shakeURL leaves out of the observation what only echoes the request.
-func shakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
+// handshakeURL removes from the observation the fields that repeat the request.
+func handshakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
 	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// maxFrame bounds a packet in a WebSocket, in bytes. Those of a handshake have
-// some hundred.
+// maxFrame bounds a packet in a WebSocket, in bytes. The packets of a handshake have a
+// few hundred.
 const maxFrame = 16 << 10
 
-// errSilentSocket is a WebSocket that opened and did not speak Engine.IO.
-var errSilentSocket = errors.New("the WebSocket opened, and does not speak Engine.IO")
+// errNotEngineIO is the error of a WebSocket that opened but is not one of Engine.IO.
+var errNotEngineIO = errors.New("the WebSocket opened, but does not use Engine.IO")
 
-// upgrade moves the session to a WebSocket and leaves it there.
+// upgrade moves the session to a WebSocket, and closes it there.
 func (s *session) upgrade(ctx context.Context) error {
 	conn, err := s.dial(ctx)
 	if err != nil {
@@ -31,16 +31,16 @@ func (s *session) upgrade(ctx context.Context) error {
 	if _, got, err := conn.Read(ctx); err != nil {
 		return socketError{err}
 	} else if string(got) != packetPongProbe {
-		return errSilentSocket
+		return errNotEngineIO
 	}
 	if err := send(ctx, conn, packetUpgrade); err != nil {
 		return socketError{err}
 	}
-	leaveSocket(ctx, conn)
+	closeSocket(ctx, conn)
 	return nil
 }
 
-// openSocket opens a session that was a WebSocket from the start, and leaves it.
+// openSocket opens a session as a WebSocket, and closes it.
 func (s *session) openSocket(ctx context.Context) (opening, error) {
 	conn, err := s.dial(ctx)
 	if err != nil {
@@ -51,16 +51,17 @@ func (s *session) openSocket(ctx context.Context) (opening, error) {
 	if err != nil {
 		return opening{}, socketError{err}
 	}
-	open, ok := eio4.openingOf(string(got)) // a frame is a packet in either revision
+	open, ok := eio4.openingOf(string(got)) // a frame is one packet in both revisions
 	if !ok {
-		return opening{}, errSilentSocket
+		return opening{}, errNotEngineIO
 	}
-	leaveSocket(ctx, conn)
+	closeSocket(ctx, conn)
 	return open, nil
 }
 
-// leaveSocket is politeness: the handshake is done.
-func leaveSocket(ctx context.Context, conn *websocket.Conn) {
+// closeSocket closes the session and the WebSocket, so that the server need not wait
+// for a timeout.
+func closeSocket(ctx context.Context, conn *websocket.Conn) {
 	if send(ctx, conn, packetDisconnect) == nil && send(ctx, conn, packetClose) == nil {
 		conn.Close(websocket.StatusNormalClosure, "")
 	}
@@ -76,7 +77,7 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, cookie := range s.jar.Cookies(s.public(req)) {
+	for _, cookie := range s.jar.Cookies(s.publicURL(req)) {
 		req.AddCookie(cookie)
 	}
 	client := *s.client.HTTP()
@@ -93,14 +94,15 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 	}
 	a := answer{status: resp.StatusCode}
 	if resp.Body != nil {
-		body, _ := io.ReadAll(resp.Body) // a kilobyte at most
+		body, _ := io.ReadAll(resp.Body) // at most one kilobyte
 		a.body = string(body)
 	}
 	return nil, refusal{stageUpgrade, a}
 }
 
-// A limitedTransport transport closes what it carries at the end of the context: a
-// WebSocket's close handshake waits seconds for its peer, whatever is left.
+// A limitedTransport closes its connections when the context ends. Otherwise a
+// WebSocket's close handshake waits several seconds for the peer, whatever the timeout
+// is.
 type limitedTransport struct {
 	http.RoundTripper
 	ctx context.Context

@@ -12,7 +12,7 @@ import (
 	"stickwatch/probes"
 )
 
-// read follows once more and fails the test when that is an error.
+// read reads once more, and fails the test if there is an error.
 func read(t *testing.T, f *Follower, seconds int) probes.EvidenceObservation {
 	t.Helper()
 	obs := f.Read(t.Context(), second(seconds))
@@ -106,7 +106,8 @@ func TestFollowerRotation(t *testing.T) {
 			if diff := cmp.Diff(test.want, lines(read(t, f, 3))); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
 			}
-			// Whatever it was, it goes on, and holds no file longer than needed.
+			// After every error it continues, and keeps no file open longer than
+			// needed.
 			l.eject(4, node2)
 			test.want[node2]++
 			read(t, f, 5)
@@ -120,9 +121,9 @@ func TestFollowerRotation(t *testing.T) {
 	}
 }
 
-// nginx goes on writing to the renamed file until it reopens its logs, also
-// after the new one was created for it.
-func TestFollowerDrainsTheRenamedFileOnceMore(t *testing.T) {
+// TestFollowerReadsRenamedFile: nginx writes to the renamed file until it reopens its
+// logs, even after the new file was created.
+func TestFollowerReadsRenamedFile(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	f := follow(t, l.path)
@@ -165,8 +166,8 @@ func TestFollowerIsBounded(t *testing.T) {
 func TestFollowerErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if obs := NginxErrorLog(t.Context(), dir, start, options); !strings.Contains(obs.Error, "no regular file") {
-		t.Errorf("Error = %q for a directory, want that it is no regular file", obs.Error)
+	if obs := NginxErrorLog(t.Context(), dir, start, options); !strings.Contains(obs.Error, "not a regular file") {
+		t.Errorf("Error = %q for a directory, want that it is not a regular file", obs.Error)
 	}
 	l := newLog(t)
 	l.eject(0, node1)

@@ -32,8 +32,8 @@ func checkServers(t *testing.T, list []probes.ServerEvidence) {
 	}
 }
 
-// checkAccount fails the test unless an account is bounded and adds up.
-func checkAccount(t *testing.T, a upstreamFailures) {
+// checkFailures fails the test unless the failures are bounded and add up.
+func checkFailures(t *testing.T, a upstreamFailures) {
 	t.Helper()
 	if len(a.seconds) > maxSeconds || len(a.workers) > maxWorkers {
 		t.Errorf("%d seconds and %d workers are kept, want at most %d and %d", len(a.seconds), len(a.workers), maxSeconds, maxWorkers)
@@ -41,7 +41,7 @@ func checkAccount(t *testing.T, a upstreamFailures) {
 	if !slices.IsSortedFunc(a.seconds, func(x, y probes.SecondCount) int { return x.At.Compare(y.At) }) {
 		t.Errorf("the seconds are not in order: %v", a.seconds)
 	}
-	if f := a.told(start); f.RunOfWorker > f.Run {
+	if f := a.failures(start); f.RunOfWorker > f.Run {
 		t.Errorf("a worker has %d of a run of %d", f.RunOfWorker, f.Run)
 	}
 }
@@ -64,7 +64,7 @@ func FuzzNginxLog(f *testing.F) {
 			if len(r.episodes) > maxEpisodes {
 				t.Errorf("%d episodes are kept, want at most %d", len(r.episodes), maxEpisodes)
 			}
-			checkAccount(t, r.upstreamFailures)
+			checkFailures(t, r.upstreamFailures)
 		}
 	})
 }

@@ -15,10 +15,9 @@ import (
 	"stickwatch/probes"
 )
 
-// HAProxyStats reads the statistics page at u, in its form for machines, which
-// ";csv" at the end asks for whether or not u has it. Of several backends it
-// keeps the one that is named; backend "" means all. A nil client means one of
-// its own.
+// HAProxyStats reads the statistics page at u as CSV; ";csv" is added to u if it is
+// missing. It returns the servers of one backend; "" means all backends. A nil client
+// means a default one.
 func HAProxyStats(ctx context.Context, client *http.Client, u *url.URL, backend string) probes.EvidenceObservation {
 	p := page{
 		kind: probes.EvidenceHAProxyStats,
@@ -35,8 +34,8 @@ func HAProxyStats(ctx context.Context, client *http.Client, u *url.URL, backend 
 	return p.read(ctx, client)
 }
 
-// withCSV puts ";csv" at the end of the path: there HAProxy looks for options,
-// also those of a page that it is configured to serve at "/stats?page".
+// withCSV adds ";csv" to the end of the path, where HAProxy reads options, even those
+// of a page that it serves at "/stats?page".
 func withCSV(u *url.URL) *url.URL {
 	v := *u
 	switch {
@@ -54,7 +53,7 @@ func withCSV(u *url.URL) *url.URL {
 
 var errNotCSV = errors.New("the answer is not HAProxy's CSV: want a URL that serves the statistics (stats enable)")
 
-// parseHAProxy reads the rows of servers. Columns are found by their names:
+// parseHAProxy reads the rows of servers. It finds columns by their names, because
 // every version adds some.
 func parseHAProxy(body []byte, at time.Time, backend string) ([]probes.ServerEvidence, error) {
 	body, ok := bytes.CutPrefix(body, []byte("# "))
@@ -90,13 +89,13 @@ func parseHAProxy(body []byte, at time.Time, backend string) ([]probes.ServerEvi
 	}
 }
 
-// A haproxyRow is a row of the CSV under its header.
+// A haproxyRow is a row of the CSV with its header.
 type haproxyRow struct {
 	columns map[string]int
 	fields  []string
 }
 
-// get is a field in one clean line; "" when there is no such column.
+// get returns a field in one clean line; "" if there is no such column.
 func (h haproxyRow) get(column string) string {
 	i, ok := h.columns[column]
 	if !ok || i >= len(h.fields) {
@@ -110,8 +109,8 @@ func (h haproxyRow) number(column string) (int, bool) {
 	return n, err == nil && n >= 0
 }
 
-// isServer tells servers of the backend from its totals, which have a row as
-// well, and from listeners, which have one under "option socket-stats".
+// isServer reports whether the row is that of a server of the backend. Totals have
+// rows, too, and so do listeners under "option socket-stats".
 func (h haproxyRow) isServer(backend string) bool {
 	const server = "2"
 	if kind := h.get("type"); kind != "" && kind != server {
@@ -132,16 +131,16 @@ func (h haproxyRow) server(at time.Time) probes.ServerEvidence {
 	}
 	s.Fails, _ = h.number("chkfail")
 	if weight, ok := h.number("weight"); ok && weight == 0 && s.State == probes.ServerUp {
-		s.State = probes.ServerDraining // HAProxy 2.6 calls it UP, and gives it no new sessions
+		s.State = probes.ServerDraining // HAProxy 2.6 reports UP, but sends no new sessions
 	}
-	const lifetime = 10 * 365 * 24 * 60 * 60 // more is nonsense, and would overflow
+	const lifetime = 10 * 365 * 24 * 60 * 60 // seconds; a greater value is invalid, and could overflow
 	if ago, ok := h.number("lastchg"); ok && ago < lifetime {
 		s.Since = at.Add(-time.Duration(ago) * time.Second).Truncate(time.Second)
 	}
 	return s
 }
 
-// detail is the status with what the last check found.
+// detail returns the status and the result of the last health check.
 func (h haproxyRow) detail(status string) string {
 	parts := []string{status}
 	if weight, ok := h.number("weight"); ok && weight == 0 {
@@ -150,15 +149,15 @@ func (h haproxyRow) detail(status string) string {
 	if check := strings.TrimSpace(h.get("check_status") + " " + h.get("check_code")); check != "" {
 		parts = append(parts, check)
 	}
-	if said := h.get("last_chk"); said != "" {
-		parts = append(parts, said)
+	if check := h.get("last_chk"); check != "" {
+		parts = append(parts, check)
 	}
 	return probes.Clean(strings.Join(parts, ", "), probes.MaxError)
 }
 
-// haproxyState maps the words of HAProxy's statistics (stats.c). "UP 1/3" is on
-// its way down and "DOWN 1/2" on its way up; NOLB keeps its sessions; "no
-// check" is sent requests whatever becomes of them.
+// haproxyState maps the states of HAProxy's statistics (stats.c). "UP 1/3" is going
+// down, "DOWN 1/2" is going up, NOLB keeps its sessions, and "no check" receives
+// requests whether or not they succeed.
 func haproxyState(status string) probes.ServerState {
 	word, _, _ := strings.Cut(status, " ")
 	switch word {

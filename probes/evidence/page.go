@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,27 +16,27 @@ import (
 )
 
 const (
-	maxPage    = 1 << 20 // bytes of a page; HAProxy takes about 400 a server
-	maxServers = 1000    // entries that are kept
+	maxPage    = 1 << 20 // bytes of a page; HAProxy writes about 400 a server
+	maxServers = 1000    // entries that are read
 	maxName    = 128     // bytes of a name
 )
 
-// A page is where a balancer tells about its servers over HTTP.
+// A page is an HTTP page on which a balancer reports the state of its servers.
 type page struct {
 	kind    probes.EvidenceKind
 	name    string // of the page, for people
 	url     *url.URL
 	referer string
-	// parse reads an answer that came at a time. Its errors are shown, so they
-	// must not quote the answer.
+	// parse reads an answer that arrived at a time. Its errors are shown and must not
+	// quote the answer.
 	parse func(body []byte, at time.Time) ([]probes.ServerEvidence, error)
-	// empty tells what it means when no server is named.
+	// empty is the reason shown if the page names no server.
 	empty string
 }
 
-// read asks for the page and reads the answer.
+// read requests the page and reads the answer.
 func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObservation {
-	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + bare(p.url), At: time.Now()}
+	obs := probes.EvidenceObservation{Kind: p.kind, Source: p.name + " " + withoutCredentials(p.url), At: time.Now()}
 	body, err := p.fetch(ctx, client)
 	if err == nil {
 		obs.Servers, err = p.parse(body, time.Now())
@@ -63,7 +64,7 @@ func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
 	if p.referer != "" {
 		req.Header.Set("Referer", p.referer)
 	}
-	resp, err := plain(client, p.url).Do(req)
+	resp, err := withoutRedirects(client, p.url).Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {
 	return body, err
 }
 
-// plain is the client without redirects, which could carry the URL's
-// credentials elsewhere, and without cookies. Nil means one that comes as
-// itself: no proxy, a connection a request.
-func plain(client *http.Client, u *url.URL) *http.Client {
+// withoutRedirects returns the client without cookies and without redirects, which
+// could send the URL's credentials elsewhere. For nil it returns a client without a
+// proxy, which opens a connection for each request.
+func withoutRedirects(client *http.Client, u *url.URL) *http.Client {
 	if client == nil {
 		client = probes.NewClient(probes.Target{URL: u}).HTTP()
 	}
@@ -91,15 +92,14 @@ func plain(client *http.Client, u *url.URL) *http.Client {
 	return &c
 }
 
-// bare is u as it may be shown: credentials hide in the user's part and in
-// queries.
-func bare(u *url.URL) string {
+// withoutCredentials returns u without user and query, which may contain credentials.
+func withoutCredentials(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return probes.Clean(shown.String(), probes.MaxError)
 }
 
-// explain says in one clean line what went wrong. What net/http wraps errors
-// in is left out: it quotes the URL with its query.
+// explain returns an error in one clean line. It leaves out the wrapping of net/http,
+// which quotes the URL with its query.
 func explain(err error) string {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
@@ -110,8 +110,8 @@ func explain(err error) string {
 	return probes.Clean(err.Error(), probes.MaxError)
 }
 
-// address is the host:port of a server that is named by a URL, with the port
-// its scheme means where it names none; "" when text is no URL.
+// address returns the host:port of a server that is named by a URL, with the scheme's
+// default port if it has none; "" if text is no URL.
 func address(text string) string {
 	if path, _, ok := strings.Cut(text, "|"); ok && strings.HasPrefix(path, "unix:") {
 		return probes.Clean(path, maxName)
@@ -127,7 +127,7 @@ func address(text string) string {
 	return probes.Clean(net.JoinHostPort(u.Hostname(), port), maxName)
 }
 
-// scheme is the one that a server's URL begins with; "" when text is no URL.
+// scheme returns the scheme of a server's URL; "" if text is no URL.
 func scheme(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -137,3 +137,49 @@ func scheme(text string) string {
 }
 
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ajp": "8009", "h2c": "80", "h2": "443", "fcgi": "8000"}
+
+// CaddyAdmin reads the upstreams from the admin API at u. A nil client means a default
+// one.
+//
+// Caddy reports the recent failures of an upstream, but not how many of them eject it,
+// which is set by its max_fails. The state is therefore always unknown; Fails is set.
+func CaddyAdmin(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
+	const path = "/reverse_proxy/upstreams"
+	v := *u
+	if !strings.HasSuffix(v.Path, path) {
+		v.Path, v.RawPath = strings.TrimSuffix(v.Path, "/")+path, ""
+	}
+	v.RawQuery = ""
+	return page{
+		kind:  probes.EvidenceCaddyAdmin,
+		name:  "caddy admin",
+		url:   &v,
+		parse: parseCaddy,
+		empty: "it names no upstream: does this Caddy have a reverse_proxy?",
+	}.read(ctx, client)
+}
+
+var errNotUpstreams = errors.New("the answer is not Caddy's list of upstreams: want the URL of its admin API")
+
+// parseCaddy reads [{"address": "host:port", "num_requests": 0, "fails": 0}].
+func parseCaddy(body []byte, _ time.Time) ([]probes.ServerEvidence, error) {
+	var upstreams []struct {
+		Address  string `json:"address"`
+		Requests int    `json:"num_requests"` // requests in flight
+		Fails    int    `json:"fails"`        // failures within the last fail_duration
+	}
+	if err := json.Unmarshal(body, &upstreams); err != nil {
+		return nil, errNotUpstreams
+	}
+	var list []probes.ServerEvidence
+	for _, u := range upstreams {
+		name := probes.Clean(u.Address, maxName)
+		if name == "" {
+			continue
+		}
+		s := probes.ServerEvidence{Server: name, Address: name, State: probes.ServerUnknown, Fails: max(0, u.Fails)}
+		s.Detail = fmt.Sprintf("%d recent failures, %d requests in flight", s.Fails, max(0, u.Requests))
+		list = append(list, s)
+	}
+	return list, nil
+}

@@ -17,7 +17,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A reader is one of the package's, with what is not the same for all left out.
+// A reader is a reader of this package with default options.
 type reader func(context.Context, *url.URL) probes.EvidenceObservation
 
 func haproxy(ctx context.Context, u *url.URL) probes.EvidenceObservation {
@@ -38,7 +38,7 @@ func caddy(ctx context.Context, u *url.URL) probes.EvidenceObservation {
 
 var readers = map[string]reader{"haproxy": haproxy, "status": apacheStatus, "manager": manager, "caddy": caddy}
 
-// recordings are what the real servers answered.
+// recordings are the answers of real servers.
 var recordings = map[string]string{
 	"haproxy": "haproxy.csv", "status": "apache_status.txt", "manager": "apache_manager.xml", "caddy": "caddy_upstreams.json",
 }
@@ -52,7 +52,7 @@ func testdata(tb testing.TB, name string) []byte {
 	return text
 }
 
-// serve answers everything the same way.
+// serve answers every request in the same way.
 func serve(t *testing.T, handler http.HandlerFunc) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -68,7 +68,8 @@ func answer(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }
 }
 
-// What is asked is GET, in the form for machines, whatever of it the URL has.
+// TestRequests: readers send GET requests for the machine-readable form, whether or not
+// the URL asks for it.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -139,7 +140,7 @@ func TestBadAnswers(t *testing.T) {
 		{"no servers", "haproxy", []byte("# pxname,svname,status\nusers,FRONTEND,OPEN\n"), "", "names no server"},
 		{"HTML", "status", []byte("<html>"), "not that of mod_status", ""},
 		{"ProxyStatus Off", "status", []byte("127.0.0.1\nServerUptimeSeconds: 1\nScoreboard: _\n"), "", "ProxyStatus On"},
-		{"page for people", "manager", testdata(t, "apache_manager.html"), "page for people", ""},
+		{"page for people", "manager", testdata(t, "apache_manager.html"), "HTML page", ""},
 		{"something else", "manager", []byte("<a/>"), "not that of the balancer manager", ""},
 		{"cut", "manager", testdata(t, "apache_manager.xml")[:900], "not that of the balancer manager", ""},
 		{"HTML", "caddy", []byte("<html>"), "not Caddy's list", ""},
@@ -164,8 +165,9 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// The nonce of the recording, by which its holder could change the balancer.
-func TestTheNonceIsNowhere(t *testing.T) {
+// TestNonceIsHidden uses the nonce of the recording, with which the balancer could be
+// changed.
+func TestNonceIsHidden(t *testing.T) {
 	t.Parallel()
 	const nonce = "f2b171f3-ba8c-8ba5-092c-0fee3a0514ff"
 	whole := testdata(t, "apache_manager.xml")

@@ -40,8 +40,8 @@ func TestRecordedPages(t *testing.T) {
 		"status":  apache(false),
 		"manager": apache(true),
 		"caddy": {
-			{Server: "127.0.0.1:36973", Address: "127.0.0.1:36973", State: probes.ServerUnknown, Detail: "0 recent failures, 0 requests under way"},
-			{Server: "127.0.0.1:21100", Address: "127.0.0.1:21100", State: probes.ServerUnknown, Fails: 1, Detail: "1 recent failures, 0 requests under way"},
+			{Server: "127.0.0.1:36973", Address: "127.0.0.1:36973", State: probes.ServerUnknown, Detail: "0 recent failures, 0 requests in flight"},
+			{Server: "127.0.0.1:21100", Address: "127.0.0.1:21100", State: probes.ServerUnknown, Fails: 1, Detail: "1 recent failures, 0 requests in flight"},
 		},
 	}
 	for name, want := range tests {
@@ -63,7 +63,7 @@ func TestRecordedPages(t *testing.T) {
 	}
 }
 
-// Both pages tell how long ago, or when.
+// TestSince: HAProxy reports how long ago a state began, httpd reports when.
 func TestSince(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 23, 45, 0, 500, time.UTC)

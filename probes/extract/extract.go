@@ -1,44 +1,49 @@
-// Package extract finds values in answers: which node gave one, which session
-// it belongs to, what the session holds.
+// Package extract reads values from answers: the node that answered, the session, and
+// the values that the session contains.
 //
-// The pages were written by other people, in any charset, and may be hostile.
-// Whatever an answer is made of, an extractor takes time and memory that are
-// linear in its size, and returns a short clean value or none. When a page may
-// mean two things it returns none: a monitor that knows nothing says so, one
-// that has read a wrong node name raises a false alarm.
+// The pages come from other applications, may have any charset, and may be hostile. For
+// every page, an extractor takes time and memory that are linear in its size, and
+// returns a short clean value or none. If a page is ambiguous it returns none: a
+// missing value is reported as unknown, but a wrong node would raise a false alarm.
 package extract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"mime"
 	"regexp"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
 
 	"stickwatch/probes"
 )
 
-// A Spec tells where a value stands in an answer. Exactly one of the sources,
-// Cookie to JSONPath, is set. CSS and XPath see the first 10,000 elements and
-// texts of a page.
+// A Spec is the location of a value in an answer. Exactly one of the sources, Cookie to
+// JSONPath, is set. CSS and XPath read the first 10,000 elements and texts of a page.
 type Spec struct {
 	Cookie   string // value of the cookie of this name
 	Header   string // first value of the header of this name
 	Regex    string // RE2, searched in the body as served: first group that matched, or the whole match
 	CSS      string // text of the first element selected
 	XPath    string // first node selected, or the result of a function such as string()
-	JSONPath string // first value selected, when it is a string, a number or a boolean
+	JSONPath string // first value selected, if it is a string, a number or a boolean
 
 	Attr string // with CSS: this attribute instead of the text
 
-	// After keeps what follows the first occurrence of a separator; a value
-	// without it is no value, as a session cookie without a route tells no node.
-	// Before then keeps what precedes the first occurrence of its own, or all.
+	// After keeps the text after the first occurrence of a separator. A value without
+	// the separator is no value: a session cookie without a route names no node. Before
+	// then keeps the text before the first occurrence of its own separator, or all of
+	// it.
 	After, Before string
 
-	Charset string // of the body, against whatever it declares; "": as declared, or guessed
+	Charset string // of the body, whatever it declares; "": as declared, or guessed
 }
 
-// New returns an extractor for a Spec. Errors tell which part of it is wrong.
+// New returns an extractor for a Spec. An error names the part of the Spec that is
+// invalid.
 func New(s Spec) (probes.Extractor, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func New(s Spec) (probes.Extractor, error) {
 	return extractor{find: src, after: s.After, before: s.Before}, nil
 }
 
-// A source finds a raw value. It may be anything; an extractor cleans it.
+// A source finds a raw value, which an extractor cleans.
 type source func(probes.Document) (string, bool)
 
 type extractor struct {
@@ -85,7 +90,7 @@ func (s Spec) check() error {
 	return checkCharset(s.Charset)
 }
 
-// sources names the sources that are set.
+// sources returns the names of the sources that are set.
 func (s Spec) sources() []string {
 	var set []string
 	for _, f := range []struct{ name, value string }{
@@ -154,4 +159,122 @@ func inText(expr, charset string) (source, error) {
 		}
 		return "", false
 	}, nil
+}
+
+type first []probes.Extractor
+
+// First returns an extractor of the first value that any of es finds.
+func First(es ...probes.Extractor) probes.Extractor { return first(es) }
+
+func (f first) Extract(doc probes.Document) (string, bool) {
+	for _, e := range f {
+		if v, ok := e.Extract(doc); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+type join struct {
+	sep string
+	es  []probes.Extractor
+}
+
+// Join returns an extractor of the values of all es, joined by sep. If one finds
+// nothing, there is no value. Two facts that change together, such as pid and start
+// time of a process, identify a process even if neither is unique.
+func Join(sep string, es ...probes.Extractor) probes.Extractor { return join{sep, es} }
+
+func (j join) Extract(doc probes.Document) (string, bool) {
+	parts := make([]string, 0, len(j.es))
+	for _, e := range j.es {
+		v, ok := e.Extract(doc)
+		if !ok {
+			return "", false
+		}
+		parts = append(parts, v)
+	}
+	return clean(strings.Join(parts, j.sep))
+}
+
+// prologue bounds the part of a page in which a charset may be declared, in bytes. The
+// standard says 1024, but many pages start with a licence or a script.
+const prologue = 32 << 10
+
+// meta matches a charset declared within a page, in either of its two forms.
+var meta = regexp.MustCompile(`(?i)<meta\s[^>]{0,256}?charset\s*=\s*["']?\s*([\w.:-]{1,40})`)
+
+var byteOrderMark = []byte("\ufeff")
+
+func checkCharset(name string) error {
+	if name == "" {
+		return nil
+	}
+	if e, _ := charset.Lookup(name); e == nil {
+		return fmt.Errorf("looking up charset %q: unknown", name)
+	}
+	return nil
+}
+
+// decode returns the body as valid UTF-8: from the given charset, else from the
+// declared one, else from one that fits the bytes. Package charset would treat a body
+// without a declaration as windows-1252, although it may be GBK.
+func decode(doc probes.Document, name string) string {
+	body := doc.Body
+	if name == "" && bytes.HasPrefix(body, byteOrderMark) {
+		name = "utf-8"
+	}
+	for _, name := range []string{name, fromHeader(doc), fromMeta(body)} {
+		if text, ok := decodeFrom(body, name); ok {
+			return strings.ToValidUTF8(strings.TrimPrefix(text, "\ufeff"), string(utf8.RuneError))
+		}
+	}
+	return guess(body)
+}
+
+func fromHeader(doc probes.Document) string {
+	_, params, err := mime.ParseMediaType(doc.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return params["charset"]
+}
+
+func fromMeta(body []byte) string {
+	m := meta.FindSubmatch(body[:min(len(body), prologue)])
+	if m == nil {
+		return ""
+	}
+	name := strings.ToLower(string(m[1]))
+	if strings.HasPrefix(name, "utf-16") {
+		return "utf-8" // a declaration that can be read at all is not in UTF-16
+	}
+	return name
+}
+
+func decodeFrom(body []byte, name string) (string, bool) {
+	e, _ := charset.Lookup(name)
+	if e == nil {
+		return "", false
+	}
+	text, err := e.NewDecoder().Bytes(body)
+	return string(text), err == nil
+}
+
+// guess decodes a body without a declaration. An invalid character at the end of a
+// truncated body is no evidence.
+func guess(body []byte) string {
+	const bad = string(utf8.RuneError)
+	tail := ""
+	if len(body) >= probes.MaxBody {
+		tail = bad
+	}
+	if utf8.Valid(bytes.TrimRight(body, tail)) {
+		return strings.ToValidUTF8(string(body), bad)
+	}
+	if text, ok := decodeFrom(body, "gb18030"); ok && !strings.Contains(strings.TrimRight(text, tail), bad) {
+		return text
+	}
+	text, _ := decodeFrom(body, "windows-1252")
+	return text
 }

@@ -2,6 +2,8 @@ package extract
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
@@ -10,12 +12,12 @@ import (
 	"stickwatch/probes"
 )
 
-// hostileSize is a part of probes.MaxBody that tells linear from quadratic and
-// spares the race detector.
+// hostileSize is large enough to distinguish linear from quadratic time, and small
+// enough for the race detector.
 const hostileSize = probes.MaxBody / 8
 
-// hostile are pages that take quadratic time, or more memory
-// than there is, where one is careless.
+// hostile returns pages that take quadratic time, or more memory than there is, in a
+// simple implementation.
 func hostile() map[string]string {
 	fill := func(prefix, part string) string {
 		return prefix + strings.Repeat(part, (hostileSize-len(prefix))/len(part))
@@ -71,8 +73,8 @@ func everyKind(tb testing.TB) map[string]probes.Extractor {
 	}
 }
 
-// Time and memory are not measured here: what is quadratic in one of these
-// pages would not end before the test's own time-out.
+// TestHostilePages does not measure time and memory: quadratic time in one of these
+// pages would exceed the test's own timeout.
 func TestHostilePages(t *testing.T) {
 	extractors := everyKind(t)
 	for name, body := range hostile() {
@@ -83,7 +85,7 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
-// checkValue holds an extractor to the promises of probes.Extractor.
+// checkValue checks the guarantees of probes.Extractor.
 func checkValue(t *testing.T, e probes.Extractor, doc probes.Document) {
 	t.Helper()
 	v, ok := e.Extract(doc)
@@ -99,4 +101,65 @@ func checkValue(t *testing.T, e probes.Extractor, doc probes.Document) {
 	case strings.ContainsFunc(v, unicode.IsControl):
 		t.Errorf("want no control characters, got %q", v)
 	}
+}
+
+func FuzzLabels(f *testing.F) {
+	for _, body := range pages(f) {
+		f.Add(body, "text/html")
+	}
+	f.Add([]byte("node: node1\n"), "text/plain; charset=gbk")
+	f.Add([]byte(`[{"data":{"node":"node1"}}]`), "application/json")
+	f.Add([]byte("<tr><th>node<th><td><dl><dt>node:<template><pre>\n</pre><b>node"), "")
+	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
+		checkValue(t, node, document(string(body), contentType))
+	})
+}
+
+func FuzzNew(f *testing.F) {
+	seeds := []Spec{
+		{Cookie: "c", After: ".", Before: "."},
+		{Header: "Content-Type", After: "="},
+		{Regex: `(\w+)=(\w+)`, Charset: "gbk"},
+		{CSS: "tr:nth-child(2) > td", Attr: "title"},
+		{XPath: `string(//td[contains(., "node")]/following-sibling::td[1])`},
+		{JSONPath: "$..servers[?(@.pid > 1)].id"},
+	}
+	for _, body := range pages(f) {
+		for _, s := range seeds {
+			f.Add(s.Cookie, s.Header, s.Regex, s.CSS, s.XPath, s.JSONPath, s.Attr, s.After, s.Before, s.Charset, body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, cookie, header, regex, css, xpath, jsonpath, attr, after, before, charset string, body []byte) {
+		e, err := New(Spec{
+			Cookie: cookie, Header: header, Regex: regex, CSS: css, XPath: xpath, JSONPath: jsonpath,
+			Attr: attr, After: after, Before: before, Charset: charset,
+		})
+		if err != nil {
+			if e != nil || err.Error() == "" {
+				t.Errorf("want an error alone, with a text, got %v, %q", e, err)
+			}
+			return
+		}
+		doc := document(string(body), "text/html")
+		doc.Cookies = map[string]string{"c": string(body)}
+		checkValue(t, e, doc)
+	})
+}
+
+// pages returns the bodies in testdata/pages.
+func pages(tb testing.TB) [][]byte {
+	tb.Helper()
+	names, err := filepath.Glob(filepath.Join("testdata", "pages", "*"))
+	if err != nil || len(names) == 0 {
+		tb.Fatalf("looking for pages: %v, %d found", err, len(names))
+	}
+	var bodies [][]byte
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
 }

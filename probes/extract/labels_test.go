@@ -13,9 +13,11 @@ import (
 )
 
 var (
-	node    = Labels("当前节点", "node")
-	session = Labels("会话", "session", "sessionid")
+	node    = newLabels("当前节点", "node")
+	session = newLabels("会话", "session", "sessionid")
 )
+
+func newLabels(names ...string) probes.Extractor { return labels{names: newNames(names)} }
 
 // page reads an answer from testdata/pages.
 func page(tb testing.TB, name, contentType string) probes.Document {
@@ -35,7 +37,7 @@ func document(body, contentType string) probes.Document {
 	return doc
 }
 
-// extracted is a value, or "" for none.
+// extracted returns a value; "" if there is none.
 func extracted(e probes.Extractor, doc probes.Document) string {
 	v, ok := e.Extract(doc)
 	if !ok {
@@ -205,7 +207,7 @@ func TestLabelsRefuse(t *testing.T) {
 		`{"node":{"id":"node1"}}`,
 		`{"a":{"b":{"node":"node1"}}}`,
 
-		// What nobody sees.
+		// Invisible text.
 		"<script>node: node1</script>",
 		"<style>node: node1</style>",
 		"<title>node: node1</title>",
@@ -259,7 +261,7 @@ func TestLabelsNames(t *testing.T) {
 		{[]string{" ", "", "\xff"}, ""},
 		{nil, ""},
 	} {
-		if diff := cmp.Diff(tt.want, extracted(Labels(tt.names...), doc)); diff != "" {
+		if diff := cmp.Diff(tt.want, extracted(newLabels(tt.names...), doc)); diff != "" {
 			t.Errorf("labels %q (-want +got):\n%s", tt.names, diff)
 		}
 	}
@@ -267,7 +269,7 @@ func TestLabelsNames(t *testing.T) {
 
 func TestLabelsIn(t *testing.T) {
 	lying := page(t, "ebridge_gbk_meta.html", "text/html; charset=ISO-8859-1")
-	if got := extracted(Labels("当前节点（node）"), lying); got != "" {
+	if got := extracted(newLabels("当前节点（node）"), lying); got != "" {
 		t.Errorf("as declared: want none, got %q", got)
 	}
 	e, err := LabelsIn("gbk", "当前节点", "node")

@@ -11,17 +11,17 @@ import (
 	"stickwatch/probes"
 )
 
-// edge stands in the text of a cell where an inline element begins or ends. It
-// cannot come from a page: controls are dropped.
+// edge marks the beginning or end of an inline element in the text of a cell. A page
+// cannot contain it, because controls are dropped.
 const edge = '\x1f'
 
-// A row of a table, or a term of a definition list with its definitions. What
-// stands outside of both is a row of one cell.
+// A row is a row of a table, or a term of a definition list with its definitions. Text
+// outside of both is a row of one cell.
 type row []cell
 
 type cell struct {
-	text string // lines divided by \n where a reader sees another line
-	head bool   // made to hold a label: th, dt
+	text string // lines separated by \n where a browser shows another line
+	head bool   // an element for labels: th, dt
 }
 
 // lines returns the lines of a cell that are not blank.
@@ -35,8 +35,8 @@ func (c cell) lines() []string {
 	return lines
 }
 
-// value is what the cell of a column consists of; "" where that is none, or the
-// cell was made for a label.
+// value returns the value that the cell of a column consists of; "" if it has none, or
+// the cell is one for labels.
 func (r row) value(column int) string {
 	if column >= len(r) || r[column].head {
 		return ""
@@ -48,7 +48,7 @@ func (r row) value(column int) string {
 	return v
 }
 
-// heading reports whether a row has nothing but labels.
+// heading reports whether a row has only cells for labels.
 func (r row) heading() bool {
 	return !slices.ContainsFunc(r, func(c cell) bool { return !c.head })
 }
@@ -57,16 +57,16 @@ func blank(s string) bool { return strings.Trim(s, blanks) == "" }
 
 const blanks = " \n" + string(edge)
 
-// A reader turns a page into rows. Labels are found in what a page looks like
-// and not in its tree, because the markup of the page is not known.
+// A reader converts a page to rows. Labels are found in the visible layout and not in
+// the tree, because the markup of the page is unknown.
 type reader struct {
 	rows   []row
 	row    row
 	text   strings.Builder
 	inCell bool
 	head   bool      // of the current cell
-	skip   atom.Atom // until its end tag nothing is seen
-	pre    int       // line breaks count where above 0
+	skip   atom.Atom // the element whose content is skipped
+	pre    int       // line breaks count if above 0
 }
 
 // isPlain reports whether a text has no markup.
@@ -75,7 +75,7 @@ func isPlain(doc probes.Document, text string) bool {
 		!strings.Contains(text, "<")
 }
 
-// readRows returns the rows of a page. A plain text is one, and its line breaks
+// readRows returns the rows of a page. A plain text is one row in which line breaks
 // count.
 func readRows(text string, plain bool) []row {
 	r := &reader{}
@@ -118,7 +118,7 @@ func (r *reader) write(s string) {
 func (r *reader) start(a atom.Atom) {
 	switch {
 	case r.skip != 0:
-	case unseen[a]:
+	case invisible[a]:
 		r.skip = a
 	case a == atom.Tr || a == atom.Table || a == atom.Dl:
 		r.endRow()
@@ -165,8 +165,8 @@ func (r *reader) startCell(head bool) {
 	r.inCell, r.head = true, head
 }
 
-// endCell keeps an empty cell, which has a column as well, and drops the white
-// space around cells.
+// endCell ends a cell. It keeps an empty cell, which fills a column, and trims white
+// space.
 func (r *reader) endCell() {
 	text := strings.TrimFunc(r.text.String(), func(c rune) bool { return unicode.IsSpace(c) || c == edge })
 	if r.inCell || text != "" {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// The tree is the one that html.Parse builds, for pages as people write them.
-func TestTreeIsThatOfAParser(t *testing.T) {
+// TestTreeEqualsParser: for ordinary pages, the tree is the one that html.Parse builds.
+func TestTreeEqualsParser(t *testing.T) {
 	pages := []string{
 		"",
 		"text",
@@ -54,8 +54,8 @@ func TestTreeIsThatOfAParser(t *testing.T) {
 	}
 }
 
-// rendered leaves out what the tree has no use for: the doctype, and white
-// space outside of the body.
+// rendered leaves out parts that the tree does not have: the doctype, and white space
+// outside of the body.
 func rendered(t *testing.T, document *html.Node) string {
 	t.Helper()
 	for n := range document.ChildNodes() {
@@ -73,19 +73,19 @@ func rendered(t *testing.T, document *html.Node) string {
 func TestTreeIsBounded(t *testing.T) {
 	deep := parseHTML(strings.Repeat("<div>", 10*maxDepth) + "x")
 	depth, nodes := 0, 0
-	var walk func(n *html.Node, level int)
-	walk = func(n *html.Node, level int) {
+	var visit func(n *html.Node, level int)
+	visit = func(n *html.Node, level int) {
 		depth, nodes = max(depth, level), nodes+1
 		for c := range n.ChildNodes() {
-			walk(c, level+1)
+			visit(c, level+1)
 		}
 	}
-	walk(deep, 0)
+	visit(deep, 0)
 	if depth > maxDepth+1 {
 		t.Errorf("tree is %d deep, want at most %d", depth, maxDepth+1)
 	}
 	nodes = 0
-	walk(parseHTML(strings.Repeat("<p>x", maxNodes)), 0)
+	visit(parseHTML(strings.Repeat("<p>x", maxNodes)), 0)
 	if nodes > maxNodes+10 {
 		t.Errorf("tree has %d nodes, want about %d at most", nodes, maxNodes)
 	}

@@ -1,4 +1,4 @@
-// Package memcached asks a memcached server whether it serves.
+// Package memcached checks the health of a memcached server.
 package memcached
 
 import (
@@ -14,22 +14,22 @@ import (
 	"stickwatch/probes/internal/readlimit"
 )
 
-// Ping connects to memcached://user:password@host:port and asks for the
-// version. It is a probes.Pinger.
+// Ping connects to memcached://user:password@host:port and requests the version. It is
+// a probes.Pinger.
 //
-// Credentials are those of memcached's text protocol (option -Y), and are sent
-// only to a server that asks for them: to any other the login is an order to
-// store the password. The protocol knows no other way than in clear, so u must
-// allow it: ?allowCleartextPasswords=true. A server that asks when u has none is
-// up. SASL, which takes the binary protocol, is not spoken.
+// Credentials are those of memcached's text protocol (option -Y). They are sent only to
+// a server that requires them, because any other server would store the password as a
+// value. The protocol sends them in clear text, so u must allow it:
+// ?allowCleartextPasswords=true. If u has no credentials and the server requires them,
+// the server is up. SASL, which needs the binary protocol, is not supported.
 func Ping(ctx context.Context, u *url.URL) error {
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
-		client := memcache.NewFromSelector(server(address(u)))
+		client := memcache.NewFromSelector(server(readlimit.Address(u, "11211")))
 		client.DialContext = dial
 		defer client.Close()
 		err := client.Ping()
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return errors.New("the server does not speak memcached: it answers with an endless line")
+			return errors.New("the server does not use the memcached protocol: its answer is an endless line")
 		}
 		if err == nil || !strings.Contains(err.Error(), "CLIENT_ERROR unauth") {
 			return err
@@ -38,8 +38,8 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return nil
 		}
 		if u.Query().Get("allowCleartextPasswords") != "true" {
-			return errors.New("the server asks for the password in clear, which is not sent:" +
-				" allow it with ?allowCleartextPasswords=true in the URL, or leave the credentials out")
+			return errors.New("the server requires the password in clear text, which is not sent:" +
+				" allow it with ?allowCleartextPasswords=true in the URL, or remove the credentials")
 		}
 		return login(client, u.User)
 	})
@@ -47,7 +47,7 @@ func Ping(ctx context.Context, u *url.URL) error {
 
 func login(client *memcache.Client, user *url.Userinfo) error {
 	password, _ := user.Password()
-	// Whatever the key, a server that waits for a login reads "user password".
+	// A server that waits for a login reads "user password" under any key.
 	err := client.Set(&memcache.Item{Key: "login", Value: []byte(user.Username() + " " + password)})
 	if err != nil && strings.Contains(err.Error(), "CLIENT_ERROR") {
 		return readlimit.Answer{Message: err.Error(), Remedy: "correct the credentials in the URL"}
@@ -58,19 +58,8 @@ func login(client *memcache.Client, user *url.Userinfo) error {
 	return client.Ping()
 }
 
-func address(u *url.URL) string {
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = "11211"
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// A server selects itself. The library's own selector looks names up without a
-// context; this one leaves them to the dialer.
+// A server selects itself. The library's own selector resolves names without a context;
+// this one leaves them to the dialer.
 type server string
 
 func (s server) Network() string { return "tcp" }

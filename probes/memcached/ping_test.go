@@ -1,13 +1,17 @@
 package memcached
 
 import (
+	"context"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
 )
@@ -35,8 +39,8 @@ func TestPing(t *testing.T) {
 	address := start(t)
 	for name, url := range map[string]string{
 		"plain": "memcached://" + address,
-		// It would be stored.
-		"credentials nobody asks for": "memcached://watch:w@" + address,
+		// The password would be stored as a value.
+		"credentials not required": "memcached://watch:w@" + address,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff("", ping(t, url)); diff != "" {
@@ -55,7 +59,7 @@ func TestPingPassword(t *testing.T) {
 	for name, tc := range map[string]struct{ url, want string }{
 		"none":  {"memcached://" + address, ""},
 		"right": {"memcached://watch:p%40ss@" + address + "?allowCleartextPasswords=true", ""},
-		"kept":  {"memcached://watch:p%40ss@" + address, "the server asks for the password in clear, which is not sent"},
+		"kept":  {"memcached://watch:p%40ss@" + address, "the server requires the password in clear text, which is not sent"},
 		"wrong": {"memcached://watch:wr0ng@" + address + "?allowCleartextPasswords=true", "correct the credentials in the URL: it answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,18 +71,29 @@ func TestPingPassword(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
-	for raw, want := range map[string]string{
-		"memcached://":         "localhost:11211",
-		"memcached://10.0.0.5": "10.0.0.5:11211",
-		"memcached://[::1]:1":  "[::1]:1",
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "memcached", Ping) }
+
+// TestAnnouncements has a server that announces more than it sends, or sends without
+// end.
+func TestAnnouncements(t *testing.T) {
+	for name, reply := range map[string]string{
+		"value":      "VALUE login 0 2147483647\r\n",
+		"lines":      strings.Repeat("STAT a b\r\n", 6000),
+		"long line":  "VERSION " + strings.Repeat("1", 60000),
+		"no login":   strings.Repeat("CLIENT_ERROR unauthenticated\r\n", 2000),
+		"long login": "CLIENT_ERROR unauthenticated\r\n" + strings.Repeat("x", 60000),
 	} {
-		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := address(u); got != want {
-			t.Errorf("%s: got %s, want %s", raw, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			u := readlimittest.URL("memcached", readlimittest.Serve(t, func(conn net.Conn) {
+				conn.Write([]byte(reply))
+				readlimittest.Hang(conn)
+			}))
+			u.RawQuery = "allowCleartextPasswords=true"
+			readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error { return Ping(ctx, u) }))
+		})
 	}
 }

@@ -1,10 +1,15 @@
-// Package mysql asks a MySQL or MariaDB server whether it serves.
+// Package mysql checks the health of a MySQL or MariaDB server.
 package mysql
 
 import (
+	"bytes"
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
 	"database/sql/driver"
+	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -14,12 +19,12 @@ import (
 	"stickwatch/probes/internal/readlimit"
 )
 
-// Ping connects to mysql://user:password@host:port/database, logs in, and
-// sends the protocol's ping. Of the query, tls counts, with the values that
-// go-sql-driver knows: true, skip-verify, preferred. It is a probes.Pinger.
+// Ping connects to mysql://user:password@host:port/database, logs in, and sends the
+// protocol's ping. The query may have tls, with the values of go-sql-driver: true,
+// skip-verify, preferred. It is a probes.Pinger.
 //
-// A server that refuses an unknown client when u names no user is up. Anything
-// it refuses a user whom u names is an error.
+// If u has no user and the server refuses an unknown client, the server is up. If u has
+// a user, every refusal is an error.
 func Ping(ctx context.Context, u *url.URL) error {
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
 		config := configOf(u)
@@ -30,14 +35,14 @@ func Ping(ctx context.Context, u *url.URL) error {
 			return v, err
 		}
 		err := ask(ctx, config)
-		if v.unsound {
-			return errUnsound // the driver calls it an invalid connection
+		if v.malformed {
+			return errMalformed // the driver reports an invalid connection
 		}
 		return explain(err, u.User != nil)
 	})
 }
 
-// ask uses the driver without database/sql, which would retry, and pool.
+// ask uses the driver without database/sql, which would retry and pool connections.
 func ask(ctx context.Context, config *mysql.Config) error {
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -54,7 +59,7 @@ func ask(ctx context.Context, config *mysql.Config) error {
 func configOf(u *url.URL) *mysql.Config {
 	config := mysql.NewConfig()
 	config.Net = "tcp"
-	config.Addr = address(u)
+	config.Addr = readlimit.Address(u, "3306")
 	config.User = u.User.Username()
 	config.Passwd, _ = u.User.Password()
 	config.DBName = strings.TrimPrefix(u.Path, "/")
@@ -63,18 +68,7 @@ func configOf(u *url.URL) *mysql.Config {
 	return config
 }
 
-func address(u *url.URL) string {
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = "3306"
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// The server's error numbers that can be told apart from a broken server.
+// The server's error numbers that do not mean a broken server.
 const (
 	tooManyConnections = 1040
 	databaseDenied     = 1044
@@ -88,14 +82,14 @@ const (
 )
 
 var remedies = map[uint16]string{
-	tooManyConnections: "it has no connection left, see max_connections",
+	tooManyConnections: "it has no free connection, see max_connections",
 	databaseDenied:     "grant the user the database in the URL",
 	accessDenied:       "correct the credentials in the URL",
 	unknownDatabase:    "correct the database in the URL",
 	shuttingDown:       "it is shutting down",
 	hostBlocked:        "it blocks this host after broken connections, see FLUSH HOSTS",
 	hostDenied:         "grant the user access from this host",
-	tooManyOfUser:      "the user has no connection left, see max_user_connections",
+	tooManyOfUser:      "the user has no free connection, see max_user_connections",
 	passwordMissing:    "correct the credentials in the URL",
 }
 
@@ -106,7 +100,7 @@ func explain(err error, credentials bool) error {
 		if !credentials {
 			return nil
 		}
-		return readlimit.Answer{Message: err.Error(), Remedy: "give the URL a user with an ordinary password"}
+		return readlimit.Answer{Message: err.Error(), Remedy: "use a user with an ordinary password in the URL"}
 	}
 	answer, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
@@ -119,4 +113,121 @@ func explain(err error, credentials bool) error {
 		}
 	}
 	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Number]}
+}
+
+// A checkedConn checks packets before the driver reads them. The driver indexes packets
+// without checking their length: a short one causes a panic, and leaves the driver's
+// watcher goroutine running. Packets inside TLS cannot be checked.
+type checkedConn struct {
+	net.Conn
+	encrypts  bool // switches to TLS after the greeting
+	greeted   bool
+	malformed bool   // a packet was invalid
+	packet    []byte // the unread part of a valid packet
+}
+
+var errMalformed = errors.New("the server does not use the MySQL protocol")
+
+func (v *checkedConn) Read(p []byte) (int, error) {
+	if len(v.packet) == 0 {
+		if v.greeted && v.encrypts {
+			return v.Conn.Read(p)
+		}
+		if err := v.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, v.packet)
+	v.packet = v.packet[n:]
+	return n, nil
+}
+
+// next reads a packet: three bytes of length, one of sequence, the body.
+func (v *checkedConn) next() error {
+	var head [4]byte
+	if _, err := io.ReadFull(v.Conn, head[:]); err != nil {
+		return err
+	}
+	length := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
+	if length == 0 || length > readlimit.Budget {
+		v.malformed = true
+		return errMalformed
+	}
+	packet := make([]byte, len(head)+length)
+	copy(packet, head[:])
+	body := packet[len(head):]
+	if _, err := io.ReadFull(v.Conn, body); err != nil {
+		return err
+	}
+	valid := validReply
+	if !v.greeted {
+		valid = validGreeting
+	}
+	if !valid(body) {
+		v.malformed = true
+		return errMalformed
+	}
+	v.greeted, v.packet = true, packet
+	return nil
+}
+
+// validGreeting reports whether body is an error or a complete Protocol::HandshakeV10:
+// version, server version ended by NUL, then 44 bytes or more.
+func validGreeting(body []byte) bool {
+	if body[0] == 0xff {
+		return validReply(body)
+	}
+	const (
+		connection = 4
+		salt       = 8 + 1
+		flags      = 2 + 1 + 2 + 2
+		reserved   = 1 + 10
+		moreSalt   = 13
+	)
+	end := bytes.IndexByte(body, 0)
+	return body[0] == 10 && end > 0 && len(body) >= end+1+connection+salt+flags+reserved+moreSalt
+}
+
+// validReply reports whether body is complete for the type in its first byte.
+func validReply(body []byte) bool {
+	switch body[0] {
+	case 0x00: // OK: two length-encoded integers, status, warnings
+		return len(body) >= 1+9+9+4 || validOK(body[1:])
+	case 0xff: // error: number, and with a '#' the SQL state
+		return len(body) >= 4 && (body[3] != '#' || len(body) >= 9)
+	case 0xfe: // change of the authentication method: its name, NUL, 20 bytes for mysql_native_password
+		name, salt, named := bytes.Cut(body[1:], []byte{0})
+		return len(body) == 1 || named && (string(name) != "mysql_native_password" || len(salt) >= 20)
+	case 0x01: // more authentication data: a flag, or a public key
+		return len(body) > 1 && validKey(body[1:])
+	default:
+		return false
+	}
+}
+
+func validOK(rest []byte) bool {
+	for range 2 {
+		n := 1
+		if len(rest) > 0 {
+			n += map[byte]int{0xfc: 2, 0xfd: 3, 0xfe: 8}[rest[0]]
+		}
+		if len(rest) < n {
+			return false
+		}
+		rest = rest[n:]
+	}
+	return len(rest) >= 2
+}
+
+// validKey reports whether data is no public key, or one that the driver can use. The
+// driver expects RSA.
+func validKey(data []byte) bool {
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return true
+	}
+	const maxBits = 8192 // as crypto/tls; the driver's time to encrypt grows with the square
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, ok := key.(*rsa.PublicKey)
+	return err != nil || ok && public.N.BitLen() <= maxBits
 }

@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes/internal/readlimit/readlimittest"
 )
 
-// greeting is MariaDB's, shortened: protocol 10, version, connection, salt,
-// flags, salt, plugin.
+// greeting is MariaDB's, shortened: protocol 10, version, connection, salt, flags,
+// salt, plugin.
 const greeting = "\x0a10.11.19\x00" + "\x01\x00\x00\x00" + "saltsalt\x00" + "\xfe\xf7" + "\x2d\x02\x00" + "\xff\x81" +
 	"\x15" + "\x00\x00\x00\x00\x00\x00" + "\x1d\x00\x00\x00" + "saltsaltsalt\x00" + "mysql_native_password\x00"
 
@@ -24,7 +24,7 @@ func packet(sequence byte, body string) []byte {
 	return append([]byte{byte(n), byte(n >> 8), byte(n >> 16), sequence}, body...)
 }
 
-// serve greets, answers the login, and every command with commands.
+// serve sends greeting, answers the login with login, and every command with command.
 func serve(greeting, login, command string) func(net.Conn) {
 	return func(conn net.Conn) {
 		conn.Write(packet(0, greeting))
@@ -77,14 +77,14 @@ func TestPing(t *testing.T) {
 		user  string
 		want  string
 	}{
-		"serves":              {serve(greeting, ok, ok), "watch:pa55@", ""},
-		"serves nobody":       {serve(greeting, denied, ok), "", ""},
-		"refuses credentials": {serve(greeting, denied, ok), "watch:pa55@", `correct the credentials in the URL: it answers "Error 1045 (28000): Access denied for user 'watch'@'localhost' (using password: YES)"`},
-		"full":                {readlimittest.Reply(string(packet(0, full))), "", `it has no connection left, see max_connections: it answers "Error 1040: Too many connections"`},
-		"blocked":             {readlimittest.Reply(string(packet(0, blocked))), "", `it blocks this host after broken connections, see FLUSH HOSTS: it answers "Error 1129: Host 'prober' is blocked because of many connection errors"`},
-		"other login":         {serve(greeting, plugin, ok), "watch:pa55@", `give the URL a user with an ordinary password: it answers "this authentication plugin is not supported"`},
-		"other login, nobody": {serve(greeting, plugin, ok), "", ""},
-		"ping refused":        {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
+		"serves":                      {serve(greeting, ok, ok), "watch:pa55@", ""},
+		"denies unknown clients":      {serve(greeting, denied, ok), "", ""},
+		"refuses credentials":         {serve(greeting, denied, ok), "watch:pa55@", `correct the credentials in the URL: it answers "Error 1045 (28000): Access denied for user 'watch'@'localhost' (using password: YES)"`},
+		"full":                        {readlimittest.Reply(string(packet(0, full))), "", `it has no free connection, see max_connections: it answers "Error 1040: Too many connections"`},
+		"blocked":                     {readlimittest.Reply(string(packet(0, blocked))), "", `it blocks this host after broken connections, see FLUSH HOSTS: it answers "Error 1129: Host 'prober' is blocked because of many connection errors"`},
+		"other login":                 {serve(greeting, plugin, ok), "watch:pa55@", `use a user with an ordinary password in the URL: it answers "this authentication plugin is not supported"`},
+		"other login, unknown client": {serve(greeting, plugin, ok), "", ""},
+		"ping refused":                {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, ping(t, "mysql://"+tc.user+readlimittest.Serve(t, tc.serve)+"/shop")); diff != "" {
@@ -94,8 +94,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingMalformed sends whole packets of any content: the driver must never
-// see one that it cannot take.
+// TestPingMalformed sends complete packets of any content. The driver must not receive
+// an invalid one.
 func TestPingMalformed(t *testing.T) {
 	body := rapid.Custom(func(t *rapid.T) string {
 		first := rapid.SampledFrom([]byte{0x00, 0x01, 0x0a, 0xfe, 0xff}).Draw(t, "kind")
@@ -116,7 +116,7 @@ func TestPingMalformed(t *testing.T) {
 			}
 		}()
 		u := &url.URL{Host: listener.Addr().String(), User: url.UserPassword("watch", "secret")}
-		if err := Ping(t.Context(), u); err != nil && err.Error() == "the answer breaks the client library: this is no such service, or a hostile one" {
+		if err := Ping(t.Context(), u); err != nil && err.Error() == "the client library panics on the answer: this is another service, or a hostile one" {
 			r.Fatal("the driver panicked")
 		}
 	})

@@ -1,11 +1,14 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"net"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -16,16 +19,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSurvives(t *testing.T) { readlimittest.TestHostile(t, "postgres", Ping) }
+func TestHostile(t *testing.T) { readlimittest.TestHostile(t, "postgres", Ping) }
 
-// message is one of a type with a body, as it is on the wire.
+// message returns a message of a type with a body, as it is sent.
 func message(kind byte, body string) string {
 	length := binary.BigEndian.AppendUint32(nil, uint32(4+len(body)))
 	return string(kind) + string(length) + body
 }
 
-// TestAnnouncements has a server that announces more than it sends, or sends
-// without end.
+// TestAnnouncements has a server that announces more than it sends, or sends without
+// end.
 func TestAnnouncements(t *testing.T) {
 	nulls := func(n int) string {
 		return string(binary.BigEndian.AppendUint16(nil, uint16(n))) + strings.Repeat("\xff\xff\xff\xff", n)
@@ -73,7 +76,7 @@ func TestAnnouncements(t *testing.T) {
 				err := readlimittest.CheckMemory(t, func() error { return Ping(ctx, readlimittest.URL("postgres", address)) })
 				if err != nil {
 					readlimittest.CheckError(t, err)
-				} else if name != "ready" { // too much of it harms nobody
+				} else if name != "ready" { // more than expected is harmless
 					t.Error("got no error")
 				}
 			}
@@ -81,13 +84,13 @@ func TestAnnouncements(t *testing.T) {
 	}
 }
 
-// TestIterations has a server that lets the client hash the password for seconds,
-// or for ever.
+// TestIterations has a server that makes the client hash the password for seconds, or
+// forever.
 func TestIterations(t *testing.T) {
 	for iterations, want := range map[string]string{
-		"10000000":             "the server asks for 10000000 rounds of hashing the password, want at most 500000",
-		"99999999999999999999": "the server asks for 99999999999999999999 rounds of hashing the password, want at most 500000",
-		"4096":                 "the server closed the connection in the middle of the conversation",
+		"10000000":             "the server requires 10000000 rounds of password hashing, want at most 500000",
+		"99999999999999999999": "the server requires 99999999999999999999 rounds of password hashing, want at most 500000",
+		"4096":                 "the server closed the connection during the probe",
 	} {
 		address := readlimittest.Serve(t, func(conn net.Conn) {
 			backend := pgproto3.NewBackend(conn, conn)
@@ -115,4 +118,25 @@ func TestIterations(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", iterations, err, want)
 		}
 	}
+}
+
+// FuzzMessages: whatever a server sends, in whatever pieces, the reader returns it
+// unchanged or not at all.
+func FuzzMessages(f *testing.F) {
+	for _, body := range []string{
+		message('R', "\x00\x00\x00\x0br=x,s=c2FsdA==,i=4096"), message('R', "\x00\x00\x00\x0br=x,i=10000000"),
+		message('Z', "I") + message('R', "\x00\x00\x00\x00"), "R\xff\xff\xff\xff", "T\x00\x00\x00\x00",
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		whole, err := io.ReadAll(&saslReader{r: bytes.NewReader(sent)})
+		_, bad := io.ReadAll(&saslReader{r: iotest.OneByteReader(bytes.NewReader(sent))})
+		if (err == nil) != (bad == nil) {
+			t.Errorf("got %v at once and %v in pieces", err, bad)
+		}
+		if err == nil && !bytes.Equal(whole, sent) {
+			t.Errorf("got %q, want %q", whole, sent)
+		}
+	})
 }

@@ -17,7 +17,7 @@ func refusal(code, message string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message}
 }
 
-// serve speaks no TLS, answers the login, and every query with query.
+// serve refuses TLS, answers the login with login, and every query with query.
 func serve(login, query []pgproto3.BackendMessage) func(net.Conn) {
 	return func(conn net.Conn) {
 		backend := pgproto3.NewBackend(conn, conn)
@@ -32,7 +32,7 @@ func serve(login, query []pgproto3.BackendMessage) func(net.Conn) {
 			return
 		}
 		if _, ok := startup.(*pgproto3.SSLRequest); ok {
-			conn.Write([]byte("N")) // the client comes again
+			conn.Write([]byte("N")) // the client reconnects
 			return
 		}
 		send(login)
@@ -60,14 +60,14 @@ func TestPing(t *testing.T) {
 		user  string
 		want  string
 	}{
-		"serves":              {serve(welcome, one), "watch:pa55@", ""},
-		"serves nobody":       {serve(denied, nil), "", ""},
-		"refuses credentials": {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
-		"tells the password":  {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
-		"starts":              {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
-		"query refused":       {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
-		"asks in clear":       {askInClear(t), "watch:pa55@", "the server asks for the password in clear, which is not sent: " + keptRemedy},
-		"other protocol":      {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not speak PostgreSQL"},
+		"serves":                 {serve(welcome, one), "watch:pa55@", ""},
+		"denies unknown clients": {serve(denied, nil), "", ""},
+		"refuses credentials":    {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
+		"returns the password":   {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
+		"starts":                 {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
+		"query refused":          {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
+		"requires clear text":    {requireCleartext(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},
+		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not use the PostgreSQL protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse("postgres://" + tc.user + readlimittest.Serve(t, tc.serve) + "/shop")
@@ -86,14 +86,14 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// askInClear asks for a password in clear, and fails the test if it gets one.
-func askInClear(t *testing.T) func(net.Conn) {
+// requireCleartext requires a password in clear text, and fails the test if it gets one.
+func requireCleartext(t *testing.T) func(net.Conn) {
 	return func(conn net.Conn) {
 		serve([]pgproto3.BackendMessage{&pgproto3.AuthenticationCleartextPassword{}}, nil)(tapped{conn, t})
 	}
 }
 
-// A tapped connection fails the test when the password comes.
+// A tapped connection fails the test when the password arrives.
 type tapped struct {
 	net.Conn
 	t *testing.T
@@ -102,16 +102,16 @@ type tapped struct {
 func (c tapped) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if strings.Contains(string(p[:n]), "pa55") {
-		c.t.Error("the password came in clear")
+		c.t.Error("the password arrived in clear text")
 	}
 	return n, err
 }
 
 func TestKeepPassword(t *testing.T) {
 	for query, want := range map[string]string{
-		"":                           notInClear,
-		"?sslmode=disable":           notInClear,
-		"?sslmode=require":           notInClear,
+		"":                           notCleartext,
+		"?sslmode=disable":           notCleartext,
+		"?sslmode=require":           notCleartext,
 		"?sslmode=verify-full":       "",
 		"?require_auth=password":     "password",
 		"?require_auth=md5,password": "md5,password",
@@ -120,7 +120,7 @@ func TestKeepPassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keepPassword(config)
+		withholdPassword(config)
 		if config.RequireAuth != want {
 			t.Errorf("%q: got %q, want %q", query, config.RequireAuth, want)
 		}

@@ -32,11 +32,11 @@ func TestPing(t *testing.T) {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--databases", "4", "--loglevel", "warning"}
 	})
 	for name, tc := range map[string]struct{ url, want string }{
-		"plain":               {"redis://" + address, ""},
-		"database":            {"redis://" + address + "/3", ""},
-		"no such database":    {"redis://" + address + "/9", `correct the database number in the URL: it answers "ERR DB index is out of range"`},
-		"no database":         {"redis://" + address + "/shop", `redis: invalid database number: "shop"`},
-		"password for nobody": {"redis://:any@" + address, ""},
+		"plain":                 {"redis://" + address, ""},
+		"database":              {"redis://" + address + "/3", ""},
+		"no such database":      {"redis://" + address + "/9", `correct the database number in the URL: it answers "ERR DB index is out of range"`},
+		"no database":           {"redis://" + address + "/shop", `redis: invalid database number: "shop"`},
+		"password without user": {"redis://:any@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {
@@ -66,7 +66,7 @@ func TestPingPassword(t *testing.T) {
 	}
 }
 
-// answer serves a Redis that knows no HELLO and answers PING with reply.
+// answer is a Redis that does not support HELLO and answers PING with reply.
 func answer(reply string) func(net.Conn) {
 	return func(conn net.Conn) {
 		lines := bufio.NewScanner(conn)
@@ -87,15 +87,15 @@ func TestPingRefused(t *testing.T) {
 		want  string
 	}{
 		"old":     {answer("+PONG\r\n"), ""},
-		"loading": {answer("-LOADING Redis is loading the dataset in memory\r\n"), `wait, it is reading its data from disk: it answers "LOADING Redis is loading the dataset in memory"`},
+		"loading": {answer("-LOADING Redis is loading the dataset in memory\r\n"), `wait until it has loaded its data from disk: it answers "LOADING Redis is loading the dataset in memory"`},
 		"replica": {
 			answer("-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"),
-			`this replica has lost its master, look at that one: it answers "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."`,
+			`this replica has lost its master, check the master: it answers "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."`,
 		},
 		"escapes": {answer("-OOPS \x1b[31m\x07red\r\n"), `it answers "OOPS [31mred"`},
 		"full": {
 			func(conn net.Conn) { conn.Write([]byte("-ERR max number of clients reached\r\n")) },
-			`it has no connection left, see maxclients: it answers "ERR max number of clients reached"`,
+			`it has no free connection, see maxclients: it answers "ERR max number of clients reached"`,
 		},
 		"huge string": {answer("$1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
 		"huge map":    {readlimittest.Reply("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},

@@ -1,5 +1,4 @@
-// Package readlimittest has servers that do what no service should, to show that a
-// probe of one survives them.
+// Package readlimittest has hostile servers for tests of probes.
 package readlimittest
 
 import (
@@ -8,6 +7,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,8 +19,8 @@ import (
 	"stickwatch/probes"
 )
 
-// Serve answers every connection with handle until the test ends, and returns
-// the address. It closes what handle leaves open.
+// Serve runs handle for every connection until the test ends, and returns the address.
+// It closes connections that handle leaves open.
 func Serve(t testing.TB, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,7 +47,7 @@ func Serve(t testing.TB, handle func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-// Reply returns a handler that writes text and hangs up when the client does.
+// Reply returns a handler that writes text and closes when the client does.
 func Reply(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		conn.Write([]byte(text))
@@ -54,7 +55,7 @@ func Reply(text string) func(net.Conn) {
 	}
 }
 
-// Hang reads for ever and answers nothing.
+// Hang reads until the client closes, and answers nothing.
 func Hang(conn net.Conn) {
 	buf := make([]byte, 512)
 	for {
@@ -64,7 +65,7 @@ func Hang(conn net.Conn) {
 	}
 }
 
-// Flood returns a handler that writes block again and again.
+// Flood returns a handler that writes block repeatedly.
 func Flood(block string) func(net.Conn) {
 	return func(conn net.Conn) {
 		data := bytes.Repeat([]byte(block), 1+(4<<10)/len(block))
@@ -76,7 +77,7 @@ func Flood(block string) func(net.Conn) {
 	}
 }
 
-// drip writes a byte now and then, none of which ends anything.
+// drip writes a byte every few milliseconds, none of which ends a message.
 func drip(conn net.Conn) {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
@@ -96,34 +97,33 @@ func closed(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// secret is the password of every URL here; each server is told it where the
-// protocol tells it, and no error may.
+// secret is the password in every URL. Servers may send it back, and no error may
+// contain it.
 const secret = "s3cr%t pass/word"
 
-// URL is a URL of scheme with credentials.
+// URL returns a URL of scheme with credentials.
 func URL(scheme, address string) *url.URL {
 	return &url.URL{Scheme: scheme, User: url.UserPassword("watch", secret), Host: address, Path: "/1"}
 }
 
-// TestHostile runs ping against servers that refuse, hang, drip, flood, talk
-// nonsense, or speak another protocol: each must give an error fit to be shown,
-// in the context's time. That no goroutine is left is for the package's TestMain
-// to see.
+// TestHostile runs ping against servers that refuse, hang, drip, flood, send nonsense,
+// or use another protocol. Each must give an error that can be shown, before the
+// context ends. The package's TestMain checks that no goroutine is left.
 func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 	hostile := map[string]func(net.Conn){
-		"closes":      func(net.Conn) {},
-		"speaks HTTP": Reply("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
-		"zeros":       Flood("\x00"),
-		"ones":        Flood("\xff"),
-		"lines":       Flood("\r\n"),
-		"endless":     Flood("A"),
-		"echoes":      func(conn net.Conn) { echo(conn) },
-		"tells":       Flood(secret + "\x00\r\n"),
-		"drips":       drip,
+		"closes":  func(net.Conn) {},
+		"HTTP":    Reply("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<html>\x1b[31mno</html>"),
+		"zeros":   Flood("\x00"),
+		"ones":    Flood("\xff"),
+		"lines":   Flood("\r\n"),
+		"endless": Flood("A"),
+		"echoes":  func(conn net.Conn) { echo(conn) },
+		"secret":  Flood(secret + "\x00\r\n"),
+		"drips":   drip,
 	}
 	for name, handle := range hostile {
 		t.Run(name, func(t *testing.T) {
-			// Some of them leave the client waiting for the rest of a message.
+			// Some servers make the client wait for the rest of a message.
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			CheckError(t, CheckMemory(t, func() error { return ping(ctx, URL(scheme, Serve(t, handle))) }))
@@ -133,18 +133,18 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 		err := ping(t.Context(), URL(scheme, closed(t)))
 		CheckError(t, err)
 		if err != nil && !strings.Contains(err.Error(), "refused") {
-			t.Errorf("got %q, want it to say that the connection was refused", err)
+			t.Errorf("got %q, want that the connection was refused", err)
 		}
 	})
-	t.Run("hangs", func(t *testing.T) { endsAtDeadline(t, scheme, ping) })
-	t.Run("cancelled", func(t *testing.T) { endsWhenCancelled(t, scheme, ping) })
+	t.Run("hangs", func(t *testing.T) { testDeadline(t, scheme, ping) })
+	t.Run("cancelled", func(t *testing.T) { testCancelled(t, scheme, ping) })
 }
 
-// maxMemory is how many bytes one probe may allocate, whatever the server sends.
+// maxMemory bounds the bytes that one probe may allocate.
 const maxMemory = 16 << 20
 
-// CheckMemory runs a probe and fails the test if it allocates maxMemory or more, the
-// memory that it has given back included. No other test may run meanwhile.
+// CheckMemory runs a probe and fails the test if it allocates maxMemory or more in
+// total. No other test may run concurrently.
 func CheckMemory(t testing.TB, probe func() error) error {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -168,7 +168,7 @@ func echo(conn net.Conn) {
 	}
 }
 
-func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
+func testDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := ping(ctx, URL(scheme, Serve(t, Hang)))
@@ -178,7 +178,7 @@ func endsAtDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 	}
 }
 
-func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
+func testCancelled(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	address := Serve(t, func(conn net.Conn) {
@@ -190,8 +190,8 @@ func endsWhenCancelled(t *testing.T, scheme string, ping probes.Pinger) {
 	}
 }
 
-// CheckError fails the test unless err is one that can be shown: one line, bounded,
-// without control characters and without the password.
+// CheckError fails the test unless err can be shown: one line, bounded, without control
+// characters and without the password.
 func CheckError(t testing.TB, err error) {
 	t.Helper()
 	if err == nil {
@@ -203,7 +203,55 @@ func CheckError(t testing.TB, err error) {
 	}
 	for _, s := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
 		if strings.Contains(text, s) {
-			t.Errorf("got %q, which tells the password", text)
+			t.Errorf("got %q, which contains the password", text)
+		}
+	}
+}
+
+// Start runs the server called name from PATH until the test ends, with the arguments
+// for a free port of 127.0.0.1, and returns its address once it accepts connections. If
+// the server is not installed, the test is skipped, or fails where CI is set.
+func Start(t testing.TB, name string, arguments func(port string) []string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatalf("finding %s: %v", name, err)
+	case err != nil:
+		t.Skipf("%s is not installed", name)
+	}
+	address := closed(t)
+	_, port, _ := net.SplitHostPort(address)
+	command := exec.CommandContext(t.Context(), path, arguments(port)...)
+	command.Dir = t.TempDir()
+	if err := command.Start(); err != nil {
+		t.Fatalf("starting %s: %v", name, err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	t.Cleanup(func() {
+		command.Process.Kill()
+		<-exited
+	})
+	await(t, name, address)
+	return address
+}
+
+// await returns when address accepts connections.
+func await(t testing.TB, name, address string) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(10 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waiting for %s: %v", name, err)
 		}
 	}
 }

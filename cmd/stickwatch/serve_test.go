@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestServeWithDamagedHistory: a daemon with a damaged history still monitors, keeps the
+// file, and names it in the log, on the page and in an incident.
+func TestServeWithDamagedHistory(t *testing.T) {
+	dir := t.TempDir()
+	file, url := serveFile(t, dir, startedDemo(t))
+	history := filepath.Join(dir, "history.db")
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	stop := func(cmd interface{ Signal(os.Signal) error }, wait func() int) {
+		t.Helper()
+		cmd.Signal(syscall.SIGTERM)
+		if got := wait(); got != exitOK {
+			t.Errorf("got status %d", got)
+		}
+	}
+	first := serveWith(t, file, url, log)
+	stop(first.Process, func() int { return exitOf(t, first) })
+	for name, damage := range map[string]func(content []byte) []byte{
+		"truncated":   func(c []byte) []byte { return c[:len(c)/2] },
+		"a page":      func(c []byte) []byte { copy(c[5*4096:], bytes.Repeat([]byte("junk"), 1024)); return c },
+		"its header":  func(c []byte) []byte { clear(c[:100]); return c },
+		"all of it":   func(c []byte) []byte { return bytes.Repeat([]byte{0xff}, len(c)) },
+		"of no bytes": func(c []byte) []byte { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			content, err := os.ReadFile(history)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(history, damage(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			const times = ".damaged-*Z"
+			before, _ := filepath.Glob(history + times)
+			cmd := serveWith(t, file, url, log)
+			after, _ := filepath.Glob(history + times)
+			if len(after) == len(before) {
+				t.Fatalf("nothing was kept: %q", after)
+			}
+			kept := after[len(after)-1]
+			text, err := os.ReadFile(log.Name())
+			if err != nil || !strings.Contains(string(text), kept) {
+				t.Errorf("the log does not name %q: %v", kept, err)
+			}
+			for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
+				_, page := fetchText(t, url+"/")
+				status, incidents := fetchText(t, url+"/api/v1/incidents?state=firing")
+				if strings.Contains(page, filepath.Base(kept)) && status == http.StatusOK && strings.Contains(incidents, `"history_damaged"`) {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("neither the page nor the API has it: %s", incidents)
+				}
+			}
+			stop(cmd.Process, func() int { return exitOf(t, cmd) })
+		})
+	}
+}
+
+// TestReceiverThatEchoes: credentials that a receiver echoes appear neither in the log, nor
+// in the history, nor on the page.
+func TestReceiverThatEchoes(t *testing.T) {
+	const user, password = "ops", "corr3ct/horse battery"
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, sent, _ := r.BasicAuth()
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "who is %s? %s? %s? not %s\n", r.Header.Get("Authorization"), sent, url.QueryEscape(sent), url.PathEscape(sent))
+	}))
+	defer echo.Close()
+	dir, cluster := t.TempDir(), startedDemo(t)
+	file, page := serveFile(t, dir, cluster)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := strings.Replace(echo.URL, "://", "://"+url.UserPassword(user, password).String()+"@", 1)
+	changed := strings.Replace(string(text), "alerting: {", fmt.Sprintf("alerting: {receivers: [{name: am, alertmanager: {url: %q}}], ", address), 1)
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := serveWith(t, file, page, log)
+	shown := ""
+	for deadline := time.Now().Add(processTimeout); !strings.Contains(shown, "***"); time.Sleep(50 * time.Millisecond) {
+		if _, shown = fetchText(t, page+"/"); time.Now().After(deadline) {
+			t.Fatal("the page shows no abandoned message")
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	exitOf(t, cmd)
+	for _, name := range []string{log.Name(), filepath.Join(dir, "history.db"), "the page"} {
+		content := []byte(shown)
+		if name != "the page" {
+			if content, err = os.ReadFile(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, form := range []string{
+			password, url.QueryEscape(password), url.PathEscape(password), base64.StdEncoding.EncodeToString([]byte(user + ":" + password)),
+		} {
+			if strings.Contains(string(content), form) {
+				t.Errorf("%s has %q", name, form)
+			}
+		}
+	}
+}

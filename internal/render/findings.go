@@ -1,0 +1,198 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A findingNode is a finding with the findings that it explains.
+type findingNode struct {
+	checks.Finding
+	explains []findingNode
+}
+
+// tree orders findings below their causes and keeps the order of siblings. Each
+// finding appears once. A finding whose cause is missing is a root; so is the first
+// finding of a cycle.
+func tree(findings []checks.Finding) []findingNode {
+	first := map[string]int{} // by key
+	for i, f := range findings {
+		if _, ok := first[f.Key()]; !ok {
+			first[f.Key()] = i
+		}
+	}
+	effects := map[int][]int{}
+	var roots []int
+	for i, f := range findings {
+		cause, ok := first[f.ExplainedBy]
+		if ok && cause != i {
+			effects[cause] = append(effects[cause], i)
+		} else {
+			roots = append(roots, i)
+		}
+	}
+
+	placed := make([]bool, len(findings))
+	var grow func(i int) findingNode
+	grow = func(i int) findingNode {
+		placed[i] = true
+		b := findingNode{Finding: findings[i]}
+		for _, e := range effects[i] {
+			if !placed[e] {
+				b.explains = append(b.explains, grow(e))
+			}
+		}
+		return b
+	}
+	var all []findingNode
+	for _, i := range roots {
+		all = append(all, grow(i))
+	}
+	for i := range findings {
+		if !placed[i] {
+			all = append(all, grow(i))
+		}
+	}
+	return all
+}
+
+// subject names the dependency, node, nodes or target of a finding; "" for the
+// cluster.
+func subject(f checks.Finding) string {
+	about := f.Dependency
+	switch {
+	case about != "":
+	case f.Node != "":
+		about = f.Node
+	case len(f.Nodes) > 0:
+		about = CleanNames(f.Nodes)
+	}
+	if f.Target != "" {
+		about = strings.TrimSpace(CleanName(about) + " " + f.Target)
+	}
+	return Clean(about, 2*maxName)
+}
+
+// summary is the summary of a finding, after its subject if the summary does not
+// name it.
+func summary(f checks.Finding) string {
+	about, subjects := subject(f), append([]string{f.Target}, f.Nodes...)
+	if one := cmp.Or(f.Dependency, f.Node); one != "" {
+		subjects = []string{one}
+	}
+	text := cleanMessage(f.Summary)
+	named := func(s string) bool { return s != "" && strings.Contains(text, s) }
+	if about == "" || slices.ContainsFunc(subjects, named) {
+		return text
+	}
+	return about + ": " + text
+}
+
+// affects states how many clients are affected; "" if that is not estimated.
+func affects(a checks.Affected) string {
+	if words := alerting.English.Affected(a); words != "" {
+		return "affects " + words
+	}
+	return ""
+}
+
+// isBrief reports whether a finding is shown in short: it is informational, or its
+// cause has the remedy.
+func isBrief(f checks.Finding, explained bool) bool {
+	return explained || !f.Severity.AtLeast(checks.Warning)
+}
+
+// maxEvidence bounds the lines of evidence of a finding; JSON has all of them.
+const maxEvidence = 8
+
+// evidence returns at most limit lines of evidence, and how many more there are.
+func evidence(f checks.Finding, limit int) (lines []string, more int) {
+	for _, e := range f.Evidence {
+		if line := cleanMessage(e); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > limit {
+		return lines[:limit], len(lines) - limit
+	}
+	return lines, 0
+}
+
+// findings writes each cause with the findings that it explains below it.
+func (s *Text) findings(findings []checks.Finding) {
+	for _, b := range tree(findings) {
+		s.Blank()
+		s.findingNode(b, "  ", "  ", false)
+	}
+}
+
+// findingNode writes a finding and the findings that it explains. head precedes its
+// first line, rest the others.
+func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
+	inner := rest + "  "
+	if len(b.explains) > 0 {
+		inner = rest + s.theme.vertical
+	}
+	if isBrief(b.Finding, explained) {
+		s.writeShort(b.Finding, head, inner, explained)
+	} else {
+		s.writeFull(b.Finding, head, inner)
+	}
+	for i, e := range b.explains {
+		if i < len(b.explains)-1 {
+			s.findingNode(e, rest+s.theme.branch, rest+s.theme.vertical, true)
+		} else {
+			s.findingNode(e, rest+s.theme.lastBranch, rest+s.theme.gap, true)
+		}
+	}
+}
+
+func (s *Text) writeFull(f checks.Finding, head, inner string) {
+	s.paragraph(head, inner, append(title(f), span{plain, "  " + subject(f)})...)
+	s.paragraph(inner, inner, span{plain, cleanMessage(f.Summary)})
+	s.affected(f, inner)
+	lines, more := evidence(f, maxEvidence)
+	for _, line := range lines {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+	}
+	if more > 0 {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, fmt.Sprintf("… %d more (-o json shows all)", more)})
+	}
+	s.remedy(f, inner)
+}
+
+// writeShort omits the remedy of an explained finding: its cause has one.
+func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
+	s.paragraph(head, inner, append(title(f), span{plain, "  " + summary(f)})...)
+	s.affected(f, inner)
+	lines, _ := evidence(f, 1)
+	for _, line := range lines {
+		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+	}
+	if !explained {
+		s.remedy(f, inner)
+	}
+}
+
+// affected writes how many clients are affected, if that is estimated.
+func (s *Text) affected(f checks.Finding, inner string) {
+	if words := affects(f.Affected); words != "" {
+		s.paragraph(inner, inner, span{plain, words})
+	}
+}
+
+func title(f checks.Finding) []span {
+	t := toneOfSeverity(f.Severity)
+	return []span{toned(t, strings.ToUpper(string(f.Severity))), {plain, "  "}, {bold, string(f.Code)}}
+}
+
+func (s *Text) remedy(f checks.Finding, inner string) {
+	if remedy := cleanMessage(f.Remedy); remedy != "" {
+		s.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
+	}
+}

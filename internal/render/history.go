@@ -1,0 +1,345 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/wire"
+)
+
+// A ClusterHistory is the history of a cluster over a span.
+type ClusterHistory struct {
+	Cluster     string
+	Span        checks.Span
+	Uptimes     []checks.Uptime
+	Incidents   []alerting.Incident // newest first
+	Moves       []checks.Move       // newest first
+	Deployments []checks.Deployment // oldest first
+}
+
+// History writes the histories of clusters over a span to w in one of ListFormats.
+func History(w io.Writer, format string, all []ClusterHistory, span checks.Span, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireClusterHistoriesOf(all, span, now))
+	}
+	s := NewText(opts)
+	for i, h := range all {
+		if i > 0 {
+			s.Blank()
+		}
+		s.clusterHistory(h, calendar{now})
+	}
+	if len(all) == 0 {
+		s.Line("The history is empty.")
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// Incident writes one incident to w in one of ListFormats.
+func Incident(w io.Writer, format string, incident alerting.Incident, now time.Time, opts Options) error {
+	if format == "json" {
+		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
+	}
+	s := NewText(opts)
+	s.incident(incident, calendar{now})
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// maxListed bounds the incidents, moves and deployments in a table.
+const maxListed = 20
+
+// clusterHistory writes the history of a cluster.
+func (s *Text) clusterHistory(h ClusterHistory, days calendar) {
+	s.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
+		span{plain, fmt.Sprintf("  %s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
+		span{dim, days.now.Format(" MST")})
+	s.uptimes(h.Uptimes)
+	s.incidents(h.Incidents, days)
+	s.moves(h.Moves, days)
+	s.deployments(h.Deployments, days)
+}
+
+// heading begins a section.
+func (s *Text) heading(title string, spans ...span) {
+	s.Blank()
+	s.paragraph("", "  ", append([]span{{bold, title}}, spans...)...)
+}
+
+func (s *Text) uptimes(uptimes []checks.Uptime) {
+	if len(uptimes) == 0 {
+		s.heading("Uptime", span{plain, "  nothing was probed"})
+		return
+	}
+	s.heading("Uptime")
+	rows := make([][]span, len(uptimes))
+	for i, u := range uptimes {
+		t := good
+		if u.Failed > 0 {
+			t = warn
+		}
+		// Kind and name are one cell, which a narrow terminal repeats before each block.
+		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(t, percent(u)), {dim, failures(u)}}
+	}
+	s.matrix(rows)
+	if checks.SessionsUnrecorded(uptimes) {
+		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
+			span{dim, "  recorded since this version of stickwatch, where sessions are followed"})
+	}
+}
+
+// targetName returns the name of a target. Sessions may have no known owner.
+func targetName(t checks.Target) string {
+	if t.Kind == checks.TargetSession && t.Name == "" {
+		return "(owner unknown)"
+	}
+	return CleanName(t.Name)
+}
+
+// failures returns how many probes there were and how many failed. The probes of a
+// session are the requests of its client.
+func failures(u checks.Uptime) string {
+	detail, failed := Count(u.Probes, "probe", "probes"), "failed"
+	if u.Kind == checks.TargetSession {
+		detail, failed = Count(u.Probes, "request", "requests"), "failed or lost their session"
+	}
+	if u.Failed == 0 {
+		return detail
+	}
+	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
+	if u.Longest > 0 {
+		detail += ", for " + formatDuration(u.Longest) + " at the longest"
+	}
+	return detail
+}
+
+// percent returns the share of successful probes. It is 100 only if all were.
+func percent(u checks.Uptime) string {
+	share := math.Floor(u.Ratio*100_000) / 1000
+	if u.Failed > 0 {
+		share = min(share, 99.999)
+	}
+	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
+}
+
+func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
+	open := 0
+	for _, i := range incidents {
+		if i.State != alerting.Resolved {
+			open++
+		}
+	}
+	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "open"))})
+	for _, i := range first(incidents) {
+		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		s.paragraph("  ", "    ", spans...)
+		s.paragraph("    ", "    ", span{plain, strings.Join(incidentNotes(i, days), ", ")}, span{dim, "  " + i.ID})
+	}
+	s.more(len(incidents))
+}
+
+// incidentNotes returns the course of an incident in a few words.
+func incidentNotes(i alerting.Incident, days calendar) []string {
+	words := []string{days.at(i.Started), "lasted " + formatDuration(i.Duration(days.now))}
+	if i.State != alerting.Resolved {
+		words = []string{"since " + words[0], string(i.State) + " for " + formatDuration(i.Duration(days.now))}
+	}
+	if affected := alerting.English.Affected(i.Affected()); affected != "" {
+		words = append(words, "affected "+affected)
+	}
+	if i.Flapping {
+		words = append(words, "flapping")
+	}
+	if i.Silenced != "" {
+		words = append(words, "silenced")
+	}
+	if i.MergedInto != "" {
+		words = append(words, "part of "+i.MergedInto)
+	}
+	if i.Fired.IsZero() && i.State == alerting.Resolved {
+		words = append(words, "nobody was notified")
+	}
+	return words
+}
+
+func (s *Text) moves(moves []checks.Move, days calendar) {
+	lost := 0
+	for _, m := range moves {
+		if !m.Kept {
+			lost++
+		}
+	}
+	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), countedPart(lost, "lost"))})
+	for _, m := range first(moves) {
+		outcome := toned(good, "kept")
+		if !m.Kept {
+			outcome = toned(bad, "lost")
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
+			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + cleanMessage(m.Cause)})
+	}
+	s.more(len(moves))
+}
+
+func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
+	s.heading("Deployments", span{plain, "  " + total(len(deployments), "")})
+	newest := slices.Clone(deployments)
+	slices.Reverse(newest)
+	for _, d := range first(newest) {
+		length := "ongoing"
+		if !d.To.IsZero() {
+			length = formatDuration(d.To.Sub(d.From))
+		}
+		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
+	}
+	s.more(len(deployments))
+}
+
+// first returns the elements of a list that a table shows.
+func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
+
+// more writes how many of n elements a table omits.
+func (s *Text) more(n int) {
+	if n > maxListed {
+		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more (-o json shows all)", n-maxListed)})
+	}
+}
+
+// maxRead is how many rows of a list a history returns at most.
+const maxRead = 10_000
+
+// total returns a number with a note on a part of it; "" for no note.
+func total(n int, part string) string {
+	switch {
+	case n == 0:
+		return "none"
+	case n >= maxRead:
+		part = "the newest; there may be more"
+	}
+	if part == "" {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%d (%s)", n, part)
+}
+
+// countedPart returns a number with its noun; "" for 0.
+func countedPart(n int, noun string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// incident writes an incident with its findings and its timeline.
+func (s *Text) incident(i alerting.Incident, days calendar) {
+	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{dim, "  " + CleanName(clustersOf(i))})...)
+	s.labelled("incident", span{plain, i.ID})
+	s.labelled("course", span{plain, strings.Join(incidentNotes(i, days), ", ")})
+	for _, moment := range []struct {
+		label string
+		at    time.Time
+	}{{"started", i.Started}, {"notified", i.Fired}, {"ended", i.Ended}} {
+		if !moment.at.IsZero() {
+			s.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
+		}
+	}
+	if i.Silenced != "" {
+		s.labelled("silenced", span{plain, CleanSentence(i.Silenced)})
+	}
+	s.members(i)
+	s.timeline(i.Timeline, days)
+}
+
+// clustersOf names the clusters of an incident, the most affected one first.
+func clustersOf(i alerting.Incident) string {
+	if i.Cluster == "" {
+		return "stickwatch"
+	}
+	others := slices.DeleteFunc(slices.Clone(i.Clusters), func(cluster string) bool { return cluster == i.Cluster })
+	return strings.Join(append([]string{i.Cluster}, others...), ", ")
+}
+
+// members writes the findings of an incident by cluster.
+func (s *Text) members(i alerting.Incident) {
+	clusters := i.Clusters
+	if len(clusters) < 2 {
+		clusters = []string{""}
+	}
+	for _, cluster := range clusters {
+		var findings []checks.Finding
+		for _, m := range i.Findings {
+			if cluster == "" || m.Cluster == cluster {
+				findings = append(findings, m.Finding)
+			}
+		}
+		if cluster != "" {
+			s.heading("Cluster " + CleanName(cluster))
+		}
+		s.findings(findings)
+	}
+}
+
+func (s *Text) timeline(events []alerting.Event, days calendar) {
+	s.heading("Timeline")
+	for _, e := range events {
+		about := CleanName(e.Finding)
+		if about != "" {
+			about += ": "
+		}
+		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), labelWidth)},
+			span{plain, about + CleanSentence(e.Text)}, span{dim, "  " + string(e.Reason)})
+	}
+}
+
+// The JSON below has the names of the API (/api/v1/history, /api/v1/incidents). Schema 1
+// may gain fields. A field that changes its meaning or is removed needs a new schema.
+
+type wireClusterHistories struct {
+	Schema   int                  `json:"schema"`
+	Since    string               `json:"since"`
+	Until    string               `json:"until"`
+	Clusters []wireClusterHistory `json:"clusters"`
+}
+
+type wireClusterHistory struct {
+	Cluster     string            `json:"cluster"`
+	Since       string            `json:"since"`
+	Until       string            `json:"until"`
+	Uptimes     []wire.Uptime     `json:"uptimes"`
+	Incidents   []wire.Incident   `json:"incidents"`   // newest first
+	Moves       []wire.Move       `json:"moves"`       // newest first
+	Deployments []wire.Deployment `json:"deployments"` // oldest first
+}
+
+// A wireIncidentFile is one incident.
+type wireIncidentFile struct {
+	Schema int `json:"schema"`
+	wire.Incident
+}
+
+func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span, now time.Time) wireClusterHistories {
+	return wireClusterHistories{
+		Schema: wire.Schema,
+		Since:  wire.Time(span.From),
+		Until:  wire.Time(span.To),
+		Clusters: wire.List(clusterHistories, func(p ClusterHistory) wireClusterHistory {
+			return wireClusterHistory{
+				Cluster:     wire.Field(p.Cluster),
+				Since:       wire.Time(p.Span.From),
+				Until:       wire.Time(p.Span.To),
+				Uptimes:     wire.List(p.Uptimes, wire.UptimeOf),
+				Incidents:   wire.List(p.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
+				Moves:       wire.List(p.Moves, wire.MoveOf),
+				Deployments: wire.List(p.Deployments, wire.DeploymentOf),
+			}
+		}),
+	}
+}

@@ -1,0 +1,215 @@
+package render
+
+import (
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/internal/wire"
+	"stickwatch/probes"
+)
+
+type wireResults struct {
+	Schema     int            `json:"schema"`
+	Started    string         `json:"started"`
+	DurationMS int64          `json:"duration_ms"`
+	Verdict    checks.Verdict `json:"verdict"`
+	Answer     *wireAnswer    `json:"answer,omitempty"` // with --watch, over all clusters
+	Clusters   []wireCluster  `json:"clusters"`
+}
+
+type wireCluster struct {
+	wire.Cluster
+	Watch *wireWatch `json:"watch,omitempty"` // with --watch
+}
+
+func wireResultsOf(r Results, opts Options) wireResults {
+	out := wireResults{
+		Schema:     wire.Schema,
+		Started:    wire.Time(r.Started),
+		DurationMS: r.Duration.Milliseconds(),
+		Verdict:    r.Verdict(),
+		Clusters: wire.List(r.Clusters, func(report checks.Report) wireCluster {
+			out := wireCluster{Cluster: wire.ClusterOf(report, opts.cluster(report.Cluster))}
+			if w, watched := r.Watches[report.Cluster]; watched {
+				out.Watch = wireWatchOf(w, r.Command)
+			}
+			return out
+		}),
+	}
+	if a, watched := r.Summary(); watched {
+		out.Answer = wireAnswerOf(a)
+	}
+	return out
+}
+
+// A wireAnswer is the summary of a watch: whether users lost their sessions.
+type wireAnswer struct {
+	Text            string  `json:"text"`
+	Sessions        int     `json:"sessions"` // watched; 0: losses are unknown
+	Lost            int     `json:"lost"`     // gone or rolled back
+	Moved           int     `json:"moved"`    // answered by another node, losses included
+	LongestOutageMS float64 `json:"longest_outage_ms"`
+	Complete        bool    `json:"complete"` // all nodes could be watched
+}
+
+func wireAnswerOf(a gate.Summary) *wireAnswer {
+	return &wireAnswer{answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
+}
+
+type wireWatch struct {
+	Answer          *wireAnswer      `json:"answer"`
+	Started         string           `json:"started"`
+	DurationMS      int64            `json:"duration_ms"`
+	Verdict         checks.Verdict   `json:"verdict"`  // of the watch alone
+	Requests        int              `json:"requests"` // at the interval; quick retries do not count
+	Failed          int              `json:"failed"`
+	SessionsOpened  int              `json:"sessions_opened"`
+	Moves           []wireMove       `json:"moves"` // sessions that another node answered, oldest first; at most 1000, losses included
+	Moved           int              `json:"moved"` // all of them
+	Losses          []wireMove       `json:"losses"`
+	Lost            int              `json:"lost"`
+	LongestOutageMS float64          `json:"longest_outage_ms"` // of any client, from one good answer to the next
+	Session         wireOutage       `json:"session_outage"`    // the longest
+	NewClient       wireOutage       `json:"newcomer_outage"`
+	SlowestMS       float64          `json:"slowest_ms"` // of the good answers
+	Clients         []wireClient     `json:"lanes"`
+	Nodes           []wireNodeReport `json:"nodes"`
+	Guarantees      []wireGuarantee  `json:"promises"`
+	Doubts          []string         `json:"doubts"`
+	Command         *wireCommandDone `json:"command"` // null: none was run
+}
+
+type wireMove struct {
+	At      string             `json:"at"`
+	From    string             `json:"from"`
+	To      string             `json:"to"` // equal to from: the session was lost on its node
+	Kept    bool               `json:"kept"`
+	Outcome string             `json:"fate"` // kept, lost, rolled back, unknown
+	Cause   gate.Cause         `json:"cause"`
+	Why     string             `json:"why"`
+	Allowed bool               `json:"allowed"` // by the policy
+	Session probes.Fingerprint `json:"session"` // before
+}
+
+// A wireOutage began between last_good and first_bad and ended between last_bad and
+// first_good. All four are "" without an outage.
+type wireOutage struct {
+	LastGood  string  `json:"last_good"`  // when that answer was complete
+	FirstBad  string  `json:"first_bad"`  // when that request was sent
+	LastBad   string  `json:"last_bad"`   // when the last request failed
+	FirstGood string  `json:"first_good"` // when that answer was complete; the end of the watch if there was none
+	AtLeastMS float64 `json:"at_least_ms"`
+	AtMostMS  float64 `json:"at_most_ms"`
+	Ongoing   bool    `json:"ongoing"`
+	Node      string  `json:"node"`
+	Failed    int     `json:"failed"`
+	Status    int     `json:"status"` // of the first request that failed
+	Error     string  `json:"error"`
+}
+
+type wireClient struct {
+	Kind     gate.ClientKind `json:"kind"`
+	Node     string          `json:"node"`
+	Client   string          `json:"client"`
+	Balancer string          `json:"balancer"`
+	Requests int             `json:"requests"`
+	Failed   int             `json:"failed"`
+	Outage   wireOutage      `json:"longest_outage"`
+}
+
+type wireNodeReport struct {
+	ID            string       `json:"id"`
+	Downs         []wireOutage `json:"downs"` // by direct requests
+	Restarted     bool         `json:"restarted"`
+	VersionBefore string       `json:"version_before"`
+	VersionAfter  string       `json:"version_after"`
+}
+
+type wireGuarantee struct {
+	Name     string          `json:"name"`
+	Code     checks.Code     `json:"code"`
+	Kept     checks.Answer   `json:"kept"`
+	Severity checks.Severity `json:"severity"` // if it is broken
+	Reasons  []string        `json:"reasons"`
+}
+
+type wireCommandDone struct {
+	Name       string `json:"name"`
+	Status     int    `json:"status"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+func wireWatchOf(w gate.Report, command *Command) *wireWatch {
+	out := &wireWatch{
+		Answer:          wireAnswerOf(w.Summary()),
+		Started:         wire.Time(w.From),
+		DurationMS:      w.To.Sub(w.From).Milliseconds(),
+		Verdict:         w.Verdict(),
+		Requests:        w.Requests,
+		Failed:          w.Failed,
+		SessionsOpened:  w.Opened,
+		Moves:           []wireMove{},
+		Moved:           w.Moved,
+		Losses:          []wireMove{},
+		Lost:            w.Lost,
+		LongestOutageMS: wire.MS(w.Summary().LongestOutage),
+		Session:         wireOutageOf(w.Session),
+		NewClient:       wireOutageOf(w.NewClient),
+		SlowestMS:       wire.MS(w.Slowest),
+		Clients:         wire.List(w.Clients, wireClientOf),
+		Nodes:           wire.List(w.Nodes, wireNodeReportOf),
+		Guarantees:      wire.List(w.Guarantees, wireGuaranteeOf),
+		Doubts:          wire.List(w.Doubts, wire.Field),
+	}
+	for _, m := range w.Moves {
+		if m.Moved() {
+			out.Moves = append(out.Moves, wireMoveOf(m))
+		}
+		if m.Lost() {
+			out.Losses = append(out.Losses, wireMoveOf(m))
+		}
+	}
+	if command != nil {
+		out.Command = &wireCommandDone{wire.Field(command.Name), command.Status, command.Duration.Milliseconds()}
+	}
+	return out
+}
+
+func wireMoveOf(m gate.Move) wireMove {
+	outcome := string(m.SessionOutcome)
+	if m.SessionOutcome == probes.SessionUnknown {
+		outcome = "unknown"
+	}
+	return wireMove{
+		At: wire.Time(m.At), From: wire.Field(m.From), To: wire.Field(m.To), Kept: m.Kept(), Outcome: outcome,
+		Cause: m.Cause, Why: wire.Field(m.Reason), Allowed: m.Allowed, Session: m.Session,
+	}
+}
+
+func wireOutageOf(o gate.Outage) wireOutage {
+	return wireOutage{
+		LastGood: wire.Time(o.LastGood), FirstBad: wire.Time(o.FirstBad), LastBad: wire.Time(o.LastBad), FirstGood: wire.Time(o.FirstGood),
+		AtLeastMS: wire.MS(o.AtLeast()), AtMostMS: wire.MS(o.AtMost()), Ongoing: o.Ongoing,
+		Node: wire.Field(o.Node), Failed: o.Failed, Status: o.Status, Error: wire.Field(o.Error),
+	}
+}
+
+func wireClientOf(c gate.ClientReport) wireClient {
+	return wireClient{
+		Kind: c.Kind, Node: wire.Field(c.Node), Client: wire.Field(c.Client), Balancer: wire.Field(c.Frontend),
+		Requests: c.Requests, Failed: c.Failed, Outage: wireOutageOf(c.Longest),
+	}
+}
+
+func wireNodeReportOf(n gate.NodeReport) wireNodeReport {
+	return wireNodeReport{
+		ID: wire.Field(n.Node), Downs: wire.List(n.Downs, wireOutageOf), Restarted: len(n.Downs) > 0 || !n.Restarted.IsZero(),
+		VersionBefore: wire.Field(n.Before), VersionAfter: wire.Field(n.After),
+	}
+}
+
+func wireGuaranteeOf(g gate.Guarantee) wireGuarantee {
+	return wireGuarantee{
+		Name: wire.Field(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
+		Reasons: wire.List(g.Reasons, wire.Field),
+	}
+}

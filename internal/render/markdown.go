@@ -1,0 +1,201 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/gate"
+	"stickwatch/internal/wire"
+	"stickwatch/probes"
+)
+
+// A page collects Markdown for a comment on a pull request or the summary of a CI job,
+// in the dialect that GitHub and GitLab share.
+type page struct{ strings.Builder }
+
+// renderMarkdown writes results as Markdown.
+func renderMarkdown(w io.Writer, r Results, opts Options) error {
+	var p page
+	if a, watched := r.Summary(); watched {
+		p.block("**%s %s**", emoji(answerSpan(a).tone), escape(answerText(a)))
+	}
+	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), r.Verdict())
+	p.block("%s, %s", totals(r), wire.Time(r.Started))
+	for _, report := range r.Clusters {
+		p.cluster(report, opts.cluster(report.Cluster))
+		if w, watched := r.Watches[report.Cluster]; watched {
+			p.watch(w)
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
+	return err
+}
+
+// block writes a paragraph.
+func (p *page) block(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", args...) }
+
+// item writes an item of a list at a level of nesting.
+func (p *page) item(level int, format string, args ...any) {
+	fmt.Fprintf(p, strings.Repeat("  ", level)+"- "+format+"\n", args...)
+}
+
+func (p *page) cluster(r checks.Report, c *probes.Cluster) {
+	p.block("### %s %s: %s", emoji(toneOfVerdict(r.Verdict)), escape(CleanName(r.Cluster)), r.Verdict)
+	if len(r.Nodes) > 0 {
+		p.matrix(matrix(r, c))
+	}
+	for _, b := range r.Balancers {
+		line := balancerLine(b, c)
+		p.item(0, "balancer %s%s", code(line[0].text), escape(join(line[1:])))
+	}
+	for _, line := range dependencyLines(r.Dependencies) {
+		p.item(0, "dependency %s", escape(join(line)))
+	}
+	for _, canary := range r.Session.Canaries {
+		if !isSteady(canary) {
+			p.item(0, "canary %s: %s", escape(canaryName(canary)), escape(join(traceSpans(canary))))
+		}
+	}
+	for _, answer := range sessionAnswers(r.Session) {
+		p.item(0, "session %s", escape(answer.text))
+	}
+	for _, d := range r.Doubts {
+		p.item(0, "doubt %s %s", emoji(doubt), escape(cleanMessage(d)))
+	}
+	p.WriteString("\n")
+	if len(r.Findings) > 0 {
+		p.block("#### Findings")
+		for _, b := range tree(r.Findings) {
+			p.findingNode(b, 0)
+		}
+		p.WriteString("\n")
+	}
+}
+
+func (p *page) matrix(rows [][]span) {
+	for i, row := range rows {
+		for _, c := range row {
+			text := escape(c.text)
+			if i == 0 {
+				text = escape(capitalized(c.text))
+			}
+			p.WriteString("| " + text + " ")
+		}
+		p.WriteString("|\n")
+		if i == 0 {
+			p.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	p.WriteString("\n")
+}
+
+func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
+
+// findingNode writes a finding, and one level deeper the findings that it explains.
+func (p *page) findingNode(b findingNode, level int) {
+	p.item(level, "%s **%s** `%s` %s",
+		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(summary(b.Finding)))
+	if words := affects(b.Affected); words != "" {
+		p.item(level+1, "%s", escape(words))
+	}
+	lines, more := evidence(b.Finding, maxEvidence)
+	for _, line := range lines {
+		p.item(level+1, "%s", code(line))
+	}
+	if more > 0 {
+		p.item(level+1, "… %d more", more)
+	}
+	if remedy := cleanMessage(b.Remedy); remedy != "" && level == 0 {
+		p.item(level+1, "**Remedy:** %s", escape(remedy))
+	}
+	if len(b.explains) > 0 {
+		p.item(level+1, "explains")
+	}
+	for _, e := range b.explains {
+		p.findingNode(e, level+2)
+	}
+}
+
+func emoji(m tone) string {
+	switch m {
+	case good:
+		return "✅"
+	case bad:
+		return "❌"
+	case warn:
+		return "⚠️"
+	case note:
+		return "ℹ️"
+	default:
+		return "❔"
+	}
+}
+
+// markdownEscaper escapes the syntax of Markdown and HTML. "@" and "#" would mention
+// people and link issues, and a URL of a target would become a link: a zero-width
+// space breaks these.
+var markdownEscaper = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;",
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "|", `\|`, "~", `\~`, "[", `\[`, "]", `\]`, "!", `\!`, "$", `\$`,
+	"@", "@&#8203;", "#", "#&#8203;", "://", ":&#8203;//", "www.", "www&#8203;.",
+)
+
+// escape returns clean text as Markdown that shows it literally.
+func escape(s string) string { return markdownEscaper.Replace(s) }
+
+// code returns clean text as a code span, with a fence longer than any run of
+// backticks in it.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
+
+// markdownColumns is the width of timelines in a comment. A phone shows it without
+// scrolling.
+const markdownColumns = 60
+
+// watch writes the watch of a deployment.
+func (p *page) watch(w gate.Report) {
+	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
+	for _, guarantee := range w.Guarantees {
+		spans := guaranteeSpans(guarantee)
+		m := spans[0].tone
+		line := escape(guarantee.Name)
+		if len(spans) > 1 {
+			line += ": " + escape(strings.TrimSpace(spans[1].text))
+		}
+		p.item(0, "%s %s", emoji(m), line)
+	}
+	for _, f := range watchFacts(w) {
+		if f.label != "guarantee" {
+			p.item(0, "%s: %s", f.label, escape(join(f.spans)))
+		}
+	}
+	p.WriteString("\n")
+	p.clientTimelines(w)
+}
+
+// clientTimelines writes the timelines in a block of preformatted text.
+func (p *page) clientTimelines(w gate.Report) {
+	if len(w.Clients) == 0 {
+		return
+	}
+	legend := newTimelineLegend(w)
+	p.WriteString("```text\n")
+	for i, client := range w.Clients {
+		if i == maxClients {
+			break
+		}
+		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxWord)+"  "+join(legend.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
+	}
+	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
+}

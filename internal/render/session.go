@@ -1,0 +1,197 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// maxSegments bounds how many segments of a trace are shown.
+const maxSegments = 12
+
+// A traceSegment is a run of equal answers in a canary's trace.
+type traceSegment struct {
+	span
+	fresh bool // it begins with a new session
+	times int
+}
+
+// traceSegments groups equal answers. kept is whether all steps had the same session;
+// Unknown if no answer showed one.
+func traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Answer) {
+	var session probes.Fingerprint
+	kept = checks.Unknown
+	for _, s := range steps {
+		fresh := s.Session != "" && session != "" && s.Session != session
+		switch {
+		case fresh:
+			kept = checks.No
+		case s.Session != "" && session != "" && kept == checks.Unknown:
+			kept = checks.Yes
+		}
+		session = cmp.Or(s.Session, session)
+
+		answer := answerOf(s)
+		if n := len(all); n > 0 && all[n-1].span == answer && !fresh {
+			all[n-1].times++
+			continue
+		}
+		all = append(all, traceSegment{answer, fresh, 1})
+	}
+	return all, kept
+}
+
+func answerOf(s checks.CanaryStep) span {
+	switch {
+	case s.Error != "" && s.Status != 0:
+		return toned(bad, strconv.Itoa(s.Status))
+	case s.Error != "":
+		return toned(bad, cleanWord(s.Error))
+	case s.Node != "":
+		return span{plain, CleanName(s.Node)}
+	case s.Status >= 500:
+		return toned(bad, strconv.Itoa(s.Status))
+	default:
+		return span{doubt, "(unknown node)"}
+	}
+}
+
+// traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
+// new session.
+func traceSpans(c checks.Canary) []span {
+	all, kept := traceSegments(c.Steps)
+	if len(all) == 0 {
+		return []span{toned(doubt, "no answer")}
+	}
+	var spans []span
+	for i, r := range all {
+		if i == maxSegments {
+			spans = append(spans, span{warn, fmt.Sprintf(" → … %d more changes", len(all)-i)})
+			break
+		}
+		spans = append(spans, segmentSpans(r, i > 0)...)
+	}
+	switch kept {
+	case checks.Yes:
+		spans = append(spans, span{plain, "  "}, toned(good, "kept"))
+	case checks.No:
+		spans = append(spans, span{plain, "  "}, toned(bad, "lost"), span{dim, " (* a new session)"})
+	}
+	return spans
+}
+
+// segmentSpans returns a segment. moved is false for the first one.
+func segmentSpans(s traceSegment, moved bool) []span {
+	var spans []span
+	if moved {
+		spans = append(spans, span{warn, " → "})
+		if s.tone == plain {
+			s.tone = warn
+		}
+	}
+	spans = append(spans, s.span)
+	if s.fresh {
+		spans = append(spans, span{bad, "*"})
+	}
+	if s.times > 1 {
+		spans = append(spans, span{dim, " ×" + strconv.Itoa(s.times)})
+	}
+	return spans
+}
+
+// isSteady reports whether a canary stayed on its node and kept its session.
+func isSteady(c checks.Canary) bool {
+	all, kept := traceSegments(c.Steps)
+	return len(all) == 1 && all[0].tone == plain && kept != checks.No
+}
+
+// canaryName returns the client address of a canary, and the node that it belongs to
+// if another node gave the first answer.
+func canaryName(c checks.Canary) string {
+	client := CleanName(cmp.Or(c.Client, "own address"))
+	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
+		client += " of " + CleanName(c.Pinned)
+	}
+	return client
+}
+
+// sessionAnswers states whether sessions stick and are shared, as far as the policy
+// demands it.
+func sessionAnswers(s checks.SessionReport) []span {
+	var all []span
+	switch s.Policy {
+	case "", probes.PolicyNone:
+	case probes.PolicyShared: // sessions need not stick
+		all = append(all, toned(toneOf(s.Shared), "shared: "+answer(s.Shared)+evidenceBasis(s)))
+		if known(s.Sticky) {
+			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+" (the policy does not demand it)"))
+		}
+	default:
+		all = append(all, toned(toneOf(s.Sticky), "sticky: "+answer(s.Sticky)+confidenceText(s)+evidenceBasis(s)+notStickyReason(s)))
+		if s.Policy == probes.PolicyReplicated {
+			all = append(all, toned(toneOf(s.Shared), "replicated: "+answer(s.Shared)))
+		}
+	}
+	return all
+}
+
+func known(a checks.Answer) bool { return a == checks.Yes || a == checks.No }
+
+func answer(a checks.Answer) string { return string(cmp.Or(a, checks.Unknown)) }
+
+// confidenceText returns the confidence, rounded down: it never reaches 100 %.
+func confidenceText(s checks.SessionReport) string {
+	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
+	case s.Confidence <= 0:
+		return ""
+	case percent > 99.99:
+		return ", over 99.99 % sure"
+	default:
+		return ", " + strconv.FormatFloat(percent, 'f', -1, 64) + " % sure"
+	}
+}
+
+// evidenceBasis returns the size of the sample.
+func evidenceBasis(s checks.SessionReport) string {
+	switch {
+	case len(s.Canaries) > 0:
+		return fmt.Sprintf(" (%s, %s)", Count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
+	case s.NewClients > 0:
+		return fmt.Sprintf(" (%s)", Count(s.NewClients, "new client", "new clients"))
+	default:
+		return ""
+	}
+}
+
+func followUps(canaries []checks.Canary) string {
+	least, most := math.MaxInt, 0
+	for _, c := range canaries {
+		n := 0
+		for _, s := range c.Steps {
+			if s.Kind == probes.StepFollow {
+				n++
+			}
+		}
+		least, most = min(least, n), max(most, n)
+	}
+	each := ""
+	if len(canaries) > 1 {
+		each = " each"
+	}
+	if least < most {
+		return fmt.Sprintf("%d-%d follow-ups%s", least, most, each)
+	}
+	return Count(most, "follow-up", "follow-ups") + each
+}
+
+// notStickyReason returns the reason for an answer other than yes.
+func notStickyReason(s checks.SessionReport) string {
+	if s.Sticky == checks.Yes || s.Reason.IsZero() {
+		return ""
+	}
+	return "; " + cleanMessage(s.Reason)
+}

@@ -1,0 +1,160 @@
+package cookies
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Options are facts about the balancer that cookies do not show. The zero value reads
+// everything that products write by default.
+type Options struct {
+	// Cookie is the name of the balancer's own cookie. Node reads no other, and a
+	// server's name in it counts even if it is a common word. "": any cookie.
+	Cookie string
+	// Secret is Caddy's secret of `lb_policy cookie`, or HAProxy's dynamic-cookie-key.
+	Secret string
+	// Backend is ingress-nginx's name of the backend, "namespace-service-port", which
+	// is the salt of its persistent affinity.
+	Backend string
+}
+
+// A nodeIndex maps the texts that cookies may contain to nodes. The cost of a look-up
+// depends neither on the number of servers nor on the value.
+type nodeIndex struct {
+	cookie    string           // Options.Cookie
+	codes     map[string]entry // computed from a server's address or URL
+	names     map[string]entry
+	addresses map[netip.AddrPort]entry
+}
+
+// An entry is the node of a text; "" if several nodes share it.
+type entry struct {
+	node     string
+	product  Product
+	strength strength
+}
+
+func newNodeIndex(servers []Server, opts Options) nodeIndex {
+	x := nodeIndex{opts.Cookie, map[string]entry{}, map[string]entry{}, map[netip.AddrPort]entry{}}
+	for _, s := range servers {
+		for _, c := range codes(s, opts) {
+			put(x.codes, c.text, entry{s.ID, c.product, c.strength})
+		}
+		for _, name := range s.names() {
+			put(x.names, name, entry{node: s.ID})
+		}
+		for _, text := range s.addresses() {
+			if a, ok := addrPort(text); ok {
+				put(x.addresses, a, entry{node: s.ID})
+			}
+		}
+	}
+	return x
+}
+
+// put adds an entry. If two nodes share the key, it is that of none.
+func put[K comparable](marks map[K]entry, key K, m entry) {
+	if old, ok := marks[key]; ok && old.node != m.node {
+		m.node = ""
+	}
+	marks[key] = m
+}
+
+// nodeClaim returns the claim of a cookie that names a listed node; false for "".
+func nodeClaim(node string, p Product, s strength) (claim, bool) {
+	if node == "" {
+		return claim{}, false
+	}
+	return claim{Affinity{Product: p, Kind: KindNode, Node: node}, s}, true
+}
+
+// addressClaim returns the claim of a cookie that contains an address.
+func (x nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
+	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
+	if node := x.addresses[a].node; node != "" {
+		c.Kind, c.Node = KindNode, node
+	}
+	return c
+}
+
+// distinctive reports whether a server's name is unlikely in a cookie by chance. "1"
+// and "a" are likely, as numbers of pages and choices of colours.
+func distinctive(name string) bool {
+	return len(name) > 2 && strings.ContainsFunc(name, unicode.IsLetter)
+}
+
+// A Server is a node as the balancer's configuration describes it. Every field but ID
+// may be empty. The more fields are set, the more products can be read.
+type Server struct {
+	ID      string   // returned for this server
+	Address string   // "host:port" as in the balancer's file; some products can be read only if it is an IP address
+	Names   []string // the balancer's names of it: a route, a label, a cookie value; the ID is always one of them
+	URL     string   // "http://host:port" as in the balancer's file
+}
+
+// names returns the distinct names that a cookie may have for the server.
+func (s Server) names() []string { return distinct(append([]string{s.ID}, s.Names...)) }
+
+// addresses returns the distinct spellings of the server's host and port.
+func (s Server) addresses() []string { return distinct([]string{s.Address, hostPort(s.URL)}) }
+
+// urls returns the usual spellings of the server's URL, because products hash the exact
+// text.
+func (s Server) urls() []string {
+	bare := strings.TrimRight(s.URL, "/")
+	list := []string{s.URL, bare}
+	if bare != "" {
+		list = append(list, bare+"/")
+	}
+	scheme, _, ok := strings.Cut(s.URL, "://")
+	if !ok {
+		scheme = "http"
+	}
+	for _, address := range s.addresses() {
+		list = append(list, scheme+"://"+address, scheme+"://"+address+"/")
+	}
+	return distinct(list)
+}
+
+// hostPort returns the host and port of a URL, with the scheme's default port if it has
+// none; "" if it is not a URL with a host.
+func hostPort(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// addrPort returns the address in text, with an IPv4-mapped one as IPv4. It returns
+// false for a host name, and for an address with a zone, which may be any text.
+func addrPort(text string) (netip.AddrPort, bool) {
+	a, err := netip.ParseAddrPort(text)
+	if err != nil || a.Addr().Zone() != "" {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), true
+}
+
+// distinct returns the texts that are not empty, each once.
+func distinct(texts []string) []string {
+	var list []string
+	for _, text := range texts {
+		if text != "" && !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
